@@ -1,0 +1,247 @@
+"""Facts: what the outside told us, normalised (domain.md, Inputs). The value of a record on the inbound topic is one.
+
+Facts are kept once each, with the sender's own time, and never rewritten. `at` is the time the rules work with: the
+sender's, but never later than five minutes after arrival. `sent_at` is the sender's as it came; with `id` it
+recognises a repeat. Both are aware UTC.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from domain.ids import FactId
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Party(_Part):
+    """The customer as a sender named them; at least one of the three ids is there. `group_id` stands for a group's own
+    thread, which is never mixed with the one-to-one thread of its members. `name` is for display."""
+
+    wa_id: str | None = None
+    user_id: str | None = None
+    group_id: str | None = None
+    name: str | None = None
+
+
+class _Fact(_Part):
+    id: FactId
+    phone_number_id: str
+    at: datetime
+    sent_at: datetime
+
+
+class _CustomerFact(_Fact):
+    customer: Party
+
+
+class CustomerTurn(_CustomerFact):
+    """A message that counts: it opens or joins a conversation and moves the window. `is_reply`: a tapped button or
+    list row, whose id is `option_id`. `extra`: what else the message held, cleaned for storage."""
+
+    kind: Literal["customer_turn"] = "customer_turn"
+    type: str
+    wamid: str
+    text: str | None = None
+    is_reply: bool = False
+    option_id: str | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class CustomerSignal(_CustomerFact):
+    """Belongs to the transcript and changes nothing: reaction, system, unsupported, edit, revoke, unknown types, other
+    call events, standby. `marks`: the wamid that an edit or a revoke speaks of. `standby_turn`: a customer's turn
+    that went to Meta's own AI."""
+
+    kind: Literal["customer_signal"] = "customer_signal"
+    type: str
+    wamid: str
+    text: str | None = None
+    marks: str | None = None
+    standby_turn: bool = False
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class HumanEcho(_CustomerFact):
+    """Somebody of the company answered from the phone app (`smb_message_echoes`): a human touch."""
+
+    kind: Literal["human_echo"] = "human_echo"
+    type: str
+    wamid: str
+    text: str | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class CustomerIdentityChanged(_CustomerFact):
+    """Meta reports that `customer` is now `becomes` (a new number, a new business-scoped user id)."""
+
+    kind: Literal["customer_identity_changed"] = "customer_identity_changed"
+    wamid: str
+    text: str | None = None
+    becomes: Party
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class ThreadControlPassed(_CustomerFact):
+    """Meta's AI gave up on this customer (`messaging_handovers` to escalation)."""
+
+    kind: Literal["thread_control_passed"] = "thread_control_passed"
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class MessageStatus(_Fact):
+    """What became of an outgoing message. `status` as Meta says it, also values that are new; `recipient` may be empty;
+    `code` is Meta's error code."""
+
+    kind: Literal["message_status"] = "message_status"
+    wamid: str
+    recipient: str
+    status: str
+    code: int | None = None
+
+
+class _BotFact(_CustomerFact):
+    session_id: str
+
+
+class BotSessionStarted(_BotFact):
+    kind: Literal["bot_session_started"] = "bot_session_started"
+
+
+class BotMessage(_BotFact):
+    kind: Literal["bot_message"] = "bot_message"
+    text: str
+    wamid: str | None = None
+
+
+class MenuOption(_Part):
+    id: str
+    title: str
+
+
+class BotMenuShown(_BotFact):
+    kind: Literal["bot_menu_shown"] = "bot_menu_shown"
+    options: tuple[MenuOption, ...]
+
+
+class BotChoice(_BotFact):
+    kind: Literal["bot_choice"] = "bot_choice"
+    option_id: str
+    skillset: str | None = None
+
+
+class BotHandoff(_BotFact):
+    kind: Literal["bot_handoff"] = "bot_handoff"
+    skillset: str
+
+
+class BotSessionEnded(_BotFact):
+    kind: Literal["bot_session_ended"] = "bot_session_ended"
+    outcome: str | None = None
+
+
+class AgentPresenceChanged(_Part):
+    """The agent desk says who can take a conversation; the latest by `(at, id)` wins."""
+
+    kind: Literal["agent_presence_changed"] = "agent_presence_changed"
+    id: FactId
+    at: datetime
+    sent_at: datetime
+    agent_id: str
+    state: Literal["ready", "paused", "offline"]
+
+
+class _AgentFact(_Part):
+    """From the agent desk, about one conversation: `conversation_id`, or a number and its customer."""
+
+    id: FactId
+    at: datetime
+    sent_at: datetime
+    agent_id: str
+    conversation_id: UUID | None = None
+    phone_number_id: str | None = None
+    customer: Party | None = None
+
+
+class AgentAccepted(_AgentFact):
+    kind: Literal["agent_accepted"] = "agent_accepted"
+
+
+class AgentMessage(_AgentFact):
+    kind: Literal["agent_message"] = "agent_message"
+    text: str
+    wamid: str | None = None
+
+
+class AgentDeclined(_AgentFact):
+    kind: Literal["agent_declined"] = "agent_declined"
+    note: str | None = None
+
+
+class AgentClosed(_AgentFact):
+    kind: Literal["agent_closed"] = "agent_closed"
+    note: str | None = None
+
+
+class Notice(_Part):
+    """Kept and shown, part of no conversation: account fields, marketing preferences, `errors` beside the messages,
+    messages of a `history` synchronisation, fields that are new. `account_id` is the `entry[].id` (WABA)."""
+
+    kind: Literal["notice"] = "notice"
+    id: FactId
+    at: datetime
+    sent_at: datetime
+    account_id: str
+    phone_number_id: str | None = None
+    field: str
+    body: Any
+
+
+ConversationFact = (
+    CustomerTurn
+    | CustomerSignal
+    | HumanEcho
+    | CustomerIdentityChanged
+    | ThreadControlPassed
+    | BotSessionStarted
+    | BotMessage
+    | BotMenuShown
+    | BotChoice
+    | BotHandoff
+    | BotSessionEnded
+    | AgentAccepted
+    | AgentMessage
+    | AgentDeclined
+    | AgentClosed
+)
+"""What belongs to a customer's conversation."""
+
+HumanTouch = HumanEcho | AgentAccepted | AgentMessage
+
+Fact = Annotated[
+    ConversationFact | MessageStatus | AgentPresenceChanged | Notice,
+    Field(discriminator="kind"),
+]
+
+FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
+"""Reads and writes the value of an inbound record: `FACT.validate_json(value)`, `FACT.dump_json(fact)`."""
+
+
+def partition_key(fact: Fact) -> str:
+    """The Kafka key: a customer's facts stay in order and on one consumer. For speed only; no rule hangs on it."""
+    match fact:
+        case AgentPresenceChanged():
+            return f"agent:{fact.agent_id}"
+        case MessageStatus():
+            return f"{fact.phone_number_id}:{fact.recipient or fact.wamid}"
+        case Notice():
+            return f"account:{fact.account_id}"
+        case _:
+            party = fact.customer
+            if party is None:
+                return f"conversation:{fact.conversation_id}" if isinstance(fact, _AgentFact) else ""
+            return f"{fact.phone_number_id}:{party.group_id or party.wa_id or party.user_id}"

@@ -1,0 +1,36 @@
+"""Why a conversation is unmanaged (mission.md, Words). The codes are stored; they are only ever added to."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """In the order in which the first that fits is given (domain.md, Reason)."""
+
+    BOT_CLOSED = "bot_closed"
+    NOBODY_TOOK_IT = "nobody_took_it"
+    RESERVATION_EXPIRED = "reservation_expired"
+    OUT_OF_HOURS = "out_of_hours"
+    NUMBER_HAS_NO_MENU = "number_has_no_menu"
+    INVALID_CHOICE = "invalid_choice"
+    NO_CHOICE = "no_choice"
+
+    @property
+    def code(self) -> int:
+        """The number that stands for it in the database."""
+        return _CODES[self]
+
+    @staticmethod
+    def of_code(code: int) -> "Reason":
+        return _REASONS[code]
+
+
+_CODES: dict[Reason, int] = {
+    Reason.BOT_CLOSED: 1,
+    Reason.NOBODY_TOOK_IT: 2,
+    Reason.RESERVATION_EXPIRED: 3,
+    Reason.OUT_OF_HOURS: 4,
+    Reason.NUMBER_HAS_NO_MENU: 5,
+    Reason.INVALID_CHOICE: 6,
+    Reason.NO_CHOICE: 7,
+}
+_REASONS = {code: reason for reason, code in _CODES.items()}
