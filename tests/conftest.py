@@ -1,0 +1,21 @@
+"""Fixtures for every kind of test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.servers import kafka_bootstrap, postgres_dsn
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The session's real broker, as host:port; make your own topics on it."""
+    with kafka_bootstrap(tmp_path_factory.mktemp("kafka")) as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The session's real server, as the address of its administration database; make your own databases on it."""
+    with postgres_dsn(tmp_path_factory.mktemp("postgres")) as dsn:
+        yield dsn

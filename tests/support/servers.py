@@ -1,0 +1,89 @@
+"""The real Kafka and PostgreSQL that tests run on: one of each per test session.
+
+They are the development servers of `infra.local`; with WITIOP_TEST_STACK=docker they are containers of the same
+versions instead, for machines that have a Docker engine.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.local.kafka import LocalKafka
+from infra.local.ports import free_port
+from infra.local.postgres import LocalPostgres
+
+KAFKA_IMAGE = "apache/kafka:4.3.1"
+POSTGRES_IMAGE = "postgres:18"
+_CONTAINER_START_SECONDS = 180
+_CLIENT_PORT, _CONTROLLER_PORT = 9092, 9093
+
+
+def on_docker() -> bool:
+    """Whether the tests were asked to run on containers."""
+    return os.environ.get("WITIOP_TEST_STACK") == "docker"
+
+
+@contextmanager
+def kafka_bootstrap(directory: Path) -> Iterator[str]:
+    """A broker of our own, as the host:port where clients connect."""
+    if on_docker():
+        with _kafka_container() as bootstrap:
+            yield bootstrap
+    else:
+        with LocalKafka(directory) as kafka:
+            yield kafka.bootstrap
+
+
+@contextmanager
+def postgres_dsn(directory: Path) -> Iterator[str]:
+    """A server of our own, as the address of its administration database; it does not wait for the disk."""
+    if on_docker():
+        with _postgres_container() as dsn:
+            yield dsn
+    else:
+        with LocalPostgres(directory, fsync=False) as postgres:
+            yield postgres.dsn
+
+
+@contextmanager
+def _kafka_container() -> Iterator[str]:
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+    port = free_port()  # told to clients by the broker itself: it must be known before the start
+    container = DockerContainer(KAFKA_IMAGE, env=kafka_environment(port)).with_bind_ports(_CLIENT_PORT, port)
+    started = LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(_CONTAINER_START_SECONDS)
+    with container.waiting_for(started):
+        yield f"localhost:{port}"
+
+
+@contextmanager
+def _postgres_container() -> Iterator[str]:
+    from testcontainers.postgres import PostgresContainer
+
+    container = PostgresContainer(POSTGRES_IMAGE, username="postgres", dbname="postgres", driver=None)
+    with container.with_command("postgres -c fsync=off -c full_page_writes=off -c synchronous_commit=off"):
+        yield container.get_connection_url()
+
+
+def kafka_environment(port: int) -> dict[str, str]:
+    """The image's settings for one node that clients reach at localhost:port."""
+    listeners = f"PLAINTEXT://:{_CLIENT_PORT},CONTROLLER://:{_CONTROLLER_PORT}"
+    properties = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "listeners": listeners,
+        "advertised.listeners": f"PLAINTEXT://localhost:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.quorum.voters": f"1@localhost:{_CONTROLLER_PORT}",
+        "auto.create.topics.enable": "false",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+    }
+    return {f"KAFKA_{name.replace('.', '_').upper()}": value for name, value in properties.items()}
