@@ -25,7 +25,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of an outgoing message: the `rank` of its furthest success (0: none), the last success and failure."""
+    """What became of an outgoing message: the `rank` of its furthest success (0: none), last success, last failure."""
 
     rank: int
     succeeded_at: datetime | None
