@@ -1,0 +1,169 @@
+"""The directory in the database: replaced as a whole, read as a whole, with a version that counts its changes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time
+from typing import Any, Literal, NamedTuple
+
+import psycopg
+from psycopg.types.json import Json
+
+from domain.directory import Directory, Number, Opening, Skillset, User, Weekday
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class Change(NamedTuple):
+    """One thing of the directory that is not as it was before."""
+
+    action: Literal["added", "changed", "removed"]
+    kind: Literal["number", "skillset", "user"]
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was changed, nothing if the directory was like this already, and the version since then."""
+
+    version: int
+    made: tuple[Change, ...]
+
+
+def apply(conn: Connection, directory: Directory) -> Changes:
+    """Make the directory this one, all or nothing; two at the same time go one after the other."""
+    with conn.transaction():
+        conn.execute("select from directory_version for update")
+        before, current = read(conn)
+        made = (
+            *_apply_skillsets(conn, current.skillsets, directory.skillsets),
+            *_apply_users(conn, current.users, directory.users),
+            *_apply_numbers(conn, current.numbers, directory.numbers),
+        )
+        if made:
+            conn.execute("update directory_version set version = version + 1")
+        return Changes(before + bool(made), made)
+
+
+def read(conn: Connection) -> tuple[int, Directory]:
+    """The version and the whole directory at one moment, in order of ids."""
+    found = conn.execute(
+        """
+        select version,
+          (select coalesce(json_agg(n order by phone_number_id), '[]') from numbers n),
+          (select coalesce(json_agg(s order by id), '[]') from skillsets s),
+          (select coalesce(json_agg(u order by id), '[]') from users u)
+        from directory_version
+        """
+    ).fetchone()
+    assert found is not None  # the first migration puts the row there
+    number_rows, skillset_rows, user_rows = found[1:]
+    numbers = (Number(**row | {"hours": _hours(row["hours"])}) for row in number_rows)
+    skillsets = (Skillset(**row) for row in skillset_rows)
+    users = (User(**row | {"skillsets": tuple(row["skillsets"])}) for row in user_rows)
+    return found[0], Directory(
+        {number.phone_number_id: number for number in numbers},
+        {skillset.id: skillset for skillset in skillsets},
+        {user.id: user for user in users},
+    )
+
+
+def version(conn: Connection) -> int:
+    """How often the directory changed: a cheap way to see whether to read it again."""
+    found = conn.execute("select version from directory_version").fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def _apply_skillsets(conn: Connection, old: Mapping[str, Skillset], new: Mapping[str, Skillset]) -> list[Change]:
+    changes = _compare("skillset", old, new)
+    conn.execute("delete from skillsets where id = any(%s)", (_removed(changes),))
+    for skillset in (new[id_] for id_ in _kept(changes)):
+        conn.execute(
+            """
+            insert into skillsets (id, name) values (%s, %s)
+            on conflict (id) do update set name = excluded.name
+            """,
+            (skillset.id, skillset.name),
+        )
+    return changes
+
+
+def _apply_users(conn: Connection, old: Mapping[str, User], new: Mapping[str, User]) -> list[Change]:
+    changes = _compare("user", old, new)
+    conn.execute("delete from users where id = any(%s)", (_removed(changes),))
+    for user in (new[id_] for id_ in _kept(changes)):
+        conn.execute(
+            """
+            insert into users (id, name, email, level, max_conversations, skillsets) values (%s, %s, %s, %s, %s, %s)
+            on conflict (id) do update set name = excluded.name, email = excluded.email, level = excluded.level,
+              max_conversations = excluded.max_conversations, skillsets = excluded.skillsets
+            """,
+            (user.id, user.name, user.email, user.level, user.max_conversations, list(user.skillsets)),
+        )
+    return changes
+
+
+def _apply_numbers(conn: Connection, old: Mapping[str, Number], new: Mapping[str, Number]) -> list[Change]:
+    changes = _compare("number", old, new)
+    conn.execute("delete from numbers where phone_number_id = any(%s)", (_removed(changes),))
+    for number in (new[id_] for id_ in _kept(changes)):
+        conn.execute(
+            """
+            insert into numbers (phone_number_id, name, time_zone, softbot, hours, menu) values (%s, %s, %s, %s, %s, %s)
+            on conflict (phone_number_id) do update set name = excluded.name, time_zone = excluded.time_zone,
+              softbot = excluded.softbot, hours = excluded.hours, menu = excluded.menu
+            """,
+            (
+                number.phone_number_id,
+                number.name,
+                number.time_zone,
+                number.softbot,
+                _hours_json(number),
+                Json(number.menu),
+            ),
+        )
+    return changes
+
+
+def _compare(
+    kind: Literal["number", "skillset", "user"], old: Mapping[str, object], new: Mapping[str, object]
+) -> list[Change]:
+    """In order of ids, which is the order in which writers lock rows."""
+    changes = []
+    for id_ in sorted(old.keys() | new.keys()):
+        if id_ not in new:
+            changes.append(Change("removed", kind, id_))
+        elif id_ not in old:
+            changes.append(Change("added", kind, id_))
+        elif old[id_] != new[id_]:
+            changes.append(Change("changed", kind, id_))
+    return changes
+
+
+def _removed(changes: list[Change]) -> list[str]:
+    return [change.id for change in changes if change.action == "removed"]
+
+
+def _kept(changes: list[Change]) -> list[str]:
+    return [change.id for change in changes if change.action != "removed"]
+
+
+def _hours_json(number: Number) -> Json | None:
+    """`{"mon": [["09:00", "13:00"], ...]}`, the end of a day as 24:00."""
+    if number.hours is None:
+        return None
+    return Json({day: [[_clock(o.start), _clock(o.end)] for o in openings] for day, openings in number.hours.items()})
+
+
+def _hours(stored: dict[Weekday, list[tuple[str, str]]] | None) -> dict[Weekday, tuple[Opening, ...]] | None:
+    if stored is None:
+        return None
+    return {day: tuple(Opening(_time(start), _time(end)) for start, end in stored[day]) for day in stored}
+
+
+def _clock(at: time) -> str:
+    return "24:00" if at == time.max else at.isoformat("minutes")
+
+
+def _time(clock: str) -> time:
+    return time.max if clock == "24:00" else time.fromisoformat(clock)

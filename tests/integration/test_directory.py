@@ -1,0 +1,91 @@
+"""The directory in a real database."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import time
+
+import psycopg
+import pytest
+
+from domain.directory import Directory, Number, Opening, Skillset, User
+from infra.postgres.directory import Change, Changes, Connection, apply, read, version
+
+SALES = Skillset("sales", "Sales")
+ANNA = User("anna", "Anna Rossi", "anna@example.com", "agent", 3, ("sales",))
+SHOP = Number(
+    "106540352242922",
+    "Shop",
+    "Europe/Rome",
+    hours={"mon": (Opening(time(9), time(13)), Opening(time(14, 30), time.max)), "tue": (Opening(time(0), time.max),)},
+    menu={"1": "sales", "ü": "sales"},
+)
+COMPANY = Directory({SHOP.phone_number_id: SHOP}, {"sales": SALES}, {"anna": ANNA})
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[Connection]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+def test_at_first_there_is_an_empty_directory(conn: Connection) -> None:
+    assert (0, Directory()) == read(conn)
+
+
+def test_what_was_applied_is_read_back(conn: Connection) -> None:
+    assert apply(conn, COMPANY).version == 1
+    expected = (1, COMPANY)
+    assert expected == read(conn)
+
+
+def test_a_number_without_hours_stays_always_open(conn: Connection) -> None:
+    always = Directory({"1": Number("1", softbot=True)})
+    apply(conn, always)
+    assert (1, always) == read(conn)
+
+
+def test_applying_says_what_changed(conn: Connection) -> None:
+    apply(conn, COMPANY)
+    moved = replace(SHOP, time_zone="Europe/Vienna")
+    after = Directory({SHOP.phone_number_id: moved, "2": Number("2")}, {"sales": SALES}, {})
+    expected = Changes(
+        2,
+        (
+            Change("removed", "user", "anna"),
+            Change("changed", "number", SHOP.phone_number_id),
+            Change("added", "number", "2"),
+        ),
+    )
+    assert expected == apply(conn, after)
+    assert (2, after) == read(conn)
+
+
+def test_applying_the_same_again_changes_nothing(conn: Connection) -> None:
+    apply(conn, COMPANY)
+    assert Changes(1, ()) == apply(conn, COMPANY)
+    assert version(conn) == 1
+
+
+def test_all_or_nothing_is_applied(conn: Connection) -> None:
+    apply(conn, COMPANY)
+    unstorable = Number("2", "a name that PostgreSQL cannot hold: \0")
+    with pytest.raises(psycopg.DataError):
+        apply(conn, Directory({"2": unstorable}, {"support": Skillset("support", "Support")}, {}))
+    expected = (1, COMPANY)
+    assert expected == read(conn)
+
+
+def test_two_that_apply_at_the_same_time_both_count(database: str, conn: Connection) -> None:
+    def add(first: int) -> None:
+        with psycopg.connect(database, autocommit=True) as mine:
+            for n in range(10):
+                apply(mine, Directory(skillsets={f"{first + n}": Skillset(f"{first + n}", "")}))
+
+    threads = [threading.Thread(target=add, args=(first,)) for first in (0, 10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert version(conn) == 20
+    assert len(read(conn)[1].skillsets) == 1
