@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.databases import Databases
 from tests.support.servers import kafka_bootstrap, postgres_dsn
 
 
@@ -19,3 +20,17 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The session's real server, as the address of its administration database; make your own databases on it."""
     with postgres_dsn(tmp_path_factory.mktemp("postgres")) as dsn:
         yield dsn
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: str) -> Databases:
+    """Databases with our schema, for tests that need more than one."""
+    return Databases(postgres)
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[str]:
+    """A fresh database with our schema, as its address."""
+    dsn = databases.create()
+    yield dsn
+    databases.drop(dsn)
