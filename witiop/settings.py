@@ -1,0 +1,203 @@
+"""Every setting of the product, and the only place that reads the environment.
+
+A variable is the field's name in capitals after `WITIOP_` (`CRASH_AT` alone has no prefix). The words of the table in
+docs/settings.md and of the error messages are the descriptions here. A value that only some processes need is empty
+until it is set; who needs it names it to `load`.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "WITIOP_"
+
+
+class SettingsError(Exception):
+    """Settings are missing or bad. `lines`: one for each, with its name and what would be right, never its value."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def _comma_separated(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
+def _each_filled(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if not all(secret.get_secret_value() for secret in secrets):
+        raise ValueError("an empty secret between the commas would verify anybody")
+    return secrets
+
+
+def _each_host_and_port(servers: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}", server) for server in servers):
+        raise ValueError("every server is written as host:port")
+    return servers
+
+
+def _connection_string(dsn: SecretStr) -> SecretStr:
+    value = dsn.get_secret_value()
+    if value and not value.startswith(("postgresql://", "postgres://")) and "=" not in value:
+        raise ValueError("not a connection string")
+    return dsn
+
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_filled)]
+Servers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_host_and_port)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """What a process is told from outside. Secrets show as stars wherever they are printed."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    kafka_bootstrap_servers: Servers = Field((), description="brokers, comma separated, as kafka-1:9092,kafka-2:9092")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how to speak to the brokers: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="how to sign in at the brokers: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    kafka_sasl_username: str | None = Field(None, description="name to sign in at the brokers with")
+    kafka_sasl_password: SecretStr | None = Field(None, description="password to sign in at the brokers with")
+    kafka_ssl_ca_file: Path | None = Field(
+        None, description="file with the certificates that signed the brokers' own (default: those of the system)"
+    )
+    kafka_topic_prefix: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description="put before the name of every topic, so that systems can share brokers; letters, digits, . _ -",
+    )
+    kafka_partitions: int = Field(6, ge=1, le=1000, description="partitions of a topic; may grow, never shrinks")
+    kafka_replication_factor: int = Field(
+        3, ge=1, le=7, description="copies of every record; 3 in production, 1 on a single broker"
+    )
+
+    postgres_dsn: Annotated[SecretStr, AfterValidator(_connection_string)] = Field(
+        SecretStr(""), description="the database, as postgresql://user:password@host:5432/witiop"
+    )
+
+    whatsapp_app_secrets: Secrets = Field(
+        (), description="secrets of Meta's app, comma separated; all of them verify signatures"
+    )
+    whatsapp_verify_token: SecretStr = Field(
+        SecretStr(""), description="the word that Meta's dashboard sends in the webhook's handshake"
+    )
+    softbot_secrets: Secrets = Field((), description="secrets that sign the Softbot's events, comma separated")
+    agents_secrets: Secrets = Field((), description="secrets that sign the agent desk's events, comma separated")
+    command_secrets: Secrets = Field(
+        (), description="secrets of the commands, comma separated; the first signs, all verify"
+    )
+
+    webhook_host: str = Field("127.0.0.1", description="address that the webhooks listen on; 0.0.0.0 for all")
+    webhook_port: Port = Field(8080, description="port that the webhooks listen on, 1 to 65535")
+    webhook_processes: int = Field(1, ge=1, le=64, description="processes that answer webhooks; more take more")
+    webhook_threads: int = Field(64, ge=1, le=1000, description="requests that one of these processes answers at once")
+    webhook_url: str = Field(
+        "http://127.0.0.1:8080", pattern=r"^https?://", description="where `witiop simulate` finds the webhooks"
+    )
+
+    monitor_host: str = Field("127.0.0.1", description="address of /metrics, /healthz and /readyz of each process")
+    monitor_port: Port = Field(9464, description="port of /metrics, /healthz and /readyz; one per process of a machine")
+
+    poison_per_minute: int = Field(
+        20, ge=0, description="records a minute that may be set aside; at more the process stops, for it is our bug"
+    )
+    stalled_inbound_seconds: int = Field(
+        600, ge=1, description="seconds without progress on inbound after which the timer closes windows all the same"
+    )
+    consumer_instance: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="name of this consumer's place, unique and the same at each start: the next one takes over at once",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level of the logs: debug, info, warning or error"
+    )
+    crash_at: str | None = Field(
+        None,
+        validation_alias="CRASH_AT",
+        pattern=r"^[a-z-]+(:[1-9][0-9]*)?$",
+        description="for tests: end the process at the n-th passing of a crash point, as before-commit:2",
+    )
+
+    @model_validator(mode="after")
+    def _sign_in_is_whole(self) -> Self:
+        if self.kafka_security_protocol.startswith("SASL_") and not (
+            self.kafka_sasl_mechanism and self.kafka_sasl_username and self.kafka_sasl_password
+        ):
+            raise ValueError(
+                f"{PREFIX}KAFKA_SECURITY_PROTOCOL: {self.kafka_security_protocol} also needs "
+                f"{PREFIX}KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD"
+            )
+        return self
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field of `Settings`."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias or PREFIX + field.upper())
+
+
+def load(*needed: str, **given: object) -> Settings:
+    """The settings from the environment; `given` fields go before it, every field of `needed` is set.
+
+    Raises:
+        SettingsError: naming every variable that is missing or bad, never its value.
+    """
+    try:
+        values: dict[str, Any] = {_key(name): value for name, value in given.items()}
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise SettingsError([_line(found) for found in error.errors(include_input=False)]) from None
+    missing = [name for name in needed if not _is_set(getattr(settings, name))]
+    if missing:
+        raise SettingsError(
+            [f"{variable(name)} is missing: {Settings.model_fields[name].description}" for name in missing]
+        )
+    return settings
+
+
+def unknown_variables() -> list[str]:
+    """Variables of our prefix that no setting reads: most likely misspelt."""
+    known = {variable(name) for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+
+
+def table() -> str:
+    """The settings as a Markdown table: docs/settings.md."""
+    rows = [
+        f"| `{variable(name)}` | {f'`{field.default}`' if _is_set(field.default) else ''} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
+
+
+def _key(field: str) -> str:
+    """The name under which pydantic takes and reports a field."""
+    return str(Settings.model_fields[field].validation_alias or field) if field in Settings.model_fields else field
+
+
+def _is_set(value: object) -> bool:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return text not in (None, "", ())
+
+
+def _line(found: ErrorDetails) -> str:
+    message = found["msg"].removeprefix("Value error, ")
+    if not found["loc"]:
+        return message
+    field = next((name for name in Settings.model_fields if _key(name) == found["loc"][0]), None)
+    if field is None:
+        return f"{found['loc'][0]}: no such setting"
+    right = Settings.model_fields[field].description
+    return f"{variable(field)}: {message[:1].lower()}{message[1:]}; right would be: {right}"
