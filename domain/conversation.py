@@ -44,25 +44,29 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the facts of a conversation say, in a form that merges in any order. `last_text` belongs to `last_turn`."""
+    """What the facts of a conversation say, in a form that merges in any order: the first or the last of each kind.
+
+    `last_text` is the last turn that held text, with that text. `in_hours`: the first turn inside the number's hours.
+    `failed_choice`: the first turn that looked like a choice and was none. `touch`: the first human touch;
+    `agent_took`: the first by an agent, accepting or writing. `agent_ends`: the agents' closings, except those that a later turn made void."""
 
     first_turn: Mark | None = None
     last_turn: Mark | None = None
-    last_text: str | None = None
+    last_text: tuple[Mark, str] | None = None
     in_hours: Mark | None = None
     route: Route | None = None
     failed_choice: Mark | None = None
     touch: Mark | None = None
-    touched_by: str | None = None
-    accepted_by: Mark | None = None
-    agent_end: Mark | None = None
+    agent_took: Mark | None = None
+    agent_ends: tuple[Mark, ...] = ()
     sessions: dict[str, Session] = field(default_factory=dict)
+    named: tuple[Mark, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who has to act: a skillset (queued or reserved) or a user (reserved, assigned, accepted). `until`: when a reservation
-    or an assignment that nobody accepted ends."""
+    """Who has to act: a skillset (queued or reserved) or a user (reserved, assigned, accepted). `until`: when a
+    reservation, or an assignment that nobody accepted, ends."""
 
     kind: OwnerKind
     id: str
@@ -70,27 +74,28 @@ class Owner:
     until: datetime | None = None
 
 
-LastDecision = Literal["routed", "accepted", "declined", "lapsed", "expired", "recalled", "transferred"]
+Decision = Literal["routed", "accepted", "declined", "lapsed", "expired", "recalled", "transferred"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
     """What we decided, once, under the customer's lock; later input leads to another decision, never rewrites one.
-    `owned` is the fact (or command) that first gave it an owner; `last` the kind of the last decision and `decided` when and
-    because of what."""
+    `owned`: what first gave it an owner. `last` and `because`: the last decision and what led to it."""
 
     owner: Owner | None = None
     queued_at: datetime | None = None
     owned: Mark | None = None
-    last: LastDecision | None = None
-    decided: Mark | None = None
+    last: Decision | None = None
+    because: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One conversation of a customer with a number. Everything under "verdict" follows from evidence, decisions, the
-    neighbours and the moment of the judgement (`domain.verdict`). `closed_at` is the instant it ended, not the moment
-    anybody noticed. `because`: the facts that decided the reason."""
+    """One conversation of a customer with a number.
+
+    What stands under "verdict" follows from evidence, decisions, the next conversation and the moment of the judgement
+    (`domain.verdict`). `closed_at` is the instant it ended, not the moment anybody noticed; `because` are the facts
+    that decided the reason. `version` counts changes of owner, status and managed; `sequence` the public events."""
 
     id: ConversationId
     customer_id: CustomerId
@@ -100,11 +105,9 @@ class Conversation:
     previous: ConversationId | None = None
     wa_id: str | None = None
     user_id: str | None = None
-    customer_name: str | None = None
-    named_at: datetime | None = None
     entries: int = 0
-    evidence: Evidence = field(default_factory=Evidence)
-    decisions: Decisions = field(default_factory=Decisions)
+    evidence: Evidence = Evidence()
+    decisions: Decisions = Decisions()
     # verdict
     status: Status = "active"
     closed_at: datetime | None = None
@@ -127,7 +130,13 @@ class Conversation:
 
     @property
     def last_text(self) -> str | None:
-        return self.evidence.last_text
+        """The customer's last text (S7), cut to `MAX_LAST_TEXT`."""
+        return self.evidence.last_text[1] if self.evidence.last_text else None
+
+    @property
+    def customer_name(self) -> str | None:
+        """As the customer last called themselves; for display."""
+        return self.evidence.named[1] if self.evidence.named else None
 
     @property
     def owner(self) -> Owner | None:

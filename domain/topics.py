@@ -1,4 +1,4 @@
-"""Names of the topics and of the headers on them; `prefix` separates systems that share a broker (empty in production)."""
+"""Names of the topics and of the headers on them."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,8 @@ REASON_HEADER = "witiop_reason"
 
 @dataclass(frozen=True, slots=True)
 class Topics:
+    """`prefix` separates systems that share a broker; empty in production."""
+
     prefix: str = ""
 
     @property

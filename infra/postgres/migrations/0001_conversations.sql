@@ -12,7 +12,8 @@ create table identities (
   kind "char" not null,            -- w: phone (one key for national variants), u: business-scoped user id, g: group
   value text not null,
   customer_id uuid not null,
-  at timestamptz not null,         -- the sender's time of the fact that last said so
+  user_id text,                    -- of a phone: the latest user id seen with it
+  at timestamptz not null,         -- the sender's time of the fact that last said so, give or take a day
   primary key (phone_number_id, kind, value)
 );
 create index identities_of on identities (customer_id);
@@ -69,7 +70,7 @@ create table entries (
   primary key (input_id, sent_at)
 );
 create index entries_page on entries (conversation_id, at, input_id);
-create index entries_waiting on entries (customer_id) where conversation_id is null;
+create index entries_waiting on entries (customer_id, at) where conversation_id is null;
 
 create table message_status (
   phone_number_id text not null,
@@ -78,7 +79,7 @@ create table message_status (
   rank smallint not null,          -- the furthest success: 1 sent, 2 delivered, 3 read, 4 played; 0 none
   succeeded_at timestamptz,
   failed_at timestamptz,
-  code integer,
+  code bigint,
   primary key (phone_number_id, wamid, recipient)
 );
 
@@ -132,7 +133,7 @@ create table set_aside (
   partition integer not null,
   "offset" bigint not null,
   redriven_at timestamptz,
-  unique (topic, partition, "offset")
+  unique (topic, partition, "offset", received_at)  -- a topic that was made again counts from 0 again
 );
 create index set_aside_page on set_aside (received_at desc, id desc);
 

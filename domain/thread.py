@@ -1,0 +1,309 @@
+"""The heart: what one more fact does to a customer's conversations with one number.
+
+`fold(thread, fact, directory, now) -> Step` and `expire(thread, directory, now) -> Step` are pure. A thread is what the
+rules need of one customer: the conversations around the facts in hand and the facts that wait for a conversation. The
+caller holds the customer's lock and keeps what a step says: conversations, where each fact belongs, public events.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from domain.conversation import Conversation, Decision, Decisions, Mark, Owner, Route
+from domain.directory import Directory, Number
+from domain.events import Event, chain
+from domain.evidence import add, mark, name, route_of
+from domain.facts import (
+    AgentAccepted,
+    AgentClosed,
+    AgentDeclined,
+    AgentMessage,
+    ConversationFact,
+    CustomerIdentityChanged,
+    CustomerSignal,
+    CustomerTurn,
+    HumanEcho,
+    ThreadControlPassed,
+)
+from domain.ids import ConversationId, CustomerId, conversation_id
+from domain.verdict import Verdict, judge
+from domain.window import WINDOW, home_of_other, home_of_turn
+
+_TOUCHES = (HumanEcho, AgentAccepted, AgentMessage)
+_OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """One customer and one number. `conversations`: every one opened after the earliest fact in hand, and the one before;
+    `waiting`: facts no conversation covers yet."""
+
+    customer_id: CustomerId
+    phone_number_id: str
+    conversations: tuple[Conversation, ...] = ()
+    waiting: tuple[ConversationFact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A fact and the conversation it now belongs to; None: it waits with the customer."""
+
+    fact: ConversationFact
+    conversation: ConversationId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a fact did: the thread afterwards, where facts went (the given one first), and what to tell the outside."""
+
+    thread: Thread
+    placed: tuple[Placed, ...]
+    events: tuple[Event, ...]
+
+
+def fold(thread: Thread, fact: ConversationFact, directory: Directory, now: datetime) -> Step:
+    """One fact that was not seen before. `now`: when it reached us (aware UTC). Raises OverflowError for times at the
+    edge of the calendar, nothing else."""
+    work = _Work(thread, directory, now)
+    work.take(fact)
+    return work.step(because=fact)
+
+
+def expire(thread: Thread, directory: Directory, now: datetime) -> Step:
+    """Closes what is over at `now`. Nothing else changes, and a second time nothing does."""
+    return _Work(thread, directory, now).step(because=None)
+
+
+class _Work:
+    """The scratchpad of one step."""
+
+    def __init__(self, thread: Thread, directory: Directory, now: datetime) -> None:
+        self._thread = thread
+        self._directory = directory
+        self._number: Number = directory.number(thread.phone_number_id)
+        self._now = now
+        self._conversations = {c.id: c for c in thread.conversations}
+        self._waiting = list(thread.waiting)
+        self._placed: list[Placed] = []
+
+    def take(self, fact: ConversationFact) -> None:
+        home: Conversation | None
+        if isinstance(fact, CustomerTurn):
+            home = home_of_turn(self._conversations.values(), fact.at) or self._open(fact)
+        else:
+            home = self._home(fact) or self._open_after_handover(fact)
+        if home is None:
+            self._waiting.append(fact)
+            self._placed.append(Placed(fact, None))
+        else:
+            self._join(home, fact)
+            self._adopt()
+
+    def step(self, because: ConversationFact | None) -> Step:
+        """Judges what changed and what may be over at `now`, and tells the outside."""
+        before = {c.id: c for c in self._thread.conversations}
+        events: list[Event] = []
+        for conversation in sorted(self._conversations.values(), key=lambda c: c.opened_at):
+            known = before.get(conversation.id)
+            if conversation is not known or conversation.status == "active":
+                events += self._tell(known, conversation, because)
+        ordered = sorted(self._conversations.values(), key=lambda c: c.opened_at)
+        thread = replace(self._thread, conversations=tuple(ordered), waiting=tuple(self._waiting))
+        return Step(thread, tuple(self._placed), tuple(events))
+
+    def _tell(
+        self, known: Conversation | None, conversation: Conversation, because: ConversationFact | None
+    ) -> list[Event]:
+        verdict = self._judge(conversation)
+        decisions = conversation.decisions
+        if verdict.status == "closed" and decisions.owner is not None:
+            decisions = replace(decisions, owner=None, queued_at=None)
+        after = replace(
+            conversation,
+            decisions=decisions,
+            status=verdict.status,
+            closed_at=verdict.closed_at,
+            managed=verdict.managed,
+            reason=verdict.reason,
+            because=verdict.because,
+        )
+        if known is None or _deciding(known) != _deciding(after):
+            after = replace(after, version=after.version + 1)
+        events: list[Event] = []
+        last_turn = after.evidence.last_turn
+        causes = (because.id,) if because else (last_turn.fact,) if last_turn else ()
+        for event in chain(known, after):
+            after = replace(after, sequence=after.sequence + 1)
+            facts = after.because if event == "became_unmanaged" else causes
+            events.append(Event(after, event, self._now, facts, _actor(because)))
+        self._keep(after)
+        return events
+
+    # where a fact belongs
+
+    def _home(self, fact: ConversationFact) -> Conversation | None:
+        if isinstance(fact, _OF_AGENTS) and fact.conversation_id is not None:
+            named = self._conversations.get(ConversationId(fact.conversation_id))
+            if named is not None:
+                return named
+        return home_of_other(self._conversations.values(), fact.at, touch=isinstance(fact, _TOUCHES))
+
+    def _open(self, turn: CustomerTurn) -> Conversation:
+        earlier = [c for c in self._conversations.values() if c.opened_at < turn.at]
+        previous = max(earlier, key=lambda c: c.opened_at, default=None)
+        opened = Conversation(
+            id=conversation_id(turn.at, turn.id),
+            customer_id=self._thread.customer_id,
+            phone_number_id=self._thread.phone_number_id,
+            opened_at=turn.at,
+            window_ends_at=turn.at + WINDOW,
+            previous=previous.id if previous else None,
+        )
+        opened = self._with_window(opened, turn.at, turn.at)
+        self._keep(opened)
+        return opened
+
+    def _open_after_handover(self, fact: ConversationFact) -> Conversation | None:
+        """Meta's AI gave up: the customer's last turn with it, at most a window old, opens a conversation. Whichever of
+        the two comes first waits for the other."""
+        facts = [fact, *self._waiting]
+        handovers = [f for f in facts if isinstance(f, ThreadControlPassed)]
+        given_up = [
+            f
+            for f in facts
+            if isinstance(f, CustomerSignal) and f.standby_turn and any(f.at <= h.at < f.at + WINDOW for h in handovers)
+        ]
+        if not given_up:
+            return None
+        last = max(given_up, key=mark)
+        turn = CustomerTurn.model_construct(**{**dict(last), "kind": "customer_turn"})
+        opened = self._open(turn)
+        self._keep(replace(opened, evidence=add(opened.evidence, turn, self._number, self._directory)))
+        return self._home(fact)
+
+    # what a fact does
+
+    def _join(self, home: Conversation, fact: ConversationFact) -> None:
+        evidence = add(home.evidence, fact, self._number, self._directory)
+        if isinstance(fact, CustomerTurn | CustomerSignal):
+            evidence = name(evidence, mark(fact), fact.customer.name)
+        changed = replace(home, evidence=evidence, entries=home.entries + 1)
+        if isinstance(fact, CustomerTurn):
+            assert evidence.last_turn is not None
+            changed = self._with_window(changed, fact.at, evidence.last_turn.at)
+        changed = _with_ids(changed, fact)
+        self._keep(replace(changed, decisions=self._decide(changed, fact)))
+        self._placed.append(Placed(fact, changed.id))
+
+    def _with_window(self, conversation: Conversation, turn_at: datetime, last_turn_at: datetime) -> Conversation:
+        """The span with one turn more. No two spans of a customer overlap: the earlier one ends where the next begins."""
+        opened_at = min(conversation.opened_at, turn_at)
+        followers = [c.opened_at for c in self._followers(conversation)]
+        for other in list(self._conversations.values()):
+            before = other.customer_id == conversation.customer_id and other.opened_at < opened_at
+            if before and other.window_ends_at > opened_at:
+                self._keep(replace(other, window_ends_at=opened_at))
+        return replace(conversation, opened_at=opened_at, window_ends_at=min([last_turn_at + WINDOW, *followers]))
+
+    def _keep(self, conversation: Conversation) -> None:
+        self._conversations[conversation.id] = conversation
+
+    def _followers(self, conversation: Conversation) -> list[Conversation]:
+        """The customer's later conversations. Those of an identity that was joined live on beside them."""
+        return [
+            c
+            for c in self._conversations.values()
+            if c.customer_id == conversation.customer_id
+            and c.opened_at > conversation.opened_at
+            and c.id != conversation.id
+        ]
+
+    def _judge(self, conversation: Conversation) -> Verdict:
+        return judge(conversation, bool(self._followers(conversation)), self._number, self._now)
+
+    def _adopt(self) -> None:
+        """Facts that waited and are covered now, in their order."""
+        for fact in sorted(self._waiting, key=mark):
+            home = self._home(fact)
+            if home is not None:
+                self._waiting.remove(fact)
+                self._join(home, fact)
+
+    # what we decide because of it
+
+    def _decide(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
+        """Queues for the skillset that was asked for; an agent's accepting or writing makes them the owner; declining
+        gives it back."""
+        decisions = conversation.decisions
+        if self._judge(conversation).status == "closed":
+            return decisions
+        here = mark(fact)
+        owner = decisions.owner
+        match fact:
+            case AgentAccepted() | AgentMessage():
+                taken = owner is not None and owner.state == "accepted"
+                later = decisions.because is None or here > decisions.because
+                if not taken or (isinstance(fact, AgentAccepted) and later and owner and owner.id != fact.agent_id):
+                    return _owned(decisions, Owner("user", fact.agent_id, "accepted"), "accepted", here)
+            case AgentDeclined():
+                if owner is not None and owner.id == fact.agent_id and owner.state in ("assigned", "reserved"):
+                    return replace(decisions, owner=None, queued_at=None, last="declined", because=here)
+            case _:
+                return self._route(conversation, fact)
+        return decisions
+
+    def _route(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
+        decisions, first = conversation.decisions, conversation.evidence.route
+        if first is None:
+            return decisions
+        wanted: Route | None = None
+        if decisions.last in (None, "routed"):
+            # the first choice by event time counts; an earlier one that comes late re-routes while it is still queued
+            queued_for = decisions.owner.id if decisions.owner else None
+            wanted = first if queued_for != first.skillset else None
+        elif decisions.owner is None and decisions.because is not None:
+            # given back by a person: only a new choice routes it again
+            asked = route_of(fact, self._number, self._directory)
+            wanted = asked if isinstance(asked, Route) and asked.mark > decisions.because else None
+        if wanted is None:
+            return decisions
+        owner = Owner("skillset", wanted.skillset, "queued")
+        return replace(_owned(decisions, owner, "routed", wanted.mark), queued_at=wanted.mark.at)
+
+
+def _owned(decisions: Decisions, owner: Owner, decision: Decision, here: Mark) -> Decisions:
+    first = here if decisions.owned is None else min(decisions.owned, here)
+    return replace(decisions, owner=owner, queued_at=None, owned=first, last=decision, because=here)
+
+
+def _with_ids(conversation: Conversation, fact: ConversationFact) -> Conversation:
+    """The row's copies of the customer's ids: as in the last turn that held them. A group has none of its own."""
+    party = fact.customer
+    if party is None or party.group_id is not None:
+        return conversation
+    latest = conversation.evidence.last_turn == mark(fact)
+    wa_id = party.wa_id if latest or conversation.wa_id is None else None
+    user_id = party.user_id if latest or conversation.user_id is None else None
+    if wa_id is None and user_id is None:
+        return conversation
+    return replace(conversation, wa_id=wa_id or conversation.wa_id, user_id=user_id or conversation.user_id)
+
+
+def _deciding(conversation: Conversation) -> tuple[object, ...]:
+    """What an administrator decides on: a change of it is a new version."""
+    return conversation.owner, conversation.status, conversation.managed
+
+
+def _actor(fact: ConversationFact | None) -> str:
+    match fact:
+        case None:
+            return "clock"
+        case AgentAccepted() | AgentMessage() | AgentDeclined() | AgentClosed():
+            return f"agent:{fact.agent_id}"
+        case HumanEcho():
+            return "app"
+        case ThreadControlPassed() | CustomerIdentityChanged():
+            return "meta"
+        case CustomerTurn() | CustomerSignal():
+            return "customer"
+        case _:
+            return "bot"

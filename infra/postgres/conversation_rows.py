@@ -1,0 +1,123 @@
+"""A conversation as columns of its table, and back. `memory`: evidence and decisions as the rules need them again."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from pydantic import TypeAdapter
+
+from domain.conversation import Conversation, Decisions, Evidence, OwnerKind, OwnerState, Status
+from domain.reasons import Reason
+from infra.postgres.statements import columns, uuid_array
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    evidence: Evidence
+    decisions: Decisions
+
+
+_MEMORY = TypeAdapter(_Memory)
+
+STATUS_CODES: dict[Status, str] = {"active": "a", "closed": "c"}
+OWNER_KIND_CODES: dict[OwnerKind, str] = {"user": "u", "skillset": "s"}
+OWNER_STATE_CODES: dict[OwnerState, str] = {"queued": "q", "reserved": "r", "assigned": "a", "accepted": "x"}
+_STATUSES = {code: status for status, code in STATUS_CODES.items()}
+
+COLUMNS: tuple[tuple[LiteralString, LiteralString], ...] = (
+    ("id", "uuid"),
+    ("customer_id", "uuid"),
+    ("phone_number_id", "text"),
+    ("status", "text"),
+    ("unmanaged", "boolean"),
+    ("reason", "smallint"),
+    ("managed", "boolean"),
+    ("opened_at", "timestamptz"),
+    ("last_at", "timestamptz"),
+    ("window_ends_at", "timestamptz"),
+    ("closed_at", "timestamptz"),
+    ("owner_kind", "text"),
+    ("owner_id", "text"),
+    ("owner_state", "text"),
+    ("owner_until", "timestamptz"),
+    ("queued_at", "timestamptz"),
+    ("last_text", "text"),
+    ("customer_name", "text"),
+    ("wa_id", "text"),
+    ("user_id", "text"),
+    ("entries", "integer"),
+    ("version", "integer"),
+    ("sequence", "integer"),
+    ("previous", "uuid"),
+    ("because", "text"),
+    ("memory", "text"),
+)
+"""Name and type of what a statement sends, in the order of `to_columns`; `because` as an array literal."""
+
+READ_BACK: LiteralString = (
+    "c.id, c.customer_id, c.phone_number_id, c.status::text, c.reason, c.managed, c.opened_at, c.window_ends_at, "
+    "c.closed_at, c.wa_id, c.user_id, c.entries, c.version, c.sequence, c.previous, c.because, c.memory::text"
+)
+"""What `from_row` takes, of a table called `c`."""
+
+
+def to_columns(conversations: Iterable[Conversation]) -> list[list[Any]]:
+    """One list a column."""
+    return columns(_row(c) for c in conversations)
+
+
+def from_row(row: Sequence[Any]) -> Conversation:
+    """The conversation as it was kept."""
+    memory = _MEMORY.validate_json(row[16])
+    return Conversation(
+        id=row[0],
+        customer_id=row[1],
+        phone_number_id=row[2],
+        status=_STATUSES[row[3]],
+        reason=None if row[4] is None else Reason.of_code(row[4]),
+        managed=row[5],
+        opened_at=row[6],
+        window_ends_at=row[7],
+        closed_at=row[8],
+        wa_id=row[9],
+        user_id=row[10],
+        entries=row[11],
+        version=row[12],
+        sequence=row[13],
+        previous=row[14],
+        because=tuple(row[15]),
+        evidence=memory.evidence,
+        decisions=memory.decisions,
+    )
+
+
+def _row(c: Conversation) -> tuple[Any, ...]:
+    owner = c.owner
+    return (
+        c.id,
+        c.customer_id,
+        c.phone_number_id,
+        STATUS_CODES[c.status],
+        c.unmanaged,
+        c.reason.code if c.reason else None,
+        c.managed,
+        c.opened_at,
+        c.last_at,
+        c.window_ends_at,
+        c.closed_at,
+        OWNER_KIND_CODES[owner.kind] if owner else None,
+        owner.id if owner else None,
+        OWNER_STATE_CODES[owner.state] if owner else None,
+        owner.until if owner else None,
+        c.decisions.queued_at,
+        c.last_text,
+        c.customer_name,
+        c.wa_id,
+        c.user_id,
+        c.entries,
+        c.version,
+        c.sequence,
+        c.previous,
+        uuid_array(c.because),
+        _MEMORY.dump_json(_Memory(c.evidence, c.decisions)).decode(),
+    )

@@ -1,0 +1,162 @@
+"""Facts of a story, written short: `turn(0, "hello")` is what the customer wrote at hour 0."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from domain.directory import Directory, Number, Skillset
+from domain.events import Event
+from domain.facts import (
+    AgentAccepted,
+    AgentClosed,
+    AgentMessage,
+    BotChoice,
+    BotHandoff,
+    BotMessage,
+    BotSessionEnded,
+    BotSessionStarted,
+    ConversationFact,
+    CustomerSignal,
+    CustomerTurn,
+    HumanEcho,
+    Party,
+    ThreadControlPassed,
+)
+from domain.ids import CustomerId, FactId, fact_id
+from domain.thread import Step, Thread, expire, fold
+
+NUMBER = "106540352242922"
+CUSTOMER = Party(wa_id="16505551234", name="Sheena")
+START = datetime(2026, 3, 2, 10, tzinfo=UTC)
+DIRECTORY = Directory(
+    numbers={
+        NUMBER: Number(NUMBER, menu={"1": "sales", "2": "support"}),
+        "bot": Number("bot", softbot=True),
+        "plain": Number("plain"),
+    },
+    skillsets={"sales": Skillset("sales", "Sales"), "support": Skillset("support", "Support")},
+)
+
+
+def at(hour: float) -> datetime:
+    """A moment of the story, in hours since its start."""
+    return START + timedelta(hours=hour)
+
+
+class Teller:
+    """Makes the facts of one number's story; equal words at an equal hour are the same fact."""
+
+    def __init__(self, number: str = NUMBER, customer: Party = CUSTOMER) -> None:
+        self.number = number
+        self._customer = customer
+
+    def _base(self, hour: float, *what: str) -> dict[str, object]:
+        moment = at(hour)
+        return {
+            "id": fact_id(self.number, str(hour), *what),
+            "phone_number_id": self.number,
+            "customer": self._customer,
+            "at": moment,
+            "sent_at": moment,
+        }
+
+    def turn(self, hour: float, text: str | None = "hello", is_reply: bool = False) -> CustomerTurn:
+        base = self._base(hour, "turn", str(text))
+        kind = "text" if text is not None else "image"
+        option = text if is_reply else None
+        return CustomerTurn.model_validate(
+            {
+                **base,
+                "type": kind,
+                "wamid": f"wamid.{base['id']}",
+                "text": text,
+                "is_reply": is_reply,
+                "option_id": option,
+            }
+        )
+
+    def signal(self, hour: float, kind: str = "reaction", standby_turn: bool = False) -> CustomerSignal:
+        base = self._base(hour, "signal", kind)
+        return CustomerSignal.model_validate(
+            {**base, "type": kind, "wamid": f"wamid.{base['id']}", "standby_turn": standby_turn}
+        )
+
+    def echo(self, hour: float) -> HumanEcho:
+        base = self._base(hour, "echo")
+        return HumanEcho.model_validate({**base, "type": "text", "wamid": f"wamid.{base['id']}", "text": "we are here"})
+
+    def handover(self, hour: float) -> ThreadControlPassed:
+        return ThreadControlPassed.model_validate(self._base(hour, "handover"))
+
+    def bot(self, hour: float, session: str = "s1") -> BotMessage:
+        return BotMessage.model_validate(
+            {**self._base(hour, "bot", session), "session_id": session, "text": "how can I help?"}
+        )
+
+    def bot_starts(self, hour: float, session: str = "s1") -> BotSessionStarted:
+        return BotSessionStarted.model_validate({**self._base(hour, "starts", session), "session_id": session})
+
+    def bot_ends(self, hour: float, session: str = "s1") -> BotSessionEnded:
+        return BotSessionEnded.model_validate({**self._base(hour, "ends", session), "session_id": session})
+
+    def choice(self, hour: float, skillset: str, session: str = "s1") -> BotChoice:
+        base = self._base(hour, "choice", skillset, session)
+        return BotChoice.model_validate({**base, "session_id": session, "option_id": "o", "skillset": skillset})
+
+    def handoff(self, hour: float, skillset: str, session: str = "s1") -> BotHandoff:
+        base = self._base(hour, "handoff", skillset, session)
+        return BotHandoff.model_validate({**base, "session_id": session, "skillset": skillset})
+
+    def accepted(self, hour: float, agent: str = "anna") -> AgentAccepted:
+        return AgentAccepted.model_validate({**self._base(hour, "accepted", agent), "agent_id": agent})
+
+    def answered(self, hour: float, agent: str = "anna") -> AgentMessage:
+        return AgentMessage.model_validate({**self._base(hour, "answered", agent), "agent_id": agent, "text": "hi"})
+
+    def agent_closes(self, hour: float, agent: str = "anna") -> AgentClosed:
+        return AgentClosed.model_validate({**self._base(hour, "closes", agent), "agent_id": agent})
+
+
+class Story:
+    """Folds facts one after the other and remembers what was told."""
+
+    def __init__(self, now: datetime, directory: Directory = DIRECTORY, number: str = NUMBER) -> None:
+        self.thread = Thread(CustomerId(fact_id("customer")), number)
+        self.now = now
+        self.events: list[Event] = []
+        self.places: dict[FactId, object] = {}
+        self.facts: dict[FactId, ConversationFact] = {}
+        self._directory = directory
+
+    def tell(self, *facts: ConversationFact) -> "Story":
+        """Folds the facts that were not told before, in this order."""
+        for fact in facts:
+            if fact.id not in self.facts:
+                self.facts[fact.id] = fact
+                self._take(fold(self.thread, fact, self._directory, self.now))
+        return self
+
+    def wait_until(self, now: datetime) -> "Story":
+        """The clock goes on to `now` and the timer runs."""
+        self.now = now
+        self._take(expire(self.thread, self._directory, now))
+        return self
+
+    def _take(self, step: Step) -> None:
+        self.thread = step.thread
+        self.events += step.events
+        self.places.update({placed.fact.id: placed.conversation for placed in step.placed})
+
+    @property
+    def told(self) -> list[str]:
+        """The names of the public events, in order."""
+        return [event.name for event in self.events]
+
+    def transcript(self) -> list[FactId]:
+        """What belongs to the conversations, read one conversation after the other."""
+        order = {c.id: place for place, c in enumerate(self.thread.conversations)}
+        placed = [(order[c], self.facts[f].at, f) for f, c in self.places.items() if c in order]  # type: ignore[index]
+        return [fact for *_, fact in sorted(placed)]
+
+
+def names(events: Iterable[Event]) -> list[str]:
+    return [event.name for event in events]

@@ -1,0 +1,172 @@
+"""The promise of domain.md, *Facts and decisions*: what a conversation is does not depend on how its facts arrived."""
+
+from datetime import timedelta
+from itertools import pairwise, permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.facts import ConversationFact, CustomerTurn
+from tests.support.stories import Story, Teller, at
+
+MENU = Teller()
+BOT = Teller("bot")
+PLAIN = Teller("plain")
+TEXTS = st.sampled_from(["hello", "1", "2", "9", "thanks", None])
+HOURS = st.integers(0, 23 * 60).map(lambda minutes: minutes / 60)
+
+
+@st.composite
+def promised_stories(draw: st.DrawFn) -> tuple[Teller, list[ConversationFact]]:
+    """Turns pairwise less than 24 h apart; ends, if any, later than every turn; no commands, presence, new identity."""
+    teller = draw(st.sampled_from([MENU, BOT, PLAIN]))
+    turns: list[ConversationFact] = [
+        teller.turn(hour, draw(TEXTS)) for hour in draw(st.lists(HOURS, min_size=1, max_size=4, unique=True))
+    ]
+    other_hours = st.integers(-10, 47 * 60).map(lambda minutes: minutes / 60)
+    sessions = st.sampled_from(["s1", "s2"])
+    others = draw(
+        st.lists(
+            st.one_of(
+                st.builds(teller.signal, other_hours),
+                st.builds(teller.echo, other_hours),
+                st.builds(teller.bot, other_hours, sessions),
+                st.builds(teller.bot_starts, other_hours, sessions),
+                st.builds(teller.choice, other_hours, st.sampled_from(["sales", "support", "nowhere"]), sessions),
+                st.builds(teller.handoff, other_hours, st.sampled_from(["sales", "nowhere"]), sessions),
+                st.builds(teller.accepted, other_hours),
+                st.builds(teller.answered, other_hours),
+            ),
+            max_size=4,
+        )
+    )
+    last = max((turn.at for turn in turns), default=at(0))
+    after = st.integers(0, 26 * 60).map(lambda m: (last - at(0)) / timedelta(hours=1) + m / 60)
+    ends = draw(
+        st.lists(
+            st.one_of(st.builds(teller.bot_ends, after, sessions), st.builds(teller.agent_closes, after)), max_size=2
+        )
+    )
+    facts = {fact.id: fact for fact in [*turns, *others, *ends]}
+    return teller, list(facts.values())
+
+
+def outcome(story: Story) -> dict[str, object]:
+    """What the promise names, of the one conversation there is."""
+    (conversation,) = story.thread.conversations
+    last = story.events[-1]
+    return {
+        "transcript": story.transcript(),
+        "opened_at": conversation.opened_at,
+        "window_ends_at": conversation.window_ends_at,
+        "status": conversation.status,
+        "closed_at": conversation.closed_at,
+        "managed": conversation.managed,
+        "reason": conversation.reason,
+        "because": conversation.because,
+        "chosen": conversation.evidence.route,
+        "last_text": conversation.last_text,
+        "entries": conversation.entries,
+        "last event": (last.name, last.conversation.reason, last.conversation.status, last.conversation.managed),
+    }
+
+
+@given(promised_stories(), st.data(), st.sampled_from([5, 20, 24.5, 30, 50, 80]))
+def test_any_order_and_repetition_gives_the_same_conversation(
+    told: tuple[Teller, list[ConversationFact]], data: st.DataObject, hour: float
+) -> None:
+    teller, facts = told
+    expected = outcome(Story(at(hour), number=teller.number).tell(*facts))
+    shuffled = data.draw(st.permutations([*facts, *facts[:2]]))
+    assert expected == outcome(Story(at(hour), number=teller.number).tell(*shuffled))
+
+
+@st.composite
+def any_stories(draw: st.DrawFn) -> list[ConversationFact]:
+    """Anything a customer, a bot and agents can do over five days."""
+    hours = st.integers(-60, 120 * 60).map(lambda minutes: minutes / 60)
+    teller = MENU
+    facts = draw(
+        st.lists(
+            st.one_of(
+                st.builds(teller.turn, hours, TEXTS),
+                st.builds(teller.turn, hours, TEXTS),
+                st.builds(teller.signal, hours, st.just("text"), st.booleans()),
+                st.builds(teller.handover, hours),
+                st.builds(teller.echo, hours),
+                st.builds(teller.bot, hours, st.sampled_from(["s1", "s2"])),
+                st.builds(teller.bot_ends, hours, st.sampled_from(["s1", "s2"])),
+                st.builds(teller.choice, hours, st.sampled_from(["sales", "nowhere"])),
+                st.builds(teller.accepted, hours, st.sampled_from(["anna", "ben"])),
+                st.builds(teller.agent_closes, hours),
+            ),
+            min_size=1,
+            max_size=10,
+        )
+    )
+    return list({fact.id: fact for fact in facts}.values())
+
+
+@given(any_stories(), st.integers(0, 130))
+def test_whatever_comes_each_fact_has_one_place_and_no_human_touched_conversation_is_listed(
+    facts: list[ConversationFact], hour: int
+) -> None:
+    story = Story(at(hour)).tell(*facts)
+    conversations = story.thread.conversations
+    waiting = {fact.id for fact in story.thread.waiting}
+    placed = {fact for fact, conversation in story.places.items() if conversation is not None}
+    assert {fact.id for fact in facts} == placed | waiting
+    assert placed & waiting == set()
+    assert sum(c.entries for c in conversations) == len(placed)
+    assert all(isinstance(fact, CustomerTurn) <= (fact.id in placed) for fact in facts)
+    for conversation in conversations:
+        assert not (conversation.unmanaged and conversation.managed)
+        assert not (conversation.status == "closed" and conversation.owner)
+        touched = any(
+            story.places[f.id] == conversation.id and type(f).__name__ in ("HumanEcho", "AgentAccepted", "AgentMessage")
+            for f in facts
+        )
+        assert conversation.managed == touched
+        assert conversation.unmanaged == (
+            not touched and (conversation.status == "closed" or conversation.owner is None)
+        )
+    assert sum(c.status == "active" for c in conversations) <= 1
+    spans = [(c.opened_at, c.window_ends_at) for c in conversations]
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+    assert len({c.id for c in conversations}) == len(conversations)
+
+
+@given(any_stories(), st.integers(0, 130), st.integers(0, 130))
+def test_public_events_number_each_conversation_without_gaps_and_end_with_what_it_is(
+    facts: list[ConversationFact], hour: int, later: int
+) -> None:
+    story = Story(at(hour)).tell(*facts).wait_until(at(hour + later))
+    for conversation in story.thread.conversations:
+        events = [e for e in story.events if e.conversation.id == conversation.id]
+        assert list(range(1, len(events) + 1)) == [e.conversation.sequence for e in events]
+        last = events[-1].conversation
+        assert (last.status, last.managed, last.reason, last.owner) == (
+            conversation.status,
+            conversation.managed,
+            conversation.reason,
+            conversation.owner,
+        )
+
+
+@given(any_stories(), st.integers(0, 130))
+def test_the_timer_changes_nothing_the_second_time(facts: list[ConversationFact], hour: int) -> None:
+    story = Story(at(hour)).tell(*facts)
+    once = story.wait_until(at(hour + 20)).thread
+    told = len(story.events)
+    assert once == story.wait_until(at(hour + 20)).thread
+    assert told == len(story.events)
+
+
+@pytest.mark.parametrize("order", list(permutations([0, 23, 25])))
+@pytest.mark.parametrize("now", [25.1, 26, 48, 60])
+def test_turns_at_0_23_and_25_hours_read_the_same_in_all_six_orders(order: tuple[int, ...], now: float) -> None:
+    story = Story(at(now)).tell(*(MENU.turn(hour, f"at {hour}") for hour in order))
+    assert [MENU.turn(hour, f"at {hour}").id for hour in (0, 23, 25)] == story.transcript()
+    assert sum(c.status == "active" for c in story.thread.conversations) <= 1
+    assert at(49) == story.thread.conversations[-1].window_ends_at
