@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import time
 from typing import Any, Literal, NamedTuple
 
-import psycopg
+from psycopg import Connection
 from psycopg.types.json import Json
 
 from domain.directory import Directory, Number, Opening, Skillset, User, Weekday
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class Change(NamedTuple):
@@ -29,7 +27,7 @@ class Changes:
     made: tuple[Change, ...]
 
 
-def apply(conn: Connection, directory: Directory) -> Changes:
+def apply(conn: Connection[Any], directory: Directory) -> Changes:
     """Make the directory this one, all or nothing; two at the same time go one after the other."""
     with conn.transaction():
         conn.execute("select from directory_version for update")
@@ -44,7 +42,7 @@ def apply(conn: Connection, directory: Directory) -> Changes:
         return Changes(before + bool(made), made)
 
 
-def read(conn: Connection) -> tuple[int, Directory]:
+def read(conn: Connection[Any]) -> tuple[int, Directory]:
     """The version and the whole directory at one moment, in order of ids."""
     found = conn.execute(
         """
@@ -67,14 +65,14 @@ def read(conn: Connection) -> tuple[int, Directory]:
     )
 
 
-def version(conn: Connection) -> int:
+def version(conn: Connection[Any]) -> int:
     """How often the directory changed: a cheap way to see whether to read it again."""
     found = conn.execute("select version from directory_version").fetchone()
     assert found is not None
     return int(found[0])
 
 
-def _apply_skillsets(conn: Connection, old: Mapping[str, Skillset], new: Mapping[str, Skillset]) -> list[Change]:
+def _apply_skillsets(conn: Connection[Any], old: Mapping[str, Skillset], new: Mapping[str, Skillset]) -> list[Change]:
     changes = _compare("skillset", old, new)
     conn.execute("delete from skillsets where id = any(%s)", (_removed(changes),))
     for skillset in (new[id_] for id_ in _kept(changes)):
@@ -88,7 +86,7 @@ def _apply_skillsets(conn: Connection, old: Mapping[str, Skillset], new: Mapping
     return changes
 
 
-def _apply_users(conn: Connection, old: Mapping[str, User], new: Mapping[str, User]) -> list[Change]:
+def _apply_users(conn: Connection[Any], old: Mapping[str, User], new: Mapping[str, User]) -> list[Change]:
     changes = _compare("user", old, new)
     conn.execute("delete from users where id = any(%s)", (_removed(changes),))
     for user in (new[id_] for id_ in _kept(changes)):
@@ -103,7 +101,7 @@ def _apply_users(conn: Connection, old: Mapping[str, User], new: Mapping[str, Us
     return changes
 
 
-def _apply_numbers(conn: Connection, old: Mapping[str, Number], new: Mapping[str, Number]) -> list[Change]:
+def _apply_numbers(conn: Connection[Any], old: Mapping[str, Number], new: Mapping[str, Number]) -> list[Change]:
     changes = _compare("number", old, new)
     conn.execute("delete from numbers where phone_number_id = any(%s)", (_removed(changes),))
     for number in (new[id_] for id_ in _kept(changes)):

@@ -4,12 +4,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import time
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg import Connection
 
 from domain.directory import Directory, Number, Opening, Skillset, User
-from infra.postgres.directory import Change, Changes, Connection, apply, read, version
+from infra.postgres.directory import Change, Changes, apply, read, version
 
 SALES = Skillset("sales", "Sales")
 ANNA = User("anna", "Anna Rossi", "anna@example.com", "agent", 3, ("sales",))
@@ -24,28 +26,28 @@ COMPANY = Directory({SHOP.phone_number_id: SHOP}, {"sales": SALES}, {"anna": ANN
 
 
 @pytest.fixture
-def conn(database: str) -> Iterator[Connection]:
+def conn(database: str) -> Iterator[Connection[Any]]:
     with psycopg.connect(database, autocommit=True) as connection:
         yield connection
 
 
-def test_at_first_there_is_an_empty_directory(conn: Connection) -> None:
+def test_at_first_there_is_an_empty_directory(conn: Connection[Any]) -> None:
     assert (0, Directory()) == read(conn)
 
 
-def test_what_was_applied_is_read_back(conn: Connection) -> None:
+def test_what_was_applied_is_read_back(conn: Connection[Any]) -> None:
     assert apply(conn, COMPANY).version == 1
     expected = (1, COMPANY)
     assert expected == read(conn)
 
 
-def test_a_number_without_hours_stays_always_open(conn: Connection) -> None:
+def test_a_number_without_hours_stays_always_open(conn: Connection[Any]) -> None:
     always = Directory({"1": Number("1", softbot=True)})
     apply(conn, always)
     assert (1, always) == read(conn)
 
 
-def test_applying_says_what_changed(conn: Connection) -> None:
+def test_applying_says_what_changed(conn: Connection[Any]) -> None:
     apply(conn, COMPANY)
     moved = replace(SHOP, time_zone="Europe/Vienna")
     after = Directory({SHOP.phone_number_id: moved, "2": Number("2")}, {"sales": SALES}, {})
@@ -61,13 +63,13 @@ def test_applying_says_what_changed(conn: Connection) -> None:
     assert (2, after) == read(conn)
 
 
-def test_applying_the_same_again_changes_nothing(conn: Connection) -> None:
+def test_applying_the_same_again_changes_nothing(conn: Connection[Any]) -> None:
     apply(conn, COMPANY)
     assert Changes(1, ()) == apply(conn, COMPANY)
     assert version(conn) == 1
 
 
-def test_all_or_nothing_is_applied(conn: Connection) -> None:
+def test_all_or_nothing_is_applied(conn: Connection[Any]) -> None:
     apply(conn, COMPANY)
     unstorable = Number("2", "a name that PostgreSQL cannot hold: \0")
     with pytest.raises(psycopg.DataError):
@@ -76,7 +78,7 @@ def test_all_or_nothing_is_applied(conn: Connection) -> None:
     assert expected == read(conn)
 
 
-def test_two_that_apply_at_the_same_time_both_count(database: str, conn: Connection) -> None:
+def test_two_that_apply_at_the_same_time_both_count(database: str, conn: Connection[Any]) -> None:
     def add(first: int) -> None:
         with psycopg.connect(database, autocommit=True) as mine:
             for n in range(10):

@@ -1,0 +1,153 @@
+"""The list of unmanaged conversations (manual facts S2, S5, S6), newest `last_at` first, then id.
+
+Measured with 10 million conversations: one ordered, limited branch per (status, reason), each read from its index,
+merged: 100 rows in 1.3-1.8 ms. Plain filters let PostgreSQL 18 pick a skip scan with a sort, up to 317 ms; so may a
+plan that is made for the values at hand, hence the generic one.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.sql import SQL, Composed, Literal
+
+from domain.conversation import Owner, OwnerKind, OwnerState, Status
+from domain.reasons import Reason
+from domain.rows import row
+from infra.postgres.conversation_rows import OWNER_KIND_CODES, OWNER_STATE_CODES, STATUS_CODES
+from infra.postgres.cursor import START, Cursor
+
+MIN_ROWS, MAX_ROWS = 10, 100
+"""Rows of a page: the bar of manual fact S6."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which conversations; None is all."""
+
+    status: Status | None = None
+    reason: Reason | None = None
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows as `domain.rows` writes them, the cursor of the next page (None: this was the last), and how many there are
+    of either status, of the same number and reason."""
+
+    rows: list[dict[str, object]]
+    next: Cursor | None
+    counts: dict[Status, int]
+
+
+def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Cursor = START) -> Page:
+    """One page and the counts of the same moment. What stays as it is while one pages is shown once; `conn` is not in a
+    transaction."""
+    with conn.transaction():
+        conn.execute(
+            "set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan"
+        )
+        values = {"number": which.number, "at": after.at, "id": after.id, "limit": rows + 1}
+        cursor = conn.cursor(row_factory=class_row(_Row))
+        found = cursor.execute(statement(which), values, prepare=True).fetchall()
+        counts = _counts(conn, which)
+    more = len(found) > rows
+    shown = found[:rows]
+    return Page([row(each) for each in shown], Cursor(shown[-1].last_at, shown[-1].id) if more else None, counts)
+
+
+def statement(which: Filter) -> Composed:
+    """The list's SQL, with the values `number`, `at`, `id` (where the page before ended) and `limit`."""
+    return _statement(which.status, which.reason, which.number is not None)
+
+
+@cache
+def _statement(status: Status | None, reason: Reason | None, of_number: bool) -> Composed:
+    statuses = [status] if status else STATUS_CODES.keys()
+    reasons = [reason] if reason else Reason
+    branches = [
+        _BRANCH.format(
+            status=Literal(STATUS_CODES[status]),
+            reason=Literal(reason.code),
+            number=SQL("and phone_number_id = %(number)s" if of_number else ""),
+        )
+        for status, reason in product(statuses, reasons)
+    ]
+    every = SQL(" union all ").join(branches)
+    return SQL("select * from ({}) as branches order by last_at desc, id desc limit %(limit)s").format(every)
+
+
+_BRANCH = SQL(
+    """(
+    select id, phone_number_id, wa_id, user_id, customer_name, status::text as status_code,
+      reason as reason_code, last_text, last_at, opened_at, window_ends_at, closed_at, owner_kind::text, owner_id,
+      owner_state::text, owner_until, entries, version, sequence
+    from conversations
+    where unmanaged and status = {status} and reason = {reason} {number} and (last_at, id) < (%(at)s, %(id)s)
+    order by last_at desc, id desc limit %(limit)s
+    )"""
+)
+
+
+def _counts(conn: Connection[Any], which: Filter) -> dict[Status, int]:
+    found = conn.execute(
+        """
+        select coalesce(sum(n) filter (where status = 'a'), 0)::bigint,
+          coalesce(sum(n) filter (where status = 'c'), 0)::bigint
+        from unmanaged_counts
+        where (%(number)s::text is null or phone_number_id = %(number)s)
+          and (%(reason)s::smallint is null or reason = %(reason)s)
+        """,
+        {"number": which.number, "reason": which.reason and which.reason.code},
+    ).fetchone()
+    assert found is not None
+    return {"active": found[0], "closed": found[1]}
+
+
+_STATUSES: dict[str, Status] = {code: status for status, code in STATUS_CODES.items()}
+_OWNER_KINDS: dict[str, OwnerKind] = {code: kind for kind, code in OWNER_KIND_CODES.items()}
+_OWNER_STATES: dict[str, OwnerState] = {code: state for state, code in OWNER_STATE_CODES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The columns of a `domain.rows.Row`: a conversation without the memory that only the rules need."""
+
+    id: UUID
+    phone_number_id: str
+    wa_id: str | None
+    user_id: str | None
+    customer_name: str | None
+    status_code: str
+    reason_code: int
+    last_text: str | None
+    last_at: datetime
+    opened_at: datetime
+    window_ends_at: datetime
+    closed_at: datetime | None
+    owner_kind: str | None
+    owner_id: str
+    owner_state: str
+    owner_until: datetime | None
+    entries: int
+    version: int
+    sequence: int
+
+    @property
+    def status(self) -> Status:
+        return _STATUSES[self.status_code]
+
+    @property
+    def reason(self) -> Reason:
+        return Reason.of_code(self.reason_code)
+
+    @property
+    def owner(self) -> Owner | None:
+        if self.owner_kind is None:
+            return None
+        return Owner(_OWNER_KINDS[self.owner_kind], self.owner_id, _OWNER_STATES[self.owner_state], self.owner_until)
