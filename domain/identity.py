@@ -1,0 +1,20 @@
+"""National variants of a phone are one customer (webhooks.md, Who is the customer)."""
+
+import re
+
+_VARIANTS = (
+    # Brazil: area code, the ninth digit, then eight. Eight that begin with 2 to 5 are a landline's, which has no ninth.
+    re.compile(r"(55[1-9][1-9])9([016-9][0-9]{7})"),
+    re.compile(r"(54)9([0-9]{10})"),  # Argentina: the 9 of a mobile
+    re.compile(r"(52)1([0-9]{10})"),  # Mexico: the 1 of a mobile
+)
+
+
+def phone_key(wa_id: str) -> str:
+    """The one name of all variants of a phone: without Brazil's ninth digit, Argentina's 9, Mexico's 1. Anything else
+    is its own key, also what is no phone."""
+    if len(wa_id) == 13 and wa_id.startswith("5"):
+        for variant in _VARIANTS:
+            if found := variant.fullmatch(wa_id):
+                return found[1] + found[2]
+    return wa_id
