@@ -1,4 +1,4 @@
-"""National variants of a phone are one customer (webhooks.md, Who is the customer)."""
+"""One customer, several spellings (webhooks.md, Who is the customer)."""
 
 import re
 
@@ -8,13 +8,21 @@ _VARIANTS = (
     re.compile(r"(54)9([0-9]{10})"),  # Argentina: the 9 of a mobile
     re.compile(r"(52)1([0-9]{10})"),  # Mexico: the 1 of a mobile
 )
+_USER_ID = re.compile(r"[A-Za-z]+\.\S+")
 
 
 def phone_key(wa_id: str) -> str:
-    """The one name of all variants of a phone: without Brazil's ninth digit, Argentina's 9, Mexico's 1. Anything else
-    is its own key, also what is no phone."""
+    """The one name of all national variants of a phone: without Brazil's ninth digit, Argentina's 9, Mexico's 1.
+    Anything else is its own key, also what is no phone."""
     if len(wa_id) == 13 and wa_id.startswith("5"):
         for variant in _VARIANTS:
             if found := variant.fullmatch(wa_id):
                 return found[1] + found[2]
     return wa_id
+
+
+def told_apart(phone: str | None, user_id: str | None) -> tuple[str | None, str | None]:
+    """`(wa_id, user_id)`, also when the user id stands where the phone is due, as in `US.1349`."""
+    if phone is not None and _USER_ID.fullmatch(phone):
+        return None, user_id or phone
+    return phone, user_id

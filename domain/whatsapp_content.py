@@ -57,7 +57,7 @@ def marked_by(kind: str, message: Object) -> str | None:
 def rest_of(kind: str, message: Object) -> Object:
     """Everything else the message holds: media ids, context, referral, errors. A plain text is not kept twice."""
     rest = {key: value for key, value in message.items() if key not in _ENVELOPE}
-    if kind == "text" and nested(rest, "text").keys() == {"body"}:
+    if kind == "text" and rest.get("text") == {"body": _words(nested(message, "text"))}:
         del rest["text"]
     return rest
 

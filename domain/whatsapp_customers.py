@@ -4,12 +4,11 @@ A phone may be absent, empty, or replaced by the business-scoped user id; `conta
 found by id and never by position.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from domain.facts import Party
-from domain.identity import phone_key
+from domain.identity import phone_key, told_apart
 from domain.json_body import Json, Object, identifier, nested, text
 
 MAX_NAME_LENGTH = 256
@@ -17,15 +16,6 @@ MAX_NAME_LENGTH = 256
 
 Role = Literal["from", "to"]
 """The customer of an incoming update is under `from`, `from_user_id`, of an outgoing one under `to`, `to_user_id`."""
-
-_USER_ID = re.compile(r"[A-Za-z]+\.\S+")
-
-
-def told_apart(phone: str | None, user_id: str | None) -> tuple[str | None, str | None]:
-    """`(wa_id, user_id)`, also when the user id stands where the phone is due, as in `US.1349`."""
-    if phone is not None and _USER_ID.fullmatch(phone):
-        return None, user_id or phone
-    return phone, user_id
 
 
 class Contact(NamedTuple):

@@ -18,10 +18,11 @@ from domain.facts import (
     Party,
     ThreadControlPassed,
 )
+from domain.identity import told_apart
 from domain.ids import FactId, fact_id
 from domain.json_body import Json, Object, digest, identifier, moment, nested
 from domain.whatsapp_content import TURNS, marked_by, option_of, rest_of, text_of
-from domain.whatsapp_customers import Contacts, Role, told_apart
+from domain.whatsapp_customers import Contacts, Role
 
 STATUSES = frozenset({"sent", "delivered", "read", "played", "failed"})
 
