@@ -58,16 +58,16 @@ class Offsets:
             [*columns(rows), self._group],
         )
 
-    def start(self, partition: Partition, position: Position, lost: int, now: datetime) -> None:
+    def start(self, partition: Partition, position: Position, lost: int) -> None:
         """Sets where reading (re)starts: a partition that is new, a topic made again, or records the broker deleted
         before we read them (`lost`, added up)."""
         self._connection.execute(
             "insert into consumer_offsets as o "
             "(group_name, topic, topic_id, partition, next_offset, caught_up_to, progressed_at, lost) "
-            "values (%s, %s, %s, %s, %s, %s, now(), %s) "
+            "values (%s, %s, %s, %s, %s, 'epoch', now(), %s) "
             "on conflict (group_name, topic, partition) do update set topic_id = excluded.topic_id, "
             "next_offset = excluded.next_offset, progressed_at = now(), lost = o.lost + excluded.lost",
-            [self._group, partition.topic, position.topic_id, partition.partition, position.next_offset, now, lost],
+            [self._group, partition.topic, position.topic_id, partition.partition, position.next_offset, lost],
         )
 
     def idle(self, at: Mapping[Partition, int], until: Mapping[Partition, datetime]) -> None:

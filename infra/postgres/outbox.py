@@ -22,9 +22,10 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A record in the outbox; ids grow, but may be committed late."""
+    """A record in the outbox; ids grow, but may be committed late. `age`: seconds since it was put there."""
 
     id: int
+    age: float
     record: Outgoing
 
 
@@ -49,9 +50,11 @@ class Outbox:
         """The first records with an id of at least `low`, in the order of their ids. A low id spares the index the dead
         rows before it."""
         rows = self._connection.execute(
-            "select id, topic, key, headers, value from outbox where id >= %b order by id limit %b", [low, limit]
+            "select id, extract(epoch from clock_timestamp() - at)::float, topic, key, headers, value "
+            "from outbox where id >= %b order by id limit %b",
+            [low, limit],
         ).fetchall()
-        return [Queued(row[0], Outgoing(*row[1:])) for row in rows]
+        return [Queued(row[0], row[1], Outgoing(*row[2:])) for row in rows]
 
     def delete(self, ids: Sequence[int]) -> None:
         """What was acknowledged by the broker."""

@@ -98,6 +98,7 @@ create table history (
 
 create table outbox (
   id bigint generated always as identity (cache 1) primary key,
+  at timestamptz not null default now(),
   topic text not null,
   key text not null,
   headers json not null,
@@ -181,7 +182,7 @@ create table users (
 );
 
 create table directory_version (
-  only boolean primary key default true check (only),
+  "only" boolean primary key default true check ("only"),
   version bigint not null
 );
 insert into directory_version (version) values (0);

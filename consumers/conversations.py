@@ -1,0 +1,249 @@
+"""The `conversations` consumer: every fact the webhook kept becomes part of its customer's conversation, once.
+
+One batch is folded as a whole: found, locked and read with one statement each, folded in memory with the pure rule,
+written with one statement each (architecture.md, P4). What waits on the unreadable topic is copied to `set_aside`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from pydantic import ValidationError
+
+from consumers.announcements import announcement
+from consumers.processing import Again, Poison
+from domain.customers import Book, Key, keys_of
+from domain.directory import Directory
+from domain.envelope import clamp
+from domain.events import Event
+from domain.facts import (
+    FACT,
+    AgentPresenceChanged,
+    ConversationFact,
+    CustomerIdentityChanged,
+    Fact,
+    MessageStatus,
+    Notice,
+)
+from domain.ids import CustomerId
+from domain.thread import Placed, Thread, fold
+from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
+from infra.kafka.consumer import Record
+from infra.postgres import directory
+from infra.postgres.bystanders import write_notices, write_presence, write_statuses
+from infra.postgres.outbox import Outbox
+from infra.postgres.set_aside import Aside, put_aside
+from infra.postgres.threads import Threads, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A fact of a conversation, with the record that brought it."""
+
+    record: Record
+    fact: ConversationFact
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """A batch by what its facts are about."""
+
+    items: list[_Item] = field(default_factory=list)
+    statuses: list[MessageStatus] = field(default_factory=list)
+    presence: list[AgentPresenceChanged] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    unreadable: list[Aside] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """Whose fact it is, after joining."""
+
+    customer: CustomerId
+    number: str
+
+
+class Conversations:
+    """The handler of the inbound and the unreadable topic."""
+
+    def __init__(self, topics: Topics) -> None:
+        self._topics = topics
+        self._directory_version = -1
+        self._directory = Directory()
+
+    def apply(self, connection: Connection[Any], records: Sequence[Record]) -> None:
+        """Works the records in. Raises Poison, Again, psycopg errors."""
+        self._refresh_directory(connection)
+        batch = self._sort(records)
+        threads = Threads(connection)
+        if batch.items:
+            self._fold(connection, threads, batch.items)
+        write_presence(connection, batch.presence)
+        write_statuses(connection, batch.statuses)
+        write_notices(connection, batch.notices)
+        put_aside(connection, batch.unreadable)
+
+    def _refresh_directory(self, connection: Connection[Any]) -> None:
+        if directory.version(connection) != self._directory_version:
+            self._directory_version, self._directory = directory.read(connection)
+
+    def _sort(self, records: Sequence[Record]) -> _Sorted:
+        batch = _Sorted()
+        for record in records:
+            if record.topic == self._topics.unreadable:
+                batch.unreadable.append(_unreadable(record))
+                continue
+            match _read(record):
+                case MessageStatus() as status:
+                    batch.statuses.append(status)
+                case AgentPresenceChanged() as change:
+                    batch.presence.append(change)
+                case Notice() as notice:
+                    batch.notices.append(notice)
+                case fact:
+                    batch.items.append(_Item(record, fact))
+        return batch
+
+    def _fold(self, connection: Connection[Any], threads: Threads, items: Sequence[_Item]) -> None:
+        whose, joined = _lock(threads, items)
+        since: dict[CustomerId, tuple[str, datetime]] = {}
+        for item, who in zip(items, whose, strict=True):
+            known = since.get(who.customer)
+            since[who.customer] = (who.number, min(known[1], item.fact.at) if known else item.fact.at)
+        loaded = threads.load([Wanted(c, number, at) for c, (number, at) in since.items()], joined, _named(items))
+        work = _Fold(loaded, self._directory, threads.seen({(i.fact.id, i.fact.sent_at) for i in items}))
+        for item, who in zip(items, whose, strict=True):
+            work.take(item, who.customer)
+        work.write(connection, threads, self._topics.conversations)
+
+
+class _Fold:
+    """What a batch changes, until it is written."""
+
+    def __init__(
+        self, loaded: dict[CustomerId, Thread], directory: Directory, seen: set[tuple[UUID, datetime]]
+    ) -> None:
+        self._before = {c.id: c for thread in loaded.values() for c in thread.conversations}
+        self._threads = loaded
+        self._directory = directory
+        self._seen = seen
+        self._new: dict[tuple[UUID, datetime], tuple[CustomerId, Placed]] = {}
+        self._adopted: dict[tuple[UUID, datetime], Placed] = {}
+        self._events: list[Event] = []
+
+    def take(self, item: _Item, customer: CustomerId) -> None:
+        """Folds one fact, unless it was seen before. The rule's now is the moment the broker took the record, so a
+        backlog is judged as it would have been in time."""
+        fact = item.fact
+        if (fact.id, fact.sent_at) in self._seen:
+            return
+        self._seen.add((fact.id, fact.sent_at))
+        try:
+            step = fold(self._threads[customer], fact, self._directory, item.record.at)
+        except OverflowError as error:
+            raise Poison(item.record, "at: out of range") from error
+        self._threads[customer] = step.thread
+        self._events += step.events
+        for placed in step.placed:
+            key = (placed.fact.id, placed.fact.sent_at)
+            if placed.fact is fact or key in self._new:
+                self._new[key] = (customer, placed)
+            else:
+                self._adopted[key] = placed
+
+    def write(self, connection: Connection[Any], threads: Threads, topic: str) -> None:
+        """In the one order of all writers (P5)."""
+        after = [c for thread in self._threads.values() for c in thread.conversations]
+        changed = [c for c in after if c is not self._before.get(c.id)]
+        existing = [c for c in changed if c.id in self._before]
+        threads.write_conversations(existing, [c for c in changed if c.id not in self._before])
+        threads.write_entries(self._new.values(), self._adopted.values())
+        threads.write_history(self._events)
+        Outbox(connection).add(announcement(event, topic) for event in self._events)
+        threads.count([self._before[c.id] for c in existing], changed)
+
+
+def _lock(threads: Threads, items: Sequence[_Item]) -> tuple[list[_Who], dict[CustomerId, list[CustomerId]]]:
+    """Finds the customers and takes their locks. What was found is read again under the locks; if somebody changed it
+    meanwhile, raises Again. Returns whose each fact is, and who was joined into whom."""
+    keys = {key for item in items for key in _keys(item.fact)}
+    book, whose = _resolve(threads, keys, items)
+    threads.add_identities(book.learned.values())
+    locked = threads.lock({who.customer for who in whose} | set(book.merged))
+    book, whose = _resolve(threads, keys, items)
+    if not ({who.customer for who in whose} | set(book.merged)) <= locked.keys():
+        raise Again
+    threads.change_identities(book.learned.values(), book.merged)
+    joined: dict[CustomerId, list[CustomerId]] = {}
+    for root, members in locked.items():
+        joined.setdefault(book.merged.get(root, root), []).extend(members)
+    for goes, stays in book.merged.items():
+        joined.setdefault(stays, []).append(goes)
+    return whose, joined
+
+
+def _resolve(threads: Threads, keys: set[Key], items: Iterable[_Item]) -> tuple[Book, list[_Who]]:
+    book = Book(threads.identities(keys))
+    named = threads.customers_of(_named(items))
+    whose = [_who(item, book, named) for item in items]
+    return book, [_Who(book.merged.get(who.customer, who.customer), who.number) for who in whose]
+
+
+def _who(item: _Item, book: Book, named: dict[UUID, tuple[CustomerId, str]]) -> _Who:
+    fact = item.fact
+    if isinstance(fact, CustomerIdentityChanged):
+        return _Who(book.change(fact), fact.phone_number_id)
+    conversation = _conversation_named(fact)
+    if conversation in named:
+        return _Who(*named[conversation])
+    if fact.customer is None or fact.phone_number_id is None:
+        raise Poison(item.record, "conversation_id: there is no such conversation")
+    try:
+        return _Who(book.resolve(fact.phone_number_id, fact.customer, fact.at), fact.phone_number_id)
+    except ValueError as error:
+        raise Poison(item.record, str(error)) from error
+
+
+def _keys(fact: ConversationFact) -> list[Key]:
+    if fact.customer is None or fact.phone_number_id is None:
+        return []
+    keys = keys_of(fact.phone_number_id, fact.customer)
+    if isinstance(fact, CustomerIdentityChanged):
+        keys += keys_of(fact.phone_number_id, fact.becomes)
+    return keys
+
+
+def _conversation_named(fact: ConversationFact) -> UUID | None:
+    return getattr(fact, "conversation_id", None)
+
+
+def _named(items: Iterable[_Item]) -> set[UUID]:
+    return {named for item in items if (named := _conversation_named(item.fact)) is not None}
+
+
+def _read(record: Record) -> Fact:
+    """The fact in a record. Its time is clamped again: the webhook's clock may be wrong."""
+    try:
+        fact = FACT.validate_json(record.value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"])) or "value"
+        raise Poison(record, f"{where}: {first['type']}"[:200]) from error
+    clamped = clamp(fact.at, record.at)
+    return fact if clamped == fact.at else fact.model_copy(update={"at": clamped})
+
+
+def _unreadable(record: Record) -> Aside:
+    return Aside(
+        "unreadable",
+        record.headers.get(SOURCE_HEADER, "whatsapp"),
+        record.headers.get(REASON_HEADER, "unreadable"),
+        record.at,
+        record.value,
+        record.topic,
+        record.partition,
+        record.offset,
+    )

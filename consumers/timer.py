@@ -1,0 +1,114 @@
+"""The `timer`: closes windows at their end, and says so. It decides nothing: a conversation *is* closed when its window
+is over, whoever looks; the timer makes it visible (domain.md, *Closed is derived*).
+
+Any number may run: each takes the customers whose locks are free. Its now is the database's, and never later than what
+waits in the inbound topic allows (architecture.md, P6a), so a backlog or a wrong clock closes nothing too early.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from threading import Event as Flag
+from typing import Any
+
+import psycopg
+import structlog
+from prometheus_client import Counter, Histogram
+from psycopg import Connection
+
+from consumers.announcements import announcement
+from domain.conversation import Conversation
+from domain.directory import Directory
+from domain.events import Event
+from domain.thread import Thread, expire
+from domain.topics import Topics
+from infra.backoff import Backoff
+from infra.crash import crash_point
+from infra.postgres import directory
+from infra.postgres.faults import fault
+from infra.postgres.offsets import safe_now
+from infra.postgres.outbox import Outbox
+from infra.postgres.threads import Threads
+
+BATCH = 1000
+"""Conversations of one transaction; about 0.15 s of locks."""
+
+_REST_SECONDS = 0.5
+
+_CLOSED = Counter("witiop_timer_windows_closed", "Conversations closed because their window was over.")
+_LATE = Histogram(
+    "witiop_timer_windows_closed_late_seconds",
+    "How long after the end of its window a conversation was closed.",
+    buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
+)
+
+log = structlog.get_logger("timer")
+
+
+class Timer:
+    """Closes what is over, until stopped.
+
+    `transaction` as for the consumers. `stalled_seconds`: a partition whose consumer made no progress for this long is
+    not waited for any more."""
+
+    def __init__(
+        self,
+        transaction: Callable[[], AbstractContextManager[Connection[Any]]],
+        topics: Topics,
+        stalled_seconds: float = 600,
+    ) -> None:
+        self._transaction = transaction
+        self._topics = topics
+        self._stalled_seconds = stalled_seconds
+        self._directory_version = -1
+        self._directory = Directory()
+        self._trouble: str | None = "has not reached the database yet"
+
+    def missing(self) -> str | None:
+        """What keeps it from working, for /readyz; None: nothing."""
+        return self._trouble
+
+    def run(self, stop: Flag) -> None:
+        """Returns when `stop` is set. Raises what is our own defect."""
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                closed = self.close_due()
+            except psycopg.Error as error:
+                if fault(error) != "transient":
+                    raise
+                self._trouble = f"database away ({type(error).__name__})"
+                log.warning("timer.resting", reason=self._trouble)
+                stop.wait(backoff.next())
+                continue
+            self._trouble = None
+            backoff.reset()
+            if closed < BATCH:
+                stop.wait(_REST_SECONDS)
+
+    def close_due(self) -> int:
+        """Closes at most `BATCH` conversations whose window is over; returns how many. One transaction: O(BATCH)."""
+        with self._transaction() as connection:
+            threads = Threads(connection)
+            now = safe_now(connection, self._topics.inbound, self._stalled_seconds)
+            due = threads.due(now, BATCH)
+            if not due:
+                return 0
+            free = threads.lock_free({customer for _, customer in due})
+            crash_point("timer.after-lock")
+            if directory.version(connection) != self._directory_version:
+                self._directory_version, self._directory = directory.read(connection)
+            before = threads.still_due([c for c, customer in due if customer in free], now)
+            after, events = list[Conversation](), list[Event]()
+            for conversation in before:
+                thread = Thread(conversation.customer_id, conversation.phone_number_id, (conversation,))
+                step = expire(thread, self._directory, now)
+                after += step.thread.conversations
+                events += step.events
+            threads.write_conversations(after, [])
+            threads.write_history(events)
+            Outbox(connection).add(announcement(event, self._topics.conversations) for event in events)
+            threads.count(before, after)
+        for conversation in before:
+            _LATE.observe((now - conversation.window_ends_at).total_seconds())
+        _CLOSED.inc(len(before))
+        return len(before)

@@ -1,0 +1,205 @@
+"""Reads topics as a member of a consumer group. The group only shares out the partitions: where reading stands is kept
+by the caller (architecture.md, P3), so a partition that is new here is silent until the caller says where to begin.
+
+kafka-python: `auto_offset_reset="none"` (with `earliest` a topic that was made again silently skipped records), no
+auto-commit, and rebalance listeners run on the I/O thread, where `seek()` and `pause()` work and nothing may block.
+"""
+
+import contextlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any, NamedTuple
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from kafka.structs import OffsetAndMetadata
+
+_REQUEST_SECONDS = 5.0
+
+
+class BrokerAway(Exception):
+    """No answer from the broker; try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it was read. `at`: when the broker took it (aware UTC)."""
+
+    topic: str
+    partition: int
+    offset: int
+    at: datetime
+    value: bytes
+    headers: Mapping[str, str]
+
+
+class Bounds(NamedTuple):
+    """The first offset that is still there and the one that the next record will get."""
+
+    begin: int
+    end: int
+
+
+class GroupReader:
+    """One member of a group. Not thread-safe; nothing is opened before the first call.
+
+    `instance` names this member across restarts: a process that comes back gets its partitions without a rebalance.
+    `max_records`: of one poll."""
+
+    def __init__(
+        self,
+        connection: Mapping[str, Any],
+        group: str,
+        topics: Collection[str],
+        instance: str | None = None,
+        max_records: int = 500,
+        session_timeout_seconds: float = 10,
+    ) -> None:
+        self._settings: dict[str, Any] = {
+            **connection,
+            "group_id": group,
+            "group_instance_id": instance,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "max_poll_records": max_records,
+            "fetch_max_bytes": 8 * 1024 * 1024,
+            "max_partition_fetch_bytes": 4 * 1024 * 1024,
+            "fetch_max_wait_ms": 200,
+            "session_timeout_ms": int(session_timeout_seconds * 1000),
+            "heartbeat_interval_ms": int(session_timeout_seconds * 1000 / 4),
+            "metadata_max_age_ms": 30_000,
+            "reconnect_backoff_max_ms": 500,
+            "request_timeout_ms": int(max(session_timeout_seconds + 2, 12) * 1000),
+            "bootstrap_timeout_ms": int(_REQUEST_SECONDS * 1000),
+            "allow_auto_create_topics": False,
+            "metrics_enabled": False,
+        }
+        self._topics = list(topics)
+        self._consumer: Any = None
+        self._lock = Lock()
+        self._silent: set[TopicPartition] = set()
+        self._topic_ids: dict[str, str] = {}
+
+    def poll(self, timeout_seconds: float) -> list[Record]:
+        """The next records, those of a partition in order; [] if none came in time. Also keeps the membership. Raises
+        BrokerAway."""
+        consumer = self._open()
+        try:
+            found = consumer.poll(timeout_ms=int(timeout_seconds * 1000))
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError):
+            self.silence(consumer.assignment())
+            return []
+        except KafkaError as error:
+            raise BrokerAway(type(error).__name__) from error
+        self._notice_new_topics()
+        return [_record(record) for records in found.values() for record in records]
+
+    def silent(self) -> list[TopicPartition]:
+        """Partitions that are assigned here and wait for `begin_at`."""
+        with self._lock:
+            return sorted(self._silent)
+
+    def assigned(self) -> set[TopicPartition]:
+        return set(self._consumer.assignment()) if self._consumer else set()
+
+    def silence(self, partitions: Iterable[TopicPartition]) -> None:
+        """Stops reading these until `begin_at`."""
+        mine = self.assigned().intersection(partitions)
+        with self._lock:
+            self._silent |= mine
+        self._consumer.pause(*mine)
+
+    def begin_at(self, partition: TopicPartition, offset: int) -> None:
+        """Reads this partition from there. Nothing happens if it was taken away in the meantime."""
+        with self._lock, contextlib.suppress(ValueError, KeyError):
+            self._consumer.seek(partition, offset)
+            self._consumer.resume(partition)
+            self._silent.discard(partition)
+
+    def bounds(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Bounds]:
+        """What the broker has. Raises BrokerAway."""
+        timeout = int(_REQUEST_SECONDS * 1000)
+        consumer = self._open()
+        try:
+            begin = consumer.beginning_offsets(list(partitions), timeout_ms=timeout)
+            end = consumer.end_offsets(list(partitions), timeout_ms=timeout)
+        except KafkaError as error:
+            raise BrokerAway(type(error).__name__) from error
+        return {partition: Bounds(begin[partition], end[partition]) for partition in partitions}
+
+    def ends(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offset that the next record of each will get, asked now. Raises BrokerAway."""
+        try:
+            found: dict[TopicPartition, int] = self._open().end_offsets(
+                list(partitions), timeout_ms=int(_REQUEST_SECONDS * 1000)
+            )
+        except KafkaError as error:
+            raise BrokerAway(type(error).__name__) from error
+        return found
+
+    def topic_id(self, topic: str) -> str:
+        """Tells the topic from one that is made later under the same name."""
+        # the only place where kafka-python 3.0 keeps the id of a topic that a consumer reads
+        return str(self._open()._cluster.topic_id(topic))
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Tells Kafka where the group stands, for lag tools only: nothing here ever reads it, and it may fail."""
+        told = {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
+        with contextlib.suppress(KafkaError, AssertionError):
+            self._consumer.commit_async(told)
+
+    def close(self) -> None:
+        """Leaves; a static member stays in the group until its session ends, so a quick restart moves nothing."""
+        if self._consumer is not None:
+            self._consumer.close(autocommit=False, timeout_ms=2000)
+            self._consumer = None
+
+    def _open(self) -> Any:
+        if self._consumer is None:
+            try:
+                consumer: Any = KafkaConsumer(**self._settings)  # type: ignore[no-untyped-call]
+            except KafkaError as error:
+                raise BrokerAway(type(error).__name__) from error
+            self._consumer = consumer
+            consumer.subscribe(self._topics, listener=_Silencer(self))
+        return self._consumer
+
+    def _notice_new_topics(self) -> None:
+        """A topic that was made again under its name may already hold more records than the old one did."""
+        for topic in self._topics:
+            current = self.topic_id(topic)
+            if self._topic_ids.setdefault(topic, current) != current:
+                self._topic_ids[topic] = current
+                self.silence(p for p in self.assigned() if p.topic == topic)
+
+    def _on_assigned(self, partitions: Collection[TopicPartition]) -> None:
+        for partition in partitions:
+            self._consumer.seek(partition, 0)  # any position at all: without one, a poll raises
+        self._consumer.pause(*partitions)
+        with self._lock:
+            self._silent |= set(partitions)
+
+    def _on_revoked(self, partitions: Collection[TopicPartition]) -> None:
+        with self._lock:
+            self._silent -= set(partitions)
+
+
+class _Silencer(ConsumerRebalanceListener):
+    """Runs on kafka-python's I/O thread."""
+
+    def __init__(self, reader: GroupReader) -> None:
+        self._reader = reader
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._reader._on_revoked(revoked)
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._reader._on_assigned(assigned)
+
+
+def _record(record: Any) -> Record:
+    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers or () if value is not None}
+    at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    return Record(record.topic, record.partition, record.offset, at, record.value or b"", headers)
