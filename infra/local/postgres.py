@@ -3,9 +3,9 @@
 import contextlib
 import hashlib
 import os
+import shutil
 import signal
 import stat
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from infra.local import drop_root
 from infra.local.errors import LocalServerError
 from infra.local.guard import Guard
 from infra.local.ports import LOOPBACK, free_port
-from infra.local.server import ServerProcess
+from infra.local.server import ServerProcess, telling_line
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -154,7 +154,9 @@ class LocalPostgres:
         if (self._dir / "data").exists():
             return
         # Under another name first: a half-made directory is never taken for a whole one.
-        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=self._dir))
+        unfinished = self._dir / "unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
         password = self._dir / "password"
         password.touch(mode=0o600)
         password.write_text(f"{os.urandom(16).hex()}\n", encoding="ascii")
@@ -162,16 +164,10 @@ class LocalPostgres:
         os.chown(unfinished, uid, gid)
         options = ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password}"]
         options += ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "-U", SUPERUSER]
-        done = subprocess.run(
-            [*_AS_NOBODY, binary("initdb"), *options, "--no-instructions", "-D", unfinished],
-            cwd=self._dir,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            lines = (done.stdout + done.stderr).strip().splitlines() or ["it wrote nothing"]
-            raise LocalServerError(f"PostgreSQL cannot prepare {self._dir}: {lines[-1]}")
+        initdb: list[str | Path] = [*_AS_NOBODY, binary("initdb"), *options, "--no-instructions", "-D", unfinished]
+        code, output = self._guard.run(initdb, self._dir)
+        if code != 0:
+            raise LocalServerError(f"PostgreSQL cannot prepare its directory: {telling_line(output, self._dir)}")
         unfinished.rename(self._dir / "data")
 
     def __enter__(self) -> Self:

@@ -29,9 +29,9 @@ class ServerProcess:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def launch(self, argv: Sequence[str | Path], cwd: Path) -> None:
-        """Start it with an empty log; what an earlier one left of its group is removed."""
-        if self._process is not None:
-            self._guard.bury(self._process)
+        """Start it with an empty log; that of the run before stays beside it."""
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.before"))
         with self.log.open("wb") as output:
             self._process = self._guard.spawn(argv, stop_signal=self._stop_signal, cwd=cwd, output=output)
 
@@ -55,14 +55,19 @@ class ServerProcess:
 
     def last_words(self) -> str:
         """Why it ended, as far as its log says, in one line."""
-        lines = [line.strip() for line in self.read_log().splitlines() if line.strip()]
-        if any("No space left on device" in line for line in lines):
-            return f"the disk of {self.log.parent} is full: free some space and start again"
-        telling = [line for line in lines if any(word in line for word in ("FATAL", "ERROR", "Error"))]
-        return (telling or lines or ["it wrote nothing"])[-1]
+        return telling_line(self.read_log(), self.log.parent)
 
     def end(self, grace_seconds: float) -> None:
         """Stop it, after the grace time by force; does nothing when it never ran."""
         if self._process is not None:
             self._guard.end(self._process, grace_seconds)
             self._process = None
+
+
+def telling_line(output: str, directory: Path) -> str:
+    """The line of a program's output that says best why it failed; `directory` is where it keeps its data."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    if any("No space left on device" in line for line in lines):
+        return f"the disk of {directory} is full: free some space and start again"
+    telling = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "ERROR", "rror:"))]
+    return (telling or lines or ["it wrote nothing"])[-1]

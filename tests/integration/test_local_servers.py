@@ -1,25 +1,55 @@
-"""The servers of `infra.local` are real ones."""
+"""The servers of `infra.local` are real ones and keep what they promised, whatever happens to them."""
 
+import os
+import signal
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
+import pytest
+
+from infra.local import install
+from infra.local.kafka import LocalKafka
+from infra.local.ports import free_port
+from infra.local.postgres import LocalPostgres
+from tests.support.waiting import wait_until
 
 kafka_python: Any = import_module("kafka")  # its functions have no types
 
 
-def test_a_record_that_the_broker_acknowledged_can_be_read(kafka: str) -> None:
-    admin = kafka_python.KafkaAdminClient(bootstrap_servers=kafka)
-    admin.create_topics({"local-servers": {"num_partitions": 1, "replication_factor": 1}})
+def write(bootstrap: str, topic: str, value: bytes) -> None:
+    admin = kafka_python.KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}})
     admin.close()
-    producer = kafka_python.KafkaProducer(bootstrap_servers=kafka, acks="all")
-    producer.send("local-servers", b"hello").get(10)
+    producer = kafka_python.KafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    producer.send(topic, value).get(10)
     producer.close()
+
+
+def read_one(bootstrap: str, topic: str) -> bytes:
     consumer = kafka_python.KafkaConsumer(
-        "local-servers", bootstrap_servers=kafka, auto_offset_reset="earliest", consumer_timeout_ms=10_000
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=10_000
     )
-    assert [record.value for record in [next(consumer)]] == [b"hello"]
+    value: bytes = next(consumer).value
     consumer.close()
+    return value
+
+
+def test_a_record_that_the_broker_acknowledged_can_be_read(kafka: str) -> None:
+    write(kafka, "local-servers", b"hello")
+    assert read_one(kafka, "local-servers") == b"hello"
+
+
+def test_a_broker_that_was_killed_starts_again_with_its_records_also_on_other_ports(tmp_path: Path) -> None:
+    with LocalKafka(tmp_path / "kafka") as kafka:
+        write(kafka.bootstrap, "kept", b"hello")
+        assert kafka.pid is not None
+        os.kill(kafka.pid, signal.SIGKILL)
+        wait_until(lambda: kafka.pid is None)
+    with LocalKafka(tmp_path / "kafka") as kafka:
+        assert read_one(kafka.bootstrap, "kept") == b"hello"
 
 
 def test_the_server_is_postgresql_18_and_keeps_utf_8(postgres: str) -> None:
@@ -28,3 +58,41 @@ def test_the_server_is_postgresql_18_and_keeps_utf_8(postgres: str) -> None:
             "select current_setting('server_version_num')::int / 10000, current_setting('server_encoding')"
         ).fetchone()
     assert row == (18, "UTF8")
+
+
+def test_what_was_committed_survives_a_killed_server(tmp_path: Path) -> None:
+    with LocalPostgres(tmp_path / "postgres") as postgres:
+        with psycopg.connect(postgres.ensure_database("kept")) as connection:
+            connection.execute("create table kept as select 1 as one")
+        assert postgres.pid is not None
+        everyone = psutil.Process(postgres.pid).children()
+        os.kill(postgres.pid, signal.SIGKILL)
+        psutil.wait_procs(everyone)
+        wait_until(lambda: postgres.pid is None)
+        postgres.start()
+        with psycopg.connect(postgres.dsn_of("kept")) as connection:
+            assert connection.execute("select one from kept").fetchone() == (1,)
+
+
+def test_a_directory_too_deep_for_a_socket_works_as_well_and_leaves_nothing_outside(tmp_path: Path) -> None:
+    deep = tmp_path / ("deep" * 25)
+    with LocalPostgres(deep, fsync=False) as postgres:
+        with psycopg.connect(postgres.dsn) as connection:
+            socket_dir = Path(connection.info.host)
+        assert socket_dir.stat().st_mode & 0o777 == 0o700
+    assert not socket_dir.exists()
+
+
+def test_over_tcp_only_who_knows_the_password_is_let_in(tmp_path: Path) -> None:
+    with LocalPostgres(tmp_path / "postgres", port=free_port(), fsync=False) as postgres:
+        with psycopg.connect(postgres.tcp_dsn_of("postgres")) as connection:
+            assert connection.execute("select current_user").fetchone() == ("postgres",)
+        stranger = psycopg.conninfo.make_conninfo(postgres.tcp_dsn_of("postgres"), password="guess")
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(stranger)
+
+
+def test_installing_a_second_time_says_and_does_nothing(kafka: str) -> None:
+    said: list[str] = []
+    install(echo=said.append)
+    assert said == []

@@ -1,0 +1,92 @@
+"""When `witiop dev` cannot start, it says why in one line, says what to do, and leaves nothing behind."""
+
+import io
+import re
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.local.ports import LOOPBACK
+from tests.support.dev_ports import twenty_free_ports
+from tests.support.stand_in import SYSTEM
+from witiop.dev import System, run_dev
+from witiop.processes import Program
+
+
+def refusal(data: Path, port_base: int, system: System = SYSTEM) -> tuple[int, str]:
+    """The exit code of a start and the last line that it said."""
+    said: list[str] = []
+    out = io.StringIO()
+    code = run_dev(data, port_base, demo=False, out=out, system=system, echo=said.append)
+    assert (out.getvalue(), psutil.Process().children(recursive=True)) == ("", [])
+    assert [line for line in said if line.startswith("witiop dev: ")] == said[-1:]
+    return code, said[-1]
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    port_base = twenty_free_ports()
+    with socket.create_server((LOOPBACK, port_base + 10)):
+        assert refusal(tmp_path, port_base) == (
+            1,
+            f"witiop dev: port {port_base + 10} (monitor of webhook) is taken by another program: "
+            "stop that one, or choose other ports with --port-base",
+        )
+
+
+def test_ports_beyond_the_last_one_are_refused(tmp_path: Path) -> None:
+    code, line = refusal(tmp_path, 65530)
+    assert (code, line.partition(";")[0]) == (1, "witiop dev: --port-base 65530: choose one between 1024 and 65515")
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, line = refusal(tmp_path / "file" / "dev", twenty_free_ports())
+    assert code == 1
+    assert str(tmp_path / "file") in line
+
+
+@pytest.mark.parametrize(("migrate_ends_with", "code"), [(1, 1), (3, 3)])
+def test_a_schema_that_cannot_be_brought_up_to_date_ends_the_start(
+    tmp_path: Path, migrate_ends_with: int, code: int
+) -> None:
+    migrate = Program("migrate", (sys.executable, "-c", f"raise SystemExit({migrate_ends_with})"))
+    assert refusal(tmp_path / "dev", twenty_free_ports(), replace(SYSTEM, migrate=migrate)) == (
+        code,
+        f"witiop dev: migrate failed: exit code {migrate_ends_with}, its lines above say why",
+    )
+
+
+def test_a_process_that_always_dies_ends_the_start(tmp_path: Path) -> None:
+    relay = Program("relay", (sys.executable, "-c", "raise SystemExit(42)"), 13)
+    assert refusal(tmp_path / "dev", twenty_free_ports(), replace(SYSTEM, processes=[relay])) == (
+        1,
+        "witiop dev: relay does not start: exit code 42, its lines above say why",
+    )
+
+
+def test_the_handlers_of_signals_are_as_they_were_afterwards(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    refusal(tmp_path, 65530)
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_full_disk_is_told_before_anything_is_written_to_it(tmp_path: Path) -> None:
+    mounted = 'mount -t tmpfs -o size=64m none "$0" && exec "$@"'
+    start = [sys.executable, "-m", "tests.support.stand_in", "dev", str(tmp_path), str(twenty_free_ports())]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mounted, str(tmp_path), *start], capture_output=True, text=True, check=False
+    )
+    if "witiop dev" not in done.stderr:
+        pytest.skip("this user may not mount a small disk")
+    assert done.returncode == 1
+    assert re.fullmatch(
+        rf"witiop dev: the disk of {tmp_path} has 6\d MiB left, 512 are needed: free some space, or choose "
+        r"another disk with --data\n",
+        done.stderr,
+    )

@@ -1,0 +1,173 @@
+"""`witiop dev` starts everything, keeps it running and leaves nothing behind; as stories on the real servers.
+
+Our own processes are stand-ins here (`tests.support.stand_in`): what is told is the life of the stack.
+"""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from infra.local.ports import LOOPBACK
+from tests.support.dev_ports import twenty_free_ports
+from tests.support.memory import tree
+from tests.support.waiting import wait_until
+from witiop.stack import Stack
+
+
+def accepts_connections(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def answers_queries(dsn: str) -> bool:
+    try:
+        psycopg.connect(dsn, connect_timeout=1).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+class Dev:
+    """A `witiop dev` in a process of its own."""
+
+    def __init__(self, data: Path, port_base: int, *options: str) -> None:
+        self.data = data
+        self.port_base = port_base
+        self._err = data.parent / f"{data.name}.err"
+        with self._err.open("ab") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.stand_in", "dev", data, str(port_base), *options],
+                stdout=subprocess.PIPE,
+                stderr=err,
+                text=True,
+            )
+
+    def ready(self) -> str:
+        """Wait for the line that begins with "ready " and give it."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("ready "), self.said()
+        return line
+
+    def stack(self) -> Stack:
+        stack = Stack.read(self.data)
+        assert stack is not None
+        return stack
+
+    def pid(self, name: str) -> int | None:
+        stack = Stack.read(self.data)
+        return stack.pids.get(name, [None])[0] if stack is not None else None
+
+    def kill(self, name: str) -> int:
+        pid = self.pid(name)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def runs_again(self, name: str, killed: int) -> bool:
+        return self.pid(name) not in {None, killed}
+
+    def said(self) -> str:
+        return self._err.read_text()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; gives the exit code, negative for a signal."""
+        self.process.send_signal(number)
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "dev"
+
+
+@pytest.fixture
+def dev(data: Path) -> Iterator[Dev]:
+    dev = Dev(data, twenty_free_ports(), "--demo")
+    yield dev
+    if dev.process.poll() is None:
+        dev.stop()
+
+
+def test_a_stack_runs_keeps_running_and_stops_without_a_rest(dev: Dev, data: Path) -> None:
+    ready = dev.ready()
+    stack = dev.stack()
+    assert ready.split() == [
+        "ready",
+        f"webhook=http://{LOOPBACK}:{dev.port_base}",
+        f"kafka={LOOPBACK}:{dev.port_base + 2}",
+        f"postgres={stack.postgres_dsn}",
+        f"stack={data}/stack.json",
+    ]
+    assert stat.S_IMODE((data / "stack.json").stat().st_mode) == 0o600
+    assert {"kafka", "postgres", "webhook", "relay"} <= stack.pids.keys()
+
+    # The demo is played once, by a program that finds the stack by itself.
+    wait_until(lambda: f"simulator     | played with --stack {data}" in dev.said())
+    wait_until((data / "demo-played").exists)
+
+    # Whoever dies is replaced, and stack.json knows.
+    for name in ("webhook", "kafka", "postgres"):
+        killed = dev.kill(name)
+        wait_until(partial(dev.runs_again, name, killed))
+    wait_until(partial(accepts_connections, dev.port_base + 2))
+    wait_until(partial(answers_queries, stack.postgres_dsn))
+
+    # A second one on the same directory is refused and names the first; it disturbs nobody.
+    second = Dev(data, twenty_free_ports())
+    second.process.communicate(timeout=30)
+    assert second.process.returncode == 1
+    assert f"in use by another witiop dev, process {dev.process.pid}:" in dev.said()
+    assert dev.pid("webhook") is not None
+
+    everything = tree(dev.process.pid)
+    assert dev.stop(signal.SIGINT) == 0
+    assert [process for process in everything if process.is_running()] == []
+    assert not (data / "stack.json").exists()
+
+
+def test_a_killed_stack_leaves_no_process_and_the_next_one_has_its_data_and_secrets(dev: Dev, data: Path) -> None:
+    dev.ready()
+    secret = dev.stack().whatsapp_app_secret
+    with psycopg.connect(dev.stack().postgres_dsn) as connection:
+        connection.execute("create table kept as select 1 as one")
+    everything = tree(dev.process.pid)
+    dev.stop(signal.SIGKILL)
+
+    again = Dev(data, dev.port_base)  # at once: it waits for what still ends
+    again.ready()
+    assert [process for process in everything if process.is_running()] == []
+    assert again.stack().whatsapp_app_secret == secret
+    with psycopg.connect(again.stack().postgres_dsn) as connection:
+        assert connection.execute("select one from kept").fetchone() == (1,)
+    assert again.stop() == 0
+
+
+def test_a_stack_that_is_stopped_while_it_starts_leaves_nothing(dev: Dev, data: Path) -> None:
+    wait_until((data / "kafka" / "kafka.log").exists)
+    everything = tree(dev.process.pid)
+    assert dev.stop() == 0
+    assert [process for process in everything if process.is_running()] == []
+    assert not (data / "stack.json").exists()
+
+
+def test_two_stacks_run_side_by_side(dev: Dev, tmp_path: Path) -> None:
+    other = Dev(tmp_path / "other", twenty_free_ports())
+    dev.ready()
+    other.ready()
+    assert dev.stack().whatsapp_app_secret != other.stack().whatsapp_app_secret
+    assert other.stop() == 0
+    assert dev.process.poll() is None

@@ -1,0 +1,47 @@
+"""Small programs in the place of ours, so that `witiop dev` itself can be tested: see `tests/flow/test_dev_*.py`.
+
+`python -m tests.support.stand_in dev DATA PORT_BASE [--demo]` is `witiop dev` with them, `... process` one of them.
+"""
+
+import json
+import os
+import signal
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from witiop.dev import System, run_dev
+from witiop.processes import Program
+
+SYSTEM = System(
+    migrate=Program("migrate", (sys.executable, "-c", "print('migrated')")),
+    topics=Program("topics", (sys.executable, "-c", "print('topics are there')")),
+    processes=tuple(
+        Program(name, (sys.executable, "-m", "tests.support.stand_in", "process"), monitor)
+        for name, monitor in (("webhook", 10), ("relay", 13))
+    ),
+    simulator=Program("simulator", (sys.executable, "-c", "import sys; print('played with', *sys.argv[1:])")),
+)
+
+
+class _Ready(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
+def _process() -> None:
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    port = int(os.environ["WITIOP_MONITOR_PORT"])
+    event = {"event": "stand_in.started", "level": "info", "timestamp": "2025-01-02T03:04:05Z", "port": port}
+    print(json.dumps(event), flush=True)
+    ThreadingHTTPServer(("127.0.0.1", port), _Ready).serve_forever()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "dev":
+        sys.exit(run_dev(Path(sys.argv[2]), int(sys.argv[3]), "--demo" in sys.argv, sys.stdout, system=SYSTEM))
+    _process()

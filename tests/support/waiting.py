@@ -1,0 +1,12 @@
+"""Waiting for a condition, in place of sleeping for luck."""
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20.0, step: float = 0.02) -> None:
+    """Return as soon as the condition is true; AssertionError when it is not within `seconds`."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"still not true after {seconds} s"
+        time.sleep(step)

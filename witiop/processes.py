@@ -1,0 +1,25 @@
+"""The processes of the system: their names, and the commands that `witiop dev` starts."""
+
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command of the system; `monitor` is where its /readyz is, if it has one, counted from the first port."""
+
+    name: str
+    argv: tuple[str, ...]
+    monitor: int | None = None
+
+
+def _witiop(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "witiop", *arguments)
+
+
+MIGRATE, TOPICS = (Program(name, _witiop(name)) for name in ("migrate", "topics"))
+PROCESSES = tuple(
+    Program(name, _witiop("run", name), monitor)
+    for name, monitor in (("webhook", 10), ("conversations", 11), ("timer", 12), ("relay", 13))
+)
+SIMULATOR = Program("simulator", _witiop("simulate", "story"))

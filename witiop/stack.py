@@ -1,0 +1,51 @@
+"""What a running `witiop dev` tells other programs about itself: `stack.json` in its data directory."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Self
+
+FILE_NAME = "stack.json"
+
+
+@dataclass
+class Stack:
+    """Addresses, secrets and process ids of a running stack; parts that are not there are None."""
+
+    webhook_url: str
+    kafka_bootstrap: str
+    postgres_dsn: str
+    whatsapp_app_secret: str
+    whatsapp_verify_token: str
+    softbot_secret: str
+    agents_secret: str
+    command_secret: str
+    admin_url: str | None = None
+    admin_user: str | None = None
+    admin_password: str | None = None
+    ses_endpoint: str | None = None
+    pids: dict[str, list[int]] = field(default_factory=dict)
+
+    def write(self, data: Path) -> None:
+        """Put the file into this data directory, in place of an earlier one."""
+        write_private(data / FILE_NAME, asdict(self))
+
+    @classmethod
+    def read(cls, data: Path) -> Self | None:
+        """The stack that runs on this data directory; None when there is none, or it is not ready yet."""
+        try:
+            found = json.loads((data / FILE_NAME).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return cls(**{known.name: found[known.name] for known in fields(cls)})
+
+
+def write_private(path: Path, document: Mapping[str, object]) -> None:
+    """Write a JSON file that only this user can read; whoever reads it finds the old one or the new one."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(document, file, indent=2)
+    unfinished.replace(path)
