@@ -14,15 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from witiop.exits import SettingsError
+
 PREFIX = "WITIOP_"
-
-
-class SettingsError(Exception):
-    """Settings are missing or bad. `lines`: one for each, with its name and what would be right, never its value."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
 
 
 def _comma_separated(value: object) -> object:
@@ -72,6 +66,11 @@ class Settings(BaseSettings):
     kafka_ssl_ca_file: Path | None = Field(
         None, description="file with the certificates that signed the brokers' own (default: those of the system)"
     )
+    kafka_ssl_cert_file: Path | None = Field(
+        None, description="file with our certificate, for brokers that ask for one"
+    )
+    kafka_ssl_key_file: Path | None = Field(None, description="file with the key of our certificate")
+    kafka_ssl_key_password: SecretStr | None = Field(None, description="password of that key")
     kafka_topic_prefix: str = Field(
         "",
         pattern=r"^[A-Za-z0-9._-]{0,100}$",
@@ -126,7 +125,7 @@ class Settings(BaseSettings):
     crash_at: str | None = Field(
         None,
         validation_alias="CRASH_AT",
-        pattern=r"^[a-z-]+(:[1-9][0-9]*)?$",
+        pattern=r"^[a-z.-]+(:[1-9][0-9]*)?$",
         description="for tests: end the process at the n-th passing of a crash point, as before-commit:2",
     )
 
@@ -158,13 +157,18 @@ def load(*needed: str, **given: object) -> Settings:
         values: dict[str, Any] = {_key(name): value for name, value in given.items()}
         settings = Settings(**values)
     except ValidationError as error:
-        raise SettingsError([_line(found) for found in error.errors(include_input=False)]) from None
+        raise SettingsError("\n".join(_line(found) for found in error.errors(include_input=False))) from None
     missing = [name for name in needed if not _is_set(getattr(settings, name))]
     if missing:
         raise SettingsError(
-            [f"{variable(name)} is missing: {Settings.model_fields[name].description}" for name in missing]
+            "\n".join(f"{variable(name)} is missing: {Settings.model_fields[name].description}" for name in missing)
         )
     return settings
+
+
+def is_debugging() -> bool:
+    """Whether a person asked to see more, also where the other settings may be the reason why nothing works."""
+    return os.environ.get(f"{PREFIX}LOG_LEVEL") == "debug"
 
 
 def unknown_variables() -> list[str]:

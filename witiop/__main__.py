@@ -1,0 +1,44 @@
+"""Entry point of the command line: what goes wrong ends in one line and an exit code, never in a traceback."""
+
+import json
+import os
+import sys
+import traceback
+
+import click
+
+from witiop.cli import witiop
+from witiop.exits import INTERRUPTED, NOT_REACHABLE, ending
+
+
+def main() -> None:
+    """Run the command of `sys.argv` and exit with its code."""
+    arguments = sys.argv[1:]
+    try:
+        result = witiop.main(arguments, prog_name="witiop", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at the exit would fail again
+        code = 0
+    except Exception as error:  # the last place where a person can be told
+        end = ending(error)
+        for line in end.line.splitlines():
+            click.echo(f"witiop: {line}", err=True)
+        code = end.code
+        if "--json" in arguments:
+            outcome = "unknown" if code == NOT_REACHABLE else "rejected"
+            print(json.dumps({"outcome": outcome, "reason": end.reason}))  # noqa: T201
+        from witiop.settings import is_debugging  # pydantic takes its time: not for every start
+
+        if is_debugging():
+            traceback.print_exc()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

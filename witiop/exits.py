@@ -1,0 +1,60 @@
+"""How a command ends when it does not end well: one line for a person, a code and a reason for programs.
+
+Codes are promises (docs/interface.md): 0 done; 1 refused or failed; 2 wrong usage; 3 something needed is not reachable.
+"""
+
+import sys
+from dataclasses import dataclass
+
+REFUSED, WRONG_USAGE, NOT_REACHABLE, INTERRUPTED = 1, 2, 3, 130
+
+
+class Refused(Exception):
+    """The command was not carried out: exit code 1. The message is the line for people, `reason` the programs' word."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class NotReachable(Exception):
+    """Something needed did not answer: exit code 3."""
+
+
+class SettingsError(Exception):
+    """Settings are missing or bad: exit code 2. A line for each, with its name and what would be right, no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the outside learns of an error."""
+
+    code: int
+    line: str
+    reason: str
+
+
+def ending(error: Exception) -> Ending:
+    """The ending that an error leads to. Drivers that were never imported cannot have raised: they stay unimported."""
+    line = " ".join(str(error).split("\n", 1)[0].split())
+    if isinstance(error, Refused):
+        return Ending(REFUSED, str(error), error.reason)
+    if isinstance(error, SettingsError):
+        return Ending(WRONG_USAGE, str(error), "wrong_settings")
+    if isinstance(error, NotReachable):
+        return Ending(NOT_REACHABLE, str(error), "not_reachable")
+    if psycopg := sys.modules.get("psycopg"):
+        if isinstance(error, psycopg.OperationalError):
+            return Ending(NOT_REACHABLE, f"PostgreSQL: {line}", "postgres_not_reachable")
+        if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+            return Ending(REFUSED, f"the schema is not up to date ({line}): run witiop migrate", "not_migrated")
+    if (kafka_errors := sys.modules.get("kafka.errors")) and isinstance(error, kafka_errors.KafkaError):
+        return Ending(NOT_REACHABLE, f"Kafka: {line}", "kafka_not_reachable")
+    if (reader := sys.modules.get("infra.kafka.consumer")) and isinstance(error, reader.BrokerAway):
+        return Ending(NOT_REACHABLE, f"Kafka: {line}", "kafka_not_reachable")
+    if (local := sys.modules.get("infra.local.errors")) and isinstance(error, local.LocalServerError):
+        code = NOT_REACHABLE if isinstance(error, local.NotReachableError) else REFUSED
+        return Ending(code, line, "not_reachable" if code == NOT_REACHABLE else "failed")
+    return Ending(
+        REFUSED, f"unexpected {type(error).__name__}: {line} (WITIOP_LOG_LEVEL=debug shows where)", "unexpected"
+    )

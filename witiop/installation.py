@@ -1,0 +1,93 @@
+"""Which installation a command speaks to: a development stack of this machine, or the one the environment describes."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from witiop.exits import Refused
+from witiop.stack import FILE_NAME, Stack
+
+if TYPE_CHECKING:  # pydantic takes its time: `--help` and shell completion do without
+    from witiop.settings import Settings
+
+DEFAULT_STACK = Path(".witiop/dev")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What commands get as `ctx.obj`; nothing is read before it is asked for.
+
+    `directory` is that of a development stack, None for the environment alone.
+    """
+
+    directory: Path | None
+
+    @cached_property
+    def stack(self) -> Stack | None:
+        """The running stack, None for the environment.
+
+        Raises:
+            Refused: no stack runs there.
+        """
+        if self.directory is None:
+            return None
+        stack = running_stack(self.directory)
+        if stack is None:
+            start = f"start one with witiop dev --data {self.directory}"
+            raise Refused(f"no stack runs in {self.directory}: {start}", "stack_not_running")
+        return stack
+
+    def settings(self, *needed: str) -> "Settings":
+        """The settings with these fields set; those of a stack go before the environment's.
+
+        Raises:
+            SettingsError: a setting is missing or bad.
+            Refused: no stack runs there.
+        """
+        from witiop.settings import load
+
+        return load(*needed, **(_settings_of(self.stack) if self.stack else {}))
+
+    @property
+    def postgres_dsn(self) -> str:
+        """Where the database is, with its password: not for logs. Raises as `settings` does."""
+        return self.settings("postgres_dsn").postgres_dsn.get_secret_value()
+
+
+def running_stack(directory: Path) -> Stack | None:
+    """The stack of this data directory if at least one process of it runs: after a crash its file stays behind."""
+    try:
+        written_at = (directory / FILE_NAME).stat().st_mtime
+        stack = Stack.read(directory)
+    except FileNotFoundError:
+        return None
+    running = stack and any(_runs(pid, written_at) for pids in stack.pids.values() for pid in pids)
+    return stack if running else None
+
+
+def _runs(pid: int, written_at: float) -> bool:
+    """Whether the process that had this id when the file was written still runs: ids are used again after a restart."""
+    import psutil  # comes with the servers of the stack
+
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() <= written_at and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _settings_of(stack: Stack) -> dict[str, object]:
+    return {
+        "kafka_bootstrap_servers": stack.kafka_bootstrap,
+        "kafka_security_protocol": "PLAINTEXT",
+        "kafka_topic_prefix": "",
+        "kafka_replication_factor": 1,
+        "postgres_dsn": stack.postgres_dsn,
+        "whatsapp_app_secrets": stack.whatsapp_app_secret,
+        "whatsapp_verify_token": stack.whatsapp_verify_token,
+        "softbot_secrets": stack.softbot_secret,
+        "agents_secrets": stack.agents_secret,
+        "command_secrets": stack.command_secret,
+        "webhook_url": stack.webhook_url,
+    }
