@@ -1,0 +1,30 @@
+"""Ports: what processes need from the outside, named by role. Adapters in `infra` and fakes in tests fulfil them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What stands on a topic. Records of one key keep their order; without a key any partition takes it."""
+
+    topic: str
+    key: str | None
+    value: bytes
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class NotKept(Exception):
+    """Some of the records may not be there and nobody should rely on any of them. It passes: the sender tries again.
+    The message names what is missing and holds nothing of the records."""
+
+
+class Publisher(Protocol):
+    """Where records go that must not be lost (P1)."""
+
+    def publish(self, records: Sequence[Record], deadline_seconds: float) -> None:
+        """Return when all in-sync replicas have every record; raise NotKept otherwise, by the deadline."""
+
+    def missing(self) -> Sequence[str]:
+        """What it lacks to do its work, in words; empty when it is able to. Never blocks."""

@@ -1,0 +1,69 @@
+"""The webhook as a Flask application. It opens nothing: everything it needs is handed to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from flask import Flask, Response, request
+
+from domain.ports import Publisher
+from domain.topics import Topics
+from webhook.cloud_events import EventsReader, events_webhook
+from webhook.health import health_pages
+from webhook.intake import Intake
+from webhook.metrics import WebhookMetrics
+from webhook.problems import answer_with_problems
+from webhook.whatsapp import WhatsAppReader, whatsapp_webhook
+
+MAX_BODY_BYTES = 3_145_728
+"""3 MiB, what Meta sends at most; one byte more is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Of each sender all that are valid now; none at all refuses everything. Raises ValueError for an empty one."""
+
+    whatsapp: tuple[bytes, ...] = field(repr=False)
+    verify_token: str = field(repr=False)
+    softbot: tuple[bytes, ...] = field(repr=False)
+    agents: tuple[bytes, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not all((*self.whatsapp, *self.softbot, *self.agents, self.verify_token)):
+            raise ValueError("an empty secret would let everybody sign")
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What turns the bytes of each sender into facts."""
+
+    whatsapp: WhatsAppReader
+    softbot: EventsReader
+    agents: EventsReader
+
+
+def create_app(
+    *,
+    readers: Readers,
+    secrets: Secrets,
+    publisher: Publisher,
+    topics: Topics,
+    clock: Callable[[], datetime],
+    metrics: WebhookMetrics,
+) -> Flask:
+    """The application with every path of interface.md, HTTP in. `clock`: aware UTC."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    intake = Intake(publisher, topics, clock, metrics)
+    app.register_blueprint(whatsapp_webhook(intake, readers.whatsapp, secrets.whatsapp, secrets.verify_token))
+    app.register_blueprint(events_webhook(intake, "softbot", readers.softbot, secrets.softbot))
+    app.register_blueprint(events_webhook(intake, "agents", readers.agents, secrets.agents))
+    app.register_blueprint(health_pages(publisher))
+    answer_with_problems(app)
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        metrics.answered(request.url_rule.rule if request.url_rule else "other", response.status_code)
+        return response
+
+    return app

@@ -1,0 +1,178 @@
+"""Between the network and the application: a body is read whole, within a deadline and within bounds, before a thread
+is spent on it (docs/decisions/0003).
+
+A thread that reads from the network itself, as WSGI has it, can be held for ever by a sender who sends nothing more.
+"""
+
+import asyncio
+import io
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+import structlog
+from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # granian exports it only to readers
+
+from webhook.problems import MEDIA_TYPE, problem_json
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of one process. `threads` run the application, at most `waiting` requests wait for one of them; bodies have at
+    most `body_bytes` each and `buffered_bytes` together, and `body_seconds` to arrive."""
+
+    body_bytes: int
+    threads: int = 64
+    waiting: int = 128
+    buffered_bytes: int = 64 * 1024 * 1024
+    body_seconds: float = 10.0
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, reason: str, detail: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.detail = status, reason, detail
+
+
+class Front:
+    """An RSGI application (granian's own protocol) that runs a WSGI application. `refused` is told why a request was
+    cut off: `too_large`, `too_slow`, `ended_early` or `busy`; `close` is called when all requests are answered."""
+
+    def __init__(
+        self, app: WSGIApplication, bounds: Bounds, refused: Callable[[str], None], close: Callable[[], None]
+    ) -> None:
+        self._app = app
+        self._bounds = bounds
+        self._refused = refused
+        self._close = close
+        self._threads = ThreadPoolExecutor(bounds.threads, thread_name_prefix="webhook")
+        self._buffered = 0
+        self._running = 0
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called after the last request."""
+        self._threads.shutdown()
+        self._close()
+
+    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        """Answer one request."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._bounds.body_seconds):
+                await self._read(scope, protocol, body)
+            if self._running >= self._bounds.threads + self._bounds.waiting:
+                raise _Refused(503, "busy", "Too many requests at a time; send it again.")
+            await self._run(scope, protocol, body)
+        except TimeoutError:
+            self._refuse(protocol, _Refused(408, "too_slow", f"The body took over {self._bounds.body_seconds:.0f} s."))
+        except _Refused as refusal:
+            self._refuse(protocol, refusal)
+        finally:
+            self._buffered -= len(body)
+
+    async def _read(self, scope: Scope, protocol: HTTPProtocol, body: bytearray) -> None:
+        bounds = self._bounds
+        announced = scope.headers.get("content-length")
+        if announced is None and "transfer-encoding" not in scope.headers:
+            return
+        if announced is not None and int(announced) > bounds.body_bytes:
+            raise _Refused(413, "too_large", f"At most {bounds.body_bytes} bytes.")
+        async for part in protocol:
+            if len(body) + len(part) > bounds.body_bytes:
+                raise _Refused(413, "too_large", f"At most {bounds.body_bytes} bytes.")
+            if self._buffered + len(part) > bounds.buffered_bytes:
+                raise _Refused(503, "busy", "Too many requests at a time; send it again.")
+            self._buffered += len(part)
+            body += part
+        if announced is not None and len(body) != int(announced):
+            raise _Refused(400, "ended_early", "The body is shorter than its Content-Length.")
+
+    async def _run(self, scope: Scope, protocol: HTTPProtocol, body: bytearray) -> None:
+        loop = asyncio.get_running_loop()
+        answered = loop.create_future()
+        self._running += 1
+        try:
+            self._threads.submit(self._answer, scope, protocol, body, loop, answered)
+            await answered
+        finally:
+            self._running -= 1
+
+    def _answer(
+        self,
+        scope: Scope,
+        protocol: HTTPProtocol,
+        body: bytearray,
+        loop: asyncio.AbstractEventLoop,
+        answered: asyncio.Future[None],
+    ) -> None:
+        try:
+            protocol.response_bytes(*_call(self._app, _environ(scope, body)))
+        except Exception as error:  # in a pool's thread nobody else would hear of it; granian answers 500
+            log.error("webhook.no_answer", error=type(error).__name__)
+        finally:
+            loop.call_soon_threadsafe(answered.set_result, None)
+
+    def _refuse(self, protocol: HTTPProtocol, refusal: _Refused) -> None:
+        self._refused(refusal.reason)
+        # What is left of the body is not read: the connection cannot serve another request.
+        headers = [("content-type", MEDIA_TYPE), ("connection", "close")]
+        if refusal.status == 503:
+            headers.append(("retry-after", "2"))
+        protocol.response_bytes(refusal.status, headers, problem_json(refusal.status, refusal.detail))
+
+
+_ENVIRON: dict[str, Any] = {
+    "SCRIPT_NAME": "",
+    "SERVER_NAME": "webhook",
+    "SERVER_PORT": "80",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "wsgi.version": (1, 0),
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
+
+
+def _environ(scope: Scope, body: bytearray) -> dict[str, Any]:
+    environ = _ENVIRON | {
+        "REQUEST_METHOD": scope.method,
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": io.BytesIO(body),
+    }
+    for name, value in scope.headers.items():
+        key = name.upper().replace("-", "_")
+        if key == "CONTENT_TYPE":
+            environ[key] = value
+        elif key != "CONTENT_LENGTH":
+            key = f"HTTP_{key}"
+            environ[key] = f"{environ[key]},{value}" if key in environ else value
+    return environ
+
+
+def _call(app: WSGIApplication, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
+    started: list[tuple[int, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], object]:
+        started.append((int(status[:3]), headers))
+        return _no_write
+
+    parts = app(environ, start_response)
+    try:
+        content = b"".join(parts)
+    finally:
+        if hasattr(parts, "close"):
+            parts.close()
+    return (*started[-1], content)
+
+
+def _no_write(_: bytes) -> object:
+    raise NotImplementedError("Flask returns its content; WSGI's old write() is not served")

@@ -1,0 +1,74 @@
+"""What every webhook does with a body: believe only the signed, keep all of it, and only then say so (P1)."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+from flask import request
+from werkzeug.exceptions import ServiceUnavailable, Unauthorized
+
+from domain.envelope import Unreadable
+from domain.facts import FACT, Fact, partition_key
+from domain.ports import NotKept, Publisher, Record
+from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
+from infra.crash import crash_point
+from webhook.metrics import WebhookMetrics
+from webhook.signature import is_signed
+
+PUBLISH_SECONDS = 2.5
+"""Meta is answered within 3 s, kept or not."""
+RETRY_AFTER_SECONDS = 2
+MAX_VALUE_BYTES = 4 * 1024 * 1024 - 16 * 1024
+"""Largest value of a record: the topics' `max.message.bytes` less room for key, headers and framing."""
+
+log = structlog.get_logger()
+
+
+class Intake:
+    """Shared by the webhooks of one process. `clock` tells the time of arrival, aware UTC."""
+
+    def __init__(
+        self, publisher: Publisher, topics: Topics, clock: Callable[[], datetime], metrics: WebhookMetrics
+    ) -> None:
+        self.clock = clock
+        self._publisher = publisher
+        self._topics = topics
+        self._metrics = metrics
+
+    def signed_body(self, header: str, secrets: Sequence[bytes]) -> bytes:
+        """The raw bytes of the request, before anything reads them; raises Unauthorized (401) or, for too many of
+        them, RequestEntityTooLarge (413)."""
+        body = request.get_data(cache=False)
+        if not is_signed(request.headers.get(header), body, secrets):
+            raise Unauthorized(f"{header} is missing or does not fit the body.")
+        crash_point("webhook.after-verify")
+        return body
+
+    def keep(self, source: str, body: bytes, facts: Sequence[Fact], unreadable: Sequence[Unreadable] = ()) -> None:
+        """Return when everything that stood in `body` is acknowledged; raises ServiceUnavailable (503) otherwise."""
+        records, kinds = [], []
+        aside = list(unreadable)
+        for fact in facts:
+            value = FACT.dump_json(fact)
+            if len(value) > MAX_VALUE_BYTES:
+                aside = [Unreadable(body, "body: an update larger than a record")]  # the body itself always fits
+                continue
+            records.append(Record(self._topics.inbound, partition_key(fact), value))
+            kinds.append(fact.kind)
+        for update in aside:
+            log.warning("webhook.unreadable", source=source, reason=update.reason, bytes=len(update.raw))
+            headers = ((SOURCE_HEADER, source.encode()), (REASON_HEADER, update.reason.encode()))
+            records.append(Record(self._topics.unreadable, None, update.raw, headers))
+        if records:
+            seconds = self._publish(records)
+            self._metrics.kept(source, kinds, len(aside), seconds)
+        crash_point("webhook.after-publish-before-answer")
+
+    def _publish(self, records: Sequence[Record]) -> float:
+        began = time.monotonic()
+        try:
+            self._publisher.publish(records, PUBLISH_SECONDS)
+        except NotKept as error:
+            raise ServiceUnavailable("Not kept; send it again.", retry_after=RETRY_AFTER_SECONDS) from error
+        return time.monotonic() - began

@@ -1,0 +1,47 @@
+"""Every refusal is a problem document (RFC 9457), without traceback and without a word of what was sent."""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+
+log = structlog.get_logger()
+
+
+def problem_json(status: int, detail: str, errors: Sequence[Mapping[str, Any]] = ()) -> bytes:
+    """The document; `errors`, if any, is our extension member of that name."""
+    document: dict[str, Any] = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    if errors:
+        document["errors"] = list(errors)
+    return json.dumps(document).encode()
+
+
+def answer_with_problems(app: Flask) -> None:
+    """Let the app answer with a problem document whatever goes wrong in it."""
+
+    def refused(error: HTTPException) -> Response:
+        response = Response(status=error.code)
+        response.headers = type(response.headers)(error.get_headers())  # Retry-After, Allow
+        response.content_type = MEDIA_TYPE
+        response.data = problem_json(error.code or 500, error.description or "")
+        return response
+
+    def failed(error: Exception) -> Response:  # a programming error: its type and place are logged, never its text
+        log.error("webhook.failed", error=type(error).__name__, at=_place(error))
+        return Response(problem_json(500, "Something went wrong here."), 500, content_type=MEDIA_TYPE)
+
+    app.register_error_handler(HTTPException, refused)
+    app.register_error_handler(Exception, failed)
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
