@@ -87,6 +87,8 @@ def run_dev(
 
 
 class _LocalStack:
+    """The servers and processes of one data directory, and the file that tells others about them."""
+
     def __init__(
         self,
         data: Path,
@@ -116,6 +118,7 @@ class _LocalStack:
         self._simulator: RunningProgram | None = None
         self._file: Stack | None = None
         self._written_pids: dict[str, list[int]] = {}
+        self._complaint = ""
 
     def start(self, out: TextIO) -> None:
         (self._data / FILE_NAME).unlink(missing_ok=True)
@@ -204,8 +207,10 @@ class _LocalStack:
     def _running(self, program: Program, *arguments: str) -> RunningProgram:
         assert self._file is not None
         environment = {
-            **os.environ,  # handed on, not read: where programs are, the language, certificates
+            **os.environ,  # handed on, not read: where programs are, the language, how much to log
             "WITIOP_KAFKA_BOOTSTRAP_SERVERS": self._file.kafka_bootstrap,
+            "WITIOP_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+            "WITIOP_KAFKA_TOPIC_PREFIX": "",
             "WITIOP_KAFKA_REPLICATION_FACTOR": "1",
             "WITIOP_POSTGRES_DSN": self._file.postgres_dsn,
             "WITIOP_WHATSAPP_APP_SECRETS": self._file.whatsapp_app_secret,
@@ -257,8 +262,14 @@ class _LocalStack:
         if pids == self._written_pids or self._file is None:
             return
         self._file.pids = pids
-        self._file.write(self._data)
-        self._written_pids = pids
+        try:
+            self._file.write(self._data)
+        except OSError as error:  # as a full disk: the stack lives on, and the next round tries again
+            if str(error) != self._complaint:
+                self._echo(f"{FILE_NAME} is not current: {error}")
+            self._complaint = str(error)
+        else:
+            self._written_pids = pids
 
 
 class _Interrupted(BaseException):

@@ -17,7 +17,8 @@ def _witiop(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "witiop", *arguments)
 
 
-MIGRATE, TOPICS = (Program(name, _witiop(name)) for name in ("migrate", "topics"))
+# "-": what the environment says; without it they would choose a stack that runs in the working directory.
+MIGRATE, TOPICS = (Program(name, _witiop(name, "--stack", "-")) for name in ("migrate", "topics"))
 PROCESSES = tuple(
     Program(name, _witiop("run", name), monitor)
     for name, monitor in (("webhook", 10), ("conversations", 11), ("timer", 12), ("relay", 13))
