@@ -72,13 +72,14 @@ def test_a_group_is_its_own_customer() -> None:
 def test_a_change_of_user_id_that_meta_reports_joins_in_any_order() -> None:
     for order in permutations(range(3)):
         b = book()
-        steps = [
-            lambda b=b: resolve(b, 0, user_id="IT.1"),
-            lambda b=b: b.change(changed(Party(user_id="IT.1"), Party(user_id="IT.2"), 1)),
-            lambda b=b: resolve(b, 2, user_id="IT.2"),
-        ]
         for place in order:
-            steps[place]()
+            match place:
+                case 0:
+                    resolve(b, 0, user_id="IT.1")
+                case 1:
+                    b.change(changed(Party(user_id="IT.1"), Party(user_id="IT.2"), 1))
+                case _:
+                    resolve(b, 2, user_id="IT.2")
         assert resolve(b, 3, user_id="IT.1") == resolve(b, 3, user_id="IT.2")
 
 
