@@ -5,6 +5,7 @@ merged: 100 rows in 1.3-1.8 ms. Plain filters let PostgreSQL 18 pick a skip scan
 plan that is made for the values at hand, hence the generic one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -18,7 +19,7 @@ from psycopg.sql import SQL, Composed, Literal
 
 from domain.conversation import Owner, OwnerKind, OwnerState, Status
 from domain.reasons import Reason
-from domain.rows import row
+from domain.rows import Row
 from infra.postgres.conversation_rows import OWNER_KIND_CODES, OWNER_STATE_CODES, STATUS_CODES
 from infra.postgres.cursor import START, Cursor
 
@@ -37,10 +38,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows as `domain.rows` writes them, the cursor of the next page (None: this was the last), and how many there are
-    of either status, of the same number and reason."""
+    """Rows, the cursor of the next page (None: this was the last), and how many there are of either status, of the same
+    number and reason."""
 
-    rows: list[dict[str, object]]
+    rows: Sequence[Row]
     next: Cursor | None
     counts: dict[Status, int]
 
@@ -58,7 +59,7 @@ def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Curs
         counts = _counts(conn, which)
     more = len(found) > rows
     shown = found[:rows]
-    return Page([row(each) for each in shown], Cursor(shown[-1].last_at, shown[-1].id) if more else None, counts)
+    return Page(shown, Cursor(shown[-1].last_at, shown[-1].id) if more else None, counts)
 
 
 def statement(which: Filter) -> Composed:

@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Identifier
 
 from domain.conversation import Status
 from domain.reasons import Reason
+from domain.rows import row
 from infra.postgres.cursor import START, Cursor
 from infra.postgres.list_queries import Filter, Page, page, statement
 from tests.support.databases import Databases
@@ -106,7 +107,7 @@ def walk(conn: Connection[Any], which: Filter, rows: int) -> Iterator[list[dict[
     after = START
     while True:
         found = page(conn, which, rows, after)
-        yield found.rows
+        yield [row(each) for each in found.rows]
         if found.next is None:
             return
         after = Cursor.parse(str(found.next))
@@ -200,7 +201,8 @@ def test_a_row_shows_what_the_table_holds(conn: Connection[Any]) -> None:
         "version": 4,
         "sequence": 5,
     }
-    assert [expected] == page(conn, Filter()).rows
+    [only] = page(conn, Filter()).rows
+    assert expected == row(only)
 
 
 def test_what_comes_and_goes_while_one_pages_neither_repeats_nor_hides_the_rest(conn: Connection[Any]) -> None:

@@ -1,15 +1,12 @@
 """A fresh database for every test, cloned in milliseconds from one that was migrated once."""
 
-from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-import infra.postgres
-
-MIGRATIONS = Path(infra.postgres.__path__[0], "migrations")
+from infra.postgres.migrations import migrate
 
 
 class Databases:
@@ -23,9 +20,7 @@ class Databases:
         """An empty database with the schema of today, as its address."""
         if self._template is None:
             template = self.create_blank()
-            with psycopg.connect(template) as connection:
-                for migration in sorted(MIGRATIONS.glob("*.sql")):
-                    connection.execute(migration.read_bytes())
+            migrate(template)
             self._template = template
         return self.create_blank(like=_name(self._template))
 
