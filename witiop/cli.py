@@ -125,8 +125,7 @@ def run(installation: Installation, process: str) -> None:
 
     if process not in PROCESSES:
         raise click.BadParameter(f"{process!r} is none of {', '.join(PROCESSES)}", param_hint="PROCESS")
-    needed = PROCESSES[process].needs
-    sys.exit(start(process, installation.settings(*needed)))
+    sys.exit(start(process, installation.settings(*PROCESSES[process].needs)))
 
 
 @witiop.command()
@@ -149,13 +148,12 @@ def migrate(installation: Installation) -> None:
 @click.pass_obj
 def topics(installation: Installation) -> None:
     """Create the topics, or verify that they are as they should be."""
-    from infra.kafka.topics import create_or_repair
+    from infra.kafka.topics import Wanted, create_or_repair
     from witiop import wiring
 
     settings = installation.settings("kafka_bootstrap_servers")
-    changes, findings = create_or_repair(
-        wiring.kafka_config(settings), wiring.topics(settings), wiring.wanted_topics(settings)
-    )
+    wanted = Wanted(settings.kafka_partitions, settings.kafka_replication_factor)
+    changes, findings = create_or_repair(wiring.kafka_config(settings), wiring.topics(settings), wanted)
     for change in changes:
         click.echo(f"{change.topic}: {change.what}")
     for finding in findings:

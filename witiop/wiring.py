@@ -1,26 +1,34 @@
 """The composition root: what each process is made of. Nothing is opened at import, and a process imports only its own.
 
-A process is a function of its settings that returns when SIGTERM or SIGINT asked it to stop.
+A process is a function of its settings that returns after SIGTERM or SIGINT asked it to stop.
 """
 
-from collections.abc import Callable
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import SecretStr
 
 from domain.topics import Topics
+from infra import logging
+from infra.crash import arm_crash_point
 from infra.kafka.config import KafkaConfig
-from infra.kafka.topics import Wanted
-from infra.logging import configure
-from witiop.settings import Settings
+from infra.metrics import shared_between_processes
+from witiop.settings import Secrets, Settings
+
+if TYPE_CHECKING:
+    from infra.monitor import Check
+    from webhook.server import Served
 
 log = structlog.get_logger(__name__)
-
-_KAFKA = ("kafka_bootstrap_servers",)
-_POSTGRES = ("postgres_dsn",)
-_SECRETS = ("whatsapp_app_secrets", "whatsapp_verify_token", "softbot_secrets", "agents_secrets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,19 @@ class Process:
 
     needs: tuple[str, ...]
     run: Callable[[Settings], None]
+
+
+def start(name: str, settings: Settings) -> int:
+    """Run a process to its end and give its exit code; what ended it early is logged."""
+    _prepare(settings, name)
+    log.info("process.started")
+    try:
+        PROCESSES[name].run(settings)
+    except Exception:  # the last place where it can be said why; the log leaves out what could be personal
+        log.critical("process.failed", exc_info=True)
+        return 1
+    log.info("process.stopped")
+    return 0
 
 
 def kafka_config(settings: Settings) -> KafkaConfig:
@@ -46,9 +67,156 @@ def kafka_config(settings: Settings) -> KafkaConfig:
     )
 
 
-def wanted_topics(settings: Settings) -> Wanted:
-    """How this installation's topics shall be."""
-    return Wanted(settings.kafka_partitions, settings.kafka_replication_factor)
+def topics(settings: Settings) -> Topics:
+    """The names of this installation's topics."""
+    return Topics(settings.kafka_topic_prefix)
+
+
+def run_webhook(settings: Settings) -> None:
+    """The webhooks: this process watches over those that answer, and adds up what they count."""
+    with shared_between_processes() as registry:
+        from infra.monitor import monitor
+        from webhook.app import MAX_BODY_BYTES
+        from webhook.front import Bounds
+        from webhook.server import serve
+
+        checks = {"webhook": partial(_missing_at, settings.webhook_host, settings.webhook_port)}
+        with monitor(settings.monitor_host, settings.monitor_port, checks, registry):
+            serve(
+                partial(_webhook_worker, settings),
+                Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.webhook_threads),
+                host=settings.webhook_host,
+                port=settings.webhook_port,
+                processes=settings.webhook_processes,
+            )
+
+
+def _webhook_worker(settings: Settings) -> "Served":
+    """What one process that answers is made of; called in it."""
+    from prometheus_client import CollectorRegistry
+
+    from domain import whatsapp
+    from domain.agent_desk import read_agent_desk
+    from domain.softbot import read_softbot
+    from infra.clock import utc_now
+    from infra.kafka.producer import KafkaPublisher, Limits
+    from webhook import app
+    from webhook.metrics import WebhookMetrics
+    from webhook.server import Served
+
+    _prepare(settings, "webhook")
+    names = topics(settings)
+    # Some threads stay free to say no at once while the others wait for a broker that does not answer.
+    limits = Limits(calls=max(1, settings.webhook_threads * 3 // 4))
+    publisher = KafkaPublisher(kafka_config(settings), [names.inbound, names.unreadable], limits)
+    metrics = WebhookMetrics(CollectorRegistry())
+    application = app.create_app(
+        readers=app.Readers(whatsapp.read, read_softbot, read_agent_desk),
+        secrets=app.Secrets(
+            whatsapp=_bytes(settings.whatsapp_app_secrets),
+            verify_token=settings.whatsapp_verify_token.get_secret_value(),
+            softbot=_bytes(settings.softbot_secrets),
+            agents=_bytes(settings.agents_secrets),
+        ),
+        publisher=publisher,
+        topics=names,
+        clock=utc_now,
+        metrics=metrics,
+    )
+    return Served(application, metrics.refused, publisher.close)
+
+
+def run_conversations(settings: Settings) -> None:
+    """The consumer that works every fact into its customer's conversation."""
+    from consumers.conversations import Conversations
+    from consumers.metrics import ConsumerMetrics
+    from consumers.processing import BatchLoop
+    from infra.kafka.consumer import GroupReader
+    from infra.postgres.session import Session
+
+    names = topics(settings)
+    group = f"{settings.kafka_topic_prefix}witiop.conversations"
+    with closing(Session(settings.postgres_dsn.get_secret_value(), "conversations")) as session:
+        loop = BatchLoop(
+            GroupReader(
+                kafka_config(settings).client_options(),
+                group,
+                [names.inbound, names.unreadable],
+                instance=settings.consumer_instance,
+            ),
+            session.transaction,
+            group,
+            Conversations(names),
+            ConsumerMetrics(group),
+            poison_per_minute=settings.poison_per_minute,
+        )
+        _work(settings, loop.run, loop.missing)
+
+
+def run_timer(settings: Settings) -> None:
+    """Closes windows at their end; any number may run."""
+    from consumers.timer import Timer
+    from infra.postgres.session import Session
+
+    with closing(Session(settings.postgres_dsn.get_secret_value(), "timer")) as session:
+        timer = Timer(session.transaction, topics(settings), settings.stalled_inbound_seconds)
+        _work(settings, timer.run, timer.missing)
+
+
+def run_relay(settings: Settings) -> None:
+    """Publishes what the outbox holds; one works, others stand by."""
+    from consumers.relay import Relay
+    from infra.kafka.ordered import OrderedPublisher
+    from infra.postgres.pool import connect
+
+    dsn = settings.postgres_dsn.get_secret_value()
+    relay = Relay(lambda: connect(dsn, "relay", autocommit=True), OrderedPublisher(kafka_config(settings)))
+    _work(settings, relay.run, relay.missing)
+
+
+def _work(settings: Settings, run: Callable[[threading.Event], None], missing: "Check") -> None:
+    """Run a worker on the main thread, with its monitor, until a signal sets its flag."""
+    from infra.monitor import monitor
+
+    with (
+        _stopped_by_signals() as stop,
+        monitor(settings.monitor_host, settings.monitor_port, {"worker": missing}),
+    ):
+        run(stop)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    stop = threading.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _prepare(settings: Settings, process: str) -> None:
+    logging.configure(settings.log_level)
+    structlog.contextvars.bind_contextvars(process=process)
+    arm_crash_point(settings.crash_at)
+
+
+def _missing_at(host: str, port: int) -> str | None:
+    """What the webhook's own `/readyz` lacks: asked from outside, so that it also tells whether anybody answers."""
+    connection = HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, timeout=2)  # noqa: S104
+    with closing(connection):
+        try:
+            connection.request("GET", "/readyz")
+            missing = json.loads(connection.getresponse().read(10_000))["missing"]
+        except (OSError, HTTPException, ValueError) as error:
+            return f"no answer ({type(error).__name__})"
+    return "; ".join(missing) or None
+
+
+def _bytes(secrets: Secrets) -> tuple[bytes, ...]:
+    return tuple(secret.get_secret_value().encode() for secret in secrets)
 
 
 def _revealed(secret: SecretStr | None) -> str | None:
@@ -59,24 +227,21 @@ def _as_text(path: Path | None) -> str | None:
     return str(path) if path else None
 
 
-def topics(settings: Settings) -> Topics:
-    """The names of this installation's topics."""
-    return Topics(settings.kafka_topic_prefix)
+_SERVERS = ("kafka_bootstrap_servers", "postgres_dsn")
 
-
-def start(name: str, settings: Settings) -> int:
-    """Run a process to its end and give its exit code; what ended it early is logged."""
-    configure(settings.log_level)
-    structlog.contextvars.bind_contextvars(process=name)
-    log.info("process.started")
-    try:
-        PROCESSES[name].run(settings)
-    except Exception:  # the last place where it can be said why; the log leaves out what could be personal
-        log.critical("process.failed", exc_info=True)
-        return 1
-    log.info("process.stopped")
-    return 0
-
-
-PROCESSES: dict[str, Process] = {}
+PROCESSES = {
+    "webhook": Process(
+        (
+            "kafka_bootstrap_servers",
+            "whatsapp_app_secrets",
+            "whatsapp_verify_token",
+            "softbot_secrets",
+            "agents_secrets",
+        ),
+        run_webhook,
+    ),
+    "conversations": Process(_SERVERS, run_conversations),
+    "timer": Process(("postgres_dsn",), run_timer),
+    "relay": Process(_SERVERS, run_relay),
+}
 """Name -> process, as for `witiop run`."""

@@ -1,0 +1,104 @@
+"""The monitor: what a process tells Prometheus and whoever asks how it is, on a port of its own."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from socket import AF_INET, AF_INET6, socket
+from socketserver import ThreadingMixIn
+
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+_REQUEST_SECONDS = 5
+_REQUESTS_AT_ONCE = 8
+
+Check = Callable[[], str | None]
+"""What is missing, in words without personal data; None: nothing. Answers within two seconds."""
+
+
+@contextmanager
+def monitor(
+    host: str, port: int, checks: Mapping[str, Check], registry: CollectorRegistry = REGISTRY
+) -> Iterator[tuple[str, int]]:
+    """Answer on this address until the end of the block; gives the address, for port 0 with the real one.
+
+    `/metrics` for Prometheus; `/healthz` 200; `/readyz` 200, or 503 while a check says that something is missing, with
+    a JSON body that tells what. At most eight requests at once and five seconds of waiting for each: a stuck client
+    costs nothing else.
+
+    Raises:
+        OSError: the address is taken or not ours.
+    """
+    try:
+        server = _Server(host, port, checks, registry)
+    except OSError as error:
+        raise OSError(error.errno, f"the monitor cannot listen on {host}:{port}: {error.strerror}") from error
+    thread = threading.Thread(target=server.serve_forever, name="monitor", daemon=True)
+    thread.start()
+    try:
+        yield host, server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Server(ThreadingMixIn, HTTPServer):
+    daemon_threads = True
+    block_on_close = False  # a stuck client must not hold up the stop
+
+    def __init__(self, host: str, port: int, checks: Mapping[str, Check], registry: CollectorRegistry) -> None:
+        self.checks = checks
+        self.registry = registry
+        self.address_family = AF_INET6 if ":" in host else AF_INET
+        self._room = threading.BoundedSemaphore(_REQUESTS_AT_ONCE)
+        super().__init__((host, port), _Answer)
+
+    def process_request(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
+        """A client that went away or was too slow is not worth a word."""
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = _REQUEST_SECONDS
+
+    def do_GET(self) -> None:
+        """Answer one request; the connection is closed after it."""
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+            self._send(200, content_type, encode(self.server.registry))
+        elif path == "/healthz":
+            self._send_json(200, {"alive": True})
+        elif path == "/readyz":
+            missing = [f"{name}: {what}" for name, check in self.server.checks.items() if (what := check())]
+            self._send_json(503 if missing else 200, {"ready": not missing, "missing": missing})
+        else:
+            self._send_json(404, {"paths": ["/metrics", "/healthz", "/readyz"]})
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that http.server uses
+        """Requests of monitors are not logged."""
+
+    def _send_json(self, status: int, document: dict[str, object]) -> None:
+        self._send(status, "application/json", json.dumps(document).encode())
+
+    def _send(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
