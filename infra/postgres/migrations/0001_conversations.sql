@@ -106,14 +106,13 @@ create table outbox (
 );
 
 create table notices (
-  input_id uuid not null,
+  input_id uuid primary key,       -- some have no time of their own: their id alone recognises a repeat
   sent_at timestamptz not null,
   at timestamptz not null,
   account_id text not null,
   phone_number_id text,
   field text not null,
-  body json not null,
-  primary key (input_id, sent_at)
+  body json not null
 );
 
 create table agent_presence (
