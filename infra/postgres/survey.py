@@ -1,0 +1,106 @@
+"""What `witiop doctor` asks the database. Every question is one statement, so its answer is of one moment."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+
+COUNTED = 10_000
+"""Where a count stops: more is as bad."""
+
+
+class Server(NamedTuple):
+    """The server itself. `unsafe`: settings under which a committed transaction can be lost."""
+
+    version: int
+    now: datetime
+    read_only: bool
+    unsafe: list[str]
+
+
+class Reading(NamedTuple):
+    """How far a group has come in a partition, and how many records the broker deleted before it came there."""
+
+    group: str
+    topic: str
+    partition: int
+    next_offset: int
+    idle_seconds: float
+    lost: int
+
+
+class Miscount(NamedTuple):
+    """A counter of the list that does not say how many rows there are."""
+
+    phone_number_id: str
+    status: str
+    reason: int
+    counted: int
+    there: int
+
+
+def server(connection: Connection[Any]) -> Server:
+    """Needs no schema."""
+    row = connection.execute(
+        "select current_setting('server_version_num')::integer, clock_timestamp(), "
+        "pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean, "
+        "(select coalesce(array_agg(name order by name), '{}') from pg_settings "
+        "where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting = 'off')"
+    ).fetchone()
+    assert row is not None
+    return Server(*row)
+
+
+def readings(connection: Connection[Any]) -> list[Reading]:
+    """In order of group, topic and partition."""
+    rows = connection.execute(
+        "select group_name, topic, partition, next_offset, extract(epoch from now() - progressed_at)::float, lost "
+        "from consumer_offsets order by group_name, topic, partition"
+    )
+    return [Reading(*row) for row in rows]
+
+
+def outbox_age(connection: Connection[Any]) -> float:
+    """Seconds that the oldest record of the outbox has waited; 0: none waits."""
+    row = connection.execute("select extract(epoch from now() - at)::float from outbox order by id limit 1").fetchone()
+    return row[0] if row else 0.0
+
+
+def set_aside_waiting(connection: Connection[Any]) -> dict[str, int]:
+    """Kind -> how many nobody sent through again yet, at most `COUNTED`."""
+    return dict(
+        connection.execute(
+            "select kind, count(*) from (select kind from set_aside where redriven_at is null limit %s) as waiting "
+            "group by kind order by kind",
+            [COUNTED],
+        ).fetchall()
+    )
+
+
+def miscounts(connection: Connection[Any]) -> list[Miscount]:
+    """Where the counters of the list are wrong. Reads every listed conversation: about a second for 10 million."""
+    rows = connection.execute(
+        "select phone_number_id, status::text, reason, coalesce(c.n, 0), coalesce(e.n, 0) from unmanaged_counts c "
+        "full join (select phone_number_id, status, reason, count(*) as n from conversations "
+        "where unmanaged group by phone_number_id, status, reason) e using (phone_number_id, status, reason) "
+        "where coalesce(c.n, 0) <> coalesce(e.n, 0) order by phone_number_id, status, reason"
+    )
+    return [Miscount(*row) for row in rows]
+
+
+def unknown_numbers(connection: Connection[Any]) -> list[str]:
+    """Numbers that customers wrote to and that the directory does not know."""
+    rows = connection.execute(
+        "select distinct phone_number_id from unmanaged_counts "
+        "where phone_number_id not in (select phone_number_id from numbers) order by phone_number_id"
+    )
+    return [row[0] for row in rows]
+
+
+def unstaffed_skillsets(connection: Connection[Any]) -> list[str]:
+    """Skillsets that a menu leads to and that no user has: nobody can take what waits there."""
+    rows = connection.execute(
+        "select distinct choice.value from numbers, json_each_text(menu) as choice "
+        "where not exists (select from users where choice.value = any (skillsets)) order by choice.value"
+    )
+    return [row[0] for row in rows]
