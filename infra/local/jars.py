@@ -35,16 +35,17 @@ def kafka_jars(
     lines = lock_file.read_text(encoding="ascii").splitlines()
     listed = [line.split() for line in lines if not line.startswith("#")]
     paths = {coordinate: _path(cache_dir, coordinate) for coordinate, _ in listed}
-    with _one_at_a_time(cache_dir):
-        missing = [coordinate for coordinate, path in paths.items() if not path.exists()]
-        for number, coordinate in enumerate(missing, 1):
-            echo(f"downloading Apache Kafka {number}/{len(missing)}: {paths[coordinate].name}")
-            with tempfile.TemporaryDirectory(dir=cache_dir) as unfinished:
-                fetched = (fetch or _download)(coordinate, Path(unfinished))
-                paths[coordinate].parent.mkdir(parents=True, exist_ok=True)
-                fetched.replace(paths[coordinate])
-        for coordinate, sha256 in listed:
-            _verify(paths[coordinate], sha256)
+    if not all(path.exists() for path in paths.values()):
+        with _one_at_a_time(cache_dir):  # who waited here for somebody else's downloads finds nothing missing
+            missing = [coordinate for coordinate, path in paths.items() if not path.exists()]
+            for number, coordinate in enumerate(missing, 1):
+                echo(f"downloading Apache Kafka {number}/{len(missing)}: {paths[coordinate].name}")
+                with tempfile.TemporaryDirectory(dir=cache_dir) as unfinished:
+                    fetched = (fetch or _download)(coordinate, Path(unfinished))
+                    paths[coordinate].parent.mkdir(parents=True, exist_ok=True)
+                    fetched.replace(paths[coordinate])
+    for coordinate, sha256 in listed:
+        _verify(paths[coordinate], sha256)
     return list(paths.values())
 
 

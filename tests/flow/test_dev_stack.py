@@ -13,14 +13,16 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
 from infra.local.ports import LOOPBACK
 from tests.support.dev_ports import twenty_free_ports
-from tests.support.memory import tree
+from tests.support.process_tree import still_running, tree
 from tests.support.waiting import wait_until
 from witiop.stack import Stack
+from witiop.supervision import STOP_SECONDS
 
 
 def accepts_connections(port: int) -> bool:
@@ -135,7 +137,7 @@ def test_a_stack_runs_keeps_running_and_stops_without_a_rest(dev: Dev, data: Pat
 
     everything = tree(dev.process.pid)
     assert dev.stop(signal.SIGINT) == 0
-    assert [process for process in everything if process.is_running()] == []
+    assert still_running(everything) == []
     assert not (data / "stack.json").exists()
 
 
@@ -149,7 +151,7 @@ def test_a_killed_stack_leaves_no_process_and_the_next_one_has_its_data_and_secr
 
     again = Dev(data, dev.port_base)  # at once: it waits for what still ends
     again.ready()
-    assert [process for process in everything if process.is_running()] == []
+    assert still_running(everything) == []
     assert again.stack().whatsapp_app_secret == secret
     with psycopg.connect(again.stack().postgres_dsn) as connection:
         assert connection.execute("select one from kept").fetchone() == (1,)
@@ -160,8 +162,25 @@ def test_a_stack_that_is_stopped_while_it_starts_leaves_nothing(dev: Dev, data: 
     wait_until((data / "kafka" / "kafka.log").exists)
     everything = tree(dev.process.pid)
     assert dev.stop() == 0
-    assert [process for process in everything if process.is_running()] == []
+    assert still_running(everything) == []
     assert not (data / "stack.json").exists()
+
+
+def test_a_second_signal_does_not_wait_for_a_process_that_does_not_end(dev: Dev) -> None:
+    dev.ready()
+    frozen = dev.pid("webhook")
+    assert frozen is not None
+    os.kill(frozen, signal.SIGSTOP)
+    everything = tree(dev.process.pid)
+
+    def frozen_ended_after_one_more_signal() -> bool:
+        dev.process.send_signal(signal.SIGTERM)
+        return not psutil.pid_exists(frozen)
+
+    wait_until(frozen_ended_after_one_more_signal, seconds=STOP_SECONDS - 3)
+    dev.process.communicate(timeout=30)
+    assert dev.process.returncode == 0
+    assert still_running(everything) == []
 
 
 def test_two_stacks_run_side_by_side(dev: Dev, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""How much memory a stack needs."""
+"""A process and everything below it: what it needs, and what is left of it."""
+
+from collections.abc import Sequence
 
 import psutil
 
@@ -7,6 +9,11 @@ def tree(pid: int) -> list[psutil.Process]:
     """A process and everything below it."""
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]
+
+
+def still_running(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Those that did not end; one that only waits to be noticed by the system's first process has ended."""
+    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
 def pss_bytes(pid: int) -> int:
