@@ -24,13 +24,15 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Of one process. `threads` run the application, at most `waiting` requests wait for one of them; bodies have at
-    most `body_bytes` each and `buffered_bytes` together, and `body_seconds` to arrive."""
+    most `body_bytes` each and `buffered_bytes` together, and `body_seconds` to arrive. Of one that is too large
+    `dropped_bytes` are read and dropped before its sender is refused."""
 
     body_bytes: int
     threads: int = 64
     waiting: int = 128
     buffered_bytes: int = 64 * 1024 * 1024
     body_seconds: float = 10.0
+    dropped_bytes: int = 16 * 1024 * 1024
 
 
 class _Refused(Exception):
@@ -76,21 +78,35 @@ class Front:
             self._buffered -= len(body)
 
     async def _read(self, scope: Scope, protocol: HTTPProtocol, body: bytearray) -> None:
-        bounds = self._bounds
-        announced = scope.headers.get("content-length")
-        if announced is None and "transfer-encoding" not in scope.headers:
+        bounds, parts = self._bounds, aiter(protocol)
+        header = scope.headers.get("content-length")
+        if header is None and "transfer-encoding" not in scope.headers:
             return
-        if announced is not None and int(announced) > bounds.body_bytes:
+        announced = sys.maxsize if header is None else int(header)
+        too_large = header is not None and announced > bounds.body_bytes
+        received = 0
+        while received < announced:
+            # A sender reads no answer while it sends: the rest of a body that is too large is read and dropped, unless
+            # the sender waits for us (Expect: 100-continue) or there is no end of it.
+            if too_large and (received >= bounds.dropped_bytes or "expect" in scope.headers):
+                break
+            part = await anext(parts, b"")
+            if not part:
+                break
+            received += len(part)
+            too_large = too_large or received > bounds.body_bytes
+            if not too_large:
+                self._buffer(body, part)
+        if too_large:
             raise _Refused(413, "too_large", f"At most {bounds.body_bytes} bytes.")
-        async for part in protocol:
-            if len(body) + len(part) > bounds.body_bytes:
-                raise _Refused(413, "too_large", f"At most {bounds.body_bytes} bytes.")
-            if self._buffered + len(part) > bounds.buffered_bytes:
-                raise _Refused(503, "busy", "Too many requests at a time; send it again.")
-            self._buffered += len(part)
-            body += part
-        if announced is not None and len(body) != int(announced):
+        if header is not None and received < announced:
             raise _Refused(400, "ended_early", "The body is shorter than its Content-Length.")
+
+    def _buffer(self, body: bytearray, part: bytes) -> None:
+        if self._buffered + len(part) > self._bounds.buffered_bytes:
+            raise _Refused(503, "busy", "Too many requests at a time; send it again.")
+        self._buffered += len(part)
+        body += part
 
     async def _run(self, scope: Scope, protocol: HTTPProtocol, body: bytearray) -> None:
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""The publisher on Kafka: P1 of the architecture, on kafka-python 3.0.12 with the settings that were measured for it.
+"""The publisher on Kafka: what keeps P1 of the architecture.
 
 Every record has somebody who waits for it. So the waiting is also the watchdog: a record that is neither acknowledged
 nor refused when its sender gives up, after kafka-python's own delivery time-out, means that the producer is wedged;
@@ -8,48 +8,24 @@ more than `Limits`.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import structlog
-from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
-from kafka.net.compat import KafkaNetClient
-from kafka.producer.future import FutureRecordMetadata
 
 from domain.ports import NotKept, Record
 from infra.kafka.config import KafkaConfig
+from infra.kafka.link import ANSWER_SECONDS, KafkaLink, Link, Sent
 
 log = structlog.get_logger()
 
-DELIVERY_SECONDS = 2.2
-"""A record that is not acknowledged after this has failed. With the answer around it, it leaves room below 3 s."""
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
-"""Largest record, as `max.message.bytes` of the topics: a signed body of 3 MiB that nobody can read must fit."""
 CHECK_SECONDS = 1.0
 """Pause between two looks at the broker."""
-_ANSWER_SECONDS = 2.0
 _STALE_SECONDS = 10.0
 _CLOSE_SECONDS = 1.0
-
-_OPTIONS: dict[str, Any] = {
-    "acks": "all",
-    # The idempotent producer can wedge for good when a broker hangs (architecture.md); repeats meet unique keys.
-    "enable_idempotence": False,
-    "linger_ms": 2,
-    "batch_size": 262_144,
-    "compression_type": "gzip",
-    "max_block_ms": 2000,
-    "request_timeout_ms": 2000,
-    "delivery_timeout_ms": int(DELIVERY_SECONDS * 1000),
-    "bootstrap_timeout_ms": 2000,
-    "max_request_size": MAX_REQUEST_BYTES,
-    "metrics_enabled": False,
-}
-# kafka-python doubles the time it gives to a connection from 10 to 30 s: too long for a network that swallowed one.
-_CONNECT_OPTIONS = {"socket_connection_setup_timeout_ms": 2000, "socket_connection_setup_timeout_max_ms": 2000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +42,19 @@ class KafkaPublisher:
     """A `domain.ports.Publisher`. It connects in the background, so it can be made before the broker is there. Its
     threads do not survive a fork: make it afterwards. `publish` may be called by any number of threads."""
 
-    def __init__(self, config: KafkaConfig, topics: Sequence[str], limits: Limits | None = None) -> None:
-        """`topics`: those that records go to; it is ready when each has a leader for every partition."""
-        self._config = config
-        self._topics = tuple(topics)
+    def __init__(
+        self,
+        config: KafkaConfig,
+        topics: Sequence[str],
+        limits: Limits | None = None,
+        connect: Callable[[KafkaConfig, Sequence[str]], Link] = KafkaLink,
+    ) -> None:
+        """`topics`: those that records go to. `connect` blocks for a few seconds at most, raises when no broker
+        answers."""
+        self._connect = partial(connect, config, tuple(topics))
         self._room = _Room(limits or Limits())
         self._lock = threading.Lock()
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._missing: Sequence[str] = ("kafka: not reached yet",)
         self._looked_at = time.monotonic()
         self._wake = threading.Event()
@@ -86,7 +68,7 @@ class KafkaPublisher:
         with self._room.taken(len(records), sum(len(record.value) for record in records)):
             if (link := self._link) is None:
                 raise NotKept("kafka: not reached yet")
-            pending: list[FutureRecordMetadata] = []
+            pending: list[Sent] = []
             try:
                 for record in records:
                     if time.monotonic() > until:
@@ -108,13 +90,13 @@ class KafkaPublisher:
         """End it; blocks for at most a few seconds. What is not acknowledged by then fails."""
         self._closing = True
         self._wake.set()
-        self._keeper.join(_ANSWER_SECONDS + _CLOSE_SECONDS)
+        self._keeper.join(ANSWER_SECONDS + _CLOSE_SECONDS)
         with self._lock:
             link, self._link = self._link, None
         if link is not None:
             link.end(_CLOSE_SECONDS)
 
-    def _settle(self, link: "_Link", pending: Sequence[FutureRecordMetadata], until: float) -> Exception | None:
+    def _settle(self, link: Link, pending: Sequence[Sent], until: float) -> Exception | None:
         """Wait until every record is acknowledged or has failed; return the first failure."""
         failure: Exception | None = None
         for future in pending:
@@ -126,7 +108,7 @@ class KafkaPublisher:
             self._replace(link)
         return failure
 
-    def _replace(self, link: "_Link") -> None:
+    def _replace(self, link: Link) -> None:
         with self._lock:
             if self._link is not link:
                 return
@@ -150,10 +132,10 @@ class KafkaPublisher:
     def _look(self) -> Sequence[str]:
         link = self._link
         if link is None:
-            link = _Link(self._config, self._topics)
+            link = self._connect()
             with self._lock:
                 self._link = link
-        return link.missing(self._topics)
+        return link.missing()
 
 
 class _Room:
@@ -185,52 +167,3 @@ class _Room:
         self._calls += calls
         self._records += records
         self._bytes += size
-
-
-class _Link:
-    """One producer and its view of the cluster."""
-
-    def __init__(self, config: KafkaConfig, topics: Sequence[str]) -> None:
-        """Blocks for at most 2 s; raises KafkaError when no broker answers."""
-
-        options = {**_OPTIONS, **config.client_options()}
-        self._client = KafkaNetClient(**options, **_CONNECT_OPTIONS)
-        self._cluster = self._client.cluster
-        # The producer's own option of this name does not reach its requests for metadata in 3.0.12.
-        self._cluster.config["allow_auto_create_topics"] = False
-        for topic in topics:
-            self._cluster.add_topic(topic)
-        try:
-            self._producer = KafkaProducer(**options, kafka_client=lambda **_: self._client)
-        except BaseException:
-            self._client.close()  # its constructor leaves the sockets open
-            raise
-
-    def send(self, record: Record) -> FutureRecordMetadata:
-        """Returns kafka-python's future. Blocks for at most `max_block_ms`, if the topic has vanished."""
-        key = None if record.key is None else record.key.encode()
-        sent: FutureRecordMetadata = self._producer.send(
-            record.topic, value=record.value, key=key, headers=list(record.headers)
-        )
-        return sent
-
-    def missing(self, topics: Sequence[str]) -> Sequence[str]:
-        """Ask the broker for its topics; blocks for at most 2 s."""
-        answered = threading.Event()
-        update = self._cluster.request_update()
-        update.add_both(lambda _: answered.set())
-        if not answered.wait(_ANSWER_SECONDS) or update.failed():
-            return ("kafka: no answer",)
-        return tuple(f"kafka: topic {topic} is not available" for topic in topics if not self._has(topic))
-
-    def _has(self, topic: str) -> bool:
-        partitions = self._cluster.partitions_for_topic(topic)
-        return bool(partitions) and partitions == self._cluster.available_partitions_for_topic(topic)
-
-    def end(self, grace_seconds: float) -> None:
-        """Close it, by force after the grace time. Who still waits for it gets an error."""
-        try:
-            self._producer.close(timeout=grace_seconds)
-        except KafkaTimeoutError:
-            # close() first waits for what is unacknowledged and, when that takes too long, leaves its thread running.
-            self._producer._sender.force_close()
