@@ -77,7 +77,7 @@ def _apart(openings: list[Opening]) -> list[Opening]:
     ordered = sorted(openings, key=lambda opening: opening.start)
     for one, next_one in pairwise(ordered):
         if next_one.start < one.end:
-            raise _wrong(f"{_hours(one)} and {_hours(next_one)} overlap; join or separate them")
+            raise _wrong(f'"{hours_text(one)}" and "{hours_text(next_one)}" overlap; join or separate them')
     return ordered
 
 
@@ -189,9 +189,10 @@ def quoted(value: object) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
 
 
-def _hours(opening: Opening) -> str:
+def hours_text(opening: Opening) -> str:
+    """As it stands in a directory file."""
     end = "24:00" if opening.end == time.max else opening.end.isoformat("minutes")
-    return f'"{opening.start.isoformat("minutes")}-{end}"'
+    return f"{opening.start.isoformat('minutes')}-{end}"
 
 
 def _clock(minutes: int) -> str:

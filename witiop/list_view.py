@@ -1,0 +1,54 @@
+"""The list of unmanaged conversations as people see it: one line each, two where the terminal is narrow."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from rich.text import Text
+
+from domain.rows import Row
+from infra.postgres.list_queries import Page
+from witiop.display import GAP, aligned, cut, duration, harmless, status_cell, utc_minute
+
+_HEAD = ("STATUS", "LEFT", "LAST (UTC)", "REASON", "CUSTOMER", "ID", "LAST TEXT")
+_CUSTOMER_CELLS = 22
+_WIDE = 140
+"""Cells of a line from which on the last text has its place in it."""
+
+
+def list_lines(page: Page, now: datetime, width: int | None) -> list[Text]:
+    """`width` in cells, None for a pipe: there nothing is cut. LEFT is the time until the window closes."""
+    rows = [[Text(title, "bold") for title in _HEAD], *(_cells(row, now, width) for row in page.rows)]
+    lines = [Text("No unmanaged conversations.")]
+    if page.rows and width is None:
+        lines = aligned(rows)
+    elif page.rows and width is not None and width >= _WIDE:
+        lines = [cut(line, width) for line in aligned(rows)]
+    elif page.rows and width is not None:
+        lines = _two_lines_each(rows, width)
+    counts = f"{page.counts['active']} active, {page.counts['closed']} closed"
+    return [*lines, Text(), Text(counts + (f"; the next page: --after {page.next}" if page.next else ""), "dim")]
+
+
+def _cells(row: Row, now: datetime, width: int | None) -> list[Text]:
+    customer = Text(" ".join(harmless(name) for name in (row.customer_name, row.wa_id or row.user_id) if name))
+    return [
+        status_cell(row.status),
+        Text(duration(row.window_ends_at - now) if row.status == "active" else "", _urgency(row, now)),
+        Text(utc_minute(row.last_at)),
+        Text(row.reason.value if row.reason else ""),
+        cut(customer, _CUSTOMER_CELLS) if width else customer,
+        Text(str(row.id), "dim"),
+        Text(harmless(row.last_text or "")),
+    ]
+
+
+def _urgency(row: Row, now: datetime) -> str:
+    return "bold red" if row.status == "active" and row.window_ends_at - now < timedelta(minutes=30) else ""
+
+
+def _two_lines_each(rows: Sequence[Sequence[Text]], width: int) -> list[Text]:
+    lines = []
+    firsts = aligned([row[:-2] for row in rows])
+    for first, (*_, id_, text) in zip(firsts, rows, strict=True):
+        lines += [cut(first, width), cut(Text.assemble(GAP, id_, GAP, text), width)]
+    return lines
