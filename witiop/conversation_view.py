@@ -1,6 +1,6 @@
 """One conversation as people read it: what it is and why, everything that was said, what happened to it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -87,15 +87,16 @@ def _owner(owner: Owner, zone: ZoneInfo) -> str:
     return f"{owner.state} for {owner.kind} {harmless(owner.id)}{until}"
 
 
-def _transcript(items: Iterable[dict[str, Any]], zone: ZoneInfo, width: int | None) -> Iterator[Text]:
+def _transcript(items: Sequence[dict[str, Any]], zone: ZoneInfo, width: int | None) -> Iterator[Text]:
+    speakers = [" ".join(harmless(part) for part in (item["from"], item.get("agent_id")) if part) for item in items]
+    longest = max(map(len, speakers), default=0)
     day = None
-    for item in items:
+    for item, speaker in zip(items, speakers, strict=True):
         at = datetime.fromisoformat(item["at"]).astimezone(zone)
         if (today := f"{at:%A %Y-%m-%d} {at.isoformat()[-6:]}") != day:
             yield Text(today, "dim")
             day = today
-        who = " ".join(harmless(part) for part in (item["from"], item.get("agent_id")) if part)
-        first = Text.assemble(f"  {at:%H:%M:%S}  ", (f"{who:<10}", _SPEAKERS[item["from"]]), GAP)
+        first = Text.assemble(f"  {at:%H:%M:%S}  ", (f"{speaker:<{longest}}", _SPEAKERS[item["from"]]), GAP)
         yield from indented(first, _words(item), width)
 
 
@@ -109,7 +110,8 @@ def _history(events: Iterable[dict[str, Any]], facts: dict[str, dict[str, object
     rows = []
     for event in events:
         owner = event["owner"] and f"{event['owner']['kind']} {event['owner']['id']}"
-        said = " ".join(part for part in (event["event"], event["reason"], owner) if part)
+        reason = event["reason"] and f"({event['reason']})"
+        said = " ".join(part for part in (event["event"], reason, owner) if part)
         because = _facts(event["because"], facts, zone)
         rows.append([f"  {_moment(datetime.fromisoformat(event['at']), zone)}", said, f"by {event['actor']}", because])
     yield from aligned([[Text(harmless(cell)) for cell in row] for row in rows]) if rows else ()

@@ -34,11 +34,12 @@ def harmless(text: str) -> str:
 
     The joiners that hold emoji and some scripts together stay."""
     return "".join(
-        char if char.isprintable() or char in "\u200c\u200d" else _SHOWN.get(char) or _escaped(char) for char in text
+        char if char.isprintable() or char in "\u200c\u200d" else _SHOWN.get(char) or _escaped(char)
+        for char in text.replace("\r\n", "\n")
     )
 
 
-_SHOWN = {"\n": " ⏎ ", "\r": "", "\t": " "}
+_SHOWN = {"\n": " ⏎ ", "\t": " "}
 
 
 def _escaped(char: str) -> str:
@@ -75,6 +76,8 @@ def indented(first: Text, body: str, width: int | None) -> list[Text]:
     for part in body.splitlines() or [""]:
         words = Text(harmless(part))
         lines += words.wrap(console, max(width - first.cell_len, 20)) if width else [words]
+    for line in lines:
+        line.rstrip()
     return [Text.assemble(space if number else first, line) for number, line in enumerate(lines)]
 
 

@@ -11,6 +11,7 @@ from witiop.display import GAP, aligned, cut, duration, harmless, status_cell, u
 
 _HEAD = ("STATUS", "LEFT", "LAST (UTC)", "REASON", "CUSTOMER", "ID", "LAST TEXT")
 _CUSTOMER_CELLS = 22
+_ID_CELLS = 36
 _WIDE = 140
 """Cells of a line from which on the last text has its place in it."""
 
@@ -50,5 +51,6 @@ def _two_lines_each(rows: Sequence[Sequence[Text]], width: int) -> list[Text]:
     lines = []
     firsts = aligned([row[:-2] for row in rows])
     for first, (*_, id_, text) in zip(firsts, rows, strict=True):
+        id_.pad_right(_ID_CELLS - id_.cell_len)
         lines += [cut(first, width), cut(Text.assemble(GAP, id_, GAP, text), width)]
     return lines
