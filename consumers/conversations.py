@@ -15,12 +15,16 @@ from pydantic import ValidationError
 
 from consumers.announcements import announcement
 from consumers.processing import Again, Poison
-from domain.customers import Book, Key, keys_of
+from domain.customers import Book, Identity, Key, keys_of
 from domain.directory import Directory
 from domain.envelope import clamp
 from domain.events import Event
 from domain.facts import (
     FACT,
+    AgentAccepted,
+    AgentClosed,
+    AgentDeclined,
+    AgentMessage,
     AgentPresenceChanged,
     ConversationFact,
     CustomerIdentityChanged,
@@ -41,10 +45,11 @@ from infra.postgres.threads import Threads, Wanted
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A fact of a conversation, with the record that brought it."""
+    """A fact of a conversation, with the record that brought it, and the conversation it names if it names one."""
 
     record: Record
     fact: ConversationFact
+    named: UUID | None
 
 
 @dataclass(slots=True)
@@ -64,6 +69,14 @@ class _Who:
 
     customer: CustomerId
     number: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database knows of a batch: identities, and customer and number of the conversations that facts name."""
+
+    identities: dict[Key, Identity]
+    named: dict[UUID, tuple[CustomerId, str]]
 
 
 class Conversations:
@@ -104,7 +117,7 @@ class Conversations:
                 case Notice() as notice:
                     batch.notices.append(notice)
                 case fact:
-                    batch.items.append(_Item(record, fact))
+                    batch.items.append(_Item(record, fact, _conversation_named(fact)))
         return batch
 
     def _fold(self, connection: Connection[Any], threads: Threads, items: Sequence[_Item]) -> None:
@@ -170,10 +183,13 @@ def _lock(threads: Threads, items: Sequence[_Item]) -> tuple[list[_Who], dict[Cu
     """Finds the customers and takes their locks. What was found is read again under the locks; if somebody changed it
     meanwhile, raises Again. Returns whose each fact is, and who was joined into whom."""
     keys = {key for item in items for key in _keys(item.fact)}
-    book, whose = _resolve(threads, keys, items)
+    known = _look_up(threads, keys, items)
+    book, whose = _resolve(known, items)
     threads.add_identities(book.learned.values())
     locked = threads.lock({who.customer for who in whose} | set(book.merged))
-    book, whose = _resolve(threads, keys, items)
+    again = _look_up(threads, keys, items)
+    if again != known:
+        book, whose = _resolve(again, items)
     if not ({who.customer for who in whose} | set(book.merged)) <= locked.keys():
         raise Again
     threads.change_identities(book.learned.values(), book.merged)
@@ -185,10 +201,14 @@ def _lock(threads: Threads, items: Sequence[_Item]) -> tuple[list[_Who], dict[Cu
     return whose, joined
 
 
-def _resolve(threads: Threads, keys: set[Key], items: Iterable[_Item]) -> tuple[Book, list[_Who]]:
-    book = Book(threads.identities(keys))
-    named = threads.customers_of(_named(items))
-    whose = [_who(item, book, named) for item in items]
+def _look_up(threads: Threads, keys: set[Key], items: Iterable[_Item]) -> _Known:
+    identities = {identity.key: identity for identity in threads.identities(keys)}
+    return _Known(identities, threads.customers_of(_named(items)))
+
+
+def _resolve(known: _Known, items: Iterable[_Item]) -> tuple[Book, list[_Who]]:
+    book = Book(known.identities.values())
+    whose = [_who(item, book, known.named) for item in items]
     return book, [_Who(book.merged.get(who.customer, who.customer), who.number) for who in whose]
 
 
@@ -196,9 +216,8 @@ def _who(item: _Item, book: Book, named: dict[UUID, tuple[CustomerId, str]]) -> 
     fact = item.fact
     if isinstance(fact, CustomerIdentityChanged):
         return _Who(book.change(fact), fact.phone_number_id)
-    conversation = _conversation_named(fact)
-    if conversation in named:
-        return _Who(*named[conversation])
+    if item.named in named:
+        return _Who(*named[item.named])
     if fact.customer is None or fact.phone_number_id is None:
         raise Poison(item.record, "conversation_id: there is no such conversation")
     try:
@@ -217,11 +236,15 @@ def _keys(fact: ConversationFact) -> list[Key]:
 
 
 def _conversation_named(fact: ConversationFact) -> UUID | None:
-    return getattr(fact, "conversation_id", None)
+    match fact:
+        case AgentAccepted() | AgentMessage() | AgentDeclined() | AgentClosed():
+            return fact.conversation_id
+        case _:
+            return None
 
 
 def _named(items: Iterable[_Item]) -> set[UUID]:
-    return {named for item in items if (named := _conversation_named(item.fact)) is not None}
+    return {item.named for item in items if item.named is not None}
 
 
 def _read(record: Record) -> Fact:

@@ -1,8 +1,8 @@
 """Who is who (domain.md, Customers; webhooks.md, Who is the customer).
 
 A customer is known by a phone (`w`, one key for national variants), by a business-scoped user id (`u`), or, for a
-group's thread, by the group (`g`). A phone points to its latest user id. Two user ids are joined only when Meta says so,
-never by a shared phone: numbers are recycled, and a stranger's chat must not end in a mail.
+group's thread, by the group (`g`). A phone points to its latest user id. Two user ids are joined only when Meta says
+so, never by a shared phone: numbers are recycled, and a stranger's chat must not end in a mail.
 """
 
 from collections.abc import Iterable
@@ -51,8 +51,8 @@ def keys_of(phone_number_id: str, party: Party) -> list[Key]:
 class Book:
     """The identities that matter to a batch, and what the batch teaches about them.
 
-    `learned`: identities that are new or changed; `merged`: customer -> the customer it was joined into. A customer's new
-    id follows from its first key, so two books that see it first agree."""
+    `learned`: identities that are new or changed; `merged`: customer -> the customer it was joined into. A new
+    customer's id follows from its first key, so two books that see it first agree."""
 
     def __init__(self, known: Iterable[Identity]) -> None:
         self._known = {identity.key: identity for identity in known}
@@ -75,8 +75,8 @@ class Book:
         return self._with_phone(customer, first.value, phone, at) if phone else customer
 
     def change(self, fact: CustomerIdentityChanged) -> CustomerId:
-        """Meta says that a customer has a new phone or a new user id. Who wrote from the new phone before the change was
-        somebody else."""
+        """Meta says that a customer has a new phone or a new user id. Who wrote from the new phone before the change
+        was somebody else."""
         number, at, becomes = fact.phone_number_id, fact.at, fact.becomes
         customer = self.resolve(number, fact.customer, at)
         for key in keys_of(number, becomes):

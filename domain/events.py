@@ -29,8 +29,8 @@ EventName = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One public event, with the conversation as it was right then (its `sequence` is the event's). `actor`: `customer`,
-    `bot`, `agent:<id>`, `app` (somebody on the phone app), `meta`, `clock`, or the issuer of a command."""
+    """One public event, with the conversation as it was right then (its `sequence` is the event's). `actor`:
+    `customer`, `bot`, `agent:<id>`, `app` (somebody on the phone app), `meta`, `clock`, or a command's issuer."""
 
     conversation: Conversation
     name: EventName

@@ -21,6 +21,7 @@ from domain.facts import (
     BotSessionEnded,
     BotSessionStarted,
     ConversationFact,
+    CustomerSignal,
     CustomerTurn,
     HumanEcho,
 )
@@ -72,6 +73,10 @@ def add(evidence: Evidence, fact: ConversationFact, number: Number, directory: D
             changed = {"sessions": _with_session(evidence.sessions, fact.session_id, here, ended)}
         case _:
             pass
+    if isinstance(fact, CustomerTurn | CustomerSignal) and fact.customer.name is not None:
+        named = (here, fact.customer.name)
+        if evidence.named is None or named > evidence.named:
+            changed["named"] = named
     match route_of(fact, number, directory):
         case Route() as route:
             if evidence.route is None or route.mark < evidence.route.mark:
@@ -81,13 +86,6 @@ def add(evidence: Evidence, fact: ConversationFact, number: Number, directory: D
         case None:
             pass
     return replace(evidence, **changed) if changed else evidence
-
-
-def name(evidence: Evidence, here: Mark, customer_name: str | None) -> Evidence:
-    """The evidence after a fact in which the customer has this name; the last name counts."""
-    if customer_name is None or (evidence.named is not None and evidence.named >= (here, customer_name)):
-        return evidence
-    return replace(evidence, named=(here, customer_name))
 
 
 def _turn(evidence: Evidence, turn: CustomerTurn, here: Mark, number: Number) -> dict[str, Any]:

@@ -102,17 +102,25 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _clean(value: Json, depth: int) -> Json:
+    """The value itself, changed in place: a body of three megabytes can hold a million objects, and once is enough."""
     if isinstance(value, str):
         return _storable(value)
     if isinstance(value, dict):
         if not depth:
             return TOO_DEEP
-        return {_storable(key): _clean(inner, depth - 1) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_clean(inner, depth - 1) for inner in value] if depth else TOO_DEEP
-    if isinstance(value, float):
+        renamed = [key for key in value if _storable(key) is not key]
+        for key, inner in value.items():
+            value[key] = _clean(inner, depth - 1)
+        for key in renamed:
+            value[_storable(key)] = value.pop(key)
+    elif isinstance(value, list):
+        if not depth:
+            return TOO_DEEP
+        for index, inner in enumerate(value):
+            value[index] = _clean(inner, depth - 1)
+    elif isinstance(value, float):
         return value if isfinite(value) else None
-    if isinstance(value, int) and not -_LARGEST - 1 <= value <= _LARGEST:
+    elif isinstance(value, int) and not -_LARGEST - 1 <= value <= _LARGEST:
         return str(value)
     return value
 

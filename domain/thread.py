@@ -8,10 +8,10 @@ caller holds the customer's lock and keeps what a step says: conversations, wher
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.conversation import Conversation, Decision, Decisions, Mark, Owner, Route
+from domain.conversation import Conversation, Decision, Decisions, Evidence, Mark, Owner, Route
 from domain.directory import Directory, Number
 from domain.events import Event, chain
-from domain.evidence import add, mark, name, route_of
+from domain.evidence import add, mark, route_of
 from domain.facts import (
     AgentAccepted,
     AgentClosed,
@@ -34,8 +34,8 @@ _OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """One customer and one number. `conversations`: every one opened after the earliest fact in hand, and the one before;
-    `waiting`: facts no conversation covers yet."""
+    """One customer and one number. `conversations`: every one opened after the earliest fact in hand, and the one
+    before; `waiting`: facts no conversation covers yet."""
 
     customer_id: CustomerId
     phone_number_id: str
@@ -107,7 +107,7 @@ class _Work:
             if conversation is not known or conversation.status == "active":
                 events += self._tell(known, conversation, because)
         ordered = sorted(self._conversations.values(), key=lambda c: c.opened_at)
-        thread = replace(self._thread, conversations=tuple(ordered), waiting=tuple(self._waiting))
+        thread = Thread(self._thread.customer_id, self._thread.phone_number_id, tuple(ordered), tuple(self._waiting))
         return Step(thread, tuple(self._placed), tuple(events))
 
     def _tell(
@@ -117,22 +117,22 @@ class _Work:
         decisions = conversation.decisions
         if verdict.status == "closed" and decisions.owner is not None:
             decisions = replace(decisions, owner=None, queued_at=None)
-        after = replace(
-            conversation,
+        decided = (decisions.owner, verdict.status, verdict.managed)
+        new_version = known is None or decided != (known.owner, known.status, known.managed)
+        after = conversation._replace(
             decisions=decisions,
             status=verdict.status,
             closed_at=verdict.closed_at,
             managed=verdict.managed,
             reason=verdict.reason,
             because=verdict.because,
+            version=conversation.version + new_version,
         )
-        if known is None or _deciding(known) != _deciding(after):
-            after = replace(after, version=after.version + 1)
         events: list[Event] = []
         last_turn = after.evidence.last_turn
         causes = (because.id,) if because else (last_turn.fact,) if last_turn else ()
         for event in chain(known, after):
-            after = replace(after, sequence=after.sequence + 1)
+            after = after._replace(sequence=after.sequence + 1)
             facts = after.because if event == "became_unmanaged" else causes
             events.append(Event(after, event, self._now, facts, _actor(because)))
         self._keep(after)
@@ -177,48 +177,45 @@ class _Work:
         last = max(given_up, key=mark)
         turn = CustomerTurn.model_construct(**{**dict(last), "kind": "customer_turn"})
         opened = self._open(turn)
-        self._keep(replace(opened, evidence=add(opened.evidence, turn, self._number, self._directory)))
+        self._keep(opened._replace(evidence=add(opened.evidence, turn, self._number, self._directory)))
         return self._home(fact)
 
     # what a fact does
 
     def _join(self, home: Conversation, fact: ConversationFact) -> None:
         evidence = add(home.evidence, fact, self._number, self._directory)
-        if isinstance(fact, CustomerTurn | CustomerSignal):
-            evidence = name(evidence, mark(fact), fact.customer.name)
-        changed = replace(home, evidence=evidence, entries=home.entries + 1)
+        wa_id, user_id = _ids(home, evidence, fact)
+        changed = home._replace(evidence=evidence, entries=home.entries + 1, wa_id=wa_id, user_id=user_id)
         if isinstance(fact, CustomerTurn):
             assert evidence.last_turn is not None
             changed = self._with_window(changed, fact.at, evidence.last_turn.at)
-        changed = _with_ids(changed, fact)
-        self._keep(replace(changed, decisions=self._decide(changed, fact)))
+        decisions = self._decide(changed, fact)
+        self._keep(changed if decisions is changed.decisions else changed._replace(decisions=decisions))
         self._placed.append(Placed(fact, changed.id))
 
     def _with_window(self, conversation: Conversation, turn_at: datetime, last_turn_at: datetime) -> Conversation:
-        """The span with one turn more. No two spans of a customer overlap: the earlier one ends where the next begins."""
-        opened_at = min(conversation.opened_at, turn_at)
-        followers = [c.opened_at for c in self._followers(conversation)]
+        """The span with one turn more. No two spans of a customer overlap: one ends where the next begins."""
+        opened_at, window_ends_at = min(conversation.opened_at, turn_at), last_turn_at + WINDOW
         for other in list(self._conversations.values()):
-            before = other.customer_id == conversation.customer_id and other.opened_at < opened_at
-            if before and other.window_ends_at > opened_at:
-                self._keep(replace(other, window_ends_at=opened_at))
-        return replace(conversation, opened_at=opened_at, window_ends_at=min([last_turn_at + WINDOW, *followers]))
+            if other.customer_id != conversation.customer_id or other.id == conversation.id:
+                continue
+            if other.opened_at > conversation.opened_at:
+                window_ends_at = min(window_ends_at, other.opened_at)
+            elif other.opened_at < opened_at < other.window_ends_at:
+                self._keep(other._replace(window_ends_at=opened_at))
+        return conversation._replace(opened_at=opened_at, window_ends_at=window_ends_at)
 
     def _keep(self, conversation: Conversation) -> None:
         self._conversations[conversation.id] = conversation
 
-    def _followers(self, conversation: Conversation) -> list[Conversation]:
-        """The customer's later conversations. Those of an identity that was joined live on beside them."""
-        return [
-            c
-            for c in self._conversations.values()
-            if c.customer_id == conversation.customer_id
-            and c.opened_at > conversation.opened_at
-            and c.id != conversation.id
-        ]
-
     def _judge(self, conversation: Conversation) -> Verdict:
-        return judge(conversation, bool(self._followers(conversation)), self._number, self._now)
+        """A customer's later conversation ends this one; those of an identity that was joined live on beside it."""
+        followed = any(
+            c.opened_at > conversation.opened_at and c.customer_id == conversation.customer_id
+            for c in self._conversations.values()
+            if c.id != conversation.id
+        )
+        return judge(conversation, followed, self._number, self._now)
 
     def _adopt(self) -> None:
         """Facts that waited and are covered now, in their order."""
@@ -234,6 +231,9 @@ class _Work:
         """Queues for the skillset that was asked for; an agent's accepting or writing makes them the owner; declining
         gives it back."""
         decisions = conversation.decisions
+        of_agent = isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined)
+        if not of_agent and conversation.evidence.route is None:
+            return decisions
         if self._judge(conversation).status == "closed":
             return decisions
         here = mark(fact)
@@ -275,22 +275,17 @@ def _owned(decisions: Decisions, owner: Owner, decision: Decision, here: Mark) -
     return replace(decisions, owner=owner, queued_at=None, owned=first, last=decision, because=here)
 
 
-def _with_ids(conversation: Conversation, fact: ConversationFact) -> Conversation:
-    """The row's copies of the customer's ids: as in the last turn that held them. A group has none of its own."""
+def _ids(conversation: Conversation, evidence: Evidence, fact: ConversationFact) -> tuple[str | None, str | None]:
+    """The row's copies of the customer's phone and user id: as in the last turn that held them. A group has none."""
     party = fact.customer
     if party is None or party.group_id is not None:
-        return conversation
-    latest = conversation.evidence.last_turn == mark(fact)
-    wa_id = party.wa_id if latest or conversation.wa_id is None else None
-    user_id = party.user_id if latest or conversation.user_id is None else None
-    if wa_id is None and user_id is None:
-        return conversation
-    return replace(conversation, wa_id=wa_id or conversation.wa_id, user_id=user_id or conversation.user_id)
-
-
-def _deciding(conversation: Conversation) -> tuple[object, ...]:
-    """What an administrator decides on: a change of it is a new version."""
-    return conversation.owner, conversation.status, conversation.managed
+        return conversation.wa_id, conversation.user_id
+    latest = evidence.last_turn is not None and evidence.last_turn.fact == fact.id
+    wa_id, user_id = party.wa_id, party.user_id
+    return (
+        wa_id if wa_id and (latest or conversation.wa_id is None) else conversation.wa_id,
+        user_id if user_id and (latest or conversation.user_id is None) else conversation.user_id,
+    )
 
 
 def _actor(fact: ConversationFact | None) -> str:

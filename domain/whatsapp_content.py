@@ -14,28 +14,15 @@ _REPLIES = ("button_reply", "list_reply")
 _WORDS = ("caption", "body", "text", "title", "emoji", "filename", "response")
 """Where the words of a type's own object stand, the first that is there."""
 _MAX_LISTED = 30
+MAX_TEXT = 65_536
+"""Characters of a text that are kept as such, 16 times what WhatsApp lets people write; the whole stays in the rest."""
 _ENVELOPE = frozenset({"id", "type", "timestamp", "from", "from_user_id", "to", "to_user_id", "group_id"})
 
 
 def text_of(kind: str, message: Object) -> str | None:
     """What a person would read of a message of this type; None for pictures without caption and the like."""
-    match kind:
-        case "location":
-            return _place(nested(message, "location"))
-        case "contacts":
-            return _lines(_contact_name(contact) for contact in _objects(message.get("contacts")))
-        case "interactive":
-            interactive = nested(message, "interactive")
-            return _words(nested(interactive, text(interactive, "type") or ""))
-        case "order":
-            order = nested(message, "order")
-            return _lines([text(order, "text"), *(_ordered(item) for item in _objects(order.get("product_items")))])
-        case "edit":
-            edited = nested(nested(message, "edit"), "message")
-            inner = text(edited, "type") or ""
-            return text_of(inner, edited) if inner != "edit" else None
-        case _:
-            return _words(nested(message, kind))
+    words = _text(kind, message)
+    return words and words[:MAX_TEXT]
 
 
 def option_of(kind: str, message: Object) -> tuple[bool, str | None]:
@@ -57,9 +44,29 @@ def marked_by(kind: str, message: Object) -> str | None:
 def rest_of(kind: str, message: Object) -> Object:
     """Everything else the message holds: media ids, context, referral, errors. A plain text is not kept twice."""
     rest = {key: value for key, value in message.items() if key not in _ENVELOPE}
-    if kind == "text" and rest.get("text") == {"body": _words(nested(message, "text"))}:
+    if kind == "text" and rest.get("text") == {"body": text_of(kind, message)}:
         del rest["text"]
     return rest
+
+
+def _text(kind: str, message: Object) -> str | None:
+    match kind:
+        case "location":
+            return _place(nested(message, "location"))
+        case "contacts":
+            return _lines(_contact_name(contact) for contact in _objects(message.get("contacts")))
+        case "interactive":
+            interactive = nested(message, "interactive")
+            return _words(nested(interactive, text(interactive, "type") or ""))
+        case "order":
+            order = nested(message, "order")
+            return _lines([text(order, "text"), *(_ordered(item) for item in _objects(order.get("product_items")))])
+        case "edit":
+            edited = nested(nested(message, "edit"), "message")
+            inner = text(edited, "type") or ""
+            return _text(inner, edited) if inner != "edit" else None
+        case _:
+            return _words(nested(message, kind))
 
 
 def _words(inner: Object) -> str | None:

@@ -182,7 +182,7 @@ def _system(change: Change, item: Object) -> Fact:
     """A system message: who the customer is now, or something to read. It needs no sender; one that names nobody
     belongs to no conversation."""
     head, content = _head(change, item, "message"), _content("system", item)
-    if nested(item, "system").get("type") in _IDENTITY_CHANGES:
+    if identifier(nested(item, "system"), "type") in _IDENTITY_CHANGES:
         was, becomes = _identity_change(item)
         if was and becomes:
             del content["type"]
