@@ -4,6 +4,8 @@ Events are named in the code (`"window.expired"`) with fields beside them. No on
 censor here is the second net, and messages of exceptions appear only of kinds that cannot quote what a customer wrote.
 """
 
+import contextlib
+import json
 import logging
 import sys
 import time
@@ -11,6 +13,7 @@ import traceback
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from typing import TextIO
 from uuid import UUID
 
 import structlog
@@ -63,7 +66,7 @@ def configure(level: str = "info") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *both],
@@ -74,10 +77,17 @@ def configure(level: str = "info") -> None:
         )
     )
     handler.addFilter(Repeats())
-    logging.raiseExceptions = False  # a reader of stderr that went away is no reason to fail
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level.upper()]))
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
+        """The standard one would print the record itself; a reader of stderr that went away is no reason to fail."""
+        with contextlib.suppress(OSError, ValueError):
+            kind = type(sys.exc_info()[1]).__name__
+            self.stream.write(json.dumps({"event": "logging.failed", "level": "error", "type": kind}) + "\n")
 
 
 def censor(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -5,7 +5,6 @@ is called, so that no command waits for what it does not use.
 """
 
 import importlib
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -19,7 +18,6 @@ ELSEWHERE = {
     "unmanaged": "witiop.cli_reading:unmanaged",
     "conversations": "witiop.cli_reading:conversations",
     "set-aside": "witiop.cli_set_aside:set_aside",
-    "simulate": "witiop.cli_simulate:simulate",
 }
 """Command -> where it is."""
 
@@ -34,10 +32,7 @@ class Witiop(click.Group):
     """All commands, in the order they were written down; each that speaks to an installation accepts `--stack`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [
-            *self.commands,
-            *(name for name, place in ELSEWHERE.items() if importlib.util.find_spec(place.split(":")[0])),
-        ]
+        return [*self.commands, *(name for name in ELSEWHERE if name not in self.commands)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in ELSEWHERE and cmd_name not in self.commands:

@@ -120,7 +120,7 @@ def _database(database: Connection[Any], held: dict[tuple[str, int], Held] | Non
     yield from _directory(database)
 
 
-def _flow(database: Connection[Any], held: dict[tuple[str, int], Held] | None, settings: Settings) -> Iterator[Finding]:
+def _flow(database: Connection[Any], held: dict[tuple[str, int], Held] | None) -> Iterator[Finding]:
     if held is not None:
         yield from reading_findings(held, survey.readings(database))
     age = survey.outbox_age(database)

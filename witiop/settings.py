@@ -205,3 +205,7 @@ def _line(found: ErrorDetails) -> str:
         return f"{found['loc'][0]}: no such setting"
     right = Settings.model_fields[field].description
     return f"{variable(field)}: {message[:1].lower()}{message[1:]}; right would be: {right}"
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201 - for docs/settings.md
