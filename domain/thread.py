@@ -102,12 +102,13 @@ class _Work:
         """Judges what changed and what may be over at `now`, and tells the outside."""
         before = {c.id: c for c in self._thread.conversations}
         events: list[Event] = []
-        for conversation in sorted(self._conversations.values(), key=lambda c: c.opened_at):
+        ordered = sorted(self._conversations.values(), key=lambda c: c.opened_at)
+        for conversation in ordered:
             known = before.get(conversation.id)
             if conversation is not known or conversation.status == "active":
                 events += self._tell(known, conversation, because)
-        ordered = sorted(self._conversations.values(), key=lambda c: c.opened_at)
-        thread = Thread(self._thread.customer_id, self._thread.phone_number_id, tuple(ordered), tuple(self._waiting))
+        conversations = tuple(self._conversations[c.id] for c in ordered)
+        thread = Thread(self._thread.customer_id, self._thread.phone_number_id, conversations, tuple(self._waiting))
         return Step(thread, tuple(self._placed), tuple(events))
 
     def _tell(

@@ -206,13 +206,14 @@ class Threads:
     def write_conversations(self, existing: Collection[Conversation], new: Collection[Conversation]) -> None:
         """The existing ones first: one that closes makes room for the active one that follows it."""
         if existing:
-            self._do(_UPDATE_CONVERSATIONS, conversation_rows.to_columns(sorted(existing, key=lambda c: c.id)))
+            self._do(_UPDATE_CONVERSATIONS, conversation_rows.to_columns(sorted(existing, key=_by_id)))
         if new:
-            self._do(_INSERT_CONVERSATIONS, conversation_rows.to_columns(sorted(new, key=lambda c: c.id)))
+            self._do(_INSERT_CONVERSATIONS, conversation_rows.to_columns(sorted(new, key=_by_id)))
 
     def write_entries(self, new: Iterable[tuple[CustomerId, Placed]], adopted: Iterable[Placed]) -> None:
         """`new`: facts that were not stored before; `adopted`: stored ones that found their conversation."""
-        rows = sorted((*entries.to_row(p.fact), customer, p.conversation) for customer, p in new)
+        rows = [(*entries.to_row(p.fact), customer, p.conversation) for customer, p in new]
+        rows.sort(key=lambda row: row[0].int)
         if rows:
             self._do(
                 "insert into entries (input_id, sent_at, at, kind, wamid, body, detail, customer_id, conversation_id) "
@@ -282,6 +283,10 @@ class Threads:
 
     def _do(self, statement: LiteralString, values: Sequence[Any]) -> None:
         self._connection.execute(statement, values)
+
+
+def _by_id(conversation: Conversation) -> int:
+    return conversation.id.int
 
 
 def _sent() -> tuple[LiteralString, LiteralString, LiteralString]:
