@@ -48,14 +48,15 @@ class Intake:
     def keep(self, source: str, body: bytes, facts: Sequence[Fact], unreadable: Sequence[Unreadable] = ()) -> None:
         """Return when everything that stood in `body` is acknowledged; raises ServiceUnavailable (503) otherwise."""
         records, kinds = [], []
-        aside = list(unreadable)
+        aside = [update for update in unreadable if len(update.raw) <= MAX_VALUE_BYTES]
         for fact in facts:
             value = FACT.dump_json(fact)
-            if len(value) > MAX_VALUE_BYTES:
-                aside = [Unreadable(body, "body: an update larger than a record")]  # the body itself always fits
-                continue
-            records.append(Record(self._topics.inbound, partition_key(fact), value))
-            kinds.append(fact.kind)
+            if len(value) <= MAX_VALUE_BYTES:
+                records.append(Record(self._topics.inbound, partition_key(fact), value))
+                kinds.append(fact.kind)
+        if len(records) + len(aside) < len(facts) + len(unreadable):
+            # `1e5` becomes `100000.0`: what fitted into a body may not fit into a record. The body itself always does.
+            aside.append(Unreadable(body, "body: an update larger than a record"))
         for update in aside:
             log.warning("webhook.unreadable", source=source, reason=update.reason, bytes=len(update.raw))
             headers = ((SOURCE_HEADER, source.encode()), (REASON_HEADER, update.reason.encode()))

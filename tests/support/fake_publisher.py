@@ -1,0 +1,27 @@
+"""A `domain.ports.Publisher` in memory."""
+
+from collections.abc import Sequence
+
+from domain.ports import NotKept, Record
+
+
+class FakePublisher:
+    """Keeps what is published in `records`; while `away` it keeps nothing, like a broker that does not answer."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        self.records: list[Record] = []
+        self.away = away
+
+    def publish(self, records: Sequence[Record], deadline_seconds: float) -> None:
+        """See the port; a fake never waits."""
+        if self.away:
+            raise NotKept("kafka: no answer")
+        self.records.extend(records)
+
+    def missing(self) -> Sequence[str]:
+        """See the port."""
+        return ("kafka: no answer",) if self.away else ()
+
+    def on(self, topic: str) -> list[Record]:
+        """What stands on a topic, oldest first."""
+        return [record for record in self.records if record.topic == topic]

@@ -1,0 +1,53 @@
+"""The webhook's application with everything around it in memory, and bodies signed as their senders sign them."""
+
+import hmac
+from datetime import datetime
+
+from flask import Flask
+from prometheus_client import CollectorRegistry
+
+from domain.agent_desk import read_agent_desk
+from domain.ports import Publisher
+from domain.softbot import read_softbot
+from domain.topics import Topics
+from domain.whatsapp import read
+from tests.support.payloads import RECEIVED
+from webhook.app import Readers, Secrets, create_app
+from webhook.metrics import WebhookMetrics
+
+APP_SECRETS = ("app secret", "secret of another app")
+SOFTBOT_SECRET, AGENTS_SECRET = "softbot secret", "agents secret"
+VERIFY_TOKEN = "verify token"
+TOPICS = Topics("test.")
+
+
+def webhook_app(publisher: Publisher, registry: CollectorRegistry, now: datetime = RECEIVED) -> Flask:
+    """The real application, readers included."""
+    return create_app(
+        readers=Readers(read, read_softbot, read_agent_desk),
+        secrets=Secrets(
+            whatsapp=tuple(secret.encode() for secret in APP_SECRETS),
+            verify_token=VERIFY_TOKEN,
+            softbot=(SOFTBOT_SECRET.encode(),),
+            agents=(AGENTS_SECRET.encode(),),
+        ),
+        publisher=publisher,
+        topics=TOPICS,
+        clock=lambda: now,
+        metrics=WebhookMetrics(registry),
+    )
+
+
+def signature(body: bytes, secret: str) -> str:
+    """The value of the header that signs a body."""
+    return "sha256=" + hmac.new(secret.encode(), body, "sha256").hexdigest()
+
+
+def from_meta(body: bytes, secret: str = APP_SECRETS[0]) -> dict[str, str]:
+    """Headers of Meta's POST."""
+    return {"Content-Type": "application/json", "X-Hub-Signature-256": signature(body, secret)}
+
+
+def from_ours(body: bytes, secret: str, content_type: str = "application/cloudevents+json") -> dict[str, str]:
+    """Headers of Softbot's and the agent desk's POST."""
+    return {"Content-Type": content_type, "X-Witiop-Signature-256": signature(body, secret)}

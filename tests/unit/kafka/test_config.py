@@ -1,0 +1,42 @@
+"""How a process reaches its brokers."""
+
+import pytest
+
+from infra.kafka.config import KafkaConfig
+
+
+def test_a_broker_that_comes_back_is_tried_within_half_a_second() -> None:
+    assert 500 == KafkaConfig(("kafka:9092",)).client_options()["reconnect_backoff_max_ms"]
+
+
+def test_sign_in_and_certificates_reach_the_client() -> None:
+    config = KafkaConfig(
+        ("a:9092", "b:9092"),
+        security_protocol="SASL_SSL",
+        sasl_mechanism="SCRAM-SHA-512",
+        sasl_username="witiop",
+        sasl_password="secret",
+        ssl_cafile="ca.pem",
+    )
+
+    expected = {
+        "bootstrap_servers": ["a:9092", "b:9092"],
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "witiop",
+        "sasl_plain_password": "secret",
+        "ssl_cafile": "ca.pem",
+    }
+    options = config.client_options()
+    assert expected == {name: options[name] for name in expected}
+    assert "secret" not in repr(config)
+
+
+def test_sign_in_without_a_password_is_refused() -> None:
+    with pytest.raises(ValueError, match="sasl_password"):
+        KafkaConfig(("kafka:9092",), security_protocol="SASL_SSL", sasl_mechanism="PLAIN", sasl_username="witiop")
+
+
+def test_no_broker_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="bootstrap_servers"):
+        KafkaConfig(())

@@ -1,0 +1,155 @@
+"""What no broker can be made to do on demand: a producer that wedges, a look that fails, more than may wait."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+from domain.ports import NotKept, Record
+from infra.kafka.config import KafkaConfig
+from infra.kafka.producer import KafkaPublisher, Limits
+from tests.support.waiting import wait_until
+
+CONFIG = KafkaConfig(("localhost:9092",))
+RECORD = Record("topic", "key", b"value")
+
+
+class Sent:
+    """A record on its way; `outcome` None: it was acknowledged."""
+
+    def __init__(self, done: threading.Event, outcome: Exception | None = None) -> None:
+        self._done = done
+        self._outcome = outcome
+
+    @property
+    def is_done(self) -> bool:
+        return self._done.is_set()
+
+    def get(self, timeout: float) -> object:
+        if not self._done.wait(timeout):
+            raise KafkaTimeoutError
+        if self._outcome is not None:
+            raise self._outcome
+        return None
+
+
+class FakeLink:
+    """Acknowledges at once; `wedged` it never says anything again, `failing` it fails what it gets."""
+
+    def __init__(self) -> None:
+        self.wedged = False
+        self.failing: Exception | None = None
+        self.ended = threading.Event()
+
+    def send(self, record: Record) -> Sent:
+        done = threading.Event()
+        if not self.wedged:
+            done.set()
+        return Sent(done, self.failing)
+
+    def missing(self) -> Sequence[str]:
+        return ()
+
+    def end(self, grace_seconds: float) -> None:
+        self.ended.set()
+
+
+class Connections:
+    """Every link that a publisher made, the newest last; `refusals` attempts fail first."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        self.links: list[FakeLink] = []
+        self._refusals = refusals
+
+    def __call__(self, config: KafkaConfig, topics: Sequence[str]) -> FakeLink:
+        if self._refusals:
+            self._refusals -= 1
+            raise KafkaError
+        self.links.append(FakeLink())
+        return self.links[-1]
+
+
+@pytest.fixture
+def connections() -> Connections:
+    return Connections()
+
+
+@pytest.fixture
+def publisher(connections: Connections) -> Iterator[KafkaPublisher]:
+    publisher = KafkaPublisher(CONFIG, ["topic"], Limits(calls=2, records=10, bytes=1000), connections)
+    wait_until(lambda: not publisher.missing())
+    yield publisher
+    publisher.close()
+
+
+def test_a_producer_that_says_nothing_by_the_deadline_is_replaced(
+    publisher: KafkaPublisher, connections: Connections
+) -> None:
+    connections.links[0].wedged = True
+
+    with pytest.raises(NotKept):
+        publisher.publish([RECORD], 0.2)
+
+    assert connections.links[0].ended.wait(5)
+    wait_until(lambda: len(connections.links) == 2)
+    wait_until(lambda: _keeps(publisher))
+
+
+def test_a_producer_that_fails_a_record_in_time_stays(publisher: KafkaPublisher, connections: Connections) -> None:
+    connections.links[0].failing = KafkaTimeoutError("expired")
+
+    with pytest.raises(NotKept):
+        publisher.publish([RECORD], 0.2)
+
+    connections.links[0].failing = None
+    publisher.publish([RECORD], 0.2)
+    assert 1 == len(connections.links)
+
+
+def test_what_is_more_than_may_wait_is_refused_at_once(publisher: KafkaPublisher, connections: Connections) -> None:
+    connections.links[0].wedged = True
+    waiting = [threading.Thread(target=lambda: _keeps(publisher, 1.0)) for _ in range(2)]
+    for thread in waiting:
+        thread.start()
+    wait_until(lambda: publisher._room._calls == 2)
+
+    began = time.monotonic()
+    assert not _keeps(publisher, 1.0)
+
+    assert time.monotonic() - began < 0.5
+    for thread in waiting:
+        thread.join()
+
+
+@pytest.mark.parametrize("records", [[RECORD] * 11, [Record("topic", None, b"x" * 1001)]], ids=["records", "bytes"])
+def test_more_records_or_bytes_than_may_wait_are_refused(publisher: KafkaPublisher, records: list[Record]) -> None:
+    with pytest.raises(NotKept, match="too much waits"):
+        publisher.publish(records, 1.0)
+
+
+def test_room_is_given_back_whatever_became_of_the_records(publisher: KafkaPublisher, connections: Connections) -> None:
+    connections.links[0].failing = KafkaError()
+    for _ in range(20):
+        assert not _keeps(publisher)
+    connections.links[0].failing = None
+
+    publisher.publish([RECORD] * 10, 1.0)
+
+
+def test_a_broker_that_comes_later_is_found() -> None:
+    publisher = KafkaPublisher(CONFIG, ["topic"], connect=Connections(refusals=2))
+
+    assert [] != list(publisher.missing())
+    wait_until(lambda: not publisher.missing())
+    publisher.publish([RECORD], 1.0)
+    publisher.close()
+
+
+def _keeps(publisher: KafkaPublisher, deadline_seconds: float = 0.2) -> bool:
+    try:
+        publisher.publish([RECORD], deadline_seconds)
+    except NotKept:
+        return False
+    return True

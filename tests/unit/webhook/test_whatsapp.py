@@ -1,0 +1,166 @@
+"""Meta's webhook: what is answered, and what stands on the topics then."""
+
+import json
+
+import pytest
+from flask.testing import FlaskClient
+
+from domain.facts import FACT
+from domain.ports import Record
+from domain.whatsapp import read
+from tests.support.fake_publisher import FakePublisher
+from tests.support.hostile import BODIES
+from tests.support.payloads import NUMBER, PHONE, RECEIVED, body, raw, value_of
+from tests.support.webhook_app import APP_SECRETS, TOPICS, VERIFY_TOKEN, from_meta, signature
+from webhook.app import MAX_BODY_BYTES
+
+PATH = "/webhooks/whatsapp"
+HANDSHAKE = {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN, "hub.challenge": "1158201444"}
+
+
+def test_the_handshake_is_answered_with_the_bare_challenge(client: FlaskClient) -> None:
+    answer = client.get(PATH, query_string=HANDSHAKE)
+
+    assert (200, "text/plain", "1158201444") == (answer.status_code, answer.mimetype, answer.text)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        HANDSHAKE | {"hub.verify_token": "another"},
+        HANDSHAKE | {"hub.verify_token": "tökén"},
+        HANDSHAKE | {"hub.mode": "unsubscribe"},
+        {name: value for name, value in HANDSHAKE.items() if name != "hub.challenge"},
+        {name: value for name, value in HANDSHAKE.items() if name != "hub.verify_token"},
+    ],
+)
+def test_a_handshake_that_is_not_ours_is_refused(client: FlaskClient, asked: dict[str, str]) -> None:
+    assert 403 == client.get(PATH, query_string=asked).status_code
+
+
+def test_an_update_becomes_one_record_under_its_customers_key(client: FlaskClient, publisher: FakePublisher) -> None:
+    text = raw("text")
+
+    answer = client.post(PATH, data=text, headers=from_meta(text))
+
+    (fact,) = read(text, RECEIVED).facts
+    expected = [Record(TOPICS.inbound, f"{NUMBER}:{PHONE}", FACT.dump_json(fact))]
+    assert (200, b"", expected) == (answer.status_code, answer.data, publisher.records)
+
+
+@pytest.mark.parametrize("secret", APP_SECRETS)
+def test_every_app_secret_is_valid(client: FlaskClient, secret: str) -> None:
+    assert 200 == client.post(PATH, data=raw("text"), headers=from_meta(raw("text"), secret)).status_code
+
+
+def test_every_update_of_every_entry_change_and_array_becomes_its_own_record(
+    client: FlaskClient, publisher: FakePublisher
+) -> None:
+    document = body("text")
+    message = value_of(document)["messages"][0]
+    value_of(document)["messages"] = [message | {"id": f"wamid.{n}"} for n in range(1000)]
+    batch = json.dumps(document).encode()
+
+    client.post(PATH, data=batch, headers=from_meta(batch))
+
+    expected = [f"wamid.{n}" for n in range(1000)]
+    assert expected == [json.loads(record.value)["wamid"] for record in publisher.on(TOPICS.inbound)]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Hub-Signature-256": "sha256=" + "0" * 64},
+        {"X-Hub-Signature-256": "nonsense"},
+        {"X-Hub-Signature-256": "sha256=ä"},
+        {"X-Hub-Signature": "sha1=" + "0" * 40},
+        {"X-Witiop-Signature-256": signature(raw("text"), APP_SECRETS[0])},
+    ],
+)
+def test_a_body_that_is_not_signed_is_refused_and_not_kept(
+    client: FlaskClient, publisher: FakePublisher, headers: dict[str, str]
+) -> None:
+    answer = client.post(PATH, data=raw("text"), headers=headers)
+
+    assert (401, []) == (answer.status_code, publisher.records)
+
+
+def test_a_signed_body_that_nobody_can_read_is_kept_as_it_came(client: FlaskClient, publisher: FakePublisher) -> None:
+    nonsense = b"\x1f\x8b gzip?"
+
+    answer = client.post(PATH, data=nonsense, headers=from_meta(nonsense) | {"Content-Encoding": "gzip"})
+
+    headers = (("witiop_source", b"whatsapp"), ("witiop_reason", b"body: no JSON"))
+    assert (200, [Record(TOPICS.unreadable, None, nonsense, headers)]) == (answer.status_code, publisher.records)
+
+
+def test_an_update_that_nobody_can_read_does_not_stop_the_others(client: FlaskClient, publisher: FakePublisher) -> None:
+    document = body("text")
+    message = value_of(document)["messages"][0]
+    value_of(document)["messages"] = [message, message | {"id": None}]
+    mixed = json.dumps(document).encode()
+
+    answer = client.post(PATH, data=mixed, headers=from_meta(mixed))
+
+    assert (200, 1, 1) == (answer.status_code, len(publisher.on(TOPICS.inbound)), len(publisher.on(TOPICS.unreadable)))
+
+
+@pytest.mark.parametrize(("name", "hostile"), BODIES, ids=[name for name, _ in BODIES])
+def test_whatever_is_signed_is_kept_and_answered_200(
+    client: FlaskClient, publisher: FakePublisher, name: str, hostile: bytes
+) -> None:
+    answer = client.post(PATH, data=hostile, headers=from_meta(hostile))
+
+    reading = read(hostile, RECEIVED)
+    kept = len(reading.facts), len(reading.unreadable)
+    assert (200, kept) == (
+        answer.status_code,
+        (len(publisher.on(TOPICS.inbound)), len(publisher.on(TOPICS.unreadable))),
+    )
+
+
+def test_the_largest_body_is_accepted_and_one_byte_more_refused(client: FlaskClient, publisher: FakePublisher) -> None:
+    largest = b"x" * MAX_BODY_BYTES
+
+    accepted = client.post(PATH, data=largest, headers=from_meta(largest))
+    refused = client.post(PATH, data=largest + b"x", headers=from_meta(largest + b"x"))
+
+    assert (200, 413, [largest]) == (
+        accepted.status_code,
+        refused.status_code,
+        [record.value for record in publisher.records],
+    )
+
+
+def test_what_the_broker_did_not_keep_is_answered_503_with_a_time_to_come_back(
+    client: FlaskClient, publisher: FakePublisher
+) -> None:
+    publisher.away = True
+
+    answer = client.post(PATH, data=raw("text"), headers=from_meta(raw("text")))
+
+    assert (503, "2") == (answer.status_code, answer.headers["Retry-After"])
+
+
+def test_a_body_without_updates_needs_no_broker(client: FlaskClient, publisher: FakePublisher) -> None:
+    publisher.away = True
+    nothing = b'{"object":"whatsapp_business_account","entry":[]}'
+
+    assert 200 == client.post(PATH, data=nothing, headers=from_meta(nothing)).status_code
+
+
+@pytest.mark.parametrize("changed", [{}, {"id": None}], ids=["readable", "not readable"])
+def test_an_update_that_fits_into_no_record_is_kept_with_its_whole_body(
+    client: FlaskClient, publisher: FakePublisher, changed: dict[str, None]
+) -> None:
+    document = body("text")
+    message = value_of(document)["messages"][0]
+    grows = message | {"id": "wamid.huge", "type": "order", "order": {"product_items": ["here"]}} | changed
+    value_of(document)["messages"] = [message, grows]
+    huge = json.dumps(document).encode().replace(b'"here"', b",".join([b"1e5"] * 750_000))
+
+    answer = client.post(PATH, data=huge, headers=from_meta(huge))
+
+    assert (200, [huge]) == (answer.status_code, [record.value for record in publisher.on(TOPICS.unreadable)])
