@@ -1,0 +1,39 @@
+"""Our own bodies in the shapes that Meta sends, one file per shape in tests/payloads; every id and text is made up."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+_FOLDER = Path(__file__).parent.parent / "payloads"
+
+ACCOUNT = "330000000000001"
+NUMBER = "440000000000001"
+SHOWN = "442079460001"
+PHONE = "447700900001"
+NEW_PHONE = "447700900002"
+NAME = "Anna Rossi"
+USER_ID = "IT.70000000000000000001"
+NEW_USER_ID = "IT.70000000000000000002"
+SENT = datetime(2026, 1, 1, 10, tzinfo=UTC)
+"""When the first update of every body happened; the second follows a second later."""
+RECEIVED = SENT + timedelta(seconds=2)
+
+NAMES = sorted(path.stem for path in _FOLDER.glob("*.json"))
+
+
+def raw(name: str) -> bytes:
+    """The body as it is in the file."""
+    return (_FOLDER / f"{name}.json").read_bytes()
+
+
+def body(name: str) -> dict[str, Any]:
+    """The body as an object of its own, to be changed by a test."""
+    document: dict[str, Any] = json.loads(raw(name))
+    return document
+
+
+def value_of(document: dict[str, Any]) -> dict[str, Any]:
+    """The value of a body's first change."""
+    value: dict[str, Any] = document["entry"][0]["changes"][0]["value"]
+    return value

@@ -1,0 +1,60 @@
+"""What can be stored: the opposite of the hostile corpus."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from domain.facts import FACT, Fact
+from domain.ids import MAX_ID_LENGTH
+
+_INDEXED = (
+    "phone_number_id",
+    "wamid",
+    "wa_id",
+    "user_id",
+    "group_id",
+    "option_id",
+    "recipient",
+    "session_id",
+    "agent_id",
+    "account_id",
+    "field",
+    "type",
+    "status",
+    "marks",
+    "skillset",
+)
+
+
+def unstorable(fact: Fact) -> list[object]:
+    """Everything in a fact that PostgreSQL, Kafka or an index would refuse; empty for a good one."""
+    if FACT.validate_json(FACT.dump_json(fact)) != fact:
+        return ["not the same after a trip through JSON"]
+    return [*_wrong(fact.model_dump()), *_too_long(fact.model_dump())]
+
+
+def _wrong(value: Any, depth: int = 0) -> Iterator[object]:
+    if isinstance(value, str):
+        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+            yield value
+    elif isinstance(value, float):
+        if value - value != 0:
+            yield value
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            yield value
+    elif isinstance(value, dict | list | tuple):
+        if depth > 100:
+            yield "too deep"
+            return
+        inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+        for part in inner:
+            yield from _wrong(part, depth + 1)
+
+
+def _too_long(dumped: dict[str, Any]) -> Iterator[object]:
+    holders = [dumped, dumped.get("customer"), dumped.get("becomes")]
+    for holder in holders:
+        for key in _INDEXED:
+            value = holder.get(key) if holder else None
+            if value is not None and len(value) > MAX_ID_LENGTH:
+                yield key
