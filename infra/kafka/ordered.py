@@ -5,6 +5,7 @@ back of the caller, who sends again what was not acknowledged.
 """
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 from kafka import KafkaProducer
@@ -49,11 +50,12 @@ class OrderedPublisher:
             for record in records:
                 key = None if record.key is None else record.key.encode()
                 futures.append(self._producer.send(record.topic, record.value, key, headers=list(record.headers)))
-        except KafkaError:
+        except (KafkaError, ValueError):  # ValueError: a topic that vanished
             self._discard()
+        until = monotonic() + DELIVERY_SECONDS + 1
         for place, future in enumerate(futures):
             try:
-                future.get(timeout=DELIVERY_SECONDS + 1)
+                future.get(timeout=max(0.0, until - monotonic()))
                 acknowledged[place] = True
             except KafkaError:
                 self._discard()
