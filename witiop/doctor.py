@@ -92,13 +92,13 @@ def _brokers(brokers: KafkaSurvey, settings: Settings) -> Iterator[Finding]:
         yield Finding(f"kafka {found.where}", found.what, found.cure)
     clock = brokers.clock()
     if clock:
-        yield from _skew("kafka", clock.now, clock.asked, clock.answered)
+        yield from skew_findings("kafka", clock.now, clock.asked, clock.answered)
 
 
 def _database(database: Connection[Any], held: dict[tuple[str, int], Held] | None) -> Iterator[Finding]:
     asked = datetime.now(UTC)
     server = survey.server(database)
-    yield from _skew("postgres", server.now, asked, datetime.now(UTC))
+    yield from skew_findings("postgres", server.now, asked, datetime.now(UTC))
     version = server.version // 10_000
     if version < OLDEST_POSTGRES:
         cure = f"the product is tested on {OLDEST_POSTGRES}: upgrade"
@@ -170,7 +170,7 @@ def _directory(database: Connection[Any]) -> Iterator[Finding]:
         yield Finding("directory", what, "give it to somebody and run witiop directory apply")
 
 
-def _skew(whose: str, theirs: datetime, asked: datetime, answered: datetime) -> Iterator[Finding]:
+def skew_findings(whose: str, theirs: datetime, asked: datetime, answered: datetime) -> Iterator[Finding]:
     """The clocks differ by at least what the time between question and answer does not explain."""
     ahead = max(theirs - answered, asked - theirs)
     if ahead > SKEW:

@@ -103,7 +103,7 @@ def _create(admin: Any, topics: Topics, wanted: Wanted) -> Iterator[Change]:
         except InvalidReplicationFactorError:
             return  # every topic is then a finding that says why
         yield Change(topic, f"created with {wanted.partitions} partitions")
-    admin.wait_for_topics([topic for topic in settings if topic in set(admin.list_topics())], timeout_ms=_ANSWER_MS)
+    admin.wait_for_topics(list(settings), timeout_ms=_ANSWER_MS)
 
 
 def _repair(admin: Any, topics: Topics, wanted: Wanted) -> Iterator[Change]:
