@@ -277,7 +277,7 @@ class _Interrupted(BaseException):
 
 
 class _Interruptions:
-    """The first signal ends what is going on; one that comes later kills whatever the stop still waits for."""
+    """The first signal ends what is going on; one that comes later forces what the stop still waits for."""
 
     # `make dev` and the terminal may both pass on the same Ctrl-C.
     _SAME_SECONDS = 1.0
@@ -304,4 +304,4 @@ class _Interruptions:
             self.stopping, self._first_at = True, time.monotonic()
             raise _Interrupted
         if time.monotonic() - self._first_at > self._SAME_SECONDS and self.guard is not None:
-            self.guard.kill()
+            self.guard.force()

@@ -20,6 +20,10 @@ from types import TracebackType
 from typing import IO, Self
 
 GRACE_SECONDS = 5.0
+FORCE_SECONDS = 7.0
+"""PostgreSQL, forced by SIGQUIT, gives processes of its own that do not react another 5 s."""
+StopSignals = tuple[signal.Signals, signal.Signals]
+"""The first asks a process to end, the second forces it; what is left after that is killed."""
 _PYTHON = (sys.executable, "-I", "-S", __file__)
 
 
@@ -29,7 +33,7 @@ class Guard:
     def __init__(self, holds: Iterable[int] = ()) -> None:
         """`holds` are file descriptors (of locks) that stay open until everything guarded has ended."""
         self._holds = tuple(holds)
-        self._live: dict[int, tuple[subprocess.Popen[bytes], signal.Signals]] = {}
+        self._live: dict[int, tuple[subprocess.Popen[bytes], StopSignals]] = {}
         self._pipe = -1
         self._watcher: subprocess.Popen[bytes] | None = None
 
@@ -37,7 +41,7 @@ class Guard:
         self,
         argv: Sequence[str | Path],
         *,
-        stop_signal: signal.Signals = signal.SIGTERM,
+        stop_signals: StopSignals = (signal.SIGTERM, signal.SIGKILL),
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         output: IO[bytes] | int | None = None,
@@ -45,7 +49,7 @@ class Guard:
         """Start a process; `output` takes its stdout and stderr, its stdin is empty."""
         self.keep()
         process = subprocess.Popen(
-            [*_PYTHON, "launch", str(self._pipe), str(int(stop_signal)), *map(str, argv)],
+            [*_PYTHON, "launch", str(self._pipe), _words(stop_signals), *map(str, argv)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output is not None else None,
@@ -54,7 +58,7 @@ class Guard:
             start_new_session=True,
             pass_fds=[self._pipe],
         )
-        self._live[process.pid] = (process, stop_signal)
+        self._live[process.pid] = (process, stop_signals)
         return process
 
     def run(self, argv: Sequence[str | Path], cwd: Path) -> tuple[int, str]:
@@ -67,11 +71,15 @@ class Guard:
         return process.returncode, output.decode(errors="replace")
 
     def end(self, process: subprocess.Popen[bytes], grace_seconds: float) -> None:
-        """Stop a process as it likes to be stopped, after the grace time by force, and all of its group with it."""
+        """Ask a process to end, force it after the grace time, and kill what is left of its group; may block."""
         if process.poll() is None:
-            process.send_signal(self._live[process.pid][1])
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(grace_seconds)
+            asking, forcing = self._live[process.pid][1]
+            for number, seconds in ((asking, grace_seconds), (forcing, FORCE_SECONDS)):
+                _signal_group(process.pid, signal.SIGCONT)  # a stopped one would not hear
+                process.send_signal(number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(seconds)
+                    break
         self.bury(process)
 
     def bury(self, process: subprocess.Popen[bytes]) -> None:
@@ -82,10 +90,10 @@ class Guard:
         process.wait()
         self._tell(f"-{process.pid}")
 
-    def kill(self) -> None:
-        """Kill everything guarded at once; whoever waits for it to end goes on."""
-        for pid in list(self._live):
-            _signal_group(pid, signal.SIGKILL)
+    def force(self) -> None:
+        """Force everything guarded to end at once; whoever waits for it goes on."""
+        for pid, (_, (_, forcing)) in list(self._live.items()):
+            _signal_group(pid, forcing)
 
     def keep(self) -> None:
         """Make sure that the watcher is there; one that was killed is replaced."""
@@ -102,8 +110,8 @@ class Guard:
             pass_fds=[reading, *self._holds],
         )
         os.close(reading)
-        for pid, (_, stop_signal) in self._live.items():
-            self._tell(f"+{pid} {int(stop_signal)}")
+        for pid, (_, stop_signals) in self._live.items():
+            self._tell(f"+{pid} {_words(stop_signals)}")
 
     def close(self) -> None:
         """End everything that is still guarded and the watcher; returns when they are gone."""
@@ -127,9 +135,13 @@ class Guard:
             os.write(self._pipe, f"{line}\n".encode())
 
 
-def _launch(pipe: str, stop_signal: str, *argv: str) -> None:
+def _words(stop_signals: StopSignals) -> str:
+    return " ".join(str(int(number)) for number in stop_signals)
+
+
+def _launch(pipe: str, stop_signals: str, *argv: str) -> None:
     with contextlib.suppress(BrokenPipeError):  # a killed watcher: keep() tells its successor
-        os.write(int(pipe), f"+{os.getpid()} {stop_signal}\n".encode())
+        os.write(int(pipe), f"+{os.getpid()} {stop_signals}\n".encode())
     os.close(int(pipe))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and ignoring is inherited
     os.execvp(argv[0], argv)  # noqa: S606
@@ -138,19 +150,21 @@ def _launch(pipe: str, stop_signal: str, *argv: str) -> None:
 def _watch(pipe: str) -> None:
     for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    guarded: dict[int, int] = {}
+    guarded: dict[int, tuple[int, ...]] = {}
     with open(int(pipe), encoding="ascii") as lines:  # noqa: PTH123 - a file descriptor
         for line in lines:
-            pid, _, how = line[1:].partition(" ")
+            pid, *stop_signals = (int(word) for word in line[1:].split())
             if line.startswith("+"):
-                guarded[int(pid)] = int(how)
+                guarded[pid] = tuple(stop_signals)
             else:
-                guarded.pop(int(pid), None)
-    for group, stop_signal in guarded.items():
-        _signal_group(group, stop_signal)
-    until = time.monotonic() + GRACE_SECONDS
-    while time.monotonic() < until and any(_signal_group(group, 0) for group in guarded):
-        time.sleep(0.05)
+                guarded.pop(pid, None)
+    for turn, seconds in enumerate((GRACE_SECONDS, FORCE_SECONDS)):
+        left = [group for group in guarded if _signal_group(group, signal.SIGCONT)]
+        for group in left:
+            _signal_group(group, guarded[group][turn])
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and any(_signal_group(group, 0) for group in left):
+            time.sleep(0.05)
     for group in guarded:
         _signal_group(group, signal.SIGKILL)
 

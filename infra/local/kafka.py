@@ -81,7 +81,8 @@ class LocalKafka:
         self._echo = echo
         self._ports = {"port": port or free_port(), "controller_port": controller_port or free_port()}
         self._guard, self._owns_guard = guard or Guard(), guard is None
-        self._server = ServerProcess("Kafka", self._data_dir / "kafka.log", self._guard, signal.SIGTERM)
+        stop_signals = (signal.SIGTERM, signal.SIGKILL)
+        self._server = ServerProcess("Kafka", self._data_dir / "kafka.log", self._guard, stop_signals)
 
     @property
     def bootstrap(self) -> str:

@@ -22,7 +22,7 @@ from infra.local.ports import LOOPBACK, free_port
 from infra.local.server import ServerProcess, telling_line
 
 START_SECONDS = 60.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 10.0
 SUPERUSER = "postgres"
 _SOCKET_PORT = 5432
 _SOCKET_PATH_BYTES = 103  # 107 on Linux, 103 on macOS
@@ -51,8 +51,10 @@ class LocalPostgres:
         durable = {} if fsync else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         self._settings = {**durable, **(settings or {})}
         self._guard, self._owns_guard = guard or Guard(), guard is None
-        # SIGINT is Postgres's "fast shutdown": SIGTERM would wait until every client has gone by itself.
-        self._server = ServerProcess("PostgreSQL", self._dir / "postgres.log", self._guard, signal.SIGINT)
+        # Fast shutdown, then immediate shutdown, which also kills processes of its own that somebody froze; SIGTERM
+        # would wait until every client has gone by itself.
+        stop_signals = (signal.SIGINT, signal.SIGQUIT)
+        self._server = ServerProcess("PostgreSQL", self._dir / "postgres.log", self._guard, stop_signals)
 
     @property
     def dsn(self) -> str:

@@ -125,6 +125,7 @@ def test_a_stack_runs_keeps_running_and_stops_without_a_rest(dev: Dev, data: Pat
     for name in ("webhook", "kafka", "postgres"):
         killed = dev.kill(name)
         wait_until(partial(dev.runs_again, name, killed))
+        assert f"{name} ended: killed by SIGKILL; starting it again in" in dev.said()
     wait_until(partial(accepts_connections, dev.port_base + 2))
     wait_until(partial(answers_queries, stack.postgres_dsn))
 
@@ -166,18 +167,21 @@ def test_a_stack_that_is_stopped_while_it_starts_leaves_nothing(dev: Dev, data: 
     assert not (data / "stack.json").exists()
 
 
-def test_a_second_signal_does_not_wait_for_a_process_that_does_not_end(dev: Dev) -> None:
+def test_a_second_signal_forces_a_process_that_does_not_want_to_end(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEAF", "yes")
+    dev = Dev(data, twenty_free_ports())
     dev.ready()
-    frozen = dev.pid("webhook")
-    assert frozen is not None
-    os.kill(frozen, signal.SIGSTOP)
+    deaf = dev.pid("webhook")
+    assert deaf is not None
     everything = tree(dev.process.pid)
 
-    def frozen_ended_after_one_more_signal() -> bool:
+    def deaf_ended_after_one_more_signal() -> bool:
         dev.process.send_signal(signal.SIGTERM)
-        return not psutil.pid_exists(frozen)
+        return not psutil.pid_exists(deaf)
 
-    wait_until(frozen_ended_after_one_more_signal, seconds=STOP_SECONDS - 3)
+    wait_until(deaf_ended_after_one_more_signal, seconds=STOP_SECONDS - 3)
     dev.process.communicate(timeout=30)
     assert dev.process.returncode == 0
     assert still_running(everything) == []

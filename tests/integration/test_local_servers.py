@@ -14,6 +14,7 @@ from infra.local import install
 from infra.local.kafka import LocalKafka
 from infra.local.ports import free_port
 from infra.local.postgres import LocalPostgres
+from tests.support.process_tree import still_running, tree
 from tests.support.waiting import wait_until
 
 kafka_python: Any = import_module("kafka")  # its functions have no types
@@ -72,6 +73,16 @@ def test_what_was_committed_survives_a_killed_server(tmp_path: Path) -> None:
         postgres.start()
         with psycopg.connect(postgres.dsn_of("kept")) as connection:
             assert connection.execute("select one from kept").fetchone() == (1,)
+
+
+def test_a_frozen_server_is_stopped_with_all_of_its_processes(tmp_path: Path) -> None:
+    with LocalPostgres(tmp_path / "postgres", fsync=False) as postgres, psycopg.connect(postgres.dsn):
+        assert postgres.pid is not None
+        everything = tree(postgres.pid)
+        for process in everything:
+            process.suspend()
+        postgres.stop(grace_seconds=0.1)
+        assert still_running(everything) == []
 
 
 def test_a_directory_too_deep_for_a_socket_works_as_well_and_leaves_nothing_outside(tmp_path: Path) -> None:

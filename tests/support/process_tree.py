@@ -13,7 +13,14 @@ def tree(pid: int) -> list[psutil.Process]:
 
 def still_running(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
     """Those that did not end; one that only waits to be noticed by the system's first process has ended."""
-    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    return [each for each in processes if _runs(each)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def pss_bytes(pid: int) -> int:

@@ -1,6 +1,7 @@
 """Small programs in the place of ours, so that `witiop dev` itself can be tested: see `tests/flow/test_dev_*.py`.
 
 `python -m tests.support.stand_in dev DATA PORT_BASE [--demo]` is `witiop dev` with them, `... process` one of them.
+With DEAF in the environment they do not react to being asked to stop.
 """
 
 import json
@@ -34,7 +35,8 @@ class _Ready(BaseHTTPRequestHandler):
 
 
 def _process() -> None:
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    deaf = "DEAF" in os.environ
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else lambda number, frame: sys.exit(0))
     port = int(os.environ["WITIOP_MONITOR_PORT"])
     event = {"event": "stand_in.started", "level": "info", "timestamp": "2025-01-02T03:04:05Z", "port": port}
     print(json.dumps(event), flush=True)

@@ -19,6 +19,12 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print('deaf', flush=True)
 time.sleep(600)
 """
+POLITE_CODE = """
+import signal, sys, time
+signal.signal(signal.SIGINT, lambda number, frame: sys.exit(7))
+print('listening', flush=True)
+time.sleep(600)
+"""
 CHILD_CODE = """
 import subprocess, sys, time
 grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -59,12 +65,16 @@ def test_when_the_parent_is_killed_its_children_and_theirs_end_too(watcher: str)
     wait_until(lambda: all(gone(pid) for pid in pids))
 
 
-def test_a_process_ends_as_it_likes_to_be_ended() -> None:
+def test_a_process_is_asked_to_end_as_it_likes_to_be_asked() -> None:
     with Guard() as guard:
-        process = guard.spawn(SLEEP, stop_signal=signal.SIGINT)
-        wait_until(lambda: "time.sleep" in psutil.Process(process.pid).cmdline()[-1])
+        process = guard.spawn(
+            [sys.executable, "-c", POLITE_CODE], stop_signals=(signal.SIGINT, signal.SIGKILL), output=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"listening\n"
         guard.end(process, grace_seconds=10)
-    assert process.returncode in (-signal.SIGINT, 1)
+        process.stdout.close()
+    assert process.returncode == 7
 
 
 def test_a_process_that_does_not_want_to_end_is_killed_after_the_grace_time() -> None:

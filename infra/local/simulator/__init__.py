@@ -1,0 +1,1 @@
+"""Customers, Softbot, agents and Meta, played against the webhooks: for the demo, for tests, for load."""

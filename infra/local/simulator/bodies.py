@@ -1,0 +1,142 @@
+"""Bodies as Meta, Softbot and the agent desk send them, and their signatures (webhooks.md; interface.md, HTTP in)."""
+
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Object = dict[str, Any]
+"""A JSON object."""
+
+Sender = Literal["whatsapp", "softbot", "agents"]
+"""Whose webhook it is: the last part of its path."""
+
+OurSender = Literal["softbot", "agents"]
+"""Who sends CloudEvents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A number of the company; `display` as people write it, `account_id` is the WhatsApp business account."""
+
+    phone_number_id: str
+    display: str
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Somebody who writes: known by a phone, by a business-scoped user id, or by both."""
+
+    name: str
+    wa_id: str | None = None
+    user_id: str | None = None
+
+    @property
+    def ids(self) -> Object:
+        """As the `customer` of a CloudEvent."""
+        return _known(wa_id=self.wa_id, user_id=self.user_id)
+
+    @property
+    def contact(self) -> Object:
+        """As an element of Meta's `contacts[]`."""
+        return {"profile": {"name": self.name}, **self.ids}
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One POST before it is signed. `updates`: how many things it tells."""
+
+    sender: Sender
+    body: bytes
+    content_type: str = "application/json"
+    updates: int = 1
+
+
+def message(sender: Customer, wamid: str, at: datetime, kind: str, **content: Any) -> Object:  # noqa: ANN401 - JSON
+    """An element of `messages[]`; `content` holds the object of its kind: `kind="text", text={"body": "..."}`."""
+    who = _known(**{"from": sender.wa_id, "from_user_id": sender.user_id})
+    return {**who, "id": wamid, "timestamp": _seconds(at), "type": kind, **content}
+
+
+def echo(line: Line, to: Customer, wamid: str, at: datetime, text: str) -> Object:
+    """An element of `message_echoes[]`: what somebody of the company typed in the phone app."""
+    who = {"from": _digits(line.display), **_known(to=to.wa_id, to_user_id=to.user_id)}
+    return {**who, "id": wamid, "timestamp": _seconds(at), "type": "text", "text": {"body": text}}
+
+
+def status(recipient: Customer, wamid: str, at: datetime, value: str, code: int | None = None) -> Object:
+    """An element of `statuses[]`: what became of an outgoing message; `code` says why it failed."""
+    who = _known(recipient_id=recipient.wa_id, recipient_user_id=recipient.user_id)
+    errors = {} if code is None else {"errors": [{"code": code, "title": "Message undeliverable"}]}
+    return {"id": wamid, "status": value, "timestamp": _seconds(at), **who, **errors}
+
+
+def from_meta(
+    line: Line,
+    *,
+    messages: Sequence[Object] = (),
+    senders: Sequence[Customer] = (),
+    statuses: Sequence[Object] = (),
+    echoes: Sequence[Object] = (),
+) -> Post:
+    """One body for updates of one number, in Meta's own escaping. `senders`: of the messages, each once."""
+    changes = []
+    if messages:
+        contacts = [sender.contact for sender in senders]
+        changes.append(_change(line, "messages", contacts=contacts, messages=list(messages)))
+    if statuses:
+        changes.append(_change(line, "messages", statuses=list(statuses)))
+    if echoes:
+        changes.append(_change(line, "smb_message_echoes", message_echoes=list(echoes)))
+    document = {
+        "object": "whatsapp_business_account",
+        "entry": [{"id": line.account_id, "changes": changes}],
+    }
+    # Meta escapes slashes and all that is not ASCII: who parses and dumps again finds another signature.
+    body = json.dumps(document, separators=(",", ":")).replace("/", r"\/").encode()
+    return Post("whatsapp", body, updates=len(messages) + len(statuses) + len(echoes))
+
+
+def cloud_event(kind: str, source: str, event_id: str, at: datetime, data: Object) -> Object:
+    """A CloudEvent of ours; `kind` without the `witiop.` before and the version after it: `softbot.message.sent`."""
+    return {
+        "specversion": "1.0",
+        "type": f"witiop.{kind}.v1",
+        "source": source,
+        "id": event_id,
+        "time": at.isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
+def from_ours(sender: OurSender, *events: Object) -> Post:
+    """One CloudEvent, or a batch of several."""
+    if len(events) == 1:
+        return Post(sender, json.dumps(events[0]).encode(), "application/cloudevents+json")
+    return Post(sender, json.dumps(events).encode(), "application/cloudevents-batch+json", len(events))
+
+
+def signature(secret: str, body: bytes) -> str:
+    """The value of the header that signs exactly these bytes."""
+    return f"sha256={hmac.new(secret.encode(), body, 'sha256').hexdigest()}"
+
+
+def _change(line: Line, field: str, **arrays: list[Object]) -> Object:
+    metadata = {"display_phone_number": line.display, "phone_number_id": line.phone_number_id}
+    return {"value": {"messaging_product": "whatsapp", "metadata": metadata, **arrays}, "field": field}
+
+
+def _known(**ids: str | None) -> Object:
+    return {key: value for key, value in ids.items() if value is not None}
+
+
+def _seconds(at: datetime) -> str:
+    return str(int(at.timestamp()))
+
+
+def _digits(shown: str) -> str:
+    return "".join(filter(str.isdigit, shown))

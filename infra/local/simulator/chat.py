@@ -1,0 +1,193 @@
+"""How a story is written: who says what to whom, and how long before now. It becomes signed posts in order of time.
+
+Ids follow from the story's name, its day (UTC) and the place in it, so that the same story told again on the same day,
+with the same `now`, is a repeat to whoever receives it.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from infra.local.simulator import bodies
+from infra.local.simulator.bodies import Customer, Line, Object, Post
+
+_SOURCE = "/simulator"
+_FATES = ((1, "sent"), (3, "delivered"), (40, "read"))
+"""Seconds after which a message's status comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A post and when what it tells happened."""
+
+    at: datetime
+    post: Post
+
+
+class Story:
+    """Collects what is told. `now`: aware UTC; moments are given as hours and minutes before it: `"26:30"`."""
+
+    def __init__(self, name: str, now: datetime) -> None:
+        self.now = now.replace(microsecond=0)
+        self._name = f"{name}:{self.now:%Y-%m-%d}"
+        self._told: list[Told] = []
+        self.chats = 0
+
+    def chat(self, line: Line, customer: Customer) -> "Chat":
+        """Begin a chat of a customer with a number."""
+        self.chats += 1
+        return Chat(self, line, customer, f"{self._name}:{self.chats}")
+
+    def agent_is(self, ago: str, agent: str, state: str) -> None:
+        """The desk says that an agent is `ready`, `paused` or `offline`."""
+        event_id = f"{self._name}:{agent}:{state}"
+        data = {"agent_id": agent, "state": state}
+        event = bodies.cloud_event("agents.presence.changed", _SOURCE, event_id, self.at(ago), data)
+        self.tell(self.at(ago), bodies.from_ours("agents", event))
+
+    def at(self, ago: str) -> datetime:
+        """The moment that is so long before now."""
+        hours, minutes = ago.split(":")
+        return self.now - timedelta(hours=int(hours), minutes=int(minutes))
+
+    def tell(self, at: datetime, post: Post) -> None:
+        """Add a post to the story."""
+        self._told.append(Told(at, post))
+
+    @property
+    def told(self) -> Sequence[Told]:
+        """All of it, in order of time."""
+        return sorted(self._told, key=lambda told: told.at)
+
+
+class Chat:
+    """One customer and one number. Every method tells one thing; those for messages return their wamid."""
+
+    def __init__(self, story: Story, line: Line, customer: Customer, name: str) -> None:
+        self._story = story
+        self._line = line
+        self._customer = customer
+        self._name = name
+        self._count = 0
+
+    # the customer
+
+    def writes(self, ago: str, text: str) -> str:
+        return self.sends(ago, "text", text={"body": text})
+
+    def sends(self, ago: str, kind: str, **content: Object) -> str:
+        """A message of any kind that Meta knows, with the object of that kind."""
+        wamid, at = self._wamid(), self._story.at(ago)
+        update = bodies.message(self._customer, wamid, at, kind, **content)
+        self._story.tell(at, bodies.from_meta(self._line, messages=[update], senders=[self._customer]))
+        return wamid
+
+    def shows(self, ago: str, caption: str) -> str:
+        """A picture."""
+        return self.sends(ago, "image", image={**_media(self._name, "image/jpeg"), "caption": caption})
+
+    def speaks(self, ago: str) -> str:
+        """A voice message."""
+        return self.sends(ago, "audio", audio={**_media(self._name, "audio/ogg; codecs=opus"), "voice": True})
+
+    def taps(self, ago: str, option_id: str, title: str) -> str:
+        """A button of an earlier message."""
+        reply = {"type": "button_reply", "button_reply": {"id": option_id, "title": title}}
+        return self.sends(ago, "interactive", interactive=reply)
+
+    def reacts(self, ago: str, to: str, emoji: str) -> str:
+        return self.sends(ago, "reaction", reaction={"message_id": to, "emoji": emoji})
+
+    def edits(self, ago: str, original: str, text: str) -> str:
+        changed = {"type": "text", "text": {"body": text}}
+        return self.sends(ago, "edit", edit={"original_message_id": original, "message": changed})
+
+    def deletes(self, ago: str, original: str) -> str:
+        return self.sends(ago, "revoke", revoke={"original_message_id": original})
+
+    # the company
+
+    def echoes(self, ago: str, text: str) -> str:
+        """Somebody answers from the phone app."""
+        wamid, at = self._wamid(), self._story.at(ago)
+        update = bodies.echo(self._line, self._customer, wamid, at, text)
+        self._story.tell(at, bodies.from_meta(self._line, echoes=[update]))
+        return wamid
+
+    def bot_starts(self, ago: str) -> None:
+        self._bot(ago, "session.started")
+
+    def bot_says(self, ago: str, text: str) -> str:
+        """The message is sent, delivered and read."""
+        wamid = self._wamid()
+        self._bot(ago, "message.sent", text=text, wamid=wamid)
+        self._is_read(ago, wamid)
+        return wamid
+
+    def bot_offers(self, ago: str, **options: str) -> None:
+        """A menu: id and title of each option."""
+        self._bot(ago, "menu.shown", options=[{"id": key, "title": title} for key, title in options.items()])
+
+    def bot_notes_choice(self, ago: str, option_id: str, skillset: str) -> None:
+        self._bot(ago, "choice.made", option_id=option_id, skillset=skillset)
+
+    def bot_hands_over(self, ago: str, skillset: str) -> None:
+        self._bot(ago, "handoff.requested", skillset=skillset)
+
+    def bot_ends(self, ago: str, outcome: str) -> None:
+        self._bot(ago, "session.ended", outcome=outcome)
+
+    def agent_accepts(self, ago: str, agent: str) -> None:
+        self._desk(ago, "conversation.accepted", agent)
+
+    def agent_says(self, ago: str, agent: str, text: str) -> str:
+        """The message is sent, delivered and read."""
+        wamid = self._wamid()
+        self._desk(ago, "message.sent", agent, text=text, wamid=wamid)
+        self._is_read(ago, wamid)
+        return wamid
+
+    def agent_says_in_vain(self, ago: str, agent: str, text: str, code: int) -> str:
+        """The message fails with Meta's error code."""
+        wamid, at = self._wamid(), self._story.at(ago)
+        self._desk(ago, "message.sent", agent, text=text, wamid=wamid)
+        self._statuses(at, [bodies.status(self._customer, wamid, at, "failed", code)])
+        return wamid
+
+    def agent_closes(self, ago: str, agent: str, note: str) -> None:
+        self._desk(ago, "conversation.closed", agent, note=note)
+
+    def _bot(self, ago: str, kind: str, **data: object) -> None:
+        self._event(ago, "softbot", kind, {"session_id": self._name, **data})
+
+    def _desk(self, ago: str, kind: str, agent: str, **data: object) -> None:
+        self._event(ago, "agents", kind, {"agent_id": agent, **data})
+
+    def _event(self, ago: str, sender: bodies.OurSender, kind: str, data: Object) -> None:
+        who = {"phone_number_id": self._line.phone_number_id, "customer": self._customer.ids}
+        at = self._story.at(ago)
+        event = bodies.cloud_event(f"{sender}.{kind}", _SOURCE, self._next(), at, {**who, **data})
+        self._story.tell(at, bodies.from_ours(sender, event))
+
+    def _is_read(self, ago: str, wamid: str) -> None:
+        at = self._story.at(ago)
+        times = [(at + timedelta(seconds=seconds), value) for seconds, value in _FATES]
+        self._statuses(times[-1][0], [bodies.status(self._customer, wamid, when, value) for when, value in times])
+
+    def _statuses(self, at: datetime, statuses: Sequence[Object]) -> None:
+        self._story.tell(at, bodies.from_meta(self._line, statuses=statuses))
+
+    def _next(self) -> str:
+        self._count += 1
+        return f"{self._name}:{self._count}"
+
+    def _wamid(self) -> str:
+        return "wamid." + base64.b64encode(hashlib.sha256(self._next().encode()).digest()).decode()
+
+
+def _media(name: str, mime_type: str) -> Object:
+    digest = hashlib.sha256(name.encode()).digest()
+    sha256 = base64.b64encode(digest).decode()
+    return {"id": str(int.from_bytes(digest[:6], "big")), "mime_type": mime_type, "sha256": sha256}

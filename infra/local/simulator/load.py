@@ -1,0 +1,170 @@
+"""An open loop: keeps its rate whatever the answers do, and writes down what was sent and what was answered."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from threading import BoundedSemaphore, Lock
+from typing import TextIO
+
+from infra.clock import utc_now
+from infra.local.simulator.traffic import Traffic, Update
+from infra.local.simulator.webhooks import TAKEN, Pauses, Webhooks
+
+MAX_WAITING = 1000
+"""Posts that wait for their answer at the same time; each has a thread and a connection."""
+_LATE_SECONDS = 1.0
+_RETRYING = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """`rate` updates a second, `batch` of them in a post, for `seconds`; what was not answered 200 is sent again
+    afterwards, for at most `retry_seconds`."""
+
+    rate: float
+    seconds: float
+    batch: int = 1
+    retry_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`rate`: updates a second that were sent. `answers`: posts by status, or `unknown`; `p50_ms` and `p99_ms` of
+    their times, None without answers. `not_sent`: updates that no thread was free for, or that came over a second
+    late: then the generator was the bottleneck. `undelivered`: posts never answered 200, also not when sent again."""
+
+    updates: int
+    posts: int
+    rate: float
+    answers: dict[str, int]
+    p50_ms: float | None
+    p99_ms: float | None
+    not_sent: int
+    undelivered: int
+
+
+class Ledger:
+    """Lines of JSON, one for each time an update was posted: the oracle of fault tests (reliability.md, Invariants)."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._lock = Lock()
+
+    def write(self, updates: Sequence[Update], answer: int | None, sent: datetime, answered: datetime) -> None:
+        """`answer` None: unknown. May be called by many threads."""
+        fate = {
+            "answer": answer or "unknown",
+            "sent": sent.isoformat(),
+            "answered": answered.isoformat() if answer else None,
+        }
+        lines = [
+            json.dumps({"kind": u.kind, "id": u.wamid, "status": u.status, "hash": u.hash, **fate}) for u in updates
+        ]
+        with self._lock:
+            self._file.write("\n".join([*lines, ""]))
+
+
+def run(load: Load, traffic: Traffic, webhooks: Webhooks, ledger: Ledger | None = None) -> Summary:
+    """Send it all; returns when every post was answered or given up. Raises what the ledger's file raises."""
+    return _Run(load, traffic, webhooks, ledger).run()
+
+
+class _Run:
+    def __init__(self, load: Load, traffic: Traffic, webhooks: Webhooks, ledger: Ledger | None) -> None:
+        self._load = load
+        self._traffic = traffic
+        self._webhooks = webhooks
+        self._ledger = ledger
+        self._lock = Lock()
+        self._free = BoundedSemaphore(MAX_WAITING)
+        self._answers: Counter[str] = Counter()
+        self._times: list[float] = []
+        self._missed: list[Sequence[int]] = []
+        self._updates = 0
+        self._not_sent = 0
+        self._error: BaseException | None = None
+
+    def run(self) -> Summary:
+        began = time.monotonic()
+        with ThreadPoolExecutor(MAX_WAITING, "load") as pool:
+            for due, numbers in self._ticks(began):
+                time.sleep(max(0.0, due - time.monotonic()))
+                late = time.monotonic() - due > _LATE_SECONDS
+                if late or not self._free.acquire(blocking=False):
+                    self._not_sent += len(numbers)
+                    continue
+                self._updates += len(numbers)
+                pool.submit(self._once, numbers).add_done_callback(self._done)
+                if self._error:
+                    break
+            seconds = max(self._load.seconds, time.monotonic() - began)
+        self._retry()
+        if self._error:
+            raise self._error
+        times = sorted(self._times)
+        return Summary(
+            updates=self._updates,
+            posts=self._answers.total(),
+            rate=round(self._updates / seconds, 1),
+            answers=dict(self._answers),
+            p50_ms=_percentile(times, 0.5),
+            p99_ms=_percentile(times, 0.99),
+            not_sent=self._not_sent,
+            undelivered=len(self._missed),
+        )
+
+    def _ticks(self, began: float) -> Iterator[tuple[float, Sequence[int]]]:
+        """When each post is due, and the updates in it."""
+        numbers = self._traffic.numbers(round(self._load.rate * self._load.seconds))
+        due = began
+        while batch := list(islice(numbers, self._load.batch)):
+            yield due, batch
+            due += len(batch) / self._load.rate
+
+    def _once(self, numbers: Sequence[int]) -> None:
+        answer, seconds = self._post(numbers)
+        with self._lock:
+            self._answers[str(answer or "unknown")] += 1
+            if answer is not None:
+                self._times.append(seconds)
+            if answer != TAKEN:
+                self._missed.append(numbers)
+
+    def _done(self, sent: Future[None]) -> None:
+        self._free.release()
+        self._error = self._error or sent.exception()
+
+    def _post(self, numbers: Sequence[int]) -> tuple[int | None, float]:
+        updates = [self._traffic.update(number) for number in numbers]
+        post = self._traffic.post(updates)
+        sent, began = utc_now(), time.perf_counter()
+        answer = self._webhooks.post(post)
+        seconds = time.perf_counter() - began
+        if self._ledger is not None:
+            self._ledger.write(updates, answer, sent, utc_now())
+        return answer, seconds
+
+    def _retry(self) -> None:
+        """As Meta does: the whole body again, with growing pauses."""
+        until = time.monotonic() + self._load.retry_seconds
+        pauses = Pauses()
+
+        def again(numbers: Sequence[int]) -> bool:
+            return time.monotonic() < until and self._post(numbers)[0] == TAKEN
+
+        with ThreadPoolExecutor(_RETRYING, "retry") as pool:
+            while self._missed and time.monotonic() < until:
+                taken = list(pool.map(again, self._missed))
+                self._missed = [numbers for numbers, done in zip(self._missed, taken, strict=True) if not done]
+                if self._missed:
+                    pauses.wait()
+
+
+def _percentile(ordered: Sequence[float], share: float) -> float | None:
+    """In milliseconds."""
+    return round(ordered[int(share * (len(ordered) - 1))] * 1000, 1) if ordered else None
