@@ -110,7 +110,7 @@ def test_an_empty_secret_in_a_list_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_printed_settings_hide_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A settings object that ends in a log by mistake tells nothing."""
     monkeypatch.setenv("WITIOP_SOFTBOT_SECRETS", "hush")
-    monkeypatch.setenv("WITIOP_POSTGRES_DSN", "postgresql://me:hush@db/x")
+    monkeypatch.setenv("WITIOP_POSTGRES_DSN", "host=db user=me password=hush")
     monkeypatch.setenv("WITIOP_WHATSAPP_VERIFY_TOKEN", "hush")
     monkeypatch.setenv("WITIOP_KAFKA_SASL_PASSWORD", "hush")
 

@@ -1,0 +1,36 @@
+"""What must never be in the repository: machines, package indexes, secrets and unfinished work."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+FORBIDDEN = {
+    "a path of somebody's machine": r"(?<![\w.$}])/(home|Users|root)/\w",
+    "the address of a package index": r"https?://[\w.-]*(pypi|pythonhosted|artifactory|nexus)[\w.-]*|--(extra-)?index-url",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "an address with a password": r"\w+://\w+:(?!password@)[^@\s/{}$]+@(?!127\.0\.0\.1|localhost)\w",
+    "unfinished work": r"\b(TODO|FIXME|XXX)\b",
+}
+
+
+def _tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return [ROOT / name for name in listed.stdout.split("\0") if name]
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_no_tracked_file_holds(what: str) -> None:
+    """What only one machine or one person should know stays there."""
+    pattern = re.compile(FORBIDDEN[what])
+    found = []
+    for file in _tracked():
+        if file == Path(__file__) or not file.is_file():
+            continue
+        for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
+            if pattern.search(line):
+                found.append(f"{file.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    assert found == []
