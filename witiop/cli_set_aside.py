@@ -112,6 +112,7 @@ def redrive(installation: "Installation", ids: tuple[UUID, ...], everything: boo
     """Send them through again, after what was wrong is cured."""
     from domain.ports import NotKept
     from infra.kafka.producer import KafkaPublisher
+    from infra.logging import configure
     from infra.postgres.pool import connect
     from infra.postgres.set_aside_queries import waiting
     from witiop import wiring
@@ -121,6 +122,7 @@ def redrive(installation: "Installation", ids: tuple[UUID, ...], everything: boo
     if bool(ids) == everything:
         raise click.UsageError("name the ids, or use --all")
     settings = installation.settings("kafka_bootstrap_servers", "postgres_dsn")
+    configure("debug" if settings.log_level == "debug" else "critical")  # what the libraries say is not for people
     topics = wiring.topics(settings)
     outcomes: list[Outcome] = []
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:

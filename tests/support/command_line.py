@@ -1,9 +1,11 @@
 """Our command line, called in this process as a shell calls it."""
 
+import logging
 import sys
 from dataclasses import dataclass
 
 import pytest
+import structlog
 
 from witiop.__main__ import main
 
@@ -32,7 +34,12 @@ class CommandLine:
     def __call__(self, *arguments: str) -> Finished:
         self._monkeypatch.setattr(sys, "argv", ["witiop", *arguments, "--stack", "-"])
         self._capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
+        handlers = logging.root.handlers.copy()
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:  # as the end of a process does: its logs go no further
+            logging.root.handlers[:] = handlers
+            structlog.reset_defaults()
         assert isinstance(ended.value.code, int)
         return Finished(ended.value.code, *self._capsys.readouterr())
