@@ -18,6 +18,7 @@ ELSEWHERE = {
     "unmanaged": "witiop.cli_reading:unmanaged",
     "conversations": "witiop.cli_reading:conversations",
     "set-aside": "witiop.cli_set_aside:set_aside",
+    "simulate": "witiop.cli_simulate:simulate",
 }
 """Command -> where it is."""
 
