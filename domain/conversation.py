@@ -75,19 +75,26 @@ class Owner:
     until: datetime | None = None
 
 
-Decision = Literal["routed", "accepted", "declined", "lapsed", "expired", "recalled", "transferred"]
+Decision = Literal["routed", "accepted", "declined", "lapsed", "expired", "recalled", "transferred", "offered"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
     """What we decided, once, under the customer's lock; later input leads to another decision, never rewrites one.
-    `owned`: what first gave it an owner. `last` and `because`: the last decision and what led to it."""
+
+    `owned`: what first gave it an owner. `last` and `because`: the last decision and what led to it. `waits`: of an
+    assignment, the queue or reservation that it came from and goes back to. `next_of`: of an immediate transfer, the
+    skillset whose next member gets it if nobody accepts. `passed`: agents who let it pass, and when; they are not
+    offered it again before their next presence event."""
 
     owner: Owner | None = None
     queued_at: datetime | None = None
     owned: Mark | None = None
     last: Decision | None = None
     because: Mark | None = None
+    waits: Owner | None = None
+    next_of: str | None = None
+    passed: tuple[tuple[str, datetime], ...] = ()
 
 
 class Conversation(NamedTuple):

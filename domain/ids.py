@@ -45,6 +45,11 @@ def event_id(conversation: ConversationId, sequence: int, event: str) -> EventId
     return EventId(uuid5(conversation, f"{sequence}:{event}"))
 
 
+def result_id(cause: str) -> EventId:
+    """The result of a command, or of a record that was none, has one id, however often it is published."""
+    return EventId(uuid5(_NAMESPACE, f"result:{cause}"))
+
+
 def bounded_id(value: str) -> str:
     """An id from outside, short enough for an index: the long ones end in the hash of the whole."""
     if len(value) <= MAX_ID_LENGTH:

@@ -24,7 +24,7 @@ from domain.facts import (
     HumanEcho,
     ThreadControlPassed,
 )
-from domain.ids import ConversationId, CustomerId, conversation_id
+from domain.ids import ConversationId, CustomerId, FactId, conversation_id
 from domain.verdict import Verdict, judge
 from domain.window import WINDOW, home_of_other, home_of_turn
 
@@ -65,12 +65,34 @@ def fold(thread: Thread, fact: ConversationFact, directory: Directory, now: date
     edge of the calendar, nothing else."""
     work = _Work(thread, directory, now)
     work.take(fact)
-    return work.step(because=fact)
+    return work.step(Cause((fact.id,), _actor(fact)))
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a step happens because of, as the outside is told: facts or commands, and who acted."""
+
+    facts: tuple[FactId, ...]
+    actor: str
+
+
+def decide(
+    thread: Thread,
+    conversation: ConversationId,
+    decisions: Decisions,
+    cause: Cause,
+    directory: Directory,
+    now: datetime,
+) -> Step:
+    """A decision that no fact of the outside took: a transfer, an offer, its end (`domain.transfers`)."""
+    work = _Work(thread, directory, now)
+    work.decide(conversation, decisions)
+    return work.step(cause)
 
 
 def expire(thread: Thread, directory: Directory, now: datetime) -> Step:
     """Closes what is over at `now`. Nothing else changes, and a second time nothing does."""
-    return _Work(thread, directory, now).step(because=None)
+    return _Work(thread, directory, now).step(None)
 
 
 class _Work:
@@ -98,22 +120,23 @@ class _Work:
             self._join(home, fact)
             self._adopt()
 
-    def step(self, because: ConversationFact | None) -> Step:
-        """Judges what changed and what may be over at `now`, and tells the outside."""
+    def decide(self, conversation: ConversationId, decisions: Decisions) -> None:
+        self._keep(self._conversations[conversation]._replace(decisions=decisions))
+
+    def step(self, cause: Cause | None) -> Step:
+        """Judges what changed and what may be over at `now`, and tells the outside. `cause` None: the clock."""
         before = {c.id: c for c in self._thread.conversations}
         events: list[Event] = []
         ordered = sorted(self._conversations.values(), key=lambda c: c.opened_at)
         for conversation in ordered:
             known = before.get(conversation.id)
             if conversation is not known or conversation.status == "active":
-                events += self._tell(known, conversation, because)
+                events += self._tell(known, conversation, cause)
         conversations = tuple(self._conversations[c.id] for c in ordered)
         thread = Thread(self._thread.customer_id, self._thread.phone_number_id, conversations, tuple(self._waiting))
         return Step(thread, tuple(self._placed), tuple(events))
 
-    def _tell(
-        self, known: Conversation | None, conversation: Conversation, because: ConversationFact | None
-    ) -> list[Event]:
+    def _tell(self, known: Conversation | None, conversation: Conversation, cause: Cause | None) -> list[Event]:
         verdict = self._judge(conversation)
         decisions = conversation.decisions
         if verdict.status == "closed" and decisions.owner is not None:
@@ -131,11 +154,11 @@ class _Work:
         )
         events: list[Event] = []
         last_turn = after.evidence.last_turn
-        causes = (because.id,) if because else (last_turn.fact,) if last_turn else ()
+        cause = cause or Cause((last_turn.fact,) if last_turn else (), "clock")
         for event in chain(known, after):
             after = after._replace(sequence=after.sequence + 1)
-            facts = after.because if event == "became_unmanaged" else causes
-            events.append(Event(after, event, self._now, facts, _actor(because)))
+            facts = after.because if event == "became_unmanaged" else cause.facts
+            events.append(Event(after, event, self._now, facts, cause.actor))
         self._keep(after)
         return events
 
@@ -230,7 +253,7 @@ class _Work:
 
     def _decide(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
         """Queues for the skillset that was asked for; an agent's accepting or writing makes them the owner; declining
-        gives it back."""
+        ends the offer now, and routing takes it from there."""
         decisions = conversation.decisions
         of_agent = isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined)
         if not of_agent and conversation.evidence.route is None:
@@ -246,8 +269,8 @@ class _Work:
                 if not taken or (isinstance(fact, AgentAccepted) and later and owner and owner.id != fact.agent_id):
                     return _owned(decisions, Owner("user", fact.agent_id, "accepted"), "accepted", here)
             case AgentDeclined():
-                if owner is not None and owner.id == fact.agent_id and owner.state in ("assigned", "reserved"):
-                    return replace(decisions, owner=None, queued_at=None, last="declined", because=here)
+                if owner is not None and owner.id == fact.agent_id and owner.state == "assigned":
+                    return replace(decisions, owner=replace(owner, until=self._now), last="declined", because=here)
             case _:
                 return self._route(conversation, fact)
         return decisions
@@ -289,10 +312,8 @@ def _ids(conversation: Conversation, evidence: Evidence, fact: ConversationFact)
     )
 
 
-def _actor(fact: ConversationFact | None) -> str:
+def _actor(fact: ConversationFact) -> str:
     match fact:
-        case None:
-            return "clock"
         case AgentAccepted() | AgentMessage() | AgentDeclined() | AgentClosed():
             return f"agent:{fact.agent_id}"
         case HumanEcho():

@@ -6,7 +6,7 @@ auto-commit, and rebalance listeners run on the I/O thread, where `seek()` and `
 """
 
 import contextlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
@@ -32,7 +32,12 @@ class Record:
     offset: int
     at: datetime
     value: bytes
-    headers: Mapping[str, str]
+    raw_headers: Sequence[tuple[str, bytes]]
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """As text, the last of each name."""
+        return {name: value.decode("utf-8", "replace") for name, value in self.raw_headers}
 
 
 class Bounds(NamedTuple):
@@ -200,6 +205,6 @@ class _Silencer(ConsumerRebalanceListener):
 
 
 def _record(record: Any) -> Record:
-    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers or () if value is not None}
+    headers = tuple((name, value or b"") for name, value in record.headers or ())
     at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
     return Record(record.topic, record.partition, record.offset, at, record.value or b"", headers)

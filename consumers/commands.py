@@ -1,0 +1,241 @@
+"""The `commands` consumer: what administrators ask for happens once, or a clear reason says why not.
+
+Every record gets an audit row; every new command gets exactly one result; a repeated one is counted and not carried
+out; one that is not authentic is answered without believing a byte of it (domain.md, Transfers). Commands are judged at the
+moment they are carried out, by the database's clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from pydantic_core import to_json
+
+from consumers.changes import Changes
+from consumers.processing import Again
+from domain.commands import Command, Head, Recall, Refused, Rejection, Transfer, read_command
+from domain.conversation import Conversation, Decisions, Mark
+from domain.directory import Directory
+from domain.facts import AgentAccepted
+from domain.ids import ConversationId, CustomerId, fact_id, result_id
+from domain.people import Member
+from domain.rows import rfc3339
+from domain.thread import Cause, Thread
+from domain.topics import Topics
+from domain.transfers import Terms, is_taking, recall, refused, take, transfer
+from infra.kafka.consumer import Record
+from infra.postgres import directory
+from infra.postgres.commands import Audited, Outcome, audit, claim, count_repeats
+from infra.postgres.outbox import Outbox, Outgoing
+from infra.postgres.people import People
+from infra.postgres.threads import Threads, Wanted
+
+_SOURCE = "/witiop/unmanaged"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A command, or what it was refused for already, with the record that brought it."""
+
+    record: Record
+    read: Command | Refused
+
+    @property
+    def head(self) -> Head | None:
+        return self.read.head
+
+    @property
+    def conversation(self) -> UUID | None:
+        return self.read.body.conversation_id if isinstance(self.read, Command) else None
+
+
+@dataclass(slots=True)
+class _Scene:
+    """Everything the commands of a batch may touch, locked; changed in memory, written at the end."""
+
+    changes: Changes
+    customers: dict[UUID, CustomerId]
+    members: dict[str, Member]
+    given: list[str] = field(default_factory=list)
+
+    def conversation(self, named: UUID | None) -> Conversation | None:
+        customer = self.customers.get(named) if named else None
+        if customer is None:
+            return None
+        return next((c for c in self.changes.threads[customer].conversations if c.id == named), None)
+
+    def slot(self, agent: str, change: int) -> None:
+        """An agent got a conversation, or gave one back."""
+        member = self.members.get(agent)
+        if member is not None:
+            self.members[agent] = replace(member, taken=member.taken + change)
+
+
+class Commands:
+    """The handler of the commands topic. `secrets`: all verify."""
+
+    def __init__(self, topics: Topics, secrets: Sequence[bytes], terms: Terms) -> None:
+        self._topics = topics
+        self._secrets = secrets
+        self._terms = terms
+        self._directory_version = -1
+        self._directory = Directory()
+
+    def apply(self, connection: Connection[Any], records: Sequence[Record]) -> None:
+        """Works the records in, in order. Raises Again, psycopg errors."""
+        if directory.version(connection) != self._directory_version:
+            self._directory_version, self._directory = directory.read(connection)
+        row = connection.execute("select clock_timestamp()").fetchone()
+        assert row is not None
+        now: datetime = row[0]
+        asked = [_Asked(r, read_command(r.raw_headers, r.value, self._secrets, now)) for r in records]
+        fresh = claim(connection, {a.head.id for a in asked if a.head})
+        scene = self._scene(connection, [a for a in asked if a.head and a.head.id in fresh], now)
+        audited: list[Audited] = []
+        repeats: list[str] = []
+        results: list[Outgoing] = []
+        for one in asked:
+            if one.head is not None and one.head.id not in fresh:
+                repeats.append(one.head.id)
+                audited.append(_audited(one, "repeated", None, None))
+                continue
+            if one.head is not None:
+                fresh.discard(one.head.id)
+            reason = self._carry_out(one, scene, now)
+            after = scene.conversation(one.conversation)
+            audited.append(_audited(one, "rejected" if reason else "applied", reason, after))
+            results.append(_result(one, reason, after, self._topics.results, now))
+        scene.changes.write(connection, self._topics.conversations)
+        People(connection).got_one(scene.given)
+        count_repeats(connection, repeats)
+        audit(connection, audited)
+        Outbox(connection).add(results)
+        scene.changes.count(connection)
+
+    def _scene(self, connection: Connection[Any], asked: Sequence[_Asked], now: datetime) -> _Scene:
+        threads = Threads(connection)
+        named = {a.conversation for a in asked if a.conversation}
+        whose = threads.customers_of(named)
+        joined = threads.lock({customer for customer, _ in whose.values()})
+        again = threads.customers_of(named)
+        if again != whose:
+            raise Again
+        wanted = {customer: Wanted(customer, number, now) for customer, number in whose.values()}
+        loaded: dict[CustomerId, Thread] = threads.load(list(wanted.values()), joined, named) if wanted else {}
+        users, skillsets = set[str](), set[str]()
+        for one in asked:
+            if isinstance(one.read, Command) and isinstance(one.read.body, Transfer):
+                target = one.read.body.target
+                (users if target.kind == "user" else skillsets).add(target.id)
+        owners = {c.owner.id for t in loaded.values() for c in t.conversations if c.owner and c.owner.kind == "user"}
+        members = People(connection).lock(users | owners, skillsets) if users or skillsets or owners else {}
+        changes = Changes(loaded, self._directory)
+        for customer in loaded:
+            changes.expire(customer, now)
+        return _Scene(changes, {c: who for c, (who, _) in whose.items()}, members)
+
+    def _carry_out(self, one: _Asked, scene: _Scene, now: datetime) -> Rejection | None:
+        if isinstance(one.read, Refused):
+            return one.read.reason
+        head, body = one.read.head, one.read.body
+        here = Mark(now, fact_id("command", head.id))
+        if isinstance(body, Transfer):
+            return self._transfer(scene, head, body, here)
+        if isinstance(body, Recall) and body.conversation_id is not None:
+            return self._recall(scene, head, body.conversation_id, here)
+        return Rejection.NOTHING_TO_RECALL
+
+    def _transfer(self, scene: _Scene, head: Head, body: Transfer, here: Mark) -> Rejection | None:
+        conversation = scene.conversation(body.conversation_id)
+        reason = refused(conversation, body.expected_version)
+        if reason is not None or conversation is None:
+            return reason
+        if is_taking(body, head.issuer):
+            reason = take(body, head.issuer, self._directory, scene.members)
+            if reason is None:
+                accepted = _accepted(conversation, head.issuer, here)
+                scene.changes.fold(scene.customers[conversation.id], accepted, here.at)
+                self._got(scene, head.issuer)
+            return reason
+        decided = transfer(conversation, body, self._directory, scene.members, here, self._terms)
+        if isinstance(decided, Rejection):
+            return decided
+        self._decide(scene, conversation, decided, head, here)
+        return None
+
+    def _recall(self, scene: _Scene, head: Head, named: UUID, here: Mark) -> Rejection | None:
+        conversation = scene.conversation(named)
+        if conversation is None:
+            return Rejection.CONVERSATION_UNKNOWN
+        decided = recall(conversation, here)
+        if isinstance(decided, Rejection):
+            return decided
+        if conversation.owner is not None:
+            scene.slot(conversation.owner.id, -1 if conversation.owner.state == "assigned" else 0)
+        self._decide(scene, conversation, decided, head, here)
+        return None
+
+    def _decide(self, scene: _Scene, conversation: Conversation, decided: Decisions, head: Head, here: Mark) -> None:
+        cause = Cause((here.fact,), head.issuer)
+        scene.changes.decide(scene.customers[conversation.id], conversation, decided, cause, here.at)
+        if decided.owner is not None and decided.owner.state == "assigned":
+            self._got(scene, decided.owner.id)
+
+    def _got(self, scene: _Scene, agent: str) -> None:
+        scene.slot(agent, 1)
+        scene.given.append(agent)
+
+
+def _accepted(conversation: Conversation, agent: str, here: Mark) -> AgentAccepted:
+    """*Take it* counts as accepted: told as the fact that an agent's desk would have sent."""
+    return AgentAccepted(
+        id=here.fact, at=here.at, sent_at=here.at, agent_id=agent, conversation_id=ConversationId(conversation.id)
+    )
+
+
+def _audited(one: _Asked, outcome: Outcome, reason: Rejection | None, after: Conversation | None) -> Audited:
+    record, head = one.record, one.head
+    body = one.read.body if isinstance(one.read, Command) else None
+    return Audited(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.at,
+        head.id if head else None,
+        head.type if head else None,
+        head.source if head else None,
+        head.issuer if head else None,
+        outcome,
+        reason.value if reason else None,
+        one.read.what if isinstance(one.read, Refused) else None,
+        one.conversation,
+        after.version if after else None,
+        getattr(body, "batch_id", None),
+    )
+
+
+def _result(one: _Asked, reason: Rejection | None, after: Conversation | None, topic: str, now: datetime) -> Outgoing:
+    record, head = one.record, one.head
+    data: dict[str, object] = {
+        "command_id": head.id if head else None,
+        "outcome": "rejected" if reason else "applied",
+        "reason": reason.value if reason else None,
+        "conversation_id": str(one.conversation) if one.conversation else None,
+        "version": after.version if after else None,
+    }
+    if head is None:
+        data |= {"partition": record.partition, "offset": record.offset}
+    cause = head.id if head else f"{record.topic}:{record.partition}:{record.offset}:{record.at.isoformat()}"
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(result_id(cause)),
+        "ce_type": "witiop.command.result.v1",
+        "ce_source": _SOURCE,
+        "ce_time": rfc3339(now),
+        "content-type": "application/json",
+    }
+    key = str(one.conversation) if one.conversation else head.id if head else f"{record.partition}:{record.offset}"
+    return Outgoing(topic, key, headers, to_json(data))

@@ -1,0 +1,183 @@
+"""The `routing` process: brings conversations that wait and agents who are available together (domain.md, *Presence and
+routing*). Its promise: no conversation has two owners, no agent is given more than their maximum, and none that waits
+and none who is available wait for each other longer than five seconds.
+
+Any number may run. A round is one transaction: the customers of what waits, as far as their locks are free, then the
+users; everything is read again under the locks.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
+from threading import Event as Flag
+from typing import Any
+
+import psycopg
+import structlog
+from prometheus_client import Counter
+from psycopg import Connection
+
+from consumers.changes import Changes
+from domain.conversation import Conversation, Decisions, Mark, Owner
+from domain.directory import Directory
+from domain.ids import fact_id
+from domain.people import Member, choose
+from domain.thread import Cause, Thread
+from domain.topics import Topics
+from domain.transfers import Terms, may_get, not_accepted, offer
+from infra.backoff import Backoff
+from infra.crash import crash_point
+from infra.postgres import directory
+from infra.postgres.faults import fault
+from infra.postgres.people import People
+from infra.postgres.queues import SOON, Queues
+from infra.postgres.threads import Threads
+
+BATCH = 500
+"""Conversations of one round."""
+
+_REST_SECONDS = 0.5
+
+_OFFERED = Counter("witiop_routing_offered", "Conversations offered to an agent.")
+_TAKEN_BACK = Counter("witiop_routing_taken_back", "Offers and reservations that ended with nobody accepting.")
+
+log = structlog.get_logger("routing")
+
+
+class Routing:
+    """Routes until stopped. `transaction` as for the consumers."""
+
+    def __init__(
+        self,
+        transaction: Callable[[], AbstractContextManager[Connection[Any]]],
+        topics: Topics,
+        terms: Terms,
+    ) -> None:
+        self._transaction = transaction
+        self._topics = topics
+        self._terms = terms
+        self._directory_version = -1
+        self._directory = Directory()
+        self._trouble: str | None = "has not reached the database yet"
+
+    def missing(self) -> str | None:
+        """What keeps it from working, for /readyz; None: nothing."""
+        return self._trouble
+
+    def run(self, stop: Flag) -> None:
+        """Returns when `stop` is set. Raises what is our own defect."""
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                moved = self.round()
+            except psycopg.Error as error:
+                if fault(error) != "transient":
+                    raise
+                self._trouble = f"database away ({type(error).__name__})"
+                log.warning("routing.resting", reason=self._trouble)
+                stop.wait(backoff.next())
+                continue
+            self._trouble = None
+            backoff.reset()
+            if moved == 0:
+                stop.wait(_REST_SECONDS)
+
+    def round(self) -> int:
+        """Takes back what nobody accepted, then offers what waits; returns how many conversations moved."""
+        with self._transaction() as connection:
+            if directory.version(connection) != self._directory_version:
+                self._directory_version, self._directory = directory.read(connection)
+            queues, people = Queues(connection), People(connection)
+            now = queues.now()
+            ready = [m for m in people.ready().values() if m.is_available(now, self._terms.silent)]
+            ended = queues.ended(now, self._terms.silent, BATCH)
+            skillsets = {skillset for member in ready for skillset in member.skillsets}
+            waiting = queues.waiting([member.id for member in ready], skillsets, now, BATCH)
+            found = list(dict.fromkeys((*ended, *waiting)))
+            if not found:
+                return 0
+            free = Threads(connection).lock_free({customer for _, customer in found})
+            crash_point("routing.after-lock")
+            conversations = queues.read([c for c, customer in found if customer in free])
+            members = people.lock({m.id for m in ready} | _owners(conversations), _next_of(conversations))
+            threads = {c.customer_id: Thread(c.customer_id, c.phone_number_id, (c,)) for c in conversations}
+            changes = Changes(threads, self._directory)
+            moved = _Round(changes, members, now, self._terms)
+            moved.take_back(conversations)
+            moved.offer()
+            changes.write(connection, self._topics.conversations)
+            people.got_one(moved.given)
+            changes.count(connection)
+        _OFFERED.inc(len(moved.given))
+        _TAKEN_BACK.inc(moved.taken_back)
+        return len(moved.given) + moved.taken_back
+
+
+class _Round:
+    """One round's decisions, in memory, under the locks. One conversation a customer: a thread of one."""
+
+    def __init__(self, changes: Changes, members: dict[str, Member], now: datetime, terms: Terms) -> None:
+        self._changes = changes
+        self._members = members
+        self._now = now
+        self._terms = terms
+        self.given: list[str] = []
+        self.taken_back = 0
+
+    def take_back(self, conversations: Iterable[Conversation]) -> None:
+        """Offers that ended: their agents' slots are free again."""
+        for conversation in conversations:
+            owner = conversation.owner
+            if owner is None or owner.state != "assigned" or not self._is_over(owner):
+                continue
+            here = self._here(conversation)
+            self._slot(owner.id, -1)
+            after = not_accepted(conversation, self._members.values(), here, self._terms)
+            self._decide(conversation, after, here)
+            self.taken_back += 1
+
+    def offer(self) -> None:
+        """What waits, those reserved for a user first, then windows that end soon, then first in, first out."""
+        waiting = [c for t in self._changes.threads.values() for c in t.conversations if c.owner is not None]
+        for conversation in sorted(waiting, key=self._urgency):
+            meant = [m for m in self._members.values() if may_get(conversation, m)]
+            chosen = choose(meant, self._now, self._terms.silent)
+            if chosen is not None:
+                here = self._here(conversation)
+                self._decide(conversation, offer(conversation, chosen, here, self._terms), here)
+
+    def _decide(self, conversation: Conversation, decisions: Decisions, here: Mark) -> None:
+        cause = Cause(conversation.because or (here.fact,), "routing")
+        self._changes.decide(conversation.customer_id, conversation, decisions, cause, self._now)
+        if decisions.owner is not None and decisions.owner.state == "assigned":
+            self._slot(decisions.owner.id, 1)
+            self.given.append(decisions.owner.id)
+
+    def _is_over(self, owner: Owner) -> bool:
+        member = self._members.get(owner.id)
+        gone = member is None or member.state == "offline" or member.is_silent(self._now, self._terms.silent)
+        return gone or (owner.until is not None and owner.until <= self._now)
+
+    def _slot(self, agent: str, change: int) -> None:
+        member = self._members.get(agent)
+        if member is not None:
+            idle_since = self._now if change > 0 else member.idle_since
+            self._members[agent] = replace(member, taken=member.taken + change, idle_since=idle_since)
+
+    def _here(self, conversation: Conversation) -> Mark:
+        return Mark(self._now, fact_id("routing", str(conversation.id), str(conversation.version)))
+
+    def _urgency(self, conversation: Conversation) -> tuple[bool, bool, datetime]:
+        owner, decisions = conversation.owner, conversation.decisions
+        assert owner is not None
+        later = conversation.window_ends_at > self._now + SOON
+        return owner.kind != "user", later, decisions.queued_at or conversation.opened_at
+
+
+def _owners(conversations: Iterable[Conversation]) -> set[str]:
+    return {c.owner.id for c in conversations if c.owner is not None and c.owner.kind == "user"}
+
+
+def _next_of(conversations: Iterable[Conversation]) -> set[str]:
+    return {c.decisions.next_of for c in conversations if c.decisions.next_of is not None}

@@ -1,0 +1,53 @@
+"""Who can take a conversation (mission.md, Words; domain.md, Presence and routing)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+PresenceState = Literal["ready", "paused", "offline"]
+
+DESK_SILENT = timedelta(seconds=300)
+"""A desk that says nothing for this long is offline (a setting)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user as routing sees them. `seen_at`: any signed event of their desk; `state_at`: since when they are in
+    `state`; `idle_since`: when they last got a conversation, or became ready; `taken`: conversations that take a slot
+    (assigned or accepted, and active)."""
+
+    id: str
+    skillsets: frozenset[str]
+    max_conversations: int
+    taken: int = 0
+    state: PresenceState = "offline"
+    state_at: datetime | None = None
+    seen_at: datetime | None = None
+    idle_since: datetime | None = None
+
+    @property
+    def free(self) -> int:
+        """Slots left; never below 0 for routing's purposes."""
+        return max(0, self.max_conversations - self.taken)
+
+    def is_silent(self, now: datetime, silent: timedelta = DESK_SILENT) -> bool:
+        """Their desk was not heard for too long."""
+        return self.seen_at is None or now - self.seen_at >= silent
+
+    def is_ready(self, now: datetime, silent: timedelta = DESK_SILENT) -> bool:
+        """Logged in, not paused, and their desk was heard lately."""
+        return self.state == "ready" and not self.is_silent(now, silent)
+
+    def is_available(self, now: datetime, silent: timedelta = DESK_SILENT) -> bool:
+        """Ready and below the maximum: what the ready icon of S9 shows."""
+        return self.free > 0 and self.is_ready(now, silent)
+
+
+def choose(candidates: Iterable[Member], now: datetime, silent: timedelta = DESK_SILENT) -> Member | None:
+    """Who gets the next conversation: of the available, most free slots first, then longest idle, then id."""
+    return min(
+        (member for member in candidates if member.is_available(now, silent)),
+        key=lambda member: (-member.free, member.idle_since or now, member.id),
+        default=None,
+    )
