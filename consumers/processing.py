@@ -138,7 +138,8 @@ class BatchLoop:
 
     def _round(self) -> None:
         records = self._reader.poll(_POLL_SECONDS)
-        crash_point("consumer.after-poll")
+        if records:
+            crash_point("consumer.after-poll")
         self._begin()
         batch = self._expected_of(records)
         if batch:

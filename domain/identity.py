@@ -8,6 +8,7 @@ _VARIANTS = (
     re.compile(r"(54)9([0-9]{10})"),  # Argentina: the 9 of a mobile
     re.compile(r"(52)1([0-9]{10})"),  # Mexico: the 1 of a mobile
 )
+_SHOWN = re.compile(r"[-+0-9 ()./]+")
 _USER_ID = re.compile(r"[A-Za-z]+\.\S+")
 
 
@@ -26,3 +27,10 @@ def told_apart(phone: str | None, user_id: str | None) -> tuple[str | None, str 
     if phone is not None and _USER_ID.fullmatch(phone):
         return None, user_id or phone
     return phone, user_id
+
+
+def digits_of(shown: str | None) -> str | None:
+    """A phone as a wa_id has it, from one written for the eye with +, spaces or dashes. What is no phone stays."""
+    if shown is None or not _SHOWN.fullmatch(shown):
+        return shown
+    return "".join(char for char in shown if char.isdecimal()) or None

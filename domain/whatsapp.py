@@ -10,9 +10,10 @@ from datetime import datetime
 from domain import whatsapp_facts as facts
 from domain.envelope import Reading, Unreadable
 from domain.facts import FACT, Fact
+from domain.identity import digits_of
 from domain.json_body import Json, NotJson, Object, dump, identifier, moment, nested, parse
 from domain.whatsapp_customers import Contacts
-from domain.whatsapp_facts import Change, Unusable, digits_of, role_of
+from domain.whatsapp_facts import Change, Unusable, role_of
 
 MAX_UPDATES = 10_000
 """Updates of one body that are read one by one: ten times what Meta sends. A body with more is set aside whole, because

@@ -1,7 +1,6 @@
 """One update of a WhatsApp body -> one fact. Every reader here takes the change an update came in and the update, an
 object, and raises `Unusable` when something is missing that nobody can do without (webhooks.md)."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +17,7 @@ from domain.facts import (
     Party,
     ThreadControlPassed,
 )
-from domain.identity import told_apart
+from domain.identity import digits_of, told_apart
 from domain.ids import FactId, fact_id
 from domain.json_body import Json, Object, digest, identifier, moment, nested
 from domain.whatsapp_content import TURNS, marked_by, option_of, rest_of, text_of
@@ -28,13 +27,6 @@ STATUSES = frozenset({"sent", "delivered", "read", "played", "failed"})
 
 _IDENTITY_CHANGES = frozenset({"user_changed_number", "user_changed_user_id", "customer_changed_number"})
 """Types of a system message that say who a customer is now; the last is the name it had until 2022."""
-
-_NOT_A_DIGIT = re.compile(r"[^0-9]")
-
-
-def digits_of(shown: str | None) -> str | None:
-    """A phone as a wa_id has it, from one written for the eye, perhaps with +, spaces and dashes."""
-    return shown and (_NOT_A_DIGIT.sub("", shown) or shown)
 
 
 class Unusable(Exception):

@@ -40,6 +40,7 @@ _LONGEST_CHAIN, _MOST_PLACES = 5, 12
 _QUIET = {
     # Below this level kafka-python logs whole records; its warnings repeat at every attempt to connect.
     "kafka": logging.WARNING,
+    "kafka.net.selector": logging.ERROR,  # it warns of itself whenever the processor is busy
     "alembic": logging.WARNING,
     "sqlalchemy": logging.WARNING,
     "psycopg": logging.WARNING,

@@ -31,10 +31,11 @@ def story(installation: "Installation") -> None:
 
     Adds the shop's numbers, skillsets and users to the directory. Playing it again on the same day (UTC) adds nothing.
     """
-    told = _prepared(installation)
+    from infra.local.simulator.chat import play
+
     webhooks = _webhooks(installation)
-    for each in told:
-        webhooks.deliver(each.post)
+    told = _prepared(installation)
+    play(told, webhooks)
     updates = sum(each.post.updates for each in told)
     click.echo(f"played the bike shop's story, {updates} updates; see it with witiop unmanaged list")
 

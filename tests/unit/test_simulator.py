@@ -24,6 +24,7 @@ from domain.whatsapp import read
 from infra.local.errors import LocalServerError, NotReachableError
 from infra.local.simulator import bike_shop, bodies, load, traffic
 from infra.local.simulator.bodies import Customer, Line, Post, signature
+from infra.local.simulator.chat import play
 from infra.local.simulator.webhooks import Webhooks
 from infra.postgres.bystanders import STATUS_RANKS
 from tests.support.listener import Listener, listening
@@ -219,6 +220,16 @@ def test_a_webhook_that_takes_nothing_is_given_up(listener: Listener) -> None:
     listener.answer = lambda _: 503
     with pytest.raises(NotReachableError, match="took nothing for 0 s"):
         Webhooks(listener.url, SECRETS).deliver(Post("whatsapp", b"{}"), seconds=0)
+
+
+def test_a_story_is_played_in_the_order_of_each_chat_after_its_first_message(listener: Listener) -> None:
+    told = bike_shop.tell(NOW)
+    play(told, Webhooks(listener.url, SECRETS))
+    received = [received.body for received in listener.received]
+    assert received[0] == told[0].post.body
+    for chat in {each.chat for each in told}:
+        bodies_of_chat = [each.post.body for each in told if each.chat == chat]
+        assert [body for body in received if body in bodies_of_chat] == bodies_of_chat
 
 
 # load

@@ -7,23 +7,45 @@ with the same `now`, is a repeat to whoever receives it.
 import base64
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from infra.local.simulator import bodies
 from infra.local.simulator.bodies import Customer, Line, Object, Post
+from infra.local.simulator.webhooks import Webhooks
 
 _SOURCE = "/simulator"
-_FATES = ((1, "sent"), (3, "delivered"), (40, "read"))
+_FATES = ((1, "sent"), (2, "delivered"), (40, "read"))
 """Seconds after which a message's status comes."""
+
+_SIDE_BY_SIDE = 8
+_BREATH = timedelta(seconds=4)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A post and when what it tells happened."""
+    """A post, when what it tells happened, and in which chat (0: in none)."""
 
     at: datetime
+    chat: int
     post: Post
+
+
+def play(told: Sequence[Told], webhooks: Webhooks) -> None:
+    """Deliver all of it: the first before everything else, then the chats side by side, each in its order. Raises as
+    `Webhooks.deliver` does."""
+    webhooks.deliver(told[0].post)
+    chats: dict[int, list[Post]] = {}
+    for each in told[1:]:
+        chats.setdefault(each.chat, []).append(each.post)
+
+    def deliver(posts: Sequence[Post]) -> None:
+        for post in posts:
+            webhooks.deliver(post)
+
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, "story") as pool:
+        list(pool.map(deliver, chats.values()))
 
 
 class Story:
@@ -33,28 +55,28 @@ class Story:
         self.now = now.replace(microsecond=0)
         self._name = f"{name}:{self.now:%Y-%m-%d}"
         self._told: list[Told] = []
-        self.chats = 0
+        self._chats = 0
 
     def chat(self, line: Line, customer: Customer) -> "Chat":
         """Begin a chat of a customer with a number."""
-        self.chats += 1
-        return Chat(self, line, customer, f"{self._name}:{self.chats}")
+        self._chats += 1
+        return Chat(self, self._chats, line, customer, f"{self._name}:{self._chats}")
 
     def agent_is(self, ago: str, agent: str, state: str) -> None:
         """The desk says that an agent is `ready`, `paused` or `offline`."""
         event_id = f"{self._name}:{agent}:{state}"
         data = {"agent_id": agent, "state": state}
         event = bodies.cloud_event("agents.presence.changed", _SOURCE, event_id, self.at(ago), data)
-        self.tell(self.at(ago), bodies.from_ours("agents", event))
+        self.tell(0, self.at(ago), bodies.from_ours("agents", event))
 
     def at(self, ago: str) -> datetime:
         """The moment that is so long before now."""
         hours, minutes = ago.split(":")
         return self.now - timedelta(hours=int(hours), minutes=int(minutes))
 
-    def tell(self, at: datetime, post: Post) -> None:
+    def tell(self, chat: int, at: datetime, post: Post) -> None:
         """Add a post to the story."""
-        self._told.append(Told(at, post))
+        self._told.append(Told(at, chat, post))
 
     @property
     def told(self) -> Sequence[Told]:
@@ -65,12 +87,14 @@ class Story:
 class Chat:
     """One customer and one number. Every method tells one thing; those for messages return their wamid."""
 
-    def __init__(self, story: Story, line: Line, customer: Customer, name: str) -> None:
+    def __init__(self, story: Story, number: int, line: Line, customer: Customer, name: str) -> None:
         self._story = story
+        self._number = number
         self._line = line
         self._customer = customer
         self._name = name
         self._count = 0
+        self._last = datetime.min.replace(tzinfo=story.now.tzinfo)
 
     # the customer
 
@@ -79,9 +103,9 @@ class Chat:
 
     def sends(self, ago: str, kind: str, **content: Object) -> str:
         """A message of any kind that Meta knows, with the object of that kind."""
-        wamid, at = self._wamid(), self._story.at(ago)
+        wamid, at = self._wamid(), self._moment(ago)
         update = bodies.message(self._customer, wamid, at, kind, **content)
-        self._story.tell(at, bodies.from_meta(self._line, messages=[update], senders=[self._customer]))
+        self._story.tell(self._number, at, bodies.from_meta(self._line, messages=[update], senders=[self._customer]))
         return wamid
 
     def shows(self, ago: str, caption: str) -> str:
@@ -111,9 +135,9 @@ class Chat:
 
     def echoes(self, ago: str, text: str) -> str:
         """Somebody answers from the phone app."""
-        wamid, at = self._wamid(), self._story.at(ago)
+        wamid, at = self._wamid(), self._moment(ago)
         update = bodies.echo(self._line, self._customer, wamid, at, text)
-        self._story.tell(at, bodies.from_meta(self._line, echoes=[update]))
+        self._story.tell(self._number, at, bodies.from_meta(self._line, echoes=[update]))
         return wamid
 
     def bot_starts(self, ago: str) -> None:
@@ -122,8 +146,7 @@ class Chat:
     def bot_says(self, ago: str, text: str) -> str:
         """The message is sent, delivered and read."""
         wamid = self._wamid()
-        self._bot(ago, "message.sent", text=text, wamid=wamid)
-        self._is_read(ago, wamid)
+        self._is_read(self._bot(ago, "message.sent", text=text, wamid=wamid), wamid)
         return wamid
 
     def bot_offers(self, ago: str, **options: str) -> None:
@@ -145,39 +168,43 @@ class Chat:
     def agent_says(self, ago: str, agent: str, text: str) -> str:
         """The message is sent, delivered and read."""
         wamid = self._wamid()
-        self._desk(ago, "message.sent", agent, text=text, wamid=wamid)
-        self._is_read(ago, wamid)
+        self._is_read(self._desk(ago, "message.sent", agent, text=text, wamid=wamid), wamid)
         return wamid
 
     def agent_says_in_vain(self, ago: str, agent: str, text: str, code: int) -> str:
         """The message fails with Meta's error code."""
-        wamid, at = self._wamid(), self._story.at(ago)
-        self._desk(ago, "message.sent", agent, text=text, wamid=wamid)
+        wamid = self._wamid()
+        at = self._desk(ago, "message.sent", agent, text=text, wamid=wamid)
         self._statuses(at, [bodies.status(self._customer, wamid, at, "failed", code)])
         return wamid
 
     def agent_closes(self, ago: str, agent: str, note: str) -> None:
         self._desk(ago, "conversation.closed", agent, note=note)
 
-    def _bot(self, ago: str, kind: str, **data: object) -> None:
-        self._event(ago, "softbot", kind, {"session_id": self._name, **data})
+    def _bot(self, ago: str, kind: str, **data: object) -> datetime:
+        return self._event(ago, "softbot", kind, {"session_id": self._name, **data})
 
-    def _desk(self, ago: str, kind: str, agent: str, **data: object) -> None:
-        self._event(ago, "agents", kind, {"agent_id": agent, **data})
+    def _desk(self, ago: str, kind: str, agent: str, **data: object) -> datetime:
+        return self._event(ago, "agents", kind, {"agent_id": agent, **data})
 
-    def _event(self, ago: str, sender: bodies.OurSender, kind: str, data: Object) -> None:
+    def _event(self, ago: str, sender: bodies.OurSender, kind: str, data: Object) -> datetime:
         who = {"phone_number_id": self._line.phone_number_id, "customer": self._customer.ids}
-        at = self._story.at(ago)
+        at = self._moment(ago)
         event = bodies.cloud_event(f"{sender}.{kind}", _SOURCE, self._next(), at, {**who, **data})
-        self._story.tell(at, bodies.from_ours(sender, event))
+        self._story.tell(self._number, at, bodies.from_ours(sender, event))
+        return at
 
-    def _is_read(self, ago: str, wamid: str) -> None:
-        at = self._story.at(ago)
+    def _is_read(self, at: datetime, wamid: str) -> None:
         times = [(at + timedelta(seconds=seconds), value) for seconds, value in _FATES]
         self._statuses(times[-1][0], [bodies.status(self._customer, wamid, when, value) for when, value in times])
 
     def _statuses(self, at: datetime, statuses: Sequence[Object]) -> None:
-        self._story.tell(at, bodies.from_meta(self._line, statuses=statuses))
+        self._story.tell(self._number, at, bodies.from_meta(self._line, statuses=statuses))
+
+    def _moment(self, ago: str) -> datetime:
+        """A little after what was told before: what comes at one moment has no order."""
+        self._last = max(self._story.at(ago), self._last + _BREATH)
+        return self._last
 
     def _next(self) -> str:
         self._count += 1

@@ -1,0 +1,205 @@
+"""The processes die at every point that has a name; whatever is there afterwards is as if nobody had died."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from consumers.conversations import Conversations
+from consumers.processing import Poison
+from consumers.timer import Timer
+from domain.facts import FACT
+from domain.topics import Topics
+from infra.crash import EXIT_CODE
+from infra.kafka.consumer import Record
+from infra.local.simulator import bodies
+from infra.local.simulator.bodies import Customer, Line, Post
+from infra.local.simulator.chat import Story
+from infra.postgres import directory
+from infra.postgres.session import Session
+from tests.support.databases import Databases
+from tests.support.outcome import (
+    Summary,
+    Watcher,
+    assert_accounted_for,
+    assert_kept_once,
+    assert_list_is_right,
+    assert_told_without_gaps,
+    facts_of,
+    is_there,
+    summary,
+)
+from tests.support.stories import DIRECTORY, NUMBER
+from tests.support.system import System
+from tests.support.waiting import wait_until
+
+UPDATES = 200
+POISON, UNREADABLE = 3, 3
+SHOP, BOT, PLAIN = (Line(number, "+39 06 555 0100", "330000000000001") for number in (NUMBER, "bot", "plain"))
+SOON, JUST_OVER = timedelta(seconds=10), timedelta(seconds=-10)
+
+
+class Crash(NamedTuple):
+    """Where and at which passing a process dies, and its exit code: the webhook is two processes, of which the one that
+    answers dies and the one that watches over it says so."""
+
+    point: str
+    code: int = EXIT_CODE
+
+    @property
+    def process(self) -> str:
+        where = self.point.partition(".")[0]
+        return "conversations" if where == "consumer" else where
+
+    @property
+    def windows_end(self) -> timedelta:
+        """When those windows end that do: while the timer is looked at, else before it has anything to do."""
+        return SOON if self.process == "timer" else JUST_OVER
+
+
+CRASHES = [
+    Crash("webhook.after-verify:40", code=1),
+    Crash("webhook.after-publish-before-answer:40", code=1),
+    Crash("consumer.after-poll:3"),
+    Crash("consumer.after-insert:3"),
+    Crash("consumer.before-commit:3"),
+    Crash("consumer.after-commit-before-kafka-commit:3"),
+    Crash("consumer.after-set-aside"),
+    Crash("relay.after-publish-before-mark:2"),
+    Crash("timer.after-lock"),
+]
+
+
+@dataclass(frozen=True)
+class Day:
+    """Some forty customers of three numbers; windows that end, retries of yesterday, agents who speak of conversations
+    that do not exist, updates that nobody can read. `now`: when it is told; `windows_end`: how long after that."""
+
+    now: datetime
+    windows_end: timedelta
+
+    def posts(self) -> list[Post]:
+        """Together they hold `UPDATES` updates."""
+        ending = Story("ending", self.now + self.windows_end)
+        for name in customers("ending", 4):
+            ending.chat(SHOP, name).writes("24:00", "My window ends")
+        story = Story("day", self.now)
+        for place, name in enumerate(customers("shop", 16)):
+            chat = story.chat(SHOP, name)
+            first = chat.writes("2:00", "Hello")
+            chat.writes("1:30", str(place % 4))
+            if place % 3 == 0:
+                chat.echoes("1:00", "We are here")
+            if place % 5 == 0:
+                chat.edits("1:00", first, "Hallo")
+        for place, name in enumerate(customers("bot", 8)):
+            chat = story.chat(BOT, name)
+            chat.writes("3:00", "Hello")
+            chat.bot_starts("3:00")
+            chat.bot_says("2:59", "How can I help?")
+            chat.writes("2:50", "Hm")
+            if place % 2:
+                chat.bot_hands_over("2:40", "support")
+            if place % 3 == 0:
+                chat.agent_says("2:20", "anna", "Let me see")
+            chat.bot_ends("2:00", "done")
+        for name in customers("late", 6):
+            story.chat(PLAIN, name).writes("30:00", "Was anybody there?")
+        posts = [told.post for told in (*ending.told, *story.told)] + self._poison() + self._unreadable()
+        chatty = Story("chatty", self.now)
+        chat = chatty.chat(PLAIN, Customer("Zoe", "399"))
+        for minute in range(UPDATES - sum(post.updates for post in posts)):
+            chat.writes(f"1:{minute:02}", f"And {minute}")
+        return posts + [told.post for told in chatty.told]
+
+    def _poison(self) -> list[Post]:
+        """Signed and right, but about a conversation that does not exist."""
+        data = {"agent_id": "anna", "conversation_id": str(UUID(int=1))}
+        kind = "agents.conversation.accepted"
+        return [
+            bodies.from_ours("agents", bodies.cloud_event(kind, "/desk", f"lost {n}", self.now, data))
+            for n in range(POISON)
+        ]
+
+    def _unreadable(self) -> list[Post]:
+        return [Post("whatsapp", b'{"entry": [{"id": "%d", "changes": "none"}]}' % n) for n in range(UNREADABLE)]
+
+
+def customers(group: str, how_many: int) -> Iterator[Customer]:
+    start = 390000 + 100 * ["ending", "shop", "bot", "late"].index(group)
+    return (Customer(f"{group} {n}", str(start + n)) for n in range(how_many))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(databases: Databases) -> Callable[[timedelta], Summary]:
+    """What the same day leads to when every fact is worked in alone and in order, without a broker or a process, given
+    when its windows end."""
+    return cache(partial(_undisturbed, databases))
+
+
+def _undisturbed(databases: Databases, windows_end: timedelta) -> Summary:
+    day = Day(datetime.now(UTC).replace(microsecond=0) - 2 * SOON, windows_end)
+    dsn = databases.create()
+    handler = Conversations(Topics())
+    with closing(Session(dsn, "undisturbed")) as session:
+        with session.transaction() as connection:
+            directory.apply(connection, DIRECTORY)
+        for offset, fact in enumerate(facts_of(day.posts())):
+            record = Record(Topics().inbound, 0, offset, day.now, FACT.dump_json(fact), {})
+            with suppress(Poison), session.transaction() as connection:
+                handler.apply(connection, [record])
+        Timer(session.transaction, Topics()).close_due()
+        with session.transaction() as connection:
+            return summary(connection, day.now)
+
+
+def deliver(system: System, posts: Sequence[Post]) -> None:
+    """From four senders at once; what is not answered with 200 comes again."""
+    with ThreadPoolExecutor(4) as senders:
+        list(senders.map(system.webhooks.deliver, posts))
+
+
+def all_closed(connection: psycopg.Connection[Any], ends: datetime) -> bool:
+    """Every conversation whose window ends by then, of which there are some."""
+    rows = connection.execute("select distinct status from conversations where window_ends_at <= %s", [ends]).fetchall()
+    return rows == [("c",)]
+
+
+@pytest.mark.parametrize("crash", CRASHES, ids=[crash.point for crash in CRASHES])
+def test_a_process_that_dies_at_any_point_loses_and_doubles_nothing(
+    system: System, undisturbed: Callable[[timedelta], Summary], crash: Crash
+) -> None:
+    others = system.start(*{"webhook", "conversations", "timer", "relay"} - {crash.process})
+    (victim,) = system.start(crash.process, crash_at=crash.point)
+    for worker in (*others, victim):
+        worker.wait_ready()
+    day = Day(datetime.now(UTC).replace(microsecond=0), crash.windows_end)
+    posts = day.posts()
+    facts = facts_of(posts)
+    assert UPDATES == sum(post.updates for post in posts)
+
+    with psycopg.connect(system.dsn, autocommit=True) as connection:
+        with Watcher(system) as watcher, ThreadPoolExecutor(1) as background:
+            delivery = background.submit(deliver, system, posts)
+            assert crash.code == victim.wait_end()
+            system.run(crash.process)
+            delivery.result()
+            wait_until(
+                lambda: all_closed(connection, day.now + crash.windows_end) and is_there(connection, facts), step=0.1
+            )
+
+        assert_kept_once(connection, facts)
+        assert_list_is_right(connection)
+        assert_accounted_for(connection, system)
+        assert_told_without_gaps(connection, system)
+        assert undisturbed(crash.windows_end) == summary(connection, day.now)
+        aside = connection.execute("select kind, count(distinct raw) from set_aside group by 1").fetchall()
+        assert {"dead_letter": POISON, "unreadable": UNREADABLE} == dict(aside)
+    watcher.assert_offsets_never_ran_ahead()

@@ -1,0 +1,296 @@
+"""Days of customers, told from outside: signed posts go in through HTTP; the database, the public topic and the command
+line say what became of them."""
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from domain.facts import Fact
+from domain.reasons import Reason
+from infra.local.simulator import bodies
+from infra.local.simulator.bodies import Customer, Line, Post
+from infra.local.simulator.chat import Chat, Story
+from infra.postgres.conversation_page import conversation_page
+from tests.flow.conftest import Install
+from tests.support.outcome import (
+    assert_kept_once,
+    assert_list_is_right,
+    assert_told_without_gaps,
+    facts_of,
+    is_there,
+    is_worked_in,
+    public_events,
+)
+from tests.support.stories import NUMBER
+from tests.support.system import System
+from tests.support.waiting import wait_until
+
+SHOP = Line(NUMBER, "+39 06 555 0100", "330000000000001")
+BOT = Line("bot", "+39 06 555 0101", "330000000000001")
+
+
+class Company:
+    """An installation whose processes run, and what it shows."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.heard: list[Fact] = []
+
+    def hears(self, story: Story) -> None:
+        """Posts a story in the order of its time; returns when it is worked in and told on."""
+        self.hears_at_once([told.post for told in story.told])
+
+    def hears_at_once(self, posts: Sequence[Post]) -> None:
+        """The same of posts alone."""
+        for post in posts:
+            self.system.webhooks.deliver(post)
+        self.heard += facts_of(posts)
+        with self.database() as connection:
+            wait_until(lambda: is_there(connection, self.heard))
+
+    def database(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.system.dsn, autocommit=True)
+
+    def conversations(self, customer: Customer) -> list[dict[str, Any]]:
+        """In the order of time."""
+        with self.database() as connection:
+            return (
+                connection.cursor(row_factory=dict_row)
+                .execute(
+                    "select *, status::text from conversations where wa_id = %s order by opened_at", [customer.wa_id]
+                )
+                .fetchall()
+            )
+
+    def conversation(self, customer: Customer) -> dict[str, Any]:
+        (only,) = self.conversations(customer)
+        return only
+
+    def transcript(self, customer: Customer) -> list[dict[str, Any]]:
+        """Of the customer's only conversation."""
+        with self.database() as connection:
+            page = conversation_page(connection, self.conversation(customer)["id"])
+        assert page is not None
+        return page.transcript
+
+    def told(self, customer: Customer) -> list[tuple[int, str]]:
+        """What stands on the public topic about the customer's only conversation: sequence and name."""
+        events = public_events(self.system.kafka, self.system.topics.conversations)
+        return [(event.sequence, event.name) for event in events[str(self.conversation(customer)["id"])]]
+
+    def is_listed(self, customer: Customer) -> bool:
+        return any(conversation["unmanaged"] for conversation in self.conversations(customer))
+
+    def says(self, *command: str) -> Any:
+        """A command of the command line, its answer as JSON."""
+        done = self.system.witiop(*command, "--json")
+        assert (0, "") == (done.returncode, done.stderr)
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def company(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    with install(tmp_path_factory.mktemp("logs")) as system:
+        system.run("webhook", "conversations", "timer", "relay")
+        yield Company(system)
+
+
+@pytest.fixture
+def anna(request: pytest.FixtureRequest) -> Customer:
+    """A customer whom nobody knows yet."""
+    return Customer("Anna", f"39060{zlib.crc32(request.node.name.encode())}")
+
+
+@pytest.fixture
+def story(request: pytest.FixtureRequest) -> Story:
+    return Story(request.node.name, datetime.now(UTC))
+
+
+@pytest.fixture
+def chat(story: Story, anna: Customer) -> Chat:
+    """Anna's with the shop, whose menu is 1 for sales and 2 for support."""
+    return story.chat(SHOP, anna)
+
+
+@pytest.fixture
+def bot_chat(story: Story, anna: Customer) -> Chat:
+    """Anna's with the number that a Softbot answers."""
+    return story.chat(BOT, anna)
+
+
+def what_it_is(conversation: dict[str, Any]) -> tuple[Any, ...]:
+    reason = conversation["reason"]
+    owner = conversation["owner_id"]
+    return conversation["status"], conversation["managed"], reason and Reason.of_code(reason).value, owner
+
+
+def test_who_chose_nothing_stands_on_the_list_and_every_view_agrees(
+    company: Company, story: Story, chat: Chat, anna: Customer
+) -> None:
+    chat.writes("0:05", "Good morning")
+    chat.writes("0:04", "Is anybody there?")
+    company.hears(story)
+
+    listed = company.says("unmanaged", "list", "--rows", "100", "--status", "active", "--number", SHOP.phone_number_id)
+    (row,) = [row for row in listed["rows"] if row["customer"]["wa_id"] == anna.wa_id]
+    page = company.says("conversations", "show", row["id"])
+    last = public_events(company.system.kafka, company.system.topics.conversations)[row["id"]][-1]
+
+    assert ("active", "no_choice", "Is anybody there?", 2, None) == tuple(
+        row[key] for key in ("status", "reason", "last_text", "entries", "owner")
+    )
+    assert row == {key: page[key] for key in row}
+    assert not page["managed"]
+    assert ["Good morning", "Is anybody there?"] == [said["text"] for said in page["transcript"]]
+    assert [(1, "opened"), (2, "became_unmanaged")] == company.told(anna)
+    assert ["opened", "became_unmanaged"] == [each["event"] for each in page["history"]]
+    decided = ("id", "status", "reason", "owner", "closed_at", "version", "sequence")
+    assert [row[key] for key in decided] == [last.row[key] for key in decided]
+    assert page["history"][-1]["because"] == last.row["because"]
+
+
+def test_a_menu_choice_queues_for_its_skillset_and_leaves_the_list(
+    company: Company, story: Story, chat: Chat, anna: Customer
+) -> None:
+    chat.writes("0:05", "Hello")
+    chat.writes("0:04", "2)")
+    company.hears(story)
+
+    assert ("a", False, None, "support") == what_it_is(company.conversation(anna))
+    assert [(1, "opened"), (2, "became_unmanaged"), (3, "queued")] == company.told(anna)
+
+
+def test_who_is_dismissed_by_the_bot_is_listed_with_that_reason(
+    company: Company, story: Story, bot_chat: Chat, anna: Customer
+) -> None:
+    bot_chat.writes("0:05", "Hello")
+    bot_chat.bot_starts("0:05")
+    bot_chat.bot_says("0:04", "Goodbye")
+    bot_chat.bot_ends("0:03", "nothing found")
+    company.hears(story)
+
+    assert ("c", False, "bot_closed", None) == what_it_is(company.conversation(anna))
+    assert [(1, "opened"), (2, "became_unmanaged"), (3, "became_unmanaged"), (4, "closed")] == company.told(anna)
+    assert ["customer", "bot", "bot", "bot"] == [said["from"] for said in company.transcript(anna)]
+    assert "read" == company.transcript(anna)[2]["status"]
+
+
+def test_a_retry_that_comes_after_its_window_is_over_is_visible_and_closed_at_once(
+    company: Company, story: Story, chat: Chat, anna: Customer
+) -> None:
+    chat.writes("25:00", "Please call me")
+    company.hears(story)
+
+    conversation = company.conversation(anna)
+    assert ("c", False, "no_choice", None) == what_it_is(conversation)
+    assert story.at("1:00") == conversation["closed_at"]
+    assert [(1, "opened"), (2, "became_unmanaged"), (3, "closed")] == company.told(anna)
+
+
+def test_a_message_that_was_edited_or_taken_back_stays_and_is_marked(
+    company: Company, story: Story, chat: Chat, anna: Customer
+) -> None:
+    typo = chat.writes("0:05", "Is this in stok?")
+    secret = chat.writes("0:04", "My card is 1234")
+    chat.edits("0:03", typo, "Is this in stock?")
+    chat.deletes("0:02", secret)
+    company.hears(story)
+
+    turns = [said for said in company.transcript(anna) if said["kind"] == "text"]
+    assert [("Is this in stok?", True, False), ("My card is 1234", False, True)] == [
+        (said["text"], said.get("edited", False), said.get("deleted", False)) for said in turns
+    ]
+    assert [(1, "opened"), (2, "became_unmanaged")] == company.told(anna)
+
+
+def test_a_status_that_overtakes_its_message_is_not_lost(
+    company: Company, story: Story, chat: Chat, anna: Customer
+) -> None:
+    chat.writes("0:05", "Hello")
+    answer = "wamid.overtaken"
+    status = bodies.status(anna, answer, story.at("0:02"), "delivered")
+    company.hears_at_once([bodies.from_meta(SHOP, statuses=[status])])
+    story.tell(
+        story.at("0:03"), bodies.from_meta(SHOP, echoes=[bodies.echo(SHOP, anna, answer, story.at("0:03"), "Hi")])
+    )
+    company.hears(story)
+
+    assert [("Hello", None), ("Hi", "delivered")] == [
+        (said["text"], said["status"]) for said in company.transcript(anna)
+    ]
+
+
+def test_who_was_answered_from_the_phone_app_leaves_the_list(
+    company: Company, story: Story, chat: Chat, anna: Customer
+) -> None:
+    chat.writes("0:05", "Hello")
+    company.hears(story)
+    assert company.is_listed(anna)
+
+    chat.echoes("0:01", "We are here")
+    company.hears(story)
+
+    assert ("a", True, None, None) == what_it_is(company.conversation(anna))
+    assert [(1, "opened"), (2, "became_unmanaged"), (3, "managed")] == company.told(anna)
+
+
+def test_a_human_who_answered_before_the_bot_closed_takes_the_customer_off_the_list_however_late_it_is_told(
+    company: Company, story: Story, bot_chat: Chat, anna: Customer
+) -> None:
+    bot_chat.writes("0:09", "Hello")
+    bot_chat.bot_starts("0:09")
+    bot_chat.bot_ends("0:05", "done")
+    company.hears(story)
+    assert company.is_listed(anna)
+
+    bot_chat.echoes("0:07", "I will call you")
+    company.hears(story)
+
+    assert ("c", True, None, None) == what_it_is(company.conversation(anna))
+    assert ["corrected", "closed"] == [name for _, name in company.told(anna)][-2:]
+
+
+def test_the_same_post_again_changes_nothing(company: Company, story: Story, chat: Chat, anna: Customer) -> None:
+    chat.writes("0:05", "Hello")
+    chat.writes("0:04", "1")
+    company.hears(story)
+    before = company.conversation(anna)
+
+    company.hears(story)
+    wait_until(lambda: is_worked_in(company.system))
+
+    assert before == company.conversation(anna)
+
+
+def test_an_update_nobody_can_read_is_answered_200_and_put_aside_with_its_bytes(company: Company) -> None:
+    body = b'{"entry": [{"id": "1", "changes": "none"}]}'
+
+    assert 200 == company.system.webhooks.post(bodies.Post("whatsapp", body))
+
+    with company.database() as connection:
+        aside = "select kind, source, reason, raw from set_aside"
+        wait_until(lambda: connection.execute(aside).fetchone())
+        ((kind, source, reason, raw),) = connection.execute(aside).fetchall()
+    assert ("unreadable", "whatsapp", "changes: no array") == (kind, source, reason)
+    assert json.loads(body)["entry"][0] == json.loads(raw)["entry"][0]
+
+
+def test_all_stories_together_are_kept_once_listed_rightly_and_told_without_gaps(company: Company) -> None:
+    with company.database() as connection:
+        assert_kept_once(connection, company.heard)
+        assert_list_is_right(connection)
+        assert_told_without_gaps(connection, company.system)
+    listed = company.says("unmanaged", "list", "--rows", "100")
+    with company.database() as connection:
+        unmanaged = connection.execute(
+            "select status::text, id::text from conversations where unmanaged order by last_at desc, id desc"
+        ).fetchall()
+    assert [conversation for _, conversation in unmanaged] == [row["id"] for row in listed["rows"]]
+    statuses = [status for status, _ in unmanaged]
+    assert {"active": statuses.count("a"), "closed": statuses.count("c")} == listed["counts"]

@@ -1,0 +1,27 @@
+"""Events of Softbot and the agent desk, written short."""
+
+import json
+from typing import Any
+
+from tests.support.payloads import NUMBER, PHONE, SENT
+
+TIME = SENT.isoformat()
+SESSION = {"phone_number_id": NUMBER, "customer": {"wa_id": PHONE}, "session_id": "session-1"}
+
+
+def event(type_: str, data: object, **attributes: object) -> dict[str, Any]:
+    """A CloudEvent of the type that ends in `type_`, as `softbot.choice.made`."""
+    return {
+        "specversion": "1.0",
+        "id": "event-1",
+        "source": "/tests",
+        "type": f"witiop.{type_}.v1",
+        "time": TIME,
+        "data": data,
+        **attributes,
+    }
+
+
+def encoded(events: object) -> bytes:
+    """The body of an event or a batch."""
+    return json.dumps(events).encode()

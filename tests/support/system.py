@@ -1,0 +1,183 @@
+"""The product's real processes on given servers, with a database and topics of their own: started, watched, killed.
+
+What a test does to them is what happens to them in life: signals, servers that go away, a crash point.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from domain.topics import Topics
+from infra.local.guard import Guard
+from infra.local.ports import LOOPBACK, free_port
+from infra.local.simulator.bodies import Sender
+from infra.local.simulator.webhooks import Webhooks
+from tests.support.waiting import wait_until
+
+APP_SECRET, VERIFY_TOKEN, SOFTBOT_SECRET, AGENTS_SECRET = (
+    "app-secret",
+    "verify-token",
+    "softbot-secret",
+    "agents-secret",
+)
+READY_SECONDS = 60.0
+"""On a machine that is busy with other things; usually it takes two."""
+
+
+class Worker:
+    """One `witiop run NAME`; its log is kept beside those of its earlier lives."""
+
+    def __init__(self, guard: Guard, name: str, log: Path, env: dict[str, str]) -> None:
+        self.name = name
+        self._guard = guard
+        self._log = log
+        self._port = int(env["WITIOP_MONITOR_PORT"])
+        with log.open("wb") as output:
+            argv = [sys.executable, "-m", "witiop", "run", name]
+            self._process = guard.spawn(argv, env=env, cwd=log.parent, output=output)
+
+    def missing(self) -> list[str] | None:
+        """What `/readyz` says it lacks; None: it does not answer."""
+        answer = get(self._port, "/readyz")
+        return None if answer is None else json.loads(answer[1])["missing"]
+
+    def wait_ready(self) -> Self:
+        """Returns when it is able to do its work."""
+
+        def ready() -> bool:
+            assert self._process.poll() is None, f"{self.name} ended: {self.said()}"
+            return self.missing() == []
+
+        wait_until(ready, READY_SECONDS, step=0.05)
+        return self
+
+    def metrics(self) -> str:
+        """The page for Prometheus."""
+        answer = get(self._port, "/metrics")
+        assert answer is not None
+        return answer[1]
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        lines = [line for line in self.metrics().splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def kill(self) -> None:
+        """As the kernel does it when memory is short: at any instruction."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def stop(self, grace_seconds: float = 20) -> int:
+        """Ask it to stop; gives its exit code, -9 when the grace time was not enough."""
+        self._guard.end(self._process, grace_seconds)
+        return self._process.returncode
+
+    def wait_end(self, seconds: float = 60) -> int:
+        """Returns when it has ended by itself; gives its exit code."""
+        return self._process.wait(seconds)
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    def _signal(self, number: signal.Signals) -> None:
+        os.killpg(self._process.pid, number)
+
+
+class System:
+    """The processes of one installation. As a context manager it leaves none of them behind."""
+
+    def __init__(self, kafka: str, dsn: str, topics: Topics, directory: Path) -> None:
+        """`directory`: for the logs, and where the processes run."""
+        self.kafka = kafka
+        self.dsn = dsn
+        self.topics = topics
+        self.webhook_port = free_port()
+        secrets: dict[Sender, str] = {"whatsapp": APP_SECRET, "softbot": SOFTBOT_SECRET, "agents": AGENTS_SECRET}
+        self.webhooks = Webhooks(f"http://{LOOPBACK}:{self.webhook_port}", secrets)
+        self.workers: list[Worker] = []
+        self._directory = directory
+        self._guard = Guard()
+
+    def start(self, *names: str, crash_at: str | None = None, **settings: object) -> list[Worker]:
+        """Starts processes and returns at once; `settings` as `poison_per_minute=5`."""
+        workers = []
+        for name in names:
+            log = self._directory / f"{len(self.workers)}-{name}.log"
+            workers.append(Worker(self._guard, name, log, self.environment(crash_at, **settings)))
+            self.workers.append(workers[-1])
+        return workers
+
+    def run(self, *names: str, crash_at: str | None = None, **settings: object) -> list[Worker]:
+        """Starts processes and returns when all of them are ready."""
+        return [worker.wait_ready() for worker in self.start(*names, crash_at=crash_at, **settings)]
+
+    def witiop(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command of the command line, to its end."""
+        argv = [sys.executable, "-m", "witiop", *arguments, "--stack", "-"]
+        return subprocess.run(
+            argv, env=self.environment(), cwd=self._directory, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def environment(self, crash_at: str | None = None, **settings: object) -> dict[str, str]:
+        """What a process is told, and nothing of the tests' own environment that speaks to the product."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("WITIOP_")}
+        told = {
+            "kafka_bootstrap_servers": self.kafka,
+            "kafka_topic_prefix": self.topics.prefix,
+            "kafka_replication_factor": 1,
+            "postgres_dsn": self.dsn,
+            "whatsapp_app_secrets": APP_SECRET,
+            "whatsapp_verify_token": VERIFY_TOKEN,
+            "softbot_secrets": SOFTBOT_SECRET,
+            "agents_secrets": AGENTS_SECRET,
+            "webhook_port": self.webhook_port,
+            "monitor_port": free_port(),
+            **settings,
+        }
+        armed = {"CRASH_AT": crash_at} if crash_at else {}
+        return own | {f"WITIOP_{name.upper()}": str(value) for name, value in told.items()} | armed
+
+    def logs(self) -> Iterable[str]:
+        """Everything that any process ever said."""
+        return (worker.said() for worker in self.workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self.workers:
+            if worker.runs:
+                worker.kill()
+        self._guard.close()
+
+
+def get(port: int, path: str) -> tuple[int, str] | None:
+    """Status and body of a page of this machine; None: no answer within two seconds."""
+    connection = HTTPConnection(LOOPBACK, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()
