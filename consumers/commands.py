@@ -1,8 +1,8 @@
 """The `commands` consumer: what administrators ask for happens once, or a clear reason says why not.
 
 Every record gets an audit row; every new command gets exactly one result; a repeated one is counted and not carried
-out; one that is not authentic is answered without believing a byte of it (domain.md, Transfers). Commands are judged at the
-moment they are carried out, by the database's clock.
+out; one that is not authentic is answered without believing a byte of it (domain.md, Transfers). Commands are judged
+at the moment they are carried out, by the database's clock.
 """
 
 from collections.abc import Sequence

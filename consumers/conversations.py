@@ -13,12 +13,11 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic import ValidationError
 
-from consumers.announcements import announcement
+from consumers.changes import Changes
 from consumers.processing import Again, Poison
 from domain.customers import Book, Identity, Key, keys_of
 from domain.directory import Directory
 from domain.envelope import clamp
-from domain.events import Event
 from domain.facts import (
     FACT,
     AgentAccepted,
@@ -33,12 +32,10 @@ from domain.facts import (
     Notice,
 )
 from domain.ids import CustomerId
-from domain.thread import Placed, Thread, fold
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import Record
 from infra.postgres import directory
 from infra.postgres.bystanders import write_notices, write_presence, write_statuses
-from infra.postgres.outbox import Outbox
 from infra.postgres.set_aside import Aside, put_aside
 from infra.postgres.threads import Threads, Wanted
 
@@ -61,6 +58,11 @@ class _Sorted:
     presence: list[AgentPresenceChanged] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     unreadable: list[Aside] = field(default_factory=list)
+    seen: dict[str, datetime] = field(default_factory=dict)
+
+    def saw(self, agent: str, at: datetime) -> None:
+        """An agent's desk said something."""
+        self.seen[agent] = max(at, self.seen.get(agent, at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +93,13 @@ class Conversations:
         """Works the records in. Raises Poison, Again, psycopg errors."""
         self._refresh_directory(connection)
         batch = self._sort(records)
-        threads = Threads(connection)
-        if batch.items:
-            self._fold(connection, threads, batch.items)
-        write_presence(connection, batch.presence)
+        changes = self._fold(connection, batch.items) if batch.items else None
+        write_presence(connection, batch.presence, batch.seen)
         write_statuses(connection, batch.statuses)
         write_notices(connection, batch.notices)
         put_aside(connection, batch.unreadable)
+        if changes is not None:
+            changes.count(connection)
 
     def _refresh_directory(self, connection: Connection[Any]) -> None:
         if directory.version(connection) != self._directory_version:
@@ -114,69 +116,39 @@ class Conversations:
                     batch.statuses.append(status)
                 case AgentPresenceChanged() as change:
                     batch.presence.append(change)
+                    batch.saw(change.agent_id, record.at)
                 case Notice() as notice:
                     batch.notices.append(notice)
                 case fact:
                     batch.items.append(_Item(record, fact, _conversation_named(fact)))
+                    if isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined | AgentClosed):
+                        batch.saw(fact.agent_id, record.at)
         return batch
 
-    def _fold(self, connection: Connection[Any], threads: Threads, items: Sequence[_Item]) -> None:
+    def _fold(self, connection: Connection[Any], items: Sequence[_Item]) -> Changes:
+        threads = Threads(connection)
         whose, joined = _lock(threads, items)
         since: dict[CustomerId, tuple[str, datetime]] = {}
         for item, who in zip(items, whose, strict=True):
             known = since.get(who.customer)
             since[who.customer] = (who.number, min(known[1], item.fact.at) if known else item.fact.at)
         loaded = threads.load([Wanted(c, number, at) for c, (number, at) in since.items()], joined, _named(items))
-        work = _Fold(loaded, self._directory, threads.seen({(i.fact.id, i.fact.sent_at) for i in items}))
+        seen = threads.seen({(i.fact.id, i.fact.sent_at) for i in items})
+        changes = Changes(loaded, self._directory)
         for item, who in zip(items, whose, strict=True):
-            work.take(item, who.customer)
-        work.write(connection, threads, self._topics.conversations)
+            if (item.fact.id, item.fact.sent_at) not in seen:
+                seen.add((item.fact.id, item.fact.sent_at))
+                _take(changes, item, who.customer)
+        changes.write(connection, self._topics.conversations)
+        return changes
 
 
-class _Fold:
-    """What a batch changes, until it is written."""
-
-    def __init__(
-        self, loaded: dict[CustomerId, Thread], directory: Directory, seen: set[tuple[UUID, datetime]]
-    ) -> None:
-        self._before = {c.id: c for thread in loaded.values() for c in thread.conversations}
-        self._threads = loaded
-        self._directory = directory
-        self._seen = seen
-        self._new: dict[tuple[UUID, datetime], tuple[CustomerId, Placed]] = {}
-        self._adopted: dict[tuple[UUID, datetime], Placed] = {}
-        self._events: list[Event] = []
-
-    def take(self, item: _Item, customer: CustomerId) -> None:
-        """Folds one fact, unless it was seen before. The rule's now is the moment the broker took the record, so a
-        backlog is judged as it would have been in time."""
-        fact = item.fact
-        if (fact.id, fact.sent_at) in self._seen:
-            return
-        self._seen.add((fact.id, fact.sent_at))
-        try:
-            step = fold(self._threads[customer], fact, self._directory, item.record.at)
-        except OverflowError as error:
-            raise Poison(item.record, "at: out of range") from error
-        self._threads[customer] = step.thread
-        self._events += step.events
-        for placed in step.placed:
-            key = (placed.fact.id, placed.fact.sent_at)
-            if placed.fact is fact or key in self._new:
-                self._new[key] = (customer, placed)
-            else:
-                self._adopted[key] = placed
-
-    def write(self, connection: Connection[Any], threads: Threads, topic: str) -> None:
-        """In the one order of all writers (P5)."""
-        after = [c for thread in self._threads.values() for c in thread.conversations]
-        changed = [c for c in after if c is not self._before.get(c.id)]
-        existing = [c for c in changed if c.id in self._before]
-        threads.write_conversations(existing, [c for c in changed if c.id not in self._before])
-        threads.write_entries(self._new.values(), self._adopted.values())
-        threads.write_history(self._events)
-        Outbox(connection).add(announcement(event, topic) for event in self._events)
-        threads.count([self._before[c.id] for c in existing], changed)
+def _take(changes: Changes, item: _Item, customer: CustomerId) -> None:
+    """The rule's now is the moment the broker took the record, so a backlog is judged as it would have been in time."""
+    try:
+        changes.fold(customer, item.fact, item.record.at)
+    except OverflowError as error:
+        raise Poison(item.record, "at: out of range") from error
 
 
 def _lock(threads: Threads, items: Sequence[_Item]) -> tuple[list[_Who], dict[CustomerId, list[CustomerId]]]:

@@ -15,18 +15,15 @@ import structlog
 from prometheus_client import Counter, Histogram
 from psycopg import Connection
 
-from consumers.announcements import announcement
-from domain.conversation import Conversation
+from consumers.changes import Changes
 from domain.directory import Directory
-from domain.events import Event
-from domain.thread import Thread, expire
+from domain.thread import Thread
 from domain.topics import Topics
 from infra.backoff import Backoff
 from infra.crash import crash_point
 from infra.postgres import directory
 from infra.postgres.faults import fault
 from infra.postgres.offsets import safe_now
-from infra.postgres.outbox import Outbox
 from infra.postgres.threads import Threads
 
 BATCH = 1000
@@ -98,16 +95,13 @@ class Timer:
             if directory.version(connection) != self._directory_version:
                 self._directory_version, self._directory = directory.read(connection)
             before = threads.still_due([c for c, customer in due if customer in free], now)
-            after, events = list[Conversation](), list[Event]()
+            changes = Changes(
+                {c.customer_id: Thread(c.customer_id, c.phone_number_id, (c,)) for c in before}, self._directory
+            )
             for conversation in before:
-                thread = Thread(conversation.customer_id, conversation.phone_number_id, (conversation,))
-                step = expire(thread, self._directory, now)
-                after += step.thread.conversations
-                events += step.events
-            threads.write_conversations(after, [])
-            threads.write_history(events)
-            Outbox(connection).add(announcement(event, self._topics.conversations) for event in events)
-            threads.count(before, after)
+                changes.expire(conversation.customer_id, now)
+            changes.write(connection, self._topics.conversations)
+            changes.count(connection)
         for conversation in before:
             _LATE.observe((now - conversation.window_ends_at).total_seconds())
         _CLOSED.inc(len(before))

@@ -1,6 +1,6 @@
 """Facts that belong to no conversation's fold: statuses of outgoing messages, presence of agents, notices."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -45,8 +45,11 @@ def write_statuses(connection: Connection[Any], statuses: Iterable[MessageStatus
         )
 
 
-def write_presence(connection: Connection[Any], changes: Iterable[AgentPresenceChanged]) -> None:
-    """The latest by (time, id) of each agent stays."""
+def write_presence(
+    connection: Connection[Any], changes: Iterable[AgentPresenceChanged], seen: Mapping[str, datetime]
+) -> None:
+    """The latest by (time, id) of each agent stays. `seen`: when their desk was last heard, whatever it said; one that
+    never told its agent's presence is left out."""
     latest: dict[str, AgentPresenceChanged] = {}
     for change in changes:
         known = latest.get(change.agent_id)
@@ -60,6 +63,12 @@ def write_presence(connection: Connection[Any], changes: Iterable[AgentPresenceC
             "on conflict (agent_id) do update set state = excluded.state, at = excluded.at, "
             "input_id = excluded.input_id where (excluded.at, excluded.input_id) > (p.at, p.input_id)",
             columns(rows),
+        )
+    if seen:
+        connection.execute(
+            "update agent_presence p set seen_at = greatest(p.seen_at, t.at) from "
+            "unnest(%b::text[], %b::timestamptz[]) as t (agent_id, at) where p.agent_id = t.agent_id",
+            columns(sorted(seen.items())),
         )
 
 

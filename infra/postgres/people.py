@@ -25,7 +25,8 @@ class People:
 
     def lock(self, users: Collection[str], skillsets: Collection[str] = ()) -> dict[str, Member]:
         """Takes the locks of these users and of the skillsets' members, in the order of their ids, after the
-        customers'. Slots are counted under the locks: nobody else can give these users anything. O(users x their conversations)."""
+        customers'. Slots are counted under the locks: nobody else can give these users anything. O(their
+        conversations)."""
         rows = self._connection.execute(
             "select id from users where id = any(%b::text[]) or skillsets && %b::text[] order by id for no key update",
             [list(users), list(skillsets)],
