@@ -42,10 +42,12 @@ from infra.postgres.threads import Threads, Wanted
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A fact of a conversation, with the record that brought it, and the conversation it names if it names one."""
+    """A fact of a conversation, with the record that brought it, the keys its customer is found by, and the
+    conversation it names if it names one."""
 
     record: Record
     fact: ConversationFact
+    keys: Sequence[Key]
     named: UUID | None
 
 
@@ -120,7 +122,7 @@ class Conversations:
                 case Notice() as notice:
                     batch.notices.append(notice)
                 case fact:
-                    batch.items.append(_Item(record, fact, _conversation_named(fact)))
+                    batch.items.append(_Item(record, fact, _keys(fact), _conversation_named(fact)))
                     if isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined | AgentClosed):
                         batch.saw(fact.agent_id, record.at)
         return batch
@@ -154,7 +156,10 @@ def _take(changes: Changes, item: _Item, customer: CustomerId) -> None:
 def _lock(threads: Threads, items: Sequence[_Item]) -> tuple[list[_Who], dict[CustomerId, list[CustomerId]]]:
     """Finds the customers and takes their locks. What was found is read again under the locks; if somebody changed it
     meanwhile, raises Again. Returns whose each fact is, and who was joined into whom."""
-    keys = {key for item in items for key in _keys(item.fact)}
+    keys = {key for item in items for key in item.keys}
+    for item in items:
+        if isinstance(item.fact, CustomerIdentityChanged):
+            keys.update(keys_of(item.fact.phone_number_id, item.fact.becomes))
     known = _look_up(threads, keys, items)
     book, whose = _resolve(known, items)
     threads.add_identities(book.learned.values())
@@ -193,18 +198,15 @@ def _who(item: _Item, book: Book, named: dict[UUID, tuple[CustomerId, str]]) -> 
     if fact.customer is None or fact.phone_number_id is None:
         raise Poison(item.record, "conversation_id: there is no such conversation")
     try:
-        return _Who(book.resolve(fact.phone_number_id, fact.customer, fact.at), fact.phone_number_id)
+        return _Who(book.resolve(item.keys, fact.at), fact.phone_number_id)
     except ValueError as error:
         raise Poison(item.record, str(error)) from error
 
 
-def _keys(fact: ConversationFact) -> list[Key]:
+def _keys(fact: ConversationFact) -> Sequence[Key]:
     if fact.customer is None or fact.phone_number_id is None:
-        return []
-    keys = keys_of(fact.phone_number_id, fact.customer)
-    if isinstance(fact, CustomerIdentityChanged):
-        keys += keys_of(fact.phone_number_id, fact.becomes)
-    return keys
+        return ()
+    return keys_of(fact.phone_number_id, fact.customer)
 
 
 def _conversation_named(fact: ConversationFact) -> UUID | None:

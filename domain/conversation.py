@@ -4,7 +4,7 @@ Facts and decisions are never mixed (domain.md). Evidence is a summary of facts 
 verdict does not depend on the order in which facts came.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -42,9 +42,9 @@ class Session:
     ended: Mark | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the facts of a conversation say, in a form that merges in any order: the first or the last of each kind.
+class Evidence(NamedTuple):
+    """What the facts of a conversation say, in a form that merges in any order: the first or the last of each kind. (A
+    tuple, as `Conversation` below; it is stored in this order, so new parts go to the end.)
 
     `last_text` is the last turn that held text, with that text. `in_hours`: the first turn inside the number's hours.
     `failed_choice`: the first turn that looked like a choice and was none. `touch`: the first human touch;
@@ -60,7 +60,7 @@ class Evidence:
     touch: Mark | None = None
     agent_took: Mark | None = None
     agent_ends: tuple[Mark, ...] = ()
-    sessions: dict[str, Session] = field(default_factory=dict)
+    sessions: dict[str, Session] = {}  # noqa: RUF012 - never changed in place
     named: tuple[Mark, str] | None = None
 
 

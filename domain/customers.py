@@ -5,7 +5,7 @@ group's thread, by the group (`g`). A phone points to its latest user id. Two us
 so, never by a shared phone: numbers are recycled, and a stranger's chat must not end in a mail.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -59,9 +59,9 @@ class Book:
         self.learned: dict[Key, Identity] = {}
         self.merged: dict[CustomerId, CustomerId] = {}
 
-    def resolve(self, phone_number_id: str, party: Party, at: datetime) -> CustomerId:
-        """The customer a fact of time `at` speaks of. Raises ValueError if the party names nobody."""
-        keys = keys_of(phone_number_id, party)
+    def resolve(self, keys: Sequence[Key], at: datetime) -> CustomerId:
+        """The customer whom a fact of time `at` names with these keys (`keys_of`). Raises ValueError if it names
+        nobody."""
         if not keys:
             raise ValueError("customer: needs wa_id, user_id or group_id")
         first = keys[0]
@@ -78,7 +78,7 @@ class Book:
         """Meta says that a customer has a new phone or a new user id. Who wrote from the new phone before the change
         was somebody else."""
         number, at, becomes = fact.phone_number_id, fact.at, fact.becomes
-        customer = self.resolve(number, fact.customer, at)
+        customer = self.resolve(keys_of(number, fact.customer), at)
         for key in keys_of(number, becomes):
             known = self._known.get(key)
             user_id = becomes.user_id if key.kind == "w" else None

@@ -5,7 +5,6 @@ property test holds it. Repeats never get here: facts are told apart by `(id, se
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from domain.conversation import MAX_LAST_TEXT, Evidence, Mark, Route, Session
@@ -85,7 +84,7 @@ def add(evidence: Evidence, fact: ConversationFact, number: Number, directory: D
             changed["failed_choice"] = _first(evidence.failed_choice, here)
         case None:
             pass
-    return replace(evidence, **changed) if changed else evidence
+    return evidence._replace(**changed) if changed else evidence
 
 
 def _turn(evidence: Evidence, turn: CustomerTurn, here: Mark, number: Number) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def _explicit_end(evidence: Evidence, decisions: Decisions) -> End | None:
     """The first end that counts. An end counts if the customer wrote nothing after it; a bot's only for its latest
     session, and only if nothing routed the conversation at or before it (then a human is to come, and the window goes
     on)."""
+    if not evidence.agent_ends and not evidence.sessions:
+        return None
     last_turn = evidence.last_turn
     ends = [End(mark, by_bot=False) for mark in evidence.agent_ends]
     if evidence.sessions:

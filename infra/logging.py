@@ -29,9 +29,10 @@ PERSONAL = frozenset(_FIELDS.split())
 
 REMOVED = "[removed]"
 
-_KINDS = (
-    "OSError KafkaError OperationalError AttributeError NameError ImportError TypeError AssertionError RuntimeError"
-)
+_KINDS = """
+    OSError KafkaError OperationalError ProgrammingError
+    AttributeError NameError ImportError TypeError AssertionError RuntimeError
+"""
 _SPEAKS_OF_ITSELF = frozenset(_KINDS.split())
 """Exceptions whose first line names servers and code; that of others (ValueError, KeyError) may quote content."""
 

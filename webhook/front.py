@@ -90,7 +90,7 @@ class Front:
             # the sender waits for us (Expect: 100-continue) or there is no end of it.
             if too_large and (received >= bounds.dropped_bytes or "expect" in scope.headers):
                 break
-            part = await anext(parts, b"")
+            part = await anext(parts)  # empty at the end, also when the sender is gone
             if not part:
                 break
             received += len(part)
@@ -168,7 +168,7 @@ def _environ(scope: Scope, body: bytearray) -> dict[str, Any]:
         key = name.upper().replace("-", "_")
         if key == "CONTENT_TYPE":
             environ[key] = value
-        elif key != "CONTENT_LENGTH":
+        elif key not in {"CONTENT_LENGTH", "TRANSFER_ENCODING"}:  # of what is no longer on its way
             key = f"HTTP_{key}"
             environ[key] = f"{environ[key]},{value}" if key in environ else value
     return environ

@@ -17,6 +17,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from infra.malloc import give_large_blocks_back
 from webhook.front import Bounds, Front
 
 HEADER_SECONDS = 10
@@ -69,6 +70,7 @@ def serve(make: Callable[[], Served], bounds: Bounds, *, host: str, port: int, p
 
 def _front(make: Callable[[], Served], bounds: Bounds) -> Front:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    give_large_blocks_back()
     served = make()
     return Front(served.app, bounds, served.refused, served.close)
 

@@ -1,7 +1,6 @@
 """Entry point of the command line: what goes wrong ends in one line and an exit code, never in a traceback."""
 
 import json
-import os
 import sys
 import traceback
 
@@ -22,9 +21,6 @@ def main() -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe had enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at the exit would fail again
-        code = 0
     except Exception as error:  # the last place where a person can be told
         end = ending(error)
         for line in end.line.splitlines():

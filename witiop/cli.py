@@ -1,4 +1,4 @@
-"""The command line, as docs/interface.md promises it.
+"""The command line, as docs/design/interface.md promises it.
 
 Commands that read or change what customers wrote live in modules of their own; a module is imported when its command
 is called, so that no command waits for what it does not use.

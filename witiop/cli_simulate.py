@@ -43,7 +43,9 @@ def story(installation: "Installation") -> None:
 @simulate.command()
 @click.option("--rate", type=click.FloatRange(0.1, 50_000), required=True, metavar="R", help="Updates a second.")
 @click.option("--seconds", type=click.FloatRange(0.1, 86_400), required=True, metavar="S", help="How long.")
-@click.option("--customers", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Who write.")
+@click.option(
+    "--customers", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Customers who write."
+)
 @click.option(
     "--batch", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="B", help="Updates a post."
 )

@@ -133,7 +133,7 @@ def _flow(database: Connection[Any], held: dict[tuple[str, int], Held] | None) -
         yield Finding("set aside", f"{many} of kind {kind} wait", cure)
     for wrong in survey.miscounts(database):
         which = f"number {wrong.phone_number_id}, status {wrong.status}, reason {wrong.reason}"
-        cure = "stop the writers and rebuild unmanaged_counts as docs/runbook.md says"
+        cure = f"say to the database: {survey.RECOUNT}"
         yield Finding("counters", f"{which}: {wrong.counted:,} counted, {wrong.there:,} there", cure)
 
 

@@ -1,6 +1,7 @@
 """How a command ends when it does not end well: one line for a person, a code and a reason for programs.
 
-Codes are promises (docs/interface.md): 0 done; 1 refused or failed; 2 wrong usage; 3 something needed is not reachable.
+The codes are promises (docs/design/interface.md): 0 done; 1 refused or failed; 2 wrong usage; 3 something needed is
+not reachable.
 """
 
 import sys
@@ -38,11 +39,11 @@ def ending(error: Exception) -> Ending:
     """The ending that an error leads to. Drivers that were never imported cannot have raised: they stay unimported."""
     line = " ".join(str(error).split("\n", 1)[0].split())
     if isinstance(error, Refused):
-        return Ending(REFUSED, str(error), error.reason)
+        return Ending(REFUSED, line, error.reason)
     if isinstance(error, SettingsError):
         return Ending(WRONG_USAGE, str(error), "wrong_settings")
     if isinstance(error, NotReachable):
-        return Ending(NOT_REACHABLE, str(error), "not_reachable")
+        return Ending(NOT_REACHABLE, line, "not_reachable")
     if psycopg := sys.modules.get("psycopg"):
         if isinstance(error, psycopg.OperationalError):
             return Ending(NOT_REACHABLE, f"PostgreSQL: {line}", "postgres_not_reachable")

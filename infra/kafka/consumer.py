@@ -51,7 +51,7 @@ class GroupReader:
     """One member of a group. Not thread-safe; nothing is opened before the first call.
 
     `instance` names this member across restarts: a process that comes back gets its partitions without a rebalance.
-    `max_records`: of one poll."""
+    `max_records`: of one poll. `refresh_seconds`: after so long it notices new partitions."""
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class GroupReader:
         instance: str | None = None,
         max_records: int = 500,
         session_timeout_seconds: float = 10,
+        refresh_seconds: float = 30,
     ) -> None:
         self._settings: dict[str, Any] = {
             **connection,
@@ -74,7 +75,7 @@ class GroupReader:
             "fetch_max_wait_ms": 200,
             "session_timeout_ms": int(session_timeout_seconds * 1000),
             "heartbeat_interval_ms": int(session_timeout_seconds * 1000 / 4),
-            "metadata_max_age_ms": 30_000,
+            "metadata_max_age_ms": int(refresh_seconds * 1000),
             "reconnect_backoff_max_ms": 500,
             "request_timeout_ms": int(max(session_timeout_seconds + 2, 12) * 1000),
             "bootstrap_timeout_ms": int(_REQUEST_SECONDS * 1000),

@@ -78,7 +78,7 @@ class KafkaPublisher:
                 self._settle(link, pending, until)
                 raise NotKept(f"kafka: {type(error).__name__}") from error
             if (failure := self._settle(link, pending, until)) is not None:
-                raise NotKept(f"kafka: {type(failure).__name__}") from failure
+                raise NotKept(f"kafka: {failure}")
 
     def missing(self) -> Sequence[str]:
         """What the last look at the broker found; a look that hangs counts as no answer."""
@@ -96,14 +96,15 @@ class KafkaPublisher:
         if link is not None:
             link.end(_CLOSE_SECONDS)
 
-    def _settle(self, link: Link, pending: Sequence[Sent], until: float) -> Exception | None:
-        """Wait until every record is acknowledged or has failed; return the first failure."""
-        failure: Exception | None = None
+    def _settle(self, link: Link, pending: Sequence[Sent], until: float) -> str | None:
+        """Wait until every record is acknowledged or has failed; return the first failure's name: kept itself, its
+        traceback would hold this frame and its records until the garbage collector comes."""
+        failure: str | None = None
         for future in pending:
             try:
                 future.get(timeout=max(0.0, until - time.monotonic()))
             except KafkaError as error:
-                failure = failure or error
+                failure = failure or type(error).__name__
         if not all(future.is_done for future in pending):
             self._replace(link)
         return failure

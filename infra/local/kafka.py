@@ -19,32 +19,28 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 _STARTED = "Kafka Server started"
 
-# Paths are relative to the data directory: Java's property files would need escapes for some names.
-_PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-controller.quorum.voters=1@{host}:{controller_port}
-log.dirs={log_dir}
-auto.create.topics.enable=false
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-share.coordinator.state.topic.num.partitions=1
-group.initial.rebalance.delay.ms=0
-# With the defaults a broker that was killed needs 20 s until it is led again, so 7 s.
-broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=500
-# 128 MiB of a heap of 384 by default.
-log.cleaner.dedupe.buffer.size=16777216
-"""
+SINGLE_NODE = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    # With the defaults a broker that was killed needs 20 s until it is led again, so 7 s.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    # 128 MiB of a heap of 384 by default.
+    "log.cleaner.dedupe.buffer.size": "16777216",
+}
+"""The settings of a broker that is alone, without its addresses."""
 
 _LOGGING = f"""\
 appender.file.type=Console
@@ -79,7 +75,8 @@ class LocalKafka:
         self._data_dir = data_dir.resolve()
         self._cache_dir = cache_dir
         self._echo = echo
-        self._ports = {"port": port or free_port(), "controller_port": controller_port or free_port()}
+        self._port = port or free_port()
+        self._controller_port = controller_port or free_port()
         self._guard, self._owns_guard = guard or Guard(), guard is None
         stop_signals = (signal.SIGTERM, signal.SIGKILL)
         self._server = ServerProcess("Kafka", self._data_dir / "kafka.log", self._guard, stop_signals)
@@ -87,7 +84,7 @@ class LocalKafka:
     @property
     def bootstrap(self) -> str:
         """Where clients connect, as host:port."""
-        return f"{LOOPBACK}:{self._ports['port']}"
+        return f"{LOOPBACK}:{self._port}"
 
     @property
     def pid(self) -> int | None:
@@ -134,7 +131,15 @@ class LocalKafka:
         (self._data_dir / "unformatted").rename(self._data_dir / "log")
 
     def _properties(self, log_dir: str) -> str:
-        text = _PROPERTIES.format(host=LOOPBACK, log_dir=log_dir, **self._ports)
+        port, controller = f"{LOOPBACK}:{self._port}", f"{LOOPBACK}:{self._controller_port}"
+        settings = {
+            **SINGLE_NODE,
+            "listeners": f"PLAINTEXT://{port},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{port}",
+            "controller.quorum.voters": f"1@{controller}",
+            "log.dirs": log_dir,  # relative to the working directory: some names would need escapes here
+        }
+        text = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self._data_dir / "server.properties").write_text(text, encoding="ascii")
         return "server.properties"
 

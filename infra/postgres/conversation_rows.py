@@ -1,8 +1,7 @@
 """A conversation as columns of its table, and back. `memory`: evidence and decisions as the rules need them again."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -11,13 +10,13 @@ from domain.reasons import Reason
 from infra.postgres.statements import columns, uuid_array
 
 
-@dataclass(frozen=True, slots=True)
-class _Memory:
+class _Memory(NamedTuple):
     evidence: Evidence
-    decisions: Decisions
+    decisions: Decisions | None = None
 
 
 _MEMORY = TypeAdapter(_Memory)
+_UNDECIDED = Decisions()
 
 STATUS_CODES: dict[Status, str] = {"active": "a", "closed": "c"}
 OWNER_KIND_CODES: dict[OwnerKind, str] = {"user": "u", "skillset": "s"}
@@ -87,8 +86,13 @@ def from_row(row: Sequence[Any]) -> Conversation:
         previous=row[14],
         because=tuple(row[15]),
         evidence=memory.evidence,
-        decisions=memory.decisions,
+        decisions=memory.decisions or _UNDECIDED,
     )
+
+
+def _memory(c: Conversation) -> str:
+    decisions = None if c.decisions == _UNDECIDED else c.decisions
+    return _MEMORY.dump_json(_Memory(c.evidence, decisions)).decode()
 
 
 def _row(c: Conversation) -> tuple[Any, ...]:
@@ -119,5 +123,5 @@ def _row(c: Conversation) -> tuple[Any, ...]:
         c.sequence,
         c.previous,
         uuid_array(c.because),
-        _MEMORY.dump_json(_Memory(c.evidence, c.decisions)).decode(),
+        _memory(c),
     )

@@ -1,7 +1,6 @@
 """Where a page of a list ended: a moment and an id, newest first, as a word that programs hand back to us."""
 
 import base64
-import binascii
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Self
@@ -30,10 +29,13 @@ class Cursor(NamedTuple):
     def parse(cls, text: str) -> Self:
         """Raises CursorError for anything that `str` did not write."""
         try:
-            microseconds, id_ = _LAYOUT.unpack(base64.b64decode(text.encode(), altchars=b"-_", validate=True))
-            return cls(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=id_))
-        except (binascii.Error, struct.error, OverflowError, ValueError) as error:
+            microseconds, id_ = _LAYOUT.unpack(base64.urlsafe_b64decode(text.encode()))
+            cursor = cls(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=id_))
+            if str(cursor) != text:  # the decoder passes over what it does not know
+                raise ValueError(text)
+        except (struct.error, OverflowError, ValueError) as error:
             raise CursorError("not a cursor: take the one that the page before ended with") from error
+        return cursor
 
 
 START = Cursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))

@@ -9,6 +9,13 @@ COUNTED = 10_000
 """Where a count stops: more is as bad."""
 
 
+RECOUNT = (
+    "begin; lock unmanaged_counts; delete from unmanaged_counts; insert into unmanaged_counts "
+    "select phone_number_id, status, reason, count(*) from conversations where unmanaged group by 1, 2, 3; commit"
+)
+"""Makes the counters of the list right while everything runs: writers touch them last, and add to what this saw."""
+
+
 class Server(NamedTuple):
     """The server itself. `unsafe`: settings under which a committed transaction can be lost."""
 

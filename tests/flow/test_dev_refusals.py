@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from infra.local.ports import LOOPBACK
-from tests.support.dev_ports import twenty_free_ports
+from tests.support.dev_stack import twenty_free_ports
 from tests.support.stand_in import SYSTEM
 from witiop.dev import System, run_dev
 from witiop.processes import Program
@@ -78,7 +78,8 @@ def test_the_handlers_of_signals_are_as_they_were_afterwards(tmp_path: Path) -> 
 
 def test_a_full_disk_is_told_before_anything_is_written_to_it(tmp_path: Path) -> None:
     mounted = 'mount -t tmpfs -o size=64m none "$0" && exec "$@"'
-    start = [sys.executable, "-m", "tests.support.stand_in", "dev", str(tmp_path), str(twenty_free_ports())]
+    start = [sys.executable, "-m", "tests.support.stand_in", "dev"]
+    start += ["--data", str(tmp_path), "--port-base", str(twenty_free_ports())]
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", mounted, str(tmp_path), *start], capture_output=True, text=True, check=False
     )

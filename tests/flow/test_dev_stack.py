@@ -3,12 +3,9 @@
 Our own processes are stand-ins here (`tests.support.stand_in`): what is told is the life of the stack.
 """
 
-import os
 import signal
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,11 +15,12 @@ import psycopg
 import pytest
 
 from infra.local.ports import LOOPBACK
-from tests.support.dev_ports import twenty_free_ports
+from tests.support.dev_stack import Dev, twenty_free_ports
 from tests.support.process_tree import still_running, tree
 from tests.support.waiting import wait_until
-from witiop.stack import Stack
 from witiop.supervision import STOP_SECONDS
+
+STAND_INS = ("tests.support.stand_in", "dev")
 
 
 def accepts_connections(port: int) -> bool:
@@ -41,56 +39,6 @@ def answers_queries(dsn: str) -> bool:
     return True
 
 
-class Dev:
-    """A `witiop dev` in a process of its own."""
-
-    def __init__(self, data: Path, port_base: int, *options: str) -> None:
-        self.data = data
-        self.port_base = port_base
-        self._err = data.parent / f"{data.name}.err"
-        with self._err.open("ab") as err:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.stand_in", "dev", data, str(port_base), *options],
-                stdout=subprocess.PIPE,
-                stderr=err,
-                text=True,
-            )
-
-    def ready(self) -> str:
-        """Wait for the line that begins with "ready " and give it."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line.startswith("ready "), self.said()
-        return line
-
-    def stack(self) -> Stack:
-        stack = Stack.read(self.data)
-        assert stack is not None
-        return stack
-
-    def pid(self, name: str) -> int | None:
-        stack = Stack.read(self.data)
-        return stack.pids.get(name, [None])[0] if stack is not None else None
-
-    def kill(self, name: str) -> int:
-        pid = self.pid(name)
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        return pid
-
-    def runs_again(self, name: str, killed: int) -> bool:
-        return self.pid(name) not in {None, killed}
-
-    def said(self) -> str:
-        return self._err.read_text()
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; gives the exit code, negative for a signal."""
-        self.process.send_signal(number)
-        self.process.communicate(timeout=60)
-        return self.process.returncode
-
-
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return tmp_path / "dev"
@@ -98,7 +46,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dev(data: Path) -> Iterator[Dev]:
-    dev = Dev(data, twenty_free_ports(), "--demo")
+    dev = Dev(data, twenty_free_ports(), "--demo", command=STAND_INS)
     yield dev
     if dev.process.poll() is None:
         dev.stop()
@@ -130,7 +78,7 @@ def test_a_stack_runs_keeps_running_and_stops_without_a_rest(dev: Dev, data: Pat
     wait_until(partial(answers_queries, stack.postgres_dsn))
 
     # A second one on the same directory is refused and names the first; it disturbs nobody.
-    second = Dev(data, twenty_free_ports())
+    second = Dev(data, twenty_free_ports(), command=STAND_INS)
     second.process.communicate(timeout=30)
     assert second.process.returncode == 1
     assert f"in use by another witiop dev, process {dev.process.pid}:" in dev.said()
@@ -150,7 +98,7 @@ def test_a_killed_stack_leaves_no_process_and_the_next_one_has_its_data_and_secr
     everything = tree(dev.process.pid)
     dev.stop(signal.SIGKILL)
 
-    again = Dev(data, dev.port_base)  # at once: it waits for what still ends
+    again = Dev(data, dev.port_base, command=STAND_INS)  # at once: it waits for what still ends
     again.ready()
     assert still_running(everything) == []
     assert again.stack().whatsapp_app_secret == secret
@@ -171,7 +119,7 @@ def test_a_second_signal_forces_a_process_that_does_not_want_to_end(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEAF", "yes")
-    dev = Dev(data, twenty_free_ports())
+    dev = Dev(data, twenty_free_ports(), command=STAND_INS)
     dev.ready()
     deaf = dev.pid("webhook")
     assert deaf is not None
@@ -188,7 +136,7 @@ def test_a_second_signal_forces_a_process_that_does_not_want_to_end(
 
 
 def test_two_stacks_run_side_by_side(dev: Dev, tmp_path: Path) -> None:
-    other = Dev(tmp_path / "other", twenty_free_ports())
+    other = Dev(tmp_path / "other", twenty_free_ports(), command=STAND_INS)
     dev.ready()
     other.ready()
     assert dev.stack().whatsapp_app_secret != other.stack().whatsapp_app_secret

@@ -171,12 +171,8 @@ def test_its_history_says_what_happened_when_why_and_by_whom(conn: Connection[An
         HELLO, sequence=2, reason=None, because=(), decisions=Decisions(owner=Owner("skillset", "sales", "queued"))
     )
     keep(conn, kept, HELLO)
-    Threads(conn).write_history(
-        [
-            Event(queued, "queued", NOON + timedelta(minutes=1), (HELLO.id,), "customer"),
-            Event(kept, "became_unmanaged", NOON, (HELLO.id,), "customer"),
-        ]
-    )
+    Threads(conn).write_history([Event(queued, "queued", NOON + timedelta(minutes=1), (HELLO.id,), "customer")])
+    Threads(conn).write_history([Event(kept, "became_unmanaged", NOON, (HELLO.id,), "customer")])
     found = conversation_page(conn, kept.id)
     expected = [
         {

@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from domain.directory import Directory, Number, Opening, Skillset, User
 from infra.postgres.directory import Change, Changes, apply, read, version
+from tests.support.waiting import wait_until
 
 SALES = Skillset("sales", "Sales")
 ANNA = User("anna", "Anna Rossi", "anna@example.com", "agent", 3, ("sales",))
@@ -78,16 +79,22 @@ def test_all_or_nothing_is_applied(conn: Connection[Any]) -> None:
     assert expected == read(conn)
 
 
-def test_two_that_apply_at_the_same_time_both_count(database: str, conn: Connection[Any]) -> None:
-    def add(first: int) -> None:
-        with psycopg.connect(database, autocommit=True) as mine:
-            for n in range(10):
-                apply(mine, Directory(skillsets={f"{first + n}": Skillset(f"{first + n}", "")}))
+def test_who_applies_second_waits_and_replaces_what_the_first_left(database: str, conn: Connection[Any]) -> None:
+    first, second = (Directory(skillsets={name: Skillset(name, name)}) for name in ("first", "second"))
 
-    threads = [threading.Thread(target=add, args=(first,)) for first in (0, 10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert version(conn) == 20
-    assert len(read(conn)[1].skillsets) == 1
+    def apply_second() -> None:
+        with psycopg.connect(database, autocommit=True) as mine:
+            apply(mine, second)
+
+    def somebody_waits() -> bool:
+        waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        return watcher.execute(waiting).fetchone() is not None
+
+    other = threading.Thread(target=apply_second)
+    with psycopg.connect(database, autocommit=True) as watcher, conn.transaction():
+        apply(conn, first)
+        other.start()
+        wait_until(somebody_waits)
+    other.join()
+    expected = (2, second)
+    assert expected == read(conn)

@@ -100,7 +100,7 @@ def test_what_was_set_aside_is_counted_until_it_was_sent_through_again(installat
     assert (finding.where, finding.what) == ("set aside", "2 of kind dead_letter wait")
 
 
-def test_counters_that_differ_from_the_list_are_found(installation: Settings) -> None:
+def test_counters_that_differ_from_the_list_are_found_and_their_cure_works(installation: Settings) -> None:
     """The list shows them as its totals."""
     _change(
         installation,
@@ -109,6 +109,9 @@ def test_counters_that_differ_from_the_list_are_found(installation: Settings) ->
     )
     (finding,) = _findings(installation)
     assert (finding.where, finding.what) == ("counters", "number 1, status a, reason 3: 7 counted, 0 there")
+
+    _change(installation, finding.cure.removeprefix("say to the database: "))
+    assert _findings(installation) == []
 
 
 def test_numbers_and_skillsets_that_lead_nowhere_are_found(installation: Settings) -> None:

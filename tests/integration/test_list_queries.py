@@ -220,6 +220,13 @@ def test_what_comes_and_goes_while_one_pages_neither_repeats_nor_hides_the_rest(
     assert len(set(seen)) == len(seen)
 
 
+def test_the_plan_is_never_made_for_the_values_at_hand(conn: Connection[Any]) -> None:
+    for _ in range(3):
+        page(conn, Filter())
+    plans = "select generic_plans, custom_plans from pg_prepared_statements where statement like '%union all%'"
+    assert conn.execute(plans).fetchall() == [(3, 0)]
+
+
 @pytest.mark.parametrize("which", FILTERS, ids=str)
 def test_every_list_reads_its_index_in_order_and_sorts_nothing(which: Filter, full: Connection[Any]) -> None:
     full.execute("analyze conversations")

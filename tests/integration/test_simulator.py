@@ -4,7 +4,7 @@ Kafka alone is a list in memory here; with it, the same is told in tests/flow.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,13 +15,8 @@ from prometheus_client import CollectorRegistry
 from werkzeug.serving import make_server
 
 from consumers.conversations import Conversations
-from domain import whatsapp
-from domain.agent_desk import read_agent_desk
 from domain.directory import Directory, Number
-from domain.ports import Record
 from domain.reasons import Reason
-from domain.softbot import read_softbot
-from domain.topics import Topics
 from infra.clock import utc_now
 from infra.kafka.consumer import Record as Consumed
 from infra.local.simulator import load
@@ -30,59 +25,40 @@ from infra.local.simulator.traffic import Mix, Traffic
 from infra.local.simulator.webhooks import Webhooks
 from infra.postgres import directory
 from infra.postgres.list_queries import Filter, page
+from tests.support.fake_publisher import FakePublisher
 from tests.support.ledger import violations
-from webhook.app import Readers, Secrets, create_app
-from webhook.metrics import WebhookMetrics
+from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET, TOPICS, webhook_app
 from witiop.cli import witiop
 
-SECRET = "secret"
-TOPICS = Topics()
 
-
-class Log:
-    """Keeps records in their order, as the brokers would."""
+class Inbound:
+    """What the webhook published, to be worked in without brokers."""
 
     def __init__(self) -> None:
-        self._records: list[Consumed] = []
-        self._lock = threading.Lock()
+        self.publisher = FakePublisher()
         self._worked_in = 0
-
-    def publish(self, records: Sequence[Record], deadline_seconds: float) -> None:
-        with self._lock:
-            for record in records:
-                headers = {name: value.decode() for name, value in record.headers}
-                self._records.append(Consumed(record.topic, 0, len(self._records), utc_now(), record.value, headers))
-
-    def missing(self) -> Sequence[str]:
-        return []
 
     def drain(self, dsn: str) -> int:
         """Work in what is new; gives how many records that were."""
-        with self._lock:
-            new = self._records[self._worked_in :]
-            self._worked_in = len(self._records)
+        new = [
+            Consumed(record.topic, 0, offset, utc_now(), record.value, {k: v.decode() for k, v in record.headers})
+            for offset, record in enumerate(self.publisher.records)
+        ][self._worked_in :]
+        self._worked_in += len(new)
         with psycopg.connect(dsn) as connection:
             Conversations(TOPICS).apply(connection, new)
         return len(new)
 
 
 @pytest.fixture
-def log() -> Log:
-    return Log()
+def inbound() -> Inbound:
+    return Inbound()
 
 
 @pytest.fixture
-def url(log: Log) -> Iterator[str]:
+def url(inbound: Inbound) -> Iterator[str]:
     """The webhooks, with a server that needs no process of its own."""
-    secrets = (SECRET.encode(),)
-    app = create_app(
-        readers=Readers(whatsapp.read, read_softbot, read_agent_desk),
-        secrets=Secrets(secrets, "token", secrets, secrets),
-        publisher=log,
-        topics=TOPICS,
-        clock=utc_now,
-        metrics=WebhookMetrics(CollectorRegistry()),
-    )
+    app = webhook_app(inbound.publisher, CollectorRegistry(), utc_now())
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.log = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -95,8 +71,13 @@ def url(log: Log) -> Iterator[str]:
 
 @pytest.fixture
 def environment(url: str, database: str) -> dict[str, str]:
-    secrets = {f"WITIOP_{name}_SECRETS": SECRET for name in ("WHATSAPP_APP", "SOFTBOT", "AGENTS")}
-    return {**secrets, "WITIOP_WEBHOOK_URL": url, "WITIOP_POSTGRES_DSN": database}
+    return {
+        "WITIOP_WEBHOOK_URL": url,
+        "WITIOP_POSTGRES_DSN": database,
+        "WITIOP_WHATSAPP_APP_SECRETS": APP_SECRETS[0],
+        "WITIOP_SOFTBOT_SECRETS": SOFTBOT_SECRET,
+        "WITIOP_AGENTS_SECRETS": AGENTS_SECRET,
+    }
 
 
 def simulate(environment: dict[str, str], *arguments: str) -> str:
@@ -108,10 +89,10 @@ def simulate(environment: dict[str, str], *arguments: str) -> str:
 
 
 def test_the_story_is_listed_with_every_reason_and_playing_it_again_adds_nothing(
-    environment: dict[str, str], log: Log, database: str
+    environment: dict[str, str], inbound: Inbound, database: str
 ) -> None:
     said = simulate(environment, "story")
-    updates = log.drain(database)
+    updates = inbound.drain(database)
     assert said == f"played the bike shop's story, {updates} updates; see it with witiop unmanaged list\n"
     with psycopg.connect(database, autocommit=True) as connection:
         listed = page(connection, Filter(), rows=100)
@@ -120,7 +101,7 @@ def test_the_story_is_listed_with_every_reason_and_playing_it_again_adds_nothing
         assert {row.status for row in listed.rows} == {"active", "closed"}
 
         simulate(environment, "story")
-        assert log.drain(database) == updates
+        assert inbound.drain(database) == updates
         assert page(connection, Filter(), rows=100) == listed
         assert directory.version(connection) == version
 
@@ -136,13 +117,13 @@ def test_the_story_leaves_the_rest_of_the_directory_as_it_is(environment: dict[s
 
 
 def test_a_load_that_was_worked_in_agrees_with_its_ledger(
-    environment: dict[str, str], log: Log, database: str, tmp_path: Path
+    environment: dict[str, str], inbound: Inbound, database: str, tmp_path: Path
 ) -> None:
     ledger = tmp_path / "ledger"
     options = "--rate 400 --seconds 1 --batch 20 --customers 7 --repeats 0.2 --unreadable 0.05 --json --ledger"
     simulate(environment, "load", *options.split(), str(ledger))
     assert violations(ledger, database) != []
-    log.drain(database)
+    inbound.drain(database)
     assert violations(ledger, database) == []
 
 
@@ -170,7 +151,7 @@ _STATUS = "(select min(wamid) from message_status)"
     ],
 )
 def test_a_database_that_lost_or_invented_something_does_not_agree(
-    damage: str, invariant: str, url: str, log: Log, database: str, tmp_path: Path
+    damage: str, invariant: str, url: str, inbound: Inbound, database: str, tmp_path: Path
 ) -> None:
     ledger = tmp_path / "ledger"
     began = datetime.now(UTC) - timedelta(minutes=1)
@@ -179,10 +160,10 @@ def test_a_database_that_lost_or_invented_something_does_not_agree(
         load.run(
             load.Load(rate=1000, seconds=0.08, batch=8),
             Traffic(Mix(line, statuses_per_message=3, unreadable=0.2), began, 1000),
-            Webhooks(url, {"whatsapp": SECRET}),
+            Webhooks(url, {"whatsapp": APP_SECRETS[0]}),
             load.Ledger(file),
         )
-    log.drain(database)
+    inbound.drain(database)
     assert violations(ledger, database) == []
     with psycopg.connect(database) as connection:
         connection.execute(damage.encode())

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.local.kafka import LocalKafka
+from infra.local.kafka import SINGLE_NODE, LocalKafka
 from infra.local.ports import free_port
 from infra.local.postgres import LocalPostgres
 
@@ -51,39 +51,30 @@ def _kafka_container() -> Iterator[str]:
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-    port = free_port()  # told to clients by the broker itself: it must be known before the start
-    container = DockerContainer(KAFKA_IMAGE, env=kafka_environment(port)).with_bind_ports(_CLIENT_PORT, port)
+    container = DockerContainer(KAFKA_IMAGE)
+    # The broker itself tells its clients where it is: that must be known before it starts.
+    host, port = container.get_docker_client().host(), free_port()
+    container.with_envs(**kafka_environment(host, port)).with_bind_ports(_CLIENT_PORT, port)
     started = LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(_CONTAINER_START_SECONDS)
     with container.waiting_for(started):
-        yield f"localhost:{port}"
+        yield f"{host}:{port}"
 
 
 @contextmanager
 def _postgres_container() -> Iterator[str]:
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.community.postgres import PostgresContainer
 
     container = PostgresContainer(POSTGRES_IMAGE, username="postgres", dbname="postgres", driver=None)
     with container.with_command("postgres -c fsync=off -c full_page_writes=off -c synchronous_commit=off"):
         yield container.get_connection_url()
 
 
-def kafka_environment(port: int) -> dict[str, str]:
-    """The image's settings for one node that clients reach at localhost:port."""
-    listeners = f"PLAINTEXT://:{_CLIENT_PORT},CONTROLLER://:{_CONTROLLER_PORT}"
-    properties = {
-        "process.roles": "broker,controller",
-        "node.id": "1",
-        "listeners": listeners,
-        "advertised.listeners": f"PLAINTEXT://localhost:{port}",
-        "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+def kafka_environment(host: str, port: int) -> dict[str, str]:
+    """The image's settings for one node that clients reach at host:port."""
+    settings = {
+        **SINGLE_NODE,
+        "listeners": f"PLAINTEXT://:{_CLIENT_PORT},CONTROLLER://:{_CONTROLLER_PORT}",
+        "advertised.listeners": f"PLAINTEXT://{host}:{port}",
         "controller.quorum.voters": f"1@localhost:{_CONTROLLER_PORT}",
-        "auto.create.topics.enable": "false",
-        "offsets.topic.replication.factor": "1",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
-        "group.initial.rebalance.delay.ms": "0",
     }
-    return {f"KAFKA_{name.replace('.', '_').upper()}": value for name, value in properties.items()}
+    return {f"KAFKA_{name.replace('.', '_').upper()}": value for name, value in settings.items()}

@@ -1,9 +1,10 @@
 """Small programs in the place of ours, so that `witiop dev` itself can be tested: see `tests/flow/test_dev_*.py`.
 
-`python -m tests.support.stand_in dev DATA PORT_BASE [--demo]` is `witiop dev` with them, `... process` one of them.
+`python -m tests.support.stand_in dev` is `witiop dev` with them and its options, `... process` one of them.
 With DEAF in the environment they do not react to being asked to stop.
 """
 
+import argparse
 import json
 import os
 import signal
@@ -44,6 +45,12 @@ def _process() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "dev":
-        sys.exit(run_dev(Path(sys.argv[2]), int(sys.argv[3]), "--demo" in sys.argv, sys.stdout, system=SYSTEM))
-    _process()
+    if sys.argv[1] == "process":
+        _process()
+    else:
+        options = argparse.ArgumentParser()
+        options.add_argument("--data", type=Path, required=True)
+        options.add_argument("--port-base", type=int, required=True)
+        options.add_argument("--demo", action="store_true")
+        chosen = options.parse_args(sys.argv[2:])
+        sys.exit(run_dev(chosen.data, chosen.port_base, chosen.demo, sys.stdout, system=SYSTEM))

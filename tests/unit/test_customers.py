@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from domain.customers import Book, Identity
+from domain.customers import Book, Identity, keys_of
 from domain.facts import CustomerIdentityChanged, Party
 from domain.ids import CustomerId, fact_id
 from tests.support.stories import at
@@ -25,7 +25,7 @@ def changed(old: Party, new: Party, hour: float) -> CustomerIdentityChanged:
 
 
 def resolve(b: Book, hour: float, **party: str) -> CustomerId:
-    return b.resolve(N, Party(**party), at(hour))
+    return b.resolve(keys_of(N, Party(**party)), at(hour))
 
 
 def test_a_phone_that_gets_a_user_id_stays_the_same_customer() -> None:

@@ -103,9 +103,9 @@ class _Run:
                 if self._error:
                     break
             seconds = max(self._load.seconds, time.monotonic() - began)
-        self._retry()
         if self._error:
             raise self._error
+        self._retry()
         times = sorted(self._times)
         return Summary(
             updates=self._updates,

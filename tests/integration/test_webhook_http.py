@@ -1,0 +1,304 @@
+"""The webhook's real processes on a real broker, against senders of every kind."""
+
+import contextlib
+import gzip
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from domain.topics import Topics
+from tests.support.kafka_topics import new_topics, read_all
+from tests.support.payloads import NUMBER, PHONE, body, raw, value_of
+from tests.support.process_tree import still_running, tree
+from tests.support.waiting import wait_until
+from tests.support.webhook_app import APP_SECRETS, from_meta
+from tests.support.webhook_process import PATH, WebhookProcess, head, status_of, webhook_process
+
+TEXT = raw("text")
+MAX_BODY = 3_145_728
+BODY_SECONDS, HEADER_SECONDS = 10, 10
+
+
+@pytest.fixture(scope="module")
+def topics(kafka: str) -> Topics:
+    return new_topics(kafka)
+
+
+@pytest.fixture(scope="module")
+def webhook(kafka: str, topics: Topics, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookProcess]:
+    with webhook_process(kafka, topics, tmp_path_factory.mktemp("webhook") / "log") as process:
+        yield process
+
+
+def of_customer(name: str) -> bytes:
+    """A text of one update; `name` is its id."""
+    document = body("text")
+    value_of(document)["messages"][0]["id"] = name
+    return json.dumps(document).encode()
+
+
+def wamids(bootstrap: str, topics: Topics) -> list[str]:
+    """Ids of the messages on the inbound topic."""
+    return [json.loads(record.value)["wamid"] for record in read_all(bootstrap, topics.inbound)]
+
+
+def test_a_200_means_that_the_update_stands_on_the_topic(kafka: str, topics: Topics, webhook: WebhookProcess) -> None:
+    assert 200 == webhook.post(of_customer("wamid.first"))[0]
+
+    (record,) = [each for each in read_all(kafka, topics.inbound) if b"wamid.first" in each.value]
+    assert f"{NUMBER}:{PHONE}" == record.key
+
+
+def test_half_of_the_answers_come_within_what_meta_asks_for(webhook: WebhookProcess) -> None:
+    seconds = sorted(webhook.post(TEXT)[1] for _ in range(200))
+
+    assert seconds[100] <= 0.25
+
+
+def test_every_secret_signs_and_nobody_elses(webhook: WebhookProcess) -> None:
+    secrets = [*APP_SECRETS, "theirs"]
+
+    assert [200, 200, 401] == [webhook.post(TEXT, from_meta(TEXT, secret))[0] for secret in secrets]
+
+
+def test_a_thousand_updates_of_one_post_become_a_thousand_records(
+    kafka: str, topics: Topics, webhook: WebhookProcess
+) -> None:
+    document = body("text")
+    message = value_of(document)["messages"][0]
+    value_of(document)["messages"] = [message | {"id": f"wamid.many.{n}"} for n in range(1000)]
+
+    assert 200 == webhook.post(json.dumps(document).encode())[0]
+
+    expected = [f"wamid.many.{n}" for n in range(1000)]
+    assert expected == [wamid for wamid in wamids(kafka, topics) if wamid.startswith("wamid.many.")]
+
+
+def test_three_mebibytes_are_kept_and_one_byte_more_is_refused(
+    kafka: str, topics: Topics, webhook: WebhookProcess
+) -> None:
+    largest, larger = b"a" * MAX_BODY, b"a" * (MAX_BODY + 1)
+
+    assert [200, 413] == [webhook.post(each)[0] for each in (largest, larger)]
+
+    assert largest in [record.value for record in read_all(kafka, topics.unreadable)]
+
+
+@pytest.mark.parametrize(("size", "status"), [(MAX_BODY, 200), (MAX_BODY + 1, 413), (10_000_000, 413)])
+def test_chunked_bodies_are_counted(webhook: WebhookProcess, size: int, status: int) -> None:
+    whole = b"c" * size
+    chunks = (whole[start : start + 60_000] for start in range(0, size, 60_000))
+
+    assert status == webhook.http.post(PATH, content=chunks, headers=from_meta(whole)).status_code
+
+
+def test_a_sender_who_asks_first_need_not_send_what_is_too_large(webhook: WebhookProcess) -> None:
+    with webhook.connect() as connection:
+        connection.sendall(head(from_meta(b""), f"Content-Length: {MAX_BODY + 1}", "Expect: 100-continue"))
+
+        assert 413 == status_of(connection)
+
+
+def test_a_body_without_end_is_cut_off_and_costs_no_memory(webhook: WebhookProcess) -> None:
+    before = webhook.memory()
+    chunk = b"10000\r\n" + b"e" * 0x10000 + b"\r\n"
+    sent = 0
+
+    with webhook.connect() as connection:
+        connection.sendall(head(from_meta(b""), "Transfer-Encoding: chunked"))
+        with contextlib.suppress(ConnectionError):
+            while sent < 200_000_000:
+                connection.sendall(chunk)
+                sent += len(chunk)
+
+    assert sent < 100_000_000
+    assert webhook.memory() - before < 50_000_000
+
+
+def test_slow_senders_are_cut_off_while_others_are_served(webhook: WebhookProcess) -> None:
+    signed = from_meta(TEXT)
+    beginnings = {
+        "no head": b"",
+        "half a head": b"POST /webhooks/whatsapp HTTP/1.1\r\nHost: x\r\n",
+        "half a body": head(signed, f"Content-Length: {len(TEXT)}") + TEXT[:50],
+        "a chunk": head(signed, "Transfer-Encoding: chunked") + b"3\r\nabc\r\n",
+    }
+    many = 30  # of each kind: more than there are threads
+    began = time.monotonic()
+    slow = [webhook.connect() for _ in range(many * len(beginnings))]
+    dripping = webhook.connect()
+    dripping.sendall(head(signed, "Transfer-Encoding: chunked"))
+    for connection, beginning in zip(slow, list(beginnings.values()) * many, strict=True):
+        connection.sendall(beginning)
+
+    served = [webhook.post(TEXT) for _ in range(20)]
+    assert {200} == {status for status, _ in served}
+    assert max(seconds for _, seconds in served) < BODY_SECONDS / 2
+
+    with contextlib.suppress(ConnectionError):
+        while time.monotonic() - began < 2 * BODY_SECONDS:
+            dripping.sendall(b"1\r\nd\r\n")
+            time.sleep(0.05)  # the sender's own pace
+    assert BODY_SECONDS <= time.monotonic() - began < BODY_SECONDS + 3
+    answers = [status_of(connection) for connection in slow]
+    assert [None, None, 408, 408] * many == answers
+    assert time.monotonic() - began < max(BODY_SECONDS, HEADER_SECONDS) + 4
+    for connection in (*slow, dripping):
+        connection.close()
+
+
+def test_a_connection_may_be_used_again(webhook: WebhookProcess) -> None:
+    with webhook.connect() as connection:
+        request = head(from_meta(TEXT), f"Content-Length: {len(TEXT)}") + TEXT
+        connection.sendall(request)
+        answer = connection.makefile("rb")
+        while answer.readline().strip():
+            pass
+        connection.sendall(request)
+
+        assert b"HTTP/1.1 200 OK\r\n" == answer.readline()
+
+
+def test_less_than_the_announced_length_is_never_kept(kafka: str, topics: Topics, webhook: WebhookProcess) -> None:
+    short = of_customer("wamid.short")
+    with webhook.connect() as connection:
+        connection.sendall(head(from_meta(short), f"Content-Length: {len(short) + 1}") + short)
+        connection.shutdown(socket.SHUT_WR)
+
+        assert status_of(connection) in {400, None}
+    assert "wamid.short" not in wamids(kafka, topics)
+
+
+def test_more_than_the_announced_length_is_not_part_of_the_body(
+    kafka: str, topics: Topics, webhook: WebhookProcess
+) -> None:
+    long = of_customer("wamid.long")
+    with webhook.connect() as connection:
+        connection.sendall(head(from_meta(long), f"Content-Length: {len(long) - 1}") + long)
+
+        assert 401 == status_of(connection)
+    assert "wamid.long" not in wamids(kafka, topics)
+
+
+@pytest.mark.parametrize("length", ["-1", "abc", "1e3", "99999999999999999999999"])
+def test_a_length_that_is_none_is_refused(webhook: WebhookProcess, length: str) -> None:
+    with webhook.connect() as connection:
+        connection.sendall(head(from_meta(TEXT), f"Content-Length: {length}") + TEXT)
+
+        assert status_of(connection) in {400, 413, None}
+    assert 200 == webhook.post(TEXT)[0]
+
+
+def test_a_gzip_bomb_stays_the_bytes_that_came(kafka: str, topics: Topics, webhook: WebhookProcess) -> None:
+    before = webhook.memory()
+    bomb = gzip.compress(b"\0" * 500_000_000)
+
+    assert 200 == webhook.post(bomb, from_meta(bomb) | {"Content-Encoding": "gzip"})[0]
+
+    assert bomb in [record.value for record in read_all(kafka, topics.unreadable)]
+    assert webhook.memory() - before < 50_000_000
+
+
+def test_a_signature_of_any_bytes_is_a_401(webhook: WebhookProcess) -> None:
+    with webhook.connect() as connection:
+        connection.sendall(head({"X-Hub-Signature-256": "sha256=\xff\xfe"}, f"Content-Length: {len(TEXT)}") + TEXT)
+
+        assert 401 == status_of(connection)
+
+
+def test_sigterm_lets_a_request_finish_and_ends_without_error(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    with webhook_process(kafka, topics, tmp_path / "log") as webhook, webhook.connect() as connection:
+        late = of_customer("wamid.late")
+        connection.sendall(head(from_meta(late), f"Content-Length: {len(late)}") + late[:20])
+        assert 200 == webhook.post(TEXT)[0]  # the half request has been taken up, too
+        webhook.process.terminate()
+        wait_until(lambda: _refuses_connections(webhook))
+        connection.sendall(late[20:])
+
+        assert 200 == status_of(connection)
+        assert 0 == webhook.process.wait(10)
+    assert "wamid.late" in wamids(kafka, topics)
+
+
+def test_workers_end_when_their_parent_is_killed(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    with webhook_process(kafka, topics, tmp_path / "log", WITIOP_WEBHOOK_PROCESSES="2") as webhook:
+        processes = tree(webhook.process.pid)
+        assert 3 == len(processes)
+
+        webhook.process.kill()
+
+        wait_until(lambda: not still_running(processes))
+
+
+def test_it_ends_with_an_error_when_a_worker_dies(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    with webhook_process(kafka, topics, tmp_path / "log", WITIOP_WEBHOOK_PROCESSES="2") as webhook:
+        processes = tree(webhook.process.pid)
+
+        processes[1].kill()
+
+        assert 1 == webhook.process.wait(10)
+        assert [] == still_running(processes)
+
+
+def test_what_several_processes_count_adds_up(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    with webhook_process(kafka, topics, tmp_path / "log", WITIOP_WEBHOOK_PROCESSES="2") as webhook:
+        for _ in range(40):
+            webhook.http.close()
+            webhook.http = httpx.Client(base_url=webhook.http.base_url)  # a connection stays with its process
+            webhook.post(TEXT)
+
+        counted = 'witiop_webhook_requests_total{outcome="ok",path="/webhooks/whatsapp"} 40.0'
+        assert counted in webhook.metrics()
+        busy = [process for process in psutil.Process(webhook.process.pid).children() if process.num_threads() > 1]
+        assert 2 == len(busy)
+
+
+def test_a_taken_port_is_an_error_not_a_second_server(
+    kafka: str, topics: Topics, webhook: WebhookProcess, tmp_path: Path
+) -> None:
+    second = WebhookProcess(kafka, topics, tmp_path / "log", WITIOP_WEBHOOK_PORT=str(webhook.port))
+
+    assert 0 != second.process.wait(15)
+    second.end()
+
+
+@pytest.mark.parametrize(("point", "copies"), [("webhook.after-verify", 1), ("webhook.after-publish-before-answer", 2)])
+def test_a_body_that_was_not_answered_is_there_after_the_senders_retry(
+    kafka: str, topics: Topics, tmp_path: Path, point: str, copies: int
+) -> None:
+    update = of_customer(f"wamid.{point}")
+    with webhook_process(kafka, topics, tmp_path / "log", CRASH_AT=point) as webhook:
+        with pytest.raises(httpx.TransportError):
+            webhook.post(update)
+        assert 1 == webhook.process.wait(10)
+
+    with webhook_process(kafka, topics, tmp_path / "log") as webhook:
+        assert 200 == webhook.post(update)[0]
+
+    assert copies == wamids(kafka, topics).count(f"wamid.{point}")
+
+
+def test_many_senders_at_once_are_all_answered(webhook: WebhookProcess) -> None:
+    answers: list[int] = []
+    senders = [threading.Thread(target=lambda: answers.append(webhook.post(TEXT)[0])) for _ in range(40)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+
+    assert [200] * 40 == answers
+
+
+def _refuses_connections(webhook: WebhookProcess) -> bool:
+    try:
+        webhook.connect().close()
+    except ConnectionError:
+        return True
+    return False

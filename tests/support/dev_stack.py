@@ -1,0 +1,67 @@
+"""A `witiop dev` for a test: started, asked, hurt and stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.local.ports import free_port
+from witiop.dev import PORTS
+from witiop.stack import Stack
+
+
+def twenty_free_ports() -> int:
+    """The first of a row of ports that is enough for a stack."""
+    return free_port(PORTS)
+
+
+class Dev:
+    """A `witiop dev` in a process of its own; `command` names another module that takes the same options."""
+
+    def __init__(self, data: Path, port_base: int, *options: str, command: Sequence[str] = ("witiop", "dev")) -> None:
+        self.data = data
+        self.port_base = port_base
+        self._err = data.parent / f"{data.name}.err"
+        with self._err.open("ab") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *command, "--data", data, "--port-base", str(port_base), *options],
+                stdout=subprocess.PIPE,
+                stderr=err,
+                text=True,
+            )
+
+    def ready(self) -> str:
+        """Wait for the line that begins with "ready " and give it."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("ready "), self.said()
+        return line
+
+    def stack(self) -> Stack:
+        stack = Stack.read(self.data)
+        assert stack is not None
+        return stack
+
+    def pid(self, name: str) -> int | None:
+        stack = Stack.read(self.data)
+        return stack.pids.get(name, [None])[0] if stack is not None else None
+
+    def kill(self, name: str) -> int:
+        pid = self.pid(name)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def runs_again(self, name: str, killed: int) -> bool:
+        return self.pid(name) not in {None, killed}
+
+    def said(self) -> str:
+        return self._err.read_text()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; gives the exit code, negative for a signal."""
+        self.process.send_signal(number)
+        self.process.communicate(timeout=60)
+        return self.process.returncode
