@@ -201,6 +201,20 @@ class Notice(_Part):
     body: Any
 
 
+class MailEvent(_Part):
+    """SES tells what became of a mail: `sent`, `delivered`, `bounced`, `complained`, `failed`, or in its own words what
+    changes nothing. `recipients`: those it speaks of; `reason`: why, as SES says it."""
+
+    kind: Literal["mail_event"] = "mail_event"
+    id: FactId
+    at: datetime
+    sent_at: datetime
+    mail_id: UUID
+    type: str
+    recipients: tuple[str, ...] = ()
+    reason: str | None = None
+
+
 ConversationFact = (
     CustomerTurn
     | CustomerSignal
@@ -223,7 +237,7 @@ ConversationFact = (
 HumanTouch = HumanEcho | AgentAccepted | AgentMessage
 
 Fact = Annotated[
-    ConversationFact | MessageStatus | AgentPresenceChanged | Notice,
+    ConversationFact | MessageStatus | AgentPresenceChanged | MailEvent | Notice,
     Field(discriminator="kind"),
 ]
 
@@ -238,6 +252,8 @@ def partition_key(fact: Fact) -> str:
             return f"agent:{fact.agent_id}"
         case MessageStatus():
             return f"{fact.phone_number_id}:{fact.recipient or fact.wamid}"
+        case MailEvent():
+            return f"mail:{fact.mail_id}"
         case Notice():
             return f"account:{fact.account_id}"
         case _:

@@ -1,0 +1,166 @@
+"""The letter: one mail as the bytes that SES sends, the whole transcript as HTML and as plain text (domain.md, *Mail*).
+
+What customers, bots and agents wrote is data: escaped in the HTML; in the plain text it is indented, so that nobody can
+write a line that looks like another speaker's; and in both nothing of it turns the reading direction around it. Only
+checked addresses and the checked subject come near the headers.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from html import escape
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from domain.conversation import Conversation
+from domain.directory import Directory
+from domain.mail import Mail
+
+_PHONE = re.compile(r"\+?\(?\d(?:[\s().\-/]{0,2}\d){6,}")
+"""Seven digits or more, however they are grouped: rather a date too many hidden than a number shown."""
+_LAST_DIGITS = 3
+
+_STYLE = (
+    "body{font-family:sans-serif;color:#222}table{border-collapse:collapse}"
+    "td{padding:4px 12px 4px 0;vertical-align:top}"
+    ".at,.kind{color:#777}.at{white-space:nowrap}.words,.intro{white-space:pre-wrap}"
+)
+_SPEAKERS = {"customer": "Customer", "bot": "Bot", "agent": "Agent", "system": "System"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whom mails are from. `reply_to`: where answers go if the directory does not know the issuer; None: to `address`."""
+
+    address: str
+    name: str = ""
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One item of the transcript as people read it."""
+
+    at: str
+    who: str
+    kind: str
+    words: str
+
+
+def compose(
+    mail: Mail,
+    conversation: Conversation,
+    transcript: Sequence[Mapping[str, Any]],
+    directory: Directory,
+    sender: Sender,
+    now: datetime,
+) -> bytes:
+    """The MIME message, lines ended by CR LF. `transcript` as `domain.transcript` makes it; `now`: its date."""
+    number = directory.number(conversation.phone_number_id)
+    zone = ZoneInfo(number.time_zone)
+    shown = _masked if mail.masked else _clean
+    customer = shown(conversation.customer_name or "")
+    head = [
+        ("Customer", " ".join(filter(None, (customer, shown(conversation.wa_id or conversation.user_id or ""))))),
+        ("Number", shown(number.name) if number.name else shown(number.phone_number_id)),
+        ("Opened", _moment(conversation.opened_at, zone)),
+        ("Status", _status(conversation, zone)),
+        ("Conversation", str(conversation.id)),
+    ]
+    entries = [_entry(item, customer, directory, zone, mail.masked) for item in transcript]
+    message = EmailMessage(policy=SMTP)
+    message["From"] = Address(sender.name, addr_spec=sender.address)
+    message["To"] = [Address(addr_spec=each) for each in mail.to]
+    message["Subject"] = mail.subject
+    message["Date"] = now
+    user = directory.users.get(mail.issuer)
+    reply_to = user.email if user else sender.reply_to
+    if reply_to is not None:
+        message["Reply-To"] = Address(addr_spec=reply_to)
+    message["Auto-Submitted"] = "auto-generated"
+    # base64: no line is too long for anybody on the way, and it is read back as it was written.
+    message.set_content("\n".join(_plain(mail.body, head, entries)) + "\n", cte="base64")
+    message.add_alternative("".join(_html(mail.body, head, entries)), subtype="html", cte="base64")
+    return bytes(message)
+
+
+def _entry(item: Mapping[str, Any], customer: str, directory: Directory, zone: ZoneInfo, masked: bool) -> _Entry:
+    speaker = _SPEAKERS[item["from"]]
+    agent = directory.users.get(item.get("agent_id", ""))
+    name = customer if item["from"] == "customer" else _clean(agent.name if agent else item.get("agent_id", ""))
+    marks = [item["kind"]] if item["kind"] != "text" else []
+    marks += [mark for mark in ("edited", "deleted") if item.get(mark)]
+    words = item["text"] or ""
+    return _Entry(
+        _moment(datetime.fromisoformat(item["at"]), zone),
+        f"{speaker} {name}".strip(),
+        f"[{', '.join(map(_clean, marks))}]" if marks else "",
+        _masked(words) if masked else _clean(words),
+    )
+
+
+def _plain(body: str, head: Sequence[tuple[str, str]], entries: Sequence[_Entry]) -> Iterator[str]:
+    yield _clean(body)
+    yield "\n" + "-" * 60
+    for title, value in head:
+        yield f"{title}: {_one_line(value)}"
+    for entry in entries:
+        yield " ".join(filter(None, (f"\n{entry.at}", _one_line(entry.who), entry.kind)))
+        yield from (f"    {line}" for line in entry.words.splitlines())
+
+
+def _html(body: str, head: Sequence[tuple[str, str]], entries: Sequence[_Entry]) -> Iterator[str]:
+    yield f'<!DOCTYPE html><html><head><meta charset="utf-8"><style>{_STYLE}</style></head><body>'
+    yield f'<p class="intro" dir="auto">{escape(_clean(body))}</p><hr><table>'
+    for title, value in head:
+        yield f"<tr><td>{title}</td><td><bdi>{escape(value)}</bdi></td></tr>\n"
+    yield "</table><hr><table>"
+    for entry in entries:
+        kind = f'<span class="kind">{escape(entry.kind)}</span> ' if entry.kind else ""
+        words = f'<bdi class="words">{escape(entry.words)}</bdi>'
+        yield f'<tr><td class="at">{entry.at}</td><td><bdi>{escape(entry.who)}</bdi></td><td>{kind}{words}</td></tr>\n'
+    yield "</table></body></html>\n"
+
+
+def _status(conversation: Conversation, zone: ZoneInfo) -> str:
+    if conversation.closed_at is not None:
+        return f"closed {_moment(conversation.closed_at, zone)}"
+    return f"active until {_moment(conversation.window_ends_at, zone)}"
+
+
+def _moment(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).isoformat(" ", "seconds")
+
+
+def _masked(text: str) -> str:
+    """Phone numbers but for their last digits."""
+    return _PHONE.sub(_mask, _clean(text))
+
+
+def _mask(found: re.Match[str]) -> str:
+    digits = [char for char in found[0] if char.isdigit()]
+    return "•" * (len(digits) - _LAST_DIGITS) + "".join(digits[-_LAST_DIGITS:])
+
+
+def _clean(text: str) -> str:
+    """Without control characters and without marks that turn the reading direction; lines and tabs stay."""
+    if text.isprintable():
+        return text
+    text = text.replace("\r\n", "\n")
+    return "".join(char for char in text if char in "\n\t" or not _drives(char))
+
+
+def _drives(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(char) in _TURNING
+
+
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

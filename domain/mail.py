@@ -1,0 +1,186 @@
+"""Mails: a conversation forwarded to people (manual fact S12; domain.md, *Mail*).
+
+One command is one mail is one SendEmail to all of its recipients. SES knows no repeats, so a mail whose post may have
+been accepted is never posted again by itself: `sending` is committed before the post, and what is not certain
+afterwards is `unknown` until an event of SES or a person settles it.
+"""
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from domain.commands import Email, Rejection
+from domain.facts import MailEvent
+from domain.ids import fact_id
+
+MAX_RECIPIENTS = 50
+"""What SES takes in one post."""
+MAX_BYTES = 10_000_000
+MAX_SUBJECT = 250
+"""Characters."""
+
+State = Literal["requested", "sending", "sent", "failed", "unknown", "recalled"]
+Fate = Literal["delivered", "bounced", "complained"]
+"""What SES told of one recipient; it only gets worse."""
+Shown = Literal[State, Fate]
+RESENDABLE: tuple[State, ...] = ("unknown", "failed")
+"""Where an administrator's *send again* is the way on."""
+
+_FATES: tuple[Fate, ...] = ("delivered", "bounced", "complained")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the installation allows. `address`: the form of an address that SES takes, None for what is none; `domains`:
+    those that recipients may be of, in lower case and ASCII, empty for all; `mask`: whether phone numbers are hidden
+    where the command does not say."""
+
+    address: Callable[[str], str | None]
+    domains: frozenset[str] = frozenset()
+    mask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MailRequest:
+    """A mail that may be sent: addresses once each, as SES takes them. `hold`: how long it can be recalled."""
+
+    conversation_id: UUID
+    to: tuple[str, ...]
+    subject: str
+    body: str
+    masked: bool
+    hold: timedelta
+
+
+def accept(email: Email, policy: Policy, transcript_bytes: int = 0) -> MailRequest | Rejection:
+    """The mail that a command asks for, or why it gets none, the first that fits (domain.md). The conversation
+    exists. `transcript_bytes`: of all that was said in it; both forms of the letter hold it, encoded."""
+    checked = [policy.address(each) for each in dict.fromkeys(email.to)]
+    to = tuple(dict.fromkeys(each for each in checked if each is not None))
+    if None in checked:
+        return Rejection.ADDRESS_INVALID
+    if policy.domains and not all(each.rpartition("@")[2] in policy.domains for each in to):
+        return Rejection.RECIPIENT_NOT_ALLOWED
+    if len(to) > MAX_RECIPIENTS:
+        return Rejection.TOO_MANY_RECIPIENTS
+    if (len(email.body.encode()) + transcript_bytes) * 2 * 4 // 3 > MAX_BYTES:
+        return Rejection.TOO_LARGE
+    if not _is_subject(email.subject):
+        return Rejection.SUBJECT_INVALID
+    body = email.body.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    masked = policy.mask if email.mask is None else email.mask
+    return MailRequest(email.conversation_id, to, email.subject, body, masked, timedelta(seconds=email.hold_seconds))
+
+
+def _is_subject(subject: str) -> bool:
+    """One line of a length that people read; nothing in it ends a header, or is one in disguise (`=?utf-8?q?=0A?=`)."""
+    unfit = any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in subject) or "=?" in subject
+    return bool(subject.strip()) and len(subject) <= MAX_SUBJECT and not unfit
+
+
+def mail_id(command_id: str) -> UUID:
+    """A command has one mail, however often it comes."""
+    return fact_id("mail", command_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail. `reason`: why it failed or is unknown; `attempts`: posts that were begun; `fates`: what SES told, by
+    recipient; `message_id`: SES's own."""
+
+    id: UUID
+    command_id: str
+    conversation_id: UUID
+    issuer: str
+    to: tuple[str, ...]
+    subject: str
+    body: str
+    masked: bool
+    requested_at: datetime
+    state: State = "requested"
+    reason: str | None = None
+    attempts: int = 0
+    message_id: str | None = None
+    fates: Mapping[str, Fate] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Shown:
+        """The worst of it: delivered only once all were."""
+        if self.state != "sent":
+            return self.state
+        told = set(self.fates.values())
+        for fate in ("complained", "bounced"):
+            if fate in told:
+                return fate
+        return "delivered" if all(each in self.fates for each in self.to) else "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """SES took the mail."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Certainly not sent, and the same again may work: throttled, or nobody reached."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Certainly not sent, and never will be."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Sent or not, nobody knows: 5xx, a time-out, an answer that got lost, a sender that died."""
+
+    reason: str
+
+
+Posted = Accepted | NotSent | Refused | Unanswered
+"""How one post ended."""
+
+
+def posted(mail: Mail, how: Posted) -> Mail:
+    """The mail after a post. What SES's events said meanwhile stands, and so does *unknown* unless SES accepted."""
+    if isinstance(how, Accepted):
+        if mail.state in ("sending", "unknown"):
+            mail = replace(mail, state="sent", reason=None)
+        return replace(mail, message_id=how.message_id)
+    if mail.state != "sending":
+        return mail
+    match how:
+        case NotSent(reason):
+            return replace(mail, state="requested", reason=reason)
+        case Refused(reason):
+            return replace(mail, state="failed", reason=reason)
+        case Unanswered(reason):
+            return replace(mail, state="unknown", reason=reason)
+
+
+def told(mail: Mail, event: MailEvent) -> Mail:
+    """The mail after an event of SES, in any order and any number of times. An event that speaks of a post proves that
+    SES accepted one; of a recipient the worst counts."""
+    if mail.state == "recalled":
+        return mail
+    if event.type == "failed":
+        return replace(mail, state="failed", reason=event.reason)
+    if event.type != "sent" and event.type not in _FATES:
+        return mail
+    mine = {each.casefold(): each for each in mail.to}
+    fates = dict(mail.fates)
+    for recipient in event.recipients:
+        to = mine.get(recipient.casefold())
+        for fate in _FATES:
+            if to and fate == event.type and (to not in fates or _FATES.index(fates[to]) < _FATES.index(fate)):
+                fates[to] = fate
+    return replace(mail, state="sent", reason=None, fates=fates)

@@ -1,0 +1,1 @@
+"""Amazon SES: posting mails, and believing what it tells of them through SNS."""

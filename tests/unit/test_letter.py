@@ -1,0 +1,151 @@
+"""The letter: whole, readable, and with nothing in it that a customer could have put there as more than words."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.conversation import Conversation, Evidence, Mark
+from domain.directory import Directory, Number, User
+from domain.ids import ConversationId, CustomerId, FactId
+from domain.letter import Sender, compose
+from domain.mail import Mail
+
+NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+DIRECTORY = Directory(
+    {"1": Number("1", "Shop", "Europe/Rome")},
+    {},
+    {"anna": User("anna", "Anna Rossi", "anna@example.com", "agent", 3)},
+)
+CONVERSATION = Conversation(
+    ConversationId(UUID(int=1)),
+    CustomerId(UUID(int=2)),
+    "1",
+    NOON,
+    NOON,
+    wa_id="393331234567",
+    evidence=Evidence(named=(Mark(NOON, FactId(UUID(int=3))), "Maria")),
+)
+MAIL = Mail(
+    UUID(int=4), "c1", CONVERSATION.id, "boss", ("a@example.com", "b@example.com"), "Please look", "Who?", False, NOON
+)
+SENDER = Sender("witiop@example.com", "WitiOp", "office@example.com")
+
+
+def said(text: str | None, speaker: str = "customer", kind: str = "text", **more: Any) -> dict[str, Any]:
+    return {"id": "x", "at": "2026-07-01T12:00:00Z", "from": speaker, "kind": kind, "text": text, "status": None} | more
+
+
+def read(mail: Mail = MAIL, *transcript: dict[str, Any], **changed: Any) -> EmailMessage:
+    raw = compose(mail, CONVERSATION._replace(**changed), transcript, DIRECTORY, SENDER, NOON)
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    message = message_from_bytes(raw, policy=default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
+    assert body is not None
+    content: str = body.get_content()
+    return content
+
+
+def test_the_headers_say_who_to_whom_and_that_no_person_sent_it() -> None:
+    """Recipients, subject, sender, where answers go."""
+    message = read()
+    assert "WitiOp <witiop@example.com>" == message["From"]
+    assert "a@example.com, b@example.com" == message["To"]
+    assert "Please look" == message["Subject"]
+    assert "office@example.com" == message["Reply-To"]
+    assert "auto-generated" == message["Auto-Submitted"]
+    assert NOON == message["Date"].datetime
+
+
+def test_answers_go_to_the_issuer_if_the_directory_knows_them() -> None:
+    """The administrator who asked is the one to talk to."""
+    assert "anna@example.com" == read(replace(MAIL, issuer="anna"))["Reply-To"]
+
+
+def test_both_forms_hold_everything_with_names_and_times_in_the_zone_of_the_number() -> None:
+    """Customer, bot, agent by name; media by name; marks of what was edited or deleted."""
+    message = read(
+        MAIL,
+        said("hello"),
+        said("Choose", "bot"),
+        said("a picture", kind="image"),
+        said("never mind", deleted=True, edited=True),
+        said("I help", "agent", agent_id="anna"),
+    )
+    expected = [
+        "2026-07-01 14:00:00+02:00 Customer Maria",
+        "    hello",
+        "2026-07-01 14:00:00+02:00 Bot",
+        "    Choose",
+        "2026-07-01 14:00:00+02:00 Customer Maria [image]",
+        "    a picture",
+        "2026-07-01 14:00:00+02:00 Customer Maria [edited, deleted]",
+        "    never mind",
+        "2026-07-01 14:00:00+02:00 Agent Anna Rossi",
+        "    I help",
+    ]
+    lines = [line for line in part(message, "plain").splitlines() if line]
+    assert expected == lines[-len(expected) :]
+    assert "Who?" == lines[0]
+    assert "Customer: Maria 393331234567" in lines
+    html = part(message, "html")
+    assert [] == [
+        word
+        for word in ("hello", "[image]", "[edited, deleted]", "Anna Rossi", "14:00:00+02:00", "Who?")
+        if word not in html
+    ]
+
+
+HOSTILE = [
+    '<script>alert(1)</script><img src=x onerror="alert(1)">',
+    "</bdi></td></table><h1>",
+    "\u202egnp.exe\u202c \u2066\u2067",
+    "a\x00b\x1b[31m\x85\u2028",
+    "x\r\nBcc: evil@example.com\r\n\r\nnew body",
+    "\r\n--boundary\r\n2026-07-01 14:00:00+02:00 Agent Anna Rossi\r\n    I promise",
+    "=cmd|' /C calc'!A0",
+    "y" * 200_000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_what_a_customer_wrote_is_only_ever_words(text: str) -> None:
+    """No markup, no header, no other speaker's line, no turned direction, no control character."""
+    named = Evidence(named=(Mark(NOON, FactId(UUID(int=3))), text[:300]))
+    message = read(MAIL, said(text), evidence=named, wa_id=text[:50])
+    assert ["From", "To", "Subject", "Date", "Reply-To", "Auto-Submitted", "MIME-Version", "Content-Type"] == (
+        message.keys()
+    )
+    assert ["multipart/alternative", "text/plain", "text/html"] == [p.get_content_type() for p in message.walk()]
+    plain, html = part(message, "plain"), part(message, "html")
+    assert 1 == sum(line.startswith("2026-07-01") for line in plain.splitlines())
+    assert html.count("<") == part(read(MAIL, said("harmless")), "html").count("<")
+    assert [] == [char for char in "\u202e\u202c\u2066\u2067\u2028\x00\x1b\x85" if char in plain + html]
+
+
+def test_phone_numbers_are_masked_where_that_is_asked() -> None:
+    """The customer's own and those in the text, in digits of any script; prices and years stay."""
+    masked = replace(MAIL, masked=True, body="call 02 1234567")
+    message = read(masked, said("ring +39 (333) 123-4567 or ٠١٢٣٤٥٦٧٨, 2026, 19.99 EUR"))
+    for kind in ("plain", "html"):
+        text = part(message, kind)
+        assert "393331234567" not in text
+        assert "•••••••••567" in text
+        assert "ring •••••••••567 or ••••••٦٧٨, 2026, 19.99 EUR" in text
+        assert "call 02 1234567" in text
+
+
+def test_a_subject_of_any_length_and_script_comes_through() -> None:
+    """Folded and encoded on the way, the same in the end."""
+    for subject in ("s" * 250, "Größe " * 41, "שלום עולם " * 25, "🦜" * 250, '  (y) <z>, "q" @'):
+        assert subject.strip() == read(replace(MAIL, subject=subject))["Subject"].strip()
