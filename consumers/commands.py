@@ -22,7 +22,7 @@ from domain.directory import Directory
 from domain.facts import AgentAccepted
 from domain.ids import ConversationId, CustomerId, fact_id, result_id
 from domain.people import Member
-from domain.rows import rfc3339
+from domain.rows import owner, rfc3339
 from domain.thread import Cause, Thread
 from domain.topics import Topics
 from domain.transfers import Terms, is_taking, recall, refused, take, transfer
@@ -226,6 +226,8 @@ def _result(one: _Asked, reason: Rejection | None, after: Conversation | None, t
         "conversation_id": str(one.conversation) if one.conversation else None,
         "version": after.version if after else None,
     }
+    if reason is Rejection.ALREADY_ASSIGNED and after is not None and after.owner is not None:
+        data |= {"owner": owner(after.owner)}
     if head is None:
         data |= {"partition": record.partition, "offset": record.offset}
     cause = head.id if head else f"{record.topic}:{record.partition}:{record.offset}:{record.at.isoformat()}"

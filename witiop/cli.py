@@ -17,6 +17,9 @@ ELSEWHERE = {
     "directory": "witiop.cli_directory:directory",
     "unmanaged": "witiop.cli_reading:unmanaged",
     "conversations": "witiop.cli_reading:conversations",
+    "transfer": "witiop.cli_commands:transfer",
+    "recall": "witiop.cli_commands:recall",
+    "email": "witiop.cli_commands:email",
     "set-aside": "witiop.cli_set_aside:set_aside",
     "simulate": "witiop.cli_simulate:simulate",
 }
@@ -113,7 +116,7 @@ def install() -> None:
 @click.argument("process", metavar="PROCESS")
 @click.pass_obj
 def run(installation: Installation, process: str) -> None:
-    """Run one process: webhook, conversations, timer or relay.
+    """Run one process: webhook, conversations, commands, routing, timer or relay.
 
     Settings come from the environment (docs/settings.md), logs go to stderr as JSON, SIGTERM stops it cleanly.
     """

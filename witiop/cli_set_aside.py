@@ -1,7 +1,6 @@
 """`witiop set-aside`: unreadable bodies and dead letters; look at them, send them through again (interface.md)."""
 
 import sys
-import time
 from base64 import b64encode
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,13 +11,10 @@ from witiop.cli_reading import CursorType
 from witiop.exits import REFUSED, NotReachable, Refused
 
 if TYPE_CHECKING:  # the drivers take their time: `--help` does without
-    from domain.ports import Publisher
     from infra.postgres.cursor import Cursor
     from infra.postgres.set_aside_queries import SetAsideRow
     from witiop.installation import Installation
 
-BROKER_SECONDS = 5.0
-"""How long the broker may take until it answers."""
 SHOWN_CHARACTERS = 2000
 """Of a body, without `--raw`."""
 
@@ -111,33 +107,28 @@ def show_(installation: "Installation", id_: UUID, as_json: bool, raw: bool) -> 
 def redrive(installation: "Installation", ids: tuple[UUID, ...], everything: bool, as_json: bool) -> None:
     """Send them through again, after what was wrong is cured."""
     from domain.ports import NotKept
-    from infra.kafka.producer import KafkaPublisher
-    from infra.logging import configure
     from infra.postgres.pool import connect
     from infra.postgres.set_aside_queries import waiting
     from witiop import wiring
     from witiop.display import show_json
+    from witiop.publishing import publisher
     from witiop.redriving import Outcome, redrive
 
     if bool(ids) == everything:
         raise click.UsageError("name the ids, or use --all")
     settings = installation.settings("kafka_bootstrap_servers", "postgres_dsn")
-    configure("debug" if settings.log_level == "debug" else "critical")  # what the libraries say is not for people
     topics = wiring.topics(settings)
     outcomes: list[Outcome] = []
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         wanted = waiting(connection) if everything else list(dict.fromkeys(ids))
-        publisher = KafkaPublisher(wiring.kafka_config(settings), [topics.inbound, topics.unreadable])
         try:
-            _wait_for_broker(publisher)
-            for outcome in redrive(connection, publisher, topics, wanted):
-                outcomes.append(outcome)
-                line = f"{outcome.id}: {outcome.failure or 'went through again'}"
-                click.echo(line, err=as_json or bool(outcome.failure))
+            with publisher(settings, [topics.inbound, topics.unreadable]) as kafka:
+                for outcome in redrive(connection, kafka, topics, wanted):
+                    outcomes.append(outcome)
+                    line = f"{outcome.id}: {outcome.failure or 'went through again'}"
+                    click.echo(line, err=as_json or bool(outcome.failure))
         except NotKept as error:
             raise NotReachable(f"{error} ({len(outcomes)} of {len(wanted)} were done)") from error
-        finally:
-            publisher.close()
     failed = [outcome for outcome in outcomes if outcome.failure]
     if as_json:
         show_json(
@@ -152,14 +143,6 @@ def redrive(installation: "Installation", ids: tuple[UUID, ...], everything: boo
         click.echo("nothing waits to be redriven")
     if failed:
         sys.exit(REFUSED)
-
-
-def _wait_for_broker(publisher: "Publisher") -> None:
-    until = time.monotonic() + BROKER_SECONDS
-    while missing := publisher.missing():
-        if time.monotonic() > until:
-            raise NotReachable("; ".join(missing))
-        time.sleep(0.05)
 
 
 def _document(row: "SetAsideRow") -> dict[str, object]:

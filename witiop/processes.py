@@ -21,6 +21,13 @@ def _witiop(*arguments: str) -> tuple[str, ...]:
 MIGRATE, TOPICS = (Program(name, _witiop(name, "--stack", "-")) for name in ("migrate", "topics"))
 PROCESSES = tuple(
     Program(name, _witiop("run", name), monitor)
-    for name, monitor in (("webhook", 10), ("conversations", 11), ("timer", 12), ("relay", 13))
+    for name, monitor in (
+        ("webhook", 10),
+        ("conversations", 11),
+        ("timer", 12),
+        ("relay", 13),
+        ("commands", 14),
+        ("routing", 16),
+    )
 )
 SIMULATOR = Program("simulator", _witiop("simulate", "story"))

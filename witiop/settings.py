@@ -114,6 +114,13 @@ class Settings(BaseSettings):
     stalled_inbound_seconds: int = Field(
         600, ge=1, description="seconds without progress on inbound after which the timer closes windows all the same"
     )
+    reservation_seconds: int = Field(
+        1800, ge=1, description="seconds that an exclusive transfer waits for its user or skillset"
+    )
+    offer_seconds: int = Field(60, ge=1, description="seconds that an agent may take to accept a conversation")
+    desk_silent_seconds: int = Field(
+        300, ge=1, description="seconds without any event of an agent's desk after which the agent counts as offline"
+    )
     consumer_instance: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9._-]{1,200}$",

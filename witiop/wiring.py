@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -18,6 +19,7 @@ import structlog
 from pydantic import SecretStr
 
 from domain.topics import Topics
+from domain.transfers import Terms
 from infra import logging
 from infra.crash import arm_crash_point
 from infra.kafka.config import KafkaConfig
@@ -70,6 +72,15 @@ def kafka_config(settings: Settings) -> KafkaConfig:
 def topics(settings: Settings) -> Topics:
     """The names of this installation's topics."""
     return Topics(settings.kafka_topic_prefix)
+
+
+def terms(settings: Settings) -> Terms:
+    """How long this installation waits for its agents."""
+    return Terms(
+        reservation=timedelta(seconds=settings.reservation_seconds),
+        offer=timedelta(seconds=settings.offer_seconds),
+        silent=timedelta(seconds=settings.desk_silent_seconds),
+    )
 
 
 def run_webhook(settings: Settings) -> None:
@@ -163,6 +174,40 @@ def run_timer(settings: Settings) -> None:
         _work(settings, timer.run, timer.missing)
 
 
+def run_commands(settings: Settings) -> None:
+    """The consumer that carries out what administrators ask for, or says why not."""
+    from consumers.commands import Commands
+    from consumers.metrics import ConsumerMetrics
+    from consumers.processing import BatchLoop
+    from infra.kafka.consumer import GroupReader
+    from infra.postgres.session import Session
+
+    names = topics(settings)
+    group = f"{settings.kafka_topic_prefix}witiop.commands"
+    with closing(Session(settings.postgres_dsn.get_secret_value(), "commands")) as session:
+        loop = BatchLoop(
+            GroupReader(
+                kafka_config(settings).client_options(), group, [names.commands], instance=settings.consumer_instance
+            ),
+            session.transaction,
+            group,
+            Commands(names, _bytes(settings.command_secrets), terms(settings)),
+            ConsumerMetrics(group),
+            poison_per_minute=settings.poison_per_minute,
+        )
+        _work(settings, loop.run, loop.missing)
+
+
+def run_routing(settings: Settings) -> None:
+    """Brings conversations that wait and agents who are available together; any number may run."""
+    from consumers.routing import Routing
+    from infra.postgres.session import Session
+
+    with closing(Session(settings.postgres_dsn.get_secret_value(), "routing")) as session:
+        routing = Routing(session.transaction, topics(settings), terms(settings))
+        _work(settings, routing.run, routing.missing)
+
+
 def run_relay(settings: Settings) -> None:
     """Publishes what the outbox holds; one works, others stand by."""
     from consumers.relay import Relay
@@ -241,6 +286,8 @@ PROCESSES = {
         run_webhook,
     ),
     "conversations": Process(_SERVERS, run_conversations),
+    "commands": Process((*_SERVERS, "command_secrets"), run_commands),
+    "routing": Process(("postgres_dsn",), run_routing),
     "timer": Process(("postgres_dsn",), run_timer),
     "relay": Process(_SERVERS, run_relay),
 }

@@ -100,7 +100,7 @@ class GroupReader:
         except KafkaError as error:
             raise BrokerAway(type(error).__name__) from error
         self._notice_new_topics()
-        return [_record(record) for records in found.values() for record in records]
+        return [to_record(record) for records in found.values() for record in records]
 
     def silent(self) -> list[TopicPartition]:
         """Partitions that are assigned here and wait for `begin_at`."""
@@ -205,7 +205,8 @@ class _Silencer(ConsumerRebalanceListener):
         self._reader._on_assigned(assigned)
 
 
-def _record(record: Any) -> Record:
+def to_record(record: Any) -> Record:
+    """A record of kafka-python as ours."""
     headers = tuple((name, value or b"") for name, value in record.headers or ())
     at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
     return Record(record.topic, record.partition, record.offset, at, record.value or b"", headers)

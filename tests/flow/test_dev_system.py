@@ -28,7 +28,8 @@ def test_the_first_start_fills_the_list_needs_little_memory_and_is_stopped_witho
     dev = Dev(tmp_path / "dev", twenty_free_ports())
     try:
         dev.ready()
-        assert {"kafka", "postgres", "webhook", "conversations", "timer", "relay"} <= dev.stack().pids.keys()
+        processes = {"webhook", "conversations", "commands", "routing", "timer", "relay"}
+        assert {"kafka", "postgres", *processes} <= dev.stack().pids.keys()
         wait_until((dev.data / "demo-played").exists, seconds=60)
         wait_until(lambda: {row["status"] for row in unmanaged(dev)} == {"active", "closed"}, step=0.5)
         if sys.platform == "linux":

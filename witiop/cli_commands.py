@@ -1,0 +1,244 @@
+"""`witiop transfer`, `recall` and `email`: a signed command goes to its topic, its result comes back (interface.md)."""
+
+import json
+import os
+import pwd
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import click
+
+from witiop.exits import NOT_REACHABLE, REFUSED, NotReachable
+
+if TYPE_CHECKING:  # the driver takes its time: `--help` does without
+    from domain.commands import Command, Email, Recall, Transfer
+    from witiop.installation import Installation
+    from witiop.settings import Settings
+
+EXPIRES_AFTER = timedelta(minutes=5)
+"""A command that was not looked at by then is refused."""
+SOURCE = "/witiop/cli"
+
+_PUBLISH_SECONDS = 10.0
+
+_WHY = {
+    "not_authentic": "its signature is not right: is the command secret that of the installation?",
+    "malformed": "it is not written as a command must be",
+    "expired": "it was looked at too late; nothing was done",
+    "conversation_unknown": "there is no such conversation",
+    "conversation_closed": "the conversation is closed",
+    "version_conflict": "the conversation has changed since that version: look at it again",
+    "already_managed": "somebody is taking care of it already",
+    "already_assigned": "somebody has it already: recall it first",
+    "user_unknown": "there is no such user in the directory",
+    "skillset_unknown": "there is no such skillset in the directory",
+    "user_not_ready": "the user is not ready",
+    "user_at_capacity": "the user has as many conversations as they may have",
+    "no_agent_ready": "no member of the skillset is available",
+    "window_closing": "the customer's window closes too soon to wait for anybody",
+    "nothing_to_recall": "there is nothing to take back",
+    "address_invalid": "one of the addresses is not valid",
+    "recipient_not_allowed": "mails to one of the recipients are not allowed",
+    "too_many_recipients": "there are too many recipients",
+    "too_large": "the mail is too large",
+    "subject_invalid": "the subject is not valid",
+}
+"""Rejection -> what a person is told."""
+
+
+def _issuer(_ctx: click.Context, _option: click.Parameter, given: str | None) -> str:
+    if given is None:
+        try:
+            return pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:  # in a container, a user id may have no name
+            return str(os.getuid())
+    if not given.isprintable() or not 1 <= len(given) <= 256:
+        raise click.BadParameter("1 to 256 characters on one line")
+    return given
+
+
+def _command_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What every command accepts."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a line."),
+        click.option(
+            "--as", "issuer", metavar="USER", callback=_issuer, help="Who asks (default: you on this machine)."
+        ),
+        click.option(
+            "--wait",
+            type=click.FloatRange(0, 3600),
+            default=15,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long to wait for the result; 0 publishes only.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("conversation_id", metavar="ID", type=click.UUID)
+@click.option("--to-user", metavar="U", help="Hand it to this user.")
+@click.option("--to-skillset", metavar="S", help="Hand it to the members of this skillset.")
+@click.option(
+    "--mode",
+    type=click.Choice(["immediate", "exclusive"]),
+    required=True,
+    help="Now or not at all; or reserved until somebody is ready.",
+)
+@click.option("--expected-version", type=click.IntRange(0), metavar="V", help="Refuse if it changed since then.")
+@_command_options
+@click.pass_obj
+def transfer(
+    installation: "Installation",
+    conversation_id: UUID,
+    to_user: str | None,
+    to_skillset: str | None,
+    mode: str,
+    expected_version: int | None,
+    issuer: str,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Hand conversation ID to a user or to a skillset."""
+    from domain.commands import Transfer
+
+    if bool(to_user) == bool(to_skillset):
+        raise click.UsageError("use either --to-user or --to-skillset")
+    target = {"kind": "user", "id": to_user} if to_user else {"kind": "skillset", "id": to_skillset}
+    body = {"conversation_id": conversation_id, "target": target, "mode": mode, "expected_version": expected_version}
+    _carry_out(installation, Transfer, body, issuer=issuer, wait=wait, as_json=as_json)
+
+
+@click.command()
+@click.argument("conversation_id", metavar="[ID]", type=click.UUID, required=False)
+@click.option("--mail", "mail_command_id", metavar="COMMAND_ID", help="Take back the mail of this command instead.")
+@_command_options
+@click.pass_obj
+def recall(
+    installation: "Installation",
+    conversation_id: UUID | None,
+    mail_command_id: str | None,
+    issuer: str,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Take conversation ID back from whoever has not accepted it yet, or a mail that is still held."""
+    from domain.commands import Recall
+
+    if (conversation_id is None) == (mail_command_id is None):
+        raise click.UsageError("name either a conversation or --mail")
+    body = {"conversation_id": conversation_id, "mail_command_id": mail_command_id}
+    _carry_out(installation, Recall, body, issuer=issuer, wait=wait, as_json=as_json)
+
+
+@click.command()
+@click.argument("conversation_id", metavar="ID", type=click.UUID)
+@click.option("--to", metavar="ADDRESS", multiple=True, required=True, help="Recipient; may be given several times.")
+@click.option("--subject", metavar="TEXT", required=True)
+@click.option("--body", metavar="TEXT", required=True, help="What stands before the transcript.")
+@click.option("--hold", type=click.IntRange(0, 60), default=0, metavar="SECONDS", help="Until then it can be recalled.")
+@click.option("--mask/--no-mask", default=None, help="Hide phone numbers (default: as the settings say).")
+@_command_options
+@click.pass_obj
+def email(
+    installation: "Installation",
+    conversation_id: UUID,
+    to: tuple[str, ...],
+    subject: str,
+    body: str,
+    hold: int,
+    mask: bool | None,
+    issuer: str,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Forward the whole conversation ID by mail."""
+    from domain.commands import Email
+
+    content = {"to": to, "subject": subject, "body": body, "hold_seconds": hold, "mask": mask}
+    _carry_out(
+        installation, Email, {"conversation_id": conversation_id, **content}, issuer=issuer, wait=wait, as_json=as_json
+    )
+
+
+def _carry_out(
+    installation: "Installation",
+    model: "type[Transfer | Recall | Email]",
+    body: dict[str, Any],
+    *,
+    issuer: str,
+    wait: float,
+    as_json: bool,
+) -> None:
+    from pydantic import ValidationError
+
+    from domain.commands import command
+    from witiop.display import harmless, show_json
+
+    try:
+        content = model.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        raise click.UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    settings = installation.settings("kafka_bootstrap_servers", "command_secrets")
+    now = datetime.now(UTC)
+    asked = command(content, id_=str(uuid4()), source=SOURCE, issuer=issuer, at=now, expires_at=now + EXPIRES_AFTER)
+    result = _result(settings, asked, wait)
+    if as_json:
+        show_json(result)
+    match result["outcome"]:
+        case "published":
+            line, code = f"published as command {asked.head.id}", 0
+        case "applied":
+            line, code = "done", 0
+        case "rejected":
+            line, code = f"witiop: rejected ({result['reason']}): {harmless(_reason(result))}", REFUSED
+        case _:
+            line, code = f"witiop: no result of command {asked.head.id} within {wait:g} s", NOT_REACHABLE
+    if code or not as_json:
+        click.echo(line, err=bool(code))
+    sys.exit(code)
+
+
+def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, Any]:
+    """Publishes and waits: the result as it stands on its topic, or what is known instead of one."""
+    from domain.commands import signed
+    from domain.ports import NotKept
+    from infra.kafka.tail import Tail
+    from witiop import wiring
+    from witiop.publishing import publisher
+
+    topics = wiring.topics(settings)
+    record = signed(asked, topics.commands, settings.command_secrets[0].get_secret_value().encode())
+    with ExitStack() as opened:
+        kafka = opened.enter_context(publisher(settings, [topics.commands]))
+        results: Tail | None = None
+        if wait:  # it stands at the ends before the command is there, so its result cannot be missed
+            results = opened.enter_context(Tail(wiring.kafka_config(settings).client_options(), topics.results))
+        try:
+            kafka.publish([record], _PUBLISH_SECONDS)
+        except NotKept as error:
+            raise NotReachable(str(error)) from error
+        if results is None:
+            return {"command_id": asked.head.id, "outcome": "published", "reason": None}
+        until = time.monotonic() + wait
+        while (left := until - time.monotonic()) > 0:
+            for found in results.poll(left):
+                result: dict[str, Any] = json.loads(found.value)
+                if result["command_id"] == asked.head.id:
+                    return result
+    return {"command_id": asked.head.id, "outcome": "unknown", "reason": None}
+
+
+def _reason(result: dict[str, Any]) -> str:
+    why = _WHY.get(result["reason"], "the reason is newer than this program")
+    if owner := result.get("owner"):
+        return f"{why} ({owner['state']}: {owner['kind']} {owner['id']})"
+    return why
