@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test check format bench lock
+.PHONY: help install dev test check format contract bench lock
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ check: $(STAMP) ## format, lint, types, imports
 format: $(STAMP) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+contract: $(STAMP) ## write docs/events from the code; refuses what is not additive
+	@$(BIN)/python -m witiop.contract
 
 bench: install ## measure; the table is docs/performance.md
 	@$(BIN)/python -m benchmarks
