@@ -81,13 +81,12 @@ class Commands:
         self._topics = topics
         self._secrets = secrets
         self._terms = terms
-        self._directory_version = -1
+        self._known = directory.Current()
         self._directory = Directory()
 
     def apply(self, connection: Connection[Any], records: Sequence[Record]) -> None:
         """Works the records in, in order. Raises Again, psycopg errors."""
-        if directory.version(connection) != self._directory_version:
-            self._directory_version, self._directory = directory.read(connection)
+        self._directory = self._known.hold(connection)
         row = connection.execute("select clock_timestamp()").fetchone()
         assert row is not None
         now: datetime = row[0]

@@ -88,12 +88,12 @@ class Conversations:
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
-        self._directory_version = -1
+        self._known = directory.Current()
         self._directory = Directory()
 
     def apply(self, connection: Connection[Any], records: Sequence[Record]) -> None:
         """Works the records in. Raises Poison, Again, psycopg errors."""
-        self._refresh_directory(connection)
+        self._directory = self._known.hold(connection)
         batch = self._sort(records)
         changes = self._fold(connection, batch.items) if batch.items else None
         write_presence(connection, batch.presence, batch.seen)
@@ -102,10 +102,6 @@ class Conversations:
         put_aside(connection, batch.unreadable)
         if changes is not None:
             changes.count(connection)
-
-    def _refresh_directory(self, connection: Connection[Any]) -> None:
-        if directory.version(connection) != self._directory_version:
-            self._directory_version, self._directory = directory.read(connection)
 
     def _sort(self, records: Sequence[Record]) -> _Sorted:
         batch = _Sorted()

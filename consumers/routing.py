@@ -57,7 +57,7 @@ class Routing:
         self._transaction = transaction
         self._topics = topics
         self._terms = terms
-        self._directory_version = -1
+        self._known = directory.Current()
         self._directory = Directory()
         self._trouble: str | None = "has not reached the database yet"
 
@@ -86,8 +86,7 @@ class Routing:
     def round(self) -> int:
         """Takes back what nobody accepted, then offers what waits; returns how many conversations moved."""
         with self._transaction() as connection:
-            if directory.version(connection) != self._directory_version:
-                self._directory_version, self._directory = directory.read(connection)
+            self._directory = self._known.hold(connection)
             queues, people = Queues(connection), People(connection)
             now = queues.now()
             ready = [m for m in people.ready().values() if m.is_available(now, self._terms.silent)]
@@ -103,7 +102,7 @@ class Routing:
             members = people.lock({m.id for m in ready} | _owners(conversations), _next_of(conversations))
             threads = {c.customer_id: Thread(c.customer_id, c.phone_number_id, (c,)) for c in conversations}
             changes = Changes(threads, self._directory)
-            moved = _Round(changes, members, now, self._terms)
+            moved = _Round(changes, members, self._directory, now, self._terms)
             moved.take_back(conversations)
             moved.offer()
             changes.write(connection, self._topics.conversations)
@@ -117,9 +116,12 @@ class Routing:
 class _Round:
     """One round's decisions, in memory, under the locks. One conversation a customer: a thread of one."""
 
-    def __init__(self, changes: Changes, members: dict[str, Member], now: datetime, terms: Terms) -> None:
+    def __init__(
+        self, changes: Changes, members: dict[str, Member], directory: Directory, now: datetime, terms: Terms
+    ) -> None:
         self._changes = changes
         self._members = members
+        self._directory = directory
         self._now = now
         self._terms = terms
         self.given: list[str] = []
@@ -133,7 +135,7 @@ class _Round:
                 continue
             here = self._here(conversation)
             self._slot(owner.id, -1)
-            after = not_accepted(conversation, self._members.values(), here, self._terms)
+            after = not_accepted(conversation, self._members.values(), self._directory, here, self._terms)
             self._decide(conversation, after, here)
             self.taken_back += 1
 
@@ -141,7 +143,7 @@ class _Round:
         """What waits, those reserved for a user first, then windows that end soon, then first in, first out."""
         waiting = [c for t in self._changes.threads.values() for c in t.conversations if c.owner is not None]
         for conversation in sorted(waiting, key=self._urgency):
-            meant = [m for m in self._members.values() if may_get(conversation, m)]
+            meant = [m for m in self._members.values() if may_get(conversation, m, self._now)]
             chosen = choose(meant, self._now, self._terms.silent)
             if chosen is not None:
                 here = self._here(conversation)

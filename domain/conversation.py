@@ -75,7 +75,9 @@ class Owner:
     until: datetime | None = None
 
 
-Decision = Literal["routed", "accepted", "declined", "lapsed", "expired", "recalled", "transferred", "offered"]
+Decision = Literal[
+    "routed", "accepted", "declined", "lapsed", "expired", "recalled", "removed", "transferred", "offered"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,9 @@ class Decisions:
     """What we decided, once, under the customer's lock; later input leads to another decision, never rewrites one.
 
     `owned`: what first gave it an owner. `last` and `because`: the last decision and what led to it. `waits`: of an
-    assignment, the queue or reservation that it came from and goes back to. `next_of`: of an immediate transfer, the
-    skillset whose next member gets it if nobody accepts. `passed`: agents who let it pass, and when; they are not
+    assignment, the queue or reservation that it came from and goes back to. `reserved_to`: of a reservation, also one
+    that is being offered, its end by its own term (the window may end it sooner). `next_of`: of an immediate transfer,
+    the skillset whose next member gets it if nobody accepts. `passed`: agents who let it pass, and when; they are not
     offered it again before their next presence event."""
 
     owner: Owner | None = None
@@ -95,6 +98,7 @@ class Decisions:
     waits: Owner | None = None
     next_of: str | None = None
     passed: tuple[tuple[str, datetime], ...] = ()
+    reserved_to: datetime | None = None
 
 
 class Conversation(NamedTuple):

@@ -26,7 +26,7 @@ from domain.facts import (
 )
 from domain.ids import ConversationId, CustomerId, FactId, conversation_id
 from domain.verdict import Verdict, judge
-from domain.window import WINDOW, home_of_other, home_of_turn
+from domain.window import WINDOW, home_of_other, home_of_turn, reservation_end
 
 _TOUCHES = (HumanEcho, AgentAccepted, AgentMessage)
 _OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
@@ -139,10 +139,13 @@ class _Work:
     def _tell(self, known: Conversation | None, conversation: Conversation, cause: Cause | None) -> list[Event]:
         verdict = self._judge(conversation)
         decisions = conversation.decisions
-        if verdict.status == "closed" and decisions.owner is not None:
+        if decisions.owner is not None and (
+            verdict.status == "closed" or (verdict.managed and decisions.owner.state != "accepted")
+        ):
+            # over, or somebody answered who was not asked: nobody else is to get it
             decisions = replace(decisions, owner=None, queued_at=None)
-        decided = (decisions.owner, verdict.status, verdict.managed)
-        new_version = known is None or decided != (known.owner, known.status, known.managed)
+        decided = (_who(decisions.owner), verdict.status, verdict.managed)
+        new_version = known is None or decided != (_who(known.owner), known.status, known.managed)
         after = conversation._replace(
             decisions=decisions,
             status=verdict.status,
@@ -227,7 +230,8 @@ class _Work:
                 window_ends_at = min(window_ends_at, other.opened_at)
             elif other.opened_at < opened_at < other.window_ends_at:
                 self._keep(other._replace(window_ends_at=opened_at))
-        return conversation._replace(opened_at=opened_at, window_ends_at=window_ends_at)
+        decisions = _reserved_until(conversation.decisions, window_ends_at)
+        return conversation._replace(opened_at=opened_at, window_ends_at=window_ends_at, decisions=decisions)
 
     def _keep(self, conversation: Conversation) -> None:
         self._conversations[conversation.id] = conversation
@@ -297,6 +301,23 @@ class _Work:
 def _owned(decisions: Decisions, owner: Owner, decision: Decision, here: Mark) -> Decisions:
     first = here if decisions.owned is None else min(decisions.owned, here)
     return replace(decisions, owner=owner, queued_at=None, owned=first, last=decision, because=here)
+
+
+def _reserved_until(decisions: Decisions, window_ends_at: datetime) -> Decisions:
+    """A reservation's end moves with the window; also of one that is being offered, which may wait again."""
+    if decisions.reserved_to is None:
+        return decisions
+    until = reservation_end(decisions.reserved_to, window_ends_at)
+    owner, waits = (
+        replace(each, until=until) if each is not None and each.state == "reserved" else each
+        for each in (decisions.owner, decisions.waits)
+    )
+    return replace(decisions, owner=owner, waits=waits)
+
+
+def _who(owner: Owner | None) -> Owner | None:
+    """What of an owner an admin decides on: not until when, which moves with every message."""
+    return owner and replace(owner, until=None)
 
 
 def _ids(conversation: Conversation, evidence: Evidence, fact: ConversationFact) -> tuple[str | None, str | None]:

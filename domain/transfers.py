@@ -12,9 +12,7 @@ from domain.commands import Rejection, Transfer
 from domain.conversation import Conversation, Decision, Decisions, Mark, Owner
 from domain.directory import Directory
 from domain.people import Member, choose
-
-_BEFORE_END = timedelta(minutes=5)
-"""A reservation ends this long before the window closes, so that somebody can still act."""
+from domain.window import reservation_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +56,13 @@ def transfer(
     if target.kind == "skillset" and target.id not in directory.skillsets:
         return Rejection.SKILLSET_UNKNOWN
     if command.mode == "exclusive":
-        until = reserved_until(conversation, now, terms)
-        if until is None:
+        reserved_to = now + terms.reservation
+        until = reservation_end(reserved_to, conversation.window_ends_at)
+        if until <= now:
             return Rejection.WINDOW_CLOSING
         owner = Owner(target.kind, target.id, "reserved", until)
-        return replace(_given(conversation.decisions, owner, "transferred", here), queued_at=now)
+        given = _given(conversation.decisions, owner, "transferred", here)
+        return replace(given, queued_at=now, reserved_to=reserved_to)
     if target.kind == "user":
         member = members[target.id]
         if not member.is_ready(now, terms.silent):
@@ -107,31 +107,40 @@ def offer(conversation: Conversation, member: Member, here: Mark, terms: Terms) 
     decisions = conversation.decisions
     waits = decisions.owner
     given = _given(decisions, _offer(member, here.at, terms), "offered", here)
-    return replace(given, waits=waits, queued_at=decisions.queued_at, passed=decisions.passed)
+    return replace(
+        given,
+        waits=waits,
+        queued_at=decisions.queued_at,
+        passed=decisions.passed,
+        reserved_to=decisions.reserved_to,
+    )
 
 
-def may_get(conversation: Conversation, member: Member) -> bool:
-    """Whether the conversation waits for this member, and they did not let it pass since their last presence event."""
+def may_get(conversation: Conversation, member: Member, now: datetime) -> bool:
+    """Whether the conversation waits for this member, and they did not let it pass since their last presence event. A
+    reservation that is over waits for nobody, also before the timer says so."""
     owner = conversation.owner
-    if owner is None or owner.state not in ("queued", "reserved"):
+    if owner is None or owner.state not in ("queued", "reserved") or is_over(conversation, now):
         return False
     meant = owner.id == member.id if owner.kind == "user" else owner.id in member.skillsets
     return meant and not _passed(conversation.decisions, member)
 
 
-def not_accepted(conversation: Conversation, candidates: Iterable[Member], here: Mark, terms: Terms) -> Decisions:
-    """An offer that was declined or that nobody accepted in time. What came from a queue or a reservation waits again;
-    an immediate transfer to a skillset goes to its next member, if there is one; else it is nobody's. `candidates`: the
-    members of `next_of`."""
+def not_accepted(
+    conversation: Conversation, candidates: Iterable[Member], directory: Directory, here: Mark, terms: Terms
+) -> Decisions:
+    """An offer that was declined or that nobody accepted in time. What came from a queue or a reservation waits again,
+    if that is still there; an immediate transfer to a skillset goes to its next member, if there is one; else it is
+    nobody's. `candidates`: the members of `next_of`."""
     decisions = conversation.decisions
     owner = decisions.owner
     assert owner is not None
     how: Decision = "declined" if decisions.last == "declined" else "lapsed"
     passed = (*((agent, at) for agent, at in decisions.passed if agent != owner.id), (owner.id, here.at))
     waits = decisions.waits
-    if waits is not None and (waits.until is None or waits.until > here.at):
+    if waits is not None and _is_there(waits, directory) and (waits.until is None or waits.until > here.at):
         again = _given(decisions, waits, how, here)
-        return replace(again, queued_at=decisions.queued_at, passed=passed)
+        return replace(again, queued_at=decisions.queued_at, passed=passed, reserved_to=decisions.reserved_to)
     after = replace(decisions, passed=passed)
     if decisions.next_of is not None:
         free = (m for m in candidates if decisions.next_of in m.skillsets and not _passed(after, m))
@@ -142,15 +151,24 @@ def not_accepted(conversation: Conversation, candidates: Iterable[Member], here:
     return replace(_freed(decisions, how, here), passed=passed)
 
 
+def is_over(conversation: Conversation, now: datetime) -> bool:
+    """Whether a reservation has come to its end."""
+    owner = conversation.owner
+    return owner is not None and owner.state == "reserved" and owner.until is not None and owner.until <= now
+
+
 def expired(conversation: Conversation, here: Mark) -> Decisions:
     """A reservation whose time is over: unmanaged again, with that reason."""
     return _freed(conversation.decisions, "expired", here)
 
 
-def reserved_until(conversation: Conversation, now: datetime, terms: Terms) -> datetime | None:
-    """The end of a reservation made now; None: the window closes too soon."""
-    latest = conversation.window_ends_at - _BEFORE_END
-    return min(now + terms.reservation, latest) if latest > now else None
+def removed(conversation: Conversation, here: Mark) -> Decisions:
+    """Its user or skillset left the directory before anybody accepted: nobody took it."""
+    return _freed(conversation.decisions, "removed", here)
+
+
+def _is_there(owner: Owner, directory: Directory) -> bool:
+    return owner.id in (directory.users if owner.kind == "user" else directory.skillsets)
 
 
 def _offer(member: Member, now: datetime, terms: Terms) -> Owner:

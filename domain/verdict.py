@@ -84,7 +84,7 @@ def _reason(
     decided = (decisions.because.fact,) if decisions.because else last
     if decisions.last == "expired":
         return Reason.RESERVATION_EXPIRED, decided
-    if decisions.last in ("declined", "lapsed"):
+    if decisions.last in ("declined", "lapsed", "removed"):
         return Reason.NOBODY_TOOK_IT, decided
     if evidence.in_hours is None:
         return Reason.OUT_OF_HOURS, last

@@ -13,6 +13,15 @@ SKEW = timedelta(minutes=2)
 """A bot's or a desk's clock may be this much behind Meta's: its events still find the conversation they began."""
 
 
+_BEFORE_END = timedelta(minutes=5)
+"""A reservation ends this long before the window closes, so that somebody can still act."""
+
+
+def reservation_end(reserved_to: datetime, window_ends_at: datetime) -> datetime:
+    """When a reservation is over that by its own term ends at `reserved_to` (mission.md, *exclusive*)."""
+    return min(reserved_to, window_ends_at - _BEFORE_END)
+
+
 def home_of_turn(conversations: Iterable[Conversation], at: datetime) -> Conversation | None:
     """The conversation that a customer's turn joins; None: it opens one. Of several that fit, the one with the greatest
     opening at or before the turn, else the next one after it. Of a customer whose identities were joined, the one that

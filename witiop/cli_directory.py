@@ -21,9 +21,13 @@ def directory() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
 @click.pass_obj
 def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
-    """Make the directory what FILE says: what is not in it is removed. All of it or nothing."""
-    from infra.postgres.directory import apply
+    """Make the directory what FILE says: what is not in it is removed. All of it or nothing.
+
+    What a removed user or skillset had, and nobody accepted, is unmanaged again.
+    """
+    from consumers.removals import apply_directory
     from infra.postgres.pool import connect
+    from witiop import wiring
     from witiop.directory_file import DirectoryFileError, read_directory
     from witiop.display import harmless, show_json
 
@@ -36,7 +40,7 @@ def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
             f"nothing was changed: {len(error.problems)} to cure in {file}", "directory_file_refused"
         ) from error
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
-        changes = apply(connection, wanted)
+        changes = apply_directory(connection, wanted, wiring.topics(installation.settings()))
     if as_json:
         made = [change._asdict() for change in changes.made]
         show_json({"outcome": "applied", "version": changes.version, "changes": made})

@@ -10,6 +10,9 @@ from psycopg.types.json import Json
 
 from domain.directory import Directory, Number, Opening, Skillset, User, Weekday
 
+_LOCK = 0x646972
+"""Of PostgreSQL's advisory locks. (Holders of a row's lock would never let a change come first while they overlap.)"""
+
 
 class Change(NamedTuple):
     """One thing of the directory that is not as it was before."""
@@ -27,10 +30,36 @@ class Changes:
     made: tuple[Change, ...]
 
 
+class Current:
+    """The directory as a worker knows it: read again only when it changed."""
+
+    def __init__(self) -> None:
+        self._version = -1
+        self._directory = Directory()
+
+    def read(self, conn: Connection[Any]) -> Directory:
+        """As it is at this moment."""
+        if version(conn) != self._version:
+            self._version, self._directory = read(conn)
+        return self._directory
+
+    def hold(self, conn: Connection[Any]) -> Directory:
+        """As it stays until the transaction ends: for who gives conversations to users and skillsets. Comes before the
+        customers' locks (P5). Any number may hold it; one that wants to change it waits for them, and they then for
+        it."""
+        conn.execute("select pg_advisory_xact_lock_shared(%s)", (_LOCK,))
+        return self.read(conn)
+
+
+def hold_alone(conn: Connection[Any]) -> None:
+    """Until the transaction ends nobody else holds or changes the directory."""
+    conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+
+
 def apply(conn: Connection[Any], directory: Directory) -> Changes:
     """Make the directory this one, all or nothing; two at the same time go one after the other."""
     with conn.transaction():
-        conn.execute("select from directory_version for update")
+        hold_alone(conn)
         before, current = read(conn)
         made = (
             *_apply_skillsets(conn, current.skillsets, directory.skillsets),

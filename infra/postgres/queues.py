@@ -39,6 +39,19 @@ cross join lateral (
 ) c
 """
 
+_RESERVATIONS_OVER = """
+select c.id, c.customer_id from conversations c
+where c.status = 'a' and c.owner_state = 'r' and c.owner_until <= %(now)s order by c.owner_until limit %(limit)s
+"""
+
+_OWNED_BY = """
+select c.id, c.customer_id from conversations c
+where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = any(%(users)s::text[]) and c.owner_state <> 'x'
+union all
+select c.id, c.customer_id from conversations c
+where c.status = 'a' and c.owner_kind = 's' and c.owner_id = any(%(skillsets)s::text[])
+"""
+
 SOON = timedelta(minutes=30)
 """A window that ends this soon goes first."""
 
@@ -60,6 +73,15 @@ class Queues:
         """Offers nobody accepted in time, and those of agents who went offline or whose desk is silent."""
         values = {"now": now, "silent_since": now - silent, "limit": limit}
         return list(self._connection.execute(_ENDED, values).fetchall())
+
+    def reservations_over(self, now: datetime, limit: int) -> _Found:
+        """Those whose time has come, the longest over first."""
+        return list(self._connection.execute(_RESERVATIONS_OVER, {"now": now, "limit": limit}).fetchall())
+
+    def owned_by(self, users: Collection[str], skillsets: Collection[str]) -> _Found:
+        """What these have and nobody accepted: queued, reserved, assigned."""
+        values = {"users": list(users), "skillsets": list(skillsets)}
+        return list(self._connection.execute(_OWNED_BY, values).fetchall())
 
     def waiting(self, users: Collection[str], skillsets: Collection[str], now: datetime, limit: int) -> _Found:
         """What is reserved for these users, then the heads of these skillsets' queues."""
