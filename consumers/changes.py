@@ -1,5 +1,6 @@
 """What a batch changes in the conversations, until it is written in the one order of all writers (P5)."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,9 +10,10 @@ from psycopg import Connection
 from consumers.announcements import announcement
 from domain.conversation import Conversation, Decisions
 from domain.directory import Directory
-from domain.events import Event
+from domain.events import Event, EventName
 from domain.facts import ConversationFact
 from domain.ids import CustomerId
+from domain.mail import Mail
 from domain.thread import Cause, Placed, Step, Thread, decide, expire, fold
 from infra.postgres.outbox import Outbox
 from infra.postgres.threads import Threads
@@ -38,6 +40,18 @@ class Changes:
         """A decision that no fact took."""
         step = decide(self.threads[customer], conversation.id, decisions, cause, self._directory, now)
         self._keep(customer, step, None)
+
+    def tell(self, conversation: UUID, mail: Mail, name: EventName, at: datetime, cause: Cause) -> None:
+        """Something became of a mail: a public event of the conversation, which stays as it is."""
+        for customer, thread in self.threads.items():
+            if any(c.id == conversation for c in thread.conversations):
+                counted = tuple(
+                    c._replace(sequence=c.sequence + 1) if c.id == conversation else c for c in thread.conversations
+                )
+                self.threads[customer] = replace(thread, conversations=counted)
+                self._events += [
+                    Event(c, name, at, cause.facts, cause.actor, mail) for c in counted if c.id == conversation
+                ]
 
     def expire(self, customer: CustomerId, now: datetime) -> None:
         """Closes what is over."""

@@ -16,18 +16,19 @@ from pydantic_core import to_json
 
 from consumers.changes import Changes
 from consumers.processing import Again
-from domain.commands import Command, Head, Recall, Refused, Rejection, Transfer, read_command
+from domain.commands import Command, Email, Head, Refused, Rejection, Transfer, read_command
 from domain.conversation import Conversation, Decisions, Mark
 from domain.directory import Directory
 from domain.facts import AgentAccepted
 from domain.ids import ConversationId, CustomerId, fact_id, result_id
+from domain.mail import Policy, accept, mail_id
 from domain.people import Member
 from domain.rows import owner, rfc3339
 from domain.thread import Cause, Thread
 from domain.topics import Topics
 from domain.transfers import Terms, is_taking, recall, refused, take, transfer
 from infra.kafka.consumer import Record
-from infra.postgres import directory
+from infra.postgres import directory, mails
 from infra.postgres.commands import Audited, Outcome, audit, claim, count_repeats
 from infra.postgres.outbox import Outbox, Outgoing
 from infra.postgres.people import People
@@ -50,6 +51,11 @@ class _Asked:
     @property
     def conversation(self) -> UUID | None:
         return self.read.body.conversation_id if isinstance(self.read, Command) else None
+
+    @property
+    def mail_command(self) -> str | None:
+        """Of the mail that it wants back."""
+        return getattr(self.read.body, "mail_command_id", None) if isinstance(self.read, Command) else None
 
 
 @dataclass(slots=True)
@@ -77,8 +83,9 @@ class _Scene:
 class Commands:
     """The handler of the commands topic. `secrets`: all verify."""
 
-    def __init__(self, topics: Topics, secrets: Sequence[bytes], terms: Terms) -> None:
+    def __init__(self, topics: Topics, secrets: Sequence[bytes], terms: Terms, mail_policy: Policy) -> None:
         self._topics = topics
+        self._mail_policy = mail_policy
         self._secrets = secrets
         self._terms = terms
         self._known = directory.Current()
@@ -103,7 +110,7 @@ class Commands:
                 continue
             if one.head is not None:
                 fresh.discard(one.head.id)
-            reason = self._carry_out(one, scene, now)
+            reason = self._carry_out(connection, one, scene, now)
             after = scene.conversation(one.conversation)
             audited.append(_audited(one, "rejected" if reason else "applied", reason, after))
             results.append(_result(one, reason, after, self._topics.results, now))
@@ -131,21 +138,26 @@ class Commands:
                 (users if target.kind == "user" else skillsets).add(target.id)
         owners = {c.owner.id for t in loaded.values() for c in t.conversations if c.owner and c.owner.kind == "user"}
         members = People(connection).lock(users | owners, skillsets) if users or skillsets or owners else {}
+        mails.lock(connection, {mail_id(command) for a in asked if (command := a.mail_command)})
         changes = Changes(loaded, self._directory)
         for customer in loaded:
             changes.expire(customer, now)
         return _Scene(changes, {c: who for c, (who, _) in whose.items()}, members)
 
-    def _carry_out(self, one: _Asked, scene: _Scene, now: datetime) -> Rejection | None:
+    def _carry_out(self, connection: Connection[Any], one: _Asked, scene: _Scene, now: datetime) -> Rejection | None:
         if isinstance(one.read, Refused):
             return one.read.reason
         head, body = one.read.head, one.read.body
         here = Mark(now, fact_id("command", head.id))
         if isinstance(body, Transfer):
             return self._transfer(scene, head, body, here)
-        if isinstance(body, Recall) and body.conversation_id is not None:
+        if isinstance(body, Email):
+            return self._email(connection, scene, head, body, now)
+        if body.conversation_id is not None:
             return self._recall(scene, head, body.conversation_id, here)
-        return Rejection.NOTHING_TO_RECALL
+        assert body.mail_command_id is not None
+        held = mails.recall_held(connection, body.mail_command_id, head.issuer, now)
+        return None if held else Rejection.NOTHING_TO_RECALL
 
     def _transfer(self, scene: _Scene, head: Head, body: Transfer, here: Mark) -> Rejection | None:
         conversation = scene.conversation(body.conversation_id)
@@ -163,6 +175,17 @@ class Commands:
         if isinstance(decided, Rejection):
             return decided
         self._decide(scene, conversation, decided, head, here)
+        return None
+
+    def _email(
+        self, connection: Connection[Any], scene: _Scene, head: Head, body: Email, now: datetime
+    ) -> Rejection | None:
+        if scene.conversation(body.conversation_id) is None:
+            return Rejection.CONVERSATION_UNKNOWN
+        accepted = accept(body, self._mail_policy, mails.transcript_bytes(connection, body.conversation_id))
+        if isinstance(accepted, Rejection):
+            return accepted
+        mails.request(connection, head.id, head.issuer, accepted, now)
         return None
 
     def _recall(self, scene: _Scene, head: Head, named: UUID, here: Mark) -> Rejection | None:

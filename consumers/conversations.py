@@ -14,6 +14,7 @@ from psycopg import Connection
 from pydantic import ValidationError
 
 from consumers.changes import Changes
+from consumers.mail_changes import MailChanges
 from consumers.processing import Again, Poison
 from domain.customers import Book, Identity, Key, keys_of
 from domain.directory import Directory
@@ -28,6 +29,7 @@ from domain.facts import (
     ConversationFact,
     CustomerIdentityChanged,
     Fact,
+    MailEvent,
     MessageStatus,
     Notice,
 )
@@ -58,6 +60,7 @@ class _Sorted:
     items: list[_Item] = field(default_factory=list)
     statuses: list[MessageStatus] = field(default_factory=list)
     presence: list[AgentPresenceChanged] = field(default_factory=list)
+    mail_events: list[MailEvent] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     unreadable: list[Aside] = field(default_factory=list)
     seen: dict[str, datetime] = field(default_factory=dict)
@@ -100,6 +103,7 @@ class Conversations:
         write_statuses(connection, batch.statuses)
         write_notices(connection, batch.notices)
         put_aside(connection, batch.unreadable)
+        MailChanges.hear(connection, batch.mail_events, self._topics.conversations)
         if changes is not None:
             changes.count(connection)
 
@@ -115,6 +119,8 @@ class Conversations:
                 case AgentPresenceChanged() as change:
                     batch.presence.append(change)
                     batch.saw(change.agent_id, record.at)
+                case MailEvent() as event:
+                    batch.mail_events.append(event)
                 case Notice() as notice:
                     batch.notices.append(notice)
                 case fact:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from domain.conversation import Conversation
 from domain.ids import FactId
+from domain.mail import Mail
 
 EventName = Literal[
     "opened",
@@ -24,19 +25,27 @@ EventName = Literal[
     "closed",
     "reopened",
     "corrected",
+    "mail.sent",
+    "mail.delivered",
+    "mail.bounced",
+    "mail.complained",
+    "mail.failed",
+    "mail.unknown",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One public event, with the conversation as it was right then (its `sequence` is the event's). `actor`:
-    `customer`, `bot`, `agent:<id>`, `app` (somebody on the phone app), `meta`, `clock`, or a command's issuer."""
+    `customer`, `bot`, `agent:<id>`, `app` (somebody on the phone app), `meta`, `clock`, `ses`, or a command's issuer.
+    `mail`: the one that a `mail.` event tells of, as it was right then."""
 
     conversation: Conversation
     name: EventName
     at: datetime
     because: tuple[FactId, ...]
     actor: str
+    mail: Mail | None = None
 
 
 def chain(before: Conversation | None, after: Conversation) -> Iterator[EventName]:

@@ -35,7 +35,7 @@ _SPEAKERS = {"customer": "Customer", "bot": "Bot", "agent": "Agent", "system": "
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Whom mails are from. `reply_to`: where answers go if the directory does not know the issuer; None: to `address`."""
+    """Whom mails are from. `reply_to`: where answers go if the issuer is not in the directory; None: `address`."""
 
     address: str
     name: str = ""

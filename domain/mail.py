@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import UUID
 
 from domain.commands import Email, Rejection
@@ -150,12 +150,19 @@ Posted = Accepted | NotSent | Refused | Unanswered
 """How one post ended."""
 
 
+class Mailer(Protocol):
+    """The way to SES."""
+
+    def post(self, mail: UUID, letter: bytes) -> Posted:
+        """One attempt, to everybody the letter names; raises nothing. The id travels with it, so that SES's events
+        name it."""
+        ...
+
+
 def posted(mail: Mail, how: Posted) -> Mail:
     """The mail after a post. What SES's events said meanwhile stands, and so does *unknown* unless SES accepted."""
     if isinstance(how, Accepted):
-        if mail.state in ("sending", "unknown"):
-            mail = replace(mail, state="sent", reason=None)
-        return replace(mail, message_id=how.message_id)
+        return replace(mail, state="sent", reason=None, message_id=how.message_id)
     if mail.state != "sending":
         return mail
     match how:

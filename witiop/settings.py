@@ -42,6 +42,22 @@ def _connection_string(dsn: SecretStr) -> SecretStr:
     return dsn
 
 
+def _address(value: str) -> str:
+    from infra.ses.addresses import address  # only where a mail address is set
+
+    found = address(value)
+    if found is None:
+        raise ValueError("not a mail address")
+    return found
+
+
+def _each_domain(domains: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_address(f"x@{domain}").removeprefix("x@") for domain in domains)
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
+Domains = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_domain)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_filled)]
 Servers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_host_and_port)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -95,6 +111,31 @@ class Settings(BaseSettings):
     agents_secrets: Secrets = Field((), description="secrets that sign the agent desk's events, comma separated")
     command_secrets: Secrets = Field(
         (), description="secrets of the commands, comma separated; the first signs, all verify"
+    )
+
+    ses_region: str = Field("", pattern=r"^([a-z]{2}(-[a-z]+)+-\d)?$", description="region of Amazon SES, as eu-west-1")
+    ses_endpoint: str | None = Field(
+        None, pattern=r"^https?://", description="where SES is reached, if not at Amazon's own address"
+    )
+    ses_access_key_id: str | None = Field(
+        None, description="key to sign in at SES with (default: as AWS's own programs find one)"
+    )
+    ses_secret_access_key: SecretStr | None = Field(None, description="secret of that key")
+    ses_sender: Address | None = Field(None, description="address that mails are from; verified at SES")
+    ses_sender_name: str = Field("", pattern=r"^[^\x00-\x1f\x7f]{0,100}$", description="name beside that address")
+    ses_configuration_set: str = Field(
+        "", pattern=r"^[A-Za-z0-9_-]{0,64}$", description="configuration set that sends SES's events to /webhooks/ses"
+    )
+    ses_topic_arns: Texts = Field(
+        (), description="SNS topics that /webhooks/ses believes, comma separated; none: it believes nobody"
+    )
+    ses_rate: float = Field(10, gt=0, le=1000, description="mails a second that one process posts at most")
+    mail_allowed_domains: Domains = Field(
+        (), description="domains that mails may go to, comma separated, as example.com; none: all"
+    )
+    mail_mask: bool = Field(False, description="whether mails hide phone numbers where the command does not say")
+    mail_reply_to: Address | None = Field(
+        None, description="address for answers to mails whose issuer the directory does not know"
     )
 
     webhook_host: str = Field("127.0.0.1", description="address that the webhooks listen on; 0.0.0.0 for all")

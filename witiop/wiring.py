@@ -27,6 +27,7 @@ from infra.metrics import shared_between_processes
 from witiop.settings import Secrets, Settings
 
 if TYPE_CHECKING:
+    from domain.mail import Policy
     from infra.monitor import Check
     from webhook.server import Served
 
@@ -164,6 +165,35 @@ def run_conversations(settings: Settings) -> None:
         _work(settings, loop.run, loop.missing)
 
 
+def mail_policy(settings: Settings) -> "Policy":
+    """Which mails may be sent."""
+    from domain.mail import Policy
+    from infra.ses.addresses import address
+
+    return Policy(address, frozenset(settings.mail_allowed_domains), settings.mail_mask)
+
+
+def run_mails(settings: Settings) -> None:
+    """Posts mails to SES; any number may run."""
+    from consumers.mails import Mails
+    from domain.letter import Sender
+    from infra.postgres.session import Session
+    from infra.ses.mailer import SesMailer
+
+    assert settings.ses_sender is not None  # among what the process needs
+    key_id, secret = settings.ses_access_key_id, _revealed(settings.ses_secret_access_key)
+    mailer = SesMailer(
+        settings.ses_region,
+        settings.ses_configuration_set,
+        settings.ses_endpoint,
+        (key_id, secret) if key_id and secret else None,
+    )
+    sender = Sender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to)
+    with closing(Session(settings.postgres_dsn.get_secret_value(), "mails")) as session:
+        worker = Mails(session.transaction, mailer, sender, topics(settings), settings.ses_rate)
+        _work(settings, worker.run, worker.missing)
+
+
 def run_timer(settings: Settings) -> None:
     """Closes windows at their end; any number may run."""
     from consumers.timer import Timer
@@ -191,7 +221,7 @@ def run_commands(settings: Settings) -> None:
             ),
             session.transaction,
             group,
-            Commands(names, _bytes(settings.command_secrets), terms(settings)),
+            Commands(names, _bytes(settings.command_secrets), terms(settings), mail_policy(settings)),
             ConsumerMetrics(group),
             poison_per_minute=settings.poison_per_minute,
         )
@@ -288,6 +318,7 @@ PROCESSES = {
     "conversations": Process(_SERVERS, run_conversations),
     "commands": Process((*_SERVERS, "command_secrets"), run_commands),
     "routing": Process(("postgres_dsn",), run_routing),
+    "mails": Process(("postgres_dsn", "ses_region", "ses_sender", "ses_configuration_set"), run_mails),
     "timer": Process(("postgres_dsn",), run_timer),
     "relay": Process(_SERVERS, run_relay),
 }

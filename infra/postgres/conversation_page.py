@@ -42,13 +42,18 @@ def conversation_page(conn: Connection[Any], conversation_id: UUID) -> Conversat
         if found is None:
             return None
         conversation = conversation_rows.from_row(found)
-        facts = _facts(conn, conversation)
         return ConversationPage(
             conversation,
             _number(conn, conversation.phone_number_id),
-            transcript(facts, _deliveries(conn, conversation, facts), _later_signals(conn, conversation)),
+            read_transcript(conn, conversation),
             _history(conn, conversation),
         )
+
+
+def read_transcript(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]:
+    """Everything that was said, as interface.md says, in order; in the caller's transaction."""
+    facts = _facts(conn, of)
+    return transcript(facts, _deliveries(conn, of, facts), _later_signals(conn, of))
 
 
 def _facts(conn: Connection[Any], of: Conversation) -> list[ConversationFact]:
@@ -99,7 +104,7 @@ def _deliveries(conn: Connection[Any], of: Conversation, facts: Sequence[Convers
 def _history(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]:
     found = conn.execute(
         """
-        select sequence, at, event, reason, because, actor, owner_kind::text, owner_id from history
+        select sequence, at, event, reason, because, actor, owner_kind::text, owner_id, mail_id from history
         where conversation_id = %s order by sequence
         """,
         (of.id,),
@@ -113,8 +118,9 @@ def _history(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]
             "because": [str(fact) for fact in because],
             "actor": actor,
             "owner": kind and {"kind": _OWNER_KINDS[kind], "id": owner_id},
+            **({"mail": str(mail)} if mail else {}),
         }
-        for sequence, at, event, reason, because, actor, kind, owner_id in found
+        for sequence, at, event, reason, because, actor, kind, owner_id, mail in found
     ]
 
 

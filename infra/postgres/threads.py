@@ -201,6 +201,14 @@ class Threads:
         )
         return [conversation_rows.from_row(row) for row in rows]
 
+    def read(self, conversations: Collection[UUID]) -> list[Conversation]:
+        """These, as they are."""
+        rows = self._rows(
+            f"select {conversation_rows.READ_BACK} from conversations c where c.id = any(%b::uuid[]) order by c.id",
+            [list(conversations)],
+        )
+        return [conversation_rows.from_row(row) for row in rows]
+
     # what a batch changed
 
     def write_conversations(self, existing: Collection[Conversation], new: Collection[Conversation]) -> None:
@@ -245,17 +253,18 @@ class Threads:
                 e.actor,
                 conversation_rows.OWNER_KIND_CODES[e.conversation.owner.kind] if e.conversation.owner else None,
                 e.conversation.owner.id if e.conversation.owner else None,
+                e.mail.id if e.mail else None,
             )
             for e in events
         )
         if rows:
             self._do(
                 "insert into history "
-                "(conversation_id, sequence, at, event, reason, because, actor, owner_kind, owner_id) "
-                'select id, sequence, at, event, reason, because::uuid[], actor, owner_kind::"char", owner_id '
+                "(conversation_id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id) "
+                'select id, sequence, at, event, reason, because::uuid[], actor, owner_kind::"char", owner_id, mail_id '
                 "from unnest(%b::uuid[], %b::integer[], %b::timestamptz[], %b::text[], %b::smallint[], %b::text[], "
-                "%b::text[], %b::text[], %b::text[]) "
-                "as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id)",
+                "%b::text[], %b::text[], %b::text[], %b::uuid[]) "
+                "as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id)",
                 columns(rows),
             )
 

@@ -19,10 +19,12 @@ from domain.commands import signature
 from domain.directory import Directory, User
 from domain.facts import FACT, AgentPresenceChanged, ConversationFact
 from domain.ids import fact_id
+from domain.mail import Policy
 from domain.topics import Topics
 from domain.transfers import Terms
 from infra.kafka.consumer import Record
 from infra.postgres import directory
+from infra.ses.addresses import address
 from tests.support.stories import DIRECTORY, START, Teller
 
 SECRET = b"secret"
@@ -39,7 +41,7 @@ class Office:
         self.connection = connection
         self.topics = Topics()
         self.conversations = Conversations(self.topics)
-        self.commands = Commands(self.topics, [SECRET], Terms())
+        self.commands = Commands(self.topics, [SECRET], Terms(), Policy(address))
         self.routing = Routing(connection.transaction_of, self.topics, Terms())
         self.teller = Teller()
         self._offset = 0
@@ -66,11 +68,11 @@ class Office:
         )
         self.hears(fact)
 
-    def command(self, kind: str, data: dict[str, Any], *, issuer: str = "boss") -> Record:
+    def command(self, kind: str, data: dict[str, Any], *, issuer: str = "boss", named: str | None = None) -> Record:
         now = datetime.now(UTC)
         value = json.dumps(data).encode()
         headers = {
-            "ce_id": f"c{self._offset}",
+            "ce_id": named or f"c{self._offset}",
             "ce_type": f"witiop.command.{kind}.v1",
             "ce_source": "test",
             "ce_time": now.isoformat(),

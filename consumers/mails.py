@@ -1,0 +1,175 @@
+"""The `mails` process: posts what is due to SES, each mail at most once (domain.md, *Mail*; reliability.md, I5).
+
+Any number may run. A post has three steps: the mail is `sending` and that is committed; one post, never repeated by
+itself; what came of it is committed. A process that dies in between leaves a mail that nobody knows about: once its
+post must be over, anybody makes it `unknown`.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from threading import Event as Flag
+from time import monotonic
+from typing import Any
+
+import psycopg
+import structlog
+from prometheus_client import Counter
+from psycopg import Connection
+
+from consumers.mail_changes import MailChanges
+from consumers.processing import Again
+from domain.directory import Directory
+from domain.ids import fact_id
+from domain.letter import Sender, compose
+from domain.mail import MAX_BYTES, Accepted, Mail, Mailer, NotSent, Posted, Refused, Unanswered, posted
+from domain.thread import Cause
+from domain.topics import Topics
+from infra.backoff import Backoff
+from infra.crash import crash_point
+from infra.postgres import directory, mails
+from infra.postgres.conversation_page import read_transcript
+from infra.postgres.faults import fault
+from infra.postgres.threads import Threads
+
+POST_WITHIN_SECONDS = 5.0
+"""After its claim: later the mail may be `unknown` already, and somebody may have sent it again."""
+
+_REST_SECONDS = 0.5
+
+_POSTS = Counter("witiop_mails_posts", "Posts to SES, by how they ended.", ["outcome"])
+_ABANDONED = Counter("witiop_mails_abandoned", "Mails whose sender died while it posted.")
+
+log = structlog.get_logger("mails")
+
+
+class Mails:
+    """Sends until stopped. `transaction` as for the consumers; `per_second`: posts of this process;
+    `abandoned_seconds`: above what any post can take."""
+
+    def __init__(
+        self,
+        transaction: Callable[[], AbstractContextManager[Connection[Any]]],
+        mailer: Mailer,
+        sender: Sender,
+        topics: Topics,
+        per_second: float,
+        abandoned_seconds: float = mails.ABANDONED_SECONDS,
+    ) -> None:
+        self._transaction = transaction
+        self._mailer = mailer
+        self._sender = sender
+        self._topics = topics
+        self._interval = 1 / per_second
+        self._abandoned_seconds = abandoned_seconds
+        self._directory_version = -1
+        self._directory = Directory()
+        self._throttled = Backoff(1.0, 30.0)
+        self._unmarked: tuple[Mail, Posted, timedelta] | None = None
+        self._database_trouble: str | None = "has not reached the database yet"
+        self._ses_trouble: str | None = None
+
+    def missing(self) -> str | None:
+        """What keeps it from working, for /readyz; None: nothing."""
+        return self._database_trouble or self._ses_trouble
+
+    def run(self, stop: Flag) -> None:
+        """Returns when `stop` is set; a post that was begun is ended first. Raises what is our own defect."""
+        away = Backoff()
+        while not stop.is_set():
+            try:
+                rest = self.round()
+            except psycopg.Error as error:
+                if fault(error) != "transient":
+                    raise
+                self._database_trouble = f"database away ({type(error).__name__})"
+                log.warning("mails.resting", reason=self._database_trouble)
+                stop.wait(away.next())
+                continue
+            away.reset()
+            stop.wait(rest)
+
+    def round(self) -> float:
+        """Gives up what dead senders left, posts the mail that is longest due, and keeps what came of it, if need be in
+        a later round. Returns for how many seconds there is nothing to do."""
+        began = monotonic()
+        try:
+            self._give_up()
+            self._database_trouble = None
+            if self._unmarked is None:
+                claimed = self._claim()
+                if claimed is None:
+                    return _REST_SECONDS
+                crash_point("mail.after-claim")
+                how = self._post(*claimed, began)
+                crash_point("mail.after-ses-before-mark")
+                pause = self._throttled.next() if isinstance(how, NotSent) else 0.0
+                self._unmarked = claimed[0], how, timedelta(seconds=pause)
+            self._mark(*self._unmarked)
+        except Again:
+            return 0.0
+        _, how, pause_of_mail = self._unmarked
+        self._unmarked = None
+        return max(pause_of_mail.total_seconds(), began + self._interval - monotonic(), 0.0)
+
+    def _give_up(self) -> None:
+        with self._transaction() as connection:
+            found = mails.abandoned(connection, self._abandoned_seconds)
+            if not found:
+                return
+            changes = MailChanges(connection, found, wait=True)
+            left = set(mails.abandoned(connection, self._abandoned_seconds)) & changes.mails.keys()
+            for mail in sorted(left):
+                how = Unanswered("the sender ended while it sent")
+                changes.become(posted(changes.mails[mail], how), mails.now(connection), _cause(changes.mails[mail]))
+            changes.write(self._topics.conversations)
+        for mail in sorted(left):
+            _ABANDONED.inc()
+            log.warning("mail.abandoned", mail_id=str(mail))
+
+    def _claim(self) -> tuple[Mail, bytes] | None:
+        """Commits the intent. The letter is written before: what cannot be written is not `sending`."""
+        with self._transaction() as connection:
+            mail = mails.claim(connection)
+            if mail is None:
+                return None
+            if directory.version(connection) != self._directory_version:
+                self._directory_version, self._directory = directory.read(connection)
+            (conversation,) = Threads(connection).read([mail.conversation_id])
+            said = read_transcript(connection, conversation)
+            return mail, compose(mail, conversation, said, self._directory, self._sender, mails.now(connection))
+
+    def _post(self, mail: Mail, letter: bytes, claimed: float) -> Posted:
+        if len(letter) > MAX_BYTES:
+            return Refused("too_large")
+        if monotonic() - claimed > POST_WITHIN_SECONDS:
+            return NotSent("too late after its claim")
+        how = self._mailer.post(mail.id, letter)
+        _POSTS.labels(type(how).__name__.lower()).inc()
+        self._ses_trouble = f"SES takes no mail ({how.reason})" if isinstance(how, NotSent) else None
+        if isinstance(how, Accepted):
+            self._throttled.reset()
+        return how
+
+    def _mark(self, mail: Mail, how: Posted, pause: timedelta) -> None:
+        with self._transaction() as connection:
+            changes = MailChanges(connection, [mail.id], wait=True)
+            now = mails.now(connection)
+            changes.become(posted(changes.mails[mail.id], how), now, _cause(mail))
+            reason = None if isinstance(how, Accepted) else how.reason
+            mails.write_log(connection, mail.id, mails.Said(now, _WORDS[type(how)], "mails", mail.to, reason))
+            changes.write(self._topics.conversations, pause)
+        log.info("mail.posted", mail_id=str(mail.id), outcome=_WORDS[type(how)], reason=reason)
+
+
+_WORDS: dict[type[Posted], str] = {
+    Accepted: "accepted",
+    NotSent: "not_sent",
+    Refused: "refused",
+    Unanswered: "unanswered",
+}
+"""How a post ended, in the mail's own log."""
+
+
+def _cause(mail: Mail) -> Cause:
+    return Cause((fact_id("command", mail.command_id),), mail.issuer)

@@ -1,0 +1,93 @@
+"""Posting to SES with boto3: one attempt per call, and an honest word about how it ended (domain.md, *Mail*).
+
+boto3 by default repeats a SendEmail whose answer got lost, and SES knows no repeats: five posts were seen.
+"""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import boto3
+import structlog
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+)
+
+from domain.mail import Accepted, NotSent, Posted, Refused, Unanswered
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2 import SESV2Client
+
+CONNECT_SECONDS, READ_SECONDS = 3, 10
+TAG = "witiop_mail"
+"""The message tag that carries a mail's id into SES's events."""
+
+_NOBODY_REACHED = (
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+)
+_THROTTLED = {"TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
+
+log = structlog.get_logger("ses")
+
+
+class SesMailer:
+    """A `domain.mail.Mailer`. `endpoint` None: Amazon's own; without a key the credentials are found as AWS's programs
+    find them. The configuration set has to send its events to our webhook: it is what settles an unknown mail."""
+
+    def __init__(
+        self, region: str, configuration_set: str, endpoint: str | None = None, key: tuple[str, str] | None = None
+    ) -> None:
+        config = Config(
+            region_name=region,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"total_max_attempts": 1},
+        )
+        key_id, secret = key or (None, None)
+        session = boto3.Session(aws_access_key_id=key_id, aws_secret_access_key=secret)
+        self._client: SESV2Client = session.client("sesv2", endpoint_url=endpoint, config=config)
+        self._configuration_set = configuration_set
+
+    def post(self, mail: UUID, letter: bytes) -> Posted:
+        """See the port; blocks for at most about 13 s. The letter's own headers say from whom and to whom."""
+        try:
+            answer = self._client.send_email(
+                Content={"Raw": {"Data": letter}},
+                ConfigurationSetName=self._configuration_set,
+                EmailTags=[{"Name": TAG, "Value": str(mail)}],
+            )
+        except ClientError as error:
+            return _answered(error)
+        except _NOBODY_REACHED as error:
+            return NotSent(type(error).__name__)
+        except ParamValidationError as error:
+            return Refused(type(error).__name__)
+        except (BotoCoreError, HTTPClientError) as error:
+            return Unanswered(type(error).__name__)
+        message_id = answer.get("MessageId")
+        return Accepted(message_id) if message_id else Unanswered("an answer without MessageId")
+
+
+def _answered(error: ClientError) -> Posted:
+    """SES said no, or something that is neither yes nor no."""
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    code = error.response["Error"].get("Code", "")
+    reason = f"{status} {code}"
+    log.warning("ses.refused", status=status, code=code)
+    if status == 429 or code in _THROTTLED:
+        return NotSent(reason)
+    return Refused(reason) if 400 <= status < 500 else Unanswered(reason)

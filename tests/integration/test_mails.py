@@ -1,0 +1,267 @@
+"""Mails on a real database: asked for, held, sent once, told of, settled."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from consumers.mails import Mails
+from domain.facts import FACT, MailEvent
+from domain.ids import fact_id
+from domain.letter import Sender
+from domain.mail import Accepted, NotSent, Refused, Unanswered, mail_id
+from domain.topics import Topics
+from infra.kafka.consumer import Record
+from infra.postgres import mails
+from infra.postgres.session import Session
+from tests.integration.test_commands_handler import Office, office  # noqa: F401 - a fixture
+from tests.support.fake_mailer import FakeMailer
+
+SENDER = Sender("witiop@example.com", "WitiOp")
+
+
+class Post:
+    """A sender on the office's database, and SES's events."""
+
+    def __init__(self, office: Office, dsn: str, *answers: Any) -> None:  # noqa: F811
+        self.office = office
+        self.mailer = FakeMailer(*answers)
+        self.session = Session(dsn, "test")
+        self.worker = Mails(self.session.transaction, self.mailer, SENDER, Topics(), 1000)
+
+    def asked(self, command: str = "c", **more: Any) -> UUID:
+        """A mail that was asked for with this command."""
+        conversation = self.office.rows("select id from conversations")[0]["id"]
+        email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b", **more}
+        assert [("applied", None)] == self.office.told(self.office.command("email", email, named=command))
+        return mail_id(command)
+
+    def state(self, mail: UUID) -> tuple[str, str | None]:
+        found = mails.find(self.office.connection, mail)
+        assert found is not None
+        return found[0].shown, found[0].reason
+
+    def ses_says(self, mail: UUID, type_: str, *recipients: str, id_: str = "") -> None:
+        now = datetime.now(UTC)
+        event = MailEvent(
+            id=fact_id("ses", id_ or f"{type_}{recipients}"),
+            at=now,
+            sent_at=now,
+            mail_id=mail,
+            type=type_,
+            recipients=recipients,
+        )
+        record = Record("t", 0, 0, now, FACT.dump_json(event), ())
+        with self.office.connection.transaction():
+            self.office.conversations.apply(self.office.connection, [record])
+
+    def history(self) -> list[tuple[str, str]]:
+        rows = self.office.rows("select event, actor from history where mail_id is not null order by sequence")
+        return [(row["event"], row["actor"]) for row in rows]
+
+
+@pytest.fixture
+def post(office: Office, database: str) -> Iterator[Post]:  # noqa: F811
+    office.customer_writes("hello there")
+    made = Post(office, database)
+    with closing(made.session):
+        yield made
+
+
+def test_a_mail_is_sent_once_with_the_whole_transcript_and_told_in_the_conversations_sequence(post: Post) -> None:
+    """State, letter, history, public event; a second round finds nothing."""
+    mail = post.asked()
+    (before,) = post.office.rows("select sequence from conversations")
+    post.office.connection.execute("delete from outbox")
+    post.worker.round()
+    post.worker.round()
+    ((posted, letter),) = post.mailer.accepted
+    assert mail == posted
+    body = message_from_bytes(letter, policy=default).get_body(("plain",))
+    assert body is not None
+    assert "    hello there" in body.get_content().splitlines()
+    assert ("sent", None) == post.state(mail)
+    assert [("mail.sent", "boss")] == post.history()
+    (told,) = post.office.rows("select headers, value from outbox")
+    value = json.loads(bytes(told["value"]))
+    assert ("witiop.mail.sent.v1", str(before["sequence"] + 1)) == (
+        told["headers"]["ce_type"],
+        told["headers"]["ce_sequence"],
+    )
+    assert {"id": str(mail), "command_id": "c", "reason": None} == value["mail"]
+    assert before["sequence"] + 1 == value["sequence"]
+
+
+def test_a_held_mail_waits_and_can_be_recalled_until_then_only(post: Post) -> None:
+    """Once recalled it is never sent; what was sent cannot be recalled."""
+    held = post.asked("held", hold_seconds=60)
+    post.worker.round()
+    assert [] == post.mailer.posts
+    assert [("applied", None)] == post.office.told(post.office.command("recall", {"mail_command_id": "held"}))
+    again = post.office.command("recall", {"mail_command_id": "held"})
+    assert [("rejected", "nothing_to_recall")] == post.office.told(again)
+    sent = post.asked("sent")
+    post.worker.round()
+    late = post.office.command("recall", {"mail_command_id": "sent"})
+    assert [("rejected", "nothing_to_recall")] == post.office.told(late)
+    assert ([sent], ("recalled", None)) == (post.mailer.posts, post.state(held))
+
+
+def test_a_mail_can_be_asked_for_and_recalled_in_one_batch(post: Post) -> None:
+    """Commands are carried out in their order."""
+    conversation = post.office.rows("select id from conversations")[0]["id"]
+    email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
+    told = post.office.told(
+        post.office.command("email", email | {"hold_seconds": 9}, named="m"),
+        post.office.command("recall", {"mail_command_id": "m"}),
+        post.office.command("email", email | {"to": ["nobody"]}),
+        post.office.command("email", email | {"conversation_id": str(UUID(int=9))}),
+    )
+    assert [
+        ("applied", None),
+        ("applied", None),
+        ("rejected", "address_invalid"),
+        ("rejected", "conversation_unknown"),
+    ] == told
+
+
+def test_what_was_certainly_not_sent_is_sent_later(post: Post) -> None:
+    """After a pause, and once."""
+    mail = post.asked()
+    post.mailer.answers = [NotSent("429 TooManyRequestsException")]
+    assert post.worker.round() > 0.5
+    post.worker.round()
+    assert (("requested", "429 TooManyRequestsException"), 1) == (post.state(mail), len(post.mailer.posts))
+    assert post.worker.missing() is not None
+    post.office.connection.execute("update mails set due_at = now()")
+    post.worker.round()
+    assert (("sent", None), 2, None) == (post.state(mail), len(post.mailer.posts), post.worker.missing())
+
+
+def test_what_may_have_been_sent_is_not_sent_again_without_an_administrator(post: Post) -> None:
+    """Unknown stays unknown, is listed, and is sent again only when somebody says so."""
+    mail = post.asked()
+    post.mailer.answers = [Unanswered("ReadTimeoutError")]
+    for _ in range(3):
+        post.worker.round()
+    assert (("unknown", "ReadTimeoutError"), [mail]) == (post.state(mail), post.mailer.posts)
+    assert [mail] == [each.id for each in mails.page(post.office.connection, 10, state="unknown").mails]
+    assert mails.resend(post.office.connection, mail, "boss")
+    post.worker.round()
+    assert (("sent", None), [mail] * 2) == (post.state(mail), post.mailer.posts)
+    assert not mails.resend(post.office.connection, mail, "boss")
+    assert [("mail.unknown", "boss"), ("mail.sent", "boss")] == post.history()
+
+
+def test_what_ses_refuses_has_failed_and_says_why(post: Post) -> None:
+    """With the reason of SES."""
+    mail = post.asked()
+    post.mailer.answers = [Refused("400 MessageRejected")]
+    post.worker.round()
+    assert (("failed", "400 MessageRejected"), [("mail.failed", "boss")]) == (post.state(mail), post.history())
+
+
+def test_an_event_of_ses_settles_an_unknown_mail_and_counts_once(post: Post) -> None:
+    """Delivered, then bounced for one of two: the worst is shown, each change is told once."""
+    mail = post.asked(to=["a@example.com", "b@example.com"])
+    post.mailer.answers = [Unanswered("500")]
+    post.worker.round()
+    for _ in range(2):
+        post.ses_says(mail, "sent")
+        post.ses_says(mail, "delivered", "a@example.com")
+        post.ses_says(mail, "delivered", "b@example.com")
+        post.ses_says(mail, "bounced", "b@example.com")
+        post.ses_says(mail, "open")
+    assert ("bounced", None) == post.state(mail)
+    assert [
+        ("mail.unknown", "boss"),
+        ("mail.sent", "ses"),
+        ("mail.delivered", "ses"),
+        ("mail.bounced", "ses"),
+    ] == post.history()
+
+
+def test_events_of_mails_that_nobody_here_knows_are_kept_and_change_nothing(post: Post) -> None:
+    """Another system may share the configuration set."""
+    post.ses_says(UUID(int=5), "bounced", "x@example.com")
+    assert [] == post.history()
+    assert [{"event": "bounced"}] == post.office.rows("select event from mail_log")
+
+
+def test_a_mail_whose_sender_died_becomes_unknown_once_its_post_must_be_over(post: Post) -> None:
+    """Not before: the sender may be slow. Nobody posts it again."""
+    mail = post.asked()
+    with post.office.connection.transaction():
+        assert mails.claim(post.office.connection) is not None
+    post.worker.round()
+    assert ("sending", None) == post.state(mail)
+    post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
+    post.worker.round()
+    assert (("unknown", "the sender ended while it sent"), []) == (post.state(mail), post.mailer.posts)
+
+
+def test_what_came_of_a_post_is_kept_although_the_database_was_away(post: Post) -> None:
+    """The session dies between post and mark: the outcome waits in memory, nothing is posted twice."""
+    mail = post.asked()
+
+    def dying(mail: UUID, letter: bytes) -> Accepted:
+        post.office.connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'witiop test'"
+        )
+        return Accepted("m")
+
+    post.mailer.post = dying  # type: ignore[method-assign]
+    with pytest.raises(psycopg.OperationalError):
+        post.worker.round()
+    assert ("sending", None) == post.state(mail)
+    post.worker.round()
+    assert ("sent", None) == post.state(mail)
+
+
+def test_eight_senders_post_each_mail_once(post: Post, database: str) -> None:
+    """They claim at the same time, and get out of each other's way."""
+    for number in range(24):
+        post.asked(f"mail{number}")
+    fakes = [FakeMailer() for _ in range(8)]
+    start = threading.Barrier(8)
+
+    def work(fake: FakeMailer) -> None:
+        with closing(Session(database, "race")) as session:
+            worker = Mails(session.transaction, fake, SENDER, Topics(), 1000)
+            start.wait()
+            while any(row["state"] == "requested" for row in _states(session)):
+                worker.round()
+
+    threads = [threading.Thread(target=work, args=[fake]) for fake in fakes]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    posts = sorted(mail for fake in fakes for mail in fake.posts)
+    assert sorted(mail_id(f"mail{number}") for number in range(24)) == posts
+    assert [{"state": "sent", "n": 24}] == post.office.rows("select state, count(*) as n from mails group by 1")
+    (sequence,) = post.office.rows("select sequence, (select max(sequence) from history) as last from conversations")
+    assert sequence["sequence"] == sequence["last"]
+
+
+def test_mails_are_listed_page_by_page_the_latest_first(post: Post) -> None:
+    """Each once."""
+    asked = [post.asked(f"mail{number}") for number in range(5)]
+    first = mails.page(post.office.connection, 3)
+    assert first.next is not None
+    second = mails.page(post.office.connection, 3, first.next)
+    assert asked[::-1] == [each.id for each in (*first.mails, *second.mails)]
+    assert second.next is None
+
+
+def _states(session: Session) -> list[dict[str, Any]]:
+    with session.transaction() as connection:
+        return [{"state": row[0]} for row in connection.execute("select state from mails").fetchall()]
