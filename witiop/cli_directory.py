@@ -55,15 +55,23 @@ def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a directory file.")
 @click.pass_obj
 def show_(installation: "Installation", as_json: bool) -> None:
-    """Show the directory as a file that `directory apply` takes."""
+    """Show the directory as a file that `directory apply` takes; who is there stands in its comments."""
     from infra.postgres.directory import read
+    from infra.postgres.people import People
     from infra.postgres.pool import connect
-    from witiop.directory_text import directory_document, directory_text
+    from infra.postgres.queues import Queues
+    from witiop import wiring
+    from witiop.directory_text import Presence, directory_text, directory_with_presence
     from witiop.display import show_json
 
+    silent = wiring.terms(installation.settings()).silent
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         version, current = read(connection)
+        queues = Queues(connection)
+        available = queues.available_per_skillset(silent)
+        presence = Presence(People(connection).everybody(), available, queues.now(), silent)
     if as_json:
-        show_json({"version": version, **{f"{kind}s": tables for kind, tables in directory_document(current).items()}})
+        document = directory_with_presence(current, presence)
+        show_json({"version": version, **{f"{kind}s": tables for kind, tables in document.items()}})
     else:
-        click.echo(directory_text(current), nl=False)
+        click.echo(directory_text(current, presence), nl=False)

@@ -1,5 +1,6 @@
-"""`witiop unmanaged` and `witiop conversations`: the list and the page of one conversation (interface.md)."""
+"""`witiop unmanaged` and `witiop conversations`: the lists and the page of one conversation (interface.md)."""
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,6 +13,7 @@ from witiop.exits import Refused
 
 if TYPE_CHECKING:  # the database's driver takes its time: `--help` does without
     from infra.postgres.cursor import Cursor
+    from infra.postgres.desk_queries import DeskState
     from witiop.installation import Installation
 
 _ROWS = click.IntRange(10, 100)
@@ -78,6 +80,56 @@ def list_(
 @click.group()
 def conversations() -> None:
     """What a customer and a number exchanged, and what happened to it."""
+
+
+class PhoneType(click.ParamType[str]):
+    """A phone with its country's code, written as people write them."""
+
+    name = "phone"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        digits = re.sub(r"[-+ ()./]", "", str(value))
+        if not re.fullmatch(r"[0-9]{5,20}", digits):
+            self.fail("not a phone number: write it with its country's code, as +39 333 1234567", param, ctx)
+        return digits
+
+
+@conversations.command("list")
+@click.option(
+    "--state",
+    type=click.Choice(["waiting", "assigned", "managed"]),
+    required=True,
+    help="In a queue or reserved; offered to an agent; taken care of.",
+)
+@click.option("--number", metavar="ID", help="Only those of this phone number id.")
+@click.option("--phone", type=PhoneType(), metavar="P", help="Only those of the customer with this phone.")
+@click.option("--rows", type=_ROWS, default=10, show_default=True, help="Rows of the page.")
+@click.option("--after", type=CursorType(), metavar="CURSOR", help="Go on where another page ended.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@click.pass_obj
+def desk_(
+    installation: "Installation",
+    state: "DeskState",
+    number: str | None,
+    phone: str | None,
+    rows: int,
+    after: "Cursor | None",
+    as_json: bool,
+) -> None:
+    """List active conversations that are not unmanaged, the one with the customer's latest message first."""
+    from domain.rows import row
+    from infra.postgres.cursor import START
+    from infra.postgres.desk_queries import Which, desk_page
+    from infra.postgres.pool import connect
+    from witiop.display import show, show_json, terminal_width
+    from witiop.list_view import desk_lines
+
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+        found = desk_page(connection, Which(state, number, phone), rows, after or START)
+    if as_json:
+        show_json({"rows": [row(each) for each in found.rows], "next": found.next and str(found.next)})
+    else:
+        show(desk_lines(found, datetime.now(UTC), terminal_width()))
 
 
 @conversations.command("show")

@@ -2,10 +2,45 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 
 from domain.directory import Directory, Number
+from domain.people import Member
 from witiop.directory_tables import hours_text
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is there at a moment: users by id, how many members of each skillset are available, and after how long a
+    silent desk counts as offline."""
+
+    members: Mapping[str, Member]
+    available: Mapping[str, int]
+    now: datetime
+    silent: timedelta
+
+    def user(self, id_: str) -> dict[str, object]:
+        """What `directory show` adds to a user; `free`: slots left."""
+        member = self.members.get(id_) or Member(id_, frozenset(), 0)
+        return {
+            "state": "offline" if member.is_silent(self.now, self.silent) else member.state,
+            "ready": member.is_ready(self.now, self.silent),
+            "available": member.is_available(self.now, self.silent),
+            "free": member.free,
+        }
+
+    def skillset(self, id_: str) -> dict[str, object]:
+        """What it adds to a skillset: members who could take a conversation now (manual fact S9)."""
+        return {"available": self.available.get(id_, 0)}
+
+
+def directory_with_presence(directory: Directory, presence: Presence) -> dict[str, list[dict[str, object]]]:
+    """`directory_document`, and who is there."""
+    document = directory_document(directory)
+    for kind, of in (("user", presence.user), ("skillset", presence.skillset)):
+        document[kind] = [table | of(str(table["id"])) for table in document[kind]]
+    return document
 
 
 def directory_document(directory: Directory) -> dict[str, list[dict[str, object]]]:
@@ -17,14 +52,28 @@ def directory_document(directory: Directory) -> dict[str, list[dict[str, object]
     }
 
 
-def directory_text(directory: Directory) -> str:
-    """A directory file; reading it gives the same directory."""
+def directory_text(directory: Directory, presence: Presence | None = None) -> str:
+    """A directory file; reading it gives the same directory. Who is there stands in its comments."""
     tables = [
-        "\n".join([f"[[{kind}]]", *(f"{key} = {_toml(value)}" for key, value in table.items() if value is not None)])
+        "\n".join(
+            [
+                f"[[{kind}]]{_comment(kind, table, presence)}",
+                *(f"{key} = {_toml(value)}" for key, value in table.items() if value is not None),
+            ]
+        )
         for kind, described in directory_document(directory).items()
         for table in described
     ]
     return "\n\n".join(tables) + "\n" if tables else "# The directory is empty.\n"
+
+
+def _comment(kind: str, table: Mapping[str, object], presence: Presence | None) -> str:
+    if presence is None or kind == "number":
+        return ""
+    if kind == "skillset":
+        return f"  # {presence.skillset(str(table['id']))['available']} available"
+    user = presence.user(str(table["id"]))
+    return f"  # {user['state']}, {user['free']} of {table['max_conversations']} free"
 
 
 def _number(number: Number) -> dict[str, object]:

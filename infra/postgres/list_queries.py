@@ -54,7 +54,7 @@ def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Curs
             "set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan"
         )
         values = {"number": which.number, "at": after.at, "id": after.id, "limit": rows + 1}
-        cursor = conn.cursor(row_factory=class_row(_Row))
+        cursor = conn.cursor(row_factory=class_row(Listed))
         found = cursor.execute(statement(which), values, prepare=True).fetchall()
         counts = _counts(conn, which)
     more = len(found) > rows
@@ -75,6 +75,7 @@ def _statement(status: Status | None, reason: Reason | None, of_number: bool) ->
         _BRANCH.format(
             status=Literal(STATUS_CODES[status]),
             reason=Literal(reason.code),
+            columns=LISTED,
             number=SQL("and phone_number_id = %(number)s" if of_number else ""),
         )
         for status, reason in product(statuses, reasons)
@@ -83,12 +84,16 @@ def _statement(status: Status | None, reason: Reason | None, of_number: bool) ->
     return SQL("select * from ({}) as branches order by last_at desc, id desc limit %(limit)s").format(every)
 
 
+LISTED = SQL(
+    """id, phone_number_id, wa_id, user_id, customer_name, status::text as status_code, reason as reason_code,
+      last_text, last_at, opened_at, window_ends_at, closed_at, owner_kind::text, owner_id, owner_state::text,
+      owner_until, entries, version, sequence"""
+)
+"""The columns of a `Listed`."""
+
 _BRANCH = SQL(
     """(
-    select id, phone_number_id, wa_id, user_id, customer_name, status::text as status_code,
-      reason as reason_code, last_text, last_at, opened_at, window_ends_at, closed_at, owner_kind::text, owner_id,
-      owner_state::text, owner_until, entries, version, sequence
-    from conversations
+    select {columns} from conversations
     where unmanaged and status = {status} and reason = {reason} {number} and (last_at, id) < (%(at)s, %(id)s)
     order by last_at desc, id desc limit %(limit)s
     )"""
@@ -116,8 +121,8 @@ _OWNER_STATES: dict[str, OwnerState] = {code: state for state, code in OWNER_STA
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """The columns of a `domain.rows.Row`: a conversation without the memory that only the rules need."""
+class Listed:
+    """A `domain.rows.Row` as the lists read it: a conversation without the memory that only the rules need."""
 
     id: UUID
     phone_number_id: str
@@ -125,7 +130,7 @@ class _Row:
     user_id: str | None
     customer_name: str | None
     status_code: str
-    reason_code: int
+    reason_code: int | None
     last_text: str | None
     last_at: datetime
     opened_at: datetime
@@ -144,8 +149,8 @@ class _Row:
         return _STATUSES[self.status_code]
 
     @property
-    def reason(self) -> Reason:
-        return Reason.of_code(self.reason_code)
+    def reason(self) -> Reason | None:
+        return None if self.reason_code is None else Reason.of_code(self.reason_code)
 
     @property
     def owner(self) -> Owner | None:

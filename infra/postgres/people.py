@@ -33,6 +33,10 @@ class People:
         ).fetchall()
         return self._members([row[0] for row in rows])
 
+    def everybody(self) -> dict[str, Member]:
+        """All users, without a lock: for people to look at."""
+        return self._members([row[0] for row in self._connection.execute("select id from users").fetchall()])
+
     def ready(self) -> dict[str, Member]:
         """Everybody whose last word was *ready*, without a lock: who is worth looking at."""
         rows = self._connection.execute(
