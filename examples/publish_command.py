@@ -1,0 +1,40 @@
+"""Publishes one signed command and prints its id; its result on witiop.command-results.v1 names the same one.
+
+WITIOP_COMMAND_SECRET=... python examples/publish_command.py --bootstrap HOST:PORT --issuer boss recall '{...}'
+"""
+
+import argparse
+import hashlib
+import hmac
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from kafka import KafkaProducer
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--bootstrap", required=True)
+parser.add_argument("--topic", default="witiop.commands.v1")
+parser.add_argument("--issuer", required=True)
+parser.add_argument("command", choices=["transfer", "recall", "email"])
+parser.add_argument("data", help="JSON, as docs/events/schemas has it")
+args = parser.parse_args()
+
+now, value, command_id = datetime.now(UTC), args.data.encode(), str(uuid4())
+signed = {  # in the order in which they are signed
+    "ce_id": command_id,
+    "ce_type": f"witiop.command.{args.command}.v1",
+    "ce_source": "/examples/publish_command",
+    "ce_time": now.isoformat(),
+    "witiop_issuer": args.issuer,
+    "witiop_expires": (now + timedelta(minutes=5)).isoformat(),
+}
+text = "".join(f"{header}\n" for header in signed.values()).encode() + value
+signature = "sha256=" + hmac.new(os.environ["WITIOP_COMMAND_SECRET"].encode(), text, hashlib.sha256).hexdigest()
+headers = {**signed, "witiop_signature": signature, "ce_specversion": "1.0", "content-type": "application/json"}
+key = json.loads(value).get("conversation_id", command_id).encode()
+producer = KafkaProducer(bootstrap_servers=args.bootstrap, acks="all")
+producer.send(args.topic, value, key, [(name, held.encode()) for name, held in headers.items()]).get(timeout=20)
+producer.close()
+print(command_id)
