@@ -20,8 +20,6 @@ from domain.events import EventName
 from domain.reasons import Reason
 from domain.topics import Topics
 
-MailState = Literal["sent", "delivered", "bounced", "complained", "failed", "unknown"]
-
 
 class _Growing:
     """An enumeration that readers must expect to gain values."""
@@ -162,6 +160,12 @@ _NAMED = {"properties": {"customer": {"anyOf": [{"required": ["wa_id"]}, {"requi
 _KIND = {"required": ["kind"]}
 
 
+def _told(name: str) -> Message:
+    if name.startswith("mail."):
+        return Message(f"witiop.{name}.v1", ConversationMailEvent, "witiop.mail.v1")
+    return Message(f"witiop.conversation.{name}.v1", ConversationEvent, "witiop.conversation.v1")
+
+
 def _received(types: Iterable[tuple[str, type[BaseModel]]]) -> tuple[Message, ...]:
     return tuple(Message(name, data, name, _beyond(data)) for name, data in types)
 
@@ -188,17 +192,7 @@ CHANNELS = (
         "What happens to conversations and to the mails about them. At least once: an event is known by its ce_id; the "
         "order of a conversation's events is that of ce_sequence, which has no gaps.",
         "the conversation's id",
-        (
-            *(
-                Message(f"witiop.conversation.{name}.v1", ConversationEvent, "witiop.conversation.v1")
-                for name in get_args(EventName)
-                if not name.startswith("mail.")
-            ),
-            *(
-                Message(f"witiop.mail.{name}.v1", ConversationMailEvent, "witiop.mail.v1")
-                for name in get_args(MailState)
-            ),
-        ),
+        tuple(map(_told, get_args(EventName))),
     ),
     Channel(
         "commands",
