@@ -22,13 +22,14 @@ from infra.local.guard import Guard
 from infra.local.kafka import LocalKafka
 from infra.local.ports import LOOPBACK, require_free
 from infra.local.postgres import LocalPostgres
+from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
 from witiop.processes import MIGRATE, PROCESSES, SIMULATOR, TOPICS, Program
 from witiop.stack import FILE_NAME, Stack, write_private
 from witiop.supervision import RunningProgram, Supervisor, missing_for_ready
 
 PORTS = 20
-WEBHOOK_PORT, KAFKA_PORT, CONTROLLER_PORT = 0, 2, 3
-"""Offsets to the first port; 1 is kept for the console, 4 for PostgreSQL, 5 for the mail server."""
+WEBHOOK_PORT, KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 0, 2, 3, 5
+"""Offsets to the first port; 1 is kept for the console, 4 for PostgreSQL."""
 FREE_BYTES = 512 * 1024 * 1024
 READY_SECONDS = 90.0
 SECRETS = ("whatsapp_app_secret", "whatsapp_verify_token", "softbot_secret", "agents_secret", "command_secret")
@@ -113,6 +114,7 @@ class _LocalStack:
             echo=echo,
         )
         self._postgres = LocalPostgres(data / "postgres", guard=guard)
+        self._ses = LocalSes(data / "ses", port_base + SES_PORT, guard=guard)
         self._supervisor = Supervisor(echo)
         self._programs: list[RunningProgram] = []
         self._simulator: RunningProgram | None = None
@@ -124,9 +126,11 @@ class _LocalStack:
         (self._data / FILE_NAME).unlink(missing_ok=True)
         self._require_room()
         self._require_ports()
-        self._echo(f"starting Kafka and PostgreSQL in {self._data}")
+        self._echo(f"starting Kafka, PostgreSQL and SES in {self._data}")
         self._kafka.launch()
         self._supervisor.watch("kafka", self._kafka)
+        self._ses.launch()
+        self._supervisor.watch("ses", self._ses)
         self._postgres.start()
         self._supervisor.watch("postgres", self._postgres)
         self._file = Stack(
@@ -134,10 +138,12 @@ class _LocalStack:
             webhook_url=f"http://{LOOPBACK}:{self._port_base + WEBHOOK_PORT}",
             kafka_bootstrap=self._kafka.bootstrap,
             postgres_dsn=self._postgres.ensure_database("witiop"),
+            ses_endpoint=self._ses.endpoint,
         )
         self._prepare(self._system.migrate)  # meanwhile Kafka comes up
         self._kafka.wait_ready()
         self._prepare(self._system.topics)
+        self._ses.wait_ready()
         self._echo(f"starting {', '.join(program.name for program in self._system.processes)}")
         for program in self._system.processes:
             running = self._running(program)
@@ -148,7 +154,7 @@ class _LocalStack:
         self._keep_current()
         print(
             f"ready webhook={self._file.webhook_url} kafka={self._file.kafka_bootstrap} "
-            f"postgres={self._file.postgres_dsn} stack={self._data / FILE_NAME}",
+            f"postgres={self._file.postgres_dsn} mails={self._ses.mails_url} stack={self._data / FILE_NAME}",
             file=out,
             flush=True,
         )
@@ -178,6 +184,7 @@ class _LocalStack:
         programs = [*self._programs, *([self._simulator] if self._simulator else [])]
         with ThreadPoolExecutor(max_workers=max(1, len(programs))) as together:
             list(together.map(RunningProgram.stop, programs))
+        self._ses.stop()
         self._kafka.stop()
         self._postgres.stop()
 
@@ -192,7 +199,7 @@ class _LocalStack:
     def _require_ports(self) -> None:
         if not 1 <= self._port_base <= 65535 - PORTS:
             raise LocalServerError(f"--port-base {self._port_base}: choose one between 1024 and {65535 - PORTS}")
-        used = {WEBHOOK_PORT: "webhook", KAFKA_PORT: "Kafka", CONTROLLER_PORT: "Kafka's controller"}
+        used = {WEBHOOK_PORT: "webhook", KAFKA_PORT: "Kafka", CONTROLLER_PORT: "Kafka's controller", SES_PORT: "SES"}
         used |= {offset: f"monitor of {name}" for name, offset in self._monitors().items()}
         for offset, purpose in used.items():
             require_free(self._port_base + offset, purpose, "stop that one, or choose other ports with --port-base")
@@ -218,6 +225,12 @@ class _LocalStack:
             "WITIOP_SOFTBOT_SECRETS": self._file.softbot_secret,
             "WITIOP_AGENTS_SECRETS": self._file.agents_secret,
             "WITIOP_COMMAND_SECRETS": self._file.command_secret,
+            "WITIOP_SES_ENDPOINT": self._ses.endpoint,
+            "WITIOP_SES_REGION": REGION,
+            "WITIOP_SES_SENDER": SENDER,
+            "WITIOP_SES_CONFIGURATION_SET": CONFIGURATION_SET,
+            "WITIOP_SES_ACCESS_KEY_ID": KEY[0],
+            "WITIOP_SES_SECRET_ACCESS_KEY": KEY[1],
             "WITIOP_WEBHOOK_HOST": LOOPBACK,
             "WITIOP_WEBHOOK_PORT": str(self._port_base + WEBHOOK_PORT),
             "WITIOP_MONITOR_HOST": LOOPBACK,

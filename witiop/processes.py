@@ -28,6 +28,7 @@ PROCESSES = tuple(
         ("relay", 13),
         ("commands", 14),
         ("routing", 16),
+        ("mails", 15),
     )
 )
 SIMULATOR = Program("simulator", _witiop("simulate", "story"))

@@ -49,12 +49,18 @@ class SesMailer:
     find them. The configuration set has to send its events to our webhook: it is what settles an unknown mail."""
 
     def __init__(
-        self, region: str, configuration_set: str, endpoint: str | None = None, key: tuple[str, str] | None = None
+        self,
+        region: str,
+        configuration_set: str,
+        endpoint: str | None = None,
+        key: tuple[str, str] | None = None,
+        *,
+        read_seconds: float = READ_SECONDS,
     ) -> None:
         config = Config(
             region_name=region,
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=read_seconds,
             retries={"total_max_attempts": 1},
         )
         key_id, secret = key or (None, None)

@@ -1,0 +1,69 @@
+"""The program of `infra.local.ses`: moto's server with our identity and configuration set from the first moment, and
+pages that show what was sent. moto itself shows the same as JSON under /moto-api/data.json."""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from email import message_from_string
+from email.policy import default
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.ses.models import ses_backends
+from werkzeug.serving import run_simple
+from werkzeug.wrappers import Response
+
+from infra.local.ses import CONFIGURATION_SET, REGION, SENDER
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_MAIL = re.compile(r"/mails/([1-9][0-9]{0,8})(\.eml)?")
+_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+
+
+def page(path: str, mails: list[str]) -> Response | None:
+    """What is shown at a path; `mails` as they were posted, in order. None: it is none of ours."""
+    if path == "/mails":
+        return Response("".join(_list(mails)), mimetype="text/html", headers=_HEADERS)
+    asked = _MAIL.fullmatch(path)
+    if asked is None:
+        return None
+    number = int(asked[1])
+    if number > len(mails):
+        return Response("There is no such mail.\n", 404)
+    raw = mails[number - 1]
+    if asked[2]:
+        return Response(raw, mimetype="message/rfc822")
+    body = message_from_string(raw, policy=default).get_body(("html", "plain"))
+    content = body.get_content() if body is not None else ""
+    return Response(content, mimetype=body.get_content_type() if body else "text/plain", headers=_HEADERS)
+
+
+def _list(mails: list[str]) -> Iterator[str]:
+    yield f"<!DOCTYPE html><title>Mails</title><h1>{len(mails)} mails</h1><ol>"
+    for number, raw in enumerate(mails, 1):
+        mail = message_from_string(raw, policy=default)
+        subject, to = escape(mail["Subject"] or "no subject"), escape(mail["To"] or "")
+        yield f'<li><a href="/mails/{number}">{subject}</a> to {to} (<a href="/mails/{number}.eml">source</a>)</li>'
+    yield "</ol>\n"
+
+
+def application() -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]":
+    """moto's application, and ours before it."""
+    ses = ses_backends[DEFAULT_ACCOUNT_ID][REGION]
+    ses.create_email_identity_v2(SENDER, None, None, None)
+    ses.create_configuration_set(CONFIGURATION_SET)
+    moto: Any = DomainDispatcherApplication(create_backend_app)
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        ours = page(environ["PATH_INFO"], [mail.raw_data for mail in ses.sent_messages])
+        return (ours or moto)(environ, start_response)
+
+    return answer
+
+
+if __name__ == "__main__":
+    run_simple(sys.argv[1], int(sys.argv[2]), application(), threaded=True)

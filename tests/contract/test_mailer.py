@@ -1,0 +1,212 @@
+"""What every mailer promises: one attempt per call and an honest word about it; the fake and SES's own client alike,
+against moto's server and against servers that misbehave."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+
+from domain.mail import Accepted, Mailer, NotSent, Posted, Refused, Unanswered
+from infra.local.ports import free_port
+from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
+from infra.ses.mailer import SesMailer
+from tests.support.fake_mailer import FakeMailer
+
+MAIL = UUID(int=7)
+
+
+def letter(sender: str = SENDER, recipients: int = 1) -> bytes:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["To"] = ", ".join(f"a{n}@example.com" for n in range(recipients))
+    message["Subject"] = "größe"
+    message.set_content("hello", cte="base64")
+    return bytes(message)
+
+
+@pytest.fixture(scope="module")
+def ses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSes]:
+    with LocalSes(tmp_path_factory.mktemp("ses")) as server:
+        yield server
+
+
+def mailer_at(endpoint: str) -> SesMailer:
+    return SesMailer(REGION, CONFIGURATION_SET, endpoint, KEY)
+
+
+@pytest.fixture(params=["fake", "ses"])
+def mailer(request: pytest.FixtureRequest, ses: LocalSes) -> Mailer:
+    return FakeMailer() if request.param == "fake" else mailer_at(ses.endpoint)
+
+
+@pytest.mark.parametrize("recipients", [1, 50])
+def test_what_is_accepted_has_an_id_of_its_own(mailer: Mailer, recipients: int) -> None:
+    """Two posts of one mail are two messages: that is why a post is never repeated."""
+    first, second = (mailer.post(MAIL, letter(recipients=recipients)) for _ in range(2))
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Accepted)
+    assert first.message_id != second.message_id
+
+
+def test_what_was_sent_can_be_read(ses: LocalSes) -> None:
+    """As a page and as the bytes that were posted; moto's own JSON has it too."""
+    mailer_at(ses.endpoint).post(MAIL, letter())
+    number = httpx.get(ses.mails_url).text.count("<li>")
+    assert letter().decode().splitlines() == httpx.get(f"{ses.mails_url}/{number}.eml").text.splitlines()
+    assert "hello" == httpx.get(f"{ses.mails_url}/{number}").text.strip()
+    assert 404 == httpx.get(f"{ses.mails_url}/{number + 1}").status_code
+    assert number == len(httpx.get(f"{ses.endpoint}/moto-api/data.json").json()["ses"]["RawMessage"])
+
+
+def test_a_sender_that_is_not_verified_is_refused(ses: LocalSes) -> None:
+    """With SES's own word for it."""
+    assert Refused("400 MessageRejected") == mailer_at(ses.endpoint).post(MAIL, letter("x@example.org"))
+
+
+class Scripted:
+    """An HTTP server that reads each request whole, then does what it was told to; `requests`: what it read."""
+
+    def __init__(self, then: Callable[[socket.socket], None]) -> None:
+        self._then = then
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.requests: list[bytes] = []
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                self.requests.append(_whole(connection))
+                self._then(connection)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+
+def _whole(connection: socket.socket) -> bytes:
+    read = b""
+    while b"\r\n\r\n" not in read:
+        read += connection.recv(65536)
+    head, _, body = read.partition(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def _wait(event: threading.Event) -> None:
+    event.wait(30)
+
+
+def answering(status: str, body: str, error: str = "") -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        kind = f"x-amzn-ErrorType: {error}\r\n" if error else ""
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{kind}Content-Length: {len(body)}\r\n\r\n"
+        connection.sendall((head + body).encode())
+
+    return answer
+
+
+def half_an_answer(connection: socket.socket) -> None:
+    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"Mess')
+
+
+@pytest.mark.parametrize(
+    ("then", "expected"),
+    [
+        (answering("200 OK", '{"MessageId":"m"}'), Accepted("m")),
+        (answering("429 Slow", "{}", "TooManyRequestsException"), NotSent("429 TooManyRequestsException")),
+        (answering("400 Bad", "{}", "ThrottlingException"), NotSent("400 ThrottlingException")),
+        (answering("400 Bad", "{}", "MessageRejected"), Refused("400 MessageRejected")),
+        (answering("403 No", "{}", "AccessDeniedException"), Refused("403 AccessDeniedException")),
+        (answering("500 Oh", "{}", "InternalFailure"), Unanswered("500 InternalFailure")),
+        (answering("503 Oh", "<html>", ""), Unanswered("503 503")),
+        (answering("302 Found", "", ""), Unanswered("302 302")),
+        (answering("200 OK", "{}"), Unanswered("an answer without MessageId")),
+        (answering("200 OK", "<html>"), Unanswered("an answer without MessageId")),
+        (lambda _: None, Unanswered("ConnectionClosedError")),
+        (half_an_answer, Unanswered("ConnectionClosedError")),
+    ],
+    ids=[
+        "accepted",
+        "429",
+        "throttled",
+        "rejected",
+        "denied",
+        "500",
+        "503",
+        "redirect",
+        "no id",
+        "no json",
+        "accepts and drops the answer",
+        "half an answer",
+    ],
+)
+def test_each_misbehaviour_is_one_post_and_its_honest_name(
+    then: Callable[[socket.socket], None], expected: Posted
+) -> None:
+    """Never a second request, and never sure of what is not sure."""
+    server = Scripted(then)
+    try:
+        how = mailer_at(server.endpoint).post(MAIL, letter())
+    finally:
+        server.close()
+    assert (type(expected), 1) == (type(how), len(server.requests))
+    if not isinstance(how, Unanswered):
+        assert expected == how
+
+
+def test_a_server_that_hangs_leaves_it_open_within_the_time_out() -> None:
+    """One request, no answer: nobody knows."""
+    answered = threading.Event()
+    server = Scripted(lambda _: _wait(answered))
+    impatient = SesMailer(REGION, CONFIGURATION_SET, server.endpoint, KEY, read_seconds=0.3)
+    try:
+        assert Unanswered("ReadTimeoutError") == impatient.post(MAIL, letter())
+    finally:
+        answered.set()
+        server.close()
+    assert 1 == len(server.requests)
+
+
+def test_where_nobody_listens_nothing_was_sent() -> None:
+    """Certainly: it may be tried again."""
+    assert NotSent("EndpointConnectionError") == mailer_at(f"http://127.0.0.1:{free_port()}").post(MAIL, letter())
+
+
+def test_the_id_of_the_mail_travels_as_a_tag_of_the_configuration_set() -> None:
+    """That is how SES's events name it."""
+    server = Scripted(answering("200 OK", '{"MessageId":"m"}'))
+    try:
+        mailer_at(server.endpoint).post(MAIL, letter())
+    finally:
+        server.close()
+    (request,) = server.requests
+    assert b'"ConfigurationSetName": "witiop"' in request
+    assert b'{"Name": "witiop_mail", "Value": "%s"}' % str(MAIL).encode() in request
+
+
+def test_its_log_tells_why_it_does_not_start(tmp_path: Path) -> None:
+    """As every local server: a port that is taken."""
+    from infra.local.errors import LocalServerError
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = LocalSes(tmp_path, taken.getsockname()[1])
+        with pytest.raises(LocalServerError, match="SES ended at its start"):
+            server.start()
+        server.stop()
