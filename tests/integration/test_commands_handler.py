@@ -1,140 +1,23 @@
 """The `commands` consumer and `routing` on a real database: what is asked for happens once, or says why not."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
-import psycopg
 import pytest
-from psycopg import Connection
-from psycopg.rows import dict_row
 
-from consumers.commands import Commands
-from consumers.conversations import Conversations
 from consumers.routing import Routing
-from domain.commands import signature
-from domain.directory import Directory, User
-from domain.facts import FACT, AgentPresenceChanged, ConversationFact
-from domain.ids import fact_id
-from domain.mail import Policy
-from domain.topics import Topics
 from domain.transfers import Terms
 from infra.kafka.consumer import Record
-from infra.postgres import directory
-from infra.ses.addresses import address
-from tests.support.stories import DIRECTORY, START, Teller
-
-SECRET = b"secret"
-PEOPLE = {
-    name: User(name, name, f"{name}@example.com", "agent", most, skillsets)
-    for name, most, skillsets in (("anna", 2, ("sales",)), ("ben", 1, ("sales", "support")), ("carla", 1, ("support",)))
-}
-
-
-class Office:
-    """A company with three agents: facts, commands and presence go in, results and conversations come out."""
-
-    def __init__(self, connection: "_Own") -> None:
-        self.connection = connection
-        self.topics = Topics()
-        self.conversations = Conversations(self.topics)
-        self.commands = Commands(self.topics, [SECRET], Terms(), Policy(address))
-        self.routing = Routing(connection.transaction_of, self.topics, Terms())
-        self.teller = Teller()
-        self._offset = 0
-
-    def hours_ago(self, hours: float) -> float:
-        """An hour of the story that is that long ago."""
-        return (datetime.now(UTC) - START) / timedelta(hours=1) - hours
-
-    def hears(self, *facts: ConversationFact | AgentPresenceChanged) -> None:
-        with self.connection.transaction():
-            records = [self._record(FACT.dump_json(fact), ()) for fact in facts]
-            self.conversations.apply(self.connection, records)
-
-    def customer_writes(self, text: str = "hello") -> UUID:
-        self.hears(self.teller.turn(self.hours_ago(1), text))
-        (found,) = self.rows("select id from conversations order by opened_at desc limit 1")
-        conversation: UUID = found["id"]
-        return conversation
-
-    def presence(self, agent: str, state: str) -> None:
-        now = datetime.now(UTC)
-        fact = AgentPresenceChanged.model_validate(
-            {"id": fact_id(agent, str(now)), "at": now, "sent_at": now, "agent_id": agent, "state": state}
-        )
-        self.hears(fact)
-
-    def command(self, kind: str, data: dict[str, Any], *, issuer: str = "boss", named: str | None = None) -> Record:
-        now = datetime.now(UTC)
-        value = json.dumps(data).encode()
-        headers = {
-            "ce_id": named or f"c{self._offset}",
-            "ce_type": f"witiop.command.{kind}.v1",
-            "ce_source": "test",
-            "ce_time": now.isoformat(),
-            "witiop_issuer": issuer,
-            "witiop_expires": (now + timedelta(minutes=5)).isoformat(),
-        }
-        headers["witiop_signature"] = signature(SECRET, headers, value)
-        return self._record(value, tuple((k, v.encode()) for k, v in headers.items()))
-
-    def told(self, *commands: Record) -> list[tuple[str, str | None]]:
-        """Carries the commands out in one batch; the results in order."""
-        self.connection.execute("delete from outbox")
-        with self.connection.transaction():
-            self.commands.apply(self.connection, commands)
-        results = self.rows(f"select value from outbox where topic = '{self.topics.results}' order by id")
-        parsed = [json.loads(bytes(r["value"])) for r in results]
-        return [(r["outcome"], r["reason"]) for r in parsed]
-
-    def transfer(self, conversation: UUID, kind: str, target: str, mode: str, **more: Any) -> Record:
-        issuer = more.pop("issuer", "boss")
-        data = {"conversation_id": str(conversation), "target": {"kind": kind, "id": target}, "mode": mode, **more}
-        return self.command("transfer", data, issuer=issuer)
-
-    def rows(self, statement: str) -> list[dict[str, Any]]:
-        with self.connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(statement).fetchall()
-
-    def owner(self) -> tuple[Any, ...]:
-        (row,) = self.rows("select owner_kind, owner_id, owner_state, unmanaged, reason from conversations")
-        return tuple(row.values())
-
-    def _record(self, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> Record:
-        self._offset += 1
-        return Record("t", 0, self._offset, datetime.now(UTC), value, headers)
-
-
-class _Own(psycopg.Connection[Any]):
-    """A connection that hands itself out in transactions, as a session does."""
-
-    def transaction_of(self) -> Any:
-        return _InTransaction(self)
-
-
-class _InTransaction:
-    def __init__(self, connection: Connection[Any]) -> None:
-        self._connection = connection
-        self._transaction = connection.transaction()
-
-    def __enter__(self) -> Connection[Any]:
-        self._transaction.__enter__()
-        return self._connection
-
-    def __exit__(self, *error: Any) -> Any:
-        return self._transaction.__exit__(*error)
+from tests.support.office import Office, open_office
+from tests.support.stories import Teller
 
 
 @pytest.fixture
 def office(database: str) -> Iterator[Office]:
-    with _Own.connect(database, autocommit=True) as connection:
-        with connection.transaction():
-            directory.apply(connection, Directory(DIRECTORY.numbers, DIRECTORY.skillsets, PEOPLE))
-        yield Office(connection)
+    with open_office(database) as office:
+        yield office
 
 
 def test_an_immediate_transfer_to_a_ready_user_is_assigned_and_a_repeat_does_nothing(office: Office) -> None:

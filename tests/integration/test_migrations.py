@@ -40,7 +40,11 @@ VALUES = {
     "ARRAY": "{}",
 }
 """Type -> something that a column of it takes; `1` is a number and a text."""
-CHECKED = {("set_aside", "kind"): "unreadable"}
+CHECKED = {
+    ("set_aside", "kind"): "unreadable",
+    ("command_audit", "outcome"): "applied",
+    ("mails", "state"): "requested",
+}
 
 
 @pytest.fixture
