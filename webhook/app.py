@@ -8,11 +8,13 @@ from flask import Flask, Response, request
 
 from domain.ports import Publisher
 from domain.topics import Topics
+from infra.ses.notifications import Notifications
 from webhook.cloud_events import EventsReader, events_webhook
 from webhook.health import health_pages
 from webhook.intake import Intake
 from webhook.metrics import WebhookMetrics
 from webhook.problems import answer_with_problems
+from webhook.ses import SesReader, ses_webhook
 from webhook.whatsapp import WhatsAppReader, whatsapp_webhook
 
 MAX_BODY_BYTES = 3_145_728
@@ -40,24 +42,28 @@ class Readers:
     whatsapp: WhatsAppReader
     softbot: EventsReader
     agents: EventsReader
+    ses: SesReader
 
 
 def create_app(
     *,
     readers: Readers,
     secrets: Secrets,
+    notifications: Notifications,
     publisher: Publisher,
     topics: Topics,
     clock: Callable[[], datetime],
     metrics: WebhookMetrics,
 ) -> Flask:
-    """The application with every path of interface.md, HTTP in. `clock`: aware UTC."""
+    """The application with every path of interface.md, HTTP in. `notifications`: what it believes SNS; `clock`: aware
+    UTC."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     intake = Intake(publisher, topics, clock, metrics)
     app.register_blueprint(whatsapp_webhook(intake, readers.whatsapp, secrets.whatsapp, secrets.verify_token))
     app.register_blueprint(events_webhook(intake, "softbot", readers.softbot, secrets.softbot))
     app.register_blueprint(events_webhook(intake, "agents", readers.agents, secrets.agents))
+    app.register_blueprint(ses_webhook(intake, readers.ses, notifications))
     app.register_blueprint(health_pages(publisher))
     answer_with_problems(app)
 

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "transfer": "witiop.cli_commands:transfer",
     "recall": "witiop.cli_commands:recall",
     "email": "witiop.cli_commands:email",
+    "mails": "witiop.cli_mails:mails",
     "set-aside": "witiop.cli_set_aside:set_aside",
     "simulate": "witiop.cli_simulate:simulate",
 }
@@ -116,7 +117,7 @@ def install() -> None:
 @click.argument("process", metavar="PROCESS")
 @click.pass_obj
 def run(installation: Installation, process: str) -> None:
-    """Run one process: webhook, conversations, commands, routing, timer or relay.
+    """Run one process: webhook, conversations, commands, routing, mails, timer or relay.
 
     Settings come from the environment (docs/settings.md), logs go to stderr as JSON, SIGTERM stops it cleanly.
     """

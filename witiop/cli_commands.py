@@ -51,7 +51,8 @@ _WHY = {
 """Rejection -> what a person is told."""
 
 
-def _issuer(_ctx: click.Context, _option: click.Parameter, given: str | None) -> str:
+def who_asks(_ctx: click.Context, _option: click.Parameter, given: str | None) -> str:
+    """The issuer: as given with `--as`, else the operating system's user."""
     if given is None:
         try:
             return pwd.getpwuid(os.getuid()).pw_name
@@ -67,7 +68,7 @@ def _command_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a line."),
         click.option(
-            "--as", "issuer", metavar="USER", callback=_issuer, help="Who asks (default: you on this machine)."
+            "--as", "issuer", metavar="USER", callback=who_asks, help="Who asks (default: you on this machine)."
         ),
         click.option(
             "--wait",

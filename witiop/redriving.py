@@ -16,6 +16,7 @@ from domain.envelope import Reading, Unreadable
 from domain.errors import BadEvents
 from domain.facts import FACT, Fact, partition_key
 from domain.ports import Publisher, Record
+from domain.ses_events import read_ses
 from domain.softbot import read_softbot
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.postgres.set_aside_queries import SetAside, find, mark_redriven
@@ -100,5 +101,6 @@ _READERS: Mapping[str, _Reader] = {
     "whatsapp": whatsapp.read,
     "softbot": _cloud_events(read_softbot),
     "agents": _cloud_events(read_agent_desk),
+    "ses": read_ses,
 }
 """By source, as the webhooks name it on the unreadable topic."""

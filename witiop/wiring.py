@@ -109,9 +109,11 @@ def _webhook_worker(settings: Settings) -> "Served":
 
     from domain import whatsapp
     from domain.agent_desk import read_agent_desk
+    from domain.ses_events import read_ses
     from domain.softbot import read_softbot
     from infra.clock import utc_now
     from infra.kafka.producer import KafkaPublisher, Limits
+    from infra.ses.notifications import Notifications
     from webhook import app
     from webhook.metrics import WebhookMetrics
     from webhook.server import Served
@@ -123,13 +125,14 @@ def _webhook_worker(settings: Settings) -> "Served":
     publisher = KafkaPublisher(kafka_config(settings), [names.inbound, names.unreadable], limits)
     metrics = WebhookMetrics(CollectorRegistry())
     application = app.create_app(
-        readers=app.Readers(whatsapp.read, read_softbot, read_agent_desk),
+        readers=app.Readers(whatsapp.read, read_softbot, read_agent_desk, read_ses),
         secrets=app.Secrets(
             whatsapp=_bytes(settings.whatsapp_app_secrets),
             verify_token=settings.whatsapp_verify_token.get_secret_value(),
             softbot=_bytes(settings.softbot_secrets),
             agents=_bytes(settings.agents_secrets),
         ),
+        notifications=Notifications(settings.ses_topic_arns),
         publisher=publisher,
         topics=names,
         clock=utc_now,

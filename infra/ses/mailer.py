@@ -23,13 +23,12 @@ from botocore.exceptions import (
 )
 
 from domain.mail import Accepted, NotSent, Posted, Refused, Unanswered
+from domain.ses_events import TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
 
 CONNECT_SECONDS, READ_SECONDS = 3, 10
-TAG = "witiop_mail"
-"""The message tag that carries a mail's id into SES's events."""
 
 _NOBODY_REACHED = (
     ConnectTimeoutError,

@@ -111,9 +111,9 @@ def test_the_example_names_every_variable_that_is_needed() -> None:
 
 
 def test_only_the_webhooks_are_reached_from_outside() -> None:
-    """Kafka, PostgreSQL and the monitors are inside."""
+    """Kafka, PostgreSQL and the monitors are inside; the mails go out."""
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["webhook"]
-    assert {name for name, service in SERVICES.items() if service["networks"] != ["inside"]} == {"webhook"}
+    assert {name for name, service in SERVICES.items() if service["networks"] != ["inside"]} == {"webhook", "mails"}
     assert COMPOSE["networks"]["inside"] == {"internal": True}
 
 

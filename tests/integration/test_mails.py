@@ -22,8 +22,9 @@ from domain.topics import Topics
 from infra.kafka.consumer import Record
 from infra.postgres import mails
 from infra.postgres.session import Session
-from tests.integration.test_commands_handler import Office, office  # noqa: F401 - a fixture
+from tests.support.command_line import CommandLine
 from tests.support.fake_mailer import FakeMailer
+from tests.support.office import Office, open_office
 
 SENDER = Sender("witiop@example.com", "WitiOp")
 
@@ -31,7 +32,7 @@ SENDER = Sender("witiop@example.com", "WitiOp")
 class Post:
     """A sender on the office's database, and SES's events."""
 
-    def __init__(self, office: Office, dsn: str, *answers: Any) -> None:  # noqa: F811
+    def __init__(self, office: Office, dsn: str, *answers: Any) -> None:
         self.office = office
         self.mailer = FakeMailer(*answers)
         self.session = Session(dsn, "test")
@@ -69,11 +70,17 @@ class Post:
 
 
 @pytest.fixture
-def post(office: Office, database: str) -> Iterator[Post]:  # noqa: F811
-    office.customer_writes("hello there")
-    made = Post(office, database)
-    with closing(made.session):
-        yield made
+def post(database: str) -> Iterator[Post]:
+    with open_office(database) as office:
+        office.customer_writes("hello there")
+        made = Post(office, database)
+        with closing(made.session):
+            yield made
+
+
+@pytest.fixture
+def witiop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: str) -> CommandLine:
+    return CommandLine(monkeypatch, capsys, database)
 
 
 def test_a_mail_is_sent_once_with_the_whole_transcript_and_told_in_the_conversations_sequence(post: Post) -> None:
@@ -260,6 +267,39 @@ def test_mails_are_listed_page_by_page_the_latest_first(post: Post) -> None:
     second = mails.page(post.office.connection, 3, first.next)
     assert asked[::-1] == [each.id for each in (*first.mails, *second.mails)]
     assert second.next is None
+
+
+def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: CommandLine) -> None:
+    """An unknown mail is found, looked at, and sent again on somebody's word; a second time is refused."""
+    post.asked("other")
+    post.worker.round()
+    mail = post.asked("c", to=["a@example.com", "b@example.com"], subject="Bcc: \u202e")
+    post.mailer.answers = [Unanswered("500 InternalFailure")]
+    post.worker.round()
+    row = {
+        "id": str(mail),
+        "conversation_id": str(post.office.rows("select id from conversations")[0]["id"]),
+        "state": "unknown",
+        "to": ["a@example.com", "b@example.com"],
+        "subject": "Bcc: \u202e",
+        "reason": "500 InternalFailure",
+    }
+    listed = json.loads(witiop("mails", "list", "--state", "unknown", "--json").out)
+    (found,) = listed["rows"]
+    assert (row, None) == ({key: found[key] for key in row}, listed["next"])
+    assert 2 == len(json.loads(witiop("mails", "list", "--json").out)["rows"])
+    assert "Bcc: \\u202e" in witiop("mails", "list").out
+    assert 0 == witiop("mails", "resend", str(mail), "--as", "anna").code
+    refused = witiop("mails", "resend", str(mail), "--json")
+    assert (1, "not_resendable") == (refused.code, json.loads(refused.out)["reason"])
+    post.worker.round()
+    shown = json.loads(witiop("mails", "show", str(mail), "--json").out)
+    assert [("requested", "boss"), ("unanswered", "mails"), ("resent", "anna"), ("accepted", "mails")] == [
+        (each["event"], each["actor"]) for each in shown["history"]
+    ]
+    assert ("sent", 2) == (shown["state"], shown["attempts"])
+    assert str(mail) in witiop("mails", "show", str(mail)).out
+    assert 1 == witiop("mails", "show", str(UUID(int=1))).code
 
 
 def _states(session: Session) -> list[dict[str, Any]]:

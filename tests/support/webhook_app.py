@@ -8,9 +8,11 @@ from prometheus_client import CollectorRegistry
 
 from domain.agent_desk import read_agent_desk
 from domain.ports import Publisher
+from domain.ses_events import read_ses
 from domain.softbot import read_softbot
 from domain.topics import Topics
 from domain.whatsapp import read
+from infra.ses.notifications import Notifications
 from tests.support.payloads import RECEIVED
 from webhook.app import Readers, Secrets, create_app
 from webhook.metrics import WebhookMetrics
@@ -19,18 +21,25 @@ APP_SECRETS = ("app secret", "secret of another app")
 SOFTBOT_SECRET, AGENTS_SECRET = "softbot secret", "agents secret"
 VERIFY_TOKEN = "verify token"
 TOPICS = Topics("test.")
+NOBODY = Notifications(())
 
 
-def webhook_app(publisher: Publisher, registry: CollectorRegistry, now: datetime = RECEIVED) -> Flask:
+def webhook_app(
+    publisher: Publisher,
+    registry: CollectorRegistry,
+    now: datetime = RECEIVED,
+    notifications: Notifications = NOBODY,
+) -> Flask:
     """The real application, readers included."""
     return create_app(
-        readers=Readers(read, read_softbot, read_agent_desk),
+        readers=Readers(read, read_softbot, read_agent_desk, read_ses),
         secrets=Secrets(
             whatsapp=tuple(secret.encode() for secret in APP_SECRETS),
             verify_token=VERIFY_TOKEN,
             softbot=(SOFTBOT_SECRET.encode(),),
             agents=(AGENTS_SECRET.encode(),),
         ),
+        notifications=notifications,
         publisher=publisher,
         topics=TOPICS,
         clock=lambda: now,

@@ -1,0 +1,66 @@
+"""Notifications of Amazon SNS, signed with a key of our own."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import NameOID
+
+ARN = "arn:aws:sns:eu-west-1:123456789012:mails"
+CERTIFICATE = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-abc123.pem"
+_TIME = "2026-07-01T12:00:00.000Z"
+
+
+@cache
+def key() -> rsa.RSAPrivateKey:
+    """Made once; small, for it guards nothing."""
+    return rsa.generate_private_key(65537, 2048)
+
+
+@cache
+def certificate() -> bytes:
+    """Of that key, as PEM."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.test")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key().public_key(), 1, now, now + timedelta(days=1))
+    return made.sign(key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def signed(envelope: dict[str, Any], version: str = "2") -> dict[str, Any]:
+    """The envelope with its signature, as the developer guide of SNS has it."""
+    fields = ["Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
+    text = "".join(f"{field}\n{envelope[field]}\n" for field in fields if field in envelope)
+    algorithm = hashes.SHA1() if version == "1" else hashes.SHA256()
+    signature = key().sign(text.encode(), padding.PKCS1v15(), algorithm)
+    return {
+        **envelope,
+        "SignatureVersion": version,
+        "Signature": base64.b64encode(signature).decode(),
+        "SigningCertURL": CERTIFICATE,
+    }
+
+
+def notification(message: str, **fields: Any) -> dict[str, Any]:
+    """Not signed yet."""
+    envelope = {"Type": "Notification", "MessageId": "m1", "TopicArn": ARN, "Message": message, "Timestamp": _TIME}
+    return envelope | fields
+
+
+def subscription() -> dict[str, Any]:
+    """The question whether we subscribed; not signed yet."""
+    url = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=t"
+    return notification("You chose", Type="SubscriptionConfirmation", SubscribeURL=url, Token="t")
+
+
+def ses_event(kind: str, mail: UUID, **part: Any) -> str:
+    """What SES says of a mail, as its configuration sets publish it."""
+    tags = {"ses:configuration-set": ["witiop"], "witiop_mail": [str(mail)]}
+    name = kind[:1].lower() + kind[1:]
+    about = {"timestamp": _TIME, "messageId": "x", "destination": ["a@example.com"], "tags": tags}
+    return json.dumps({"eventType": kind, "mail": about, name: part})
