@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from infra.kafka import topics as kafka_topics
 from infra.kafka.survey import Held, KafkaSurvey
-from infra.postgres import survey
+from infra.postgres import mails, survey
 from infra.postgres.migrations import SchemaIsNewer, pending
 from infra.postgres.pool import connect
 from infra.postgres.survey import Reading
@@ -28,6 +28,7 @@ OLDEST_POSTGRES = 18
 SKEW = timedelta(seconds=2)
 """The webhook judges a sender's clock by its own, the timer closes windows by the database's."""
 OUTBOX_SECONDS = 30
+OVERDUE_SECONDS = 60
 IDLE_SECONDS = 60
 """Consumers tell at least every few seconds where they stand, also when nothing comes."""
 
@@ -79,6 +80,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     except psycopg.OperationalError as error:
         cure = "see that PostgreSQL runs and that WITIOP_POSTGRES_DSN names it"
         yield Finding("postgres", _first_line(error), cure, unreachable=True)
+    yield from _ses(settings)
 
 
 def _settings() -> Iterator[Finding]:
@@ -117,6 +119,7 @@ def _database(database: Connection[Any], held: dict[tuple[str, int], Held] | Non
         yield Finding("schema", f"{', '.join(missing)} not applied", "run witiop migrate; nothing else was looked at")
         return
     yield from _flow(database, held)
+    yield from _mails(database)
     yield from _directory(database)
 
 
@@ -135,6 +138,31 @@ def _flow(database: Connection[Any], held: dict[tuple[str, int], Held] | None) -
         which = f"number {wrong.phone_number_id}, status {wrong.status}, reason {wrong.reason}"
         cure = f"say to the database: {survey.RECOUNT}"
         yield Finding("counters", f"{which}: {wrong.counted:,} counted, {wrong.there:,} there", cure)
+
+
+def _mails(database: Connection[Any]) -> Iterator[Finding]:
+    unknown, overdue = mails.standing(database)
+    if unknown:
+        cure = (
+            "look with witiop mails list --state unknown, and send again what did not arrive with witiop mails resend"
+        )
+        yield Finding("mails", f"of {unknown:,} nobody knows whether they were sent", cure)
+    if overdue > OVERDUE_SECONDS:
+        cure = "see that witiop run mails runs and reaches SES"
+        yield Finding("mails", f"the oldest that is due has waited {overdue:.0f} s", cure)
+
+
+def _ses(settings: Settings) -> Iterator[Finding]:
+    if not (settings.ses_region and settings.ses_configuration_set and settings.ses_sender):
+        return  # an installation that sends no mails
+    from infra.ses.survey import SesAway, lacking
+
+    try:
+        for what, cure in lacking(wiring.ses_access(settings), settings.ses_configuration_set, settings.ses_sender):
+            yield Finding("ses", what, cure)
+    except SesAway as error:
+        cure = "see that SES can be reached, with a key that may read its identities and configuration sets"
+        yield Finding("ses", str(error), cure, unreachable=True)
 
 
 def reading_findings(held: dict[tuple[str, int], Held], readings: Iterable[Reading]) -> Iterator[Finding]:

@@ -90,4 +90,18 @@ def _settings_of(stack: Stack) -> dict[str, object]:
         "agents_secrets": stack.agents_secret,
         "command_secrets": stack.command_secret,
         "webhook_url": stack.webhook_url,
+        **(_ses(stack.ses_endpoint) if stack.ses_endpoint else {}),
+    }
+
+
+def _ses(endpoint: str) -> dict[str, object]:
+    from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER
+
+    return {
+        "ses_endpoint": endpoint,
+        "ses_region": REGION,
+        "ses_sender": SENDER,
+        "ses_configuration_set": CONFIGURATION_SET,
+        "ses_access_key_id": KEY[0],
+        "ses_secret_access_key": KEY[1],
     }

@@ -29,6 +29,7 @@ from witiop.settings import Secrets, Settings
 if TYPE_CHECKING:
     from domain.mail import Policy
     from infra.monitor import Check
+    from infra.ses.mailer import SesAccess
     from webhook.server import Served
 
 log = structlog.get_logger(__name__)
@@ -176,6 +177,14 @@ def mail_policy(settings: Settings) -> "Policy":
     return Policy(address, frozenset(settings.mail_allowed_domains), settings.mail_mask)
 
 
+def ses_access(settings: Settings) -> "SesAccess":
+    """How this installation reaches SES."""
+    from infra.ses.mailer import SesAccess
+
+    key_id, secret = settings.ses_access_key_id, _revealed(settings.ses_secret_access_key)
+    return SesAccess(settings.ses_region, settings.ses_endpoint, (key_id, secret) if key_id and secret else None)
+
+
 def run_mails(settings: Settings) -> None:
     """Posts mails to SES; any number may run."""
     from consumers.mails import Mails
@@ -184,13 +193,7 @@ def run_mails(settings: Settings) -> None:
     from infra.ses.mailer import SesMailer
 
     assert settings.ses_sender is not None  # among what the process needs
-    key_id, secret = settings.ses_access_key_id, _revealed(settings.ses_secret_access_key)
-    mailer = SesMailer(
-        settings.ses_region,
-        settings.ses_configuration_set,
-        settings.ses_endpoint,
-        (key_id, secret) if key_id and secret else None,
-    )
+    mailer = SesMailer(ses_access(settings), settings.ses_configuration_set)
     sender = Sender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to)
     with closing(Session(settings.postgres_dsn.get_secret_value(), "mails")) as session:
         worker = Mails(session.transaction, mailer, sender, topics(settings), settings.ses_rate)

@@ -209,6 +209,16 @@ def find(connection: Connection[Any], mail: UUID) -> tuple[Mail, list[Said]] | N
     return _mail(row), [Said(*each) for each in log]
 
 
+def standing(connection: Connection[Any]) -> tuple[int, float]:
+    """How many mails are unknown, and for how many seconds the one that is longest due has waited (0: none is due)."""
+    row = connection.execute(
+        "select (select count(*) from mails where state = 'unknown'), coalesce(extract(epoch from clock_timestamp() - "
+        "(select min(due_at) from mails where state = 'requested' and due_at <= clock_timestamp())), 0)::float"
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
 def resend(connection: Connection[Any], mail: UUID, issuer: str) -> bool:
     """Makes an unknown or failed mail due again: an administrator says so. False: it is neither (any more)."""
     row = connection.execute(

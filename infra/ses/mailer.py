@@ -3,6 +3,7 @@
 boto3 by default repeats a SendEmail whose answer got lost, and SES knows no repeats: five posts were seen.
 """
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -43,28 +44,34 @@ _THROTTLED = {"TooManyRequestsException", "Throttling", "ThrottlingException", "
 log = structlog.get_logger("ses")
 
 
-class SesMailer:
-    """A `domain.mail.Mailer`. `endpoint` None: Amazon's own; without a key the credentials are found as AWS's programs
-    find them. The configuration set has to send its events to our webhook: it is what settles an unknown mail."""
+@dataclass(frozen=True, slots=True)
+class SesAccess:
+    """How SES is reached. `endpoint` None: Amazon's own address; `key` None: as AWS's own programs find it."""
 
-    def __init__(
-        self,
-        region: str,
-        configuration_set: str,
-        endpoint: str | None = None,
-        key: tuple[str, str] | None = None,
-        *,
-        read_seconds: float = READ_SECONDS,
-    ) -> None:
+    region: str
+    endpoint: str | None = None
+    key: tuple[str, str] | None = field(default=None, repr=False)
+    read_seconds: float = READ_SECONDS
+
+    def client(self) -> "SESV2Client":
+        """One that never repeats a request by itself."""
         config = Config(
-            region_name=region,
+            region_name=self.region,
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=read_seconds,
+            read_timeout=self.read_seconds,
             retries={"total_max_attempts": 1},
         )
-        key_id, secret = key or (None, None)
+        key_id, secret = self.key or (None, None)
         session = boto3.Session(aws_access_key_id=key_id, aws_secret_access_key=secret)
-        self._client: SESV2Client = session.client("sesv2", endpoint_url=endpoint, config=config)
+        return session.client("sesv2", endpoint_url=self.endpoint, config=config)
+
+
+class SesMailer:
+    """A `domain.mail.Mailer`. The configuration set has to send its events to our webhook: they settle what is
+    unknown."""
+
+    def __init__(self, access: SesAccess, configuration_set: str) -> None:
+        self._client = access.client()
         self._configuration_set = configuration_set
 
     def post(self, mail: UUID, letter: bytes) -> Posted:

@@ -15,7 +15,8 @@ import pytest
 from domain.mail import Accepted, Mailer, NotSent, Posted, Refused, Unanswered
 from infra.local.ports import free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
-from infra.ses.mailer import SesMailer
+from infra.ses.mailer import SesAccess, SesMailer
+from infra.ses.survey import SesAway, lacking
 from tests.support.fake_mailer import FakeMailer
 
 MAIL = UUID(int=7)
@@ -37,7 +38,7 @@ def ses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSes]:
 
 
 def mailer_at(endpoint: str) -> SesMailer:
-    return SesMailer(REGION, CONFIGURATION_SET, endpoint, KEY)
+    return SesMailer(SesAccess(REGION, endpoint, KEY), CONFIGURATION_SET)
 
 
 @pytest.fixture(params=["fake", "ses"])
@@ -67,6 +68,17 @@ def test_what_was_sent_can_be_read(ses: LocalSes) -> None:
 def test_a_sender_that_is_not_verified_is_refused(ses: LocalSes) -> None:
     """With SES's own word for it."""
     assert Refused("400 MessageRejected") == mailer_at(ses.endpoint).post(MAIL, letter("x@example.org"))
+
+
+def test_what_ses_lacks_is_told(ses: LocalSes) -> None:
+    """The configuration set, and the sender; that it does not answer is something else."""
+    access = SesAccess(REGION, ses.endpoint, KEY)
+    assert [] == list(lacking(access, CONFIGURATION_SET, SENDER))
+    assert ["there is no configuration set other", "neither the sender's address nor its domain is verified"] == [
+        what for what, _ in lacking(access, "other", "x@example.org")
+    ]
+    with pytest.raises(SesAway, match="EndpointConnectionError"):
+        list(lacking(SesAccess(REGION, f"http://127.0.0.1:{free_port()}", KEY), CONFIGURATION_SET, SENDER))
 
 
 class Scripted:
@@ -175,7 +187,7 @@ def test_a_server_that_hangs_leaves_it_open_within_the_time_out() -> None:
     """One request, no answer: nobody knows."""
     answered = threading.Event()
     server = Scripted(lambda _: _wait(answered))
-    impatient = SesMailer(REGION, CONFIGURATION_SET, server.endpoint, KEY, read_seconds=0.3)
+    impatient = SesMailer(SesAccess(REGION, server.endpoint, KEY, read_seconds=0.3), CONFIGURATION_SET)
     try:
         assert Unanswered("ReadTimeoutError") == impatient.post(MAIL, letter())
     finally:

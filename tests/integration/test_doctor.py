@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from infra.kafka.survey import Held
 from infra.kafka.topics import Wanted, create_or_repair
@@ -75,6 +76,34 @@ def test_an_installation_before_its_first_start_is_told_what_to_run(
 
     assert ("kafka bare.witiop.inbound.v1", "run witiop topics") in found
     assert found[-1] == ("schema", "run witiop migrate; nothing else was looked at")
+
+
+def test_mails_that_nobody_knows_of_or_nobody_sends_are_found(installation: Settings) -> None:
+    """Each with the command that helps."""
+    _change(
+        installation,
+        "insert into mails (id, command_id, conversation_id, issuer, recipients, subject, body, masked, requested_at, "
+        "held_until, due_at, state) select gen_random_uuid(), s, gen_random_uuid(), 'i', '{}', 's', 'b', false, now(), "
+        "now(), now() - interval '2 minutes', s from unnest(array['unknown', 'requested', 'sent']) as t (s)",
+    )
+    unknown, overdue = _findings(installation)
+    assert ("of 1 nobody knows whether they were sent", "mails") == (unknown.what, unknown.where)
+    assert overdue.what.startswith("the oldest that is due has waited 12")
+
+
+def test_an_ses_that_does_not_answer_is_found(installation: Settings) -> None:
+    """And one that lacks what we need (tests/contract/test_mailer.py)."""
+    away = installation.model_copy(
+        update={
+            "ses_region": "eu-west-1",
+            "ses_endpoint": "http://127.0.0.1:1",
+            "ses_sender": "a@example.com",
+            "ses_configuration_set": "x",
+            "ses_access_key_id": "x",
+            "ses_secret_access_key": SecretStr("x"),
+        }
+    )
+    assert [("ses", "EndpointConnectionError", True)] == [(f.where, f.what, f.unreachable) for f in _findings(away)]
 
 
 def test_events_that_nobody_publishes_are_found(installation: Settings) -> None:

@@ -1,0 +1,67 @@
+"""The sender of mails dies at every point that has a name: SES accepts at most one post of each mail, and what nobody
+knows about is listed for a person (I5)."""
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from psycopg import Connection
+
+from domain.mail import MailRequest, mail_id
+from domain.topics import Topics
+from infra.crash import EXIT_CODE
+from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
+from infra.postgres import mails
+from tests.support.office import open_office
+from tests.support.system import System
+from tests.support.waiting import wait_until
+
+NAMES = [f"mail{number}" for number in range(5)]
+
+
+def accepted(ses: LocalSes) -> Counter[str]:
+    """Mails that SES took, by subject."""
+    number = httpx.get(ses.mails_url).text.count("<li>")
+    letters = [httpx.get(f"{ses.mails_url}/{n + 1}.eml").text for n in range(number)]
+    return Counter(name for letter in letters for name in NAMES if f"Subject: {name}\n" in letter.replace("\r", ""))
+
+
+def states(connection: Connection[Any]) -> Counter[str]:
+    return Counter(mail.state for mail in mails.page(connection, 100).mails)
+
+
+@pytest.mark.parametrize(("point", "taken"), [("mail.after-claim", 4), ("mail.after-ses-before-mark", 5)])
+def test_a_sender_that_dies_leaves_one_mail_unknown_and_none_twice(
+    point: str, taken: int, database: str, tmp_path: Path
+) -> None:
+    """The second mail is the one; the others are sent by whoever comes next."""
+    with LocalSes(tmp_path / "ses") as ses, open_office(database) as office:
+        conversation = office.customer_writes()
+        for name in NAMES:
+            letter = MailRequest(conversation, ("a@example.com",), name, "b", False, timedelta())
+            mails.request(office.connection, name, "boss", letter, mails.now(office.connection))
+        settings = {
+            "ses_endpoint": ses.endpoint,
+            "ses_region": REGION,
+            "ses_sender": SENDER,
+            "ses_configuration_set": CONFIGURATION_SET,
+            "ses_access_key_id": KEY[0],
+            "ses_secret_access_key": KEY[1],
+        }
+        with System("127.0.0.1:1", database, Topics(), tmp_path) as system:
+            (dying,) = system.start("mails", crash_at=f"{point}:2", **settings)
+            assert EXIT_CODE == dying.wait_end()
+            assert {"requested": 3, "sending": 1, "sent": 1} == states(office.connection)
+            system.run("mails", **settings)
+            wait_until(lambda: states(office.connection) == {"sending": 1, "sent": 4})
+            office.connection.execute("update mails set claimed_at = claimed_at - interval '30 seconds'")
+            wait_until(lambda: states(office.connection) == {"unknown": 1, "sent": 4})
+            (unknown,) = mails.page(office.connection, 10, state="unknown").mails
+            assert (taken, 1) == (accepted(ses).total(), max(accepted(ses).values()))
+            assert (taken - 4) == accepted(ses)[unknown.subject]
+            assert mails.resend(office.connection, mail_id(unknown.subject), "boss")
+            wait_until(lambda: states(office.connection) == {"sent": 5})
+            assert taken + 1 == accepted(ses).total()
