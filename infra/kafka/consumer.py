@@ -16,6 +16,8 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
+from infra.kafka.client import opened
+
 _REQUEST_SECONDS = 5.0
 
 
@@ -100,6 +102,7 @@ class GroupReader:
     def silent(self) -> list[TopicPartition]:
         """Partitions that are assigned here and wait for `begin_at`."""
         with self._lock:
+            self._silent &= self.assigned()
             return sorted(self._silent)
 
     def assigned(self) -> set[TopicPartition]:
@@ -107,10 +110,10 @@ class GroupReader:
 
     def silence(self, partitions: Iterable[TopicPartition]) -> None:
         """Stops reading these until `begin_at`."""
-        mine = self.assigned().intersection(partitions)
-        with self._lock:
-            self._silent |= mine
-        self._consumer.pause(*mine)
+        for partition in self.assigned().intersection(partitions):
+            with self._lock, contextlib.suppress(KeyError):  # taken away in the meantime
+                self._consumer.pause(partition)
+                self._silent.add(partition)
 
     def begin_at(self, partition: TopicPartition, offset: int) -> None:
         """Reads this partition from there. Nothing happens if it was taken away in the meantime."""
@@ -160,7 +163,7 @@ class GroupReader:
     def _open(self) -> Any:
         if self._consumer is None:
             try:
-                consumer: Any = KafkaConsumer(**self._settings)  # type: ignore[no-untyped-call]
+                consumer = opened(KafkaConsumer, **self._settings)
             except KafkaError as error:
                 raise BrokerAway(type(error).__name__) from error
             self._consumer = consumer
