@@ -232,8 +232,7 @@ class _Work:
         """Queues for the skillset that was asked for; an agent's accepting or writing makes them the owner; declining
         gives it back."""
         decisions = conversation.decisions
-        of_agent = isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined)
-        if not of_agent and conversation.evidence.route is None:
+        if not isinstance(fact, _OF_AGENTS) and conversation.evidence.route is None:
             return decisions
         if self._judge(conversation).status == "closed":
             return decisions
