@@ -27,7 +27,6 @@ from domain.facts import (
 from domain.hours import is_open
 from domain.menu import Chosen, Failed, read_choice, skillset_of
 
-
 _BY_CUSTOMER = (CustomerTurn, CustomerSignal)
 
 

@@ -307,174 +307,19 @@ def _sent(
     return f"unnest({arrays}) as t ({names})", names, values
 
 
-_SOURCE, _NAMES, _VALUES = _sent(conversation_rows.COLUMNS)
-_INSERT_CONVERSATIONS: LiteralString = f"insert into conversations ({_NAMES}) select {_VALUES} from {_SOURCE}"
-
-_SOURCE, _NAMES, _VALUES = _sent(conversation_rows.COLUMNS[conversation_rows.FIXED :])
-_UPDATE_CONVERSATIONS: LiteralString = (
-    f"update conversations c set ({_NAMES}) = row ({_VALUES}) from {_SOURCE} where c.id = t.id"
-)
-
-_LOAD_CONVERSATIONS, members)
-        if named:
-            rows += self._rows(
-                f"select {conversation_rows.READ_BACK} from conversations c where c.id = any(%b::uuid[])", [list(named)]
-            )
-        for row in rows:
-            conversation = conversation_rows.from_row(row)
-            if conversation.customer_id in root_of:
-                conversations[root_of[conversation.customer_id]][conversation.id] = conversation
-        waiting: dict[CustomerId, list[ConversationFact]] = {w.customer_id: [] for w in wanted}
-        for customer, *entry in self._rows(_LOAD_WAITING, [members[0], [at - _LOOK_BACK for at in members[2]]]):
-            waiting[root_of[customer]].append(entries.from_row(entry))
-        return {
-            w.customer_id: Thread(
-                w.customer_id,
-                w.phone_number_id,
-                tuple(sorted(conversations[w.customer_id].values(), key=lambda c: c.opened_at)),
-                tuple(waiting[w.customer_id]),
-            )
-            for w in wanted
-        }
-
-    def due(self, now: datetime, limit: int) -> list[tuple[ConversationId, CustomerId]]:
-        """Active conversations whose window is over at `now`, the longest over first, without a lock."""
-        return list(
-            self._rows(
-                "select id, customer_id from conversations where status = 'a' and window_ends_at <= %b "
-                "order by window_ends_at limit %b",
-                [now, limit],
-            )
-        )
-
-    def lock_free(self, customers: Collection[CustomerId]) -> set[CustomerId]:
-        """Takes the locks that nobody holds, in the order of the ids; the others are left for a later round."""
-        rows = self._rows(
-            "select id from customers where id = any(%b::uuid[]) order by id for no key update skip locked",
-            [list(customers)],
-        )
-        return {row[0] for row in rows}
-
-    def still_due(self, conversations: Collection[ConversationId], now: datetime) -> list[Conversation]:
-        """Of these, read again under the lock, those that are still over at `now`."""
-        rows = self._rows(
-            f"select {conversation_rows.READ_BACK} from conversations c "
-            "where c.id = any(%b::uuid[]) and c.status = 'a' and c.window_ends_at <= %b",
-            [list(conversations), now],
-        )
-        return [conversation_rows.from_row(row) for row in rows]
-
-    # what a batch changed
-
-    def write_conversations(self, existing: Collection[Conversation], new: Collection[Conversation]) -> None:
-        """The existing ones first: one that closes makes room for the active one that follows it."""
-        if existing:
-            sent = conversation_rows.to_columns(sorted(existing, key=_by_id))
-            self._do(_UPDATE_CONVERSATIONS, sent[conversation_rows.FIXED :])
-        if new:
-            self._do(_INSERT_CONVERSATIONS, conversation_rows.to_columns(sorted(new, key=_by_id)))
-
-    def write_entries(self, new: Iterable[tuple[CustomerId, Placed]], adopted: Iterable[Placed]) -> None:
-        """`new`: facts that were not stored before; `adopted`: stored ones that found their conversation."""
-        rows = [(*entries.to_row(p.fact), customer, p.conversation) for customer, p in new]
-        rows.sort(key=lambda row: row[0].int)
-        if rows:
-            self._do(
-                "insert into entries (input_id, sent_at, at, kind, wamid, body, detail, customer_id, conversation_id) "
-                "select input_id, sent_at, at, kind, wamid, body, detail::json, customer_id, conversation_id "
-                "from unnest(%b::uuid[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::text[], %b::text[], "
-                "%b::text[], %b::uuid[], %b::uuid[]) "
-                "as t (input_id, sent_at, at, kind, wamid, body, detail, customer_id, conversation_id)",
-                columns(rows),
-            )
-        found = sorted((p.fact.id, p.fact.sent_at, p.conversation) for p in adopted)
-        if found:
-            self._do(
-                "update entries e set conversation_id = t.conversation_id "
-                "from unnest(%b::uuid[], %b::timestamptz[], %b::uuid[]) as t (input_id, sent_at, conversation_id) "
-                "where e.input_id = t.input_id and e.sent_at = t.sent_at",
-                columns(found),
-            )
-
-    def write_history(self, events: Iterable[Event]) -> None:
-        """One row a public event."""
-        rows = sorted(
-            (
-                e.conversation.id,
-                e.conversation.sequence,
-                e.at,
-                e.name,
-                e.conversation.reason.code if e.conversation.reason else None,
-                uuid_array(e.because),
-                e.actor,
-                conversation_rows.OWNER_KIND_CODES[e.conversation.owner.kind] if e.conversation.owner else None,
-                e.conversation.owner.id if e.conversation.owner else None,
-            )
-            for e in events
-        )
-        if rows:
-            self._do(
-                "insert into history "
-                "(conversation_id, sequence, at, event, reason, because, actor, owner_kind, owner_id) "
-                'select id, sequence, at, event, reason, because::uuid[], actor, owner_kind::"char", owner_id '
-                "from unnest(%b::uuid[], %b::integer[], %b::timestamptz[], %b::text[], %b::smallint[], %b::text[], "
-                "%b::text[], %b::text[], %b::text[]) "
-                "as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id)",
-                columns(rows),
-            )
-
-    def count(self, before: Iterable[Conversation], after: Iterable[Conversation]) -> None:
-        """Moves the counters of the unmanaged; the last write of a transaction, sorted, because they are hot."""
-        moved: dict[tuple[str, str, int], int] = {}
-        for conversations, step in ((before, -1), (after, 1)):
-            for c in conversations:
-                if c.reason is not None:
-                    key = (c.phone_number_id, conversation_rows.STATUS_CODES[c.status], c.reason.code)
-                    moved[key] = moved.get(key, 0) + step
-        rows = sorted((*key, n) for key, n in moved.items() if n)
-        if rows:
-            self._do(
-                "insert into unmanaged_counts (phone_number_id, status, reason, n) "
-                'select phone_number_id, status::"char", reason, n '
-                "from unnest(%b::text[], %b::text[], %b::smallint[], %b::bigint[]) "
-                "as t (phone_number_id, status, reason, n) order by 1, 2, 3 "
-                "on conflict (phone_number_id, status, reason) do update set n = unmanaged_counts.n + excluded.n",
-                columns(rows),
-            )
-
-    def _rows(self, statement: LiteralString, values: Sequence[Any]) -> list[Any]:
-        return self._connection.execute(statement, values).fetchall()
-
-    def _do(self, statement: LiteralString, values: Sequence[Any]) -> None:
-        self._connection.execute(statement, values)
+def _insert_conversations() -> LiteralString:
+    source, names, values = _sent(conversation_rows.COLUMNS)
+    return f"insert into conversations ({names}) select {values} from {source}"
 
 
-def _by_id(conversation: Conversation) -> int:
-    return conversation.id.int
+def _update_conversations() -> LiteralString:
+    source, names, values = _sent(conversation_rows.COLUMNS[conversation_rows.FIXED :])
+    return f"update conversations c set ({names}) = row ({values}) from {source} where c.id = t.id"
 
 
-def _sent() -> tuple[LiteralString, LiteralString, LiteralString]:
-    """`unnest(..)` of every column, its names, and the expressions that make table values of them."""
-    arrays: LiteralString = ", ".join(f"%b::{kind}[]" for _, kind in conversation_rows.COLUMNS)
-    names: LiteralString = ", ".join(name for name, _ in conversation_rows.COLUMNS)
-    casts: dict[str, LiteralString] = {
-        "status": '::"char"',
-        "owner_kind": '::"char"',
-        "owner_state": '::"char"',
-        "because": "::uuid[]",
-        "memory": "::json",
-    }
-    values: LiteralString = ", ".join(f"t.{name}{casts.get(name, '')}" for name, _ in conversation_rows.COLUMNS)
-    return f"unnest({arrays}) as t ({names})", names, values
+_INSERT_CONVERSATIONS = _insert_conversations()
 
-
-_SOURCE, _NAMES, _VALUES = _sent()
-
-_INSERT_CONVERSATIONS: LiteralString = f"insert into conversations ({_NAMES}) select {_VALUES} from {_SOURCE}"
-
-_UPDATE_CONVERSATIONS: LiteralString = (
-    f"update conversations c set ({_NAMES}) = row ({_VALUES}) from {_SOURCE} where c.id = t.id"
-)
+_UPDATE_CONVERSATIONS = _update_conversations()
 
 _LOAD_CONVERSATIONS: LiteralString = (
     f"select {conversation_rows.READ_BACK} "
