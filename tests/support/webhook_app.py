@@ -1,7 +1,6 @@
 """The webhook's application with everything around it in memory, and bodies signed as their senders sign them."""
 
 import hmac
-from datetime import datetime
 
 from flask import Flask
 from prometheus_client import CollectorRegistry
@@ -14,6 +13,7 @@ from domain.whatsapp import read
 from tests.support.payloads import RECEIVED
 from webhook.app import Readers, Secrets, create_app
 from webhook.metrics import WebhookMetrics
+from webhook.whatsapp import WhatsAppReader
 
 APP_SECRETS = ("app secret", "secret of another app")
 SOFTBOT_SECRET, AGENTS_SECRET = "softbot secret", "agents secret"
@@ -21,10 +21,10 @@ VERIFY_TOKEN = "verify token"
 TOPICS = Topics("test.")
 
 
-def webhook_app(publisher: Publisher, registry: CollectorRegistry, now: datetime = RECEIVED) -> Flask:
-    """The real application, readers included."""
+def webhook_app(publisher: Publisher, registry: CollectorRegistry, whatsapp: WhatsAppReader = read) -> Flask:
+    """The real application, with the real readers unless another is given for WhatsApp. Bodies arrive at RECEIVED."""
     return create_app(
-        readers=Readers(read, read_softbot, read_agent_desk),
+        readers=Readers(whatsapp, read_softbot, read_agent_desk),
         secrets=Secrets(
             whatsapp=tuple(secret.encode() for secret in APP_SECRETS),
             verify_token=VERIFY_TOKEN,
@@ -33,7 +33,7 @@ def webhook_app(publisher: Publisher, registry: CollectorRegistry, now: datetime
         ),
         publisher=publisher,
         topics=TOPICS,
-        clock=lambda: now,
+        clock=lambda: RECEIVED,
         metrics=WebhookMetrics(registry),
     )
 
