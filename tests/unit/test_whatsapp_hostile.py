@@ -74,12 +74,6 @@ def test_a_body_of_more_updates_than_meta_ever_sends_is_set_aside_whole() -> Non
     assert (raw, "body: more than 10000 updates") == (aside.raw, aside.reason)
 
 
-def test_a_fact_too_large_for_the_topic_sets_the_body_aside_whole() -> None:
-    raw = dict(BODIES)["3 MB of numbers that grow"]
-    reading = read(raw, RECEIVED)
-    assert ([], [raw]) == (list(reading.facts), [aside.raw for aside in reading.unreadable])
-
-
 def test_what_is_set_aside_repeats_no_huge_neighbour() -> None:
     """A thousand updates that cannot be read, beside one contact of a megabyte, stay small."""
     document = body("text")
