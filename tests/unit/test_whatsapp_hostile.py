@@ -6,7 +6,7 @@ import pytest
 
 from domain.facts import CustomerTurn
 from domain.whatsapp import MAX_UPDATES, read
-from tests.support.hostile import BODIES, FRAGMENTS, hostile_bodies, places, spliced
+from tests.support.hostile import BODIES, FRAGMENTS, GROWING_BODY, hostile_bodies, places, spliced
 from tests.support.payloads import NAMES, RECEIVED, body, value_of
 from tests.support.storable import unstorable
 
@@ -33,6 +33,11 @@ def test_what_comes_of_a_hostile_value_at_any_place_can_be_stored_or_reads_again
 @pytest.mark.parametrize(("what", "raw"), BODIES, ids=[what for what, _ in BODIES])
 def test_what_comes_of_a_hostile_body_can_be_stored_or_reads_again_as_itself(what: str, raw: bytes) -> None:
     assert broken(raw) == []
+
+
+def test_a_body_that_grows_when_it_is_read_is_one_fact() -> None:
+    assert broken(GROWING_BODY) == []
+    assert len(read(GROWING_BODY, RECEIVED).facts) == 1
 
 
 @pytest.mark.parametrize(("what", "fragment"), FRAGMENTS, ids=[what for what, _ in FRAGMENTS])
