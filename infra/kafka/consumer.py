@@ -96,6 +96,7 @@ class GroupReader:
             return []
         except KafkaError as error:
             raise BrokerAway(type(error).__name__) from error
+        self._take_up_join()
         self._notice_new_topics()
         return [_record(record) for records in found.values() for record in records]
 
@@ -169,6 +170,14 @@ class GroupReader:
             self._consumer = consumer
             consumer.subscribe(self._topics, listener=_Silencer(self))
         return self._consumer
+
+    def _take_up_join(self) -> None:
+        """kafka-python 3.0.12 forgets a join that outlasted the poll which began it, if it began because partitions or
+        topics were added and this member leads the group: no assignment, no heartbeat, no error, for ever. Asking
+        again lets the next poll take it up."""
+        coordinator = self._consumer._coordinator
+        if coordinator.rejoining and not coordinator.rejoin_needed:
+            coordinator.request_rejoin()
 
     def _notice_new_topics(self) -> None:
         """A topic that was made again under its name may already hold more records than the old one did."""
