@@ -220,10 +220,12 @@ class _Work:
 
     def _adopt(self) -> None:
         """Facts that waited and are covered now, in their order."""
-        for fact in sorted(self._waiting, key=mark):
+        waiting, self._waiting = sorted(self._waiting, key=mark), []
+        for fact in waiting:
             home = self._home(fact)
-            if home is not None:
-                self._waiting.remove(fact)
+            if home is None:
+                self._waiting.append(fact)
+            else:
                 self._join(home, fact)
 
     # what we decide because of it
