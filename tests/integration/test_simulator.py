@@ -58,7 +58,7 @@ def inbound() -> Inbound:
 @pytest.fixture
 def url(inbound: Inbound) -> Iterator[str]:
     """The webhooks, with a server that needs no process of its own."""
-    app = webhook_app(inbound.publisher, CollectorRegistry(), utc_now())
+    app = webhook_app(inbound.publisher, CollectorRegistry(), clock=utc_now)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.log = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))

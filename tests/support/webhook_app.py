@@ -1,6 +1,8 @@
 """The webhook's application with everything around it in memory, and bodies signed as their senders sign them."""
 
 import hmac
+from collections.abc import Callable
+from datetime import datetime
 
 from flask import Flask
 from prometheus_client import CollectorRegistry
@@ -21,8 +23,14 @@ VERIFY_TOKEN = "verify token"
 TOPICS = Topics("test.")
 
 
-def webhook_app(publisher: Publisher, registry: CollectorRegistry, whatsapp: WhatsAppReader = read) -> Flask:
-    """The real application, with the real readers unless another is given for WhatsApp. Bodies arrive at RECEIVED."""
+def webhook_app(
+    publisher: Publisher,
+    registry: CollectorRegistry,
+    whatsapp: WhatsAppReader = read,
+    clock: Callable[[], datetime] = lambda: RECEIVED,
+) -> Flask:
+    """The real application, with the real readers unless another is given for WhatsApp. Bodies arrive at RECEIVED
+    unless a clock says when."""
     return create_app(
         readers=Readers(whatsapp, read_softbot, read_agent_desk),
         secrets=Secrets(
@@ -33,7 +41,7 @@ def webhook_app(publisher: Publisher, registry: CollectorRegistry, whatsapp: Wha
         ),
         publisher=publisher,
         topics=TOPICS,
-        clock=lambda: RECEIVED,
+        clock=clock,
         metrics=WebhookMetrics(registry),
     )
 
