@@ -25,7 +25,9 @@ from domain.facts import (
     HumanEcho,
 )
 from domain.hours import is_open
-from domain.menu import Chosen, Failed, read_choice
+from domain.menu import Chosen, Failed, read_choice, skillset_of
+
+_BY_CUSTOMER = (CustomerTurn, CustomerSignal)
 
 
 def mark(fact: ConversationFact) -> Mark:
@@ -46,7 +48,7 @@ def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Ro
                 case failed_or_none:
                     return failed_or_none
         case BotChoice():
-            skillset = fact.skillset or number.menu.get(fact.option_id)
+            skillset = fact.skillset or skillset_of(fact.option_id, number.menu)
         case BotHandoff():
             skillset = fact.skillset
         case _:
@@ -72,7 +74,7 @@ def add(evidence: Evidence, fact: ConversationFact, number: Number, directory: D
             changed = {"sessions": _with_session(evidence.sessions, fact.session_id, here, ended)}
         case _:
             pass
-    if isinstance(fact, CustomerTurn | CustomerSignal) and fact.customer.name is not None:
+    if isinstance(fact, _BY_CUSTOMER) and fact.customer.name is not None:
         named = (here, fact.customer.name)
         if evidence.named is None or named > evidence.named:
             changed["named"] = named

@@ -18,7 +18,7 @@ EventId = NewType("EventId", UUID)
 _NAMESPACE = UUID("5b6d3d7e-5a0c-5f0e-9c5e-0f1a4d2b7c11")
 
 MAX_ID_LENGTH = 256
-"""Longest id kept as it is, in characters; a B-tree key of PostgreSQL ends at 2,704 bytes."""
+"""Longest id kept as it is, in bytes; a B-tree key of PostgreSQL, of up to three ids, ends at 2,704."""
 
 
 def fact_id(*natural_key: str) -> FactId:
@@ -52,7 +52,9 @@ def result_id(cause: str) -> EventId:
 
 def bounded_id(value: str) -> str:
     """An id from outside, short enough for an index: the long ones end in the hash of the whole."""
-    if len(value) <= MAX_ID_LENGTH:
+    encoded = value.encode("utf-8", "surrogatepass")
+    if len(encoded) <= MAX_ID_LENGTH:
         return value
-    digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{value[: MAX_ID_LENGTH - len(digest) - 1]}~{digest}"
+    digest = hashlib.sha256(encoded).hexdigest()
+    kept = encoded[: MAX_ID_LENGTH - len(digest) - 1].decode("utf-8", "ignore")
+    return f"{kept}~{digest}"

@@ -47,6 +47,11 @@ def read_choice(turn: CustomerTurn, menu: Mapping[str, str], skillsets: Containe
     return None
 
 
+def skillset_of(option_id: str, menu: Mapping[str, str]) -> str | None:
+    """The skillset of a menu's option, however it is written; None: there is no such option."""
+    return _choices(tuple(menu.items())).get(normalise(option_id))
+
+
 def normalise(choice: str | None) -> str:
     """One form for all the ways to write a choice: trimmed, case-folded, digits of any script and keycap emoji as 0 to
     9, without the dot or bracket after it. Empty for no text and for one too long to be a choice."""

@@ -247,10 +247,12 @@ class _Work:
 
     def _adopt(self) -> None:
         """Facts that waited and are covered now, in their order."""
-        for fact in sorted(self._waiting, key=mark):
+        waiting, self._waiting = sorted(self._waiting, key=mark), []
+        for fact in waiting:
             home = self._home(fact)
-            if home is not None:
-                self._waiting.remove(fact)
+            if home is None:
+                self._waiting.append(fact)
+            else:
                 self._join(home, fact)
 
     # what we decide because of it
@@ -259,8 +261,7 @@ class _Work:
         """Queues for the skillset that was asked for; an agent's accepting or writing makes them the owner; declining
         ends the offer now, and routing takes it from there."""
         decisions = conversation.decisions
-        of_agent = isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined)
-        if not of_agent and conversation.evidence.route is None:
+        if not isinstance(fact, _OF_AGENTS) and conversation.evidence.route is None:
             return decisions
         if self._judge(conversation).status == "closed":
             return decisions

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from domain import whatsapp_facts as facts
 from domain.envelope import Reading, Unreadable
-from domain.facts import FACT, Fact
+from domain.facts import Fact
 from domain.identity import digits_of
 from domain.json_body import Json, NotJson, Object, dump, identifier, moment, nested, parse
 from domain.whatsapp_customers import Contacts
@@ -18,12 +18,6 @@ from domain.whatsapp_facts import Change, Unusable, role_of
 MAX_UPDATES = 10_000
 """Updates of one body that are read one by one: ten times what Meta sends. A body with more is set aside whole, because
 three megabytes of `{},` would become a million records."""
-
-MAX_RECORD = 4 * 1024 * 1024 - 65_536
-"""Bytes of the largest fact that a topic takes (4 MiB with its headers). A body whose fact would be larger is set aside
-whole: `1e15` read and written again is `1000000000000000.0`."""
-_SMALL = 900_000
-"""A body of fewer bytes cannot grow beyond MAX_RECORD."""
 
 _Reader = Callable[[Change, Object], Fact]
 _Path = tuple[str | int, ...]
@@ -69,8 +63,6 @@ def read(body: bytes, received_at: datetime) -> Reading:
             _read_entry(entry, received_at, found)
     except _TooMany:
         return _whole(body, f"body: more than {MAX_UPDATES} updates")
-    if len(body) > _SMALL and any(len(FACT.dump_json(fact)) > MAX_RECORD for fact in found.facts):
-        return _whole(body, "body: a fact too large to publish")
     return Reading(found.facts, found.unreadable)
 
 

@@ -63,8 +63,7 @@ def _text(kind: str, message: Object) -> str | None:
             return _lines([text(order, "text"), *(_ordered(item) for item in _objects(order.get("product_items")))])
         case "edit":
             edited = nested(nested(message, "edit"), "message")
-            inner = text(edited, "type") or ""
-            return _text(inner, edited) if inner != "edit" else None
+            return _text(text(edited, "type") or "", edited)
         case _:
             return _words(nested(message, kind))
 

@@ -16,7 +16,7 @@ from wsgiref.types import WSGIApplication
 import structlog
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # granian exports it only to readers
 
-from webhook.problems import MEDIA_TYPE, problem_json
+from webhook.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_json
 
 log = structlog.get_logger()
 
@@ -138,7 +138,7 @@ class Front:
         # What is left of the body is not read: the connection cannot serve another request.
         headers = [("content-type", MEDIA_TYPE), ("connection", "close")]
         if refusal.status == 503:
-            headers.append(("retry-after", "2"))
+            headers.append(("retry-after", str(RETRY_AFTER_SECONDS)))
         protocol.response_bytes(refusal.status, headers, problem_json(refusal.status, refusal.detail))
 
 

@@ -14,11 +14,11 @@ from domain.ports import NotKept, Publisher, Record
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.crash import crash_point
 from webhook.metrics import WebhookMetrics
+from webhook.problems import RETRY_AFTER_SECONDS
 from webhook.signature import is_signed
 
 PUBLISH_SECONDS = 2.5
 """Meta is answered within 3 s, kept or not."""
-RETRY_AFTER_SECONDS = 2
 MAX_VALUE_BYTES = 4 * 1024 * 1024 - 16 * 1024
 """Largest value of a record: the topics' `max.message.bytes` less room for key, headers and framing."""
 

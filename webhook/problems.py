@@ -10,6 +10,8 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+"""When a sender whom we answered 503 may come back."""
 
 log = structlog.get_logger()
 

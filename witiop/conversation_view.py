@@ -79,7 +79,8 @@ def _state(of: Conversation) -> str:
 def _window(of: Conversation, now: datetime, zone: ZoneInfo) -> str:
     if now >= of.window_ends_at:
         return f"ended {_moment(of.window_ends_at, zone)}"
-    return f"ends {_moment(of.window_ends_at, zone)}, {duration(of.window_ends_at - now)} left"
+    left = f", {duration(of.window_ends_at - now)} left" if of.status == "active" else ""
+    return f"ends {_moment(of.window_ends_at, zone)}{left}"
 
 
 def _owner(owner: Owner, zone: ZoneInfo) -> str:

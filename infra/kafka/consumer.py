@@ -16,6 +16,8 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
+from infra.kafka.client import opened
+
 _REQUEST_SECONDS = 5.0
 
 
@@ -99,12 +101,14 @@ class GroupReader:
             return []
         except KafkaError as error:
             raise BrokerAway(type(error).__name__) from error
+        self._take_up_join()
         self._notice_new_topics()
         return [to_record(record) for records in found.values() for record in records]
 
     def silent(self) -> list[TopicPartition]:
         """Partitions that are assigned here and wait for `begin_at`."""
         with self._lock:
+            self._silent &= self.assigned()
             return sorted(self._silent)
 
     def assigned(self) -> set[TopicPartition]:
@@ -112,10 +116,10 @@ class GroupReader:
 
     def silence(self, partitions: Iterable[TopicPartition]) -> None:
         """Stops reading these until `begin_at`."""
-        mine = self.assigned().intersection(partitions)
-        with self._lock:
-            self._silent |= mine
-        self._consumer.pause(*mine)
+        for partition in self.assigned().intersection(partitions):
+            with self._lock, contextlib.suppress(KeyError):  # taken away in the meantime
+                self._consumer.pause(partition)
+                self._silent.add(partition)
 
     def begin_at(self, partition: TopicPartition, offset: int) -> None:
         """Reads this partition from there. Nothing happens if it was taken away in the meantime."""
@@ -165,12 +169,20 @@ class GroupReader:
     def _open(self) -> Any:
         if self._consumer is None:
             try:
-                consumer: Any = KafkaConsumer(**self._settings)  # type: ignore[no-untyped-call]
+                consumer = opened(KafkaConsumer, **self._settings)
             except KafkaError as error:
                 raise BrokerAway(type(error).__name__) from error
             self._consumer = consumer
             consumer.subscribe(self._topics, listener=_Silencer(self))
         return self._consumer
+
+    def _take_up_join(self) -> None:
+        """kafka-python 3.0.12 forgets a join that outlasted the poll which began it, if it began because partitions or
+        topics were added and this member leads the group: no assignment, no heartbeat, no error, for ever. Asking
+        again lets the next poll take it up."""
+        coordinator = self._consumer._coordinator
+        if coordinator.rejoining and not coordinator.rejoin_needed:
+            coordinator.request_rejoin()
 
     def _notice_new_topics(self) -> None:
         """A topic that was made again under its name may already hold more records than the old one did."""

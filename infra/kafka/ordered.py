@@ -12,6 +12,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from domain.ports import Record
+from infra.kafka.client import opened
 from infra.kafka.config import KafkaConfig
 
 DELIVERY_SECONDS = 5.0
@@ -46,7 +47,7 @@ class OrderedPublisher:
         futures: list[Any] = []
         try:
             if self._producer is None:
-                self._producer = KafkaProducer(**_OPTIONS, **self._config.client_options())  # type: ignore[no-untyped-call]
+                self._producer = opened(KafkaProducer, **_OPTIONS, **self._config.client_options())
             for record in records:
                 key = None if record.key is None else record.key.encode()
                 futures.append(self._producer.send(record.topic, record.value, key, headers=list(record.headers)))

@@ -24,9 +24,10 @@ OWNER_STATE_CODES: dict[OwnerState, str] = {"queued": "q", "reserved": "r", "ass
 _STATUSES = {code: status for status, code in STATUS_CODES.items()}
 
 COLUMNS: tuple[tuple[LiteralString, LiteralString], ...] = (
-    ("id", "uuid"),
     ("customer_id", "uuid"),
     ("phone_number_id", "text"),
+    ("previous", "uuid"),
+    ("id", "uuid"),
     ("status", "text"),
     ("unmanaged", "boolean"),
     ("reason", "smallint"),
@@ -47,11 +48,13 @@ COLUMNS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("entries", "integer"),
     ("version", "integer"),
     ("sequence", "integer"),
-    ("previous", "uuid"),
     ("because", "text"),
     ("memory", "text"),
 )
 """Name and type of what a statement sends, in the order of `to_columns`; `because` as an array literal."""
+
+FIXED = 3
+"""The first so many never change: an update leaves them out."""
 
 READ_BACK: LiteralString = (
     "c.id, c.customer_id, c.phone_number_id, c.status::text, c.reason, c.managed, c.opened_at, c.window_ends_at, "
@@ -98,9 +101,10 @@ def _memory(c: Conversation) -> str:
 def _row(c: Conversation) -> tuple[Any, ...]:
     owner = c.owner
     return (
-        c.id,
         c.customer_id,
         c.phone_number_id,
+        c.previous,
+        c.id,
         STATUS_CODES[c.status],
         c.unmanaged,
         c.reason.code if c.reason else None,
@@ -121,7 +125,6 @@ def _row(c: Conversation) -> tuple[Any, ...]:
         c.entries,
         c.version,
         c.sequence,
-        c.previous,
         uuid_array(c.because),
         _memory(c),
     )

@@ -4,9 +4,12 @@ from typing import Literal
 
 import psycopg
 
-_POISON_CLASSES = ("22", "23")
+_POISON_CLASSES = ("22", "23", "54")  # 54: a limit of the server, as the 2,704 bytes of an index row
 _TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58")
-_TRANSIENT_STATES = ("25006",)  # read-only: a standby that was promoted or not yet
+_TRANSIENT_STATES = (
+    "25006",  # read-only: a standby that was promoted or not yet
+    "25P03",  # we stood still in a transaction for too long: stopped, or starved
+)
 
 Fault = Literal["poison", "transient", "ours"]
 

@@ -214,7 +214,8 @@ class Threads:
     def write_conversations(self, existing: Collection[Conversation], new: Collection[Conversation]) -> None:
         """The existing ones first: one that closes makes room for the active one that follows it."""
         if existing:
-            self._do(_UPDATE_CONVERSATIONS, conversation_rows.to_columns(sorted(existing, key=_by_id)))
+            sent = conversation_rows.to_columns(sorted(existing, key=_by_id))
+            self._do(_UPDATE_CONVERSATIONS, sent[conversation_rows.FIXED :])
         if new:
             self._do(_INSERT_CONVERSATIONS, conversation_rows.to_columns(sorted(new, key=_by_id)))
 
@@ -298,10 +299,12 @@ def _by_id(conversation: Conversation) -> int:
     return conversation.id.int
 
 
-def _sent() -> tuple[LiteralString, LiteralString, LiteralString]:
-    """`unnest(..)` of every column, its names, and the expressions that make table values of them."""
-    arrays: LiteralString = ", ".join(f"%b::{kind}[]" for _, kind in conversation_rows.COLUMNS)
-    names: LiteralString = ", ".join(name for name, _ in conversation_rows.COLUMNS)
+def _sent(
+    columns: Sequence[tuple[LiteralString, LiteralString]],
+) -> tuple[LiteralString, LiteralString, LiteralString]:
+    """`unnest(..)` of these columns, their names, and the expressions that make table values of them."""
+    arrays: LiteralString = ", ".join(f"%b::{kind}[]" for _, kind in columns)
+    names: LiteralString = ", ".join(name for name, _ in columns)
     casts: dict[str, LiteralString] = {
         "status": '::"char"',
         "owner_kind": '::"char"',
@@ -309,17 +312,23 @@ def _sent() -> tuple[LiteralString, LiteralString, LiteralString]:
         "because": "::uuid[]",
         "memory": "::json",
     }
-    values: LiteralString = ", ".join(f"t.{name}{casts.get(name, '')}" for name, _ in conversation_rows.COLUMNS)
+    values: LiteralString = ", ".join(f"t.{name}{casts.get(name, '')}" for name, _ in columns)
     return f"unnest({arrays}) as t ({names})", names, values
 
 
-_SOURCE, _NAMES, _VALUES = _sent()
+def _insert_conversations() -> LiteralString:
+    source, names, values = _sent(conversation_rows.COLUMNS)
+    return f"insert into conversations ({names}) select {values} from {source}"
 
-_INSERT_CONVERSATIONS: LiteralString = f"insert into conversations ({_NAMES}) select {_VALUES} from {_SOURCE}"
 
-_UPDATE_CONVERSATIONS: LiteralString = (
-    f"update conversations c set ({_NAMES}) = row ({_VALUES}) from {_SOURCE} where c.id = t.id"
-)
+def _update_conversations() -> LiteralString:
+    source, names, values = _sent(conversation_rows.COLUMNS[conversation_rows.FIXED :])
+    return f"update conversations c set ({names}) = row ({values}) from {source} where c.id = t.id"
+
+
+_INSERT_CONVERSATIONS = _insert_conversations()
+
+_UPDATE_CONVERSATIONS = _update_conversations()
 
 _LOAD_CONVERSATIONS: LiteralString = (
     f"select {conversation_rows.READ_BACK} "

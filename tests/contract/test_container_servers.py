@@ -42,7 +42,7 @@ def test_the_database_is_reached_at_the_port_that_the_engine_gave_it(docker: Fak
     assert container["Image"] == POSTGRES_IMAGE
     assert "POSTGRES_USER=postgres" in container["Env"]
     assert container["Cmd"][:3] == ["postgres", "-c", "fsync=off"]
-    assert re.fullmatch(r"postgresql://postgres:\w+@127\.0\.0\.1:32768/postgres", dsn)
+    assert re.fullmatch(r"postgresql://postgres:\w+" r"@127\.0\.0\.1:32768/postgres", dsn)
     assert len(docker.removed) == 1
 
 

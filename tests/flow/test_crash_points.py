@@ -152,7 +152,7 @@ def _undisturbed(databases: Databases, windows_end: timedelta) -> Summary:
         with session.transaction() as connection:
             directory.apply(connection, DIRECTORY)
         for offset, fact in enumerate(facts_of(day.posts())):
-            record = Record(Topics().inbound, 0, offset, day.now, FACT.dump_json(fact), {})
+            record = Record(Topics().inbound, 0, offset, day.now, FACT.dump_json(fact), ())
             with suppress(Poison), session.transaction() as connection:
                 handler.apply(connection, [record])
         Timer(session.transaction, Topics()).close_due()

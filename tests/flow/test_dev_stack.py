@@ -121,15 +121,15 @@ def test_a_second_signal_forces_a_process_that_does_not_want_to_end(
     monkeypatch.setenv("DEAF", "yes")
     dev = Dev(data, twenty_free_ports(), command=STAND_INS)
     dev.ready()
-    deaf = dev.pid("webhook")
+    deaf, hearing = dev.pid("webhook"), dev.pid("relay")
     assert deaf is not None
+    assert hearing is not None
     everything = tree(dev.process.pid)
 
-    def deaf_ended_after_one_more_signal() -> bool:
-        dev.process.send_signal(signal.SIGTERM)
-        return not psutil.pid_exists(deaf)
-
-    wait_until(deaf_ended_after_one_more_signal, seconds=STOP_SECONDS - 3)
+    dev.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not psutil.pid_exists(hearing))
+    dev.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not psutil.pid_exists(deaf), seconds=STOP_SECONDS - 3)
     dev.process.communicate(timeout=30)
     assert dev.process.returncode == 0
     assert still_running(everything) == []

@@ -217,7 +217,7 @@ def test_a_status_that_overtakes_its_message_is_not_lost(
     status = bodies.status(anna, answer, story.at("0:02"), "delivered")
     company.hears_at_once([bodies.from_meta(SHOP, statuses=[status])])
     story.tell(
-        story.at("0:03"), bodies.from_meta(SHOP, echoes=[bodies.echo(SHOP, anna, answer, story.at("0:03"), "Hi")])
+        1, story.at("0:03"), bodies.from_meta(SHOP, echoes=[bodies.echo(SHOP, anna, answer, story.at("0:03"), "Hi")])
     )
     company.hears(story)
 

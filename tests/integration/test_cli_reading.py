@@ -38,7 +38,7 @@ def conn(database: str) -> Iterator[Connection[Any]]:
 def work_in(conn: Connection[Any], *facts: Fact) -> None:
     """As the consumer does."""
     records = [
-        Record("witiop.inbound.v1", 0, offset, at(1), FACT.dump_json(fact), {}) for offset, fact in enumerate(facts)
+        Record("witiop.inbound.v1", 0, offset, at(1), FACT.dump_json(fact), ()) for offset, fact in enumerate(facts)
     ]
     with conn.transaction():
         Conversations(Topics()).apply(conn, records)

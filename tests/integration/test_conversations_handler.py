@@ -38,7 +38,7 @@ class Inbox:
         records = []
         for fact in facts:
             value = fact if isinstance(fact, bytes) else FACT.dump_json(fact)  # type: ignore[arg-type]
-            records.append(Record("witiop.inbound.v1", 0, self._offset, now, value, {}))
+            records.append(Record("witiop.inbound.v1", 0, self._offset, now, value, ()))
             self._offset += 1
         return records
 

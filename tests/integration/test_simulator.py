@@ -41,7 +41,7 @@ class Inbound:
     def drain(self, dsn: str) -> int:
         """Work in what is new; gives how many records that were."""
         new = [
-            Consumed(record.topic, 0, offset, utc_now(), record.value, {k: v.decode() for k, v in record.headers})
+            Consumed(record.topic, 0, offset, utc_now(), record.value, tuple(record.headers))
             for offset, record in enumerate(self.publisher.records)
         ][self._worked_in :]
         self._worked_in += len(new)
@@ -58,7 +58,7 @@ def inbound() -> Inbound:
 @pytest.fixture
 def url(inbound: Inbound) -> Iterator[str]:
     """The webhooks, with a server that needs no process of its own."""
-    app = webhook_app(inbound.publisher, CollectorRegistry(), utc_now())
+    app = webhook_app(inbound.publisher, CollectorRegistry(), clock=utc_now)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.log = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))

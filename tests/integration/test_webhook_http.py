@@ -243,7 +243,7 @@ def test_it_ends_with_an_error_when_a_worker_dies(kafka: str, topics: Topics, tm
 
         processes[1].kill()
 
-        assert 1 == webhook.process.wait(10)
+        assert 1 == webhook.process.wait(30)
         assert [] == still_running(processes)
 
 

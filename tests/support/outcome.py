@@ -25,7 +25,7 @@ from tests.support.kafka_topics import read_all
 from tests.support.system import System
 
 _BATCH_TYPE = "application/cloudevents-batch+json"
-_RANKS = ["", "sent", "delivered", "read", "played"]
+_RANKS = ["failed", "sent", "delivered", "read", "played"]
 _HUMAN = ("human_echo", "agent_accepted", "agent_message")
 
 

@@ -56,5 +56,5 @@ def _too_long(dumped: dict[str, Any]) -> Iterator[object]:
     for holder in holders:
         for key in _INDEXED:
             value = holder.get(key) if holder else None
-            if value is not None and len(value) > MAX_ID_LENGTH:
+            if value is not None and len(value.encode()) > MAX_ID_LENGTH:
                 yield key

@@ -21,11 +21,12 @@ from infra.local.simulator.bodies import Sender
 from infra.local.simulator.webhooks import Webhooks
 from tests.support.waiting import wait_until
 
-APP_SECRET, VERIFY_TOKEN, SOFTBOT_SECRET, AGENTS_SECRET = (
+APP_SECRET, VERIFY_TOKEN, SOFTBOT_SECRET, AGENTS_SECRET, COMMAND_SECRET = (
     "app-secret",
     "verify-token",
     "softbot-secret",
     "agents-secret",
+    "command-secret",
 )
 READY_SECONDS = 60.0
 """On a machine that is busy with other things; usually it takes two."""
@@ -147,6 +148,7 @@ class System:
             "whatsapp_verify_token": VERIFY_TOKEN,
             "softbot_secrets": SOFTBOT_SECRET,
             "agents_secrets": AGENTS_SECRET,
+            "command_secrets": COMMAND_SECRET,
             "webhook_port": self.webhook_port,
             "monitor_port": free_port(),
             **settings,

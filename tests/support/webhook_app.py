@@ -1,6 +1,7 @@
 """The webhook's application with everything around it in memory, and bodies signed as their senders sign them."""
 
 import hmac
+from collections.abc import Callable
 from datetime import datetime
 
 from flask import Flask
@@ -16,6 +17,7 @@ from infra.ses.notifications import Notifications
 from tests.support.payloads import RECEIVED
 from webhook.app import Readers, Secrets, create_app
 from webhook.metrics import WebhookMetrics
+from webhook.whatsapp import WhatsAppReader
 
 APP_SECRETS = ("app secret", "secret of another app")
 SOFTBOT_SECRET, AGENTS_SECRET = "softbot secret", "agents secret"
@@ -27,12 +29,14 @@ NOBODY = Notifications(())
 def webhook_app(
     publisher: Publisher,
     registry: CollectorRegistry,
-    now: datetime = RECEIVED,
+    whatsapp: WhatsAppReader = read,
+    clock: Callable[[], datetime] = lambda: RECEIVED,
     notifications: Notifications = NOBODY,
 ) -> Flask:
-    """The real application, readers included."""
+    """The real application, with the real readers unless another is given for WhatsApp. Bodies arrive at RECEIVED
+    unless a clock says when."""
     return create_app(
-        readers=Readers(read, read_softbot, read_agent_desk, read_ses),
+        readers=Readers(whatsapp, read_softbot, read_agent_desk, read_ses),
         secrets=Secrets(
             whatsapp=tuple(secret.encode() for secret in APP_SECRETS),
             verify_token=VERIFY_TOKEN,
@@ -42,7 +46,7 @@ def webhook_app(
         notifications=notifications,
         publisher=publisher,
         topics=TOPICS,
-        clock=lambda: now,
+        clock=clock,
         metrics=WebhookMetrics(registry),
     )
 

@@ -120,6 +120,7 @@ History
             ACTIVE._replace(decisions=Decisions(owner=Owner("user", "anna", "reserved", NOON + timedelta(minutes=30)))),
             "owner       reserved for user anna until 2026-07-01 14:30:00+02:00",
         ),
+        (ACTIVE._replace(status="closed"), "window      ends 2026-07-02 14:00:00+02:00"),
         (
             ACTIVE._replace(because=(FactId(UUID(int=7)),)),
             "decided by  00000000-0000-0000-0000-000000000007",

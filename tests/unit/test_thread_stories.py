@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from datetime import time
+from typing import ClassVar
 
 import pytest
 
 from domain.conversation import Owner
 from domain.directory import Directory, Number, Opening
-from domain.facts import ConversationFact
+from domain.facts import ConversationFact, HumanEcho
 from domain.reasons import Reason
+from domain.thread import fold
 from tests.support.stories import DIRECTORY, NUMBER, Story, Teller, at
 
 T = Teller()
@@ -156,6 +158,26 @@ def test_the_version_counts_owner_status_and_managed_only() -> None:
         story.thread.conversations[0].version,
         story.thread.conversations[0].owner,
     )
+
+
+class OneOfMany(HumanEcho):
+    """An echo that counts how often two of them are compared."""
+
+    comparisons: ClassVar[int] = 0
+
+    def __eq__(self, other: object) -> bool:
+        OneOfMany.comparisons += 1
+        return super().__eq__(other)
+
+    __hash__ = HumanEcho.__hash__
+
+
+def test_thousands_that_waited_are_adopted_without_looking_for_each_among_all() -> None:
+    waiting = [OneOfMany.model_construct(**dict(T.echo(0.5 - n / 1000))) for n in range(400)]
+    thread = replace(Story(at(1)).thread, waiting=tuple(waiting))
+    step = fold(thread, T.turn(0, "hello"), DIRECTORY, at(1))
+    assert (401, 0) == (len(step.placed), OneOfMany.comparisons)
+    assert () == step.thread.waiting
 
 
 @pytest.mark.parametrize("hours", [0, 23.9, 24.1, 49])

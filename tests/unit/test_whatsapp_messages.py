@@ -52,7 +52,7 @@ def test_what_is_no_turn_is_a_signal(kind: str) -> None:
         ("interactive", {"interactive": {"type": 5, "button_reply": {"title": "A"}}}, None),
         ("reaction", {"reaction": {"emoji": "🎉"}}, "🎉"),
         ("edit", {"edit": {"message": {"type": "text", "text": {"body": "New"}}}}, "New"),
-        ("edit", {"edit": {"message": {"type": "edit", "edit": {"message": {"type": "text"}}}}}, None),
+        ("edit", {"edit": {"message": {"type": 5, "text": {"body": "New"}}}}, None),
         ("poll", {"poll": {"title": "Which day?"}}, "Which day?"),
     ],
 )

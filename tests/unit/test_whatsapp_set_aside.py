@@ -7,7 +7,7 @@ import pytest
 
 from domain.envelope import Reading
 from domain.whatsapp import read
-from tests.support.payloads import PHONE, RECEIVED, body, raw, value_of
+from tests.support.payloads import ACCOUNT, NAME, PHONE, RECEIVED, body, raw, value_of
 from tests.support.whatsapp import AT, HANDOVER, MESSAGE, META, reading, reasons
 
 
@@ -96,6 +96,21 @@ def test_a_set_aside_update_keeps_what_is_needed_to_read_it_once_it_can_be() -> 
     (aside,) = read(json.dumps(document).encode(), RECEIVED).unreadable
     cured = json.loads(aside.raw.replace(b"soon", AT.encode()))
     assert read(json.dumps(cured).encode(), RECEIVED) == read(raw("text_user_ids"), RECEIVED)
+
+
+def test_a_set_aside_update_is_a_body_of_its_own_with_all_that_speaks_about_it() -> None:
+    value = META | {"contacts": [{"wa_id": PHONE, "profile": {"name": NAME}}], "errors": [], "messages": [MESSAGE, 5]}
+    (aside,) = reading("messages", value, time=int(AT)).unreadable
+    (status,) = reading("standby", META | {"standby": {"statuses": [{"id": "wamid.1"}]}}).unreadable
+    assert json.loads(aside.raw) == {
+        "object": "whatsapp_business_account",
+        "entry": [
+            {"id": ACCOUNT, "time": int(AT), "changes": [{"field": "messages", "value": META | {"messages": [5]}}]}
+        ],
+    }
+    assert json.loads(status.raw)["entry"][0]["changes"] == [
+        {"field": "standby", "value": META | {"standby": {"statuses": [{"id": "wamid.1"}]}}}
+    ]
 
 
 def test_a_body_without_entries_holds_nothing() -> None:

@@ -1,18 +1,22 @@
 """Meta's webhook: what is answered, and what stands on the topics then."""
 
 import json
+from datetime import datetime
 
 import pytest
 from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
 
+from domain.envelope import Reading
 from domain.facts import FACT
 from domain.ports import Record
 from domain.whatsapp import read
 from tests.support.fake_publisher import FakePublisher
 from tests.support.hostile import BODIES
 from tests.support.payloads import NUMBER, PHONE, RECEIVED, body, raw, value_of
-from tests.support.webhook_app import APP_SECRETS, TOPICS, VERIFY_TOKEN, from_meta, signature
+from tests.support.webhook_app import APP_SECRETS, TOPICS, VERIFY_TOKEN, from_meta, signature, webhook_app
 from webhook.app import MAX_BODY_BYTES
+from webhook.intake import MAX_VALUE_BYTES
 
 PATH = "/webhooks/whatsapp"
 HANDSHAKE = {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN, "hub.challenge": "1158201444"}
@@ -151,14 +155,27 @@ def test_a_body_without_updates_needs_no_broker(client: FlaskClient, publisher: 
     assert 200 == client.post(PATH, data=nothing, headers=from_meta(nothing)).status_code
 
 
-@pytest.mark.parametrize("changed", [{}, {"id": None}], ids=["readable", "not readable"])
-def test_an_update_that_fits_into_no_record_is_kept_with_its_whole_body(
-    client: FlaskClient, publisher: FakePublisher, changed: dict[str, None]
+def test_an_update_whose_record_would_be_too_large_is_kept_with_its_whole_body(
+    publisher: FakePublisher, registry: CollectorRegistry
+) -> None:
+    def grown(body: bytes, received_at: datetime) -> Reading:
+        reading = read(body, received_at)
+        (fact,) = reading.facts
+        return Reading([fact, fact.model_copy(update={"text": "x" * MAX_VALUE_BYTES})], reading.unreadable)
+
+    client = webhook_app(publisher, registry, grown).test_client()
+
+    assert 200 == client.post(PATH, data=raw("text"), headers=from_meta(raw("text"))).status_code
+    assert 1 == len(publisher.on(TOPICS.inbound))
+    assert [raw("text")] == [record.value for record in publisher.on(TOPICS.unreadable)]
+
+
+def test_an_unreadable_update_that_grew_beyond_a_record_is_kept_with_its_whole_body(
+    client: FlaskClient, publisher: FakePublisher
 ) -> None:
     document = body("text")
-    message = value_of(document)["messages"][0]
-    grows = message | {"id": "wamid.huge", "type": "order", "order": {"product_items": ["here"]}} | changed
-    value_of(document)["messages"] = [message, grows]
+    nameless = {"id": None, "type": "order", "order": {"product_items": ["here"]}}
+    value_of(document)["messages"] = [value_of(document)["messages"][0] | nameless]
     huge = json.dumps(document).encode().replace(b'"here"', b",".join([b"1e5"] * 750_000))
 
     answer = client.post(PATH, data=huge, headers=from_meta(huge))

@@ -1,0 +1,133 @@
+"""I11: who a customer is and what was said stands in the database and on the topics, and nowhere else."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import httpx
+import psycopg
+import pytest
+
+from infra.local.simulator import bodies
+from infra.local.simulator.bodies import Customer, Line, Post, signature
+from infra.local.simulator.chat import Story
+from tests.support.outcome import facts_of, is_there
+from tests.support.stories import NUMBER
+from tests.support.system import AGENTS_SECRET, APP_SECRET, SOFTBOT_SECRET, System, Worker
+from tests.support.waiting import wait_until
+
+CANARY = Customer("Canary Birdsong", "3906660001", "IT.6660002")
+TEXT = "my card is 4000-6660003"
+MARKS = ("Canary", "Birdsong", "6660001", "6660002", "6660003", "my card")
+"""No log line, metric or answer may hold one of them."""
+
+LINES = [Line(number, "+39 06 555 0100", "330000000000001") for number in (NUMBER, "bot")]
+
+
+@pytest.fixture
+def workers(system: System) -> Iterator[list[Worker]]:
+    yield system.run("webhook", "conversations", "timer", "relay", log_level="debug")
+
+
+def test_a_name_a_number_and_a_text_show_up_in_no_log_no_metric_and_no_answer(
+    system: System, workers: list[Worker]
+) -> None:
+    said = Said()
+    posts = everything_said()
+    for post in posts:
+        assert 200 == said.post(system, post)
+    with psycopg.connect(system.dsn, autocommit=True) as connection:
+        wait_until(lambda: is_there(connection, facts_of(posts)))
+
+        for post, status in refused():
+            assert status == said.post(system, post)
+        assert 401 == said.post(system, posts[0], secret="not-ours")
+
+        # the database refuses it and quotes it
+        connection.execute("alter table entries add constraint no_poetry check (body not like '%6660003 poetry%')")
+        assert 200 == said.post(system, from_canary("0:01", f"{TEXT} poetry"))
+        wait_until(
+            lambda: connection.execute("select from set_aside where reason = 'SQLSTATE 23514'").fetchone() is not None
+        )
+
+        said.pages(workers)
+
+        # a defect ends the process in the middle of the work
+        connection.execute("alter table entries rename column body to gone")
+        consumer = next(worker for worker in workers if worker.name == "conversations")
+        assert 200 == said.post(system, from_canary("0:01", f"{TEXT} again"))
+        assert 1 == consumer.wait_end()
+
+    for event in ("webhook.unreadable", "consumer.set_aside", "process.failed"):  # they had something to say
+        assert any(f'"event": "{event}"' in log for log in system.logs())
+    for text in (*said.texts, *system.logs()):
+        assert [] == [mark for mark in MARKS if mark.lower() in text.lower()]
+
+
+class Said:
+    """Everything that the processes answered."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def post(self, system: System, post: Post, secret: str | None = None) -> int:
+        own = {"whatsapp": APP_SECRET, "softbot": SOFTBOT_SECRET, "agents": AGENTS_SECRET}[post.sender]
+        header = "X-Hub-Signature-256" if post.sender == "whatsapp" else "X-Witiop-Signature-256"
+        answer = httpx.post(
+            f"{system.webhooks.url}/webhooks/{post.sender}",
+            content=post.body,
+            headers={header: signature(secret or own, post.body), "Content-Type": post.content_type},
+        )
+        self.texts.append(f"{answer.headers} {answer.text}")
+        return answer.status_code
+
+    def pages(self, workers: list[Worker]) -> None:
+        for worker in workers:
+            self.texts += [worker.metrics(), str(worker.missing())]
+
+
+def everything_said() -> list[Post]:
+    """Every kind of update, with the marks wherever a name, a number or a text can stand."""
+    story = Story("canary", datetime.now(UTC))
+    for line in LINES:
+        chat = story.chat(line, CANARY)
+        first = chat.writes("3:00", TEXT)
+        chat.shows("2:59", TEXT)
+        chat.speaks("2:58")
+        chat.taps("2:57", TEXT, TEXT)
+        chat.reacts("2:56", first, TEXT)
+        chat.edits("2:55", first, TEXT)
+        chat.deletes("2:54", first)
+        chat.sends("2:53", "unknown", unknown={"body": TEXT})
+        chat.echoes("2:52", TEXT)
+        chat.bot_starts("2:51")
+        chat.bot_says("2:50", TEXT)
+        chat.bot_offers("2:49", **{TEXT: TEXT})
+        chat.bot_ends("2:48", TEXT)
+        chat.agent_accepts("2:47", "anna")
+        chat.agent_says("2:46", "anna", TEXT)
+        chat.agent_says_in_vain("2:45", "anna", TEXT, 131047)
+        chat.agent_closes("2:44", "anna", TEXT)
+    broken = {"from": CANARY.wa_id, "timestamp": "1", "text": {"body": TEXT}, "contacts": CANARY.name}
+    unreadable = [
+        Post("whatsapp", f"{TEXT} {CANARY.name} {CANARY.wa_id}".encode()),
+        bodies.from_meta(LINES[0], messages=[broken], senders=[CANARY]),
+    ]
+    return [told.post for told in story.told] + unreadable
+
+
+def from_canary(ago: str, text: str) -> Post:
+    story = Story(text, datetime.now(UTC))
+    story.chat(LINES[0], CANARY).writes(ago, text)
+    (told,) = story.told
+    return told.post
+
+
+def refused() -> Iterator[tuple[Post, int]]:
+    """Posts that are answered with an error, which says why."""
+    event = bodies.cloud_event("softbot.message.sent", "/bot", "wrong", datetime.now(UTC), {"customer": CANARY.ids})
+    for sender in ("softbot", "agents"):
+        wrong = bodies.from_ours(sender, event | {"time": TEXT}, event | {"specversion": CANARY.name})
+        yield wrong, 400
+        yield Post(sender, TEXT.encode(), "application/cloudevents+json"), 400
+        yield Post(sender, TEXT.encode(), TEXT), 400
+    yield Post("whatsapp", TEXT.encode() * 200_000), 413

@@ -1,0 +1,243 @@
+"""Servers and processes die, hang or refuse under load: nothing is lost, nothing comes twice, no hand is needed."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import LiteralString
+
+import psutil
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
+
+from domain.facts import Fact
+from infra.local.kafka import LocalKafka
+from infra.local.postgres import LocalPostgres
+from infra.local.simulator.bodies import Customer, Line, Post
+from infra.local.simulator.chat import Story
+from infra.postgres import directory
+from tests.support.databases import Databases
+from tests.support.kafka_topics import new_topics
+from tests.support.outcome import (
+    assert_accounted_for,
+    assert_kept_once,
+    assert_list_is_right,
+    assert_told_without_gaps,
+    facts_of,
+    is_there,
+    kept,
+    told,
+)
+from tests.support.process_tree import tree
+from tests.support.stories import DIRECTORY, NUMBER, Teller
+from tests.support.system import System, Worker
+from tests.support.told import tell
+from tests.support.waiting import wait_until
+
+SHOP = Line(NUMBER, "+39 06 555 0100", "330000000000001")
+UPDATES = 200
+RECOVERY_SECONDS = 60.0
+"""Until everything is there; on an idle machine it takes at most ten."""
+
+
+class Site:
+    """An installation with servers of its own that may be hurt."""
+
+    def __init__(self, kafka: LocalKafka, postgres: LocalPostgres, system: System) -> None:
+        self.kafka = kafka
+        self.postgres = postgres
+        self.system = system
+        self.workers: dict[str, Worker] = {}
+        self.facts: list[Fact] = []
+        self._chapters = 0
+
+    def run(self, *names: str) -> None:
+        self.workers |= {worker.name: worker for worker in self.system.run(*names)}
+
+    def load(self) -> list[Post]:
+        """Customers who write and choose and are answered; others than before."""
+        self._chapters += 1
+        story = Story(f"chapter {self._chapters}", datetime.now(UTC))
+        for place in range(UPDATES // 5):
+            chat = story.chat(SHOP, Customer("Anna", f"39{self._chapters:02}{place:03}"))
+            first = chat.writes("2:00", "Hello")
+            chat.writes("1:50", str(place % 4))
+            chat.writes("1:40", "Please")
+            chat.edits("1:30", first, "Hallo")
+            if place % 3 == 0:
+                chat.echoes("1:00", "We are here")
+            else:
+                chat.writes("1:00", "Anybody?")
+        posts = [each.post for each in story.told]
+        self.facts += facts_of(posts)
+        return posts
+
+    def assert_all_is_well(self) -> None:
+        with psycopg.connect(self.system.dsn, autocommit=True) as connection:
+            wait_until(lambda: is_there(connection, self.facts), RECOVERY_SECONDS, step=0.1)
+            wait_until(
+                lambda: all(worker.missing() == [] for worker in self.workers.values()), RECOVERY_SECONDS, step=0.1
+            )
+            assert_kept_once(connection, self.facts)
+            assert_list_is_right(connection)
+            assert_accounted_for(connection, self.system)
+            assert_told_without_gaps(connection, self.system)
+
+    def administer(self, statement: LiteralString) -> None:
+        """On the server, about the installation's database."""
+        name = str(conninfo_to_dict(self.system.dsn)["dbname"])
+        with psycopg.connect(self.postgres.dsn, autocommit=True) as connection:
+            connection.execute(SQL(statement).format(database=Identifier(name), name=name))
+
+    # what may happen
+
+    def kill_postgres(self) -> None:
+        processes = tree(self.postgres.pid or 0)
+        os.kill(self.postgres.pid or 0, signal.SIGKILL)
+        psutil.wait_procs(processes)
+
+    def postgres_dies(self) -> None:
+        self.kill_postgres()
+        self.postgres.start()
+
+    def postgres_hangs(self) -> None:
+        frozen = tree(self.postgres.pid or 0)
+        for process in frozen:
+            process.suspend()
+        time.sleep(5)  # that long
+        for process in frozen:
+            process.resume()
+
+    def sessions_end(self) -> None:
+        self.administer("select pg_terminate_backend(pid) from pg_stat_activity where datname = {name}")
+
+    def postgres_is_read_only_for_a_while(self) -> None:
+        self.administer("alter database {database} set default_transaction_read_only = on")
+        self.sessions_end()
+        consumer = self.workers["conversations"]
+        wait_until(lambda: "database away (ReadOnlySqlTransaction)" in str(consumer.missing()))
+        self.administer("alter database {database} reset default_transaction_read_only")
+        self.sessions_end()
+
+    def broker_dies(self) -> None:
+        os.kill(self.kafka.pid or 0, signal.SIGKILL)
+        wait_until(lambda: self.kafka.pid is None)
+        self.kafka.start()
+
+    def broker_hangs(self) -> None:
+        os.kill(self.kafka.pid or 0, signal.SIGSTOP)
+        time.sleep(5)  # that long
+        os.kill(self.kafka.pid or 0, signal.SIGCONT)
+
+    def everything_restarts(self) -> None:
+        for name, worker in list(self.workers.items()):
+            assert 0 == worker.stop()
+            self.run(name)
+
+    def everything_is_killed(self) -> None:
+        for name, worker in list(self.workers.items()):
+            worker.kill()
+            self.run(name)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with ExitStack() as stack:
+        kafka = stack.enter_context(LocalKafka(tmp_path_factory.mktemp("kafka")))
+        postgres = stack.enter_context(LocalPostgres(tmp_path_factory.mktemp("postgres"), fsync=False))
+        dsn = Databases(postgres.dsn).create()
+        with psycopg.connect(dsn) as connection:
+            directory.apply(connection, DIRECTORY)
+        topics = new_topics(kafka.bootstrap, partitions=4)
+        system = stack.enter_context(System(kafka.bootstrap, dsn, topics, tmp_path_factory.mktemp("logs")))
+        yield Site(kafka, postgres, system)
+
+
+def test_processes_that_start_before_their_servers_wait_for_them(site: Site) -> None:
+    os.kill(site.kafka.pid or 0, signal.SIGTERM)
+    wait_until(lambda: site.kafka.pid is None)
+    site.kill_postgres()
+    names = ("webhook", "conversations", "timer", "relay")
+
+    workers = site.system.start(*names)
+    wait_until(lambda: all(worker.missing() for worker in workers))
+    site.postgres.start()
+    site.kafka.start()
+    site.workers = {worker.name: worker.wait_ready() for worker in workers}
+
+    for post in site.load():
+        site.system.webhooks.deliver(post)
+    site.assert_all_is_well()
+
+
+FAULTS = [
+    Site.postgres_dies,
+    Site.postgres_hangs,
+    Site.sessions_end,
+    Site.postgres_is_read_only_for_a_while,
+    Site.broker_dies,
+    Site.broker_hangs,
+    Site.everything_restarts,
+    Site.everything_is_killed,
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.__name__ for fault in FAULTS])
+def test_under_load_nothing_is_lost_or_doubled_when(site: Site, fault: Callable[[Site], None]) -> None:
+    site.run(*{"webhook", "conversations", "timer", "relay"} - site.workers.keys())
+    posts = site.load()
+    taken: list[Post] = []
+
+    def deliver() -> None:
+        for post in posts:
+            site.system.webhooks.deliver(post)
+            taken.append(post)
+            time.sleep(0.01)  # so that there is load before, during and after
+
+    with ThreadPoolExecutor(1) as sender:
+        delivery = sender.submit(deliver)
+        wait_until(lambda: len(taken) > UPDATES // 4)
+        fault(site)
+        delivery.result()
+
+    site.assert_all_is_well()
+
+
+def test_a_consumer_stopped_within_a_batch_and_beyond_its_session_writes_nothing_when_it_goes_on(
+    system: System,
+) -> None:
+    facts: list[Fact] = []
+
+    def happens(chapter: int) -> None:
+        new = [Teller(number=f"{chapter}-{n}").turn(hour) for n in range(20) for hour in range(5)]
+        tell(system, new)
+        facts.extend(new)
+
+    with psycopg.connect(system.dsn, autocommit=True) as connection:
+        (first,) = system.run("conversations")
+        with psycopg.connect(system.dsn) as other:
+            other.execute("lock table customers in access exclusive mode")
+            happens(1)
+            waits = "select pid from pg_locks where relation = 'customers'::regclass and not granted"
+            wait_until(lambda: connection.execute(waits).fetchone())
+            first.freeze()
+        # what the server does by itself once the transaction was idle for half a minute
+        ours = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'witiop conversations'"
+        assert [(True,)] == connection.execute(f"{ours} and datname = current_database()").fetchall()
+        (second,) = system.run("conversations")
+        happens(2)
+        wait_until(lambda: told(facts).ids == kept(connection).ids, RECOVERY_SECONDS)
+
+        first.thaw()
+        happens(3)
+        wait_until(lambda: told(facts).ids == kept(connection).ids, RECOVERY_SECONDS)
+        wait_until(lambda: first.missing() == second.missing() == [])
+        assert [(60, 5, 5)] == connection.execute(
+            "select count(*), min(entries), max(entries) from conversations"
+        ).fetchall()
+        assert_list_is_right(connection)

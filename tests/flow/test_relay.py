@@ -1,0 +1,117 @@
+"""The way out: every public event reaches the topic, in the order of its conversation, and one relay at a time sees to
+it, whatever happens to that one or to the broker."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from kafka import KafkaAdminClient
+from psycopg import Connection
+
+from consumers.conversations import Conversations
+from consumers.relay import IDLE_SESSION_SECONDS
+from domain.facts import FACT, Fact
+from infra.kafka.consumer import Record
+from tests.support.outcome import assert_told_without_gaps, public_events
+from tests.support.stories import START, Teller
+from tests.support.system import System, Worker
+from tests.support.waiting import wait_until
+
+CONVERSATIONS = 30
+
+
+class Desk:
+    """What there is to tell, and what was told."""
+
+    def __init__(self, system: System, connection: Connection[Any]) -> None:
+        self.system = system
+        self.connection = connection
+        self._chapter = 0
+
+    def something_happens(self) -> None:
+        """Four events in each of many new conversations, half of them in another transaction than the others."""
+        self._chapter += 1
+        tellers = [Teller(number=f"{self._chapter}-{n}") for n in range(CONVERSATIONS)]
+        self._hears([teller.turn(0) for teller in tellers])
+        self._hears([fact for teller in tellers for fact in (teller.accepted(1), teller.agent_closes(2))])
+
+    def _hears(self, facts: Sequence[Fact]) -> None:
+        now = START + timedelta(hours=3)
+        topic = self.system.topics.inbound
+        records = [Record(topic, 0, offset, now, FACT.dump_json(fact), ()) for offset, fact in enumerate(facts)]
+        with self.connection.transaction():
+            Conversations(self.system.topics).apply(self.connection, records)
+
+    @property
+    def waiting(self) -> int:
+        row = self.connection.execute("select count(*) from outbox").fetchone()
+        assert row is not None
+        count: int = row[0]
+        return count
+
+    def repeats(self) -> int:
+        """How many events stand more than once on the topic."""
+        told = public_events(self.system.kafka, self.system.topics.conversations)
+        return sum(len(events) - len({event.id for event in events}) for events in told.values())
+
+
+@pytest.fixture
+def desk(system: System) -> Iterator[Desk]:
+    with psycopg.connect(system.dsn, autocommit=True) as connection:
+        yield Desk(system, connection)
+
+
+def test_one_relay_publishes_and_the_next_takes_over_from_one_that_was_killed_or_stopped(desk: Desk) -> None:
+    relays = desk.system.run("relay", "relay", "relay")
+    desk.something_happens()
+    wait_until(lambda: desk.waiting == 0)
+    wait_until(lambda: in_service(relays))
+    first, *others = in_service(relays)
+    assert ([], 0) == (others, desk.repeats())
+
+    first.kill()
+    desk.something_happens()
+    wait_until(lambda: desk.waiting == 0)
+    relays.remove(first)
+    wait_until(lambda: in_service(relays))
+    (second,) = in_service(relays)
+
+    second.freeze()
+    desk.something_happens()
+    wait_until(lambda: desk.waiting == 0, seconds=IDLE_SESSION_SECONDS + 20)
+    second.thaw()
+    desk.something_happens()
+    wait_until(lambda: desk.waiting == 0)
+    wait_until(lambda: second.missing() == [])
+
+    assert_told_without_gaps(desk.connection, desk.system)
+
+
+def in_service(relays: Sequence[Worker]) -> list[Worker]:
+    """Those that published something."""
+    return [relay for relay in relays if relay.metric("witiop_relay_published_total")]
+
+
+def test_without_its_topic_the_relay_waits_for_it(desk: Desk) -> None:
+    (relay,) = desk.system.run("relay")
+    desk.something_happens()
+    wait_until(lambda: desk.waiting == 0)
+    remove_topic(desk.system)
+
+    desk.something_happens()
+    events = desk.waiting
+    wait_until(lambda: relay.missing() == ["worker: the broker does not take the events"])
+    assert CONVERSATIONS * 4 == events == desk.waiting
+    assert 0 == desk.system.witiop("topics").returncode
+
+    wait_until(lambda: desk.waiting == 0 and relay.missing() == [], seconds=40)
+
+
+def remove_topic(system: System) -> None:
+    admin: Any = KafkaAdminClient(bootstrap_servers=system.kafka)  # type: ignore[no-untyped-call]
+    with closing(admin):
+        admin.delete_topics([system.topics.conversations])
+        wait_until(lambda: system.topics.conversations not in admin.list_topics())

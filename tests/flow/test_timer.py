@@ -1,0 +1,219 @@
+"""Windows end by the clock: on time, once, and never while something waits that would have kept them open."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from consumers.conversations import Conversations
+from consumers.timer import BATCH, Timer
+from domain.facts import FACT, CustomerTurn, Fact, Party
+from domain.ids import fact_id
+from domain.topics import Topics
+from infra.kafka.consumer import Record
+from infra.postgres import directory
+from infra.postgres.session import Session
+from tests.support.outcome import assert_list_is_right
+from tests.support.stories import DIRECTORY, NUMBER
+from tests.support.system import System
+from tests.support.told import tell
+from tests.support.waiting import wait_until
+
+DAY = timedelta(hours=24)
+
+
+class Office:
+    """A database with the conversations of one number, without a broker: what is told is worked in at once."""
+
+    def __init__(self, dsn: str, stack: ExitStack) -> None:
+        self.connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+        with self.connection.transaction():
+            directory.apply(self.connection, DIRECTORY)
+        self._dsn = dsn
+        self._stack = stack
+
+    def hears(self, turns: Sequence[Fact]) -> None:
+        """As if each had come in time."""
+        records = [Record(Topics().inbound, 0, n, turn.at, FACT.dump_json(turn), ()) for n, turn in enumerate(turns)]
+        with self.connection.transaction():
+            Conversations(Topics()).apply(self.connection, records)
+
+    def timer(self, stalled_seconds: float = 600) -> Timer:
+        session = self._stack.enter_context(closing(Session(self._dsn, "timer")))
+        return Timer(session.transaction, Topics(), stalled_seconds)
+
+    def caught_up(self, to: str, progress: str = "0 s") -> None:
+        """The consumers worked in everything that came until `to` before now; they last moved on `progress` ago."""
+        self.connection.execute(
+            "insert into consumer_offsets "
+            "(group_name, topic, topic_id, partition, next_offset, caught_up_to, progressed_at) "
+            "values ('g', %s, 'id', 0, 0, now() - %s::interval, now() - %s::interval) "
+            "on conflict (group_name, topic, partition) do update "
+            "set caught_up_to = excluded.caught_up_to, progressed_at = excluded.progressed_at",
+            [Topics().inbound, to, progress],
+        )
+
+    def statuses(self) -> list[str]:
+        """In the order of the customers."""
+        return [row[0] for row in self.connection.execute("select status::text from conversations order by wa_id")]
+
+
+@pytest.fixture
+def office(database: str) -> Iterator[Office]:
+    with ExitStack() as stack:
+        yield Office(database, stack)
+
+
+def turn(customer: str, at: datetime) -> CustomerTurn:
+    return CustomerTurn(
+        id=fact_id(customer, at.isoformat()),
+        phone_number_id=NUMBER,
+        customer=Party(wa_id=customer),
+        at=at,
+        sent_at=at,
+        type="text",
+        wamid=f"wamid.{customer}.{at.isoformat()}",
+        text="Hello",
+    )
+
+
+def ago(**since: float) -> datetime:
+    return datetime.now(UTC) - timedelta(**since)
+
+
+def test_a_window_is_closed_at_its_end_which_is_not_the_moment_the_timer_ran(office: Office) -> None:
+    over, open_still = ago(hours=24, seconds=3), ago(hours=23)
+    office.hears([turn("1", over), turn("2", open_still)])
+
+    assert 1 == office.timer().close_due()
+
+    closed = office.connection.execute("select closed_at, reason from conversations where status = 'c'").fetchall()
+    assert [(over + DAY, 7)] == closed
+    assert ["c", "a"] == office.statuses()
+    assert_list_is_right(office.connection)
+    assert 0 == office.timer().close_due()
+
+
+def test_what_waits_on_the_topic_keeps_windows_open_until_it_is_worked_in(office: Office) -> None:
+    office.hears([turn("1", ago(hours=24, seconds=30)), turn("2", ago(hours=24, seconds=90))])
+    timer = office.timer()
+
+    office.caught_up("60 s")
+    assert 1 == timer.close_due()
+    assert ["a", "c"] == office.statuses()
+
+    office.caught_up("10 s")
+    assert 1 == timer.close_due()
+
+
+def test_a_partition_where_nothing_moves_is_not_waited_for_after_the_setting(office: Office) -> None:
+    office.hears([turn("1", ago(hours=24, seconds=30))])
+    timer = office.timer(stalled_seconds=600)
+
+    office.caught_up("1 hour", progress="590 s")
+    assert 0 == timer.close_due()
+
+    office.caught_up("1 hour", progress="610 s")
+    assert 1 == timer.close_due()
+
+
+def test_a_customer_somebody_else_works_on_is_left_for_the_next_round(office: Office, database: str) -> None:
+    office.hears([turn("1", ago(hours=25)), turn("2", ago(hours=25))])
+
+    with psycopg.connect(database) as other:
+        first = "select customer_id from conversations where wa_id = '1'"
+        other.execute(f"select from customers where id = ({first}) for no key update")
+        assert 1 == office.timer().close_due()
+        assert ["a", "c"] == office.statuses()
+
+    assert 1 == office.timer().close_due()
+
+
+def test_a_window_that_moved_while_the_timer_waited_for_the_lock_stays_open(office: Office, database: str) -> None:
+    office.hears([turn("1", ago(hours=25)), turn("2", ago(hours=25))])
+    closed: list[int] = []
+    timer = office.timer()
+    running = threading.Thread(target=lambda: closed.append(timer.close_due()))
+
+    with psycopg.connect(database) as other:
+        other.execute("lock table customers in access exclusive mode")
+        running.start()
+        waits = "select from pg_locks where relation = 'customers'::regclass and not granted"
+        wait_until(lambda: office.connection.execute(waits).fetchone() is not None)
+        other.execute("update conversations set window_ends_at = now() + interval '1 hour' where wa_id = '1'")
+    running.join()
+
+    assert ([1], ["a", "c"]) == (closed, office.statuses())
+
+
+def test_many_windows_that_end_together_are_closed_once_by_two_timers(office: Office) -> None:
+    how_many = 2 * BATCH
+    office.hears([turn(str(n), ago(hours=25)) for n in range(how_many)])
+    stop = threading.Event()
+    timers = [office.timer(), office.timer()]
+    threads = [threading.Thread(target=timer.run, args=(stop,)) for timer in timers]
+    for thread in threads:
+        thread.start()
+
+    active = "select from conversations where status = 'a'"
+    wait_until(lambda: office.connection.execute(active).fetchone() is None)
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    events = "select event, count(*), count(distinct conversation_id) from history group by 1 order by 1"
+    every = [(name, how_many, how_many) for name in ("became_unmanaged", "closed", "opened")]
+    assert every == office.connection.execute(events).fetchall()
+    assert_list_is_right(office.connection)
+
+
+def test_after_an_outage_the_windows_that_waiting_messages_move_stay_open_and_the_others_close_in_time(
+    system: System,
+) -> None:
+    ends = datetime.now(UTC) + timedelta(seconds=12)
+    quiet, busy = ([f"{word}{n}" for n in range(6)] for word in ("39", "49"))
+    tell(system, [turn(customer, ends - DAY) for customer in (*quiet, *busy)])
+    (consumer,) = system.run("conversations")
+    with psycopg.connect(system.dsn, autocommit=True) as connection:
+        wait_until(lambda: customers(connection, "a") == sorted(quiet + busy))
+        consumer.kill()
+        tell(system, [turn(customer, ends - timedelta(hours=1)) for customer in busy])
+        (timer,) = system.run("timer")
+
+        wait_until(lambda: clock(connection) > ends + timedelta(seconds=2))
+        assert sorted(quiet + busy) == customers(connection, "a")
+
+        system.run("conversations")
+        wait_until(lambda: customers(connection, "a") == sorted(busy))
+        assert sorted(quiet) == customers(connection, "c")
+        assert timer.metric("witiop_timer_windows_closed_total") == len(quiet)
+        assert_list_is_right(connection)
+
+
+def test_a_window_is_seen_to_be_over_within_five_seconds(system: System) -> None:
+    system.run("conversations", "timer")
+    ends = datetime.now(UTC) + timedelta(seconds=4)
+    tell(system, [turn(f"39{n}", ends - DAY) for n in range(20)])
+
+    with psycopg.connect(system.dsn, autocommit=True) as connection:
+        wait_until(lambda: len(customers(connection, "a")) == 20)
+        wait_until(lambda: clock(connection) > ends)
+        wait_until(lambda: len(customers(connection, "c")) == 20, seconds=5)
+
+
+def customers(connection: Connection[Any], status: str) -> list[str]:
+    """Those with a conversation of this status."""
+    rows = connection.execute("select wa_id from conversations where status = %s order by 1", [status])
+    return [row[0] for row in rows]
+
+
+def clock(connection: Connection[Any]) -> datetime:
+    row = connection.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    now: datetime = row[0]
+    return now

@@ -1,0 +1,47 @@
+"""Members of a consumer group on a real broker."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from threading import Event, Thread
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from infra.kafka.config import KafkaConfig
+from infra.kafka.consumer import GroupReader
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def admin(kafka: str) -> Iterator[Any]:
+    with closing(KafkaAdminClient(**KafkaConfig((kafka,)).client_options())) as client:  # type: ignore[no-untyped-call]
+        yield client
+
+
+def test_partitions_added_while_two_busy_members_work_reach_both_of_them(kafka: str, admin: Any) -> None:
+    """The join outlasts the leader's poll here: the other member is at work for a second between two polls."""
+    topic = f"added-{uuid4().hex}"
+    admin.create_topics({topic: {"num_partitions": 2, "replication_factor": 1}})
+    admin.wait_for_topics([topic])
+    options = KafkaConfig((kafka,)).client_options()
+    leader, other = (GroupReader(options, topic, [topic], refresh_seconds=1) for _ in range(2))
+    stop = Event()
+
+    def work() -> None:
+        while not stop.wait(1.0):
+            other.poll(0.1)
+        other.close()
+
+    wait_until(lambda: leader.poll(0.1) == [] and len(leader.assigned()) == 2)
+    member = Thread(target=work)
+    member.start()
+    try:
+        wait_until(lambda: leader.poll(0.1) == [] and len(leader.assigned()) == len(other.assigned()) == 1)
+        admin.create_partitions({topic: 8})
+        wait_until(lambda: leader.poll(0.1) == [] and len(leader.assigned()) == len(other.assigned()) == 4, seconds=40)
+    finally:
+        stop.set()
+        member.join()
+        leader.close()

@@ -1,0 +1,60 @@
+"""An administrator's program that speaks to the topics: it publishes commands, also bad ones, and reads the results."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from domain.commands import Recall, Transfer, command, signed
+from domain.ports import Record
+from domain.topics import Topics
+from infra.kafka.config import KafkaConfig
+from infra.kafka.producer import KafkaPublisher
+from tests.support.kafka_topics import read_all
+from tests.support.system import COMMAND_SECRET
+from tests.support.waiting import wait_until
+
+
+class Commander:
+    """On the topics of one installation. Ids of commands are its own names for them."""
+
+    def __init__(self, kafka: str, topics: Topics) -> None:
+        self._kafka = kafka
+        self._topics = topics
+
+    def transfer(self, id_: str, conversation: UUID, kind: str, target: str, mode: str, **more: Any) -> Record:
+        """Signed and in time, unless `more` says otherwise: `issuer`, `secret`, `at`, or a field of the command."""
+        sender = {name: more.pop(name) for name in ("issuer", "secret", "at") if name in more}
+        data = {"conversation_id": conversation, "target": {"kind": kind, "id": target}, "mode": mode, **more}
+        return self._signed(id_, Transfer.model_validate(data), **sender)
+
+    def recall(self, id_: str, conversation: UUID) -> Record:
+        return self._signed(id_, Recall(conversation_id=conversation))
+
+    def publish(self, records: Sequence[Record]) -> None:
+        """In this order; returns when all of them are on the topic."""
+        with closing(KafkaPublisher(KafkaConfig((self._kafka,)), [self._topics.commands])) as publisher:
+            wait_until(lambda: not publisher.missing())
+            publisher.publish(records, 20)
+
+    def results(self) -> list[dict[str, Any]]:
+        """Everything on the topic of results now, each event once: the relay may publish again after it died."""
+        told: Mapping[bytes, dict[str, Any]] = {
+            dict(record.headers)["ce_id"]: json.loads(record.value)
+            for record in read_all(self._kafka, self._topics.results)
+        }
+        return list(told.values())
+
+    def _signed(
+        self,
+        id_: str,
+        body: Transfer | Recall,
+        issuer: str = "boss",
+        secret: str = COMMAND_SECRET,
+        at: datetime | None = None,
+    ) -> Record:
+        at = at or datetime.now(UTC)
+        asked = command(body, id_=id_, source="/test", issuer=issuer, at=at, expires_at=at + timedelta(minutes=5))
+        return signed(asked, self._topics.commands, secret.encode())
