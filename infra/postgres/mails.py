@@ -132,6 +132,8 @@ def conversations_of(connection: Connection[Any], mails: Collection[UUID]) -> di
 
 def lock(connection: Connection[Any], mails: Collection[UUID]) -> dict[UUID, Mail]:
     """Takes the mails' locks in the order of their ids, after their customers', and reads them."""
+    if not mails:
+        return {}
     rows = connection.execute(
         f"select {_MAIL} from mails where id = any(%b::uuid[]) order by id for update", [list(mails)]
     ).fetchall()
