@@ -193,13 +193,13 @@ def _resolve(known: _Known, items: Iterable[_Item]) -> tuple[Book, list[_Who]]:
 
 def _who(item: _Item, book: Book, named: dict[UUID, tuple[CustomerId, str]]) -> _Who:
     fact = item.fact
-    if isinstance(fact, CustomerIdentityChanged):
-        return _Who(book.change(fact), fact.phone_number_id)
     if item.named in named:
         return _Who(*named[item.named])
     if fact.customer is None or fact.phone_number_id is None:
         raise Poison(item.record, "conversation_id: there is no such conversation")
     try:
+        if isinstance(fact, CustomerIdentityChanged):
+            return _Who(book.change(fact), fact.phone_number_id)
         return _Who(book.resolve(item.keys, fact.at), fact.phone_number_id)
     except ValueError as error:
         raise Poison(item.record, str(error)) from error

@@ -3,15 +3,24 @@
 Facts are kept once each, with the sender's own time, and never rewritten. `at` is the time the rules work with: the
 sender's, but never later than five minutes after arrival. `sent_at` is the sender's as it came; with `id` it
 recognises a repeat. Both are aware UTC.
+
+Whoever may write to the topic may write anything there, so what could not be indexed, published or read back is refused
+here: times outside 1970 to 9999, ids and names without measure.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
-from domain.ids import FactId
+from domain.ids import MAX_ID_LENGTH, FactId
+
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime.max.replace(tzinfo=UTC))]
+"""A time that Python and PostgreSQL both have, in UTC too, and that leaves room for a window before it."""
+
+Id = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
+"""An id from outside, or a name."""
 
 
 class _Part(BaseModel):
@@ -22,17 +31,17 @@ class Party(_Part):
     """The customer as a sender named them; at least one of the three ids is there. `group_id` stands for a group's own
     thread, which is never mixed with the one-to-one thread of its members. `name` is for display."""
 
-    wa_id: str | None = None
-    user_id: str | None = None
-    group_id: str | None = None
-    name: str | None = None
+    wa_id: Id | None = None
+    user_id: Id | None = None
+    group_id: Id | None = None
+    name: Id | None = None
 
 
 class _Fact(_Part):
     id: FactId
-    phone_number_id: str
-    at: datetime
-    sent_at: datetime
+    phone_number_id: Id
+    at: Moment
+    sent_at: Moment
 
 
 class _CustomerFact(_Fact):
@@ -44,11 +53,11 @@ class CustomerTurn(_CustomerFact):
     list row, whose id is `option_id`. `extra`: what else the message held, cleaned for storage."""
 
     kind: Literal["customer_turn"] = "customer_turn"
-    type: str
-    wamid: str
+    type: Id
+    wamid: Id
     text: str | None = None
     is_reply: bool = False
-    option_id: str | None = None
+    option_id: Id | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -58,10 +67,10 @@ class CustomerSignal(_CustomerFact):
     that went to Meta's own AI."""
 
     kind: Literal["customer_signal"] = "customer_signal"
-    type: str
-    wamid: str
+    type: Id
+    wamid: Id
     text: str | None = None
-    marks: str | None = None
+    marks: Id | None = None
     standby_turn: bool = False
     extra: dict[str, Any] = Field(default_factory=dict)
 
@@ -70,8 +79,8 @@ class HumanEcho(_CustomerFact):
     """Somebody of the company answered from the phone app (`smb_message_echoes`): a human touch."""
 
     kind: Literal["human_echo"] = "human_echo"
-    type: str
-    wamid: str
+    type: Id
+    wamid: Id
     text: str | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
@@ -80,7 +89,7 @@ class CustomerIdentityChanged(_CustomerFact):
     """Meta reports that `customer` is now `becomes` (a new number, a new business-scoped user id)."""
 
     kind: Literal["customer_identity_changed"] = "customer_identity_changed"
-    wamid: str
+    wamid: Id
     text: str | None = None
     becomes: Party
     extra: dict[str, Any] = Field(default_factory=dict)
@@ -94,18 +103,18 @@ class ThreadControlPassed(_CustomerFact):
 
 
 class MessageStatus(_Fact):
-    """What became of an outgoing message. `status` as Meta says it, also values that are new; `recipient` may be empty;
-    `code` is Meta's error code."""
+    """What became of an outgoing message. A value of `status` that is new is a notice; `recipient` may be empty; `code`
+    is Meta's error code."""
 
     kind: Literal["message_status"] = "message_status"
-    wamid: str
-    recipient: str
-    status: str
+    wamid: Id
+    recipient: Id
+    status: Annotated[str, Field(pattern="^(sent|delivered|read|played|failed)$")]
     code: int | None = None
 
 
 class _BotFact(_CustomerFact):
-    session_id: str
+    session_id: Id
 
 
 class BotSessionStarted(_BotFact):
@@ -115,7 +124,7 @@ class BotSessionStarted(_BotFact):
 class BotMessage(_BotFact):
     kind: Literal["bot_message"] = "bot_message"
     text: str
-    wamid: str | None = None
+    wamid: Id | None = None
 
 
 class MenuOption(_Part):
@@ -130,13 +139,13 @@ class BotMenuShown(_BotFact):
 
 class BotChoice(_BotFact):
     kind: Literal["bot_choice"] = "bot_choice"
-    option_id: str
-    skillset: str | None = None
+    option_id: Id
+    skillset: Id | None = None
 
 
 class BotHandoff(_BotFact):
     kind: Literal["bot_handoff"] = "bot_handoff"
-    skillset: str
+    skillset: Id
 
 
 class BotSessionEnded(_BotFact):
@@ -149,9 +158,9 @@ class AgentPresenceChanged(_Part):
 
     kind: Literal["agent_presence_changed"] = "agent_presence_changed"
     id: FactId
-    at: datetime
-    sent_at: datetime
-    agent_id: str
+    at: Moment
+    sent_at: Moment
+    agent_id: Id
     state: Literal["ready", "paused", "offline"]
 
 
@@ -159,11 +168,11 @@ class _AgentFact(_Part):
     """From the agent desk, about one conversation: `conversation_id`, or a number and its customer."""
 
     id: FactId
-    at: datetime
-    sent_at: datetime
-    agent_id: str
+    at: Moment
+    sent_at: Moment
+    agent_id: Id
     conversation_id: UUID | None = None
-    phone_number_id: str | None = None
+    phone_number_id: Id | None = None
     customer: Party | None = None
 
 
@@ -174,7 +183,7 @@ class AgentAccepted(_AgentFact):
 class AgentMessage(_AgentFact):
     kind: Literal["agent_message"] = "agent_message"
     text: str
-    wamid: str | None = None
+    wamid: Id | None = None
 
 
 class AgentDeclined(_AgentFact):
@@ -193,11 +202,11 @@ class Notice(_Part):
 
     kind: Literal["notice"] = "notice"
     id: FactId
-    at: datetime
-    sent_at: datetime
-    account_id: str
-    phone_number_id: str | None = None
-    field: str
+    at: Moment
+    sent_at: Moment
+    account_id: Id
+    phone_number_id: Id | None = None
+    field: Id
     body: Any
 
 

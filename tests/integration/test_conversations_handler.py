@@ -1,5 +1,6 @@
 """The `conversations` consumer's work on a real database, without a broker: facts in, conversations out."""
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -58,15 +59,20 @@ def inbox(database: str) -> Iterator[Inbox]:
 def test_a_customer_who_chose_nothing_stands_on_the_list_with_the_reason(inbox: Inbox) -> None:
     inbox.take(TELLER.turn(0, "hello"), TELLER.turn(1, "anybody?"), now=at(1))
     (row,) = inbox.rows("select * from conversations")
-    assert tuple(
-        row[k] for k in ("status", "unmanaged", "reason", "last_text", "entries")
-    ) == ("a", True, 7, "anybody?", 2)
-    assert inbox.rows(
-        "select * from unmanaged_counts"
-    ) == [{"phone_number_id": NUMBER, "status": "a", "reason": 7, "n": 1}]
-    assert [
-        h["event"] for h in inbox.rows("select event from history order by sequence")
-    ] == ["opened", "became_unmanaged"]
+    assert tuple(row[k] for k in ("status", "unmanaged", "reason", "last_text", "entries")) == (
+        "a",
+        True,
+        7,
+        "anybody?",
+        2,
+    )
+    assert inbox.rows("select * from unmanaged_counts") == [
+        {"phone_number_id": NUMBER, "status": "a", "reason": 7, "n": 1}
+    ]
+    assert [h["event"] for h in inbox.rows("select event from history order by sequence")] == [
+        "opened",
+        "became_unmanaged",
+    ]
     types = [o["headers"]["ce_type"] for o in inbox.rows("select headers from outbox order by id")]
     assert types == ["witiop.conversation.opened.v1", "witiop.conversation.became_unmanaged.v1"]
 
@@ -133,6 +139,27 @@ def test_a_record_nobody_can_read_is_poison_and_names_the_field(inbox: Inbox) ->
     assert raised.value.reason.startswith("customer_turn.id: ")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sent_at": "2026-03-02T10:00:00"},
+        {"sent_at": "9999-12-31T23:59:59-12:00"},
+        {"sent_at": "0001-01-01T00:00:00+12:00"},
+        {"kind": "message_status", "recipient": "1", "status": "deleted"},
+        {"kind": "agent_closed", "agent_id": "x" * 2_000_000},
+    ],
+    ids=lambda wrong: ",".join(f"{key}={str(value)[:40]}" for key, value in wrong.items()),
+)
+def test_a_record_that_could_not_be_kept_found_or_published_is_poison_and_stops_nothing(
+    inbox: Inbox, wrong: dict[str, object]
+) -> None:
+    good = json.loads(FACT.dump_json(TELLER.turn(0)))
+    with pytest.raises(Poison):
+        inbox.take(json.dumps(good | wrong).encode(), now=at(1))
+    inbox.take(TELLER.turn(0.5), now=at(1))
+    assert [row["entries"] for row in inbox.rows("select entries from conversations")] == [1]
+
+
 def test_an_agent_finds_the_conversation_by_its_id_and_one_that_does_not_exist_is_poison(inbox: Inbox) -> None:
     inbox.take(TELLER.turn(0, "1"), now=at(0))
     (row,) = inbox.rows("select id, owner_kind, owner_id, owner_state from conversations")
@@ -164,3 +191,28 @@ def test_a_new_number_that_meta_reports_keeps_the_customer_and_a_shared_phone_do
     )
     assert [r["last_text"] for r in rows] == ["my old number", "and on", "x"]
     assert rows[0]["root"] == rows[1]["root"] != rows[2]["root"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("at", "2026-03-02T10:00:00"),
+        ("at", "0001-01-01T00:00:00Z"),
+        ("customer", {"wa_id": "3" * 300}),
+        ("customer", {"wa_id": "391", "name": "n" * 100_000}),
+        ("customer", {}),
+        ("phone_number_id", "p" * 10_000),
+    ],
+)
+def test_a_record_that_no_reader_of_ours_made_is_poison_and_not_the_end(
+    inbox: Inbox, field: str, value: object
+) -> None:
+    fact = json.loads(FACT.dump_json(TELLER.turn(0, "hello")))
+    with pytest.raises(Poison):
+        inbox.take(json.dumps({**fact, field: value}).encode(), now=at(0))
+
+
+def test_a_change_of_identity_that_names_nobody_is_poison(inbox: Inbox) -> None:
+    base = TELLER.turn(0.9).model_dump(include={"phone_number_id", "at", "sent_at", "wamid"})
+    with pytest.raises(Poison):
+        inbox.take(CustomerIdentityChanged(id=fact_id("c"), customer=Party(), becomes=Party(), **base), now=at(1))
