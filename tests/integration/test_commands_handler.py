@@ -10,7 +10,7 @@ import pytest
 from consumers.routing import Routing
 from domain.transfers import Terms
 from infra.kafka.consumer import Record
-from tests.support.office import Office, open_office
+from tests.support.office import COMPANY, Office, open_office
 from tests.support.stories import Teller
 
 
@@ -106,3 +106,30 @@ def test_taking_it_needs_no_presence_and_counts_as_accepted(office: Office) -> N
     assert [("applied", None)] == office.told(office.transfer(conversation, "user", "anna", "immediate", issuer="anna"))
     assert ("u", "anna", "x", False, None) == office.owner()
     assert [{"managed": True}] == office.rows("select managed from conversations")
+
+
+@pytest.mark.parametrize("field", ["to", "subject", "body", "mail_command_id", "batch_id", "target"])
+def test_signed_commands_with_what_no_database_takes_are_answered_and_audited(office: Office, field: str) -> None:
+    conversation = office.customer_writes()
+    hostile = "a\x00b"
+    email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
+    match field:
+        case "mail_command_id":
+            command = office.command("recall", {"mail_command_id": hostile})
+        case "target":
+            command = office.transfer(conversation, "user", hostile, "exclusive")
+        case _:
+            command = office.command("email", email | {field: [hostile] if field == "to" else hostile})
+    ((outcome, reason),) = office.told(command)
+    assert [{"outcome": outcome, "reason": reason}] == office.rows("select outcome, reason from command_audit")
+
+
+def test_a_user_who_was_removed_meanwhile_is_unknown(office: Office) -> None:
+    """The command was read with the old directory in memory."""
+    conversation = office.customer_writes()
+    office.told(office.transfer(conversation, "user", "anna", "immediate"))
+    office.becomes(replace(COMPANY, users={}))
+    for mode in ("immediate", "exclusive"):
+        assert [("rejected", "user_unknown")] == office.told(office.transfer(conversation, "user", "anna", mode))
+    taking = office.transfer(conversation, "user", "anna", "immediate", issuer="anna")
+    assert [("rejected", "user_unknown")] == office.told(taking)
