@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from consumers.announcements import announcement
 from consumers.processing import Again, Poison
+from domain.conversation import Conversation
 from domain.customers import Book, Identity, Key, keys_of
 from domain.directory import Directory
 from domain.envelope import clamp
@@ -94,12 +95,13 @@ class Conversations:
         self._refresh_directory(connection)
         batch = self._sort(records)
         threads = Threads(connection)
-        if batch.items:
-            self._fold(connection, threads, batch.items)
+        work = self._fold(connection, threads, batch.items) if batch.items else None
         write_presence(connection, batch.presence)
         write_statuses(connection, batch.statuses)
         write_notices(connection, batch.notices)
         put_aside(connection, batch.unreadable)
+        if work is not None:
+            work.count(threads)
 
     def _refresh_directory(self, connection: Connection[Any]) -> None:
         if directory.version(connection) != self._directory_version:
@@ -122,7 +124,7 @@ class Conversations:
                     batch.items.append(_Item(record, fact, _keys(fact), _conversation_named(fact)))
         return batch
 
-    def _fold(self, connection: Connection[Any], threads: Threads, items: Sequence[_Item]) -> None:
+    def _fold(self, connection: Connection[Any], threads: Threads, items: Sequence[_Item]) -> "_Fold":
         whose, joined = _lock(threads, items)
         since: dict[CustomerId, tuple[str, datetime]] = {}
         for item, who in zip(items, whose, strict=True):
@@ -133,6 +135,7 @@ class Conversations:
         for item, who in zip(items, whose, strict=True):
             work.take(item, who.customer)
         work.write(connection, threads, self._topics.conversations)
+        return work
 
 
 class _Fold:
@@ -170,15 +173,22 @@ class _Fold:
                 self._adopted[key] = placed
 
     def write(self, connection: Connection[Any], threads: Threads, topic: str) -> None:
-        """In the one order of all writers (P5)."""
-        after = [c for thread in self._threads.values() for c in thread.conversations]
-        changed = [c for c in after if c is not self._before.get(c.id)]
+        """All but the counters, in the one order of all writers (P5)."""
+        changed = self._changed()
         existing = [c for c in changed if c.id in self._before]
         threads.write_conversations(existing, [c for c in changed if c.id not in self._before])
         threads.write_entries(self._new.values(), self._adopted.values())
         threads.write_history(self._events)
         Outbox(connection).add(announcement(event, topic) for event in self._events)
-        threads.count([self._before[c.id] for c in existing], changed)
+
+    def count(self, threads: Threads) -> None:
+        """The counters, which everybody wants: the last write of the transaction."""
+        changed = self._changed()
+        threads.count([self._before[c.id] for c in changed if c.id in self._before], changed)
+
+    def _changed(self) -> list[Conversation]:
+        after = (c for thread in self._threads.values() for c in thread.conversations)
+        return [c for c in after if c is not self._before.get(c.id)]
 
 
 def _lock(threads: Threads, items: Sequence[_Item]) -> tuple[list[_Who], dict[CustomerId, list[CustomerId]]]:
