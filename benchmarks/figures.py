@@ -15,6 +15,11 @@ class Figure:
     target: str = ""
     holds: bool | None = None
 
+    def __str__(self) -> str:
+        verdict = {True: "met", False: "MISSED", None: ""}[self.holds]
+        aim = f" ({self.target}: {verdict})" if self.target else ""
+        return f"{self.what}: {self.value}{aim}; {self.meaning}"
+
 
 def percentile(ascending: Sequence[float], percent: float) -> float:
     """The value that so many percent of the others do not exceed."""

@@ -22,7 +22,8 @@ from domain.topics import Topics
 from infra.local.postgres import LocalPostgres
 from infra.postgres.session import Session
 
-WINDOWS = 100_000
+CONVERSATIONS = 1_000_000
+"""Of the world; one in ten is active and has its window moved."""
 _CASES = ((60, 5), (1, 30))
 """Seconds over which the windows end -> seconds that the last may be late."""
 _LEAD_SECONDS = 30
@@ -30,7 +31,7 @@ _LEAD_SECONDS = 30
 
 
 def measure(server: LocalPostgres, world: World) -> Iterator[Figure]:
-    """For a minute and for a second. `world` has ten times as many conversations as windows."""
+    """For a minute and for a second."""
     for spread, limit in _CASES:
         late = _lateness(server, world, spread)
         yield Figure(
@@ -64,8 +65,7 @@ def _lateness(server: LocalPostgres, world: World, spread: float) -> list[float]
 
 
 def _move_windows(connection: Connection[Any], spread: float) -> None:
-    moved = connection.execute(_MOVE, {"lead": _LEAD_SECONDS, "spread": spread}).rowcount
-    assert moved == WINDOWS, f"{moved} conversations are active"
+    connection.execute(_MOVE, {"lead": _LEAD_SECONDS, "spread": spread})
     connection.execute("vacuum (analyze) conversations")
     row = connection.execute("select min(window_ends_at) > now() from conversations where status = 'a'").fetchone()
     assert row == (True,), "this machine is too slow: the first window is over"

@@ -99,11 +99,11 @@ class Conversations:
         self._directory = self._known.hold(connection)
         batch = self._sort(records)
         changes = self._fold(connection, batch.items) if batch.items else None
+        MailChanges.hear(connection, batch.mail_events, self._topics.conversations)
         write_presence(connection, batch.presence, batch.seen)
         write_statuses(connection, batch.statuses)
         write_notices(connection, batch.notices)
         put_aside(connection, batch.unreadable)
-        MailChanges.hear(connection, batch.mail_events, self._topics.conversations)
         if changes is not None:
             changes.count(connection)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from threading import Thread
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from domain.topics import Topics
 from infra.kafka.consumer import Record
 from infra.postgres import directory
 from tests.support.stories import DIRECTORY, NUMBER, Teller, at
+from tests.support.waiting import wait_until
 
 TELLER = Teller()
 
@@ -131,6 +133,29 @@ def test_statuses_presence_and_notices_are_kept_and_a_status_never_goes_back(inb
     notice = Notice(id=fact_id("n"), at=at(1), sent_at=at(1), account_id="a", field="account_update", body={"x": [1]})
     inbox.take(notice, notice, now=at(4))
     assert inbox.rows("select body from notices") == [{"body": {"x": [1]}}]
+
+
+def test_a_batch_that_waits_for_a_status_does_not_hold_the_counters_that_all_others_need(
+    inbox: Inbox, database: str
+) -> None:
+    sent = MessageStatus(
+        id=fact_id("s"), phone_number_id=NUMBER, at=at(0), sent_at=at(0), wamid="w", recipient="1", status="sent"
+    )
+    inbox.take(TELLER.turn(0, "hello"), sent, now=at(0))
+    read = sent.model_copy(update={"id": fact_id("r"), "status": "read"})
+    other = Teller(customer=Party(wa_id="391")).turn(0.1)
+    waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as third:
+        holder.execute("select 1 from message_status for update")
+        batch = Thread(target=lambda: inbox.take(other, read, now=at(1)))
+        batch.start()
+        try:
+            wait_until(lambda: third.execute(waits).fetchone() is not None)
+            third.execute("select 1 from unmanaged_counts for update nowait")
+        finally:
+            holder.rollback()
+            batch.join()
+    assert [row["n"] for row in inbox.rows("select n from unmanaged_counts")] == [2]
 
 
 def test_a_record_nobody_can_read_is_poison_and_names_the_field(inbox: Inbox) -> None:

@@ -1,0 +1,110 @@
+"""`python -m benchmarks [NAME ...]`: measures, and says what was found and what it means.
+
+At full size, what was found also replaces its section of docs/performance.md. The data are kept for the next run: 45 GB
+of the disk at full size, which the first run needs half an hour for.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import consumer, load, reading, timer, webhook
+from benchmarks.figures import Figure
+from benchmarks.page import renew
+from benchmarks.servers import kafka, postgres
+from benchmarks.world import World, prepare
+
+CONVERSATIONS = 10_000_000
+DATA = Path(".witiop") / "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """`conversations` None and `seconds` None: full size."""
+
+    data: Path
+    conversations: int | None
+    seconds: float | None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what is found may stand in docs/performance.md."""
+        return self.conversations is None and self.seconds is None
+
+
+def _consumer(size: Size) -> Iterator[Figure]:
+    world = _world(size, CONVERSATIONS)
+    with postgres(size.data), kafka(size.data) as bootstrap:
+        yield from consumer.measure(bootstrap, world)
+
+
+def _webhook(size: Size) -> Iterator[Figure]:
+    with kafka(size.data) as bootstrap:
+        yield from webhook.measure(bootstrap, size.data)
+
+
+def _reading(size: Size) -> Iterator[Figure]:
+    world = _world(size, CONVERSATIONS)
+    with postgres(size.data):
+        yield from reading.measure(world)
+
+
+def _timer(size: Size) -> Iterator[Figure]:
+    world = _world(size, timer.CONVERSATIONS)
+    with postgres(size.data) as server:
+        yield from timer.measure(server, world)
+
+
+def _latency(size: Size) -> Iterator[Figure]:
+    yield from load.latency(size.data / "load", size.seconds or load.LATENCY_SECONDS)
+
+
+def _memory(size: Size) -> Iterator[Figure]:
+    yield from load.memory(size.data / "load", size.seconds or load.MEMORY_SECONDS)
+
+
+BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
+    "consumer": _consumer,
+    "webhook": _webhook,
+    "reading": _reading,
+    "timer": _timer,
+    "latency": _latency,
+    "memory": _memory,
+}
+
+
+def _world(size: Size, conversations: int) -> World:
+    """While it is made nothing waits for the disk: what a crash of the machine spoils is made again."""
+    with postgres(size.data, durable=False) as server:
+        return prepare(server, size.conversations or conversations)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 if every target was met."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; without: all of them")
+    parser.add_argument("--conversations", type=int, help=f"how many there are (default {CONVERSATIONS:,})")
+    parser.add_argument("--seconds", type=float, help="how long the load lasts (default: a minute; 10 for memory)")
+    parser.add_argument("--data", type=Path, default=DATA, help="where data are kept (default %(default)s)")
+    given = parser.parse_args(arguments)
+    if unknown := set(given.names) - BENCHMARKS.keys():
+        parser.error(f"{', '.join(sorted(unknown))}: there is {', '.join(BENCHMARKS)}")
+    size = Size(given.data.resolve(), given.conversations, given.seconds)
+    met = True
+    for name in given.names or BENCHMARKS:
+        print(f"{name} ...", flush=True)
+        figures = []
+        for figure in BENCHMARKS[name](size):
+            figures.append(figure)
+            met = met and figure.holds is not False
+            print(f"  {figure}", flush=True)
+        if size.is_full:
+            renew(name, figures, datetime.now(UTC).date())
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,45 @@
+"""The least a webhook can do, behind our own server: the ceiling of `benchmarks.webhook`.
+
+`python -m benchmarks.bare_webhook BOOTSTRAP TOPIC PORT` serves it until SIGTERM.
+"""
+
+import hmac
+import sys
+from functools import partial
+from typing import Any
+
+from flask import Flask, Response, abort, request
+from kafka import KafkaProducer
+
+from infra.kafka.config import KafkaConfig
+from infra.kafka.link import _OPTIONS as PRODUCER_OPTIONS
+from infra.local.ports import LOOPBACK
+from tests.support.webhook_app import APP_SECRETS
+from webhook.app import MAX_BODY_BYTES
+from webhook.front import Bounds
+from webhook.server import Served, serve
+
+_ACKNOWLEDGED_SECONDS = 2.5
+
+
+def served(bootstrap: str, topic: str) -> Served:
+    """One worker of it: one view, one producer."""
+    options = {**PRODUCER_OPTIONS, **KafkaConfig((bootstrap,)).client_options()}
+    producer: Any = KafkaProducer(**options)  # type: ignore[no-untyped-call]
+    app = Flask(__name__, static_folder=None)
+
+    @app.post("/webhooks/whatsapp")
+    def receive() -> Response:
+        body = request.get_data(cache=False)
+        expected = "sha256=" + hmac.new(APP_SECRETS[0].encode(), body, "sha256").hexdigest()
+        if not hmac.compare_digest(expected, request.headers.get("X-Hub-Signature-256", "")):
+            abort(401)
+        producer.send(topic, body).get(timeout=_ACKNOWLEDGED_SECONDS)
+        return Response(status=200)
+
+    return Served(app, lambda _: None, producer.close)
+
+
+if __name__ == "__main__":
+    bootstrap, topic, port = sys.argv[1:]
+    serve(partial(served, bootstrap, topic), Bounds(body_bytes=MAX_BODY_BYTES), host=LOOPBACK, port=int(port))

@@ -1,0 +1,110 @@
+"""What the webhook leaves of the speed of its server, of Flask and of its producer.
+
+The ceiling is a Flask view behind the same front and server, with as many threads and the same producer settings, that
+checks the HMAC and waits until the broker has one record: the body as it came, on a topic of as many partitions. Both
+run all the time, each as a process of its own with one worker; one client posts signed bodies of one update to them in
+turn (A B A B ...), over 16 kept connections, on each the next body when the last is answered.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+from time import monotonic
+
+from benchmarks.figures import Figure
+from infra.clock import utc_now
+from infra.local.ports import LOOPBACK, free_port
+from infra.local.simulator.bodies import Line
+from infra.local.simulator.traffic import Mix, Traffic
+from tests.support.kafka_topics import new_topics
+from tests.support.waiting import wait_until
+from tests.support.webhook_app import from_meta
+from tests.support.webhook_process import PATH, webhook_process
+
+PAIRS = 7
+CONNECTIONS = 16
+PARTITIONS = 6
+_BODIES = 2000
+_LEAST = 0.75
+
+
+def measure(bootstrap: str, directory: Path, seconds: float = 5) -> Iterator[Figure]:
+    """The ratio; `seconds` of each slice. Logs of the two go to `directory`."""
+    posts = _posts()
+    ours, bare = list[float](), list[float]()
+    topics, others = new_topics(bootstrap, PARTITIONS), new_topics(bootstrap, PARTITIONS)
+    with (
+        webhook_process(bootstrap, topics, directory / "webhook.log") as webhook,
+        _bare(bootstrap, others.inbound, directory / "bare.log") as bare_port,
+    ):
+        for port in (webhook.port, bare_port):
+            _rate(port, posts, 1)
+        for _ in range(PAIRS):
+            ours.append(_rate(webhook.port, posts, seconds))
+            bare.append(_rate(bare_port, posts, seconds))
+    ratios = sorted(one / other for one, other in zip(ours, bare, strict=True))
+    yield Figure(
+        what="webhook / bare view, one update a body",
+        value=f"{median(ratios):.2f}",
+        target=f"at least {_LEAST:.2f}",
+        holds=median(ratios) >= _LEAST,
+        meaning=f"{median(ours):,.0f} answers/s of the webhook by {median(bare):,.0f} of the bare view, one worker "
+        f"each, {CONNECTIONS} connections; median of {PAIRS} pairs, from {ratios[0]:.2f} to {ratios[-1]:.2f}",
+    )
+
+
+def _posts() -> list[tuple[bytes, dict[str, str]]]:
+    """Bodies with their headers; statuses and messages as Meta mixes them, of 500 customers."""
+    traffic = Traffic(Mix(Line("550200000000001", "+999 0000000000", "550200000000000")), utc_now(), 264)
+    bodies = [traffic.post([traffic.update(number)]).body for number in traffic.numbers(_BODIES)]
+    return [(body, from_meta(body)) for body in bodies]
+
+
+def _rate(port: int, posts: Sequence[tuple[bytes, dict[str, str]]], seconds: float) -> float:
+    """Answers a second."""
+    until = monotonic() + seconds
+    with ThreadPoolExecutor(CONNECTIONS) as senders:
+        counts = senders.map(partial(_send, port, posts, until), range(CONNECTIONS))
+        return sum(counts) / seconds
+
+
+def _send(port: int, posts: Sequence[tuple[bytes, dict[str, str]]], until: float, first: int) -> int:
+    """Over one connection; returns how many were answered."""
+    answered = 0
+    with closing(HTTPConnection(LOOPBACK, port, timeout=10)) as connection:
+        while monotonic() < until:
+            body, headers = posts[(first + answered * CONNECTIONS) % len(posts)]
+            connection.request("POST", PATH, body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200
+            answered += 1
+    return answered
+
+
+@contextmanager
+def _bare(bootstrap: str, topic: str, log: Path) -> Iterator[int]:
+    """Runs the bare view; yields its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.bare_webhook", bootstrap, topic, str(port)]
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            wait_until(lambda: _listens(port))
+            yield port
+        finally:
+            process.terminate()
+
+
+def _listens(port: int) -> bool:
+    with closing(HTTPConnection(LOOPBACK, port, timeout=2)) as connection:
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status == 404
+        except OSError:
+            return False
