@@ -150,7 +150,8 @@ class _Round:
                 self._decide(conversation, offer(conversation, chosen, here, self._terms), here)
 
     def _decide(self, conversation: Conversation, decisions: Decisions, here: Mark) -> None:
-        cause = Cause(conversation.because or (here.fact,), "routing")
+        led_to_it = conversation.decisions.because or here  # a choice, a command, a decline
+        cause = Cause((led_to_it.fact,), "routing")
         self._changes.decide(conversation.customer_id, conversation, decisions, cause, self._now)
         if decisions.owner is not None and decisions.owner.state == "assigned":
             self._slot(decisions.owner.id, 1)

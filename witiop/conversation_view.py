@@ -113,7 +113,8 @@ def _history(events: Iterable[dict[str, Any]], facts: dict[str, dict[str, object
         owner = event["owner"] and f"{event['owner']['kind']} {event['owner']['id']}"
         reason = event["reason"] and f"({event['reason']})"
         said = " ".join(part for part in (event["event"], reason, owner, event.get("mail")) if part)
-        because = _facts(event["because"], facts, zone)
+        command = event.get("command_id")
+        because = f"command {command}" if command else _facts(event["because"], facts, zone)
         rows.append([f"  {_moment(datetime.fromisoformat(event['at']), zone)}", said, f"by {event['actor']}", because])
     yield from aligned([[Text(harmless(cell)) for cell in row] for row in rows]) if rows else ()
 

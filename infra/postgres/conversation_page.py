@@ -11,6 +11,7 @@ from psycopg import Connection
 from domain.conversation import Conversation
 from domain.directory import Number
 from domain.facts import ConversationFact, CustomerSignal
+from domain.ids import fact_id
 from domain.reasons import Reason
 from domain.rows import rfc3339
 from domain.transcript import Delivery, transcript
@@ -102,6 +103,7 @@ def _deliveries(conn: Connection[Any], of: Conversation, facts: Sequence[Convers
 
 
 def _history(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]:
+    commands = _commands(conn, of)
     found = conn.execute(
         """
         select sequence, at, event, reason, because, actor, owner_kind::text, owner_id, mail_id from history
@@ -119,9 +121,18 @@ def _history(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]
             "actor": actor,
             "owner": kind and {"kind": _OWNER_KINDS[kind], "id": owner_id},
             **({"mail": str(mail)} if mail else {}),
+            **({"command_id": asked[0]} if (asked := [commands[fact] for fact in because if fact in commands]) else {}),
         }
         for sequence, at, event, reason, because, actor, kind, owner_id, mail in found
     ]
+
+
+def _commands(conn: Connection[Any], of: Conversation) -> dict[UUID, str]:
+    """The ids of the commands that were carried out, by what the history knows them by."""
+    found = conn.execute(
+        "select command_id from command_audit where conversation_id = %s and outcome = 'applied'", (of.id,)
+    )
+    return {fact_id("command", command): command for (command,) in found}
 
 
 def _number(conn: Connection[Any], phone_number_id: str) -> Number:

@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from domain.directory import Directory
 from domain.facts import AgentAccepted, AgentDeclined
 from domain.reasons import Reason
 from domain.transfers import Terms
+from infra.postgres.conversation_page import conversation_page
 from tests.support.office import COMPANY, Office, open_office
 
 NOBODY = (None, None, None, True)
@@ -147,3 +149,31 @@ def test_a_customer_who_was_answered_from_the_phone_leaves_the_queue(office: Off
     assert ["released", "managed"] == [event for event, *_ in office.history(conversation)[-2:]]
     office.presence("anna", "ready")
     assert 0 == office.routing.round()
+
+
+def test_the_history_tells_who_and_why(office: Office, database: str) -> None:
+    conversation = office.customer_writes()
+    reserve(office, conversation, "skillset", "support")
+    office.presence("carla", "ready")
+    office.routing.round()
+    office.desk_says(AgentDeclined, "carla", conversation)
+    office.routing.round()
+    office.told(office.command("recall", {"conversation_id": str(conversation)}, named="take it back"))
+
+    with psycopg.connect(database, autocommit=True) as connection:
+        page = conversation_page(connection, conversation)
+    assert page is not None
+    said = {each["id"]: each["kind"] for each in page.transcript}
+    asked = page.history[2]["command_id"]
+    assert [
+        ("opened", "customer", None, "text"),
+        ("became_unmanaged", "customer", None, "text"),
+        ("reserved", "boss", asked, None),
+        ("assigned", "routing", asked, None),
+        ("reserved", "routing", None, "conversation.declined"),
+        ("released", "boss", "take it back", None),
+        ("became_unmanaged", "boss", None, "text"),
+    ] == [
+        (each["event"], each["actor"], each.get("command_id"), said.get(each["because"][0]))  # type: ignore[index]
+        for each in page.history
+    ]
