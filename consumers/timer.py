@@ -9,6 +9,7 @@ waits in the inbound topic allows (architecture.md, P6a), so a backlog or a wron
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from threading import Event as Flag
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -49,8 +50,9 @@ log = structlog.get_logger("timer")
 class Timer:
     """Closes what is over and ends reservations, until stopped.
 
-    `transaction` as for the consumers. `stalled_seconds`: a partition whose consumer made no progress for this long is
-    not waited for any more."""
+    `transaction` as for the consumers. `stalled_seconds`: a partition whose consumer made no progress for this long,
+    while this timer watched, is not waited for any more. After an outage of the database or of the machine the
+    consumers get that time again."""
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class Timer:
         self._topics = topics
         self._stalled_seconds = stalled_seconds
         self._known = directory.Current()
+        self._watched_since = self._looked_at = monotonic()
         self._trouble: str | None = "has not reached the database yet"
 
     def missing(self) -> str | None:
@@ -77,6 +80,7 @@ class Timer:
             except psycopg.Error as error:
                 if fault(error) != "transient":
                     raise
+                self._watched_since = monotonic()
                 self._trouble = f"database away ({type(error).__name__})"
                 log.warning("timer.resting", reason=self._trouble)
                 stop.wait(backoff.next())
@@ -86,11 +90,19 @@ class Timer:
             if done < BATCH:
                 stop.wait(_REST_SECONDS)
 
+    def _patience(self) -> float | None:
+        """Seconds after which a partition counts as stalled; None: nothing was watched that long without a pause."""
+        now = monotonic()
+        if now - self._looked_at > self._stalled_seconds / 2:
+            self._watched_since = now
+        self._looked_at = now
+        return self._stalled_seconds if now - self._watched_since >= self._stalled_seconds else None
+
     def close_due(self) -> int:
         """Closes at most `BATCH` conversations whose window is over; returns how many. One transaction: O(BATCH)."""
         with self._transaction() as connection:
             threads = Threads(connection)
-            now = safe_now(connection, self._topics.inbound, self._stalled_seconds)
+            now = safe_now(connection, self._topics.inbound, self._patience())
             due = threads.due(now, BATCH)
             if not due:
                 return 0
@@ -111,7 +123,7 @@ class Timer:
         """Ends at most `BATCH` reservations whose time is over; returns how many. One transaction: O(BATCH)."""
         with self._transaction() as connection:
             queues = Queues(connection)
-            now = safe_now(connection, self._topics.inbound, self._stalled_seconds)
+            now = safe_now(connection, self._topics.inbound, self._patience())
             due = queues.reservations_over(now, BATCH)
             if not due:
                 return 0

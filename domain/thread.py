@@ -25,7 +25,7 @@ from domain.facts import (
     ThreadControlPassed,
 )
 from domain.ids import ConversationId, CustomerId, FactId, conversation_id
-from domain.verdict import Verdict, judge
+from domain.verdict import Verdict, ended, judge
 from domain.window import WINDOW, home_of_other, home_of_turn, reservation_end
 
 _TOUCHES = (HumanEcho, AgentAccepted, AgentMessage)
@@ -157,7 +157,9 @@ class _Work:
         )
         events: list[Event] = []
         last_turn = after.evidence.last_turn
-        cause = cause or Cause((last_turn.fact,) if last_turn else (), "clock")
+        over = verdict.status == "closed" and known is not None and known.status == "active" and ended(after) is None
+        if cause is None or over:  # a window that is over is the clock's doing, whoever noticed it
+            cause = Cause((last_turn.fact,) if last_turn else (), "clock")
         for event in chain(known, after):
             after = after._replace(sequence=after.sequence + 1)
             facts = after.because if event == "became_unmanaged" else cause.facts
@@ -203,8 +205,10 @@ class _Work:
             return None
         last = max(given_up, key=mark)
         turn = CustomerTurn.model_construct(**{**dict(last), "kind": "customer_turn"})
-        opened = self._open(turn)
-        self._keep(opened._replace(evidence=add(opened.evidence, turn, self._number, self._directory)))
+        home = home_of_turn(self._conversations.values(), turn.at) or self._open(turn)
+        evidence = add(home.evidence, turn, self._number, self._directory)
+        assert evidence.last_turn is not None
+        self._keep(self._with_window(home._replace(evidence=evidence), turn.at, evidence.last_turn.at))
         return self._home(fact)
 
     # what a fact does
@@ -282,8 +286,8 @@ class _Work:
 
     def _route(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
         decisions, first = conversation.decisions, conversation.evidence.route
-        if first is None:
-            return decisions
+        if first is None or conversation.evidence.agent_took is not None:
+            return decisions  # nothing to follow, or an agent has it already
         wanted: Route | None = None
         if decisions.last in (None, "routed"):
             # the first choice by event time counts; an earlier one that comes late re-routes while it is still queued

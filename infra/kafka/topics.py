@@ -78,12 +78,14 @@ def _admin(config: KafkaConfig) -> closing[Any]:
 def _settings(topics: Topics, wanted: Wanted) -> dict[str, dict[str, str]]:
     """Topic -> what the broker must hold for it."""
     safe = {"min.insync.replicas": str(wanted.min_insync_replicas), "unclean.leader.election.enable": "false"}
-    large = safe | {"max.message.bytes": str(MAX_MESSAGE_BYTES), "cleanup.policy": "delete"}
+    # Whoever else publishes may compress as kafka-python cannot read; the broker makes it gzip.
+    readable = safe | {"compression.type": "gzip"}
+    large = readable | {"max.message.bytes": str(MAX_MESSAGE_BYTES), "cleanup.policy": "delete"}
     return {
         # The broker's clock: the timer asks up to which moment everything was worked in (P6a).
         topics.inbound: large | {"retention.ms": str(RETENTION_MS), "message.timestamp.type": "LogAppendTime"},
         topics.unreadable: large | {"retention.ms": "-1", "retention.bytes": "-1"},
-        topics.commands: safe,
+        topics.commands: readable,
         topics.results: safe,
         topics.conversations: safe,
     }

@@ -96,13 +96,13 @@ class Offsets:
         return {Partition(topic, number): Position(topic_id, offset) for topic, number, topic_id, offset in rows}
 
 
-def safe_now(connection: Connection[Any], topic: str, stalled_seconds: float) -> datetime:
+def safe_now(connection: Connection[Any], topic: str, stalled_seconds: float | None) -> datetime:
     """The database's now, but no later than every partition of the topic is caught up to: what waits there may keep a
-    window open (P6a). A partition without progress for `stalled_seconds` is not waited for."""
+    window open (P6a). A partition without progress for `stalled_seconds` is not waited for; None: all are."""
     row = connection.execute(
-        "select least(now(), min(caught_up_to) filter (where progressed_at > now() - make_interval(secs => %s))) "
-        "from consumer_offsets where topic = %s",
-        [stalled_seconds, topic],
+        "select least(now(), min(caught_up_to) filter (where %(stalled)s::float is null "
+        "or progressed_at > now() - make_interval(secs => %(stalled)s))) from consumer_offsets where topic = %(topic)s",
+        {"stalled": stalled_seconds, "topic": topic},
     ).fetchone()
     assert row is not None
     now: datetime = row[0]
