@@ -52,19 +52,21 @@ class Timer:
 
     `transaction` as for the consumers. `stalled_seconds`: a partition whose consumer made no progress for this long,
     while this timer watched, is not waited for any more. After an outage of the database or of the machine the
-    consumers get that time again."""
+    consumers get that time again. `clock`: seconds that only go forward."""
 
     def __init__(
         self,
         transaction: Callable[[], AbstractContextManager[Connection[Any]]],
         topics: Topics,
         stalled_seconds: float = 600,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._transaction = transaction
+        self._clock = clock
         self._topics = topics
         self._stalled_seconds = stalled_seconds
         self._known = directory.Current()
-        self._watched_since = self._looked_at = monotonic()
+        self._watched_since = self._looked_at = clock()
         self._trouble: str | None = "has not reached the database yet"
 
     def missing(self) -> str | None:
@@ -80,7 +82,7 @@ class Timer:
             except psycopg.Error as error:
                 if fault(error) != "transient":
                     raise
-                self._watched_since = monotonic()
+                self._watched_since = self._clock()
                 self._trouble = f"database away ({type(error).__name__})"
                 log.warning("timer.resting", reason=self._trouble)
                 stop.wait(backoff.next())
@@ -92,7 +94,7 @@ class Timer:
 
     def _patience(self) -> float | None:
         """Seconds after which a partition counts as stalled; None: nothing was watched that long without a pause."""
-        now = monotonic()
+        now = self._clock()
         if now - self._looked_at > self._stalled_seconds / 2:
             self._watched_since = now
         self._looked_at = now

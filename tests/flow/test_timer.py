@@ -1,9 +1,10 @@
 """Windows end by the clock: on time, once, and never while something waits that would have kept them open."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -43,9 +44,9 @@ class Office:
         with self.connection.transaction():
             Conversations(Topics()).apply(self.connection, records)
 
-    def timer(self, stalled_seconds: float = 600) -> Timer:
+    def timer(self, stalled_seconds: float = 600, clock: Callable[[], float] = monotonic) -> Timer:
         session = self._stack.enter_context(closing(Session(self._dsn, "timer")))
-        return Timer(session.transaction, Topics(), stalled_seconds)
+        return Timer(session.transaction, Topics(), stalled_seconds, clock)
 
     def caught_up(self, to: str, progress: str = "0 s") -> None:
         """The consumers worked in everything that came until `to` before now; they last moved on `progress` ago."""
@@ -113,13 +114,34 @@ def test_what_waits_on_the_topic_keeps_windows_open_until_it_is_worked_in(office
 
 def test_a_partition_where_nothing_moves_is_not_waited_for_after_the_setting(office: Office) -> None:
     office.hears([turn("1", ago(hours=24, seconds=30))])
-    timer = office.timer(stalled_seconds=600)
+    moments = [0.0]
+    timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1])
 
-    office.caught_up("1 hour", progress="590 s")
+    def closed_after(seconds: float, progress: str) -> int:
+        while moments[-1] < seconds:  # it looks all the time
+            moments.append(moments[-1] + 100)
+            office.caught_up("1 hour", progress)
+            closed = timer.close_due()
+        return closed
+
+    assert 0 == closed_after(500, "610 s")
+    assert 0 == closed_after(700, "590 s")
+    assert 1 == closed_after(800, "610 s")
+
+
+def test_after_an_outage_the_consumers_get_their_time_again(office: Office) -> None:
+    """A machine that slept for an hour: nobody moved, and nobody is to blame."""
+    office.hears([turn("1", ago(hours=24, seconds=30))])
+    moments = [0.0]
+    timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1])
+    for _ in range(7):
+        moments.append(moments[-1] + 100)
+        office.caught_up("1 hour", "0 s")
+        assert 0 == timer.close_due()
+
+    moments.append(moments[-1] + 3600)
+    office.caught_up("2 hours", "1 hour")
     assert 0 == timer.close_due()
-
-    office.caught_up("1 hour", progress="610 s")
-    assert 1 == timer.close_due()
 
 
 def test_a_customer_somebody_else_works_on_is_left_for_the_next_round(office: Office, database: str) -> None:
