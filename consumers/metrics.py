@@ -1,5 +1,7 @@
 """What the consumers tell Prometheus. Labels are names of ours, never anything a customer sent."""
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _RECORDS = Counter("witiop_consumer_records", "Records worked in or put aside.", ["group"])
@@ -27,6 +29,7 @@ class ConsumerMetrics:
         self._sizes = _BATCH_SIZE.labels(group)
         self._seconds = _BATCH_SECONDS.labels(group)
         self._lost = _LOST.labels(group)
+        self._lagging: set[tuple[str, int]] = set()
 
     def batch(self, records: int, seconds: float, set_aside: int) -> None:
         """One transaction was committed."""
@@ -39,6 +42,10 @@ class ConsumerMetrics:
         """The broker deleted records before they were read."""
         self._lost.inc(records)
 
-    def lag(self, topic: str, partition: int, records: int) -> None:
-        """How many records wait in a partition."""
-        _LAG.labels(self._group, topic, str(partition)).set(records)
+    def lag(self, waiting: Mapping[tuple[str, int], int]) -> None:
+        """How many records wait in each partition (topic and number) of this process; others speak for the others."""
+        for topic, partition in self._lagging - waiting.keys():
+            _LAG.remove(self._group, topic, str(partition))
+        for (topic, partition), records in waiting.items():
+            _LAG.labels(self._group, topic, str(partition)).set(records)
+        self._lagging = set(waiting)

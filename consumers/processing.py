@@ -272,9 +272,12 @@ class BatchLoop:
     def _pulse(self) -> None:
         """Says of the partitions that were read to their end that they are caught up, and how far behind the others
         are. The moment is the database's, taken before the broker is asked."""
-        if monotonic() < self._pulse_at or not self._expected:
+        if monotonic() < self._pulse_at:
             return
         self._pulse_at = monotonic() + _PULSE_SECONDS
+        if not self._expected:
+            self._metrics.lag({})
+            return
         with self._transaction() as connection:
             row = connection.execute("select clock_timestamp()").fetchone()
         assert row is not None
@@ -283,8 +286,7 @@ class BatchLoop:
         idle = {Partition(*p): offset for p, offset in self._expected.items() if ends.get(p) == offset}
         with self._transaction() as connection:
             Offsets(connection, self._group).idle(idle, dict.fromkeys(idle, moment))
-        for partition, offset in self._expected.items():
-            self._metrics.lag(partition.topic, partition.partition, ends[partition] - offset)
+        self._metrics.lag({partition: ends[partition] - offset for partition, offset in self._expected.items()})
 
     def _rest(self, stop: Flag, trouble: str, seconds: float) -> None:
         """Waits with every partition silent but the membership kept."""

@@ -57,7 +57,7 @@ class Site:
         self._chapters = 0
 
     def run(self, *names: str) -> None:
-        self.workers |= {worker.name: worker for worker in self.system.run(*names)}
+        self.workers |= {worker.name: worker for worker in self.system.run(*names, consumer_instance="one")}
 
     def load(self) -> list[Post]:
         """Customers who write and choose and are answered; others than before."""
@@ -164,7 +164,7 @@ def test_processes_that_start_before_their_servers_wait_for_them(site: Site) -> 
     site.kill_postgres()
     names = ("webhook", "conversations", "timer", "relay")
 
-    workers = site.system.start(*names)
+    workers = site.system.start(*names, consumer_instance="one")
     wait_until(lambda: all(worker.missing() for worker in workers))
     site.postgres.start()
     site.kafka.start()

@@ -266,6 +266,8 @@ def test_the_same_post_again_changes_nothing(company: Company, story: Story, cha
     wait_until(lambda: is_worked_in(company.system))
 
     assert before == company.conversation(anna)
+    with company.database() as connection:
+        assert [] == connection.execute("select 1 from set_aside where kind = 'dead_letter'").fetchall()
 
 
 def test_an_update_nobody_can_read_is_answered_200_and_put_aside_with_its_bytes(company: Company) -> None:

@@ -197,10 +197,10 @@ def test_many_windows_that_end_together_are_closed_once_by_two_timers(office: Of
 def test_after_an_outage_the_windows_that_waiting_messages_move_stay_open_and_the_others_close_in_time(
     system: System,
 ) -> None:
-    ends = datetime.now(UTC) + timedelta(seconds=12)
+    (consumer,) = system.run("conversations", consumer_instance="one")
+    ends = datetime.now(UTC) + timedelta(seconds=5)
     quiet, busy = ([f"{word}{n}" for n in range(6)] for word in ("39", "49"))
     tell(system, [turn(customer, ends - DAY) for customer in (*quiet, *busy)])
-    (consumer,) = system.run("conversations")
     with psycopg.connect(system.dsn, autocommit=True) as connection:
         wait_until(lambda: customers(connection, "a") == sorted(quiet + busy))
         consumer.kill()
@@ -210,7 +210,7 @@ def test_after_an_outage_the_windows_that_waiting_messages_move_stay_open_and_th
         wait_until(lambda: clock(connection) > ends + timedelta(seconds=2))
         assert sorted(quiet + busy) == customers(connection, "a")
 
-        system.run("conversations")
+        system.run("conversations", consumer_instance="one")
         wait_until(lambda: customers(connection, "a") == sorted(busy))
         assert sorted(quiet) == customers(connection, "c")
         assert timer.metric("witiop_timer_windows_closed_total") == len(quiet)

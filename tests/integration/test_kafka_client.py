@@ -1,0 +1,20 @@
+"""kafka-python's clients while no broker answers."""
+
+import threading
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
+
+from infra.kafka.client import opened
+from infra.local.ports import LOOPBACK, free_port
+
+
+@pytest.mark.parametrize("kind", [KafkaConsumer, KafkaProducer])
+def test_one_that_could_not_be_opened_leaves_no_thread_behind(kind: type) -> None:
+    before = threading.active_count()
+
+    with pytest.raises(KafkaError):
+        opened(kind, bootstrap_servers=f"{LOOPBACK}:{free_port()}", bootstrap_timeout_ms=200)
+
+    assert before == threading.active_count()
