@@ -31,6 +31,7 @@ from benchmarks.stories import GREETING, NUMBERS, number_id, turn
 from benchmarks.topic import BenchTopic
 from benchmarks.world import World
 from consumers.conversations import Conversations
+from consumers.metrics import ConsumerMetrics
 from consumers.processing import BatchLoop
 from domain.facts import FACT
 from domain.ids import conversation_id, customer_id
@@ -140,19 +141,20 @@ class _Traffic:
             send(FACT.dump_json(fact), fact.at)
 
 
-class _Clock:
-    """Takes the time of a slice, from the end of its untimed batches to the end of its last commit. Stands where the
-    consumer's metrics stand."""
+class _Clock(ConsumerMetrics):
+    """Takes the time of a slice, from the end of its untimed batches to the end of its last commit."""
 
-    def __init__(self, records: int) -> None:
+    def __init__(self, group: str, records: int) -> None:
+        super().__init__(group)
         self.over = Flag()
+        self.rate = 0.0
         self._left = records
         self._timed = records - _UNTIMED * BATCH
         self._began = 0.0
-        self.rate = 0.0
 
     def batch(self, records: int, seconds: float = 0, set_aside: int = 0) -> None:
         """They are committed."""
+        super().batch(records, seconds, set_aside)
         assert set_aside == 0
         self._left -= records
         if not self._began and self._left <= self._timed:
@@ -161,16 +163,10 @@ class _Clock:
             self.rate = self._timed / (monotonic() - self._began)
             self.over.set()
 
-    def lost(self, records: int) -> None:
-        raise AssertionError("the broker deleted records")
-
-    def lag(self, topic: str, partition: int, records: int) -> None:
-        """Not of interest."""
-
 
 def _ours(topic: BenchTopic, world: World, homes: Mapping[str, _Home]) -> float:
-    clock = _Clock(len(homes))
     group = f"{topic.topics.prefix}ours"
+    clock = _Clock(group, len(homes))
     reader = GroupReader(topic.config.client_options(), group, [topic.name])
     with closing(Session(world.dsn, "bench")) as session:
         while not reader.silent():
@@ -178,7 +174,7 @@ def _ours(topic: BenchTopic, world: World, homes: Mapping[str, _Home]) -> float:
         with session.transaction() as connection:
             position = Position(reader.topic_id(topic.name), topic.begin)
             Offsets(connection, group).start(Partition(*topic.partition), position, 0)
-        loop = BatchLoop(reader, session.transaction, group, Conversations(topic.topics), clock)  # type: ignore[arg-type]
+        loop = BatchLoop(reader, session.transaction, group, Conversations(topic.topics), clock)
         loop.run(clock.over)
     return clock.rate
 
@@ -201,8 +197,8 @@ _BARE_INSERT = """
 
 
 def _bare(topic: BenchTopic, world: World, homes: Mapping[str, _Home]) -> float:
-    clock = _Clock(len(homes))
     group = f"{topic.topics.prefix}bare"
+    clock = _Clock(group, len(homes))
     consumer: Any = KafkaConsumer(**topic.config.client_options(), **_BARE_SETTINGS)  # type: ignore[no-untyped-call]
     with closing(consumer), connect(world.dsn, "bench", autocommit=True) as connection:
         with connection.transaction():

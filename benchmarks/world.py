@@ -85,26 +85,25 @@ class World:
 
 def prepare(server: LocalPostgres, conversations: int) -> World:
     """The world of this size: kept from a run before, or made (a million takes two minutes and 4 GB of the disk). A run
-    that was stopped goes on where it was; rows that are not written as they are today are made again."""
+    that was stopped goes on where it was; rows that the product of today cannot read are made again."""
     name = f"bench_{conversations}"
     dsn = server.ensure_database(name)
     migrate(dsn)
     with psycopg.connect(dsn, autocommit=True, options="-c timezone=UTC") as connection:
-        if _is_of_today(connection):
+        if _is_readable(connection):
             return World(dsn, conversations, _Maker(connection, conversations).make())
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         connection.execute(SQL("drop database {}").format(Identifier(name)))
     return prepare(server, conversations)
 
 
-def _is_of_today(connection: Connection[Any]) -> bool:
-    """Whether conversations would be written as they were read."""
-    rows = connection.execute(f"select {conversation_rows.READ_BACK} from conversations c limit 100").fetchall()
+def _is_readable(connection: Connection[Any]) -> bool:
+    """Whether conversations are kept in a form that the product of today reads."""
+    rows = connection.execute(f"select {conversation_rows.READ_BACK} from conversations c limit 1000").fetchall()
     try:
-        again = [conversation_rows.to_columns([conversation_rows.from_row(row)]) for row in rows]
+        return all(conversation_rows.from_row(row) for row in rows)
     except ValidationError:
         return False
-    return [columns[-1] for columns in again] == [[row[-1]] for row in rows]
 
 
 _COPIED: tuple[LiteralString, ...] = ("conversations", "entries", "history", "message_status")
