@@ -60,6 +60,7 @@ def test_a_stack_runs_keeps_running_and_stops_without_a_rest(dev: Dev, data: Pat
         f"webhook=http://{LOOPBACK}:{dev.port_base}",
         f"kafka={LOOPBACK}:{dev.port_base + 2}",
         f"postgres={stack.postgres_dsn}",
+        f"mails={stack.ses_endpoint}/mails",
         f"stack={data}/stack.json",
     ]
     assert stat.S_IMODE((data / "stack.json").stat().st_mode) == 0o600
