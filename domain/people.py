@@ -44,10 +44,15 @@ class Member:
         return self.free > 0 and self.is_ready(now, silent)
 
 
+def precedence(member: Member, now: datetime) -> tuple[int, datetime, str]:
+    """Who comes first among the available: most free slots, then longest idle, then id."""
+    return -member.free, member.idle_since or now, member.id
+
+
 def choose(candidates: Iterable[Member], now: datetime, silent: timedelta = DESK_SILENT) -> Member | None:
     """Who gets the next conversation: of the available, most free slots first, then longest idle, then id."""
     return min(
         (member for member in candidates if member.is_available(now, silent)),
-        key=lambda member: (-member.free, member.idle_since or now, member.id),
+        key=lambda member: precedence(member, now),
         default=None,
     )
