@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import consumer, load, reading, timer, webhook
+from benchmarks import commands, consumer, load, reading, routing, timer, webhook
 from benchmarks.figures import Figure
 from benchmarks.page import renew
 from benchmarks.servers import kafka, postgres
@@ -62,6 +62,17 @@ def _latency(size: Size) -> Iterator[Figure]:
     yield from load.latency(size.data / "load", size.seconds or load.LATENCY_SECONDS)
 
 
+def _commands(size: Size) -> Iterator[Figure]:
+    with postgres(size.data) as server, kafka(size.data) as bootstrap:
+        yield from commands.measure(bootstrap, server)
+        yield from commands.results(bootstrap, server, size.data / "commands", size.seconds or 20)
+
+
+def _routing(size: Size) -> Iterator[Figure]:
+    with postgres(size.data) as server:
+        yield from routing.measure(server)
+
+
 def _memory(size: Size) -> Iterator[Figure]:
     yield from load.memory(size.data / "load", size.seconds or load.MEMORY_SECONDS)
 
@@ -71,6 +82,8 @@ BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "webhook": _webhook,
     "reading": _reading,
     "timer": _timer,
+    "commands": _commands,
+    "routing": _routing,
     "latency": _latency,
     "memory": _memory,
 }
