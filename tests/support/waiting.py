@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 20.0, step: float = 0.02) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60.0, step: float = 0.02) -> None:
     """Return as soon as the condition is true; AssertionError when it is not within `seconds`."""
     until = time.monotonic() + seconds
     while not condition():
