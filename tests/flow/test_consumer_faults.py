@@ -97,8 +97,8 @@ class Site:
     # what may happen
 
     def kill_postgres(self) -> None:
-        processes = tree(self.postgres.pid or 0)
-        os.kill(self.postgres.pid or 0, signal.SIGKILL)
+        processes = tree(pid_of(self.postgres))
+        os.kill(pid_of(self.postgres), signal.SIGKILL)
         psutil.wait_procs(processes)
 
     def postgres_dies(self) -> None:
@@ -106,7 +106,7 @@ class Site:
         self.postgres.start()
 
     def postgres_hangs(self) -> None:
-        frozen = tree(self.postgres.pid or 0)
+        frozen = tree(pid_of(self.postgres))
         for process in frozen:
             process.suspend()
         time.sleep(5)  # that long
@@ -125,14 +125,14 @@ class Site:
         self.sessions_end()
 
     def broker_dies(self) -> None:
-        os.kill(self.kafka.pid or 0, signal.SIGKILL)
+        os.kill(pid_of(self.kafka), signal.SIGKILL)
         wait_until(lambda: self.kafka.pid is None)
         self.kafka.start()
 
     def broker_hangs(self) -> None:
-        os.kill(self.kafka.pid or 0, signal.SIGSTOP)
+        os.kill(pid_of(self.kafka), signal.SIGSTOP)
         time.sleep(5)  # that long
-        os.kill(self.kafka.pid or 0, signal.SIGCONT)
+        os.kill(pid_of(self.kafka), signal.SIGCONT)
 
     def everything_restarts(self) -> None:
         for name, worker in list(self.workers.items()):
@@ -143,6 +143,11 @@ class Site:
         for name, worker in list(self.workers.items()):
             worker.kill()
             self.run(name)
+
+
+def pid_of(server: LocalKafka | LocalPostgres) -> int:
+    assert server.pid is not None
+    return server.pid
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +164,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def test_processes_that_start_before_their_servers_wait_for_them(site: Site) -> None:
-    os.kill(site.kafka.pid or 0, signal.SIGTERM)
+    os.kill(pid_of(site.kafka), signal.SIGTERM)
     wait_until(lambda: site.kafka.pid is None)
     site.kill_postgres()
     names = ("webhook", "conversations", "timer", "relay")

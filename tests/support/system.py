@@ -75,8 +75,7 @@ class Worker:
 
     def kill(self) -> None:
         """As the kernel does it when memory is short: at any instruction."""
-        self._signal(signal.SIGKILL)
-        self._process.wait()
+        self._guard.bury(self._process)
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -91,7 +90,9 @@ class Worker:
 
     def wait_end(self, seconds: float = 60) -> int:
         """Returns when it has ended by itself; gives its exit code."""
-        return self._process.wait(seconds)
+        code = self._process.wait(seconds)
+        self._guard.bury(self._process)
+        return code
 
     @property
     def runs(self) -> bool:
