@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 FORBIDDEN = {
     "a path of somebody's machine": r"(?<![\w.$}])/(home|Users|root)/\w",
-    "the address of a package index": r"https?://[\w.-]*(pypi|pythonhosted|artifactory|nexus)[\w.-]*|--(extra-)?index-url",
+    "the address of a package index": r"https?://[\w.-]*(p[y]pi|pythonho[s]ted|artifactory|nexus)[\w.-]*|--(extra-)?index-url",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "an address with a password": r"\w+://\w+:(?!password@)[^@\s/{}$]+@(?!127\.0\.0\.1|localhost)\w",
     "unfinished work": r"\b(TODO|FIXME|XXX)\b",
