@@ -1,26 +1,27 @@
 """How long the database takes for a page of the list and for the page of a conversation, among all of them.
 
-2,000 reads each: the list with random filters and 100 rows, from random places in it; conversations at random. Every
-one is read twice, in two different orders: the first time may wait for the disk, the second time is the figure (warm).
-The time is that of all statements of a read, until their rows are here: what the database takes, and the socket.
+2,000 reads each. The list: 100 rows behind a listed conversation at random, each filter (status, reason, number) set to
+that conversation's or not, as it falls. The page: conversations at random. Every one is read twice, in two different
+orders: the first time may wait for the disk, the second time is the figure (warm). The time is that of all statements
+of a read, until their rows are here: what the database takes, and the socket.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
 from functools import partial
 from random import Random
 from time import perf_counter
 from typing import Any, ClassVar, LiteralString, Self
 
-from psycopg import Connection, Cursor
+import psycopg
+from psycopg import Connection
 from psycopg.abc import Params
 
 from benchmarks.figures import Figure, percentile
-from benchmarks.stories import NUMBERS, number_id
 from benchmarks.world import World
 from domain.reasons import Reason
-from infra.postgres import cursor
 from infra.postgres.conversation_page import conversation_page
+from infra.postgres.conversation_rows import STATUS_CODES
+from infra.postgres.cursor import Cursor
 from infra.postgres.list_queries import MAX_ROWS, Filter, page
 from infra.postgres.pool import connect
 
@@ -29,6 +30,8 @@ _P99_MS = 5.0
 
 _Read = Callable[[], object]
 
+_STATUSES = {code: status for status, code in STATUS_CODES.items()}
+
 
 def measure(world: World) -> Iterator[Figure]:
     """For the list and for the page of a conversation."""
@@ -36,7 +39,7 @@ def measure(world: World) -> Iterator[Figure]:
     with connect(world.dsn, "bench", autocommit=True) as connection:
         connection.cursor_factory = _Timed
         for what, reads in (
-            (f"list of {MAX_ROWS} rows", [_list(connection, world, chance) for _ in range(READS)]),
+            (f"list of {MAX_ROWS} rows", _lists(connection, world, chance)),
             ("page of a conversation", _pages(connection, world, chance)),
         ):
             cold, warm = _times(reads, chance), _times(reads, chance)
@@ -50,16 +53,25 @@ def measure(world: World) -> Iterator[Figure]:
             )
 
 
-def _list(connection: Connection[Any], world: World, chance: Random) -> _Read:
-    which = Filter(
-        status=chance.choice([None, "active", "closed"]),
-        reason=chance.choice([None, *Reason]),
-        number=chance.choice([None, *map(number_id, NUMBERS)]),
+def _lists(connection: Connection[Any], world: World, chance: Random) -> list[_Read]:
+    some = [chat.id for chat in world.any(4 * READS, chance)]
+    listed = connection.execute(
+        "select status::text, reason, phone_number_id, last_at, id from conversations where id = any(%b) and unmanaged",
+        [some],
+    ).fetchall()
+    return [
+        partial(page, connection, _filter(chance, status, reason, number), MAX_ROWS, Cursor(at, id_))
+        for status, reason, number, at, id_ in chance.sample(listed, READS)
+    ]
+
+
+def _filter(chance: Random, status: str, reason: int, number: str) -> Filter:
+    by_status, by_reason, by_number = (chance.random() < 0.5 for _ in range(3))
+    return Filter(
+        status=_STATUSES[status] if by_status else None,
+        reason=Reason.of_code(reason) if by_reason else None,
+        number=number if by_number else None,
     )
-    active = which.status == "active"
-    age = timedelta(hours=20) if active else timedelta(days=90)
-    after = cursor.Cursor(world.now - chance.random() * age, cursor.START.id)
-    return partial(page, connection, which, MAX_ROWS, after)
 
 
 def _pages(connection: Connection[Any], world: World, chance: Random) -> list[_Read]:
@@ -76,7 +88,7 @@ def _times(reads: Sequence[_Read], chance: Random) -> list[float]:
     return sorted(times)
 
 
-class _Timed(Cursor[Any]):
+class _Timed(psycopg.Cursor[Any]):
     """Adds up what its statements take."""
 
     spent: ClassVar[float] = 0.0
