@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 ARN = "arn:aws:sns:eu-west-1:123456789012:mails"
-CERTIFICATE = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-abc123.pem"
+HOST = "sns.eu-west-1.amazonaws.com"
+CERTIFICATE = f"https://{HOST}/SimpleNotificationService-abc123.pem"
 _TIME = "2026-07-01T12:00:00.000Z"
 
 
@@ -54,7 +55,7 @@ def notification(message: str, **fields: Any) -> dict[str, Any]:
 
 def subscription() -> dict[str, Any]:
     """The question whether we subscribed; not signed yet."""
-    url = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=t"
+    url = f"https://{HOST}/?Action=ConfirmSubscription&Token=t"
     return notification("You chose", Type="SubscriptionConfirmation", SubscribeURL=url, Token="t")
 
 

@@ -1,0 +1,123 @@
+"""What SES tells of a mail, from SNS's signed POST to the list of mails, through the real processes."""
+
+import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psycopg
+import pytest
+
+from consumers.mails import Mails
+from domain.letter import Sender
+from domain.mail import MailRequest, Unanswered, mail_id
+from domain.rows import rfc3339
+from infra.local.ports import LOOPBACK
+from infra.local.simulator.bodies import Customer, Line
+from infra.local.simulator.chat import Story
+from infra.postgres import mails
+from infra.postgres.session import Session
+from tests.support.amazon import Amazon
+from tests.support.fake_mailer import FakeMailer
+from tests.support.kafka_topics import read_all
+from tests.support.sns import ARN, CERTIFICATE, notification, ses_event, signed, subscription
+from tests.support.stories import NUMBER
+from tests.support.system import System
+from tests.support.waiting import wait_until
+
+TO = {"emailAddress": "a@example.com"}
+MAIL = mail_id("c")
+EVENTS: list[tuple[str, dict[str, Any]]] = [
+    ("Send", {}),
+    ("Delivery", {"recipients": ["a@example.com"]}),
+    ("Bounce", {"bounceType": "Permanent", "bounceSubType": "General", "bouncedRecipients": [TO]}),
+    ("Complaint", {"complainedRecipients": [TO]}),
+]
+
+
+def hears_a_customer(system: System) -> UUID:
+    """Returns the conversation."""
+    story = Story("mail", datetime.now(UTC))
+    story.chat(Line(NUMBER, "+39 06 555 0100", "1"), Customer("Rosa", "390601")).writes("0:05", "Hello")
+    for told in story.told:
+        system.webhooks.deliver(told.post)
+    found: list[UUID] = []
+    with psycopg.connect(system.dsn, autocommit=True) as connection:
+
+        def is_there() -> bool:
+            found[:] = [row[0] for row in connection.execute("select id from conversations").fetchall()]
+            return bool(found)
+
+        wait_until(is_there)
+    return found[0]
+
+
+def posts_a_mail(system: System, conversation: UUID) -> None:
+    """SES's answer gets lost: only its events can tell what became of it."""
+    letter = MailRequest(conversation, ("a@example.com",), "s", "b", False, timedelta())
+    with closing(Session(system.dsn, "test")) as session:
+        with session.transaction() as connection:
+            mails.request(connection, "c", "boss", letter, mails.now(connection))
+        mailer = FakeMailer(Unanswered("ReadTimeoutError"))
+        Mails(session.transaction, mailer, Sender("witiop@example.com"), system.topics, 1000).round()
+    assert [MAIL] == mailer.posts
+
+
+def shown(system: System, *command: str) -> Any:
+    done = system.witiop(*command, "--json")
+    assert 0 == done.returncode, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_what_ses_tells_of_a_mail_is_believed_if_sns_signed_it_and_told_to_everybody(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Subscribed, then sent, delivered, bounced, complained: state, public events, `mails show` and the history of
+    `conversations show`. Repeats and forgeries change nothing."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Amazon(tmp_path) as amazon:
+        for name, value in amazon.environment.items():
+            monkeypatch.setenv(name, value)
+        system.run("webhook", "conversations", "relay", ses_topic_arns=ARN)
+        conversation = hears_a_customer(system)
+        posts_a_mail(system, conversation)
+
+        def posted(envelope: dict[str, Any]) -> int:
+            address = f"http://{LOOPBACK}:{system.webhook_port}/webhooks/ses"
+            return httpx.post(address, json=envelope, headers={"content-type": "text/plain"}, timeout=15).status_code
+
+        confirmation = subscription()
+        assert 200 == posted(signed(confirmation))
+        assert [CERTIFICATE, confirmation["SubscribeURL"]] == amazon.asked
+        for kind, part in EVENTS:
+            event = ses_event(kind, MAIL, timestamp=rfc3339(datetime.now(UTC)), **part)
+            envelope = signed(notification(event, MessageId=kind))
+            assert 401 == posted(envelope | {"Message": event.replace("a@example.com", "b@example.com")})
+            assert [200, 200] == [posted(envelope), posted(envelope)]
+        assert 2 == len(amazon.asked)
+
+    def told() -> list[tuple[str, str]]:
+        events = [dict(record.headers) for record in read_all(system.kafka, system.topics.conversations)]
+        return [(each["ce_sequence"].decode(), each["ce_type"].decode()) for each in events]
+
+    names = ["unknown", "sent", "delivered", "bounced", "complained"]
+    expected = [(str(place), f"witiop.mail.{name}.v1") for place, name in enumerate(names, start=3)]
+    wait_until(lambda: told()[2:] == expected, step=0.3)
+    mail = shown(system, "mails", "show", str(MAIL))
+    assert ("complained", {"a@example.com": "complained"}) == (mail["state"], mail["recipients"])
+    assert [
+        ("requested", "boss", None),
+        ("unanswered", "mails", "ReadTimeoutError"),
+        ("sent", "ses", None),
+        ("delivered", "ses", None),
+        ("bounced", "ses", "Permanent General"),
+        ("complained", "ses", None),
+    ] == [(each["event"], each["actor"], each["reason"]) for each in mail["history"]]
+    page = shown(system, "conversations", "show", str(conversation))
+    assert [("mail.unknown", "boss"), *((f"mail.{name}", "ses") for name in names[1:])] == [
+        (each["event"], each["actor"]) for each in page["history"] if each.get("mail") == str(MAIL)
+    ]
