@@ -63,7 +63,7 @@ class Front:
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
-        body = bytearray()
+        body = io.BytesIO()  # grows in place and is what the application reads: no copy between
         try:
             async with asyncio.timeout(self._bounds.body_seconds):
                 await self._read(scope, protocol, body)
@@ -75,9 +75,9 @@ class Front:
         except _Refused as refusal:
             self._refuse(protocol, refusal)
         finally:
-            self._buffered -= len(body)
+            self._buffered -= body.getbuffer().nbytes
 
-    async def _read(self, scope: Scope, protocol: HTTPProtocol, body: bytearray) -> None:
+    async def _read(self, scope: Scope, protocol: HTTPProtocol, body: io.BytesIO) -> None:
         bounds, parts = self._bounds, aiter(protocol)
         header = scope.headers.get("content-length")
         if header is None and "transfer-encoding" not in scope.headers:
@@ -102,13 +102,13 @@ class Front:
         if header is not None and received < announced:
             raise _Refused(400, "ended_early", "The body is shorter than its Content-Length.")
 
-    def _buffer(self, body: bytearray, part: bytes) -> None:
+    def _buffer(self, body: io.BytesIO, part: bytes) -> None:
         if self._buffered + len(part) > self._bounds.buffered_bytes:
             raise _Refused(503, "busy", "Too many requests at a time; send it again.")
         self._buffered += len(part)
-        body += part
+        body.write(part)
 
-    async def _run(self, scope: Scope, protocol: HTTPProtocol, body: bytearray) -> None:
+    async def _run(self, scope: Scope, protocol: HTTPProtocol, body: io.BytesIO) -> None:
         loop = asyncio.get_running_loop()
         answered = loop.create_future()
         self._running += 1
@@ -122,7 +122,7 @@ class Front:
         self,
         scope: Scope,
         protocol: HTTPProtocol,
-        body: bytearray,
+        body: io.BytesIO,
         loop: asyncio.AbstractEventLoop,
         answered: asyncio.Future[None],
     ) -> None:
@@ -155,15 +155,16 @@ _ENVIRON: dict[str, Any] = {
 }
 
 
-def _environ(scope: Scope, body: bytearray) -> dict[str, Any]:
+def _environ(scope: Scope, body: io.BytesIO) -> dict[str, Any]:
     environ = _ENVIRON | {
         "REQUEST_METHOD": scope.method,
         "PATH_INFO": scope.path.encode().decode("latin-1"),
         "QUERY_STRING": scope.query_string,
-        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_LENGTH": str(body.tell()),
         "wsgi.url_scheme": scope.scheme,
-        "wsgi.input": io.BytesIO(body),
+        "wsgi.input": body,
     }
+    body.seek(0)
     for name, value in scope.headers.items():
         key = name.upper().replace("-", "_")
         if key == "CONTENT_TYPE":

@@ -1,5 +1,6 @@
 """What no broker can be made to do on demand: a producer that wedges, a look that fails, more than may wait."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -138,6 +139,16 @@ def test_room_is_given_back_whatever_became_of_the_records(publisher: KafkaPubli
     publisher.publish([RECORD] * 10, 1.0)
 
 
+def test_a_body_that_was_not_kept_is_let_go_at_once(publisher: KafkaPublisher, connections: Connections) -> None:
+    connections.links[0].failing = KafkaTimeoutError("expired")  # the link keeps its error, and so what that knows
+    record = Record("topic", "key", b"a large body")
+    held = sys.getrefcount(record)
+
+    assert not _keeps(publisher, record=record)
+
+    assert held == sys.getrefcount(record)
+
+
 def test_a_broker_that_comes_later_is_found() -> None:
     publisher = KafkaPublisher(CONFIG, ["topic"], connect=Connections(refusals=2))
 
@@ -147,9 +158,9 @@ def test_a_broker_that_comes_later_is_found() -> None:
     publisher.close()
 
 
-def _keeps(publisher: KafkaPublisher, deadline_seconds: float = 0.2) -> bool:
+def _keeps(publisher: KafkaPublisher, deadline_seconds: float = 0.2, record: Record = RECORD) -> bool:
     try:
-        publisher.publish([RECORD], deadline_seconds)
+        publisher.publish([record], deadline_seconds)
     except NotKept:
         return False
     return True
