@@ -7,6 +7,8 @@ from typing import Literal
 
 Level = Literal["tenant_administrator", "campaign_manager", "agent"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Language = Literal["en", "it"]
+"""As in BCP 47."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,8 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A WhatsApp business number. `hours` None: always open. `menu`: choice -> skillset, empty: none."""
+    """A WhatsApp business number. `hours` None: always open. `menu`: choice -> skillset, empty: none. `language`: of
+    the letters about its conversations."""
 
     phone_number_id: str
     name: str = ""
@@ -27,6 +30,7 @@ class Number:
     softbot: bool = False
     hours: dict[Weekday, tuple[Opening, ...]] | None = None
     menu: dict[str, str] = field(default_factory=dict)
+    language: Language = "en"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""The letter: one mail as the bytes that SES sends, the whole transcript as HTML and as plain text (domain.md, *Mail*).
+"""The letter: one mail as the bytes that SES sends, the whole transcript as HTML and as plain text, in the language of
+the number (domain.md, *Mail*).
 
 What customers, bots and agents wrote is data: escaped in the HTML; in the plain text it is indented, so that nobody can
 write a line that looks like another speaker's; and in both nothing of it turns the reading direction around it. Only
@@ -20,6 +21,7 @@ from zoneinfo import ZoneInfo
 from domain.conversation import Conversation
 from domain.directory import Directory
 from domain.mail import Mail
+from domain.wording import WORDINGS, Wording
 
 _PHONE = re.compile(r"\+?\(?\d(?:[\s().\-/]{0,2}\d){6,}")
 """Seven digits or more, however they are grouped: rather a date too many hidden than a number shown."""
@@ -30,7 +32,6 @@ _STYLE = (
     "td{padding:4px 12px 4px 0;vertical-align:top}"
     ".at,.kind{color:#777}.at{white-space:nowrap}.words,.intro{white-space:pre-wrap}"
 )
-_SPEAKERS = {"customer": "Customer", "bot": "Bot", "agent": "Agent", "system": "System"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +63,20 @@ def compose(
 ) -> bytes:
     """The MIME message, lines ended by CR LF. `transcript` as `domain.transcript` makes it; `now`: its date."""
     number = directory.number(conversation.phone_number_id)
-    zone = ZoneInfo(number.time_zone)
+    zone, wording = ZoneInfo(number.time_zone), WORDINGS[number.language]
     shown = _masked if mail.masked else _clean
     customer = shown(conversation.customer_name or "")
     head = [
-        ("Customer", " ".join(filter(None, (customer, shown(conversation.wa_id or conversation.user_id or ""))))),
-        ("Number", shown(number.name) if number.name else shown(number.phone_number_id)),
-        ("Opened", _moment(conversation.opened_at, zone)),
-        ("Status", _status(conversation, zone)),
-        ("Conversation", str(conversation.id)),
+        (
+            wording.speakers["customer"],
+            " ".join(filter(None, (customer, shown(conversation.wa_id or conversation.user_id or "")))),
+        ),
+        (wording.number, shown(number.name) if number.name else shown(number.phone_number_id)),
+        (wording.opened, wording.moment(conversation.opened_at, zone)),
+        (wording.status, _status(conversation, zone, wording)),
+        (wording.conversation, str(conversation.id)),
     ]
-    entries = [_entry(item, customer, directory, zone, mail.masked) for item in transcript]
+    entries = [_entry(item, customer, directory, zone, wording, mail.masked) for item in transcript]
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(sender.name, addr_spec=sender.address)
     message["To"] = [Address(addr_spec=each) for each in mail.to]
@@ -85,19 +89,22 @@ def compose(
     message["Auto-Submitted"] = "auto-generated"
     # base64: no line is too long for anybody on the way, and it is read back as it was written.
     message.set_content("\n".join(_plain(mail.body, head, entries)) + "\n", cte="base64")
-    message.add_alternative("".join(_html(mail.body, head, entries)), subtype="html", cte="base64")
+    message.add_alternative("".join(_html(wording.language, mail.body, head, entries)), subtype="html", cte="base64")
+    message["Content-Language"] = wording.language  # earlier, it would go to the first part alone
     return bytes(message)
 
 
-def _entry(item: Mapping[str, Any], customer: str, directory: Directory, zone: ZoneInfo, masked: bool) -> _Entry:
-    speaker = _SPEAKERS[item["from"]]
+def _entry(
+    item: Mapping[str, Any], customer: str, directory: Directory, zone: ZoneInfo, wording: Wording, masked: bool
+) -> _Entry:
+    speaker = wording.speakers[item["from"]]
     agent = directory.users.get(item.get("agent_id", ""))
     name = customer if item["from"] == "customer" else _clean(agent.name if agent else item.get("agent_id", ""))
-    marks = [item["kind"]] if item["kind"] != "text" else []
-    marks += [mark for mark in ("edited", "deleted") if item.get(mark)]
+    marks = [wording.kinds.get(item["kind"], item["kind"])] if item["kind"] != "text" else []
+    marks += [mark for key, mark in (("edited", wording.edited), ("deleted", wording.deleted)) if item.get(key)]
     words = item["text"] or ""
     return _Entry(
-        _moment(datetime.fromisoformat(item["at"]), zone),
+        wording.moment(datetime.fromisoformat(item["at"]), zone),
         f"{speaker} {name}".strip(),
         f"[{', '.join(map(_clean, marks))}]" if marks else "",
         _masked(words) if masked else _clean(words),
@@ -114,8 +121,8 @@ def _plain(body: str, head: Sequence[tuple[str, str]], entries: Sequence[_Entry]
         yield from (f"    {line}" for line in entry.words.splitlines())
 
 
-def _html(body: str, head: Sequence[tuple[str, str]], entries: Sequence[_Entry]) -> Iterator[str]:
-    yield f'<!DOCTYPE html><html><head><meta charset="utf-8"><style>{_STYLE}</style></head><body>'
+def _html(language: str, body: str, head: Sequence[tuple[str, str]], entries: Sequence[_Entry]) -> Iterator[str]:
+    yield f'<!DOCTYPE html><html lang="{language}"><head><meta charset="utf-8"><style>{_STYLE}</style></head><body>'
     yield f'<p class="intro" dir="auto">{escape(_clean(body))}</p><hr><table>'
     for title, value in head:
         yield f"<tr><td>{title}</td><td><bdi>{escape(value)}</bdi></td></tr>\n"
@@ -127,14 +134,10 @@ def _html(body: str, head: Sequence[tuple[str, str]], entries: Sequence[_Entry])
     yield "</table></body></html>\n"
 
 
-def _status(conversation: Conversation, zone: ZoneInfo) -> str:
+def _status(conversation: Conversation, zone: ZoneInfo, wording: Wording) -> str:
     if conversation.closed_at is not None:
-        return f"closed {_moment(conversation.closed_at, zone)}"
-    return f"active until {_moment(conversation.window_ends_at, zone)}"
-
-
-def _moment(at: datetime, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).isoformat(" ", "seconds")
+        return wording.closed_on.format(wording.moment(conversation.closed_at, zone))
+    return wording.active_until.format(wording.moment(conversation.window_ends_at, zone))
 
 
 def _masked(text: str) -> str:

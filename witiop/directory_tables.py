@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from domain.directory import Level, Number, Opening, Skillset, User, Weekday
+from domain.directory import Language, Level, Number, Opening, Skillset, User, Weekday
 
 
 def _wrong(message: str) -> PydanticCustomError:
@@ -150,10 +150,11 @@ class NumberTable(Table):
         None, description="a table of days and hours", examples=['{ mon = ["09:00-18:00"] }']
     )
     menu: dict[str, str] = Field({}, description="a table of choices and skillsets", examples=['{ "1" = "sales" }'])
+    language: Language = Field("en", description=f"one of {', '.join(get_args(Language))}", examples=['"it"'])
 
     def described(self) -> Number:
         hours = self.hours.described() if self.hours else None
-        return Number(self.phone_number_id, self.name, self.time_zone, self.softbot, hours, self.menu)
+        return Number(self.phone_number_id, self.name, self.time_zone, self.softbot, hours, self.menu, self.language)
 
 
 def cure(model: type[Table], error: ErrorDetails) -> str:

@@ -76,7 +76,8 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
     found = conn.execute(
         """
         select version,
-          (select coalesce(json_agg(n order by phone_number_id), '[]') from numbers n),
+          (select coalesce(json_agg(n order by phone_number_id), '[]') from
+            (select phone_number_id, name, time_zone, softbot, hours, menu, language from numbers) n),
           (select coalesce(json_agg(s order by id), '[]') from skillsets s),
           (select coalesce(json_agg(u order by id), '[]') from users u)
         from directory_version
@@ -136,9 +137,10 @@ def _apply_numbers(conn: Connection[Any], old: Mapping[str, Number], new: Mappin
     for number in (new[id_] for id_ in _kept(changes)):
         conn.execute(
             """
-            insert into numbers (phone_number_id, name, time_zone, softbot, hours, menu) values (%s, %s, %s, %s, %s, %s)
+            insert into numbers (phone_number_id, name, time_zone, softbot, hours, menu, language)
+            values (%s, %s, %s, %s, %s, %s, %s)
             on conflict (phone_number_id) do update set name = excluded.name, time_zone = excluded.time_zone,
-              softbot = excluded.softbot, hours = excluded.hours, menu = excluded.menu
+              softbot = excluded.softbot, hours = excluded.hours, menu = excluded.menu, language = excluded.language
             """,
             (
                 number.phone_number_id,
@@ -147,6 +149,7 @@ def _apply_numbers(conn: Connection[Any], old: Mapping[str, Number], new: Mappin
                 number.softbot,
                 _hours_json(number),
                 Json(number.menu),
+                number.language,
             ),
         )
     return changes

@@ -206,6 +206,7 @@ def test_programs_learn_what_applying_changed_and_what_the_directory_holds(witio
                 "softbot": False,
                 "hours": {"mon": ["09:00-24:00"]},
                 "menu": {},
+                "language": "en",
             }
         ],
     }
@@ -222,7 +223,7 @@ def test_a_wrong_directory_file_changes_nothing_and_every_line_is_named(
     assert (finished.code, finished.out) == (1, "")
     assert finished.err.splitlines() == [
         f'{file}:3: menu.1: there is no skillset "sales"; add it as a [[skillset]]',
-        f"{file}:4: colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu",
+        f"{file}:4: colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language",
         f"witiop: nothing was changed: 2 to cure in {file}",
     ]
     assert before == read(conn)

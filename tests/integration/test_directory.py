@@ -22,6 +22,7 @@ SHOP = Number(
     "Europe/Rome",
     hours={"mon": (Opening(time(9), time(13)), Opening(time(14, 30), time.max)), "tue": (Opening(time(0), time.max),)},
     menu={"1": "sales", "ü": "sales"},
+    language="it",
 )
 COMPANY = Directory({SHOP.phone_number_id: SHOP}, {"sales": SALES}, {"anna": ANNA})
 

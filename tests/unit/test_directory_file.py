@@ -89,7 +89,10 @@ def test_files_of_other_editors_read_the_same(file: Path, text: str) -> None:
     ("line", "message"),
     [
         ('menus = { "1" = "sales" }', "menus: unknown key; did you mean menu?"),
-        ("colour = 1", "colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu"),
+        (
+            "colour = 1",
+            "colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language",
+        ),
         ('softbot = "no"', "softbot: must be true or false, without quotes; write it like softbot = false"),
         ("name = 5", 'name: must be a text; write it like name = "Shop"'),
         (r'name = "a\u0007b"', "name: too long or not printable; use at most 200 characters on one line"),
@@ -105,6 +108,7 @@ def test_files_of_other_editors_read_the_same(file: Path, text: str) -> None:
         ('menu = { " " = "sales" }', 'menu: nobody can choose " "; use 1 to 100 letters or digits'),
         ('time_zone = "Europe/Roma"', 'time_zone: there is no time zone "Europe/Roma"; did you mean "Europe/Rome"?'),
         ('time_zone = "../etc"', 'time_zone: there is no time zone "../etc"; use a name like "Europe/Rome"'),
+        ('language = "fr"', 'language: must be one of en, it; write it like language = "it"'),
         ("hours = {}", "hours: no day has any; leave hours out for a number that is always open"),
         ('hours = { monday = ["09:00-18:00"] }', "hours.monday: unknown key; did you mean mon?"),
         (

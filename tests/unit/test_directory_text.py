@@ -3,11 +3,12 @@
 from datetime import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.directory import Directory, Number, Opening, Skillset, User, Weekday
+from domain.directory import Directory, Language, Number, Opening, Skillset, User, Weekday
 from domain.menu import normalise
 from witiop.directory_file import read_directory
 from witiop.directory_text import directory_text
@@ -41,8 +42,11 @@ def directories(draw: st.DrawFn) -> Directory:
     )
     hours = st.dictionaries(st.sampled_from(DAYS), OPENINGS.map(openings), min_size=1)
     zones = st.sampled_from(["UTC", "Europe/Rome", "America/Argentina/Buenos_Aires"])
+    languages = st.sampled_from(get_args(Language))
     numbers = draw(
-        st.lists(st.builds(Number, PHONES, NAMES, zones, st.booleans(), st.none() | hours, menus), max_size=2)
+        st.lists(
+            st.builds(Number, PHONES, NAMES, zones, st.booleans(), st.none() | hours, menus, languages), max_size=2
+        )
     )
     return Directory(
         {number.phone_number_id: number for number in numbers},

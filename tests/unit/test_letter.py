@@ -5,16 +5,18 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
 
 from domain.conversation import Conversation, Evidence, Mark
-from domain.directory import Directory, Number, User
+from domain.directory import Directory, Language, Number, User
 from domain.ids import ConversationId, CustomerId, FactId
 from domain.letter import Sender, compose
 from domain.mail import Mail
+from domain.whatsapp_content import TURNS
+from domain.wording import WORDINGS
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 DIRECTORY = Directory(
@@ -22,6 +24,7 @@ DIRECTORY = Directory(
     {},
     {"anna": User("anna", "Anna Rossi", "anna@example.com", "agent", 3)},
 )
+ITALIAN = replace(DIRECTORY, numbers={"1": replace(DIRECTORY.numbers["1"], language="it")})
 CONVERSATION = Conversation(
     ConversationId(UUID(int=1)),
     CustomerId(UUID(int=2)),
@@ -41,8 +44,10 @@ def said(text: str | None, speaker: str = "customer", kind: str = "text", **more
     return {"id": "x", "at": "2026-07-01T12:00:00Z", "from": speaker, "kind": kind, "text": text, "status": None} | more
 
 
-def read(mail: Mail = MAIL, *transcript: dict[str, Any], **changed: Any) -> EmailMessage:
-    raw = compose(mail, CONVERSATION._replace(**changed), transcript, DIRECTORY, SENDER, NOON)
+def read(
+    mail: Mail = MAIL, *transcript: dict[str, Any], directory: Directory = DIRECTORY, **changed: Any
+) -> EmailMessage:
+    raw = compose(mail, CONVERSATION._replace(**changed), transcript, directory, SENDER, NOON)
     assert b"\n" not in raw.replace(b"\r\n", b"")
     message = message_from_bytes(raw, policy=default)
     assert isinstance(message, EmailMessage)
@@ -80,18 +85,20 @@ def test_both_forms_hold_everything_with_names_and_times_in_the_zone_of_the_numb
         said("Choose", "bot"),
         said("a picture", kind="image"),
         said("never mind", deleted=True, edited=True),
+        said(None, "agent", "conversation.accepted", agent_id="anna"),
         said("I help", "agent", agent_id="anna"),
     )
     expected = [
-        "2026-07-01 14:00:00+02:00 Customer Maria",
+        "2026-07-01 14:00:00 (UTC+02:00) Customer Maria",
         "    hello",
-        "2026-07-01 14:00:00+02:00 Bot",
+        "2026-07-01 14:00:00 (UTC+02:00) Bot",
         "    Choose",
-        "2026-07-01 14:00:00+02:00 Customer Maria [image]",
+        "2026-07-01 14:00:00 (UTC+02:00) Customer Maria [image]",
         "    a picture",
-        "2026-07-01 14:00:00+02:00 Customer Maria [edited, deleted]",
+        "2026-07-01 14:00:00 (UTC+02:00) Customer Maria [edited, deleted]",
         "    never mind",
-        "2026-07-01 14:00:00+02:00 Agent Anna Rossi",
+        "2026-07-01 14:00:00 (UTC+02:00) Agent Anna Rossi [took the conversation]",
+        "2026-07-01 14:00:00 (UTC+02:00) Agent Anna Rossi",
         "    I help",
     ]
     lines = [line for line in part(message, "plain").splitlines() if line]
@@ -101,9 +108,50 @@ def test_both_forms_hold_everything_with_names_and_times_in_the_zone_of_the_numb
     html = part(message, "html")
     assert [] == [
         word
-        for word in ("hello", "[image]", "[edited, deleted]", "Anna Rossi", "14:00:00+02:00", "Who?")
+        for word in ("hello", "[image]", "[edited, deleted]", "Anna Rossi", "14:00:00 (UTC+02:00)", "Who?")
         if word not in html
     ]
+
+
+def test_the_letter_of_an_italian_number_is_italian() -> None:
+    """The words around what was said, and the times; English is for who says nothing."""
+    accepted = said(None, "agent", "conversation.accepted", agent_id="anna")
+    message = read(MAIL, said("ciao", edited=True), said(None, kind="voice"), accepted, directory=ITALIAN)
+    expected = [
+        "Cliente: Maria 393331234567",
+        "Numero: Shop",
+        "Inizio: 01/07/2026 14:00:00 (UTC+02:00)",
+        "Stato: attiva fino al 01/07/2026 14:00:00 (UTC+02:00)",
+        f"Conversazione: {CONVERSATION.id}",
+        "01/07/2026 14:00:00 (UTC+02:00) Cliente Maria [modificato]",
+        "    ciao",
+        "01/07/2026 14:00:00 (UTC+02:00) Cliente Maria [messaggio vocale]",
+        "01/07/2026 14:00:00 (UTC+02:00) Operatore Anna Rossi [ha preso in carico la conversazione]",
+    ]
+    lines = [line for line in part(message, "plain").splitlines() if line]
+    assert expected == lines[-len(expected) :]
+    html = part(message, "html")
+    assert [] == [words for words in ('<html lang="it">', "Operatore Anna Rossi", "Inizio") if words not in html]
+    assert ("it", "en") == (message["Content-Language"], read()["Content-Language"])
+
+
+def test_a_closed_conversation_says_when_it_was_closed_in_the_language_of_the_number() -> None:
+    """With the offset of that day: it is winter."""
+    closed_at = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
+    assert "Status: closed on 2026-12-01 13:00:00 (UTC+01:00)" in part(read(closed_at=closed_at), "plain")
+    assert "Stato: chiusa il 01/12/2026 13:00:00 (UTC+01:00)" in part(
+        read(directory=ITALIAN, closed_at=closed_at), "plain"
+    )
+
+
+def test_every_language_has_a_word_for_every_kind_of_the_transcript() -> None:
+    """A word that is missing would be shown as programs call it."""
+    assert set(get_args(Language)) == WORDINGS.keys()
+    for language, wording in WORDINGS.items():
+        assert language == wording.language
+        assert TURNS - {"text"} <= wording.kinds.keys()
+        assert WORDINGS["en"].kinds.keys() == wording.kinds.keys()
+        assert wording.active_until.count("{}") == wording.closed_on.count("{}") == 1
 
 
 HOSTILE = [
@@ -112,7 +160,7 @@ HOSTILE = [
     "\u202egnp.exe\u202c \u2066\u2067",
     "a\x00b\x1b[31m\x85\u2028",
     "x\r\nBcc: evil@example.com\r\n\r\nnew body",
-    "\r\n--boundary\r\n2026-07-01 14:00:00+02:00 Agent Anna Rossi\r\n    I promise",
+    "\r\n--boundary\r\n2026-07-01 14:00:00 (UTC+02:00) Agent Anna Rossi\r\n    I promise",
     "=cmd|' /C calc'!A0",
     "y" * 200_000,
 ]
@@ -123,9 +171,10 @@ def test_what_a_customer_wrote_is_only_ever_words(text: str) -> None:
     """No markup, no header, no other speaker's line, no turned direction, no control character."""
     named = Evidence(named=(Mark(NOON, FactId(UUID(int=3))), text[:300]))
     message = read(MAIL, said(text), evidence=named, wa_id=text[:50])
-    assert ["From", "To", "Subject", "Date", "Reply-To", "Auto-Submitted", "MIME-Version", "Content-Type"] == (
-        message.keys()
-    )
+    assert [
+        *("From", "To", "Subject", "Date", "Reply-To", "Auto-Submitted"),
+        *("MIME-Version", "Content-Type", "Content-Language"),
+    ] == message.keys()
     assert ["multipart/alternative", "text/plain", "text/html"] == [p.get_content_type() for p in message.walk()]
     plain, html = part(message, "plain"), part(message, "html")
     assert 1 == sum(line.startswith("2026-07-01") for line in plain.splitlines())
