@@ -19,6 +19,7 @@ from benchmarks.figures import Figure
 from consumers.routing import Routing
 from domain.topics import Topics
 from domain.transfers import Terms
+from infra.garbage import collect_seldom
 from infra.local.postgres import LocalPostgres
 from infra.postgres.session import Session
 
@@ -48,6 +49,7 @@ def measure(server: LocalPostgres, conversations: int = CONVERSATIONS) -> Iterat
 def _route(dsn: str) -> list[float]:
     """Seconds of each round, until nothing moves."""
     rounds = list[float]()
+    collect_seldom()  # as the process does
     with closing(Session(dsn, "bench routing")) as session:
         routing = Routing(session.transaction, Topics(), Terms(offer=timedelta(hours=1)))
         while True:

@@ -6,7 +6,7 @@ at the moment they are carried out, by the database's clock.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -77,7 +77,7 @@ class _Scene:
         """An agent got a conversation, or gave one back."""
         member = self.members.get(agent)
         if member is not None:
-            self.members[agent] = replace(member, taken=member.taken + change)
+            self.members[agent] = member._replace(taken=member.taken + change)
 
 
 class Commands:

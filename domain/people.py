@@ -1,9 +1,8 @@
 """Who can take a conversation (mission.md, Words; domain.md, Presence and routing)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 PresenceState = Literal["ready", "paused", "offline"]
 
@@ -11,11 +10,11 @@ DESK_SILENT = timedelta(seconds=300)
 """A desk that says nothing for this long is offline (a setting)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A user as routing sees them. `seen_at`: any signed event of their desk; `state_at`: since when they are in
-    `state`; `idle_since`: when they last got a conversation, or became ready; `taken`: conversations that take a slot
-    (assigned or accepted, and active)."""
+class Member(NamedTuple):
+    """A user as routing sees them. (A tuple, as `domain.conversation.Conversation`.)
+
+    `seen_at`: any signed event of their desk; `state_at`: since when they are in `state`; `idle_since`: when they last
+    got a conversation, or became ready; `taken`: conversations that take a slot (assigned or accepted, and active)."""
 
     id: str
     skillsets: frozenset[str]

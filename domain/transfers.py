@@ -105,12 +105,13 @@ def recall(conversation: Conversation, here: Mark) -> Decisions | Rejection:
 def offer(conversation: Conversation, member: Member, here: Mark, terms: Terms) -> Decisions:
     """A queued or reserved conversation goes to an available member; it goes back there if they do not accept."""
     decisions = conversation.decisions
-    waits = decisions.owner
-    given = _given(decisions, _offer(member, here.at, terms), "offered", here)
-    return replace(
-        given,
-        waits=waits,
+    return Decisions(
+        owner=_offer(member, here.at, terms),
         queued_at=decisions.queued_at,
+        owned=_first_owned(decisions, here),
+        last="offered",
+        because=here,
+        waits=decisions.owner,
         passed=decisions.passed,
         reserved_to=decisions.reserved_to,
     )
@@ -182,8 +183,11 @@ def _passed(decisions: Decisions, member: Member) -> bool:
 
 
 def _given(decisions: Decisions, owner: Owner, last: Decision, here: Mark) -> Decisions:
-    owned = here if decisions.owned is None else min(decisions.owned, here)
-    return Decisions(owner=owner, owned=owned, last=last, because=here)
+    return Decisions(owner=owner, owned=_first_owned(decisions, here), last=last, because=here)
+
+
+def _first_owned(decisions: Decisions, here: Mark) -> Mark:
+    return here if decisions.owned is None else min(decisions.owned, here)
 
 
 def _freed(decisions: Decisions, last: Decision, here: Mark) -> Decisions:

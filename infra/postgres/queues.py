@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg import Connection
 
 from domain.conversation import Conversation
 from domain.ids import ConversationId, CustomerId
+from domain.people import Member
 from infra.postgres import conversation_rows
 
 _Found = list[tuple[ConversationId, CustomerId]]
@@ -23,20 +24,40 @@ where p.state = 'offline' or p.seen_at <= %(silent_since)s
 limit %(limit)s
 """
 
-_RESERVED = """
-select c.id, c.customer_id from unnest(%(users)s::text[]) as u (id)
-cross join lateral (
-  select * from conversations c where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = u.id
-    and c.owner_state = 'r' order by c.queued_at limit %(limit)s
-) c
+# `memory` is an array of evidence and decisions (infra.postgres.conversation_rows); as `domain.transfers.may_get`
+_DECLINED: LiteralString = """
+  select from json_array_elements(c.memory -> 1 -> 'passed') p
+  where p ->> 0 = m.id and (p ->> 1)::timestamptz >= m.state_at
 """
 
-_QUEUED = """
-select c.id, c.customer_id from unnest(%(skillsets)s::text[]) as s (id)
-cross join lateral (
-  select * from conversations c where c.status = 'a' and c.owner_kind = 's' and c.owner_id = s.id
-  order by c.window_ends_at > %(soon)s, c.queued_at limit %(limit)s
+# not "= 'r'": that would invite the index of the waiting list, once for each member
+_WAITING: LiteralString = f"""
+with members as (
+  select * from unnest(%(ids)s::text[], %(states_at)s::timestamptz[], %(free)s::integer[]) as m (id, state_at, free)
+), skills as (
+  select s.id as skillset, m.* from unnest(%(skillsets)s::text[], %(of)s::text[]) as s (id, member)
+  join members m on m.id = s.member
+)
+select c.id, c.customer_id from (
+  select true as personal, c.* from members m cross join lateral (
+    select c.id, c.customer_id, c.window_ends_at > %(soon)s as later, c.queued_at from conversations c
+    where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = m.id
+      and c.owner_state not in ('a', 'x') and c.owner_until > %(now)s and not exists ({_DECLINED})
+    order by later, c.queued_at limit m.free
+  ) c
+  union all
+  select false, c.* from (
+    select skillset, least(sum(free), %(limit)s) as free from skills group by skillset
+  ) s
+  cross join (values (false), (true)) as urgency (later) cross join lateral (
+    select c.id, c.customer_id, urgency.later, c.queued_at from conversations c
+    where c.status = 'a' and c.owner_kind = 's' and c.owner_id = s.skillset
+      and (c.owner_state = 'q' or c.owner_until > %(now)s) and (c.window_ends_at > %(soon)s) = urgency.later
+      and exists (select from skills m where m.skillset = s.skillset and not exists ({_DECLINED}))
+    order by c.queued_at limit s.free
+  ) c
 ) c
+order by not c.personal, c.later, c.queued_at limit %(limit)s
 """
 
 _RESERVATIONS_OVER = """
@@ -83,15 +104,24 @@ class Queues:
         values = {"users": list(users), "skillsets": list(skillsets)}
         return list(self._connection.execute(_OWNED_BY, values).fetchall())
 
-    def waiting(self, users: Collection[str], skillsets: Collection[str], now: datetime, limit: int) -> _Found:
-        """What is reserved for these users, then the heads of these skillsets' queues."""
-        found: _Found = []
-        if users:
-            found += self._connection.execute(_RESERVED, {"users": list(users), "limit": limit}).fetchall()
-        if skillsets:
-            values = {"skillsets": sorted(skillsets), "soon": now + SOON, "limit": limit}
-            found += self._connection.execute(_QUEUED, values).fetchall()
-        return found
+    def waiting(self, available: Collection[Member], now: datetime, limit: int) -> _Found:
+        """What these can be given, in the order in which it is to be: reserved for one of them, then the skillsets'
+        queues. What every one of them let pass is left out, however much of it there is; of each queue no more comes
+        than its members have slots."""
+        if not available:
+            return []
+        skills = [(skillset, member.id) for member in available for skillset in member.skillsets]
+        values = {
+            "ids": [member.id for member in available],
+            "states_at": [member.state_at for member in available],
+            "free": [member.free for member in available],
+            "skillsets": [skillset for skillset, _ in skills],
+            "of": [member for _, member in skills],
+            "now": now,
+            "soon": now + SOON,
+            "limit": limit,
+        }
+        return list(self._connection.execute(_WAITING, values).fetchall())
 
     def read(self, conversations: Collection[UUID]) -> list[Conversation]:
         """These, as they are under the locks; only the active ones that somebody owns."""

@@ -1,7 +1,7 @@
 """Who gets a conversation, and what any order of transfers, offers, accepts and endings can never lead to."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -182,7 +182,7 @@ class Office:
             gone = self.members()[owner.id].state == "offline"
             if gone or (owner.until is not None and owner.until <= self.now):
                 here = self.here()
-                others = [m if m.id != owner.id else replace(m, taken=m.taken - 1) for m in self.members().values()]
+                others = [m if m.id != owner.id else m._replace(taken=m.taken - 1) for m in self.members().values()]
                 self.decides(each, conversation, not_accepted(conversation, others, COMPANY, here, TERMS), here)
         for each in range(len(self.threads)):
             conversation = self.conversation(each)

@@ -1,0 +1,75 @@
+"""Routing on a real database: what waits reaches whoever is available, whatever stands before it in the queue."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+
+from consumers.routing import Routing
+from domain.facts import AgentDeclined
+from domain.transfers import Terms
+from tests.support.office import Office, open_office
+
+PHONES = ("390001", "390002", "390003")
+
+
+@pytest.fixture
+def office(database: str) -> Iterator[Office]:
+    """Where a round looks at two conversations."""
+    with open_office(database) as office:
+        office.routing = Routing(office.connection.transaction_of, office.topics, Terms(), batch=2)
+        yield office
+
+
+def decline_all(office: Office) -> None:
+    """Whatever they are offered, until nothing more is."""
+    while office.routing.round():
+        for offered in office.rows("select id, owner_id from conversations where owner_state = 'a'"):
+            office.desk_says(AgentDeclined, offered["owner_id"], offered["id"])
+
+
+def owner_of(office: Office, conversation: UUID) -> tuple[str, str]:
+    (row,) = office.rows(f"select owner_id, owner_state from conversations where id = '{conversation}'")
+    return row["owner_id"], row["owner_state"]
+
+
+def test_what_everybody_let_pass_does_not_hide_what_waits_behind_it(office: Office) -> None:
+    declined = [office.customer_writes("1", phone) for phone in PHONES]
+    office.presence("anna", "ready")
+    decline_all(office)
+    assert [("sales", "q")] * 3 == [owner_of(office, each) for each in declined]
+
+    behind = office.customer_writes("1", "390009")
+    assert 1 == office.routing.round()
+    assert ("anna", "a") == owner_of(office, behind)
+
+
+def test_what_is_reserved_for_a_user_who_let_it_pass_does_not_hide_the_queue(office: Office) -> None:
+    office.presence("anna", "ready")
+    for phone in PHONES:
+        reserved = office.customer_writes(phone=phone)
+        assert [("applied", None)] == office.told(office.transfer(reserved, "user", "anna", "exclusive"))
+    decline_all(office)
+    assert [("anna", "r")] * 3 == [
+        (r["owner_id"], r["owner_state"]) for r in office.rows("select * from conversations")
+    ]
+
+    behind = office.customer_writes("1", "390009")
+    assert 1 == office.routing.round()
+    assert ("anna", "a") == owner_of(office, behind)
+
+
+def test_what_one_member_let_pass_goes_to_another_and_after_a_presence_event_to_the_same(office: Office) -> None:
+    conversation = office.customer_writes("1")
+    office.presence("anna", "ready")
+    decline_all(office)
+    office.presence("ben", "ready")
+    assert 1 == office.routing.round()
+    assert ("ben", "a") == owner_of(office, conversation)
+
+    office.desk_says(AgentDeclined, "ben", conversation)
+    office.routing.round()
+    assert ("sales", "q") == owner_of(office, conversation)
+    office.presence("anna", "ready")
+    assert 1 == office.routing.round()
+    assert ("anna", "a") == owner_of(office, conversation)
