@@ -105,13 +105,12 @@ def recall(conversation: Conversation, here: Mark) -> Decisions | Rejection:
 def offer(conversation: Conversation, member: Member, here: Mark, terms: Terms) -> Decisions:
     """A queued or reserved conversation goes to an available member; it goes back there if they do not accept."""
     decisions = conversation.decisions
-    return Decisions(
-        owner=_offer(member, here.at, terms),
+    waits = decisions.owner
+    given = _given(decisions, _offer(member, here.at, terms), "offered", here)
+    return replace(
+        given,
+        waits=waits,
         queued_at=decisions.queued_at,
-        owned=_first_owned(decisions, here),
-        last="offered",
-        because=here,
-        waits=decisions.owner,
         passed=decisions.passed,
         reserved_to=decisions.reserved_to,
     )
@@ -183,11 +182,8 @@ def _passed(decisions: Decisions, member: Member) -> bool:
 
 
 def _given(decisions: Decisions, owner: Owner, last: Decision, here: Mark) -> Decisions:
-    return Decisions(owner=owner, owned=_first_owned(decisions, here), last=last, because=here)
-
-
-def _first_owned(decisions: Decisions, here: Mark) -> Mark:
-    return here if decisions.owned is None else min(decisions.owned, here)
+    owned = here if decisions.owned is None else min(decisions.owned, here)
+    return Decisions(owner=owner, owned=owned, last=last, because=here)
 
 
 def _freed(decisions: Decisions, last: Decision, here: Mark) -> Decisions:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from domain.conversation import Conversation
+from domain.conversation import Conversation, Decisions
 from domain.ids import ConversationId, CustomerId
 from domain.people import Member
 from infra.postgres import conversation_rows
@@ -24,11 +24,12 @@ where p.state = 'offline' or p.seen_at <= %(silent_since)s
 limit %(limit)s
 """
 
-# `memory` is an array of evidence and decisions (infra.postgres.conversation_rows); as `domain.transfers.may_get`
+# evidence and decisions are kept as arrays (infra.postgres.conversation_rows); decisions were once kept with names
 _DECLINED: LiteralString = """
-  select from json_array_elements(c.memory -> 1 -> 'passed') p
+  select from json_array_elements(coalesce(c.memory #> '{1,7}', c.memory #> '{1,passed}')) p
   where p ->> 0 = m.id and (p ->> 1)::timestamptz >= m.state_at
 """
+assert Decisions.__match_args__[7] == "passed"
 
 # not "= 'r'": that would invite the index of the waiting list, once for each member
 _WAITING: LiteralString = f"""
