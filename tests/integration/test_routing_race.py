@@ -37,7 +37,7 @@ from infra.postgres.session import Session
 from infra.ses.addresses import address
 from tests.support.stories import DIRECTORY, START, Teller
 
-CUSTOMERS, AGENTS, SECONDS = 200, 12, 8.0
+CUSTOMERS, AGENTS, SECONDS = 2_000, 50, 8.0
 ROUTERS = COMMANDERS = 4
 SECRET = b"secret"
 TERMS = Terms(offer=timedelta(seconds=0.5), reservation=timedelta(seconds=1))
@@ -62,6 +62,7 @@ class Race:
         self.answered = 0
         self.seen = 0
         self.places = count()
+        self._over = threading.Event()
 
     @contextmanager
     def session(self, name: str) -> Iterator[Session]:
@@ -83,11 +84,11 @@ class Race:
             work(random.Random(seed))
         except BaseException as error:  # the test's thread raises it again
             self.failures.append(error)
-            self.until = 0
+            self._over.set()
 
     @property
     def goes_on(self) -> bool:
-        return monotonic() < self.until
+        return monotonic() < self.until and not self._over.is_set()
 
     def record(self, value: bytes, headers: Any = ()) -> Record:
         return Record("race", 0, next(self.places), datetime.now(UTC), value, headers)
@@ -126,9 +127,10 @@ class Race:
                         "select id, customer_id, owner_id, owner_state::text from conversations "
                         "where status = 'a' and owner_state in ('a', 'x')"
                     ).fetchall()
-                facts = [self._presence(agent, chance) for agent in chance.sample(sorted(USERS), 2)]
-                self._again(session, partial(handler.apply, records=[self._told(each) for each in facts]))
-                for found in chance.sample(offered, min(6, len(offered))):
+                came_or_went = chance.sample(sorted(USERS), 5)
+                facts = [self.presence(a, chance.choice(["ready", "ready", "paused", "offline"])) for a in came_or_went]
+                self._again(session, partial(handler.apply, records=[self.told(each) for each in facts]))
+                for found in chance.sample(offered, min(20, len(offered))):
                     self._again(session, partial(self._at_the_desk, handler=handler, found=found, chance=chance))
 
     def customers(self, chance: random.Random) -> None:
@@ -141,14 +143,15 @@ class Race:
                     customer(chance.randrange(CUSTOMERS)).turn(hour, chance.choice(["hello", "1", "2"]))
                     for _ in range(5)
                 ]
-                self._again(session, partial(handler.apply, records=[self._told(each) for each in facts]))
+                self._again(session, partial(handler.apply, records=[self.told(each) for each in facts]))
 
     def watches(self, _chance: random.Random) -> None:
-        """Looks at one moment after the other."""
+        """Looks at one moment after the other, with a rest for the others to work in."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             while self.goes_on:
                 self.assert_sound(connection)
                 self.seen += 1
+                self._over.wait(0.02)
 
     def assert_sound(self, connection: Connection[Any]) -> None:
         above = connection.execute(
@@ -190,15 +193,14 @@ class Race:
         fact = FACT.validate_python(
             {**said, "kind": f"agent_{kind}", "agent_id": agent, "conversation_id": conversation}
         )
-        handler.apply(connection, [self._told(fact)])
+        handler.apply(connection, [self.told(fact)])
 
-    def _presence(self, agent: str, chance: random.Random) -> Fact:
+    def presence(self, agent: str, state: str) -> Fact:
         now = datetime.now(UTC)
-        state = chance.choice(["ready", "ready", "paused", "offline"])
         said = {"id": fact_id("presence", str(next(self.places))), "at": now, "sent_at": now}
         return AgentPresenceChanged.model_validate({**said, "agent_id": agent, "state": state})
 
-    def _told(self, fact: Fact) -> Record:
+    def told(self, fact: Fact) -> Record:
         return self.record(FACT.dump_json(fact))
 
     def _command(self, chance: random.Random, conversation: UUID) -> Record:
@@ -240,8 +242,9 @@ def race(database: str) -> Race:
     hour = (datetime.now(UTC) - START) / timedelta(hours=1) - 1
     with psycopg.connect(database) as connection:
         directory.apply(connection, COMPANY)
-        facts = [customer(n).turn(hour, "hello" if n % 2 else "1") for n in range(CUSTOMERS)]
-        Conversations(race.topics).apply(connection, [race._told(fact) for fact in facts])
+        facts: list[Fact] = [customer(n).turn(hour, "hello" if n % 2 else "1") for n in range(CUSTOMERS)]
+        facts += [race.presence(agent, "ready") for agent in USERS]
+        Conversations(race.topics).apply(connection, [race.told(fact) for fact in facts])
     race.until = monotonic() + SECONDS
     return race
 
