@@ -25,6 +25,8 @@ _CERTIFICATE = re.compile(_AMAZON + r"/SimpleNotificationService-[0-9A-Za-z]+\.p
 _CONFIRMATION = re.compile(_AMAZON + r"/\?[^\s#]+")
 FETCH_SECONDS = 2.0
 _FETCH_BYTES = 64 * 1024
+MAX_BYTES = 512 * 1024
+"""Of one notification. SNS takes messages of 256 KiB; in its envelope a message is a JSON text, escaped."""
 _CERTIFICATES = 8
 """Kept; Amazon changes its own about once a year."""
 
@@ -55,6 +57,7 @@ class Notifications:
         self._fetch = fetch or fetch_from_amazon
         self._keys: dict[str, RSAPublicKey] = {}
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
 
     def receive(self, body: bytes) -> Kind:
         """What a body is, once it is believed: a notification, or the question whether we subscribed, which is answered
@@ -68,8 +71,11 @@ class Notifications:
         return "other"
 
     def _believed(self, body: bytes) -> dict[str, Any]:
+        if len(body) > MAX_BYTES:
+            raise NotBelieved("larger than what SNS sends")
         try:
-            envelope = parse(body)
+            with self._reading:  # whoever sent it proved nothing yet: `[{},{},...]` takes 25 times its bytes, but once
+                envelope = parse(body)
         except NotJson as error:
             raise NotBelieved("no JSON") from error
         if not isinstance(envelope, dict) or envelope.get("TopicArn") not in self._topic_arns:

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from domain.facts import FACT, MailEvent
-from infra.ses.notifications import NotFetched, Notifications
+from infra.ses.notifications import MAX_BYTES, NotFetched, Notifications
 from tests.support.fake_publisher import FakePublisher
 from tests.support.sns import ARN, CERTIFICATE, certificate, notification, ses_event, signed, subscription
 from tests.support.webhook_app import TOPICS, webhook_app
@@ -68,6 +68,13 @@ def test_the_certificate_is_fetched_once(webhook: Webhook) -> None:
     for _ in range(3):
         webhook.post(signed(notification(SENT)))
     assert [CERTIFICATE] == webhook.amazon.asked
+
+
+def test_what_is_larger_than_sns_sends_is_refused_before_it_is_read(webhook: Webhook) -> None:
+    """Whoever sent it proved nothing yet; a signature that fits does not help it."""
+    large = signed(notification(SENT + " " * MAX_BYTES))
+    assert 401 == webhook.post(large).status_code
+    assert [] == webhook.amazon.asked
 
 
 ALTERED: list[tuple[str, dict[str, Any]]] = [
