@@ -28,7 +28,8 @@ def events_webhook(intake: Intake, source: str, read: EventsReader, secrets: Seq
         try:
             if request.mimetype not in {ONE, BATCH}:
                 raise BadEvents([Problem(None, None, "Content-Type", f"must be {ONE} or {BATCH}")])
-            facts = read(body, request.mimetype == BATCH, intake.clock())
+            with intake.turn(body):
+                facts = read(body, request.mimetype == BATCH, intake.clock())
         except BadEvents as error:
             return _wrong(error)
         intake.keep(source, body, facts)

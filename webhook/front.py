@@ -7,6 +7,7 @@ A thread that reads from the network itself, as WSGI has it, can be held for eve
 import asyncio
 import io
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,18 +19,25 @@ from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # gr
 
 from webhook.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_json
 
+QUEUE_SECONDS = 0.3
+"""How long a request may wait for what others use, a thread first and then room at the broker: as short a stall of the
+broker or the machine is no reason to send senders away, and a longer one is answered in time all the same."""
+ARRIVED = "witiop.arrived"
+"""Where the application finds in its environment when the request was whole, as `time.monotonic` tells it."""
+
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of one process. `threads` run the application, at most `waiting` requests wait for one of them; bodies have at
-    most `body_bytes` each and `buffered_bytes` together, and `body_seconds` to arrive. Of one that is too large
-    `dropped_bytes` are read and dropped before its sender is refused."""
+    """Of one process. `threads` run the application, at most `waiting` requests wait for one of them and none for more
+    than `queue_seconds`; bodies have at most `body_bytes` each and `buffered_bytes` together, and `body_seconds` to
+    arrive. Of one that is too large `dropped_bytes` are read and dropped before its sender is refused."""
 
     body_bytes: int
     threads: int = 64
     waiting: int = 128
+    queue_seconds: float = QUEUE_SECONDS
     buffered_bytes: int = 64 * 1024 * 1024
     body_seconds: float = 10.0
     dropped_bytes: int = 16 * 1024 * 1024
@@ -39,6 +47,10 @@ class _Refused(Exception):
     def __init__(self, status: int, reason: str, detail: str) -> None:
         super().__init__(reason)
         self.status, self.reason, self.detail = status, reason, detail
+
+
+def _busy() -> _Refused:
+    return _Refused(503, "busy", "Too many requests at a time; send it again.")
 
 
 class Front:
@@ -68,7 +80,7 @@ class Front:
             async with asyncio.timeout(self._bounds.body_seconds):
                 await self._read(scope, protocol, body)
             if self._running >= self._bounds.threads + self._bounds.waiting:
-                raise _Refused(503, "busy", "Too many requests at a time; send it again.")
+                raise _busy()
             await self._run(scope, protocol, body)
         except TimeoutError:
             self._refuse(protocol, _Refused(408, "too_slow", f"The body took over {self._bounds.body_seconds:.0f} s."))
@@ -104,7 +116,7 @@ class Front:
 
     def _buffer(self, body: io.BytesIO, part: bytes) -> None:
         if self._buffered + len(part) > self._bounds.buffered_bytes:
-            raise _Refused(503, "busy", "Too many requests at a time; send it again.")
+            raise _busy()
         self._buffered += len(part)
         body.write(part)
 
@@ -113,7 +125,7 @@ class Front:
         answered = loop.create_future()
         self._running += 1
         try:
-            self._threads.submit(self._answer, scope, protocol, body, loop, answered)
+            self._threads.submit(self._answer, scope, protocol, body, time.monotonic(), loop, answered)
             await answered
         finally:
             self._running -= 1
@@ -123,11 +135,15 @@ class Front:
         scope: Scope,
         protocol: HTTPProtocol,
         body: io.BytesIO,
+        arrived: float,
         loop: asyncio.AbstractEventLoop,
         answered: asyncio.Future[None],
     ) -> None:
+        if time.monotonic() - arrived > self._bounds.queue_seconds:
+            loop.call_soon_threadsafe(answered.set_exception, _busy())
+            return
         try:
-            protocol.response_bytes(*_call(self._app, _environ(scope, body)))
+            protocol.response_bytes(*_call(self._app, _environ(scope, body, arrived)))
         except Exception as error:  # in a pool's thread nobody else would hear of it; granian answers 500
             log.error("webhook.no_answer", error=type(error).__name__)
         finally:
@@ -155,7 +171,7 @@ _ENVIRON: dict[str, Any] = {
 }
 
 
-def _environ(scope: Scope, body: io.BytesIO) -> dict[str, Any]:
+def _environ(scope: Scope, body: io.BytesIO, arrived: float) -> dict[str, Any]:
     environ = _ENVIRON | {
         "REQUEST_METHOD": scope.method,
         "PATH_INFO": scope.path.encode().decode("latin-1"),
@@ -163,6 +179,7 @@ def _environ(scope: Scope, body: io.BytesIO) -> dict[str, Any]:
         "CONTENT_LENGTH": str(body.tell()),
         "wsgi.url_scheme": scope.scheme,
         "wsgi.input": body,
+        ARRIVED: arrived,
     }
     body.seek(0)
     for name, value in scope.headers.items():

@@ -32,7 +32,8 @@ def whatsapp_webhook(intake: Intake, read: WhatsAppReader, secrets: Sequence[byt
     @webhook.post("/webhooks/whatsapp")
     def receive() -> Response:
         body = intake.signed_body(SIGNATURE_HEADER, secrets)
-        reading = read(body, intake.clock())
+        with intake.turn(body):
+            reading = read(body, intake.clock())
         intake.keep("whatsapp", body, reading.facts, reading.unreadable)
         return Response(status=200)
 

@@ -18,7 +18,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from domain.ports import NotKept, Record
 from infra.kafka.config import KafkaConfig
-from infra.kafka.link import ANSWER_SECONDS, KafkaLink, Link, Sent
+from infra.kafka.link import ANSWER_SECONDS, DELIVERY_SECONDS, KafkaLink, Link, Sent
 
 log = structlog.get_logger()
 
@@ -26,12 +26,14 @@ CHECK_SECONDS = 1.0
 """Pause between two looks at the broker."""
 _STALE_SECONDS = 10.0
 _CLOSE_SECONDS = 1.0
+_SETTLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What may wait for acknowledgement at one time: calls of `publish` (keep it below the number of threads that
-    call it, so that some are free to say no), records, and bytes of their values."""
+    call it, so that some are free to say no), records, and bytes of their values. What is more waits for room as long
+    as its deadline leaves the broker DELIVERY_SECONDS."""
 
     calls: int = 48
     records: int = 20_000
@@ -65,7 +67,8 @@ class KafkaPublisher:
     def publish(self, records: Sequence[Record], deadline_seconds: float) -> None:
         """See the port. A deadline below DELIVERY_SECONDS takes a slow broker for a wedged producer."""
         until = time.monotonic() + deadline_seconds
-        with self._room.taken(len(records), sum(len(record.value) for record in records)):
+        spare = max(0.0, deadline_seconds - DELIVERY_SECONDS - _SETTLE_SECONDS)
+        with self._room.taken(len(records), sum(len(record.value) for record in records), spare):
             if (link := self._link) is None:
                 raise NotKept("kafka: not reached yet")
             pending, refusal = self._send(link, records, until)
@@ -148,29 +151,35 @@ class KafkaPublisher:
 
 
 class _Room:
-    """Counts what waits, and refuses what is more than `Limits`."""
+    """Counts what waits for the broker, and lets no more than `Limits` of it in."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._calls = self._records = self._bytes = 0
 
     @contextmanager
-    def taken(self, records: int, size: int) -> Iterator[None]:
-        limits = self._limits
-        with self._lock:
-            if (
-                self._calls >= limits.calls
-                or self._records + records > limits.records
-                or self._bytes + size > limits.bytes
-            ):
+    def taken(self, records: int, size: int, seconds: float) -> Iterator[None]:
+        """Room for one call; raises NotKept when there is none within `seconds`, and at once for what never fits."""
+        with self._changed:
+            fits = partial(self._fits, records, size)
+            if not fits() and not (self._calls and self._changed.wait_for(fits, seconds)):
                 raise NotKept("too much waits for kafka")
             self._add(1, records, size)
         try:
             yield
         finally:
-            with self._lock:
+            with self._changed:
                 self._add(-1, -records, -size)
+                self._changed.notify_all()
+
+    def _fits(self, records: int, size: int) -> bool:
+        limits = self._limits
+        return (
+            self._calls < limits.calls
+            and self._records + records <= limits.records
+            and self._bytes + size <= limits.bytes
+        )
 
     def _add(self, calls: int, records: int, size: int) -> None:
         self._calls += calls

@@ -6,14 +6,17 @@ from domain.ports import NotKept, Record
 
 
 class FakePublisher:
-    """Keeps what is published in `records`; while `away` it keeps nothing, like a broker that does not answer."""
+    """Keeps what is published in `records`, and the `deadlines` that it was given; while `away` it
+    keeps nothing, like a broker that does not answer."""
 
     def __init__(self, *, away: bool = False) -> None:
         self.records: list[Record] = []
+        self.deadlines: list[float] = []
         self.away = away
 
     def publish(self, records: Sequence[Record], deadline_seconds: float) -> None:
         """See the port; a fake never waits."""
+        self.deadlines.append(deadline_seconds)
         if self.away:
             raise NotKept("kafka: no answer")
         self.records.extend(records)

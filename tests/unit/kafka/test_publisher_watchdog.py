@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kafka.errors import KafkaError, KafkaTimeoutError
@@ -37,18 +38,23 @@ class Sent:
 
 
 class FakeLink:
-    """Acknowledges at once; `wedged` it never says anything again, `failing` it fails what it gets."""
+    """Acknowledges at once, after a stall when that ends; `wedged` it never says anything again, `failing` it fails
+    what it gets."""
 
     def __init__(self) -> None:
         self.wedged = False
+        self._done = threading.Event()
+        self._done.set()
         self.failing: Exception | None = None
         self.ended = threading.Event()
 
     def send(self, record: Record) -> Sent:
-        done = threading.Event()
-        if not self.wedged:
-            done.set()
-        return Sent(done, self.failing)
+        return Sent(threading.Event() if self.wedged else self._done, self.failing)
+
+    def stall(self) -> threading.Event:
+        """From now on nothing is acknowledged before what is returned is set."""
+        self._done = threading.Event()
+        return self._done
 
     def missing(self) -> Sequence[str]:
         return ()
@@ -122,6 +128,26 @@ def test_what_is_more_than_may_wait_is_refused_at_once(publisher: KafkaPublisher
     assert time.monotonic() - began < 0.5
     for thread in waiting:
         thread.join()
+
+
+def test_what_finds_no_room_waits_for_it_as_long_as_its_deadline_leaves_the_broker_its_time(
+    publisher: KafkaPublisher, connections: Connections
+) -> None:
+    stalled = connections.links[0].stall()
+    calls = [threading.Thread(target=lambda: _keeps(publisher, 60.0)) for _ in range(2)]
+    with ThreadPoolExecutor(1) as pool:
+        for call in calls:
+            call.start()
+        wait_until(lambda: publisher._room._calls == 2)
+        third = pool.submit(_keeps, publisher, 60.0)
+        with pytest.raises(TimeoutError):
+            third.result(0.1)
+
+        stalled.set()
+
+        assert third.result()
+    for call in calls:
+        call.join()
 
 
 @pytest.mark.parametrize("records", [[RECORD] * 11, [Record("topic", None, b"x" * 1001)]], ids=["records", "bytes"])

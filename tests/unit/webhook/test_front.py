@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 from wsgiref.types import StartResponse
 
 import pytest
 
-from webhook.front import Bounds, Front
+from webhook.front import ARRIVED, Bounds, Front
 
 
 class Scope:
@@ -130,7 +131,7 @@ def test_more_requests_than_may_wait_for_a_thread_are_refused_at_once() -> None:
         return echo(environ, start_response)
 
     async def story() -> list[int]:
-        served = Served(Bounds(body_bytes=10, threads=1, waiting=2), slow)
+        served = Served(Bounds(body_bytes=10, threads=1, waiting=2, queue_seconds=60), slow)
         taken = [asyncio.create_task(served.request(Scope("GET"), Protocol())) for _ in range(3)]
         await asyncio.sleep(0)
         refused = await served.request(Scope("GET"), Protocol())
@@ -140,6 +141,27 @@ def test_more_requests_than_may_wait_for_a_thread_are_refused_at_once() -> None:
         return [status for ((status, _),) in (refused, *answered, *later)]
 
     assert [503, 200, 200, 200, 200, 200] == asyncio.run(story())
+
+
+def test_a_request_that_waited_too_long_for_a_thread_is_refused() -> None:
+    served = Served(Bounds(body_bytes=10, queue_seconds=-1))
+
+    ((answered, _),) = asyncio.run(served.request(Scope("GET"), Protocol()))
+
+    assert (503, ["busy"]) == (answered, served.refusals)
+
+
+def test_the_application_is_told_when_the_request_was_whole() -> None:
+    told: list[float] = []
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        told.append(environ[ARRIVED])
+        return echo(environ, start_response)
+
+    before = time.monotonic()
+    asyncio.run(Served(Bounds(body_bytes=10), app).request(Scope("GET"), Protocol()))
+
+    assert before <= told[0] <= time.monotonic()
 
 
 def test_what_the_application_needs_is_closed_after_the_last_request() -> None:

@@ -1,13 +1,16 @@
 """Meta's webhook: what is answered, and what stands on the topics then."""
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
-from domain.envelope import Reading
+from domain.envelope import Reading, Unreadable
 from domain.facts import FACT
 from domain.ports import Record
 from domain.whatsapp import read
@@ -16,7 +19,8 @@ from tests.support.hostile import BODIES
 from tests.support.payloads import NUMBER, PHONE, RECEIVED, body, raw, value_of
 from tests.support.webhook_app import APP_SECRETS, TOPICS, VERIFY_TOKEN, from_meta, signature, webhook_app
 from webhook.app import MAX_BODY_BYTES
-from webhook.intake import MAX_VALUE_BYTES
+from webhook.front import ARRIVED, QUEUE_SECONDS
+from webhook.intake import MAX_VALUE_BYTES, PUBLISH_SECONDS
 
 PATH = "/webhooks/whatsapp"
 HANDSHAKE = {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN, "hub.challenge": "1158201444"}
@@ -138,6 +142,31 @@ def test_the_largest_body_is_accepted_and_one_byte_more_refused(client: FlaskCli
     )
 
 
+def test_large_bodies_are_read_one_at_a_time(publisher: FakePublisher, registry: CollectorRegistry) -> None:
+    """What takes many times its bytes while it is read takes it once; a small body waits for none of them."""
+    large, small = b"x" * 100_000, raw("text")
+    together, small_read = threading.Barrier(2), threading.Event()
+
+    def reader(body: bytes, received_at: datetime) -> Reading:
+        if body == small:
+            small_read.set()
+            return Reading((), ())
+        assert small_read.wait(60)
+        with pytest.raises(threading.BrokenBarrierError):
+            together.wait(0.1)  # the other one never comes
+        together.reset()
+        return Reading((), (Unreadable(body, "body: no JSON"),))
+
+    app = webhook_app(publisher, registry, reader)
+    with ThreadPoolExecutor(3) as pool:
+
+        def post(body: bytes) -> int:
+            return app.test_client().post(PATH, data=body, headers=from_meta(body)).status_code
+
+        answers = [pool.submit(post, body) for body in (large, large, small)]
+        assert [200, 200, 200] == [answer.result() for answer in answers]
+
+
 def test_what_the_broker_did_not_keep_is_answered_503_with_a_time_to_come_back(
     client: FlaskClient, publisher: FakePublisher
 ) -> None:
@@ -146,6 +175,18 @@ def test_what_the_broker_did_not_keep_is_answered_503_with_a_time_to_come_back(
     answer = client.post(PATH, data=raw("text"), headers=from_meta(raw("text")))
 
     assert (503, "2") == (answer.status_code, answer.headers["Retry-After"])
+
+
+@pytest.mark.parametrize(("waited", "left"), [(0.0, QUEUE_SECONDS), (60.0, 0.0)])
+def test_what_a_request_did_not_wait_for_a_thread_it_may_wait_for_the_broker(
+    client: FlaskClient, publisher: FakePublisher, waited: float, left: float
+) -> None:
+    arrived = time.monotonic() - waited
+
+    client.post(PATH, data=raw("text"), headers=from_meta(raw("text")), environ_overrides={ARRIVED: arrived})
+
+    (deadline,) = publisher.deadlines
+    assert PUBLISH_SECONDS + max(0.0, left - (time.monotonic() - arrived)) <= deadline <= PUBLISH_SECONDS + left
 
 
 def test_a_body_without_updates_needs_no_broker(client: FlaskClient, publisher: FakePublisher) -> None:
