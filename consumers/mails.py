@@ -7,6 +7,7 @@ post must be over, anybody makes it `unknown`.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event as Flag
 from time import monotonic
@@ -19,7 +20,6 @@ from psycopg import Connection
 
 from consumers.mail_changes import MailChanges
 from consumers.processing import Again
-from domain.directory import Directory
 from domain.ids import fact_id
 from domain.letter import Sender, compose
 from domain.mail import MAX_BYTES, Accepted, Mail, Mailer, NotSent, Posted, Refused, Unanswered, posted
@@ -43,6 +43,15 @@ _ABANDONED = Counter("witiop_mails_abandoned", "Mails whose sender died while it
 log = structlog.get_logger("mails")
 
 
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """A mail that is ours to post. `letter` None: it cannot be written; `at`: by the monotonic clock."""
+
+    mail: Mail
+    letter: bytes | None
+    at: float
+
+
 class Mails:
     """Sends until stopped. `transaction` as for the consumers; `per_second`: posts of this process;
     `abandoned_seconds`: above what any post can take."""
@@ -62,8 +71,7 @@ class Mails:
         self._topics = topics
         self._interval = 1 / per_second
         self._abandoned_seconds = abandoned_seconds
-        self._directory_version = -1
-        self._directory = Directory()
+        self._directory = directory.Current()
         self._throttled = Backoff(1.0, 30.0)
         self._unmarked: tuple[Mail, Posted, timedelta] | None = None
         self._database_trouble: str | None = "has not reached the database yet"
@@ -101,10 +109,10 @@ class Mails:
                 if claimed is None:
                     return _REST_SECONDS
                 crash_point("mail.after-claim")
-                how = self._post(*claimed, began)
+                how = self._post(claimed)
                 crash_point("mail.after-ses-before-mark")
                 pause = self._throttled.next() if isinstance(how, NotSent) else 0.0
-                self._unmarked = claimed[0], how, timedelta(seconds=pause)
+                self._unmarked = claimed.mail, how, timedelta(seconds=pause)
             self._mark(*self._unmarked)
         except Again:
             return 0.0
@@ -127,22 +135,32 @@ class Mails:
             _ABANDONED.inc()
             log.warning("mail.abandoned", mail_id=str(mail))
 
-    def _claim(self) -> tuple[Mail, bytes] | None:
-        """Commits the intent. The letter is written before: what cannot be written is not `sending`."""
+    def _claim(self) -> _Claimed | None:
+        """Commits the intent. The letter is written before: that may take longer than a post may wait."""
         with self._transaction() as connection:
-            mail = mails.claim(connection)
+            mail = mails.due(connection)
             if mail is None:
                 return None
-            if directory.version(connection) != self._directory_version:
-                self._directory_version, self._directory = directory.read(connection)
+            current = self._directory.read(connection)
             (conversation,) = Threads(connection).read([mail.conversation_id])
             said = read_transcript(connection, conversation)
-            return mail, compose(mail, conversation, said, self._directory, self._sender, mails.now(connection))
+            now = mails.now(connection)
+            letter: bytes | None = None
+            try:
+                letter = compose(mail, conversation, said, current, self._sender, now)
+            except Exception:  # our defect, whatever it is: this mail fails, and the others do not wait behind it
+                log.error("mail.not_written", mail_id=str(mail.id), exc_info=True)
+            claimed = _Claimed(mail, letter, monotonic())
+            mails.claim(connection, mail.id)
+            return claimed
 
-    def _post(self, mail: Mail, letter: bytes, claimed: float) -> Posted:
+    def _post(self, claimed: _Claimed) -> Posted:
+        mail, letter = claimed.mail, claimed.letter
+        if letter is None:
+            return Refused("the letter cannot be written")
         if len(letter) > MAX_BYTES:
             return Refused("too_large")
-        if monotonic() - claimed > POST_WITHIN_SECONDS:
+        if monotonic() - claimed.at > POST_WITHIN_SECONDS:
             return NotSent("too late after its claim")
         how = self._mailer.post(mail.id, letter)
         _POSTS.labels(type(how).__name__.lower()).inc()

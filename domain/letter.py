@@ -6,9 +6,8 @@ write a line that looks like another speaker's; and in both nothing of it turns 
 checked addresses and the checked subject come near the headers.
 """
 
-import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -21,11 +20,8 @@ from zoneinfo import ZoneInfo
 from domain.conversation import Conversation
 from domain.directory import Directory
 from domain.mail import Mail
+from domain.masking import Masking
 from domain.wording import WORDINGS, Wording
-
-_PHONE = re.compile(r"\+?\(?\d(?:[\s().\-/]{0,2}\d){6,}")
-"""Seven digits or more, however they are grouped: rather a date too many hidden than a number shown."""
-_LAST_DIGITS = 3
 
 _STYLE = (
     "body{font-family:sans-serif;color:#222}table{border-collapse:collapse}"
@@ -36,11 +32,13 @@ _STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Whom mails are from. `reply_to`: where answers go if the issuer is not in the directory; None: `address`."""
+    """Whom mails are from. `reply_to`: where answers go if the issuer has no address in the directory; None: `address`.
+    `form`: of an address of the directory what stands in a header, None if it cannot."""
 
     address: str
     name: str = ""
     reply_to: str | None = None
+    form: Callable[[str], str | None] = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +62,28 @@ def compose(
     """The MIME message, lines ended by CR LF. `transcript` as `domain.transcript` makes it; `now`: its date."""
     number = directory.number(conversation.phone_number_id)
     zone, wording = ZoneInfo(number.time_zone), WORDINGS[number.language]
-    shown = _masked if mail.masked else _clean
+    hide = Masking(conversation.wa_id).hide if mail.masked else str
+
+    def shown(text: str) -> str:
+        return hide(_clean(text))
+
     customer = shown(conversation.customer_name or "")
+    known_as = shown(conversation.wa_id) if conversation.wa_id else _clean(conversation.user_id or "")
     head = [
-        (
-            wording.speakers["customer"],
-            " ".join(filter(None, (customer, shown(conversation.wa_id or conversation.user_id or "")))),
-        ),
-        (wording.number, shown(number.name) if number.name else shown(number.phone_number_id)),
+        (wording.speakers["customer"], f"{customer} {known_as}".strip()),
+        (wording.number, _clean(number.name or number.phone_number_id)),
         (wording.opened, wording.moment(conversation.opened_at, zone)),
         (wording.status, _status(conversation, zone, wording)),
         (wording.conversation, str(conversation.id)),
     ]
-    entries = [_entry(item, customer, directory, zone, wording, mail.masked) for item in transcript]
+    entries = [_entry(item, customer, directory, zone, wording, shown) for item in transcript]
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(sender.name, addr_spec=sender.address)
     message["To"] = [Address(addr_spec=each) for each in mail.to]
     message["Subject"] = mail.subject
     message["Date"] = now
     user = directory.users.get(mail.issuer)
-    reply_to = user.email if user else sender.reply_to
+    reply_to = (sender.form(user.email) if user else None) or sender.reply_to
     if reply_to is not None:
         message["Reply-To"] = Address(addr_spec=reply_to)
     message["Auto-Submitted"] = "auto-generated"
@@ -95,7 +95,12 @@ def compose(
 
 
 def _entry(
-    item: Mapping[str, Any], customer: str, directory: Directory, zone: ZoneInfo, wording: Wording, masked: bool
+    item: Mapping[str, Any],
+    customer: str,
+    directory: Directory,
+    zone: ZoneInfo,
+    wording: Wording,
+    shown: Callable[[str], str],
 ) -> _Entry:
     speaker = wording.speakers[item["from"]]
     agent = directory.users.get(item.get("agent_id", ""))
@@ -107,7 +112,7 @@ def _entry(
         wording.moment(datetime.fromisoformat(item["at"]), zone),
         f"{speaker} {name}".strip(),
         f"[{', '.join(map(_clean, marks))}]" if marks else "",
-        _masked(words) if masked else _clean(words),
+        shown(words),
     )
 
 
@@ -138,16 +143,6 @@ def _status(conversation: Conversation, zone: ZoneInfo, wording: Wording) -> str
     if conversation.closed_at is not None:
         return wording.closed_on.format(wording.moment(conversation.closed_at, zone))
     return wording.active_until.format(wording.moment(conversation.window_ends_at, zone))
-
-
-def _masked(text: str) -> str:
-    """Phone numbers but for their last digits."""
-    return _PHONE.sub(_mask, _clean(text))
-
-
-def _mask(found: re.Match[str]) -> str:
-    digits = [char for char in found[0] if char.isdigit()]
-    return "•" * (len(digits) - _LAST_DIGITS) + "".join(digits[-_LAST_DIGITS:])
 
 
 def _clean(text: str) -> str:

@@ -42,11 +42,11 @@ _WHY = {
     "no_agent_ready": "no member of the skillset is available",
     "window_closing": "the customer's window closes too soon to wait for anybody",
     "nothing_to_recall": "there is nothing to take back",
-    "address_invalid": "one of the addresses is not valid",
+    "address_invalid": "one of the addresses is none that Amazon SES can send to",
     "recipient_not_allowed": "mails to one of the recipients are not allowed",
-    "too_many_recipients": "there are too many recipients",
-    "too_large": "the mail is too large",
-    "subject_invalid": "the subject is not valid",
+    "too_many_recipients": "a mail has at most 50 recipients",
+    "too_large": "the mail would be larger than 10 MB",
+    "subject_invalid": "a subject is one line of 1 to 250 characters, without control characters and without =?",
 }
 """Rejection -> what a person is told."""
 
@@ -60,6 +60,15 @@ def who_asks(_ctx: click.Context, _option: click.Parameter, given: str | None) -
             return str(os.getuid())
     if not given.isprintable() or not 1 <= len(given) <= 256:
         raise click.BadParameter("1 to 256 characters on one line")
+    return given
+
+
+def _text(_ctx: click.Context, _option: click.Parameter, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Bytes of the shell that are no UTF-8 come as what no JSON can hold."""
+    try:
+        "".join(given).encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter("not UTF-8") from None
     return given
 
 
@@ -141,9 +150,16 @@ def recall(
 
 @click.command()
 @click.argument("conversation_id", metavar="ID", type=click.UUID)
-@click.option("--to", metavar="ADDRESS", multiple=True, required=True, help="Recipient; may be given several times.")
-@click.option("--subject", metavar="TEXT", required=True)
-@click.option("--body", metavar="TEXT", required=True, help="What stands before the transcript.")
+@click.option(
+    "--to",
+    metavar="ADDRESS",
+    multiple=True,
+    required=True,
+    callback=_text,
+    help="Recipient; may be given several times.",
+)
+@click.option("--subject", metavar="TEXT", required=True, callback=_text)
+@click.option("--body", metavar="TEXT", required=True, callback=_text, help="What stands before the transcript.")
 @click.option("--hold", type=click.IntRange(0, 60), default=0, metavar="SECONDS", help="Until then it can be recalled.")
 @click.option("--mask/--no-mask", default=None, help="Hide phone numbers (default: as the settings say).")
 @_command_options

@@ -190,11 +190,12 @@ def run_mails(settings: Settings) -> None:
     from consumers.mails import Mails
     from domain.letter import Sender
     from infra.postgres.session import Session
+    from infra.ses.addresses import address
     from infra.ses.mailer import SesMailer
 
     assert settings.ses_sender is not None  # among what the process needs
     mailer = SesMailer(ses_access(settings), settings.ses_configuration_set)
-    sender = Sender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to)
+    sender = Sender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to, address)
     with closing(Session(settings.postgres_dsn.get_secret_value(), "mails")) as session:
         worker = Mails(session.transaction, mailer, sender, topics(settings), settings.ses_rate)
         _work(settings, worker.run, worker.missing)

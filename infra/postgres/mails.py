@@ -101,15 +101,21 @@ def recall_held(connection: Connection[Any], command_id: str, issuer: str, now: 
 # sending
 
 
-def claim(connection: Connection[Any]) -> Mail | None:
-    """Takes the mail that is longest due, now `sending`; the post may begin once this is committed. None: none is due,
-    or others are taking them."""
+def due(connection: Connection[Any]) -> Mail | None:
+    """Locks the mail that is longest due. None: none is, or others are taking them."""
     row = connection.execute(
-        f"update mails set state = 'sending', attempts = attempts + 1, claimed_at = clock_timestamp() "
-        f"where id = (select id from mails where state = 'requested' and due_at <= clock_timestamp() "
-        f"order by due_at limit 1 for update skip locked) returning {_MAIL}"
+        f"select {_MAIL} from mails where state = 'requested' and due_at <= clock_timestamp() "
+        "order by due_at limit 1 for update skip locked"
     ).fetchone()
     return _mail(row) if row else None
+
+
+def claim(connection: Connection[Any], mail: UUID) -> None:
+    """A mail that was due is `sending` from this moment; its post may begin once this is committed."""
+    connection.execute(
+        "update mails set state = 'sending', attempts = attempts + 1, claimed_at = clock_timestamp() where id = %b",
+        [mail],
+    )
 
 
 def abandoned(connection: Connection[Any], seconds: float = ABANDONED_SECONDS) -> list[UUID]:

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
@@ -24,7 +25,8 @@ from infra.postgres import mails
 from infra.postgres.session import Session
 from tests.support.command_line import CommandLine
 from tests.support.fake_mailer import FakeMailer
-from tests.support.office import Office, open_office
+from tests.support.office import COMPANY, Office, open_office
+from tests.support.stories import NUMBER
 
 SENDER = Sender("witiop@example.com", "WitiOp")
 
@@ -176,6 +178,60 @@ def test_what_ses_refuses_has_failed_and_says_why(post: Post) -> None:
     assert (("failed", "400 MessageRejected"), [("mail.failed", "boss")]) == (post.state(mail), post.history())
 
 
+def test_a_letter_that_cannot_be_written_fails_and_the_next_mail_does_not_wait_behind_it(post: Post) -> None:
+    """Whatever is wrong with it: here a time zone that this machine does not know."""
+    post.office.becomes(replace(COMPANY, numbers={NUMBER: replace(COMPANY.numbers[NUMBER], time_zone="Moon/Crater")}))
+    bad = post.asked("bad")
+    post.worker.round()
+    assert (("failed", "the letter cannot be written"), []) == (post.state(bad), post.mailer.posts)
+    post.office.becomes(COMPANY)
+    good = post.asked("good")
+    post.worker.round()
+    assert (("sent", None), [good]) == (post.state(good), post.mailer.posts)
+    assert mails.resend(post.office.connection, bad, "boss")
+    post.worker.round()
+    assert ("sent", None) == post.state(bad)
+
+
+NASTY = {
+    "\x00": ("address_invalid", "subject_invalid", None),
+    "\ud800": ("malformed", "malformed", "malformed"),
+    "\r\nBcc: c@example.com": ("address_invalid", "subject_invalid", None),
+    "\x1b[31m": ("address_invalid", "subject_invalid", None),
+    "\u2028": ("address_invalid", "subject_invalid", None),
+    "=?utf-8?q?=0D=0A?=": ("address_invalid", "subject_invalid", None),
+    "\u202e": ("address_invalid", None, None),
+    "\uffff": ("address_invalid", None, None),
+}
+"""Text -> what is said where it stands in an address, in the subject, in the body."""
+
+
+def test_no_text_in_a_command_stops_anything(post: Post) -> None:
+    """Each command is answered and audited; what is accepted is sent and can be read, with no header that we did not
+    write."""
+    conversation = str(post.office.rows("select id from conversations")[0]["id"])
+    good = {"conversation_id": conversation, "to": ["a@example.com"], "subject": "s", "body": "b"}
+    asked = [
+        post.office.command("email", good | {field: each})
+        for text in NASTY
+        for field, each in (("to", [text]), ("subject", f"a{text}"), ("body", f"a{text}"))
+    ]
+    told = [reason for _, reason in post.office.told(*asked)]
+    assert [reason for reasons in NASTY.values() for reason in reasons] == told
+    assert [{"n": len(told)}] == post.office.rows("select count(*) as n from command_audit")
+    for _ in range(told.count(None)):
+        post.worker.round()
+    assert told.count(None) == len(post.mailer.accepted)
+    for _, letter in post.mailer.accepted:
+        message = message_from_bytes(letter, policy=default)
+        body = message.get_body(("plain",))
+        assert (None, "a@example.com", "a" if message["Subject"] == "s" else "b") == (
+            message["Bcc"],
+            message["To"],
+            body and body.get_content()[0],
+        )
+
+
 def test_an_event_of_ses_settles_an_unknown_mail_and_counts_once(post: Post) -> None:
     """Delivered, then bounced for one of two: the worst is shown, each change is told once."""
     mail = post.asked(to=["a@example.com", "b@example.com"])
@@ -207,7 +263,7 @@ def test_a_mail_whose_sender_died_becomes_unknown_once_its_post_must_be_over(pos
     """Not before: the sender may be slow. Nobody posts it again."""
     mail = post.asked()
     with post.office.connection.transaction():
-        assert mails.claim(post.office.connection) is not None
+        mails.claim(post.office.connection, mail)
     post.worker.round()
     assert ("sending", None) == post.state(mail)
     post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
@@ -300,6 +356,15 @@ def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: Comman
     assert ("sent", 2) == (shown["state"], shown["attempts"])
     assert str(mail) in witiop("mails", "show", str(mail)).out
     assert 1 == witiop("mails", "show", str(UUID(int=1))).code
+
+
+def test_bytes_that_are_no_text_are_refused_before_anything_is_published(witiop: CommandLine) -> None:
+    """As a shell with another encoding passes them on."""
+    fields = {"--to": "a@example.com", "--subject": "s", "--body": "b"}
+    for field in fields:
+        arguments = [part for pair in (fields | {field: "\udcff"}).items() for part in pair]
+        refused = witiop("email", str(UUID(int=1)), *arguments)
+        assert (2, True) == (refused.code, f"'{field}': not UTF-8" in refused.err)
 
 
 def _states(session: Session) -> list[dict[str, Any]]:

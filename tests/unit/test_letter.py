@@ -9,14 +9,18 @@ from typing import Any, get_args
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from domain.commands import Email, Rejection
 from domain.conversation import Conversation, Evidence, Mark
 from domain.directory import Directory, Language, Number, User
 from domain.ids import ConversationId, CustomerId, FactId
 from domain.letter import Sender, compose
-from domain.mail import Mail
+from domain.mail import Mail, MailRequest, Policy, accept
 from domain.whatsapp_content import TURNS
 from domain.wording import WORDINGS
+from infra.ses.addresses import address
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 DIRECTORY = Directory(
@@ -37,7 +41,7 @@ CONVERSATION = Conversation(
 MAIL = Mail(
     UUID(int=4), "c1", CONVERSATION.id, "boss", ("a@example.com", "b@example.com"), "Please look", "Who?", False, NOON
 )
-SENDER = Sender("witiop@example.com", "WitiOp", "office@example.com")
+SENDER = Sender("witiop@example.com", "WitiOp", "office@example.com", address)
 
 
 def said(text: str | None, speaker: str = "customer", kind: str = "text", **more: Any) -> dict[str, Any]:
@@ -75,6 +79,18 @@ def test_the_headers_say_who_to_whom_and_that_no_person_sent_it() -> None:
 def test_answers_go_to_the_issuer_if_the_directory_knows_them() -> None:
     """The administrator who asked is the one to talk to."""
     assert "anna@example.com" == read(replace(MAIL, issuer="anna"))["Reply-To"]
+
+
+def test_where_answers_go_stands_as_ses_takes_it_or_not_at_all() -> None:
+    """The directory also has addresses with a domain of any script, and some that are none."""
+    for written, expected in (
+        ("anna@münchen.example", "anna@xn--mnchen-3ya.example"),
+        ("an..na@example.com", "office@example.com"),
+        ("anna@ex<ample.com", "office@example.com"),
+    ):
+        users = {"anna": replace(DIRECTORY.users["anna"], email=written)}
+        message = read(replace(MAIL, issuer="anna"), directory=replace(DIRECTORY, users=users))
+        assert expected == message["Reply-To"]
 
 
 def test_both_forms_hold_everything_with_names_and_times_in_the_zone_of_the_number() -> None:
@@ -183,18 +199,45 @@ def test_what_a_customer_wrote_is_only_ever_words(text: str) -> None:
 
 
 def test_phone_numbers_are_masked_where_that_is_asked() -> None:
-    """The customer's own and those in the text, in digits of any script; prices and years stay."""
+    """Of the customer and in what was said; what the administrator wrote and the company's own number are theirs."""
     masked = replace(MAIL, masked=True, body="call 02 1234567")
-    message = read(masked, said("ring +39 (333) 123-4567 or ٠١٢٣٤٥٦٧٨, 2026, 19.99 EUR"))
+    text = "ring +39 (333) 123-4567 about order 4500012345"
     for kind in ("plain", "html"):
-        text = part(message, kind)
-        assert "393331234567" not in text
-        assert "•••••••••567" in text
-        assert "ring •••••••••567 or ••••••٦٧٨, 2026, 19.99 EUR" in text
-        assert "call 02 1234567" in text
+        for wa_id in ("393331234567", None):
+            found = part(read(masked, said(text), wa_id=wa_id), kind)
+            assert "4567" not in found.replace("call 02 1234567", "")
+            assert "ring •••••••••567 about order 4500012345" in found
+            assert "call 02 1234567" in found
+        assert "•••••••••567" in part(read(masked), kind)
+        assert "393331234567" in part(read(MAIL), kind)
+
+
+def test_ids_are_no_phone_numbers() -> None:
+    """Neither of a customer who hides the phone nor of a number that has no name."""
+    masked = replace(MAIL, masked=True)
+    nameless = replace(DIRECTORY, numbers={})
+    plain = part(read(masked, directory=nameless, wa_id=None, user_id="IT.5501000000000010"), "plain")
+    assert "Customer: Maria IT.5501000000000010" in plain
+    assert "Number: 106540352242922" in part(
+        read(masked, directory=nameless, phone_number_id="106540352242922"), "plain"
+    )
 
 
 def test_a_subject_of_any_length_and_script_comes_through() -> None:
     """Folded and encoded on the way, the same in the end."""
     for subject in ("s" * 250, "Größe " * 41, "שלום עולם " * 25, "🦜" * 250, '  (y) <z>, "q" @'):
         assert subject.strip() == read(replace(MAIL, subject=subject))["Subject"].strip()
+
+
+@settings(deadline=None)
+@given(st.text(), st.text())
+def test_no_text_that_is_accepted_breaks_the_letter(subject: str, body: str) -> None:
+    """Whatever an administrator writes: the subject arrives as it is, the headers are ours, the body is readable."""
+    email = Email(conversation_id=CONVERSATION.id, to=("a@example.com",), subject=subject, body=body)
+    accepted = accept(email, Policy(address))
+    if isinstance(accepted, MailRequest):
+        message = read(replace(MAIL, subject=accepted.subject, body=accepted.body))
+        assert (9, subject.strip()) == (len(message.keys()), message["Subject"].strip())
+        assert "Conversation: 0" in part(message, "plain")
+    else:
+        assert Rejection.SUBJECT_INVALID == accepted
