@@ -37,6 +37,11 @@ class Guard:
         self._pipe = -1
         self._watcher: subprocess.Popen[bytes] | None = None
 
+    @property
+    def guarded(self) -> Sequence[int]:
+        """The process ids of those that were started here and are not buried yet."""
+        return list(self._live)
+
     def spawn(
         self,
         argv: Sequence[str | Path],

@@ -1,11 +1,8 @@
 """Apache Kafka on this machine: one node that is broker and controller, on the loopback address only."""
 
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from uuid import uuid4
 
 from infra.local import CACHE_DIR, say
@@ -13,10 +10,8 @@ from infra.local.errors import LocalServerError
 from infra.local.guard import Guard
 from infra.local.jars import kafka_jars
 from infra.local.ports import LOOPBACK, free_port
-from infra.local.server import ServerProcess, telling_line
+from infra.local.server import LocalServer
 
-START_SECONDS = 60.0
-STOP_SECONDS = 15.0
 _STARTED = "Kafka Server started"
 
 SINGLE_NODE = {
@@ -55,11 +50,8 @@ logger.start.level=info
 """
 
 
-class LocalKafka:
-    """A broker with its data under one directory, which may be started again and again with other ports.
-
-    It ends with this process, however that ends. As a context manager it is ready inside.
-    """
+class LocalKafka(LocalServer):
+    """A broker with its data under one directory, which may be started again and again with other ports."""
 
     def __init__(
         self,
@@ -72,63 +64,37 @@ class LocalKafka:
         echo: Callable[[str], None] = say,
     ) -> None:
         """Port 0 stands for any free one; `echo` gets the progress of a first download."""
-        self._data_dir = data_dir.resolve()
+        super().__init__("Kafka", data_dir, guard)
         self._cache_dir = cache_dir
         self._echo = echo
         self._port = port or free_port()
         self._controller_port = controller_port or free_port()
-        self._guard, self._owns_guard = guard or Guard(), guard is None
-        stop_signals = (signal.SIGTERM, signal.SIGKILL)
-        self._server = ServerProcess("Kafka", self._data_dir / "kafka.log", self._guard, stop_signals)
 
     @property
     def bootstrap(self) -> str:
         """Where clients connect, as host:port."""
         return f"{LOOPBACK}:{self._port}"
 
-    @property
-    def pid(self) -> int | None:
-        """The broker's process id while it runs."""
-        return self._server.pid
-
     def launch(self) -> None:
-        """Start the broker without waiting for it; the first time downloads its jars and formats its directory."""
+        """See `LocalServer`; the first time downloads its jars, too."""
         jars = kafka_jars(self._cache_dir, self._echo)
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        (self._data_dir / "log4j2.properties").write_text(_LOGGING, encoding="ascii")
+        self._directory.mkdir(parents=True, exist_ok=True)
+        (self._directory / "log4j2.properties").write_text(_LOGGING, encoding="ascii")
         self._format_once(jars)
-        self._server.launch(self._java(jars, "-Xmx384m", "kafka.Kafka", self._properties("log")), self._data_dir)
+        self._spawn(self._java(jars, "-Xmx384m", "kafka.Kafka", self._properties("log")), self._directory)
 
-    def wait_ready(self) -> None:
-        """Block until it answers, at most START_SECONDS; LocalServerError says why it does not."""
-        self._server.wait_until(lambda: _STARTED in self._server.read_log(), START_SECONDS)
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        self.launch()
-        self.wait_ready()
-
-    def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
-        """Stop it in order, after the grace time by force."""
-        self._server.end(grace_seconds)
-        if self._owns_guard:
-            self._guard.close()
-
-    def last_words(self) -> str:
-        """Why it ended, in one line."""
-        return self._server.last_words()
+    def _answers(self) -> bool:
+        return _STARTED in self._read_log()
 
     def _format_once(self, jars: list[Path]) -> None:
-        if (self._data_dir / "log").exists():
+        if (self._directory / "log").exists():
             return
         # Formatted under another name first: a half-formatted directory is never taken for a whole one.
-        shutil.rmtree(self._data_dir / "unformatted", ignore_errors=True)
+        shutil.rmtree(self._directory / "unformatted", ignore_errors=True)
         properties = self._properties("unformatted")
         argv = self._java(jars, "-Xmx64m", "kafka.tools.StorageTool", "format", "-t", str(uuid4()))
-        code, output = self._guard.run([*argv, "-c", properties], self._data_dir)
-        if code != 0:
-            raise LocalServerError(f"Kafka cannot prepare its directory: {telling_line(output, self._data_dir)}")
-        (self._data_dir / "unformatted").rename(self._data_dir / "log")
+        self._prepare([*argv, "-c", properties])
+        (self._directory / "unformatted").rename(self._directory / "log")
 
     def _properties(self, log_dir: str) -> str:
         port, controller = f"{LOOPBACK}:{self._port}", f"{LOOPBACK}:{self._controller_port}"
@@ -140,7 +106,7 @@ class LocalKafka:
             "log.dirs": log_dir,  # relative to the working directory: some names would need escapes here
         }
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
-        (self._data_dir / "server.properties").write_text(text, encoding="ascii")
+        (self._directory / "server.properties").write_text(text, encoding="ascii")
         return "server.properties"
 
     @staticmethod
@@ -150,19 +116,6 @@ class LocalKafka:
         options += ["-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"]
         logging = "-Dlog4j2.configurationFile=log4j2.properties"
         return [java(), *options, logging, "-cp", ":".join(map(str, jars)), main_class, *arguments]
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def java() -> Path:

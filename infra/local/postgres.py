@@ -11,29 +11,22 @@ import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 from infra.local import drop_root
 from infra.local.errors import LocalServerError
 from infra.local.guard import Guard
 from infra.local.ports import LOOPBACK, free_port
-from infra.local.server import ServerProcess, telling_line
+from infra.local.server import STOP_SECONDS, LocalServer
 
-START_SECONDS = 60.0
-STOP_SECONDS = 10.0
 SUPERUSER = "postgres"
 _SOCKET_PORT = 5432
 _SOCKET_PATH_BYTES = 103  # 107 on Linux, 103 on macOS
 _AS_NOBODY = (sys.executable, "-I", "-S", drop_root.__file__)
 
 
-class LocalPostgres:
-    """A server with its data under one directory; it ends with this process, however that ends.
-
-    As a context manager it is ready inside. Killed at any instant, it recovers from its log at the next start.
-    """
+class LocalPostgres(LocalServer):
+    """A server with its data under one directory. Killed at any instant, it recovers from its log at the next start."""
 
     def __init__(
         self,
@@ -46,15 +39,12 @@ class LocalPostgres:
     ) -> None:
         """Without `port` there is no TCP, 0 stands for any free one; without `fsync` data survive everything but
         a crash of the machine (for tests); `settings` are the server's own, as in postgresql.conf."""
-        self._dir = data_dir.resolve()
+        # Fast shutdown, then immediate shutdown, which also kills processes of its own that somebody froze; SIGTERM
+        # would wait until every client has gone by itself.
+        super().__init__("PostgreSQL", data_dir, guard, (signal.SIGINT, signal.SIGQUIT))
         self._port = free_port() if port == 0 else port
         durable = {} if fsync else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         self._settings = {**durable, **(settings or {})}
-        self._guard, self._owns_guard = guard or Guard(), guard is None
-        # Fast shutdown, then immediate shutdown, which also kills processes of its own that somebody froze; SIGTERM
-        # would wait until every client has gone by itself.
-        stop_signals = (signal.SIGINT, signal.SIGQUIT)
-        self._server = ServerProcess("PostgreSQL", self._dir / "postgres.log", self._guard, stop_signals)
 
     @property
     def dsn(self) -> str:
@@ -68,18 +58,13 @@ class LocalPostgres:
 
     def tcp_dsn_of(self, database: str) -> str:
         """The address of a database over TCP, with its password; needs a `port`."""
-        password = (self._dir / "password").read_text(encoding="ascii").strip()
+        password = (self._directory / "password").read_text(encoding="ascii").strip()
         return f"postgresql://{SUPERUSER}:{password}@{LOOPBACK}:{self._port}/{database}"
 
-    @property
-    def pid(self) -> int | None:
-        """The server's process id while it runs."""
-        return self._server.pid
-
     def launch(self) -> None:
-        """Start the server without waiting for it; the first time makes its data directory."""
+        """See `LocalServer`."""
         user = drop_root.unprivileged_user()
-        self._dir.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(parents=True, exist_ok=True)
         self._make_socket_dir()
         self._initialise_once(user.pw_uid, user.pw_gid)
         settings = {
@@ -91,25 +76,14 @@ class LocalPostgres:
             **self._settings,
         }
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
-        self._server.launch([*_AS_NOBODY, binary("postgres"), "-D", self._dir / "data", *options], self._dir)
-
-    def wait_ready(self) -> None:
-        """Block until it answers, at most START_SECONDS; LocalServerError says why it does not."""
-        self._server.wait_until(self._answers, START_SECONDS)
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        self.launch()
-        self.wait_ready()
+        self._spawn([*_AS_NOBODY, binary("postgres"), "-D", self._directory / "data", *options], self._directory)
 
     def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
-        """Stop it in order, after the grace time by force."""
-        self._server.end(grace_seconds)
-        if self._socket_dir().parent != self._dir:
+        """See `LocalServer`."""
+        super().stop(grace_seconds)
+        if self._socket_dir().parent != self._directory:
             with contextlib.suppress(OSError):  # never made, or a file in it that is not ours
                 self._socket_dir().rmdir()
-        if self._owns_guard:
-            self._guard.close()
 
     def ensure_database(self, name: str) -> str:
         """Create a database if it is not there, and give its address."""
@@ -122,10 +96,6 @@ class LocalPostgres:
                 connection.execute(SQL("create database {}").format(Identifier(name)))
         return self.dsn_of(name)
 
-    def last_words(self) -> str:
-        """Why it ended, in one line."""
-        return self._server.last_words()
-
     def _answers(self) -> bool:
         import psycopg
 
@@ -137,10 +107,10 @@ class LocalPostgres:
 
     def _socket_dir(self) -> Path:
         """Inside the data directory, or where its path is too long for a socket, under the temporary directory."""
-        inside = self._dir / "socket"
+        inside = self._directory / "socket"
         if len(os.fsencode(inside / f".s.PGSQL.{self._port or _SOCKET_PORT}")) <= _SOCKET_PATH_BYTES:
             return inside
-        name = hashlib.sha256(os.fsencode(self._dir)).hexdigest()[:12]
+        name = hashlib.sha256(os.fsencode(self._directory)).hexdigest()[:12]
         return Path(tempfile.gettempdir(), f"witiop-{os.geteuid()}-{name}")
 
     def _make_socket_dir(self) -> None:
@@ -153,13 +123,13 @@ class LocalPostgres:
         os.chown(path, user.pw_uid, user.pw_gid)
 
     def _initialise_once(self, uid: int, gid: int) -> None:
-        if (self._dir / "data").exists():
+        if (self._directory / "data").exists():
             return
         # Under another name first: a half-made directory is never taken for a whole one.
-        unfinished = self._dir / "unfinished"
+        unfinished = self._directory / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        password = self._dir / "password"
+        password = self._directory / "password"
         password.touch(mode=0o600)
         password.write_text(f"{os.urandom(16).hex()}\n", encoding="ascii")
         os.chown(password, uid, gid)
@@ -167,23 +137,8 @@ class LocalPostgres:
         options = ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password}"]
         options += ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "-U", SUPERUSER]
         initdb: list[str | Path] = [*_AS_NOBODY, binary("initdb"), *options, "--no-instructions", "-D", unfinished]
-        code, output = self._guard.run(initdb, self._dir)
-        if code != 0:
-            raise LocalServerError(f"PostgreSQL cannot prepare its directory: {telling_line(output, self._dir)}")
-        unfinished.rename(self._dir / "data")
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        self._prepare(initdb)
+        unfinished.rename(self._directory / "data")
 
 
 def binary(name: str) -> Path:

@@ -1,27 +1,41 @@
-"""One server process: started, watched until it is ready, explained when it dies, stopped."""
+"""What the servers of this machine have in common: started, watched until ready, explained when they die, stopped."""
 
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from infra.local.errors import LocalServerError
 from infra.local.guard import Guard, StopSignals
 
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
 _STEP_SECONDS = 0.05
 _TAIL_BYTES = 16384
 _FULL_DISK_BYTES = 1024 * 1024
 
 
-class ServerProcess:
-    """A guarded process that writes its log into a file; start it again after it ended as often as needed."""
+class LocalServer(ABC):
+    """A server in a process of its own, with a log file in its directory. It ends with this process, however that ends,
+    and may be started again as often as needed. As a context manager it is ready inside."""
 
-    def __init__(self, name: str, log: Path, guard: Guard, stop_signals: StopSignals) -> None:
-        self.name = name
-        self.log = log
-        self._guard = guard
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        guard: Guard | None,
+        stop_signals: StopSignals = (signal.SIGTERM, signal.SIGKILL),
+    ) -> None:
+        """`guard`: None for one of its own."""
+        self._name = name
+        self._directory = directory.resolve()
+        self._log = self._directory / f"{name.lower()}.log"
+        self._guard, self._owns_guard = guard or Guard(), guard is None
         self._stop_signals = stop_signals
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -30,45 +44,85 @@ class ServerProcess:
         """The process id while it runs."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
-    def launch(self, argv: Sequence[str | Path], cwd: Path) -> None:
-        """Start it with an empty log; that of the run before stays beside it."""
-        if self.log.exists():
-            self.log.replace(self.log.with_suffix(".log.before"))
-        with self.log.open("wb") as output:
-            self._process = self._guard.spawn(argv, stop_signals=self._stop_signals, cwd=cwd, output=output)
+    @abstractmethod
+    def launch(self) -> None:
+        """Start it without waiting for it; prepares its directory the first time, and ends what is left of an earlier
+        run."""
 
-    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Block until it is ready; LocalServerError says why when it ended or took longer than that."""
-        until = time.monotonic() + seconds
-        while not ready():
+    def wait_ready(self) -> None:
+        """Block until it answers, at most START_SECONDS; LocalServerError says why it does not."""
+        until = time.monotonic() + START_SECONDS
+        while not self._answers():
             if self.pid is None:
-                raise LocalServerError(f"{self.name} ended at its start: {self.last_words()}")
+                raise LocalServerError(f"{self._name} ended at its start: {self.last_words()}")
             if time.monotonic() > until:
                 raise LocalServerError(
-                    f"{self.name} was not ready after {seconds:.0f} s: {self.last_words()}; see {self.log}"
+                    f"{self._name} was not ready after {START_SECONDS:.0f} s: {self.last_words()}; see {self._log}"
                 )
             time.sleep(_STEP_SECONDS)
 
-    def read_log(self) -> str:
-        """The end of its log."""
-        with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
-            return file.read().decode(errors="replace")
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.launch()
+        self.wait_ready()
+
+    def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
+        """Stop it in order, after the grace time by force; does nothing when it never ran."""
+        self._end(grace_seconds)
+        if self._owns_guard:
+            self._guard.close()
 
     def last_words(self) -> str:
         """Why it ended, in one line."""
         code = None if self._process is None else self._process.poll()
         if code is not None and code < 0:
             return f"killed by {signal.Signals(-code).name}"
-        if shutil.disk_usage(self.log.parent).free < _FULL_DISK_BYTES:  # then its log may be silent about it
-            return _full_disk(self.log.parent)
-        return telling_line(self.read_log(), self.log.parent)
+        if shutil.disk_usage(self._directory).free < _FULL_DISK_BYTES:  # then its log may be silent about it
+            return _full_disk(self._directory)
+        return telling_line(self._read_log(), self._directory)
 
-    def end(self, grace_seconds: float) -> None:
-        """Stop it, after the grace time by force; does nothing when it never ran."""
+    @abstractmethod
+    def _answers(self) -> bool:
+        """Whether clients may come."""
+
+    def _spawn(self, argv: Sequence[str | Path], cwd: Path) -> None:
+        """Start its process with an empty log; that of the run before stays beside it, and nothing else of it."""
+        self._end(STOP_SECONDS)
+        if self._log.exists():
+            self._log.replace(self._log.with_suffix(".log.before"))
+        with self._log.open("wb") as output:
+            self._process = self._guard.spawn(argv, stop_signals=self._stop_signals, cwd=cwd, output=output)
+
+    def _end(self, grace_seconds: float) -> None:
         if self._process is not None:
             self._guard.end(self._process, grace_seconds)
             self._process = None
+
+    def _prepare(self, argv: Sequence[str | Path]) -> None:
+        """Run a program that prepares its directory; raises LocalServerError when it fails."""
+        code, output = self._guard.run(argv, self._directory)
+        if code != 0:
+            reason = telling_line(output, self._directory)
+            raise LocalServerError(f"{self._name} cannot prepare its directory: {reason}")
+
+    def _read_log(self) -> str:
+        """The end of its log."""
+        with self._log.open("rb") as file:
+            file.seek(max(0, self._log.stat().st_size - _TAIL_BYTES))
+            return file.read().decode(errors="replace")
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 def telling_line(output: str, directory: Path) -> str:
