@@ -1,13 +1,14 @@
 """An administrator's program that speaks to the topics: it publishes commands, also bad ones, and reads the results."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from domain.commands import Recall, Transfer, command, signed
+from domain.commands import Recall, Transfer, command, signature, signed
 from domain.ports import Record
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
@@ -33,6 +34,13 @@ class Commander:
     def recall(self, id_: str, conversation: UUID) -> Record:
         return self._signed(id_, Recall(conversation_id=conversation))
 
+    def raw(self, id_: str, value: bytes) -> Record:
+        """A signed recall of these bytes."""
+        record = self.recall(id_, UUID(int=0))
+        headers = {name: text.decode() for name, text in record.headers}
+        headers["witiop_signature"] = signature(COMMAND_SECRET.encode(), headers, value)
+        return replace(record, value=value, headers=tuple((name, text.encode()) for name, text in headers.items()))
+
     def publish(self, records: Sequence[Record]) -> None:
         """In this order; returns when all of them are on the topic."""
         with closing(KafkaPublisher(KafkaConfig((self._kafka,)), [self._topics.commands])) as publisher:
@@ -41,11 +49,12 @@ class Commander:
 
     def results(self) -> list[dict[str, Any]]:
         """Everything on the topic of results now, each event once: the relay may publish again after it died."""
-        told: Mapping[bytes, dict[str, Any]] = {
-            dict(record.headers)["ce_id"]: json.loads(record.value)
-            for record in read_all(self._kafka, self._topics.results)
-        }
-        return list(told.values())
+        return list(dict(self.told()).values())
+
+    def told(self) -> list[tuple[bytes, dict[str, Any]]]:
+        """The same with the events' ids, as often as they stand there."""
+        records = read_all(self._kafka, self._topics.results)
+        return [(dict(record.headers)["ce_id"], json.loads(record.value)) for record in records]
 
     def _signed(
         self,
