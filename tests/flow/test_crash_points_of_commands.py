@@ -75,7 +75,7 @@ def test_a_process_that_dies_at_any_point_carries_out_every_command_once(system:
     ids = {dict(command.headers)["ce_id"].decode() for command in commands}
 
     others = system.start(*{"commands", "routing", "relay"} - {victim_name})
-    (victim,) = system.start(victim_name, crash_at=crash)
+    (victim,) = system.start(victim_name, crash_at=crash, consumer_instance="one")
     for worker in others:
         worker.wait_ready()
     with psycopg.connect(system.dsn, autocommit=True) as connection:
@@ -90,7 +90,7 @@ def test_a_process_that_dies_at_any_point_carries_out_every_command_once(system:
             wait_until(lambda: count("command_audit") == 1, seconds=60)
         commander.publish(commands[1:])
         assert EXIT_CODE == victim.wait_end()
-        system.run(victim_name)
+        system.run(victim_name, consumer_instance="one")
 
         wait_until(lambda: count("command_audit") == len(commands) and count("outbox") == 0, seconds=60, step=0.1)
         wait_until(lambda: {each["command_id"] for each in commander.results()} == ids, step=0.2)
