@@ -1,6 +1,5 @@
 """What a batch changes in the conversations, until it is written in the one order of all writers (P5)."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -48,7 +47,7 @@ class Changes:
                 counted = tuple(
                     c._replace(sequence=c.sequence + 1) if c.id == conversation else c for c in thread.conversations
                 )
-                self.threads[customer] = replace(thread, conversations=counted)
+                self.threads[customer] = thread._replace(conversations=counted)
                 self._events += [
                     Event(c, name, at, cause.facts, cause.actor, mail) for c in counted if c.id == conversation
                 ]

@@ -7,7 +7,7 @@ written with one statement each (architecture.md, P4). What waits on the unreada
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
@@ -42,8 +42,7 @@ from infra.postgres.set_aside import Aside, put_aside
 from infra.postgres.threads import Threads, Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(NamedTuple):
     """A fact of a conversation, with the record that brought it, the keys its customer is found by, and the
     conversation it names if it names one."""
 
@@ -70,16 +69,14 @@ class _Sorted:
         self.seen[agent] = max(at, self.seen.get(agent, at))
 
 
-@dataclass(frozen=True, slots=True)
-class _Who:
+class _Who(NamedTuple):
     """Whose fact it is, after joining."""
 
     customer: CustomerId
     number: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     """What the database knows of a batch: identities, and customer and number of the conversations that facts name."""
 
     identities: dict[Key, Identity]
@@ -137,12 +134,14 @@ class Conversations:
             known = since.get(who.customer)
             since[who.customer] = (who.number, min(known[1], item.fact.at) if known else item.fact.at)
         loaded = threads.load([Wanted(c, number, at) for c, (number, at) in since.items()], joined, _named(items))
-        seen = threads.seen({(i.fact.id, i.fact.sent_at) for i in items})
-        changes = Changes(loaded, self._directory)
+        new: dict[tuple[UUID, datetime], tuple[_Item, _Who]] = {}
         for item, who in zip(items, whose, strict=True):
-            if (item.fact.id, item.fact.sent_at) not in seen:
-                seen.add((item.fact.id, item.fact.sent_at))
-                _take(changes, item, who.customer)
+            new.setdefault((item.fact.id, item.fact.sent_at), (item, who))
+        for repeated in threads.seen(new):
+            del new[repeated]
+        changes = Changes(loaded, self._directory)
+        for item, who in new.values():
+            _take(changes, item, who.customer)
         changes.write(connection, self._topics.conversations)
         return changes
 
@@ -167,11 +166,13 @@ def _lock(threads: Threads, items: Sequence[_Item]) -> tuple[list[_Who], dict[Cu
     threads.add_identities(book.learned.values())
     locked = threads.lock({who.customer for who in whose} | set(book.merged))
     again = _look_up(threads, keys, items)
-    if again != known:
+    added = {key: identity for key, identity in book.learned.items() if key not in known.identities}
+    if again != _Known({**known.identities, **added}, known.named):
         book, whose = _resolve(again, items)
     if not ({who.customer for who in whose} | set(book.merged)) <= locked.keys():
         raise Again
-    threads.change_identities(book.learned.values(), book.merged)
+    changed = [identity for identity in book.learned.values() if again.identities.get(identity.key) != identity]
+    threads.change_identities(changed, book.merged)
     joined: dict[CustomerId, list[CustomerId]] = {}
     for root, members in locked.items():
         joined.setdefault(book.merged.get(root, root), []).extend(members)

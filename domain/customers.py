@@ -6,7 +6,6 @@ so, never by a shared phone: numbers are recycled, and a stranger's chat must no
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -26,8 +25,7 @@ class Key(NamedTuple):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """`user_id`: of a phone, the latest user id seen with it; None: nobody has said one yet."""
 
     key: Key
@@ -97,7 +95,7 @@ class Book:
             known = Identity(key, customer_id(*key), at)
             self._learn(known)
         elif key.kind == "w" and at - known.at > _CONFIRM_AFTER:
-            self._learn(replace(known, at=at))
+            self._learn(known._replace(at=at))
         return self._known[key].customer_id
 
     def _with_phone(self, customer: CustomerId, user_id: str, phone: Key, at: datetime) -> CustomerId:
@@ -119,5 +117,5 @@ class Book:
         self.merged = {left: stays if right == goes else right for left, right in self.merged.items()}
         self.merged[goes] = stays
         for identity in [i for i in self._known.values() if i.customer_id == goes]:
-            self._learn(replace(identity, customer_id=stays))
+            self._learn(identity._replace(customer_id=stays))
         return stays

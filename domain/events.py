@@ -6,9 +6,8 @@ does not depend on the order in which facts came (docs/decisions/0005).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from domain.conversation import Conversation
 from domain.ids import FactId
@@ -34,8 +33,7 @@ EventName = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One public event, with the conversation as it was right then (its `sequence` is the event's). `actor`:
     `customer`, `bot`, `agent:<id>`, `app` (somebody on the phone app), `meta`, `clock`, `ses`, or a command's issuer.
     `mail`: the one that a `mail.` event tells of, as it was right then."""

@@ -73,4 +73,4 @@ def owner(of: Owner) -> dict[str, object]:
 
 def rfc3339(at: datetime) -> str:
     """UTC with a `Z`; a fraction, of six digits, only where there is one."""
-    return at.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+    return at.astimezone(UTC).isoformat()[: -len("+00:00")] + "Z"

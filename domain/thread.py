@@ -5,8 +5,9 @@ rules need of one customer: the conversations around the facts in hand and the f
 caller holds the customer's lock and keeps what a step says: conversations, where each fact belongs, public events.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from domain.conversation import Conversation, Decision, Decisions, Evidence, Mark, Owner, Route
 from domain.directory import Directory, Number
@@ -32,8 +33,7 @@ _TOUCHES = (HumanEcho, AgentAccepted, AgentMessage)
 _OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
+class Thread(NamedTuple):
     """One customer and one number. `conversations`: every one opened after the earliest fact in hand, and the one
     before; `waiting`: facts no conversation covers yet."""
 
@@ -43,16 +43,14 @@ class Thread:
     waiting: tuple[ConversationFact, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A fact and the conversation it now belongs to; None: it waits with the customer."""
 
     fact: ConversationFact
     conversation: ConversationId | None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What a fact did: the thread afterwards, where facts went (the given one first), and what to tell the outside."""
 
     thread: Thread
@@ -103,37 +101,38 @@ class _Work:
         self._directory = directory
         self._number: Number = directory.number(thread.phone_number_id)
         self._now = now
-        self._conversations = {c.id: c for c in thread.conversations}
-        self._waiting = list(thread.waiting)
+        self._conversations = list(thread.conversations)  # as they are now, and at the same places as they were:
+        self._before: list[Conversation | None] = list(thread.conversations)
+        self._waiting = thread.waiting
         self._placed: list[Placed] = []
 
     def take(self, fact: ConversationFact) -> None:
         home: Conversation | None
         if isinstance(fact, CustomerTurn):
-            home = home_of_turn(self._conversations.values(), fact.at) or self._open(fact)
+            home = home_of_turn(self._conversations, fact.at) or self._open(fact)
         else:
             home = self._home(fact) or self._open_after_handover(fact)
         if home is None:
-            self._waiting.append(fact)
+            self._waiting = (*self._waiting, fact)
             self._placed.append(Placed(fact, None))
         else:
             self._join(home, fact)
             self._adopt()
 
     def decide(self, conversation: ConversationId, decisions: Decisions) -> None:
-        self._keep(self._conversations[conversation]._replace(decisions=decisions))
+        decided = self._named(conversation)
+        assert decided is not None
+        self._become(decided, decided._replace(decisions=decisions))
 
     def step(self, cause: Cause | None) -> Step:
         """Judges what changed and what may be over at `now`, and tells the outside. `cause` None: the clock."""
-        before = {c.id: c for c in self._thread.conversations}
         events: list[Event] = []
-        ordered = sorted(self._conversations.values(), key=lambda c: c.opened_at)
-        for conversation in ordered:
-            known = before.get(conversation.id)
+        both = sorted(zip(self._before, self._conversations, strict=True), key=lambda pair: pair[1].opened_at)
+        for known, conversation in both:
             if conversation is not known or conversation.status == "active":
                 events += self._tell(known, conversation, cause)
-        conversations = tuple(self._conversations[c.id] for c in ordered)
-        thread = Thread(self._thread.customer_id, self._thread.phone_number_id, conversations, tuple(self._waiting))
+        conversations = tuple(sorted(self._conversations, key=lambda c: c.opened_at))
+        thread = Thread(self._thread.customer_id, self._thread.phone_number_id, conversations, self._waiting)
         return Step(thread, tuple(self._placed), tuple(events))
 
     def _tell(self, known: Conversation | None, conversation: Conversation, cause: Cause | None) -> list[Event]:
@@ -143,7 +142,7 @@ class _Work:
             verdict.status == "closed" or (verdict.managed and decisions.owner.state != "accepted")
         ):
             # over, or somebody answered who was not asked: nobody else is to get it
-            decisions = replace(decisions, owner=None, queued_at=None)
+            decisions = decisions._replace(owner=None, queued_at=None)
         decided = (_who(decisions.owner), verdict.status, verdict.managed)
         new_version = known is None or decided != (_who(known.owner), known.status, known.managed)
         after = conversation._replace(
@@ -156,28 +155,37 @@ class _Work:
             version=conversation.version + new_version,
         )
         events: list[Event] = []
-        last_turn = after.evidence.last_turn
-        over = verdict.status == "closed" and known is not None and known.status == "active" and ended(after) is None
-        if cause is None or over:  # a window that is over is the clock's doing, whoever noticed it
-            cause = Cause((last_turn.fact,) if last_turn else (), "clock")
-        for event in chain(known, after):
+        names = chain(known, after) if new_version or known is None or known.reason is not verdict.reason else ()
+        for event in names:
+            if cause is None or _is_over(known, after):  # a window's end is the clock's doing, whoever noticed it
+                last_turn = after.evidence.last_turn
+                cause = Cause((last_turn.fact,) if last_turn else (), "clock")
             after = after._replace(sequence=after.sequence + 1)
             facts = after.because if event == "became_unmanaged" else cause.facts
             events.append(Event(after, event, self._now, facts, cause.actor))
-        self._keep(after)
+        self._become(conversation, after)
         return events
+
+    def _become(self, old: Conversation, new: Conversation) -> None:
+        for place, conversation in enumerate(self._conversations):
+            if conversation is old:
+                self._conversations[place] = new
+                return
 
     # where a fact belongs
 
     def _home(self, fact: ConversationFact) -> Conversation | None:
         if isinstance(fact, _OF_AGENTS) and fact.conversation_id is not None:
-            named = self._conversations.get(ConversationId(fact.conversation_id))
+            named = self._named(ConversationId(fact.conversation_id))
             if named is not None:
                 return named
-        return home_of_other(self._conversations.values(), fact.at, touch=isinstance(fact, _TOUCHES))
+        return home_of_other(self._conversations, fact.at, touch=isinstance(fact, _TOUCHES))
+
+    def _named(self, conversation: ConversationId) -> Conversation | None:
+        return next((c for c in self._conversations if c.id == conversation), None)
 
     def _open(self, turn: CustomerTurn) -> Conversation:
-        earlier = [c for c in self._conversations.values() if c.opened_at < turn.at]
+        earlier = [c for c in self._conversations if c.opened_at < turn.at]
         previous = max(earlier, key=lambda c: c.opened_at, default=None)
         opened = Conversation(
             id=conversation_id(turn.at, turn.id),
@@ -187,8 +195,8 @@ class _Work:
             window_ends_at=turn.at + WINDOW,
             previous=previous.id if previous else None,
         )
-        opened = self._with_window(opened, turn.at, turn.at)
-        self._keep(opened)
+        self._conversations.append(opened)
+        self._before.append(None)
         return opened
 
     def _open_after_handover(self, fact: ConversationFact) -> Conversation | None:
@@ -205,59 +213,71 @@ class _Work:
             return None
         last = max(given_up, key=mark)
         turn = CustomerTurn.model_construct(**{**dict(last), "kind": "customer_turn"})
-        home = home_of_turn(self._conversations.values(), turn.at) or self._open(turn)
-        evidence = add(home.evidence, turn, self._number, self._directory)
-        assert evidence.last_turn is not None
-        self._keep(self._with_window(home._replace(evidence=evidence), turn.at, evidence.last_turn.at))
+        home = home_of_turn(self._conversations, turn.at) or self._open(turn)
+        self._become(home, self._with(home, turn)._replace(entries=home.entries))
         return self._home(fact)
 
     # what a fact does
 
     def _join(self, home: Conversation, fact: ConversationFact) -> None:
-        evidence = add(home.evidence, fact, self._number, self._directory)
-        wa_id, user_id = _ids(home, evidence, fact)
-        changed = home._replace(evidence=evidence, entries=home.entries + 1, wa_id=wa_id, user_id=user_id)
-        if isinstance(fact, CustomerTurn):
-            assert evidence.last_turn is not None
-            changed = self._with_window(changed, fact.at, evidence.last_turn.at)
+        changed = self._with(home, fact)
         decisions = self._decide(changed, fact)
-        self._keep(changed if decisions is changed.decisions else changed._replace(decisions=decisions))
+        if decisions is not changed.decisions:
+            changed = changed._replace(decisions=decisions)
+        self._become(home, changed)
         self._placed.append(Placed(fact, changed.id))
 
-    def _with_window(self, conversation: Conversation, turn_at: datetime, last_turn_at: datetime) -> Conversation:
-        """The span with one turn more. No two spans of a customer overlap: one ends where the next begins."""
-        opened_at, window_ends_at = min(conversation.opened_at, turn_at), last_turn_at + WINDOW
-        for other in list(self._conversations.values()):
-            if other.customer_id != conversation.customer_id or other.id == conversation.id:
+    def _with(self, home: Conversation, fact: ConversationFact) -> Conversation:
+        """The conversation with one entry more and what it says."""
+        evidence = add(home.evidence, fact, self._number, self._directory)
+        wa_id, user_id = _ids(home, evidence, fact)
+        if not isinstance(fact, CustomerTurn):
+            return home._replace(entries=home.entries + 1, evidence=evidence, wa_id=wa_id, user_id=user_id)
+        assert evidence.last_turn is not None
+        opened_at, window_ends_at = self._span(home, fact.at, evidence.last_turn.at)
+        return home._replace(
+            entries=home.entries + 1,
+            evidence=evidence,
+            wa_id=wa_id,
+            user_id=user_id,
+            opened_at=opened_at,
+            window_ends_at=window_ends_at,
+            decisions=_reserved_until(home.decisions, window_ends_at),
+        )
+
+    def _span(self, home: Conversation, turn_at: datetime, last_turn_at: datetime) -> tuple[datetime, datetime]:
+        """The opening and the end of the window with one turn more. No two spans of a customer overlap: one ends where
+        the next begins."""
+        opened_at, window_ends_at = min(home.opened_at, turn_at), last_turn_at + WINDOW
+        for other in list(self._conversations):
+            if other is home or other.customer_id != home.customer_id:
                 continue
-            if other.opened_at > conversation.opened_at:
+            if other.opened_at > home.opened_at:
                 window_ends_at = min(window_ends_at, other.opened_at)
             elif other.opened_at < opened_at < other.window_ends_at:
-                self._keep(other._replace(window_ends_at=opened_at))
-        decisions = _reserved_until(conversation.decisions, window_ends_at)
-        return conversation._replace(opened_at=opened_at, window_ends_at=window_ends_at, decisions=decisions)
-
-    def _keep(self, conversation: Conversation) -> None:
-        self._conversations[conversation.id] = conversation
+                self._become(other, other._replace(window_ends_at=opened_at))
+        return opened_at, window_ends_at
 
     def _judge(self, conversation: Conversation) -> Verdict:
         """A customer's later conversation ends this one; those of an identity that was joined live on beside it."""
-        followed = any(
+        followed = len(self._conversations) > 1 and any(
             c.opened_at > conversation.opened_at and c.customer_id == conversation.customer_id
-            for c in self._conversations.values()
-            if c.id != conversation.id
+            for c in self._conversations
         )
         return judge(conversation, followed, self._number, self._now)
 
     def _adopt(self) -> None:
         """Facts that waited and are covered now, in their order."""
-        waiting, self._waiting = sorted(self._waiting, key=mark), []
-        for fact in waiting:
+        if not self._waiting:
+            return
+        still_waiting = []
+        for fact in sorted(self._waiting, key=mark):
             home = self._home(fact)
             if home is None:
-                self._waiting.append(fact)
+                still_waiting.append(fact)
             else:
                 self._join(home, fact)
+        self._waiting = tuple(still_waiting)
 
     # what we decide because of it
 
@@ -267,10 +287,12 @@ class _Work:
         decisions = conversation.decisions
         if not isinstance(fact, _OF_AGENTS) and conversation.evidence.route is None:
             return decisions
-        if self._judge(conversation).status == "closed":
-            return decisions
-        here = mark(fact)
-        owner = decisions.owner
+        decided = self._decided(conversation, fact)
+        return decisions if decided is decisions or self._judge(conversation).status == "closed" else decided
+
+    def _decided(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
+        decisions = conversation.decisions
+        owner, here = decisions.owner, mark(fact)
         match fact:
             case AgentAccepted() | AgentMessage():
                 taken = owner is not None and owner.state == "accepted"
@@ -279,12 +301,12 @@ class _Work:
                     return _owned(decisions, Owner("user", fact.agent_id, "accepted"), "accepted", here)
             case AgentDeclined():
                 if owner is not None and owner.id == fact.agent_id and owner.state == "assigned":
-                    return replace(decisions, owner=replace(owner, until=self._now), last="declined", because=here)
+                    return decisions._replace(owner=owner._replace(until=self._now), last="declined", because=here)
             case _:
-                return self._route(conversation, fact)
+                return self._routed(conversation, fact)
         return decisions
 
-    def _route(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
+    def _routed(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
         decisions, first = conversation.decisions, conversation.evidence.route
         if first is None or conversation.evidence.agent_took is not None:
             return decisions  # nothing to follow, or an agent has it already
@@ -300,12 +322,12 @@ class _Work:
         if wanted is None:
             return decisions
         owner = Owner("skillset", wanted.skillset, "queued")
-        return replace(_owned(decisions, owner, "routed", wanted.mark), queued_at=wanted.mark.at)
+        return _owned(decisions, owner, "routed", wanted.mark)._replace(queued_at=wanted.mark.at)
 
 
 def _owned(decisions: Decisions, owner: Owner, decision: Decision, here: Mark) -> Decisions:
     first = here if decisions.owned is None else min(decisions.owned, here)
-    return replace(decisions, owner=owner, queued_at=None, owned=first, last=decision, because=here)
+    return decisions._replace(owner=owner, queued_at=None, owned=first, last=decision, because=here)
 
 
 def _reserved_until(decisions: Decisions, window_ends_at: datetime) -> Decisions:
@@ -314,15 +336,20 @@ def _reserved_until(decisions: Decisions, window_ends_at: datetime) -> Decisions
         return decisions
     until = reservation_end(decisions.reserved_to, window_ends_at)
     owner, waits = (
-        replace(each, until=until) if each is not None and each.state == "reserved" else each
+        each._replace(until=until) if each is not None and each.state == "reserved" else each
         for each in (decisions.owner, decisions.waits)
     )
-    return replace(decisions, owner=owner, waits=waits)
+    return decisions._replace(owner=owner, waits=waits)
 
 
-def _who(owner: Owner | None) -> Owner | None:
+def _is_over(known: Conversation | None, after: Conversation) -> bool:
+    """Whether its window ended it now."""
+    return known is not None and known.status == "active" and after.status == "closed" and ended(after) is None
+
+
+def _who(owner: Owner | None) -> tuple[object, ...] | None:
     """What of an owner an admin decides on: not until when, which moves with every message."""
-    return owner and replace(owner, until=None)
+    return owner and (owner.kind, owner.id, owner.state)
 
 
 def _ids(conversation: Conversation, evidence: Evidence, fact: ConversationFact) -> tuple[str | None, str | None]:
@@ -330,7 +357,7 @@ def _ids(conversation: Conversation, evidence: Evidence, fact: ConversationFact)
     party = fact.customer
     if party is None or party.group_id is not None:
         return conversation.wa_id, conversation.user_id
-    latest = evidence.last_turn is not None and evidence.last_turn.fact == fact.id
+    latest = evidence.last_turn == mark(fact)
     wa_id, user_id = party.wa_id, party.user_id
     return (
         wa_id if wa_id and (latest or conversation.wa_id is None) else conversation.wa_id,

@@ -5,7 +5,7 @@ events of them. Whoever calls holds the customer's lock, then the users'.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.commands import Rejection, Transfer
@@ -62,7 +62,7 @@ def transfer(
             return Rejection.WINDOW_CLOSING
         owner = Owner(target.kind, target.id, "reserved", until)
         given = _given(conversation.decisions, owner, "transferred", here)
-        return replace(given, queued_at=now, reserved_to=reserved_to)
+        return given._replace(queued_at=now, reserved_to=reserved_to)
     if target.kind == "user":
         member = members[target.id]
         if not member.is_ready(now, terms.silent):
@@ -76,7 +76,7 @@ def transfer(
             return Rejection.NO_AGENT_READY
         chosen, next_of = found, target.id
     given = _given(conversation.decisions, _offer(chosen, now, terms), "transferred", here)
-    return replace(given, next_of=next_of)
+    return given._replace(next_of=next_of)
 
 
 def take(command: Transfer, issuer: str, directory: Directory, members: Mapping[str, Member]) -> Rejection | None:
@@ -107,8 +107,7 @@ def offer(conversation: Conversation, member: Member, here: Mark, terms: Terms) 
     decisions = conversation.decisions
     waits = decisions.owner
     given = _given(decisions, _offer(member, here.at, terms), "offered", here)
-    return replace(
-        given,
+    return given._replace(
         waits=waits,
         queued_at=decisions.queued_at,
         passed=decisions.passed,
@@ -140,15 +139,15 @@ def not_accepted(
     waits = decisions.waits
     if waits is not None and _is_there(waits, directory) and (waits.until is None or waits.until > here.at):
         again = _given(decisions, waits, how, here)
-        return replace(again, queued_at=decisions.queued_at, passed=passed, reserved_to=decisions.reserved_to)
-    after = replace(decisions, passed=passed)
+        return again._replace(queued_at=decisions.queued_at, passed=passed, reserved_to=decisions.reserved_to)
+    after = decisions._replace(passed=passed)
     if decisions.next_of is not None:
         free = (m for m in candidates if decisions.next_of in m.skillsets and not _passed(after, m))
         chosen = choose(free, here.at, terms.silent)
         if chosen is not None:
             given = _given(after, _offer(chosen, here.at, terms), "transferred", here)
-            return replace(given, next_of=decisions.next_of, passed=passed)
-    return replace(_freed(decisions, how, here), passed=passed)
+            return given._replace(next_of=decisions.next_of, passed=passed)
+    return _freed(decisions, how, here)._replace(passed=passed)
 
 
 def is_over(conversation: Conversation, now: datetime) -> bool:

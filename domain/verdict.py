@@ -3,8 +3,8 @@
 A pure function of evidence, decisions, number and `now`; nothing here remembers.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from domain.conversation import Conversation, Decisions, Evidence, Mark, Status
 from domain.directory import Number
@@ -12,16 +12,14 @@ from domain.ids import FactId
 from domain.reasons import Reason
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """An explicit end, by a bot or by an agent."""
 
     mark: Mark
     by_bot: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """See `domain.conversation.Conversation`. A `reason` is given exactly when the conversation is unmanaged."""
 
     status: Status

@@ -27,7 +27,7 @@ def home_of_turn(conversations: Iterable[Conversation], at: datetime) -> Convers
     opening at or before the turn, else the next one after it. Of a customer whose identities were joined, the one that
     has an owner, else the latest."""
     fits = [c for c in conversations if c.opened_at - WINDOW < at and _before_end(c, at)]
-    if len({c.customer_id for c in fits}) > 1:
+    if len(fits) > 1 and len({c.customer_id for c in fits}) > 1:
         return max(fits, key=lambda c: (c.owner is not None, c.opened_at))
     return _nearest(fits, at)
 
@@ -48,6 +48,8 @@ def _before_end(conversation: Conversation, at: datetime) -> bool:
 
 
 def _nearest(fits: list[Conversation], at: datetime) -> Conversation | None:
+    if len(fits) <= 1:
+        return fits[0] if fits else None
     begun = [c for c in fits if c.opened_at <= at]
     if begun:
         return max(begun, key=lambda c: c.opened_at)

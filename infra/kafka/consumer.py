@@ -7,7 +7,6 @@ auto-commit, and rebalance listeners run on the I/O thread, where `seek()` and `
 
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, NamedTuple
@@ -25,8 +24,7 @@ class BrokerAway(Exception):
     """No answer from the broker; try again later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A record as it was read. `at`: when the broker took it (aware UTC)."""
 
     topic: str

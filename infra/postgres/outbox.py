@@ -1,11 +1,11 @@
 """The only way out: events are kept in the transaction of the state they tell of; the relay publishes them (P6)."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection
+from pydantic_core import to_json
 
 from infra.postgres.statements import columns
 
@@ -37,7 +37,7 @@ class Outbox:
 
     def add(self, records: Iterable[Outgoing]) -> None:
         """In the caller's transaction, in the given order."""
-        rows = [(r.topic, r.key, json.dumps(r.headers), r.value) for r in records]
+        rows = [(r.topic, r.key, to_json(r.headers).decode(), r.value) for r in records]
         if rows:
             self._connection.execute(
                 "insert into outbox (topic, key, headers, value) select topic, key, headers::json, value "

@@ -5,9 +5,8 @@ concurrent writers meet in one order (architecture.md, P4 and P5). Cost: O(facts
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
@@ -25,8 +24,7 @@ _LOOK_BACK = timedelta(hours=24)
 """How long before the earliest fact in hand a waiting fact can still matter: a window."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """A thread to load: the customer, the number, and the time of the earliest fact in hand."""
 
     customer_id: CustomerId

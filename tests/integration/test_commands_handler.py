@@ -26,7 +26,7 @@ def test_an_immediate_transfer_to_a_ready_user_is_assigned_and_a_repeat_does_not
     command = office.transfer(conversation, "user", "anna", "immediate")
     assert [("applied", None)] == office.told(command)
     assert ("u", "anna", "a", False, None) == office.owner()
-    assert [] == office.told(replace(command, offset=command.offset + 1))
+    assert [] == office.told(command._replace(offset=command.offset + 1))
     assert [{"repeats": 1}] == office.rows("select repeats from commands")
     outcomes = [r["outcome"] for r in office.rows("select outcome from command_audit order by received_at")]
     assert ["applied", "repeated"] == outcomes

@@ -174,7 +174,7 @@ class OneOfMany(HumanEcho):
 
 def test_thousands_that_waited_are_adopted_without_looking_for_each_among_all() -> None:
     waiting = [OneOfMany.model_construct(**dict(T.echo(0.5 - n / 1000))) for n in range(400)]
-    thread = replace(Story(at(1)).thread, waiting=tuple(waiting))
+    thread = Story(at(1)).thread._replace(waiting=tuple(waiting))
     step = fold(thread, T.turn(0, "hello"), DIRECTORY, at(1))
     assert (401, 0) == (len(step.placed), OneOfMany.comparisons)
     assert () == step.thread.waiting
