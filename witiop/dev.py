@@ -22,7 +22,7 @@ from infra.local.guard import Guard
 from infra.local.kafka import LocalKafka
 from infra.local.ports import LOOPBACK, require_free
 from infra.local.postgres import LocalPostgres
-from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
+from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
 from witiop.processes import MIGRATE, PROCESSES, SIMULATOR, TOPICS, Program
 from witiop.stack import FILE_NAME, Stack, write_private
 from witiop.supervision import RunningProgram, Supervisor, missing_for_ready
@@ -229,6 +229,7 @@ class _LocalStack:
             "WITIOP_SES_REGION": REGION,
             "WITIOP_SES_SENDER": SENDER,
             "WITIOP_SES_CONFIGURATION_SET": CONFIGURATION_SET,
+            "WITIOP_SES_TOPIC_ARNS": TOPIC_ARN,
             "WITIOP_SES_ACCESS_KEY_ID": KEY[0],
             "WITIOP_SES_SECRET_ACCESS_KEY": KEY[1],
             "WITIOP_WEBHOOK_HOST": LOOPBACK,

@@ -155,13 +155,16 @@ def _mails(database: Connection[Any]) -> Iterator[Finding]:
 def _ses(settings: Settings) -> Iterator[Finding]:
     if not (settings.ses_region and settings.ses_configuration_set and settings.ses_sender):
         return  # an installation that sends no mails
-    from infra.ses.survey import SesAway, lacking
+    from infra.ses.survey import SesAway, Wanted, lacking
 
+    wanted = Wanted(
+        settings.ses_configuration_set, settings.ses_sender, settings.ses_topic_arns, per_second=settings.ses_rate
+    )
     try:
-        for what, cure in lacking(wiring.ses_access(settings), settings.ses_configuration_set, settings.ses_sender):
+        for what, cure in lacking(wiring.ses_access(settings), wanted):
             yield Finding("ses", what, cure)
     except SesAway as error:
-        cure = "see that SES can be reached, with a key that may read its identities and configuration sets"
+        cure = "see that SES can be reached in WITIOP_SES_REGION, with a key that it knows"
         yield Finding("ses", str(error), cure, unreachable=True)
 
 

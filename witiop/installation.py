@@ -95,13 +95,14 @@ def _settings_of(stack: Stack) -> dict[str, object]:
 
 
 def _ses(endpoint: str) -> dict[str, object]:
-    from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER
+    from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN
 
     return {
         "ses_endpoint": endpoint,
         "ses_region": REGION,
         "ses_sender": SENDER,
         "ses_configuration_set": CONFIGURATION_SET,
+        "ses_topic_arns": TOPIC_ARN,
         "ses_access_key_id": KEY[0],
         "ses_secret_access_key": KEY[1],
     }

@@ -13,6 +13,8 @@ REGION = "us-east-1"
 SENDER = "witiop@example.com"
 """The one identity that it lets send."""
 CONFIGURATION_SET = "witiop"
+TOPIC_ARN = f"arn:aws:sns:{REGION}:123456789012:witiop"
+"""Where it says that events go. Nobody is told of any: what it takes goes nowhere."""
 KEY = ("local", "local")
 """Any would do."""
 

@@ -1,6 +1,8 @@
-"""The program of `infra.local.ses`: moto's server with our identity and configuration set from the first moment, and
-pages that show what was sent. moto itself shows the same as JSON under /moto-api/data.json."""
+"""The program of `infra.local.ses`: moto's server with our identity and configuration set from the first moment, what
+`witiop doctor` asks and moto does not answer, and pages that show what was sent. moto itself shows the same as JSON
+under /moto-api/data.json."""
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -15,17 +17,39 @@ from moto.ses.models import ses_backends
 from werkzeug.serving import run_simple
 from werkzeug.wrappers import Response
 
-from infra.local.ses import CONFIGURATION_SET, REGION, SENDER
+from infra.local.ses import CONFIGURATION_SET, REGION, SENDER, TOPIC_ARN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _MAIL = re.compile(r"/mails/([1-9][0-9]{0,8})(\.eml)?")
 _HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+_SET = f"/v2/email/configuration-sets/{CONFIGURATION_SET}"
+_ANSWERS: dict[str, object] = {
+    "/v2/email/account": {
+        "EnforcementStatus": "HEALTHY",
+        "ProductionAccessEnabled": True,
+        "SendingEnabled": True,
+        "SendQuota": {"Max24HourSend": -1.0, "MaxSendRate": 1000.0, "SentLast24Hours": 0.0},
+    },
+    _SET: {"ConfigurationSetName": CONFIGURATION_SET, "SendingOptions": {"SendingEnabled": True}},
+    f"{_SET}/event-destinations": {
+        "EventDestinations": [
+            {
+                "Name": "webhook",
+                "Enabled": True,
+                "MatchingEventTypes": ["SEND", "REJECT", "DELIVERY", "BOUNCE", "COMPLAINT"],
+                "SnsDestination": {"TopicArn": TOPIC_ARN},
+            }
+        ]
+    },
+}
 
 
 def page(path: str, mails: list[str]) -> Response | None:
     """What is shown at a path; `mails` as they were posted, in order. None: it is none of ours."""
+    if path in _ANSWERS:
+        return Response(json.dumps(_ANSWERS[path]), mimetype="application/json")
     if path == "/mails":
         return Response("".join(_list(mails)), mimetype="text/html", headers=_HEADERS)
     asked = _MAIL.fullmatch(path)
@@ -54,7 +78,7 @@ def _list(mails: list[str]) -> Iterator[str]:
 def application() -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]":
     """moto's application, and ours before it."""
     ses = ses_backends[DEFAULT_ACCOUNT_ID][REGION]
-    ses.create_email_identity_v2(SENDER, None, None, None)
+    ses.create_email_identity_v2(SENDER, None, None, None).verified_for_sending_status = True
     ses.create_configuration_set(CONFIGURATION_SET)
     moto: Any = DomainDispatcherApplication(create_backend_app)
 

@@ -16,7 +16,6 @@ from domain.mail import Accepted, Mailer, NotSent, Posted, Refused, Unanswered
 from infra.local.ports import free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
 from infra.ses.mailer import SesAccess, SesMailer
-from infra.ses.survey import SesAway, lacking
 from tests.support.fake_mailer import FakeMailer
 
 MAIL = UUID(int=7)
@@ -68,17 +67,6 @@ def test_what_was_sent_can_be_read(ses: LocalSes) -> None:
 def test_a_sender_that_is_not_verified_is_refused(ses: LocalSes) -> None:
     """With SES's own word for it."""
     assert Refused("400 MessageRejected") == mailer_at(ses.endpoint).post(MAIL, letter("x@example.org"))
-
-
-def test_what_ses_lacks_is_told(ses: LocalSes) -> None:
-    """The configuration set, and the sender; that it does not answer is something else."""
-    access = SesAccess(REGION, ses.endpoint, KEY)
-    assert [] == list(lacking(access, CONFIGURATION_SET, SENDER))
-    assert ["there is no configuration set other", "neither the sender's address nor its domain is verified"] == [
-        what for what, _ in lacking(access, "other", "x@example.org")
-    ]
-    with pytest.raises(SesAway, match="EndpointConnectionError"):
-        list(lacking(SesAccess(REGION, f"http://127.0.0.1:{free_port()}", KEY), CONFIGURATION_SET, SENDER))
 
 
 class Scripted:

@@ -1,0 +1,195 @@
+"""What `witiop doctor` finds at SES: nothing at one that is set up right, and each thing that is not, with its cure."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from infra.local.ports import free_port
+from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
+from infra.ses.mailer import SesAccess
+from infra.ses.survey import SesAway, Wanted, lacking
+
+SET = f"/v2/email/configuration-sets/{CONFIGURATION_SET}"
+IDENTITY = "/v2/email/identities/"
+WANTED = Wanted(CONFIGURATION_SET, SENDER, [TOPIC_ARN], per_second=10)
+NOT_VERIFIED = "neither the sender's address nor its domain is verified"
+RIGHT: dict[str, Any] = {
+    SET: {"SendingOptions": {"SendingEnabled": True}},
+    f"{SET}/event-destinations": {
+        "EventDestinations": [
+            {"Name": "cloud watch", "Enabled": True, "MatchingEventTypes": ["OPEN"], "CloudWatchDestination": {}},
+            {
+                "Name": "topic",
+                "Enabled": True,
+                "MatchingEventTypes": ["SEND", "REJECT", "DELIVERY", "BOUNCE", "COMPLAINT", "OPEN"],
+                "SnsDestination": {"TopicArn": TOPIC_ARN},
+            },
+        ]
+    },
+    f"{IDENTITY}example.com": {"VerifiedForSendingStatus": True},
+    "/v2/email/account": {
+        "EnforcementStatus": "HEALTHY",
+        "ProductionAccessEnabled": True,
+        "SendingEnabled": True,
+        "SendQuota": {"Max24HourSend": 50_000, "MaxSendRate": 14, "SentLast24Hours": 44_999},
+    },
+}
+
+
+class Ses:
+    """Answers as it is told to; of what it was not told of it knows nothing."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answer = answers.get(self.path.replace("%40", "@"))
+                error = answer if isinstance(answer, str) else "NotFoundException" if answer is None else None
+                body = json.dumps({} if error else answer).encode()
+                self.send_response(404 if answer is None else 400 if error else 200)
+                if error:
+                    self.send_header("x-amzn-ErrorType", error)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = Thread(target=self._server.serve_forever, args=[0.05])
+        self._thread.start()
+        self.access = SesAccess(REGION, f"http://127.0.0.1:{self._server.server_port}", KEY)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def answers() -> dict[str, Any]:
+    """As SES answers where all is right; a test may change them."""
+    return deepcopy(RIGHT)
+
+
+@pytest.fixture
+def ses(answers: dict[str, Any]) -> Iterator[Ses]:
+    server = Ses(answers)
+    yield server
+    server.close()
+
+
+def found(ses: Ses, wanted: Wanted = WANTED) -> list[str]:
+    return [what for what, _ in lacking(ses.access, wanted)]
+
+
+def test_nothing_is_found_at_the_local_server_and_what_is_not_there_is(tmp_path: Path) -> None:
+    """The doctor of `witiop dev` has nothing to say."""
+    with LocalSes(tmp_path) as local:
+        access = SesAccess(REGION, local.endpoint, KEY)
+        assert [] == list(lacking(access, WANTED))
+        others = Wanted("other", "x@example.org", [TOPIC_ARN], per_second=10)
+        assert ["there is no configuration set other", NOT_VERIFIED] == [what for what, _ in lacking(access, others)]
+
+
+def test_nothing_is_found_where_all_is_right(ses: Ses, answers: dict[str, Any]) -> None:
+    """A domain stands for its addresses and for the domains below it; a quota may be without end."""
+    assert [] == found(ses)
+    assert [] == found(ses, Wanted(CONFIGURATION_SET, "a@mail.example.com", ["other", TOPIC_ARN], per_second=14))
+    answers["/v2/email/account"]["SendQuota"] |= {"Max24HourSend": -1}
+    assert [] == found(ses)
+
+
+def test_what_is_not_there_is_found(ses: Ses, answers: dict[str, Any]) -> None:
+    """Neither the configuration set nor the sender; what hangs on them is not told twice."""
+    del answers[SET], answers[f"{SET}/event-destinations"], answers[f"{IDENTITY}example.com"]
+    assert [f"there is no configuration set {CONFIGURATION_SET}", NOT_VERIFIED] == found(ses)
+
+
+CHANGES: list[tuple[str, dict[str, Any], str]] = [
+    (SET, {"SendingOptions": {"SendingEnabled": False}}, "sending is off for the configuration set witiop"),
+    (
+        f"{SET}/event-destinations",
+        {"EventDestinations": []},
+        "the configuration set witiop tells no SNS topic what becomes of mails",
+    ),
+    (f"{IDENTITY}example.com", {"VerifiedForSendingStatus": False}, NOT_VERIFIED),
+    ("/v2/email/account", {"SendingEnabled": False}, "sending is off for the whole account"),
+    ("/v2/email/account", {"EnforcementStatus": "PROBATION"}, "Amazon has put the account under PROBATION"),
+    (
+        "/v2/email/account",
+        {"ProductionAccessEnabled": False},
+        "the account is in the sandbox: only verified addresses get mails",
+    ),
+    (
+        "/v2/email/account",
+        {"SendQuota": {"Max24HourSend": 50_000, "MaxSendRate": 1, "SentLast24Hours": 0}},
+        "it takes 1 mails a second, WITIOP_SES_RATE is 10",
+    ),
+    (
+        "/v2/email/account",
+        {"SendQuota": {"Max24HourSend": 50_000, "MaxSendRate": 14, "SentLast24Hours": 45_000}},
+        "45,000 of the 50,000 mails of a day are used",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "change", "what"), CHANGES)
+def test_what_is_wrong_is_found(
+    ses: Ses, answers: dict[str, Any], path: str, change: dict[str, Any], what: str
+) -> None:
+    """One line, and nothing else."""
+    answers[path] |= change
+    assert [what] == found(ses)
+
+
+TOPIC_CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({"Enabled": False}, "the configuration set witiop tells no SNS topic what becomes of mails"),
+    (
+        {"MatchingEventTypes": ["SEND", "BOUNCE"]},
+        "the configuration set witiop does not tell of COMPLAINT, DELIVERY, REJECT",
+    ),
+    ({"SnsDestination": {"TopicArn": "arn:x"}}, "events go to arn:x, which /webhooks/ses does not believe"),
+]
+
+
+@pytest.mark.parametrize(("change", "what"), TOPIC_CHANGES)
+def test_a_topic_that_would_not_settle_what_is_unknown_is_found(
+    ses: Ses, answers: dict[str, Any], change: dict[str, Any], what: str
+) -> None:
+    """Off, told of too little, or none that our webhook believes."""
+    answers[f"{SET}/event-destinations"]["EventDestinations"][1] |= change
+    assert [what] == found(ses)
+
+
+def test_several_destinations_may_tell_of_the_events_together(ses: Ses, answers: dict[str, Any]) -> None:
+    """As the console of SES lets people set them up."""
+    destinations = answers[f"{SET}/event-destinations"]["EventDestinations"]
+    first, second = destinations[1], deepcopy(destinations[1])
+    first["MatchingEventTypes"], second["MatchingEventTypes"] = ["SEND", "REJECT"], ["DELIVERY", "BOUNCE", "COMPLAINT"]
+    destinations.append(second)
+    assert [] == found(ses)
+
+
+def test_what_the_key_may_not_read_is_told_and_the_rest_is_looked_at(ses: Ses, answers: dict[str, Any]) -> None:
+    """With the name of what to allow."""
+    answers[f"{SET}/event-destinations"] = "AccessDeniedException"
+    answers["/v2/email/account"]["SendingEnabled"] = False
+    denied, off = lacking(ses.access, WANTED)
+    assert "allow it ses:GetConfigurationSetEventDestinations" == denied[1]
+    assert "sending is off for the whole account" == off[0]
+
+
+def test_that_nobody_answers_or_says_nothing_is_something_else(ses: Ses, answers: dict[str, Any]) -> None:
+    """Nothing is known then."""
+    answers[SET] = "InternalFailure"
+    with pytest.raises(SesAway, match="GetConfigurationSet: InternalFailure"):
+        found(ses)
+    with pytest.raises(SesAway, match="EndpointConnectionError"):
+        list(lacking(SesAccess(REGION, f"http://127.0.0.1:{free_port()}", KEY), WANTED))
