@@ -12,8 +12,9 @@ from infra.local.simulator.bodies import Customer, Line, Post, signature
 from infra.local.simulator.chat import Story
 from tests.support.outcome import facts_of, is_there
 from tests.support.stories import NUMBER
-from tests.support.system import AGENTS_SECRET, APP_SECRET, SOFTBOT_SECRET, System, Worker
+from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
+from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET
 
 CANARY = Customer("Canary Birdsong", "3906660001", "IT.6660002")
 TEXT = "my card is 4000-6660003"
@@ -70,7 +71,7 @@ class Said:
         self.texts: list[str] = []
 
     def post(self, system: System, post: Post, secret: str | None = None) -> int:
-        own = {"whatsapp": APP_SECRET, "softbot": SOFTBOT_SECRET, "agents": AGENTS_SECRET}[post.sender]
+        own = {"whatsapp": APP_SECRETS[0], "softbot": SOFTBOT_SECRET, "agents": AGENTS_SECRET}[post.sender]
         header = "X-Hub-Signature-256" if post.sender == "whatsapp" else "X-Witiop-Signature-256"
         answer = httpx.post(
             f"{system.webhooks.url}/webhooks/{post.sender}",

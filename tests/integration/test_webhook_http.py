@@ -3,6 +3,8 @@
 import contextlib
 import gzip
 import json
+import os
+import signal
 import socket
 import threading
 import time
@@ -33,7 +35,7 @@ def topics(kafka: str) -> Topics:
 
 @pytest.fixture(scope="module")
 def webhook(kafka: str, topics: Topics, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookProcess]:
-    with webhook_process(kafka, topics, tmp_path_factory.mktemp("webhook") / "log") as process:
+    with webhook_process(kafka, topics, tmp_path_factory.mktemp("webhook")) as process:
         yield process
 
 
@@ -214,58 +216,59 @@ def test_a_signature_of_any_bytes_is_a_401(webhook: WebhookProcess) -> None:
 
 
 def test_sigterm_lets_a_request_finish_and_ends_without_error(kafka: str, topics: Topics, tmp_path: Path) -> None:
-    with webhook_process(kafka, topics, tmp_path / "log") as webhook, webhook.connect() as connection:
+    with webhook_process(kafka, topics, tmp_path) as webhook, webhook.connect() as connection:
         late = of_customer("wamid.late")
         connection.sendall(head(from_meta(late), f"Content-Length: {len(late)}") + late[:20])
         assert 200 == webhook.post(TEXT)[0]  # the half request has been taken up, too
-        webhook.process.terminate()
+        os.kill(webhook.worker.pid, signal.SIGTERM)
         wait_until(lambda: _refuses_connections(webhook))
         connection.sendall(late[20:])
 
         assert 200 == status_of(connection)
-        assert 0 == webhook.process.wait(10)
+        assert 0 == webhook.worker.wait_end(10)
     assert "wamid.late" in wamids(kafka, topics)
 
 
 def test_workers_end_when_their_parent_is_killed(kafka: str, topics: Topics, tmp_path: Path) -> None:
-    with webhook_process(kafka, topics, tmp_path / "log", WITIOP_WEBHOOK_PROCESSES="2") as webhook:
-        processes = tree(webhook.process.pid)
+    with webhook_process(kafka, topics, tmp_path, webhook_processes=2) as webhook:
+        processes = tree(webhook.worker.pid)
         assert 3 == len(processes)
 
-        webhook.process.kill()
+        os.kill(webhook.worker.pid, signal.SIGKILL)
 
         wait_until(lambda: not still_running(processes))
 
 
 def test_it_ends_with_an_error_when_a_worker_dies(kafka: str, topics: Topics, tmp_path: Path) -> None:
-    with webhook_process(kafka, topics, tmp_path / "log", WITIOP_WEBHOOK_PROCESSES="2") as webhook:
-        processes = tree(webhook.process.pid)
+    with webhook_process(kafka, topics, tmp_path, webhook_processes=2) as webhook:
+        processes = tree(webhook.worker.pid)
 
         processes[1].kill()
 
-        assert 1 == webhook.process.wait(30)
+        wait_until(lambda: not webhook.worker.runs)
         assert [] == still_running(processes)
+        assert 1 == webhook.worker.wait_end()
 
 
 def test_what_several_processes_count_adds_up(kafka: str, topics: Topics, tmp_path: Path) -> None:
-    with webhook_process(kafka, topics, tmp_path / "log", WITIOP_WEBHOOK_PROCESSES="2") as webhook:
+    with webhook_process(kafka, topics, tmp_path, webhook_processes=2) as webhook:
         for _ in range(40):
             webhook.http.close()
             webhook.http = httpx.Client(base_url=webhook.http.base_url)  # a connection stays with its process
             webhook.post(TEXT)
 
         counted = 'witiop_webhook_requests_total{outcome="ok",path="/webhooks/whatsapp"} 40.0'
-        assert counted in webhook.metrics()
-        busy = [process for process in psutil.Process(webhook.process.pid).children() if process.num_threads() > 1]
+        assert counted in webhook.worker.metrics()
+        busy = [process for process in psutil.Process(webhook.worker.pid).children() if process.num_threads() > 1]
         assert 2 == len(busy)
 
 
 def test_a_taken_port_is_an_error_not_a_second_server(
     kafka: str, topics: Topics, webhook: WebhookProcess, tmp_path: Path
 ) -> None:
-    second = WebhookProcess(kafka, topics, tmp_path / "log", WITIOP_WEBHOOK_PORT=str(webhook.port))
+    second = WebhookProcess(kafka, topics, tmp_path, webhook_port=webhook.port)
 
-    assert 0 != second.process.wait(15)
+    assert 0 != second.worker.wait_end(15)
     second.end()
 
 
@@ -274,12 +277,12 @@ def test_a_body_that_was_not_answered_is_there_after_the_senders_retry(
     kafka: str, topics: Topics, tmp_path: Path, point: str, copies: int
 ) -> None:
     update = of_customer(f"wamid.{point}")
-    with webhook_process(kafka, topics, tmp_path / "log", CRASH_AT=point) as webhook:
+    with webhook_process(kafka, topics, tmp_path, crash_at=point) as webhook:
         with pytest.raises(httpx.TransportError):
             webhook.post(update)
-        assert 1 == webhook.process.wait(10)
+        assert 1 == webhook.worker.wait_end(10)
 
-    with webhook_process(kafka, topics, tmp_path / "log") as webhook:
+    with webhook_process(kafka, topics, tmp_path) as webhook:
         assert 200 == webhook.post(update)[0]
 
     assert copies == wamids(kafka, topics).count(f"wamid.{point}")

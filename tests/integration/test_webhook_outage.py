@@ -81,7 +81,7 @@ class Ledger:
 def test_a_frozen_broker_costs_503s_in_time_and_nothing_else(
     broker: LocalKafka, topics: Topics, tmp_path: Path
 ) -> None:
-    with webhook_process(broker.bootstrap, topics, tmp_path / "log") as webhook:
+    with webhook_process(broker.bootstrap, topics, tmp_path) as webhook:
         ledger = Ledger(webhook)
         assert [200] * 20 == ledger.send_at_once(20)
         assert broker.pid is not None
@@ -102,7 +102,7 @@ def test_a_frozen_broker_costs_503s_in_time_and_nothing_else(
 def test_a_killed_broker_costs_503s_in_time_and_nothing_else(
     broker: LocalKafka, topics: Topics, tmp_path: Path
 ) -> None:
-    with webhook_process(broker.bootstrap, topics, tmp_path / "log") as webhook:
+    with webhook_process(broker.bootstrap, topics, tmp_path) as webhook:
         ledger = Ledger(webhook)
         assert 200 == ledger.send()
         assert broker.pid is not None
@@ -120,7 +120,7 @@ def test_a_killed_broker_costs_503s_in_time_and_nothing_else(
 
 def test_a_broker_that_comes_after_the_webhook_is_found(broker: LocalKafka, topics: Topics, tmp_path: Path) -> None:
     broker.stop()
-    webhook = WebhookProcess(broker.bootstrap, topics, tmp_path / "log")
+    webhook = WebhookProcess(broker.bootstrap, topics, tmp_path)
     try:
         ledger = Ledger(webhook)
         assert not webhook.ready()
@@ -140,7 +140,7 @@ def test_large_bodies_cost_little_memory_however_long_the_outage(
     senders, each = 16, 4
     large = random.Random(0).randbytes(3_000_000)  # cannot be compressed
     at_once = senders * len(large)
-    with webhook_process(broker.bootstrap, topics, tmp_path / "log") as webhook:
+    with webhook_process(broker.bootstrap, topics, tmp_path) as webhook:
         assert 200 == webhook.post(TEXT)[0]
         before = webhook.memory()
         assert broker.pid is not None

@@ -20,14 +20,9 @@ from infra.local.ports import LOOPBACK, free_port
 from infra.local.simulator.bodies import Sender
 from infra.local.simulator.webhooks import Webhooks
 from tests.support.waiting import wait_until
+from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET, VERIFY_TOKEN
 
-APP_SECRET, VERIFY_TOKEN, SOFTBOT_SECRET, AGENTS_SECRET, COMMAND_SECRET = (
-    "app-secret",
-    "verify-token",
-    "softbot-secret",
-    "agents-secret",
-    "command-secret",
-)
+COMMAND_SECRET = "command secret"
 READY_SECONDS = 60.0
 """On a machine that is busy with other things; usually it takes two."""
 
@@ -43,6 +38,10 @@ class Worker:
         with log.open("wb") as output:
             argv = [sys.executable, "-m", "witiop", "run", name]
             self._process = guard.spawn(argv, env=env, cwd=log.parent, output=output)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def missing(self) -> list[str] | None:
         """What `/readyz` says it lacks; None: it does not answer."""
@@ -111,7 +110,7 @@ class System:
         self.dsn = dsn
         self.topics = topics
         self.webhook_port = free_port()
-        secrets: dict[Sender, str] = {"whatsapp": APP_SECRET, "softbot": SOFTBOT_SECRET, "agents": AGENTS_SECRET}
+        secrets: dict[Sender, str] = {"whatsapp": APP_SECRETS[0], "softbot": SOFTBOT_SECRET, "agents": AGENTS_SECRET}
         self.webhooks = Webhooks(f"http://{LOOPBACK}:{self.webhook_port}", secrets)
         self.workers: list[Worker] = []
         self._directory = directory
@@ -145,7 +144,7 @@ class System:
             "kafka_topic_prefix": self.topics.prefix,
             "kafka_replication_factor": 1,
             "postgres_dsn": self.dsn,
-            "whatsapp_app_secrets": APP_SECRET,
+            "whatsapp_app_secrets": ",".join(APP_SECRETS),
             "whatsapp_verify_token": VERIFY_TOKEN,
             "softbot_secrets": SOFTBOT_SECRET,
             "agents_secrets": AGENTS_SECRET,
@@ -161,16 +160,20 @@ class System:
         """Everything that any process ever said."""
         return (worker.said() for worker in self.workers)
 
+    def close(self) -> None:
+        """Kill what still runs."""
+        for worker in self.workers:
+            if worker.runs:
+                worker.kill()
+        self._guard.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self.workers:
-            if worker.runs:
-                worker.kill()
-        self._guard.close()
+        self.close()
 
 
 def get(port: int, path: str) -> tuple[int, str] | None:

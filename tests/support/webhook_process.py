@@ -1,9 +1,6 @@
-"""`witiop run webhook` as a process of its own, and a sender who may do to it what HTTP clients never would."""
+"""`witiop run webhook` alone, and a sender who may do to it what HTTP clients never would."""
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,41 +9,28 @@ from pathlib import Path
 import httpx
 
 from domain.topics import Topics
-from infra.local.ports import LOOPBACK, free_port
+from infra.local.ports import LOOPBACK
 from tests.support.process_tree import tree
+from tests.support.system import System
 from tests.support.waiting import wait_until
-from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET, VERIFY_TOKEN, from_meta
+from tests.support.webhook_app import from_meta
 
 PATH = "/webhooks/whatsapp"
+_NO_DATABASE = "postgresql://127.0.0.1:1/none"
 
 
 class WebhookProcess:
-    """It listens when made; whether it is ready is another question. `settings`: more variables of its environment."""
+    """It listens when made, or has ended; whether it is ready is another question."""
 
-    def __init__(self, bootstrap: str, topics: Topics, log: Path, **settings: str) -> None:
-        self.port = free_port()
-        self.log = log
-        environment = os.environ | {
-            "WITIOP_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
-            "WITIOP_KAFKA_TOPIC_PREFIX": topics.prefix,
-            "WITIOP_WHATSAPP_APP_SECRETS": ",".join(APP_SECRETS),
-            "WITIOP_WHATSAPP_VERIFY_TOKEN": VERIFY_TOKEN,
-            "WITIOP_SOFTBOT_SECRETS": SOFTBOT_SECRET,
-            "WITIOP_AGENTS_SECRETS": AGENTS_SECRET,
-            "WITIOP_WEBHOOK_PORT": str(self.port),
-            "WITIOP_MONITOR_PORT": str(free_port()),
-        }
-        self.monitor_port = environment["WITIOP_MONITOR_PORT"]
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "witiop", "run", "webhook"],
-                env=environment | settings,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        self.http = httpx.Client(base_url=f"http://{LOOPBACK}:{self.port}", timeout=15)
-        wait_until(lambda: self.process.poll() is not None or self._answers("/healthz"))
+    def __init__(
+        self, bootstrap: str, topics: Topics, directory: Path, crash_at: str | None = None, **settings: object
+    ) -> None:
+        """`directory`: for its log; `settings` as `webhook_processes=2`."""
+        self._system = System(bootstrap, _NO_DATABASE, topics, directory)
+        self.port = self._system.webhook_port
+        (self.worker,) = self._system.start("webhook", crash_at=crash_at, **settings)
+        self.http = httpx.Client(base_url=self._system.webhooks.url, timeout=15)
+        wait_until(lambda: not self.worker.runs or self._answers("/healthz"))
 
     def ready(self) -> bool:
         """Whether it says that it can do its work."""
@@ -64,18 +48,12 @@ class WebhookProcess:
 
     def memory(self) -> int:
         """Bytes that it and its workers hold."""
-        return sum(process.memory_info().rss for process in tree(self.process.pid))
-
-    def metrics(self) -> str:
-        """What its monitor tells Prometheus."""
-        return httpx.get(f"http://{LOOPBACK}:{self.monitor_port}/metrics").text
+        return sum(process.memory_info().rss for process in tree(self.worker.pid))
 
     def end(self) -> None:
-        """Stop it if it still runs; who wants to see how it ends does so before."""
+        """Nothing is left of it; who wants to see how it ends looks before."""
         self.http.close()
-        if self.process.poll() is None:
-            self.process.terminate()
-        self.process.wait(30)
+        self._system.close()
 
     def _answers(self, path: str) -> bool:
         try:
@@ -85,9 +63,11 @@ class WebhookProcess:
 
 
 @contextmanager
-def webhook_process(bootstrap: str, topics: Topics, log: Path, **settings: str) -> Iterator[WebhookProcess]:
+def webhook_process(
+    bootstrap: str, topics: Topics, directory: Path, crash_at: str | None = None, **settings: object
+) -> Iterator[WebhookProcess]:
     """One that is ready."""
-    webhook = WebhookProcess(bootstrap, topics, log, **settings)
+    webhook = WebhookProcess(bootstrap, topics, directory, crash_at, **settings)
     try:
         wait_until(webhook.ready)
         yield webhook
