@@ -36,8 +36,11 @@ def forwards_a_conversation(dev: Dev, mails_address: str) -> None:
     wait_until(lambda: "A customer waits</a> to you@example.com" in httpx.get(mails_address).text)
     letter = html.unescape(httpx.get(f"{mails_address}/1").text)
     assert [] == [words for words in ("Please call", row["last_text"], row["customer"]["name"]) if words not in letter]
-    (mail,) = says(dev, "mails", "list")["rows"]
-    assert ("sent", row["id"], ["you@example.com"]) == (mail["state"], mail["conversation_id"], mail["to"])
+    held = says(dev, "email", row["id"], *fields, "--hold", "60")["command_id"]
+    assert "applied" == says(dev, "recall", "--mail", held)["outcome"]
+    assert [("recalled", row["id"]), ("sent", row["id"])] == [
+        (mail["state"], mail["conversation_id"]) for mail in says(dev, "mails", "list")["rows"]
+    ]
 
 
 @pytest.mark.timeout(240)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,23 @@ from jsonschema import Draft202012Validator
 
 from consumers.commands import Commands
 from consumers.conversations import Conversations
+from consumers.mails import Mails
 from consumers.relay import Relay
 from domain.contract import CommandResult
 from domain.directory import Directory, User
-from domain.facts import FACT, AgentPresenceChanged, ConversationFact, Party
+from domain.facts import FACT, AgentPresenceChanged, ConversationFact, MailEvent, Party
 from domain.ids import fact_id
-from domain.mail import Policy
+from domain.letter import Sender
+from domain.mail import MailRequest, Policy, mail_id
 from domain.ports import Record as Published
 from domain.reasons import Reason
 from domain.transfers import Terms
 from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import Record
 from infra.kafka.ordered import OrderedPublisher
-from infra.postgres import directory
+from infra.postgres import directory, mails
 from infra.postgres.outbox import Outbox
+from tests.support.fake_mailer import FakeMailer
 from tests.support.kafka_topics import new_topics, read_all
 from tests.support.stories import DIRECTORY, START, Teller
 from witiop.contract import schemas
@@ -77,6 +80,23 @@ class Installation:
         told = read_all(self.kafka, self.topics.commands)
         now = datetime.now(UTC)
         self._work_in(self._commands, [(record.value, tuple(record.headers), now) for record in told])
+
+    def forwards_a_conversation(self) -> None:
+        """One that is listed, by a mail that SES delivers."""
+        (conversation,) = _one(self, "select id from conversations where unmanaged order by opened_at limit 1")
+        letter = MailRequest(conversation, ("a@example.com",), "s", "b", masked=True, hold=timedelta())
+        mails.request(self.connection, "mail", "boss", letter, mails.now(self.connection))
+        Mails(self._transaction, FakeMailer(), Sender("witiop@example.com"), self.topics, 1000).round()
+        now = datetime.now(UTC)
+        delivered = MailEvent(
+            id=fact_id("ses"), at=now, sent_at=now, mail_id=mail_id("mail"), type="delivered", recipients=letter.to
+        )
+        self._work_in(self._conversations, [(FACT.dump_json(delivered), (), now)])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
+        with self.connection.transaction():
+            yield self.connection
 
     def publishes(self) -> None:
         with self.connection.transaction():
@@ -135,6 +155,7 @@ def some_of_everything(installation: Installation) -> None:
     hears(reopened.turn(hours_ago(20)), hours_late=18)
     hears(moved.turn(hours_ago(1)))
     hears(moved.turn(hours_ago(5), "an earlier one that comes late"), hours_late=4.5)
+    installation.forwards_a_conversation()
 
 
 def listed(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], int]:
@@ -199,10 +220,14 @@ def test_an_independent_reader_understands_our_events_and_the_schemas_hold(insta
 
     told = {event.get_type() for event in events}
     assert {f"witiop.conversation.{name}.v1" for name in ("queued", "managed", "corrected", "reopened")} <= told
-    schema = Draft202012Validator(schemas()["witiop.conversation.v1"])
+    assert {"witiop.mail.sent.v1", "witiop.mail.delivered.v1"} <= told
+    of_conversations, of_mails = (
+        Draft202012Validator(schemas()[name]) for name in ("witiop.conversation.v1", "witiop.mail.v1")
+    )
     sequences: dict[str, list[int]] = {}
     for event in events:
         data: Any = event.get_data()
+        schema = of_mails if event.get_type().startswith("witiop.mail.") else of_conversations
         assert [] == [error.message for error in schema.iter_errors(data)]
         assert ("1.0", "application/json", "/witiop/unmanaged") == (
             event.get_specversion(),

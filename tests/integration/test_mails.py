@@ -170,6 +170,24 @@ def test_what_may_have_been_sent_is_not_sent_again_without_an_administrator(post
     assert [("mail.unknown", "boss"), ("mail.sent", "boss")] == post.history()
 
 
+def test_a_letter_above_ten_megabytes_fails_and_is_not_posted(post: Post) -> None:
+    """What passed as a command may grow when it is written."""
+    mail = post.asked(body="<" * 3_000_000)
+    post.worker.round()
+    assert (("failed", "too_large"), []) == (post.state(mail), post.mailer.posts)
+
+
+def test_no_more_mails_are_posted_in_a_second_than_the_rate_allows(post: Post) -> None:
+    """A round says how long to rest until the next post; without a mail there is none to wait for."""
+    slow = Mails(post.session.transaction, post.mailer, SENDER, Topics(), 0.5)
+    post.asked("one")
+    post.asked("two")
+    for posts in (1, 2):
+        assert 1 < slow.round() <= 2
+        assert posts == len(post.mailer.posts)
+    assert 0.5 == slow.round()
+
+
 def test_what_ses_refuses_has_failed_and_says_why(post: Post) -> None:
     """With the reason of SES."""
     mail = post.asked()

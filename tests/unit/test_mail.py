@@ -26,6 +26,9 @@ from domain.mail import (
     told,
 )
 from infra.ses.addresses import address
+from witiop.exits import SettingsError
+from witiop.settings import load
+from witiop.wiring import mail_policy
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 POLICY = Policy(address)
@@ -89,6 +92,22 @@ def test_the_first_refusal_that_fits_is_the_answer() -> None:
         assert expected == accept(email(**bad), policy)
         bad |= cure
     assert isinstance(accept(email(**bad), policy), MailRequest)
+
+
+def test_mails_go_to_the_domains_that_the_settings_allow() -> None:
+    """However they are written: in capitals, in any script; not to those below them."""
+    policy = mail_policy(load(mail_allowed_domains="Example.com, bücher.de"))
+    for to, expected in (
+        ("a@example.COM", None),
+        ("a@BÜCHER.de", None),
+        ("a@xn--bcher-kva.de", None),
+        ("a@mail.example.com", Rejection.RECIPIENT_NOT_ALLOWED),
+        ("a@example.com.evil.org", Rejection.RECIPIENT_NOT_ALLOWED),
+    ):
+        accepted = accept(email(to=[to]), policy)
+        assert expected == (None if isinstance(accepted, MailRequest) else accepted)
+    with pytest.raises(SettingsError, match="WITIOP_MAIL_ALLOWED_DOMAINS: not a mail address"):
+        load(mail_allowed_domains="example.com,@")
 
 
 def test_a_transcript_that_cannot_fit_is_refused() -> None:
