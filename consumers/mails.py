@@ -54,7 +54,7 @@ class _Claimed:
 
 class Mails:
     """Sends until stopped. `transaction` as for the consumers; `per_second`: posts of this process;
-    `abandoned_seconds`: above what any post can take."""
+    `post_within_seconds`: after its claim; `abandoned_seconds`: above that and what any post can take."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Mails:
         sender: Sender,
         topics: Topics,
         per_second: float,
+        post_within_seconds: float = POST_WITHIN_SECONDS,
         abandoned_seconds: float = mails.ABANDONED_SECONDS,
     ) -> None:
         self._transaction = transaction
@@ -70,6 +71,7 @@ class Mails:
         self._sender = sender
         self._topics = topics
         self._interval = 1 / per_second
+        self._post_within_seconds = post_within_seconds
         self._abandoned_seconds = abandoned_seconds
         self._directory = directory.Current()
         self._throttled = Backoff(1.0, 30.0)
@@ -160,7 +162,7 @@ class Mails:
             return Refused("the letter cannot be written")
         if len(letter) > MAX_BYTES:
             return Refused("too_large")
-        if monotonic() - claimed.at > POST_WITHIN_SECONDS:
+        if monotonic() - claimed.at > self._post_within_seconds:
             return NotSent("too late after its claim")
         how = self._mailer.post(mail.id, letter)
         _POSTS.labels(type(how).__name__.lower()).inc()

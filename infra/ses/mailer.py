@@ -39,7 +39,16 @@ _NOBODY_REACHED = (
     PartialCredentialsError,
     ProxyConnectionError,
 )
-_THROTTLED = {"TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
+_LATER = {
+    # too much at a time, or in a day
+    *("TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded"),
+    # the key or the clock: an administrator mends it, and no mail is lost meanwhile
+    *("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"),
+    *("InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired", "RequestTimeTooSkewed"),
+    # somebody stopped all sending
+    "SendingPausedException",
+}
+"""SES looked at no mail: certainly not sent, and the same again may work."""
 
 log = structlog.get_logger("ses")
 
@@ -100,6 +109,6 @@ def _answered(error: ClientError) -> Posted:
     code = error.response["Error"].get("Code", "")
     reason = f"{status} {code}"
     log.warning("ses.refused", status=status, code=code)
-    if status == 429 or code in _THROTTLED:
+    if status == 429 or code in _LATER:
         return NotSent(reason)
     return Refused(reason) if 400 <= status < 500 else Unanswered(reason)

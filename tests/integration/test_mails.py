@@ -289,6 +289,14 @@ def test_a_mail_whose_sender_died_becomes_unknown_once_its_post_must_be_over(pos
     assert (("unknown", "the sender ended while it sent"), []) == (post.state(mail), post.mailer.posts)
 
 
+def test_a_sender_that_stood_still_after_its_claim_posts_nothing(post: Post) -> None:
+    """Meanwhile somebody may have given the mail up and sent it again."""
+    mail = post.asked()
+    late = Mails(post.session.transaction, post.mailer, SENDER, Topics(), 1000, post_within_seconds=0)
+    late.round()
+    assert (("requested", "too late after its claim"), []) == (post.state(mail), post.mailer.posts)
+
+
 def test_what_came_of_a_post_is_kept_although_the_database_was_away(post: Post) -> None:
     """The session dies between post and mark: the outcome waits in memory, nothing is posted twice."""
     mail = post.asked()
