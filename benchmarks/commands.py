@@ -34,7 +34,7 @@ from pydantic_core import from_json
 from benchmarks.company import AGENTS, SKILLSETS, agents_ready, company, customers_write
 from benchmarks.figures import Figure, percentile
 from consumers.commands import Commands
-from consumers.processing import BatchLoop
+from consumers.processing import BatchLoop, PoisonLimit
 from domain.commands import Recall, Target, Transfer, command, signed
 from domain.mail import Policy
 from domain.ports import Record
@@ -187,7 +187,7 @@ def _ours(config: KafkaConfig, topics: Topics, dsn: str, records: int) -> float:
     handler = Commands(topics, [_SECRET], Terms(offer=timedelta(hours=1)), Policy(address))
     with closing(Session(dsn, "bench")) as session:
         reader = GroupReader(config.client_options(), group, [topics.commands])
-        BatchLoop(reader, session.transaction, group, handler, clock).run(clock.over)  # type: ignore[arg-type]
+        BatchLoop(reader, session.transaction, group, handler, clock, PoisonLimit()).run(clock.over)  # type: ignore[arg-type]
     return clock.rate
 
 

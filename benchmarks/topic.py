@@ -1,11 +1,11 @@
-"""An inbound topic for one measurement: one partition, so that a poll is a batch as it was written, and records that
-carry the time they are given, so that a world that was made long ago does not grow old."""
+"""An inbound topic for one measurement, with records that carry the time they are given, so that a world that was made
+long ago does not grow old."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from uuid import uuid4
 
 from kafka import KafkaProducer, TopicPartition
@@ -15,20 +15,30 @@ from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
 
 
-class BenchTopic:
-    """Made on entering, deleted on leaving. `begin`: the offset of the slice that was written last."""
+class Send(Protocol):
+    """Writes one record."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __call__(self, value: bytes, at: datetime, partition: int) -> None: ...
+
+
+class BenchTopic:
+    """Made on entering, deleted on leaving. `begins`: of each partition, the offset of the slice that was written
+    last."""
+
+    def __init__(self, bootstrap: str, partitions: int = 1) -> None:
         self.config = KafkaConfig((bootstrap,))
         self.topics = Topics(f"bench-{uuid4().hex[:8]}.")
         self.name = self.topics.inbound
-        self.partition = TopicPartition(self.name, 0)
-        self.begin = self._end = 0
+        self.partitions = [TopicPartition(self.name, number) for number in range(partitions)]
+        self.begins = [0] * partitions
+        self._ends = [0] * partitions
 
     def __enter__(self) -> Self:
         configs = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
         with closing(self._admin()) as admin:
-            admin.create_topics({self.name: {"num_partitions": 1, "replication_factor": 1, "configs": configs}})
+            admin.create_topics(
+                {self.name: {"num_partitions": len(self.partitions), "replication_factor": 1, "configs": configs}}
+            )
             admin.wait_for_topics([self.name])
         return self
 
@@ -39,16 +49,16 @@ class BenchTopic:
             admin.delete_topics([self.name])
 
     @contextmanager
-    def slice(self) -> Iterator[Callable[[bytes, datetime], None]]:
-        """Yields what writes one record, of a value and a time; all are on the broker afterwards."""
+    def slice(self) -> Iterator[Send]:
+        """Yields what writes one record, of a value, a time and a partition; all are on the broker afterwards."""
         producer: Any = KafkaProducer(  # type: ignore[no-untyped-call]
             **self.config.client_options(), acks="all", compression_type="gzip", linger_ms=20, enable_idempotence=False
         )
-        self.begin = self._end
+        self.begins = list(self._ends)
 
-        def send(value: bytes, at: datetime) -> None:
-            producer.send(self.name, value, timestamp_ms=int(at.timestamp() * 1000))
-            self._end += 1
+        def send(value: bytes, at: datetime, partition: int) -> None:
+            producer.send(self.name, value, partition=partition, timestamp_ms=int(at.timestamp() * 1000))
+            self._ends[partition] += 1
 
         with closing(producer):
             yield send

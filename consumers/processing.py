@@ -8,10 +8,13 @@ its bytes; a server that is away is waited for, with the group's membership kept
 import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Flag
+from threading import Lock
 from time import monotonic
 from typing import Any, Protocol
 
@@ -83,11 +86,32 @@ def start_at(standing: Position | None, topic_id: str, bounds: Bounds) -> Start:
     return Start(standing.next_offset, moved=False)
 
 
+class PoisonLimit:
+    """How much poison a process believes in: more than `per_minute` is a storm. Shared by its threads."""
+
+    def __init__(self, per_minute: int = 20) -> None:
+        self.per_minute = per_minute
+        self._found_at: deque[float] = deque()
+        self._lock = Lock()
+
+    def found(self, records: int) -> None:
+        """So many records were put aside."""
+        with self._lock:
+            self._found_at.extend([monotonic()] * records)
+
+    def exceeded(self, waiting: int) -> bool:
+        """Whether `waiting` more, on top of the last minute's, are a storm."""
+        with self._lock:
+            while self._found_at and self._found_at[0] < monotonic() - 60:
+                self._found_at.popleft()
+            return len(self._found_at) + waiting > self.per_minute
+
+
 class BatchLoop:
     """Runs one handler over one group until stopped.
 
     `transaction`: opens a transaction on this process's connection, reconnecting when needed; raises psycopg errors.
-    `poison_per_minute`: more than this many is a storm: then the loop rests, not ready, and tries again later."""
+    After a poison storm the loop rests, not ready, and tries again later."""
 
     def __init__(
         self,
@@ -96,7 +120,7 @@ class BatchLoop:
         group: str,
         handler: Handler,
         metrics: ConsumerMetrics,
-        poison_per_minute: int = 20,
+        poison_limit: PoisonLimit,
         storm_rest_seconds: float = 60,
     ) -> None:
         self._reader = reader
@@ -104,10 +128,9 @@ class BatchLoop:
         self._group = group
         self._handler = handler
         self._metrics = metrics
-        self._poison_per_minute = poison_per_minute
+        self._poison_limit = poison_limit
         self._storm_rest_seconds = storm_rest_seconds
         self._expected: dict[TopicPartition, int] = {}
-        self._poisoned_at: deque[float] = deque()
         self._pulse_at = 0.0
         self._backoff = Backoff()
         self._trouble: str | None = "has not reached its servers yet"
@@ -252,20 +275,18 @@ class BatchLoop:
         self._reader.commit({partition: last.offset + 1 for partition, last in partitions.items()})
         for record in aside:
             log.error("consumer.set_aside", topic=record.topic, partition=record.partition, offset=record.offset)
-        self._poisoned_at.extend([began] * len(aside))
+        self._poison_limit.found(len(aside))
         self._metrics.batch(len(records), monotonic() - began, len(aside))
 
     def _guard(self, batch: Sequence[Record], poison: dict[int, str], begin: int) -> None:
         """Raises PoisonStorm. What stands before `begin` was put aside already, and counted."""
-        while self._poisoned_at and self._poisoned_at[0] < monotonic() - 60:
-            self._poisoned_at.popleft()
         if len(poison) == len(batch) >= WHOLE_POLL:
             self._forget(list(_partitions(batch)))
             raise PoisonStorm("a whole poll of records could not be worked in; nothing of it was put aside")
         waiting = sum(place >= begin for place in poison)
-        if len(self._poisoned_at) + waiting > self._poison_per_minute:
+        if self._poison_limit.exceeded(waiting):
             self._forget(list(_partitions(batch)))
-            raise PoisonStorm(f"more than {self._poison_per_minute} records a minute could not be worked in")
+            raise PoisonStorm(f"more than {self._poison_limit.per_minute} records a minute could not be worked in")
 
     # while nothing comes, and while servers are away
 
@@ -300,6 +321,35 @@ class BatchLoop:
                 self._reader.poll(min(0.2, seconds))
             except BrokerAway:
                 stop.wait(max(0.0, until - monotonic()))
+
+
+class Loop(Protocol):
+    """What runs until it is told to stop, and says what keeps it from working."""
+
+    def missing(self) -> str | None: ...
+    def run(self, stop: Flag) -> None: ...
+
+
+class SideBySide:
+    """Loops of one group in one process, each with partitions of its own: while one waits for PostgreSQL, another
+    folds."""
+
+    def __init__(self, loops: Sequence[Loop]) -> None:
+        self._loops = loops
+
+    def missing(self) -> str | None:
+        """What keeps one of them from working; None: nothing."""
+        return next((trouble for loop in self._loops if (trouble := loop.missing()) is not None), None)
+
+    def run(self, stop: Flag) -> None:
+        """Returns when `stop` is set. If one of them raises, which is our own defect, it stops the others, and this
+        raises it."""
+        with ThreadPoolExecutor(len(self._loops), "batch-loop") as threads:
+            running = [threads.submit(copy_context().run, loop.run, stop) for loop in self._loops]
+            wait(running, return_when=FIRST_EXCEPTION)
+            stop.set()
+        for ended in running:
+            ended.result()
 
 
 def _collect_seldom() -> None:

@@ -162,6 +162,9 @@ class Settings(BaseSettings):
     desk_silent_seconds: int = Field(
         300, ge=1, description="seconds without any event of an agent's desk after which the agent counts as offline"
     )
+    consumer_threads: int = Field(
+        3, ge=1, le=64, description="batches that one consumer works on at once, each of partitions of its own"
+    )
     consumer_instance: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9._-]{1,200}$",

@@ -6,8 +6,8 @@ A process is a function of its settings that returns after SIGTERM or SIGINT ask
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -27,6 +27,7 @@ from infra.metrics import shared_between_processes
 from witiop.settings import Secrets, Settings
 
 if TYPE_CHECKING:
+    from consumers.processing import Handler
     from domain.mail import Policy
     from infra.monitor import Check
     from infra.ses.mailer import SesAccess
@@ -145,28 +146,41 @@ def _webhook_worker(settings: Settings) -> "Served":
 def run_conversations(settings: Settings) -> None:
     """The consumer that works every fact into its customer's conversation."""
     from consumers.conversations import Conversations
+
+    names = topics(settings)
+    _consume(settings, "conversations", [names.inbound, names.unreadable], lambda: Conversations(names))
+
+
+def _consume(settings: Settings, name: str, read: Sequence[str], handler: Callable[[], "Handler"]) -> None:
+    """Run a consumer group's share in this process: as many loops as it has threads, each with its own connections."""
     from consumers.metrics import ConsumerMetrics
-    from consumers.processing import BatchLoop
+    from consumers.processing import BatchLoop, PoisonLimit, SideBySide
     from infra.kafka.consumer import GroupReader
     from infra.postgres.session import Session
 
-    names = topics(settings)
-    group = f"{settings.kafka_topic_prefix}witiop.conversations"
-    with closing(Session(settings.postgres_dsn.get_secret_value(), "conversations")) as session:
-        loop = BatchLoop(
-            GroupReader(
-                kafka_config(settings).client_options(),
-                group,
-                [names.inbound, names.unreadable],
-                instance=settings.consumer_instance,
-            ),
-            session.transaction,
-            group,
-            Conversations(names),
-            ConsumerMetrics(group),
-            poison_per_minute=settings.poison_per_minute,
-        )
-        _work(settings, loop.run, loop.missing)
+    group = f"{settings.kafka_topic_prefix}witiop.{name}"
+    instance = settings.consumer_instance
+    limit = PoisonLimit(settings.poison_per_minute)
+    with ExitStack() as open_to_the_end:
+        loops = []
+        for place in range(settings.consumer_threads):
+            session = Session(settings.postgres_dsn.get_secret_value(), name)
+            open_to_the_end.enter_context(closing(session))
+            reader = GroupReader(
+                kafka_config(settings).client_options(), group, read, instance and f"{instance}.{place}"
+            )
+            loops.append(
+                BatchLoop(
+                    reader,
+                    session.transaction,
+                    group,
+                    handler(),
+                    ConsumerMetrics(group),
+                    limit,
+                )
+            )
+        consumer = SideBySide(loops)
+        _work(settings, consumer.run, consumer.missing)
 
 
 def mail_policy(settings: Settings) -> "Policy":
@@ -214,25 +228,9 @@ def run_timer(settings: Settings) -> None:
 def run_commands(settings: Settings) -> None:
     """The consumer that carries out what administrators ask for, or says why not."""
     from consumers.commands import Commands
-    from consumers.metrics import ConsumerMetrics
-    from consumers.processing import BatchLoop
-    from infra.kafka.consumer import GroupReader
-    from infra.postgres.session import Session
 
-    names = topics(settings)
-    group = f"{settings.kafka_topic_prefix}witiop.commands"
-    with closing(Session(settings.postgres_dsn.get_secret_value(), "commands")) as session:
-        loop = BatchLoop(
-            GroupReader(
-                kafka_config(settings).client_options(), group, [names.commands], instance=settings.consumer_instance
-            ),
-            session.transaction,
-            group,
-            Commands(names, _bytes(settings.command_secrets), terms(settings), mail_policy(settings)),
-            ConsumerMetrics(group),
-            poison_per_minute=settings.poison_per_minute,
-        )
-        _work(settings, loop.run, loop.missing)
+    names, secrets, policy = topics(settings), _bytes(settings.command_secrets), mail_policy(settings)
+    _consume(settings, "commands", [names.commands], lambda: Commands(names, secrets, terms(settings), policy))
 
 
 def run_routing(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from psycopg import Connection
 
 from consumers.metrics import ConsumerMetrics
-from consumers.processing import WHOLE_POLL, Again, BatchLoop, Poison
+from consumers.processing import WHOLE_POLL, Again, BatchLoop, Poison, PoisonLimit
 from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import GroupReader, Record
 from infra.postgres.offsets import Offsets, Partition, Position
@@ -176,7 +176,7 @@ class Stage:
             GROUP,
             self.handler,
             metrics,
-            poison_per_minute,
+            PoisonLimit(poison_per_minute),
             storm_rest_seconds,
         )
         member = Member(loop)
