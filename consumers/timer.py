@@ -3,14 +3,16 @@ is over, whoever looks; the timer makes it visible (domain.md, *Closed is derive
 nobody came for, so that the conversation is on the list again (mission.md, *exclusive*).
 
 Any number may run: each takes the customers whose locks are free. Its now is the database's, and never later than what
-waits in the inbound topic allows (architecture.md, P6a), so a backlog or a wrong clock closes nothing too early.
+waits in the inbound topic allows (architecture.md, P6a), so a backlog or a wrong clock closes nothing too early. What
+waits in a partition that no consumer has begun to read, only the broker knows; it is asked when something is due.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from threading import Event as Flag
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import structlog
@@ -19,15 +21,16 @@ from psycopg import Connection
 
 from consumers.changes import Changes
 from domain.conversation import Conversation, Mark
-from domain.ids import fact_id
+from domain.ids import ConversationId, CustomerId, fact_id
 from domain.thread import Cause, Thread
 from domain.topics import Topics
 from domain.transfers import expired, is_over
 from infra.backoff import Backoff
 from infra.crash import crash_point
+from infra.kafka.consumer import BrokerAway
 from infra.postgres import directory
 from infra.postgres.faults import fault
-from infra.postgres.offsets import safe_now
+from infra.postgres.offsets import begun, safe_now
 from infra.postgres.queues import Queues
 from infra.postgres.threads import Threads
 
@@ -44,7 +47,17 @@ _LATE = Histogram(
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
 )
 
+_Found = Sequence[tuple[ConversationId, CustomerId]]
+
 log = structlog.get_logger("timer")
+
+
+class Waiting(Protocol):
+    """Knows what waits on the inbound topic where no consumer has begun to read."""
+
+    def beyond(self, begun: Collection[int]) -> Sequence[int]:
+        """The partitions besides these that hold records now. Raises BrokerAway."""
+        ...
 
 
 class Timer:
@@ -52,7 +65,8 @@ class Timer:
 
     `transaction` as for the consumers. `stalled_seconds`: a partition whose consumer made no progress for this long,
     while this timer watched, is not waited for any more. After an outage of the database or of the machine the
-    consumers get that time again. `clock`: seconds that only go forward."""
+    consumers get that time again. `clock`: seconds that only go forward. `waiting`: None where no broker is and nothing
+    can wait."""
 
     def __init__(
         self,
@@ -60,13 +74,17 @@ class Timer:
         topics: Topics,
         stalled_seconds: float = 600,
         clock: Callable[[], float] = monotonic,
+        waiting: Waiting | None = None,
     ) -> None:
         self._transaction = transaction
         self._clock = clock
         self._topics = topics
+        self._waiting = waiting
         self._stalled_seconds = stalled_seconds
         self._known = directory.Current()
         self._watched_since = self._looked_at = clock()
+        self._held_since = self._held_at = float("-inf")
+        self._held_by: str | None = None
         self._trouble: str | None = "has not reached the database yet"
 
     def missing(self) -> str | None:
@@ -87,7 +105,7 @@ class Timer:
                 log.warning("timer.resting", reason=self._trouble)
                 stop.wait(backoff.next())
                 continue
-            self._trouble = None
+            self._trouble = self._held_by
             backoff.reset()
             if done < BATCH:
                 stop.wait(_REST_SECONDS)
@@ -100,14 +118,45 @@ class Timer:
         self._looked_at = now
         return self._stalled_seconds if now - self._watched_since >= self._stalled_seconds else None
 
+    def _due(self, find: Callable[[Connection[Any], datetime], _Found]) -> tuple[datetime, _Found]:
+        """The moment up to which everything is worked in, and what is due then: conversations with their customers."""
+        with self._transaction() as connection:
+            now = safe_now(connection, self._topics.inbound, self._patience())
+            due = find(connection, now)
+            known = begun(connection, self._topics.inbound) if due else set()
+        # Asked after `now` was read: what comes to a new partition from here on came later than that.
+        return now, () if due and self._held(known) else due
+
+    def _held(self, known: Collection[int]) -> bool:
+        """Whether everything must wait, because records do in partitions that are not known, or nobody can tell."""
+        held_by = self._unread(known)
+        if held_by != self._held_by:
+            log.info("timer.held", by=held_by)
+        self._held_by = held_by
+        if held_by is None:
+            return False
+        at = self._clock()
+        if at - self._held_at > self._stalled_seconds / 2:
+            self._held_since = at
+        self._held_at = at
+        return at - max(self._held_since, self._watched_since) < self._stalled_seconds
+
+    def _unread(self, known: Collection[int]) -> str | None:
+        if self._waiting is None:
+            return None
+        try:
+            partitions = self._waiting.beyond(known)
+        except BrokerAway as away:
+            return f"broker away ({away})"
+        return f"no consumer has begun with partitions {list(partitions)} of inbound" if partitions else None
+
     def close_due(self) -> int:
-        """Closes at most `BATCH` conversations whose window is over; returns how many. One transaction: O(BATCH)."""
+        """Closes at most `BATCH` conversations whose window is over; returns how many. Locks O(BATCH)."""
+        now, due = self._due(lambda connection, now: Threads(connection).due(now, BATCH))
+        if not due:
+            return 0
         with self._transaction() as connection:
             threads = Threads(connection)
-            now = safe_now(connection, self._topics.inbound, self._patience())
-            due = threads.due(now, BATCH)
-            if not due:
-                return 0
             free = threads.lock_free({customer for _, customer in due})
             crash_point("timer.after-lock")
             before = threads.still_due([c for c, customer in due if customer in free], now)
@@ -122,13 +171,12 @@ class Timer:
         return len(before)
 
     def end_reservations(self) -> int:
-        """Ends at most `BATCH` reservations whose time is over; returns how many. One transaction: O(BATCH)."""
+        """Ends at most `BATCH` reservations whose time is over; returns how many. Locks O(BATCH)."""
+        now, due = self._due(lambda connection, now: Queues(connection).reservations_over(now, BATCH))
+        if not due:
+            return 0
         with self._transaction() as connection:
             queues = Queues(connection)
-            now = safe_now(connection, self._topics.inbound, self._patience())
-            due = queues.reservations_over(now, BATCH)
-            if not due:
-                return 0
             free = Threads(connection).lock_free({customer for _, customer in due})
             crash_point("timer.after-lock")
             read = queues.read([c for c, customer in due if customer in free])

@@ -218,10 +218,15 @@ def run_mails(settings: Settings) -> None:
 def run_timer(settings: Settings) -> None:
     """Closes windows at their end; any number may run."""
     from consumers.timer import Timer
+    from infra.kafka.backlog import Backlog
     from infra.postgres.session import Session
 
-    with closing(Session(settings.postgres_dsn.get_secret_value(), "timer")) as session:
-        timer = Timer(session.transaction, topics(settings), settings.stalled_inbound_seconds)
+    names = topics(settings)
+    with (
+        closing(Session(settings.postgres_dsn.get_secret_value(), "timer")) as session,
+        closing(Backlog(kafka_config(settings), names.inbound)) as backlog,
+    ):
+        timer = Timer(session.transaction, names, settings.stalled_inbound_seconds, waiting=backlog)
         _work(settings, timer.run, timer.missing)
 
 

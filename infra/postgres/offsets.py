@@ -96,6 +96,12 @@ class Offsets:
         return {Partition(topic, number): Position(topic_id, offset) for topic, number, topic_id, offset in rows}
 
 
+def begun(connection: Connection[Any], topic: str) -> set[int]:
+    """The partitions of a topic that some consumer has begun to read."""
+    rows = connection.execute("select partition from consumer_offsets where topic = %s", [topic])
+    return {partition for (partition,) in rows}
+
+
 def safe_now(connection: Connection[Any], topic: str, stalled_seconds: float | None) -> datetime:
     """The database's now, but no later than every partition of the topic is caught up to: what waits there may keep a
     window open (P6a). A partition without progress for `stalled_seconds` is not waited for; None: all are."""

@@ -1,7 +1,7 @@
 """Windows end by the clock: on time, once, and never while something waits that would have kept them open."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -9,16 +9,21 @@ from typing import Any
 
 import psycopg
 import pytest
+from kafka import KafkaProducer
 from psycopg import Connection
 
 from consumers.conversations import Conversations
-from consumers.timer import BATCH, Timer
+from consumers.timer import BATCH, Timer, Waiting
 from domain.facts import FACT, CustomerTurn, Fact, Party
 from domain.ids import fact_id
 from domain.topics import Topics
-from infra.kafka.consumer import Record
+from infra.kafka.backlog import Backlog
+from infra.kafka.config import KafkaConfig
+from infra.kafka.consumer import BrokerAway, Record
+from infra.kafka.topics import Wanted, create_or_repair
 from infra.postgres import directory
 from infra.postgres.session import Session
+from tests.support.kafka_topics import new_topics
 from tests.support.outcome import assert_list_is_right
 from tests.support.stories import DIRECTORY, NUMBER
 from tests.support.system import System
@@ -44,19 +49,24 @@ class Office:
         with self.connection.transaction():
             Conversations(Topics()).apply(self.connection, records)
 
-    def timer(self, stalled_seconds: float = 600, clock: Callable[[], float] = monotonic) -> Timer:
+    def timer(
+        self,
+        stalled_seconds: float = 600,
+        clock: Callable[[], float] = monotonic,
+        waiting: Waiting | None = None,
+    ) -> Timer:
         session = self._stack.enter_context(closing(Session(self._dsn, "timer")))
-        return Timer(session.transaction, Topics(), stalled_seconds, clock)
+        return Timer(session.transaction, Topics(), stalled_seconds, clock, waiting)
 
-    def caught_up(self, to: str, progress: str = "0 s") -> None:
+    def caught_up(self, to: str, progress: str = "0 s", partition: int = 0) -> None:
         """The consumers worked in everything that came until `to` before now; they last moved on `progress` ago."""
         self.connection.execute(
             "insert into consumer_offsets "
             "(group_name, topic, topic_id, partition, next_offset, caught_up_to, progressed_at) "
-            "values ('g', %s, 'id', 0, 0, now() - %s::interval, now() - %s::interval) "
+            "values ('g', %s, 'id', %s, 0, now() - %s::interval, now() - %s::interval) "
             "on conflict (group_name, topic, partition) do update "
             "set caught_up_to = excluded.caught_up_to, progressed_at = excluded.progressed_at",
-            [Topics().inbound, to, progress],
+            [Topics().inbound, partition, to, progress],
         )
 
     def statuses(self) -> list[str]:
@@ -142,6 +152,71 @@ def test_after_an_outage_the_consumers_get_their_time_again(office: Office) -> N
     moments.append(moments[-1] + 3600)
     office.caught_up("2 hours", "1 hour")
     assert 0 == timer.close_due()
+
+
+class Unread:
+    """Records wait in these partitions; None: the broker does not answer."""
+
+    def __init__(self, *partitions: int) -> None:
+        self.partitions: Sequence[int] | None = partitions
+
+    def beyond(self, begun: Collection[int]) -> Sequence[int]:
+        if self.partitions is None:
+            raise BrokerAway("KafkaConnectionError")
+        return [each for each in self.partitions if each not in begun]
+
+
+def test_what_waits_where_no_consumer_has_begun_keeps_windows_open(office: Office) -> None:
+    """Partitions were added, and everything in those that are known is worked in."""
+    office.hears([turn("1", ago(hours=24, seconds=30))])
+    office.caught_up("0 s")
+    added = Unread(0, 7)
+    timer = office.timer(waiting=added)
+
+    assert 0 == timer.close_due()
+
+    added.partitions = [0]
+    assert 1 == timer.close_due()
+
+
+@pytest.mark.parametrize("waiting", [(7,), None], ids=["a partition that nobody reads", "no broker"])
+def test_what_nobody_can_work_in_is_not_waited_for_after_the_setting(
+    office: Office, waiting: tuple[int, ...] | None
+) -> None:
+    office.hears([turn("1", ago(hours=24, seconds=30))])
+    unread = Unread()
+    unread.partitions = waiting
+    moments = [0.0]
+    timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1], waiting=unread)
+
+    def closed(*seconds: float) -> list[int]:
+        numbers = []
+        for each in seconds:
+            moments.append(each)
+            office.caught_up("0 s")
+            numbers.append(timer.close_due())
+        return numbers
+
+    assert [0] * 6 == closed(0, 200, 400, 590, 2000, 2200)  # the machine slept: from there on it counts again
+    assert [0, 0, 0, 1] == closed(2400, 2500, 2590, 2600)
+
+
+def test_partitions_that_are_added_hold_the_timer_only_while_records_in_them_wait(kafka: str, office: Office) -> None:
+    topics = new_topics(kafka, partitions=1)
+    config = KafkaConfig((kafka,))
+    office.hears([turn(str(n), ago(hours=24, seconds=30)) for n in range(2)])
+    office.caught_up("0 s")
+    with closing(Backlog(config, topics.inbound)) as backlog:
+        create_or_repair(config, topics, Wanted(partitions=2, replication_factor=1))
+        assert [] == backlog.beyond({0})
+        producer: Any = KafkaProducer(bootstrap_servers=kafka, acks="all")  # type: ignore[no-untyped-call]
+        with closing(producer):
+            producer.send(topics.inbound, b"{}", partition=1).get(20)
+
+        assert ([1], []) == (backlog.beyond({0}), backlog.beyond({0, 1}))
+        assert 0 == office.timer(waiting=backlog).close_due()
+        office.caught_up("0 s", partition=1)
+        assert 2 == office.timer(waiting=backlog).close_due()
 
 
 def test_a_customer_somebody_else_works_on_is_left_for_the_next_round(office: Office, database: str) -> None:

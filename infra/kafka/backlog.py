@@ -1,0 +1,53 @@
+"""Asks the broker what waits where no consumer has begun to read."""
+
+from collections.abc import Collection
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.errors import KafkaError
+
+from infra.kafka.client import opened
+from infra.kafka.config import KafkaConfig
+from infra.kafka.consumer import BrokerAway
+
+_ANSWER_MS = 5_000
+
+
+class Backlog:
+    """Of one topic. Not thread-safe; nothing is opened before the first question."""
+
+    def __init__(self, config: KafkaConfig, topic: str) -> None:
+        self._config = config
+        self._topic = topic
+        self._admin: Any = None
+
+    def beyond(self, begun: Collection[int]) -> list[int]:
+        """The partitions besides these that hold records, asked now: also those that were added a moment ago. Blocks
+        for some seconds at most. Raises BrokerAway."""
+        try:
+            return self._ask(begun)
+        except KafkaError as error:
+            self.close()
+            raise BrokerAway(type(error).__name__) from error
+
+    def close(self) -> None:
+        """Disconnect; the next question connects again."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            admin.close()
+
+    def _ask(self, begun: Collection[int]) -> list[int]:
+        if self._admin is None:
+            options = self._config.client_options()
+            self._admin = opened(
+                KafkaAdminClient, **options, bootstrap_timeout_ms=_ANSWER_MS, request_timeout_ms=_ANSWER_MS
+            )
+        (topic,) = self._admin.describe_topics([self._topic])
+        there = {partition["partition_index"] for partition in topic["partitions"]}  # none of a topic that is missing
+        beyond = [TopicPartition(self._topic, number) for number in sorted(there.difference(begun))]
+        if not beyond:
+            return []
+        first = self._admin.list_partition_offsets(dict.fromkeys(beyond, OffsetSpec.EARLIEST))
+        after = self._admin.list_partition_offsets(dict.fromkeys(beyond, OffsetSpec.LATEST))
+        return [each.partition for each in beyond if first[each].offset < after[each].offset]
