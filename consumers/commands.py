@@ -8,7 +8,7 @@ at the moment they are carried out, by the database's clock.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from consumers.changes import Changes
 from consumers.processing import Again
-from domain.commands import Command, Email, Head, Refused, Rejection, Transfer, read_command
+from domain.commands import Body, Email, Head, Refused, Rejection, Transfer, read_command
 from domain.conversation import Conversation, Decisions, Mark
 from domain.directory import Directory
 from domain.facts import AgentAccepted
@@ -32,30 +32,34 @@ from infra.postgres import directory, mails
 from infra.postgres.commands import Audited, Outcome, audit, claim, count_repeats
 from infra.postgres.outbox import Outbox, Outgoing
 from infra.postgres.people import People
-from infra.postgres.threads import Threads, Wanted
+from infra.postgres.threads import Threads
 
 _SOURCE = "/witiop/unmanaged"
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A command, or what it was refused for already, with the record that brought it."""
+class _Asked(NamedTuple):
+    """What a record asks for. `head` None: not authentic; `body` None: `refused` already."""
 
     record: Record
-    read: Command | Refused
+    head: Head | None
+    body: Body | None
+    refused: Refused | None
 
-    @property
-    def head(self) -> Head | None:
-        return self.read.head
+    @classmethod
+    def read(cls, record: Record, secrets: Sequence[bytes], now: datetime) -> "_Asked":
+        read = read_command(record.raw_headers, record.value, secrets, now)
+        if isinstance(read, Refused):
+            return cls(record, read.head, None, read)
+        return cls(record, read.head, read.body, None)
 
     @property
     def conversation(self) -> UUID | None:
-        return self.read.body.conversation_id if isinstance(self.read, Command) else None
+        return self.body.conversation_id if self.body is not None else None
 
     @property
     def mail_command(self) -> str | None:
         """Of the mail that it wants back."""
-        return getattr(self.read.body, "mail_command_id", None) if isinstance(self.read, Command) else None
+        return getattr(self.body, "mail_command_id", None)
 
 
 @dataclass(slots=True)
@@ -69,7 +73,7 @@ class _Scene:
 
     def conversation(self, named: UUID | None) -> Conversation | None:
         customer = self.customers.get(named) if named else None
-        if customer is None:
+        if customer not in wanted:
             return None
         return next((c for c in self.changes.threads[customer].conversations if c.id == named), None)
 
@@ -97,7 +101,8 @@ class Commands:
         row = connection.execute("select clock_timestamp()").fetchone()
         assert row is not None
         now: datetime = row[0]
-        asked = [_Asked(r, read_command(r.raw_headers, r.value, self._secrets, now)) for r in records]
+        at = rfc3339(now)
+        asked = [_Asked.read(record, self._secrets, now) for record in records]
         fresh = claim(connection, {a.head.id for a in asked if a.head})
         scene = self._scene(connection, [a for a in asked if a.head and a.head.id in fresh], now)
         audited: list[Audited] = []
@@ -113,7 +118,7 @@ class Commands:
             reason = self._carry_out(connection, one, scene, now)
             after = scene.conversation(one.conversation)
             audited.append(_audited(one, "rejected" if reason else "applied", reason, after))
-            results.append(_result(one, reason, after, self._topics.results, now))
+            results.append(_result(one, reason, after, self._topics.results, at))
         scene.changes.write(connection, self._topics.conversations)
         People(connection).got_one(scene.given)
         count_repeats(connection, repeats)
@@ -122,32 +127,49 @@ class Commands:
         scene.changes.count(connection)
 
     def _scene(self, connection: Connection[Any], asked: Sequence[_Asked], now: datetime) -> _Scene:
-        threads = Threads(connection)
-        named = {a.conversation for a in asked if a.conversation}
-        whose = threads.customers_of(named)
-        joined = threads.lock({customer for customer, _ in whose.values()})
-        again = threads.customers_of(named)
-        if again != whose:
-            raise Again
-        wanted = {customer: Wanted(customer, number, now) for customer, number in whose.values()}
-        loaded: dict[CustomerId, Thread] = threads.load(list(wanted.values()), joined, named) if wanted else {}
+        customers, loaded = self._conversations(connection, {c for a in asked if (c := a.conversation)})
         users, skillsets = set[str](), set[str]()
         for one in asked:
-            if isinstance(one.read, Command) and isinstance(one.read.body, Transfer):
-                target = one.read.body.target
+            if isinstance(one.body, Transfer):
+                target = one.body.target
                 (users if target.kind == "user" else skillsets).add(target.id)
         owners = {c.owner.id for t in loaded.values() for c in t.conversations if c.owner and c.owner.kind == "user"}
         members = People(connection).lock(users | owners, skillsets) if users or skillsets or owners else {}
         mails.lock(connection, {mail_id(command) for a in asked if (command := a.mail_command)})
         changes = Changes(loaded, self._directory)
-        for customer in loaded:
-            changes.expire(customer, now)
-        return _Scene(changes, {c: who for c, (who, _) in whose.items()}, members)
+        for customer, thread in list(loaded.items()):
+            if any(c.status == "active" and c.window_ends_at <= now for c in thread.conversations):
+                changes.expire(customer, now)
+        return _Scene(changes, customers, members)
+
+    def _conversations(
+        self, connection: Connection[Any], named: set[UUID]
+    ) -> tuple[dict[UUID, CustomerId], dict[CustomerId, Thread]]:
+        """Whose they are, and the conversations alone, locked: no other of a customer can change through a command, as
+        an active one has no later one beside it."""
+        if not named:
+            return {}, {}
+        threads = Threads(connection)
+        wanted = {customer for customer, _ in threads.customers_of(named).values()}
+        locked = threads.lock(wanted)
+        root_of = {customer: customer for customer in locked}
+        root_of |= {member: root for root, members in locked.items() for member in members}
+        whose: dict[UUID, CustomerId] = {}
+        loaded: dict[CustomerId, Thread] = {}
+        for conversation in threads.read(named):
+            customer = root_of.get(conversation.customer_id)
+            if customer not in wanted:
+                raise Again
+            whose[conversation.id] = customer
+            known = loaded[customer].conversations if customer in loaded else ()
+            loaded[customer] = Thread(customer, conversation.phone_number_id, (*known, conversation))
+        return whose, loaded
 
     def _carry_out(self, connection: Connection[Any], one: _Asked, scene: _Scene, now: datetime) -> Rejection | None:
-        if isinstance(one.read, Refused):
-            return one.read.reason
-        head, body = one.read.head, one.read.body
+        if one.refused is not None:
+            return one.refused.reason
+        head, body = one.head, one.body
+        assert head is not None and body is not None
         here = Mark(now, fact_id("command", head.id))
         if isinstance(body, Transfer):
             return self._transfer(scene, head, body, here)
@@ -220,7 +242,6 @@ def _accepted(conversation: Conversation, agent: str, here: Mark) -> AgentAccept
 
 def _audited(one: _Asked, outcome: Outcome, reason: Rejection | None, after: Conversation | None) -> Audited:
     record, head = one.record, one.head
-    body = one.read.body if isinstance(one.read, Command) else None
     return Audited(
         record.topic,
         record.partition,
@@ -232,14 +253,14 @@ def _audited(one: _Asked, outcome: Outcome, reason: Rejection | None, after: Con
         head.issuer if head else None,
         outcome,
         reason.value if reason else None,
-        one.read.what if isinstance(one.read, Refused) else None,
+        one.refused.what if one.refused else None,
         one.conversation,
         after.version if after else None,
-        getattr(body, "batch_id", None),
+        getattr(one.body, "batch_id", None),
     )
 
 
-def _result(one: _Asked, reason: Rejection | None, after: Conversation | None, topic: str, now: datetime) -> Outgoing:
+def _result(one: _Asked, reason: Rejection | None, after: Conversation | None, topic: str, at: str) -> Outgoing:
     record, head = one.record, one.head
     data: dict[str, object] = {
         "command_id": head.id if head else None,
@@ -258,7 +279,7 @@ def _result(one: _Asked, reason: Rejection | None, after: Conversation | None, t
         "ce_id": str(result_id(cause)),
         "ce_type": "witiop.command.result.v1",
         "ce_source": _SOURCE,
-        "ce_time": rfc3339(now),
+        "ce_time": at,
         "content-type": "application/json",
     }
     key = str(one.conversation) if one.conversation else head.id if head else f"{record.partition}:{record.offset}"

@@ -4,13 +4,11 @@
 *Transfers*; the first that fits is the answer.
 """
 
-import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
@@ -96,15 +94,17 @@ class Email(_Body):
     batch_id: _Id | None = None
 
 
-_TYPES: dict[str, type[Transfer | Recall | Email]] = {
+Body = Transfer | Recall | Email
+"""What a command asks for."""
+
+_TYPES: dict[str, type[Body]] = {
     "witiop.command.transfer.v1": Transfer,
     "witiop.command.recall.v1": Recall,
     "witiop.command.email.v1": Email,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The signed headers. `issuer` is a label that is audited, not a right."""
 
     id: str
@@ -115,15 +115,12 @@ class Head:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     head: Head
-    body: Transfer | Recall | Email
+    body: Body
 
 
-def command(
-    body: Transfer | Recall | Email, *, id_: str, source: str, issuer: str, at: datetime, expires_at: datetime
-) -> Command:
+def command(body: Body, *, id_: str, source: str, issuer: str, at: datetime, expires_at: datetime) -> Command:
     """A command that is not sent yet; its type follows from its body. Times: aware UTC."""
     (type_,) = (name for name, model in _TYPES.items() if isinstance(body, model))
     return Command(Head(id_, type_, source, at, issuer, expires_at), body)
@@ -148,8 +145,7 @@ def signed(command: Command, topic: str, secret: bytes) -> Record:
     return Record(topic, key, value, tuple((name, text.encode()) for name, text in headers.items()))
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """Not carried out before anything was looked at. `head` None: not authentic, nothing in it is believed. `what`: the
     field, for people."""
 
@@ -159,13 +155,14 @@ class Refused:
 
 
 _SIGNED = ("ce_id", "ce_type", "ce_source", "ce_time", "witiop_issuer", "witiop_expires")
+_READ = (*_SIGNED, "witiop_signature")
 _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
 def signature(secret: bytes, headers: dict[str, str], value: bytes) -> str:
     """`witiop_signature` over the six signed headers, each ended by LF, and the value."""
-    signed = "".join(f"{headers[name]}\n" for name in _SIGNED).encode() + value
-    return "sha256=" + hmac.new(secret, signed, hashlib.sha256).hexdigest()
+    signed = "\n".join([*map(headers.__getitem__, _SIGNED), ""]).encode() + value
+    return "sha256=" + hmac.digest(secret, signed, "sha256").hex()
 
 
 def read_command(
@@ -193,15 +190,15 @@ def _authentic(
     headers: Sequence[tuple[str, bytes]], value: bytes, secrets: Sequence[bytes], now: datetime
 ) -> Head | str:
     """The signed headers, or the name of the one that fails."""
-    names = [name for name, _ in headers]
-    if len(set(names)) != len(names):
+    if len({name for name, _ in headers}) != len(headers):
         return "a header stands twice"
     try:
-        text = {name: content.decode() for name, content in headers if name in {*_SIGNED, "witiop_signature"}}
+        text = {name: content.decode() for name, content in headers if name in _READ}
     except UnicodeDecodeError:
         return "a header is no UTF-8"
-    for name in (*_SIGNED, "witiop_signature"):
-        if not text.get(name) or "\n" in text[name] or "\x00" in text[name] or len(text[name]) > 256:
+    for name in _READ:
+        content = text.get(name)
+        if not content or "\n" in content or "\x00" in content or len(content) > 256:
             return name
     given = text["witiop_signature"].encode()
     if not any(hmac.compare_digest(signature(secret, text, value).encode(), given) for secret in secrets):

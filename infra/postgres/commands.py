@@ -1,9 +1,8 @@
 """Commands that were seen, and the audit of every record of their topic. Raises psycopg errors."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
@@ -13,10 +12,9 @@ from infra.postgres.statements import columns
 Outcome = Literal["applied", "rejected", "repeated"]
 
 
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """What became of one record. `command_id`, `type`, `source` and `issuer` are None when it was not authentic: then
-    nothing in it is believed."""
+class Audited(NamedTuple):
+    """What became of one record: a row of the audit, in its order. `command_id`, `type`, `source` and `issuer` are None
+    when it was not authentic: then nothing in it is believed."""
 
     topic: str
     partition: int
@@ -59,33 +57,14 @@ def count_repeats(connection: Connection[Any], ids: Iterable[str]) -> None:
         )
 
 
-def audit(connection: Connection[Any], rows: Iterable[Audited]) -> None:
+def audit(connection: Connection[Any], rows: Sequence[Audited]) -> None:
     """One row a record."""
-    values = [
-        (
-            r.topic,
-            r.partition,
-            r.offset,
-            r.received_at,
-            r.command_id,
-            r.type,
-            r.source,
-            r.issuer,
-            r.outcome,
-            r.reason,
-            r.what,
-            r.conversation_id,
-            r.version,
-            r.batch_id,
-        )
-        for r in rows
-    ]
-    if values:
+    if rows:
         connection.execute(
             'insert into command_audit (topic, partition, "offset", received_at, command_id, type, source, issuer, '
             "outcome, reason, what, conversation_id, version, batch_id) "
             "select * from unnest(%b::text[], %b::integer[], %b::bigint[], %b::timestamptz[], %b::text[], %b::text[], "
             "%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::uuid[], %b::integer[], %b::text[]) "
             "on conflict do nothing",
-            columns(values),
+            columns(rows),
         )

@@ -1,17 +1,21 @@
 """The `commands` consumer and `routing` on a real database: what is asked for happens once, or says why not."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 
+from consumers.processing import Again
 from consumers.routing import Routing
 from domain.transfers import Terms
 from infra.kafka.consumer import Record
 from tests.support.office import COMPANY, Office, open_office
 from tests.support.stories import Teller
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -133,3 +137,23 @@ def test_a_user_who_was_removed_meanwhile_is_unknown(office: Office) -> None:
         assert [("rejected", "user_unknown")] == office.told(office.transfer(conversation, "user", "anna", mode))
     taking = office.transfer(conversation, "user", "anna", "immediate", issuer="anna")
     assert [("rejected", "user_unknown")] == office.told(taking)
+
+
+def test_a_command_whose_customer_is_joined_with_another_meanwhile_is_begun_again(
+    office: Office, database: str
+) -> None:
+    conversation, other = office.customer_writes(phone="390001"), office.customer_writes(phone="390002")
+    customer, into = ("(select customer_id from conversations where id = %s)",) * 2
+    with (
+        psycopg.connect(database) as joining,
+        psycopg.connect(database, autocommit=True) as watching,
+        ThreadPoolExecutor(1) as consumer,
+    ):
+        joining.execute(f"update customers set merged_into = {into} where id = {customer}", [other, conversation])
+        told = consumer.submit(office.told, office.transfer(conversation, "user", "anna", "exclusive"))
+        wait_until(lambda: watching.execute("select from pg_locks where not granted").fetchall())
+        joining.commit()
+        with pytest.raises(Again):
+            told.result()
+    assert [] == office.rows("select * from command_audit")
+    assert [("applied", None)] == office.told(office.transfer(conversation, "user", "anna", "exclusive"))
