@@ -73,7 +73,7 @@ class _Scene:
 
     def conversation(self, named: UUID | None) -> Conversation | None:
         customer = self.customers.get(named) if named else None
-        if customer not in wanted:
+        if customer is None:
             return None
         return next((c for c in self.changes.threads[customer].conversations if c.id == named), None)
 
