@@ -130,11 +130,11 @@ class Commands:
         customers, loaded = self._conversations(connection, {c for a in asked if (c := a.conversation)})
         users, skillsets = set[str](), set[str]()
         for one in asked:
-            if isinstance(one.body, Transfer):
+            # a reservation takes no slot, and who gives one back needs no lock for it
+            if isinstance(one.body, Transfer) and one.body.mode == "immediate":
                 target = one.body.target
                 (users if target.kind == "user" else skillsets).add(target.id)
-        owners = {c.owner.id for t in loaded.values() for c in t.conversations if c.owner and c.owner.kind == "user"}
-        members = People(connection).lock(users | owners, skillsets) if users or skillsets or owners else {}
+        members = People(connection).lock(users, skillsets) if users or skillsets else {}
         mails.lock(connection, {mail_id(command) for a in asked if (command := a.mail_command)})
         changes = Changes(loaded, self._directory)
         for customer, thread in list(loaded.items()):

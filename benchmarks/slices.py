@@ -1,0 +1,134 @@
+"""Slices of a topic, which a consumer and a bare loop work off in turn (A B A B ...), so that whatever else the machine
+does meets both.
+
+The consumer is one process as `witiop run` starts it, with its threads; the loop is one thread, as a loop is that
+somebody writes down in an hour: it polls, and in one transaction a poll it keeps what it must and moves the offset.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from statistics import median
+from threading import Event as Flag
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from psycopg import Connection
+
+from benchmarks.figures import Figure
+from consumers.metrics import ConsumerMetrics
+from consumers.processing import BatchLoop, Handler, PoisonLimit, SideBySide
+from infra.kafka.config import KafkaConfig
+from infra.kafka.consumer import GroupReader
+from infra.postgres.offsets import Offsets, Partition, Position
+from infra.postgres.pool import connect
+from infra.postgres.session import Session
+from witiop.settings import Settings
+
+BATCH = 500
+"""Records of one poll."""
+
+PAIRS = 7
+"""How often the two take turns."""
+
+UNTIMED = 3
+"""Batches at the begin of a slice before the clock starts: joining the group, first plans."""
+
+PARTITIONS = 6
+
+_THREADS: int = Settings.model_fields["consumer_threads"].default
+
+_BARE_SETTINGS: dict[str, Any] = {
+    "enable_auto_commit": False,
+    "max_poll_records": BATCH,
+    "fetch_max_bytes": 8 * 1024 * 1024,
+    "max_partition_fetch_bytes": 4 * 1024 * 1024,
+    "metrics_enabled": False,
+}
+
+
+class _Clock(ConsumerMetrics):
+    """Takes the time of a slice, from the end of its untimed batches to the end of its last commit."""
+
+    def __init__(self, group: str, records: int) -> None:
+        super().__init__(group)
+        self.over = Flag()
+        self.rate = 0.0
+        self._left = records
+        self._timed = records - UNTIMED * BATCH
+        self._began = 0.0
+        self._lock = Lock()
+
+    def batch(self, records: int, seconds: float = 0, set_aside: int = 0) -> None:
+        """They are committed."""
+        super().batch(records, seconds, set_aside)
+        assert set_aside == 0
+        with self._lock:
+            self._left -= records
+            if not self._began and self._left <= self._timed:
+                self._timed, self._began = self._left, monotonic()
+            if self._left == 0:
+                self.rate = self._timed / (monotonic() - self._began)
+                self.over.set()
+
+    def lost(self, records: int) -> None:
+        raise AssertionError("the broker deleted records")
+
+
+def consumer_rate(
+    config: KafkaConfig, topic: str, dsn: str, group: str, records: int, handler: Callable[[], Handler]
+) -> float:
+    """Records a second of the consumer, from where the group stands."""
+    clock, limit = _Clock(group, records), PoisonLimit()
+    with ExitStack() as open_to_the_end:
+        loops = []
+        for _ in range(_THREADS):
+            session = open_to_the_end.enter_context(closing(Session(dsn, "bench")))
+            reader = GroupReader(config.client_options(), group, [topic])
+            loops.append(BatchLoop(reader, session.transaction, group, handler(), clock, limit))
+        SideBySide(loops).run(clock.over)
+    return clock.rate
+
+
+def bare_rate(
+    config: KafkaConfig,
+    begins: Mapping[TopicPartition, int],
+    dsn: str,
+    group: str,
+    records: int,
+    keep: Callable[[Connection[Any], Sequence[Any]], None],
+) -> float:
+    """Records a second of the loop, from the offsets at which the slice begins. `keep` writes some of them."""
+    clock = _Clock(group, records)
+    consumer: Any = KafkaConsumer(**config.client_options(), **_BARE_SETTINGS)  # type: ignore[no-untyped-call]
+    with closing(consumer), connect(dsn, "bench", autocommit=True) as connection:
+        consumer.assign(list(begins))
+        with connection.transaction():
+            for partition, begin in begins.items():
+                Offsets(connection, group).start(Partition(*partition), Position("", begin), 0)
+                consumer.seek(partition, begin)
+        while not clock.over.is_set():
+            for polled in consumer.poll(timeout_ms=500).values():
+                with connection.transaction():
+                    keep(connection, polled)
+                    connection.execute(
+                        "update consumer_offsets set next_offset = %s where group_name = %s and partition = %s",
+                        [polled[-1].offset + 1, group, polled[-1].partition],
+                    )
+                clock.batch(len(polled))
+    return clock.rate
+
+
+def ratio(what: str, unit: str, rates: Sequence[tuple[float, float]], least: float, aim: str, mix: str) -> Figure:
+    """Of the pairs of rates, the consumer's first. `aim` and `mix` say more of the target and of the records."""
+    ratios = sorted(ours / bare for ours, bare in rates)
+    ours, bare = (median(each) for each in zip(*rates, strict=True))
+    return Figure(
+        what=what,
+        value=f"{median(ratios):.2f}",
+        target=f"at least {least:.2f}{aim}",
+        holds=median(ratios) >= least,
+        meaning=f"{ours:,.0f} {unit}/s of the consumer by {bare:,.0f} of the bare loop, {mix}; median of {len(rates)} "
+        f"pairs, from {ratios[0]:.2f} to {ratios[-1]:.2f}",
+    )
