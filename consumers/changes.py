@@ -25,9 +25,11 @@ class Changes:
         self.threads = loaded
         self._before = {c.id: c for thread in loaded.values() for c in thread.conversations}
         self._directory = directory
-        self._new: dict[tuple[UUID, datetime], tuple[CustomerId, Placed]] = {}
-        self._adopted: dict[tuple[UUID, datetime], Placed] = {}
+        # by object: a fact that waits, and is adopted in the same batch, is one and the same
+        self._new: dict[int, tuple[CustomerId, Placed]] = {}
+        self._adopted: dict[int, Placed] = {}
         self._events: list[Event] = []
+        self._changed: list[tuple[Conversation | None, Conversation]] = []
 
     def fold(self, customer: CustomerId, fact: ConversationFact, now: datetime) -> None:
         """A fact that was not seen before. Raises OverflowError for times at the edge of the calendar."""
@@ -59,28 +61,26 @@ class Changes:
     def write(self, connection: Connection[Any], topic: str) -> None:
         """Everything but the counters; those come last of all (`count`)."""
         threads = Threads(connection)
-        changed = self._changed()
-        existing = [c for c in changed if c.id in self._before]
-        threads.write_conversations(existing, [c for c in changed if c.id not in self._before])
+        after = (c for thread in self.threads.values() for c in thread.conversations)
+        both = ((self._before.get(c.id), c) for c in after)
+        self._changed = [(before, after) for before, after in both if after is not before]
+        existing = [after for before, after in self._changed if before is not None]
+        threads.write_conversations(existing, [after for before, after in self._changed if before is None])
         threads.write_entries(self._new.values(), self._adopted.values())
         threads.write_history(self._events)
         Outbox(connection).add(announcement(event, topic) for event in self._events)
 
     def count(self, connection: Connection[Any]) -> None:
-        """Moves the counters of the unmanaged: the last write of a transaction."""
-        changed = self._changed()
-        Threads(connection).count([self._before[c.id] for c in changed if c.id in self._before], changed)
-
-    def _changed(self) -> list[Conversation]:
-        after = (c for thread in self.threads.values() for c in thread.conversations)
-        return [c for c in after if c is not self._before.get(c.id)]
+        """Moves the counters of the unmanaged, for what was written: the last write of a transaction."""
+        before = [before for before, _ in self._changed if before is not None]
+        Threads(connection).count(before, [after for _, after in self._changed])
 
     def _keep(self, customer: CustomerId, step: Step, fact: ConversationFact | None) -> None:
         self.threads[customer] = step.thread
         self._events += step.events
         for placed in step.placed:
-            key = (placed.fact.id, placed.fact.sent_at)
-            if placed.fact is fact or key in self._new:
-                self._new[key] = (customer, placed)
+            which = id(placed.fact)
+            if placed.fact is fact or which in self._new:
+                self._new[which] = (customer, placed)
             else:
-                self._adopted[key] = placed
+                self._adopted[which] = placed

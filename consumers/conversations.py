@@ -129,29 +129,29 @@ class Conversations:
     def _fold(self, connection: Connection[Any], items: Sequence[_Item]) -> Changes:
         threads = Threads(connection)
         whose, joined = _lock(threads, items)
-        since: dict[CustomerId, tuple[str, datetime]] = {}
-        for item, who in zip(items, whose, strict=True):
-            known = since.get(who.customer)
-            since[who.customer] = (who.number, min(known[1], item.fact.at) if known else item.fact.at)
-        loaded = threads.load([Wanted(c, number, at) for c, (number, at) in since.items()], joined, _named(items))
         new: dict[tuple[UUID, datetime], tuple[_Item, _Who]] = {}
         for item, who in zip(items, whose, strict=True):
             new.setdefault((item.fact.id, item.fact.sent_at), (item, who))
         for repeated in threads.seen(new):
             del new[repeated]
-        changes = Changes(loaded, self._directory)
+        of_customer: dict[CustomerId, tuple[str, list[_Item]]] = {}
         for item, who in new.values():
-            _take(changes, item, who.customer)
+            of_customer.setdefault(who.customer, (who.number, []))[1].append(item)
+        wanted = [Wanted(c, number, min(i.fact.at for i in its)) for c, (number, its) in of_customer.items()]
+        changes = Changes(threads.load(wanted, joined, _named(items)), self._directory)
+        for customer, (_, its) in of_customer.items():
+            _take(changes, its, customer)
         changes.write(connection, self._topics.conversations)
         return changes
 
 
-def _take(changes: Changes, item: _Item, customer: CustomerId) -> None:
+def _take(changes: Changes, items: Iterable[_Item], customer: CustomerId) -> None:
     """The rule's now is the moment the broker took the record, so a backlog is judged as it would have been in time."""
-    try:
-        changes.fold(customer, item.fact, item.record.at)
-    except OverflowError as error:
-        raise Poison(item.record, "at: out of range") from error
+    for item in items:
+        try:
+            changes.fold(customer, item.fact, item.record.at)
+        except OverflowError as error:
+            raise Poison(item.record, "at: out of range") from error
 
 
 def _lock(threads: Threads, items: Sequence[_Item]) -> tuple[list[_Who], dict[CustomerId, list[CustomerId]]]:
@@ -189,7 +189,9 @@ def _look_up(threads: Threads, keys: set[Key], items: Iterable[_Item]) -> _Known
 def _resolve(known: _Known, items: Iterable[_Item]) -> tuple[Book, list[_Who]]:
     book = Book(known.identities.values())
     whose = [_who(item, book, known.named) for item in items]
-    return book, [_Who(book.merged.get(who.customer, who.customer), who.number) for who in whose]
+    if book.merged:
+        whose = [_Who(book.merged.get(who.customer, who.customer), who.number) for who in whose]
+    return book, whose
 
 
 def _who(item: _Item, book: Book, named: dict[UUID, tuple[CustomerId, str]]) -> _Who:

@@ -59,7 +59,7 @@ def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Ro
 def add(evidence: Evidence, fact: ConversationFact, number: Number, directory: Directory) -> Evidence:
     """The evidence with one fact more."""
     here = mark(fact)
-    changed: dict[str, Any] = {}
+    changed: dict[str, Any]
     match fact:
         case CustomerTurn():
             changed = _turn(evidence, fact, here, number)
@@ -73,7 +73,7 @@ def add(evidence: Evidence, fact: ConversationFact, number: Number, directory: D
             ended = here if isinstance(fact, BotSessionEnded) else None
             changed = {"sessions": _with_session(evidence.sessions, fact.session_id, here, ended)}
         case _:
-            pass
+            changed = {}
     if isinstance(fact, _BY_CUSTOMER) and fact.customer.name is not None:
         named = (here, fact.customer.name)
         if evidence.named is None or named > evidence.named:

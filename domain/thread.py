@@ -5,7 +5,6 @@ rules need of one customer: the conversations around the facts in hand and the f
 caller holds the customer's lock and keeps what a step says: conversations, where each fact belongs, public events.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -66,8 +65,7 @@ def fold(thread: Thread, fact: ConversationFact, directory: Directory, now: date
     return work.step(Cause((fact.id,), _actor(fact)))
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """What a step happens because of, as the outside is told: facts or commands, and who acted."""
 
     facts: tuple[FactId, ...]
@@ -127,11 +125,13 @@ class _Work:
     def step(self, cause: Cause | None) -> Step:
         """Judges what changed and what may be over at `now`, and tells the outside. `cause` None: the clock."""
         events: list[Event] = []
-        both = sorted(zip(self._before, self._conversations, strict=True), key=lambda pair: pair[1].opened_at)
+        both = list(zip(self._before, self._conversations, strict=True))
+        both.sort(key=_opened_at)
         for known, conversation in both:
             if conversation is not known or conversation.status == "active":
                 events += self._tell(known, conversation, cause)
-        conversations = tuple(sorted(self._conversations, key=lambda c: c.opened_at))
+        self._conversations.sort(key=lambda c: c.opened_at)
+        conversations = tuple(self._conversations)
         thread = Thread(self._thread.customer_id, self._thread.phone_number_id, conversations, self._waiting)
         return Step(thread, tuple(self._placed), tuple(events))
 
@@ -259,12 +259,17 @@ class _Work:
         return opened_at, window_ends_at
 
     def _judge(self, conversation: Conversation) -> Verdict:
-        """A customer's later conversation ends this one; those of an identity that was joined live on beside it."""
+        """A customer's later conversation ends this one; those of an identity that was joined live on beside it. What
+        was told to be over with its window stays over, also for a fact that reached us earlier, on another partition:
+        only a window that moved opens it again."""
         followed = len(self._conversations) > 1 and any(
             c.opened_at > conversation.opened_at and c.customer_id == conversation.customer_id
             for c in self._conversations
         )
-        return judge(conversation, followed, self._number, self._now)
+        now, told = self._now, conversation.closed_at
+        if told is not None and told >= conversation.window_ends_at:
+            now = max(now, told)
+        return judge(conversation, followed, self._number, now)
 
     def _adopt(self) -> None:
         """Facts that waited and are covered now, in their order."""
@@ -365,15 +370,20 @@ def _ids(conversation: Conversation, evidence: Evidence, fact: ConversationFact)
     )
 
 
+_ACTORS: dict[type[ConversationFact], str] = {
+    CustomerTurn: "customer",
+    CustomerSignal: "customer",
+    HumanEcho: "app",
+    ThreadControlPassed: "meta",
+    CustomerIdentityChanged: "meta",
+}
+
+
 def _actor(fact: ConversationFact) -> str:
-    match fact:
-        case AgentAccepted() | AgentMessage() | AgentDeclined() | AgentClosed():
-            return f"agent:{fact.agent_id}"
-        case HumanEcho():
-            return "app"
-        case ThreadControlPassed() | CustomerIdentityChanged():
-            return "meta"
-        case CustomerTurn() | CustomerSignal():
-            return "customer"
-        case _:
-            return "bot"
+    if isinstance(fact, _OF_AGENTS):
+        return f"agent:{fact.agent_id}"
+    return _ACTORS.get(type(fact), "bot")
+
+
+def _opened_at(pair: tuple[object, Conversation]) -> datetime:
+    return pair[1].opened_at

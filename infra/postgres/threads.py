@@ -128,7 +128,7 @@ class Threads:
             self._rows(
                 "select e.input_id, e.sent_at from unnest(%b::uuid[], %b::timestamptz[]) as t (input_id, sent_at) "
                 "join entries e on e.input_id = t.input_id and e.sent_at = t.sent_at",
-                columns(sorted(facts)),
+                columns(sorted(facts, key=lambda fact: fact[0].int)),
             )
             if facts
             else []
@@ -142,6 +142,8 @@ class Threads:
     ) -> dict[CustomerId, Thread]:
         """The threads of locked customers: conversations opened after `since` and the one before, those `named` by id,
         and the facts that wait."""
+        if not wanted:
+            return {}
         root_of = {member: w.customer_id for w in wanted for member in (w.customer_id, *joined.get(w.customer_id, ()))}
         spread = [
             (member, w.phone_number_id, w.since)
@@ -230,8 +232,9 @@ class Threads:
                 "as t (input_id, sent_at, at, kind, wamid, body, detail, customer_id, conversation_id)",
                 columns(rows),
             )
-        found = sorted((p.fact.id, p.fact.sent_at, p.conversation) for p in adopted)
+        found = [(p.fact.id, p.fact.sent_at, p.conversation) for p in adopted]
         if found:
+            found.sort(key=lambda row: row[0].int)
             self._do(
                 "update entries e set conversation_id = t.conversation_id "
                 "from unnest(%b::uuid[], %b::timestamptz[], %b::uuid[]) as t (input_id, sent_at, conversation_id) "
@@ -241,7 +244,7 @@ class Threads:
 
     def write_history(self, events: Iterable[Event]) -> None:
         """One row a public event."""
-        rows = sorted(
+        rows = [
             (
                 e.conversation.id,
                 e.conversation.sequence,
@@ -254,8 +257,8 @@ class Threads:
                 e.conversation.owner.id if e.conversation.owner else None,
                 e.mail.id if e.mail else None,
             )
-            for e in events
-        )
+            for e in sorted(events, key=lambda e: (e.conversation.id.int, e.conversation.sequence))
+        ]
         if rows:
             self._do(
                 "insert into history "

@@ -34,6 +34,17 @@ def test_who_writes_but_chooses_nothing_is_unmanaged_until_the_window_closes() -
     assert ["opened", "became_unmanaged", "closed"] == story.told
 
 
+def test_a_conversation_told_to_be_over_stays_so_for_a_fact_that_reached_us_before_that() -> None:
+    """Facts of one customer may lie on several partitions, and one of them may lag behind."""
+    story = Story(at(25)).tell(T.turn(0, "hello")).wait_until(at(25))
+    story.now = at(20)
+    story.tell(T.signal(10))
+    assert ("closed", False, Reason.NO_CHOICE, None) == conversation(story)
+    story.tell(T.turn(19))
+    assert ("active", False, Reason.NO_CHOICE, None) == conversation(story)
+    assert ["opened", "became_unmanaged", "closed", "reopened", "became_unmanaged"] == story.told
+
+
 def test_who_chooses_a_skillset_is_queued_and_no_longer_on_the_list() -> None:
     story = Story(at(1)).tell(T.turn(0, "hello"), T.turn(0.1, " 1. "))
     assert ("active", False, None, ("sales", "queued")) == conversation(story)
