@@ -75,7 +75,10 @@ class _Scene:
         customer = self.customers.get(named) if named else None
         if customer is None:
             return None
-        return next((c for c in self.changes.threads[customer].conversations if c.id == named), None)
+        for conversation in self.changes.threads[customer].conversations:
+            if conversation.id == named:
+                return conversation
+        return None
 
     def slot(self, agent: str, change: int) -> None:
         """An agent got a conversation, or gave one back."""

@@ -1,9 +1,11 @@
 """Names of things (domain/ids.py)."""
 
+from uuid import UUID, uuid5
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ids import MAX_ID_LENGTH, bounded_id
+from domain.ids import MAX_ID_LENGTH, ConversationId, bounded_id, event_id
 
 LONG = st.text(min_size=1, max_size=20).map(lambda text: text * 40)
 
@@ -23,3 +25,10 @@ def test_two_long_ids_stay_two(one: str, other: str) -> None:
 def test_an_id_of_characters_of_four_bytes_is_cut_between_characters() -> None:
     assert bounded_id("\U0001f600" * 100).startswith("\U0001f600" * 47 + "~")
     assert "\U0001f600" * 64 == bounded_id("\U0001f600" * 64)
+
+
+@given(st.uuids(), st.integers(), st.text(alphabet=st.characters(codec="utf-8")))
+def test_the_id_of_an_event_is_the_uuid5_of_its_conversation_sequence_and_name(
+    conversation: UUID, sequence: int, name: str
+) -> None:
+    assert uuid5(conversation, f"{sequence}:{name}") == event_id(ConversationId(conversation), sequence, name)
