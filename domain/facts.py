@@ -12,11 +12,21 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from domain.ids import MAX_ID_LENGTH, FactId
 
-Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime.max.replace(tzinfo=UTC))]
+
+def _in_utc(at: datetime) -> datetime:
+    """Times of one zone compare ten times as fast as those of several, and pydantic gives each a zone of its own."""
+    return at.astimezone(UTC)
+
+
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime.max.replace(tzinfo=UTC)),
+    AfterValidator(_in_utc),
+]
 """A time that Python and PostgreSQL both have, in UTC too, and that leaves room for a window before it."""
 
 Id = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
