@@ -13,13 +13,13 @@ from threading import Event as Flag
 from time import monotonic
 from typing import Any
 
-import psycopg
 import structlog
 from prometheus_client import Counter
 from psycopg import Connection
 
 from consumers.mail_changes import MailChanges
 from consumers.processing import Again
+from consumers.rounds import Rounds
 from domain.ids import fact_id
 from domain.letter import Sender, compose
 from domain.mail import MAX_BYTES, Accepted, Mail, Mailer, NotSent, Posted, Refused, Unanswered, posted
@@ -29,7 +29,6 @@ from infra.backoff import Backoff
 from infra.crash import crash_point
 from infra.postgres import directory, mails
 from infra.postgres.conversation_page import read_transcript
-from infra.postgres.faults import fault
 from infra.postgres.threads import Threads
 
 POST_WITHIN_SECONDS = 5.0
@@ -76,28 +75,16 @@ class Mails:
         self._directory = directory.Current()
         self._throttled = Backoff(1.0, 30.0)
         self._unmarked: tuple[Mail, Posted, timedelta] | None = None
-        self._database_trouble: str | None = "has not reached the database yet"
+        self._rounds = Rounds("mails", lambda _: self.round())
         self._ses_trouble: str | None = None
 
     def missing(self) -> str | None:
         """What keeps it from working, for /readyz; None: nothing."""
-        return self._database_trouble or self._ses_trouble
+        return self._rounds.missing() or self._ses_trouble
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set; a post that was begun is ended first. Raises what is our own defect."""
-        away = Backoff()
-        while not stop.is_set():
-            try:
-                rest = self.round()
-            except psycopg.Error as error:
-                if fault(error) != "transient":
-                    raise
-                self._database_trouble = f"database away ({type(error).__name__})"
-                log.warning("mails.resting", reason=self._database_trouble)
-                stop.wait(away.next())
-                continue
-            away.reset()
-            stop.wait(rest)
+        self._rounds.run(stop)
 
     def round(self) -> float:
         """Gives up what dead senders left, posts the mail that is longest due, and keeps what came of it, if need be in
@@ -105,7 +92,7 @@ class Mails:
         began = monotonic()
         try:
             self._give_up()
-            self._database_trouble = None
+            self._rounds.reached()
             if self._unmarked is None:
                 claimed = self._claim()
                 if claimed is None:

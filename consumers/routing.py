@@ -13,12 +13,11 @@ from datetime import datetime
 from threading import Event as Flag
 from typing import Any
 
-import psycopg
-import structlog
 from prometheus_client import Counter
 from psycopg import Connection
 
 from consumers.changes import Changes
+from consumers.rounds import Rounds
 from domain.conversation import Conversation, Decisions, Mark, Owner
 from domain.directory import Directory
 from domain.ids import fact_id
@@ -26,11 +25,9 @@ from domain.people import Member, precedence
 from domain.thread import Cause, Thread
 from domain.topics import Topics
 from domain.transfers import Terms, may_get, not_accepted, offer
-from infra.backoff import Backoff
 from infra.crash import crash_point
 from infra.garbage import collect_seldom
 from infra.postgres import directory
-from infra.postgres.faults import fault
 from infra.postgres.people import People
 from infra.postgres.queues import SOON, Queues
 from infra.postgres.threads import Threads
@@ -42,8 +39,6 @@ _REST_SECONDS = 0.5
 
 _OFFERED = Counter("witiop_routing_offered", "Conversations offered to an agent.")
 _TAKEN_BACK = Counter("witiop_routing_taken_back", "Offers and reservations that ended with nobody accepting.")
-
-log = structlog.get_logger("routing")
 
 
 class Routing:
@@ -62,30 +57,16 @@ class Routing:
         self._terms = terms
         self._known = directory.Current()
         self._directory = Directory()
-        self._trouble: str | None = "has not reached the database yet"
+        self._rounds = Rounds("routing", lambda _: 0.0 if self.round() else _REST_SECONDS)
 
     def missing(self) -> str | None:
         """What keeps it from working, for /readyz; None: nothing."""
-        return self._trouble
+        return self._rounds.missing()
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises what is our own defect."""
         collect_seldom()
-        backoff = Backoff()
-        while not stop.is_set():
-            try:
-                moved = self.round()
-            except psycopg.Error as error:
-                if fault(error) != "transient":
-                    raise
-                self._trouble = f"database away ({type(error).__name__})"
-                log.warning("routing.resting", reason=self._trouble)
-                stop.wait(backoff.next())
-                continue
-            self._trouble = None
-            backoff.reset()
-            if moved == 0:
-                stop.wait(_REST_SECONDS)
+        self._rounds.run(stop)
 
     def round(self) -> int:
         """Takes back what nobody accepted, then offers what waits; returns how many conversations moved."""

@@ -20,16 +20,15 @@ from prometheus_client import Counter, Histogram
 from psycopg import Connection
 
 from consumers.changes import Changes
+from consumers.rounds import Rounds
 from domain.conversation import Conversation, Mark
 from domain.ids import ConversationId, CustomerId, fact_id
 from domain.thread import Cause, Thread
 from domain.topics import Topics
 from domain.transfers import expired, is_over
-from infra.backoff import Backoff
 from infra.crash import crash_point
 from infra.kafka.consumer import BrokerAway
 from infra.postgres import directory
-from infra.postgres.faults import fault
 from infra.postgres.offsets import begun, safe_now
 from infra.postgres.queues import Queues
 from infra.postgres.threads import Threads
@@ -85,30 +84,23 @@ class Timer:
         self._watched_since = self._looked_at = clock()
         self._held_since = self._held_at = float("-inf")
         self._held_by: str | None = None
-        self._trouble: str | None = "has not reached the database yet"
+        self._rounds = Rounds("timer", self._round)
 
     def missing(self) -> str | None:
         """What keeps it from working, for /readyz; None: nothing."""
-        return self._trouble
+        return self._rounds.missing() or self._held_by
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises what is our own defect."""
-        backoff = Backoff()
-        while not stop.is_set():
-            try:
-                done = max(self.end_reservations(), self.close_due())
-            except psycopg.Error as error:
-                if fault(error) != "transient":
-                    raise
-                self._watched_since = self._clock()
-                self._trouble = f"database away ({type(error).__name__})"
-                log.warning("timer.resting", reason=self._trouble)
-                stop.wait(backoff.next())
-                continue
-            self._trouble = self._held_by
-            backoff.reset()
-            if done < BATCH:
-                stop.wait(_REST_SECONDS)
+        self._rounds.run(stop)
+
+    def _round(self, _: Flag) -> float:
+        try:
+            done = max(self.end_reservations(), self.close_due())
+        except psycopg.Error:
+            self._watched_since = self._clock()
+            raise
+        return 0.0 if done >= BATCH else _REST_SECONDS
 
     def _patience(self) -> float | None:
         """Seconds after which a partition counts as stalled; None: nothing was watched that long without a pause."""
