@@ -14,10 +14,10 @@ from kafka import KafkaProducer
 from infra.kafka.config import KafkaConfig
 from infra.kafka.link import _OPTIONS as PRODUCER_OPTIONS
 from infra.local.ports import LOOPBACK
+from infra.serving.front import Bounds
+from infra.serving.server import Served, serve
 from tests.support.webhook_app import APP_SECRETS
 from webhook.app import MAX_BODY_BYTES
-from webhook.front import Bounds
-from webhook.server import Served, serve
 
 _ACKNOWLEDGED_SECONDS = 2.5
 

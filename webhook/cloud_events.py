@@ -7,8 +7,8 @@ from flask import Blueprint, Response, request
 
 from domain.errors import BadEvents, Problem
 from domain.facts import Fact
+from infra.serving.problem import MEDIA_TYPE, problem_json
 from webhook.intake import Intake
-from webhook.problems import MEDIA_TYPE, problem_json
 
 SIGNATURE_HEADER = "X-Witiop-Signature-256"
 ONE, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"

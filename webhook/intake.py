@@ -15,9 +15,9 @@ from domain.facts import FACT, Fact, partition_key
 from domain.ports import NotKept, Publisher, Record
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.crash import crash_point
-from webhook.front import ARRIVED, QUEUE_SECONDS
+from infra.serving.front import ARRIVED, QUEUE_SECONDS
+from infra.serving.problem import RETRY_AFTER_SECONDS
 from webhook.metrics import WebhookMetrics
-from webhook.problems import RETRY_AFTER_SECONDS
 from webhook.signature import is_signed
 
 PUBLISH_SECONDS = 2.4

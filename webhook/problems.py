@@ -1,27 +1,12 @@
 """Every refusal is a problem document (RFC 9457), without traceback and without a word of what was sent."""
 
-import json
-from collections.abc import Mapping, Sequence
-from http import HTTPStatus
-from typing import Any
-
 import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 2
-"""When a sender whom we answered 503 may come back."""
+from infra.serving.problem import MEDIA_TYPE, problem_json
 
 log = structlog.get_logger()
-
-
-def problem_json(status: int, detail: str, errors: Sequence[Mapping[str, Any]] = ()) -> bytes:
-    """The document; `errors`, if any, is our extension member of that name."""
-    document: dict[str, Any] = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    if errors:
-        document["errors"] = list(errors)
-    return json.dumps(document).encode()
 
 
 def answer_with_problems(app: Flask) -> None:

@@ -9,9 +9,9 @@ from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 
 from domain.envelope import Reading
 from infra.crash import crash_point
+from infra.serving.problem import RETRY_AFTER_SECONDS
 from infra.ses.notifications import NotBelieved, NotFetched, Notifications
 from webhook.intake import Intake
-from webhook.problems import RETRY_AFTER_SECONDS
 
 SesReader = Callable[[bytes, datetime], Reading]
 """Everything in a body that is believed, which arrived at that time; never raises."""

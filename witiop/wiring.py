@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from consumers.processing import Handler
     from domain.mail import Policy
     from infra.monitor import Check
+    from infra.serving.server import Served
     from infra.ses.mailer import SesAccess
-    from webhook.server import Served
 
 log = structlog.get_logger(__name__)
 
@@ -90,9 +90,9 @@ def run_webhook(settings: Settings) -> None:
     """The webhooks: this process watches over those that answer, and adds up what they count."""
     with shared_between_processes() as registry:
         from infra.monitor import monitor
+        from infra.serving.front import Bounds
+        from infra.serving.server import serve
         from webhook.app import MAX_BODY_BYTES
-        from webhook.front import Bounds
-        from webhook.server import serve
 
         checks = {"webhook": partial(_missing_at, settings.webhook_host, settings.webhook_port)}
         with monitor(settings.monitor_host, settings.monitor_port, checks, registry):
@@ -115,10 +115,10 @@ def _webhook_worker(settings: Settings) -> "Served":
     from domain.softbot import read_softbot
     from infra.clock import utc_now
     from infra.kafka.producer import KafkaPublisher, Limits
+    from infra.serving.server import Served
     from infra.ses.notifications import Notifications
     from webhook import app
     from webhook.metrics import WebhookMetrics
-    from webhook.server import Served
 
     _prepare(settings, "webhook")
     names = topics(settings)

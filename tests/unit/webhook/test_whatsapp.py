@@ -14,12 +14,12 @@ from domain.envelope import Reading, Unreadable
 from domain.facts import FACT
 from domain.ports import Record
 from domain.whatsapp import read
+from infra.serving.front import ARRIVED, QUEUE_SECONDS
 from tests.support.fake_publisher import FakePublisher
 from tests.support.hostile import BODIES
 from tests.support.payloads import NUMBER, PHONE, RECEIVED, body, raw, value_of
 from tests.support.webhook_app import APP_SECRETS, TOPICS, VERIFY_TOKEN, from_meta, signature, webhook_app
 from webhook.app import MAX_BODY_BYTES
-from webhook.front import ARRIVED, QUEUE_SECONDS
 from webhook.intake import MAX_VALUE_BYTES, PUBLISH_SECONDS
 
 PATH = "/webhooks/whatsapp"

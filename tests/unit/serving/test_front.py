@@ -9,13 +9,13 @@ from wsgiref.types import StartResponse
 
 import pytest
 
-from webhook.front import ARRIVED, Bounds, Front
+from infra.serving.front import ARRIVED, Bounds, Front
 
 
 class Scope:
     """A request's head, as granian gives it."""
 
-    scheme, query_string, path = "http", "", "/"
+    scheme, query_string, path, client = "http", "", "/", "[::1]:5000"
 
     def __init__(self, method: str = "POST", **headers: str) -> None:
         self.method = method

@@ -8,16 +8,21 @@ import asyncio
 import io
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 from wsgiref.types import WSGIApplication
 
 import structlog
-from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # granian exports it only to readers
+from granian.rsgi import (  # type: ignore[attr-defined]  # granian exports it only to readers
+    HTTPProtocol,
+    ProtocolClosed,
+    Scope,
+)
 
-from webhook.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_json
+from infra.serving.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_json
 
 QUEUE_SECONDS = 0.3
 """How long a request may wait for what others use, a thread first and then room at the broker: as short a stall of the
@@ -53,18 +58,31 @@ def _busy() -> _Refused:
     return _Refused(503, "busy", "Too many requests at a time; send it again.")
 
 
+Stream = Callable[[], AsyncGenerator[bytes, None]]
+"""What is sent piece by piece, for as long as it lasts; it costs no thread."""
+
+_Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
 class Front:
     """An RSGI application (granian's own protocol) that runs a WSGI application. `refused` is told why a request was
-    cut off: `too_large`, `too_slow`, `ended_early` or `busy`; `close` is called when all requests are answered."""
+    cut off: `too_large`, `too_slow`, `ended_early` or `busy`; `close` is called when all requests are answered.
+    `streams`: by path, what follows where the application answered 200, after the content of that answer."""
 
     def __init__(
-        self, app: WSGIApplication, bounds: Bounds, refused: Callable[[str], None], close: Callable[[], None]
+        self,
+        app: WSGIApplication,
+        bounds: Bounds,
+        refused: Callable[[str], None],
+        close: Callable[[], None],
+        streams: Mapping[str, Stream] | None = None,
     ) -> None:
         self._app = app
+        self._streams = streams or {}
         self._bounds = bounds
         self._refused = refused
         self._close = close
-        self._threads = ThreadPoolExecutor(bounds.threads, thread_name_prefix="webhook")
+        self._threads = ThreadPoolExecutor(bounds.threads, thread_name_prefix="request")
         self._buffered = 0
         self._running = 0
 
@@ -81,7 +99,9 @@ class Front:
                 await self._read(scope, protocol, body)
             if self._running >= self._bounds.threads + self._bounds.waiting:
                 raise _busy()
-            await self._run(scope, protocol, body)
+            answer = await self._run(scope, protocol, body)
+            if answer is not None:
+                await _send(protocol, answer, self._streams[scope.path])
         except TimeoutError:
             self._refuse(protocol, _Refused(408, "too_slow", f"The body took over {self._bounds.body_seconds:.0f} s."))
         except _Refused as refusal:
@@ -120,13 +140,14 @@ class Front:
         self._buffered += len(part)
         body.write(part)
 
-    async def _run(self, scope: Scope, protocol: HTTPProtocol, body: io.BytesIO) -> None:
+    async def _run(self, scope: Scope, protocol: HTTPProtocol, body: io.BytesIO) -> _Answer | None:
+        """The answer that a stream follows; any other is given already."""
         loop = asyncio.get_running_loop()
-        answered = loop.create_future()
+        answered: asyncio.Future[_Answer | None] = loop.create_future()
         self._running += 1
         try:
             self._threads.submit(self._answer, scope, protocol, body, time.monotonic(), loop, answered)
-            await answered
+            return await answered
         finally:
             self._running -= 1
 
@@ -137,17 +158,22 @@ class Front:
         body: io.BytesIO,
         arrived: float,
         loop: asyncio.AbstractEventLoop,
-        answered: asyncio.Future[None],
+        answered: asyncio.Future[_Answer | None],
     ) -> None:
         if time.monotonic() - arrived > self._bounds.queue_seconds:
             loop.call_soon_threadsafe(answered.set_exception, _busy())
             return
+        followed: _Answer | None = None
         try:
-            protocol.response_bytes(*_call(self._app, _environ(scope, body, arrived)))
+            answer = _call(self._app, _environ(scope, body, arrived))
+            if answer[0] == 200 and scope.path in self._streams:
+                followed = answer
+            else:
+                protocol.response_bytes(*answer)
         except Exception as error:  # in a pool's thread nobody else would hear of it; granian answers 500
-            log.error("webhook.no_answer", error=type(error).__name__)
+            log.error("request.no_answer", error=type(error).__name__)
         finally:
-            loop.call_soon_threadsafe(answered.set_result, None)
+            loop.call_soon_threadsafe(answered.set_result, followed)
 
     def _refuse(self, protocol: HTTPProtocol, refusal: _Refused) -> None:
         self._refused(refusal.reason)
@@ -158,9 +184,22 @@ class Front:
         protocol.response_bytes(refusal.status, headers, problem_json(refusal.status, refusal.detail))
 
 
+async def _send(protocol: HTTPProtocol, answer: _Answer, stream: Stream) -> None:
+    status, headers, content = answer
+    open_ended = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    transport = protocol.response_stream(status, open_ended)
+    try:
+        await transport.send_bytes(content)
+        async with aclosing(stream()) as parts:
+            async for part in parts:
+                await transport.send_bytes(part)
+    except ProtocolClosed:
+        """Whoever read it is gone."""
+
+
 _ENVIRON: dict[str, Any] = {
     "SCRIPT_NAME": "",
-    "SERVER_NAME": "webhook",
+    "SERVER_NAME": "localhost",
     "SERVER_PORT": "80",
     "SERVER_PROTOCOL": "HTTP/1.1",
     "wsgi.version": (1, 0),
@@ -177,6 +216,7 @@ def _environ(scope: Scope, body: io.BytesIO, arrived: float) -> dict[str, Any]:
         "PATH_INFO": scope.path.encode().decode("latin-1"),
         "QUERY_STRING": scope.query_string,
         "CONTENT_LENGTH": str(body.tell()),
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
         "wsgi.url_scheme": scope.scheme,
         "wsgi.input": body,
         ARRIVED: arrived,
@@ -192,7 +232,7 @@ def _environ(scope: Scope, body: io.BytesIO, arrived: float) -> dict[str, Any]:
     return environ
 
 
-def _call(app: WSGIApplication, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
+def _call(app: WSGIApplication, environ: dict[str, Any]) -> _Answer:
     started: list[tuple[int, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], object]:

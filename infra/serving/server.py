@@ -1,4 +1,4 @@
-"""Serves the webhook: granian's workers, each with its own application, under one process that stops them in order."""
+"""Serves a Flask application: granian's workers, each with its own, under one process that stops them in order."""
 
 import multiprocessing
 import os
@@ -6,24 +6,23 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing.synchronize import Event
 from typing import Any
 
 from flask import Flask
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from granian.server.mp import MPServer
 
 from infra.malloc import give_large_blocks_back
-from webhook.front import Bounds, Front
+from infra.serving.front import Bounds, Front, Stream
 
 HEADER_SECONDS = 10
 """A connection that sends no whole head of a request for this long is closed, also an idle one."""
-MAX_CONNECTIONS = 512
-"""Open connections of one process; more wait in the kernel's queue."""
 BACKLOG = 1024
 STOP_SECONDS = 12
 """A worker that still has requests this long after SIGTERM is killed: the longest body and its answer fit."""
@@ -32,16 +31,23 @@ _MAX_HEAD_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What one worker serves: the application, who hears of requests cut off before it, and what to close after it."""
+    """What one worker serves: the application, who hears of requests cut off before it, and what to close after it.
+    `streams`: see `Front`; `end_streams` is called when the worker is about to be stopped, and ends them."""
 
     app: Flask
     refused: Callable[[str], None]
     close: Callable[[], None]
+    streams: Mapping[str, Stream] = field(default_factory=dict)
+    end_streams: Callable[[], None] | None = None
 
 
-def serve(make: Callable[[], Served], bounds: Bounds, *, host: str, port: int, processes: int = 1) -> None:
+def serve(
+    make: Callable[[], Served], bounds: Bounds, *, host: str, port: int, processes: int = 1, connections: int = 512
+) -> None:
     """Serve until SIGTERM or SIGINT, then finish what has begun and return. Raises OSError when the port is taken, and
     SystemExit(1) when a worker died: whoever started this process starts it again.
+
+    `connections`: open ones of one process; more wait in the kernel's queue.
 
     `make` is called in each worker, after the fork; a function of a module also works where processes are spawned.
     Workers end by themselves when this process is killed. Call it from the main thread: it handles signals."""
@@ -49,8 +55,9 @@ def serve(make: Callable[[], Served], bounds: Bounds, *, host: str, port: int, p
         # granian shares the port (SO_REUSEPORT), also with a stranger's granian: two would split the requests
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))
-    server = Granian(
-        "webhook",
+    stopping = multiprocessing.Event()
+    server = _Server(
+        "served",
         address=host,
         port=port,
         workers=processes,
@@ -58,21 +65,39 @@ def serve(make: Callable[[], Served], bounds: Bounds, *, host: str, port: int, p
         http=HTTPModes.http1,
         websockets=False,
         backlog=BACKLOG,
-        backpressure=MAX_CONNECTIONS,
+        backpressure=connections,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=_MAX_HEAD_BYTES),
         workers_kill_timeout=STOP_SECONDS,
         log_level=LogLevels.warning,
         log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {"_granian": {}}},  # up to the root logger
     )
-    load: Any = partial(_front, make, bounds)
+    server.stopping = stopping
+    load: Any = partial(_front, make, bounds, stopping)
     server.serve(target_loader=load, wrap_loader=False)
 
 
-def _front(make: Callable[[], Served], bounds: Bounds) -> Front:
+class _Server(MPServer):
+    """Says that it stops before it waits for its workers: a stream would never end by itself."""
+
+    stopping: Event
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        self.stopping.set()
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+
+
+def _front(make: Callable[[], Served], bounds: Bounds, stopping: Event) -> Front:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     give_large_blocks_back()
     served = make()
-    return Front(served.app, bounds, served.refused, served.close)
+    if served.end_streams is not None:
+        threading.Thread(target=_end_streams, args=(stopping, served.end_streams), name="stop", daemon=True).start()
+    return Front(served.app, bounds, served.refused, served.close, served.streams)
+
+
+def _end_streams(stopping: Event, end: Callable[[], None]) -> None:
+    stopping.wait()
+    end()
 
 
 def _end_with_parent() -> None:
