@@ -9,6 +9,7 @@ COPY pyproject.toml README.md ./
 COPY domain domain
 COPY infra infra
 COPY webhook webhook
+COPY admin admin
 COPY consumers consumers
 COPY witiop witiop
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
@@ -21,6 +22,6 @@ ENV PATH=/opt/witiop/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 # Needs nothing to write to but a small /tmp: run it with --read-only --tmpfs /tmp.
 USER 10001:10001
 WORKDIR /tmp
-EXPOSE 8080 9464
+EXPOSE 8080 8081 9464
 ENTRYPOINT ["witiop"]
 CMD ["--help"]

@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test check format contract bench lock
+.PHONY: help install dev test check format contract words bench lock
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ format: $(STAMP) ## format the code
 
 contract: $(STAMP) ## write docs/events from the code; refuses what is not additive
 	@$(BIN)/python -m witiop.contract
+
+words: $(STAMP) ## bring what the console says into its translations; new words are empty there
+	@$(BIN)/pybabel -q extract -F .babel.cfg -k marked -k translated --no-location --omit-header -o .witiop/console.pot .
+	@$(BIN)/pybabel -q update -D console -i .witiop/console.pot -d admin/locale --no-fuzzy-matching --omit-header --ignore-obsolete -w 120
 
 bench: install ## measure; the table is docs/performance.md
 	@$(BIN)/python -m benchmarks

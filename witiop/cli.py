@@ -22,6 +22,7 @@ ELSEWHERE = {
     "email": "witiop.cli_commands:email",
     "mails": "witiop.cli_mails:mails",
     "set-aside": "witiop.cli_set_aside:set_aside",
+    "users": "witiop.cli_users:users",
     "simulate": "witiop.cli_simulate:simulate",
 }
 """Command -> where it is."""
@@ -117,7 +118,7 @@ def install() -> None:
 @click.argument("process", metavar="PROCESS")
 @click.pass_obj
 def run(installation: Installation, process: str) -> None:
-    """Run one process: webhook, conversations, commands, routing, mails, timer or relay.
+    """Run one process: webhook, conversations, commands, routing, mails, timer, relay or admin.
 
     Settings come from the environment (docs/settings.md), logs go to stderr as JSON, SIGTERM stops it cleanly.
     """

@@ -28,11 +28,13 @@ from witiop.stack import FILE_NAME, Stack, write_private
 from witiop.supervision import RunningProgram, Supervisor, missing_for_ready
 
 PORTS = 20
-WEBHOOK_PORT, KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 0, 2, 3, 5
-"""Offsets to the first port; 1 is kept for the console, 4 for PostgreSQL."""
+WEBHOOK_PORT, ADMIN_PORT, KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 0, 1, 2, 3, 5
+"""Offsets to the first port; 4 is kept for PostgreSQL."""
 FREE_BYTES = 512 * 1024 * 1024
 READY_SECONDS = 90.0
 SECRETS = ("whatsapp_app_secret", "whatsapp_verify_token", "softbot_secret", "agents_secret", "command_secret")
+ADMINISTRATOR = "paolo"
+"""Who may sign in at the console from the start; also a user of the demo's company."""
 _STEP_SECONDS = 0.1
 _NOT_REACHABLE = 3
 
@@ -141,6 +143,8 @@ class _LocalStack:
             ses_endpoint=self._ses.endpoint,
         )
         self._prepare(self._system.migrate)  # meanwhile Kafka comes up
+        if any(program.name == "admin" for program in self._system.processes):
+            self._let_in(self._file)
         self._kafka.wait_ready()
         self._prepare(self._system.topics)
         self._ses.wait_ready()
@@ -152,8 +156,9 @@ class _LocalStack:
             self._supervisor.watch(program.name, running)
         self._wait_ready()
         self._keep_current()
+        console = f"console={self._file.admin_url} " if self._file.admin_url else ""
         print(
-            f"ready webhook={self._file.webhook_url} kafka={self._file.kafka_bootstrap} "
+            f"ready webhook={self._file.webhook_url} {console}kafka={self._file.kafka_bootstrap} "
             f"postgres={self._file.postgres_dsn} mails={self._ses.mails_url} stack={self._data / FILE_NAME}",
             file=out,
             flush=True,
@@ -200,6 +205,8 @@ class _LocalStack:
         if not 1 <= self._port_base <= 65535 - PORTS:
             raise LocalServerError(f"--port-base {self._port_base}: choose one between 1024 and {65535 - PORTS}")
         used = {WEBHOOK_PORT: "webhook", KAFKA_PORT: "Kafka", CONTROLLER_PORT: "Kafka's controller", SES_PORT: "SES"}
+        if any(program.name == "admin" for program in self._system.processes):
+            used[ADMIN_PORT] = "console"
         used |= {offset: f"monitor of {name}" for name, offset in self._monitors().items()}
         for offset, purpose in used.items():
             require_free(self._port_base + offset, purpose, "stop that one, or choose other ports with --port-base")
@@ -210,6 +217,26 @@ class _LocalStack:
             write_private(path, {name: secrets.token_urlsafe(32) for name in SECRETS})
         known = json.loads(path.read_text(encoding="utf-8"))
         return {name: known[name] for name in SECRETS}
+
+    def _let_in(self, file: Stack) -> None:
+        """The console's first administrator, with a password made at random; said once, kept in `secrets.json`."""
+        from admin.passwords import Passwords
+        from infra.postgres.pool import connect
+        from infra.postgres.sign_ins import create, password_of
+
+        path = self._data / "secrets.json"
+        known = json.loads(path.read_text(encoding="utf-8"))
+        file.admin_url = f"http://{LOOPBACK}:{self._port_base + ADMIN_PORT}"
+        file.admin_user = ADMINISTRATOR
+        file.admin_password = known.get("admin_password") or secrets.token_urlsafe(12)
+        write_private(path, known | {"admin_password": file.admin_password})
+        with connect(file.postgres_dsn, "dev", autocommit=True) as connection:
+            if password_of(connection, ADMINISTRATOR) is not None:
+                return
+            create(
+                connection, ADMINISTRATOR, Passwords().hash(file.admin_password), administrator=True, shown_name=None
+            )
+        self._echo(f"the console: {file.admin_url}, sign in as {ADMINISTRATOR} with {file.admin_password}")
 
     def _running(self, program: Program, *arguments: str) -> RunningProgram:
         assert self._file is not None
@@ -232,6 +259,9 @@ class _LocalStack:
             "WITIOP_SES_TOPIC_ARNS": TOPIC_ARN,
             "WITIOP_SES_ACCESS_KEY_ID": KEY[0],
             "WITIOP_SES_SECRET_ACCESS_KEY": KEY[1],
+            "WITIOP_ADMIN_HOST": LOOPBACK,
+            "WITIOP_ADMIN_PORT": str(self._port_base + ADMIN_PORT),
+            "WITIOP_ADMIN_URL": f"http://{LOOPBACK}:{self._port_base + ADMIN_PORT}",
             "WITIOP_WEBHOOK_HOST": LOOPBACK,
             "WITIOP_WEBHOOK_PORT": str(self._port_base + WEBHOOK_PORT),
             "WITIOP_MONITOR_HOST": LOOPBACK,

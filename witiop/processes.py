@@ -29,6 +29,7 @@ PROCESSES = tuple(
         ("commands", 14),
         ("routing", 16),
         ("mails", 15),
+        ("admin", 17),
     )
 )
 SIMULATOR = Program("simulator", _witiop("simulate", "story"))

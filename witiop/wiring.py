@@ -27,9 +27,11 @@ from infra.metrics import shared_between_processes
 from witiop.settings import Secrets, Settings
 
 if TYPE_CHECKING:
+    from admin.parts import Post
     from consumers.processing import Handler
     from domain.mail import Policy
     from infra.monitor import Check
+    from infra.postgres.sign_ins import SessionTerms
     from infra.serving.server import Served
     from infra.ses.mailer import SesAccess
 
@@ -215,6 +217,92 @@ def run_mails(settings: Settings) -> None:
         _work(settings, worker.run, worker.missing)
 
 
+def run_admin(settings: Settings) -> None:
+    """The console: this process watches over the one that answers."""
+    with shared_between_processes() as registry:
+        from admin.app import MAX_BODY_BYTES
+        from infra.monitor import monitor
+        from infra.serving.front import Bounds
+        from infra.serving.server import serve
+
+        checks = {"console": partial(_missing_at, settings.admin_host, settings.admin_port)}
+        with monitor(settings.monitor_host, settings.monitor_port, checks, registry):
+            serve(
+                partial(_admin_worker, settings),
+                Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.admin_threads),
+                host=settings.admin_host,
+                port=settings.admin_port,
+                connections=_ADMIN_CONNECTIONS,
+            )
+
+
+def _admin_worker(settings: Settings) -> "Served":
+    """What the process that answers is made of; called in it."""
+    from admin.app import LIVE_PATH, create_app
+    from admin.live import Live
+    from admin.parts import Parts
+    from admin.passwords import Passwords
+    from infra.clock import utc_now
+    from infra.kafka.producer import KafkaPublisher
+    from infra.postgres.hints import Hints
+    from infra.postgres.pool import pool
+    from infra.serving.server import Served
+
+    _prepare(settings, "admin")
+    dsn = settings.postgres_dsn.get_secret_value()
+    names = topics(settings)
+    publisher = KafkaPublisher(kafka_config(settings), [names.commands])
+    connections = pool(dsn, "admin", _ADMIN_POOL, autocommit=True)
+    connections.open()
+    live = Live(lambda: Hints(dsn))
+    hearing = threading.Thread(target=live.run, name="live", daemon=True)
+    hearing.start()
+
+    def close() -> None:
+        live.end()
+        hearing.join(timeout=2)
+        connections.close()
+        publisher.close()
+
+    parts = Parts(
+        pool=connections,
+        publisher=publisher,
+        commands_topic=names.commands,
+        command_secret=_bytes(settings.command_secrets)[0],
+        clock=utc_now,
+        live=live,
+        passwords=Passwords(),
+        terms=terms(settings),
+        sessions=session_terms(settings),
+        post=_post(settings),
+        organisation=settings.organisation,
+        secure=settings.admin_url.startswith("https:"),
+        proxies=settings.admin_proxies,
+    )
+    return Served(create_app(parts), lambda _: None, close, {LIVE_PATH: live.stream}, live.end)
+
+
+def session_terms(settings: Settings) -> "SessionTerms":
+    """When people are signed out of the console."""
+    from infra.postgres.sign_ins import SessionTerms
+
+    return SessionTerms(
+        idle=timedelta(seconds=settings.admin_idle_seconds),
+        longest=timedelta(seconds=settings.admin_session_seconds),
+        since=settings.admin_sessions_since,
+    )
+
+
+def _post(settings: Settings) -> "Post | None":
+    """What the console needs to forward conversations by mail; None: this installation sends none."""
+    from admin.parts import Post
+    from domain.letter import Sender
+
+    if settings.ses_sender is None:
+        return None
+    return Post(mail_policy(settings), Sender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to))
+
+
 def run_timer(settings: Settings) -> None:
     """Closes windows at their end; any number may run."""
     from consumers.timer import Timer
@@ -312,6 +400,11 @@ def _as_text(path: Path | None) -> str | None:
     return str(path) if path else None
 
 
+_ADMIN_POOL = 8
+"""Connections of the console: a page holds one for some milliseconds, a live page none."""
+_ADMIN_CONNECTIONS = 4096
+"""A browser has one for its live page and up to five more."""
+
 _SERVERS = ("kafka_bootstrap_servers", "postgres_dsn")
 
 PROCESSES = {
@@ -331,5 +424,6 @@ PROCESSES = {
     "mails": Process(("postgres_dsn", "ses_region", "ses_sender", "ses_configuration_set"), run_mails),
     "timer": Process(("postgres_dsn",), run_timer),
     "relay": Process(_SERVERS, run_relay),
+    "admin": Process((*_SERVERS, "command_secrets"), run_admin),
 }
 """Name -> process, as for `witiop run`."""

@@ -50,6 +50,31 @@ def desk_page(conn: Connection[Any], which: Which, rows: int, after: Cursor = ST
     return DeskPage(shown, Cursor(shown[-1].last_at, shown[-1].id) if more else None)
 
 
+MANY_WAIT = 10_000
+"""More than that are not counted."""
+
+
+def waiting(conn: Connection[Any]) -> int:
+    """How many customers wait in a queue or for whom it is reserved, up to `MANY_WAIT`."""
+    found = conn.execute(
+        "select count(*) from (select 1 from conversations where status = 'a' and owner_state in ('q', 'r') "
+        "limit %s) as waiting",
+        (MANY_WAIT,),
+    ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def waiting_for(conn: Connection[Any]) -> dict[str, int]:
+    """How many wait for each skillset that anybody waits for."""
+    return dict(
+        conn.execute(
+            "select owner_id, count(*) from conversations "
+            "where status = 'a' and owner_kind = 's' and owner_state in ('q', 'r') group by owner_id"
+        ).fetchall()
+    )
+
+
 def desk_statement(which: Which) -> Composed:
     """The list's SQL, with the values `number`, `phone`, `at`, `id` (where the page before ended) and `limit`."""
     return _statement(which.state, which.number is not None, which.phone is not None)

@@ -56,10 +56,10 @@ def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Curs
         values = {"number": which.number, "at": after.at, "id": after.id, "limit": rows + 1}
         cursor = conn.cursor(row_factory=class_row(Listed))
         found = cursor.execute(statement(which), values, prepare=True).fetchall()
-        counts = _counts(conn, which)
+        totals = counts(conn, which)
     more = len(found) > rows
     shown = found[:rows]
-    return Page(shown, Cursor(shown[-1].last_at, shown[-1].id) if more else None, counts)
+    return Page(shown, Cursor(shown[-1].last_at, shown[-1].id) if more else None, totals)
 
 
 def statement(which: Filter) -> Composed:
@@ -100,7 +100,8 @@ _BRANCH = SQL(
 )
 
 
-def _counts(conn: Connection[Any], which: Filter) -> dict[Status, int]:
+def counts(conn: Connection[Any], which: Filter) -> dict[Status, int]:
+    """How many there are of either status, of this number and reason."""
     found = conn.execute(
         """
         select coalesce(sum(n) filter (where status = 'a'), 0)::bigint,

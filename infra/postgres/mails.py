@@ -217,6 +217,15 @@ def find(connection: Connection[Any], mail: UUID) -> tuple[Mail, list[Said]] | N
     return _mail(row), [Said(*each) for each in log]
 
 
+def of_conversation(connection: Connection[Any], conversation: UUID, most: int = 100) -> list[Mail]:
+    """Its mails, the latest first."""
+    found = connection.execute(
+        f"select {_MAIL} from mails where conversation_id = %b order by requested_at desc, id desc limit %b",
+        [conversation, most],
+    ).fetchall()
+    return [_mail(row) for row in found]
+
+
 def standing(connection: Connection[Any]) -> tuple[int, float]:
     """How many mails are unknown, and for how many seconds the one that is longest due has waited (0: none is due)."""
     row = connection.execute(

@@ -42,13 +42,14 @@ def connect(dsn: str, name: str, *, autocommit: bool = False) -> psycopg.Connect
     return psycopg.connect(conninfo(dsn, name), autocommit=autocommit)
 
 
-def pool(dsn: str, name: str, size: int) -> ConnectionPool[psycopg.Connection[Any]]:
+def pool(dsn: str, name: str, size: int, *, autocommit: bool = False) -> ConnectionPool[psycopg.Connection[Any]]:
     """Up to `size` such connections for threads; closed: open it in the process that uses it, after any fork.
 
     A connection is checked before it is handed out; who gets none within 5 s gets psycopg_pool.PoolTimeout.
     """
     return ConnectionPool(
         conninfo(dsn, name),
+        kwargs={"autocommit": autocommit},
         min_size=1,
         max_size=size,
         open=False,

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.console import field
 from tests.support.dev_stack import Dev, twenty_free_ports
 from tests.support.process_tree import pss_bytes, still_running, tree
 from tests.support.waiting import wait_until
@@ -49,8 +50,14 @@ def test_the_whole_system_needs_less_than_one_and_a_half_gib_and_stops_without_a
     try:
         mails = re.search(r" mails=(\S+)", dev.ready())
         assert mails is not None
-        processes = {"webhook", "conversations", "commands", "routing", "mails", "timer", "relay"}
+        processes = {"webhook", "conversations", "commands", "routing", "mails", "timer", "relay", "admin"}
         assert {"kafka", "postgres", "ses", *processes} <= dev.stack().pids.keys()
+        stack = dev.stack()
+        with httpx.Client(base_url=str(stack.admin_url), follow_redirects=True) as console:
+            page = console.get("/").text
+            fields = {"name": stack.admin_user, "password": stack.admin_password, "csrf": field(page, "csrf")}
+            assert "Unmanaged conversations" in console.post("/sign-in", data=fields).text
+        assert str(stack.admin_password) in dev.said()
         wait_until((dev.data / "demo-played").exists, seconds=60)
         forwards_a_conversation(dev, mails[1])
         demo = [(found["where"], found["cure"]) for found in says(dev, "doctor", code=1)["findings"]]

@@ -135,9 +135,13 @@ class Office:
         (row,) = self.rows("select owner_kind, owner_id, owner_state, unmanaged, reason from conversations")
         return tuple(row.values())
 
-    def _record(self, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> Record:
+    def next_offset(self) -> int:
+        """For a record that somebody else wrote."""
         self._offset += 1
-        return Record("t", 0, self._offset, datetime.now(UTC), value, headers)
+        return self._offset
+
+    def _record(self, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> Record:
+        return Record("t", 0, self.next_offset(), datetime.now(UTC), value, headers)
 
 
 class OwnConnection(psycopg.Connection[Any]):

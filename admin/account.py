@@ -1,0 +1,143 @@
+"""Signing in and out, and what a person sets for themselves."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin import gate
+from admin.http import address, here_or, person, words
+from admin.parts import Parts
+from admin.passwords import LONGEST, SHORTEST, weakness
+from admin.words import LANGUAGES, zone, zones
+from infra.postgres import console_audit, sign_ins
+from infra.postgres.console_audit import Deed
+
+log = structlog.get_logger()
+
+TRIES_PER_NAME, TRIES_PER_ADDRESS = 10, 40
+"""Within a quarter of an hour; then nobody is let in under that name, or from there, also with the right password."""
+_LONGEST_NAME = 256
+
+
+def account_pages(parts: Parts) -> Blueprint:
+    """`/sign-in`, `/sign-out`, `/account`."""
+    pages = Blueprint("account", __name__)
+
+    @pages.get("/sign-in")
+    @gate.open_to("everybody")
+    def sign_in() -> ResponseReturnValue:
+        onwards = here_or(request.args.get("next"), url_for("unmanaged.show"))
+        if g.person is not None and g.person.level is not None:
+            return redirect(onwards, 303)
+        return render_template("sign_in.html", onwards=onwards)
+
+    @pages.post("/sign-in")
+    @gate.open_to("everybody")
+    def try_sign_in() -> ResponseReturnValue:
+        name = request.form.get("name", "").strip().replace("\x00", "")[:_LONGEST_NAME]
+        password = request.form.get("password", "")[: 4 * LONGEST]
+        onwards = here_or(request.form.get("next"), url_for("unmanaged.show"))
+        with parts.connection() as conn:
+            too_many = (
+                sign_ins.tried(conn, "n", name) > TRIES_PER_NAME,
+                sign_ins.tried(conn, "a", _network(address())) > TRIES_PER_ADDRESS,
+            )
+            known = sign_ins.password_of(conn, name)
+        if any(too_many):
+            _audit(parts, "sign_in_refused", name, why="too_many_tries")
+            log.warning("console.too_many_tries")
+            return render_template("sign_in.html", onwards=onwards, name=name, wrong="too_many"), 429
+        fits = parts.passwords.fits(known[1] if known else None, password)
+        if known is None or not fits or known[0].level is None:
+            _audit(parts, "sign_in_refused", name, why="wrong")
+            return render_template("sign_in.html", onwards=onwards, name=name, wrong="wrong"), 401
+        with parts.connection() as conn, conn.transaction():
+            sign_ins.forget_tries(conn, name, _network(address()))
+            sign_ins.end_session(conn, gate.token_hash(g.token))
+            sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), name, parts.sessions)
+            console_audit.write(conn, [Deed("signed_in", name, address())])
+        return redirect(onwards, 303)
+
+    @pages.post("/sign-out")
+    @gate.open_to("signed_in")
+    def sign_out() -> ResponseReturnValue:
+        with parts.connection() as conn, conn.transaction():
+            sign_ins.end_session(conn, gate.token_hash(g.token))
+            console_audit.write(conn, [Deed("signed_out", person().name, address())])
+        gate.renew_token()
+        return redirect(url_for("account.sign_in"), 303)
+
+    @pages.get("/account")
+    @gate.open_to("signed_in")
+    def show() -> ResponseReturnValue:
+        return _account()
+
+    @pages.post("/account/words")
+    @gate.open_to("signed_in")
+    def change_words() -> ResponseReturnValue:
+        language, chosen = request.form.get("language", ""), zone(request.form.get("zone"))
+        with parts.connection() as conn:
+            sign_ins.prefer_words(
+                conn, person().name, language if language in LANGUAGES else None, chosen.key if chosen else None
+            )
+        back = urlsplit(request.form.get("back", ""))
+        return redirect(here_or(back._replace(scheme="", netloc="").geturl(), url_for("account.show", saved=1)), 303)
+
+    @pages.post("/account/password")
+    @gate.open_to("signed_in")
+    def change_password() -> ResponseReturnValue:
+        wrong = _change_password(parts)
+        if wrong is None:
+            return redirect(url_for("account.show", saved=1), 303)
+        return _account(wrong, 429 if wrong == "too_many" else 422)
+
+    return pages
+
+
+def _change_password(parts: Parts) -> str | None:
+    """Changes it and ends every other session, or says what is wrong."""
+    me = person()
+    new = request.form.get("new", "")
+    with parts.connection() as conn:
+        too_many = sign_ins.tried(conn, "n", me.name) > TRIES_PER_NAME
+        known = sign_ins.password_of(conn, me.name)
+    if too_many:
+        return "too_many"
+    if known is None or not parts.passwords.fits(known[1], request.form.get("password", "")[: 4 * LONGEST]):
+        return "password"
+    if new != request.form.get("again", ""):
+        return "again"
+    if weak := weakness(new, [me.name, me.shown_name]):
+        return weak
+    kept = parts.passwords.hash(new)
+    with parts.connection() as conn, conn.transaction():
+        sign_ins.set_password(conn, me.name, kept)
+        sign_ins.forget_tries(conn, me.name)
+        sign_ins.end_sessions(conn, me.name)
+        sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), me.name, parts.sessions)
+        console_audit.write(conn, [Deed("password_changed", me.name, address())])
+    return None
+
+
+def _account(wrong: str | None = None, status: int = 200) -> ResponseReturnValue:
+    saved = wrong is None and "saved" in request.args
+    context = {"languages": LANGUAGES, "zones": zones(), "wrong": wrong, "saved": saved}
+    page = render_template("account.html", **context, shortest=SHORTEST, longest=LONGEST, zone_now=words().zone.key)
+    return page, status
+
+
+def _audit(parts: Parts, event: console_audit.Event, name: str, **detail: object) -> None:
+    with parts.connection() as conn:
+        console_audit.write(conn, [Deed(event, name, address(), detail=detail)])
+
+
+def _network(text: str) -> str:
+    """Who tries from one of IPv6's networks has all of its addresses."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    return str(ipaddress.ip_network(f"{found}/64", strict=False)) if found.version == 6 else text

@@ -1,0 +1,168 @@
+"""The console as a Flask application. It opens nothing: everything it needs is handed to it."""
+
+import gzip
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+import psycopg_pool
+import structlog
+from flask import Blueprint, Flask, Response, g, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from jinja2 import StrictUndefined
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from admin import gate, phrases
+from admin.account import account_pages
+from admin.asking import new_form
+from admin.conversations import conversation_pages
+from admin.http import over_the_page, target, words
+from admin.live import event
+from admin.many import many_pages
+from admin.parts import Parts
+from admin.unmanaged import unmanaged_pages
+from admin.waiting import waiting_pages
+from admin.words import LANGUAGES, UTC_ZONE, Words, phone
+
+MAX_BODY_BYTES = 1024 * 1024
+"""The largest form: a thousand conversations, or a mail's text."""
+LIVE_PATH = "/live"
+
+_STATIC = Path(__file__).with_name("static")
+_COMPRESSED = 1000
+"""Bytes from which an answer is worth compressing."""
+
+log = structlog.get_logger()
+
+
+def create_app(parts: Parts) -> Flask:
+    """The application with every page. Its `/live` answers with one hint; who serves it lets `Live.stream` follow."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    _speak(app, parts)
+    gate.install(app, parts)
+    for pages in (
+        account_pages,
+        unmanaged_pages,
+        waiting_pages,
+        conversation_pages,
+        many_pages,
+        _live_pages,
+        _health_pages,
+    ):
+        app.register_blueprint(pages(parts))
+    _answer_errors(app, parts)
+    app.after_request(_compress)
+    if parts.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=parts.proxies, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    return app
+
+
+def _speak(app: Flask, parts: Parts) -> None:
+    """Templates know our words; an unknown variable is an error, not an empty place."""
+    env = app.jinja_env
+    env.undefined = StrictUndefined
+    env.add_extension("jinja2.ext.i18n")
+    env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: words().gettext(text), lambda one, many, n: words().ngettext(one, many, n), newstyle=True
+    )
+    env.trim_blocks = env.lstrip_blocks = True
+    versions = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in _STATIC.iterdir()}
+    env.globals.update(
+        words=words,
+        phrases=phrases,
+        phone=phone,
+        at=datetime.fromisoformat,
+        languages=LANGUAGES,
+        organisation=parts.organisation,
+        new_form=new_form,
+        asset=lambda name: url_for("static", filename=name, v=versions[name]),
+        person=lambda: g.get("person"),
+        mails=parts.post is not None,
+    )
+
+
+def _live_pages(parts: Parts) -> Blueprint:
+    pages = Blueprint("live", __name__)
+
+    @pages.get(LIVE_PATH)
+    def hints() -> ResponseReturnValue:
+        headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
+        content = b"retry: 2000\n" + event(parts.live.pace_ms)
+        return Response(content, content_type="text/event-stream", headers=headers)
+
+    return pages
+
+
+def _health_pages(parts: Parts) -> Blueprint:
+    """`/healthz`: 200 while requests are answered. `/readyz`: 200 when pages can be read, else 503. Without Kafka they
+    can, and what is asked for is refused in words, so that is no reason to take the console away."""
+    pages = Blueprint("health", __name__)
+
+    @pages.get("/healthz")
+    @gate.open_to("everybody")
+    def alive() -> ResponseReturnValue:
+        return {"alive": True}
+
+    @pages.get("/readyz")
+    @gate.open_to("everybody")
+    def ready() -> ResponseReturnValue:
+        missing = []
+        try:
+            with parts.pool.connection(timeout=1) as conn:
+                conn.execute("select from sign_ins limit 1")
+        except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
+            missing.append(f"postgres: {type(error).__name__}")
+        return {"ready": not missing, "missing": missing}, 503 if missing else 200
+
+    return pages
+
+
+def _answer_errors(app: Flask, parts: Parts) -> None:
+    def refused(error: HTTPException) -> ResponseReturnValue:
+        if error.code is None or error.response is not None:
+            return error
+        page = render_template("error.html", code=error.code, alone=target() is None)
+        response = Response(page, error.code)
+        if allowed := dict(error.get_headers()).get("Allow"):
+            response.headers["Allow"] = allowed
+        return over_the_page(response)
+
+    def away(error: Exception) -> ResponseReturnValue:
+        log.warning("console.database_away", error=type(error).__name__)
+        g.setdefault("words", Words("en", UTC_ZONE, parts.clock()))
+        g.setdefault("person", None)
+        g.setdefault("token", "")
+        page = render_template("error.html", code=503, alone=target() is None)
+        return over_the_page(Response(page, 503, {"Retry-After": "2"}))
+
+    def failed(error: Exception) -> ResponseReturnValue:  # a programming error: its place is logged, never its text
+        log.error("console.failed", exc_info=error)
+        return over_the_page(Response(render_template("error.html", code=500, alone=target() is None), 500))
+
+    app.register_error_handler(HTTPException, refused)
+    app.register_error_handler(psycopg_pool.PoolTimeout, away)
+    app.register_error_handler(psycopg.OperationalError, away)
+    app.register_error_handler(Exception, failed)
+
+
+def _compress(response: Response) -> Response:
+    """Text goes compressed to who can read it; what forms carry is masked, so that its length tells nothing."""
+    kind = response.mimetype or ""
+    if (
+        (kind.startswith("text/") or kind in ("application/javascript", "image/svg+xml"))
+        and kind != "text/event-stream"
+        and response.status_code == 200
+        and request.accept_encodings.quality("gzip") > 0
+        and "Content-Encoding" not in response.headers
+    ):
+        response.direct_passthrough = False
+        content = response.get_data()
+        if len(content) >= _COMPRESSED:
+            response.set_data(gzip.compress(content, 5, mtime=0))
+            response.headers["Content-Encoding"] = "gzip"
+    response.headers.add("Vary", "Accept-Encoding")
+    return response

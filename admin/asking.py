@@ -1,0 +1,87 @@
+"""Asking for commands: signed, on the topic, each exactly once however often its form is sent (architecture.md, P7).
+
+The id of a command is made of the token of its form and of what is asked for. So a double click, a reload, the back
+button or a second try after Kafka was away is the same command; the same form filled in otherwise is another one, and
+the version that it names tells whether it came too late.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
+
+import structlog
+
+from admin.http import address, person
+from admin.parts import Parts
+from domain.commands import Email, Recall, Transfer, command, signed
+from domain.ports import NotKept
+from infra.postgres import console_audit
+from infra.postgres.console_audit import Deed
+
+log = structlog.get_logger()
+
+SOURCE = "/witiop/console"
+HOLD_SECONDS = 10
+"""So long a mail can be taken back."""
+_EXPIRES_AFTER = timedelta(minutes=5)
+_PUBLISH_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one command asks for. `what`: its words (`admin.phrases`); `detail`: what they need besides."""
+
+    body: Transfer | Recall | Email
+    what: str
+    detail: dict[str, object] = field(default_factory=dict)
+    about: UUID | None = None
+
+
+def new_form() -> str:
+    """The token of a form that is about to be shown."""
+    return str(uuid4())
+
+
+def command_id(form: str, body: Transfer | Recall | Email) -> str:
+    """The id of what a form asks for."""
+    return str(uuid5(NAMESPACE_OID, f"{form} {body.model_dump_json()}"))
+
+
+def ask(parts: Parts, form: str, wishes: Sequence[Wish], batch_id: str | None = None) -> list[str]:
+    """Asks, and gives the commands' ids. Raises NotKept: Kafka did not take all of them; asking again does no harm."""
+    me = person()
+    now = parts.clock()
+    ids = [command_id(form, wish.body) for wish in wishes]
+    deeds = [
+        Deed(
+            "asked",
+            me.name,
+            address(),
+            conversation_id=wish.about or wish.body.conversation_id,
+            command_id=id_,
+            batch_id=batch_id,
+            detail={"what": wish.what, **wish.detail},
+        )
+        for id_, wish in zip(ids, wishes, strict=True)
+    ]
+    records = [
+        signed(
+            command(wish.body, id_=id_, source=SOURCE, issuer=me.name, at=now, expires_at=now + _EXPIRES_AFTER),
+            parts.commands_topic,
+            parts.command_secret,
+        )
+        for id_, wish in zip(ids, wishes, strict=True)
+    ]
+    with parts.connection() as conn, conn.transaction():
+        console_audit.write(conn, deeds)
+    try:
+        if missing := parts.publisher.missing():
+            raise NotKept("; ".join(missing))
+        parts.publisher.publish(records, _PUBLISH_SECONDS)
+    except NotKept:
+        with parts.connection() as conn, conn.transaction():
+            console_audit.write(conn, [Deed("not_kept", me.name, address(), command_id=id_) for id_ in ids])
+        raise
+    log.info("console.asked", commands=len(ids))
+    return ids

@@ -1,0 +1,187 @@
+"""Who comes in, and what every request must have: a session, a form of ours, a level (issue of the console, part 3).
+
+A browser has one cookie with a random token. Its hash is a session or it is not; and what forms carry is made of it, so
+a form made for one session is worth nothing in another, nor after the sign-in or the sign-out.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin import words as speech
+from admin.http import address, over_the_page, person, target
+from admin.parts import Parts
+from infra.postgres import console_audit, sign_ins
+
+_TOKEN_BYTES = 32
+_ROOT = ("tenant_administrator",)
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+CSRF = "csrf"
+"""The field of every form."""
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+
+Access = Literal["everybody", "signed_in"]
+_ACCESS = "_console_access"
+
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+def open_to(access: Access) -> Callable[[T], T]:
+    """Of a view that not only administrators may use."""
+
+    def mark(view: T) -> T:
+        setattr(view, _ACCESS, access)
+        return view
+
+    return mark
+
+
+def install(app: Flask, parts: Parts) -> None:
+    """Puts the gate before every view of the application, and the usual headers on every answer."""
+
+    @app.before_request
+    def enter() -> ResponseReturnValue | None:
+        view = app.view_functions.get(request.endpoint or "")
+        g.person, g.new_token, g.token = None, None, ""
+        g.words = _words(parts)
+        if request.endpoint == "static":
+            return None
+        token = request.cookies.get(_cookie(parts), "")
+        if len(token) < _TOKEN_BYTES:
+            token = g.new_token = secrets.token_urlsafe(_TOKEN_BYTES)
+        else:
+            with parts.connection() as conn:
+                g.person = sign_ins.person_of(conn, token_hash(token), parts.sessions)
+                if g.person is not None and not request.headers.get("X-Live"):
+                    sign_ins.used(conn, token_hash(token))
+        g.token = token
+        g.words = _words(parts)
+        if request.method not in _SAFE and not _is_ours():
+            return _refused("form", 403)
+        return _admit(parts, getattr(view, _ACCESS, None))
+
+    @app.after_request
+    def guard(response: Response) -> Response:
+        headers = response.headers
+        headers.setdefault("Content-Security-Policy", _POLICY)
+        headers.setdefault("X-Frame-Options", "DENY")
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "same-origin"
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+        if parts.secure:
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+        if request.endpoint == "static":
+            headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        else:
+            headers.setdefault("Cache-Control", "no-store")
+            headers.add("Vary", "HX-Request")
+        if g.get("new_token"):
+            _set_cookie(parts, response, g.new_token)
+        return response
+
+    app.jinja_env.globals["csrf"] = form_token
+
+
+def token_hash(token: str) -> bytes:
+    """As it is kept."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def renew_token() -> str:
+    """A new token for this browser, sent with the answer: the old one and its forms are worth nothing from now on."""
+    g.token = g.new_token = secrets.token_urlsafe(_TOKEN_BYTES)
+    return str(g.token)
+
+
+def form_token() -> str:
+    """What a form carries, different each time: compressed pages must not tell it (BREACH)."""
+    secret = _form_secret()
+    mask = secrets.token_bytes(len(secret))
+    return base64.urlsafe_b64encode(mask + _masked(secret, mask)).decode()
+
+
+def _form_secret() -> bytes:
+    return hmac.digest(g.token.encode(), b"form", "sha256")
+
+
+def _masked(secret: bytes, mask: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(secret, mask, strict=True))
+
+
+def _is_ours() -> bool:
+    """Whether this browser got the form from us. Other sites' forms come without our cookie (SameSite); this holds
+    where that fails."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        return False
+    try:
+        given = base64.urlsafe_b64decode(request.form.get(CSRF, ""))
+    except ValueError:
+        return False
+    secret = _form_secret()
+    size = len(secret)
+    return len(given) == 2 * size and hmac.compare_digest(_masked(given[size:], given[:size]), secret)
+
+
+def _admit(parts: Parts, access: Access | None) -> ResponseReturnValue | None:
+    if access == "everybody" or request.endpoint is None:
+        return None
+    if g.person is None or g.person.level is None:
+        if target() is not None or request.method not in _SAFE or request.endpoint == "live.hints":
+            return _refused("signed_out", 401)
+        return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")), 303)
+    if access is None and person().level not in _ROOT:
+        with parts.connection() as conn:
+            deed = console_audit.Deed("forbidden", person().name, address(), detail={"path": request.path})
+            console_audit.write(conn, [deed])
+        return _refused("level", 403)
+    return None
+
+
+def _refused(why: str, status: int) -> ResponseReturnValue:
+    """A page, or a notice over the page that is open. Who is still signed in gets what forms must carry now."""
+    response = Response(render_template("refused.html", why=why, alone=target() is None), status)
+    if why == "form" and g.person is not None and request.headers.get("Sec-Fetch-Site") == "same-origin":
+        response.headers["X-Form-Token"] = form_token()
+    return over_the_page(response)
+
+
+def _words(parts: Parts) -> speech.Words:
+    chosen = g.person.language if g.person else None
+    zone = speech.zone(g.person.time_zone if g.person else None) or speech.zone(request.cookies.get("zone"))
+    language = chosen if chosen in speech.LANGUAGES else speech.spoken(request.accept_languages.values())
+    return speech.Words(language, zone or speech.UTC_ZONE, parts.clock())
+
+
+def _cookie(parts: Parts) -> str:
+    return "__Host-witiop" if parts.secure else "witiop"
+
+
+def _set_cookie(parts: Parts, response: Response, token: str) -> None:
+    response.set_cookie(_cookie(parts), token, httponly=True, secure=parts.secure, samesite="Lax", path="/")

@@ -1,0 +1,127 @@
+"""One conversation beside the list (manual facts S11, S12, S13): the chat, the mail, the info."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from flask import render_template
+from psycopg import Connection
+
+from admin import phrases
+from admin.asking import new_form
+from admin.http import words
+from admin.parts import Parts
+from admin.query import Query
+from admin.rows import Line, line
+from domain.directory import Directory
+from domain.mail import Mail
+from infra.postgres import mails
+from infra.postgres.conversation_page import ConversationPage, conversation_page
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One thing in the chat, in order: a `day` that begins, a `message`, a `sentence` of the system."""
+
+    kind: Literal["day", "message", "sentence"]
+    at: datetime
+    text: str
+    id: str = ""
+    speaker: str = ""
+    who: str = ""
+    picture: str = ""
+    named: str = ""
+    status: str = ""
+    edited: bool = False
+    deleted: bool = False
+    decides: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What the panel shows. `seen` changes whenever it does."""
+
+    page: ConversationPage
+    line: Line
+    chat: Sequence[Said]
+    mails: Sequence[Mail]
+    seen: str
+
+
+def render(
+    parts: Parts, conn: Connection[Any], directory: Directory, query: Query, endpoint: str, **more: object
+) -> str:
+    """The panel of the open conversation; empty if none is open. `more`: what its mail form holds already."""
+    panel = look(conn, directory, query)
+    if query.open is not None and panel is None:
+        return render_template("panel_unknown.html", query=query, endpoint=endpoint)
+    if panel is None:
+        return ""
+    return render_template(
+        "panel.html",
+        query=query,
+        panel=panel,
+        directory=directory,
+        endpoint=endpoint,
+        post=parts.post,
+        form=more.pop("form", None) or new_form(),
+        typed=more.pop("typed", {}),
+        masked=more.pop("masked", parts.post.policy.mask if parts.post else False),
+        **more,
+    )
+
+
+def look(conn: Connection[Any], directory: Directory, query: Query) -> Panel | None:
+    """The open conversation as it is now."""
+    page = conversation_page(conn, query.open) if query.open else None
+    if page is None:
+        return None
+    sent = mails.of_conversation(conn, page.conversation.id)
+    row = line(page.conversation, directory)
+    told = ".".join(f"{mail.shown}" for mail in sent)
+    statuses = sum(len(str(item["status"])) for item in page.transcript)
+    return Panel(page, row, list(_chat(page, directory)), sent, f"{row.seen}.{statuses}.{told}")
+
+
+def _chat(page: ConversationPage, directory: Directory) -> Iterator[Said]:
+    """Messages and sentences in the order of their times, each day with its name."""
+    said = [
+        *(_item(item, directory) for item in page.transcript),
+        *(each for event in page.history if (each := _event(event, directory)) is not None),
+    ]
+    day = None
+    for each in sorted(said, key=lambda each: each.at):
+        if (today := words().local(each.at).date()) != day:
+            yield Said("day", each.at, words().day(each.at))
+            day = today
+        yield each
+
+
+def _item(item: dict[str, Any], directory: Directory) -> Said:
+    at = datetime.fromisoformat(item["at"])
+    sentence = phrases.done(directory, item)
+    if sentence is not None:
+        return Said("sentence", at, sentence, id=item["id"])
+    picture, named = ("", "") if item["kind"] == "text" else phrases.media(item["kind"])
+    return Said(
+        "message",
+        at,
+        item["text"] or "",
+        id=item["id"],
+        speaker=item["from"],
+        who=phrases.user_name(directory, item.get("agent_id", "")),
+        picture=picture,
+        named=named,
+        status=item["status"] or "",
+        edited=bool(item.get("edited")),
+        deleted=bool(item.get("deleted")),
+    )
+
+
+def _event(event: dict[str, Any], directory: Directory) -> Said | None:
+    sentence = phrases.happened(directory, event)
+    if sentence is None:
+        return None
+    at = datetime.fromisoformat(event["at"])
+    return Said("sentence", at, sentence, decides=event["event"] == "became_unmanaged")

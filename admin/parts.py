@@ -1,0 +1,59 @@
+"""What the console is made of: everything is handed to it, it opens nothing."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from admin.live import Live
+from admin.passwords import Passwords
+from domain.directory import Directory
+from domain.letter import Sender
+from domain.mail import Policy
+from domain.ports import Publisher
+from domain.transfers import Terms
+from infra.postgres import directory
+from infra.postgres.sign_ins import SessionTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What mails are made of, for their preview."""
+
+    policy: Policy
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """`secure`: people reach it by https only. `proxies`: how many before it add to X-Forwarded-For. `post` None: this
+    installation sends no mails. `pool`: its connections commit by themselves."""
+
+    pool: ConnectionPool[Connection[Any]]
+    publisher: Publisher
+    commands_topic: str
+    command_secret: bytes = field(repr=False)
+    clock: Callable[[], datetime]
+    live: Live
+    passwords: Passwords
+    terms: Terms = field(default_factory=Terms)
+    sessions: SessionTerms = field(default_factory=SessionTerms)
+    post: Post | None = None
+    organisation: str = ""
+    secure: bool = False
+    proxies: int = 0
+    _known: directory.Current = field(default_factory=directory.Current)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[Any]]:
+        """One that commits by itself. Raises psycopg_pool.PoolTimeout, psycopg.OperationalError."""
+        with self.pool.connection() as conn:
+            yield conn
+
+    def directory(self, conn: Connection[Any]) -> Directory:
+        """As it is now."""
+        return self._known.read(conn)

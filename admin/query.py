@@ -1,0 +1,112 @@
+"""What a list page shows, as its address says it: everything but who looks."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Self, cast, get_args
+from uuid import UUID
+
+from werkzeug.datastructures import MultiDict
+
+from domain.conversation import Status
+from domain.reasons import Reason
+from infra.postgres.console_list import MAX_WORDS, Order, Place, Wanted
+from infra.postgres.cursor import CursorError
+
+ROWS = (10, 25, 50, 100)
+"""The bar of manual fact S6."""
+TABS = ("conversation", "email", "info")
+_LONGEST = 200
+_PHONE = re.compile(r"[+(]?[-0-9 ()./]{4,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """`q`: what was typed into the search; `open`: the conversation beside the list, at `tab`. `rows` None: as the
+    person likes it."""
+
+    status: Status | None = None
+    reason: Reason | None = None
+    number: str | None = None
+    q: str = ""
+    order: Order = "newest"
+    rows: int | None = None
+    after: Place | None = None
+    before: Place | None = None
+    open: UUID | None = None
+    tab: str = "conversation"
+
+    @classmethod
+    def read(cls, given: "MultiDict[str, str]") -> Self:
+        """From an address or a form; what cannot be is left out."""
+        status, reason, order = given.get("status"), given.get("reason"), given.get("order")
+        rows, tab = given.get("rows", ""), given.get("tab", "")
+        return cls(
+            status=cast(Status, status) if status in get_args(Status) else None,
+            reason=Reason(reason) if reason in {each.value for each in Reason} else None,
+            number=_clean(given.get("number")) or None,
+            q=_clean(given.get("q")),
+            order=cast(Order, order) if order in get_args(Order) else "newest",
+            rows=int(rows) if rows in map(str, ROWS) else None,
+            after=_place(given.get("after")),
+            before=_place(given.get("before")),
+            open=_uuid(given.get("open")),
+            tab=tab if tab in TABS else "conversation",
+        )
+
+    @property
+    def wanted(self) -> Wanted:
+        """As the database is asked. A phone is one word, however it is grouped."""
+        words = self.q.split()
+        if _PHONE.fullmatch(self.q):
+            words = ["".join(char for char in self.q if char.isdigit())]
+        words = [word.lstrip("+@") for word in words if word.lstrip("+@")]
+        return Wanted(self.status, self.reason, self.number, tuple(words[:MAX_WORDS]), self.order)
+
+    @property
+    def newest(self) -> Wanted:
+        """The same list, newest first."""
+        return replace(self.wanted, order="newest")
+
+    @property
+    def narrowed(self) -> bool:
+        """Not all of the list."""
+        return bool(self.status or self.reason or self.number or self.q)
+
+    def args(self, **changes: object) -> dict[str, Any]:
+        """For `url_for`: what differs from the usual. A change of what is shown leads to the first page."""
+        moved = replace(self, **changes)  # type: ignore[arg-type]
+        if not changes.keys() <= {"open", "tab", "after", "before"}:
+            moved = replace(moved, after=None, before=None)
+        if "after" in changes or "before" in changes:
+            moved = replace(moved, **{"after": None, "before": None, **changes})  # type: ignore[arg-type]
+        found = {
+            "status": moved.status,
+            "reason": moved.reason and moved.reason.value,
+            "number": moved.number,
+            "q": moved.q or None,
+            "order": moved.order if moved.order != "newest" else None,
+            "rows": moved.rows,
+            "after": moved.after and str(moved.after),
+            "before": moved.before and str(moved.before),
+            "open": moved.open,
+            "tab": moved.tab if moved.open and moved.tab != "conversation" else None,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _clean(text: str | None) -> str:
+    return " ".join((text or "").replace("\x00", "").split())[:_LONGEST]
+
+
+def _place(text: str | None) -> Place | None:
+    try:
+        return Place.parse(text) if text else None
+    except CursorError:
+        return None
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,74 @@
+"""What people did at the console, and what became of the commands they asked for. Raises psycopg errors."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.types.json import Json
+
+Event = Literal[
+    "signed_in", "sign_in_refused", "signed_out", "password_changed", "forbidden", "asked", "not_kept", "downloaded"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One thing that somebody did. `detail`: plain JSON; of `asked`, what was asked for."""
+
+    event: Event
+    name: str | None
+    address: str | None
+    conversation_id: UUID | None = None
+    command_id: str | None = None
+    batch_id: str | None = None
+    detail: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command that somebody asked for, and what became of it. `outcome` None: nothing yet."""
+
+    at: datetime
+    name: str
+    command_id: str
+    conversation_id: UUID | None
+    batch_id: str | None
+    detail: dict[str, Any]
+    outcome: Literal["applied", "rejected"] | None
+    reason: str | None
+
+
+def write(conn: Connection[Any], deeds: Collection[Deed]) -> None:
+    """Adds them; a command that was asked for already stands there once."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "insert into console_audit (event, name, address, conversation_id, command_id, batch_id, detail) "
+            "values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+            [(d.event, d.name, d.address, d.conversation_id, d.command_id, d.batch_id, Json(d.detail)) for d in deeds],
+        )
+
+
+_ASKED = """
+select a.at, a.name, a.command_id, a.conversation_id, a.batch_id, a.detail, r.outcome, r.reason
+from console_audit a
+left join lateral (
+  select outcome, reason from command_audit r where r.command_id = a.command_id and r.outcome <> 'repeated' limit 1
+) r on true
+where a.event = 'asked'
+"""
+
+
+def asked(conn: Connection[Any], command_id: str) -> Asked | None:
+    """One command."""
+    cursor = conn.cursor(row_factory=class_row(Asked))
+    return cursor.execute(f"{_ASKED} and a.command_id = %s", (command_id,)).fetchone()
+
+
+def asked_together(conn: Connection[Any], batch_id: str) -> Sequence[Asked]:
+    """All commands of a batch, in the order in which they were asked for."""
+    cursor = conn.cursor(row_factory=class_row(Asked))
+    return cursor.execute(f"{_ASKED} and a.batch_id = %s order by a.id", (batch_id,)).fetchall()

@@ -1,0 +1,187 @@
+"""Who may sign in at the console, who is signed in, and how often somebody tried. Raises psycopg errors."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from domain.directory import Level
+
+TRIES_SPAN = timedelta(minutes=15)
+"""Tries are counted within spans of this length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may sign in. `level` None: the directory does not know them (any more). `answers`: they may have
+    conversations, so they can take one. `language`, `time_zone` None: as their browser has it."""
+
+    name: str
+    shown_name: str
+    level: Level | None
+    answers: bool
+    page_rows: int
+    language: str | None
+    time_zone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A person as `witiop users list` shows them. `seen_at`: of their sessions that live."""
+
+    name: str
+    shown_name: str
+    level: Level | None
+    made_at: datetime
+    sessions: int
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTerms:
+    """When a session ends: so long after it was last used, so long after it began; those that began before `since` are
+    over (None: none is)."""
+
+    idle: timedelta = timedelta(hours=1)
+    longest: timedelta = timedelta(hours=12)
+    since: datetime | None = None
+
+
+_PERSON = """
+  i.name, coalesce(u.name, i.shown_name, i.name) as shown_name,
+  case when i.administrator then 'tenant_administrator' else u.level end as level,
+  coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.language, i.time_zone
+"""
+
+_LIVES = """
+  s.began_at > now() - %(longest)s and s.seen_at > now() - %(idle)s
+  and (%(since)s::timestamptz is null or s.began_at >= %(since)s)
+"""
+
+
+def _values(terms: SessionTerms) -> dict[str, Any]:
+    return {"idle": terms.idle, "longest": terms.longest, "since": terms.since}
+
+
+# people
+
+
+def create(conn: Connection[Any], name: str, password: str, *, administrator: bool, shown_name: str | None) -> bool:
+    """Lets somebody in with this hash of a password; False: there is a sign-in of that name already."""
+    made = conn.execute(
+        "insert into sign_ins (name, administrator, shown_name, password) values (%s, %s, %s, %s) "
+        "on conflict do nothing returning name",
+        (name, administrator, shown_name, password),
+    ).fetchone()
+    return made is not None
+
+
+def password_of(conn: Connection[Any], name: str) -> tuple[Person, str] | None:
+    """A person and the hash of their password."""
+    found = conn.execute(
+        f"select {_PERSON}, i.password from sign_ins i left join users u on u.id = i.name where i.name = %s", (name,)
+    ).fetchone()
+    return (Person(*found[:-1]), found[-1]) if found else None
+
+
+def set_password(conn: Connection[Any], name: str, password: str) -> bool:
+    """False: there is no sign-in of that name."""
+    changed = conn.execute(
+        "update sign_ins set password = %s where name = %s returning name", (password, name)
+    ).fetchone()
+    return changed is not None
+
+
+def prefer_rows(conn: Connection[Any], name: str, rows: int) -> None:
+    """Pages of so many rows from now on."""
+    conn.execute("update sign_ins set page_rows = %s where name = %s", (rows, name))
+
+
+def prefer_words(conn: Connection[Any], name: str, language: str | None, time_zone: str | None) -> None:
+    """This language and zone from now on; None: the browser's."""
+    conn.execute("update sign_ins set language = %s, time_zone = %s where name = %s", (language, time_zone, name))
+
+
+def everybody(conn: Connection[Any], terms: SessionTerms) -> list[Listed]:
+    """All who may sign in, by name."""
+    cursor = conn.cursor(row_factory=class_row(Listed))
+    return cursor.execute(
+        "select i.name, coalesce(u.name, i.shown_name, i.name) as shown_name, "
+        "case when i.administrator then 'tenant_administrator' else u.level end as level, i.made_at, "
+        "count(s.name) as sessions, max(s.seen_at) as seen_at "
+        "from sign_ins i left join users u on u.id = i.name "
+        f"left join console_sessions s on s.name = i.name and {_LIVES} "
+        "group by i.name, u.id order by i.name",
+        _values(terms),
+    ).fetchall()
+
+
+# sessions
+
+
+def begin_session(conn: Connection[Any], token_hash: bytes, name: str, terms: SessionTerms) -> None:
+    """Signs somebody in; clears away what is over."""
+    conn.execute(f"delete from console_sessions s where not ({_LIVES})", _values(terms))
+    conn.execute("insert into console_sessions (token_hash, name) values (%s, %s)", (token_hash, name))
+
+
+def person_of(conn: Connection[Any], token_hash: bytes, terms: SessionTerms) -> Person | None:
+    """Whose session it is, if it lives."""
+    cursor = conn.cursor(row_factory=class_row(Person))
+    return cursor.execute(
+        f"select {_PERSON} from console_sessions s join sign_ins i on i.name = s.name "
+        f"left join users u on u.id = i.name where s.token_hash = %(token)s and {_LIVES}",
+        {"token": token_hash, **_values(terms)},
+    ).fetchone()
+
+
+def used(conn: Connection[Any], token_hash: bytes) -> None:
+    """A person did something, not only their page; remembered once a minute."""
+    conn.execute(
+        "update console_sessions set seen_at = now() where token_hash = %s and seen_at < now() - interval '1 minute'",
+        (token_hash,),
+    )
+
+
+def end_session(conn: Connection[Any], token_hash: bytes) -> None:
+    """Signs out."""
+    conn.execute("delete from console_sessions where token_hash = %s", (token_hash,))
+
+
+def end_sessions(conn: Connection[Any], name: str | None = None, but: bytes = b"") -> int:
+    """Ends all sessions of a person, or of everybody, but the one with this hash; gives how many."""
+    return conn.execute(
+        "delete from console_sessions where (%(name)s::text is null or name = %(name)s) and token_hash <> %(but)s",
+        {"name": name, "but": but},
+    ).rowcount
+
+
+# tries
+
+
+def tried(conn: Connection[Any], kind: Literal["n", "a"], key: str) -> int:
+    """Counts one more try for a name (`n`) or from an address (`a`), and gives how many there were in the span."""
+    row = conn.execute(
+        """
+        insert into sign_in_tries as t (kind, key, began_at, tries) values (%(kind)s, %(key)s, now(), 1)
+        on conflict (kind, key) do update set
+          tries = case when t.began_at < now() - %(span)s then 1 else t.tries + 1 end,
+          began_at = case when t.began_at < now() - %(span)s then now() else t.began_at end
+        returning tries
+        """,
+        {"kind": kind, "key": key, "span": TRIES_SPAN},
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def forget_tries(conn: Connection[Any], name: str, address: str | None = None) -> None:
+    """Somebody signed in under this name, from this address: those of the name go, and the one of the address, which
+    others may use too. Spans that are over go as well."""
+    if address is not None:
+        conn.execute("update sign_in_tries set tries = tries - 1 where kind = 'a' and key = %s", (address,))
+    conn.execute(
+        "delete from sign_in_tries where (kind = 'n' and key = %s) or began_at < now() - %s", (name, TRIES_SPAN)
+    )

@@ -1,0 +1,152 @@
+"""One conversation beside the list: manual facts S11, S12, S13."""
+
+import re
+
+import pytest
+
+from domain.facts import AgentAccepted, AgentMessage, Party
+from domain.ids import fact_id
+from infra.clock import utc_now
+from tests.support.console import BOSS, Browser, Console, ids
+from tests.support.stories import Teller
+
+
+def test_the_plus_opens_the_whole_conversation_beside_the_list(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes("first")
+    teller = console.office.teller
+    console.office.hears(teller.turn(console.office.hours_ago(0.5), None), teller.echo(console.office.hours_ago(0.2)))
+    page = boss.get(f"/unmanaged?open={row}").text
+    panel = boss.get(f"/unmanaged?open={row}", "panel").text
+    assert '<section class="drawer"' in page
+    assert "<html" not in panel
+    for shown in ("first", "📷 Photo", "we are here"):
+        assert shown in panel
+    assert ["customer", "customer", "agent"] == re.findall(r'class="msg (\w+)', panel)
+
+
+def test_a_conversation_that_is_not_there_is_said_not_to_be(boss: Browser) -> None:
+    answer = boss.get("/unmanaged?open=00000000-0000-0000-0000-000000000000", "panel")
+    assert "There is no such conversation." in answer.text
+
+
+def test_why_it_is_unmanaged_stands_in_the_chat_where_it_happened(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes("7")
+    panel = boss.get(f"/unmanaged?open={row}", "panel").text
+    assert "Unmanaged: What the customer chose is not on the menu." in panel
+
+
+def test_what_the_bot_did_is_told_in_words(console: Console, boss: Browser) -> None:
+    ago = console.office.hours_ago
+    teller = Teller("bot", Party(wa_id="391"))
+    console.office.hears(
+        teller.bot_starts(ago(1.85)), teller.turn(ago(1.9)), teller.bot(ago(1.8)), teller.bot_ends(ago(1))
+    )
+    (row,) = ids(boss.get("/unmanaged").text)
+    panel = boss.get(f"/unmanaged?open={row}", "panel").text
+    for shown in ("The bot began.", "how can I help?", "The bot ended.", "automatic"):
+        assert shown in panel
+
+
+def test_the_info_says_what_it_is_and_what_happened_with_ids_to_copy(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes("7", "393005550101")
+    info = boss.get(f"/unmanaged?open={row}&tab=info", "panel").text
+    for shown in (f'data-copy="{row}"', 'data-copy="393005550101"', '<q dir="auto">7</q>', "Meta's 24 hours end"):
+        assert shown in info
+
+
+def test_times_are_in_the_persons_zone_and_words_in_their_language(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    boss.post("/account/words", language="it", zone="Asia/Tokyo")
+    info = boss.get(f"/unmanaged?open={row}&tab=info", "panel").text
+    assert "Il cliente non ha scelto nulla dal menu." in info
+    assert "+09:00" in info
+    page = boss.get("/unmanaged").text
+    assert '<html lang="it"' in page
+    assert "Conversazioni non gestite" in page
+
+
+@pytest.mark.parametrize(
+    ("accepted", "title"),
+    [("it-CH,it;q=0.9,en;q=0.5", "Conversazioni non gestite"), ("de,fr;q=0.5", "Unmanaged conversations"), ("", "Unm")],
+)
+def test_without_a_choice_the_browser_says_the_language(boss: Browser, accepted: str, title: str) -> None:
+    assert title in boss.get("/unmanaged", **{"Accept-Language": accepted}).text
+
+
+def test_the_preview_is_the_letter_with_its_head_masked_if_wanted(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes("call me at +39 300 555 0199")
+    form = {"to": "you@example.com, Me@Example.com", "subject": "A customer <waits>", "body": "Please & thanks"}
+    shown = boss.post(f"/conversations/{row}/email/preview", **form)
+    assert 200 == shown.status_code
+    for words in ("A customer &lt;waits&gt;", "Please &amp; thanks", "+39 300 555 0199", "inbox@shop.example"):
+        assert words in shown.text
+    assert "sandbox" in shown.headers["Content-Security-Policy"]
+    masked = boss.post(f"/conversations/{row}/email/preview", **form, mask="1").text
+    assert "0199" not in masked
+    assert "199" in masked
+
+
+def test_a_mail_is_asked_for_held_for_ten_seconds_and_its_fate_is_shown(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+    answer = boss.send(page, "panel", to="you@example.com; me@example.com", subject="A customer", body="Please call")
+    assert 200 == answer.status_code
+    assert [("applied", None)] == console.carry_out()
+    (mail,) = console.office.rows("select *, held_until - requested_at as held from mails")
+    assert (["you@example.com", "me@example.com"], 10) == (mail["recipients"], mail["held"].total_seconds())
+    panel = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+    assert "about to be sent" in panel
+    console.office.connection.execute("update mails set state = 'unknown'")
+    assert "nobody knows whether it was sent" in boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ({"to": "nobody"}, "one of the addresses is not right"),
+        ({"to": ""}, "one of the addresses is not right"),
+        ({"subject": ""}, "the subject is empty"),
+        ({"to": ",".join(f"a{n}@example.com" for n in range(51))}, "there are too many recipients"),
+    ],
+)
+def test_a_mail_that_cannot_be_sent_says_why_and_keeps_what_was_typed(
+    console: Console, boss: Browser, typed: dict[str, str], why: str
+) -> None:
+    row = console.office.customer_writes()
+    page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+    filled = {"to": "you@example.com", "subject": "A customer", "body": "my text", **typed}
+    answer = boss.send(page, "panel", **filled)
+    assert 422 == answer.status_code
+    assert why in answer.text
+    assert "my text" in answer.text
+    assert [] == console.publisher.records
+
+
+def test_an_installation_without_mail_offers_none(console: Console) -> None:
+    from dataclasses import replace
+
+    from admin.app import create_app
+
+    without = Browser(create_app(replace(console.parts, post=None)))
+    without.sign_in(BOSS)
+    row = console.office.customer_writes()
+    assert "Send via email" not in without.get(f"/unmanaged?open={row}").text
+    assert 404 == without.post(f"/conversations/{row}/email", to="a@example.com", form="f").status_code
+
+
+def test_an_open_conversation_follows_what_happens_and_says_nothing_if_nothing_does(
+    console: Console, boss: Browser
+) -> None:
+    row = console.office.customer_writes("first")
+    panel = boss.get(f"/unmanaged?open={row}", "panel").text
+    seen = re.search(r'id="panel-look"[^>]*data-seen="([^"]+)"', panel)
+    assert seen is not None
+    path = f"/conversations/{row}/changes?seen={seen[1]}"
+    assert 204 == boss.get(path, "panel-look").status_code
+    console.office.desk_says(AgentAccepted, "anna", row)
+    now = utc_now()
+    said = {"id": fact_id("said"), "at": now, "sent_at": now, "agent_id": "anna", "conversation_id": row}
+    console.office.hears(AgentMessage.model_validate({**said, "text": "here I am"}))
+    changed = boss.get(path, "panel-look").text
+    for shown in ("here I am", "anna accepted.", "anna takes care of it"):
+        assert shown in changed

@@ -1,0 +1,197 @@
+"""What other people's pages, forms and links can do with the console: nothing."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.console import BOSS, PASSWORD, Browser, Console, open_console
+from tests.support.databases import Databases
+from tests.support.hostile import FRAGMENTS
+
+ELSEWHERE = (
+    "https://evil.example",
+    "//evil.example",
+    "/\\evil.example",
+    "http:evil.example",
+    "/\nevil",
+    "javascript:x",
+)
+
+
+@pytest.fixture(scope="module")
+def console(databases: Databases) -> Iterator[Console]:
+    """One for all: nothing here changes anything."""
+    dsn = databases.create()
+    with open_console(dsn) as console:
+        yield console
+    databases.drop(dsn)
+
+
+@pytest.fixture(autouse=True)
+def nothing_asked_for(console: Console) -> None:
+    console.publisher.records.clear()
+
+
+@pytest.fixture
+def row(console: Console) -> str:
+    return str(console.office.customer_writes())
+
+
+@pytest.mark.parametrize("token", ["", "x", "A" * 88, "é"])
+def test_a_form_without_a_token_of_this_session_does_nothing(
+    console: Console, boss: Browser, row: str, token: str
+) -> None:
+    answer = boss.post(f"/conversations/{row}/recall", csrf=token)
+    assert (403, []) == (answer.status_code, console.publisher.records)
+
+
+def test_the_token_of_another_session_is_worth_nothing(console: Console, boss: Browser, row: str) -> None:
+    other = console.signed_in()
+    answer = boss.post(f"/conversations/{row}/recall", csrf=other.token(), form="f")
+    assert (403, []) == (answer.status_code, console.publisher.records)
+
+
+def test_the_token_from_before_the_sign_in_is_worth_nothing(console: Console) -> None:
+    browser = console.browser()
+    before = browser.token()
+    browser.sign_in()
+    assert 403 == browser.post("/sign-out", csrf=before).status_code
+
+
+def test_what_forms_carry_differs_each_time(boss: Browser) -> None:
+    assert boss.token() != boss.token()
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_a_form_that_another_site_sends_does_nothing_even_with_the_token(
+    console: Console, boss: Browser, row: str, headers: dict[str, str]
+) -> None:
+    answer = boss.post_from(headers, f"/conversations/{row}/recall", form="f")
+    assert (403, []) == (answer.status_code, console.publisher.records)
+
+
+def test_a_sign_in_by_another_sites_form_does_not_happen(console: Console) -> None:
+    browser = console.browser()
+    headers = {"Origin": "https://evil.example"}
+    assert 403 == browser.post_from(headers, "/sign-in", name=BOSS, password=PASSWORD).status_code
+
+
+def test_an_old_form_is_told_what_forms_must_carry_now(boss: Browser, row: str) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    answer = boss.post_from(headers, f"/conversations/{row}/recall", "notices", csrf="old", form="f")
+    fresh = answer.headers["X-Form-Token"]
+    assert 200 == boss.post_from(headers, f"/conversations/{row}/recall", "notices", csrf=fresh, form="f").status_code
+
+
+@pytest.mark.parametrize("place", ELSEWHERE)
+def test_nobody_is_led_elsewhere(console: Console, place: str) -> None:
+    browser = console.browser()
+    page = browser.http.get("/sign-in", query_string={"next": place}).text
+    assert "/unmanaged" == browser.send(page, name=BOSS, password=PASSWORD).location
+    signed_in = console.signed_in()
+    assert "/unmanaged" == signed_in.http.get("/sign-in", query_string={"next": place}).location
+
+
+@pytest.mark.parametrize("path", ["/unmanaged", "/sign-in", "/static/console.js", "/nowhere", "/live"])
+def test_every_answer_has_the_usual_headers(boss: Browser, path: str) -> None:
+    headers = boss.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert {
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }.items() <= dict(headers).items()
+
+
+def test_pages_are_not_kept_by_anybody_and_files_are(boss: Browser) -> None:
+    assert "no-store" == boss.get("/unmanaged").headers["Cache-Control"]
+    assert "immutable" in boss.get("/static/console.css").headers["Cache-Control"]
+
+
+def test_no_page_has_script_or_style_of_its_own(console: Console, boss: Browser, row: str) -> None:
+    for path in ("/unmanaged?open=" + row, f"/unmanaged?open={row}&tab=email", f"/unmanaged?open={row}&tab=info"):
+        page = boss.get(path).text
+        for word in ("<style", " style=", " onclick", "<script>", "javascript:"):
+            assert word not in page
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static/etc/passwd"]
+)
+def test_no_path_leads_out_of_the_static_files(boss: Browser, path: str) -> None:
+    assert 404 == boss.get(path).status_code
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
+def test_other_methods_do_nothing(console: Console, boss: Browser, row: str, method: str) -> None:
+    answer = boss.http.open(f"/conversations/{row}/recall", method=method)
+    assert answer.status_code in (403, 405)
+    assert [] == console.publisher.records
+
+
+@pytest.mark.parametrize(
+    "path", ["/conversations/{}/take", "/conversations/{}/recall", "/conversations/{}/email", "/many", "/sign-out"]
+)
+def test_a_link_changes_nothing(console: Console, boss: Browser, row: str, path: str) -> None:
+    assert boss.get(path.format(row)).status_code in (404, 405)
+    assert [] == console.publisher.records
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "rows=7",
+        "rows=1000000",
+        "after=x",
+        "after=0x",
+        "after=1" + "A" * 32,
+        "status=open",
+        "reason=none",
+        "number=%00",
+        "q=%00%00",
+        "q=%27%3B+drop+table+sign_ins%3B--",
+        "q=%25%5F%5C",
+        "q=%28%26%7C%21%29%3A%2A",
+        "open=x",
+        "open=00000000-0000-0000-0000-000000000000",
+        "order=x&tab=x",
+        "q=" + "word+" * 100,
+        "q=%F0%9F%91%8B",
+        "q={{7*7}}",
+    ],
+)
+def test_no_address_of_the_list_breaks_it(console: Console, boss: Browser, row: str, query: str) -> None:
+    assert row
+    answer = boss.get(f"/unmanaged?{query}")
+    assert 200 == answer.status_code
+    assert "49" not in answer.text.split('placeholder="')[0][-200:]
+
+
+@pytest.mark.parametrize("fragment", [value for _, value in FRAGMENTS if value.startswith(b'"')][:16])
+def test_what_customers_write_is_shown_as_text(console: Console, boss: Browser, fragment: bytes) -> None:
+    text = json.loads(fragment).replace("\x00", "").encode("utf-8", "ignore").decode()
+    row = console.office.customer_writes(text or "x")
+    for path in ("/unmanaged", f"/unmanaged?open={row}", f"/unmanaged?open={row}&tab=info"):
+        page = boss.get(path)
+        assert 200 == page.status_code
+        assert "<script>alert" not in page.text
+        assert "<img src=x" not in page.text
+
+
+def test_headers_cannot_be_injected_by_what_is_typed(console: Console, boss: Browser, row: str) -> None:
+    answer = boss.post(
+        f"/conversations/{row}/email",
+        "panel",
+        to="a@example.com\r\nBcc: b@example.com",
+        subject="hello\r\nBcc: c@example.com",
+        body="x",
+        form="f",
+    )
+    assert (422, []) == (answer.status_code, console.publisher.records)

@@ -1,0 +1,161 @@
+"""*Unmanaged conversations* as a page: manual facts S2, S5, S6, S7, and what the bar does."""
+
+import csv
+import io
+import re
+from uuid import UUID
+
+import openpyxl
+import pytest
+
+from domain.facts import AgentAccepted
+from tests.support.console import Browser, Console, ids
+
+
+def test_the_page_shows_who_was_left_alone_and_why(console: Console, boss: Browser) -> None:
+    left_alone = console.office.customer_writes("Is anybody <b>there</b>?", "393005550101", hours_ago=2)
+    page = boss.get("/unmanaged").text
+    assert [left_alone] == ids(page)
+    for shown in ("Is anybody &lt;b&gt;there&lt;/b&gt;?", "+39 300 555 0101", "Nothing chosen", "Active", "1 active"):
+        assert shown in page
+
+
+def test_a_conversation_that_somebody_took_care_of_is_not_there(console: Console, boss: Browser) -> None:
+    managed = console.office.customer_writes()
+    console.office.desk_says(AgentAccepted, "anna", managed)
+    page = boss.get("/unmanaged").text
+    assert [] == ids(page)
+    assert "Nobody was left alone." in page
+
+
+def test_active_and_closed_are_told_apart_by_shape_and_word_and_not_by_colour_alone(
+    console: Console, boss: Browser
+) -> None:
+    active = console.office.customer_writes("a", "391")
+    closed = console.office.customer_writes("b", "392", hours_ago=30)
+    page = boss.get("/unmanaged").text
+    rows = dict(zip(ids(page), re.findall(r"<tr id=.*?</tr>", page, re.DOTALL), strict=True))
+    assert all(mark in rows[active] for mark in ('href="#i-active"', "Active"))
+    assert all(mark in rows[closed] for mark in ('href="#i-closed"', "Closed"))
+
+
+def test_the_buttons_of_a_closed_conversation_are_there_and_say_why_they_do_nothing(
+    console: Console, boss: Browser
+) -> None:
+    console.office.customer_writes(hours_ago=30)
+    page = boss.get("/unmanaged").text
+    why = "Closed: Meta&#39;s 24 hours are over, or it was ended."
+    for title in ("Transfer to a user", "Transfer to a skillset"):
+        assert f'aria-disabled="true" aria-label="{title}: {why}"' in page
+    assert "/transfer/" not in page
+
+
+def test_the_rows_that_were_chosen_are_remembered(console: Console, boss: Browser) -> None:
+    for n in range(12):
+        console.office.customer_writes(phone=f"39{n:03}")
+    assert 10 == len(ids(boss.get("/unmanaged?rows=10").text))
+    assert 10 == len(ids(console.signed_in().get("/unmanaged").text))
+    assert 12 == len(ids(boss.get("/unmanaged?rows=100").text))
+
+
+@pytest.mark.parametrize("order", ["newest", "urgent"])
+def test_one_pages_through_the_whole_list_and_back(console: Console, boss: Browser, order: str) -> None:
+    written = [console.office.customer_writes(phone=f"39{n:03}", hours_ago=1 + n * 1.3) for n in range(24)]
+    active, closed = written[:18], written[18:]
+    expected = written if order == "newest" else [*reversed(active), *closed]
+
+    pages, path = [], f"/unmanaged?rows=10&order={order}"
+    while path:
+        page = boss.get(path).text
+        pages.append(ids(page))
+        path = link(page, "next")
+        back = link(page, "prev")
+    assert expected == [row for each in pages for row in each]
+
+    again: list[list[UUID]] = []
+    while back:
+        page = boss.get(back).text
+        again.insert(0, ids(page))
+        back = link(page, "prev")
+    assert pages[:-1] == again
+
+
+def test_the_list_can_be_narrowed_and_its_address_holds_how(console: Console, boss: Browser) -> None:
+    none = console.office.customer_writes("hello", "391")
+    wrong = console.office.customer_writes("7", "392")
+    closed = console.office.customer_writes("hello", "393", hours_ago=30)
+    for query, expected in {
+        "status=active": {none, wrong},
+        "status=closed": {closed},
+        "reason=invalid_choice": {wrong},
+        "number=106540352242922": {none, wrong, closed},
+        "number=other": set(),
+        "status=active&reason=no_choice": {none},
+    }.items():
+        page = boss.get(f"/unmanaged?{query}").text
+        assert expected == set(ids(page)), query
+        assert all(f"{part}" in link(page, "plus").replace("&amp;", "&") for part in query.split("&") if expected)
+
+
+@pytest.mark.parametrize("hours_ago", [1, 30])
+def test_words_names_and_numbers_are_found_also_by_their_beginning(
+    console: Console, boss: Browser, hours_ago: int
+) -> None:
+    row = console.office.customer_writes("The green bicycle, please", "393005550101", hours_ago)
+    console.office.customer_writes("something else", "447700900142", hours_ago)
+    for typed, found in {
+        "bicycle": True,
+        "BICY": True,
+        "green bicycle": True,
+        "bicycle purple": False,
+        "+39 300 555 01": True,
+        "3005550101": True,
+        "5550101": False,
+        "icycle": False,
+    }.items():
+        page = boss.http.get("/unmanaged", query_string={"q": typed}).text
+        assert (typed, [row] if found else []) == (typed, ids(page))
+
+
+def test_customers_who_wait_are_counted_and_listed_and_can_be_taken_back(console: Console, boss: Browser) -> None:
+    waits = console.office.customer_writes("1")
+    assert "1 waiting" in boss.get("/unmanaged").text
+    page = boss.get("/waiting").text
+    assert [waits] == ids(page)
+    assert "Waits for Sales" in page
+    answer = boss.send(page.split("<tbody")[1], "notices")
+    assert 200 == answer.status_code
+    assert [("applied", None)] == console.carry_out()
+    assert [waits] == ids(boss.get("/unmanaged").text)
+    assert [] == ids(boss.get("/waiting").text)
+
+
+def test_the_list_is_taken_home_as_it_is_narrowed_and_formulas_are_text_there(console: Console, boss: Browser) -> None:
+    console.office.customer_writes("=cmd|' /C calc'!A0", "391")
+    console.office.customer_writes("closed", "392", hours_ago=30)
+    table = list(csv.reader(io.StringIO(boss.get("/unmanaged.csv?status=active").data.decode("utf-8-sig"))))
+    assert ["'=cmd|' /C calc'!A0"] == [row[5] for row in table[1:]]
+    book = openpyxl.load_workbook(io.BytesIO(boss.get("/unmanaged.xlsx").data))
+    sheet = book.active
+    assert sheet is not None
+    cells = [row[5] for row in sheet.iter_rows(min_row=2)]
+    assert {"=cmd|' /C calc'!A0", "closed"} == {cell.value for cell in cells}
+    assert {"s"} == {cell.data_type for cell in cells} or {"s", "inlineStr"} >= {cell.data_type for cell in cells}
+    assert 2 == len(console.audited("downloaded"))
+
+
+def test_a_page_of_a_hundred_rows_weighs_less_than_150_kilobytes_with_everything(
+    console: Console, boss: Browser
+) -> None:
+    for n in range(100):
+        console.office.customer_writes(f"message {n} " + "words " * 40, phone=f"3930055{n:05}")
+    paths = ["/unmanaged?rows=100", "/static/console.css", "/static/console.js", "/static/htmx-2.0.11.min.js"]
+    weights = [len(boss.get(path, **{"Accept-Encoding": "gzip"}).data) for path in [*paths, "/static/icon.svg"]]
+    assert 100 == len(ids(boss.get(paths[0]).text))
+    assert sum(weights) < 150_000
+
+
+def link(page: str, what: str) -> str:
+    """Where a link leads that is known by its `rel`, or the first of a class."""
+    found = re.search(rf'<a[^>]*(?:rel|class)="[^"]*\b{what}\b[^"]*"[^>]*href="([^"]+)"', page)
+    return found[1].replace("&amp;", "&") if found else ""

@@ -1,0 +1,120 @@
+"""Many conversations at once: a preview, one command each, each with its own result, and the way back."""
+
+import re
+from uuid import UUID
+
+from werkzeug.test import TestResponse
+
+from tests.support.console import Browser, Console, ids
+
+
+def write(console: Console, n: int, hours_ago: float = 1) -> list[UUID]:
+    return [console.office.customer_writes(phone=f"39{hours_ago}{k}", hours_ago=hours_ago) for k in range(n)]
+
+
+def look(boss: Browser, do: str, rows: list[UUID] | None = None, **more: str) -> TestResponse:
+    return boss.post("/many", "dialog", do=do, pick=[str(row) for row in rows or []], **more)
+
+
+def results(boss: Browser, page: str) -> str:
+    found = re.search(r'hx-get="(/many/[^"]+)"', page) or re.search(r'action="(/many/[^"/]+)/undo"', page)
+    assert found is not None, page
+    return boss.get(found[1], "dialog").text
+
+
+def test_the_preview_says_how_many_can_and_why_the_others_cannot(console: Console, boss: Browser) -> None:
+    able, closed = write(console, 2), write(console, 1, 30)
+    waits = console.office.customer_writes("1", "395")
+    page = look(boss, "user", [*able, *closed, waits]).text
+    assert "It can be done with 2 conversations." in page
+    assert "1 × Closed" in page
+    assert "1 × Waits for Sales" in page
+    assert [] == console.publisher.records
+
+
+def test_each_is_a_command_of_its_own_with_its_own_result(console: Console, boss: Browser) -> None:
+    rows = write(console, 3)
+    page = look(boss, "user", rows).text
+    console.office.presence("ben", "ready")
+    answer = boss.send(page, "dialog", to="ben", mode="immediate").text
+    assert "0 done · 0 refused · 3 asked" in answer
+    outcomes = console.carry_out()
+    assert [("applied", None), ("rejected", "user_at_capacity"), ("rejected", "user_at_capacity")] == sorted(
+        outcomes, key=str
+    )
+    shown = results(boss, answer)
+    assert "1 done · 2 refused · 0 asked" in shown
+    assert 2 == shown.count("this user has as many conversations as they may have")
+    assert 1 == len({row["batch_id"] for row in console.office.rows("select batch_id from command_audit")})
+
+
+def test_all_that_match_are_meant_also_those_on_other_pages(console: Console, boss: Browser) -> None:
+    rows = write(console, 12)
+    console.office.customer_writes("7", "396")
+    page = look(boss, "user", all="1", reason="no_choice").text
+    assert "It can be done with 12 conversations." in page
+    boss.send(page, "dialog", to="anna", mode="exclusive")
+    assert [("applied", None)] * 12 == console.carry_out()
+    assert not set(rows) & set(ids(boss.get("/unmanaged").text))
+
+
+def test_what_was_done_is_undone_as_far_as_it_still_can_be(console: Console, boss: Browser) -> None:
+    rows = write(console, 2)
+    answer = boss.send(look(boss, "user", rows).text, "dialog", to="anna", mode="exclusive").text
+    console.carry_out()
+    done = results(boss, answer)
+    undone = boss.send(done, "dialog").text
+    assert [("applied", None)] * 2 == console.carry_out()
+    assert "2 done" in results(boss, undone)
+    assert set(rows) == set(ids(boss.get("/unmanaged").text))
+
+
+def test_mails_of_many_are_mails_of_each_also_of_the_closed(console: Console, boss: Browser) -> None:
+    rows = write(console, 1) + write(console, 1, 30)
+    page = look(boss, "email", rows).text
+    assert "It can be done with 2 conversations." in page
+    wrong = boss.send(page, "dialog", to="nobody", subject="s", body="my text")
+    assert 422 == wrong.status_code
+    assert "my text" in wrong.text
+    answer = boss.send(wrong.text, "dialog", to="you@example.com").text
+    assert [("applied", None)] * 2 == console.carry_out()
+    boss.send(results(boss, answer), "dialog")
+    assert [("applied", None)] * 2 == console.carry_out()
+    assert ["recalled"] * 2 == [mail["state"] for mail in console.office.rows("select state from mails")]
+
+
+def test_sent_twice_it_is_done_once(console: Console, boss: Browser) -> None:
+    page = look(boss, "user", write(console, 2)).text
+    for _ in range(2):
+        boss.send(page, "dialog", to="anna", mode="exclusive")
+    assert [("applied", None)] * 2 == console.carry_out()
+
+
+def test_without_kafka_nothing_is_lost(console: Console, boss: Browser) -> None:
+    page = look(boss, "user", write(console, 2)).text
+    console.publisher.away = True
+    answer = boss.send(page, "dialog", to="anna", mode="exclusive")
+    assert (503, True) == (answer.status_code, "Kafka" in answer.text)
+    console.publisher.away = False
+    boss.send(answer.text, "dialog")
+    assert [("applied", None)] * 2 == console.carry_out()
+
+
+def test_nothing_chosen_and_nonsense_do_nothing(console: Console, boss: Browser) -> None:
+    assert "It can be done with 0 conversations." in look(boss, "user").text
+    assert [400, 400, 422] == [
+        look(boss, "nonsense").status_code,
+        boss.post("/many/user", "dialog", able="x", to="anna", form="f").status_code,
+        boss.post("/many/user", "dialog", able="", to="anna", form="f").status_code,
+    ]
+    assert [] == console.publisher.records
+
+
+def test_the_results_of_another_administrator_are_theirs(console: Console, boss: Browser) -> None:
+    console.person("chief")
+    answer = boss.send(look(boss, "user", write(console, 1)).text, "dialog", to="anna", mode="exclusive").text
+    found = re.search(r'hx-get="(/many/[^"]+)"', answer)
+    assert found is not None
+    chief = console.signed_in("chief")
+    console.carry_out()
+    assert [404, 404] == [chief.get(found[1]).status_code, chief.post(f"{found[1]}/undo", form="f").status_code]

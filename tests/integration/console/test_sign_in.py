@@ -1,0 +1,187 @@
+"""Who may come in at the console, who may not, and what is remembered of it."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from admin.account import TRIES_PER_ADDRESS, TRIES_PER_NAME
+from infra.clock import utc_now
+from infra.postgres.sign_ins import SessionTerms, end_sessions
+from tests.support.console import BOSS, PASSWORD, Browser, Console, open_console
+
+PAGES = ("/unmanaged", "/waiting", "/unmanaged/changes", "/unmanaged.csv", "/account", "/live", "/actions/x", "/many/x")
+
+
+def test_without_a_session_every_page_leads_to_the_sign_in_and_back(console: Console) -> None:
+    browser = console.browser()
+    answer = browser.get("/unmanaged?status=active")
+    assert (303, "/sign-in?next=/unmanaged?status%3Dactive") == (answer.status_code, answer.location)
+    page = browser.get(answer.location).text
+    answer = browser.send(page, name=BOSS, password=PASSWORD)
+    assert (303, "/unmanaged?status=active") == (answer.status_code, answer.location)
+    assert 200 == browser.get(answer.location).status_code
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_part_of_a_page_is_not_given_to_who_is_signed_out(console: Console, path: str) -> None:
+    answer = console.browser().get(path, "panel")
+    assert (401, "none") == (answer.status_code, answer.headers["HX-Reswap"])
+
+
+def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(console: Console) -> None:
+    browser = console.browser()
+    wrong, unknown = browser.sign_in(BOSS, "wrong"), browser.sign_in("nobody", "wrong")
+    assert (401, 401) == (wrong.status_code, unknown.status_code)
+
+    def plain(html: str) -> str:
+        return re.sub(r'name="(csrf|name)" value="[^"]*"|data-now="[^"]*"', "", html)
+
+    assert plain(wrong.text) == plain(unknown.text)
+    assert [{"why": "wrong"}] * 2 == [deed["detail"] for deed in console.audited("sign_in_refused")]
+
+
+def test_whoever_guesses_is_stopped_and_so_is_the_right_password(console: Console) -> None:
+    browser = console.browser()
+    answers = [browser.sign_in(BOSS, f"guess {n}").status_code for n in range(TRIES_PER_NAME + 1)]
+    assert [401] * TRIES_PER_NAME + [429] == answers
+    assert 429 == browser.sign_in().status_code
+
+
+def test_an_address_that_tries_many_names_is_stopped(console: Console) -> None:
+    browser = console.browser()
+    answers = [browser.sign_in(f"name {n}", "guess").status_code for n in range(TRIES_PER_ADDRESS + 1)]
+    assert [401, 429] == answers[-2:]
+
+
+def test_signing_in_forgets_the_failures_of_that_name(console: Console) -> None:
+    browser = console.browser()
+    for _ in range(TRIES_PER_NAME - 1):
+        browser.sign_in(BOSS, "typing error")
+    assert 303 == browser.sign_in().status_code
+    assert 401 == console.browser().sign_in(BOSS, "typing error").status_code
+
+
+def test_the_cookie_is_for_http_only_and_changes_at_the_sign_in(console: Console) -> None:
+    browser = console.browser()
+    before = browser.get("/sign-in").headers["Set-Cookie"]
+    after = browser.sign_in().headers["Set-Cookie"]
+    assert before.split(";")[0] != after.split(";")[0]
+    for cookie in (before, after):
+        assert {" HttpOnly", " Path=/", " SameSite=Lax"} == set(cookie.split(";")[1:])
+
+
+def test_behind_https_the_cookie_goes_by_https_only(database: str) -> None:
+    with open_console(database, secure=True) as console:
+        answer = console.browser().get("/sign-in")
+    assert answer.headers["Set-Cookie"].startswith("__Host-witiop=")
+    assert " Secure" in answer.headers["Set-Cookie"].split(";")
+    assert "max-age" in answer.headers["Strict-Transport-Security"]
+
+
+def test_only_a_hash_of_the_token_is_kept(console: Console, boss: Browser) -> None:
+    cookie = boss.http.get_cookie("witiop")
+    assert cookie is not None
+    (row,) = console.office.rows("select token_hash, name from console_sessions")
+    assert cookie.value.encode() not in bytes(row["token_hash"])
+    stolen = console.browser()
+    stolen.http.set_cookie("witiop", bytes(row["token_hash"]).hex())
+    assert 303 == stolen.get("/unmanaged").status_code
+
+
+def test_signing_out_ends_the_session_also_for_a_copied_cookie(console: Console, boss: Browser) -> None:
+    cookie = boss.http.get_cookie("witiop")
+    assert cookie is not None
+    assert 303 == boss.post("/sign-out").status_code
+    copied = console.browser()
+    copied.http.set_cookie("witiop", cookie.value)
+    assert [303, 303] == [browser.get("/unmanaged").status_code for browser in (boss, copied)]
+
+
+def test_a_session_that_somebody_ended_is_over(console: Console, boss: Browser) -> None:
+    end_sessions(console.office.connection, BOSS)
+    assert 303 == boss.get("/unmanaged").status_code
+
+
+@pytest.mark.parametrize("column", ["seen_at", "began_at"])
+def test_a_session_ends_when_idle_and_in_any_case(console: Console, boss: Browser, column: str) -> None:
+    console.office.connection.execute(f"update console_sessions set {column} = {column} - interval '13 hours'")
+    assert 303 == boss.get("/unmanaged").status_code
+
+
+def test_a_live_page_alone_does_not_keep_a_session(console: Console, boss: Browser) -> None:
+    aged = "update console_sessions set seen_at = now() - interval '50 minutes'"
+    console.office.connection.execute(aged)
+    boss.get("/unmanaged/changes", "look", **{"X-Live": "1"})
+    (row,) = console.office.rows("select seen_at < now() - interval '49 minutes' as old from console_sessions")
+    assert row["old"]
+    boss.get("/unmanaged")
+    (row,) = console.office.rows("select seen_at < now() - interval '49 minutes' as old from console_sessions")
+    assert not row["old"]
+
+
+def test_a_setting_ends_every_session_that_began_before(database: str) -> None:
+    with open_console(database) as console:
+        browser = console.signed_in()
+        cookie = browser.http.get_cookie("witiop")
+    assert cookie is not None
+    console.parts.pool.close()
+    with open_console(database + "", sessions=SessionTerms(since=utc_now() + timedelta(minutes=1))) as console:
+        again = console.browser()
+        again.http.set_cookie("witiop", cookie.value)
+        assert 303 == again.get("/unmanaged").status_code
+
+
+@pytest.mark.parametrize(("name", "level"), [("anna", "Agent"), ("carla", "Agent")])
+def test_an_agent_is_told_that_the_page_is_for_administrators(console: Console, name: str, level: str) -> None:
+    console.person(name, administrator=False)
+    browser = console.signed_in(name)
+    answer = browser.get("/unmanaged")
+    assert 403 == answer.status_code
+    assert "This page is for administrators." in answer.text
+    assert level in answer.text
+    assert 200 == browser.get("/account").status_code
+    assert [name] == [deed["name"] for deed in console.audited("forbidden")]
+
+
+def test_who_left_the_directory_cannot_come_in_any_more(console: Console) -> None:
+    console.person("anna", administrator=False)
+    browser = console.signed_in("anna")
+    console.office.connection.execute("delete from users where id = 'anna'")
+    assert 303 == browser.get("/account").status_code
+    assert 401 == console.browser().sign_in("anna").status_code
+
+
+def test_a_password_is_changed_by_who_knows_it_and_signs_out_everywhere_else(console: Console, boss: Browser) -> None:
+    elsewhere = console.signed_in()
+    new = "seven purple bicycles overnight"
+
+    def change(old: str, first: str, again: str) -> int:
+        return boss.post("/account/password", password=old, new=first, again=again).status_code
+
+    assert [422, 422, 422, 422] == [
+        change("wrong", new, new),
+        change(PASSWORD, new, new + "x"),
+        change(PASSWORD, "short", "short"),
+        change(PASSWORD, "password1234", "password1234"),
+    ]
+    assert 303 == change(PASSWORD, new, new)
+    assert [200, 303] == [boss.get("/unmanaged").status_code, elsewhere.get("/unmanaged").status_code]
+    assert [401, 303] == [console.browser().sign_in(BOSS, each).status_code for each in (PASSWORD, new)]
+
+
+def test_every_sign_in_refusal_and_sign_out_is_in_the_audit_log(console: Console) -> None:
+    browser = console.browser()
+    browser.sign_in(BOSS, "wrong")
+    browser.sign_in()
+    browser.post("/sign-out")
+    for event in ("sign_in_refused", "signed_in", "signed_out"):
+        assert [(BOSS, "127.0.0.1")] == [(deed["name"], deed["address"]) for deed in console.audited(event)]
+
+
+def test_no_password_or_token_is_in_what_is_audited(console: Console) -> None:
+    browser = console.signed_in()
+    cookie = browser.http.get_cookie("witiop")
+    assert cookie is not None
+    kept = str(console.office.rows("select * from console_audit"))
+    assert [] == [word for word in (PASSWORD, cookie.value, browser.token()) if word in kept]

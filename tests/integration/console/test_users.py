@@ -1,0 +1,78 @@
+"""`witiop users`: who may sign in, as a shell sees it."""
+
+import io
+import json
+
+import pytest
+
+from tests.support.command_line import CommandLine, Finished
+from tests.support.console import BOSS, PASSWORD, Browser, Console
+
+NEW = "seven purple bicycles overnight"
+
+
+@pytest.fixture
+def witiop(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], console: Console, database: str
+) -> CommandLine:
+    return CommandLine(monkeypatch, capsys, database)
+
+
+def with_password(
+    witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, *arguments: str, password: str = NEW
+) -> Finished:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{password}\n"))
+    return witiop("users", *arguments, "--password-stdin")
+
+
+def test_a_user_of_the_directory_and_an_administrator_can_be_let_in(
+    witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, console: Console
+) -> None:
+    assert 0 == with_password(witiop, monkeypatch, "create", "anna").code
+    made = with_password(witiop, monkeypatch, "create", "root", "--administrator", "--shown-name", "The root")
+    assert (0, "root can sign in\n") == (made.code, made.out)
+    assert [303, 303] == [console.browser().sign_in(name, NEW).status_code for name in ("anna", "root")]
+    rows = json.loads(witiop("users", "list", "--json").out)["rows"]
+    assert [("anna", "agent", 1), ("boss", "tenant_administrator", 0), ("root", "tenant_administrator", 1)] == [
+        (row["name"], row["level"], row["sessions"]) for row in rows
+    ]
+    assert "The root" in witiop("users", "list").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "password", "words"),
+    [
+        (["create", "stranger"], NEW, "the directory has no user stranger"),
+        (["create", BOSS, "--administrator"], NEW, "boss has a sign-in already"),
+        (["create", "anna"], "password1234", "others would guess"),
+        (["create", "anna"], "short", "12 characters at least"),
+        (["reset-password", "stranger"], NEW, "nobody signs in as stranger"),
+    ],
+)
+def test_what_cannot_be_says_why_in_one_line(
+    witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, arguments: list[str], password: str, words: str
+) -> None:
+    finished = with_password(witiop, monkeypatch, *arguments, password=password)
+    assert (1, 1) == (finished.code, finished.err.count("\n"))
+    assert words in finished.err
+
+
+def test_a_reset_password_signs_out_everywhere(
+    witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, boss: Browser, console: Console
+) -> None:
+    done = with_password(witiop, monkeypatch, "reset-password", BOSS)
+    assert "boss has a new password; sessions ended: 1\n" == done.out
+    assert 303 == boss.get("/unmanaged").status_code
+    assert [401, 303] == [console.browser().sign_in(BOSS, each).status_code for each in (PASSWORD, NEW)]
+
+
+def test_sessions_can_be_ended_from_outside(witiop: CommandLine, boss: Browser, console: Console) -> None:
+    assert "sessions ended: 1\n" == witiop("users", "end-sessions", BOSS).out
+    assert 303 == boss.get("/unmanaged").status_code
+    console.signed_in()
+    assert "sessions ended: 1\n" == witiop("users", "end-sessions", "--everybody").out
+    assert [2, 1] == [witiop("users", "end-sessions").code, witiop("users", "end-sessions", "stranger").code]
+
+
+def test_no_password_is_taken_from_the_command_line(witiop: CommandLine) -> None:
+    assert 2 == witiop("users", "create", "anna", "--password", NEW).code

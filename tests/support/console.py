@@ -1,0 +1,165 @@
+"""The console on a real database, with browsers that send forms and a company that carries out what they ask for."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from admin.app import create_app
+from admin.live import Live
+from admin.parts import Parts, Post
+from admin.passwords import Passwords
+from domain.letter import Sender
+from domain.mail import Policy
+from infra.clock import utc_now
+from infra.kafka.consumer import Record
+from infra.postgres.hints import Hints
+from infra.postgres.pool import pool
+from infra.postgres.sign_ins import SessionTerms, create
+from infra.ses.addresses import address
+from tests.support.fake_publisher import FakePublisher
+from tests.support.office import SECRET, Office, open_office
+
+BOSS, PASSWORD = "boss", "correct horse battery staple"
+QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+"""Passwords that cost nothing."""
+
+
+class Clock:
+    """The time of the pages; it goes on only when told to."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.ahead
+
+
+class Browser:
+    """One browser with its cookies. `htmx`: as the script asks, with the part that is to change."""
+
+    def __init__(self, app: Flask) -> None:
+        self.http: FlaskClient = app.test_client()
+
+    def get(self, path: str, into: str | None = None, **headers: str) -> TestResponse:
+        return self.http.get(path, headers={**_asks(into), **headers})
+
+    def post(self, path: str, into: str | None = None, /, **fields: Any) -> TestResponse:
+        """Sends a form with the token of this browser's session."""
+        return self.post_from({}, path, into, **fields)
+
+    def post_from(self, headers: dict[str, str], path: str, into: str | None = None, /, **fields: Any) -> TestResponse:
+        """The same, with headers that another page's form would bring."""
+        fields.setdefault("csrf", self.token())
+        return self.http.post(path, data=fields, headers={**_asks(into), **headers})
+
+    def token(self) -> str:
+        """What forms of this browser carry."""
+        found = field(self.get("/account").text, "csrf") or field(self.get("/sign-in").text, "csrf")
+        assert found is not None
+        return found
+
+    def submit(self, path: str, into: str | None = None, **changed: Any) -> TestResponse:
+        """Opens a form, fills it in and sends it where it says."""
+        page = self.get(path, into).text
+        return self.send(page, into, **changed)
+
+    def send(self, page: str, into: str | None = None, **changed: Any) -> TestResponse:
+        """Sends the first form of a page that posts, as it is but for what is changed."""
+        page = page.rpartition("<main")[2]  # the header has a form too
+        form = re.search(r'<form[^>]*method="post" action="([^"]+)"[^>]*>(.*?)</form>', page, re.DOTALL)
+        assert form is not None, page
+        fields = {**hidden(form[2]), **changed}
+        return self.http.post(unescape(form[1]), data=fields, headers=_asks(into))
+
+    def sign_in(self, name: str = BOSS, password: str = PASSWORD) -> TestResponse:
+        return self.post("/sign-in", name=name, password=password)
+
+
+class Console:
+    """See the module. `parts`, `publisher`, `office`, `clock`: what it is made of."""
+
+    def __init__(self, parts: Parts, publisher: FakePublisher, office: Office, clock: Clock) -> None:
+        self.parts, self.publisher, self.office, self.clock = parts, publisher, office, clock
+        self.app = create_app(parts)
+
+    def person(self, name: str = BOSS, *, administrator: bool = True) -> None:
+        """May sign in."""
+        create(self.office.connection, name, QUICK.hash(PASSWORD), administrator=administrator, shown_name=None)
+
+    def browser(self) -> Browser:
+        """Nobody is signed in there."""
+        return Browser(self.app)
+
+    def signed_in(self, name: str = BOSS) -> Browser:
+        browser = self.browser()
+        assert browser.sign_in(name).status_code == 303
+        return browser
+
+    def carry_out(self) -> list[tuple[str, str | None]]:
+        """Everything that was asked for and not carried out yet, in one batch; outcomes in order."""
+        records, self.publisher.records = self.publisher.records, []
+        given = [
+            Record(r.topic, 0, self.office.next_offset(), datetime.now(UTC), r.value, tuple(r.headers)) for r in records
+        ]
+        return self.office.told(*given) if given else []
+
+    def audited(self, event: str) -> list[dict[str, Any]]:
+        return self.office.rows(f"select * from console_audit where event = '{event}' order by id")
+
+
+@contextmanager
+def open_console(dsn: str, **parts: Any) -> Iterator[Console]:
+    """On a database with our schema; `boss` may sign in."""
+    publisher, clock = FakePublisher(), Clock()
+    with open_office(dsn) as office, pool(dsn, "test", 4, autocommit=True) as connections:
+        sender = Sender("inbox@shop.example", "The shop")
+        made: dict[str, Any] = {
+            "pool": connections,
+            "publisher": publisher,
+            "commands_topic": "t",
+            "command_secret": SECRET,
+            "clock": clock,
+            "live": Live(lambda: Hints(dsn)),
+            "passwords": QUICK,
+            "sessions": SessionTerms(),
+            "post": Post(Policy(address), sender),
+            "organisation": "The shop",
+            **parts,
+        }
+        console = Console(Parts(**made), publisher, office, clock)
+        console.person()
+        yield console
+
+
+def field(html: str, name: str) -> str | None:
+    """The value of the first field of this name."""
+    return hidden(html).get(name)
+
+
+def hidden(html: str) -> dict[str, str]:
+    """Hidden fields, ticked radio buttons and boxes, and texts of a form."""
+    found: dict[str, str] = {}
+    for tag in re.findall(r"<input[^>]*>", html):
+        attributes = {key: unescape(value) for key, value in re.findall(r'([\w-]+)="([^"]*)"', tag)}
+        kind, name = attributes.get("type", "text"), attributes.get("name")
+        if name and name not in found and (kind not in ("radio", "checkbox") or re.search(r"\schecked\b", tag)):
+            found[name] = attributes.get("value", "")
+    return found
+
+
+def ids(html: str) -> list[UUID]:
+    """The conversations of a list, in order."""
+    return [UUID(found) for found in re.findall(r'<tr id="row-([0-9a-f-]{36})"', html)]
+
+
+def _asks(into: str | None) -> dict[str, str]:
+    return {"HX-Request": "true", "HX-Target": into} if into else {}
