@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Protocol, Self
 
@@ -77,7 +77,7 @@ class Live:
         self._stop.set()
         self.tell()
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self) -> AsyncGenerator[bytes, None]:
         """Server-sent events: `changed` at every hint, at the start and now and then."""
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
         with self._lock:

@@ -229,7 +229,7 @@ def run_admin(settings: Settings) -> None:
         with monitor(settings.monitor_host, settings.monitor_port, checks, registry):
             serve(
                 partial(_admin_worker, settings),
-                Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.admin_threads),
+                Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.admin_threads, queue_seconds=_ADMIN_QUEUE_SECONDS),
                 host=settings.admin_host,
                 port=settings.admin_port,
                 connections=_ADMIN_CONNECTIONS,
@@ -400,6 +400,8 @@ def _as_text(path: Path | None) -> str | None:
     return str(path) if path else None
 
 
+_ADMIN_QUEUE_SECONDS = 5.0
+"""A person would rather wait for a page than be sent away."""
 _ADMIN_POOL = 8
 """Connections of the console: a page holds one for some milliseconds, a live page none."""
 _ADMIN_CONNECTIONS = 4096
