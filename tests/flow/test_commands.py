@@ -133,17 +133,23 @@ def chat(story: Story, rosa: Customer) -> Chat:
     return story.chat(SHOP, rosa)
 
 
+@pytest.fixture
+def conversation(company: Company, story: Story, chat: Chat, rosa: Customer) -> str:
+    """Rosa's: she wrote five minutes ago and chose nothing."""
+    chat.writes("0:05", "Hello")
+    company.hears(story)
+    return company.conversation(rosa)
+
+
 def test_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_ben_who_is_at_capacity(
-    company: Company, story: Story, chat: Chat, rosa: Customer, request: pytest.FixtureRequest
+    company: Company, story: Story, chat: Chat, rosa: Customer, conversation: str, request: pytest.FixtureRequest
 ) -> None:
     busy = who(request, "Busy")
-    chat.writes("0:05", "Is anybody there?")
     story.chat(SHOP, busy).writes("0:05", "Hello")
     story.agent_is("0:04", "anna", "ready")
     story.agent_is("0:04", "ben", "ready")
     company.hears(story)
     wait_until(lambda: {company.presence("anna"), company.presence("ben")} == {"ready"}, step=0.2)
-    conversation = company.conversation(rosa)
 
     assert ("applied", None) == company.transfer(company.conversation(busy), "user", "ben", "immediate")
     assert ("rejected", "user_at_capacity") == company.transfer(conversation, "user", "ben", "immediate", code=1)
@@ -171,12 +177,8 @@ def test_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_ben_who_is_
 
 
 def test_what_is_reserved_for_a_skillset_goes_to_the_first_member_who_comes(
-    company: Company, story: Story, chat: Chat, rosa: Customer
+    company: Company, story: Story, conversation: str
 ) -> None:
-    chat.writes("0:05", "My bike is broken")
-    company.hears(story)
-    conversation = company.conversation(rosa)
-
     assert ("rejected", "no_agent_ready") == company.transfer(conversation, "skillset", "support", "immediate", code=1)
     assert ("applied", None) == company.transfer(conversation, "skillset", "support", "exclusive")
     assert ("skillset", "support", "reserved") == company.owner(conversation)
@@ -221,11 +223,8 @@ def test_a_closed_conversation_cannot_be_transferred(
 
 
 def test_of_two_admins_at_the_same_moment_one_wins_and_the_other_is_told_why_not(
-    company: Company, story: Story, chat: Chat, rosa: Customer
+    company: Company, conversation: str
 ) -> None:
-    chat.writes("0:05", "Hello")
-    company.hears(story)
-    conversation = company.conversation(rosa)
     version = str(company.shows(conversation)["version"])
 
     def transfer(admin: str) -> dict[str, Any]:
@@ -244,11 +243,8 @@ def test_of_two_admins_at_the_same_moment_one_wins_and_the_other_is_told_why_not
 
 
 def test_of_two_admins_who_do_not_say_what_they_saw_the_second_is_told_who_has_it(
-    company: Company, story: Story, chat: Chat, rosa: Customer
+    company: Company, conversation: str
 ) -> None:
-    chat.writes("0:05", "Hello")
-    company.hears(story)
-    conversation = UUID(company.conversation(rosa))
     of_both = [
         company.commander.transfer(f"of {admin}", conversation, "user", "dora", "exclusive", issuer=admin)
         for admin in ("boss", "chief")
@@ -257,37 +253,33 @@ def test_of_two_admins_who_do_not_say_what_they_saw_the_second_is_told_who_has_i
     told = {each["reason"]: each for each in company.answers(of_both)}
 
     assert {None, "already_assigned"} == told.keys()
-    assert company.shows(str(conversation))["owner"] == told["already_assigned"]["owner"]
-    assert ("user", "dora", "reserved") == company.owner(str(conversation))
+    assert company.shows(conversation)["owner"] == told["already_assigned"]["owner"]
+    assert ("user", "dora", "reserved") == company.owner(conversation)
 
 
 def test_who_takes_it_has_it_at_once_without_being_ready_but_never_more_than_the_maximum(
-    company: Company, story: Story, chat: Chat, rosa: Customer, request: pytest.FixtureRequest
+    company: Company, story: Story, conversation: str, request: pytest.FixtureRequest
 ) -> None:
     other = who(request, "Other")
-    chat.writes("0:05", "Hello")
     story.chat(SHOP, other).writes("0:05", "Hello")
     company.hears(story)
-    first, second = company.conversation(rosa), company.conversation(other)
+    second = company.conversation(other)
 
-    assert ("applied", None) == company.transfer(first, "user", "dora", "immediate", "--as", "dora")
+    assert ("applied", None) == company.transfer(conversation, "user", "dora", "immediate", "--as", "dora")
     assert ("rejected", "user_at_capacity") == company.transfer(
         second, "user", "dora", "immediate", "--as", "dora", code=1
     )
 
-    assert ("user", "dora", "accepted") == company.owner(first)
+    assert ("user", "dora", "accepted") == company.owner(conversation)
     assert [("opened", "customer"), ("became_unmanaged", "customer"), ("managed", "agent:dora")] == [
-        (each["event"], each["actor"]) for each in company.shows(first)["history"]
+        (each["event"], each["actor"]) for each in company.shows(conversation)["history"]
     ]
     assert None is company.owner(second)
 
 
 def test_a_command_without_an_answer_is_unknown_and_one_nobody_waits_for_is_published(
-    company: Company, story: Story, chat: Chat, rosa: Customer
+    company: Company, conversation: str
 ) -> None:
-    chat.writes("0:05", "Hello")
-    company.hears(story)
-    conversation = company.conversation(rosa)
     reserve = ("transfer", conversation, "--to-user", "dora", "--mode", "exclusive")
 
     told = company.says("transfer", conversation, "--to-user", "nobody", "--mode", "exclusive", "--wait", "0")
@@ -304,12 +296,9 @@ def test_a_command_without_an_answer_is_unknown_and_one_nobody_waits_for_is_publ
 
 
 def test_what_is_not_authentic_or_comes_again_changes_nothing_and_is_answered_and_audited(
-    company: Company, story: Story, chat: Chat, rosa: Customer
+    company: Company, conversation: str
 ) -> None:
-    chat.writes("0:05", "Hello")
-    company.hears(story)
-    conversation = UUID(company.conversation(rosa))
-    before = company.shows(str(conversation))
+    before = company.shows(conversation)
     command, now = company.commander.transfer, datetime.now(UTC)
     good = command("good", conversation, "user", "nobody", "exclusive")
     forged = command("forged", conversation, "user", "anna", "exclusive", secret="a guess")
@@ -330,18 +319,15 @@ def test_what_is_not_authentic_or_comes_again_changes_nothing_and_is_answered_an
         (each["outcome"], each["reason"], each["conversation_id"]) for each in nobodys
     }
     assert 4 == len({(each["partition"], each["offset"]) for each in nobodys})
-    assert before == company.shows(str(conversation))
+    assert before == company.shows(conversation)
     with company.database() as connection:
         assert [(1,)] == connection.execute("select repeats from commands where id = 'good'").fetchall()
 
 
 def test_ten_thousand_garbage_commands_change_nothing_and_each_is_answered_once(
-    company: Company, story: Story, chat: Chat, rosa: Customer
+    company: Company, conversation: str
 ) -> None:
-    chat.writes("0:05", "Hello")
-    company.hears(story)
-    conversation = UUID(company.conversation(rosa))
-    before = company.shows(str(conversation))
+    before = company.shows(conversation)
     transfer, now, chance = company.commander.transfer, datetime.now(UTC), random.Random(20260701)
 
     def alter(record: Record) -> Record:
@@ -369,7 +355,7 @@ def test_ten_thousand_garbage_commands_change_nothing_and_each_is_answered_once(
     named = [each["command_id"] or (each["partition"], each["offset"]) for each in results]
     assert len(results) == len(set(named))
     assert {each["reason"] for each in results if each["command_id"] is None} == {"not_authentic"}
-    assert before == company.shows(str(conversation))
+    assert before == company.shows(conversation)
     with company.database() as connection:
         assert [(9,)] == connection.execute("select repeats from commands where id = 'first'").fetchall()
         assert [] == connection.execute("select * from set_aside").fetchall()

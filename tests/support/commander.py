@@ -25,7 +25,7 @@ class Commander:
         self._kafka = kafka
         self._topics = topics
 
-    def transfer(self, id_: str, conversation: UUID, kind: str, target: str, mode: str, **more: Any) -> Record:
+    def transfer(self, id_: str, conversation: UUID | str, kind: str, target: str, mode: str, **more: Any) -> Record:
         """Signed and in time, unless `more` says otherwise: `issuer`, `secret`, `at`, or a field of the command."""
         sender = {name: more.pop(name) for name in ("issuer", "secret", "at") if name in more}
         data = {"conversation_id": conversation, "target": {"kind": kind, "id": target}, "mode": mode, **more}
