@@ -1,7 +1,7 @@
 """Small programs in the place of ours, so that `witiop dev` itself can be tested: see `tests/flow/test_dev_*.py`.
 
 `python -m tests.support.stand_in dev` is `witiop dev` with them and its options, `... process` one of them.
-With DEAF in the environment they do not react to being asked to stop.
+One that the variable DEAF names does not react to being asked to stop.
 """
 
 import argparse
@@ -36,7 +36,7 @@ class _Ready(BaseHTTPRequestHandler):
 
 
 def _process() -> None:
-    deaf = "DEAF" in os.environ
+    deaf = os.environ["WITIOP_CONSUMER_INSTANCE"] == f"dev-{os.environ.get('DEAF')}"
     signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else lambda number, frame: sys.exit(0))
     port = int(os.environ["WITIOP_MONITOR_PORT"])
     event = {"event": "stand_in.started", "level": "info", "timestamp": "2025-01-02T03:04:05Z", "port": port}
