@@ -43,6 +43,8 @@ SHOP = Line(NUMBER, "+39 06 555 0100", "330000000000001")
 UPDATES = 200
 RECOVERY_SECONDS = 60.0
 """Until everything is there; on an idle machine it takes at most ten."""
+HANG_SECONDS = 3.0
+"""More than the webhook waits for the broker."""
 
 
 class Site:
@@ -109,7 +111,7 @@ class Site:
         frozen = tree(pid_of(self.postgres))
         for process in frozen:
             process.suspend()
-        time.sleep(5)  # that long
+        time.sleep(HANG_SECONDS)
         for process in frozen:
             process.resume()
 
@@ -131,7 +133,7 @@ class Site:
 
     def broker_hangs(self) -> None:
         os.kill(pid_of(self.kafka), signal.SIGSTOP)
-        time.sleep(5)  # that long
+        time.sleep(HANG_SECONDS)
         os.kill(pid_of(self.kafka), signal.SIGCONT)
 
     def everything_restarts(self) -> None:

@@ -274,16 +274,15 @@ def test_a_taken_port_is_an_error_not_a_second_server(
 
 @pytest.mark.parametrize(("point", "copies"), [("webhook.after-verify", 1), ("webhook.after-publish-before-answer", 2)])
 def test_a_body_that_was_not_answered_is_there_after_the_senders_retry(
-    kafka: str, topics: Topics, tmp_path: Path, point: str, copies: int
+    kafka: str, topics: Topics, webhook: WebhookProcess, tmp_path: Path, point: str, copies: int
 ) -> None:
     update = of_customer(f"wamid.{point}")
-    with webhook_process(kafka, topics, tmp_path, crash_at=point) as webhook:
+    with webhook_process(kafka, topics, tmp_path, crash_at=point) as dying:
         with pytest.raises(httpx.TransportError):
-            webhook.post(update)
-        assert 1 == webhook.worker.wait_end(10)
+            dying.post(update)
+        assert 1 == dying.worker.wait_end(10)
 
-    with webhook_process(kafka, topics, tmp_path) as webhook:
-        assert 200 == webhook.post(update)[0]
+    assert 200 == webhook.post(update)[0]
 
     assert copies == wamids(kafka, topics).count(f"wamid.{point}")
 
