@@ -16,6 +16,7 @@ from domain.topics import Topics
 from infra.local.kafka import LocalKafka
 from tests.support.kafka_topics import new_topics, read_all
 from tests.support.payloads import body, raw, value_of
+from tests.support.process_tree import freeze
 from tests.support.waiting import wait_until
 from tests.support.webhook_process import WebhookProcess, webhook_process
 
@@ -85,7 +86,7 @@ def test_a_frozen_broker_costs_503s_in_time_and_nothing_else(
         ledger = Ledger(webhook)
         assert [200] * 20 == ledger.send_at_once(20)
         assert broker.pid is not None
-        os.kill(broker.pid, signal.SIGSTOP)
+        freeze(broker.pid)
         try:
             assert [503] * 100 == ledger.send_at_once(100)  # more than there are threads
             wait_until(lambda: not webhook.ready())
@@ -144,7 +145,7 @@ def test_large_bodies_cost_little_memory_however_long_the_outage(
         assert 200 == webhook.post(TEXT)[0]
         before = webhook.memory()
         assert broker.pid is not None
-        os.kill(broker.pid, signal.SIGSTOP)
+        freeze(broker.pid)
         try:
             with ThreadPoolExecutor(senders) as pool:
                 answers = [pool.submit(webhook.post, large) for _ in range(senders * each)]

@@ -1,8 +1,13 @@
 """A process and everything below it: what it needs, and what is left of it."""
 
+import os
+import signal
+import sys
 from collections.abc import Sequence
 
 import psutil
+
+from tests.support.waiting import wait_until
 
 
 def tree(pid: int) -> list[psutil.Process]:
@@ -21,6 +26,18 @@ def _runs(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def freeze(pid: int) -> None:
+    """Stop a process until SIGCONT; returns when none of its threads runs any more: a moment later than it is sent."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: all(state == psutil.STATUS_STOPPED for state in _states(pid)))
+
+
+def _states(pid: int) -> list[str]:
+    """Of its threads, where the system tells (Linux); else its own."""
+    threads = [thread.id for thread in psutil.Process(pid).threads()] if sys.platform == "linux" else [pid]
+    return [psutil.Process(thread).status() for thread in threads]
 
 
 def pss_bytes(pid: int) -> int:
