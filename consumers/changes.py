@@ -1,5 +1,6 @@
 """What a batch changes in the conversations, until it is written in the one order of all writers (P5)."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,9 +12,9 @@ from domain.conversation import Conversation, Decisions
 from domain.directory import Directory
 from domain.events import Event, EventName
 from domain.facts import ConversationFact
-from domain.ids import CustomerId
+from domain.ids import ConversationId, CustomerId
 from domain.mail import Mail
-from domain.thread import Cause, Placed, Step, Thread, decide, expire, fold
+from domain.thread import Cause, Placed, Step, Thread, decide, expire, fold, settle
 from infra.postgres.outbox import Outbox
 from infra.postgres.threads import Threads
 
@@ -27,20 +28,43 @@ class Changes:
         self._directory = directory
         # by object: a fact that waits, and is adopted in the same batch, is one and the same
         self._new: dict[int, tuple[CustomerId, Placed]] = {}
-        self._adopted: dict[int, Placed] = {}
+        self._adopted: dict[tuple[UUID, datetime], Placed] = {}
         self._events: list[Event] = []
         self._changed: list[tuple[Conversation | None, Conversation]] = []
+        self._cut: dict[ConversationId, tuple[CustomerId, datetime]] = {}
 
     def fold(self, customer: CustomerId, fact: ConversationFact, now: datetime) -> None:
         """A fact that was not seen before. Raises OverflowError for times at the edge of the calendar."""
-        self._keep(customer, fold(self.threads[customer], fact, self._directory, now), fact)
+        self._keep(customer, fold(self.threads[customer], fact, self._directory, now), fact, now)
+
+    def settle(self, connection: Connection[Any]) -> None:
+        """After the last fact of a batch: conversations that were cut give away the facts that lie after their end."""
+        threads = Threads(connection)
+        while self._cut:
+            cut, self._cut = self._cut, {}
+            ends = {c.id: c.window_ends_at for t in self.threads.values() for c in t.conversations if c.id in cut}
+            reaching = threads.reaching(ends) | {
+                p.conversation for p in self._placed() if p.conversation in ends and p.fact.at >= ends[p.conversation]
+            }
+            for conversation in reaching & ends.keys():
+                customer, now = cut[conversation]
+                placed = {(p.fact.id, p.fact.sent_at): p for p in self._placed()}
+                facts = [f for f in threads.facts_of(conversation) if (f.id, f.sent_at) not in placed]
+                facts += [p.fact for p in placed.values() if p.conversation == conversation]
+                step = settle(self.threads[customer], conversation, facts, self._directory, now)
+                self._keep(customer, step, None, now)
+
+    def _placed(self) -> Iterator[Placed]:
+        """Where this batch has put facts so far."""
+        yield from (placed for _, placed in self._new.values())
+        yield from self._adopted.values()
 
     def decide(
         self, customer: CustomerId, conversation: Conversation, decisions: Decisions, cause: Cause, now: datetime
     ) -> None:
         """A decision that no fact took."""
         step = decide(self.threads[customer], conversation.id, decisions, cause, self._directory, now)
-        self._keep(customer, step, None)
+        self._keep(customer, step, None, now)
 
     def tell(self, conversation: UUID, mail: Mail, name: EventName, at: datetime, cause: Cause) -> None:
         """Something became of a mail: a public event of the conversation, which stays as it is."""
@@ -56,7 +80,7 @@ class Changes:
 
     def expire(self, customer: CustomerId, now: datetime) -> None:
         """Closes what is over."""
-        self._keep(customer, expire(self.threads[customer], self._directory, now), None)
+        self._keep(customer, expire(self.threads[customer], self._directory, now), None, now)
 
     def write(self, connection: Connection[Any], topic: str) -> None:
         """Everything but the counters; those come last of all (`count`)."""
@@ -75,12 +99,13 @@ class Changes:
         before = [before for before, _ in self._changed if before is not None]
         Threads(connection).count(before, [after for _, after in self._changed])
 
-    def _keep(self, customer: CustomerId, step: Step, fact: ConversationFact | None) -> None:
+    def _keep(self, customer: CustomerId, step: Step, fact: ConversationFact | None, now: datetime) -> None:
         self.threads[customer] = step.thread
         self._events += step.events
+        self._cut |= dict.fromkeys(step.cut, (customer, now))
         for placed in step.placed:
             which = id(placed.fact)
             if placed.fact is fact or which in self._new:
                 self._new[which] = (customer, placed)
             else:
-                self._adopted[which] = placed
+                self._adopted[placed.fact.id, placed.fact.sent_at] = placed

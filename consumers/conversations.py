@@ -141,6 +141,7 @@ class Conversations:
         changes = Changes(threads.load(wanted, joined, _named(items)), self._directory)
         for customer, (_, its) in of_customer.items():
             _take(changes, its, customer)
+        changes.settle(connection)
         changes.write(connection, self._topics.conversations)
         return changes
 

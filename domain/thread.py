@@ -5,6 +5,7 @@ rules need of one customer: the conversations around the facts in hand and the f
 caller holds the customer's lock and keeps what a step says: conversations, where each fact belongs, public events.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -50,11 +51,13 @@ class Placed(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a fact did: the thread afterwards, where facts went (the given one first), and what to tell the outside."""
+    """What a fact did: the thread afterwards, where facts went (the given one first), and what to tell the outside.
+    `cut`: conversations that end earlier now than they did; if they hold facts from then on, see `settle`."""
 
     thread: Thread
     placed: tuple[Placed, ...]
     events: tuple[Event, ...]
+    cut: tuple[ConversationId, ...] = ()
 
 
 def fold(thread: Thread, fact: ConversationFact, directory: Directory, now: datetime) -> Step:
@@ -86,6 +89,21 @@ def decide(
     return work.step(cause)
 
 
+def settle(
+    thread: Thread,
+    conversation: ConversationId,
+    facts: Iterable[ConversationFact],
+    directory: Directory,
+    now: datetime,
+) -> Step:
+    """Gives all facts of a conversation that was cut their places anew: a human's answer after the cut belongs to the
+    conversation that begins there. Evidence cannot be taken back, so it is collected again."""
+    work = _Work(thread, directory, now)
+    ordered = sorted(facts, key=mark)
+    work.settle(conversation, ordered)
+    return work.step(Cause((ordered[-1].id,), _actor(ordered[-1])))
+
+
 def expire(thread: Thread, directory: Directory, now: datetime) -> Step:
     """Closes what is over at `now`. Nothing else changes, and a second time nothing does."""
     return _Work(thread, directory, now).step(None)
@@ -103,6 +121,7 @@ class _Work:
         self._before: list[Conversation | None] = list(thread.conversations)
         self._waiting = thread.waiting
         self._placed: list[Placed] = []
+        self._cut: list[ConversationId] = []
 
     def take(self, fact: ConversationFact) -> None:
         home: Conversation | None
@@ -116,6 +135,13 @@ class _Work:
         else:
             self._join(home, fact)
             self._adopt()
+
+    def settle(self, conversation: ConversationId, facts: Sequence[ConversationFact]) -> None:
+        cut = self._named(conversation)
+        assert cut is not None
+        self._become(cut, cut._replace(evidence=Evidence(), entries=0))
+        for fact in facts:
+            self.take(fact)
 
     def decide(self, conversation: ConversationId, decisions: Decisions) -> None:
         decided = self._named(conversation)
@@ -133,7 +159,7 @@ class _Work:
         self._conversations.sort(key=lambda c: c.opened_at)
         conversations = tuple(self._conversations)
         thread = Thread(self._thread.customer_id, self._thread.phone_number_id, conversations, self._waiting)
-        return Step(thread, tuple(self._placed), tuple(events))
+        return Step(thread, tuple(self._placed), tuple(events), tuple(self._cut))
 
     def _tell(self, known: Conversation | None, conversation: Conversation, cause: Cause | None) -> list[Event]:
         verdict = self._judge(conversation)
@@ -256,6 +282,7 @@ class _Work:
                 window_ends_at = min(window_ends_at, other.opened_at)
             elif other.opened_at < opened_at < other.window_ends_at:
                 self._become(other, other._replace(window_ends_at=opened_at))
+                self._cut.append(other.id)
         return opened_at, window_ends_at
 
     def _judge(self, conversation: Conversation) -> Verdict:

@@ -174,6 +174,26 @@ class Threads:
             for w in wanted
         }
 
+    def reaching(self, ends: Mapping[ConversationId, datetime]) -> set[ConversationId]:
+        """Those of the conversations that hold facts from the given times on."""
+        return {
+            row[0]
+            for row in self._rows(
+                "select t.id from unnest(%b::uuid[], %b::timestamptz[]) as t (id, at) "
+                "where exists (select from entries e where e.conversation_id = t.id and e.at >= t.at)",
+                [list(ends), list(ends.values())],
+            )
+        }
+
+    def facts_of(self, conversation: ConversationId) -> list[ConversationFact]:
+        """All that is stored of a conversation."""
+        rows = self._rows(
+            "select e.input_id, e.sent_at, e.at, e.kind, e.wamid, e.body, e.detail from entries e "
+            "where e.conversation_id = %b",
+            [conversation],
+        )
+        return [entries.from_row(row) for row in rows]
+
     def due(self, now: datetime, limit: int) -> list[tuple[ConversationId, CustomerId]]:
         """Active conversations whose window is over at `now`, the longest over first, without a lock."""
         return list(

@@ -108,6 +108,24 @@ def test_a_conversation_that_closes_makes_room_for_the_next_in_the_same_batch(in
     assert counted == {("c", 1): 1, ("c", 7): 1, ("a", 7): 1}
 
 
+@pytest.mark.parametrize("batches", [(4, 1), (3, 2), (2, 3), (5, 0), (1, 4)])
+def test_an_answer_counts_for_the_conversation_that_it_lies_in_also_if_that_is_known_later(
+    inbox: Inbox, batches: tuple[int, int]
+) -> None:
+    """What the customer wrote after the bot's end comes last; the answer to it was kept with what the bot ended."""
+    bot = Teller("bot")
+    facts = [bot.turn(0), bot.bot_starts(0.01), bot.bot_ends(0.1), bot.echo(0.5), bot.turn(0.3, "again")]
+    for some in (facts[: batches[0]], facts[batches[0] :]):
+        if some:
+            inbox.take(*some, now=at(1))
+    rows = inbox.rows("select status, managed, reason, entries from conversations order by opened_at")
+    assert [("c", False, 1, 3), ("a", True, None, 2)] == [tuple(row.values()) for row in rows]
+    stored = inbox.rows("select conversation_id, count(*) as n from entries group by 1 order by 1")
+    assert [3, 2] == [row["n"] for row in stored]
+    counted = inbox.rows("select status, reason, n from unmanaged_counts where n <> 0")
+    assert [{"status": "c", "reason": 1, "n": 1}] == counted
+
+
 def test_statuses_presence_and_notices_are_kept_and_a_status_never_goes_back(inbox: Inbox) -> None:
     def status(name: str, hour: float) -> MessageStatus:
         return MessageStatus(

@@ -22,7 +22,7 @@ from domain.facts import (
     ThreadControlPassed,
 )
 from domain.ids import CustomerId, FactId, fact_id
-from domain.thread import Step, Thread, expire, fold
+from domain.thread import Step, Thread, expire, fold, settle
 
 NUMBER = "106540352242922"
 CUSTOMER = Party(wa_id="16505551234", name="Sheena")
@@ -145,6 +145,11 @@ class Story:
         self.thread = step.thread
         self.events += step.events
         self.places.update({placed.fact.id: placed.conversation for placed in step.placed})
+        for cut in step.cut:
+            facts = [self.facts[fact] for fact, conversation in self.places.items() if conversation == cut]
+            (ends_at,) = (c.window_ends_at for c in self.thread.conversations if c.id == cut)
+            if any(fact.at >= ends_at for fact in facts):
+                self._take(settle(self.thread, cut, facts, self._directory, self.now))
 
     @property
     def told(self) -> list[str]:
