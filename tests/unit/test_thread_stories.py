@@ -37,7 +37,10 @@ def test_who_writes_but_chooses_nothing_is_unmanaged_until_the_window_closes() -
 @pytest.mark.parametrize("late", [1, 3, 4])
 def test_an_answer_counts_for_the_conversation_that_it_lies_in_however_late_that_is_known(late: int) -> None:
     """The bot ended, the customer wrote again, somebody answered: whichever of them comes last."""
-    facts = [BOT.turn(0), BOT.bot_starts(0.01), BOT.bot_ends(0.1), BOT.turn(0.3, "again"), BOT.echo(0.5)]
+    facts: list[ConversationFact] = [
+        *(BOT.turn(0), BOT.bot_starts(0.01), BOT.bot_ends(0.1)),
+        *(BOT.turn(0.3, "again"), BOT.echo(0.5)),
+    ]
     story = Story(at(1), number=BOT.number).tell(*facts[:late], *facts[late + 1 :], facts[late])
     first, second = story.thread.conversations
     assert ("closed", False, Reason.BOT_CLOSED, 3) == (first.status, first.managed, first.reason, first.entries)
