@@ -19,6 +19,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 install: $(STAMP) ## install what is missing, nothing else
 	@$(BIN)/witiop install
+	@$(BIN)/python -m tests.support.chromium
 
 dev: install ## run the whole system on this machine
 	@exec $(BIN)/witiop dev

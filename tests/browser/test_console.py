@@ -1,0 +1,532 @@
+"""The console in a real browser, on the real processes: the manual's page fact by fact (docs/design/mission.md, S1 to
+S13), what arrives by itself, what goes wrong, the keyboard, and axe on every page and dialog."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from infra.local.ports import LOOPBACK, free_port
+from infra.local.simulator.bodies import Customer, Line
+from tests.flow.conftest import Install
+from tests.support.chromium import MISSING, chromium, program
+from tests.support.hostile import FRAGMENTS
+from tests.support.shop import OTHER, OWNER, PASSWORD, Shop, open_shop
+
+LEFT_ALONE = {"Giulia Ferri", "Tom Whitfield", "Chiara Montanari", "Luca Marchetti", "Nina Walsh", "Oliver Grant"}
+IN_GOOD_HANDS = {"Elisa Moretti", "Francesca Longo", "Ryan Cooper", "Jakob Lindqvist", "Pietro Sala", "Giorgio Villa"}
+AMBER, GREEN = "rgb(143, 91, 0)", "rgb(29, 122, 70)"
+AXE = (Path(__file__).with_name("axe-4.14.1.min.js")).read_text(encoding="utf-8")
+
+pytestmark = pytest.mark.skipif(program() is None, reason=MISSING)
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="module")
+def shop(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One for all: each test that changes something has customers of its own."""
+    logs = tmp_path_factory.mktemp("shop")
+    with install(logs) as system, open_shop(system, logs) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = program()
+    assert executable is not None
+    with chromium(executable) as browser:
+        yield browser
+
+
+def signed_in(browser: Browser, shop: Shop, name: str) -> BrowserContext:
+    """A browser in Verona of somebody who came in through the page."""
+    context = browser.new_context(
+        base_url=shop.address, locale="en-GB", timezone_id="Europe/Rome", viewport={"width": 1440, "height": 900}
+    )
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Unmanaged conversations")).to_be_visible()
+    page.close()
+    return context
+
+
+@pytest.fixture(scope="module")
+def owner(browser: Browser, shop: Shop) -> BrowserContext:
+    return signed_in(browser, shop, OWNER)
+
+
+@contextmanager
+def watched(context: BrowserContext) -> Iterator[Page]:
+    """A page in which no script fails and nothing is tried that the policy forbids."""
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    page.on("dialog", lambda dialog: wrong.append(dialog.message))
+    yield page
+    page.close()
+    assert [] == wrong
+
+
+@pytest.fixture
+def page(owner: BrowserContext) -> Iterator[Page]:
+    with watched(owner) as page:
+        yield page
+
+
+def row_of(page: Page, name: str) -> Locator:
+    return page.locator("#list tbody tr").filter(has=page.get_by_text(name, exact=True))
+
+
+def names(page: Page) -> set[str]:
+    return set(page.locator("#list td.who b").all_inner_texts())
+
+
+def said(page: Page, text: str) -> Locator:
+    """The notice, once it says so."""
+    notice = page.locator(".notice").filter(has_text=text)
+    expect(notice).to_be_visible()
+    return notice
+
+
+def only(page: Page, customer: Customer) -> Locator:
+    """The list with one customer's row."""
+    page.goto(f"/unmanaged?q={customer.wa_id}")
+    row = row_of(page, customer.name)
+    expect(row).to_have_count(1)
+    return row
+
+
+def choose(page: Page, who: str, mode: str) -> None:
+    """In the dialog that is about to open."""
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("radio", name=who).check()
+    dialog.get_by_role("radio", name=mode).check()
+    dialog.get_by_role("button", name="Transfer", exact=True).click()
+
+
+# the manual
+
+
+def test_s1_the_whatsapp_menu_opens_on_an_arrow_and_leads_to_what_works(page: Page) -> None:
+    page.goto("/account")
+    menu = page.get_by_role("navigation", name="Main")
+    entry = menu.get_by_role("link", name="Unmanaged conversations")
+    arrow = menu.locator("summary")
+    assert '"▾" / ""' == arrow.evaluate("it => getComputedStyle(it, '::after').content")
+    expect(entry).to_be_hidden()
+    arrow.click()
+    expect(menu.get_by_role("link")).to_have_count(1)
+    entry.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Unmanaged conversations")
+
+
+def test_s2_all_conversations_that_no_agent_manages_are_listed_and_no_others(page: Page) -> None:
+    page.goto("/unmanaged?rows=100")
+    assert LEFT_ALONE <= names(page)
+    assert set() == IN_GOOD_HANDS & names(page)
+
+
+def test_s3_what_began_and_ended_with_the_softbot_alone_is_listed(page: Page) -> None:
+    page.goto("/unmanaged?reason=bot_closed&rows=100")
+    assert {"Luca Marchetti", "Aoife Byrne"} == names(page)
+    expect(row_of(page, "Luca Marchetti")).to_contain_text("Closed by the bot")
+
+
+def test_s4_who_did_not_type_a_number_of_the_menu_is_listed_and_the_row_says_so(page: Page) -> None:
+    page.goto("/unmanaged?rows=100")
+    expect(row_of(page, "Giulia Ferri")).to_contain_text("Nothing chosen")
+    expect(row_of(page, "Chiara Montanari")).to_contain_text("Choice not understood")
+
+
+def test_s5_a_yellow_clock_is_still_active_and_a_green_tick_is_over(page: Page) -> None:
+    page.goto("/unmanaged?rows=100")
+    for name, icon, word, colour, left in (
+        ("Giulia Ferri", "#i-active", "Active", AMBER, re.compile(r"^\s*2[23] h \d\d min\s*$")),
+        ("Jeanne Perrin", "#i-closed", "Closed", GREEN, "window over"),
+    ):
+        row = row_of(page, name)
+        status = row.locator(".st")
+        expect(status).to_have_text(word)
+        expect(status).to_have_css("color", colour)
+        expect(status.locator("use")).to_have_attribute("href", icon)
+        expect(row.locator("td.left")).to_have_text(left)
+
+
+def test_s6_the_bar_sets_how_many_rows_are_shown_and_is_remembered(page: Page) -> None:
+    page.goto("/unmanaged?rows=25")
+    bar = page.get_by_role("combobox", name="Rows")
+    assert ["10 rows", "25 rows", "50 rows", "100 rows"] == bar.locator("option").all_inner_texts()
+    bar.select_option("10")
+    page.wait_for_url("**/unmanaged?rows=10")
+    expect(page.locator("#list tbody tr")).to_have_count(10)
+    first = names(page)
+    page.get_by_role("link", name="Further").click()
+    page.wait_for_url("**after=*")
+    assert set() == first & names(page)
+    page.goto("/unmanaged")
+    expect(page.locator("#list tbody tr")).to_have_count(10)
+
+
+def test_s7_a_row_has_status_last_text_three_buttons_and_a_plus(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Bianca Neri")
+    shop.hears(customer, "Buongiorno", "Riparate anche i monopattini?")
+    row = only(page, customer)
+    expect(row.locator(".text p")).to_have_text("Riparate anche i monopattini?")
+    buttons = [button.get_attribute("aria-label") for button in row.locator(".acts").get_by_role("button").all()]
+    kinds = ["Transfer to a user", "Transfer to a skillset", "Take it"]
+    assert [f"{kind}: Bianca Neri" for kind in kinds] == buttons
+    expect(row.get_by_role("link", name="Open the conversation: Bianca Neri")).to_be_visible()
+    row.get_by_role("button", name="Take it").click()
+    said(page, "It is yours.")
+    expect(row.locator(".st")).to_have_text("Managed")
+    expect(row).to_contain_text("Paolo Zefiro takes care of it")
+
+
+def test_s8_a_closed_conversation_cannot_be_transferred_and_says_why(page: Page) -> None:
+    page.goto("/unmanaged?q=Jeanne+Perrin")
+    for kind in ("Transfer to a user", "Transfer to a skillset"):
+        button = row_of(page, "Jeanne Perrin").get_by_role("button", name=kind)
+        expect(button).to_be_disabled()
+        button.hover()
+        shown = button.evaluate("it => getComputedStyle(it, '::after').content")
+        assert "Closed: Meta's 24 hours are over, or it was ended." in shown
+        button.click(force=True)
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_s9_to_a_user_with_their_state_or_to_a_skillset_whose_ready_are_counted(page: Page, shop: Shop) -> None:
+    first, second = shop.customer("Carla Testa"), shop.customer("Dario Poli")
+    shop.hears(first, "Buongiorno")
+    shop.hears(second, "Vorrei una bici")
+    shop.agent_is("elena", "ready")
+    shop.agent_is("anna", "ready")
+    only(page, first).get_by_role("button", name="Transfer to a user").click()
+    elena = page.get_by_role("dialog").locator("label", has_text="Elena Zanini")
+    expect(elena).to_contain_text(re.compile("ready, 2 slots free"))
+    expect(page.get_by_role("dialog").locator("label", has_text="Marco Tessari")).to_contain_text("paused")
+    choose(page, "Elena Zanini", "Immediate")
+    said(page, "Offered to Elena Zanini.")
+
+    only(page, second).get_by_role("button", name="Transfer to a skillset").click()
+    sales = page.get_by_role("dialog").locator("label", has_text="Vendite")
+    expect(sales.locator(".ready")).to_have_text("2 ready")
+    assert '"● " / ""' == sales.locator(".ready").evaluate("it => getComputedStyle(it, '::before').content")
+    expect(page.get_by_role("dialog").locator("label", has_text="Officina")).to_contain_text("nobody ready")
+    choose(page, "Vendite", "Immediate")
+    said(page, "Offered to Vendite.")
+    expect(row_of(page, "Dario Poli")).to_contain_text("Offered to Anna Bellini")
+
+
+def test_s10_immediate_is_now_or_not_at_all_and_exclusive_waits_for_them_alone(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Ennio Riva")
+    shop.hears(customer, "C'è il meccanico?")
+    row = only(page, customer)
+    row.get_by_role("button", name="Transfer to a user").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Now or not at all")
+    expect(page.get_by_role("dialog")).to_contain_text(re.compile(r"Reserved for this user alone until \d\d:\d\d"))
+    choose(page, "Marco Tessari", "Immediate")
+    said(page, "Transfer to Marco Tessari: this user is not ready.")
+    expect(row.locator(".st")).to_have_text("Active")
+
+    row.get_by_role("button", name="Transfer to a user").click()
+    choose(page, "Marco Tessari", "Exclusive")
+    said(page, "Reserved for Marco Tessari.")
+    page.goto("/waiting")
+    waiting = row_of(page, "Ennio Riva")
+    expect(waiting).to_contain_text("Reserved for Marco Tessari")
+    waiting.get_by_role("button", name="Take it back").click()
+    said(page, "Taken back: it is on the list again.")
+    expect(only(page, customer).locator(".st")).to_have_text("Active")
+
+
+def test_s11_the_plus_opens_the_whole_conversation_beside_the_list(page: Page) -> None:
+    page.goto("/unmanaged?q=Luca+Marchetti")
+    row_of(page, "Luca Marchetti").get_by_role("link", name="Open the conversation").click()
+    chat = page.get_by_role("log")
+    expect(chat.locator(".msg.customer").first).to_contain_text("fa un rumore strano")
+    expect(chat.locator(".msg.bot").first).to_contain_text("Sono l'assistente di Cicli Zefiro")
+    expect(chat.locator(".msg.bot").first).to_contain_text("read")
+    expect(chat.locator(".msg", has_text="in discesa")).to_contain_text("edited")
+    expect(chat.locator(".msg.deleted")).to_contain_text("deleted by the customer")
+    for media in ("Photo", "Voice message", "Document"):
+        expect(chat.locator(".media", has_text=media)).to_have_count(1)
+    expect(chat.locator(".sys").last).to_contain_text("Closed.")
+    expect(row_of(page, "Luca Marchetti")).to_be_visible()
+    page.reload()
+    expect(chat).to_be_visible()
+
+
+def test_s12_it_is_forwarded_by_mail_as_the_preview_shows_it_and_its_fate_is_told(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Fabio Costa")
+    shop.hears(customer, "Mi chiamate voi?")
+    only(page, customer).get_by_role("link", name="Open the conversation").click()
+    page.get_by_role("link", name="Send via email").click()
+    page.get_by_label("To", exact=True).fill("partner@example.com")
+    page.get_by_label("Subject").fill("A customer waits")
+    page.get_by_label("Text", exact=True).fill("Please call him.")
+    page.get_by_role("button", name="Preview").click()
+    letter = page.frame_locator("iframe[name=letter]")
+    expect(letter.locator("body")).to_contain_text("Please call him.")
+    expect(letter.locator("body")).to_contain_text("Mi chiamate voi?")
+    expect(page.get_by_label("Subject")).to_have_value("A customer waits")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(said(page, "Mail to partner@example.com goes out").get_by_role("button", name="Undo")).to_be_visible()
+    fate = page.locator("#mails li")
+    expect(fate).to_contain_text("about to be sent")
+    shop.mails_are_due()
+    expect(fate.locator(".chip")).to_have_text("sent")
+
+
+def test_s13_the_info_says_why_it_is_there_what_decided_it_and_what_happened(page: Page, shop: Shop) -> None:
+    page.goto("/unmanaged?q=Chiara+Montanari")
+    row_of(page, "Chiara Montanari").get_by_role("link", name="Open the conversation").click()
+    page.get_by_role("link", name="Info").click()
+    info = page.locator("#info")
+    expect(info).to_be_visible()
+    told = dict(zip(info.locator("dt").all_inner_texts(), info.locator("dd").all_inner_texts(), strict=True))
+    assert "What the customer chose is not on the menu." == told["Why"]
+    assert told["Decided by"].startswith("5")
+    assert told["Number"].startswith("Negozio")
+    assert {"Opened", "Last message", "Meta's 24 hours end", "Conversation"} <= told.keys()
+    expect(info.locator(".history li").last).to_contain_text("Unmanaged: What the customer chose is not on the menu.")
+    expect(info.get_by_role("button", name=re.compile("^Copy "))).to_have_count(3)
+
+
+# live
+
+
+def test_what_changes_arrives_by_itself_and_moves_nothing(page: Page, shop: Shop) -> None:
+    shown = shop.customer("Gaia Fonti")
+    shop.hears(shown, "Siete aperti?", ago="0:02")
+    page.goto("/unmanaged?rows=25")
+    expect(page.locator("#live")).to_have_text("live")
+    order = page.locator("#list tr[id]").evaluate_all("rows => rows.map(row => row.id)")
+    shop.hears(shown, "Allora?")
+    shop.hears(shop.customer("Ivo Marchi"), "Salve")
+    expect(row_of(page, "Gaia Fonti").locator(".text p")).to_have_text("Allora?")
+    note = page.locator("#announce a")
+    expect(note).to_contain_text("1 new conversation")
+    assert order == page.locator("#list tr[id]").evaluate_all("rows => rows.map(row => row.id)")
+    note.click()
+    expect(row_of(page, "Ivo Marchi")).to_be_visible()
+
+
+def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext, shop: Shop) -> None:
+    """The server dies with a dialog open; it comes back without Kafka, then with it. The page is never opened again."""
+    customer = shop.customer("Lia Sarti")
+    shop.hears(customer, "Ciao", ago="0:02")
+    page = owner.new_page()
+    row = only(page, customer)
+    expect(page.locator("#live")).to_have_text("live")
+    row.get_by_role("button", name="Transfer to a skillset").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("radio", name="Vendite")).to_be_visible()
+
+    shop.console_ends()
+    expect(page.locator("#live")).to_have_text("connecting again")
+    choose(page, "Officina", "Exclusive")
+    said(page, "The console does not answer. Nothing was lost: try again.")
+    expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
+
+    shop.hears(customer, "C'è nessuno?")
+    shop.start("admin", kafka=f"{LOOPBACK}:{free_port()}")
+    expect(page.locator("#live")).to_have_text("live")
+    expect(row.locator(".text p")).to_have_text("C'è nessuno?")
+    dialog.get_by_role("button", name="Transfer", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_contain_text("the system's queue (Kafka) does not answer")
+    expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
+    expect(dialog.get_by_role("radio", name="Exclusive")).to_be_checked()
+    dialog.get_by_role("link", name="Cancel").or_(dialog.get_by_role("button", name="Cancel")).click()
+
+    shop.console_ends()
+    shop.start("admin")
+    row.get_by_role("button", name="Transfer to a skillset").click()
+    choose(page, "Officina", "Exclusive")
+    said(page, "Reserved for Officina.")
+    page.close()
+
+
+def test_of_two_who_want_the_same_row_one_gets_it_and_the_other_learns_who_has_it(
+    browser: Browser, owner: BrowserContext, shop: Shop
+) -> None:
+    customer = shop.customer("Mara Sole")
+    shop.hears(customer, "Un consiglio?")
+    other = signed_in(browser, shop, OTHER)
+    with watched(owner) as first, watched(other) as second:
+        for page, user in ((first, "Marco Tessari"), (second, "Anna Bellini")):
+            only(page, customer).get_by_role("button", name="Transfer to a user").click()
+            page.get_by_role("dialog").get_by_role("radio", name=user).check()
+            page.get_by_role("dialog").get_by_role("radio", name="Exclusive").check()
+        for page in (first, second):
+            page.get_by_role("dialog").get_by_role("button", name="Transfer", exact=True).click(no_wait_after=True)
+        ends = [page.locator(".notice.done, .notice.refused") for page in (first, second)]
+        for end in ends:
+            expect(end).to_be_visible()
+        won, lost = sorted((end.locator("p").inner_text() for end in ends), key=lambda text: "Reserved" not in text)
+    other.close()
+    assert won in ("Mara Sole Reserved for Marco Tessari.", "Mara Sole Reserved for Anna Bellini.")
+    assert "it changed while you were looking: see what it is now." in lost
+    assert lost.endswith(f"Now: {won.removeprefix('Mara Sole Reserved for ')}")
+
+
+def test_a_transfer_needs_no_mouse(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Nino Lupo")
+    shop.hears(customer, "Pronto?")
+    only(page, customer)
+    keys = page.keyboard
+
+    def focused() -> str:
+        return str(page.evaluate("(it => it.ariaLabel || it.value || it.textContent)(document.activeElement)"))
+
+    def tab_to(name: str) -> None:
+        for _ in range(40):
+            keys.press("Tab")
+            if name in focused():
+                return
+        raise AssertionError(f"the key does not lead to {name}")
+
+    tab_to("Skip to the content")
+    tab_to("Transfer to a user: Nino Lupo")
+    keys.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    tab_to(page.get_by_role("dialog").locator("input[name=to]:checked").input_value())
+    while focused() != "marco":
+        keys.press("ArrowDown")
+    tab_to("immediate")
+    keys.press("ArrowDown")
+    expect(page.get_by_role("radio", name="Exclusive")).to_be_checked()
+    tab_to("Cancel")
+    keys.press("Tab")
+    keys.press("Enter")
+    said(page, "Reserved for Marco Tessari.")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    tab_to("Open the conversation: Nino Lupo")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", name="Nino Lupo")).to_be_focused()
+    keys.press("Escape")
+    expect(page.get_by_role("link", name="Open the conversation: Nino Lupo")).to_be_focused()
+
+
+# hostile texts
+
+
+HOSTILE = [text for _, raw in FRAGMENTS if raw.startswith(b'"') and (text := json.loads(raw)).strip()]
+
+
+def test_hostile_texts_and_names_are_shown_as_the_text_they_are(page: Page, shop: Shop) -> None:
+    """Whatever the processes kept of each: the page shows that, letter by letter, and nothing of it does anything."""
+    line = Line("550100000000666", "+39 300 555 0666", "550100000000000")
+    texts = [*HOSTILE, "{{ 7 * 7 }}", "</script></p><svg onload=alert(1)>"]
+    opened = [shop.hears(Customer(text[:200], f"39300555{2000 + n}"), text, line=line) for n, text in enumerate(texts)]
+    kept = {
+        id_: (name or "", last_text or "")
+        for id_, name, last_text in shop.database.execute(
+            "select id::text, customer_name, last_text from conversations where phone_number_id = %s",
+            [line.phone_number_id],
+        )
+    }
+    page.goto(f"/unmanaged?rows=100&number={line.phone_number_id}")
+    for id_ in opened:
+        row = page.locator(f"#row-{id_}")
+        name, text = (each.replace("\r\n", "\n").replace("\r", "\n") for each in kept[id_])
+        assert text == row.locator(".text p").text_content()
+        if name.strip():
+            assert name == row.locator(".who b").text_content()
+    page.goto(f"/unmanaged?open={opened[-1]}")
+    assert texts[-1] == page.locator(".msg p").text_content()
+    assert texts[-1] == page.get_by_role("heading", level=2).text_content()
+    assert 0 == page.locator("main script, #panel script, #list svg[onload], .msg svg, #list img").count()
+
+
+# axe
+
+
+RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+OF_COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+
+
+def violations(page: Page, rules: dict[str, Any]) -> list[str]:
+    """What axe has against the page as it stands."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE)
+    run = {"resultTypes": ["violations"], "runOnly": rules}
+    found = page.evaluate("run => axe.run(document, run).then(told => told.violations)", run)
+    return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
+
+
+def assert_accessible(page: Page) -> None:
+    """In light all rules; in the dark those about colours, for nothing else differs."""
+    assert [] == violations(page, RULES)
+    page.emulate_media(color_scheme="dark")
+    assert [] == violations(page, OF_COLOURS)
+    page.emulate_media(color_scheme="light")
+
+
+def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop) -> None:
+    customers = [shop.customer("Olga Prati"), shop.customer("Ugo Prati")]
+    for customer in customers:
+        shop.hears(customer, "Buonasera")
+    for path in ("/unmanaged?rows=25", "/unmanaged?q=nobody+at+all", "/waiting", "/account", "/nowhere"):
+        page.goto(path)
+        assert_accessible(page)
+    page.goto("/unmanaged?q=Luca+Marchetti")
+    row_of(page, "Luca Marchetti").get_by_role("link", name="Open the conversation").click()
+    expect(page.get_by_role("log")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_role("link", name="Send via email").click()
+    expect(page.get_by_label("Subject")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_role("link", name="Info").click()
+    expect(page.locator("#info")).to_be_visible()
+    assert_accessible(page)
+    page.goto("/unmanaged?q=Prati")
+    page.get_by_role("checkbox", name="Select all rows").check()
+    for kind in ("Transfer to a user", "Transfer to a skillset", "Send via email"):
+        page.locator("#many").get_by_role("button", name=kind).click()
+        expect(page.get_by_role("dialog").get_by_role("heading", name=kind)).to_be_visible()
+        assert_accessible(page)
+        page.keyboard.press("Escape")
+    for kind in ("Transfer to a skillset", "Transfer to a user"):
+        row_of(page, "Olga Prati").get_by_role("button", name=kind).click()
+        expect(page.get_by_role("dialog").get_by_role("heading", name=kind)).to_be_visible()
+        assert_accessible(page)
+        if kind == "Transfer to a skillset":
+            page.keyboard.press("Escape")
+    choose(page, "Marco Tessari", "Exclusive")
+    said(page, "Reserved for Marco Tessari.")
+    assert_accessible(page)
+
+
+def test_axe_has_nothing_against_the_sign_in_and_what_it_refuses(browser: Browser, shop: Shop) -> None:
+    context = browser.new_context(base_url=shop.address, locale="en-GB")
+    with watched(context) as page:
+        page.goto("/")
+        page.get_by_label("Name").fill("nobody")
+        page.get_by_label("Password").fill("nothing")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_have_text("Name or password is not right.")
+        assert_accessible(page)
+    context.close()
+
+
+@pytest.mark.parametrize("width", [390, 640])
+def test_nothing_is_cut_off_on_a_phone_or_at_twice_the_size(width: int, page: Page) -> None:
+    """640 px is a window of 1280 px at 200 %."""
+    page.set_viewport_size({"width": width, "height": 800})
+    for path in ("/unmanaged?rows=25", "/waiting", "/account"):
+        page.goto(path)
+        assert width >= page.evaluate("document.documentElement.scrollWidth")
+    page.goto("/unmanaged?q=Luca+Marchetti")
+    row_of(page, "Luca Marchetti").get_by_role("link", name="Open the conversation").click()
+    expect(page.get_by_role("log")).to_be_in_viewport()
+    assert width >= page.evaluate("document.documentElement.scrollWidth")
+    assert [] == violations(page, RULES)

@@ -1,0 +1,130 @@
+"""The demo's bike shop on the real processes, with a console that browsers can go to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+
+from admin.passwords import Passwords
+from infra.clock import utc_now
+from infra.local.ports import LOOPBACK, free_port
+from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
+from infra.local.simulator import bike_shop
+from infra.local.simulator.bodies import Customer, Line
+from infra.local.simulator.chat import Story, play
+from infra.postgres import directory, sign_ins
+from tests.support.outcome import facts_of, kept, told
+from tests.support.system import System, Worker
+from tests.support.waiting import wait_until
+from witiop.directory_file import read_directory
+
+OWNER, OTHER, PASSWORD = "paolo", "renata", "correct horse battery staple"
+"""The administrator of the shop, who answers customers too, and another one, who does not."""
+LISTED = (11, 21)
+"""Active ones and all of those that the story leaves alone."""
+_HOURS = 3600
+
+
+class Shop:
+    """See the module. Who has more to do than the story tells: everybody but Elena may have twenty conversations, and
+    nobody's offer ends."""
+
+    def __init__(self, system: System, ses: LocalSes) -> None:
+        self.system = system
+        self.address = f"http://{LOOPBACK}:{free_port()}"
+        self.database = psycopg.connect(system.dsn, autocommit=True)
+        self._ses = ses
+        self._stories = 0
+
+    def open(self) -> None:
+        """Its people, its processes, and the two days of the story; returns when all of that is on the list."""
+        now = utc_now()
+        people = bike_shop.closed_now(read_directory(bike_shop.DIRECTORY_FILE), now)
+        users = {
+            id_: user if id_ == "elena" else replace(user, max_conversations=20) for id_, user in people.users.items()
+        }
+        directory.apply(self.database, replace(people, users=users))
+        password = Passwords().hash(PASSWORD)
+        sign_ins.create(self.database, OWNER, password, administrator=False, shown_name=None)
+        sign_ins.create(self.database, OTHER, password, administrator=True, shown_name="Renata Zefiro")
+        self.start("webhook", "conversations", "commands", "routing", "mails", "timer", "admin")
+        story = bike_shop.tell(now)
+        play(story, self.system.webhooks)
+        facts = [fact for fact in facts_of(each.post for each in story) if fact.kind != "agent_presence_changed"]
+        wait_until(lambda: told(facts).ids <= kept(self.database).ids)
+        listed = "select count(*) filter (where status = 'a'), count(*) from conversations where unmanaged"
+        wait_until(lambda: self.database.execute(listed).fetchone() == LISTED)
+
+    def start(self, *names: str, kafka: str | None = None) -> list[Worker]:
+        """Processes of the shop, when they are ready; `kafka`: for these alone."""
+        return self.system.run(
+            *names,
+            kafka_bootstrap_servers=kafka or self.system.kafka,
+            admin_port=int(self.address.rpartition(":")[2]),
+            admin_url=self.address,
+            organisation="Cicli Zefiro",
+            offer_seconds=_HOURS,
+            desk_silent_seconds=_HOURS,
+            ses_endpoint=self._ses.endpoint,
+            ses_region=REGION,
+            ses_sender=SENDER,
+            ses_configuration_set=CONFIGURATION_SET,
+            ses_access_key_id=KEY[0],
+            ses_secret_access_key=KEY[1],
+        )
+
+    def console_ends(self) -> None:
+        """At once, as when its machine dies."""
+        next(worker for worker in self.system.workers if worker.name == "admin" and worker.runs).kill()
+
+    def customer(self, name: str) -> Customer:
+        """One whom nobody knows yet."""
+        self._stories += 1
+        return Customer(name, f"39300555{1000 + self._stories}")
+
+    def hears(self, customer: Customer, *texts: str, line: Line = bike_shop.SHOP, ago: str = "0:01") -> str:
+        """The customer writes, hours and minutes `ago`; returns the conversation's id when it is worked in."""
+        story = self._story()
+        chat = story.chat(line, customer)
+        for text in texts:
+            chat.writes(ago, text)
+        posts = [told.post for told in story.told]
+        for post in posts:
+            self.system.webhooks.deliver(post)
+        wait_until(lambda: told(facts_of(posts)).ids <= kept(self.database).ids)
+        asked = "select id::text from conversations where wa_id = %s"
+        ((id_,),) = self.database.execute(asked, [customer.wa_id]).fetchall()
+        return str(id_)
+
+    def agent_is(self, agent: str, state: str) -> None:
+        """As the desk says; returns when it is known."""
+        story = self._story()
+        story.agent_is("0:00", agent, state)
+        self.system.webhooks.deliver(story.told[0].post)
+        asked = "select from agent_presence where agent_id = %s and state = %s"
+        wait_until(lambda: self.database.execute(asked, [agent, state]).fetchone() is not None)
+
+    def mails_are_due(self) -> None:
+        """The ten seconds in which they could be taken back are over."""
+        self.database.execute("update mails set due_at = now(), held_until = now() where state = 'requested'")
+
+    def _story(self) -> Story:
+        self._stories += 1
+        return Story(f"browser-{self._stories}", utc_now())
+
+    def close(self) -> None:
+        self.database.close()
+
+
+@contextmanager
+def open_shop(system: System, directory_: Path) -> Iterator[Shop]:
+    """On an installation that has no processes yet; `directory_` is for the log of SES."""
+    with LocalSes(directory_ / "ses") as ses:
+        shop = Shop(system, ses)
+        try:
+            shop.open()
+            yield shop
+        finally:
+            shop.close()
