@@ -28,6 +28,15 @@ class Stage:
     topics: Topics
 
 
+@pytest.fixture(scope="module")
+def stranded() -> Iterator[KafkaPublisher]:
+    """It looks for its broker all the time, so it takes some seconds to close."""
+    topics = Topics()
+    publisher = KafkaPublisher(KafkaConfig((f"{LOOPBACK}:{free_port()}",)), [topics.inbound, topics.unreadable])
+    yield publisher
+    publisher.close()
+
+
 @pytest.fixture(params=["fake", "kafka"])
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     if request.param == "fake":
@@ -36,13 +45,11 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
         return
     bootstrap = request.getfixturevalue("kafka")
     topics = new_topics(bootstrap)
-    names = [topics.inbound, topics.unreadable]
-    working = KafkaPublisher(KafkaConfig((bootstrap,)), names)
-    stranded = KafkaPublisher(KafkaConfig((f"{LOOPBACK}:{free_port()}",)), names)
+    working = KafkaPublisher(KafkaConfig((bootstrap,)), [topics.inbound, topics.unreadable])
     wait_until(lambda: not working.missing())
+    stranded = request.getfixturevalue("stranded")
     yield Stage(working, stranded, lambda topic: read_all(bootstrap, topic), topics)
     working.close()
-    stranded.close()
 
 
 def test_a_record_stands_on_its_topic_as_it_was_when_publish_returns(stage: Stage) -> None:

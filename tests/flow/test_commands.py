@@ -57,8 +57,8 @@ class Company:
     def says(self, *command: str, code: int = 0) -> Any:
         """A command of the command line, its answer as JSON."""
         done = self.system.witiop(*command, "--json")
-        assert code == done.returncode, done.stderr
-        return json.loads(done.stdout)
+        assert code == done.code, done.err
+        return json.loads(done.out)
 
     def conversation(self, customer: Customer) -> str:
         with self.database() as connection:
@@ -161,10 +161,10 @@ def test_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_ben_who_is_
         (each["event"], each["actor"]) for each in page["history"]
     ]
     refused = company.system.witiop("transfer", conversation, "--to-user", "ben", "--mode", "immediate")
-    assert (1, "") == (refused.returncode, refused.stdout)
+    assert (1, "") == (refused.code, refused.out)
     assert (
         "witiop: rejected (already_assigned): somebody has it already: recall it first (assigned: user anna)\n"
-        == refused.stderr
+        == refused.err
     )
 
     chat.agent_says("0:01", "anna", "Good morning")
@@ -197,7 +197,7 @@ def test_what_is_reserved_for_a_skillset_goes_to_the_first_member_who_comes(
 
 
 def test_a_reservation_nobody_came_for_ends_five_minutes_before_the_window(company: Company, rosa: Customer) -> None:
-    story = Story("late", datetime.now(UTC) + timedelta(seconds=12))
+    story = Story("late", datetime.now(UTC) + timedelta(seconds=6))
     story.chat(SHOP, rosa).writes("23:55", "Hello")
     company.hears(story)
     conversation = company.conversation(rosa)
@@ -229,7 +229,7 @@ def test_of_two_admins_at_the_same_moment_one_wins_and_the_other_is_told_why_not
 
     def transfer(admin: str) -> dict[str, Any]:
         arguments = ("--to-user", "dora", "--mode", "exclusive", "--expected-version", version, "--as", admin)
-        told: dict[str, Any] = json.loads(company.system.witiop("transfer", conversation, *arguments, "--json").stdout)
+        told: dict[str, Any] = json.loads(company.system.program("transfer", conversation, *arguments, "--json").stdout)
         return told
 
     with ThreadPoolExecutor(2) as admins:
@@ -291,8 +291,8 @@ def test_a_command_without_an_answer_is_unknown_and_one_nobody_waits_for_is_publ
         done = company.system.witiop(*reserve, "--wait", "0.5", "--json")
     finally:
         relay.thaw()
-    assert (3, "unknown") == (done.returncode, json.loads(done.stdout)["outcome"])
-    assert done.stderr.startswith("witiop: no result of command ")
+    assert (3, "unknown") == (done.code, json.loads(done.out)["outcome"])
+    assert done.err.startswith("witiop: no result of command ")
 
 
 def test_what_is_not_authentic_or_comes_again_changes_nothing_and_is_answered_and_audited(

@@ -68,8 +68,8 @@ def posts_a_mail(system: System, conversation: UUID) -> None:
 
 def shown(system: System, *command: str) -> Any:
     done = system.witiop(*command, "--json")
-    assert 0 == done.returncode, done.stderr
-    return json.loads(done.stdout)
+    assert 0 == done.code, done.err
+    return json.loads(done.out)
 
 
 def test_what_ses_tells_of_a_mail_is_believed_if_sns_signed_it_and_told_to_everybody(

@@ -105,7 +105,7 @@ def test_without_its_topic_the_relay_waits_for_it(desk: Desk) -> None:
     events = desk.waiting
     wait_until(lambda: relay.missing() == ["worker: the broker does not take the events"])
     assert CONVERSATIONS * 4 == events == desk.waiting
-    assert 0 == desk.system.witiop("topics").returncode
+    assert 0 == desk.system.witiop("topics").code
 
     wait_until(lambda: desk.waiting == 0 and relay.missing() == [], seconds=40)
 

@@ -90,8 +90,8 @@ class Company:
     def says(self, *command: str) -> Any:
         """A command of the command line, its answer as JSON."""
         done = self.system.witiop(*command, "--json")
-        assert (0, "") == (done.returncode, done.stderr)
-        return json.loads(done.stdout)
+        assert (0, "") == (done.code, done.err)
+        return json.loads(done.out)
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,8 @@ MANY = [Teller("plain", Party(wa_id=f"3930000000{n:02}")) for n in range(12)]
 
 
 @pytest.fixture
-def witiop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: str) -> CommandLine:
-    return CommandLine(monkeypatch, capsys, database)
+def witiop(monkeypatch: pytest.MonkeyPatch, database: str) -> CommandLine:
+    return CommandLine(monkeypatch, database)
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ OWNED = {"waiting": ("q", "r"), "assigned": ("a",), "managed": ("x", None)}
 
 
 @pytest.fixture
-def witiop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: str) -> CommandLine:
-    return CommandLine(monkeypatch, capsys, database)
+def witiop(monkeypatch: pytest.MonkeyPatch, database: str) -> CommandLine:
+    return CommandLine(monkeypatch, database)
 
 
 @pytest.fixture

@@ -81,8 +81,8 @@ def post(database: str) -> Iterator[Post]:
 
 
 @pytest.fixture
-def witiop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: str) -> CommandLine:
-    return CommandLine(monkeypatch, capsys, database)
+def witiop(monkeypatch: pytest.MonkeyPatch, database: str) -> CommandLine:
+    return CommandLine(monkeypatch, database)
 
 
 def test_a_mail_is_sent_once_with_the_whole_transcript_and_told_in_the_conversations_sequence(post: Post) -> None:

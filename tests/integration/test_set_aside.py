@@ -181,8 +181,8 @@ def test_one_that_is_not_there_does_not_stop_the_others(conn: Connection[Any]) -
 
 
 @pytest.fixture
-def witiop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: str) -> CommandLine:
-    return CommandLine(monkeypatch, capsys, database)
+def witiop(monkeypatch: pytest.MonkeyPatch, database: str) -> CommandLine:
+    return CommandLine(monkeypatch, database)
 
 
 def test_the_list_for_programs_is_one_document(witiop: CommandLine, conn: Connection[Any]) -> None:

@@ -1,7 +1,11 @@
-"""Our command line, called in this process as a shell calls it."""
+"""Our command line, called in this process as a shell calls it: what it does, without the time that a program takes to
+start."""
 
+import io
 import logging
 import sys
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
 import pytest
@@ -19,12 +23,29 @@ class Finished:
     err: str
 
 
+def call(*arguments: str, environment: Mapping[str, str] | None = None) -> Finished:
+    """`witiop ARGUMENTS` with these variables besides those that are set. Not from several threads at a time."""
+    out, err = io.StringIO(), io.StringIO()
+    handlers = logging.root.handlers.copy()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["witiop", *arguments])
+        for name, value in (environment or {}).items():
+            patch.setenv(name, value)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:  # as the end of a process does: its logs go no further
+            logging.root.handlers[:] = handlers
+            structlog.reset_defaults()
+    assert isinstance(ended.value.code, int)
+    return Finished(ended.value.code, out.getvalue(), err.getvalue())
+
+
 class CommandLine:
     """`witiop ARGUMENTS` against the installation that the environment describes."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], postgres_dsn: str) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, postgres_dsn: str) -> None:
         self._monkeypatch = monkeypatch
-        self._capsys = capsys
         self.set("WITIOP_POSTGRES_DSN", postgres_dsn)
 
     def set(self, variable: str, value: str) -> None:
@@ -32,14 +53,4 @@ class CommandLine:
         self._monkeypatch.setenv(variable, value)
 
     def __call__(self, *arguments: str) -> Finished:
-        self._monkeypatch.setattr(sys, "argv", ["witiop", *arguments, "--stack", "-"])
-        self._capsys.readouterr()
-        handlers = logging.root.handlers.copy()
-        try:
-            with pytest.raises(SystemExit) as ended:
-                main()
-        finally:  # as the end of a process does: its logs go no further
-            logging.root.handlers[:] = handlers
-            structlog.reset_defaults()
-        assert isinstance(ended.value.code, int)
-        return Finished(ended.value.code, *self._capsys.readouterr())
+        return call(*arguments, "--stack", "-")

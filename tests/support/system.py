@@ -19,6 +19,7 @@ from infra.local.guard import Guard
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.simulator.bodies import Sender
 from infra.local.simulator.webhooks import Webhooks
+from tests.support.command_line import Finished, call
 from tests.support.waiting import wait_until
 from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET, VERIFY_TOKEN
 
@@ -129,8 +130,12 @@ class System:
         """Starts processes and returns when all of them are ready."""
         return [worker.wait_ready() for worker in self.start(*names, crash_at=crash_at, **settings)]
 
-    def witiop(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A command of the command line, to its end."""
+    def witiop(self, *arguments: str) -> Finished:
+        """A command of the command line."""
+        return call(*arguments, "--stack", "-", environment=self.environment())
+
+    def program(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same in a process of its own, as anybody may start at any time, to its end."""
         argv = [sys.executable, "-m", "witiop", *arguments, "--stack", "-"]
         return subprocess.run(
             argv, env=self.environment(), cwd=self._directory, capture_output=True, text=True, timeout=60, check=False

@@ -12,10 +12,8 @@ NEW = "seven purple bicycles overnight"
 
 
 @pytest.fixture
-def witiop(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], console: Console, database: str
-) -> CommandLine:
-    return CommandLine(monkeypatch, capsys, database)
+def witiop(monkeypatch: pytest.MonkeyPatch, console: Console, database: str) -> CommandLine:
+    return CommandLine(monkeypatch, database)
 
 
 def with_password(

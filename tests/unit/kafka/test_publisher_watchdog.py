@@ -115,27 +115,24 @@ def test_a_producer_that_fails_a_record_in_time_stays(publisher: KafkaPublisher,
 
 
 def test_what_is_more_than_may_wait_is_refused_at_once(publisher: KafkaPublisher, connections: Connections) -> None:
-    connections.links[0].wedged = True
-    waiting = [threading.Thread(target=lambda: _keeps(publisher, 2.0)) for _ in range(2)]
-    for thread in waiting:
-        thread.start()
-    wait_until(lambda: publisher._room._calls == 2)
+    stalled = connections.links[0].stall()
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(_keeps, publisher, 60.0) for _ in range(2)]
+        wait_until(lambda: publisher._room._calls == 2)
 
-    assert not _keeps(publisher, 1.0)
+        assert not _keeps(publisher, 1.0)
 
-    assert 2 == publisher._room._calls  # those still wait
-    for thread in waiting:
-        thread.join()
+        assert [False, False] == [call.done() for call in calls]
+        stalled.set()
+        assert [True, True] == [call.result() for call in calls]
 
 
 def test_what_finds_no_room_waits_for_it_as_long_as_its_deadline_leaves_the_broker_its_time(
     publisher: KafkaPublisher, connections: Connections
 ) -> None:
     stalled = connections.links[0].stall()
-    calls = [threading.Thread(target=lambda: _keeps(publisher, 60.0)) for _ in range(2)]
-    with ThreadPoolExecutor(1) as pool:
-        for call in calls:
-            call.start()
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(_keeps, publisher, 60.0) for _ in range(2)]
         wait_until(lambda: publisher._room._calls == 2)
         third = pool.submit(_keeps, publisher, 60.0)
         with pytest.raises(TimeoutError):
@@ -143,9 +140,7 @@ def test_what_finds_no_room_waits_for_it_as_long_as_its_deadline_leaves_the_brok
 
         stalled.set()
 
-        assert third.result()
-    for call in calls:
-        call.join()
+        assert [True, True, True] == [call.result() for call in (*calls, third)]
 
 
 @pytest.mark.parametrize("records", [[RECORD] * 11, [Record("topic", None, b"x" * 1001)]], ids=["records", "bytes"])
