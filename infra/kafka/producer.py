@@ -18,7 +18,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from domain.ports import NotKept, Record
 from infra.kafka.config import KafkaConfig
-from infra.kafka.link import ANSWER_SECONDS, DELIVERY_SECONDS, KafkaLink, Link, Sent
+from infra.kafka.link import DELIVERY_SECONDS, KafkaLink, Link, Sent
 
 log = structlog.get_logger()
 
@@ -61,8 +61,7 @@ class KafkaPublisher:
         self._looked_at = time.monotonic()
         self._wake = threading.Event()
         self._closing = False
-        self._keeper = threading.Thread(target=self._keep, name="kafka-publisher", daemon=True)
-        self._keeper.start()
+        threading.Thread(target=self._keep, name="kafka-publisher", daemon=True).start()
 
     def publish(self, records: Sequence[Record], deadline_seconds: float) -> None:
         """See the port. A deadline below DELIVERY_SECONDS takes a slow broker for a wedged producer."""
@@ -83,12 +82,11 @@ class KafkaPublisher:
         return self._missing
 
     def close(self) -> None:
-        """End it; blocks for at most a few seconds. What is not acknowledged by then fails."""
-        self._closing = True
-        self._wake.set()
-        self._keeper.join(ANSWER_SECONDS + _CLOSE_SECONDS)
+        """End it; blocks for at most about a second. What is not acknowledged by then fails."""
         with self._lock:
+            self._closing = True
             link, self._link = self._link, None
+        self._wake.set()
         if link is not None:
             link.end(_CLOSE_SECONDS)
 
@@ -146,7 +144,9 @@ class KafkaPublisher:
         if link is None:
             link = self._connect()
             with self._lock:
-                self._link = link
+                self._link = None if self._closing else link
+            if self._link is None:  # closed meanwhile, and nobody else knows of it
+                link.end(0.0)
         return link.missing()
 
 

@@ -67,9 +67,13 @@ class Connections:
 
     def __init__(self, refusals: int = 0) -> None:
         self.links: list[FakeLink] = []
+        self.asked, self.answer = threading.Event(), threading.Event()
+        self.answer.set()
         self._refusals = refusals
 
     def __call__(self, config: KafkaConfig, topics: Sequence[str]) -> FakeLink:
+        self.asked.set()
+        assert self.answer.wait(60)
         if self._refusals:
             self._refusals -= 1
             raise KafkaError
@@ -175,6 +179,19 @@ def test_a_broker_that_comes_later_is_found() -> None:
     wait_until(lambda: not publisher.missing())
     publisher.publish([RECORD], 1.0)
     publisher.close()
+
+
+def test_a_publisher_that_is_closed_while_it_looks_for_its_broker_leaves_no_connection() -> None:
+    connections = Connections()
+    connections.answer.clear()
+    publisher = KafkaPublisher(CONFIG, ["topic"], connect=connections)
+    assert connections.asked.wait(60)
+
+    publisher.close()
+
+    connections.answer.set()
+    wait_until(lambda: len(connections.links) == 1)
+    assert connections.links[0].ended.wait(60)
 
 
 def _keeps(publisher: KafkaPublisher, deadline_seconds: float = 0.2, record: Record = RECORD) -> bool:
