@@ -56,13 +56,18 @@ class BenchTopic:
         )
         self.begins = list(self._ends)
 
+        sent = []
+
         def send(value: bytes, at: datetime, partition: int) -> None:
-            producer.send(self.name, value, partition=partition, timestamp_ms=int(at.timestamp() * 1000))
+            at_ms = int(at.timestamp() * 1000)
+            sent.append(producer.send(self.name, value, partition=partition, timestamp_ms=at_ms))
             self._ends[partition] += 1
 
         with closing(producer):
             yield send
             producer.flush()
+            for record in sent:
+                record.get()
 
     def _admin(self) -> Any:  # noqa: ANN401 - kafka-python has no types
         return KafkaAdminClient(**self.config.client_options())  # type: ignore[no-untyped-call]
