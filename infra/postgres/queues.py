@@ -24,12 +24,14 @@ where p.state = 'offline' or p.seen_at <= %(silent_since)s
 limit %(limit)s
 """
 
-# evidence and decisions are kept as arrays (infra.postgres.conversation_rows); decisions were once kept with names
+_PASSED = ["1", str(Decisions._fields.index("passed"))]
+"""Where `memory` keeps who let a conversation pass: in its second part, the decisions
+(`infra.postgres.conversation_rows`)."""
+
 _DECLINED: LiteralString = """
-  select from json_array_elements(coalesce(c.memory #> '{1,7}', c.memory #> '{1,passed}')) p
+  select from json_array_elements(c.memory #> %(passed)s::text[]) p
   where p ->> 0 = m.id and (p ->> 1)::timestamptz >= m.state_at
 """
-assert Decisions.__match_args__[7] == "passed"
 
 # not "= 'r'": that would invite the index of the waiting list, once for each member
 _WAITING: LiteralString = f"""
@@ -118,6 +120,7 @@ class Queues:
             "free": [member.free for member in available],
             "skillsets": [skillset for skillset, _ in skills],
             "of": [member for _, member in skills],
+            "passed": _PASSED,
             "now": now,
             "soon": now + SOON,
             "limit": limit,
