@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test check format contract words bench lock
+.PHONY: help install dev test check format contract words pictures bench lock
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ contract: $(STAMP) ## write docs/events from the code; refuses what is not addit
 words: $(STAMP) ## bring what the console says into its translations; new words are empty there
 	@$(BIN)/pybabel -q extract -F .babel.cfg -k marked -k translated --no-location --omit-header -o .witiop/console.pot .
 	@$(BIN)/pybabel -q update -D console -i .witiop/console.pot -d admin/locale --no-fuzzy-matching --omit-header --ignore-obsolete -w 120
+
+pictures: install ## draw docs/pictures anew (needs Chromium)
+	@$(BIN)/python -m tests.browser.pictures
 
 bench: install ## measure; the table is docs/performance.md
 	@$(BIN)/python -m benchmarks
