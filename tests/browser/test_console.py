@@ -16,7 +16,7 @@ from infra.local.simulator.bodies import Customer, Line
 from tests.flow.conftest import Install
 from tests.support.chromium import MISSING, chromium, program
 from tests.support.hostile import FRAGMENTS
-from tests.support.shop import OTHER, OWNER, PASSWORD, Shop, open_shop
+from tests.support.shop import MANAGER, OTHER, OWNER, PASSWORD, Shop, open_shop
 
 LEFT_ALONE = {"Giulia Ferri", "Tom Whitfield", "Chiara Montanari", "Luca Marchetti", "Nina Walsh", "Oliver Grant"}
 IN_GOOD_HANDS = {"Elisa Moretti", "Francesca Longo", "Ryan Cooper", "Jakob Lindqvist", "Pietro Sala", "Giorgio Villa"}
@@ -473,9 +473,8 @@ def assert_accessible(page: Page) -> None:
 
 
 def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop) -> None:
-    customers = [shop.customer("Olga Prati"), shop.customer("Ugo Prati")]
-    for customer in customers:
-        shop.hears(customer, "Buonasera")
+    for name in ("Olga Prati", "Rita Prati", "Ugo Prati"):
+        shop.hears(shop.customer(name), "Buonasera")
     for path in ("/unmanaged?rows=25", "/unmanaged?q=nobody+at+all", "/waiting", "/account", "/nowhere"):
         page.goto(path)
         assert_accessible(page)
@@ -485,6 +484,12 @@ def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop
     assert_accessible(page)
     page.get_by_role("link", name="Send via email").click()
     expect(page.get_by_label("Subject")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_label("To", exact=True).fill("nobody")
+    page.get_by_label("Subject").fill("A customer waits")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("one of the addresses is not right")
+    expect(page.get_by_label("Subject")).to_have_value("A customer waits")
     assert_accessible(page)
     page.get_by_role("link", name="Info").click()
     expect(page.locator("#info")).to_be_visible()
@@ -505,6 +510,14 @@ def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop
     choose(page, "Marco Tessari", "Exclusive")
     said(page, "Reserved for Marco Tessari.")
     assert_accessible(page)
+    expect(row_of(page, "Olga Prati").get_by_role("checkbox")).to_be_disabled()
+    page.locator("#many").get_by_role("button", name="Transfer to a user").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("radio", name="Marco Tessari").check()
+    dialog.get_by_role("radio", name="Exclusive").check()
+    dialog.get_by_role("button", name="Transfer 2").click()
+    expect(dialog.get_by_role("status")).to_have_text("2 done · 0 refused · 0 asked")
+    assert_accessible(page)
 
 
 def test_axe_has_nothing_against_the_sign_in_and_what_it_refuses(browser: Browser, shop: Shop) -> None:
@@ -515,6 +528,11 @@ def test_axe_has_nothing_against_the_sign_in_and_what_it_refuses(browser: Browse
         page.get_by_label("Password").fill("nothing")
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("alert")).to_have_text("Name or password is not right.")
+        assert_accessible(page)
+        page.get_by_label("Name").fill(MANAGER)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("This page is for administrators.")
         assert_accessible(page)
     context.close()
 

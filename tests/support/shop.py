@@ -20,8 +20,8 @@ from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
 from witiop.directory_file import read_directory
 
-OWNER, OTHER, PASSWORD = "paolo", "renata", "correct horse battery staple"
-"""The administrator of the shop, who answers customers too, and another one, who does not."""
+OWNER, OTHER, MANAGER, PASSWORD = "paolo", "renata", "elena", "correct horse battery staple"
+"""The administrator of the shop, who answers customers too; another one, who does not; and one for campaigns only."""
 LISTED = (11, 21)
 """Active ones and all of those that the story leaves alone."""
 _HOURS = 3600
@@ -43,11 +43,12 @@ class Shop:
         now = utc_now()
         people = bike_shop.closed_now(read_directory(bike_shop.DIRECTORY_FILE), now)
         users = {
-            id_: user if id_ == "elena" else replace(user, max_conversations=20) for id_, user in people.users.items()
+            id_: user if id_ == MANAGER else replace(user, max_conversations=20) for id_, user in people.users.items()
         }
         directory.apply(self.database, replace(people, users=users))
         password = Passwords().hash(PASSWORD)
-        sign_ins.create(self.database, OWNER, password, administrator=False, shown_name=None)
+        for name in (OWNER, MANAGER):
+            sign_ins.create(self.database, name, password, administrator=False, shown_name=None)
         sign_ins.create(self.database, OTHER, password, administrator=True, shown_name="Renata Zefiro")
         self.start("webhook", "conversations", "commands", "routing", "mails", "timer", "admin")
         story = bike_shop.tell(now)
