@@ -13,8 +13,10 @@ import httpx
 import pytest
 
 from domain.reasons import Reason
-from tests.support.console import field
+from domain.topics import Topics
+from tests.support.console import field, hidden
 from tests.support.dev_stack import Dev, twenty_free_ports
+from tests.support.kafka_topics import read_all
 from tests.support.process_tree import pss_bytes, still_running, tree
 from tests.support.waiting import wait_until
 
@@ -82,12 +84,26 @@ def test_a_forwarded_conversation_can_be_read_where_the_ready_line_says(demo: De
     ]
 
 
-def test_who_is_told_at_the_start_may_sign_in_to_the_console(demo: Demo) -> None:
+def test_who_is_told_at_the_start_may_sign_in_to_the_console_and_what_they_ask_for_is_done(demo: Demo) -> None:
+    """It is one signed command on the topic, it is carried out, and the page says so."""
     stack = demo.dev.stack()
+    (row, *_) = says(demo.dev, "unmanaged", "list", "--status", "active", "--rows", "10")["rows"]
+    dialog = f"/conversations/{row['id']}/transfer/skillset"
     with httpx.Client(base_url=str(stack.admin_url), follow_redirects=True) as console:
         page = console.get("/").text
         fields = {"name": stack.admin_user, "password": stack.admin_password, "csrf": field(page, "csrf")}
         assert "Unmanaged conversations" in console.post("/sign-in", data=fields).text
+        form = hidden(console.get(dialog).text.rpartition("<main")[2]) | {"to": "workshop", "mode": "exclusive"}
+        asked = console.post(dialog, data=form)
+        wait_until(lambda: "Reserved for Officina." in console.get(asked.url).text)
+    (command,) = [
+        record
+        for record in read_all(stack.kafka_bootstrap, Topics().commands)
+        if dict(record.headers)["ce_source"] == b"/witiop/console"
+    ]
+    assert (row["id"], b"paolo") == (command.key, dict(command.headers)["witiop_issuer"])
+    owner = says(demo.dev, "conversations", "show", row["id"])["owner"]
+    assert ("skillset", "workshop", "reserved") == (owner["kind"], owner["id"], owner["state"])
     assert str(stack.admin_password) in demo.dev.said()
 
 
