@@ -28,7 +28,7 @@ def test_no_tracked_file_holds(what: str) -> None:
     pattern = re.compile(FORBIDDEN[what])
     found = []
     for file in _tracked():
-        if file == Path(__file__) or not file.is_file():
+        if file == Path(__file__) or not file.is_file() or file.suffix == ".png":  # pictures say anything by chance
             continue
         for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
             if pattern.search(line):
