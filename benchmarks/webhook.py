@@ -40,7 +40,7 @@ def measure(bootstrap: str, directory: Path, seconds: float = 5) -> Iterator[Fig
     ours, bare = list[float](), list[float]()
     topics, others = new_topics(bootstrap, PARTITIONS), new_topics(bootstrap, PARTITIONS)
     with (
-        webhook_process(bootstrap, topics, directory / "webhook.log") as webhook,
+        webhook_process(bootstrap, topics, directory) as webhook,
         _bare(bootstrap, others.inbound, directory / "bare.log") as bare_port,
     ):
         for port in (webhook.port, bare_port):

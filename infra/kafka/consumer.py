@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
-from kafka.structs import OffsetAndMetadata
+from kafka.structs import MemberState, OffsetAndMetadata
 
 from infra.kafka.client import opened
 
@@ -84,6 +84,7 @@ class GroupReader:
         }
         self._topics = list(topics)
         self._consumer: Any = None
+        self._asks_again = instance is not None
         self._lock = Lock()
         self._silent: set[TopicPartition] = set()
         self._topic_ids: dict[str, str] = {}
@@ -100,6 +101,7 @@ class GroupReader:
         except KafkaError as error:
             raise BrokerAway(type(error).__name__) from error
         self._take_up_join()
+        self._ask_again()
         self._notice_new_topics()
         return [to_record(record) for records in found.values() for record in records]
 
@@ -108,6 +110,10 @@ class GroupReader:
         with self._lock:
             self._silent &= self.assigned()
             return sorted(self._silent)
+
+    def is_member(self) -> bool:
+        """Whether it belongs to the group, also if there is nothing for it to read."""
+        return self._consumer is not None and self._consumer._coordinator.state == MemberState.STABLE
 
     def assigned(self) -> set[TopicPartition]:
         return set(self._consumer.assignment()) if self._consumer else set()
@@ -181,6 +187,14 @@ class GroupReader:
         coordinator = self._consumer._coordinator
         if coordinator.rejoining and not coordinator.rejoin_needed:
             coordinator.request_rejoin()
+
+    def _ask_again(self) -> None:
+        """Who comes back under the name of before is given the partitions of before: the broker does not look whether
+        the topics have more by now, or were not there at all. So whoever has a name asks once more, and if that is the
+        group's leader, all of the partitions are shared out again."""
+        if self._asks_again and self.is_member():
+            self._consumer._coordinator.request_rejoin()
+            self._asks_again = False
 
     def _notice_new_topics(self) -> None:
         """A topic that was made again under its name may already hold more records than the old one did."""

@@ -45,3 +45,27 @@ def test_partitions_added_while_two_busy_members_work_reach_both_of_them(kafka: 
         stop.set()
         member.join()
         leader.close()
+
+
+@pytest.mark.parametrize("before", [0, 2], ids=["no topic", "fewer partitions"])
+def test_who_comes_back_under_the_name_of_before_reads_what_was_added_in_the_meantime(
+    kafka: str, admin: Any, before: int
+) -> None:
+    """The broker gives a member that it knows what it had, whatever has become of the topics."""
+    topic = f"back-{uuid4().hex}"
+    options = KafkaConfig((kafka,)).client_options()
+
+    def create(partitions: int) -> None:
+        admin.create_topics({topic: {"num_partitions": partitions, "replication_factor": 1}})
+        admin.wait_for_topics([topic])
+
+    if before:
+        create(before)
+    with closing(GroupReader(options, topic, [topic], instance="one")) as reader:
+        wait_until(lambda: reader.poll(0.1) == [] and reader.is_member() and len(reader.assigned()) == before)
+    if before:
+        admin.create_partitions({topic: 6})
+    else:
+        create(6)
+    with closing(GroupReader(options, topic, [topic], instance="one")) as reader:
+        wait_until(lambda: reader.poll(0.1) == [] and len(reader.assigned()) == 6, seconds=20)
