@@ -36,6 +36,8 @@ MEMORY_SECONDS = 600.0
 _MINUTE = 60.0
 _SAMPLE_SECONDS = 5.0
 _GROWTH = 0.05
+_WITH_A_HEAP = ("kafka",)
+"""A Java machine fills its heap before it tidies up: what bounds it is the size that the heap is given."""
 _LIST_P99_SECONDS = 1.0
 _DRAIN_SECONDS = 60.0
 _WARMING_SECONDS = 10.0
@@ -80,8 +82,8 @@ def memory(directory: Path, seconds: float) -> Iterator[Figure]:
         yield Figure(
             what=f"memory of {name}",
             value=f"{second / 2**20:,.0f} MiB, then {last / 2**20:,.0f} MiB ({last / second - 1:+.1%})",
-            target=f"at most {_GROWTH:+.0%}",
-            holds=last <= second * (1 + _GROWTH),
+            target="" if name in _WITH_A_HEAP else f"at most {_GROWTH:+.0%}",
+            holds=None if name in _WITH_A_HEAP else last <= second * (1 + _GROWTH),
             meaning=f"proportional set size, mean of the second and of the last of {seconds / 60:.0f} minutes at "
             f"{summary['rate']:,.0f} updates/s",
         )
