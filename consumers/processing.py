@@ -5,7 +5,6 @@ whatever Kafka believes, each record has its effect exactly once. A record that 
 its bytes; a server that is away is waited for, with the group's membership kept.
 """
 
-import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -26,6 +25,7 @@ from psycopg import Connection
 from consumers.metrics import ConsumerMetrics
 from infra.backoff import Backoff
 from infra.crash import crash_point
+from infra.garbage import collect_seldom
 from infra.kafka.consumer import Bounds, BrokerAway, GroupReader, Record
 from infra.postgres.faults import fault
 from infra.postgres.offsets import Offsets, Partition, Position, StolenPartition
@@ -144,7 +144,7 @@ class BatchLoop:
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises what is our own defect."""
-        _collect_seldom()
+        collect_seldom()
         try:
             while not stop.is_set():
                 try:
@@ -350,14 +350,6 @@ class SideBySide:
             stop.set()
         for ended in running:
             ended.result()
-
-
-def _collect_seldom() -> None:
-    """A batch makes a hundred thousand objects and no cycle: with Python's defaults the collector walks them all again
-    and again, a quarter of the time of a batch."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _partitions(records: Sequence[Record]) -> dict[TopicPartition, Record]:

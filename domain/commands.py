@@ -179,8 +179,8 @@ def read_command(
         body = model.model_validate_json(value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"]))[:100].replace("\x00", "") or "value"
-        return Refused(Rejection.MALFORMED, head, f"{where}: {first['msg']}")
+        where = ".".join(map(str, first["loc"]))[:100] or "value"
+        return Refused(Rejection.MALFORMED, head, f"{where}: {first['msg']}".replace("\x00", ""))
     if now >= head.expires_at:
         return Refused(Rejection.EXPIRED, head, "witiop_expires")
     return Command(head, body)

@@ -112,7 +112,7 @@ def test_taking_it_needs_no_presence_and_counts_as_accepted(office: Office) -> N
     assert [{"managed": True}] == office.rows("select managed from conversations")
 
 
-@pytest.mark.parametrize("field", ["to", "subject", "body", "mail_command_id", "batch_id", "target"])
+@pytest.mark.parametrize("field", ["conversation_id", "to", "subject", "body", "mail_command_id", "batch_id", "target"])
 def test_signed_commands_with_what_no_database_takes_are_answered_and_audited(office: Office, field: str) -> None:
     conversation = office.customer_writes()
     hostile = "a\x00b"
