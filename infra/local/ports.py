@@ -7,16 +7,20 @@ from infra.local.errors import LocalServerError
 
 LOOPBACK = "127.0.0.1"
 
+_given_out: set[int] = set()
+
 
 def free_port(row: int = 1) -> int:
     """The first of a row of ports that nobody listens on now.
 
     Systems give ports from 32768 on to outgoing connections: one of those might be taken while its server is down,
-    even by the very client that tries to reach it.
+    even by the very client that tries to reach it. None is given out twice: whom it was given to may not listen yet.
     """
     while True:
         first = 10_000 + secrets.randbelow(22_000)
-        if all(_is_free(port) for port in range(first, first + row)):
+        ports = range(first, first + row)
+        if _given_out.isdisjoint(ports) and all(map(_is_free, ports)):
+            _given_out.update(ports)
             return first
 
 

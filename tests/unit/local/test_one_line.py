@@ -25,6 +25,12 @@ def test_a_free_port_is_nobodys() -> None:
     require_free(free_port(), "Kafka", "choose another")
 
 
+def test_no_two_servers_of_ours_are_given_one_port() -> None:
+    """Whom the first was given to may not listen yet."""
+    ports = [free_port() for _ in range(500)]
+    assert 500 == len(set(ports))
+
+
 def test_a_second_stack_in_the_same_directory_is_refused_and_told_the_first_ones_process(tmp_path: Path) -> None:
     with (
         locked(tmp_path / "data"),
