@@ -48,12 +48,13 @@ class Event(NamedTuple):
 
 def chain(before: Conversation | None, after: Conversation) -> Iterator[EventName]:
     """What is told of the step from `before` (None: it did not exist) to `after`; nothing if nothing public changed."""
+    if _state(before) == _state(after):
+        return
     told = list(_happened(before, after))
     yield from told
-    if told or _state(before) != _state(after):
-        name = _state_name(after)
-        if name not in told:
-            yield name
+    name = _state_name(after)
+    if name not in told:
+        yield name
 
 
 def _happened(before: Conversation | None, after: Conversation) -> Iterator[EventName]:

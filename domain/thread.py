@@ -151,9 +151,7 @@ class _Work:
     def step(self, cause: Cause | None) -> Step:
         """Judges what changed and what may be over at `now`, and tells the outside. `cause` None: the clock."""
         events: list[Event] = []
-        both = list(zip(self._before, self._conversations, strict=True))
-        both.sort(key=_opened_at)
-        for known, conversation in both:
+        for known, conversation in sorted(zip(self._before, self._conversations, strict=True), key=_opened_at):
             if conversation is not known or conversation.status == "active":
                 events += self._tell(known, conversation, cause)
         self._conversations.sort(key=lambda c: c.opened_at)
@@ -181,11 +179,11 @@ class _Work:
             version=conversation.version + new_version,
         )
         events: list[Event] = []
-        names = chain(known, after) if new_version or known is None or known.reason is not verdict.reason else ()
-        for event in names:
-            if cause is None or _is_over(known, after):  # a window's end is the clock's doing, whoever noticed it
-                last_turn = after.evidence.last_turn
-                cause = Cause((last_turn.fact,) if last_turn else (), "clock")
+        if cause is None or _is_over(known, after):  # a window's end is the clock's doing, whoever noticed it
+            last_turn = after.evidence.last_turn
+            cause = Cause((last_turn.fact,) if last_turn else (), "clock")
+        told = new_version or after.reason is not conversation.reason  # most facts change nothing that is told
+        for event in chain(known, after) if told else ():
             after = after._replace(sequence=after.sequence + 1)
             facts = after.because if event == "became_unmanaged" else cause.facts
             events.append(Event(after, event, self._now, facts, cause.actor))
