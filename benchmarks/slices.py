@@ -6,7 +6,7 @@ somebody writes down in an hour: it polls, and in one transaction a poll it keep
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from statistics import median
 from threading import Event as Flag
 from threading import Lock
@@ -18,13 +18,12 @@ from psycopg import Connection
 
 from benchmarks.figures import Figure
 from consumers.metrics import ConsumerMetrics
-from consumers.processing import BatchLoop, Handler, PoisonLimit, SideBySide
+from consumers.processing import Handler
 from infra.kafka.config import KafkaConfig
-from infra.kafka.consumer import GroupReader
 from infra.postgres.offsets import Offsets, Partition, Position
 from infra.postgres.pool import connect
-from infra.postgres.session import Session
-from witiop.settings import Settings
+from witiop.settings import load
+from witiop.wiring import side_by_side
 
 BATCH = 500
 """Records of one poll."""
@@ -36,8 +35,6 @@ UNTIMED = 3
 """Batches at the begin of a slice before the clock starts: joining the group, first plans."""
 
 PARTITIONS = 6
-
-_THREADS: int = Settings.model_fields["consumer_threads"].default
 
 _BARE_SETTINGS: dict[str, Any] = {
     "enable_auto_commit": False,
@@ -80,14 +77,10 @@ def consumer_rate(
     config: KafkaConfig, topic: str, dsn: str, group: str, records: int, handler: Callable[[], Handler]
 ) -> float:
     """Records a second of the consumer, from where the group stands."""
-    clock, limit = _Clock(group, records), PoisonLimit()
-    with ExitStack() as open_to_the_end:
-        loops = []
-        for _ in range(_THREADS):
-            session = open_to_the_end.enter_context(closing(Session(dsn, "bench")))
-            reader = GroupReader(config.client_options(), group, [topic])
-            loops.append(BatchLoop(reader, session.transaction, group, handler(), clock, limit))
-        SideBySide(loops).run(clock.over)
+    clock = _Clock(group, records)
+    settings = load(kafka_bootstrap_servers=config.bootstrap_servers, postgres_dsn=dsn)
+    with side_by_side(settings, "bench", group, [topic], handler, lambda: clock) as consumer:
+        consumer.run(clock.over)
     return clock.rate
 
 

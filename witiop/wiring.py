@@ -28,7 +28,9 @@ from witiop.settings import Secrets, Settings
 
 if TYPE_CHECKING:
     from admin.parts import Post
-    from consumers.processing import Handler
+    from consumers.metrics import ConsumerMetrics
+    from consumers.processing import Handler, SideBySide
+    from domain.letter import Sender
     from domain.mail import Policy
     from infra.monitor import Check
     from infra.postgres.sign_ins import SessionTerms
@@ -89,22 +91,19 @@ def terms(settings: Settings) -> Terms:
 
 
 def run_webhook(settings: Settings) -> None:
-    """The webhooks: this process watches over those that answer, and adds up what they count."""
-    with shared_between_processes() as registry:
-        from infra.monitor import monitor
+    """The webhooks: this process watches over those that answer."""
+    with _watching("webhook", settings, settings.webhook_host, settings.webhook_port):
         from infra.serving.front import Bounds
         from infra.serving.server import serve
         from webhook.app import MAX_BODY_BYTES
 
-        checks = {"webhook": partial(_missing_at, settings.webhook_host, settings.webhook_port)}
-        with monitor(settings.monitor_host, settings.monitor_port, checks, registry):
-            serve(
-                partial(_webhook_worker, settings),
-                Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.webhook_threads),
-                host=settings.webhook_host,
-                port=settings.webhook_port,
-                processes=settings.webhook_processes,
-            )
+        serve(
+            partial(_webhook_worker, settings),
+            Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.webhook_threads),
+            host=settings.webhook_host,
+            port=settings.webhook_port,
+            processes=settings.webhook_processes,
+        )
 
 
 def _webhook_worker(settings: Settings) -> "Served":
@@ -154,15 +153,29 @@ def run_conversations(settings: Settings) -> None:
 
 
 def _consume(settings: Settings, name: str, read: Sequence[str], handler: Callable[[], "Handler"]) -> None:
-    """Run a consumer group's share in this process: as many loops as it has threads, each with its own connections."""
+    """Run a consumer group's share in this process."""
     from consumers.metrics import ConsumerMetrics
+
+    group = f"{settings.kafka_topic_prefix}witiop.{name}"
+    with side_by_side(settings, name, group, read, handler, lambda: ConsumerMetrics(group)) as consumer:
+        _work(settings, consumer.run, consumer.missing)
+
+
+@contextmanager
+def side_by_side(
+    settings: Settings,
+    name: str,
+    group: str,
+    read: Sequence[str],
+    handler: Callable[[], "Handler"],
+    metrics: Callable[[], "ConsumerMetrics"],
+) -> Iterator["SideBySide"]:
+    """As many loops of a group as a process has threads, each with what it is made of and connections of its own."""
     from consumers.processing import BatchLoop, PoisonLimit, SideBySide
     from infra.kafka.consumer import GroupReader
     from infra.postgres.session import Session
 
-    group = f"{settings.kafka_topic_prefix}witiop.{name}"
-    instance = settings.consumer_instance
-    limit = PoisonLimit(settings.poison_per_minute)
+    instance, limit = settings.consumer_instance, PoisonLimit(settings.poison_per_minute)
     with ExitStack() as open_to_the_end:
         loops = []
         for place in range(settings.consumer_threads):
@@ -171,18 +184,8 @@ def _consume(settings: Settings, name: str, read: Sequence[str], handler: Callab
             reader = GroupReader(
                 kafka_config(settings).client_options(), group, read, instance and f"{instance}.{place}"
             )
-            loops.append(
-                BatchLoop(
-                    reader,
-                    session.transaction,
-                    group,
-                    handler(),
-                    ConsumerMetrics(group),
-                    limit,
-                )
-            )
-        consumer = SideBySide(loops)
-        _work(settings, consumer.run, consumer.missing)
+            loops.append(BatchLoop(reader, session.transaction, group, handler(), metrics(), limit))
+        yield SideBySide(loops)
 
 
 def mail_policy(settings: Settings) -> "Policy":
@@ -204,36 +207,29 @@ def ses_access(settings: Settings) -> "SesAccess":
 def run_mails(settings: Settings) -> None:
     """Posts mails to SES; any number may run."""
     from consumers.mails import Mails
-    from domain.letter import Sender
     from infra.postgres.session import Session
-    from infra.ses.addresses import address
     from infra.ses.mailer import SesMailer
 
-    assert settings.ses_sender is not None  # among what the process needs
     mailer = SesMailer(ses_access(settings), settings.ses_configuration_set)
-    sender = Sender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to, address)
     with closing(Session(settings.postgres_dsn.get_secret_value(), "mails")) as session:
-        worker = Mails(session.transaction, mailer, sender, topics(settings), settings.ses_rate)
+        worker = Mails(session.transaction, mailer, _sender(settings), topics(settings), settings.ses_rate)
         _work(settings, worker.run, worker.missing)
 
 
 def run_admin(settings: Settings) -> None:
     """The console: this process watches over the one that answers."""
-    with shared_between_processes() as registry:
+    with _watching("console", settings, settings.admin_host, settings.admin_port):
         from admin.app import MAX_BODY_BYTES
-        from infra.monitor import monitor
         from infra.serving.front import Bounds
         from infra.serving.server import serve
 
-        checks = {"console": partial(_missing_at, settings.admin_host, settings.admin_port)}
-        with monitor(settings.monitor_host, settings.monitor_port, checks, registry):
-            serve(
-                partial(_admin_worker, settings),
-                Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.admin_threads, queue_seconds=_ADMIN_QUEUE_SECONDS),
-                host=settings.admin_host,
-                port=settings.admin_port,
-                connections=_ADMIN_CONNECTIONS,
-            )
+        serve(
+            partial(_admin_worker, settings),
+            Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.admin_threads, queue_seconds=_ADMIN_QUEUE_SECONDS),
+            host=settings.admin_host,
+            port=settings.admin_port,
+            connections=_ADMIN_CONNECTIONS,
+        )
 
 
 def _admin_worker(settings: Settings) -> "Served":
@@ -296,11 +292,17 @@ def session_terms(settings: Settings) -> "SessionTerms":
 def _post(settings: Settings) -> "Post | None":
     """What the console needs to forward conversations by mail; None: this installation sends none."""
     from admin.parts import Post
-    from domain.letter import Sender
 
-    if settings.ses_sender is None:
-        return None
-    return Post(mail_policy(settings), Sender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to))
+    return Post(mail_policy(settings), _sender(settings)) if settings.ses_sender is not None else None
+
+
+def _sender(settings: Settings) -> "Sender":
+    """Whom mails are from, where any are sent."""
+    from domain.letter import Sender
+    from infra.ses.addresses import address
+
+    assert settings.ses_sender is not None
+    return Sender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to, address)
 
 
 def run_timer(settings: Settings) -> None:
@@ -356,6 +358,17 @@ def _work(settings: Settings, run: Callable[[threading.Event], None], missing: "
         monitor(settings.monitor_host, settings.monitor_port, {"worker": missing}),
     ):
         run(stop)
+
+
+@contextmanager
+def _watching(name: str, settings: Settings, host: str, port: int) -> Iterator[None]:
+    """The monitor of a process that watches over others, which answer at this address: it adds up what they count."""
+    with shared_between_processes() as registry:
+        from infra.monitor import monitor
+
+        checks = {name: partial(_missing_at, host, port)}
+        with monitor(settings.monitor_host, settings.monitor_port, checks, registry):
+            yield
 
 
 @contextmanager
