@@ -23,7 +23,6 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
-from pydantic import ValidationError
 
 from benchmarks.stories import DIRECTORY, NUMBERS, Story, stories
 from consumers.conversations import Conversations
@@ -102,7 +101,7 @@ def _is_readable(connection: Connection[Any]) -> bool:
     rows = connection.execute(f"select {conversation_rows.READ_BACK} from conversations c limit 1000").fetchall()
     try:
         return all(conversation_rows.from_row(row) for row in rows)
-    except ValidationError:
+    except (TypeError, ValueError):  # also pydantic's
         return False
 
 
