@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from typing import Any
 
-from kafka import TopicPartition
-from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from infra.kafka.client import opened
 from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import BrokerAway
+from infra.kafka.survey import held, partitions_of
 
 _ANSWER_MS = 5_000
 
@@ -43,11 +43,7 @@ class Backlog:
             self._admin = opened(
                 KafkaAdminClient, **options, bootstrap_timeout_ms=_ANSWER_MS, request_timeout_ms=_ANSWER_MS
             )
-        (topic,) = self._admin.describe_topics([self._topic])
-        there = {partition["partition_index"] for partition in topic["partitions"]}  # none of a topic that is missing
-        beyond = [TopicPartition(self._topic, number) for number in sorted(there.difference(begun))]
+        beyond = [each for each in partitions_of(self._admin, [self._topic]) if each.partition not in begun]
         if not beyond:
             return []
-        first = self._admin.list_partition_offsets(dict.fromkeys(beyond, OffsetSpec.EARLIEST))
-        after = self._admin.list_partition_offsets(dict.fromkeys(beyond, OffsetSpec.LATEST))
-        return [each.partition for each in beyond if first[each].offset < after[each].offset]
+        return sorted(each.partition for each, holds in held(self._admin, beyond).items() if holds.begin < holds.end)

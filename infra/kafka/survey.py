@@ -28,6 +28,23 @@ class Clock(NamedTuple):
     answered: datetime
 
 
+def partitions_of(admin: Any, topics: Collection[str]) -> list[TopicPartition]:
+    """As they are now; topics that are missing have none. `admin`: kafka-python's. Raises kafka.errors.KafkaError."""
+    return [
+        TopicPartition(topic["name"], partition["partition_index"])
+        for topic in admin.describe_topics(list(topics))
+        if topic["error_code"] == 0
+        for partition in topic["partitions"]
+    ]
+
+
+def held(admin: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Held]:
+    """What these hold now. `admin` and errors as above."""
+    begin = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
+    end = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+    return {each: Held(begin[each].offset, end[each].offset) for each in partitions}
+
+
 class KafkaSurvey:
     """Of topics: what is held, per (topic, partition). Raises kafka.errors.KafkaError."""
 
@@ -41,15 +58,8 @@ class KafkaSurvey:
 
     def held(self, topics: Collection[str]) -> dict[tuple[str, int], Held]:
         """Topics that are missing are left out."""
-        described = [topic for topic in self._admin.describe_topics(list(topics)) if topic["error_code"] == 0]
-        partitions = [
-            TopicPartition(topic["name"], partition["partition_index"])
-            for topic in described
-            for partition in topic["partitions"]
-        ]
-        begin = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
-        end = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
-        return {tuple(each): Held(begin[each].offset, end[each].offset) for each in partitions}
+        partitions = partitions_of(self._admin, topics)
+        return {tuple(each): holds for each, holds in held(self._admin, partitions).items()}
 
     def clock(self) -> Clock | None:
         """The controller's clock: it tells when each of its replicas was up to date, of itself it tells the moment.
