@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
-from itertools import product
 from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
@@ -22,13 +21,11 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed
-from psycopg.sql import Literal as Value
 
 from domain.conversation import Status
 from domain.reasons import Reason
-from infra.postgres.conversation_rows import STATUS_CODES
 from infra.postgres.cursor import START, Cursor, CursorError
-from infra.postgres.list_queries import LISTED, Listed
+from infra.postgres.list_queries import BEYOND, DIRECTION, LISTED, OF_NUMBER, Listed, ordered, statuses_of
 
 Order = Literal["newest", "urgent"]
 
@@ -151,18 +148,14 @@ def by_ids(conn: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, Listed]:
 
 def newer(conn: Connection[Any], wanted: Wanted, than: Cursor, limit: int) -> list[UUID]:
     """Conversations that stand before this place in the list, newest first; at most so many."""
-    found = _read(conn, replace(wanted, order="newest"), _statuses(wanted), False, than, limit)
+    found = _read(conn, replace(wanted, order="newest"), statuses_of(wanted.status), False, than, limit)
     return [row.id for row in found.rows]
-
-
-def _statuses(wanted: Wanted) -> tuple[Status, ...]:
-    return (wanted.status,) if wanted.status else ("active", "closed")
 
 
 def _parts(wanted: Wanted) -> list[_Part]:
     if wanted.order == "newest":
-        return [_Part(_statuses(wanted), True)]
-    return [_Part((status,), status == "closed") for status in _statuses(wanted)]
+        return [_Part(statuses_of(wanted.status), True)]
+    return [_Part((status,), status == "closed") for status in statuses_of(wanted.status)]
 
 
 def _read(
@@ -208,7 +201,7 @@ def _search(
     if len(rows) >= limit:
         return _Found(rows)
     if status == "active":
-        statement = ordered((status,), wanted.reason, wanted.number is not None, down, walked=True)
+        statement = ordered((status,), wanted.reason, wanted.number is not None, down, "walked")
         values = {**_values(wanted, start, limit), "walked": MAX_WALKED + 1}
         end = conn.execute(SQL("select count(*) from ({}) as few").format(statement), values).fetchone()
         assert end is not None
@@ -255,40 +248,6 @@ _WORDS = SQL(
 )
 """As the index of the migration has it."""
 
-_BRANCH = SQL(
-    """(
-    select {columns} from conversations
-    where unmanaged and status = {status} and reason = {reason} {number} and (last_at, id) {beyond} (%(at)s, %(id)s)
-    order by last_at {direction}, id {direction} limit {limit}
-    )"""
-)
-
-
-@cache
-def ordered(
-    statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool, walked: bool = False
-) -> Composed:
-    """The list's SQL, or the first `walked` rows of it, with the values `number`, `at`, `id` (where the page before
-    ended) and `limit` or `walked`. `down`: newest first."""
-    limit = SQL("%(walked)s" if walked else "%(limit)s")
-    branches = [
-        _BRANCH.format(
-            status=Value(STATUS_CODES[status]),
-            reason=Value(each.code),
-            columns=LISTED,
-            number=_of_number(of_number),
-            limit=limit,
-            **_direction(down),
-        )
-        for status, each in product(statuses, [reason] if reason else Reason)
-    ]
-    every = SQL(" union all ").join(branches)
-    return SQL("select * from ({every}) as branches order by last_at {d}, id {d} limit {limit}").format(
-        every=every,
-        d=_direction(down)["direction"],
-        limit=limit,
-    )
-
 
 @cache
 def _walk(statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool) -> Composed:
@@ -299,9 +258,9 @@ def _walk(statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, 
         "where concat_ws(' ', customer_name, wa_id, user_id, last_text) ilike all(%(like)s) "
         "and {words} @@ %(query)s::tsquery order by last_at {d}, id {d} limit %(limit)s"
     ).format(
-        ordered=ordered(statuses, reason, of_number, down, walked=True),
+        ordered=ordered(statuses, reason, of_number, down, "walked"),
         words=_WORDS,
-        d=_direction(down)["direction"],
+        d=DIRECTION[down],
     )
 
 
@@ -316,15 +275,8 @@ def indexed(of_reason: bool, of_number: bool, down: bool) -> Composed:
     ).format(
         columns=LISTED,
         words=_WORDS,
-        number=_of_number(of_number),
+        number=OF_NUMBER[of_number],
         reason=SQL("and reason = %(reason)s" if of_reason else ""),
-        **_direction(down),
+        direction=DIRECTION[down],
+        beyond=BEYOND[down],
     )
-
-
-def _of_number(of_number: bool) -> SQL:
-    return SQL("and phone_number_id = %(number)s" if of_number else "")
-
-
-def _direction(down: bool) -> dict[str, SQL]:
-    return {"direction": SQL("desc" if down else "asc"), "beyond": SQL("<" if down else ">")}

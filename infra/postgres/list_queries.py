@@ -15,7 +15,7 @@ from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import class_row
-from psycopg.sql import SQL, Composed, Literal
+from psycopg.sql import SQL, Composed, Literal, Placeholder
 
 from domain.conversation import Owner, OwnerKind, OwnerState, Status
 from domain.reasons import Reason
@@ -64,24 +64,40 @@ def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Curs
 
 def statement(which: Filter) -> Composed:
     """The list's SQL, with the values `number`, `at`, `id` (where the page before ended) and `limit`."""
-    return _statement(which.status, which.reason, which.number is not None)
+    return ordered(statuses_of(which.status), which.reason, which.number is not None)
+
+
+def statuses_of(status: Status | None) -> tuple[Status, ...]:
+    """This one; of None all."""
+    return (status,) if status else ("active", "closed")
 
 
 @cache
-def _statement(status: Status | None, reason: Reason | None, of_number: bool) -> Composed:
-    statuses = [status] if status else STATUS_CODES.keys()
-    reasons = [reason] if reason else Reason
+def ordered(
+    statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool = True, limit: str = "limit"
+) -> Composed:
+    """As `statement`. `down`: newest first; `limit`: the name of the value that says how many."""
+    more = {"direction": DIRECTION[down], "beyond": BEYOND[down], "limit": Placeholder(limit)}
     branches = [
         _BRANCH.format(
             status=Literal(STATUS_CODES[status]),
-            reason=Literal(reason.code),
+            reason=Literal(each.code),
             columns=LISTED,
-            number=SQL("and phone_number_id = %(number)s" if of_number else ""),
+            number=OF_NUMBER[of_number],
+            **more,
         )
-        for status, reason in product(statuses, reasons)
+        for status, each in product(statuses, [reason] if reason else Reason)
     ]
     every = SQL(" union all ").join(branches)
-    return SQL("select * from ({}) as branches order by last_at desc, id desc limit %(limit)s").format(every)
+    return SQL("select * from ({every}) as branches order by last_at {direction}, id {direction} limit {limit}").format(
+        every=every, direction=DIRECTION[down], limit=Placeholder(limit)
+    )
+
+
+DIRECTION = {True: SQL("desc"), False: SQL("asc")}
+BEYOND = {True: SQL("<"), False: SQL(">")}
+"""Of a list whose newest comes first, and of one whose oldest does."""
+OF_NUMBER = {True: SQL("and phone_number_id = %(number)s"), False: SQL("")}
 
 
 LISTED = SQL(
@@ -94,8 +110,8 @@ LISTED = SQL(
 _BRANCH = SQL(
     """(
     select {columns} from conversations
-    where unmanaged and status = {status} and reason = {reason} {number} and (last_at, id) < (%(at)s, %(id)s)
-    order by last_at desc, id desc limit %(limit)s
+    where unmanaged and status = {status} and reason = {reason} {number} and (last_at, id) {beyond} (%(at)s, %(id)s)
+    order by last_at {direction}, id {direction} limit {limit}
     )"""
 )
 

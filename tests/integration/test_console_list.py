@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from infra.postgres import console_list
+from infra.postgres import console_list, list_queries
 from infra.postgres.console_list import Order, Page, Place, Wanted, page
 from infra.postgres.cursor import START, CursorError
 from infra.postgres.list_queries import Listed
@@ -99,7 +99,7 @@ def spoken(row: Listed) -> list[str]:
 @pytest.mark.parametrize("order", ["newest", "urgent"])
 @pytest.mark.parametrize("number", [None, "1"])
 def test_the_list_is_read_from_an_index_in_its_order(conn: Connection[Any], order: Order, number: str | None) -> None:
-    statement = console_list.ordered(("active",), None, number is not None, down=order == "newest")
+    statement = list_queries.ordered(("active",), None, number is not None, down=order == "newest")
     with conn.transaction():
         conn.execute("set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off")
         conn.execute("set local enable_bitmapscan = off")
