@@ -16,7 +16,7 @@ from admin import letter_preview, panel
 from admin.asking import HOLD_SECONDS, Wish, ask, new_form
 from admin.http import dialog, here_or, over_the_page, person, target, words
 from admin.parts import Parts
-from admin.people import Colleague, Team, colleagues, teams
+from admin.people import choices
 from admin.phrases import owner_name, told
 from admin.query import Query
 from admin.rows import Line, line
@@ -77,7 +77,7 @@ def conversation_pages(parts: Parts) -> Blueprint:
 
     @pages.post("/conversations/<uuid:id_>/email")
     def email(id_: UUID) -> ResponseReturnValue:
-        body = _email(id_)
+        body = email_typed(id_)
         wrong = _wrong(parts, body)
         if wrong is None:
             try:
@@ -90,7 +90,7 @@ def conversation_pages(parts: Parts) -> Blueprint:
     @pages.post("/conversations/<uuid:id_>/email/preview")
     def preview(id_: UUID) -> ResponseReturnValue:
         assert parts.post is not None
-        body = _email(id_)
+        body = email_typed(id_)
         with parts.connection() as conn:
             page = letter_preview.page(conn, parts.post, parts.directory(conn), body, person(), parts.clock())
         if page is None:
@@ -185,49 +185,53 @@ def _transfer_form(
     with parts.connection() as conn:
         directory = parts.directory(conn)
         row = _row(conn, directory, id_)
-        choices: list[Colleague] | list[Team]
-        choices = colleagues(parts, conn, directory) if kind == "user" else teams(parts, conn, directory)
+        offered = choices(parts, conn, directory, kind)
     until = reservation_end(parts.clock() + parts.terms.reservation, row.of.window_ends_at)
     return dialog(
         "transfer.html",
         status,
         line=row,
         kind=kind,
-        choices=choices,
+        choices=offered,
         until=until if until > parts.clock() else None,
         wrong=wrong,
         form=request.form.get("form") or new_form(),
         version=request.form.get("version") or row.of.version,
-        chosen=request.form.get("to") or next((each.id for each in choices if each.available), None),
+        chosen=request.form.get("to") or next((each.id for each in offered if each.available), None),
         mode=request.form.get("mode", "immediate"),
         back=_back(),
     )
 
 
-def recipients(typed: str) -> tuple[str, ...]:
+def _recipients(typed: str) -> tuple[str, ...]:
     """Addresses with commas, semicolons or line ends between them."""
     return tuple(found for each in re.split(r"[,;\n]", typed) if (found := each.strip()))
 
 
-def _email(id_: UUID) -> Email:
+def email_typed(id_: UUID, batch_id: str | None = None) -> Email:
+    """The mail about this conversation that a form asks for."""
     form = request.form
     return Email(
         conversation_id=id_,
-        to=recipients(form.get("to", "")) or ("",),
+        to=_recipients(form.get("to", "")) or ("",),
         subject=form.get("subject", "").strip(),
         body=form.get("body", "").replace("\r\n", "\n")[:MAX_BODY],
         mask="mask" in form,
         hold_seconds=HOLD_SECONDS,
+        batch_id=batch_id,
     )
 
 
 def _wrong(parts: Parts, body: Email) -> str | None:
-    """Why the mail would be refused, as the command itself would say."""
+    with parts.connection() as conn:
+        return why_refused(parts, body, mails.transcript_bytes(conn, body.conversation_id))
+
+
+def why_refused(parts: Parts, body: Email, transcript_bytes: int = 0) -> str | None:
+    """Why the mail would be refused, as the command itself would say; None: it would not."""
     if parts.post is None:
         abort(404)
-    with parts.connection() as conn:
-        size = mails.transcript_bytes(conn, body.conversation_id)
-    accepted = accept(body, parts.post.policy, size)
+    accepted = accept(body, parts.post.policy, transcript_bytes)
     return accepted.value if isinstance(accepted, str) else None
 
 

@@ -11,18 +11,17 @@ from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
-from admin.asking import HOLD_SECONDS, Wish, ask, new_form
-from admin.conversations import MAX_BODY, kafka_away, recipients
+from admin.asking import Wish, ask, new_form
+from admin.conversations import email_typed, kafka_away, why_refused
 from admin.http import dialog, person, target, translated
 from admin.parts import Parts
-from admin.people import Colleague, Team, colleagues, teams
+from admin.people import choices
 from admin.phrases import told
 from admin.query import Query
 from admin.rows import customer_name, line
 from admin.words import marked
 from domain.commands import Email, Recall, Target, Transfer
 from domain.directory import Directory
-from domain.mail import accept
 from domain.ports import NotKept
 from infra.postgres import console_audit, console_list
 
@@ -64,7 +63,7 @@ def many_pages(parts: Parts) -> Blueprint:
         if not able:
             return _form(parts, kind, choice, "nobody_chosen", 422)
         wishes = _mails(able, batch) if kind == "email" else _transfers(able, kind, batch)
-        wrong = _wrong(parts, kind, wishes)
+        wrong = _wrong(parts, wishes)
         if wrong is not None:
             return _form(parts, kind, choice, wrong, 422)
         try:
@@ -82,14 +81,15 @@ def many_pages(parts: Parts) -> Blueprint:
         form = request.form.get("form", "")
         with parts.connection() as conn:
             asked = [each for each in console_audit.asked_together(conn, batch) if each.outcome == "applied"]
+            directory = parts.directory(conn)
         if not asked or asked[0].name != person().name:
             abort(404)
         wishes = [
             Wish(Recall(mail_command_id=each.command_id), "recall_mail", about=each.conversation_id)
-            if each.detail["what"] == "email"
+            if undo == "mail"
             else Wish(Recall(conversation_id=each.conversation_id), "recall")
             for each in asked
-            if each.detail["what"] in ("email", "immediate", "exclusive")
+            if (undo := told(directory, each).undo) is not None
         ]
         taken_back = str(uuid5(NAMESPACE_OID, form))
         try:
@@ -153,55 +153,31 @@ def _transfers(able: Sequence[tuple[UUID, int]], kind: Kind, batch: str) -> list
 
 
 def _mails(able: Sequence[tuple[UUID, int]], batch: str) -> list[Wish]:
-    form = request.form
-    to = recipients(form.get("to", ""))
-    return [
-        Wish(
-            Email(
-                conversation_id=id_,
-                to=to or ("",),
-                subject=form.get("subject", "").strip(),
-                body=form.get("body", "").replace("\r\n", "\n")[:MAX_BODY],
-                mask="mask" in form,
-                hold_seconds=HOLD_SECONDS,
-                batch_id=batch,
-            ),
-            "email",
-            {"to": list(to)},
-        )
-        for id_, _ in able
-    ]
+    bodies = [email_typed(id_, batch) for id_, _ in able]
+    return [Wish(body, "email", {"to": list(body.to)}) for body in bodies]
 
 
-def _wrong(parts: Parts, kind: Kind, wishes: Sequence[Wish]) -> str | None:
+def _wrong(parts: Parts, wishes: Sequence[Wish]) -> str | None:
     if not wishes:
         return "nobody_chosen"
     body = wishes[0].body
-    if isinstance(body, Email):
-        if parts.post is None:
-            abort(404)
-        accepted = accept(body, parts.post.policy)
-        return accepted.value if isinstance(accepted, str) else None
-    return None
+    return why_refused(parts, body) if isinstance(body, Email) else None
 
 
 def _form(parts: Parts, kind: Kind, choice: Choice, wrong: str | None = None, status: int = 200) -> ResponseReturnValue:
-    choices: list[Colleague] | list[Team] = []
     with parts.connection() as conn:
-        directory = parts.directory(conn)
-        if kind != "email":
-            choices = colleagues(parts, conn, directory) if kind == "user" else teams(parts, conn, directory)
+        offered = choices(parts, conn, parts.directory(conn), kind) if kind != "email" else []
     return dialog(
         "many.html",
         status,
         kind=kind,
         choice=choice,
         most=MAX_MANY,
-        choices=choices,
+        choices=offered,
         until=parts.clock() + parts.terms.reservation,
         wrong=wrong,
         form=request.form.get("form") or new_form(),
-        chosen=request.form.get("to") or next((each.id for each in choices if each.available), None),
+        chosen=request.form.get("to") or next((each.id for each in offered if each.available), None),
         mode=request.form.get("mode", "immediate"),
         typed=request.form,
         masked="mask" in request.form if "subject" in request.form else bool(parts.post and parts.post.policy.mask),

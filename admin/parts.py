@@ -1,7 +1,7 @@
 """What the console is made of: everything is handed to it, it opens nothing."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -48,11 +48,9 @@ class Parts:
     proxies: int = 0
     _known: directory.Current = field(default_factory=directory.Current)
 
-    @contextmanager
-    def connection(self) -> Iterator[Connection[Any]]:
+    def connection(self) -> AbstractContextManager[Connection[Any]]:
         """One that commits by itself. Raises psycopg_pool.PoolTimeout, psycopg.OperationalError."""
-        with self.pool.connection() as conn:
-            yield conn
+        return self.pool.connection()
 
     def directory(self, conn: Connection[Any]) -> Directory:
         """As it is now."""

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from psycopg import Connection
 
 from admin.parts import Parts
+from domain.conversation import OwnerKind
 from domain.directory import Directory
 from domain.people import choose
 from infra.postgres.desk_queries import waiting_for
@@ -37,6 +38,11 @@ class Team:
     @property
     def available(self) -> bool:
         return self.ready > 0
+
+
+def choices(parts: Parts, conn: Connection[Any], directory: Directory, kind: OwnerKind) -> list[Colleague] | list[Team]:
+    """Whom a dialog offers."""
+    return colleagues(parts, conn, directory) if kind == "user" else teams(parts, conn, directory)
 
 
 def colleagues(parts: Parts, conn: Connection[Any], directory: Directory) -> list[Colleague]:

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from domain.conversation import Status
 from domain.reasons import Reason
 from infra.postgres.console_list import MAX_WORDS, Order, Place, Wanted
-from infra.postgres.cursor import CursorError
+from infra.postgres.cursor import START, Cursor, CursorError
 
 ROWS = (10, 25, 50, 100)
 """The bar of manual fact S6."""
@@ -96,6 +96,14 @@ class Query:
 
 def _clean(text: str | None) -> str:
     return " ".join((text or "").replace("\x00", "").split())[:_LONGEST]
+
+
+def cursor(text: str | None) -> Cursor:
+    """The row that an address names; the beginning of the list if it names none."""
+    try:
+        return Cursor.parse(text) if text else START
+    except CursorError:
+        return START
 
 
 def _place(text: str | None) -> Place | None:

@@ -12,14 +12,14 @@ from psycopg import Connection
 from admin import panel, spreadsheet
 from admin.http import address, person, target, words
 from admin.parts import Parts
-from admin.query import ROWS, Query
+from admin.query import ROWS, Query, cursor
 from admin.rows import Line, line
 from domain.conversation import Status
 from domain.directory import Directory
 from domain.reasons import Reason
 from infra.postgres import console_audit, console_list, sign_ins
 from infra.postgres.console_audit import Deed
-from infra.postgres.cursor import START, Cursor, CursorError
+from infra.postgres.cursor import Cursor
 from infra.postgres.desk_queries import waiting
 from infra.postgres.list_queries import Filter, Listed, counts
 
@@ -78,7 +78,7 @@ def unmanaged_pages(parts: Parts) -> Blueprint:
             directory = parts.directory(conn)
             now = console_list.by_ids(conn, list(shown))
             lines = [line(row, directory) for row in now.values()]
-            since = _cursor(request.args.get("newest"))
+            since = cursor(request.args.get("newest"))
             newer = console_list.newer(conn, query.wanted, since, MAX_NEW + len(shown) + 1)
             totals = _counts(conn, query)
             wait = waiting(conn)
@@ -163,10 +163,3 @@ def _moved(total: str | None, now: int, shown: Sequence[Line]) -> bool:
     """Whether the list has changed otherwise than by the rows that the page shows to have left it."""
     left = sum(line.state == "gone" for line in shown)
     return total is not None and total.isdecimal() and int(total) - left != now
-
-
-def _cursor(text: str | None) -> Cursor:
-    try:
-        return Cursor.parse(text or "")
-    except CursorError:
-        return START

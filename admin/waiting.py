@@ -9,9 +9,9 @@ from flask.typing import ResponseReturnValue
 from admin import panel
 from admin.http import person, target
 from admin.parts import Parts
-from admin.query import ROWS, Query
+from admin.query import ROWS, Query, cursor
 from admin.rows import line
-from infra.postgres.cursor import START, Cursor, CursorError
+from infra.postgres.cursor import START
 from infra.postgres.desk_queries import DeskState, Which, desk_page, waiting
 
 
@@ -24,7 +24,7 @@ def waiting_pages(parts: Parts) -> Blueprint:
         query = Query.read(request.args)
         given = request.args.get("state", "waiting")
         state = cast(DeskState, given) if given in get_args(DeskState) else "waiting"
-        after = _after(request.args.get("from"))
+        after = cursor(request.args.get("from"))
         with parts.connection() as conn:
             directory = parts.directory(conn)
             if target() == "panel":
@@ -48,10 +48,3 @@ def waiting_pages(parts: Parts) -> Blueprint:
         )
 
     return pages
-
-
-def _after(text: str | None) -> Cursor:
-    try:
-        return Cursor.parse(text) if text else START
-    except CursorError:
-        return START

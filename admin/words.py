@@ -5,7 +5,7 @@ import gettext
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -133,4 +133,3 @@ def zones() -> list[str]:
 
 
 UTC_ZONE = ZoneInfo("UTC")
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -49,10 +49,12 @@ class SessionTerms:
     since: datetime | None = None
 
 
-_PERSON = """
+_NAMED = """
   i.name, coalesce(u.name, i.shown_name, i.name) as shown_name,
-  case when i.administrator then 'tenant_administrator' else u.level end as level,
-  coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.language, i.time_zone
+  case when i.administrator then 'tenant_administrator' else u.level end as level
+"""
+_PERSON: LiteralString = f"""
+  {_NAMED}, coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.language, i.time_zone
 """
 
 _LIVES = """
@@ -108,8 +110,7 @@ def everybody(conn: Connection[Any], terms: SessionTerms) -> list[Listed]:
     """All who may sign in, by name."""
     cursor = conn.cursor(row_factory=class_row(Listed))
     return cursor.execute(
-        "select i.name, coalesce(u.name, i.shown_name, i.name) as shown_name, "
-        "case when i.administrator then 'tenant_administrator' else u.level end as level, i.made_at, "
+        f"select {_NAMED}, i.made_at, "
         "count(s.name) as sessions, max(s.seen_at) as seen_at "
         "from sign_ins i left join users u on u.id = i.name "
         f"left join console_sessions s on s.name = i.name and {_LIVES} "
