@@ -41,7 +41,7 @@ def create_app(parts: Parts) -> Flask:
     """The application with every page. Its `/live` answers with one hint; who serves it lets `Live.stream` follow."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider, which is typed as any
     _speak(app, parts)
     gate.install(app, parts)
     for pages in (
@@ -57,7 +57,8 @@ def create_app(parts: Parts) -> Flask:
     _answer_errors(app, parts)
     app.after_request(_compress)
     if parts.proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=parts.proxies, x_proto=1, x_host=1)  # type: ignore[method-assign]
+        proxied = ProxyFix(app.wsgi_app, x_for=parts.proxies, x_proto=1, x_host=1)
+        app.wsgi_app = proxied  # type: ignore[method-assign]  # the way that Flask documents
     return app
 
 
@@ -66,7 +67,7 @@ def _speak(app: Flask, parts: Parts) -> None:
     env = app.jinja_env
     env.undefined = StrictUndefined
     env.add_extension("jinja2.ext.i18n")
-    env.install_gettext_callables(  # type: ignore[attr-defined]
+    env.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it
         lambda text: words().gettext(text), lambda one, many, n: words().ngettext(one, many, n), newstyle=True
     )
     env.trim_blocks = env.lstrip_blocks = True

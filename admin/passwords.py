@@ -55,7 +55,7 @@ def weakness(password: str, about: Iterable[str]) -> Weakness | None:
     if len(text) > LONGEST:
         return "too_long"
     known = [word for each in (*about, "witiop", "whatsapp") for word in re.split(r"\W+", each) if word]
-    guesses: int = zxcvbn(text[:_LOOKED_AT], user_inputs=known)["guesses"]  # type: ignore[no-untyped-call]
+    guesses: int = zxcvbn(text[:_LOOKED_AT], user_inputs=known)["guesses"]  # type: ignore[no-untyped-call]  # zxcvbn has no types
     return "common" if guesses < _GUESSES else None
 
 

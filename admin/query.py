@@ -74,11 +74,9 @@ class Query:
 
     def args(self, **changes: object) -> dict[str, Any]:
         """For `url_for`: what differs from the usual. A change of what is shown leads to the first page."""
-        moved = replace(self, **changes)  # type: ignore[arg-type]
-        if not changes.keys() <= {"open", "tab", "after", "before"}:
-            moved = replace(moved, after=None, before=None)
-        if "after" in changes or "before" in changes:
-            moved = replace(moved, **{"after": None, "before": None, **changes})  # type: ignore[arg-type]
+        stays = changes.keys() <= {"open", "tab"}
+        place = {} if stays else {"after": None, "before": None}
+        moved = replace(self, **(place | changes))  # type: ignore[arg-type]  # templates give names of fields
         found = {
             "status": moved.status,
             "reason": moved.reason and moved.reason.value,

@@ -43,10 +43,8 @@ class Changes:
         while self._cut:
             cut, self._cut = self._cut, {}
             ends = {c.id: c.window_ends_at for t in self.threads.values() for c in t.conversations if c.id in cut}
-            reaching = threads.reaching(ends) | {
-                p.conversation for p in self._placed() if p.conversation in ends and p.fact.at >= ends[p.conversation]
-            }
-            for conversation in reaching & ends.keys():
+            placed_late = {c for p in self._placed() if (c := p.conversation) in ends and p.fact.at >= ends[c]}
+            for conversation in threads.reaching(ends) | placed_late:
                 customer, now = cut[conversation]
                 placed = {(p.fact.id, p.fact.sent_at): p for p in self._placed()}
                 facts = [f for f in threads.facts_of(conversation) if (f.id, f.sent_at) not in placed]

@@ -110,7 +110,7 @@ class PoisonLimit:
 class BatchLoop:
     """Runs one handler over one group until stopped.
 
-    `transaction`: opens a transaction on this process's connection, reconnecting when needed; raises psycopg errors.
+    `transaction`: opens a transaction on this loop's connection, reconnecting when needed; raises psycopg errors.
     After a poison storm the loop rests, not ready, and tries again later."""
 
     def __init__(

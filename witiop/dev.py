@@ -143,7 +143,7 @@ class _LocalStack:
             ses_endpoint=self._ses.endpoint,
         )
         self._prepare(self._system.migrate)  # meanwhile Kafka comes up
-        if any(program.name == "admin" for program in self._system.processes):
+        if self._has_console():
             self._let_in(self._file)
         self._kafka.wait_ready()
         self._prepare(self._system.topics)
@@ -205,7 +205,7 @@ class _LocalStack:
         if not 1 <= self._port_base <= 65535 - PORTS:
             raise LocalServerError(f"--port-base {self._port_base}: choose one between 1024 and {65535 - PORTS}")
         used = {WEBHOOK_PORT: "webhook", KAFKA_PORT: "Kafka", CONTROLLER_PORT: "Kafka's controller", SES_PORT: "SES"}
-        if any(program.name == "admin" for program in self._system.processes):
+        if self._has_console():
             used[ADMIN_PORT] = "console"
         used |= {offset: f"monitor of {name}" for name, offset in self._monitors().items()}
         for offset, purpose in used.items():
@@ -217,6 +217,9 @@ class _LocalStack:
             write_private(path, {name: secrets.token_urlsafe(32) for name in SECRETS})
         known = json.loads(path.read_text(encoding="utf-8"))
         return {name: known[name] for name in SECRETS}
+
+    def _has_console(self) -> bool:
+        return any(program.name == "admin" for program in self._system.processes)
 
     def _let_in(self, file: Stack) -> None:
         """The console's first administrator, with a password made at random; said once, kept in `secrets.json`."""

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import Browser, Page, expect
 
 from infra.local.simulator import bike_shop
-from tests.support.chromium import MISSING, chromium, program
+from tests.support.chromium import MISSING, chromium, program, signed_in
 from tests.support.databases import Databases
 from tests.support.kafka_topics import new_topics
 from tests.support.servers import kafka_bootstrap, postgres_dsn
@@ -91,21 +91,16 @@ def _compressed(page: Page, picture: bytes) -> bytes:
 @contextmanager
 def _page(browser: Browser, shop: Shop, width: int, height: int, *, dark: bool = False) -> Iterator[Page]:
     """Of somebody who is signed in."""
-    context = browser.new_context(
-        base_url=shop.address,
-        locale="en-GB",
-        timezone_id="Europe/Rome",
+    context = signed_in(
+        browser,
+        shop.address,
+        OWNER,
+        PASSWORD,
         viewport={"width": width, "height": height},
         color_scheme="dark" if dark else "light",
         reduced_motion="reduce",
     )
-    page = context.new_page()
-    page.goto("/")
-    page.get_by_label("Name").fill(OWNER)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Unmanaged conversations")).to_be_visible()
-    yield page
+    yield context.new_page()
     context.close()
 
 

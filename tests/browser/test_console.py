@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.simulator.bodies import Customer, Line
 from tests.flow.conftest import Install
-from tests.support.chromium import MISSING, chromium, program
+from tests.support.chromium import MISSING, chromium, program, signed_in
 from tests.support.hostile import FRAGMENTS
 from tests.support.shop import MANAGER, OTHER, OWNER, PASSWORD, Shop, open_shop
 
@@ -43,24 +43,9 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-def signed_in(browser: Browser, shop: Shop, name: str) -> BrowserContext:
-    """A browser in Verona of somebody who came in through the page."""
-    context = browser.new_context(
-        base_url=shop.address, locale="en-GB", timezone_id="Europe/Rome", viewport={"width": 1440, "height": 900}
-    )
-    page = context.new_page()
-    page.goto("/")
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Unmanaged conversations")).to_be_visible()
-    page.close()
-    return context
-
-
 @pytest.fixture(scope="module")
 def owner(browser: Browser, shop: Shop) -> BrowserContext:
-    return signed_in(browser, shop, OWNER)
+    return signed_in(browser, shop.address, OWNER, PASSWORD)
 
 
 @contextmanager
@@ -361,7 +346,7 @@ def test_of_two_who_want_the_same_row_one_gets_it_and_the_other_learns_who_has_i
 ) -> None:
     customer = shop.customer("Mara Sole")
     shop.hears(customer, "Un consiglio?")
-    other = signed_in(browser, shop, OTHER)
+    other = signed_in(browser, shop.address, OTHER, PASSWORD)
     with watched(owner) as first, watched(other) as second:
         for page, user in ((first, "Marco Tessari"), (second, "Anna Bellini")):
             only(page, customer).get_by_role("button", name="Transfer to a user").click()
