@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from consumers.changes import Changes
 from consumers.processing import Again
-from domain.commands import Body, Email, Head, Refused, Rejection, Transfer, read_command
+from domain.commands import Body, Email, Head, Recall, Refused, Rejection, Transfer, read_command
 from domain.conversation import Conversation, Decisions, Mark
 from domain.directory import Directory
 from domain.facts import AgentAccepted
@@ -179,7 +179,7 @@ class Commands:
         if isinstance(body, Email):
             return self._email(connection, scene, head, body, now)
         if body.conversation_id is not None:
-            return self._recall(scene, head, body.conversation_id, here)
+            return self._recall(scene, head, body, here)
         assert body.mail_command_id is not None
         held = mails.recall_held(connection, body.mail_command_id, head.issuer, now)
         return None if held else Rejection.NOTHING_TO_RECALL
@@ -213,11 +213,11 @@ class Commands:
         mails.request(connection, head.id, head.issuer, accepted, now)
         return None
 
-    def _recall(self, scene: _Scene, head: Head, named: UUID, here: Mark) -> Rejection | None:
-        conversation = scene.conversation(named)
+    def _recall(self, scene: _Scene, head: Head, body: Recall, here: Mark) -> Rejection | None:
+        conversation = scene.conversation(body.conversation_id)
         if conversation is None:
             return Rejection.CONVERSATION_UNKNOWN
-        decided = recall(conversation, here)
+        decided = recall(conversation, body.expected_version, here)
         if isinstance(decided, Rejection):
             return decided
         if conversation.owner is not None:

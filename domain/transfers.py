@@ -92,11 +92,14 @@ def is_taking(command: Transfer, issuer: str) -> bool:
     return command.mode == "immediate" and command.target.kind == "user" and command.target.id == issuer
 
 
-def recall(conversation: Conversation, here: Mark) -> Decisions | Rejection:
-    """Undo what nobody accepted yet: queued, reserved, assigned."""
+def recall(conversation: Conversation, expected_version: int | None, here: Mark) -> Decisions | Rejection:
+    """Undo what nobody accepted yet: queued, reserved, assigned. With a version: only if the owner is still the one
+    that whoever asks had seen."""
     owner = conversation.owner
     if conversation.status == "closed":
         return Rejection.CONVERSATION_CLOSED
+    if expected_version is not None and expected_version != conversation.version:
+        return Rejection.VERSION_CONFLICT
     if owner is None or owner.state == "accepted":
         return Rejection.NOTHING_TO_RECALL
     return _freed(conversation.decisions, "recalled", here)

@@ -92,6 +92,11 @@ def _command_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+_expected_version = click.option(
+    "--expected-version", type=click.IntRange(0), metavar="V", help="Refuse if it changed since then."
+)
+
+
 @click.command()
 @click.argument("conversation_id", metavar="ID", type=click.UUID)
 @click.option("--to-user", metavar="U", help="Hand it to this user.")
@@ -102,7 +107,7 @@ def _command_options(command: Callable[..., None]) -> Callable[..., None]:
     required=True,
     help="Now or not at all; or reserved until somebody is ready.",
 )
-@click.option("--expected-version", type=click.IntRange(0), metavar="V", help="Refuse if it changed since then.")
+@_expected_version
 @_command_options
 @click.pass_obj
 def transfer(
@@ -129,12 +134,14 @@ def transfer(
 @click.command()
 @click.argument("conversation_id", metavar="[ID]", type=click.UUID, required=False)
 @click.option("--mail", "mail_command_id", metavar="COMMAND_ID", help="Take back the mail of this command instead.")
+@_expected_version
 @_command_options
 @click.pass_obj
 def recall(
     installation: "Installation",
     conversation_id: UUID | None,
     mail_command_id: str | None,
+    expected_version: int | None,
     issuer: str,
     wait: float,
     as_json: bool,
@@ -144,7 +151,13 @@ def recall(
 
     if (conversation_id is None) == (mail_command_id is None):
         raise click.UsageError("name either a conversation or --mail")
-    body = {"conversation_id": conversation_id, "mail_command_id": mail_command_id}
+    if mail_command_id is not None and expected_version is not None:
+        raise click.UsageError("--expected-version is of a conversation, not of a mail")
+    body = {
+        "conversation_id": conversation_id,
+        "mail_command_id": mail_command_id,
+        "expected_version": expected_version,
+    }
     _carry_out(installation, Recall, body, issuer=issuer, wait=wait, as_json=as_json)
 
 

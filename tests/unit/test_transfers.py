@@ -163,7 +163,7 @@ class Office:
     def recalls(self, place: int, who: str) -> None:
         self.closes_what_is_over(place, who)
         conversation, here = self.conversation(place), self.here()
-        decided = recall(conversation, here)
+        decided = recall(conversation, None, here)
         if not isinstance(decided, Rejection):
             self.decides(place, conversation, decided, here)
 
