@@ -159,11 +159,13 @@ class Mailer(Protocol):
         ...
 
 
-def posted(mail: Mail, how: Posted) -> Mail:
-    """The mail after a post. What SES's events said meanwhile stands, and so does *unknown* unless SES accepted."""
+def posted(mail: Mail, how: Posted, attempt: int) -> Mail:
+    """The mail after its post number `attempt`. What SES's events said meanwhile stands, and so does *unknown* unless
+    SES accepted; and what a later post is about to say: a sender that stood still until somebody had given its post up
+    and sent the mail again must not make it due a third time."""
     if isinstance(how, Accepted):
         return replace(mail, state="sent", reason=None, message_id=how.message_id)
-    if mail.state != "sending":
+    if mail.state != "sending" or mail.attempts != attempt:
         return mail
     match how:
         case NotSent(reason):

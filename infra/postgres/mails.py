@@ -110,12 +110,17 @@ def due(connection: Connection[Any]) -> Mail | None:
     return _mail(row) if row else None
 
 
-def claim(connection: Connection[Any], mail: UUID) -> None:
-    """A mail that was due is `sending` from this moment; its post may begin once this is committed."""
-    connection.execute(
-        "update mails set state = 'sending', attempts = attempts + 1, claimed_at = clock_timestamp() where id = %b",
+def claim(connection: Connection[Any], mail: UUID) -> int:
+    """A mail that was due is `sending` from this moment; its post may begin once this is committed. Returns which of
+    its posts that is, from 1."""
+    row = connection.execute(
+        "update mails set state = 'sending', attempts = attempts + 1, claimed_at = clock_timestamp() where id = %b "
+        "returning attempts",
         [mail],
-    )
+    ).fetchone()
+    assert row is not None
+    attempt: int = row[0]
+    return attempt
 
 
 def abandoned(connection: Connection[Any], seconds: float = ABANDONED_SECONDS) -> list[UUID]:

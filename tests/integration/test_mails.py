@@ -36,6 +36,7 @@ class Post:
 
     def __init__(self, office: Office, dsn: str, *answers: Any) -> None:
         self.office = office
+        self.dsn = dsn
         self.mailer = FakeMailer(*answers)
         self.session = Session(dsn, "test")
         self.worker = Mails(self.session.transaction, self.mailer, SENDER, Topics(), 1000)
@@ -295,6 +296,24 @@ def test_a_sender_that_stood_still_after_its_claim_posts_nothing(post: Post) -> 
     late = Mails(post.session.transaction, post.mailer, SENDER, Topics(), 1000, post_within_seconds=0)
     late.round()
     assert (("requested", "too late after its claim"), []) == (post.state(mail), post.mailer.posts)
+
+
+def test_a_sender_that_comes_back_after_the_mail_was_sent_again_does_not_make_it_due(post: Post) -> None:
+    """It had certainly not sent it; but by then another one is posting."""
+    mail = post.asked()
+
+    def frozen(mail: UUID, letter: bytes) -> NotSent:
+        post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
+        with closing(Session(post.dsn, "second")) as session:
+            Mails(session.transaction, FakeMailer(), SENDER, Topics(), 1000)._give_up()
+        assert mails.resend(post.office.connection, mail, "boss")
+        with post.office.connection.transaction():
+            mails.claim(post.office.connection, mail)
+        return NotSent("thawed")
+
+    post.mailer.post = frozen  # type: ignore[method-assign]
+    post.worker.round()
+    assert ("sending", None) == post.state(mail)
 
 
 def test_what_came_of_a_post_is_kept_although_the_database_was_away(post: Post) -> None:
