@@ -16,6 +16,7 @@ from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRange
 from kafka.structs import MemberState, OffsetAndMetadata
 
 from infra.kafka.client import opened
+from infra.kafka.header_names import tolerate
 
 _REQUEST_SECONDS = 5.0
 
@@ -176,6 +177,7 @@ class GroupReader:
                 consumer = opened(KafkaConsumer, **self._settings)
             except KafkaError as error:
                 raise BrokerAway(type(error).__name__) from error
+            tolerate(consumer)
             self._consumer = consumer
             consumer.subscribe(self._topics, listener=_Silencer(self))
         return self._consumer
