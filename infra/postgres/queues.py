@@ -94,7 +94,8 @@ class Queues:
         return now
 
     def ended(self, now: datetime, silent: timedelta, limit: int) -> _Found:
-        """Offers nobody accepted in time, and those of agents who went offline or whose desk is silent."""
+        """Offers nobody accepted in time, and those of agents who went offline or whose desk is silent. `now`: no later
+        than what is worked in."""
         values = {"now": now, "silent_since": now - silent, "limit": limit}
         return list(self._connection.execute(_ENDED, values).fetchall())
 

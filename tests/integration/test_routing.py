@@ -1,10 +1,12 @@
 """Routing on a real database: what waits reaches whoever is available, whatever stands before it in the queue."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
+from consumers.patience import Patience
 from consumers.routing import Routing
 from domain.facts import AgentDeclined
 from domain.transfers import Terms
@@ -57,6 +59,55 @@ def test_what_is_reserved_for_a_user_who_let_it_pass_does_not_hide_the_queue(off
     behind = office.customer_writes("1", "390009")
     assert 1 == office.routing.round()
     assert ("anna", "a") == owner_of(office, behind)
+
+
+def inbound_is_worked_in(office: Office, until: str, progress: str = "0 s") -> None:
+    """Everything that came until so long ago; its consumer last moved that long ago."""
+    office.connection.execute(
+        "insert into consumer_offsets "
+        "(group_name, topic, topic_id, partition, next_offset, caught_up_to, progressed_at) "
+        "values ('g', %s, 'id', 0, 0, now() - %s::interval, now() - %s::interval) "
+        "on conflict (group_name, topic, partition) do update "
+        "set caught_up_to = excluded.caught_up_to, progressed_at = excluded.progressed_at",
+        [office.topics.inbound, until, progress],
+    )
+
+
+def test_an_offer_is_not_taken_back_while_its_acceptance_may_wait_on_the_topic(office: Office) -> None:
+    """Once its consumer has stalled for too long, it is; by a router that watched for as long."""
+    moments = [0.0]
+    office.routing = Routing(
+        office.connection.transaction_of,
+        office.topics,
+        Terms(offer=timedelta(0), silent=timedelta(seconds=30)),
+        patience=Patience(600, lambda: moments[-1]),
+    )
+    conversation = office.customer_writes("1")
+    office.presence("anna", "ready")
+    assert 1 == office.routing.round()
+
+    inbound_is_worked_in(office, until="60 s", progress="601 s")
+    office.connection.execute("update agent_presence set seen_at = now() - interval '40 s'")
+    for at in (200, 400, 599):
+        moments.append(at)
+        assert 0 == office.routing.round()
+    assert ("anna", "a") == owner_of(office, conversation)
+
+    moments.append(600)
+    assert 1 == office.routing.round()
+    assert ("sales", "q") == owner_of(office, conversation)
+
+
+def test_an_offer_ends_once_everything_that_came_until_its_end_is_worked_in(office: Office) -> None:
+    office.routing = Routing(office.connection.transaction_of, office.topics, Terms(offer=timedelta(0)))
+    conversation = office.customer_writes("1")
+    office.presence("anna", "ready")
+    assert 1 == office.routing.round()
+    inbound_is_worked_in(office, until="60 s")
+    assert 0 == office.routing.round()
+    inbound_is_worked_in(office, until="0 s")
+    assert 1 == office.routing.round()
+    assert ("sales", "q") == owner_of(office, conversation)
 
 
 def test_what_one_member_let_pass_goes_to_another_and_after_a_presence_event_to_the_same(office: Office) -> None:
