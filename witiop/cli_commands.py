@@ -17,6 +17,7 @@ from witiop.exits import NOT_REACHABLE, REFUSED, NotReachable
 
 if TYPE_CHECKING:  # the driver takes its time: `--help` does without
     from domain.commands import Command, Email, Recall, Transfer
+    from domain.ports import Place
     from witiop.installation import Installation
     from witiop.settings import Settings
 
@@ -253,7 +254,7 @@ def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, An
         if wait:  # it stands at the ends before the command is there, so its result cannot be missed
             results = opened.enter_context(Tail(wiring.kafka_config(settings).client_options(), topics.results))
         try:
-            kafka.publish([record], _PUBLISH_SECONDS)
+            (place,) = kafka.publish([record], _PUBLISH_SECONDS)
         except NotKept as error:
             raise NotReachable(str(error)) from error
         if results is None:
@@ -262,9 +263,16 @@ def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, An
         while (left := until - time.monotonic()) > 0:
             for found in results.poll(left):
                 result: dict[str, Any] = json.loads(found.value)
-                if result["command_id"] == asked.head.id:
+                if _is_of(result, asked.head.id, place):
                     return result
     return {"command_id": asked.head.id, "outcome": "unknown", "reason": None}
+
+
+def _is_of(result: dict[str, Any], command_id: str, place: "Place") -> bool:
+    """Of a command that was not authentic nothing is believed, its id neither: it is told by where it stood."""
+    if result["command_id"] is None:
+        return (result["partition"], result["offset"]) == place
+    return bool(result["command_id"] == command_id)
 
 
 def _reason(result: dict[str, Any]) -> str:

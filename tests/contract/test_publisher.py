@@ -60,6 +60,15 @@ def test_a_record_stands_on_its_topic_as_it_was_when_publish_returns(stage: Stag
     assert [record] == stage.on(stage.topics.unreadable)
 
 
+def test_who_publishes_is_told_where_each_record_stands(stage: Stage) -> None:
+    """Those of one key one behind the other."""
+    records = [Record(stage.topics.inbound, "106:anna", b"%d" % n) for n in range(3)]
+
+    places = [*stage.publisher.publish(records[:2], DEADLINE), *stage.publisher.publish(records[2:], DEADLINE)]
+
+    assert [(places[0].partition, n) for n in range(3)] == places
+
+
 def test_records_of_one_key_keep_their_order(stage: Stage) -> None:
     topic = stage.topics.inbound
 

@@ -295,6 +295,13 @@ def test_a_command_without_an_answer_is_unknown_and_one_nobody_waits_for_is_publ
     assert done.err.startswith("witiop: no result of command ")
 
 
+def test_whoever_signs_with_a_secret_that_counts_no_more_is_told_so(company: Company, conversation: str) -> None:
+    """The result names no command, only where it stood: that is how it is found."""
+    done = company.system.witiop("recall", conversation, "--json", command_secrets="of last year")
+    assert (1, "not_authentic") == (done.code, json.loads(done.out)["reason"])
+    assert done.err.startswith("witiop: rejected (not_authentic): its signature is not right")
+
+
 def test_what_is_not_authentic_or_comes_again_changes_nothing_and_is_answered_and_audited(
     company: Company, conversation: str
 ) -> None:
