@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from consumers.mails import Mails
+from consumers.processing import Again
 from domain.facts import FACT, MailEvent
 from domain.ids import fact_id
 from domain.letter import Sender
@@ -269,6 +270,23 @@ def test_an_event_of_ses_settles_an_unknown_mail_and_counts_once(post: Post) -> 
         ("mail.delivered", "ses"),
         ("mail.bounced", "ses"),
     ] == post.history()
+
+
+def test_an_event_of_ses_waits_for_whoever_holds_a_customer_that_was_joined_into_another(post: Post) -> None:
+    """The timer does, who knows a conversation by the customer that it was begun with."""
+    mail = post.asked()
+    post.worker.round()
+    post.office.customer_writes("it is me again", "390001")
+    begun_with, now_is = post.office.rows("select customer_id from conversations order by wa_id")
+    post.office.connection.execute(
+        "update customers set merged_into = %s where id = %s", [now_is["customer_id"], begun_with["customer_id"]]
+    )
+    with psycopg.connect(post.dsn) as timer:
+        timer.execute("select from customers where id = %s for no key update", [begun_with["customer_id"]])
+        with pytest.raises(Again):
+            post.ses_says(mail, "delivered", "a@example.com")
+    post.ses_says(mail, "delivered", "a@example.com")
+    assert ("delivered", None) == post.state(mail)
 
 
 def test_events_of_mails_that_nobody_here_knows_are_kept_and_change_nothing(post: Post) -> None:
