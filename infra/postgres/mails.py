@@ -20,7 +20,7 @@ ABANDONED_SECONDS = 30.0
 
 _MAIL: LiteralString = (
     "id, command_id, conversation_id, issuer, recipients, subject, body, masked, requested_at, state, reason, "
-    "attempts, message_id, fates"
+    "attempts, message_id, fates, rejected"
 )
 
 
@@ -155,13 +155,14 @@ def write(connection: Connection[Any], mails: Iterable[Mail], pause: timedelta =
     """Keeps what locked mails have become. `pause`: until those that are `requested` again are due."""
     for mail in mails:
         connection.execute(
-            "update mails set state = %b, reason = %b, message_id = %b, fates = %b, "
+            "update mails set state = %b, reason = %b, message_id = %b, fates = %b, rejected = %b, "
             "due_at = case when %b then clock_timestamp() + %b else due_at end where id = %b",
             [
                 mail.state,
                 mail.reason,
                 mail.message_id,
                 Json(dict(mail.fates)),
+                mail.rejected,
                 mail.state == "requested",
                 pause,
                 mail.id,
@@ -244,7 +245,7 @@ def standing(connection: Connection[Any]) -> tuple[int, float]:
 def resend(connection: Connection[Any], mail: UUID, issuer: str) -> bool:
     """Makes an unknown or failed mail due again: an administrator says so. False: it is neither (any more)."""
     row = connection.execute(
-        "update mails set state = 'requested', reason = null, due_at = clock_timestamp() "
+        "update mails set state = 'requested', reason = null, rejected = false, due_at = clock_timestamp() "
         "where id = %b and state = any(%b::text[]) returning clock_timestamp()",
         [mail, list(RESENDABLE)],
     ).fetchone()
@@ -274,4 +275,5 @@ def _mail(row: Sequence[Any]) -> Mail:
         attempts=row[11],
         message_id=row[12],
         fates=row[13],
+        rejected=row[14],
     )

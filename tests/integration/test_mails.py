@@ -296,6 +296,18 @@ def test_events_of_mails_that_nobody_here_knows_are_kept_and_change_nothing(post
     assert [{"event": "bounced"}] == post.office.rows("select event from mail_log")
 
 
+def test_what_ses_threw_away_has_failed_and_can_be_sent_again(post: Post) -> None:
+    """Its event may come before the one that says that the mail was sent; the next post is another one."""
+    mail = post.asked()
+    post.worker.round()
+    post.ses_says(mail, "failed")
+    post.ses_says(mail, "sent")
+    assert ("failed", None) == post.state(mail)
+    assert mails.resend(post.office.connection, mail, "boss")
+    post.worker.round()
+    assert ("sent", None) == post.state(mail)
+
+
 def test_a_mail_whose_sender_died_becomes_unknown_once_its_post_must_be_over(post: Post) -> None:
     """Not before: the sender may be slow. Nobody posts it again."""
     mail = post.asked()

@@ -1,5 +1,6 @@
 """The rules of mails: what is refused, in which order, and what a mail is after whatever SES said."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -179,6 +180,30 @@ def test_an_event_of_ses_settles_what_was_unknown_and_stops_a_second_post() -> N
         assert "sent" == told(replace(MAIL, state=state), event("bounced", "a@x.com")).state
     assert "failed" == told(replace(MAIL, state="sent"), event("failed")).shown
     assert "recalled" == told(replace(MAIL, state="recalled"), event("sent")).shown
+
+
+def test_what_ses_accepted_and_then_threw_away_has_failed_in_any_order() -> None:
+    """It says that it sent the mail, and that it did not after all; the answer to the post may come last."""
+    thrown_away = event("failed").model_copy(update={"reason": "Bad content"})
+    steps: list[Callable[[Mail], Mail]] = [
+        lambda mail: posted(mail, Accepted("m"), 1),
+        lambda mail: told(mail, event("sent")),
+        lambda mail: told(mail, thrown_away),
+    ]
+    for order in permutations(steps):
+        mail = MAIL
+        for step in order:
+            mail = step(mail)
+        assert ("failed", "Bad content", "m") == (mail.shown, mail.reason, mail.message_id)
+
+
+def test_whom_a_mail_reached_it_was_not_thrown_away_for_in_any_order() -> None:
+    """SES would contradict itself: then the recipient counts."""
+    for order in permutations([event("failed"), event("delivered", "a@x.com"), event("sent")]):
+        mail = MAIL
+        for each in order:
+            mail = told(mail, each)
+        assert ("sent", None, {"a@x.com": "delivered"}) == (mail.state, mail.reason, mail.fates)
 
 
 def test_what_the_events_said_before_the_answer_came_stands() -> None:

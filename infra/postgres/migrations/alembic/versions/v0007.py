@@ -1,0 +1,10 @@
+"""What routing and mails have to remember. Its statements are in the file beside."""
+
+from infra.postgres.migrations import execute
+
+revision = "0007_commands_again"
+down_revision = "0006_console"
+
+
+def upgrade() -> None:
+    execute(revision)
