@@ -26,7 +26,7 @@ from domain.people import Member
 from domain.rows import owner, rfc3339
 from domain.thread import Cause, Thread
 from domain.topics import Topics
-from domain.transfers import Terms, is_taking, recall, refused, take, transfer
+from domain.transfers import Terms, expired, is_over, is_taking, over_here, recall, refused, take, transfer
 from infra.kafka.consumer import Record
 from infra.postgres import directory, mails
 from infra.postgres.commands import Audited, Outcome, audit, claim, count_repeats
@@ -143,6 +143,11 @@ class Commands:
         for customer, thread in list(loaded.items()):
             if any(c.status == "active" and c.window_ends_at <= now for c in thread.conversations):
                 changes.expire(customer, now)
+            for conversation in changes.threads[customer].conversations:
+                if is_over(conversation, now):  # and the timer has not said so yet
+                    here = over_here(conversation, now)
+                    cause = Cause((here.fact,), "clock")
+                    changes.decide(customer, conversation, expired(conversation, here), cause, now)
         return _Scene(changes, customers, members)
 
     def _conversations(

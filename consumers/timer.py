@@ -22,11 +22,11 @@ from psycopg import Connection
 from consumers.changes import Changes
 from consumers.patience import Patience
 from consumers.rounds import Rounds
-from domain.conversation import Conversation, Mark
-from domain.ids import ConversationId, CustomerId, fact_id
+from domain.conversation import Conversation
+from domain.ids import ConversationId, CustomerId
 from domain.thread import Cause, Thread
 from domain.topics import Topics
-from domain.transfers import expired, is_over
+from domain.transfers import expired, is_over, over_here
 from infra.crash import crash_point
 from infra.kafka.consumer import BrokerAway
 from infra.postgres import directory
@@ -165,7 +165,7 @@ class Timer:
             before = [c for c in read if is_over(c, now)]
             changes = self._changes(connection, before)
             for conversation in before:
-                here = Mark(now, fact_id("reservation", str(conversation.id), str(conversation.version)))
+                here = over_here(conversation, now)
                 cause = Cause((here.fact,), "clock")
                 changes.decide(conversation.customer_id, conversation, expired(conversation, here), cause, now)
             changes.write(connection, self._topics.conversations)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from domain.commands import Rejection, Transfer
 from domain.conversation import Conversation, Decision, Decisions, Mark, Owner
 from domain.directory import Directory
+from domain.ids import fact_id
 from domain.people import Member, choose
 from domain.window import reservation_end
 
@@ -157,6 +158,11 @@ def is_over(conversation: Conversation, now: datetime) -> bool:
     """Whether a reservation has come to its end."""
     owner = conversation.owner
     return owner is not None and owner.state == "reserved" and owner.until is not None and owner.until <= now
+
+
+def over_here(conversation: Conversation, now: datetime) -> Mark:
+    """That a reservation is over, for `expired`: the same whoever notices it first."""
+    return Mark(now, fact_id("reservation", str(conversation.id), str(conversation.version)))
 
 
 def expired(conversation: Conversation, here: Mark) -> Decisions:
