@@ -46,7 +46,7 @@ select c.id, c.customer_id from (
     select c.id, c.customer_id, c.window_ends_at > %(soon)s as later, c.queued_at from conversations c
     where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = m.id
       and c.owner_state not in ('a', 'x') and c.owner_until > %(now)s and not exists ({_DECLINED})
-    order by later, c.queued_at limit m.free
+    order by later, c.queued_at limit m.free + %(spare)s
   ) c
   union all
   select false, c.* from (
@@ -57,7 +57,7 @@ select c.id, c.customer_id from (
     where c.status = 'a' and c.owner_kind = 's' and c.owner_id = s.skillset
       and (c.owner_state = 'q' or c.owner_until > %(now)s) and (c.window_ends_at > %(soon)s) = urgency.later
       and exists (select from skills m where m.skillset = s.skillset and not exists ({_DECLINED}))
-    order by c.queued_at limit s.free
+    order by c.queued_at limit s.free + %(spare)s
   ) c
 ) c
 order by not c.personal, c.later, c.queued_at limit %(limit)s
@@ -78,6 +78,8 @@ where c.status = 'a' and c.owner_kind = 's' and c.owner_id = any(%(skillsets)s::
 
 SOON = timedelta(minutes=30)
 """A window that ends this soon goes first."""
+SPARE = 10
+"""Of each queue, so many more than there are slots: somebody may hold the locks of those in front."""
 
 
 class Queues:
@@ -110,8 +112,8 @@ class Queues:
 
     def waiting(self, available: Collection[Member], now: datetime, limit: int) -> _Found:
         """What these can be given, in the order in which it is to be: reserved for one of them, then the skillsets'
-        queues. What every one of them let pass is left out, however much of it there is; of each queue no more comes
-        than its members have slots."""
+        queues. What every one of them let pass is left out, however much of it there is; of each queue comes little
+        more than its members have slots."""
         if not available:
             return []
         skills = [(skillset, member.id) for member in available for skillset in member.skillsets]
@@ -122,6 +124,7 @@ class Queues:
             "skillsets": [skillset for skillset, _ in skills],
             "of": [member for _, member in skills],
             "passed": _PASSED,
+            "spare": SPARE,
             "now": now,
             "soon": now + SOON,
             "limit": limit,

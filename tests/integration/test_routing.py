@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from consumers.patience import Patience
@@ -59,6 +60,25 @@ def test_what_is_reserved_for_a_user_who_let_it_pass_does_not_hide_the_queue(off
     behind = office.customer_writes("1", "390009")
     assert 1 == office.routing.round()
     assert ("anna", "a") == owner_of(office, behind)
+
+
+@pytest.mark.parametrize("reserved", [False, True])
+def test_what_somebody_else_holds_does_not_hide_what_waits_behind_it(
+    office: Office, database: str, reserved: bool
+) -> None:
+    """Ben takes one conversation; whoever works on the first of the queue may take a while."""
+    office.routing = Routing(office.connection.transaction_of, office.topics, Terms())
+    held, behind = (office.customer_writes("hello" if reserved else "1", phone) for phone in PHONES[:2])
+    for conversation in (held, behind) if reserved else ():
+        office.told(office.transfer(conversation, "user", "ben", "exclusive"))
+    office.presence("ben", "ready")
+    with psycopg.connect(database) as other:
+        other.execute(
+            "select from customers where id = (select customer_id from conversations where id = %s) for no key update",
+            [held],
+        )
+        assert 1 == office.routing.round()
+    assert ("ben", "a") == owner_of(office, behind)
 
 
 def inbound_is_worked_in(office: Office, until: str, progress: str = "0 s") -> None:
