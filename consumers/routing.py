@@ -144,7 +144,7 @@ class _Round:
                 continue
             here = self._here(conversation)
             self._slot(owner.id, -1)
-            after = not_accepted(conversation, self._members.values(), self._directory, here, self._terms)
+            after = not_accepted(conversation, self._members, self._directory, here, self._terms)
             self._decide(conversation, after, here)
             self.taken_back += 1
 

@@ -4,7 +4,7 @@ Every function takes the decisions as they stand and gives the next ones, or say
 events of them. Whoever calls holds the customer's lock, then the users'.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -130,23 +130,26 @@ def may_get(conversation: Conversation, member: Member, now: datetime) -> bool:
 
 
 def not_accepted(
-    conversation: Conversation, candidates: Iterable[Member], directory: Directory, here: Mark, terms: Terms
+    conversation: Conversation, members: Mapping[str, Member], directory: Directory, here: Mark, terms: Terms
 ) -> Decisions:
     """An offer that was declined or that nobody accepted in time. What came from a queue or a reservation waits again,
     if that is still there; an immediate transfer to a skillset goes to its next member, if there is one; else it is
-    nobody's. `candidates`: the members of `next_of`."""
+    nobody's. `members`: whoever had it, and the members of `next_of`."""
     decisions = conversation.decisions
     owner = decisions.owner
     assert owner is not None
     how: Decision = "declined" if decisions.last == "declined" else "lapsed"
-    passed = (*((agent, at) for agent, at in decisions.passed if agent != owner.id), (owner.id, here.at))
+    # by the desk's own clock, which is not ours: what comes later than this is the agent's next presence event
+    had_it = members.get(owner.id)
+    since = had_it.state_at if had_it is not None and had_it.state_at is not None else here.at
+    passed = (*((agent, at) for agent, at in decisions.passed if agent != owner.id), (owner.id, since))
     waits = decisions.waits
     if waits is not None and _is_there(waits, directory) and (waits.until is None or waits.until > here.at):
         again = _given(decisions, waits, how, here)
         return again._replace(queued_at=decisions.queued_at, passed=passed, reserved_to=decisions.reserved_to)
     after = decisions._replace(passed=passed)
     if decisions.next_of is not None:
-        free = (m for m in candidates if decisions.next_of in m.skillsets and not _passed(after, m))
+        free = (m for m in members.values() if decisions.next_of in m.skillsets and not _passed(after, m))
         chosen = choose(free, here.at, terms.silent)
         if chosen is not None:
             given = _given(after, _offer(chosen, here.at, terms), "transferred", here)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -182,8 +183,9 @@ class Office:
             gone = self.members()[owner.id].state == "offline"
             if gone or (owner.until is not None and owner.until <= self.now):
                 here = self.here()
-                others = [m if m.id != owner.id else m._replace(taken=m.taken - 1) for m in self.members().values()]
-                self.decides(each, conversation, not_accepted(conversation, others, COMPANY, here, TERMS), here)
+                members = self.members()
+                members[owner.id] = members[owner.id]._replace(taken=members[owner.id].taken - 1)
+                self.decides(each, conversation, not_accepted(conversation, members, COMPANY, here, TERMS), here)
         for each in range(len(self.threads)):
             conversation = self.conversation(each)
             meant = [m for m in self.members().values() if may_get(conversation, m, self.now)]
@@ -320,6 +322,23 @@ def test_the_rules_are_reached_by_the_steps() -> None:
     office.routes(0, "")
     office.recalls(0, "")
     assert (None, None) == _owner(office, 0)
+
+
+@pytest.mark.parametrize("ahead", [-10, 0, 10])
+def test_who_let_it_pass_gets_it_again_after_their_next_presence_event_by_whatever_clock(ahead: int) -> None:
+    """`ahead`: so many minutes goes the desk's, that tells when somebody came."""
+    office, skew = Office(), timedelta(minutes=ahead)
+    office.presence["anna"] = ("ready", office.now + skew)
+    office.routes(0, "")
+    assert ("anna", "assigned") == _owner(office, 1)
+    office.declines(1, "anna")
+    for _ in range(2):
+        office.routes(0, "")
+        assert ("sales", "queued") == _owner(office, 1)
+    office.waits(0, "")
+    office.presence["anna"] = ("ready", office.now + skew)
+    office.routes(0, "")
+    assert ("anna", "assigned") == _owner(office, 1)
 
 
 def _owner(office: Office, place: int) -> tuple[str | None, str | None]:
