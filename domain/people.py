@@ -13,7 +13,7 @@ DESK_SILENT = timedelta(seconds=300)
 class Member(NamedTuple):
     """A user as routing sees them. (A tuple, as `domain.conversation.Conversation`.)
 
-    `seen_at`: any signed event of their desk; `state_at`: since when they are in `state`; `idle_since`: when they last
+    `seen_at`: any signed event of their desk; `state_at`: when it last told their `state`; `idle_since`: when they last
     got a conversation, or became ready; `taken`: conversations that take a slot (assigned or accepted, and active)."""
 
     id: str

@@ -62,6 +62,23 @@ def test_what_is_reserved_for_a_user_who_let_it_pass_does_not_hide_the_queue(off
     assert ("anna", "a") == owner_of(office, behind)
 
 
+def test_who_is_ready_for_longest_goes_first_however_often_their_desk_says_so(office: Office) -> None:
+    """Carla came, then Ben; Carla's desk repeats that she is ready."""
+    for agent in ("carla", "ben", "carla"):
+        office.presence(agent, "ready")
+    conversation = office.customer_writes("2")
+    office.routing.round()
+    assert ("carla", "a") == owner_of(office, conversation)
+
+
+def test_who_was_away_is_ready_since_they_came_back(office: Office) -> None:
+    for agent, state in (("ben", "ready"), ("carla", "ready"), ("ben", "paused"), ("ben", "ready")):
+        office.presence(agent, state)
+    conversation = office.customer_writes("2")
+    office.routing.round()
+    assert ("carla", "a") == owner_of(office, conversation)
+
+
 @pytest.mark.parametrize("reserved", [False, True])
 def test_what_somebody_else_holds_does_not_hide_what_waits_behind_it(
     office: Office, database: str, reserved: bool

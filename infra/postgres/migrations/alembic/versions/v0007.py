@@ -1,4 +1,4 @@
-"""What routing and mails have to remember. Its statements are in the file beside."""
+"""What mails and agents have to remember beside their state. Its statements are in the file beside."""
 
 from infra.postgres.migrations import execute
 
