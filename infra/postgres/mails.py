@@ -63,12 +63,19 @@ def transcript_bytes(connection: Connection[Any], conversation: UUID) -> int:
     return int(row[0])
 
 
-def request(connection: Connection[Any], command_id: str, issuer: str, asked: MailRequest, now: datetime) -> None:
-    """Keeps a mail, due when its hold is over."""
+def request(
+    connection: Connection[Any],
+    command_id: str,
+    issuer: str,
+    asked: MailRequest,
+    now: datetime,
+    recalled_by: str | None = None,
+) -> None:
+    """Keeps a mail, due when its hold is over. `recalled_by`: who did not want it any more before it was asked for."""
     due = now + asked.hold
     connection.execute(
         "insert into mails (id, command_id, conversation_id, issuer, recipients, subject, body, masked, requested_at, "
-        "held_until, due_at, state) values (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, 'requested') "
+        "held_until, due_at, state) values (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b) "
         "on conflict do nothing",
         [
             mail_id(command_id),
@@ -82,9 +89,12 @@ def request(connection: Connection[Any], command_id: str, issuer: str, asked: Ma
             now,
             due,
             due,
+            "recalled" if recalled_by is not None else "requested",
         ],
     )
     write_log(connection, mail_id(command_id), Said(now, "requested", issuer))
+    if recalled_by is not None:
+        write_log(connection, mail_id(command_id), Said(now, "recalled", recalled_by))
 
 
 def recall_held(connection: Connection[Any], command_id: str, issuer: str, now: datetime) -> bool:

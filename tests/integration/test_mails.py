@@ -144,6 +144,34 @@ def test_a_mail_can_be_asked_for_and_recalled_in_one_batch(post: Post) -> None:
     ] == told
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_a_mail_whose_recall_came_first_is_never_sent(post: Post, together: bool) -> None:
+    """They may stand on different partitions. Told is what would have been told in their order."""
+    conversation = post.office.rows("select id from conversations")[0]["id"]
+    email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
+    recall = post.office.command("recall", {"mail_command_id": "m"}, issuer="anna")
+    late = post.office.command("email", email, named="m")
+    told = post.office.told(recall, late) if together else [*post.office.told(recall), *post.office.told(late)]
+    assert [("applied", None)] * 2 == told
+    post.worker.round()
+    assert ([], ("recalled", None)) == (post.mailer.posts, post.state(mail_id("m")))
+    found = mails.find(post.office.connection, mail_id("m"))
+    assert found is not None
+    assert {("requested", "boss"), ("recalled", "anna")} == {(said.event, said.actor) for said in found[1]}
+    again = post.office.command("recall", {"mail_command_id": "m"})
+    assert [("rejected", "nothing_to_recall")] == post.office.told(again)
+    assert [] == post.office.told(late._replace(offset=post.office.next_offset()))
+
+
+def test_a_command_that_was_refused_leaves_nothing_to_recall(post: Post) -> None:
+    """Its mail will never come."""
+    conversation = post.office.rows("select id from conversations")[0]["id"]
+    email = {"conversation_id": str(conversation), "to": ["nobody"], "subject": "s", "body": "b"}
+    assert [("rejected", "address_invalid")] == post.office.told(post.office.command("email", email, named="m"))
+    recall = post.office.command("recall", {"mail_command_id": "m"})
+    assert [("rejected", "nothing_to_recall")] == post.office.told(recall)
+
+
 def test_what_was_certainly_not_sent_is_sent_later(post: Post) -> None:
     """After a pause, and once."""
     mail = post.asked()

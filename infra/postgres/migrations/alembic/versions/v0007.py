@@ -1,4 +1,4 @@
-"""What mails and agents have to remember beside their state. Its statements are in the file beside."""
+"""What mails, agents and commands have to remember besides. Its statements are in the file beside."""
 
 from infra.postgres.migrations import execute
 
