@@ -27,12 +27,16 @@ class NotKept(Exception):
     The message names what is missing and holds nothing of the records."""
 
 
+class TooLarge(NotKept):
+    """One of the records is larger than what a topic holds: the same again will never be kept."""
+
+
 class Publisher(Protocol):
     """Where records go that must not be lost (P1)."""
 
     def publish(self, records: Sequence[Record], deadline_seconds: float) -> Sequence[Place]:
         """Return when all in-sync replicas have every record, and where each stands; raise NotKept otherwise, by the
-        deadline."""
+        deadline, and TooLarge for what never will be kept."""
 
     def missing(self) -> Sequence[str]:
         """What it lacks to do its work, in words; empty when it is able to. Never blocks."""

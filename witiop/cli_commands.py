@@ -240,8 +240,8 @@ def _carry_out(
 
 def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, Any]:
     """Publishes and waits: the result as it stands on its topic, or what is known instead of one."""
-    from domain.commands import signed
-    from domain.ports import NotKept
+    from domain.commands import Rejection, signed
+    from domain.ports import NotKept, TooLarge
     from infra.kafka.tail import Tail
     from witiop import wiring
     from witiop.publishing import publisher
@@ -255,6 +255,8 @@ def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, An
             results = opened.enter_context(Tail(wiring.kafka_config(settings).client_options(), topics.results))
         try:
             (place,) = kafka.publish([record], _PUBLISH_SECONDS)
+        except TooLarge:
+            return {"command_id": asked.head.id, "outcome": "rejected", "reason": Rejection.TOO_LARGE.value}
         except NotKept as error:
             raise NotReachable(str(error)) from error
         if results is None:

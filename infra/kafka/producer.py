@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from domain.ports import NotKept, Place, Record
+from domain.ports import NotKept, Place, Record, TooLarge
 from infra.kafka.config import KafkaConfig
 from infra.kafka.link import DELIVERY_SECONDS, KafkaLink, Link, Sent
 
@@ -27,6 +27,7 @@ CHECK_SECONDS = 1.0
 _STALE_SECONDS = 10.0
 _CLOSE_SECONDS = 1.0
 _SETTLE_SECONDS = 0.2
+_TOO_LARGE = (MessageSizeTooLargeError.__name__, RecordListTooLargeError.__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ class KafkaPublisher:
                 raise NotKept("kafka: not reached yet")
             pending, refusal = self._send(link, records, until)
             places, failure = self._settle(link, pending, until)
-            if refusal or failure:
-                raise NotKept(f"kafka: {refusal or failure}")
+            if trouble := refusal or failure:
+                raise (TooLarge if trouble in _TOO_LARGE else NotKept)(f"kafka: {trouble}")
             return places
 
     def missing(self) -> Sequence[str]:

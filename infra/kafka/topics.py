@@ -82,12 +82,14 @@ def _settings(topics: Topics, wanted: Wanted) -> dict[str, dict[str, str]]:
     readable = safe | {"compression.type": "gzip"}
     # The broker's: when a record came is not for whoever wrote it to say, who may have proved nothing.
     on_our_clock = {"message.timestamp.type": "LogAppendTime"}
-    large = readable | {"max.message.bytes": str(MAX_MESSAGE_BYTES), "cleanup.policy": "delete"}
+    roomy = readable | {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    large = roomy | {"cleanup.policy": "delete"}
     return {
         # inbound: the timer asks up to which moment everything was worked in (P6a)
         topics.inbound: large | on_our_clock | {"retention.ms": str(RETENTION_MS)},
         topics.unreadable: large | on_our_clock | {"retention.ms": "-1", "retention.bytes": "-1"},
-        topics.commands: readable | on_our_clock,
+        # what a mail begins with may be as large as a mail: its sender is told too_large, and not nothing at all
+        topics.commands: roomy | on_our_clock,
         topics.results: safe,
         topics.conversations: safe,
     }

@@ -50,7 +50,8 @@ def test_missing_topics_are_created_as_the_promises_need_them(config: KafkaConfi
     assert changes == [Change(topic, "created with 2 partitions") for topic in _all(topics)]
     assert left == []
     inbound, unreadable = _held(admin, topics.inbound), _held(admin, topics.unreadable)
-    assert inbound["max.message.bytes"] == unreadable["max.message.bytes"] == str(4 * 1024 * 1024)
+    for topic in (topics.inbound, topics.unreadable, topics.commands):
+        assert _held(admin, topic)["max.message.bytes"] == str(4 * 1024 * 1024)
     assert inbound["retention.ms"] == str(30 * 24 * 3600 * 1000)
     for topic in (topics.inbound, topics.unreadable, topics.commands):
         assert _held(admin, topic)["message.timestamp.type"] == "LogAppendTime"

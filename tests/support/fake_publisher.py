@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from domain.ports import NotKept, Place, Record
+from domain.ports import NotKept, Place, Record, TooLarge
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes of a record."""
 
 
 class FakePublisher:
@@ -19,6 +22,8 @@ class FakePublisher:
         self.deadlines.append(deadline_seconds)
         if self.away:
             raise NotKept("kafka: no answer")
+        if any(len(record.value) > LARGEST for record in records):
+            raise TooLarge("kafka: too large")
         places = []
         for record in records:
             places.append(Place(0, len(self.on(record.topic))))
