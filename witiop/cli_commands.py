@@ -228,7 +228,7 @@ def _carry_out(
         case "published":
             line, code = f"published as command {asked.head.id}", 0
         case "applied":
-            line, code = "done", 0
+            line, code = _done(asked), 0
         case "rejected":
             line, code = f"witiop: rejected ({result['reason']}): {harmless(_reason(result))}", REFUSED
         case _:
@@ -268,6 +268,13 @@ def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, An
                 if _is_of(result, asked.head.id, place):
                     return result
     return {"command_id": asked.head.id, "outcome": "unknown", "reason": None}
+
+
+def _done(asked: "Command") -> str:
+    """What a person can hold on to: a mail that is held is recalled by its command."""
+    from domain.commands import Email
+
+    return f"taken for sending as command {asked.head.id}" if isinstance(asked.body, Email) else "done"
 
 
 def _is_of(result: dict[str, Any], command_id: str, place: "Place") -> bool:

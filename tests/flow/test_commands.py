@@ -303,6 +303,19 @@ def test_a_mail_however_large_is_taken_or_refused_as_too_large(company: Company,
         assert "too_large" == company.says(*mail, "x" * size, code=1)["reason"]
 
 
+def test_a_mail_that_is_held_is_taken_back_by_the_command_that_is_told(company: Company, conversation: str) -> None:
+    """Here a person reads it; `mails list` tells it too."""
+    told = company.system.witiop(
+        "email", conversation, "--to", "a@example.com", "--subject", "s", "--body", "b", "--hold", "60"
+    )
+    assert (0, "taken for sending as command") == (told.code, told.out.rpartition(" ")[0])
+    command = told.out.split()[-1]
+    (row,) = [row for row in company.says("mails", "list")["rows"] if row["command_id"] == command]
+    assert "requested" == row["state"]
+    assert "applied" == company.says("recall", "--mail", command)["outcome"]
+    assert "recalled" == company.says("mails", "show", row["id"])["state"]
+
+
 def test_whoever_signs_with_a_secret_that_counts_no_more_is_told_so(company: Company, conversation: str) -> None:
     """The result names no command, only where it stood: that is how it is found."""
     done = company.system.witiop("recall", conversation, "--json", command_secrets="of last year")

@@ -437,6 +437,7 @@ def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: Comman
     post.worker.round()
     row = {
         "id": str(mail),
+        "command_id": "c",
         "conversation_id": str(post.office.rows("select id from conversations")[0]["id"]),
         "state": "unknown",
         "to": ["a@example.com", "b@example.com"],
@@ -448,6 +449,7 @@ def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: Comman
     assert (row, None) == ({key: found[key] for key in row}, listed["next"])
     assert 2 == len(json.loads(witiop("mails", "list", "--json").out)["rows"])
     assert "Bcc: \\u202e" in witiop("mails", "list").out
+    assert "COMMAND" in witiop("mails", "list").out
     assert 0 == witiop("mails", "resend", str(mail), "--as", "anna").code
     refused = witiop("mails", "resend", str(mail), "--json")
     assert (1, "not_resendable") == (refused.code, json.loads(refused.out)["reason"])
