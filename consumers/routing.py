@@ -6,7 +6,8 @@ Any number may run. A round is one transaction: the customers of what waits, as 
 users; everything is read again under the locks.
 
 What nobody accepted in time, and a desk that was silent for too long, are judged by the moment up to which the inbound
-topic is worked in, as the timer judges windows (architecture.md, P6a): an acceptance may wait there.
+topic is worked in, as the timer judges windows (architecture.md, P6a): an acceptance may wait there. What was declined
+goes back at once.
 """
 
 from bisect import insort
@@ -92,7 +93,7 @@ class Routing:
             now = queues.now()
             ready = [m for m in people.ready().values() if m.is_available(now, self._terms.silent)]
             heard_to = min(now, safe_now(connection, self._topics.inbound, self._patience.stalled()))
-            ended = queues.ended(heard_to, self._terms.silent, self._batch)
+            ended = queues.ended(now, heard_to, self._terms.silent, self._batch)
             waiting = queues.waiting(ready, now, self._batch)
             found = list(dict.fromkeys((*ended, *waiting)))
             if not found:
@@ -140,7 +141,7 @@ class _Round:
         """Offers that ended: their agents' slots are free again."""
         for conversation in conversations:
             owner = conversation.owner
-            if owner is None or owner.state != "assigned" or not self._is_over(owner):
+            if owner is None or owner.state != "assigned" or not self._is_over(conversation, owner):
                 continue
             here = self._here(conversation)
             self._slot(owner.id, -1)
@@ -177,10 +178,11 @@ class _Round:
             self._slot(decisions.owner.id, 1)
             self.given.append(decisions.owner.id)
 
-    def _is_over(self, owner: Owner) -> bool:
+    def _is_over(self, conversation: Conversation, owner: Owner) -> bool:
         member = self._members.get(owner.id)
         gone = member is None or member.state == "offline" or member.is_silent(self._heard_to, self._terms.silent)
-        return gone or (owner.until is not None and owner.until <= self._heard_to)
+        until = self._now if conversation.decisions.last == "declined" else self._heard_to
+        return gone or (owner.until is not None and owner.until <= until)
 
     def _slot(self, agent: str, change: int) -> None:
         member = self._members.get(agent)

@@ -14,9 +14,13 @@ from infra.postgres import conversation_rows
 
 _Found = list[tuple[ConversationId, CustomerId]]
 
+_LAST = ["1", str(Decisions._fields.index("last"))]
+"""Where `memory` keeps the last decision."""
+
 _ENDED = """
 select c.id, c.customer_id from conversations c
 where c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a' and c.owner_until <= %(now)s
+  and (c.owner_until <= %(heard_to)s or c.memory #>> %(last)s::text[] = 'declined')
 union
 select c.id, c.customer_id from agent_presence p
 join conversations c on c.owner_id = p.agent_id and c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a'
@@ -95,10 +99,11 @@ class Queues:
         now: datetime = row[0]
         return now
 
-    def ended(self, now: datetime, silent: timedelta, limit: int) -> _Found:
-        """Offers nobody accepted in time, and those of agents who went offline or whose desk is silent. `now`: no later
-        than what is worked in."""
-        values = {"now": now, "silent_since": now - silent, "limit": limit}
+    def ended(self, now: datetime, heard_to: datetime, silent: timedelta, limit: int) -> _Found:
+        """Offers that were declined, that nobody accepted in time, and those of agents who went offline or whose desk
+        is silent. `heard_to`: up to when everything is worked in."""
+        silent_since = heard_to - silent
+        values = {"now": now, "heard_to": heard_to, "silent_since": silent_since, "last": _LAST, "limit": limit}
         return list(self._connection.execute(_ENDED, values).fetchall())
 
     def reservations_over(self, now: datetime, limit: int) -> _Found:

@@ -135,6 +135,16 @@ def test_an_offer_is_not_taken_back_while_its_acceptance_may_wait_on_the_topic(o
     assert ("sales", "q") == owner_of(office, conversation)
 
 
+def test_what_was_declined_goes_back_although_other_things_wait_on_the_topic(office: Office) -> None:
+    conversation = office.customer_writes("1")
+    office.presence("anna", "ready")
+    assert 1 == office.routing.round()
+    inbound_is_worked_in(office, until="60 s")
+    office.desk_says(AgentDeclined, "anna", conversation)
+    assert 1 == office.routing.round()
+    assert ("sales", "q") == owner_of(office, conversation)
+
+
 def test_an_offer_ends_once_everything_that_came_until_its_end_is_worked_in(office: Office) -> None:
     office.routing = Routing(office.connection.transaction_of, office.topics, Terms(offer=timedelta(0)))
     conversation = office.customer_writes("1")
