@@ -91,9 +91,11 @@ class Routing:
             self._directory = self._known.hold(connection)
             queues, people = Queues(connection), People(connection)
             now = queues.now()
-            ready = [m for m in people.ready().values() if m.is_available(now, self._terms.silent)]
+            there = people.ready().values()
+            ready = [m for m in there if m.is_available(now, self._terms.silent)]
+            above = [m.id for m in there if m.is_above]
             heard_to = min(now, safe_now(connection, self._topics.inbound, self._patience.stalled()))
-            ended = queues.ended(now, heard_to, self._terms.silent, self._batch)
+            ended = queues.ended(now, heard_to, self._terms.silent, above, self._batch)
             waiting = queues.waiting(ready, now, self._batch)
             found = list(dict.fromkeys((*ended, *waiting)))
             if not found:
@@ -138,16 +140,25 @@ class _Round:
         self.taken_back = 0
 
     def take_back(self, conversations: Iterable[Conversation]) -> None:
-        """Offers that ended: their agents' slots are free again."""
-        for conversation in conversations:
-            owner = conversation.owner
-            if owner is None or owner.state != "assigned" or not self._is_over(conversation, owner):
-                continue
-            here = self._here(conversation)
-            self._slot(owner.id, -1)
-            after = not_accepted(conversation, self._members, self._directory, here, self._terms)
-            self._decide(conversation, after, here)
-            self.taken_back += 1
+        """Offers that ended: their agents' slots are free again. Then what agents have beyond their maximum and did not
+        accept, the latest offer first."""
+        offered = [(c, c.owner) for c in conversations if c.owner is not None and c.owner.state == "assigned"]
+        offered.sort(key=lambda each: each[1].until or self._now, reverse=True)
+        for is_due in (self._is_over, self._is_above):
+            still = []
+            for conversation, owner in offered:
+                if is_due(conversation, owner):
+                    self._take_back(conversation, owner)
+                else:
+                    still.append((conversation, owner))
+            offered = still
+
+    def _take_back(self, conversation: Conversation, owner: Owner) -> None:
+        here = self._here(conversation)
+        self._slot(owner.id, -1)
+        after = not_accepted(conversation, self._members, self._directory, here, self._terms)
+        self._decide(conversation, after, here)
+        self.taken_back += 1
 
     def offer(self) -> None:
         """What waits, those reserved for a user first, then windows that end soon, then first in, first out."""
@@ -183,6 +194,10 @@ class _Round:
         gone = member is None or member.state == "offline" or member.is_silent(self._heard_to, self._terms.silent)
         until = self._now if conversation.decisions.last == "declined" else self._heard_to
         return gone or (owner.until is not None and owner.until <= until)
+
+    def _is_above(self, _: Conversation, owner: Owner) -> bool:
+        member = self._members.get(owner.id)
+        return member is not None and member.is_above
 
     def _slot(self, agent: str, change: int) -> None:
         member = self._members.get(agent)

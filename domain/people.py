@@ -30,6 +30,11 @@ class Member(NamedTuple):
         """Slots left; never below 0 for routing's purposes."""
         return max(0, self.max_conversations - self.taken)
 
+    @property
+    def is_above(self) -> bool:
+        """They have more than they may: they accepted an offer that had ended, or the directory gives them less now."""
+        return self.taken > self.max_conversations
+
     def is_silent(self, now: datetime, silent: timedelta = DESK_SILENT) -> bool:
         """Their desk was not heard for too long."""
         return self.seen_at is None or now - self.seen_at >= silent

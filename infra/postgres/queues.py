@@ -25,6 +25,9 @@ union
 select c.id, c.customer_id from agent_presence p
 join conversations c on c.owner_id = p.agent_id and c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a'
 where p.state = 'offline' or p.seen_at <= %(silent_since)s
+union
+select c.id, c.customer_id from conversations c
+where c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a' and c.owner_id = any(%(above)s::text[])
 limit %(limit)s
 """
 
@@ -99,11 +102,17 @@ class Queues:
         now: datetime = row[0]
         return now
 
-    def ended(self, now: datetime, heard_to: datetime, silent: timedelta, limit: int) -> _Found:
+    def ended(self, now: datetime, heard_to: datetime, silent: timedelta, above: Collection[str], limit: int) -> _Found:
         """Offers that were declined, that nobody accepted in time, and those of agents who went offline or whose desk
-        is silent. `heard_to`: up to when everything is worked in."""
-        silent_since = heard_to - silent
-        values = {"now": now, "heard_to": heard_to, "silent_since": silent_since, "last": _LAST, "limit": limit}
+        is silent, and of those `above` their maximum. `heard_to`: up to when everything is worked in."""
+        values = {
+            "now": now,
+            "heard_to": heard_to,
+            "silent_since": heard_to - silent,
+            "above": list(above),
+            "last": _LAST,
+            "limit": limit,
+        }
         return list(self._connection.execute(_ENDED, values).fetchall())
 
     def reservations_over(self, now: datetime, limit: int) -> _Found:

@@ -9,7 +9,7 @@ import pytest
 
 from consumers.patience import Patience
 from consumers.routing import Routing
-from domain.facts import AgentDeclined
+from domain.facts import AgentAccepted, AgentDeclined
 from domain.transfers import Terms
 from tests.support.office import Office, open_office
 
@@ -143,6 +143,22 @@ def test_what_was_declined_goes_back_although_other_things_wait_on_the_topic(off
     office.desk_says(AgentDeclined, "anna", conversation)
     assert 1 == office.routing.round()
     assert ("sales", "q") == owner_of(office, conversation)
+
+
+def test_who_accepts_what_had_ended_loses_what_they_were_offered_in_the_meantime(office: Office) -> None:
+    """Ben may have one: the acceptance of the first comes after its end, while he is offered the second."""
+    first, second = (office.customer_writes("1", phone) for phone in PHONES[:2])
+    office.presence("ben", "ready")
+    hasty = Routing(office.connection.transaction_of, office.topics, Terms(offer=timedelta(0)))
+    assert [1, 1] == [hasty.round(), hasty.round()]
+    assert ("sales", "q") == owner_of(office, first)
+    assert 1 == office.routing.round()
+    assert ("ben", "a") == owner_of(office, second)
+
+    office.desk_says(AgentAccepted, "ben", first)
+    assert 1 == office.routing.round()
+    assert [("ben", "x"), ("sales", "q")] == [owner_of(office, each) for each in (first, second)]
+    assert 0 == office.routing.round()
 
 
 def test_an_offer_ends_once_everything_that_came_until_its_end_is_worked_in(office: Office) -> None:
