@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from consumers.changes import Changes
 from consumers.processing import Again
-from domain.commands import Body, Email, Head, Refused, Rejection, Transfer, read_command
+from domain.commands import Body, Email, Head, Recall, Refused, Rejection, Transfer, read_command
 from domain.conversation import Conversation, Decisions, Mark
 from domain.directory import Directory
 from domain.facts import AgentAccepted
@@ -26,10 +26,10 @@ from domain.people import Member
 from domain.rows import owner, rfc3339
 from domain.thread import Cause, Thread
 from domain.topics import Topics
-from domain.transfers import Terms, is_taking, recall, refused, take, transfer
+from domain.transfers import Terms, expired, is_over, is_taking, over_here, recall, refused, take, transfer
 from infra.kafka.consumer import Record
 from infra.postgres import directory, mails
-from infra.postgres.commands import Audited, Outcome, audit, claim, count_repeats
+from infra.postgres.commands import Audited, Claimed, Outcome, audit, claim, count_repeats
 from infra.postgres.outbox import Outbox, Outgoing
 from infra.postgres.people import People
 from infra.postgres.threads import Threads
@@ -69,6 +69,7 @@ class _Scene:
     changes: Changes
     customers: dict[UUID, CustomerId]
     members: dict[str, Member]
+    claimed: Claimed
     given: list[str] = field(default_factory=list)
 
     def conversation(self, named: UUID | None) -> Conversation | None:
@@ -106,8 +107,10 @@ class Commands:
         now: datetime = row[0]
         at = rfc3339(now)
         asked = [_Asked.read(record, self._secrets, now) for record in records]
-        fresh = claim(connection, {a.head.id for a in asked if a.head})
-        scene = self._scene(connection, [a for a in asked if a.head and a.head.id in fresh], now)
+        recalls = {mail: a.head.issuer for a in asked if a.head and (mail := a.mail_command)}
+        claimed = claim(connection, {a.head.id for a in asked if a.head}, recalls)
+        fresh = claimed.fresh
+        scene = self._scene(connection, [a for a in asked if a.head and a.head.id in fresh], now, claimed)
         audited: list[Audited] = []
         repeats: list[str] = []
         results: list[Outgoing] = []
@@ -129,7 +132,7 @@ class Commands:
         Outbox(connection).add(results)
         scene.changes.count(connection)
 
-    def _scene(self, connection: Connection[Any], asked: Sequence[_Asked], now: datetime) -> _Scene:
+    def _scene(self, connection: Connection[Any], asked: Sequence[_Asked], now: datetime, claimed: Claimed) -> _Scene:
         customers, loaded = self._conversations(connection, {c for a in asked if (c := a.conversation)})
         users, skillsets = set[str](), set[str]()
         for one in asked:
@@ -143,7 +146,12 @@ class Commands:
         for customer, thread in list(loaded.items()):
             if any(c.status == "active" and c.window_ends_at <= now for c in thread.conversations):
                 changes.expire(customer, now)
-        return _Scene(changes, customers, members)
+            for conversation in changes.threads[customer].conversations:
+                if is_over(conversation, now):  # and the timer has not said so yet
+                    here = over_here(conversation, now)
+                    cause = Cause((here.fact,), "clock")
+                    changes.decide(customer, conversation, expired(conversation, here), cause, now)
+        return _Scene(changes, customers, members, claimed)
 
     def _conversations(
         self, connection: Connection[Any], named: set[UUID]
@@ -179,10 +187,11 @@ class Commands:
         if isinstance(body, Email):
             return self._email(connection, scene, head, body, now)
         if body.conversation_id is not None:
-            return self._recall(scene, head, body.conversation_id, here)
+            return self._recall(scene, head, body, here)
         assert body.mail_command_id is not None
         held = mails.recall_held(connection, body.mail_command_id, head.issuer, now)
-        return None if held else Rejection.NOTHING_TO_RECALL
+        recalled = held or scene.claimed.recall(body.mail_command_id, head.issuer)
+        return None if recalled else Rejection.NOTHING_TO_RECALL
 
     def _transfer(self, scene: _Scene, head: Head, body: Transfer, here: Mark) -> Rejection | None:
         conversation = scene.conversation(body.conversation_id)
@@ -210,14 +219,14 @@ class Commands:
         accepted = accept(body, self._mail_policy, mails.transcript_bytes(connection, body.conversation_id))
         if isinstance(accepted, Rejection):
             return accepted
-        mails.request(connection, head.id, head.issuer, accepted, now)
+        mails.request(connection, head.id, head.issuer, accepted, now, scene.claimed.recalled.get(head.id))
         return None
 
-    def _recall(self, scene: _Scene, head: Head, named: UUID, here: Mark) -> Rejection | None:
-        conversation = scene.conversation(named)
+    def _recall(self, scene: _Scene, head: Head, body: Recall, here: Mark) -> Rejection | None:
+        conversation = scene.conversation(body.conversation_id)
         if conversation is None:
             return Rejection.CONVERSATION_UNKNOWN
-        decided = recall(conversation, here)
+        decided = recall(conversation, body.expected_version, here)
         if isinstance(decided, Rejection):
             return decided
         if conversation.owner is not None:

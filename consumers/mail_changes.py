@@ -33,8 +33,11 @@ class MailChanges:
         customers: set[CustomerId] = {customer for customer, _ in whose.values()}
         if wait:
             threads.lock(customers)
-        elif threads.lock_free(customers) != customers:
-            raise Again
+        else:
+            # also those that a conversation was begun with, before they were joined: the timer locks them alone
+            customers |= {conversation.customer_id for conversation in threads.read(set(of.values()))}
+            if threads.lock_free(customers) != customers:
+                raise Again
         if threads.customers_of(set(of.values())) != whose:
             raise Again
         self.mails = mails.lock(connection, of)

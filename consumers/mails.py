@@ -7,7 +7,7 @@ post must be over, anybody makes it `unknown`.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Event as Flag
 from time import monotonic
@@ -44,7 +44,8 @@ log = structlog.get_logger("mails")
 
 @dataclass(frozen=True, slots=True)
 class _Claimed:
-    """A mail that is ours to post. `letter` None: it cannot be written; `at`: by the monotonic clock."""
+    """A mail that is ours to post, its post counted. `letter` None: it cannot be written; `at`: by the monotonic
+    clock."""
 
     mail: Mail
     letter: bytes | None
@@ -117,8 +118,8 @@ class Mails:
             changes = MailChanges(connection, found, wait=True)
             left = set(mails.abandoned(connection, self._abandoned_seconds)) & changes.mails.keys()
             for mail in sorted(left):
-                how = Unanswered("the sender ended while it sent")
-                changes.become(posted(changes.mails[mail], how), mails.now(connection), _cause(changes.mails[mail]))
+                before, how = changes.mails[mail], Unanswered("the sender ended while it sent")
+                changes.become(posted(before, how, before.attempts), mails.now(connection), _cause(before))
             changes.write(self._topics.conversations)
         for mail in sorted(left):
             _ABANDONED.inc()
@@ -139,9 +140,8 @@ class Mails:
                 letter = compose(mail, conversation, said, current, self._sender, now)
             except Exception:  # our defect, whatever it is: this mail fails, and the others do not wait behind it
                 log.error("mail.not_written", mail_id=str(mail.id), exc_info=True)
-            claimed = _Claimed(mail, letter, monotonic())
-            mails.claim(connection, mail.id)
-            return claimed
+            claimed_at = monotonic()
+            return _Claimed(replace(mail, attempts=mails.claim(connection, mail.id)), letter, claimed_at)
 
     def _post(self, claimed: _Claimed) -> Posted:
         mail, letter = claimed.mail, claimed.letter
@@ -162,7 +162,7 @@ class Mails:
         with self._transaction() as connection:
             changes = MailChanges(connection, [mail.id], wait=True)
             now = mails.now(connection)
-            changes.become(posted(changes.mails[mail.id], how), now, _cause(mail))
+            changes.become(posted(changes.mails[mail.id], how, mail.attempts), now, _cause(mail))
             reason = None if isinstance(how, Accepted) else how.reason
             mails.write_log(connection, mail.id, mails.Said(now, _WORDS[type(how)], "mails", mail.to, reason))
             changes.write(self._topics.conversations, pause)

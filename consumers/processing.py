@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Flag
 from threading import Lock
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Protocol
 
 import psycopg
@@ -51,7 +51,8 @@ class Poison(Exception):
 
 
 class Again(Exception):
-    """Somebody else changed what this batch had read before it got the locks: the same again, at once."""
+    """Somebody else changed what this batch had read before it got the locks, or has a lock that it must not wait for:
+    the same again, some milliseconds later."""
 
 
 class PoisonStorm(Exception):
@@ -111,7 +112,7 @@ class BatchLoop:
     """Runs one handler over one group until stopped.
 
     `transaction`: opens a transaction on this loop's connection, reconnecting when needed; raises psycopg errors.
-    After a poison storm the loop rests, not ready, and tries again later."""
+    After a poison storm the loop rests, not ready, and tries again later. `pause`: waits for some milliseconds."""
 
     def __init__(
         self,
@@ -122,6 +123,7 @@ class BatchLoop:
         metrics: ConsumerMetrics,
         poison_limit: PoisonLimit,
         storm_rest_seconds: float = 60,
+        pause: Callable[[float], None] = sleep,
     ) -> None:
         self._reader = reader
         self._transaction = transaction
@@ -130,6 +132,7 @@ class BatchLoop:
         self._metrics = metrics
         self._poison_limit = poison_limit
         self._storm_rest_seconds = storm_rest_seconds
+        self._pause = pause
         self._expected: dict[TopicPartition, int] = {}
         self._pulse_at = 0.0
         self._backoff = Backoff()
@@ -221,6 +224,7 @@ class BatchLoop:
         """Every record worked in or put aside, in as few transactions as the poison in it allows."""
         poison: dict[int, str] = {}
         begin, size = 0, len(batch)
+        contended = Backoff(0.005, 0.1)
         while begin < len(batch):
             end = min(begin + size, len(batch))
             suspects = [place for place in range(begin, end) if place not in poison]
@@ -229,7 +233,7 @@ class BatchLoop:
                     batch[begin:end], {place - begin: why for place, why in poison.items() if place >= begin}
                 )
             except Again:
-                continue
+                self._pause(contended.next())
             except StolenPartition as stolen:
                 log.info("consumer.partition_stolen", group=self._group, what=str(stolen))
                 return self._forget(list(_partitions(batch)))

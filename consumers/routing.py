@@ -4,6 +4,10 @@ and none who is available wait for each other longer than five seconds.
 
 Any number may run. A round is one transaction: the customers of what waits, as far as their locks are free, then the
 users; everything is read again under the locks.
+
+What nobody accepted in time, and a desk that was silent for too long, are judged by the moment up to which the inbound
+topic is worked in, as the timer judges windows (architecture.md, P6a): an acceptance may wait there. What was declined
+goes back at once.
 """
 
 from bisect import insort
@@ -13,10 +17,12 @@ from datetime import datetime
 from threading import Event as Flag
 from typing import Any
 
+import psycopg
 from prometheus_client import Counter
 from psycopg import Connection
 
 from consumers.changes import Changes
+from consumers.patience import Patience
 from consumers.rounds import Rounds
 from domain.conversation import Conversation, Decisions, Mark, Owner
 from domain.directory import Directory
@@ -28,6 +34,7 @@ from domain.transfers import Terms, may_get, not_accepted, offer
 from infra.crash import crash_point
 from infra.garbage import collect_seldom
 from infra.postgres import directory
+from infra.postgres.offsets import safe_now
 from infra.postgres.people import People
 from infra.postgres.queues import SOON, Queues
 from infra.postgres.threads import Threads
@@ -42,7 +49,8 @@ _TAKEN_BACK = Counter("witiop_routing_taken_back", "Offers and reservations that
 
 
 class Routing:
-    """Routes until stopped. `transaction` as for the consumers; `batch`: conversations of one round."""
+    """Routes until stopped. `transaction` as for the consumers; `batch`: conversations of one round; `patience`: with
+    consumers of the inbound topic that do not move."""
 
     def __init__(
         self,
@@ -50,6 +58,7 @@ class Routing:
         topics: Topics,
         terms: Terms,
         batch: int = BATCH,
+        patience: Patience | None = None,
     ) -> None:
         self._batch = batch
         self._transaction = transaction
@@ -57,7 +66,8 @@ class Routing:
         self._terms = terms
         self._known = directory.Current()
         self._directory = Directory()
-        self._rounds = Rounds("routing", lambda _: 0.0 if self.round() else _REST_SECONDS)
+        self._patience = patience or Patience()
+        self._rounds = Rounds("routing", self._round)
 
     def missing(self) -> str | None:
         """What keeps it from working, for /readyz; None: nothing."""
@@ -68,14 +78,24 @@ class Routing:
         collect_seldom()
         self._rounds.run(stop)
 
+    def _round(self, _: Flag) -> float:
+        try:
+            return 0.0 if self.round() else _REST_SECONDS
+        except psycopg.Error:
+            self._patience.begin_again()
+            raise
+
     def round(self) -> int:
         """Takes back what nobody accepted, then offers what waits; returns how many conversations moved."""
         with self._transaction() as connection:
             self._directory = self._known.hold(connection)
             queues, people = Queues(connection), People(connection)
             now = queues.now()
-            ready = [m for m in people.ready().values() if m.is_available(now, self._terms.silent)]
-            ended = queues.ended(now, self._terms.silent, self._batch)
+            there = people.ready().values()
+            ready = [m for m in there if m.is_available(now, self._terms.silent)]
+            above = [m.id for m in there if m.is_above]
+            heard_to = min(now, safe_now(connection, self._topics.inbound, self._patience.stalled()))
+            ended = queues.ended(now, heard_to, self._terms.silent, above, self._batch)
             waiting = queues.waiting(ready, now, self._batch)
             found = list(dict.fromkeys((*ended, *waiting)))
             if not found:
@@ -86,7 +106,7 @@ class Routing:
             members = people.lock({m.id for m in ready} | _owners(conversations), _next_of(conversations))
             threads = {c.customer_id: Thread(c.customer_id, c.phone_number_id, (c,)) for c in conversations}
             changes = Changes(threads, self._directory)
-            moved = _Round(changes, members, self._directory, now, self._terms)
+            moved = _Round(changes, members, self._directory, now, heard_to, self._terms)
             moved.take_back(conversations)
             moved.offer()
             changes.write(connection, self._topics.conversations)
@@ -98,30 +118,47 @@ class Routing:
 
 
 class _Round:
-    """One round's decisions, in memory, under the locks. One conversation a customer: a thread of one."""
+    """One round's decisions, in memory, under the locks. One conversation a customer: a thread of one. `heard_to`: all
+    that customers and desks said before is known."""
 
     def __init__(
-        self, changes: Changes, members: dict[str, Member], directory: Directory, now: datetime, terms: Terms
+        self,
+        changes: Changes,
+        members: dict[str, Member],
+        directory: Directory,
+        now: datetime,
+        heard_to: datetime,
+        terms: Terms,
     ) -> None:
         self._changes = changes
         self._members = members
         self._directory = directory
         self._now = now
+        self._heard_to = heard_to
         self._terms = terms
         self.given: list[str] = []
         self.taken_back = 0
 
     def take_back(self, conversations: Iterable[Conversation]) -> None:
-        """Offers that ended: their agents' slots are free again."""
-        for conversation in conversations:
-            owner = conversation.owner
-            if owner is None or owner.state != "assigned" or not self._is_over(owner):
-                continue
-            here = self._here(conversation)
-            self._slot(owner.id, -1)
-            after = not_accepted(conversation, self._members.values(), self._directory, here, self._terms)
-            self._decide(conversation, after, here)
-            self.taken_back += 1
+        """Offers that ended: their agents' slots are free again. Then what agents have beyond their maximum and did not
+        accept, the latest offer first."""
+        offered = [(c, c.owner) for c in conversations if c.owner is not None and c.owner.state == "assigned"]
+        offered.sort(key=lambda each: each[1].until or self._now, reverse=True)
+        for is_due in (self._is_over, self._is_above):
+            still = []
+            for conversation, owner in offered:
+                if is_due(conversation, owner):
+                    self._take_back(conversation, owner)
+                else:
+                    still.append((conversation, owner))
+            offered = still
+
+    def _take_back(self, conversation: Conversation, owner: Owner) -> None:
+        here = self._here(conversation)
+        self._slot(owner.id, -1)
+        after = not_accepted(conversation, self._members, self._directory, here, self._terms)
+        self._decide(conversation, after, here)
+        self.taken_back += 1
 
     def offer(self) -> None:
         """What waits, those reserved for a user first, then windows that end soon, then first in, first out."""
@@ -152,10 +189,15 @@ class _Round:
             self._slot(decisions.owner.id, 1)
             self.given.append(decisions.owner.id)
 
-    def _is_over(self, owner: Owner) -> bool:
+    def _is_over(self, conversation: Conversation, owner: Owner) -> bool:
         member = self._members.get(owner.id)
-        gone = member is None or member.state == "offline" or member.is_silent(self._now, self._terms.silent)
-        return gone or (owner.until is not None and owner.until <= self._now)
+        gone = member is None or member.state == "offline" or member.is_silent(self._heard_to, self._terms.silent)
+        until = self._now if conversation.decisions.last == "declined" else self._heard_to
+        return gone or (owner.until is not None and owner.until <= until)
+
+    def _is_above(self, _: Conversation, owner: Owner) -> bool:
+        member = self._members.get(owner.id)
+        return member is not None and member.is_above
 
     def _slot(self, agent: str, change: int) -> None:
         member = self._members.get(agent)

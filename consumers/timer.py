@@ -20,12 +20,13 @@ from prometheus_client import Counter, Histogram
 from psycopg import Connection
 
 from consumers.changes import Changes
+from consumers.patience import Patience
 from consumers.rounds import Rounds
-from domain.conversation import Conversation, Mark
-from domain.ids import ConversationId, CustomerId, fact_id
+from domain.conversation import Conversation
+from domain.ids import ConversationId, CustomerId
 from domain.thread import Cause, Thread
 from domain.topics import Topics
-from domain.transfers import expired, is_over
+from domain.transfers import expired, is_over, over_here
 from infra.crash import crash_point
 from infra.kafka.consumer import BrokerAway
 from infra.postgres import directory
@@ -62,10 +63,8 @@ class Waiting(Protocol):
 class Timer:
     """Closes what is over and ends reservations, until stopped.
 
-    `transaction` as for the consumers. `stalled_seconds`: a partition whose consumer made no progress for this long,
-    while this timer watched, is not waited for any more. After an outage of the database or of the machine the
-    consumers get that time again. `clock`: seconds that only go forward. `waiting`: None where no broker is and nothing
-    can wait."""
+    `transaction` as for the consumers. `stalled_seconds` and `clock`: as for `Patience`. `waiting`: None where no
+    broker is and nothing can wait."""
 
     def __init__(
         self,
@@ -79,9 +78,8 @@ class Timer:
         self._clock = clock
         self._topics = topics
         self._waiting = waiting
-        self._stalled_seconds = stalled_seconds
+        self._patience = Patience(stalled_seconds, clock)
         self._known = directory.Current()
-        self._watched_since = self._looked_at = clock()
         self._held_since = self._held_at = float("-inf")
         self._held_by: str | None = None
         self._rounds = Rounds("timer", self._round)
@@ -98,22 +96,14 @@ class Timer:
         try:
             done = max(self.end_reservations(), self.close_due())
         except psycopg.Error:
-            self._watched_since = self._clock()
+            self._patience.begin_again()
             raise
         return 0.0 if done >= BATCH else _REST_SECONDS
-
-    def _patience(self) -> float | None:
-        """Seconds after which a partition counts as stalled; None: nothing was watched that long without a pause."""
-        now = self._clock()
-        if now - self._looked_at > self._stalled_seconds / 2:
-            self._watched_since = now
-        self._looked_at = now
-        return self._stalled_seconds if now - self._watched_since >= self._stalled_seconds else None
 
     def _due(self, find: Callable[[Connection[Any], datetime], _Found]) -> tuple[datetime, _Found]:
         """The moment up to which everything is worked in, and what is due then: conversations with their customers."""
         with self._transaction() as connection:
-            now = safe_now(connection, self._topics.inbound, self._patience())
+            now = safe_now(connection, self._topics.inbound, self._patience.stalled())
             due = find(connection, now)
             known = begun(connection, self._topics.inbound) if due else set()
         # Asked after `now` was read: what comes to a new partition from here on came later than that.
@@ -128,10 +118,10 @@ class Timer:
         if held_by is None:
             return False
         at = self._clock()
-        if at - self._held_at > self._stalled_seconds / 2:
+        if at - self._held_at > self._patience.seconds / 2:
             self._held_since = at
         self._held_at = at
-        return at - max(self._held_since, self._watched_since) < self._stalled_seconds
+        return at - max(self._held_since, self._patience.watched_since) < self._patience.seconds
 
     def _unread(self, known: Collection[int]) -> str | None:
         if self._waiting is None:
@@ -175,7 +165,7 @@ class Timer:
             before = [c for c in read if is_over(c, now)]
             changes = self._changes(connection, before)
             for conversation in before:
-                here = Mark(now, fact_id("reservation", str(conversation.id), str(conversation.version)))
+                here = over_here(conversation, now)
                 cause = Cause((here.fact,), "clock")
                 changes.decide(conversation.customer_id, conversation, expired(conversation, here), cause, now)
             changes.write(connection, self._topics.conversations)

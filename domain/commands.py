@@ -71,14 +71,18 @@ class Transfer(_Body):
 
 
 class Recall(_Body):
-    """Take back what nobody accepted yet, or a mail that is still held. Exactly one of the two."""
+    """Take back what nobody accepted yet, or a mail that is still held. Exactly one of the two; `expected_version` is
+    of a conversation."""
 
     conversation_id: UUID | None = None
     mail_command_id: _Id | None = None
+    expected_version: int | None = Field(default=None, ge=0)
 
     def model_post_init(self, _: object) -> None:
         if (self.conversation_id is None) == (self.mail_command_id is None):
             raise ValueError("needs conversation_id or mail_command_id, not both")
+        if self.mail_command_id is not None and self.expected_version is not None:
+            raise ValueError("a mail has no expected_version")
 
 
 class Email(_Body):

@@ -85,8 +85,8 @@ class Decisions(NamedTuple):
     `owned`: what first gave it an owner. `last` and `because`: the last decision and what led to it. `waits`: of an
     assignment, the queue or reservation that it came from and goes back to. `reserved_to`: of a reservation, also one
     that is being offered, its end by its own term (the window may end it sooner). `next_of`: of an immediate transfer,
-    the skillset whose next member gets it if nobody accepts. `passed`: agents who let it pass, and when; they are not
-    offered it again before their next presence event."""
+    the skillset whose next member gets it if nobody accepts. `passed`: agents who let it pass, and the time of the
+    last presence event they had then; they are not offered it again before their next presence event."""
 
     owner: Owner | None = None
     queued_at: datetime | None = None

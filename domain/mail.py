@@ -89,7 +89,7 @@ def mail_id(command_id: str) -> UUID:
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One mail. `reason`: why it failed or is unknown; `attempts`: posts that were begun; `fates`: what SES told, by
-    recipient; `message_id`: SES's own."""
+    recipient; `message_id`: SES's own; `rejected`: SES said that it took the last post and threw it away."""
 
     id: UUID
     command_id: str
@@ -105,6 +105,7 @@ class Mail:
     attempts: int = 0
     message_id: str | None = None
     fates: Mapping[str, Fate] = field(default_factory=dict)
+    rejected: bool = False
 
     @property
     def shown(self) -> Shown:
@@ -159,11 +160,14 @@ class Mailer(Protocol):
         ...
 
 
-def posted(mail: Mail, how: Posted) -> Mail:
-    """The mail after a post. What SES's events said meanwhile stands, and so does *unknown* unless SES accepted."""
+def posted(mail: Mail, how: Posted, attempt: int) -> Mail:
+    """The mail after its post number `attempt`. What SES's events said meanwhile stands, and so does *unknown* unless
+    SES accepted; and what a later post is about to say: a sender that stood still until somebody had given its post up
+    and sent the mail again must not make it due a third time."""
     if isinstance(how, Accepted):
-        return replace(mail, state="sent", reason=None, message_id=how.message_id)
-    if mail.state != "sending":
+        accepted = replace(mail, message_id=how.message_id)
+        return accepted if mail.rejected else replace(accepted, state="sent", reason=None)
+    if mail.state != "sending" or mail.attempts != attempt:
         return mail
     match how:
         case NotSent(reason):
@@ -176,11 +180,13 @@ def posted(mail: Mail, how: Posted) -> Mail:
 
 def told(mail: Mail, event: MailEvent) -> Mail:
     """The mail after an event of SES, in any order and any number of times. An event that speaks of a post proves that
-    SES accepted one; of a recipient the worst counts."""
+    SES accepted one; what it accepted and then threw away has failed; of a recipient the worst counts, and whom it
+    reached it was not thrown away for."""
     if mail.state == "recalled":
         return mail
     if event.type == "failed":
-        return replace(mail, state="failed", reason=event.reason)
+        thrown_away = replace(mail, rejected=True)
+        return thrown_away if mail.fates else replace(thrown_away, state="failed", reason=event.reason)
     if event.type != "sent" and event.type not in _FATES:
         return mail
     mine = {each.casefold(): each for each in mail.to}
@@ -190,4 +196,6 @@ def told(mail: Mail, event: MailEvent) -> Mail:
         for fate in _FATES:
             if to and fate == event.type and (to not in fates or _FATES.index(fates[to]) < _FATES.index(fate)):
                 fates[to] = fate
+    if mail.rejected and not fates:
+        return mail
     return replace(mail, state="sent", reason=None, fates=fates)

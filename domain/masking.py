@@ -14,6 +14,8 @@ _OWN_DIGITS = 7
 
 _BETWEEN = r"(?:[^\S\n]|[()./\-\u2010-\u2015\u200b-\u200f\u2060\ufe0f\u20e3\ufeff])"
 """Two digits of one number: never lines; also the marks of keycap emojis, and what nobody sees."""
+_GAP = r"[\W_]{0,6}"
+"""Two digits of the customer's own number: whatever they are kept apart with, also a line's end."""
 _LETTER = r"[^\W\d_]"
 _TO = r"[ \t\xa0.:#°º-]{0,3}"
 _CALLED = (
@@ -45,8 +47,7 @@ class Masking:
 
     def __init__(self, wa_id: str | None) -> None:
         digits = [str(decimal(char)) for char in wa_id or "" if char.isdecimal()][-_OWN_DIGITS:]
-        gap = f"{_BETWEEN}{{0,4}}"
-        own = rf"(?P<phone>[+(]*(?:\d{gap}){{0,12}}{gap.join(digits)}(?!\d))"
+        own = rf"(?P<phone>[+(]*(?:\d{_GAP}){{0,12}}{_GAP.join(digits)}(?!\d))"
         self._patterns = [re.compile(own), _PHONE] if len(digits) == _OWN_DIGITS else [_PHONE]
 
     def hide(self, text: str) -> str:
@@ -63,7 +64,13 @@ def _hidden(pattern: re.Pattern[str], text: str) -> str:
     for found in pattern.finditer(plain):
         begin, after = found.span("phone")
         if begin >= 0:
-            digits = [char for char in text[begin:after] if char.isdecimal()]
-            parts += [text[end:begin], "•" * (len(digits) - _SHOWN_DIGITS), *digits[-_SHOWN_DIGITS:]]
+            parts.append(text[end:begin])
+            left = sum(char.isdecimal() for char in text[begin:after])
+            for char in text[begin:after]:
+                if char.isdecimal():
+                    parts.append("•" if left > _SHOWN_DIGITS else char)
+                    left -= 1
+                elif char == "\n":
+                    parts.append(char)
             end = after
     return "".join([*parts, text[end:]])

@@ -13,7 +13,7 @@ DESK_SILENT = timedelta(seconds=300)
 class Member(NamedTuple):
     """A user as routing sees them. (A tuple, as `domain.conversation.Conversation`.)
 
-    `seen_at`: any signed event of their desk; `state_at`: since when they are in `state`; `idle_since`: when they last
+    `seen_at`: any signed event of their desk; `state_at`: when it last told their `state`; `idle_since`: when they last
     got a conversation, or became ready; `taken`: conversations that take a slot (assigned or accepted, and active)."""
 
     id: str
@@ -29,6 +29,11 @@ class Member(NamedTuple):
     def free(self) -> int:
         """Slots left; never below 0 for routing's purposes."""
         return max(0, self.max_conversations - self.taken)
+
+    @property
+    def is_above(self) -> bool:
+        """They have more than they may: they accepted an offer that had ended, or the directory gives them less now."""
+        return self.taken > self.max_conversations
 
     def is_silent(self, now: datetime, silent: timedelta = DESK_SILENT) -> bool:
         """Their desk was not heard for too long."""

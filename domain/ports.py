@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,16 +15,28 @@ class Record:
     headers: Sequence[tuple[str, bytes]] = ()
 
 
+class Place(NamedTuple):
+    """Where a record stands on its topic."""
+
+    partition: int
+    offset: int
+
+
 class NotKept(Exception):
     """Some of the records may not be there and nobody should rely on any of them. It passes: the sender tries again.
     The message names what is missing and holds nothing of the records."""
 
 
+class TooLarge(NotKept):
+    """One of the records is larger than what a topic holds: the same again will never be kept."""
+
+
 class Publisher(Protocol):
     """Where records go that must not be lost (P1)."""
 
-    def publish(self, records: Sequence[Record], deadline_seconds: float) -> None:
-        """Return when all in-sync replicas have every record; raise NotKept otherwise, by the deadline."""
+    def publish(self, records: Sequence[Record], deadline_seconds: float) -> Sequence[Place]:
+        """Return when all in-sync replicas have every record, and where each stands; raise NotKept otherwise, by the
+        deadline, and TooLarge for what never will be kept."""
 
     def missing(self) -> Sequence[str]:
         """What it lacks to do its work, in words; empty when it is able to. Never blocks."""

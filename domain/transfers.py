@@ -4,13 +4,14 @@ Every function takes the decisions as they stand and gives the next ones, or say
 events of them. Whoever calls holds the customer's lock, then the users'.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.commands import Rejection, Transfer
 from domain.conversation import Conversation, Decision, Decisions, Mark, Owner
 from domain.directory import Directory
+from domain.ids import fact_id
 from domain.people import Member, choose
 from domain.window import reservation_end
 
@@ -92,11 +93,14 @@ def is_taking(command: Transfer, issuer: str) -> bool:
     return command.mode == "immediate" and command.target.kind == "user" and command.target.id == issuer
 
 
-def recall(conversation: Conversation, here: Mark) -> Decisions | Rejection:
-    """Undo what nobody accepted yet: queued, reserved, assigned."""
+def recall(conversation: Conversation, expected_version: int | None, here: Mark) -> Decisions | Rejection:
+    """Undo what nobody accepted yet: queued, reserved, assigned. With a version: only if the owner is still the one
+    that whoever asks had seen."""
     owner = conversation.owner
     if conversation.status == "closed":
         return Rejection.CONVERSATION_CLOSED
+    if expected_version is not None and expected_version != conversation.version:
+        return Rejection.VERSION_CONFLICT
     if owner is None or owner.state == "accepted":
         return Rejection.NOTHING_TO_RECALL
     return _freed(conversation.decisions, "recalled", here)
@@ -126,23 +130,26 @@ def may_get(conversation: Conversation, member: Member, now: datetime) -> bool:
 
 
 def not_accepted(
-    conversation: Conversation, candidates: Iterable[Member], directory: Directory, here: Mark, terms: Terms
+    conversation: Conversation, members: Mapping[str, Member], directory: Directory, here: Mark, terms: Terms
 ) -> Decisions:
     """An offer that was declined or that nobody accepted in time. What came from a queue or a reservation waits again,
     if that is still there; an immediate transfer to a skillset goes to its next member, if there is one; else it is
-    nobody's. `candidates`: the members of `next_of`."""
+    nobody's. `members`: whoever had it, and the members of `next_of`."""
     decisions = conversation.decisions
     owner = decisions.owner
     assert owner is not None
     how: Decision = "declined" if decisions.last == "declined" else "lapsed"
-    passed = (*((agent, at) for agent, at in decisions.passed if agent != owner.id), (owner.id, here.at))
+    # by the desk's own clock, which is not ours: what comes later than this is the agent's next presence event
+    had_it = members.get(owner.id)
+    since = had_it.state_at if had_it is not None and had_it.state_at is not None else here.at
+    passed = (*((agent, at) for agent, at in decisions.passed if agent != owner.id), (owner.id, since))
     waits = decisions.waits
     if waits is not None and _is_there(waits, directory) and (waits.until is None or waits.until > here.at):
         again = _given(decisions, waits, how, here)
         return again._replace(queued_at=decisions.queued_at, passed=passed, reserved_to=decisions.reserved_to)
     after = decisions._replace(passed=passed)
     if decisions.next_of is not None:
-        free = (m for m in candidates if decisions.next_of in m.skillsets and not _passed(after, m))
+        free = (m for m in members.values() if decisions.next_of in m.skillsets and not _passed(after, m))
         chosen = choose(free, here.at, terms.silent)
         if chosen is not None:
             given = _given(after, _offer(chosen, here.at, terms), "transferred", here)
@@ -154,6 +161,11 @@ def is_over(conversation: Conversation, now: datetime) -> bool:
     """Whether a reservation has come to its end."""
     owner = conversation.owner
     return owner is not None and owner.state == "reserved" and owner.until is not None and owner.until <= now
+
+
+def over_here(conversation: Conversation, now: datetime) -> Mark:
+    """That a reservation is over, for `expired`: the same whoever notices it first."""
+    return Mark(now, fact_id("reservation", str(conversation.id), str(conversation.version)))
 
 
 def expired(conversation: Conversation, here: Mark) -> Decisions:

@@ -17,6 +17,7 @@ from witiop.exits import NOT_REACHABLE, REFUSED, NotReachable
 
 if TYPE_CHECKING:  # the driver takes its time: `--help` does without
     from domain.commands import Command, Email, Recall, Transfer
+    from domain.ports import Place
     from witiop.installation import Installation
     from witiop.settings import Settings
 
@@ -92,6 +93,11 @@ def _command_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+_expected_version = click.option(
+    "--expected-version", type=click.IntRange(0), metavar="V", help="Refuse if it changed since then."
+)
+
+
 @click.command()
 @click.argument("conversation_id", metavar="ID", type=click.UUID)
 @click.option("--to-user", metavar="U", help="Hand it to this user.")
@@ -102,7 +108,7 @@ def _command_options(command: Callable[..., None]) -> Callable[..., None]:
     required=True,
     help="Now or not at all; or reserved until somebody is ready.",
 )
-@click.option("--expected-version", type=click.IntRange(0), metavar="V", help="Refuse if it changed since then.")
+@_expected_version
 @_command_options
 @click.pass_obj
 def transfer(
@@ -129,12 +135,14 @@ def transfer(
 @click.command()
 @click.argument("conversation_id", metavar="[ID]", type=click.UUID, required=False)
 @click.option("--mail", "mail_command_id", metavar="COMMAND_ID", help="Take back the mail of this command instead.")
+@_expected_version
 @_command_options
 @click.pass_obj
 def recall(
     installation: "Installation",
     conversation_id: UUID | None,
     mail_command_id: str | None,
+    expected_version: int | None,
     issuer: str,
     wait: float,
     as_json: bool,
@@ -144,7 +152,13 @@ def recall(
 
     if (conversation_id is None) == (mail_command_id is None):
         raise click.UsageError("name either a conversation or --mail")
-    body = {"conversation_id": conversation_id, "mail_command_id": mail_command_id}
+    if mail_command_id is not None and expected_version is not None:
+        raise click.UsageError("--expected-version is of a conversation, not of a mail")
+    body = {
+        "conversation_id": conversation_id,
+        "mail_command_id": mail_command_id,
+        "expected_version": expected_version,
+    }
     _carry_out(installation, Recall, body, issuer=issuer, wait=wait, as_json=as_json)
 
 
@@ -214,7 +228,7 @@ def _carry_out(
         case "published":
             line, code = f"published as command {asked.head.id}", 0
         case "applied":
-            line, code = "done", 0
+            line, code = _done(asked), 0
         case "rejected":
             line, code = f"witiop: rejected ({result['reason']}): {harmless(_reason(result))}", REFUSED
         case _:
@@ -226,8 +240,8 @@ def _carry_out(
 
 def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, Any]:
     """Publishes and waits: the result as it stands on its topic, or what is known instead of one."""
-    from domain.commands import signed
-    from domain.ports import NotKept
+    from domain.commands import Rejection, signed
+    from domain.ports import NotKept, TooLarge
     from infra.kafka.tail import Tail
     from witiop import wiring
     from witiop.publishing import publisher
@@ -240,7 +254,9 @@ def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, An
         if wait:  # it stands at the ends before the command is there, so its result cannot be missed
             results = opened.enter_context(Tail(wiring.kafka_config(settings).client_options(), topics.results))
         try:
-            kafka.publish([record], _PUBLISH_SECONDS)
+            (place,) = kafka.publish([record], _PUBLISH_SECONDS)
+        except TooLarge:
+            return {"command_id": asked.head.id, "outcome": "rejected", "reason": Rejection.TOO_LARGE.value}
         except NotKept as error:
             raise NotReachable(str(error)) from error
         if results is None:
@@ -249,9 +265,23 @@ def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, An
         while (left := until - time.monotonic()) > 0:
             for found in results.poll(left):
                 result: dict[str, Any] = json.loads(found.value)
-                if result["command_id"] == asked.head.id:
+                if _is_of(result, asked.head.id, place):
                     return result
     return {"command_id": asked.head.id, "outcome": "unknown", "reason": None}
+
+
+def _done(asked: "Command") -> str:
+    """What a person can hold on to: a mail that is held is recalled by its command."""
+    from domain.commands import Email
+
+    return f"taken for sending as command {asked.head.id}" if isinstance(asked.body, Email) else "done"
+
+
+def _is_of(result: dict[str, Any], command_id: str, place: "Place") -> bool:
+    """Of a command that was not authentic nothing is believed, its id neither: it is told by where it stood."""
+    if result["command_id"] is None:
+        return (result["partition"], result["offset"]) == place
+    return bool(result["command_id"] == command_id)
 
 
 def _reason(result: dict[str, Any]) -> str:

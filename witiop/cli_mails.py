@@ -47,9 +47,17 @@ def list_(
     if not found.mails:
         show(["There are no mails."])
         return
-    head = [Text(title, "bold") for title in ("ID", "STATE", "ASKED FOR (UTC)", "TO", "SUBJECT", "REASON")]
+    head = [Text(title, "bold") for title in ("ID", "COMMAND", "STATE", "ASKED FOR (UTC)", "TO", "SUBJECT", "REASON")]
     cells = [
-        (str(m.id), m.shown, utc_minute(m.requested_at), " ".join(m.to), harmless(m.subject), harmless(m.reason or ""))
+        (
+            str(m.id),
+            harmless(m.command_id),
+            m.shown,
+            utc_minute(m.requested_at),
+            " ".join(m.to),
+            harmless(m.subject),
+            harmless(m.reason or ""),
+        )
         for m in found.mails
     ]
     show(aligned([head, *([Text(cell) for cell in row] for row in cells)]))
@@ -75,7 +83,6 @@ def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
     mail, said = found
     document: dict[str, Any] = {
         **_row(mail),
-        "command_id": mail.command_id,
         "issuer": mail.issuer,
         "masked": mail.masked,
         "attempts": mail.attempts,
@@ -134,6 +141,7 @@ def _row(mail: "Mail") -> dict[str, Any]:
 
     return {
         "id": str(mail.id),
+        "command_id": mail.command_id,
         "conversation_id": str(mail.conversation_id),
         "state": mail.shown,
         "to": list(mail.to),

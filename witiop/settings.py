@@ -175,7 +175,7 @@ class Settings(BaseSettings):
         20, ge=0, description="records a minute that may be set aside; at more the process stops, for it is our bug"
     )
     stalled_inbound_seconds: int = Field(
-        600, ge=1, description="seconds without progress on inbound after which the timer closes windows all the same"
+        600, ge=1, description="seconds without progress on inbound after which timer and routing go on all the same"
     )
     reservation_seconds: int = Field(
         1800, ge=1, description="seconds that an exclusive transfer waits for its user or skillset"

@@ -330,11 +330,13 @@ def run_commands(settings: Settings) -> None:
 
 def run_routing(settings: Settings) -> None:
     """Brings conversations that wait and agents who are available together; any number may run."""
+    from consumers.patience import Patience
     from consumers.routing import Routing
     from infra.postgres.session import Session
 
     with closing(Session(settings.postgres_dsn.get_secret_value(), "routing")) as session:
-        routing = Routing(session.transaction, topics(settings), terms(settings))
+        patience = Patience(settings.stalled_inbound_seconds)
+        routing = Routing(session.transaction, topics(settings), terms(settings), patience=patience)
         _work(settings, routing.run, routing.missing)
 
 

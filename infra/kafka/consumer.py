@@ -7,7 +7,7 @@ auto-commit, and rebalance listeners run on the I/O thread, where `seek()` and `
 
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRange
 from kafka.structs import MemberState, OffsetAndMetadata
 
 from infra.kafka.client import opened
+from infra.kafka.header_names import tolerate
 
 _REQUEST_SECONDS = 5.0
 
@@ -176,6 +177,7 @@ class GroupReader:
                 consumer = opened(KafkaConsumer, **self._settings)
             except KafkaError as error:
                 raise BrokerAway(type(error).__name__) from error
+            tolerate(consumer)
             self._consumer = consumer
             consumer.subscribe(self._topics, listener=_Silencer(self))
         return self._consumer
@@ -229,8 +231,14 @@ class _Silencer(ConsumerRebalanceListener):
         self._reader._on_assigned(assigned)
 
 
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MS = 4_102_444_800_000
+"""2100: neither a sum of times nor PostgreSQL fails of it."""
+
+
 def to_record(record: Any) -> Record:
-    """A record of kafka-python as ours."""
+    """A record of kafka-python as ours. Its time may be any 64 bits where a topic once took the writer's: what cannot
+    be one is the nearest that can, as a record that raises here would be met again at every start."""
     headers = tuple((name, value or b"") for name, value in record.headers or ())
-    at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    at = _EARLIEST + timedelta(milliseconds=min(max(record.timestamp or 0, 0), _LATEST_MS))
     return Record(record.topic, record.partition, record.offset, at, record.value or b"", headers)

@@ -43,8 +43,17 @@ class Sent(Protocol):
     def is_done(self) -> bool:
         """Whether it is acknowledged or has failed."""
 
-    def get(self, timeout: float) -> object:
+    def get(self, timeout: float) -> "Acknowledged":
         """Wait for at most `timeout` seconds; raise KafkaError if it has failed or is not done."""
+
+
+class Acknowledged(Protocol):
+    """What the broker said of a record. kafka-python's metadata are such."""
+
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
 
 
 class Link(Protocol):

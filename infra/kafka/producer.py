@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from domain.ports import NotKept, Record
+from domain.ports import NotKept, Place, Record, TooLarge
 from infra.kafka.config import KafkaConfig
 from infra.kafka.link import DELIVERY_SECONDS, KafkaLink, Link, Sent
 
@@ -27,6 +27,7 @@ CHECK_SECONDS = 1.0
 _STALE_SECONDS = 10.0
 _CLOSE_SECONDS = 1.0
 _SETTLE_SECONDS = 0.2
+_TOO_LARGE = (MessageSizeTooLargeError.__name__, RecordListTooLargeError.__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class KafkaPublisher:
         self._closing = False
         threading.Thread(target=self._keep, name="kafka-publisher", daemon=True).start()
 
-    def publish(self, records: Sequence[Record], deadline_seconds: float) -> None:
+    def publish(self, records: Sequence[Record], deadline_seconds: float) -> list[Place]:
         """See the port. A deadline below DELIVERY_SECONDS takes a slow broker for a wedged producer."""
         until = time.monotonic() + deadline_seconds
         spare = max(0.0, deadline_seconds - DELIVERY_SECONDS - _SETTLE_SECONDS)
@@ -71,9 +72,10 @@ class KafkaPublisher:
             if (link := self._link) is None:
                 raise NotKept("kafka: not reached yet")
             pending, refusal = self._send(link, records, until)
-            failure = self._settle(link, pending, until)
-            if refusal or failure:
-                raise NotKept(f"kafka: {refusal or failure}")
+            places, failure = self._settle(link, pending, until)
+            if trouble := refusal or failure:
+                raise (TooLarge if trouble in _TOO_LARGE else NotKept)(f"kafka: {trouble}")
+            return places
 
     def missing(self) -> Sequence[str]:
         """What the last look at the broker found; a look that hangs counts as no answer."""
@@ -102,12 +104,15 @@ class KafkaPublisher:
             return pending, type(error).__name__
         return pending, None
 
-    def _settle(self, link: Link, pending: Sequence[Sent], until: float) -> str | None:
-        """Wait until every record is acknowledged or has failed; return the first failure's name."""
+    def _settle(self, link: Link, pending: Sequence[Sent], until: float) -> tuple[list[Place], str | None]:
+        """Wait until every record is acknowledged or has failed; return where they stand and the first failure's
+        name."""
+        places: list[Place] = []
         failure: str | None = None
         for future in pending:
             try:
-                future.get(timeout=max(0.0, until - time.monotonic()))
+                told = future.get(timeout=max(0.0, until - time.monotonic()))
+                places.append(Place(told.partition, told.offset))
             except KafkaError as error:
                 failure = failure or type(error).__name__
                 # The future keeps its error, the error this frame and its callers', they the body and the future: a
@@ -116,7 +121,7 @@ class KafkaPublisher:
                 error.__traceback__ = None
         if not all(future.is_done for future in pending):
             self._replace(link)
-        return failure
+        return places, failure
 
     def _replace(self, link: Link) -> None:
         with self._lock:

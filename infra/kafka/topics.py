@@ -80,12 +80,16 @@ def _settings(topics: Topics, wanted: Wanted) -> dict[str, dict[str, str]]:
     safe = {"min.insync.replicas": str(wanted.min_insync_replicas), "unclean.leader.election.enable": "false"}
     # Whoever else publishes may compress as kafka-python cannot read; the broker makes it gzip.
     readable = safe | {"compression.type": "gzip"}
-    large = readable | {"max.message.bytes": str(MAX_MESSAGE_BYTES), "cleanup.policy": "delete"}
+    # The broker's: when a record came is not for whoever wrote it to say, who may have proved nothing.
+    on_our_clock = {"message.timestamp.type": "LogAppendTime"}
+    roomy = readable | {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    large = roomy | {"cleanup.policy": "delete"}
     return {
-        # The broker's clock: the timer asks up to which moment everything was worked in (P6a).
-        topics.inbound: large | {"retention.ms": str(RETENTION_MS), "message.timestamp.type": "LogAppendTime"},
-        topics.unreadable: large | {"retention.ms": "-1", "retention.bytes": "-1"},
-        topics.commands: readable,
+        # inbound: the timer asks up to which moment everything was worked in (P6a)
+        topics.inbound: large | on_our_clock | {"retention.ms": str(RETENTION_MS)},
+        topics.unreadable: large | on_our_clock | {"retention.ms": "-1", "retention.bytes": "-1"},
+        # what a mail begins with may be as large as a mail: its sender is told too_large, and not nothing at all
+        topics.commands: roomy | on_our_clock,
         topics.results: safe,
         topics.conversations: safe,
     }

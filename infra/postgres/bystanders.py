@@ -48,8 +48,8 @@ def write_statuses(connection: Connection[Any], statuses: Iterable[MessageStatus
 def write_presence(
     connection: Connection[Any], changes: Iterable[AgentPresenceChanged], seen: Mapping[str, datetime]
 ) -> None:
-    """The latest by (time, id) of each agent stays. `seen`: when their desk was last heard, whatever it said; one that
-    never told its agent's presence is left out."""
+    """The latest by (time, id) of each agent stays; who was ready before is so since then. `seen`: when their desk was
+    last heard, whatever it said; one that never told its agent's presence is left out."""
     latest: dict[str, AgentPresenceChanged] = {}
     for change in changes:
         known = latest.get(change.agent_id)
@@ -58,10 +58,13 @@ def write_presence(
     rows = [(agent, latest[agent].state, latest[agent].at, latest[agent].id) for agent in sorted(latest)]
     if rows:
         connection.execute(
-            "insert into agent_presence as p (agent_id, state, at, input_id) "
-            "select * from unnest(%b::text[], %b::text[], %b::timestamptz[], %b::uuid[]) "
+            "insert into agent_presence as p (agent_id, state, at, input_id, ready_since) "
+            "select agent_id, state, at, input_id, case when state = 'ready' then at end "
+            "from unnest(%b::text[], %b::text[], %b::timestamptz[], %b::uuid[]) as t (agent_id, state, at, input_id) "
             "on conflict (agent_id) do update set state = excluded.state, at = excluded.at, "
-            "input_id = excluded.input_id where (excluded.at, excluded.input_id) > (p.at, p.input_id)",
+            "input_id = excluded.input_id, ready_since = case when p.state = 'ready' and excluded.state = 'ready' "
+            "then p.ready_since else excluded.ready_since end "
+            "where (excluded.at, excluded.input_id) > (p.at, p.input_id)",
             columns(rows),
         )
     if seen:

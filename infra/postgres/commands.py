@@ -1,6 +1,7 @@
 """Commands that were seen, and the audit of every record of their topic. Raises psycopg errors."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -32,16 +33,50 @@ class Audited(NamedTuple):
     batch_id: str | None
 
 
-def claim(connection: Connection[Any], ids: Collection[str]) -> set[str]:
-    """Takes the ids that are new, in their order, and returns them; the others were carried out or refused before."""
-    if not ids:
-        return set()
-    rows = connection.execute(
-        "insert into commands (id) select id from unnest(%b::text[]) as t (id) order by id "
-        "on conflict do nothing returning id",
-        [sorted(set(ids))],
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """`fresh`: ids that are new; the others were carried out or refused before. `recalled`: those of them whose mail
+    was recalled before they came, and by whom. `ahead`: commands that never came, whose mails are recalled here."""
+
+    fresh: set[str]
+    recalled: dict[str, str]
+    ahead: set[str]
+
+    def recall(self, command: str, issuer: str) -> bool:
+        """Whatever mail a command will ask for is recalled; False: it came already."""
+        if command in self.ahead:
+            self.ahead.discard(command)
+            return True
+        if command not in self.fresh or command in self.recalled:
+            return False
+        self.recalled[command] = issuer  # it stands behind its recall in one batch
+        return True
+
+
+def claim(connection: Connection[Any], ids: Collection[str], recalls: Mapping[str, str]) -> Claimed:
+    """Takes the ids, in their order. `recalls`: commands whose mails are to be recalled, and by whom. The two may come
+    in any order, on different partitions: what is recalled first leaves a row that its command meets."""
+    rows: list[tuple[str, str | None]] = [(id_, None) for id_ in ids]
+    rows += [(id_, issuer) for id_, issuer in recalls.items() if id_ not in ids]
+    if not rows:
+        return Claimed(set(), {}, set())
+    new = connection.execute(
+        "insert into commands (id, recalled_by) select id, recalled_by from unnest(%b::text[], %b::text[]) "
+        "as t (id, recalled_by) order by id on conflict do nothing returning id, recalled_by",
+        columns(sorted(rows)),
     ).fetchall()
-    return {row[0] for row in rows}
+    fresh = {id_ for id_, recalled_by in new if recalled_by is None}
+    recalled: dict[str, str] = {}
+    if known := sorted(set(ids) - fresh):
+        recalled = dict(
+            connection.execute(
+                "update commands c set recalled_by = null from (select id, recalled_by from commands "
+                "where id = any(%b::text[]) and recalled_by is not null order by id for update) r "
+                "where c.id = r.id returning r.id, r.recalled_by",
+                [known],
+            ).fetchall()
+        )
+    return Claimed(fresh | recalled.keys(), recalled, {id_ for id_, recalled_by in new if recalled_by is not None})
 
 
 def count_repeats(connection: Connection[Any], ids: Iterable[str]) -> None:

@@ -20,7 +20,7 @@ ABANDONED_SECONDS = 30.0
 
 _MAIL: LiteralString = (
     "id, command_id, conversation_id, issuer, recipients, subject, body, masked, requested_at, state, reason, "
-    "attempts, message_id, fates"
+    "attempts, message_id, fates, rejected"
 )
 
 
@@ -63,12 +63,19 @@ def transcript_bytes(connection: Connection[Any], conversation: UUID) -> int:
     return int(row[0])
 
 
-def request(connection: Connection[Any], command_id: str, issuer: str, asked: MailRequest, now: datetime) -> None:
-    """Keeps a mail, due when its hold is over."""
+def request(
+    connection: Connection[Any],
+    command_id: str,
+    issuer: str,
+    asked: MailRequest,
+    now: datetime,
+    recalled_by: str | None = None,
+) -> None:
+    """Keeps a mail, due when its hold is over. `recalled_by`: who did not want it any more before it was asked for."""
     due = now + asked.hold
     connection.execute(
         "insert into mails (id, command_id, conversation_id, issuer, recipients, subject, body, masked, requested_at, "
-        "held_until, due_at, state) values (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, 'requested') "
+        "held_until, due_at, state) values (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b) "
         "on conflict do nothing",
         [
             mail_id(command_id),
@@ -82,9 +89,12 @@ def request(connection: Connection[Any], command_id: str, issuer: str, asked: Ma
             now,
             due,
             due,
+            "recalled" if recalled_by is not None else "requested",
         ],
     )
     write_log(connection, mail_id(command_id), Said(now, "requested", issuer))
+    if recalled_by is not None:
+        write_log(connection, mail_id(command_id), Said(now, "recalled", recalled_by))
 
 
 def recall_held(connection: Connection[Any], command_id: str, issuer: str, now: datetime) -> bool:
@@ -110,12 +120,17 @@ def due(connection: Connection[Any]) -> Mail | None:
     return _mail(row) if row else None
 
 
-def claim(connection: Connection[Any], mail: UUID) -> None:
-    """A mail that was due is `sending` from this moment; its post may begin once this is committed."""
-    connection.execute(
-        "update mails set state = 'sending', attempts = attempts + 1, claimed_at = clock_timestamp() where id = %b",
+def claim(connection: Connection[Any], mail: UUID) -> int:
+    """A mail that was due is `sending` from this moment; its post may begin once this is committed. Returns which of
+    its posts that is, from 1."""
+    row = connection.execute(
+        "update mails set state = 'sending', attempts = attempts + 1, claimed_at = clock_timestamp() where id = %b "
+        "returning attempts",
         [mail],
-    )
+    ).fetchone()
+    assert row is not None
+    attempt: int = row[0]
+    return attempt
 
 
 def abandoned(connection: Connection[Any], seconds: float = ABANDONED_SECONDS) -> list[UUID]:
@@ -150,13 +165,14 @@ def write(connection: Connection[Any], mails: Iterable[Mail], pause: timedelta =
     """Keeps what locked mails have become. `pause`: until those that are `requested` again are due."""
     for mail in mails:
         connection.execute(
-            "update mails set state = %b, reason = %b, message_id = %b, fates = %b, "
+            "update mails set state = %b, reason = %b, message_id = %b, fates = %b, rejected = %b, "
             "due_at = case when %b then clock_timestamp() + %b else due_at end where id = %b",
             [
                 mail.state,
                 mail.reason,
                 mail.message_id,
                 Json(dict(mail.fates)),
+                mail.rejected,
                 mail.state == "requested",
                 pause,
                 mail.id,
@@ -239,7 +255,7 @@ def standing(connection: Connection[Any]) -> tuple[int, float]:
 def resend(connection: Connection[Any], mail: UUID, issuer: str) -> bool:
     """Makes an unknown or failed mail due again: an administrator says so. False: it is neither (any more)."""
     row = connection.execute(
-        "update mails set state = 'requested', reason = null, due_at = clock_timestamp() "
+        "update mails set state = 'requested', reason = null, rejected = false, due_at = clock_timestamp() "
         "where id = %b and state = any(%b::text[]) returning clock_timestamp()",
         [mail, list(RESENDABLE)],
     ).fetchone()
@@ -269,4 +285,5 @@ def _mail(row: Sequence[Any]) -> Mail:
         attempts=row[11],
         message_id=row[12],
         fates=row[13],
+        rejected=row[14],
     )

@@ -11,7 +11,7 @@ _MEMBERS = """
 select u.id, u.skillsets, u.max_conversations,
   (select count(*) from conversations c where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = u.id
     and c.owner_state in ('a', 'x'))::integer,
-  p.state, p.at, p.seen_at, greatest(p.at, i.since)
+  p.state, p.at, p.seen_at, greatest(p.ready_since, i.since)
 from users u left join agent_presence p on p.agent_id = u.id left join agent_idle i on i.agent_id = u.id
 where u.id = any(%b::text[])
 """

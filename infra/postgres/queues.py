@@ -14,13 +14,20 @@ from infra.postgres import conversation_rows
 
 _Found = list[tuple[ConversationId, CustomerId]]
 
+_LAST = ["1", str(Decisions._fields.index("last"))]
+"""Where `memory` keeps the last decision."""
+
 _ENDED = """
 select c.id, c.customer_id from conversations c
 where c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a' and c.owner_until <= %(now)s
+  and (c.owner_until <= %(heard_to)s or c.memory #>> %(last)s::text[] = 'declined')
 union
 select c.id, c.customer_id from agent_presence p
 join conversations c on c.owner_id = p.agent_id and c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a'
 where p.state = 'offline' or p.seen_at <= %(silent_since)s
+union
+select c.id, c.customer_id from conversations c
+where c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a' and c.owner_id = any(%(above)s::text[])
 limit %(limit)s
 """
 
@@ -46,7 +53,7 @@ select c.id, c.customer_id from (
     select c.id, c.customer_id, c.window_ends_at > %(soon)s as later, c.queued_at from conversations c
     where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = m.id
       and c.owner_state not in ('a', 'x') and c.owner_until > %(now)s and not exists ({_DECLINED})
-    order by later, c.queued_at limit m.free
+    order by later, c.queued_at limit m.free + %(spare)s
   ) c
   union all
   select false, c.* from (
@@ -57,7 +64,7 @@ select c.id, c.customer_id from (
     where c.status = 'a' and c.owner_kind = 's' and c.owner_id = s.skillset
       and (c.owner_state = 'q' or c.owner_until > %(now)s) and (c.window_ends_at > %(soon)s) = urgency.later
       and exists (select from skills m where m.skillset = s.skillset and not exists ({_DECLINED}))
-    order by c.queued_at limit s.free
+    order by c.queued_at limit s.free + %(spare)s
   ) c
 ) c
 order by not c.personal, c.later, c.queued_at limit %(limit)s
@@ -78,6 +85,8 @@ where c.status = 'a' and c.owner_kind = 's' and c.owner_id = any(%(skillsets)s::
 
 SOON = timedelta(minutes=30)
 """A window that ends this soon goes first."""
+SPARE = 10
+"""Of each queue, so many more than there are slots: somebody may hold the locks of those in front."""
 
 
 class Queues:
@@ -93,9 +102,17 @@ class Queues:
         now: datetime = row[0]
         return now
 
-    def ended(self, now: datetime, silent: timedelta, limit: int) -> _Found:
-        """Offers nobody accepted in time, and those of agents who went offline or whose desk is silent."""
-        values = {"now": now, "silent_since": now - silent, "limit": limit}
+    def ended(self, now: datetime, heard_to: datetime, silent: timedelta, above: Collection[str], limit: int) -> _Found:
+        """Offers that were declined, that nobody accepted in time, and those of agents who went offline or whose desk
+        is silent, and of those `above` their maximum. `heard_to`: up to when everything is worked in."""
+        values = {
+            "now": now,
+            "heard_to": heard_to,
+            "silent_since": heard_to - silent,
+            "above": list(above),
+            "last": _LAST,
+            "limit": limit,
+        }
         return list(self._connection.execute(_ENDED, values).fetchall())
 
     def reservations_over(self, now: datetime, limit: int) -> _Found:
@@ -109,8 +126,8 @@ class Queues:
 
     def waiting(self, available: Collection[Member], now: datetime, limit: int) -> _Found:
         """What these can be given, in the order in which it is to be: reserved for one of them, then the skillsets'
-        queues. What every one of them let pass is left out, however much of it there is; of each queue no more comes
-        than its members have slots."""
+        queues. What every one of them let pass is left out, however much of it there is; of each queue comes little
+        more than its members have slots."""
         if not available:
             return []
         skills = [(skillset, member.id) for member in available for skillset in member.skillsets]
@@ -121,6 +138,7 @@ class Queues:
             "skillsets": [skillset for skillset, _ in skills],
             "of": [member for _, member in skills],
             "passed": _PASSED,
+            "spare": SPARE,
             "now": now,
             "soon": now + SOON,
             "limit": limit,

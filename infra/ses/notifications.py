@@ -1,7 +1,8 @@
 """Which notifications of SNS are believed: signed with a certificate that Amazon hands out, of a topic that is ours.
 
 SNS signs the fields of its envelope (versions 1: SHA-1, 2: SHA-256; Amazon SNS developer guide, "Verifying the
-signatures of Amazon SNS messages"). Nothing is fetched for a message of another topic or from another host.
+signatures of Amazon SNS messages"). Nothing is fetched for a message of another topic or from another host than that of
+the topic's region; and one thing at a time, as whoever knows the topic can name certificates without end.
 """
 
 import base64
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from domain.json_body import NotJson, parse
 
-_AMAZON = r"https://sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"
+_AMAZON = r"https://sns\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
 _CERTIFICATE = re.compile(_AMAZON + r"/SimpleNotificationService-[0-9A-Za-z]+\.pem")
 _CONFIRMATION = re.compile(_AMAZON + r"/\?[^\s#]+")
 FETCH_SECONDS = 2.0
@@ -58,6 +59,7 @@ class Notifications:
         self._keys: dict[str, RSAPublicKey] = {}
         self._lock = threading.Lock()
         self._reading = threading.Lock()
+        self._fetching = threading.Lock()
 
     def receive(self, body: bytes) -> Kind:
         """What a body is, once it is believed: a notification, or the question whether we subscribed, which is answered
@@ -100,6 +102,14 @@ class Notifications:
             known = self._keys.get(address)
         if known is not None:
             return known
+        if not self._fetching.acquire(blocking=False):
+            raise NotFetched("another certificate is being fetched")
+        try:
+            return self._fetched_key(address)
+        finally:
+            self._fetching.release()
+
+    def _fetched_key(self, address: str) -> RSAPublicKey:
         try:
             key = x509.load_pem_x509_certificate(self._fetch(address)).public_key()
         except ValueError as error:
@@ -115,8 +125,10 @@ class Notifications:
 
 def _address(envelope: dict[str, Any], name: str, like: re.Pattern[str]) -> str:
     address = envelope.get(name)
-    if not isinstance(address, str) or not like.fullmatch(address):
-        raise NotBelieved(f"{name} is no address of Amazon SNS")
+    found = like.fullmatch(address) if isinstance(address, str) else None
+    region = str(envelope["TopicArn"]).split(":")[3:4]  # arn:aws:sns:REGION:...
+    if not isinstance(address, str) or found is None or [found["region"]] != region:
+        raise NotBelieved(f"{name} is no address of Amazon SNS in the topic's region")
     return address
 
 

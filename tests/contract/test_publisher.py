@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from domain.ports import NotKept, Publisher, Record
+from domain.ports import NotKept, Publisher, Record, TooLarge
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
 from infra.kafka.producer import KafkaPublisher
@@ -60,6 +60,15 @@ def test_a_record_stands_on_its_topic_as_it_was_when_publish_returns(stage: Stag
     assert [record] == stage.on(stage.topics.unreadable)
 
 
+def test_who_publishes_is_told_where_each_record_stands(stage: Stage) -> None:
+    """Those of one key one behind the other."""
+    records = [Record(stage.topics.inbound, "106:anna", b"%d" % n) for n in range(3)]
+
+    places = [*stage.publisher.publish(records[:2], DEADLINE), *stage.publisher.publish(records[2:], DEADLINE)]
+
+    assert [(places[0].partition, n) for n in range(3)] == places
+
+
 def test_records_of_one_key_keep_their_order(stage: Stage) -> None:
     topic = stage.topics.inbound
 
@@ -83,6 +92,15 @@ def test_the_largest_body_fits_into_a_record(stage: Stage) -> None:
     stage.publisher.publish([record], DEADLINE)
 
     assert [record] == stage.on(stage.topics.unreadable)
+
+
+def test_what_no_topic_holds_is_refused_as_such(stage: Stage) -> None:
+    """And nothing else stands in its way."""
+    with pytest.raises(TooLarge):
+        stage.publisher.publish([Record(stage.topics.inbound, "a", b"x" * (4 * 1024 * 1024 + 1))], DEADLINE)
+
+    stage.publisher.publish([Record(stage.topics.inbound, "a", b"1")], DEADLINE)
+    assert [b"1"] == [record.value for record in stage.on(stage.topics.inbound)]
 
 
 def test_no_records_are_kept_at_once(stage: Stage) -> None:

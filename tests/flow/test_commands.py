@@ -295,6 +295,34 @@ def test_a_command_without_an_answer_is_unknown_and_one_nobody_waits_for_is_publ
     assert done.err.startswith("witiop: no result of command ")
 
 
+def test_a_mail_however_large_is_taken_or_refused_as_too_large(company: Company, conversation: str) -> None:
+    """Also what no topic holds, and what would be too large only as a letter."""
+    mail = ("email", conversation, "--to", "a@example.com", "--subject", "s", "--hold", "60", "--body")
+    assert "applied" == company.says(*mail, "x" * 3_000_000)["outcome"]
+    for size in (3_900_000, 5_000_000):
+        assert "too_large" == company.says(*mail, "x" * size, code=1)["reason"]
+
+
+def test_a_mail_that_is_held_is_taken_back_by_the_command_that_is_told(company: Company, conversation: str) -> None:
+    """Here a person reads it; `mails list` tells it too."""
+    told = company.system.witiop(
+        "email", conversation, "--to", "a@example.com", "--subject", "s", "--body", "b", "--hold", "60"
+    )
+    assert (0, "taken for sending as command") == (told.code, told.out.rpartition(" ")[0])
+    command = told.out.split()[-1]
+    (row,) = [row for row in company.says("mails", "list")["rows"] if row["command_id"] == command]
+    assert "requested" == row["state"]
+    assert "applied" == company.says("recall", "--mail", command)["outcome"]
+    assert "recalled" == company.says("mails", "show", row["id"])["state"]
+
+
+def test_whoever_signs_with_a_secret_that_counts_no_more_is_told_so(company: Company, conversation: str) -> None:
+    """The result names no command, only where it stood: that is how it is found."""
+    done = company.system.witiop("recall", conversation, "--json", command_secrets="of last year")
+    assert (1, "not_authentic") == (done.code, json.loads(done.out)["reason"])
+    assert done.err.startswith("witiop: rejected (not_authentic): its signature is not right")
+
+
 def test_what_is_not_authentic_or_comes_again_changes_nothing_and_is_answered_and_audited(
     company: Company, conversation: str
 ) -> None:

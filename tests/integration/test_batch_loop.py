@@ -4,6 +4,7 @@ once, whatever the handler, the broker, the group or the database do meanwhile."
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from time import sleep
 from typing import Any
 from uuid import uuid4
 
@@ -168,6 +169,7 @@ class Stage:
         poison_per_minute: int = 20,
         storm_rest_seconds: float = 60,
         metrics: ConsumerMetrics = METRICS,
+        pause: Callable[[float], None] = sleep,
     ) -> Member:
         """One more member, which leaves at the end of the test."""
         loop = BatchLoop(
@@ -178,6 +180,7 @@ class Stage:
             metrics,
             PoisonLimit(poison_per_minute),
             storm_rest_seconds,
+            pause,
         )
         member = Member(loop)
         self._stack.callback(member.leave)
@@ -279,14 +282,19 @@ def test_more_poison_than_a_minute_may_bring_is_not_put_aside_until_it_is_none(s
 
 
 def test_a_batch_that_met_a_change_is_worked_in_again(stage: Stage) -> None:
+    """After a pause that grows: whoever is in its way may take some seconds."""
+    pauses: list[float] = []
     stage.handler.again = 3
     stage.make_topic()
     stage.publish("a", "b")
 
-    stage.join()
+    stage.join(pause=pauses.append)
 
     wait_until(lambda: stage.position() == 2)
     assert (["a", "b"], 0) == (stage.kept(), stage.handler.again)
+    assert 3 == len(pauses)
+    assert all(0 < pause <= 0.02 for pause in pauses)
+    assert pauses == sorted(pauses)
 
 
 # the group

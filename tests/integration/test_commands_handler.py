@@ -85,6 +85,23 @@ def test_an_exclusive_transfer_waits_for_a_member_and_can_be_recalled(office: Of
     assert (None, None, None, True, 7) == office.owner()
 
 
+def test_a_recall_that_names_a_version_takes_nothing_from_an_owner_that_came_later(office: Office) -> None:
+    """Whoever asks has seen the reservation; meanwhile Carla was offered it."""
+    conversation = office.customer_writes()
+    office.told(office.transfer(conversation, "skillset", "support", "exclusive"))
+    seen = office.rows("select version from conversations")[0]["version"]
+    office.presence("carla", "ready")
+    office.routing.round()
+    recall = {"conversation_id": str(conversation)}
+    stale = office.command("recall", recall | {"expected_version": seen})
+    assert [("rejected", "version_conflict")] == office.told(stale)
+    assert ("u", "carla", "a", False, None) == office.owner()
+    now = office.rows("select version from conversations")[0]["version"]
+    assert [("applied", None)] == office.told(office.command("recall", recall | {"expected_version": now}))
+    again = office.command("recall", recall | {"expected_version": now})
+    assert [("rejected", "version_conflict")] == office.told(again)
+
+
 def test_an_offer_nobody_accepts_goes_back_to_its_queue_and_on_to_the_next(office: Office) -> None:
     office.routing = Routing(office.connection.transaction_of, office.topics, Terms(offer=timedelta(0)))
     office.customer_writes("1")

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 from infra.kafka.config import KafkaConfig
-from infra.kafka.consumer import GroupReader
+from infra.kafka.consumer import GroupReader, Record
 from tests.support.waiting import wait_until
 
 
@@ -45,6 +46,37 @@ def test_partitions_added_while_two_busy_members_work_reach_both_of_them(kafka: 
         stop.set()
         member.join()
         leader.close()
+
+
+class NoText(str):
+    """A name of a header that a program of another kind wrote."""
+
+    def encode(self, *_: str) -> bytes:
+        return b"\xff\xfename"
+
+
+@pytest.mark.parametrize("codec", [None, "gzip"])
+def test_a_header_whose_name_is_no_text_holds_nobody_up(kafka: str, admin: Any, codec: str | None) -> None:
+    """Its record and those behind it are read."""
+    topic = f"names-{uuid4().hex}"
+    admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}})
+    admin.wait_for_topics([topic])
+    options = KafkaConfig((kafka,)).client_options()
+    with closing(KafkaProducer(bootstrap_servers=kafka, compression_type=codec, linger_ms=200)) as producer:  # type: ignore[no-untyped-call]
+        headers: list[tuple[str, bytes]] = [("a", b"1"), (NoText(), b""), ("ü", b"\xff")]
+        sent = [producer.send(topic, b"before"), producer.send(topic, b"bad", headers=headers, key=b"k")]  # type: ignore[no-untyped-call]
+        for each in (*sent, producer.send(topic, b"behind")):  # type: ignore[no-untyped-call]
+            each.get(5)
+
+    with closing(GroupReader(options, topic, [topic])) as reader:
+        wait_until(lambda: reader.poll(0.1) == [] and reader.silent())
+        reader.begin_at(reader.silent()[0], 0)
+        found: list[Record] = []
+        while len(found) < 3:
+            found += reader.poll(5)
+
+    assert [b"before", b"bad", b"behind"] == [record.value for record in found]
+    assert (("a", b"1"), ("??name", b""), ("??", b"\xff")) == found[1].raw_headers
 
 
 @pytest.mark.parametrize("before", [0, 2], ids=["no topic", "fewer partitions"])

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from consumers.mails import Mails
+from consumers.processing import Again
 from domain.facts import FACT, MailEvent
 from domain.ids import fact_id
 from domain.letter import Sender
@@ -36,6 +37,7 @@ class Post:
 
     def __init__(self, office: Office, dsn: str, *answers: Any) -> None:
         self.office = office
+        self.dsn = dsn
         self.mailer = FakeMailer(*answers)
         self.session = Session(dsn, "test")
         self.worker = Mails(self.session.transaction, self.mailer, SENDER, Topics(), 1000)
@@ -140,6 +142,34 @@ def test_a_mail_can_be_asked_for_and_recalled_in_one_batch(post: Post) -> None:
         ("rejected", "address_invalid"),
         ("rejected", "conversation_unknown"),
     ] == told
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_mail_whose_recall_came_first_is_never_sent(post: Post, together: bool) -> None:
+    """They may stand on different partitions. Told is what would have been told in their order."""
+    conversation = post.office.rows("select id from conversations")[0]["id"]
+    email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
+    recall = post.office.command("recall", {"mail_command_id": "m"}, issuer="anna")
+    late = post.office.command("email", email, named="m")
+    told = post.office.told(recall, late) if together else [*post.office.told(recall), *post.office.told(late)]
+    assert [("applied", None)] * 2 == told
+    post.worker.round()
+    assert ([], ("recalled", None)) == (post.mailer.posts, post.state(mail_id("m")))
+    found = mails.find(post.office.connection, mail_id("m"))
+    assert found is not None
+    assert {("requested", "boss"), ("recalled", "anna")} == {(said.event, said.actor) for said in found[1]}
+    again = post.office.command("recall", {"mail_command_id": "m"})
+    assert [("rejected", "nothing_to_recall")] == post.office.told(again)
+    assert [] == post.office.told(late._replace(offset=post.office.next_offset()))
+
+
+def test_a_command_that_was_refused_leaves_nothing_to_recall(post: Post) -> None:
+    """Its mail will never come."""
+    conversation = post.office.rows("select id from conversations")[0]["id"]
+    email = {"conversation_id": str(conversation), "to": ["nobody"], "subject": "s", "body": "b"}
+    assert [("rejected", "address_invalid")] == post.office.told(post.office.command("email", email, named="m"))
+    recall = post.office.command("recall", {"mail_command_id": "m"})
+    assert [("rejected", "nothing_to_recall")] == post.office.told(recall)
 
 
 def test_what_was_certainly_not_sent_is_sent_later(post: Post) -> None:
@@ -270,11 +300,40 @@ def test_an_event_of_ses_settles_an_unknown_mail_and_counts_once(post: Post) -> 
     ] == post.history()
 
 
+def test_an_event_of_ses_waits_for_whoever_holds_a_customer_that_was_joined_into_another(post: Post) -> None:
+    """The timer does, who knows a conversation by the customer that it was begun with."""
+    mail = post.asked()
+    post.worker.round()
+    post.office.customer_writes("it is me again", "390001")
+    begun_with, now_is = post.office.rows("select customer_id from conversations order by wa_id")
+    post.office.connection.execute(
+        "update customers set merged_into = %s where id = %s", [now_is["customer_id"], begun_with["customer_id"]]
+    )
+    with psycopg.connect(post.dsn) as timer:
+        timer.execute("select from customers where id = %s for no key update", [begun_with["customer_id"]])
+        with pytest.raises(Again):
+            post.ses_says(mail, "delivered", "a@example.com")
+    post.ses_says(mail, "delivered", "a@example.com")
+    assert ("delivered", None) == post.state(mail)
+
+
 def test_events_of_mails_that_nobody_here_knows_are_kept_and_change_nothing(post: Post) -> None:
     """Another system may share the configuration set."""
     post.ses_says(UUID(int=5), "bounced", "x@example.com")
     assert [] == post.history()
     assert [{"event": "bounced"}] == post.office.rows("select event from mail_log")
+
+
+def test_what_ses_threw_away_has_failed_and_can_be_sent_again(post: Post) -> None:
+    """Its event may come before the one that says that the mail was sent; the next post is another one."""
+    mail = post.asked()
+    post.worker.round()
+    post.ses_says(mail, "failed")
+    post.ses_says(mail, "sent")
+    assert ("failed", None) == post.state(mail)
+    assert mails.resend(post.office.connection, mail, "boss")
+    post.worker.round()
+    assert ("sent", None) == post.state(mail)
 
 
 def test_a_mail_whose_sender_died_becomes_unknown_once_its_post_must_be_over(post: Post) -> None:
@@ -295,6 +354,24 @@ def test_a_sender_that_stood_still_after_its_claim_posts_nothing(post: Post) -> 
     late = Mails(post.session.transaction, post.mailer, SENDER, Topics(), 1000, post_within_seconds=0)
     late.round()
     assert (("requested", "too late after its claim"), []) == (post.state(mail), post.mailer.posts)
+
+
+def test_a_sender_that_comes_back_after_the_mail_was_sent_again_does_not_make_it_due(post: Post) -> None:
+    """It had certainly not sent it; but by then another one is posting."""
+    mail = post.asked()
+
+    def frozen(mail: UUID, letter: bytes) -> NotSent:
+        post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
+        with closing(Session(post.dsn, "second")) as session:
+            Mails(session.transaction, FakeMailer(), SENDER, Topics(), 1000)._give_up()
+        assert mails.resend(post.office.connection, mail, "boss")
+        with post.office.connection.transaction():
+            mails.claim(post.office.connection, mail)
+        return NotSent("thawed")
+
+    post.mailer.post = frozen  # type: ignore[method-assign]
+    post.worker.round()
+    assert ("sending", None) == post.state(mail)
 
 
 def test_what_came_of_a_post_is_kept_although_the_database_was_away(post: Post) -> None:
@@ -360,6 +437,7 @@ def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: Comman
     post.worker.round()
     row = {
         "id": str(mail),
+        "command_id": "c",
         "conversation_id": str(post.office.rows("select id from conversations")[0]["id"]),
         "state": "unknown",
         "to": ["a@example.com", "b@example.com"],
@@ -371,6 +449,7 @@ def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: Comman
     assert (row, None) == ({key: found[key] for key in row}, listed["next"])
     assert 2 == len(json.loads(witiop("mails", "list", "--json").out)["rows"])
     assert "Bcc: \\u202e" in witiop("mails", "list").out
+    assert "COMMAND" in witiop("mails", "list").out
     assert 0 == witiop("mails", "resend", str(mail), "--as", "anna").code
     refused = witiop("mails", "resend", str(mail), "--json")
     assert (1, "not_resendable") == (refused.code, json.loads(refused.out)["reason"])

@@ -50,9 +50,11 @@ def test_missing_topics_are_created_as_the_promises_need_them(config: KafkaConfi
     assert changes == [Change(topic, "created with 2 partitions") for topic in _all(topics)]
     assert left == []
     inbound, unreadable = _held(admin, topics.inbound), _held(admin, topics.unreadable)
-    assert inbound["max.message.bytes"] == unreadable["max.message.bytes"] == str(4 * 1024 * 1024)
+    for topic in (topics.inbound, topics.unreadable, topics.commands):
+        assert _held(admin, topic)["max.message.bytes"] == str(4 * 1024 * 1024)
     assert inbound["retention.ms"] == str(30 * 24 * 3600 * 1000)
-    assert inbound["message.timestamp.type"] == "LogAppendTime"
+    for topic in (topics.inbound, topics.unreadable, topics.commands):
+        assert _held(admin, topic)["message.timestamp.type"] == "LogAppendTime"
     assert (unreadable["retention.ms"], unreadable["retention.bytes"]) == ("-1", "-1")
     assert {_held(admin, topic)["unclean.leader.election.enable"] for topic in _all(topics)} == {"false"}
 
@@ -80,6 +82,20 @@ def test_a_setting_that_somebody_changed_is_found_and_set_again(
         [],
     )
     assert _held(admin, topics.inbound)["segment.bytes"] == "1048576"
+
+
+def test_the_clock_of_commands_that_an_earlier_version_left_to_their_writers_is_set(
+    config: KafkaConfig, topics: Topics, admin: Any
+) -> None:
+    """An installation gets it with its next `witiop topics`."""
+    create_or_repair(config, topics, ONE_BROKER)
+    before = {"message.timestamp.type": "CreateTime"}
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.commands, before)])  # type: ignore[no-untyped-call]
+
+    changes, left = create_or_repair(config, topics, ONE_BROKER)
+
+    assert changes == [Change(topics.commands, "message.timestamp.type CreateTime -> LogAppendTime")]
+    assert left == []
 
 
 def test_partitions_are_added_and_never_taken_away(config: KafkaConfig, topics: Topics) -> None:

@@ -61,6 +61,18 @@ def test_a_reservation_that_is_over_is_not_offered_any_more(hasty: Office) -> No
     assert 0 == hasty.routing.round()
 
 
+def test_a_reservation_that_is_over_refuses_no_command_although_the_timer_has_not_said_so_yet(hasty: Office) -> None:
+    """It ended by itself, and then the command is judged."""
+    conversation = hasty.customer_writes()
+    reserve(hasty, conversation, "skillset", "sales")
+    recall = hasty.command("recall", {"conversation_id": str(conversation)})
+    assert [("rejected", "nothing_to_recall")] == hasty.told(recall)
+    assert [("released", "clock", None), ("became_unmanaged", "clock", None)] == hasty.history(conversation)[-2:]
+    reserve(hasty, conversation, "user", "anna")
+    reserve(hasty, conversation, "user", "ben")
+    assert ("u", "ben", "r", False, None) == hasty.owner()
+
+
 def test_a_reservation_whose_time_has_not_come_stays(office: Office) -> None:
     reserve(office, office.customer_writes(), "user", "anna")
     assert 0 == office.timer.end_reservations()

@@ -130,9 +130,9 @@ class System:
         """Starts processes and returns when all of them are ready."""
         return [worker.wait_ready() for worker in self.start(*names, crash_at=crash_at, **settings)]
 
-    def witiop(self, *arguments: str) -> Finished:
+    def witiop(self, *arguments: str, **settings: object) -> Finished:
         """A command of the command line."""
-        return call(*arguments, "--stack", "-", environment=self.environment())
+        return call(*arguments, "--stack", "-", environment=self.environment(None, **settings))
 
     def program(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The same in a process of its own, as anybody may start at any time, to its end."""

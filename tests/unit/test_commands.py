@@ -33,7 +33,7 @@ BODIES: list[Transfer | Recall | Email] = [
     Transfer.model_validate(
         {"conversation_id": ID, "target": {"kind": "user", "id": "anna"}, "mode": "immediate", "expected_version": 3}
     ),
-    Recall(conversation_id=ID),
+    Recall(conversation_id=ID, expected_version=3),
     Recall(mail_command_id="m"),
     Email(conversation_id=ID, to=("a@example.com",), subject="Ünïcode", body="see below", hold_seconds=9),
 ]
@@ -135,6 +135,15 @@ def test_a_signed_value_that_is_no_command_is_malformed_and_says_where_in_words_
     assert "\x00" not in found.what
     assert found.what.encode()
     assert len(found.what) < 300
+
+
+def test_a_recall_names_the_version_of_a_conversation_only() -> None:
+    """A mail has none."""
+    conversation, mail = signed(asked(Recall(conversation_id=ID)), "c", SECRET), {"mail_command_id": "m"}
+    assert (Rejection.MALFORMED, True) == refusal(
+        resigned(conversation, json.dumps(mail | {"expected_version": 3}).encode())
+    )
+    assert isinstance(read(resigned(conversation, json.dumps(mail).encode())), Command)
 
 
 @given(st.lists(st.tuples(st.text(), st.binary()), max_size=8), st.binary(max_size=100))

@@ -1,5 +1,6 @@
 """The rules of mails: what is refused, in which order, and what a mail is after whatever SES said."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -124,7 +125,9 @@ def test_masking_is_as_the_command_says_else_as_the_settings_say() -> None:
         assert expected == accepted.masked
 
 
-MAIL = Mail(mail_id("c1"), "c1", UUID(int=1), "boss", ("a@x.com", "b@x.com"), "s", "b", False, NOON, state="sending")
+MAIL = Mail(
+    mail_id("c1"), "c1", UUID(int=1), "boss", ("a@x.com", "b@x.com"), "s", "b", False, NOON, state="sending", attempts=1
+)
 
 
 def event(type_: str, *recipients: str) -> MailEvent:
@@ -135,18 +138,27 @@ def event(type_: str, *recipients: str) -> MailEvent:
 
 def test_how_a_post_ended_is_what_the_mail_is() -> None:
     """Accepted, throttled, refused, unanswered."""
-    assert ("sent", None) == _of(posted(MAIL, Accepted("m")))
-    assert ("requested", "429") == _of(posted(MAIL, NotSent("429")))
-    assert ("failed", "MessageRejected") == _of(posted(MAIL, Refused("MessageRejected")))
-    assert ("unknown", "500") == _of(posted(MAIL, Unanswered("500")))
+    assert ("sent", None) == _of(posted(MAIL, Accepted("m"), 1))
+    assert ("requested", "429") == _of(posted(MAIL, NotSent("429"), 1))
+    assert ("failed", "MessageRejected") == _of(posted(MAIL, Refused("MessageRejected"), 1))
+    assert ("unknown", "500") == _of(posted(MAIL, Unanswered("500"), 1))
 
 
 def test_a_mail_that_was_given_up_is_only_sent_if_ses_accepted_it() -> None:
     """The sender that was thought dead comes back: it must not make the mail due again."""
     unknown = replace(MAIL, state="unknown", reason="x")
     for how in (NotSent("429"), Refused("r"), Unanswered("500")):
-        assert unknown == posted(unknown, how)
-    assert "sent" == posted(unknown, Accepted("m")).state
+        assert unknown == posted(unknown, how, 1)
+    assert "sent" == posted(unknown, Accepted("m"), 1).state
+
+
+def test_what_a_late_sender_says_of_an_earlier_post_counts_only_if_ses_accepted_it() -> None:
+    """It was given up, somebody sent the mail again, and that post has begun."""
+    again = replace(MAIL, attempts=2)
+    for how in (NotSent("429"), Refused("r"), Unanswered("500")):
+        assert again == posted(again, how, 1)
+        assert again != posted(again, how, 2)
+    assert "sent" == posted(again, Accepted("m"), 1).state
 
 
 def test_the_worst_of_the_recipients_is_shown_in_any_order() -> None:
@@ -170,11 +182,35 @@ def test_an_event_of_ses_settles_what_was_unknown_and_stops_a_second_post() -> N
     assert "recalled" == told(replace(MAIL, state="recalled"), event("sent")).shown
 
 
+def test_what_ses_accepted_and_then_threw_away_has_failed_in_any_order() -> None:
+    """It says that it sent the mail, and that it did not after all; the answer to the post may come last."""
+    thrown_away = event("failed").model_copy(update={"reason": "Bad content"})
+    steps: list[Callable[[Mail], Mail]] = [
+        lambda mail: posted(mail, Accepted("m"), 1),
+        lambda mail: told(mail, event("sent")),
+        lambda mail: told(mail, thrown_away),
+    ]
+    for order in permutations(steps):
+        mail = MAIL
+        for step in order:
+            mail = step(mail)
+        assert ("failed", "Bad content", "m") == (mail.shown, mail.reason, mail.message_id)
+
+
+def test_whom_a_mail_reached_it_was_not_thrown_away_for_in_any_order() -> None:
+    """SES would contradict itself: then the recipient counts."""
+    for order in permutations([event("failed"), event("delivered", "a@x.com"), event("sent")]):
+        mail = MAIL
+        for each in order:
+            mail = told(mail, each)
+        assert ("sent", None, {"a@x.com": "delivered"}) == (mail.state, mail.reason, mail.fates)
+
+
 def test_what_the_events_said_before_the_answer_came_stands() -> None:
     """SES may tell of the delivery before it answers the post."""
     early = told(MAIL, event("delivered", "a@x.com", "b@x.com"))
-    assert "delivered" == posted(early, Accepted("m")).shown
-    assert early == posted(early, Unanswered("time-out"))
+    assert "delivered" == posted(early, Accepted("m"), 1).shown
+    assert early == posted(early, Unanswered("time-out"), 1)
 
 
 def _of(mail: Mail) -> tuple[str, str | None]:

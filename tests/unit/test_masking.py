@@ -42,6 +42,26 @@ def test_the_customers_own_number_is_hidden_however_it_is_written(
     assert national[-3:] in _digits(shown)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "333_123_45_67",
+        "333*123*4567",
+        "333,123,45,67",
+        "333·123·4567",
+        "333:123:4567",
+        "333 --- 123 --- 4567",
+        "333.123\n4567",
+        "+39 | 333 | 123 | 4567",
+        "3/3/3/1/2/3/4/5/6/7",
+        "~3~3~3~1~2~3~4~5~6~7~",
+    ],
+)
+def test_whatever_keeps_the_digits_of_the_customers_own_number_apart_does_not_show_it(text: str) -> None:
+    """Of anybody else's these are no phone numbers for sure."""
+    assert "567" == _digits(Masking("393331234567").hide(text))
+
+
 @settings(deadline=None)
 @given(st.data(), st.sampled_from(COUNTRIES), NATIONAL, WORDS)
 def test_the_number_of_anybody_else_is_hidden_too(

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from domain.ports import NotKept, Record
+from domain.ports import NotKept, Place, Record
 from infra.kafka.config import KafkaConfig
 from infra.kafka.producer import KafkaPublisher, Limits
 from tests.support.waiting import wait_until
@@ -28,12 +28,12 @@ class Sent:
     def is_done(self) -> bool:
         return self._done.is_set()
 
-    def get(self, timeout: float) -> object:
+    def get(self, timeout: float) -> Place:
         if not self._done.wait(timeout):
             raise KafkaTimeoutError
         if self._outcome is not None:
             raise self._outcome
-        return None
+        return Place(0, 0)
 
 
 class FakeLink:

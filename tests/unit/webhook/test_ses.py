@@ -1,6 +1,7 @@
 """`POST /webhooks/ses`: what Amazon signed for our topic is kept before it is answered; nobody else is believed."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -25,11 +26,13 @@ class Amazon:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.away = False
+        self.meanwhile: Callable[[str], None] = lambda _: None
 
     def fetch(self, address: str) -> bytes:
         if self.away:
             raise NotFetched("TimeoutError")
         self.asked.append(address)
+        self.meanwhile(address)
         return certificate()
 
 
@@ -111,12 +114,13 @@ def test_what_was_altered_is_not_believed(webhook: Webhook, change: dict[str, An
         "https://evil.s3.amazonaws.com/SimpleNotificationService-abc.pem",
         "https://sns.eu-west-1.amazonaws.com/?x=/SimpleNotificationService-abc.pem",
         "https://sns.eu-west-1.amazonaws.com/../SimpleNotificationService-abc.pem",
+        "https://sns.eu-west-2.amazonaws.com/SimpleNotificationService-abc.pem",
         "file:///etc/passwd",
         None,
     ],
 )
 def test_no_certificate_is_fetched_from_anybody_else(webhook: Webhook, address: str | None) -> None:
-    """Nor from a place at Amazon where others write."""
+    """Nor from a place at Amazon where others write, nor from another region than the topic's."""
     assert 401 == webhook.post(signed(notification(SENT)) | {"SigningCertURL": address}).status_code
     assert [] == webhook.amazon.asked
 
@@ -140,6 +144,23 @@ def test_while_the_certificate_cannot_be_had_it_is_to_be_sent_again(webhook: Web
     assert (503, True) == (answer.status_code, "Retry-After" in answer.headers)
     webhook.amazon.away = False
     assert 200 == webhook.post(signed(notification(SENT))).status_code
+
+
+def test_one_certificate_is_fetched_at_a_time_and_others_are_to_be_sent_again(webhook: Webhook) -> None:
+    """Whoever knows the topic can name new ones for ever: they take one thread, not all. What is known is believed
+    meanwhile."""
+    assert 200 == webhook.post(signed(notification(SENT))).status_code
+    other = {"SigningCertURL": CERTIFICATE.replace("abc123", "def456")}
+    inside: list[int] = []
+
+    def meanwhile(address: str) -> None:
+        webhook.amazon.meanwhile = lambda _: None
+        inside.append(webhook.post(signed(notification(SENT)) | {"SigningCertURL": f"{address[:-4]}7.pem"}).status_code)
+        inside.append(webhook.post(signed(notification(SENT))).status_code)
+
+    webhook.amazon.meanwhile = meanwhile
+    assert 200 == webhook.post(signed(notification(SENT)) | other).status_code
+    assert [503, 200] == inside
 
 
 def test_while_the_broker_is_away_it_is_to_be_sent_again(webhook: Webhook) -> None:
