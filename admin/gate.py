@@ -23,6 +23,8 @@ from infra.postgres import console_audit, sign_ins
 _TOKEN_BYTES = 32
 _ROOT = ("tenant_administrator",)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+_LIVE = "live.hints"
+"""The view that open pages listen to."""
 
 CSRF = "csrf"
 """The field of every form."""
@@ -74,7 +76,7 @@ def install(app: Flask, parts: Parts) -> None:
         else:
             with parts.connection() as conn:
                 g.person = sign_ins.person_of(conn, token_hash(token), parts.sessions)
-                if g.person is not None and not request.headers.get("X-Live"):
+                if g.person is not None and not _by_itself():
                     sign_ins.used(conn, token_hash(token))
         g.token = token
         g.words = _words(parts)
@@ -132,6 +134,12 @@ def _masked(secret: bytes, mask: bytes) -> bytes:
     return bytes(a ^ b for a, b in zip(secret, mask, strict=True))
 
 
+def _by_itself() -> bool:
+    """Whether an open page asks without its person. A browser's EventSource sends no header of ours, and comes back
+    every five minutes."""
+    return request.endpoint == _LIVE or "X-Live" in request.headers
+
+
 def _is_ours() -> bool:
     """Whether this browser got the form from us. Other sites' forms come without our cookie (SameSite); this holds
     where that fails."""
@@ -153,7 +161,7 @@ def _admit(parts: Parts, access: Access | None) -> ResponseReturnValue | None:
     if access == "everybody" or request.endpoint is None:
         return None
     if g.person is None or g.person.level is None:
-        if target() is not None or request.method not in _SAFE or request.endpoint == "live.hints":
+        if target() is not None or request.method not in _SAFE or request.endpoint == _LIVE:
             return _refused("signed_out", 401)
         return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")), 303)
     if access is None and person().level not in _ROOT:

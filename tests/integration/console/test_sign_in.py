@@ -113,6 +113,7 @@ def test_a_live_page_alone_does_not_keep_a_session(console: Console, boss: Brows
     aged = "update console_sessions set seen_at = now() - interval '50 minutes'"
     console.office.connection.execute(aged)
     boss.get("/unmanaged/changes", "look", **{"X-Live": "1"})
+    assert 200 == boss.get("/live", Accept="text/event-stream").status_code
     (row,) = console.office.rows("select seen_at < now() - interval '49 minutes' as old from console_sessions")
     assert row["old"]
     boss.get("/unmanaged")
