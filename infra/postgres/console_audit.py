@@ -72,3 +72,11 @@ def asked_together(conn: Connection[Any], batch_id: str) -> Sequence[Asked]:
     """All commands of a batch, in the order in which they were asked for."""
     cursor = conn.cursor(row_factory=class_row(Asked))
     return cursor.execute(f"{_ASKED} and a.batch_id = %s order by a.id", (batch_id,)).fetchall()
+
+
+def refused(conn: Connection[Any], ids: Collection[str]) -> set[str]:
+    """Those of the commands that were refused."""
+    found = conn.execute(
+        "select command_id from command_audit where command_id = any(%s) and outcome = 'rejected'", (list(ids),)
+    ).fetchall()
+    return {row[0] for row in found}

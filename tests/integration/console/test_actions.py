@@ -7,7 +7,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from domain.commands import Command, Transfer, read_command
-from domain.facts import AgentAccepted
+from domain.facts import AgentAccepted, AgentClosed
 from tests.support.console import BOSS, Browser, Console, hidden, ids
 from tests.support.office import SECRET
 
@@ -170,6 +170,29 @@ def test_only_who_answers_customers_can_take_one(console: Console, boss: Browser
     assert "It is yours." in told(anna, notice)
     assert ("u", "anna", "x", False, None) == console.office.owner()
     assert "Undo" not in told(anna, notice)
+
+
+def test_what_was_refused_can_be_asked_for_again_by_the_same_row_and_is_done_once(console: Console) -> None:
+    console.person("ben")
+    ben = console.signed_in("ben")
+    busy, row = (console.office.customer_writes(phone=phone) for phone in ("391", "392"))
+    page = ben.get(f"/unmanaged?open={row}").text.rpartition("<aside")[2]
+    console.office.desk_says(AgentAccepted, "ben", busy)
+    form = re.search(r'<form class="inline".*?</form>', page, re.DOTALL)
+    assert form is not None
+
+    def press() -> str:
+        return ben.send(form[0], "notices").text
+
+    refused = press()
+    assert [("rejected", "user_at_capacity")] == console.carry_out()
+    assert "this user has as many conversations as they may have" in told(ben, refused)
+    console.office.desk_says(AgentClosed, "ben", busy)
+    done = [press(), press()]
+    assert [("applied", None)] == console.carry_out()
+    assert ["It is yours."] * 2 == [told(ben, notice).rpartition("92 ")[2] for notice in done]
+    press()
+    assert [] == console.carry_out()
 
 
 def test_a_mail_is_taken_back_while_it_is_held(console: Console, boss: Browser) -> None:
