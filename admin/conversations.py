@@ -68,7 +68,8 @@ def conversation_pages(parts: Parts) -> Blueprint:
 
     @pages.post("/conversations/<uuid:id_>/recall")
     def recall(id_: UUID) -> ResponseReturnValue:
-        return _do(parts, Wish(Recall(conversation_id=id_), "recall"))
+        version = request.form.get("version", type=int)
+        return _do(parts, Wish(Recall(conversation_id=id_, expected_version=version), "recall"))
 
     @pages.post("/mails/<command_id>/recall")
     def recall_mail(command_id: str) -> ResponseReturnValue:

@@ -87,7 +87,7 @@ def many_pages(parts: Parts) -> Blueprint:
         wishes = [
             Wish(Recall(mail_command_id=each.command_id), "recall_mail", about=each.conversation_id)
             if undo == "mail"
-            else Wish(Recall(conversation_id=each.conversation_id), "recall")
+            else Wish(Recall(conversation_id=each.conversation_id, expected_version=each.version), "recall")
             for each in asked
             if (undo := told(directory, each).undo) is not None
         ]

@@ -75,6 +75,7 @@ class Recall(_Body):
 
     conversation_id: UUID | None = None
     mail_command_id: _Id | None = None
+    expected_version: int | None = Field(default=None, ge=0)
 
     def model_post_init(self, _: object) -> None:
         if (self.conversation_id is None) == (self.mail_command_id is None):

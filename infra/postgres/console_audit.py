@@ -30,7 +30,8 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command that somebody asked for, and what became of it. `outcome` None: nothing yet."""
+    """A command that somebody asked for, and what became of it. `outcome` None: nothing yet; `version`: of its
+    conversation right after it."""
 
     at: datetime
     name: str
@@ -40,6 +41,7 @@ class Asked:
     detail: dict[str, Any]
     outcome: Literal["applied", "rejected"] | None
     reason: str | None
+    version: int | None
 
 
 def write(conn: Connection[Any], deeds: Collection[Deed]) -> None:
@@ -53,10 +55,11 @@ def write(conn: Connection[Any], deeds: Collection[Deed]) -> None:
 
 
 _ASKED = """
-select a.at, a.name, a.command_id, a.conversation_id, a.batch_id, a.detail, r.outcome, r.reason
+select a.at, a.name, a.command_id, a.conversation_id, a.batch_id, a.detail, r.outcome, r.reason, r.version
 from console_audit a
 left join lateral (
-  select outcome, reason from command_audit r where r.command_id = a.command_id and r.outcome <> 'repeated' limit 1
+  select outcome, reason, version from command_audit r
+  where r.command_id = a.command_id and r.outcome <> 'repeated' limit 1
 ) r on true
 where a.event = 'asked'
 """

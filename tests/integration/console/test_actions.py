@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from werkzeug.test import TestResponse
 
-from domain.commands import Command, Transfer, read_command
+from domain.commands import Command, Recall, Transfer, read_command
 from domain.facts import AgentAccepted, AgentClosed
 from tests.support.console import BOSS, Browser, Console, hidden, ids
 from tests.support.office import SECRET
@@ -19,9 +19,23 @@ def transfer(row: object, browser: Browser, kind: str = "user", into: str | None
 
 def told(browser: Browser, notice: str) -> str:
     """What the page says once the command was carried out, without its tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page_of(browser, notice))).strip()
+
+
+def page_of(browser: Browser, notice: str) -> str:
+    """The notice as it is now."""
     found = re.search(r'hx-get="(/actions/[^"]+)"', notice)
     assert found is not None, notice
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", browser.get(found[1], found[1]).text)).strip()
+    return browser.get(found[1], "notices").text
+
+
+def recalled(console: Console) -> Recall:
+    """What was asked for, and nothing else was."""
+    (record,) = console.publisher.records
+    asked = read_command(record.headers, record.value, [SECRET], datetime.now(UTC))
+    assert isinstance(asked, Command)
+    assert isinstance(asked.body, Recall)
+    return asked.body
 
 
 def test_the_dialog_shows_users_with_their_state_and_free_slots(console: Console, boss: Browser) -> None:
@@ -69,9 +83,7 @@ def test_a_transfer_is_asked_then_done_and_can_be_undone(console: Console, boss:
     assert [("applied", None)] == console.carry_out()
     assert "Offered to anna. Undo" in told(boss, notice)
     assert ("u", "anna", "a", False, None) == console.office.owner()
-    found = re.search(r'hx-get="(/actions/[^"]+)"', notice)
-    assert found is not None
-    boss.send(boss.get(found[1], "notices").text, "notices")
+    boss.send(page_of(boss, notice), "notices")
     assert [("applied", None)] == console.carry_out()
     assert [row] == ids(boss.get("/unmanaged").text)
 
@@ -172,6 +184,22 @@ def test_only_who_answers_customers_can_take_one(console: Console, boss: Browser
     assert "Undo" not in told(anna, notice)
 
 
+def test_undo_takes_back_what_was_done_and_not_what_others_decided_since(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    notice = transfer(row, boss, to="anna", mode="exclusive").text
+    console.carry_out()
+    (done,) = console.office.rows("select version from conversations")
+    boss.send(page_of(boss, notice), "notices")
+    assert done["version"] == recalled(console).expected_version
+
+
+def test_a_row_takes_back_what_it_shows_and_not_what_others_decided_since(console: Console, boss: Browser) -> None:
+    console.office.customer_writes("1")
+    (shown,) = console.office.rows("select version from conversations")
+    boss.send(boss.get("/waiting").text.split("<tbody")[1], "notices")
+    assert shown["version"] == recalled(console).expected_version
+
+
 def test_what_was_refused_can_be_asked_for_again_by_the_same_row_and_is_done_once(console: Console) -> None:
     console.person("ben")
     ben = console.signed_in("ben")
@@ -200,9 +228,7 @@ def test_a_mail_is_taken_back_while_it_is_held(console: Console, boss: Browser) 
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     answer = boss.send(page, "panel", to="you@example.com", subject="A customer", body="x").text
     console.carry_out()
-    found = re.search(r'hx-get="(/actions/[^"]+)"', answer)
-    assert found is not None
-    undone = boss.send(boss.get(found[1], "notices").text, "notices").text
+    undone = boss.send(page_of(boss, answer), "notices").text
     assert [("applied", None)] == console.carry_out()
     assert "Taken back: the mail is not sent." in told(boss, undone)
     assert ["recalled"] == [mail["state"] for mail in console.office.rows("select state from mails")]

@@ -1,5 +1,6 @@
 """Many conversations at once: a preview, one command each, each with its own result, and the way back."""
 
+import json
 import re
 from uuid import UUID
 
@@ -63,7 +64,9 @@ def test_what_was_done_is_undone_as_far_as_it_still_can_be(console: Console, bos
     answer = boss.send(look(boss, "user", rows).text, "dialog", to="anna", mode="exclusive").text
     console.carry_out()
     done = results(boss, answer)
+    versions = [row["version"] for row in console.office.rows("select version from conversations")]
     undone = boss.send(done, "dialog").text
+    assert versions == [json.loads(record.value)["expected_version"] for record in console.publisher.records]
     assert [("applied", None)] * 2 == console.carry_out()
     assert "2 done" in results(boss, undone)
     assert set(rows) == set(ids(boss.get("/unmanaged").text))
