@@ -16,7 +16,7 @@ from admin.conversations import email_typed, kafka_away, why_refused
 from admin.http import dialog, person, target, translated
 from admin.parts import Parts
 from admin.people import choices
-from admin.phrases import told
+from admin.phrases import told, undo_of
 from admin.query import Query
 from admin.rows import customer_name, line
 from admin.words import marked
@@ -24,6 +24,7 @@ from domain.commands import Email, Recall, Target, Transfer
 from domain.directory import Directory
 from domain.ports import NotKept
 from infra.postgres import console_audit, console_list
+from infra.postgres.console_audit import Asked
 
 MAX_MANY = 1000
 """Conversations at once."""
@@ -80,16 +81,15 @@ def many_pages(parts: Parts) -> Blueprint:
     def undo(batch: str) -> ResponseReturnValue:
         form = request.form.get("form", "")
         with parts.connection() as conn:
-            asked = [each for each in console_audit.asked_together(conn, batch) if each.outcome == "applied"]
-            directory = parts.directory(conn)
+            asked = console_audit.asked_together(conn, batch)
         if not asked or asked[0].name != person().name:
             abort(404)
         wishes = [
             Wish(Recall(mail_command_id=each.command_id), "recall_mail", about=each.conversation_id)
-            if undo == "mail"
+            if undo_of(each) == "mail"
             else Wish(Recall(conversation_id=each.conversation_id, expected_version=each.version), "recall")
             for each in asked
-            if (undo := told(directory, each).undo) is not None
+            if _can_be_undone(each)
         ]
         taken_back = str(uuid5(NAMESPACE_OID, form))
         try:
@@ -99,6 +99,13 @@ def many_pages(parts: Parts) -> Blueprint:
         return _results(parts, taken_back) if target() else redirect(url_for("many.results", batch=taken_back), 303)
 
     return pages
+
+
+def _can_be_undone(asked: Asked) -> bool:
+    """Also what has no answer yet, if it is a transfer: its recall goes after it on the same partition. That of a mail
+    goes another way and could come first."""
+    undo = undo_of(asked)
+    return undo is not None and (asked.outcome == "applied" or (asked.outcome is None and undo == "conversation"))
 
 
 def _kind() -> Kind:
@@ -206,5 +213,8 @@ def _results(parts: Parts, batch: str) -> ResponseReturnValue:
         for each in asked
     ]
     states = Counter(each.state for _, each in results)
-    undoable = any(each.undo for _, each in results)
+    # a mail that has no answer yet would be left out, and go
+    undoable = any(map(_can_be_undone, asked)) and not any(
+        each.outcome is None and not _can_be_undone(each) for each in asked
+    )
     return dialog("many_results.html", batch=batch, results=results, states=states, undoable=undoable, form=new_form())

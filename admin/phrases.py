@@ -255,8 +255,14 @@ def told(directory: Directory, asked: Asked) -> Told:
         return Told("asked", _filled(wish, **names))
     if asked.outcome == "rejected":
         return Told("refused", f"{_filled(wish, **names)} {refusal(asked.reason)}.")
-    undo = "mail" if detail["what"] == "email" else "conversation" if detail["what"] in _RECALLABLE else None
-    return Told("done", _filled(done_text, **names), undo)
+    return Told("done", _filled(done_text, **names), undo_of(asked))
+
+
+def undo_of(asked: Asked) -> str | None:
+    """What takes a command back once it is done: the recall of its `mail` or of its `conversation`; None: nothing."""
+    if asked.detail["what"] == "email":
+        return "mail"
+    return "conversation" if asked.detail["what"] in _RECALLABLE else None
 
 
 _RECALLABLE = ("immediate", "exclusive")

@@ -72,6 +72,33 @@ def test_what_was_done_is_undone_as_far_as_it_still_can_be(console: Console, bos
     assert set(rows) == set(ids(boss.get("/unmanaged").text))
 
 
+def test_undo_takes_back_also_what_was_asked_for_and_not_done_yet(console: Console, boss: Browser) -> None:
+    rows = write(console, 2)
+    answer = boss.send(look(boss, "user", rows).text, "dialog", to="anna", mode="exclusive").text
+    done, pending = console.publisher.records
+    console.publisher.records = [done]
+    console.carry_out()
+    console.publisher.records = [pending]
+    boss.send(results(boss, answer), "dialog")
+    assert [pending.key, done.key, pending.key] == [record.key for record in console.publisher.records]
+    versions = [json.loads(record.value).get("expected_version") for record in console.publisher.records[1:]]
+    assert [True, False] == [version is not None for version in versions]
+    assert [("applied", None)] * 3 == console.carry_out()
+    assert set(rows) == set(ids(boss.get("/unmanaged").text))
+
+
+def test_mails_are_taken_back_once_each_has_an_answer(console: Console, boss: Browser) -> None:
+    page = look(boss, "email", write(console, 2)).text
+    answer = boss.send(page, "dialog", to="you@example.com", subject="s", body="b").text
+    done, pending = console.publisher.records
+    offered = []
+    for each in (done, pending):
+        console.publisher.records = [each]
+        console.carry_out()
+        offered.append("/undo" in results(boss, answer))
+    assert [False, True] == offered
+
+
 def test_mails_of_many_are_mails_of_each_also_of_the_closed(console: Console, boss: Browser) -> None:
     rows = write(console, 1) + write(console, 1, 30)
     page = look(boss, "email", rows).text
