@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from admin.account import TRIES_PER_NAME
 from tests.support.command_line import CommandLine, Finished
 from tests.support.console import BOSS, PASSWORD, Browser, Console
 
@@ -62,6 +63,16 @@ def test_a_reset_password_signs_out_everywhere(
     assert "boss has a new password; sessions ended: 1\n" == done.out
     assert 303 == boss.get("/unmanaged").status_code
     assert [401, 303] == [console.browser().sign_in(BOSS, each).status_code for each in (PASSWORD, NEW)]
+
+
+def test_a_reset_password_lets_in_who_tried_too_often(
+    witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, console: Console
+) -> None:
+    browser = console.browser()
+    answers = [browser.sign_in(BOSS, "guess").status_code for _ in range(TRIES_PER_NAME + 1)]
+    assert 429 == answers[-1]
+    assert 0 == with_password(witiop, monkeypatch, "reset-password", BOSS).code
+    assert 303 == browser.sign_in(BOSS, NEW).status_code
 
 
 def test_sessions_can_be_ended_from_outside(witiop: CommandLine, boss: Browser, console: Console) -> None:
