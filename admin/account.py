@@ -2,7 +2,6 @@
 
 import ipaddress
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, g, redirect, render_template, request, url_for
@@ -84,8 +83,7 @@ def account_pages(parts: Parts) -> Blueprint:
             sign_ins.prefer_words(
                 conn, person().name, language if language in LANGUAGES else None, chosen.key if chosen else None
             )
-        back = urlsplit(request.form.get("back", ""))
-        return redirect(here_or(back._replace(scheme="", netloc="").geturl(), url_for("account.show", saved=1)), 303)
+        return redirect(url_for("account.show", saved=1), 303)
 
     @pages.post("/account/password")
     @gate.open_to("signed_in")

@@ -8,11 +8,13 @@ the version that it names tells whether it came too late. Once it was refused, t
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import structlog
+from flask import abort
 from psycopg import Connection
+from pydantic import ValidationError
 
 from admin.http import address, person
 from admin.parts import Parts
@@ -29,6 +31,8 @@ HOLD_SECONDS = 10
 _EXPIRES_AFTER = timedelta(minutes=5)
 _PUBLISH_SECONDS = 5.0
 
+_B = TypeVar("_B", Transfer, Recall, Email)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -43,6 +47,14 @@ class Wish:
 def new_form() -> str:
     """The token of a form that is about to be shown."""
     return str(uuid4())
+
+
+def body(of: type[_B], **fields: object) -> _B:
+    """What a command says. Aborts with 400 where it cannot say so: no form of ours asks for that."""
+    try:
+        return of.model_validate(fields)
+    except ValidationError:
+        abort(400)
 
 
 def command_id(form: str, body: Transfer | Recall | Email, refused: int = 0) -> str:

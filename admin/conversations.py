@@ -13,7 +13,7 @@ from psycopg import Connection
 from werkzeug.datastructures import MultiDict
 
 from admin import letter_preview, panel
-from admin.asking import HOLD_SECONDS, Wish, ask, new_form
+from admin.asking import HOLD_SECONDS, Wish, ask, body, new_form
 from admin.http import dialog, here_or, over_the_page, person, target, words
 from admin.parts import Parts
 from admin.people import choices
@@ -44,13 +44,14 @@ def conversation_pages(parts: Parts) -> Blueprint:
         chosen, mode = request.form.get("to", ""), request.form.get("mode", "immediate")
         if not chosen or mode not in ("immediate", "exclusive"):
             return _transfer_form(parts, id_, kind, wrong="nobody_chosen", status=422)
-        body = Transfer(
+        asked = body(
+            Transfer,
             conversation_id=id_,
-            target=Target(kind=kind, id=chosen),
-            mode="exclusive" if mode == "exclusive" else "immediate",
+            target={"kind": kind, "id": chosen},
+            mode=mode,
             expected_version=request.form.get("version", type=int),
         )
-        wish = Wish(body, body.mode, {"kind": kind, "target": chosen})
+        wish = Wish(asked, asked.mode, {"kind": kind, "target": chosen})
         try:
             ids = ask(parts, request.form.get("form", ""), [wish])
         except NotKept:
@@ -63,26 +64,26 @@ def conversation_pages(parts: Parts) -> Blueprint:
             abort(403)
         me = Target(kind="user", id=person().name)
         version = request.form.get("version", type=int)
-        body = Transfer(conversation_id=id_, target=me, mode="immediate", expected_version=version)
-        return _do(parts, Wish(body, "take", {"kind": "user", "target": me.id}))
+        asked = body(Transfer, conversation_id=id_, target=me, mode="immediate", expected_version=version)
+        return _do(parts, Wish(asked, "take", {"kind": "user", "target": me.id}))
 
     @pages.post("/conversations/<uuid:id_>/recall")
     def recall(id_: UUID) -> ResponseReturnValue:
         version = request.form.get("version", type=int)
-        return _do(parts, Wish(Recall(conversation_id=id_, expected_version=version), "recall"))
+        return _do(parts, Wish(body(Recall, conversation_id=id_, expected_version=version), "recall"))
 
-    @pages.post("/mails/<command_id>/recall")
-    def recall_mail(command_id: str) -> ResponseReturnValue:
+    @pages.post("/mails/<uuid:command_id>/recall")
+    def recall_mail(command_id: UUID) -> ResponseReturnValue:
         about = request.form.get("about", type=UUID)
-        return _do(parts, Wish(Recall(mail_command_id=command_id[:256]), "recall_mail", about=about))
+        return _do(parts, Wish(Recall(mail_command_id=str(command_id)), "recall_mail", about=about))
 
     @pages.post("/conversations/<uuid:id_>/email")
     def email(id_: UUID) -> ResponseReturnValue:
-        body = email_typed(id_)
-        wrong = _wrong(parts, body)
+        typed = email_typed(id_)
+        wrong = _wrong(parts, typed)
         if wrong is None:
             try:
-                ids = ask(parts, request.form.get("form", ""), [Wish(body, "email", {"to": list(body.to)})])
+                ids = ask(parts, request.form.get("form", ""), [Wish(typed, "email", {"to": list(typed.to)})])
             except NotKept:
                 return _email_form(parts, id_, "kafka", 503)
             return _email_asked(parts, ids[0], id_)
@@ -90,17 +91,18 @@ def conversation_pages(parts: Parts) -> Blueprint:
 
     @pages.post("/conversations/<uuid:id_>/email/preview")
     def preview(id_: UUID) -> ResponseReturnValue:
-        assert parts.post is not None
-        body = email_typed(id_)
+        if parts.post is None:
+            abort(404)
+        typed = email_typed(id_)
         with parts.connection() as conn:
-            page = letter_preview.page(conn, parts.post, parts.directory(conn), body, person(), parts.clock())
+            page = letter_preview.page(conn, parts.post, parts.directory(conn), typed, person(), parts.clock())
         if page is None:
             abort(404)
         return Response(page, headers=letter_preview.HEADERS, content_type="text/html; charset=utf-8")
 
-    @pages.get("/actions/<command_id>")
-    def action(command_id: str) -> ResponseReturnValue:
-        return _action(parts, command_id)
+    @pages.get("/actions/<uuid:command_id>")
+    def action(command_id: UUID) -> ResponseReturnValue:
+        return _action(parts, str(command_id))
 
     @pages.get("/conversations/<uuid:id_>/changes")
     def changes(id_: UUID) -> ResponseReturnValue:
@@ -223,16 +225,16 @@ def email_typed(id_: UUID, batch_id: str | None = None) -> Email:
     )
 
 
-def _wrong(parts: Parts, body: Email) -> str | None:
+def _wrong(parts: Parts, typed: Email) -> str | None:
     with parts.connection() as conn:
-        return why_refused(parts, body, mails.transcript_bytes(conn, body.conversation_id))
+        return why_refused(parts, typed, mails.transcript_bytes(conn, typed.conversation_id))
 
 
-def why_refused(parts: Parts, body: Email, transcript_bytes: int = 0) -> str | None:
+def why_refused(parts: Parts, typed: Email, transcript_bytes: int = 0) -> str | None:
     """Why the mail would be refused, as the command itself would say; None: it would not."""
     if parts.post is None:
         abort(404)
-    accepted = accept(body, parts.post.policy, transcript_bytes)
+    accepted = accept(typed, parts.post.policy, transcript_bytes)
     return accepted.value if isinstance(accepted, str) else None
 
 

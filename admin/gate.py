@@ -145,10 +145,10 @@ def _is_ours() -> bool:
     where that fails."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return False
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        return False
     try:
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != request.host:
+            return False
         given = base64.urlsafe_b64decode(request.form.get(CSRF, ""))
     except ValueError:
         return False

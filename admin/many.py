@@ -11,7 +11,7 @@ from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
-from admin.asking import Wish, ask, new_form
+from admin.asking import Wish, ask, body, new_form
 from admin.conversations import email_typed, kafka_away, why_refused
 from admin.http import dialog, person, target, translated
 from admin.parts import Parts
@@ -20,7 +20,7 @@ from admin.phrases import told, undo_of
 from admin.query import Query
 from admin.rows import customer_name, line
 from admin.words import marked
-from domain.commands import Email, Recall, Target, Transfer
+from domain.commands import Email, Recall, Transfer
 from domain.directory import Directory
 from domain.ports import NotKept
 from infra.postgres import console_audit, console_list
@@ -73,15 +73,15 @@ def many_pages(parts: Parts) -> Blueprint:
             return _form(parts, kind, choice, "kafka", 503)
         return _results(parts, batch) if target() else redirect(url_for("many.results", batch=batch), 303)
 
-    @pages.get("/many/<batch>")
-    def results(batch: str) -> ResponseReturnValue:
-        return _results(parts, batch)
+    @pages.get("/many/<uuid:batch>")
+    def results(batch: UUID) -> ResponseReturnValue:
+        return _results(parts, str(batch))
 
-    @pages.post("/many/<batch>/undo")
-    def undo(batch: str) -> ResponseReturnValue:
+    @pages.post("/many/<uuid:batch>/undo")
+    def undo(batch: UUID) -> ResponseReturnValue:
         form = request.form.get("form", "")
         with parts.connection() as conn:
-            asked = console_audit.asked_together(conn, batch)
+            asked = console_audit.asked_together(conn, str(batch))
         if not asked or asked[0].name != person().name:
             abort(404)
         wishes = [
@@ -145,30 +145,31 @@ def _able(text: str) -> list[tuple[UUID, int]]:
 
 def _transfers(able: Sequence[tuple[UUID, int]], kind: Kind, batch: str) -> list[Wish]:
     chosen = request.form.get("to", "")
-    mode: Literal["immediate", "exclusive"]
     mode = "exclusive" if request.form.get("mode") == "exclusive" else "immediate"
-    if not chosen or kind == "email":
+    if not chosen:
         return []
-    to = Target(kind=kind, id=chosen)
+    to = {"kind": kind, "id": chosen}
     detail: dict[str, object] = {"kind": kind, "target": chosen}
     return [
         Wish(
-            Transfer(conversation_id=id_, target=to, mode=mode, expected_version=version, batch_id=batch), mode, detail
+            body(Transfer, conversation_id=id_, target=to, mode=mode, expected_version=version, batch_id=batch),
+            mode,
+            detail,
         )
         for id_, version in able
     ]
 
 
 def _mails(able: Sequence[tuple[UUID, int]], batch: str) -> list[Wish]:
-    bodies = [email_typed(id_, batch) for id_, _ in able]
-    return [Wish(body, "email", {"to": list(body.to)}) for body in bodies]
+    letters = [email_typed(id_, batch) for id_, _ in able]
+    return [Wish(each, "email", {"to": list(each.to)}) for each in letters]
 
 
 def _wrong(parts: Parts, wishes: Sequence[Wish]) -> str | None:
     if not wishes:
         return "nobody_chosen"
-    body = wishes[0].body
-    return why_refused(parts, body) if isinstance(body, Email) else None
+    first = wishes[0].body
+    return why_refused(parts, first) if isinstance(first, Email) else None
 
 
 def _form(parts: Parts, kind: Kind, choice: Choice, wrong: str | None = None, status: int = 200) -> ResponseReturnValue:

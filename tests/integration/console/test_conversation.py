@@ -131,7 +131,8 @@ def test_an_installation_without_mail_offers_none(console: Console) -> None:
     without.sign_in(BOSS)
     row = console.office.customer_writes()
     assert "Send via email" not in without.get(f"/unmanaged?open={row}").text
-    assert 404 == without.post(f"/conversations/{row}/email", to="a@example.com", form="f").status_code
+    for path in ("email", "email/preview"):
+        assert 404 == without.post(f"/conversations/{row}/{path}", to="a@example.com", form="f").status_code
 
 
 def test_an_open_conversation_follows_what_happens_and_says_nothing_if_nothing_does(

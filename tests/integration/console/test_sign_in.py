@@ -10,7 +10,17 @@ from infra.clock import utc_now
 from infra.postgres.sign_ins import SessionTerms, end_sessions
 from tests.support.console import BOSS, PASSWORD, Browser, Console, open_console
 
-PAGES = ("/unmanaged", "/waiting", "/unmanaged/changes", "/unmanaged.csv", "/account", "/live", "/actions/x", "/many/x")
+_ID = "00000000-0000-0000-0000-000000000000"
+PAGES = (
+    "/unmanaged",
+    "/waiting",
+    "/unmanaged/changes",
+    "/unmanaged.csv",
+    "/account",
+    "/live",
+    f"/actions/{_ID}",
+    f"/many/{_ID}",
+)
 
 
 def test_without_a_session_every_page_leads_to_the_sign_in_and_back(console: Console) -> None:
