@@ -104,8 +104,10 @@ def _change_password(parts: Parts) -> str | None:
         too_many = _too_many(conn, me.name)
         known = sign_ins.password_of(conn, me.name)
     if too_many:
+        _audit(parts, "password_refused", me.name, why="too_many_tries")
         return "too_many"
     if known is None or not parts.passwords.fits(known[1], request.form.get("password", "")[: 4 * LONGEST]):
+        _audit(parts, "password_refused", me.name, why="wrong")
         return "password"
     with parts.connection() as conn, conn.transaction():  # whoever knows it does not guess, whatever the new one is
         sign_ins.forget_tries(conn, me.name, _network(address()))

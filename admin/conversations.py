@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from admin import letter_preview, panel
 from admin.asking import HOLD_SECONDS, Wish, ask, body, new_form
-from admin.http import dialog, here_or, over_the_page, person, target, words
+from admin.http import address, dialog, here_or, over_the_page, person, target, words
 from admin.parts import Parts
 from admin.people import choices
 from admin.phrases import owner_name, told
@@ -26,6 +26,7 @@ from domain.mail import accept
 from domain.ports import NotKept
 from domain.window import reservation_end
 from infra.postgres import console_audit, console_list, mails
+from infra.postgres.console_audit import Deed
 
 MAX_BODY = 20_000
 """Characters of what stands before the conversation in a mail."""
@@ -61,6 +62,9 @@ def conversation_pages(parts: Parts) -> Blueprint:
     @pages.post("/conversations/<uuid:id_>/take")
     def take(id_: UUID) -> ResponseReturnValue:
         if not person().answers:
+            with parts.connection() as conn:
+                deed = Deed("forbidden", person().name, address(), id_, detail={"path": request.path})
+                console_audit.write(conn, [deed])
             abort(403)
         me = Target(kind="user", id=person().name)
         version = request.form.get("version", type=int)

@@ -81,6 +81,7 @@ def install(app: Flask, parts: Parts) -> None:
         g.token = token
         g.words = _words(parts)
         if request.method not in _SAFE and not _is_ours():
+            _audit(parts, "form_refused")
             return _refused("form", 403)
         return _admit(parts, getattr(view, _ACCESS, None))
 
@@ -165,11 +166,15 @@ def _admit(parts: Parts, access: Access | None) -> ResponseReturnValue | None:
             return _refused("signed_out", 401)
         return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")), 303)
     if access is None and person().level not in _ROOT:
-        with parts.connection() as conn:
-            deed = console_audit.Deed("forbidden", person().name, address(), detail={"path": request.path})
-            console_audit.write(conn, [deed])
+        _audit(parts, "forbidden")
         return _refused("level", 403)
     return None
+
+
+def _audit(parts: Parts, event: console_audit.Event) -> None:
+    name = g.person.name if g.person else None
+    with parts.connection() as conn:
+        console_audit.write(conn, [console_audit.Deed(event, name, address(), detail={"path": request.path})])
 
 
 def _refused(why: str, status: int) -> ResponseReturnValue:

@@ -11,8 +11,21 @@ from psycopg.rows import class_row
 from psycopg.types.json import Json
 
 Event = Literal[
-    "signed_in", "sign_in_refused", "signed_out", "password_changed", "forbidden", "asked", "not_kept", "downloaded"
+    "signed_in",
+    "sign_in_refused",
+    "signed_out",
+    "password_changed",
+    "password_refused",
+    "form_refused",
+    "forbidden",
+    "asked",
+    "not_kept",
+    "downloaded",
+    "sign_in_made",
+    "password_reset",
+    "sessions_ended",
 ]
+"""The last three are done by the command line, by a user of its machine: they have no address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,7 @@ def test_only_who_answers_customers_can_take_one(console: Console, boss: Browser
     row = console.office.customer_writes()
     assert "/take" not in boss.get("/unmanaged").text
     assert 403 == boss.post(f"/conversations/{row}/take", form="f").status_code
+    assert [(BOSS, row)] == [(deed["name"], deed["conversation_id"]) for deed in console.audited("forbidden")]
     console.person("anna")
     anna = console.signed_in("anna")
     page = anna.get("/unmanaged").text

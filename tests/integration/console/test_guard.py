@@ -46,6 +46,19 @@ def test_a_form_without_a_token_of_this_session_does_nothing(
     assert (403, []) == (answer.status_code, console.publisher.records)
 
 
+def test_a_form_that_is_not_ours_is_in_the_audit_log_with_who_was_made_to_send_it(
+    console: Console, boss: Browser, row: str
+) -> None:
+    path = f"/conversations/{row}/recall"
+    console.office.connection.execute("delete from console_audit")
+    boss.post(path, csrf="")
+    boss.post_from({"Origin": "https://evil.example"}, path)
+    console.browser().post("/sign-in", csrf="")
+    assert [(BOSS, path), (BOSS, path), (None, "/sign-in")] == [
+        (deed["name"], deed["detail"]["path"]) for deed in console.audited("form_refused")
+    ]
+
+
 def test_the_token_of_another_session_is_worth_nothing(console: Console, boss: Browser, row: str) -> None:
     other = console.signed_in()
     answer = boss.post(f"/conversations/{row}/recall", csrf=other.token(), form="f")

@@ -224,12 +224,14 @@ def test_whoever_knows_the_password_may_think_of_a_new_one_as_often_as_it_takes(
     assert 303 == boss.post("/account/password", password=PASSWORD, new=new, again=new).status_code
 
 
-def test_whoever_guesses_the_password_of_a_session_is_stopped(boss: Browser) -> None:
+def test_whoever_guesses_the_password_of_a_session_is_stopped(console: Console, boss: Browser) -> None:
     fields = {"new": "seven purple bicycles overnight", "again": "seven purple bicycles overnight"}
     answers = [
         boss.post("/account/password", password="guess", **fields).status_code for _ in range(TRIES_PER_NAME + 1)
     ]
     assert [422] * TRIES_PER_NAME + [429] == answers
+    refused = [(deed["name"], deed["detail"]["why"]) for deed in console.audited("password_refused")]
+    assert [(BOSS, "wrong")] * TRIES_PER_NAME + [(BOSS, "too_many_tries")] == refused
 
 
 def test_every_sign_in_refusal_and_sign_out_is_in_the_audit_log(console: Console) -> None:

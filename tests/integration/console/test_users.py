@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import pwd
 
 import pytest
 
@@ -81,6 +83,25 @@ def test_sessions_can_be_ended_from_outside(witiop: CommandLine, boss: Browser, 
     console.signed_in()
     assert "sessions ended: 1\n" == witiop("users", "end-sessions", "--everybody").out
     assert [2, 1] == [witiop("users", "end-sessions").code, witiop("users", "end-sessions", "stranger").code]
+
+
+def test_what_is_done_from_a_shell_is_in_the_audit_log_with_the_user_of_the_machine(
+    witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, console: Console
+) -> None:
+    with_password(witiop, monkeypatch, "create", "anna")
+    with_password(witiop, monkeypatch, "reset-password", "anna")
+    witiop("users", "end-sessions", "anna")
+    witiop("users", "end-sessions", "--everybody")
+    deeds = console.office.rows("select event, name, address, detail from console_audit order by id")
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert [(me, None)] * 4 == [(deed["name"], deed["address"]) for deed in deeds]
+    assert [
+        ("sign_in_made", {"of": "anna", "administrator": False}),
+        ("password_reset", {"of": "anna"}),
+        ("sessions_ended", {"of": "anna", "sessions": 0}),
+        ("sessions_ended", {"of": None, "sessions": 0}),
+    ] == [(deed["event"], deed["detail"]) for deed in deeds]
+    assert NEW not in str(deeds)
 
 
 def test_no_password_is_taken_from_the_command_line(witiop: CommandLine) -> None:
