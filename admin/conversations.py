@@ -95,14 +95,7 @@ def conversation_pages(parts: Parts) -> Blueprint:
 
     @pages.post("/conversations/<uuid:id_>/email/preview")
     def preview(id_: UUID) -> ResponseReturnValue:
-        if parts.post is None:
-            abort(404)
-        typed = email_typed(id_)
-        with parts.connection() as conn:
-            page = letter_preview.page(conn, parts.post, parts.directory(conn), typed, person(), parts.clock())
-        if page is None:
-            abort(404)
-        return Response(page, headers=letter_preview.HEADERS, content_type="text/html; charset=utf-8")
+        return letter(parts, id_)
 
     @pages.get("/actions/<uuid:command_id>")
     def action(command_id: UUID) -> ResponseReturnValue:
@@ -227,6 +220,18 @@ def email_typed(id_: UUID, batch_id: str | None = None) -> Email:
         hold_seconds=HOLD_SECONDS,
         batch_id=batch_id,
     )
+
+
+def letter(parts: Parts, id_: UUID) -> Response:
+    """The mail that a form asks for, as it would be sent. Aborts with 404 without mail and without the conversation."""
+    if parts.post is None:
+        abort(404)
+    typed = email_typed(id_)
+    with parts.connection() as conn:
+        page = letter_preview.page(conn, parts.post, parts.directory(conn), typed, person(), parts.clock())
+    if page is None:
+        abort(404)
+    return Response(page, headers=letter_preview.HEADERS, content_type="text/html; charset=utf-8")
 
 
 def _wrong(parts: Parts, typed: Email) -> str | None:

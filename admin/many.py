@@ -3,7 +3,7 @@ result; and all of it taken back as far as it still can be."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
 from admin.asking import Wish, ask, body, new_form
-from admin.conversations import email_typed, kafka_away, why_refused
+from admin.conversations import email_typed, kafka_away, letter, why_refused
 from admin.http import dialog, person, target, translated
 from admin.parts import Parts
 from admin.people import choices
@@ -36,11 +36,12 @@ _KINDS = ("user", "skillset", "email")
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What was chosen. `able`: id and version of those with whom it can be done; `unable`: why not, and how many;
-    `cut`: there are more than can be done at once."""
+    `cut`: there are more than can be done at once; `unsure`: there may be more than a search by words found."""
 
     able: Sequence[tuple[UUID, int]]
-    unable: Counter[str]
-    cut: bool
+    unable: Counter[str] = field(default_factory=Counter)
+    cut: bool = False
+    unsure: bool = False
 
 
 def many_pages(parts: Parts) -> Blueprint:
@@ -59,7 +60,7 @@ def many_pages(parts: Parts) -> Blueprint:
     def do(kind: Kind) -> ResponseReturnValue:
         form = request.form.get("form", "")
         able = _able(request.form.get("able", ""))
-        choice = Choice(able, Counter(), False)
+        choice = Choice(able)
         batch = str(uuid5(NAMESPACE_OID, form))
         if not able:
             return _form(parts, kind, choice, "nobody_chosen", 422)
@@ -72,6 +73,14 @@ def many_pages(parts: Parts) -> Blueprint:
         except NotKept:
             return _form(parts, kind, choice, "kafka", 503)
         return _results(parts, batch) if target() else redirect(url_for("many.results", batch=batch), 303)
+
+    @pages.post("/many/email/preview")
+    def preview() -> ResponseReturnValue:
+        """The letter about the first of them."""
+        able = _able(request.form.get("able", ""))
+        if not able:
+            abort(404)
+        return letter(parts, able[0][0])
 
     @pages.get("/many/<uuid:batch>")
     def results(batch: UUID) -> ResponseReturnValue:
@@ -117,18 +126,18 @@ def _kind() -> Kind:
 
 def _chosen(conn: Connection[Any], directory: Directory, kind: Kind) -> Choice:
     """The rows that were ticked, or all that match."""
-    cut = False
+    cut = unsure = False
     if "all" in request.form:
         found = console_list.page(conn, Query.read(request.form).wanted, MAX_MANY)
         lines = [line(row, directory) for row in found.rows]
-        cut = found.after is not None
+        cut, unsure = found.after is not None, found.cut
     else:
         ids = request.form.getlist("pick", type=UUID)[:MAX_MANY]
         rows = console_list.by_ids(conn, ids)
         lines = [line(rows[id_], directory) for id_ in dict.fromkeys(ids) if id_ in rows]
     able = [each for each in lines if kind == "email" or each.why_not is None]
     unable = Counter(each.why_not for each in lines if each.why_not is not None and kind != "email")
-    return Choice([(each.of.id, each.of.version) for each in able], unable, cut)
+    return Choice([(each.of.id, each.of.version) for each in able], unable, cut, unsure)
 
 
 def _able(text: str) -> list[tuple[UUID, int]]:
