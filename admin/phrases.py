@@ -100,6 +100,25 @@ MAIL_STATES = {
     "recalled": marked("taken back before it was sent"),
 }
 
+_MAIL_TROUBLES = {
+    "too_large": _REFUSALS["too_large"],
+    "the letter cannot be written": marked("it could not be written: the log of the installation says why"),
+    "MessageRejected": marked("Amazon SES refused it: the sender or a recipient is not verified there"),
+    "MailFromDomainNotVerifiedException": marked("the sender's domain is not verified at Amazon SES"),
+    "AccountSuspendedException": marked("Amazon SES has shut the account of this installation"),
+    "Bad content": marked("Amazon SES found a virus in it"),
+    "NoEmail": marked("there is no such address"),
+    "Suppressed": marked("mails to this address came back before, so Amazon SES sends none there"),
+    "OnAccountSuppressionList": marked("mails to this address came back before, so Amazon SES sends none there"),
+    "MailboxFull": marked("the mailbox is full"),
+    "MessageTooLarge": marked("it is too large for this mailbox"),
+    "ContentRejected": marked("the recipient's server does not take what is in it"),
+    "AttachmentRejected": marked("the recipient's server does not take what is in it"),
+    "Permanent": marked("the recipient's server refuses mails to this address"),
+    "Transient": marked("the recipient's server could not take it"),
+}
+"""What our sender, an answer of SES (`400 MessageRejected`) or a bounce (`Transient MailboxFull`) says."""
+
 LEVELS = {
     "tenant_administrator": marked("Administrator"),
     "campaign_manager": marked("Campaign manager"),
@@ -163,6 +182,17 @@ def reason_sentence(reason: Reason | None) -> str:
 def refusal(reason: str | None) -> str:
     """Why not."""
     return translated(_REFUSALS[reason]) if reason in _REFUSALS else translated(marked("no reason was told"))
+
+
+def mail_trouble(reason: str | None) -> str:
+    """Why a mail failed or came back: by the most that is known of the reason, else as SES says it."""
+    if not reason:
+        return refusal(None)
+    first, _, last = reason.partition(" ")
+    for known in (reason, last, first):
+        if known in _MAIL_TROUBLES:
+            return translated(_MAIL_TROUBLES[known])
+    return _filled(marked("Amazon SES says: {reason}"), reason=reason)
 
 
 def user_name(directory: Directory, user: str) -> str:
