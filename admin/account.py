@@ -78,7 +78,10 @@ def account_pages(parts: Parts) -> Blueprint:
     @pages.post("/account/words")
     @gate.open_to("signed_in")
     def change_words() -> ResponseReturnValue:
-        language, chosen = request.form.get("language", ""), zone(request.form.get("zone"))
+        language, typed = request.form.get("language", ""), request.form.get("zone", "").strip()
+        chosen = zone(typed)
+        if typed and chosen is None:
+            return _account("zone", 422)
         with parts.connection() as conn:
             sign_ins.prefer_words(
                 conn, person().name, language if language in LANGUAGES else None, chosen.key if chosen else None
@@ -127,7 +130,9 @@ def _change_password(parts: Parts) -> str | None:
 def _account(wrong: str | None = None, status: int = 200) -> ResponseReturnValue:
     saved = wrong is None and "saved" in request.args
     context = {"languages": LANGUAGES, "zones": zones(), "wrong": wrong, "saved": saved}
-    page = render_template("account.html", **context, shortest=SHORTEST, longest=LONGEST, zone_now=words().zone.key)
+    page = render_template(
+        "account.html", **context, shortest=SHORTEST, longest=LONGEST, zone_now=words().zone.key, typed=request.form
+    )
     return page, status
 
 

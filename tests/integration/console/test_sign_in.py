@@ -8,7 +8,7 @@ import pytest
 from admin.account import TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
 from infra.clock import utc_now
 from infra.postgres.sign_ins import SessionTerms, end_sessions
-from tests.support.console import BOSS, PASSWORD, Browser, Console, open_console
+from tests.support.console import BOSS, PASSWORD, Browser, Console, field, open_console
 
 _ID = "00000000-0000-0000-0000-000000000000"
 PAGES = (
@@ -232,6 +232,21 @@ def test_whoever_guesses_the_password_of_a_session_is_stopped(console: Console, 
     assert [422] * TRIES_PER_NAME + [429] == answers
     refused = [(deed["name"], deed["detail"]["why"]) for deed in console.audited("password_refused")]
     assert [(BOSS, "wrong")] * TRIES_PER_NAME + [(BOSS, "too_many_tries")] == refused
+
+
+def test_a_time_zone_that_there_is_not_is_not_saved_as_none(boss: Browser) -> None:
+    assert 303 == boss.post("/account/words", language="", zone=" Europe/Rome ").status_code
+    answer = boss.post("/account/words", language="it", zone="Europe/Roma")
+    assert 422 == answer.status_code
+    assert "There is no time zone of this name" in answer.text
+    assert ("Europe/Roma", True) == (
+        field(answer.text, "zone"),
+        '<option value="it" lang="it" selected>' in answer.text,
+    )
+    page = boss.get("/account").text
+    assert ("Europe/Rome", "Saved." in page) == (field(page, "zone"), False)
+    assert 303 == boss.post("/account/words", language="", zone="").status_code
+    assert "" == field(boss.get("/account").text, "zone")
 
 
 def test_every_sign_in_refusal_and_sign_out_is_in_the_audit_log(console: Console) -> None:
