@@ -172,7 +172,6 @@ def _action(parts: Parts, id_: str, *, fresh: bool = False) -> str:
         late=late,
         fresh=fresh,
         form=new_form(),
-        hold=HOLD_SECONDS,
         alone=target() is None,
         back=here_or(request.args.get("back"), url_for("unmanaged.show")),
         owner=row and row.owner and owner_name(directory, row.owner.kind, row.owner.id),

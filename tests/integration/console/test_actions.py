@@ -2,12 +2,15 @@
 
 import re
 from datetime import UTC, datetime
+from html import unescape
+from zoneinfo import ZoneInfo
 
 import pytest
 from werkzeug.test import TestResponse
 
 from domain.commands import Command, Recall, Transfer, read_command
 from domain.facts import AgentAccepted, AgentClosed
+from infra.clock import utc_now
 from tests.support.console import BOSS, Browser, Console, hidden, ids
 from tests.support.office import SECRET
 
@@ -45,7 +48,39 @@ def test_the_dialog_shows_users_with_their_state_and_free_slots(console: Console
     page = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
     for shown in ("ready, 2 slots free", "paused", "not signed in", "Immediate", "Exclusive", "23 h 00 min left"):
         assert shown in page or shown == "23 h 00 min left"
-    assert 'value="anna" data-name="anna" data-first="anna" checked' in page
+    assert "anna" == hidden(page)["to"]
+
+
+def outlook(page: str) -> list[str]:
+    """What a dialog says of each option, in order."""
+    return [unescape(found) for found in re.findall(r'<small id="to-\d+-now">([^<]+)</small>', page)]
+
+
+def test_the_dialog_says_of_each_user_what_would_happen_now(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    console.office.presence("anna", "ready")
+    console.office.presence("ben", "paused")
+    boss.post("/account/words", zone="Europe/Rome")
+    began = console.clock()
+    said = outlook(boss.get(f"/conversations/{row}/transfer/user", "dialog").text)
+    refused = "immediate would be refused; exclusive waits until {:%H:%M}"
+    ends = [(at + console.parts.terms.reservation).astimezone(ZoneInfo("Europe/Rome")) for at in (began, utc_now())]
+    assert "anna gets it at once" == said[0]
+    assert said[1:] in [[refused.format(end)] * 2 for end in ends]
+
+
+def test_the_dialog_says_of_each_skillset_who_would_get_it(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    console.office.presence("anna", "ready")
+    first, second = outlook(boss.get(f"/conversations/{row}/transfer/skillset", "dialog").text)
+    assert "anna would get it at once" == first
+    assert second.startswith("immediate would be refused; exclusive waits until ")
+
+
+def test_a_window_that_closes_soon_leaves_nothing_to_wait_for(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes(hours_ago=23.95)
+    page = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
+    assert ["immediate would be refused"] * 3 == outlook(page)
 
 
 def test_the_dialog_shows_skillsets_with_how_many_are_ready_and_wait(console: Console, boss: Browser) -> None:

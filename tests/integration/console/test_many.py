@@ -35,6 +35,16 @@ def test_the_preview_says_how_many_can_and_why_the_others_cannot(console: Consol
     assert [] == console.publisher.records
 
 
+def test_the_preview_says_of_each_option_how_many_would_go(console: Console, boss: Browser) -> None:
+    rows = write(console, 3)
+    for agent in ("anna", "ben"):
+        console.office.presence(agent, "ready")
+    users, teams = (look(boss, kind, rows).text for kind in ("user", "skillset"))
+    assert "2 are offered at once, the others would be refused" in users
+    assert "1 is offered at once, the others would be refused" in users
+    assert "all of them are offered at once" in teams
+
+
 def test_the_numbers_of_the_preview_add_up_also_with_many_reasons(console: Console, boss: Browser) -> None:
     rows = [console.office.customer_writes("1" if n % 2 else "2", f"39{n}") for n in range(8)]
     for agent, row in zip(("anna", "ben", "carla"), rows, strict=False):
