@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from admin.http import translated
-from admin.words import marked
+from admin.http import translated, words
+from admin.words import catalogue, marked
 from domain.conversation import Owner
 from domain.directory import Directory
 from domain.reasons import Reason
 from infra.postgres.console_audit import Asked
+
+
+def marked_of(what: str, text: str) -> str:
+    """As `marked`, where the words for `what` differ from those for other things: a mail has another gender than a
+    message in some languages."""
+    return f"{what}\x04{text}"  # gettext's own separator
+
 
 REASONS: Mapping[Reason, tuple[str, str]] = {
     Reason.NO_CHOICE: (marked("Nothing chosen"), marked("The customer chose nothing from the menu.")),
@@ -88,16 +95,16 @@ DELIVERIES = {
     "failed": marked("failed"),
 }
 
-MAIL_STATES = {
-    "requested": marked("about to be sent"),
-    "sending": marked("being sent"),
-    "sent": marked("sent"),
-    "delivered": marked("delivered"),
-    "bounced": marked("came back"),
-    "complained": marked("reported as spam"),
-    "failed": marked("failed"),
-    "unknown": marked("nobody knows whether it was sent"),
-    "recalled": marked("taken back before it was sent"),
+_MAIL_STATES = {
+    "requested": marked_of("mail", "about to be sent"),
+    "sending": marked_of("mail", "being sent"),
+    "sent": marked_of("mail", "sent"),
+    "delivered": marked_of("mail", "delivered"),
+    "bounced": marked_of("mail", "came back"),
+    "complained": marked_of("mail", "reported as spam"),
+    "failed": marked_of("mail", "failed"),
+    "unknown": marked_of("mail", "nobody knows whether it was sent"),
+    "recalled": marked_of("mail", "taken back before it was sent"),
 }
 
 _MAIL_TROUBLES = {
@@ -182,6 +189,12 @@ def reason_sentence(reason: Reason | None) -> str:
 def refusal(reason: str | None) -> str:
     """Why not."""
     return translated(_REFUSALS[reason]) if reason in _REFUSALS else translated(marked("no reason was told"))
+
+
+def mail_state(state: str) -> str:
+    """How a mail stands, or what became of it at one recipient."""
+    what, text = _MAIL_STATES[state].split("\x04")
+    return catalogue(words().language).pgettext(what, text)
 
 
 def mail_trouble(reason: str | None) -> str:

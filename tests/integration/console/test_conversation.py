@@ -132,6 +132,19 @@ def test_each_recipient_of_a_mail_has_a_fate_and_the_page_follows_it(console: Co
     assert 3 == len({mark for _, mark in shown})
 
 
+@pytest.mark.parametrize(("state", "shown"), [("sent", "inviata"), ("failed", "non riuscita")])
+def test_a_mail_has_its_own_words_where_a_message_has_another_gender(
+    console: Console, boss: Browser, state: str, shown: str
+) -> None:
+    row = console.office.customer_writes()
+    page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+    boss.send(page, "panel", to="you@example.com", subject="A customer", body="Please call")
+    console.carry_out()
+    console.office.connection.execute("update mails set state = %s", (state,))
+    page = boss.get(f"/unmanaged?open={row}&tab=email", "panel", **{"Accept-Language": "it"}).text
+    assert f'<span class="chip">{shown}</span>' in page
+
+
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
