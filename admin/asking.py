@@ -2,15 +2,19 @@
 
 The id of a command is made of the token of its form and of what is asked for. So a double click, a reload, the back
 button or a second try after Kafka was away is the same command; the same form filled in otherwise is another one, and
-the version that it names tells whether it came too late.
+the version that it names tells whether it came too late. Once it was refused, the form sent again is a new try.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any, TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import structlog
+from flask import abort
+from psycopg import Connection
+from pydantic import ValidationError
 
 from admin.http import address, person
 from admin.parts import Parts
@@ -26,6 +30,8 @@ HOLD_SECONDS = 10
 """So long a mail can be taken back."""
 _EXPIRES_AFTER = timedelta(minutes=5)
 _PUBLISH_SECONDS = 5.0
+
+_B = TypeVar("_B", Transfer, Recall, Email)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +49,25 @@ def new_form() -> str:
     return str(uuid4())
 
 
-def command_id(form: str, body: Transfer | Recall | Email) -> str:
-    """The id of what a form asks for."""
-    return str(uuid5(NAMESPACE_OID, f"{form} {body.model_dump_json()}"))
+def body(of: type[_B], **fields: object) -> _B:
+    """What a command says. Aborts with 400 where it cannot say so: no form of ours asks for that."""
+    try:
+        return of.model_validate(fields)
+    except ValidationError:
+        abort(400)
+
+
+def command_id(form: str, body: Transfer | Recall | Email, refused: int = 0) -> str:
+    """The id of what a form asks for, after it was refused so often."""
+    return str(uuid5(NAMESPACE_OID, f"{form} {body.model_dump_json()}" + (f" {refused}" if refused else "")))
 
 
 def ask(parts: Parts, form: str, wishes: Sequence[Wish], batch_id: str | None = None) -> list[str]:
     """Asks, and gives the commands' ids. Raises NotKept: Kafka did not take all of them; asking again does no harm."""
     me = person()
     now = parts.clock()
-    ids = [command_id(form, wish.body) for wish in wishes]
+    with parts.connection() as conn:
+        ids = _ids(conn, form, wishes)
     deeds = [
         Deed(
             "asked",
@@ -84,4 +99,17 @@ def ask(parts: Parts, form: str, wishes: Sequence[Wish], batch_id: str | None = 
             console_audit.write(conn, [Deed("not_kept", me.name, address(), command_id=id_) for id_ in ids])
         raise
     log.info("console.asked", commands=len(ids))
+    return ids
+
+
+def _ids(conn: Connection[Any], form: str, wishes: Sequence[Wish]) -> list[str]:
+    """A row's form is as old as its row: what was refused for want of a free slot must not be the same command for
+    ever. What was not refused is, so that a double click does nothing twice."""
+    ids = [command_id(form, wish.body) for wish in wishes]
+    times = 0
+    while refused := console_audit.refused(conn, ids):
+        times += 1
+        ids = [
+            command_id(form, wish.body, times) if id_ in refused else id_ for id_, wish in zip(ids, wishes, strict=True)
+        ]
     return ids

@@ -13,8 +13,8 @@ from psycopg import Connection
 from werkzeug.datastructures import MultiDict
 
 from admin import letter_preview, panel
-from admin.asking import HOLD_SECONDS, Wish, ask, new_form
-from admin.http import dialog, here_or, over_the_page, person, target, words
+from admin.asking import HOLD_SECONDS, Wish, ask, body, new_form
+from admin.http import address, dialog, here_or, over_the_page, person, target, words
 from admin.parts import Parts
 from admin.people import choices
 from admin.phrases import owner_name, told
@@ -26,6 +26,7 @@ from domain.mail import accept
 from domain.ports import NotKept
 from domain.window import reservation_end
 from infra.postgres import console_audit, console_list, mails
+from infra.postgres.console_audit import Deed
 
 MAX_BODY = 20_000
 """Characters of what stands before the conversation in a mail."""
@@ -44,13 +45,14 @@ def conversation_pages(parts: Parts) -> Blueprint:
         chosen, mode = request.form.get("to", ""), request.form.get("mode", "immediate")
         if not chosen or mode not in ("immediate", "exclusive"):
             return _transfer_form(parts, id_, kind, wrong="nobody_chosen", status=422)
-        body = Transfer(
+        asked = body(
+            Transfer,
             conversation_id=id_,
-            target=Target(kind=kind, id=chosen),
-            mode="exclusive" if mode == "exclusive" else "immediate",
+            target={"kind": kind, "id": chosen},
+            mode=mode,
             expected_version=request.form.get("version", type=int),
         )
-        wish = Wish(body, body.mode, {"kind": kind, "target": chosen})
+        wish = Wish(asked, asked.mode, {"kind": kind, "target": chosen})
         try:
             ids = ask(parts, request.form.get("form", ""), [wish])
         except NotKept:
@@ -60,28 +62,32 @@ def conversation_pages(parts: Parts) -> Blueprint:
     @pages.post("/conversations/<uuid:id_>/take")
     def take(id_: UUID) -> ResponseReturnValue:
         if not person().answers:
+            with parts.connection() as conn:
+                deed = Deed("forbidden", person().name, address(), id_, detail={"path": request.path})
+                console_audit.write(conn, [deed])
             abort(403)
         me = Target(kind="user", id=person().name)
         version = request.form.get("version", type=int)
-        body = Transfer(conversation_id=id_, target=me, mode="immediate", expected_version=version)
-        return _do(parts, Wish(body, "take", {"kind": "user", "target": me.id}))
+        asked = body(Transfer, conversation_id=id_, target=me, mode="immediate", expected_version=version)
+        return _do(parts, Wish(asked, "take", {"kind": "user", "target": me.id}))
 
     @pages.post("/conversations/<uuid:id_>/recall")
     def recall(id_: UUID) -> ResponseReturnValue:
-        return _do(parts, Wish(Recall(conversation_id=id_), "recall"))
+        version = request.form.get("version", type=int)
+        return _do(parts, Wish(body(Recall, conversation_id=id_, expected_version=version), "recall"))
 
-    @pages.post("/mails/<command_id>/recall")
-    def recall_mail(command_id: str) -> ResponseReturnValue:
+    @pages.post("/mails/<uuid:command_id>/recall")
+    def recall_mail(command_id: UUID) -> ResponseReturnValue:
         about = request.form.get("about", type=UUID)
-        return _do(parts, Wish(Recall(mail_command_id=command_id[:256]), "recall_mail", about=about))
+        return _do(parts, Wish(Recall(mail_command_id=str(command_id)), "recall_mail", about=about))
 
     @pages.post("/conversations/<uuid:id_>/email")
     def email(id_: UUID) -> ResponseReturnValue:
-        body = email_typed(id_)
-        wrong = _wrong(parts, body)
+        typed = email_typed(id_)
+        wrong = _wrong(parts, typed)
         if wrong is None:
             try:
-                ids = ask(parts, request.form.get("form", ""), [Wish(body, "email", {"to": list(body.to)})])
+                ids = ask(parts, request.form.get("form", ""), [Wish(typed, "email", {"to": list(typed.to)})])
             except NotKept:
                 return _email_form(parts, id_, "kafka", 503)
             return _email_asked(parts, ids[0], id_)
@@ -89,17 +95,11 @@ def conversation_pages(parts: Parts) -> Blueprint:
 
     @pages.post("/conversations/<uuid:id_>/email/preview")
     def preview(id_: UUID) -> ResponseReturnValue:
-        assert parts.post is not None
-        body = email_typed(id_)
-        with parts.connection() as conn:
-            page = letter_preview.page(conn, parts.post, parts.directory(conn), body, person(), parts.clock())
-        if page is None:
-            abort(404)
-        return Response(page, headers=letter_preview.HEADERS, content_type="text/html; charset=utf-8")
+        return letter(parts, id_)
 
-    @pages.get("/actions/<command_id>")
-    def action(command_id: str) -> ResponseReturnValue:
-        return _action(parts, command_id)
+    @pages.get("/actions/<uuid:command_id>")
+    def action(command_id: UUID) -> ResponseReturnValue:
+        return _action(parts, str(command_id))
 
     @pages.get("/conversations/<uuid:id_>/changes")
     def changes(id_: UUID) -> ResponseReturnValue:
@@ -172,7 +172,6 @@ def _action(parts: Parts, id_: str, *, fresh: bool = False) -> str:
         late=late,
         fresh=fresh,
         form=new_form(),
-        hold=HOLD_SECONDS,
         alone=target() is None,
         back=here_or(request.args.get("back"), url_for("unmanaged.show")),
         owner=row and row.owner and owner_name(directory, row.owner.kind, row.owner.id),
@@ -222,16 +221,28 @@ def email_typed(id_: UUID, batch_id: str | None = None) -> Email:
     )
 
 
-def _wrong(parts: Parts, body: Email) -> str | None:
+def letter(parts: Parts, id_: UUID) -> Response:
+    """The mail that a form asks for, as it would be sent. Aborts with 404 without mail and without the conversation."""
+    if parts.post is None:
+        abort(404)
+    typed = email_typed(id_)
     with parts.connection() as conn:
-        return why_refused(parts, body, mails.transcript_bytes(conn, body.conversation_id))
+        page = letter_preview.page(conn, parts.post, parts.directory(conn), typed, person(), parts.clock())
+    if page is None:
+        abort(404)
+    return Response(page, headers=letter_preview.HEADERS, content_type="text/html; charset=utf-8")
 
 
-def why_refused(parts: Parts, body: Email, transcript_bytes: int = 0) -> str | None:
+def _wrong(parts: Parts, typed: Email) -> str | None:
+    with parts.connection() as conn:
+        return why_refused(parts, typed, mails.transcript_bytes(conn, typed.conversation_id))
+
+
+def why_refused(parts: Parts, typed: Email, transcript_bytes: int = 0) -> str | None:
     """Why the mail would be refused, as the command itself would say; None: it would not."""
     if parts.post is None:
         abort(404)
-    accepted = accept(body, parts.post.policy, transcript_bytes)
+    accepted = accept(typed, parts.post.policy, transcript_bytes)
     return accepted.value if isinstance(accepted, str) else None
 
 

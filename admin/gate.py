@@ -23,6 +23,8 @@ from infra.postgres import console_audit, sign_ins
 _TOKEN_BYTES = 32
 _ROOT = ("tenant_administrator",)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+_LIVE = "live.hints"
+"""The view that open pages listen to."""
 
 CSRF = "csrf"
 """The field of every form."""
@@ -74,11 +76,12 @@ def install(app: Flask, parts: Parts) -> None:
         else:
             with parts.connection() as conn:
                 g.person = sign_ins.person_of(conn, token_hash(token), parts.sessions)
-                if g.person is not None and not request.headers.get("X-Live"):
+                if g.person is not None and not _by_itself():
                     sign_ins.used(conn, token_hash(token))
         g.token = token
         g.words = _words(parts)
         if request.method not in _SAFE and not _is_ours():
+            _audit(parts, "form_refused")
             return _refused("form", 403)
         return _admit(parts, getattr(view, _ACCESS, None))
 
@@ -132,15 +135,21 @@ def _masked(secret: bytes, mask: bytes) -> bytes:
     return bytes(a ^ b for a, b in zip(secret, mask, strict=True))
 
 
+def _by_itself() -> bool:
+    """Whether an open page asks without its person. A browser's EventSource sends no header of ours, and comes back
+    every five minutes."""
+    return request.endpoint == _LIVE or "X-Live" in request.headers
+
+
 def _is_ours() -> bool:
     """Whether this browser got the form from us. Other sites' forms come without our cookie (SameSite); this holds
     where that fails."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return False
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        return False
     try:
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != request.host:
+            return False
         given = base64.urlsafe_b64decode(request.form.get(CSRF, ""))
     except ValueError:
         return False
@@ -153,15 +162,19 @@ def _admit(parts: Parts, access: Access | None) -> ResponseReturnValue | None:
     if access == "everybody" or request.endpoint is None:
         return None
     if g.person is None or g.person.level is None:
-        if target() is not None or request.method not in _SAFE or request.endpoint == "live.hints":
+        if target() is not None or request.method not in _SAFE or request.endpoint == _LIVE:
             return _refused("signed_out", 401)
         return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")), 303)
     if access is None and person().level not in _ROOT:
-        with parts.connection() as conn:
-            deed = console_audit.Deed("forbidden", person().name, address(), detail={"path": request.path})
-            console_audit.write(conn, [deed])
+        _audit(parts, "forbidden")
         return _refused("level", 403)
     return None
+
+
+def _audit(parts: Parts, event: console_audit.Event) -> None:
+    name = g.person.name if g.person else None
+    with parts.connection() as conn:
+        console_audit.write(conn, [console_audit.Deed(event, name, address(), detail={"path": request.path})])
 
 
 def _refused(why: str, status: int) -> ResponseReturnValue:

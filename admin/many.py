@@ -3,7 +3,7 @@ result; and all of it taken back as far as it still can be."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -11,19 +11,20 @@ from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
-from admin.asking import Wish, ask, new_form
-from admin.conversations import email_typed, kafka_away, why_refused
+from admin.asking import Wish, ask, body, new_form
+from admin.conversations import email_typed, kafka_away, letter, why_refused
 from admin.http import dialog, person, target, translated
 from admin.parts import Parts
 from admin.people import choices
-from admin.phrases import told
+from admin.phrases import told, undo_of
 from admin.query import Query
 from admin.rows import customer_name, line
 from admin.words import marked
-from domain.commands import Email, Recall, Target, Transfer
+from domain.commands import Email, Recall, Transfer
 from domain.directory import Directory
 from domain.ports import NotKept
 from infra.postgres import console_audit, console_list
+from infra.postgres.console_audit import Asked
 
 MAX_MANY = 1000
 """Conversations at once."""
@@ -35,11 +36,12 @@ _KINDS = ("user", "skillset", "email")
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What was chosen. `able`: id and version of those with whom it can be done; `unable`: why not, and how many;
-    `cut`: there are more than can be done at once."""
+    `cut`: there are more than can be done at once; `unsure`: there may be more than a search by words found."""
 
     able: Sequence[tuple[UUID, int]]
-    unable: Counter[str]
-    cut: bool
+    unable: Counter[str] = field(default_factory=Counter)
+    cut: bool = False
+    unsure: bool = False
 
 
 def many_pages(parts: Parts) -> Blueprint:
@@ -58,7 +60,7 @@ def many_pages(parts: Parts) -> Blueprint:
     def do(kind: Kind) -> ResponseReturnValue:
         form = request.form.get("form", "")
         able = _able(request.form.get("able", ""))
-        choice = Choice(able, Counter(), False)
+        choice = Choice(able)
         batch = str(uuid5(NAMESPACE_OID, form))
         if not able:
             return _form(parts, kind, choice, "nobody_chosen", 422)
@@ -72,24 +74,31 @@ def many_pages(parts: Parts) -> Blueprint:
             return _form(parts, kind, choice, "kafka", 503)
         return _results(parts, batch) if target() else redirect(url_for("many.results", batch=batch), 303)
 
-    @pages.get("/many/<batch>")
-    def results(batch: str) -> ResponseReturnValue:
-        return _results(parts, batch)
+    @pages.post("/many/email/preview")
+    def preview() -> ResponseReturnValue:
+        """The letter about the first of them."""
+        able = _able(request.form.get("able", ""))
+        if not able:
+            abort(404)
+        return letter(parts, able[0][0])
 
-    @pages.post("/many/<batch>/undo")
-    def undo(batch: str) -> ResponseReturnValue:
+    @pages.get("/many/<uuid:batch>")
+    def results(batch: UUID) -> ResponseReturnValue:
+        return _results(parts, str(batch))
+
+    @pages.post("/many/<uuid:batch>/undo")
+    def undo(batch: UUID) -> ResponseReturnValue:
         form = request.form.get("form", "")
         with parts.connection() as conn:
-            asked = [each for each in console_audit.asked_together(conn, batch) if each.outcome == "applied"]
-            directory = parts.directory(conn)
+            asked = console_audit.asked_together(conn, str(batch))
         if not asked or asked[0].name != person().name:
             abort(404)
         wishes = [
             Wish(Recall(mail_command_id=each.command_id), "recall_mail", about=each.conversation_id)
-            if undo == "mail"
-            else Wish(Recall(conversation_id=each.conversation_id), "recall")
+            if undo_of(each) == "mail"
+            else Wish(Recall(conversation_id=each.conversation_id, expected_version=each.version), "recall")
             for each in asked
-            if (undo := told(directory, each).undo) is not None
+            if _can_be_undone(each)
         ]
         taken_back = str(uuid5(NAMESPACE_OID, form))
         try:
@@ -101,6 +110,13 @@ def many_pages(parts: Parts) -> Blueprint:
     return pages
 
 
+def _can_be_undone(asked: Asked) -> bool:
+    """Also what has no answer yet, if it is a transfer: its recall goes after it on the same partition. That of a mail
+    goes another way and could come first."""
+    undo = undo_of(asked)
+    return undo is not None and (asked.outcome == "applied" or (asked.outcome is None and undo == "conversation"))
+
+
 def _kind() -> Kind:
     kind = request.form.get("do")
     if kind not in _KINDS:
@@ -110,18 +126,18 @@ def _kind() -> Kind:
 
 def _chosen(conn: Connection[Any], directory: Directory, kind: Kind) -> Choice:
     """The rows that were ticked, or all that match."""
-    cut = False
+    cut = unsure = False
     if "all" in request.form:
         found = console_list.page(conn, Query.read(request.form).wanted, MAX_MANY)
         lines = [line(row, directory) for row in found.rows]
-        cut = found.after is not None
+        cut, unsure = found.after is not None, found.cut
     else:
         ids = request.form.getlist("pick", type=UUID)[:MAX_MANY]
         rows = console_list.by_ids(conn, ids)
         lines = [line(rows[id_], directory) for id_ in dict.fromkeys(ids) if id_ in rows]
     able = [each for each in lines if kind == "email" or each.why_not is None]
     unable = Counter(each.why_not for each in lines if each.why_not is not None and kind != "email")
-    return Choice([(each.of.id, each.of.version) for each in able], unable, cut)
+    return Choice([(each.of.id, each.of.version) for each in able], unable, cut, unsure)
 
 
 def _able(text: str) -> list[tuple[UUID, int]]:
@@ -138,30 +154,31 @@ def _able(text: str) -> list[tuple[UUID, int]]:
 
 def _transfers(able: Sequence[tuple[UUID, int]], kind: Kind, batch: str) -> list[Wish]:
     chosen = request.form.get("to", "")
-    mode: Literal["immediate", "exclusive"]
     mode = "exclusive" if request.form.get("mode") == "exclusive" else "immediate"
-    if not chosen or kind == "email":
+    if not chosen:
         return []
-    to = Target(kind=kind, id=chosen)
+    to = {"kind": kind, "id": chosen}
     detail: dict[str, object] = {"kind": kind, "target": chosen}
     return [
         Wish(
-            Transfer(conversation_id=id_, target=to, mode=mode, expected_version=version, batch_id=batch), mode, detail
+            body(Transfer, conversation_id=id_, target=to, mode=mode, expected_version=version, batch_id=batch),
+            mode,
+            detail,
         )
         for id_, version in able
     ]
 
 
 def _mails(able: Sequence[tuple[UUID, int]], batch: str) -> list[Wish]:
-    bodies = [email_typed(id_, batch) for id_, _ in able]
-    return [Wish(body, "email", {"to": list(body.to)}) for body in bodies]
+    letters = [email_typed(id_, batch) for id_, _ in able]
+    return [Wish(each, "email", {"to": list(each.to)}) for each in letters]
 
 
 def _wrong(parts: Parts, wishes: Sequence[Wish]) -> str | None:
     if not wishes:
         return "nobody_chosen"
-    body = wishes[0].body
-    return why_refused(parts, body) if isinstance(body, Email) else None
+    first = wishes[0].body
+    return why_refused(parts, first) if isinstance(first, Email) else None
 
 
 def _form(parts: Parts, kind: Kind, choice: Choice, wrong: str | None = None, status: int = 200) -> ResponseReturnValue:
@@ -206,5 +223,8 @@ def _results(parts: Parts, batch: str) -> ResponseReturnValue:
         for each in asked
     ]
     states = Counter(each.state for _, each in results)
-    undoable = any(each.undo for _, each in results)
+    # a mail that has no answer yet would be left out, and go
+    undoable = any(map(_can_be_undone, asked)) and not any(
+        each.outcome is None and not _can_be_undone(each) for each in asked
+    )
     return dialog("many_results.html", batch=batch, results=results, states=states, undoable=undoable, form=new_form())

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
+from zlib import crc32
 
 from flask import render_template
 from psycopg import Connection
@@ -39,13 +41,23 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A mail of the conversation. `why`: why it failed, in words; `arrived`: what became of it, recipient by recipient,
+    and why it came back."""
+
+    mail: Mail
+    why: str
+    arrived: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """What the panel shows. `seen` changes whenever it does."""
 
     page: ConversationPage
     line: Line
     chat: Sequence[Said]
-    mails: Sequence[Mail]
+    mails: Sequence[Forwarded]
     seen: str
 
 
@@ -77,11 +89,24 @@ def look(conn: Connection[Any], directory: Directory, query: Query) -> Panel | N
     page = conversation_page(conn, query.open) if query.open else None
     if page is None:
         return None
-    sent = mails.of_conversation(conn, page.conversation.id)
+    sent = list(_forwarded(conn, page.conversation.id))
     row = line(page.conversation, directory)
-    told = ".".join(f"{mail.shown}" for mail in sent)
+    told = crc32(repr([(each.mail.shown, each.why, each.arrived) for each in sent]).encode())
     statuses = sum(len(str(item["status"])) for item in page.transcript)
     return Panel(page, row, list(_chat(page, directory)), sent, f"{row.seen}.{statuses}.{told}")
+
+
+def _forwarded(conn: Connection[Any], conversation: UUID) -> Iterator[Forwarded]:
+    """Its mails, the latest first."""
+    sent = mails.of_conversation(conn, conversation)
+    returned = mails.returned(conn, [mail.id for mail in sent if "bounced" in mail.fates.values()])
+    for mail in sent:
+        arrived: list[tuple[str, str, str]] = []
+        for to in mail.to if mail.state == "sent" else ():
+            fate = mail.fates.get(to, "sent")
+            why = phrases.mail_trouble(returned.get((mail.id, to.casefold()))) if fate == "bounced" else ""
+            arrived.append((to, fate, why))
+        yield Forwarded(mail, phrases.mail_trouble(mail.reason) if mail.state == "failed" else "", arrived)
 
 
 def _chat(page: ConversationPage, directory: Directory) -> Iterator[Said]:

@@ -27,11 +27,13 @@ class Colleague:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A skillset. `ready`: how many of its members could take a conversation now; `first`: who would get it."""
+    """A skillset. `ready`: how many of its members could take a conversation now; `free`: how many they could take
+    together; `first`: who would get it."""
 
     id: str
     name: str
     ready: int
+    free: int
     waiting: int
     first: str | None
 
@@ -72,7 +74,8 @@ def teams(parts: Parts, conn: Connection[Any], directory: Directory) -> list[Tea
     for skillset in directory.skillsets.values():
         mine = [member for member in members if skillset.id in member.skillsets]
         first = choose(mine, now, silent)
-        ready = sum(member.is_available(now, silent) for member in mine)
+        available = [member for member in mine if member.is_available(now, silent)]
         name = directory.users[first.id].name if first and first.id in directory.users else None
-        found.append(Team(skillset.id, skillset.name, ready, waits.get(skillset.id, 0), name))
+        free = sum(member.free for member in available)
+        found.append(Team(skillset.id, skillset.name, len(available), free, waits.get(skillset.id, 0), name))
     return sorted(found, key=lambda each: (each.ready == 0, each.name.casefold()))

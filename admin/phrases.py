@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from admin.http import translated
-from admin.words import marked
+from admin.http import translated, words
+from admin.words import catalogue, marked
 from domain.conversation import Owner
 from domain.directory import Directory
 from domain.reasons import Reason
 from infra.postgres.console_audit import Asked
+
+
+def marked_of(what: str, text: str) -> str:
+    """As `marked`, where the words for `what` differ from those for other things: a mail has another gender than a
+    message in some languages."""
+    return f"{what}\x04{text}"  # gettext's own separator
+
 
 REASONS: Mapping[Reason, tuple[str, str]] = {
     Reason.NO_CHOICE: (marked("Nothing chosen"), marked("The customer chose nothing from the menu.")),
@@ -88,17 +95,36 @@ DELIVERIES = {
     "failed": marked("failed"),
 }
 
-MAIL_STATES = {
-    "requested": marked("about to be sent"),
-    "sending": marked("being sent"),
-    "sent": marked("sent"),
-    "delivered": marked("delivered"),
-    "bounced": marked("came back"),
-    "complained": marked("reported as spam"),
-    "failed": marked("failed"),
-    "unknown": marked("nobody knows whether it was sent"),
-    "recalled": marked("taken back before it was sent"),
+_MAIL_STATES = {
+    "requested": marked_of("mail", "about to be sent"),
+    "sending": marked_of("mail", "being sent"),
+    "sent": marked_of("mail", "sent"),
+    "delivered": marked_of("mail", "delivered"),
+    "bounced": marked_of("mail", "came back"),
+    "complained": marked_of("mail", "reported as spam"),
+    "failed": marked_of("mail", "failed"),
+    "unknown": marked_of("mail", "nobody knows whether it was sent"),
+    "recalled": marked_of("mail", "taken back before it was sent"),
 }
+
+_MAIL_TROUBLES = {
+    "too_large": _REFUSALS["too_large"],
+    "the letter cannot be written": marked("it could not be written: the log of the installation says why"),
+    "MessageRejected": marked("Amazon SES refused it: the sender or a recipient is not verified there"),
+    "MailFromDomainNotVerifiedException": marked("the sender's domain is not verified at Amazon SES"),
+    "AccountSuspendedException": marked("Amazon SES has shut the account of this installation"),
+    "Bad content": marked("Amazon SES found a virus in it"),
+    "NoEmail": marked("there is no such address"),
+    "Suppressed": marked("mails to this address came back before, so Amazon SES sends none there"),
+    "OnAccountSuppressionList": marked("mails to this address came back before, so Amazon SES sends none there"),
+    "MailboxFull": marked("the mailbox is full"),
+    "MessageTooLarge": marked("it is too large for this mailbox"),
+    "ContentRejected": marked("the recipient's server does not take what is in it"),
+    "AttachmentRejected": marked("the recipient's server does not take what is in it"),
+    "Permanent": marked("the recipient's server refuses mails to this address"),
+    "Transient": marked("the recipient's server could not take it"),
+}
+"""What our sender, an answer of SES (`400 MessageRejected`) or a bounce (`Transient MailboxFull`) says."""
 
 LEVELS = {
     "tenant_administrator": marked("Administrator"),
@@ -163,6 +189,23 @@ def reason_sentence(reason: Reason | None) -> str:
 def refusal(reason: str | None) -> str:
     """Why not."""
     return translated(_REFUSALS[reason]) if reason in _REFUSALS else translated(marked("no reason was told"))
+
+
+def mail_state(state: str) -> str:
+    """How a mail stands, or what became of it at one recipient."""
+    what, text = _MAIL_STATES[state].split("\x04")
+    return catalogue(words().language).pgettext(what, text)
+
+
+def mail_trouble(reason: str | None) -> str:
+    """Why a mail failed or came back: by the most that is known of the reason, else as SES says it."""
+    if not reason:
+        return refusal(None)
+    first, _, last = reason.partition(" ")
+    for known in (reason, last, first):
+        if known in _MAIL_TROUBLES:
+            return translated(_MAIL_TROUBLES[known])
+    return _filled(marked("Amazon SES says: {reason}"), reason=reason)
 
 
 def user_name(directory: Directory, user: str) -> str:
@@ -255,8 +298,14 @@ def told(directory: Directory, asked: Asked) -> Told:
         return Told("asked", _filled(wish, **names))
     if asked.outcome == "rejected":
         return Told("refused", f"{_filled(wish, **names)} {refusal(asked.reason)}.")
-    undo = "mail" if detail["what"] == "email" else "conversation" if detail["what"] in _RECALLABLE else None
-    return Told("done", _filled(done_text, **names), undo)
+    return Told("done", _filled(done_text, **names), undo_of(asked))
+
+
+def undo_of(asked: Asked) -> str | None:
+    """What takes a command back once it is done: the recall of its `mail` or of its `conversation`; None: nothing."""
+    if asked.detail["what"] == "email":
+        return "mail"
+    return "conversation" if asked.detail["what"] in _RECALLABLE else None
 
 
 _RECALLABLE = ("immediate", "exclusive")

@@ -2,8 +2,10 @@
 
 import csv as table
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from babel.numbers import get_decimal_symbol
 from xlsxwriter import Workbook
 
 from admin import phrases
@@ -32,7 +34,10 @@ _TITLES = (
     marked("Conversation"),
 )
 _WIDTHS = (10, 24, 16, 24, 18, 60, 20, 22, 20, 38)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_CONTROL = ("\t", "\r", "\n")
+_SEPARATORS = frozenset(",;\t\r\n")
+_FORMULA = re.compile(r"(?:^|(?<![,;\"\s]))[,;\"\s]*(?=[=+\-@＝＋－＠])")
+"""What may stand before a cell of its own, up to what makes a formula of it; no run is looked at twice."""
 
 
 def xlsx(lines: Iterable[Line], directory: Directory) -> bytes:
@@ -52,9 +57,11 @@ def xlsx(lines: Iterable[Line], directory: Directory) -> bytes:
 
 
 def csv(lines: Iterable[Line], directory: Directory) -> bytes:
-    """UTF-8 with a mark, as spreadsheets want it; a cell that would be a formula begins with an apostrophe."""
+    """UTF-8 with a mark, as spreadsheets want it: where a comma stands in numbers, semicolons stand between cells. What
+    would be a formula has an apostrophe before it."""
     written = io.StringIO()
-    writer = table.writer(written, lineterminator="\r\n")
+    delimiter = ";" if get_decimal_symbol(words().locale) == "," else ","
+    writer = table.writer(written, lineterminator="\r\n", delimiter=delimiter)
     writer.writerow([translated(title) for title in _TITLES])
     writer.writerows([[_defused(cell) for cell in cells] for cells in _cells(lines, directory)])
     return written.getvalue().encode("utf-8-sig")
@@ -81,7 +88,9 @@ def _cells(lines: Iterable[Line], directory: Directory) -> Iterator[Sequence[str
 
 
 def _defused(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    """A spreadsheet of another country splits the line elsewhere: what follows one of its separators is a cell too."""
+    safe = _FORMULA.sub(lambda run: f"{run[0]}'" if run.start() == 0 or _SEPARATORS & set(run[0]) else run[0], cell)
+    return f"'{safe}" if safe.startswith(_CONTROL) else safe
 
 
 def _without_control(cell: str) -> str:

@@ -52,13 +52,18 @@ _WHY = {
 """Rejection -> what a person is told."""
 
 
+def user_here() -> str:
+    """The operating system's user."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # in a container, a user id may have no name
+        return str(os.getuid())
+
+
 def who_asks(_ctx: click.Context, _option: click.Parameter, given: str | None) -> str:
     """The issuer: as given with `--as`, else the operating system's user."""
     if given is None:
-        try:
-            return pwd.getpwuid(os.getuid()).pw_name
-        except KeyError:  # in a container, a user id may have no name
-            return str(os.getuid())
+        return user_here()
     if not given.isprintable() or not 1 <= len(given) <= 256:
         raise click.BadParameter("1 to 256 characters on one line")
     return given

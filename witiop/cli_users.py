@@ -1,13 +1,17 @@
 """`witiop users`: who may sign in at the console (interface.md). Passwords are asked for, never on the command line."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from witiop.cli_commands import user_here
 from witiop.exits import Refused
 
 if TYPE_CHECKING:  # the database's driver takes its time: `--help` does without
+    from psycopg import Connection
+
+    from infra.postgres.console_audit import Event
     from witiop.installation import Installation
 
 _WEAK = {
@@ -52,9 +56,10 @@ def create(
         if sign_ins.password_of(connection, name) is not None:
             raise _there_already(name)
     kept = Passwords().hash(_password(password_stdin, [name, shown_name or ""]))
-    with connect(dsn, "cli", autocommit=True) as connection:
+    with connect(dsn, "cli", autocommit=True) as connection, connection.transaction():
         if not sign_ins.create(connection, name, kept, administrator=administrator, shown_name=shown_name):
             raise _there_already(name)
+        _audit(connection, "sign_in_made", of=name, administrator=administrator)
     click.echo(f"{name} can sign in")
 
 
@@ -123,6 +128,7 @@ def reset_password(installation: "Installation", name: str, password_stdin: bool
         sign_ins.set_password(connection, name, kept)
         sign_ins.forget_tries(connection, name)
         ended = sign_ins.end_sessions(connection, name)
+        _audit(connection, "password_reset", of=name)
     click.echo(f"{name} has a new password; sessions ended: {ended}")
 
 
@@ -137,11 +143,18 @@ def end_sessions(installation: "Installation", name: str | None, everybody: bool
 
     if (name is None) == (not everybody):
         raise click.UsageError("say either NAME or --everybody")
-    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection, connection.transaction():
         if name is not None and sign_ins.password_of(connection, name) is None:
             raise _no_such(name)
         ended = sign_ins.end_sessions(connection, name)
+        _audit(connection, "sessions_ended", of=name, sessions=ended)
     click.echo(f"sessions ended: {ended}")
+
+
+def _audit(connection: "Connection[Any]", event: "Event", **detail: object) -> None:
+    from infra.postgres import console_audit
+
+    console_audit.write(connection, [console_audit.Deed(event, user_here(), None, detail=detail)])
 
 
 def _password(from_stdin: bool, about: list[str]) -> str:

@@ -11,8 +11,21 @@ from psycopg.rows import class_row
 from psycopg.types.json import Json
 
 Event = Literal[
-    "signed_in", "sign_in_refused", "signed_out", "password_changed", "forbidden", "asked", "not_kept", "downloaded"
+    "signed_in",
+    "sign_in_refused",
+    "signed_out",
+    "password_changed",
+    "password_refused",
+    "form_refused",
+    "forbidden",
+    "asked",
+    "not_kept",
+    "downloaded",
+    "sign_in_made",
+    "password_reset",
+    "sessions_ended",
 ]
+"""The last three are done by the command line, by a user of its machine: they have no address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +43,8 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command that somebody asked for, and what became of it. `outcome` None: nothing yet."""
+    """A command that somebody asked for, and what became of it. `outcome` None: nothing yet; `version`: of its
+    conversation right after it."""
 
     at: datetime
     name: str
@@ -40,6 +54,7 @@ class Asked:
     detail: dict[str, Any]
     outcome: Literal["applied", "rejected"] | None
     reason: str | None
+    version: int | None
 
 
 def write(conn: Connection[Any], deeds: Collection[Deed]) -> None:
@@ -53,10 +68,11 @@ def write(conn: Connection[Any], deeds: Collection[Deed]) -> None:
 
 
 _ASKED = """
-select a.at, a.name, a.command_id, a.conversation_id, a.batch_id, a.detail, r.outcome, r.reason
+select a.at, a.name, a.command_id, a.conversation_id, a.batch_id, a.detail, r.outcome, r.reason, r.version
 from console_audit a
 left join lateral (
-  select outcome, reason from command_audit r where r.command_id = a.command_id and r.outcome <> 'repeated' limit 1
+  select outcome, reason, version from command_audit r
+  where r.command_id = a.command_id and r.outcome <> 'repeated' limit 1
 ) r on true
 where a.event = 'asked'
 """
@@ -72,3 +88,11 @@ def asked_together(conn: Connection[Any], batch_id: str) -> Sequence[Asked]:
     """All commands of a batch, in the order in which they were asked for."""
     cursor = conn.cursor(row_factory=class_row(Asked))
     return cursor.execute(f"{_ASKED} and a.batch_id = %s order by a.id", (batch_id,)).fetchall()
+
+
+def refused(conn: Connection[Any], ids: Collection[str]) -> set[str]:
+    """Those of the commands that were refused."""
+    found = conn.execute(
+        "select command_id from command_audit where command_id = any(%s) and outcome = 'rejected'", (list(ids),)
+    ).fetchall()
+    return {row[0] for row in found}

@@ -242,6 +242,16 @@ def of_conversation(connection: Connection[Any], conversation: UUID, most: int =
     return [_mail(row) for row in found]
 
 
+def returned(connection: Connection[Any], mails: Collection[UUID]) -> dict[tuple[UUID, str], str]:
+    """By mail and recipient why it came back, as SES said it last."""
+    found = connection.execute(
+        "select mail_id, unnest(recipients), reason from mail_log "
+        "where mail_id = any(%b::uuid[]) and event = 'bounced' and reason is not null order by at, id",
+        [list(mails)],
+    ).fetchall()
+    return {(mail, recipient.casefold()): reason for mail, recipient, reason in found}
+
+
 def standing(connection: Connection[Any]) -> tuple[int, float]:
     """How many mails are unknown, and for how many seconds the one that is longest due has waited (0: none is due)."""
     row = connection.execute(

@@ -162,8 +162,9 @@ def end_sessions(conn: Connection[Any], name: str | None = None, but: bytes = b"
 # tries
 
 
-def tried(conn: Connection[Any], kind: Literal["n", "a"], key: str) -> int:
-    """Counts one more try for a name (`n`) or from an address (`a`), and gives how many there were in the span."""
+def tried(conn: Connection[Any], kind: Literal["a", "b", "n"], key: str) -> int:
+    """Counts one more try from a network (`a`), from a network for a name (`b`, see `both`) or for a name from anywhere
+    (`n`), and gives how many there were in the span."""
     row = conn.execute(
         """
         insert into sign_in_tries as t (kind, key, began_at, tries) values (%(kind)s, %(key)s, now(), 1)
@@ -178,11 +179,20 @@ def tried(conn: Connection[Any], kind: Literal["n", "a"], key: str) -> int:
     return int(row[0])
 
 
-def forget_tries(conn: Connection[Any], name: str, address: str | None = None) -> None:
-    """Somebody signed in under this name, from this address: those of the name go, and the one of the address, which
-    others may use too. Spans that are over go as well."""
-    if address is not None:
-        conn.execute("update sign_in_tries set tries = tries - 1 where kind = 'a' and key = %s", (address,))
+def both(network: str, name: str) -> str:
+    """The key of the tries from a network for a name. A network has no space in it."""
+    return f"{network} {name}"
+
+
+def forget_tries(conn: Connection[Any], name: str, network: str | None = None) -> None:
+    """Somebody showed, in this network, that the name is theirs: its tries go, those from other networks excepted, and
+    the one of the network, which others may use too. None: all of the name's tries go. Spans that are over go as
+    well."""
+    if network is not None:
+        conn.execute("update sign_in_tries set tries = tries - 1 where kind = 'a' and key = %s", (network,))
     conn.execute(
-        "delete from sign_in_tries where (kind = 'n' and key = %s) or began_at < now() - %s", (name, TRIES_SPAN)
+        "delete from sign_in_tries where (kind = 'n' and key = %(name)s) "
+        "or (kind = 'b' and (key = %(both)s or %(both)s is null and substr(key, strpos(key, ' ') + 1) = %(name)s)) "
+        "or began_at < now() - %(span)s",
+        {"name": name, "both": both(network, name) if network is not None else None, "span": TRIES_SPAN},
     )

@@ -46,8 +46,9 @@ class Clock:
 class Browser:
     """One browser with its cookies. `htmx`: as the script asks, with the part that is to change."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, address: str = "127.0.0.1") -> None:
         self.http: FlaskClient = app.test_client()
+        self.http.environ_base["REMOTE_ADDR"] = address
 
     def get(self, path: str, into: str | None = None, **headers: str) -> TestResponse:
         return self.http.get(path, headers={**_asks(into), **headers})
@@ -95,9 +96,9 @@ class Console:
         """May sign in."""
         create(self.office.connection, name, QUICK.hash(PASSWORD), administrator=administrator, shown_name=None)
 
-    def browser(self) -> Browser:
+    def browser(self, address: str = "127.0.0.1") -> Browser:
         """Nobody is signed in there."""
-        return Browser(self.app)
+        return Browser(self.app, address)
 
     def signed_in(self, name: str = BOSS) -> Browser:
         browser = self.browser()

@@ -19,7 +19,16 @@ from consumers.routing import Routing
 from consumers.timer import Timer
 from domain.commands import signature
 from domain.directory import Directory, User
-from domain.facts import FACT, AgentAccepted, AgentClosed, AgentDeclined, AgentPresenceChanged, ConversationFact, Party
+from domain.facts import (
+    FACT,
+    AgentAccepted,
+    AgentClosed,
+    AgentDeclined,
+    AgentPresenceChanged,
+    ConversationFact,
+    MailEvent,
+    Party,
+)
 from domain.ids import fact_id
 from domain.mail import Policy
 from domain.topics import Topics
@@ -68,7 +77,7 @@ class Office:
         natural = {"id": fact_id(what.__name__, agent, str(now)), "at": now, "sent_at": now}
         self.hears(what.model_validate({**natural, "agent_id": agent, "conversation_id": conversation}))
 
-    def hears(self, *facts: ConversationFact | AgentPresenceChanged) -> None:
+    def hears(self, *facts: ConversationFact | AgentPresenceChanged | MailEvent) -> None:
         with self.connection.transaction():
             records = [self._record(FACT.dump_json(fact), ()) for fact in facts]
             self.conversations.apply(self.connection, records)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,26 +15,37 @@ ADMIN = Path(__file__).parents[2] / "admin"
 NOW = datetime(2026, 11, 23, 17, 20, 5, tzinfo=UTC)
 
 
-def said() -> set[str]:
-    """Everything that code and templates say."""
+def said() -> set[tuple[str | None, str]]:
+    """Everything that code and templates say, of what and in which words."""
     methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
-    keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "marked": None, "translated": None}
+    keywords: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "marked": None, "translated": None}
+    keywords["marked_of"] = ((1, "c"), 2)
     options = {"templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true"}}
     found = extract_from_dir(str(ADMIN), methods, options, keywords=keywords)
-    return {message if isinstance(message, str) else message[0] for _, _, message, _, _ in found}
+    return {(of, message if isinstance(message, str) else message[0]) for _, _, message, _, of in found}
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES.keys() - {"en"}))
 def test_everything_that_is_said_is_translated_and_nothing_else(language: str) -> None:
     with (ADMIN / "locale" / language / "LC_MESSAGES" / "console.po").open("rb") as file:
         catalogue = read_po(file, locale=language)
-    translated = {message.id if isinstance(message.id, str) else message.id[0] for message in catalogue if message.id}
+    translated = {
+        (message.context, message.id if isinstance(message.id, str) else message.id[0])
+        for message in catalogue
+        if message.id
+    }
     assert said() == translated
     unfinished = [
         message.id for message in catalogue if message.id and (message.fuzzy or not all(message.string or ""))
     ]
     assert [] == unfinished
     assert [] == [message.id for message in catalogue for _ in message.check(catalogue)]
+
+
+def test_what_is_done_is_not_taken_back_by_the_word_for_leaving_a_dialog() -> None:
+    for language in LANGUAGES:
+        words = Words(language, ZoneInfo("UTC"), NOW)
+        assert words.gettext("Undo") != words.gettext("Cancel")
 
 
 @pytest.mark.parametrize(

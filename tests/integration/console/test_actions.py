@@ -2,12 +2,15 @@
 
 import re
 from datetime import UTC, datetime
+from html import unescape
+from zoneinfo import ZoneInfo
 
 import pytest
 from werkzeug.test import TestResponse
 
-from domain.commands import Command, Transfer, read_command
-from domain.facts import AgentAccepted
+from domain.commands import Command, Recall, Transfer, read_command
+from domain.facts import AgentAccepted, AgentClosed
+from infra.clock import utc_now
 from tests.support.console import BOSS, Browser, Console, hidden, ids
 from tests.support.office import SECRET
 
@@ -19,9 +22,23 @@ def transfer(row: object, browser: Browser, kind: str = "user", into: str | None
 
 def told(browser: Browser, notice: str) -> str:
     """What the page says once the command was carried out, without its tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page_of(browser, notice))).strip()
+
+
+def page_of(browser: Browser, notice: str) -> str:
+    """The notice as it is now."""
     found = re.search(r'hx-get="(/actions/[^"]+)"', notice)
     assert found is not None, notice
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", browser.get(found[1], found[1]).text)).strip()
+    return browser.get(found[1], "notices").text
+
+
+def recalled(console: Console) -> Recall:
+    """What was asked for, and nothing else was."""
+    (record,) = console.publisher.records
+    asked = read_command(record.headers, record.value, [SECRET], datetime.now(UTC))
+    assert isinstance(asked, Command)
+    assert isinstance(asked.body, Recall)
+    return asked.body
 
 
 def test_the_dialog_shows_users_with_their_state_and_free_slots(console: Console, boss: Browser) -> None:
@@ -31,7 +48,39 @@ def test_the_dialog_shows_users_with_their_state_and_free_slots(console: Console
     page = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
     for shown in ("ready, 2 slots free", "paused", "not signed in", "Immediate", "Exclusive", "23 h 00 min left"):
         assert shown in page or shown == "23 h 00 min left"
-    assert 'value="anna" data-name="anna" data-first="anna" checked' in page
+    assert "anna" == hidden(page)["to"]
+
+
+def outlook(page: str) -> list[str]:
+    """What a dialog says of each option, in order."""
+    return [unescape(found) for found in re.findall(r'<small id="to-\d+-now">([^<]+)</small>', page)]
+
+
+def test_the_dialog_says_of_each_user_what_would_happen_now(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    console.office.presence("anna", "ready")
+    console.office.presence("ben", "paused")
+    boss.post("/account/words", zone="Europe/Rome")
+    began = console.clock()
+    said = outlook(boss.get(f"/conversations/{row}/transfer/user", "dialog").text)
+    refused = "immediate would be refused; exclusive waits until {:%H:%M}"
+    ends = [(at + console.parts.terms.reservation).astimezone(ZoneInfo("Europe/Rome")) for at in (began, utc_now())]
+    assert "anna gets it at once" == said[0]
+    assert said[1:] in [[refused.format(end)] * 2 for end in ends]
+
+
+def test_the_dialog_says_of_each_skillset_who_would_get_it(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    console.office.presence("anna", "ready")
+    first, second = outlook(boss.get(f"/conversations/{row}/transfer/skillset", "dialog").text)
+    assert "anna would get it at once" == first
+    assert second.startswith("immediate would be refused; exclusive waits until ")
+
+
+def test_a_window_that_closes_soon_leaves_nothing_to_wait_for(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes(hours_ago=23.95)
+    page = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
+    assert ["immediate would be refused"] * 3 == outlook(page)
 
 
 def test_the_dialog_shows_skillsets_with_how_many_are_ready_and_wait(console: Console, boss: Browser) -> None:
@@ -69,9 +118,7 @@ def test_a_transfer_is_asked_then_done_and_can_be_undone(console: Console, boss:
     assert [("applied", None)] == console.carry_out()
     assert "Offered to anna. Undo" in told(boss, notice)
     assert ("u", "anna", "a", False, None) == console.office.owner()
-    found = re.search(r'hx-get="(/actions/[^"]+)"', notice)
-    assert found is not None
-    boss.send(boss.get(found[1], "notices").text, "notices")
+    boss.send(page_of(boss, notice), "notices")
     assert [("applied", None)] == console.carry_out()
     assert [row] == ids(boss.get("/unmanaged").text)
 
@@ -162,6 +209,7 @@ def test_only_who_answers_customers_can_take_one(console: Console, boss: Browser
     row = console.office.customer_writes()
     assert "/take" not in boss.get("/unmanaged").text
     assert 403 == boss.post(f"/conversations/{row}/take", form="f").status_code
+    assert [(BOSS, row)] == [(deed["name"], deed["conversation_id"]) for deed in console.audited("forbidden")]
     console.person("anna")
     anna = console.signed_in("anna")
     page = anna.get("/unmanaged").text
@@ -172,14 +220,51 @@ def test_only_who_answers_customers_can_take_one(console: Console, boss: Browser
     assert "Undo" not in told(anna, notice)
 
 
+def test_undo_takes_back_what_was_done_and_not_what_others_decided_since(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    notice = transfer(row, boss, to="anna", mode="exclusive").text
+    console.carry_out()
+    (done,) = console.office.rows("select version from conversations")
+    boss.send(page_of(boss, notice), "notices")
+    assert done["version"] == recalled(console).expected_version
+
+
+def test_a_row_takes_back_what_it_shows_and_not_what_others_decided_since(console: Console, boss: Browser) -> None:
+    console.office.customer_writes("1")
+    (shown,) = console.office.rows("select version from conversations")
+    boss.send(boss.get("/waiting").text.split("<tbody")[1], "notices")
+    assert shown["version"] == recalled(console).expected_version
+
+
+def test_what_was_refused_can_be_asked_for_again_by_the_same_row_and_is_done_once(console: Console) -> None:
+    console.person("ben")
+    ben = console.signed_in("ben")
+    busy, row = (console.office.customer_writes(phone=phone) for phone in ("391", "392"))
+    page = ben.get(f"/unmanaged?open={row}").text.rpartition("<aside")[2]
+    console.office.desk_says(AgentAccepted, "ben", busy)
+    form = re.search(r'<form class="inline".*?</form>', page, re.DOTALL)
+    assert form is not None
+
+    def press() -> str:
+        return ben.send(form[0], "notices").text
+
+    refused = press()
+    assert [("rejected", "user_at_capacity")] == console.carry_out()
+    assert "this user has as many conversations as they may have" in told(ben, refused)
+    console.office.desk_says(AgentClosed, "ben", busy)
+    done = [press(), press()]
+    assert [("applied", None)] == console.carry_out()
+    assert ["It is yours."] * 2 == [told(ben, notice).rpartition("92 ")[2] for notice in done]
+    press()
+    assert [] == console.carry_out()
+
+
 def test_a_mail_is_taken_back_while_it_is_held(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     answer = boss.send(page, "panel", to="you@example.com", subject="A customer", body="x").text
     console.carry_out()
-    found = re.search(r'hx-get="(/actions/[^"]+)"', answer)
-    assert found is not None
-    undone = boss.send(boss.get(found[1], "notices").text, "notices").text
+    undone = boss.send(page_of(boss, answer), "notices").text
     assert [("applied", None)] == console.carry_out()
     assert "Taken back: the mail is not sent." in told(boss, undone)
     assert ["recalled"] == [mail["state"] for mail in console.office.rows("select state from mails")]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from domain.facts import AgentAccepted, AgentMessage, Party
+from domain.facts import AgentAccepted, AgentMessage, MailEvent, Party
 from domain.ids import fact_id
 from infra.clock import utc_now
 from tests.support.console import BOSS, Browser, Console, ids
@@ -97,7 +97,71 @@ def test_a_mail_is_asked_for_held_for_ten_seconds_and_its_fate_is_shown(console:
     panel = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     assert "about to be sent" in panel
     console.office.connection.execute("update mails set state = 'unknown'")
-    assert "nobody knows whether it was sent" in boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+    panel = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+    assert "nobody knows whether it was sent" in panel
+    assert f"An administrator can send it again: <code>witiop mails resend {mail['id']}</code>" in panel
+
+
+def test_each_recipient_of_a_mail_has_a_fate_and_the_page_follows_it(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+    boss.send(page, "panel", to="you@example.com; Me@example.com", subject="A customer", body="Please call")
+    console.carry_out()
+
+    console.office.connection.execute("update mails set state = 'sent'")
+    (mail,) = console.office.rows("select id from mails")
+
+    def told(event: str, recipient: str, reason: str | None = None) -> tuple[list[str], str]:
+        """What the page shows of each recipient afterwards, and its mark."""
+        now = utc_now()
+        of = {"id": fact_id(event, recipient), "at": now, "sent_at": now, "mail_id": mail["id"], "type": event}
+        console.office.hears(MailEvent.model_validate({**of, "recipients": (recipient,), "reason": reason}))
+        panel = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+        return re.findall(r"<li>(\S+@[^<]+)</li>", panel), re.findall(r'data-seen="([^"]+)"', panel)[0]
+
+    shown = [
+        told("delivered", "you@example.com"),
+        told("bounced", "me@example.com", "Transient MailboxFull"),
+        told("complained", "you@example.com"),
+    ]
+    assert [
+        ["you@example.com: delivered", "Me@example.com: sent"],
+        ["you@example.com: delivered", "Me@example.com: came back, the mailbox is full"],
+        ["you@example.com: reported as spam", "Me@example.com: came back, the mailbox is full"],
+    ] == [fates for fates, _ in shown]
+    assert 3 == len({mark for _, mark in shown})
+
+
+@pytest.mark.parametrize(("state", "shown"), [("sent", "inviata"), ("failed", "non riuscita")])
+def test_a_mail_has_its_own_words_where_a_message_has_another_gender(
+    console: Console, boss: Browser, state: str, shown: str
+) -> None:
+    row = console.office.customer_writes()
+    page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+    boss.send(page, "panel", to="you@example.com", subject="A customer", body="Please call")
+    console.carry_out()
+    console.office.connection.execute("update mails set state = %s", (state,))
+    page = boss.get(f"/unmanaged?open={row}&tab=email", "panel", **{"Accept-Language": "it"}).text
+    assert f'<span class="chip">{shown}</span>' in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("too_large", "the mail would be too large"),
+        ("400 MessageRejected", "Amazon SES refused it: the sender or a recipient is not verified there"),
+        ("Bad content", "Amazon SES found a virus in it"),
+        ("418 Teapot", "Amazon SES says: 418 Teapot"),
+        (None, "no reason was told"),
+    ],
+)
+def test_why_a_mail_failed_is_said_in_words(console: Console, boss: Browser, reason: str | None, words: str) -> None:
+    row = console.office.customer_writes()
+    page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+    boss.send(page, "panel", to="you@example.com", subject="A customer", body="Please call")
+    console.carry_out()
+    console.office.connection.execute("update mails set state = 'failed', reason = %s", (reason,))
+    assert words in boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
 
 
 @pytest.mark.parametrize(
@@ -131,7 +195,8 @@ def test_an_installation_without_mail_offers_none(console: Console) -> None:
     without.sign_in(BOSS)
     row = console.office.customer_writes()
     assert "Send via email" not in without.get(f"/unmanaged?open={row}").text
-    assert 404 == without.post(f"/conversations/{row}/email", to="a@example.com", form="f").status_code
+    for path in ("email", "email/preview"):
+        assert 404 == without.post(f"/conversations/{row}/{path}", to="a@example.com", form="f").status_code
 
 
 def test_an_open_conversation_follows_what_happens_and_says_nothing_if_nothing_does(

@@ -46,6 +46,19 @@ def test_a_form_without_a_token_of_this_session_does_nothing(
     assert (403, []) == (answer.status_code, console.publisher.records)
 
 
+def test_a_form_that_is_not_ours_is_in_the_audit_log_with_who_was_made_to_send_it(
+    console: Console, boss: Browser, row: str
+) -> None:
+    path = f"/conversations/{row}/recall"
+    console.office.connection.execute("delete from console_audit")
+    boss.post(path, csrf="")
+    boss.post_from({"Origin": "https://evil.example"}, path)
+    console.browser().post("/sign-in", csrf="")
+    assert [(BOSS, path), (BOSS, path), (None, "/sign-in")] == [
+        (deed["name"], deed["detail"]["path"]) for deed in console.audited("form_refused")
+    ]
+
+
 def test_the_token_of_another_session_is_worth_nothing(console: Console, boss: Browser, row: str) -> None:
     other = console.signed_in()
     answer = boss.post(f"/conversations/{row}/recall", csrf=other.token(), form="f")
@@ -64,7 +77,8 @@ def test_what_forms_carry_differs_each_time(boss: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://["}, {"Sec-Fetch-Site": "cross-site"}],
 )
 def test_a_form_that_another_site_sends_does_nothing_even_with_the_token(
     console: Console, boss: Browser, row: str, headers: dict[str, str]
@@ -183,6 +197,34 @@ def test_what_customers_write_is_shown_as_text(console: Console, boss: Browser, 
         assert 200 == page.status_code
         assert "<script>alert" not in page.text
         assert "<img src=x" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "fields"),
+    [
+        (400, "/conversations/{}/transfer/user", {"to": "x" * 257}),
+        (400, "/conversations/{}/transfer/skillset", {"to": "sales\x00"}),
+        (400, "/conversations/{}/transfer/user", {"to": "anna", "version": "-1"}),
+        (400, "/conversations/{}/take", {"version": "-1"}),
+        (400, "/conversations/{}/recall", {"version": "-1"}),
+        (400, "/many/user", {"to": "x" * 257, "able": "{}.1"}),
+        (400, "/many/skillset", {"to": "sales\x00", "able": "{}.1"}),
+        (400, "/many/user", {"to": "anna", "able": "{}.-1"}),
+        (404, "/mails/%00/recall", {}),
+        (404, "/many/%00/undo", {}),
+    ],
+)
+def test_no_form_breaks_it(console: Console, row: str, status: int, path: str, fields: dict[str, str]) -> None:
+    console.person("ben")
+    filled = {name: value.format(row) for name, value in fields.items()}
+    for into in (None, "dialog"):
+        answer = console.signed_in("ben").post(path.format(row), into, form="f", **filled)
+        assert (status, []) == (answer.status_code, console.publisher.records)
+
+
+@pytest.mark.parametrize("path", ["/actions/%00", "/actions/x", "/many/%00", "/many/" + "x" * 300])
+def test_no_address_of_what_was_asked_for_breaks_it(boss: Browser, path: str) -> None:
+    assert 404 == boss.get(path).status_code
 
 
 def test_headers_cannot_be_injected_by_what_is_typed(console: Console, boss: Browser, row: str) -> None:

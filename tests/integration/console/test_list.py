@@ -144,6 +144,36 @@ def test_the_list_is_taken_home_as_it_is_narrowed_and_formulas_are_text_there(co
     assert 2 == len(console.audited("downloaded"))
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("ciao;=cmd|'/C calc'!A0;", "ciao;'=cmd|'/C calc'!A0;"),
+        ("ciao, =1+1", "ciao, '=1+1"),
+        ("ciao\n@SUM(A1)", "ciao\n'@SUM(A1)"),
+        ('ciao;"=1+1"', 'ciao;"\'=1+1"'),
+        (" +1", " '+1"),
+        ("\t=1", "'\t'=1"),
+        ("ciao;＝1", "ciao;'＝1"),
+        ("1 + 1 = 2; well-known", "1 + 1 = 2; well-known"),
+    ],
+)
+def test_what_a_spreadsheet_of_another_country_would_split_off_is_no_formula_either(
+    console: Console, boss: Browser, written: str, kept: str
+) -> None:
+    console.office.customer_writes(written)
+    table = list(csv.reader(io.StringIO(boss.get("/unmanaged.csv").data.decode("utf-8-sig"), newline="")))
+    assert kept == table[1][5]
+
+
+@pytest.mark.parametrize(("language", "delimiter"), [("en", ","), ("it", ";")])
+def test_the_cells_are_told_apart_as_the_spreadsheets_of_that_language_do(
+    console: Console, boss: Browser, language: str, delimiter: str
+) -> None:
+    console.office.customer_writes("one, two; three")
+    content = boss.get("/unmanaged.csv", **{"Accept-Language": language}).data.decode("utf-8-sig")
+    assert ["one, two; three"] == [row[5] for row in csv.reader(io.StringIO(content), delimiter=delimiter)][1:]
+
+
 def test_a_page_of_a_hundred_rows_weighs_less_than_150_kilobytes_with_everything(
     console: Console, boss: Browser
 ) -> None:

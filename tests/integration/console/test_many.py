@@ -1,11 +1,14 @@
 """Many conversations at once: a preview, one command each, each with its own result, and the way back."""
 
+import json
 import re
 from uuid import UUID
 
 from werkzeug.test import TestResponse
 
-from tests.support.console import Browser, Console, ids
+from domain.facts import AgentAccepted
+from infra.postgres import console_list
+from tests.support.console import Browser, Console, hidden, ids
 
 
 def write(console: Console, n: int, hours_ago: float = 1) -> list[UUID]:
@@ -30,6 +33,41 @@ def test_the_preview_says_how_many_can_and_why_the_others_cannot(console: Consol
     assert "1 × Closed" in page
     assert "1 × Waits for Sales" in page
     assert [] == console.publisher.records
+
+
+def test_the_preview_says_of_each_option_how_many_would_go(console: Console, boss: Browser) -> None:
+    rows = write(console, 3)
+    for agent in ("anna", "ben"):
+        console.office.presence(agent, "ready")
+    users, teams = (look(boss, kind, rows).text for kind in ("user", "skillset"))
+    assert "2 are offered at once, the others would be refused" in users
+    assert "1 is offered at once, the others would be refused" in users
+    assert "all of them are offered at once" in teams
+
+
+def test_the_numbers_of_the_preview_add_up_also_with_many_reasons(console: Console, boss: Browser) -> None:
+    rows = [console.office.customer_writes("1" if n % 2 else "2", f"39{n}") for n in range(8)]
+    for agent, row in zip(("anna", "ben", "carla"), rows, strict=False):
+        console.office.desk_says(AgentAccepted, agent, row)
+    rows += write(console, 2, 30)
+    boss.send(look(boss, "user", late := write(console, 1)).text, "dialog", to="anna", mode="exclusive")
+    console.carry_out()
+    page = look(boss, "user", [*rows, *late]).text
+    counts = re.findall(r"<li>(\d+) × ([^<]+)</li>", page)
+    assert (6, "other reasons") == (len(counts), counts[-1][1])
+    assert len(rows) + 1 == sum(int(count) for count, _ in counts)
+
+
+def test_all_that_a_search_found_says_that_there_may_be_more(console: Console, boss: Browser) -> None:
+    write(console, 1)
+    assert "There may be more" not in look(boss, "user", all="1", q="hello").text
+    console.office.connection.execute(
+        "insert into conversations select (r).* from (select json_populate_record(c, json_build_object("
+        "'id', gen_random_uuid(), 'customer_id', gen_random_uuid(), 'last_text', 'bye')) as r "
+        "from conversations c, generate_series(0, %s)) as more",
+        (console_list.MAX_WALKED,),
+    )
+    assert "There may be more with these words" in look(boss, "user", all="1", q="hello").text
 
 
 def test_each_is_a_command_of_its_own_with_its_own_result(console: Console, boss: Browser) -> None:
@@ -63,10 +101,39 @@ def test_what_was_done_is_undone_as_far_as_it_still_can_be(console: Console, bos
     answer = boss.send(look(boss, "user", rows).text, "dialog", to="anna", mode="exclusive").text
     console.carry_out()
     done = results(boss, answer)
+    versions = [row["version"] for row in console.office.rows("select version from conversations")]
     undone = boss.send(done, "dialog").text
+    assert versions == [json.loads(record.value)["expected_version"] for record in console.publisher.records]
     assert [("applied", None)] * 2 == console.carry_out()
     assert "2 done" in results(boss, undone)
     assert set(rows) == set(ids(boss.get("/unmanaged").text))
+
+
+def test_undo_takes_back_also_what_was_asked_for_and_not_done_yet(console: Console, boss: Browser) -> None:
+    rows = write(console, 2)
+    answer = boss.send(look(boss, "user", rows).text, "dialog", to="anna", mode="exclusive").text
+    done, pending = console.publisher.records
+    console.publisher.records = [done]
+    console.carry_out()
+    console.publisher.records = [pending]
+    boss.send(results(boss, answer), "dialog")
+    assert [pending.key, done.key, pending.key] == [record.key for record in console.publisher.records]
+    versions = [json.loads(record.value).get("expected_version") for record in console.publisher.records[1:]]
+    assert [True, False] == [version is not None for version in versions]
+    assert [("applied", None)] * 3 == console.carry_out()
+    assert set(rows) == set(ids(boss.get("/unmanaged").text))
+
+
+def test_mails_are_taken_back_once_each_has_an_answer(console: Console, boss: Browser) -> None:
+    page = look(boss, "email", write(console, 2)).text
+    answer = boss.send(page, "dialog", to="you@example.com", subject="s", body="b").text
+    done, pending = console.publisher.records
+    offered = []
+    for each in (done, pending):
+        console.publisher.records = [each]
+        console.carry_out()
+        offered.append("/undo" in results(boss, answer))
+    assert [False, True] == offered
 
 
 def test_mails_of_many_are_mails_of_each_also_of_the_closed(console: Console, boss: Browser) -> None:
@@ -81,6 +148,18 @@ def test_mails_of_many_are_mails_of_each_also_of_the_closed(console: Console, bo
     boss.send(results(boss, answer), "dialog")
     assert [("applied", None)] * 2 == console.carry_out()
     assert ["recalled"] * 2 == [mail["state"] for mail in console.office.rows("select state from mails")]
+
+
+def test_mails_of_many_are_looked_at_by_the_letter_of_the_first(console: Console, boss: Browser) -> None:
+    first, second = (console.office.customer_writes(text, text) for text in ("one bicycle", "two bicycles"))
+    page = look(boss, "email", [first, second]).text
+    assert 'title="The mail as it will be sent: the first of 2"' in page
+    filled = {**hidden(page), "to": "you@example.com", "subject": "Customers", "body": "Please call."}
+    shown = boss.post("/many/email/preview", **filled)
+    assert ["Customers" in shown.text, "one bicycle" in shown.text, "two bicycles" in shown.text] == [True, True, False]
+    assert "sandbox" in shown.headers["Content-Security-Policy"]
+    assert [] == console.publisher.records
+    assert [404, 400] == [boss.post("/many/email/preview", able=each).status_code for each in ("", "x")]
 
 
 def test_sent_twice_it_is_done_once(console: Console, boss: Browser) -> None:

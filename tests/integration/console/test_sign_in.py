@@ -5,12 +5,22 @@ from datetime import timedelta
 
 import pytest
 
-from admin.account import TRIES_PER_ADDRESS, TRIES_PER_NAME
+from admin.account import TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
 from infra.clock import utc_now
 from infra.postgres.sign_ins import SessionTerms, end_sessions
-from tests.support.console import BOSS, PASSWORD, Browser, Console, open_console
+from tests.support.console import BOSS, PASSWORD, Browser, Console, field, open_console
 
-PAGES = ("/unmanaged", "/waiting", "/unmanaged/changes", "/unmanaged.csv", "/account", "/live", "/actions/x", "/many/x")
+_ID = "00000000-0000-0000-0000-000000000000"
+PAGES = (
+    "/unmanaged",
+    "/waiting",
+    "/unmanaged/changes",
+    "/unmanaged.csv",
+    "/account",
+    "/live",
+    f"/actions/{_ID}",
+    f"/many/{_ID}",
+)
 
 
 def test_without_a_session_every_page_leads_to_the_sign_in_and_back(console: Console) -> None:
@@ -50,8 +60,44 @@ def test_whoever_guesses_is_stopped_and_so_is_the_right_password(console: Consol
 
 def test_an_address_that_tries_many_names_is_stopped(console: Console) -> None:
     browser = console.browser()
-    answers = [browser.sign_in(f"name {n}", "guess").status_code for n in range(TRIES_PER_ADDRESS + 1)]
+    answers = [browser.sign_in(f"name {n}", "guess").status_code for n in range(TRIES_PER_NETWORK + 1)]
     assert [401, 429] == answers[-2:]
+
+
+def test_whoever_guesses_locks_nobody_out_who_is_elsewhere(console: Console) -> None:
+    guesser = console.browser("192.0.2.1")
+    answers = [guesser.sign_in(BOSS, "guess").status_code for _ in range(TRIES_PER_NETWORK + 2)]
+    assert [401] * TRIES_PER_NAME + [429] * (TRIES_PER_NETWORK + 2 - TRIES_PER_NAME) == answers
+    assert 303 == console.browser("192.0.2.2").sign_in().status_code
+    assert 429 == guesser.sign_in().status_code
+
+
+def test_what_one_limit_stops_uses_up_nothing_of_the_next(console: Console) -> None:
+    guesser = console.browser("192.0.2.1")
+    for n in range(TRIES_PER_NETWORK):
+        guesser.sign_in(f"name {n}", "guess")
+    guesser.sign_in(BOSS, "guess")
+    assert [] == console.office.rows(f"select * from sign_in_tries where key like '%{BOSS}'")
+
+
+def test_a_name_that_is_tried_from_everywhere_is_shut_too(console: Console) -> None:
+    values = (BOSS, TRIES_ANYWHERE)
+    console.office.connection.execute("insert into sign_in_tries values ('n', %s, now(), %s)", values)
+    assert 429 == console.browser().sign_in().status_code
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
+        ("", ""),
+    ],
+)
+def test_tries_are_counted_by_what_one_customer_of_a_provider_has(console: Console, address: str, network: str) -> None:
+    console.browser(address).sign_in(BOSS, "guess")
+    assert [{"key": network}] == console.office.rows("select key from sign_in_tries where kind = 'a'")
 
 
 def test_signing_in_forgets_the_failures_of_that_name(console: Console) -> None:
@@ -113,6 +159,7 @@ def test_a_live_page_alone_does_not_keep_a_session(console: Console, boss: Brows
     aged = "update console_sessions set seen_at = now() - interval '50 minutes'"
     console.office.connection.execute(aged)
     boss.get("/unmanaged/changes", "look", **{"X-Live": "1"})
+    assert 200 == boss.get("/live", Accept="text/event-stream").status_code
     (row,) = console.office.rows("select seen_at < now() - interval '49 minutes' as old from console_sessions")
     assert row["old"]
     boss.get("/unmanaged")
@@ -168,6 +215,38 @@ def test_a_password_is_changed_by_who_knows_it_and_signs_out_everywhere_else(con
     assert 303 == change(PASSWORD, new, new)
     assert [200, 303] == [boss.get("/unmanaged").status_code, elsewhere.get("/unmanaged").status_code]
     assert [401, 303] == [console.browser().sign_in(BOSS, each).status_code for each in (PASSWORD, new)]
+
+
+def test_whoever_knows_the_password_may_think_of_a_new_one_as_often_as_it_takes(boss: Browser) -> None:
+    new = "seven purple bicycles overnight"
+    for weak in ["short"] * (TRIES_PER_NAME + 1):
+        assert 422 == boss.post("/account/password", password=PASSWORD, new=weak, again=weak).status_code
+    assert 303 == boss.post("/account/password", password=PASSWORD, new=new, again=new).status_code
+
+
+def test_whoever_guesses_the_password_of_a_session_is_stopped(console: Console, boss: Browser) -> None:
+    fields = {"new": "seven purple bicycles overnight", "again": "seven purple bicycles overnight"}
+    answers = [
+        boss.post("/account/password", password="guess", **fields).status_code for _ in range(TRIES_PER_NAME + 1)
+    ]
+    assert [422] * TRIES_PER_NAME + [429] == answers
+    refused = [(deed["name"], deed["detail"]["why"]) for deed in console.audited("password_refused")]
+    assert [(BOSS, "wrong")] * TRIES_PER_NAME + [(BOSS, "too_many_tries")] == refused
+
+
+def test_a_time_zone_that_there_is_not_is_not_saved_as_none(boss: Browser) -> None:
+    assert 303 == boss.post("/account/words", language="", zone=" Europe/Rome ").status_code
+    answer = boss.post("/account/words", language="it", zone="Europe/Roma")
+    assert 422 == answer.status_code
+    assert "There is no time zone of this name" in answer.text
+    assert ("Europe/Roma", True) == (
+        field(answer.text, "zone"),
+        '<option value="it" lang="it" selected>' in answer.text,
+    )
+    page = boss.get("/account").text
+    assert ("Europe/Rome", "Saved." in page) == (field(page, "zone"), False)
+    assert 303 == boss.post("/account/words", language="", zone="").status_code
+    assert "" == field(boss.get("/account").text, "zone")
 
 
 def test_every_sign_in_refusal_and_sign_out_is_in_the_audit_log(console: Console) -> None:

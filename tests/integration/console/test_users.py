@@ -2,9 +2,12 @@
 
 import io
 import json
+import os
+import pwd
 
 import pytest
 
+from admin.account import TRIES_PER_NAME
 from tests.support.command_line import CommandLine, Finished
 from tests.support.console import BOSS, PASSWORD, Browser, Console
 
@@ -64,12 +67,41 @@ def test_a_reset_password_signs_out_everywhere(
     assert [401, 303] == [console.browser().sign_in(BOSS, each).status_code for each in (PASSWORD, NEW)]
 
 
+def test_a_reset_password_lets_in_who_tried_too_often(
+    witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, console: Console
+) -> None:
+    browser = console.browser()
+    answers = [browser.sign_in(BOSS, "guess").status_code for _ in range(TRIES_PER_NAME + 1)]
+    assert 429 == answers[-1]
+    assert 0 == with_password(witiop, monkeypatch, "reset-password", BOSS).code
+    assert 303 == browser.sign_in(BOSS, NEW).status_code
+
+
 def test_sessions_can_be_ended_from_outside(witiop: CommandLine, boss: Browser, console: Console) -> None:
     assert "sessions ended: 1\n" == witiop("users", "end-sessions", BOSS).out
     assert 303 == boss.get("/unmanaged").status_code
     console.signed_in()
     assert "sessions ended: 1\n" == witiop("users", "end-sessions", "--everybody").out
     assert [2, 1] == [witiop("users", "end-sessions").code, witiop("users", "end-sessions", "stranger").code]
+
+
+def test_what_is_done_from_a_shell_is_in_the_audit_log_with_the_user_of_the_machine(
+    witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, console: Console
+) -> None:
+    with_password(witiop, monkeypatch, "create", "anna")
+    with_password(witiop, monkeypatch, "reset-password", "anna")
+    witiop("users", "end-sessions", "anna")
+    witiop("users", "end-sessions", "--everybody")
+    deeds = console.office.rows("select event, name, address, detail from console_audit order by id")
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert [(me, None)] * 4 == [(deed["name"], deed["address"]) for deed in deeds]
+    assert [
+        ("sign_in_made", {"of": "anna", "administrator": False}),
+        ("password_reset", {"of": "anna"}),
+        ("sessions_ended", {"of": "anna", "sessions": 0}),
+        ("sessions_ended", {"of": None, "sessions": 0}),
+    ] == [(deed["event"], deed["detail"]) for deed in deeds]
+    assert NEW not in str(deeds)
 
 
 def test_no_password_is_taken_from_the_command_line(witiop: CommandLine) -> None:
