@@ -81,16 +81,18 @@ class Changes:
         self._keep(customer, expire(self.threads[customer], self._directory, now), None, now)
 
     def write(self, connection: Connection[Any], topic: str) -> None:
-        """Everything but the counters; those come last of all (`count`)."""
+        """Everything but the counters; those come last of all (`count`). In a pipeline: PostgreSQL works on one
+        statement while the next is made."""
         threads = Threads(connection)
         after = (c for thread in self.threads.values() for c in thread.conversations)
         both = ((self._before.get(c.id), c) for c in after)
         self._changed = [(before, after) for before, after in both if after is not before]
         existing = [after for before, after in self._changed if before is not None]
-        threads.write_conversations(existing, [after for before, after in self._changed if before is None])
-        threads.write_entries(self._new.values(), self._adopted.values())
-        threads.write_history(self._events)
-        Outbox(connection).add(announcement(event, topic) for event in self._events)
+        with connection.pipeline():
+            threads.write_conversations(existing, [after for before, after in self._changed if before is None])
+            threads.write_entries(self._new.values(), self._adopted.values())
+            threads.write_history(self._events)
+            Outbox(connection).add(announcement(event, topic) for event in self._events)
 
     def count(self, connection: Connection[Any]) -> None:
         """Moves the counters of the unmanaged, for what was written: the last write of a transaction."""

@@ -125,12 +125,13 @@ class Commands:
             after = scene.conversation(one.conversation)
             audited.append(_audited(one, "rejected" if reason else "applied", reason, after))
             results.append(_result(one, reason, after, self._topics.results, at))
-        scene.changes.write(connection, self._topics.conversations)
-        People(connection).got_one(scene.given)
-        count_repeats(connection, repeats)
-        audit(connection, audited)
-        Outbox(connection).add(results)
-        scene.changes.count(connection)
+        with connection.pipeline():
+            scene.changes.write(connection, self._topics.conversations)
+            People(connection).got_one(scene.given)
+            count_repeats(connection, repeats)
+            audit(connection, audited)
+            Outbox(connection).add(results)
+            scene.changes.count(connection)
 
     def _scene(self, connection: Connection[Any], asked: Sequence[_Asked], now: datetime, claimed: Claimed) -> _Scene:
         customers, loaded = self._conversations(connection, {c for a in asked if (c := a.conversation)})
