@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import commands, consumer, load, reading, routing, timer, webhook
+from benchmarks import commands, console, consumer, load, reading, routing, timer, webhook
 from benchmarks.figures import Figure
 from benchmarks.page import renew
 from benchmarks.servers import kafka, postgres
@@ -73,6 +73,14 @@ def _routing(size: Size) -> Iterator[Figure]:
         yield from routing.measure(server)
 
 
+def _console(size: Size) -> Iterator[Figure]:
+    world = _world(size, CONVERSATIONS)
+    with postgres(size.data):
+        yield from console.pages(world, size.data / "console")
+        yield from console.searches(world)
+    yield from console.viewers(size.data / "load", size.seconds or console.VIEWING_SECONDS)
+
+
 def _memory(size: Size) -> Iterator[Figure]:
     yield from load.memory(size.data / "load", size.seconds or load.MEMORY_SECONDS)
 
@@ -84,6 +92,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "timer": _timer,
     "commands": _commands,
     "routing": _routing,
+    "console": _console,
     "latency": _latency,
     "memory": _memory,
 }

@@ -47,9 +47,9 @@ _WARMING_SECONDS = 10.0
 def latency(directory: Path, seconds: float) -> Iterator[Figure]:
     """From the POST to the commit after which every look at the list shows what the message did."""
     ledger = directory / "ledger.jsonl"
-    with _stack(directory) as stack:
-        _load(directory, _WARMING_SECONDS)
-        summary = _load(directory, seconds, "--ledger", str(ledger))
+    with stack_of(directory) as stack:
+        generate(directory, _WARMING_SECONDS)
+        summary = generate(directory, seconds, "--ledger", str(ledger))
         times = _until_listed(stack, ledger)
     yield Figure(
         what=f"POST to list at {RATE} updates/s",
@@ -71,10 +71,10 @@ def latency(directory: Path, seconds: float) -> Iterator[Figure]:
 
 def memory(directory: Path, seconds: float) -> Iterator[Figure]:
     """Of every process, with all that it started: the last minute against the second one."""
-    with _stack(directory) as stack:
+    with stack_of(directory) as stack:
         samples = _Samples(stack.pids)
         samples.start()
-        summary = _load(directory, seconds)
+        summary = generate(directory, seconds)
         samples.stop()
     for name, sizes in samples.by_name.items():
         second = fmean(size for at, size in sizes if _MINUTE <= at < 2 * _MINUTE)
@@ -90,7 +90,7 @@ def memory(directory: Path, seconds: float) -> Iterator[Figure]:
 
 
 @contextmanager
-def _stack(directory: Path) -> Iterator[Stack]:
+def stack_of(directory: Path) -> Iterator[Stack]:
     """A new one, without the demo, whose PostgreSQL keeps the time of every commit."""
     rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -111,7 +111,7 @@ def _dev(data: Path) -> Iterator[Dev]:
         dev.stop()
 
 
-def _load(directory: Path, seconds: float, *more: str) -> Mapping[str, Any]:
+def generate(directory: Path, seconds: float, *more: str) -> Mapping[str, Any]:
     """Runs to its end; returns its summary."""
     command = [sys.executable, "-m", "witiop", "simulate", "load", "--rate", str(RATE), "--seconds", str(seconds)]
     command += ["--stack", str(directory / "stack"), "--json", *more]

@@ -1,0 +1,30 @@
+"""An empty page of Flask's behind our own server: the ceiling of `benchmarks.console`.
+
+`python -m benchmarks.bare_page PORT` serves it until SIGTERM.
+"""
+
+import sys
+
+from flask import Flask, render_template_string
+
+from infra.local.ports import LOOPBACK
+from infra.serving.front import Bounds
+from infra.serving.server import Served, serve
+
+PATH = "/"
+_EMPTY = "<!doctype html><html lang='en'><head><title>{{ title }}</title></head><body></body></html>"
+
+
+def served() -> Served:
+    """One worker of it: one view, one template."""
+    app = Flask(__name__, static_folder=None)
+
+    @app.get(PATH)
+    def empty() -> str:
+        return render_template_string(_EMPTY, title="Empty")
+
+    return Served(app, lambda _: None, lambda: None)
+
+
+if __name__ == "__main__":
+    serve(served, Bounds(body_bytes=1024, threads=32), host=LOOPBACK, port=int(sys.argv[1]))

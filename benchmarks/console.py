@@ -1,0 +1,332 @@
+"""The console: how long the list takes against an empty page, what it weighs, how long a search takes, and what five
+hundred open lists cost while the system works.
+
+The page: `witiop run admin` among all conversations, and a Flask view that renders an empty template behind the same
+server with as many threads, each as a process of its own. One client asks them in turn (A B A B ...) over one kept
+connection, the next page when the last is here; it takes the answer compressed, as browsers do. First paint is what
+Chromium says of the page with script turned off, where there is one.
+
+The search: in the database, among all conversations: words of texts, names and phones of conversations at random.
+
+The viewers: `witiop dev` under one number's load, and 500 open lists of 25 rows, each with a session of its own, all on
+one process of the console. Lag is the time from the commit of a customer's message to the moment at which a list that
+shows the conversation was told what the row is now. Meanwhile somebody opens the list twice a second.
+"""
+
+import gzip
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from hashlib import sha256
+from http.client import HTTPConnection
+from pathlib import Path
+from random import Random
+from statistics import fmean, median
+from threading import Event as Flag
+from threading import Thread
+from time import monotonic, perf_counter, sleep
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from benchmarks import bare_page
+from benchmarks.figures import Figure, percentile
+from benchmarks.load import RATE, generate, stack_of
+from benchmarks.world import World
+from domain.topics import Topics
+from infra.local.ports import LOOPBACK, free_port
+from infra.postgres import sign_ins
+from infra.postgres.console_list import Wanted, page
+from infra.postgres.pool import connect
+from infra.postgres.sign_ins import SessionTerms
+from tests.support.chromium import chromium, program
+from tests.support.process_tree import pss_bytes
+from tests.support.system import System
+from tests.support.waiting import wait_until
+
+PAIRS = 7
+PAGES = 200
+"""Of one slice."""
+_MOST = 3.0
+_HEAVIEST_KB = 150
+_PARTS = ("console.css", "console.js", "htmx-2.0.11.min.js", "icon.svg")
+
+SEARCHES = 300
+
+VIEWERS = 500
+VIEWING_SECONDS = 240.0
+_LAG_P99_SECONDS = 1.0
+_PAGE_P99_MS = 200.0
+_GROWTH = 0.05
+_MINUTE = 60.0
+_PAINTED = """() => new Promise(done => new PerformanceObserver(seen => {
+  const paint = seen.getEntriesByName("first-contentful-paint")[0]; if (paint) done(paint.startTime);
+}).observe({ type: "paint", buffered: true }))"""
+_NAME = "bench"
+
+
+def pages(world: World, directory: Path) -> Iterator[Figure]:
+    """The list against an empty page, and what it weighs. Logs go to `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with System("127.0.0.1:1", world.dsn, Topics(), directory) as system, _bare(directory / "bare.log") as bare_port:
+        port = free_port()
+        system.start("admin", admin_port=port, admin_url=f"http://{LOOPBACK}:{port}")
+        wait_until(lambda: _answers(port, "/readyz"))
+        with psycopg.connect(world.dsn, autocommit=True) as connection:
+            (cookie,) = _cookies(connection, 1)
+        with closing(_Client(port, cookie)) as ours, closing(_Client(bare_port, "")) as bare:
+            path = "/unmanaged"
+            ours.seconds(path, PAGES), bare.seconds(bare_page.PATH, PAGES)
+            rates = [(ours.seconds(path, PAGES), bare.seconds(bare_page.PATH, PAGES)) for _ in range(PAIRS)]
+            yield _ratio(rates, world.conversations)
+            yield _weight(ours, path)
+        if (executable := program()) is not None:
+            yield _first_paint(executable, port, cookie, path)
+
+
+def searches(world: World) -> Iterator[Figure]:
+    """Words, names and phones."""
+    chance = Random()
+    times = []
+    with connect(world.dsn, "bench", autocommit=True, generic_plans=True) as connection:
+        for wanted in _searched(connection, world, chance):
+            began = perf_counter()
+            page(connection, wanted, 25)
+            times.append((perf_counter() - began) * 1000)
+    times.sort()
+    yield Figure(
+        what="search, 25 rows",
+        value=f"p50 {percentile(times, 50):.0f} ms, p99 {percentile(times, 99):.0f} ms",
+        meaning=f"{len(times)} searches for a name, a phone or a word of a text in turn, each new, among "
+        f"{world.conversations:,} conversations; the longest {times[-1]:,.0f} ms",
+    )
+
+
+def viewers(directory: Path, seconds: float) -> Iterator[Figure]:
+    """Five hundred of them, for so long."""
+    cookies, told = directory / "cookies", directory / "told.jsonl"
+    with stack_of(directory) as stack:
+        generate(directory, 20)  # so that there is a list
+        assert stack.admin_url is not None
+        port = int(stack.admin_url.rpartition(":")[2])
+        (admin,) = stack.pids["admin"]
+        with psycopg.connect(stack.postgres_dsn, autocommit=True) as connection:
+            made = _cookies(connection, VIEWERS + 1)
+            cookies.write_text("\n".join(made[1:]))
+            load = Thread(target=generate, args=(directory, seconds + 20))
+            load.start()
+            sleep(5)
+            watching = [sys.executable, "-m", "benchmarks.viewers", str(port), str(cookies), str(seconds), str(told)]
+            meanwhile = _Meanwhile(port, made[0], admin)
+            with subprocess.Popen(watching, stdout=subprocess.PIPE, text=True) as process:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "all listen\n"
+                with meanwhile:
+                    assert process.wait() == 0
+            load.join()
+            lags = _lags(connection, told)
+    yield Figure(
+        what=f"lag of {VIEWERS} open lists at {RATE} updates/s",
+        value=f"p50 {percentile(lags, 50) * 1000:,.0f} ms, p99 {percentile(lags, 99) * 1000:,.0f} ms",
+        target=f"p99 at most {_LAG_P99_SECONDS * 1000:,.0f} ms",
+        holds=percentile(lags, 99) <= _LAG_P99_SECONDS,
+        meaning=f"{len(lags):,} changes of rows, from the commit until the list was told the row as it is now; one "
+        f"process, {seconds:,.0f} s; the longest {lags[-1] * 1000:,.0f} ms",
+    )
+    times = sorted(meanwhile.pages)
+    yield Figure(
+        what="a page meanwhile",
+        value=f"p50 {percentile(times, 50) * 1000:,.0f} ms, p99 {percentile(times, 99) * 1000:,.0f} ms",
+        target=f"p99 at most {_PAGE_P99_MS:.0f} ms",
+        holds=percentile(times, 99) * 1000 <= _PAGE_P99_MS,
+        meaning=f"{len(times)} lists of 25 rows, opened one every half second",
+    )
+    early = fmean(size for at, size in meanwhile.sizes if _MINUTE <= at < 2 * _MINUTE)
+    late = fmean(size for at, size in meanwhile.sizes if at >= seconds - _MINUTE)
+    yield Figure(
+        what=f"memory of the console with {VIEWERS} open lists",
+        value=f"{early / 2**20:,.0f} MiB, then {late / 2**20:,.0f} MiB ({late / early - 1:+.1%})",
+        target=f"at most {_GROWTH:+.0%}",
+        holds=late <= early * (1 + _GROWTH),
+        meaning=f"proportional set size, mean of the second and of the last of {seconds / _MINUTE:.0f} minutes",
+    )
+
+
+# who looks
+
+
+def _cookies(connection: Connection[Any], how_many: int) -> list[str]:
+    """Of so many sessions of one administrator."""
+    sign_ins.create(connection, _NAME, "no password", administrator=True, shown_name=None)
+    tokens = [secrets.token_urlsafe(32) for _ in range(how_many)]
+    for token in tokens:
+        sign_ins.begin_session(connection, sha256(token.encode()).digest(), _NAME, SessionTerms())
+    return [f"witiop={token}" for token in tokens]
+
+
+class _Client:
+    """One kept connection."""
+
+    def __init__(self, port: int, cookie: str) -> None:
+        self._connection = HTTPConnection(LOOPBACK, port, timeout=30)
+        self._headers = {"Cookie": cookie, "Accept-Encoding": "gzip"}
+
+    def get(self, path: str) -> bytes:
+        """As it came."""
+        self._connection.request("GET", path, headers=self._headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        assert answer.status == 200, answer.status
+        return content
+
+    def seconds(self, path: str, how_many: int) -> float:
+        """For one, of so many."""
+        began = monotonic()
+        for _ in range(how_many):
+            self.get(path)
+        return (monotonic() - began) / how_many
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class _Meanwhile:
+    """Opens the list now and then, and looks what the console holds."""
+
+    def __init__(self, port: int, cookie: str, pid: int) -> None:
+        self.pages: list[float] = []
+        self.sizes: list[tuple[float, int]] = []
+        self._client = _Client(port, cookie)
+        self._pid = pid
+        self._over = Flag()
+        self._threads = [Thread(target=self._open), Thread(target=self._measure)]
+
+    def _open(self) -> None:
+        while not self._over.wait(0.5):
+            self.pages.append(self._client.seconds("/unmanaged", 1))
+
+    def _measure(self) -> None:
+        began = monotonic()
+        while not self._over.wait(5):
+            self.sizes.append((monotonic() - began, pss_bytes(self._pid)))
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@contextmanager
+def _bare(log: Path) -> Iterator[int]:
+    """Runs the empty page; yields its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.bare_page", str(port)]
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            wait_until(lambda: _answers(port, bare_page.PATH))
+            yield port
+        finally:
+            process.terminate()
+
+
+def _answers(port: int, path: str) -> bool:
+    with closing(HTTPConnection(LOOPBACK, port, timeout=2)) as connection:
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+
+
+# what was found
+
+
+def _ratio(times: Sequence[tuple[float, float]], conversations: int) -> Figure:
+    ratios = sorted(ours / bare for ours, bare in times)
+    ours, bare = (median(each) * 1000 for each in zip(*times, strict=True))
+    return Figure(
+        what="the list, 25 rows / an empty page",
+        value=f"{median(ratios):.1f}",
+        target=f"at most {_MOST:.1f}",
+        holds=median(ratios) <= _MOST,
+        meaning=f"{ours:.1f} ms by {bare:.1f} ms, among {conversations:,} conversations; median of {len(ratios)} pairs "
+        f"of {PAGES} pages each, from {ratios[0]:.1f} to {ratios[-1]:.1f}",
+    )
+
+
+def _weight(client: _Client, path: str) -> Figure:
+    content = client.get(f"{path}?rows=100")
+    parts = {name: len(client.get(f"/static/{name}")) for name in _PARTS}
+    kilobytes = (len(content) + sum(parts.values())) / 1000
+    client.get(f"{path}?rows=25")
+    return Figure(
+        what="weight of the list, 100 rows",
+        value=f"{kilobytes:.0f} kB",
+        target=f"at most {_HEAVIEST_KB} kB",
+        holds=kilobytes <= _HEAVIEST_KB,
+        meaning=f"everything that a browser loads, compressed: the page {len(content) / 1000:.0f} kB (it is "
+        f"{len(gzip.decompress(content)) / 1000:.0f}), style, script and icon {sum(parts.values()) / 1000:.0f}",
+    )
+
+
+def _first_paint(executable: str, port: int, cookie: str, path: str) -> Figure:
+    name, _, value = cookie.partition("=")
+    times = []
+    with chromium(executable) as browser:
+        context = browser.new_context(java_script_enabled=False, base_url=f"http://{LOOPBACK}:{port}")
+        context.add_cookies([{"name": name, "value": value, "url": f"http://{LOOPBACK}:{port}"}])
+        for _ in range(PAIRS):
+            opened = context.new_page()
+            opened.goto(path)
+            times.append(float(opened.evaluate(_PAINTED)))
+            opened.close()
+    return Figure(
+        what="first paint without script",
+        value=f"{median(times):.0f} ms",
+        meaning=f"first contentful paint in Chromium with script turned off, median of {len(times)}, from "
+        f"{min(times):.0f} to {max(times):.0f}; the same list, nothing cached the first time",
+    )
+
+
+def _searched(connection: Connection[Any], world: World, chance: Random) -> Iterator[Wanted]:
+    some = [chat.id for chat in world.any(SEARCHES, chance)]
+    rows = connection.execute(
+        "select customer_name, wa_id, last_text from conversations where id = any(%b)", [some]
+    ).fetchall()
+    for place, (name, wa_id, text) in enumerate(rows):
+        words = (name or "maria").split(), [wa_id or "39"], [chance.choice((text or "order").split())]
+        yield Wanted(words=tuple(words[place % 3]))
+
+
+def _lags(connection: Connection[Any], told: Path) -> list[float]:
+    """Of every row that a viewer shows and every message that came to it while they looked, in ascending order."""
+    committed: dict[str, list[float]] = {}
+    for id_, at in connection.execute(
+        "select conversation_id::text, pg_xact_commit_timestamp(xmin) from entries where conversation_id is not null"
+    ):
+        committed.setdefault(id_, []).append(at.timestamp())
+    for times in committed.values():
+        times.sort()
+    lags: list[float] = []
+    for line in told.read_text().splitlines():
+        viewer = json.loads(line)
+        lags += _of_viewer(viewer, committed)
+    assert lags, "nobody was told anything"
+    return sorted(lags)
+
+
+def _of_viewer(viewer: Mapping[str, Any], committed: Mapping[str, Sequence[float]]) -> list[float]:
+    lags = []
+    known = dict(viewer["had"])
+    for at, id_, entries in viewer["told"]:
+        lags += [at - committed[id_][place] for place in range(known[id_], entries)]
+        known[id_] = max(known[id_], entries)
+    return lags
