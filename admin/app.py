@@ -3,14 +3,16 @@
 import gzip
 import hashlib
 from datetime import datetime
+from functools import lru_cache, partial
 from pathlib import Path
 
 import psycopg
 import psycopg_pool
 import structlog
-from flask import Blueprint, Flask, Response, g, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, current_app, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from jinja2 import StrictUndefined
+from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -19,26 +21,28 @@ from admin.account import account_pages
 from admin.asking import new_form
 from admin.conversations import conversation_pages
 from admin.http import over_the_page, target, words
-from admin.live import event
+from admin.live import MAX_VIEWERS
 from admin.many import many_pages
 from admin.parts import Parts
 from admin.unmanaged import unmanaged_pages
 from admin.waiting import waiting_pages
-from admin.words import LANGUAGES, UTC_ZONE, Words, phone
+from admin.watch import draw, shown
+from admin.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone, safe
+from infra.serving.front import FOLLOWED
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest form: a thousand conversations, or a mail's text."""
-LIVE_PATH = "/live"
-
 _STATIC = Path(__file__).with_name("static")
 _COMPRESSED = 1000
 """Bytes from which an answer is worth compressing."""
+_LEVEL = 1
+"""Some kilobytes more than at the usual 6, in a third of the time."""
 
 log = structlog.get_logger()
 
 
 def create_app(parts: Parts) -> Flask:
-    """The application with every page. Its `/live` answers with one hint; who serves it lets `Live.stream` follow."""
+    """The application with every page. What `/live` answers is followed by a stream, which who serves it sends."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider, which is typed as any
@@ -66,13 +70,13 @@ def _speak(app: Flask, parts: Parts) -> None:
     """Templates know our words; an unknown variable is an error, not an empty place."""
     env = app.jinja_env
     env.undefined = StrictUndefined
-    env.add_extension("jinja2.ext.i18n")
-    env.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it
-        lambda text: words().gettext(text), lambda one, many, n: words().ngettext(one, many, n), newstyle=True
-    )
     env.trim_blocks = env.lstrip_blocks = True
     versions = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in _STATIC.iterdir()}
     env.globals.update(
+        _=_said,
+        ngettext=_said_of,
+        pgettext=_said_about,
+        url_for=lru_cache(4096)(url_for),  # an address depends on nothing but what it is made of
         words=words,
         phrases=phrases,
         phone=phone,
@@ -86,14 +90,40 @@ def _speak(app: Flask, parts: Parts) -> None:
     )
 
 
+def _said(text: str, **filled: object) -> Markup:
+    """In templates: a text of ours in the language of the page. What it is filled with is escaped."""
+    said = safe(words().language, text)
+    return said % filled if filled else said
+
+
+def _said_of(one: str, many: str, n: int) -> Markup:
+    """The same, as it is said of `n`."""
+    return Markup(words().ngettext(one, many, n)) % {"num": n}  # noqa: S704 - of our own catalogues
+
+
+def _said_about(what: str, text: str) -> Markup:
+    """The same, where the words for `what` differ from those for other things."""
+    return Markup(catalogue(words().language).pgettext(what, text))  # noqa: S704 - of our own catalogues
+
+
 def _live_pages(parts: Parts) -> Blueprint:
+    """`/live`: what changes in the list that a browser shows, for as long as it listens. `/live/may`: whether it still
+    may, for who was cut off."""
     pages = Blueprint("live", __name__)
 
-    @pages.get(LIVE_PATH)
+    @pages.get("/live")
     def hints() -> ResponseReturnValue:
+        if parts.live.viewers >= MAX_VIEWERS:
+            abort(503)
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # what the proxy stands for
+        drawing = partial(draw, app, parts.clock)
+        request.environ[FOLLOWED] = partial(parts.live.stream, shown(gate.token_hash(g.token)), drawing)
         headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
-        content = b"retry: 2000\n" + event(parts.live.pace_ms)
-        return Response(content, content_type="text/event-stream", headers=headers)
+        return Response(b"retry: 2000\n\n", content_type="text/event-stream", headers=headers)
+
+    @pages.get("/live/may")
+    def may() -> ResponseReturnValue:
+        return "", 204
 
     return pages
 
@@ -163,7 +193,7 @@ def _compress(response: Response) -> Response:
         response.direct_passthrough = False
         content = response.get_data()
         if len(content) >= _COMPRESSED:
-            response.set_data(gzip.compress(content, 5, mtime=0))
+            response.set_data(gzip.compress(content, _LEVEL, mtime=0))
             response.headers["Content-Encoding"] = "gzip"
     response.headers.add("Vary", "Accept-Encoding")
     return response

@@ -74,6 +74,10 @@ def conversation_pages(parts: Parts) -> Blueprint:
     @pages.post("/conversations/<uuid:id_>/recall")
     def recall(id_: UUID) -> ResponseReturnValue:
         version = request.form.get("version", type=int)
+        if undone := request.form.get("command", type=UUID):
+            with parts.connection() as conn:
+                asked = console_audit.asked(conn, str(undone))
+            version = asked.version if asked is not None else version
         return _do(parts, Wish(body(Recall, conversation_id=id_, expected_version=version), "recall"))
 
     @pages.post("/mails/<uuid:command_id>/recall")
@@ -155,7 +159,7 @@ def _asked(parts: Parts, id_: str, back: str | None = None) -> ResponseReturnVal
     return _action(parts, id_, fresh=True)
 
 
-def _action(parts: Parts, id_: str, *, fresh: bool = False) -> str:
+def _action(parts: Parts, id_: str, *, fresh: bool = False) -> ResponseReturnValue:
     with parts.connection() as conn:
         asked = console_audit.asked(conn, id_)
         if asked is None or asked.name != person().name:
@@ -164,6 +168,8 @@ def _action(parts: Parts, id_: str, *, fresh: bool = False) -> str:
         about = console_list.by_ids(conn, [asked.conversation_id]) if asked.conversation_id else {}
     row = next(iter(about.values()), None)
     late = asked.outcome is None and (words().now - asked.at).total_seconds() > 15
+    if not fresh and target() and asked.outcome is None and late == ("late" in request.args):
+        return "", 204  # still as the notice says
     return render_template(
         "action.html",
         asked=asked,

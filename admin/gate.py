@@ -9,7 +9,8 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from contextlib import ExitStack
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, redirect, render_template, request, url_for
@@ -23,7 +24,7 @@ from infra.postgres import console_audit, sign_ins
 _TOKEN_BYTES = 32
 _ROOT = ("tenant_administrator",)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
-_LIVE = "live.hints"
+_LIVE = "live"
 """The view that open pages listen to."""
 
 CSRF = "csrf"
@@ -66,20 +67,20 @@ def install(app: Flask, parts: Parts) -> None:
     @app.before_request
     def enter() -> ResponseReturnValue | None:
         view = app.view_functions.get(request.endpoint or "")
-        g.person, g.new_token, g.token = None, None, ""
-        g.words = _words(parts)
+        g.person, g.new_token, g.token, g.holding = None, None, "", ExitStack()
+        g.words = words_of(parts)
         if request.endpoint == "static":
             return None
         token = request.cookies.get(_cookie(parts), "")
         if len(token) < _TOKEN_BYTES:
             token = g.new_token = secrets.token_urlsafe(_TOKEN_BYTES)
         else:
+            if request.method in _SAFE:
+                g.connection = g.holding.enter_context(parts.pool.connection())
             with parts.connection() as conn:
-                g.person = sign_ins.person_of(conn, token_hash(token), parts.sessions)
-                if g.person is not None and not _by_itself():
-                    sign_ins.used(conn, token_hash(token))
+                g.person = sign_ins.person_of(conn, token_hash(token), parts.sessions, uses=not _by_itself())
         g.token = token
-        g.words = _words(parts)
+        g.words = words_of(parts)
         if request.method not in _SAFE and not _is_ours():
             _audit(parts, "form_refused")
             return _refused("form", 403)
@@ -91,6 +92,7 @@ def install(app: Flask, parts: Parts) -> None:
         headers.setdefault("Content-Security-Policy", _POLICY)
         headers.setdefault("X-Frame-Options", "DENY")
         headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Console"] = "1"  # an answer without it comes from something between us and the browser
         headers["Referrer-Policy"] = "same-origin"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -106,6 +108,11 @@ def install(app: Flask, parts: Parts) -> None:
             _set_cookie(parts, response, g.new_token)
         return response
 
+    @app.teardown_request
+    def let_go(_: BaseException | None) -> None:
+        g.pop("connection", None)
+        g.holding.close()
+
     app.jinja_env.globals["csrf"] = form_token
 
 
@@ -117,14 +124,17 @@ def token_hash(token: str) -> bytes:
 def renew_token() -> str:
     """A new token for this browser, sent with the answer: the old one and its forms are worth nothing from now on."""
     g.token = g.new_token = secrets.token_urlsafe(_TOKEN_BYTES)
+    g.pop("form_token", None)
     return str(g.token)
 
 
 def form_token() -> str:
-    """What a form carries, different each time: compressed pages must not tell it (BREACH)."""
-    secret = _form_secret()
-    mask = secrets.token_bytes(len(secret))
-    return base64.urlsafe_b64encode(mask + _masked(secret, mask)).decode()
+    """What the forms of a page carry, different for each page: compressed ones must not tell it (BREACH)."""
+    if "form_token" not in g:
+        secret = _form_secret()
+        mask = secrets.token_bytes(len(secret))
+        g.form_token = base64.urlsafe_b64encode(mask + _masked(secret, mask)).decode()
+    return cast(str, g.form_token)
 
 
 def _form_secret() -> bytes:
@@ -137,8 +147,8 @@ def _masked(secret: bytes, mask: bytes) -> bytes:
 
 def _by_itself() -> bool:
     """Whether an open page asks without its person. A browser's EventSource sends no header of ours, and comes back
-    every five minutes."""
-    return request.endpoint == _LIVE or "X-Live" in request.headers
+    whenever it was cut off."""
+    return request.blueprint == _LIVE or "X-Live" in request.headers
 
 
 def _is_ours() -> bool:
@@ -162,7 +172,7 @@ def _admit(parts: Parts, access: Access | None) -> ResponseReturnValue | None:
     if access == "everybody" or request.endpoint is None:
         return None
     if g.person is None or g.person.level is None:
-        if target() is not None or request.method not in _SAFE or request.endpoint == _LIVE:
+        if target() is not None or request.method not in _SAFE or request.blueprint == _LIVE:
             return _refused("signed_out", 401)
         return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")), 303)
     if access is None and person().level not in _ROOT:
@@ -185,7 +195,8 @@ def _refused(why: str, status: int) -> ResponseReturnValue:
     return over_the_page(response)
 
 
-def _words(parts: Parts) -> speech.Words:
+def words_of(parts: Parts) -> speech.Words:
+    """How this page speaks: as the person chose, else as their browser likes it."""
     chosen = g.person.language if g.person else None
     zone = speech.zone(g.person.time_zone if g.person else None) or speech.zone(request.cookies.get("zone"))
     language = chosen if chosen in speech.LANGUAGES else speech.spoken(request.accept_languages.values())

@@ -223,6 +223,8 @@ def _results(parts: Parts, batch: str) -> ResponseReturnValue:
         for each in asked
     ]
     states = Counter(each.state for _, each in results)
+    if states["asked"] and request.args.get("asked", type=int) == states["asked"]:
+        return "", 204  # still as the dialog says
     # a mail that has no answer yet would be left out, and go
     undoable = any(map(_can_be_undone, asked)) and not any(
         each.outcome is None and not _can_be_undone(each) for each in asked

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
-from zlib import crc32
 
 from flask import render_template
 from psycopg import Connection
@@ -19,7 +18,7 @@ from admin.rows import Line, line
 from domain.directory import Directory
 from domain.mail import Mail
 from infra.postgres import mails
-from infra.postgres.conversation_page import ConversationPage, conversation_page
+from infra.postgres.conversation_page import ConversationPage, conversation_page, marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +85,15 @@ def render(
 
 def look(conn: Connection[Any], directory: Directory, query: Query) -> Panel | None:
     """The open conversation as it is now."""
-    page = conversation_page(conn, query.open) if query.open else None
-    if page is None:
+    if query.open is None:
+        return None
+    mark = marks(conn, [query.open]).get(query.open)  # before the rest: what comes in between is looked at again
+    page = conversation_page(conn, query.open)
+    if page is None or mark is None:
         return None
     sent = list(_forwarded(conn, page.conversation.id))
     row = line(page.conversation, directory)
-    told = crc32(repr([(each.mail.shown, each.why, each.arrived) for each in sent]).encode())
-    statuses = sum(len(str(item["status"])) for item in page.transcript)
-    return Panel(page, row, list(_chat(page, directory)), sent, f"{row.seen}.{statuses}.{told}")
+    return Panel(page, row, list(_chat(page, directory)), sent, mark)
 
 
 def _forwarded(conn: Connection[Any], conversation: UUID) -> Iterator[Forwarded]:

@@ -1,16 +1,20 @@
 """What the console is made of: everything is handed to it, it opens nothing."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from flask import g
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from admin.http import person
+from admin.kept import Kept
 from admin.live import Live
 from admin.passwords import Passwords
+from admin.watch import Now, Shown
 from domain.directory import Directory
 from domain.letter import Sender
 from domain.mail import Policy
@@ -38,7 +42,7 @@ class Parts:
     commands_topic: str
     command_secret: bytes = field(repr=False)
     clock: Callable[[], datetime]
-    live: Live
+    live: Live[Shown, Now]
     passwords: Passwords
     terms: Terms = field(default_factory=Terms)
     sessions: SessionTerms = field(default_factory=SessionTerms)
@@ -46,12 +50,15 @@ class Parts:
     organisation: str = ""
     secure: bool = False
     proxies: int = 0
+    kept: Kept = field(default_factory=Kept)
     _known: directory.Current = field(default_factory=directory.Current)
 
     def connection(self) -> AbstractContextManager[Connection[Any]]:
-        """One that commits by itself. Raises psycopg_pool.PoolTimeout, psycopg.OperationalError."""
-        return self.pool.connection()
+        """One that commits by itself; of a request that only reads always the same, as taking one costs a question
+        whether it is still there. Raises psycopg_pool.PoolTimeout, psycopg.OperationalError."""
+        held: Connection[Any] | None = g.get("connection")
+        return self.pool.connection() if held is None else nullcontext(held)
 
     def directory(self, conn: Connection[Any]) -> Directory:
         """As it is now."""
-        return self._known.read(conn)
+        return self._known.read(conn, person().directory)

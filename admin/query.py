@@ -5,24 +5,27 @@ from dataclasses import dataclass, replace
 from typing import Any, Self, cast, get_args
 from uuid import UUID
 
+from flask import url_for
 from werkzeug.datastructures import MultiDict
 
 from domain.conversation import Status
 from domain.reasons import Reason
 from infra.postgres.console_list import MAX_WORDS, Order, Place, Wanted
-from infra.postgres.cursor import START, Cursor, CursorError
+from infra.postgres.cursor import Cursor, CursorError
+from infra.postgres.desk_queries import DeskState
 
 ROWS = (10, 25, 50, 100)
 """The bar of manual fact S6."""
 TABS = ("conversation", "email", "info")
 _LONGEST = 200
+_ANY = UUID(int=0)
 _PHONE = re.compile(r"[+(]?[-0-9 ()./]{4,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """`q`: what was typed into the search; `open`: the conversation beside the list, at `tab`. `rows` None: as the
-    person likes it."""
+    person likes it. `state` and `since`: of the list of those who wait, which of them, and behind which row."""
 
     status: Status | None = None
     reason: Reason | None = None
@@ -32,6 +35,8 @@ class Query:
     rows: int | None = None
     after: Place | None = None
     before: Place | None = None
+    state: DeskState | None = None
+    since: Cursor | None = None
     open: UUID | None = None
     tab: str = "conversation"
 
@@ -39,7 +44,7 @@ class Query:
     def read(cls, given: "MultiDict[str, str]") -> Self:
         """From an address or a form; what cannot be is left out."""
         status, reason, order = given.get("status"), given.get("reason"), given.get("order")
-        rows, tab = given.get("rows", ""), given.get("tab", "")
+        rows, tab, state = given.get("rows", ""), given.get("tab", ""), given.get("state")
         return cls(
             status=cast(Status, status) if status in get_args(Status) else None,
             reason=Reason(reason) if reason in {each.value for each in Reason} else None,
@@ -49,6 +54,8 @@ class Query:
             rows=int(rows) if rows in map(str, ROWS) else None,
             after=_place(given.get("after")),
             before=_place(given.get("before")),
+            state=cast(DeskState, state) if state in get_args(DeskState) else None,
+            since=cursor(given.get("from")),
             open=_uuid(given.get("open")),
             tab=tab if tab in TABS else "conversation",
         )
@@ -59,13 +66,18 @@ class Query:
         words = self.q.split()
         if _PHONE.fullmatch(self.q):
             words = ["".join(char for char in self.q if char.isdigit())]
-        words = [word.lstrip("+@") for word in words if word.lstrip("+@")]
+        words = [word.lstrip("+@") or word for word in words]
         return Wanted(self.status, self.reason, self.number, tuple(words[:MAX_WORDS]), self.order)
 
     @property
     def newest(self) -> Wanted:
         """The same list, newest first."""
         return replace(self.wanted, order="newest")
+
+    @property
+    def desk(self) -> DeskState:
+        """Which of those who wait."""
+        return self.state or "waiting"
 
     @property
     def narrowed(self) -> bool:
@@ -75,7 +87,7 @@ class Query:
     def args(self, **changes: object) -> dict[str, Any]:
         """For `url_for`: what differs from the usual. A change of what is shown leads to the first page."""
         stays = changes.keys() <= {"open", "tab"}
-        place = {} if stays else {"after": None, "before": None}
+        place = {} if stays else {"after": None, "before": None, "since": None}
         moved = replace(self, **(place | changes))  # type: ignore[arg-type]  # templates give names of fields
         found = {
             "status": moved.status,
@@ -86,22 +98,30 @@ class Query:
             "rows": moved.rows,
             "after": moved.after and str(moved.after),
             "before": moved.before and str(moved.before),
+            "state": moved.state,
+            "from": moved.since and str(moved.since),
             "open": moved.open,
             "tab": moved.tab if moved.open and moved.tab != "conversation" else None,
         }
         return {name: value for name, value in found.items() if value is not None}
+
+    def opens(self, endpoint: str) -> str:
+        """The address that opens a conversation beside this list, up to its id."""
+        around = self.args(open=_ANY)
+        del around["open"]
+        return f"{url_for(endpoint, **around)}{'&' if around else '?'}open="
 
 
 def _clean(text: str | None) -> str:
     return " ".join((text or "").replace("\x00", "").split())[:_LONGEST]
 
 
-def cursor(text: str | None) -> Cursor:
-    """The row that an address names; the beginning of the list if it names none."""
+def cursor(text: str | None) -> Cursor | None:
+    """The row that an address names, if it names one."""
     try:
-        return Cursor.parse(text) if text else START
+        return Cursor.parse(text) if text else None
     except CursorError:
-        return START
+        return None
 
 
 def _place(text: str | None) -> Place | None:

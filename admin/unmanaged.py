@@ -1,39 +1,37 @@
 """*Unmanaged conversations* (manual facts S2, S5, S6, S7): the list, kept current, and taken home."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 from psycopg import Connection
 
 from admin import panel, spreadsheet
 from admin.http import address, person, target, words
 from admin.parts import Parts
-from admin.query import ROWS, Query, cursor
-from admin.rows import Line, line
-from domain.conversation import Status
+from admin.query import ROWS, Query
+from admin.rows import drawn, line
+from admin.watch import counted, frame, total
 from domain.directory import Directory
 from domain.reasons import Reason
 from infra.postgres import console_audit, console_list, sign_ins
 from infra.postgres.console_audit import Deed
 from infra.postgres.cursor import Cursor
-from infra.postgres.desk_queries import waiting
-from infra.postgres.list_queries import Filter, Listed, counts
-
-MAX_NEW = 100
-"""More new ones are announced as "more than"."""
+from infra.postgres.list_queries import Listed
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the list shows. `newest`: where the list began when it was read, so that new ones can be told."""
+    """What the list shows. `counts`: active and closed ones; `total`: how many match, where that is known; `newest`:
+    where the list began when it was read, so that new ones can be told."""
 
-    lines: Sequence[Line]
     page: console_list.Page
-    counts: dict[Status, int]
+    counts: tuple[int, int]
+    total: int | None
     waiting: int
     newest: Cursor
 
@@ -55,43 +53,17 @@ def unmanaged_pages(parts: Parts) -> Blueprint:
                 return panel.render(parts, conn, directory, query, "unmanaged.show")
             if query.rows and query.rows != person().page_rows:
                 sign_ins.prefer_rows(conn, person().name, query.rows)
-            view = _view(conn, directory, query)
+            view = parts.kept.get(person().as_of, _key(query), lambda: _view(conn, query))
             beside = panel.render(parts, conn, directory, query, "unmanaged.show") if query.open else ""
         return render_template(
             "unmanaged.html",
             query=query,
             view=view,
             directory=directory,
-            rows=query.rows or person().page_rows,
-            choices=ROWS,
-            reasons=list(Reason),
+            bar=_bar(query, directory),
             panel=beside,
             endpoint="unmanaged.show",
-        )
-
-    @pages.get("/unmanaged/changes")
-    def changes() -> ResponseReturnValue:
-        """What is no longer as the page shows it: rows in their places, and how many new ones there are."""
-        query = Query.read(request.args)
-        shown = _shown(request.args.get("seen", ""))
-        with parts.connection() as conn:
-            directory = parts.directory(conn)
-            now = console_list.by_ids(conn, list(shown))
-            lines = [line(row, directory) for row in now.values()]
-            since = cursor(request.args.get("newest"))
-            newer = console_list.newer(conn, query.wanted, since, MAX_NEW + len(shown) + 1)
-            totals = _counts(conn, query)
-            wait = waiting(conn)
-        return render_template(
-            "changes.html",
-            query=query,
-            lines=[each for each in lines if each.seen != shown[each.of.id]],
-            new=len(set(newer) - shown.keys()),
-            most=MAX_NEW,
-            moved=_moved(request.args.get("total"), sum(totals.values()), lines),
-            counts=totals,
-            waiting=wait,
-            endpoint="unmanaged.show",
+            table=drawn(view.page.rows, directory, frame(query, "unmanaged.show"), query.open),
         )
 
     @pages.get("/unmanaged.<any(xlsx, csv):kind>")
@@ -110,7 +82,27 @@ def unmanaged_pages(parts: Parts) -> Blueprint:
     return pages
 
 
-def _view(conn: Connection[Any], directory: Directory, query: Query) -> View:
+def _bar(query: Query, directory: Directory) -> Markup:
+    numbers = tuple((id_, number.name or id_) for id_, number in directory.numbers.items())
+    rows = query.rows or person().page_rows
+    narrowed = replace(query, rows=rows, after=None, before=None, open=None, tab="conversation")
+    return _drawn_bar(narrowed, numbers, query.number is None or query.number in directory.numbers, words().language)
+
+
+@lru_cache(256)
+def _drawn_bar(query: Query, numbers: Sequence[tuple[str, str]], known: bool, _language: str) -> Markup:
+    """In the language that is spoken. Most people look at the same few lists."""
+    template = current_app.jinja_env.get_template("bar.html")
+    content = template.render(query=query, numbers=numbers, known=known, choices=ROWS, reasons=list(Reason))
+    return Markup(content)  # noqa: S704 - a template escapes
+
+
+def _key(query: Query) -> Hashable:
+    """What the list depends on, besides the database."""
+    return query.wanted, query.rows or person().page_rows, query.after, query.before
+
+
+def _view(conn: Connection[Any], query: Query) -> View:
     found = console_list.page(
         conn, query.wanted, query.rows or person().page_rows, after=query.after, before=query.before
     )
@@ -118,17 +110,14 @@ def _view(conn: Connection[Any], directory: Directory, query: Query) -> View:
     if query.order != "newest" or query.after or query.before:
         newest = console_list.page(conn, query.newest, 1)
     top = newest.rows[0] if newest.rows else None
+    how_many, waits = console_list.above(conn, counted(query.wanted))
     return View(
-        [line(row, directory) for row in found.rows],
         found,
-        _counts(conn, query),
-        waiting(conn),
+        (how_many["active"], how_many["closed"]),
+        total(query.wanted, how_many),
+        waits,
         Cursor(top.last_at, top.id) if top else console_list.END,
     )
-
-
-def _counts(conn: Connection[Any], query: Query) -> dict[Status, int]:
-    return counts(conn, Filter(reason=query.reason, number=query.number))
 
 
 def _all(conn: Connection[Any], query: Query) -> Sequence[Listed]:
@@ -146,20 +135,3 @@ def _all(conn: Connection[Any], query: Query) -> Sequence[Listed]:
 
 def _plain(query: Query) -> dict[str, object]:
     return {name: str(value) for name, value in query.args().items() if name != "q"}
-
-
-def _shown(seen: str) -> dict[UUID, str]:
-    """What the browser has: by conversation the mark of its row."""
-    found: dict[UUID, str] = {}
-    for mark in seen.split(",")[: max(ROWS)]:
-        try:
-            found[UUID(mark.partition(".")[0])] = mark
-        except ValueError:
-            continue
-    return found
-
-
-def _moved(total: str | None, now: int, shown: Sequence[Line]) -> bool:
-    """Whether the list has changed otherwise than by the rows that the page shows to have left it."""
-    left = sum(line.state == "gone" for line in shown)
-    return total is not None and total.isdecimal() and int(total) - left != now

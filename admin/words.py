@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from babel.dates import format_date, format_datetime, format_time, format_timede
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
+from markupsafe import Markup
 
 LANGUAGES = {"en": "English", "it": "Italiano"}
 """Code -> the language's own name. English is what the code is written in."""
@@ -30,6 +31,10 @@ def marked(text: str) -> str:
     return text
 
 
+_KEPT = 10_000
+"""Times as they are written are kept: what everybody's lists show at a time is written once."""
+
+
 @lru_cache
 def catalogue(language: str) -> gettext.NullTranslations:
     """The translations into a language of `LANGUAGES`."""
@@ -40,6 +45,17 @@ def catalogue(language: str) -> gettext.NullTranslations:
         write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+@lru_cache(_KEPT)
+def safe(language: str, text: str) -> Markup:
+    """A text of ours, translated, as it stands in a page: what it is filled with is escaped."""
+    return Markup(_translated(language, text))  # noqa: S704 - of our own catalogues
+
+
+@lru_cache(_KEPT)
+def _translated(language: str, text: str) -> str:
+    return catalogue(language).gettext(text)
 
 
 def spoken(accepted: Iterable[str]) -> str:
@@ -66,28 +82,27 @@ class Words:
     zone: ZoneInfo
     now: datetime
 
-    @cached_property
+    @property
     def locale(self) -> Locale:
-        return Locale.parse(_REGIONS.get(self.language, self.language))
+        return _locale(self.language)
 
     def gettext(self, text: str) -> str:
         """Translated."""
-        return catalogue(self.language).gettext(text)
+        return _translated(self.language, text)
 
     def ngettext(self, one: str, many: str, n: int) -> str:
         """Translated, as it is said of `n`."""
         return catalogue(self.language).ngettext(one, many, n)
 
     def number(self, n: int) -> str:
-        return format_decimal(n, locale=self.locale)
+        return _number(n, self.language)
 
     def moment(self, at: datetime) -> str:
         """Exact, with seconds and the zone's offset: 23 Nov 2026, 18:20:05 +01:00."""
-        shown = format_datetime(at, "medium", tzinfo=self.zone, locale=self.locale)
-        return f"{shown} {self.local(at).isoformat()[-6:]}"
+        return _moment(at, self.zone, self.language)
 
     def clock(self, at: datetime) -> str:
-        return format_time(at, "short", tzinfo=self.zone, locale=self.locale)
+        return _clock(at, self.zone, self.language)
 
     def day(self, at: datetime) -> str:
         return format_date(at.astimezone(self.zone), "full", locale=self.locale)
@@ -98,11 +113,8 @@ class Words:
         if gone < timedelta(minutes=1):
             return self.gettext("just now")
         if gone < timedelta(days=1):
-            return format_timedelta(
-                -gone, granularity="minute", threshold=1, add_direction=True, format="short", locale=self.locale
-            )
-        pattern = "d MMM, HH:mm" if gone < timedelta(days=300) else "d MMM y, HH:mm"
-        return format_datetime(at, pattern, tzinfo=self.zone, locale=self.locale)
+            return _minutes_ago(gone // timedelta(minutes=1), self.language)
+        return _when(at, "d MMM, HH:mm" if gone < timedelta(days=300) else "d MMM y, HH:mm", self.zone, self.language)
 
     def left(self, until: datetime) -> str:
         """Of a window: 13 h 40 min."""
@@ -113,7 +125,41 @@ class Words:
         return at.astimezone(self.zone)
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(_REGIONS.get(language, language))
+
+
+@lru_cache(_KEPT)
+def _number(n: int, language: str) -> str:
+    return format_decimal(n, locale=_locale(language))
+
+
+@lru_cache(_KEPT)
+def _moment(at: datetime, zone: ZoneInfo, language: str) -> str:
+    shown = format_datetime(at, "medium", tzinfo=zone, locale=_locale(language))
+    return f"{shown} {at.astimezone(zone).isoformat()[-6:]}"
+
+
+@lru_cache(_KEPT)
+def _clock(at: datetime, zone: ZoneInfo, language: str) -> str:
+    return format_time(at, "short", tzinfo=zone, locale=_locale(language))
+
+
+@lru_cache(_KEPT)
+def _when(at: datetime, pattern: str, zone: ZoneInfo, language: str) -> str:
+    return format_datetime(at, pattern, tzinfo=zone, locale=_locale(language))
+
+
+@lru_cache(_KEPT)
+def _minutes_ago(minutes: int, language: str) -> str:
+    gone = timedelta(minutes=minutes)
+    return format_timedelta(
+        -gone, granularity="minute", threshold=1, add_direction=True, format="short", locale=_locale(language)
+    )
+
+
+@lru_cache(_KEPT)
 def phone(wa_id: str) -> str:
     """A phone as people write it, +39 300 555 0101; anything else as it is."""
     try:

@@ -1,4 +1,4 @@
-"""Python's collector of cycles, set for processes that work in batches."""
+"""Python's collector of cycles, set for processes that make very many objects and hardly any cycle."""
 
 import gc
 

@@ -5,6 +5,7 @@ A process is a function of its settings that returns after SIGTERM or SIGINT ask
 
 import json
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -234,11 +235,13 @@ def run_admin(settings: Settings) -> None:
 
 def _admin_worker(settings: Settings) -> "Served":
     """What the process that answers is made of; called in it."""
-    from admin.app import LIVE_PATH, create_app
+    from admin.app import create_app
     from admin.live import Live
     from admin.parts import Parts
     from admin.passwords import Passwords
+    from admin.watch import Watch
     from infra.clock import utc_now
+    from infra.garbage import collect_seldom
     from infra.kafka.producer import KafkaPublisher
     from infra.postgres.hints import Hints
     from infra.postgres.pool import pool
@@ -248,11 +251,14 @@ def _admin_worker(settings: Settings) -> "Served":
     dsn = settings.postgres_dsn.get_secret_value()
     names = topics(settings)
     publisher = KafkaPublisher(kafka_config(settings), [names.commands])
-    connections = pool(dsn, "admin", _ADMIN_POOL, autocommit=True)
+    connections = pool(dsn, "admin", _ADMIN_POOL, autocommit=True, generic_plans=True)
     connections.open()
-    live = Live(lambda: Hints(dsn))
+    sessions = session_terms(settings)
+    live = Live(lambda: Hints(dsn), Watch(connections.connection, sessions).look)
     hearing = threading.Thread(target=live.run, name="live", daemon=True)
     hearing.start()
+    collect_seldom()
+    sys.setswitchinterval(_ADMIN_SWITCH_SECONDS)
 
     def close() -> None:
         live.end()
@@ -269,13 +275,13 @@ def _admin_worker(settings: Settings) -> "Served":
         live=live,
         passwords=Passwords(),
         terms=terms(settings),
-        sessions=session_terms(settings),
+        sessions=sessions,
         post=_post(settings),
         organisation=settings.organisation,
         secure=settings.admin_url.startswith("https:"),
         proxies=settings.admin_proxies,
     )
-    return Served(create_app(parts), lambda _: None, close, {LIVE_PATH: live.stream}, live.end)
+    return Served(create_app(parts), lambda _: None, close, live.end)
 
 
 def session_terms(settings: Settings) -> "SessionTerms":
@@ -417,6 +423,9 @@ def _as_text(path: Path | None) -> str | None:
 
 _ADMIN_QUEUE_SECONDS = 5.0
 """A person would rather wait for a page than be sent away."""
+_ADMIN_SWITCH_SECONDS = 0.0005
+"""A page that waits for PostgreSQL seven times must not wait seven times 5 ms behind the one thread that tells all open
+lists what changed."""
 _ADMIN_POOL = 8
 """Connections of the console: a page holds one for some milliseconds, a live page none."""
 _ADMIN_CONNECTIONS = 4096

@@ -24,15 +24,9 @@
   }
   setInterval(countDown, 1000);
 
-  // Live: a hint arrives, the page looks again. Never faster than the server asks for; one more look afterwards.
-  let pace = 1000, looked = 0, due = 0, source = null, tries = 0;
-  function look() {
-    clearTimeout(due);
-    due = setTimeout(() => {
-      looked = Date.now();
-      if (!document.hidden && $("look") && window.htmx) htmx.trigger(document.body, "live");
-    }, Math.max(Math.random() * 100, looked + pace - Date.now()));
-  }
+  // Live: the server tells what is no longer as this page has it. What is heard of nothing for long is asked again.
+  const SILENCE = 30000;
+  let source = null, heard = 0, tries = 0, again = 0;
   function show(alive) {
     const sign = $("live");
     if (!sign) return;
@@ -40,33 +34,48 @@
     sign.classList.toggle("lost", !alive);
     sign.textContent = alive ? sign.dataset.live : sign.dataset.lost;
   }
-  function connect() {
-    if (!$("look")) return;
-    if (source) source.close();
-    source = new EventSource("/live");
-    source.addEventListener("changed", (event) => { tries = 0; pace = Number(event.data); show(true); look(); });
-    source.onerror = () => {
-      show(false);
-      if (source.readyState === EventSource.CLOSED) setTimeout(connect, Math.min(30000, 1000 * 2 ** tries++));
-    };
+  function alive() { heard = Date.now(); tries = 0; show(true); $("signed-out")?.remove(); }
+  function told(content) {
+    htmx.swap(document.body, content, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
   }
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+  function connect() {
+    const listen = $("listen");
+    if (!listen || !window.htmx) return;
+    clearTimeout(again);
+    source?.close();
+    const from = new URL(listen.dataset.from, location);
+    from.searchParams.set("seen", all("[data-seen]", $("list")).map((row) => row.dataset.seen).join(","));
+    if (listen.dataset.newest) from.searchParams.set("newest", listen.dataset.newest);
+    if (listen.dataset.total) from.searchParams.set("total", listen.dataset.total);
+    const open = document.querySelector("#panel .drawer")?.dataset.open;
+    if (open) from.searchParams.set("open", open);
+    heard = Date.now();
+    source = new EventSource(from);
+    source.addEventListener("still", alive);
+    source.addEventListener("changed", (event) => { alive(); told(event.data); });
+    source.addEventListener("open", (event) => { if (event.data !== undefined) { alive(); htmx.trigger(document.body, "live"); } });
+    source.onerror = lost;
+  }
+  // The stream begins anew with what this page has by now; whoever may not listen any more is told so, once.
+  function lost() {
+    show(false);
+    source?.close();
+    clearTimeout(again);
+    again = setTimeout(connect, Math.min(30000, 1000 * 2 ** tries++));
+    fetch("/live/may", { headers: { "X-Live": "1", "HX-Request": "true", "HX-Target": "listen" } })
+      .then((answer) => { if (answer.status === 401) say($("notices").dataset.signedOut, "signed-out"); })
+      .catch(() => {});
+  }
+  setInterval(() => { if (source && Date.now() - heard > SILENCE) lost(); }, 5000);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && Date.now() - heard > SILENCE / 2) connect(); });
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   addEventListener("online", connect);
 
-  // What the server needs to tell what has changed since.
   document.addEventListener("htmx:configRequest", (event) => {
     const { elt, parameters, headers } = event.detail;
-    if (elt.id === "look") {
-      headers["X-Live"] = "1";
-      parameters.set("seen", all("[data-seen]", $("list")).map((row) => row.dataset.seen).join(","));
-      if (elt.dataset.newest) parameters.set("newest", elt.dataset.newest);
-      if (elt.dataset.total) parameters.set("total", elt.dataset.total);
-    }
-    if (elt.id === "panel-look") {
-      headers["X-Live"] = "1";
-      parameters.set("seen", elt.dataset.seen);
-    }
+    if (elt.id !== "panel-look") return;
+    headers["X-Live"] = "1";
+    parameters.set("seen", elt.dataset.seen);
   });
 
   // Rows that are ticked, and what is done with them.
@@ -74,6 +83,8 @@
     const picked = $("picked"), every = $("pick-all");
     if (!picked) return;
     const boxes = all("input[name=pick]:not(:disabled)"), ticked = boxes.filter((box) => box.checked).length;
+    const match = document.querySelector("#many input[name=all]");
+    if (match && !ticked) match.checked = false;  // nothing is picked: so it does not mean everything
     picked.textContent = ticked === 1 ? picked.dataset.one : picked.dataset.many.replace("{n}", ticked);
     if (every) {
       every.checked = ticked > 0 && ticked === boxes.length;
@@ -89,8 +100,34 @@
     const box = event.target;
     if (box.id === "pick-all") all("input[name=pick]:not(:disabled)").forEach((each) => { each.checked = box.checked; });
     count();
-    if (box.closest("#bar") && box.name !== "q") $("bar").requestSubmit();
+    if (!box.closest("#bar") || box.name === "q") return;
+    chosen = box;
+    if (!byKey) takeChoice(box.name);
   });
+  // The bar is sent when a choice is made. Arrows walk through the choices: then leaving the field takes the last of
+  // them, or Enter. Who chose is at the same place afterwards.
+  let byKey = false, chosen = null;
+  function takeChoice(next) {
+    if (!chosen) return;
+    sessionStorage.setItem("focus", next);
+    chosen = null;
+    $("bar").requestSubmit();
+  }
+  $("bar")?.addEventListener("pointerdown", () => { byKey = false; });
+  $("bar")?.addEventListener("keydown", (event) => {
+    byKey = true;
+    if (event.key === "Enter" && event.target.matches("select, [type=radio]")) { event.preventDefault(); takeChoice(event.target.name); }
+  });
+  $("bar")?.addEventListener("focusout", (event) => {
+    const next = event.relatedTarget?.name;
+    if (next !== event.target.name) takeChoice(next || event.target.name);
+  });
+  const chose = sessionStorage.getItem("focus");
+  if (chose && $("bar")) {
+    sessionStorage.removeItem("focus");
+    const fields = all(`[name="${CSS.escape(chose)}"]`, $("bar"));
+    (fields.find((field) => field.checked) || fields[0])?.focus();
+  }
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
     const box = event.detail.target.querySelector?.("input[name=pick]:checked");
     if (box) ticked.add(box.value);
@@ -104,13 +141,16 @@
     count();
   });
 
-  // Dialogs, the panel, notices.
+  // Dialogs, the panel, notices. What lies outside an open dialog cannot be reached, so the notices go into it.
+  const box = $("dialog-box");
   let opener = null;
   document.addEventListener("htmx:afterSwap", (event) => {
     const { target } = event.detail;
+    if (!target) return;  // what the stream told
     if (target.id === "dialog") {
-      if (target.textContent.trim() && !target.open) { opener = document.activeElement; target.showModal(); }
-      if (!target.textContent.trim() && target.open) target.close();
+      const full = !!target.textContent.trim();
+      if (full && !box.open) { opener = document.activeElement; box.append($("notices")); box.showModal(); }
+      if (!full && box.open) box.close();
       (target.querySelector("[role=alert], [autofocus]") || target.querySelector("#dialog-title"))?.scrollIntoView?.({ block: "nearest" });
     }
     if (target.id === "panel") {
@@ -121,6 +161,7 @@
       const open = target.querySelector(".drawer")?.dataset.open;
       all("#list tr").forEach((row) => row.classList.toggle("here", row.id === `row-${open}`));
       if (!title && opened) { $(opened)?.focus(); opened = null; }
+      connect();
     }
     if (target.id === "bar" || target === document.body) start();
   });
@@ -128,20 +169,25 @@
   document.addEventListener("click", (event) => {
     const plus = event.target.closest(".plus");
     if (plus) opened = plus.id;
-    if (event.target.closest("[data-close]") && $("dialog").open) { event.preventDefault(); $("dialog").close(); }
+    if (event.target.closest("[data-close]") && box.open) { event.preventDefault(); box.close(); }
     const copy = event.target.closest("[data-copy]");
-    if (copy) navigator.clipboard.writeText(copy.dataset.copy).then(() => { copy.textContent = $("notices").dataset.copied; });
+    if (copy) copied(copy);
     if (event.target.closest("[aria-disabled=true]")) event.preventDefault();
     const menu = event.target.closest("details.menu");
     all("details.menu[open]").forEach((each) => { if (each !== menu) each.open = false; });
     const fade = event.target.closest(".notice .away");
     if (fade) fade.closest(".notice").remove();
   });
+  async function copied(button) {
+    try { await navigator.clipboard.writeText(button.dataset.copy); }
+    catch { getSelection().selectAllChildren(button.previousElementSibling); return; }  // plain http: it is marked, to be copied by hand
+    button.textContent = $("notices").dataset.copied;
+  }
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || $("dialog").open) return;
+    if (event.key !== "Escape" || box.open || event.isComposing) return;
     const menu = document.querySelector("details.menu[open]");
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); return; }
-    $("panel-close")?.click();
+    if (!event.target.matches("input, textarea, select")) $("panel-close")?.click();  // what is typed stays
   });
   function toTheEnd() { const chat = $("chat"); if (chat) chat.scrollTop = chat.scrollHeight; }
 
@@ -168,7 +214,7 @@
       if (!notice || notice.querySelector(".away")) continue;
       const away = document.createElement("button");
       away.type = "button"; away.className = "away"; away.textContent = "✕";
-      away.setAttribute("aria-label", $("notices").dataset.close);
+      away.setAttribute("aria-label", $("notices").dataset.dismiss);
       notice.append(away);
       if (!notice.hasAttribute("data-fades")) continue;
       const fade = () => { notice.matches(":hover, :focus-within") ? setTimeout(fade, 2000) : notice.remove(); };
@@ -177,21 +223,29 @@
   }).observe($("notices"), { childList: true });
 
   // When something goes wrong what was typed stays.
-  function say(text) {
+  function say(text, id = "no-answer") {
+    if ($(id)) return;  // once is enough
     const notice = document.createElement("div");
+    notice.id = id;
     notice.className = "notice refused";
     notice.textContent = text;
     $("notices").append(notice);
   }
-  document.addEventListener("htmx:sendError", (event) => { if (!event.detail.requestConfig.headers["X-Live"]) say($("notices").dataset.noAnswer); else show(false); });
+  // An error page that is not ours (of a proxy, or sent while we were too busy) must not take the place of what is open.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr } = event.detail;
+    if (xhr.status < 400 || xhr.getResponseHeader("X-Console")) { $("no-answer")?.remove(); return; }
+    event.detail.shouldSwap = false;
+    if (!event.detail.requestConfig.headers["X-Live"]) say($("notices").dataset.noAnswer);
+  });
+  document.addEventListener("htmx:sendError", (event) => { if (!event.detail.requestConfig.headers["X-Live"]) say($("notices").dataset.noAnswer); });
   document.addEventListener("htmx:responseError", (event) => {
-    const { xhr, requestConfig } = event.detail;
+    const { xhr } = event.detail;
     const fresh = xhr.getResponseHeader("X-Form-Token");
-    if (fresh) { all("input[name=csrf]").forEach((field) => { field.value = fresh; }); say($("notices").dataset.again); }
-    if (xhr.status === 401 && requestConfig.headers["X-Live"] && source) source.close();
+    if (fresh) { all("input[name=csrf]").forEach((field) => { field.value = fresh; }); say($("notices").dataset.again, "too-old"); }
   });
 
   function start() { countDown(); count(); toTheEnd(); document.body.classList.toggle("beside", !!document.querySelector("#panel .drawer")); connect(); }
-  $("dialog").addEventListener("close", () => { $("dialog").replaceChildren(); if (opener?.isConnected) opener.focus(); opener = null; });
+  box.addEventListener("close", () => { $("dialog").replaceChildren(); document.body.append($("notices")); if (opener?.isConnected) opener.focus(); opener = null; });
   start();
 })();

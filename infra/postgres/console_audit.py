@@ -43,8 +43,8 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command that somebody asked for, and what became of it. `outcome` None: nothing yet; `version`: of its
-    conversation right after it."""
+    """A command that somebody asked for, and what became of it. `outcome` None: nothing yet; `version`: that
+    taking it back names: of its conversation now, or right after it if somebody decided otherwise since."""
 
     at: datetime
     name: str
@@ -68,12 +68,19 @@ def write(conn: Connection[Any], deeds: Collection[Deed]) -> None:
 
 
 _ASKED = """
-select a.at, a.name, a.command_id, a.conversation_id, a.batch_id, a.detail, r.outcome, r.reason, r.version
+select a.at, a.name, a.command_id, a.conversation_id, a.batch_id, a.detail, r.outcome, r.reason,
+  coalesce(c.version, r.version) as version
 from console_audit a
 left join lateral (
-  select outcome, reason, version from command_audit r
+  select * from command_audit r
   where r.command_id = a.command_id and r.outcome <> 'repeated' limit 1
 ) r on true
+left join conversations c on r.outcome = 'applied' and c.id = a.conversation_id and not exists (
+  select from command_audit later
+  where later.conversation_id = a.conversation_id and later.outcome = 'applied'
+    and later.type in ('witiop.command.transfer.v1', 'witiop.command.recall.v1')
+    and (later.topic, later.partition) = (r.topic, r.partition) and later."offset" > r."offset"
+)
 where a.event = 'asked'
 """
 

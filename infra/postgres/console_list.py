@@ -10,8 +10,9 @@ What is rare has an index among the closed, which are many and written once; the
 every message, are walked to their end, or to `MAX_WALKED`. So a search costs a bounded time, or says that it was cut.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal, NamedTuple, Self
@@ -25,7 +26,20 @@ from psycopg.sql import SQL, Composed
 from domain.conversation import Status
 from domain.reasons import Reason
 from infra.postgres.cursor import START, Cursor, CursorError
-from infra.postgres.list_queries import BEYOND, DIRECTION, LISTED, OF_NUMBER, Listed, ordered, statuses_of
+from infra.postgres.desk_queries import WAITING
+from infra.postgres.list_queries import (
+    BEYOND,
+    COUNTS,
+    DIRECTION,
+    LISTED,
+    OF_NUMBER,
+    Filter,
+    Listed,
+    count_of,
+    ordered,
+    statuses_of,
+)
+from infra.postgres.statements import columns
 
 Order = Literal["newest", "urgent"]
 
@@ -98,17 +112,14 @@ def page(
     conn: Connection[Any], wanted: Wanted, rows: int, *, after: Place | None = None, before: Place | None = None
 ) -> Page:
     """One page, behind `after` or up to `before`. What stays as it is while one pages is shown once. `conn` is not in
-    a transaction."""
+    a transaction, and makes generic plans (`infra.postgres.pool`)."""
     parts = _parts(wanted)
     backwards = before is not None
     place = before or after
     if place is not None and place.part >= len(parts):
         place = None
     found = _Found()
-    with conn.transaction():
-        conn.execute(
-            "set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan"
-        )
+    with _one_moment(conn) if len(parts) > 1 or wanted.words else nullcontext():
         indexes = list(range(len(parts)))
         if backwards:
             indexes.reverse()
@@ -139,6 +150,28 @@ def page(
     )
 
 
+@contextmanager
+def _one_moment(conn: Connection[Any]) -> Iterator[None]:
+    """Several statements see the same rows."""
+    with conn.transaction():
+        conn.execute("set transaction isolation level repeatable read, read only")
+        yield
+
+
+class Above(NamedTuple):
+    """What is told above the list: how many there are of either status, and how many customers wait."""
+
+    counts: dict[Status, int]
+    waiting: int
+
+
+def above(conn: Connection[Any], which: Filter) -> Above:
+    """Of this number and reason; who waits, of all. One question, as each costs a page more than its answer."""
+    found = conn.execute(f"select c.*, w.* from ({COUNTS}) as c, ({WAITING}) as w", count_of(which)).fetchone()
+    assert found is not None
+    return Above({"active": found[0], "closed": found[1]}, found[2])
+
+
 def by_ids(conn: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, Listed]:
     """These as they are now, on the list or not."""
     cursor = conn.cursor(row_factory=class_row(Listed))
@@ -146,10 +179,18 @@ def by_ids(conn: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, Listed]:
     return {row.id: row for row in found}
 
 
-def newer(conn: Connection[Any], wanted: Wanted, than: Cursor, limit: int) -> list[UUID]:
-    """Conversations that stand before this place in the list, newest first; at most so many."""
-    found = _read(conn, replace(wanted, order="newest"), statuses_of(wanted.status), False, than, limit)
-    return [row.id for row in found.rows]
+def not_as(conn: Connection[Any], known: Mapping[UUID, tuple[int, int, int]]) -> list[Listed]:
+    """Those that are no longer at this version, sequence and number of entries. O(known), each by its key."""
+    cursor = conn.cursor(row_factory=class_row(Listed))
+    found = cursor.execute(
+        SQL(
+            "select {} from unnest(%b::uuid[], %b::integer[], %b::integer[], %b::integer[]) as t (of, v, s, e) "
+            "join conversations on id = t.of where (version, sequence, entries) is distinct from (t.v, t.s, t.e)"
+        ).format(LISTED),
+        columns((id_, *at) for id_, at in known.items()) if known else [[], [], [], []],
+        prepare=True,
+    )
+    return found.fetchall()
 
 
 def _parts(wanted: Wanted) -> list[_Part]:
@@ -162,9 +203,8 @@ def _read(
     conn: Connection[Any], wanted: Wanted, statuses: tuple[Status, ...], down: bool, start: Cursor, limit: int
 ) -> _Found:
     if not wanted.words:
-        return _Found(
-            _rows(conn, ordered(statuses, wanted.reason, wanted.number is not None, down), wanted, start, limit)
-        )
+        statement = _listing(statuses, wanted.reason, wanted.number is not None, down)
+        return _Found(_rows(conn, statement, wanted, start, limit))
     query = tsquery(conn, wanted.words)
     if query is None:
         return _Found()
@@ -221,7 +261,7 @@ def _like(word: str) -> str:
 
 def _rows(
     conn: Connection[Any],
-    statement: Composed,
+    statement: Composed | bytes,
     wanted: Wanted,
     start: Cursor,
     limit: int,
@@ -247,6 +287,12 @@ _WORDS = SQL(
     coalesce(right(wa_id, 9), '') || ' ' || coalesce(user_id, '') || ' ' || coalesce(last_text, ''))"""
 )
 """As the index of the migration has it."""
+
+
+@cache
+def _listing(statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool) -> bytes:
+    """As it is sent: putting it together takes longer than reading a page."""
+    return ordered(statuses, reason, of_number, down).as_bytes()
 
 
 @cache

@@ -1,6 +1,6 @@
 """The page of one conversation (manual facts S11, S13): what it is, everything that was said, what happened to it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -49,6 +49,24 @@ def conversation_page(conn: Connection[Any], conversation_id: UUID) -> Conversat
             read_transcript(conn, conversation),
             _history(conn, conversation),
         )
+
+
+def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
+    """Of each page a mark that changes whenever the page does: with the conversation, what became of its messages, and
+    of its mails. O(their entries)."""
+    found = conn.execute(
+        """
+        select c.id, concat_ws('.', c.version, c.sequence, c.entries,
+          (select concat_ws('.', count(*), sum(s.rank), max(s.succeeded_at), max(s.failed_at)) from entries e
+            join message_status s on s.phone_number_id = c.phone_number_id and s.wamid = e.wamid
+            where e.conversation_id = c.id),
+          (select md5(string_agg(concat_ws(' ', m.id, m.state, m.reason, m.fates), ',' order by m.id)) from mails m
+            where m.conversation_id = c.id))
+        from conversations c where c.id = any(%s)
+        """,
+        (list(conversations),),
+    )
+    return dict(found.fetchall())
 
 
 def read_transcript(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]:

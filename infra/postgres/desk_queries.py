@@ -4,7 +4,7 @@ or for whom they are reserved, those offered to an agent, those taken care of. N
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -50,17 +50,20 @@ def desk_page(conn: Connection[Any], which: Which, rows: int, after: Cursor = ST
     return DeskPage(shown, Cursor(shown[-1].last_at, shown[-1].id) if more else None)
 
 
-MANY_WAIT = 10_000
-"""More than that are not counted."""
+MANY_WAIT: Literal[1000] = 1000
+"""More than that are not counted: it would take longer than the list, and tell nobody more."""
+
+
+WAITING: LiteralString = (
+    "select count(*) from (select 1 from conversations where status = 'a' and owner_state in ('q', 'r') "
+    f"limit {MANY_WAIT}) as waiting"
+)
+"""How many customers wait in a queue or for whom it is reserved, up to `MANY_WAIT`."""
 
 
 def waiting(conn: Connection[Any]) -> int:
-    """How many customers wait in a queue or for whom it is reserved, up to `MANY_WAIT`."""
-    found = conn.execute(
-        "select count(*) from (select 1 from conversations where status = 'a' and owner_state in ('q', 'r') "
-        "limit %s) as waiting",
-        (MANY_WAIT,),
-    ).fetchone()
+    """See `WAITING`."""
+    found = conn.execute(WAITING).fetchone()
     assert found is not None
     return int(found[0])
 

@@ -37,9 +37,9 @@ class Current:
         self._version = -1
         self._directory = Directory()
 
-    def read(self, conn: Connection[Any]) -> Directory:
-        """As it is at this moment."""
-        if version(conn) != self._version:
+    def read(self, conn: Connection[Any], known: int | None = None) -> Directory:
+        """As it is at this moment. `known`: its version, if the caller has just been told."""
+        if (version(conn) if known is None else known) != self._version:
             self._version, self._directory = read(conn)
         return self._directory
 

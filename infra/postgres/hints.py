@@ -18,7 +18,8 @@ class Hints:
 
     def wait(self, seconds: float) -> bool:
         """Whether something changed since the last call; waits at most so long for it."""
-        return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
+        heard = any([True for _ in self._connection.notifies(timeout=seconds, stop_after=1)])  # noqa: C419 - all of it
+        return any([True for _ in self._connection.notifies(timeout=0)]) or heard  # noqa: C419
 
     def close(self) -> None:
         """Disconnect."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from itertools import product
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg import Connection
@@ -82,16 +82,15 @@ def ordered(
         _BRANCH.format(
             status=Literal(STATUS_CODES[status]),
             reason=Literal(each.code),
-            columns=LISTED,
             number=OF_NUMBER[of_number],
             **more,
         )
         for status, each in product(statuses, [reason] if reason else Reason)
     ]
     every = SQL(" union all ").join(branches)
-    return SQL("select * from ({every}) as branches order by last_at {direction}, id {direction} limit {limit}").format(
-        every=every, direction=DIRECTION[down], limit=Placeholder(limit)
-    )
+    return SQL(
+        "select {columns} from ({every}) as branches order by last_at {direction}, id {direction} limit {limit}"
+    ).format(columns=LISTED, every=every, direction=DIRECTION[down], limit=Placeholder(limit))
 
 
 DIRECTION = {True: SQL("desc"), False: SQL("asc")}
@@ -108,26 +107,30 @@ LISTED = SQL(
 """The columns of a `Listed`."""
 
 _BRANCH = SQL(
-    """(
-    select {columns} from conversations
-    where unmanaged and status = {status} and reason = {reason} {number} and (last_at, id) {beyond} (%(at)s, %(id)s)
-    order by last_at {direction}, id {direction} limit {limit}
-    )"""
+    "(select * from conversations where unmanaged and status = {status} and reason = {reason} {number} "
+    "and (last_at, id) {beyond} (%(at)s, %(id)s) order by last_at {direction}, id {direction} limit {limit})"
 )
+"""So short that psycopg keeps what it makes of the whole statement: it does so up to 4,096 characters."""
+
+
+COUNTS: LiteralString = """
+  select coalesce(sum(n) filter (where status = 'a'), 0)::bigint as active,
+    coalesce(sum(n) filter (where status = 'c'), 0)::bigint as closed
+  from unmanaged_counts
+  where (%(number)s::text is null or phone_number_id = %(number)s)
+    and (%(reason)s::smallint is null or reason = %(reason)s)
+"""
+"""How many active and closed ones there are of a `number` and a `reason`; null is all."""
+
+
+def count_of(which: Filter) -> dict[str, object]:
+    """The values of `COUNTS`."""
+    return {"number": which.number, "reason": which.reason and which.reason.code}
 
 
 def counts(conn: Connection[Any], which: Filter) -> dict[Status, int]:
     """How many there are of either status, of this number and reason."""
-    found = conn.execute(
-        """
-        select coalesce(sum(n) filter (where status = 'a'), 0)::bigint,
-          coalesce(sum(n) filter (where status = 'c'), 0)::bigint
-        from unmanaged_counts
-        where (%(number)s::text is null or phone_number_id = %(number)s)
-          and (%(reason)s::smallint is null or reason = %(reason)s)
-        """,
-        {"number": which.number, "reason": which.reason and which.reason.code},
-    ).fetchone()
+    found = conn.execute(COUNTS, count_of(which)).fetchone()
     assert found is not None
     return {"active": found[0], "closed": found[1]}
 

@@ -1,5 +1,6 @@
 """Who may sign in at the console, who is signed in, and how often somebody tried. Raises psycopg errors."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, LiteralString
@@ -16,7 +17,8 @@ TRIES_SPAN = timedelta(minutes=15)
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody who may sign in. `level` None: the directory does not know them (any more). `answers`: they may have
-    conversations, so they can take one. `language`, `time_zone` None: as their browser has it."""
+    conversations, so they can take one. `language`, `time_zone` None: as their browser has it. `as_of`: the snapshot of
+    the database in which they were found; `directory`: the directory's version in it."""
 
     name: str
     shown_name: str
@@ -25,6 +27,8 @@ class Person:
     page_rows: int
     language: str | None
     time_zone: str | None
+    as_of: str
+    directory: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ _NAMED = """
   case when i.administrator then 'tenant_administrator' else u.level end as level
 """
 _PERSON: LiteralString = f"""
-  {_NAMED}, coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.language, i.time_zone
+  {_NAMED}, coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.language, i.time_zone,
+  pg_current_snapshot()::text as as_of, (select version from directory_version) as directory
 """
 
 _LIVES = """
@@ -128,22 +133,33 @@ def begin_session(conn: Connection[Any], token_hash: bytes, name: str, terms: Se
     conn.execute("insert into console_sessions (token_hash, name) values (%s, %s)", (token_hash, name))
 
 
-def person_of(conn: Connection[Any], token_hash: bytes, terms: SessionTerms) -> Person | None:
-    """Whose session it is, if it lives."""
+def person_of(conn: Connection[Any], token_hash: bytes, terms: SessionTerms, *, uses: bool) -> Person | None:
+    """Whose session it is, if it lives. `uses`: a person did something, not only their page, so it lives on; that is
+    remembered once a minute."""
     cursor = conn.cursor(row_factory=class_row(Person))
     return cursor.execute(
-        f"select {_PERSON} from console_sessions s join sign_ins i on i.name = s.name "
-        f"left join users u on u.id = i.name where s.token_hash = %(token)s and {_LIVES}",
-        {"token": token_hash, **_values(terms)},
+        f"""
+        with living as (select s.name from console_sessions s where s.token_hash = %(token)s and {_LIVES}),
+        used as (
+          update console_sessions set seen_at = now()
+          where %(uses)s and token_hash = %(token)s and seen_at < now() - interval '1 minute'
+            and exists (select from living)
+        )
+        select {_PERSON} from living s join sign_ins i on i.name = s.name left join users u on u.id = i.name
+        """,
+        {"token": token_hash, "uses": uses, **_values(terms)},
     ).fetchone()
 
 
-def used(conn: Connection[Any], token_hash: bytes) -> None:
-    """A person did something, not only their page; remembered once a minute."""
-    conn.execute(
-        "update console_sessions set seen_at = now() where token_hash = %s and seen_at < now() - interval '1 minute'",
-        (token_hash,),
+def living(conn: Connection[Any], token_hashes: Collection[bytes], terms: SessionTerms) -> set[bytes]:
+    """Those of these sessions that live, of people who may still look."""
+    found = conn.execute(
+        f"select s.token_hash from console_sessions s join sign_ins i on i.name = s.name "
+        f"left join users u on u.id = i.name where s.token_hash = any(%(tokens)s) and {_LIVES} "
+        "and (i.administrator or u.level = 'tenant_administrator')",
+        {"tokens": list(token_hashes), **_values(terms)},
     )
+    return {token for (token,) in found}
 
 
 def end_session(conn: Connection[Any], token_hash: bytes) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import io
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -29,6 +29,9 @@ QUEUE_SECONDS = 0.3
 broker or the machine is no reason to send senders away, and a longer one is answered in time all the same."""
 ARRIVED = "witiop.arrived"
 """Where the application finds in its environment when the request was whole, as `time.monotonic` tells it."""
+
+FOLLOWED = "witiop.followed"
+"""Where the application puts the `Stream` that follows its answer, if that is 200."""
 
 log = structlog.get_logger()
 
@@ -62,23 +65,17 @@ Stream = Callable[[], AsyncGenerator[bytes, None]]
 """What is sent piece by piece, for as long as it lasts; it costs no thread."""
 
 _Answer = tuple[int, list[tuple[str, str]], bytes]
+_Followed = tuple[_Answer, Stream]
 
 
 class Front:
     """An RSGI application (granian's own protocol) that runs a WSGI application. `refused` is told why a request was
-    cut off: `too_large`, `too_slow`, `ended_early` or `busy`; `close` is called when all requests are answered.
-    `streams`: by path, what follows where the application answered 200, after the content of that answer."""
+    cut off: `too_large`, `too_slow`, `ended_early` or `busy`; `close` is called when all requests are answered."""
 
     def __init__(
-        self,
-        app: WSGIApplication,
-        bounds: Bounds,
-        refused: Callable[[str], None],
-        close: Callable[[], None],
-        streams: Mapping[str, Stream] | None = None,
+        self, app: WSGIApplication, bounds: Bounds, refused: Callable[[str], None], close: Callable[[], None]
     ) -> None:
         self._app = app
-        self._streams = streams or {}
         self._bounds = bounds
         self._refused = refused
         self._close = close
@@ -99,9 +96,9 @@ class Front:
                 await self._read(scope, protocol, body)
             if self._running >= self._bounds.threads + self._bounds.waiting:
                 raise _busy()
-            answer = await self._run(scope, protocol, body)
-            if answer is not None:
-                await _send(protocol, answer, self._streams[scope.path])
+            followed = await self._run(scope, protocol, body)
+            if followed is not None:
+                await _send(protocol, *followed)
         except TimeoutError:
             self._refuse(protocol, _Refused(408, "too_slow", f"The body took over {self._bounds.body_seconds:.0f} s."))
         except _Refused as refusal:
@@ -140,10 +137,10 @@ class Front:
         self._buffered += len(part)
         body.write(part)
 
-    async def _run(self, scope: Scope, protocol: HTTPProtocol, body: io.BytesIO) -> _Answer | None:
+    async def _run(self, scope: Scope, protocol: HTTPProtocol, body: io.BytesIO) -> _Followed | None:
         """The answer that a stream follows; any other is given already."""
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[_Answer | None] = loop.create_future()
+        answered: asyncio.Future[_Followed | None] = loop.create_future()
         self._running += 1
         try:
             self._threads.submit(self._answer, scope, protocol, body, time.monotonic(), loop, answered)
@@ -158,16 +155,17 @@ class Front:
         body: io.BytesIO,
         arrived: float,
         loop: asyncio.AbstractEventLoop,
-        answered: asyncio.Future[_Answer | None],
+        answered: asyncio.Future[_Followed | None],
     ) -> None:
         if time.monotonic() - arrived > self._bounds.queue_seconds:
             loop.call_soon_threadsafe(answered.set_exception, _busy())
             return
-        followed: _Answer | None = None
+        followed: _Followed | None = None
         try:
-            answer = _call(self._app, _environ(scope, body, arrived))
-            if answer[0] == 200 and scope.path in self._streams:
-                followed = answer
+            environ = _environ(scope, body, arrived)
+            answer = _call(self._app, environ)
+            if answer[0] == 200 and FOLLOWED in environ:
+                followed = answer, environ[FOLLOWED]
             else:
                 protocol.response_bytes(*answer)
         except Exception as error:  # in a pool's thread nobody else would hear of it; granian answers 500

@@ -6,8 +6,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.synchronize import Event
 from typing import Any
@@ -19,7 +19,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from infra.malloc import give_large_blocks_back
-from infra.serving.front import Bounds, Front, Stream
+from infra.serving.front import Bounds, Front
 
 HEADER_SECONDS = 10
 """A connection that sends no whole head of a request for this long is closed, also an idle one."""
@@ -32,12 +32,11 @@ _MAX_HEAD_BYTES = 64 * 1024
 @dataclass(frozen=True, slots=True)
 class Served:
     """What one worker serves: the application, who hears of requests cut off before it, and what to close after it.
-    `streams`: see `Front`; `end_streams` is called when the worker is about to be stopped, and ends them."""
+    `end_streams` is called when the worker is about to be stopped, and ends what follows answers."""
 
     app: Flask
     refused: Callable[[str], None]
     close: Callable[[], None]
-    streams: Mapping[str, Stream] = field(default_factory=dict)
     end_streams: Callable[[], None] | None = None
 
 
@@ -92,7 +91,7 @@ def _front(make: Callable[[], Served], bounds: Bounds, stopping: Event) -> Front
     served = make()
     if served.end_streams is not None:
         threading.Thread(target=_end_streams, args=(stopping, served.end_streams), name="stop", daemon=True).start()
-    return Front(served.app, bounds, served.refused, served.close, served.streams)
+    return Front(served.app, bounds, served.refused, served.close)
 
 
 def _end_streams(stopping: Event, end: Callable[[], None]) -> None:

@@ -287,6 +287,17 @@ def test_s13_the_info_says_why_it_is_there_what_decided_it_and_what_happened(pag
     expect(info.get_by_role("button", name=re.compile("^Copy "))).to_have_count(3)
 
 
+def test_what_was_done_can_be_undone_from_its_notice(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Nora Valli")
+    shop.hears(customer, "Buongiorno")
+    row = only(page, customer)
+    row.get_by_role("button", name="Transfer to a skillset").click()
+    choose(page, "Vendite", "Exclusive")
+    said(page, "Reserved for Vendite.").get_by_role("button", name="Undo").click()
+    said(page, "Taken back: it is on the list again.")
+    expect(row.locator(".st")).to_have_text("Active")
+
+
 # live
 
 
@@ -300,10 +311,44 @@ def test_what_changes_arrives_by_itself_and_moves_nothing(page: Page, shop: Shop
     shop.hears(shop.customer("Ivo Marchi"), "Salve")
     expect(row_of(page, "Gaia Fonti").locator(".text p")).to_have_text("Allora?")
     note = page.locator("#announce a")
-    expect(note).to_contain_text("1 new conversation")
+    expect(note).to_contain_text("1 conversation with new messages")
     assert order == page.locator("#list tr[id]").evaluate_all("rows => rows.map(row => row.id)")
     note.click()
     expect(row_of(page, "Ivo Marchi")).to_be_visible()
+
+
+def test_an_error_page_of_something_in_between_takes_nothing_that_was_typed(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Piera Longhi")
+    shop.hears(customer, "Buonasera")
+    row = only(page, customer)
+    row.get_by_role("button", name="Transfer to a skillset").click()
+    page.route("**/transfer/*", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    choose(page, "Officina", "Exclusive")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("The console does not answer. Nothing was lost: try again.")).to_be_visible()
+    expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
+    dialog.get_by_role("button", name="Close", exact=True).click()  # of the notice: within the dialog it can be reached
+    page.unroute("**/transfer/*")
+    dialog.get_by_role("button", name="Transfer", exact=True).click()
+    said(page, "Reserved for Officina.")
+
+
+def test_a_page_whose_session_ended_says_so_once_and_goes_on_after_the_sign_in(browser: Browser, shop: Shop) -> None:
+    context = signed_in(browser, shop.address, OTHER, PASSWORD)
+    with watched(context) as page:
+        page.goto("/unmanaged")
+        expect(page.locator("#live")).to_have_text("live")
+        shop.database.execute("delete from console_sessions where name = %s", [OTHER])
+        said(page, "You are signed out.")
+        expect(page.locator("#live")).to_have_text("connecting again")
+        other = context.new_page()
+        other.goto("/sign-in")
+        other.get_by_label("Name").fill(OTHER)
+        other.get_by_label("Password").fill(PASSWORD)
+        other.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#live")).to_have_text("live")
+        expect(page.locator("#signed-out")).to_have_count(0)
+    context.close()
 
 
 def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext, shop: Shop) -> None:
@@ -408,6 +453,34 @@ def test_a_transfer_needs_no_mouse(page: Page, shop: Shop) -> None:
 HOSTILE = [text for _, raw in FRAGMENTS if raw.startswith(b'"') and (text := json.loads(raw)).strip()]
 
 
+def test_the_bar_is_walked_through_by_arrows_and_keeps_the_place(page: Page) -> None:
+    page.goto("/unmanaged?rows=100")
+    why = page.get_by_role("combobox", name="Why")
+    why.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    assert "reason" not in page.url
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("reason=reservation_expired"))
+    expect(why).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Tab")
+    expect(page).to_have_url(re.compile("reason=nobody_took_it"))
+    expect(page.get_by_role("combobox", name="Order")).to_be_focused()
+
+
+def test_escape_closes_no_letter_that_is_being_written(page: Page) -> None:
+    page.goto("/unmanaged?q=Luca+Marchetti")
+    row_of(page, "Luca Marchetti").get_by_role("link", name="Open the conversation").click()
+    page.get_by_role("link", name="Send via email").click()
+    page.get_by_label("Subject").fill("A customer waits")
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Subject")).to_have_value("A customer waits")
+    page.locator("#panel-head h2").focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Subject")).to_have_count(0)
+
+
 def test_hostile_texts_and_names_are_shown_as_the_text_they_are(page: Page, shop: Shop) -> None:
     """Whatever the processes kept of each: the page shows that, letter by letter, and nothing of it does anything."""
     line = Line("550100000000666", "+39 300 555 0666", "550100000000000")
@@ -501,7 +574,7 @@ def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop
     dialog.get_by_role("radio", name="Marco Tessari").check()
     dialog.get_by_role("radio", name="Exclusive").check()
     dialog.get_by_role("button", name="Transfer 2").click()
-    expect(dialog.get_by_role("status")).to_have_text("2 done · 0 refused · 0 asked")
+    expect(page.locator("#results [role=status]")).to_have_text("2 done · 0 refused · 0 asked")
     assert_accessible(page)
 
 
@@ -535,6 +608,43 @@ def test_nothing_is_cut_off_at_any_width_or_at_twice_the_size(width: int, page: 
     assert [] == cut_off(page)
     if width in (390, 768):  # a card and two lines instead of a row
         assert [] == violations(page, RULES)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_in_italian_too_nothing_is_cut_off_and_axe_has_nothing_against_it(
+    width: int, browser: Browser, owner: BrowserContext, shop: Shop
+) -> None:
+    context = browser.new_context(
+        base_url=shop.address,
+        storage_state=owner.storage_state(),
+        locale="it-IT",
+        viewport={"width": width, "height": 800},
+    )
+    with watched(context) as page:
+        for path in ("/unmanaged?rows=25", "/waiting", "/account", "/nowhere"):
+            page.goto(path)
+            assert_fits(page)
+        page.goto("/unmanaged?q=Giulia+Ferri")
+        row = row_of(page, "Giulia Ferri")
+        for kind in ("Trasferisci a un utente", "Trasferisci a uno skillset"):
+            row.get_by_role("button", name=kind).click()
+            expect(page.get_by_role("dialog").get_by_role("heading", name=kind)).to_be_visible()
+            assert_fits(page)
+            page.keyboard.press("Escape")
+        row.get_by_role("link", name="Apri la conversazione").click()
+        expect(page.get_by_role("log")).to_be_visible()
+        assert_fits(page)
+        for tab in ("Invia per email", "Info"):
+            page.locator(".tabs").get_by_role("link", name=tab).click()
+            expect(page.locator(".tabs [aria-current]")).to_have_text(tab)
+            assert_fits(page)
+    context.close()
+
+
+def assert_fits(page: Page) -> None:
+    assert "it" == page.locator("html").get_attribute("lang")
+    assert [] == cut_off(page)
+    assert [] == violations(page, RULES)
 
 
 def cut_off(page: Page) -> list[str]:

@@ -1,15 +1,16 @@
 """The console on a real database, with browsers that send forms and a company that carries out what they ask for."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from argon2 import PasswordHasher
-from flask import Flask
+from flask import Flask, request, request_finished
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -17,6 +18,7 @@ from admin.app import create_app
 from admin.live import Live
 from admin.parts import Parts, Post
 from admin.passwords import Passwords
+from admin.watch import Shown, Watch
 from domain.letter import Sender
 from domain.mail import Policy
 from infra.clock import utc_now
@@ -24,6 +26,7 @@ from infra.kafka.consumer import Record
 from infra.postgres.hints import Hints
 from infra.postgres.pool import pool
 from infra.postgres.sign_ins import SessionTerms, create
+from infra.serving.front import FOLLOWED
 from infra.ses.addresses import address
 from tests.support.fake_publisher import FakePublisher
 from tests.support.office import SECRET, Office, open_office
@@ -74,8 +77,12 @@ class Browser:
         return self.send(page, into, **changed)
 
     def send(self, page: str, into: str | None = None, **changed: Any) -> TestResponse:
-        """Sends the first form of a page that posts, as it is but for what is changed."""
+        """Presses the first button of a row that does something; without one sends the first form of a page that posts,
+        as it is but for what is changed."""
         page = page.rpartition("<main")[2]  # the header has a form too
+        if button := re.search(r'form="deeds" formaction="([^"]+)" name="version" value="(\d+)"', page):
+            fields = {**hidden(page.partition('id="deeds"')[2]), "version": button[2], **changed}
+            return self.http.post(unescape(button[1]), data=fields, headers=_asks(into))
         form = re.search(r'<form[^>]*method="post" action="([^"]+)"[^>]*>(.*?)</form>', page, re.DOTALL)
         assert form is not None, page
         fields = {**hidden(form[2]), **changed}
@@ -113,15 +120,56 @@ class Console:
         ]
         return self.office.told(*given) if given else []
 
+    def watch(self) -> Watch:
+        """A reader that has not looked yet."""
+        return Watch(self.parts.pool.connection, self.parts.sessions)
+
     def audited(self, event: str) -> list[dict[str, Any]]:
         return self.office.rows(f"select * from console_audit where event = '{event}' order by id")
+
+
+class OpenList:
+    """A list that is open in a browser and listens."""
+
+    def __init__(self, console: Console, browser: Browser, path: str = "/unmanaged") -> None:
+        self._console, self._browser = console, browser
+        page = browser.get(path).text
+        found = re.search(r'id="listen"[^>]*data-from="([^"]*)" data-newest="([^"]*)" data-total="([^"]*)"', page)
+        assert found is not None
+        self._from, *above = map(unescape, found.groups())
+        self._told = {"newest": above[0], "total": above[1], "seen": ",".join(re.findall(r'data-seen="([^"]*)"', page))}
+        self.listen()
+
+    def listen(self, **more: str) -> None:
+        """As the script does it, also after it was cut off."""
+        followed: list[Any] = []
+
+        def note(_: Flask, **__: object) -> None:
+            followed.append(request.environ[FOLLOWED])
+
+        with request_finished.connected_to(note, self._console.app):
+            answer = self._browser.http.get(f"{self._from}&{urlencode(self._told | more)}")
+        assert 200 == answer.status_code
+        self.stream: Callable[[], AsyncGenerator[bytes, None]] = followed[0]
+        self.shown: Shown
+        self.shown, self._draw = followed[0].args
+
+    def look(self) -> str:
+        """What it is told when the reader looks now."""
+        now = self._console.watch().look([self.shown])
+        events = self._draw(self.shown, now)
+        assert events is not None
+        return b"".join(events).decode()
+
+    def may_look(self) -> bool:
+        return self._draw(self.shown, self._console.watch().look([self.shown])) is not None
 
 
 @contextmanager
 def open_console(dsn: str, **parts: Any) -> Iterator[Console]:
     """On a database with our schema; `boss` may sign in."""
     publisher, clock = FakePublisher(), Clock()
-    with open_office(dsn) as office, pool(dsn, "test", 4, autocommit=True) as connections:
+    with open_office(dsn) as office, pool(dsn, "test", 4, autocommit=True, generic_plans=True) as connections:
         sender = Sender("inbox@shop.example", "The shop")
         made: dict[str, Any] = {
             "pool": connections,
@@ -129,7 +177,7 @@ def open_console(dsn: str, **parts: Any) -> Iterator[Console]:
             "commands_topic": "t",
             "command_secret": SECRET,
             "clock": clock,
-            "live": Live(lambda: Hints(dsn)),
+            "live": Live(lambda: Hints(dsn), Watch(connections.connection, SessionTerms()).look),
             "passwords": QUICK,
             "sessions": SessionTerms(),
             "post": Post(Policy(address), sender),

@@ -19,7 +19,7 @@ def said() -> set[tuple[str | None, str]]:
     """Everything that code and templates say, of what and in which words."""
     methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
     keywords: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "marked": None, "translated": None}
-    keywords["marked_of"] = ((1, "c"), 2)
+    keywords["marked_of"] = keywords["pgettext"] = ((1, "c"), 2)
     options = {"templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true"}}
     found = extract_from_dir(str(ADMIN), methods, options, keywords=keywords)
     return {(of, message if isinstance(message, str) else message[0]) for _, _, message, _, of in found}

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from domain.commands import Command, Recall, Transfer, read_command
 from domain.facts import AgentAccepted, AgentClosed
 from infra.clock import utc_now
-from tests.support.console import BOSS, Browser, Console, hidden, ids
+from tests.support.console import BOSS, Browser, Console, OpenList, hidden, ids
 from tests.support.office import SECRET
 
 
@@ -114,7 +114,8 @@ def test_a_transfer_is_asked_then_done_and_can_be_undone(console: Console, boss:
     row = console.office.customer_writes()
     console.office.presence("anna", "ready")
     notice = transfer(row, boss, to="anna", mode="immediate").text
-    assert "Asked …" in told(boss, notice)
+    assert "Asked …" in notice
+    assert "" == told(boss, notice)  # still so
     assert [("applied", None)] == console.carry_out()
     assert "Offered to anna. Undo" in told(boss, notice)
     assert ("u", "anna", "a", False, None) == console.office.owner()
@@ -229,6 +230,30 @@ def test_undo_takes_back_what_was_done_and_not_what_others_decided_since(console
     assert done["version"] == recalled(console).expected_version
 
 
+def test_undo_takes_back_also_what_routing_offered_to_somebody_since(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    notice = transfer(row, boss, to="anna", mode="exclusive").text
+    console.carry_out()
+    done = page_of(boss, notice)
+    console.office.presence("anna", "ready")
+    console.office.routing.round()
+    assert ("u", "anna", "a") == console.office.owner()[:3]
+    boss.send(done, "notices")
+    assert [("applied", None)] == console.carry_out()
+
+
+def test_undo_leaves_what_others_decided_since(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    notice = transfer(row, boss, to="anna", mode="exclusive").text
+    console.carry_out()
+    office = console.office
+    office.told(
+        office.command("recall", {"conversation_id": str(row)}), office.transfer(row, "user", "ben", "exclusive")
+    )
+    boss.send(page_of(boss, notice), "notices")
+    assert [("rejected", "version_conflict")] == console.carry_out()
+
+
 def test_a_row_takes_back_what_it_shows_and_not_what_others_decided_since(console: Console, boss: Browser) -> None:
     console.office.customer_writes("1")
     (shown,) = console.office.rows("select version from conversations")
@@ -301,15 +326,10 @@ def test_every_action_is_in_the_audit_log_with_its_command(console: Console, bos
 
 def test_a_row_that_was_transferred_stays_in_its_place_and_says_where_it_is(console: Console, boss: Browser) -> None:
     first, second = (console.office.customer_writes(phone=phone) for phone in ("391", "392"))
-    page = boss.get("/unmanaged").text
-    seen = ",".join(re.findall(r'data-seen="([^"]+)"', page))
+    page = OpenList(console, boss)
     transfer(first, boss, to="anna", mode="exclusive")
     console.carry_out()
-    changes = boss.http.get(
-        "/unmanaged/changes",
-        query_string={"seen": seen, "newest": re.findall(r'data-newest="([^"]+)"', page)[0], "total": 2},
-        headers={"HX-Request": "true", "HX-Target": "look"},
-    ).text
+    changes = page.look()
     assert [first] == ids(changes)
     assert "Reserved for anna" in changes
     assert "1 waiting" in changes

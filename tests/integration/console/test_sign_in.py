@@ -14,7 +14,7 @@ _ID = "00000000-0000-0000-0000-000000000000"
 PAGES = (
     "/unmanaged",
     "/waiting",
-    "/unmanaged/changes",
+    "/live/may",
     "/unmanaged.csv",
     "/account",
     "/live",
@@ -158,7 +158,7 @@ def test_a_session_ends_when_idle_and_in_any_case(console: Console, boss: Browse
 def test_a_live_page_alone_does_not_keep_a_session(console: Console, boss: Browser) -> None:
     aged = "update console_sessions set seen_at = now() - interval '50 minutes'"
     console.office.connection.execute(aged)
-    boss.get("/unmanaged/changes", "look", **{"X-Live": "1"})
+    boss.get("/live/may", "listen", **{"X-Live": "1"})
     assert 200 == boss.get("/live", Accept="text/event-stream").status_code
     (row,) = console.office.rows("select seen_at < now() - interval '49 minutes' as old from console_sessions")
     assert row["old"]
