@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test check format contract words pictures bench lock
+.PHONY: help install servers dev test check format contract words pictures bench lock
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -17,11 +17,13 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps -e .
 	@touch $@
 
-install: $(STAMP) ## install what is missing, nothing else
+servers: $(STAMP)
 	@$(BIN)/witiop install
+
+install: servers ## install what is missing, nothing else (also a browser, for the tests)
 	@$(BIN)/python -m tests.support.chromium
 
-dev: install ## run the whole system on this machine
+dev: servers ## run the whole system on this machine
 	@exec $(BIN)/witiop dev
 
 test: install ## pass the tests (real Kafka, real PostgreSQL)
