@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from time import monotonic
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -58,6 +59,7 @@ class Live(Generic[Shown, Now]):
         self._look = look
         self._stop = threading.Event()
         self._lock = threading.Lock()
+        self._keys = count()
         self._viewers: dict[int, Viewer[Shown]] = {}
         self._seen: Collection[int] = frozenset()
         self._now: Now | None = None
@@ -115,7 +117,7 @@ class Live(Generic[Shown, Now]):
         """Server-sent events. `draw`: those that bring the page from what it shows to what is so now; None: the page is
         nobody's any more, and its stream ends."""
         viewer = Viewer(shown, asyncio.get_running_loop(), asyncio.Event())
-        key = id(viewer)
+        key = next(self._keys)
         with self._lock:
             self._viewers[key] = viewer
         try:

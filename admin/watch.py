@@ -59,8 +59,8 @@ class Shown:
     """A list that is open in a browser: what it said when it began to listen, and what it was told since.
 
     `rows`: by conversation the mark of its row; `newest`: where the list began, so that new ones can be told; `total`:
-    how many matched. `whole`: the address of the list as it is now, `desk`: of the list of those who wait. `open`: the
-    conversation beside it."""
+    how many matched; `size`: how many rows a page has. `whole`: the address of the list as it is now, `desk`: of the
+    list of those who wait. `open`: the conversation beside it."""
 
     session: bytes
     query: Query
@@ -72,6 +72,7 @@ class Shown:
     rows: dict[Id, str]
     newest: Cursor
     total: int | None
+    size: int
     is_desk: bool = False
     open: UUID | None = None
     told: News | None = None
@@ -184,6 +185,7 @@ def shown(session: bytes) -> Shown:
         _marks(request.args.get("seen", "")),
         cursor(request.args.get("newest")) or END,
         int(how_many) if how_many.isdecimal() and len(how_many) < 18 else None,
+        query.rows or person().page_rows,
         is_desk,
         query.open,
     )
@@ -237,8 +239,8 @@ def draw(app: Flask, clock: Callable[[], datetime], shown: Shown, now: Now) -> S
 def _news(shown: Shown, now: Now) -> News:
     """How many there are now, and how many new ones."""
     if shown.is_desk:
-        page = now.desks[shown.query.desk].of if shown.query.since is None else ()
-        new = sum(id_ not in shown.rows for id_ in page)
+        first = now.desks[shown.query.desk].places[-shown.size :] if shown.query.since is None else ()
+        new = sum(str(place.id) not in shown.rows for place in first)
         return News(shown.whole, shown.desk, None, now.waiting, new, moved=False, is_desk=True)
     wanted = shown.query.newest
     found = now.counts[counted(wanted)]

@@ -1,10 +1,12 @@
 """What the `commands` consumer leaves of the speed that Kafka, PostgreSQL and Python have to give, and how long a
 command takes to its result.
 
-The ceiling is a loop that polls the same kind of topic, reads headers and JSON of each record and writes what every
-command leaves behind, whatever becomes of it: its id, by which a repeat is known, its row in the audit and its result
-in the outbox; one `unnest` insert each into the same tables with their indexes, and the offset row. It checks nothing
-and changes no conversation (docs/decisions/0009). How the two take turns: `benchmarks.slices`.
+The ceiling is a loop that polls the same kind of topic, reads headers and JSON of each record and inserts every row
+that the consumer inserts for these commands: their ids, by which repeats are known, their rows in the audit, their
+results in the outbox, their history and their public events; one `unnest` insert each into the same tables with their
+indexes, and the offset row. It checks nothing, locks nothing and changes no conversation (docs/decisions/0009). Beside
+it stands the ratio to a loop that inserts only what a refused command leaves: id, audit and result. How they take
+turns: `benchmarks.slices`.
 
 The mix: transfers of active conversations that nobody has, and recalls of what was handed over a little before, one of
 each in turn, as of administrators who work a list off and change their minds. Half of the transfers are immediate, to
@@ -15,8 +17,9 @@ The time to the result is taken in an open loop with the real processes `command
 command was due to be sent until its result was read from the topic of the results.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import count, islice
@@ -34,6 +37,7 @@ from pydantic_core import from_json, to_json
 from benchmarks.company import AGENTS, SKILLSETS, agents_ready, company, customers_write
 from benchmarks.figures import Figure, percentile
 from benchmarks.slices import BATCH, PAIRS, PARTITIONS, UNTIMED, bare_rate, consumer_rate, ratio
+from benchmarks.stories import GREETING, number_id
 from consumers.commands import Commands
 from domain.commands import Recall, Target, Transfer, command, signed
 from domain.ids import result_id
@@ -62,18 +66,27 @@ _DRAIN_SECONDS = 20.0
 def measure(bootstrap: str, server: LocalPostgres, batches: int = 10) -> Iterator[Figure]:
     """The ratio; each slice has this many timed batches."""
     config = KafkaConfig((bootstrap,))
-    rates: list[tuple[float, float]] = []
+    rates: list[tuple[float, float, float]] = []
     with company(server) as dsn:
         conversations = customers_write(dsn, CONVERSATIONS)
-        carried_out, kept = (_Traffic(new_topics(bootstrap, PARTITIONS), conversations, BATCH // 2) for _ in range(2))
+        ours, whole, refused = (
+            _Traffic(new_topics(bootstrap, PARTITIONS), conversations, BATCH // 2) for _ in range(3)
+        )
         for _ in range(PAIRS):
             agents_ready(dsn)
-            ours, bare = (_publish(config, traffic, (UNTIMED + batches) * BATCH) for traffic in (carried_out, kept))
-            rates.append((_ours(config, carried_out.topics, dsn, ours), _bare(config, kept.topics, dsn, bare)))
-        _assert_applied(dsn, carried_out.topics)
-    yield ratio(
-        f"commands / bare loop, {BATCH} in a batch", "commands", rates, _LEAST, "", f"{CONVERSATIONS:,} conversations"
-    )
+            published = [_publish(config, each, (UNTIMED + batches) * BATCH) for each in (ours, whole, refused)]
+            rates.append(
+                (
+                    _ours(config, ours.topics, dsn, published[0]),
+                    _bare(config, whole.topics, dsn, published[1], _keep_all),
+                    _bare(config, refused.topics, dsn, published[2], _keep_refused),
+                )
+            )
+        _assert_applied(dsn, ours.topics)
+    of, mix = f"commands / bare loop, {BATCH} in a batch", f"{CONVERSATIONS:,} conversations"
+    yield ratio(of, "commands", [(mine, bare) for mine, bare, _ in rates], _LEAST, "", mix)
+    least = ratio(f"{of}, as if all were refused", "commands", [(mine, bare) for mine, _, bare in rates], 0, "", mix)
+    yield replace(least, target="", holds=None)
 
 
 def results(bootstrap: str, server: LocalPostgres, directory: Path, seconds: float = 20) -> Iterator[Figure]:
@@ -170,17 +183,82 @@ _BARE_RESULTS = """
 """
 
 
-def _bare(config: KafkaConfig, topics: Topics, dsn: str, published: Mapping[TopicPartition, range]) -> float:
-    def keep(connection: Connection[Any], records: Sequence[Any]) -> None:
-        audit, results = zip(*(_bare_rows(record, topics.results) for record in records), strict=True)
-        ids = [row[4] for row in audit]
-        connection.execute("insert into commands (id) select unnest(%b::text[]) on conflict do nothing", [ids])
-        connection.execute(_BARE_AUDIT, columns(audit))
-        connection.execute(_BARE_RESULTS, columns(results))
+_BARE_HISTORY = """
+    insert into history (conversation_id, sequence, at, event, because, actor)
+    select conversation_id::uuid, sequence, to_timestamp(at / 1000.0), event, array[because::uuid], actor
+    from unnest(%b::text[], %b::integer[], %b::bigint[], %b::text[], %b::text[], %b::text[])
+      as t (conversation_id, sequence, at, event, because, actor)
+"""
 
+_Keep = Callable[[Connection[Any], Sequence[Any], str], None]
+
+
+def _bare(
+    config: KafkaConfig, topics: Topics, dsn: str, published: Mapping[TopicPartition, range], keep: _Keep
+) -> float:
     begins = {partition: places.start for partition, places in published.items()}
     records = sum(map(len, published.values()))
-    return bare_rate(config, begins, dsn, f"{topics.prefix}bare", records, keep)
+    return bare_rate(
+        config, begins, dsn, f"{topics.prefix}bare", records, lambda conn, polled: keep(conn, polled, topics.results)
+    )
+
+
+def _keep_refused(connection: Connection[Any], records: Sequence[Any], topic: str) -> None:
+    """What every command leaves, whatever becomes of it."""
+    audit, results = zip(*(_bare_rows(record, topic) for record in records), strict=True)
+    ids = [row[4] for row in audit]
+    connection.execute("insert into commands (id) select unnest(%b::text[]) on conflict do nothing", [ids])
+    connection.execute(_BARE_AUDIT, columns(audit))
+    connection.execute(_BARE_RESULTS, columns(results))
+
+
+def _keep_all(connection: Connection[Any], records: Sequence[Any], topic: str) -> None:
+    """What these commands leave, all of which are carried out."""
+    _keep_refused(connection, records, topic)
+    history, events = zip(*(rows for record in records for rows in _bare_events(record, topic)), strict=True)
+    connection.execute(_BARE_HISTORY, columns(history))
+    connection.execute(_BARE_RESULTS, columns(events))
+
+
+def _bare_events(record: Any, topic: str) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:  # noqa: ANN401 - as above
+    """Of the history and of the outbox: one of a transfer, two of a recall; made of what is at hand."""
+    told = {name: value.decode() for name, value in record.headers}
+    conversation, at = from_json(record.value)["conversation_id"], told["ce_time"]
+    cause, actor = str(result_id(told["ce_id"])), told["witiop_issuer"]
+    names = ("reserved",) if told["ce_type"] == "witiop.command.transfer.v1" else ("released", "became_unmanaged")
+    for place, name in enumerate(names):
+        sequence = -(2 * record.offset + place + 1)  # below all that the consumer counts
+        headers = {
+            "ce_specversion": "1.0",
+            "ce_id": cause,
+            "ce_type": f"witiop.conversation.{name}.v1",
+            "ce_source": "/bench",
+            "ce_time": at,
+            "ce_sequence": str(sequence),
+            "content-type": "application/json",
+        }
+        row = {
+            "id": conversation,
+            "phone_number_id": number_id(0),
+            "customer": {"wa_id": "390000000000", "user_id": None, "name": None},
+            "status": "active",
+            "reason": None,
+            "last_text": GREETING,
+            "last_at": at,
+            "opened_at": at,
+            "window_ends_at": at,
+            "closed_at": None,
+            "owner": {"kind": "skillset", "id": SKILLSETS[0], "state": "reserved", "until": at},
+            "entries": 1,
+            "version": 1,
+            "sequence": sequence,
+            "because": [cause],
+            "actor": actor,
+        }
+        yield (
+            (conversation, sequence, record.timestamp, name, cause, actor),
+            (topic, conversation, to_json(headers).decode(), to_json(row)),
+        )
 
 
 def _bare_rows(record: Any, topic: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:  # noqa: ANN401 - kafka-python has no types

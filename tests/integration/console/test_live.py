@@ -237,6 +237,15 @@ def test_the_list_of_those_who_wait_is_told_of_one_more_and_its_rows_lead_back_t
     assert f'href="/waiting?state=waiting&amp;open={first}"' in looked
 
 
+def test_who_waits_on_the_next_page_is_not_announced_as_one_more(console: Console, boss: Browser) -> None:
+    for n in range(12):
+        console.office.customer_writes("1", f"39{n:03}", hours_ago=1 + n)
+    page = OpenList(console, boss, "/waiting?rows=10")
+    assert "more conversation" not in page.look()
+    console.office.customer_writes("1", "39100", hours_ago=0.5)
+    assert "1 more conversation: show it" in page.look()
+
+
 def test_whoever_may_not_look_any_more_is_told_nothing(console: Console, boss: Browser) -> None:
     page = OpenList(console, boss)
     assert page.may_look()
