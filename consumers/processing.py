@@ -32,6 +32,9 @@ from infra.postgres.offsets import Offsets, Partition, Position, StolenPartition
 from infra.postgres.set_aside import Aside, put_aside
 
 _POLL_SECONDS = 0.5
+_PACE_SECONDS = 0.1
+"""A batch costs some milliseconds however small it is, so one that follows another soon waits a little for more to
+come. A full one does not wait, nor does one that comes after a pause."""
 _PULSE_SECONDS = 1.0
 """How often the group says that it is caught up where nothing comes: the timer waits for that (P6a)."""
 
@@ -135,6 +138,7 @@ class BatchLoop:
         self._pause = pause
         self._expected: dict[TopicPartition, int] = {}
         self._pulse_at = 0.0
+        self._next_at = 0.0
         self._backoff = Backoff()
         self._trouble: str | None = "has not reached its servers yet"
         self._lost = 0
@@ -151,6 +155,7 @@ class BatchLoop:
         try:
             while not stop.is_set():
                 try:
+                    stop.wait(max(0.0, self._next_at - monotonic()))
                     self._round()
                 except BrokerAway as away:
                     self._rest(stop, f"broker away ({away})", self._backoff.next())
@@ -171,6 +176,7 @@ class BatchLoop:
         begun = self._begin()
         batch = self._expected_of(record for record in records if (record.topic, record.partition) not in begun)
         if batch:
+            self._next_at = 0.0 if len(records) >= self._reader.max_records else monotonic() + _PACE_SECONDS
             self._work(batch)
         self._pulse()
         self._backoff.reset()

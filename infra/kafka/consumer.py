@@ -83,6 +83,7 @@ class GroupReader:
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
         }
+        self.max_records = max_records
         self._topics = list(topics)
         self._consumer: Any = None
         self._asks_again = instance is not None

@@ -4,7 +4,7 @@ once, whatever the handler, the broker, the group or the database do meanwhile."
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
@@ -207,6 +207,21 @@ class Stage:
 def stage(kafka: str, database: str) -> Iterator[Stage]:
     with ExitStack() as stack:
         yield Stage(kafka, database, stack)
+
+
+def test_what_comes_bit_by_bit_is_worked_in_together(stage: Stage) -> None:
+    """At a steady trickle a batch for each record would cost ten times what the records cost."""
+    stage.make_topic()
+    began = monotonic()
+    member = stage.join()
+    for number in range(100):
+        stage.publish(str(number))
+        sleep(0.005)
+    wait_until(lambda: len(stage.kept()) == 100)
+    batches = len(stage.handler.sizes)
+    assert batches <= (monotonic() - began) / 0.1 + 1
+    assert numbered(0, 100) == stage.kept()
+    member.leave()
 
 
 def numbered(begin: int, end: int, word: str = "") -> list[str]:
