@@ -234,25 +234,43 @@ def tsquery(conn: Connection[Any], words: Sequence[str]) -> str | None:
 def _search(
     conn: Connection[Any], wanted: Wanted, status: Status, down: bool, start: Cursor, limit: int, query: str
 ) -> _Found:
+    """What is found of one status. No statement of it takes longer than `_SEARCH_SECONDS`: what was found until then
+    is all, and is said to be cut."""
+    found = _Found()
+    try:
+        with conn.transaction():
+            conn.execute(f"set local statement_timeout = {_SEARCH_SECONDS * 1000}")
+            _search_into(found, conn, wanted, status, down, start, limit, query)
+    except psycopg.errors.QueryCanceled:
+        found.cut = True
+    return found
+
+
+def _search_into(
+    found: _Found,
+    conn: Connection[Any],
+    wanted: Wanted,
+    status: Status,
+    down: bool,
+    start: Cursor,
+    limit: int,
+    query: str,
+) -> None:
     walked = MAX_WALKED if status == "active" else _WALKED_FIRST
     statement = _walk((status,), wanted.reason, wanted.number is not None, down)
     more = {"query": query, "walked": walked, "like": [f"%{_like(word)}%" for word in wanted.words[:MAX_WORDS]]}
-    rows = _rows(conn, statement, wanted, start, limit, more)
-    if len(rows) >= limit:
-        return _Found(rows)
+    found.rows = _rows(conn, statement, wanted, start, limit, more)
+    if len(found.rows) >= limit:
+        return
     if status == "active":
         statement = ordered((status,), wanted.reason, wanted.number is not None, down, "walked")
         values = {**_values(wanted, start, limit), "walked": MAX_WALKED + 1}
         end = conn.execute(SQL("select count(*) from ({}) as few").format(statement), values).fetchone()
         assert end is not None
-        return _Found(rows, cut=end[0] > MAX_WALKED)
-    try:
-        with conn.transaction():
-            conn.execute(f"set local statement_timeout = {_SEARCH_SECONDS * 1000}")
-            statement = indexed(wanted.reason is not None, wanted.number is not None, down)
-            return _Found(_rows(conn, statement, wanted, start, limit, {"query": query}))
-    except psycopg.errors.QueryCanceled:
-        return _Found(rows, cut=True)
+        found.cut = end[0] > MAX_WALKED
+    else:
+        statement = indexed(wanted.reason is not None, wanted.number is not None, down)
+        found.rows = _rows(conn, statement, wanted, start, limit, {"query": query})
 
 
 def _like(word: str) -> str:

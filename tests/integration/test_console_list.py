@@ -15,6 +15,7 @@ from infra.postgres import console_list, list_queries
 from infra.postgres.console_list import Order, Page, Place, Wanted, page
 from infra.postgres.cursor import START, CursorError
 from infra.postgres.list_queries import Listed
+from infra.postgres.pool import connect
 from tests.integration.test_list_queries import NOON, columns, insert
 from tests.support.databases import Databases
 
@@ -125,3 +126,10 @@ def test_rare_words_among_the_closed_are_found_by_their_index(conn: Connection[A
 def test_a_place_that_no_page_gave_out_is_none(text: str) -> None:
     with pytest.raises(CursorError):
         Place.parse(text)
+
+
+def test_a_search_that_takes_too_long_says_that_it_was_cut(database: str) -> None:
+    with connect(database, "test", autocommit=True) as conn, psycopg.connect(database) as other:
+        other.execute("lock table conversations")
+        found = page(conn, Wanted(words=("bicycle",)), 10)
+    assert (True, 0) == (found.cut, len(found.rows))
