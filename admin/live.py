@@ -21,8 +21,8 @@ import structlog
 
 log = structlog.get_logger()
 
-PAUSE_SECONDS = 0.35
-"""Pages are told at most three times a second."""
+PAUSE_SECONDS = 0.5
+"""Pages are told at most twice a second."""
 REFRESH_SECONDS = 10.0
 """Without a hint the reader looks that often all the same, and each page hears that it is still heard."""
 MAX_VIEWERS = 2000

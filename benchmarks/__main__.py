@@ -78,6 +78,9 @@ def _console(size: Size) -> Iterator[Figure]:
     with postgres(size.data):
         yield from console.pages(world, size.data / "console")
         yield from console.searches(world)
+
+
+def _viewers(size: Size) -> Iterator[Figure]:
     yield from console.viewers(size.data / "load", size.seconds or console.VIEWING_SECONDS)
 
 
@@ -93,6 +96,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "commands": _commands,
     "routing": _routing,
     "console": _console,
+    "viewers": _viewers,
     "latency": _latency,
     "memory": _memory,
 }

@@ -60,6 +60,7 @@
   function lost() {
     show(false);
     source?.close();
+    source = null;  // or its silence would put the next try off again and again
     clearTimeout(again);
     again = setTimeout(connect, Math.min(30000, 1000 * 2 ** tries++));
     fetch("/live/may", { headers: { "X-Live": "1", "HX-Request": "true", "HX-Target": "listen" } })
