@@ -9,7 +9,7 @@ COPY pyproject.toml README.md ./
 COPY domain domain
 COPY infra infra
 COPY webhook webhook
-COPY admin admin
+COPY console console
 COPY consumers consumers
 COPY witiop witiop
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \

@@ -1,7 +1,7 @@
 """The console: how long the list takes against an empty page, what it weighs, how long a search takes, and what five
 hundred open lists cost while the system works.
 
-The page: `witiop run admin` among all conversations, and a Flask view that renders an empty template behind the same
+The page: `witiop run console` among all conversations, and a Flask view that renders an empty template behind the same
 server with as many threads, each as a process of its own. One client asks them in turn (A B A B ...) over one kept
 connection, the next page when the last is here; it takes the answer compressed, as browsers do. First paint is what
 Chromium says of the page with script turned off, where there is one.
@@ -73,7 +73,7 @@ def pages(world: World, directory: Path) -> Iterator[Figure]:
     directory.mkdir(parents=True, exist_ok=True)
     with System("127.0.0.1:1", world.dsn, Topics(), directory) as system, _bare(directory / "bare.log") as bare_port:
         port = free_port()
-        system.start("admin", admin_port=port, admin_url=f"http://{LOOPBACK}:{port}")
+        system.start("console", console_port=port, console_url=f"http://{LOOPBACK}:{port}")
         wait_until(lambda: _answers(port, "/readyz"))
         with psycopg.connect(world.dsn, autocommit=True) as connection:
             (cookie,) = _cookies(connection, 1)
@@ -110,9 +110,9 @@ def viewers(directory: Path, seconds: float) -> Iterator[Figure]:
     cookies, told = directory / "cookies", directory / "told.jsonl"
     with stack_of(directory) as stack:
         generate(directory, 20)  # so that there is a list
-        assert stack.admin_url is not None
-        port = int(stack.admin_url.rpartition(":")[2])
-        (admin,) = stack.pids["admin"]
+        assert stack.console_url is not None
+        port = int(stack.console_url.rpartition(":")[2])
+        (console,) = stack.pids["console"]
         with psycopg.connect(stack.postgres_dsn, autocommit=True) as connection:
             made = _cookies(connection, VIEWERS + 1)
             cookies.write_text("\n".join(made[1:]))
@@ -120,7 +120,7 @@ def viewers(directory: Path, seconds: float) -> Iterator[Figure]:
             load.start()
             sleep(5)
             watching = [sys.executable, "-m", "benchmarks.viewers", str(port), str(cookies), str(seconds), str(told)]
-            meanwhile = _Meanwhile(port, made[0], admin)
+            meanwhile = _Meanwhile(port, made[0], console)
             with subprocess.Popen(watching, stdout=subprocess.PIPE, text=True) as process:
                 assert process.stdout is not None
                 assert process.stdout.readline() == "all listen\n"

@@ -118,7 +118,7 @@ def install() -> None:
 @click.argument("process", metavar="PROCESS")
 @click.pass_obj
 def run(installation: Installation, process: str) -> None:
-    """Run one process: webhook, conversations, commands, routing, mails, timer, relay or admin.
+    """Run one process: webhook, conversations, commands, routing, mails, timer, relay or console.
 
     Settings come from the environment (docs/settings.md), logs go to stderr as JSON, SIGTERM stops it cleanly.
     """

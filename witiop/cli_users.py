@@ -40,7 +40,7 @@ def create(
     installation: "Installation", name: str, administrator: bool, shown_name: str | None, password_stdin: bool
 ) -> None:
     """Let NAME sign in: a user of the directory with the level that they have there, or an administrator."""
-    from admin.passwords import Passwords
+    from console.passwords import Passwords
     from infra.postgres import directory, sign_ins
     from infra.postgres.pool import connect
 
@@ -115,7 +115,7 @@ def list_(installation: "Installation", as_json: bool) -> None:
 @click.pass_obj
 def reset_password(installation: "Installation", name: str, password_stdin: bool) -> None:
     """Give NAME a new password, and end their sessions."""
-    from admin.passwords import Passwords
+    from console.passwords import Passwords
     from infra.postgres import sign_ins
     from infra.postgres.pool import connect
 
@@ -158,7 +158,7 @@ def _audit(connection: "Connection[Any]", event: "Event", **detail: object) -> N
 
 
 def _password(from_stdin: bool, about: list[str]) -> str:
-    from admin.passwords import weakness
+    from console.passwords import weakness
 
     if from_stdin:
         password = sys.stdin.readline().rstrip("\n")

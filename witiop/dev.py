@@ -28,7 +28,7 @@ from witiop.stack import FILE_NAME, Stack, write_private
 from witiop.supervision import RunningProgram, Supervisor, missing_for_ready
 
 PORTS = 20
-WEBHOOK_PORT, ADMIN_PORT, KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 0, 1, 2, 3, 5
+WEBHOOK_PORT, CONSOLE_PORT, KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 0, 1, 2, 3, 5
 """Offsets to the first port; 4 is kept for PostgreSQL."""
 FREE_BYTES = 512 * 1024 * 1024
 READY_SECONDS = 90.0
@@ -156,7 +156,7 @@ class _LocalStack:
             self._supervisor.watch(program.name, running)
         self._wait_ready()
         self._keep_current()
-        console = f"console={self._file.admin_url} " if self._file.admin_url else ""
+        console = f"console={self._file.console_url} " if self._file.console_url else ""
         print(
             f"ready webhook={self._file.webhook_url} {console}kafka={self._file.kafka_bootstrap} "
             f"postgres={self._file.postgres_dsn} mails={self._ses.mails_url} stack={self._data / FILE_NAME}",
@@ -206,7 +206,7 @@ class _LocalStack:
             raise LocalServerError(f"--port-base {self._port_base}: choose one between 1024 and {65535 - PORTS}")
         used = {WEBHOOK_PORT: "webhook", KAFKA_PORT: "Kafka", CONTROLLER_PORT: "Kafka's controller", SES_PORT: "SES"}
         if self._has_console():
-            used[ADMIN_PORT] = "console"
+            used[CONSOLE_PORT] = "console"
         used |= {offset: f"monitor of {name}" for name, offset in self._monitors().items()}
         for offset, purpose in used.items():
             require_free(self._port_base + offset, purpose, "stop that one, or choose other ports with --port-base")
@@ -219,27 +219,27 @@ class _LocalStack:
         return {name: known[name] for name in SECRETS}
 
     def _has_console(self) -> bool:
-        return any(program.name == "admin" for program in self._system.processes)
+        return any(program.name == "console" for program in self._system.processes)
 
     def _let_in(self, file: Stack) -> None:
         """The console's first administrator, with a password made at random; said once, kept in `secrets.json`."""
-        from admin.passwords import Passwords
+        from console.passwords import Passwords
         from infra.postgres.pool import connect
         from infra.postgres.sign_ins import create, password_of
 
         path = self._data / "secrets.json"
         known = json.loads(path.read_text(encoding="utf-8"))
-        file.admin_url = f"http://{LOOPBACK}:{self._port_base + ADMIN_PORT}"
-        file.admin_user = ADMINISTRATOR
-        file.admin_password = known.get("admin_password") or secrets.token_urlsafe(12)
-        write_private(path, known | {"admin_password": file.admin_password})
+        file.console_url = f"http://{LOOPBACK}:{self._port_base + CONSOLE_PORT}"
+        file.console_user = ADMINISTRATOR
+        file.console_password = known.get("console_password") or secrets.token_urlsafe(12)
+        write_private(path, known | {"console_password": file.console_password})
         with connect(file.postgres_dsn, "dev", autocommit=True) as connection:
             if password_of(connection, ADMINISTRATOR) is not None:
                 return
             create(
-                connection, ADMINISTRATOR, Passwords().hash(file.admin_password), administrator=True, shown_name=None
+                connection, ADMINISTRATOR, Passwords().hash(file.console_password), administrator=True, shown_name=None
             )
-        self._echo(f"the console: {file.admin_url}, sign in as {ADMINISTRATOR} with {file.admin_password}")
+        self._echo(f"the console: {file.console_url}, sign in as {ADMINISTRATOR} with {file.console_password}")
 
     def _running(self, program: Program, *arguments: str) -> RunningProgram:
         assert self._file is not None
@@ -262,9 +262,9 @@ class _LocalStack:
             "WITIOP_SES_TOPIC_ARNS": TOPIC_ARN,
             "WITIOP_SES_ACCESS_KEY_ID": KEY[0],
             "WITIOP_SES_SECRET_ACCESS_KEY": KEY[1],
-            "WITIOP_ADMIN_HOST": LOOPBACK,
-            "WITIOP_ADMIN_PORT": str(self._port_base + ADMIN_PORT),
-            "WITIOP_ADMIN_URL": f"http://{LOOPBACK}:{self._port_base + ADMIN_PORT}",
+            "WITIOP_CONSOLE_HOST": LOOPBACK,
+            "WITIOP_CONSOLE_PORT": str(self._port_base + CONSOLE_PORT),
+            "WITIOP_CONSOLE_URL": f"http://{LOOPBACK}:{self._port_base + CONSOLE_PORT}",
             "WITIOP_WEBHOOK_HOST": LOOPBACK,
             "WITIOP_WEBHOOK_PORT": str(self._port_base + WEBHOOK_PORT),
             "WITIOP_MONITOR_HOST": LOOPBACK,

@@ -29,7 +29,7 @@ PROCESSES = tuple(
         ("commands", 14),
         ("routing", 16),
         ("mails", 15),
-        ("admin", 17),
+        ("console", 17),
     )
 )
 SIMULATOR = Program("simulator", _witiop("simulate", "story"))

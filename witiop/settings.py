@@ -149,22 +149,22 @@ class Settings(BaseSettings):
     organisation: str = Field(
         "", pattern=r"^[^\x00-\x1f\x7f]{0,60}$", description="the organisation's name, as the console's header has it"
     )
-    admin_host: str = Field("127.0.0.1", description="address that the console listens on; 0.0.0.0 for all")
-    admin_port: Port = Field(8081, description="port that the console listens on, 1 to 65535")
-    admin_threads: int = Field(32, ge=1, le=1000, description="requests that the console answers at once")
-    admin_url: str = Field(
+    console_host: str = Field("127.0.0.1", description="address that the console listens on; 0.0.0.0 for all")
+    console_port: Port = Field(8081, description="port that the console listens on, 1 to 65535")
+    console_threads: int = Field(32, ge=1, le=1000, description="requests that the console answers at once")
+    console_url: str = Field(
         "http://127.0.0.1:8081",
         pattern=r"^https?://[^/\s]+/?$",
         description="where people find the console; with https its cookie goes by https only",
     )
-    admin_proxies: int = Field(
+    console_proxies: int = Field(
         0, ge=0, le=10, description="proxies before the console whose X-Forwarded-For and -Proto it believes"
     )
-    admin_idle_seconds: int = Field(3600, ge=60, description="seconds without use after which a person is signed out")
-    admin_session_seconds: int = Field(
+    console_idle_seconds: int = Field(3600, ge=60, description="seconds without use after which a person is signed out")
+    console_session_seconds: int = Field(
         43_200, ge=60, description="seconds after which a person is signed out in any case"
     )
-    admin_sessions_since: AwareDatetime | None = Field(
+    console_sessions_since: AwareDatetime | None = Field(
         None, description="sessions that began before are over, as 2026-11-23T12:00:00Z: set it to now to end them all"
     )
 

@@ -22,9 +22,9 @@ class Stack:
     softbot_secret: str
     agents_secret: str
     command_secret: str
-    admin_url: str | None = None
-    admin_user: str | None = None
-    admin_password: str | None = None
+    console_url: str | None = None
+    console_user: str | None = None
+    console_password: str | None = None
     ses_endpoint: str | None = None
     pids: dict[str, list[int]] = field(default_factory=dict)
 

@@ -28,7 +28,7 @@ from infra.metrics import shared_between_processes
 from witiop.settings import Secrets, Settings
 
 if TYPE_CHECKING:
-    from admin.parts import Post
+    from console.parts import Post
     from consumers.metrics import ConsumerMetrics
     from consumers.processing import Handler, SideBySide
     from domain.letter import Sender
@@ -217,29 +217,29 @@ def run_mails(settings: Settings) -> None:
         _work(settings, worker.run, worker.missing)
 
 
-def run_admin(settings: Settings) -> None:
+def run_console(settings: Settings) -> None:
     """The console: this process watches over the one that answers."""
-    with _watching("console", settings, settings.admin_host, settings.admin_port):
-        from admin.app import MAX_BODY_BYTES
+    with _watching("console", settings, settings.console_host, settings.console_port):
+        from console.app import MAX_BODY_BYTES
         from infra.serving.front import Bounds
         from infra.serving.server import serve
 
         serve(
-            partial(_admin_worker, settings),
-            Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.admin_threads, queue_seconds=_ADMIN_QUEUE_SECONDS),
-            host=settings.admin_host,
-            port=settings.admin_port,
-            connections=_ADMIN_CONNECTIONS,
+            partial(_console_worker, settings),
+            Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.console_threads, queue_seconds=_CONSOLE_QUEUE_SECONDS),
+            host=settings.console_host,
+            port=settings.console_port,
+            connections=_CONSOLE_CONNECTIONS,
         )
 
 
-def _admin_worker(settings: Settings) -> "Served":
+def _console_worker(settings: Settings) -> "Served":
     """What the process that answers is made of; called in it."""
-    from admin.app import create_app
-    from admin.live import Live
-    from admin.parts import Parts
-    from admin.passwords import Passwords
-    from admin.watch import Watch
+    from console.app import create_app
+    from console.live import Live
+    from console.parts import Parts
+    from console.passwords import Passwords
+    from console.watch import Watch
     from infra.clock import utc_now
     from infra.garbage import collect_seldom
     from infra.kafka.producer import KafkaPublisher
@@ -247,18 +247,18 @@ def _admin_worker(settings: Settings) -> "Served":
     from infra.postgres.pool import pool
     from infra.serving.server import Served
 
-    _prepare(settings, "admin")
+    _prepare(settings, "console")
     dsn = settings.postgres_dsn.get_secret_value()
     names = topics(settings)
     publisher = KafkaPublisher(kafka_config(settings), [names.commands])
-    connections = pool(dsn, "admin", _ADMIN_POOL, autocommit=True, generic_plans=True)
+    connections = pool(dsn, "console", _CONSOLE_POOL, autocommit=True, generic_plans=True)
     connections.open()
     sessions = session_terms(settings)
     live = Live(lambda: Hints(dsn), Watch(connections.connection, sessions).look)
     hearing = threading.Thread(target=live.run, name="live", daemon=True)
     hearing.start()
     collect_seldom()
-    sys.setswitchinterval(_ADMIN_SWITCH_SECONDS)
+    sys.setswitchinterval(_CONSOLE_SWITCH_SECONDS)
 
     def close() -> None:
         live.end()
@@ -278,8 +278,8 @@ def _admin_worker(settings: Settings) -> "Served":
         sessions=sessions,
         post=_post(settings),
         organisation=settings.organisation,
-        secure=settings.admin_url.startswith("https:"),
-        proxies=settings.admin_proxies,
+        secure=settings.console_url.startswith("https:"),
+        proxies=settings.console_proxies,
     )
     return Served(create_app(parts), lambda _: None, close, live.end)
 
@@ -289,15 +289,15 @@ def session_terms(settings: Settings) -> "SessionTerms":
     from infra.postgres.sign_ins import SessionTerms
 
     return SessionTerms(
-        idle=timedelta(seconds=settings.admin_idle_seconds),
-        longest=timedelta(seconds=settings.admin_session_seconds),
-        since=settings.admin_sessions_since,
+        idle=timedelta(seconds=settings.console_idle_seconds),
+        longest=timedelta(seconds=settings.console_session_seconds),
+        since=settings.console_sessions_since,
     )
 
 
 def _post(settings: Settings) -> "Post | None":
     """What the console needs to forward conversations by mail; None: this installation sends none."""
-    from admin.parts import Post
+    from console.parts import Post
 
     return Post(mail_policy(settings), _sender(settings)) if settings.ses_sender is not None else None
 
@@ -421,14 +421,14 @@ def _as_text(path: Path | None) -> str | None:
     return str(path) if path else None
 
 
-_ADMIN_QUEUE_SECONDS = 5.0
+_CONSOLE_QUEUE_SECONDS = 5.0
 """A person would rather wait for a page than be sent away."""
-_ADMIN_SWITCH_SECONDS = 0.0005
+_CONSOLE_SWITCH_SECONDS = 0.0005
 """A page that waits for PostgreSQL seven times must not wait seven times 5 ms behind the one thread that tells all open
 lists what changed."""
-_ADMIN_POOL = 8
+_CONSOLE_POOL = 8
 """Connections of the console: a page holds one for some milliseconds, a live page none."""
-_ADMIN_CONNECTIONS = 4096
+_CONSOLE_CONNECTIONS = 4096
 """A browser has one for its live page and up to five more."""
 
 _SERVERS = ("kafka_bootstrap_servers", "postgres_dsn")
@@ -450,6 +450,6 @@ PROCESSES = {
     "mails": Process(("postgres_dsn", "ses_region", "ses_sender", "ses_configuration_set"), run_mails),
     "timer": Process(("postgres_dsn",), run_timer),
     "relay": Process(_SERVERS, run_relay),
-    "admin": Process((*_SERVERS, "command_secrets"), run_admin),
+    "console": Process((*_SERVERS, "command_secrets"), run_console),
 }
 """Name -> process, as for `witiop run`."""

@@ -113,7 +113,7 @@ def test_the_example_names_every_variable_that_is_needed() -> None:
 def test_only_the_webhooks_and_the_console_are_reached_from_outside() -> None:
     """Kafka, PostgreSQL and the monitors are inside; the mails go out."""
     reached = {name for name, service in SERVICES.items() if "ports" in service}
-    assert reached == {"webhook", "admin"}
+    assert reached == {"webhook", "console"}
     outside = {name for name, service in SERVICES.items() if service["networks"] != ["inside"]}
     assert outside == {*reached, "mails"}
     assert COMPOSE["networks"]["inside"] == {"internal": True}

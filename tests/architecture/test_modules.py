@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("webhook", "consumers", "admin", "domain", "infra", "witiop")
+PACKAGES = ("webhook", "consumers", "console", "domain", "infra", "witiop")
 MODULES = [
     file
     for package in PACKAGES

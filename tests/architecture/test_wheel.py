@@ -6,7 +6,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("webhook", "consumers", "admin", "domain", "infra", "witiop")
+PACKAGES = ("webhook", "consumers", "console", "domain", "infra", "witiop")
 
 
 def test_the_wheel_holds_every_file_of_our_packages(tmp_path: Path) -> None:

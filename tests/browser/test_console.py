@@ -369,7 +369,7 @@ def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext
     expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
 
     shop.hears(customer, "C'è nessuno?")
-    shop.start("admin", kafka=f"{LOOPBACK}:{free_port()}")
+    shop.start("console", kafka=f"{LOOPBACK}:{free_port()}")
     expect(page.locator("#live")).to_have_text("live")
     expect(row.locator(".text p")).to_have_text("C'è nessuno?")
     dialog.get_by_role("button", name="Transfer", exact=True).click()
@@ -379,7 +379,7 @@ def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext
     dialog.get_by_role("link", name="Cancel").or_(dialog.get_by_role("button", name="Cancel")).click()
 
     shop.console_ends()
-    shop.start("admin")
+    shop.start("console")
     row.get_by_role("button", name="Transfer to a skillset").click()
     choose(page, "Officina", "Exclusive")
     said(page, "Reserved for Officina.")

@@ -89,9 +89,9 @@ def test_who_is_told_at_the_start_may_sign_in_to_the_console_and_what_they_ask_f
     stack = demo.dev.stack()
     (row, *_) = says(demo.dev, "unmanaged", "list", "--status", "active", "--rows", "10")["rows"]
     dialog = f"/conversations/{row['id']}/transfer/skillset"
-    with httpx.Client(base_url=str(stack.admin_url), follow_redirects=True) as console:
+    with httpx.Client(base_url=str(stack.console_url), follow_redirects=True) as console:
         page = console.get("/").text
-        fields = {"name": stack.admin_user, "password": stack.admin_password, "csrf": field(page, "csrf")}
+        fields = {"name": stack.console_user, "password": stack.console_password, "csrf": field(page, "csrf")}
         assert "Unmanaged conversations" in console.post("/sign-in", data=fields).text
         form = hidden(console.get(dialog).text.rpartition("<main")[2]) | {"to": "workshop", "mode": "exclusive"}
         asked = console.post(dialog, data=form)
@@ -104,7 +104,7 @@ def test_who_is_told_at_the_start_may_sign_in_to_the_console_and_what_they_ask_f
     assert (row["id"], b"paolo") == (command.key, dict(command.headers)["witiop_issuer"])
     owner = says(demo.dev, "conversations", "show", row["id"])["owner"]
     assert ("skillset", "workshop", "reserved") == (owner["kind"], owner["id"], owner["state"])
-    assert str(stack.admin_password) in demo.dev.said()
+    assert str(stack.console_password) in demo.dev.said()
 
 
 def test_the_doctor_finds_what_the_demo_left_wrong_and_nothing_else(demo: Demo) -> None:
@@ -114,7 +114,7 @@ def test_the_doctor_finds_what_the_demo_left_wrong_and_nothing_else(demo: Demo) 
 
 def test_the_whole_system_needs_less_than_one_and_a_half_gib_and_stops_without_a_rest(demo: Demo) -> None:
     dev = demo.dev
-    processes = {"webhook", "conversations", "commands", "routing", "mails", "timer", "relay", "admin"}
+    processes = {"webhook", "conversations", "commands", "routing", "mails", "timer", "relay", "console"}
     assert {"kafka", "postgres", "ses", *processes} <= dev.stack().pids.keys()
     everything = tree(dev.process.pid)
     if sys.platform == "linux":

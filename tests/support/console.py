@@ -14,11 +14,11 @@ from flask import Flask, request, request_finished
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from admin.app import create_app
-from admin.live import Live
-from admin.parts import Parts, Post
-from admin.passwords import Passwords
-from admin.watch import Shown, Watch
+from console.app import create_app
+from console.live import Live
+from console.parts import Parts, Post
+from console.passwords import Passwords
+from console.watch import Shown, Watch
 from domain.letter import Sender
 from domain.mail import Policy
 from infra.clock import utc_now

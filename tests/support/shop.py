@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 
-from admin.passwords import Passwords
+from console.passwords import Passwords
 from infra.clock import utc_now
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
@@ -50,7 +50,7 @@ class Shop:
         for name in (OWNER, MANAGER):
             sign_ins.create(self.database, name, password, administrator=False, shown_name=None)
         sign_ins.create(self.database, OTHER, password, administrator=True, shown_name="Renata Zefiro")
-        self.start("webhook", "conversations", "commands", "routing", "mails", "timer", "admin")
+        self.start("webhook", "conversations", "commands", "routing", "mails", "timer", "console")
         story = bike_shop.tell(now)
         play(story, self.system.webhooks)
         facts = [fact for fact in facts_of(each.post for each in story) if fact.kind != "agent_presence_changed"]
@@ -63,8 +63,8 @@ class Shop:
         return self.system.run(
             *names,
             kafka_bootstrap_servers=kafka or self.system.kafka,
-            admin_port=int(self.address.rpartition(":")[2]),
-            admin_url=self.address,
+            console_port=int(self.address.rpartition(":")[2]),
+            console_url=self.address,
             organisation="Cicli Zefiro",
             offer_seconds=_HOURS,
             desk_silent_seconds=_HOURS,
@@ -78,7 +78,7 @@ class Shop:
 
     def console_ends(self) -> None:
         """At once, as when its machine dies."""
-        next(worker for worker in self.system.workers if worker.name == "admin" and worker.runs).kill()
+        next(worker for worker in self.system.workers if worker.name == "console" and worker.runs).kill()
 
     def customer(self, name: str) -> Customer:
         """One whom nobody knows yet."""

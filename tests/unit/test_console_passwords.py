@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from argon2 import PasswordHasher
 
-from admin.passwords import LONGEST, Passwords, weakness
+from console.passwords import LONGEST, Passwords, weakness
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 

@@ -9,9 +9,9 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from admin.words import LANGUAGES, Words, phone, spoken, zone
+from console.words import LANGUAGES, Words, phone, spoken, zone
 
-ADMIN = Path(__file__).parents[2] / "admin"
+CONSOLE = Path(__file__).parents[2] / "console"
 NOW = datetime(2026, 11, 23, 17, 20, 5, tzinfo=UTC)
 
 
@@ -21,13 +21,13 @@ def said() -> set[tuple[str | None, str]]:
     keywords: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "marked": None, "translated": None}
     keywords["marked_of"] = keywords["pgettext"] = ((1, "c"), 2)
     options = {"templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true"}}
-    found = extract_from_dir(str(ADMIN), methods, options, keywords=keywords)
+    found = extract_from_dir(str(CONSOLE), methods, options, keywords=keywords)
     return {(of, message if isinstance(message, str) else message[0]) for _, _, message, _, of in found}
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES.keys() - {"en"}))
 def test_everything_that_is_said_is_translated_and_nothing_else(language: str) -> None:
-    with (ADMIN / "locale" / language / "LC_MESSAGES" / "console.po").open("rb") as file:
+    with (CONSOLE / "locale" / language / "LC_MESSAGES" / "console.po").open("rb") as file:
         catalogue = read_po(file, locale=language)
     translated = {
         (message.context, message.id if isinstance(message.id, str) else message.id[0])

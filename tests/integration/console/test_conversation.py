@@ -189,7 +189,7 @@ def test_a_mail_that_cannot_be_sent_says_why_and_keeps_what_was_typed(
 def test_an_installation_without_mail_offers_none(console: Console) -> None:
     from dataclasses import replace
 
-    from admin.app import create_app
+    from console.app import create_app
 
     without = Browser(create_app(replace(console.parts, post=None)))
     without.sign_in(BOSS)

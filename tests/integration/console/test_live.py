@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 
-from admin.live import Live
-from admin.watch import Now, Shown, Watch
+from console.live import Live
+from console.watch import Now, Shown, Watch
 from infra.postgres import mails, sign_ins
 from infra.postgres.hints import Hints
 from infra.postgres.pool import connect

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from admin.account import TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
+from console.account import TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
 from infra.clock import utc_now
 from infra.postgres.sign_ins import SessionTerms, end_sessions
 from tests.support.console import BOSS, PASSWORD, Browser, Console, field, open_console

@@ -12,14 +12,14 @@ from flask.typing import ResponseReturnValue
 from psycopg import Connection
 from werkzeug.datastructures import MultiDict
 
-from admin import letter_preview, panel
-from admin.asking import HOLD_SECONDS, Wish, ask, body, new_form
-from admin.http import address, dialog, here_or, over_the_page, person, target, words
-from admin.parts import Parts
-from admin.people import choices
-from admin.phrases import owner_name, told
-from admin.query import Query
-from admin.rows import Line, line
+from console import letter_preview, panel
+from console.asking import HOLD_SECONDS, Wish, ask, body, new_form
+from console.http import address, dialog, here_or, over_the_page, person, target, words
+from console.parts import Parts
+from console.people import choices
+from console.phrases import owner_name, told
+from console.query import Query
+from console.rows import Line, line
 from domain.commands import Email, Recall, Target, Transfer
 from domain.directory import Directory
 from domain.mail import accept

@@ -16,18 +16,18 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from admin import gate, phrases
-from admin.account import account_pages
-from admin.asking import new_form
-from admin.conversations import conversation_pages
-from admin.http import over_the_page, target, words
-from admin.live import MAX_VIEWERS
-from admin.many import many_pages
-from admin.parts import Parts
-from admin.unmanaged import unmanaged_pages
-from admin.waiting import waiting_pages
-from admin.watch import draw, shown
-from admin.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone, safe
+from console import gate, phrases
+from console.account import account_pages
+from console.asking import new_form
+from console.conversations import conversation_pages
+from console.http import over_the_page, target, words
+from console.live import MAX_VIEWERS
+from console.many import many_pages
+from console.parts import Parts
+from console.unmanaged import unmanaged_pages
+from console.waiting import waiting_pages
+from console.watch import draw, shown
+from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone, safe
 from infra.serving.front import FOLLOWED
 
 MAX_BODY_BYTES = 1024 * 1024

@@ -10,11 +10,11 @@ from flask import g
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from admin.http import person
-from admin.kept import Kept
-from admin.live import Live
-from admin.passwords import Passwords
-from admin.watch import Now, Shown
+from console.http import person
+from console.kept import Kept
+from console.live import Live
+from console.passwords import Passwords
+from console.watch import Now, Shown
 from domain.directory import Directory
 from domain.letter import Sender
 from domain.mail import Policy

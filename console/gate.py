@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin import words as speech
-from admin.http import address, over_the_page, person, target
-from admin.parts import Parts
+from console import words as speech
+from console.http import address, over_the_page, person, target
+from console.parts import Parts
 from infra.postgres import console_audit, sign_ins
 
 _TOKEN_BYTES = 32

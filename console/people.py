@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from psycopg import Connection
 
-from admin.parts import Parts
+from console.parts import Parts
 from domain.conversation import OwnerKind
 from domain.directory import Directory
 from domain.people import choose

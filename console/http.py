@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from flask import Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 
-from admin.words import Words
+from console.words import Words
 from infra.postgres.sign_ins import Person
 
 

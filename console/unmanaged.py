@@ -10,12 +10,12 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from psycopg import Connection
 
-from admin import panel, spreadsheet
-from admin.http import address, person, target, words
-from admin.parts import Parts
-from admin.query import ROWS, Query
-from admin.rows import drawn, line
-from admin.watch import counted, frame, total
+from console import panel, spreadsheet
+from console.http import address, person, target, words
+from console.parts import Parts
+from console.query import ROWS, Query
+from console.rows import drawn, line
+from console.watch import counted, frame, total
 from domain.directory import Directory
 from domain.reasons import Reason
 from infra.postgres import console_audit, console_list, sign_ins

@@ -10,9 +10,9 @@ from uuid import UUID
 from flask import current_app
 from markupsafe import Markup
 
-from admin import phrases
-from admin.http import translated, words
-from admin.words import marked, phone
+from console import phrases
+from console.http import translated, words
+from console.words import marked, phone
 from domain.directory import Directory
 from domain.rows import Row
 

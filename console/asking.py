@@ -16,8 +16,8 @@ from flask import abort
 from psycopg import Connection
 from pydantic import ValidationError
 
-from admin.http import address, person
-from admin.parts import Parts
+from console.http import address, person
+from console.parts import Parts
 from domain.commands import Email, Recall, Transfer, command, signed
 from domain.ports import NotKept
 from infra.postgres import console_audit
@@ -36,7 +36,7 @@ _B = TypeVar("_B", Transfer, Recall, Email)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What one command asks for. `what`: its words (`admin.phrases`); `detail`: what they need besides."""
+    """What one command asks for. `what`: its words (`console.phrases`); `detail`: what they need besides."""
 
     body: Transfer | Recall | Email
     what: str

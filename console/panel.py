@@ -9,12 +9,12 @@ from uuid import UUID
 from flask import render_template
 from psycopg import Connection
 
-from admin import phrases
-from admin.asking import new_form
-from admin.http import words
-from admin.parts import Parts
-from admin.query import Query
-from admin.rows import Line, line
+from console import phrases
+from console.asking import new_form
+from console.http import words
+from console.parts import Parts
+from console.query import Query
+from console.rows import Line, line
 from domain.directory import Directory
 from domain.mail import Mail
 from infra.postgres import mails

@@ -8,11 +8,11 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
-from admin import gate
-from admin.http import address, here_or, person, words
-from admin.parts import Parts
-from admin.passwords import LONGEST, SHORTEST, weakness
-from admin.words import LANGUAGES, zone, zones
+from console import gate
+from console.http import address, here_or, person, words
+from console.parts import Parts
+from console.passwords import LONGEST, SHORTEST, weakness
+from console.words import LANGUAGES, zone, zones
 from infra.postgres import console_audit, sign_ins
 from infra.postgres.console_audit import Deed
 

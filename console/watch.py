@@ -1,4 +1,4 @@
-"""What open lists show, how all of it stands now, and what brings one to the other (`admin.live` tells them)."""
+"""What open lists show, how all of it stands now, and what brings one to the other (`console.live` tells them)."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
@@ -15,11 +15,11 @@ from flask import Flask, current_app, g, request, url_for
 from markupsafe import Markup
 from psycopg import Connection
 
-from admin.http import person, words
-from admin.live import event
-from admin.query import ROWS, Query, cursor
-from admin.rows import Frame, drawn, seen
-from admin.words import Words
+from console.http import person, words
+from console.live import event
+from console.query import ROWS, Query, cursor
+from console.rows import Frame, drawn, seen
+from console.words import Words
 from domain.conversation import Status
 from domain.directory import Directory
 from infra.postgres import conversation_page, directory, sign_ins

@@ -11,15 +11,15 @@ from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
-from admin.asking import Wish, ask, body, new_form
-from admin.conversations import email_typed, kafka_away, letter, why_refused
-from admin.http import dialog, person, target, translated
-from admin.parts import Parts
-from admin.people import choices
-from admin.phrases import told, undo_of
-from admin.query import Query
-from admin.rows import customer_name, line
-from admin.words import marked
+from console.asking import Wish, ask, body, new_form
+from console.conversations import email_typed, kafka_away, letter, why_refused
+from console.http import dialog, person, target, translated
+from console.parts import Parts
+from console.people import choices
+from console.phrases import told, undo_of
+from console.query import Query
+from console.rows import customer_name, line
+from console.words import marked
 from domain.commands import Email, Recall, Transfer
 from domain.directory import Directory
 from domain.ports import NotKept

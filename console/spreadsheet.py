@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from babel.numbers import get_decimal_symbol
 from xlsxwriter import Workbook
 
-from admin import phrases
-from admin.http import translated, words
-from admin.rows import Line
-from admin.words import marked
+from console import phrases
+from console.http import translated, words
+from console.rows import Line
+from console.words import marked
 from domain.directory import Directory
 
 MAX_ROWS = 50_000

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from admin.http import translated, words
-from admin.words import catalogue, marked
+from console.http import translated, words
+from console.words import catalogue, marked
 from domain.conversation import Owner
 from domain.directory import Directory
 from domain.reasons import Reason

@@ -9,10 +9,10 @@ from typing import Any
 
 from psycopg import Connection
 
-from admin.http import translated
-from admin.parts import Post
-from admin.phrases import refusal
-from admin.words import marked
+from console.http import translated
+from console.parts import Post
+from console.phrases import refusal
+from console.words import marked
 from domain.commands import Email
 from domain.directory import Directory
 from domain.ids import fact_id

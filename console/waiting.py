@@ -4,12 +4,12 @@ among the unmanaged, and can be recalled here."""
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from admin import panel
-from admin.http import person, target
-from admin.parts import Parts
-from admin.query import Query
-from admin.rows import drawn
-from admin.watch import frame
+from console import panel
+from console.http import person, target
+from console.parts import Parts
+from console.query import Query
+from console.rows import drawn
+from console.watch import frame
 from infra.postgres.cursor import START
 from infra.postgres.desk_queries import Which, desk_page, waiting
 
