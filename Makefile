@@ -40,7 +40,7 @@ format: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix .
 
 contract: $(STAMP) ## write docs/events from the code; refuses what is not additive
-	@$(BIN)/python -m witiop.contract
+	@$(BIN)/python -m witiop.contract.generate
 
 words: $(STAMP) ## bring what the console says into its translations; new words are empty there
 	@$(BIN)/pybabel -q extract -F .babel.cfg -k marked -k translated -k marked_of:1c,2 --no-location --omit-header -o .witiop/console.pot .

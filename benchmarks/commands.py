@@ -38,17 +38,17 @@ from benchmarks.company import AGENTS, SKILLSETS, agents_ready, company, custome
 from benchmarks.figures import Figure, percentile
 from benchmarks.slices import BATCH, PAIRS, PARTITIONS, UNTIMED, bare_rate, consumer_rate, ratio
 from benchmarks.stories import GREETING, number_id
-from consumers.commands import Commands
+from consumers.handlers.commands import Commands
 from domain.commands import Recall, Target, Transfer, command, signed
 from domain.ids import result_id
 from domain.mail import Policy
 from domain.ports import Record
+from domain.routing.transfers import Terms
 from domain.topics import Topics
-from domain.transfers import Terms
-from infra.clock import utc_now
 from infra.kafka.config import KafkaConfig
 from infra.local.postgres import LocalPostgres
-from infra.postgres.statements import columns
+from infra.postgres.connections.arrays import column_arrays
+from infra.process.clock import utc_now
 from infra.ses.addresses import address
 from tests.support.kafka_topics import new_topics
 from tests.support.system import COMMAND_SECRET, System
@@ -208,16 +208,16 @@ def _keep_refused(connection: Connection[Any], records: Sequence[Any], topic: st
     audit, results = zip(*(_bare_rows(record, topic) for record in records), strict=True)
     ids = [row[4] for row in audit]
     connection.execute("insert into commands (id) select unnest(%b::text[]) on conflict do nothing", [ids])
-    connection.execute(_BARE_AUDIT, columns(audit))
-    connection.execute(_BARE_RESULTS, columns(results))
+    connection.execute(_BARE_AUDIT, column_arrays(audit))
+    connection.execute(_BARE_RESULTS, column_arrays(results))
 
 
 def _keep_all(connection: Connection[Any], records: Sequence[Any], topic: str) -> None:
     """What these commands leave, all of which are carried out."""
     _keep_refused(connection, records, topic)
     history, events = zip(*(rows for record in records for rows in _bare_events(record, topic)), strict=True)
-    connection.execute(_BARE_HISTORY, columns(history))
-    connection.execute(_BARE_RESULTS, columns(events))
+    connection.execute(_BARE_HISTORY, column_arrays(history))
+    connection.execute(_BARE_RESULTS, column_arrays(events))
 
 
 def _bare_events(record: Any, topic: str) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:  # noqa: ANN401 - as above

@@ -14,16 +14,16 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from benchmarks.stories import DIRECTORY, GREETING, number_id, turn
-from consumers.conversations import Conversations
+from consumers.handlers.conversations import Conversations
 from domain.directory import User
 from domain.facts import FACT, AgentPresenceChanged, Fact
 from domain.ids import fact_id
 from domain.topics import Topics
-from infra.clock import utc_now
 from infra.kafka.consumer import Record
 from infra.local.postgres import LocalPostgres
 from infra.postgres import directory
 from infra.postgres.migrations import migrate
+from infra.process.clock import utc_now
 
 MOST = 50
 """Conversations that an agent may have."""

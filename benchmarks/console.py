@@ -40,10 +40,10 @@ from benchmarks.load import RATE, generate, stack_of
 from benchmarks.world import World
 from domain.topics import Topics
 from infra.local.ports import LOOPBACK, free_port
-from infra.postgres import sign_ins
-from infra.postgres.console_list import Wanted, page
-from infra.postgres.pool import connect
-from infra.postgres.sign_ins import SessionTerms
+from infra.postgres.connections.pool import connect
+from infra.postgres.console import sign_ins
+from infra.postgres.console.sign_ins import SessionTerms
+from infra.postgres.lists.console import Wanted, page
 from tests.support.chromium import chromium, program
 from tests.support.process_tree import pss_bytes
 from tests.support.system import System

@@ -28,12 +28,12 @@ from benchmarks.slices import BATCH, PAIRS, PARTITIONS, UNTIMED, bare_rate, cons
 from benchmarks.stories import GREETING, NUMBERS, number_id, turn
 from benchmarks.topic import BenchTopic, Send
 from benchmarks.world import World
-from consumers.conversations import Conversations
+from consumers.handlers.conversations import Conversations
 from domain.facts import FACT
 from domain.ids import conversation_id, customer_id
 from infra.kafka.consumer import GroupReader
-from infra.postgres.offsets import Offsets, Partition, Position
-from infra.postgres.pool import connect
+from infra.postgres.connections.pool import connect
+from infra.postgres.messaging.offsets import Offsets, Partition, Position
 
 _TARGETS = {500: (0.25, 0.35), 60: (0.45, 0.60)}
 """Customers in a batch -> the least ratio, and the one to aim for."""

@@ -25,7 +25,7 @@ from benchmarks.figures import Figure, percentile
 from tests.support.dev_stack import Dev, twenty_free_ports
 from tests.support.process_tree import pss_bytes, tree
 from tests.support.waiting import wait_until
-from witiop.stack import Stack
+from witiop.dev.stack import Stack
 
 RATE = 264
 """Updates a second: what Meta lets one default number receive."""

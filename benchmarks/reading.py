@@ -18,12 +18,12 @@ from psycopg.abc import Params
 
 from benchmarks.figures import Figure, percentile
 from benchmarks.world import World
-from domain.reasons import Reason
-from infra.postgres.conversation_page import conversation_page
-from infra.postgres.conversation_rows import STATUS_CODES
-from infra.postgres.cursor import Cursor
-from infra.postgres.list_queries import MAX_ROWS, Filter, page
-from infra.postgres.pool import connect
+from domain.conversations.reasons import Reason
+from infra.postgres.connections.pool import connect
+from infra.postgres.conversations.columns import STATUS_CODES
+from infra.postgres.lists.conversation_page import conversation_page
+from infra.postgres.lists.cursor import Cursor
+from infra.postgres.lists.unmanaged import MAX_ROWS, Filter, page
 
 READS = 2000
 _P99_MS = 5.0

@@ -16,12 +16,12 @@ import psycopg
 
 from benchmarks.company import AGENTS, MOST, agents_ready, company, customers_write
 from benchmarks.figures import Figure
-from consumers.routing import Routing
+from consumers.workers.routing import Routing
+from domain.routing.transfers import Terms
 from domain.topics import Topics
-from domain.transfers import Terms
-from infra.garbage import collect_seldom
 from infra.local.postgres import LocalPostgres
-from infra.postgres.session import Session
+from infra.postgres.connections.session import Session
+from infra.process.memory import collect_seldom
 
 CONVERSATIONS = len(AGENTS) * MOST
 _LIVENESS_SECONDS = 5.0

@@ -17,13 +17,13 @@ from kafka import KafkaConsumer, TopicPartition
 from psycopg import Connection
 
 from benchmarks.figures import Figure
-from consumers.metrics import ConsumerMetrics
-from consumers.processing import Handler
+from consumers.batches.batch_loop import Handler
+from consumers.batches.metrics import ConsumerMetrics
 from infra.kafka.config import KafkaConfig
-from infra.postgres.offsets import Offsets, Partition, Position
-from infra.postgres.pool import connect
+from infra.postgres.connections.pool import connect
+from infra.postgres.messaging.offsets import Offsets, Partition, Position
 from witiop.settings import load
-from witiop.wiring import side_by_side
+from witiop.wiring.processes import side_by_side
 
 BATCH = 500
 """Records of one poll."""

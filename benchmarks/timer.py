@@ -17,10 +17,10 @@ from psycopg.sql import SQL, Identifier
 
 from benchmarks.figures import Figure, percentile
 from benchmarks.world import World
-from consumers.timer import Timer
+from consumers.workers.timer import Timer
 from domain.topics import Topics
 from infra.local.postgres import LocalPostgres
-from infra.postgres.session import Session
+from infra.postgres.connections.session import Session
 
 CONVERSATIONS = 1_000_000
 """Of the world; one in ten is active and has its window moved."""

@@ -18,10 +18,10 @@ from statistics import median
 from time import monotonic
 
 from benchmarks.figures import Figure
-from infra.clock import utc_now
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.simulator.bodies import Line
 from infra.local.simulator.traffic import Mix, Traffic
+from infra.process.clock import utc_now
 from tests.support.kafka_topics import new_topics
 from tests.support.waiting import wait_until
 from tests.support.webhook_app import from_meta

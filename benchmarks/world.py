@@ -25,13 +25,14 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from benchmarks.stories import DIRECTORY, NUMBERS, Story, stories
-from consumers.conversations import Conversations
-from consumers.timer import Timer
+from consumers.handlers.conversations import Conversations
+from consumers.workers.timer import Timer
 from domain.facts import FACT
 from domain.topics import Topics
 from infra.kafka.consumer import Record
 from infra.local.postgres import LocalPostgres
-from infra.postgres import conversation_rows, directory
+from infra.postgres import directory
+from infra.postgres.conversations import columns
 from infra.postgres.migrations import migrate
 
 _CHUNK = 250_000
@@ -98,9 +99,9 @@ def prepare(server: LocalPostgres, conversations: int) -> World:
 
 def _is_readable(connection: Connection[Any]) -> bool:
     """Whether conversations are kept in a form that the product of today reads."""
-    rows = connection.execute(f"select {conversation_rows.READ_BACK} from conversations c limit 1000").fetchall()
+    rows = connection.execute(f"select {columns.READ_BACK} from conversations c limit 1000").fetchall()
     try:
-        return all(conversation_rows.from_row(row) for row in rows)
+        return all(columns.from_row(row) for row in rows)
     except (TypeError, ValueError):  # also pydantic's
         return False
 
@@ -242,8 +243,8 @@ class _Maker:
                     Identifier(table)
                 )
             )
-        for table, columns in _KEYS.items():
-            do(SQL("create unique index on {} ({})").format(Identifier(table), SQL(columns)))
+        for table, key in _KEYS.items():
+            do(SQL("create unique index on {} ({})").format(Identifier(table), SQL(key)))
         do("create temp table told (wa_id text, place int, active boolean, low int, high int, first uuid, second uuid)")
         # what is told after the timer ran stays active
         self._tell(now - timedelta(days=10), active=False)

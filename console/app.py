@@ -17,16 +17,16 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from console import gate, phrases
-from console.account import account_pages
-from console.asking import new_form
-from console.conversations import conversation_pages
-from console.http import over_the_page, target, words
-from console.live import MAX_VIEWERS
-from console.many import many_pages
-from console.parts import Parts
-from console.unmanaged import unmanaged_pages
-from console.waiting import waiting_pages
-from console.watch import draw, shown
+from console.commands import new_form
+from console.dependencies import Parts
+from console.live.broadcast import MAX_VIEWERS
+from console.live.watch import draw, shown
+from console.pages.account import account_pages
+from console.pages.bulk import many_pages
+from console.pages.conversation import conversation_pages
+from console.pages.unmanaged import unmanaged_pages
+from console.pages.waiting import waiting_pages
+from console.request import over_the_page, target, words
 from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone, safe
 from infra.serving.front import FOLLOWED
 

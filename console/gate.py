@@ -17,9 +17,9 @@ from flask import Flask, Response, g, redirect, render_template, request, url_fo
 from flask.typing import ResponseReturnValue
 
 from console import words as speech
-from console.http import address, over_the_page, person, target
-from console.parts import Parts
-from infra.postgres import console_audit, sign_ins
+from console.dependencies import Parts
+from console.request import address, over_the_page, person, target
+from infra.postgres.console import audit, sign_ins
 
 _TOKEN_BYTES = 32
 _ROOT = ("tenant_administrator",)
@@ -181,10 +181,10 @@ def _admit(parts: Parts, access: Access | None) -> ResponseReturnValue | None:
     return None
 
 
-def _audit(parts: Parts, event: console_audit.Event) -> None:
+def _audit(parts: Parts, event: audit.Event) -> None:
     name = g.person.name if g.person else None
     with parts.connection() as conn:
-        console_audit.write(conn, [console_audit.Deed(event, name, address(), detail={"path": request.path})])
+        audit.write(conn, [audit.Deed(event, name, address(), detail={"path": request.path})])
 
 
 def _refused(why: str, status: int) -> ResponseReturnValue:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from console.http import translated, words
+from console.request import translated, words
 from console.words import catalogue, marked
-from domain.conversation import Owner
+from domain.conversations.conversation import Owner
+from domain.conversations.reasons import Reason
 from domain.directory import Directory
-from domain.reasons import Reason
-from infra.postgres.console_audit import Asked
+from infra.postgres.console.audit import Asked
 
 
 def marked_of(what: str, text: str) -> str:

@@ -1,5 +1,6 @@
 """The organisation as its administrators describe it: numbers with menus and hours, skillsets, users (interface.md,
-Directory file). Plain data; reading the file is `witiop.directory_file`, the menu is read in `domain.menu`."""
+Directory file). Plain data; reading the file is `witiop.directory_file.reader`, the menu is read in
+`domain.conversations.menu`."""
 
 from dataclasses import dataclass, field
 from datetime import time

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from flask import Blueprint, Response, request
 
-from domain.errors import BadEvents, Problem
 from domain.facts import Fact
+from domain.inbound.problems import BadEvents, Problem
 from infra.serving.problem import MEDIA_TYPE, problem_json
 from webhook.intake import Intake
 

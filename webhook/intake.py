@@ -10,11 +10,11 @@ import structlog
 from flask import request
 from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 
-from domain.envelope import Unreadable
 from domain.facts import FACT, Fact, partition_key
+from domain.inbound.reading import Unreadable
 from domain.ports import NotKept, Publisher, Record
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
-from infra.crash import crash_point
+from infra.process.crash_points import crash_point
 from infra.serving.front import ARRIVED, QUEUE_SECONDS
 from infra.serving.problem import RETRY_AFTER_SECONDS
 from webhook.metrics import WebhookMetrics

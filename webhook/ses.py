@@ -7,8 +7,8 @@ import structlog
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 
-from domain.envelope import Reading
-from infra.crash import crash_point
+from domain.inbound.reading import Reading
+from infra.process.crash_points import crash_point
 from infra.serving.problem import RETRY_AFTER_SECONDS
 from infra.ses.notifications import NotBelieved, NotFetched, Notifications
 from webhook.intake import Intake

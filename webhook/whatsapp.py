@@ -7,7 +7,7 @@ from datetime import datetime
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import Forbidden
 
-from domain.envelope import Reading
+from domain.inbound.reading import Reading
 from webhook.intake import Intake
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"

@@ -6,7 +6,7 @@ import traceback
 
 import click
 
-from witiop.cli import witiop
+from witiop.cli.main import witiop
 from witiop.exits import INTERRUPTED, NOT_REACHABLE, ending
 
 

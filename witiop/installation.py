@@ -5,8 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from witiop.dev.stack import FILE_NAME, Stack
 from witiop.exits import Refused
-from witiop.stack import FILE_NAME, Stack
 
 if TYPE_CHECKING:  # pydantic takes its time: `--help` and shell completion do without
     from witiop.settings import Settings

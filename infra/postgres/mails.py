@@ -12,8 +12,8 @@ from psycopg.types.json import Json
 
 from domain.facts import MailEvent
 from domain.mail import RESENDABLE, Mail, MailRequest, State, mail_id
-from infra.postgres.cursor import START, Cursor
-from infra.postgres.statements import columns
+from infra.postgres.connections.arrays import column_arrays
+from infra.postgres.lists.cursor import START, Cursor
 
 ABANDONED_SECONDS = 30.0
 """A post that began this long ago is over, also in a sender that lives: its time-outs are shorter together."""
@@ -201,7 +201,7 @@ def keep_events(connection: Connection[Any], events: Collection[MailEvent]) -> s
         "select id, mail_id, at, event, actor, reason, coalesce(string_to_array(nullif(recipients, ''), E'\\n'), '{}') "
         "from unnest(%b::uuid[], %b::uuid[], %b::timestamptz[], %b::text[], %b::text[], %b::text[], %b::text[]) "
         "as t (id, mail_id, at, event, actor, reason, recipients) on conflict do nothing returning id",
-        columns(rows),
+        column_arrays(rows),
     ).fetchall()
     return {row[0] for row in new}
 

@@ -23,8 +23,8 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
+from domain.inbound.ses_events import TAG
 from domain.mail import Accepted, NotSent, Posted, Refused, Unanswered
-from domain.ses_events import TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from domain.json_body import NotJson, parse
+from domain.inbound.json_body import NotJson, parse
 
 _AMAZON = r"https://sns\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
 _CERTIFICATE = re.compile(_AMAZON + r"/SimpleNotificationService-[0-9A-Za-z]+\.pem")

@@ -2,19 +2,18 @@
 
 import re
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 import yaml
 
+from tests.support.paths import ROOT
 from tests.support.servers import KAFKA_IMAGE, POSTGRES_IMAGE
-from witiop.cli import witiop
+from witiop.cli.main import witiop
 from witiop.settings import Settings, variable
-from witiop.wiring import PROCESSES
+from witiop.wiring.processes import PROCESSES
 
-ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 PACKAGES = ("webhook", "consumers", "console", "domain", "infra", "witiop")
 MODULES = [
     file
@@ -17,8 +18,8 @@ MODULES = [
 ]
 
 HANDS_ON = {
-    "infra/metrics.py": "tells prometheus_client where to count",
-    "witiop/dev.py": "starts our processes with the environment it got, and their settings",
+    "infra/process/metrics.py": "tells prometheus_client where to count",
+    "witiop/dev/run.py": "starts our processes with the environment it got, and their settings",
     "witiop/settings.py": "is the one that reads",
 }
 """Who touches the environment, and why."""

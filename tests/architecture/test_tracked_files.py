@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
 
 FORBIDDEN = {
     "a path of somebody's machine": r"(?<![\w.$}])/(home|Users|root)/\w",

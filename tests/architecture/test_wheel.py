@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from zipfile import ZipFile
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 PACKAGES = ("webhook", "consumers", "console", "domain", "infra", "witiop")
 
 

@@ -15,11 +15,12 @@ from infra.local.simulator import bike_shop
 from tests.support.chromium import MISSING, chromium, program, signed_in
 from tests.support.databases import Databases
 from tests.support.kafka_topics import new_topics
+from tests.support.paths import ROOT
 from tests.support.servers import kafka_bootstrap, postgres_dsn
 from tests.support.shop import OWNER, PASSWORD, Shop, open_shop
 from tests.support.system import System
 
-FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+FOLDER = ROOT / "docs" / "pictures"
 MOST_BYTES = 150_000
 
 

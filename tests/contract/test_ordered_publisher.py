@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from consumers.relay import InOrder
+from consumers.workers.relay import InOrder
 from domain.ports import Record
 from infra.kafka.config import KafkaConfig
 from infra.kafka.ordered import OrderedPublisher

@@ -14,13 +14,13 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from domain.contract.row import row
 from domain.ports import Record
-from domain.rows import row
 from infra.local.simulator.bodies import Customer, Line
 from infra.local.simulator.chat import Chat, Story
 from infra.postgres import directory
-from infra.postgres.conversation_page import conversation_page
-from infra.postgres.people import People
+from infra.postgres.conversations.agents import People
+from infra.postgres.lists.conversation_page import conversation_page
 from tests.flow.conftest import Install
 from tests.support.commander import Commander
 from tests.support.office import COMPANY

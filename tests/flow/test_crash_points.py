@@ -12,18 +12,18 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from consumers.conversations import Conversations
-from consumers.processing import Poison
-from consumers.timer import Timer
+from consumers.batches.batch_loop import Poison
+from consumers.handlers.conversations import Conversations
+from consumers.workers.timer import Timer
 from domain.facts import FACT
 from domain.topics import Topics
-from infra.crash import EXIT_CODE
 from infra.kafka.consumer import Record
 from infra.local.simulator import bodies
 from infra.local.simulator.bodies import Customer, Line, Post
 from infra.local.simulator.chat import Story
 from infra.postgres import directory
-from infra.postgres.session import Session
+from infra.postgres.connections.session import Session
+from infra.process.crash_points import EXIT_CODE
 from tests.support.databases import Databases
 from tests.support.outcome import (
     Summary,

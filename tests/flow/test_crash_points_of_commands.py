@@ -9,14 +9,14 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from consumers.conversations import Conversations
+from consumers.handlers.conversations import Conversations
 from domain.facts import FACT
 from domain.ports import Record as Published
-from infra.crash import EXIT_CODE
 from infra.kafka.consumer import Record
 from infra.local.simulator.bodies import Customer, Line
 from infra.local.simulator.chat import Story
 from infra.postgres import directory
+from infra.process.crash_points import EXIT_CODE
 from tests.support.commander import Commander
 from tests.support.office import COMPANY
 from tests.support.outcome import assert_list_is_right, assert_told_without_gaps, facts_of, log_of

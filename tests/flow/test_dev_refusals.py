@@ -15,8 +15,8 @@ import pytest
 from infra.local.ports import LOOPBACK
 from tests.support.dev_stack import twenty_free_ports
 from tests.support.stand_in import SYSTEM
-from witiop.dev import System, run_dev
-from witiop.processes import Program
+from witiop.dev.processes import Program
+from witiop.dev.run import System, run_dev
 
 
 def refusal(data: Path, port_base: int, system: System = SYSTEM) -> tuple[int, str]:

@@ -19,7 +19,7 @@ from infra.local.ports import LOOPBACK
 from tests.support.dev_stack import Dev, twenty_free_ports
 from tests.support.process_tree import still_running, tree
 from tests.support.waiting import wait_until
-from witiop.supervision import STOP_SECONDS
+from witiop.dev.supervision import STOP_SECONDS
 
 STAND_INS = ("tests.support.stand_in", "dev")
 

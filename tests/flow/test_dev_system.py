@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.reasons import Reason
+from domain.conversations.reasons import Reason
 from domain.topics import Topics
 from tests.support.console import field, hidden
 from tests.support.dev_stack import Dev, twenty_free_ports

@@ -13,9 +13,9 @@ from psycopg import Connection
 
 from domain.mail import MailRequest, mail_id
 from domain.topics import Topics
-from infra.crash import EXIT_CODE
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
 from infra.postgres import mails
+from infra.process.crash_points import EXIT_CODE
 from tests.support.office import open_office
 from tests.support.system import System
 from tests.support.waiting import wait_until

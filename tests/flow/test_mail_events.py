@@ -11,15 +11,15 @@ import httpx
 import psycopg
 import pytest
 
-from consumers.mails import Mails
-from domain.letter import Sender
+from consumers.workers.mails import Mails
+from domain.contract.row import rfc3339
 from domain.mail import MailRequest, Unanswered, mail_id
-from domain.rows import rfc3339
+from domain.mail_body.compose import Sender
 from infra.local.ports import LOOPBACK
 from infra.local.simulator.bodies import Customer, Line
 from infra.local.simulator.chat import Story
 from infra.postgres import mails
-from infra.postgres.session import Session
+from infra.postgres.connections.session import Session
 from tests.support.amazon import Amazon
 from tests.support.fake_mailer import FakeMailer
 from tests.support.kafka_topics import read_all

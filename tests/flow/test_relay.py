@@ -11,8 +11,8 @@ import pytest
 from kafka import KafkaAdminClient
 from psycopg import Connection
 
-from consumers.conversations import Conversations
-from consumers.relay import IDLE_SESSION_SECONDS
+from consumers.handlers.conversations import Conversations
+from consumers.workers.relay import IDLE_SESSION_SECONDS
 from domain.facts import FACT, Fact
 from infra.kafka.consumer import Record
 from tests.support.outcome import assert_told_without_gaps, public_events

@@ -11,12 +11,12 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from domain.conversations.reasons import Reason
 from domain.facts import Fact
-from domain.reasons import Reason
 from infra.local.simulator import bodies
 from infra.local.simulator.bodies import Customer, Line, Post
 from infra.local.simulator.chat import Chat, Story
-from infra.postgres.conversation_page import conversation_page
+from infra.postgres.lists.conversation_page import conversation_page
 from tests.flow.conftest import Install
 from tests.support.outcome import (
     assert_kept_once,

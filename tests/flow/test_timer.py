@@ -12,8 +12,8 @@ import pytest
 from kafka import KafkaProducer
 from psycopg import Connection
 
-from consumers.conversations import Conversations
-from consumers.timer import BATCH, Timer, Waiting
+from consumers.handlers.conversations import Conversations
+from consumers.workers.timer import BATCH, Timer, Waiting
 from domain.facts import FACT, CustomerTurn, Fact, Party
 from domain.ids import fact_id
 from domain.topics import Topics
@@ -22,7 +22,7 @@ from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import BrokerAway, Record
 from infra.kafka.topics import Wanted, create_or_repair
 from infra.postgres import directory
-from infra.postgres.session import Session
+from infra.postgres.connections.session import Session
 from tests.support.kafka_topics import new_topics
 from tests.support.outcome import assert_list_is_right
 from tests.support.stories import DIRECTORY, NUMBER

@@ -15,17 +15,17 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from console.app import create_app
-from console.live import Live
-from console.parts import Parts, Post
-from console.passwords import Passwords
-from console.watch import Shown, Watch
-from domain.letter import Sender
+from console.dependencies import Parts, Post
+from console.live.broadcast import Live
+from console.live.watch import Shown, Watch
 from domain.mail import Policy
-from infra.clock import utc_now
+from domain.mail_body.compose import Sender
 from infra.kafka.consumer import Record
-from infra.postgres.hints import Hints
-from infra.postgres.pool import pool
-from infra.postgres.sign_ins import SessionTerms, create
+from infra.passwords import Passwords
+from infra.postgres.connections.pool import pool
+from infra.postgres.console.change_hints import Hints
+from infra.postgres.console.sign_ins import SessionTerms, create
+from infra.process.clock import utc_now
 from infra.serving.front import FOLLOWED
 from infra.ses.addresses import address
 from tests.support.fake_publisher import FakePublisher

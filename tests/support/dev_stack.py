@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.local.ports import free_port
-from witiop.dev import PORTS
-from witiop.stack import Stack
+from witiop.dev.run import PORTS
+from witiop.dev.stack import Stack
 
 
 def twenty_free_ports() -> int:

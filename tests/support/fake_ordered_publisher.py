@@ -1,4 +1,4 @@
-"""A `consumers.relay.InOrder` in memory."""
+"""A `consumers.workers.relay.InOrder` in memory."""
 
 from collections.abc import Sequence
 

@@ -12,11 +12,11 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from consumers.commands import Commands
-from consumers.conversations import Conversations
-from consumers.removals import apply_directory
-from consumers.routing import Routing
-from consumers.timer import Timer
+from consumers.changes.directory import apply_directory
+from consumers.handlers.commands import Commands
+from consumers.handlers.conversations import Conversations
+from consumers.workers.routing import Routing
+from consumers.workers.timer import Timer
 from domain.commands import signature
 from domain.directory import Directory, User
 from domain.facts import (
@@ -31,8 +31,8 @@ from domain.facts import (
 )
 from domain.ids import fact_id
 from domain.mail import Policy
+from domain.routing.transfers import Terms
 from domain.topics import Topics
-from domain.transfers import Terms
 from infra.kafka.consumer import Record
 from infra.ses.addresses import address
 from tests.support.stories import DIRECTORY, START, Teller

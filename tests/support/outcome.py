@@ -16,10 +16,10 @@ from kafka import KafkaConsumer, TopicPartition
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from domain import whatsapp
-from domain.agent_desk import read_agent_desk
 from domain.facts import FACT, Fact, MessageStatus
-from domain.softbot import read_softbot
+from domain.inbound.agent_desk import read_agent_desk
+from domain.inbound.softbot import read_softbot
+from domain.inbound.whatsapp import reader
 from infra.local.simulator.bodies import Post
 from tests.support.kafka_topics import read_all
 from tests.support.system import System
@@ -36,7 +36,7 @@ def facts_of(posts: Iterable[Post]) -> list[Fact]:
     for post in posts:
         match post.sender:
             case "whatsapp":
-                facts += whatsapp.read(post.body, now).facts
+                facts += reader.read(post.body, now).facts
             case "softbot":
                 facts += read_softbot(post.body, post.content_type == _BATCH_TYPE, now)
             case "agents":

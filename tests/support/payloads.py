@@ -2,10 +2,11 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-_FOLDER = Path(__file__).parent.parent / "payloads"
+from tests.support.paths import ROOT
+
+_FOLDER = ROOT / "tests" / "payloads"
 
 ACCOUNT = "330000000000001"
 NUMBER = "440000000000001"

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import psycopg
 
-from console.passwords import Passwords
-from infra.clock import utc_now
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
 from infra.local.simulator import bike_shop
 from infra.local.simulator.bodies import Customer, Line
 from infra.local.simulator.chat import Story, play
-from infra.postgres import directory, sign_ins
+from infra.passwords import Passwords
+from infra.postgres import directory
+from infra.postgres.console import sign_ins
+from infra.process.clock import utc_now
 from tests.support.outcome import facts_of, kept, told
 from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
-from witiop.directory_file import read_directory
+from witiop.directory_file.reader import read_directory
 
 OWNER, OTHER, MANAGER, PASSWORD = "paolo", "renata", "elena", "correct horse battery staple"
 """The administrator of the shop, who answers customers too; another one, who does not; and one for campaigns only."""

@@ -12,8 +12,8 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from witiop.dev import System, run_dev
-from witiop.processes import Program
+from witiop.dev.processes import Program
+from witiop.dev.run import System, run_dev
 
 SYSTEM = System(
     migrate=Program("migrate", (sys.executable, "-c", "print('migrated')")),

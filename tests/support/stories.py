@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from domain.conversations.events import Event
+from domain.conversations.fold import Step, Thread, expire, fold, settle
 from domain.directory import Directory, Number, Skillset
-from domain.events import Event
 from domain.facts import (
     AgentAccepted,
     AgentClosed,
@@ -22,7 +23,6 @@ from domain.facts import (
     ThreadControlPassed,
 )
 from domain.ids import CustomerId, FactId, fact_id
-from domain.thread import Step, Thread, expire, fold, settle
 
 NUMBER = "106540352242922"
 CUSTOMER = Party(wa_id="16505551234", name="Sheena")

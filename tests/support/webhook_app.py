@@ -7,12 +7,12 @@ from datetime import datetime
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
-from domain.agent_desk import read_agent_desk
+from domain.inbound.agent_desk import read_agent_desk
+from domain.inbound.ses_events import read_ses
+from domain.inbound.softbot import read_softbot
+from domain.inbound.whatsapp.reader import read
 from domain.ports import Publisher
-from domain.ses_events import read_ses
-from domain.softbot import read_softbot
 from domain.topics import Topics
-from domain.whatsapp import read
 from infra.ses.notifications import Notifications
 from tests.support.payloads import RECEIVED
 from webhook.app import Readers, Secrets, create_app

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from domain.envelope import Reading
 from domain.facts import Fact
-from domain.whatsapp import read
+from domain.inbound.reading import Reading
+from domain.inbound.whatsapp.reader import read
 from tests.support.payloads import ACCOUNT, NUMBER, PHONE, RECEIVED, SENT, SHOWN
 
 AT = str(int(SENT.timestamp()))

@@ -11,9 +11,9 @@ from itertools import islice
 from threading import BoundedSemaphore, Lock
 from typing import TextIO
 
-from infra.clock import utc_now
 from infra.local.simulator.traffic import Traffic, Update
 from infra.local.simulator.webhooks import TAKEN, Pauses, Webhooks
+from infra.process.clock import utc_now
 
 MAX_WAITING = 1000
 """Posts that wait for their answer at the same time; each has a thread and a connection."""

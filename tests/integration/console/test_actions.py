@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from domain.commands import Command, Recall, Transfer, read_command
 from domain.facts import AgentAccepted, AgentClosed
-from infra.clock import utc_now
+from infra.process.clock import utc_now
 from tests.support.console import BOSS, Browser, Console, OpenList, hidden, ids
 from tests.support.office import SECRET
 

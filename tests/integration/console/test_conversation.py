@@ -6,7 +6,7 @@ import pytest
 
 from domain.facts import AgentAccepted, AgentMessage, MailEvent, Party
 from domain.ids import fact_id
-from infra.clock import utc_now
+from infra.process.clock import utc_now
 from tests.support.console import BOSS, Browser, Console, ids
 from tests.support.stories import Teller
 

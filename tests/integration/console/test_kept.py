@@ -3,7 +3,7 @@
 import re
 from html import unescape
 
-from console.kept import MOST, Kept
+from console.table.snapshot_cache import MOST, Kept
 from tests.support.console import Browser, Console, ids
 
 

@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 
-from console.live import Live
-from console.watch import Now, Shown, Watch
-from infra.postgres import mails, sign_ins
-from infra.postgres.hints import Hints
-from infra.postgres.pool import connect
-from infra.postgres.sign_ins import SessionTerms
+from console.live.broadcast import Live
+from console.live.watch import Now, Shown, Watch
+from infra.postgres import mails
+from infra.postgres.connections.pool import connect
+from infra.postgres.console import sign_ins
+from infra.postgres.console.change_hints import Hints
+from infra.postgres.console.sign_ins import SessionTerms
 from tests.support.console import Browser, Console, OpenList, ids
 from tests.support.waiting import wait_until
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from werkzeug.test import TestResponse
 
 from domain.facts import AgentAccepted
-from infra.postgres import console_list
+from infra.postgres.lists import console as console_list
 from tests.support.console import Browser, Console, hidden, ids
 
 

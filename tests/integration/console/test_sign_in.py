@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from console.account import TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
-from infra.clock import utc_now
-from infra.postgres.sign_ins import SessionTerms, end_sessions
+from console.pages.account import TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
+from infra.postgres.console.sign_ins import SessionTerms, end_sessions
+from infra.process.clock import utc_now
 from tests.support.console import BOSS, PASSWORD, Browser, Console, field, open_console
 
 _ID = "00000000-0000-0000-0000-000000000000"

@@ -10,10 +10,10 @@ import pytest
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
-from domain.envelope import Reading, Unreadable
 from domain.facts import FACT
+from domain.inbound.reading import Reading, Unreadable
+from domain.inbound.whatsapp.reader import read
 from domain.ports import Record
-from domain.whatsapp import read
 from infra.serving.front import ARRIVED, QUEUE_SECONDS
 from tests.support.fake_publisher import FakePublisher
 from tests.support.hostile import BODIES

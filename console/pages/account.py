@@ -1,0 +1,166 @@
+"""Signing in and out, and what a person sets for themselves."""
+
+import ipaddress
+from typing import Any
+
+import structlog
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from psycopg import Connection
+
+from console import gate
+from console.dependencies import Parts
+from console.request import address, here_or, person, words
+from console.words import LANGUAGES, zone, zones
+from infra.passwords import LONGEST, SHORTEST, weakness
+from infra.postgres.console import audit, sign_ins
+from infra.postgres.console.audit import Deed
+
+log = structlog.get_logger()
+
+TRIES_PER_NETWORK, TRIES_PER_NAME, TRIES_ANYWHERE = 40, 10, 1000
+"""Within a quarter of an hour: from one network, from there for one name, and for one name from anywhere. Then nobody
+is let in from there, or under that name, also with the right password. The last is far above the others, so that it
+takes a hundred networks to lock somebody out; of the passwords that `weakness` lets pass it finds none."""
+_LONGEST_NAME = 256
+
+
+def account_pages(parts: Parts) -> Blueprint:
+    """`/sign-in`, `/sign-out`, `/account`."""
+    pages = Blueprint("account", __name__)
+
+    @pages.get("/sign-in")
+    @gate.open_to("everybody")
+    def sign_in() -> ResponseReturnValue:
+        onwards = here_or(request.args.get("next"), url_for("unmanaged.show"))
+        if g.person is not None and g.person.level is not None:
+            return redirect(onwards, 303)
+        return render_template("sign_in.html", onwards=onwards)
+
+    @pages.post("/sign-in")
+    @gate.open_to("everybody")
+    def try_sign_in() -> ResponseReturnValue:
+        name = request.form.get("name", "").strip().replace("\x00", "")[:_LONGEST_NAME]
+        password = request.form.get("password", "")[: 4 * LONGEST]
+        onwards = here_or(request.form.get("next"), url_for("unmanaged.show"))
+        with parts.connection() as conn:
+            too_many = _too_many(conn, name)
+            known = sign_ins.password_of(conn, name)
+        if too_many:
+            _audit(parts, "sign_in_refused", name, why="too_many_tries")
+            log.warning("console.too_many_tries")
+            return render_template("sign_in.html", onwards=onwards, name=name, wrong="too_many"), 429
+        fits = parts.passwords.fits(known[1] if known else None, password)
+        if known is None or not fits or known[0].level is None:
+            _audit(parts, "sign_in_refused", name, why="wrong")
+            return render_template("sign_in.html", onwards=onwards, name=name, wrong="wrong"), 401
+        with parts.connection() as conn, conn.transaction():
+            sign_ins.forget_tries(conn, name, _network(address()))
+            sign_ins.end_session(conn, gate.token_hash(g.token))
+            sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), name, parts.sessions)
+            audit.write(conn, [Deed("signed_in", name, address())])
+        return redirect(onwards, 303)
+
+    @pages.post("/sign-out")
+    @gate.open_to("signed_in")
+    def sign_out() -> ResponseReturnValue:
+        with parts.connection() as conn, conn.transaction():
+            sign_ins.end_session(conn, gate.token_hash(g.token))
+            audit.write(conn, [Deed("signed_out", person().name, address())])
+        gate.renew_token()
+        return redirect(url_for("account.sign_in"), 303)
+
+    @pages.get("/account")
+    @gate.open_to("signed_in")
+    def show() -> ResponseReturnValue:
+        return _account()
+
+    @pages.post("/account/words")
+    @gate.open_to("signed_in")
+    def change_words() -> ResponseReturnValue:
+        language, typed = request.form.get("language", ""), request.form.get("zone", "").strip()
+        chosen = zone(typed)
+        if typed and chosen is None:
+            return _account("zone", 422)
+        with parts.connection() as conn:
+            sign_ins.prefer_words(
+                conn, person().name, language if language in LANGUAGES else None, chosen.key if chosen else None
+            )
+        return redirect(url_for("account.show", saved=1), 303)
+
+    @pages.post("/account/password")
+    @gate.open_to("signed_in")
+    def change_password() -> ResponseReturnValue:
+        wrong = _change_password(parts)
+        if wrong is None:
+            return redirect(url_for("account.show", saved=1), 303)
+        return _account(wrong, 429 if wrong == "too_many" else 422)
+
+    return pages
+
+
+def _change_password(parts: Parts) -> str | None:
+    """Changes it and ends every other session, or says what is wrong."""
+    me = person()
+    new = request.form.get("new", "")
+    with parts.connection() as conn:
+        too_many = _too_many(conn, me.name)
+        known = sign_ins.password_of(conn, me.name)
+    if too_many:
+        _audit(parts, "password_refused", me.name, why="too_many_tries")
+        return "too_many"
+    if known is None or not parts.passwords.fits(known[1], request.form.get("password", "")[: 4 * LONGEST]):
+        _audit(parts, "password_refused", me.name, why="wrong")
+        return "password"
+    with parts.connection() as conn, conn.transaction():  # whoever knows it does not guess, whatever the new one is
+        sign_ins.forget_tries(conn, me.name, _network(address()))
+    if new != request.form.get("again", ""):
+        return "again"
+    if weak := weakness(new, [me.name, me.shown_name]):
+        return weak
+    kept = parts.passwords.hash(new)
+    with parts.connection() as conn, conn.transaction():
+        sign_ins.set_password(conn, me.name, kept)
+        sign_ins.end_sessions(conn, me.name)
+        sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), me.name, parts.sessions)
+        audit.write(conn, [Deed("password_changed", me.name, address())])
+    return None
+
+
+def _account(wrong: str | None = None, status: int = 200) -> ResponseReturnValue:
+    saved = wrong is None and "saved" in request.args
+    context = {"languages": LANGUAGES, "zones": zones(), "wrong": wrong, "saved": saved}
+    page = render_template(
+        "account.html", **context, shortest=SHORTEST, longest=LONGEST, zone_now=words().zone.key, typed=request.form
+    )
+    return page, status
+
+
+def _audit(parts: Parts, event: audit.Event, name: str, **detail: object) -> None:
+    with parts.connection() as conn:
+        audit.write(conn, [Deed(event, name, address(), detail=detail)])
+
+
+def _too_many(conn: Connection[Any], name: str) -> bool:
+    """Counts one more try. What is stopped by one limit does not count for the next: a network that guesses too much
+    uses up its own tries, never those of the person."""
+    network = _network(address())
+    return (
+        sign_ins.tried(conn, "a", network) > TRIES_PER_NETWORK
+        or sign_ins.tried(conn, "b", sign_ins.both(network, name)) > TRIES_PER_NAME
+        or sign_ins.tried(conn, "n", name) > TRIES_ANYWHERE
+    )
+
+
+def _network(text: str) -> str:
+    """Who tries from one of IPv6's networks has all of its addresses. A server that listens on both families sees IPv4
+    as IPv6, all of it in one network."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    if found.version == 4:
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network(f"{found}/64", strict=False))

@@ -1,0 +1,152 @@
+"""One conversation beside the list (manual facts S11, S12, S13): the chat, the mail, the info."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from flask import render_template
+from psycopg import Connection
+
+from console import phrases
+from console.commands import new_form
+from console.dependencies import Parts
+from console.request import words
+from console.table.query import Query
+from console.table.rows import Line, line
+from domain.directory import Directory
+from domain.mail import Mail
+from infra.postgres import mails
+from infra.postgres.lists.conversation_page import ConversationPage, conversation_page, marks
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One thing in the chat, in order: a `day` that begins, a `message`, a `sentence` of the system."""
+
+    kind: Literal["day", "message", "sentence"]
+    at: datetime
+    text: str
+    id: str = ""
+    speaker: str = ""
+    who: str = ""
+    picture: str = ""
+    named: str = ""
+    status: str = ""
+    edited: bool = False
+    deleted: bool = False
+    decides: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A mail of the conversation. `why`: why it failed, in words; `arrived`: what became of it, recipient by recipient,
+    and why it came back."""
+
+    mail: Mail
+    why: str
+    arrived: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What the panel shows. `seen` changes whenever it does."""
+
+    page: ConversationPage
+    line: Line
+    chat: Sequence[Said]
+    mails: Sequence[Forwarded]
+    seen: str
+
+
+def render(
+    parts: Parts, conn: Connection[Any], directory: Directory, query: Query, endpoint: str, **more: object
+) -> str:
+    """The panel of the open conversation; empty if none is open. `more`: what its mail form holds already."""
+    panel = look(conn, directory, query)
+    if query.open is not None and panel is None:
+        return render_template("panel_unknown.html", query=query, endpoint=endpoint)
+    if panel is None:
+        return ""
+    return render_template(
+        "panel.html",
+        query=query,
+        panel=panel,
+        directory=directory,
+        endpoint=endpoint,
+        post=parts.post,
+        form=more.pop("form", None) or new_form(),
+        typed=more.pop("typed", {}),
+        masked=more.pop("masked", parts.post.policy.mask if parts.post else False),
+        **more,
+    )
+
+
+def look(conn: Connection[Any], directory: Directory, query: Query) -> Panel | None:
+    """The open conversation as it is now."""
+    if query.open is None:
+        return None
+    mark = marks(conn, [query.open]).get(query.open)  # before the rest: what comes in between is looked at again
+    page = conversation_page(conn, query.open)
+    if page is None or mark is None:
+        return None
+    sent = list(_forwarded(conn, page.conversation.id))
+    row = line(page.conversation, directory)
+    return Panel(page, row, list(_chat(page, directory)), sent, mark)
+
+
+def _forwarded(conn: Connection[Any], conversation: UUID) -> Iterator[Forwarded]:
+    """Its mails, the latest first."""
+    sent = mails.of_conversation(conn, conversation)
+    returned = mails.returned(conn, [mail.id for mail in sent if "bounced" in mail.fates.values()])
+    for mail in sent:
+        arrived: list[tuple[str, str, str]] = []
+        for to in mail.to if mail.state == "sent" else ():
+            fate = mail.fates.get(to, "sent")
+            why = phrases.mail_trouble(returned.get((mail.id, to.casefold()))) if fate == "bounced" else ""
+            arrived.append((to, fate, why))
+        yield Forwarded(mail, phrases.mail_trouble(mail.reason) if mail.state == "failed" else "", arrived)
+
+
+def _chat(page: ConversationPage, directory: Directory) -> Iterator[Said]:
+    """Messages and sentences in the order of their times, each day with its name."""
+    said = [
+        *(_item(item, directory) for item in page.transcript),
+        *(each for event in page.history if (each := _event(event, directory)) is not None),
+    ]
+    day = None
+    for each in sorted(said, key=lambda each: each.at):
+        if (today := words().local(each.at).date()) != day:
+            yield Said("day", each.at, words().day(each.at))
+            day = today
+        yield each
+
+
+def _item(item: dict[str, Any], directory: Directory) -> Said:
+    at = datetime.fromisoformat(item["at"])
+    sentence = phrases.done(directory, item)
+    if sentence is not None:
+        return Said("sentence", at, sentence, id=item["id"])
+    picture, named = ("", "") if item["kind"] == "text" else phrases.media(item["kind"])
+    return Said(
+        "message",
+        at,
+        item["text"] or "",
+        id=item["id"],
+        speaker=item["from"],
+        who=phrases.user_name(directory, item.get("agent_id", "")),
+        picture=picture,
+        named=named,
+        status=item["status"] or "",
+        edited=bool(item.get("edited")),
+        deleted=bool(item.get("deleted")),
+    )
+
+
+def _event(event: dict[str, Any], directory: Directory) -> Said | None:
+    sentence = phrases.happened(directory, event)
+    if sentence is None:
+        return None
+    at = datetime.fromisoformat(event["at"])
+    return Said("sentence", at, sentence, decides=event["event"] == "became_unmanaged")

@@ -1,0 +1,81 @@
+"""Who could get a conversation, as the transfer dialogs show them (manual fact S9)."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from psycopg import Connection
+
+from console.dependencies import Parts
+from domain.conversations.conversation import OwnerKind
+from domain.directory import Directory
+from domain.routing.agents import choose
+from infra.postgres.conversations.agents import People
+from infra.postgres.lists.desk import waiting_for
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """A user who may have conversations. `state`: as their desk last told, `offline` also where it is silent."""
+
+    id: str
+    name: str
+    state: Literal["ready", "paused", "offline"]
+    free: int
+    available: bool
+    skillsets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A skillset. `ready`: how many of its members could take a conversation now; `free`: how many they could take
+    together; `first`: who would get it."""
+
+    id: str
+    name: str
+    ready: int
+    free: int
+    waiting: int
+    first: str | None
+
+    @property
+    def available(self) -> bool:
+        return self.ready > 0
+
+
+def choices(parts: Parts, conn: Connection[Any], directory: Directory, kind: OwnerKind) -> list[Colleague] | list[Team]:
+    """Whom a dialog offers."""
+    return colleagues(parts, conn, directory) if kind == "user" else teams(parts, conn, directory)
+
+
+def colleagues(parts: Parts, conn: Connection[Any], directory: Directory) -> list[Colleague]:
+    """Those who can take one first, then by name."""
+    now, silent = parts.clock(), parts.terms.silent
+    found = [
+        Colleague(
+            member.id,
+            directory.users[member.id].name,
+            "offline" if member.state != "offline" and member.is_silent(now, silent) else member.state,
+            member.free,
+            member.is_available(now, silent),
+            tuple(directory.skillsets[each].name for each in sorted(member.skillsets) if each in directory.skillsets),
+        )
+        for member in People(conn).everybody().values()
+        if member.max_conversations > 0 and member.id in directory.users
+    ]
+    return sorted(found, key=lambda each: (not each.available, each.state != "ready", each.name.casefold()))
+
+
+def teams(parts: Parts, conn: Connection[Any], directory: Directory) -> list[Team]:
+    """Those with somebody ready first, then by name."""
+    now, silent = parts.clock(), parts.terms.silent
+    members = list(People(conn).everybody().values())
+    waits = waiting_for(conn)
+    found = []
+    for skillset in directory.skillsets.values():
+        mine = [member for member in members if skillset.id in member.skillsets]
+        first = choose(mine, now, silent)
+        available = [member for member in mine if member.is_available(now, silent)]
+        name = directory.users[first.id].name if first and first.id in directory.users else None
+        free = sum(member.free for member in available)
+        found.append(Team(skillset.id, skillset.name, len(available), free, waits.get(skillset.id, 0), name))
+    return sorted(found, key=lambda each: (each.ready == 0, each.name.casefold()))

@@ -1,0 +1,139 @@
+"""*Unmanaged conversations* (manual facts S2, S5, S6, S7): the list, kept current, and taken home."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+from psycopg import Connection
+
+from console.dependencies import Parts
+from console.live.watch import counted, frame, total
+from console.pages import panel
+from console.request import address, person, target, words
+from console.table import spreadsheet
+from console.table.query import ROWS, Query
+from console.table.rows import drawn, line
+from domain.conversations.reasons import Reason
+from domain.directory import Directory
+from infra.postgres.console import audit, sign_ins
+from infra.postgres.console.audit import Deed
+from infra.postgres.lists import console as console_list
+from infra.postgres.lists.cursor import Cursor
+from infra.postgres.lists.unmanaged import Listed
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the list shows. `counts`: active and closed ones; `total`: how many match, where that is known; `newest`:
+    where the list began when it was read, so that new ones can be told."""
+
+    page: console_list.Page
+    counts: tuple[int, int]
+    total: int | None
+    waiting: int
+    newest: Cursor
+
+
+def unmanaged_pages(parts: Parts) -> Blueprint:
+    """`/unmanaged` and what belongs to it."""
+    pages = Blueprint("unmanaged", __name__)
+
+    @pages.get("/")
+    def home() -> ResponseReturnValue:
+        return redirect(url_for("unmanaged.show"), 303)
+
+    @pages.get("/unmanaged")
+    def show() -> ResponseReturnValue:
+        query = Query.read(request.args)
+        with parts.connection() as conn:
+            directory = parts.directory(conn)
+            if target() == "panel":
+                return panel.render(parts, conn, directory, query, "unmanaged.show")
+            if query.rows and query.rows != person().page_rows:
+                sign_ins.prefer_rows(conn, person().name, query.rows)
+            view = parts.kept.get(person().as_of, _key(query), lambda: _view(conn, query))
+            beside = panel.render(parts, conn, directory, query, "unmanaged.show") if query.open else ""
+        return render_template(
+            "unmanaged.html",
+            query=query,
+            view=view,
+            directory=directory,
+            bar=_bar(query, directory),
+            panel=beside,
+            endpoint="unmanaged.show",
+            table=drawn(view.page.rows, directory, frame(query, "unmanaged.show"), query.open),
+        )
+
+    @pages.get("/unmanaged.<any(xlsx, csv):kind>")
+    def download(kind: str) -> ResponseReturnValue:
+        query = Query.read(request.args)
+        with parts.connection() as conn:
+            directory = parts.directory(conn)
+            lines = (line(row, directory) for row in _all(conn, query))
+            content = spreadsheet.xlsx(lines, directory) if kind == "xlsx" else spreadsheet.csv(lines, directory)
+            deed = Deed("downloaded", person().name, address(), detail={"kind": kind, **_plain(query)})
+            audit.write(conn, [deed])
+        name = f"unmanaged-{words().local(words().now):%Y-%m-%d}.{kind}"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(content, content_type=spreadsheet.TYPES[kind], headers=headers)
+
+    return pages
+
+
+def _bar(query: Query, directory: Directory) -> Markup:
+    numbers = tuple((id_, number.name or id_) for id_, number in directory.numbers.items())
+    rows = query.rows or person().page_rows
+    narrowed = replace(query, rows=rows, after=None, before=None, open=None, tab="conversation")
+    return _drawn_bar(narrowed, numbers, query.number is None or query.number in directory.numbers, words().language)
+
+
+@lru_cache(256)
+def _drawn_bar(query: Query, numbers: Sequence[tuple[str, str]], known: bool, _language: str) -> Markup:
+    """In the language that is spoken. Most people look at the same few lists."""
+    template = current_app.jinja_env.get_template("bar.html")
+    content = template.render(query=query, numbers=numbers, known=known, choices=ROWS, reasons=list(Reason))
+    return Markup(content)  # noqa: S704 - a template escapes
+
+
+def _key(query: Query) -> Hashable:
+    """What the list depends on, besides the database."""
+    return query.wanted, query.rows or person().page_rows, query.after, query.before
+
+
+def _view(conn: Connection[Any], query: Query) -> View:
+    found = console_list.page(
+        conn, query.wanted, query.rows or person().page_rows, after=query.after, before=query.before
+    )
+    newest = found
+    if query.order != "newest" or query.after or query.before:
+        newest = console_list.page(conn, query.newest, 1)
+    top = newest.rows[0] if newest.rows else None
+    how_many, waits = console_list.above(conn, counted(query.wanted))
+    return View(
+        found,
+        (how_many["active"], how_many["closed"]),
+        total(query.wanted, how_many),
+        waits,
+        Cursor(top.last_at, top.id) if top else console_list.END,
+    )
+
+
+def _all(conn: Connection[Any], query: Query) -> Sequence[Listed]:
+    """The list from its beginning, as far as a download reaches."""
+    rows: list[Listed] = []
+    place: console_list.Place | None = None
+    while len(rows) < spreadsheet.MAX_ROWS:
+        found = console_list.page(conn, query.wanted, 1000, after=place)
+        rows += found.rows
+        place = found.after
+        if place is None:
+            break
+    return rows
+
+
+def _plain(query: Query) -> dict[str, object]:
+    return {name: str(value) for name, value in query.args().items() if name != "q"}

@@ -1,0 +1,138 @@
+"""What a list page shows, as its address says it: everything but who looks."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Self, cast, get_args
+from uuid import UUID
+
+from flask import url_for
+from werkzeug.datastructures import MultiDict
+
+from domain.conversations.conversation import Status
+from domain.conversations.reasons import Reason
+from infra.postgres.lists.console import MAX_WORDS, Order, Place, Wanted
+from infra.postgres.lists.cursor import Cursor, CursorError
+from infra.postgres.lists.desk import DeskState
+
+ROWS = (10, 25, 50, 100)
+"""The bar of manual fact S6."""
+TABS = ("conversation", "email", "info")
+_LONGEST = 200
+_ANY = UUID(int=0)
+_PHONE = re.compile(r"[+(]?[-0-9 ()./]{4,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """`q`: what was typed into the search; `open`: the conversation beside the list, at `tab`. `rows` None: as the
+    person likes it. `state` and `since`: of the list of those who wait, which of them, and behind which row."""
+
+    status: Status | None = None
+    reason: Reason | None = None
+    number: str | None = None
+    q: str = ""
+    order: Order = "newest"
+    rows: int | None = None
+    after: Place | None = None
+    before: Place | None = None
+    state: DeskState | None = None
+    since: Cursor | None = None
+    open: UUID | None = None
+    tab: str = "conversation"
+
+    @classmethod
+    def read(cls, given: "MultiDict[str, str]") -> Self:
+        """From an address or a form; what cannot be is left out."""
+        status, reason, order = given.get("status"), given.get("reason"), given.get("order")
+        rows, tab, state = given.get("rows", ""), given.get("tab", ""), given.get("state")
+        return cls(
+            status=cast(Status, status) if status in get_args(Status) else None,
+            reason=Reason(reason) if reason in {each.value for each in Reason} else None,
+            number=_clean(given.get("number")) or None,
+            q=_clean(given.get("q")),
+            order=cast(Order, order) if order in get_args(Order) else "newest",
+            rows=int(rows) if rows in map(str, ROWS) else None,
+            after=_place(given.get("after")),
+            before=_place(given.get("before")),
+            state=cast(DeskState, state) if state in get_args(DeskState) else None,
+            since=cursor(given.get("from")),
+            open=_uuid(given.get("open")),
+            tab=tab if tab in TABS else "conversation",
+        )
+
+    @property
+    def wanted(self) -> Wanted:
+        """As the database is asked. A phone is one word, however it is grouped."""
+        words = self.q.split()
+        if _PHONE.fullmatch(self.q):
+            words = ["".join(char for char in self.q if char.isdigit())]
+        words = [word.lstrip("+@") or word for word in words]
+        return Wanted(self.status, self.reason, self.number, tuple(words[:MAX_WORDS]), self.order)
+
+    @property
+    def newest(self) -> Wanted:
+        """The same list, newest first."""
+        return replace(self.wanted, order="newest")
+
+    @property
+    def desk(self) -> DeskState:
+        """Which of those who wait."""
+        return self.state or "waiting"
+
+    @property
+    def narrowed(self) -> bool:
+        """Not all of the list."""
+        return bool(self.status or self.reason or self.number or self.q)
+
+    def args(self, **changes: object) -> dict[str, Any]:
+        """For `url_for`: what differs from the usual. A change of what is shown leads to the first page."""
+        stays = changes.keys() <= {"open", "tab"}
+        place = {} if stays else {"after": None, "before": None, "since": None}
+        moved = replace(self, **(place | changes))  # type: ignore[arg-type]  # templates give names of fields
+        found = {
+            "status": moved.status,
+            "reason": moved.reason and moved.reason.value,
+            "number": moved.number,
+            "q": moved.q or None,
+            "order": moved.order if moved.order != "newest" else None,
+            "rows": moved.rows,
+            "after": moved.after and str(moved.after),
+            "before": moved.before and str(moved.before),
+            "state": moved.state,
+            "from": moved.since and str(moved.since),
+            "open": moved.open,
+            "tab": moved.tab if moved.open and moved.tab != "conversation" else None,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+    def opens(self, endpoint: str) -> str:
+        """The address that opens a conversation beside this list, up to its id."""
+        around = self.args(open=_ANY)
+        del around["open"]
+        return f"{url_for(endpoint, **around)}{'&' if around else '?'}open="
+
+
+def _clean(text: str | None) -> str:
+    return " ".join((text or "").replace("\x00", "").split())[:_LONGEST]
+
+
+def cursor(text: str | None) -> Cursor | None:
+    """The row that an address names, if it names one."""
+    try:
+        return Cursor.parse(text) if text else None
+    except CursorError:
+        return None
+
+
+def _place(text: str | None) -> Place | None:
+    try:
+        return Place.parse(text) if text else None
+    except CursorError:
+        return None
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,99 @@
+"""The list as a file. What customers wrote is text there, never a formula."""
+
+import csv as table
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from babel.numbers import get_decimal_symbol
+from xlsxwriter import Workbook
+
+from console import phrases
+from console.request import translated, words
+from console.table.rows import Line
+from console.words import marked
+from domain.directory import Directory
+
+MAX_ROWS = 50_000
+"""The list goes no further in a file."""
+TYPES = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv; charset=utf-8",
+}
+
+_TITLES = (
+    marked("Status"),
+    marked("Customer"),
+    marked("Phone"),
+    marked("User id"),
+    marked("Number"),
+    marked("Last text"),
+    marked("Last message at"),
+    marked("Why"),
+    marked("Window ends at"),
+    marked("Conversation"),
+)
+_WIDTHS = (10, 24, 16, 24, 18, 60, 20, 22, 20, 38)
+_CONTROL = ("\t", "\r", "\n")
+_SEPARATORS = frozenset(",;\t\r\n")
+_FORMULA = re.compile(r"(?:^|(?<![,;\"\s]))[,;\"\s]*(?=[=+\-@＝＋－＠])")
+"""What may stand before a cell of its own, up to what makes a formula of it; no run is looked at twice."""
+
+
+def xlsx(lines: Iterable[Line], directory: Directory) -> bytes:
+    """A workbook with one sheet, its head frozen. Every cell is a string: nothing in it is computed."""
+    written = io.BytesIO()
+    with Workbook(written, {"in_memory": True, "constant_memory": False, "strings_to_urls": False}) as book:
+        sheet = book.add_worksheet()
+        bold = book.add_format({"bold": True})
+        sheet.freeze_panes(1, 0)
+        for column, (title, width) in enumerate(zip(_TITLES, _WIDTHS, strict=True)):
+            sheet.set_column(column, column, width)
+            sheet.write_string(0, column, translated(title), bold)
+        for row, cells in enumerate(_cells(lines, directory), 1):
+            for column, cell in enumerate(cells):
+                sheet.write_string(row, column, _without_control(cell))
+    return written.getvalue()
+
+
+def csv(lines: Iterable[Line], directory: Directory) -> bytes:
+    """UTF-8 with a mark, as spreadsheets want it: where a comma stands in numbers, semicolons stand between cells. What
+    would be a formula has an apostrophe before it."""
+    written = io.StringIO()
+    delimiter = ";" if get_decimal_symbol(words().locale) == "," else ","
+    writer = table.writer(written, lineterminator="\r\n", delimiter=delimiter)
+    writer.writerow([translated(title) for title in _TITLES])
+    writer.writerows([[_defused(cell) for cell in cells] for cells in _cells(lines, directory)])
+    return written.getvalue().encode("utf-8-sig")
+
+
+def _cells(lines: Iterable[Line], directory: Directory) -> Iterator[Sequence[str]]:
+    speech = words()
+    for number, line in enumerate(lines):
+        if number == MAX_ROWS:
+            return
+        of = line.of
+        yield (
+            translated(marked("Active")) if line.state == "active" else translated(marked("Closed")),
+            of.customer_name or "",
+            of.wa_id or "",
+            of.user_id or "",
+            directory.number(of.phone_number_id).name or of.phone_number_id,
+            of.last_text or "",
+            f"{speech.local(of.last_at):%Y-%m-%d %H:%M:%S}",
+            phrases.reason_short(of.reason),
+            f"{speech.local(of.window_ends_at):%Y-%m-%d %H:%M:%S}",
+            line.id,
+        )
+
+
+def _defused(cell: str) -> str:
+    """A spreadsheet of another country splits the line elsewhere: what follows one of its separators is a cell too."""
+    safe = _FORMULA.sub(lambda run: f"{run[0]}'" if run.start() == 0 or _SEPARATORS & set(run[0]) else run[0], cell)
+    return f"'{safe}" if safe.startswith(_CONTROL) else safe
+
+
+def _without_control(cell: str) -> str:
+    """What XML cannot hold, a spreadsheet cannot either."""
+    fit = (char if char in "\t\n" or (char >= " " and char not in "\ufffe\uffff") else "\ufffd" for char in cell)
+    return "".join(fit)[:32_767]

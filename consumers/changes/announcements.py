@@ -1,0 +1,29 @@
+"""Public events as they leave: CloudEvents 1.0 in Kafka's binary mode (interface.md, Kafka out and in)."""
+
+from pydantic_core import to_json
+
+from domain.contract.row import rfc3339, row
+from domain.conversations.events import Event
+from domain.ids import event_id
+from infra.postgres.messaging.outbox import Outgoing
+
+_SOURCE = "/witiop/unmanaged"
+
+
+def announcement(event: Event, topic: str) -> Outgoing:
+    """The record for the public topic: key = conversation, value = the row with `reason`, `because` and `actor`,
+    and the `mail` of an event that tells of one."""
+    conversation = event.conversation
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(event_id(conversation.id, conversation.sequence, event.name)),
+        "ce_type": f"witiop.{event.name if event.mail else f'conversation.{event.name}'}.v1",
+        "ce_source": _SOURCE,
+        "ce_time": rfc3339(event.at),
+        "ce_sequence": str(conversation.sequence),
+        "content-type": "application/json",
+    }
+    data = {**row(conversation), "because": [str(fact) for fact in event.because], "actor": event.actor}
+    if event.mail is not None:
+        data["mail"] = {"id": str(event.mail.id), "command_id": event.mail.command_id, "reason": event.mail.reason}
+    return Outgoing(topic, str(conversation.id), headers, to_json(data))

@@ -1,0 +1,121 @@
+"""Who is who (domain.md, Customers; webhooks.md, Who is the customer).
+
+A customer is known by a phone (`w`, one key for national variants), by a business-scoped user id (`u`), or, for a
+group's thread, by the group (`g`). A phone points to its latest user id. Two user ids are joined only when Meta says
+so, never by a shared phone: numbers are recycled, and a stranger's chat must not end in a mail.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from domain.facts import CustomerIdentityChanged, Party
+from domain.ids import CustomerId, customer_id
+from domain.phone_numbers import phone_key
+
+_CONFIRM_AFTER = timedelta(days=1)
+"""How stale the time of a phone may get before it is written again: a write a day, not a write a message."""
+
+
+class Key(NamedTuple):
+    """What an identity is found by."""
+
+    phone_number_id: str
+    kind: Literal["g", "u", "w"]
+    value: str
+
+
+class Identity(NamedTuple):
+    """`user_id`: of a phone, the latest user id seen with it; None: nobody has said one yet."""
+
+    key: Key
+    customer_id: CustomerId
+    at: datetime
+    user_id: str | None = None
+
+
+def keys_of(phone_number_id: str, party: Party) -> list[Key]:
+    """Everything the customer can be found by, the strongest first."""
+    if party.group_id is not None:
+        return [Key(phone_number_id, "g", party.group_id)]
+    keys = []
+    if party.user_id is not None:
+        keys.append(Key(phone_number_id, "u", party.user_id))
+    if party.wa_id is not None:
+        keys.append(Key(phone_number_id, "w", phone_key(party.wa_id)))
+    return keys
+
+
+class Book:
+    """The identities that matter to a batch, and what the batch teaches about them.
+
+    `learned`: identities that are new or changed; `merged`: customer -> the customer it was joined into. A new
+    customer's id follows from its first key, so two books that see it first agree."""
+
+    def __init__(self, known: Iterable[Identity]) -> None:
+        self._known = {identity.key: identity for identity in known}
+        self.learned: dict[Key, Identity] = {}
+        self.merged: dict[CustomerId, CustomerId] = {}
+
+    def resolve(self, keys: Sequence[Key], at: datetime) -> CustomerId:
+        """The customer whom a fact of time `at` names with these keys (`keys_of`). Raises ValueError if it names
+        nobody."""
+        if not keys:
+            raise ValueError("customer: needs wa_id, user_id or group_id")
+        first = keys[0]
+        phone = next((key for key in keys if key.kind == "w"), None)
+        if first.kind != "u":
+            return self._customer(first, at)
+        known_phone = self._known.get(phone) if phone else None
+        if first not in self._known and known_phone is not None and known_phone.user_id is None:
+            self._learn(Identity(first, known_phone.customer_id, at))
+        customer = self._customer(first, at)
+        return self._with_phone(customer, first.value, phone, at) if phone else customer
+
+    def change(self, fact: CustomerIdentityChanged) -> CustomerId:
+        """Meta says that a customer has a new phone or a new user id. Who wrote from the new phone before the change
+        was somebody else."""
+        number, at, becomes = fact.phone_number_id, fact.at, fact.becomes
+        customer = self.resolve(keys_of(number, fact.customer), at)
+        for key in keys_of(number, becomes):
+            known = self._known.get(key)
+            user_id = becomes.user_id if key.kind == "w" else None
+            if known is None:
+                self._learn(Identity(key, customer, at, user_id))
+            elif known.customer_id != customer:
+                if key.kind == "u" or (known.user_id is None and known.at >= at):
+                    customer = self._join(known.customer_id, customer)
+                elif at > known.at:
+                    self._learn(Identity(key, customer, at, user_id))
+        return customer
+
+    def _customer(self, key: Key, at: datetime) -> CustomerId:
+        known = self._known.get(key)
+        if known is None:
+            known = Identity(key, customer_id(*key), at)
+            self._learn(known)
+        elif key.kind == "w" and at - known.at > _CONFIRM_AFTER:
+            self._learn(known._replace(at=at))
+        return self._known[key].customer_id
+
+    def _with_phone(self, customer: CustomerId, user_id: str, phone: Key, at: datetime) -> CustomerId:
+        known = self._known.get(phone)
+        if known is not None and known.customer_id != customer and known.user_id is None:
+            customer = self._join(known.customer_id, customer)  # the phone alone was seen before: the same person
+            known = self._known[phone]
+        stale = known is not None and at - known.at > _CONFIRM_AFTER
+        if known is None or stale or (known.user_id != user_id and (known.user_id is None or at > known.at)):
+            self._learn(Identity(phone, customer, max(at, known.at) if known else at, user_id))
+        return customer
+
+    def _learn(self, identity: Identity) -> None:
+        self._known[identity.key] = self.learned[identity.key] = identity
+
+    def _join(self, one: CustomerId, other: CustomerId) -> CustomerId:
+        """Two customers are one; the smaller id stands for both. Their conversations stay as they are."""
+        stays, goes = min(one, other), max(one, other)
+        self.merged = {left: stays if right == goes else right for left, right in self.merged.items()}
+        self.merged[goes] = stays
+        for identity in [i for i in self._known.values() if i.customer_id == goes]:
+            self._learn(identity._replace(customer_id=stays))
+        return stays

@@ -1,0 +1,55 @@
+"""What the agent desk tells us (interface.md, Softbot and agent desk events)."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, AgentPresenceChanged, Fact
+from domain.inbound.cloudevents import Customer, Data, Id, Type, read_events
+
+
+class _Presence(Data):
+    agent_id: Id
+    state: Literal["ready", "paused", "offline"]
+
+
+class _OfConversation(Data):
+    """Names a conversation by its id, or by its number and customer."""
+
+    agent_id: Id
+    conversation_id: UUID | None = None
+    phone_number_id: Id | None = None
+    customer: Customer | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> "_OfConversation":
+        if self.conversation_id is None and (self.phone_number_id is None or self.customer is None):
+            raise PydanticCustomError("unnamed", "needs conversation_id, or phone_number_id and customer")
+        return self
+
+
+class _Message(_OfConversation):
+    text: str
+    wamid: Id | None = None
+
+
+class _Noted(_OfConversation):
+    note: str | None = None
+
+
+CONTRACT = {
+    "witiop.agents.presence.changed.v1": Type(_Presence, AgentPresenceChanged),
+    "witiop.agents.conversation.accepted.v1": Type(_OfConversation, AgentAccepted),
+    "witiop.agents.message.sent.v1": Type(_Message, AgentMessage),
+    "witiop.agents.conversation.declined.v1": Type(_Noted, AgentDeclined),
+    "witiop.agents.conversation.closed.v1": Type(_Noted, AgentClosed),
+}
+"""Every type of event that the agent desk may send."""
+
+
+def read_agent_desk(body: bytes, batch: bool, received_at: datetime) -> list[Fact]:
+    """One CloudEvent, or a batch, as facts. Raises BadEvents; nothing of the body counts then."""
+    return read_events(body, batch, received_at, CONTRACT)

@@ -1,0 +1,66 @@
+"""What Softbot tells us (interface.md, Softbot and agent desk events)."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from domain.facts import (
+    BotChoice,
+    BotHandoff,
+    BotMenuShown,
+    BotMessage,
+    BotSessionEnded,
+    BotSessionStarted,
+    Fact,
+)
+from domain.inbound.cloudevents import Customer, Data, Id, Type, read_events
+
+
+class _Session(Data):
+    phone_number_id: Id
+    customer: Customer
+    session_id: Id
+
+
+class _Message(_Session):
+    text: str
+    wamid: Id | None = None
+
+
+class _Option(Data):
+    id: Id
+    title: str
+
+
+class _Menu(_Session):
+    options: Annotated[tuple[_Option, ...], Field(fail_fast=True)]  # a million wrong options are one problem
+
+
+class _Choice(_Session):
+    option_id: Id
+    skillset: Id | None = None
+
+
+class _Handoff(_Session):
+    skillset: Id
+
+
+class _End(_Session):
+    outcome: str | None = None
+
+
+CONTRACT = {
+    "witiop.softbot.session.started.v1": Type(_Session, BotSessionStarted),
+    "witiop.softbot.message.sent.v1": Type(_Message, BotMessage),
+    "witiop.softbot.menu.shown.v1": Type(_Menu, BotMenuShown),
+    "witiop.softbot.choice.made.v1": Type(_Choice, BotChoice),
+    "witiop.softbot.handoff.requested.v1": Type(_Handoff, BotHandoff),
+    "witiop.softbot.session.ended.v1": Type(_End, BotSessionEnded),
+}
+"""Every type of event that Softbot may send."""
+
+
+def read_softbot(body: bytes, batch: bool, received_at: datetime) -> list[Fact]:
+    """One CloudEvent, or a batch, as facts. Raises BadEvents; nothing of the body counts then."""
+    return read_events(body, batch, received_at, CONTRACT)

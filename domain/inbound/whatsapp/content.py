@@ -1,0 +1,103 @@
+"""What a WhatsApp message says: the text a person would read, the option that was tapped, and the rest of it."""
+
+from collections.abc import Iterable
+
+from domain.inbound.json_body import Json, Object, identifier, nested, text
+
+TURNS = frozenset(
+    {"text", "image", "audio", "voice", "video", "document", "sticker", "location", "contacts"}
+    | {"interactive", "button", "order"}
+)
+"""Types of `messages[]` that count as a customer's turn (webhooks.md, What counts for a conversation)."""
+
+_REPLIES = ("button_reply", "list_reply")
+_WORDS = ("caption", "body", "text", "title", "emoji", "filename", "response")
+"""Where the words of a type's own object stand, the first that is there."""
+_MAX_LISTED = 30
+MAX_TEXT = 65_536
+"""Characters of a text that are kept as such, 16 times what WhatsApp lets people write; the whole stays in the rest."""
+_ENVELOPE = frozenset({"id", "type", "timestamp", "from", "from_user_id", "to", "to_user_id", "group_id"})
+
+
+def text_of(kind: str, message: Object) -> str | None:
+    """What a person would read of a message of this type; None for pictures without caption and the like."""
+    words = _text(kind, message)
+    return words and words[:MAX_TEXT]
+
+
+def option_of(kind: str, message: Object) -> tuple[bool, str | None]:
+    """Whether a button or a list row was tapped, and its id: what we or a template gave it."""
+    if kind == "button":
+        return True, identifier(nested(message, "button"), "payload")
+    interactive = nested(message, "interactive")
+    reply = text(interactive, "type")
+    if kind == "interactive" and reply in _REPLIES:
+        return True, identifier(nested(interactive, reply), "id")
+    return False, None
+
+
+def marked_by(kind: str, message: Object) -> str | None:
+    """The wamid of the message that an edit or a revoke speaks of."""
+    return identifier(nested(message, kind), "original_message_id") if kind in ("edit", "revoke") else None
+
+
+def rest_of(kind: str, message: Object) -> Object:
+    """Everything else the message holds: media ids, context, referral, errors. A plain text is not kept twice."""
+    rest = {key: value for key, value in message.items() if key not in _ENVELOPE}
+    if kind == "text" and rest.get("text") == {"body": text_of(kind, message)}:
+        del rest["text"]
+    return rest
+
+
+def _text(kind: str, message: Object) -> str | None:
+    match kind:
+        case "location":
+            return _place(nested(message, "location"))
+        case "contacts":
+            return _lines(_contact_name(contact) for contact in _objects(message.get("contacts")))
+        case "interactive":
+            interactive = nested(message, "interactive")
+            return _words(nested(interactive, text(interactive, "type") or ""))
+        case "order":
+            order = nested(message, "order")
+            return _lines([text(order, "text"), *(_ordered(item) for item in _objects(order.get("product_items")))])
+        case "edit":
+            edited = nested(nested(message, "edit"), "message")
+            return _text(text(edited, "type") or "", edited)
+        case _:
+            return _words(nested(message, kind))
+
+
+def _words(inner: Object) -> str | None:
+    return next((words for key in _WORDS if (words := text(inner, key))), None)
+
+
+def _place(location: Object) -> str | None:
+    named = [words for key in ("name", "address") if (words := text(location, key))]
+    if named:
+        return ", ".join(named)
+    degrees = [location.get("latitude"), location.get("longitude")]
+    return ", ".join(map(str, degrees)) if all(type(value) in (int, float) for value in degrees) else None
+
+
+def _contact_name(contact: Object) -> str | None:
+    name = nested(contact, "name")
+    if formatted := text(name, "formatted_name"):
+        return formatted
+    parts = [part for key in ("first_name", "last_name") if (part := text(name, key))]
+    if parts:
+        return " ".join(parts)
+    return next((number for phone in _objects(contact.get("phones")) if (number := text(phone, "phone"))), None)
+
+
+def _ordered(item: Object) -> str | None:
+    product, quantity = text(item, "product_retailer_id"), item.get("quantity")
+    return f"{quantity} × {product}" if product and type(quantity) in (int, float, str) else product
+
+
+def _objects(value: Json) -> list[Object]:
+    return [item for item in value[:_MAX_LISTED] if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _lines(lines: Iterable[str | None]) -> str | None:
+    return "\n".join(line for line in lines if line) or None

@@ -1,0 +1,95 @@
+"""Who a WhatsApp update is about (webhooks.md, Who is the customer).
+
+A phone may be absent, empty, or replaced by the business-scoped user id; `contacts[]` says more about whom it names,
+found by id and never by position.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from domain.facts import Party
+from domain.inbound.json_body import Json, Object, identifier, nested, text
+from domain.phone_numbers import phone_key, told_apart
+
+MAX_NAME_LENGTH = 256
+"""Characters of a display name that are kept: one long name must not be repeated in a thousand facts."""
+
+Role = Literal["from", "to"]
+"""The customer of an incoming update is under `from`, `from_user_id`, of an outgoing one under `to`, `to_user_id`."""
+
+
+class Contact(NamedTuple):
+    """One element of `contacts[]`. `name`: of the profile, else the username, for display only."""
+
+    wa_id: str | None
+    user_id: str | None
+    parent_user_id: str | None
+    name: str | None
+
+    @classmethod
+    def of(cls, contact: Object) -> "Contact":
+        profile = nested(contact, "profile")
+        name = text(profile, "name") or text(profile, "username") or text(contact, "username")
+        return cls(
+            *told_apart(identifier(contact, "wa_id"), identifier(contact, "user_id")),
+            identifier(contact, "parent_user_id"),
+            name and name[:MAX_NAME_LENGTH],
+        )
+
+    def body(self) -> Object:
+        """The contact as Meta would write it; `Contact.of` gives it back."""
+        ids = {"wa_id": self.wa_id, "user_id": self.user_id, "parent_user_id": self.parent_user_id}
+        return {key: value for key, value in ids.items() if value} | (
+            {"profile": {"name": self.name}} if self.name else {}
+        )
+
+
+class Contacts:
+    """The contacts of one change. Two that claim the same id and differ are believed neither."""
+
+    def __init__(self, contacts: Iterable[Json]) -> None:
+        known = {Contact.of(contact) for contact in contacts if isinstance(contact, dict)}
+        self._only = next(iter(known)) if len(known) == 1 else None
+        self._by_id: dict[str, Contact | None] = {}
+        for contact in known:
+            for key in _keys(contact.wa_id, contact.user_id, contact.parent_user_id):
+                self._by_id[key] = None if key in self._by_id else contact
+
+    def party(self, item: Object, role: Role) -> Party | None:
+        """The customer of an update, completed from their contact; None if nobody is named."""
+        wa_id, user_id, parent = _ids(item, role)
+        contact = self.of(item, role)
+        if contact is not None:
+            wa_id, user_id, parent = (own or said for own, said in zip((wa_id, user_id, parent), contact, strict=False))
+        user_id = user_id or (None if wa_id else parent)
+        if not wa_id and not user_id:
+            return None
+        return Party(
+            wa_id=wa_id, user_id=user_id, group_id=identifier(item, "group_id"), name=contact.name if contact else None
+        )
+
+    def of(self, item: Object, role: Role) -> Contact | None:
+        """The contact of an update: the one with its ids, and for an update that names nobody the only one there is."""
+        wa_id, user_id, parent = _ids(item, role)
+        if not wa_id and not user_id and not parent:
+            return self._only
+        for key in _keys(wa_id, user_id, parent):
+            contact = self._by_id.get(key)
+            if contact is not None and not (user_id and contact.user_id and user_id != contact.user_id):
+                return contact
+        return None
+
+
+def _ids(item: Object, role: Role) -> tuple[str | None, str | None, str | None]:
+    wa_id, user_id = told_apart(identifier(item, role), identifier(item, f"{role}_user_id"))
+    return wa_id, user_id, identifier(item, f"{role}_parent_user_id")
+
+
+def _keys(wa_id: str | None, user_id: str | None, parent_user_id: str | None) -> Iterator[str]:
+    """The names in the index, the strongest first; a phone, a user id and a parent cannot be taken for each other."""
+    if user_id:
+        yield f"u:{user_id}"
+    if wa_id:
+        yield f"w:{phone_key(wa_id)}"
+    if parent_user_id:
+        yield f"p:{parent_user_id}"

@@ -1,0 +1,245 @@
+"""The tolerant reader of Meta's bodies (webhooks.md): bytes -> facts, and what must be set aside.
+
+Nothing in a body can stop the rest of it: every update of every entry, change and array becomes one fact or is set
+aside alone, in a body of its own that this reader reads the same way again.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from domain.facts import Fact
+from domain.inbound.json_body import Json, NotJson, Object, dump, identifier, moment, nested, parse
+from domain.inbound.reading import Reading, Unreadable
+from domain.inbound.whatsapp import updates as facts
+from domain.inbound.whatsapp.parties import Contacts
+from domain.inbound.whatsapp.updates import Change, Unusable, role_of
+from domain.phone_numbers import digits_of
+
+MAX_UPDATES = 10_000
+"""Updates of one body that are read one by one: ten times what Meta sends. A body with more is set aside whole, because
+three megabytes of `{},` would become a million records."""
+
+_Reader = Callable[[Change, Object], Fact]
+_Path = tuple[str | int, ...]
+"""Where an update stands in its change's `value`: keys, and 0 for an array, which it has for itself when set aside."""
+
+_ARRAYS: dict[str, _Reader] = {
+    "messages": facts.message,
+    "statuses": facts.status,
+    "errors": facts.error,
+    "calls": facts.call,
+    "message_echoes": facts.echo,
+    "user_preferences": facts.preference,
+}
+_STANDBY = _ARRAYS | {"messages": facts.standby, "message_echoes": facts.spoken_by_ai}
+_FIELDS: dict[str, dict[str, _Reader]] = {
+    "messages": _ARRAYS,
+    "calls": _ARRAYS,
+    "smb_message_echoes": _ARRAYS,
+    "user_preferences": _ARRAYS,
+    "standby": _STANDBY,
+    "history": _ARRAYS | {"messages": facts.old_message, "message_echoes": facts.old_message},
+}
+"""Fields that hold arrays of updates, and who reads them. Every other field is one update."""
+
+_CONTEXT = frozenset({"messaging_product", "metadata", "contacts"})
+"""Keys of `value` that speak about its updates and are none."""
+
+
+def read(body: bytes, received_at: datetime) -> Reading:
+    """Everything that stands in a signed body. Never raises. `received_at` (aware UTC) bounds the times in it."""
+    try:
+        document = parse(body)
+    except NotJson:
+        return _whole(body, "body: no JSON")
+    if not isinstance(document, dict):
+        return _whole(body, "body: no object")
+    entries = document.get("entry")
+    if not isinstance(entries, list):
+        return _whole(body, "entry: no array")
+    found = _Found()
+    try:
+        for entry in entries:
+            _read_entry(entry, received_at, found)
+    except _TooMany:
+        return _whole(body, f"body: more than {MAX_UPDATES} updates")
+    return Reading(found.facts, found.unreadable)
+
+
+def _whole(body: bytes, reason: str) -> Reading:
+    return Reading((), (Unreadable(body, reason),))
+
+
+class _TooMany(Exception):
+    """A body holds more than MAX_UPDATES."""
+
+
+class _Found:
+    """What was read so far."""
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+        self.unreadable: list[Unreadable] = []
+
+    def keep(self, fact: Fact) -> None:
+        self.facts.append(fact)
+        self._count()
+
+    def set_aside(self, entry: Json, reason: str) -> None:
+        raw = dump({"object": "whatsapp_business_account", "entry": [entry]})
+        self.unreadable.append(Unreadable(raw, reason))
+        self._count()
+
+    def _count(self) -> None:
+        if len(self.facts) + len(self.unreadable) > MAX_UPDATES:
+            raise _TooMany
+
+
+def _read_entry(entry: Json, received_at: datetime, found: _Found) -> None:
+    if not isinstance(entry, dict):
+        found.set_aside(entry, "entry: no object")
+        return
+    changes = entry.get("changes")
+    if not isinstance(changes, list):
+        found.set_aside(entry, "changes: no array")
+        return
+    account_id, time = identifier(entry, "id"), moment(entry.get("time"))
+    for change in changes:
+        if not isinstance(change, dict):
+            found.set_aside(_entry(account_id, time, change), "changes: no object")
+            continue
+        field = identifier(change, "field")
+        if field is None:
+            found.set_aside(_entry(account_id, time, change), "changes: field")
+            continue
+        value = change.get("value")
+        contents = value if isinstance(value, dict) else {}
+        metadata = nested(contents, "metadata")
+        context = Change(
+            received_at=received_at,
+            account_id=account_id or "",
+            time=time,
+            field=field,
+            number=identifier(metadata, "phone_number_id"),
+            display=digits_of(identifier(metadata, "display_phone_number")),
+            contacts=Contacts([*_list(contents, "contacts"), *_list(nested(contents, "standby"), "contacts")]),
+        )
+        _ChangeReader(context, found).read(value)
+
+
+class _ChangeReader:
+    """One change: finds the updates in its value."""
+
+    def __init__(self, change: Change, found: _Found) -> None:
+        self._change = change
+        self._found = found
+
+    def read(self, value: Json) -> None:
+        field = self._change.field
+        if field in _FIELDS:
+            self._object((), value, _FIELDS[field])
+        elif field == "messaging_handovers":
+            self._update((), value, facts.handover)
+        else:
+            self._found.keep(facts.other(self._change, value))
+
+    def _object(self, path: _Path, value: Json, readers: dict[str, _Reader]) -> None:
+        """The arrays of an object. What stands beside them and is new becomes one notice, and so does the whole object
+        if it has no array at all."""
+        if not isinstance(value, dict):
+            self._set_aside(path, value, "no object")
+            return
+        rest = {}
+        for key, part in value.items():
+            if key in readers:
+                self._array((*path, key), part, readers[key])
+            elif key == "contacts" and not isinstance(part, list):
+                self._set_aside((*path, key), part, "no array")
+            elif key == "standby" and isinstance(part, dict):
+                self._object((*path, key), part, _STANDBY)
+            elif key == "standby":
+                self._array((*path, key), part, facts.standby)
+            elif key == "history":
+                self._history(part)
+            elif key not in _CONTEXT:
+                rest[key] = part
+        if value and value.keys() <= _CONTEXT and isinstance(value.get("contacts", []), list):
+            rest = value
+        if rest:
+            self._found.keep(facts.other(self._change, rest))
+
+    def _array(self, path: _Path, updates: Json, reader: _Reader) -> None:
+        if not isinstance(updates, list):
+            self._set_aside(path, updates, "no array")
+            return
+        for update in updates:
+            self._update((*path, 0), update, reader)
+
+    def _history(self, chunks: Json) -> None:
+        """Chunks of threads of messages; what a chunk says beside its threads (its phase, an error) is a notice."""
+        if not isinstance(chunks, list):
+            self._set_aside(("history",), chunks, "no array")
+            return
+        for chunk in chunks:
+            if not isinstance(chunk, dict):
+                self._set_aside(("history", 0), chunk, "no object")
+                continue
+            threads = chunk.get("threads", [])
+            if not isinstance(threads, list):
+                self._set_aside(("history", 0, "threads"), threads, "no array")
+                threads = []
+            for thread in threads:
+                path = ("history", 0, "threads", 0)
+                if isinstance(thread, dict):
+                    self._array((*path, "messages"), thread.get("messages"), facts.old_message)
+                else:
+                    self._set_aside(path, thread, "no object")
+            if rest := {key: part for key, part in chunk.items() if key != "threads"}:
+                self._found.keep(facts.other(self._change, rest))
+
+    def _update(self, path: _Path, update: Json, reader: _Reader) -> None:
+        if not isinstance(update, dict):
+            self._set_aside(path, update, "no object")
+            return
+        try:
+            fact = reader(self._change, update)
+        except Unusable as missing:
+            self._set_aside(path, update, str(missing))
+        else:
+            self._found.keep(fact)
+
+    def _set_aside(self, path: _Path, part: Json, reason: str) -> None:
+        change = self._change
+        where = ".".join([step for step in path if isinstance(step, str)]) or change.field
+        value = {**self._context(path, part), **_standing_at(path, part)} if path else part
+        entry = _entry(change.account_id, change.time, {"field": change.field, "value": value})
+        self._found.set_aside(entry, f"{where}: {reason}")
+
+    def _context(self, path: _Path, part: Json) -> Object:
+        """As much of what stood beside an update as is needed to read it again, in bounded form: a thousand updates
+        must not repeat one huge contact."""
+        change = self._change
+        metadata = {"display_phone_number": change.display, "phone_number_id": change.number}
+        context: Object = {"metadata": {key: value for key, value in metadata.items() if value}}
+        if isinstance(part, dict):
+            contact = change.contacts.of(part, role_of(str(path[-2] if path[-1] == 0 else path[-1]), part))
+            if contact is not None:
+                context["contacts"] = [contact.body()]
+        return context
+
+
+def _entry(account_id: str | None, time: datetime | None, change: Json) -> Object:
+    entry: Object = {"id": account_id or "", "changes": [change]}
+    return entry | {"time": int(time.timestamp())} if time else entry
+
+
+def _standing_at(path: _Path, part: Json) -> Object:
+    key, *deeper = path
+    for step in reversed(deeper):
+        part = {step: part} if isinstance(step, str) else [part]
+    return {str(key): part}
+
+
+def _list(holder: Object, key: str) -> list[Json]:
+    value = holder.get(key)
+    return value if isinstance(value, list) else []

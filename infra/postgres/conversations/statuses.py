@@ -1,0 +1,92 @@
+"""Facts that belong to no conversation's fold: statuses of outgoing messages, presence of agents, notices."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from pydantic_core import to_json
+
+from domain.facts import AgentPresenceChanged, MessageStatus, Notice
+from infra.postgres.connections.arrays import column_arrays
+
+STATUS_RANKS = {"failed": 0, "sent": 1, "delivered": 2, "read": 3, "played": 4}
+"""How far an outgoing message got; a status never goes back (webhooks.md, Statuses)."""
+
+
+def write_statuses(connection: Connection[Any], statuses: Iterable[MessageStatus]) -> None:
+    """Merges each into its message's row, whether or not the message is known yet. Each part only grows, so order and
+    repetition play no part: the furthest success and its time, the last failure and its code."""
+    merged: dict[tuple[str, str, str], tuple[int, datetime | None, datetime | None, int | None]] = {}
+    for s in statuses:
+        key = (s.phone_number_id, s.wamid, s.recipient)
+        rank, succeeded, failed, code = merged.get(key, (0, None, None, None))
+        if s.status == "failed":
+            if failed is None or s.at >= failed:
+                failed, code = s.at, s.code
+        else:
+            rank = max(rank, STATUS_RANKS[s.status])
+            succeeded = s.at if succeeded is None else max(succeeded, s.at)
+        merged[key] = (rank, succeeded, failed, code)
+    rows = [(*key, *merged[key]) for key in sorted(merged)]
+    if rows:
+        connection.execute(
+            "insert into message_status as m "
+            "(phone_number_id, wamid, recipient, rank, succeeded_at, failed_at, code) "
+            "select * from unnest(%b::text[], %b::text[], %b::text[], %b::smallint[], %b::timestamptz[], "
+            "%b::timestamptz[], %b::bigint[]) on conflict (phone_number_id, wamid, recipient) do update set "
+            "rank = greatest(m.rank, excluded.rank), succeeded_at = greatest(m.succeeded_at, excluded.succeeded_at), "
+            "failed_at = greatest(m.failed_at, excluded.failed_at), "
+            "code = case when excluded.failed_at >= coalesce(m.failed_at, excluded.failed_at) then excluded.code "
+            "else m.code end "
+            "where (m.rank, m.succeeded_at, m.failed_at) is distinct from (greatest(m.rank, excluded.rank), "
+            "greatest(m.succeeded_at, excluded.succeeded_at), greatest(m.failed_at, excluded.failed_at))",
+            column_arrays(rows),
+        )
+
+
+def write_presence(
+    connection: Connection[Any], changes: Iterable[AgentPresenceChanged], seen: Mapping[str, datetime]
+) -> None:
+    """The latest by (time, id) of each agent stays; who was ready before is so since then. `seen`: when their desk was
+    last heard, whatever it said; one that never told its agent's presence is left out."""
+    latest: dict[str, AgentPresenceChanged] = {}
+    for change in changes:
+        known = latest.get(change.agent_id)
+        if known is None or (change.at, change.id) > (known.at, known.id):
+            latest[change.agent_id] = change
+    rows = [(agent, latest[agent].state, latest[agent].at, latest[agent].id) for agent in sorted(latest)]
+    if rows:
+        connection.execute(
+            "insert into agent_presence as p (agent_id, state, at, input_id, ready_since) "
+            "select agent_id, state, at, input_id, case when state = 'ready' then at end "
+            "from unnest(%b::text[], %b::text[], %b::timestamptz[], %b::uuid[]) as t (agent_id, state, at, input_id) "
+            "on conflict (agent_id) do update set state = excluded.state, at = excluded.at, "
+            "input_id = excluded.input_id, ready_since = case when p.state = 'ready' and excluded.state = 'ready' "
+            "then p.ready_since else excluded.ready_since end "
+            "where (excluded.at, excluded.input_id) > (p.at, p.input_id)",
+            column_arrays(rows),
+        )
+    if seen:
+        connection.execute(
+            "update agent_presence p set seen_at = greatest(p.seen_at, t.at) from "
+            "unnest(%b::text[], %b::timestamptz[]) as t (agent_id, at) where p.agent_id = t.agent_id",
+            column_arrays(sorted(seen.items())),
+        )
+
+
+def write_notices(connection: Connection[Any], notices: Iterable[Notice]) -> None:
+    """Each once."""
+    rows = [
+        (n.id, n.sent_at, n.at, n.account_id, n.phone_number_id, n.field, to_json(n.body).decode())
+        for n in sorted(notices, key=lambda n: n.id)
+    ]
+    if rows:
+        connection.execute(
+            "insert into notices (input_id, sent_at, at, account_id, phone_number_id, field, body) "
+            "select input_id, sent_at, at, account_id, phone_number_id, field, body::json "
+            "from unnest(%b::uuid[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::text[], %b::text[], "
+            "%b::text[]) "
+            "as t (input_id, sent_at, at, account_id, phone_number_id, field, body) on conflict do nothing",
+            column_arrays(rows),
+        )

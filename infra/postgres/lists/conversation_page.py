@@ -1,0 +1,160 @@
+"""The page of one conversation (manual facts S11, S13): what it is, everything that was said, what happened to it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain.contract.row import rfc3339
+from domain.conversations.conversation import Conversation
+from domain.conversations.reasons import Reason
+from domain.conversations.transcript import Delivery, transcript
+from domain.directory import Number
+from domain.facts import ConversationFact, CustomerSignal
+from domain.ids import fact_id
+from infra.postgres.conversations import columns, entries
+
+_TAKEN_BACK_WITHIN = timedelta(days=3)
+"""A customer can delete a message for about 60 hours, so also after the conversation is over."""
+
+_OWNER_KINDS = {code: kind for kind, code in columns.OWNER_KIND_CODES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPage:
+    """`number` has no more than name and time zone; `transcript` and `history` are as interface.md says, in order."""
+
+    conversation: Conversation
+    number: Number
+    transcript: list[dict[str, object]]
+    history: list[dict[str, object]]
+
+
+def conversation_page(conn: Connection[Any], conversation_id: UUID) -> ConversationPage | None:
+    """Everything about a conversation at one moment; None if there is no such. `conn` is not in a transaction."""
+    with conn.transaction():
+        conn.execute("set transaction isolation level repeatable read, read only")
+        found = conn.execute(
+            f"select {columns.READ_BACK} from conversations c where id = %s", (conversation_id,)
+        ).fetchone()
+        if found is None:
+            return None
+        conversation = columns.from_row(found)
+        return ConversationPage(
+            conversation,
+            _number(conn, conversation.phone_number_id),
+            read_transcript(conn, conversation),
+            _history(conn, conversation),
+        )
+
+
+def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
+    """Of each page a mark that changes whenever the page does: with the conversation, what became of its messages, and
+    of its mails. O(their entries)."""
+    found = conn.execute(
+        """
+        select c.id, concat_ws('.', c.version, c.sequence, c.entries,
+          (select concat_ws('.', count(*), sum(s.rank), max(s.succeeded_at), max(s.failed_at)) from entries e
+            join message_status s on s.phone_number_id = c.phone_number_id and s.wamid = e.wamid
+            where e.conversation_id = c.id),
+          (select md5(string_agg(concat_ws(' ', m.id, m.state, m.reason, m.fates), ',' order by m.id)) from mails m
+            where m.conversation_id = c.id))
+        from conversations c where c.id = any(%s)
+        """,
+        (list(conversations),),
+    )
+    return dict(found.fetchall())
+
+
+def read_transcript(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]:
+    """Everything that was said, as interface.md says, in order; in the caller's transaction."""
+    facts = _facts(conn, of)
+    return transcript(facts, _deliveries(conn, of, facts), _later_signals(conn, of))
+
+
+def _facts(conn: Connection[Any], of: Conversation) -> list[ConversationFact]:
+    found = conn.execute(
+        "select input_id, sent_at, at, kind, wamid, body, detail from entries where conversation_id = %s", (of.id,)
+    )
+    return [entries.from_row(row) for row in found]
+
+
+def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSignal]:
+    """What the customer edited or took back after this conversation: in the next ones, or where no conversation was."""
+    found = conn.execute(
+        """
+        with signals as (
+          select e.* from conversations c join entries e on e.conversation_id = c.id
+          where c.customer_id = %(customer)s and c.phone_number_id = %(number)s
+            and c.opened_at > %(opened_at)s and c.opened_at < %(until)s
+          union all
+          select * from entries
+          where customer_id = %(customer)s and conversation_id is null and at > %(opened_at)s and at < %(until)s
+        )
+        select input_id, sent_at, at, kind, wamid, body, detail from signals
+        where kind = 'customer_signal' and detail ->> 'type' in ('edit', 'revoke')
+        """,
+        {
+            "customer": of.customer_id,
+            "number": of.phone_number_id,
+            "opened_at": of.opened_at,
+            "until": of.window_ends_at + _TAKEN_BACK_WITHIN,
+        },
+    )
+    return [fact for row in found if isinstance(fact := entries.from_row(row), CustomerSignal)]
+
+
+def _deliveries(conn: Connection[Any], of: Conversation, facts: Sequence[ConversationFact]) -> dict[str, Delivery]:
+    """By wamid. Where several recipients are told of (a group, or two names of one customer), the furthest counts."""
+    wamids = [wamid for fact in facts if (wamid := getattr(fact, "wamid", None))]
+    found = conn.execute(
+        """
+        select wamid, max(rank), max(succeeded_at), max(failed_at) from message_status
+        where phone_number_id = %s and wamid = any(%s) group by wamid
+        """,
+        (of.phone_number_id, wamids),
+    )
+    return {wamid: Delivery(rank, succeeded_at, failed_at) for wamid, rank, succeeded_at, failed_at in found}
+
+
+def _history(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]:
+    commands = _commands(conn, of)
+    found = conn.execute(
+        """
+        select sequence, at, event, reason, because, actor, owner_kind::text, owner_id, mail_id from history
+        where conversation_id = %s order by sequence
+        """,
+        (of.id,),
+    )
+    return [
+        {
+            "sequence": sequence,
+            "at": rfc3339(at),
+            "event": event,
+            "reason": None if reason is None else Reason.of_code(reason).value,
+            "because": [str(fact) for fact in because],
+            "actor": actor,
+            "owner": kind and {"kind": _OWNER_KINDS[kind], "id": owner_id},
+            **({"mail": str(mail)} if mail else {}),
+            **({"command_id": asked[0]} if (asked := [commands[fact] for fact in because if fact in commands]) else {}),
+        }
+        for sequence, at, event, reason, because, actor, kind, owner_id, mail in found
+    ]
+
+
+def _commands(conn: Connection[Any], of: Conversation) -> dict[UUID, str]:
+    """The ids of the commands that were carried out, by what the history knows them by."""
+    found = conn.execute(
+        "select command_id from command_audit where conversation_id = %s and outcome = 'applied'", (of.id,)
+    )
+    return {fact_id("command", command): command for (command,) in found}
+
+
+def _number(conn: Connection[Any], phone_number_id: str) -> Number:
+    found = conn.execute(
+        "select name, time_zone from numbers where phone_number_id = %s", (phone_number_id,)
+    ).fetchone()
+    return Number(phone_number_id, *found) if found else Number(phone_number_id)

@@ -1,0 +1,125 @@
+"""The active conversations that are on no list of the unmanaged because somebody has them: those that wait in a queue
+or for whom they are reserved, those offered to an agent, those taken care of. Newest `last_at` first, then id."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, LiteralString
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.sql import SQL, Composed
+
+from domain.phone_numbers import phone_key
+from infra.postgres.lists.cursor import START, Cursor
+from infra.postgres.lists.unmanaged import LISTED, Listed
+
+DeskState = Literal["waiting", "assigned", "managed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """`phone`: the customer's, digits only, any of its national variants; None is all."""
+
+    state: DeskState
+    number: str | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeskPage:
+    """Rows, and the cursor of the next page (None: this was the last)."""
+
+    rows: Sequence[Listed]
+    next: Cursor | None
+
+
+def desk_page(conn: Connection[Any], which: Which, rows: int, after: Cursor = START) -> DeskPage:
+    """One page. What stays as it is while one pages is shown once."""
+    values = {
+        "number": which.number,
+        "phone": which.phone and phone_key(which.phone),
+        "at": after.at,
+        "id": after.id,
+        "limit": rows + 1,
+    }
+    cursor = conn.cursor(row_factory=class_row(Listed))
+    found = cursor.execute(desk_statement(which), values).fetchall()
+    more = len(found) > rows
+    shown = found[:rows]
+    return DeskPage(shown, Cursor(shown[-1].last_at, shown[-1].id) if more else None)
+
+
+MANY_WAIT: Literal[1000] = 1000
+"""More than that are not counted: it would take longer than the list, and tell nobody more."""
+
+
+WAITING: LiteralString = (
+    "select count(*) from (select 1 from conversations where status = 'a' and owner_state in ('q', 'r') "
+    f"limit {MANY_WAIT}) as waiting"
+)
+"""How many customers wait in a queue or for whom it is reserved, up to `MANY_WAIT`."""
+
+
+def waiting(conn: Connection[Any]) -> int:
+    """See `WAITING`."""
+    found = conn.execute(WAITING).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def waiting_for(conn: Connection[Any]) -> dict[str, int]:
+    """How many wait for each skillset that anybody waits for."""
+    return dict(
+        conn.execute(
+            "select owner_id, count(*) from conversations "
+            "where status = 'a' and owner_kind = 's' and owner_state in ('q', 'r') group by owner_id"
+        ).fetchall()
+    )
+
+
+def desk_statement(which: Which) -> Composed:
+    """The list's SQL, with the values `number`, `phone`, `at`, `id` (where the page before ended) and `limit`."""
+    return _statement(which.state, which.number is not None, which.phone is not None)
+
+
+@cache
+def _statement(state: DeskState, of_number: bool, of_phone: bool) -> Composed:
+    customer = _OF_PHONE.format(number=SQL("and i.phone_number_id = %(number)s" if of_number else ""))
+    branches = [
+        _BRANCH.format(
+            columns=LISTED,
+            state=state_is,
+            number=SQL("and phone_number_id = %(number)s" if of_number else ""),
+            customer=customer if of_phone else SQL(""),
+        )
+        for state_is in _STATES[state]
+    ]
+    return SQL("select * from ({}) as branches order by last_at desc, id desc limit %(limit)s").format(
+        SQL(" union all ").join(branches)
+    )
+
+
+_STATES: dict[DeskState, list[SQL]] = {
+    "waiting": [SQL("owner_state = 'q'"), SQL("owner_state = 'r'")],
+    "assigned": [SQL("owner_state = 'a'")],
+    "managed": [SQL("managed")],
+}
+"""One branch each, so that each is read from its index in the order of the list."""
+
+_BRANCH = SQL(
+    """(
+    select {columns} from conversations
+    where status = 'a' and {state} {number} {customer} and (last_at, id) < (%(at)s, %(id)s)
+    order by last_at desc, id desc limit %(limit)s
+    )"""
+)
+
+_OF_PHONE = SQL(
+    """and customer_id in (
+      select member.id from identities i
+      join customers c on c.id = i.customer_id
+      join customers member on coalesce(member.merged_into, member.id) = coalesce(c.merged_into, c.id)
+      where i.kind = 'w' and i.value = %(phone)s {number}
+    )"""
+)

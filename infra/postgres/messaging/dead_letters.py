@@ -1,0 +1,47 @@
+"""What could not be worked in is put aside with its raw bytes, in the transaction that passes over it (P4)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+from psycopg import Connection
+
+from infra.postgres.connections.arrays import column_arrays
+
+_NAMESPACE = UUID("0d1c2f0a-6a4b-5b0e-8f5a-3f1f2a9d7e10")
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """`source`: which reader the bytes were for (`whatsapp`, `softbot`, `agents`; `inbound`: a dead letter). `reason`
+    holds no personal data. Unique by topic, partition, offset and time."""
+
+    kind: Literal["unreadable", "dead_letter"]
+    source: str
+    reason: str
+    received_at: datetime
+    raw: bytes
+    topic: str
+    partition: int
+    offset: int
+
+    @property
+    def id(self) -> UUID:
+        return uuid5(_NAMESPACE, f"{self.topic}:{self.partition}:{self.offset}:{self.received_at.isoformat()}")
+
+
+def put_aside(connection: Connection[Any], records: Iterable[Aside]) -> None:
+    """In the caller's transaction; a record that is there already stays as it is. Raises psycopg errors."""
+    rows = [
+        (r.id, r.kind, r.source, r.reason, r.received_at, r.raw, r.topic, r.partition, r.offset)
+        for r in sorted(records, key=lambda r: (r.topic, r.partition, r.offset))
+    ]
+    if rows:
+        connection.execute(
+            'insert into set_aside (id, kind, source, reason, received_at, raw, topic, partition, "offset") '
+            "select * from unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::bytea[], "
+            "%b::text[], %b::integer[], %b::bigint[]) on conflict do nothing",
+            column_arrays(rows),
+        )

@@ -1,0 +1,261 @@
+"""The `conversations` consumer's work on a real database, without a broker: facts in, conversations out."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from threading import Thread
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from consumers.batches.batch_loop import Poison
+from consumers.handlers.conversations import Conversations
+from domain.facts import FACT, AgentPresenceChanged, CustomerIdentityChanged, MessageStatus, Notice, Party
+from domain.ids import fact_id
+from domain.topics import Topics
+from infra.kafka.consumer import Record
+from infra.postgres import directory
+from tests.support.stories import DIRECTORY, NUMBER, Teller, at
+from tests.support.waiting import wait_until
+
+TELLER = Teller()
+
+
+class Inbox:
+    """Hands facts to the consumer as records of the inbound topic."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self.connection = connection
+        self.handler = Conversations(Topics())
+        self._offset = 0
+
+    def take(self, *facts: object, now: datetime) -> None:
+        """One batch, one transaction."""
+        with self.connection.transaction():
+            self.handler.apply(self.connection, self.records(facts, now))
+
+    def records(self, facts: Sequence[object], now: datetime) -> list[Record]:
+        records = []
+        for fact in facts:
+            value = fact if isinstance(fact, bytes) else FACT.dump_json(fact)  # type: ignore[arg-type]
+            records.append(Record("witiop.inbound.v1", 0, self._offset, now, value, ()))
+            self._offset += 1
+        return records
+
+    def rows(self, statement: str) -> list[dict[str, Any]]:
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement).fetchall()
+
+
+@pytest.fixture
+def inbox(database: str) -> Iterator[Inbox]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        with connection.transaction():
+            directory.apply(connection, DIRECTORY)
+        yield Inbox(connection)
+
+
+def test_a_customer_who_chose_nothing_stands_on_the_list_with_the_reason(inbox: Inbox) -> None:
+    inbox.take(TELLER.turn(0, "hello"), TELLER.turn(1, "anybody?"), now=at(1))
+    (row,) = inbox.rows("select * from conversations")
+    assert tuple(row[k] for k in ("status", "unmanaged", "reason", "last_text", "entries")) == (
+        "a",
+        True,
+        7,
+        "anybody?",
+        2,
+    )
+    assert inbox.rows("select * from unmanaged_counts") == [
+        {"phone_number_id": NUMBER, "status": "a", "reason": 7, "n": 1}
+    ]
+    assert [h["event"] for h in inbox.rows("select event from history order by sequence")] == [
+        "opened",
+        "became_unmanaged",
+    ]
+    types = [o["headers"]["ce_type"] for o in inbox.rows("select headers from outbox order by id")]
+    assert types == ["witiop.conversation.opened.v1", "witiop.conversation.became_unmanaged.v1"]
+
+
+def test_the_same_batch_again_changes_nothing(inbox: Inbox) -> None:
+    facts = [TELLER.turn(0, "hello"), TELLER.bot(0.1), TELLER.turn(1, "9"), TELLER.echo(30)]
+    inbox.take(*facts, now=at(1))
+    tables = ["conversations", "entries", "history", "outbox", "unmanaged_counts", "customers", "identities"]
+    before = {table: inbox.rows(f"select * from {table}") for table in tables}
+    inbox.take(*facts, *facts, now=at(2))
+    assert before == {table: inbox.rows(f"select * from {table}") for table in tables}
+
+
+def test_what_came_before_its_conversation_is_adopted_in_a_later_batch(inbox: Inbox) -> None:
+    inbox.take(TELLER.echo(0.5), now=at(0.6))
+    assert [e["conversation_id"] for e in inbox.rows("select conversation_id from entries")] == [None]
+    inbox.take(TELLER.turn(0, "hello"), now=at(0.7))
+    (row,) = inbox.rows("select managed, unmanaged, entries from conversations")
+    assert row == {"managed": True, "unmanaged": False, "entries": 2}
+    assert inbox.rows("select 1 from entries where conversation_id is null") == []
+
+
+def test_a_conversation_that_closes_makes_room_for_the_next_in_the_same_batch(inbox: Inbox) -> None:
+    inbox.take(TELLER.turn(0, "hello"), now=at(0))
+    inbox.take(
+        TELLER.bot_starts(0.1), TELLER.bot_ends(0.2), TELLER.turn(3, "still there?"), TELLER.turn(60, "hi"), now=at(60)
+    )
+    rows = inbox.rows("select status, reason, previous is not null as linked from conversations order by opened_at")
+    assert [tuple(r.values()) for r in rows] == [("c", 1, False), ("c", 7, True), ("a", 7, True)]
+    counted = {(r["status"], r["reason"]): r["n"] for r in inbox.rows("select * from unmanaged_counts where n <> 0")}
+    assert counted == {("c", 1): 1, ("c", 7): 1, ("a", 7): 1}
+
+
+@pytest.mark.parametrize("batches", [(4, 1), (3, 2), (2, 3), (5, 0), (1, 4)])
+def test_an_answer_counts_for_the_conversation_that_it_lies_in_also_if_that_is_known_later(
+    inbox: Inbox, batches: tuple[int, int]
+) -> None:
+    """What the customer wrote after the bot's end comes last; the answer to it was kept with what the bot ended."""
+    bot = Teller("bot")
+    facts = [bot.turn(0), bot.bot_starts(0.01), bot.bot_ends(0.1), bot.echo(0.5), bot.turn(0.3, "again")]
+    for some in (facts[: batches[0]], facts[batches[0] :]):
+        if some:
+            inbox.take(*some, now=at(1))
+    rows = inbox.rows("select status, managed, reason, entries from conversations order by opened_at")
+    assert [("c", False, 1, 3), ("a", True, None, 2)] == [tuple(row.values()) for row in rows]
+    stored = inbox.rows("select conversation_id, count(*) as n from entries group by 1 order by 1")
+    assert [3, 2] == [row["n"] for row in stored]
+    counted = inbox.rows("select status, reason, n from unmanaged_counts where n <> 0")
+    assert [{"status": "c", "reason": 1, "n": 1}] == counted
+
+
+def test_statuses_presence_and_notices_are_kept_and_a_status_never_goes_back(inbox: Inbox) -> None:
+    def status(name: str, hour: float) -> MessageStatus:
+        return MessageStatus(
+            id=fact_id("s", name),
+            phone_number_id=NUMBER,
+            at=at(hour),
+            sent_at=at(hour),
+            wamid="w",
+            recipient="1",
+            status=name,
+        )
+
+    inbox.take(status("read", 3), status("sent", 1), now=at(4))
+    inbox.take(status("delivered", 2), status("failed", 2.5), now=at(4))
+    (row,) = inbox.rows("select rank, succeeded_at > failed_at as succeeded from message_status")
+    assert row == {"rank": 3, "succeeded": True}
+    presence = [
+        AgentPresenceChanged(id=fact_id("p", s), at=at(h), sent_at=at(h), agent_id="anna", state=s)  # type: ignore[arg-type]
+        for h, s in ((2, "paused"), (1, "ready"))
+    ]
+    inbox.take(*presence, now=at(4))
+    assert inbox.rows("select state from agent_presence") == [{"state": "paused"}]
+    notice = Notice(id=fact_id("n"), at=at(1), sent_at=at(1), account_id="a", field="account_update", body={"x": [1]})
+    inbox.take(notice, notice, now=at(4))
+    assert inbox.rows("select body from notices") == [{"body": {"x": [1]}}]
+
+
+def test_a_batch_that_waits_for_a_status_does_not_hold_the_counters_that_all_others_need(
+    inbox: Inbox, database: str
+) -> None:
+    sent = MessageStatus(
+        id=fact_id("s"), phone_number_id=NUMBER, at=at(0), sent_at=at(0), wamid="w", recipient="1", status="sent"
+    )
+    inbox.take(TELLER.turn(0, "hello"), sent, now=at(0))
+    read = sent.model_copy(update={"id": fact_id("r"), "status": "read"})
+    other = Teller(customer=Party(wa_id="391")).turn(0.1)
+    waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as third:
+        holder.execute("select 1 from message_status for update")
+        batch = Thread(target=lambda: inbox.take(other, read, now=at(1)))
+        batch.start()
+        try:
+            wait_until(lambda: third.execute(waits).fetchone() is not None)
+            third.execute("select 1 from unmanaged_counts for update nowait")
+        finally:
+            holder.rollback()
+            batch.join()
+    assert [row["n"] for row in inbox.rows("select n from unmanaged_counts")] == [2]
+
+
+def test_a_record_nobody_can_read_is_poison_and_names_the_field(inbox: Inbox) -> None:
+    with pytest.raises(Poison) as raised:
+        inbox.take(b'{"kind":"customer_turn","id":"x"}', now=at(0))
+    assert raised.value.reason.startswith("customer_turn.id: ")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sent_at": "2026-03-02T10:00:00"},
+        {"sent_at": "9999-12-31T23:59:59-12:00"},
+        {"sent_at": "0001-01-01T00:00:00+12:00"},
+        {"kind": "message_status", "recipient": "1", "status": "deleted"},
+        {"kind": "agent_closed", "agent_id": "x" * 2_000_000},
+    ],
+    ids=lambda wrong: ",".join(f"{key}={str(value)[:40]}" for key, value in wrong.items()),
+)
+def test_a_record_that_could_not_be_kept_found_or_published_is_poison_and_stops_nothing(
+    inbox: Inbox, wrong: dict[str, object]
+) -> None:
+    good = json.loads(FACT.dump_json(TELLER.turn(0)))
+    with pytest.raises(Poison):
+        inbox.take(json.dumps(good | wrong).encode(), now=at(1))
+    inbox.take(TELLER.turn(0.5), now=at(1))
+    assert [row["entries"] for row in inbox.rows("select entries from conversations")] == [1]
+
+
+def test_an_agent_finds_the_conversation_by_its_id_and_one_that_does_not_exist_is_poison(inbox: Inbox) -> None:
+    inbox.take(TELLER.turn(0, "1"), now=at(0))
+    (row,) = inbox.rows("select id, owner_kind, owner_id, owner_state from conversations")
+    assert (row["owner_kind"], row["owner_id"], row["owner_state"]) == ("s", "sales", "q")
+    accepted = TELLER.accepted(30).model_copy(update={"conversation_id": row["id"], "customer": None})
+    inbox.take(accepted.model_copy(update={"phone_number_id": None}), now=at(0.5))
+    assert inbox.rows("select managed from conversations") == [{"managed": True}]
+    nowhere = TELLER.accepted(1).model_copy(update={"conversation_id": fact_id("nowhere"), "customer": None})
+    with pytest.raises(Poison):
+        inbox.take(nowhere, now=at(1))
+
+
+def test_a_new_number_that_meta_reports_keeps_the_customer_and_a_shared_phone_does_not(inbox: Inbox) -> None:
+    old, new = Party(wa_id="391", user_id="IT.1"), Party(wa_id="392", user_id="IT.2")
+    inbox.take(Teller(customer=old).turn(0, "my old number"), now=at(0))
+    inbox.take(Teller(customer=new).turn(1, "my new number"), now=at(1))
+    assert len(inbox.rows("select 1 from conversations")) == 2
+    base = TELLER.turn(0.9).model_dump(include={"phone_number_id", "at", "sent_at", "wamid"})
+    change = CustomerIdentityChanged(id=fact_id("change"), customer=Party(user_id="IT.1"), becomes=new, **base)
+    inbox.take(change, now=at(1.1))
+    inbox.take(
+        Teller(customer=new).turn(2, "and on"),
+        Teller(customer=Party(wa_id="391", user_id="IT.9")).turn(2, "x"),
+        now=at(2),
+    )
+    rows = inbox.rows(
+        "select c.last_text, coalesce(u.merged_into, u.id) as root from conversations c "
+        "join customers u on u.id = c.customer_id order by c.opened_at"
+    )
+    assert [r["last_text"] for r in rows] == ["my old number", "and on", "x"]
+    assert rows[0]["root"] == rows[1]["root"] != rows[2]["root"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("at", "2026-03-02T10:00:00"),
+        ("at", "0001-01-01T00:00:00Z"),
+        ("customer", {"wa_id": "3" * 300}),
+        ("customer", {"wa_id": "391", "name": "n" * 100_000}),
+        ("customer", {}),
+        ("phone_number_id", "p" * 10_000),
+    ],
+)
+def test_a_record_that_no_reader_of_ours_made_is_poison_and_not_the_end(
+    inbox: Inbox, field: str, value: object
+) -> None:
+    fact = json.loads(FACT.dump_json(TELLER.turn(0, "hello")))
+    with pytest.raises(Poison):
+        inbox.take(json.dumps({**fact, field: value}).encode(), now=at(0))
+
+
+def test_a_change_of_identity_that_names_nobody_is_poison(inbox: Inbox) -> None:
+    base = TELLER.turn(0.9).model_dump(include={"phone_number_id", "at", "sent_at", "wamid"})
+    with pytest.raises(Poison):
+        inbox.take(CustomerIdentityChanged(id=fact_id("c"), customer=Party(), becomes=Party(), **base), now=at(1))

@@ -1,0 +1,477 @@
+"""Mails on a real database: asked for, held, sent once, told of, settled."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from consumers.batches.batch_loop import Again
+from consumers.workers.mails import Mails
+from domain.facts import FACT, MailEvent
+from domain.ids import fact_id
+from domain.mail import Accepted, NotSent, Refused, Unanswered, mail_id
+from domain.mail_body.compose import Sender
+from domain.topics import Topics
+from infra.kafka.consumer import Record
+from infra.postgres import mails
+from infra.postgres.connections.session import Session
+from tests.support.command_line import CommandLine
+from tests.support.fake_mailer import FakeMailer
+from tests.support.office import COMPANY, Office, open_office
+from tests.support.stories import NUMBER
+
+SENDER = Sender("witiop@example.com", "WitiOp")
+
+
+class Post:
+    """A sender on the office's database, and SES's events."""
+
+    def __init__(self, office: Office, dsn: str, *answers: Any) -> None:
+        self.office = office
+        self.dsn = dsn
+        self.mailer = FakeMailer(*answers)
+        self.session = Session(dsn, "test")
+        self.worker = Mails(self.session.transaction, self.mailer, SENDER, Topics(), 1000)
+
+    def asked(self, command: str = "c", **more: Any) -> UUID:
+        """A mail that was asked for with this command."""
+        conversation = self.office.rows("select id from conversations")[0]["id"]
+        email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b", **more}
+        assert [("applied", None)] == self.office.told(self.office.command("email", email, named=command))
+        return mail_id(command)
+
+    def state(self, mail: UUID) -> tuple[str, str | None]:
+        found = mails.find(self.office.connection, mail)
+        assert found is not None
+        return found[0].shown, found[0].reason
+
+    def ses_says(self, mail: UUID, type_: str, *recipients: str, id_: str = "") -> None:
+        now = datetime.now(UTC)
+        event = MailEvent(
+            id=fact_id("ses", id_ or f"{type_}{recipients}"),
+            at=now,
+            sent_at=now,
+            mail_id=mail,
+            type=type_,
+            recipients=recipients,
+        )
+        record = Record("t", 0, 0, now, FACT.dump_json(event), ())
+        with self.office.connection.transaction():
+            self.office.conversations.apply(self.office.connection, [record])
+
+    def history(self) -> list[tuple[str, str]]:
+        rows = self.office.rows("select event, actor from history where mail_id is not null order by sequence")
+        return [(row["event"], row["actor"]) for row in rows]
+
+
+@pytest.fixture
+def post(database: str) -> Iterator[Post]:
+    with open_office(database) as office:
+        office.customer_writes("hello there")
+        made = Post(office, database)
+        with closing(made.session):
+            yield made
+
+
+@pytest.fixture
+def witiop(monkeypatch: pytest.MonkeyPatch, database: str) -> CommandLine:
+    return CommandLine(monkeypatch, database)
+
+
+def test_a_mail_is_sent_once_with_the_whole_transcript_and_told_in_the_conversations_sequence(post: Post) -> None:
+    """State, letter, history, public event; a second round finds nothing."""
+    mail = post.asked()
+    (before,) = post.office.rows("select sequence from conversations")
+    post.office.connection.execute("delete from outbox")
+    post.worker.round()
+    post.worker.round()
+    ((posted, letter),) = post.mailer.accepted
+    assert mail == posted
+    body = message_from_bytes(letter, policy=default).get_body(("plain",))
+    assert body is not None
+    assert "    hello there" in body.get_content().splitlines()
+    assert ("sent", None) == post.state(mail)
+    assert [("mail.sent", "boss")] == post.history()
+    (told,) = post.office.rows("select headers, value from outbox")
+    value = json.loads(bytes(told["value"]))
+    assert ("witiop.mail.sent.v1", str(before["sequence"] + 1)) == (
+        told["headers"]["ce_type"],
+        told["headers"]["ce_sequence"],
+    )
+    assert {"id": str(mail), "command_id": "c", "reason": None} == value["mail"]
+    assert before["sequence"] + 1 == value["sequence"]
+
+
+def test_a_held_mail_waits_and_can_be_recalled_until_then_only(post: Post) -> None:
+    """Once recalled it is never sent; what was sent cannot be recalled."""
+    held = post.asked("held", hold_seconds=60)
+    post.worker.round()
+    assert [] == post.mailer.posts
+    assert [("applied", None)] == post.office.told(post.office.command("recall", {"mail_command_id": "held"}))
+    again = post.office.command("recall", {"mail_command_id": "held"})
+    assert [("rejected", "nothing_to_recall")] == post.office.told(again)
+    sent = post.asked("sent")
+    post.worker.round()
+    late = post.office.command("recall", {"mail_command_id": "sent"})
+    assert [("rejected", "nothing_to_recall")] == post.office.told(late)
+    assert ([sent], ("recalled", None)) == (post.mailer.posts, post.state(held))
+
+
+def test_a_mail_can_be_asked_for_and_recalled_in_one_batch(post: Post) -> None:
+    """Commands are carried out in their order."""
+    conversation = post.office.rows("select id from conversations")[0]["id"]
+    email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
+    told = post.office.told(
+        post.office.command("email", email | {"hold_seconds": 9}, named="m"),
+        post.office.command("recall", {"mail_command_id": "m"}),
+        post.office.command("email", email | {"to": ["nobody"]}),
+        post.office.command("email", email | {"conversation_id": str(UUID(int=9))}),
+    )
+    assert [
+        ("applied", None),
+        ("applied", None),
+        ("rejected", "address_invalid"),
+        ("rejected", "conversation_unknown"),
+    ] == told
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_mail_whose_recall_came_first_is_never_sent(post: Post, together: bool) -> None:
+    """They may stand on different partitions. Told is what would have been told in their order."""
+    conversation = post.office.rows("select id from conversations")[0]["id"]
+    email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
+    recall = post.office.command("recall", {"mail_command_id": "m"}, issuer="anna")
+    late = post.office.command("email", email, named="m")
+    told = post.office.told(recall, late) if together else [*post.office.told(recall), *post.office.told(late)]
+    assert [("applied", None)] * 2 == told
+    post.worker.round()
+    assert ([], ("recalled", None)) == (post.mailer.posts, post.state(mail_id("m")))
+    found = mails.find(post.office.connection, mail_id("m"))
+    assert found is not None
+    assert {("requested", "boss"), ("recalled", "anna")} == {(said.event, said.actor) for said in found[1]}
+    again = post.office.command("recall", {"mail_command_id": "m"})
+    assert [("rejected", "nothing_to_recall")] == post.office.told(again)
+    assert [] == post.office.told(late._replace(offset=post.office.next_offset()))
+
+
+def test_a_command_that_was_refused_leaves_nothing_to_recall(post: Post) -> None:
+    """Its mail will never come."""
+    conversation = post.office.rows("select id from conversations")[0]["id"]
+    email = {"conversation_id": str(conversation), "to": ["nobody"], "subject": "s", "body": "b"}
+    assert [("rejected", "address_invalid")] == post.office.told(post.office.command("email", email, named="m"))
+    recall = post.office.command("recall", {"mail_command_id": "m"})
+    assert [("rejected", "nothing_to_recall")] == post.office.told(recall)
+
+
+def test_what_was_certainly_not_sent_is_sent_later(post: Post) -> None:
+    """After a pause, and once."""
+    mail = post.asked()
+    post.mailer.answers = [NotSent("429 TooManyRequestsException")]
+    assert post.worker.round() > 0.5
+    post.worker.round()
+    assert (("requested", "429 TooManyRequestsException"), 1) == (post.state(mail), len(post.mailer.posts))
+    assert post.worker.missing() is not None
+    post.office.connection.execute("update mails set due_at = now()")
+    post.worker.round()
+    assert (("sent", None), 2, None) == (post.state(mail), len(post.mailer.posts), post.worker.missing())
+
+
+def test_what_may_have_been_sent_is_not_sent_again_without_an_administrator(post: Post) -> None:
+    """Unknown stays unknown, is listed, and is sent again only when somebody says so."""
+    mail = post.asked()
+    post.mailer.answers = [Unanswered("ReadTimeoutError")]
+    for _ in range(3):
+        post.worker.round()
+    assert (("unknown", "ReadTimeoutError"), [mail]) == (post.state(mail), post.mailer.posts)
+    assert [mail] == [each.id for each in mails.page(post.office.connection, 10, state="unknown").mails]
+    assert mails.resend(post.office.connection, mail, "boss")
+    post.worker.round()
+    assert (("sent", None), [mail] * 2) == (post.state(mail), post.mailer.posts)
+    assert not mails.resend(post.office.connection, mail, "boss")
+    assert [("mail.unknown", "boss"), ("mail.sent", "boss")] == post.history()
+
+
+def test_a_letter_above_ten_megabytes_fails_and_is_not_posted(post: Post) -> None:
+    """What passed as a command may grow when it is written."""
+    mail = post.asked(body="<" * 3_000_000)
+    post.worker.round()
+    assert (("failed", "too_large"), []) == (post.state(mail), post.mailer.posts)
+
+
+def test_no_more_mails_are_posted_in_a_second_than_the_rate_allows(post: Post) -> None:
+    """A round says how long to rest until the next post; without a mail there is none to wait for."""
+    slow = Mails(post.session.transaction, post.mailer, SENDER, Topics(), 0.5)
+    post.asked("one")
+    post.asked("two")
+    for posts in (1, 2):
+        assert 0.5 < slow.round() <= 2
+        assert posts == len(post.mailer.posts)
+    assert 0.5 == slow.round()
+
+
+def test_what_ses_refuses_has_failed_and_says_why(post: Post) -> None:
+    """With the reason of SES."""
+    mail = post.asked()
+    post.mailer.answers = [Refused("400 MessageRejected")]
+    post.worker.round()
+    assert (("failed", "400 MessageRejected"), [("mail.failed", "boss")]) == (post.state(mail), post.history())
+
+
+def test_a_letter_that_cannot_be_written_fails_and_the_next_mail_does_not_wait_behind_it(post: Post) -> None:
+    """Whatever is wrong with it: here a time zone that this machine does not know."""
+    post.office.becomes(replace(COMPANY, numbers={NUMBER: replace(COMPANY.numbers[NUMBER], time_zone="Moon/Crater")}))
+    bad = post.asked("bad")
+    post.worker.round()
+    assert (("failed", "the letter cannot be written"), []) == (post.state(bad), post.mailer.posts)
+    post.office.becomes(COMPANY)
+    good = post.asked("good")
+    post.worker.round()
+    assert (("sent", None), [good]) == (post.state(good), post.mailer.posts)
+    assert mails.resend(post.office.connection, bad, "boss")
+    post.worker.round()
+    assert ("sent", None) == post.state(bad)
+
+
+NASTY = {
+    "\x00": ("address_invalid", "subject_invalid", None),
+    "\ud800": ("malformed", "malformed", "malformed"),
+    "\r\nBcc: c@example.com": ("address_invalid", "subject_invalid", None),
+    "\x1b[31m": ("address_invalid", "subject_invalid", None),
+    "\u2028": ("address_invalid", "subject_invalid", None),
+    "=?utf-8?q?=0D=0A?=": ("address_invalid", "subject_invalid", None),
+    "\u202e": ("address_invalid", None, None),
+    "\uffff": ("address_invalid", None, None),
+}
+"""Text -> what is said where it stands in an address, in the subject, in the body."""
+
+
+def test_no_text_in_a_command_stops_anything(post: Post) -> None:
+    """Each command is answered and audited; what is accepted is sent and can be read, with no header that we did not
+    write."""
+    conversation = str(post.office.rows("select id from conversations")[0]["id"])
+    good = {"conversation_id": conversation, "to": ["a@example.com"], "subject": "s", "body": "b"}
+    asked = [
+        post.office.command("email", good | {field: each})
+        for text in NASTY
+        for field, each in (("to", [text]), ("subject", f"a{text}"), ("body", f"a{text}"))
+    ]
+    told = [reason for _, reason in post.office.told(*asked)]
+    assert [reason for reasons in NASTY.values() for reason in reasons] == told
+    assert [{"n": len(told)}] == post.office.rows("select count(*) as n from command_audit")
+    for _ in range(told.count(None)):
+        post.worker.round()
+    assert told.count(None) == len(post.mailer.accepted)
+    for _, letter in post.mailer.accepted:
+        message = message_from_bytes(letter, policy=default)
+        body = message.get_body(("plain",))
+        assert (None, "a@example.com", "a" if message["Subject"] == "s" else "b") == (
+            message["Bcc"],
+            message["To"],
+            body and body.get_content()[0],
+        )
+
+
+def test_an_event_of_ses_settles_an_unknown_mail_and_counts_once(post: Post) -> None:
+    """Delivered, then bounced for one of two: the worst is shown, each change is told once."""
+    mail = post.asked(to=["a@example.com", "b@example.com"])
+    post.mailer.answers = [Unanswered("500")]
+    post.worker.round()
+    for _ in range(2):
+        post.ses_says(mail, "sent")
+        post.ses_says(mail, "delivered", "a@example.com")
+        post.ses_says(mail, "delivered", "b@example.com")
+        post.ses_says(mail, "bounced", "b@example.com")
+        post.ses_says(mail, "open")
+    assert ("bounced", None) == post.state(mail)
+    assert [
+        ("mail.unknown", "boss"),
+        ("mail.sent", "ses"),
+        ("mail.delivered", "ses"),
+        ("mail.bounced", "ses"),
+    ] == post.history()
+
+
+def test_an_event_of_ses_waits_for_whoever_holds_a_customer_that_was_joined_into_another(post: Post) -> None:
+    """The timer does, who knows a conversation by the customer that it was begun with."""
+    mail = post.asked()
+    post.worker.round()
+    post.office.customer_writes("it is me again", "390001")
+    begun_with, now_is = post.office.rows("select customer_id from conversations order by wa_id")
+    post.office.connection.execute(
+        "update customers set merged_into = %s where id = %s", [now_is["customer_id"], begun_with["customer_id"]]
+    )
+    with psycopg.connect(post.dsn) as timer:
+        timer.execute("select from customers where id = %s for no key update", [begun_with["customer_id"]])
+        with pytest.raises(Again):
+            post.ses_says(mail, "delivered", "a@example.com")
+    post.ses_says(mail, "delivered", "a@example.com")
+    assert ("delivered", None) == post.state(mail)
+
+
+def test_events_of_mails_that_nobody_here_knows_are_kept_and_change_nothing(post: Post) -> None:
+    """Another system may share the configuration set."""
+    post.ses_says(UUID(int=5), "bounced", "x@example.com")
+    assert [] == post.history()
+    assert [{"event": "bounced"}] == post.office.rows("select event from mail_log")
+
+
+def test_what_ses_threw_away_has_failed_and_can_be_sent_again(post: Post) -> None:
+    """Its event may come before the one that says that the mail was sent; the next post is another one."""
+    mail = post.asked()
+    post.worker.round()
+    post.ses_says(mail, "failed")
+    post.ses_says(mail, "sent")
+    assert ("failed", None) == post.state(mail)
+    assert mails.resend(post.office.connection, mail, "boss")
+    post.worker.round()
+    assert ("sent", None) == post.state(mail)
+
+
+def test_a_mail_whose_sender_died_becomes_unknown_once_its_post_must_be_over(post: Post) -> None:
+    """Not before: the sender may be slow. Nobody posts it again."""
+    mail = post.asked()
+    with post.office.connection.transaction():
+        mails.claim(post.office.connection, mail)
+    post.worker.round()
+    assert ("sending", None) == post.state(mail)
+    post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
+    post.worker.round()
+    assert (("unknown", "the sender ended while it sent"), []) == (post.state(mail), post.mailer.posts)
+
+
+def test_a_sender_that_stood_still_after_its_claim_posts_nothing(post: Post) -> None:
+    """Meanwhile somebody may have given the mail up and sent it again."""
+    mail = post.asked()
+    late = Mails(post.session.transaction, post.mailer, SENDER, Topics(), 1000, post_within_seconds=0)
+    late.round()
+    assert (("requested", "too late after its claim"), []) == (post.state(mail), post.mailer.posts)
+
+
+def test_a_sender_that_comes_back_after_the_mail_was_sent_again_does_not_make_it_due(post: Post) -> None:
+    """It had certainly not sent it; but by then another one is posting."""
+    mail = post.asked()
+
+    def frozen(mail: UUID, letter: bytes) -> NotSent:
+        post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
+        with closing(Session(post.dsn, "second")) as session:
+            Mails(session.transaction, FakeMailer(), SENDER, Topics(), 1000)._give_up()
+        assert mails.resend(post.office.connection, mail, "boss")
+        with post.office.connection.transaction():
+            mails.claim(post.office.connection, mail)
+        return NotSent("thawed")
+
+    post.mailer.post = frozen  # type: ignore[method-assign]
+    post.worker.round()
+    assert ("sending", None) == post.state(mail)
+
+
+def test_what_came_of_a_post_is_kept_although_the_database_was_away(post: Post) -> None:
+    """The session dies between post and mark: the outcome waits in memory, nothing is posted twice."""
+    mail = post.asked()
+
+    def dying(mail: UUID, letter: bytes) -> Accepted:
+        post.office.connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'witiop test'"
+        )
+        return Accepted("m")
+
+    post.mailer.post = dying  # type: ignore[method-assign]
+    with pytest.raises(psycopg.OperationalError):
+        post.worker.round()
+    assert ("sending", None) == post.state(mail)
+    post.worker.round()
+    assert ("sent", None) == post.state(mail)
+
+
+def test_eight_senders_post_each_mail_once(post: Post, database: str) -> None:
+    """They claim at the same time, and get out of each other's way."""
+    for number in range(24):
+        post.asked(f"mail{number}")
+    fakes = [FakeMailer() for _ in range(8)]
+    start = threading.Barrier(8)
+
+    def work(fake: FakeMailer) -> None:
+        with closing(Session(database, "race")) as session:
+            worker = Mails(session.transaction, fake, SENDER, Topics(), 1000)
+            start.wait()
+            while any(row["state"] == "requested" for row in _states(session)):
+                worker.round()
+
+    threads = [threading.Thread(target=work, args=[fake]) for fake in fakes]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    posts = sorted(mail for fake in fakes for mail in fake.posts)
+    assert sorted(mail_id(f"mail{number}") for number in range(24)) == posts
+    assert [{"state": "sent", "n": 24}] == post.office.rows("select state, count(*) as n from mails group by 1")
+    (sequence,) = post.office.rows("select sequence, (select max(sequence) from history) as last from conversations")
+    assert sequence["sequence"] == sequence["last"]
+
+
+def test_mails_are_listed_page_by_page_the_latest_first(post: Post) -> None:
+    """Each once."""
+    asked = [post.asked(f"mail{number}") for number in range(5)]
+    first = mails.page(post.office.connection, 3)
+    assert first.next is not None
+    second = mails.page(post.office.connection, 3, first.next)
+    assert asked[::-1] == [each.id for each in (*first.mails, *second.mails)]
+    assert second.next is None
+
+
+def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: CommandLine) -> None:
+    """An unknown mail is found, looked at, and sent again on somebody's word; a second time is refused."""
+    post.asked("other")
+    post.worker.round()
+    mail = post.asked("c", to=["a@example.com", "b@example.com"], subject="Bcc: \u202e")
+    post.mailer.answers = [Unanswered("500 InternalFailure")]
+    post.worker.round()
+    row = {
+        "id": str(mail),
+        "command_id": "c",
+        "conversation_id": str(post.office.rows("select id from conversations")[0]["id"]),
+        "state": "unknown",
+        "to": ["a@example.com", "b@example.com"],
+        "subject": "Bcc: \u202e",
+        "reason": "500 InternalFailure",
+    }
+    listed = json.loads(witiop("mails", "list", "--state", "unknown", "--json").out)
+    (found,) = listed["rows"]
+    assert (row, None) == ({key: found[key] for key in row}, listed["next"])
+    assert 2 == len(json.loads(witiop("mails", "list", "--json").out)["rows"])
+    assert "Bcc: \\u202e" in witiop("mails", "list").out
+    assert "COMMAND" in witiop("mails", "list").out
+    assert 0 == witiop("mails", "resend", str(mail), "--as", "anna").code
+    refused = witiop("mails", "resend", str(mail), "--json")
+    assert (1, "not_resendable") == (refused.code, json.loads(refused.out)["reason"])
+    post.worker.round()
+    shown = json.loads(witiop("mails", "show", str(mail), "--json").out)
+    assert [("requested", "boss"), ("unanswered", "mails"), ("resent", "anna"), ("accepted", "mails")] == [
+        (each["event"], each["actor"]) for each in shown["history"]
+    ]
+    assert ("sent", 2) == (shown["state"], shown["attempts"])
+    assert str(mail) in witiop("mails", "show", str(mail)).out
+    assert 1 == witiop("mails", "show", str(UUID(int=1))).code
+
+
+def test_bytes_that_are_no_text_are_refused_before_anything_is_published(witiop: CommandLine) -> None:
+    """As a shell with another encoding passes them on."""
+    fields = {"--to": "a@example.com", "--subject": "s", "--body": "b"}
+    for field in fields:
+        arguments = [part for pair in (fields | {field: "\udcff"}).items() for part in pair]
+        refused = witiop("email", str(UUID(int=1)), *arguments)
+        assert (2, True) == (refused.code, f"'{field}': not UTF-8" in refused.err)
+
+
+def _states(session: Session) -> list[dict[str, Any]]:
+    with session.transaction() as connection:
+        return [{"state": row[0]} for row in connection.execute("select state from mails").fetchall()]

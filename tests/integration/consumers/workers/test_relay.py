@@ -1,0 +1,70 @@
+"""One round of the relay on a real outbox: what may go, what has to wait, and what came late."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from consumers.workers.relay import Low, Relay
+from infra.postgres.messaging.outbox import Outbox, Outgoing
+from tests.support.fake_ordered_publisher import FakeOrderedPublisher
+
+
+class Post:
+    """An outbox, and a relay whose broker is a fake."""
+
+    def __init__(self, dsn: str, connection: psycopg.Connection) -> None:
+        self.publisher = FakeOrderedPublisher()
+        self.outbox = Outbox(connection)
+        self.relay = Relay(lambda: psycopg.connect(dsn), self.publisher)
+
+    def put(self, outbox: Outbox | None = None, **values: str) -> None:
+        """One record a key."""
+        (outbox or self.outbox).add(Outgoing("t", key, {}, value.encode()) for key, value in values.items())
+
+    @property
+    def published(self) -> list[tuple[str | None, bytes]]:
+        return [(record.key, record.value) for record in self.publisher.records]
+
+    @property
+    def waiting(self) -> list[bytes]:
+        return [queued.record.value for queued in self.outbox.read(0, 100)]
+
+
+@pytest.fixture
+def post(database: str) -> Iterator[Post]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield Post(database, connection)
+
+
+def test_a_refused_record_keeps_those_of_its_key_that_follow_and_no_others(post: Post) -> None:
+    for chapter in ("1", "2", "3"):
+        post.put(anna=f"anna {chapter}", berta=f"berta {chapter}")
+    post.publisher.refused = {b"anna 2"}
+
+    assert (6, 4) == post.relay.round(post.outbox)
+    assert [b"anna 2", b"anna 3"] == post.waiting
+
+    post.publisher.refused = set()
+    assert (2, 2) == post.relay.round(post.outbox)
+    assert [b"anna 2", b"anna 3"] == [value for key, value in post.published if key == "anna"][-2:]
+    assert (0, 0) == post.relay.round(post.outbox)
+
+
+def test_a_record_whose_transaction_committed_late_is_not_passed_over(post: Post, database: str) -> None:
+    with psycopg.connect(database) as late:
+        post.put(Outbox(late), anna="late")
+        post.put(berta="early")
+        assert (1, 1) == post.relay.round(post.outbox)
+    assert (1, 1) == post.relay.round(post.outbox)
+    assert [("berta", b"early"), ("anna", b"late")] == post.published
+
+
+def test_ids_below_what_was_deleted_are_passed_over_after_a_minute_and_looked_at_again_every_ten_seconds() -> None:
+    low = Low()
+    assert 0 == low.id(now=100)
+    low.deleted(7, now=101)
+
+    assert 0 == low.id(now=109)
+    assert [0, 0] == [low.id(now=150), low.id(now=159)]
+    assert [0, 7, 7, 0, 7] == [low.id(now=now) for now in (162, 163, 171, 172, 173)]

@@ -1,0 +1,285 @@
+"""Programs that know the contract alone (examples/, an independent CloudEvents reader) on a real broker."""
+
+import ast
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from cloudevents.core.base import BaseCloudEvent
+from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka
+from cloudevents.core.formats.json import JSONFormat
+from jsonschema import Draft202012Validator
+
+from consumers.handlers.commands import Commands
+from consumers.handlers.conversations import Conversations
+from consumers.workers.mails import Mails
+from consumers.workers.relay import Relay
+from domain.contract.channels import CommandResult
+from domain.conversations.reasons import Reason
+from domain.directory import Directory, User
+from domain.facts import FACT, AgentPresenceChanged, ConversationFact, MailEvent, Party
+from domain.ids import fact_id
+from domain.mail import MailRequest, Policy, mail_id
+from domain.mail_body.compose import Sender
+from domain.ports import Record as Published
+from domain.routing.transfers import Terms
+from infra.kafka.config import KafkaConfig
+from infra.kafka.consumer import Record
+from infra.kafka.ordered import OrderedPublisher
+from infra.postgres import directory, mails
+from infra.postgres.messaging.outbox import Outbox
+from tests.support.fake_mailer import FakeMailer
+from tests.support.kafka_topics import new_topics, read_all
+from tests.support.paths import ROOT
+from tests.support.stories import DIRECTORY, START, Teller
+from witiop.contract.generate import schemas
+
+EXAMPLES = ROOT / "examples"
+SECRET = "secret"
+ANNA = User("anna", "Anna", "anna@example.com", "agent", 1, ("sales",))
+PACKAGES = {"webhook", "consumers", "domain", "infra", "witiop", "tests"}
+
+
+class Installation:
+    """The rules on a real database and its outbox on a real broker; what the processes do, step by step."""
+
+    def __init__(self, kafka: str, connection: psycopg.Connection[Any], publisher: OrderedPublisher) -> None:
+        self.kafka = kafka
+        self.topics = new_topics(kafka)
+        self.connection = connection
+        self.publisher = publisher
+        self._conversations = Conversations(self.topics)
+        self._commands = Commands(self.topics, [SECRET.encode()], Terms(), Policy(lambda address: address))
+        self._relay = Relay(lambda: connection, publisher)
+        self._customers = 0
+        with connection.transaction():
+            directory.apply(connection, Directory(DIRECTORY.numbers, DIRECTORY.skillsets, {"anna": ANNA}))
+
+    def customer(self, number: str = "106540352242922") -> Teller:
+        """Somebody who was not seen before."""
+        self._customers += 1
+        return Teller(number, Party(wa_id=f"1650555{self._customers:04}", name="Sheena"))
+
+    def hears(self, *facts: ConversationFact | AgentPresenceChanged, hours_late: float = 0) -> None:
+        """Each as it happened, or later."""
+        late = timedelta(hours=hours_late)
+        self._work_in(self._conversations, [(FACT.dump_json(fact), (), fact.at + late) for fact in facts])
+
+    def carries_out(self) -> None:
+        """What stands on the commands topic, from its beginning."""
+        told = read_all(self.kafka, self.topics.commands)
+        now = datetime.now(UTC)
+        self._work_in(self._commands, [(record.value, tuple(record.headers), now) for record in told])
+
+    def forwards_a_conversation(self) -> None:
+        """One that is listed, by a mail that SES delivers."""
+        (conversation,) = _one(self, "select id from conversations where unmanaged order by opened_at limit 1")
+        letter = MailRequest(conversation, ("a@example.com",), "s", "b", masked=True, hold=timedelta())
+        mails.request(self.connection, "mail", "boss", letter, mails.now(self.connection))
+        Mails(self._transaction, FakeMailer(), Sender("witiop@example.com"), self.topics, 1000).round()
+        now = datetime.now(UTC)
+        delivered = MailEvent(
+            id=fact_id("ses"), at=now, sent_at=now, mail_id=mail_id("mail"), type="delivered", recipients=letter.to
+        )
+        self._work_in(self._conversations, [(FACT.dump_json(delivered), (), now)])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
+        with self.connection.transaction():
+            yield self.connection
+
+    def publishes(self) -> None:
+        with self.connection.transaction():
+            queued, published = self._relay.round(Outbox(self.connection))
+        assert queued == published
+
+    def runs(self, example: str, topic: str, *arguments: str) -> str:
+        """An example, as a program of its own; what it prints."""
+        own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        argv = [sys.executable, str(EXAMPLES / example), "--bootstrap", self.kafka, "--topic", topic, *arguments]
+        env = own | {"WITIOP_COMMAND_SECRET": SECRET}
+        return subprocess.run(argv, env=env, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+
+    def events(self, topic: str) -> list[BaseCloudEvent]:
+        """What an independent reader makes of a topic."""
+        return [
+            from_kafka(KafkaMessage(dict(record.headers), record.key, record.value), JSONFormat())
+            for record in read_all(self.kafka, topic)
+        ]
+
+    def _work_in(self, handler: Conversations | Commands, told: list[tuple[bytes, Any, datetime]]) -> None:
+        records = [Record("t", 0, place, at, value, headers) for place, (value, headers, at) in enumerate(told)]
+        with self.connection.transaction():
+            handler.apply(self.connection, records)
+
+
+@pytest.fixture
+def installation(kafka: str, database: str) -> Iterator[Installation]:
+    with ExitStack() as stack:
+        connection = stack.enter_context(psycopg.connect(database, autocommit=True))
+        publisher = stack.enter_context(closing(OrderedPublisher(KafkaConfig((kafka,)))))
+        yield Installation(kafka, connection, publisher)
+
+
+def hours_ago(hours: float) -> float:
+    """An hour of a story that is that long ago."""
+    return (datetime.now(UTC) - START) / timedelta(hours=1) - hours
+
+
+def some_of_everything(installation: Installation) -> None:
+    """Conversations that are, were and never were on the list."""
+    hears, new = installation.hears, installation.customer
+    for hours in (1, 1, 3, 30):
+        hears(new().turn(hours_ago(hours)))
+    invalid = new()
+    hears(invalid.turn(hours_ago(6)))
+    hears(invalid.turn(hours_ago(2), "7"))
+    hears(new("plain").turn(hours_ago(2)))
+    queued, managed, corrected, reopened, moved = (new() for _ in range(5))
+    hears(queued.turn(hours_ago(2)))
+    hears(queued.turn(hours_ago(1), "1"))
+    hears(managed.turn(hours_ago(2)), managed.answered(hours_ago(1)))
+    hears(corrected.turn(hours_ago(40)), hours_late=30)
+    hears(corrected.echo(hours_ago(39)), hours_late=35)
+    hears(reopened.turn(hours_ago(30), "2"), hours_late=25)
+    hears(reopened.turn(hours_ago(20)), hours_late=18)
+    hears(moved.turn(hours_ago(1)))
+    hears(moved.turn(hours_ago(5), "an earlier one that comes late"), hours_late=4.5)
+    installation.forwards_a_conversation()
+
+
+def listed(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], int]:
+    """What the database says: conversations on the list, by the hour in which they came onto it and by reason."""
+    found = connection.execute(
+        "select to_char(h.at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:00\"Z\"'), c.reason, count(*) "
+        "from conversations c cross join lateral (select at from history where conversation_id = c.id "
+        "and event = 'became_unmanaged' order by sequence desc limit 1) h where c.unmanaged group by 1, 2"
+    )
+    return {(hour, Reason.of_code(code).value): number for hour, code, number in found}
+
+
+def test_the_count_from_the_topic_alone_is_that_of_the_database(installation: Installation) -> None:
+    """Also when events are there twice, the oldest last."""
+    some_of_everything(installation)
+    installation.publishes()
+    again = read_all(installation.kafka, installation.topics.conversations)
+    assert all(installation.publisher.publish(again[::-1]))
+
+    table = csv.DictReader(io.StringIO(installation.runs("count_unmanaged.py", installation.topics.conversations)))
+
+    expected = listed(installation.connection)
+    assert {"no_choice": 5, "invalid_choice": 1, "number_has_no_menu": 1} == {
+        reason: sum(n for (_, each), n in expected.items() if each == reason) for _, reason in expected
+    }
+    assert len({hour for hour, _ in expected}) > 3
+    assert expected == {(line["hour"], line["reason"]): int(line["conversations"]) for line in table}
+
+
+def test_a_published_command_is_carried_out_and_its_result_names_it(installation: Installation) -> None:
+    now = datetime.now(UTC)
+    ready = AgentPresenceChanged.model_validate(
+        {"id": fact_id("ready"), "at": now, "sent_at": now, "agent_id": "anna", "state": "ready"}
+    )
+    installation.hears(installation.customer().turn(hours_ago(1)), ready)
+    (conversation,) = _one(installation, "select id from conversations")
+    data = {"conversation_id": str(conversation), "target": {"kind": "user", "id": "anna"}, "mode": "immediate"}
+
+    printed = installation.runs(
+        "publish_command.py", installation.topics.commands, "--issuer", "boss", "transfer", json.dumps(data)
+    )
+
+    installation.carries_out()
+    installation.publishes()
+    (result,) = installation.events(installation.topics.results)
+    told: Any = result.get_data()
+    assert (printed.strip(), "applied", None, str(conversation)) == (
+        told["command_id"],
+        told["outcome"],
+        told["reason"],
+        told["conversation_id"],
+    )
+    assert ("anna",) == _one(installation, "select owner_id from conversations")
+
+
+def test_an_independent_reader_understands_our_events_and_the_schemas_hold(installation: Installation) -> None:
+    """CloudEvents 1.0 in binary mode, in the order of each conversation's sequence, without gaps."""
+    some_of_everything(installation)
+    installation.publishes()
+
+    events = installation.events(installation.topics.conversations)
+
+    told = {event.get_type() for event in events}
+    assert {f"witiop.conversation.{name}.v1" for name in ("queued", "managed", "corrected", "reopened")} <= told
+    assert {"witiop.mail.sent.v1", "witiop.mail.delivered.v1"} <= told
+    of_conversations, of_mails = (
+        Draft202012Validator(schemas()[name]) for name in ("witiop.conversation.v1", "witiop.mail.v1")
+    )
+    sequences: dict[str, list[int]] = {}
+    for event in events:
+        data: Any = event.get_data()
+        schema = of_mails if event.get_type().startswith("witiop.mail.") else of_conversations
+        assert [] == [error.message for error in schema.iter_errors(data)]
+        assert ("1.0", "application/json", "/witiop/unmanaged") == (
+            event.get_specversion(),
+            event.get_datacontenttype(),
+            event.get_source(),
+        )
+        time = event.get_time()
+        assert time is not None
+        assert timedelta(0) == time.utcoffset()
+        assert data["id"] == event.get_extension("partitionkey")
+        assert str(data["sequence"]) == event.get_extension("sequence")
+        sequences.setdefault(data["id"], []).append(data["sequence"])
+    assert [list(range(1, len(each) + 1)) for each in sequences.values()] == list(sequences.values())
+    assert len(events) == len({UUID(event.get_id()) for event in events})
+
+
+def test_what_became_of_any_record_on_the_commands_topic_fits_its_schema(installation: Installation) -> None:
+    """Applied, rejected, and not believed."""
+    installation.hears(installation.customer().turn(hours_ago(1)))
+    (conversation,) = _one(installation, "select id from conversations")
+    data = {"conversation_id": str(conversation), "target": {"kind": "skillset", "id": "sales"}, "mode": "exclusive"}
+    for _ in range(2):
+        installation.runs(
+            "publish_command.py", installation.topics.commands, "--issuer", "boss", "transfer", json.dumps(data)
+        )
+    assert all(installation.publisher.publish([Published(installation.topics.commands, "key", b"garbage")]))
+
+    installation.carries_out()
+    installation.publishes()
+
+    told: list[Any] = [event.get_data() for event in installation.events(installation.topics.results)]
+    schema = Draft202012Validator(schemas()["witiop.command.result.v1"])
+    assert [] == [error.message for each in told for error in schema.iter_errors(each)]
+    for each in told:
+        kept = CommandResult.model_validate_json(json.dumps(each), strict=True)
+        assert each == kept.model_dump(mode="json", exclude_unset=True)
+    assert {None, "already_assigned", "not_authentic"} == {each["reason"] for each in told}
+
+
+@pytest.mark.parametrize(("name", "lines"), [("count_unmanaged.py", 60), ("publish_command.py", 40)])
+def test_an_example_is_short_and_uses_nothing_of_ours(name: str, lines: int) -> None:
+    source = (EXAMPLES / name).read_text()
+    assert len(source.splitlines()) <= lines
+    imported = {
+        (node.module if isinstance(node, ast.ImportFrom) else alias.name) or ""
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert set() == {module.partition(".")[0] for module in imported} & PACKAGES
+
+
+def _one(installation: Installation, statement: Any) -> tuple[Any, ...]:
+    (row,) = installation.connection.execute(statement).fetchall()
+    return tuple(row)

@@ -1,0 +1,167 @@
+"""`witiop conversations list` and `directory show`: who waits, who was offered what, who is there."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from domain.facts import AgentAccepted
+from infra.postgres.lists.cursor import START
+from infra.postgres.lists.desk import DeskState, Which, desk_page, desk_statement
+from tests.integration.infra.postgres.test_unmanaged_list import NOON, columns, insert
+from tests.support.command_line import CommandLine
+from tests.support.office import Office, open_office
+
+STATES: tuple[DeskState, ...] = ("waiting", "assigned", "managed")
+OWNED = {"waiting": ("q", "r"), "assigned": ("a",), "managed": ("x", None)}
+
+
+@pytest.fixture
+def witiop(monkeypatch: pytest.MonkeyPatch, database: str) -> CommandLine:
+    return CommandLine(monkeypatch, database)
+
+
+@pytest.fixture
+def office(database: str) -> Iterator[Office]:
+    with open_office(database) as office:
+        yield office
+
+
+def listed(witiop: CommandLine, *arguments: str) -> Any:
+    finished = witiop("conversations", "list", *arguments, "--json")
+    assert (finished.code, finished.err) == (0, "")
+    return json.loads(finished.out)
+
+
+def ids(found: Any) -> list[UUID]:
+    return [UUID(row["id"]) for row in found["rows"]]
+
+
+def test_a_conversation_is_listed_where_it_stands_and_nowhere_else(witiop: CommandLine, office: Office) -> None:
+    unmanaged = office.customer_writes("hello", "390")
+    queued = office.customer_writes("1", "391", hours_ago=0.9)
+    reserved = office.customer_writes("hello", "392", hours_ago=0.8)
+    assigned = office.customer_writes("hello", "393", hours_ago=0.7)
+    managed = office.customer_writes("hello", "394", hours_ago=0.6)
+    office.presence("carla", "ready")
+    office.told(
+        office.transfer(reserved, "user", "ben", "exclusive"), office.transfer(assigned, "user", "carla", "immediate")
+    )
+    office.desk_says(AgentAccepted, "anna", managed)
+
+    assert {"waiting": [reserved, queued], "assigned": [assigned], "managed": [managed]} == {
+        state: ids(listed(witiop, "--state", state)) for state in STATES
+    }
+    (row,) = listed(witiop, "--state", "assigned")["rows"]
+    assert {"kind": "user", "id": "carla", "state": "assigned"}.items() <= row["owner"].items()
+    assert unmanaged not in {id_ for state in STATES for id_ in ids(listed(witiop, "--state", state))}
+
+
+def test_people_see_who_has_it(witiop: CommandLine, office: Office) -> None:
+    office.customer_writes("1")
+    out = witiop("conversations", "list", "--state", "waiting").out
+    assert "skillset sales (queued)" in out
+    assert "No such conversations." in witiop("conversations", "list", "--state", "managed").out
+
+
+@pytest.mark.parametrize("phone", ["5491112345678", "+54 11 1234-5678", "541112345678"])
+def test_a_customer_is_found_by_any_variant_of_their_phone(witiop: CommandLine, office: Office, phone: str) -> None:
+    wanted = office.customer_writes("1", "5491112345678")
+    office.customer_writes("1", "5491112345679")
+    assert [wanted] == ids(listed(witiop, "--state", "waiting", "--phone", phone))
+    assert [] == ids(listed(witiop, "--state", "waiting", "--phone", phone, "--number", "bot"))
+    assert 2 == witiop("conversations", "list", "--state", "waiting", "--phone", "anna").code
+
+
+@pytest.fixture
+def many(database: str) -> Iterator[Connection[Any]]:
+    """Thirty of every kind for each of two numbers, many at the same instant, and closed ones that are on no list."""
+    with psycopg.connect(database, autocommit=True) as conn:
+        kinds = product(("2", "3"), ("a", "c"), ("q", "r", "a", "x", None), range(30))
+        insert(
+            conn,
+            *(
+                columns(
+                    place,
+                    phone_number_id=number,
+                    status=status,
+                    unmanaged=False,
+                    reason=None,
+                    managed=state in ("x", None),
+                    owner_kind="u" if state else None,
+                    owner_id="anna" if state else None,
+                    owner_state=state,
+                    last_at=NOON - timedelta(microseconds=place % 7),
+                )
+                for place, (number, status, state, _) in enumerate(kinds)
+            ),
+        )
+        conn.execute("vacuum analyze conversations")
+        yield conn
+
+
+@pytest.mark.parametrize(("state", "number"), list(product(STATES, (None, "3"))))
+def test_its_pages_are_all_that_fits_newest_first_each_once(
+    many: Connection[Any], state: DeskState, number: str | None
+) -> None:
+    expected = many.execute(
+        "select id from conversations where status = 'a' and (owner_state::text = any(%s) or managed and %s) "
+        "and (%s::text is null or phone_number_id = %s) order by last_at desc, id desc",
+        [[s for s in OWNED[state] if s and state != "managed"], state == "managed", number, number],
+    ).fetchall()
+    after, found = START, list[UUID]()
+    while True:
+        page = desk_page(many, Which(state, number), 25, after)
+        found += [row.id for row in page.rows]
+        if page.next is None:
+            break
+        after = page.next
+    assert [row[0] for row in expected] == found
+    assert len(found) >= 30
+
+
+@pytest.mark.parametrize(("state", "number"), list(product(STATES, (None, "3"))))
+def test_a_page_is_read_from_an_index_in_its_order(many: Connection[Any], state: DeskState, number: str | None) -> None:
+    values = {"number": number, "phone": None, "at": START.at, "id": START.id, "limit": 11}
+    many.execute("set enable_seqscan = off")
+    statement = desk_statement(Which(state, number)).as_bytes(many)
+    plan = many.execute(b"explain (format json) " + statement, values).fetchone()
+    text = json.dumps(plan)
+    assert '"Seq Scan"' not in text
+    assert "conversations_managed" in text if state == "managed" else "conversations_desk" in text
+
+
+def test_the_directory_tells_who_is_there(witiop: CommandLine, office: Office) -> None:
+    office.presence("anna", "ready")
+    office.presence("ben", "ready")
+    office.presence("ben", "paused")
+    office.presence("carla", "ready")
+    office.desk_says(AgentAccepted, "carla", office.customer_writes())
+
+    found = json.loads(witiop("directory", "show", "--json").out)
+    told = {user["id"]: (user["state"], user["ready"], user["available"], user["free"]) for user in found["users"]}
+    assert {
+        "anna": ("ready", True, True, 2),
+        "ben": ("paused", False, False, 1),
+        "carla": ("ready", True, False, 0),
+    } == told
+    assert {"sales": 1, "support": 0} == {each["id"]: each["available"] for each in found["skillsets"]}
+    out = witiop("directory", "show").out
+    assert "[[user]]  # paused, 1 of 1 free\n" in out
+    assert "[[skillset]]  # 1 available\n" in out
+
+
+def test_an_agent_whose_desk_is_silent_is_offline(witiop: CommandLine, office: Office) -> None:
+    office.presence("anna", "ready")
+    office.connection.execute("update agent_presence set seen_at = now() - interval '301 seconds'")
+    found = json.loads(witiop("directory", "show", "--json").out)
+    assert ["offline"] == [user["state"] for user in found["users"] if user["id"] == "anna"]
+    assert 0 == sum(each["available"] for each in found["skillsets"])
+    witiop.set("WITIOP_DESK_SILENT_SECONDS", "400")
+    assert "# ready, 2 of 2 free" in witiop("directory", "show").out

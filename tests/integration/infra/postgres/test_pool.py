@@ -1,0 +1,77 @@
+"""How processes connect to PostgreSQL: nothing waits for ever, everything is UTC."""
+
+import psycopg
+import pytest
+from psycopg_pool import PoolTimeout
+
+from infra.postgres.connections.pool import connect, conninfo, pool
+
+
+def _setting(connection: psycopg.Connection[object], name: str) -> object:
+    row = connection.execute("select current_setting(%s)", [name]).fetchone()
+    assert isinstance(row, tuple)
+    return row[0]
+
+
+def test_a_connection_says_who_it_is_and_ends_what_takes_too_long(database: str) -> None:
+    """As the server shows it to whoever looks at pg_stat_activity."""
+    with connect(database, "timer") as connection:
+        assert {
+            name: _setting(connection, name)
+            for name in (
+                "application_name",
+                "TimeZone",
+                "statement_timeout",
+                "lock_timeout",
+                "idle_in_transaction_session_timeout",
+            )
+        } == {
+            "application_name": "witiop timer",
+            "TimeZone": "UTC",
+            "statement_timeout": "30s",
+            "lock_timeout": "10s",
+            "idle_in_transaction_session_timeout": "30s",
+        }
+
+
+def test_options_of_the_address_stay(database: str) -> None:
+    """Somebody may need a schema of their own; our limits come besides."""
+    theirs = psycopg.conninfo.make_conninfo(database, options="-c work_mem=8MB")
+    with connect(theirs, "timer") as connection:
+        assert (_setting(connection, "work_mem"), _setting(connection, "lock_timeout")) == ("8MB", "10s")
+
+
+def test_a_statement_that_takes_too_long_is_ended(database: str) -> None:
+    """The connection can be used again."""
+    limited = conninfo(database, "timer", statement_seconds=0.05)
+    with psycopg.connect(limited, autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("select pg_sleep(10)")
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_a_pool_replaces_a_connection_that_broke(database: str) -> None:
+    """Whoever asks next gets one that works, without an error of the old one."""
+    with pool(database, "console", size=1) as connections:
+        with connections.connection() as first:
+            pid = first.info.backend_pid
+        with psycopg.connect(database, autocommit=True) as other:
+            other.execute("select pg_terminate_backend(%s, 5000)", [pid])
+        with connections.connection() as second:
+            assert second.execute("select pg_backend_pid() <> %s", [pid]).fetchone() == (True,)
+
+
+def test_a_pool_is_closed_until_its_process_opens_it(database: str) -> None:
+    """A connection made before a fork would be shared by both processes."""
+    assert pool(database, "console", size=1).closed
+
+
+def test_who_gets_no_connection_in_time_is_told(database: str) -> None:
+    """A process whose threads all wait for a database would not answer any more."""
+    with (
+        pool(database, "console", size=1) as connections,
+        connections.connection(),
+        pytest.raises(PoolTimeout),
+        connections.connection(timeout=0.05),
+    ):
+        pass

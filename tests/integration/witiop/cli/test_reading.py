@@ -1,0 +1,237 @@
+"""`witiop unmanaged`, `conversations` and `directory` against a real database, as a shell sees them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from consumers.handlers.conversations import Conversations
+from domain.facts import FACT, Fact, Party
+from domain.topics import Topics
+from infra.kafka.consumer import Record
+from infra.postgres.directory import apply, read
+from tests.support.command_line import CommandLine
+from tests.support.databases import Databases
+from tests.support.stories import DIRECTORY, Teller, at
+
+ANNA = Teller(customer=Party(wa_id="393331234567", name="Anna \x1b[31m"))
+BEN = Teller("bot", Party(user_id="IT.1349"))
+MANY = [Teller("plain", Party(wa_id=f"3930000000{n:02}")) for n in range(12)]
+
+
+@pytest.fixture
+def witiop(monkeypatch: pytest.MonkeyPatch, database: str) -> CommandLine:
+    return CommandLine(monkeypatch, database)
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[Connection[Any]]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        apply(connection, DIRECTORY)
+        yield connection
+
+
+def work_in(conn: Connection[Any], *facts: Fact) -> None:
+    """As the consumer does."""
+    records = [
+        Record("witiop.inbound.v1", 0, offset, at(1), FACT.dump_json(fact), ()) for offset, fact in enumerate(facts)
+    ]
+    with conn.transaction():
+        Conversations(Topics()).apply(conn, records)
+
+
+@pytest.fixture
+def demo(conn: Connection[Any]) -> None:
+    """Anna waits, the bot ended Ben's conversation, twelve wrote to a number without a menu."""
+    work_in(conn, ANNA.turn(0.9, "Anybody \u202ethere?"), BEN.bot_starts(0.19), BEN.turn(0.2), BEN.bot_ends(0.3))
+    work_in(conn, *(teller.turn(0.5 + n / 100, f"hello {n}") for n, teller in enumerate(MANY)))
+
+
+def listed(witiop: CommandLine, *arguments: str) -> Any:
+    finished = witiop("unmanaged", "list", *arguments, "--json")
+    assert (finished.code, finished.err) == (0, "")
+    return json.loads(finished.out)
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_list_for_programs_is_one_document_of_rows_next_and_counts(witiop: CommandLine) -> None:
+    found = listed(witiop)
+    assert (len(found["rows"]), found["counts"]) == (10, {"active": 13, "closed": 1})
+    assert {key: found["rows"][0][key] for key in ("customer", "reason", "last_text", "status")} == {
+        "customer": {"wa_id": "393331234567", "user_id": None, "name": "Anna \x1b[31m"},
+        "reason": "no_choice",
+        "last_text": "Anybody \u202ethere?",
+        "status": "active",
+    }
+    rest = listed(witiop, "--after", found["next"])
+    assert (len(rest["rows"]), rest["next"]) == (4, None)
+
+
+@pytest.mark.usefixtures("demo")
+@pytest.mark.parametrize(
+    ("arguments", "rows", "counts"),
+    [
+        (["--rows", "100"], 14, (13, 1)),
+        (["--rows", "12"], 12, (13, 1)),
+        (["--status", "closed"], 1, (13, 1)),
+        (["--status", "active", "--rows", "100"], 13, (13, 1)),
+        (["--status", "all", "--rows", "100"], 14, (13, 1)),
+        (["--reason", "bot_closed"], 1, (0, 1)),
+        (["--number", "plain", "--rows", "100"], 12, (12, 0)),
+        (["--number", "plain", "--reason", "bot_closed"], 0, (0, 0)),
+        (["--number", "nobody's"], 0, (0, 0)),
+    ],
+)
+def test_the_list_can_be_narrowed(
+    witiop: CommandLine, arguments: list[str], rows: int, counts: tuple[int, int]
+) -> None:
+    found = listed(witiop, *arguments)
+    assert (rows, *counts) == (len(found["rows"]), found["counts"]["active"], found["counts"]["closed"])
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_list_for_people_is_plain_in_a_pipe_and_cannot_drive_a_terminal(witiop: CommandLine) -> None:
+    finished = witiop("unmanaged", "list", "--rows", "25")
+    lines = finished.out.splitlines()
+    assert (finished.code, finished.err, len(lines)) == (0, "", 1 + 14 + 2)
+    assert lines[1].endswith(r"Anybody \u202ethere?")
+    assert r"Anna \x1b[31m" in lines[1]
+    assert "\x1b" not in finished.out
+    assert lines[-1] == "13 active, 1 closed"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--rows", "9"],
+        ["--rows", "101"],
+        ["--status", "open"],
+        ["--reason", "none"],
+        ["--after", "xx"],
+        ["--after", "é"],
+    ],
+)
+def test_a_wrong_option_is_wrong_usage(witiop: CommandLine, arguments: list[str]) -> None:
+    finished = witiop("unmanaged", "list", *arguments)
+    assert (finished.code, finished.out) == (2, "")
+    assert arguments[0] in finished.err
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_conversation_for_programs_is_its_row_with_transcript_and_history(witiop: CommandLine) -> None:
+    [row] = listed(witiop, "--status", "closed")["rows"]
+    finished = witiop("conversations", "show", row["id"], "--json")
+    found = json.loads(finished.out)
+    assert finished.code == 0
+    assert {**row, "managed": False} == {key: found[key] for key in (*row, "managed")}
+    spoken = [(item["from"], item["kind"], item["text"]) for item in found["transcript"]]
+    assert spoken == [("bot", "session.started", None), ("customer", "text", "hello"), ("bot", "session.ended", None)]
+    assert [event["event"] for event in found["history"]][-1] == "closed"
+    assert found["history"][-1]["because"] == [found["transcript"][-1]["id"]]
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_conversation_for_people_says_why_and_what_was_said(witiop: CommandLine) -> None:
+    [row] = listed(witiop, "--reason", "no_choice")["rows"]
+    finished = witiop("conversations", "show", row["id"])
+    assert finished.code == 0
+    assert "why         no_choice: the customer chose nothing from the menu" in finished.out
+    assert r"Anybody \u202ethere?" in finished.out
+    assert "\x1b" not in finished.out
+
+
+def test_a_conversation_that_does_not_exist_is_refused_in_words_and_for_programs(witiop: CommandLine) -> None:
+    nobody = "00000000-0000-0000-0000-000000000000"
+    finished = witiop("conversations", "show", nobody, "--json")
+    assert (finished.code, finished.err) == (1, f"witiop: there is no conversation {nobody}\n")
+    assert {"outcome": "rejected", "reason": "conversation_unknown"} == json.loads(finished.out)
+
+
+def test_an_id_that_is_none_is_wrong_usage(witiop: CommandLine) -> None:
+    assert witiop("conversations", "show", "1").code == 2
+
+
+@pytest.mark.parametrize("command", [["unmanaged", "list"], ["directory", "show"], ["set-aside", "list"]])
+def test_a_database_that_does_not_answer_is_said_in_one_line(witiop: CommandLine, command: list[str]) -> None:
+    witiop.set("WITIOP_POSTGRES_DSN", "postgresql://witiop:canary@127.0.0.1:1/witiop")
+    finished = witiop(*command)
+    assert (finished.code, finished.out, finished.err.count("\n")) == (3, "", 1)
+    assert finished.err.startswith("witiop: PostgreSQL: ")
+    assert "canary" not in finished.err
+
+
+def test_a_database_without_our_schema_is_said_with_its_cure(witiop: CommandLine, databases: Databases) -> None:
+    blank = databases.create_blank()
+    witiop.set("WITIOP_POSTGRES_DSN", blank)
+    finished = witiop("unmanaged", "list")
+    databases.drop(blank)
+    assert finished.code == 1
+    assert "run witiop migrate" in finished.err
+
+
+def test_a_directory_is_applied_shown_and_applied_again(witiop: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "company.toml"
+    file.write_text('[[skillset]]\nid = "sales"\nname = "Sales"\n\n[[number]]\nphone_number_id = "1"\nname = "Grüße"\n')
+    first = witiop("directory", "apply", str(file))
+    assert (first.code, first.out) == (0, "added skillset sales\nadded number 1\n")
+    shown = tmp_path / "shown.toml"
+    shown.write_text(witiop("directory", "show").out)
+    again = witiop("directory", "apply", str(shown))
+    assert (again.code, again.out) == (0, "nothing to change\n")
+
+
+def test_programs_learn_what_applying_changed_and_what_the_directory_holds(witiop: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "company.toml"
+    file.write_text('[[number]]\nphone_number_id = "1"\nhours = { mon = ["09:00-24:00"] }\n')
+    applied = json.loads(witiop("directory", "apply", str(file), "--json").out)
+    expected: dict[str, Any] = {
+        "outcome": "applied",
+        "version": 1,
+        "changes": [{"action": "added", "kind": "number", "id": "1"}],
+    }
+    assert expected == applied
+    expected = {
+        "version": 1,
+        "skillsets": [],
+        "users": [],
+        "numbers": [
+            {
+                "phone_number_id": "1",
+                "name": "",
+                "time_zone": "UTC",
+                "softbot": False,
+                "hours": {"mon": ["09:00-24:00"]},
+                "menu": {},
+                "language": "en",
+            }
+        ],
+    }
+    assert expected == json.loads(witiop("directory", "show", "--json").out)
+
+
+def test_a_wrong_directory_file_changes_nothing_and_every_line_is_named(
+    witiop: CommandLine, conn: Connection[Any], tmp_path: Path
+) -> None:
+    before = read(conn)
+    file = tmp_path / "company.toml"
+    file.write_text('[[number]]\nphone_number_id = "1"\nmenu = { "1" = "sales" }\ncolour = "red"\n')
+    finished = witiop("directory", "apply", str(file))
+    assert (finished.code, finished.out) == (1, "")
+    assert finished.err.splitlines() == [
+        f'{file}:3: menu.1: there is no skillset "sales"; add it as a [[skillset]]',
+        f"{file}:4: colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language",
+        f"witiop: nothing was changed: 2 to cure in {file}",
+    ]
+    assert before == read(conn)
+
+
+def test_a_directory_file_that_is_not_there_is_wrong_usage(witiop: CommandLine, tmp_path: Path) -> None:
+    assert witiop("directory", "apply", str(tmp_path / "none.toml")).code == 2
+
+
+def test_an_empty_directory_shows_as_such(witiop: CommandLine) -> None:
+    assert witiop("directory", "show").out == "# The directory is empty.\n"

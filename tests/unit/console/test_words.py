@@ -1,0 +1,93 @@
+"""The console speaks every language of its list, whole."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+from console.words import LANGUAGES, Words, phone, spoken, zone
+from tests.support.paths import ROOT
+
+CONSOLE = ROOT / "console"
+NOW = datetime(2026, 11, 23, 17, 20, 5, tzinfo=UTC)
+
+
+def said() -> set[tuple[str | None, str]]:
+    """Everything that code and templates say, of what and in which words."""
+    methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
+    keywords: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "marked": None, "translated": None}
+    keywords["marked_of"] = keywords["pgettext"] = ((1, "c"), 2)
+    options = {"templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true"}}
+    found = extract_from_dir(str(CONSOLE), methods, options, keywords=keywords)
+    return {(of, message if isinstance(message, str) else message[0]) for _, _, message, _, of in found}
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES.keys() - {"en"}))
+def test_everything_that_is_said_is_translated_and_nothing_else(language: str) -> None:
+    with (CONSOLE / "locale" / language / "LC_MESSAGES" / "console.po").open("rb") as file:
+        catalogue = read_po(file, locale=language)
+    translated = {
+        (message.context, message.id if isinstance(message.id, str) else message.id[0])
+        for message in catalogue
+        if message.id
+    }
+    assert said() == translated
+    unfinished = [
+        message.id for message in catalogue if message.id and (message.fuzzy or not all(message.string or ""))
+    ]
+    assert [] == unfinished
+    assert [] == [message.id for message in catalogue for _ in message.check(catalogue)]
+
+
+def test_what_is_done_is_not_taken_back_by_the_word_for_leaving_a_dialog() -> None:
+    for language in LANGUAGES:
+        words = Words(language, ZoneInfo("UTC"), NOW)
+        assert words.gettext("Undo") != words.gettext("Cancel")
+
+
+@pytest.mark.parametrize(
+    ("ago", "english", "italian"),
+    [
+        (timedelta(seconds=5), "just now", "adesso"),
+        (timedelta(minutes=8), "8 min ago", "8 min fa"),
+        (timedelta(hours=23), "23 hr ago", "23 h fa"),
+        (timedelta(days=1, hours=2), "22 Nov, 16:20", "22 nov, 16:20"),
+        (timedelta(days=400), "19 Oct 2025, 19:20", "19 ott 2025, 19:20"),
+    ],
+)
+def test_how_long_ago_is_said_as_people_say_it(ago: timedelta, english: str, italian: str) -> None:
+    both = [Words(language, ZoneInfo("Europe/Rome"), NOW).ago(NOW - ago) for language in ("en", "it")]
+    assert [english, italian] == both
+
+
+def test_time_left_is_hours_and_minutes_and_never_less_than_none() -> None:
+    words = Words("en", ZoneInfo("UTC"), NOW)
+    for left, shown in ((timedelta(hours=5, minutes=2, seconds=59), "5 h 02 min"), (-timedelta(hours=1), "0 h 00 min")):
+        assert shown == words.left(NOW + left)
+
+
+def test_an_exact_time_has_its_offset() -> None:
+    assert "23 Nov 2026, 18:20:05 +01:00" == Words("en", ZoneInfo("Europe/Rome"), NOW).moment(NOW)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"), [(["it-IT"], "it"), (["de", "it"], "it"), (["de"], "en"), ([], "en"), (["*"], "en")]
+)
+def test_a_browser_gets_the_language_it_likes_best_of_ours(accepted: list[str], language: str) -> None:
+    assert language == spoken(accepted)
+
+
+@pytest.mark.parametrize("name", [None, "", "Nowhere/Land", "../../etc/passwd", "/etc/passwd", "x" * 100, "Europe"])
+def test_what_is_no_time_zone_is_none(name: str | None) -> None:
+    assert zone(name) is None
+
+
+@pytest.mark.parametrize(
+    ("wa_id", "shown"),
+    [("393005550101", "+39 300 555 0101"), ("447700900142", "+44 7700 900142"), ("391", "391"), ("IT.55", "IT.55")],
+)
+def test_phones_are_written_as_people_write_them(wa_id: str, shown: str) -> None:
+    assert shown in (phone(wa_id), phone(wa_id).removeprefix("+"))

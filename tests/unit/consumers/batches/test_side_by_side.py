@@ -1,0 +1,58 @@
+"""Several batches at once in one consumer process."""
+
+import threading
+
+import pytest
+
+from consumers.batches.batch_loop import PoisonLimit, SideBySide
+
+
+class Loop:
+    """Works until it is stopped, or fails."""
+
+    def __init__(self, fails: Exception | None = None, trouble: str | None = None) -> None:
+        self.fails = fails
+        self.trouble = trouble
+        self.stopped = False
+
+    def missing(self) -> str | None:
+        return self.trouble
+
+    def run(self, stop: threading.Event) -> None:
+        if self.fails is not None:
+            raise self.fails
+        assert stop.wait(30)
+        self.stopped = True
+
+
+def test_the_process_ends_when_all_of_its_loops_have() -> None:
+    loops, stop = [Loop(), Loop()], threading.Event()
+    process = threading.Thread(target=SideBySide(loops).run, args=[stop])
+    process.start()
+    stop.set()
+    process.join(30)
+    assert [True, True] == [loop.stopped for loop in loops]
+
+
+def test_a_defect_of_one_loop_stops_the_others_and_is_told() -> None:
+    good, bad = Loop(), Loop(fails=ZeroDivisionError("a defect"))
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        SideBySide([good, bad]).run(threading.Event())
+    assert good.stopped
+
+
+def test_the_process_is_ready_only_if_every_loop_is() -> None:
+    assert SideBySide([Loop(), Loop()]).missing() is None
+    assert "broker away" == SideBySide([Loop(), Loop(trouble="broker away")]).missing()
+
+
+def test_poison_of_all_loops_counts_towards_one_limit() -> None:
+    limit = PoisonLimit(per_minute=3)
+    assert not limit.exceeded(3)
+    threads = [threading.Thread(target=limit.found, args=[1]) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not limit.exceeded(1)
+    assert limit.exceeded(2)

@@ -1,0 +1,122 @@
+"""Reading a customer's turn as a choice of the number's menu."""
+
+import unicodedata
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.conversations.menu import MAX_CHOICE_LENGTH, Chosen, Failed, normalise, read_choice
+from domain.facts import CustomerTurn, Party
+from domain.ids import fact_id
+
+MENU = {"1": "sales", "2": "support", "Help": "support", "12": "gone"}
+SKILLSETS = {"sales", "support"}
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+DIGITS = [char for char in map(chr, range(0x11000)) if unicodedata.category(char) == "Nd"]
+
+
+def turn(text: str | None = None, *, option_id: str | None = None, is_reply: bool = False) -> CustomerTurn:
+    return CustomerTurn(
+        id=fact_id("turn"),
+        phone_number_id="106",
+        at=NOON,
+        sent_at=NOON,
+        customer=Party(wa_id="39333"),
+        type="interactive" if is_reply else "text",
+        wamid="wamid.1",
+        text=text,
+        is_reply=is_reply,
+        option_id=option_id,
+    )
+
+
+def choice(text: str | None = None, **reply: str) -> Chosen | Failed | None:
+    return read_choice(turn(text, is_reply=bool(reply), option_id=reply.get("option_id")), MENU, SKILLSETS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1",
+        " 1 ",
+        "1.",
+        "1)",
+        "1 .",
+        "\n1\t",
+        "1\ufe0f\u20e3",
+        "1\u20e3",
+        "１",
+        "①",
+        "١",
+        "१",
+        "๑",
+        "𝟏",
+        "\u200f1\u200e",
+        "１）",
+    ],
+)
+def test_every_way_to_write_one_chooses_the_first_option(text: str) -> None:
+    assert Chosen("sales") == choice(text)
+
+
+@pytest.mark.parametrize("text", ["help", "HELP", " Help. ", "ｈｅｌｐ"])
+def test_a_word_of_the_menu_is_a_choice_in_any_case(text: str) -> None:
+    assert Chosen("support") == choice(text)
+
+
+@pytest.mark.parametrize("text", ["3", "99", "٣", "3.", "3\ufe0f\u20e3", "0", "🔟"])
+def test_one_or_two_digits_that_are_not_on_the_menu_are_a_failed_choice(text: str) -> None:
+    assert Failed() == choice(text)
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", " ", ".", "hello", "123", "1 2", "1a", "I want 1", "½", "Hilfe", "1" * 5000]
+)
+def test_any_other_text_is_no_choice(text: str | None) -> None:
+    assert choice(text) is None
+
+
+def test_a_tapped_option_chooses_by_its_id() -> None:
+    assert Chosen("support") == choice("Something else", option_id="2")
+
+
+def test_a_tapped_option_whose_id_is_unknown_chooses_by_its_text() -> None:
+    assert Chosen("support") == choice("Help", option_id="row-17")
+
+
+@pytest.mark.parametrize("text", ["Track my order", None])
+def test_a_tapped_option_that_is_not_on_the_menu_is_a_failed_choice(text: str | None) -> None:
+    assert Failed() == choice(text, option_id="row-17")
+
+
+def test_an_option_whose_skillset_does_not_exist_is_a_failed_choice() -> None:
+    assert Failed() == choice("12")
+
+
+def test_a_number_without_a_menu_has_no_choices() -> None:
+    assert read_choice(turn("1"), {}, SKILLSETS) is None
+
+
+def test_the_menu_is_written_as_freely_as_the_answers() -> None:
+    assert Chosen("sales") == read_choice(turn("1"), {" 1) ": "sales"}, SKILLSETS)
+
+
+@given(st.text(st.sampled_from(DIGITS), min_size=1, max_size=2), st.sampled_from(["", " ", "\u200f", "\u00a0"]))
+def test_digits_of_any_script_are_read_as_their_value(digits: str, around: str) -> None:
+    value = "".join(str(unicodedata.decimal(digit)) for digit in digits)
+    assert Chosen("sales") == read_choice(turn(around + digits + around), {value: "sales"}, SKILLSETS)
+
+
+@given(st.text(max_size=MAX_CHOICE_LENGTH))
+def test_any_text_of_a_menu_is_chosen_by_itself_or_can_never_be_chosen(text: str) -> None:
+    expected = Chosen("sales") if normalise(text) else None
+    assert expected == read_choice(turn(text), {text: "sales"}, SKILLSETS)
+
+
+@given(st.text())
+def test_a_text_is_chosen_failed_or_no_choice_by_its_normal_form_alone(text: str) -> None:
+    form = normalise(text)
+    assert choice(text) == choice(form) if len(form) <= MAX_CHOICE_LENGTH else choice(text) is None

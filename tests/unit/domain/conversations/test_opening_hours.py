@@ -1,0 +1,82 @@
+"""Whether a number was open when the customer wrote."""
+
+from datetime import UTC, datetime, time
+
+import pytest
+
+from domain.conversations.opening_hours import is_open
+from domain.directory import Number, Opening
+
+SHOP = Number(
+    "106",
+    time_zone="Europe/Rome",
+    hours={
+        "mon": (Opening(time(9), time(13)), Opening(time(14), time(18))),
+        "sat": (Opening(time(22), time.max),),
+        "sun": (Opening(time(0), time(4)),),
+    },
+)
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("2026-07-06T07:00", True),  # Monday 09:00 in Rome
+        ("2026-07-06T06:59:59.999999", False),
+        ("2026-07-06T11:00", False),  # 13:00: the break
+        ("2026-07-06T12:00", True),
+        ("2026-07-06T16:00", False),
+        ("2026-07-07T08:00", False),  # Tuesday has no hours
+    ],
+)
+def test_an_opening_holds_its_start_and_not_its_end(at: str, expected: bool) -> None:
+    assert expected == is_open(SHOP, utc(at))
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"), [("2026-01-05T08:00", True), ("2026-07-06T06:30", False), ("2026-01-05T07:30", False)]
+)
+def test_hours_are_wall_clock_hours_in_winter_and_summer(at: str, expected: bool) -> None:
+    assert expected == is_open(SHOP, utc(at))
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("2026-07-04T21:59:59.999999", True),  # Saturday, the last microsecond before 24:00
+        ("2026-07-04T22:00", True),  # Sunday 00:00
+        ("2026-07-05T02:00", False),  # Sunday 04:00
+    ],
+)
+def test_24_00_is_the_end_of_the_day_and_the_night_goes_on_without_a_gap(at: str, expected: bool) -> None:
+    assert expected == is_open(SHOP, utc(at))
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("2026-03-29T01:59", True),  # Sunday: clocks go from 02:00 to 03:00, so 03:59 in Rome
+        ("2026-03-29T02:00", False),
+        ("2026-10-25T02:59", True),  # Sunday: 03:59 for good, the hour from 02:00 was there twice
+        ("2026-10-25T03:00", False),
+    ],
+)
+def test_on_the_days_when_clocks_change_the_wall_clock_counts(at: str, expected: bool) -> None:
+    assert expected == is_open(SHOP, utc(at))
+
+
+def test_the_day_is_the_local_day() -> None:
+    tokyo = Number("1", time_zone="Asia/Tokyo", hours={"mon": (Opening(time(8), time(9)),)})
+    assert is_open(tokyo, utc("2026-07-05T23:30"))
+
+
+def test_without_hours_a_number_is_always_open() -> None:
+    assert is_open(Number("106"), utc("2026-07-05T03:00"))
+
+
+def test_a_day_without_openings_is_closed() -> None:
+    assert not is_open(Number("106", hours={}), utc("2026-07-05T03:00"))

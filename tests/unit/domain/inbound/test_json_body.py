@@ -1,0 +1,144 @@
+"""JSON from outside is read tolerantly and comes out fit for storage."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.inbound.json_body import (
+    MAX_DEPTH,
+    TOO_DEEP,
+    Json,
+    NotJson,
+    digest,
+    dump,
+    identifier,
+    moment,
+    nested,
+    parse,
+    text,
+)
+
+CLEAN: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.sampled_from("abé🦜"), max_size=2), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (rb'"a\u0000b"', "a\ufffdb"),
+        (rb'"\ud800"', "\ufffd"),
+        (rb'"\ud83e\udd9c"', "🦜"),
+        (rb'{"\u0000": {"\udfff": 1}}', {"\ufffd": {"\ufffd": 1}}),
+        (b"[1e999, -1e999, 1.5]", [None, None, 1.5]),
+        (b"[9223372036854775807, 9223372036854775808]", [2**63 - 1, "9223372036854775808"]),
+        (b"[-9223372036854775808, -9223372036854775809]", [-(2**63), "-9223372036854775809"]),
+        (b"1" * 4301, "1" * 4301),
+        (b'{"a": 1, "a": 2}', {"a": 2}),
+        (b' {"a": [true, null]} ', {"a": [True, None]}),
+    ],
+)
+def test_what_storage_refuses_is_replaced(body: bytes, value: Json) -> None:
+    assert value == parse(body)
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 300, 800])
+def test_what_is_nested_too_deep_is_cut_off(levels: int) -> None:
+    value = parse(b"[" * levels + b"]" * levels)
+    for _ in range(MAX_DEPTH):
+        assert isinstance(value, list)
+        value = value[0]
+    assert value == TOO_DEEP
+
+
+def test_the_deepest_level_that_is_kept_is_whole() -> None:
+    body = b'{"a":' * MAX_DEPTH + b"1" + b"}" * MAX_DEPTH
+    assert body == dump(parse(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"{} {}",
+        b"NaN",
+        b"[Infinity]",
+        rb'["\ud800", NaN]',
+        b'"\xff"',
+        b'"\xed\xa0\x80"',
+        b'"\x00"',
+        b"\xef\xbb\xbf{}",
+        "{}".encode("utf-16"),
+        "{}".encode("utf-16-le"),
+        b"[" * 200_000,
+        b"[" * 200_000 + b"]" * 200_000,
+    ],
+)
+def test_what_is_no_json_in_utf8_is_refused(body: bytes) -> None:
+    with pytest.raises(NotJson):
+        parse(body)
+
+
+@given(CLEAN)
+def test_what_is_clean_comes_out_as_it_went_in(value: Json) -> None:
+    assert value == parse(json.dumps(value).encode()) == parse(dump(value))
+
+
+@given(st.dictionaries(st.text(st.sampled_from("abc"), max_size=2), CLEAN, max_size=4))
+def test_the_digest_depends_on_the_content_not_on_the_order_of_keys(value: dict[str, Any]) -> None:
+    assert digest(value) == digest(dict(reversed(value.items())))
+    assert digest(value) != digest({**value, "d": 1})
+
+
+@pytest.mark.parametrize("value", [None, True, 5, 1.5, "", [], {}])
+def test_only_a_text_that_is_not_empty_is_text(value: Json) -> None:
+    assert (None, "x", None) == (text({"a": value}, "a"), text({"a": "x"}, "a"), text({}, "a"))
+
+
+@pytest.mark.parametrize("value", [None, True, 5, 1.5, "", " \t", [], {}])
+def test_only_a_text_that_is_not_blank_is_an_id(value: Json) -> None:
+    assert (None, "x", None) == (identifier({"a": value}, "a"), identifier({"a": "x"}, "a"), identifier({}, "a"))
+
+
+@pytest.mark.parametrize("value", [None, True, 5, "x", []])
+def test_only_an_object_is_an_object(value: Json) -> None:
+    assert ({}, {"b": 1}) == (nested({"a": value}, "a"), nested({"a": {"b": 1}}, "a"))
+
+
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        ("0", datetime(1970, 1, 1, tzinfo=UTC)),
+        (1767261600, datetime(2026, 1, 1, 10, tzinfo=UTC)),
+        ("1767261600", datetime(2026, 1, 1, 10, tzinfo=UTC)),
+        ("253402300799", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_whole_seconds_as_digits_or_integer(value: Json, time: datetime) -> None:
+    assert time == moment(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, False, -1, 1.0, 253402300800, 2**63, [], {}, "", "-1", "+1", " 1", "1 ", "1\n", "1.0", "1e9", "1_0"],
+)
+def test_nothing_else_is_a_time(value: Json) -> None:
+    assert moment(value) is None
+
+
+@pytest.mark.parametrize("value", ["٣", "1" * 13, "253402300800", "2026-01-01"])
+def test_no_other_text_is_a_time(value: str) -> None:
+    assert moment(value) is None

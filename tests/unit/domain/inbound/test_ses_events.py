@@ -1,0 +1,97 @@
+"""What SES tells of mails, read tolerantly: each notification is one event of one mail, or is put aside whole."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.facts import FACT, MailEvent, partition_key
+from domain.ids import fact_id
+from domain.inbound.ses_events import read_ses
+from tests.support.hostile import BODIES, FRAGMENTS, places, spliced
+from tests.support.sns import ARN, notification, ses_event
+
+NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+MAIL = UUID(int=7)
+BOUNCED = {
+    "timestamp": "2026-07-01T11:59:00.000Z",
+    "bounceType": "Permanent",
+    "bounceSubType": "General",
+    "bouncedRecipients": [{"emailAddress": "a@example.com"}, {"emailAddress": "B <b@example.com>"}],
+}
+
+
+def read(kind: str, **part: Any) -> MailEvent:
+    reading = read_ses(json.dumps(notification(ses_event(kind, MAIL, **part))).encode(), NOON)
+    (fact,) = reading.facts
+    assert isinstance(fact, MailEvent)
+    return fact
+
+
+def test_a_bounce_names_its_recipients_and_its_reason() -> None:
+    """With the time of the bounce, and the id of SNS's message."""
+    at = NOON.replace(hour=11, minute=59)
+    expected = MailEvent(
+        id=fact_id("ses", ARN, "m1"),
+        at=at,
+        sent_at=at,
+        mail_id=MAIL,
+        type="bounced",
+        recipients=("a@example.com", "b@example.com"),
+        reason="Permanent General",
+    )
+    found = read("Bounce", **BOUNCED)
+    assert expected == found
+    assert (found, f"mail:{MAIL}") == (FACT.validate_json(FACT.dump_json(found)), partition_key(found))
+
+
+def test_the_other_kinds_are_read_as_ses_writes_them() -> None:
+    """Sent, delivered, complained, rejected; what changes nothing keeps SES's own name."""
+    assert ("sent", ()) == _of(read("Send"))
+    assert ("delivered", ("a@example.com",)) == _of(read("Delivery", recipients=["a@example.com"]))
+    complaint = read("Complaint", complainedRecipients=[{"emailAddress": "a@x.com"}], complaintFeedbackType="abuse")
+    assert (("complained", ("a@x.com",)), "abuse") == (_of(complaint), complaint.reason)
+    assert ("failed", "Bad content") == (
+        read("Reject", reason="Bad content").type,
+        read("Reject", reason="Bad content").reason,
+    )
+    assert ("DeliveryDelay", ()) == _of(read("DeliveryDelay"))
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Successfully validated SNS topic for Amazon SES event publishing.", "Message: must be JSON of an SES event"),
+        ('{"eventType":"Send","mail":{"tags":{}}}', "mail.tags.witiop_mail: must be a text"),
+        (ses_event("Send", MAIL).replace(str(MAIL), "x"), "mail.tags.witiop_mail: must be the id of a mail"),
+        ("{}", "eventType: must be a text"),
+    ],
+)
+def test_what_is_no_event_of_ours_is_put_aside_whole(message: str, reason: str) -> None:
+    """With the field that is wrong, and nothing of what was sent."""
+    body = json.dumps(notification(message)).encode()
+    (aside,) = read_ses(body, NOON).unreadable
+    assert (body, reason) == (aside.raw, aside.reason)
+
+
+def test_nothing_hostile_raises_and_what_is_read_can_be_kept() -> None:
+    """Every fragment at every place of an event, and every whole body."""
+    event = json.loads(ses_event("Bounce", MAIL, **BOUNCED))
+    bodies = [body for _, body in BODIES]
+    for place in places(event):
+        for _, fragment in FRAGMENTS:
+            message = spliced(event, place, fragment).decode("utf-8", "surrogateescape")
+            bodies.append(json.dumps(notification(message)).encode())
+    for body in bodies:
+        reading = read_ses(body, NOON)
+        assert 1 == len(reading.facts) + len(reading.unreadable)
+        for fact in reading.facts:
+            kept = FACT.dump_json(fact)
+            assert b"\\u0000" not in kept
+            assert fact == FACT.validate_json(kept)
+
+
+def _of(event: MailEvent) -> tuple[str, tuple[str, ...]]:
+    return event.type, event.recipients

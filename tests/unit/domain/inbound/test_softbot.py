@@ -1,0 +1,266 @@
+"""Softbot's events become facts, or are refused with every problem named (interface.md)."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.facts import (
+    BotChoice,
+    BotHandoff,
+    BotMenuShown,
+    BotMessage,
+    BotSessionEnded,
+    BotSessionStarted,
+    Fact,
+    MenuOption,
+    Party,
+)
+from domain.ids import fact_id
+from domain.inbound.cloudevents import MAX_PROBLEMS
+from domain.inbound.problems import BadEvents, Problem
+from domain.inbound.softbot import CONTRACT, read_softbot
+from tests.support.cloudevents import SESSION, encoded, event
+from tests.support.hostile import BODIES, FRAGMENTS, places, spliced
+from tests.support.payloads import NUMBER, PHONE, RECEIVED, SENT, USER_ID
+from tests.support.storable import unstorable
+
+BASE: dict[str, Any] = {
+    "id": fact_id("cloudevent", "/tests", "event-1"),
+    "phone_number_id": NUMBER,
+    "customer": Party(wa_id=PHONE),
+    "session_id": "session-1",
+    "at": SENT,
+    "sent_at": SENT,
+}
+OPTIONS = [{"id": "1", "title": "Sales"}, {"id": "2", "title": "Support"}]
+MENU = event("softbot.menu.shown", SESSION | {"options": OPTIONS})
+
+
+def read_one(document: object) -> Fact:
+    (fact,) = read_softbot(encoded(document), False, RECEIVED)
+    return fact
+
+
+def problems(body: bytes, batch: bool = False) -> list[Problem]:
+    with pytest.raises(BadEvents) as refused:
+        read_softbot(body, batch, RECEIVED)
+    return list(refused.value.problems)
+
+
+def wrong(document: object) -> dict[str, str]:
+    return {problem.field: problem.message for problem in problems(encoded(document))}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "fact"),
+    [
+        ("session.started", {}, BotSessionStarted(**BASE)),
+        ("message.sent", {"text": "Hi"}, BotMessage(**BASE, text="Hi")),
+        ("message.sent", {"text": "", "wamid": "wamid.1"}, BotMessage(**BASE, text="", wamid="wamid.1")),
+        (
+            "menu.shown",
+            {"options": OPTIONS},
+            BotMenuShown(**BASE, options=(MenuOption(id="1", title="Sales"), MenuOption(id="2", title="Support"))),
+        ),
+        ("menu.shown", {"options": []}, BotMenuShown(**BASE, options=())),
+        ("choice.made", {"option_id": "1"}, BotChoice(**BASE, option_id="1")),
+        ("choice.made", {"option_id": "1", "skillset": "sales"}, BotChoice(**BASE, option_id="1", skillset="sales")),
+        ("choice.made", {"option_id": "1", "skillset": None}, BotChoice(**BASE, option_id="1")),
+        ("handoff.requested", {"skillset": "sales"}, BotHandoff(**BASE, skillset="sales")),
+        ("session.ended", {}, BotSessionEnded(**BASE)),
+        ("session.ended", {"outcome": "solved"}, BotSessionEnded(**BASE, outcome="solved")),
+    ],
+)
+def test_every_type_of_event_becomes_its_fact(name: str, data: dict[str, object], fact: Fact) -> None:
+    assert fact == read_one(event(f"softbot.{name}", SESSION | data))
+
+
+def test_a_batch_becomes_its_facts_in_order() -> None:
+    events = [event("softbot.session.started", SESSION, id=name) for name in "abc"]
+    facts = read_softbot(encoded(events), True, RECEIVED)
+    assert [fact_id("cloudevent", "/tests", name) for name in "abc"] == [fact.id for fact in facts]
+    assert read_softbot(b"[]", True, RECEIVED) == []
+
+
+@pytest.mark.parametrize(
+    ("customer", "party"),
+    [
+        ({"wa_id": PHONE, "user_id": USER_ID}, Party(wa_id=PHONE, user_id=USER_ID)),
+        ({"wa_id": None, "user_id": USER_ID}, Party(user_id=USER_ID)),
+        ({"wa_id": USER_ID}, Party(user_id=USER_ID)),
+        ({"wa_id": PHONE, "name": "Anna", "group_id": "1"}, Party(wa_id=PHONE)),
+    ],
+)
+def test_a_customer_has_a_phone_or_a_user_id(customer: dict[str, object], party: Party) -> None:
+    fact = read_one(event("softbot.session.started", SESSION | {"customer": customer}))
+    assert isinstance(fact, BotSessionStarted)
+    assert party == fact.customer
+
+
+@pytest.mark.parametrize(
+    ("time", "sent_at"),
+    [
+        ("2026-01-01T10:00:00Z", SENT),
+        ("2026-01-01t10:00:00z", SENT),
+        ("2026-01-01T12:00:00.250+02:00", SENT + timedelta(milliseconds=250)),
+        ("2026-01-01T10:00:00.123456789-00:00", SENT + timedelta(microseconds=123456)),
+        ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_rfc_3339_with_its_offset(time: str, sent_at: datetime) -> None:
+    assert (sent_at, sent_at) == ((fact := read_one(MENU | {"time": time})).sent_at, fact.at)
+
+
+def test_a_time_ahead_of_ours_counts_as_five_minutes_after_arrival() -> None:
+    fact = read_one(MENU | {"time": "9999-12-31T23:59:59Z"})
+    assert (9999, RECEIVED + timedelta(minutes=5)) == (fact.sent_at.year, fact.at)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        *(None, 1767261600, True, "", "now", "2026-01-01", "2026-01-01T10:00:00", "2026-01-01 10:00:00Z"),
+        *("2026-13-01T10:00:00Z", "2026-02-30T10:00:00Z", "2026-01-01T24:00:01Z", "2026-01-01T10:00:60Z"),
+        *("2026-01-01T10:00:00+0200", "2026-01-01T10:00:00+99:00", "20260101T100000Z", "1969-12-31T23:59:59Z"),
+        *("9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "٢٠٢٦-01-01T10:00:00Z"),
+    ],
+)
+def test_nothing_else_is_a_time(time: object) -> None:
+    assert ["time"] == list(wrong(MENU | {"time": time}))
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"specversion": "0.3"}, "specversion", "must be '1.0'"),
+        ({"specversion": 1.0}, "specversion", "must be '1.0'"),
+        ({"id": ""}, "id", "must not be empty"),
+        ({"id": 5}, "id", "must be a string"),
+        ({"source": " "}, "source", "must not be empty"),
+        ({"type": None}, "type", "must be a string"),
+        ({"type": "witiop.agents.message.sent.v1"}, "type", f"must be one of {', '.join(CONTRACT)}"),
+        ({"type": "witiop.softbot.choice.made.v2"}, "type", f"must be one of {', '.join(CONTRACT)}"),
+        ({"datacontenttype": "text/xml"}, "datacontenttype", "must be application/json"),
+        ({"data": None}, "data", "must be an object"),
+        ({"data": "{}"}, "data", "must be an object"),
+    ],
+)
+def test_a_wrong_attribute_is_named_with_its_cure(change: dict[str, object], field: str, message: str) -> None:
+    assert wrong(MENU | change) == {field: message}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "field", "message"),
+    [
+        ("session.started", {"phone_number_id": None}, "data.phone_number_id", "must be a string"),
+        ("session.started", {"session_id": ""}, "data.session_id", "must not be empty"),
+        ("session.started", {"customer": PHONE}, "data.customer", "must be an object"),
+        ("session.started", {"customer": {}}, "data.customer", "needs wa_id, user_id or both"),
+        ("session.started", {"customer": {"wa_id": 447}}, "data.customer.wa_id", "must be a string"),
+        ("session.started", {"customer": {"wa_id": ""}}, "data.customer.wa_id", "must not be empty"),
+        ("message.sent", {}, "data.text", "is missing"),
+        ("message.sent", {"text": True}, "data.text", "must be a string"),
+        ("menu.shown", {}, "data.options", "is missing"),
+        ("menu.shown", {"options": {}}, "data.options", "must be an array"),
+        ("menu.shown", {"options": [*OPTIONS, {"id": "3"}]}, "data.options[2].title", "is missing"),
+        ("choice.made", {"skillset": "sales"}, "data.option_id", "is missing"),
+        ("choice.made", {"option_id": "1", "skillset": ""}, "data.skillset", "must not be empty"),
+        ("handoff.requested", {}, "data.skillset", "is missing"),
+        ("session.ended", {"outcome": 5}, "data.outcome", "must be a string"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_cure(name: str, data: dict[str, object], field: str, message: str) -> None:
+    assert wrong(event(f"softbot.{name}", SESSION | data)) == {field: message}
+
+
+def test_what_nobody_knows_yet_is_ignored() -> None:
+    more = event("softbot.menu.shown", MENU["data"] | {"new": 1}, traceparent="00-1", subject="x", datacontenttype=None)
+    del more["datacontenttype"]
+    assert read_one(MENU) == read_one(more)
+    assert read_one(MENU) == read_one(MENU | {"datacontenttype": "application/json; charset=utf-8"})
+
+
+def test_several_problems_are_told_at_once_with_their_event() -> None:
+    lacking = event("softbot.menu.shown", {**SESSION, "customer": {}}, id="event-2", time=None)
+    assert problems(encoded([MENU, lacking, 5, {"type": "x"}]), batch=True) == [
+        Problem(1, "event-2", "time", wrong(MENU | {"time": None})["time"]),
+        Problem(1, "event-2", "data.customer", "needs wa_id, user_id or both"),
+        Problem(1, "event-2", "data.options", "is missing"),
+        Problem(2, None, "event", "must be an object"),
+        Problem(3, None, "specversion", "is missing"),
+        Problem(3, None, "id", "is missing"),
+        Problem(3, None, "source", "is missing"),
+        Problem(3, None, "time", "is missing"),
+        Problem(3, None, "type", f"must be one of {', '.join(CONTRACT)}"),
+    ]
+
+
+def test_the_problems_of_a_huge_body_are_only_the_first() -> None:
+    assert len(problems(b"[" + b"{}," * 200_000 + b"{}]", batch=True)) == MAX_PROBLEMS
+    assert len(problems(encoded(MENU | {"data": SESSION | {"options": [0] * 200_000}}))) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "batch", "message"),
+    [
+        (b"", False, "must be JSON in UTF-8"),
+        (b"[" * 200_000, True, "must be JSON in UTF-8"),
+        ("{}".encode("utf-16"), False, "must be JSON in UTF-8"),
+        (encoded(MENU), True, "must be an array of events"),
+    ],
+)
+def test_a_wrong_body_is_one_problem(body: bytes, batch: bool, message: str) -> None:
+    assert problems(body, batch) == [Problem(None, None, "body", message)]
+
+
+def test_a_batch_sent_as_one_event_is_refused() -> None:
+    assert problems(encoded([MENU])) == [Problem(0, None, "event", "must be an object")]
+
+
+def test_no_problem_repeats_what_was_sent() -> None:
+    """A problem goes into answers and logs: no names, numbers or texts."""
+    canary = "447700900999"
+    document = event(
+        "softbot.menu.shown", {"customer": canary, "options": [canary], "session_id": [canary]}, time=canary
+    )
+    assert [] == [problem for problem in problems(encoded(document | {"type": MENU["type"]})) if canary in str(problem)]
+
+
+@pytest.mark.parametrize(("what", "fragment"), FRAGMENTS, ids=[what for what, _ in FRAGMENTS])
+def test_a_hostile_value_anywhere_is_refused_or_can_be_stored(what: str, fragment: bytes) -> None:
+    for place in places(MENU):
+        try:
+            facts = read_softbot(spliced(MENU, place, fragment), False, RECEIVED)
+        except BadEvents as refused:
+            assert refused.problems
+        else:
+            assert (place, [[]]) == (place, [unstorable(fact) for fact in facts])
+
+
+@pytest.mark.parametrize(("what", "body"), BODIES, ids=[what for what, _ in BODIES])
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_hostile_body_is_refused(what: str, body: bytes, batch: bool) -> None:
+    assert problems(body, batch)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=()), max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_any_accident_is_refused_or_read(data: st.DataObject) -> None:
+    place = data.draw(st.sampled_from([*places(MENU)]))
+    body = spliced(MENU, place, encoded(data.draw(JSON)))
+    try:
+        facts = read_softbot(body, False, RECEIVED)
+    except BadEvents as refused:
+        assert 0 < len(refused.problems) <= MAX_PROBLEMS
+    else:
+        assert [[]] == [unstorable(fact) for fact in facts]

@@ -1,0 +1,103 @@
+"""Nothing that a signed body holds stops the reader, is lost, or cannot be stored."""
+
+import json
+
+import pytest
+
+from domain.facts import CustomerTurn
+from domain.inbound.whatsapp.reader import MAX_UPDATES, read
+from tests.support.hostile import BODIES, FRAGMENTS, GROWING_BODY, hostile_bodies, places, spliced
+from tests.support.payloads import NAMES, RECEIVED, body, value_of
+from tests.support.storable import unstorable
+
+ONE_BY_ONE = {"1,000 updates": 1000, "the same update 1,000 times": 1000, "1,000 updates without a sender": 1000}
+
+
+def broken(raw: bytes) -> list[object]:
+    """What of a body broke the promise: what cannot be stored, asides that do not read again as themselves."""
+    reading = read(raw, RECEIVED)
+    found: list[object] = [wrong for fact in reading.facts for wrong in unstorable(fact)]
+    for aside in reading.unreadable:
+        again = read(aside.raw, RECEIVED)
+        if ([], [aside.reason]) != (list(again.facts), [unreadable.reason for unreadable in again.unreadable]):
+            found.append(aside)
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_comes_of_a_hostile_value_at_any_place_can_be_stored_or_reads_again_as_itself(name: str) -> None:
+    for what, raw in hostile_bodies(name):
+        assert (what, []) == (what, broken(raw))
+
+
+@pytest.mark.parametrize(("what", "raw"), BODIES, ids=[what for what, _ in BODIES])
+def test_what_comes_of_a_hostile_body_can_be_stored_or_reads_again_as_itself(what: str, raw: bytes) -> None:
+    assert broken(raw) == []
+
+
+def test_a_body_that_grows_when_it_is_read_is_one_fact() -> None:
+    assert broken(GROWING_BODY) == []
+    assert len(read(GROWING_BODY, RECEIVED).facts) == 1
+
+
+@pytest.mark.parametrize(("what", "fragment"), FRAGMENTS, ids=[what for what, _ in FRAGMENTS])
+def test_a_hostile_value_in_one_message_leaves_it_one_update_and_the_next_untouched(what: str, fragment: bytes) -> None:
+    document = body("batch_two_messages")
+    value_of(document)["messages"].reverse()
+    (healthy, _) = read(json.dumps(document).encode(), RECEIVED).facts
+    messages = ("entry", 0, "changes", 0, "value", "messages")
+    for place in places(document):
+        if place[: len(messages) + 1] == (*messages, 1):
+            reading = read(spliced(document, place, fragment), RECEIVED)
+            assert healthy in reading.facts
+            assert (place, 2) == (place, len(reading.facts) + len(reading.unreadable))
+
+
+@pytest.mark.parametrize(("what", "fragment"), FRAGMENTS, ids=[what for what, _ in FRAGMENTS])
+def test_a_hostile_value_anywhere_in_an_entry_leaves_the_next_entry_untouched(what: str, fragment: bytes) -> None:
+    document = body("batch_two_entries")
+    healthy = read(json.dumps(document).encode(), RECEIVED).facts[1]
+    for place in places(document):
+        if place[:2] == ("entry", 0):
+            assert healthy in read(spliced(document, place, fragment), RECEIVED).facts
+
+
+@pytest.mark.parametrize(("what", "count"), ONE_BY_ONE.items())
+def test_a_body_of_a_thousand_updates_is_read_one_by_one(what: str, count: int) -> None:
+    reading = read(dict(BODIES)[what], RECEIVED)
+    assert count == len(reading.facts) + len(reading.unreadable)
+
+
+def test_a_body_of_more_updates_than_meta_ever_sends_is_set_aside_whole() -> None:
+    document = body("text")
+    value = value_of(document)
+    value["messages"] *= MAX_UPDATES
+    assert len(read(json.dumps(document).encode(), RECEIVED).facts) == MAX_UPDATES
+    value["messages"].append({})
+    raw = json.dumps(document).encode()
+    (aside,) = read(raw, RECEIVED).unreadable
+    assert (raw, "body: more than 10000 updates") == (aside.raw, aside.reason)
+
+
+def test_what_is_set_aside_repeats_no_huge_neighbour() -> None:
+    """A thousand updates that cannot be read, beside one contact of a megabyte, stay small."""
+    document = body("text")
+    value = value_of(document)
+    value["contacts"][0]["profile"]["name"] = "x" * 1_000_000
+    value["metadata"]["display_phone_number"] = "x" * 1_000_000
+    value["messages"] = [{**value["messages"][0], "timestamp": "never"}] * 1000
+    reading = read(json.dumps(document).encode(), RECEIVED)
+    assert len(reading.unreadable) == 1000
+    assert max(len(aside.raw) for aside in reading.unreadable) < 2000
+
+
+def test_the_largest_text_is_kept_whole_and_a_huge_caption_once() -> None:
+    words = "x" * 2_000_000
+    text, image = body("text"), body("image")
+    value_of(text)["messages"][0]["text"]["body"] = words
+    value_of(image)["messages"][0]["image"]["caption"] = words
+    for document in (text, image):
+        (turn,) = read(json.dumps(document).encode(), RECEIVED).facts
+        assert isinstance(turn, CustomerTurn)
+        assert words in (turn.extra["text"]["body"] if turn.type == "text" else turn.extra["image"]["caption"])
+        assert words[: len(turn.text or "")] == turn.text

@@ -1,0 +1,136 @@
+"""What a message counts as and what it says (webhooks.md, What counts for a conversation)."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.facts import (
+    CustomerSignal,
+    CustomerTurn,
+)
+from domain.ids import fact_id
+from domain.inbound.reading import CLOCK_TOLERANCE
+from tests.support.payloads import NUMBER, PHONE, RECEIVED, SENT
+from tests.support.whatsapp import AT, MESSAGE, SIGNALS, TURNS, facts, message
+
+
+@pytest.mark.parametrize("kind", TURNS)
+def test_what_a_customer_says_is_a_turn_even_without_its_object(kind: str) -> None:
+    turn = message(type=kind, text=None)
+    assert isinstance(turn, CustomerTurn)
+    assert (kind, None, {}) == (turn.type, turn.text, turn.extra)
+
+
+@pytest.mark.parametrize("kind", SIGNALS)
+def test_what_is_no_turn_is_a_signal(kind: str) -> None:
+    signal = message(type=kind, text=None)
+    assert isinstance(signal, CustomerSignal)
+    assert (kind, None, None, False) == (signal.type, signal.text, signal.marks, signal.standby_turn)
+
+
+@pytest.mark.parametrize(
+    ("kind", "item", "text"),
+    [
+        ("text", {"text": {"body": "Hi"}}, "Hi"),
+        ("text", {"text": {"body": True}}, None),
+        ("text", {"text": "Hi"}, None),
+        ("image", {"image": {"caption": "", "id": "1"}}, None),
+        ("document", {"document": {"filename": "a.pdf"}}, "a.pdf"),
+        ("location", {"location": {"name": "Here"}}, "Here"),
+        ("location", {"location": {"latitude": 45.5, "longitude": -7}}, "45.5, -7"),
+        ("location", {"location": {"latitude": "45", "longitude": True}}, None),
+        ("contacts", {"contacts": [{"name": {"first_name": "A", "last_name": "B"}}]}, "A B"),
+        ("contacts", {"contacts": [{"phones": [{"phone": "+44 1"}]}, 5, {}]}, "+44 1"),
+        ("contacts", {"contacts": [{"name": {"formatted_name": n}} for n in ("A", "B")]}, "A\nB"),
+        ("contacts", {"contacts": {"name": "A"}}, None),
+        ("order", {"order": {"product_items": [{"product_retailer_id": "cup"}]}}, "cup"),
+        ("order", {"order": {"product_items": [{"product_retailer_id": "cup", "quantity": "2"}, 5]}}, "2 × cup"),
+        ("order", {"order": {"text": "Please", "product_items": None}}, "Please"),
+        ("button", {"button": {"text": "Yes"}}, "Yes"),
+        ("interactive", {"interactive": {"type": "nfm_reply", "nfm_reply": {"response_json": "{"}}}, None),
+        ("interactive", {"interactive": {"type": "new_reply", "new_reply": {"title": "New"}}}, "New"),
+        ("interactive", {"interactive": {"type": 5, "button_reply": {"title": "A"}}}, None),
+        ("reaction", {"reaction": {"emoji": "🎉"}}, "🎉"),
+        ("edit", {"edit": {"message": {"type": "text", "text": {"body": "New"}}}}, "New"),
+        ("edit", {"edit": {"message": {"type": 5, "text": {"body": "New"}}}}, None),
+        ("poll", {"poll": {"title": "Which day?"}}, "Which day?"),
+    ],
+)
+def test_the_text_is_what_a_person_would_read(kind: str, item: dict[str, object], text: str | None) -> None:
+    fact = message(type=kind, **{"text": None} | item)
+    assert text == fact.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "item", "option"),
+    [
+        ("button", {"button": {"payload": "yes", "text": "Yes"}}, (True, "yes")),
+        ("button", {"button": {"text": "Yes"}}, (True, None)),
+        ("button", {}, (True, None)),
+        ("interactive", {"interactive": {"type": "button_reply", "button_reply": {"id": "1"}}}, (True, "1")),
+        ("interactive", {"interactive": {"type": "list_reply", "list_reply": {"id": 1}}}, (True, None)),
+        ("interactive", {"interactive": {"type": "list_reply"}}, (True, None)),
+        ("interactive", {"interactive": {"type": "nfm_reply", "nfm_reply": {"id": "1"}}}, (False, None)),
+        ("interactive", {"interactive": None}, (False, None)),
+        ("text", {"text": {"body": "1"}, "button": {"payload": "1"}}, (False, None)),
+    ],
+)
+def test_only_a_tapped_button_or_row_is_a_reply(
+    kind: str, item: dict[str, object], option: tuple[bool, str | None]
+) -> None:
+    turn = message(type=kind, **item)
+    assert option == (turn.is_reply, turn.option_id)
+
+
+@pytest.mark.parametrize("kind", ["edit", "revoke"])
+def test_an_edit_and_a_revoke_mark_their_message(kind: str) -> None:
+    assert message(type=kind, **{kind: {"original_message_id": "wamid.0"}}).marks == "wamid.0"
+    assert message(type=kind, **{kind: {"original_message_id": 5}}).marks is None
+
+
+def test_what_else_a_message_holds_is_kept() -> None:
+    assert message(errors=[{"code": 1}], context={"id": "wamid.0"}).extra == {
+        "errors": [{"code": 1}],
+        "context": {"id": "wamid.0"},
+    }
+    assert message(text={"body": "Hello", "preview_url": True}).extra == {
+        "text": {"body": "Hello", "preview_url": True}
+    }
+
+
+@pytest.mark.parametrize(
+    ("stamp", "sent_at"),
+    [
+        (AT, SENT),
+        (int(AT), SENT),
+        ("0", datetime(1970, 1, 1, tzinfo=UTC)),
+        ("253402300799", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_the_time_is_the_senders_but_no_later_than_five_minutes_after_arrival(stamp: object, sent_at: datetime) -> None:
+    turn = message(timestamp=stamp)
+    assert (sent_at, min(sent_at, RECEIVED + timedelta(minutes=5))) == (turn.sent_at, turn.at)
+
+
+def test_a_clock_that_is_a_little_ahead_is_believed() -> None:
+    ahead = RECEIVED + CLOCK_TOLERANCE
+    assert message(timestamp=str(int(ahead.timestamp()))).at == ahead
+    assert message(timestamp=str(int(ahead.timestamp()) + 1)).at == ahead
+
+
+def test_a_message_is_known_by_its_number_and_wamid() -> None:
+    assert message().id == fact_id("message", NUMBER, "wamid.1") == message(timestamp="5", type="image").id
+
+
+def test_updates_of_every_family_have_ids_of_their_own() -> None:
+    item = MESSAGE | {"to": PHONE, "status": "message", "event": "message"}
+    found = [
+        fact.id
+        for field, value in (
+            ("messages", {"messages": [item], "statuses": [item], "calls": [item]}),
+            ("standby", {"messages": [item]}),
+            ("history", {"messages": [item]}),
+        )
+        for fact in facts(field, value)
+    ]
+    assert len(found) == len(set(found)) == 5

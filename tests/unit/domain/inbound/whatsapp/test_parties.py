@@ -1,0 +1,196 @@
+"""Who an update is about (webhooks.md, Who is the customer)."""
+
+import json
+from typing import Any
+
+import pytest
+
+from domain.facts import CustomerIdentityChanged, CustomerSignal, CustomerTurn, Notice, Party
+from domain.inbound.whatsapp.parties import MAX_NAME_LENGTH
+from domain.inbound.whatsapp.reader import read
+from tests.support.payloads import NEW_PHONE, NEW_USER_ID, PHONE, RECEIVED, USER_ID, body, value_of
+
+ANNA = {"wa_id": PHONE, "user_id": USER_ID, "profile": {"name": "Anna"}}
+BRUNO = {"wa_id": NEW_PHONE, "user_id": NEW_USER_ID, "profile": {"name": "Bruno"}}
+KNOWN = Party(wa_id=PHONE, user_id=USER_ID, name="Anna")
+
+
+def customer(sender: dict[str, Any], *contacts: object) -> Party | None:
+    """The customer of a text with this sender beside these contacts; None if it is set aside for want of one."""
+    document = body("text")
+    value = value_of(document)
+    message = {key: part for key, part in value["messages"][0].items() if key != "from"}
+    value["messages"] = [message | sender]
+    value["contacts"] = list(contacts)
+    reading = read(json.dumps(document).encode(), RECEIVED)
+    if reading.unreadable:
+        assert ["messages: from"] == [aside.reason for aside in reading.unreadable]
+        return None
+    (turn,) = reading.facts
+    assert isinstance(turn, CustomerTurn)
+    return turn.customer
+
+
+@pytest.mark.parametrize("contacts", [(ANNA, BRUNO), (BRUNO, ANNA)])
+def test_a_contact_is_found_by_id_whatever_its_position(contacts: tuple[object, ...]) -> None:
+    assert customer({"from": PHONE}, *contacts) == KNOWN
+    assert customer({"from_user_id": USER_ID}, *contacts) == KNOWN
+    assert customer({"from": "", "from_user_id": USER_ID}, *contacts) == KNOWN
+    assert customer({"from": USER_ID}, *contacts) == KNOWN
+
+
+def test_a_contact_is_found_by_another_variant_of_its_phone_which_stays_as_meta_says_it() -> None:
+    contact = {**ANNA, "wa_id": "551187654321"}
+    assert customer({"from": "5511987654321"}, contact) == Party(wa_id="5511987654321", user_id=USER_ID, name="Anna")
+
+
+def test_a_contact_is_found_by_the_parent_of_its_user_id() -> None:
+    parent = {"parent_user_id": "IT.ENT.1"}
+    assert customer({"from_parent_user_id": "IT.ENT.1"}, ANNA | parent, BRUNO) == KNOWN
+    assert customer({"from_parent_user_id": "IT.ENT.1"}, BRUNO, ANNA) == Party(user_id="IT.ENT.1")
+
+
+def test_a_sender_without_contact_is_known_by_what_the_message_says() -> None:
+    assert customer({"from": PHONE, "from_user_id": USER_ID}) == Party(wa_id=PHONE, user_id=USER_ID)
+    assert customer({"from": PHONE}, BRUNO) == Party(wa_id=PHONE)
+    assert customer({"from_user_id": USER_ID}, BRUNO) == Party(user_id=USER_ID)
+
+
+@pytest.mark.parametrize(
+    "sender", [{}, {"from": ""}, {"from": " "}, {"from": None, "from_user_id": True}, {"from": 447}]
+)
+def test_a_message_that_names_no_sender_takes_the_only_contact(sender: dict[str, Any]) -> None:
+    assert customer(sender, ANNA) == KNOWN
+    assert customer(sender, ANNA, ANNA) == KNOWN
+    assert customer(sender, ANNA, BRUNO) is None
+    assert customer(sender, {}) is None
+    assert customer(sender) is None
+
+
+def test_a_phone_that_came_to_somebody_else_brings_neither_name_nor_user_id() -> None:
+    assert customer({"from": PHONE, "from_user_id": NEW_USER_ID}, ANNA) == Party(wa_id=PHONE, user_id=NEW_USER_ID)
+
+
+def test_two_contacts_that_claim_the_same_phone_are_believed_neither() -> None:
+    assert customer({"from": PHONE}, ANNA, BRUNO | {"wa_id": PHONE}) == Party(wa_id=PHONE)
+
+
+@pytest.mark.parametrize(
+    ("contact", "name"),
+    [
+        ({"profile": {"name": "Anna", "username": "anna.r"}}, "Anna"),
+        ({"profile": {"name": "", "username": "anna.r"}}, "anna.r"),
+        ({"profile": {"username": "anna.r"}}, "anna.r"),
+        ({"username": "anna.r"}, "anna.r"),
+        ({"profile": {"name": 5}}, None),
+        ({"profile": "Anna"}, None),
+        ({"profile": {"name": "x" * 300}}, "x" * MAX_NAME_LENGTH),
+    ],
+)
+def test_the_name_is_the_profiles_else_the_username(contact: dict[str, Any], name: str | None) -> None:
+    assert customer({"from": PHONE}, {"wa_id": PHONE} | contact) == Party(wa_id=PHONE, name=name)
+
+
+def test_ids_of_any_length_fit_an_index_and_stay_different() -> None:
+    one, other = customer({"from": "x" * 10_000}), customer({"from": "x" * 10_001})
+    assert one is not None and other is not None
+    assert (256, 256) == (len(one.wa_id or ""), len(other.wa_id or ""))
+    assert one != other
+
+
+def system(message: dict[str, Any], **more: Any) -> object:
+    document = body("system_number_changed")
+    value = value_of(document)
+    sent = {key: part for key, part in value["messages"][0].items() if key != "from"}
+    value["messages"] = [sent | more | {"system": message}]
+    (fact,) = read(json.dumps(document).encode(), RECEIVED).facts
+    match fact:
+        case CustomerIdentityChanged():
+            return fact.customer, fact.becomes
+        case CustomerSignal():
+            return fact.customer
+        case _:
+            return fact
+
+
+NUMBER_CHANGE = {"type": "user_changed_number"}
+ID_CHANGE = {"type": "user_changed_user_id"}
+
+
+@pytest.mark.parametrize(
+    ("message", "sender", "was", "becomes"),
+    [
+        (
+            NUMBER_CHANGE | {"wa_id": NEW_PHONE, "user_id": NEW_USER_ID, "previous_user_id": USER_ID},
+            {"from": PHONE},
+            Party(wa_id=PHONE, user_id=USER_ID),
+            Party(wa_id=NEW_PHONE, user_id=NEW_USER_ID),
+        ),
+        (
+            NUMBER_CHANGE | {"wa_id": NEW_PHONE, "user_id": NEW_USER_ID},
+            {"from": PHONE, "from_user_id": USER_ID},
+            Party(wa_id=PHONE, user_id=USER_ID),
+            Party(wa_id=NEW_PHONE, user_id=NEW_USER_ID),
+        ),
+        (
+            NUMBER_CHANGE | {"wa_id": NEW_PHONE, "customer": PHONE},
+            {"from": NEW_PHONE},
+            Party(wa_id=PHONE),
+            Party(wa_id=NEW_PHONE),
+        ),
+        (
+            NUMBER_CHANGE | {"wa_id": PHONE, "new_wa_id": NEW_PHONE},
+            {},
+            Party(wa_id=PHONE),
+            Party(wa_id=NEW_PHONE),
+        ),
+        (
+            {"type": "customer_changed_number", "new_wa_id": NEW_PHONE},
+            {"from": PHONE},
+            Party(wa_id=PHONE),
+            Party(wa_id=NEW_PHONE),
+        ),
+        (
+            ID_CHANGE | {"user_id": NEW_USER_ID, "previous_user_id": USER_ID, "wa_id": PHONE},
+            {"from": PHONE},
+            Party(user_id=USER_ID),
+            Party(wa_id=PHONE, user_id=NEW_USER_ID),
+        ),
+        (
+            ID_CHANGE | {"previous_user_id": USER_ID},
+            {"from_user_id": NEW_USER_ID},
+            Party(user_id=USER_ID),
+            Party(user_id=NEW_USER_ID),
+        ),
+        (
+            NUMBER_CHANGE | {"wa_id": NEW_USER_ID, "customer": USER_ID},
+            {"from": USER_ID},
+            Party(user_id=USER_ID),
+            Party(user_id=NEW_USER_ID),
+        ),
+    ],
+)
+def test_a_system_message_says_who_the_customer_was_and_is(
+    message: dict[str, Any], sender: dict[str, Any], was: Party, becomes: Party
+) -> None:
+    assert system(message, **sender) == (was, becomes)
+
+
+@pytest.mark.parametrize(
+    ("message", "sender", "who"),
+    [
+        (NUMBER_CHANGE, {"from": PHONE}, Party(wa_id=PHONE)),
+        (NUMBER_CHANGE | {"wa_id": NEW_PHONE}, {}, Party(wa_id=NEW_PHONE)),
+        (NUMBER_CHANGE | {"wa_id": PHONE}, {"from": PHONE}, Party(wa_id=PHONE)),
+        ({"type": "something_new", "wa_id": NEW_PHONE}, {"from": PHONE}, Party(wa_id=PHONE)),
+    ],
+)
+def test_a_system_message_that_does_not_say_both_is_only_something_to_read(
+    message: dict[str, Any], sender: dict[str, Any], who: Party
+) -> None:
+    assert system(message, **sender) == who
+
+
+@pytest.mark.parametrize("message", [{"type": "something_new"}, NUMBER_CHANGE, {}])
+def test_a_system_message_that_names_nobody_is_a_notice(message: dict[str, Any]) -> None:
+    assert isinstance(system(message), Notice)

@@ -1,0 +1,254 @@
+"""One body per shape that Meta sends, and the facts that stand in it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from domain.facts import (
+    CustomerIdentityChanged,
+    CustomerSignal,
+    CustomerTurn,
+    Fact,
+    HumanEcho,
+    MessageStatus,
+    Notice,
+    Party,
+    ThreadControlPassed,
+)
+from domain.ids import FactId, fact_id
+from domain.inbound.reading import Reading
+from domain.inbound.whatsapp.reader import read
+from tests.support.payloads import (
+    ACCOUNT,
+    NAME,
+    NAMES,
+    NEW_PHONE,
+    NEW_USER_ID,
+    NUMBER,
+    PHONE,
+    RECEIVED,
+    SENT,
+    USER_ID,
+    body,
+    raw,
+)
+
+Item = dict[str, Any]
+Expected = Callable[[str, Item], Fact]
+"""Given the name of the body and the update in it, the fact that the update is."""
+
+ANNA = Party(wa_id=PHONE, name=NAME)
+KNOWN = Party(wa_id=PHONE, user_id=USER_ID, name=NAME)
+
+
+def _message(item: Item, family: str = "message", *more: str, after: int = 0) -> dict[str, Any]:
+    sent_at = SENT + timedelta(seconds=after)
+    wamid = item["id"]
+    return {
+        "id": fact_id(family, NUMBER, wamid, *more),
+        "phone_number_id": NUMBER,
+        "sent_at": sent_at,
+        "at": sent_at,
+        "wamid": wamid,
+    }
+
+
+def _kept(item: Item, keep: str) -> Item:
+    return {key: item[key] for key in keep.split()}
+
+
+def turn(kind: str, text: str | None, keep: str = "", who: Party = ANNA, after: int = 0, **more: Any) -> Expected:
+    return lambda _, item: CustomerTurn(
+        **_message(item, after=after), type=kind, text=text, customer=who, extra=_kept(item, keep), **more
+    )
+
+
+def reply(kind: str, text: str, option_id: str, keep: str, who: Party = ANNA) -> Expected:
+    return turn(kind, text, keep, who, is_reply=True, option_id=option_id)
+
+
+def signal(
+    kind: str, text: str | None, keep: str, who: Party = ANNA, family: str = "message", after: int = 0, **more: Any
+) -> Expected:
+    return lambda _, item: CustomerSignal(
+        **_message(item, family, after=after), type=kind, text=text, customer=who, extra=_kept(item, keep), **more
+    )
+
+
+def call(fact: type[CustomerTurn] | type[CustomerSignal], event: str, keep: str) -> Expected:
+    return lambda _, item: fact(
+        **_message(item, "call", event), type="call", text=None, customer=KNOWN, extra=_kept(item, keep)
+    )
+
+
+def echo(text: str, who: Party, keep: str = "") -> Expected:
+    return lambda _, item: HumanEcho(**_message(item), type="text", text=text, customer=who, extra=_kept(item, keep))
+
+
+def changed(was: Party, becomes: Party) -> Expected:
+    return lambda _, item: CustomerIdentityChanged(
+        **_message(item), text=item["system"]["body"], customer=was, becomes=becomes, extra=_kept(item, "system")
+    )
+
+
+def status(value: str, code: int | None = None) -> Expected:
+    return lambda _, item: MessageStatus(
+        id=fact_id("status", item["id"], value, PHONE),
+        phone_number_id=NUMBER,
+        at=SENT,
+        sent_at=SENT,
+        wamid=item["id"],
+        recipient=PHONE,
+        status=value,
+        code=code,
+    )
+
+
+def notice(
+    field: str, after: int = 0, number: str | None = NUMBER, key: Callable[[Item], FactId] | None = None
+) -> Expected:
+    """`after`: seconds after SENT. Without a `key` the id is the hash of the content, which other tests speak of."""
+
+    def expected(name: str, item: Item) -> Notice:
+        at = SENT + timedelta(seconds=after)
+        read_again = [fact for fact in read(raw(name), RECEIVED).facts if isinstance(fact, Notice)]
+        return Notice(
+            id=key(item) if key else next(fact.id for fact in read_again if fact.field == field and fact.body == item),
+            at=at,
+            sent_at=at,
+            account_id=ACCOUNT,
+            phone_number_id=number,
+            field=field,
+            body=item,
+        )
+
+    return expected
+
+
+def old_message(after: int = 0) -> Expected:
+    return notice("history", after, key=lambda item: fact_id("history", NUMBER, item["id"]))
+
+
+def control_passed(_: str, item: Item) -> ThreadControlPassed:
+    (fact,) = read(raw("control_passed"), RECEIVED).facts
+    return ThreadControlPassed(
+        id=fact.id, phone_number_id=NUMBER, at=SENT, sent_at=SENT, customer=Party(wa_id=PHONE), extra=item
+    )
+
+
+ARRIVAL = int((RECEIVED - SENT).total_seconds())
+
+SHAPES: dict[str, list[Expected]] = {
+    # messages that count as a turn
+    "text": [turn("text", "Do you repair espresso machines?")],
+    "text_product_enquiry": [turn("text", "Do you have this in blue?", "context")],
+    "text_from_ad": [turn("text", "I saw your ad", "referral")],
+    "text_reply": [turn("text", "The second one", "context", KNOWN)],
+    "text_forwarded": [turn("text", "Look at this", "context", KNOWN)],
+    "text_contact_of_another": [turn("text", "Passing this on", "context", Party(wa_id=PHONE))],
+    "text_contact_without_profile": [turn("text", "Your code is 000000", "", Party(wa_id=PHONE))],
+    "text_user_ids": [turn("text", "Are you open on Sunday?", "", KNOWN)],
+    "text_user_id_and_parent": [turn("text", "Hello, it is me", "from_parent_user_id", KNOWN)],
+    "text_user_id_only": [turn("text", "¿Cuánto cuesta?", "", Party(user_id=USER_ID, name=NAME))],
+    "text_user_id_as_phone": [turn("text", "No phone, thanks", "", Party(user_id=USER_ID, name=NAME))],
+    "text_in_group": [turn("text", "Who comes on Monday?", "", Party(wa_id=PHONE, group_id="group-0001", name=NAME))],
+    "image": [turn("image", "The broken handle", "image")],
+    "image_with_url": [turn("image", None, "image", KNOWN)],
+    "audio_voice": [turn("audio", None, "audio")],
+    "audio_without_url": [turn("audio", None, "audio", KNOWN)],
+    "video": [turn("video", "It makes this noise", "video")],
+    "document": [turn("document", "The invoice", "document")],
+    "sticker": [turn("sticker", None, "sticker")],
+    "location": [turn("location", "Caffè Roma, Via Roma 1, Torino", "location")],
+    "contacts": [turn("contacts", "Bruno Bianchi", "contacts")],
+    "contacts_without_company": [turn("contacts", "Carla Verdi", "contacts")],
+    "order": [turn("order", "For Friday\n3 × kettle-01\n1 × cup-07", "order")],
+    "interactive_button_reply": [reply("interactive", "Book a visit", "book-visit", "context interactive")],
+    "interactive_list_reply": [reply("interactive", "Express", "express", "context interactive")],
+    "interactive_list_reply_user_ids": [reply("interactive", "Second row", "row-2", "context interactive", KNOWN)],
+    "interactive_flow_reply": [turn("interactive", "Sent", "context interactive", KNOWN)],
+    "interactive_call_permission": [turn("interactive", "accept", "context interactive", KNOWN)],
+    "template_quick_reply": [reply("button", "No more offers", "No more offers", "context button")],
+    "template_quick_reply_without_context": [reply("button", "Yes, please", "yes-please", "button", KNOWN)],
+    "call_connect": [call(CustomerTurn, "connect", "event direction session")],
+    # what belongs to the transcript only
+    "call_terminate": [call(CustomerSignal, "terminate", "event direction status duration")],
+    "reaction": [signal("reaction", "🎉", "reaction")],
+    "reaction_removed": [signal("reaction", None, "reaction")],
+    "reaction_removed_empty": [signal("reaction", None, "reaction", KNOWN)],
+    "unsupported_edit": [signal("unsupported", None, "unsupported errors")],
+    "unsupported_poll": [signal("unsupported", None, "unsupported errors", KNOWN)],
+    "unsupported_without_type": [signal("unsupported", None, "errors")],
+    "edit_image": [signal("edit", "The other handle", "edit", Party(wa_id=PHONE), marks="wamid.theirs")],
+    "revoke": [signal("revoke", None, "revoke", KNOWN, marks="wamid.theirs")],
+    "system_identity_changed": [signal("system", "The security code changed", "system identity")],
+    "standby_text": [signal("text", "Is anybody there?", "", Party(wa_id=PHONE), family="standby", standby_turn=True)],
+    # who the customer is now
+    "system_number_changed": [changed(Party(wa_id=PHONE), Party(wa_id=NEW_PHONE))],
+    "system_number_changed_customer": [changed(Party(wa_id=PHONE), Party(wa_id=NEW_PHONE))],
+    "system_number_changed_new_wa_id": [changed(Party(wa_id=PHONE), Party(wa_id=NEW_PHONE))],
+    "system_user_id_changed": [changed(Party(wa_id=PHONE, user_id=USER_ID), Party(user_id=NEW_USER_ID))],
+    # people, and Meta's AI
+    "echo_text": [echo("We are open until seven", Party(wa_id=PHONE))],
+    "echo_text_user_ids": [echo("It is on its way", KNOWN, "to_parent_user_id")],
+    "control_passed": [control_passed],
+    # statuses
+    "status_sent_plain": [status("sent")],
+    "status_sent_message_pricing": [status("sent")],
+    "status_sent_business_initiated": [status("sent")],
+    "status_sent_with_our_data": [status("sent")],
+    "status_delivered_conversation_pricing": [status("delivered")],
+    "status_delivered_authentication": [status("delivered")],
+    "status_delivered_username": [status("delivered")],
+    "status_delivered_user_ids": [status("delivered")],
+    "status_read": [status("read")],
+    "status_played": [status("played")],
+    "status_failed_ecosystem": [status("failed", 131049)],
+    "status_failed_experiment": [status("failed", 130472)],
+    "status_failed_window_closed": [status("failed", 131047)],
+    "status_deleted": [notice("statuses", key=lambda item: fact_id("status", item["id"], "deleted", PHONE))],
+    # kept and shown
+    "errors": [notice("errors", ARRIVAL)],
+    "preference_stop": [notice("user_preferences")],
+    "preference_resume": [notice("user_preferences")],
+    "template_status": [notice("message_template_status_update", number=None)],
+    "account_deleted": [notice("account_update", number=None)],
+    "account_disabled": [notice("account_update", number=None)],
+    "unknown_field": [notice("automatic_events", ARRIVAL, number=None)],
+    "history": [old_message(), old_message(after=1), notice("history", ARRIVAL)],
+    # several updates in one body
+    "batch_two_entries": [turn("text", "One thing"), turn("text", "And another", after=1)],
+    "batch_two_messages": [turn("text", "Thank you"), signal("reaction", "👋", "reaction", after=1)],
+    "batch_two_changes": [turn("text", "No more offers, please"), notice("user_preferences", after=1)],
+}
+
+
+def updates(document: Item) -> list[Item]:
+    """The updates of a body, found without the reader under test."""
+    found: list[Item] = []
+    for entry in document["entry"]:
+        for change in entry["changes"]:
+            value = change["value"]
+            arrays = [
+                value.get(name, [])
+                for name in ("messages", "statuses", "errors", "calls", "message_echoes", "user_preferences")
+            ]
+            several = [item for array in arrays for item in array]
+            several += value.get("standby", {}).get("messages", [])
+            for chunk in value.get("history", []):
+                several += [item for thread in chunk["threads"] for item in thread["messages"]]
+                several.append({"metadata": chunk["metadata"]})
+            found += several or [value]
+    return found
+
+
+def test_every_shape_has_its_expectation() -> None:
+    assert sorted(SHAPES) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_update_of_the_body_becomes_its_fact(name: str) -> None:
+    expected = [fact(name, item) for fact, item in zip(SHAPES[name], updates(body(name)), strict=True)]
+    assert Reading(expected, []) == read(raw(name), RECEIVED)

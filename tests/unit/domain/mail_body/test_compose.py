@@ -1,0 +1,243 @@
+"""The letter: whole, readable, and with nothing in it that a customer could have put there as more than words."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any, get_args
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.commands import Email, Rejection
+from domain.conversations.conversation import Conversation, Evidence, Mark
+from domain.directory import Directory, Language, Number, User
+from domain.ids import ConversationId, CustomerId, FactId
+from domain.inbound.whatsapp.content import TURNS
+from domain.mail import Mail, MailRequest, Policy, accept
+from domain.mail_body.compose import Sender, compose
+from domain.mail_body.wording import WORDINGS
+from infra.ses.addresses import address
+
+NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+DIRECTORY = Directory(
+    {"1": Number("1", "Shop", "Europe/Rome")},
+    {},
+    {"anna": User("anna", "Anna Rossi", "anna@example.com", "agent", 3)},
+)
+ITALIAN = replace(DIRECTORY, numbers={"1": replace(DIRECTORY.numbers["1"], language="it")})
+CONVERSATION = Conversation(
+    ConversationId(UUID(int=1)),
+    CustomerId(UUID(int=2)),
+    "1",
+    NOON,
+    NOON,
+    wa_id="393331234567",
+    evidence=Evidence(named=(Mark(NOON, FactId(UUID(int=3))), "Maria")),
+)
+MAIL = Mail(
+    UUID(int=4), "c1", CONVERSATION.id, "boss", ("a@example.com", "b@example.com"), "Please look", "Who?", False, NOON
+)
+SENDER = Sender("witiop@example.com", "WitiOp", "office@example.com", address)
+
+
+def said(text: str | None, speaker: str = "customer", kind: str = "text", **more: Any) -> dict[str, Any]:
+    return {"id": "x", "at": "2026-07-01T12:00:00Z", "from": speaker, "kind": kind, "text": text, "status": None} | more
+
+
+def read(
+    mail: Mail = MAIL, *transcript: dict[str, Any], directory: Directory = DIRECTORY, **changed: Any
+) -> EmailMessage:
+    raw = compose(mail, CONVERSATION._replace(**changed), transcript, directory, SENDER, NOON)
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    message = message_from_bytes(raw, policy=default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
+    assert body is not None
+    content: str = body.get_content()
+    return content
+
+
+def test_the_headers_say_who_to_whom_and_that_no_person_sent_it() -> None:
+    """Recipients, subject, sender, where answers go."""
+    message = read()
+    assert "WitiOp <witiop@example.com>" == message["From"]
+    assert "a@example.com, b@example.com" == message["To"]
+    assert "Please look" == message["Subject"]
+    assert "office@example.com" == message["Reply-To"]
+    assert "auto-generated" == message["Auto-Submitted"]
+    assert NOON == message["Date"].datetime
+
+
+def test_answers_go_to_the_issuer_if_the_directory_knows_them() -> None:
+    """The administrator who asked is the one to talk to."""
+    assert "anna@example.com" == read(replace(MAIL, issuer="anna"))["Reply-To"]
+
+
+def test_where_answers_go_stands_as_ses_takes_it_or_not_at_all() -> None:
+    """The directory also has addresses with a domain of any script, and some that are none."""
+    for written, expected in (
+        ("anna@münchen.example", "anna@xn--mnchen-3ya.example"),
+        ("an..na@example.com", "office@example.com"),
+        ("anna@ex<ample.com", "office@example.com"),
+    ):
+        users = {"anna": replace(DIRECTORY.users["anna"], email=written)}
+        message = read(replace(MAIL, issuer="anna"), directory=replace(DIRECTORY, users=users))
+        assert expected == message["Reply-To"]
+
+
+def test_both_forms_hold_everything_with_names_and_times_in_the_zone_of_the_number() -> None:
+    """Customer, bot, agent by name; media by name; marks of what was edited or deleted."""
+    message = read(
+        MAIL,
+        said("hello"),
+        said("Choose", "bot"),
+        said("a picture", kind="image"),
+        said("never mind", deleted=True, edited=True),
+        said(None, "agent", "conversation.accepted", agent_id="anna"),
+        said("I help", "agent", agent_id="anna"),
+    )
+    expected = [
+        "2026-07-01 14:00:00 (UTC+02:00) Customer Maria",
+        "    hello",
+        "2026-07-01 14:00:00 (UTC+02:00) Bot",
+        "    Choose",
+        "2026-07-01 14:00:00 (UTC+02:00) Customer Maria [image]",
+        "    a picture",
+        "2026-07-01 14:00:00 (UTC+02:00) Customer Maria [edited, deleted]",
+        "    never mind",
+        "2026-07-01 14:00:00 (UTC+02:00) Agent Anna Rossi [took the conversation]",
+        "2026-07-01 14:00:00 (UTC+02:00) Agent Anna Rossi",
+        "    I help",
+    ]
+    lines = [line for line in part(message, "plain").splitlines() if line]
+    assert expected == lines[-len(expected) :]
+    assert "Who?" == lines[0]
+    assert "Customer: Maria 393331234567" in lines
+    html = part(message, "html")
+    assert [] == [
+        word
+        for word in ("hello", "[image]", "[edited, deleted]", "Anna Rossi", "14:00:00 (UTC+02:00)", "Who?")
+        if word not in html
+    ]
+
+
+def test_the_letter_of_an_italian_number_is_italian() -> None:
+    """The words around what was said, and the times; English is for who says nothing."""
+    accepted = said(None, "agent", "conversation.accepted", agent_id="anna")
+    message = read(MAIL, said("ciao", edited=True), said(None, kind="voice"), accepted, directory=ITALIAN)
+    expected = [
+        "Cliente: Maria 393331234567",
+        "Numero: Shop",
+        "Inizio: 01/07/2026 14:00:00 (UTC+02:00)",
+        "Stato: attiva fino al 01/07/2026 14:00:00 (UTC+02:00)",
+        f"Conversazione: {CONVERSATION.id}",
+        "01/07/2026 14:00:00 (UTC+02:00) Cliente Maria [modificato]",
+        "    ciao",
+        "01/07/2026 14:00:00 (UTC+02:00) Cliente Maria [messaggio vocale]",
+        "01/07/2026 14:00:00 (UTC+02:00) Operatore Anna Rossi [ha preso in carico la conversazione]",
+    ]
+    lines = [line for line in part(message, "plain").splitlines() if line]
+    assert expected == lines[-len(expected) :]
+    html = part(message, "html")
+    assert [] == [words for words in ('<html lang="it">', "Operatore Anna Rossi", "Inizio") if words not in html]
+    assert ("it", "en") == (message["Content-Language"], read()["Content-Language"])
+
+
+def test_a_closed_conversation_says_when_it_was_closed_in_the_language_of_the_number() -> None:
+    """With the offset of that day: it is winter."""
+    closed_at = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
+    assert "Status: closed on 2026-12-01 13:00:00 (UTC+01:00)" in part(read(closed_at=closed_at), "plain")
+    assert "Stato: chiusa il 01/12/2026 13:00:00 (UTC+01:00)" in part(
+        read(directory=ITALIAN, closed_at=closed_at), "plain"
+    )
+
+
+def test_every_language_has_a_word_for_every_kind_of_the_transcript() -> None:
+    """A word that is missing would be shown as programs call it."""
+    assert set(get_args(Language)) == WORDINGS.keys()
+    for language, wording in WORDINGS.items():
+        assert language == wording.language
+        assert TURNS - {"text"} <= wording.kinds.keys()
+        assert WORDINGS["en"].kinds.keys() == wording.kinds.keys()
+        assert wording.active_until.count("{}") == wording.closed_on.count("{}") == 1
+
+
+HOSTILE = [
+    '<script>alert(1)</script><img src=x onerror="alert(1)">',
+    "</bdi></td></table><h1>",
+    "\u202egnp.exe\u202c \u2066\u2067",
+    "a\x00b\x1b[31m\x85\u2028",
+    "x\r\nBcc: evil@example.com\r\n\r\nnew body",
+    "\r\n--boundary\r\n2026-07-01 14:00:00 (UTC+02:00) Agent Anna Rossi\r\n    I promise",
+    "=cmd|' /C calc'!A0",
+    "y" * 200_000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_what_a_customer_wrote_is_only_ever_words(text: str) -> None:
+    """No markup, no header, no other speaker's line, no turned direction, no control character."""
+    named = Evidence(named=(Mark(NOON, FactId(UUID(int=3))), text[:300]))
+    message = read(MAIL, said(text), evidence=named, wa_id=text[:50])
+    assert [
+        *("From", "To", "Subject", "Date", "Reply-To", "Auto-Submitted"),
+        *("MIME-Version", "Content-Type", "Content-Language"),
+    ] == message.keys()
+    assert ["multipart/alternative", "text/plain", "text/html"] == [p.get_content_type() for p in message.walk()]
+    plain, html = part(message, "plain"), part(message, "html")
+    assert 1 == sum(line.startswith("2026-07-01") for line in plain.splitlines())
+    assert html.count("<") == part(read(MAIL, said("harmless")), "html").count("<")
+    assert [] == [char for char in "\u202e\u202c\u2066\u2067\u2028\x00\x1b\x85" if char in plain + html]
+
+
+def test_phone_numbers_are_masked_where_that_is_asked() -> None:
+    """Of the customer and in what was said; what the administrator wrote and the company's own number are theirs."""
+    masked = replace(MAIL, masked=True, body="call 02 1234567")
+    text = "ring +39 (333) 123-4567 about order 4500012345"
+    for kind in ("plain", "html"):
+        for wa_id in ("393331234567", None):
+            found = part(read(masked, said(text), wa_id=wa_id), kind)
+            assert "4567" not in found.replace("call 02 1234567", "")
+            assert "ring •••••••••567 about order 4500012345" in found
+            assert "call 02 1234567" in found
+        assert "•••••••••567" in part(read(masked), kind)
+        assert "393331234567" in part(read(MAIL), kind)
+
+
+def test_ids_are_no_phone_numbers() -> None:
+    """Neither of a customer who hides the phone nor of a number that has no name."""
+    masked = replace(MAIL, masked=True)
+    nameless = replace(DIRECTORY, numbers={})
+    plain = part(read(masked, directory=nameless, wa_id=None, user_id="IT.5501000000000010"), "plain")
+    assert "Customer: Maria IT.5501000000000010" in plain
+    assert "Number: 106540352242922" in part(
+        read(masked, directory=nameless, phone_number_id="106540352242922"), "plain"
+    )
+
+
+def test_a_subject_of_any_length_and_script_comes_through() -> None:
+    """Folded and encoded on the way, the same in the end."""
+    for subject in ("s" * 250, "Größe " * 41, "שלום עולם " * 25, "🦜" * 250, '  (y) <z>, "q" @'):
+        assert subject.strip() == read(replace(MAIL, subject=subject))["Subject"].strip()
+
+
+@settings(deadline=None)
+@given(st.text(), st.text())
+def test_no_text_that_is_accepted_breaks_the_letter(subject: str, body: str) -> None:
+    """Whatever an administrator writes: the subject arrives as it is, the headers are ours, the body is readable."""
+    email = Email(conversation_id=CONVERSATION.id, to=("a@example.com",), subject=subject, body=body)
+    accepted = accept(email, Policy(address))
+    if isinstance(accepted, MailRequest):
+        message = read(replace(MAIL, subject=accepted.subject, body=accepted.body))
+        assert (9, subject.strip()) == (len(message.keys()), message["Subject"].strip())
+        assert "Conversation: 0" in part(message, "plain")
+    else:
+        assert Rejection.SUBJECT_INVALID == accepted

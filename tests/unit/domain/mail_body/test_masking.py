@@ -1,0 +1,130 @@
+"""Masking: no phone number stays readable, and what says that it is something else stays."""
+
+import re
+from unicodedata import decimal
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from domain.mail_body.masking import Masking
+
+COUNTRIES = ("1", "39", "44", "49", "55", "351", "353", "971")
+SCRIPTS = [str.maketrans("0123456789", "".join(chr(zero + n) for n in range(10))) for zero in (0x30, 0x660, 0xFF10)]
+BETWEEN = st.sampled_from(["", " ", "-", ".", "/", "\xa0", "\u2011", ") ", " (", "\ufe0f\u20e3"])
+WORDS = st.sampled_from(
+    ["", "call me: ", "tel", "Mobile ", "my order 12, ", "il mio numero è ", "2026-07-01 ", "(", "\n"]
+)
+
+
+@st.composite
+def written(draw: st.DrawFn, country: str, national: str) -> str:
+    """A phone number as somebody writes it: with or without its country, grouped, in digits of some script."""
+    front = draw(st.sampled_from([f"+{country}", f"00{country}", country, "", "0", f"+{country} (0)"]))
+    groups = [draw(BETWEEN) + digit for digit in national]
+    return f"{front}{''.join(groups)}".translate(draw(st.sampled_from(SCRIPTS)))
+
+
+NATIONAL = st.text("0123456789", min_size=7, max_size=11)
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from(COUNTRIES), NATIONAL, WORDS, WORDS)
+def test_the_customers_own_number_is_hidden_however_it_is_written(
+    data: st.DataObject, country: str, national: str, before: str, after: str
+) -> None:
+    """Also where it is called an order; the last three digits stay."""
+    number = data.draw(written(country, national))
+    label = data.draw(st.sampled_from(["", "order ", "#"]))
+    shown = Masking(country + national).hide(f"{before}{label}{number}{after and ' '}{after}")
+    assert national[-7:] not in _digits(shown)
+    assert "••••" in shown
+    assert national[-3:] in _digits(shown)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "333_123_45_67",
+        "333*123*4567",
+        "333,123,45,67",
+        "333·123·4567",
+        "333:123:4567",
+        "333 --- 123 --- 4567",
+        "333.123\n4567",
+        "+39 | 333 | 123 | 4567",
+        "3/3/3/1/2/3/4/5/6/7",
+        "~3~3~3~1~2~3~4~5~6~7~",
+    ],
+)
+def test_whatever_keeps_the_digits_of_the_customers_own_number_apart_does_not_show_it(text: str) -> None:
+    """Of anybody else's these are no phone numbers for sure."""
+    assert "567" == _digits(Masking("393331234567").hide(text))
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from(COUNTRIES), NATIONAL, WORDS)
+def test_the_number_of_anybody_else_is_hidden_too(
+    data: st.DataObject, country: str, national: str, before: str
+) -> None:
+    """Who the customer is plays no part, and need not be known."""
+    number = data.draw(written(country, national))
+    for wa_id in (None, "16505551234"):
+        shown = Masking(wa_id).hide(f"{before}{number}")
+        assert national[-7:] not in _digits(shown)
+        assert re.search("•{4,}[^•]*$", shown)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my order 4500012345 has not come",
+        "Ordine n. 12345678: quando arriva?",
+        "ordine numero 12345678/2026",
+        "ORD-2026-0012345 and INV0012345",
+        "the order number is 12345678",
+        "#4500012345",
+        "fattura n° 2026/0012345 del 01/07/2026",
+        "tracking 1Z999AA10123456784",
+        "on 2026-07-01 14:30, or 01.07.2026 at 9.00",
+        "open 9.00-13.00 / 15.30 - 19.00",
+        "45.438384, 10.991622",
+        "12 bikes, 3 helmets, 19.99 EUR, 1.250,00 €, in 2026",
+        "1\n2\n3\n4\n5\n6\n7",
+        "",
+    ],
+)
+def test_what_says_that_it_is_something_else_stays(text: str) -> None:
+    """Orders by name, dates, hours, a place, prices, a menu."""
+    assert text == Masking("393337654321").hide(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("order 12345678, call 333 765 4321", "order 12345678, call •••••••321"),
+        ("ordine 00393337654321", "ordine •••••••••••321"),
+        ("order 333 765 4321", "order 333 ••••321"),
+        ("12345678", "•••••678"),
+        ("٠١٢٣٤٥٦٧٨", "••••••٦٧٨"),
+        ("call 2026-07-01 or 02 5550100", "call 2026-07-01 or ••••••100"),
+        ("ordering 12345678", "ordering •••••678"),
+    ],
+)
+def test_where_it_is_not_certain_it_is_hidden(text: str, expected: str) -> None:
+    """Rather a number too many."""
+    assert expected == Masking(None).hide(text)
+
+
+@settings(deadline=None)
+@given(st.text() | st.text("0123456789 +-./()#order\n"), st.none() | st.text("0123456789", max_size=15))
+@example("1" * 20_000, "393331234567")
+@example("9.00-13.00 " * 2_000, "393331234567")
+def test_nothing_but_digits_and_what_groups_them_is_hidden(text: str, wa_id: str | None) -> None:
+    """Words stay in their order, and no text takes long."""
+    kept = [char for char in text if char.isalpha() or char == "\n"]
+    assert kept == [char for char in Masking(wa_id).hide(text) if char.isalpha() or char == "\n"]
+
+
+def _digits(text: str) -> str:
+    return "".join(str(decimal(char)) for char in text if char.isdecimal())

@@ -1,0 +1,363 @@
+"""Who gets a conversation, and what any order of transfers, offers, accepts and endings can never lead to."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.commands import Rejection, Target, Transfer
+from domain.conversations.conversation import Conversation, Decisions, Mark
+from domain.conversations.fold import Cause, Thread, decide, expire, fold
+from domain.conversations.window import WINDOW
+from domain.directory import Directory, User
+from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, ConversationFact
+from domain.ids import CustomerId, fact_id
+from domain.routing.agents import Member, PresenceState, choose
+from domain.routing.transfers import (
+    Terms,
+    expired,
+    is_over,
+    is_taking,
+    may_get,
+    not_accepted,
+    offer,
+    recall,
+    refused,
+    removed,
+    take,
+    transfer,
+)
+from tests.support.stories import DIRECTORY, START, Teller
+
+TERMS = Terms()
+NOON = START + timedelta(hours=2)
+USERS = {
+    name: User(name, name, f"{name}@example.com", "agent", most, skillsets)
+    for name, most, skillsets in (("anna", 2, ("sales",)), ("ben", 1, ("sales", "support")), ("carla", 0, ("support",)))
+}
+COMPANY = Directory(DIRECTORY.numbers, DIRECTORY.skillsets, USERS)
+
+
+# choose
+
+
+def member(name: str, free: int = 1, idle: int | None = 0, state: PresenceState = "ready", seen: int = 0) -> Member:
+    """`idle` and `seen`: so many minutes."""
+    since = None if idle is None else NOON - timedelta(minutes=idle)
+    heard = NOON - timedelta(minutes=seen)
+    return Member(name, frozenset({"sales"}), free + 1, 1, state, NOON, heard, since)
+
+
+def chosen(*members: Member) -> str | None:
+    found = choose(members, NOON)
+    return found.id if found else None
+
+
+def test_the_one_with_most_free_slots_is_chosen_however_long_others_are_idle() -> None:
+    assert "anna" == chosen(member("ben", 1, idle=60), member("anna", 2))
+
+
+def test_of_equally_free_members_the_longest_idle_is_chosen_then_the_first_by_id() -> None:
+    assert "ben" == chosen(member("anna", idle=5), member("ben", idle=6))
+    assert "anna" == chosen(member("ben", idle=5), member("anna", idle=5))
+
+
+def test_nobody_is_chosen_who_is_paused_offline_silent_or_at_capacity() -> None:
+    assert None is chosen(
+        member("anna", state="paused"), member("ben", state="offline"), member("carla", seen=5), member("dora", free=0)
+    )
+
+
+@given(st.lists(st.builds(member, st.sampled_from("abcdef"), st.integers(0, 3), st.integers(0, 9)), max_size=6))
+def test_the_choice_does_not_depend_on_the_order_of_the_members(members: list[Member]) -> None:
+    apart = list({each.id: each for each in members}.values())
+    assert chosen(*apart) == chosen(*reversed(apart))
+
+
+# any interleaving
+
+
+@dataclass
+class Office:
+    """Three conversations and three agents in memory: what the processes do, one step at a time, with the same rules.
+    The agents accept what they were offered, in time or too late, and what they were not."""
+
+    now: datetime = NOON
+    threads: list[Thread] = field(default_factory=list)
+    presence: dict[str, tuple[PresenceState, datetime]] = field(default_factory=dict)
+    steps: int = 0
+    late: set[str] = field(default_factory=set)
+    """Who accepted what they were not offered, since the last round of routing."""
+    ever_late: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for place, text in enumerate(("hello", "1", "2")):
+            thread = Thread(CustomerId(UUID(int=place)), Teller().number)
+            self.threads.append(fold(thread, Teller().turn(place / 10, text), COMPANY, self.now).thread)
+
+    def conversation(self, place: int) -> Conversation:
+        return self.threads[place].conversations[-1]
+
+    @property
+    def conversations(self) -> Iterable[Conversation]:
+        return (conversation for thread in self.threads for conversation in thread.conversations)
+
+    def members(self) -> dict[str, Member]:
+        """As they are under their locks."""
+        found = {}
+        for user in USERS.values():
+            state, since = self.presence.get(user.id, ("offline", START))
+            taken = sum(
+                c.owner is not None and c.owner.id == user.id and c.owner.state in ("assigned", "accepted")
+                for c in self.conversations
+            )
+            skillsets = frozenset(user.skillsets)
+            found[user.id] = Member(user.id, skillsets, user.max_conversations, taken, state, since, self.now, since)
+        return found
+
+    def here(self) -> Mark:
+        self.steps += 1
+        return Mark(self.now, fact_id("step", str(self.steps)))
+
+    def hears(self, place: int, fact: ConversationFact) -> None:
+        self.threads[place] = fold(self.threads[place], fact, COMPANY, self.now).thread
+
+    def decides(self, place: int, of: Conversation, decided: Decisions, here: Mark) -> None:
+        self.threads[place] = decide(
+            self.threads[place], of.id, decided, Cause((here.fact,), "test"), COMPANY, self.now
+        ).thread
+
+    # what can happen; `place`: to which conversation, `who`: agent or skillset, whatever the step needs
+
+    def waits(self, place: int, who: str) -> None:
+        """Time passes: a minute, or a tenth of an hour for each place."""
+        self.now += timedelta(minutes=1 + 6 * place)
+
+    def transfers(self, place: int, who: str, mode: str = "immediate", issuer: str = "boss") -> None:
+        self.closes_what_is_over(place, who)
+        conversation, here = self.conversation(place), self.here()
+        kind = "user" if who in USERS else "skillset"
+        command = Transfer.model_validate(
+            {
+                "conversation_id": conversation.id,
+                "target": Target.model_validate({"kind": kind, "id": who}),
+                "mode": mode,
+            }
+        )
+        if refused(conversation, None) is not None:
+            return
+        if is_taking(command, issuer):
+            if take(command, issuer, COMPANY, self.members()) is None:
+                self.hears(place, self._desk(AgentAccepted, conversation, who))
+            return
+        decided = transfer(conversation, command, COMPANY, self.members(), here, TERMS)
+        if not isinstance(decided, Rejection):
+            self.decides(place, conversation, decided, here)
+
+    def reserves(self, place: int, who: str) -> None:
+        self.transfers(place, who, "exclusive")
+
+    def takes(self, place: int, who: str) -> None:
+        self.transfers(place, who, issuer=who)
+
+    def recalls(self, place: int, who: str) -> None:
+        self.closes_what_is_over(place, who)
+        conversation, here = self.conversation(place), self.here()
+        decided = recall(conversation, None, here)
+        if not isinstance(decided, Rejection):
+            self.decides(place, conversation, decided, here)
+
+    def removes(self, place: int, who: str) -> None:
+        conversation, here = self.conversation(place), self.here()
+        if conversation.owner is not None and conversation.owner.state != "accepted":
+            self.decides(place, conversation, removed(conversation, here), here)
+
+    def routes(self, place: int, who: str) -> None:
+        """A round: what nobody accepted goes back, what waits is offered."""
+        for each in range(len(self.threads)):
+            conversation = self.conversation(each)
+            owner = conversation.owner
+            if owner is None or owner.state != "assigned":
+                continue
+            gone = self.members()[owner.id].state == "offline"
+            above = self.members()[owner.id].is_above
+            if gone or above or (owner.until is not None and owner.until <= self.now):
+                here = self.here()
+                members = self.members()
+                members[owner.id] = members[owner.id]._replace(taken=members[owner.id].taken - 1)
+                self.decides(each, conversation, not_accepted(conversation, members, COMPANY, here, TERMS), here)
+        self.late.clear()
+        for each in range(len(self.threads)):
+            conversation = self.conversation(each)
+            meant = [m for m in self.members().values() if may_get(conversation, m, self.now)]
+            found = choose(meant, self.now)
+            if found is not None:
+                here = self.here()
+                self.decides(each, conversation, offer(conversation, found, here, TERMS), here)
+
+    def ends_reservations(self, place: int, who: str) -> None:
+        conversation, here = self.conversation(place), self.here()
+        if is_over(conversation, self.now):
+            self.decides(place, conversation, expired(conversation, here), here)
+
+    def closes_what_is_over(self, place: int, who: str) -> None:
+        self.threads[place] = expire(self.threads[place], COMPANY, self.now).thread
+
+    def accepts(self, place: int, who: str) -> None:
+        self._if_offered(place, who, AgentAccepted)
+
+    def accepts_late(self, place: int, who: str) -> None:
+        self.closes_what_is_over(place, who)
+        if who in USERS:
+            self.hears(place, self._desk(AgentAccepted, self.conversation(place), who))
+            self.late.add(who)
+            self.ever_late.add(who)
+
+    def declines(self, place: int, who: str) -> None:
+        self._if_offered(place, who, AgentDeclined)
+
+    def closes(self, place: int, who: str) -> None:
+        self.hears(place, self._desk(AgentClosed, self.conversation(place), who))
+
+    def customer_writes(self, place: int, who: str) -> None:
+        if self.conversation(place).status == "active":
+            self.hears(place, Teller().turn((self.now - START) / timedelta(hours=1), "are you there?"))
+
+    def phone_answers(self, place: int, who: str) -> None:
+        self.hears(place, Teller().echo((self.now - START) / timedelta(hours=1)))
+
+    def comes(self, place: int, who: str) -> None:
+        self.presence[who] = ("ready", self.now)
+
+    def goes(self, place: int, who: str) -> None:
+        self.presence[who] = ("offline", self.now)
+
+    def _if_offered(self, place: int, who: str, what: type[AgentAccepted | AgentDeclined]) -> None:
+        conversation = self.conversation(place)
+        owner = conversation.owner
+        if owner is not None and (owner.id, owner.state) == (who, "assigned"):
+            self.hears(place, self._desk(what, conversation, who))
+
+    def _desk(
+        self, what: type[AgentAccepted | AgentDeclined | AgentClosed], of: Conversation, agent: str
+    ) -> ConversationFact:
+        return what.model_validate(
+            {"id": self.here().fact, "at": self.now, "sent_at": self.now, "agent_id": agent, "conversation_id": of.id}
+        )
+
+
+STEPS: list[Callable[[Office, int, str], None]] = [
+    Office.waits,
+    Office.transfers,
+    Office.reserves,
+    Office.takes,
+    Office.recalls,
+    Office.removes,
+    Office.routes,
+    Office.ends_reservations,
+    Office.closes_what_is_over,
+    Office.accepts,
+    Office.accepts_late,
+    Office.declines,
+    Office.closes,
+    Office.customer_writes,
+    Office.phone_answers,
+    Office.comes,
+    Office.goes,
+]
+
+
+def assert_sound(office: Office) -> None:
+    """At most one owner is what an owner is; the rest must hold at every moment. An agent is above the maximum only by
+    what they accepted, and until the next round with what they were offered before."""
+    for agent in office.members().values():
+        offered = any(c.owner and c.owner[:3] == ("user", agent.id, "assigned") for c in office.conversations)
+        if agent.id not in office.ever_late:
+            assert agent.taken <= agent.max_conversations
+        assert agent.taken <= agent.max_conversations or not offered or agent.id in office.late
+    for conversation in office.conversations:
+        owner = conversation.owner
+        if conversation.status == "closed":
+            assert owner is None
+        if owner is not None and owner.state in ("assigned", "accepted"):
+            assert owner.kind == "user"
+        if owner is not None and owner.state in ("assigned", "reserved"):
+            assert owner.until is not None
+            assert owner.until <= conversation.window_ends_at or owner.state == "assigned"
+        if conversation.managed:
+            assert owner is None or owner.state == "accepted"
+            assert not conversation.unmanaged
+        elif conversation.status == "active":
+            assert conversation.unmanaged == (owner is None)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(STEPS), st.integers(0, 2), st.sampled_from([*USERS, *COMPANY.skillsets])),
+        min_size=15,
+        max_size=40,
+    )
+)
+def test_in_any_interleaving_nobody_is_above_the_maximum_and_nothing_is_lost(
+    steps: list[tuple[Callable[[Office, int, str], None], int, str]],
+) -> None:
+    office = Office()
+    for agent in USERS:
+        office.comes(0, agent)
+    for step, place, who in steps:
+        step(office, place, who)
+        assert_sound(office)
+    # and everything that waits can still end: when all is over, nobody has anything
+    office.now += 2 * WINDOW
+    for place in range(len(office.threads)):
+        office.closes_what_is_over(place, "anna")
+    assert {"closed"} == {conversation.status for conversation in office.conversations}
+    assert_sound(office)
+
+
+def test_the_rules_are_reached_by_the_steps() -> None:
+    """A walk through the model: were it stuck, the property above would hold of nothing."""
+    office = Office()
+    office.comes(0, "anna")
+    office.transfers(0, "anna")
+    assert ("anna", "assigned") == _owner(office, 0)
+    office.declines(0, "anna")
+    office.routes(0, "")
+    assert (None, None) == _owner(office, 0)
+    assert ("anna", "assigned") == _owner(office, 1)  # it waited for sales
+    office.accepts(1, "anna")
+    assert ("anna", "accepted") == _owner(office, 1)
+    office.comes(0, "ben")
+    office.reserves(0, "sales")
+    office.routes(0, "")
+    assert {("ben", "assigned"), ("anna", "assigned")} >= {_owner(office, 0)}
+    office.waits(0, "")
+    office.routes(0, "")
+    office.recalls(0, "")
+    assert (None, None) == _owner(office, 0)
+
+
+@pytest.mark.parametrize("ahead", [-10, 0, 10])
+def test_who_let_it_pass_gets_it_again_after_their_next_presence_event_by_whatever_clock(ahead: int) -> None:
+    """`ahead`: so many minutes goes the desk's, that tells when somebody came."""
+    office, skew = Office(), timedelta(minutes=ahead)
+    office.presence["anna"] = ("ready", office.now + skew)
+    office.routes(0, "")
+    assert ("anna", "assigned") == _owner(office, 1)
+    office.declines(1, "anna")
+    for _ in range(2):
+        office.routes(0, "")
+        assert ("sales", "queued") == _owner(office, 1)
+    office.waits(0, "")
+    office.presence["anna"] = ("ready", office.now + skew)
+    office.routes(0, "")
+    assert ("anna", "assigned") == _owner(office, 1)
+
+
+def _owner(office: Office, place: int) -> tuple[str | None, str | None]:
+    owner = office.conversation(place).owner
+    return (owner.id, owner.state) if owner else (None, None)

@@ -1,0 +1,217 @@
+"""The rules of mails: what is refused, in which order, and what a mail is after whatever SES said."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.commands import Email, Rejection
+from domain.facts import MailEvent
+from domain.ids import fact_id
+from domain.mail import (
+    MAX_BYTES,
+    Accepted,
+    Mail,
+    MailRequest,
+    NotSent,
+    Policy,
+    Refused,
+    Unanswered,
+    accept,
+    mail_id,
+    posted,
+    told,
+)
+from infra.ses.addresses import address
+from witiop.exits import SettingsError
+from witiop.settings import load
+from witiop.wiring.processes import mail_policy
+
+NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+POLICY = Policy(address)
+
+
+def email(**fields: Any) -> Email:
+    return Email.model_validate(
+        {"conversation_id": UUID(int=1), "to": ["a@example.com"], "subject": "s", "body": "b"} | fields
+    )
+
+
+def test_a_mail_that_may_be_sent_has_each_address_once_as_ses_takes_it() -> None:
+    """IDN domains in ASCII, domains in lower case, repeats gone."""
+    given = email(to=["a@EXAMPLE.com", "a@example.com", "b@bücher.de"], body="a\x00", hold_seconds=60)
+    expected = MailRequest(
+        UUID(int=1), ("a@example.com", "b@xn--bcher-kva.de"), "s", "a\ufffd", False, timedelta(minutes=1)
+    )
+    assert expected == accept(given, POLICY)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "ü@example.com",
+        "a@b.com\r\nBcc: c@d.com",
+        "N <a@b.com>",
+        "a@example",
+        "a@[127.0.0.1]",
+        "",
+        "a" * 65 + "@example.com",
+        "a@example.com\x00",
+        "\u202ea@example.com",
+    ],
+)
+def test_what_ses_does_not_take_is_no_address(bad: str) -> None:
+    """Also where another address is right."""
+    assert Rejection.ADDRESS_INVALID == accept(email(to=["a@example.com", bad]), POLICY)
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "  ", "a\r\nBcc: c@d.com", "a\nb", "a\x00", "a\u2028b", "s" * 251, "=?utf-8?q?=0D=0A?="]
+)
+def test_a_subject_is_one_line_that_ends_no_header(bad: str) -> None:
+    """Of at most 250 characters."""
+    assert Rejection.SUBJECT_INVALID == accept(email(subject=bad), POLICY)
+
+
+def test_the_first_refusal_that_fits_is_the_answer() -> None:
+    """In the order of domain.md, from the last cured to the first."""
+    policy = Policy(address, frozenset({"example.com"}))
+    many = [f"a{n}@example.com" for n in range(51)]
+    bad = {"to": [*many, "x", "b@example.org"], "body": "x" * MAX_BYTES, "subject": ""}
+    cures: list[tuple[Rejection | None, dict[str, Any]]] = [
+        (Rejection.ADDRESS_INVALID, {"to": [*many, "b@example.org"]}),
+        (Rejection.RECIPIENT_NOT_ALLOWED, {"to": many}),
+        (Rejection.TOO_MANY_RECIPIENTS, {"to": many[1:]}),
+        (Rejection.TOO_LARGE, {"body": "b"}),
+        (Rejection.SUBJECT_INVALID, {"subject": "s"}),
+    ]
+    for expected, cure in cures:
+        assert expected == accept(email(**bad), policy)
+        bad |= cure
+    assert isinstance(accept(email(**bad), policy), MailRequest)
+
+
+def test_mails_go_to_the_domains_that_the_settings_allow() -> None:
+    """However they are written: in capitals, in any script; not to those below them."""
+    policy = mail_policy(load(mail_allowed_domains="Example.com, bücher.de"))
+    for to, expected in (
+        ("a@example.COM", None),
+        ("a@BÜCHER.de", None),
+        ("a@xn--bcher-kva.de", None),
+        ("a@mail.example.com", Rejection.RECIPIENT_NOT_ALLOWED),
+        ("a@example.com.evil.org", Rejection.RECIPIENT_NOT_ALLOWED),
+    ):
+        accepted = accept(email(to=[to]), policy)
+        assert expected == (None if isinstance(accepted, MailRequest) else accepted)
+    with pytest.raises(SettingsError, match="WITIOP_MAIL_ALLOWED_DOMAINS: not a mail address"):
+        load(mail_allowed_domains="example.com,@")
+
+
+def test_a_transcript_that_cannot_fit_is_refused() -> None:
+    """Both forms hold it, encoded."""
+    assert Rejection.TOO_LARGE == accept(email(), POLICY, MAX_BYTES * 3 // 8)
+    assert isinstance(accept(email(), POLICY, MAX_BYTES // 3), MailRequest)
+
+
+def test_masking_is_as_the_command_says_else_as_the_settings_say() -> None:
+    """Three ways to say it."""
+    for said, expected in ((None, True), (True, True), (False, False)):
+        accepted = accept(email(mask=said), replace(POLICY, mask=True))
+        assert isinstance(accepted, MailRequest)
+        assert expected == accepted.masked
+
+
+MAIL = Mail(
+    mail_id("c1"), "c1", UUID(int=1), "boss", ("a@x.com", "b@x.com"), "s", "b", False, NOON, state="sending", attempts=1
+)
+
+
+def event(type_: str, *recipients: str) -> MailEvent:
+    return MailEvent(
+        id=fact_id(type_, *recipients), at=NOON, sent_at=NOON, mail_id=MAIL.id, type=type_, recipients=recipients
+    )
+
+
+def test_how_a_post_ended_is_what_the_mail_is() -> None:
+    """Accepted, throttled, refused, unanswered."""
+    assert ("sent", None) == _of(posted(MAIL, Accepted("m"), 1))
+    assert ("requested", "429") == _of(posted(MAIL, NotSent("429"), 1))
+    assert ("failed", "MessageRejected") == _of(posted(MAIL, Refused("MessageRejected"), 1))
+    assert ("unknown", "500") == _of(posted(MAIL, Unanswered("500"), 1))
+
+
+def test_a_mail_that_was_given_up_is_only_sent_if_ses_accepted_it() -> None:
+    """The sender that was thought dead comes back: it must not make the mail due again."""
+    unknown = replace(MAIL, state="unknown", reason="x")
+    for how in (NotSent("429"), Refused("r"), Unanswered("500")):
+        assert unknown == posted(unknown, how, 1)
+    assert "sent" == posted(unknown, Accepted("m"), 1).state
+
+
+def test_what_a_late_sender_says_of_an_earlier_post_counts_only_if_ses_accepted_it() -> None:
+    """It was given up, somebody sent the mail again, and that post has begun."""
+    again = replace(MAIL, attempts=2)
+    for how in (NotSent("429"), Refused("r"), Unanswered("500")):
+        assert again == posted(again, how, 1)
+        assert again != posted(again, how, 2)
+    assert "sent" == posted(again, Accepted("m"), 1).state
+
+
+def test_the_worst_of_the_recipients_is_shown_in_any_order() -> None:
+    """Delivered only when all were."""
+    events = [event("sent"), event("delivered", "A@X.com"), event("delivered", "b@x.com"), event("bounced", "b@x.com")]
+    for order in permutations([*events, event("delivery_delay", "a@x.com")]):
+        mail = replace(MAIL, state="unknown")
+        for each in order:
+            mail = told(told(mail, each), each)
+        assert ("bounced", {"a@x.com": "delivered", "b@x.com": "bounced"}) == (mail.shown, mail.fates)
+    assert "sent" == told(MAIL, events[1]).shown
+    assert "delivered" == told(told(MAIL, events[1]), events[2]).shown
+    assert "complained" == told(mail, event("complained", "a@x.com")).shown
+
+
+def test_an_event_of_ses_settles_what_was_unknown_and_stops_a_second_post() -> None:
+    """Any word about a delivery proves that SES accepted a post."""
+    for state in ("unknown", "requested", "sending", "failed"):
+        assert "sent" == told(replace(MAIL, state=state), event("bounced", "a@x.com")).state
+    assert "failed" == told(replace(MAIL, state="sent"), event("failed")).shown
+    assert "recalled" == told(replace(MAIL, state="recalled"), event("sent")).shown
+
+
+def test_what_ses_accepted_and_then_threw_away_has_failed_in_any_order() -> None:
+    """It says that it sent the mail, and that it did not after all; the answer to the post may come last."""
+    thrown_away = event("failed").model_copy(update={"reason": "Bad content"})
+    steps: list[Callable[[Mail], Mail]] = [
+        lambda mail: posted(mail, Accepted("m"), 1),
+        lambda mail: told(mail, event("sent")),
+        lambda mail: told(mail, thrown_away),
+    ]
+    for order in permutations(steps):
+        mail = MAIL
+        for step in order:
+            mail = step(mail)
+        assert ("failed", "Bad content", "m") == (mail.shown, mail.reason, mail.message_id)
+
+
+def test_whom_a_mail_reached_it_was_not_thrown_away_for_in_any_order() -> None:
+    """SES would contradict itself: then the recipient counts."""
+    for order in permutations([event("failed"), event("delivered", "a@x.com"), event("sent")]):
+        mail = MAIL
+        for each in order:
+            mail = told(mail, each)
+        assert ("sent", None, {"a@x.com": "delivered"}) == (mail.state, mail.reason, mail.fates)
+
+
+def test_what_the_events_said_before_the_answer_came_stands() -> None:
+    """SES may tell of the delivery before it answers the post."""
+    early = told(MAIL, event("delivered", "a@x.com", "b@x.com"))
+    assert "delivered" == posted(early, Accepted("m"), 1).shown
+    assert early == posted(early, Unanswered("time-out"), 1)
+
+
+def _of(mail: Mail) -> tuple[str, str | None]:
+    return mail.state, mail.reason

@@ -1,0 +1,301 @@
+"""What the simulator sends is what Meta, Softbot and the agent desk send; its story has every reason to be listed."""
+
+import io
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.conversations.conversation import Conversation
+from domain.conversations.customers import Key, keys_of
+from domain.conversations.fold import Thread, fold
+from domain.conversations.opening_hours import is_open
+from domain.conversations.reasons import Reason
+from domain.conversations.transcript import Delivery, transcript
+from domain.directory import Directory
+from domain.facts import BotChoice, ConversationFact, CustomerTurn, Fact, HumanEcho, MessageStatus
+from domain.ids import CustomerId, fact_id
+from domain.inbound.agent_desk import read_agent_desk
+from domain.inbound.softbot import read_softbot
+from domain.inbound.whatsapp.reader import read
+from infra.local.errors import LocalServerError, NotReachableError
+from infra.local.simulator import bike_shop, bodies, load, traffic
+from infra.local.simulator.bodies import Customer, Line, Post, signature
+from infra.local.simulator.chat import play
+from infra.local.simulator.webhooks import Webhooks
+from infra.postgres.conversations.statuses import STATUS_RANKS
+from tests.support.listener import Listener, listening
+from webhook.signature import is_signed
+from witiop.directory_file.reader import read_directory
+
+NOW = datetime(2026, 3, 2, 10, 30, 15, tzinfo=UTC)
+LINE = Line("440000000000001", "+44 20 7946 0001", "330000000000001")
+SECRETS: dict[bodies.Sender, str] = {"whatsapp": "of Meta", "softbot": "of the bot", "agents": "of the desk"}
+LUCA = "393005550110"
+LISTED = {
+    Reason.BOT_CLOSED,
+    Reason.NOBODY_TOOK_IT,
+    Reason.OUT_OF_HOURS,
+    Reason.NUMBER_HAS_NO_MENU,
+    Reason.INVALID_CHOICE,
+    Reason.NO_CHOICE,
+}
+"""All that need no decision of a person: a reservation that expires does."""
+
+
+def facts_of(post: Post, received_at: datetime = NOW) -> Sequence[Fact]:
+    """What our own readers find in a post; everything in it is readable."""
+    if post.sender == "whatsapp":
+        reading = read(post.body, received_at)
+        assert list(reading.unreadable) == []
+        return reading.facts
+    reader = read_softbot if post.sender == "softbot" else read_agent_desk
+    return reader(post.body, "batch" in post.content_type, received_at)
+
+
+def shop(now: datetime) -> Directory:
+    return bike_shop.closed_now(read_directory(bike_shop.DIRECTORY_FILE), now)
+
+
+def customers_facts(now: datetime) -> list[ConversationFact]:
+    """What belongs to conversations in the story, as it is received at `now`."""
+    facts = (fact for told in bike_shop.tell(now) for fact in facts_of(told.post, now))
+    return [fact for fact in facts if isinstance(fact, ConversationFact)]
+
+
+def conversations(now: datetime) -> list[Conversation]:
+    """The story folded by the rules, as it is received at `now`."""
+    directory = shop(now)
+    threads: dict[Key, Thread] = {}
+    for fact in customers_facts(now):
+        assert fact.customer is not None and fact.phone_number_id is not None
+        key = keys_of(fact.phone_number_id, fact.customer)[0]
+        new = Thread(CustomerId(fact_id(*key)), fact.phone_number_id)
+        threads[key] = fold(threads.get(key, new), fact, directory, now).thread
+    return [conversation for thread in threads.values() for conversation in thread.conversations]
+
+
+def test_a_body_is_signed_as_meta_signs_it() -> None:
+    body = b'{"object":"whatsapp_business_account","entry":[]}'
+    known = "dec6a680679a968e7e0319355b23599cbfc54502c0784668e9618baa0c633756"
+    assert signature("test_app_secret", body) == f"sha256={known}"
+
+
+def test_one_body_holds_every_kind_of_update_and_our_readers_find_them_all() -> None:
+    anna = Customer("Anna Rossi", "447700900001", "GB.1")
+    post = bodies.from_meta(
+        LINE,
+        messages=[bodies.message(anna, "wamid.1", NOW, "text", text={"body": "Così: 1/2"})],
+        senders=[anna],
+        statuses=[bodies.status(anna, "wamid.2", NOW, "failed", 131026)],
+        echoes=[bodies.echo(LINE, anna, "wamid.3", NOW, "We are here")],
+    )
+    turn, status, echo = facts_of(post)
+    assert isinstance(turn, CustomerTurn)
+    assert isinstance(status, MessageStatus)
+    assert isinstance(echo, HumanEcho)
+    assert (turn.text, turn.at, turn.customer.name) == ("Così: 1/2", NOW, "Anna Rossi")
+    assert (status.wamid, status.status, status.code, status.recipient) == ("wamid.2", "failed", 131026, "447700900001")
+    assert (echo.text, echo.customer.wa_id, echo.customer.user_id) == ("We are here", "447700900001", "GB.1")
+    assert rb"Cos\u00ec: 1\/2" in post.body  # Meta's own escaping
+
+
+def test_events_of_ours_go_one_by_one_or_as_a_batch() -> None:
+    who = {"phone_number_id": "1", "customer": {"wa_id": "2"}, "session_id": "3", "option_id": "4"}
+    events = [bodies.cloud_event("softbot.choice.made", "/bot", str(n), NOW, who) for n in range(2)]
+    one, batch = bodies.from_ours("softbot", events[0]), bodies.from_ours("softbot", *events)
+    assert [type(fact) for fact in facts_of(one)] == [BotChoice]
+    assert [type(fact) for fact in facts_of(batch)] == [BotChoice, BotChoice]
+
+
+def test_the_story_has_every_reason_that_needs_no_decision_active_and_closed() -> None:
+    listed = [c for c in conversations(NOW) if c.reason is not None]
+    assert {c.reason for c in listed} == LISTED
+    never_active = {Reason.BOT_CLOSED, Reason.NOBODY_TOOK_IT}
+    assert {c.reason for c in listed if c.status == "active"} == LISTED - never_active
+    assert {c.reason for c in listed if c.status == "closed"} == LISTED
+
+
+def test_in_the_story_some_wait_for_somebody_and_some_were_taken_and_none_of_them_is_listed() -> None:
+    told = conversations(NOW)
+    waiting = [c for c in told if c.owner is not None and c.owner.state == "queued"]
+    taken = Counter(c.status for c in told if c.managed)
+    assert sorted(c.owner.id for c in waiting if c.owner) == ["sales", "workshop", "workshop", "workshop"]
+    assert taken == {"active": 3, "closed": 1}
+    assert [c for c in told if c.reason is not None and (c.managed or c.owner)] == []
+
+
+def test_the_first_page_of_the_story_shows_both_colours() -> None:
+    page = sorted((c for c in conversations(NOW) if c.reason is not None), key=lambda c: c.last_at, reverse=True)[:10]
+    assert {c.status for c in page} == {"active", "closed"}
+
+
+def test_a_customer_and_a_number_talk_once_in_the_story() -> None:
+    told = conversations(NOW)
+    assert len(told) == 29
+    assert len({c.customer_id for c in told}) == len(told)
+
+
+def test_a_transcript_of_the_story_is_worth_reading() -> None:
+    luca = [fact for fact in customers_facts(NOW) if fact.customer and fact.customer.wa_id == LUCA]
+    statuses = (fact for told in bike_shop.tell(NOW) for fact in facts_of(told.post) if isinstance(fact, MessageStatus))
+    items = transcript(
+        luca, {status.wamid: Delivery(STATUS_RANKS[status.status], status.at, None) for status in statuses}
+    )
+    assert len(items) > 15
+    assert {item["from"] for item in items} == {"customer", "bot"}
+    assert {"text", "image", "audio", "document", "reaction", "edit", "revoke", "menu.shown"} <= {
+        item["kind"] for item in items
+    }
+    assert [sum(mark in item for item in items) for mark in ("edited", "deleted")] == [1, 1]
+    assert {item["status"] for item in items if item["from"] == "bot" and item["kind"] == "text"} == {"read"}
+
+
+def test_the_same_story_again_is_a_repeat_and_one_of_another_day_is_not() -> None:
+    assert bike_shop.tell(NOW) == bike_shop.tell(NOW)
+    ids = [{fact.id for told in bike_shop.tell(now) for fact in facts_of(told.post, now)} for now in (NOW, tomorrow())]
+    assert ids[0] & ids[1] == set()
+
+
+def tomorrow() -> datetime:
+    return NOW + timedelta(days=1)
+
+
+def test_the_story_begins_with_a_message_of_a_customer() -> None:
+    first, *_ = bike_shop.tell(NOW)
+    assert [type(fact) for fact in facts_of(first.post)] == [CustomerTurn]
+
+
+def test_nothing_in_the_story_happens_in_the_future() -> None:
+    assert max(told.at for told in bike_shop.tell(NOW)) < NOW
+
+
+@pytest.mark.parametrize("day", ["2026-01-15", "2026-03-29", "2026-10-25", "2026-10-26"])
+@pytest.mark.parametrize("hour", range(24))
+def test_the_workshop_is_closed_when_the_story_is_played_whatever_the_time(day: str, hour: int) -> None:
+    now = datetime.fromisoformat(f"{day}T{hour:02}:59:30+00:00")
+    workshop = shop(now).numbers[bike_shop.WORKSHOP.phone_number_id]
+    hours = [now - timedelta(hours=ago) for ago in (0, 1, 2, 27, 28)]
+    assert [is_open(workshop, at) for at in hours] == [False] * 5
+    assert any(is_open(workshop, now + timedelta(hours=later)) for later in range(24))
+
+
+# posting
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    with listening() as listener:
+        yield listener
+
+
+def test_every_post_is_signed_with_the_secret_of_its_sender(listener: Listener) -> None:
+    webhooks = Webhooks(listener.url, SECRETS)
+    for sender in SECRETS:
+        webhooks.deliver(Post(sender, b"{}"))
+    assert [received.path for received in listener.received] == [f"/webhooks/{sender}" for sender in SECRETS]
+    for received, secret in zip(listener.received, SECRETS.values(), strict=True):
+        meta = received.path.endswith("whatsapp")
+        header = received.headers["X-Hub-Signature-256" if meta else "X-Witiop-Signature-256"]
+        assert is_signed(header, received.body, [secret.encode()])
+
+
+def test_what_was_not_kept_or_not_answered_comes_again_until_it_is_taken(listener: Listener) -> None:
+    listener.answer = [503, 0, 200].__getitem__
+    Webhooks(listener.url, SECRETS).deliver(Post("whatsapp", b"{}"))
+    assert [received.body for received in listener.received] == [b"{}"] * 3
+
+
+def test_what_is_refused_does_not_come_again(listener: Listener) -> None:
+    listener.answer = lambda _: 401
+    with pytest.raises(LocalServerError, match="refused an update of softbot: 401"):
+        Webhooks(listener.url, SECRETS).deliver(Post("softbot", b"{}"))
+    assert len(listener.received) == 1
+
+
+def test_a_webhook_that_takes_nothing_is_given_up(listener: Listener) -> None:
+    listener.answer = lambda _: 503
+    with pytest.raises(NotReachableError, match="took nothing for 0 s"):
+        Webhooks(listener.url, SECRETS).deliver(Post("whatsapp", b"{}"), seconds=0)
+
+
+def test_a_story_is_played_in_the_order_of_each_chat_after_its_first_message(listener: Listener) -> None:
+    told = bike_shop.tell(NOW)
+    play(told, Webhooks(listener.url, SECRETS))
+    received = [received.body for received in listener.received]
+    assert received[0] == told[0].post.body
+    for chat in {each.chat for each in told}:
+        bodies_of_chat = [each.post.body for each in told if each.chat == chat]
+        assert [body for body in received if body in bodies_of_chat] == bodies_of_chat
+
+
+# load
+
+
+def plan(rate: float, **mix: float) -> traffic.Traffic:
+    return traffic.Traffic(traffic.Mix(LINE, **mix), NOW, rate)  # type: ignore[arg-type]
+
+
+def test_traffic_is_a_message_and_the_statuses_of_its_answer_each_with_an_id_of_its_own() -> None:
+    updates = [plan(100).update(number) for number in range(400)]
+    assert Counter(update.kind for update in updates) == {"message": 100, "status": 300}
+    assert [update.status for update in updates[:5]] == [None, "sent", "delivered", "read", None]
+    assert len({(update.wamid, update.status) for update in updates}) == 400
+    facts = facts_of(plan(100).post(updates))
+    assert sorted(str(fact.sent_at) for fact in facts) == sorted(
+        str((NOW + timedelta(seconds=number / 100)).replace(microsecond=0)) for number in range(400)
+    )
+
+
+def test_traffic_comes_shuffled_and_with_its_share_of_repeats() -> None:
+    numbers = list(plan(100, repeats=0.2).numbers(5000))
+    assert len(numbers) == 5000
+    assert 0.17 < 1 - len(set(numbers)) / 5000 < 0.23
+    fresh = list(dict.fromkeys(numbers))
+    assert fresh != sorted(fresh)
+    assert numbers == list(plan(100, repeats=0.2).numbers(5000))
+
+
+def test_a_share_of_the_traffic_can_be_unreadable_and_keeps_its_id() -> None:
+    updates = [plan(100, unreadable=0.1, statuses_per_message=0).update(number) for number in range(100)]
+    reading = read(plan(100).post(updates).body, NOW)
+    aside = [
+        json.loads(each.raw)["entry"][0]["changes"][0]["value"]["messages"][0]["id"] for each in reading.unreadable
+    ]
+    assert aside == [update.wamid for update in updates if update.kind == "unreadable"]
+    assert (len(reading.unreadable), len(reading.facts)) == (10, 90)
+
+
+def test_the_rate_is_kept_whatever_the_answers_do(listener: Listener) -> None:
+    together = threading.Barrier(50)  # nobody is answered before all are there
+    listener.answer = lambda _: 200 if together.wait(10) >= 0 else 503
+    summary = load.run(load.Load(rate=100, seconds=0.5), plan(100), Webhooks(listener.url, SECRETS))
+    assert (summary.updates, summary.posts, summary.answers, summary.not_sent) == (50, 50, {"200": 50}, 0)
+
+
+def test_the_ledger_says_what_was_sent_and_answered_and_what_was_missed_is_sent_again(listener: Listener) -> None:
+    listener.answer = lambda number: [0, 503, 200][min(number % 4, 2)] if number < 10 else 200
+    file = io.StringIO()
+    webhooks = Webhooks(listener.url, SECRETS)
+    wanted = load.Load(rate=100, seconds=1, batch=10, retry_seconds=30)
+    summary = load.run(wanted, plan(100), webhooks, load.Ledger(file))
+    lines = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert summary.undelivered == 0
+    assert summary.answers == {"unknown": 3, "503": 3, "200": 4}
+    assert Counter(line["answer"] for line in lines) == {"unknown": 30, 503: 30, 200: 100}
+    sent = {(line["id"], line["status"]) for line in lines}
+    assert {(line["id"], line["status"]) for line in lines if line["answer"] == 200} == sent
+    assert {line["answered"] for line in lines if line["answer"] == "unknown"} == {None}
+    assert all(line["sent"] <= line["answered"] for line in lines if line["answered"])
+
+
+def test_a_ledger_that_cannot_be_written_ends_the_run_and_says_so(listener: Listener) -> None:
+    class FullDisk(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        load.run(load.Load(50, 0.2), plan(50), Webhooks(listener.url, SECRETS), load.Ledger(FullDisk()))

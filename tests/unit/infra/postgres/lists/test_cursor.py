@@ -1,0 +1,42 @@
+"""Cursors: what a list gives out, programs hand back."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from infra.postgres.lists.cursor import START, Cursor, CursorError
+
+MOMENTS = st.datetimes(timezones=st.just(UTC))
+
+
+@given(st.builds(Cursor, MOMENTS, st.uuids()))
+@example(START)
+@example(Cursor(datetime.min.replace(tzinfo=UTC), START.id))
+def test_a_cursor_that_comes_back_is_the_one_that_was_given_out(cursor: Cursor) -> None:
+    assert cursor == Cursor.parse(str(cursor))
+
+
+@given(st.builds(Cursor, MOMENTS, st.uuids()))
+def test_a_cursor_needs_no_quoting_in_a_shell_or_an_address(cursor: Cursor) -> None:
+    text = str(cursor)
+    assert len(text) == 32
+    assert text.isascii()
+    assert text.replace("-", "").replace("_", "").isalnum()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "é", "\ud800", "A" * 31, "A" * 33, "/" * 32, "f" * 32, "A" * 31 + "=", " " * 32]
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(CursorError):
+        Cursor.parse(text)
+
+
+@given(st.text(max_size=40))
+def test_whatever_comes_back_is_a_cursor_or_refused(text: str) -> None:
+    try:
+        Cursor.parse(text)
+    except CursorError as error:
+        assert "not a cursor" in str(error)

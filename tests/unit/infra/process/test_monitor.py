@@ -1,0 +1,91 @@
+"""The monitor: metrics, life and readiness on a port of their own, whatever its clients do."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from infra.process.monitor import monitor
+from tests.support.waiting import wait_until
+
+
+@contextmanager
+def _running(missing: str | None = None) -> Iterator[int]:
+    registry = CollectorRegistry()
+    Counter("bodies", "Bodies that were kept.", registry=registry).inc(3)
+    with monitor("127.0.0.1", 0, {"worker": lambda: missing}, registry) as (_, port):
+        yield port
+
+
+def _get(port: int, path: str) -> tuple[int, bytes]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, body
+
+
+def test_metrics_are_in_prometheus_format_with_their_help() -> None:
+    """What Prometheus reads."""
+    with _running() as port:
+        status, body = _get(port, "/metrics")
+    assert status == 200
+    assert b"# HELP bodies_total Bodies that were kept.\n" in body
+    assert b"bodies_total 3.0\n" in body
+
+
+def test_a_process_with_all_it_needs_is_ready() -> None:
+    """Nothing is missing."""
+    with _running() as port:
+        status, body = _get(port, "/readyz")
+    assert (status, json.loads(body)) == (200, {"ready": True, "missing": []})
+
+
+def test_a_process_that_lacks_something_is_alive_and_not_ready() -> None:
+    """And says what it lacks."""
+    with _running("database away") as port:
+        ready, alive = _get(port, "/readyz"), _get(port, "/healthz")
+    assert (ready[0], json.loads(ready[1])) == (503, {"ready": False, "missing": ["worker: database away"]})
+    assert (alive[0], json.loads(alive[1])) == (200, {"alive": True})
+
+
+def test_other_paths_are_not_found() -> None:
+    """They name those that are there."""
+    with _running() as port:
+        assert _get(port, "/") == (404, b'{"paths": ["/metrics", "/healthz", "/readyz"]}')
+
+
+def test_clients_that_never_ask_hold_up_neither_others_nor_the_stop() -> None:
+    """More than eight of them are turned away; when one leaves, there is room again."""
+    with _running() as port:
+        stuck = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(8)]
+        late = socket.create_connection(("127.0.0.1", port), timeout=5)
+        assert late.recv(1) == b""
+        stuck.pop().close()
+        wait_until(lambda: _answers(port))
+    for connection in (*stuck, late):
+        connection.close()
+
+
+def _answers(port: int) -> bool:
+    try:
+        return _get(port, "/healthz")[0] == 200
+    except OSError:
+        return False
+
+
+def test_a_taken_port_is_named() -> None:
+    """One line says which address, so that another one can be chosen."""
+    with _running() as port, pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"), _on(port):
+        pass
+
+
+@contextmanager
+def _on(port: int) -> Iterator[None]:
+    with monitor("127.0.0.1", port, {}, CollectorRegistry()):
+        yield

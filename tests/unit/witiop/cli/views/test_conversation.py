@@ -1,0 +1,140 @@
+"""One conversation as people read it."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from domain.conversations.conversation import Conversation, Decisions, Evidence, Mark, Owner
+from domain.conversations.reasons import Reason
+from domain.directory import Number
+from domain.ids import ConversationId, CustomerId, FactId, fact_id
+from infra.postgres.lists.conversation_page import ConversationPage
+from witiop.cli.views.conversation import conversation_lines
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+HELLO = fact_id("hello")
+MARK = Mark(NOON, HELLO)
+SHOP = Number("106540352242922", "Shop", "Europe/Rome")
+
+ACTIVE = Conversation(
+    id=ConversationId(UUID(int=1)),
+    customer_id=CustomerId(UUID(int=1)),
+    phone_number_id=SHOP.phone_number_id,
+    opened_at=NOON,
+    window_ends_at=NOON + timedelta(days=1),
+    wa_id="393331234567",
+    reason=Reason.NO_CHOICE,
+    because=(HELLO,),
+    evidence=Evidence(first_turn=MARK, last_turn=MARK, last_text=(MARK, "Hello"), named=(MARK, "Anna\x1b[2J")),
+)
+
+
+def item(minute: int, speaker: str, kind: str, text: str | None, **more: object) -> dict[str, object]:
+    at = NOON + timedelta(minutes=minute)
+    return {
+        "id": str(HELLO if minute == 0 else fact_id(f"{minute}")),
+        "at": at.isoformat().replace("+00:00", "Z"),
+        "from": speaker,
+        "kind": kind,
+        "text": text,
+        "status": None,
+        **more,
+    }
+
+
+TRANSCRIPT = [
+    item(0, "customer", "text", "Hello\nis \u202ethere?"),
+    item(1, "bot", "menu.shown", "1 Sales\n2 Support"),
+    item(2, "customer", "image", None, deleted=True),
+    item(3, "agent", "text", "Good afternoon", status="read", agent_id="anna"),
+    item(12 * 60, "customer", "text", "Tomorrow then", edited=True),
+]
+HISTORY: list[dict[str, object]] = [
+    {
+        "sequence": 1,
+        "at": "2026-07-01T12:00:01Z",
+        "event": "became_unmanaged",
+        "reason": "no_choice",
+        "because": [str(HELLO)],
+        "actor": "customer",
+        "owner": None,
+    },
+    {
+        "sequence": 2,
+        "at": "2026-07-01T12:05:00Z",
+        "event": "queued",
+        "reason": None,
+        "because": [str(UUID(int=9))],
+        "actor": "boss",
+        "owner": {"kind": "skillset", "id": "sales"},
+    },
+]
+
+
+def shown(of: Conversation, width: int | None = None) -> list[str]:
+    page = ConversationPage(of, SHOP, TRANSCRIPT, HISTORY)
+    return [line.plain for line in conversation_lines(page, NOON + timedelta(hours=20, minutes=48), width)]
+
+
+def test_it_reads_from_what_it_is_to_what_was_said_to_what_happened() -> None:
+    expected = r"""
+● active  unmanaged
+id          00000000-0000-0000-0000-000000000001
+customer    Anna\x1b[2J 393331234567
+number      Shop (106540352242922)
+opened      2026-07-01 14:00:00+02:00
+window      ends 2026-07-02 14:00:00+02:00, 3h 12m left
+why         no_choice: the customer chose nothing from the menu
+decided by  "Hello ⏎ is \u202ethere?" (customer, 14:00:00)
+
+Transcript
+Wednesday 2026-07-01 +02:00
+  14:00:00  customer    Hello
+                        is \u202ethere?
+  14:01:00  bot         [menu.shown] 1 Sales
+                        2 Support
+  14:02:00  customer    [image] (deleted)
+  14:03:00  agent anna  Good afternoon ✓✓ read
+Thursday 2026-07-02 +02:00
+  02:00:00  customer    Tomorrow then (edited)
+
+History
+  2026-07-01 14:00:01+02:00  became_unmanaged (no_choice)  by customer  "Hello ⏎ is \u202ethere?" (customer, 14:00:00)
+  2026-07-01 14:05:00+02:00  queued skillset sales         by boss      00000000-0000-0000-0000-000000000009
+"""
+    assert expected.strip().splitlines() == shown(ACTIVE)
+
+
+@pytest.mark.parametrize(
+    ("of", "line"),
+    [
+        (ACTIVE._replace(reason=None, managed=True), "● active  managed"),
+        (ACTIVE._replace(reason=None), "● active  waiting"),
+        (
+            ACTIVE._replace(status="closed", closed_at=NOON + timedelta(hours=1)),
+            "closed      2026-07-01 15:00:00+02:00",
+        ),
+        (ACTIVE._replace(window_ends_at=NOON + timedelta(hours=20)), "window      ended 2026-07-02 10:00:00+02:00"),
+        (
+            ACTIVE._replace(decisions=Decisions(owner=Owner("user", "anna", "reserved", NOON + timedelta(minutes=30)))),
+            "owner       reserved for user anna until 2026-07-01 14:30:00+02:00",
+        ),
+        (ACTIVE._replace(status="closed"), "window      ends 2026-07-02 14:00:00+02:00"),
+        (
+            ACTIVE._replace(because=(FactId(UUID(int=7)),)),
+            "decided by  00000000-0000-0000-0000-000000000007",
+        ),
+    ],
+)
+def test_its_head_says_what_it_is_now(of: Conversation, line: str) -> None:
+    assert line in shown(of)
+
+
+def test_every_reason_is_explained_in_words_of_its_own() -> None:
+    explained = {line for reason in Reason for line in shown(ACTIVE._replace(reason=reason)) if line.startswith("why")}
+    assert len(explained) == len(Reason)
+
+
+def test_in_a_terminal_what_was_said_wraps_beside_the_speaker() -> None:
+    assert "                        read" in shown(ACTIVE, 44)

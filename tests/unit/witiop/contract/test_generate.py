@@ -1,0 +1,205 @@
+"""docs/events says what the code does: it is generated from it, and what the code writes and reads fits it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from consumers.changes.announcements import announcement
+from domain.commands import Command, Refused, read_command, signature
+from domain.contract.channels import CHANNELS, Channel, Message
+from domain.conversations.conversation import Decisions, Mark, Owner
+from domain.conversations.events import Event, EventName
+from domain.conversations.fold import Cause, decide
+from domain.facts import FACT, Fact
+from domain.ids import fact_id
+from domain.inbound import agent_desk, softbot
+from domain.inbound.whatsapp.reader import read
+from domain.mail import Mail, mail_id
+from tests.support.cloudevents import encoded, event
+from tests.support.payloads import NAMES, RECEIVED, raw
+from tests.support.stories import DIRECTORY, Story, Teller, at
+from witiop.contract.examples import EXAMPLES
+from witiop.contract.generate import DIRECTORY as WRITTEN
+from witiop.contract.generate import documents, not_additive, schemas, write
+
+T = Teller()
+SCHEMAS = schemas()
+MESSAGES = [(channel, message) for channel in CHANNELS for message in channel.messages]
+COMMANDS = [m for c, m in MESSAGES if c.name == "commands"]
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
+
+
+def wrong(schema: str, value: object) -> list[str]:
+    """What is wrong with a value, by the schema of that name."""
+    validator = Draft202012Validator(SCHEMAS[schema], format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return [error.message for error in validator.iter_errors(value)]
+
+
+def decided(story: Story, owner: Owner | None, why: str) -> None:
+    """Somebody decides who has the story's last conversation."""
+    conversation = story.thread.conversations[-1]
+    decisions = Decisions(owner=owner, owned=Mark(story.now, fact_id(why)), because=Mark(story.now, fact_id(why)))
+    step = decide(story.thread, conversation.id, decisions, Cause((fact_id(why),), "boss"), DIRECTORY, story.now)
+    story.thread = step.thread
+    story.events += step.events
+
+
+def stories() -> Iterator[Story]:
+    """One after the other, everything that can become of a conversation."""
+    yield Story(at(1)).tell(T.turn(0), T.turn(0.1, "1"), T.accepted(0.5)).wait_until(at(30))
+    yield Story(at(30)).tell(T.turn(0)).wait_until(at(30)).tell(T.echo(3))
+    yield Story(at(25)).tell(T.turn(0, "2")).wait_until(at(25)).tell(T.turn(20, "please"))
+    yield Story(at(1), number="bot").tell(Teller("bot").turn(0, None), Teller("bot").bot_ends(0.5))
+    moved = Story(at(1)).tell(T.turn(0))
+    decided(moved, Owner("skillset", "sales", "reserved", at(1.5)), "exclusive")
+    decided(moved, Owner("user", "anna", "assigned", at(1.02)), "offered")
+    decided(moved, None, "recalled")
+    yield moved
+
+
+def mails() -> Iterator[Event]:
+    """Everything that can become of a mail."""
+    conversation = Story(at(1)).tell(T.turn(0)).thread.conversations[0]
+    mail = Mail(mail_id("c"), "c", conversation.id, "boss", ("anna@example.com",), "subject", "body", False, at(1))
+    for name in get_args(EventName):
+        if name.startswith("mail."):
+            reason = "MessageRejected" if name == "mail.failed" else None
+            yield Event(conversation, name, at(1), (fact_id("c"),), "ses", replace(mail, reason=reason))
+
+
+EVENTS: list[Event] = [*(told for story in stories() for told in story.events), *mails()]
+
+
+def test_what_is_written_down_is_what_the_code_says() -> None:
+    """`make contract` writes it."""
+    files = {str(file.relative_to(WRITTEN)): file for file in WRITTEN.rglob("*.json")}
+    assert documents() == {path: file.read_text() for path, file in files.items()}
+
+
+def test_the_contract_only_ever_gains() -> None:
+    assert [] == not_additive(WRITTEN)
+
+
+def test_a_contract_that_would_break_somebody_is_not_written(tmp_path: Path) -> None:
+    assert [] == write(tmp_path)
+    before = {path: (tmp_path / path).read_text() for path in documents()}
+    result = json.loads((tmp_path / "schemas/witiop.command.result.v1.json").read_text())
+    result["properties"]["cost"] = {"type": "integer"}
+    (tmp_path / "schemas/witiop.command.result.v1.json").write_text(json.dumps(result))
+    asyncapi = json.loads((tmp_path / "asyncapi.json").read_text())
+    asyncapi["channels"]["commands"]["messages"]["witiop.command.close.v1"] = {}
+    (tmp_path / "asyncapi.json").write_text(json.dumps(asyncapi))
+
+    broken = write(tmp_path)
+
+    assert [
+        "witiop.command.result.v1: cost: is gone",
+        "witiop.commands.v1: witiop.command.close.v1 is gone",
+    ] == broken
+    assert before["asyncapi.json"] != (tmp_path / "asyncapi.json").read_text()
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_schema_is_one_and_its_example_fits(name: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[name])
+    for example in SCHEMAS[name].get("examples", []):
+        assert [] == wrong(name, example)
+    assert name in EXAMPLES or name.startswith("witiop.inbound.")
+
+
+def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
+    document = json.loads(documents()["asyncapi.json"])
+
+    def references(part: object) -> Iterator[str]:
+        if isinstance(part, dict):
+            yield from [part["$ref"]] if "$ref" in part else []
+            part = list(part.values())
+        for each in part if isinstance(part, list) else []:
+            yield from references(each)
+
+    for reference in references(document):
+        file, _, pointer = reference.partition("#")
+        if file:
+            assert file.removeprefix("./") in documents()
+        found: Any = document
+        for step in pointer.split("/")[1:]:
+            found = found[step]
+
+
+# what we publish
+
+
+def test_the_stories_tell_of_everything_that_the_public_topic_holds() -> None:
+    """Or the next test would not hold for what they leave out."""
+    public = {message.name for channel, message in MESSAGES if channel.name == "conversations"}
+    assert public == {announcement(told, "t").headers["ce_type"] for told in EVENTS}
+
+
+@pytest.mark.parametrize("told", EVENTS, ids=lambda told: told.name)
+def test_what_is_told_of_a_conversation_is_as_promised_to_the_letter(told: Event) -> None:
+    record = announcement(told, "t")
+    (message,) = (message for _, message in MESSAGES if message.name == record.headers["ce_type"])
+    data = json.loads(record.value)
+    assert [] == wrong(message.schema, data)
+    read_back = message.data.model_validate_json(record.value, strict=True)
+    assert data == read_back.model_dump(mode="json")
+
+
+# what we accept
+
+
+def carried(name: str, value: object) -> Command | Refused:
+    """A signed command as the consumer reads it."""
+    body = json.dumps(value).encode()
+    headers = {
+        "ce_id": "c",
+        "ce_type": name,
+        "ce_source": "test",
+        "ce_time": NOW.isoformat(),
+        "witiop_issuer": "boss",
+        "witiop_expires": (NOW + timedelta(minutes=5)).isoformat(),
+    }
+    headers["witiop_signature"] = signature(b"s", headers, body)
+    return read_command([(name, text.encode()) for name, text in headers.items()], body, [b"s"], NOW)
+
+
+@pytest.mark.parametrize("message", COMMANDS, ids=lambda message: message.name)
+def test_a_command_that_fits_its_schema_is_understood_and_one_that_does_not_is_malformed(message: Message) -> None:
+    example = EXAMPLES[message.schema]
+    assert isinstance(carried(message.name, example), Command)
+    for name in message.data.model_json_schema().get("required", ["conversation_id"]):
+        without = {key: value for key, value in example.items() if key != name}
+        assert wrong(message.schema, without)
+        assert isinstance(carried(message.name, without), Refused)
+    for changed in ({"mail_command_id": "c"}, {"unknown": 1}, {"conversation_id": 7}):
+        assert wrong(message.schema, example | changed)
+        assert isinstance(carried(message.name, example | changed), Refused)
+
+
+@pytest.mark.parametrize(
+    ("channel", "message"),
+    [(c, m) for c, m in MESSAGES if c.transport == "cloudevents-http"],
+    ids=lambda each: each.name,
+)
+def test_an_event_that_fits_its_schema_becomes_a_fact_that_fits_its_own(channel: Channel, message: Message) -> None:
+    reader = {"softbot": softbot.read_softbot, "agents": agent_desk.read_agent_desk}[channel.name]
+    body = encoded(event("", EXAMPLES[message.schema], type=message.name))
+    (fact,) = reader(body, False, RECEIVED)
+    assert [] == wrong_fact(fact)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_body_of_meta_becomes_facts_that_fit_their_schemas(name: str) -> None:
+    reading = read(raw(name), RECEIVED)
+    assert [] == [each for fact in reading.facts for each in wrong_fact(fact)]
+
+
+def wrong_fact(fact: Fact) -> list[str]:
+    value = json.loads(FACT.dump_json(fact))
+    return wrong(f"witiop.inbound.{value['kind']}.v1", value)

@@ -1,0 +1,283 @@
+"""Reading a directory file, and what it says about a file that is wrong."""
+
+from datetime import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.directory import Directory, Number, Opening, Skillset, User
+from witiop.directory_file.reader import DirectoryFileError, read_directory
+from witiop.directory_file.toml_lines import key_lines
+
+COMPANY = """\
+# The company of the documentation.
+[[skillset]]
+id = "sales"
+name = "Sales"
+
+[[skillset]]
+id = "support"
+name = "Support"
+
+[[user]]
+id = "anna"
+name = "Anna Rossi"
+email = "anna@example.com"
+level = "agent"            # tenant_administrator, campaign_manager, agent
+max_conversations = 3
+skillsets = ["sales"]
+
+[[number]]
+phone_number_id = "106540352242922"
+name = "Shop"
+time_zone = "Europe/Rome"
+softbot = false
+hours = { mon = ["14:00-24:00", "09:00-13:00"], tue = ["09:00-18:00"], sun = [] }
+menu = { "1" = "sales", "2" = "support" }
+
+[[number]]
+phone_number_id = "2"
+"""
+
+NUMBER = '[[skillset]]\nid = "sales"\nname = "Sales"\n[[number]]\nphone_number_id = "1"\n'
+"""Five lines to which a test adds a sixth."""
+
+USER = '[[user]]\nid = "anna"\nname = "Anna"\nemail = "anna@example.com"\nlevel = "agent"\nmax_conversations = 3\n'
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "company.toml"
+
+
+def problems(file: Path, text: str | bytes) -> list[str]:
+    """What is said about this text, as `LINE: message`."""
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DirectoryFileError) as refused:
+        read_directory(file)
+    return [str(problem).removeprefix(f"{file}:") for problem in refused.value.problems]
+
+
+def test_a_directory_file_becomes_the_directory(file: Path) -> None:
+    file.write_text(COMPANY)
+    mornings = (Opening(time(9), time(13)), Opening(time(14), time.max))
+    shop = Number(
+        "106540352242922",
+        "Shop",
+        "Europe/Rome",
+        hours={"mon": mornings, "tue": (Opening(time(9), time(18)),)},
+        menu={"1": "sales", "2": "support"},
+    )
+    expected = Directory(
+        {"106540352242922": shop, "2": Number("2")},
+        {"sales": Skillset("sales", "Sales"), "support": Skillset("support", "Support")},
+        {"anna": User("anna", "Anna Rossi", "anna@example.com", "agent", 3, ("sales",))},
+    )
+    assert expected == read_directory(file)
+
+
+@pytest.mark.parametrize("text", ["\ufeff" + COMPANY, COMPANY.replace("\n", "\r\n")])
+def test_files_of_other_editors_read_the_same(file: Path, text: str) -> None:
+    file.write_bytes(text.encode())
+    assert len(read_directory(file).numbers) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('menus = { "1" = "sales" }', "menus: unknown key; did you mean menu?"),
+        (
+            "colour = 1",
+            "colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language",
+        ),
+        ('softbot = "no"', "softbot: must be true or false, without quotes; write it like softbot = false"),
+        ("name = 5", 'name: must be a text; write it like name = "Shop"'),
+        (r'name = "a\u0007b"', "name: too long or not printable; use at most 200 characters on one line"),
+        ('menu = ["sales"]', 'menu: must be a table of choices and skillsets; write it like menu = { "1" = "sales" }'),
+        (
+            'menu = { "1" = "sale" }',
+            'menu.1: there is no skillset "sale"; add it as a [[skillset]], or did you mean sales?',
+        ),
+        (
+            'menu = { "1" = "sales", "1)" = "sales" }',
+            'menu: "1)" and "1" are the same choice; keep one of them',
+        ),
+        ('menu = { " " = "sales" }', 'menu: nobody can choose " "; use 1 to 100 letters or digits'),
+        ('time_zone = "Europe/Roma"', 'time_zone: there is no time zone "Europe/Roma"; did you mean "Europe/Rome"?'),
+        ('time_zone = "../etc"', 'time_zone: there is no time zone "../etc"; use a name like "Europe/Rome"'),
+        ('language = "fr"', 'language: must be one of en, it; write it like language = "it"'),
+        ("hours = {}", "hours: no day has any; leave hours out for a number that is always open"),
+        ('hours = { monday = ["09:00-18:00"] }', "hours.monday: unknown key; did you mean mon?"),
+        (
+            'hours = { mon = "09:00-18:00" }',
+            'hours.mon: must be a list of hours; write it like mon = ["09:00-13:00", "14:00-18:00"]',
+        ),
+        ('hours = { mon = ["9-18"] }', 'hours.mon: "9-18" are no hours; write them like "09:00-13:00"'),
+        ("hours = { mon = [9] }", 'hours.mon: 9 are no hours; write them like "09:00-13:00"'),
+        (
+            'hours = { mon = ["09:00-13:00", "12:00-24:00"] }',
+            'hours.mon: "09:00-13:00" and "12:00-24:00" overlap; join or separate them',
+        ),
+        (
+            'hours = { mon = ["22:00-02:00"] }',
+            'hours.mon: "22:00-02:00" goes over midnight; '
+            'split it: "22:00-24:00" here and "00:00-02:00" on the next day',
+        ),
+        (
+            'hours = { mon = ["09:00-24:01"] }',
+            'hours.mon: "09:00-24:01" is beyond the day, which goes from 00:00 to 24:00; correct it',
+        ),
+        (
+            'hours = { mon = ["09:00-09:00"] }',
+            'hours.mon: "09:00-09:00" is empty; write "00:00-24:00" for the whole day',
+        ),
+    ],
+)
+def test_a_wrong_line_of_a_number_is_named_with_its_cure(file: Path, line: str, message: str) -> None:
+    assert [f"6: {message}"] == problems(file, NUMBER + line + "\n")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ('id = "anna"', 'id = "anna rossi"', '2: id: "anna rossi" is no id; use 1 to 64 characters and no spaces'),
+        ('name = "Anna"\n', "", '1: name: missing; write name = "Anna Rossi"'),
+        (
+            '"anna@example.com"',
+            '"anna@example"',
+            '4: email: "anna@example" is no e-mail address; write it like "anna@example.com"',
+        ),
+        (
+            '"anna@example.com"',
+            r'"anna@example.com\nBcc: eve@x.org"',
+            r'4: email: "anna@example.com\nBcc: eve@x.org" is no e-mail address; write it like "anna@example.com"',
+        ),
+        (
+            '"agent"',
+            '"boss"',
+            '5: level: must be one of tenant_administrator, campaign_manager, agent; write it like level = "agent"',
+        ),
+        (
+            "= 3",
+            "= -1",
+            "6: max_conversations: must be a whole number from 0 to 1000; write it like max_conversations = 3",
+        ),
+        (
+            "= 3",
+            "= true",
+            "6: max_conversations: must be a whole number from 0 to 1000; write it like max_conversations = 3",
+        ),
+        ("= 3", '= 3\nskillsets = ["x"]', '7: skillsets: there is no skillset "x"; add it as a [[skillset]]'),
+        (
+            "= 3",
+            '= 3\nskillsets = "x"',
+            '7: skillsets: must be a list of ids of skillsets; write it like skillsets = ["sales"]',
+        ),
+    ],
+)
+def test_a_wrong_line_of_a_user_is_named_with_its_cure(file: Path, right: str, wrong: str, message: str) -> None:
+    assert [message] == problems(file, USER.replace(right, wrong))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '[[number]]\nphone_number_id = "+39 333"\n',
+            '2: phone_number_id: "+39 333" is no phone number id; take the "Phone number ID" (digits) that Meta shows',
+        ),
+        (
+            '[[number]]\nphone_number_id = "1"\n\n[[number]]\nphone_number_id = "1"\n',
+            '5: phone_number_id: "1" is described in line 2 already; keep one [[number]] of it',
+        ),
+        (USER + USER, '8: id: "anna" is described in line 2 already; keep one [[user]] of it'),
+        (
+            NUMBER + 'menu = { "1" = "sales" }\nmenu = { "2" = "sales" }\n',
+            "7: not TOML: cannot overwrite a value; it stands twice, keep one",
+        ),
+        ("[[number]\n", "1: not TOML: expected ']]' at the end of an array declaration; correct the line at column 9"),
+        ('[[number]]\nname = """', "2: not TOML: unterminated string; correct the line"),
+        ("[numbers]\n", "1: numbers: unknown; did you mean number?"),
+        ('[number]\nphone_number_id = "1"\n', "1: number: not a list of tables; write [[number]] above each number"),
+        ("", " describes nothing; name at least a [[number]], a [[skillset]] or a [[user]]"),
+        (b'# ok\nname = "\xff"\n', "2: not UTF-8; save the file as UTF-8"),
+    ],
+)
+def test_a_file_that_is_wrong_as_a_whole_is_refused_with_its_cure(file: Path, text: str | bytes, message: str) -> None:
+    assert [message] == problems(file, text)
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 5000, "x = " + "9" * 5000])
+def test_a_file_that_is_too_much_for_the_reader_is_refused(file: Path, text: str) -> None:
+    [problem] = problems(file, text)
+    assert problem.startswith(" not TOML: ")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.toml"
+    with pytest.raises(DirectoryFileError) as refused:
+        read_directory(missing)
+    assert str(refused.value) == f"{missing}: cannot be read (No such file or directory); check the path"
+
+
+def test_everything_that_is_wrong_is_said_at_once_in_the_order_of_the_lines(file: Path) -> None:
+    text = COMPANY.replace('name = "Sales"\n', "").replace("= 3", "= 3.5").replace('"support" }', '"suport" }')
+    expected = [
+        '2: name: missing; write name = "Sales"',
+        "14: max_conversations: must be a whole number from 0 to 1000; write it like max_conversations = 3",
+        '23: menu.2: there is no skillset "suport"; add it as a [[skillset]], or did you mean support?',
+    ]
+    assert expected == problems(file, text)
+
+
+def test_keys_are_found_after_texts_and_lists_of_several_lines() -> None:
+    line_of = key_lines(
+        "\n".join(
+            [
+                "# [a]",
+                'a = """',
+                "[[b]]",
+                'x = 1"""',
+                "[[b]]",
+                "[[b]]  # the second",
+                "list = [",
+                "  { x = 1 },",
+                "]",
+                "[b.c]",
+                '"quoted.key" = 1',
+                "dotted.key = 2",
+                "[[b]]",
+                "list = 3",
+            ]
+        )
+    )
+    expected = {
+        ("a",): 2,
+        ("b", 0): 5,
+        ("b", 1): 6,
+        ("b", 1, "list", 0, "x"): 7,
+        ("b", 1, "c"): 10,
+        ("b", 1, "c", "quoted.key"): 11,
+        ("b", 1, "c", "dotted", "key"): 12,
+        ("b", 2, "list"): 14,
+        ("b", 2, "missing", "deep"): 13,
+        ("nowhere",): None,
+    }
+    assert expected == {path: line_of(path) for path in expected}
+
+
+@given(
+    st.text(),
+    st.sampled_from(["{}", "[[number]]\n{}", "[[user]]\nname = {}", "[[number]]\nhours = {{ mon = ['{}'] }}"]),
+)
+def test_whatever_the_file_holds_it_is_a_directory_or_a_list_of_problems(text: str, around: str) -> None:
+    with TemporaryDirectory() as directory:
+        file = Path(directory, "any.toml")
+        file.write_bytes(around.format(text).encode("utf-8", "surrogatepass"))
+        try:
+            read_directory(file)
+        except DirectoryFileError as refused:
+            assert refused.problems

@@ -1,0 +1,77 @@
+"""`witiop directory`: numbers, menus, hours, skillsets and users, from a TOML file and back (interface.md)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from witiop.exits import Refused
+
+if TYPE_CHECKING:  # the driver takes its time: `--help` does without
+    from witiop.installation import Installation
+
+
+@click.group()
+def directory() -> None:
+    """Numbers with menus and hours, skillsets, users."""
+
+
+@directory.command("apply")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@click.pass_obj
+def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
+    """Make the directory what FILE says: what is not in it is removed. All of it or nothing.
+
+    What a removed user or skillset had, and nobody accepted, is unmanaged again.
+    """
+    from consumers.changes.directory import apply_directory
+    from infra.postgres.connections.pool import connect
+    from witiop.cli.views.display import harmless, show_json
+    from witiop.directory_file.reader import DirectoryFileError, read_directory
+    from witiop.wiring import processes
+
+    try:
+        wanted = read_directory(file)
+    except DirectoryFileError as error:
+        for problem in error.problems:
+            click.echo(harmless(str(problem)), err=True)
+        raise Refused(
+            f"nothing was changed: {len(error.problems)} to cure in {file}", "directory_file_refused"
+        ) from error
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+        changes = apply_directory(connection, wanted, processes.topics(installation.settings()))
+    if as_json:
+        made = [change._asdict() for change in changes.made]
+        show_json({"outcome": "applied", "version": changes.version, "changes": made})
+        return
+    for change in changes.made:
+        click.echo(f"{change.action} {change.kind} {harmless(change.id)}")
+    if not changes.made:
+        click.echo("nothing to change")
+
+
+@directory.command("show")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a directory file.")
+@click.pass_obj
+def show_(installation: "Installation", as_json: bool) -> None:
+    """Show the directory as a file that `directory apply` takes; who is there stands in its comments."""
+    from infra.postgres.connections.pool import connect
+    from infra.postgres.conversations.agents import People
+    from infra.postgres.conversations.queues import Queues
+    from infra.postgres.directory import read
+    from witiop.cli.views.directory import Presence, directory_text, directory_with_presence
+    from witiop.cli.views.display import show_json
+    from witiop.wiring import processes
+
+    silent = processes.terms(installation.settings()).silent
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+        version, current = read(connection)
+        queues = Queues(connection)
+        available = queues.available_per_skillset(silent)
+        presence = Presence(People(connection).everybody(), available, queues.now(), silent)
+    if as_json:
+        document = directory_with_presence(current, presence)
+        show_json({"version": version, **{f"{kind}s": tables for kind, tables in document.items()}})
+    else:
+        click.echo(directory_text(current, presence), nl=False)

@@ -1,0 +1,175 @@
+"""The command line, as docs/design/interface.md promises it.
+
+Commands that read or change what customers wrote live in modules of their own; a module is imported when its command
+is called, so that no command waits for what it does not use.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from witiop.exits import Refused
+from witiop.installation import DEFAULT_STACK, Installation, running_stack
+
+ELSEWHERE = {
+    "directory": "witiop.cli.directory:directory",
+    "unmanaged": "witiop.cli.reading:unmanaged",
+    "conversations": "witiop.cli.reading:conversations",
+    "transfer": "witiop.cli.commands:transfer",
+    "recall": "witiop.cli.commands:recall",
+    "email": "witiop.cli.commands:email",
+    "mails": "witiop.cli.mails:mails",
+    "set-aside": "witiop.cli.dead_letters:set_aside",
+    "users": "witiop.cli.users:users",
+    "simulate": "witiop.cli.simulate:simulate",
+}
+"""Command -> where it is."""
+
+ENVIRONMENT = Path("-")
+"""As `--stack`: the environment, whatever stack runs here."""
+
+WITHOUT_STACK = {"dev", "install"}
+"""Commands that make an installation instead of speaking to one."""
+
+
+class Witiop(click.Group):
+    """All commands, in the order they were written down; each that speaks to an installation accepts `--stack`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.commands, *(name for name in ELSEWHERE if name not in self.commands)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in ELSEWHERE and cmd_name not in self.commands:
+            module, name = ELSEWHERE[cmd_name].split(":")
+            self.add_command(getattr(importlib.import_module(module), name), cmd_name)
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and cmd_name not in WITHOUT_STACK:
+            _accept_stack(command)
+        return command
+
+
+def _accept_stack(command: click.Command) -> None:
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _accept_stack(each)
+    elif all(parameter.name != "stack" for parameter in command.params):
+        command.params.append(
+            click.Option(
+                ["--stack"],
+                type=click.Path(path_type=Path, file_okay=False),
+                metavar="DIR",
+                expose_value=False,
+                callback=_choose_stack,
+                is_eager=True,
+                help=f"Data directory of a running `witiop dev`, - for the environment "
+                f"(default: {DEFAULT_STACK} if one runs there, else the environment).",
+            )
+        )
+
+
+def _choose_stack(ctx: click.Context, _option: click.Parameter, directory: Path | None) -> None:
+    if directory is None and ctx.command.name != "run" and running_stack(DEFAULT_STACK):
+        directory = DEFAULT_STACK
+    ctx.obj = Installation(None if directory == ENVIRONMENT else directory)
+
+
+@click.group(cls=Witiop, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="witiop-unmanaged", message="%(version)s")
+def witiop() -> None:
+    """Makes sure that no customer who writes to a company on WhatsApp is left alone."""
+
+
+@witiop.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_STACK,
+    show_default=True,
+    metavar="DIR",
+    help="Where the stack keeps its data.",
+)
+@click.option(
+    "--port-base",
+    type=click.IntRange(1024, 65516),
+    default=8400,
+    show_default=True,
+    metavar="N",
+    help="The stack uses the ports N to N+19.",
+)
+@click.option("--demo/--no-demo", default=True, show_default=True, help="Play a small story through the webhooks.")
+def dev(data: Path, port_base: int, demo: bool) -> None:
+    """Run the whole system on this machine, until Ctrl-C or SIGTERM."""
+    from witiop.dev.run import run_dev
+
+    sys.exit(run_dev(data, port_base, demo, sys.stdout))
+
+
+@witiop.command()
+def install() -> None:
+    """Download what `witiop dev` and the tests need; the second time needs no network."""
+    from infra.local import install
+
+    install()
+
+
+@witiop.command()
+@click.argument("process", metavar="PROCESS")
+@click.pass_obj
+def run(installation: Installation, process: str) -> None:
+    """Run one process: webhook, conversations, commands, routing, mails, timer, relay or console.
+
+    Settings come from the environment (docs/settings.md), logs go to stderr as JSON, SIGTERM stops it cleanly.
+    """
+    from witiop.wiring.processes import PROCESSES, start
+
+    if process not in PROCESSES:
+        raise click.BadParameter(f"{process!r} is none of {', '.join(PROCESSES)}", param_hint="PROCESS")
+    sys.exit(start(process, installation.settings(*PROCESSES[process].needs)))
+
+
+@witiop.command()
+@click.pass_obj
+def migrate(installation: Installation) -> None:
+    """Bring the schema of the database up to date."""
+    from infra.postgres.migrations import SchemaIsNewer, migrate
+
+    try:
+        applied = migrate(installation.postgres_dsn)
+    except SchemaIsNewer as error:
+        raise Refused(str(error), "schema_is_newer") from error
+    for version in applied:
+        click.echo(f"applied {version}")
+    if not applied:
+        click.echo("the schema is up to date")
+
+
+@witiop.command()
+@click.pass_obj
+def topics(installation: Installation) -> None:
+    """Create the topics, or verify that they are as they should be."""
+    from infra.kafka.topics import Wanted, create_or_repair
+    from witiop.wiring import processes
+
+    settings = installation.settings("kafka_bootstrap_servers")
+    wanted = Wanted(settings.kafka_partitions, settings.kafka_replication_factor)
+    changes, findings = create_or_repair(processes.kafka_config(settings), processes.topics(settings), wanted)
+    for change in changes:
+        click.echo(f"{change.topic}: {change.what}")
+    for finding in findings:
+        click.echo(f"{finding.where}: {finding.what}; {finding.cure}")
+    if findings:
+        raise Refused("the topics are not as they should be", "topics_differ")
+    if not changes:
+        click.echo("the topics are as they should be")
+
+
+@witiop.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@click.pass_obj
+def doctor(installation: Installation, as_json: bool) -> None:
+    """Say what is wrong with this installation, one line per finding with its cure."""
+    from witiop.operations.doctor import report
+
+    sys.exit(report(installation, as_json))

@@ -1,0 +1,170 @@
+"""`witiop simulate`: customers, Softbot, agents and Meta, played against the webhooks (interface.md)."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from witiop.exits import NotReachable
+
+if TYPE_CHECKING:  # drivers and clients take their time: `--help` does without
+    from collections.abc import Sequence
+
+    from infra.local.simulator.chat import Told
+    from infra.local.simulator.webhooks import Webhooks
+    from witiop.installation import Installation
+
+_SECRETS = ("whatsapp_app_secrets", "softbot_secrets", "agents_secrets")
+_LOAD_NUMBER = "550200000000001"
+
+
+@click.group()
+def simulate() -> None:
+    """Play customers, Softbot, agents and Meta against the webhooks."""
+
+
+@simulate.command()
+@click.pass_obj
+def story(installation: "Installation") -> None:
+    """Play two days of a made-up bike shop, with every reason to be on the list.
+
+    Adds the shop's numbers, skillsets and users to the directory. Playing it again on the same day (UTC) adds nothing.
+    """
+    from infra.local.simulator.chat import play
+
+    webhooks = _webhooks(installation)
+    told = _prepared(installation)
+    play(told, webhooks)
+    updates = sum(each.post.updates for each in told)
+    click.echo(f"played the bike shop's story, {updates} updates; see it with witiop unmanaged list")
+
+
+@simulate.command()
+@click.option("--rate", type=click.FloatRange(0.1, 50_000), required=True, metavar="R", help="Updates a second.")
+@click.option("--seconds", type=click.FloatRange(0.1, 86_400), required=True, metavar="S", help="How long.")
+@click.option(
+    "--customers", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Customers who write."
+)
+@click.option(
+    "--batch", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="B", help="Updates a post."
+)
+@click.option(
+    "--statuses-per-message",
+    type=click.IntRange(0, 4),
+    default=3,
+    show_default=True,
+    metavar="K",
+    help="Statuses of an answer to each message.",
+)
+@click.option("--repeats", type=click.FloatRange(0, 0.9), default=0.0, metavar="SHARE", help="Updates sent before.")
+@click.option(
+    "--unreadable", type=click.FloatRange(0, 1), default=0.0, metavar="SHARE", help="Messages without a type."
+)
+@click.option("--number", default=_LOAD_NUMBER, show_default=True, metavar="ID", help="The number that is written to.")
+@click.option(
+    "--retry",
+    "retry_seconds",
+    type=click.FloatRange(0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Afterwards, send again what was not answered 200, for so long.",
+)
+@click.option(
+    "--ledger",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write what was sent and answered, as lines of JSON.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@click.pass_obj
+def load(
+    installation: "Installation",
+    rate: float,
+    seconds: float,
+    customers: int,
+    batch: int,
+    statuses_per_message: int,
+    repeats: float,
+    unreadable: float,
+    number: str,
+    retry_seconds: float,
+    ledger: Path | None,
+    as_json: bool,
+) -> None:
+    """Send updates at a steady rate, whatever the answers do, and say how they were answered."""
+    from dataclasses import asdict
+
+    from infra.local.simulator.bodies import Line
+    from infra.local.simulator.load import Ledger, Load, run
+    from infra.local.simulator.traffic import Mix, Traffic
+    from infra.process.clock import utc_now
+    from witiop.cli.views.display import show_json
+
+    webhooks = _webhooks(installation)
+    mix = Mix(Line(number, "+999 0000000000", "550200000000000"), customers, statuses_per_message, repeats, unreadable)
+    with ledger.open("w", encoding="utf-8") if ledger else nullcontext() as file:
+        summary = run(
+            Load(rate, seconds, batch, retry_seconds),
+            Traffic(mix, utc_now(), rate),
+            webhooks,
+            Ledger(file) if file else None,
+        )
+    if summary.answers.keys() == {"unknown"} and summary.undelivered:
+        raise NotReachable(f"{webhooks.url} answered nothing: see whether the stack runs")
+    if as_json:
+        show_json(asdict(summary))
+        return
+    answers = ", ".join(f"{answer}: {posts:,}" for answer, posts in sorted(summary.answers.items()))
+    click.echo(f"sent      {summary.updates:,} updates in {summary.posts:,} posts, {summary.rate:,} updates/s")
+    click.echo(f"answers   {answers}")
+    click.echo(f"times     p50 {summary.p50_ms} ms, p99 {summary.p99_ms} ms")
+    if summary.not_sent:
+        click.echo(f"not sent  {summary.not_sent:,} updates: this machine is too slow for the rate")
+    if summary.undelivered:
+        click.echo(f"failed    {summary.undelivered:,} posts were never answered 200")
+
+
+def _prepared(installation: "Installation") -> "Sequence[Told]":
+    """The story as it stands now, or as it stood when it was first played today; its directory is applied."""
+    from dataclasses import replace
+
+    from domain.inbound.whatsapp import reader
+    from infra.local.simulator import bike_shop
+    from infra.postgres import directory
+    from infra.postgres.connections.pool import connect
+    from infra.postgres.conversations.story import told_at
+    from infra.process.clock import utc_now
+    from witiop.directory_file.reader import read_directory
+
+    now = utc_now()
+    first, *_ = bike_shop.tell(now)
+    (fact,) = reader.read(first.post.body, now).facts
+    with connect(installation.postgres_dsn, "simulator", autocommit=True) as connection:
+        before = told_at(connection, fact.id)
+        if before is not None:
+            now += before - fact.sent_at
+        shop = bike_shop.closed_now(read_directory(bike_shop.DIRECTORY_FILE), now)
+        _, current = directory.read(connection)
+        together = replace(
+            current,
+            numbers=current.numbers | shop.numbers,
+            skillsets=current.skillsets | shop.skillsets,
+            users=current.users | shop.users,
+        )
+        directory.apply(connection, together)
+    return bike_shop.tell(now)
+
+
+def _webhooks(installation: "Installation") -> "Webhooks":
+    from infra.local.simulator.webhooks import Webhooks
+
+    settings = installation.settings(*_SECRETS)
+    return Webhooks(
+        settings.webhook_url,
+        {
+            "whatsapp": settings.whatsapp_app_secrets[0].get_secret_value(),
+            "softbot": settings.softbot_secrets[0].get_secret_value(),
+            "agents": settings.agents_secrets[0].get_secret_value(),
+        },
+    )

@@ -1,0 +1,134 @@
+"""One conversation as people read it: what it is and why, everything that was said, what happened to it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.text import Text
+
+from domain.conversations.conversation import Conversation, Owner
+from domain.conversations.reasons import Reason
+from infra.postgres.lists.conversation_page import ConversationPage
+from witiop.cli.views.display import GAP, aligned, cut, duration, harmless, indented, status_cell
+
+_WHY = {
+    Reason.BOT_CLOSED: "the Softbot ended it before anybody of the company took part",
+    Reason.NOBODY_TOOK_IT: "it was queued, reserved or assigned, and nobody took it",
+    Reason.RESERVATION_EXPIRED: "it was reserved, and the reservation ended before anybody took it",
+    Reason.OUT_OF_HOURS: "everything the customer wrote came outside the working hours",
+    Reason.NUMBER_HAS_NO_MENU: "the number has neither a menu nor a Softbot that would lead the customer to somebody",
+    Reason.INVALID_CHOICE: "what the customer chose is not on the menu",
+    Reason.NO_CHOICE: "the customer chose nothing from the menu",
+}
+_SPEAKERS = {"customer": "bold", "bot": "cyan", "agent": "green", "system": "dim"}
+_DELIVERIES = {
+    "sent": "✓ sent",
+    "delivered": "✓✓ delivered",
+    "read": "✓✓ read",
+    "played": "✓✓ played",
+    "failed": "✗ failed",
+}
+_QUOTED_CELLS = 40
+
+
+def conversation_lines(page: ConversationPage, now: datetime, width: int | None) -> Iterator[Text]:
+    """Times are those of the number's own zone, with its offset; `width` in cells, None for a pipe."""
+    zone = ZoneInfo(page.number.time_zone)
+    facts = {str(item["id"]): item for item in page.transcript}
+    yield from _head(page, facts, now, zone)
+    yield from _section("Transcript")
+    yield from _transcript(page.transcript, zone, width)
+    yield from _section("History")
+    yield from _history(page.history, facts, zone)
+
+
+def _head(page: ConversationPage, facts: dict[str, dict[str, object]], now: datetime, zone: ZoneInfo) -> Iterator[Text]:
+    of = page.conversation
+    yield Text.assemble(status_cell(of.status), GAP, (_state(of), "bold"))
+    customer = " ".join(harmless(name) for name in (of.customer_name, of.wa_id, of.user_id) if name)
+    number = f"{page.number.name} ({of.phone_number_id})" if page.number.name else of.phone_number_id
+    lines = [
+        ("id", str(of.id)),
+        ("customer", customer),
+        ("number", harmless(number)),
+        ("opened", _moment(of.opened_at, zone)),
+        ("window", _window(of, now, zone)),
+    ]
+    if of.closed_at is not None:
+        lines.append(("closed", _moment(of.closed_at, zone)))
+    if of.owner is not None:
+        lines.append(("owner", _owner(of.owner, zone)))
+    if of.reason is not None:
+        lines.append(("why", f"{of.reason.value}: {_WHY[of.reason]}"))
+        lines.append(("decided by", _facts(map(str, of.because), facts, zone)))
+    yield from aligned([[Text(title, "dim"), Text(words)] for title, words in lines])
+
+
+def _section(title: str) -> Iterator[Text]:
+    yield Text()
+    yield Text(title, "bold")
+
+
+def _state(of: Conversation) -> str:
+    if of.unmanaged:
+        return "unmanaged"
+    return "managed" if of.managed else "waiting"
+
+
+def _window(of: Conversation, now: datetime, zone: ZoneInfo) -> str:
+    if now >= of.window_ends_at:
+        return f"ended {_moment(of.window_ends_at, zone)}"
+    left = f", {duration(of.window_ends_at - now)} left" if of.status == "active" else ""
+    return f"ends {_moment(of.window_ends_at, zone)}{left}"
+
+
+def _owner(owner: Owner, zone: ZoneInfo) -> str:
+    until = f" until {_moment(owner.until, zone)}" if owner.until else ""
+    return f"{owner.state} for {owner.kind} {harmless(owner.id)}{until}"
+
+
+def _transcript(items: Sequence[dict[str, Any]], zone: ZoneInfo, width: int | None) -> Iterator[Text]:
+    speakers = [" ".join(harmless(part) for part in (item["from"], item.get("agent_id")) if part) for item in items]
+    longest = max(map(len, speakers), default=0)
+    day = None
+    for item, speaker in zip(items, speakers, strict=True):
+        at = datetime.fromisoformat(item["at"]).astimezone(zone)
+        if (today := f"{at:%A %Y-%m-%d} {at.isoformat()[-6:]}") != day:
+            yield Text(today, "dim")
+            day = today
+        first = Text.assemble(f"  {at:%H:%M:%S}  ", (f"{speaker:<{longest}}", _SPEAKERS[item["from"]]), GAP)
+        yield from indented(first, _words(item), width)
+
+
+def _words(item: dict[str, Any]) -> str:
+    kind = "" if item["kind"] == "text" else f"[{item['kind']}]"
+    marks = [_DELIVERIES.get(item["status"], ""), *(f"({mark})" for mark in ("edited", "deleted") if item.get(mark))]
+    return " ".join(part for part in (kind, item["text"], *marks) if part)
+
+
+def _history(events: Iterable[dict[str, Any]], facts: dict[str, dict[str, object]], zone: ZoneInfo) -> Iterator[Text]:
+    rows = []
+    for event in events:
+        owner = event["owner"] and f"{event['owner']['kind']} {event['owner']['id']}"
+        reason = event["reason"] and f"({event['reason']})"
+        said = " ".join(part for part in (event["event"], reason, owner, event.get("mail")) if part)
+        command = event.get("command_id")
+        because = f"command {command}" if command else _facts(event["because"], facts, zone)
+        rows.append([f"  {_moment(datetime.fromisoformat(event['at']), zone)}", said, f"by {event['actor']}", because])
+    yield from aligned([[Text(harmless(cell)) for cell in row] for row in rows]) if rows else ()
+
+
+def _facts(ids: Iterable[str], facts: dict[str, dict[str, object]], zone: ZoneInfo) -> str:
+    """The facts that decided something: who and what, as far as the transcript has them."""
+    return "; ".join(_fact(facts[id_], zone) if id_ in facts else id_ for id_ in ids)
+
+
+def _fact(item: dict[str, Any], zone: ZoneInfo) -> str:
+    at = datetime.fromisoformat(item["at"]).astimezone(zone)
+    words = f'"{cut(Text(harmless(item["text"])), _QUOTED_CELLS)}"' if item["text"] else f"[{item['kind']}]"
+    return f"{words} ({item['from']}, {at:%H:%M:%S})"
+
+
+def _moment(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).isoformat(" ", "seconds")

@@ -1,0 +1,95 @@
+"""The directory as people and programs read it: the text of a directory file, and the same as plain JSON values."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from domain.directory import Directory, Number
+from domain.routing.agents import Member
+from witiop.directory_file.tables import hours_text
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is there at a moment: users by id, how many members of each skillset are available, and after how long a
+    silent desk counts as offline."""
+
+    members: Mapping[str, Member]
+    available: Mapping[str, int]
+    now: datetime
+    silent: timedelta
+
+    def user(self, id_: str) -> dict[str, object]:
+        """What `directory show` adds to a user; `free`: slots left."""
+        member = self.members.get(id_) or Member(id_, frozenset(), 0)
+        return {
+            "state": "offline" if member.is_silent(self.now, self.silent) else member.state,
+            "ready": member.is_ready(self.now, self.silent),
+            "available": member.is_available(self.now, self.silent),
+            "free": member.free,
+        }
+
+    def skillset(self, id_: str) -> dict[str, object]:
+        """What it adds to a skillset: members who could take a conversation now (manual fact S9)."""
+        return {"available": self.available.get(id_, 0)}
+
+
+def directory_with_presence(directory: Directory, presence: Presence) -> dict[str, list[dict[str, object]]]:
+    """`directory_document`, and who is there."""
+    document = directory_document(directory)
+    for kind, of in (("user", presence.user), ("skillset", presence.skillset)):
+        document[kind] = [table | of(str(table["id"])) for table in document[kind]]
+    return document
+
+
+def directory_document(directory: Directory) -> dict[str, list[dict[str, object]]]:
+    """The tables of a directory file, by kind."""
+    return {
+        "skillset": [asdict(skillset) for skillset in directory.skillsets.values()],
+        "user": [asdict(user) for user in directory.users.values()],
+        "number": [_number(number) for number in directory.numbers.values()],
+    }
+
+
+def directory_text(directory: Directory, presence: Presence | None = None) -> str:
+    """A directory file; reading it gives the same directory. Who is there stands in its comments."""
+    tables = [
+        "\n".join(
+            [
+                f"[[{kind}]]{_comment(kind, table, presence)}",
+                *(f"{key} = {_toml(value)}" for key, value in table.items() if value is not None),
+            ]
+        )
+        for kind, described in directory_document(directory).items()
+        for table in described
+    ]
+    return "\n\n".join(tables) + "\n" if tables else "# The directory is empty.\n"
+
+
+def _comment(kind: str, table: Mapping[str, object], presence: Presence | None) -> str:
+    if presence is None or kind == "number":
+        return ""
+    if kind == "skillset":
+        return f"  # {presence.skillset(str(table['id']))['available']} available"
+    user = presence.user(str(table["id"]))
+    return f"  # {user['state']}, {user['free']} of {table['max_conversations']} free"
+
+
+def _number(number: Number) -> dict[str, object]:
+    hours = None
+    if number.hours is not None:
+        hours = {day: [hours_text(opening) for opening in openings] for day, openings in number.hours.items()}
+    return {**asdict(number), "hours": hours}
+
+
+def _key(key: str) -> str:
+    return key if key.isascii() and key.isalpha() else _toml(key)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping) and value:
+        return "{ " + ", ".join(f"{_key(key)} = {_toml(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # the one that JSON leaves as it is

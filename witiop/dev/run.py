@@ -1,0 +1,354 @@
+"""`witiop dev`: the whole system on one machine, started in order, kept running, stopped without a rest."""
+
+import errno
+import json
+import os
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from infra.local import CACHE_DIR, say
+from infra.local.directory_lock import locked
+from infra.local.errors import LocalServerError, NotReachableError
+from infra.local.guard import Guard
+from infra.local.kafka import LocalKafka
+from infra.local.ports import LOOPBACK, require_free
+from infra.local.postgres import LocalPostgres
+from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
+from witiop.dev.processes import MIGRATE, PROCESSES, SIMULATOR, TOPICS, Program
+from witiop.dev.stack import FILE_NAME, Stack, write_private
+from witiop.dev.supervision import RunningProgram, Supervisor, missing_for_ready
+
+PORTS = 20
+WEBHOOK_PORT, CONSOLE_PORT, KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 0, 1, 2, 3, 5
+"""Offsets to the first port; 4 is kept for PostgreSQL."""
+FREE_BYTES = 512 * 1024 * 1024
+READY_SECONDS = 90.0
+SECRETS = ("whatsapp_app_secret", "whatsapp_verify_token", "softbot_secret", "agents_secret", "command_secret")
+ADMINISTRATOR = "paolo"
+"""Who may sign in at the console from the start; also a user of the demo's company."""
+_STEP_SECONDS = 0.1
+_NOT_REACHABLE = 3
+
+
+@dataclass(frozen=True)
+class System:
+    """What runs besides Kafka and PostgreSQL: schema and topics first, then the processes, then the demo."""
+
+    migrate: Program = MIGRATE
+    topics: Program = TOPICS
+    processes: Sequence[Program] = PROCESSES
+    simulator: Program = SIMULATOR
+
+
+def run_dev(
+    data: Path,
+    port_base: int,
+    demo: bool,
+    out: TextIO,
+    *,
+    system: System = System(),
+    cache_dir: Path = CACHE_DIR,
+    echo: Callable[[str], None] = say,
+) -> int:
+    """Run the stack until SIGINT, SIGTERM or SIGHUP; a second signal shortens the stop.
+
+    Writes one line that begins with "ready " to `out` when every part answers, all else to `echo`. Gives the exit
+    code: 0 stopped as asked, 1 something on this machine is in the way, 3 something needed from outside does not
+    answer; one line says what, and what to do. Handles signals meanwhile and so needs the main thread.
+    """
+    data = data.resolve()
+    interruptions = _Interruptions()
+    try:
+        with interruptions.handled(), locked(data) as lock, Guard(holds=[lock]) as guard:
+            stack = _LocalStack(data, port_base, system, cache_dir=cache_dir, guard=guard, echo=echo)
+            interruptions.guard = guard
+            try:
+                stack.start(out)
+                stack.keep_running(demo)
+            finally:
+                interruptions.stopping = True
+                stack.stop()
+    except _Interrupted:
+        pass
+    except LocalServerError as error:
+        echo(f"witiop dev: {error}")
+        return _NOT_REACHABLE if isinstance(error, NotReachableError) else 1
+    except OSError as error:  # of our own files and directories; its text says which and why
+        full = f"the disk of {error.filename or data} is full: free some space and start again"
+        echo(f"witiop dev: {full if error.errno == errno.ENOSPC else error}")
+        return 1
+    return 0
+
+
+class _LocalStack:
+    """The servers and processes of one data directory, and the file that tells others about them."""
+
+    def __init__(
+        self,
+        data: Path,
+        port_base: int,
+        system: System,
+        *,
+        cache_dir: Path,
+        guard: Guard,
+        echo: Callable[[str], None],
+    ) -> None:
+        self._data = data
+        self._port_base = port_base
+        self._system = system
+        self._guard = guard
+        self._echo = echo
+        self._kafka = LocalKafka(
+            data / "kafka",
+            port_base + KAFKA_PORT,
+            port_base + CONTROLLER_PORT,
+            cache_dir,
+            guard=guard,
+            echo=echo,
+        )
+        self._postgres = LocalPostgres(data / "postgres", guard=guard)
+        self._ses = LocalSes(data / "ses", port_base + SES_PORT, guard=guard)
+        self._supervisor = Supervisor(echo)
+        self._programs: list[RunningProgram] = []
+        self._simulator: RunningProgram | None = None
+        self._file: Stack | None = None
+        self._written_pids: dict[str, list[int]] = {}
+        self._complaint = ""
+
+    def start(self, out: TextIO) -> None:
+        (self._data / FILE_NAME).unlink(missing_ok=True)
+        self._require_room()
+        self._require_ports()
+        self._echo(f"starting Kafka, PostgreSQL and SES in {self._data}")
+        self._kafka.launch()
+        self._supervisor.watch("kafka", self._kafka)
+        self._ses.launch()
+        self._supervisor.watch("ses", self._ses)
+        self._postgres.start()
+        self._supervisor.watch("postgres", self._postgres)
+        self._file = Stack(
+            **self._secrets(),
+            webhook_url=f"http://{LOOPBACK}:{self._port_base + WEBHOOK_PORT}",
+            kafka_bootstrap=self._kafka.bootstrap,
+            postgres_dsn=self._postgres.ensure_database("witiop"),
+            ses_endpoint=self._ses.endpoint,
+        )
+        self._prepare(self._system.migrate)  # meanwhile Kafka comes up
+        if self._has_console():
+            self._let_in(self._file)
+        self._kafka.wait_ready()
+        self._prepare(self._system.topics)
+        self._ses.wait_ready()
+        self._echo(f"starting {', '.join(program.name for program in self._system.processes)}")
+        for program in self._system.processes:
+            running = self._running(program)
+            self._programs.append(running)
+            running.launch()
+            self._supervisor.watch(program.name, running)
+        self._wait_ready()
+        self._keep_current()
+        console = f"console={self._file.console_url} " if self._file.console_url else ""
+        print(
+            f"ready webhook={self._file.webhook_url} {console}kafka={self._file.kafka_bootstrap} "
+            f"postgres={self._file.postgres_dsn} mails={self._ses.mails_url} stack={self._data / FILE_NAME}",
+            file=out,
+            flush=True,
+        )
+
+    def keep_running(self, demo: bool) -> None:
+        """Restart what dies, for ever."""
+        played = self._data / "demo-played"
+        if demo and not played.exists():
+            self._simulator = self._running(self._system.simulator, "--stack", str(self._data))
+            self._simulator.launch()
+        while True:
+            self._supervisor.look_after()
+            self._guard.keep()
+            if self._simulator is not None and self._simulator.pid is None:
+                if self._simulator.exit_code == 0:
+                    played.touch()
+                else:
+                    self._echo(f"the demo broke off: {self._simulator.last_words()}; it is played again next time")
+                self._simulator = None
+            self._keep_current()
+            time.sleep(_STEP_SECONDS)
+
+    def stop(self) -> None:
+        if self._supervisor.pids():
+            self._echo("stopping")
+        (self._data / FILE_NAME).unlink(missing_ok=True)
+        programs = [*self._programs, *([self._simulator] if self._simulator else [])]
+        with ThreadPoolExecutor(max_workers=max(1, len(programs))) as together:
+            list(together.map(RunningProgram.stop, programs))
+        self._ses.stop()
+        self._kafka.stop()
+        self._postgres.stop()
+
+    def _require_room(self) -> None:
+        free = shutil.disk_usage(self._data).free
+        if free < FREE_BYTES:
+            raise LocalServerError(
+                f"the disk of {self._data} has {free >> 20} MiB left, {FREE_BYTES >> 20} are needed: "
+                "free some space, or choose another disk with --data"
+            )
+
+    def _require_ports(self) -> None:
+        if not 1 <= self._port_base <= 65535 - PORTS:
+            raise LocalServerError(f"--port-base {self._port_base}: choose one between 1024 and {65535 - PORTS}")
+        used = {WEBHOOK_PORT: "webhook", KAFKA_PORT: "Kafka", CONTROLLER_PORT: "Kafka's controller", SES_PORT: "SES"}
+        if self._has_console():
+            used[CONSOLE_PORT] = "console"
+        used |= {offset: f"monitor of {name}" for name, offset in self._monitors().items()}
+        for offset, purpose in used.items():
+            require_free(self._port_base + offset, purpose, "stop that one, or choose other ports with --port-base")
+
+    def _secrets(self) -> dict[str, Any]:
+        path = self._data / "secrets.json"
+        if not path.exists():
+            write_private(path, {name: secrets.token_urlsafe(32) for name in SECRETS})
+        known = json.loads(path.read_text(encoding="utf-8"))
+        return {name: known[name] for name in SECRETS}
+
+    def _has_console(self) -> bool:
+        return any(program.name == "console" for program in self._system.processes)
+
+    def _let_in(self, file: Stack) -> None:
+        """The console's first administrator, with a password made at random; said once, kept in `secrets.json`."""
+        from infra.passwords import Passwords
+        from infra.postgres.connections.pool import connect
+        from infra.postgres.console.sign_ins import create, password_of
+
+        path = self._data / "secrets.json"
+        known = json.loads(path.read_text(encoding="utf-8"))
+        file.console_url = f"http://{LOOPBACK}:{self._port_base + CONSOLE_PORT}"
+        file.console_user = ADMINISTRATOR
+        file.console_password = known.get("console_password") or secrets.token_urlsafe(12)
+        write_private(path, known | {"console_password": file.console_password})
+        with connect(file.postgres_dsn, "dev", autocommit=True) as connection:
+            if password_of(connection, ADMINISTRATOR) is not None:
+                return
+            create(
+                connection, ADMINISTRATOR, Passwords().hash(file.console_password), administrator=True, shown_name=None
+            )
+        self._echo(f"the console: {file.console_url}, sign in as {ADMINISTRATOR} with {file.console_password}")
+
+    def _running(self, program: Program, *arguments: str) -> RunningProgram:
+        assert self._file is not None
+        environment = {
+            **os.environ,  # handed on, not read: where programs are, the language, how much to log
+            "WITIOP_KAFKA_BOOTSTRAP_SERVERS": self._file.kafka_bootstrap,
+            "WITIOP_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+            "WITIOP_KAFKA_TOPIC_PREFIX": "",
+            "WITIOP_KAFKA_REPLICATION_FACTOR": "1",
+            "WITIOP_POSTGRES_DSN": self._file.postgres_dsn,
+            "WITIOP_WHATSAPP_APP_SECRETS": self._file.whatsapp_app_secret,
+            "WITIOP_WHATSAPP_VERIFY_TOKEN": self._file.whatsapp_verify_token,
+            "WITIOP_SOFTBOT_SECRETS": self._file.softbot_secret,
+            "WITIOP_AGENTS_SECRETS": self._file.agents_secret,
+            "WITIOP_COMMAND_SECRETS": self._file.command_secret,
+            "WITIOP_SES_ENDPOINT": self._ses.endpoint,
+            "WITIOP_SES_REGION": REGION,
+            "WITIOP_SES_SENDER": SENDER,
+            "WITIOP_SES_CONFIGURATION_SET": CONFIGURATION_SET,
+            "WITIOP_SES_TOPIC_ARNS": TOPIC_ARN,
+            "WITIOP_SES_ACCESS_KEY_ID": KEY[0],
+            "WITIOP_SES_SECRET_ACCESS_KEY": KEY[1],
+            "WITIOP_CONSOLE_HOST": LOOPBACK,
+            "WITIOP_CONSOLE_PORT": str(self._port_base + CONSOLE_PORT),
+            "WITIOP_CONSOLE_URL": f"http://{LOOPBACK}:{self._port_base + CONSOLE_PORT}",
+            "WITIOP_WEBHOOK_HOST": LOOPBACK,
+            "WITIOP_WEBHOOK_PORT": str(self._port_base + WEBHOOK_PORT),
+            "WITIOP_MONITOR_HOST": LOOPBACK,
+            "WITIOP_CONSUMER_INSTANCE": f"dev-{program.name}",
+        }
+        if program.monitor is not None:
+            environment["WITIOP_MONITOR_PORT"] = str(self._port_base + program.monitor)
+        argv = (*program.argv, *arguments)
+        return RunningProgram(program.name, argv, environment, guard=self._guard, echo=self._echo)
+
+    def _prepare(self, program: Program) -> None:
+        self._echo(f"running {program.name}")
+        running = self._running(program)
+        self._programs.append(running)
+        exit_code = running.run()
+        if exit_code != 0:
+            kind = NotReachableError if exit_code == _NOT_REACHABLE else LocalServerError
+            raise kind(f"{program.name} failed: {running.last_words()}")
+
+    def _wait_ready(self) -> None:
+        waiting = self._monitors()
+        until = time.monotonic() + READY_SECONDS
+        while waiting:
+            self._supervisor.look_after()
+            for name, offset in list(waiting.items()):
+                self._supervisor.require_started(name)
+                missing = missing_for_ready(self._port_base + offset)
+                if missing is None:
+                    del waiting[name]
+                elif time.monotonic() > until:
+                    raise LocalServerError(f"{name} is not ready after {READY_SECONDS:.0f} s: {missing}")
+            time.sleep(_STEP_SECONDS)
+
+    def _monitors(self) -> dict[str, int]:
+        return {each.name: each.monitor for each in self._system.processes if each.monitor is not None}
+
+    def _keep_current(self) -> None:
+        """Write stack.json when a process id changed."""
+        pids = self._supervisor.pids()
+        if self._simulator is not None and self._simulator.pid is not None:
+            pids["simulator"] = [self._simulator.pid]
+        if pids == self._written_pids or self._file is None:
+            return
+        self._file.pids = pids
+        try:
+            self._file.write(self._data)
+        except OSError as error:  # as a full disk: the stack lives on, and the next round tries again
+            if str(error) != self._complaint:
+                self._echo(f"{FILE_NAME} is not current: {error}")
+            self._complaint = str(error)
+        else:
+            self._written_pids = pids
+
+
+class _Interrupted(BaseException):
+    """Somebody asked to stop; raised wherever the main thread is, and so also out of a long download."""
+
+
+class _Interruptions:
+    """The first signal ends what is going on; one that comes later forces what the stop still waits for."""
+
+    # `make dev` and the terminal may both pass on the same Ctrl-C.
+    _SAME_SECONDS = 1.0
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self.guard: Guard | None = None
+        self._first_at = 0.0
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            signals.remove(signal.SIGHUP)  # nohup
+        previous = {each: signal.signal(each, self._handle) for each in signals}
+        try:
+            yield
+        finally:
+            for each, handler in previous.items():
+                signal.signal(each, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not self.stopping:
+            self.stopping, self._first_at = True, time.monotonic()
+            raise _Interrupted
+        if time.monotonic() - self._first_at > self._SAME_SECONDS and self.guard is not None:
+            self.guard.force()

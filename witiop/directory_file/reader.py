@@ -1,0 +1,163 @@
+"""Reads a directory file (interface.md, Directory file). All of it is checked before any of it is believed."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from domain.conversations.menu import MAX_CHOICE_LENGTH, normalise
+from domain.directory import Directory
+from witiop.directory_file.tables import NumberTable, SkillsetTable, Table, UserTable, cure, instead, quoted
+from witiop.directory_file.toml_lines import KeyPath, key_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong and what to do about it; `line` is None when there is no text to point at."""
+
+    file: Path
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+class DirectoryFileError(Exception):
+    """The file is refused: `problems` are all that was found, in the order of their lines; so is the message."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def read_directory(file: Path) -> Directory:
+    """The directory that the file describes. Raises DirectoryFileError."""
+    text = _text(file)
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also for an endless number, or lists in lists in lists
+        raise DirectoryFileError([_syntax_problem(file, text, error)]) from None
+    line_of = key_lines(text)
+    found = [
+        *_unknown_tables(document),
+        *_duplicates(document, line_of),
+        *_unknown_skillsets(document),
+        *_same_choices(document),
+    ]
+    skillsets = _tables(document, "skillset", SkillsetTable, found)
+    users = _tables(document, "user", UserTable, found)
+    numbers = _tables(document, "number", NumberTable, found)
+    if not document:
+        found.append(((), "describes nothing; name at least a [[number]], a [[skillset]] or a [[user]]"))
+    if found:
+        problems = dict.fromkeys(Problem(file, line_of(where), message) for where, message in found)
+        raise DirectoryFileError(sorted(problems, key=lambda problem: problem.line or 0))
+    return Directory(
+        {number.phone_number_id: number.described() for number in numbers},
+        {skillset.id: skillset.described() for skillset in skillsets},
+        {user.id: user.described() for user in users},
+    )
+
+
+_T = TypeVar("_T", bound=Table)
+_Found = tuple[KeyPath, str]
+"""Where, and what is wrong there; what to do."""
+
+
+_KEY_OF = {"skillset": "id", "user": "id", "number": "phone_number_id"}
+"""What tells the tables of a kind apart."""
+
+
+def _tables(document: Mapping[str, Any], kind: str, model: type[_T], found: list[_Found]) -> list[_T]:
+    """The tables of a kind that are right; what is wrong with the others is added to `found`."""
+    right = []
+    for place, table in _raw_tables(document, kind):
+        try:
+            right.append(model.model_validate(table))
+        except ValidationError as error:
+            found += (((kind, place, *each["loc"]), cure(model, each)) for each in error.errors(include_url=False))
+    return right
+
+
+def _raw_tables(document: Mapping[str, Any], kind: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    tables = document.get(kind)
+    if isinstance(tables, list):
+        yield from ((place, table) for place, table in enumerate(tables) if isinstance(table, dict))
+
+
+def _unknown_tables(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for key, value in document.items():
+        if key not in _KEY_OF:
+            yield (key,), f"{key}: unknown; {instead(key, _KEY_OF)}"
+        elif not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+            yield (key,), f"{key}: not a list of tables; write [[{key}]] above each {key}"
+
+
+def _duplicates(document: Mapping[str, Any], line_of: Callable[[KeyPath], int | None]) -> Iterator[_Found]:
+    for kind, key in _KEY_OF.items():
+        first: dict[str, int] = {}
+        for place, table in _raw_tables(document, kind):
+            id_ = table.get(key)
+            if isinstance(id_, str) and id_ in first:
+                line = line_of((kind, first[id_], key))
+                message = f"{key}: {quoted(id_)} is described in line {line} already; keep one [[{kind}]] of it"
+                yield (kind, place, key), message
+            elif isinstance(id_, str):
+                first[id_] = place
+
+
+def _unknown_skillsets(document: Mapping[str, Any]) -> Iterator[_Found]:
+    ids = (table.get("id") for _, table in _raw_tables(document, "skillset"))
+    known = {id_: None for id_ in ids if isinstance(id_, str)}
+    for path, skillset in _named_skillsets(document):
+        if skillset not in known:
+            shown = ".".join(str(part) for part in path[2:] if not isinstance(part, int))
+            others = f", or {instead(skillset, known)}" if known else ""
+            yield path, f"{shown}: there is no skillset {quoted(skillset)}; add it as a [[skillset]]{others}"
+
+
+def _named_skillsets(document: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    for kind, key in (("user", "skillsets"), ("number", "menu")):
+        for place, table in _raw_tables(document, kind):
+            held = table.get(key)
+            pairs = held.items() if isinstance(held, dict) else enumerate(held) if isinstance(held, list) else ()
+            yield from (((kind, place, key, at), skillset) for at, skillset in pairs if isinstance(skillset, str))
+
+
+def _same_choices(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, table in _raw_tables(document, "number"):
+        menu = table.get("menu")
+        first: dict[str, str] = {}
+        for choice in menu if isinstance(menu, dict) else ():
+            path, form = ("number", place, "menu", choice), normalise(choice)
+            if not form:
+                yield path, f"menu: nobody can choose {quoted(choice)}; use 1 to {MAX_CHOICE_LENGTH} letters or digits"
+            elif form in first:
+                yield path, f"menu: {quoted(choice)} and {quoted(first[form])} are the same choice; keep one of them"
+            first.setdefault(form, choice)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DirectoryFileError([Problem(file, line, "not UTF-8; save the file as UTF-8")]) from None
+    except OSError as error:
+        raise DirectoryFileError([Problem(file, None, f"cannot be read ({error.strerror}); check the path")]) from None
+
+
+def _syntax_problem(file: Path, text: str, error: ValueError | RecursionError) -> Problem:
+    place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
+    what = str(error)[: place and place.start()]
+    line = int(place[1]) if place and place[1] else text.count("\n") + 1
+    if any(word in what for word in ("overwrite", "Duplicate", "declare")):
+        to_do = "it stands twice, keep one"
+    else:
+        to_do = "correct the line" + (f" at column {place[2]}" if place and place[2] else "")
+    return Problem(file, line if place else None, f"not TOML: {what[:1].lower()}{what[1:]}; {to_do}")
