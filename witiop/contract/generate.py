@@ -15,7 +15,7 @@ from domain.contract.channels import CHANNELS, Channel, Message
 from witiop.contract.compatibility import Schema, breaks
 from witiop.contract.examples import EXAMPLES
 
-DIRECTORY = Path(__file__).parents[1] / "docs" / "events"
+DIRECTORY = Path(__file__).parents[2] / "docs" / "events"
 """In the source tree; an installed package has none."""
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
