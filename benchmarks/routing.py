@@ -21,7 +21,7 @@ from domain.routing.transfers import Terms
 from domain.topics import Topics
 from infra.local.postgres import LocalPostgres
 from infra.postgres.connections.session import Session
-from infra.process.memory import collect_seldom
+from infra.process.memory import collect_rarely
 
 CONVERSATIONS = len(AGENTS) * MOST
 _LIVENESS_SECONDS = 5.0
@@ -49,7 +49,7 @@ def measure(server: LocalPostgres, conversations: int = CONVERSATIONS) -> Iterat
 def _route(dsn: str) -> list[float]:
     """Seconds of each round, until nothing moves."""
     rounds = list[float]()
-    collect_seldom()  # as the process does
+    collect_rarely()  # as the process does
     with closing(Session(dsn, "bench routing")) as session:
         routing = Routing(session.transaction, Topics(), Terms(offer=timedelta(hours=1)))
         while True:

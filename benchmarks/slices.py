@@ -23,7 +23,7 @@ from infra.kafka.config import KafkaConfig
 from infra.postgres.connections.pool import connect
 from infra.postgres.messaging.offsets import Offsets, Partition, Position
 from witiop.settings import load
-from witiop.wiring.processes import side_by_side
+from witiop.wiring.consumers import parallel_loops
 
 BATCH = 500
 """Records of one poll."""
@@ -79,7 +79,7 @@ def consumer_rate(
     """Records a second of the consumer, from where the group stands."""
     clock = _Clock(group, records)
     settings = load(kafka_bootstrap_servers=config.bootstrap_servers, postgres_dsn=dsn)
-    with side_by_side(settings, "bench", group, [topic], handler, lambda: clock) as consumer:
+    with parallel_loops(settings, "bench", group, [topic], handler, lambda: clock) as consumer:
         consumer.run(clock.over)
     return clock.rate
 

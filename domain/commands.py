@@ -13,8 +13,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from domain.contract.row import rfc3339
 from domain.ports import Record
+from domain.times import rfc3339
 
 AHEAD = timedelta(minutes=5)
 LONGEST = timedelta(hours=24)

@@ -5,15 +5,11 @@ whatever Kafka believes, each record has its effect exactly once. A record that 
 its bytes; a server that is away is waited for, with the group's membership kept.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Flag
-from threading import Lock
 from time import monotonic, sleep
 from typing import Any, Protocol
 
@@ -23,13 +19,14 @@ from kafka import TopicPartition
 from psycopg import Connection
 
 from consumers.batches.metrics import ConsumerMetrics
+from consumers.batches.poison import WHOLE_POLL, Poison, PoisonLimit, PoisonStorm
 from infra.kafka.consumer import Bounds, BrokerAway, GroupReader, Record
 from infra.postgres.connections.faults import fault
 from infra.postgres.messaging.dead_letters import Aside, put_aside
 from infra.postgres.messaging.offsets import Offsets, Partition, Position, StolenPartition
 from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
-from infra.process.memory import collect_seldom
+from infra.process.memory import collect_rarely
 
 _POLL_SECONDS = 0.5
 _PACE_SECONDS = 0.1
@@ -38,28 +35,12 @@ come. A full one does not wait, nor does one that comes after a pause."""
 _PULSE_SECONDS = 1.0
 """How often the group says that it is caught up where nothing comes: the timer waits for that (P6a)."""
 
-WHOLE_POLL = 10
-"""A poll of at least this many records, all poison, is our bug, not theirs: nothing of it is put aside."""
-
 log = structlog.get_logger("consumer")
-
-
-class Poison(Exception):
-    """This record cannot be worked in, now or later. The reason holds no personal data."""
-
-    def __init__(self, record: Record, reason: str) -> None:
-        super().__init__(reason)
-        self.record = record
-        self.reason = reason
 
 
 class Again(Exception):
     """Somebody else changed what this batch had read before it got the locks, or has a lock that it must not wait for:
     the same again, some milliseconds later."""
-
-
-class PoisonStorm(Exception):
-    """So much poison that the fault is ours."""
 
 
 class Handler(Protocol):
@@ -88,27 +69,6 @@ def start_at(standing: Position | None, topic_id: str, bounds: Bounds) -> Start:
     if standing.next_offset < bounds.begin:
         return Start(bounds.begin, lost=bounds.begin - standing.next_offset)
     return Start(standing.next_offset, moved=False)
-
-
-class PoisonLimit:
-    """How much poison a process believes in: more than `per_minute` is a storm. Shared by its threads."""
-
-    def __init__(self, per_minute: int = 20) -> None:
-        self.per_minute = per_minute
-        self._found_at: deque[float] = deque()
-        self._lock = Lock()
-
-    def found(self, records: int) -> None:
-        """So many records were put aside."""
-        with self._lock:
-            self._found_at.extend([monotonic()] * records)
-
-    def exceeded(self, waiting: int) -> bool:
-        """Whether `waiting` more, on top of the last minute's, are a storm."""
-        with self._lock:
-            while self._found_at and self._found_at[0] < monotonic() - 60:
-                self._found_at.popleft()
-            return len(self._found_at) + waiting > self.per_minute
 
 
 class BatchLoop:
@@ -151,7 +111,7 @@ class BatchLoop:
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises what is our own defect."""
-        collect_seldom()
+        collect_rarely()
         try:
             while not stop.is_set():
                 try:
@@ -331,35 +291,6 @@ class BatchLoop:
                 self._reader.poll(min(0.2, seconds))
             except BrokerAway:
                 stop.wait(max(0.0, until - monotonic()))
-
-
-class Loop(Protocol):
-    """What runs until it is told to stop, and says what keeps it from working."""
-
-    def missing(self) -> str | None: ...
-    def run(self, stop: Flag) -> None: ...
-
-
-class SideBySide:
-    """Loops of one group in one process, each with partitions of its own: while one waits for PostgreSQL, another
-    folds."""
-
-    def __init__(self, loops: Sequence[Loop]) -> None:
-        self._loops = loops
-
-    def missing(self) -> str | None:
-        """What keeps one of them from working; None: nothing."""
-        return next((trouble for loop in self._loops if (trouble := loop.missing()) is not None), None)
-
-    def run(self, stop: Flag) -> None:
-        """Returns when `stop` is set. If one of them raises, which is our own defect, it stops the others, and this
-        raises it."""
-        with ThreadPoolExecutor(len(self._loops), "batch-loop") as threads:
-            running = [threads.submit(copy_context().run, loop.run, stop) for loop in self._loops]
-            wait(running, return_when=FIRST_EXCEPTION)
-            stop.set()
-        for ended in running:
-            ended.result()
 
 
 def _partitions(records: Sequence[Record]) -> dict[TopicPartition, Record]:

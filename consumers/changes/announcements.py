@@ -2,9 +2,10 @@
 
 from pydantic_core import to_json
 
-from domain.contract.row import rfc3339, row
+from domain.contract.row import row
 from domain.conversations.events import Event
 from domain.ids import event_id
+from domain.times import rfc3339
 from infra.postgres.messaging.outbox import Outgoing
 
 _SOURCE = "/witiop/unmanaged"

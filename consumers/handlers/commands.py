@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from consumers.batches.batch_loop import Again
 from consumers.changes.conversations import Changes
 from domain.commands import Body, Email, Head, Recall, Refused, Rejection, Transfer, read_command
-from domain.contract.row import owner, rfc3339
+from domain.contract.row import owner
 from domain.conversations.conversation import Conversation, Decisions, Mark
 from domain.conversations.fold import Cause, Thread
 from domain.directory import Directory
@@ -26,6 +26,7 @@ from domain.ids import ConversationId, CustomerId, fact_id, result_id
 from domain.mail import Policy, accept, mail_id
 from domain.routing.agents import Member
 from domain.routing.transfers import Terms, expired, is_over, is_taking, over_here, recall, refused, take, transfer
+from domain.times import rfc3339
 from domain.topics import Topics
 from infra.kafka.consumer import Record
 from infra.postgres import directory, mails

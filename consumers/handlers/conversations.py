@@ -13,7 +13,8 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic import ValidationError
 
-from consumers.batches.batch_loop import Again, Poison
+from consumers.batches.batch_loop import Again
+from consumers.batches.poison import Poison
 from consumers.changes.conversations import Changes
 from consumers.changes.mails import MailChanges
 from domain.conversations.customers import Book, Identity, Key, keys_of

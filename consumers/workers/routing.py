@@ -37,7 +37,7 @@ from infra.postgres.conversations.queues import SOON, Queues
 from infra.postgres.conversations.threads import Threads
 from infra.postgres.messaging.offsets import safe_now
 from infra.process.crash_points import crash_point
-from infra.process.memory import collect_seldom
+from infra.process.memory import collect_rarely
 
 BATCH = 1000
 """Conversations of one round: a quarter of a second's work."""
@@ -75,7 +75,7 @@ class Routing:
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises what is our own defect."""
-        collect_seldom()
+        collect_rarely()
         self._rounds.run(stop)
 
     def _round(self, _: Flag) -> float:

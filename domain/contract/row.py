@@ -1,12 +1,13 @@
 """A row: the conversation as everybody outside sees it, in the list, in a transcript's head and in public events
 (interface.md, A row). Keys are promises: they are only ever added to."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from domain.conversations.conversation import Owner, Status
 from domain.conversations.reasons import Reason
+from domain.times import rfc3339
 
 
 class Row(Protocol):
@@ -69,8 +70,3 @@ def row(of: Row) -> dict[str, object]:
 def owner(of: Owner) -> dict[str, object]:
     """Who has to act, and until when if that ends by itself."""
     return {"kind": of.kind, "id": of.id, "state": of.state, "until": of.until and rfc3339(of.until)}
-
-
-def rfc3339(at: datetime) -> str:
-    """UTC with a `Z`; a fraction, of six digits, only where there is one."""
-    return at.astimezone(UTC).isoformat()[: -len("+00:00")] + "Z"

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from domain.contract.row import rfc3339
 from domain.facts import (
     AgentAccepted,
     AgentClosed,
@@ -24,6 +23,7 @@ from domain.facts import (
     HumanEcho,
     ThreadControlPassed,
 )
+from domain.times import rfc3339
 
 Speaker = Literal["customer", "bot", "agent", "system"]
 

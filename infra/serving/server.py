@@ -18,7 +18,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from infra.malloc import give_large_blocks_back
+from infra.process.memory import return_large_blocks
 from infra.serving.front import Bounds, Front
 
 HEADER_SECONDS = 10
@@ -87,7 +87,7 @@ class _Server(MPServer):
 
 def _front(make: Callable[[], Served], bounds: Bounds, stopping: Event) -> Front:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    give_large_blocks_back()
+    return_large_blocks()
     served = make()
     if served.end_streams is not None:
         threading.Thread(target=_end_streams, args=(stopping, served.end_streams), name="stop", daemon=True).start()

@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from consumers.batches.batch_loop import Poison
+from consumers.batches.poison import Poison
 from consumers.handlers.conversations import Conversations
 from consumers.workers.timer import Timer
 from domain.facts import FACT

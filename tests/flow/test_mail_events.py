@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from consumers.workers.mails import Mails
-from domain.contract.row import rfc3339
 from domain.mail import MailRequest, Unanswered, mail_id
 from domain.mail_body.compose import Sender
+from domain.times import rfc3339
 from infra.local.ports import LOOPBACK
 from infra.local.simulator.bodies import Customer, Line
 from infra.local.simulator.chat import Story

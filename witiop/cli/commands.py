@@ -249,15 +249,15 @@ def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, An
     from domain.ports import NotKept, TooLarge
     from infra.kafka.tail import Tail
     from witiop.cli.publishing import publisher
-    from witiop.wiring import processes
+    from witiop.wiring import from_settings
 
-    topics = processes.topics(settings)
+    topics = from_settings.topics(settings)
     record = signed(asked, topics.commands, settings.command_secrets[0].get_secret_value().encode())
     with ExitStack() as opened:
         kafka = opened.enter_context(publisher(settings, [topics.commands]))
         results: Tail | None = None
         if wait:  # it stands at the ends before the command is there, so its result cannot be missed
-            results = opened.enter_context(Tail(processes.kafka_config(settings).client_options(), topics.results))
+            results = opened.enter_context(Tail(from_settings.kafka_config(settings).client_options(), topics.results))
         try:
             (place,) = kafka.publish([record], _PUBLISH_SECONDS)
         except TooLarge:

@@ -112,12 +112,12 @@ def redrive(installation: "Installation", ids: tuple[UUID, ...], everything: boo
     from witiop.cli.publishing import publisher
     from witiop.cli.views.display import show_json
     from witiop.operations.redrive import Outcome, redrive
-    from witiop.wiring import processes
+    from witiop.wiring import from_settings
 
     if bool(ids) == everything:
         raise click.UsageError("name the ids, or use --all")
     settings = installation.settings("kafka_bootstrap_servers", "postgres_dsn")
-    topics = processes.topics(settings)
+    topics = from_settings.topics(settings)
     outcomes: list[Outcome] = []
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         wanted = waiting(connection) if everything else list(dict.fromkeys(ids))
@@ -146,7 +146,7 @@ def redrive(installation: "Installation", ids: tuple[UUID, ...], everything: boo
 
 
 def _document(row: "SetAsideRow") -> dict[str, object]:
-    from domain.contract.row import rfc3339
+    from domain.times import rfc3339
 
     return {
         "id": str(row.id),

@@ -29,7 +29,7 @@ def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
     from infra.postgres.connections.pool import connect
     from witiop.cli.views.display import harmless, show_json
     from witiop.directory_file.reader import DirectoryFileError, read_directory
-    from witiop.wiring import processes
+    from witiop.wiring import from_settings
 
     try:
         wanted = read_directory(file)
@@ -40,7 +40,7 @@ def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
             f"nothing was changed: {len(error.problems)} to cure in {file}", "directory_file_refused"
         ) from error
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
-        changes = apply_directory(connection, wanted, processes.topics(installation.settings()))
+        changes = apply_directory(connection, wanted, from_settings.topics(installation.settings()))
     if as_json:
         made = [change._asdict() for change in changes.made]
         show_json({"outcome": "applied", "version": changes.version, "changes": made})
@@ -62,9 +62,9 @@ def show_(installation: "Installation", as_json: bool) -> None:
     from infra.postgres.directory import read
     from witiop.cli.views.directory import Presence, directory_text, directory_with_presence
     from witiop.cli.views.display import show_json
-    from witiop.wiring import processes
+    from witiop.wiring import from_settings
 
-    silent = processes.terms(installation.settings()).silent
+    silent = from_settings.terms(installation.settings()).silent
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         version, current = read(connection)
         queues = Queues(connection)

@@ -71,7 +71,7 @@ def list_(
 @click.pass_obj
 def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
     """Show a mail: each recipient, and everything that happened to it."""
-    from domain.contract.row import rfc3339
+    from domain.times import rfc3339
     from infra.postgres.connections.pool import connect
     from infra.postgres.mails import find
     from witiop.cli.views.display import harmless, show, show_json
@@ -137,7 +137,7 @@ def resend(installation: "Installation", id_: UUID, issuer: str, as_json: bool) 
 
 def _row(mail: "Mail") -> dict[str, Any]:
     """As interface.md promises; keys are only ever added."""
-    from domain.contract.row import rfc3339
+    from domain.times import rfc3339
 
     return {
         "id": str(mail.id),

@@ -150,11 +150,11 @@ def migrate(installation: Installation) -> None:
 def topics(installation: Installation) -> None:
     """Create the topics, or verify that they are as they should be."""
     from infra.kafka.topics import Wanted, create_or_repair
-    from witiop.wiring import processes
+    from witiop.wiring import from_settings
 
     settings = installation.settings("kafka_bootstrap_servers")
     wanted = Wanted(settings.kafka_partitions, settings.kafka_replication_factor)
-    changes, findings = create_or_repair(processes.kafka_config(settings), processes.topics(settings), wanted)
+    changes, findings = create_or_repair(from_settings.kafka_config(settings), from_settings.topics(settings), wanted)
     for change in changes:
         click.echo(f"{change.topic}: {change.what}")
     for finding in findings:

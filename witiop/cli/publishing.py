@@ -24,10 +24,10 @@ def publisher(settings: "Settings", topics: Sequence[str]) -> Iterator["Publishe
     """
     from infra.kafka.producer import KafkaPublisher
     from infra.process.logging import configure
-    from witiop.wiring import processes
+    from witiop.wiring import from_settings
 
     configure("debug" if settings.log_level == "debug" else "critical")
-    made = KafkaPublisher(processes.kafka_config(settings), topics)
+    made = KafkaPublisher(from_settings.kafka_config(settings), topics)
     try:
         until = time.monotonic() + BROKER_SECONDS
         while missing := made.missing():

@@ -71,13 +71,13 @@ def list_(installation: "Installation", as_json: bool) -> None:
     """List who may sign in, and who is signed in."""
     from rich.text import Text
 
-    from domain.contract.row import rfc3339
+    from domain.times import rfc3339
     from infra.postgres.connections.pool import connect
     from infra.postgres.console.sign_ins import everybody
     from witiop.cli.views.display import aligned, harmless, show, show_json, utc_minute
-    from witiop.wiring import processes
+    from witiop.wiring import from_settings
 
-    terms = processes.session_terms(installation.settings())
+    terms = from_settings.session_terms(installation.settings())
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = everybody(connection, terms)
     if as_json:

@@ -23,7 +23,7 @@ from witiop import settings as all_settings
 from witiop.exits import NOT_REACHABLE, REFUSED
 from witiop.installation import Installation
 from witiop.settings import Settings
-from witiop.wiring import processes
+from witiop.wiring import from_settings
 
 OLDEST_POSTGRES = 18
 SKEW = timedelta(seconds=2)
@@ -68,9 +68,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _settings()
     held: dict[tuple[str, int], Held] | None = None
     try:
-        with closing(KafkaSurvey(processes.kafka_config(settings))) as brokers:
+        with closing(KafkaSurvey(from_settings.kafka_config(settings))) as brokers:
             yield from _brokers(brokers, settings)
-            names = processes.topics(settings)
+            names = from_settings.topics(settings)
             held = brokers.held([names.inbound, names.unreadable])
     except KafkaError as error:
         cure = "see that the brokers run and that WITIOP_KAFKA_BOOTSTRAP_SERVERS names them"
@@ -91,7 +91,7 @@ def _settings() -> Iterator[Finding]:
 
 def _brokers(brokers: KafkaSurvey, settings: Settings) -> Iterator[Finding]:
     wanted = kafka_topics.Wanted(settings.kafka_partitions, settings.kafka_replication_factor)
-    for found in kafka_topics.findings(processes.kafka_config(settings), processes.topics(settings), wanted):
+    for found in kafka_topics.findings(from_settings.kafka_config(settings), from_settings.topics(settings), wanted):
         yield Finding(f"kafka {found.where}", found.what, found.cure)
     clock = brokers.clock()
     if clock:
@@ -162,7 +162,7 @@ def _ses(settings: Settings) -> Iterator[Finding]:
         settings.ses_configuration_set, settings.ses_sender, settings.ses_topic_arns, per_second=settings.ses_rate
     )
     try:
-        for what, cure in lacking(processes.ses_access(settings), wanted):
+        for what, cure in lacking(from_settings.ses_access(settings), wanted):
             yield Finding("ses", what, cure)
     except SesAway as error:
         cure = "see that SES can be reached in WITIOP_SES_REGION, with a key that it knows"

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from domain.contract.row import rfc3339
 from domain.conversations.conversation import Conversation
 from domain.conversations.reasons import Reason
 from domain.conversations.transcript import Delivery, transcript
 from domain.directory import Number
 from domain.facts import ConversationFact, CustomerSignal
 from domain.ids import fact_id
+from domain.times import rfc3339
 from infra.postgres.conversations import columns, entries
 
 _TAKEN_BACK_WITHIN = timedelta(days=3)

@@ -29,7 +29,7 @@ from domain.mail import (
 from infra.ses.addresses import address
 from witiop.exits import SettingsError
 from witiop.settings import load
-from witiop.wiring.processes import mail_policy
+from witiop.wiring.from_settings import mail_policy
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 POLICY = Policy(address)

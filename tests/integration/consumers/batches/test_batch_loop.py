@@ -16,8 +16,9 @@ from kafka.structs import OffsetAndMetadata
 from prometheus_client import REGISTRY
 from psycopg import Connection
 
-from consumers.batches.batch_loop import WHOLE_POLL, Again, BatchLoop, Poison, PoisonLimit
+from consumers.batches.batch_loop import Again, BatchLoop
 from consumers.batches.metrics import ConsumerMetrics
+from consumers.batches.poison import WHOLE_POLL, Poison, PoisonLimit
 from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import GroupReader, Record
 from infra.postgres.connections.session import Session

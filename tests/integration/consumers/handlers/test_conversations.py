@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from consumers.batches.batch_loop import Poison
+from consumers.batches.poison import Poison
 from consumers.handlers.conversations import Conversations
 from domain.facts import FACT, AgentPresenceChanged, CustomerIdentityChanged, MessageStatus, Notice, Party
 from domain.ids import fact_id

@@ -17,7 +17,7 @@ from witiop import settings
 from witiop.installation import Installation
 from witiop.operations.doctor import Finding, examine, reading_findings, report, skew_findings
 from witiop.settings import Settings
-from witiop.wiring import processes
+from witiop.wiring import from_settings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -34,7 +34,7 @@ def installation(kafka: str, database: str, monkeypatch: pytest.MonkeyPatch) -> 
         kafka_replication_factor=1,
         postgres_dsn=database,
     )
-    create_or_repair(processes.kafka_config(found), processes.topics(found), Wanted(1, 1))
+    create_or_repair(from_settings.kafka_config(found), from_settings.topics(found), Wanted(1, 1))
     return found
 
 

@@ -5,10 +5,11 @@ from uuid import UUID
 
 import pytest
 
-from domain.contract.row import rfc3339, row
+from domain.contract.row import row
 from domain.conversations.conversation import Conversation, Decisions, Evidence, Mark, Owner
 from domain.conversations.reasons import Reason
 from domain.ids import ConversationId, CustomerId, fact_id
+from domain.times import rfc3339
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 HELLO = Mark(NOON, fact_id("hello"))

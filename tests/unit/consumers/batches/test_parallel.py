@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from consumers.batches.batch_loop import PoisonLimit, SideBySide
+from consumers.batches.parallel import SideBySide
+from consumers.batches.poison import PoisonLimit
 
 
 class Loop:

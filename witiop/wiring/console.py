@@ -1,0 +1,90 @@
+"""The `console` process."""
+
+import sys
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+from witiop.settings import Settings
+from witiop.wiring.from_settings import console_mail, kafka_config, secret_bytes, session_terms, terms, topics
+from witiop.wiring.running import prepare, watching
+
+if TYPE_CHECKING:
+    from infra.serving.server import Served
+
+_CONSOLE_QUEUE_SECONDS = 5.0
+"""A person would rather wait for a page than be sent away."""
+_CONSOLE_SWITCH_SECONDS = 0.0005
+"""A page that waits for PostgreSQL seven times must not wait seven times 5 ms behind the one thread that tells all open
+lists what changed."""
+_CONSOLE_POOL = 8
+"""Connections of the console: a page holds one for some milliseconds, a live page none."""
+_CONSOLE_CONNECTIONS = 4096
+"""A browser has one for its live page and up to five more."""
+
+
+def run_console(settings: Settings) -> None:
+    """The console: this process watches over the one that answers."""
+    with watching("console", settings, settings.console_host, settings.console_port):
+        from console.app import MAX_BODY_BYTES
+        from infra.serving.front import Bounds
+        from infra.serving.server import serve
+
+        serve(
+            partial(_console_worker, settings),
+            Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.console_threads, queue_seconds=_CONSOLE_QUEUE_SECONDS),
+            host=settings.console_host,
+            port=settings.console_port,
+            connections=_CONSOLE_CONNECTIONS,
+        )
+
+
+def _console_worker(settings: Settings) -> "Served":
+    """What the process that answers is made of; called in it."""
+    from console.app import create_app
+    from console.dependencies import Parts
+    from console.live.broadcast import Live
+    from console.live.watch import Watch
+    from infra.kafka.producer import KafkaPublisher
+    from infra.passwords import Passwords
+    from infra.postgres.connections.pool import pool
+    from infra.postgres.console.change_hints import Hints
+    from infra.process.clock import utc_now
+    from infra.process.memory import collect_rarely
+    from infra.serving.server import Served
+
+    prepare(settings, "console")
+    dsn = settings.postgres_dsn.get_secret_value()
+    names = topics(settings)
+    publisher = KafkaPublisher(kafka_config(settings), [names.commands])
+    connections = pool(dsn, "console", _CONSOLE_POOL, autocommit=True, generic_plans=True)
+    connections.open()
+    sessions = session_terms(settings)
+    live = Live(lambda: Hints(dsn), Watch(connections.connection, sessions).look)
+    hearing = threading.Thread(target=live.run, name="live", daemon=True)
+    hearing.start()
+    collect_rarely()
+    sys.setswitchinterval(_CONSOLE_SWITCH_SECONDS)
+
+    def close() -> None:
+        live.end()
+        hearing.join(timeout=2)
+        connections.close()
+        publisher.close()
+
+    parts = Parts(
+        pool=connections,
+        publisher=publisher,
+        commands_topic=names.commands,
+        command_secret=secret_bytes(settings.command_secrets)[0],
+        clock=utc_now,
+        live=live,
+        passwords=Passwords(),
+        terms=terms(settings),
+        sessions=sessions,
+        post=console_mail(settings),
+        organisation=settings.organisation,
+        secure=settings.console_url.startswith("https:"),
+        proxies=settings.console_proxies,
+    )
+    return Served(create_app(parts), lambda _: None, close, live.end)

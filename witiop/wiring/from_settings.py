@@ -1,0 +1,104 @@
+"""Translates settings into what the parts take. Imports each part only when it is needed."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from domain.routing.transfers import Terms
+from domain.topics import Topics
+from infra.kafka.config import KafkaConfig
+from witiop.settings import Secrets, Settings
+
+if TYPE_CHECKING:
+    from console.dependencies import Post
+    from domain.mail import Policy
+    from domain.mail_body.compose import Sender
+    from infra.postgres.console.sign_ins import SessionTerms
+    from infra.ses.mailer import SesAccess
+
+
+def kafka_config(settings: Settings) -> KafkaConfig:
+    """How this installation reaches its brokers."""
+    return KafkaConfig(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        security_protocol=settings.kafka_security_protocol,
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        sasl_username=settings.kafka_sasl_username,
+        sasl_password=_revealed(settings.kafka_sasl_password),
+        ssl_cafile=_as_text(settings.kafka_ssl_ca_file),
+        ssl_certfile=_as_text(settings.kafka_ssl_cert_file),
+        ssl_keyfile=_as_text(settings.kafka_ssl_key_file),
+        ssl_password=_revealed(settings.kafka_ssl_key_password),
+    )
+
+
+def topics(settings: Settings) -> Topics:
+    """The names of this installation's topics."""
+    return Topics(settings.kafka_topic_prefix)
+
+
+def terms(settings: Settings) -> Terms:
+    """How long this installation waits for its agents."""
+    return Terms(
+        reservation=timedelta(seconds=settings.reservation_seconds),
+        offer=timedelta(seconds=settings.offer_seconds),
+        silent=timedelta(seconds=settings.desk_silent_seconds),
+    )
+
+
+def mail_policy(settings: Settings) -> "Policy":
+    """Which mails may be sent."""
+    from domain.mail import Policy
+    from infra.ses.addresses import address
+
+    return Policy(address, frozenset(settings.mail_allowed_domains), settings.mail_mask)
+
+
+def mail_sender(settings: Settings) -> "Sender":
+    """Whom mails are from, where any are sent."""
+    from domain.mail_body.compose import Sender
+    from infra.ses.addresses import address
+
+    assert settings.ses_sender is not None
+    return Sender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to, address)
+
+
+def console_mail(settings: Settings) -> "Post | None":
+    """What the console needs to forward conversations by mail; None: this installation sends none."""
+    from console.dependencies import Post
+
+    return Post(mail_policy(settings), mail_sender(settings)) if settings.ses_sender is not None else None
+
+
+def ses_access(settings: Settings) -> "SesAccess":
+    """How this installation reaches SES."""
+    from infra.ses.mailer import SesAccess
+
+    key_id, secret = settings.ses_access_key_id, _revealed(settings.ses_secret_access_key)
+    return SesAccess(settings.ses_region, settings.ses_endpoint, (key_id, secret) if key_id and secret else None)
+
+
+def session_terms(settings: Settings) -> "SessionTerms":
+    """When people are signed out of the console."""
+    from infra.postgres.console.sign_ins import SessionTerms
+
+    return SessionTerms(
+        idle=timedelta(seconds=settings.console_idle_seconds),
+        longest=timedelta(seconds=settings.console_session_seconds),
+        since=settings.console_sessions_since,
+    )
+
+
+def secret_bytes(secrets: Secrets) -> tuple[bytes, ...]:
+    """The secrets in UTF-8, in their order: the first signs, all verify."""
+    return tuple(secret.get_secret_value().encode() for secret in secrets)
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def _as_text(path: Path | None) -> str | None:
+    return str(path) if path else None

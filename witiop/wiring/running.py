@@ -1,0 +1,73 @@
+"""Runs a process: logging, signals, and the monitor beside it."""
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING
+
+import structlog
+
+from infra.process import logging
+from infra.process.crash_points import arm_crash_point
+from infra.process.metrics import shared_between_processes
+from witiop.settings import Settings
+
+if TYPE_CHECKING:
+    from infra.process.monitor import Check
+
+
+def prepare(settings: Settings, process: str) -> None:
+    """Configures logging and arms the crash point. Called first in every process, also in forked ones."""
+    logging.configure(settings.log_level)
+    structlog.contextvars.bind_contextvars(process=process)
+    arm_crash_point(settings.crash_at)
+
+
+def run_worker(settings: Settings, run: Callable[[threading.Event], None], missing: "Check") -> None:
+    """Run a worker on the main thread, with its monitor, until a signal sets its flag."""
+    from infra.process.monitor import monitor
+
+    with (
+        _stopped_by_signals() as stop,
+        monitor(settings.monitor_host, settings.monitor_port, {"worker": missing}),
+    ):
+        run(stop)
+
+
+@contextmanager
+def watching(name: str, settings: Settings, host: str, port: int) -> Iterator[None]:
+    """The monitor of a process that watches over others, which answer at this address: it adds up what they count."""
+    with shared_between_processes() as registry:
+        from infra.process.monitor import monitor
+
+        checks = {name: partial(_missing_at, host, port)}
+        with monitor(settings.monitor_host, settings.monitor_port, checks, registry):
+            yield
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    stop = threading.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _missing_at(host: str, port: int) -> str | None:
+    """What the webhook's own `/readyz` lacks: asked from outside, so that it also tells whether anybody answers."""
+    connection = HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, timeout=2)  # noqa: S104
+    with closing(connection):
+        try:
+            connection.request("GET", "/readyz")
+            missing = json.loads(connection.getresponse().read(10_000))["missing"]
+        except (OSError, HTTPException, ValueError) as error:
+            return f"no answer ({type(error).__name__})"
+    return "; ".join(missing) or None

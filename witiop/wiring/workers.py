@@ -1,0 +1,57 @@
+"""The worker processes: `timer`, `routing`, `mails` and `relay`."""
+
+from contextlib import closing
+
+from witiop.settings import Settings
+from witiop.wiring.from_settings import kafka_config, mail_sender, ses_access, terms, topics
+from witiop.wiring.running import run_worker
+
+
+def run_timer(settings: Settings) -> None:
+    """Closes windows at their end; any number may run."""
+    from consumers.workers.timer import Timer
+    from infra.kafka.backlog import Backlog
+    from infra.postgres.connections.session import Session
+
+    names = topics(settings)
+    with (
+        closing(Session(settings.postgres_dsn.get_secret_value(), "timer")) as session,
+        closing(Backlog(kafka_config(settings), names.inbound)) as backlog,
+    ):
+        timer = Timer(session.transaction, names, settings.stalled_inbound_seconds, waiting=backlog)
+        run_worker(settings, timer.run, timer.missing)
+
+
+def run_routing(settings: Settings) -> None:
+    """Brings conversations that wait and agents who are available together; any number may run."""
+    from consumers.workers.routing import Routing
+    from consumers.workers.stall_detector import Patience
+    from infra.postgres.connections.session import Session
+
+    with closing(Session(settings.postgres_dsn.get_secret_value(), "routing")) as session:
+        patience = Patience(settings.stalled_inbound_seconds)
+        routing = Routing(session.transaction, topics(settings), terms(settings), patience=patience)
+        run_worker(settings, routing.run, routing.missing)
+
+
+def run_mails(settings: Settings) -> None:
+    """Posts mails to SES; any number may run."""
+    from consumers.workers.mails import Mails
+    from infra.postgres.connections.session import Session
+    from infra.ses.mailer import SesMailer
+
+    mailer = SesMailer(ses_access(settings), settings.ses_configuration_set)
+    with closing(Session(settings.postgres_dsn.get_secret_value(), "mails")) as session:
+        worker = Mails(session.transaction, mailer, mail_sender(settings), topics(settings), settings.ses_rate)
+        run_worker(settings, worker.run, worker.missing)
+
+
+def run_relay(settings: Settings) -> None:
+    """Publishes what the outbox holds; one works, others stand by."""
+    from consumers.workers.relay import Relay
+    from infra.kafka.ordered import OrderedPublisher
+    from infra.postgres.connections.pool import connect
+
+    dsn = settings.postgres_dsn.get_secret_value()
+    relay = Relay(lambda: connect(dsn, "relay", autocommit=True), OrderedPublisher(kafka_config(settings)))
+    run_worker(settings, relay.run, relay.missing)
