@@ -43,7 +43,7 @@ contract: $(STAMP) ## write docs/events from the code; refuses what is not addit
 	@$(BIN)/python -m witiop.contract.generate
 
 words: $(STAMP) ## bring what the console says into its translations; new words are empty there
-	@$(BIN)/pybabel -q extract -F .babel.cfg -k marked -k translated -k marked_of:1c,2 --no-location --omit-header -o .witiop/console.pot .
+	@$(BIN)/pybabel -q extract -F .babel.cfg -k gettext_noop -k translated -k pgettext_noop:1c,2 --no-location --omit-header -o .witiop/console.pot .
 	@$(BIN)/pybabel -q update -D console -i .witiop/console.pot -d console/locale --no-fuzzy-matching --omit-header --ignore-obsolete -w 120
 
 pictures: install ## draw docs/pictures anew (needs Chromium)

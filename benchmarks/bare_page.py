@@ -8,14 +8,14 @@ import sys
 from flask import Flask, render_template_string
 
 from infra.local.ports import LOOPBACK
-from infra.serving.front import Bounds
-from infra.serving.server import Served, serve
+from infra.serving.front import RequestLimits
+from infra.serving.server import ServedApp, serve
 
 PATH = "/"
 _EMPTY = "<!doctype html><html lang='en'><head><title>{{ title }}</title></head><body></body></html>"
 
 
-def served() -> Served:
+def served() -> ServedApp:
     """One worker of it: one view, one template."""
     app = Flask(__name__, static_folder=None)
 
@@ -23,8 +23,8 @@ def served() -> Served:
     def empty() -> str:
         return render_template_string(_EMPTY, title="Empty")
 
-    return Served(app, lambda _: None, lambda: None)
+    return ServedApp(app, lambda _: None, lambda: None)
 
 
 if __name__ == "__main__":
-    serve(served, Bounds(body_bytes=1024, threads=32), host=LOOPBACK, port=int(sys.argv[1]))
+    serve(served, RequestLimits(body_bytes=1024, threads=32), host=LOOPBACK, port=int(sys.argv[1]))

@@ -14,15 +14,15 @@ from kafka import KafkaProducer
 from infra.kafka.config import KafkaConfig
 from infra.kafka.link import _OPTIONS as PRODUCER_OPTIONS
 from infra.local.ports import LOOPBACK
-from infra.serving.front import Bounds
-from infra.serving.server import Served, serve
+from infra.serving.front import RequestLimits
+from infra.serving.server import ServedApp, serve
 from tests.support.webhook_app import APP_SECRETS
 from webhook.app import MAX_BODY_BYTES
 
 _ACKNOWLEDGED_SECONDS = 2.5
 
 
-def served(bootstrap: str, topic: str) -> Served:
+def served(bootstrap: str, topic: str) -> ServedApp:
     """One worker of it: one view, one producer."""
     options = {**PRODUCER_OPTIONS, **KafkaConfig((bootstrap,)).client_options()}
     producer: Any = KafkaProducer(**options)  # type: ignore[no-untyped-call]
@@ -37,9 +37,9 @@ def served(bootstrap: str, topic: str) -> Served:
         producer.send(topic, body).get(timeout=_ACKNOWLEDGED_SECONDS)
         return Response(status=200)
 
-    return Served(app, lambda _: None, producer.close)
+    return ServedApp(app, lambda _: None, producer.close)
 
 
 if __name__ == "__main__":
     bootstrap, topic, port = sys.argv[1:]
-    serve(partial(served, bootstrap, topic), Bounds(body_bytes=MAX_BODY_BYTES), host=LOOPBACK, port=int(port))
+    serve(partial(served, bootstrap, topic), RequestLimits(body_bytes=MAX_BODY_BYTES), host=LOOPBACK, port=int(port))

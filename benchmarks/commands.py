@@ -39,11 +39,11 @@ from benchmarks.figures import Figure, percentile
 from benchmarks.slices import BATCH, PAIRS, PARTITIONS, UNTIMED, bare_rate, consumer_rate, ratio
 from benchmarks.stories import GREETING, number_id
 from consumers.handlers.commands import Commands
-from domain.commands import Recall, Target, Transfer, command, signed
+from domain.commands import Recall, Target, Transfer, new_command, signed
 from domain.ids import result_id
-from domain.mail import Policy
-from domain.ports import Record
-from domain.routing.transfers import Terms
+from domain.mail import MailPolicy
+from domain.ports import OutgoingRecord
+from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
 from infra.local.postgres import LocalPostgres
@@ -117,12 +117,12 @@ class _Traffic:
         self._back = back
         self._bodies = self._mix()
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[OutgoingRecord]:
         return self
 
-    def __next__(self) -> Record:
+    def __next__(self) -> OutgoingRecord:
         now = utc_now()
-        asked = command(
+        asked = new_command(
             next(self._bodies),
             id_=str(uuid4()),
             source="/bench",
@@ -164,7 +164,7 @@ def _publish(config: KafkaConfig, traffic: _Traffic, how_many: int) -> dict[Topi
 
 def _ours(config: KafkaConfig, topics: Topics, dsn: str, published: Mapping[TopicPartition, range]) -> float:
     """Commands a second. Where the last slice ended, PostgreSQL knows."""
-    handler = partial(Commands, topics, [_SECRET], Terms(offer=timedelta(hours=1)), Policy(address))
+    handler = partial(Commands, topics, [_SECRET], RoutingPolicy(offer=timedelta(hours=1)), MailPolicy(address))
     records = sum(map(len, published.values()))
     return consumer_rate(config, topics.commands, dsn, f"{topics.prefix}ours", records, handler)
 
@@ -287,7 +287,7 @@ def _bare_rows(record: Any, topic: str) -> tuple[tuple[Any, ...], tuple[Any, ...
     )
 
 
-def _put(producer: Any, record: Record) -> None:  # noqa: ANN401 - kafka-python has no types
+def _put(producer: Any, record: OutgoingRecord) -> None:  # noqa: ANN401 - kafka-python has no types
     key = record.key and record.key.encode()
     producer.send(record.topic, record.value, key, list(record.headers))
 

@@ -19,7 +19,7 @@ from domain.directory import User
 from domain.facts import FACT, AgentPresenceChanged, Fact
 from domain.ids import fact_id
 from domain.topics import Topics
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from infra.local.postgres import LocalPostgres
 from infra.postgres import directory
 from infra.postgres.migrations import migrate
@@ -83,13 +83,13 @@ def customers_write(dsn: str, how_many: int, *choices: str) -> list[UUID]:
 
 def _hear(dsn: str, facts: Sequence[Fact]) -> None:
     handler, offsets, now = Conversations(Topics()), count(), utc_now()
-    records = [Record("bench", 0, next(offsets), now, FACT.dump_json(fact), ()) for fact in facts]
+    records = [IncomingRecord("bench", 0, next(offsets), now, FACT.dump_json(fact), ()) for fact in facts]
     with psycopg.connect(dsn, autocommit=True) as connection:
         for begin in range(0, len(records), _BATCH):
             _apply(connection, handler, records[begin : begin + _BATCH])
         connection.execute("truncate outbox")
 
 
-def _apply(connection: Connection[Any], handler: Conversations, records: Sequence[Record]) -> None:
+def _apply(connection: Connection[Any], handler: Conversations, records: Sequence[IncomingRecord]) -> None:
     with connection.transaction():
         handler.apply(connection, records)

@@ -17,10 +17,10 @@ import psycopg
 from benchmarks.company import AGENTS, MOST, agents_ready, company, customers_write
 from benchmarks.figures import Figure
 from consumers.workers.routing import Routing
-from domain.routing.transfers import Terms
+from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
 from infra.local.postgres import LocalPostgres
-from infra.postgres.connections.session import Session
+from infra.postgres.connections.session import DatabaseSession
 from infra.process.memory import collect_rarely
 
 CONVERSATIONS = len(AGENTS) * MOST
@@ -50,8 +50,8 @@ def _route(dsn: str) -> list[float]:
     """Seconds of each round, until nothing moves."""
     rounds = list[float]()
     collect_rarely()  # as the process does
-    with closing(Session(dsn, "bench routing")) as session:
-        routing = Routing(session.transaction, Topics(), Terms(offer=timedelta(hours=1)))
+    with closing(DatabaseSession(dsn, "bench routing")) as session:
+        routing = Routing(session.transaction, Topics(), RoutingPolicy(offer=timedelta(hours=1)))
         while True:
             began = monotonic()
             if routing.round() == 0:

@@ -42,7 +42,7 @@ DIRECTORY = Directory(
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class BenchStory:
     """What happened to one customer: two facts of the conversation, half an hour apart, and what else was told.
     `weight`: how many in twenty of the number's conversations are like this one."""
 
@@ -51,7 +51,7 @@ class Story:
     facts: tuple[Fact, ...]
 
 
-def stories(place: int, begin: datetime, active: bool) -> list[Story]:
+def stories(place: int, begin: datetime, active: bool) -> list[BenchStory]:
     """Those of one number, begun at this moment; half of the conversations are managed by an agent."""
     tell = _Teller(number_id(place), begin)
     if place in _PLAIN:
@@ -74,11 +74,11 @@ class _Teller:
         self._begin = begin
         self._told = 0
 
-    def unanswered(self, weight: int, text: str = GREETING) -> Story:
+    def unanswered(self, weight: int, text: str = GREETING) -> BenchStory:
         customer, at = self._next()
-        return Story(weight, customer, (_turn(at(0), GREETING), _turn(at(30), text)))
+        return BenchStory(weight, customer, (_turn(at(0), GREETING), _turn(at(30), text)))
 
-    def managed(self, weight: int) -> Story:
+    def managed(self, weight: int) -> BenchStory:
         customer, at = self._next()
         wamid = _wamid(at(30))
         answer = AgentMessage(**at(30), agent_id="anna", text="It will be there tomorrow", wamid=wamid)
@@ -91,16 +91,16 @@ class _Teller:
             recipient=customer,
             status="read",
         )
-        return Story(weight, customer, (_turn(at(0), GREETING), answer, read))
+        return BenchStory(weight, customer, (_turn(at(0), GREETING), answer, read))
 
-    def bot_closed(self, weight: int) -> Story:
+    def bot_closed(self, weight: int) -> BenchStory:
         customer, at = self._next()
-        return Story(weight, customer, (_turn(at(0), GREETING), BotSessionEnded(**at(30), session_id="session-1")))
+        return BenchStory(weight, customer, (_turn(at(0), GREETING), BotSessionEnded(**at(30), session_id="session-1")))
 
-    def handed_off(self, weight: int) -> Story:
+    def handed_off(self, weight: int) -> BenchStory:
         customer, at = self._next()
         handoff = BotHandoff(**at(30), session_id="session-1", skillset="support")
-        return Story(weight, customer, (_turn(at(0), GREETING), handoff))
+        return BenchStory(weight, customer, (_turn(at(0), GREETING), handoff))
 
     def _next(self) -> tuple[str, Callable[[int], dict[str, Any]]]:
         self._told += 1

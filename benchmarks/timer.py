@@ -20,7 +20,7 @@ from benchmarks.world import World
 from consumers.workers.timer import Timer
 from domain.topics import Topics
 from infra.local.postgres import LocalPostgres
-from infra.postgres.connections.session import Session
+from infra.postgres.connections.session import DatabaseSession
 
 CONVERSATIONS = 1_000_000
 """Of the world; one in ten is active and has its window moved."""
@@ -73,7 +73,7 @@ def _move_windows(connection: Connection[Any], spread: float) -> None:
 
 def _close_all(connection: Connection[Any], dsn: str) -> None:
     stop = Flag()
-    with closing(Session(dsn, "bench timer")) as session:
+    with closing(DatabaseSession(dsn, "bench timer")) as session:
         timer = Thread(target=Timer(session.transaction, Topics()).run, args=[stop])
         timer.start()
         try:

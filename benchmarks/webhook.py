@@ -19,7 +19,7 @@ from time import monotonic
 
 from benchmarks.figures import Figure
 from infra.local.ports import LOOPBACK, free_port
-from infra.local.simulator.bodies import Line
+from infra.local.simulator.bodies import BusinessNumber
 from infra.local.simulator.traffic import Mix, Traffic
 from infra.process.clock import utc_now
 from tests.support.kafka_topics import new_topics
@@ -61,7 +61,7 @@ def measure(bootstrap: str, directory: Path, seconds: float = 5) -> Iterator[Fig
 
 def _posts() -> list[tuple[bytes, dict[str, str]]]:
     """Bodies with their headers; statuses and messages as Meta mixes them, of 500 customers."""
-    traffic = Traffic(Mix(Line("550200000000001", "+999 0000000000", "550200000000000")), utc_now(), 264)
+    traffic = Traffic(Mix(BusinessNumber("550200000000001", "+999 0000000000", "550200000000000")), utc_now(), 264)
     bodies = [traffic.post([traffic.update(number)]).body for number in traffic.numbers(_BODIES)]
     return [(body, from_meta(body)) for body in bodies]
 

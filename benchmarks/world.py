@@ -24,12 +24,12 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from benchmarks.stories import DIRECTORY, NUMBERS, Story, stories
+from benchmarks.stories import DIRECTORY, NUMBERS, BenchStory, stories
 from consumers.handlers.conversations import Conversations
 from consumers.workers.timer import Timer
 from domain.facts import FACT
 from domain.topics import Topics
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from infra.local.postgres import LocalPostgres
 from infra.postgres import directory
 from infra.postgres.conversations import columns
@@ -39,7 +39,7 @@ _CHUNK = 250_000
 """Conversations of one transaction while they are made."""
 
 
-class Chat(NamedTuple):
+class BenchChat(NamedTuple):
     """One conversation and its customer."""
 
     id: UUID
@@ -56,22 +56,22 @@ class World:
     conversations: int
     now: datetime
 
-    def active(self, how_many: int, chance: Random) -> list[Chat]:
+    def active(self, how_many: int, chance: Random) -> list[BenchChat]:
         """At random; no customer twice."""
         return self._chats(range(self.conversations * 9 // 10, self.conversations), how_many, chance)
 
-    def quiet(self, how_many: int, chance: Random) -> list[Chat]:
+    def quiet(self, how_many: int, chance: Random) -> list[BenchChat]:
         """The last conversations of customers who have no active one, at random; no customer twice."""
         return self._chats(range(self.conversations // 2, self.conversations * 9 // 10), how_many, chance)
 
-    def any(self, how_many: int, chance: Random) -> list[Chat]:
+    def any(self, how_many: int, chance: Random) -> list[BenchChat]:
         """Conversations at random, none twice."""
         return self._chats(range(self.conversations), how_many, chance)
 
-    def _chats(self, among: range, how_many: int, chance: Random) -> list[Chat]:
+    def _chats(self, among: range, how_many: int, chance: Random) -> list[BenchChat]:
         with psycopg.connect(self.dsn) as connection:
             found = (
-                connection.cursor(row_factory=class_row(Chat))
+                connection.cursor(row_factory=class_row(BenchChat))
                 .execute(
                     "select id, customer_id, phone_number_id, wa_id from conversations "
                     "where id in (select bench.conversation(k) from unnest(%b::bigint[]) k)",
@@ -319,9 +319,11 @@ def _copied(table: str, column: str, kind: LiteralString) -> Composable:
     return SQL("{}::{}").format(text, SQL(kind))
 
 
-def _records(story: Story) -> list[Record]:
+def _records(story: BenchStory) -> list[IncomingRecord]:
     topic = Topics().inbound
-    return [Record(topic, 0, place, fact.at, FACT.dump_json(fact), ()) for place, fact in enumerate(story.facts)]
+    return [
+        IncomingRecord(topic, 0, place, fact.at, FACT.dump_json(fact), ()) for place, fact in enumerate(story.facts)
+    ]
 
 
 _INDEXES = """

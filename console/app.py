@@ -18,11 +18,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from console import gate, phrases
 from console.commands import new_form
-from console.dependencies import Parts
+from console.dependencies import Dependencies
 from console.live.broadcast import MAX_VIEWERS
-from console.live.watch import draw, shown
+from console.live.watch import changes_for, watched_list
 from console.pages.account import account_pages
-from console.pages.bulk import many_pages
+from console.pages.bulk import bulk_pages
 from console.pages.conversation import conversation_pages
 from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
@@ -41,7 +41,7 @@ _LEVEL = 1
 log = structlog.get_logger()
 
 
-def create_app(parts: Parts) -> Flask:
+def create_app(parts: Dependencies) -> Flask:
     """The application with every page. What `/live` answers is followed by a stream, which who serves it sends."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
@@ -53,7 +53,7 @@ def create_app(parts: Parts) -> Flask:
         unmanaged_pages,
         waiting_pages,
         conversation_pages,
-        many_pages,
+        bulk_pages,
         _live_pages,
         _health_pages,
     ):
@@ -66,7 +66,7 @@ def create_app(parts: Parts) -> Flask:
     return app
 
 
-def _speak(app: Flask, parts: Parts) -> None:
+def _speak(app: Flask, parts: Dependencies) -> None:
     """Templates know our words; an unknown variable is an error, not an empty place."""
     env = app.jinja_env
     env.undefined = StrictUndefined
@@ -106,7 +106,7 @@ def _said_about(what: str, text: str) -> Markup:
     return Markup(catalogue(words().language).pgettext(what, text))  # noqa: S704 - of our own catalogues
 
 
-def _live_pages(parts: Parts) -> Blueprint:
+def _live_pages(parts: Dependencies) -> Blueprint:
     """`/live`: what changes in the list that a browser shows, for as long as it listens. `/live/may`: whether it still
     may, for who was cut off."""
     pages = Blueprint("live", __name__)
@@ -116,8 +116,8 @@ def _live_pages(parts: Parts) -> Blueprint:
         if parts.live.viewers >= MAX_VIEWERS:
             abort(503)
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # what the proxy stands for
-        drawing = partial(draw, app, parts.clock)
-        request.environ[FOLLOWED] = partial(parts.live.stream, shown(gate.token_hash(g.token)), drawing)
+        drawing = partial(changes_for, app, parts.clock)
+        request.environ[FOLLOWED] = partial(parts.live.stream, watched_list(gate.token_hash(g.token)), drawing)
         headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
         return Response(b"retry: 2000\n\n", content_type="text/event-stream", headers=headers)
 
@@ -128,7 +128,7 @@ def _live_pages(parts: Parts) -> Blueprint:
     return pages
 
 
-def _health_pages(parts: Parts) -> Blueprint:
+def _health_pages(parts: Dependencies) -> Blueprint:
     """`/healthz`: 200 while requests are answered. `/readyz`: 200 when pages can be read, else 503. Without Kafka they
     can, and what is asked for is refused in words, so that is no reason to take the console away."""
     pages = Blueprint("health", __name__)
@@ -152,7 +152,7 @@ def _health_pages(parts: Parts) -> Blueprint:
     return pages
 
 
-def _answer_errors(app: Flask, parts: Parts) -> None:
+def _answer_errors(app: Flask, parts: Dependencies) -> None:
     def refused(error: HTTPException) -> ResponseReturnValue:
         if error.code is None or error.response is not None:
             return error

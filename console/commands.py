@@ -16,12 +16,12 @@ from flask import abort
 from psycopg import Connection
 from pydantic import ValidationError
 
-from console.dependencies import Parts
+from console.dependencies import Dependencies
 from console.request import address, person
-from domain.commands import Email, Recall, Transfer, command, signed
-from domain.ports import NotKept
+from domain.commands import Email, Recall, Transfer, new_command, signed
+from domain.ports import PublishFailed
 from infra.postgres.console import audit
-from infra.postgres.console.audit import Deed
+from infra.postgres.console.audit import AuditEntry
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ _B = TypeVar("_B", Transfer, Recall, Email)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CommandRequest:
     """What one command asks for. `what`: its words (`console.phrases`); `detail`: what they need besides."""
 
     body: Transfer | Recall | Email
@@ -62,14 +62,14 @@ def command_id(form: str, body: Transfer | Recall | Email, refused: int = 0) -> 
     return str(uuid5(NAMESPACE_OID, f"{form} {body.model_dump_json()}" + (f" {refused}" if refused else "")))
 
 
-def ask(parts: Parts, form: str, wishes: Sequence[Wish], batch_id: str | None = None) -> list[str]:
+def submit(parts: Dependencies, form: str, wishes: Sequence[CommandRequest], batch_id: str | None = None) -> list[str]:
     """Asks, and gives the commands' ids. Raises NotKept: Kafka did not take all of them; asking again does no harm."""
     me = person()
     now = parts.clock()
     with parts.connection() as conn:
         ids = _ids(conn, form, wishes)
     deeds = [
-        Deed(
+        AuditEntry(
             "asked",
             me.name,
             address(),
@@ -82,7 +82,7 @@ def ask(parts: Parts, form: str, wishes: Sequence[Wish], batch_id: str | None = 
     ]
     records = [
         signed(
-            command(wish.body, id_=id_, source=SOURCE, issuer=me.name, at=now, expires_at=now + _EXPIRES_AFTER),
+            new_command(wish.body, id_=id_, source=SOURCE, issuer=me.name, at=now, expires_at=now + _EXPIRES_AFTER),
             parts.commands_topic,
             parts.command_secret,
         )
@@ -91,23 +91,23 @@ def ask(parts: Parts, form: str, wishes: Sequence[Wish], batch_id: str | None = 
     with parts.connection() as conn, conn.transaction():
         audit.write(conn, deeds)
     try:
-        if missing := parts.publisher.missing():
-            raise NotKept("; ".join(missing))
+        if missing := parts.publisher.not_ready_reasons():
+            raise PublishFailed("; ".join(missing))
         parts.publisher.publish(records, _PUBLISH_SECONDS)
-    except NotKept:
+    except PublishFailed:
         with parts.connection() as conn, conn.transaction():
-            audit.write(conn, [Deed("not_kept", me.name, address(), command_id=id_) for id_ in ids])
+            audit.write(conn, [AuditEntry("not_kept", me.name, address(), command_id=id_) for id_ in ids])
         raise
     log.info("console.asked", commands=len(ids))
     return ids
 
 
-def _ids(conn: Connection[Any], form: str, wishes: Sequence[Wish]) -> list[str]:
+def _ids(conn: Connection[Any], form: str, wishes: Sequence[CommandRequest]) -> list[str]:
     """A row's form is as old as its row: what was refused for want of a free slot must not be the same command for
     ever. What was not refused is, so that a double click does nothing twice."""
     ids = [command_id(form, wish.body) for wish in wishes]
     times = 0
-    while refused := audit.refused(conn, ids):
+    while refused := audit.rejected_commands(conn, ids):
         times += 1
         ids = [
             command_id(form, wish.body, times) if id_ in refused else id_ for id_, wish in zip(ids, wishes, strict=True)

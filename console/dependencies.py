@@ -10,30 +10,30 @@ from flask import g
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from console.live.broadcast import Live
-from console.live.watch import Now, Shown
+from console.live.broadcast import Broadcaster
+from console.live.watch import ListState, WatchedList
 from console.request import person
-from console.table.snapshot_cache import Kept
+from console.table.snapshot_cache import SnapshotCache
 from domain.directory import Directory
-from domain.mail import Policy
-from domain.mail_body.compose import Sender
+from domain.mail import MailPolicy
+from domain.mail_body.compose import MailSender
 from domain.ports import Publisher
-from domain.routing.transfers import Terms
+from domain.routing.transfers import RoutingPolicy
 from infra.passwords import Passwords
 from infra.postgres import directory
 from infra.postgres.console.sign_ins import SessionTerms
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class MailComposition:
     """What mails are made of, for their preview."""
 
-    policy: Policy
-    sender: Sender
+    policy: MailPolicy
+    sender: MailSender
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Dependencies:
     """`secure`: people reach it by https only. `proxies`: how many before it add to X-Forwarded-For. `post` None: this
     installation sends no mails. `pool`: its connections commit by themselves."""
 
@@ -42,16 +42,16 @@ class Parts:
     commands_topic: str
     command_secret: bytes = field(repr=False)
     clock: Callable[[], datetime]
-    live: Live[Shown, Now]
+    live: Broadcaster[WatchedList, ListState]
     passwords: Passwords
-    terms: Terms = field(default_factory=Terms)
+    terms: RoutingPolicy = field(default_factory=RoutingPolicy)
     sessions: SessionTerms = field(default_factory=SessionTerms)
-    post: Post | None = None
+    post: MailComposition | None = None
     organisation: str = ""
     secure: bool = False
     proxies: int = 0
-    kept: Kept = field(default_factory=Kept)
-    _known: directory.Current = field(default_factory=directory.Current)
+    kept: SnapshotCache = field(default_factory=SnapshotCache)
+    _known: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)
 
     def connection(self) -> AbstractContextManager[Connection[Any]]:
         """One that commits by itself; of a request that only reads always the same, as taking one costs a question

@@ -17,7 +17,7 @@ from flask import Flask, Response, g, redirect, render_template, request, url_fo
 from flask.typing import ResponseReturnValue
 
 from console import words as speech
-from console.dependencies import Parts
+from console.dependencies import Dependencies
 from console.request import address, over_the_page, person, target
 from infra.postgres.console import audit, sign_ins
 
@@ -44,14 +44,14 @@ _POLICY = "; ".join(
     )
 )
 
-Access = Literal["everybody", "signed_in"]
+ViewAccess = Literal["everybody", "signed_in"]
 _ACCESS = "_console_access"
 
 
 T = TypeVar("T", bound=Callable[..., Any])
 
 
-def open_to(access: Access) -> Callable[[T], T]:
+def open_to(access: ViewAccess) -> Callable[[T], T]:
     """Of a view that not only administrators may use."""
 
     def mark(view: T) -> T:
@@ -61,7 +61,7 @@ def open_to(access: Access) -> Callable[[T], T]:
     return mark
 
 
-def install(app: Flask, parts: Parts) -> None:
+def install(app: Flask, parts: Dependencies) -> None:
     """Puts the gate before every view of the application, and the usual headers on every answer."""
 
     @app.before_request
@@ -168,7 +168,7 @@ def _is_ours() -> bool:
     return len(given) == 2 * size and hmac.compare_digest(_masked(given[size:], given[:size]), secret)
 
 
-def _admit(parts: Parts, access: Access | None) -> ResponseReturnValue | None:
+def _admit(parts: Dependencies, access: ViewAccess | None) -> ResponseReturnValue | None:
     if access == "everybody" or request.endpoint is None:
         return None
     if g.person is None or g.person.level is None:
@@ -181,10 +181,10 @@ def _admit(parts: Parts, access: Access | None) -> ResponseReturnValue | None:
     return None
 
 
-def _audit(parts: Parts, event: audit.Event) -> None:
+def _audit(parts: Dependencies, event: audit.AuditEvent) -> None:
     name = g.person.name if g.person else None
     with parts.connection() as conn:
-        audit.write(conn, [audit.Deed(event, name, address(), detail={"path": request.path})])
+        audit.write(conn, [audit.AuditEntry(event, name, address(), detail={"path": request.path})])
 
 
 def _refused(why: str, status: int) -> ResponseReturnValue:
@@ -195,17 +195,17 @@ def _refused(why: str, status: int) -> ResponseReturnValue:
     return over_the_page(response)
 
 
-def words_of(parts: Parts) -> speech.Words:
+def words_of(parts: Dependencies) -> speech.Words:
     """How this page speaks: as the person chose, else as their browser likes it."""
     chosen = g.person.language if g.person else None
     zone = speech.zone(g.person.time_zone if g.person else None) or speech.zone(request.cookies.get("zone"))
-    language = chosen if chosen in speech.LANGUAGES else speech.spoken(request.accept_languages.values())
+    language = chosen if chosen in speech.LANGUAGES else speech.negotiate_language(request.accept_languages.values())
     return speech.Words(language, zone or speech.UTC_ZONE, parts.clock())
 
 
-def _cookie(parts: Parts) -> str:
+def _cookie(parts: Dependencies) -> str:
     return "__Host-witiop" if parts.secure else "witiop"
 
 
-def _set_cookie(parts: Parts, response: Response, token: str) -> None:
+def _set_cookie(parts: Dependencies, response: Response, token: str) -> None:
     response.set_cookie(_cookie(parts), token, httponly=True, secure=parts.secure, samesite="Lax", path="/")

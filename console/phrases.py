@@ -5,173 +5,176 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.request import translated, words
-from console.words import catalogue, marked
+from console.words import catalogue, gettext_noop
 from domain.conversations.conversation import Owner
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
-from infra.postgres.console.audit import Asked
+from infra.postgres.console.audit import RequestedCommand
 
 
-def marked_of(what: str, text: str) -> str:
-    """As `marked`, where the words for `what` differ from those for other things: a mail has another gender than a
-    message in some languages."""
+def pgettext_noop(what: str, text: str) -> str:
+    """Marks a text for translation in the context `what`: some languages need different words for a mail than for a
+    message."""
     return f"{what}\x04{text}"  # gettext's own separator
 
 
 REASONS: Mapping[Reason, tuple[str, str]] = {
-    Reason.NO_CHOICE: (marked("Nothing chosen"), marked("The customer chose nothing from the menu.")),
-    Reason.INVALID_CHOICE: (marked("Choice not understood"), marked("What the customer chose is not on the menu.")),
+    Reason.NO_CHOICE: (gettext_noop("Nothing chosen"), gettext_noop("The customer chose nothing from the menu.")),
+    Reason.INVALID_CHOICE: (
+        gettext_noop("Choice not understood"),
+        gettext_noop("What the customer chose is not on the menu."),
+    ),
     Reason.OUT_OF_HOURS: (
-        marked("Out of hours"),
-        marked("Everything the customer wrote came outside the working hours."),
+        gettext_noop("Out of hours"),
+        gettext_noop("Everything the customer wrote came outside the working hours."),
     ),
     Reason.NUMBER_HAS_NO_MENU: (
-        marked("No menu"),
-        marked("The number has neither a menu nor a Softbot that would lead the customer to somebody."),
+        gettext_noop("No menu"),
+        gettext_noop("The number has neither a menu nor a Softbot that would lead the customer to somebody."),
     ),
     Reason.NOBODY_TOOK_IT: (
-        marked("Nobody took it"),
-        marked("It was queued, reserved or offered, and nobody took it."),
+        gettext_noop("Nobody took it"),
+        gettext_noop("It was queued, reserved or offered, and nobody took it."),
     ),
     Reason.RESERVATION_EXPIRED: (
-        marked("Reservation expired"),
-        marked("It was reserved, and nobody took it in time."),
+        gettext_noop("Reservation expired"),
+        gettext_noop("It was reserved, and nobody took it in time."),
     ),
     Reason.BOT_CLOSED: (
-        marked("Closed by the bot"),
-        marked("The Softbot ended it before anybody of the company took part."),
+        gettext_noop("Closed by the bot"),
+        gettext_noop("The Softbot ended it before anybody of the company took part."),
     ),
 }
 """Short, for the list; and as a sentence."""
 
 _REFUSALS = {
-    "not_authentic": marked("the signature of the command is not right: the installation needs a look"),
-    "malformed": marked("the command could not be read"),
-    "expired": marked("it was looked at too late, so nothing was done: try again"),
-    "conversation_unknown": marked("there is no such conversation"),
-    "conversation_closed": marked("the conversation is closed: Meta's 24 hours are over, or it was ended"),
-    "version_conflict": marked("it changed while you were looking: see what it is now"),
-    "already_managed": marked("somebody is taking care of it already"),
-    "already_assigned": marked("somebody has it already: recall it first"),
-    "user_unknown": marked("this user is not in the directory"),
-    "skillset_unknown": marked("this skillset is not in the directory"),
-    "user_not_ready": marked("this user is not ready"),
-    "user_at_capacity": marked("this user has as many conversations as they may have"),
-    "no_agent_ready": marked("nobody of this skillset is ready"),
-    "window_closing": marked("the customer's window closes too soon to wait for anybody"),
-    "nothing_to_recall": marked("there is nothing to take back any more"),
-    "address_invalid": marked("one of the addresses is not right"),
-    "recipient_not_allowed": marked("mails to one of these recipients are not allowed"),
-    "too_many_recipients": marked("there are too many recipients: 50 at most"),
-    "too_large": marked("the mail would be too large"),
-    "subject_invalid": marked("the subject is empty, too long or has characters that a subject cannot have"),
+    "not_authentic": gettext_noop("the signature of the command is not right: the installation needs a look"),
+    "malformed": gettext_noop("the command could not be read"),
+    "expired": gettext_noop("it was looked at too late, so nothing was done: try again"),
+    "conversation_unknown": gettext_noop("there is no such conversation"),
+    "conversation_closed": gettext_noop("the conversation is closed: Meta's 24 hours are over, or it was ended"),
+    "version_conflict": gettext_noop("it changed while you were looking: see what it is now"),
+    "already_managed": gettext_noop("somebody is taking care of it already"),
+    "already_assigned": gettext_noop("somebody has it already: recall it first"),
+    "user_unknown": gettext_noop("this user is not in the directory"),
+    "skillset_unknown": gettext_noop("this skillset is not in the directory"),
+    "user_not_ready": gettext_noop("this user is not ready"),
+    "user_at_capacity": gettext_noop("this user has as many conversations as they may have"),
+    "no_agent_ready": gettext_noop("nobody of this skillset is ready"),
+    "window_closing": gettext_noop("the customer's window closes too soon to wait for anybody"),
+    "nothing_to_recall": gettext_noop("there is nothing to take back any more"),
+    "address_invalid": gettext_noop("one of the addresses is not right"),
+    "recipient_not_allowed": gettext_noop("mails to one of these recipients are not allowed"),
+    "too_many_recipients": gettext_noop("there are too many recipients: 50 at most"),
+    "too_large": gettext_noop("the mail would be too large"),
+    "subject_invalid": gettext_noop("the subject is empty, too long or has characters that a subject cannot have"),
 }
 
 MEDIA = {
-    "image": ("📷", marked("Photo")),
-    "video": ("🎬", marked("Video")),
-    "audio": ("🎤", marked("Voice message")),
-    "voice": ("🎤", marked("Voice message")),
-    "document": ("📄", marked("Document")),
-    "sticker": ("🏷️", marked("Sticker")),
-    "location": ("📍", marked("Place")),
-    "contacts": ("👤", marked("Contact")),
-    "order": ("🛒", marked("Order")),
-    "reaction": ("💬", marked("Reaction")),
-    "edit": ("✏️", marked("Edited a message")),
-    "revoke": ("🗑️", marked("Deleted a message")),
-    "interactive": ("☑️", marked("Chosen")),
-    "button": ("☑️", marked("Chosen")),
-    "template": ("📨", marked("Template")),
-    "unsupported": ("❔", marked("Something that WhatsApp does not pass on")),
+    "image": ("📷", gettext_noop("Photo")),
+    "video": ("🎬", gettext_noop("Video")),
+    "audio": ("🎤", gettext_noop("Voice message")),
+    "voice": ("🎤", gettext_noop("Voice message")),
+    "document": ("📄", gettext_noop("Document")),
+    "sticker": ("🏷️", gettext_noop("Sticker")),
+    "location": ("📍", gettext_noop("Place")),
+    "contacts": ("👤", gettext_noop("Contact")),
+    "order": ("🛒", gettext_noop("Order")),
+    "reaction": ("💬", gettext_noop("Reaction")),
+    "edit": ("✏️", gettext_noop("Edited a message")),
+    "revoke": ("🗑️", gettext_noop("Deleted a message")),
+    "interactive": ("☑️", gettext_noop("Chosen")),
+    "button": ("☑️", gettext_noop("Chosen")),
+    "template": ("📨", gettext_noop("Template")),
+    "unsupported": ("❔", gettext_noop("Something that WhatsApp does not pass on")),
 }
 """Kind of message -> picture and name."""
 
 DELIVERIES = {
-    "sent": marked("sent"),
-    "delivered": marked("delivered"),
-    "read": marked("read"),
-    "played": marked("played"),
-    "failed": marked("failed"),
+    "sent": gettext_noop("sent"),
+    "delivered": gettext_noop("delivered"),
+    "read": gettext_noop("read"),
+    "played": gettext_noop("played"),
+    "failed": gettext_noop("failed"),
 }
 
 _MAIL_STATES = {
-    "requested": marked_of("mail", "about to be sent"),
-    "sending": marked_of("mail", "being sent"),
-    "sent": marked_of("mail", "sent"),
-    "delivered": marked_of("mail", "delivered"),
-    "bounced": marked_of("mail", "came back"),
-    "complained": marked_of("mail", "reported as spam"),
-    "failed": marked_of("mail", "failed"),
-    "unknown": marked_of("mail", "nobody knows whether it was sent"),
-    "recalled": marked_of("mail", "taken back before it was sent"),
+    "requested": pgettext_noop("mail", "about to be sent"),
+    "sending": pgettext_noop("mail", "being sent"),
+    "sent": pgettext_noop("mail", "sent"),
+    "delivered": pgettext_noop("mail", "delivered"),
+    "bounced": pgettext_noop("mail", "came back"),
+    "complained": pgettext_noop("mail", "reported as spam"),
+    "failed": pgettext_noop("mail", "failed"),
+    "unknown": pgettext_noop("mail", "nobody knows whether it was sent"),
+    "recalled": pgettext_noop("mail", "taken back before it was sent"),
 }
 
 _MAIL_TROUBLES = {
     "too_large": _REFUSALS["too_large"],
-    "the letter cannot be written": marked("it could not be written: the log of the installation says why"),
-    "MessageRejected": marked("Amazon SES refused it: the sender or a recipient is not verified there"),
-    "MailFromDomainNotVerifiedException": marked("the sender's domain is not verified at Amazon SES"),
-    "AccountSuspendedException": marked("Amazon SES has shut the account of this installation"),
-    "Bad content": marked("Amazon SES found a virus in it"),
-    "NoEmail": marked("there is no such address"),
-    "Suppressed": marked("mails to this address came back before, so Amazon SES sends none there"),
-    "OnAccountSuppressionList": marked("mails to this address came back before, so Amazon SES sends none there"),
-    "MailboxFull": marked("the mailbox is full"),
-    "MessageTooLarge": marked("it is too large for this mailbox"),
-    "ContentRejected": marked("the recipient's server does not take what is in it"),
-    "AttachmentRejected": marked("the recipient's server does not take what is in it"),
-    "Permanent": marked("the recipient's server refuses mails to this address"),
-    "Transient": marked("the recipient's server could not take it"),
+    "the letter cannot be written": gettext_noop("it could not be written: the log of the installation says why"),
+    "MessageRejected": gettext_noop("Amazon SES refused it: the sender or a recipient is not verified there"),
+    "MailFromDomainNotVerifiedException": gettext_noop("the sender's domain is not verified at Amazon SES"),
+    "AccountSuspendedException": gettext_noop("Amazon SES has shut the account of this installation"),
+    "Bad content": gettext_noop("Amazon SES found a virus in it"),
+    "NoEmail": gettext_noop("there is no such address"),
+    "Suppressed": gettext_noop("mails to this address came back before, so Amazon SES sends none there"),
+    "OnAccountSuppressionList": gettext_noop("mails to this address came back before, so Amazon SES sends none there"),
+    "MailboxFull": gettext_noop("the mailbox is full"),
+    "MessageTooLarge": gettext_noop("it is too large for this mailbox"),
+    "ContentRejected": gettext_noop("the recipient's server does not take what is in it"),
+    "AttachmentRejected": gettext_noop("the recipient's server does not take what is in it"),
+    "Permanent": gettext_noop("the recipient's server refuses mails to this address"),
+    "Transient": gettext_noop("the recipient's server could not take it"),
 }
 """What our sender, an answer of SES (`400 MessageRejected`) or a bounce (`Transient MailboxFull`) says."""
 
 LEVELS = {
-    "tenant_administrator": marked("Administrator"),
-    "campaign_manager": marked("Campaign manager"),
-    "agent": marked("Agent"),
+    "tenant_administrator": gettext_noop("Administrator"),
+    "campaign_manager": gettext_noop("Campaign manager"),
+    "agent": gettext_noop("Agent"),
 }
 
 _DONE_BY_BOT = {
-    "session.started": marked("The bot began."),
-    "session.ended": marked("The bot ended."),
-    "menu.shown": marked("The bot showed its menu: {words}"),
-    "choice.made": marked("Chosen from the bot's menu: {words}"),
-    "handoff.requested": marked("The bot handed over to {words}."),
+    "session.started": gettext_noop("The bot began."),
+    "session.ended": gettext_noop("The bot ended."),
+    "menu.shown": gettext_noop("The bot showed its menu: {words}"),
+    "choice.made": gettext_noop("Chosen from the bot's menu: {words}"),
+    "handoff.requested": gettext_noop("The bot handed over to {words}."),
 }
 _DONE_BY_AGENT = {
-    "conversation.accepted": marked("{who} accepted."),
-    "conversation.declined": marked("{who} declined. {words}"),
-    "conversation.closed": marked("{who} closed. {words}"),
+    "conversation.accepted": gettext_noop("{who} accepted."),
+    "conversation.declined": gettext_noop("{who} declined. {words}"),
+    "conversation.closed": gettext_noop("{who} closed. {words}"),
 }
 _SYSTEM = {
-    "identity.changed": marked("The customer's number or id changed. {words}"),
-    "thread_control.passed": marked("The assistant gave the conversation up."),
+    "identity.changed": gettext_noop("The customer's number or id changed. {words}"),
+    "thread_control.passed": gettext_noop("The assistant gave the conversation up."),
     "system": "{words}",
 }
 _HISTORY = {
-    "became_unmanaged": marked("Unmanaged: {reason}"),
-    "queued": marked("Waits for {owner}."),
-    "reserved": marked("{actor} reserved it for {owner}."),
-    "assigned": marked("Offered to {owner}."),
-    "managed": marked("{owner} takes care of it."),
-    "released": marked("Free again ({actor})."),
-    "closed": marked("Closed."),
-    "reopened": marked("Open again: the customer had written."),
-    "corrected": marked("Somebody had taken care of it after all."),
-    "mail.sent": marked("Mail sent."),
-    "mail.delivered": marked("Mail delivered."),
-    "mail.bounced": marked("Mail came back."),
-    "mail.complained": marked("Mail reported as spam."),
-    "mail.failed": marked("Mail failed."),
-    "mail.unknown": marked("Nobody knows whether the mail was sent."),
+    "became_unmanaged": gettext_noop("Unmanaged: {reason}"),
+    "queued": gettext_noop("Waits for {owner}."),
+    "reserved": gettext_noop("{actor} reserved it for {owner}."),
+    "assigned": gettext_noop("Offered to {owner}."),
+    "managed": gettext_noop("{owner} takes care of it."),
+    "released": gettext_noop("Free again ({actor})."),
+    "closed": gettext_noop("Closed."),
+    "reopened": gettext_noop("Open again: the customer had written."),
+    "corrected": gettext_noop("Somebody had taken care of it after all."),
+    "mail.sent": gettext_noop("Mail sent."),
+    "mail.delivered": gettext_noop("Mail delivered."),
+    "mail.bounced": gettext_noop("Mail came back."),
+    "mail.complained": gettext_noop("Mail reported as spam."),
+    "mail.failed": gettext_noop("Mail failed."),
+    "mail.unknown": gettext_noop("Nobody knows whether the mail was sent."),
 }
 _ACTORS = {
-    "customer": marked("the customer"),
-    "bot": marked("the bot"),
-    "app": marked("somebody on the phone"),
+    "customer": gettext_noop("the customer"),
+    "bot": gettext_noop("the bot"),
+    "app": gettext_noop("somebody on the phone"),
     "meta": "Meta",
-    "clock": marked("time ran out"),
+    "clock": gettext_noop("time ran out"),
     "ses": "SES",
 }
 
@@ -188,7 +191,7 @@ def reason_sentence(reason: Reason | None) -> str:
 
 def refusal(reason: str | None) -> str:
     """Why not."""
-    return translated(_REFUSALS[reason]) if reason in _REFUSALS else translated(marked("no reason was told"))
+    return translated(_REFUSALS[reason]) if reason in _REFUSALS else translated(gettext_noop("no reason was told"))
 
 
 def mail_state(state: str) -> str:
@@ -205,7 +208,7 @@ def mail_trouble(reason: str | None) -> str:
     for known in (reason, last, first):
         if known in _MAIL_TROUBLES:
             return translated(_MAIL_TROUBLES[known])
-    return _filled(marked("Amazon SES says: {reason}"), reason=reason)
+    return _filled(gettext_noop("Amazon SES says: {reason}"), reason=reason)
 
 
 def user_name(directory: Directory, user: str) -> str:
@@ -224,10 +227,10 @@ def owner_now(directory: Directory, owner: Owner) -> str:
     """Who has it, and how."""
     name = owner_name(directory, owner.kind, owner.id)
     said = {
-        "queued": marked("Waits for %(name)s"),
-        "reserved": marked("Reserved for %(name)s"),
-        "assigned": marked("Offered to %(name)s"),
-        "accepted": marked("%(name)s takes care of it"),
+        "queued": gettext_noop("Waits for %(name)s"),
+        "reserved": gettext_noop("Reserved for %(name)s"),
+        "assigned": gettext_noop("Offered to %(name)s"),
+        "accepted": gettext_noop("%(name)s takes care of it"),
     }[owner.state]
     return translated(said) % {"name": name}
 
@@ -247,7 +250,7 @@ def happened(directory: Directory, event: Mapping[str, Any]) -> str | None:
     return _filled(
         _HISTORY[event["event"]],
         reason=reason_sentence(Reason(event["reason"])) if event["reason"] else "",
-        owner=owner_name(directory, owner["kind"], owner["id"]) if owner else translated(marked("Somebody")),
+        owner=owner_name(directory, owner["kind"], owner["id"]) if owner else translated(gettext_noop("Somebody")),
         actor=actor_name(directory, event["actor"] or ""),
     )
 
@@ -279,7 +282,7 @@ def _filled(text: str, **names: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CommandNotice:
     """What is said of a command: what was asked, how it stands (`asked`, `done`, `refused`), and whether it can be
     undone: the path of what does so."""
 
@@ -288,20 +291,20 @@ class Told:
     undo: str | None = None
 
 
-def told(directory: Directory, asked: Asked) -> Told:
+def command_notice(directory: Directory, asked: RequestedCommand) -> CommandNotice:
     """A command in words."""
     detail = asked.detail
     target = owner_name(directory, detail["kind"], detail["target"]) if "target" in detail else ""
     names = {"target": target, "to": ", ".join(detail.get("to", ()))}
     wish, done_text = _WISHES[detail["what"]]
     if asked.outcome is None:
-        return Told("asked", _filled(wish, **names))
+        return CommandNotice("asked", _filled(wish, **names))
     if asked.outcome == "rejected":
-        return Told("refused", f"{_filled(wish, **names)} {refusal(asked.reason)}.")
-    return Told("done", _filled(done_text, **names), undo_of(asked))
+        return CommandNotice("refused", f"{_filled(wish, **names)} {refusal(asked.reason)}.")
+    return CommandNotice("done", _filled(done_text, **names), undo_of(asked))
 
 
-def undo_of(asked: Asked) -> str | None:
+def undo_of(asked: RequestedCommand) -> str | None:
     """What takes a command back once it is done: the recall of its `mail` or of its `conversation`; None: nothing."""
     if asked.detail["what"] == "email":
         return "mail"
@@ -310,11 +313,11 @@ def undo_of(asked: Asked) -> str | None:
 
 _RECALLABLE = ("immediate", "exclusive")
 _WISHES = {
-    "immediate": (marked("Transfer to {target}:"), marked("Offered to {target}.")),
-    "exclusive": (marked("Reserve for {target}:"), marked("Reserved for {target}.")),
-    "take": (marked("Take it:"), marked("It is yours.")),
-    "recall": (marked("Take it back:"), marked("Taken back: it is on the list again.")),
-    "email": (marked("Mail to {to}:"), marked("Mail to {to} goes out in a moment.")),
-    "recall_mail": (marked("Take the mail back:"), marked("Taken back: the mail is not sent.")),
+    "immediate": (gettext_noop("Transfer to {target}:"), gettext_noop("Offered to {target}.")),
+    "exclusive": (gettext_noop("Reserve for {target}:"), gettext_noop("Reserved for {target}.")),
+    "take": (gettext_noop("Take it:"), gettext_noop("It is yours.")),
+    "recall": (gettext_noop("Take it back:"), gettext_noop("Taken back: it is on the list again.")),
+    "email": (gettext_noop("Mail to {to}:"), gettext_noop("Mail to {to} goes out in a moment.")),
+    "recall_mail": (gettext_noop("Take the mail back:"), gettext_noop("Taken back: the mail is not sent.")),
 }
 """What was asked for, before its end is known or a reason why not; and once it is done."""

@@ -37,7 +37,7 @@ def address() -> str:
     return request.remote_addr or ""
 
 
-def here_or(path: str | None, otherwise: str) -> str:
+def safe_redirect_target(path: str | None, otherwise: str) -> str:
     """The path, if it leads to a place of ours; so nobody is sent elsewhere by a link that looks like ours."""
     if not path or not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
         return otherwise

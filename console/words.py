@@ -26,7 +26,7 @@ _REGIONS = {"en": "en_GB"}
 """How dates are written where the browser says no more: 23 Nov 2026, 18:20."""
 
 
-def marked(text: str) -> str:
+def gettext_noop(text: str) -> str:
     """The text itself: it is translated where it is shown, and found here by who collects what to translate."""
     return text
 
@@ -58,7 +58,7 @@ def _translated(language: str, text: str) -> str:
     return catalogue(language).gettext(text)
 
 
-def spoken(accepted: Iterable[str]) -> str:
+def negotiate_language(accepted: Iterable[str]) -> str:
     """The language of ours that a browser likes best, as `it` of `it-CH`."""
     wanted = [tag.replace("-", "_") for tag in accepted]
     return negotiate_locale(wanted, list(LANGUAGES), aliases={}) or "en"

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from domain.ports import Record
+from domain.ports import OutgoingRecord
 from domain.times import rfc3339
 
-AHEAD = timedelta(minutes=5)
-LONGEST = timedelta(hours=24)
+MAX_CLOCK_LEAD = timedelta(minutes=5)
+MAX_LIFETIME = timedelta(hours=24)
 
 
 class Rejection(StrEnum):
@@ -98,17 +98,17 @@ class Email(_Body):
     batch_id: _Id | None = None
 
 
-Body = Transfer | Recall | Email
+CommandBody = Transfer | Recall | Email
 """What a command asks for."""
 
-_TYPES: dict[str, type[Body]] = {
+_TYPES: dict[str, type[CommandBody]] = {
     "witiop.command.transfer.v1": Transfer,
     "witiop.command.recall.v1": Recall,
     "witiop.command.email.v1": Email,
 }
 
 
-class Head(NamedTuple):
+class CommandHead(NamedTuple):
     """The signed headers. `issuer` is a label that is audited, not a right."""
 
     id: str
@@ -120,17 +120,19 @@ class Head(NamedTuple):
 
 
 class Command(NamedTuple):
-    head: Head
-    body: Body
+    head: CommandHead
+    body: CommandBody
 
 
-def command(body: Body, *, id_: str, source: str, issuer: str, at: datetime, expires_at: datetime) -> Command:
+def new_command(
+    body: CommandBody, *, id_: str, source: str, issuer: str, at: datetime, expires_at: datetime
+) -> Command:
     """A command that is not sent yet; its type follows from its body. Times: aware UTC."""
     (type_,) = (name for name, model in _TYPES.items() if isinstance(body, model))
-    return Command(Head(id_, type_, source, at, issuer, expires_at), body)
+    return Command(CommandHead(id_, type_, source, at, issuer, expires_at), body)
 
 
-def signed(command: Command, topic: str, secret: bytes) -> Record:
+def signed(command: Command, topic: str, secret: bytes) -> OutgoingRecord:
     """The command as it stands on its topic, signed; key: what it is about (interface.md, Kafka in)."""
     head, body = command.head, command.body
     value = body.model_dump_json(exclude_none=True).encode()
@@ -146,15 +148,15 @@ def signed(command: Command, topic: str, secret: bytes) -> Record:
     }
     headers["witiop_signature"] = signature(secret, headers, value)
     key = str(body.conversation_id or head.id)
-    return Record(topic, key, value, tuple((name, text.encode()) for name, text in headers.items()))
+    return OutgoingRecord(topic, key, value, tuple((name, text.encode()) for name, text in headers.items()))
 
 
-class Refused(NamedTuple):
+class InvalidCommand(NamedTuple):
     """Not carried out before anything was looked at. `head` None: not authentic, nothing in it is believed. `what`: the
     field, for people."""
 
     reason: Rejection
-    head: Head | None
+    head: CommandHead | None
     what: str
 
 
@@ -171,28 +173,28 @@ def signature(secret: bytes, headers: dict[str, str], value: bytes) -> str:
 
 def read_command(
     headers: Sequence[tuple[str, bytes]], value: bytes, secrets: Sequence[bytes], now: datetime
-) -> Command | Refused:
+) -> Command | InvalidCommand:
     """The command in a record, or why it is none. `now`: aware UTC."""
     head = _authentic(headers, value, secrets, now)
     if isinstance(head, str):
-        return Refused(Rejection.NOT_AUTHENTIC, None, head)
+        return InvalidCommand(Rejection.NOT_AUTHENTIC, None, head)
     model = _TYPES.get(head.type)
     if model is None:
-        return Refused(Rejection.MALFORMED, head, f"ce_type: must be one of {', '.join(_TYPES)}")
+        return InvalidCommand(Rejection.MALFORMED, head, f"ce_type: must be one of {', '.join(_TYPES)}")
     try:
         body = model.model_validate_json(value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"]))[:100] or "value"
-        return Refused(Rejection.MALFORMED, head, f"{where}: {first['msg']}".replace("\x00", ""))
+        return InvalidCommand(Rejection.MALFORMED, head, f"{where}: {first['msg']}".replace("\x00", ""))
     if now >= head.expires_at:
-        return Refused(Rejection.EXPIRED, head, "witiop_expires")
+        return InvalidCommand(Rejection.EXPIRED, head, "witiop_expires")
     return Command(head, body)
 
 
 def _authentic(
     headers: Sequence[tuple[str, bytes]], value: bytes, secrets: Sequence[bytes], now: datetime
-) -> Head | str:
+) -> CommandHead | str:
     """The signed headers, or the name of the one that fails."""
     if len({name for name, _ in headers}) != len(headers):
         return "a header stands twice"
@@ -211,8 +213,8 @@ def _authentic(
         at, expires_at = _TIME.validate_python(text["ce_time"]), _TIME.validate_python(text["witiop_expires"])
     except ValidationError:
         return "ce_time or witiop_expires"
-    if at > now + AHEAD:
+    if at > now + MAX_CLOCK_LEAD:
         return "ce_time"
-    if expires_at > at + LONGEST:
+    if expires_at > at + MAX_LIFETIME:
         return "witiop_expires"
-    return Head(text["ce_id"], text["ce_type"], text["ce_source"], at, text["witiop_issuer"], expires_at)
+    return CommandHead(text["ce_id"], text["ce_type"], text["ce_source"], at, text["witiop_issuer"], expires_at)

@@ -29,7 +29,7 @@ Moment = Annotated[
 ]
 """A time that Python and PostgreSQL both have, in UTC too, and that leaves room for a window before it."""
 
-Id = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
+ExternalId = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
 """An id from outside, or a name."""
 
 
@@ -41,15 +41,15 @@ class Party(_Part):
     """The customer as a sender named them; at least one of the three ids is there. `group_id` stands for a group's own
     thread, which is never mixed with the one-to-one thread of its members. `name` is for display."""
 
-    wa_id: Id | None = None
-    user_id: Id | None = None
-    group_id: Id | None = None
-    name: Id | None = None
+    wa_id: ExternalId | None = None
+    user_id: ExternalId | None = None
+    group_id: ExternalId | None = None
+    name: ExternalId | None = None
 
 
 class _Fact(_Part):
     id: FactId
-    phone_number_id: Id
+    phone_number_id: ExternalId
     at: Moment
     sent_at: Moment
 
@@ -63,11 +63,11 @@ class CustomerTurn(_CustomerFact):
     list row, whose id is `option_id`. `extra`: what else the message held, cleaned for storage."""
 
     kind: Literal["customer_turn"] = "customer_turn"
-    type: Id
-    wamid: Id
+    type: ExternalId
+    wamid: ExternalId
     text: str | None = None
     is_reply: bool = False
-    option_id: Id | None = None
+    option_id: ExternalId | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -77,10 +77,10 @@ class CustomerSignal(_CustomerFact):
     that went to Meta's own AI."""
 
     kind: Literal["customer_signal"] = "customer_signal"
-    type: Id
-    wamid: Id
+    type: ExternalId
+    wamid: ExternalId
     text: str | None = None
-    marks: Id | None = None
+    marks: ExternalId | None = None
     standby_turn: bool = False
     extra: dict[str, Any] = Field(default_factory=dict)
 
@@ -89,8 +89,8 @@ class HumanEcho(_CustomerFact):
     """Somebody of the company answered from the phone app (`smb_message_echoes`): a human touch."""
 
     kind: Literal["human_echo"] = "human_echo"
-    type: Id
-    wamid: Id
+    type: ExternalId
+    wamid: ExternalId
     text: str | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
@@ -99,7 +99,7 @@ class CustomerIdentityChanged(_CustomerFact):
     """Meta reports that `customer` is now `becomes` (a new number, a new business-scoped user id)."""
 
     kind: Literal["customer_identity_changed"] = "customer_identity_changed"
-    wamid: Id
+    wamid: ExternalId
     text: str | None = None
     becomes: Party
     extra: dict[str, Any] = Field(default_factory=dict)
@@ -117,14 +117,14 @@ class MessageStatus(_Fact):
     is Meta's error code."""
 
     kind: Literal["message_status"] = "message_status"
-    wamid: Id
-    recipient: Id
+    wamid: ExternalId
+    recipient: ExternalId
     status: Annotated[str, Field(pattern="^(sent|delivered|read|played|failed)$")]
     code: int | None = None
 
 
 class _BotFact(_CustomerFact):
-    session_id: Id
+    session_id: ExternalId
 
 
 class BotSessionStarted(_BotFact):
@@ -134,7 +134,7 @@ class BotSessionStarted(_BotFact):
 class BotMessage(_BotFact):
     kind: Literal["bot_message"] = "bot_message"
     text: str
-    wamid: Id | None = None
+    wamid: ExternalId | None = None
 
 
 class MenuOption(_Part):
@@ -149,13 +149,13 @@ class BotMenuShown(_BotFact):
 
 class BotChoice(_BotFact):
     kind: Literal["bot_choice"] = "bot_choice"
-    option_id: Id
-    skillset: Id | None = None
+    option_id: ExternalId
+    skillset: ExternalId | None = None
 
 
 class BotHandoff(_BotFact):
     kind: Literal["bot_handoff"] = "bot_handoff"
-    skillset: Id
+    skillset: ExternalId
 
 
 class BotSessionEnded(_BotFact):
@@ -170,7 +170,7 @@ class AgentPresenceChanged(_Part):
     id: FactId
     at: Moment
     sent_at: Moment
-    agent_id: Id
+    agent_id: ExternalId
     state: Literal["ready", "paused", "offline"]
 
 
@@ -180,9 +180,9 @@ class _AgentFact(_Part):
     id: FactId
     at: Moment
     sent_at: Moment
-    agent_id: Id
+    agent_id: ExternalId
     conversation_id: UUID | None = None
-    phone_number_id: Id | None = None
+    phone_number_id: ExternalId | None = None
     customer: Party | None = None
 
 
@@ -193,7 +193,7 @@ class AgentAccepted(_AgentFact):
 class AgentMessage(_AgentFact):
     kind: Literal["agent_message"] = "agent_message"
     text: str
-    wamid: Id | None = None
+    wamid: ExternalId | None = None
 
 
 class AgentDeclined(_AgentFact):
@@ -214,9 +214,9 @@ class Notice(_Part):
     id: FactId
     at: Moment
     sent_at: Moment
-    account_id: Id
-    phone_number_id: Id | None = None
-    field: Id
+    account_id: ExternalId
+    phone_number_id: ExternalId | None = None
+    field: ExternalId
     body: Any
 
 

@@ -22,18 +22,18 @@ MAX_BYTES = 10_000_000
 MAX_SUBJECT = 250
 """Characters."""
 
-State = Literal["requested", "sending", "sent", "failed", "unknown", "recalled"]
-Fate = Literal["delivered", "bounced", "complained"]
+MailState = Literal["requested", "sending", "sent", "failed", "unknown", "recalled"]
+DeliveryStatus = Literal["delivered", "bounced", "complained"]
 """What SES told of one recipient; it only gets worse."""
-Shown = Literal[State, Fate]
-RESENDABLE: tuple[State, ...] = ("unknown", "failed")
+MailStatus = Literal[MailState, DeliveryStatus]
+RESENDABLE: tuple[MailState, ...] = ("unknown", "failed")
 """Where an administrator's *send again* is the way on."""
 
-_FATES: tuple[Fate, ...] = ("delivered", "bounced", "complained")
+_FATES: tuple[DeliveryStatus, ...] = ("delivered", "bounced", "complained")
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class MailPolicy:
     """What the installation allows. `address`: the form of an address that SES takes, None for what is none; `domains`:
     those that recipients may be of, in lower case and ASCII, empty for all; `mask`: whether phone numbers are hidden
     where the command does not say."""
@@ -55,7 +55,7 @@ class MailRequest:
     hold: timedelta
 
 
-def accept(email: Email, policy: Policy, transcript_bytes: int = 0) -> MailRequest | Rejection:
+def accept_email(email: Email, policy: MailPolicy, transcript_bytes: int = 0) -> MailRequest | Rejection:
     """The mail that a command asks for, or why it gets none, the first that fits (domain.md). The conversation
     exists. `transcript_bytes`: of all that was said in it; both forms of the letter hold it, encoded."""
     checked = [policy.address(each) for each in dict.fromkeys(email.to)]
@@ -88,7 +88,7 @@ def mail_id(command_id: str) -> UUID:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail. `reason`: why it failed or is unknown; `attempts`: posts that were begun; `fates`: what SES told, by
+    """One mail. `reason`: why it failed or is unknown; `attempts`: posts that were begun; `delivery`: what SES told, by
     recipient; `message_id`: SES's own; `rejected`: SES said that it took the last post and threw it away."""
 
     id: UUID
@@ -100,23 +100,23 @@ class Mail:
     body: str
     masked: bool
     requested_at: datetime
-    state: State = "requested"
+    state: MailState = "requested"
     reason: str | None = None
     attempts: int = 0
     message_id: str | None = None
-    fates: Mapping[str, Fate] = field(default_factory=dict)
+    delivery: Mapping[str, DeliveryStatus] = field(default_factory=dict)
     rejected: bool = False
 
     @property
-    def shown(self) -> Shown:
+    def shown(self) -> MailStatus:
         """The worst of it: delivered only once all were."""
         if self.state != "sent":
             return self.state
-        told = set(self.fates.values())
+        told = set(self.delivery.values())
         for fate in ("complained", "bounced"):
             if fate in told:
                 return fate
-        return "delivered" if all(each in self.fates for each in self.to) else "sent"
+        return "delivered" if all(each in self.delivery for each in self.to) else "sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,40 +127,40 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class NotSent:
+class TransientFailure:
     """Certainly not sent, and the same again may work: throttled, or nobody reached."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class PermanentFailure:
     """Certainly not sent, and never will be."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unanswered:
+class OutcomeUnknown:
     """Sent or not, nobody knows: 5xx, a time-out, an answer that got lost, a sender that died."""
 
     reason: str
 
 
-Posted = Accepted | NotSent | Refused | Unanswered
+AttemptOutcome = Accepted | TransientFailure | PermanentFailure | OutcomeUnknown
 """How one post ended."""
 
 
 class Mailer(Protocol):
     """The way to SES."""
 
-    def post(self, mail: UUID, letter: bytes) -> Posted:
+    def post(self, mail: UUID, letter: bytes) -> AttemptOutcome:
         """One attempt, to everybody the letter names; raises nothing. The id travels with it, so that SES's events
         name it."""
         ...
 
 
-def posted(mail: Mail, how: Posted, attempt: int) -> Mail:
+def after_attempt(mail: Mail, how: AttemptOutcome, attempt: int) -> Mail:
     """The mail after its post number `attempt`. What SES's events said meanwhile stands, and so does *unknown* unless
     SES accepted; and what a later post is about to say: a sender that stood still until somebody had given its post up
     and sent the mail again must not make it due a third time."""
@@ -170,15 +170,15 @@ def posted(mail: Mail, how: Posted, attempt: int) -> Mail:
     if mail.state != "sending" or mail.attempts != attempt:
         return mail
     match how:
-        case NotSent(reason):
+        case TransientFailure(reason):
             return replace(mail, state="requested", reason=reason)
-        case Refused(reason):
+        case PermanentFailure(reason):
             return replace(mail, state="failed", reason=reason)
-        case Unanswered(reason):
+        case OutcomeUnknown(reason):
             return replace(mail, state="unknown", reason=reason)
 
 
-def told(mail: Mail, event: MailEvent) -> Mail:
+def after_event(mail: Mail, event: MailEvent) -> Mail:
     """The mail after an event of SES, in any order and any number of times. An event that speaks of a post proves that
     SES accepted one; what it accepted and then threw away has failed; of a recipient the worst counts, and whom it
     reached it was not thrown away for."""
@@ -186,11 +186,11 @@ def told(mail: Mail, event: MailEvent) -> Mail:
         return mail
     if event.type == "failed":
         thrown_away = replace(mail, rejected=True)
-        return thrown_away if mail.fates else replace(thrown_away, state="failed", reason=event.reason)
+        return thrown_away if mail.delivery else replace(thrown_away, state="failed", reason=event.reason)
     if event.type != "sent" and event.type not in _FATES:
         return mail
     mine = {each.casefold(): each for each in mail.to}
-    fates = dict(mail.fates)
+    fates = dict(mail.delivery)
     for recipient in event.recipients:
         to = mine.get(recipient.casefold())
         for fate in _FATES:
@@ -198,4 +198,4 @@ def told(mail: Mail, event: MailEvent) -> Mail:
                 fates[to] = fate
     if mail.rejected and not fates:
         return mail
-    return replace(mail, state="sent", reason=None, fates=fates)
+    return replace(mail, state="sent", reason=None, delivery=fates)

@@ -22,14 +22,14 @@ def phone_key(wa_id: str) -> str:
     return wa_id
 
 
-def told_apart(phone: str | None, user_id: str | None) -> tuple[str | None, str | None]:
+def split_ids(phone: str | None, user_id: str | None) -> tuple[str | None, str | None]:
     """`(wa_id, user_id)`, also when the user id stands where the phone is due, as in `US.1349`."""
     if phone is not None and _USER_ID.fullmatch(phone):
         return None, user_id or phone
     return phone, user_id
 
 
-def digits_of(shown: str | None) -> str | None:
+def wa_id_of(shown: str | None) -> str | None:
     """A phone as a wa_id has it, from one written for the eye with +, spaces or dashes. What is no phone stays."""
     if shown is None or not _SHOWN.fullmatch(shown):
         return shown

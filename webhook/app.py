@@ -22,7 +22,7 @@ MAX_BODY_BYTES = 3_145_728
 
 
 @dataclass(frozen=True, slots=True)
-class Secrets:
+class WebhookSecrets:
     """Of each sender all that are valid now; none at all refuses everything. Raises ValueError for an empty one."""
 
     whatsapp: tuple[bytes, ...] = field(repr=False)
@@ -48,7 +48,7 @@ class Readers:
 def create_app(
     *,
     readers: Readers,
-    secrets: Secrets,
+    secrets: WebhookSecrets,
     notifications: Notifications,
     publisher: Publisher,
     topics: Topics,

@@ -6,7 +6,7 @@ from datetime import datetime
 from flask import Blueprint, Response, request
 
 from domain.facts import Fact
-from domain.inbound.problems import BadEvents, Problem
+from domain.inbound.problems import EventProblem, InvalidEvents
 from infra.serving.problem import MEDIA_TYPE, problem_json
 from webhook.intake import Intake
 
@@ -27,10 +27,10 @@ def events_webhook(intake: Intake, source: str, read: EventsReader, secrets: Seq
         body = intake.signed_body(SIGNATURE_HEADER, secrets)
         try:
             if request.mimetype not in {ONE, BATCH}:
-                raise BadEvents([Problem(None, None, "Content-Type", f"must be {ONE} or {BATCH}")])
+                raise InvalidEvents([EventProblem(None, None, "Content-Type", f"must be {ONE} or {BATCH}")])
             with intake.turn(body):
                 facts = read(body, request.mimetype == BATCH, intake.clock())
-        except BadEvents as error:
+        except InvalidEvents as error:
             return _wrong(error)
         intake.keep(source, body, facts)
         return Response(status=200)
@@ -38,7 +38,7 @@ def events_webhook(intake: Intake, source: str, read: EventsReader, secrets: Seq
     return webhook
 
 
-def _wrong(error: BadEvents) -> Response:
+def _wrong(error: InvalidEvents) -> Response:
     errors = [
         {"event": problem.event, "id": problem.event_id, "field": problem.field, "message": problem.message}
         for problem in error.problems

@@ -16,7 +16,7 @@ def health_pages(publisher: Publisher) -> Blueprint:
 
     @health.get("/readyz")
     def ready() -> tuple[Response, int]:
-        missing = list(publisher.missing())
+        missing = list(publisher.not_ready_reasons())
         return jsonify(ready=not missing, missing=missing), 503 if missing else 200
 
     return health

@@ -11,8 +11,8 @@ from flask import request
 from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 
 from domain.facts import FACT, Fact, partition_key
-from domain.inbound.reading import Unreadable
-from domain.ports import NotKept, Publisher, Record
+from domain.inbound.reading import UnreadablePart
+from domain.ports import OutgoingRecord, Publisher, PublishFailed
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.process.crash_points import crash_point
 from infra.serving.front import ARRIVED, QUEUE_SECONDS
@@ -56,32 +56,32 @@ class Intake:
         bytes; and as reading takes processor time alone, two at a time would not be done sooner."""
         return self._large if len(body) > _LARGE_BYTES else nullcontext()
 
-    def keep(self, source: str, body: bytes, facts: Sequence[Fact], unreadable: Sequence[Unreadable] = ()) -> None:
+    def keep(self, source: str, body: bytes, facts: Sequence[Fact], unreadable: Sequence[UnreadablePart] = ()) -> None:
         """Return when everything that stood in `body` is acknowledged; raises ServiceUnavailable (503) otherwise."""
         records, kinds = [], []
         aside = [update for update in unreadable if len(update.raw) <= MAX_VALUE_BYTES]
         for fact in facts:
             value = FACT.dump_json(fact)
             if len(value) <= MAX_VALUE_BYTES:
-                records.append(Record(self._topics.inbound, partition_key(fact), value))
+                records.append(OutgoingRecord(self._topics.inbound, partition_key(fact), value))
                 kinds.append(fact.kind)
         if len(records) + len(aside) < len(facts) + len(unreadable):
             # `1e5` becomes `100000.0`: what fitted into a body may not fit into a record. The body itself always does.
-            aside.append(Unreadable(body, "body: an update larger than a record"))
+            aside.append(UnreadablePart(body, "body: an update larger than a record"))
         for update in aside:
             log.warning("webhook.unreadable", source=source, reason=update.reason, bytes=len(update.raw))
             headers = ((SOURCE_HEADER, source.encode()), (REASON_HEADER, update.reason.encode()))
-            records.append(Record(self._topics.unreadable, None, update.raw, headers))
+            records.append(OutgoingRecord(self._topics.unreadable, None, update.raw, headers))
         if records:
             seconds = self._publish(records)
             self._metrics.kept(source, kinds, len(aside), seconds)
         crash_point("webhook.after-publish-before-answer")
 
-    def _publish(self, records: Sequence[Record]) -> float:
+    def _publish(self, records: Sequence[OutgoingRecord]) -> float:
         began = time.monotonic()
         try:
             queued = began - request.environ.get(ARRIVED, began)
             self._publisher.publish(records, PUBLISH_SECONDS + max(0.0, QUEUE_SECONDS - queued))
-        except NotKept as error:
+        except PublishFailed as error:
             raise ServiceUnavailable("Not kept; send it again.", retry_after=RETRY_AFTER_SECONDS) from error
         return time.monotonic() - began

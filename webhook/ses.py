@@ -7,13 +7,13 @@ import structlog
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 
-from domain.inbound.reading import Reading
+from domain.inbound.reading import BodyReading
 from infra.process.crash_points import crash_point
 from infra.serving.problem import RETRY_AFTER_SECONDS
-from infra.ses.notifications import NotBelieved, NotFetched, Notifications
+from infra.ses.notifications import CertificateUnavailable, NotificationRejected, Notifications
 from webhook.intake import Intake
 
-SesReader = Callable[[bytes, datetime], Reading]
+SesReader = Callable[[bytes, datetime], BodyReading]
 """Everything in a body that is believed, which arrived at that time; never raises."""
 
 log = structlog.get_logger()
@@ -29,9 +29,9 @@ def ses_webhook(intake: Intake, read: SesReader, notifications: Notifications) -
         body = request.get_data(cache=False)
         try:
             kind = notifications.receive(body)
-        except NotBelieved as error:
+        except NotificationRejected as error:
             raise Unauthorized(f"Not believed: {error}.") from error
-        except NotFetched as error:
+        except CertificateUnavailable as error:
             log.warning("webhook.ses.not_fetched", reason=str(error))
             raise ServiceUnavailable("Not told yet; send it again.", retry_after=RETRY_AFTER_SECONDS) from error
         crash_point("webhook.after-verify")

@@ -7,12 +7,12 @@ from datetime import datetime
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import Forbidden
 
-from domain.inbound.reading import Reading
+from domain.inbound.reading import BodyReading
 from webhook.intake import Intake
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 
-WhatsAppReader = Callable[[bytes, datetime], Reading]
+WhatsAppReader = Callable[[bytes, datetime], BodyReading]
 """Everything in a signed body, which arrived at that time; never raises."""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 REFUSED, WRONG_USAGE, NOT_REACHABLE, INTERRUPTED = 1, 2, 3, 130
 
 
-class Refused(Exception):
+class CommandFailed(Exception):
     """The command was not carried out: exit code 1. The message is the line for people, `reason` the programs' word."""
 
     def __init__(self, message: str, reason: str) -> None:
@@ -38,7 +38,7 @@ class Ending:
 def ending(error: Exception) -> Ending:
     """The ending that an error leads to. Drivers that were never imported cannot have raised: they stay unimported."""
     line = " ".join(str(error).split("\n", 1)[0].split())
-    if isinstance(error, Refused):
+    if isinstance(error, CommandFailed):
         return Ending(REFUSED, line, error.reason)
     if isinstance(error, SettingsError):
         return Ending(WRONG_USAGE, str(error), "wrong_settings")
@@ -51,7 +51,7 @@ def ending(error: Exception) -> Ending:
             return Ending(REFUSED, f"the schema is not up to date ({line}): run witiop migrate", "not_migrated")
     if (kafka_errors := sys.modules.get("kafka.errors")) and isinstance(error, kafka_errors.KafkaError):
         return Ending(NOT_REACHABLE, f"Kafka: {line}", "kafka_not_reachable")
-    if (reader := sys.modules.get("infra.kafka.consumer")) and isinstance(error, reader.BrokerAway):
+    if (reader := sys.modules.get("infra.kafka.consumer")) and isinstance(error, reader.BrokerUnreachable):
         return Ending(NOT_REACHABLE, f"Kafka: {line}", "kafka_not_reachable")
     if (local := sys.modules.get("infra.local.errors")) and isinstance(error, local.LocalServerError):
         code = NOT_REACHABLE if isinstance(error, local.NotReachableError) else REFUSED

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from witiop.dev.stack import FILE_NAME, Stack
-from witiop.exits import Refused
+from witiop.exits import CommandFailed
 
 if TYPE_CHECKING:  # pydantic takes its time: `--help` and shell completion do without
     from witiop.settings import Settings
@@ -35,7 +35,7 @@ class Installation:
         stack = running_stack(self.directory)
         if stack is None:
             start = f"start one with witiop dev --data {self.directory}"
-            raise Refused(f"no stack runs in {self.directory}: {start}", "stack_not_running")
+            raise CommandFailed(f"no stack runs in {self.directory}: {start}", "stack_not_running")
         return stack
 
     def settings(self, *needed: str) -> "Settings":

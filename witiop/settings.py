@@ -58,7 +58,7 @@ def _each_domain(domains: tuple[str, ...]) -> tuple[str, ...]:
 Address = Annotated[str, AfterValidator(_address)]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 Domains = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_domain)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_filled)]
+SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_filled)]
 Servers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_host_and_port)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -101,15 +101,15 @@ class Settings(BaseSettings):
         SecretStr(""), description="the database, as postgresql://user:password@host:5432/witiop"
     )
 
-    whatsapp_app_secrets: Secrets = Field(
+    whatsapp_app_secrets: SecretList = Field(
         (), description="secrets of Meta's app, comma separated; all of them verify signatures"
     )
     whatsapp_verify_token: SecretStr = Field(
         SecretStr(""), description="the word that Meta's dashboard sends in the webhook's handshake"
     )
-    softbot_secrets: Secrets = Field((), description="secrets that sign the Softbot's events, comma separated")
-    agents_secrets: Secrets = Field((), description="secrets that sign the agent desk's events, comma separated")
-    command_secrets: Secrets = Field(
+    softbot_secrets: SecretList = Field((), description="secrets that sign the Softbot's events, comma separated")
+    agents_secrets: SecretList = Field((), description="secrets that sign the agent desk's events, comma separated")
+    command_secrets: SecretList = Field(
         (), description="secrets of the commands, comma separated; the first signs, all verify"
     )
 

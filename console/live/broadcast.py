@@ -36,33 +36,33 @@ class Listener(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
-Shown = TypeVar("Shown")
-Now = TypeVar("Now")
+P = TypeVar("P")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
-class Viewer(Generic[Shown]):
+class Viewer(Generic[P]):
     """An open page: what it shows, and how it is woken."""
 
-    shown: Shown
+    shown: P
     loop: asyncio.AbstractEventLoop
     woken: asyncio.Event
 
 
-class Live(Generic[Shown, Now]):
-    """Tells open pages what has changed. `run` belongs to a thread, `stream` to an event loop. `Shown`: what a page
-    shows; `Now`: how all that is shown stands."""
+class Broadcaster(Generic[P, S]):
+    """Tells open pages what has changed. `run` belongs to a thread, `stream` to an event loop. `P`: what a page
+    shows; `S`: how all that is shown stands."""
 
-    def __init__(self, listen: Callable[[], Listener], look: Callable[[Sequence[Shown]], Now]) -> None:
+    def __init__(self, listen: Callable[[], Listener], look: Callable[[Sequence[P]], S]) -> None:
         """`listen` connects; `look` reads how everything stands that these pages show. Both raise psycopg errors."""
         self._listen = listen
         self._look = look
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._keys = count()
-        self._viewers: dict[int, Viewer[Shown]] = {}
+        self._viewers: dict[int, Viewer[P]] = {}
         self._seen: Collection[int] = frozenset()
-        self._now: Now | None = None
+        self._now: S | None = None
 
     @property
     def viewers(self) -> int:
@@ -98,7 +98,7 @@ class Live(Generic[Shown, Now]):
         self._seen = viewers.keys()
         self._wake(viewers)
 
-    def _wake(self, viewers: Mapping[int, Viewer[Shown]]) -> None:
+    def _wake(self, viewers: Mapping[int, Viewer[P]]) -> None:
         for loop in {viewer.loop for viewer in viewers.values()}:
             woken = [viewer.woken for viewer in viewers.values() if viewer.loop is loop]
             with suppress(RuntimeError):  # the loop has ended
@@ -111,9 +111,7 @@ class Live(Generic[Shown, Now]):
             viewers = dict(self._viewers)
         self._wake(viewers)
 
-    async def stream(
-        self, shown: Shown, draw: Callable[[Shown, Now], Sequence[bytes] | None]
-    ) -> AsyncGenerator[bytes, None]:
+    async def stream(self, shown: P, draw: Callable[[P, S], Sequence[bytes] | None]) -> AsyncGenerator[bytes, None]:
         """Server-sent events. `draw`: those that bring the page from what it shows to what is so now; None: the page is
         nobody's any more, and its stream ends."""
         viewer = Viewer(shown, asyncio.get_running_loop(), asyncio.Event())

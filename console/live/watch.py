@@ -18,8 +18,8 @@ from psycopg import Connection
 
 from console.live.broadcast import event
 from console.request import person, words
-from console.table.query import ROWS, Query, cursor
-from console.table.rows import Frame, drawn, seen
+from console.table.query import ROWS, ListQuery, cursor
+from console.table.rows import RowContext, render_rows, row_mark
 from console.words import Words
 from domain.conversations.conversation import Status
 from domain.directory import Directory
@@ -27,16 +27,16 @@ from infra.postgres import directory
 from infra.postgres.console import sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
 from infra.postgres.lists import conversation_page
-from infra.postgres.lists.console import END, Wanted, not_as, page
+from infra.postgres.lists.console import END, Wanted, changed_rows, page
 from infra.postgres.lists.cursor import Cursor
-from infra.postgres.lists.desk import DeskState, Which, desk_page, waiting
-from infra.postgres.lists.unmanaged import Filter, Listed, counts
+from infra.postgres.lists.desk import DeskFilter, DeskState, desk_page, waiting
+from infra.postgres.lists.unmanaged import Filter, ListedConversation, counts
 
 MAX_NEW = 100
 """More new ones are announced as "more than"."""
 
 Counts = Mapping[Status, int]
-Id = str
+ConversationKey = str
 """Of a conversation. Text is found in a table many times faster than a UUID, and there are five hundred lists."""
 
 _SEARCHES, _SEARCH_SECONDS = 5, 5.0
@@ -44,7 +44,7 @@ _SEARCHES, _SEARCH_SECONDS = 5, 5.0
 _ANY = UUID(int=0)
 
 
-class News(NamedTuple):
+class ListHeader(NamedTuple):
     """What is told above a list. `address` of the list of those who wait; `how_many` active and closed ones, None on
     that list; `new`: that the list does not show."""
 
@@ -58,7 +58,7 @@ class News(NamedTuple):
 
 
 @dataclass(eq=False, slots=True)
-class Shown:
+class WatchedList:
     """A list that is open in a browser: what it said when it began to listen, and what it was told since.
 
     `rows`: by conversation the mark of its row; `newest`: where the list began, so that new ones can be told; `total`:
@@ -66,51 +66,51 @@ class Shown:
     list of those who wait. `open`: the conversation beside it."""
 
     session: bytes
-    query: Query
+    query: ListQuery
     language: str
     zone: ZoneInfo
-    frame: Frame
+    frame: RowContext
     whole: str
     desk: str
-    rows: dict[Id, str]
+    rows: dict[ConversationKey, str]
     newest: Cursor
     total: int | None
     size: int
     is_desk: bool = False
     open: UUID | None = None
-    told: News | None = None
+    told: ListHeader | None = None
     open_as: str | None = None
 
 
-class Top(NamedTuple):
+class ListTop(NamedTuple):
     """The first rows of a list: where they stand, the lowest first, and by conversation."""
 
     places: Sequence[Cursor]
-    of: Mapping[Id, Cursor]
+    of: Mapping[ConversationKey, Cursor]
 
     @classmethod
-    def of_rows(cls, rows: Iterable[Listed]) -> "Top":
+    def of_rows(cls, rows: Iterable[ListedConversation]) -> "ListTop":
         """Of rows in any order."""
         of = {str(row.id): Cursor(row.last_at, row.id) for row in rows}
         return cls(sorted(of.values()), of)
 
-    def beyond(self, newest: Cursor, shown: Collection[Id]) -> int:
+    def beyond(self, newest: Cursor, shown: Collection[ConversationKey]) -> int:
         """How many stand before this place, besides those that are shown."""
         known = sum(place > newest for id_ in shown if (place := self.of.get(id_)) is not None)
         return len(self.places) - bisect_right(self.places, newest) - known
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class ListState:
     """How everything stands that open lists show. `rows` and `marks`: by conversation; `gone`: those of them that are
     not unmanaged any more; `tops`: of the lists, the newest; `desks`: of the lists of those who wait, the first page;
     `open`: the marks of open conversations."""
 
-    rows: Mapping[Id, Listed]
-    marks: Mapping[Id, str]
-    gone: Set[Id]
-    tops: Mapping[Wanted, Top]
-    desks: Mapping[DeskState, Top]
+    rows: Mapping[ConversationKey, ListedConversation]
+    marks: Mapping[ConversationKey, str]
+    gone: Set[ConversationKey]
+    tops: Mapping[Wanted, ListTop]
+    desks: Mapping[DeskState, ListTop]
     counts: Mapping[Filter, Counts]
     waiting: int
     open: Mapping[UUID, str]
@@ -119,44 +119,46 @@ class Now:
 
 
 @dataclass(slots=True)
-class Watch:
+class ListWatcher:
     """Looks for all open lists at once. What did not change since it last looked is not read again."""
 
     connection: Callable[[], AbstractContextManager[Connection[Any]]]
     sessions: SessionTerms
-    _known: directory.Current = field(default_factory=directory.Current)
-    _rows: dict[Id, Listed] = field(default_factory=dict)
-    _searched: dict[Wanted, tuple[float, Top]] = field(default_factory=dict)
+    _known: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)
+    _rows: dict[ConversationKey, ListedConversation] = field(default_factory=dict)
+    _searched: dict[Wanted, tuple[float, ListTop]] = field(default_factory=dict)
 
-    def look(self, shown: Sequence[Shown]) -> Now:
+    def look(self, shown: Sequence[WatchedList]) -> ListState:
         """How everything stands that these show. Costs one read of each row that changed, and of each top and count
         that anybody shows. Raises psycopg errors."""
         with self.connection() as conn:
             rows = self._changed(conn, {id_ for each in shown for id_ in each.rows})
             lists = [each.query.newest for each in shown if not each.is_desk]
             desks = {each.query.desk for each in shown if each.is_desk}
-            return Now(
+            return ListState(
                 rows=rows,
-                marks={id_: seen(row) for id_, row in rows.items()},
+                marks={id_: row_mark(row) for id_, row in rows.items()},
                 gone={id_ for id_, row in rows.items() if row.reason_code is None},
                 tops=self._tops(conn, set(lists)),
-                desks={state: Top.of_rows(desk_page(conn, Which(state), max(ROWS)).rows) for state in desks},
+                desks={state: ListTop.of_rows(desk_page(conn, DeskFilter(state), max(ROWS)).rows) for state in desks},
                 counts={each: counts(conn, each) for each in set(map(counted, lists))},
                 waiting=waiting(conn),
                 open=conversation_page.marks(conn, {each.open for each in shown if each.open}),
-                living=sign_ins.living(conn, {each.session for each in shown}, self.sessions),
+                living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions),
                 directory=self._known.read(conn),
             )
 
-    def _changed(self, conn: Connection[Any], ids: Collection[Id]) -> dict[Id, Listed]:
+    def _changed(
+        self, conn: Connection[Any], ids: Collection[ConversationKey]
+    ) -> dict[ConversationKey, ListedConversation]:
         rows = {id_: row for id_ in ids if (row := self._rows.get(id_)) is not None}
         known = {row.id: (row.version, row.sequence, row.entries) for row in rows.values()}
         unknown = {UUID(id_): (-1, -1, -1) for id_ in ids if id_ not in rows}
-        rows |= {str(row.id): row for row in not_as(conn, known | unknown)}
+        rows |= {str(row.id): row for row in changed_rows(conn, known | unknown)}
         self._rows = rows
         return rows
 
-    def _tops(self, conn: Connection[Any], lists: Set[Wanted]) -> dict[Wanted, Top]:
+    def _tops(self, conn: Connection[Any], lists: Set[Wanted]) -> dict[Wanted, ListTop]:
         """What is searched for is looked for again now and then only, a few at a time: a search may take a second."""
         self._searched = {wanted: known for wanted, known in self._searched.items() if wanted in lists}
         searched = sorted((w for w in lists if w.words), key=lambda w: self._searched.get(w, _NEVER)[0])
@@ -166,18 +168,18 @@ class Watch:
         return {w: self._searched.get(w, _NEVER)[1] if w.words else _top(conn, w) for w in lists}
 
 
-def frame(query: Query, endpoint: str, *, anew: bool = False) -> Frame:
+def frame(query: ListQuery, endpoint: str, *, anew: bool = False) -> RowContext:
     """Of the rows of a list of the person who asks."""
     deeds = url_for("conversations.take", id_=_ANY).partition(str(_ANY))[0]
-    return Frame(query.opens(endpoint), deeds, person().answers, anew)
+    return RowContext(query.opens(endpoint), deeds, person().answers, anew)
 
 
-def shown(session: bytes) -> Shown:
+def watched_list(session: bytes) -> WatchedList:
     """What the browser says that it shows, in the request with which it begins to listen."""
-    query, is_desk = Query.read(request.args), request.args.get("list") == "waiting"
+    query, is_desk = ListQuery.read(request.args), request.args.get("list") == "waiting"
     endpoint = "waiting.show" if is_desk else "unmanaged.show"
     how_many = request.args.get("total", "")
-    return Shown(
+    return WatchedList(
         session,
         query,
         words().language,
@@ -194,9 +196,9 @@ def shown(session: bytes) -> Shown:
     )
 
 
-def _marks(seen: str) -> dict[Id, str]:
+def _marks(seen: str) -> dict[ConversationKey, str]:
     """What the browser has: by conversation the mark of its row."""
-    found: dict[Id, str] = {}
+    found: dict[ConversationKey, str] = {}
     for mark in seen.split(",")[: max(ROWS)]:
         with suppress(ValueError):
             found[str(UUID(mark.partition(".")[0]))] = mark
@@ -215,7 +217,9 @@ def total(wanted: Wanted, found: Counts) -> int | None:
     return found[wanted.status] if wanted.status else sum(found.values())
 
 
-def draw(app: Flask, clock: Callable[[], datetime], shown: Shown, now: Now) -> Sequence[bytes] | None:
+def changes_for(
+    app: Flask, clock: Callable[[], datetime], shown: WatchedList, now: ListState
+) -> Sequence[bytes] | None:
     """The events that bring a list to what is so now; None: whoever looked at it may not any more."""
     if shown.session not in now.living:
         return None
@@ -225,7 +229,7 @@ def draw(app: Flask, clock: Callable[[], datetime], shown: Shown, now: Now) -> S
     if changed or news != shown.told:
         with app.app_context():
             g.words = Words(shown.language, shown.zone, clock())
-            rows = drawn((now.rows[id_] for id_ in changed), now.directory, shown.frame, shown.query.open)
+            rows = render_rows((now.rows[id_] for id_ in changed), now.directory, shown.frame, shown.query.open)
             parts = [f"<template>{row}</template>" for row in rows]  # a row by itself is no HTML
             if news != shown.told:
                 parts.append(_told(news, shown.language))
@@ -239,20 +243,22 @@ def draw(app: Flask, clock: Callable[[], datetime], shown: Shown, now: Now) -> S
     return events
 
 
-def _news(shown: Shown, now: Now) -> News:
+def _news(shown: WatchedList, now: ListState) -> ListHeader:
     """How many there are now, and how many new ones."""
     if shown.is_desk:
         first = now.desks[shown.query.desk].places[-shown.size :] if shown.query.since is None else ()
         new = sum(str(place.id) not in shown.rows for place in first)
-        return News(shown.whole, shown.desk, None, now.waiting, new, moved=False, is_desk=True)
+        return ListHeader(shown.whole, shown.desk, None, now.waiting, new, moved=False, is_desk=True)
     wanted = shown.query.newest
     found = now.counts[counted(wanted)]
     new = min(MAX_NEW + 1, now.tops[wanted].beyond(shown.newest, shown.rows))
     moved = not new and _moved(shown, now, total(wanted, found))
-    return News(shown.whole, shown.desk, (found["active"], found["closed"]), now.waiting, new, moved, is_desk=False)
+    return ListHeader(
+        shown.whole, shown.desk, (found["active"], found["closed"]), now.waiting, new, moved, is_desk=False
+    )
 
 
-def _moved(shown: Shown, now: Now, matching: int | None) -> bool:
+def _moved(shown: WatchedList, now: ListState, matching: int | None) -> bool:
     """Whether the list has changed otherwise than by the rows that the page shows to have left it."""
     if shown.total is None or matching is None:
         return False
@@ -263,14 +269,14 @@ def _moved(shown: Shown, now: Now, matching: int | None) -> bool:
 
 
 @lru_cache(4096)
-def _told(news: News, language: str) -> Markup:
+def _told(news: ListHeader, language: str) -> Markup:
     """In the language that is spoken; many are told the same."""
     content = current_app.jinja_env.get_template("news.html").render(**news._asdict(), most=MAX_NEW)
     return Markup(content)  # noqa: S704 - a template escapes
 
 
-def _top(conn: Connection[Any], wanted: Wanted) -> Top:
-    return Top.of_rows(page(conn, wanted, MAX_NEW + max(ROWS) + 1).rows)
+def _top(conn: Connection[Any], wanted: Wanted) -> ListTop:
+    return ListTop.of_rows(page(conn, wanted, MAX_NEW + max(ROWS) + 1).rows)
 
 
-_NEVER = (float("-inf"), Top((), {}))
+_NEVER = (float("-inf"), ListTop((), {}))

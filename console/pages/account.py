@@ -9,12 +9,12 @@ from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
 from console import gate
-from console.dependencies import Parts
-from console.request import address, here_or, person, words
+from console.dependencies import Dependencies
+from console.request import address, person, safe_redirect_target, words
 from console.words import LANGUAGES, zone, zones
 from infra.passwords import LONGEST, SHORTEST, weakness
 from infra.postgres.console import audit, sign_ins
-from infra.postgres.console.audit import Deed
+from infra.postgres.console.audit import AuditEntry
 
 log = structlog.get_logger()
 
@@ -25,14 +25,14 @@ takes a hundred networks to lock somebody out; of the passwords that `weakness` 
 _LONGEST_NAME = 256
 
 
-def account_pages(parts: Parts) -> Blueprint:
+def account_pages(parts: Dependencies) -> Blueprint:
     """`/sign-in`, `/sign-out`, `/account`."""
     pages = Blueprint("account", __name__)
 
     @pages.get("/sign-in")
     @gate.open_to("everybody")
     def sign_in() -> ResponseReturnValue:
-        onwards = here_or(request.args.get("next"), url_for("unmanaged.show"))
+        onwards = safe_redirect_target(request.args.get("next"), url_for("unmanaged.show"))
         if g.person is not None and g.person.level is not None:
             return redirect(onwards, 303)
         return render_template("sign_in.html", onwards=onwards)
@@ -42,7 +42,7 @@ def account_pages(parts: Parts) -> Blueprint:
     def try_sign_in() -> ResponseReturnValue:
         name = request.form.get("name", "").strip().replace("\x00", "")[:_LONGEST_NAME]
         password = request.form.get("password", "")[: 4 * LONGEST]
-        onwards = here_or(request.form.get("next"), url_for("unmanaged.show"))
+        onwards = safe_redirect_target(request.form.get("next"), url_for("unmanaged.show"))
         with parts.connection() as conn:
             too_many = _too_many(conn, name)
             known = sign_ins.password_of(conn, name)
@@ -58,7 +58,7 @@ def account_pages(parts: Parts) -> Blueprint:
             sign_ins.forget_tries(conn, name, _network(address()))
             sign_ins.end_session(conn, gate.token_hash(g.token))
             sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), name, parts.sessions)
-            audit.write(conn, [Deed("signed_in", name, address())])
+            audit.write(conn, [AuditEntry("signed_in", name, address())])
         return redirect(onwards, 303)
 
     @pages.post("/sign-out")
@@ -66,7 +66,7 @@ def account_pages(parts: Parts) -> Blueprint:
     def sign_out() -> ResponseReturnValue:
         with parts.connection() as conn, conn.transaction():
             sign_ins.end_session(conn, gate.token_hash(g.token))
-            audit.write(conn, [Deed("signed_out", person().name, address())])
+            audit.write(conn, [AuditEntry("signed_out", person().name, address())])
         gate.renew_token()
         return redirect(url_for("account.sign_in"), 303)
 
@@ -99,7 +99,7 @@ def account_pages(parts: Parts) -> Blueprint:
     return pages
 
 
-def _change_password(parts: Parts) -> str | None:
+def _change_password(parts: Dependencies) -> str | None:
     """Changes it and ends every other session, or says what is wrong."""
     me = person()
     new = request.form.get("new", "")
@@ -123,7 +123,7 @@ def _change_password(parts: Parts) -> str | None:
         sign_ins.set_password(conn, me.name, kept)
         sign_ins.end_sessions(conn, me.name)
         sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), me.name, parts.sessions)
-        audit.write(conn, [Deed("password_changed", me.name, address())])
+        audit.write(conn, [AuditEntry("password_changed", me.name, address())])
     return None
 
 
@@ -136,9 +136,9 @@ def _account(wrong: str | None = None, status: int = 200) -> ResponseReturnValue
     return page, status
 
 
-def _audit(parts: Parts, event: audit.Event, name: str, **detail: object) -> None:
+def _audit(parts: Dependencies, event: audit.AuditEvent, name: str, **detail: object) -> None:
     with parts.connection() as conn:
-        audit.write(conn, [Deed(event, name, address(), detail=detail)])
+        audit.write(conn, [AuditEntry(event, name, address(), detail=detail)])
 
 
 def _too_many(conn: Connection[Any], name: str) -> bool:
@@ -146,9 +146,9 @@ def _too_many(conn: Connection[Any], name: str) -> bool:
     uses up its own tries, never those of the person."""
     network = _network(address())
     return (
-        sign_ins.tried(conn, "a", network) > TRIES_PER_NETWORK
-        or sign_ins.tried(conn, "b", sign_ins.both(network, name)) > TRIES_PER_NAME
-        or sign_ins.tried(conn, "n", name) > TRIES_ANYWHERE
+        sign_ins.count_try(conn, "a", network) > TRIES_PER_NETWORK
+        or sign_ins.count_try(conn, "b", sign_ins.network_and_name(network, name)) > TRIES_PER_NAME
+        or sign_ins.count_try(conn, "n", name) > TRIES_ANYWHERE
     )
 
 

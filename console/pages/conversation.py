@@ -12,29 +12,29 @@ from flask.typing import ResponseReturnValue
 from psycopg import Connection
 from werkzeug.datastructures import MultiDict
 
-from console.commands import HOLD_SECONDS, Wish, ask, body, new_form
-from console.dependencies import Parts
+from console.commands import HOLD_SECONDS, CommandRequest, body, new_form, submit
+from console.dependencies import Dependencies
 from console.pages import mail_preview, panel
 from console.pages.recipients import choices
-from console.phrases import owner_name, told
-from console.request import address, dialog, here_or, over_the_page, person, target, words
-from console.table.query import Query
-from console.table.rows import Line, line
+from console.phrases import command_notice, owner_name
+from console.request import address, dialog, over_the_page, person, safe_redirect_target, target, words
+from console.table.query import ListQuery
+from console.table.rows import RowView, row_view
 from domain.commands import Email, Recall, Target, Transfer
 from domain.conversations.window import reservation_end
 from domain.directory import Directory
-from domain.mail import accept
-from domain.ports import NotKept
+from domain.mail import accept_email
+from domain.ports import PublishFailed
 from infra.postgres import mails
 from infra.postgres.console import audit
-from infra.postgres.console.audit import Deed
+from infra.postgres.console.audit import AuditEntry
 from infra.postgres.lists import console as console_list
 
 MAX_BODY = 20_000
 """Characters of what stands before the conversation in a mail."""
 
 
-def conversation_pages(parts: Parts) -> Blueprint:
+def conversation_pages(parts: Dependencies) -> Blueprint:
     """`/conversations/ID/...`, `/mails/...`, `/actions/ID`."""
     pages = Blueprint("conversations", __name__, url_prefix="")
 
@@ -54,10 +54,10 @@ def conversation_pages(parts: Parts) -> Blueprint:
             mode=mode,
             expected_version=request.form.get("version", type=int),
         )
-        wish = Wish(asked, asked.mode, {"kind": kind, "target": chosen})
+        wish = CommandRequest(asked, asked.mode, {"kind": kind, "target": chosen})
         try:
-            ids = ask(parts, request.form.get("form", ""), [wish])
-        except NotKept:
+            ids = submit(parts, request.form.get("form", ""), [wish])
+        except PublishFailed:
             return _transfer_form(parts, id_, kind, wrong="kafka", status=503)
         return _asked(parts, ids[0])
 
@@ -65,27 +65,27 @@ def conversation_pages(parts: Parts) -> Blueprint:
     def take(id_: UUID) -> ResponseReturnValue:
         if not person().answers:
             with parts.connection() as conn:
-                deed = Deed("forbidden", person().name, address(), id_, detail={"path": request.path})
+                deed = AuditEntry("forbidden", person().name, address(), id_, detail={"path": request.path})
                 audit.write(conn, [deed])
             abort(403)
         me = Target(kind="user", id=person().name)
         version = request.form.get("version", type=int)
         asked = body(Transfer, conversation_id=id_, target=me, mode="immediate", expected_version=version)
-        return _do(parts, Wish(asked, "take", {"kind": "user", "target": me.id}))
+        return _do(parts, CommandRequest(asked, "take", {"kind": "user", "target": me.id}))
 
     @pages.post("/conversations/<uuid:id_>/recall")
     def recall(id_: UUID) -> ResponseReturnValue:
         version = request.form.get("version", type=int)
         if undone := request.form.get("command", type=UUID):
             with parts.connection() as conn:
-                asked = audit.asked(conn, str(undone))
+                asked = audit.requested_command(conn, str(undone))
             version = asked.version if asked is not None else version
-        return _do(parts, Wish(body(Recall, conversation_id=id_, expected_version=version), "recall"))
+        return _do(parts, CommandRequest(body(Recall, conversation_id=id_, expected_version=version), "recall"))
 
     @pages.post("/mails/<uuid:command_id>/recall")
     def recall_mail(command_id: UUID) -> ResponseReturnValue:
         about = request.form.get("about", type=UUID)
-        return _do(parts, Wish(Recall(mail_command_id=str(command_id)), "recall_mail", about=about))
+        return _do(parts, CommandRequest(Recall(mail_command_id=str(command_id)), "recall_mail", about=about))
 
     @pages.post("/conversations/<uuid:id_>/email")
     def email(id_: UUID) -> ResponseReturnValue:
@@ -93,15 +93,17 @@ def conversation_pages(parts: Parts) -> Blueprint:
         wrong = _wrong(parts, typed)
         if wrong is None:
             try:
-                ids = ask(parts, request.form.get("form", ""), [Wish(typed, "email", {"to": list(typed.to)})])
-            except NotKept:
+                ids = submit(
+                    parts, request.form.get("form", ""), [CommandRequest(typed, "email", {"to": list(typed.to)})]
+                )
+            except PublishFailed:
                 return _email_form(parts, id_, "kafka", 503)
             return _email_asked(parts, ids[0], id_)
         return _email_form(parts, id_, wrong, 422)
 
     @pages.post("/conversations/<uuid:id_>/email/preview")
     def preview(id_: UUID) -> ResponseReturnValue:
-        return letter(parts, id_)
+        return mail_preview_page(parts, id_)
 
     @pages.get("/actions/<uuid:command_id>")
     def action(command_id: UUID) -> ResponseReturnValue:
@@ -110,7 +112,7 @@ def conversation_pages(parts: Parts) -> Blueprint:
     @pages.get("/conversations/<uuid:id_>/changes")
     def changes(id_: UUID) -> ResponseReturnValue:
         """The panel's parts that are no longer as the page shows them."""
-        query = Query(open=id_)
+        query = ListQuery(open=id_)
         with parts.connection() as conn:
             directory = parts.directory(conn)
             found = panel.look(conn, directory, query)
@@ -121,10 +123,10 @@ def conversation_pages(parts: Parts) -> Blueprint:
     return pages
 
 
-def _do(parts: Parts, wish: Wish) -> ResponseReturnValue:
+def _do(parts: Dependencies, wish: CommandRequest) -> ResponseReturnValue:
     try:
-        ids = ask(parts, request.form.get("form", ""), [wish])
-    except NotKept:
+        ids = submit(parts, request.form.get("form", ""), [wish])
+    except PublishFailed:
         return kafka_away()
     return _asked(parts, ids[0])
 
@@ -135,7 +137,7 @@ def kafka_away() -> ResponseReturnValue:
     return over_the_page(Response(page, 503))
 
 
-def _email_asked(parts: Parts, command_id: str, id_: UUID) -> ResponseReturnValue:
+def _email_asked(parts: Dependencies, command_id: str, id_: UUID) -> ResponseReturnValue:
     """An empty form again, with the mail among those whose fate is shown, and the notice."""
     notice = _asked(parts, command_id)
     if target() is None:
@@ -146,24 +148,24 @@ def _email_asked(parts: Parts, command_id: str, id_: UUID) -> ResponseReturnValu
     return beside + str(notice)
 
 
-def _list_behind(id_: UUID) -> tuple[str, Query]:
+def _list_behind(id_: UUID) -> tuple[str, ListQuery]:
     """The list beside which the conversation is open, with its mail form."""
     back = urlsplit(_back())
     endpoint = "waiting.show" if back.path == url_for("waiting.show") else "unmanaged.show"
-    query = Query.read(MultiDict(parse_qsl(back.query)))
+    query = ListQuery.read(MultiDict(parse_qsl(back.query)))
     return endpoint, replace(query, open=id_, tab="email")
 
 
-def _asked(parts: Parts, id_: str, back: str | None = None) -> ResponseReturnValue:
+def _asked(parts: Dependencies, id_: str, back: str | None = None) -> ResponseReturnValue:
     """What was asked for goes its way: told over the page that is open, or on a page of its own."""
     if target() is None:
         return redirect(url_for("conversations.action", command_id=id_, back=back or _back()), 303)
     return _action(parts, id_, fresh=True)
 
 
-def _action(parts: Parts, id_: str, *, fresh: bool = False) -> ResponseReturnValue:
+def _action(parts: Dependencies, id_: str, *, fresh: bool = False) -> ResponseReturnValue:
     with parts.connection() as conn:
-        asked = audit.asked(conn, id_)
+        asked = audit.requested_command(conn, id_)
         if asked is None or asked.name != person().name:
             abort(404)
         directory = parts.directory(conn)
@@ -175,19 +177,19 @@ def _action(parts: Parts, id_: str, *, fresh: bool = False) -> ResponseReturnVal
     return render_template(
         "action.html",
         asked=asked,
-        told=told(directory, asked),
-        line=line(row, directory) if row else None,
+        told=command_notice(directory, asked),
+        line=row_view(row, directory) if row else None,
         late=late,
         fresh=fresh,
         form=new_form(),
         alone=target() is None,
-        back=here_or(request.args.get("back"), url_for("unmanaged.show")),
+        back=safe_redirect_target(request.args.get("back"), url_for("unmanaged.show")),
         owner=row and row.owner and owner_name(directory, row.owner.kind, row.owner.id),
     )
 
 
 def _transfer_form(
-    parts: Parts, id_: UUID, kind: Literal["user", "skillset"], wrong: str | None = None, status: int = 200
+    parts: Dependencies, id_: UUID, kind: Literal["user", "skillset"], wrong: str | None = None, status: int = 200
 ) -> ResponseReturnValue:
     with parts.connection() as conn:
         directory = parts.directory(conn)
@@ -229,7 +231,7 @@ def email_typed(id_: UUID, batch_id: str | None = None) -> Email:
     )
 
 
-def letter(parts: Parts, id_: UUID) -> Response:
+def mail_preview_page(parts: Dependencies, id_: UUID) -> Response:
     """The mail that a form asks for, as it would be sent. Aborts with 404 without mail and without the conversation."""
     if parts.post is None:
         abort(404)
@@ -241,20 +243,20 @@ def letter(parts: Parts, id_: UUID) -> Response:
     return Response(page, headers=mail_preview.HEADERS, content_type="text/html; charset=utf-8")
 
 
-def _wrong(parts: Parts, typed: Email) -> str | None:
+def _wrong(parts: Dependencies, typed: Email) -> str | None:
     with parts.connection() as conn:
         return why_refused(parts, typed, mails.transcript_bytes(conn, typed.conversation_id))
 
 
-def why_refused(parts: Parts, typed: Email, transcript_bytes: int = 0) -> str | None:
+def why_refused(parts: Dependencies, typed: Email, transcript_bytes: int = 0) -> str | None:
     """Why the mail would be refused, as the command itself would say; None: it would not."""
     if parts.post is None:
         abort(404)
-    accepted = accept(typed, parts.post.policy, transcript_bytes)
+    accepted = accept_email(typed, parts.post.policy, transcript_bytes)
     return accepted.value if isinstance(accepted, str) else None
 
 
-def _email_form(parts: Parts, id_: UUID, wrong: str, status: int) -> ResponseReturnValue:
+def _email_form(parts: Dependencies, id_: UUID, wrong: str, status: int) -> ResponseReturnValue:
     """The form with all that was typed."""
     endpoint, query = _list_behind(id_)
     typed: dict[str, Any] = {name: request.form.get(name, "") for name in ("to", "subject", "body")}
@@ -274,12 +276,12 @@ def _email_form(parts: Parts, id_: UUID, wrong: str, status: int) -> ResponseRet
     return (beside if target() else render_template("alone.html", content=beside)), status
 
 
-def _row(conn: Connection[Any], directory: Directory, id_: UUID) -> Line:
+def _row(conn: Connection[Any], directory: Directory, id_: UUID) -> RowView:
     found = console_list.by_ids(conn, [id_])
     if not found:
         abort(404)
-    return line(found[id_], directory)
+    return row_view(found[id_], directory)
 
 
 def _back() -> str:
-    return here_or(request.values.get("back"), url_for("unmanaged.show"))
+    return safe_redirect_target(request.values.get("back"), url_for("unmanaged.show"))

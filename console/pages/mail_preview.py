@@ -9,14 +9,14 @@ from typing import Any
 
 from psycopg import Connection
 
-from console.dependencies import Post
+from console.dependencies import MailComposition
 from console.phrases import refusal
 from console.request import translated
-from console.words import marked
+from console.words import gettext_noop
 from domain.commands import Email
 from domain.directory import Directory
 from domain.ids import fact_id
-from domain.mail import Mail, accept
+from domain.mail import Mail, accept_email
 from domain.mail_body.compose import compose
 from infra.postgres.console.sign_ins import Person
 from infra.postgres.lists.conversation_page import conversation_page
@@ -34,13 +34,13 @@ _STYLE = (
 
 
 def page(
-    conn: Connection[Any], post: Post, directory: Directory, email: Email, person: Person, now: datetime
+    conn: Connection[Any], post: MailComposition, directory: Directory, email: Email, person: Person, now: datetime
 ) -> str | None:
     """A page of HTML; None: there is no such conversation. What would be refused says so instead."""
     found = conversation_page(conn, email.conversation_id)
     if found is None:
         return None
-    accepted = accept(email, post.policy)
+    accepted = accept_email(email, post.policy)
     if isinstance(accepted, str):
         return f"<p>{escape(refusal(accepted.value))}</p>"
     mail = Mail(
@@ -60,10 +60,10 @@ def page(
     part = message.get_body(("html",))
     assert part is not None
     titles = {
-        "From": marked("From"),
-        "To": marked("To"),
-        "Subject": marked("Subject"),
-        "Reply-To": marked("Answers to"),
+        "From": gettext_noop("From"),
+        "To": gettext_noop("To"),
+        "Subject": gettext_noop("Subject"),
+        "Reply-To": gettext_noop("Answers to"),
     }
     head = "".join(
         f"<dt>{escape(translated(title))}</dt><dd>{escape(str(message[name]))}</dd>"

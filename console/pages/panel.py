@@ -11,10 +11,10 @@ from psycopg import Connection
 
 from console import phrases
 from console.commands import new_form
-from console.dependencies import Parts
+from console.dependencies import Dependencies
 from console.request import words
-from console.table.query import Query
-from console.table.rows import Line, line
+from console.table.query import ListQuery
+from console.table.rows import RowView, row_view
 from domain.directory import Directory
 from domain.mail import Mail
 from infra.postgres import mails
@@ -22,7 +22,7 @@ from infra.postgres.lists.conversation_page import ConversationPage, conversatio
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ChatEntry:
     """One thing in the chat, in order: a `day` that begins, a `message`, a `sentence` of the system."""
 
     kind: Literal["day", "message", "sentence"]
@@ -40,7 +40,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Forwarded:
+class ForwardedMail:
     """A mail of the conversation. `why`: why it failed, in words; `arrived`: what became of it, recipient by recipient,
     and why it came back."""
 
@@ -54,14 +54,14 @@ class Panel:
     """What the panel shows. `seen` changes whenever it does."""
 
     page: ConversationPage
-    line: Line
-    chat: Sequence[Said]
-    mails: Sequence[Forwarded]
+    line: RowView
+    chat: Sequence[ChatEntry]
+    mails: Sequence[ForwardedMail]
     seen: str
 
 
 def render(
-    parts: Parts, conn: Connection[Any], directory: Directory, query: Query, endpoint: str, **more: object
+    parts: Dependencies, conn: Connection[Any], directory: Directory, query: ListQuery, endpoint: str, **more: object
 ) -> str:
     """The panel of the open conversation; empty if none is open. `more`: what its mail form holds already."""
     panel = look(conn, directory, query)
@@ -83,7 +83,7 @@ def render(
     )
 
 
-def look(conn: Connection[Any], directory: Directory, query: Query) -> Panel | None:
+def look(conn: Connection[Any], directory: Directory, query: ListQuery) -> Panel | None:
     """The open conversation as it is now."""
     if query.open is None:
         return None
@@ -92,24 +92,24 @@ def look(conn: Connection[Any], directory: Directory, query: Query) -> Panel | N
     if page is None or mark is None:
         return None
     sent = list(_forwarded(conn, page.conversation.id))
-    row = line(page.conversation, directory)
+    row = row_view(page.conversation, directory)
     return Panel(page, row, list(_chat(page, directory)), sent, mark)
 
 
-def _forwarded(conn: Connection[Any], conversation: UUID) -> Iterator[Forwarded]:
+def _forwarded(conn: Connection[Any], conversation: UUID) -> Iterator[ForwardedMail]:
     """Its mails, the latest first."""
     sent = mails.of_conversation(conn, conversation)
-    returned = mails.returned(conn, [mail.id for mail in sent if "bounced" in mail.fates.values()])
+    returned = mails.returned(conn, [mail.id for mail in sent if "bounced" in mail.delivery.values()])
     for mail in sent:
         arrived: list[tuple[str, str, str]] = []
         for to in mail.to if mail.state == "sent" else ():
-            fate = mail.fates.get(to, "sent")
+            fate = mail.delivery.get(to, "sent")
             why = phrases.mail_trouble(returned.get((mail.id, to.casefold()))) if fate == "bounced" else ""
             arrived.append((to, fate, why))
-        yield Forwarded(mail, phrases.mail_trouble(mail.reason) if mail.state == "failed" else "", arrived)
+        yield ForwardedMail(mail, phrases.mail_trouble(mail.reason) if mail.state == "failed" else "", arrived)
 
 
-def _chat(page: ConversationPage, directory: Directory) -> Iterator[Said]:
+def _chat(page: ConversationPage, directory: Directory) -> Iterator[ChatEntry]:
     """Messages and sentences in the order of their times, each day with its name."""
     said = [
         *(_item(item, directory) for item in page.transcript),
@@ -118,18 +118,18 @@ def _chat(page: ConversationPage, directory: Directory) -> Iterator[Said]:
     day = None
     for each in sorted(said, key=lambda each: each.at):
         if (today := words().local(each.at).date()) != day:
-            yield Said("day", each.at, words().day(each.at))
+            yield ChatEntry("day", each.at, words().day(each.at))
             day = today
         yield each
 
 
-def _item(item: dict[str, Any], directory: Directory) -> Said:
+def _item(item: dict[str, Any], directory: Directory) -> ChatEntry:
     at = datetime.fromisoformat(item["at"])
     sentence = phrases.done(directory, item)
     if sentence is not None:
-        return Said("sentence", at, sentence, id=item["id"])
+        return ChatEntry("sentence", at, sentence, id=item["id"])
     picture, named = ("", "") if item["kind"] == "text" else phrases.media(item["kind"])
-    return Said(
+    return ChatEntry(
         "message",
         at,
         item["text"] or "",
@@ -144,9 +144,9 @@ def _item(item: dict[str, Any], directory: Directory) -> Said:
     )
 
 
-def _event(event: dict[str, Any], directory: Directory) -> Said | None:
+def _event(event: dict[str, Any], directory: Directory) -> ChatEntry | None:
     sentence = phrases.happened(directory, event)
     if sentence is None:
         return None
     at = datetime.fromisoformat(event["at"])
-    return Said("sentence", at, sentence, decides=event["event"] == "became_unmanaged")
+    return ChatEntry("sentence", at, sentence, decides=event["event"] == "became_unmanaged")

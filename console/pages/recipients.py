@@ -5,16 +5,16 @@ from typing import Any, Literal
 
 from psycopg import Connection
 
-from console.dependencies import Parts
+from console.dependencies import Dependencies
 from domain.conversations.conversation import OwnerKind
 from domain.directory import Directory
-from domain.routing.agents import choose
-from infra.postgres.conversations.agents import People
+from domain.routing.agents import next_agent
+from infra.postgres.conversations.agents import Agents
 from infra.postgres.lists.desk import waiting_for
 
 
 @dataclass(frozen=True, slots=True)
-class Colleague:
+class AgentOption:
     """A user who may have conversations. `state`: as their desk last told, `offline` also where it is silent."""
 
     id: str
@@ -26,7 +26,7 @@ class Colleague:
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class SkillsetOption:
     """A skillset. `ready`: how many of its members could take a conversation now; `free`: how many they could take
     together; `first`: who would get it."""
 
@@ -42,40 +42,42 @@ class Team:
         return self.ready > 0
 
 
-def choices(parts: Parts, conn: Connection[Any], directory: Directory, kind: OwnerKind) -> list[Colleague] | list[Team]:
+def choices(
+    parts: Dependencies, conn: Connection[Any], directory: Directory, kind: OwnerKind
+) -> list[AgentOption] | list[SkillsetOption]:
     """Whom a dialog offers."""
-    return colleagues(parts, conn, directory) if kind == "user" else teams(parts, conn, directory)
+    return agent_options(parts, conn, directory) if kind == "user" else skillset_options(parts, conn, directory)
 
 
-def colleagues(parts: Parts, conn: Connection[Any], directory: Directory) -> list[Colleague]:
+def agent_options(parts: Dependencies, conn: Connection[Any], directory: Directory) -> list[AgentOption]:
     """Those who can take one first, then by name."""
     now, silent = parts.clock(), parts.terms.silent
     found = [
-        Colleague(
+        AgentOption(
             member.id,
             directory.users[member.id].name,
-            "offline" if member.state != "offline" and member.is_silent(now, silent) else member.state,
-            member.free,
+            "offline" if member.state != "offline" and member.is_presence_stale(now, silent) else member.state,
+            member.free_capacity,
             member.is_available(now, silent),
             tuple(directory.skillsets[each].name for each in sorted(member.skillsets) if each in directory.skillsets),
         )
-        for member in People(conn).everybody().values()
+        for member in Agents(conn).everybody().values()
         if member.max_conversations > 0 and member.id in directory.users
     ]
     return sorted(found, key=lambda each: (not each.available, each.state != "ready", each.name.casefold()))
 
 
-def teams(parts: Parts, conn: Connection[Any], directory: Directory) -> list[Team]:
+def skillset_options(parts: Dependencies, conn: Connection[Any], directory: Directory) -> list[SkillsetOption]:
     """Those with somebody ready first, then by name."""
     now, silent = parts.clock(), parts.terms.silent
-    members = list(People(conn).everybody().values())
+    members = list(Agents(conn).everybody().values())
     waits = waiting_for(conn)
     found = []
     for skillset in directory.skillsets.values():
         mine = [member for member in members if skillset.id in member.skillsets]
-        first = choose(mine, now, silent)
+        first = next_agent(mine, now, silent)
         available = [member for member in mine if member.is_available(now, silent)]
         name = directory.users[first.id].name if first and first.id in directory.users else None
-        free = sum(member.free for member in available)
-        found.append(Team(skillset.id, skillset.name, len(available), free, waits.get(skillset.id, 0), name))
+        free = sum(member.free_capacity for member in available)
+        found.append(SkillsetOption(skillset.id, skillset.name, len(available), free, waits.get(skillset.id, 0), name))
     return sorted(found, key=lambda each: (each.ready == 0, each.name.casefold()))

@@ -10,35 +10,35 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from psycopg import Connection
 
-from console.dependencies import Parts
+from console.dependencies import Dependencies
 from console.live.watch import counted, frame, total
 from console.pages import panel
 from console.request import address, person, target, words
 from console.table import spreadsheet
-from console.table.query import ROWS, Query
-from console.table.rows import drawn, line
+from console.table.query import ROWS, ListQuery
+from console.table.rows import render_rows, row_view
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
 from infra.postgres.console import audit, sign_ins
-from infra.postgres.console.audit import Deed
+from infra.postgres.console.audit import AuditEntry
 from infra.postgres.lists import console as console_list
 from infra.postgres.lists.cursor import Cursor
-from infra.postgres.lists.unmanaged import Listed
+from infra.postgres.lists.unmanaged import ListedConversation
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ListView:
     """What the list shows. `counts`: active and closed ones; `total`: how many match, where that is known; `newest`:
     where the list began when it was read, so that new ones can be told."""
 
-    page: console_list.Page
+    page: console_list.ConsolePage
     counts: tuple[int, int]
     total: int | None
     waiting: int
     newest: Cursor
 
 
-def unmanaged_pages(parts: Parts) -> Blueprint:
+def unmanaged_pages(parts: Dependencies) -> Blueprint:
     """`/unmanaged` and what belongs to it."""
     pages = Blueprint("unmanaged", __name__)
 
@@ -48,7 +48,7 @@ def unmanaged_pages(parts: Parts) -> Blueprint:
 
     @pages.get("/unmanaged")
     def show() -> ResponseReturnValue:
-        query = Query.read(request.args)
+        query = ListQuery.read(request.args)
         with parts.connection() as conn:
             directory = parts.directory(conn)
             if target() == "panel":
@@ -65,17 +65,17 @@ def unmanaged_pages(parts: Parts) -> Blueprint:
             bar=_bar(query, directory),
             panel=beside,
             endpoint="unmanaged.show",
-            table=drawn(view.page.rows, directory, frame(query, "unmanaged.show"), query.open),
+            table=render_rows(view.page.rows, directory, frame(query, "unmanaged.show"), query.open),
         )
 
     @pages.get("/unmanaged.<any(xlsx, csv):kind>")
     def download(kind: str) -> ResponseReturnValue:
-        query = Query.read(request.args)
+        query = ListQuery.read(request.args)
         with parts.connection() as conn:
             directory = parts.directory(conn)
-            lines = (line(row, directory) for row in _all(conn, query))
+            lines = (row_view(row, directory) for row in _all(conn, query))
             content = spreadsheet.xlsx(lines, directory) if kind == "xlsx" else spreadsheet.csv(lines, directory)
-            deed = Deed("downloaded", person().name, address(), detail={"kind": kind, **_plain(query)})
+            deed = AuditEntry("downloaded", person().name, address(), detail={"kind": kind, **_plain(query)})
             audit.write(conn, [deed])
         name = f"unmanaged-{words().local(words().now):%Y-%m-%d}.{kind}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -84,7 +84,7 @@ def unmanaged_pages(parts: Parts) -> Blueprint:
     return pages
 
 
-def _bar(query: Query, directory: Directory) -> Markup:
+def _bar(query: ListQuery, directory: Directory) -> Markup:
     numbers = tuple((id_, number.name or id_) for id_, number in directory.numbers.items())
     rows = query.rows or person().page_rows
     narrowed = replace(query, rows=rows, after=None, before=None, open=None, tab="conversation")
@@ -92,19 +92,19 @@ def _bar(query: Query, directory: Directory) -> Markup:
 
 
 @lru_cache(256)
-def _drawn_bar(query: Query, numbers: Sequence[tuple[str, str]], known: bool, _language: str) -> Markup:
+def _drawn_bar(query: ListQuery, numbers: Sequence[tuple[str, str]], known: bool, _language: str) -> Markup:
     """In the language that is spoken. Most people look at the same few lists."""
     template = current_app.jinja_env.get_template("bar.html")
     content = template.render(query=query, numbers=numbers, known=known, choices=ROWS, reasons=list(Reason))
     return Markup(content)  # noqa: S704 - a template escapes
 
 
-def _key(query: Query) -> Hashable:
+def _key(query: ListQuery) -> Hashable:
     """What the list depends on, besides the database."""
     return query.wanted, query.rows or person().page_rows, query.after, query.before
 
 
-def _view(conn: Connection[Any], query: Query) -> View:
+def _view(conn: Connection[Any], query: ListQuery) -> ListView:
     found = console_list.page(
         conn, query.wanted, query.rows or person().page_rows, after=query.after, before=query.before
     )
@@ -112,8 +112,8 @@ def _view(conn: Connection[Any], query: Query) -> View:
     if query.order != "newest" or query.after or query.before:
         newest = console_list.page(conn, query.newest, 1)
     top = newest.rows[0] if newest.rows else None
-    how_many, waits = console_list.above(conn, counted(query.wanted))
-    return View(
+    how_many, waits = console_list.list_totals(conn, counted(query.wanted))
+    return ListView(
         found,
         (how_many["active"], how_many["closed"]),
         total(query.wanted, how_many),
@@ -122,10 +122,10 @@ def _view(conn: Connection[Any], query: Query) -> View:
     )
 
 
-def _all(conn: Connection[Any], query: Query) -> Sequence[Listed]:
+def _all(conn: Connection[Any], query: ListQuery) -> Sequence[ListedConversation]:
     """The list from its beginning, as far as a download reaches."""
-    rows: list[Listed] = []
-    place: console_list.Place | None = None
+    rows: list[ListedConversation] = []
+    place: console_list.PageCursor | None = None
     while len(rows) < spreadsheet.MAX_ROWS:
         found = console_list.page(conn, query.wanted, 1000, after=place)
         rows += found.rows
@@ -135,5 +135,5 @@ def _all(conn: Connection[Any], query: Query) -> Sequence[Listed]:
     return rows
 
 
-def _plain(query: Query) -> dict[str, object]:
+def _plain(query: ListQuery) -> dict[str, object]:
     return {name: str(value) for name, value in query.args().items() if name != "q"}

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
-from infra.postgres.lists.console import MAX_WORDS, Order, Place, Wanted
+from infra.postgres.lists.console import MAX_WORDS, Order, PageCursor, Wanted
 from infra.postgres.lists.cursor import Cursor, CursorError
 from infra.postgres.lists.desk import DeskState
 
@@ -23,7 +23,7 @@ _PHONE = re.compile(r"[+(]?[-0-9 ()./]{4,}")
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class ListQuery:
     """`q`: what was typed into the search; `open`: the conversation beside the list, at `tab`. `rows` None: as the
     person likes it. `state` and `since`: of the list of those who wait, which of them, and behind which row."""
 
@@ -33,8 +33,8 @@ class Query:
     q: str = ""
     order: Order = "newest"
     rows: int | None = None
-    after: Place | None = None
-    before: Place | None = None
+    after: PageCursor | None = None
+    before: PageCursor | None = None
     state: DeskState | None = None
     since: Cursor | None = None
     open: UUID | None = None
@@ -124,9 +124,9 @@ def cursor(text: str | None) -> Cursor | None:
         return None
 
 
-def _place(text: str | None) -> Place | None:
+def _place(text: str | None) -> PageCursor | None:
     try:
-        return Place.parse(text) if text else None
+        return PageCursor.parse(text) if text else None
     except CursorError:
         return None
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from console import phrases
 from console.request import translated, words
-from console.words import marked, phone
+from console.words import gettext_noop, phone
 from domain.contract.row import Row
 from domain.directory import Directory
 
@@ -21,9 +21,9 @@ URGENT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RowView:
     """One row. `state`: `active`, `closed`, or `gone`: it is no longer unmanaged. `why_not`: why nothing can be done
-    with it; None: it can. `left`: of its window; None: nothing, `end` says so. `seen`: changes whenever the row
+    with it; None: it can. `left`: of its window; None: nothing, `end` says so. `row_mark`: changes whenever the row
     does."""
 
     of: Row
@@ -41,7 +41,7 @@ class Line:
     seen: str
 
 
-def line(of: Row, directory: Directory) -> Line:
+def row_view(of: Row, directory: Directory) -> RowView:
     """The row of a conversation as it is."""
     speech = words()
     left = of.window_ends_at - speech.now
@@ -50,12 +50,12 @@ def line(of: Row, directory: Directory) -> Line:
     owner = of.owner
     recallable = gone and not over and owner is not None and owner.state != "accepted"
     if over:
-        why_not: str | None = speech.gettext(marked("Closed: Meta's 24 hours are over, or it was ended."))
+        why_not: str | None = speech.gettext(gettext_noop("Closed: Meta's 24 hours are over, or it was ended."))
     elif owner is not None:
         why_not = phrases.owner_now(directory, owner)
     else:
-        why_not = speech.gettext(marked("Somebody takes care of it")) if gone else None
-    return Line(
+        why_not = speech.gettext(gettext_noop("Somebody takes care of it")) if gone else None
+    return RowView(
         of,
         id=str(of.id),
         state="gone" if gone else "closed" if over else "active",
@@ -65,32 +65,36 @@ def line(of: Row, directory: Directory) -> Line:
         why_not=why_not,
         ago=speech.ago(of.last_at),
         left=None if over else speech.left(of.window_ends_at),
-        end=speech.gettext(marked("ended") if left > timedelta() else marked("window over")),
+        end=speech.gettext(gettext_noop("ended") if left > timedelta() else gettext_noop("window over")),
         urgent=not over and left < URGENT,
         recallable=recallable,
-        seen=seen(of),
+        seen=row_mark(of),
     )
 
 
-def seen(of: Row) -> str:
+def row_mark(of: Row) -> str:
     """What a page has of a row: changes whenever the row does."""
     return f"{of.id}.{of.version}.{of.sequence}.{of.entries}"
 
 
 def customer_name(of: Row) -> str:
     """The best name there is."""
-    return of.customer_name or (phone(of.wa_id) if of.wa_id else of.user_id) or translated(marked("Unknown customer"))
+    return (
+        of.customer_name
+        or (phone(of.wa_id) if of.wa_id else of.user_id)
+        or translated(gettext_noop("Unknown customer"))
+    )
 
 
 def contact(of: Row) -> str:
     """What stands below the name."""
     if of.wa_id:
         return phone(of.wa_id)
-    return translated(marked("no phone shared"))
+    return translated(gettext_noop("no phone shared"))
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class RowContext:
     """What a row says besides its conversation. `opens`: the address that opens one beside this list, and `deeds`: of
     what is done with one, up to its id; `answers`: who looks may have conversations; `anew`: it takes the place of the
     row that a page has."""
@@ -101,7 +105,9 @@ class Frame:
     anew: bool = False
 
 
-def drawn(rows: Iterable[Row], directory: Directory, frame: Frame, open_: UUID | None = None) -> list[Markup]:
+def render_rows(
+    rows: Iterable[Row], directory: Directory, frame: RowContext, open_: UUID | None = None
+) -> list[Markup]:
     """The rows as they stand in a page, in the language and the zone of the words that are spoken. Nothing in them
     depends on whose page it is, so what many look at is drawn once a minute at most."""
     speech = words()
@@ -117,7 +123,9 @@ class _Drawing:
 
     __slots__ = ("_key", "around", "directory", "row")
 
-    def __init__(self, row: Row, directory: Directory, now: datetime, around: tuple[str, str, Frame, bool]) -> None:
+    def __init__(
+        self, row: Row, directory: Directory, now: datetime, around: tuple[str, str, RowContext, bool]
+    ) -> None:
         self.row, self.directory, self.around = row, directory, around
         age, left = now - row.last_at, row.window_ends_at - now
         minutes = age // _MINUTE if age < _DAY else _DAY if age < _LONG else _LONG
@@ -135,5 +143,5 @@ class _Drawing:
 def _drawn(one: _Drawing) -> Markup:
     *_, frame, here = one.around
     template = current_app.jinja_env.get_template("row.html")
-    content = template.render(line=line(one.row, one.directory), frame=frame, here=here)
+    content = template.render(line=row_view(one.row, one.directory), frame=frame, here=here)
     return Markup(content)  # noqa: S704 - a template escapes

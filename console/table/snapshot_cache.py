@@ -12,7 +12,7 @@ _SECONDS = 60.0
 T = TypeVar("T")
 
 
-class Kept:
+class SnapshotCache:
     """Of one process; any thread may ask."""
 
     def __init__(self) -> None:

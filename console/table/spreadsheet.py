@@ -10,8 +10,8 @@ from xlsxwriter import Workbook
 
 from console import phrases
 from console.request import translated, words
-from console.table.rows import Line
-from console.words import marked
+from console.table.rows import RowView
+from console.words import gettext_noop
 from domain.directory import Directory
 
 MAX_ROWS = 50_000
@@ -22,16 +22,16 @@ TYPES = {
 }
 
 _TITLES = (
-    marked("Status"),
-    marked("Customer"),
-    marked("Phone"),
-    marked("User id"),
-    marked("Number"),
-    marked("Last text"),
-    marked("Last message at"),
-    marked("Why"),
-    marked("Window ends at"),
-    marked("Conversation"),
+    gettext_noop("Status"),
+    gettext_noop("Customer"),
+    gettext_noop("Phone"),
+    gettext_noop("User id"),
+    gettext_noop("Number"),
+    gettext_noop("Last text"),
+    gettext_noop("Last message at"),
+    gettext_noop("Why"),
+    gettext_noop("Window ends at"),
+    gettext_noop("Conversation"),
 )
 _WIDTHS = (10, 24, 16, 24, 18, 60, 20, 22, 20, 38)
 _CONTROL = ("\t", "\r", "\n")
@@ -40,7 +40,7 @@ _FORMULA = re.compile(r"(?:^|(?<![,;\"\s]))[,;\"\s]*(?=[=+\-@＝＋－＠])")
 """What may stand before a cell of its own, up to what makes a formula of it; no run is looked at twice."""
 
 
-def xlsx(lines: Iterable[Line], directory: Directory) -> bytes:
+def xlsx(lines: Iterable[RowView], directory: Directory) -> bytes:
     """A workbook with one sheet, its head frozen. Every cell is a string: nothing in it is computed."""
     written = io.BytesIO()
     with Workbook(written, {"in_memory": True, "constant_memory": False, "strings_to_urls": False}) as book:
@@ -56,7 +56,7 @@ def xlsx(lines: Iterable[Line], directory: Directory) -> bytes:
     return written.getvalue()
 
 
-def csv(lines: Iterable[Line], directory: Directory) -> bytes:
+def csv(lines: Iterable[RowView], directory: Directory) -> bytes:
     """UTF-8 with a mark, as spreadsheets want it: where a comma stands in numbers, semicolons stand between cells. What
     would be a formula has an apostrophe before it."""
     written = io.StringIO()
@@ -67,14 +67,14 @@ def csv(lines: Iterable[Line], directory: Directory) -> bytes:
     return written.getvalue().encode("utf-8-sig")
 
 
-def _cells(lines: Iterable[Line], directory: Directory) -> Iterator[Sequence[str]]:
+def _cells(lines: Iterable[RowView], directory: Directory) -> Iterator[Sequence[str]]:
     speech = words()
     for number, line in enumerate(lines):
         if number == MAX_ROWS:
             return
         of = line.of
         yield (
-            translated(marked("Active")) if line.state == "active" else translated(marked("Closed")),
+            translated(gettext_noop("Active")) if line.state == "active" else translated(gettext_noop("Closed")),
             of.customer_name or "",
             of.wa_id or "",
             of.user_id or "",

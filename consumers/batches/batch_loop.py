@@ -20,10 +20,10 @@ from psycopg import Connection
 
 from consumers.batches.metrics import ConsumerMetrics
 from consumers.batches.poison import WHOLE_POLL, Poison, PoisonLimit, PoisonStorm
-from infra.kafka.consumer import Bounds, BrokerAway, GroupReader, Record
+from infra.kafka.consumer import BrokerUnreachable, GroupReader, IncomingRecord, OffsetRange
 from infra.postgres.connections.faults import fault
-from infra.postgres.messaging.dead_letters import Aside, put_aside
-from infra.postgres.messaging.offsets import Offsets, Partition, Position, StolenPartition
+from infra.postgres.messaging.dead_letters import DeadLetter, store_dead_letters
+from infra.postgres.messaging.offsets import FencedOut, Offsets, Partition, Position
 from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
 from infra.process.memory import collect_rarely
@@ -38,7 +38,7 @@ _PULSE_SECONDS = 1.0
 log = structlog.get_logger("consumer")
 
 
-class Again(Exception):
+class RetryBatch(Exception):
     """Somebody else changed what this batch had read before it got the locks, or has a lock that it must not wait for:
     the same again, some milliseconds later."""
 
@@ -46,7 +46,7 @@ class Again(Exception):
 class Handler(Protocol):
     """What a consumer does with its records, inside the batch's transaction."""
 
-    def apply(self, connection: Connection[Any], records: Sequence[Record]) -> None:
+    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
         """Works the records in, in order. Raises Poison, Again, psycopg errors; nothing else is expected."""
         ...
 
@@ -61,7 +61,7 @@ class Start:
     moved: bool = True
 
 
-def start_at(standing: Position | None, topic_id: str, bounds: Bounds) -> Start:
+def start_of(standing: Position | None, topic_id: str, bounds: OffsetRange) -> Start:
     """A partition never read, a topic made again, or a log cut back begins at its beginning (unique keys absorb what
     was read before); a log that lost its oldest records begins at what is left."""
     if standing is None or standing.topic_id != topic_id or standing.next_offset > bounds.end:
@@ -103,7 +103,7 @@ class BatchLoop:
         self._trouble: str | None = "has not reached its servers yet"
         self._lost = 0
 
-    def missing(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """What keeps it from working, for /readyz; None: nothing."""
         if self._lost:
             return f"{self._lost} records were deleted by the broker before they were read; see witiop doctor"
@@ -117,7 +117,7 @@ class BatchLoop:
                 try:
                     stop.wait(max(0.0, self._next_at - monotonic()))
                     self._round()
-                except BrokerAway as away:
+                except BrokerUnreachable as away:
                     self._rest(stop, f"broker away ({away})", self._backoff.next())
                 except PoisonStorm as storm:
                     log.critical("consumer.poison_storm", group=self._group, reason=str(storm))
@@ -158,7 +158,7 @@ class BatchLoop:
             topic_id = self._reader.topic_id(partition.topic)
             with self._transaction() as connection:
                 offsets = Offsets(connection, self._group)
-                start = start_at(offsets.read([here]).get(here), topic_id, bounds[partition])
+                start = start_of(offsets.read([here]).get(here), topic_id, bounds[partition])
                 if start.moved:
                     offsets.start(here, Position(topic_id, start.offset), start.lost)
             if start.lost:
@@ -169,7 +169,7 @@ class BatchLoop:
             self._reader.begin_at(partition, start.offset)
         return set(silent)
 
-    def _expected_of(self, records: Iterable[Record]) -> list[Record]:
+    def _expected_of(self, records: Iterable[IncomingRecord]) -> list[IncomingRecord]:
         """The records that are next in their partitions; what was worked in before, or is not ours now, falls out."""
         batch = []
         for record in records:
@@ -186,7 +186,7 @@ class BatchLoop:
 
     # the work
 
-    def _work(self, batch: Sequence[Record]) -> None:
+    def _work(self, batch: Sequence[IncomingRecord]) -> None:
         """Every record worked in or put aside, in as few transactions as the poison in it allows."""
         poison: dict[int, str] = {}
         begin, size = 0, len(batch)
@@ -198,9 +198,9 @@ class BatchLoop:
                 self._transact(
                     batch[begin:end], {place - begin: why for place, why in poison.items() if place >= begin}
                 )
-            except Again:
+            except RetryBatch:
                 self._pause(contended.next())
-            except StolenPartition as stolen:
+            except FencedOut as stolen:
                 log.info("consumer.partition_stolen", group=self._group, what=str(stolen))
                 return self._forget(list(_partitions(batch)))
             except Poison as found:
@@ -221,7 +221,7 @@ class BatchLoop:
                 begin, size = end, len(batch)
         return None
 
-    def _transact(self, records: Sequence[Record], poison: dict[int, str]) -> None:
+    def _transact(self, records: Sequence[IncomingRecord], poison: dict[int, str]) -> None:
         began = monotonic()
         good = [record for place, record in enumerate(records) if place not in poison]
         aside = [_aside(records[place], why) for place, why in poison.items() if place < len(records)]
@@ -234,7 +234,7 @@ class BatchLoop:
             if good:
                 self._handler.apply(connection, good)
             crash_point("consumer.after-insert")
-            put_aside(connection, aside)
+            store_dead_letters(connection, aside)
             if aside:
                 crash_point("consumer.after-set-aside")
             offsets.advance(to_offsets, {Partition(*p): last.at for p, last in partitions.items()})
@@ -248,7 +248,7 @@ class BatchLoop:
         self._poison_limit.found(len(aside))
         self._metrics.batch(len(records), monotonic() - began, len(aside))
 
-    def _guard(self, batch: Sequence[Record], poison: dict[int, str], begin: int) -> None:
+    def _guard(self, batch: Sequence[IncomingRecord], poison: dict[int, str], begin: int) -> None:
         """Raises PoisonStorm. What stands before `begin` was put aside already, and counted."""
         if len(poison) == len(batch) >= WHOLE_POLL:
             self._forget(list(_partitions(batch)))
@@ -289,16 +289,16 @@ class BatchLoop:
         while monotonic() < until and not stop.is_set():
             try:
                 self._reader.poll(min(0.2, seconds))
-            except BrokerAway:
+            except BrokerUnreachable:
                 stop.wait(max(0.0, until - monotonic()))
 
 
-def _partitions(records: Sequence[Record]) -> dict[TopicPartition, Record]:
+def _partitions(records: Sequence[IncomingRecord]) -> dict[TopicPartition, IncomingRecord]:
     """The partitions of a batch, each with its last record."""
     return {TopicPartition(record.topic, record.partition): record for record in records}
 
 
-def _aside(record: Record, reason: str) -> Aside:
-    return Aside(
+def _aside(record: IncomingRecord, reason: str) -> DeadLetter:
+    return DeadLetter(
         "dead_letter", "inbound", reason, record.at, record.value, record.topic, record.partition, record.offset
     )

@@ -7,23 +7,23 @@ from threading import Event as Flag
 from typing import Protocol
 
 
-class Loop(Protocol):
+class StoppableLoop(Protocol):
     """What runs until it is told to stop, and says what keeps it from working."""
 
-    def missing(self) -> str | None: ...
+    def not_ready_reason(self) -> str | None: ...
     def run(self, stop: Flag) -> None: ...
 
 
-class SideBySide:
+class ParallelLoops:
     """Loops of one group in one process, each with partitions of its own: while one waits for PostgreSQL, another
     folds."""
 
-    def __init__(self, loops: Sequence[Loop]) -> None:
+    def __init__(self, loops: Sequence[StoppableLoop]) -> None:
         self._loops = loops
 
-    def missing(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """What keeps one of them from working; None: nothing."""
-        return next((trouble for loop in self._loops if (trouble := loop.missing()) is not None), None)
+        return next((trouble for loop in self._loops if (trouble := loop.not_ready_reason()) is not None), None)
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. If one of them raises, which is our own defect, it stops the others, and this

@@ -4,7 +4,7 @@ from collections import deque
 from threading import Lock
 from time import monotonic
 
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 
 WHOLE_POLL = 10
 """A poll of at least this many records, all poison, is our bug, not theirs: nothing of it is put aside."""
@@ -13,7 +13,7 @@ WHOLE_POLL = 10
 class Poison(Exception):
     """This record cannot be worked in, now or later. The reason holds no personal data."""
 
-    def __init__(self, record: Record, reason: str) -> None:
+    def __init__(self, record: IncomingRecord, reason: str) -> None:
         super().__init__(reason)
         self.record = record
         self.reason = reason

@@ -2,16 +2,16 @@
 
 from pydantic_core import to_json
 
-from domain.contract.row import row
-from domain.conversations.events import Event
+from domain.contract.row import row_document
+from domain.conversations.events import PublicEvent
 from domain.ids import event_id
 from domain.times import rfc3339
-from infra.postgres.messaging.outbox import Outgoing
+from infra.postgres.messaging.outbox import OutboxRecord
 
 _SOURCE = "/witiop/unmanaged"
 
 
-def announcement(event: Event, topic: str) -> Outgoing:
+def public_event_record(event: PublicEvent, topic: str) -> OutboxRecord:
     """The record for the public topic: key = conversation, value = the row with `reason`, `because` and `actor`,
     and the `mail` of an event that tells of one."""
     conversation = event.conversation
@@ -24,7 +24,7 @@ def announcement(event: Event, topic: str) -> Outgoing:
         "ce_sequence": str(conversation.sequence),
         "content-type": "application/json",
     }
-    data = {**row(conversation), "because": [str(fact) for fact in event.because], "actor": event.actor}
+    data = {**row_document(conversation), "because": [str(fact) for fact in event.because], "actor": event.actor}
     if event.mail is not None:
         data["mail"] = {"id": str(event.mail.id), "command_id": event.mail.command_id, "reason": event.mail.reason}
-    return Outgoing(topic, str(conversation.id), headers, to_json(data))
+    return OutboxRecord(topic, str(conversation.id), headers, to_json(data))

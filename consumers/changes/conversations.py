@@ -7,29 +7,29 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from consumers.changes.announcements import announcement
+from consumers.changes.announcements import public_event_record
 from domain.conversations.conversation import Conversation, Decisions
-from domain.conversations.events import Event, EventName
-from domain.conversations.fold import Cause, Placed, Step, Thread, decide, expire, fold, settle
+from domain.conversations.events import EventName, PublicEvent
+from domain.conversations.fold import Cause, CustomerHistory, FactPlacement, FoldResult, decide, expire, fold, settle
 from domain.directory import Directory
 from domain.facts import ConversationFact
 from domain.ids import ConversationId, CustomerId
 from domain.mail import Mail
-from infra.postgres.conversations.threads import Threads
+from infra.postgres.conversations.threads import CustomerHistories
 from infra.postgres.messaging.outbox import Outbox
 
 
-class Changes:
+class UnitOfWork:
     """Threads of locked customers, as they were loaded and as they are now."""
 
-    def __init__(self, loaded: dict[CustomerId, Thread], directory: Directory) -> None:
+    def __init__(self, loaded: dict[CustomerId, CustomerHistory], directory: Directory) -> None:
         self.threads = loaded
         self._before = {c.id: c for thread in loaded.values() for c in thread.conversations}
         self._directory = directory
         # by object: a fact that waits, and is adopted in the same batch, is one and the same
-        self._new: dict[int, tuple[CustomerId, Placed]] = {}
-        self._adopted: dict[tuple[UUID, datetime], Placed] = {}
-        self._events: list[Event] = []
+        self._new: dict[int, tuple[CustomerId, FactPlacement]] = {}
+        self._adopted: dict[tuple[UUID, datetime], FactPlacement] = {}
+        self._events: list[PublicEvent] = []
         self._changed: list[tuple[Conversation | None, Conversation]] = []
         self._cut: dict[ConversationId, tuple[CustomerId, datetime]] = {}
 
@@ -39,7 +39,7 @@ class Changes:
 
     def settle(self, connection: Connection[Any]) -> None:
         """After the last fact of a batch: conversations that were cut give away the facts that lie after their end."""
-        threads = Threads(connection)
+        threads = CustomerHistories(connection)
         while self._cut:
             cut, self._cut = self._cut, {}
             ends = {c.id: c.window_ends_at for t in self.threads.values() for c in t.conversations if c.id in cut}
@@ -52,7 +52,7 @@ class Changes:
                 step = settle(self.threads[customer], conversation, facts, self._directory, now)
                 self._keep(customer, step, None, now)
 
-    def _placed(self) -> Iterator[Placed]:
+    def _placed(self) -> Iterator[FactPlacement]:
         """Where this batch has put facts so far."""
         yield from (placed for _, placed in self._new.values())
         yield from self._adopted.values()
@@ -73,7 +73,7 @@ class Changes:
                 )
                 self.threads[customer] = thread._replace(conversations=counted)
                 self._events += [
-                    Event(c, name, at, cause.facts, cause.actor, mail) for c in counted if c.id == conversation
+                    PublicEvent(c, name, at, cause.facts, cause.actor, mail) for c in counted if c.id == conversation
                 ]
 
     def expire(self, customer: CustomerId, now: datetime) -> None:
@@ -83,7 +83,7 @@ class Changes:
     def write(self, connection: Connection[Any], topic: str) -> None:
         """Everything but the counters; those come last of all (`count`). In a pipeline: PostgreSQL works on one
         statement while the next is made."""
-        threads = Threads(connection)
+        threads = CustomerHistories(connection)
         after = (c for thread in self.threads.values() for c in thread.conversations)
         both = ((self._before.get(c.id), c) for c in after)
         self._changed = [(before, after) for before, after in both if after is not before]
@@ -92,14 +92,14 @@ class Changes:
             threads.write_conversations(existing, [after for before, after in self._changed if before is None])
             threads.write_entries(self._new.values(), self._adopted.values())
             threads.write_history(self._events)
-            Outbox(connection).add(announcement(event, topic) for event in self._events)
+            Outbox(connection).add(public_event_record(event, topic) for event in self._events)
 
     def count(self, connection: Connection[Any]) -> None:
         """Moves the counters of the unmanaged, for what was written: the last write of a transaction."""
         before = [before for before, _ in self._changed if before is not None]
-        Threads(connection).count(before, [after for _, after in self._changed])
+        CustomerHistories(connection).count(before, [after for _, after in self._changed])
 
-    def _keep(self, customer: CustomerId, step: Step, fact: ConversationFact | None, now: datetime) -> None:
+    def _keep(self, customer: CustomerId, step: FoldResult, fact: ConversationFact | None, now: datetime) -> None:
         self.threads[customer] = step.thread
         self._events += step.events
         self._cut |= dict.fromkeys(step.cut, (customer, now))

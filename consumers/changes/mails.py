@@ -7,16 +7,16 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from consumers.batches.batch_loop import Again
-from consumers.changes.conversations import Changes
+from consumers.batches.batch_loop import RetryBatch
+from consumers.changes.conversations import UnitOfWork
 from domain.conversations.events import EventName
-from domain.conversations.fold import Cause, Thread
+from domain.conversations.fold import Cause, CustomerHistory
 from domain.directory import Directory
 from domain.facts import MailEvent
 from domain.ids import CustomerId
-from domain.mail import Mail, told
+from domain.mail import Mail, after_event
 from infra.postgres import mails
-from infra.postgres.conversations.threads import Threads
+from infra.postgres.conversations.threads import CustomerHistories
 
 _TOLD = frozenset(name.removeprefix("mail.") for name in get_args(EventName) if name.startswith("mail."))
 
@@ -27,7 +27,7 @@ class MailChanges:
     def __init__(self, connection: Connection[Any], wanted: Collection[UUID], *, wait: bool) -> None:
         """Takes the locks. `wait` False: for who holds later locks already; then raises Again where somebody else has
         one of them."""
-        threads = Threads(connection)
+        threads = CustomerHistories(connection)
         of = mails.conversations_of(connection, wanted)
         whose = threads.customers_of(set(of.values()))
         customers: set[CustomerId] = {customer for customer, _ in whose.values()}
@@ -37,17 +37,17 @@ class MailChanges:
             # also those that a conversation was begun with, before they were joined: the timer locks them alone
             customers |= {conversation.customer_id for conversation in threads.read(set(of.values()))}
             if threads.lock_free(customers) != customers:
-                raise Again
+                raise RetryBatch
         if threads.customers_of(set(of.values())) != whose:
-            raise Again
+            raise RetryBatch
         self.mails = mails.lock(connection, of)
         self._connection = connection
-        loaded: dict[CustomerId, Thread] = {}
+        loaded: dict[CustomerId, CustomerHistory] = {}
         for conversation in threads.read(set(of.values())):
             customer, number = whose[conversation.id]
-            known = loaded.get(customer, Thread(customer, number)).conversations
-            loaded[customer] = Thread(customer, number, (*known, conversation))
-        self._changes = Changes(loaded, Directory())
+            known = loaded.get(customer, CustomerHistory(customer, number)).conversations
+            loaded[customer] = CustomerHistory(customer, number, (*known, conversation))
+        self._changes = UnitOfWork(loaded, Directory())
         self._changed: dict[UUID, Mail] = {}
 
     def become(self, after: Mail, at: datetime, cause: Cause) -> None:
@@ -61,7 +61,7 @@ class MailChanges:
     def hear(cls, connection: Connection[Any], events: Sequence[MailEvent], topic: str) -> None:
         """Works SES's events in, each once, also while later locks are held. Events of mails that nobody here knows are
         kept and change nothing. Raises Again."""
-        new = mails.keep_events(connection, events)
+        new = mails.store_events(connection, events)
         if not new:
             return
         changes = cls(connection, {event.mail_id for event in events}, wait=False)
@@ -69,7 +69,7 @@ class MailChanges:
             mail = changes.mails.get(event.mail_id)
             if event.id in new and mail is not None:
                 new.discard(event.id)
-                changes.become(told(mail, event), event.at, Cause((event.id,), "ses"))
+                changes.become(after_event(mail, event), event.at, Cause((event.id,), "ses"))
         changes.write(topic)
 
     def write(self, topic: str, pause: timedelta = timedelta()) -> None:

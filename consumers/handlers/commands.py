@@ -14,42 +14,59 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic_core import to_json
 
-from consumers.batches.batch_loop import Again
-from consumers.changes.conversations import Changes
-from domain.commands import Body, Email, Head, Recall, Refused, Rejection, Transfer, read_command
-from domain.contract.row import owner
-from domain.conversations.conversation import Conversation, Decisions, Mark
-from domain.conversations.fold import Cause, Thread
+from consumers.batches.batch_loop import RetryBatch
+from consumers.changes.conversations import UnitOfWork
+from domain.commands import CommandBody, CommandHead, Email, InvalidCommand, Recall, Rejection, Transfer, read_command
+from domain.contract.row import owner_document
+from domain.conversations.conversation import Conversation, Decisions, FactRef
+from domain.conversations.fold import Cause, CustomerHistory
 from domain.directory import Directory
 from domain.facts import AgentAccepted
 from domain.ids import ConversationId, CustomerId, fact_id, result_id
-from domain.mail import Policy, accept, mail_id
+from domain.mail import MailPolicy, accept_email, mail_id
 from domain.routing.agents import Member
-from domain.routing.transfers import Terms, expired, is_over, is_taking, over_here, recall, refused, take, transfer
+from domain.routing.transfers import (
+    RoutingPolicy,
+    after_expiry,
+    expiry_ref,
+    has_expired,
+    is_taking,
+    recall,
+    rejection_of,
+    take_rejection,
+    transfer,
+)
 from domain.times import rfc3339
 from domain.topics import Topics
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory, mails
-from infra.postgres.conversations.agents import People
-from infra.postgres.conversations.threads import Threads
-from infra.postgres.messaging.command_log import Audited, Claimed, Outcome, audit, claim, count_repeats
-from infra.postgres.messaging.outbox import Outbox, Outgoing
+from infra.postgres.conversations.agents import Agents
+from infra.postgres.conversations.threads import CustomerHistories
+from infra.postgres.messaging.command_log import (
+    AuditedRecord,
+    ClaimedCommands,
+    CommandOutcome,
+    audit,
+    claim,
+    count_repeats,
+)
+from infra.postgres.messaging.outbox import Outbox, OutboxRecord
 
 _SOURCE = "/witiop/unmanaged"
 
 
 class _Asked(NamedTuple):
-    """What a record asks for. `head` None: not authentic; `body` None: `refused` already."""
+    """What a record asks for. `head` None: not authentic; `body` None: `rejection_of` already."""
 
-    record: Record
-    head: Head | None
-    body: Body | None
-    refused: Refused | None
+    record: IncomingRecord
+    head: CommandHead | None
+    body: CommandBody | None
+    refused: InvalidCommand | None
 
     @classmethod
-    def read(cls, record: Record, secrets: Sequence[bytes], now: datetime) -> "_Asked":
+    def read(cls, record: IncomingRecord, secrets: Sequence[bytes], now: datetime) -> "_Asked":
         read = read_command(record.raw_headers, record.value, secrets, now)
-        if isinstance(read, Refused):
+        if isinstance(read, InvalidCommand):
             return cls(record, read.head, None, read)
         return cls(record, read.head, read.body, None)
 
@@ -67,10 +84,10 @@ class _Asked(NamedTuple):
 class _Scene:
     """Everything the commands of a batch may touch, locked; changed in memory, written at the end."""
 
-    changes: Changes
+    changes: UnitOfWork
     customers: dict[UUID, CustomerId]
     members: dict[str, Member]
-    claimed: Claimed
+    claimed: ClaimedCommands
     given: list[str] = field(default_factory=list)
 
     def conversation(self, named: UUID | None) -> Conversation | None:
@@ -86,23 +103,23 @@ class _Scene:
         """An agent got a conversation, or gave one back."""
         member = self.members.get(agent)
         if member is not None:
-            self.members[agent] = member._replace(taken=member.taken + change)
+            self.members[agent] = member._replace(active_conversations=member.active_conversations + change)
 
 
 class Commands:
     """The handler of the commands topic. `secrets`: all verify."""
 
-    def __init__(self, topics: Topics, secrets: Sequence[bytes], terms: Terms, mail_policy: Policy) -> None:
+    def __init__(self, topics: Topics, secrets: Sequence[bytes], terms: RoutingPolicy, mail_policy: MailPolicy) -> None:
         self._topics = topics
         self._mail_policy = mail_policy
         self._secrets = secrets
         self._terms = terms
-        self._known = directory.Current()
+        self._known = directory.DirectoryCache()
         self._directory = Directory()
 
-    def apply(self, connection: Connection[Any], records: Sequence[Record]) -> None:
+    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
         """Works the records in, in order. Raises Again, psycopg errors."""
-        self._directory = self._known.hold(connection)
+        self._directory = self._known.lock_shared(connection)
         row = connection.execute("select clock_timestamp()").fetchone()
         assert row is not None
         now: datetime = row[0]
@@ -112,9 +129,9 @@ class Commands:
         claimed = claim(connection, {a.head.id for a in asked if a.head}, recalls)
         fresh = claimed.fresh
         scene = self._scene(connection, [a for a in asked if a.head and a.head.id in fresh], now, claimed)
-        audited: list[Audited] = []
+        audited: list[AuditedRecord] = []
         repeats: list[str] = []
-        results: list[Outgoing] = []
+        results: list[OutboxRecord] = []
         for one in asked:
             if one.head is not None and one.head.id not in fresh:
                 repeats.append(one.head.id)
@@ -128,13 +145,15 @@ class Commands:
             results.append(_result(one, reason, after, self._topics.results, at))
         with connection.pipeline():
             scene.changes.write(connection, self._topics.conversations)
-            People(connection).got_one(scene.given)
+            Agents(connection).mark_assigned(scene.given)
             count_repeats(connection, repeats)
             audit(connection, audited)
             Outbox(connection).add(results)
             scene.changes.count(connection)
 
-    def _scene(self, connection: Connection[Any], asked: Sequence[_Asked], now: datetime, claimed: Claimed) -> _Scene:
+    def _scene(
+        self, connection: Connection[Any], asked: Sequence[_Asked], now: datetime, claimed: ClaimedCommands
+    ) -> _Scene:
         customers, loaded = self._conversations(connection, {c for a in asked if (c := a.conversation)})
         users, skillsets = set[str](), set[str]()
         for one in asked:
@@ -142,40 +161,40 @@ class Commands:
             if isinstance(one.body, Transfer) and one.body.mode == "immediate":
                 target = one.body.target
                 (users if target.kind == "user" else skillsets).add(target.id)
-        members = People(connection).lock(users, skillsets) if users or skillsets else {}
+        members = Agents(connection).lock(users, skillsets) if users or skillsets else {}
         mails.lock(connection, {mail_id(command) for a in asked if (command := a.mail_command)})
-        changes = Changes(loaded, self._directory)
+        changes = UnitOfWork(loaded, self._directory)
         for customer, thread in list(loaded.items()):
             if any(c.status == "active" and c.window_ends_at <= now for c in thread.conversations):
                 changes.expire(customer, now)
             for conversation in changes.threads[customer].conversations:
-                if is_over(conversation, now):  # and the timer has not said so yet
-                    here = over_here(conversation, now)
+                if has_expired(conversation, now):  # and the timer has not said so yet
+                    here = expiry_ref(conversation, now)
                     cause = Cause((here.fact,), "clock")
-                    changes.decide(customer, conversation, expired(conversation, here), cause, now)
+                    changes.decide(customer, conversation, after_expiry(conversation, here), cause, now)
         return _Scene(changes, customers, members, claimed)
 
     def _conversations(
         self, connection: Connection[Any], named: set[UUID]
-    ) -> tuple[dict[UUID, CustomerId], dict[CustomerId, Thread]]:
+    ) -> tuple[dict[UUID, CustomerId], dict[CustomerId, CustomerHistory]]:
         """Whose they are, and the conversations alone, locked: no other of a customer can change through a command, as
         an active one has no later one beside it."""
         if not named:
             return {}, {}
-        threads = Threads(connection)
+        threads = CustomerHistories(connection)
         wanted = {customer for customer, _ in threads.customers_of(named).values()}
         locked = threads.lock(wanted)
         root_of = {customer: customer for customer in locked}
         root_of |= {member: root for root, members in locked.items() for member in members}
         whose: dict[UUID, CustomerId] = {}
-        loaded: dict[CustomerId, Thread] = {}
+        loaded: dict[CustomerId, CustomerHistory] = {}
         for conversation in threads.read(named):
             customer = root_of.get(conversation.customer_id)
             if customer not in wanted:
-                raise Again
+                raise RetryBatch
             whose[conversation.id] = customer
             known = loaded[customer].conversations if customer in loaded else ()
-            loaded[customer] = Thread(customer, conversation.phone_number_id, (*known, conversation))
+            loaded[customer] = CustomerHistory(customer, conversation.phone_number_id, (*known, conversation))
         return whose, loaded
 
     def _carry_out(self, connection: Connection[Any], one: _Asked, scene: _Scene, now: datetime) -> Rejection | None:
@@ -183,7 +202,7 @@ class Commands:
             return one.refused.reason
         head, body = one.head, one.body
         assert head is not None and body is not None
-        here = Mark(now, fact_id("command", head.id))
+        here = FactRef(now, fact_id("command", head.id))
         if isinstance(body, Transfer):
             return self._transfer(scene, head, body, here)
         if isinstance(body, Email):
@@ -195,13 +214,13 @@ class Commands:
         recalled = held or scene.claimed.recall(body.mail_command_id, head.issuer)
         return None if recalled else Rejection.NOTHING_TO_RECALL
 
-    def _transfer(self, scene: _Scene, head: Head, body: Transfer, here: Mark) -> Rejection | None:
+    def _transfer(self, scene: _Scene, head: CommandHead, body: Transfer, here: FactRef) -> Rejection | None:
         conversation = scene.conversation(body.conversation_id)
-        reason = refused(conversation, body.expected_version)
+        reason = rejection_of(conversation, body.expected_version)
         if reason is not None or conversation is None:
             return reason
         if is_taking(body, head.issuer):
-            reason = take(body, head.issuer, self._directory, scene.members)
+            reason = take_rejection(body, head.issuer, self._directory, scene.members)
             if reason is None:
                 accepted = _accepted(conversation, head.issuer, here)
                 scene.changes.fold(scene.customers[conversation.id], accepted, here.at)
@@ -214,17 +233,17 @@ class Commands:
         return None
 
     def _email(
-        self, connection: Connection[Any], scene: _Scene, head: Head, body: Email, now: datetime
+        self, connection: Connection[Any], scene: _Scene, head: CommandHead, body: Email, now: datetime
     ) -> Rejection | None:
         if scene.conversation(body.conversation_id) is None:
             return Rejection.CONVERSATION_UNKNOWN
-        accepted = accept(body, self._mail_policy, mails.transcript_bytes(connection, body.conversation_id))
+        accepted = accept_email(body, self._mail_policy, mails.transcript_bytes(connection, body.conversation_id))
         if isinstance(accepted, Rejection):
             return accepted
         mails.request(connection, head.id, head.issuer, accepted, now, scene.claimed.recalled.get(head.id))
         return None
 
-    def _recall(self, scene: _Scene, head: Head, body: Recall, here: Mark) -> Rejection | None:
+    def _recall(self, scene: _Scene, head: CommandHead, body: Recall, here: FactRef) -> Rejection | None:
         conversation = scene.conversation(body.conversation_id)
         if conversation is None:
             return Rejection.CONVERSATION_UNKNOWN
@@ -236,7 +255,9 @@ class Commands:
         self._decide(scene, conversation, decided, head, here)
         return None
 
-    def _decide(self, scene: _Scene, conversation: Conversation, decided: Decisions, head: Head, here: Mark) -> None:
+    def _decide(
+        self, scene: _Scene, conversation: Conversation, decided: Decisions, head: CommandHead, here: FactRef
+    ) -> None:
         cause = Cause((here.fact,), head.issuer)
         scene.changes.decide(scene.customers[conversation.id], conversation, decided, cause, here.at)
         if decided.owner is not None and decided.owner.state == "assigned":
@@ -247,16 +268,18 @@ class Commands:
         scene.given.append(agent)
 
 
-def _accepted(conversation: Conversation, agent: str, here: Mark) -> AgentAccepted:
+def _accepted(conversation: Conversation, agent: str, here: FactRef) -> AgentAccepted:
     """*Take it* counts as accepted: told as the fact that an agent's desk would have sent."""
     return AgentAccepted(
         id=here.fact, at=here.at, sent_at=here.at, agent_id=agent, conversation_id=ConversationId(conversation.id)
     )
 
 
-def _audited(one: _Asked, outcome: Outcome, reason: Rejection | None, after: Conversation | None) -> Audited:
+def _audited(
+    one: _Asked, outcome: CommandOutcome, reason: Rejection | None, after: Conversation | None
+) -> AuditedRecord:
     record, head = one.record, one.head
-    return Audited(
+    return AuditedRecord(
         record.topic,
         record.partition,
         record.offset,
@@ -274,7 +297,7 @@ def _audited(one: _Asked, outcome: Outcome, reason: Rejection | None, after: Con
     )
 
 
-def _result(one: _Asked, reason: Rejection | None, after: Conversation | None, topic: str, at: str) -> Outgoing:
+def _result(one: _Asked, reason: Rejection | None, after: Conversation | None, topic: str, at: str) -> OutboxRecord:
     record, head = one.record, one.head
     data: dict[str, object] = {
         "command_id": head.id if head else None,
@@ -284,7 +307,7 @@ def _result(one: _Asked, reason: Rejection | None, after: Conversation | None, t
         "version": after.version if after else None,
     }
     if reason is Rejection.ALREADY_ASSIGNED and after is not None and after.owner is not None:
-        data |= {"owner": owner(after.owner)}
+        data |= {"owner": owner_document(after.owner)}
     if head is None:
         data |= {"partition": record.partition, "offset": record.offset}
     cause = head.id if head else f"{record.topic}:{record.partition}:{record.offset}:{record.at.isoformat()}"
@@ -297,4 +320,4 @@ def _result(one: _Asked, reason: Rejection | None, after: Conversation | None, t
         "content-type": "application/json",
     }
     key = str(one.conversation) if one.conversation else head.id if head else f"{record.partition}:{record.offset}"
-    return Outgoing(topic, key, headers, to_json(data))
+    return OutboxRecord(topic, key, headers, to_json(data))

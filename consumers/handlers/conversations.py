@@ -13,11 +13,11 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic import ValidationError
 
-from consumers.batches.batch_loop import Again
+from consumers.batches.batch_loop import RetryBatch
 from consumers.batches.poison import Poison
-from consumers.changes.conversations import Changes
+from consumers.changes.conversations import UnitOfWork
 from consumers.changes.mails import MailChanges
-from domain.conversations.customers import Book, Identity, Key, keys_of
+from domain.conversations.customers import Identity, IdentityIndex, IdentityKey, keys_of
 from domain.directory import Directory
 from domain.facts import (
     FACT,
@@ -36,20 +36,20 @@ from domain.facts import (
 from domain.ids import CustomerId
 from domain.inbound.reading import clamp
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
 from infra.postgres.conversations.statuses import write_notices, write_presence, write_statuses
-from infra.postgres.conversations.threads import Threads, Wanted
-from infra.postgres.messaging.dead_letters import Aside, put_aside
+from infra.postgres.conversations.threads import CustomerHistories, HistoryRequest
+from infra.postgres.messaging.dead_letters import DeadLetter, store_dead_letters
 
 
 class _Item(NamedTuple):
     """A fact of a conversation, with the record that brought it, the keys its customer is found by, and the
     conversation it names if it names one."""
 
-    record: Record
+    record: IncomingRecord
     fact: ConversationFact
-    keys: Sequence[Key]
+    keys: Sequence[IdentityKey]
     named: UUID | None
 
 
@@ -62,7 +62,7 @@ class _Sorted:
     presence: list[AgentPresenceChanged] = field(default_factory=list)
     mail_events: list[MailEvent] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
-    unreadable: list[Aside] = field(default_factory=list)
+    unreadable: list[DeadLetter] = field(default_factory=list)
     seen: dict[str, datetime] = field(default_factory=dict)
 
     def saw(self, agent: str, at: datetime) -> None:
@@ -80,7 +80,7 @@ class _Who(NamedTuple):
 class _Known(NamedTuple):
     """What the database knows of a batch: identities, and customer and number of the conversations that facts name."""
 
-    identities: dict[Key, Identity]
+    identities: dict[IdentityKey, Identity]
     named: dict[UUID, tuple[CustomerId, str]]
 
 
@@ -89,23 +89,23 @@ class Conversations:
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
-        self._known = directory.Current()
+        self._known = directory.DirectoryCache()
         self._directory = Directory()
 
-    def apply(self, connection: Connection[Any], records: Sequence[Record]) -> None:
+    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
         """Works the records in. Raises Poison, Again, psycopg errors."""
-        self._directory = self._known.hold(connection)
+        self._directory = self._known.lock_shared(connection)
         batch = self._sort(records)
         changes = self._fold(connection, batch.items) if batch.items else None
         MailChanges.hear(connection, batch.mail_events, self._topics.conversations)
         write_presence(connection, batch.presence, batch.seen)
         write_statuses(connection, batch.statuses)
         write_notices(connection, batch.notices)
-        put_aside(connection, batch.unreadable)
+        store_dead_letters(connection, batch.unreadable)
         if changes is not None:
             changes.count(connection)
 
-    def _sort(self, records: Sequence[Record]) -> _Sorted:
+    def _sort(self, records: Sequence[IncomingRecord]) -> _Sorted:
         batch = _Sorted()
         for record in records:
             if record.topic == self._topics.unreadable:
@@ -127,8 +127,8 @@ class Conversations:
                         batch.saw(fact.agent_id, record.at)
         return batch
 
-    def _fold(self, connection: Connection[Any], items: Sequence[_Item]) -> Changes:
-        threads = Threads(connection)
+    def _fold(self, connection: Connection[Any], items: Sequence[_Item]) -> UnitOfWork:
+        threads = CustomerHistories(connection)
         whose, joined = _lock(threads, items)
         new: dict[tuple[UUID, datetime], tuple[_Item, _Who]] = {}
         for item, who in zip(items, whose, strict=True):
@@ -138,8 +138,8 @@ class Conversations:
         of_customer: dict[CustomerId, tuple[str, list[_Item]]] = {}
         for item, who in new.values():
             of_customer.setdefault(who.customer, (who.number, []))[1].append(item)
-        wanted = [Wanted(c, number, min(i.fact.at for i in its)) for c, (number, its) in of_customer.items()]
-        changes = Changes(threads.load(wanted, joined, _named(items)), self._directory)
+        wanted = [HistoryRequest(c, number, min(i.fact.at for i in its)) for c, (number, its) in of_customer.items()]
+        changes = UnitOfWork(threads.load(wanted, joined, _named(items)), self._directory)
         for customer, (_, its) in of_customer.items():
             _take(changes, its, customer)
         changes.settle(connection)
@@ -147,7 +147,7 @@ class Conversations:
         return changes
 
 
-def _take(changes: Changes, items: Iterable[_Item], customer: CustomerId) -> None:
+def _take(changes: UnitOfWork, items: Iterable[_Item], customer: CustomerId) -> None:
     """The rule's now is the moment the broker took the record, so a backlog is judged as it would have been in time."""
     for item in items:
         try:
@@ -156,7 +156,7 @@ def _take(changes: Changes, items: Iterable[_Item], customer: CustomerId) -> Non
             raise Poison(item.record, "at: out of range") from error
 
 
-def _lock(threads: Threads, items: Sequence[_Item]) -> tuple[list[_Who], dict[CustomerId, list[CustomerId]]]:
+def _lock(threads: CustomerHistories, items: Sequence[_Item]) -> tuple[list[_Who], dict[CustomerId, list[CustomerId]]]:
     """Finds the customers and takes their locks. What was found is read again under the locks; if somebody changed it
     meanwhile, raises Again. Returns whose each fact is, and who was joined into whom."""
     keys = {key for item in items for key in item.keys}
@@ -172,7 +172,7 @@ def _lock(threads: Threads, items: Sequence[_Item]) -> tuple[list[_Who], dict[Cu
     if again != _Known({**known.identities, **added}, known.named):
         book, whose = _resolve(again, items)
     if not ({who.customer for who in whose} | set(book.merged)) <= locked.keys():
-        raise Again
+        raise RetryBatch
     changed = [identity for identity in book.learned.values() if again.identities.get(identity.key) != identity]
     threads.change_identities(changed, book.merged)
     joined: dict[CustomerId, list[CustomerId]] = {}
@@ -183,20 +183,20 @@ def _lock(threads: Threads, items: Sequence[_Item]) -> tuple[list[_Who], dict[Cu
     return whose, joined
 
 
-def _look_up(threads: Threads, keys: set[Key], items: Iterable[_Item]) -> _Known:
+def _look_up(threads: CustomerHistories, keys: set[IdentityKey], items: Iterable[_Item]) -> _Known:
     identities = {identity.key: identity for identity in threads.identities(keys)}
     return _Known(identities, threads.customers_of(_named(items)))
 
 
-def _resolve(known: _Known, items: Iterable[_Item]) -> tuple[Book, list[_Who]]:
-    book = Book(known.identities.values())
+def _resolve(known: _Known, items: Iterable[_Item]) -> tuple[IdentityIndex, list[_Who]]:
+    book = IdentityIndex(known.identities.values())
     whose = [_who(item, book, known.named) for item in items]
     if book.merged:
         whose = [_Who(book.merged.get(who.customer, who.customer), who.number) for who in whose]
     return book, whose
 
 
-def _who(item: _Item, book: Book, named: dict[UUID, tuple[CustomerId, str]]) -> _Who:
+def _who(item: _Item, book: IdentityIndex, named: dict[UUID, tuple[CustomerId, str]]) -> _Who:
     fact = item.fact
     if item.named in named:
         return _Who(*named[item.named])
@@ -210,7 +210,7 @@ def _who(item: _Item, book: Book, named: dict[UUID, tuple[CustomerId, str]]) -> 
         raise Poison(item.record, str(error)) from error
 
 
-def _keys(fact: ConversationFact) -> Sequence[Key]:
+def _keys(fact: ConversationFact) -> Sequence[IdentityKey]:
     if fact.customer is None or fact.phone_number_id is None:
         return ()
     return keys_of(fact.phone_number_id, fact.customer)
@@ -228,7 +228,7 @@ def _named(items: Iterable[_Item]) -> set[UUID]:
     return {item.named for item in items if item.named is not None}
 
 
-def _read(record: Record) -> Fact:
+def _read(record: IncomingRecord) -> Fact:
     """The fact in a record. Its time is clamped again: the webhook's clock may be wrong."""
     try:
         fact = FACT.validate_json(record.value)
@@ -240,8 +240,8 @@ def _read(record: Record) -> Fact:
     return fact if clamped == fact.at else fact.model_copy(update={"at": clamped})
 
 
-def _unreadable(record: Record) -> Aside:
-    return Aside(
+def _unreadable(record: IncomingRecord) -> DeadLetter:
+    return DeadLetter(
         "unreadable",
         record.headers.get(SOURCE_HEADER, "whatsapp"),
         record.headers.get(REASON_HEADER, "unreadable"),

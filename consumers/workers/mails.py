@@ -17,16 +17,26 @@ import structlog
 from prometheus_client import Counter
 from psycopg import Connection
 
-from consumers.batches.batch_loop import Again
+from consumers.batches.batch_loop import RetryBatch
 from consumers.changes.mails import MailChanges
-from consumers.workers.worker_loop import Rounds
+from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.fold import Cause
 from domain.ids import fact_id
-from domain.mail import MAX_BYTES, Accepted, Mail, Mailer, NotSent, Posted, Refused, Unanswered, posted
-from domain.mail_body.compose import Sender, compose
+from domain.mail import (
+    MAX_BYTES,
+    Accepted,
+    AttemptOutcome,
+    Mail,
+    Mailer,
+    OutcomeUnknown,
+    PermanentFailure,
+    TransientFailure,
+    after_attempt,
+)
+from domain.mail_body.compose import MailSender, compose
 from domain.topics import Topics
 from infra.postgres import directory, mails
-from infra.postgres.conversations.threads import Threads
+from infra.postgres.conversations.threads import CustomerHistories
 from infra.postgres.lists.conversation_page import read_transcript
 from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
@@ -60,7 +70,7 @@ class Mails:
         self,
         transaction: Callable[[], AbstractContextManager[Connection[Any]]],
         mailer: Mailer,
-        sender: Sender,
+        sender: MailSender,
         topics: Topics,
         per_second: float,
         post_within_seconds: float = POST_WITHIN_SECONDS,
@@ -73,15 +83,15 @@ class Mails:
         self._interval = 1 / per_second
         self._post_within_seconds = post_within_seconds
         self._abandoned_seconds = abandoned_seconds
-        self._directory = directory.Current()
+        self._directory = directory.DirectoryCache()
         self._throttled = Backoff(1.0, 30.0)
-        self._unmarked: tuple[Mail, Posted, timedelta] | None = None
-        self._rounds = Rounds("mails", lambda _: self.round())
+        self._unmarked: tuple[Mail, AttemptOutcome, timedelta] | None = None
+        self._rounds = WorkerLoop("mails", lambda _: self.round())
         self._ses_trouble: str | None = None
 
-    def missing(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """What keeps it from working, for /readyz; None: nothing."""
-        return self._rounds.missing() or self._ses_trouble
+        return self._rounds.not_ready_reason() or self._ses_trouble
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set; a post that was begun is ended first. Raises what is our own defect."""
@@ -101,10 +111,10 @@ class Mails:
                 crash_point("mail.after-claim")
                 how = self._post(claimed)
                 crash_point("mail.after-ses-before-mark")
-                pause = self._throttled.next() if isinstance(how, NotSent) else 0.0
+                pause = self._throttled.next() if isinstance(how, TransientFailure) else 0.0
                 self._unmarked = claimed.mail, how, timedelta(seconds=pause)
             self._mark(*self._unmarked)
-        except Again:
+        except RetryBatch:
             return 0.0
         _, how, pause_of_mail = self._unmarked
         self._unmarked = None
@@ -118,8 +128,8 @@ class Mails:
             changes = MailChanges(connection, found, wait=True)
             left = set(mails.abandoned(connection, self._abandoned_seconds)) & changes.mails.keys()
             for mail in sorted(left):
-                before, how = changes.mails[mail], Unanswered("the sender ended while it sent")
-                changes.become(posted(before, how, before.attempts), mails.now(connection), _cause(before))
+                before, how = changes.mails[mail], OutcomeUnknown("the sender ended while it sent")
+                changes.become(after_attempt(before, how, before.attempts), mails.now(connection), _cause(before))
             changes.write(self._topics.conversations)
         for mail in sorted(left):
             _ABANDONED.inc()
@@ -132,7 +142,7 @@ class Mails:
             if mail is None:
                 return None
             current = self._directory.read(connection)
-            (conversation,) = Threads(connection).read([mail.conversation_id])
+            (conversation,) = CustomerHistories(connection).read([mail.conversation_id])
             said = read_transcript(connection, conversation)
             now = mails.now(connection)
             letter: bytes | None = None
@@ -143,37 +153,37 @@ class Mails:
             claimed_at = monotonic()
             return _Claimed(replace(mail, attempts=mails.claim(connection, mail.id)), letter, claimed_at)
 
-    def _post(self, claimed: _Claimed) -> Posted:
+    def _post(self, claimed: _Claimed) -> AttemptOutcome:
         mail, letter = claimed.mail, claimed.letter
         if letter is None:
-            return Refused("the letter cannot be written")
+            return PermanentFailure("the letter cannot be written")
         if len(letter) > MAX_BYTES:
-            return Refused("too_large")
+            return PermanentFailure("too_large")
         if monotonic() - claimed.at > self._post_within_seconds:
-            return NotSent("too late after its claim")
+            return TransientFailure("too late after its claim")
         how = self._mailer.post(mail.id, letter)
         _POSTS.labels(type(how).__name__.lower()).inc()
-        self._ses_trouble = f"SES takes no mail ({how.reason})" if isinstance(how, NotSent) else None
+        self._ses_trouble = f"SES takes no mail ({how.reason})" if isinstance(how, TransientFailure) else None
         if isinstance(how, Accepted):
             self._throttled.reset()
         return how
 
-    def _mark(self, mail: Mail, how: Posted, pause: timedelta) -> None:
+    def _mark(self, mail: Mail, how: AttemptOutcome, pause: timedelta) -> None:
         with self._transaction() as connection:
             changes = MailChanges(connection, [mail.id], wait=True)
             now = mails.now(connection)
-            changes.become(posted(changes.mails[mail.id], how, mail.attempts), now, _cause(mail))
+            changes.become(after_attempt(changes.mails[mail.id], how, mail.attempts), now, _cause(mail))
             reason = None if isinstance(how, Accepted) else how.reason
-            mails.write_log(connection, mail.id, mails.Said(now, _WORDS[type(how)], "mails", mail.to, reason))
+            mails.write_log(connection, mail.id, mails.MailLogEntry(now, _WORDS[type(how)], "mails", mail.to, reason))
             changes.write(self._topics.conversations, pause)
         log.info("mail.posted", mail_id=str(mail.id), outcome=_WORDS[type(how)], reason=reason)
 
 
-_WORDS: dict[type[Posted], str] = {
+_WORDS: dict[type[AttemptOutcome], str] = {
     Accepted: "accepted",
-    NotSent: "not_sent",
-    Refused: "refused",
-    Unanswered: "unanswered",
+    TransientFailure: "not_sent",
+    PermanentFailure: "refused",
+    OutcomeUnknown: "unanswered",
 }
 """How a post ended, in the mail's own log."""
 

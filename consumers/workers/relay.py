@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from prometheus_client import Counter, Gauge
 from psycopg import Connection
 
-from consumers.workers.worker_loop import Rounds
-from domain.ports import Record
-from infra.postgres.messaging.outbox import Outbox, Queued
+from consumers.workers.worker_loop import WorkerLoop
+from domain.ports import OutgoingRecord
+from infra.postgres.messaging.outbox import Outbox, OutboxRow
 from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
 
@@ -40,15 +40,15 @@ _FAILED = Counter("witiop_relay_failed", "Records that the broker did not acknow
 _AGE = Gauge("witiop_outbox_oldest_seconds", "How long the oldest record has waited in the outbox; 0: none waits.")
 
 
-class InOrder(Protocol):
+class KeyOrderedPublisher(Protocol):
     """A publisher that keeps the order of each key and tells what was acknowledged."""
 
-    def publish(self, records: Sequence[Record]) -> list[bool]: ...
+    def publish(self, records: Sequence[OutgoingRecord]) -> list[bool]: ...
 
     def close(self) -> None: ...
 
 
-class Low:
+class LowWaterMark:
     """The id from which the outbox is read: the highest that was deleted long enough ago, or 0 now and then."""
 
     def __init__(self) -> None:
@@ -73,16 +73,16 @@ class Low:
 class Relay:
     """Publishes until stopped. `connect`: a new session in autocommit mode; raises psycopg errors."""
 
-    def __init__(self, connect: Callable[[], Connection[Any]], publisher: InOrder) -> None:
+    def __init__(self, connect: Callable[[], Connection[Any]], publisher: KeyOrderedPublisher) -> None:
         self._connect = connect
         self._publisher = publisher
-        self._low = Low()
+        self._low = LowWaterMark()
         self._trouble: str | None = None
-        self._rounds = Rounds("relay", self._session)
+        self._rounds = WorkerLoop("relay", self._session)
 
-    def missing(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """What keeps it from working, for /readyz; None: nothing (standing by is work)."""
-        return self._rounds.missing() or self._trouble
+        return self._rounds.not_ready_reason() or self._trouble
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises what is our own defect."""
@@ -133,7 +133,7 @@ class Relay:
         return len(queued), len(gone)
 
 
-def _in_order(queued: Sequence[Queued], acknowledged: Sequence[bool]) -> list[int]:
+def _in_order(queued: Sequence[OutboxRow], acknowledged: Sequence[bool]) -> list[int]:
     """The ids that may go: acknowledged, and nothing of their key before them is missing."""
     stuck: set[str] = set()
     gone: list[int] = []
@@ -145,6 +145,8 @@ def _in_order(queued: Sequence[Queued], acknowledged: Sequence[bool]) -> list[in
     return gone
 
 
-def _record(queued: Queued) -> Record:
+def _record(queued: OutboxRow) -> OutgoingRecord:
     out = queued.record
-    return Record(out.topic, out.key, out.value, [(name, value.encode()) for name, value in out.headers.items()])
+    return OutgoingRecord(
+        out.topic, out.key, out.value, [(name, value.encode()) for name, value in out.headers.items()]
+    )

@@ -21,21 +21,21 @@ import psycopg
 from prometheus_client import Counter
 from psycopg import Connection
 
-from consumers.changes.conversations import Changes
-from consumers.workers.stall_detector import Patience
-from consumers.workers.worker_loop import Rounds
-from domain.conversations.conversation import Conversation, Decisions, Mark, Owner
-from domain.conversations.fold import Cause, Thread
+from consumers.changes.conversations import UnitOfWork
+from consumers.workers.stall_detector import StallDetector
+from consumers.workers.worker_loop import WorkerLoop
+from domain.conversations.conversation import Conversation, Decisions, FactRef, Owner
+from domain.conversations.fold import Cause, CustomerHistory
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.routing.agents import Member, precedence
-from domain.routing.transfers import Terms, may_get, not_accepted, offer
+from domain.routing.transfers import RoutingPolicy, after_missed_offer, is_eligible, offer
 from domain.topics import Topics
 from infra.postgres import directory
-from infra.postgres.conversations.agents import People
+from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.queues import SOON, Queues
-from infra.postgres.conversations.threads import Threads
-from infra.postgres.messaging.offsets import safe_now
+from infra.postgres.conversations.threads import CustomerHistories
+from infra.postgres.messaging.offsets import inbound_watermark
 from infra.process.crash_points import crash_point
 from infra.process.memory import collect_rarely
 
@@ -56,22 +56,22 @@ class Routing:
         self,
         transaction: Callable[[], AbstractContextManager[Connection[Any]]],
         topics: Topics,
-        terms: Terms,
+        terms: RoutingPolicy,
         batch: int = BATCH,
-        patience: Patience | None = None,
+        patience: StallDetector | None = None,
     ) -> None:
         self._batch = batch
         self._transaction = transaction
         self._topics = topics
         self._terms = terms
-        self._known = directory.Current()
+        self._known = directory.DirectoryCache()
         self._directory = Directory()
-        self._patience = patience or Patience()
-        self._rounds = Rounds("routing", self._round)
+        self._patience = patience or StallDetector()
+        self._rounds = WorkerLoop("routing", self._round)
 
-    def missing(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """What keeps it from working, for /readyz; None: nothing."""
-        return self._rounds.missing()
+        return self._rounds.not_ready_reason()
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises what is our own defect."""
@@ -82,35 +82,35 @@ class Routing:
         try:
             return 0.0 if self.round() else _REST_SECONDS
         except psycopg.Error:
-            self._patience.begin_again()
+            self._patience.reset()
             raise
 
     def round(self) -> int:
         """Takes back what nobody accepted, then offers what waits; returns how many conversations moved."""
         with self._transaction() as connection:
-            self._directory = self._known.hold(connection)
-            queues, people = Queues(connection), People(connection)
+            self._directory = self._known.lock_shared(connection)
+            queues, people = Queues(connection), Agents(connection)
             now = queues.now()
             there = people.ready().values()
             ready = [m for m in there if m.is_available(now, self._terms.silent)]
-            above = [m.id for m in there if m.is_above]
-            heard_to = min(now, safe_now(connection, self._topics.inbound, self._patience.stalled()))
-            ended = queues.ended(now, heard_to, self._terms.silent, above, self._batch)
+            above = [m.id for m in there if m.is_over_capacity]
+            watermark = min(now, inbound_watermark(connection, self._topics.inbound, self._patience.stalled()))
+            ended = queues.ended(now, watermark, self._terms.silent, above, self._batch)
             waiting = queues.waiting(ready, now, self._batch)
             found = list(dict.fromkeys((*ended, *waiting)))
             if not found:
                 return 0
-            free = Threads(connection).lock_free({customer for _, customer in found})
+            free = CustomerHistories(connection).lock_free({customer for _, customer in found})
             crash_point("routing.after-lock")
             conversations = queues.read([c for c, customer in found if customer in free])
             members = people.lock({m.id for m in ready} | _owners(conversations), _next_of(conversations))
-            threads = {c.customer_id: Thread(c.customer_id, c.phone_number_id, (c,)) for c in conversations}
-            changes = Changes(threads, self._directory)
-            moved = _Round(changes, members, self._directory, now, heard_to, self._terms)
+            threads = {c.customer_id: CustomerHistory(c.customer_id, c.phone_number_id, (c,)) for c in conversations}
+            changes = UnitOfWork(threads, self._directory)
+            moved = _Round(changes, members, self._directory, now, watermark, self._terms)
             moved.take_back(conversations)
             moved.offer()
             changes.write(connection, self._topics.conversations)
-            people.got_one(moved.given)
+            people.mark_assigned(moved.given)
             changes.count(connection)
         _OFFERED.inc(len(moved.given))
         _TAKEN_BACK.inc(moved.taken_back)
@@ -118,23 +118,23 @@ class Routing:
 
 
 class _Round:
-    """One round's decisions, in memory, under the locks. One conversation a customer: a thread of one. `heard_to`: all
+    """One round's decisions, in memory, under the locks. One conversation a customer: a thread of one. `watermark`: all
     that customers and desks said before is known."""
 
     def __init__(
         self,
-        changes: Changes,
+        changes: UnitOfWork,
         members: dict[str, Member],
         directory: Directory,
         now: datetime,
-        heard_to: datetime,
-        terms: Terms,
+        watermark: datetime,
+        terms: RoutingPolicy,
     ) -> None:
         self._changes = changes
         self._members = members
         self._directory = directory
         self._now = now
-        self._heard_to = heard_to
+        self._heard_to = watermark
         self._terms = terms
         self.given: list[str] = []
         self.taken_back = 0
@@ -156,7 +156,7 @@ class _Round:
     def _take_back(self, conversation: Conversation, owner: Owner) -> None:
         here = self._here(conversation)
         self._slot(owner.id, -1)
-        after = not_accepted(conversation, self._members, self._directory, here, self._terms)
+        after = after_missed_offer(conversation, self._members, self._directory, here, self._terms)
         self._decide(conversation, after, here)
         self.taken_back += 1
 
@@ -170,7 +170,7 @@ class _Round:
         for conversation in sorted(waiting, key=self._urgency):
             for place in ordered:
                 chosen = self._members[place[-1]]
-                if may_get(conversation, chosen, self._now):
+                if is_eligible(conversation, chosen, self._now):
                     break
             else:
                 continue
@@ -178,10 +178,10 @@ class _Round:
             here = self._here(conversation)
             self._decide(conversation, offer(conversation, chosen, here, self._terms), here)
             after = self._members[chosen.id]
-            if after.free > 0:
+            if after.free_capacity > 0:
                 insort(ordered, precedence(after, self._now))
 
-    def _decide(self, conversation: Conversation, decisions: Decisions, here: Mark) -> None:
+    def _decide(self, conversation: Conversation, decisions: Decisions, here: FactRef) -> None:
         led_to_it = conversation.decisions.because or here  # a choice, a command, a decline
         cause = Cause((led_to_it.fact,), "routing")
         self._changes.decide(conversation.customer_id, conversation, decisions, cause, self._now)
@@ -191,22 +191,25 @@ class _Round:
 
     def _is_over(self, conversation: Conversation, owner: Owner) -> bool:
         member = self._members.get(owner.id)
-        gone = member is None or member.state == "offline" or member.is_silent(self._heard_to, self._terms.silent)
+        gone = (
+            member is None or member.state == "offline" or member.is_presence_stale(self._heard_to, self._terms.silent)
+        )
         until = self._now if conversation.decisions.last == "declined" else self._heard_to
         return gone or (owner.until is not None and owner.until <= until)
 
     def _is_above(self, _: Conversation, owner: Owner) -> bool:
         member = self._members.get(owner.id)
-        return member is not None and member.is_above
+        return member is not None and member.is_over_capacity
 
     def _slot(self, agent: str, change: int) -> None:
         member = self._members.get(agent)
         if member is not None:
             idle_since = self._now if change > 0 else member.idle_since
-            self._members[agent] = member._replace(taken=member.taken + change, idle_since=idle_since)
+            active = member.active_conversations + change
+            self._members[agent] = member._replace(active_conversations=active, idle_since=idle_since)
 
-    def _here(self, conversation: Conversation) -> Mark:
-        return Mark(self._now, fact_id("routing", str(conversation.id), str(conversation.version)))
+    def _here(self, conversation: Conversation) -> FactRef:
+        return FactRef(self._now, fact_id("routing", str(conversation.id), str(conversation.version)))
 
     def _urgency(self, conversation: Conversation) -> tuple[bool, bool, datetime]:
         owner, decisions = conversation.owner, conversation.decisions

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import monotonic
 
 
-class Patience:
+class StallDetector:
     """`seconds`: a partition whose consumer made no progress for this long, while this was asked without a pause, is
     not waited for any more. After an outage of the database or of the machine the consumers get that time again.
     `clock`: seconds that only go forward."""
@@ -14,7 +14,7 @@ class Patience:
         self._clock = clock
         self.watched_since = self._looked_at = clock()
 
-    def begin_again(self) -> None:
+    def reset(self) -> None:
         """The database was away: nobody could make progress."""
         self.watched_since = self._clock()
 

@@ -19,19 +19,19 @@ import structlog
 from prometheus_client import Counter, Histogram
 from psycopg import Connection
 
-from consumers.changes.conversations import Changes
-from consumers.workers.stall_detector import Patience
-from consumers.workers.worker_loop import Rounds
+from consumers.changes.conversations import UnitOfWork
+from consumers.workers.stall_detector import StallDetector
+from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.conversation import Conversation
-from domain.conversations.fold import Cause, Thread
+from domain.conversations.fold import Cause, CustomerHistory
 from domain.ids import ConversationId, CustomerId
-from domain.routing.transfers import expired, is_over, over_here
+from domain.routing.transfers import after_expiry, expiry_ref, has_expired
 from domain.topics import Topics
-from infra.kafka.consumer import BrokerAway
+from infra.kafka.consumer import BrokerUnreachable
 from infra.postgres import directory
 from infra.postgres.conversations.queues import Queues
-from infra.postgres.conversations.threads import Threads
-from infra.postgres.messaging.offsets import begun, safe_now
+from infra.postgres.conversations.threads import CustomerHistories
+from infra.postgres.messaging.offsets import begun, inbound_watermark
 from infra.process.crash_points import crash_point
 
 BATCH = 1000
@@ -52,7 +52,7 @@ _Found = Sequence[tuple[ConversationId, CustomerId]]
 log = structlog.get_logger("timer")
 
 
-class Waiting(Protocol):
+class UnreadBacklog(Protocol):
     """Knows what waits on the inbound topic where no consumer has begun to read."""
 
     def beyond(self, begun: Collection[int]) -> Sequence[int]:
@@ -63,7 +63,7 @@ class Waiting(Protocol):
 class Timer:
     """Closes what is over and ends reservations, until stopped.
 
-    `transaction` as for the consumers. `stalled_seconds` and `clock`: as for `Patience`. `waiting`: None where no
+    `transaction` as for the consumers. `stalled_seconds` and `clock`: as for `StallDetector`. `waiting`: None where no
     broker is and nothing can wait."""
 
     def __init__(
@@ -72,21 +72,21 @@ class Timer:
         topics: Topics,
         stalled_seconds: float = 600,
         clock: Callable[[], float] = monotonic,
-        waiting: Waiting | None = None,
+        waiting: UnreadBacklog | None = None,
     ) -> None:
         self._transaction = transaction
         self._clock = clock
         self._topics = topics
         self._waiting = waiting
-        self._patience = Patience(stalled_seconds, clock)
-        self._known = directory.Current()
+        self._patience = StallDetector(stalled_seconds, clock)
+        self._known = directory.DirectoryCache()
         self._held_since = self._held_at = float("-inf")
         self._held_by: str | None = None
-        self._rounds = Rounds("timer", self._round)
+        self._rounds = WorkerLoop("timer", self._round)
 
-    def missing(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """What keeps it from working, for /readyz; None: nothing."""
-        return self._rounds.missing() or self._held_by
+        return self._rounds.not_ready_reason() or self._held_by
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises what is our own defect."""
@@ -96,14 +96,14 @@ class Timer:
         try:
             done = max(self.end_reservations(), self.close_due())
         except psycopg.Error:
-            self._patience.begin_again()
+            self._patience.reset()
             raise
         return 0.0 if done >= BATCH else _REST_SECONDS
 
     def _due(self, find: Callable[[Connection[Any], datetime], _Found]) -> tuple[datetime, _Found]:
         """The moment up to which everything is worked in, and what is due then: conversations with their customers."""
         with self._transaction() as connection:
-            now = safe_now(connection, self._topics.inbound, self._patience.stalled())
+            now = inbound_watermark(connection, self._topics.inbound, self._patience.stalled())
             due = find(connection, now)
             known = begun(connection, self._topics.inbound) if due else set()
         # Asked after `now` was read: what comes to a new partition from here on came later than that.
@@ -128,17 +128,17 @@ class Timer:
             return None
         try:
             partitions = self._waiting.beyond(known)
-        except BrokerAway as away:
+        except BrokerUnreachable as away:
             return f"broker away ({away})"
         return f"no consumer has begun with partitions {list(partitions)} of inbound" if partitions else None
 
     def close_due(self) -> int:
         """Closes at most `BATCH` conversations whose window is over; returns how many. Locks O(BATCH)."""
-        now, due = self._due(lambda connection, now: Threads(connection).due(now, BATCH))
+        now, due = self._due(lambda connection, now: CustomerHistories(connection).due(now, BATCH))
         if not due:
             return 0
         with self._transaction() as connection:
-            threads = Threads(connection)
+            threads = CustomerHistories(connection)
             free = threads.lock_free({customer for _, customer in due})
             crash_point("timer.after-lock")
             before = threads.still_due([c for c, customer in due if customer in free], now)
@@ -159,21 +159,21 @@ class Timer:
             return 0
         with self._transaction() as connection:
             queues = Queues(connection)
-            free = Threads(connection).lock_free({customer for _, customer in due})
+            free = CustomerHistories(connection).lock_free({customer for _, customer in due})
             crash_point("timer.after-lock")
             read = queues.read([c for c, customer in due if customer in free])
-            before = [c for c in read if is_over(c, now)]
+            before = [c for c in read if has_expired(c, now)]
             changes = self._changes(connection, before)
             for conversation in before:
-                here = over_here(conversation, now)
+                here = expiry_ref(conversation, now)
                 cause = Cause((here.fact,), "clock")
-                changes.decide(conversation.customer_id, conversation, expired(conversation, here), cause, now)
+                changes.decide(conversation.customer_id, conversation, after_expiry(conversation, here), cause, now)
             changes.write(connection, self._topics.conversations)
             changes.count(connection)
         _EXPIRED.inc(len(before))
         return len(before)
 
-    def _changes(self, connection: Connection[Any], conversations: Sequence[Conversation]) -> Changes:
+    def _changes(self, connection: Connection[Any], conversations: Sequence[Conversation]) -> UnitOfWork:
         """Of locked customers, each with the one conversation that is active."""
-        threads = {c.customer_id: Thread(c.customer_id, c.phone_number_id, (c,)) for c in conversations}
-        return Changes(threads, self._known.read(connection))
+        threads = {c.customer_id: CustomerHistory(c.customer_id, c.phone_number_id, (c,)) for c in conversations}
+        return UnitOfWork(threads, self._known.read(connection))

@@ -10,7 +10,7 @@ from infra.postgres.connections.faults import fault
 from infra.process.backoff import Backoff
 
 
-class Rounds:
+class WorkerLoop:
     """Rounds of one worker, one after the other; while the database is away they pause, longer and longer.
 
     `work`: does what there is to do and returns for how many seconds there is nothing more; a round that is long looks
@@ -23,7 +23,7 @@ class Rounds:
         self._trouble: str | None = "has not reached the database yet"
         self._log = structlog.get_logger(name)
 
-    def missing(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """What keeps it from working, for /readyz; None: the database answers."""
         return self._trouble
 

@@ -128,7 +128,7 @@ class CommandResult(Published):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class MessageType:
     """One kind of message. `name`: its `ce_type`, or the `kind` of a fact. `schema`: the name of the JSON Schema of its
     data, which messages share. `beyond`: what the code checks and the type cannot say, as a JSON Schema."""
 
@@ -152,7 +152,7 @@ class Channel:
     transport: Transport
     what: str
     key: str | None
-    messages: tuple[Message, ...]
+    messages: tuple[MessageType, ...]
 
 
 _ONE_OF_TWO = {"oneOf": [{"required": ["conversation_id"]}, {"required": ["mail_command_id"]}]}
@@ -161,14 +161,14 @@ _NAMED = {"properties": {"customer": {"anyOf": [{"required": ["wa_id"]}, {"requi
 _KIND = {"required": ["kind"]}
 
 
-def _told(name: str) -> Message:
+def _told(name: str) -> MessageType:
     if name.startswith("mail."):
-        return Message(f"witiop.{name}.v1", ConversationMailEvent, "witiop.mail.v1")
-    return Message(f"witiop.conversation.{name}.v1", ConversationEvent, "witiop.conversation.v1")
+        return MessageType(f"witiop.{name}.v1", ConversationMailEvent, "witiop.mail.v1")
+    return MessageType(f"witiop.conversation.{name}.v1", ConversationEvent, "witiop.conversation.v1")
 
 
-def _received(types: Iterable[tuple[str, type[BaseModel]]]) -> tuple[Message, ...]:
-    return tuple(Message(name, data, name, _beyond(data)) for name, data in types)
+def _received(types: Iterable[tuple[str, type[BaseModel]]]) -> tuple[MessageType, ...]:
+    return tuple(MessageType(name, data, name, _beyond(data)) for name, data in types)
 
 
 def _beyond(data: type[BaseModel]) -> dict[str, Any]:
@@ -176,10 +176,10 @@ def _beyond(data: type[BaseModel]) -> dict[str, Any]:
     return named | _NAMES_ONE if "conversation_id" in data.model_fields else named
 
 
-def _facts() -> tuple[Message, ...]:
+def _facts() -> tuple[MessageType, ...]:
     kinds = get_args(get_args(facts.Fact)[0])
     named = sorted((kind.model_fields["kind"].default, kind) for kind in kinds)
-    return tuple(Message(name, kind, f"witiop.inbound.{name}.v1", _KIND) for name, kind in named)
+    return tuple(MessageType(name, kind, f"witiop.inbound.{name}.v1", _KIND) for name, kind in named)
 
 
 _TOPICS = Topics()
@@ -203,9 +203,9 @@ CHANNELS = (
         "What administrators ask for, signed. Each new command has one result on the results' topic.",
         "the conversation's id; for speed only",
         (
-            Message("witiop.command.transfer.v1", commands.Transfer, "witiop.command.transfer.v1"),
-            Message("witiop.command.recall.v1", commands.Recall, "witiop.command.recall.v1", _ONE_OF_TWO),
-            Message("witiop.command.email.v1", commands.Email, "witiop.command.email.v1"),
+            MessageType("witiop.command.transfer.v1", commands.Transfer, "witiop.command.transfer.v1"),
+            MessageType("witiop.command.recall.v1", commands.Recall, "witiop.command.recall.v1", _ONE_OF_TWO),
+            MessageType("witiop.command.email.v1", commands.Email, "witiop.command.email.v1"),
         ),
     ),
     Channel(
@@ -215,7 +215,7 @@ CHANNELS = (
         "cloudevents-kafka",
         "What became of each command.",
         "the conversation's id; without one the command's, or partition and offset of the record",
-        (Message("witiop.command.result.v1", CommandResult, "witiop.command.result.v1"),),
+        (MessageType("witiop.command.result.v1", CommandResult, "witiop.command.result.v1"),),
     ),
     Channel(
         "inbound",

@@ -47,7 +47,7 @@ class Row(Protocol):
     def sequence(self) -> int: ...
 
 
-def row(of: Row) -> dict[str, object]:
+def row_document(of: Row) -> dict[str, object]:
     """Plain JSON values; every key is always there."""
     return {
         "id": str(of.id),
@@ -60,13 +60,13 @@ def row(of: Row) -> dict[str, object]:
         "opened_at": rfc3339(of.opened_at),
         "window_ends_at": rfc3339(of.window_ends_at),
         "closed_at": of.closed_at and rfc3339(of.closed_at),
-        "owner": of.owner and owner(of.owner),
+        "owner": of.owner and owner_document(of.owner),
         "entries": of.entries,
         "version": of.version,
         "sequence": of.sequence,
     }
 
 
-def owner(of: Owner) -> dict[str, object]:
+def owner_document(of: Owner) -> dict[str, object]:
     """Who has to act, and until when if that ends by itself."""
     return {"kind": of.kind, "id": of.id, "state": of.state, "until": of.until and rfc3339(of.until)}

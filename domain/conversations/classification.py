@@ -6,7 +6,7 @@ A pure function of evidence, decisions, number and `now`; nothing here remembers
 from datetime import datetime
 from typing import NamedTuple
 
-from domain.conversations.conversation import Conversation, Decisions, Evidence, Mark, Status
+from domain.conversations.conversation import Conversation, Decisions, Evidence, FactRef, Status
 from domain.conversations.reasons import Reason
 from domain.directory import Number
 from domain.ids import FactId
@@ -15,11 +15,11 @@ from domain.ids import FactId
 class End(NamedTuple):
     """An explicit end, by a bot or by an agent."""
 
-    mark: Mark
+    mark: FactRef
     by_bot: bool
 
 
-class Verdict(NamedTuple):
+class Classification(NamedTuple):
     """See `domain.conversations.conversation.Conversation`. A `reason` is given exactly when the
     conversation is unmanaged."""
 
@@ -40,7 +40,7 @@ def _explicit_end(evidence: Evidence, decisions: Decisions) -> End | None:
     ends = [End(mark, by_bot=False) for mark in evidence.agent_ends]
     if evidence.sessions:
         ended = max(evidence.sessions.values(), key=lambda session: session.began).ended
-        to_humans = (evidence.route and evidence.route.mark, evidence.agent_took, decisions.owned)
+        to_humans = (evidence.route and evidence.route.mark, evidence.agent_took, decisions.first_owned)
         routed = min((mark.at for mark in to_humans if mark), default=None)
         if ended is not None and (routed is None or routed > ended.at):
             ends.append(End(ended, by_bot=True))
@@ -54,7 +54,7 @@ def ended(conversation: Conversation) -> End | None:
     return end if end is not None and end.mark.at < conversation.window_ends_at else None
 
 
-def judge(conversation: Conversation, followed: bool, number: Number, now: datetime) -> Verdict:
+def classify(conversation: Conversation, followed: bool, number: Number, now: datetime) -> Classification:
     """`followed`: the customer has a later conversation here, so this one is over, whatever the clock says."""
     evidence, decisions = conversation.evidence, conversation.decisions
     end = ended(conversation)
@@ -64,7 +64,7 @@ def judge(conversation: Conversation, followed: bool, number: Number, now: datet
     reason, because = None, tuple[FactId, ...]()
     if not managed and (closed or decisions.owner is None):
         reason, because = _reason(evidence, decisions, closed, end, number)
-    return Verdict("closed" if closed else "active", closed_at, managed, reason, because)
+    return Classification("closed" if closed else "active", closed_at, managed, reason, because)
 
 
 def _reason(
@@ -77,7 +77,7 @@ def _reason(
     if end is not None and end.by_bot:
         return Reason.BOT_CLOSED, (end.mark.fact,)
     if closed:
-        wanted = evidence.route.mark if evidence.route else decisions.owned
+        wanted = evidence.route.mark if evidence.route else decisions.first_owned
         if wanted is not None:
             return Reason.NOBODY_TOOK_IT, (wanted.fact,)
     decided = (decisions.because.fact,) if decisions.because else last

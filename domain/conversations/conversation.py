@@ -21,7 +21,7 @@ MAX_LAST_TEXT = 500
 """Characters of the customer's last text that a row of the list holds."""
 
 
-class Mark(NamedTuple):
+class FactRef(NamedTuple):
     """When, and which fact. Compares in the order in which facts are told apart: time, then id."""
 
     at: datetime
@@ -31,15 +31,15 @@ class Mark(NamedTuple):
 class Route(NamedTuple):
     """A menu choice or the bot's hand-off: the skillset that the customer asked for."""
 
-    mark: Mark
+    mark: FactRef
     skillset: str
 
 
-class Session(NamedTuple):
+class BotSession(NamedTuple):
     """A Softbot session: when it was first seen and, once it ended, its end."""
 
-    began: Mark
-    ended: Mark | None = None
+    began: FactRef
+    ended: FactRef | None = None
 
 
 class Evidence(NamedTuple):
@@ -51,17 +51,17 @@ class Evidence(NamedTuple):
     `agent_took`: the first by an agent, accepting or writing. `agent_ends`: the agents' closings, except those that a
     later turn made void. `sessions`: the Softbot's, by their ids. `named`: the customer's last name."""
 
-    first_turn: Mark | None = None
-    last_turn: Mark | None = None
-    last_text: tuple[Mark, str] | None = None
-    in_hours: Mark | None = None
+    first_turn: FactRef | None = None
+    last_turn: FactRef | None = None
+    last_text: tuple[FactRef, str] | None = None
+    in_hours: FactRef | None = None
     route: Route | None = None
-    failed_choice: Mark | None = None
-    touch: Mark | None = None
-    agent_took: Mark | None = None
-    agent_ends: tuple[Mark, ...] = ()
-    sessions: dict[str, Session] = {}  # noqa: RUF012 - never changed in place
-    named: tuple[Mark, str] | None = None
+    failed_choice: FactRef | None = None
+    touch: FactRef | None = None
+    agent_took: FactRef | None = None
+    agent_ends: tuple[FactRef, ...] = ()
+    sessions: dict[str, BotSession] = {}  # noqa: RUF012 - never changed in place
+    named: tuple[FactRef, str] | None = None
 
 
 class Owner(NamedTuple):
@@ -80,22 +80,24 @@ Decision = Literal[
 
 
 class Decisions(NamedTuple):
-    """What we decided, once, under the customer's lock; later input leads to another decision, never rewrites one.
+    """What we decided about a conversation. Each decision is taken once, under the customer's lock; later input leads
+    to another decision and never rewrites an earlier one.
 
-    `owned`: what first gave it an owner. `last` and `because`: the last decision and what led to it. `waits`: of an
-    assignment, the queue or reservation that it came from and goes back to. `reserved_to`: of a reservation, also one
-    that is being offered, its end by its own term (the window may end it sooner). `next_of`: of an immediate transfer,
-    the skillset whose next member gets it if nobody accepts. `passed`: agents who let it pass, and the time of the
-    last presence event they had then; they are not offered it again before their next presence event."""
+    `first_owned`: the decision that first gave the conversation an owner. `last` and `because`: the last decision and
+    what led to it. `returns_to`: the queue or reservation that an assignment came from and goes back to.
+    `reserved_to`: the end of a reservation by its own term, also while it is being offered (the window may end it
+    sooner). `next_of`: the skillset whose next member is offered an immediate transfer that nobody accepted.
+    `declined_by`: agents who declined or missed the offer, each with the time of their last presence event at that
+    moment; they are not offered it again before their next presence event."""
 
     owner: Owner | None = None
     queued_at: datetime | None = None
-    owned: Mark | None = None
+    first_owned: FactRef | None = None
     last: Decision | None = None
-    because: Mark | None = None
-    waits: Owner | None = None
+    because: FactRef | None = None
+    returns_to: Owner | None = None
     next_of: str | None = None
-    passed: tuple[tuple[str, datetime], ...] = ()
+    declined_by: tuple[tuple[str, datetime], ...] = ()
     reserved_to: datetime | None = None
 
 

@@ -17,7 +17,7 @@ _CONFIRM_AFTER = timedelta(days=1)
 """How stale the time of a phone may get before it is written again: a write a day, not a write a message."""
 
 
-class Key(NamedTuple):
+class IdentityKey(NamedTuple):
     """What an identity is found by."""
 
     phone_number_id: str
@@ -28,25 +28,25 @@ class Key(NamedTuple):
 class Identity(NamedTuple):
     """`user_id`: of a phone, the latest user id seen with it; None: nobody has said one yet."""
 
-    key: Key
+    key: IdentityKey
     customer_id: CustomerId
     at: datetime
     user_id: str | None = None
 
 
-def keys_of(phone_number_id: str, party: Party) -> list[Key]:
+def keys_of(phone_number_id: str, party: Party) -> list[IdentityKey]:
     """Everything the customer can be found by, the strongest first."""
     if party.group_id is not None:
-        return [Key(phone_number_id, "g", party.group_id)]
+        return [IdentityKey(phone_number_id, "g", party.group_id)]
     keys = []
     if party.user_id is not None:
-        keys.append(Key(phone_number_id, "u", party.user_id))
+        keys.append(IdentityKey(phone_number_id, "u", party.user_id))
     if party.wa_id is not None:
-        keys.append(Key(phone_number_id, "w", phone_key(party.wa_id)))
+        keys.append(IdentityKey(phone_number_id, "w", phone_key(party.wa_id)))
     return keys
 
 
-class Book:
+class IdentityIndex:
     """The identities that matter to a batch, and what the batch teaches about them.
 
     `learned`: identities that are new or changed; `merged`: customer -> the customer it was joined into. A new
@@ -54,10 +54,10 @@ class Book:
 
     def __init__(self, known: Iterable[Identity]) -> None:
         self._known = {identity.key: identity for identity in known}
-        self.learned: dict[Key, Identity] = {}
+        self.learned: dict[IdentityKey, Identity] = {}
         self.merged: dict[CustomerId, CustomerId] = {}
 
-    def resolve(self, keys: Sequence[Key], at: datetime) -> CustomerId:
+    def resolve(self, keys: Sequence[IdentityKey], at: datetime) -> CustomerId:
         """The customer whom a fact of time `at` names with these keys (`keys_of`). Raises ValueError if it names
         nobody."""
         if not keys:
@@ -89,7 +89,7 @@ class Book:
                     self._learn(Identity(key, customer, at, user_id))
         return customer
 
-    def _customer(self, key: Key, at: datetime) -> CustomerId:
+    def _customer(self, key: IdentityKey, at: datetime) -> CustomerId:
         known = self._known.get(key)
         if known is None:
             known = Identity(key, customer_id(*key), at)
@@ -98,7 +98,7 @@ class Book:
             self._learn(known._replace(at=at))
         return self._known[key].customer_id
 
-    def _with_phone(self, customer: CustomerId, user_id: str, phone: Key, at: datetime) -> CustomerId:
+    def _with_phone(self, customer: CustomerId, user_id: str, phone: IdentityKey, at: datetime) -> CustomerId:
         known = self._known.get(phone)
         if known is not None and known.customer_id != customer and known.user_id is None:
             customer = self._join(known.customer_id, customer)  # the phone alone was seen before: the same person

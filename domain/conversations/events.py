@@ -33,7 +33,7 @@ EventName = Literal[
 ]
 
 
-class Event(NamedTuple):
+class PublicEvent(NamedTuple):
     """One public event, with the conversation as it was right then (its `sequence` is the event's). `actor`:
     `customer`, `bot`, `agent:<id>`, `app` (somebody on the phone app), `meta`, `clock`, `ses`, or a command's issuer.
     `mail`: the one that a `mail.` event tells of, as it was right then."""
@@ -46,7 +46,7 @@ class Event(NamedTuple):
     mail: Mail | None = None
 
 
-def chain(before: Conversation | None, after: Conversation) -> Iterator[EventName]:
+def event_names(before: Conversation | None, after: Conversation) -> Iterator[EventName]:
     """What is told of the step from `before` (None: it did not exist) to `after`; nothing if nothing public changed."""
     if _state(before) == _state(after):
         return

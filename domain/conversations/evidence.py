@@ -7,8 +7,8 @@ property test holds it. Repeats never get here: facts are told apart by `(id, se
 from collections.abc import Mapping
 from typing import Any
 
-from domain.conversations.conversation import MAX_LAST_TEXT, Evidence, Mark, Route, Session
-from domain.conversations.menu import Chosen, Failed, read_choice, skillset_of
+from domain.conversations.conversation import MAX_LAST_TEXT, BotSession, Evidence, FactRef, Route
+from domain.conversations.menu import ChosenSkillset, FailedChoice, read_choice, skillset_of
 from domain.conversations.opening_hours import is_open
 from domain.directory import Directory, Number
 from domain.facts import (
@@ -30,12 +30,12 @@ from domain.facts import (
 _BY_CUSTOMER = (CustomerTurn, CustomerSignal)
 
 
-def mark(fact: ConversationFact) -> Mark:
+def fact_ref(fact: ConversationFact) -> FactRef:
     """Where the fact stands among the others: its time, then its id."""
-    return Mark(fact.at, fact.id)
+    return FactRef(fact.at, fact.id)
 
 
-def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Route | Failed | None:
+def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Route | FailedChoice | None:
     """The skillset that a fact asks for: a turn read with the number's own menu (S4), or, from the Softbot, a choice or
     a hand-off. With a Softbot connected, its events decide instead of the menu. An option or a skillset that does not
     exist is a failed choice."""
@@ -43,8 +43,8 @@ def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Ro
     match fact:
         case CustomerTurn() if not number.softbot:
             match read_choice(fact, number.menu, directory.skillsets):
-                case Chosen(skillset):
-                    return Route(mark(fact), skillset)
+                case ChosenSkillset(skillset):
+                    return Route(fact_ref(fact), skillset)
                 case failed_or_none:
                     return failed_or_none
         case BotChoice():
@@ -53,12 +53,12 @@ def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Ro
             skillset = fact.skillset
         case _:
             return None
-    return Route(mark(fact), skillset) if skillset in directory.skillsets else Failed()
+    return Route(fact_ref(fact), skillset) if skillset in directory.skillsets else FailedChoice()
 
 
-def add(evidence: Evidence, fact: ConversationFact, number: Number, directory: Directory) -> Evidence:
+def add_fact(evidence: Evidence, fact: ConversationFact, number: Number, directory: Directory) -> Evidence:
     """The evidence with one fact more."""
-    here = mark(fact)
+    here = fact_ref(fact)
     changed: dict[str, Any]
     match fact:
         case CustomerTurn():
@@ -82,14 +82,14 @@ def add(evidence: Evidence, fact: ConversationFact, number: Number, directory: D
         case Route() as route:
             if evidence.route is None or route.mark < evidence.route.mark:
                 changed["route"] = route
-        case Failed():
+        case FailedChoice():
             changed["failed_choice"] = _first(evidence.failed_choice, here)
         case None:
             pass
     return evidence._replace(**changed) if changed else evidence
 
 
-def _turn(evidence: Evidence, turn: CustomerTurn, here: Mark, number: Number) -> dict[str, Any]:
+def _turn(evidence: Evidence, turn: CustomerTurn, here: FactRef, number: Number) -> dict[str, Any]:
     last = here if evidence.last_turn is None else max(evidence.last_turn, here)
     changed: dict[str, Any] = {"first_turn": _first(evidence.first_turn, here), "last_turn": last}
     if turn.text and (evidence.last_text is None or here > evidence.last_text[0]):
@@ -101,20 +101,20 @@ def _turn(evidence: Evidence, turn: CustomerTurn, here: Mark, number: Number) ->
     return changed
 
 
-def _first(known: Mark | None, here: Mark) -> Mark:
+def _first(known: FactRef | None, here: FactRef) -> FactRef:
     return here if known is None else min(known, here)
 
 
-def _standing(ends: tuple[Mark, ...], last_turn: Mark | None) -> tuple[Mark, ...]:
+def _standing(ends: tuple[FactRef, ...], last_turn: FactRef | None) -> tuple[FactRef, ...]:
     """An end before the customer's last turn ended nothing; turns only get later, so it never will."""
     return tuple(sorted(end for end in ends if last_turn is None or end.at >= last_turn.at))
 
 
 def _with_session(
-    sessions: Mapping[str, Session], session_id: str, here: Mark, ended: Mark | None
-) -> dict[str, Session]:
+    sessions: Mapping[str, BotSession], session_id: str, here: FactRef, ended: FactRef | None
+) -> dict[str, BotSession]:
     known = sessions.get(session_id)
     if known is None:
-        return {**sessions, session_id: Session(here, ended)}
+        return {**sessions, session_id: BotSession(here, ended)}
     ends = [end for end in (known.ended, ended) if end is not None]
-    return {**sessions, session_id: Session(min(known.began, here), min(ends, default=None))}
+    return {**sessions, session_id: BotSession(min(known.began, here), min(ends, default=None))}

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from domain.conversations.classification import Verdict, ended, judge
-from domain.conversations.conversation import Conversation, Decision, Decisions, Evidence, Mark, Owner, Route
-from domain.conversations.events import Event, chain
-from domain.conversations.evidence import add, mark, route_of
+from domain.conversations.classification import Classification, classify, ended
+from domain.conversations.conversation import Conversation, Decision, Decisions, Evidence, FactRef, Owner, Route
+from domain.conversations.events import PublicEvent, event_names
+from domain.conversations.evidence import add_fact, fact_ref, route_of
 from domain.conversations.window import WINDOW, home_of_other, home_of_turn, reservation_end
 from domain.directory import Directory, Number
 from domain.facts import (
@@ -33,7 +33,7 @@ _TOUCHES = (HumanEcho, AgentAccepted, AgentMessage)
 _OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
 
 
-class Thread(NamedTuple):
+class CustomerHistory(NamedTuple):
     """One customer and one number. `conversations`: every one opened after the earliest fact in hand, and the one
     before; `waiting`: facts no conversation covers yet."""
 
@@ -43,27 +43,27 @@ class Thread(NamedTuple):
     waiting: tuple[ConversationFact, ...] = ()
 
 
-class Placed(NamedTuple):
+class FactPlacement(NamedTuple):
     """A fact and the conversation it now belongs to; None: it waits with the customer."""
 
     fact: ConversationFact
     conversation: ConversationId | None
 
 
-class Step(NamedTuple):
+class FoldResult(NamedTuple):
     """What a fact did: the thread afterwards, where facts went (the given one first), and what to tell the outside.
     `cut`: conversations that end earlier now than they did; if they hold facts from then on, see `settle`."""
 
-    thread: Thread
-    placed: tuple[Placed, ...]
-    events: tuple[Event, ...]
+    thread: CustomerHistory
+    placed: tuple[FactPlacement, ...]
+    events: tuple[PublicEvent, ...]
     cut: tuple[ConversationId, ...] = ()
 
 
-def fold(thread: Thread, fact: ConversationFact, directory: Directory, now: datetime) -> Step:
+def fold(thread: CustomerHistory, fact: ConversationFact, directory: Directory, now: datetime) -> FoldResult:
     """One fact that was not seen before. `now`: when it reached us (aware UTC). Raises OverflowError for times at the
     edge of the calendar, nothing else."""
-    work = _Work(thread, directory, now)
+    work = _Fold(thread, directory, now)
     work.take(fact)
     return work.step(Cause((fact.id,), _actor(fact)))
 
@@ -76,43 +76,43 @@ class Cause(NamedTuple):
 
 
 def decide(
-    thread: Thread,
+    thread: CustomerHistory,
     conversation: ConversationId,
     decisions: Decisions,
     cause: Cause,
     directory: Directory,
     now: datetime,
-) -> Step:
+) -> FoldResult:
     """A decision that no fact of the outside took: a transfer, an offer, its end (`domain.routing.transfers`)."""
-    work = _Work(thread, directory, now)
+    work = _Fold(thread, directory, now)
     work.decide(conversation, decisions)
     return work.step(cause)
 
 
 def settle(
-    thread: Thread,
+    thread: CustomerHistory,
     conversation: ConversationId,
     facts: Iterable[ConversationFact],
     directory: Directory,
     now: datetime,
-) -> Step:
+) -> FoldResult:
     """Gives all facts of a conversation that was cut their places anew: a human's answer after the cut belongs to the
     conversation that begins there. Evidence cannot be taken back, so it is collected again."""
-    work = _Work(thread, directory, now)
-    ordered = sorted(facts, key=mark)
+    work = _Fold(thread, directory, now)
+    ordered = sorted(facts, key=fact_ref)
     work.settle(conversation, ordered)
     return work.step(Cause((ordered[-1].id,), _actor(ordered[-1])))
 
 
-def expire(thread: Thread, directory: Directory, now: datetime) -> Step:
+def expire(thread: CustomerHistory, directory: Directory, now: datetime) -> FoldResult:
     """Closes what is over at `now`. Nothing else changes, and a second time nothing does."""
-    return _Work(thread, directory, now).step(None)
+    return _Fold(thread, directory, now).step(None)
 
 
-class _Work:
+class _Fold:
     """The scratchpad of one step."""
 
-    def __init__(self, thread: Thread, directory: Directory, now: datetime) -> None:
+    def __init__(self, thread: CustomerHistory, directory: Directory, now: datetime) -> None:
         self._thread = thread
         self._directory = directory
         self._number: Number = directory.number(thread.phone_number_id)
@@ -120,7 +120,7 @@ class _Work:
         self._conversations = list(thread.conversations)  # as they are now, and at the same places as they were:
         self._before: list[Conversation | None] = list(thread.conversations)
         self._waiting = thread.waiting
-        self._placed: list[Placed] = []
+        self._placed: list[FactPlacement] = []
         self._cut: list[ConversationId] = []
 
     def take(self, fact: ConversationFact) -> None:
@@ -131,7 +131,7 @@ class _Work:
             home = self._home(fact) or self._open_after_handover(fact)
         if home is None:
             self._waiting = (*self._waiting, fact)
-            self._placed.append(Placed(fact, None))
+            self._placed.append(FactPlacement(fact, None))
         else:
             self._join(home, fact)
             self._adopt()
@@ -148,18 +148,18 @@ class _Work:
         assert decided is not None
         self._become(decided, decided._replace(decisions=decisions))
 
-    def step(self, cause: Cause | None) -> Step:
+    def step(self, cause: Cause | None) -> FoldResult:
         """Judges what changed and what may be over at `now`, and tells the outside. `cause` None: the clock."""
-        events: list[Event] = []
+        events: list[PublicEvent] = []
         for known, conversation in sorted(zip(self._before, self._conversations, strict=True), key=_opened_at):
             if conversation is not known or conversation.status == "active":
                 events += self._tell(known, conversation, cause)
         self._conversations.sort(key=lambda c: c.opened_at)
         conversations = tuple(self._conversations)
-        thread = Thread(self._thread.customer_id, self._thread.phone_number_id, conversations, self._waiting)
-        return Step(thread, tuple(self._placed), tuple(events), tuple(self._cut))
+        thread = CustomerHistory(self._thread.customer_id, self._thread.phone_number_id, conversations, self._waiting)
+        return FoldResult(thread, tuple(self._placed), tuple(events), tuple(self._cut))
 
-    def _tell(self, known: Conversation | None, conversation: Conversation, cause: Cause | None) -> list[Event]:
+    def _tell(self, known: Conversation | None, conversation: Conversation, cause: Cause | None) -> list[PublicEvent]:
         verdict = self._judge(conversation)
         decisions = conversation.decisions
         if decisions.owner is not None and (
@@ -178,15 +178,15 @@ class _Work:
             because=verdict.because,
             version=conversation.version + new_version,
         )
-        events: list[Event] = []
+        events: list[PublicEvent] = []
         if cause is None or _is_over(known, after):  # a window's end is the clock's doing, whoever noticed it
             last_turn = after.evidence.last_turn
             cause = Cause((last_turn.fact,) if last_turn else (), "clock")
         told = new_version or after.reason is not conversation.reason  # most facts change nothing that is told
-        for event in chain(known, after) if told else ():
+        for event in event_names(known, after) if told else ():
             after = after._replace(sequence=after.sequence + 1)
             facts = after.because if event == "became_unmanaged" else cause.facts
-            events.append(Event(after, event, self._now, facts, cause.actor))
+            events.append(PublicEvent(after, event, self._now, facts, cause.actor))
         self._become(conversation, after)
         return events
 
@@ -235,7 +235,7 @@ class _Work:
         ]
         if not given_up:
             return None
-        last = max(given_up, key=mark)
+        last = max(given_up, key=fact_ref)
         turn = CustomerTurn.model_construct(**{**dict(last), "kind": "customer_turn"})
         home = home_of_turn(self._conversations, turn.at) or self._open(turn)
         self._become(home, self._with(home, turn)._replace(entries=home.entries))
@@ -249,11 +249,11 @@ class _Work:
         if decisions is not changed.decisions:
             changed = changed._replace(decisions=decisions)
         self._become(home, changed)
-        self._placed.append(Placed(fact, changed.id))
+        self._placed.append(FactPlacement(fact, changed.id))
 
     def _with(self, home: Conversation, fact: ConversationFact) -> Conversation:
         """The conversation with one entry more and what it says."""
-        evidence = add(home.evidence, fact, self._number, self._directory)
+        evidence = add_fact(home.evidence, fact, self._number, self._directory)
         wa_id, user_id = _ids(home, evidence, fact)
         if not isinstance(fact, CustomerTurn):
             return home._replace(entries=home.entries + 1, evidence=evidence, wa_id=wa_id, user_id=user_id)
@@ -283,7 +283,7 @@ class _Work:
                 self._cut.append(other.id)
         return opened_at, window_ends_at
 
-    def _judge(self, conversation: Conversation) -> Verdict:
+    def _judge(self, conversation: Conversation) -> Classification:
         """A customer's later conversation ends this one; those of an identity that was joined live on beside it. What
         was told to be over with its window stays over, also for a fact that reached us earlier, on another partition:
         only a window that moved opens it again."""
@@ -294,14 +294,14 @@ class _Work:
         now, told = self._now, conversation.closed_at
         if told is not None and told >= conversation.window_ends_at:
             now = max(now, told)
-        return judge(conversation, followed, self._number, now)
+        return classify(conversation, followed, self._number, now)
 
     def _adopt(self) -> None:
         """Facts that waited and are covered now, in their order."""
         if not self._waiting:
             return
         still_waiting = []
-        for fact in sorted(self._waiting, key=mark):
+        for fact in sorted(self._waiting, key=fact_ref):
             home = self._home(fact)
             if home is None:
                 still_waiting.append(fact)
@@ -322,7 +322,7 @@ class _Work:
 
     def _decided(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
         decisions = conversation.decisions
-        owner, here = decisions.owner, mark(fact)
+        owner, here = decisions.owner, fact_ref(fact)
         match fact:
             case AgentAccepted() | AgentMessage():
                 taken = owner is not None and owner.state == "accepted"
@@ -355,9 +355,9 @@ class _Work:
         return _owned(decisions, owner, "routed", wanted.mark)._replace(queued_at=wanted.mark.at)
 
 
-def _owned(decisions: Decisions, owner: Owner, decision: Decision, here: Mark) -> Decisions:
-    first = here if decisions.owned is None else min(decisions.owned, here)
-    return decisions._replace(owner=owner, queued_at=None, owned=first, last=decision, because=here)
+def _owned(decisions: Decisions, owner: Owner, decision: Decision, here: FactRef) -> Decisions:
+    first = here if decisions.first_owned is None else min(decisions.first_owned, here)
+    return decisions._replace(owner=owner, queued_at=None, first_owned=first, last=decision, because=here)
 
 
 def _reserved_until(decisions: Decisions, window_ends_at: datetime) -> Decisions:
@@ -367,9 +367,9 @@ def _reserved_until(decisions: Decisions, window_ends_at: datetime) -> Decisions
     until = reservation_end(decisions.reserved_to, window_ends_at)
     owner, waits = (
         each._replace(until=until) if each is not None and each.state == "reserved" else each
-        for each in (decisions.owner, decisions.waits)
+        for each in (decisions.owner, decisions.returns_to)
     )
-    return decisions._replace(owner=owner, waits=waits)
+    return decisions._replace(owner=owner, returns_to=waits)
 
 
 def _is_over(known: Conversation | None, after: Conversation) -> bool:
@@ -387,7 +387,7 @@ def _ids(conversation: Conversation, evidence: Evidence, fact: ConversationFact)
     party = fact.customer
     if party is None or party.group_id is not None:
         return conversation.wa_id, conversation.user_id
-    latest = evidence.last_turn == mark(fact)
+    latest = evidence.last_turn == fact_ref(fact)
     wa_id, user_id = party.wa_id, party.user_id
     return (
         wa_id if wa_id and (latest or conversation.wa_id is None) else conversation.wa_id,

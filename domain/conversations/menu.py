@@ -17,18 +17,20 @@ _DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenSkillset:
     """The customer asked for this skillset, and it exists."""
 
     skillset: str
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedChoice:
     """A possible choice that leads nowhere: no such option, or its skillset does not exist."""
 
 
-def read_choice(turn: CustomerTurn, menu: Mapping[str, str], skillsets: Container[str]) -> Chosen | Failed | None:
+def read_choice(
+    turn: CustomerTurn, menu: Mapping[str, str], skillsets: Container[str]
+) -> ChosenSkillset | FailedChoice | None:
     """What the turn chooses from `menu` (choice -> skillset); None: no choice at all, as always without a menu.
 
     A tapped button or list row chooses by its id or, failing that, by its text. Every reply, and every text that is
@@ -41,9 +43,9 @@ def read_choice(turn: CustomerTurn, menu: Mapping[str, str], skillsets: Containe
     text = normalise(turn.text)
     skillset = choices.get(normalise(turn.option_id)) or choices.get(text)
     if skillset is not None:
-        return Chosen(skillset) if skillset in skillsets else Failed()
+        return ChosenSkillset(skillset) if skillset in skillsets else FailedChoice()
     if turn.is_reply or (len(text) <= 2 and text.isdecimal()):
-        return Failed()
+        return FailedChoice()
     return None
 
 

@@ -29,7 +29,7 @@ Speaker = Literal["customer", "bot", "agent", "system"]
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class MessageDelivery:
     """What became of an outgoing message: the `rank` of its furthest success (0: none), last success, last failure."""
 
     rank: int
@@ -49,7 +49,7 @@ _SUCCESSES = (None, "sent", "delivered", "read", "played")
 
 def transcript(
     facts: Iterable[ConversationFact],
-    deliveries: Mapping[str, Delivery],
+    deliveries: Mapping[str, MessageDelivery],
     later_signals: Iterable[CustomerSignal] = (),
 ) -> list[dict[str, object]]:
     """The items of interface.md in the order of their times. What the customer edited or took back stays, with
@@ -64,7 +64,7 @@ def transcript(
 
 def _item(
     fact: ConversationFact,
-    deliveries: Mapping[str, Delivery],
+    deliveries: Mapping[str, MessageDelivery],
     edited: Container[str | None],
     deleted: Container[str | None],
 ) -> dict[str, object]:
@@ -99,7 +99,7 @@ def _said(fact: ConversationFact) -> tuple[Speaker, str, str | None]:  # noqa: P
         case CustomerIdentityChanged():
             return "system", "identity.changed", fact.text
         case ThreadControlPassed():
-            return "system", "thread_control.passed", None
+            return "system", "thread_control.declined_by", None
         case BotSessionStarted():
             return "bot", "session.started", None
         case BotMessage():

@@ -8,21 +8,21 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, AgentPresenceChanged, Fact
-from domain.inbound.cloudevents import Customer, Data, Id, Type, read_events
+from domain.inbound.cloudevents import EventCustomer, EventData, EventType, _Id, read_events
 
 
-class _Presence(Data):
-    agent_id: Id
+class _Presence(EventData):
+    agent_id: _Id
     state: Literal["ready", "paused", "offline"]
 
 
-class _OfConversation(Data):
+class _OfConversation(EventData):
     """Names a conversation by its id, or by its number and customer."""
 
-    agent_id: Id
+    agent_id: _Id
     conversation_id: UUID | None = None
-    phone_number_id: Id | None = None
-    customer: Customer | None = None
+    phone_number_id: _Id | None = None
+    customer: EventCustomer | None = None
 
     @model_validator(mode="after")
     def _names_one(self) -> "_OfConversation":
@@ -33,7 +33,7 @@ class _OfConversation(Data):
 
 class _Message(_OfConversation):
     text: str
-    wamid: Id | None = None
+    wamid: _Id | None = None
 
 
 class _Noted(_OfConversation):
@@ -41,11 +41,11 @@ class _Noted(_OfConversation):
 
 
 CONTRACT = {
-    "witiop.agents.presence.changed.v1": Type(_Presence, AgentPresenceChanged),
-    "witiop.agents.conversation.accepted.v1": Type(_OfConversation, AgentAccepted),
-    "witiop.agents.message.sent.v1": Type(_Message, AgentMessage),
-    "witiop.agents.conversation.declined.v1": Type(_Noted, AgentDeclined),
-    "witiop.agents.conversation.closed.v1": Type(_Noted, AgentClosed),
+    "witiop.agents.presence.changed.v1": EventType(_Presence, AgentPresenceChanged),
+    "witiop.agents.conversation.accepted.v1": EventType(_OfConversation, AgentAccepted),
+    "witiop.agents.message.sent.v1": EventType(_Message, AgentMessage),
+    "witiop.agents.conversation.declined.v1": EventType(_Noted, AgentDeclined),
+    "witiop.agents.conversation.closed.v1": EventType(_Noted, AgentClosed),
 }
 """Every type of event that the agent desk may send."""
 

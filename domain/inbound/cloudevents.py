@@ -14,10 +14,10 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from domain.facts import Fact
 from domain.ids import bounded_id, fact_id
-from domain.inbound.json_body import Json, NotJson, identifier, parse
-from domain.inbound.problems import BadEvents, Problem
+from domain.inbound.json_body import InvalidJson, Json, identifier, parse
+from domain.inbound.problems import EventProblem, InvalidEvents
 from domain.inbound.reading import clamp
-from domain.phone_numbers import told_apart
+from domain.phone_numbers import split_ids
 
 MAX_PROBLEMS = 20
 """Problems of one body that are named; three megabytes of wrong events must not be answered with ten."""
@@ -26,67 +26,67 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
 
 _Filled = Annotated[str, StringConstraints(pattern=r"\S")]
-Id = Annotated[_Filled, AfterValidator(bounded_id)]
+_Id = Annotated[_Filled, AfterValidator(bounded_id)]
 """An id from outside, short enough for an index."""
 
 
-class Data(BaseModel):
+class EventData(BaseModel):
     """The `data` of an event. Fields nobody knows yet are ignored: the contract grows by adding."""
 
     model_config = ConfigDict(extra="ignore")
 
 
-class _Ids(Data):
-    wa_id: Id | None = None
-    user_id: Id | None = None
+class _Ids(EventData):
+    wa_id: _Id | None = None
+    user_id: _Id | None = None
 
 
 def _named(customer: _Ids) -> _Ids:
-    wa_id, user_id = told_apart(customer.wa_id, customer.user_id)
+    wa_id, user_id = split_ids(customer.wa_id, customer.user_id)
     if wa_id is None and user_id is None:
         raise PydanticCustomError("unnamed", "needs wa_id, user_id or both")
     return _Ids(wa_id=wa_id, user_id=user_id)
 
 
-Customer = Annotated[_Ids, AfterValidator(_named)]
+EventCustomer = Annotated[_Ids, AfterValidator(_named)]
 """Whom an event is about."""
 
 
 @dataclass(frozen=True, slots=True)
-class Type:
+class EventType:
     """What the data of a type of event must hold, and the fact such an event becomes, which has the same fields."""
 
-    data: type[Data]
+    data: type[EventData]
     fact: type[Any]
 
 
-Contract = Mapping[str, Type]
+EventContract = Mapping[str, EventType]
 """The types of events a sender may send, by name."""
 
 
-def read_events(body: bytes, batch: bool, received_at: datetime, contract: Contract) -> list[Fact]:
+def read_events(body: bytes, batch: bool, received_at: datetime, contract: EventContract) -> list[Fact]:
     """The facts of one event, or of a `batch`, in its order. `received_at` (aware UTC) bounds their times. Raises
     BadEvents when anything in the body is not as the contract says."""
     try:
         document = parse(body)
-    except NotJson:
-        raise BadEvents([Problem(None, None, "body", "must be JSON in UTF-8")]) from None
+    except InvalidJson:
+        raise InvalidEvents([EventProblem(None, None, "body", "must be JSON in UTF-8")]) from None
     events = document if batch else [document]
     if not isinstance(events, list):
-        raise BadEvents([Problem(None, None, "body", "must be an array of events")])
+        raise InvalidEvents([EventProblem(None, None, "body", "must be an array of events")])
     facts: list[Fact] = []
-    problems: list[Problem] = []
+    problems: list[EventProblem] = []
     for index, event in enumerate(events):
         outcome = _read(event, received_at, contract)
         if not isinstance(outcome, dict):
             facts.append(outcome)
             continue
         event_id = identifier(event, "id") if isinstance(event, dict) else None
-        problems += [Problem(index, event_id, field, message) for field, message in outcome.items()]
+        problems += [EventProblem(index, event_id, field, message) for field, message in outcome.items()]
         if len(problems) >= MAX_PROBLEMS:
             break
     if problems:
-        raise BadEvents(problems[:MAX_PROBLEMS])
+        raise InvalidEvents(problems[:MAX_PROBLEMS])
     return facts
 
 
@@ -123,7 +123,7 @@ class _Event(BaseModel):
     datacontenttype: Annotated[str | None, BeforeValidator(_json)] = None
 
 
-def _read(event: Json, received_at: datetime, contract: Contract) -> Fact | dict[str, str]:
+def _read(event: Json, received_at: datetime, contract: EventContract) -> Fact | dict[str, str]:
     """The fact of an event, or what is wrong: field -> message."""
     envelope, wrong = _validated(_Event, event)
     name = event.get("type") if isinstance(event, dict) else None

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from domain.ids import bounded_id
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
-Object: TypeAlias = dict[str, Json]
+JsonObject: TypeAlias = dict[str, Json]
 
 MAX_DEPTH = 64
 """Levels of nesting that are kept, counted from the body; what is deeper becomes the string `TOO_DEEP`."""
@@ -30,7 +30,7 @@ _SECONDS = re.compile(r"[0-9]{1,12}")
 _LARGEST = 2**63 - 1
 
 
-class NotJson(ValueError):
+class InvalidJson(ValueError):
     """The bytes are no JSON in UTF-8 that we can read."""
 
 
@@ -56,19 +56,19 @@ def digest(value: Json) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def text(holder: Object, key: str) -> str | None:
+def text(holder: JsonObject, key: str) -> str | None:
     """The text under `key`; None if there is none, it is empty or no text."""
     value = holder.get(key)
     return value if isinstance(value, str) and value else None
 
 
-def identifier(holder: Object, key: str) -> str | None:
+def identifier(holder: JsonObject, key: str) -> str | None:
     """The id under `key`, short enough for an index; None if there is none, it is blank or no text."""
     value = holder.get(key)
     return bounded_id(value) if isinstance(value, str) and value.strip() else None
 
 
-def nested(holder: Object, key: str) -> Object:
+def nested(holder: JsonObject, key: str) -> JsonObject:
     """The object under `key`; an empty one if there is none or it is something else."""
     value = holder.get(key)
     return value if isinstance(value, dict) else {}
@@ -89,7 +89,7 @@ def _second_try(body: bytes) -> Json:
     try:
         value: Json = json.loads(body.decode(), parse_int=_integer, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise NotJson(str(error)) from error
+        raise InvalidJson(str(error)) from error
     return value
 
 
@@ -98,7 +98,7 @@ def _integer(digits: str) -> int | str:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise NotJson(constant)
+    raise InvalidJson(constant)
 
 
 def _clean(value: Json, depth: int) -> Json:

@@ -11,7 +11,7 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadablePart:
     """One body, or one update of a body, that is signed but that we cannot read. `raw` read again by the same reader
     gives the same update alone, so it can be sent through again once we can read it. `reason` names the field."""
 
@@ -20,11 +20,11 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class BodyReading:
     """Everything that stood in a body, in its order: `len(facts) + len(unreadable)` updates, none lost."""
 
     facts: Sequence[Fact]
-    unreadable: Sequence[Unreadable]
+    unreadable: Sequence[UnreadablePart]
 
 
 def clamp(sent_at: datetime, received_at: datetime) -> datetime:

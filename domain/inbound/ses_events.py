@@ -11,8 +11,8 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from domain.facts import MailEvent
 from domain.ids import bounded_id, fact_id
-from domain.inbound.json_body import Json, NotJson, parse
-from domain.inbound.reading import Reading, Unreadable, clamp
+from domain.inbound.json_body import InvalidJson, Json, parse
+from domain.inbound.reading import BodyReading, UnreadablePart, clamp
 
 TAG = "witiop_mail"
 """The message tag that carries a mail's id."""
@@ -22,13 +22,13 @@ _TOLD_OF = {"Bounce": "bouncedRecipients", "Complaint": "complainedRecipients"}
 _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
-def read_ses(body: bytes, received_at: datetime) -> Reading:
+def read_ses(body: bytes, received_at: datetime) -> BodyReading:
     """The event of a notification; what is none of ours, or cannot be read, is put aside whole. Never raises. SNS's
     message id names the event: a repeat meets itself."""
     try:
-        return Reading((_event(body, received_at),), ())
+        return BodyReading((_event(body, received_at),), ())
     except _Missing as error:
-        return Reading((), (Unreadable(body, str(error)),))
+        return BodyReading((), (UnreadablePart(body, str(error)),))
 
 
 class _Missing(Exception):
@@ -39,7 +39,7 @@ def _event(body: bytes, received_at: datetime) -> MailEvent:
     try:
         envelope = parse(body)
         said = parse(str(_at(envelope, "Message")).encode("utf-8", "replace"))
-    except NotJson as error:
+    except InvalidJson as error:
         raise _Missing("Message: must be JSON of an SES event") from error
     name = _text(said, "eventType")
     part = _at(said, name[:1].lower() + name[1:]) or {}

@@ -14,22 +14,22 @@ from domain.facts import (
     BotSessionStarted,
     Fact,
 )
-from domain.inbound.cloudevents import Customer, Data, Id, Type, read_events
+from domain.inbound.cloudevents import EventCustomer, EventData, EventType, _Id, read_events
 
 
-class _Session(Data):
-    phone_number_id: Id
-    customer: Customer
-    session_id: Id
+class _Session(EventData):
+    phone_number_id: _Id
+    customer: EventCustomer
+    session_id: _Id
 
 
 class _Message(_Session):
     text: str
-    wamid: Id | None = None
+    wamid: _Id | None = None
 
 
-class _Option(Data):
-    id: Id
+class _Option(EventData):
+    id: _Id
     title: str
 
 
@@ -38,12 +38,12 @@ class _Menu(_Session):
 
 
 class _Choice(_Session):
-    option_id: Id
-    skillset: Id | None = None
+    option_id: _Id
+    skillset: _Id | None = None
 
 
 class _Handoff(_Session):
-    skillset: Id
+    skillset: _Id
 
 
 class _End(_Session):
@@ -51,12 +51,12 @@ class _End(_Session):
 
 
 CONTRACT = {
-    "witiop.softbot.session.started.v1": Type(_Session, BotSessionStarted),
-    "witiop.softbot.message.sent.v1": Type(_Message, BotMessage),
-    "witiop.softbot.menu.shown.v1": Type(_Menu, BotMenuShown),
-    "witiop.softbot.choice.made.v1": Type(_Choice, BotChoice),
-    "witiop.softbot.handoff.requested.v1": Type(_Handoff, BotHandoff),
-    "witiop.softbot.session.ended.v1": Type(_End, BotSessionEnded),
+    "witiop.softbot.session.started.v1": EventType(_Session, BotSessionStarted),
+    "witiop.softbot.message.sent.v1": EventType(_Message, BotMessage),
+    "witiop.softbot.menu.shown.v1": EventType(_Menu, BotMenuShown),
+    "witiop.softbot.choice.made.v1": EventType(_Choice, BotChoice),
+    "witiop.softbot.handoff.requested.v1": EventType(_Handoff, BotHandoff),
+    "witiop.softbot.session.ended.v1": EventType(_End, BotSessionEnded),
 }
 """Every type of event that Softbot may send."""
 

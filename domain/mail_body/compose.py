@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 from domain.conversations.conversation import Conversation
 from domain.directory import Directory
 from domain.mail import Mail
-from domain.mail_body.masking import Masking
-from domain.mail_body.wording import WORDINGS, Wording
+from domain.mail_body.masking import PhoneMasking
+from domain.mail_body.wording import MAIL_TEXTS, MailTexts
 
 _STYLE = (
     "body{font-family:sans-serif;color:#222}table{border-collapse:collapse}"
@@ -31,7 +31,7 @@ _STYLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class MailSender:
     """Whom mails are from. `reply_to`: where answers go if the issuer has no address in the directory; None: `address`.
     `form`: of an address of the directory what stands in a header, None if it cannot."""
 
@@ -56,14 +56,14 @@ def compose(
     conversation: Conversation,
     transcript: Sequence[Mapping[str, Any]],
     directory: Directory,
-    sender: Sender,
+    sender: MailSender,
     now: datetime,
 ) -> bytes:
     """The MIME message, lines ended by CR LF. `transcript` as `domain.conversations.transcript` makes it; `now`:
     its date."""
     number = directory.number(conversation.phone_number_id)
-    zone, wording = ZoneInfo(number.time_zone), WORDINGS[number.language]
-    hide = Masking(conversation.wa_id).hide if mail.masked else str
+    zone, wording = ZoneInfo(number.time_zone), MAIL_TEXTS[number.language]
+    hide = PhoneMasking(conversation.wa_id).hide if mail.masked else str
 
     def shown(text: str) -> str:
         return hide(_clean(text))
@@ -100,7 +100,7 @@ def _entry(
     customer: str,
     directory: Directory,
     zone: ZoneInfo,
-    wording: Wording,
+    wording: MailTexts,
     shown: Callable[[str], str],
 ) -> _Entry:
     speaker = wording.speakers[item["from"]]
@@ -140,7 +140,7 @@ def _html(language: str, body: str, head: Sequence[tuple[str, str]], entries: Se
     yield "</table></body></html>\n"
 
 
-def _status(conversation: Conversation, zone: ZoneInfo, wording: Wording) -> str:
+def _status(conversation: Conversation, zone: ZoneInfo, wording: MailTexts) -> str:
     if conversation.closed_at is not None:
         return wording.closed_on.format(wording.moment(conversation.closed_at, zone))
     return wording.active_until.format(wording.moment(conversation.window_ends_at, zone))

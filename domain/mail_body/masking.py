@@ -42,7 +42,7 @@ _PHONE = re.compile(
 )
 
 
-class Masking:
+class PhoneMasking:
     """Of the phone numbers in what was said with one customer. `wa_id`: the customer's own; None: not known."""
 
     def __init__(self, wa_id: str | None) -> None:

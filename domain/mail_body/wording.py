@@ -1,6 +1,6 @@
 """What a letter says in our own words, in each language that a number may have (domain.md, *Mail*).
 
-Texts that take a place have `{}` in it. A new language is one more `Wording`; nothing else knows any of them.
+Texts that take a place have `{}` in it. A new language is one more `MailTexts`; nothing else knows any of them.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from domain.directory import Language
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class MailTexts:
     """`day_and_time` as `strftime` has it; `kinds`: what each kind of the transcript is called, text apart."""
 
     language: Language
@@ -35,8 +35,8 @@ class Wording:
         return f"{local.strftime(self.day_and_time)} (UTC{local.isoformat(timespec='seconds')[19:]})"
 
 
-WORDINGS: dict[Language, Wording] = {
-    "en": Wording(
+MAIL_TEXTS: dict[Language, MailTexts] = {
+    "en": MailTexts(
         language="en",
         speakers={"customer": "Customer", "bot": "Bot", "agent": "Agent", "system": "System"},
         number="Number",
@@ -67,7 +67,7 @@ WORDINGS: dict[Language, Wording] = {
             "system": "notice from WhatsApp",
             "unsupported": "message that cannot be shown",
             "identity.changed": "phone number or account changed",
-            "thread_control.passed": "handed over by the automatic assistant",
+            "thread_control.declined_by": "handed over by the automatic assistant",
             "session.started": "conversation started",
             "session.ended": "conversation ended",
             "menu.shown": "menu",
@@ -78,7 +78,7 @@ WORDINGS: dict[Language, Wording] = {
             "conversation.closed": "closed the conversation",
         },
     ),
-    "it": Wording(
+    "it": MailTexts(
         language="it",
         speakers={"customer": "Cliente", "bot": "Bot", "agent": "Operatore", "system": "Sistema"},
         number="Numero",
@@ -109,7 +109,7 @@ WORDINGS: dict[Language, Wording] = {
             "system": "avviso di WhatsApp",
             "unsupported": "messaggio non visualizzabile",
             "identity.changed": "numero di telefono o account cambiato",
-            "thread_control.passed": "passata dall'assistente automatico",
+            "thread_control.declined_by": "passata dall'assistente automatico",
             "session.started": "conversazione iniziata",
             "session.ended": "conversazione terminata",
             "menu.shown": "menu",

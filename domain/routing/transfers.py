@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.commands import Rejection, Transfer
-from domain.conversations.conversation import Conversation, Decision, Decisions, Mark, Owner
+from domain.conversations.conversation import Conversation, Decision, Decisions, FactRef, Owner
 from domain.conversations.window import reservation_end
 from domain.directory import Directory
 from domain.ids import fact_id
-from domain.routing.agents import Member, choose
+from domain.routing.agents import Member, next_agent
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RoutingPolicy:
     """Settings of the rules. `reservation`: how long an exclusive transfer waits; `offer`: how long an agent may take
     to accept; `silent`: a desk that says nothing for this long is offline."""
 
@@ -26,7 +26,7 @@ class Terms:
     silent: timedelta = timedelta(seconds=300)
 
 
-def refused(conversation: Conversation | None, expected_version: int | None) -> Rejection | None:
+def rejection_of(conversation: Conversation | None, expected_version: int | None) -> Rejection | None:
     """What any transfer is refused for before its target is looked at, in the promised order."""
     if conversation is None:
         return Rejection.CONVERSATION_UNKNOWN
@@ -46,11 +46,11 @@ def transfer(
     command: Transfer,
     directory: Directory,
     members: Mapping[str, Member],
-    here: Mark,
-    terms: Terms,
+    here: FactRef,
+    terms: RoutingPolicy,
 ) -> Decisions | Rejection:
-    """The next decisions of a conversation that `refused` lets pass. `members`: at least the target, or the members of
-    the target skillset; `here`: now and the command."""
+    """The next decisions of a conversation that `rejection_of` does not reject. `members`: at least the target, or the
+    members of the target skillset; `here`: now and the command."""
     target, now = command.target, here.at
     if target.kind == "user" and target.id not in directory.users:
         return Rejection.USER_UNKNOWN
@@ -68,11 +68,11 @@ def transfer(
         member = members[target.id]
         if not member.is_ready(now, terms.silent):
             return Rejection.USER_NOT_READY
-        if member.free == 0:
+        if member.free_capacity == 0:
             return Rejection.USER_AT_CAPACITY
         chosen, next_of = member, None
     else:
-        found = choose((m for m in members.values() if target.id in m.skillsets), now, terms.silent)
+        found = next_agent((m for m in members.values() if target.id in m.skillsets), now, terms.silent)
         if found is None:
             return Rejection.NO_AGENT_READY
         chosen, next_of = found, target.id
@@ -80,12 +80,14 @@ def transfer(
     return given._replace(next_of=next_of)
 
 
-def take(command: Transfer, issuer: str, directory: Directory, members: Mapping[str, Member]) -> Rejection | None:
+def take_rejection(
+    command: Transfer, issuer: str, directory: Directory, members: Mapping[str, Member]
+) -> Rejection | None:
     """*Take it*: somebody transfers a conversation to themselves at once. That needs no presence, only a free slot, and
     counts as accepted."""
     if issuer not in directory.users:
         return Rejection.USER_UNKNOWN
-    return Rejection.USER_AT_CAPACITY if members[issuer].free == 0 else None
+    return Rejection.USER_AT_CAPACITY if members[issuer].free_capacity == 0 else None
 
 
 def is_taking(command: Transfer, issuer: str) -> bool:
@@ -93,7 +95,7 @@ def is_taking(command: Transfer, issuer: str) -> bool:
     return command.mode == "immediate" and command.target.kind == "user" and command.target.id == issuer
 
 
-def recall(conversation: Conversation, expected_version: int | None, here: Mark) -> Decisions | Rejection:
+def recall(conversation: Conversation, expected_version: int | None, here: FactRef) -> Decisions | Rejection:
     """Undo what nobody accepted yet: queued, reserved, assigned. With a version: only if the owner is still the one
     that whoever asks had seen."""
     owner = conversation.owner
@@ -106,31 +108,31 @@ def recall(conversation: Conversation, expected_version: int | None, here: Mark)
     return _freed(conversation.decisions, "recalled", here)
 
 
-def offer(conversation: Conversation, member: Member, here: Mark, terms: Terms) -> Decisions:
+def offer(conversation: Conversation, member: Member, here: FactRef, terms: RoutingPolicy) -> Decisions:
     """A queued or reserved conversation goes to an available member; it goes back there if they do not accept."""
     decisions = conversation.decisions
     waits = decisions.owner
     given = _given(decisions, _offer(member, here.at, terms), "offered", here)
     return given._replace(
-        waits=waits,
+        returns_to=waits,
         queued_at=decisions.queued_at,
-        passed=decisions.passed,
+        declined_by=decisions.declined_by,
         reserved_to=decisions.reserved_to,
     )
 
 
-def may_get(conversation: Conversation, member: Member, now: datetime) -> bool:
+def is_eligible(conversation: Conversation, member: Member, now: datetime) -> bool:
     """Whether the conversation waits for this member, and they did not let it pass since their last presence event. A
     reservation that is over waits for nobody, also before the timer says so."""
     owner = conversation.owner
-    if owner is None or owner.state not in ("queued", "reserved") or is_over(conversation, now):
+    if owner is None or owner.state not in ("queued", "reserved") or has_expired(conversation, now):
         return False
     meant = owner.id == member.id if owner.kind == "user" else owner.id in member.skillsets
     return meant and not _passed(conversation.decisions, member)
 
 
-def not_accepted(
-    conversation: Conversation, members: Mapping[str, Member], directory: Directory, here: Mark, terms: Terms
+def after_missed_offer(
+    conversation: Conversation, members: Mapping[str, Member], directory: Directory, here: FactRef, terms: RoutingPolicy
 ) -> Decisions:
     """An offer that was declined or that nobody accepted in time. What came from a queue or a reservation waits again,
     if that is still there; an immediate transfer to a skillset goes to its next member, if there is one; else it is
@@ -142,38 +144,38 @@ def not_accepted(
     # by the desk's own clock, which is not ours: what comes later than this is the agent's next presence event
     had_it = members.get(owner.id)
     since = had_it.state_at if had_it is not None and had_it.state_at is not None else here.at
-    passed = (*((agent, at) for agent, at in decisions.passed if agent != owner.id), (owner.id, since))
-    waits = decisions.waits
+    passed = (*((agent, at) for agent, at in decisions.declined_by if agent != owner.id), (owner.id, since))
+    waits = decisions.returns_to
     if waits is not None and _is_there(waits, directory) and (waits.until is None or waits.until > here.at):
         again = _given(decisions, waits, how, here)
-        return again._replace(queued_at=decisions.queued_at, passed=passed, reserved_to=decisions.reserved_to)
-    after = decisions._replace(passed=passed)
+        return again._replace(queued_at=decisions.queued_at, declined_by=passed, reserved_to=decisions.reserved_to)
+    after = decisions._replace(declined_by=passed)
     if decisions.next_of is not None:
         free = (m for m in members.values() if decisions.next_of in m.skillsets and not _passed(after, m))
-        chosen = choose(free, here.at, terms.silent)
+        chosen = next_agent(free, here.at, terms.silent)
         if chosen is not None:
             given = _given(after, _offer(chosen, here.at, terms), "transferred", here)
-            return given._replace(next_of=decisions.next_of, passed=passed)
-    return _freed(decisions, how, here)._replace(passed=passed)
+            return given._replace(next_of=decisions.next_of, declined_by=passed)
+    return _freed(decisions, how, here)._replace(declined_by=passed)
 
 
-def is_over(conversation: Conversation, now: datetime) -> bool:
+def has_expired(conversation: Conversation, now: datetime) -> bool:
     """Whether a reservation has come to its end."""
     owner = conversation.owner
     return owner is not None and owner.state == "reserved" and owner.until is not None and owner.until <= now
 
 
-def over_here(conversation: Conversation, now: datetime) -> Mark:
-    """That a reservation is over, for `expired`: the same whoever notices it first."""
-    return Mark(now, fact_id("reservation", str(conversation.id), str(conversation.version)))
+def expiry_ref(conversation: Conversation, now: datetime) -> FactRef:
+    """That a reservation is over, for `after_expiry`: the same whoever notices it first."""
+    return FactRef(now, fact_id("reservation", str(conversation.id), str(conversation.version)))
 
 
-def expired(conversation: Conversation, here: Mark) -> Decisions:
+def after_expiry(conversation: Conversation, here: FactRef) -> Decisions:
     """A reservation whose time is over: unmanaged again, with that reason."""
     return _freed(conversation.decisions, "expired", here)
 
 
-def removed(conversation: Conversation, here: Mark) -> Decisions:
+def after_removal(conversation: Conversation, here: FactRef) -> Decisions:
     """Its user or skillset left the directory before anybody accepted: nobody took it."""
     return _freed(conversation.decisions, "removed", here)
 
@@ -182,20 +184,20 @@ def _is_there(owner: Owner, directory: Directory) -> bool:
     return owner.id in (directory.users if owner.kind == "user" else directory.skillsets)
 
 
-def _offer(member: Member, now: datetime, terms: Terms) -> Owner:
+def _offer(member: Member, now: datetime, terms: RoutingPolicy) -> Owner:
     return Owner("user", member.id, "assigned", now + terms.offer)
 
 
 def _passed(decisions: Decisions, member: Member) -> bool:
     return any(
-        agent == member.id and (member.state_at is None or member.state_at <= at) for agent, at in decisions.passed
+        agent == member.id and (member.state_at is None or member.state_at <= at) for agent, at in decisions.declined_by
     )
 
 
-def _given(decisions: Decisions, owner: Owner, last: Decision, here: Mark) -> Decisions:
-    owned = here if decisions.owned is None else min(decisions.owned, here)
-    return Decisions(owner=owner, owned=owned, last=last, because=here)
+def _given(decisions: Decisions, owner: Owner, last: Decision, here: FactRef) -> Decisions:
+    owned = here if decisions.first_owned is None else min(decisions.first_owned, here)
+    return Decisions(owner=owner, first_owned=owned, last=last, because=here)
 
 
-def _freed(decisions: Decisions, last: Decision, here: Mark) -> Decisions:
-    return Decisions(owned=decisions.owned, last=last, because=here)
+def _freed(decisions: Decisions, last: Decision, here: FactRef) -> Decisions:
+    return Decisions(first_owned=decisions.first_owned, last=last, because=here)

@@ -6,10 +6,10 @@ from typing import Any
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from infra.kafka.client import opened
+from infra.kafka.client import open_client
 from infra.kafka.config import KafkaConfig
-from infra.kafka.consumer import BrokerAway
-from infra.kafka.survey import held, partitions_of
+from infra.kafka.consumer import BrokerUnreachable
+from infra.kafka.survey import offset_ranges, partitions_of
 
 _ANSWER_MS = 5_000
 
@@ -29,7 +29,7 @@ class Backlog:
             return self._ask(begun)
         except KafkaError as error:
             self.close()
-            raise BrokerAway(type(error).__name__) from error
+            raise BrokerUnreachable(type(error).__name__) from error
 
     def close(self) -> None:
         """Disconnect; the next question connects again."""
@@ -40,10 +40,12 @@ class Backlog:
     def _ask(self, begun: Collection[int]) -> list[int]:
         if self._admin is None:
             options = self._config.client_options()
-            self._admin = opened(
+            self._admin = open_client(
                 KafkaAdminClient, **options, bootstrap_timeout_ms=_ANSWER_MS, request_timeout_ms=_ANSWER_MS
             )
         beyond = [each for each in partitions_of(self._admin, [self._topic]) if each.partition not in begun]
         if not beyond:
             return []
-        return sorted(each.partition for each, holds in held(self._admin, beyond).items() if holds.begin < holds.end)
+        return sorted(
+            each.partition for each, holds in offset_ranges(self._admin, beyond).items() if holds.begin < holds.end
+        )

@@ -10,7 +10,7 @@ from typing import Any
 from kafka.net.compat import KafkaNetClient
 
 
-def opened(make: Callable[..., Any], **settings: Any) -> Any:
+def open_client(make: Callable[..., Any], **settings: Any) -> Any:
     """A KafkaConsumer or KafkaProducer. Blocks for at most its `bootstrap_timeout_ms`. Raises KafkaError when no broker
     answers."""
     clients: list[Any] = []

@@ -15,17 +15,17 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import MemberState, OffsetAndMetadata
 
-from infra.kafka.client import opened
-from infra.kafka.header_names import tolerate
+from infra.kafka.client import open_client
+from infra.kafka.header_names import accept_invalid_header_names
 
 _REQUEST_SECONDS = 5.0
 
 
-class BrokerAway(Exception):
+class BrokerUnreachable(Exception):
     """No answer from the broker; try again later."""
 
 
-class Record(NamedTuple):
+class IncomingRecord(NamedTuple):
     """A record as it was read. `at`: when the broker took it (aware UTC)."""
 
     topic: str
@@ -41,7 +41,7 @@ class Record(NamedTuple):
         return {name: value.decode("utf-8", "replace") for name, value in self.raw_headers}
 
 
-class Bounds(NamedTuple):
+class OffsetRange(NamedTuple):
     """The first offset that is still there and the one that the next record will get."""
 
     begin: int
@@ -91,7 +91,7 @@ class GroupReader:
         self._silent: set[TopicPartition] = set()
         self._topic_ids: dict[str, str] = {}
 
-    def poll(self, timeout_seconds: float) -> list[Record]:
+    def poll(self, timeout_seconds: float) -> list[IncomingRecord]:
         """The next records, those of a partition in order; [] if none came in time. Also keeps the membership. Raises
         BrokerAway."""
         consumer = self._open()
@@ -101,7 +101,7 @@ class GroupReader:
             self.silence(consumer.assignment())
             return []
         except KafkaError as error:
-            raise BrokerAway(type(error).__name__) from error
+            raise BrokerUnreachable(type(error).__name__) from error
         self._take_up_join()
         self._ask_again()
         self._notice_new_topics()
@@ -134,7 +134,7 @@ class GroupReader:
             self._consumer.resume(partition)
             self._silent.discard(partition)
 
-    def bounds(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Bounds]:
+    def bounds(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, OffsetRange]:
         """What the broker has. Raises BrokerAway."""
         timeout = int(_REQUEST_SECONDS * 1000)
         consumer = self._open()
@@ -142,8 +142,8 @@ class GroupReader:
             begin = consumer.beginning_offsets(list(partitions), timeout_ms=timeout)
             end = consumer.end_offsets(list(partitions), timeout_ms=timeout)
         except KafkaError as error:
-            raise BrokerAway(type(error).__name__) from error
-        return {partition: Bounds(begin[partition], end[partition]) for partition in partitions}
+            raise BrokerUnreachable(type(error).__name__) from error
+        return {partition: OffsetRange(begin[partition], end[partition]) for partition in partitions}
 
     def ends(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The offset that the next record of each will get, asked now. Raises BrokerAway."""
@@ -152,7 +152,7 @@ class GroupReader:
                 list(partitions), timeout_ms=int(_REQUEST_SECONDS * 1000)
             )
         except KafkaError as error:
-            raise BrokerAway(type(error).__name__) from error
+            raise BrokerUnreachable(type(error).__name__) from error
         return found
 
     def topic_id(self, topic: str) -> str:
@@ -175,10 +175,10 @@ class GroupReader:
     def _open(self) -> Any:
         if self._consumer is None:
             try:
-                consumer = opened(KafkaConsumer, **self._settings)
+                consumer = open_client(KafkaConsumer, **self._settings)
             except KafkaError as error:
-                raise BrokerAway(type(error).__name__) from error
-            tolerate(consumer)
+                raise BrokerUnreachable(type(error).__name__) from error
+            accept_invalid_header_names(consumer)
             self._consumer = consumer
             consumer.subscribe(self._topics, listener=_Silencer(self))
         return self._consumer
@@ -237,9 +237,9 @@ _LATEST_MS = 4_102_444_800_000
 """2100: neither a sum of times nor PostgreSQL fails of it."""
 
 
-def to_record(record: Any) -> Record:
+def to_record(record: Any) -> IncomingRecord:
     """A record of kafka-python as ours. Its time may be any 64 bits where a topic once took the writer's: what cannot
     be one is the nearest that can, as a record that raises here would be met again at every start."""
     headers = tuple((name, value or b"") for name, value in record.headers or ())
     at = _EARLIEST + timedelta(milliseconds=min(max(record.timestamp or 0, 0), _LATEST_MS))
-    return Record(record.topic, record.partition, record.offset, at, record.value or b"", headers)
+    return IncomingRecord(record.topic, record.partition, record.offset, at, record.value or b"", headers)

@@ -10,7 +10,7 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import decode_varint
 
 
-def tolerate(consumer: Any) -> None:
+def accept_invalid_header_names(consumer: Any) -> None:
     """From now on a KafkaConsumer reads each byte of such a name as `?`; its record is like any other."""
     consumer._fetcher.PartitionRecords = _PartitionRecords
 

@@ -8,7 +8,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 from kafka.net.compat import KafkaNetClient
 
-from domain.ports import Record
+from domain.ports import OutgoingRecord
 from infra.kafka.config import KafkaConfig
 
 DELIVERY_SECONDS = 2.2
@@ -36,7 +36,7 @@ _OPTIONS: dict[str, Any] = {
 _CONNECT_OPTIONS = {"socket_connection_setup_timeout_ms": 2000, "socket_connection_setup_timeout_max_ms": 2000}
 
 
-class Sent(Protocol):
+class PendingSend(Protocol):
     """A record on its way. kafka-python's futures are such."""
 
     @property
@@ -56,22 +56,22 @@ class Acknowledged(Protocol):
     def offset(self) -> int: ...
 
 
-class Link(Protocol):
+class ProducerClient(Protocol):
     """One producer and its view of the cluster."""
 
-    def send(self, record: Record) -> Sent:
+    def send(self, record: OutgoingRecord) -> PendingSend:
         """Hand a record over; what is returned tells what becomes of it."""
 
-    def missing(self) -> Sequence[str]:
+    def not_ready_reasons(self) -> Sequence[str]:
         """Ask the broker for its topics, and say what it lacks; blocks for at most 2 s."""
 
     def end(self, grace_seconds: float) -> None:
         """Close it, by force after the grace time. Who still waits for it gets an error."""
 
 
-class KafkaLink:
-    """A `Link` made with kafka-python. Ready when each of `topics`, those that records go to, has a leader for every
-    partition."""
+class KafkaProducerClient:
+    """A `ProducerClient` on kafka-python. Ready when every partition of `topics`, to which records are sent, has a
+    leader."""
 
     def __init__(self, config: KafkaConfig, topics: Sequence[str]) -> None:
         """Blocks for at most 2 s; raises KafkaError when no broker answers."""
@@ -89,16 +89,16 @@ class KafkaLink:
             client.close()  # type: ignore[no-untyped-call]  # its constructor leaves the sockets open
             raise
 
-    def send(self, record: Record) -> Sent:
-        """See `Link`. Blocks for at most `max_block_ms`, when the topic has vanished."""
+    def send(self, record: OutgoingRecord) -> PendingSend:
+        """See `ProducerClient`. Blocks for at most `max_block_ms`, when the topic has vanished."""
         key = None if record.key is None else record.key.encode()
-        sent: Sent = self._producer.send(  # type: ignore[no-untyped-call]
+        sent: PendingSend = self._producer.send(  # type: ignore[no-untyped-call]
             record.topic, value=record.value, key=key, headers=list(record.headers)
         )
         return sent
 
-    def missing(self) -> Sequence[str]:
-        """See `Link`."""
+    def not_ready_reasons(self) -> Sequence[str]:
+        """See `ProducerClient`."""
         answered = threading.Event()
         update = self._cluster.request_update()
         update.add_both(lambda _: answered.set())
@@ -111,7 +111,7 @@ class KafkaLink:
         return bool(partitions) and partitions == self._cluster.available_partitions_for_topic(topic)
 
     def end(self, grace_seconds: float) -> None:
-        """See `Link`."""
+        """See `ProducerClient`."""
         try:
             self._producer.close(timeout=grace_seconds)  # type: ignore[no-untyped-call]
         except KafkaTimeoutError:

@@ -11,8 +11,8 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from domain.ports import Record
-from infra.kafka.client import opened
+from domain.ports import OutgoingRecord
+from infra.kafka.client import open_client
 from infra.kafka.config import KafkaConfig
 
 DELIVERY_SECONDS = 5.0
@@ -40,14 +40,14 @@ class OrderedPublisher:
         self._config = config
         self._producer: Any = None
 
-    def publish(self, records: Sequence[Record]) -> list[bool]:
+    def publish(self, records: Sequence[OutgoingRecord]) -> list[bool]:
         """Whether each record was acknowledged by all in-sync replicas. Blocks for about `DELIVERY_SECONDS` at most.
         Never raises for a broker that is away: then nothing was acknowledged."""
         acknowledged = [False] * len(records)
         futures: list[Any] = []
         try:
             if self._producer is None:
-                self._producer = opened(KafkaProducer, **_OPTIONS, **self._config.client_options())
+                self._producer = open_client(KafkaProducer, **_OPTIONS, **self._config.client_options())
             for record in records:
                 key = None if record.key is None else record.key.encode()
                 futures.append(self._producer.send(record.topic, record.value, key, headers=list(record.headers)))

@@ -3,7 +3,7 @@
 Every record has somebody who waits for it. So the waiting is also the watchdog: a record that is neither acknowledged
 nor refused when its sender gives up, after kafka-python's own delivery time-out, means that the producer is wedged;
 then it is replaced. Nothing is in a producer's memory that is not counted here, so an outage of any length costs no
-more than `Limits`.
+more than `PublishLimits`.
 """
 
 import threading
@@ -16,9 +16,9 @@ from functools import partial
 import structlog
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from domain.ports import NotKept, Place, Record, TooLarge
+from domain.ports import OutgoingRecord, PublishFailed, RecordPosition, RecordTooLarge
 from infra.kafka.config import KafkaConfig
-from infra.kafka.link import DELIVERY_SECONDS, KafkaLink, Link, Sent
+from infra.kafka.link import DELIVERY_SECONDS, KafkaProducerClient, PendingSend, ProducerClient
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ _TOO_LARGE = (MessageSizeTooLargeError.__name__, RecordListTooLargeError.__name_
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PublishLimits:
     """What may wait for acknowledgement at one time: calls of `publish` (keep it below the number of threads that
     call it, so that some are free to say no), records, and bytes of their values. What is more waits for room as long
     as its deadline leaves the broker DELIVERY_SECONDS."""
@@ -49,35 +49,35 @@ class KafkaPublisher:
         self,
         config: KafkaConfig,
         topics: Sequence[str],
-        limits: Limits | None = None,
-        connect: Callable[[KafkaConfig, Sequence[str]], Link] = KafkaLink,
+        limits: PublishLimits | None = None,
+        connect: Callable[[KafkaConfig, Sequence[str]], ProducerClient] = KafkaProducerClient,
     ) -> None:
         """`topics`: those that records go to. `connect` blocks for a few seconds at most, raises when no broker
         answers."""
         self._connect = partial(connect, config, tuple(topics))
-        self._room = _Room(limits or Limits())
+        self._room = _Room(limits or PublishLimits())
         self._lock = threading.Lock()
-        self._link: Link | None = None
+        self._link: ProducerClient | None = None
         self._missing: Sequence[str] = ("kafka: not reached yet",)
         self._looked_at = time.monotonic()
         self._wake = threading.Event()
         self._closing = False
         threading.Thread(target=self._keep, name="kafka-publisher", daemon=True).start()
 
-    def publish(self, records: Sequence[Record], deadline_seconds: float) -> list[Place]:
+    def publish(self, records: Sequence[OutgoingRecord], deadline_seconds: float) -> list[RecordPosition]:
         """See the port. A deadline below DELIVERY_SECONDS takes a slow broker for a wedged producer."""
         until = time.monotonic() + deadline_seconds
         spare = max(0.0, deadline_seconds - DELIVERY_SECONDS - _SETTLE_SECONDS)
         with self._room.taken(len(records), sum(len(record.value) for record in records), spare):
             if (link := self._link) is None:
-                raise NotKept("kafka: not reached yet")
+                raise PublishFailed("kafka: not reached yet")
             pending, refusal = self._send(link, records, until)
             places, failure = self._settle(link, pending, until)
             if trouble := refusal or failure:
-                raise (TooLarge if trouble in _TOO_LARGE else NotKept)(f"kafka: {trouble}")
+                raise (RecordTooLarge if trouble in _TOO_LARGE else PublishFailed)(f"kafka: {trouble}")
             return places
 
-    def missing(self) -> Sequence[str]:
+    def not_ready_reasons(self) -> Sequence[str]:
         """What the last look at the broker found; a look that hangs counts as no answer."""
         if time.monotonic() - self._looked_at > _STALE_SECONDS:
             return ("kafka: no answer",)
@@ -92,9 +92,11 @@ class KafkaPublisher:
         if link is not None:
             link.end(_CLOSE_SECONDS)
 
-    def _send(self, link: Link, records: Sequence[Record], until: float) -> tuple[Sequence[Sent], str | None]:
+    def _send(
+        self, link: ProducerClient, records: Sequence[OutgoingRecord], until: float
+    ) -> tuple[Sequence[PendingSend], str | None]:
         """What could be sent, and the name of what went wrong with the rest."""
-        pending: list[Sent] = []
+        pending: list[PendingSend] = []
         try:
             for record in records:
                 if time.monotonic() > until:
@@ -104,15 +106,17 @@ class KafkaPublisher:
             return pending, type(error).__name__
         return pending, None
 
-    def _settle(self, link: Link, pending: Sequence[Sent], until: float) -> tuple[list[Place], str | None]:
+    def _settle(
+        self, link: ProducerClient, pending: Sequence[PendingSend], until: float
+    ) -> tuple[list[RecordPosition], str | None]:
         """Wait until every record is acknowledged or has failed; return where they stand and the first failure's
         name."""
-        places: list[Place] = []
+        places: list[RecordPosition] = []
         failure: str | None = None
         for future in pending:
             try:
                 told = future.get(timeout=max(0.0, until - time.monotonic()))
-                places.append(Place(told.partition, told.offset))
+                places.append(RecordPosition(told.partition, told.offset))
             except KafkaError as error:
                 failure = failure or type(error).__name__
                 # The future keeps its error, the error this frame and its callers', they the body and the future: a
@@ -123,7 +127,7 @@ class KafkaPublisher:
             self._replace(link)
         return places, failure
 
-    def _replace(self, link: Link) -> None:
+    def _replace(self, link: ProducerClient) -> None:
         with self._lock:
             if self._link is not link:
                 return
@@ -152,13 +156,13 @@ class KafkaPublisher:
                 self._link = None if self._closing else link
             if self._link is None:  # closed meanwhile, and nobody else knows of it
                 link.end(0.0)
-        return link.missing()
+        return link.not_ready_reasons()
 
 
 class _Room:
-    """Counts what waits for the broker, and lets no more than `Limits` of it in."""
+    """Counts what waits for the broker, and lets no more than `PublishLimits` of it in."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: PublishLimits) -> None:
         self._limits = limits
         self._changed = threading.Condition()
         self._calls = self._records = self._bytes = 0
@@ -169,7 +173,7 @@ class _Room:
         with self._changed:
             fits = partial(self._fits, records, size)
             if not fits() and not (self._calls and self._changed.wait_for(fits, seconds)):
-                raise NotKept("too much waits for kafka")
+                raise PublishFailed("too much waits for kafka")
             self._add(1, records, size)
         try:
             yield

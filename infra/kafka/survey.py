@@ -20,7 +20,7 @@ class Held(NamedTuple):
     end: int
 
 
-class Clock(NamedTuple):
+class BrokerClock(NamedTuple):
     """Kafka's now, and ours at the two ends of the question (aware UTC)."""
 
     now: datetime
@@ -38,14 +38,14 @@ def partitions_of(admin: Any, topics: Collection[str]) -> list[TopicPartition]:
     ]
 
 
-def held(admin: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Held]:
+def offset_ranges(admin: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Held]:
     """What these hold now. `admin` and errors as above."""
     begin = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
     end = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
     return {each: Held(begin[each].offset, end[each].offset) for each in partitions}
 
 
-class KafkaSurvey:
+class KafkaDiagnostics:
     """Of topics: what is held, per (topic, partition). Raises kafka.errors.KafkaError."""
 
     def __init__(self, config: KafkaConfig) -> None:
@@ -59,9 +59,9 @@ class KafkaSurvey:
     def held(self, topics: Collection[str]) -> dict[tuple[str, int], Held]:
         """Topics that are missing are left out."""
         partitions = partitions_of(self._admin, topics)
-        return {tuple(each): holds for each, holds in held(self._admin, partitions).items()}
+        return {tuple(each): holds for each, holds in offset_ranges(self._admin, partitions).items()}
 
-    def clock(self) -> Clock | None:
+    def clock(self) -> BrokerClock | None:
         """The controller's clock: it tells when each of its replicas was up to date, of itself it tells the moment.
         None where the brokers do not let us ask."""
         asked = datetime.now(UTC)
@@ -71,4 +71,4 @@ class KafkaSurvey:
             return None
         answered = datetime.now(UTC)
         told = next(v["last_caught_up_timestamp"] for v in log["current_voters"] if v["replica_id"] == log["leader_id"])
-        return Clock(datetime.fromtimestamp(told / 1000, UTC), asked, answered)
+        return BrokerClock(datetime.fromtimestamp(told / 1000, UTC), asked, answered)

@@ -8,12 +8,12 @@ from typing import Any, Self
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from infra.kafka.consumer import BrokerAway, Record, to_record
+from infra.kafka.consumer import BrokerUnreachable, IncomingRecord, to_record
 
 _ANSWER_MS = 5000
 
 
-class Tail:
+class TopicTail:
     """Stands at the end of every partition once it is made: whatever is published afterwards is seen. Not
     thread-safe."""
 
@@ -30,19 +30,19 @@ class Tail:
                 metrics_enabled=False,
             )
         except KafkaError as error:
-            raise BrokerAway(type(error).__name__) from error
+            raise BrokerUnreachable(type(error).__name__) from error
         try:
             self._begin(topic)
         except BaseException:
             self.close()
             raise
 
-    def poll(self, timeout_seconds: float) -> list[Record]:
+    def poll(self, timeout_seconds: float) -> list[IncomingRecord]:
         """What came since the last call; [] if nothing comes in time. Raises BrokerAway."""
         try:
             found = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000))
         except KafkaError as error:
-            raise BrokerAway(type(error).__name__) from error
+            raise BrokerUnreachable(type(error).__name__) from error
         return [to_record(record) for records in found.values() for record in records]
 
     def close(self) -> None:
@@ -61,11 +61,11 @@ class Tail:
         try:
             known = self._consumer.partitions_for_topic(topic)
             if not known:
-                raise BrokerAway(f"there is no topic {topic}")
+                raise BrokerUnreachable(f"there is no topic {topic}")
             partitions = [TopicPartition(topic, each) for each in sorted(known)]
             ends = self._consumer.end_offsets(partitions, timeout_ms=_ANSWER_MS)
         except KafkaError as error:
-            raise BrokerAway(type(error).__name__) from error
+            raise BrokerUnreachable(type(error).__name__) from error
         self._consumer.assign(partitions)
         for partition, end in ends.items():
             self._consumer.seek(partition, end)

@@ -20,7 +20,7 @@ _BOOTSTRAP_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TopicSettings:
     """How many partitions, and copies of each record, a topic shall have."""
 
     partitions: int
@@ -32,14 +32,14 @@ class Wanted:
         return 2 if self.replication_factor >= 3 else 1
 
 
-class Change(NamedTuple):
+class TopicChange(NamedTuple):
     """What was done to a topic, in words."""
 
     topic: str
     what: str
 
 
-class Finding(NamedTuple):
+class TopicFinding(NamedTuple):
     """What is not as it should be, where (a topic's name, or `brokers`), and what to do about it."""
 
     where: str
@@ -47,7 +47,9 @@ class Finding(NamedTuple):
     cure: str
 
 
-def create_or_repair(config: KafkaConfig, topics: Topics, wanted: Wanted) -> tuple[list[Change], list[Finding]]:
+def create_or_repair(
+    config: KafkaConfig, topics: Topics, wanted: TopicSettings
+) -> tuple[list[TopicChange], list[TopicFinding]]:
     """Create what is missing, set what is set otherwise, add partitions; gives that, and what people have to do.
 
     Partitions are never taken away and records never deleted. Several may run at once.
@@ -60,7 +62,7 @@ def create_or_repair(config: KafkaConfig, topics: Topics, wanted: Wanted) -> tup
         return changes, list(_findings(admin, topics, wanted))
 
 
-def findings(config: KafkaConfig, topics: Topics, wanted: Wanted) -> list[Finding]:
+def findings(config: KafkaConfig, topics: Topics, wanted: TopicSettings) -> list[TopicFinding]:
     """What is not as it should be; changes nothing.
 
     Raises:
@@ -75,7 +77,7 @@ def _admin(config: KafkaConfig) -> closing[Any]:
     return closing(KafkaAdminClient(**options))  # type: ignore[no-untyped-call]
 
 
-def _settings(topics: Topics, wanted: Wanted) -> dict[str, dict[str, str]]:
+def _settings(topics: Topics, wanted: TopicSettings) -> dict[str, dict[str, str]]:
     """Topic -> what the broker must hold for it."""
     safe = {"min.insync.replicas": str(wanted.min_insync_replicas), "unclean.leader.election.enable": "false"}
     # Whoever else publishes may compress as kafka-python cannot read; the broker makes it gzip.
@@ -95,7 +97,7 @@ def _settings(topics: Topics, wanted: Wanted) -> dict[str, dict[str, str]]:
     }
 
 
-def _create(admin: Any, topics: Topics, wanted: Wanted) -> Iterator[Change]:
+def _create(admin: Any, topics: Topics, wanted: TopicSettings) -> Iterator[TopicChange]:
     settings = _settings(topics, wanted)
     there = set(admin.list_topics())
     for topic, configs in settings.items():
@@ -108,20 +110,20 @@ def _create(admin: Any, topics: Topics, wanted: Wanted) -> Iterator[Change]:
             continue
         except InvalidReplicationFactorError:
             return  # every topic is then a finding that says why
-        yield Change(topic, f"created with {wanted.partitions} partitions")
+        yield TopicChange(topic, f"created with {wanted.partitions} partitions")
     admin.wait_for_topics(list(settings), timeout_ms=_ANSWER_MS)
 
 
-def _repair(admin: Any, topics: Topics, wanted: Wanted) -> Iterator[Change]:
+def _repair(admin: Any, topics: Topics, wanted: TopicSettings) -> Iterator[TopicChange]:
     for topic, differing in _differing(admin, topics, wanted).items():
         admin.alter_configs([_of_topic(topic, {name: right for name, (_, right) in differing.items()})])
         for name, (found, right) in differing.items():
-            yield Change(topic, f"{name} {found} -> {right}")
+            yield TopicChange(topic, f"{name} {found} -> {right}")
     for topic, partitions in _partitions(admin, topics).items():
         if len(partitions) < wanted.partitions:
             admin.create_partitions({topic: wanted.partitions}, timeout_ms=_ANSWER_MS)
             _await_partitions(admin, topic, wanted.partitions)
-            yield Change(topic, f"partitions {len(partitions)} -> {wanted.partitions}")
+            yield TopicChange(topic, f"partitions {len(partitions)} -> {wanted.partitions}")
 
 
 def _await_partitions(admin: Any, topic: str, partitions: int) -> None:
@@ -134,31 +136,31 @@ def _await_partitions(admin: Any, topic: str, partitions: int) -> None:
     admin.wait_for_topics([topic], timeout_ms=_ANSWER_MS)
 
 
-def _findings(admin: Any, topics: Topics, wanted: Wanted) -> Iterator[Finding]:
+def _findings(admin: Any, topics: Topics, wanted: TopicSettings) -> Iterator[TopicFinding]:
     brokers = len(admin.describe_cluster()["brokers"])
     if brokers < wanted.replication_factor:
         cure = "start the others, or set WITIOP_KAFKA_REPLICATION_FACTOR; then run witiop topics"
-        yield Finding("brokers", f"{brokers} for {wanted.replication_factor} copies of every record", cure)
+        yield TopicFinding("brokers", f"{brokers} for {wanted.replication_factor} copies of every record", cure)
     there = _partitions(admin, topics)
     for topic in _settings(topics, wanted):
         if topic not in there:
-            yield Finding(topic, "missing", "run witiop topics")
+            yield TopicFinding(topic, "missing", "run witiop topics")
     for topic, differing in _differing(admin, topics, wanted).items():
         for name, (found, right) in differing.items():
-            yield Finding(topic, f"{name} is {found}, not {right}", "run witiop topics")
+            yield TopicFinding(topic, f"{name} is {found}, not {right}", "run witiop topics")
     for topic, partitions in there.items():
         yield from _partition_findings(topic, partitions, wanted)
 
 
-def _partition_findings(topic: str, partitions: list[dict[str, Any]], wanted: Wanted) -> Iterator[Finding]:
+def _partition_findings(topic: str, partitions: list[dict[str, Any]], wanted: TopicSettings) -> Iterator[TopicFinding]:
     if len(partitions) < wanted.partitions:
-        yield Finding(topic, f"{len(partitions)} partitions, not {wanted.partitions}", "run witiop topics")
+        yield TopicFinding(topic, f"{len(partitions)} partitions, not {wanted.partitions}", "run witiop topics")
     if len(partitions) > wanted.partitions:
         cure = f"partitions cannot be taken away: set WITIOP_KAFKA_PARTITIONS={len(partitions)}"
-        yield Finding(topic, f"{len(partitions)} partitions, not {wanted.partitions}", cure)
+        yield TopicFinding(topic, f"{len(partitions)} partitions, not {wanted.partitions}", cure)
     copies = min(len(partition["replica_nodes"]) for partition in partitions)
     if copies < wanted.replication_factor:
-        yield Finding(
+        yield TopicFinding(
             topic,
             f"{copies} copies of a record, not {wanted.replication_factor}",
             "add replicas with Kafka's kafka-reassign-partitions.sh, or set WITIOP_KAFKA_REPLICATION_FACTOR",
@@ -166,10 +168,12 @@ def _partition_findings(topic: str, partitions: list[dict[str, Any]], wanted: Wa
     lagging = [p["partition_index"] for p in partitions if len(p["isr_nodes"]) < len(p["replica_nodes"])]
     if lagging:
         cure = "see which broker is down or slow"
-        yield Finding(topic, f"replicas of partitions {', '.join(map(str, sorted(lagging)))} are not in sync", cure)
+        yield TopicFinding(
+            topic, f"replicas of partitions {', '.join(map(str, sorted(lagging)))} are not in sync", cure
+        )
 
 
-def _differing(admin: Any, topics: Topics, wanted: Wanted) -> dict[str, dict[str, tuple[str | None, str]]]:
+def _differing(admin: Any, topics: Topics, wanted: TopicSettings) -> dict[str, dict[str, tuple[str | None, str]]]:
     """Topic -> setting -> (what the broker holds, what it must)."""
     settings = _settings(topics, wanted)
     there = [topic for topic in settings if topic in set(admin.list_topics())]

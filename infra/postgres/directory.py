@@ -14,7 +14,7 @@ _LOCK = 0x646972
 """Of PostgreSQL's advisory locks. (Holders of a row's lock would never let a change come first while they overlap.)"""
 
 
-class Change(NamedTuple):
+class DirectoryChange(NamedTuple):
     """One thing of the directory that is not as it was before."""
 
     action: Literal["added", "changed", "removed"]
@@ -23,14 +23,14 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class DirectoryChanges:
     """What was changed, nothing if the directory was like this already, and the version since then."""
 
     version: int
-    made: tuple[Change, ...]
+    made: tuple[DirectoryChange, ...]
 
 
-class Current:
+class DirectoryCache:
     """The directory as a worker knows it: read again only when it changed."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Current:
             self._version, self._directory = read(conn)
         return self._directory
 
-    def hold(self, conn: Connection[Any]) -> Directory:
+    def lock_shared(self, conn: Connection[Any]) -> Directory:
         """As it stays until the transaction ends: for who gives conversations to users and skillsets. Comes before the
         customers' locks (P5). Any number may hold it; one that wants to change it waits for them, and they then for
         it."""
@@ -51,15 +51,15 @@ class Current:
         return self.read(conn)
 
 
-def hold_alone(conn: Connection[Any]) -> None:
+def lock_exclusive(conn: Connection[Any]) -> None:
     """Until the transaction ends nobody else holds or changes the directory."""
     conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
 
 
-def apply(conn: Connection[Any], directory: Directory) -> Changes:
+def apply(conn: Connection[Any], directory: Directory) -> DirectoryChanges:
     """Make the directory this one, all or nothing; two at the same time go one after the other."""
     with conn.transaction():
-        hold_alone(conn)
+        lock_exclusive(conn)
         before, current = read(conn)
         made = (
             *_apply_skillsets(conn, current.skillsets, directory.skillsets),
@@ -68,7 +68,7 @@ def apply(conn: Connection[Any], directory: Directory) -> Changes:
         )
         if made:
             conn.execute("update directory_version set version = version + 1")
-        return Changes(before + bool(made), made)
+        return DirectoryChanges(before + bool(made), made)
 
 
 def read(conn: Connection[Any]) -> tuple[int, Directory]:
@@ -102,7 +102,9 @@ def version(conn: Connection[Any]) -> int:
     return int(found[0])
 
 
-def _apply_skillsets(conn: Connection[Any], old: Mapping[str, Skillset], new: Mapping[str, Skillset]) -> list[Change]:
+def _apply_skillsets(
+    conn: Connection[Any], old: Mapping[str, Skillset], new: Mapping[str, Skillset]
+) -> list[DirectoryChange]:
     changes = _compare("skillset", old, new)
     conn.execute("delete from skillsets where id = any(%s)", (_removed(changes),))
     for skillset in (new[id_] for id_ in _kept(changes)):
@@ -116,7 +118,7 @@ def _apply_skillsets(conn: Connection[Any], old: Mapping[str, Skillset], new: Ma
     return changes
 
 
-def _apply_users(conn: Connection[Any], old: Mapping[str, User], new: Mapping[str, User]) -> list[Change]:
+def _apply_users(conn: Connection[Any], old: Mapping[str, User], new: Mapping[str, User]) -> list[DirectoryChange]:
     changes = _compare("user", old, new)
     conn.execute("delete from users where id = any(%s)", (_removed(changes),))
     for user in (new[id_] for id_ in _kept(changes)):
@@ -131,7 +133,9 @@ def _apply_users(conn: Connection[Any], old: Mapping[str, User], new: Mapping[st
     return changes
 
 
-def _apply_numbers(conn: Connection[Any], old: Mapping[str, Number], new: Mapping[str, Number]) -> list[Change]:
+def _apply_numbers(
+    conn: Connection[Any], old: Mapping[str, Number], new: Mapping[str, Number]
+) -> list[DirectoryChange]:
     changes = _compare("number", old, new)
     conn.execute("delete from numbers where phone_number_id = any(%s)", (_removed(changes),))
     for number in (new[id_] for id_ in _kept(changes)):
@@ -157,24 +161,24 @@ def _apply_numbers(conn: Connection[Any], old: Mapping[str, Number], new: Mappin
 
 def _compare(
     kind: Literal["number", "skillset", "user"], old: Mapping[str, object], new: Mapping[str, object]
-) -> list[Change]:
+) -> list[DirectoryChange]:
     """In order of ids, which is the order in which writers lock rows."""
     changes = []
     for id_ in sorted(old.keys() | new.keys()):
         if id_ not in new:
-            changes.append(Change("removed", kind, id_))
+            changes.append(DirectoryChange("removed", kind, id_))
         elif id_ not in old:
-            changes.append(Change("added", kind, id_))
+            changes.append(DirectoryChange("added", kind, id_))
         elif old[id_] != new[id_]:
-            changes.append(Change("changed", kind, id_))
+            changes.append(DirectoryChange("changed", kind, id_))
     return changes
 
 
-def _removed(changes: list[Change]) -> list[str]:
+def _removed(changes: list[DirectoryChange]) -> list[str]:
     return [change.id for change in changes if change.action == "removed"]
 
 
-def _kept(changes: list[Change]) -> list[str]:
+def _kept(changes: list[DirectoryChange]) -> list[str]:
     return [change.id for change in changes if change.action != "removed"]
 
 

@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.types.json import Json
 
 from domain.facts import MailEvent
-from domain.mail import RESENDABLE, Mail, MailRequest, State, mail_id
+from domain.mail import RESENDABLE, Mail, MailRequest, MailState, mail_id
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.lists.cursor import START, Cursor
 
@@ -33,7 +33,7 @@ class MailPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class MailLogEntry:
     """One thing that happened to a mail. `actor`: the issuer of a command, `ses`, `mails` (our sender)."""
 
     at: datetime
@@ -92,9 +92,9 @@ def request(
             "recalled" if recalled_by is not None else "requested",
         ],
     )
-    write_log(connection, mail_id(command_id), Said(now, "requested", issuer))
+    write_log(connection, mail_id(command_id), MailLogEntry(now, "requested", issuer))
     if recalled_by is not None:
-        write_log(connection, mail_id(command_id), Said(now, "recalled", recalled_by))
+        write_log(connection, mail_id(command_id), MailLogEntry(now, "recalled", recalled_by))
 
 
 def recall_held(connection: Connection[Any], command_id: str, issuer: str, now: datetime) -> bool:
@@ -104,7 +104,7 @@ def recall_held(connection: Connection[Any], command_id: str, issuer: str, now: 
         [mail_id(command_id), now],
     ).fetchone()
     if row is not None:
-        write_log(connection, row[0], Said(now, "recalled", issuer))
+        write_log(connection, row[0], MailLogEntry(now, "recalled", issuer))
     return row is not None
 
 
@@ -171,7 +171,7 @@ def write(connection: Connection[Any], mails: Iterable[Mail], pause: timedelta =
                 mail.state,
                 mail.reason,
                 mail.message_id,
-                Json(dict(mail.fates)),
+                Json(dict(mail.delivery)),
                 mail.rejected,
                 mail.state == "requested",
                 pause,
@@ -183,7 +183,7 @@ def write(connection: Connection[Any], mails: Iterable[Mail], pause: timedelta =
 # what was told of them
 
 
-def write_log(connection: Connection[Any], mail: UUID, said: Said) -> None:
+def write_log(connection: Connection[Any], mail: UUID, said: MailLogEntry) -> None:
     """One thing more that happened."""
     connection.execute(
         "insert into mail_log (id, mail_id, at, event, actor, recipients, reason) values (%b, %b, %b, %b, %b, %b, %b)",
@@ -191,7 +191,7 @@ def write_log(connection: Connection[Any], mail: UUID, said: Said) -> None:
     )
 
 
-def keep_events(connection: Connection[Any], events: Collection[MailEvent]) -> set[UUID]:
+def store_events(connection: Connection[Any], events: Collection[MailEvent]) -> set[UUID]:
     """Keeps events of SES and returns the ids of those that are new, also where nobody knows the mail."""
     rows = sorted({(e.id, e.mail_id, e.at, e.type, "ses", e.reason, "\n".join(e.recipients)) for e in events}, key=_id)
     if not rows:
@@ -209,7 +209,7 @@ def keep_events(connection: Connection[Any], events: Collection[MailEvent]) -> s
 # for people
 
 
-def page(connection: Connection[Any], rows: int, after: Cursor = START, state: State | None = None) -> MailPage:
+def page(connection: Connection[Any], rows: int, after: Cursor = START, state: MailState | None = None) -> MailPage:
     """Mails, the latest first, then id; those in one state if it is given."""
     where: LiteralString = "and state = %b " if state else ""
     found = connection.execute(
@@ -222,7 +222,7 @@ def page(connection: Connection[Any], rows: int, after: Cursor = START, state: S
     return MailPage(shown, Cursor(shown[-1].requested_at, shown[-1].id) if more else None)
 
 
-def find(connection: Connection[Any], mail: UUID) -> tuple[Mail, list[Said]] | None:
+def find(connection: Connection[Any], mail: UUID) -> tuple[Mail, list[MailLogEntry]] | None:
     """A mail and everything that happened to it, in order."""
     row = connection.execute(f"select {_MAIL} from mails where id = %b", [mail]).fetchone()
     if row is None:
@@ -230,7 +230,7 @@ def find(connection: Connection[Any], mail: UUID) -> tuple[Mail, list[Said]] | N
     log = connection.execute(
         "select at, event, actor, recipients, reason from mail_log where mail_id = %b order by at, id", [mail]
     ).fetchall()
-    return _mail(row), [Said(*each) for each in log]
+    return _mail(row), [MailLogEntry(*each) for each in log]
 
 
 def of_conversation(connection: Connection[Any], conversation: UUID, most: int = 100) -> list[Mail]:
@@ -270,7 +270,7 @@ def resend(connection: Connection[Any], mail: UUID, issuer: str) -> bool:
         [mail, list(RESENDABLE)],
     ).fetchone()
     if row is not None:
-        write_log(connection, mail, Said(row[0], "resent", issuer))
+        write_log(connection, mail, MailLogEntry(row[0], "resent", issuer))
     return row is not None
 
 
@@ -294,6 +294,6 @@ def _mail(row: Sequence[Any]) -> Mail:
         reason=row[10],
         attempts=row[11],
         message_id=row[12],
-        fates=row[13],
+        delivery=row[13],
         rejected=row[14],
     )

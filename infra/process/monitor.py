@@ -14,13 +14,13 @@ from prometheus_client.exposition import choose_encoder
 _REQUEST_SECONDS = 5
 _REQUESTS_AT_ONCE = 8
 
-Check = Callable[[], str | None]
+ReadinessCheck = Callable[[], str | None]
 """What is missing, in words without personal data; None: nothing. Answers within two seconds."""
 
 
 @contextmanager
 def monitor(
-    host: str, port: int, checks: Mapping[str, Check], registry: CollectorRegistry = REGISTRY
+    host: str, port: int, checks: Mapping[str, ReadinessCheck], registry: CollectorRegistry = REGISTRY
 ) -> Iterator[tuple[str, int]]:
     """Answer on this address until the end of the block; gives the address, for port 0 with the real one.
 
@@ -49,7 +49,7 @@ class _Server(ThreadingMixIn, HTTPServer):
     daemon_threads = True
     block_on_close = False  # a stuck client must not hold up the stop
 
-    def __init__(self, host: str, port: int, checks: Mapping[str, Check], registry: CollectorRegistry) -> None:
+    def __init__(self, host: str, port: int, checks: Mapping[str, ReadinessCheck], registry: CollectorRegistry) -> None:
         self.checks = checks
         self.registry = registry
         self.address_family = AF_INET6 if ":" in host else AF_INET

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class RequestLimits:
     """Of one process. `threads` run the application, at most `waiting` requests wait for one of them and none for more
     than `queue_seconds`; bodies have at most `body_bytes` each and `buffered_bytes` together, and `body_seconds` to
     arrive. Of one that is too large `dropped_bytes` are read and dropped before its sender is refused."""
@@ -68,12 +68,12 @@ _Answer = tuple[int, list[tuple[str, str]], bytes]
 _Followed = tuple[_Answer, Stream]
 
 
-class Front:
+class RsgiBridge:
     """An RSGI application (granian's own protocol) that runs a WSGI application. `refused` is told why a request was
     cut off: `too_large`, `too_slow`, `ended_early` or `busy`; `close` is called when all requests are answered."""
 
     def __init__(
-        self, app: WSGIApplication, bounds: Bounds, refused: Callable[[str], None], close: Callable[[], None]
+        self, app: WSGIApplication, bounds: RequestLimits, refused: Callable[[str], None], close: Callable[[], None]
     ) -> None:
         self._app = app
         self._bounds = bounds

@@ -19,7 +19,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from infra.process.memory import return_large_blocks
-from infra.serving.front import Bounds, Front
+from infra.serving.front import RequestLimits, RsgiBridge
 
 HEADER_SECONDS = 10
 """A connection that sends no whole head of a request for this long is closed, also an idle one."""
@@ -30,7 +30,7 @@ _MAX_HEAD_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedApp:
     """What one worker serves: the application, who hears of requests cut off before it, and what to close after it.
     `end_streams` is called when the worker is about to be stopped, and ends what follows answers."""
 
@@ -41,7 +41,13 @@ class Served:
 
 
 def serve(
-    make: Callable[[], Served], bounds: Bounds, *, host: str, port: int, processes: int = 1, connections: int = 512
+    make: Callable[[], ServedApp],
+    bounds: RequestLimits,
+    *,
+    host: str,
+    port: int,
+    processes: int = 1,
+    connections: int = 512,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what has begun and return. Raises OSError when the port is taken, and
     SystemExit(1) when a worker died: whoever started this process starts it again.
@@ -85,13 +91,13 @@ class _Server(MPServer):
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]
 
 
-def _front(make: Callable[[], Served], bounds: Bounds, stopping: Event) -> Front:
+def _front(make: Callable[[], ServedApp], bounds: RequestLimits, stopping: Event) -> RsgiBridge:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     return_large_blocks()
     served = make()
     if served.end_streams is not None:
         threading.Thread(target=_end_streams, args=(stopping, served.end_streams), name="stop", daemon=True).start()
-    return Front(served.app, bounds, served.refused, served.close)
+    return RsgiBridge(served.app, bounds, served.refused, served.close)
 
 
 def _end_streams(stopping: Event, end: Callable[[], None]) -> None:

@@ -24,7 +24,7 @@ from botocore.exceptions import (
 )
 
 from domain.inbound.ses_events import TAG
-from domain.mail import Accepted, NotSent, Posted, Refused, Unanswered
+from domain.mail import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -83,7 +83,7 @@ class SesMailer:
         self._client = access.client()
         self._configuration_set = configuration_set
 
-    def post(self, mail: UUID, letter: bytes) -> Posted:
+    def post(self, mail: UUID, letter: bytes) -> AttemptOutcome:
         """See the port; blocks for at most about 13 s. The letter's own headers say from whom and to whom."""
         try:
             answer = self._client.send_email(
@@ -94,21 +94,21 @@ class SesMailer:
         except ClientError as error:
             return _answered(error)
         except _NOBODY_REACHED as error:
-            return NotSent(type(error).__name__)
+            return TransientFailure(type(error).__name__)
         except ParamValidationError as error:
-            return Refused(type(error).__name__)
+            return PermanentFailure(type(error).__name__)
         except (BotoCoreError, HTTPClientError) as error:
-            return Unanswered(type(error).__name__)
+            return OutcomeUnknown(type(error).__name__)
         message_id = answer.get("MessageId")
-        return Accepted(message_id) if message_id else Unanswered("an answer without MessageId")
+        return Accepted(message_id) if message_id else OutcomeUnknown("an answer without MessageId")
 
 
-def _answered(error: ClientError) -> Posted:
+def _answered(error: ClientError) -> AttemptOutcome:
     """SES said no, or something that is neither yes nor no."""
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     code = error.response["Error"].get("Code", "")
     reason = f"{status} {code}"
     log.warning("ses.refused", status=status, code=code)
     if status == 429 or code in _LATER:
-        return NotSent(reason)
-    return Refused(reason) if 400 <= status < 500 else Unanswered(reason)
+        return TransientFailure(reason)
+    return PermanentFailure(reason) if 400 <= status < 500 else OutcomeUnknown(reason)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from domain.inbound.json_body import NotJson, parse
+from domain.inbound.json_body import InvalidJson, parse
 
 _AMAZON = r"https://sns\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
 _CERTIFICATE = re.compile(_AMAZON + r"/SimpleNotificationService-[0-9A-Za-z]+\.pem")
@@ -38,14 +38,14 @@ _SIGNED = {
 }
 _HASHES: dict[str, type[hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hashes.SHA256}
 
-Kind = Literal["notification", "subscribed", "other"]
+NotificationKind = Literal["notification", "subscribed", "other"]
 
 
-class NotBelieved(Exception):
+class NotificationRejected(Exception):
     """Not signed by SNS for a topic of ours. The message says what is wrong and nothing of what was sent."""
 
 
-class NotFetched(Exception):
+class CertificateUnavailable(Exception):
     """Amazon did not hand out what is needed to tell; the same again may work."""
 
 
@@ -61,7 +61,7 @@ class Notifications:
         self._reading = threading.Lock()
         self._fetching = threading.Lock()
 
-    def receive(self, body: bytes) -> Kind:
+    def receive(self, body: bytes) -> NotificationKind:
         """What a body is, once it is believed: a notification, or the question whether we subscribed, which is answered
         here. Raises NotBelieved, NotFetched; may block for twice FETCH_SECONDS."""
         envelope = self._believed(body)
@@ -74,27 +74,27 @@ class Notifications:
 
     def _believed(self, body: bytes) -> dict[str, Any]:
         if len(body) > MAX_BYTES:
-            raise NotBelieved("larger than what SNS sends")
+            raise NotificationRejected("larger than what SNS sends")
         try:
             with self._reading:  # whoever sent it proved nothing yet: `[{},{},...]` takes 25 times its bytes, but once
                 envelope = parse(body)
-        except NotJson as error:
-            raise NotBelieved("no JSON") from error
+        except InvalidJson as error:
+            raise NotificationRejected("no JSON") from error
         if not isinstance(envelope, dict) or envelope.get("TopicArn") not in self._topic_arns:
-            raise NotBelieved("TopicArn is none of ours")
+            raise NotificationRejected("TopicArn is none of ours")
         names = _SIGNED.get(str(envelope.get("Type")))
         algorithm = _HASHES.get(str(envelope.get("SignatureVersion")))
         if names is None or algorithm is None:
-            raise NotBelieved("Type or SignatureVersion is not known")
+            raise NotificationRejected("Type or SignatureVersion is not known")
         if not all(isinstance(envelope.get(name), str) for name in names if name != "Subject"):
-            raise NotBelieved("a signed field is missing")
+            raise NotificationRejected("a signed field is missing")
         signed = "".join(f"{name}\n{envelope[name]}\n" for name in names if envelope.get(name) is not None)
         try:
             signature = base64.b64decode(str(envelope.get("Signature")), validate=True)
             key = self._key(_address(envelope, "SigningCertURL", _CERTIFICATE))
             key.verify(signature, signed.encode(), PKCS1v15(), algorithm())
         except (ValueError, InvalidSignature) as error:
-            raise NotBelieved("Signature does not fit") from error
+            raise NotificationRejected("Signature does not fit") from error
         return envelope
 
     def _key(self, address: str) -> RSAPublicKey:
@@ -103,7 +103,7 @@ class Notifications:
         if known is not None:
             return known
         if not self._fetching.acquire(blocking=False):
-            raise NotFetched("another certificate is being fetched")
+            raise CertificateUnavailable("another certificate is being fetched")
         try:
             return self._fetched_key(address)
         finally:
@@ -113,9 +113,9 @@ class Notifications:
         try:
             key = x509.load_pem_x509_certificate(self._fetch(address)).public_key()
         except ValueError as error:
-            raise NotFetched("what SigningCertURL names is no certificate") from error
+            raise CertificateUnavailable("what SigningCertURL names is no certificate") from error
         if not isinstance(key, RSAPublicKey):
-            raise NotFetched("the certificate holds no RSA key")
+            raise CertificateUnavailable("the certificate holds no RSA key")
         with self._lock:
             if len(self._keys) >= _CERTIFICATES:
                 self._keys.clear()
@@ -128,7 +128,7 @@ def _address(envelope: dict[str, Any], name: str, like: re.Pattern[str]) -> str:
     found = like.fullmatch(address) if isinstance(address, str) else None
     region = str(envelope["TopicArn"]).split(":")[3:4]  # arn:aws:sns:REGION:...
     if not isinstance(address, str) or found is None or [found["region"]] != region:
-        raise NotBelieved(f"{name} is no address of Amazon SNS in the topic's region")
+        raise NotificationRejected(f"{name} is no address of Amazon SNS in the topic's region")
     return address
 
 
@@ -146,4 +146,4 @@ def fetch_from_amazon(address: str) -> bytes:
             content: bytes = answer.read(_FETCH_BYTES)
             return content
     except (URLError, OSError, ValueError) as error:
-        raise NotFetched(type(error).__name__) from error
+        raise CertificateUnavailable(type(error).__name__) from error

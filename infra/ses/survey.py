@@ -20,12 +20,12 @@ _NEARLY_ALL = 0.9
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedException")
 
 
-class SesAway(Exception):
+class SesUnreachable(Exception):
     """No answer, or one that says nothing about what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExpectedSes:
     """What the installation is set to use. `topic_arns`: those that /webhooks/ses believes; `per_second`: mails."""
 
     configuration_set: str
@@ -34,7 +34,7 @@ class Wanted:
     per_second: float
 
 
-def lacking(access: SesAccess, wanted: Wanted) -> Iterator[tuple[str, str]]:
+def findings(access: SesAccess, wanted: ExpectedSes) -> Iterator[tuple[str, str]]:
     """What is wrong, each with its cure. What the key may not read is one finding, and the rest is still looked at.
     Raises SesAway."""
     client = access.client()
@@ -44,14 +44,14 @@ def lacking(access: SesAccess, wanted: Wanted) -> Iterator[tuple[str, str]]:
         except ClientError as error:
             code = error.response["Error"].get("Code") or "an error without a code"
             if code not in _DENIED:
-                raise SesAway(f"{error.operation_name}: {code}") from error
+                raise SesUnreachable(f"{error.operation_name}: {code}") from error
             what = f"the key may not {error.operation_name}, so that was not looked at"
             yield what, f"allow it ses:{error.operation_name}"
         except BotoCoreError as error:
-            raise SesAway(type(error).__name__) from error
+            raise SesUnreachable(type(error).__name__) from error
 
 
-def _configuration_set(client: "SESV2Client", wanted: Wanted) -> Iterator[tuple[str, str]]:
+def _configuration_set(client: "SESV2Client", wanted: ExpectedSes) -> Iterator[tuple[str, str]]:
     name = wanted.configuration_set
     found = _found(partial(client.get_configuration_set, ConfigurationSetName=name))
     if found is None:
@@ -60,7 +60,7 @@ def _configuration_set(client: "SESV2Client", wanted: Wanted) -> Iterator[tuple[
         yield f"sending is off for the configuration set {name}", "turn it on at SES"
 
 
-def _events(client: "SESV2Client", wanted: Wanted) -> Iterator[tuple[str, str]]:
+def _events(client: "SESV2Client", wanted: ExpectedSes) -> Iterator[tuple[str, str]]:
     name = wanted.configuration_set
     found = _found(partial(client.get_configuration_set_event_destinations, ConfigurationSetName=name))
     if found is None:
@@ -86,7 +86,7 @@ def _events(client: "SESV2Client", wanted: Wanted) -> Iterator[tuple[str, str]]:
         yield what, "select these events in its event destination"
 
 
-def _sender(client: "SESV2Client", wanted: Wanted) -> Iterator[tuple[str, str]]:
+def _sender(client: "SESV2Client", wanted: ExpectedSes) -> Iterator[tuple[str, str]]:
     """A domain stands for the domains below it too."""
     labels = wanted.sender.rpartition("@")[2].split(".")
     names = [wanted.sender, *(".".join(labels[place:]) for place in range(len(labels) - 1))]
@@ -95,7 +95,7 @@ def _sender(client: "SESV2Client", wanted: Wanted) -> Iterator[tuple[str, str]]:
         yield "neither the sender's address nor its domain is verified", "verify one of them at SES"
 
 
-def _account(client: "SESV2Client", wanted: Wanted) -> Iterator[tuple[str, str]]:
+def _account(client: "SESV2Client", wanted: ExpectedSes) -> Iterator[tuple[str, str]]:
     account = client.get_account()
     if not account["SendingEnabled"]:
         yield "sending is off for the whole account", "see in Amazon's console why, and turn it on"

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from infra.local.ports import LOOPBACK, free_port
-from infra.local.simulator.bodies import Customer, Line
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from tests.flow.conftest import Install
 from tests.support.chromium import MISSING, chromium, program, signed_in
 from tests.support.hostile import FRAGMENTS
@@ -82,7 +82,7 @@ def said(page: Page, text: str) -> Locator:
     return notice
 
 
-def only(page: Page, customer: Customer) -> Locator:
+def only(page: Page, customer: SimulatedCustomer) -> Locator:
     """The list with one customer's row."""
     page.goto(f"/unmanaged?q={customer.wa_id}")
     row = row_of(page, customer.name)
@@ -483,9 +483,12 @@ def test_escape_closes_no_letter_that_is_being_written(page: Page) -> None:
 
 def test_hostile_texts_and_names_are_shown_as_the_text_they_are(page: Page, shop: Shop) -> None:
     """Whatever the processes kept of each: the page shows that, letter by letter, and nothing of it does anything."""
-    line = Line("550100000000666", "+39 300 555 0666", "550100000000000")
+    line = BusinessNumber("550100000000666", "+39 300 555 0666", "550100000000000")
     texts = [*HOSTILE, "{{ 7 * 7 }}", "</script></p><svg onload=alert(1)>"]
-    opened = [shop.hears(Customer(text[:200], f"39300555{2000 + n}"), text, line=line) for n, text in enumerate(texts)]
+    opened = [
+        shop.hears(SimulatedCustomer(text[:200], f"39300555{2000 + n}"), text, line=line)
+        for n, text in enumerate(texts)
+    ]
     kept = {
         id_: (name or "", last_text or "")
         for id_, name, last_text in shop.database.execute(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.ses.notifications import NotFetched, fetch_from_amazon
+from infra.ses.notifications import CertificateUnavailable, fetch_from_amazon
 from tests.support.amazon import Amazon
 from tests.support.sns import CERTIFICATE, HOST, certificate
 
@@ -30,10 +30,10 @@ def test_a_server_that_only_says_that_it_is_amazon_hands_out_nothing(
     amazon: Amazon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its certificate is not signed by an authority that the machine trusts, or is one of another name."""
-    with pytest.raises(NotFetched):
+    with pytest.raises(CertificateUnavailable):
         fetch_from_amazon(CERTIFICATE.replace("eu-west-1", "eu-west-2"))
     monkeypatch.delenv("SSL_CERT_FILE")
-    with pytest.raises(NotFetched):
+    with pytest.raises(CertificateUnavailable):
         fetch_from_amazon(CERTIFICATE)
     assert [] == amazon.asked
 
@@ -41,6 +41,6 @@ def test_a_server_that_only_says_that_it_is_amazon_hands_out_nothing(
 def test_an_address_of_amazon_is_not_left_for_another_one(amazon: Amazon) -> None:
     """A redirection is no answer."""
     amazon.redirects = True
-    with pytest.raises(NotFetched):
+    with pytest.raises(CertificateUnavailable):
         fetch_from_amazon(CERTIFICATE)
     assert [CERTIFICATE] == amazon.asked

@@ -12,7 +12,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domain.mail import Accepted, Mailer, NotSent, Posted, Refused, Unanswered
+from domain.mail import Accepted, AttemptOutcome, Mailer, OutcomeUnknown, PermanentFailure, TransientFailure
 from infra.local.ports import free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
 from infra.ses.mailer import SesAccess, SesMailer
@@ -66,7 +66,7 @@ def test_what_was_sent_can_be_read(ses: LocalSes) -> None:
 
 def test_a_sender_that_is_not_verified_is_refused(ses: LocalSes) -> None:
     """With SES's own word for it."""
-    assert Refused("400 MessageRejected") == mailer_at(ses.endpoint).post(MAIL, letter("x@example.org"))
+    assert PermanentFailure("400 MessageRejected") == mailer_at(ses.endpoint).post(MAIL, letter("x@example.org"))
 
 
 class Scripted:
@@ -130,20 +130,20 @@ def half_an_answer(connection: socket.socket) -> None:
     ("then", "expected"),
     [
         (answering("200 OK", '{"MessageId":"m"}'), Accepted("m")),
-        (answering("429 Slow", "{}", "TooManyRequestsException"), NotSent("429 TooManyRequestsException")),
-        (answering("400 Bad", "{}", "ThrottlingException"), NotSent("400 ThrottlingException")),
-        (answering("403 No", "{}", "ExpiredTokenException"), NotSent("403 ExpiredTokenException")),
-        (answering("403 No", "{}", "InvalidSignatureException"), NotSent("403 InvalidSignatureException")),
-        (answering("400 Bad", "{}", "SendingPausedException"), NotSent("400 SendingPausedException")),
-        (answering("400 Bad", "{}", "MessageRejected"), Refused("400 MessageRejected")),
-        (answering("403 No", "{}", "AccessDeniedException"), Refused("403 AccessDeniedException")),
-        (answering("500 Oh", "{}", "InternalFailure"), Unanswered("500 InternalFailure")),
-        (answering("503 Oh", "<html>", ""), Unanswered("503 503")),
-        (answering("302 Found", "", ""), Unanswered("302 302")),
-        (answering("200 OK", "{}"), Unanswered("an answer without MessageId")),
-        (answering("200 OK", "<html>"), Unanswered("an answer without MessageId")),
-        (lambda _: None, Unanswered("ConnectionClosedError")),
-        (half_an_answer, Unanswered("ConnectionClosedError")),
+        (answering("429 Slow", "{}", "TooManyRequestsException"), TransientFailure("429 TooManyRequestsException")),
+        (answering("400 Bad", "{}", "ThrottlingException"), TransientFailure("400 ThrottlingException")),
+        (answering("403 No", "{}", "ExpiredTokenException"), TransientFailure("403 ExpiredTokenException")),
+        (answering("403 No", "{}", "InvalidSignatureException"), TransientFailure("403 InvalidSignatureException")),
+        (answering("400 Bad", "{}", "SendingPausedException"), TransientFailure("400 SendingPausedException")),
+        (answering("400 Bad", "{}", "MessageRejected"), PermanentFailure("400 MessageRejected")),
+        (answering("403 No", "{}", "AccessDeniedException"), PermanentFailure("403 AccessDeniedException")),
+        (answering("500 Oh", "{}", "InternalFailure"), OutcomeUnknown("500 InternalFailure")),
+        (answering("503 Oh", "<html>", ""), OutcomeUnknown("503 503")),
+        (answering("302 Found", "", ""), OutcomeUnknown("302 302")),
+        (answering("200 OK", "{}"), OutcomeUnknown("an answer without MessageId")),
+        (answering("200 OK", "<html>"), OutcomeUnknown("an answer without MessageId")),
+        (lambda _: None, OutcomeUnknown("ConnectionClosedError")),
+        (half_an_answer, OutcomeUnknown("ConnectionClosedError")),
     ],
     ids=[
         "accepted",
@@ -164,7 +164,7 @@ def half_an_answer(connection: socket.socket) -> None:
     ],
 )
 def test_each_misbehaviour_is_one_post_and_its_honest_name(
-    then: Callable[[socket.socket], None], expected: Posted
+    then: Callable[[socket.socket], None], expected: AttemptOutcome
 ) -> None:
     """Never a second request, and never sure of what is not sure."""
     server = Scripted(then)
@@ -173,7 +173,7 @@ def test_each_misbehaviour_is_one_post_and_its_honest_name(
     finally:
         server.close()
     assert (type(expected), 1) == (type(how), len(server.requests))
-    if not isinstance(how, Unanswered):
+    if not isinstance(how, OutcomeUnknown):
         assert expected == how
 
 
@@ -183,7 +183,7 @@ def test_a_server_that_hangs_leaves_it_open_within_the_time_out() -> None:
     server = Scripted(lambda _: _wait(answered))
     impatient = SesMailer(SesAccess(REGION, server.endpoint, KEY, read_seconds=0.3), CONFIGURATION_SET)
     try:
-        assert Unanswered("ReadTimeoutError") == impatient.post(MAIL, letter())
+        assert OutcomeUnknown("ReadTimeoutError") == impatient.post(MAIL, letter())
     finally:
         answered.set()
         server.close()
@@ -192,7 +192,9 @@ def test_a_server_that_hangs_leaves_it_open_within_the_time_out() -> None:
 
 def test_where_nobody_listens_nothing_was_sent() -> None:
     """Certainly: it may be tried again."""
-    assert NotSent("EndpointConnectionError") == mailer_at(f"http://127.0.0.1:{free_port()}").post(MAIL, letter())
+    assert TransientFailure("EndpointConnectionError") == mailer_at(f"http://127.0.0.1:{free_port()}").post(
+        MAIL, letter()
+    )
 
 
 def test_the_id_of_the_mail_travels_as_a_tag_of_the_configuration_set() -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from consumers.workers.relay import InOrder
-from domain.ports import Record
+from consumers.workers.relay import KeyOrderedPublisher
+from domain.ports import OutgoingRecord
 from infra.kafka.config import KafkaConfig
 from infra.kafka.ordered import OrderedPublisher
 from tests.support.fake_ordered_publisher import FakeOrderedPublisher
@@ -17,28 +17,30 @@ from tests.support.kafka_topics import new_topics, read_all
 class Stage:
     """A publisher, a look at what stands on its topic, and a record that it does not get acknowledged."""
 
-    publisher: InOrder
-    on_topic: Callable[[], list[Record]]
+    publisher: KeyOrderedPublisher
+    on_topic: Callable[[], list[OutgoingRecord]]
     topic: str
-    hopeless: Record
+    hopeless: OutgoingRecord
 
 
 @pytest.fixture(params=["fake", "kafka"])
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     if request.param == "fake":
         fake = FakeOrderedPublisher(b"too large")
-        yield Stage(fake, lambda: fake.records, "topic", Record("topic", "anna", b"too large"))
+        yield Stage(fake, lambda: fake.records, "topic", OutgoingRecord("topic", "anna", b"too large"))
         return
     bootstrap = request.getfixturevalue("kafka")
     topic = new_topics(bootstrap).conversations
     publisher = OrderedPublisher(KafkaConfig((bootstrap,)))
-    yield Stage(publisher, lambda: read_all(bootstrap, topic), topic, Record(topic, "anna", bytes(8_000_000)))
+    yield Stage(publisher, lambda: read_all(bootstrap, topic), topic, OutgoingRecord(topic, "anna", bytes(8_000_000)))
     publisher.close()
 
 
 def test_what_it_acknowledges_stands_on_the_topic_in_the_order_of_its_key(stage: Stage) -> None:
     records = [
-        Record(stage.topic, key, b"%d" % n, (("n", b"%d" % n),)) for n in range(300) for key in ("anna", "berta")
+        OutgoingRecord(stage.topic, key, b"%d" % n, (("n", b"%d" % n),))
+        for n in range(300)
+        for key in ("anna", "berta")
     ]
 
     assert [True] * len(records) == stage.publisher.publish(records)
@@ -48,7 +50,7 @@ def test_what_it_acknowledges_stands_on_the_topic_in_the_order_of_its_key(stage:
 
 
 def test_what_it_does_not_get_acknowledged_it_says_and_goes_on_with_the_next_call(stage: Stage) -> None:
-    before, after = Record(stage.topic, "anna", b"before"), Record(stage.topic, "anna", b"after")
+    before, after = OutgoingRecord(stage.topic, "anna", b"before"), OutgoingRecord(stage.topic, "anna", b"after")
 
     acknowledged = stage.publisher.publish([stage.hopeless])
 

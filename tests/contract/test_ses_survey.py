@@ -13,11 +13,11 @@ import pytest
 from infra.local.ports import free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
 from infra.ses.mailer import SesAccess
-from infra.ses.survey import SesAway, Wanted, lacking
+from infra.ses.survey import ExpectedSes, SesUnreachable, findings
 
 SET = f"/v2/email/configuration-sets/{CONFIGURATION_SET}"
 IDENTITY = "/v2/email/identities/"
-WANTED = Wanted(CONFIGURATION_SET, SENDER, [TOPIC_ARN], per_second=10)
+WANTED = ExpectedSes(CONFIGURATION_SET, SENDER, [TOPIC_ARN], per_second=10)
 NOT_VERIFIED = "neither the sender's address nor its domain is verified"
 RIGHT: dict[str, Any] = {
     SET: {"SendingOptions": {"SendingEnabled": True}},
@@ -85,23 +85,23 @@ def ses(answers: dict[str, Any]) -> Iterator[Ses]:
     server.close()
 
 
-def found(ses: Ses, wanted: Wanted = WANTED) -> list[str]:
-    return [what for what, _ in lacking(ses.access, wanted)]
+def found(ses: Ses, wanted: ExpectedSes = WANTED) -> list[str]:
+    return [what for what, _ in findings(ses.access, wanted)]
 
 
 def test_nothing_is_found_at_the_local_server_and_what_is_not_there_is(tmp_path: Path) -> None:
     """The doctor of `witiop dev` has nothing to say."""
     with LocalSes(tmp_path) as local:
         access = SesAccess(REGION, local.endpoint, KEY)
-        assert [] == list(lacking(access, WANTED))
-        others = Wanted("other", "x@example.org", [TOPIC_ARN], per_second=10)
-        assert ["there is no configuration set other", NOT_VERIFIED] == [what for what, _ in lacking(access, others)]
+        assert [] == list(findings(access, WANTED))
+        others = ExpectedSes("other", "x@example.org", [TOPIC_ARN], per_second=10)
+        assert ["there is no configuration set other", NOT_VERIFIED] == [what for what, _ in findings(access, others)]
 
 
 def test_nothing_is_found_where_all_is_right(ses: Ses, answers: dict[str, Any]) -> None:
     """A domain stands for its addresses and for the domains below it; a quota may be without end."""
     assert [] == found(ses)
-    assert [] == found(ses, Wanted(CONFIGURATION_SET, "a@mail.example.com", ["other", TOPIC_ARN], per_second=14))
+    assert [] == found(ses, ExpectedSes(CONFIGURATION_SET, "a@mail.example.com", ["other", TOPIC_ARN], per_second=14))
     answers["/v2/email/account"]["SendQuota"] |= {"Max24HourSend": -1}
     assert [] == found(ses)
 
@@ -181,7 +181,7 @@ def test_what_the_key_may_not_read_is_told_and_the_rest_is_looked_at(ses: Ses, a
     """With the name of what to allow."""
     answers[f"{SET}/event-destinations"] = "AccessDeniedException"
     answers["/v2/email/account"]["SendingEnabled"] = False
-    denied, off = lacking(ses.access, WANTED)
+    denied, off = findings(ses.access, WANTED)
     assert "allow it ses:GetConfigurationSetEventDestinations" == denied[1]
     assert "sending is off for the whole account" == off[0]
 
@@ -189,7 +189,7 @@ def test_what_the_key_may_not_read_is_told_and_the_rest_is_looked_at(ses: Ses, a
 def test_that_nobody_answers_or_says_nothing_is_something_else(ses: Ses, answers: dict[str, Any]) -> None:
     """Nothing is known then."""
     answers[SET] = "InternalFailure"
-    with pytest.raises(SesAway, match="GetConfigurationSet: InternalFailure"):
+    with pytest.raises(SesUnreachable, match="GetConfigurationSet: InternalFailure"):
         found(ses)
-    with pytest.raises(SesAway, match="EndpointConnectionError"):
-        list(lacking(SesAccess(REGION, f"http://127.0.0.1:{free_port()}", KEY), WANTED))
+    with pytest.raises(SesUnreachable, match="EndpointConnectionError"):
+        list(findings(SesAccess(REGION, f"http://127.0.0.1:{free_port()}", KEY), WANTED))

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from infra.local.simulator import bodies
-from infra.local.simulator.bodies import Customer, Line, Post, signature
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer, WebhookPost, signature
 from infra.local.simulator.chat import Story
 from tests.support.outcome import facts_of, is_there
 from tests.support.stories import NUMBER
@@ -16,12 +16,12 @@ from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
 from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET
 
-CANARY = Customer("Canary Birdsong", "3906660001", "IT.6660002")
+CANARY = SimulatedCustomer("Canary Birdsong", "3906660001", "IT.6660002")
 TEXT = "my card is 4000-6660003"
 MARKS = ("Canary", "Birdsong", "6660001", "6660002", "6660003", "my card")
 """No log line, metric or answer may hold one of them."""
 
-LINES = [Line(number, "+39 06 555 0100", "330000000000001") for number in (NUMBER, "bot")]
+LINES = [BusinessNumber(number, "+39 06 555 0100", "330000000000001") for number in (NUMBER, "bot")]
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ class Said:
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def post(self, system: System, post: Post, secret: str | None = None) -> int:
+    def post(self, system: System, post: WebhookPost, secret: str | None = None) -> int:
         own = {"whatsapp": APP_SECRETS[0], "softbot": SOFTBOT_SECRET, "agents": AGENTS_SECRET}[post.sender]
         header = "X-Hub-Signature-256" if post.sender == "whatsapp" else "X-Witiop-Signature-256"
         answer = httpx.post(
@@ -83,10 +83,10 @@ class Said:
 
     def pages(self, workers: list[Worker]) -> None:
         for worker in workers:
-            self.texts += [worker.metrics(), str(worker.missing())]
+            self.texts += [worker.metrics(), str(worker.not_ready_reason())]
 
 
-def everything_said() -> list[Post]:
+def everything_said() -> list[WebhookPost]:
     """Every kind of update, with the marks wherever a name, a number or a text can stand."""
     story = Story("canary", datetime.now(UTC))
     for line in LINES:
@@ -110,25 +110,25 @@ def everything_said() -> list[Post]:
         chat.agent_closes("2:44", "anna", TEXT)
     broken = {"from": CANARY.wa_id, "timestamp": "1", "text": {"body": TEXT}, "contacts": CANARY.name}
     unreadable = [
-        Post("whatsapp", f"{TEXT} {CANARY.name} {CANARY.wa_id}".encode()),
+        WebhookPost("whatsapp", f"{TEXT} {CANARY.name} {CANARY.wa_id}".encode()),
         bodies.from_meta(LINES[0], messages=[broken], senders=[CANARY]),
     ]
     return [told.post for told in story.told] + unreadable
 
 
-def from_canary(ago: str, text: str) -> Post:
+def from_canary(ago: str, text: str) -> WebhookPost:
     story = Story(text, datetime.now(UTC))
     story.chat(LINES[0], CANARY).writes(ago, text)
     (told,) = story.told
     return told.post
 
 
-def refused() -> Iterator[tuple[Post, int]]:
+def refused() -> Iterator[tuple[WebhookPost, int]]:
     """Posts that are answered with an error, which says why."""
     event = bodies.cloud_event("softbot.message.sent", "/bot", "wrong", datetime.now(UTC), {"customer": CANARY.ids})
     for sender in ("softbot", "agents"):
         wrong = bodies.from_ours(sender, event | {"time": TEXT}, event | {"specversion": CANARY.name})
         yield wrong, 400
-        yield Post(sender, TEXT.encode(), "application/cloudevents+json"), 400
-        yield Post(sender, TEXT.encode(), TEXT), 400
-    yield Post("whatsapp", TEXT.encode() * 200_000), 413
+        yield WebhookPost(sender, TEXT.encode(), "application/cloudevents+json"), 400
+        yield WebhookPost(sender, TEXT.encode(), TEXT), 400
+    yield WebhookPost("whatsapp", TEXT.encode() * 200_000), 413

@@ -14,12 +14,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from domain.contract.row import row
-from domain.ports import Record
-from infra.local.simulator.bodies import Customer, Line
+from domain.contract.row import row_document
+from domain.ports import OutgoingRecord
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Chat, Story
 from infra.postgres import directory
-from infra.postgres.conversations.agents import People
+from infra.postgres.conversations.agents import Agents
 from infra.postgres.lists.conversation_page import conversation_page
 from tests.flow.conftest import Install
 from tests.support.commander import Commander
@@ -29,7 +29,7 @@ from tests.support.stories import NUMBER
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
-SHOP = Line(NUMBER, "+39 06 555 0100", "330000000000001")
+SHOP = BusinessNumber(NUMBER, "+39 06 555 0100", "330000000000001")
 BEN = replace(COMPANY.users["ben"], skillsets=("sales",))
 PEOPLE = replace(COMPANY, users=COMPANY.users | {"ben": BEN, "dora": replace(BEN, id="dora")})
 """Dora never comes."""
@@ -60,7 +60,7 @@ class Company:
         assert code == done.code, done.err
         return json.loads(done.out)
 
-    def conversation(self, customer: Customer) -> str:
+    def conversation(self, customer: SimulatedCustomer) -> str:
         with self.database() as connection:
             ((id_,),) = connection.execute(
                 "select id::text from conversations where wa_id = %s", [customer.wa_id]
@@ -72,7 +72,7 @@ class Company:
         with self.database() as connection:
             page = conversation_page(connection, UUID(conversation))
         assert page is not None
-        return {**row(page.conversation), "history": page.history}
+        return {**row_document(page.conversation), "history": page.history}
 
     def owner(self, conversation: str) -> tuple[str, str, str] | None:
         owner = self.shows(conversation)["owner"]
@@ -85,7 +85,7 @@ class Company:
         told = self.says("transfer", conversation, f"--to-{to}", target, "--mode", mode, *more, code=code)
         return told["outcome"], told["reason"]
 
-    def answers(self, commands: Sequence[Record]) -> list[dict[str, Any]]:
+    def answers(self, commands: Sequence[OutgoingRecord]) -> list[dict[str, Any]]:
         """What is told of these, which are published now, when all of it is told. Each has left its audit row then."""
         with self.database() as connection:
 
@@ -101,7 +101,7 @@ class Company:
 
     def presence(self, agent: str) -> str:
         with self.database() as connection:
-            return People(connection).everybody()[agent].state
+            return Agents(connection).everybody()[agent].state
 
 
 @pytest.fixture(scope="module")
@@ -118,23 +118,23 @@ def story(request: pytest.FixtureRequest) -> Story:
     return Story(request.node.name, datetime.now(UTC))
 
 
-def who(request: pytest.FixtureRequest, name: str) -> Customer:
-    return Customer(name, f"39060{zlib.crc32(f'{request.node.name}{name}'.encode())}")
+def who(request: pytest.FixtureRequest, name: str) -> SimulatedCustomer:
+    return SimulatedCustomer(name, f"39060{zlib.crc32(f'{request.node.name}{name}'.encode())}")
 
 
 @pytest.fixture
-def rosa(request: pytest.FixtureRequest) -> Customer:
+def rosa(request: pytest.FixtureRequest) -> SimulatedCustomer:
     """A customer whom nobody knows yet."""
     return who(request, "Rosa")
 
 
 @pytest.fixture
-def chat(story: Story, rosa: Customer) -> Chat:
+def chat(story: Story, rosa: SimulatedCustomer) -> Chat:
     return story.chat(SHOP, rosa)
 
 
 @pytest.fixture
-def conversation(company: Company, story: Story, chat: Chat, rosa: Customer) -> str:
+def conversation(company: Company, story: Story, chat: Chat, rosa: SimulatedCustomer) -> str:
     """Rosa's: she wrote five minutes ago and chose nothing."""
     chat.writes("0:05", "Hello")
     company.hears(story)
@@ -142,7 +142,12 @@ def conversation(company: Company, story: Story, chat: Chat, rosa: Customer) -> 
 
 
 def test_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_ben_who_is_at_capacity(
-    company: Company, story: Story, chat: Chat, rosa: Customer, conversation: str, request: pytest.FixtureRequest
+    company: Company,
+    story: Story,
+    chat: Chat,
+    rosa: SimulatedCustomer,
+    conversation: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     busy = who(request, "Busy")
     story.chat(SHOP, busy).writes("0:05", "Hello")
@@ -196,7 +201,9 @@ def test_what_is_reserved_for_a_skillset_goes_to_the_first_member_who_comes(
     ][-4:]
 
 
-def test_a_reservation_nobody_came_for_ends_five_minutes_before_the_window(company: Company, rosa: Customer) -> None:
+def test_a_reservation_nobody_came_for_ends_five_minutes_before_the_window(
+    company: Company, rosa: SimulatedCustomer
+) -> None:
     story = Story("late", datetime.now(UTC) + timedelta(seconds=6))
     story.chat(SHOP, rosa).writes("23:55", "Hello")
     company.hears(story)
@@ -211,7 +218,7 @@ def test_a_reservation_nobody_came_for_ends_five_minutes_before_the_window(compa
 
 
 def test_a_closed_conversation_cannot_be_transferred(
-    company: Company, story: Story, chat: Chat, rosa: Customer
+    company: Company, story: Story, chat: Chat, rosa: SimulatedCustomer
 ) -> None:
     chat.writes("25:00", "Hello")
     company.hears(story)
@@ -358,16 +365,18 @@ def test_ten_thousand_garbage_commands_change_nothing_and_each_is_answered_once(
     before = company.shows(conversation)
     transfer, now, chance = company.commander.transfer, datetime.now(UTC), random.Random(20260701)
 
-    def alter(record: Record) -> Record:
+    def alter(record: OutgoingRecord) -> OutgoingRecord:
         place = chance.randrange(len(record.value))
         other = bytes([record.value[place] ^ chance.randrange(1, 256)])
         return replace(record, value=record.value[:place] + other + record.value[place + 1 :])
 
-    def garbage(place: int) -> list[Record]:
+    def garbage(place: int) -> list[OutgoingRecord]:
         """One of each kind."""
         good = transfer(f"good {place}", conversation, "user", "anna", "exclusive")
         forged = transfer(f"forged {place}", conversation, "user", "anna", "exclusive", secret="a guess")
-        noise = Record(good.topic, None, chance.randbytes(chance.randrange(60)), chance.choice([(), good.headers]))
+        noise = OutgoingRecord(
+            good.topic, None, chance.randbytes(chance.randrange(60)), chance.choice([(), good.headers])
+        )
         expired = transfer(f"expired {place}", conversation, "user", "anna", "exclusive", at=now - timedelta(minutes=6))
         malformed = company.commander.raw(f"malformed {place}", chance.randbytes(chance.randrange(60)))
         return [noise, forged, alter(good), expired, malformed]

@@ -18,7 +18,7 @@ from psycopg.sql import SQL, Identifier
 from domain.facts import Fact
 from infra.local.kafka import LocalKafka
 from infra.local.postgres import LocalPostgres
-from infra.local.simulator.bodies import Customer, Line, Post
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer, WebhookPost
 from infra.local.simulator.chat import Story
 from infra.postgres import directory
 from tests.support.databases import Databases
@@ -39,7 +39,7 @@ from tests.support.system import System, Worker
 from tests.support.told import tell
 from tests.support.waiting import wait_until
 
-SHOP = Line(NUMBER, "+39 06 555 0100", "330000000000001")
+SHOP = BusinessNumber(NUMBER, "+39 06 555 0100", "330000000000001")
 UPDATES = 200
 RECOVERY_SECONDS = 60.0
 """Until everything is there; on an idle machine it takes at most ten."""
@@ -61,12 +61,12 @@ class Site:
     def run(self, *names: str) -> None:
         self.workers |= {worker.name: worker for worker in self.system.run(*names, consumer_instance="one")}
 
-    def load(self) -> list[Post]:
+    def load(self) -> list[WebhookPost]:
         """Customers who write and choose and are answered; others than before."""
         self._chapters += 1
         story = Story(f"chapter {self._chapters}", datetime.now(UTC))
         for place in range(UPDATES // 5):
-            chat = story.chat(SHOP, Customer("Anna", f"39{self._chapters:02}{place:03}"))
+            chat = story.chat(SHOP, SimulatedCustomer("Anna", f"39{self._chapters:02}{place:03}"))
             first = chat.writes("2:00", "Hello")
             chat.writes("1:50", str(place % 4))
             chat.writes("1:40", "Please")
@@ -83,7 +83,9 @@ class Site:
         with psycopg.connect(self.system.dsn, autocommit=True) as connection:
             wait_until(lambda: is_there(connection, self.facts), RECOVERY_SECONDS, step=0.1)
             wait_until(
-                lambda: all(worker.missing() == [] for worker in self.workers.values()), RECOVERY_SECONDS, step=0.1
+                lambda: all(worker.not_ready_reason() == [] for worker in self.workers.values()),
+                RECOVERY_SECONDS,
+                step=0.1,
             )
             assert_kept_once(connection, self.facts)
             assert_list_is_right(connection)
@@ -122,7 +124,7 @@ class Site:
         self.administer("alter database {database} set default_transaction_read_only = on")
         self.sessions_end()
         consumer = self.workers["conversations"]
-        wait_until(lambda: "database away (ReadOnlySqlTransaction)" in str(consumer.missing()))
+        wait_until(lambda: "database away (ReadOnlySqlTransaction)" in str(consumer.not_ready_reason()))
         self.administer("alter database {database} reset default_transaction_read_only")
         self.sessions_end()
 
@@ -172,7 +174,7 @@ def test_processes_that_start_before_their_servers_wait_for_them(site: Site) -> 
     names = ("webhook", "conversations", "timer", "relay")
 
     workers = site.system.start(*names, consumer_instance="one")
-    wait_until(lambda: all(worker.missing() for worker in workers))
+    wait_until(lambda: all(worker.not_ready_reason() for worker in workers))
     site.postgres.start()
     site.kafka.start()
     site.workers = {worker.name: worker.wait_ready() for worker in workers}
@@ -198,7 +200,7 @@ FAULTS = [
 def test_under_load_nothing_is_lost_or_doubled_when(site: Site, fault: Callable[[Site], None]) -> None:
     site.run(*{"webhook", "conversations", "timer", "relay"} - site.workers.keys())
     posts = site.load()
-    taken: list[Post] = []
+    taken: list[WebhookPost] = []
 
     def deliver() -> None:
         for post in posts:
@@ -243,7 +245,7 @@ def test_a_consumer_stopped_within_a_batch_and_beyond_its_session_writes_nothing
         first.thaw()
         happens(3)
         wait_until(lambda: told(facts).ids == kept(connection).ids, RECOVERY_SECONDS)
-        wait_until(lambda: first.missing() == second.missing() == [])
+        wait_until(lambda: first.not_ready_reason() == second.not_ready_reason() == [])
         assert [(60, 5, 5)] == connection.execute(
             "select count(*), min(entries), max(entries) from conversations"
         ).fetchall()

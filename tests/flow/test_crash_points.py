@@ -17,12 +17,12 @@ from consumers.handlers.conversations import Conversations
 from consumers.workers.timer import Timer
 from domain.facts import FACT
 from domain.topics import Topics
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from infra.local.simulator import bodies
-from infra.local.simulator.bodies import Customer, Line, Post
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer, WebhookPost
 from infra.local.simulator.chat import Story
 from infra.postgres import directory
-from infra.postgres.connections.session import Session
+from infra.postgres.connections.session import DatabaseSession
 from infra.process.crash_points import EXIT_CODE
 from tests.support.databases import Databases
 from tests.support.outcome import (
@@ -42,7 +42,7 @@ from tests.support.waiting import wait_until
 
 UPDATES = 200
 POISON, UNREADABLE = 3, 3
-SHOP, BOT, PLAIN = (Line(number, "+39 06 555 0100", "330000000000001") for number in (NUMBER, "bot", "plain"))
+SHOP, BOT, PLAIN = (BusinessNumber(number, "+39 06 555 0100", "330000000000001") for number in (NUMBER, "bot", "plain"))
 SOON, JUST_OVER = timedelta(seconds=6), timedelta(seconds=-6)
 
 
@@ -87,7 +87,7 @@ class Day:
     now: datetime
     windows_end: timedelta
 
-    def posts(self) -> list[Post]:
+    def posts(self) -> list[WebhookPost]:
         """Together they hold `UPDATES` updates."""
         ending = Story("ending", self.now + self.windows_end)
         for name in customers("ending", 4):
@@ -116,12 +116,12 @@ class Day:
             story.chat(PLAIN, name).writes("30:00", "Was anybody there?")
         posts = [told.post for told in (*ending.told, *story.told)] + self._poison() + self._unreadable()
         chatty = Story("chatty", self.now)
-        chat = chatty.chat(PLAIN, Customer("Zoe", "399"))
+        chat = chatty.chat(PLAIN, SimulatedCustomer("Zoe", "399"))
         for minute in range(UPDATES - sum(post.updates for post in posts)):
             chat.writes(f"1:{minute:02}", f"And {minute}")
         return posts + [told.post for told in chatty.told]
 
-    def _poison(self) -> list[Post]:
+    def _poison(self) -> list[WebhookPost]:
         """Signed and right, but about a conversation that does not exist."""
         data = {"agent_id": "anna", "conversation_id": str(UUID(int=1))}
         kind = "agents.conversation.accepted"
@@ -130,13 +130,13 @@ class Day:
             for n in range(POISON)
         ]
 
-    def _unreadable(self) -> list[Post]:
-        return [Post("whatsapp", b'{"entry": [{"id": "%d", "changes": "none"}]}' % n) for n in range(UNREADABLE)]
+    def _unreadable(self) -> list[WebhookPost]:
+        return [WebhookPost("whatsapp", b'{"entry": [{"id": "%d", "changes": "none"}]}' % n) for n in range(UNREADABLE)]
 
 
-def customers(group: str, how_many: int) -> Iterator[Customer]:
+def customers(group: str, how_many: int) -> Iterator[SimulatedCustomer]:
     start = 390000 + 100 * ["ending", "shop", "bot", "late"].index(group)
-    return (Customer(f"{group} {n}", str(start + n)) for n in range(how_many))
+    return (SimulatedCustomer(f"{group} {n}", str(start + n)) for n in range(how_many))
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +150,11 @@ def _undisturbed(databases: Databases, windows_end: timedelta) -> Summary:
     day = Day(datetime.now(UTC).replace(microsecond=0) - 2 * SOON, windows_end)
     dsn = databases.create()
     handler = Conversations(Topics())
-    with closing(Session(dsn, "undisturbed")) as session:
+    with closing(DatabaseSession(dsn, "undisturbed")) as session:
         with session.transaction() as connection:
             directory.apply(connection, DIRECTORY)
         for offset, fact in enumerate(facts_of(day.posts())):
-            record = Record(Topics().inbound, 0, offset, day.now, FACT.dump_json(fact), ())
+            record = IncomingRecord(Topics().inbound, 0, offset, day.now, FACT.dump_json(fact), ())
             with suppress(Poison), session.transaction() as connection:
                 handler.apply(connection, [record])
         Timer(session.transaction, Topics()).close_due()
@@ -162,7 +162,7 @@ def _undisturbed(databases: Databases, windows_end: timedelta) -> Summary:
             return summary(connection, day.now)
 
 
-def deliver(system: System, posts: Sequence[Post], victim: Worker) -> None:
+def deliver(system: System, posts: Sequence[WebhookPost], victim: Worker) -> None:
     """From four senders at once; what is not answered with 200 comes again. In two parts, so that every process works
     at least twice, however slow the others are."""
     first, rest = posts[:20], posts[20:]

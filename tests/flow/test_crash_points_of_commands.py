@@ -11,9 +11,9 @@ import pytest
 
 from consumers.handlers.conversations import Conversations
 from domain.facts import FACT
-from domain.ports import Record as Published
-from infra.kafka.consumer import Record
-from infra.local.simulator.bodies import Customer, Line
+from domain.ports import OutgoingRecord as Published
+from infra.kafka.consumer import IncomingRecord
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Story
 from infra.postgres import directory
 from infra.process.crash_points import EXIT_CODE
@@ -24,7 +24,7 @@ from tests.support.stories import NUMBER
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
-SHOP = Line(NUMBER, "+39 06 555 0100", "330000000000001")
+SHOP = BusinessNumber(NUMBER, "+39 06 555 0100", "330000000000001")
 WAITING = 60
 SLOTS = sum(user.max_conversations for user in COMPANY.users.values())
 CRASHES = [
@@ -42,7 +42,7 @@ def work_in(system: System, story: Story) -> list[UUID]:
     now = datetime.now(UTC)
     with psycopg.connect(system.dsn) as connection:
         directory.apply(connection, COMPANY)
-        records = [Record("told", 0, place, now, FACT.dump_json(fact), ()) for place, fact in enumerate(facts)]
+        records = [IncomingRecord("told", 0, place, now, FACT.dump_json(fact), ()) for place, fact in enumerate(facts)]
         Conversations(system.topics).apply(connection, records)
         return [row[0] for row in connection.execute("select id from conversations order by wa_id").fetchall()]
 
@@ -65,7 +65,7 @@ def test_a_process_that_dies_at_any_point_carries_out_every_command_once(system:
     victim_name = "commands" if crash.startswith("consumer") else "routing"
     story = Story("crash", datetime.now(UTC))
     for place in range(WAITING):
-        story.chat(SHOP, Customer(f"Customer {place:02}", f"3906{place:02}")).writes("0:05", "Hello")
+        story.chat(SHOP, SimulatedCustomer(f"Customer {place:02}", f"3906{place:02}")).writes("0:05", "Hello")
     for agent in COMPANY.users:
         story.agent_is("0:00", agent, "ready")
     conversations = work_in(system, story)

@@ -15,7 +15,7 @@ import pytest
 from infra.local.ports import LOOPBACK
 from tests.support.dev_stack import twenty_free_ports
 from tests.support.stand_in import SYSTEM
-from witiop.dev.processes import Program
+from witiop.dev.processes import DevProgram
 from witiop.dev.run import System, run_dev
 
 
@@ -56,7 +56,7 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_schema_that_cannot_be_brought_up_to_date_ends_the_start(
     tmp_path: Path, migrate_ends_with: int, code: int
 ) -> None:
-    migrate = Program("migrate", (sys.executable, "-c", f"raise SystemExit({migrate_ends_with})"))
+    migrate = DevProgram("migrate", (sys.executable, "-c", f"raise SystemExit({migrate_ends_with})"))
     assert refusal(tmp_path / "dev", twenty_free_ports(), replace(SYSTEM, migrate=migrate)) == (
         code,
         f"witiop dev: migrate failed: exit code {migrate_ends_with}, its lines above say why",
@@ -64,7 +64,7 @@ def test_a_schema_that_cannot_be_brought_up_to_date_ends_the_start(
 
 
 def test_a_process_that_always_dies_ends_the_start(tmp_path: Path) -> None:
-    relay = Program("relay", (sys.executable, "-c", "raise SystemExit(42)"), 13)
+    relay = DevProgram("relay", (sys.executable, "-c", "raise SystemExit(42)"), 13)
     assert refusal(tmp_path / "dev", twenty_free_ports(), replace(SYSTEM, processes=[relay])) == (
         1,
         "witiop dev: relay does not start: exit code 42, its lines above say why",

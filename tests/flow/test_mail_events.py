@@ -12,14 +12,14 @@ import psycopg
 import pytest
 
 from consumers.workers.mails import Mails
-from domain.mail import MailRequest, Unanswered, mail_id
-from domain.mail_body.compose import Sender
+from domain.mail import MailRequest, OutcomeUnknown, mail_id
+from domain.mail_body.compose import MailSender
 from domain.times import rfc3339
 from infra.local.ports import LOOPBACK
-from infra.local.simulator.bodies import Customer, Line
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Story
 from infra.postgres import mails
-from infra.postgres.connections.session import Session
+from infra.postgres.connections.session import DatabaseSession
 from tests.support.amazon import Amazon
 from tests.support.fake_mailer import FakeMailer
 from tests.support.kafka_topics import read_all
@@ -41,7 +41,9 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
 def hears_a_customer(system: System) -> UUID:
     """Returns the conversation."""
     story = Story("mail", datetime.now(UTC))
-    story.chat(Line(NUMBER, "+39 06 555 0100", "1"), Customer("Rosa", "390601")).writes("0:05", "Hello")
+    story.chat(BusinessNumber(NUMBER, "+39 06 555 0100", "1"), SimulatedCustomer("Rosa", "390601")).writes(
+        "0:05", "Hello"
+    )
     for told in story.told:
         system.webhooks.deliver(told.post)
     found: list[UUID] = []
@@ -58,11 +60,11 @@ def hears_a_customer(system: System) -> UUID:
 def posts_a_mail(system: System, conversation: UUID) -> None:
     """SES's answer gets lost: only its events can tell what became of it."""
     letter = MailRequest(conversation, ("a@example.com",), "s", "b", False, timedelta())
-    with closing(Session(system.dsn, "test")) as session:
+    with closing(DatabaseSession(system.dsn, "test")) as session:
         with session.transaction() as connection:
             mails.request(connection, "c", "boss", letter, mails.now(connection))
-        mailer = FakeMailer(Unanswered("ReadTimeoutError"))
-        Mails(session.transaction, mailer, Sender("witiop@example.com"), system.topics, 1000).round()
+        mailer = FakeMailer(OutcomeUnknown("ReadTimeoutError"))
+        Mails(session.transaction, mailer, MailSender("witiop@example.com"), system.topics, 1000).round()
     assert [MAIL] == mailer.posts
 
 

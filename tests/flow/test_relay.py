@@ -14,7 +14,7 @@ from psycopg import Connection
 from consumers.handlers.conversations import Conversations
 from consumers.workers.relay import IDLE_SESSION_SECONDS
 from domain.facts import FACT, Fact
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from tests.support.outcome import assert_told_without_gaps, public_events
 from tests.support.stories import START, Teller
 from tests.support.system import System, Worker
@@ -41,7 +41,7 @@ class Desk:
     def _hears(self, facts: Sequence[Fact]) -> None:
         now = START + timedelta(hours=3)
         topic = self.system.topics.inbound
-        records = [Record(topic, 0, offset, now, FACT.dump_json(fact), ()) for offset, fact in enumerate(facts)]
+        records = [IncomingRecord(topic, 0, offset, now, FACT.dump_json(fact), ()) for offset, fact in enumerate(facts)]
         with self.connection.transaction():
             Conversations(self.system.topics).apply(self.connection, records)
 
@@ -85,7 +85,7 @@ def test_one_relay_publishes_and_the_next_takes_over_from_one_that_was_killed_or
     second.thaw()
     desk.something_happens()
     wait_until(lambda: desk.waiting == 0)
-    wait_until(lambda: second.missing() == [])
+    wait_until(lambda: second.not_ready_reason() == [])
 
     assert_told_without_gaps(desk.connection, desk.system)
 
@@ -103,11 +103,11 @@ def test_without_its_topic_the_relay_waits_for_it(desk: Desk) -> None:
 
     desk.something_happens()
     events = desk.waiting
-    wait_until(lambda: relay.missing() == ["worker: the broker does not take the events"])
+    wait_until(lambda: relay.not_ready_reason() == ["worker: the broker does not take the events"])
     assert CONVERSATIONS * 4 == events == desk.waiting
     assert 0 == desk.system.witiop("topics").code
 
-    wait_until(lambda: desk.waiting == 0 and relay.missing() == [], seconds=40)
+    wait_until(lambda: desk.waiting == 0 and relay.not_ready_reason() == [], seconds=40)
 
 
 def remove_topic(system: System) -> None:

@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from domain.conversations.reasons import Reason
 from domain.facts import Fact
 from infra.local.simulator import bodies
-from infra.local.simulator.bodies import Customer, Line, Post
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer, WebhookPost
 from infra.local.simulator.chat import Chat, Story
 from infra.postgres.lists.conversation_page import conversation_page
 from tests.flow.conftest import Install
@@ -31,8 +31,8 @@ from tests.support.stories import NUMBER
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
-SHOP = Line(NUMBER, "+39 06 555 0100", "330000000000001")
-BOT = Line("bot", "+39 06 555 0101", "330000000000001")
+SHOP = BusinessNumber(NUMBER, "+39 06 555 0100", "330000000000001")
+BOT = BusinessNumber("bot", "+39 06 555 0101", "330000000000001")
 
 
 class Company:
@@ -46,7 +46,7 @@ class Company:
         """Posts a story in the order of its time; returns when it is worked in and told on."""
         self.hears_at_once([told.post for told in story.told])
 
-    def hears_at_once(self, posts: Sequence[Post]) -> None:
+    def hears_at_once(self, posts: Sequence[WebhookPost]) -> None:
         """The same of posts alone."""
         for post in posts:
             self.system.webhooks.deliver(post)
@@ -57,7 +57,7 @@ class Company:
     def database(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.system.dsn, autocommit=True)
 
-    def conversations(self, customer: Customer) -> list[dict[str, Any]]:
+    def conversations(self, customer: SimulatedCustomer) -> list[dict[str, Any]]:
         """In the order of time."""
         with self.database() as connection:
             return (
@@ -68,23 +68,23 @@ class Company:
                 .fetchall()
             )
 
-    def conversation(self, customer: Customer) -> dict[str, Any]:
+    def conversation(self, customer: SimulatedCustomer) -> dict[str, Any]:
         (only,) = self.conversations(customer)
         return only
 
-    def transcript(self, customer: Customer) -> list[dict[str, Any]]:
+    def transcript(self, customer: SimulatedCustomer) -> list[dict[str, Any]]:
         """Of the customer's only conversation."""
         with self.database() as connection:
             page = conversation_page(connection, self.conversation(customer)["id"])
         assert page is not None
         return page.transcript
 
-    def told(self, customer: Customer) -> list[tuple[int, str]]:
+    def told(self, customer: SimulatedCustomer) -> list[tuple[int, str]]:
         """What stands on the public topic about the customer's only conversation: sequence and name."""
         events = public_events(self.system.kafka, self.system.topics.conversations)
         return [(event.sequence, event.name) for event in events[str(self.conversation(customer)["id"])]]
 
-    def is_listed(self, customer: Customer) -> bool:
+    def is_listed(self, customer: SimulatedCustomer) -> bool:
         return any(conversation["unmanaged"] for conversation in self.conversations(customer))
 
     def says(self, *command: str) -> Any:
@@ -102,9 +102,9 @@ def company(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def anna(request: pytest.FixtureRequest) -> Customer:
+def anna(request: pytest.FixtureRequest) -> SimulatedCustomer:
     """A customer whom nobody knows yet."""
-    return Customer("Anna", f"39060{zlib.crc32(request.node.name.encode())}")
+    return SimulatedCustomer("Anna", f"39060{zlib.crc32(request.node.name.encode())}")
 
 
 @pytest.fixture
@@ -113,13 +113,13 @@ def story(request: pytest.FixtureRequest) -> Story:
 
 
 @pytest.fixture
-def chat(story: Story, anna: Customer) -> Chat:
+def chat(story: Story, anna: SimulatedCustomer) -> Chat:
     """Anna's with the shop, whose menu is 1 for sales and 2 for support."""
     return story.chat(SHOP, anna)
 
 
 @pytest.fixture
-def bot_chat(story: Story, anna: Customer) -> Chat:
+def bot_chat(story: Story, anna: SimulatedCustomer) -> Chat:
     """Anna's with the number that a Softbot answers."""
     return story.chat(BOT, anna)
 
@@ -131,7 +131,7 @@ def what_it_is(conversation: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def test_who_chose_nothing_stands_on_the_list_and_every_view_agrees(
-    company: Company, story: Story, chat: Chat, anna: Customer
+    company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     chat.writes("0:05", "Good morning")
     chat.writes("0:04", "Is anybody there?")
@@ -156,7 +156,7 @@ def test_who_chose_nothing_stands_on_the_list_and_every_view_agrees(
 
 
 def test_a_menu_choice_queues_for_its_skillset_and_leaves_the_list(
-    company: Company, story: Story, chat: Chat, anna: Customer
+    company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     chat.writes("0:05", "Hello")
     chat.writes("0:04", "2)")
@@ -167,7 +167,7 @@ def test_a_menu_choice_queues_for_its_skillset_and_leaves_the_list(
 
 
 def test_who_is_dismissed_by_the_bot_is_listed_with_that_reason(
-    company: Company, story: Story, bot_chat: Chat, anna: Customer
+    company: Company, story: Story, bot_chat: Chat, anna: SimulatedCustomer
 ) -> None:
     bot_chat.writes("0:05", "Hello")
     bot_chat.bot_starts("0:05")
@@ -182,7 +182,7 @@ def test_who_is_dismissed_by_the_bot_is_listed_with_that_reason(
 
 
 def test_a_retry_that_comes_after_its_window_is_over_is_visible_and_closed_at_once(
-    company: Company, story: Story, chat: Chat, anna: Customer
+    company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     chat.writes("25:00", "Please call me")
     company.hears(story)
@@ -194,7 +194,7 @@ def test_a_retry_that_comes_after_its_window_is_over_is_visible_and_closed_at_on
 
 
 def test_a_message_that_was_edited_or_taken_back_stays_and_is_marked(
-    company: Company, story: Story, chat: Chat, anna: Customer
+    company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     typo = chat.writes("0:05", "Is this in stok?")
     secret = chat.writes("0:04", "My card is 1234")
@@ -210,7 +210,7 @@ def test_a_message_that_was_edited_or_taken_back_stays_and_is_marked(
 
 
 def test_a_status_that_overtakes_its_message_is_not_lost(
-    company: Company, story: Story, chat: Chat, anna: Customer
+    company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     chat.writes("0:05", "Hello")
     answer = "wamid.overtaken"
@@ -227,7 +227,7 @@ def test_a_status_that_overtakes_its_message_is_not_lost(
 
 
 def test_who_was_answered_from_the_phone_app_leaves_the_list(
-    company: Company, story: Story, chat: Chat, anna: Customer
+    company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     chat.writes("0:05", "Hello")
     company.hears(story)
@@ -241,7 +241,7 @@ def test_who_was_answered_from_the_phone_app_leaves_the_list(
 
 
 def test_a_human_who_answered_before_the_bot_closed_takes_the_customer_off_the_list_however_late_it_is_told(
-    company: Company, story: Story, bot_chat: Chat, anna: Customer
+    company: Company, story: Story, bot_chat: Chat, anna: SimulatedCustomer
 ) -> None:
     bot_chat.writes("0:09", "Hello")
     bot_chat.bot_starts("0:09")
@@ -256,7 +256,9 @@ def test_a_human_who_answered_before_the_bot_closed_takes_the_customer_off_the_l
     assert ["corrected", "closed"] == [name for _, name in company.told(anna)][-2:]
 
 
-def test_the_same_post_again_changes_nothing(company: Company, story: Story, chat: Chat, anna: Customer) -> None:
+def test_the_same_post_again_changes_nothing(
+    company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
+) -> None:
     chat.writes("0:05", "Hello")
     chat.writes("0:04", "1")
     company.hears(story)
@@ -273,7 +275,7 @@ def test_the_same_post_again_changes_nothing(company: Company, story: Story, cha
 def test_an_update_nobody_can_read_is_answered_200_and_put_aside_with_its_bytes(company: Company) -> None:
     body = b'{"entry": [{"id": "1", "changes": "none"}]}'
 
-    assert 200 == company.system.webhooks.post(bodies.Post("whatsapp", body))
+    assert 200 == company.system.webhooks.post(bodies.WebhookPost("whatsapp", body))
 
     with company.database() as connection:
         aside = "select kind, source, reason, raw from set_aside"

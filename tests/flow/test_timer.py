@@ -13,16 +13,16 @@ from kafka import KafkaProducer
 from psycopg import Connection
 
 from consumers.handlers.conversations import Conversations
-from consumers.workers.timer import BATCH, Timer, Waiting
+from consumers.workers.timer import BATCH, Timer, UnreadBacklog
 from domain.facts import FACT, CustomerTurn, Fact, Party
 from domain.ids import fact_id
 from domain.topics import Topics
 from infra.kafka.backlog import Backlog
 from infra.kafka.config import KafkaConfig
-from infra.kafka.consumer import BrokerAway, Record
-from infra.kafka.topics import Wanted, create_or_repair
+from infra.kafka.consumer import BrokerUnreachable, IncomingRecord
+from infra.kafka.topics import TopicSettings, create_or_repair
 from infra.postgres import directory
-from infra.postgres.connections.session import Session
+from infra.postgres.connections.session import DatabaseSession
 from tests.support.kafka_topics import new_topics
 from tests.support.outcome import assert_list_is_right
 from tests.support.stories import DIRECTORY, NUMBER
@@ -45,7 +45,9 @@ class Office:
 
     def hears(self, turns: Sequence[Fact]) -> None:
         """As if each had come in time."""
-        records = [Record(Topics().inbound, 0, n, turn.at, FACT.dump_json(turn), ()) for n, turn in enumerate(turns)]
+        records = [
+            IncomingRecord(Topics().inbound, 0, n, turn.at, FACT.dump_json(turn), ()) for n, turn in enumerate(turns)
+        ]
         with self.connection.transaction():
             Conversations(Topics()).apply(self.connection, records)
 
@@ -53,9 +55,9 @@ class Office:
         self,
         stalled_seconds: float = 600,
         clock: Callable[[], float] = monotonic,
-        waiting: Waiting | None = None,
+        waiting: UnreadBacklog | None = None,
     ) -> Timer:
-        session = self._stack.enter_context(closing(Session(self._dsn, "timer")))
+        session = self._stack.enter_context(closing(DatabaseSession(self._dsn, "timer")))
         return Timer(session.transaction, Topics(), stalled_seconds, clock, waiting)
 
     def caught_up(self, to: str, progress: str = "0 s", partition: int = 0) -> None:
@@ -162,7 +164,7 @@ class Unread:
 
     def beyond(self, begun: Collection[int]) -> Sequence[int]:
         if self.partitions is None:
-            raise BrokerAway("KafkaConnectionError")
+            raise BrokerUnreachable("KafkaConnectionError")
         return [each for each in self.partitions if each not in begun]
 
 
@@ -207,7 +209,7 @@ def test_partitions_that_are_added_hold_the_timer_only_while_records_in_them_wai
     office.hears([turn(str(n), ago(hours=24, seconds=30)) for n in range(2)])
     office.caught_up("0 s")
     with closing(Backlog(config, topics.inbound)) as backlog:
-        create_or_repair(config, topics, Wanted(partitions=2, replication_factor=1))
+        create_or_repair(config, topics, TopicSettings(partitions=2, replication_factor=1))
         assert [] == backlog.beyond({0})
         producer: Any = KafkaProducer(bootstrap_servers=kafka, acks="all")  # type: ignore[no-untyped-call]
         with closing(producer):

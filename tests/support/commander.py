@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from domain.commands import Recall, Transfer, command, signature, signed
-from domain.ports import Record
+from domain.commands import Recall, Transfer, new_command, signature, signed
+from domain.ports import OutgoingRecord
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
 from infra.kafka.producer import KafkaPublisher
@@ -25,26 +25,28 @@ class Commander:
         self._kafka = kafka
         self._topics = topics
 
-    def transfer(self, id_: str, conversation: UUID | str, kind: str, target: str, mode: str, **more: Any) -> Record:
+    def transfer(
+        self, id_: str, conversation: UUID | str, kind: str, target: str, mode: str, **more: Any
+    ) -> OutgoingRecord:
         """Signed and in time, unless `more` says otherwise: `issuer`, `secret`, `at`, or a field of the command."""
         sender = {name: more.pop(name) for name in ("issuer", "secret", "at") if name in more}
         data = {"conversation_id": conversation, "target": {"kind": kind, "id": target}, "mode": mode, **more}
         return self._signed(id_, Transfer.model_validate(data), **sender)
 
-    def recall(self, id_: str, conversation: UUID) -> Record:
+    def recall(self, id_: str, conversation: UUID) -> OutgoingRecord:
         return self._signed(id_, Recall(conversation_id=conversation))
 
-    def raw(self, id_: str, value: bytes) -> Record:
+    def raw(self, id_: str, value: bytes) -> OutgoingRecord:
         """A signed recall of these bytes."""
         record = self.recall(id_, UUID(int=0))
         headers = {name: text.decode() for name, text in record.headers}
         headers["witiop_signature"] = signature(COMMAND_SECRET.encode(), headers, value)
         return replace(record, value=value, headers=tuple((name, text.encode()) for name, text in headers.items()))
 
-    def publish(self, records: Sequence[Record]) -> None:
+    def publish(self, records: Sequence[OutgoingRecord]) -> None:
         """In this order; returns when all of them are on the topic."""
         with closing(KafkaPublisher(KafkaConfig((self._kafka,)), [self._topics.commands])) as publisher:
-            wait_until(lambda: not publisher.missing())
+            wait_until(lambda: not publisher.not_ready_reasons())
             publisher.publish(records, 20)
 
     def results(self) -> list[dict[str, Any]]:
@@ -63,7 +65,7 @@ class Commander:
         issuer: str = "boss",
         secret: str = COMMAND_SECRET,
         at: datetime | None = None,
-    ) -> Record:
+    ) -> OutgoingRecord:
         at = at or datetime.now(UTC)
-        asked = command(body, id_=id_, source="/test", issuer=issuer, at=at, expires_at=at + timedelta(minutes=5))
+        asked = new_command(body, id_=id_, source="/test", issuer=issuer, at=at, expires_at=at + timedelta(minutes=5))
         return signed(asked, self._topics.commands, secret.encode())

@@ -15,15 +15,15 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from console.app import create_app
-from console.dependencies import Parts, Post
-from console.live.broadcast import Live
-from console.live.watch import Shown, Watch
-from domain.mail import Policy
-from domain.mail_body.compose import Sender
-from infra.kafka.consumer import Record
+from console.dependencies import Dependencies, MailComposition
+from console.live.broadcast import Broadcaster
+from console.live.watch import ListWatcher, WatchedList
+from domain.mail import MailPolicy
+from domain.mail_body.compose import MailSender
+from infra.kafka.consumer import IncomingRecord
 from infra.passwords import Passwords
 from infra.postgres.connections.pool import pool
-from infra.postgres.console.change_hints import Hints
+from infra.postgres.console.change_hints import ChangeHints
 from infra.postgres.console.sign_ins import SessionTerms, create
 from infra.process.clock import utc_now
 from infra.serving.front import FOLLOWED
@@ -95,7 +95,7 @@ class Browser:
 class Console:
     """See the module. `parts`, `publisher`, `office`, `clock`: what it is made of."""
 
-    def __init__(self, parts: Parts, publisher: FakePublisher, office: Office, clock: Clock) -> None:
+    def __init__(self, parts: Dependencies, publisher: FakePublisher, office: Office, clock: Clock) -> None:
         self.parts, self.publisher, self.office, self.clock = parts, publisher, office, clock
         self.app = create_app(parts)
 
@@ -116,13 +116,14 @@ class Console:
         """Everything that was asked for and not carried out yet, in one batch; outcomes in order."""
         records, self.publisher.records = self.publisher.records, []
         given = [
-            Record(r.topic, 0, self.office.next_offset(), datetime.now(UTC), r.value, tuple(r.headers)) for r in records
+            IncomingRecord(r.topic, 0, self.office.next_offset(), datetime.now(UTC), r.value, tuple(r.headers))
+            for r in records
         ]
         return self.office.told(*given) if given else []
 
-    def watch(self) -> Watch:
+    def watch(self) -> ListWatcher:
         """A reader that has not looked yet."""
-        return Watch(self.parts.pool.connection, self.parts.sessions)
+        return ListWatcher(self.parts.pool.connection, self.parts.sessions)
 
     def audited(self, event: str) -> list[dict[str, Any]]:
         return self.office.rows(f"select * from console_audit where event = '{event}' order by id")
@@ -151,7 +152,7 @@ class OpenList:
             answer = self._browser.http.get(f"{self._from}&{urlencode(self._told | more)}")
         assert 200 == answer.status_code
         self.stream: Callable[[], AsyncGenerator[bytes, None]] = followed[0]
-        self.shown: Shown
+        self.shown: WatchedList
         self.shown, self._draw = followed[0].args
 
     def look(self) -> str:
@@ -170,21 +171,21 @@ def open_console(dsn: str, **parts: Any) -> Iterator[Console]:
     """On a database with our schema; `boss` may sign in."""
     publisher, clock = FakePublisher(), Clock()
     with open_office(dsn) as office, pool(dsn, "test", 4, autocommit=True, generic_plans=True) as connections:
-        sender = Sender("inbox@shop.example", "The shop")
+        sender = MailSender("inbox@shop.example", "The shop")
         made: dict[str, Any] = {
             "pool": connections,
             "publisher": publisher,
             "commands_topic": "t",
             "command_secret": SECRET,
             "clock": clock,
-            "live": Live(lambda: Hints(dsn), Watch(connections.connection, SessionTerms()).look),
+            "live": Broadcaster(lambda: ChangeHints(dsn), ListWatcher(connections.connection, SessionTerms()).look),
             "passwords": QUICK,
             "sessions": SessionTerms(),
-            "post": Post(Policy(address), sender),
+            "post": MailComposition(MailPolicy(address), sender),
             "organisation": "The shop",
             **parts,
         }
-        console = Console(Parts(**made), publisher, office, clock)
+        console = Console(Dependencies(**made), publisher, office, clock)
         console.person()
         yield console
 

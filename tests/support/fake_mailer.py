@@ -2,19 +2,19 @@
 
 from uuid import UUID
 
-from domain.mail import Accepted, Posted
+from domain.mail import Accepted, AttemptOutcome
 
 
 class FakeMailer:
     """Keeps what was posted in `posts`, and what of it was accepted in `accepted`. `answers`: how the next posts end,
     in order; then all are accepted."""
 
-    def __init__(self, *answers: Posted) -> None:
+    def __init__(self, *answers: AttemptOutcome) -> None:
         self.posts: list[UUID] = []
         self.accepted: list[tuple[UUID, bytes]] = []
         self.answers = list(answers)
 
-    def post(self, mail: UUID, letter: bytes) -> Posted:
+    def post(self, mail: UUID, letter: bytes) -> AttemptOutcome:
         """See the port."""
         self.posts.append(mail)
         how = self.answers.pop(0) if self.answers else Accepted(f"message-{len(self.posts)}")

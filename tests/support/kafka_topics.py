@@ -5,20 +5,20 @@ from uuid import uuid4
 
 from kafka import KafkaConsumer, TopicPartition
 
-from domain.ports import Record
+from domain.ports import OutgoingRecord
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
-from infra.kafka.topics import Wanted, create_or_repair
+from infra.kafka.topics import TopicSettings, create_or_repair
 
 
 def new_topics(bootstrap: str, partitions: int = 2) -> Topics:
     """All topics of the product under a prefix that nobody else has."""
     topics = Topics(f"test-{uuid4().hex[:12]}.")
-    create_or_repair(KafkaConfig((bootstrap,)), topics, Wanted(partitions, replication_factor=1))
+    create_or_repair(KafkaConfig((bootstrap,)), topics, TopicSettings(partitions, replication_factor=1))
     return topics
 
 
-def read_all(bootstrap: str, topic: str) -> list[Record]:
+def read_all(bootstrap: str, topic: str) -> list[OutgoingRecord]:
     """Every record of a topic that is there now; those of one key in their order."""
     consumer: Any = KafkaConsumer(  # type: ignore[no-untyped-call]
         bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
@@ -27,11 +27,12 @@ def read_all(bootstrap: str, topic: str) -> list[Record]:
         partitions = [TopicPartition(topic, each) for each in sorted(consumer.partitions_for_topic(topic))]
         consumer.assign(partitions)
         ends = consumer.end_offsets(partitions)
-        records: list[Record] = []
+        records: list[OutgoingRecord] = []
         while any(consumer.position(each) < ends[each] for each in partitions):
             for batch in consumer.poll(timeout_ms=1000).values():
                 records += [
-                    Record(topic, each.key and each.key.decode(), each.value, tuple(each.headers)) for each in batch
+                    OutgoingRecord(topic, each.key and each.key.decode(), each.value, tuple(each.headers))
+                    for each in batch
                 ]
         return records
     finally:

@@ -30,10 +30,10 @@ from domain.facts import (
     Party,
 )
 from domain.ids import fact_id
-from domain.mail import Policy
-from domain.routing.transfers import Terms
+from domain.mail import MailPolicy
+from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from infra.ses.addresses import address
 from tests.support.stories import DIRECTORY, START, Teller
 
@@ -51,11 +51,11 @@ COMPANY = Directory(DIRECTORY.numbers, DIRECTORY.skillsets, PEOPLE)
 class Office:
     """See the module. `connection` commits by itself; not thread-safe."""
 
-    def __init__(self, connection: "OwnConnection", terms: Terms) -> None:
+    def __init__(self, connection: "OwnConnection", terms: RoutingPolicy) -> None:
         self.connection = connection
         self.topics = Topics()
         self.conversations = Conversations(self.topics)
-        self.commands = Commands(self.topics, [SECRET], terms, Policy(address))
+        self.commands = Commands(self.topics, [SECRET], terms, MailPolicy(address))
         self.routing = Routing(connection.transaction_of, self.topics, terms)
         self.timer = Timer(connection.transaction_of, self.topics)
         self.teller = Teller()
@@ -108,7 +108,9 @@ class Office:
         )
         self.hears(fact)
 
-    def command(self, kind: str, data: dict[str, Any], *, issuer: str = "boss", named: str | None = None) -> Record:
+    def command(
+        self, kind: str, data: dict[str, Any], *, issuer: str = "boss", named: str | None = None
+    ) -> IncomingRecord:
         now = datetime.now(UTC)
         value = json.dumps(data).encode()
         headers = {
@@ -122,7 +124,7 @@ class Office:
         headers["witiop_signature"] = signature(SECRET, headers, value)
         return self._record(value, tuple((k, v.encode()) for k, v in headers.items()))
 
-    def told(self, *commands: Record) -> list[tuple[str, str | None]]:
+    def told(self, *commands: IncomingRecord) -> list[tuple[str, str | None]]:
         """Carries the commands out in one batch; the results in order."""
         self.connection.execute("delete from outbox")
         with self.connection.transaction():
@@ -131,7 +133,7 @@ class Office:
         parsed = [json.loads(bytes(r["value"])) for r in results]
         return [(r["outcome"], r["reason"]) for r in parsed]
 
-    def transfer(self, conversation: UUID, kind: str, target: str, mode: str, **more: Any) -> Record:
+    def transfer(self, conversation: UUID, kind: str, target: str, mode: str, **more: Any) -> IncomingRecord:
         issuer = more.pop("issuer", "boss")
         data = {"conversation_id": str(conversation), "target": {"kind": kind, "id": target}, "mode": mode, **more}
         return self.command("transfer", data, issuer=issuer)
@@ -149,8 +151,8 @@ class Office:
         self._offset += 1
         return self._offset
 
-    def _record(self, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> Record:
-        return Record("t", 0, self.next_offset(), datetime.now(UTC), value, headers)
+    def _record(self, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> IncomingRecord:
+        return IncomingRecord("t", 0, self.next_offset(), datetime.now(UTC), value, headers)
 
 
 class OwnConnection(psycopg.Connection[Any]):
@@ -174,9 +176,9 @@ class _InTransaction:
 
 
 @contextmanager
-def open_office(dsn: str, terms: Terms | None = None) -> Iterator[Office]:
+def open_office(dsn: str, terms: RoutingPolicy | None = None) -> Iterator[Office]:
     """On a database with our schema and no directory."""
     with OwnConnection.connect(dsn, autocommit=True) as connection:
-        office = Office(connection, terms or Terms())
+        office = Office(connection, terms or RoutingPolicy())
         office.becomes(COMPANY)
         yield office

@@ -20,7 +20,7 @@ from domain.facts import FACT, Fact, MessageStatus
 from domain.inbound.agent_desk import read_agent_desk
 from domain.inbound.softbot import read_softbot
 from domain.inbound.whatsapp import reader
-from infra.local.simulator.bodies import Post
+from infra.local.simulator.bodies import WebhookPost
 from tests.support.kafka_topics import read_all
 from tests.support.system import System
 
@@ -29,7 +29,7 @@ _RANKS = ["failed", "sent", "delivered", "read", "played"]
 _HUMAN = ("human_echo", "agent_accepted", "agent_message")
 
 
-def facts_of(posts: Iterable[Post]) -> list[Fact]:
+def facts_of(posts: Iterable[WebhookPost]) -> list[Fact]:
     """What was told in posts that can be read."""
     now = datetime.now(UTC)
     facts: list[Fact] = []

@@ -10,7 +10,7 @@ import psycopg
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
 from infra.local.simulator import bike_shop
-from infra.local.simulator.bodies import Customer, Line
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Story, play
 from infra.passwords import Passwords
 from infra.postgres import directory
@@ -81,12 +81,14 @@ class Shop:
         """At once, as when its machine dies."""
         next(worker for worker in self.system.workers if worker.name == "console" and worker.runs).kill()
 
-    def customer(self, name: str) -> Customer:
+    def customer(self, name: str) -> SimulatedCustomer:
         """One whom nobody knows yet."""
         self._stories += 1
-        return Customer(name, f"39300555{1000 + self._stories}")
+        return SimulatedCustomer(name, f"39300555{1000 + self._stories}")
 
-    def hears(self, customer: Customer, *texts: str, line: Line = bike_shop.SHOP, ago: str = "0:01") -> str:
+    def hears(
+        self, customer: SimulatedCustomer, *texts: str, line: BusinessNumber = bike_shop.SHOP, ago: str = "0:01"
+    ) -> str:
         """The customer writes, hours and minutes `ago`; returns the conversation's id when it is worked in."""
         story = self._story()
         chat = story.chat(line, customer)

@@ -12,17 +12,17 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from witiop.dev.processes import Program
+from witiop.dev.processes import DevProgram
 from witiop.dev.run import System, run_dev
 
 SYSTEM = System(
-    migrate=Program("migrate", (sys.executable, "-c", "print('migrated')")),
-    topics=Program("topics", (sys.executable, "-c", "print('topics are there')")),
+    migrate=DevProgram("migrate", (sys.executable, "-c", "print('migrated')")),
+    topics=DevProgram("topics", (sys.executable, "-c", "print('topics are there')")),
     processes=tuple(
-        Program(name, (sys.executable, "-m", "tests.support.stand_in", "process"), monitor)
+        DevProgram(name, (sys.executable, "-m", "tests.support.stand_in", "process"), monitor)
         for name, monitor in (("webhook", 10), ("relay", 13))
     ),
-    simulator=Program("simulator", (sys.executable, "-c", "import sys; print('played with', *sys.argv[1:])")),
+    simulator=DevProgram("simulator", (sys.executable, "-c", "import sys; print('played with', *sys.argv[1:])")),
 )
 
 

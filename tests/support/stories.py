@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from domain.conversations.events import Event
-from domain.conversations.fold import Step, Thread, expire, fold, settle
+from domain.conversations.events import PublicEvent
+from domain.conversations.fold import CustomerHistory, FoldResult, expire, fold, settle
 from domain.directory import Directory, Number, Skillset
 from domain.facts import (
     AgentAccepted,
@@ -120,9 +120,9 @@ class Story:
     """Folds facts one after the other and remembers what was told."""
 
     def __init__(self, now: datetime, directory: Directory = DIRECTORY, number: str = NUMBER) -> None:
-        self.thread = Thread(CustomerId(fact_id("customer")), number)
+        self.thread = CustomerHistory(CustomerId(fact_id("customer")), number)
         self.now = now
-        self.events: list[Event] = []
+        self.events: list[PublicEvent] = []
         self.places: dict[FactId, object] = {}
         self.facts: dict[FactId, ConversationFact] = {}
         self._directory = directory
@@ -141,7 +141,7 @@ class Story:
         self._take(expire(self.thread, self._directory, now))
         return self
 
-    def _take(self, step: Step) -> None:
+    def _take(self, step: FoldResult) -> None:
         self.thread = step.thread
         self.events += step.events
         self.places.update({placed.fact.id: placed.conversation for placed in step.placed})
@@ -163,5 +163,5 @@ class Story:
         return [fact for *_, fact in sorted(placed)]
 
 
-def names(events: Iterable[Event]) -> list[str]:
+def names(events: Iterable[PublicEvent]) -> list[str]:
     return [event.name for event in events]

@@ -17,7 +17,7 @@ from typing import Self
 from domain.topics import Topics
 from infra.local.guard import Guard
 from infra.local.ports import LOOPBACK, free_port
-from infra.local.simulator.bodies import Sender
+from infra.local.simulator.bodies import WebhookSource
 from infra.local.simulator.webhooks import Webhooks
 from tests.support.command_line import Finished, call
 from tests.support.waiting import wait_until
@@ -44,7 +44,7 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid
 
-    def missing(self) -> list[str] | None:
+    def not_ready_reason(self) -> list[str] | None:
         """What `/readyz` says it lacks; None: it does not answer."""
         answer = get(self._port, "/readyz")
         return None if answer is None else json.loads(answer[1])["missing"]
@@ -54,7 +54,7 @@ class Worker:
 
         def ready() -> bool:
             assert self._process.poll() is None, f"{self.name} ended: {self.said()}"
-            return self.missing() == []
+            return self.not_ready_reason() == []
 
         wait_until(ready, READY_SECONDS, step=0.05)
         return self
@@ -111,7 +111,11 @@ class System:
         self.dsn = dsn
         self.topics = topics
         self.webhook_port = free_port()
-        secrets: dict[Sender, str] = {"whatsapp": APP_SECRETS[0], "softbot": SOFTBOT_SECRET, "agents": AGENTS_SECRET}
+        secrets: dict[WebhookSource, str] = {
+            "whatsapp": APP_SECRETS[0],
+            "softbot": SOFTBOT_SECRET,
+            "agents": AGENTS_SECRET,
+        }
         self.webhooks = Webhooks(f"http://{LOOPBACK}:{self.webhook_port}", secrets)
         self.workers: list[Worker] = []
         self._directory = directory

@@ -15,7 +15,7 @@ from domain.ports import Publisher
 from domain.topics import Topics
 from infra.ses.notifications import Notifications
 from tests.support.payloads import RECEIVED
-from webhook.app import Readers, Secrets, create_app
+from webhook.app import Readers, WebhookSecrets, create_app
 from webhook.metrics import WebhookMetrics
 from webhook.whatsapp import WhatsAppReader
 
@@ -37,7 +37,7 @@ def webhook_app(
     unless a clock says when."""
     return create_app(
         readers=Readers(whatsapp, read_softbot, read_agent_desk, read_ses),
-        secrets=Secrets(
+        secrets=WebhookSecrets(
             whatsapp=tuple(secret.encode() for secret in APP_SECRETS),
             verify_token=VERIFY_TOKEN,
             softbot=(SOFTBOT_SECRET.encode(),),

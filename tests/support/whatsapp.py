@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.facts import Fact
-from domain.inbound.reading import Reading
+from domain.inbound.reading import BodyReading
 from domain.inbound.whatsapp.reader import read
 from tests.support.payloads import ACCOUNT, NUMBER, PHONE, RECEIVED, SENT, SHOWN
 
@@ -29,7 +29,7 @@ SIGNALS = ["reaction", "unsupported", "edit", "revoke", "unknown", "poll", "requ
 """Types of messages that count as a turn, and some that do not."""
 
 
-def reading(field: str, value: object, **entry: object) -> Reading:
+def reading(field: str, value: object, **entry: object) -> BodyReading:
     """What stands in a body of one change."""
     change = {"field": field, "value": value}
     return read(json.dumps({"entry": [{"id": ACCOUNT, "changes": [change], **entry}]}).encode(), RECEIVED)

@@ -17,7 +17,7 @@ from witiop.exits import NOT_REACHABLE, REFUSED, NotReachable
 
 if TYPE_CHECKING:  # the driver takes its time: `--help` does without
     from domain.commands import Command, Email, Recall, Transfer
-    from domain.ports import Place
+    from domain.ports import RecordPosition
     from witiop.installation import Installation
     from witiop.settings import Settings
 
@@ -215,7 +215,7 @@ def _carry_out(
 ) -> None:
     from pydantic import ValidationError
 
-    from domain.commands import command
+    from domain.commands import new_command
     from witiop.cli.views.display import harmless, show_json
 
     try:
@@ -225,7 +225,7 @@ def _carry_out(
         raise click.UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     settings = installation.settings("kafka_bootstrap_servers", "command_secrets")
     now = datetime.now(UTC)
-    asked = command(content, id_=str(uuid4()), source=SOURCE, issuer=issuer, at=now, expires_at=now + EXPIRES_AFTER)
+    asked = new_command(content, id_=str(uuid4()), source=SOURCE, issuer=issuer, at=now, expires_at=now + EXPIRES_AFTER)
     result = _result(settings, asked, wait)
     if as_json:
         show_json(result)
@@ -246,8 +246,8 @@ def _carry_out(
 def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, Any]:
     """Publishes and waits: the result as it stands on its topic, or what is known instead of one."""
     from domain.commands import Rejection, signed
-    from domain.ports import NotKept, TooLarge
-    from infra.kafka.tail import Tail
+    from domain.ports import PublishFailed, RecordTooLarge
+    from infra.kafka.tail import TopicTail
     from witiop.cli.publishing import publisher
     from witiop.wiring import from_settings
 
@@ -255,14 +255,16 @@ def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, An
     record = signed(asked, topics.commands, settings.command_secrets[0].get_secret_value().encode())
     with ExitStack() as opened:
         kafka = opened.enter_context(publisher(settings, [topics.commands]))
-        results: Tail | None = None
+        results: TopicTail | None = None
         if wait:  # it stands at the ends before the command is there, so its result cannot be missed
-            results = opened.enter_context(Tail(from_settings.kafka_config(settings).client_options(), topics.results))
+            results = opened.enter_context(
+                TopicTail(from_settings.kafka_config(settings).client_options(), topics.results)
+            )
         try:
             (place,) = kafka.publish([record], _PUBLISH_SECONDS)
-        except TooLarge:
+        except RecordTooLarge:
             return {"command_id": asked.head.id, "outcome": "rejected", "reason": Rejection.TOO_LARGE.value}
-        except NotKept as error:
+        except PublishFailed as error:
             raise NotReachable(str(error)) from error
         if results is None:
             return {"command_id": asked.head.id, "outcome": "published", "reason": None}
@@ -282,7 +284,7 @@ def _done(asked: "Command") -> str:
     return f"taken for sending as command {asked.head.id}" if isinstance(asked.body, Email) else "done"
 
 
-def _is_of(result: dict[str, Any], command_id: str, place: "Place") -> bool:
+def _is_of(result: dict[str, Any], command_id: str, place: "RecordPosition") -> bool:
     """Of a command that was not authentic nothing is believed, its id neither: it is told by where it stood."""
     if result["command_id"] is None:
         return (result["partition"], result["offset"]) == place

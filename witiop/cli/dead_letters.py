@@ -8,11 +8,11 @@ from uuid import UUID
 import click
 
 from witiop.cli.reading import CursorType
-from witiop.exits import REFUSED, NotReachable, Refused
+from witiop.exits import REFUSED, CommandFailed, NotReachable
 
 if TYPE_CHECKING:  # the drivers take their time: `--help` does without
     from infra.postgres.lists.cursor import Cursor
-    from infra.postgres.messaging.dead_letter_queries import SetAsideRow
+    from infra.postgres.messaging.dead_letter_queries import DeadLetterRow
     from witiop.installation import Installation
 
 SHOWN_CHARACTERS = 2000
@@ -78,7 +78,7 @@ def show_(installation: "Installation", id_: UUID, as_json: bool, raw: bool) -> 
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = find(connection, id_)
     if found is None:
-        raise Refused(f"nothing was set aside as {id_}", "set_aside_unknown")
+        raise CommandFailed(f"nothing was set aside as {id_}", "set_aside_unknown")
     if raw:
         click.echo(found.raw, nl=False)
         return
@@ -104,30 +104,30 @@ def show_(installation: "Installation", id_: UUID, as_json: bool, raw: bool) -> 
 @click.option("--all", "everything", is_flag=True, help="All that never went through again.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
 @click.pass_obj
-def redrive(installation: "Installation", ids: tuple[UUID, ...], everything: bool, as_json: bool) -> None:
+def replay(installation: "Installation", ids: tuple[UUID, ...], everything: bool, as_json: bool) -> None:
     """Send them through again, after what was wrong is cured."""
-    from domain.ports import NotKept
+    from domain.ports import PublishFailed
     from infra.postgres.connections.pool import connect
     from infra.postgres.messaging.dead_letter_queries import waiting
     from witiop.cli.publishing import publisher
     from witiop.cli.views.display import show_json
-    from witiop.operations.redrive import Outcome, redrive
+    from witiop.operations.redrive import ReplayOutcome, replay
     from witiop.wiring import from_settings
 
     if bool(ids) == everything:
         raise click.UsageError("name the ids, or use --all")
     settings = installation.settings("kafka_bootstrap_servers", "postgres_dsn")
     topics = from_settings.topics(settings)
-    outcomes: list[Outcome] = []
+    outcomes: list[ReplayOutcome] = []
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         wanted = waiting(connection) if everything else list(dict.fromkeys(ids))
         try:
             with publisher(settings, [topics.inbound, topics.unreadable]) as kafka:
-                for outcome in redrive(connection, kafka, topics, wanted):
+                for outcome in replay(connection, kafka, topics, wanted):
                     outcomes.append(outcome)
                     line = f"{outcome.id}: {outcome.failure or 'went through again'}"
                     click.echo(line, err=as_json or bool(outcome.failure))
-        except NotKept as error:
+        except PublishFailed as error:
             raise NotReachable(f"{error} ({len(outcomes)} of {len(wanted)} were done)") from error
     failed = [outcome for outcome in outcomes if outcome.failure]
     if as_json:
@@ -145,7 +145,7 @@ def redrive(installation: "Installation", ids: tuple[UUID, ...], everything: boo
         sys.exit(REFUSED)
 
 
-def _document(row: "SetAsideRow") -> dict[str, object]:
+def _document(row: "DeadLetterRow") -> dict[str, object]:
     from domain.times import rfc3339
 
     return {

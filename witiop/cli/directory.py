@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from witiop.exits import Refused
+from witiop.exits import CommandFailed
 
 if TYPE_CHECKING:  # the driver takes its time: `--help` does without
     from witiop.installation import Installation
@@ -36,7 +36,7 @@ def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
     except DirectoryFileError as error:
         for problem in error.problems:
             click.echo(harmless(str(problem)), err=True)
-        raise Refused(
+        raise CommandFailed(
             f"nothing was changed: {len(error.problems)} to cure in {file}", "directory_file_refused"
         ) from error
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
@@ -57,19 +57,19 @@ def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
 def show_(installation: "Installation", as_json: bool) -> None:
     """Show the directory as a file that `directory apply` takes; who is there stands in its comments."""
     from infra.postgres.connections.pool import connect
-    from infra.postgres.conversations.agents import People
+    from infra.postgres.conversations.agents import Agents
     from infra.postgres.conversations.queues import Queues
     from infra.postgres.directory import read
     from witiop.cli.views.directory import Presence, directory_text, directory_with_presence
     from witiop.cli.views.display import show_json
     from witiop.wiring import from_settings
 
-    silent = from_settings.terms(installation.settings()).silent
+    silent = from_settings.routing_policy(installation.settings()).silent
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         version, current = read(connection)
         queues = Queues(connection)
         available = queues.available_per_skillset(silent)
-        presence = Presence(People(connection).everybody(), available, queues.now(), silent)
+        presence = Presence(Agents(connection).everybody(), available, queues.now(), silent)
     if as_json:
         document = directory_with_presence(current, presence)
         show_json({"version": version, **{f"{kind}s": tables for kind, tables in document.items()}})

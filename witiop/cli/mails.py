@@ -7,10 +7,10 @@ import click
 
 from witiop.cli.commands import who_asks
 from witiop.cli.reading import CursorType
-from witiop.exits import Refused
+from witiop.exits import CommandFailed
 
 if TYPE_CHECKING:  # the database's driver takes its time: `--help` does without
-    from domain.mail import Mail, State
+    from domain.mail import Mail, MailState
     from infra.postgres.lists.cursor import Cursor
     from witiop.installation import Installation
 
@@ -29,7 +29,7 @@ def mails() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
 @click.pass_obj
 def list_(
-    installation: "Installation", rows: int, state: "State | None", after: "Cursor | None", as_json: bool
+    installation: "Installation", rows: int, state: "MailState | None", after: "Cursor | None", as_json: bool
 ) -> None:
     """List mails, the latest first."""
     from rich.text import Text
@@ -87,7 +87,7 @@ def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
         "masked": mail.masked,
         "attempts": mail.attempts,
         "message_id": mail.message_id,
-        "recipients": {to: mail.fates.get(to) for to in mail.to},
+        "recipients": {to: mail.delivery.get(to) for to in mail.to},
         "body": mail.body,
     }
     history: list[dict[str, Any]] = [
@@ -128,7 +128,7 @@ def resend(installation: "Installation", id_: UUID, issuer: str, as_json: bool) 
     if not done:
         if found is None:
             raise _no_such(id_)
-        raise Refused(f"it is {found[0].shown}: only what failed or is unknown is sent again", "not_resendable")
+        raise CommandFailed(f"it is {found[0].shown}: only what failed or is unknown is sent again", "not_resendable")
     if as_json:
         show_json({"id": str(id_), "outcome": "applied", "reason": None})
     else:
@@ -151,5 +151,5 @@ def _row(mail: "Mail") -> dict[str, Any]:
     }
 
 
-def _no_such(mail: UUID) -> Refused:
-    return Refused(f"there is no mail {mail}", "no_such_mail")
+def _no_such(mail: UUID) -> CommandFailed:
+    return CommandFailed(f"there is no mail {mail}", "no_such_mail")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from witiop.exits import Refused
+from witiop.exits import CommandFailed
 from witiop.installation import DEFAULT_STACK, Installation, running_stack
 
 ELSEWHERE = {
@@ -138,7 +138,7 @@ def migrate(installation: Installation) -> None:
     try:
         applied = migrate(installation.postgres_dsn)
     except SchemaIsNewer as error:
-        raise Refused(str(error), "schema_is_newer") from error
+        raise CommandFailed(str(error), "schema_is_newer") from error
     for version in applied:
         click.echo(f"applied {version}")
     if not applied:
@@ -149,18 +149,18 @@ def migrate(installation: Installation) -> None:
 @click.pass_obj
 def topics(installation: Installation) -> None:
     """Create the topics, or verify that they are as they should be."""
-    from infra.kafka.topics import Wanted, create_or_repair
+    from infra.kafka.topics import TopicSettings, create_or_repair
     from witiop.wiring import from_settings
 
     settings = installation.settings("kafka_bootstrap_servers")
-    wanted = Wanted(settings.kafka_partitions, settings.kafka_replication_factor)
+    wanted = TopicSettings(settings.kafka_partitions, settings.kafka_replication_factor)
     changes, findings = create_or_repair(from_settings.kafka_config(settings), from_settings.topics(settings), wanted)
     for change in changes:
         click.echo(f"{change.topic}: {change.what}")
     for finding in findings:
         click.echo(f"{finding.where}: {finding.what}; {finding.cure}")
     if findings:
-        raise Refused("the topics are not as they should be", "topics_differ")
+        raise CommandFailed("the topics are not as they should be", "topics_differ")
     if not changes:
         click.echo("the topics are as they should be")
 

@@ -30,7 +30,7 @@ def publisher(settings: "Settings", topics: Sequence[str]) -> Iterator["Publishe
     made = KafkaPublisher(from_settings.kafka_config(settings), topics)
     try:
         until = time.monotonic() + BROKER_SECONDS
-        while missing := made.missing():
+        while missing := made.not_ready_reasons():
             if time.monotonic() > until:
                 raise NotReachable("; ".join(missing))
             time.sleep(0.05)

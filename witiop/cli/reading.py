@@ -9,7 +9,7 @@ import click
 
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
-from witiop.exits import Refused
+from witiop.exits import CommandFailed
 
 if TYPE_CHECKING:  # the database's driver takes its time: `--help` does without
     from infra.postgres.lists.cursor import Cursor
@@ -59,7 +59,7 @@ def list_(
     as_json: bool,
 ) -> None:
     """List unmanaged conversations, the one with the customer's latest message first."""
-    from domain.contract.row import row
+    from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
     from infra.postgres.lists.unmanaged import Filter, page
@@ -71,7 +71,7 @@ def list_(
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = page(connection, which, rows, after or START)
     if as_json:
-        listed = [row(each) for each in found.rows]
+        listed = [row_document(each) for each in found.rows]
         show_json({"rows": listed, "next": found.next and str(found.next), "counts": found.counts})
     else:
         show(list_lines(found, datetime.now(UTC), terminal_width()))
@@ -117,17 +117,17 @@ def desk_(
     as_json: bool,
 ) -> None:
     """List active conversations that are not unmanaged, the one with the customer's latest message first."""
-    from domain.contract.row import row
+    from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
-    from infra.postgres.lists.desk import Which, desk_page
+    from infra.postgres.lists.desk import DeskFilter, desk_page
     from witiop.cli.views.display import show, show_json, terminal_width
     from witiop.cli.views.lists import desk_lines
 
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
-        found = desk_page(connection, Which(state, number, phone), rows, after or START)
+        found = desk_page(connection, DeskFilter(state, number, phone), rows, after or START)
     if as_json:
-        show_json({"rows": [row(each) for each in found.rows], "next": found.next and str(found.next)})
+        show_json({"rows": [row_document(each) for each in found.rows], "next": found.next and str(found.next)})
     else:
         show(desk_lines(found, datetime.now(UTC), terminal_width()))
 
@@ -138,7 +138,7 @@ def desk_(
 @click.pass_obj
 def show_(installation: "Installation", conversation_id: UUID, as_json: bool) -> None:
     """Show a whole conversation: every entry, why it is (un)managed, what happened to it."""
-    from domain.contract.row import row
+    from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.conversation_page import conversation_page
     from witiop.cli.views.conversation import conversation_lines
@@ -147,9 +147,9 @@ def show_(installation: "Installation", conversation_id: UUID, as_json: bool) ->
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         page = conversation_page(connection, conversation_id)
     if page is None:
-        raise Refused(f"there is no conversation {conversation_id}", "conversation_unknown")
+        raise CommandFailed(f"there is no conversation {conversation_id}", "conversation_unknown")
     if as_json:
         of = page.conversation
-        show_json({**row(of), "managed": of.managed, "transcript": page.transcript, "history": page.history})
+        show_json({**row_document(of), "managed": of.managed, "transcript": page.transcript, "history": page.history})
     else:
         show(conversation_lines(page, datetime.now(UTC), terminal_width()))

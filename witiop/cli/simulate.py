@@ -11,7 +11,7 @@ from witiop.exits import NotReachable
 if TYPE_CHECKING:  # drivers and clients take their time: `--help` does without
     from collections.abc import Sequence
 
-    from infra.local.simulator.chat import Told
+    from infra.local.simulator.chat import TimedPost
     from infra.local.simulator.webhooks import Webhooks
     from witiop.installation import Installation
 
@@ -95,14 +95,20 @@ def load(
     """Send updates at a steady rate, whatever the answers do, and say how they were answered."""
     from dataclasses import asdict
 
-    from infra.local.simulator.bodies import Line
+    from infra.local.simulator.bodies import BusinessNumber
     from infra.local.simulator.load import Ledger, Load, run
     from infra.local.simulator.traffic import Mix, Traffic
     from infra.process.clock import utc_now
     from witiop.cli.views.display import show_json
 
     webhooks = _webhooks(installation)
-    mix = Mix(Line(number, "+999 0000000000", "550200000000000"), customers, statuses_per_message, repeats, unreadable)
+    mix = Mix(
+        BusinessNumber(number, "+999 0000000000", "550200000000000"),
+        customers,
+        statuses_per_message,
+        repeats,
+        unreadable,
+    )
     with ledger.open("w", encoding="utf-8") if ledger else nullcontext() as file:
         summary = run(
             Load(rate, seconds, batch, retry_seconds),
@@ -125,7 +131,7 @@ def load(
         click.echo(f"failed    {summary.undelivered:,} posts were never answered 200")
 
 
-def _prepared(installation: "Installation") -> "Sequence[Told]":
+def _prepared(installation: "Installation") -> "Sequence[TimedPost]":
     """The story as it stands now, or as it stood when it was first played today; its directory is applied."""
     from dataclasses import replace
 
@@ -133,7 +139,7 @@ def _prepared(installation: "Installation") -> "Sequence[Told]":
     from infra.local.simulator import bike_shop
     from infra.postgres import directory
     from infra.postgres.connections.pool import connect
-    from infra.postgres.conversations.story import told_at
+    from infra.postgres.conversations.story import stored_at
     from infra.process.clock import utc_now
     from witiop.directory_file.reader import read_directory
 
@@ -141,7 +147,7 @@ def _prepared(installation: "Installation") -> "Sequence[Told]":
     first, *_ = bike_shop.tell(now)
     (fact,) = reader.read(first.post.body, now).facts
     with connect(installation.postgres_dsn, "simulator", autocommit=True) as connection:
-        before = told_at(connection, fact.id)
+        before = stored_at(connection, fact.id)
         if before is not None:
             now += before - fact.sent_at
         shop = bike_shop.closed_now(read_directory(bike_shop.DIRECTORY_FILE), now)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from witiop.cli.commands import user_here
-from witiop.exits import Refused
+from witiop.exits import CommandFailed
 
 if TYPE_CHECKING:  # the database's driver takes its time: `--help` does without
     from psycopg import Connection
 
-    from infra.postgres.console.audit import Event
+    from infra.postgres.console.audit import AuditEvent
     from witiop.installation import Installation
 
 _WEAK = {
@@ -50,7 +50,7 @@ def create(
     dsn = installation.postgres_dsn
     with connect(dsn, "cli", autocommit=True) as connection:
         if not administrator and name not in directory.read(connection)[1].users:
-            raise Refused(
+            raise CommandFailed(
                 f"the directory has no user {name}: use its id, or --administrator for somebody who is in no directory",
                 "user_unknown",
             )
@@ -152,10 +152,10 @@ def end_sessions(installation: "Installation", name: str | None, everybody: bool
     click.echo(f"sessions ended: {ended}")
 
 
-def _audit(connection: "Connection[Any]", event: "Event", **detail: object) -> None:
+def _audit(connection: "Connection[Any]", event: "AuditEvent", **detail: object) -> None:
     from infra.postgres.console import audit
 
-    audit.write(connection, [audit.Deed(event, user_here(), None, detail=detail)])
+    audit.write(connection, [audit.AuditEntry(event, user_here(), None, detail=detail)])
 
 
 def _password(from_stdin: bool, about: list[str]) -> str:
@@ -166,13 +166,13 @@ def _password(from_stdin: bool, about: list[str]) -> str:
     else:
         password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     if weak := weakness(password, [each for each in about if each]):
-        raise Refused(_WEAK[weak], "weak_password")
+        raise CommandFailed(_WEAK[weak], "weak_password")
     return password
 
 
-def _there_already(name: str) -> Refused:
-    return Refused(f"{name} has a sign-in already: see users reset-password", "there_already")
+def _there_already(name: str) -> CommandFailed:
+    return CommandFailed(f"{name} has a sign-in already: see users reset-password", "there_already")
 
 
-def _no_such(name: str) -> Refused:
-    return Refused(f"nobody signs in as {name}: see users list", "no_such_sign_in")
+def _no_such(name: str) -> CommandFailed:
+    return CommandFailed(f"nobody signs in as {name}: see users list", "no_such_sign_in")

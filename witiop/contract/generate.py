@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
-from domain.contract.channels import CHANNELS, Channel, Message
+from domain.contract.channels import CHANNELS, Channel, MessageType
 from witiop.contract.compatibility import Schema, breaks
 from witiop.contract.examples import EXAMPLES
 
@@ -104,7 +104,7 @@ def _broken(directory: Path) -> Iterator[str]:
                 yield f"{channel['address']}: {name} is gone"
 
 
-def _schema(message: Message) -> Schema:
+def _schema(message: MessageType) -> Schema:
     schema = message.data.model_json_schema(schema_generator=_Plain)
     beyond = {"allOf": [message.beyond]} if message.beyond else {}
     example = {"examples": [EXAMPLES[message.schema]]} if message.schema in EXAMPLES else {}
@@ -132,7 +132,7 @@ def _operation(channel: Channel) -> tuple[str, dict[str, Any]]:
     return f"{action}-{channel.name}", operation
 
 
-def _message(message: Message, channel: Channel) -> dict[str, Any]:
+def _message(message: MessageType, channel: Channel) -> dict[str, Any]:
     schema = {"$ref": f"./schemas/{message.schema}.json"}
     example = EXAMPLES.get(message.schema)
     described: dict[str, Any] = {"name": message.name, "title": message.name}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Program:
+class DevProgram:
     """A command of the system; `monitor` is where its /readyz is, if it has one, counted from the first port."""
 
     name: str
@@ -18,9 +18,9 @@ def _witiop(*arguments: str) -> tuple[str, ...]:
 
 
 # "-": what the environment says; without it they would choose a stack that runs in the working directory.
-MIGRATE, TOPICS = (Program(name, _witiop(name, "--stack", "-")) for name in ("migrate", "topics"))
+MIGRATE, TOPICS = (DevProgram(name, _witiop(name, "--stack", "-")) for name in ("migrate", "topics"))
 PROCESSES = tuple(
-    Program(name, _witiop("run", name), monitor)
+    DevProgram(name, _witiop("run", name), monitor)
     for name, monitor in (
         ("webhook", 10),
         ("conversations", 11),
@@ -32,4 +32,4 @@ PROCESSES = tuple(
         ("console", 17),
     )
 )
-SIMULATOR = Program("simulator", _witiop("simulate", "story"))
+SIMULATOR = DevProgram("simulator", _witiop("simulate", "story"))

@@ -23,7 +23,7 @@ from infra.local.kafka import LocalKafka
 from infra.local.ports import LOOPBACK, require_free
 from infra.local.postgres import LocalPostgres
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
-from witiop.dev.processes import MIGRATE, PROCESSES, SIMULATOR, TOPICS, Program
+from witiop.dev.processes import MIGRATE, PROCESSES, SIMULATOR, TOPICS, DevProgram
 from witiop.dev.stack import FILE_NAME, Stack, write_private
 from witiop.dev.supervision import RunningProgram, Supervisor, missing_for_ready
 
@@ -43,10 +43,10 @@ _NOT_REACHABLE = 3
 class System:
     """What runs besides Kafka and PostgreSQL: schema and topics first, then the processes, then the demo."""
 
-    migrate: Program = MIGRATE
-    topics: Program = TOPICS
-    processes: Sequence[Program] = PROCESSES
-    simulator: Program = SIMULATOR
+    migrate: DevProgram = MIGRATE
+    topics: DevProgram = TOPICS
+    processes: Sequence[DevProgram] = PROCESSES
+    simulator: DevProgram = SIMULATOR
 
 
 def run_dev(
@@ -241,7 +241,7 @@ class _LocalStack:
             )
         self._echo(f"the console: {file.console_url}, sign in as {ADMINISTRATOR} with {file.console_password}")
 
-    def _running(self, program: Program, *arguments: str) -> RunningProgram:
+    def _running(self, program: DevProgram, *arguments: str) -> RunningProgram:
         assert self._file is not None
         environment = {
             **os.environ,  # handed on, not read: where programs are, the language, how much to log
@@ -275,7 +275,7 @@ class _LocalStack:
         argv = (*program.argv, *arguments)
         return RunningProgram(program.name, argv, environment, guard=self._guard, echo=self._echo)
 
-    def _prepare(self, program: Program) -> None:
+    def _prepare(self, program: DevProgram) -> None:
         self._echo(f"running {program.name}")
         running = self._running(program)
         self._programs.append(running)

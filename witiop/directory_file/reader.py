@@ -16,7 +16,7 @@ from witiop.directory_file.toml_lines import KeyPath, key_lines
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FileProblem:
     """One thing that is wrong and what to do about it; `line` is None when there is no text to point at."""
 
     file: Path
@@ -30,7 +30,7 @@ class Problem:
 class DirectoryFileError(Exception):
     """The file is refused: `problems` are all that was found, in the order of their lines; so is the message."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[FileProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
@@ -55,7 +55,7 @@ def read_directory(file: Path) -> Directory:
     if not document:
         found.append(((), "describes nothing; name at least a [[number]], a [[skillset]] or a [[user]]"))
     if found:
-        problems = dict.fromkeys(Problem(file, line_of(where), message) for where, message in found)
+        problems = dict.fromkeys(FileProblem(file, line_of(where), message) for where, message in found)
         raise DirectoryFileError(sorted(problems, key=lambda problem: problem.line or 0))
     return Directory(
         {number.phone_number_id: number.described() for number in numbers},
@@ -147,12 +147,14 @@ def _text(file: Path) -> str:
         return file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise DirectoryFileError([Problem(file, line, "not UTF-8; save the file as UTF-8")]) from None
+        raise DirectoryFileError([FileProblem(file, line, "not UTF-8; save the file as UTF-8")]) from None
     except OSError as error:
-        raise DirectoryFileError([Problem(file, None, f"cannot be read ({error.strerror}); check the path")]) from None
+        raise DirectoryFileError(
+            [FileProblem(file, None, f"cannot be read ({error.strerror}); check the path")]
+        ) from None
 
 
-def _syntax_problem(file: Path, text: str, error: ValueError | RecursionError) -> Problem:
+def _syntax_problem(file: Path, text: str, error: ValueError | RecursionError) -> FileProblem:
     place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
     what = str(error)[: place and place.start()]
     line = int(place[1]) if place and place[1] else text.count("\n") + 1
@@ -160,4 +162,4 @@ def _syntax_problem(file: Path, text: str, error: ValueError | RecursionError) -
         to_do = "it stands twice, keep one"
     else:
         to_do = "correct the line" + (f" at column {place[2]}" if place and place[2] else "")
-    return Problem(file, line if place else None, f"not TOML: {what[:1].lower()}{what[1:]}; {to_do}")
+    return FileProblem(file, line if place else None, f"not TOML: {what[:1].lower()}{what[1:]}; {to_do}")

@@ -13,11 +13,11 @@ from kafka.errors import KafkaError
 from psycopg import Connection
 
 from infra.kafka import topics as kafka_topics
-from infra.kafka.survey import Held, KafkaSurvey
+from infra.kafka.survey import Held, KafkaDiagnostics
 from infra.postgres import mails
 from infra.postgres.connections.pool import connect
 from infra.postgres.lists import health
-from infra.postgres.lists.health import Reading
+from infra.postgres.lists.health import ConsumerPosition
 from infra.postgres.migrations import SchemaIsNewer, pending
 from witiop import settings as all_settings
 from witiop.exits import NOT_REACHABLE, REFUSED
@@ -68,7 +68,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _settings()
     held: dict[tuple[str, int], Held] | None = None
     try:
-        with closing(KafkaSurvey(from_settings.kafka_config(settings))) as brokers:
+        with closing(KafkaDiagnostics(from_settings.kafka_config(settings))) as brokers:
             yield from _brokers(brokers, settings)
             names = from_settings.topics(settings)
             held = brokers.held([names.inbound, names.unreadable])
@@ -89,8 +89,8 @@ def _settings() -> Iterator[Finding]:
         yield Finding("settings", f"no setting is called {name}", "see docs/settings.md for the right name")
 
 
-def _brokers(brokers: KafkaSurvey, settings: Settings) -> Iterator[Finding]:
-    wanted = kafka_topics.Wanted(settings.kafka_partitions, settings.kafka_replication_factor)
+def _brokers(brokers: KafkaDiagnostics, settings: Settings) -> Iterator[Finding]:
+    wanted = kafka_topics.TopicSettings(settings.kafka_partitions, settings.kafka_replication_factor)
     for found in kafka_topics.findings(from_settings.kafka_config(settings), from_settings.topics(settings), wanted):
         yield Finding(f"kafka {found.where}", found.what, found.cure)
     clock = brokers.clock()
@@ -126,12 +126,12 @@ def _database(database: Connection[Any], held: dict[tuple[str, int], Held] | Non
 
 def _flow(database: Connection[Any], held: dict[tuple[str, int], Held] | None) -> Iterator[Finding]:
     if held is not None:
-        yield from reading_findings(held, health.readings(database))
+        yield from reading_findings(held, health.consumer_positions(database))
     age = health.outbox_age(database)
     if age > OUTBOX_SECONDS:
         cure = "see that witiop run relay runs and reaches the brokers"
         yield Finding("outbox", f"its oldest event has waited {age:.0f} s", cure)
-    for kind, count in health.set_aside_waiting(database).items():
+    for kind, count in health.waiting_dead_letters(database).items():
         many = f"{count:,}{'+' if count == health.COUNTED else ''}"
         cure = "look with witiop set-aside list, send through again with witiop set-aside redrive"
         yield Finding("set aside", f"{many} of kind {kind} wait", cure)
@@ -156,20 +156,20 @@ def _mails(database: Connection[Any]) -> Iterator[Finding]:
 def _ses(settings: Settings) -> Iterator[Finding]:
     if not (settings.ses_region and settings.ses_configuration_set and settings.ses_sender):
         return  # an installation that sends no mails
-    from infra.ses.survey import SesAway, Wanted, lacking
+    from infra.ses.survey import ExpectedSes, SesUnreachable, findings
 
-    wanted = Wanted(
+    wanted = ExpectedSes(
         settings.ses_configuration_set, settings.ses_sender, settings.ses_topic_arns, per_second=settings.ses_rate
     )
     try:
-        for what, cure in lacking(from_settings.ses_access(settings), wanted):
+        for what, cure in findings(from_settings.ses_access(settings), wanted):
             yield Finding("ses", what, cure)
-    except SesAway as error:
+    except SesUnreachable as error:
         cure = "see that SES can be reached in WITIOP_SES_REGION, with a key that it knows"
         yield Finding("ses", str(error), cure, unreachable=True)
 
 
-def reading_findings(held: dict[tuple[str, int], Held], readings: Iterable[Reading]) -> Iterator[Finding]:
+def reading_findings(held: dict[tuple[str, int], Held], readings: Iterable[ConsumerPosition]) -> Iterator[Finding]:
     """What is wrong with how far the consumers came in what the brokers hold."""
     start = "see that witiop run conversations runs, and what its log says"
     known = {(reading.topic, reading.partition): reading for reading in readings}

@@ -6,11 +6,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from witiop.settings import Settings
-from witiop.wiring.from_settings import console_mail, kafka_config, secret_bytes, session_terms, terms, topics
+from witiop.wiring.from_settings import (
+    kafka_config,
+    mail_composition,
+    routing_policy,
+    secret_bytes,
+    session_terms,
+    topics,
+)
 from witiop.wiring.running import prepare, watching
 
 if TYPE_CHECKING:
-    from infra.serving.server import Served
+    from infra.serving.server import ServedApp
 
 _CONSOLE_QUEUE_SECONDS = 5.0
 """A person would rather wait for a page than be sent away."""
@@ -27,31 +34,33 @@ def run_console(settings: Settings) -> None:
     """The console: this process watches over the one that answers."""
     with watching("console", settings, settings.console_host, settings.console_port):
         from console.app import MAX_BODY_BYTES
-        from infra.serving.front import Bounds
+        from infra.serving.front import RequestLimits
         from infra.serving.server import serve
 
         serve(
             partial(_console_worker, settings),
-            Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.console_threads, queue_seconds=_CONSOLE_QUEUE_SECONDS),
+            RequestLimits(
+                body_bytes=MAX_BODY_BYTES, threads=settings.console_threads, queue_seconds=_CONSOLE_QUEUE_SECONDS
+            ),
             host=settings.console_host,
             port=settings.console_port,
             connections=_CONSOLE_CONNECTIONS,
         )
 
 
-def _console_worker(settings: Settings) -> "Served":
+def _console_worker(settings: Settings) -> "ServedApp":
     """What the process that answers is made of; called in it."""
     from console.app import create_app
-    from console.dependencies import Parts
-    from console.live.broadcast import Live
-    from console.live.watch import Watch
+    from console.dependencies import Dependencies
+    from console.live.broadcast import Broadcaster
+    from console.live.watch import ListWatcher
     from infra.kafka.producer import KafkaPublisher
     from infra.passwords import Passwords
     from infra.postgres.connections.pool import pool
-    from infra.postgres.console.change_hints import Hints
+    from infra.postgres.console.change_hints import ChangeHints
     from infra.process.clock import utc_now
     from infra.process.memory import collect_rarely
-    from infra.serving.server import Served
+    from infra.serving.server import ServedApp
 
     prepare(settings, "console")
     dsn = settings.postgres_dsn.get_secret_value()
@@ -60,7 +69,7 @@ def _console_worker(settings: Settings) -> "Served":
     connections = pool(dsn, "console", _CONSOLE_POOL, autocommit=True, generic_plans=True)
     connections.open()
     sessions = session_terms(settings)
-    live = Live(lambda: Hints(dsn), Watch(connections.connection, sessions).look)
+    live = Broadcaster(lambda: ChangeHints(dsn), ListWatcher(connections.connection, sessions).look)
     hearing = threading.Thread(target=live.run, name="live", daemon=True)
     hearing.start()
     collect_rarely()
@@ -72,7 +81,7 @@ def _console_worker(settings: Settings) -> "Served":
         connections.close()
         publisher.close()
 
-    parts = Parts(
+    parts = Dependencies(
         pool=connections,
         publisher=publisher,
         commands_topic=names.commands,
@@ -80,11 +89,11 @@ def _console_worker(settings: Settings) -> "Served":
         clock=utc_now,
         live=live,
         passwords=Passwords(),
-        terms=terms(settings),
+        terms=routing_policy(settings),
         sessions=sessions,
-        post=console_mail(settings),
+        post=mail_composition(settings),
         organisation=settings.organisation,
         secure=settings.console_url.startswith("https:"),
         proxies=settings.console_proxies,
     )
-    return Served(create_app(parts), lambda _: None, close, live.end)
+    return ServedApp(create_app(parts), lambda _: None, close, live.end)

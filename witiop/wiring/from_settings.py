@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from domain.routing.transfers import Terms
+from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
-from witiop.settings import Secrets, Settings
+from witiop.settings import SecretList, Settings
 
 if TYPE_CHECKING:
-    from console.dependencies import Post
-    from domain.mail import Policy
-    from domain.mail_body.compose import Sender
+    from console.dependencies import MailComposition
+    from domain.mail import MailPolicy
+    from domain.mail_body.compose import MailSender
     from infra.postgres.console.sign_ins import SessionTerms
     from infra.ses.mailer import SesAccess
 
@@ -39,37 +39,37 @@ def topics(settings: Settings) -> Topics:
     return Topics(settings.kafka_topic_prefix)
 
 
-def terms(settings: Settings) -> Terms:
+def routing_policy(settings: Settings) -> RoutingPolicy:
     """How long this installation waits for its agents."""
-    return Terms(
+    return RoutingPolicy(
         reservation=timedelta(seconds=settings.reservation_seconds),
         offer=timedelta(seconds=settings.offer_seconds),
         silent=timedelta(seconds=settings.desk_silent_seconds),
     )
 
 
-def mail_policy(settings: Settings) -> "Policy":
+def mail_policy(settings: Settings) -> "MailPolicy":
     """Which mails may be sent."""
-    from domain.mail import Policy
+    from domain.mail import MailPolicy
     from infra.ses.addresses import address
 
-    return Policy(address, frozenset(settings.mail_allowed_domains), settings.mail_mask)
+    return MailPolicy(address, frozenset(settings.mail_allowed_domains), settings.mail_mask)
 
 
-def mail_sender(settings: Settings) -> "Sender":
+def mail_sender(settings: Settings) -> "MailSender":
     """Whom mails are from, where any are sent."""
-    from domain.mail_body.compose import Sender
+    from domain.mail_body.compose import MailSender
     from infra.ses.addresses import address
 
     assert settings.ses_sender is not None
-    return Sender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to, address)
+    return MailSender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to, address)
 
 
-def console_mail(settings: Settings) -> "Post | None":
+def mail_composition(settings: Settings) -> "MailComposition | None":
     """What the console needs to forward conversations by mail; None: this installation sends none."""
-    from console.dependencies import Post
+    from console.dependencies import MailComposition
 
-    return Post(mail_policy(settings), mail_sender(settings)) if settings.ses_sender is not None else None
+    return MailComposition(mail_policy(settings), mail_sender(settings)) if settings.ses_sender is not None else None
 
 
 def ses_access(settings: Settings) -> "SesAccess":
@@ -91,7 +91,7 @@ def session_terms(settings: Settings) -> "SessionTerms":
     )
 
 
-def secret_bytes(secrets: Secrets) -> tuple[bytes, ...]:
+def secret_bytes(secrets: SecretList) -> tuple[bytes, ...]:
     """The secrets in UTF-8, in their order: the first signs, all verify."""
     return tuple(secret.get_secret_value().encode() for secret in secrets)
 

@@ -17,7 +17,7 @@ from infra.process.metrics import shared_between_processes
 from witiop.settings import Settings
 
 if TYPE_CHECKING:
-    from infra.process.monitor import Check
+    from infra.process.monitor import ReadinessCheck
 
 
 def prepare(settings: Settings, process: str) -> None:
@@ -27,7 +27,7 @@ def prepare(settings: Settings, process: str) -> None:
     arm_crash_point(settings.crash_at)
 
 
-def run_worker(settings: Settings, run: Callable[[threading.Event], None], missing: "Check") -> None:
+def run_worker(settings: Settings, run: Callable[[threading.Event], None], missing: "ReadinessCheck") -> None:
     """Run a worker on the main thread, with its monitor, until a signal sets its flag."""
     from infra.process.monitor import monitor
 

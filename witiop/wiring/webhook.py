@@ -8,26 +8,26 @@ from witiop.wiring.from_settings import kafka_config, secret_bytes, topics
 from witiop.wiring.running import prepare, watching
 
 if TYPE_CHECKING:
-    from infra.serving.server import Served
+    from infra.serving.server import ServedApp
 
 
 def run_webhook(settings: Settings) -> None:
     """The webhooks: this process watches over those that answer."""
     with watching("webhook", settings, settings.webhook_host, settings.webhook_port):
-        from infra.serving.front import Bounds
+        from infra.serving.front import RequestLimits
         from infra.serving.server import serve
         from webhook.app import MAX_BODY_BYTES
 
         serve(
             partial(_webhook_worker, settings),
-            Bounds(body_bytes=MAX_BODY_BYTES, threads=settings.webhook_threads),
+            RequestLimits(body_bytes=MAX_BODY_BYTES, threads=settings.webhook_threads),
             host=settings.webhook_host,
             port=settings.webhook_port,
             processes=settings.webhook_processes,
         )
 
 
-def _webhook_worker(settings: Settings) -> "Served":
+def _webhook_worker(settings: Settings) -> "ServedApp":
     """What one process that answers is made of; called in it."""
     from prometheus_client import CollectorRegistry
 
@@ -35,9 +35,9 @@ def _webhook_worker(settings: Settings) -> "Served":
     from domain.inbound.ses_events import read_ses
     from domain.inbound.softbot import read_softbot
     from domain.inbound.whatsapp import reader
-    from infra.kafka.producer import KafkaPublisher, Limits
+    from infra.kafka.producer import KafkaPublisher, PublishLimits
     from infra.process.clock import utc_now
-    from infra.serving.server import Served
+    from infra.serving.server import ServedApp
     from infra.ses.notifications import Notifications
     from webhook import app
     from webhook.metrics import WebhookMetrics
@@ -45,12 +45,12 @@ def _webhook_worker(settings: Settings) -> "Served":
     prepare(settings, "webhook")
     names = topics(settings)
     # Some threads stay free to say no at once while the others wait for a broker that does not answer.
-    limits = Limits(calls=max(1, settings.webhook_threads * 3 // 4))
+    limits = PublishLimits(calls=max(1, settings.webhook_threads * 3 // 4))
     publisher = KafkaPublisher(kafka_config(settings), [names.inbound, names.unreadable], limits)
     metrics = WebhookMetrics(CollectorRegistry())
     application = app.create_app(
         readers=app.Readers(reader.read, read_softbot, read_agent_desk, read_ses),
-        secrets=app.Secrets(
+        secrets=app.WebhookSecrets(
             whatsapp=secret_bytes(settings.whatsapp_app_secrets),
             verify_token=settings.whatsapp_verify_token.get_secret_value(),
             softbot=secret_bytes(settings.softbot_secrets),
@@ -62,4 +62,4 @@ def _webhook_worker(settings: Settings) -> "Served":
         clock=utc_now,
         metrics=metrics,
     )
-    return Served(application, metrics.refused, publisher.close)
+    return ServedApp(application, metrics.refused, publisher.close)

@@ -3,7 +3,7 @@
 from contextlib import closing
 
 from witiop.settings import Settings
-from witiop.wiring.from_settings import kafka_config, mail_sender, ses_access, terms, topics
+from witiop.wiring.from_settings import kafka_config, mail_sender, routing_policy, ses_access, topics
 from witiop.wiring.running import run_worker
 
 
@@ -11,39 +11,39 @@ def run_timer(settings: Settings) -> None:
     """Closes windows at their end; any number may run."""
     from consumers.workers.timer import Timer
     from infra.kafka.backlog import Backlog
-    from infra.postgres.connections.session import Session
+    from infra.postgres.connections.session import DatabaseSession
 
     names = topics(settings)
     with (
-        closing(Session(settings.postgres_dsn.get_secret_value(), "timer")) as session,
+        closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "timer")) as session,
         closing(Backlog(kafka_config(settings), names.inbound)) as backlog,
     ):
         timer = Timer(session.transaction, names, settings.stalled_inbound_seconds, waiting=backlog)
-        run_worker(settings, timer.run, timer.missing)
+        run_worker(settings, timer.run, timer.not_ready_reason)
 
 
 def run_routing(settings: Settings) -> None:
     """Brings conversations that wait and agents who are available together; any number may run."""
     from consumers.workers.routing import Routing
-    from consumers.workers.stall_detector import Patience
-    from infra.postgres.connections.session import Session
+    from consumers.workers.stall_detector import StallDetector
+    from infra.postgres.connections.session import DatabaseSession
 
-    with closing(Session(settings.postgres_dsn.get_secret_value(), "routing")) as session:
-        patience = Patience(settings.stalled_inbound_seconds)
-        routing = Routing(session.transaction, topics(settings), terms(settings), patience=patience)
-        run_worker(settings, routing.run, routing.missing)
+    with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "routing")) as session:
+        patience = StallDetector(settings.stalled_inbound_seconds)
+        routing = Routing(session.transaction, topics(settings), routing_policy(settings), patience=patience)
+        run_worker(settings, routing.run, routing.not_ready_reason)
 
 
 def run_mails(settings: Settings) -> None:
     """Posts mails to SES; any number may run."""
     from consumers.workers.mails import Mails
-    from infra.postgres.connections.session import Session
+    from infra.postgres.connections.session import DatabaseSession
     from infra.ses.mailer import SesMailer
 
     mailer = SesMailer(ses_access(settings), settings.ses_configuration_set)
-    with closing(Session(settings.postgres_dsn.get_secret_value(), "mails")) as session:
+    with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "mails")) as session:
         worker = Mails(session.transaction, mailer, mail_sender(settings), topics(settings), settings.ses_rate)
-        run_worker(settings, worker.run, worker.missing)
+        run_worker(settings, worker.run, worker.not_ready_reason)
 
 
 def run_relay(settings: Settings) -> None:
@@ -54,4 +54,4 @@ def run_relay(settings: Settings) -> None:
 
     dsn = settings.postgres_dsn.get_secret_value()
     relay = Relay(lambda: connect(dsn, "relay", autocommit=True), OrderedPublisher(kafka_config(settings)))
-    run_worker(settings, relay.run, relay.missing)
+    run_worker(settings, relay.run, relay.not_ready_reason)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from domain.inbound.json_body import Json, Object, identifier, nested, text
+from domain.inbound.json_body import Json, JsonObject, identifier, nested, text
 
 TURNS = frozenset(
     {"text", "image", "audio", "voice", "video", "document", "sticker", "location", "contacts"}
@@ -19,13 +19,13 @@ MAX_TEXT = 65_536
 _ENVELOPE = frozenset({"id", "type", "timestamp", "from", "from_user_id", "to", "to_user_id", "group_id"})
 
 
-def text_of(kind: str, message: Object) -> str | None:
+def text_of(kind: str, message: JsonObject) -> str | None:
     """What a person would read of a message of this type; None for pictures without caption and the like."""
     words = _text(kind, message)
     return words and words[:MAX_TEXT]
 
 
-def option_of(kind: str, message: Object) -> tuple[bool, str | None]:
+def option_of(kind: str, message: JsonObject) -> tuple[bool, str | None]:
     """Whether a button or a list row was tapped, and its id: what we or a template gave it."""
     if kind == "button":
         return True, identifier(nested(message, "button"), "payload")
@@ -36,12 +36,12 @@ def option_of(kind: str, message: Object) -> tuple[bool, str | None]:
     return False, None
 
 
-def marked_by(kind: str, message: Object) -> str | None:
+def marked_by(kind: str, message: JsonObject) -> str | None:
     """The wamid of the message that an edit or a revoke speaks of."""
     return identifier(nested(message, kind), "original_message_id") if kind in ("edit", "revoke") else None
 
 
-def rest_of(kind: str, message: Object) -> Object:
+def rest_of(kind: str, message: JsonObject) -> JsonObject:
     """Everything else the message holds: media ids, context, referral, errors. A plain text is not kept twice."""
     rest = {key: value for key, value in message.items() if key not in _ENVELOPE}
     if kind == "text" and rest.get("text") == {"body": text_of(kind, message)}:
@@ -49,7 +49,7 @@ def rest_of(kind: str, message: Object) -> Object:
     return rest
 
 
-def _text(kind: str, message: Object) -> str | None:
+def _text(kind: str, message: JsonObject) -> str | None:
     match kind:
         case "location":
             return _place(nested(message, "location"))
@@ -68,11 +68,11 @@ def _text(kind: str, message: Object) -> str | None:
             return _words(nested(message, kind))
 
 
-def _words(inner: Object) -> str | None:
+def _words(inner: JsonObject) -> str | None:
     return next((words for key in _WORDS if (words := text(inner, key))), None)
 
 
-def _place(location: Object) -> str | None:
+def _place(location: JsonObject) -> str | None:
     named = [words for key in ("name", "address") if (words := text(location, key))]
     if named:
         return ", ".join(named)
@@ -80,7 +80,7 @@ def _place(location: Object) -> str | None:
     return ", ".join(map(str, degrees)) if all(type(value) in (int, float) for value in degrees) else None
 
 
-def _contact_name(contact: Object) -> str | None:
+def _contact_name(contact: JsonObject) -> str | None:
     name = nested(contact, "name")
     if formatted := text(name, "formatted_name"):
         return formatted
@@ -90,12 +90,12 @@ def _contact_name(contact: Object) -> str | None:
     return next((number for phone in _objects(contact.get("phones")) if (number := text(phone, "phone"))), None)
 
 
-def _ordered(item: Object) -> str | None:
+def _ordered(item: JsonObject) -> str | None:
     product, quantity = text(item, "product_retailer_id"), item.get("quantity")
     return f"{quantity} × {product}" if product and type(quantity) in (int, float, str) else product
 
 
-def _objects(value: Json) -> list[Object]:
+def _objects(value: Json) -> list[JsonObject]:
     return [item for item in value[:_MAX_LISTED] if isinstance(item, dict)] if isinstance(value, list) else []
 
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from domain.facts import Party
-from domain.inbound.json_body import Json, Object, identifier, nested, text
-from domain.phone_numbers import phone_key, told_apart
+from domain.inbound.json_body import Json, JsonObject, identifier, nested, text
+from domain.phone_numbers import phone_key, split_ids
 
 MAX_NAME_LENGTH = 256
 """Characters of a display name that are kept: one long name must not be repeated in a thousand facts."""
 
-Role = Literal["from", "to"]
+PartyRole = Literal["from", "to"]
 """The customer of an incoming update is under `from`, `from_user_id`, of an outgoing one under `to`, `to_user_id`."""
 
 
@@ -27,16 +27,16 @@ class Contact(NamedTuple):
     name: str | None
 
     @classmethod
-    def of(cls, contact: Object) -> "Contact":
+    def of(cls, contact: JsonObject) -> "Contact":
         profile = nested(contact, "profile")
         name = text(profile, "name") or text(profile, "username") or text(contact, "username")
         return cls(
-            *told_apart(identifier(contact, "wa_id"), identifier(contact, "user_id")),
+            *split_ids(identifier(contact, "wa_id"), identifier(contact, "user_id")),
             identifier(contact, "parent_user_id"),
             name and name[:MAX_NAME_LENGTH],
         )
 
-    def body(self) -> Object:
+    def body(self) -> JsonObject:
         """The contact as Meta would write it; `Contact.of` gives it back."""
         ids = {"wa_id": self.wa_id, "user_id": self.user_id, "parent_user_id": self.parent_user_id}
         return {key: value for key, value in ids.items() if value} | (
@@ -55,7 +55,7 @@ class Contacts:
             for key in _keys(contact.wa_id, contact.user_id, contact.parent_user_id):
                 self._by_id[key] = None if key in self._by_id else contact
 
-    def party(self, item: Object, role: Role) -> Party | None:
+    def party(self, item: JsonObject, role: PartyRole) -> Party | None:
         """The customer of an update, completed from their contact; None if nobody is named."""
         wa_id, user_id, parent = _ids(item, role)
         contact = self.of(item, role)
@@ -68,7 +68,7 @@ class Contacts:
             wa_id=wa_id, user_id=user_id, group_id=identifier(item, "group_id"), name=contact.name if contact else None
         )
 
-    def of(self, item: Object, role: Role) -> Contact | None:
+    def of(self, item: JsonObject, role: PartyRole) -> Contact | None:
         """The contact of an update: the one with its ids, and for an update that names nobody the only one there is."""
         wa_id, user_id, parent = _ids(item, role)
         if not wa_id and not user_id and not parent:
@@ -80,8 +80,8 @@ class Contacts:
         return None
 
 
-def _ids(item: Object, role: Role) -> tuple[str | None, str | None, str | None]:
-    wa_id, user_id = told_apart(identifier(item, role), identifier(item, f"{role}_user_id"))
+def _ids(item: JsonObject, role: PartyRole) -> tuple[str | None, str | None, str | None]:
+    wa_id, user_id = split_ids(identifier(item, role), identifier(item, f"{role}_user_id"))
     return wa_id, user_id, identifier(item, f"{role}_parent_user_id")
 
 

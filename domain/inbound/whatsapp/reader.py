@@ -8,18 +8,18 @@ from collections.abc import Callable
 from datetime import datetime
 
 from domain.facts import Fact
-from domain.inbound.json_body import Json, NotJson, Object, dump, identifier, moment, nested, parse
-from domain.inbound.reading import Reading, Unreadable
+from domain.inbound.json_body import InvalidJson, Json, JsonObject, dump, identifier, moment, nested, parse
+from domain.inbound.reading import BodyReading, UnreadablePart
 from domain.inbound.whatsapp import updates as facts
 from domain.inbound.whatsapp.parties import Contacts
-from domain.inbound.whatsapp.updates import Change, Unusable, role_of
-from domain.phone_numbers import digits_of
+from domain.inbound.whatsapp.updates import UnusableUpdate, WebhookChange, role_of
+from domain.phone_numbers import wa_id_of
 
 MAX_UPDATES = 10_000
 """Updates of one body that are read one by one: ten times what Meta sends. A body with more is set aside whole, because
 three megabytes of `{},` would become a million records."""
 
-_Reader = Callable[[Change, Object], Fact]
+_Reader = Callable[[WebhookChange, JsonObject], Fact]
 _Path = tuple[str | int, ...]
 """Where an update stands in its change's `value`: keys, and 0 for an array, which it has for itself when set aside."""
 
@@ -46,11 +46,11 @@ _CONTEXT = frozenset({"messaging_product", "metadata", "contacts"})
 """Keys of `value` that speak about its updates and are none."""
 
 
-def read(body: bytes, received_at: datetime) -> Reading:
+def read(body: bytes, received_at: datetime) -> BodyReading:
     """Everything that stands in a signed body. Never raises. `received_at` (aware UTC) bounds the times in it."""
     try:
         document = parse(body)
-    except NotJson:
+    except InvalidJson:
         return _whole(body, "body: no JSON")
     if not isinstance(document, dict):
         return _whole(body, "body: no object")
@@ -63,11 +63,11 @@ def read(body: bytes, received_at: datetime) -> Reading:
             _read_entry(entry, received_at, found)
     except _TooMany:
         return _whole(body, f"body: more than {MAX_UPDATES} updates")
-    return Reading(found.facts, found.unreadable)
+    return BodyReading(found.facts, found.unreadable)
 
 
-def _whole(body: bytes, reason: str) -> Reading:
-    return Reading((), (Unreadable(body, reason),))
+def _whole(body: bytes, reason: str) -> BodyReading:
+    return BodyReading((), (UnreadablePart(body, reason),))
 
 
 class _TooMany(Exception):
@@ -79,7 +79,7 @@ class _Found:
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
-        self.unreadable: list[Unreadable] = []
+        self.unreadable: list[UnreadablePart] = []
 
     def keep(self, fact: Fact) -> None:
         self.facts.append(fact)
@@ -87,7 +87,7 @@ class _Found:
 
     def set_aside(self, entry: Json, reason: str) -> None:
         raw = dump({"object": "whatsapp_business_account", "entry": [entry]})
-        self.unreadable.append(Unreadable(raw, reason))
+        self.unreadable.append(UnreadablePart(raw, reason))
         self._count()
 
     def _count(self) -> None:
@@ -115,13 +115,13 @@ def _read_entry(entry: Json, received_at: datetime, found: _Found) -> None:
         value = change.get("value")
         contents = value if isinstance(value, dict) else {}
         metadata = nested(contents, "metadata")
-        context = Change(
+        context = WebhookChange(
             received_at=received_at,
             account_id=account_id or "",
             time=time,
             field=field,
             number=identifier(metadata, "phone_number_id"),
-            display=digits_of(identifier(metadata, "display_phone_number")),
+            display=wa_id_of(identifier(metadata, "display_phone_number")),
             contacts=Contacts([*_list(contents, "contacts"), *_list(nested(contents, "standby"), "contacts")]),
         )
         _ChangeReader(context, found).read(value)
@@ -130,7 +130,7 @@ def _read_entry(entry: Json, received_at: datetime, found: _Found) -> None:
 class _ChangeReader:
     """One change: finds the updates in its value."""
 
-    def __init__(self, change: Change, found: _Found) -> None:
+    def __init__(self, change: WebhookChange, found: _Found) -> None:
         self._change = change
         self._found = found
 
@@ -203,7 +203,7 @@ class _ChangeReader:
             return
         try:
             fact = reader(self._change, update)
-        except Unusable as missing:
+        except UnusableUpdate as missing:
             self._set_aside(path, update, str(missing))
         else:
             self._found.keep(fact)
@@ -215,12 +215,12 @@ class _ChangeReader:
         entry = _entry(change.account_id, change.time, {"field": change.field, "value": value})
         self._found.set_aside(entry, f"{where}: {reason}")
 
-    def _context(self, path: _Path, part: Json) -> Object:
+    def _context(self, path: _Path, part: Json) -> JsonObject:
         """As much of what stood beside an update as is needed to read it again, in bounded form: a thousand updates
         must not repeat one huge contact."""
         change = self._change
         metadata = {"display_phone_number": change.display, "phone_number_id": change.number}
-        context: Object = {"metadata": {key: value for key, value in metadata.items() if value}}
+        context: JsonObject = {"metadata": {key: value for key, value in metadata.items() if value}}
         if isinstance(part, dict):
             contact = change.contacts.of(part, role_of(str(path[-2] if path[-1] == 0 else path[-1]), part))
             if contact is not None:
@@ -228,18 +228,18 @@ class _ChangeReader:
         return context
 
 
-def _entry(account_id: str | None, time: datetime | None, change: Json) -> Object:
-    entry: Object = {"id": account_id or "", "changes": [change]}
+def _entry(account_id: str | None, time: datetime | None, change: Json) -> JsonObject:
+    entry: JsonObject = {"id": account_id or "", "changes": [change]}
     return entry | {"time": int(time.timestamp())} if time else entry
 
 
-def _standing_at(path: _Path, part: Json) -> Object:
+def _standing_at(path: _Path, part: Json) -> JsonObject:
     key, *deeper = path
     for step in reversed(deeper):
         part = {step: part} if isinstance(step, str) else [part]
     return {str(key): part}
 
 
-def _list(holder: Object, key: str) -> list[Json]:
+def _list(holder: JsonObject, key: str) -> list[Json]:
     value = holder.get(key)
     return value if isinstance(value, list) else []

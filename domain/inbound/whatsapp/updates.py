@@ -1,5 +1,5 @@
 """One update of a WhatsApp body -> one fact. Every reader here takes the change an update came in and the update, an
-object, and raises `Unusable` when something is missing that nobody can do without (webhooks.md)."""
+object, and raises `UnusableUpdate` when something is missing that nobody can do without (webhooks.md)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,11 +17,11 @@ from domain.facts import (
     ThreadControlPassed,
 )
 from domain.ids import FactId, fact_id
-from domain.inbound.json_body import Json, Object, digest, identifier, moment, nested
+from domain.inbound.json_body import Json, JsonObject, digest, identifier, moment, nested
 from domain.inbound.reading import clamp
 from domain.inbound.whatsapp.content import TURNS, marked_by, option_of, rest_of, text_of
-from domain.inbound.whatsapp.parties import Contacts, Role
-from domain.phone_numbers import digits_of, told_apart
+from domain.inbound.whatsapp.parties import Contacts, PartyRole
+from domain.phone_numbers import split_ids, wa_id_of
 
 STATUSES = frozenset({"sent", "delivered", "read", "played", "failed"})
 
@@ -29,12 +29,12 @@ _IDENTITY_CHANGES = frozenset({"user_changed_number", "user_changed_user_id", "c
 """Types of a system message that say who a customer is now; the last is the name it had until 2022."""
 
 
-class Unusable(Exception):
+class UnusableUpdate(Exception):
     """An update that lacks what it cannot do without; the message names the field."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WebhookChange:
     """Where an update stood: what `entry` and `changes[]` say about everything in it. `time`: the entry's; `display`:
     the number as people write it, its digits."""
 
@@ -49,14 +49,14 @@ class Change:
     @property
     def phone_number_id(self) -> str:
         if self.number is None:
-            raise Unusable("metadata.phone_number_id")
+            raise UnusableUpdate("metadata.phone_number_id")
         return self.number
 
     def times(self, sent_at: datetime) -> dict[str, Any]:
         return {"sent_at": sent_at, "at": clamp(sent_at, self.received_at)}
 
 
-def message(change: Change, item: Object) -> Fact:
+def message(change: WebhookChange, item: JsonObject) -> Fact:
     """`messages[]`: a turn, a signal, or a customer's new identity."""
     kind = _required(item, "type")
     if kind == "system":
@@ -68,7 +68,7 @@ def message(change: Change, item: Object) -> Fact:
     return CustomerSignal(**head, **_content(kind, item), marks=marked_by(kind, item))
 
 
-def standby(change: Change, item: Object) -> Fact:
+def standby(change: WebhookChange, item: JsonObject) -> Fact:
     """`standby.messages[]`: what the customer wrote while Meta's own AI holds the thread, under an id of its own, so
     that the same message counts when it comes again as ours; what the AI answered is a notice."""
     sender = identifier(item, "from")
@@ -79,19 +79,19 @@ def standby(change: Change, item: Object) -> Fact:
     return CustomerSignal(**head, **_content(kind, item), marks=marked_by(kind, item), standby_turn=kind in TURNS)
 
 
-def spoken_by_ai(change: Change, item: Object) -> Fact:
+def spoken_by_ai(change: WebhookChange, item: JsonObject) -> Fact:
     """What Meta's AI wrote to the customer: no human touch, no turn."""
     return _notice(change, "standby", item)
 
 
-def echo(change: Change, item: Object) -> Fact:
+def echo(change: WebhookChange, item: JsonObject) -> Fact:
     """`message_echoes[]`: somebody wrote from the phone app."""
     kind = _required(item, "type")
     head = _head(change, item, "message") | {"customer": _customer(change, item, "to")}
     return HumanEcho(**head, **_content(kind, item))
 
 
-def call(change: Change, item: Object) -> Fact:
+def call(change: WebhookChange, item: JsonObject) -> Fact:
     """`calls[]`: the first event of a call that the customer started is a turn. A call's events share its id."""
     event = _required(item, "event")
     head = _head(change, item, "call", event) | {"customer": _customer(change, item, role_of("calls", item))}
@@ -101,7 +101,7 @@ def call(change: Change, item: Object) -> Fact:
     return CustomerSignal(**head, **content)
 
 
-def status(change: Change, item: Object) -> Fact:
+def status(change: WebhookChange, item: JsonObject) -> Fact:
     """`statuses[]`: what became of an outgoing message; a value we do not know is a notice. It needs no recipient."""
     wamid, value = _required(item, "id"), _required(item, "status")
     sent_at = _sent_at(item)
@@ -121,15 +121,15 @@ def status(change: Change, item: Object) -> Fact:
     )
 
 
-def handover(change: Change, item: Object) -> Fact:
+def handover(change: WebhookChange, item: JsonObject) -> Fact:
     """`messaging_handovers`: Meta's AI passed the customer to people; every other hand-over is a notice."""
     passed = nested(item, "control_passed")
     if item.get("type") != "control_passed" or passed.get("new_owner_role") != "escalation":
         return _notice(change, "messaging_handovers", item)
     number = identifier(nested(item, "recipient"), "phone_number_id") or change.phone_number_id
     sender = nested(item, "sender")
-    who: Object = {
-        "from": identifier(sender, "wa_id") or digits_of(identifier(sender, "phone_number")),
+    who: JsonObject = {
+        "from": identifier(sender, "wa_id") or wa_id_of(identifier(sender, "phone_number")),
         "from_user_id": identifier(sender, "user_id"),
     }
     return ThreadControlPassed(
@@ -141,36 +141,36 @@ def handover(change: Change, item: Object) -> Fact:
     )
 
 
-def error(change: Change, item: Object) -> Fact:
+def error(change: WebhookChange, item: JsonObject) -> Fact:
     """`errors[]` beside the messages."""
     return _notice(change, "errors", item)
 
 
-def preference(change: Change, item: Object) -> Fact:
+def preference(change: WebhookChange, item: JsonObject) -> Fact:
     """`user_preferences[]`: a customer stops or resumes marketing."""
     return _notice(change, "user_preferences", item, sent_at=_sent_at(item))
 
 
-def old_message(change: Change, item: Object) -> Fact:
+def old_message(change: WebhookChange, item: JsonObject) -> Fact:
     """`history`: a message of the last 180 days, for the archive and never new."""
     wamid = identifier(item, "id")
     key = fact_id("history", change.number or "", wamid) if wamid else None
     return _notice(change, "history", item, key)
 
 
-def other(change: Change, body: Json) -> Fact:
+def other(change: WebhookChange, body: Json) -> Fact:
     """What has no reader of its own: account fields, and whatever is new."""
     return _notice(change, change.field, body)
 
 
-def role_of(array: str, item: Object) -> Role:
+def role_of(array: str, item: JsonObject) -> PartyRole:
     """On which side of an update the customer stands."""
     if array == "calls":
         return "to" if item.get("direction") == "BUSINESS_INITIATED" else "from"
     return "to" if array == "message_echoes" else "from"
 
 
-def _system(change: Change, item: Object) -> Fact:
+def _system(change: WebhookChange, item: JsonObject) -> Fact:
     """A system message: who the customer is now, or something to read. It needs no sender; one that names nobody
     belongs to no conversation."""
     head, content = _head(change, item, "message"), _content("system", item)
@@ -187,14 +187,14 @@ def _system(change: Change, item: Object) -> Fact:
     return CustomerSignal(**head, **content, customer=customer)
 
 
-def _identity_change(item: Object) -> tuple[Party | None, Party | None]:
+def _identity_change(item: JsonObject) -> tuple[Party | None, Party | None]:
     """Who it was and who it is now, each None if the message does not say. Shapes of three years: `new_wa_id`; then
     `customer` and `wa_id`, or only `from` and `wa_id`; now `previous_user_id` and `user_id` too."""
     system = nested(item, "system")
-    wa_id, user_id = told_apart(identifier(system, "wa_id"), identifier(system, "user_id"))
+    wa_id, user_id = split_ids(identifier(system, "wa_id"), identifier(system, "user_id"))
     new_wa_id = identifier(system, "new_wa_id") or wa_id
-    customer, previous = told_apart(identifier(system, "customer"), identifier(system, "previous_user_id"))
-    sender, sender_user_id = told_apart(identifier(item, "from"), identifier(item, "from_user_id"))
+    customer, previous = split_ids(identifier(system, "customer"), identifier(system, "previous_user_id"))
+    sender, sender_user_id = split_ids(identifier(item, "from"), identifier(item, "from_user_id"))
     new_user_id = user_id or (sender_user_id if previous else None)
     old_wa_id = _first_other(new_wa_id, customer, sender, wa_id)
     old_user_id = _first_other(new_user_id, previous, sender_user_id)
@@ -210,7 +210,7 @@ def _party(wa_id: str | None, user_id: str | None, group_id: str | None) -> Part
     return Party(wa_id=wa_id, user_id=user_id, group_id=group_id) if wa_id or user_id else None
 
 
-def _head(change: Change, item: Object, *family: str) -> dict[str, Any]:
+def _head(change: WebhookChange, item: JsonObject, *family: str) -> dict[str, Any]:
     """What every fact about a message has. `family`: what its id is unique in."""
     wamid, number = _required(item, "id"), change.phone_number_id
     return {
@@ -221,32 +221,32 @@ def _head(change: Change, item: Object, *family: str) -> dict[str, Any]:
     }
 
 
-def _content(kind: str, item: Object) -> dict[str, Any]:
+def _content(kind: str, item: JsonObject) -> dict[str, Any]:
     return {"type": kind, "text": text_of(kind, item), "extra": rest_of(kind, item)}
 
 
-def _customer(change: Change, item: Object, role: Role, field: str | None = None) -> Party:
+def _customer(change: WebhookChange, item: JsonObject, role: PartyRole, field: str | None = None) -> Party:
     customer = change.contacts.party(item, role)
     if customer is None:
-        raise Unusable(field or role)
+        raise UnusableUpdate(field or role)
     return customer
 
 
-def _required(item: Object, key: str) -> str:
+def _required(item: JsonObject, key: str) -> str:
     value = identifier(item, key)
     if value is None:
-        raise Unusable(key)
+        raise UnusableUpdate(key)
     return value
 
 
-def _sent_at(item: Object) -> datetime:
+def _sent_at(item: JsonObject) -> datetime:
     sent_at = moment(item.get("timestamp"))
     if sent_at is None:
-        raise Unusable("timestamp")
+        raise UnusableUpdate("timestamp")
     return sent_at
 
 
-def _error_code(item: Object) -> int | None:
+def _error_code(item: JsonObject) -> int | None:
     errors = item.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else None
     code = first.get("code") if isinstance(first, dict) else None
@@ -254,7 +254,7 @@ def _error_code(item: Object) -> int | None:
 
 
 def _notice(
-    change: Change, field: str, body: Json, key: FactId | None = None, sent_at: datetime | None = None
+    change: WebhookChange, field: str, body: Json, key: FactId | None = None, sent_at: datetime | None = None
 ) -> Notice:
     """`key`: None for what has no id of its own; the hash of its content then, so that a retry meets itself. Its time
     is its own, else the entry's, else its arrival."""

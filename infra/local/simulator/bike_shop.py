@@ -13,20 +13,20 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 from domain.directory import Directory, Opening, Weekday
-from infra.local.simulator.bodies import Customer, Line
-from infra.local.simulator.chat import Chat, Story, Told
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
+from infra.local.simulator.chat import Chat, Story, TimedPost
 
 DIRECTORY_FILE = Path(__file__).with_name("bike_shop.toml")
 """Numbers, skillsets and users, as `witiop directory apply` takes them; the rental's number is not among them."""
 
 _ACCOUNT = "550100000000000"
-SHOP = Line("550100000000001", "+39 300 555 0001", _ACCOUNT)
-ASSISTANT = Line("550100000000002", "+39 300 555 0002", _ACCOUNT)
-WORKSHOP = Line("550100000000003", "+39 300 555 0003", _ACCOUNT)
-RENTAL = Line("550100000000004", "+39 300 555 0004", _ACCOUNT)
+SHOP = BusinessNumber("550100000000001", "+39 300 555 0001", _ACCOUNT)
+ASSISTANT = BusinessNumber("550100000000002", "+39 300 555 0002", _ACCOUNT)
+WORKSHOP = BusinessNumber("550100000000003", "+39 300 555 0003", _ACCOUNT)
+RENTAL = BusinessNumber("550100000000004", "+39 300 555 0004", _ACCOUNT)
 
 
-def tell(now: datetime) -> Sequence[Told]:
+def tell(now: datetime) -> Sequence[TimedPost]:
     """The whole story as it stands at `now` (aware UTC), in order of time."""
     story = Story("bike-shop", now)
     story.agent_is("9:00", "anna", "ready")
@@ -59,58 +59,58 @@ def _clock(hour: int) -> time:
 
 def _at_the_shop(story: Story) -> None:
     """A number with a menu: 1 sales, 2 workshop, 3 support."""
-    giulia = story.chat(SHOP, Customer("Giulia Ferri", "393005550101", "IT.55010000000000000101"))
+    giulia = story.chat(SHOP, SimulatedCustomer("Giulia Ferri", "393005550101", "IT.55010000000000000101"))
     giulia.writes("3:10", "Buongiorno! Avete ancora la Graziella verde che era in vetrina?")
     giulia.writes("3:08", "È per mia figlia, compie dodici anni sabato")
     giulia.writes("0:42", "Se c'è ancora passo stasera con la caparra")
 
-    tom = story.chat(SHOP, Customer("Tom Whitfield", "447700900142"))
+    tom = story.chat(SHOP, SimulatedCustomer("Tom Whitfield", "447700900142"))
     tom.writes("1:25", "Hi, do you ship touring bikes to the UK?")
     tom.shows("1:24", "This one, size 58 if possible")
 
-    lukas = story.chat(SHOP, Customer("Lukas Brandt", "491713920042", "DE.55010000000000000102"))
+    lukas = story.chat(SHOP, SimulatedCustomer("Lukas Brandt", "491713920042", "DE.55010000000000000102"))
     lukas.writes("21:40", "Guten Tag, haben Sie Kindersitze für hinten?")
 
-    chiara = story.chat(SHOP, Customer("Chiara Montanari", user_id="IT.55010000000000000103"))
+    chiara = story.chat(SHOP, SimulatedCustomer("Chiara Montanari", user_id="IT.55010000000000000103"))
     chiara.writes("2:05", "Salve, vorrei sapere i tempi per un tagliando")
     chiara.writes("2:04", "5")
 
-    emily = story.chat(SHOP, Customer("Emily Carter", "12025550143"))
+    emily = story.chat(SHOP, SimulatedCustomer("Emily Carter", "12025550143"))
     emily.taps("0:55", "spring-sale", "Show me the offers")
 
-    sofia = story.chat(SHOP, Customer("Sofia Greco", "393005550104"))
+    sofia = story.chat(SHOP, SimulatedCustomer("Sofia Greco", "393005550104"))
     sofia.writes("28:15", "Ciao! Fate sconti per studenti?")
     sofia.writes("27:50", "Mi serve una bici per l'università, budget 300 euro")
 
-    davide = story.chat(SHOP, Customer("Davide Rinaldi", "393005550105"))
+    davide = story.chat(SHOP, SimulatedCustomer("Davide Rinaldi", "393005550105"))
     davide.writes("26:40", "9")
     davide.writes("26:31", "Nessuno mi risponde? Volevo parlare con il responsabile")
 
-    marta = story.chat(SHOP, Customer("Marta Conti", "393005550106"))
+    marta = story.chat(SHOP, SimulatedCustomer("Marta Conti", "393005550106"))
     marta.writes("31:20", "Buonasera")
     marta.writes("31:19", "2")
     marta.writes("30:55", "La ruota dietro è storta, posso passare domattina?")
 
-    hannah = story.chat(SHOP, Customer("Hannah Price", "447700900177"))
+    hannah = story.chat(SHOP, SimulatedCustomer("Hannah Price", "447700900177"))
     hannah.writes("47:05", "1")
     hannah.writes("47:03", "I'd like to order two city bikes for our B&B")
 
-    prize = story.chat(SHOP, Customer("Prize Centre", "12025550199"))
+    prize = story.chat(SHOP, SimulatedCustomer("Prize Centre", "12025550199"))
     prize.writes("8:30", "CONGRATULATIONS! You won a phone, claim at https://prize.example/zefiro")
     prize.agent_closes("8:21", "marco", "spam")
 
 
 def _in_good_hands(story: Story) -> None:
     """At the shop, too: they wait for somebody, or somebody took care of them. None of them is on the list."""
-    pietro = story.chat(SHOP, Customer("Pietro Sala", "393005550107"))
+    pietro = story.chat(SHOP, SimulatedCustomer("Pietro Sala", "393005550107"))
     pietro.writes("0:25", "1")
     pietro.writes("0:24", "Vorrei provare la cargo elettrica, è possibile oggi?")
 
-    claire = story.chat(SHOP, Customer("Claire Dubois", "33639980112"))
+    claire = story.chat(SHOP, SimulatedCustomer("Claire Dubois", "33639980112"))
     claire.writes("0:13", "Bonjour, mon dérailleur saute")
     claire.writes("0:12", "2.")
 
-    elisa = story.chat(SHOP, Customer("Elisa Moretti", "393005550108"))
+    elisa = story.chat(SHOP, SimulatedCustomer("Elisa Moretti", "393005550108"))
     elisa.writes("5:30", "1")
     elisa.writes("5:29", "Il casco in vetrina c'è anche taglia S?")
     elisa.agent_accepts("5:27", "anna")
@@ -118,11 +118,11 @@ def _in_good_hands(story: Story) -> None:
     elisa.reacts("5:24", answer, "❤️")
     elisa.writes("5:23", "Sì grazie, passo domani!")
 
-    francesca = story.chat(SHOP, Customer("Francesca Longo", user_id="IT.55010000000000000109"))
+    francesca = story.chat(SHOP, SimulatedCustomer("Francesca Longo", user_id="IT.55010000000000000109"))
     francesca.writes("4:15", "Sabato siete aperti?")
     francesca.echoes("4:02", "Certo, fino alle 13. A sabato!")
 
-    ryan = story.chat(SHOP, Customer("Ryan Cooper", "12025550171"))
+    ryan = story.chat(SHOP, SimulatedCustomer("Ryan Cooper", "12025550171"))
     ryan.writes("29:00", "3")
     ryan.writes("28:59", "The lock I bought on Monday does not open any more")
     ryan.agent_accepts("28:54", "marco")
@@ -134,25 +134,25 @@ def _in_good_hands(story: Story) -> None:
 
 def _with_the_assistant(story: Story) -> None:
     """A number with the Softbot: its events say what the customer chose."""
-    _a_long_talk(story.chat(ASSISTANT, Customer("Luca Marchetti", "393005550110", "IT.55010000000000000110")))
+    _a_long_talk(story.chat(ASSISTANT, SimulatedCustomer("Luca Marchetti", "393005550110", "IT.55010000000000000110")))
 
-    nina = story.chat(ASSISTANT, Customer("Nina Walsh", "61491570156"))
+    nina = story.chat(ASSISTANT, SimulatedCustomer("Nina Walsh", "61491570156"))
     nina.writes("0:19", "Hi! Can I bring my own pedals to a fitting?")
     _greets(nina, "0:19", "Hi Nina! What can I do for you?")
     nina.writes("0:18", "Neither of these. I would rather ask a person")
 
-    matteo = story.chat(ASSISTANT, Customer("Matteo Galli", "393005550111"))
+    matteo = story.chat(ASSISTANT, SimulatedCustomer("Matteo Galli", "393005550111"))
     matteo.writes("1:12", "Vorrei assicurare la bici contro il furto")
     _greets(matteo, "1:12", "Ciao Matteo! Che cosa posso fare per te?")
     matteo.bot_notes_choice("1:11", "insurance", "insurance")
 
-    sara = story.chat(ASSISTANT, Customer("Sara Esposito", "393005550112"))
+    sara = story.chat(ASSISTANT, SimulatedCustomer("Sara Esposito", "393005550112"))
     sara.writes("0:41", "La mia e-bike non si accende più")
     _greets(sara, "0:41", "Ciao Sara! Che cosa posso fare per te?")
     sara.writes("0:40", "Si è spenta in salita, sono ferma a Bosco Chiesanuova")
     sara.bot_hands_over("0:39", "workshop")
 
-    jakob = story.chat(ASSISTANT, Customer("Jakob Lindqvist", "46701740612"))
+    jakob = story.chat(ASSISTANT, SimulatedCustomer("Jakob Lindqvist", "46701740612"))
     jakob.writes("6:20", "Hello, which e-bikes can carry two kids?")
     _greets(jakob, "6:20", "Hi Jakob! What can I do for you?")
     jakob.bot_notes_choice("6:19", "buy", "sales")
@@ -160,13 +160,13 @@ def _with_the_assistant(story: Story) -> None:
     jakob.agent_says("6:13", "anna", "Hi Jakob, the Zefiro Longtail does. Shall I send you the data sheet?")
     jakob.writes("6:10", "Yes please")
 
-    aoife = story.chat(ASSISTANT, Customer("Aoife Byrne", "353209100142"))
+    aoife = story.chat(ASSISTANT, SimulatedCustomer("Aoife Byrne", "353209100142"))
     aoife.writes("27:00", "Is the guided tour on Sunday suitable for beginners?")
     _greets(aoife, "27:00", "Hi Aoife! What can I do for you?")
     aoife.bot_says("26:58", "All our tours are listed at https://zefiro.example/tours. Have a nice day!")
     aoife.bot_ends("26:57", "answered")
 
-    simone = story.chat(ASSISTANT, Customer("Simone Ricci", "393005550113"))
+    simone = story.chat(ASSISTANT, SimulatedCustomer("Simone Ricci", "393005550113"))
     simone.writes("33:00", "Devo cambiare le pastiglie dei freni")
     _greets(simone, "33:00", "Ciao Simone! Che cosa posso fare per te?")
     simone.bot_notes_choice("32:58", "repair", "workshop")
@@ -212,31 +212,31 @@ def _a_long_talk(luca: Chat) -> None:
 
 def _at_the_workshop(story: Story) -> None:
     """A number with a menu and with hours, which are over."""
-    andrea = story.chat(WORKSHOP, Customer("Andrea Fontana", "393005550114"))
+    andrea = story.chat(WORKSHOP, SimulatedCustomer("Andrea Fontana", "393005550114"))
     andrea.writes("1:50", "Ho bucato sulla ciclabile, riuscite a venire a prendermi?")
     place = {"latitude": 45.4642, "longitude": 10.9916, "name": "Ciclabile dell'Adige", "address": "Verona"}
     andrea.sends("1:49", "location", location=place)
 
-    sean = story.chat(WORKSHOP, Customer("Sean Doyle", "353209100177"))
+    sean = story.chat(WORKSHOP, SimulatedCustomer("Sean Doyle", "353209100177"))
     sean.writes("0:35", "Hi, my front disc is rubbing. When do you open?")
     sean.speaks("0:34")
 
-    valentina = story.chat(WORKSHOP, Customer("Valentina Bruno", user_id="IT.55010000000000000115"))
+    valentina = story.chat(WORKSHOP, SimulatedCustomer("Valentina Bruno", user_id="IT.55010000000000000115"))
     valentina.writes("27:10", "Buonasera, la mia bici è pronta?")
 
-    giorgio = story.chat(WORKSHOP, Customer("Giorgio Villa", "393005550116"))  # waits, although it is closed
+    giorgio = story.chat(WORKSHOP, SimulatedCustomer("Giorgio Villa", "393005550116"))  # waits, although it is closed
     giorgio.writes("0:51", "1")
     giorgio.writes("0:50", "Preventivo per un cambio nuovo, grazie")
 
 
 def _at_the_rental(story: Story) -> None:
     """A number that nobody has put into the directory yet."""
-    oliver = story.chat(RENTAL, Customer("Oliver Grant", "447700900103", "GB.55010000000000000117"))
+    oliver = story.chat(RENTAL, SimulatedCustomer("Oliver Grant", "447700900103", "GB.55010000000000000117"))
     oliver.writes("0:09", "Hello, can we rent four bikes for Saturday?")
     oliver.writes("0:08", "Two adults, two kids (8 and 11)")
 
-    katrin = story.chat(RENTAL, Customer("Katrin Weber", "491713920077"))
+    katrin = story.chat(RENTAL, SimulatedCustomer("Katrin Weber", "491713920077"))
     katrin.shows("6:45", "Können wir dieses Modell auch am Gardasee zurückgeben?")
 
-    jeanne = story.chat(RENTAL, Customer("Jeanne Perrin", "33639980145"))
+    jeanne = story.chat(RENTAL, SimulatedCustomer("Jeanne Perrin", "33639980145"))
     jeanne.writes("29:40", "Bonsoir, louez-vous des remorques pour chien ?")

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-Object = dict[str, Any]
+BodyObject = dict[str, Any]
 """A JSON object."""
 
-Sender = Literal["whatsapp", "softbot", "agents"]
+WebhookSource = Literal["whatsapp", "softbot", "agents"]
 """Whose webhook it is: the last part of its path."""
 
-OurSender = Literal["softbot", "agents"]
+CloudEventSource = Literal["softbot", "agents"]
 """Who sends CloudEvents."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class BusinessNumber:
     """A number of the company; `display` as people write it, `account_id` is the WhatsApp business account."""
 
     phone_number_id: str
@@ -27,7 +27,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
+class SimulatedCustomer:
     """Somebody who writes: known by a phone, by a business-scoped user id, or by both."""
 
     name: str
@@ -35,39 +35,39 @@ class Customer:
     user_id: str | None = None
 
     @property
-    def ids(self) -> Object:
+    def ids(self) -> BodyObject:
         """As the `customer` of a CloudEvent."""
         return _known(wa_id=self.wa_id, user_id=self.user_id)
 
     @property
-    def contact(self) -> Object:
+    def contact(self) -> BodyObject:
         """As an element of Meta's `contacts[]`."""
         return {"profile": {"name": self.name}, **self.ids}
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class WebhookPost:
     """One POST before it is signed. `updates`: how many things it tells."""
 
-    sender: Sender
+    sender: WebhookSource
     body: bytes
     content_type: str = "application/json"
     updates: int = 1
 
 
-def message(sender: Customer, wamid: str, at: datetime, kind: str, **content: Any) -> Object:  # noqa: ANN401 - JSON
+def message(sender: SimulatedCustomer, wamid: str, at: datetime, kind: str, **content: Any) -> BodyObject:  # noqa: ANN401 - JSON
     """An element of `messages[]`; `content` holds the object of its kind: `kind="text", text={"body": "..."}`."""
     who = _known(**{"from": sender.wa_id, "from_user_id": sender.user_id})
     return {**who, "id": wamid, "timestamp": _seconds(at), "type": kind, **content}
 
 
-def echo(line: Line, to: Customer, wamid: str, at: datetime, text: str) -> Object:
+def echo(line: BusinessNumber, to: SimulatedCustomer, wamid: str, at: datetime, text: str) -> BodyObject:
     """An element of `message_echoes[]`: what somebody of the company typed in the phone app."""
     who = {"from": _digits(line.display), **_known(to=to.wa_id, to_user_id=to.user_id)}
     return {**who, "id": wamid, "timestamp": _seconds(at), "type": "text", "text": {"body": text}}
 
 
-def status(recipient: Customer, wamid: str, at: datetime, value: str, code: int | None = None) -> Object:
+def status(recipient: SimulatedCustomer, wamid: str, at: datetime, value: str, code: int | None = None) -> BodyObject:
     """An element of `statuses[]`: what became of an outgoing message; `code` says why it failed."""
     who = _known(recipient_id=recipient.wa_id, recipient_user_id=recipient.user_id)
     errors = {} if code is None else {"errors": [{"code": code, "title": "Message undeliverable"}]}
@@ -75,13 +75,13 @@ def status(recipient: Customer, wamid: str, at: datetime, value: str, code: int 
 
 
 def from_meta(
-    line: Line,
+    line: BusinessNumber,
     *,
-    messages: Sequence[Object] = (),
-    senders: Sequence[Customer] = (),
-    statuses: Sequence[Object] = (),
-    echoes: Sequence[Object] = (),
-) -> Post:
+    messages: Sequence[BodyObject] = (),
+    senders: Sequence[SimulatedCustomer] = (),
+    statuses: Sequence[BodyObject] = (),
+    echoes: Sequence[BodyObject] = (),
+) -> WebhookPost:
     """One body for updates of one number, in Meta's own escaping. `senders`: of the messages, each once."""
     changes = []
     if messages:
@@ -97,10 +97,10 @@ def from_meta(
     }
     # Meta escapes slashes and all that is not ASCII: who parses and dumps again finds another signature.
     body = json.dumps(document, separators=(",", ":")).replace("/", r"\/").encode()
-    return Post("whatsapp", body, updates=len(messages) + len(statuses) + len(echoes))
+    return WebhookPost("whatsapp", body, updates=len(messages) + len(statuses) + len(echoes))
 
 
-def cloud_event(kind: str, source: str, event_id: str, at: datetime, data: Object) -> Object:
+def cloud_event(kind: str, source: str, event_id: str, at: datetime, data: BodyObject) -> BodyObject:
     """A CloudEvent of ours; `kind` without the `witiop.` before and the version after it: `softbot.message.sent`."""
     return {
         "specversion": "1.0",
@@ -113,11 +113,11 @@ def cloud_event(kind: str, source: str, event_id: str, at: datetime, data: Objec
     }
 
 
-def from_ours(sender: OurSender, *events: Object) -> Post:
+def from_ours(sender: CloudEventSource, *events: BodyObject) -> WebhookPost:
     """One CloudEvent, or a batch of several."""
     if len(events) == 1:
-        return Post(sender, json.dumps(events[0]).encode(), "application/cloudevents+json")
-    return Post(sender, json.dumps(events).encode(), "application/cloudevents-batch+json", len(events))
+        return WebhookPost(sender, json.dumps(events[0]).encode(), "application/cloudevents+json")
+    return WebhookPost(sender, json.dumps(events).encode(), "application/cloudevents-batch+json", len(events))
 
 
 def signature(secret: str, body: bytes) -> str:
@@ -125,12 +125,12 @@ def signature(secret: str, body: bytes) -> str:
     return f"sha256={hmac.new(secret.encode(), body, 'sha256').hexdigest()}"
 
 
-def _change(line: Line, field: str, **arrays: list[Object]) -> Object:
+def _change(line: BusinessNumber, field: str, **arrays: list[BodyObject]) -> BodyObject:
     metadata = {"display_phone_number": line.display, "phone_number_id": line.phone_number_id}
     return {"value": {"messaging_product": "whatsapp", "metadata": metadata, **arrays}, "field": field}
 
 
-def _known(**ids: str | None) -> Object:
+def _known(**ids: str | None) -> BodyObject:
     return {key: value for key, value in ids.items() if value is not None}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from infra.local.simulator import bodies
-from infra.local.simulator.bodies import Customer, Line, Object, Post
+from infra.local.simulator.bodies import BodyObject, BusinessNumber, SimulatedCustomer, WebhookPost
 from infra.local.simulator.webhooks import Webhooks
 
 _SOURCE = "/simulator"
@@ -24,23 +24,23 @@ _BREATH = timedelta(seconds=4)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TimedPost:
     """A post, when what it tells happened, and in which chat (0: in none)."""
 
     at: datetime
     chat: int
-    post: Post
+    post: WebhookPost
 
 
-def play(told: Sequence[Told], webhooks: Webhooks) -> None:
+def play(told: Sequence[TimedPost], webhooks: Webhooks) -> None:
     """Deliver all of it: the first before everything else, then the chats side by side, each in its order. Raises as
     `Webhooks.deliver` does."""
     webhooks.deliver(told[0].post)
-    chats: dict[int, list[Post]] = {}
+    chats: dict[int, list[WebhookPost]] = {}
     for each in told[1:]:
         chats.setdefault(each.chat, []).append(each.post)
 
-    def deliver(posts: Sequence[Post]) -> None:
+    def deliver(posts: Sequence[WebhookPost]) -> None:
         for post in posts:
             webhooks.deliver(post)
 
@@ -54,10 +54,10 @@ class Story:
     def __init__(self, name: str, now: datetime) -> None:
         self.now = now.replace(microsecond=0)
         self._name = f"{name}:{self.now:%Y-%m-%d}"
-        self._told: list[Told] = []
+        self._told: list[TimedPost] = []
         self._chats = 0
 
-    def chat(self, line: Line, customer: Customer) -> "Chat":
+    def chat(self, line: BusinessNumber, customer: SimulatedCustomer) -> "Chat":
         """Begin a chat of a customer with a number."""
         self._chats += 1
         return Chat(self, self._chats, line, customer, f"{self._name}:{self._chats}")
@@ -74,12 +74,12 @@ class Story:
         hours, minutes = ago.split(":")
         return self.now - timedelta(hours=int(hours), minutes=int(minutes))
 
-    def tell(self, chat: int, at: datetime, post: Post) -> None:
+    def tell(self, chat: int, at: datetime, post: WebhookPost) -> None:
         """Add a post to the story."""
-        self._told.append(Told(at, chat, post))
+        self._told.append(TimedPost(at, chat, post))
 
     @property
-    def told(self) -> Sequence[Told]:
+    def told(self) -> Sequence[TimedPost]:
         """All of it, in order of time."""
         return sorted(self._told, key=lambda told: told.at)
 
@@ -87,7 +87,7 @@ class Story:
 class Chat:
     """One customer and one number. Every method tells one thing; those for messages return their wamid."""
 
-    def __init__(self, story: Story, number: int, line: Line, customer: Customer, name: str) -> None:
+    def __init__(self, story: Story, number: int, line: BusinessNumber, customer: SimulatedCustomer, name: str) -> None:
         self._story = story
         self._number = number
         self._line = line
@@ -101,7 +101,7 @@ class Chat:
     def writes(self, ago: str, text: str) -> str:
         return self.sends(ago, "text", text={"body": text})
 
-    def sends(self, ago: str, kind: str, **content: Object) -> str:
+    def sends(self, ago: str, kind: str, **content: BodyObject) -> str:
         """A message of any kind that Meta knows, with the object of that kind."""
         wamid, at = self._wamid(), self._moment(ago)
         update = bodies.message(self._customer, wamid, at, kind, **content)
@@ -187,7 +187,7 @@ class Chat:
     def _desk(self, ago: str, kind: str, agent: str, **data: object) -> datetime:
         return self._event(ago, "agents", kind, {"agent_id": agent, **data})
 
-    def _event(self, ago: str, sender: bodies.OurSender, kind: str, data: Object) -> datetime:
+    def _event(self, ago: str, sender: bodies.CloudEventSource, kind: str, data: BodyObject) -> datetime:
         who = {"phone_number_id": self._line.phone_number_id, "customer": self._customer.ids}
         at = self._moment(ago)
         event = bodies.cloud_event(f"{sender}.{kind}", _SOURCE, self._next(), at, {**who, **data})
@@ -198,7 +198,7 @@ class Chat:
         times = [(at + timedelta(seconds=seconds), value) for seconds, value in _FATES]
         self._statuses(times[-1][0], [bodies.status(self._customer, wamid, when, value) for when, value in times])
 
-    def _statuses(self, at: datetime, statuses: Sequence[Object]) -> None:
+    def _statuses(self, at: datetime, statuses: Sequence[BodyObject]) -> None:
         self._story.tell(self._number, at, bodies.from_meta(self._line, statuses=statuses))
 
     def _moment(self, ago: str) -> datetime:
@@ -214,7 +214,7 @@ class Chat:
         return "wamid." + base64.b64encode(hashlib.sha256(self._next().encode()).digest()).decode()
 
 
-def _media(name: str, mime_type: str) -> Object:
+def _media(name: str, mime_type: str) -> BodyObject:
     digest = hashlib.sha256(name.encode()).digest()
     sha256 = base64.b64encode(digest).decode()
     return {"id": str(int.from_bytes(digest[:6], "big")), "mime_type": mime_type, "sha256": sha256}

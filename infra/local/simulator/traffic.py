@@ -10,7 +10,7 @@ from random import Random
 from typing import Literal
 
 from infra.local.simulator import bodies
-from infra.local.simulator.bodies import Customer, Line, Object, Post
+from infra.local.simulator.bodies import BodyObject, BusinessNumber, SimulatedCustomer, WebhookPost
 
 STATUSES = ("sent", "delivered", "read", "played")
 
@@ -24,7 +24,7 @@ class Mix:
     """What the traffic is made of. `statuses_per_message`: at most four, of an answer to each customer's message.
     `repeats` and `unreadable` are shares, 0 to 1: of updates that were sent before, of messages nobody can read."""
 
-    line: Line
+    line: BusinessNumber
     customers: int = 500
     statuses_per_message: int = 3
     repeats: float = 0.0
@@ -40,8 +40,8 @@ class Update:
     wamid: str
     status: str | None
     hash: str
-    customer: Customer
-    item: Object
+    customer: SimulatedCustomer
+    item: BodyObject
 
 
 def fingerprint(*parts: object) -> str:
@@ -65,7 +65,7 @@ class Traffic:
         """The n-th update: a customer's message, then the statuses of its answer."""
         message, part = divmod(number, self._per_message)
         who = message % self._mix.customers
-        customer = Customer(f"Customer {who}", f"999{who:010}")  # +999 is no country's
+        customer = SimulatedCustomer(f"Customer {who}", f"999{who:010}")  # +999 is no country's
         at = self._began + timedelta(seconds=number / self._rate)
         line, seconds = self._mix.line.phone_number_id, int(at.timestamp())
         if part:
@@ -80,7 +80,7 @@ class Traffic:
         hashed = fingerprint(line, wamid, seconds, text)
         return Update("unreadable" if unreadable else "message", wamid, None, hashed, customer, item)
 
-    def post(self, updates: Sequence[Update]) -> Post:
+    def post(self, updates: Sequence[Update]) -> WebhookPost:
         """One body with all of them."""
         messages = [update for update in updates if update.status is None]
         statuses = [update.item for update in updates if update.status is not None]

@@ -7,11 +7,11 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from infra.local.errors import LocalServerError, NotReachableError
-from infra.local.simulator.bodies import Post, Sender, signature
+from infra.local.simulator.bodies import WebhookPost, WebhookSource, signature
 
 TAKEN, NOT_KEPT = 200, 503
 
-_SIGNATURE_HEADERS: Mapping[Sender, str] = {
+_SIGNATURE_HEADERS: Mapping[WebhookSource, str] = {
     "whatsapp": "X-Hub-Signature-256",
     "softbot": "X-Witiop-Signature-256",
     "agents": "X-Witiop-Signature-256",
@@ -22,7 +22,7 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 8.0
 class Webhooks:
     """The webhooks at `url`, with one kept connection for each thread that posts."""
 
-    def __init__(self, url: str, secrets: Mapping[Sender, str], timeout_seconds: float = 10.0) -> None:
+    def __init__(self, url: str, secrets: Mapping[WebhookSource, str], timeout_seconds: float = 10.0) -> None:
         parts = urlsplit(url)
         self.url = url
         self._host = parts.netloc
@@ -32,7 +32,7 @@ class Webhooks:
         self._timeout_seconds = timeout_seconds
         self._mine = threading.local()
 
-    def post(self, post: Post) -> int | None:
+    def post(self, post: WebhookPost) -> int | None:
         """The status of the answer; None: there was none in time, so nobody knows whether it was kept."""
         headers = {
             "Content-Type": post.content_type,
@@ -50,7 +50,7 @@ class Webhooks:
             return None
         return response.status
 
-    def deliver(self, post: Post, seconds: float = 60.0) -> None:
+    def deliver(self, post: WebhookPost, seconds: float = 60.0) -> None:
         """Post it until it is answered 200, with growing pauses. Raises NotReachableError when it was not for so long,
         LocalServerError when it is refused, which would not change."""
         until = time.monotonic() + seconds

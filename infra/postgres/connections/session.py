@@ -10,7 +10,7 @@ from psycopg import Connection
 from infra.postgres.connections.pool import connect
 
 
-class Session:
+class DatabaseSession:
     """Not thread-safe; opened at the first use, after any fork."""
 
     def __init__(self, dsn: str, name: str) -> None:

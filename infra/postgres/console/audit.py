@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Json
 
-Event = Literal[
+AuditEvent = Literal[
     "signed_in",
     "sign_in_refused",
     "signed_out",
@@ -29,10 +29,10 @@ Event = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """One thing that somebody did. `detail`: plain JSON; of `asked`, what was asked for."""
+class AuditEntry:
+    """One thing that somebody did. `detail`: plain JSON; of `requested_command`, what was asked for."""
 
-    event: Event
+    event: AuditEvent
     name: str | None
     address: str | None
     conversation_id: UUID | None = None
@@ -42,7 +42,7 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedCommand:
     """A command that somebody asked for, and what became of it. `outcome` None: nothing yet; `version`: that
     taking it back names: of its conversation now, or right after it if somebody decided otherwise since."""
 
@@ -57,7 +57,7 @@ class Asked:
     version: int | None
 
 
-def write(conn: Connection[Any], deeds: Collection[Deed]) -> None:
+def write(conn: Connection[Any], deeds: Collection[AuditEntry]) -> None:
     """Adds them; a command that was asked for already stands there once."""
     with conn.cursor() as cursor:
         cursor.executemany(
@@ -85,19 +85,19 @@ where a.event = 'asked'
 """
 
 
-def asked(conn: Connection[Any], command_id: str) -> Asked | None:
+def requested_command(conn: Connection[Any], command_id: str) -> RequestedCommand | None:
     """One command."""
-    cursor = conn.cursor(row_factory=class_row(Asked))
+    cursor = conn.cursor(row_factory=class_row(RequestedCommand))
     return cursor.execute(f"{_ASKED} and a.command_id = %s", (command_id,)).fetchone()
 
 
-def asked_together(conn: Connection[Any], batch_id: str) -> Sequence[Asked]:
+def requested_batch(conn: Connection[Any], batch_id: str) -> Sequence[RequestedCommand]:
     """All commands of a batch, in the order in which they were asked for."""
-    cursor = conn.cursor(row_factory=class_row(Asked))
+    cursor = conn.cursor(row_factory=class_row(RequestedCommand))
     return cursor.execute(f"{_ASKED} and a.batch_id = %s order by a.id", (batch_id,)).fetchall()
 
 
-def refused(conn: Connection[Any], ids: Collection[str]) -> set[str]:
+def rejected_commands(conn: Connection[Any], ids: Collection[str]) -> set[str]:
     """Those of the commands that were refused."""
     found = conn.execute(
         "select command_id from command_audit where command_id = any(%s) and outcome = 'rejected'", (list(ids),)

@@ -9,7 +9,7 @@ from infra.postgres.connections.pool import connect
 _CHANNEL = "witiop_changed"
 
 
-class Hints:
+class ChangeHints:
     """One connection that listens. Not thread-safe. Raises psycopg.OperationalError when it is lost."""
 
     def __init__(self, dsn: str) -> None:

@@ -32,7 +32,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSignIn:
     """A person as `witiop users list` shows them. `seen_at`: of their sessions that live."""
 
     name: str
@@ -111,9 +111,9 @@ def prefer_words(conn: Connection[Any], name: str, language: str | None, time_zo
     conn.execute("update sign_ins set language = %s, time_zone = %s where name = %s", (language, time_zone, name))
 
 
-def everybody(conn: Connection[Any], terms: SessionTerms) -> list[Listed]:
+def everybody(conn: Connection[Any], terms: SessionTerms) -> list[ListedSignIn]:
     """All who may sign in, by name."""
-    cursor = conn.cursor(row_factory=class_row(Listed))
+    cursor = conn.cursor(row_factory=class_row(ListedSignIn))
     return cursor.execute(
         f"select {_NAMED}, i.made_at, "
         "count(s.name) as sessions, max(s.seen_at) as seen_at "
@@ -151,7 +151,7 @@ def person_of(conn: Connection[Any], token_hash: bytes, terms: SessionTerms, *, 
     ).fetchone()
 
 
-def living(conn: Connection[Any], token_hashes: Collection[bytes], terms: SessionTerms) -> set[bytes]:
+def live_sessions(conn: Connection[Any], token_hashes: Collection[bytes], terms: SessionTerms) -> set[bytes]:
     """Those of these sessions that live, of people who may still look."""
     found = conn.execute(
         f"select s.token_hash from console_sessions s join sign_ins i on i.name = s.name "
@@ -178,9 +178,9 @@ def end_sessions(conn: Connection[Any], name: str | None = None, but: bytes = b"
 # tries
 
 
-def tried(conn: Connection[Any], kind: Literal["a", "b", "n"], key: str) -> int:
-    """Counts one more try from a network (`a`), from a network for a name (`b`, see `both`) or for a name from anywhere
-    (`n`), and gives how many there were in the span."""
+def count_try(conn: Connection[Any], kind: Literal["a", "b", "n"], key: str) -> int:
+    """Counts one more sign-in attempt and returns how many there were in the span. `kind`: from a network (`a`), from a
+    network for a name (`b`, see `network_and_name`), for a name from anywhere (`n`)."""
     row = conn.execute(
         """
         insert into sign_in_tries as t (kind, key, began_at, tries) values (%(kind)s, %(key)s, now(), 1)
@@ -195,7 +195,7 @@ def tried(conn: Connection[Any], kind: Literal["a", "b", "n"], key: str) -> int:
     return int(row[0])
 
 
-def both(network: str, name: str) -> str:
+def network_and_name(network: str, name: str) -> str:
     """The key of the tries from a network for a name. A network has no space in it."""
     return f"{network} {name}"
 
@@ -210,5 +210,5 @@ def forget_tries(conn: Connection[Any], name: str, network: str | None = None) -
         "delete from sign_in_tries where (kind = 'n' and key = %(name)s) "
         "or (kind = 'b' and (key = %(both)s or %(both)s is null and substr(key, strpos(key, ' ') + 1) = %(name)s)) "
         "or began_at < now() - %(span)s",
-        {"name": name, "both": both(network, name) if network is not None else None, "span": TRIES_SPAN},
+        {"name": name, "both": network_and_name(network, name) if network is not None else None, "span": TRIES_SPAN},
     )

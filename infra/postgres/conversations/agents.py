@@ -17,7 +17,7 @@ where u.id = any(%b::text[])
 """
 
 
-class People:
+class Agents:
     """On one connection, inside the caller's transaction. Raises psycopg errors."""
 
     def __init__(self, connection: Connection[Any]) -> None:
@@ -44,7 +44,7 @@ class People:
         ).fetchall()
         return self._members([row[0] for row in rows])
 
-    def got_one(self, agents: Collection[str]) -> None:
+    def mark_assigned(self, agents: Collection[str]) -> None:
         """These agents were just given a conversation: they are idle since now."""
         if agents:
             self._connection.execute(

@@ -10,14 +10,14 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 
 from domain.conversations.conversation import (
+    BotSession,
     Conversation,
     Decisions,
     Evidence,
-    Mark,
+    FactRef,
     OwnerKind,
     OwnerState,
     Route,
-    Session,
     Status,
 )
 from domain.conversations.reasons import Reason
@@ -33,7 +33,7 @@ class _Memory(NamedTuple):
 _MEMORY = TypeAdapter(_Memory)
 _DECISIONS = TypeAdapter(Decisions)
 _ROUTE = TypeAdapter(Route)
-_SESSIONS = TypeAdapter(dict[str, Session])
+_SESSIONS = TypeAdapter(dict[str, BotSession])
 _UNDECIDED = Decisions()
 
 STATUS_CODES: dict[Status, str] = {"active": "a", "closed": "c"}
@@ -112,9 +112,9 @@ def from_row(row: Sequence[Any]) -> Conversation:
 
 
 @lru_cache(maxsize=64)
-def _mark(at: str, fact: str) -> Mark:
+def _mark(at: str, fact: str) -> FactRef:
     """Cached, because a conversation's latest turn is its last text and its last name too."""
-    return Mark(datetime.fromisoformat(at), FactId(UUID(fact)))
+    return FactRef(datetime.fromisoformat(at), FactId(UUID(fact)))
 
 
 def _evidence(parts: Sequence[Any]) -> Evidence:

@@ -20,7 +20,7 @@ _LAST = ["1", str(Decisions._fields.index("last"))]
 _ENDED = """
 select c.id, c.customer_id from conversations c
 where c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a' and c.owner_until <= %(now)s
-  and (c.owner_until <= %(heard_to)s or c.memory #>> %(last)s::text[] = 'declined')
+  and (c.owner_until <= %(watermark)s or c.memory #>> %(last)s::text[] = 'declined')
 union
 select c.id, c.customer_id from agent_presence p
 join conversations c on c.owner_id = p.agent_id and c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a'
@@ -31,12 +31,12 @@ where c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a' and c.owner_
 limit %(limit)s
 """
 
-_PASSED = ["1", str(Decisions._fields.index("passed"))]
+_DECLINED_BY = ["1", str(Decisions._fields.index("declined_by"))]
 """Where `memory` keeps who let a conversation pass: in its second part, the decisions
 (`infra.postgres.conversations.columns`)."""
 
 _DECLINED: LiteralString = """
-  select from json_array_elements(c.memory #> %(passed)s::text[]) p
+  select from json_array_elements(c.memory #> %(declined_by)s::text[]) p
   where p ->> 0 = m.id and (p ->> 1)::timestamptz >= m.state_at
 """
 
@@ -102,13 +102,15 @@ class Queues:
         now: datetime = row[0]
         return now
 
-    def ended(self, now: datetime, heard_to: datetime, silent: timedelta, above: Collection[str], limit: int) -> _Found:
+    def ended(
+        self, now: datetime, watermark: datetime, silent: timedelta, above: Collection[str], limit: int
+    ) -> _Found:
         """Offers that were declined, that nobody accepted in time, and those of agents who went offline or whose desk
-        is silent, and of those `above` their maximum. `heard_to`: up to when everything is worked in."""
+        is silent, and of those `above` their maximum. `watermark`: up to when everything is worked in."""
         values = {
             "now": now,
-            "heard_to": heard_to,
-            "silent_since": heard_to - silent,
+            "heard_to": watermark,
+            "silent_since": watermark - silent,
             "above": list(above),
             "last": _LAST,
             "limit": limit,
@@ -134,10 +136,10 @@ class Queues:
         values = {
             "ids": [member.id for member in available],
             "states_at": [member.state_at for member in available],
-            "free": [member.free for member in available],
+            "free": [member.free_capacity for member in available],
             "skillsets": [skillset for skillset, _ in skills],
             "of": [member for _, member in skills],
-            "passed": _PASSED,
+            "declined_by": _DECLINED_BY,
             "spare": SPARE,
             "now": now,
             "soon": now + SOON,

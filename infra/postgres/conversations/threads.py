@@ -12,9 +12,9 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
-from domain.conversations.customers import Identity, Key
-from domain.conversations.events import Event
-from domain.conversations.fold import Placed, Thread
+from domain.conversations.customers import Identity, IdentityKey
+from domain.conversations.events import PublicEvent
+from domain.conversations.fold import CustomerHistory, FactPlacement
 from domain.facts import ConversationFact
 from domain.ids import ConversationId, CustomerId
 from infra.postgres.connections.arrays import column_arrays, uuid_array
@@ -24,7 +24,7 @@ _LOOK_BACK = timedelta(hours=24)
 """How long before the earliest fact in hand a waiting fact can still matter: a window."""
 
 
-class Wanted(NamedTuple):
+class HistoryRequest(NamedTuple):
     """A thread to load: the customer, the number, and the time of the earliest fact in hand."""
 
     customer_id: CustomerId
@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
     since: datetime
 
 
-class Threads:
+class CustomerHistories:
     """On one connection, inside the caller's transaction. Raises psycopg errors."""
 
     def __init__(self, connection: Connection[Any]) -> None:
@@ -40,7 +40,7 @@ class Threads:
 
     # who is who
 
-    def identities(self, keys: Collection[Key]) -> list[Identity]:
+    def identities(self, keys: Collection[IdentityKey]) -> list[Identity]:
         """Those of the keys that are known."""
         if not keys:
             return []
@@ -51,7 +51,7 @@ class Threads:
             'and i.kind = k.kind::"char" and i.value = k.value',
             column_arrays(sorted(keys)),
         )
-        return [Identity(Key(*row[:3]), *row[3:]) for row in rows]
+        return [Identity(IdentityKey(*row[:3]), *row[3:]) for row in rows]
 
     def add_identities(self, identities: Iterable[Identity]) -> None:
         """Adds the unknown ones and their customers; one that another writer just added stays as it is there."""
@@ -136,10 +136,10 @@ class Threads:
 
     def load(
         self,
-        wanted: Collection[Wanted],
+        wanted: Collection[HistoryRequest],
         joined: Mapping[CustomerId, Sequence[CustomerId]],
         named: Collection[UUID] = (),
-    ) -> dict[CustomerId, Thread]:
+    ) -> dict[CustomerId, CustomerHistory]:
         """The threads of locked customers: conversations opened after `since` and the one before, those `named` by id,
         and the facts that wait."""
         if not wanted:
@@ -165,7 +165,7 @@ class Threads:
         for customer, *entry in self._rows(_LOAD_WAITING, [members[0], [at - _LOOK_BACK for at in members[2]]]):
             waiting[root_of[customer]].append(entries.from_row(entry))
         return {
-            w.customer_id: Thread(
+            w.customer_id: CustomerHistory(
                 w.customer_id,
                 w.phone_number_id,
                 tuple(sorted(conversations[w.customer_id].values(), key=lambda c: c.opened_at)),
@@ -239,7 +239,7 @@ class Threads:
         if new:
             self._do(_INSERT_CONVERSATIONS, columns.to_columns(sorted(new, key=_by_id)))
 
-    def write_entries(self, new: Iterable[tuple[CustomerId, Placed]], adopted: Iterable[Placed]) -> None:
+    def write_entries(self, new: Iterable[tuple[CustomerId, FactPlacement]], adopted: Iterable[FactPlacement]) -> None:
         """`new`: facts that were not stored before; `adopted`: stored ones that found their conversation."""
         rows = [(*entries.to_row(p.fact), customer, p.conversation) for customer, p in new]
         rows.sort(key=lambda row: row[0].int)
@@ -262,7 +262,7 @@ class Threads:
                 column_arrays(found),
             )
 
-    def write_history(self, events: Iterable[Event]) -> None:
+    def write_history(self, events: Iterable[PublicEvent]) -> None:
         """One row a public event."""
         rows = [
             (

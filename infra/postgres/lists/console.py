@@ -35,7 +35,7 @@ from infra.postgres.lists.unmanaged import (
     LISTED,
     OF_NUMBER,
     Filter,
-    Listed,
+    ListedConversation,
     count_of,
     ordered,
     statuses_of,
@@ -66,7 +66,7 @@ class Wanted:
     order: Order = "newest"
 
 
-class Place(NamedTuple):
+class PageCursor(NamedTuple):
     """Where a page ends: in the part of the list with these statuses, at this row."""
 
     part: int
@@ -84,13 +84,13 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ConsolePage:
     """Rows in the order of the list; the places to go on from in both directions (None: there is nothing more). `cut`:
     there may be more with these words than were found."""
 
-    rows: Sequence[Listed] = ()
-    before: Place | None = None
-    after: Place | None = None
+    rows: Sequence[ListedConversation] = ()
+    before: PageCursor | None = None
+    after: PageCursor | None = None
     cut: bool = False
 
 
@@ -104,13 +104,18 @@ class _Part:
 
 @dataclass(slots=True)
 class _Found:
-    rows: list[Listed] = field(default_factory=list)
+    rows: list[ListedConversation] = field(default_factory=list)
     cut: bool = False
 
 
 def page(
-    conn: Connection[Any], wanted: Wanted, rows: int, *, after: Place | None = None, before: Place | None = None
-) -> Page:
+    conn: Connection[Any],
+    wanted: Wanted,
+    rows: int,
+    *,
+    after: PageCursor | None = None,
+    before: PageCursor | None = None,
+) -> ConsolePage:
     """One page, behind `after` or up to `before`. What stays as it is while one pages is shown once. `conn` is not in
     a transaction, and makes generic plans (`infra.postgres.connections.pool`)."""
     parts = _parts(wanted)
@@ -125,7 +130,7 @@ def page(
             indexes.reverse()
         if place is not None:
             indexes = indexes[indexes.index(place.part) :]
-        parted: list[tuple[int, Listed]] = []
+        parted: list[tuple[int, ListedConversation]] = []
         for index in indexes:
             part = parts[index]
             down = part.newest_first is not backwards
@@ -140,9 +145,9 @@ def page(
     if backwards:
         parted.reverse()
     if not parted:
-        return Page(cut=found.cut)
-    ends = [Place(index, Cursor(row.last_at, row.id)) for index, row in (parted[0], parted[-1])]
-    return Page(
+        return ConsolePage(cut=found.cut)
+    ends = [PageCursor(index, Cursor(row.last_at, row.id)) for index, row in (parted[0], parted[-1])]
+    return ConsolePage(
         [row for _, row in parted],
         before=ends[0] if (goes_on if backwards else place is not None) else None,
         after=ends[1] if (goes_on or backwards) else None,
@@ -158,30 +163,30 @@ def _one_moment(conn: Connection[Any]) -> Iterator[None]:
         yield
 
 
-class Above(NamedTuple):
+class ListTotals(NamedTuple):
     """What is told above the list: how many there are of either status, and how many customers wait."""
 
     counts: dict[Status, int]
     waiting: int
 
 
-def above(conn: Connection[Any], which: Filter) -> Above:
+def list_totals(conn: Connection[Any], which: Filter) -> ListTotals:
     """Of this number and reason; who waits, of all. One question, as each costs a page more than its answer."""
     found = conn.execute(f"select c.*, w.* from ({COUNTS}) as c, ({WAITING}) as w", count_of(which)).fetchone()
     assert found is not None
-    return Above({"active": found[0], "closed": found[1]}, found[2])
+    return ListTotals({"active": found[0], "closed": found[1]}, found[2])
 
 
-def by_ids(conn: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, Listed]:
+def by_ids(conn: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, ListedConversation]:
     """These as they are now, on the list or not."""
-    cursor = conn.cursor(row_factory=class_row(Listed))
+    cursor = conn.cursor(row_factory=class_row(ListedConversation))
     found = cursor.execute(SQL("select {} from conversations where id = any(%s)").format(LISTED), (list(ids),))
     return {row.id: row for row in found}
 
 
-def not_as(conn: Connection[Any], known: Mapping[UUID, tuple[int, int, int]]) -> list[Listed]:
+def changed_rows(conn: Connection[Any], known: Mapping[UUID, tuple[int, int, int]]) -> list[ListedConversation]:
     """Those that are no longer at this version, sequence and number of entries. O(known), each by its key."""
-    cursor = conn.cursor(row_factory=class_row(Listed))
+    cursor = conn.cursor(row_factory=class_row(ListedConversation))
     found = cursor.execute(
         SQL(
             "select {} from unnest(%b::uuid[], %b::integer[], %b::integer[], %b::integer[]) as t (of, v, s, e) "
@@ -284,9 +289,9 @@ def _rows(
     start: Cursor,
     limit: int,
     more: dict[str, object] | None = None,
-) -> list[Listed]:
+) -> list[ListedConversation]:
     values = {**_values(wanted, start, limit), **(more or {})}
-    return conn.cursor(row_factory=class_row(Listed)).execute(statement, values, prepare=True).fetchall()
+    return conn.cursor(row_factory=class_row(ListedConversation)).execute(statement, values, prepare=True).fetchall()
 
 
 def _values(wanted: Wanted, start: Cursor, limit: int) -> dict[str, object]:

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
 from domain.conversations.reasons import Reason
-from domain.conversations.transcript import Delivery, transcript
+from domain.conversations.transcript import MessageDelivery, transcript
 from domain.directory import Number
 from domain.facts import ConversationFact, CustomerSignal
 from domain.ids import fact_id
@@ -60,7 +60,7 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
           (select concat_ws('.', count(*), sum(s.rank), max(s.succeeded_at), max(s.failed_at)) from entries e
             join message_status s on s.phone_number_id = c.phone_number_id and s.wamid = e.wamid
             where e.conversation_id = c.id),
-          (select md5(string_agg(concat_ws(' ', m.id, m.state, m.reason, m.fates), ',' order by m.id)) from mails m
+          (select md5(string_agg(concat_ws(' ', m.id, m.state, m.reason, m.delivery), ',' order by m.id)) from mails m
             where m.conversation_id = c.id))
         from conversations c where c.id = any(%s)
         """,
@@ -107,7 +107,9 @@ def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSign
     return [fact for row in found if isinstance(fact := entries.from_row(row), CustomerSignal)]
 
 
-def _deliveries(conn: Connection[Any], of: Conversation, facts: Sequence[ConversationFact]) -> dict[str, Delivery]:
+def _deliveries(
+    conn: Connection[Any], of: Conversation, facts: Sequence[ConversationFact]
+) -> dict[str, MessageDelivery]:
     """By wamid. Where several recipients are told of (a group, or two names of one customer), the furthest counts."""
     wamids = [wamid for fact in facts if (wamid := getattr(fact, "wamid", None))]
     found = conn.execute(
@@ -117,7 +119,7 @@ def _deliveries(conn: Connection[Any], of: Conversation, facts: Sequence[Convers
         """,
         (of.phone_number_id, wamids),
     )
-    return {wamid: Delivery(rank, succeeded_at, failed_at) for wamid, rank, succeeded_at, failed_at in found}
+    return {wamid: MessageDelivery(rank, succeeded_at, failed_at) for wamid, rank, succeeded_at, failed_at in found}
 
 
 def _history(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]:

@@ -12,13 +12,13 @@ from psycopg.sql import SQL, Composed
 
 from domain.phone_numbers import phone_key
 from infra.postgres.lists.cursor import START, Cursor
-from infra.postgres.lists.unmanaged import LISTED, Listed
+from infra.postgres.lists.unmanaged import LISTED, ListedConversation
 
 DeskState = Literal["waiting", "assigned", "managed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
+class DeskFilter:
     """`phone`: the customer's, digits only, any of its national variants; None is all."""
 
     state: DeskState
@@ -30,11 +30,11 @@ class Which:
 class DeskPage:
     """Rows, and the cursor of the next page (None: this was the last)."""
 
-    rows: Sequence[Listed]
+    rows: Sequence[ListedConversation]
     next: Cursor | None
 
 
-def desk_page(conn: Connection[Any], which: Which, rows: int, after: Cursor = START) -> DeskPage:
+def desk_page(conn: Connection[Any], which: DeskFilter, rows: int, after: Cursor = START) -> DeskPage:
     """One page. What stays as it is while one pages is shown once."""
     values = {
         "number": which.number,
@@ -43,7 +43,7 @@ def desk_page(conn: Connection[Any], which: Which, rows: int, after: Cursor = ST
         "id": after.id,
         "limit": rows + 1,
     }
-    cursor = conn.cursor(row_factory=class_row(Listed))
+    cursor = conn.cursor(row_factory=class_row(ListedConversation))
     found = cursor.execute(desk_statement(which), values).fetchall()
     more = len(found) > rows
     shown = found[:rows]
@@ -78,7 +78,7 @@ def waiting_for(conn: Connection[Any]) -> dict[str, int]:
     )
 
 
-def desk_statement(which: Which) -> Composed:
+def desk_statement(which: DeskFilter) -> Composed:
     """The list's SQL, with the values `number`, `phone`, `at`, `id` (where the page before ended) and `limit`."""
     return _statement(which.state, which.number is not None, which.phone is not None)
 

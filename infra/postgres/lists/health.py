@@ -16,7 +16,7 @@ RECOUNT = (
 """Makes the counters of the list right while everything runs: writers touch them last, and add to what this saw."""
 
 
-class Server(NamedTuple):
+class DatabaseServer(NamedTuple):
     """The server itself. `unsafe`: settings under which a committed transaction can be lost."""
 
     version: int
@@ -25,7 +25,7 @@ class Server(NamedTuple):
     unsafe: list[str]
 
 
-class Reading(NamedTuple):
+class ConsumerPosition(NamedTuple):
     """How far a group has come in a partition, and how many records the broker deleted before it came there."""
 
     group: str
@@ -46,7 +46,7 @@ class Miscount(NamedTuple):
     there: int
 
 
-def server(connection: Connection[Any]) -> Server:
+def server(connection: Connection[Any]) -> DatabaseServer:
     """Needs no schema."""
     row = connection.execute(
         "select current_setting('server_version_num')::integer, clock_timestamp(), "
@@ -55,16 +55,16 @@ def server(connection: Connection[Any]) -> Server:
         "where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting = 'off')"
     ).fetchone()
     assert row is not None
-    return Server(*row)
+    return DatabaseServer(*row)
 
 
-def readings(connection: Connection[Any]) -> list[Reading]:
+def consumer_positions(connection: Connection[Any]) -> list[ConsumerPosition]:
     """In order of group, topic and partition."""
     rows = connection.execute(
         "select group_name, topic, partition, next_offset, extract(epoch from now() - progressed_at)::float, lost "
         "from consumer_offsets order by group_name, topic, partition"
     )
-    return [Reading(*row) for row in rows]
+    return [ConsumerPosition(*row) for row in rows]
 
 
 def outbox_age(connection: Connection[Any]) -> float:
@@ -73,7 +73,7 @@ def outbox_age(connection: Connection[Any]) -> float:
     return row[0] if row else 0.0
 
 
-def set_aside_waiting(connection: Connection[Any]) -> dict[str, int]:
+def waiting_dead_letters(connection: Connection[Any]) -> dict[str, int]:
     """Kind -> how many nobody sent through again yet, at most `COUNTED`."""
     return dict(
         connection.execute(

@@ -37,7 +37,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class UnmanagedPage:
     """Rows, the cursor of the next page (None: this was the last), and how many there are of either status, of the same
     number and reason."""
 
@@ -46,7 +46,7 @@ class Page:
     counts: dict[Status, int]
 
 
-def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Cursor = START) -> Page:
+def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Cursor = START) -> UnmanagedPage:
     """One page and the counts of the same moment. What stays as it is while one pages is shown once; `conn` is not in a
     transaction."""
     with conn.transaction():
@@ -54,12 +54,12 @@ def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Curs
             "set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan"
         )
         values = {"number": which.number, "at": after.at, "id": after.id, "limit": rows + 1}
-        cursor = conn.cursor(row_factory=class_row(Listed))
+        cursor = conn.cursor(row_factory=class_row(ListedConversation))
         found = cursor.execute(statement(which), values, prepare=True).fetchall()
         totals = counts(conn, which)
     more = len(found) > rows
     shown = found[:rows]
-    return Page(shown, Cursor(shown[-1].last_at, shown[-1].id) if more else None, totals)
+    return UnmanagedPage(shown, Cursor(shown[-1].last_at, shown[-1].id) if more else None, totals)
 
 
 def statement(which: Filter) -> Composed:
@@ -104,7 +104,7 @@ LISTED = SQL(
       last_text, last_at, opened_at, window_ends_at, closed_at, owner_kind::text, owner_id, owner_state::text,
       owner_until, entries, version, sequence"""
 )
-"""The columns of a `Listed`."""
+"""The columns of a `ListedConversation`."""
 
 _BRANCH = SQL(
     "(select * from conversations where unmanaged and status = {status} and reason = {reason} {number} "
@@ -141,7 +141,7 @@ _OWNER_STATES: dict[str, OwnerState] = {code: state for state, code in OWNER_STA
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedConversation:
     """A `domain.contract.row.Row` as the lists read it: a conversation without the memory that only the rules need."""
 
     id: UUID

@@ -10,10 +10,10 @@ from psycopg import Connection
 
 from infra.postgres.connections.arrays import column_arrays
 
-Outcome = Literal["applied", "rejected", "repeated"]
+CommandOutcome = Literal["applied", "rejected", "repeated"]
 
 
-class Audited(NamedTuple):
+class AuditedRecord(NamedTuple):
     """What became of one record: a row of the audit, in its order. `command_id`, `type`, `source` and `issuer` are None
     when it was not authentic: then nothing in it is believed."""
 
@@ -25,7 +25,7 @@ class Audited(NamedTuple):
     type: str | None
     source: str | None
     issuer: str | None
-    outcome: Outcome
+    outcome: CommandOutcome
     reason: str | None
     what: str | None
     conversation_id: UUID | None
@@ -34,7 +34,7 @@ class Audited(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedCommands:
     """`fresh`: ids that are new; the others were carried out or refused before. `recalled`: those of them whose mail
     was recalled before they came, and by whom. `ahead`: commands that never came, whose mails are recalled here."""
 
@@ -53,13 +53,13 @@ class Claimed:
         return True
 
 
-def claim(connection: Connection[Any], ids: Collection[str], recalls: Mapping[str, str]) -> Claimed:
+def claim(connection: Connection[Any], ids: Collection[str], recalls: Mapping[str, str]) -> ClaimedCommands:
     """Takes the ids, in their order. `recalls`: commands whose mails are to be recalled, and by whom. The two may come
     in any order, on different partitions: what is recalled first leaves a row that its command meets."""
     rows: list[tuple[str, str | None]] = [(id_, None) for id_ in ids]
     rows += [(id_, issuer) for id_, issuer in recalls.items() if id_ not in ids]
     if not rows:
-        return Claimed(set(), {}, set())
+        return ClaimedCommands(set(), {}, set())
     new = connection.execute(
         "insert into commands (id, recalled_by) select id, recalled_by from unnest(%b::text[], %b::text[]) "
         "as t (id, recalled_by) order by id on conflict do nothing returning id, recalled_by",
@@ -76,7 +76,9 @@ def claim(connection: Connection[Any], ids: Collection[str], recalls: Mapping[st
                 [known],
             ).fetchall()
         )
-    return Claimed(fresh | recalled.keys(), recalled, {id_ for id_, recalled_by in new if recalled_by is not None})
+    return ClaimedCommands(
+        fresh | recalled.keys(), recalled, {id_ for id_, recalled_by in new if recalled_by is not None}
+    )
 
 
 def count_repeats(connection: Connection[Any], ids: Iterable[str]) -> None:
@@ -92,7 +94,7 @@ def count_repeats(connection: Connection[Any], ids: Iterable[str]) -> None:
         )
 
 
-def audit(connection: Connection[Any], rows: Sequence[Audited]) -> None:
+def audit(connection: Connection[Any], rows: Sequence[AuditedRecord]) -> None:
     """One row a record."""
     if rows:
         connection.execute(

@@ -13,7 +13,7 @@ from infra.postgres.lists.cursor import START, Cursor
 
 
 @dataclass(frozen=True, slots=True)
-class SetAsideRow:
+class DeadLetterRow:
     """`source`: which reader the bytes are for. `bytes`: how many. `redriven_at`: when they last went through again."""
 
     id: UUID
@@ -26,27 +26,27 @@ class SetAsideRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAsidePage:
+class DeadLetterPage:
     """Rows, and the cursor of the next page (None: this was the last)."""
 
-    rows: Sequence[SetAsideRow]
+    rows: Sequence[DeadLetterRow]
     next: Cursor | None
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class StoredDeadLetter:
     """One of them with its raw bytes, and where they were found."""
 
-    row: SetAsideRow
+    row: DeadLetterRow
     raw: bytes
     topic: str
     partition: int
     offset: int
 
 
-def page(connection: Connection[Any], rows: int, after: Cursor = START) -> SetAsidePage:
+def page(connection: Connection[Any], rows: int, after: Cursor = START) -> DeadLetterPage:
     """Raises psycopg errors."""
-    cursor = connection.cursor(row_factory=class_row(SetAsideRow))
+    cursor = connection.cursor(row_factory=class_row(DeadLetterRow))
     found = cursor.execute(
         """
         select id, kind, source, reason, received_at, octet_length(raw) as bytes, redriven_at from set_aside
@@ -55,10 +55,10 @@ def page(connection: Connection[Any], rows: int, after: Cursor = START) -> SetAs
         (after.at, after.id, rows + 1),
     ).fetchall()
     shown = found[:rows]
-    return SetAsidePage(shown, Cursor(shown[-1].received_at, shown[-1].id) if len(found) > rows else None)
+    return DeadLetterPage(shown, Cursor(shown[-1].received_at, shown[-1].id) if len(found) > rows else None)
 
 
-def find(connection: Connection[Any], id_: UUID) -> SetAside | None:
+def find(connection: Connection[Any], id_: UUID) -> StoredDeadLetter | None:
     """The one with this id. Raises psycopg errors."""
     found = connection.execute(
         """
@@ -68,7 +68,7 @@ def find(connection: Connection[Any], id_: UUID) -> SetAside | None:
         (id_,),
         binary=True,
     ).fetchone()
-    return SetAside(SetAsideRow(*found[:7]), *found[7:]) if found else None
+    return StoredDeadLetter(DeadLetterRow(*found[:7]), *found[7:]) if found else None
 
 
 def waiting(connection: Connection[Any]) -> list[UUID]:
@@ -77,6 +77,6 @@ def waiting(connection: Connection[Any]) -> list[UUID]:
     return [id_ for (id_,) in found]
 
 
-def mark_redriven(connection: Connection[Any], id_: UUID) -> None:
+def mark_replayed(connection: Connection[Any], id_: UUID) -> None:
     """Now, by the database's clock. Raises psycopg errors."""
     connection.execute("update set_aside set redriven_at = now() where id = %s", (id_,))

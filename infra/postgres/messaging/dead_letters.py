@@ -14,7 +14,7 @@ _NAMESPACE = UUID("0d1c2f0a-6a4b-5b0e-8f5a-3f1f2a9d7e10")
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class DeadLetter:
     """`source`: which reader the bytes were for (`whatsapp`, `softbot`, `agents`; `inbound`: a dead letter). `reason`
     holds no personal data. Unique by topic, partition, offset and time."""
 
@@ -32,7 +32,7 @@ class Aside:
         return uuid5(_NAMESPACE, f"{self.topic}:{self.partition}:{self.offset}:{self.received_at.isoformat()}")
 
 
-def put_aside(connection: Connection[Any], records: Iterable[Aside]) -> None:
+def store_dead_letters(connection: Connection[Any], records: Iterable[DeadLetter]) -> None:
     """In the caller's transaction; a record that is there already stays as it is. Raises psycopg errors."""
     rows = [
         (r.id, r.kind, r.source, r.reason, r.received_at, r.raw, r.topic, r.partition, r.offset)

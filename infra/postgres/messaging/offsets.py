@@ -23,7 +23,7 @@ class Position:
     next_offset: int
 
 
-class StolenPartition(Exception):
+class FencedOut(Exception):
     """Another consumer of the group moved on from here: nothing of this batch may be written."""
 
 
@@ -44,7 +44,7 @@ class Offsets:
         standing = self._read(expected, lock=True)
         for partition, offset in expected.items():
             if partition not in standing or standing[partition].next_offset != offset:
-                raise StolenPartition(f"{partition.topic}[{partition.partition}] is not at {offset} any more")
+                raise FencedOut(f"{partition.topic}[{partition.partition}] is not at {offset} any more")
 
     def advance(self, to: Mapping[Partition, int], caught_up_to: Mapping[Partition, datetime]) -> None:
         """The last but one statement of a batch: the locked rows move to the first record that was not worked in."""
@@ -102,7 +102,7 @@ def begun(connection: Connection[Any], topic: str) -> set[int]:
     return {partition for (partition,) in rows}
 
 
-def safe_now(connection: Connection[Any], topic: str, stalled_seconds: float | None) -> datetime:
+def inbound_watermark(connection: Connection[Any], topic: str, stalled_seconds: float | None) -> datetime:
     """The database's now, but no later than every partition of the topic is caught up to: what waits there may keep a
     window open (P6a). A partition without progress for `stalled_seconds` is not waited for; None: all are."""
     row = connection.execute(

@@ -11,7 +11,7 @@ from infra.postgres.connections.arrays import column_arrays
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutboxRecord:
     """A record that will be published."""
 
     topic: str
@@ -21,12 +21,12 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
+class OutboxRow:
     """A record in the outbox; ids grow, but may be committed late. `age`: seconds since it was put there."""
 
     id: int
     age: float
-    record: Outgoing
+    record: OutboxRecord
 
 
 class Outbox:
@@ -35,7 +35,7 @@ class Outbox:
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
 
-    def add(self, records: Iterable[Outgoing]) -> None:
+    def add(self, records: Iterable[OutboxRecord]) -> None:
         """In the caller's transaction, in the given order."""
         rows = [(r.topic, r.key, to_json(r.headers).decode(), r.value) for r in records]
         if rows:
@@ -46,7 +46,7 @@ class Outbox:
                 column_arrays(rows),
             )
 
-    def read(self, low: int, limit: int) -> list[Queued]:
+    def read(self, low: int, limit: int) -> list[OutboxRow]:
         """The first records with an id of at least `low`, in the order of their ids. A low id spares the index the dead
         rows before it."""
         rows = self._connection.execute(
@@ -54,7 +54,7 @@ class Outbox:
             "from outbox where id >= %b order by id limit %b",
             [low, limit],
         ).fetchall()
-        return [Queued(row[0], row[1], Outgoing(*row[2:])) for row in rows]
+        return [OutboxRow(row[0], row[1], OutboxRecord(*row[2:])) for row in rows]
 
     def delete(self, ids: Sequence[int]) -> None:
         """What was acknowledged by the broker."""

@@ -3,18 +3,18 @@
 import re
 from html import unescape
 
-from console.table.snapshot_cache import MOST, Kept
+from console.table.snapshot_cache import MOST, SnapshotCache
 from tests.support.console import Browser, Console, ids
 
 
 def test_what_was_read_is_read_again_once_anything_was_written() -> None:
-    kept, read = Kept(), iter(range(10))
+    kept, read = SnapshotCache(), iter(range(10))
     found = [kept.get(as_of, "list", lambda: next(read)) for as_of in ("1:1:", "1:1:", "2:2:", "2:2:")]
     assert [0, 0, 1, 1] == found
 
 
 def test_each_list_is_kept_for_itself_and_not_without_end() -> None:
-    kept = Kept()
+    kept = SnapshotCache()
     assert list(range(2 * MOST)) == [kept.get("1:1:", place, lambda: place) for place in range(2 * MOST)]  # noqa: B023
     assert len(kept._kept) <= MOST
 

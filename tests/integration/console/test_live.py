@@ -10,19 +10,19 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 
-from console.live.broadcast import Live
-from console.live.watch import Now, Shown, Watch
+from console.live.broadcast import Broadcaster
+from console.live.watch import ListState, ListWatcher, WatchedList
 from infra.postgres import mails
 from infra.postgres.connections.pool import connect
 from infra.postgres.console import sign_ins
-from infra.postgres.console.change_hints import Hints
+from infra.postgres.console.change_hints import ChangeHints
 from infra.postgres.console.sign_ins import SessionTerms
 from tests.support.console import Browser, Console, OpenList, ids
 from tests.support.waiting import wait_until
 
 
 def test_every_change_of_a_conversation_a_mail_or_a_status_is_a_hint(console: Console, database: str) -> None:
-    with Hints(database) as hints:
+    with ChangeHints(database) as hints:
         assert not hints.wait(0.05)
         console.office.customer_writes()
         assert hints.wait(5)
@@ -133,7 +133,7 @@ def test_a_look_that_fails_leaves_no_page_behind() -> None:
         def __exit__(self, *_: object) -> None:
             pass
 
-    live: Live[str, str] = Live(Quiet, look)
+    live: Broadcaster[str, str] = Broadcaster(Quiet, look)
     thread = threading.Thread(target=live.run)
 
     async def story() -> bytes:
@@ -266,7 +266,7 @@ def test_listening_keeps_no_session_alive(console: Console, boss: Browser) -> No
     page = OpenList(console, boss)
     console.office.connection.execute("update console_sessions set seen_at = now() - interval '10 minutes'")
     page.listen()
-    assert set() == sign_ins.living(console.office.connection, {page.shown.session}, terms)
+    assert set() == sign_ins.live_sessions(console.office.connection, {page.shown.session}, terms)
 
 
 def test_the_open_conversation_is_told_of_what_becomes_of_its_messages_and_mails(
@@ -315,9 +315,9 @@ def test_many_pages_cost_the_database_what_one_costs(console: Console, boss: Bro
         def counted() -> Iterator[psycopg.Connection[Any]]:
             yield connection
 
-        def asked(shown: list[Shown]) -> tuple[int, Now]:
+        def asked(shown: list[WatchedList]) -> tuple[int, ListState]:
             Counting.asked = 0
-            now = Watch(counted, SessionTerms()).look(shown)
+            now = ListWatcher(counted, SessionTerms()).look(shown)
             return Counting.asked, now
 
         one, _ = asked([pages[0].shown])

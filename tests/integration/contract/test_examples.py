@@ -29,12 +29,12 @@ from domain.conversations.reasons import Reason
 from domain.directory import Directory, User
 from domain.facts import FACT, AgentPresenceChanged, ConversationFact, MailEvent, Party
 from domain.ids import fact_id
-from domain.mail import MailRequest, Policy, mail_id
-from domain.mail_body.compose import Sender
-from domain.ports import Record as Published
-from domain.routing.transfers import Terms
+from domain.mail import MailPolicy, MailRequest, mail_id
+from domain.mail_body.compose import MailSender
+from domain.ports import OutgoingRecord as Published
+from domain.routing.transfers import RoutingPolicy
 from infra.kafka.config import KafkaConfig
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from infra.kafka.ordered import OrderedPublisher
 from infra.postgres import directory, mails
 from infra.postgres.messaging.outbox import Outbox
@@ -59,7 +59,7 @@ class Installation:
         self.connection = connection
         self.publisher = publisher
         self._conversations = Conversations(self.topics)
-        self._commands = Commands(self.topics, [SECRET.encode()], Terms(), Policy(lambda address: address))
+        self._commands = Commands(self.topics, [SECRET.encode()], RoutingPolicy(), MailPolicy(lambda address: address))
         self._relay = Relay(lambda: connection, publisher)
         self._customers = 0
         with connection.transaction():
@@ -86,7 +86,7 @@ class Installation:
         (conversation,) = _one(self, "select id from conversations where unmanaged order by opened_at limit 1")
         letter = MailRequest(conversation, ("a@example.com",), "s", "b", masked=True, hold=timedelta())
         mails.request(self.connection, "mail", "boss", letter, mails.now(self.connection))
-        Mails(self._transaction, FakeMailer(), Sender("witiop@example.com"), self.topics, 1000).round()
+        Mails(self._transaction, FakeMailer(), MailSender("witiop@example.com"), self.topics, 1000).round()
         now = datetime.now(UTC)
         delivered = MailEvent(
             id=fact_id("ses"), at=now, sent_at=now, mail_id=mail_id("mail"), type="delivered", recipients=letter.to
@@ -118,7 +118,7 @@ class Installation:
         ]
 
     def _work_in(self, handler: Conversations | Commands, told: list[tuple[bytes, Any, datetime]]) -> None:
-        records = [Record("t", 0, place, at, value, headers) for place, (value, headers, at) in enumerate(told)]
+        records = [IncomingRecord("t", 0, place, at, value, headers) for place, (value, headers, at) in enumerate(told)]
         with self.connection.transaction():
             handler.apply(self.connection, records)
 

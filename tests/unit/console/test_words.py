@@ -8,7 +8,7 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from console.words import LANGUAGES, Words, phone, spoken, zone
+from console.words import LANGUAGES, Words, negotiate_language, phone, zone
 from tests.support.paths import ROOT
 
 CONSOLE = ROOT / "console"
@@ -18,8 +18,14 @@ NOW = datetime(2026, 11, 23, 17, 20, 5, tzinfo=UTC)
 def said() -> set[tuple[str | None, str]]:
     """Everything that code and templates say, of what and in which words."""
     methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
-    keywords: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "marked": None, "translated": None}
-    keywords["marked_of"] = keywords["pgettext"] = ((1, "c"), 2)
+    keywords: dict[str, Any] = {
+        "_": None,
+        "gettext": None,
+        "ngettext": (1, 2),
+        "gettext_noop": None,
+        "translated": None,
+    }
+    keywords["pgettext_noop"] = keywords["pgettext"] = ((1, "c"), 2)
     options = {"templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true"}}
     found = extract_from_dir(str(CONSOLE), methods, options, keywords=keywords)
     return {(of, message if isinstance(message, str) else message[0]) for _, _, message, _, of in found}
@@ -77,7 +83,7 @@ def test_an_exact_time_has_its_offset() -> None:
     ("accepted", "language"), [(["it-IT"], "it"), (["de", "it"], "it"), (["de"], "en"), ([], "en"), (["*"], "en")]
 )
 def test_a_browser_gets_the_language_it_likes_best_of_ours(accepted: list[str], language: str) -> None:
-    assert language == spoken(accepted)
+    assert language == negotiate_language(accepted)
 
 
 @pytest.mark.parametrize("name", [None, "", "Nowhere/Land", "../../etc/passwd", "/etc/passwd", "x" * 100, "Europe"])

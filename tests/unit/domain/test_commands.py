@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from domain.commands import (
     Command,
     Email,
+    InvalidCommand,
     Recall,
-    Refused,
     Rejection,
     Transfer,
-    command,
+    new_command,
     read_command,
     signature,
     signed,
 )
-from domain.ports import Record
+from domain.ports import OutgoingRecord
 from witiop.cli.commands import _WHY
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -40,21 +40,25 @@ BODIES: list[Transfer | Recall | Email] = [
 
 
 def asked(body: Transfer | Recall | Email) -> Command:
-    return command(body, id_="c1", source="/test", issuer="boss", at=NOW, expires_at=NOW + timedelta(minutes=5))
+    return new_command(body, id_="c1", source="/test", issuer="boss", at=NOW, expires_at=NOW + timedelta(minutes=5))
 
 
-def read(record: Record, now: datetime = NOW, secrets: tuple[bytes, ...] = (SECRET,)) -> Command | Refused:
+def read(
+    record: OutgoingRecord, now: datetime = NOW, secrets: tuple[bytes, ...] = (SECRET,)
+) -> Command | InvalidCommand:
     return read_command(record.headers, record.value, secrets, now)
 
 
-def refusal(record: Record, now: datetime = NOW) -> tuple[Rejection, bool]:
+def refusal(record: OutgoingRecord, now: datetime = NOW) -> tuple[Rejection, bool]:
     """The reason, and whether its headers are believed."""
     found = read(record, now)
-    assert isinstance(found, Refused)
+    assert isinstance(found, InvalidCommand)
     return found.reason, found.head is not None
 
 
-def resigned(record: Record, value: bytes | None = None, headers: Mapping[str, str] | None = None) -> Record:
+def resigned(
+    record: OutgoingRecord, value: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> OutgoingRecord:
     """With other headers or another value, and the signature of somebody who has the secret."""
     told = {name: content.decode() for name, content in record.headers} | dict(headers or {})
     value = record.value if value is None else value
@@ -130,7 +134,7 @@ GOOD: dict[str, Any] = {"conversation_id": str(ID), "target": {"kind": "user", "
 )
 def test_a_signed_value_that_is_no_command_is_malformed_and_says_where_in_words_a_database_takes(value: bytes) -> None:
     found = read(resigned(signed(asked(BODIES[0]), "c", SECRET), value))
-    assert isinstance(found, Refused)
+    assert isinstance(found, InvalidCommand)
     assert (Rejection.MALFORMED, "c1") == (found.reason, found.head and found.head.id)
     assert "\x00" not in found.what
     assert found.what.encode()
@@ -149,7 +153,7 @@ def test_a_recall_names_the_version_of_a_conversation_only() -> None:
 @given(st.lists(st.tuples(st.text(), st.binary()), max_size=8), st.binary(max_size=100))
 def test_whatever_stands_on_the_topic_is_answered(headers: list[tuple[str, bytes]], value: bytes) -> None:
     found = read_command(headers, value, [SECRET], NOW)
-    assert isinstance(found, Refused)
+    assert isinstance(found, InvalidCommand)
     assert (Rejection.NOT_AUTHENTIC, None) == (found.reason, found.head)
 
 

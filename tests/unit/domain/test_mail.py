@@ -16,15 +16,15 @@ from domain.mail import (
     MAX_BYTES,
     Accepted,
     Mail,
+    MailPolicy,
     MailRequest,
-    NotSent,
-    Policy,
-    Refused,
-    Unanswered,
-    accept,
+    OutcomeUnknown,
+    PermanentFailure,
+    TransientFailure,
+    accept_email,
+    after_attempt,
+    after_event,
     mail_id,
-    posted,
-    told,
 )
 from infra.ses.addresses import address
 from witiop.exits import SettingsError
@@ -32,7 +32,7 @@ from witiop.settings import load
 from witiop.wiring.from_settings import mail_policy
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
-POLICY = Policy(address)
+POLICY = MailPolicy(address)
 
 
 def email(**fields: Any) -> Email:
@@ -47,7 +47,7 @@ def test_a_mail_that_may_be_sent_has_each_address_once_as_ses_takes_it() -> None
     expected = MailRequest(
         UUID(int=1), ("a@example.com", "b@xn--bcher-kva.de"), "s", "a\ufffd", False, timedelta(minutes=1)
     )
-    assert expected == accept(given, POLICY)
+    assert expected == accept_email(given, POLICY)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_mail_that_may_be_sent_has_each_address_once_as_ses_takes_it() -> None
 )
 def test_what_ses_does_not_take_is_no_address(bad: str) -> None:
     """Also where another address is right."""
-    assert Rejection.ADDRESS_INVALID == accept(email(to=["a@example.com", bad]), POLICY)
+    assert Rejection.ADDRESS_INVALID == accept_email(email(to=["a@example.com", bad]), POLICY)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_what_ses_does_not_take_is_no_address(bad: str) -> None:
 )
 def test_a_subject_is_one_line_that_ends_no_header(bad: str) -> None:
     """Of at most 250 characters."""
-    assert Rejection.SUBJECT_INVALID == accept(email(subject=bad), POLICY)
+    assert Rejection.SUBJECT_INVALID == accept_email(email(subject=bad), POLICY)
 
 
 def test_the_first_refusal_that_fits_is_the_answer() -> None:
     """In the order of domain.md, from the last cured to the first."""
-    policy = Policy(address, frozenset({"example.com"}))
+    policy = MailPolicy(address, frozenset({"example.com"}))
     many = [f"a{n}@example.com" for n in range(51)]
     bad = {"to": [*many, "x", "b@example.org"], "body": "x" * MAX_BYTES, "subject": ""}
     cures: list[tuple[Rejection | None, dict[str, Any]]] = [
@@ -90,9 +90,9 @@ def test_the_first_refusal_that_fits_is_the_answer() -> None:
         (Rejection.SUBJECT_INVALID, {"subject": "s"}),
     ]
     for expected, cure in cures:
-        assert expected == accept(email(**bad), policy)
+        assert expected == accept_email(email(**bad), policy)
         bad |= cure
-    assert isinstance(accept(email(**bad), policy), MailRequest)
+    assert isinstance(accept_email(email(**bad), policy), MailRequest)
 
 
 def test_mails_go_to_the_domains_that_the_settings_allow() -> None:
@@ -105,7 +105,7 @@ def test_mails_go_to_the_domains_that_the_settings_allow() -> None:
         ("a@mail.example.com", Rejection.RECIPIENT_NOT_ALLOWED),
         ("a@example.com.evil.org", Rejection.RECIPIENT_NOT_ALLOWED),
     ):
-        accepted = accept(email(to=[to]), policy)
+        accepted = accept_email(email(to=[to]), policy)
         assert expected == (None if isinstance(accepted, MailRequest) else accepted)
     with pytest.raises(SettingsError, match="WITIOP_MAIL_ALLOWED_DOMAINS: not a mail address"):
         load(mail_allowed_domains="example.com,@")
@@ -113,14 +113,14 @@ def test_mails_go_to_the_domains_that_the_settings_allow() -> None:
 
 def test_a_transcript_that_cannot_fit_is_refused() -> None:
     """Both forms hold it, encoded."""
-    assert Rejection.TOO_LARGE == accept(email(), POLICY, MAX_BYTES * 3 // 8)
-    assert isinstance(accept(email(), POLICY, MAX_BYTES // 3), MailRequest)
+    assert Rejection.TOO_LARGE == accept_email(email(), POLICY, MAX_BYTES * 3 // 8)
+    assert isinstance(accept_email(email(), POLICY, MAX_BYTES // 3), MailRequest)
 
 
 def test_masking_is_as_the_command_says_else_as_the_settings_say() -> None:
     """Three ways to say it."""
     for said, expected in ((None, True), (True, True), (False, False)):
-        accepted = accept(email(mask=said), replace(POLICY, mask=True))
+        accepted = accept_email(email(mask=said), replace(POLICY, mask=True))
         assert isinstance(accepted, MailRequest)
         assert expected == accepted.masked
 
@@ -138,27 +138,27 @@ def event(type_: str, *recipients: str) -> MailEvent:
 
 def test_how_a_post_ended_is_what_the_mail_is() -> None:
     """Accepted, throttled, refused, unanswered."""
-    assert ("sent", None) == _of(posted(MAIL, Accepted("m"), 1))
-    assert ("requested", "429") == _of(posted(MAIL, NotSent("429"), 1))
-    assert ("failed", "MessageRejected") == _of(posted(MAIL, Refused("MessageRejected"), 1))
-    assert ("unknown", "500") == _of(posted(MAIL, Unanswered("500"), 1))
+    assert ("sent", None) == _of(after_attempt(MAIL, Accepted("m"), 1))
+    assert ("requested", "429") == _of(after_attempt(MAIL, TransientFailure("429"), 1))
+    assert ("failed", "MessageRejected") == _of(after_attempt(MAIL, PermanentFailure("MessageRejected"), 1))
+    assert ("unknown", "500") == _of(after_attempt(MAIL, OutcomeUnknown("500"), 1))
 
 
 def test_a_mail_that_was_given_up_is_only_sent_if_ses_accepted_it() -> None:
     """The sender that was thought dead comes back: it must not make the mail due again."""
     unknown = replace(MAIL, state="unknown", reason="x")
-    for how in (NotSent("429"), Refused("r"), Unanswered("500")):
-        assert unknown == posted(unknown, how, 1)
-    assert "sent" == posted(unknown, Accepted("m"), 1).state
+    for how in (TransientFailure("429"), PermanentFailure("r"), OutcomeUnknown("500")):
+        assert unknown == after_attempt(unknown, how, 1)
+    assert "sent" == after_attempt(unknown, Accepted("m"), 1).state
 
 
 def test_what_a_late_sender_says_of_an_earlier_post_counts_only_if_ses_accepted_it() -> None:
     """It was given up, somebody sent the mail again, and that post has begun."""
     again = replace(MAIL, attempts=2)
-    for how in (NotSent("429"), Refused("r"), Unanswered("500")):
-        assert again == posted(again, how, 1)
-        assert again != posted(again, how, 2)
-    assert "sent" == posted(again, Accepted("m"), 1).state
+    for how in (TransientFailure("429"), PermanentFailure("r"), OutcomeUnknown("500")):
+        assert again == after_attempt(again, how, 1)
+        assert again != after_attempt(again, how, 2)
+    assert "sent" == after_attempt(again, Accepted("m"), 1).state
 
 
 def test_the_worst_of_the_recipients_is_shown_in_any_order() -> None:
@@ -167,28 +167,28 @@ def test_the_worst_of_the_recipients_is_shown_in_any_order() -> None:
     for order in permutations([*events, event("delivery_delay", "a@x.com")]):
         mail = replace(MAIL, state="unknown")
         for each in order:
-            mail = told(told(mail, each), each)
-        assert ("bounced", {"a@x.com": "delivered", "b@x.com": "bounced"}) == (mail.shown, mail.fates)
-    assert "sent" == told(MAIL, events[1]).shown
-    assert "delivered" == told(told(MAIL, events[1]), events[2]).shown
-    assert "complained" == told(mail, event("complained", "a@x.com")).shown
+            mail = after_event(after_event(mail, each), each)
+        assert ("bounced", {"a@x.com": "delivered", "b@x.com": "bounced"}) == (mail.shown, mail.delivery)
+    assert "sent" == after_event(MAIL, events[1]).shown
+    assert "delivered" == after_event(after_event(MAIL, events[1]), events[2]).shown
+    assert "complained" == after_event(mail, event("complained", "a@x.com")).shown
 
 
 def test_an_event_of_ses_settles_what_was_unknown_and_stops_a_second_post() -> None:
     """Any word about a delivery proves that SES accepted a post."""
     for state in ("unknown", "requested", "sending", "failed"):
-        assert "sent" == told(replace(MAIL, state=state), event("bounced", "a@x.com")).state
-    assert "failed" == told(replace(MAIL, state="sent"), event("failed")).shown
-    assert "recalled" == told(replace(MAIL, state="recalled"), event("sent")).shown
+        assert "sent" == after_event(replace(MAIL, state=state), event("bounced", "a@x.com")).state
+    assert "failed" == after_event(replace(MAIL, state="sent"), event("failed")).shown
+    assert "recalled" == after_event(replace(MAIL, state="recalled"), event("sent")).shown
 
 
 def test_what_ses_accepted_and_then_threw_away_has_failed_in_any_order() -> None:
     """It says that it sent the mail, and that it did not after all; the answer to the post may come last."""
     thrown_away = event("failed").model_copy(update={"reason": "Bad content"})
     steps: list[Callable[[Mail], Mail]] = [
-        lambda mail: posted(mail, Accepted("m"), 1),
-        lambda mail: told(mail, event("sent")),
-        lambda mail: told(mail, thrown_away),
+        lambda mail: after_attempt(mail, Accepted("m"), 1),
+        lambda mail: after_event(mail, event("sent")),
+        lambda mail: after_event(mail, thrown_away),
     ]
     for order in permutations(steps):
         mail = MAIL
@@ -202,15 +202,15 @@ def test_whom_a_mail_reached_it_was_not_thrown_away_for_in_any_order() -> None:
     for order in permutations([event("failed"), event("delivered", "a@x.com"), event("sent")]):
         mail = MAIL
         for each in order:
-            mail = told(mail, each)
-        assert ("sent", None, {"a@x.com": "delivered"}) == (mail.state, mail.reason, mail.fates)
+            mail = after_event(mail, each)
+        assert ("sent", None, {"a@x.com": "delivered"}) == (mail.state, mail.reason, mail.delivery)
 
 
 def test_what_the_events_said_before_the_answer_came_stands() -> None:
     """SES may tell of the delivery before it answers the post."""
-    early = told(MAIL, event("delivered", "a@x.com", "b@x.com"))
-    assert "delivered" == posted(early, Accepted("m"), 1).shown
-    assert early == posted(early, Unanswered("time-out"), 1)
+    early = after_event(MAIL, event("delivered", "a@x.com", "b@x.com"))
+    assert "delivered" == after_attempt(early, Accepted("m"), 1).shown
+    assert early == after_attempt(early, OutcomeUnknown("time-out"), 1)
 
 
 def _of(mail: Mail) -> tuple[str, str | None]:

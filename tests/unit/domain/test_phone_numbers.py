@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.phone_numbers import digits_of, phone_key, told_apart
+from domain.phone_numbers import phone_key, split_ids, wa_id_of
 
 DIGITS = st.text("0123456789", min_size=1, max_size=15)
 AREAS = st.from_regex("[1-9][1-9]", fullmatch=True)
@@ -74,7 +74,7 @@ def test_anything_else_is_its_own_key(phone: str) -> None:
 def test_a_user_id_in_the_place_of_a_phone_is_a_user_id(
     phone: str | None, user_id: str | None, apart: tuple[str | None, str | None]
 ) -> None:
-    assert apart == told_apart(phone, user_id)
+    assert apart == split_ids(phone, user_id)
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_a_user_id_in_the_place_of_a_phone_is_a_user_id(
     ],
 )
 def test_a_phone_written_for_the_eye_has_its_digits(shown: str | None, phone: str | None) -> None:
-    assert phone == digits_of(shown)
+    assert phone == wa_id_of(shown)

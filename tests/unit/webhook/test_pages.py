@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.fake_publisher import FakePublisher
 from tests.support.payloads import raw
 from tests.support.webhook_app import SOFTBOT_SECRET, from_meta, from_ours, webhook_app
-from webhook.app import Secrets
+from webhook.app import WebhookSecrets
 from webhook.cloud_events import BATCH
 
 CANARY = "Canary 447700900999"
@@ -61,7 +61,7 @@ def test_a_refused_event_is_not_repeated_in_the_answer(client: FlaskClient) -> N
 
 def test_an_error_of_ours_is_answered_without_traceback_or_text(registry: CollectorRegistry) -> None:
     class Broken(FakePublisher):
-        def missing(self) -> tuple[str, ...]:
+        def not_ready_reasons(self) -> tuple[str, ...]:
             raise RuntimeError(CANARY)
 
     answer = webhook_app(Broken(), registry).test_client().get("/readyz")
@@ -99,8 +99,8 @@ def test_an_empty_secret_stops_the_start(empty: str) -> None:
     given[empty] = "" if empty == "verify_token" else (b"",)
 
     with pytest.raises(ValueError, match="empty secret"):
-        Secrets(**given)  # type: ignore[arg-type]
+        WebhookSecrets(**given)  # type: ignore[arg-type]
 
 
 def test_secrets_do_not_show_where_they_are_printed() -> None:
-    assert "Canary" not in repr(Secrets((CANARY.encode(),), CANARY, (CANARY.encode(),), (CANARY.encode(),)))
+    assert "Canary" not in repr(WebhookSecrets((CANARY.encode(),), CANARY, (CANARY.encode(),), (CANARY.encode(),)))

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from domain.facts import FACT, MailEvent
-from infra.ses.notifications import MAX_BYTES, NotFetched, Notifications
+from infra.ses.notifications import MAX_BYTES, CertificateUnavailable, Notifications
 from tests.support.fake_publisher import FakePublisher
 from tests.support.sns import ARN, CERTIFICATE, certificate, notification, ses_event, signed, subscription
 from tests.support.webhook_app import TOPICS, webhook_app
@@ -30,7 +30,7 @@ class Amazon:
 
     def fetch(self, address: str) -> bytes:
         if self.away:
-            raise NotFetched("TimeoutError")
+            raise CertificateUnavailable("TimeoutError")
         self.asked.append(address)
         self.meanwhile(address)
         return certificate()

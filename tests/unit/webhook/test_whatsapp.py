@@ -11,9 +11,9 @@ from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
 from domain.facts import FACT
-from domain.inbound.reading import Reading, Unreadable
+from domain.inbound.reading import BodyReading, UnreadablePart
 from domain.inbound.whatsapp.reader import read
-from domain.ports import Record
+from domain.ports import OutgoingRecord
 from infra.serving.front import ARRIVED, QUEUE_SECONDS
 from tests.support.fake_publisher import FakePublisher
 from tests.support.hostile import BODIES
@@ -53,7 +53,7 @@ def test_an_update_becomes_one_record_under_its_customers_key(client: FlaskClien
     answer = client.post(PATH, data=text, headers=from_meta(text))
 
     (fact,) = read(text, RECEIVED).facts
-    expected = [Record(TOPICS.inbound, f"{NUMBER}:{PHONE}", FACT.dump_json(fact))]
+    expected = [OutgoingRecord(TOPICS.inbound, f"{NUMBER}:{PHONE}", FACT.dump_json(fact))]
     assert (200, b"", expected) == (answer.status_code, answer.data, publisher.records)
 
 
@@ -101,7 +101,10 @@ def test_a_signed_body_that_nobody_can_read_is_kept_as_it_came(client: FlaskClie
     answer = client.post(PATH, data=nonsense, headers=from_meta(nonsense) | {"Content-Encoding": "gzip"})
 
     headers = (("witiop_source", b"whatsapp"), ("witiop_reason", b"body: no JSON"))
-    assert (200, [Record(TOPICS.unreadable, None, nonsense, headers)]) == (answer.status_code, publisher.records)
+    assert (200, [OutgoingRecord(TOPICS.unreadable, None, nonsense, headers)]) == (
+        answer.status_code,
+        publisher.records,
+    )
 
 
 def test_an_update_that_nobody_can_read_does_not_stop_the_others(client: FlaskClient, publisher: FakePublisher) -> None:
@@ -147,15 +150,15 @@ def test_large_bodies_are_read_one_at_a_time(publisher: FakePublisher, registry:
     large, small = b"x" * 100_000, raw("text")
     together, small_read = threading.Barrier(2), threading.Event()
 
-    def reader(body: bytes, received_at: datetime) -> Reading:
+    def reader(body: bytes, received_at: datetime) -> BodyReading:
         if body == small:
             small_read.set()
-            return Reading((), ())
+            return BodyReading((), ())
         assert small_read.wait(60)
         with pytest.raises(threading.BrokenBarrierError):
             together.wait(0.1)  # the other one never comes
         together.reset()
-        return Reading((), (Unreadable(body, "body: no JSON"),))
+        return BodyReading((), (UnreadablePart(body, "body: no JSON"),))
 
     app = webhook_app(publisher, registry, reader)
     with ThreadPoolExecutor(3) as pool:
@@ -199,10 +202,10 @@ def test_a_body_without_updates_needs_no_broker(client: FlaskClient, publisher: 
 def test_an_update_whose_record_would_be_too_large_is_kept_with_its_whole_body(
     publisher: FakePublisher, registry: CollectorRegistry
 ) -> None:
-    def grown(body: bytes, received_at: datetime) -> Reading:
+    def grown(body: bytes, received_at: datetime) -> BodyReading:
         reading = read(body, received_at)
         (fact,) = reading.facts
-        return Reading([fact, fact.model_copy(update={"text": "x" * MAX_VALUE_BYTES})], reading.unreadable)
+        return BodyReading([fact, fact.model_copy(update={"text": "x" * MAX_VALUE_BYTES})], reading.unreadable)
 
     client = webhook_app(publisher, registry, grown).test_client()
 

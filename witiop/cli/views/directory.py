@@ -24,10 +24,10 @@ class Presence:
         """What `directory show` adds to a user; `free`: slots left."""
         member = self.members.get(id_) or Member(id_, frozenset(), 0)
         return {
-            "state": "offline" if member.is_silent(self.now, self.silent) else member.state,
+            "state": "offline" if member.is_presence_stale(self.now, self.silent) else member.state,
             "ready": member.is_ready(self.now, self.silent),
             "available": member.is_available(self.now, self.silent),
-            "free": member.free,
+            "free": member.free_capacity,
         }
 
     def skillset(self, id_: str) -> dict[str, object]:

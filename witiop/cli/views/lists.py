@@ -7,7 +7,7 @@ from rich.text import Text
 
 from domain.contract.row import Row
 from infra.postgres.lists.desk import DeskPage
-from infra.postgres.lists.unmanaged import Page
+from infra.postgres.lists.unmanaged import UnmanagedPage
 from witiop.cli.views.display import GAP, aligned, cut, duration, harmless, status_cell, utc_minute
 
 _HEAD = ("STATUS", "LEFT", "LAST (UTC)", "REASON", "CUSTOMER", "ID", "LAST TEXT")
@@ -18,7 +18,7 @@ _WIDE = 140
 """Cells of a line from which on the last text has its place in it."""
 
 
-def list_lines(page: Page, now: datetime, width: int | None) -> list[Text]:
+def list_lines(page: UnmanagedPage, now: datetime, width: int | None) -> list[Text]:
     """`width` in cells, None for a pipe: there nothing is cut. LEFT is the time until the window closes."""
     cells = [_cells(row, row.reason.value if row.reason else "", now, width) for row in page.rows]
     lines = _table(_HEAD, cells, width) or [Text("No unmanaged conversations.")]

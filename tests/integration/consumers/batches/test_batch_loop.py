@@ -16,12 +16,12 @@ from kafka.structs import OffsetAndMetadata
 from prometheus_client import REGISTRY
 from psycopg import Connection
 
-from consumers.batches.batch_loop import Again, BatchLoop
+from consumers.batches.batch_loop import BatchLoop, RetryBatch
 from consumers.batches.metrics import ConsumerMetrics
 from consumers.batches.poison import WHOLE_POLL, Poison, PoisonLimit
 from infra.kafka.config import KafkaConfig
-from infra.kafka.consumer import GroupReader, Record
-from infra.postgres.connections.session import Session
+from infra.kafka.consumer import GroupReader, IncomingRecord
+from infra.postgres.connections.session import DatabaseSession
 from infra.postgres.messaging.offsets import Offsets, Partition, Position
 from tests.support.waiting import wait_until
 
@@ -42,10 +42,10 @@ class Keeper:
         self.sizes: list[int] = []
         self.again = 0
 
-    def apply(self, connection: Connection[Any], records: Sequence[Record]) -> None:
+    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
         if self.again:
             self.again -= 1
-            raise Again
+            raise RetryBatch
         for record in records:
             what = record.value.decode()
             if what.startswith("poison:") and not self.immune:
@@ -56,7 +56,7 @@ class Keeper:
             )
         self.sizes.append(len(records))
 
-    def _suffer(self, connection: Connection[Any], record: Record, way: str) -> None:
+    def _suffer(self, connection: Connection[Any], record: IncomingRecord, way: str) -> None:
         match way:
             case "rule":
                 raise Poison(record, "value: not as agreed")
@@ -85,7 +85,7 @@ class Member:
     @property
     def ready(self) -> bool:
         assert self._failed is None, repr(self._failed)
-        return self.loop.missing() is None
+        return self.loop.not_ready_reason() is None
 
     def leave(self) -> None:
         self._stop.set()
@@ -160,8 +160,8 @@ class Stage:
             told = {TopicPartition(self.topic, 0): OffsetAndMetadata(offset, "", -1)}
             assert [NoError] == list(self.admin.alter_group_offsets(group, told).values())
 
-    def session(self) -> Session:
-        return self._stack.enter_context(closing(Session(self._dsn, "batch-loop")))
+    def session(self) -> DatabaseSession:
+        return self._stack.enter_context(closing(DatabaseSession(self._dsn, "batch-loop")))
 
     def join(
         self,
@@ -271,7 +271,7 @@ def test_a_whole_poll_of_poison_is_not_put_aside_and_worked_in_once_it_is_none(s
 
     member = stage.join(storm_rest_seconds=0.5)
 
-    wait_until(lambda: "a whole poll" in (member.loop.missing() or ""))
+    wait_until(lambda: "a whole poll" in (member.loop.not_ready_reason() or ""))
     assert ([], []) == (stage.aside(), stage.kept())
     stage.handler.immune = True
     wait_until(lambda: stage.kept() == poison)
@@ -286,7 +286,7 @@ def test_more_poison_than_a_minute_may_bring_is_not_put_aside_until_it_is_none(s
 
     member = stage.join(poison_per_minute=3, storm_rest_seconds=0.5)
 
-    wait_until(lambda: "more than 3 records a minute" in (member.loop.missing() or ""))
+    wait_until(lambda: "more than 3 records a minute" in (member.loop.not_ready_reason() or ""))
     stage.handler.immune = True
     wait_until(lambda: stage.position() == 7)
     worked_in = [value for value in stage.kept() if not value.startswith("poison")]
@@ -400,7 +400,7 @@ class MadeAgainMeanwhile(GroupReader):
 
     other_id: str | None = None
 
-    def poll(self, timeout_seconds: float) -> list[Record]:
+    def poll(self, timeout_seconds: float) -> list[IncomingRecord]:
         records = super().poll(timeout_seconds)
         if records and self.other_id is None:
             self.other_id = str(uuid4())
@@ -438,7 +438,9 @@ def test_records_that_the_broker_deleted_unread_are_counted_and_said_until_someb
 
     wait_until(lambda: stage.position() == 30)
     assert numbered(0, 10) + numbered(18, 30) == stage.kept()
-    assert "8 records were deleted by the broker before they were read; see witiop doctor" == again.loop.missing()
+    assert (
+        "8 records were deleted by the broker before they were read; see witiop doctor" == again.loop.not_ready_reason()
+    )
     assert [(8,)] == stage.database.execute("select lost from consumer_offsets").fetchall()
 
 
@@ -476,7 +478,7 @@ def test_a_lost_answer_to_commit_leaves_nothing_undone_and_nothing_done_twice(st
 class LosesAnswers:
     """Transactions of which the first with work in it ends, committed or not, without anybody hearing how."""
 
-    def __init__(self, session: Session, handler: Keeper, committed: bool) -> None:
+    def __init__(self, session: DatabaseSession, handler: Keeper, committed: bool) -> None:
         self.lost = 0
         self._session = session
         self._handler = handler

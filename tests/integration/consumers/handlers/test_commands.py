@@ -9,10 +9,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from consumers.batches.batch_loop import Again
+from consumers.batches.batch_loop import RetryBatch
 from consumers.workers.routing import Routing
-from domain.routing.transfers import Terms
-from infra.kafka.consumer import Record
+from domain.routing.transfers import RoutingPolicy
+from infra.kafka.consumer import IncomingRecord
 from tests.support.office import COMPANY, Office, open_office
 from tests.support.stories import Teller
 from tests.support.waiting import wait_until
@@ -55,7 +55,7 @@ def test_refusals_say_why_in_the_promised_order(office: Office) -> None:
     assert [("rejected", "nothing_to_recall")] == office.told(office.command("recall", recall))
     assert [("rejected", "malformed")] == office.told(office.command("transfer", {"conversation_id": "x"}))
     forged = office.transfer(conversation, "user", "anna", "exclusive")
-    forged = Record("t", 0, 99, forged.at, forged.value + b" ", forged.raw_headers)
+    forged = IncomingRecord("t", 0, 99, forged.at, forged.value + b" ", forged.raw_headers)
     assert [("rejected", "not_authentic")] == office.told(forged)
     assert (None, None, None, True, 7) == office.owner()
 
@@ -103,7 +103,7 @@ def test_a_recall_that_names_a_version_takes_nothing_from_an_owner_that_came_lat
 
 
 def test_an_offer_nobody_accepts_goes_back_to_its_queue_and_on_to_the_next(office: Office) -> None:
-    office.routing = Routing(office.connection.transaction_of, office.topics, Terms(offer=timedelta(0)))
+    office.routing = Routing(office.connection.transaction_of, office.topics, RoutingPolicy(offer=timedelta(0)))
     office.customer_writes("1")
     office.presence("anna", "ready")
     assert 1 == office.routing.round()
@@ -170,7 +170,7 @@ def test_a_command_whose_customer_is_joined_with_another_meanwhile_is_begun_agai
         told = consumer.submit(office.told, office.transfer(conversation, "user", "anna", "exclusive"))
         wait_until(lambda: watching.execute("select from pg_locks where not granted").fetchall())
         joining.commit()
-        with pytest.raises(Again):
+        with pytest.raises(RetryBatch):
             told.result()
     assert [] == office.rows("select * from command_audit")
     assert [("applied", None)] == office.told(office.transfer(conversation, "user", "anna", "exclusive"))

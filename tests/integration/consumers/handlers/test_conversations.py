@@ -16,7 +16,7 @@ from consumers.handlers.conversations import Conversations
 from domain.facts import FACT, AgentPresenceChanged, CustomerIdentityChanged, MessageStatus, Notice, Party
 from domain.ids import fact_id
 from domain.topics import Topics
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
 from tests.support.stories import DIRECTORY, NUMBER, Teller, at
 from tests.support.waiting import wait_until
@@ -37,11 +37,11 @@ class Inbox:
         with self.connection.transaction():
             self.handler.apply(self.connection, self.records(facts, now))
 
-    def records(self, facts: Sequence[object], now: datetime) -> list[Record]:
+    def records(self, facts: Sequence[object], now: datetime) -> list[IncomingRecord]:
         records = []
         for fact in facts:
             value = fact if isinstance(fact, bytes) else FACT.dump_json(fact)  # type: ignore[arg-type]
-            records.append(Record("witiop.inbound.v1", 0, self._offset, now, value, ()))
+            records.append(IncomingRecord("witiop.inbound.v1", 0, self._offset, now, value, ()))
             self._offset += 1
         return records
 

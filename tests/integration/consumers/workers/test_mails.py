@@ -14,22 +14,22 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from consumers.batches.batch_loop import Again
+from consumers.batches.batch_loop import RetryBatch
 from consumers.workers.mails import Mails
 from domain.facts import FACT, MailEvent
 from domain.ids import fact_id
-from domain.mail import Accepted, NotSent, Refused, Unanswered, mail_id
-from domain.mail_body.compose import Sender
+from domain.mail import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure, mail_id
+from domain.mail_body.compose import MailSender
 from domain.topics import Topics
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from infra.postgres import mails
-from infra.postgres.connections.session import Session
+from infra.postgres.connections.session import DatabaseSession
 from tests.support.command_line import CommandLine
 from tests.support.fake_mailer import FakeMailer
 from tests.support.office import COMPANY, Office, open_office
 from tests.support.stories import NUMBER
 
-SENDER = Sender("witiop@example.com", "WitiOp")
+SENDER = MailSender("witiop@example.com", "WitiOp")
 
 
 class Post:
@@ -39,7 +39,7 @@ class Post:
         self.office = office
         self.dsn = dsn
         self.mailer = FakeMailer(*answers)
-        self.session = Session(dsn, "test")
+        self.session = DatabaseSession(dsn, "test")
         self.worker = Mails(self.session.transaction, self.mailer, SENDER, Topics(), 1000)
 
     def asked(self, command: str = "c", **more: Any) -> UUID:
@@ -64,7 +64,7 @@ class Post:
             type=type_,
             recipients=recipients,
         )
-        record = Record("t", 0, 0, now, FACT.dump_json(event), ())
+        record = IncomingRecord("t", 0, 0, now, FACT.dump_json(event), ())
         with self.office.connection.transaction():
             self.office.conversations.apply(self.office.connection, [record])
 
@@ -175,20 +175,20 @@ def test_a_command_that_was_refused_leaves_nothing_to_recall(post: Post) -> None
 def test_what_was_certainly_not_sent_is_sent_later(post: Post) -> None:
     """After a pause, and once."""
     mail = post.asked()
-    post.mailer.answers = [NotSent("429 TooManyRequestsException")]
+    post.mailer.answers = [TransientFailure("429 TooManyRequestsException")]
     assert post.worker.round() > 0.5
     post.worker.round()
     assert (("requested", "429 TooManyRequestsException"), 1) == (post.state(mail), len(post.mailer.posts))
-    assert post.worker.missing() is not None
+    assert post.worker.not_ready_reason() is not None
     post.office.connection.execute("update mails set due_at = now()")
     post.worker.round()
-    assert (("sent", None), 2, None) == (post.state(mail), len(post.mailer.posts), post.worker.missing())
+    assert (("sent", None), 2, None) == (post.state(mail), len(post.mailer.posts), post.worker.not_ready_reason())
 
 
 def test_what_may_have_been_sent_is_not_sent_again_without_an_administrator(post: Post) -> None:
     """Unknown stays unknown, is listed, and is sent again only when somebody says so."""
     mail = post.asked()
-    post.mailer.answers = [Unanswered("ReadTimeoutError")]
+    post.mailer.answers = [OutcomeUnknown("ReadTimeoutError")]
     for _ in range(3):
         post.worker.round()
     assert (("unknown", "ReadTimeoutError"), [mail]) == (post.state(mail), post.mailer.posts)
@@ -221,7 +221,7 @@ def test_no_more_mails_are_posted_in_a_second_than_the_rate_allows(post: Post) -
 def test_what_ses_refuses_has_failed_and_says_why(post: Post) -> None:
     """With the reason of SES."""
     mail = post.asked()
-    post.mailer.answers = [Refused("400 MessageRejected")]
+    post.mailer.answers = [PermanentFailure("400 MessageRejected")]
     post.worker.round()
     assert (("failed", "400 MessageRejected"), [("mail.failed", "boss")]) == (post.state(mail), post.history())
 
@@ -283,7 +283,7 @@ def test_no_text_in_a_command_stops_anything(post: Post) -> None:
 def test_an_event_of_ses_settles_an_unknown_mail_and_counts_once(post: Post) -> None:
     """Delivered, then bounced for one of two: the worst is shown, each change is told once."""
     mail = post.asked(to=["a@example.com", "b@example.com"])
-    post.mailer.answers = [Unanswered("500")]
+    post.mailer.answers = [OutcomeUnknown("500")]
     post.worker.round()
     for _ in range(2):
         post.ses_says(mail, "sent")
@@ -311,7 +311,7 @@ def test_an_event_of_ses_waits_for_whoever_holds_a_customer_that_was_joined_into
     )
     with psycopg.connect(post.dsn) as timer:
         timer.execute("select from customers where id = %s for no key update", [begun_with["customer_id"]])
-        with pytest.raises(Again):
+        with pytest.raises(RetryBatch):
             post.ses_says(mail, "delivered", "a@example.com")
     post.ses_says(mail, "delivered", "a@example.com")
     assert ("delivered", None) == post.state(mail)
@@ -360,14 +360,14 @@ def test_a_sender_that_comes_back_after_the_mail_was_sent_again_does_not_make_it
     """It had certainly not sent it; but by then another one is posting."""
     mail = post.asked()
 
-    def frozen(mail: UUID, letter: bytes) -> NotSent:
+    def frozen(mail: UUID, letter: bytes) -> TransientFailure:
         post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
-        with closing(Session(post.dsn, "second")) as session:
+        with closing(DatabaseSession(post.dsn, "second")) as session:
             Mails(session.transaction, FakeMailer(), SENDER, Topics(), 1000)._give_up()
         assert mails.resend(post.office.connection, mail, "boss")
         with post.office.connection.transaction():
             mails.claim(post.office.connection, mail)
-        return NotSent("thawed")
+        return TransientFailure("thawed")
 
     post.mailer.post = frozen  # type: ignore[method-assign]
     post.worker.round()
@@ -400,7 +400,7 @@ def test_eight_senders_post_each_mail_once(post: Post, database: str) -> None:
     start = threading.Barrier(8)
 
     def work(fake: FakeMailer) -> None:
-        with closing(Session(database, "race")) as session:
+        with closing(DatabaseSession(database, "race")) as session:
             worker = Mails(session.transaction, fake, SENDER, Topics(), 1000)
             start.wait()
             while any(row["state"] == "requested" for row in _states(session)):
@@ -433,7 +433,7 @@ def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: Comman
     post.asked("other")
     post.worker.round()
     mail = post.asked("c", to=["a@example.com", "b@example.com"], subject="Bcc: \u202e")
-    post.mailer.answers = [Unanswered("500 InternalFailure")]
+    post.mailer.answers = [OutcomeUnknown("500 InternalFailure")]
     post.worker.round()
     row = {
         "id": str(mail),
@@ -472,6 +472,6 @@ def test_bytes_that_are_no_text_are_refused_before_anything_is_published(witiop:
         assert (2, True) == (refused.code, f"'{field}': not UTF-8" in refused.err)
 
 
-def _states(session: Session) -> list[dict[str, Any]]:
+def _states(session: DatabaseSession) -> list[dict[str, Any]]:
     with session.transaction() as connection:
         return [{"state": row[0]} for row in connection.execute("select state from mails").fetchall()]

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from consumers.workers.relay import Low, Relay
-from infra.postgres.messaging.outbox import Outbox, Outgoing
+from consumers.workers.relay import LowWaterMark, Relay
+from infra.postgres.messaging.outbox import Outbox, OutboxRecord
 from tests.support.fake_ordered_publisher import FakeOrderedPublisher
 
 
@@ -20,7 +20,7 @@ class Post:
 
     def put(self, outbox: Outbox | None = None, **values: str) -> None:
         """One record a key."""
-        (outbox or self.outbox).add(Outgoing("t", key, {}, value.encode()) for key, value in values.items())
+        (outbox or self.outbox).add(OutboxRecord("t", key, {}, value.encode()) for key, value in values.items())
 
     @property
     def published(self) -> list[tuple[str | None, bytes]]:
@@ -61,7 +61,7 @@ def test_a_record_whose_transaction_committed_late_is_not_passed_over(post: Post
 
 
 def test_ids_below_what_was_deleted_are_passed_over_after_a_minute_and_looked_at_again_every_ten_seconds() -> None:
-    low = Low()
+    low = LowWaterMark()
     assert 0 == low.id(now=100)
     low.deleted(7, now=101)
 

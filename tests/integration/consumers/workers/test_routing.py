@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from consumers.workers.routing import Routing
-from consumers.workers.stall_detector import Patience
+from consumers.workers.stall_detector import StallDetector
 from domain.facts import AgentAccepted, AgentDeclined
-from domain.routing.transfers import Terms
+from domain.routing.transfers import RoutingPolicy
 from tests.support.office import Office, open_office
 
 PHONES = ("390001", "390002", "390003")
@@ -20,7 +20,7 @@ PHONES = ("390001", "390002", "390003")
 def office(database: str) -> Iterator[Office]:
     """Where a round looks at two conversations."""
     with open_office(database) as office:
-        office.routing = Routing(office.connection.transaction_of, office.topics, Terms(), batch=2)
+        office.routing = Routing(office.connection.transaction_of, office.topics, RoutingPolicy(), batch=2)
         yield office
 
 
@@ -84,7 +84,7 @@ def test_what_somebody_else_holds_does_not_hide_what_waits_behind_it(
     office: Office, database: str, reserved: bool
 ) -> None:
     """Ben takes one conversation; whoever works on the first of the queue may take a while."""
-    office.routing = Routing(office.connection.transaction_of, office.topics, Terms())
+    office.routing = Routing(office.connection.transaction_of, office.topics, RoutingPolicy())
     held, behind = (office.customer_writes("hello" if reserved else "1", phone) for phone in PHONES[:2])
     for conversation in (held, behind) if reserved else ():
         office.told(office.transfer(conversation, "user", "ben", "exclusive"))
@@ -116,8 +116,8 @@ def test_an_offer_is_not_taken_back_while_its_acceptance_may_wait_on_the_topic(o
     office.routing = Routing(
         office.connection.transaction_of,
         office.topics,
-        Terms(offer=timedelta(0), silent=timedelta(seconds=30)),
-        patience=Patience(600, lambda: moments[-1]),
+        RoutingPolicy(offer=timedelta(0), silent=timedelta(seconds=30)),
+        patience=StallDetector(600, lambda: moments[-1]),
     )
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
@@ -149,7 +149,7 @@ def test_who_accepts_what_had_ended_loses_what_they_were_offered_in_the_meantime
     """Ben may have one: the acceptance of the first comes after its end, while he is offered the second."""
     first, second = (office.customer_writes("1", phone) for phone in PHONES[:2])
     office.presence("ben", "ready")
-    hasty = Routing(office.connection.transaction_of, office.topics, Terms(offer=timedelta(0)))
+    hasty = Routing(office.connection.transaction_of, office.topics, RoutingPolicy(offer=timedelta(0)))
     assert [1, 1] == [hasty.round(), hasty.round()]
     assert ("sales", "q") == owner_of(office, first)
     assert 1 == office.routing.round()
@@ -162,7 +162,7 @@ def test_who_accepts_what_had_ended_loses_what_they_were_offered_in_the_meantime
 
 
 def test_an_offer_ends_once_everything_that_came_until_its_end_is_worked_in(office: Office) -> None:
-    office.routing = Routing(office.connection.transaction_of, office.topics, Terms(offer=timedelta(0)))
+    office.routing = Routing(office.connection.transaction_of, office.topics, RoutingPolicy(offer=timedelta(0)))
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
     assert 1 == office.routing.round()

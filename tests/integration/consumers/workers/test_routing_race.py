@@ -16,23 +16,23 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from consumers.batches.batch_loop import Again
+from consumers.batches.batch_loop import RetryBatch
 from consumers.handlers.commands import Commands
 from consumers.handlers.conversations import Conversations
 from consumers.workers.routing import Routing
 from consumers.workers.timer import Timer
-from domain.commands import Recall, Transfer, command, signed
+from domain.commands import Recall, Transfer, new_command, signed
 from domain.directory import Directory, User
 from domain.facts import FACT, AgentPresenceChanged, Fact, Party
 from domain.ids import fact_id
-from domain.mail import Policy
+from domain.mail import MailPolicy
 from domain.routing.agents import Member
-from domain.routing.transfers import Terms, may_get
+from domain.routing.transfers import RoutingPolicy, is_eligible
 from domain.topics import Topics
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
-from infra.postgres.connections.session import Session
-from infra.postgres.conversations.agents import People
+from infra.postgres.connections.session import DatabaseSession
+from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.queues import Queues
 from infra.ses.addresses import address
 from tests.support.stories import DIRECTORY, START, Teller
@@ -40,7 +40,7 @@ from tests.support.stories import DIRECTORY, START, Teller
 CUSTOMERS, AGENTS, SECONDS = 2_000, 50, 8.0
 ROUTERS = COMMANDERS = 4
 SECRET = b"secret"
-TERMS = Terms(offer=timedelta(seconds=0.5), reservation=timedelta(seconds=1))
+TERMS = RoutingPolicy(offer=timedelta(seconds=0.5), reservation=timedelta(seconds=1))
 USERS = {
     f"agent{n:02}": User(
         f"agent{n:02}", "A", "a@example.com", "agent", 1 + n % 4, ("sales",) if n % 2 else ("sales", "support")
@@ -65,8 +65,8 @@ class Race:
         self._over = threading.Event()
 
     @contextmanager
-    def session(self, name: str) -> Iterator[Session]:
-        with closing(Session(self.dsn, name)) as session:
+    def session(self, name: str) -> Iterator[DatabaseSession]:
+        with closing(DatabaseSession(self.dsn, name)) as session:
             yield session
 
     def run(self, *workers: Callable[[random.Random], None]) -> None:
@@ -90,8 +90,8 @@ class Race:
     def goes_on(self) -> bool:
         return monotonic() < self.until and not self._over.is_set()
 
-    def record(self, value: bytes, headers: Any = ()) -> Record:
-        return Record("race", 0, next(self.places), datetime.now(UTC), value, headers)
+    def record(self, value: bytes, headers: Any = ()) -> IncomingRecord:
+        return IncomingRecord("race", 0, next(self.places), datetime.now(UTC), value, headers)
 
     # the workers
 
@@ -111,7 +111,7 @@ class Race:
         """Batches of transfers and recalls of whatever conversation."""
         conversations = self._conversations()
         with self.session("commands") as session:
-            handler = Commands(self.topics, [SECRET], TERMS, Policy(address))
+            handler = Commands(self.topics, [SECRET], TERMS, MailPolicy(address))
             while self.goes_on:
                 batch = [self._command(chance, chance.choice(conversations)) for _ in range(chance.randrange(1, 20))]
                 self._again(session, partial(handler.apply, records=batch))
@@ -166,12 +166,12 @@ class Race:
         ).fetchall()
         assert [] == wrong
 
-    def _again(self, session: Session, work: Callable[[Connection[Any]], None]) -> None:
+    def _again(self, session: DatabaseSession, work: Callable[[Connection[Any]], None]) -> None:
         while True:
             try:
                 with session.transaction() as connection:
                     return work(connection)
-            except Again:
+            except RetryBatch:
                 continue
 
     def _at_the_desk(
@@ -200,10 +200,10 @@ class Race:
         said = {"id": fact_id("presence", str(next(self.places))), "at": now, "sent_at": now}
         return AgentPresenceChanged.model_validate({**said, "agent_id": agent, "state": state})
 
-    def told(self, fact: Fact) -> Record:
+    def told(self, fact: Fact) -> IncomingRecord:
         return self.record(FACT.dump_json(fact))
 
-    def _command(self, chance: random.Random, conversation: UUID) -> Record:
+    def _command(self, chance: random.Random, conversation: UUID) -> IncomingRecord:
         now = datetime.now(UTC)
         body: Recall | Transfer
         if chance.random() < 0.3:
@@ -216,7 +216,7 @@ class Race:
                 {"conversation_id": conversation, "target": {"kind": kind, "id": target}, "mode": mode}
             )
         issuer = chance.choice(["boss", chance.choice(sorted(USERS))])
-        asked = command(
+        asked = new_command(
             body,
             id_=str(next(self.places)),
             source="/race",
@@ -262,7 +262,7 @@ def test_with_many_consumers_nobody_is_ever_above_the_maximum_and_nothing_waits_
     assert min(race.moved, race.answered, race.seen) > 20
 
     with race.session("routing") as session:
-        routing = Routing(session.transaction, race.topics, Terms())
+        routing = Routing(session.transaction, race.topics, RoutingPolicy())
         while routing.round():
             pass
     with psycopg.connect(race.dsn) as connection:
@@ -281,10 +281,10 @@ def waits_in_vain(connection: Connection[Any]) -> list[tuple[UUID, str]]:
     queues = Queues(connection)
     now = queues.now()
     waiting = connection.execute("select id from conversations where status = 'a' and owner_state in ('q', 'r')")
-    available: list[Member] = [m for m in People(connection).everybody().values() if m.is_available(now)]
+    available: list[Member] = [m for m in Agents(connection).everybody().values() if m.is_available(now)]
     return [
         (conversation.id, member.id)
         for conversation in queues.read([row[0] for row in waiting.fetchall()])
         for member in available
-        if may_get(conversation, member, now)
+        if is_eligible(conversation, member, now)
     ]

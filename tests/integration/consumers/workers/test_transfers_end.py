@@ -11,7 +11,7 @@ import pytest
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
 from domain.facts import AgentAccepted, AgentDeclined
-from domain.routing.transfers import Terms
+from domain.routing.transfers import RoutingPolicy
 from infra.postgres.lists.conversation_page import conversation_page
 from tests.support.office import COMPANY, Office, open_office
 
@@ -27,7 +27,7 @@ def office(database: str) -> Iterator[Office]:
 @pytest.fixture
 def hasty(database: str) -> Iterator[Office]:
     """Where reservations end at once."""
-    with open_office(database, Terms(reservation=timedelta(microseconds=1))) as office:
+    with open_office(database, RoutingPolicy(reservation=timedelta(microseconds=1))) as office:
         yield office
 
 

@@ -6,7 +6,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 
-from infra.kafka.client import opened
+from infra.kafka.client import open_client
 from infra.local.ports import LOOPBACK, free_port
 from tests.support.waiting import wait_until
 
@@ -16,6 +16,6 @@ def test_one_that_could_not_be_opened_leaves_no_thread_behind(kind: type) -> Non
     before = set(threading.enumerate())
 
     with pytest.raises(KafkaError):
-        opened(kind, bootstrap_servers=f"{LOOPBACK}:{free_port()}", bootstrap_timeout_ms=200)
+        open_client(kind, bootstrap_servers=f"{LOOPBACK}:{free_port()}", bootstrap_timeout_ms=200)
 
     wait_until(lambda: set(threading.enumerate()) <= before)

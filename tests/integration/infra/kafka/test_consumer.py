@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 from infra.kafka.config import KafkaConfig
-from infra.kafka.consumer import GroupReader, Record
+from infra.kafka.consumer import GroupReader, IncomingRecord
 from tests.support.waiting import wait_until
 
 
@@ -71,7 +71,7 @@ def test_a_header_whose_name_is_no_text_holds_nobody_up(kafka: str, admin: Any, 
     with closing(GroupReader(options, topic, [topic])) as reader:
         wait_until(lambda: reader.poll(0.1) == [] and reader.silent())
         reader.begin_at(reader.silent()[0], 0)
-        found: list[Record] = []
+        found: list[IncomingRecord] = []
         while len(found) < 3:
             found += reader.poll(5)
 

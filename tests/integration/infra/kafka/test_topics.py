@@ -10,9 +10,9 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
-from infra.kafka.topics import Change, Finding, Wanted, create_or_repair, findings
+from infra.kafka.topics import TopicChange, TopicFinding, TopicSettings, create_or_repair, findings
 
-ONE_BROKER = Wanted(partitions=2, replication_factor=1)
+ONE_BROKER = TopicSettings(partitions=2, replication_factor=1)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_missing_topics_are_created_as_the_promises_need_them(config: KafkaConfi
     """Sizes, retention and clock as docs/design/architecture.md says."""
     changes, left = create_or_repair(config, topics, ONE_BROKER)
 
-    assert changes == [Change(topic, "created with 2 partitions") for topic in _all(topics)]
+    assert changes == [TopicChange(topic, "created with 2 partitions") for topic in _all(topics)]
     assert left == []
     inbound, unreadable = _held(admin, topics.inbound), _held(admin, topics.unreadable)
     for topic in (topics.inbound, topics.unreadable, topics.commands):
@@ -75,10 +75,10 @@ def test_a_setting_that_somebody_changed_is_found_and_set_again(
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.inbound, changed)])  # type: ignore[no-untyped-call]
 
     assert findings(config, topics, ONE_BROKER) == [
-        Finding(topics.inbound, "retention.ms is 1000, not 2592000000", "run witiop topics")
+        TopicFinding(topics.inbound, "retention.ms is 1000, not 2592000000", "run witiop topics")
     ]
     assert create_or_repair(config, topics, ONE_BROKER) == (
-        [Change(topics.inbound, "retention.ms 1000 -> 2592000000")],
+        [TopicChange(topics.inbound, "retention.ms 1000 -> 2592000000")],
         [],
     )
     assert _held(admin, topics.inbound)["segment.bytes"] == "1048576"
@@ -94,7 +94,7 @@ def test_the_clock_of_commands_that_an_earlier_version_left_to_their_writers_is_
 
     changes, left = create_or_repair(config, topics, ONE_BROKER)
 
-    assert changes == [Change(topics.commands, "message.timestamp.type CreateTime -> LogAppendTime")]
+    assert changes == [TopicChange(topics.commands, "message.timestamp.type CreateTime -> LogAppendTime")]
     assert left == []
 
 
@@ -102,17 +102,17 @@ def test_partitions_are_added_and_never_taken_away(config: KafkaConfig, topics: 
     """Fewer would lose records: then the setting has to follow."""
     create_or_repair(config, topics, ONE_BROKER)
 
-    more = create_or_repair(config, topics, Wanted(partitions=3, replication_factor=1))
-    fewer = create_or_repair(config, topics, Wanted(partitions=1, replication_factor=1))
+    more = create_or_repair(config, topics, TopicSettings(partitions=3, replication_factor=1))
+    fewer = create_or_repair(config, topics, TopicSettings(partitions=1, replication_factor=1))
 
-    assert more == ([Change(topic, "partitions 2 -> 3") for topic in _all(topics)], [])
+    assert more == ([TopicChange(topic, "partitions 2 -> 3") for topic in _all(topics)], [])
     cure = "partitions cannot be taken away: set WITIOP_KAFKA_PARTITIONS=3"
-    assert fewer == ([], [Finding(topic, "3 partitions, not 1", cure) for topic in _all(topics)])
+    assert fewer == ([], [TopicFinding(topic, "3 partitions, not 1", cure) for topic in _all(topics)])
 
 
 def test_too_few_brokers_for_the_copies_create_nothing_and_say_why(config: KafkaConfig, topics: Topics) -> None:
     """A topic with fewer copies than promised would be found too late."""
-    changes, left = create_or_repair(config, topics, Wanted(partitions=2, replication_factor=3))
+    changes, left = create_or_repair(config, topics, TopicSettings(partitions=2, replication_factor=3))
 
     assert changes == []
     assert [(finding.where, finding.what) for finding in left] == [
@@ -125,7 +125,7 @@ def test_topics_with_too_few_copies_are_found(config: KafkaConfig, topics: Topic
     """And their `min.insync.replicas`, without which one copy would be enough for an answer."""
     create_or_repair(config, topics, ONE_BROKER)
 
-    found = [f.what for f in findings(config, topics, Wanted(2, 3)) if f.where == topics.inbound]
+    found = [f.what for f in findings(config, topics, TopicSettings(2, 3)) if f.where == topics.inbound]
 
     assert found == ["min.insync.replicas is 1, not 2", "1 copies of a record, not 3"]
 
@@ -136,6 +136,6 @@ def test_several_that_create_at_once_do_not_disturb_each_other(config: KafkaConf
         done = list(together.map(lambda _: create_or_repair(config, topics, ONE_BROKER), range(3)))
 
     assert sorted(change for changes, _ in done for change in changes) == sorted(
-        Change(topic, "created with 2 partitions") for topic in _all(topics)
+        TopicChange(topic, "created with 2 partitions") for topic in _all(topics)
     )
     assert [left for _, left in done] == [[], [], []]

@@ -17,9 +17,9 @@ from werkzeug.serving import make_server
 from consumers.handlers.conversations import Conversations
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number
-from infra.kafka.consumer import Record as Consumed
+from infra.kafka.consumer import IncomingRecord as Consumed
 from infra.local.simulator import load
-from infra.local.simulator.bodies import Line
+from infra.local.simulator.bodies import BusinessNumber
 from infra.local.simulator.traffic import Mix, Traffic
 from infra.local.simulator.webhooks import Webhooks
 from infra.postgres import directory
@@ -155,7 +155,7 @@ def test_a_database_that_lost_or_invented_something_does_not_agree(
 ) -> None:
     ledger = tmp_path / "ledger"
     began = datetime.now(UTC) - timedelta(minutes=1)
-    line = Line("1", "1", "1")
+    line = BusinessNumber("1", "1", "1")
     with ledger.open("w") as file:
         load.run(
             load.Load(rate=1000, seconds=0.08, batch=8),

@@ -14,9 +14,9 @@ from psycopg import Connection
 from infra.postgres.connections.pool import connect
 from infra.postgres.lists import console as console_list
 from infra.postgres.lists import unmanaged
-from infra.postgres.lists.console import Order, Page, Place, Wanted, page
+from infra.postgres.lists.console import ConsolePage, Order, PageCursor, Wanted, page
 from infra.postgres.lists.cursor import START, CursorError
-from infra.postgres.lists.unmanaged import Listed
+from infra.postgres.lists.unmanaged import ListedConversation
 from tests.integration.infra.postgres.test_unmanaged_list import NOON, columns, insert
 from tests.support.databases import Databases
 
@@ -48,7 +48,7 @@ def conn(databases: Databases) -> Iterator[Connection[Any]]:
     databases.drop(dsn)
 
 
-def every_page(conn: Connection[Any], wanted: Wanted, rows: int) -> list[Page]:
+def every_page(conn: Connection[Any], wanted: Wanted, rows: int) -> list[ConsolePage]:
     pages = [page(conn, wanted, rows)]
     while pages[-1].after:
         pages.append(page(conn, wanted, rows, after=pages[-1].after))
@@ -94,7 +94,7 @@ def test_pages_are_the_whole_list_in_order_and_the_same_backwards(
     ]
 
 
-def spoken(row: Listed) -> list[str]:
+def spoken(row: ListedConversation) -> list[str]:
     return [*f"{row.customer_name} {row.last_text} {row.wa_id}".casefold().split(), str(row.wa_id)[-10:]]
 
 
@@ -126,7 +126,7 @@ def test_rare_words_among_the_closed_are_found_by_their_index(conn: Connection[A
 @pytest.mark.parametrize("text", ["", "2", "x", "0x", "1" + "A" * 31, "0" + "é" * 32])
 def test_a_place_that_no_page_gave_out_is_none(text: str) -> None:
     with pytest.raises(CursorError):
-        Place.parse(text)
+        PageCursor.parse(text)
 
 
 def test_a_search_that_takes_too_long_says_that_it_was_cut(database: str) -> None:

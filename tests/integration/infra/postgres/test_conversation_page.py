@@ -9,15 +9,15 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from domain.conversations.conversation import Conversation, Decisions, Evidence, Mark, Owner
-from domain.conversations.events import Event
-from domain.conversations.fold import Placed
+from domain.conversations.conversation import Conversation, Decisions, Evidence, FactRef, Owner
+from domain.conversations.events import PublicEvent
+from domain.conversations.fold import FactPlacement
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number
 from domain.facts import BotMessage, ConversationFact, CustomerSignal, CustomerTurn, MessageStatus, Party
 from domain.ids import CustomerId, conversation_id, customer_id, fact_id
 from infra.postgres.conversations.statuses import write_statuses
-from infra.postgres.conversations.threads import Threads
+from infra.postgres.conversations.threads import CustomerHistories
 from infra.postgres.directory import apply
 from infra.postgres.lists.conversation_page import conversation_page
 
@@ -67,7 +67,7 @@ HELLO = turn("wamid.1", 0, "Hello")
 
 
 def conversation(opening: ConversationFact, **given: Any) -> Conversation:
-    mark = Mark(opening.at, opening.id)
+    mark = FactRef(opening.at, opening.id)
     evidence = Evidence(first_turn=mark, last_turn=mark, last_text=(mark, "Hello"), named=(mark, "Anna"))
     fields: dict[str, Any] = {
         "id": conversation_id(opening.at, opening.id),
@@ -94,10 +94,10 @@ def conn(database: str) -> Iterator[Connection[Any]]:
 
 def keep(conn: Connection[Any], of: Conversation | None, *facts: ConversationFact, by: CustomerId = CUSTOMER) -> None:
     """Writes facts as the consumer does: of this conversation, or waiting for one."""
-    threads = Threads(conn)
+    threads = CustomerHistories(conn)
     if of:
         threads.write_conversations([], [of])
-    threads.write_entries([(by, Placed(fact, of.id if of else None)) for fact in facts], [])
+    threads.write_entries([(by, FactPlacement(fact, of.id if of else None)) for fact in facts], [])
 
 
 def test_a_conversation_that_does_not_exist_has_no_page(conn: Connection[Any]) -> None:
@@ -171,8 +171,10 @@ def test_its_history_says_what_happened_when_why_and_by_whom(conn: Connection[An
         HELLO, sequence=2, reason=None, because=(), decisions=Decisions(owner=Owner("skillset", "sales", "queued"))
     )
     keep(conn, kept, HELLO)
-    Threads(conn).write_history([Event(queued, "queued", NOON + timedelta(minutes=1), (HELLO.id,), "customer")])
-    Threads(conn).write_history([Event(kept, "became_unmanaged", NOON, (HELLO.id,), "customer")])
+    CustomerHistories(conn).write_history(
+        [PublicEvent(queued, "queued", NOON + timedelta(minutes=1), (HELLO.id,), "customer")]
+    )
+    CustomerHistories(conn).write_history([PublicEvent(kept, "became_unmanaged", NOON, (HELLO.id,), "customer")])
     found = conversation_page(conn, kept.id)
     expected = [
         {

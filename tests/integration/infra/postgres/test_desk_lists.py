@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from domain.facts import AgentAccepted
 from infra.postgres.lists.cursor import START
-from infra.postgres.lists.desk import DeskState, Which, desk_page, desk_statement
+from infra.postgres.lists.desk import DeskFilter, DeskState, desk_page, desk_statement
 from tests.integration.infra.postgres.test_unmanaged_list import NOON, columns, insert
 from tests.support.command_line import CommandLine
 from tests.support.office import Office, open_office
@@ -117,7 +117,7 @@ def test_its_pages_are_all_that_fits_newest_first_each_once(
     ).fetchall()
     after, found = START, list[UUID]()
     while True:
-        page = desk_page(many, Which(state, number), 25, after)
+        page = desk_page(many, DeskFilter(state, number), 25, after)
         found += [row.id for row in page.rows]
         if page.next is None:
             break
@@ -130,7 +130,7 @@ def test_its_pages_are_all_that_fits_newest_first_each_once(
 def test_a_page_is_read_from_an_index_in_its_order(many: Connection[Any], state: DeskState, number: str | None) -> None:
     values = {"number": number, "phone": None, "at": START.at, "id": START.id, "limit": 11}
     many.execute("set enable_seqscan = off")
-    statement = desk_statement(Which(state, number)).as_bytes(many)
+    statement = desk_statement(DeskFilter(state, number)).as_bytes(many)
     plan = many.execute(b"explain (format json) " + statement, values).fetchone()
     text = json.dumps(plan)
     assert '"Seq Scan"' not in text

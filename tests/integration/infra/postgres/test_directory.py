@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 
 from domain.directory import Directory, Number, Opening, Skillset, User
-from infra.postgres.directory import Change, Changes, apply, read, version
+from infra.postgres.directory import DirectoryChange, DirectoryChanges, apply, read, version
 from tests.support.waiting import wait_until
 
 SALES = Skillset("sales", "Sales")
@@ -53,12 +53,12 @@ def test_applying_says_what_changed(conn: Connection[Any]) -> None:
     apply(conn, COMPANY)
     moved = replace(SHOP, time_zone="Europe/Vienna")
     after = Directory({SHOP.phone_number_id: moved, "2": Number("2")}, {"sales": SALES}, {})
-    expected = Changes(
+    expected = DirectoryChanges(
         2,
         (
-            Change("removed", "user", "anna"),
-            Change("changed", "number", SHOP.phone_number_id),
-            Change("added", "number", "2"),
+            DirectoryChange("removed", "user", "anna"),
+            DirectoryChange("changed", "number", SHOP.phone_number_id),
+            DirectoryChange("added", "number", "2"),
         ),
     )
     assert expected == apply(conn, after)
@@ -67,7 +67,7 @@ def test_applying_says_what_changed(conn: Connection[Any]) -> None:
 
 def test_applying_the_same_again_changes_nothing(conn: Connection[Any]) -> None:
     apply(conn, COMPANY)
-    assert Changes(1, ()) == apply(conn, COMPANY)
+    assert DirectoryChanges(1, ()) == apply(conn, COMPANY)
     assert version(conn) == 1
 
 

@@ -12,11 +12,11 @@ import pytest
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from domain.contract.row import row
+from domain.contract.row import row_document
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from infra.postgres.lists.cursor import START, Cursor
-from infra.postgres.lists.unmanaged import Filter, Page, page, statement
+from infra.postgres.lists.unmanaged import Filter, UnmanagedPage, page, statement
 from tests.support.databases import Databases
 
 NUMBERS = ("106540352242922", "2", "3")
@@ -107,7 +107,7 @@ def walk(conn: Connection[Any], which: Filter, rows: int) -> Iterator[list[dict[
     after = START
     while True:
         found = page(conn, which, rows, after)
-        yield [row(each) for each in found.rows]
+        yield [row_document(each) for each in found.rows]
         if found.next is None:
             return
         after = Cursor.parse(str(found.next))
@@ -160,7 +160,7 @@ def test_the_last_page_has_no_next_even_when_it_is_full(conn: Connection[Any]) -
 
 def test_an_empty_list_is_one_empty_page(conn: Connection[Any]) -> None:
     found = page(conn, Filter())
-    assert found == Page([], None, {"active": 0, "closed": 0})
+    assert found == UnmanagedPage([], None, {"active": 0, "closed": 0})
 
 
 def test_a_row_shows_what_the_table_holds(conn: Connection[Any]) -> None:
@@ -202,7 +202,7 @@ def test_a_row_shows_what_the_table_holds(conn: Connection[Any]) -> None:
         "sequence": 5,
     }
     [only] = page(conn, Filter()).rows
-    assert expected == row(only)
+    assert expected == row_document(only)
 
 
 def test_what_comes_and_goes_while_one_pages_neither_repeats_nor_hides_the_rest(conn: Connection[Any]) -> None:

@@ -12,7 +12,7 @@ from psycopg import Connection
 from consumers.handlers.conversations import Conversations
 from domain.facts import FACT, Fact, Party
 from domain.topics import Topics
-from infra.kafka.consumer import Record
+from infra.kafka.consumer import IncomingRecord
 from infra.postgres.directory import apply, read
 from tests.support.command_line import CommandLine
 from tests.support.databases import Databases
@@ -38,7 +38,8 @@ def conn(database: str) -> Iterator[Connection[Any]]:
 def work_in(conn: Connection[Any], *facts: Fact) -> None:
     """As the consumer does."""
     records = [
-        Record("witiop.inbound.v1", 0, offset, at(1), FACT.dump_json(fact), ()) for offset, fact in enumerate(facts)
+        IncomingRecord("witiop.inbound.v1", 0, offset, at(1), FACT.dump_json(fact), ())
+        for offset, fact in enumerate(facts)
     ]
     with conn.transaction():
         Conversations(Topics()).apply(conn, records)

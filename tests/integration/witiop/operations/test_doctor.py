@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from infra.kafka.survey import Held
-from infra.kafka.topics import Wanted, create_or_repair
-from infra.postgres.lists.health import Reading
+from infra.kafka.topics import TopicSettings, create_or_repair
+from infra.postgres.lists.health import ConsumerPosition
 from tests.support.databases import Databases
 from witiop import settings
 from witiop.installation import Installation
@@ -34,7 +34,7 @@ def installation(kafka: str, database: str, monkeypatch: pytest.MonkeyPatch) -> 
         kafka_replication_factor=1,
         postgres_dsn=database,
     )
-    create_or_repair(from_settings.kafka_config(found), from_settings.topics(found), Wanted(1, 1))
+    create_or_repair(from_settings.kafka_config(found), from_settings.topics(found), TopicSettings(1, 1))
     return found
 
 
@@ -186,17 +186,17 @@ HELD = {("inbound", 0): Held(100, 200)}
 @pytest.mark.parametrize(
     ("reading", "what"),
     [
-        (Reading("g", "inbound", 0, 200, 900, 0), []),
-        (Reading("g", "inbound", 0, 150, 5, 0), []),
-        (Reading("g", "inbound", 0, 150, 90, 0), ["50 records wait, no progress for 90 s"]),
-        (Reading("g", "inbound", 0, 60, 5, 0), ["the brokers deleted 40 records that nobody has read"]),
-        (Reading("g", "inbound", 0, 200, 5, 7), ["the brokers deleted 7 records before they were read"]),
-        (Reading("g", "inbound", 0, 300, 5, 0), ["read up to 300, but it ends at 200"]),
+        (ConsumerPosition("g", "inbound", 0, 200, 900, 0), []),
+        (ConsumerPosition("g", "inbound", 0, 150, 5, 0), []),
+        (ConsumerPosition("g", "inbound", 0, 150, 90, 0), ["50 records wait, no progress for 90 s"]),
+        (ConsumerPosition("g", "inbound", 0, 60, 5, 0), ["the brokers deleted 40 records that nobody has read"]),
+        (ConsumerPosition("g", "inbound", 0, 200, 5, 7), ["the brokers deleted 7 records before they were read"]),
+        (ConsumerPosition("g", "inbound", 0, 300, 5, 0), ["read up to 300, but it ends at 200"]),
         (None, ["100 records that nobody began to read"]),
     ],
 )
 def test_how_far_the_consumers_came_is_compared_with_what_the_brokers_hold(
-    reading: Reading | None, what: list[str]
+    reading: ConsumerPosition | None, what: list[str]
 ) -> None:
     """Waiting is normal; standing still with something waiting, and losing, is not."""
     found = list(reading_findings(HELD, [reading] if reading else []))

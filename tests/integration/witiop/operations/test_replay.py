@@ -12,17 +12,17 @@ import pytest
 from psycopg import Connection
 
 from domain.facts import FACT, Fact
-from domain.ports import NotKept, Publisher
+from domain.ports import Publisher, PublishFailed
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.postgres.lists.cursor import START, Cursor
 from infra.postgres.messaging.dead_letter_queries import find, page, waiting
-from infra.postgres.messaging.dead_letters import Aside, put_aside
+from infra.postgres.messaging.dead_letters import DeadLetter, store_dead_letters
 from tests.support import payloads
 from tests.support.command_line import CommandLine
 from tests.support.fake_publisher import FakePublisher
 from tests.support.kafka_topics import new_topics, read_all
 from tests.support.stories import Teller
-from witiop.operations.redrive import redrive
+from witiop.operations.redrive import replay
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 TOPICS = Topics("test.")
@@ -48,7 +48,7 @@ def conn(database: str) -> Iterator[Connection[Any]]:
 
 def aside(conn: Connection[Any], raw: bytes, source: str = "whatsapp", *, offset: int = 0) -> UUID:
     """Puts bytes aside, as of minute `offset`; its id."""
-    it = Aside(
+    it = DeadLetter(
         "dead_letter" if source == "inbound" else "unreadable",
         source,
         "entry: no array",
@@ -58,13 +58,13 @@ def aside(conn: Connection[Any], raw: bytes, source: str = "whatsapp", *, offset
         0,
         offset,
     )
-    put_aside(conn, [it])
+    store_dead_letters(conn, [it])
     return it.id
 
 
 def go_through(conn: Connection[Any], publisher: Publisher, *ids: UUID) -> list[str | None]:
     """What stood in the way of each, None if nothing did."""
-    return [outcome.failure for outcome in redrive(conn, publisher, TOPICS, ids)]
+    return [outcome.failure for outcome in replay(conn, publisher, TOPICS, ids)]
 
 
 def is_redriven(conn: Connection[Any], id_: UUID) -> bool:
@@ -167,7 +167,7 @@ def test_an_update_that_no_record_can_hold_waits(conn: Connection[Any]) -> None:
 
 def test_a_broker_that_is_away_leaves_the_rest_waiting(conn: Connection[Any]) -> None:
     id_ = aside(conn, TEXT)
-    with pytest.raises(NotKept):
+    with pytest.raises(PublishFailed):
         go_through(conn, FakePublisher(away=True), id_)
     assert waiting(conn) == [id_]
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from consumers.batches.parallel import SideBySide
+from consumers.batches.parallel import ParallelLoops
 from consumers.batches.poison import PoisonLimit
 
 
@@ -16,7 +16,7 @@ class Loop:
         self.trouble = trouble
         self.stopped = False
 
-    def missing(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         return self.trouble
 
     def run(self, stop: threading.Event) -> None:
@@ -28,7 +28,7 @@ class Loop:
 
 def test_the_process_ends_when_all_of_its_loops_have() -> None:
     loops, stop = [Loop(), Loop()], threading.Event()
-    process = threading.Thread(target=SideBySide(loops).run, args=[stop])
+    process = threading.Thread(target=ParallelLoops(loops).run, args=[stop])
     process.start()
     stop.set()
     process.join(30)
@@ -38,13 +38,13 @@ def test_the_process_ends_when_all_of_its_loops_have() -> None:
 def test_a_defect_of_one_loop_stops_the_others_and_is_told() -> None:
     good, bad = Loop(), Loop(fails=ZeroDivisionError("a defect"))
     with pytest.raises(ZeroDivisionError, match="a defect"):
-        SideBySide([good, bad]).run(threading.Event())
+        ParallelLoops([good, bad]).run(threading.Event())
     assert good.stopped
 
 
 def test_the_process_is_ready_only_if_every_loop_is() -> None:
-    assert SideBySide([Loop(), Loop()]).missing() is None
-    assert "broker away" == SideBySide([Loop(), Loop(trouble="broker away")]).missing()
+    assert ParallelLoops([Loop(), Loop()]).not_ready_reason() is None
+    assert "broker away" == ParallelLoops([Loop(), Loop(trouble="broker away")]).not_ready_reason()
 
 
 def test_poison_of_all_loops_counts_towards_one_limit() -> None:

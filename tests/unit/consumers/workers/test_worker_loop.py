@@ -5,19 +5,19 @@ from threading import Event as Flag
 import psycopg
 import pytest
 
-from consumers.workers.worker_loop import Rounds
+from consumers.workers.worker_loop import WorkerLoop
 
 
 class Work:
     """Rounds that raise these one after the other, then stop."""
 
     def __init__(self, *errors: psycopg.Error) -> None:
-        self.rounds = Rounds("work", self)
+        self.rounds = WorkerLoop("work", self)
         self.troubles: list[str | None] = []
         self._errors = list(errors)
 
     def __call__(self, stop: Flag) -> float:
-        self.troubles.append(self.rounds.missing())
+        self.troubles.append(self.rounds.not_ready_reason())
         if self._errors:
             raise self._errors.pop(0)
         stop.set()
@@ -28,7 +28,7 @@ def test_while_the_database_is_away_a_worker_is_not_ready_and_goes_on_when_it_is
     work = Work(psycopg.OperationalError())
     work.rounds.run(Flag())
     assert ["has not reached the database yet", "database away (OperationalError)"] == work.troubles
-    assert None is work.rounds.missing()
+    assert None is work.rounds.not_ready_reason()
 
 
 def test_a_defect_of_ours_ends_a_worker() -> None:

@@ -5,14 +5,14 @@ from uuid import UUID
 
 import pytest
 
-from domain.contract.row import row
-from domain.conversations.conversation import Conversation, Decisions, Evidence, Mark, Owner
+from domain.contract.row import row_document
+from domain.conversations.conversation import Conversation, Decisions, Evidence, FactRef, Owner
 from domain.conversations.reasons import Reason
 from domain.ids import ConversationId, CustomerId, fact_id
 from domain.times import rfc3339
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
-HELLO = Mark(NOON, fact_id("hello"))
+HELLO = FactRef(NOON, fact_id("hello"))
 
 QUEUED = Conversation(
     id=ConversationId(UUID("0197c5b1-8c00-8a00-8000-000000000001")),
@@ -58,17 +58,17 @@ def test_a_row_has_every_promised_key() -> None:
         "version": 3,
         "sequence": 2,
     }
-    assert expected == row(QUEUED)
+    assert expected == row_document(QUEUED)
 
 
 def test_a_closed_row_says_why_and_since_when() -> None:
     expected = {"status": "closed", "reason": "no_choice", "closed_at": "2026-07-02T12:00:00Z"}
-    assert expected == {key: row(CLOSED)[key] for key in expected}
+    assert expected == {key: row_document(CLOSED)[key] for key in expected}
 
 
 def test_a_reservation_says_for_whom_and_until_when() -> None:
     expected = {"kind": "user", "id": "anna", "state": "reserved", "until": "2026-07-01T12:30:00.000005Z"}
-    assert expected == row(CLOSED)["owner"]
+    assert expected == row_document(CLOSED)["owner"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from domain.conversations.customers import Book, Identity, keys_of
+from domain.conversations.customers import Identity, IdentityIndex, keys_of
 from domain.facts import CustomerIdentityChanged, Party
 from domain.ids import CustomerId, fact_id
 from tests.support.stories import at
@@ -13,8 +13,8 @@ from tests.support.stories import at
 N = "106540352242922"
 
 
-def book() -> Book:
-    return Book([])
+def book() -> IdentityIndex:
+    return IdentityIndex([])
 
 
 def changed(old: Party, new: Party, hour: float) -> CustomerIdentityChanged:
@@ -24,7 +24,7 @@ def changed(old: Party, new: Party, hour: float) -> CustomerIdentityChanged:
     )
 
 
-def resolve(b: Book, hour: float, **party: str) -> CustomerId:
+def resolve(b: IdentityIndex, hour: float, **party: str) -> CustomerId:
     return b.resolve(keys_of(N, Party(**party)), at(hour))
 
 
@@ -103,7 +103,7 @@ def test_who_already_wrote_from_the_new_number_is_joined() -> None:
 def test_nothing_is_learned_from_what_is_known_but_the_time_once_a_day() -> None:
     known = book()
     resolve(known, 0, wa_id="391", user_id="IT.1")
-    b = Book(known.learned.values())
+    b = IdentityIndex(known.learned.values())
     resolve(b, 1, wa_id="391", user_id="IT.1")
     assert {} == b.learned
     resolve(b, 30, wa_id="391", user_id="IT.1")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.conversations.menu import MAX_CHOICE_LENGTH, Chosen, Failed, normalise, read_choice
+from domain.conversations.menu import MAX_CHOICE_LENGTH, ChosenSkillset, FailedChoice, normalise, read_choice
 from domain.facts import CustomerTurn, Party
 from domain.ids import fact_id
 
@@ -33,7 +33,7 @@ def turn(text: str | None = None, *, option_id: str | None = None, is_reply: boo
     )
 
 
-def choice(text: str | None = None, **reply: str) -> Chosen | Failed | None:
+def choice(text: str | None = None, **reply: str) -> ChosenSkillset | FailedChoice | None:
     return read_choice(turn(text, is_reply=bool(reply), option_id=reply.get("option_id")), MENU, SKILLSETS)
 
 
@@ -59,17 +59,17 @@ def choice(text: str | None = None, **reply: str) -> Chosen | Failed | None:
     ],
 )
 def test_every_way_to_write_one_chooses_the_first_option(text: str) -> None:
-    assert Chosen("sales") == choice(text)
+    assert ChosenSkillset("sales") == choice(text)
 
 
 @pytest.mark.parametrize("text", ["help", "HELP", " Help. ", "ｈｅｌｐ"])
 def test_a_word_of_the_menu_is_a_choice_in_any_case(text: str) -> None:
-    assert Chosen("support") == choice(text)
+    assert ChosenSkillset("support") == choice(text)
 
 
 @pytest.mark.parametrize("text", ["3", "99", "٣", "3.", "3\ufe0f\u20e3", "0", "🔟"])
 def test_one_or_two_digits_that_are_not_on_the_menu_are_a_failed_choice(text: str) -> None:
-    assert Failed() == choice(text)
+    assert FailedChoice() == choice(text)
 
 
 @pytest.mark.parametrize(
@@ -80,20 +80,20 @@ def test_any_other_text_is_no_choice(text: str | None) -> None:
 
 
 def test_a_tapped_option_chooses_by_its_id() -> None:
-    assert Chosen("support") == choice("Something else", option_id="2")
+    assert ChosenSkillset("support") == choice("Something else", option_id="2")
 
 
 def test_a_tapped_option_whose_id_is_unknown_chooses_by_its_text() -> None:
-    assert Chosen("support") == choice("Help", option_id="row-17")
+    assert ChosenSkillset("support") == choice("Help", option_id="row-17")
 
 
 @pytest.mark.parametrize("text", ["Track my order", None])
 def test_a_tapped_option_that_is_not_on_the_menu_is_a_failed_choice(text: str | None) -> None:
-    assert Failed() == choice(text, option_id="row-17")
+    assert FailedChoice() == choice(text, option_id="row-17")
 
 
 def test_an_option_whose_skillset_does_not_exist_is_a_failed_choice() -> None:
-    assert Failed() == choice("12")
+    assert FailedChoice() == choice("12")
 
 
 def test_a_number_without_a_menu_has_no_choices() -> None:
@@ -101,18 +101,18 @@ def test_a_number_without_a_menu_has_no_choices() -> None:
 
 
 def test_the_menu_is_written_as_freely_as_the_answers() -> None:
-    assert Chosen("sales") == read_choice(turn("1"), {" 1) ": "sales"}, SKILLSETS)
+    assert ChosenSkillset("sales") == read_choice(turn("1"), {" 1) ": "sales"}, SKILLSETS)
 
 
 @given(st.text(st.sampled_from(DIGITS), min_size=1, max_size=2), st.sampled_from(["", " ", "\u200f", "\u00a0"]))
 def test_digits_of_any_script_are_read_as_their_value(digits: str, around: str) -> None:
     value = "".join(str(unicodedata.decimal(digit)) for digit in digits)
-    assert Chosen("sales") == read_choice(turn(around + digits + around), {value: "sales"}, SKILLSETS)
+    assert ChosenSkillset("sales") == read_choice(turn(around + digits + around), {value: "sales"}, SKILLSETS)
 
 
 @given(st.text(max_size=MAX_CHOICE_LENGTH))
 def test_any_text_of_a_menu_is_chosen_by_itself_or_can_never_be_chosen(text: str) -> None:
-    expected = Chosen("sales") if normalise(text) else None
+    expected = ChosenSkillset("sales") if normalise(text) else None
     assert expected == read_choice(turn(text), {text: "sales"}, SKILLSETS)
 
 

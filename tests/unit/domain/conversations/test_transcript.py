@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.conversations.transcript import Delivery, transcript
+from domain.conversations.transcript import MessageDelivery, transcript
 from domain.facts import FACT, ConversationFact, CustomerSignal
 from domain.ids import fact_id
 
@@ -64,7 +64,7 @@ def test_it_reads_in_the_order_of_the_senders_times() -> None:
         ("customer_signal", {"type": "system", "text": "changed"}, ("system", "system", "changed")),
         ("human_echo", {"text": "I am here"}, ("agent", "text", "I am here")),
         ("customer_identity_changed", {"text": "changed"}, ("system", "identity.changed", "changed")),
-        ("thread_control_passed", {}, ("system", "thread_control.passed", None)),
+        ("thread_control_passed", {}, ("system", "thread_control.declined_by", None)),
         ("bot_session_started", {}, ("bot", "session.started", None)),
         ("bot_message", {"text": "Hi"}, ("bot", "text", "Hi")),
         (
@@ -124,7 +124,7 @@ def test_outgoing_messages_show_what_became_of_them_and_the_customers_do_not() -
         fact("human_echo", 3, text="Hi"),
         fact("bot_message", 4, text="Hi", wamid=None),
     ]
-    deliveries = {f"wamid.{minute}": Delivery(3, NOON, None) for minute in (0, 1, 3)}
+    deliveries = {f"wamid.{minute}": MessageDelivery(3, NOON, None) for minute in (0, 1, 3)}
     expected = [None, "read", None, "read", None]
     assert expected == [item["status"] for item in transcript(facts, deliveries)]
 
@@ -147,4 +147,4 @@ def test_a_failure_is_final_unless_a_later_success_proves_otherwise(
     rank: int, succeeded: int | None, failed: int | None, expected: str | None
 ) -> None:
     times = [None if minute is None else NOON + timedelta(minutes=minute) for minute in (succeeded, failed)]
-    assert expected == Delivery(rank, *times).status
+    assert expected == MessageDelivery(rank, *times).status

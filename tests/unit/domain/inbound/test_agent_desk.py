@@ -8,7 +8,7 @@ import pytest
 from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, AgentPresenceChanged, Fact, Party
 from domain.ids import fact_id
 from domain.inbound.agent_desk import CONTRACT, read_agent_desk
-from domain.inbound.problems import BadEvents
+from domain.inbound.problems import InvalidEvents
 from tests.support.cloudevents import encoded, event
 from tests.support.payloads import NUMBER, PHONE, RECEIVED, SENT
 
@@ -26,7 +26,7 @@ OF_CUSTOMER: dict[str, Any] = BASE | {"phone_number_id": NUMBER, "customer": Par
 
 
 def wrong(document: object) -> dict[str, str]:
-    with pytest.raises(BadEvents) as refused:
+    with pytest.raises(InvalidEvents) as refused:
         read_agent_desk(encoded(document), False, RECEIVED)
     return {problem.field: problem.message for problem in refused.value.problems}
 

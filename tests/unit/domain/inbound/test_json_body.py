@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from domain.inbound.json_body import (
     MAX_DEPTH,
     TOO_DEEP,
+    InvalidJson,
     Json,
-    NotJson,
     digest,
     dump,
     identifier,
@@ -88,7 +88,7 @@ def test_the_deepest_level_that_is_kept_is_whole() -> None:
     ],
 )
 def test_what_is_no_json_in_utf8_is_refused(body: bytes) -> None:
-    with pytest.raises(NotJson):
+    with pytest.raises(InvalidJson):
         parse(body)
 
 

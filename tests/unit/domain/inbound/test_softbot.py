@@ -20,7 +20,7 @@ from domain.facts import (
 )
 from domain.ids import fact_id
 from domain.inbound.cloudevents import MAX_PROBLEMS
-from domain.inbound.problems import BadEvents, Problem
+from domain.inbound.problems import EventProblem, InvalidEvents
 from domain.inbound.softbot import CONTRACT, read_softbot
 from tests.support.cloudevents import SESSION, encoded, event
 from tests.support.hostile import BODIES, FRAGMENTS, places, spliced
@@ -44,8 +44,8 @@ def read_one(document: object) -> Fact:
     return fact
 
 
-def problems(body: bytes, batch: bool = False) -> list[Problem]:
-    with pytest.raises(BadEvents) as refused:
+def problems(body: bytes, batch: bool = False) -> list[EventProblem]:
+    with pytest.raises(InvalidEvents) as refused:
         read_softbot(body, batch, RECEIVED)
     return list(refused.value.problems)
 
@@ -186,15 +186,15 @@ def test_what_nobody_knows_yet_is_ignored() -> None:
 def test_several_problems_are_told_at_once_with_their_event() -> None:
     lacking = event("softbot.menu.shown", {**SESSION, "customer": {}}, id="event-2", time=None)
     assert problems(encoded([MENU, lacking, 5, {"type": "x"}]), batch=True) == [
-        Problem(1, "event-2", "time", wrong(MENU | {"time": None})["time"]),
-        Problem(1, "event-2", "data.customer", "needs wa_id, user_id or both"),
-        Problem(1, "event-2", "data.options", "is missing"),
-        Problem(2, None, "event", "must be an object"),
-        Problem(3, None, "specversion", "is missing"),
-        Problem(3, None, "id", "is missing"),
-        Problem(3, None, "source", "is missing"),
-        Problem(3, None, "time", "is missing"),
-        Problem(3, None, "type", f"must be one of {', '.join(CONTRACT)}"),
+        EventProblem(1, "event-2", "time", wrong(MENU | {"time": None})["time"]),
+        EventProblem(1, "event-2", "data.customer", "needs wa_id, user_id or both"),
+        EventProblem(1, "event-2", "data.options", "is missing"),
+        EventProblem(2, None, "event", "must be an object"),
+        EventProblem(3, None, "specversion", "is missing"),
+        EventProblem(3, None, "id", "is missing"),
+        EventProblem(3, None, "source", "is missing"),
+        EventProblem(3, None, "time", "is missing"),
+        EventProblem(3, None, "type", f"must be one of {', '.join(CONTRACT)}"),
     ]
 
 
@@ -213,11 +213,11 @@ def test_the_problems_of_a_huge_body_are_only_the_first() -> None:
     ],
 )
 def test_a_wrong_body_is_one_problem(body: bytes, batch: bool, message: str) -> None:
-    assert problems(body, batch) == [Problem(None, None, "body", message)]
+    assert problems(body, batch) == [EventProblem(None, None, "body", message)]
 
 
 def test_a_batch_sent_as_one_event_is_refused() -> None:
-    assert problems(encoded([MENU])) == [Problem(0, None, "event", "must be an object")]
+    assert problems(encoded([MENU])) == [EventProblem(0, None, "event", "must be an object")]
 
 
 def test_no_problem_repeats_what_was_sent() -> None:
@@ -234,7 +234,7 @@ def test_a_hostile_value_anywhere_is_refused_or_can_be_stored(what: str, fragmen
     for place in places(MENU):
         try:
             facts = read_softbot(spliced(MENU, place, fragment), False, RECEIVED)
-        except BadEvents as refused:
+        except InvalidEvents as refused:
             assert refused.problems
         else:
             assert (place, [[]]) == (place, [unstorable(fact) for fact in facts])
@@ -260,7 +260,7 @@ def test_any_accident_is_refused_or_read(data: st.DataObject) -> None:
     body = spliced(MENU, place, encoded(data.draw(JSON)))
     try:
         facts = read_softbot(body, False, RECEIVED)
-    except BadEvents as refused:
+    except InvalidEvents as refused:
         assert 0 < len(refused.problems) <= MAX_PROBLEMS
     else:
         assert [[]] == [unstorable(fact) for fact in facts]

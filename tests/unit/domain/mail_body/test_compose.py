@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.commands import Email, Rejection
-from domain.conversations.conversation import Conversation, Evidence, Mark
+from domain.conversations.conversation import Conversation, Evidence, FactRef
 from domain.directory import Directory, Language, Number, User
 from domain.ids import ConversationId, CustomerId, FactId
 from domain.inbound.whatsapp.content import TURNS
-from domain.mail import Mail, MailRequest, Policy, accept
-from domain.mail_body.compose import Sender, compose
-from domain.mail_body.wording import WORDINGS
+from domain.mail import Mail, MailPolicy, MailRequest, accept_email
+from domain.mail_body.compose import MailSender, compose
+from domain.mail_body.wording import MAIL_TEXTS
 from infra.ses.addresses import address
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -36,12 +36,12 @@ CONVERSATION = Conversation(
     NOON,
     NOON,
     wa_id="393331234567",
-    evidence=Evidence(named=(Mark(NOON, FactId(UUID(int=3))), "Maria")),
+    evidence=Evidence(named=(FactRef(NOON, FactId(UUID(int=3))), "Maria")),
 )
 MAIL = Mail(
     UUID(int=4), "c1", CONVERSATION.id, "boss", ("a@example.com", "b@example.com"), "Please look", "Who?", False, NOON
 )
-SENDER = Sender("witiop@example.com", "WitiOp", "office@example.com", address)
+SENDER = MailSender("witiop@example.com", "WitiOp", "office@example.com", address)
 
 
 def said(text: str | None, speaker: str = "customer", kind: str = "text", **more: Any) -> dict[str, Any]:
@@ -162,11 +162,11 @@ def test_a_closed_conversation_says_when_it_was_closed_in_the_language_of_the_nu
 
 def test_every_language_has_a_word_for_every_kind_of_the_transcript() -> None:
     """A word that is missing would be shown as programs call it."""
-    assert set(get_args(Language)) == WORDINGS.keys()
-    for language, wording in WORDINGS.items():
+    assert set(get_args(Language)) == MAIL_TEXTS.keys()
+    for language, wording in MAIL_TEXTS.items():
         assert language == wording.language
         assert TURNS - {"text"} <= wording.kinds.keys()
-        assert WORDINGS["en"].kinds.keys() == wording.kinds.keys()
+        assert MAIL_TEXTS["en"].kinds.keys() == wording.kinds.keys()
         assert wording.active_until.count("{}") == wording.closed_on.count("{}") == 1
 
 
@@ -185,7 +185,7 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_what_a_customer_wrote_is_only_ever_words(text: str) -> None:
     """No markup, no header, no other speaker's line, no turned direction, no control character."""
-    named = Evidence(named=(Mark(NOON, FactId(UUID(int=3))), text[:300]))
+    named = Evidence(named=(FactRef(NOON, FactId(UUID(int=3))), text[:300]))
     message = read(MAIL, said(text), evidence=named, wa_id=text[:50])
     assert [
         *("From", "To", "Subject", "Date", "Reply-To", "Auto-Submitted"),
@@ -234,7 +234,7 @@ def test_a_subject_of_any_length_and_script_comes_through() -> None:
 def test_no_text_that_is_accepted_breaks_the_letter(subject: str, body: str) -> None:
     """Whatever an administrator writes: the subject arrives as it is, the headers are ours, the body is readable."""
     email = Email(conversation_id=CONVERSATION.id, to=("a@example.com",), subject=subject, body=body)
-    accepted = accept(email, Policy(address))
+    accepted = accept_email(email, MailPolicy(address))
     if isinstance(accepted, MailRequest):
         message = read(replace(MAIL, subject=accepted.subject, body=accepted.body))
         assert (9, subject.strip()) == (len(message.keys()), message["Subject"].strip())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from domain.mail_body.masking import Masking
+from domain.mail_body.masking import PhoneMasking
 
 COUNTRIES = ("1", "39", "44", "49", "55", "351", "353", "971")
 SCRIPTS = [str.maketrans("0123456789", "".join(chr(zero + n) for n in range(10))) for zero in (0x30, 0x660, 0xFF10)]
@@ -36,7 +36,7 @@ def test_the_customers_own_number_is_hidden_however_it_is_written(
     """Also where it is called an order; the last three digits stay."""
     number = data.draw(written(country, national))
     label = data.draw(st.sampled_from(["", "order ", "#"]))
-    shown = Masking(country + national).hide(f"{before}{label}{number}{after and ' '}{after}")
+    shown = PhoneMasking(country + national).hide(f"{before}{label}{number}{after and ' '}{after}")
     assert national[-7:] not in _digits(shown)
     assert "••••" in shown
     assert national[-3:] in _digits(shown)
@@ -59,7 +59,7 @@ def test_the_customers_own_number_is_hidden_however_it_is_written(
 )
 def test_whatever_keeps_the_digits_of_the_customers_own_number_apart_does_not_show_it(text: str) -> None:
     """Of anybody else's these are no phone numbers for sure."""
-    assert "567" == _digits(Masking("393331234567").hide(text))
+    assert "567" == _digits(PhoneMasking("393331234567").hide(text))
 
 
 @settings(deadline=None)
@@ -70,7 +70,7 @@ def test_the_number_of_anybody_else_is_hidden_too(
     """Who the customer is plays no part, and need not be known."""
     number = data.draw(written(country, national))
     for wa_id in (None, "16505551234"):
-        shown = Masking(wa_id).hide(f"{before}{number}")
+        shown = PhoneMasking(wa_id).hide(f"{before}{number}")
         assert national[-7:] not in _digits(shown)
         assert re.search("•{4,}[^•]*$", shown)
 
@@ -96,7 +96,7 @@ def test_the_number_of_anybody_else_is_hidden_too(
 )
 def test_what_says_that_it_is_something_else_stays(text: str) -> None:
     """Orders by name, dates, hours, a place, prices, a menu."""
-    assert text == Masking("393337654321").hide(text)
+    assert text == PhoneMasking("393337654321").hide(text)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_what_says_that_it_is_something_else_stays(text: str) -> None:
 )
 def test_where_it_is_not_certain_it_is_hidden(text: str, expected: str) -> None:
     """Rather a number too many."""
-    assert expected == Masking(None).hide(text)
+    assert expected == PhoneMasking(None).hide(text)
 
 
 @settings(deadline=None)
@@ -123,7 +123,7 @@ def test_where_it_is_not_certain_it_is_hidden(text: str, expected: str) -> None:
 def test_nothing_but_digits_and_what_groups_them_is_hidden(text: str, wa_id: str | None) -> None:
     """Words stay in their order, and no text takes long."""
     kept = [char for char in text if char.isalpha() or char == "\n"]
-    assert kept == [char for char in Masking(wa_id).hide(text) if char.isalpha() or char == "\n"]
+    assert kept == [char for char in PhoneMasking(wa_id).hide(text) if char.isalpha() or char == "\n"]
 
 
 def _digits(text: str) -> str:

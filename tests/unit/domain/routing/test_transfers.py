@@ -10,30 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.commands import Rejection, Target, Transfer
-from domain.conversations.conversation import Conversation, Decisions, Mark
-from domain.conversations.fold import Cause, Thread, decide, expire, fold
+from domain.conversations.conversation import Conversation, Decisions, FactRef
+from domain.conversations.fold import Cause, CustomerHistory, decide, expire, fold
 from domain.conversations.window import WINDOW
 from domain.directory import Directory, User
 from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, ConversationFact
 from domain.ids import CustomerId, fact_id
-from domain.routing.agents import Member, PresenceState, choose
+from domain.routing.agents import Member, PresenceState, next_agent
 from domain.routing.transfers import (
-    Terms,
-    expired,
-    is_over,
+    RoutingPolicy,
+    after_expiry,
+    after_missed_offer,
+    after_removal,
+    has_expired,
+    is_eligible,
     is_taking,
-    may_get,
-    not_accepted,
     offer,
     recall,
-    refused,
-    removed,
-    take,
+    rejection_of,
+    take_rejection,
     transfer,
 )
 from tests.support.stories import DIRECTORY, START, Teller
 
-TERMS = Terms()
+TERMS = RoutingPolicy()
 NOON = START + timedelta(hours=2)
 USERS = {
     name: User(name, name, f"{name}@example.com", "agent", most, skillsets)
@@ -53,7 +53,7 @@ def member(name: str, free: int = 1, idle: int | None = 0, state: PresenceState 
 
 
 def chosen(*members: Member) -> str | None:
-    found = choose(members, NOON)
+    found = next_agent(members, NOON)
     return found.id if found else None
 
 
@@ -87,7 +87,7 @@ class Office:
     The agents accept what they were offered, in time or too late, and what they were not."""
 
     now: datetime = NOON
-    threads: list[Thread] = field(default_factory=list)
+    threads: list[CustomerHistory] = field(default_factory=list)
     presence: dict[str, tuple[PresenceState, datetime]] = field(default_factory=dict)
     steps: int = 0
     late: set[str] = field(default_factory=set)
@@ -96,7 +96,7 @@ class Office:
 
     def __post_init__(self) -> None:
         for place, text in enumerate(("hello", "1", "2")):
-            thread = Thread(CustomerId(UUID(int=place)), Teller().number)
+            thread = CustomerHistory(CustomerId(UUID(int=place)), Teller().number)
             self.threads.append(fold(thread, Teller().turn(place / 10, text), COMPANY, self.now).thread)
 
     def conversation(self, place: int) -> Conversation:
@@ -119,21 +119,21 @@ class Office:
             found[user.id] = Member(user.id, skillsets, user.max_conversations, taken, state, since, self.now, since)
         return found
 
-    def here(self) -> Mark:
+    def here(self) -> FactRef:
         self.steps += 1
-        return Mark(self.now, fact_id("step", str(self.steps)))
+        return FactRef(self.now, fact_id("step", str(self.steps)))
 
     def hears(self, place: int, fact: ConversationFact) -> None:
         self.threads[place] = fold(self.threads[place], fact, COMPANY, self.now).thread
 
-    def decides(self, place: int, of: Conversation, decided: Decisions, here: Mark) -> None:
+    def decides(self, place: int, of: Conversation, decided: Decisions, here: FactRef) -> None:
         self.threads[place] = decide(
             self.threads[place], of.id, decided, Cause((here.fact,), "test"), COMPANY, self.now
         ).thread
 
     # what can happen; `place`: to which conversation, `who`: agent or skillset, whatever the step needs
 
-    def waits(self, place: int, who: str) -> None:
+    def returns_to(self, place: int, who: str) -> None:
         """Time passes: a minute, or a tenth of an hour for each place."""
         self.now += timedelta(minutes=1 + 6 * place)
 
@@ -148,10 +148,10 @@ class Office:
                 "mode": mode,
             }
         )
-        if refused(conversation, None) is not None:
+        if rejection_of(conversation, None) is not None:
             return
         if is_taking(command, issuer):
-            if take(command, issuer, COMPANY, self.members()) is None:
+            if take_rejection(command, issuer, COMPANY, self.members()) is None:
                 self.hears(place, self._desk(AgentAccepted, conversation, who))
             return
         decided = transfer(conversation, command, COMPANY, self.members(), here, TERMS)
@@ -174,7 +174,7 @@ class Office:
     def removes(self, place: int, who: str) -> None:
         conversation, here = self.conversation(place), self.here()
         if conversation.owner is not None and conversation.owner.state != "accepted":
-            self.decides(place, conversation, removed(conversation, here), here)
+            self.decides(place, conversation, after_removal(conversation, here), here)
 
     def routes(self, place: int, who: str) -> None:
         """A round: what nobody accepted goes back, what waits is offered."""
@@ -184,25 +184,27 @@ class Office:
             if owner is None or owner.state != "assigned":
                 continue
             gone = self.members()[owner.id].state == "offline"
-            above = self.members()[owner.id].is_above
+            above = self.members()[owner.id].is_over_capacity
             if gone or above or (owner.until is not None and owner.until <= self.now):
                 here = self.here()
                 members = self.members()
-                members[owner.id] = members[owner.id]._replace(taken=members[owner.id].taken - 1)
-                self.decides(each, conversation, not_accepted(conversation, members, COMPANY, here, TERMS), here)
+                members[owner.id] = members[owner.id]._replace(
+                    active_conversations=members[owner.id].active_conversations - 1
+                )
+                self.decides(each, conversation, after_missed_offer(conversation, members, COMPANY, here, TERMS), here)
         self.late.clear()
         for each in range(len(self.threads)):
             conversation = self.conversation(each)
-            meant = [m for m in self.members().values() if may_get(conversation, m, self.now)]
-            found = choose(meant, self.now)
+            meant = [m for m in self.members().values() if is_eligible(conversation, m, self.now)]
+            found = next_agent(meant, self.now)
             if found is not None:
                 here = self.here()
                 self.decides(each, conversation, offer(conversation, found, here, TERMS), here)
 
     def ends_reservations(self, place: int, who: str) -> None:
         conversation, here = self.conversation(place), self.here()
-        if is_over(conversation, self.now):
-            self.decides(place, conversation, expired(conversation, here), here)
+        if has_expired(conversation, self.now):
+            self.decides(place, conversation, after_expiry(conversation, here), here)
 
     def closes_what_is_over(self, place: int, who: str) -> None:
         self.threads[place] = expire(self.threads[place], COMPANY, self.now).thread
@@ -251,7 +253,7 @@ class Office:
 
 
 STEPS: list[Callable[[Office, int, str], None]] = [
-    Office.waits,
+    Office.returns_to,
     Office.transfers,
     Office.reserves,
     Office.takes,
@@ -277,8 +279,8 @@ def assert_sound(office: Office) -> None:
     for agent in office.members().values():
         offered = any(c.owner and c.owner[:3] == ("user", agent.id, "assigned") for c in office.conversations)
         if agent.id not in office.ever_late:
-            assert agent.taken <= agent.max_conversations
-        assert agent.taken <= agent.max_conversations or not offered or agent.id in office.late
+            assert agent.active_conversations <= agent.max_conversations
+        assert agent.active_conversations <= agent.max_conversations or not offered or agent.id in office.late
     for conversation in office.conversations:
         owner = conversation.owner
         if conversation.status == "closed":
@@ -335,7 +337,7 @@ def test_the_rules_are_reached_by_the_steps() -> None:
     office.reserves(0, "sales")
     office.routes(0, "")
     assert {("ben", "assigned"), ("anna", "assigned")} >= {_owner(office, 0)}
-    office.waits(0, "")
+    office.returns_to(0, "")
     office.routes(0, "")
     office.recalls(0, "")
     assert (None, None) == _owner(office, 0)
@@ -352,7 +354,7 @@ def test_who_let_it_pass_gets_it_again_after_their_next_presence_event_by_whatev
     for _ in range(2):
         office.routes(0, "")
         assert ("sales", "queued") == _owner(office, 1)
-    office.waits(0, "")
+    office.returns_to(0, "")
     office.presence["anna"] = ("ready", office.now + skew)
     office.routes(0, "")
     assert ("anna", "assigned") == _owner(office, 1)

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from domain.ports import NotKept, Place, Record
+from domain.ports import OutgoingRecord, PublishFailed, RecordPosition
 from infra.kafka.config import KafkaConfig
-from infra.kafka.producer import KafkaPublisher, Limits
+from infra.kafka.producer import KafkaPublisher, PublishLimits
 from tests.support.waiting import wait_until
 
 CONFIG = KafkaConfig(("localhost:9092",))
-RECORD = Record("topic", "key", b"value")
+RECORD = OutgoingRecord("topic", "key", b"value")
 
 
 class Sent:
@@ -28,12 +28,12 @@ class Sent:
     def is_done(self) -> bool:
         return self._done.is_set()
 
-    def get(self, timeout: float) -> Place:
+    def get(self, timeout: float) -> RecordPosition:
         if not self._done.wait(timeout):
             raise KafkaTimeoutError
         if self._outcome is not None:
             raise self._outcome
-        return Place(0, 0)
+        return RecordPosition(0, 0)
 
 
 class FakeLink:
@@ -47,7 +47,7 @@ class FakeLink:
         self.failing: Exception | None = None
         self.ended = threading.Event()
 
-    def send(self, record: Record) -> Sent:
+    def send(self, record: OutgoingRecord) -> Sent:
         return Sent(threading.Event() if self.wedged else self._done, self.failing)
 
     def stall(self) -> threading.Event:
@@ -55,7 +55,7 @@ class FakeLink:
         self._done = threading.Event()
         return self._done
 
-    def missing(self) -> Sequence[str]:
+    def not_ready_reasons(self) -> Sequence[str]:
         return ()
 
     def end(self, grace_seconds: float) -> None:
@@ -88,8 +88,8 @@ def connections() -> Connections:
 
 @pytest.fixture
 def publisher(connections: Connections) -> Iterator[KafkaPublisher]:
-    publisher = KafkaPublisher(CONFIG, ["topic"], Limits(calls=2, records=10, bytes=1000), connections)
-    wait_until(lambda: not publisher.missing())
+    publisher = KafkaPublisher(CONFIG, ["topic"], PublishLimits(calls=2, records=10, bytes=1000), connections)
+    wait_until(lambda: not publisher.not_ready_reasons())
     yield publisher
     publisher.close()
 
@@ -99,7 +99,7 @@ def test_a_producer_that_says_nothing_by_the_deadline_is_replaced(
 ) -> None:
     connections.links[0].wedged = True
 
-    with pytest.raises(NotKept):
+    with pytest.raises(PublishFailed):
         publisher.publish([RECORD], 0.2)
 
     assert connections.links[0].ended.wait(5)
@@ -110,7 +110,7 @@ def test_a_producer_that_says_nothing_by_the_deadline_is_replaced(
 def test_a_producer_that_fails_a_record_in_time_stays(publisher: KafkaPublisher, connections: Connections) -> None:
     connections.links[0].failing = KafkaTimeoutError("expired")
 
-    with pytest.raises(NotKept):
+    with pytest.raises(PublishFailed):
         publisher.publish([RECORD], 0.2)
 
     connections.links[0].failing = None
@@ -147,9 +147,13 @@ def test_what_finds_no_room_waits_for_it_as_long_as_its_deadline_leaves_the_brok
         assert [True, True, True] == [call.result() for call in (*calls, third)]
 
 
-@pytest.mark.parametrize("records", [[RECORD] * 11, [Record("topic", None, b"x" * 1001)]], ids=["records", "bytes"])
-def test_more_records_or_bytes_than_may_wait_are_refused(publisher: KafkaPublisher, records: list[Record]) -> None:
-    with pytest.raises(NotKept, match="too much waits"):
+@pytest.mark.parametrize(
+    "records", [[RECORD] * 11, [OutgoingRecord("topic", None, b"x" * 1001)]], ids=["records", "bytes"]
+)
+def test_more_records_or_bytes_than_may_wait_are_refused(
+    publisher: KafkaPublisher, records: list[OutgoingRecord]
+) -> None:
+    with pytest.raises(PublishFailed, match="too much waits"):
         publisher.publish(records, 1.0)
 
 
@@ -164,7 +168,7 @@ def test_room_is_given_back_whatever_became_of_the_records(publisher: KafkaPubli
 
 def test_a_body_that_was_not_kept_is_let_go_at_once(publisher: KafkaPublisher, connections: Connections) -> None:
     connections.links[0].failing = KafkaTimeoutError("expired")  # the link keeps its error, and so what that knows
-    record = Record("topic", "key", b"a large body")
+    record = OutgoingRecord("topic", "key", b"a large body")
     held = sys.getrefcount(record)
 
     assert not _keeps(publisher, record=record)
@@ -175,8 +179,8 @@ def test_a_body_that_was_not_kept_is_let_go_at_once(publisher: KafkaPublisher, c
 def test_a_broker_that_comes_later_is_found() -> None:
     publisher = KafkaPublisher(CONFIG, ["topic"], connect=Connections(refusals=2))
 
-    assert [] != list(publisher.missing())
-    wait_until(lambda: not publisher.missing())
+    assert [] != list(publisher.not_ready_reasons())
+    wait_until(lambda: not publisher.not_ready_reasons())
     publisher.publish([RECORD], 1.0)
     publisher.close()
 
@@ -194,9 +198,9 @@ def test_a_publisher_that_is_closed_while_it_looks_for_its_broker_leaves_no_conn
     assert connections.links[0].ended.wait(60)
 
 
-def _keeps(publisher: KafkaPublisher, deadline_seconds: float = 0.2, record: Record = RECORD) -> bool:
+def _keeps(publisher: KafkaPublisher, deadline_seconds: float = 0.2, record: OutgoingRecord = RECORD) -> bool:
     try:
         publisher.publish([record], deadline_seconds)
-    except NotKept:
+    except PublishFailed:
         return False
     return True

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.conversations.conversation import Conversation
-from domain.conversations.customers import Key, keys_of
-from domain.conversations.fold import Thread, fold
+from domain.conversations.customers import IdentityKey, keys_of
+from domain.conversations.fold import CustomerHistory, fold
 from domain.conversations.opening_hours import is_open
 from domain.conversations.reasons import Reason
-from domain.conversations.transcript import Delivery, transcript
+from domain.conversations.transcript import MessageDelivery, transcript
 from domain.directory import Directory
 from domain.facts import BotChoice, ConversationFact, CustomerTurn, Fact, HumanEcho, MessageStatus
 from domain.ids import CustomerId, fact_id
@@ -23,7 +23,7 @@ from domain.inbound.softbot import read_softbot
 from domain.inbound.whatsapp.reader import read
 from infra.local.errors import LocalServerError, NotReachableError
 from infra.local.simulator import bike_shop, bodies, load, traffic
-from infra.local.simulator.bodies import Customer, Line, Post, signature
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer, WebhookPost, signature
 from infra.local.simulator.chat import play
 from infra.local.simulator.webhooks import Webhooks
 from infra.postgres.conversations.statuses import STATUS_RANKS
@@ -32,8 +32,8 @@ from webhook.signature import is_signed
 from witiop.directory_file.reader import read_directory
 
 NOW = datetime(2026, 3, 2, 10, 30, 15, tzinfo=UTC)
-LINE = Line("440000000000001", "+44 20 7946 0001", "330000000000001")
-SECRETS: dict[bodies.Sender, str] = {"whatsapp": "of Meta", "softbot": "of the bot", "agents": "of the desk"}
+LINE = BusinessNumber("440000000000001", "+44 20 7946 0001", "330000000000001")
+SECRETS: dict[bodies.WebhookSource, str] = {"whatsapp": "of Meta", "softbot": "of the bot", "agents": "of the desk"}
 LUCA = "393005550110"
 LISTED = {
     Reason.BOT_CLOSED,
@@ -46,7 +46,7 @@ LISTED = {
 """All that need no decision of a person: a reservation that expires does."""
 
 
-def facts_of(post: Post, received_at: datetime = NOW) -> Sequence[Fact]:
+def facts_of(post: WebhookPost, received_at: datetime = NOW) -> Sequence[Fact]:
     """What our own readers find in a post; everything in it is readable."""
     if post.sender == "whatsapp":
         reading = read(post.body, received_at)
@@ -69,11 +69,11 @@ def customers_facts(now: datetime) -> list[ConversationFact]:
 def conversations(now: datetime) -> list[Conversation]:
     """The story folded by the rules, as it is received at `now`."""
     directory = shop(now)
-    threads: dict[Key, Thread] = {}
+    threads: dict[IdentityKey, CustomerHistory] = {}
     for fact in customers_facts(now):
         assert fact.customer is not None and fact.phone_number_id is not None
         key = keys_of(fact.phone_number_id, fact.customer)[0]
-        new = Thread(CustomerId(fact_id(*key)), fact.phone_number_id)
+        new = CustomerHistory(CustomerId(fact_id(*key)), fact.phone_number_id)
         threads[key] = fold(threads.get(key, new), fact, directory, now).thread
     return [conversation for thread in threads.values() for conversation in thread.conversations]
 
@@ -85,7 +85,7 @@ def test_a_body_is_signed_as_meta_signs_it() -> None:
 
 
 def test_one_body_holds_every_kind_of_update_and_our_readers_find_them_all() -> None:
-    anna = Customer("Anna Rossi", "447700900001", "GB.1")
+    anna = SimulatedCustomer("Anna Rossi", "447700900001", "GB.1")
     post = bodies.from_meta(
         LINE,
         messages=[bodies.message(anna, "wamid.1", NOW, "text", text={"body": "Così: 1/2"})],
@@ -143,7 +143,7 @@ def test_a_transcript_of_the_story_is_worth_reading() -> None:
     luca = [fact for fact in customers_facts(NOW) if fact.customer and fact.customer.wa_id == LUCA]
     statuses = (fact for told in bike_shop.tell(NOW) for fact in facts_of(told.post) if isinstance(fact, MessageStatus))
     items = transcript(
-        luca, {status.wamid: Delivery(STATUS_RANKS[status.status], status.at, None) for status in statuses}
+        luca, {status.wamid: MessageDelivery(STATUS_RANKS[status.status], status.at, None) for status in statuses}
     )
     assert len(items) > 15
     assert {item["from"] for item in items} == {"customer", "bot"}
@@ -195,7 +195,7 @@ def listener() -> Iterator[Listener]:
 def test_every_post_is_signed_with_the_secret_of_its_sender(listener: Listener) -> None:
     webhooks = Webhooks(listener.url, SECRETS)
     for sender in SECRETS:
-        webhooks.deliver(Post(sender, b"{}"))
+        webhooks.deliver(WebhookPost(sender, b"{}"))
     assert [received.path for received in listener.received] == [f"/webhooks/{sender}" for sender in SECRETS]
     for received, secret in zip(listener.received, SECRETS.values(), strict=True):
         meta = received.path.endswith("whatsapp")
@@ -205,21 +205,21 @@ def test_every_post_is_signed_with_the_secret_of_its_sender(listener: Listener) 
 
 def test_what_was_not_kept_or_not_answered_comes_again_until_it_is_taken(listener: Listener) -> None:
     listener.answer = [503, 0, 200].__getitem__
-    Webhooks(listener.url, SECRETS).deliver(Post("whatsapp", b"{}"))
+    Webhooks(listener.url, SECRETS).deliver(WebhookPost("whatsapp", b"{}"))
     assert [received.body for received in listener.received] == [b"{}"] * 3
 
 
 def test_what_is_refused_does_not_come_again(listener: Listener) -> None:
     listener.answer = lambda _: 401
     with pytest.raises(LocalServerError, match="refused an update of softbot: 401"):
-        Webhooks(listener.url, SECRETS).deliver(Post("softbot", b"{}"))
+        Webhooks(listener.url, SECRETS).deliver(WebhookPost("softbot", b"{}"))
     assert len(listener.received) == 1
 
 
 def test_a_webhook_that_takes_nothing_is_given_up(listener: Listener) -> None:
     listener.answer = lambda _: 503
     with pytest.raises(NotReachableError, match="took nothing for 0 s"):
-        Webhooks(listener.url, SECRETS).deliver(Post("whatsapp", b"{}"), seconds=0)
+        Webhooks(listener.url, SECRETS).deliver(WebhookPost("whatsapp", b"{}"), seconds=0)
 
 
 def test_a_story_is_played_in_the_order_of_each_chat_after_its_first_message(listener: Listener) -> None:

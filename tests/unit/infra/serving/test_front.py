@@ -9,7 +9,7 @@ from wsgiref.types import StartResponse
 
 import pytest
 
-from infra.serving.front import ARRIVED, Bounds, Front
+from infra.serving.front import ARRIVED, RequestLimits, RsgiBridge
 
 
 class Scope:
@@ -50,10 +50,10 @@ def echo(environ: dict[str, Any], start_response: StartResponse) -> Iterable[byt
 class Served:
     """A front and what it was told."""
 
-    def __init__(self, bounds: Bounds, app: Callable[..., Iterable[bytes]] = echo) -> None:
+    def __init__(self, bounds: RequestLimits, app: Callable[..., Iterable[bytes]] = echo) -> None:
         self.refusals: list[str] = []
         self.closed = False
-        self._front = Front(app, bounds, self.refusals.append, self._close)
+        self._front = RsgiBridge(app, bounds, self.refusals.append, self._close)
 
     async def request(self, scope: Scope, protocol: Protocol) -> list[tuple[int, bytes]]:
         await self._front.__rsgi__(scope, protocol)  # type: ignore[arg-type]
@@ -67,7 +67,7 @@ class Served:
 
 
 def test_the_application_gets_the_whole_body() -> None:
-    served = Served(Bounds(body_bytes=10))
+    served = Served(RequestLimits(body_bytes=10))
 
     answers = asyncio.run(served.request(Scope(content_length="6"), Protocol(b"abc", b"def")))
 
@@ -75,7 +75,7 @@ def test_the_application_gets_the_whole_body() -> None:
 
 
 def test_a_request_without_a_body_waits_for_none() -> None:
-    served = Served(Bounds(body_bytes=10))
+    served = Served(RequestLimits(body_bytes=10))
 
     assert [(200, b"GET ")] == asyncio.run(served.request(Scope("GET"), Protocol(asyncio.Event())))
 
@@ -91,7 +91,7 @@ def test_a_request_without_a_body_waits_for_none() -> None:
 def test_a_body_of_a_wrong_size_never_reaches_the_application(
     scope: Scope, body: bytes, status: int, reason: str
 ) -> None:
-    served = Served(Bounds(body_bytes=10))
+    served = Served(RequestLimits(body_bytes=10))
 
     ((answered, _),) = asyncio.run(served.request(scope, Protocol(body)))
 
@@ -99,7 +99,7 @@ def test_a_body_of_a_wrong_size_never_reaches_the_application(
 
 
 def test_a_body_that_does_not_arrive_in_time_is_cut_off() -> None:
-    served = Served(Bounds(body_bytes=10, body_seconds=0.05))
+    served = Served(RequestLimits(body_bytes=10, body_seconds=0.05))
 
     ((answered, _),) = asyncio.run(served.request(Scope(content_length="2"), Protocol(b"x", asyncio.Event())))
 
@@ -108,7 +108,7 @@ def test_a_body_that_does_not_arrive_in_time_is_cut_off() -> None:
 
 def test_bodies_together_take_no_more_memory_than_they_may() -> None:
     async def story() -> list[int]:
-        served = Served(Bounds(body_bytes=10, buffered_bytes=15))
+        served = Served(RequestLimits(body_bytes=10, buffered_bytes=15))
         rest = asyncio.Event()
         chunked = Scope(transfer_encoding="chunked")
         holding = asyncio.create_task(served.request(chunked, Protocol(b"x" * 10, rest)))
@@ -131,7 +131,7 @@ def test_more_requests_than_may_wait_for_a_thread_are_refused_at_once() -> None:
         return echo(environ, start_response)
 
     async def story() -> list[int]:
-        served = Served(Bounds(body_bytes=10, threads=1, waiting=2, queue_seconds=60), slow)
+        served = Served(RequestLimits(body_bytes=10, threads=1, waiting=2, queue_seconds=60), slow)
         taken = [asyncio.create_task(served.request(Scope("GET"), Protocol())) for _ in range(3)]
         await asyncio.sleep(0)
         refused = await served.request(Scope("GET"), Protocol())
@@ -144,7 +144,7 @@ def test_more_requests_than_may_wait_for_a_thread_are_refused_at_once() -> None:
 
 
 def test_a_request_that_waited_too_long_for_a_thread_is_refused() -> None:
-    served = Served(Bounds(body_bytes=10, queue_seconds=-1))
+    served = Served(RequestLimits(body_bytes=10, queue_seconds=-1))
 
     ((answered, _),) = asyncio.run(served.request(Scope("GET"), Protocol()))
 
@@ -159,13 +159,13 @@ def test_the_application_is_told_when_the_request_was_whole() -> None:
         return echo(environ, start_response)
 
     before = time.monotonic()
-    asyncio.run(Served(Bounds(body_bytes=10), app).request(Scope("GET"), Protocol()))
+    asyncio.run(Served(RequestLimits(body_bytes=10), app).request(Scope("GET"), Protocol()))
 
     assert before <= told[0] <= time.monotonic()
 
 
 def test_what_the_application_needs_is_closed_after_the_last_request() -> None:
-    served = Served(Bounds(body_bytes=10))
+    served = Served(RequestLimits(body_bytes=10))
 
     served.end()
 

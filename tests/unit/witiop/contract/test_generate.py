@@ -10,11 +10,11 @@ from typing import Any, get_args
 import pytest
 from jsonschema import Draft202012Validator
 
-from consumers.changes.announcements import announcement
-from domain.commands import Command, Refused, read_command, signature
-from domain.contract.channels import CHANNELS, Channel, Message
-from domain.conversations.conversation import Decisions, Mark, Owner
-from domain.conversations.events import Event, EventName
+from consumers.changes.announcements import public_event_record
+from domain.commands import Command, InvalidCommand, read_command, signature
+from domain.contract.channels import CHANNELS, Channel, MessageType
+from domain.conversations.conversation import Decisions, FactRef, Owner
+from domain.conversations.events import EventName, PublicEvent
 from domain.conversations.fold import Cause, decide
 from domain.facts import FACT, Fact
 from domain.ids import fact_id
@@ -44,7 +44,9 @@ def wrong(schema: str, value: object) -> list[str]:
 def decided(story: Story, owner: Owner | None, why: str) -> None:
     """Somebody decides who has the story's last conversation."""
     conversation = story.thread.conversations[-1]
-    decisions = Decisions(owner=owner, owned=Mark(story.now, fact_id(why)), because=Mark(story.now, fact_id(why)))
+    decisions = Decisions(
+        owner=owner, first_owned=FactRef(story.now, fact_id(why)), because=FactRef(story.now, fact_id(why))
+    )
     step = decide(story.thread, conversation.id, decisions, Cause((fact_id(why),), "boss"), DIRECTORY, story.now)
     story.thread = step.thread
     story.events += step.events
@@ -63,17 +65,17 @@ def stories() -> Iterator[Story]:
     yield moved
 
 
-def mails() -> Iterator[Event]:
+def mails() -> Iterator[PublicEvent]:
     """Everything that can become of a mail."""
     conversation = Story(at(1)).tell(T.turn(0)).thread.conversations[0]
     mail = Mail(mail_id("c"), "c", conversation.id, "boss", ("anna@example.com",), "subject", "body", False, at(1))
     for name in get_args(EventName):
         if name.startswith("mail."):
             reason = "MessageRejected" if name == "mail.failed" else None
-            yield Event(conversation, name, at(1), (fact_id("c"),), "ses", replace(mail, reason=reason))
+            yield PublicEvent(conversation, name, at(1), (fact_id("c"),), "ses", replace(mail, reason=reason))
 
 
-EVENTS: list[Event] = [*(told for story in stories() for told in story.events), *mails()]
+EVENTS: list[PublicEvent] = [*(told for story in stories() for told in story.events), *mails()]
 
 
 def test_what_is_written_down_is_what_the_code_says() -> None:
@@ -138,12 +140,12 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
 def test_the_stories_tell_of_everything_that_the_public_topic_holds() -> None:
     """Or the next test would not hold for what they leave out."""
     public = {message.name for channel, message in MESSAGES if channel.name == "conversations"}
-    assert public == {announcement(told, "t").headers["ce_type"] for told in EVENTS}
+    assert public == {public_event_record(told, "t").headers["ce_type"] for told in EVENTS}
 
 
 @pytest.mark.parametrize("told", EVENTS, ids=lambda told: told.name)
-def test_what_is_told_of_a_conversation_is_as_promised_to_the_letter(told: Event) -> None:
-    record = announcement(told, "t")
+def test_what_is_told_of_a_conversation_is_as_promised_to_the_letter(told: PublicEvent) -> None:
+    record = public_event_record(told, "t")
     (message,) = (message for _, message in MESSAGES if message.name == record.headers["ce_type"])
     data = json.loads(record.value)
     assert [] == wrong(message.schema, data)
@@ -154,7 +156,7 @@ def test_what_is_told_of_a_conversation_is_as_promised_to_the_letter(told: Event
 # what we accept
 
 
-def carried(name: str, value: object) -> Command | Refused:
+def carried(name: str, value: object) -> Command | InvalidCommand:
     """A signed command as the consumer reads it."""
     body = json.dumps(value).encode()
     headers = {
@@ -170,16 +172,16 @@ def carried(name: str, value: object) -> Command | Refused:
 
 
 @pytest.mark.parametrize("message", COMMANDS, ids=lambda message: message.name)
-def test_a_command_that_fits_its_schema_is_understood_and_one_that_does_not_is_malformed(message: Message) -> None:
+def test_a_command_that_fits_its_schema_is_understood_and_one_that_does_not_is_malformed(message: MessageType) -> None:
     example = EXAMPLES[message.schema]
     assert isinstance(carried(message.name, example), Command)
     for name in message.data.model_json_schema().get("required", ["conversation_id"]):
         without = {key: value for key, value in example.items() if key != name}
         assert wrong(message.schema, without)
-        assert isinstance(carried(message.name, without), Refused)
+        assert isinstance(carried(message.name, without), InvalidCommand)
     for changed in ({"mail_command_id": "c"}, {"unknown": 1}, {"conversation_id": 7}):
         assert wrong(message.schema, example | changed)
-        assert isinstance(carried(message.name, example | changed), Refused)
+        assert isinstance(carried(message.name, example | changed), InvalidCommand)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ def test_a_command_that_fits_its_schema_is_understood_and_one_that_does_not_is_m
     [(c, m) for c, m in MESSAGES if c.transport == "cloudevents-http"],
     ids=lambda each: each.name,
 )
-def test_an_event_that_fits_its_schema_becomes_a_fact_that_fits_its_own(channel: Channel, message: Message) -> None:
+def test_an_event_that_fits_its_schema_becomes_a_fact_that_fits_its_own(channel: Channel, message: MessageType) -> None:
     reader = {"softbot": softbot.read_softbot, "agents": agent_desk.read_agent_desk}[channel.name]
     body = encoded(event("", EXAMPLES[message.schema], type=message.name))
     (fact,) = reader(body, False, RECEIVED)

@@ -18,7 +18,7 @@ from domain.facts import (
     ThreadControlPassed,
 )
 from domain.ids import FactId, fact_id
-from domain.inbound.reading import Reading
+from domain.inbound.reading import BodyReading
 from domain.inbound.whatsapp.reader import read
 from tests.support.payloads import (
     ACCOUNT,
@@ -251,4 +251,4 @@ def test_every_shape_has_its_expectation() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_update_of_the_body_becomes_its_fact(name: str) -> None:
     expected = [fact(name, item) for fact, item in zip(SHAPES[name], updates(body(name)), strict=True)]
-    assert Reading(expected, []) == read(raw(name), RECEIVED)
+    assert BodyReading(expected, []) == read(raw(name), RECEIVED)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.inbound.reading import Reading
+from domain.inbound.reading import BodyReading
 from domain.inbound.whatsapp.reader import read
 from tests.support.payloads import ACCOUNT, NAME, PHONE, RECEIVED, body, raw, value_of
 from tests.support.whatsapp import AT, HANDOVER, MESSAGE, META, reading, reasons
@@ -115,8 +115,8 @@ def test_a_set_aside_update_is_a_body_of_its_own_with_all_that_speaks_about_it()
 
 def test_a_body_without_entries_holds_nothing() -> None:
     body_of_the_vector = b'{"object":"whatsapp_business_account","entry":[]}'
-    assert read(body_of_the_vector, RECEIVED) == Reading([], [])
-    assert reading("messages", META | {"messages": [], "contacts": []}) == Reading([], [])
+    assert read(body_of_the_vector, RECEIVED) == BodyReading([], [])
+    assert reading("messages", META | {"messages": [], "contacts": []}) == BodyReading([], [])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.conversations.conversation import Conversation, Decisions, Evidence, Mark, Owner
+from domain.conversations.conversation import Conversation, Decisions, Evidence, FactRef, Owner
 from domain.conversations.reasons import Reason
 from domain.directory import Number
 from domain.ids import ConversationId, CustomerId, FactId, fact_id
@@ -14,7 +14,7 @@ from witiop.cli.views.conversation import conversation_lines
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 HELLO = fact_id("hello")
-MARK = Mark(NOON, HELLO)
+MARK = FactRef(NOON, HELLO)
 SHOP = Number("106540352242922", "Shop", "Europe/Rome")
 
 ACTIVE = Conversation(

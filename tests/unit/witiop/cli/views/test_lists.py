@@ -5,11 +5,11 @@ from uuid import UUID
 
 import pytest
 
-from domain.conversations.conversation import Conversation, Evidence, Mark
+from domain.conversations.conversation import Conversation, Evidence, FactRef
 from domain.conversations.reasons import Reason
 from domain.ids import ConversationId, CustomerId, fact_id
 from infra.postgres.lists.cursor import Cursor
-from infra.postgres.lists.unmanaged import Page
+from infra.postgres.lists.unmanaged import UnmanagedPage
 from witiop.cli.views.lists import list_lines
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -17,7 +17,7 @@ LONG = "I placed an order three weeks ago and it never came, " * 9
 
 
 def listed(n: int, text: str, closed: bool = False) -> Conversation:
-    mark = Mark(NOON, fact_id("turn"))
+    mark = FactRef(NOON, fact_id("turn"))
     return Conversation(
         id=ConversationId(UUID(int=n)),
         customer_id=CustomerId(UUID(int=n)),
@@ -31,12 +31,12 @@ def listed(n: int, text: str, closed: bool = False) -> Conversation:
     )
 
 
-PAGE = Page(
+PAGE = UnmanagedPage(
     [listed(1, "Hello\nthere"), listed(2, LONG, closed=True)], Cursor(NOON, UUID(int=2)), {"active": 7, "closed": 1}
 )
 
 
-def lines(page: Page, width: int | None, now: datetime = NOON + timedelta(hours=20, minutes=48)) -> list[str]:
+def lines(page: UnmanagedPage, width: int | None, now: datetime = NOON + timedelta(hours=20, minutes=48)) -> list[str]:
     return [line.plain for line in list_lines(page, now, width)]
 
 
@@ -77,7 +77,7 @@ def test_the_last_half_hour_of_a_window_stands_out() -> None:
 
 
 def test_an_empty_list_says_so_with_the_counts() -> None:
-    assert lines(Page([], None, {"active": 0, "closed": 3}), 80) == [
+    assert lines(UnmanagedPage([], None, {"active": 0, "closed": 3}), 80) == [
         "No unmanaged conversations.",
         "",
         "0 active, 3 closed",
