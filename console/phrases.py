@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.request import translated, words
-from console.words import catalogue, gettext_noop
+from console.words import catalogue
+from domain.commands import Rejection
+from domain.contract.texts import REASON_TEXTS, REJECTION_TEXTS, gettext_noop
 from domain.conversations.conversation import Owner
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
@@ -17,58 +19,6 @@ def pgettext_noop(what: str, text: str) -> str:
     message."""
     return f"{what}\x04{text}"  # gettext's own separator
 
-
-REASONS: Mapping[Reason, tuple[str, str]] = {
-    Reason.NO_CHOICE: (gettext_noop("Nothing chosen"), gettext_noop("The customer chose nothing from the menu.")),
-    Reason.INVALID_CHOICE: (
-        gettext_noop("Choice not understood"),
-        gettext_noop("What the customer chose is not on the menu."),
-    ),
-    Reason.OUT_OF_HOURS: (
-        gettext_noop("Out of hours"),
-        gettext_noop("Everything the customer wrote came outside the working hours."),
-    ),
-    Reason.NUMBER_HAS_NO_MENU: (
-        gettext_noop("No menu"),
-        gettext_noop("The number has neither a menu nor a Softbot that would lead the customer to somebody."),
-    ),
-    Reason.NOBODY_TOOK_IT: (
-        gettext_noop("Nobody took it"),
-        gettext_noop("It was queued, reserved or offered, and nobody took it."),
-    ),
-    Reason.RESERVATION_EXPIRED: (
-        gettext_noop("Reservation expired"),
-        gettext_noop("It was reserved, and nobody took it in time."),
-    ),
-    Reason.BOT_CLOSED: (
-        gettext_noop("Closed by the bot"),
-        gettext_noop("The Softbot ended it before anybody of the company took part."),
-    ),
-}
-"""Short, for the list; and as a sentence."""
-
-_REFUSALS = {
-    "not_authentic": gettext_noop("the signature of the command is not right: the installation needs a look"),
-    "malformed": gettext_noop("the command could not be read"),
-    "expired": gettext_noop("it was looked at too late, so nothing was done: try again"),
-    "conversation_unknown": gettext_noop("there is no such conversation"),
-    "conversation_closed": gettext_noop("the conversation is closed: Meta's 24 hours are over, or it was ended"),
-    "version_conflict": gettext_noop("it changed while you were looking: see what it is now"),
-    "already_managed": gettext_noop("somebody is taking care of it already"),
-    "already_assigned": gettext_noop("somebody has it already: recall it first"),
-    "user_unknown": gettext_noop("this user is not in the directory"),
-    "skillset_unknown": gettext_noop("this skillset is not in the directory"),
-    "user_not_ready": gettext_noop("this user is not ready"),
-    "user_at_capacity": gettext_noop("this user has as many conversations as they may have"),
-    "no_agent_ready": gettext_noop("nobody of this skillset is ready"),
-    "window_closing": gettext_noop("the customer's window closes too soon to wait for anybody"),
-    "nothing_to_recall": gettext_noop("there is nothing to take back any more"),
-    "address_invalid": gettext_noop("one of the addresses is not right"),
-    "recipient_not_allowed": gettext_noop("mails to one of these recipients are not allowed"),
-    "too_many_recipients": gettext_noop("there are too many recipients: 50 at most"),
-    "too_large": gettext_noop("the mail would be too large"),
-    "subject_invalid": gettext_noop("the subject is empty, too long or has characters that a subject cannot have"),
-}
 
 MEDIA = {
     "image": ("📷", gettext_noop("Photo")),
@@ -111,7 +61,7 @@ _MAIL_STATES = {
 }
 
 _MAIL_TROUBLES = {
-    "too_large": _REFUSALS["too_large"],
+    "too_large": REJECTION_TEXTS[Rejection.TOO_LARGE],
     "the letter cannot be written": gettext_noop("it could not be written: the log of the installation says why"),
     "MessageRejected": gettext_noop("Amazon SES refused it: the sender or a recipient is not verified there"),
     "MailFromDomainNotVerifiedException": gettext_noop("the sender's domain is not verified at Amazon SES"),
@@ -181,17 +131,19 @@ _ACTORS = {
 
 def reason_short(reason: Reason | None) -> str:
     """For a row."""
-    return translated(REASONS[reason][0]) if reason else ""
+    return translated(REASON_TEXTS[reason].label) if reason else ""
 
 
 def reason_sentence(reason: Reason | None) -> str:
     """For the conversation."""
-    return translated(REASONS[reason][1]) if reason else ""
+    return f"{translated(REASON_TEXTS[reason].sentence)}." if reason else ""
 
 
 def refusal(reason: str | None) -> str:
     """Why not."""
-    return translated(_REFUSALS[reason]) if reason in _REFUSALS else translated(gettext_noop("no reason was told"))
+    if reason in {each.value for each in Rejection}:
+        return translated(REJECTION_TEXTS[Rejection(reason)])
+    return translated(gettext_noop("no reason was given"))
 
 
 def mail_state(state: str) -> str:

@@ -26,11 +26,6 @@ _REGIONS = {"en": "en_GB"}
 """How dates are written where the browser says no more: 23 Nov 2026, 18:20."""
 
 
-def gettext_noop(text: str) -> str:
-    """The text itself: it is translated where it is shown, and found here by who collects what to translate."""
-    return text
-
-
 _KEPT = 10_000
 """Times as they are written are kept: what everybody's lists show at a time is written once."""
 

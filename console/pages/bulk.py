@@ -19,8 +19,8 @@ from console.phrases import command_notice, undo_of
 from console.request import dialog, person, target, translated
 from console.table.query import ListQuery
 from console.table.rows import customer_name, row_view
-from console.words import gettext_noop
 from domain.commands import Email, Recall, Transfer
+from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from domain.ports import PublishFailed
 from infra.postgres.console import audit

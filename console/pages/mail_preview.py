@@ -12,8 +12,8 @@ from psycopg import Connection
 from console.dependencies import MailComposition
 from console.phrases import refusal
 from console.request import translated
-from console.words import gettext_noop
 from domain.commands import Email
+from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.mail import Mail, accept_email

@@ -12,8 +12,9 @@ from markupsafe import Markup
 
 from console import phrases
 from console.request import translated, words
-from console.words import gettext_noop, phone
+from console.words import phone
 from domain.contract.row import Row
+from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 
 URGENT = timedelta(hours=1)

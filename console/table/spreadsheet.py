@@ -11,7 +11,7 @@ from xlsxwriter import Workbook
 from console import phrases
 from console.request import translated, words
 from console.table.rows import RowView
-from console.words import gettext_noop
+from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 
 MAX_ROWS = 50_000

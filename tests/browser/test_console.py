@@ -279,11 +279,13 @@ def test_s13_the_info_says_why_it_is_there_what_decided_it_and_what_happened(pag
     info = page.locator("#info")
     expect(info).to_be_visible()
     told = dict(zip(info.locator("dt").all_inner_texts(), info.locator("dd").all_inner_texts(), strict=True))
-    assert "What the customer chose is not on the menu." == told["Why"]
+    assert "The customer chose something that is not on the menu." == told["Why"]
     assert told["Decided by"].startswith("5")
     assert told["Number"].startswith("Negozio")
     assert {"Opened", "Last message", "Meta's 24 hours end", "Conversation"} <= told.keys()
-    expect(info.locator(".history li").last).to_contain_text("Unmanaged: What the customer chose is not on the menu.")
+    expect(info.locator(".history li").last).to_contain_text(
+        "Unmanaged: The customer chose something that is not on the menu."
+    )
     expect(info.get_by_role("button", name=re.compile("^Copy "))).to_have_count(3)
 
 
@@ -405,7 +407,7 @@ def test_of_two_who_want_the_same_row_one_gets_it_and_the_other_learns_who_has_i
         won, lost = sorted((end.locator("p").inner_text() for end in ends), key=lambda text: "Reserved" not in text)
     other.close()
     assert won in ("Mara Sole Reserved for Marco Tessari.", "Mara Sole Reserved for Anna Bellini.")
-    assert "it changed while you were looking: see what it is now." in lost
+    assert "the conversation has changed in the meantime: look at it again." in lost
     assert lost.endswith(f"Now: {won.removeprefix('Mara Sole Reserved for ')}")
 
 
@@ -549,7 +551,7 @@ def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop
     page.get_by_label("To", exact=True).fill("nobody")
     page.get_by_label("Subject").fill("A customer waits")
     page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("one of the addresses is not right")
+    expect(page.get_by_role("alert")).to_contain_text("one of the addresses is not valid")
     expect(page.get_by_label("Subject")).to_have_value("A customer waits")
     assert_accessible(page)
     page.get_by_role("link", name="Info").click()

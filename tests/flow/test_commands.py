@@ -168,7 +168,7 @@ def test_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_ben_who_is_
     refused = company.system.witiop("transfer", conversation, "--to-user", "ben", "--mode", "immediate")
     assert (1, "") == (refused.code, refused.out)
     assert (
-        "witiop: rejected (already_assigned): somebody has it already: recall it first (assigned: user anna)\n"
+        "witiop: rejected (already_assigned): somebody already has it: recall it first (assigned: user anna)\n"
         == refused.err
     )
 

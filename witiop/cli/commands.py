@@ -27,30 +27,6 @@ SOURCE = "/witiop/cli"
 
 _PUBLISH_SECONDS = 10.0
 
-_WHY = {
-    "not_authentic": "its signature is not right: is the command secret that of the installation?",
-    "malformed": "it is not written as a command must be",
-    "expired": "it was looked at too late; nothing was done",
-    "conversation_unknown": "there is no such conversation",
-    "conversation_closed": "the conversation is closed",
-    "version_conflict": "the conversation has changed since that version: look at it again",
-    "already_managed": "somebody is taking care of it already",
-    "already_assigned": "somebody has it already: recall it first",
-    "user_unknown": "there is no such user in the directory",
-    "skillset_unknown": "there is no such skillset in the directory",
-    "user_not_ready": "the user is not ready",
-    "user_at_capacity": "the user has as many conversations as they may have",
-    "no_agent_ready": "no member of the skillset is available",
-    "window_closing": "the customer's window closes too soon to wait for anybody",
-    "nothing_to_recall": "there is nothing to take back",
-    "address_invalid": "one of the addresses is none that Amazon SES can send to",
-    "recipient_not_allowed": "mails to one of the recipients are not allowed",
-    "too_many_recipients": "a mail has at most 50 recipients",
-    "too_large": "the mail would be larger than 10 MB",
-    "subject_invalid": "a subject is one line of 1 to 250 characters, without control characters and without =?",
-}
-"""Rejection -> what a person is told."""
-
 
 def user_here() -> str:
     """The operating system's user."""
@@ -292,7 +268,13 @@ def _is_of(result: dict[str, Any], command_id: str, place: "RecordPosition") -> 
 
 
 def _reason(result: dict[str, Any]) -> str:
-    why = _WHY.get(result["reason"], "the reason is newer than this program")
+    from domain.commands import Rejection
+    from domain.contract.texts import REJECTION_TEXTS
+
+    try:
+        why = REJECTION_TEXTS[Rejection(result["reason"])]
+    except ValueError:
+        why = "this version of witiop does not know the reason"
     if owner := result.get("owner"):
         return f"{why} ({owner['state']}: {owner['kind']} {owner['id']})"
     return why

@@ -128,7 +128,7 @@ def test_a_transfer_is_asked_then_done_and_can_be_undone(console: Console, boss:
     ("kind", "to", "mode", "why"),
     [
         ("user", "carla", "immediate", "this user is not ready"),
-        ("skillset", "support", "immediate", "nobody of this skillset is ready"),
+        ("skillset", "support", "immediate", "no agent with this skillset is available"),
         ("user", "nobody", "exclusive", "this user is not in the directory"),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_double_click_a_second_tab_and_the_back_button_do_it_once(console: Con
     assert 1 == len(console.audited("asked"))
     again = boss.send(dialog, "dialog", to="ben", mode="exclusive").text
     assert [("rejected", "version_conflict")] == console.carry_out()
-    assert "it changed while you were looking: see what it is now. Now: anna." in told(boss, again)
+    assert "the conversation has changed in the meantime: look at it again. Now: anna." in told(boss, again)
 
 
 def test_of_two_administrators_one_gets_it_and_the_other_learns_who(console: Console, boss: Browser) -> None:
@@ -275,7 +275,7 @@ def test_what_was_refused_can_be_asked_for_again_by_the_same_row_and_is_done_onc
 
     refused = press()
     assert [("rejected", "user_at_capacity")] == console.carry_out()
-    assert "this user has as many conversations as they may have" in told(ben, refused)
+    assert "this user is at capacity" in told(ben, refused)
     console.office.desk_says(AgentClosed, "ben", busy)
     done = [press(), press()]
     assert [("applied", None)] == console.carry_out()

@@ -32,7 +32,7 @@ def test_a_conversation_that_is_not_there_is_said_not_to_be(boss: Browser) -> No
 def test_why_it_is_unmanaged_stands_in_the_chat_where_it_happened(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("7")
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
-    assert "Unmanaged: What the customer chose is not on the menu." in panel
+    assert "Unmanaged: The customer chose something that is not on the menu." in panel
 
 
 def test_what_the_bot_did_is_told_in_words(console: Console, boss: Browser) -> None:
@@ -167,8 +167,8 @@ def test_why_a_mail_failed_is_said_in_words(console: Console, boss: Browser, rea
 @pytest.mark.parametrize(
     ("typed", "why"),
     [
-        ({"to": "nobody"}, "one of the addresses is not right"),
-        ({"to": ""}, "one of the addresses is not right"),
+        ({"to": "nobody"}, "one of the addresses is not valid"),
+        ({"to": ""}, "one of the addresses is not valid"),
         ({"subject": ""}, "the subject is empty"),
         ({"to": ",".join(f"a{n}@example.com" for n in range(51))}, "there are too many recipients"),
     ],

@@ -82,7 +82,7 @@ def test_each_is_a_command_of_its_own_with_its_own_result(console: Console, boss
     )
     shown = results(boss, answer)
     assert "1 done · 2 refused · 0 asked" in shown
-    assert 2 == shown.count("this user has as many conversations as they may have")
+    assert 2 == shown.count("this user is at capacity")
     assert 1 == len({row["batch_id"] for row in console.office.rows("select batch_id from command_audit")})
 
 

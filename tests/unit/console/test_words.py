@@ -27,7 +27,10 @@ def said() -> set[tuple[str | None, str]]:
     }
     keywords["pgettext_noop"] = keywords["pgettext"] = ((1, "c"), 2)
     options = {"templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true"}}
-    found = extract_from_dir(str(CONSOLE), methods, options, keywords=keywords)
+    found = [
+        *extract_from_dir(str(ROOT / "console"), methods, options, keywords=keywords),
+        *extract_from_dir(str(ROOT / "domain" / "contract"), methods[:1], keywords=keywords),
+    ]
     return {(of, message if isinstance(message, str) else message[0]) for _, _, message, _, of in found}
 
 

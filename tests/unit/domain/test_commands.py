@@ -23,8 +23,8 @@ from domain.commands import (
     signature,
     signed,
 )
+from domain.contract.texts import REJECTION_TEXTS
 from domain.ports import OutgoingRecord
-from witiop.cli.commands import _WHY
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SECRET = b"secret"
@@ -158,4 +158,4 @@ def test_whatever_stands_on_the_topic_is_answered(headers: list[tuple[str, bytes
 
 
 def test_a_person_is_told_every_reason_in_words() -> None:
-    assert {rejection.value for rejection in Rejection} == _WHY.keys()
+    assert {rejection.value for rejection in Rejection} == REJECTION_TEXTS.keys()

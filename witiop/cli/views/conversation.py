@@ -7,20 +7,11 @@ from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
+from domain.contract.texts import REASON_TEXTS
 from domain.conversations.conversation import Conversation, Owner
-from domain.conversations.reasons import Reason
 from infra.postgres.lists.conversation_page import ConversationPage
 from witiop.cli.views.display import GAP, aligned, cut, duration, harmless, indented, status_cell
 
-_WHY = {
-    Reason.BOT_CLOSED: "the Softbot ended it before anybody of the company took part",
-    Reason.NOBODY_TOOK_IT: "it was queued, reserved or assigned, and nobody took it",
-    Reason.RESERVATION_EXPIRED: "it was reserved, and the reservation ended before anybody took it",
-    Reason.OUT_OF_HOURS: "everything the customer wrote came outside the working hours",
-    Reason.NUMBER_HAS_NO_MENU: "the number has neither a menu nor a Softbot that would lead the customer to somebody",
-    Reason.INVALID_CHOICE: "what the customer chose is not on the menu",
-    Reason.NO_CHOICE: "the customer chose nothing from the menu",
-}
 _SPEAKERS = {"customer": "bold", "bot": "cyan", "agent": "green", "system": "dim"}
 _DELIVERIES = {
     "sent": "✓ sent",
@@ -60,7 +51,7 @@ def _head(page: ConversationPage, facts: dict[str, dict[str, object]], now: date
     if of.owner is not None:
         lines.append(("owner", _owner(of.owner, zone)))
     if of.reason is not None:
-        lines.append(("why", f"{of.reason.value}: {_WHY[of.reason]}"))
+        lines.append(("why", f"{of.reason.value}: {REASON_TEXTS[of.reason].sentence}"))
         lines.append(("decided by", _facts(map(str, of.because), facts, zone)))
     yield from aligned([[Text(title, "dim"), Text(words)] for title, words in lines])
 

@@ -140,7 +140,7 @@ def test_a_conversation_for_people_says_why_and_what_was_said(witiop: CommandLin
     [row] = listed(witiop, "--reason", "no_choice")["rows"]
     finished = witiop("conversations", "show", row["id"])
     assert finished.code == 0
-    assert "why         no_choice: the customer chose nothing from the menu" in finished.out
+    assert "why         no_choice: The customer did not choose anything from the menu" in finished.out
     assert r"Anybody \u202ethere?" in finished.out
     assert "\x1b" not in finished.out
 

@@ -85,7 +85,7 @@ customer    Anna\x1b[2J 393331234567
 number      Shop (106540352242922)
 opened      2026-07-01 14:00:00+02:00
 window      ends 2026-07-02 14:00:00+02:00, 3h 12m left
-why         no_choice: the customer chose nothing from the menu
+why         no_choice: The customer did not choose anything from the menu
 decided by  "Hello ⏎ is \u202ethere?" (customer, 14:00:00)
 
 Transcript

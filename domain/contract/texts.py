@@ -1,0 +1,74 @@
+"""Rejections and reasons in plain English, worded once for the command line and the console.
+
+The console translates these texts: they are the message ids of its catalogues.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from domain.commands import Rejection
+from domain.conversations.reasons import Reason
+
+
+def gettext_noop(text: str) -> str:
+    """Marks a text for extraction into the catalogues and returns it as it is."""
+    return text
+
+
+class ReasonText(NamedTuple):
+    """A reason as a label of a list, and as a sentence without its full stop."""
+
+    label: str
+    sentence: str
+
+
+REASON_TEXTS: Mapping[Reason, ReasonText] = {
+    Reason.NO_CHOICE: ReasonText(
+        gettext_noop("Nothing chosen"), gettext_noop("The customer did not choose anything from the menu")
+    ),
+    Reason.INVALID_CHOICE: ReasonText(
+        gettext_noop("Choice not understood"), gettext_noop("The customer chose something that is not on the menu")
+    ),
+    Reason.OUT_OF_HOURS: ReasonText(
+        gettext_noop("Out of hours"), gettext_noop("The customer only wrote outside working hours")
+    ),
+    Reason.NUMBER_HAS_NO_MENU: ReasonText(
+        gettext_noop("No menu"), gettext_noop("The number has neither a menu nor a Softbot to route the customer")
+    ),
+    Reason.NOBODY_TOOK_IT: ReasonText(
+        gettext_noop("Nobody took it"), gettext_noop("It was queued, reserved or offered, and nobody took it")
+    ),
+    Reason.RESERVATION_EXPIRED: ReasonText(
+        gettext_noop("Reservation expired"), gettext_noop("It was reserved, and nobody took it in time")
+    ),
+    Reason.BOT_CLOSED: ReasonText(
+        gettext_noop("Closed by the bot"),
+        gettext_noop("The Softbot ended it before anybody else got involved"),
+    ),
+}
+
+REJECTION_TEXTS: Mapping[Rejection, str] = {
+    Rejection.NOT_AUTHENTIC: gettext_noop("the command's signature is not valid: check the command secret"),
+    Rejection.MALFORMED: gettext_noop("the command is not well-formed"),
+    Rejection.EXPIRED: gettext_noop("it waited too long to be processed, so nothing was done: try again"),
+    Rejection.CONVERSATION_UNKNOWN: gettext_noop("there is no such conversation"),
+    Rejection.CONVERSATION_CLOSED: gettext_noop("the conversation is closed"),
+    Rejection.VERSION_CONFLICT: gettext_noop("the conversation has changed in the meantime: look at it again"),
+    Rejection.ALREADY_MANAGED: gettext_noop("somebody is already taking care of it"),
+    Rejection.ALREADY_ASSIGNED: gettext_noop("somebody already has it: recall it first"),
+    Rejection.USER_UNKNOWN: gettext_noop("this user is not in the directory"),
+    Rejection.SKILLSET_UNKNOWN: gettext_noop("this skillset is not in the directory"),
+    Rejection.USER_NOT_READY: gettext_noop("this user is not ready"),
+    Rejection.USER_AT_CAPACITY: gettext_noop("this user is at capacity"),
+    Rejection.NO_AGENT_READY: gettext_noop("no agent with this skillset is available"),
+    Rejection.WINDOW_CLOSING: gettext_noop("the customer's 24-hour window closes too soon to wait for anybody"),
+    Rejection.NOTHING_TO_RECALL: gettext_noop("there is nothing left to recall"),
+    Rejection.ADDRESS_INVALID: gettext_noop("one of the addresses is not valid"),
+    Rejection.RECIPIENT_NOT_ALLOWED: gettext_noop("mail to one of the recipients is not allowed"),
+    Rejection.TOO_MANY_RECIPIENTS: gettext_noop("a mail has at most 50 recipients"),
+    Rejection.TOO_LARGE: gettext_noop("the mail would be larger than 10 MB"),
+    Rejection.SUBJECT_INVALID: gettext_noop(
+        "the subject must be one line of 1 to 250 characters, without control characters and without =?"
+    ),
+}
+"""A clause that follows "rejected:"; it begins in lower case and has no full stop."""
