@@ -134,7 +134,7 @@ class _Round:
         self._members = members
         self._directory = directory
         self._now = now
-        self._heard_to = watermark
+        self._watermark = watermark
         self._terms = terms
         self.given: list[str] = []
         self.taken_back = 0
@@ -192,9 +192,9 @@ class _Round:
     def _is_over(self, conversation: Conversation, owner: Owner) -> bool:
         member = self._members.get(owner.id)
         gone = (
-            member is None or member.state == "offline" or member.is_presence_stale(self._heard_to, self._terms.silent)
+            member is None or member.state == "offline" or member.is_presence_stale(self._watermark, self._terms.silent)
         )
-        until = self._now if conversation.decisions.last == "declined" else self._heard_to
+        until = self._now if conversation.decisions.last == "declined" else self._watermark
         return gone or (owner.until is not None and owner.until <= until)
 
     def _is_above(self, _: Conversation, owner: Owner) -> bool:

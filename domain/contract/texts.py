@@ -52,7 +52,9 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
     Rejection.MALFORMED: gettext_noop("the command is not well-formed"),
     Rejection.EXPIRED: gettext_noop("it waited too long to be processed, so nothing was done: try again"),
     Rejection.CONVERSATION_UNKNOWN: gettext_noop("there is no such conversation"),
-    Rejection.CONVERSATION_CLOSED: gettext_noop("the conversation is closed"),
+    Rejection.CONVERSATION_CLOSED: gettext_noop(
+        "the conversation is closed: the 24-hour window is over, or it was ended"
+    ),
     Rejection.VERSION_CONFLICT: gettext_noop("the conversation has changed in the meantime: look at it again"),
     Rejection.ALREADY_MANAGED: gettext_noop("somebody is already taking care of it"),
     Rejection.ALREADY_ASSIGNED: gettext_noop("somebody already has it: recall it first"),

@@ -109,7 +109,7 @@ class Queues:
         is silent, and of those `above` their maximum. `watermark`: up to when everything is worked in."""
         values = {
             "now": now,
-            "heard_to": watermark,
+            "watermark": watermark,
             "silent_since": watermark - silent,
             "above": list(above),
             "last": _LAST,

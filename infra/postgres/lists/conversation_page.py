@@ -60,7 +60,7 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
           (select concat_ws('.', count(*), sum(s.rank), max(s.succeeded_at), max(s.failed_at)) from entries e
             join message_status s on s.phone_number_id = c.phone_number_id and s.wamid = e.wamid
             where e.conversation_id = c.id),
-          (select md5(string_agg(concat_ws(' ', m.id, m.state, m.reason, m.delivery), ',' order by m.id)) from mails m
+          (select md5(string_agg(concat_ws(' ', m.id, m.state, m.reason, m.fates), ',' order by m.id)) from mails m
             where m.conversation_id = c.id))
         from conversations c where c.id = any(%s)
         """,

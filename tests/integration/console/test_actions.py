@@ -147,7 +147,7 @@ def test_a_closed_conversation_cannot_be_transferred_from_a_dialog_that_was_open
     console.office.connection.execute("update conversations set window_ends_at = now() - interval '1 hour'")
     notice = boss.send(dialog, "dialog", to="anna", mode="exclusive").text
     assert [("rejected", "conversation_closed")] == console.carry_out()
-    assert "Meta's 24 hours are over" in told(boss, notice).replace("&#39;", "'")
+    assert "the 24-hour window is over" in told(boss, notice).replace("&#39;", "'")
 
 
 def test_a_double_click_a_second_tab_and_the_back_button_do_it_once(console: Console, boss: Browser) -> None:
