@@ -138,6 +138,7 @@ def desk_(
 @click.pass_obj
 def show_(installation: "Installation", conversation_id: UUID, as_json: bool) -> None:
     """Show a whole conversation: every entry, why it is (un)managed, what happened to it."""
+    from domain.contract.page import history_document, transcript_document
     from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.conversation_page import conversation_page
@@ -150,6 +151,13 @@ def show_(installation: "Installation", conversation_id: UUID, as_json: bool) ->
         raise CommandFailed(f"there is no conversation {conversation_id}", "conversation_unknown")
     if as_json:
         of = page.conversation
-        show_json({**row_document(of), "managed": of.managed, "transcript": page.transcript, "history": page.history})
+        show_json(
+            {
+                **row_document(of),
+                "managed": of.managed,
+                "transcript": [transcript_document(item) for item in page.transcript],
+                "history": [history_document(entry) for entry in page.history],
+            }
+        )
     else:
         show(conversation_lines(page, datetime.now(UTC), terminal_width()))
