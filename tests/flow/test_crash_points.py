@@ -73,7 +73,7 @@ CRASHES = [
     Crash("consumer.after-insert:2"),
     Crash("consumer.before-commit:2"),
     Crash("consumer.after-commit-before-kafka-commit:2"),
-    Crash("consumer.after-set-aside"),
+    Crash("consumer.after-dead-letters"),
     Crash("relay.after-publish-before-mark:2"),
     Crash("timer.after-lock"),
 ]

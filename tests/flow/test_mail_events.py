@@ -19,6 +19,7 @@ from infra.local.ports import LOOPBACK
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Story
 from infra.postgres import mails
+from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.session import DatabaseSession
 from tests.support.amazon import Amazon
 from tests.support.fake_mailer import FakeMailer
@@ -62,7 +63,7 @@ def posts_a_mail(system: System, conversation: UUID) -> None:
     letter = MailRequest(conversation, ("a@example.com",), "s", "b", False, timedelta())
     with closing(DatabaseSession(system.dsn, "test")) as session:
         with session.transaction() as connection:
-            mails.request(connection, "c", "boss", letter, mails.now(connection))
+            mails.request(connection, "c", "boss", letter, database_now(connection))
         mailer = FakeMailer(OutcomeUnknown("ReadTimeoutError"))
         Mails(session.transaction, mailer, MailSender("witiop@example.com"), system.topics, 1000).round()
     assert [MAIL] == mailer.posts

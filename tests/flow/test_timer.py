@@ -55,10 +55,10 @@ class Office:
         self,
         stalled_seconds: float = 600,
         clock: Callable[[], float] = monotonic,
-        waiting: UnreadBacklog | None = None,
+        backlog: UnreadBacklog | None = None,
     ) -> Timer:
         session = self._stack.enter_context(closing(DatabaseSession(self._dsn, "timer")))
-        return Timer(session.transaction, Topics(), stalled_seconds, clock, waiting)
+        return Timer(session.transaction, Topics(), stalled_seconds, clock, backlog)
 
     def caught_up(self, to: str, progress: str = "0 s", partition: int = 0) -> None:
         """The consumers worked in everything that came until `to` before now; they last moved on `progress` ago."""
@@ -173,7 +173,7 @@ def test_what_waits_where_no_consumer_has_begun_keeps_windows_open(office: Offic
     office.hears([turn("1", ago(hours=24, seconds=30))])
     office.caught_up("0 s")
     added = Unread(0, 7)
-    timer = office.timer(waiting=added)
+    timer = office.timer(backlog=added)
 
     assert 0 == timer.close_due()
 
@@ -189,7 +189,7 @@ def test_what_nobody_can_work_in_is_not_waited_for_after_the_setting(
     unread = Unread()
     unread.partitions = waiting
     moments = [0.0]
-    timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1], waiting=unread)
+    timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1], backlog=unread)
 
     def closed(*seconds: float) -> list[int]:
         numbers = []
@@ -216,9 +216,9 @@ def test_partitions_that_are_added_hold_the_timer_only_while_records_in_them_wai
             producer.send(topics.inbound, b"{}", partition=1).get(20)
 
         assert ([1], []) == (backlog.beyond({0}), backlog.beyond({0, 1}))
-        assert 0 == office.timer(waiting=backlog).close_due()
+        assert 0 == office.timer(backlog=backlog).close_due()
         office.caught_up("0 s", partition=1)
-        assert 2 == office.timer(waiting=backlog).close_due()
+        assert 2 == office.timer(backlog=backlog).close_due()
 
 
 def test_a_customer_somebody_else_works_on_is_left_for_the_next_round(office: Office, database: str) -> None:

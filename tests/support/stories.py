@@ -120,7 +120,7 @@ class Story:
     """Folds facts one after the other and remembers what was told."""
 
     def __init__(self, now: datetime, directory: Directory = DIRECTORY, number: str = NUMBER) -> None:
-        self.thread = CustomerHistory(CustomerId(fact_id("customer")), number)
+        self.history = CustomerHistory(CustomerId(fact_id("customer")), number)
         self.now = now
         self.events: list[PublicEvent] = []
         self.places: dict[FactId, object] = {}
@@ -132,24 +132,24 @@ class Story:
         for fact in facts:
             if fact.id not in self.facts:
                 self.facts[fact.id] = fact
-                self._take(fold(self.thread, fact, self._directory, self.now))
+                self._take(fold(self.history, fact, self._directory, self.now))
         return self
 
     def wait_until(self, now: datetime) -> "Story":
         """The clock goes on to `now` and the timer runs."""
         self.now = now
-        self._take(expire(self.thread, self._directory, now))
+        self._take(expire(self.history, self._directory, now))
         return self
 
     def _take(self, step: FoldResult) -> None:
-        self.thread = step.thread
+        self.history = step.history
         self.events += step.events
-        self.places.update({placed.fact.id: placed.conversation for placed in step.placed})
+        self.places.update({placed.fact.id: placed.conversation for placed in step.placements})
         for cut in step.cut:
             facts = [self.facts[fact] for fact, conversation in self.places.items() if conversation == cut]
-            (ends_at,) = (c.window_ends_at for c in self.thread.conversations if c.id == cut)
+            (ends_at,) = (c.window_ends_at for c in self.history.conversations if c.id == cut)
             if any(fact.at >= ends_at for fact in facts):
-                self._take(settle(self.thread, cut, facts, self._directory, self.now))
+                self._take(settle(self.history, cut, facts, self._directory, self.now))
 
     @property
     def told(self) -> list[str]:
@@ -158,7 +158,7 @@ class Story:
 
     def transcript(self) -> list[FactId]:
         """What belongs to the conversations, read one conversation after the other."""
-        order = {c.id: place for place, c in enumerate(self.thread.conversations)}
+        order = {c.id: place for place, c in enumerate(self.history.conversations)}
         placed = [(order[c], self.facts[f].at, f) for f, c in self.places.items() if c in order]  # type: ignore[index]
         return [fact for *_, fact in sorted(placed)]
 

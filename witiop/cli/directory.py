@@ -56,6 +56,7 @@ def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
 @click.pass_obj
 def show_(installation: "Installation", as_json: bool) -> None:
     """Show the directory as a file that `directory apply` takes; who is there stands in its comments."""
+    from infra.postgres.connections.clock import database_now
     from infra.postgres.connections.pool import connect
     from infra.postgres.conversations.agents import Agents
     from infra.postgres.conversations.queues import Queues
@@ -67,9 +68,8 @@ def show_(installation: "Installation", as_json: bool) -> None:
     silent = from_settings.routing_policy(installation.settings()).silent
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         version, current = read(connection)
-        queues = Queues(connection)
-        available = queues.available_per_skillset(silent)
-        presence = Presence(Agents(connection).everybody(), available, queues.now(), silent)
+        available = Queues(connection).available_per_skillset(silent)
+        presence = Presence(Agents(connection).everybody(), available, database_now(connection), silent)
     if as_json:
         document = directory_with_presence(current, presence)
         show_json({"version": version, **{f"{kind}s": tables for kind, tables in document.items()}})

@@ -51,11 +51,11 @@ def parallel_loops(
     """As many loops of a group as a process has threads, each with what it is made of and connections of its own."""
     from consumers.batches.batch_loop import BatchLoop
     from consumers.batches.parallel import ParallelLoops
-    from consumers.batches.poison import PoisonLimit
+    from consumers.batches.poison import PoisonPolicy
     from infra.kafka.consumer import GroupReader
     from infra.postgres.connections.session import DatabaseSession
 
-    instance, limit = settings.consumer_instance, PoisonLimit(settings.poison_per_minute)
+    instance, poison = settings.consumer_instance, PoisonPolicy(settings.poison_per_minute)
     with ExitStack() as open_to_the_end:
         loops = []
         for place in range(settings.consumer_threads):
@@ -64,5 +64,5 @@ def parallel_loops(
             reader = GroupReader(
                 kafka_config(settings).client_options(), group, read, instance and f"{instance}.{place}"
             )
-            loops.append(BatchLoop(reader, session.transaction, group, handler(), metrics(), limit))
+            loops.append(BatchLoop(reader, session.transaction, group, handler(), metrics(), poison))
         yield ParallelLoops(loops)

@@ -18,7 +18,7 @@ def run_timer(settings: Settings) -> None:
         closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "timer")) as session,
         closing(Backlog(kafka_config(settings), names.inbound)) as backlog,
     ):
-        timer = Timer(session.transaction, names, settings.stalled_inbound_seconds, waiting=backlog)
+        timer = Timer(session.transaction, names, settings.stalled_inbound_seconds, backlog=backlog)
         run_worker(settings, timer.run, timer.not_ready_reason)
 
 
@@ -29,8 +29,8 @@ def run_routing(settings: Settings) -> None:
     from infra.postgres.connections.session import DatabaseSession
 
     with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "routing")) as session:
-        patience = StallDetector(settings.stalled_inbound_seconds)
-        routing = Routing(session.transaction, topics(settings), routing_policy(settings), patience=patience)
+        stalls = StallDetector(settings.stalled_inbound_seconds)
+        routing = Routing(session.transaction, topics(settings), routing_policy(settings), stalls=stalls)
         run_worker(settings, routing.run, routing.not_ready_reason)
 
 

@@ -95,13 +95,6 @@ class Queues:
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
 
-    def now(self) -> datetime:
-        """The database's."""
-        row = self._connection.execute("select clock_timestamp()").fetchone()
-        assert row is not None
-        now: datetime = row[0]
-        return now
-
     def ended(
         self, now: datetime, watermark: datetime, silent: timedelta, above: Collection[str], limit: int
     ) -> _Found:

@@ -20,8 +20,6 @@ from infra.postgres.conversations import columns, entries
 _TAKEN_BACK_WITHIN = timedelta(days=3)
 """A customer can delete a message for about 60 hours, so also after the conversation is over."""
 
-_OWNER_KINDS = {code: kind for kind, code in columns.OWNER_KIND_CODES.items()}
-
 
 @dataclass(frozen=True, slots=True)
 class ConversationPage:
@@ -76,16 +74,14 @@ def read_transcript(conn: Connection[Any], of: Conversation) -> list[TranscriptI
 
 
 def _facts(conn: Connection[Any], of: Conversation) -> list[ConversationFact]:
-    found = conn.execute(
-        "select input_id, sent_at, at, kind, wamid, body, detail from entries where conversation_id = %s", (of.id,)
-    )
+    found = conn.execute(f"select {entries.READ_BACK} from entries e where e.conversation_id = %s", (of.id,))
     return [entries.from_row(row) for row in found]
 
 
 def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSignal]:
     """What the customer edited or took back after this conversation: in the next ones, or where no conversation was."""
     found = conn.execute(
-        """
+        f"""
         with signals as (
           select e.* from conversations c join entries e on e.conversation_id = c.id
           where c.customer_id = %(customer)s and c.phone_number_id = %(number)s
@@ -94,7 +90,7 @@ def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSign
           select * from entries
           where customer_id = %(customer)s and conversation_id is null and at > %(opened_at)s and at < %(until)s
         )
-        select input_id, sent_at, at, kind, wamid, body, detail from signals
+        select {entries.READ_BACK} from signals e
         where kind = 'customer_signal' and detail ->> 'type' in ('edit', 'revoke')
         """,
         {
@@ -139,7 +135,7 @@ def _history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
             None if reason is None else Reason.of_code(reason),
             because,
             actor,
-            (_OWNER_KINDS[kind], owner_id) if kind else None,
+            (columns.OWNER_KINDS[kind], owner_id) if kind else None,
             mail,
             next((commands[fact] for fact in because if fact in commands), None),
         )

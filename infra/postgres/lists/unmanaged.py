@@ -18,9 +18,9 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed, Literal, Placeholder
 
 from domain.contract.row import Row
-from domain.conversations.conversation import Owner, OwnerKind, OwnerState, Status
+from domain.conversations.conversation import Owner, Status
 from domain.conversations.reasons import Reason
-from infra.postgres.conversations.columns import OWNER_KIND_CODES, OWNER_STATE_CODES, STATUS_CODES
+from infra.postgres.conversations.columns import OWNER_KINDS, OWNER_STATES, STATUS_CODES, STATUSES
 from infra.postgres.lists.cursor import START, Cursor
 
 MIN_ROWS, MAX_ROWS = 10, 100
@@ -135,11 +135,6 @@ def counts(conn: Connection[Any], which: Filter) -> dict[Status, int]:
     return {"active": found[0], "closed": found[1]}
 
 
-_STATUSES: dict[str, Status] = {code: status for status, code in STATUS_CODES.items()}
-_OWNER_KINDS: dict[str, OwnerKind] = {code: kind for kind, code in OWNER_KIND_CODES.items()}
-_OWNER_STATES: dict[str, OwnerState] = {code: state for state, code in OWNER_STATE_CODES.items()}
-
-
 @dataclass(frozen=True, slots=True)
 class ListedConversation:
     """A `domain.contract.row.Row` as the lists read it: a conversation without the memory that only the rules need."""
@@ -166,7 +161,7 @@ class ListedConversation:
 
     @property
     def status(self) -> Status:
-        return _STATUSES[self.status_code]
+        return STATUSES[self.status_code]
 
     @property
     def reason(self) -> Reason | None:
@@ -176,4 +171,4 @@ class ListedConversation:
     def owner(self) -> Owner | None:
         if self.owner_kind is None:
             return None
-        return Owner(_OWNER_KINDS[self.owner_kind], self.owner_id, _OWNER_STATES[self.owner_state], self.owner_until)
+        return Owner(OWNER_KINDS[self.owner_kind], self.owner_id, OWNER_STATES[self.owner_state], self.owner_until)

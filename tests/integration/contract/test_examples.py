@@ -37,6 +37,7 @@ from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import IncomingRecord
 from infra.kafka.ordered import OrderedPublisher
 from infra.postgres import directory, mails
+from infra.postgres.connections.clock import database_now
 from infra.postgres.messaging.outbox import Outbox
 from tests.support.fake_mailer import FakeMailer
 from tests.support.kafka_topics import new_topics, read_all
@@ -85,7 +86,7 @@ class Installation:
         """One that is listed, by a mail that SES delivers."""
         (conversation,) = _one(self, "select id from conversations where unmanaged order by opened_at limit 1")
         letter = MailRequest(conversation, ("a@example.com",), "s", "b", masked=True, hold=timedelta())
-        mails.request(self.connection, "mail", "boss", letter, mails.now(self.connection))
+        mails.request(self.connection, "mail", "boss", letter, database_now(self.connection))
         Mails(self._transaction, FakeMailer(), MailSender("witiop@example.com"), self.topics, 1000).round()
         now = datetime.now(UTC)
         delivered = MailEvent(

@@ -16,9 +16,9 @@ from kafka.structs import OffsetAndMetadata
 from prometheus_client import REGISTRY
 from psycopg import Connection
 
-from consumers.batches.batch_loop import BatchLoop, RetryBatch
+from consumers.batches.batch_loop import BatchLoop
 from consumers.batches.metrics import ConsumerMetrics
-from consumers.batches.poison import WHOLE_POLL, Poison, PoisonLimit
+from consumers.batches.poison import WHOLE_BATCH, Poison, PoisonPolicy, RetryBatch
 from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import GroupReader, IncomingRecord
 from infra.postgres.connections.session import DatabaseSession
@@ -168,7 +168,7 @@ class Stage:
         reader: GroupReader | None = None,
         transaction: Transaction | None = None,
         poison_per_minute: int = 20,
-        storm_rest_seconds: float = 60,
+        storm_back_off_seconds: float = 60,
         metrics: ConsumerMetrics = METRICS,
         pause: Callable[[float], None] = sleep,
     ) -> Member:
@@ -179,9 +179,8 @@ class Stage:
             GROUP,
             self.handler,
             metrics,
-            PoisonLimit(poison_per_minute),
-            storm_rest_seconds,
-            pause,
+            PoisonPolicy(poison_per_minute, pause),
+            storm_back_off_seconds,
         )
         member = Member(loop)
         self._stack.callback(member.leave)
@@ -264,14 +263,14 @@ def test_as_much_poison_as_a_minute_may_bring_is_put_aside(stage: Stage, way: st
 
 
 @pytest.mark.parametrize("way", ["rule", "22"])
-def test_a_whole_poll_of_poison_is_not_put_aside_and_worked_in_once_it_is_none(stage: Stage, way: str) -> None:
-    poison = numbered(0, WHOLE_POLL, f"poison:{way}:")
+def test_a_whole_batch_of_poison_is_not_put_aside_and_worked_in_once_it_is_none(stage: Stage, way: str) -> None:
+    poison = numbered(0, WHOLE_BATCH, f"poison:{way}:")
     stage.make_topic()
     stage.publish(*poison)
 
-    member = stage.join(storm_rest_seconds=0.5)
+    member = stage.join(storm_back_off_seconds=0.5)
 
-    wait_until(lambda: "a whole poll" in (member.loop.not_ready_reason() or ""))
+    wait_until(lambda: "a whole batch" in (member.loop.not_ready_reason() or ""))
     assert ([], []) == (stage.aside(), stage.kept())
     stage.handler.immune = True
     wait_until(lambda: stage.kept() == poison)
@@ -284,9 +283,9 @@ def test_more_poison_than_a_minute_may_bring_is_not_put_aside_until_it_is_none(s
     stage.make_topic()
     stage.publish("before", *poison[:2], "between", *poison[2:], "after")
 
-    member = stage.join(poison_per_minute=3, storm_rest_seconds=0.5)
+    member = stage.join(poison_per_minute=3, storm_back_off_seconds=0.5)
 
-    wait_until(lambda: "more than 3 records a minute" in (member.loop.not_ready_reason() or ""))
+    wait_until(lambda: "more than 3 items a minute" in (member.loop.not_ready_reason() or ""))
     stage.handler.immune = True
     wait_until(lambda: stage.position() == 7)
     worked_in = [value for value in stage.kept() if not value.startswith("poison")]

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from consumers.batches.batch_loop import RetryBatch
+from consumers.batches.poison import RetryBatch
 from consumers.workers.routing import Routing
 from domain.routing.transfers import RoutingPolicy
 from infra.kafka.consumer import IncomingRecord

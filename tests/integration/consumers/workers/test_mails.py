@@ -14,7 +14,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from consumers.batches.batch_loop import RetryBatch
+from consumers.batches.poison import RetryBatch
 from consumers.workers.mails import Mails
 from domain.facts import FACT, MailEvent
 from domain.ids import fact_id
@@ -363,7 +363,7 @@ def test_a_sender_that_comes_back_after_the_mail_was_sent_again_does_not_make_it
     def frozen(mail: UUID, letter: bytes) -> TransientFailure:
         post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
         with closing(DatabaseSession(post.dsn, "second")) as session:
-            Mails(session.transaction, FakeMailer(), SENDER, Topics(), 1000)._give_up()
+            Mails(session.transaction, FakeMailer(), SENDER, Topics(), 1000).settle_abandoned()
         assert mails.resend(post.office.connection, mail, "boss")
         with post.office.connection.transaction():
             mails.claim(post.office.connection, mail)

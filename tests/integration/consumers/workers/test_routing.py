@@ -117,7 +117,7 @@ def test_an_offer_is_not_taken_back_while_its_acceptance_may_wait_on_the_topic(o
         office.connection.transaction_of,
         office.topics,
         RoutingPolicy(offer=timedelta(0), silent=timedelta(seconds=30)),
-        patience=StallDetector(600, lambda: moments[-1]),
+        stalls=StallDetector(600, lambda: moments[-1]),
     )
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from consumers.batches.batch_loop import RetryBatch
+from consumers.batches.poison import RetryBatch
 from consumers.handlers.commands import Commands
 from consumers.handlers.conversations import Conversations
 from consumers.workers.routing import Routing
@@ -31,6 +31,7 @@ from domain.routing.transfers import RoutingPolicy, is_eligible
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
+from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.session import DatabaseSession
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.queues import Queues
@@ -279,7 +280,7 @@ def test_with_many_consumers_nobody_is_ever_above_the_maximum_and_nothing_waits_
 def waits_in_vain(connection: Connection[Any]) -> list[tuple[UUID, str]]:
     """Conversations that wait, each with an available member who could get it."""
     queues = Queues(connection)
-    now = queues.now()
+    now = database_now(connection)
     waiting = connection.execute("select id from conversations where status = 'a' and owner_state in ('q', 'r')")
     available: list[Member] = [m for m in Agents(connection).everybody().values() if m.is_available(now)]
     return [

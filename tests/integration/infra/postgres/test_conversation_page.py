@@ -17,8 +17,8 @@ from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number
 from domain.facts import BotMessage, ConversationFact, CustomerSignal, CustomerTurn, MessageStatus, Party
 from domain.ids import CustomerId, conversation_id, customer_id, fact_id
+from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.conversations.statuses import write_statuses
-from infra.postgres.conversations.threads import CustomerHistories
 from infra.postgres.directory import apply
 from infra.postgres.lists.conversation_page import conversation_page
 

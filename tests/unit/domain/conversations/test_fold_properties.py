@@ -54,7 +54,7 @@ def promised_stories(draw: st.DrawFn) -> tuple[Teller, list[ConversationFact]]:
 
 def outcome(story: Story) -> dict[str, object]:
     """What the promise names, of the one conversation there is."""
-    (conversation,) = story.thread.conversations
+    (conversation,) = story.history.conversations
     last = story.events[-1]
     return {
         "transcript": story.transcript(),
@@ -113,8 +113,8 @@ def test_whatever_comes_each_fact_has_one_place_and_no_human_touched_conversatio
     facts: list[ConversationFact], hour: int
 ) -> None:
     story = Story(at(hour)).tell(*facts)
-    conversations = story.thread.conversations
-    waiting = {fact.id for fact in story.thread.waiting}
+    conversations = story.history.conversations
+    waiting = {fact.id for fact in story.history.waiting}
     placed = {fact for fact, conversation in story.places.items() if conversation is not None}
     assert {fact.id for fact in facts} == placed | waiting
     assert placed & waiting == set()
@@ -142,7 +142,7 @@ def test_public_events_number_each_conversation_without_gaps_and_end_with_what_i
     facts: list[ConversationFact], hour: int, later: int
 ) -> None:
     story = Story(at(hour)).tell(*facts).wait_until(at(hour + later))
-    for conversation in story.thread.conversations:
+    for conversation in story.history.conversations:
         events = [e for e in story.events if e.conversation.id == conversation.id]
         assert list(range(1, len(events) + 1)) == [e.conversation.sequence for e in events]
         last = events[-1].conversation
@@ -157,9 +157,9 @@ def test_public_events_number_each_conversation_without_gaps_and_end_with_what_i
 @given(any_stories(), st.integers(0, 130))
 def test_the_timer_changes_nothing_the_second_time(facts: list[ConversationFact], hour: int) -> None:
     story = Story(at(hour)).tell(*facts)
-    once = story.wait_until(at(hour + 20)).thread
+    once = story.wait_until(at(hour + 20)).history
     told = len(story.events)
-    assert once == story.wait_until(at(hour + 20)).thread
+    assert once == story.wait_until(at(hour + 20)).history
     assert told == len(story.events)
 
 
@@ -168,5 +168,5 @@ def test_the_timer_changes_nothing_the_second_time(facts: list[ConversationFact]
 def test_turns_at_0_23_and_25_hours_read_the_same_in_all_six_orders(order: tuple[int, ...], now: float) -> None:
     story = Story(at(now)).tell(*(MENU.turn(hour, f"at {hour}") for hour in order))
     assert [MENU.turn(hour, f"at {hour}").id for hour in (0, 23, 25)] == story.transcript()
-    assert sum(c.status == "active" for c in story.thread.conversations) <= 1
-    assert at(49) == story.thread.conversations[-1].window_ends_at
+    assert sum(c.status == "active" for c in story.history.conversations) <= 1
+    assert at(49) == story.history.conversations[-1].window_ends_at

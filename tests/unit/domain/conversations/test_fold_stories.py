@@ -19,7 +19,7 @@ BOT = Teller("bot")
 
 def conversation(story: Story) -> tuple[object, ...]:
     """Status, managed, reason and owner of the only conversation."""
-    (c,) = story.thread.conversations
+    (c,) = story.history.conversations
     return c.status, c.managed, c.reason, c.owner and (c.owner.id, c.owner.state)
 
 
@@ -30,7 +30,7 @@ def test_who_writes_but_chooses_nothing_is_unmanaged_until_the_window_closes() -
     assert ("active", False, Reason.NO_CHOICE, None) == conversation(story)
     story.wait_until(at(24))
     assert ("closed", False, Reason.NO_CHOICE, None) == conversation(story)
-    assert at(24) == story.thread.conversations[0].closed_at
+    assert at(24) == story.history.conversations[0].closed_at
     assert ["opened", "became_unmanaged", "closed"] == story.told
 
 
@@ -42,7 +42,7 @@ def test_an_answer_counts_for_the_conversation_that_it_lies_in_however_late_that
         *(BOT.turn(0.3, "again"), BOT.echo(0.5)),
     ]
     story = Story(at(1), number=BOT.number).tell(*facts[:late], *facts[late + 1 :], facts[late])
-    first, second = story.thread.conversations
+    first, second = story.history.conversations
     assert ("closed", False, Reason.BOT_CLOSED, 3) == (first.status, first.managed, first.reason, first.entries)
     assert ("active", True, None, 2) == (second.status, second.managed, second.reason, second.entries)
     assert [fact.id for fact in facts] == story.transcript()
@@ -74,7 +74,7 @@ def test_who_was_queued_and_nobody_came_is_listed_once_the_window_is_over() -> N
 def test_a_choice_that_does_not_exist_is_the_reason() -> None:
     story = Story(at(1)).tell(T.turn(0, "hello"), T.turn(0.1, "7"))
     assert ("active", False, Reason.INVALID_CHOICE, None) == conversation(story)
-    assert (T.turn(0.1, "7").id,) == story.thread.conversations[0].because
+    assert (T.turn(0.1, "7").id,) == story.history.conversations[0].because
     assert ["opened", "became_unmanaged", "became_unmanaged"] == story.told
 
 
@@ -103,14 +103,14 @@ def test_out_of_hours_only_if_every_turn_was() -> None:
 def test_the_bots_end_closes_and_is_the_reason() -> None:
     story = Story(at(1), number="bot").tell(BOT.turn(0), BOT.bot_starts(0.01), BOT.bot_ends(0.5))
     assert ("closed", False, Reason.BOT_CLOSED, None) == conversation(story)
-    assert at(0.5) == story.thread.conversations[0].closed_at
+    assert at(0.5) == story.history.conversations[0].closed_at
 
 
 def test_the_bots_end_does_not_count_after_it_handed_over_nor_for_an_older_session() -> None:
     routed = Story(at(1), number="bot").tell(BOT.turn(0), BOT.handoff(0.1, "sales"), BOT.bot_ends(0.5))
     assert ("active", False, None, ("sales", "queued")) == conversation(routed)
     newer = Story(at(1), number="bot").tell(BOT.turn(0), BOT.bot(0.1), BOT.bot(0.3, "s2"), BOT.bot_ends(0.5, "s1"))
-    assert "active" == newer.thread.conversations[0].status
+    assert "active" == newer.history.conversations[0].status
 
 
 def test_a_skillset_of_the_bot_that_does_not_exist_is_a_failed_choice() -> None:
@@ -120,14 +120,14 @@ def test_a_skillset_of_the_bot_that_does_not_exist_is_a_failed_choice() -> None:
 
 def test_after_the_bots_end_a_new_turn_opens_the_next_conversation() -> None:
     story = Story(at(3), number="bot").tell(BOT.turn(0), BOT.bot_ends(0.5), BOT.turn(2, "still here?"))
-    first, second = story.thread.conversations
+    first, second = story.history.conversations
     assert ("closed", "active", first.id) == (first.status, second.status, second.previous)
 
 
 def test_an_answer_by_an_agent_or_from_the_phone_app_takes_it_off_the_list() -> None:
     for touch in (T.answered(0.5), T.accepted(0.5), T.echo(0.5)):
         story = Story(at(1)).tell(T.turn(0), touch)
-        assert story.thread.conversations[0].managed
+        assert story.history.conversations[0].managed
         assert ["opened", "became_unmanaged", "managed"] == story.told
 
 
@@ -156,9 +156,9 @@ def test_a_late_turn_that_moves_the_window_beyond_now_reopens() -> None:
 
 def test_signals_statuses_and_bot_messages_open_nothing_and_move_no_window() -> None:
     story = Story(at(1)).tell(T.signal(0.5), T.bot(0.6), T.echo(0.7))
-    assert [] == list(story.thread.conversations)
+    assert [] == list(story.history.conversations)
     story.tell(T.turn(0))
-    assert (4, at(24)) == (story.thread.conversations[0].entries, story.thread.conversations[0].window_ends_at)
+    assert (4, at(24)) == (story.history.conversations[0].entries, story.history.conversations[0].window_ends_at)
 
 
 def test_when_metas_ai_gives_up_its_last_turn_opens_a_conversation() -> None:
@@ -169,19 +169,19 @@ def test_when_metas_ai_gives_up_its_last_turn_opens_a_conversation() -> None:
             T.handover(0.6),
         ]
         story = Story(at(1)).tell(*(facts[i] for i in order))
-        assert "active" == story.thread.conversations[0].status
-        assert at(0.6) > story.thread.conversations[0].opened_at
+        assert "active" == story.history.conversations[0].status
+        assert at(0.6) > story.history.conversations[0].opened_at
     alone = Story(at(1)).tell(T.handover(0.6))
-    assert [] == list(alone.thread.conversations)
+    assert [] == list(alone.history.conversations)
 
 
 def test_the_version_counts_owner_status_and_managed_only() -> None:
     story = Story(at(1)).tell(T.turn(0, "hello"), T.turn(0.1, "7"), T.signal(0.2))
-    assert 1 == story.thread.conversations[0].version
+    assert 1 == story.history.conversations[0].version
     story.tell(T.turn(0.3, "1"), T.accepted(0.4))
     assert (3, Owner("user", "anna", "accepted")) == (
-        story.thread.conversations[0].version,
-        story.thread.conversations[0].owner,
+        story.history.conversations[0].version,
+        story.history.conversations[0].owner,
     )
 
 
@@ -199,18 +199,18 @@ class OneOfMany(HumanEcho):
 
 def test_thousands_that_waited_are_adopted_without_looking_for_each_among_all() -> None:
     waiting = [OneOfMany.model_construct(**dict(T.echo(0.5 - n / 1000))) for n in range(400)]
-    thread = Story(at(1)).thread._replace(waiting=tuple(waiting))
+    thread = Story(at(1)).history._replace(waiting=tuple(waiting))
     step = fold(thread, T.turn(0, "hello"), DIRECTORY, at(1))
-    assert (401, 0) == (len(step.placed), OneOfMany.comparisons)
-    assert () == step.thread.waiting
+    assert (401, 0) == (len(step.placements), OneOfMany.comparisons)
+    assert () == step.history.waiting
 
 
 @pytest.mark.parametrize("hours", [0, 23.9, 24.1, 49])
 def test_the_customers_last_text_and_name_are_those_of_the_last_that_had_one(hours: float) -> None:
     story = Story(at(hours)).tell(T.turn(1, None), T.turn(0.5, "second"), T.turn(0, "first"))
     assert ("second", "Sheena") == (
-        story.thread.conversations[0].last_text,
-        story.thread.conversations[0].customer_name,
+        story.history.conversations[0].last_text,
+        story.history.conversations[0].customer_name,
     )
 
 

@@ -74,7 +74,7 @@ def conversations(now: datetime) -> list[Conversation]:
         assert fact.customer is not None and fact.phone_number_id is not None
         key = keys_of(fact.phone_number_id, fact.customer)[0]
         new = CustomerHistory(CustomerId(fact_id(*key)), fact.phone_number_id)
-        threads[key] = fold(threads.get(key, new), fact, directory, now).thread
+        threads[key] = fold(threads.get(key, new), fact, directory, now).history
     return [conversation for thread in threads.values() for conversation in thread.conversations]
 
 

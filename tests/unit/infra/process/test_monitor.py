@@ -48,9 +48,9 @@ def test_a_process_with_all_it_needs_is_ready() -> None:
 
 def test_a_process_that_lacks_something_is_alive_and_not_ready() -> None:
     """And says what it lacks."""
-    with _running("database away") as port:
+    with _running("database unreachable") as port:
         ready, alive = _get(port, "/readyz"), _get(port, "/healthz")
-    assert (ready[0], json.loads(ready[1])) == (503, {"ready": False, "missing": ["worker: database away"]})
+    assert (ready[0], json.loads(ready[1])) == (503, {"ready": False, "missing": ["worker: database unreachable"]})
     assert (alive[0], json.loads(alive[1])) == (200, {"alive": True})
 
 

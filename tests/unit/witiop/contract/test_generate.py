@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 from jsonschema import Draft202012Validator
 
-from consumers.changes.announcements import public_event_record
+from consumers.changes.public_events import public_event_record
 from domain.commands import Command, InvalidCommand, read_command, signature
 from domain.contract.channels import CHANNELS, Channel, MessageType
 from domain.conversations.conversation import Decisions, FactRef, Owner
@@ -43,12 +43,12 @@ def wrong(schema: str, value: object) -> list[str]:
 
 def decided(story: Story, owner: Owner | None, why: str) -> None:
     """Somebody decides who has the story's last conversation."""
-    conversation = story.thread.conversations[-1]
+    conversation = story.history.conversations[-1]
     decisions = Decisions(
         owner=owner, first_owned=FactRef(story.now, fact_id(why)), because=FactRef(story.now, fact_id(why))
     )
-    step = decide(story.thread, conversation.id, decisions, Cause((fact_id(why),), "boss"), DIRECTORY, story.now)
-    story.thread = step.thread
+    step = decide(story.history, conversation.id, decisions, Cause((fact_id(why),), "boss"), DIRECTORY, story.now)
+    story.history = step.history
     story.events += step.events
 
 
@@ -67,7 +67,7 @@ def stories() -> Iterator[Story]:
 
 def mails() -> Iterator[PublicEvent]:
     """Everything that can become of a mail."""
-    conversation = Story(at(1)).tell(T.turn(0)).thread.conversations[0]
+    conversation = Story(at(1)).tell(T.turn(0)).history.conversations[0]
     mail = Mail(mail_id("c"), "c", conversation.id, "boss", ("anna@example.com",), "subject", "body", False, at(1))
     for name in get_args(EventName):
         if name.startswith("mail."):
