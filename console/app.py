@@ -28,7 +28,7 @@ from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
 from console.request import over_the_page, target, words
 from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone, safe
-from infra.serving.front import FOLLOWED
+from infra.serving.rsgi_bridge import FOLLOWED
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest form: a thousand conversations, or a mail's text."""

@@ -147,13 +147,13 @@ class BatchLoop:
     def _begin(self) -> set[TopicPartition]:
         """Gives every partition that is new here its place, as Postgres has it, and returns those. What was polled of
         them before is void: it may stand behind that place, or on a topic that is gone."""
-        silent = self._reader.silent()
+        paused = self._reader.paused()
         for partition in set(self._expected) - self._reader.assigned():
             del self._expected[partition]
-        if not silent:
+        if not paused:
             return set()
-        bounds = self._reader.bounds(silent)
-        for partition in silent:
+        bounds = self._reader.offset_ranges(paused)
+        for partition in paused:
             here = Partition(*partition)
             topic_id = self._reader.topic_id(partition.topic)
             with self._transaction() as connection:
@@ -166,8 +166,8 @@ class BatchLoop:
                 self._metrics.lost(start.lost)
                 log.critical("consumer.records_lost", topic=here.topic, partition=here.partition, lost=start.lost)
             self._expected[partition] = start.offset
-            self._reader.begin_at(partition, start.offset)
-        return set(silent)
+            self._reader.resume_from(partition, start.offset)
+        return set(paused)
 
     def _expected_of(self, records: Iterable[IncomingRecord]) -> list[IncomingRecord]:
         """The records that are next in their partitions; what was worked in before, or is not ours now, falls out."""
@@ -182,7 +182,7 @@ class BatchLoop:
         """Asks Postgres again where the group stands."""
         for partition in partitions:
             self._expected.pop(partition, None)
-        self._reader.silence(partitions)
+        self._reader.pause(partitions)
 
     # the work
 
@@ -273,7 +273,7 @@ class BatchLoop:
             row = connection.execute("select clock_timestamp()").fetchone()
         assert row is not None
         moment: datetime = row[0]
-        ends = self._reader.ends(list(self._expected))
+        ends = self._reader.end_offsets(list(self._expected))
         idle = {Partition(*p): offset for p, offset in self._expected.items() if ends.get(p) == offset}
         with self._transaction() as connection:
             Offsets(connection, self._group).idle(idle, dict.fromkeys(idle, moment))

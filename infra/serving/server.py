@@ -19,7 +19,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from infra.process.memory import return_large_blocks
-from infra.serving.front import RequestLimits, RsgiBridge
+from infra.serving.rsgi_bridge import RequestLimits, RsgiBridge
 
 HEADER_SECONDS = 10
 """A connection that sends no whole head of a request for this long is closed, also an idle one."""

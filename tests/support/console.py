@@ -26,7 +26,7 @@ from infra.postgres.connections.pool import pool
 from infra.postgres.console.change_hints import ChangeHints
 from infra.postgres.console.sign_ins import SessionTerms, create
 from infra.process.clock import utc_now
-from infra.serving.front import FOLLOWED
+from infra.serving.rsgi_bridge import FOLLOWED
 from infra.ses.addresses import address
 from tests.support.fake_publisher import FakePublisher
 from tests.support.office import SECRET, Office, open_office

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def run_webhook(settings: Settings) -> None:
     """The webhooks: this process watches over those that answer."""
     with watching("webhook", settings, settings.webhook_host, settings.webhook_port):
-        from infra.serving.front import RequestLimits
+        from infra.serving.rsgi_bridge import RequestLimits
         from infra.serving.server import serve
         from webhook.app import MAX_BODY_BYTES
 

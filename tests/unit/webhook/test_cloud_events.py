@@ -90,7 +90,7 @@ def test_nobody_signs_with_the_secret_of_another(
 def test_what_the_broker_did_not_keep_is_answered_503(
     client: FlaskClient, publisher: FakePublisher, source: str, secret: str
 ) -> None:
-    publisher.away = True
+    publisher.unreachable = True
     one = json.dumps(event(source)).encode()
 
     assert 503 == client.post(f"/webhooks/{source}", data=one, headers=from_ours(one, secret)).status_code

@@ -22,7 +22,7 @@ def test_it_is_alive_and_ready_while_the_broker_is_there(client: FlaskClient) ->
 def test_without_a_broker_it_is_alive_but_not_ready_and_says_what_is_missing(
     client: FlaskClient, publisher: FakePublisher
 ) -> None:
-    publisher.away = True
+    publisher.unreachable = True
 
     answer = client.get("/readyz")
 

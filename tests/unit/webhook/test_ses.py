@@ -165,7 +165,7 @@ def test_one_certificate_is_fetched_at_a_time_and_others_are_to_be_sent_again(we
 
 def test_while_the_broker_is_away_it_is_to_be_sent_again(webhook: Webhook) -> None:
     """Never a false 200."""
-    webhook.publisher.away = True
+    webhook.publisher.unreachable = True
     assert 503 == webhook.post(signed(notification(SENT))).status_code
 
 

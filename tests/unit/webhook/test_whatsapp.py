@@ -14,7 +14,7 @@ from domain.facts import FACT
 from domain.inbound.reading import BodyReading, UnreadablePart
 from domain.inbound.whatsapp.reader import read
 from domain.ports import OutgoingRecord
-from infra.serving.front import ARRIVED, QUEUE_SECONDS
+from infra.serving.rsgi_bridge import ARRIVED, QUEUE_SECONDS
 from tests.support.fake_publisher import FakePublisher
 from tests.support.hostile import BODIES
 from tests.support.payloads import NUMBER, PHONE, RECEIVED, body, raw, value_of
@@ -173,7 +173,7 @@ def test_large_bodies_are_read_one_at_a_time(publisher: FakePublisher, registry:
 def test_what_the_broker_did_not_keep_is_answered_503_with_a_time_to_come_back(
     client: FlaskClient, publisher: FakePublisher
 ) -> None:
-    publisher.away = True
+    publisher.unreachable = True
 
     answer = client.post(PATH, data=raw("text"), headers=from_meta(raw("text")))
 
@@ -193,7 +193,7 @@ def test_what_a_request_did_not_wait_for_a_thread_it_may_wait_for_the_broker(
 
 
 def test_a_body_without_updates_needs_no_broker(client: FlaskClient, publisher: FakePublisher) -> None:
-    publisher.away = True
+    publisher.unreachable = True
     nothing = b'{"object":"whatsapp_business_account","entry":[]}'
 
     assert 200 == client.post(PATH, data=nothing, headers=from_meta(nothing)).status_code

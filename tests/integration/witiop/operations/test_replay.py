@@ -168,7 +168,7 @@ def test_an_update_that_no_record_can_hold_waits(conn: Connection[Any]) -> None:
 def test_a_broker_that_is_away_leaves_the_rest_waiting(conn: Connection[Any]) -> None:
     id_ = aside(conn, TEXT)
     with pytest.raises(PublishFailed):
-        go_through(conn, FakePublisher(away=True), id_)
+        go_through(conn, FakePublisher(unreachable=True), id_)
     assert waiting(conn) == [id_]
 
 

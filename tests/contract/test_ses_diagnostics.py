@@ -12,8 +12,8 @@ import pytest
 
 from infra.local.ports import free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
+from infra.ses.diagnostics import ExpectedSes, SesUnreachable, findings
 from infra.ses.mailer import SesAccess
-from infra.ses.survey import ExpectedSes, SesUnreachable, findings
 
 SET = f"/v2/email/configuration-sets/{CONFIGURATION_SET}"
 IDENTITY = "/v2/email/identities/"

@@ -9,7 +9,7 @@ from wsgiref.types import StartResponse
 
 import pytest
 
-from infra.serving.front import ARRIVED, RequestLimits, RsgiBridge
+from infra.serving.rsgi_bridge import ARRIVED, RequestLimits, RsgiBridge
 
 
 class Scope:
