@@ -62,4 +62,4 @@ def _webhook_worker(settings: Settings) -> "ServedApp":
         clock=utc_now,
         metrics=metrics,
     )
-    return ServedApp(application, metrics.refused, publisher.close)
+    return ServedApp(application, metrics.rejected, publisher.close)

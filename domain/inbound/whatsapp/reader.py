@@ -51,7 +51,7 @@ def read(body: bytes, received_at: datetime) -> BodyReading:
     try:
         document = parse(body)
     except InvalidJson:
-        return _whole(body, "body: no JSON")
+        return _whole(body, "body: not valid JSON")
     if not isinstance(document, dict):
         return _whole(body, "body: no object")
     entries = document.get("entry")
