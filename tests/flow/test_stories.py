@@ -281,7 +281,7 @@ def test_an_update_nobody_can_read_is_answered_200_and_put_aside_with_its_bytes(
         aside = "select kind, source, reason, raw from set_aside"
         wait_until(lambda: connection.execute(aside).fetchone())
         ((kind, source, reason, raw),) = connection.execute(aside).fetchall()
-    assert ("unreadable", "whatsapp", "changes: no array") == (kind, source, reason)
+    assert ("unreadable", "whatsapp", "changes: not an array") == (kind, source, reason)
     assert json.loads(body)["entry"][0] == json.loads(raw)["entry"][0]
 
 

@@ -51,7 +51,7 @@ def aside(conn: Connection[Any], raw: bytes, source: str = "whatsapp", *, offset
     it = DeadLetter(
         "dead_letter" if source == "inbound" else "unreadable",
         source,
-        "entry: no array",
+        "entry: not an array",
         NOON + timedelta(minutes=offset),
         raw,
         TOPICS.unreadable,
@@ -192,7 +192,7 @@ def test_the_list_for_programs_is_one_document(witiop: CommandLine, conn: Connec
             {
                 "id": str(id_),
                 "kind": "unreadable",
-                "reason": "entry: no array",
+                "reason": "entry: not an array",
                 "received_at": "2026-07-01T12:00:00Z",
                 "bytes": len(TEXT),
                 "redriven_at": None,
@@ -254,7 +254,7 @@ def test_redriving_all_sends_what_waits_through_a_real_broker(
         "outcome": "rejected",
         "reason": "not_redriven",
         "redriven": [str(good)],
-        "failed": [{"id": str(bad), "reason": "still unreadable: entry: no array"}],
+        "failed": [{"id": str(bad), "reason": "still unreadable: entry: not an array"}],
     }
     assert (finished.code, json.loads(finished.out)) == (1, expected)
     assert str(bad) in finished.err
