@@ -215,6 +215,6 @@ def test_the_error_of_a_server_that_does_not_start_names_the_reason(tmp_path: Pa
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = LocalSes(tmp_path, taken.getsockname()[1])
-        with pytest.raises(LocalServerError, match="SES ended at its start"):
+        with pytest.raises(LocalServerError, match="SES ended during startup"):
             server.start()
         server.stop()

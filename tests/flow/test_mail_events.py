@@ -44,7 +44,7 @@ def hears_a_customer(system: System) -> UUID:
     story.chat(BusinessNumber(NUMBER, "+39 06 555 0100", "1"), SimulatedCustomer("Rosa", "390601")).writes(
         "0:05", "Hello"
     )
-    for told in story.told:
+    for told in story.posts:
         system.webhooks.deliver(told.post)
     found: list[UUID] = []
     with psycopg.connect(system.dsn, autocommit=True) as connection:

@@ -173,7 +173,7 @@ class _LocalStack:
             self._simulator.launch()
         while True:
             self._supervisor.look_after()
-            self._guard.keep()
+            self._guard.ensure_watcher()
             if self._simulator is not None and self._simulator.pid is None:
                 if self._simulator.exit_code == 0:
                     played.touch()

@@ -209,7 +209,7 @@ def test_the_list_for_people_goes_on_where_it_ended(witiop: CommandLine, conn: C
     first = witiop("set-aside", "list").out.splitlines()
     assert first[1].split() == [
         *(str(page(conn, 10).rows[0].id), "unreadable", "whatsapp", "2026-07-01", "12:10"),
-        *("2,000", "no", "entry:", "no", "array"),
+        *("2,000", "no", "entry:", "not", "an", "array"),
     ]
     rest = witiop("set-aside", "list", "--after", first[-1].split()[-1])
     assert len(rest.out.splitlines()) == 2
