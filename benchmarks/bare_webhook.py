@@ -12,9 +12,9 @@ from flask import Flask, Response, abort, request
 from kafka import KafkaProducer
 
 from infra.kafka.config import KafkaConfig
-from infra.kafka.link import _OPTIONS as PRODUCER_OPTIONS
+from infra.kafka.producer_client import PRODUCER_OPTIONS
 from infra.local.ports import LOOPBACK
-from infra.serving.front import RequestLimits
+from infra.serving.rsgi_bridge import RequestLimits
 from infra.serving.server import ServedApp, serve
 from tests.support.webhook_app import APP_SECRETS
 from webhook.app import MAX_BODY_BYTES

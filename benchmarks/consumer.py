@@ -135,7 +135,7 @@ def _begin(topic: BenchTopic, world: World, group: str) -> None:
     """The group stands where the slice begins."""
     reader = GroupReader(topic.config.client_options(), group, [topic.name])
     with closing(reader), connect(world.dsn, "bench", autocommit=True) as connection:
-        while len(reader.silent()) < len(topic.partitions):
+        while len(reader.paused()) < len(topic.partitions):
             reader.poll(0.1)
         with connection.transaction():
             for partition, begin in zip(topic.partitions, topic.begins, strict=True):

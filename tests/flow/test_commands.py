@@ -45,7 +45,7 @@ class Company:
 
     def hears(self, story: Story) -> None:
         """Posts a story in the order of its time; returns when it is worked in."""
-        posts = [told.post for told in story.told]
+        posts = [told.post for told in story.posts]
         for post in posts:
             self.system.webhooks.deliver(post)
         facts = [fact for fact in facts_of(posts) if fact.kind != "agent_presence_changed"]

@@ -158,7 +158,7 @@ def topics(installation: Installation) -> None:
     for change in changes:
         click.echo(f"{change.topic}: {change.what}")
     for finding in findings:
-        click.echo(f"{finding.where}: {finding.what}; {finding.cure}")
+        click.echo(f"{finding.where}: {finding.what}; {finding.fix}")
     if findings:
         raise CommandFailed("the topics are not as they should be", "topics_differ")
     if not changes:

@@ -144,7 +144,7 @@ def _prepared(installation: "Installation") -> "Sequence[TimedPost]":
     from witiop.directory_file.reader import read_directory
 
     now = utc_now()
-    first, *_ = bike_shop.tell(now)
+    first, *_ = bike_shop.story_posts(now)
     (fact,) = reader.read(first.post.body, now).facts
     with connect(installation.postgres_dsn, "simulator", autocommit=True) as connection:
         before = stored_at(connection, fact.id)
@@ -159,7 +159,7 @@ def _prepared(installation: "Installation") -> "Sequence[TimedPost]":
             users=current.users | shop.users,
         )
         directory.apply(connection, together)
-    return bike_shop.tell(now)
+    return bike_shop.story_posts(now)
 
 
 def _webhooks(installation: "Installation") -> "Webhooks":

@@ -23,9 +23,10 @@ from infra.local.kafka import LocalKafka
 from infra.local.ports import LOOPBACK, require_free
 from infra.local.postgres import LocalPostgres
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
+from infra.process.readiness import not_ready_reason_at
 from witiop.dev.processes import MIGRATE, PROCESSES, SIMULATOR, TOPICS, DevProgram
 from witiop.dev.stack import FILE_NAME, Stack, write_private
-from witiop.dev.supervision import RunningProgram, Supervisor, missing_for_ready
+from witiop.dev.supervision import RunningProgram, Supervisor
 
 PORTS = 20
 WEBHOOK_PORT, CONSOLE_PORT, KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 0, 1, 2, 3, 5
@@ -172,7 +173,7 @@ class _LocalStack:
             self._simulator.launch()
         while True:
             self._supervisor.look_after()
-            self._guard.keep()
+            self._guard.ensure_watcher()
             if self._simulator is not None and self._simulator.pid is None:
                 if self._simulator.exit_code == 0:
                     played.touch()
@@ -291,11 +292,11 @@ class _LocalStack:
             self._supervisor.look_after()
             for name, offset in list(waiting.items()):
                 self._supervisor.require_started(name)
-                missing = missing_for_ready(self._port_base + offset)
-                if missing is None:
+                reason = not_ready_reason_at(LOOPBACK, self._port_base + offset, timeout_seconds=1)
+                if reason is None:
                     del waiting[name]
                 elif time.monotonic() > until:
-                    raise LocalServerError(f"{name} is not ready after {READY_SECONDS:.0f} s: {missing}")
+                    raise LocalServerError(f"{name} is not ready after {READY_SECONDS:.0f} s: {reason}")
             time.sleep(_STEP_SECONDS)
 
     def _monitors(self) -> dict[str, int]:

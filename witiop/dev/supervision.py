@@ -1,18 +1,15 @@
 """How `witiop dev` keeps programs running, and shows what they say."""
 
-import contextlib
 import json
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http.client import HTTPConnection, HTTPException
 from typing import IO, Protocol
 
 from infra.local.errors import LocalServerError
 from infra.local.guard import Guard
-from infra.local.ports import LOOPBACK
 
 STOP_SECONDS = 10.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
@@ -166,16 +163,3 @@ class _Watched:
         self.last_words = last_words
         self._due_at = now + pause
         echo(f"{self.name} ended: {last_words}; starting it again in {pause:g} s")
-
-
-def missing_for_ready(port: int) -> str | None:
-    """What a process says that it still needs on its /readyz; None when it is ready."""
-    connection = HTTPConnection(LOOPBACK, port, timeout=1)
-    with contextlib.closing(connection):
-        try:
-            connection.request("GET", "/readyz")
-            answer = connection.getresponse()
-            body = answer.read(500).decode(errors="replace").strip()
-        except (OSError, HTTPException):
-            return "no answer yet"
-    return None if answer.status == 200 else body

@@ -13,7 +13,8 @@ from kafka.errors import KafkaError
 from psycopg import Connection
 
 from infra.kafka import topics as kafka_topics
-from infra.kafka.survey import Held, KafkaDiagnostics
+from infra.kafka.consumer import OffsetRange
+from infra.kafka.diagnostics import KafkaDiagnostics
 from infra.postgres import mails
 from infra.postgres.connections.pool import connect
 from infra.postgres.lists import health
@@ -66,12 +67,12 @@ def report(installation: Installation, as_json: bool) -> int:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Everything that is wrong; a server that does not answer is one finding, and the rest is still looked at."""
     yield from _settings()
-    held: dict[tuple[str, int], Held] | None = None
+    held: dict[tuple[str, int], OffsetRange] | None = None
     try:
         with closing(KafkaDiagnostics(from_settings.kafka_config(settings))) as brokers:
             yield from _brokers(brokers, settings)
             names = from_settings.topics(settings)
-            held = brokers.held([names.inbound, names.unreadable])
+            held = brokers.offset_ranges([names.inbound, names.unreadable])
     except KafkaError as error:
         cure = "see that the brokers run and that WITIOP_KAFKA_BOOTSTRAP_SERVERS names them"
         yield Finding("kafka", _first_line(error), cure, unreachable=True)
@@ -92,13 +93,13 @@ def _settings() -> Iterator[Finding]:
 def _brokers(brokers: KafkaDiagnostics, settings: Settings) -> Iterator[Finding]:
     wanted = kafka_topics.TopicSettings(settings.kafka_partitions, settings.kafka_replication_factor)
     for found in kafka_topics.findings(from_settings.kafka_config(settings), from_settings.topics(settings), wanted):
-        yield Finding(f"kafka {found.where}", found.what, found.cure)
+        yield Finding(f"kafka {found.where}", found.what, found.fix)
     clock = brokers.clock()
     if clock:
         yield from skew_findings("kafka", clock.now, clock.asked, clock.answered)
 
 
-def _database(database: Connection[Any], held: dict[tuple[str, int], Held] | None) -> Iterator[Finding]:
+def _database(database: Connection[Any], held: dict[tuple[str, int], OffsetRange] | None) -> Iterator[Finding]:
     asked = datetime.now(UTC)
     server = health.server(database)
     yield from skew_findings("postgres", server.now, asked, datetime.now(UTC))
@@ -124,7 +125,7 @@ def _database(database: Connection[Any], held: dict[tuple[str, int], Held] | Non
     yield from _directory(database)
 
 
-def _flow(database: Connection[Any], held: dict[tuple[str, int], Held] | None) -> Iterator[Finding]:
+def _flow(database: Connection[Any], held: dict[tuple[str, int], OffsetRange] | None) -> Iterator[Finding]:
     if held is not None:
         yield from reading_findings(held, health.consumer_positions(database))
     age = health.outbox_age(database)
@@ -156,7 +157,7 @@ def _mails(database: Connection[Any]) -> Iterator[Finding]:
 def _ses(settings: Settings) -> Iterator[Finding]:
     if not (settings.ses_region and settings.ses_configuration_set and settings.ses_sender):
         return  # an installation that sends no mails
-    from infra.ses.survey import ExpectedSes, SesUnreachable, findings
+    from infra.ses.diagnostics import ExpectedSes, SesUnreachable, findings
 
     wanted = ExpectedSes(
         settings.ses_configuration_set, settings.ses_sender, settings.ses_topic_arns, per_second=settings.ses_rate
@@ -169,7 +170,9 @@ def _ses(settings: Settings) -> Iterator[Finding]:
         yield Finding("ses", str(error), cure, unreachable=True)
 
 
-def reading_findings(held: dict[tuple[str, int], Held], readings: Iterable[ConsumerPosition]) -> Iterator[Finding]:
+def reading_findings(
+    held: dict[tuple[str, int], OffsetRange], readings: Iterable[ConsumerPosition]
+) -> Iterator[Finding]:
     """What is wrong with how far the consumers came in what the brokers hold."""
     start = "see that witiop run conversations runs, and what its log says"
     known = {(reading.topic, reading.partition): reading for reading in readings}

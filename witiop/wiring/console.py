@@ -34,7 +34,7 @@ def run_console(settings: Settings) -> None:
     """The console: this process watches over the one that answers."""
     with watching("console", settings, settings.console_host, settings.console_port):
         from console.app import MAX_BODY_BYTES
-        from infra.serving.front import RequestLimits
+        from infra.serving.rsgi_bridge import RequestLimits
         from infra.serving.server import serve
 
         serve(

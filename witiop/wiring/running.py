@@ -1,12 +1,10 @@
 """Runs a process: logging, signals, and the monitor beside it."""
 
-import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
-from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,6 +12,7 @@ import structlog
 from infra.process import logging
 from infra.process.crash_points import arm_crash_point
 from infra.process.metrics import shared_between_processes
+from infra.process.readiness import not_ready_reason_at
 from witiop.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def watching(name: str, settings: Settings, host: str, port: int) -> Iterator[No
     with shared_between_processes() as registry:
         from infra.process.monitor import monitor
 
-        checks = {name: partial(_missing_at, host, port)}
+        checks = {name: partial(not_ready_reason_at, host, port)}
         with monitor(settings.monitor_host, settings.monitor_port, checks, registry):
             yield
 
@@ -59,15 +58,3 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
-
-
-def _missing_at(host: str, port: int) -> str | None:
-    """What the webhook's own `/readyz` lacks: asked from outside, so that it also tells whether anybody answers."""
-    connection = HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, timeout=2)  # noqa: S104
-    with closing(connection):
-        try:
-            connection.request("GET", "/readyz")
-            missing = json.loads(connection.getresponse().read(10_000))["missing"]
-        except (OSError, HTTPException, ValueError) as error:
-            return f"no answer ({type(error).__name__})"
-    return "; ".join(missing) or None

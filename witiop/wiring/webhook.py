@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def run_webhook(settings: Settings) -> None:
     """The webhooks: this process watches over those that answer."""
     with watching("webhook", settings, settings.webhook_host, settings.webhook_port):
-        from infra.serving.front import RequestLimits
+        from infra.serving.rsgi_bridge import RequestLimits
         from infra.serving.server import serve
         from webhook.app import MAX_BODY_BYTES
 
@@ -62,4 +62,4 @@ def _webhook_worker(settings: Settings) -> "ServedApp":
         clock=utc_now,
         metrics=metrics,
     )
-    return ServedApp(application, metrics.refused, publisher.close)
+    return ServedApp(application, metrics.rejected, publisher.close)

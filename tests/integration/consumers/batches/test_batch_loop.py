@@ -145,9 +145,9 @@ class Stage:
 
     def stand_at(self, reader: GroupReader, offset: int) -> None:
         """The group worked everything in before this offset."""
-        while not (silent := reader.silent()):
+        while not (paused := reader.paused()):
             reader.poll(0.1)
-        (partition,) = silent
+        (partition,) = paused
         position = Position(reader.topic_id(self.topic), offset)
         Offsets(self.database, GROUP).start(Partition(*partition), position, lost=0)
 
@@ -403,7 +403,7 @@ class MadeAgainMeanwhile(GroupReader):
         records = super().poll(timeout_seconds)
         if records and self.other_id is None:
             self.other_id = str(uuid4())
-            self.silence(self.assigned())
+            self.pause(self.assigned())
         return records
 
     def topic_id(self, topic: str) -> str:

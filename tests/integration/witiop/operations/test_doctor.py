@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from infra.kafka.survey import Held
+from infra.kafka.consumer import OffsetRange
 from infra.kafka.topics import TopicSettings, create_or_repair
 from infra.postgres.lists.health import ConsumerPosition
 from tests.support.databases import Databases
@@ -180,7 +180,7 @@ def test_servers_that_do_not_answer_are_told_each_and_end_with_3(
     assert [found["where"] for found in document["findings"] if found["unreachable"]] == ["kafka", "postgres"]
 
 
-HELD = {("inbound", 0): Held(100, 200)}
+HELD = {("inbound", 0): OffsetRange(100, 200)}
 
 
 @pytest.mark.parametrize(

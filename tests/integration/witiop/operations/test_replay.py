@@ -51,7 +51,7 @@ def aside(conn: Connection[Any], raw: bytes, source: str = "whatsapp", *, offset
     it = DeadLetter(
         "dead_letter" if source == "inbound" else "unreadable",
         source,
-        "entry: no array",
+        "entry: not an array",
         NOON + timedelta(minutes=offset),
         raw,
         TOPICS.unreadable,
@@ -168,7 +168,7 @@ def test_an_update_that_no_record_can_hold_waits(conn: Connection[Any]) -> None:
 def test_a_broker_that_is_away_leaves_the_rest_waiting(conn: Connection[Any]) -> None:
     id_ = aside(conn, TEXT)
     with pytest.raises(PublishFailed):
-        go_through(conn, FakePublisher(away=True), id_)
+        go_through(conn, FakePublisher(unreachable=True), id_)
     assert waiting(conn) == [id_]
 
 
@@ -192,7 +192,7 @@ def test_the_list_for_programs_is_one_document(witiop: CommandLine, conn: Connec
             {
                 "id": str(id_),
                 "kind": "unreadable",
-                "reason": "entry: no array",
+                "reason": "entry: not an array",
                 "received_at": "2026-07-01T12:00:00Z",
                 "bytes": len(TEXT),
                 "redriven_at": None,
@@ -209,7 +209,7 @@ def test_the_list_for_people_goes_on_where_it_ended(witiop: CommandLine, conn: C
     first = witiop("set-aside", "list").out.splitlines()
     assert first[1].split() == [
         *(str(page(conn, 10).rows[0].id), "unreadable", "whatsapp", "2026-07-01", "12:10"),
-        *("2,000", "no", "entry:", "no", "array"),
+        *("2,000", "no", "entry:", "not", "an", "array"),
     ]
     rest = witiop("set-aside", "list", "--after", first[-1].split()[-1])
     assert len(rest.out.splitlines()) == 2
@@ -254,7 +254,7 @@ def test_redriving_all_sends_what_waits_through_a_real_broker(
         "outcome": "rejected",
         "reason": "not_redriven",
         "redriven": [str(good)],
-        "failed": [{"id": str(bad), "reason": "still unreadable: entry: no array"}],
+        "failed": [{"id": str(bad), "reason": "still unreadable: entry: not an array"}],
     }
     assert (finished.code, json.loads(finished.out)) == (1, expected)
     assert str(bad) in finished.err
