@@ -22,10 +22,10 @@ from typing import Any
 import psycopg
 
 from benchmarks.figures import Figure, percentile
-from tests.support.dev_stack import Dev, twenty_free_ports
+from tests.support.dev_stack import Dev, free_port_base
 from tests.support.process_tree import pss_bytes, tree
 from tests.support.waiting import wait_until
-from witiop.dev.stack import Stack
+from witiop.dev.stack_file import Stack
 
 RATE = 264
 """Updates a second: what Meta lets one default number receive."""
@@ -103,7 +103,7 @@ def stack_of(directory: Path) -> Iterator[Stack]:
 
 @contextmanager
 def _dev(data: Path) -> Iterator[Dev]:
-    dev = Dev(data, twenty_free_ports(), "--no-demo")
+    dev = Dev(data, free_port_base(), "--no-demo")
     try:
         dev.ready()
         yield dev

@@ -7,7 +7,7 @@ import traceback
 import click
 
 from witiop.cli.main import witiop
-from witiop.exits import INTERRUPTED, NOT_REACHABLE, ending
+from witiop.exit_codes import INTERRUPTED, NOT_REACHABLE, ending
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from witiop.dev.stack import FILE_NAME, Stack
-from witiop.exits import CommandFailed
+from witiop.dev.stack_file import FILE_NAME, Stack
+from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # pydantic takes its time: `--help` and shell completion do without
     from witiop.settings import Settings

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Secr
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from witiop.exits import SettingsError
+from witiop.exit_codes import SettingsError
 
 PREFIX = "WITIOP_"
 
@@ -181,7 +181,7 @@ class Settings(BaseSettings):
         1800, ge=1, description="seconds that an exclusive transfer waits for its user or skillset"
     )
     offer_seconds: int = Field(60, ge=1, description="seconds that an agent may take to accept a conversation")
-    desk_silent_seconds: int = Field(
+    presence_timeout_seconds: int = Field(
         300, ge=1, description="seconds without any event of an agent's desk after which the agent counts as offline"
     )
     consumer_threads: int = Field(

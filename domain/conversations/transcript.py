@@ -99,7 +99,7 @@ def _said(fact: ConversationFact) -> tuple[Speaker, str, str | None]:  # noqa: P
         case CustomerIdentityChanged():
             return "system", "identity.changed", fact.text
         case ThreadControlPassed():
-            return "system", "thread_control.declined_by", None
+            return "system", "thread_control.passed", None
         case BotSessionStarted():
             return "bot", "session.started", None
         case BotMessage():

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from infra.local.ports import LOOPBACK
-from tests.support.dev_stack import Dev, twenty_free_ports
+from tests.support.dev_stack import Dev, free_port_base
 from tests.support.process_tree import still_running, tree
 from tests.support.waiting import wait_until
 from witiop.dev.supervision import STOP_SECONDS
@@ -47,7 +47,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dev(data: Path) -> Iterator[Dev]:
-    dev = Dev(data, twenty_free_ports(), "--demo", command=STAND_INS)
+    dev = Dev(data, free_port_base(), "--demo", command=STAND_INS)
     yield dev
     if dev.process.poll() is None:
         dev.stop()
@@ -80,7 +80,7 @@ def test_a_stack_runs_keeps_running_and_stops_without_a_rest(dev: Dev, data: Pat
     wait_until(partial(answers_queries, stack.postgres_dsn))
 
     # A second one on the same directory is refused and names the first; it disturbs nobody.
-    second = Dev(data, twenty_free_ports(), command=STAND_INS)
+    second = Dev(data, free_port_base(), command=STAND_INS)
     second.process.communicate(timeout=30)
     assert second.process.returncode == 1
     assert f"in use by another witiop dev, process {dev.process.pid}:" in dev.said()
@@ -121,7 +121,7 @@ def test_a_second_signal_forces_a_process_that_does_not_want_to_end(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEAF", "webhook")
-    dev = Dev(data, twenty_free_ports(), command=STAND_INS)
+    dev = Dev(data, free_port_base(), command=STAND_INS)
     dev.ready()
     deaf, hearing = dev.pid("webhook"), dev.pid("relay")
     assert deaf is not None
@@ -141,7 +141,7 @@ def test_a_second_signal_forces_a_process_that_does_not_want_to_end(
 
 
 def test_two_stacks_run_side_by_side(dev: Dev, tmp_path: Path) -> None:
-    other = Dev(tmp_path / "other", twenty_free_ports(), command=STAND_INS)
+    other = Dev(tmp_path / "other", free_port_base(), command=STAND_INS)
     dev.ready()
     other.ready()
     assert dev.stack().whatsapp_app_secret != other.stack().whatsapp_app_secret

@@ -15,7 +15,7 @@ import pytest
 from domain.conversations.reasons import Reason
 from domain.topics import Topics
 from tests.support.console import field, hidden
-from tests.support.dev_stack import Dev, twenty_free_ports
+from tests.support.dev_stack import Dev, free_port_base
 from tests.support.kafka_topics import read_all
 from tests.support.process_tree import pss_bytes, still_running, tree
 from tests.support.waiting import wait_until
@@ -42,7 +42,7 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    dev = Dev(tmp_path_factory.mktemp("demo") / "dev", twenty_free_ports())
+    dev = Dev(tmp_path_factory.mktemp("demo") / "dev", free_port_base())
     try:
         yield Demo(dev)
     finally:
@@ -108,8 +108,10 @@ def test_who_is_told_at_the_start_may_sign_in_to_the_console_and_what_they_ask_f
 
 
 def test_the_doctor_finds_what_the_demo_left_wrong_and_nothing_else(demo: Demo) -> None:
-    findings = [(found["where"], found["cure"]) for found in says(demo.dev, "doctor", code=1)["findings"]]
-    assert [("directory", "add it to the file and run witiop directory apply")] == findings, "its number without menu"
+    findings = [(found["where"], found["fix"]) for found in says(demo.dev, "doctor", code=1)["findings"]]
+    assert [("directory", "add the number to the directory file and run witiop directory apply")] == findings, (
+        "its number without menu"
+    )
 
 
 def test_the_whole_system_needs_less_than_one_and_a_half_gib_and_stops_without_a_rest(demo: Demo) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from infra.local.ports import free_port
 from witiop.dev.run import PORTS
-from witiop.dev.stack import Stack
+from witiop.dev.stack_file import Stack
 
 
-def twenty_free_ports() -> int:
+def free_port_base() -> int:
     """The first of a row of ports that is enough for a stack."""
     return free_port(PORTS)
 

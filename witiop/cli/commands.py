@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import click
 
-from witiop.exits import NOT_REACHABLE, REFUSED, NotReachable
+from witiop.exit_codes import NOT_REACHABLE, REFUSED, NotReachable
 
 if TYPE_CHECKING:  # the driver takes its time: `--help` does without
     from domain.commands import Command, Email, Recall, Transfer

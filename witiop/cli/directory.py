@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from witiop.exits import CommandFailed
+from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # the driver takes its time: `--help` does without
     from witiop.installation import Installation

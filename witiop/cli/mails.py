@@ -7,7 +7,7 @@ import click
 
 from witiop.cli.commands import who_asks
 from witiop.cli.reading import CursorType
-from witiop.exits import CommandFailed
+from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # the database's driver takes its time: `--help` does without
     from domain.mail import Mail, MailState

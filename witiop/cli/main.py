@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from witiop.exits import CommandFailed
+from witiop.exit_codes import CommandFailed
 from witiop.installation import DEFAULT_STACK, Installation, running_stack
 
 ELSEWHERE = {
@@ -21,7 +21,7 @@ ELSEWHERE = {
     "recall": "witiop.cli.commands:recall",
     "email": "witiop.cli.commands:email",
     "mails": "witiop.cli.mails:mails",
-    "set-aside": "witiop.cli.dead_letters:set_aside",
+    "dead-letters": "witiop.cli.dead_letters:dead_letters",
     "users": "witiop.cli.users:users",
     "simulate": "witiop.cli.simulate:simulate",
 }
@@ -92,11 +92,11 @@ def witiop() -> None:
 )
 @click.option(
     "--port-base",
-    type=click.IntRange(1024, 65516),
+    type=click.IntRange(1024, 65506),
     default=8400,
     show_default=True,
     metavar="N",
-    help="The stack uses the ports N to N+19.",
+    help="The stack uses the ports N to N+29.",
 )
 @click.option("--demo/--no-demo", default=True, show_default=True, help="Play a small story through the webhooks.")
 def dev(data: Path, port_base: int, demo: bool) -> None:

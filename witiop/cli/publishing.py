@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from witiop.exits import NotReachable
+from witiop.exit_codes import NotReachable
 
 if TYPE_CHECKING:  # the drivers take their time: `--help` does without
     from domain.ports import Publisher

@@ -9,7 +9,7 @@ import click
 
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
-from witiop.exits import CommandFailed
+from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # the database's driver takes its time: `--help` does without
     from infra.postgres.lists.cursor import Cursor

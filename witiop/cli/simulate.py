@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from witiop.exits import NotReachable
+from witiop.exit_codes import NotReachable
 
 if TYPE_CHECKING:  # drivers and clients take their time: `--help` does without
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from witiop.cli.commands import user_here
-from witiop.exits import CommandFailed
+from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # the database's driver takes its time: `--help` does without
     from psycopg import Connection

@@ -24,10 +24,10 @@ from infra.local.ports import LOOPBACK, require_free
 from infra.local.postgres import LocalPostgres
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
 from witiop.dev.processes import MIGRATE, PROCESSES, SIMULATOR, TOPICS, DevProgram
-from witiop.dev.stack import FILE_NAME, Stack, write_private
+from witiop.dev.stack_file import FILE_NAME, Stack, write_private
 from witiop.dev.supervision import RunningProgram, Supervisor, missing_for_ready
 
-PORTS = 20
+PORTS = 30
 WEBHOOK_PORT, CONSOLE_PORT, KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 0, 1, 2, 3, 5
 """Offsets to the first port; 4 is kept for PostgreSQL."""
 FREE_BYTES = 512 * 1024 * 1024
@@ -202,8 +202,8 @@ class _LocalStack:
             )
 
     def _require_ports(self) -> None:
-        if not 1 <= self._port_base <= 65535 - PORTS:
-            raise LocalServerError(f"--port-base {self._port_base}: choose one between 1024 and {65535 - PORTS}")
+        if not 1 <= self._port_base <= 65536 - PORTS:
+            raise LocalServerError(f"--port-base {self._port_base}: choose one between 1024 and {65536 - PORTS}")
         used = {WEBHOOK_PORT: "webhook", KAFKA_PORT: "Kafka", CONTROLLER_PORT: "Kafka's controller", SES_PORT: "SES"}
         if self._has_console():
             used[CONSOLE_PORT] = "console"

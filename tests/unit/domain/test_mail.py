@@ -27,7 +27,7 @@ from domain.mail import (
     mail_id,
 )
 from infra.ses.addresses import address
-from witiop.exits import SettingsError
+from witiop.exit_codes import SettingsError
 from witiop.settings import load
 from witiop.wiring.from_settings import mail_policy
 

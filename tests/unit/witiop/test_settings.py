@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.paths import ROOT
-from witiop.exits import SettingsError
+from witiop.exit_codes import SettingsError
 from witiop.settings import Settings, load, table, unknown_variables, variable
 
 DOCUMENTED = ROOT / "docs" / "settings.md"

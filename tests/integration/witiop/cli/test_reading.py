@@ -156,7 +156,7 @@ def test_an_id_that_is_none_is_wrong_usage(witiop: CommandLine) -> None:
     assert witiop("conversations", "show", "1").code == 2
 
 
-@pytest.mark.parametrize("command", [["unmanaged", "list"], ["directory", "show"], ["set-aside", "list"]])
+@pytest.mark.parametrize("command", [["unmanaged", "list"], ["directory", "show"], ["dead-letters", "list"]])
 def test_a_database_that_does_not_answer_is_said_in_one_line(witiop: CommandLine, command: list[str]) -> None:
     witiop.set("WITIOP_POSTGRES_DSN", "postgresql://witiop:canary@127.0.0.1:1/witiop")
     finished = witiop(*command)

@@ -64,7 +64,7 @@ def test_it_reads_in_the_order_of_the_senders_times() -> None:
         ("customer_signal", {"type": "system", "text": "changed"}, ("system", "system", "changed")),
         ("human_echo", {"text": "I am here"}, ("agent", "text", "I am here")),
         ("customer_identity_changed", {"text": "changed"}, ("system", "identity.changed", "changed")),
-        ("thread_control_passed", {}, ("system", "thread_control.declined_by", None)),
+        ("thread_control_passed", {}, ("system", "thread_control.passed", None)),
         ("bot_session_started", {}, ("bot", "session.started", None)),
         ("bot_message", {"text": "Hi"}, ("bot", "text", "Hi")),
         (

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.paths import ROOT
 from witiop.cli.main import WITHOUT_STACK, witiop
-from witiop.dev.stack import FILE_NAME, Stack
+from witiop.dev.stack_file import FILE_NAME, Stack
 
 CLOSED_PORT = 1
 """Nobody listens there."""

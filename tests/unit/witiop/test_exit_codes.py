@@ -7,7 +7,7 @@ from psycopg_pool import PoolTimeout
 
 from infra.kafka.consumer import BrokerUnreachable
 from infra.local.errors import LocalServerError, NotReachableError
-from witiop.exits import CommandFailed, NotReachable, SettingsError, ending
+from witiop.exit_codes import CommandFailed, NotReachable, SettingsError, ending
 
 
 @pytest.mark.parametrize(
