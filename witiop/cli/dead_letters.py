@@ -10,7 +10,7 @@ import click
 from witiop.cli.reading import CursorType
 from witiop.exit_codes import REFUSED, CommandFailed, NotReachable
 
-if TYPE_CHECKING:  # the drivers take time to import: `--help` does without
+if TYPE_CHECKING:  # the drivers are slow to import: `--help` does without
     from infra.postgres.lists.cursor import Cursor
     from infra.postgres.messaging.dead_letter_queries import DeadLetterRow
     from witiop.installation import Installation
@@ -109,7 +109,7 @@ def replay_(installation: "Installation", ids: tuple[UUID, ...], everything: boo
     from domain.ports import PublishFailed
     from infra.postgres.connections.pool import connect
     from infra.postgres.messaging.dead_letter_queries import waiting
-    from witiop.cli.publishing import publisher
+    from witiop.cli.publishing import connected_publisher
     from witiop.cli.views.display import show_json
     from witiop.operations.replay import ReplayOutcome, replay
     from witiop.wiring import from_settings
@@ -122,7 +122,7 @@ def replay_(installation: "Installation", ids: tuple[UUID, ...], everything: boo
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         requested = waiting(connection) if everything else list(dict.fromkeys(ids))
         try:
-            with publisher(settings, [topics.inbound, topics.unreadable]) as kafka:
+            with connected_publisher(settings, [topics.inbound, topics.unreadable]) as kafka:
                 for outcome in replay(connection, kafka, topics, requested):
                     outcomes.append(outcome)
                     line = f"{outcome.id}: {outcome.failure or 'replayed'}"

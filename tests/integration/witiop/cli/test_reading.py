@@ -182,7 +182,7 @@ def test_a_directory_is_applied_shown_and_applied_again(witiop: CommandLine, tmp
     shown = tmp_path / "shown.toml"
     shown.write_text(witiop("directory", "show").out)
     again = witiop("directory", "apply", str(shown))
-    assert (again.code, again.out) == (0, "nothing to change\n")
+    assert (again.code, again.out) == (0, "no changes\n")
 
 
 def test_programs_learn_what_applying_changed_and_what_the_directory_holds(witiop: CommandLine, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_wrong_directory_file_changes_nothing_and_every_line_is_named(
     assert finished.err.splitlines() == [
         f'{file}:3: menu.1: there is no skillset "sales"; add it as a [[skillset]]',
         f"{file}:4: colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language",
-        f"witiop: nothing was changed: 2 to cure in {file}",
+        f"witiop: nothing was changed: problems to fix in {file}: 2",
     ]
     assert before == read(conn)
 
