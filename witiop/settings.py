@@ -196,7 +196,7 @@ class Settings(BaseSettings):
     poison_per_minute: int = Field(
         20,
         ge=0,
-        description="records per minute that may become dead letters; beyond that the process stops: it is likely our bug",
+        description="maximum poison records per minute; beyond it the process stops, because it is likely our bug",
     )
     stalled_inbound_seconds: int = Field(
         600,
@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     consumer_instance: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9._-]{1,200}$",
-        description="static name of this consumer, unique in its group: a restarted one takes over its partitions at once",
+        description="static name of this consumer, unique in its group: after a restart it resumes at once",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="lowest level that is logged: debug, info, warning or error"

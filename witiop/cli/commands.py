@@ -274,7 +274,7 @@ def _result(settings: "Settings", command: "Command", wait: float) -> dict[str, 
 
 
 def _success(command: "Command") -> str:
-    """Returns the line for an applied command. For a mail it has the command's id, by which the mail can be recalled."""
+    """Returns the line for an applied command. For a mail it names the command, by which the mail can be recalled."""
     from domain.commands import Email
 
     return f"queued for sending as command {command.head.id}" if isinstance(command.body, Email) else "done"

@@ -35,7 +35,7 @@ WITHOUT_STACK = {"dev", "install"}
 
 
 class Witiop(click.Group):
-    """The group of all commands, in the order of their definition. Commands that use an installation accept `--stack`."""
+    """All commands, in the order of their definition. Commands that use an installation accept `--stack`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.commands, *(name for name in LAZY_COMMANDS if name not in self.commands)]

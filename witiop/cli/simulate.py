@@ -136,7 +136,7 @@ def load(
 
 
 def _prepared(installation: "Installation") -> "Sequence[TimedPost]":
-    """Applies the story's directory and returns its requests, with the times of its first run today if there was one."""
+    """Applies the story's directory and returns its requests, with the times of today's first run if there was one."""
     from dataclasses import replace
 
     from domain.inbound.whatsapp import reader

@@ -1,4 +1,4 @@
-"""`witiop users`: manages sign-ins to the console (interface.md). Passwords are never taken from the command line."""
+"""`witiop users`: manages sign-ins to the console (interface.md). Passwords never appear on the command line."""
 
 import sys
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ def create(
     with connect(dsn, "cli", autocommit=True) as connection:
         if not administrator and name not in directory.read(connection)[1].users:
             raise CommandFailed(
-                f"the directory has no user {name}: use an id of the directory, or --administrator to create one without it",
+                f"the directory has no user {name}: use an id of the directory, or add --administrator",
                 "user_unknown",
             )
         if sign_ins.password_of(connection, name) is not None:

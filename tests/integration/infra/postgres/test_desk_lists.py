@@ -67,7 +67,7 @@ def test_people_see_who_has_it(witiop: CommandLine, office: Office) -> None:
     office.customer_writes("1")
     out = witiop("conversations", "list", "--state", "waiting").out
     assert "skillset sales (queued)" in out
-    assert "No such conversations." in witiop("conversations", "list", "--state", "managed").out
+    assert "There are no such conversations." in witiop("conversations", "list", "--state", "managed").out
 
 
 @pytest.mark.parametrize("phone", ["5491112345678", "+54 11 1234-5678", "541112345678"])

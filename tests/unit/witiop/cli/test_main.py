@@ -77,7 +77,9 @@ def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
     """An unknown process names the known ones."""
     ended = _run("run", "mailer", cwd=tmp_path)
     assert ended.returncode == 2
-    assert "'mailer' is none of webhook, conversations, commands, routing, mails, timer, relay, console" in ended.stderr
+    assert (
+        "'mailer' is not one of webhook, conversations, commands, routing, mails, timer, relay, console" in ended.stderr
+    )
 
 
 def test_missing_settings_are_named_one_a_line(tmp_path: Path) -> None:
