@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -80,7 +79,6 @@ def _speak(app: Flask, parts: Dependencies) -> None:
         words=words,
         phrases=phrases,
         phone=phone,
-        at=datetime.fromisoformat,
         languages=LANGUAGES,
         organisation=parts.organisation,
         new_form=new_form,

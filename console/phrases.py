@@ -1,15 +1,15 @@
 """What the program's words mean in plain ones: reasons, refusals, events, kinds of messages."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from console.request import translated, words
 from console.words import catalogue
 from domain.commands import Rejection
 from domain.contract.texts import REASON_TEXTS, REJECTION_TEXTS, gettext_noop
 from domain.conversations.conversation import Owner
+from domain.conversations.history import HistoryEntry
 from domain.conversations.reasons import Reason
+from domain.conversations.transcript import TranscriptItem
 from domain.directory import Directory
 from infra.postgres.console.audit import RequestedCommand
 
@@ -194,30 +194,29 @@ def actor_name(directory: Directory, actor: str) -> str:
     return user_name(directory, actor.removeprefix("agent:"))
 
 
-def happened(directory: Directory, event: Mapping[str, Any]) -> str | None:
+def happened(directory: Directory, event: HistoryEntry) -> str | None:
     """A sentence about an entry of the history; None: it goes without saying."""
-    if event["event"] not in _HISTORY:
+    if event.event not in _HISTORY:
         return None
-    owner = event["owner"]
     return _filled(
-        _HISTORY[event["event"]],
-        reason=reason_sentence(Reason(event["reason"])) if event["reason"] else "",
-        owner=owner_name(directory, owner["kind"], owner["id"]) if owner else translated(gettext_noop("Somebody")),
-        actor=actor_name(directory, event["actor"] or ""),
+        _HISTORY[event.event],
+        reason=reason_sentence(event.reason),
+        owner=owner_name(directory, *event.owner) if event.owner else translated(gettext_noop("Somebody")),
+        actor=actor_name(directory, event.actor or ""),
     )
 
 
-def done(directory: Directory, item: Mapping[str, Any]) -> str | None:
+def done(directory: Directory, item: TranscriptItem) -> str | None:
     """A sentence about an entry of the transcript that is an event; None: it is a message."""
-    known = {"bot": _DONE_BY_BOT, "agent": _DONE_BY_AGENT, "system": _SYSTEM}.get(item["from"], {})
-    text = item["text"] or ""
-    if item["kind"] not in known:
-        return text or item["kind"] if item["from"] == "system" else None
-    if item["kind"] == "handoff.requested":
+    known = {"bot": _DONE_BY_BOT, "agent": _DONE_BY_AGENT, "system": _SYSTEM}.get(item.speaker, {})
+    text = item.text or ""
+    if item.kind not in known:
+        return text or item.kind if item.speaker == "system" else None
+    if item.kind == "handoff.requested":
         text = owner_name(directory, "skillset", text)
-    if item["kind"] == "menu.shown":
+    if item.kind == "menu.shown":
         text = " · ".join(text.splitlines())
-    return _filled(known[item["kind"]], words=text, who=user_name(directory, item.get("agent_id", ""))).strip()
+    return _filled(known[item.kind], words=text, who=user_name(directory, item.agent_id or "")).strip()
 
 
 def media(kind: str) -> tuple[str, str]:

@@ -15,6 +15,8 @@ from console.dependencies import Dependencies
 from console.request import words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
+from domain.conversations.history import HistoryEntry
+from domain.conversations.transcript import TranscriptItem
 from domain.directory import Directory
 from domain.mail import Mail
 from infra.postgres import mails
@@ -123,30 +125,28 @@ def _chat(page: ConversationPage, directory: Directory) -> Iterator[ChatEntry]:
         yield each
 
 
-def _item(item: dict[str, Any], directory: Directory) -> ChatEntry:
-    at = datetime.fromisoformat(item["at"])
-    sentence = phrases.done(directory, item)
+def _item(item: TranscriptItem, directory: Directory) -> ChatEntry:
+    id_, sentence = str(item.id), phrases.done(directory, item)
     if sentence is not None:
-        return ChatEntry("sentence", at, sentence, id=item["id"])
-    picture, named = ("", "") if item["kind"] == "text" else phrases.media(item["kind"])
+        return ChatEntry("sentence", item.at, sentence, id=id_)
+    picture, named = ("", "") if item.kind == "text" else phrases.media(item.kind)
     return ChatEntry(
         "message",
-        at,
-        item["text"] or "",
-        id=item["id"],
-        speaker=item["from"],
-        who=phrases.user_name(directory, item.get("agent_id", "")),
+        item.at,
+        item.text or "",
+        id=id_,
+        speaker=item.speaker,
+        who=phrases.user_name(directory, item.agent_id or ""),
         picture=picture,
         named=named,
-        status=item["status"] or "",
-        edited=bool(item.get("edited")),
-        deleted=bool(item.get("deleted")),
+        status=item.status or "",
+        edited=item.edited,
+        deleted=item.deleted,
     )
 
 
-def _event(event: dict[str, Any], directory: Directory) -> ChatEntry | None:
+def _event(event: HistoryEntry, directory: Directory) -> ChatEntry | None:
     sentence = phrases.happened(directory, event)
     if sentence is None:
         return None
-    at = datetime.fromisoformat(event["at"])
-    return ChatEntry("sentence", at, sentence, decides=event["event"] == "became_unmanaged")
+    return ChatEntry("sentence", event.at, sentence, decides=event.event == "became_unmanaged")

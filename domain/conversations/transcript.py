@@ -1,9 +1,9 @@
-"""The transcript: everything that was said and done in a conversation, for a person to read (manual fact S11)."""
+"""The transcript of a conversation: everything that was said and done in it, in order (manual fact S11)."""
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from domain.facts import (
     AgentAccepted,
@@ -23,14 +23,33 @@ from domain.facts import (
     HumanEcho,
     ThreadControlPassed,
 )
-from domain.times import rfc3339
+from domain.ids import FactId
 
 Speaker = Literal["customer", "bot", "agent", "system"]
 
 
+class TranscriptItem(NamedTuple):
+    """One message or event of a transcript.
+
+    `kind`: the type of a message, or the name of an event such as `menu.shown`. `text`: what a person reads, see
+    `_content`. `status`: how far an outgoing message got. `agent_id`: the agent who acted, if the desktop reported it.
+    `edited`, `deleted`: the customer did so later; the original text stays."""
+
+    id: FactId
+    at: datetime
+    speaker: Speaker
+    kind: str
+    text: str | None = None
+    status: str | None = None
+    agent_id: str | None = None
+    edited: bool = False
+    deleted: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class MessageDelivery:
-    """What became of an outgoing message: the `rank` of its furthest success (0: none), last success, last failure."""
+    """How far an outgoing message got: the rank of its furthest success (0: none), the times of its last success and
+    of its last failure."""
 
     rank: int
     succeeded_at: datetime | None
@@ -38,7 +57,7 @@ class MessageDelivery:
 
     @property
     def status(self) -> str | None:
-        """A failure is final unless a later success, by Meta's own time, proves otherwise (webhooks.md, Statuses)."""
+        """A failure is final unless a later success, by Meta's own time, disproves it (webhooks.md, Statuses)."""
         if self.failed_at is not None and (self.succeeded_at is None or self.succeeded_at <= self.failed_at):
             return "failed"
         return _SUCCESSES[self.rank]
@@ -51,10 +70,10 @@ def transcript(
     facts: Iterable[ConversationFact],
     deliveries: Mapping[str, MessageDelivery],
     later_signals: Iterable[CustomerSignal] = (),
-) -> list[dict[str, object]]:
-    """The items of interface.md in the order of their times. What the customer edited or took back stays, with
-    `"edited": true` or `"deleted": true`; `later_signals` are those outside this conversation that may say so.
-    `deliveries` by wamid. What an agent did has the `agent_id`, if the desk told it."""
+) -> list[TranscriptItem]:
+    """Returns the transcript of a conversation's facts, ordered by time.
+
+    `deliveries`: by wamid. `later_signals`: signals outside this conversation that may edit or delete its messages."""
     facts = sorted(facts, key=lambda fact: (fact.at, fact.id))
     signals = (*(fact for fact in facts if isinstance(fact, CustomerSignal)), *later_signals)
     edited = {signal.marks for signal in signals if signal.type == "edit"}
@@ -67,28 +86,27 @@ def _item(
     deliveries: Mapping[str, MessageDelivery],
     edited: Container[str | None],
     deleted: Container[str | None],
-) -> dict[str, object]:
-    speaker, kind, text = _said(fact)
+) -> TranscriptItem:
+    speaker, kind, text = _content(fact)
     wamid = getattr(fact, "wamid", None)
     delivery = deliveries.get(wamid) if wamid and speaker in ("bot", "agent") else None
-    item: dict[str, object] = {
-        "id": str(fact.id),
-        "at": rfc3339(fact.at),
-        "from": speaker,
-        "kind": kind,
-        "text": text,
-        "status": delivery and delivery.status,
-    }
-    if agent_id := getattr(fact, "agent_id", None):
-        item["agent_id"] = agent_id
-    if speaker == "customer" and wamid:
-        item |= {mark: True for mark, wamids in (("edited", edited), ("deleted", deleted)) if wamid in wamids}
-    return item
+    by_customer = speaker == "customer" and wamid is not None
+    return TranscriptItem(
+        fact.id,
+        fact.at,
+        speaker,
+        kind,
+        text,
+        delivery.status if delivery else None,
+        getattr(fact, "agent_id", None),
+        edited=by_customer and wamid in edited,
+        deleted=by_customer and wamid in deleted,
+    )
 
 
-def _said(fact: ConversationFact) -> tuple[Speaker, str, str | None]:  # noqa: PLR0912 - one branch a kind of fact
-    """Who, what kind (the type of a message, the name of an event) and the words: of a menu its options, one a line, of
-    a choice the option, of a hand-off the skillset, of an end its note."""
+def _content(fact: ConversationFact) -> tuple[Speaker, str, str | None]:  # noqa: PLR0912 - one branch per kind of fact
+    """Returns speaker, kind and text of a fact. The text of a menu has one option per line; that of a choice is the
+    option, of a hand-off the skillset, of a closing its note."""
     match fact:
         case CustomerTurn():
             return "customer", fact.type, fact.text

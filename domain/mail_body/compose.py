@@ -7,17 +7,17 @@ checked addresses and the checked subject come near the headers.
 """
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from html import escape
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.conversations.conversation import Conversation
+from domain.conversations.transcript import TranscriptItem
 from domain.directory import Directory
 from domain.mail import Mail
 from domain.mail_body.masking import PhoneMasking
@@ -54,7 +54,7 @@ class _Entry:
 def compose(
     mail: Mail,
     conversation: Conversation,
-    transcript: Sequence[Mapping[str, Any]],
+    transcript: Sequence[TranscriptItem],
     directory: Directory,
     sender: MailSender,
     now: datetime,
@@ -96,21 +96,22 @@ def compose(
 
 
 def _entry(
-    item: Mapping[str, Any],
+    item: TranscriptItem,
     customer: str,
     directory: Directory,
     zone: ZoneInfo,
     wording: MailTexts,
     shown: Callable[[str], str],
 ) -> _Entry:
-    speaker = wording.speakers[item["from"]]
-    agent = directory.users.get(item.get("agent_id", ""))
-    name = customer if item["from"] == "customer" else _clean(agent.name if agent else item.get("agent_id", ""))
-    marks = [wording.kinds.get(item["kind"], item["kind"])] if item["kind"] != "text" else []
-    marks += [mark for key, mark in (("edited", wording.edited), ("deleted", wording.deleted)) if item.get(key)]
-    words = item["text"] or ""
+    speaker = wording.speakers[item.speaker]
+    agent_id = item.agent_id or ""
+    agent = directory.users.get(agent_id)
+    name = customer if item.speaker == "customer" else _clean(agent.name if agent else agent_id)
+    marks = [wording.kinds.get(item.kind, item.kind)] if item.kind != "text" else []
+    marks += [mark for mark, applies in ((wording.edited, item.edited), (wording.deleted, item.deleted)) if applies]
+    words = item.text or ""
     return _Entry(
-        wording.moment(datetime.fromisoformat(item["at"]), zone),
+        wording.moment(item.at, zone),
         f"{speaker} {name}".strip(),
         f"[{', '.join(map(_clean, marks))}]" if marks else "",
         shown(words),

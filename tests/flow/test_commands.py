@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from domain.contract.page import history_document
 from domain.contract.row import row_document
 from domain.ports import OutgoingRecord
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
@@ -72,7 +73,7 @@ class Company:
         with self.database() as connection:
             page = conversation_page(connection, UUID(conversation))
         assert page is not None
-        return {**row_document(page.conversation), "history": page.history}
+        return {**row_document(page.conversation), "history": [history_document(entry) for entry in page.history]}
 
     def owner(self, conversation: str) -> tuple[str, str, str] | None:
         owner = self.shows(conversation)["owner"]

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from domain.contract.page import transcript_document
 from domain.conversations.reasons import Reason
 from domain.facts import Fact
 from infra.local.simulator import bodies
@@ -77,7 +78,7 @@ class Company:
         with self.database() as connection:
             page = conversation_page(connection, self.conversation(customer)["id"])
         assert page is not None
-        return page.transcript
+        return [transcript_document(item) for item in page.transcript]
 
     def told(self, customer: SimulatedCustomer) -> list[tuple[int, str]]:
         """What stands on the public topic about the customer's only conversation: sequence and name."""

@@ -142,6 +142,7 @@ def list_by_state(
 @click.pass_obj
 def show_(installation: "Installation", conversation_id: UUID, as_json: bool) -> None:
     """Show a whole conversation: its transcript, why it is managed or unmanaged, and its history."""
+    from domain.contract.page import history_document, transcript_document
     from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.conversation_page import conversation_page
@@ -153,8 +154,14 @@ def show_(installation: "Installation", conversation_id: UUID, as_json: bool) ->
     if page is None:
         raise CommandFailed(f"there is no conversation {conversation_id}", "conversation_unknown")
     if as_json:
-        row = page.conversation
-        document = {**row_document(row), "managed": row.managed}
-        show_json({**document, "transcript": page.transcript, "history": page.history})
+        conversation = page.conversation
+        show_json(
+            {
+                **row_document(conversation),
+                "managed": conversation.managed,
+                "transcript": [transcript_document(item) for item in page.transcript],
+                "history": [history_document(entry) for entry in page.history],
+            }
+        )
     else:
         show(conversation_lines(page, datetime.now(UTC), terminal_width()))

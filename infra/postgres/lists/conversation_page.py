@@ -9,12 +9,12 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
+from domain.conversations.history import HistoryEntry
 from domain.conversations.reasons import Reason
-from domain.conversations.transcript import MessageDelivery, transcript
+from domain.conversations.transcript import MessageDelivery, TranscriptItem, transcript
 from domain.directory import Number
 from domain.facts import ConversationFact, CustomerSignal
 from domain.ids import fact_id
-from domain.times import rfc3339
 from infra.postgres.conversations import columns, entries
 
 _TAKEN_BACK_WITHIN = timedelta(days=3)
@@ -29,8 +29,8 @@ class ConversationPage:
 
     conversation: Conversation
     number: Number
-    transcript: list[dict[str, object]]
-    history: list[dict[str, object]]
+    transcript: list[TranscriptItem]
+    history: list[HistoryEntry]
 
 
 def conversation_page(conn: Connection[Any], conversation_id: UUID) -> ConversationPage | None:
@@ -69,7 +69,7 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
     return dict(found.fetchall())
 
 
-def read_transcript(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]:
+def read_transcript(conn: Connection[Any], of: Conversation) -> list[TranscriptItem]:
     """Everything that was said, as interface.md says, in order; in the caller's transaction."""
     facts = _facts(conn, of)
     return transcript(facts, _deliveries(conn, of, facts), _later_signals(conn, of))
@@ -122,7 +122,7 @@ def _deliveries(
     return {wamid: MessageDelivery(rank, succeeded_at, failed_at) for wamid, rank, succeeded_at, failed_at in found}
 
 
-def _history(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]:
+def _history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
     commands = _commands(conn, of)
     found = conn.execute(
         """
@@ -132,17 +132,17 @@ def _history(conn: Connection[Any], of: Conversation) -> list[dict[str, object]]
         (of.id,),
     )
     return [
-        {
-            "sequence": sequence,
-            "at": rfc3339(at),
-            "event": event,
-            "reason": None if reason is None else Reason.of_code(reason).value,
-            "because": [str(fact) for fact in because],
-            "actor": actor,
-            "owner": kind and {"kind": _OWNER_KINDS[kind], "id": owner_id},
-            **({"mail": str(mail)} if mail else {}),
-            **({"command_id": asked[0]} if (asked := [commands[fact] for fact in because if fact in commands]) else {}),
-        }
+        HistoryEntry(
+            sequence,
+            at,
+            event,
+            None if reason is None else Reason.of_code(reason),
+            because,
+            actor,
+            (_OWNER_KINDS[kind], owner_id) if kind else None,
+            mail,
+            next((commands[fact] for fact in because if fact in commands), None),
+        )
         for sequence, at, event, reason, because, actor, kind, owner_id, mail in found
     ]
 

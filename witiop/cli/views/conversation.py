@@ -1,14 +1,16 @@
 """Renders a conversation for people: its state and reason, its transcript and its history."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
 from domain.contract.texts import REASON_TEXTS
 from domain.conversations.conversation import Conversation, Owner
+from domain.conversations.history import HistoryEntry
+from domain.conversations.transcript import TranscriptItem
 from infra.postgres.lists.conversation_page import ConversationPage
 from witiop.cli.views.display import GAP, aligned, cut, duration, harmless, indented, status_cell
 
@@ -29,7 +31,7 @@ def conversation_lines(page: ConversationPage, now: datetime, width: int | None)
     `width` is the width of the terminal in cells, None for a pipe.
     """
     zone = ZoneInfo(page.number.time_zone)
-    facts = {str(item["id"]): item for item in page.transcript}
+    facts: dict[UUID, TranscriptItem] = {item.id: item for item in page.transcript}
     yield from _head(page, facts, now, zone)
     yield from _section("Transcript")
     yield from _transcript(page.transcript, zone, width)
@@ -37,7 +39,9 @@ def conversation_lines(page: ConversationPage, now: datetime, width: int | None)
     yield from _history(page.history, facts, zone)
 
 
-def _head(page: ConversationPage, facts: dict[str, dict[str, object]], now: datetime, zone: ZoneInfo) -> Iterator[Text]:
+def _head(
+    page: ConversationPage, facts: Mapping[UUID, TranscriptItem], now: datetime, zone: ZoneInfo
+) -> Iterator[Text]:
     conversation = page.conversation
     yield Text.assemble(status_cell(conversation.status), GAP, (_state(conversation), "bold"))
     names = (conversation.customer_name, conversation.wa_id, conversation.user_id)
@@ -58,7 +62,7 @@ def _head(page: ConversationPage, facts: dict[str, dict[str, object]], now: date
         lines.append(("owner", _owner(conversation.owner, zone)))
     if (reason := conversation.reason) is not None:
         lines.append(("reason", f"{reason.value}: {REASON_TEXTS[reason].sentence}"))
-        lines.append(("decided by", _facts(map(str, conversation.because), facts, zone)))
+        lines.append(("decided by", _facts(conversation.because, facts, zone)))
     yield from aligned([[Text(title, "dim"), Text(text)] for title, text in lines])
 
 
@@ -86,48 +90,46 @@ def _owner(owner: Owner, zone: ZoneInfo) -> str:
     return f"{owner.state} for {owner.kind} {harmless(owner.id)}{until}"
 
 
-def _transcript(items: Sequence[dict[str, Any]], zone: ZoneInfo, width: int | None) -> Iterator[Text]:
-    speakers = [" ".join(harmless(part) for part in (item["from"], item.get("agent_id")) if part) for item in items]
+def _transcript(items: Sequence[TranscriptItem], zone: ZoneInfo, width: int | None) -> Iterator[Text]:
+    speakers = [" ".join(harmless(part) for part in (item.speaker, item.agent_id) if part) for item in items]
     longest = max(map(len, speakers), default=0)
     day = None
     for item, speaker in zip(items, speakers, strict=True):
-        at = datetime.fromisoformat(item["at"]).astimezone(zone)
+        at = item.at.astimezone(zone)
         if (today := f"{at:%A %Y-%m-%d} {at.isoformat()[-6:]}") != day:
             yield Text(today, "dim")
             day = today
-        first = Text.assemble(f"  {at:%H:%M:%S}  ", (f"{speaker:<{longest}}", _SPEAKERS[item["from"]]), GAP)
+        first = Text.assemble(f"  {at:%H:%M:%S}  ", (f"{speaker:<{longest}}", _SPEAKERS[item.speaker]), GAP)
         yield from indented(first, _text(item), width)
 
 
-def _text(item: dict[str, Any]) -> str:
-    kind = "" if item["kind"] == "text" else f"[{item['kind']}]"
-    marks = [_DELIVERIES.get(item["status"], ""), *(f"({mark})" for mark in ("edited", "deleted") if item.get(mark))]
-    return " ".join(part for part in (kind, item["text"], *marks) if part)
+def _text(item: TranscriptItem) -> str:
+    kind = "" if item.kind == "text" else f"[{item.kind}]"
+    edited, deleted = "(edited)" if item.edited else "", "(deleted)" if item.deleted else ""
+    parts = (kind, item.text, _DELIVERIES.get(item.status or ""), edited, deleted)
+    return " ".join(part for part in parts if part)
 
 
-def _history(events: Iterable[dict[str, Any]], facts: dict[str, dict[str, object]], zone: ZoneInfo) -> Iterator[Text]:
+def _history(events: Iterable[HistoryEntry], facts: Mapping[UUID, TranscriptItem], zone: ZoneInfo) -> Iterator[Text]:
     rows = []
     for event in events:
-        owner = event["owner"] and f"{event['owner']['kind']} {event['owner']['id']}"
-        reason = event["reason"] and f"({event['reason']})"
-        description = " ".join(part for part in (event["event"], reason, owner, event.get("mail")) if part)
-        command = event.get("command_id")
-        because = f"command {command}" if command else _facts(event["because"], facts, zone)
-        rows.append(
-            [f"  {_moment(datetime.fromisoformat(event['at']), zone)}", description, f"by {event['actor']}", because]
-        )
+        owner = event.owner and " ".join(event.owner)
+        reason = event.reason and f"({event.reason.value})"
+        mail = event.mail_id and str(event.mail_id)
+        description = " ".join(part for part in (event.event, reason, owner, mail) if part)
+        because = f"command {event.command_id}" if event.command_id else _facts(event.because, facts, zone)
+        rows.append([f"  {_moment(event.at, zone)}", description, f"by {event.actor}", because])
     yield from aligned([[Text(harmless(cell)) for cell in row] for row in rows]) if rows else ()
 
 
-def _facts(ids: Iterable[str], facts: dict[str, dict[str, object]], zone: ZoneInfo) -> str:
+def _facts(ids: Iterable[UUID], facts: Mapping[UUID, TranscriptItem], zone: ZoneInfo) -> str:
     """Returns the facts of a decision: text, sender and time if the transcript has them, else the id."""
-    return "; ".join(_fact(facts[id_], zone) if id_ in facts else id_ for id_ in ids)
+    return "; ".join(_fact(facts[id_], zone) if id_ in facts else str(id_) for id_ in ids)
 
 
-def _fact(item: dict[str, Any], zone: ZoneInfo) -> str:
-    at = datetime.fromisoformat(item["at"]).astimezone(zone)
-    text = f'"{cut(Text(harmless(item["text"])), _QUOTED_CELLS)}"' if item["text"] else f"[{item['kind']}]"
-    return f"{text} ({item['from']}, {at:%H:%M:%S})"
+def _fact(item: TranscriptItem, zone: ZoneInfo) -> str:
+    text = f'"{cut(Text(harmless(item.text)), _QUOTED_CELLS)}"' if item.text else f"[{item.kind}]"
+    return f"{text} ({item.speaker}, {item.at.astimezone(zone):%H:%M:%S})"
 
 
 def _moment(at: datetime, zone: ZoneInfo) -> str:

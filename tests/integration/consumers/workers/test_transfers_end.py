@@ -175,8 +175,8 @@ def test_the_history_tells_who_and_why(office: Office, database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         page = conversation_page(connection, conversation)
     assert page is not None
-    said = {each["id"]: each["kind"] for each in page.transcript}
-    asked = page.history[2]["command_id"]
+    said: dict[UUID, str] = {each.id: each.kind for each in page.transcript}
+    asked = page.history[2].command_id
     assert [
         ("opened", "customer", None, "text"),
         ("became_unmanaged", "customer", None, "text"),
@@ -185,7 +185,4 @@ def test_the_history_tells_who_and_why(office: Office, database: str) -> None:
         ("reserved", "routing", None, "conversation.declined"),
         ("released", "boss", "take it back", None),
         ("became_unmanaged", "boss", None, "text"),
-    ] == [
-        (each["event"], each["actor"], each.get("command_id"), said.get(each["because"][0]))  # type: ignore[index]
-        for each in page.history
-    ]
+    ] == [(each.event, each.actor, each.command_id, said.get(each.because[0])) for each in page.history]

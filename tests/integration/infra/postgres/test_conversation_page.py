@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
+from domain.contract.page import history_document
 from domain.conversations.conversation import Conversation, Decisions, Evidence, FactRef, Owner
 from domain.conversations.events import PublicEvent
 from domain.conversations.fold import FactPlacement
@@ -120,7 +121,7 @@ def test_its_transcript_has_every_fact_in_order_and_nothing_of_others(conn: Conn
     keep(conn, other, turn("wamid.9", 1, "x"), by=STRANGER)
     found = conversation_page(conn, kept.id)
     assert found is not None
-    assert [item["text"] for item in found.transcript] == ["Hello", "Please choose", "Anybody?"]
+    assert [item.text for item in found.transcript] == ["Hello", "Please choose", "Anybody?"]
 
 
 def test_what_became_of_an_answer_is_the_furthest_whatever_came_first_and_for_whom(conn: Connection[Any]) -> None:
@@ -148,7 +149,7 @@ def test_what_became_of_an_answer_is_the_furthest_whatever_came_first_and_for_wh
         write_statuses(conn, [told])
     found = conversation_page(conn, kept.id)
     assert found is not None
-    assert [item["status"] for item in found.transcript] == [None, "read", "failed", None]
+    assert [item.status for item in found.transcript] == [None, "read", "failed", None]
 
 
 def test_what_the_customer_took_back_later_is_marked(conn: Connection[Any]) -> None:
@@ -162,7 +163,7 @@ def test_what_the_customer_took_back_later_is_marked(conn: Connection[Any]) -> N
     keep(conn, None, revoke("wamid.8", 1900, "wamid.3"), by=STRANGER)
     found = conversation_page(conn, kept.id)
     assert found is not None
-    assert [item.get("deleted") for item in found.transcript] == [True, True, True, None, None]
+    assert [item.deleted for item in found.transcript] == [True, True, True, False, False]
 
 
 def test_its_history_says_what_happened_when_why_and_by_whom(conn: Connection[Any]) -> None:
@@ -197,7 +198,7 @@ def test_its_history_says_what_happened_when_why_and_by_whom(conn: Connection[An
         },
     ]
     assert found is not None
-    assert expected == found.history
+    assert expected == [history_document(entry) for entry in found.history]
 
 
 def test_its_number_is_named_if_it_is_in_the_directory(conn: Connection[Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from domain.contract.page import transcript_document
 from domain.conversations.transcript import MessageDelivery, transcript
 from domain.facts import FACT, ConversationFact, CustomerSignal
 from domain.ids import fact_id
@@ -44,7 +45,7 @@ def test_an_item_has_every_promised_key() -> None:
         "status": None,
     }
     [item] = transcript([hello], {})
-    assert expected == item
+    assert expected == transcript_document(item)
 
 
 def test_it_reads_in_the_order_of_the_senders_times() -> None:
@@ -52,7 +53,7 @@ def test_it_reads_in_the_order_of_the_senders_times() -> None:
     facts.append(fact("bot_message", 2, text="2"))
     readings = [transcript(order, {}) for order in permutations(facts)]
     assert readings == [readings[0]] * len(readings)
-    assert [item["text"] for item in readings[0]] == ["1", "2", "2", "3"]
+    assert [item.text for item in readings[0]] == ["1", "2", "2", "3"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_every_kind_of_fact_says_who_and_what(
     kind: str, fields: dict[str, Any], expected: tuple[str, str, str | None]
 ) -> None:
     [item] = transcript([fact(kind, **fields)], {})
-    assert expected == (item["from"], item["kind"], item["text"])
+    assert expected == (item.speaker, item.kind, item.text)
 
 
 def test_a_message_that_was_edited_or_taken_back_stays_and_says_so() -> None:
@@ -95,25 +96,28 @@ def test_a_message_that_was_edited_or_taken_back_stays_and_says_so() -> None:
         fact("customer_signal", 3, text="Hello", type="edit", marks="wamid.1"),
         fact("customer_signal", 4, type="revoke", marks="wamid.2"),
     ]
-    expected = [(True, None), (None, True), (None, None), (None, None)]
-    assert expected == [(item.get("edited"), item.get("deleted")) for item in transcript(facts, {})]
+    expected = [(True, False), (False, True), (False, False), (False, False)]
+    items = transcript(facts, {})
+    assert expected == [(item.edited, item.deleted) for item in items]
+    said = [{key for key in ("edited", "deleted") if key in transcript_document(item)} for item in items]
+    assert [{"edited"}, {"deleted"}, set(), set()] == said
 
 
 def test_a_message_that_was_taken_back_after_the_conversation_says_so() -> None:
     revoke = fact("customer_signal", 3000, type="revoke", marks="wamid.1")
     assert isinstance(revoke, CustomerSignal)
     [item] = transcript([fact("customer_turn", 1, text="oops")], {}, [revoke])
-    assert item["deleted"]
+    assert item.deleted
 
 
 def test_a_customer_cannot_take_back_what_others_wrote() -> None:
     facts = [fact("agent_message", 1, text="Hello"), fact("customer_signal", 2, type="revoke", marks="wamid.1")]
-    assert not any("deleted" in item for item in transcript(facts, {}))
+    assert not any(item.deleted for item in transcript(facts, {}))
 
 
 def test_what_an_agent_did_names_the_agent() -> None:
     [item] = transcript([fact("agent_accepted")], {})
-    assert item["agent_id"] == "anna"
+    assert item.agent_id == "anna"
 
 
 def test_outgoing_messages_show_what_became_of_them_and_the_customers_do_not() -> None:
@@ -126,7 +130,7 @@ def test_outgoing_messages_show_what_became_of_them_and_the_customers_do_not() -
     ]
     deliveries = {f"wamid.{minute}": MessageDelivery(3, NOON, None) for minute in (0, 1, 3)}
     expected = [None, "read", None, "read", None]
-    assert expected == [item["status"] for item in transcript(facts, deliveries)]
+    assert expected == [item.status for item in transcript(facts, deliveries)]
 
 
 @pytest.mark.parametrize(

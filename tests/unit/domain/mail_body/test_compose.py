@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from domain.commands import Email, Rejection
 from domain.conversations.conversation import Conversation, Evidence, FactRef
+from domain.conversations.transcript import Speaker, TranscriptItem
 from domain.directory import Directory, Language, Number, User
 from domain.ids import ConversationId, CustomerId, FactId
 from domain.inbound.whatsapp.content import TURNS
@@ -44,12 +45,12 @@ MAIL = Mail(
 SENDER = MailSender("witiop@example.com", "WitiOp", "office@example.com", address)
 
 
-def said(text: str | None, speaker: str = "customer", kind: str = "text", **more: Any) -> dict[str, Any]:
-    return {"id": "x", "at": "2026-07-01T12:00:00Z", "from": speaker, "kind": kind, "text": text, "status": None} | more
+def said(text: str | None, speaker: Speaker = "customer", kind: str = "text", **more: Any) -> TranscriptItem:
+    return TranscriptItem(FactId(UUID(int=9)), NOON, speaker, kind, text, **more)
 
 
 def read(
-    mail: Mail = MAIL, *transcript: dict[str, Any], directory: Directory = DIRECTORY, **changed: Any
+    mail: Mail = MAIL, *transcript: TranscriptItem, directory: Directory = DIRECTORY, **changed: Any
 ) -> EmailMessage:
     raw = compose(mail, CONVERSATION._replace(**changed), transcript, directory, SENDER, NOON)
     assert b"\n" not in raw.replace(b"\r\n", b"")

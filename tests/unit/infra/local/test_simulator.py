@@ -146,12 +146,12 @@ def test_a_transcript_of_the_story_is_worth_reading() -> None:
         luca, {status.wamid: MessageDelivery(STATUS_RANKS[status.status], status.at, None) for status in statuses}
     )
     assert len(items) > 15
-    assert {item["from"] for item in items} == {"customer", "bot"}
+    assert {item.speaker for item in items} == {"customer", "bot"}
     assert {"text", "image", "audio", "document", "reaction", "edit", "revoke", "menu.shown"} <= {
-        item["kind"] for item in items
+        item.kind for item in items
     }
-    assert [sum(mark in item for item in items) for mark in ("edited", "deleted")] == [1, 1]
-    assert {item["status"] for item in items if item["from"] == "bot" and item["kind"] == "text"} == {"read"}
+    assert (sum(item.edited for item in items), sum(item.deleted for item in items)) == (1, 1)
+    assert {item.status for item in items if item.speaker == "bot" and item.kind == "text"} == {"read"}
 
 
 def test_the_same_story_again_is_a_repeat_and_one_of_another_day_is_not() -> None:

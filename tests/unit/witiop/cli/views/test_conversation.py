@@ -1,12 +1,15 @@
 """A conversation is rendered for people."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from domain.conversations.conversation import Conversation, Decisions, Evidence, FactRef, Owner
+from domain.conversations.history import HistoryEntry
 from domain.conversations.reasons import Reason
+from domain.conversations.transcript import Speaker, TranscriptItem
 from domain.directory import Number
 from domain.ids import ConversationId, CustomerId, FactId, fact_id
 from infra.postgres.lists.conversation_page import ConversationPage
@@ -30,17 +33,9 @@ ACTIVE = Conversation(
 )
 
 
-def item(minute: int, speaker: str, kind: str, text: str | None, **more: object) -> dict[str, object]:
-    at = NOON + timedelta(minutes=minute)
-    return {
-        "id": str(HELLO if minute == 0 else fact_id(f"{minute}")),
-        "at": at.isoformat().replace("+00:00", "Z"),
-        "from": speaker,
-        "kind": kind,
-        "text": text,
-        "status": None,
-        **more,
-    }
+def item(minute: int, speaker: Speaker, kind: str, text: str | None, **more: Any) -> TranscriptItem:
+    id_ = HELLO if minute == 0 else fact_id(f"{minute}")
+    return TranscriptItem(id_, NOON + timedelta(minutes=minute), speaker, kind, text, **more)
 
 
 TRANSCRIPT = [
@@ -50,25 +45,9 @@ TRANSCRIPT = [
     item(3, "agent", "text", "Good afternoon", status="read", agent_id="anna"),
     item(12 * 60, "customer", "text", "Tomorrow then", edited=True),
 ]
-HISTORY: list[dict[str, object]] = [
-    {
-        "sequence": 1,
-        "at": "2026-07-01T12:00:01Z",
-        "event": "became_unmanaged",
-        "reason": "no_choice",
-        "because": [str(HELLO)],
-        "actor": "customer",
-        "owner": None,
-    },
-    {
-        "sequence": 2,
-        "at": "2026-07-01T12:05:00Z",
-        "event": "queued",
-        "reason": None,
-        "because": [str(UUID(int=9))],
-        "actor": "boss",
-        "owner": {"kind": "skillset", "id": "sales"},
-    },
+HISTORY = [
+    HistoryEntry(1, NOON + timedelta(seconds=1), "became_unmanaged", Reason.NO_CHOICE, [HELLO], "customer"),
+    HistoryEntry(2, NOON + timedelta(minutes=5), "queued", None, [UUID(int=9)], "boss", ("skillset", "sales")),
 ]
 
 

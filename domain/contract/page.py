@@ -1,0 +1,42 @@
+"""Transcript and history as JSON documents (interface.md, A row). Keys are promises: they are only ever added."""
+
+from domain.conversations.history import HistoryEntry
+from domain.conversations.transcript import TranscriptItem
+from domain.times import rfc3339
+
+
+def transcript_document(item: TranscriptItem) -> dict[str, object]:
+    """Returns an item as plain JSON values. `agent_id`, `edited` and `deleted` are left out when empty or false."""
+    document: dict[str, object] = {
+        "id": str(item.id),
+        "at": rfc3339(item.at),
+        "from": item.speaker,
+        "kind": item.kind,
+        "text": item.text,
+        "status": item.status,
+    }
+    if item.agent_id:
+        document["agent_id"] = item.agent_id
+    if item.edited:
+        document["edited"] = True
+    if item.deleted:
+        document["deleted"] = True
+    return document
+
+
+def history_document(entry: HistoryEntry) -> dict[str, object]:
+    """Returns an entry as plain JSON values. `mail` and `command_id` are only there when there is one."""
+    document: dict[str, object] = {
+        "sequence": entry.sequence,
+        "at": rfc3339(entry.at),
+        "event": entry.event,
+        "reason": entry.reason and entry.reason.value,
+        "because": [str(fact) for fact in entry.because],
+        "actor": entry.actor,
+        "owner": entry.owner and {"kind": entry.owner[0], "id": entry.owner[1]},
+    }
+    if entry.mail_id:
+        document["mail"] = str(entry.mail_id)
+    if entry.command_id:
+        document["command_id"] = entry.command_id
+    return document
