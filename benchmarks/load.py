@@ -56,15 +56,15 @@ def latency(directory: Path, seconds: float) -> Iterator[Figure]:
         value=f"p50 {percentile(times, 50) * 1000:,.0f} ms, p99 {percentile(times, 99) * 1000:,.0f} ms",
         target=f"p99 at most {_LIST_P99_SECONDS * 1000:,.0f} ms",
         holds=percentile(times, 99) <= _LIST_P99_SECONDS,
-        meaning=f"{len(times):,} messages, from sending the POST to the commit of its conversation; "
-        f"maximum {times[-1] * 1000:,.0f} ms",
+        meaning=f"{len(times):,} messages, from sending the POST to the commit of its effect; "
+        f"longest {times[-1] * 1000:,.0f} ms",
     )
     yield Figure(
         what=f"answer to a POST at {RATE} updates/s",
         value=f"p50 {summary['p50_ms']:,.0f} ms, p99 {summary['p99_ms']:,.0f} ms",
         target="p50 at most 50 ms, p99 at most 300 ms",
         holds=summary["p50_ms"] <= 50 and summary["p99_ms"] <= 300,
-        meaning=f"{summary['posts']:,} POSTs of one update, measured by the sender; answers {summary['answers']}, "
+        meaning=f"{summary['posts']:,} POSTs of one update, as the sender sees them; answers: {summary['answers']}, "
         f"{summary['not_sent']:,} updates not sent in time",
     )
 

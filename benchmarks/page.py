@@ -14,9 +14,10 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 _HEAD = """\
 # Performance
 
-Written by `make bench`; `python -m benchmarks NAME` updates one section. The ratios matter most: each compares with a
-ceiling that is measured in the same run, alternately, so that a faster or busier machine affects both. Times and rates
-apply to the machine that is named. The docstring of each module in `benchmarks/` describes its method and the reasons.
+`make bench` writes this page; `python -m benchmarks NAME` renews one section. The ratios are what counts: each is
+measured against a baseline in the same run, taking turns, so that a faster or a busier machine changes both. Times
+and rates apply to the machine named. How each figure is measured, and why, is described at the top of the module in
+`benchmarks/`.
 """
 
 

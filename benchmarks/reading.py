@@ -48,8 +48,8 @@ def measure(world: World) -> Iterator[Figure]:
                 value=f"p50 {percentile(warm, 50):.1f} ms, p99 {percentile(warm, 99):.1f} ms",
                 target=f"p99 at most {_P99_MS:.0f} ms",
                 holds=percentile(warm, 99) <= _P99_MS,
-                meaning=f"in the database, among {world.conversations:,} conversations: second of two passes of "
-                f"{READS:,} reads; first pass: p50 {percentile(cold, 50):.1f} ms, p99 {percentile(cold, 99):.1f} ms",
+                meaning=f"in the database, among {world.conversations:,} conversations: the second of two runs of "
+                f"{READS:,} reads; the first: p50 {percentile(cold, 50):.1f} ms, p99 {percentile(cold, 99):.1f} ms",
             )
 
 

@@ -41,8 +41,8 @@ def measure(server: LocalPostgres, conversations: int = CONVERSATIONS) -> Iterat
         value=f"{seconds:.1f} s, {len(polls)} polls",
         target=f"all, at most {CAPACITY} per agent, within {_LIVENESS_SECONDS:.0f} s",
         holds=moved == conversations and max(loads) <= CAPACITY and seconds <= _LIVENESS_SECONDS,
-        meaning=f"{moved:,} assigned, {moved / seconds:,.0f} per second, {min(loads)} to {max(loads)} per agent; a "
-        f"poll takes {median(polls) * 1000:,.0f} ms, at most {max(polls) * 1000:,.0f} ms",
+        meaning=f"{moved:,} assigned, {moved / seconds:,.0f} a second, {min(loads)} to {max(loads)} per agent; "
+        f"median poll {median(polls) * 1000:,.0f} ms, longest {max(polls) * 1000:,.0f} ms",
     )
 
 

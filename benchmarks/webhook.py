@@ -51,11 +51,11 @@ def measure(bootstrap: str, directory: Path, seconds: float = 5) -> Iterator[Fig
             bare.append(_rate(bare_port, posts, seconds))
     ratios = sorted(one / other for one, other in zip(ours, bare, strict=True))
     yield Figure(
-        what="webhook / bare view, one update per body",
+        what="webhook / bare view, one update a body",
         value=f"{median(ratios):.2f}",
         target=f"at least {_LEAST:.2f}",
         holds=median(ratios) >= _LEAST,
-        meaning=f"{median(ours):,.0f} answers/s of the webhook vs. {median(bare):,.0f} of the bare view, one worker "
+        meaning=f"webhook {median(ours):,.0f} answers/s, bare view {median(bare):,.0f}, one worker "
         f"each, {CONNECTIONS} connections; median of {PAIRS} pairs, from {ratios[0]:.2f} to {ratios[-1]:.2f}",
     )
 

@@ -122,6 +122,6 @@ def ratio(what: str, unit: str, rates: Sequence[tuple[float, float]], least: flo
         value=f"{median(ratios):.2f}",
         target=f"at least {least:.2f}{aim}",
         holds=median(ratios) >= least,
-        meaning=f"{ours:,.0f} {unit}/s of the consumer vs. {bare:,.0f} of the bare loop, {mix}; median of {len(rates)} "
-        f"pairs, from {ratios[0]:.2f} to {ratios[-1]:.2f}",
+        meaning=f"consumer {ours:,.0f} {unit}/s, bare loop {bare:,.0f}, {mix}; median of {len(rates)} pairs, "
+        f"from {ratios[0]:.2f} to {ratios[-1]:.2f}",
     )
