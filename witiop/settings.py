@@ -248,15 +248,15 @@ def variable(field: str) -> str:
     return str(alias or PREFIX + field.upper())
 
 
-def load(*needed: str, **given: object) -> Settings:
-    """Reads the settings from the environment. Values of `given` override it.
+def load(*needed: str, **overrides: object) -> Settings:
+    """Reads the settings from the environment. `overrides` take precedence.
 
     Raises:
         SettingsError: a field of `needed` is not set, or a value is invalid. The message names every such variable and
             contains no value.
     """
     try:
-        values: dict[str, Any] = {_key(name): value for name, value in given.items()}
+        values: dict[str, Any] = {_key(name): value for name, value in overrides.items()}
         settings = Settings(**values)
     except ValidationError as error:
         raise SettingsError("\n".join(_line(found) for found in error.errors(include_input=False))) from None

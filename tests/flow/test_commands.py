@@ -94,11 +94,11 @@ class Company:
                 ((found,),) = connection.execute("select count(*) from command_audit").fetchall()
                 return int(found)
 
-            before, known = audited(), {id_ for id_, _ in self.commander.told()}
+            before, known = audited(), {id_ for id_, _ in self.commander.result_records()}
             self.commander.publish(commands)
             wait_until(lambda: audited() == before + len(commands), seconds=60, step=0.1)
             wait_until(lambda: connection.execute("select count(*) from outbox").fetchone() == (0,), step=0.1)
-        return [result for id_, result in self.commander.told() if id_ not in known]
+        return [result for id_, result in self.commander.result_records() if id_ not in known]
 
     def presence(self, agent: str) -> str:
         with self.database() as connection:

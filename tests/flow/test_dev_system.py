@@ -106,7 +106,7 @@ def test_the_administrator_named_at_the_start_can_sign_in_and_transfer_a_convers
     assert (row["id"], b"paolo") == (command.key, dict(command.headers)["witiop_issuer"])
     owner = says(demo.dev, "conversations", "show", row["id"])["owner"]
     assert ("skillset", "workshop", "reserved") == (owner["kind"], owner["id"], owner["state"])
-    assert str(stack.console_password) in demo.dev.said()
+    assert str(stack.console_password) in demo.dev.log()
 
 
 def test_the_doctor_finds_the_problem_of_the_demo_and_nothing_else(demo: Demo) -> None:
@@ -123,5 +123,5 @@ def test_the_whole_system_needs_less_than_1_5_gib_and_stops_without_leaving_proc
     everything = tree(dev.process.pid)
     if sys.platform == "linux":
         assert pss_bytes(dev.process.pid) < 1.5 * GIB
-    assert 0 == dev.stop(), dev.said()
+    assert 0 == dev.stop(), dev.log()
     assert [] == still_running(everything)

@@ -51,9 +51,9 @@ class Commander:
 
     def results(self) -> list[dict[str, Any]]:
         """Returns all results so far, each event once: after a crash the relay may publish an event again."""
-        return list(dict(self.told()).values())
+        return list(dict(self.result_records()).values())
 
-    def told(self) -> list[tuple[bytes, dict[str, Any]]]:
+    def result_records(self) -> list[tuple[bytes, dict[str, Any]]]:
         """Returns all records of the results topic with their event ids, including repeats."""
         records = read_all(self._kafka, self._topics.results)
         return [(dict(record.headers)["ce_id"], json.loads(record.value)) for record in records]

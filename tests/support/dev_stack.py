@@ -36,7 +36,7 @@ class Dev:
         """Waits for the line that begins with "ready " and returns it."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line.startswith("ready "), self.said()
+        assert line.startswith("ready "), self.log()
         return line
 
     def stack(self) -> Stack:
@@ -57,7 +57,8 @@ class Dev:
     def runs_again(self, name: str, killed: int) -> bool:
         return self.pid(name) not in {None, killed}
 
-    def said(self) -> str:
+    def log(self) -> str:
+        """Returns everything that the stack wrote to stderr."""
         return self._err.read_text()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
