@@ -1,4 +1,4 @@
-"""The least a webhook can do, behind our own server: the ceiling of `benchmarks.webhook`.
+"""A minimal webhook behind our own server: the ceiling for `benchmarks.webhook`.
 
 `python -m benchmarks.bare_webhook BOOTSTRAP TOPIC PORT` serves it until SIGTERM.
 """
@@ -23,7 +23,7 @@ _ACKNOWLEDGED_SECONDS = 2.5
 
 
 def served(bootstrap: str, topic: str) -> ServedApp:
-    """One worker of it: one view, one producer."""
+    """Builds a worker with one view and one producer."""
     options = {**PRODUCER_OPTIONS, **KafkaConfig((bootstrap,)).client_options()}
     producer: Any = KafkaProducer(**options)  # type: ignore[no-untyped-call]
     app = Flask(__name__, static_folder=None)

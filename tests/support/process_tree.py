@@ -18,10 +18,10 @@ def tree(pid: int) -> list[psutil.Process]:
 
 def still_running(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
     """Returns the processes that have not ended. Zombies have ended."""
-    return [each for each in processes if _runs(each)]
+    return [each for each in processes if _is_running(each)]
 
 
-def _runs(process: psutil.Process) -> bool:
+def _is_running(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -68,7 +68,7 @@ class Shop:
             console_url=self.address,
             organisation="Cicli Zefiro",
             offer_seconds=_HOURS,
-            desk_silent_seconds=_HOURS,
+            presence_timeout_seconds=_HOURS,
             ses_endpoint=self._ses.endpoint,
             ses_region=REGION,
             ses_sender=SENDER,

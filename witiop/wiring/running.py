@@ -1,4 +1,4 @@
-"""Runs a process: logging, signals, and the monitor beside it."""
+"""Runs a process with logging, signal handling and its monitor."""
 
 import signal
 import threading
@@ -26,20 +26,20 @@ def prepare(settings: Settings, process: str) -> None:
     arm_crash_point(settings.crash_at)
 
 
-def run_worker(settings: Settings, run: Callable[[threading.Event], None], missing: "ReadinessCheck") -> None:
-    """Run a worker on the main thread, with its monitor, until a signal sets its flag."""
+def run_worker(settings: Settings, run: Callable[[threading.Event], None], not_ready_reason: "ReadinessCheck") -> None:
+    """Runs a worker with its monitor on the main thread, until SIGTERM or SIGINT sets the event passed to `run`."""
     from infra.process.monitor import monitor
 
     with (
         _stopped_by_signals() as stop,
-        monitor(settings.monitor_host, settings.monitor_port, {"worker": missing}),
+        monitor(settings.monitor_host, settings.monitor_port, {"worker": not_ready_reason}),
     ):
         run(stop)
 
 
 @contextmanager
-def watching(name: str, settings: Settings, host: str, port: int) -> Iterator[None]:
-    """The monitor of a process that watches over others, which answer at this address: it adds up what they count."""
+def supervisor_monitor(name: str, settings: Settings, host: str, port: int) -> Iterator[None]:
+    """Runs the monitor of a process whose workers answer at this address. Adds up the workers' metrics."""
     with shared_between_processes() as registry:
         from infra.process.monitor import monitor
 

@@ -1,4 +1,4 @@
-"""The worker processes: `timer`, `routing`, `mails` and `relay`."""
+"""Builds and runs the worker processes: `timer`, `routing`, `mails` and `relay`."""
 
 from contextlib import closing
 
@@ -8,7 +8,7 @@ from witiop.wiring.running import run_worker
 
 
 def run_timer(settings: Settings) -> None:
-    """Closes windows at their end; any number may run."""
+    """Runs the worker that closes windows at their end. Any number may run."""
     from consumers.workers.timer import Timer
     from infra.kafka.backlog import Backlog
     from infra.postgres.connections.session import DatabaseSession
@@ -23,19 +23,19 @@ def run_timer(settings: Settings) -> None:
 
 
 def run_routing(settings: Settings) -> None:
-    """Brings conversations that wait and agents who are available together; any number may run."""
+    """Runs the worker that assigns waiting conversations to available agents. Any number may run."""
     from consumers.workers.routing import Routing
     from consumers.workers.stall_detector import StallDetector
     from infra.postgres.connections.session import DatabaseSession
 
     with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "routing")) as session:
-        stalls = StallDetector(settings.stalled_inbound_seconds)
-        routing = Routing(session.transaction, topics(settings), routing_policy(settings), stalls=stalls)
+        stall_detector = StallDetector(settings.stalled_inbound_seconds)
+        routing = Routing(session.transaction, topics(settings), routing_policy(settings), stalls=stall_detector)
         run_worker(settings, routing.run, routing.not_ready_reason)
 
 
 def run_mails(settings: Settings) -> None:
-    """Posts mails to SES; any number may run."""
+    """Runs the worker that sends mails through SES. Any number may run."""
     from consumers.workers.mails import Mails
     from infra.postgres.connections.session import DatabaseSession
     from infra.ses.mailer import SesMailer
@@ -47,7 +47,7 @@ def run_mails(settings: Settings) -> None:
 
 
 def run_relay(settings: Settings) -> None:
-    """Publishes what the outbox holds; one works, others stand by."""
+    """Runs the worker that publishes the outbox. One instance is active, the others stand by."""
     from consumers.workers.relay import Relay
     from infra.kafka.ordered import OrderedPublisher
     from infra.postgres.connections.pool import connect

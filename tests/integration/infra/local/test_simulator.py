@@ -93,7 +93,7 @@ def test_the_list_has_every_reason_after_the_story_and_playing_it_again_adds_not
 ) -> None:
     output = simulate(environment, "story")
     updates = inbound.drain(database)
-    assert output == f"played the bike shop's story, {updates} updates; see it with witiop unmanaged list\n"
+    assert output == f"played the bike shop's story, {updates} updates; see the result with witiop unmanaged list\n"
     with psycopg.connect(database, autocommit=True) as connection:
         listed = page(connection, Filter(), rows=100)
         version, _ = directory.read(connection)
