@@ -20,7 +20,7 @@ METADATA_SECONDS = 2.0
 
 PRODUCER_OPTIONS: dict[str, Any] = {
     "acks": "all",
-    # The idempotent producer can get stuck for ever when a broker hangs (architecture.md). Duplicates are harmless:
+    # The idempotent producer can get stuck for ever when a broker hangs (docs/decisions/0014). Duplicates are harmless:
     # unique keys in the database absorb them.
     "enable_idempotence": False,
     "linger_ms": 2,
