@@ -196,7 +196,7 @@ class Settings(BaseSettings):
     poison_per_minute: int = Field(
         20,
         ge=0,
-        description="maximum poison records per minute; beyond it the process backs off and excludes none, because it is likely our bug",
+        description="maximum poison records (workers: conversations) per minute; with more, the process backs off",
     )
     stalled_inbound_seconds: int = Field(
         600,

@@ -19,7 +19,7 @@ DELIVERY_SECONDS = 5.0
 
 _OPTIONS: dict[str, Any] = {
     "acks": "all",
-    "enable_idempotence": False,  # an idempotent producer can get stuck for ever when a broker hangs (docs/decisions/0014)
+    "enable_idempotence": False,  # it can get stuck for ever when a broker hangs (docs/decisions/0014)
     "max_in_flight_requests_per_connection": 1,
     "linger_ms": 1,
     "batch_size": 262_144,

@@ -9,6 +9,7 @@ from witiop.wiring.running import run_worker
 
 def run_timer(settings: Settings) -> None:
     """Runs the worker that closes windows at their end. Any number may run."""
+    from consumers.batches.poison import PoisonPolicy
     from consumers.workers.timer import Timer
     from infra.kafka.backlog import Backlog
     from infra.postgres.connections.session import DatabaseSession
@@ -18,19 +19,22 @@ def run_timer(settings: Settings) -> None:
         closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "timer")) as session,
         closing(Backlog(kafka_config(settings), names.inbound)) as backlog,
     ):
-        timer = Timer(session.transaction, names, settings.stalled_inbound_seconds, backlog=backlog)
+        poison = PoisonPolicy(settings.poison_per_minute)
+        timer = Timer(session.transaction, names, settings.stalled_inbound_seconds, backlog=backlog, poison=poison)
         run_worker(settings, timer.run, timer.not_ready_reason)
 
 
 def run_routing(settings: Settings) -> None:
     """Runs the worker that assigns waiting conversations to available agents. Any number may run."""
+    from consumers.batches.poison import PoisonPolicy
     from consumers.workers.routing import Routing
     from consumers.workers.stall_detector import StallDetector
     from infra.postgres.connections.session import DatabaseSession
 
     with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "routing")) as session:
-        stall_detector = StallDetector(settings.stalled_inbound_seconds)
-        routing = Routing(session.transaction, topics(settings), routing_policy(settings), stalls=stall_detector)
+        stalls = StallDetector(settings.stalled_inbound_seconds)
+        poison = PoisonPolicy(settings.poison_per_minute)
+        routing = Routing(session.transaction, topics(settings), routing_policy(settings), stalls=stalls, poison=poison)
         run_worker(settings, routing.run, routing.not_ready_reason)
 
 
