@@ -1,2 +1,2 @@
-"""Services of every process, whatever it does: logging, metrics, readiness, clock, back-off, memory, crash points.
+"""Services that every process uses: logging, metrics, readiness, clock, back-off, memory, crash points.
 Nothing that knows what a process is for."""

@@ -1,4 +1,4 @@
-"""A fake Docker engine: answers like the real one, records the requested containers, and starts nothing."""
+"""A fake Docker engine that starts nothing and records the requested containers."""
 
 import json
 import struct
@@ -13,7 +13,7 @@ _LOGS = b"Kafka Server started\ndatabase system is ready to accept connections\n
 
 
 class FakeDocker:
-    """The requests to the engine. `created`: the containers, in Docker's format. `removed`: the paths of removals."""
+    """Requests to the engine: the containers to create, in Docker's format, and the paths of those removed."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -21,7 +21,7 @@ class FakeDocker:
         self.removed: list[str] = []
 
     def answer(self, method: str, path: str, body: bytes) -> bytes:
-        """Returns the real engine's answer, for the requests that the tests need."""
+        """Returns the answer of a real engine, as far as our launchers use it."""
         if method == "DELETE":
             self.removed.append(path)
         if path.endswith("/containers/create"):
@@ -49,7 +49,7 @@ class FakeDocker:
 
 @contextmanager
 def fake_docker() -> Iterator[FakeDocker]:
-    """Yields an engine that listens on its `url`."""
+    """Yields an engine that listens at its `url`."""
     docker = FakeDocker()
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,7 +65,7 @@ def fake_docker() -> Iterator[FakeDocker]:
         do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - http.server's names
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Does nothing: requests are not logged."""
+            """Suppresses the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         docker.url = f"tcp://127.0.0.1:{server.server_port}"

@@ -125,8 +125,8 @@ def test_every_hostile_signed_body_is_stored_and_answered_with_200(
     answer = client.post(PATH, data=hostile, headers=from_meta(hostile))
 
     reading = read(hostile, RECEIVED)
-    kept = len(reading.facts), len(reading.unreadable)
-    assert (200, kept) == (
+    expected = len(reading.facts), len(reading.unreadable)
+    assert (200, expected) == (
         answer.status_code,
         (len(publisher.on(TOPICS.inbound)), len(publisher.on(TOPICS.unreadable))),
     )

@@ -26,9 +26,9 @@ OF_CUSTOMER: dict[str, Any] = BASE | {"phone_number_id": NUMBER, "customer": Par
 
 
 def wrong(document: object) -> dict[str, str]:
-    with pytest.raises(InvalidEvents) as refused:
+    with pytest.raises(InvalidEvents) as rejected:
         read_agent_desk(encoded(document), False, RECEIVED)
-    return {problem.field: problem.message for problem in refused.value.problems}
+    return {problem.field: problem.message for problem in rejected.value.problems}
 
 
 @pytest.mark.parametrize(

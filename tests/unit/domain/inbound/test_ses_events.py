@@ -72,8 +72,8 @@ def test_the_other_event_types_are_read() -> None:
 def test_a_notification_that_is_not_about_our_mails_is_unreadable_as_a_whole(message: str, reason: str) -> None:
     """The reason names the invalid field and quotes nothing of the notification."""
     body = json.dumps(notification(message)).encode()
-    (aside,) = read_ses(body, NOON).unreadable
-    assert (body, reason) == (aside.raw, aside.reason)
+    (unreadable,) = read_ses(body, NOON).unreadable
+    assert (body, reason) == (unreadable.raw, unreadable.reason)
 
 
 def test_hostile_notifications_never_raise_and_their_facts_are_storable() -> None:
@@ -88,9 +88,9 @@ def test_hostile_notifications_never_raise_and_their_facts_are_storable() -> Non
         reading = read_ses(body, NOON)
         assert 1 == len(reading.facts) + len(reading.unreadable)
         for fact in reading.facts:
-            kept = FACT.dump_json(fact)
-            assert b"\\u0000" not in kept
-            assert fact == FACT.validate_json(kept)
+            stored = FACT.dump_json(fact)
+            assert b"\\u0000" not in stored
+            assert fact == FACT.validate_json(stored)
 
 
 def _of(event: MailEvent) -> tuple[str, tuple[str, ...]]:

@@ -45,9 +45,9 @@ def read_one(document: object) -> Fact:
 
 
 def problems(body: bytes, batch: bool = False) -> list[EventProblem]:
-    with pytest.raises(InvalidEvents) as refused:
+    with pytest.raises(InvalidEvents) as rejected:
         read_softbot(body, batch, RECEIVED)
-    return list(refused.value.problems)
+    return list(rejected.value.problems)
 
 
 def wrong(document: object) -> dict[str, str]:
@@ -234,8 +234,8 @@ def test_a_hostile_value_anywhere_is_rejected_or_storable(what: str, fragment: b
     for place in places(MENU):
         try:
             facts = read_softbot(spliced(MENU, place, fragment), False, RECEIVED)
-        except InvalidEvents as refused:
-            assert refused.problems
+        except InvalidEvents as rejected:
+            assert rejected.problems
         else:
             assert (place, [[]]) == (place, [unstorable(fact) for fact in facts])
 
@@ -260,7 +260,7 @@ def test_any_mutated_event_is_rejected_or_read(data: st.DataObject) -> None:
     body = spliced(MENU, place, encoded(data.draw(JSON)))
     try:
         facts = read_softbot(body, False, RECEIVED)
-    except InvalidEvents as refused:
-        assert 0 < len(refused.problems) <= MAX_PROBLEMS
+    except InvalidEvents as rejected:
+        assert 0 < len(rejected.problems) <= MAX_PROBLEMS
     else:
         assert [[]] == [unstorable(fact) for fact in facts]

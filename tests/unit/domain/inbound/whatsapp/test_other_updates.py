@@ -118,7 +118,7 @@ def test_a_message_of_metas_ai_is_a_notice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sender", "who"),
+    ("sender", "customer"),
     [
         ({"phone_number": "+44 7700-900001"}, Party(wa_id=PHONE)),
         ({"wa_id": PHONE, "user_id": USER_ID}, Party(wa_id=PHONE, user_id=USER_ID)),
@@ -126,10 +126,10 @@ def test_a_message_of_metas_ai_is_a_notice() -> None:
         ({"phone_number": USER_ID}, Party(user_id=USER_ID)),
     ],
 )
-def test_a_hand_over_to_people_names_its_customer(sender: dict[str, object], who: Party) -> None:
+def test_a_hand_over_to_people_names_its_customer(sender: dict[str, object], customer: Party) -> None:
     (fact,) = facts("messaging_handovers", HANDOVER | {"sender": sender})
     assert isinstance(fact, ThreadControlPassed)
-    assert (NUMBER, who, SENT) == (fact.phone_number_id, fact.customer, fact.at)
+    assert (NUMBER, customer, SENT) == (fact.phone_number_id, fact.customer, fact.at)
 
 
 @pytest.mark.parametrize(

@@ -55,41 +55,56 @@ def _message(item: Item, family: str = "message", *more: str, after: int = 0) ->
     }
 
 
-def _kept(item: Item, keep: str) -> Item:
-    return {key: item[key] for key in keep.split()}
+def _fields(item: Item, fields: str) -> Item:
+    return {key: item[key] for key in fields.split()}
 
 
-def turn(kind: str, text: str | None, keep: str = "", who: Party = ANNA, after: int = 0, **more: Any) -> Expected:
+def turn(
+    kind: str, text: str | None, fields: str = "", customer: Party = ANNA, after: int = 0, **more: Any
+) -> Expected:
     return lambda _, item: CustomerTurn(
-        **_message(item, after=after), type=kind, text=text, customer=who, extra=_kept(item, keep), **more
+        **_message(item, after=after), type=kind, text=text, customer=customer, extra=_fields(item, fields), **more
     )
 
 
-def reply(kind: str, text: str, option_id: str, keep: str, who: Party = ANNA) -> Expected:
-    return turn(kind, text, keep, who, is_reply=True, option_id=option_id)
+def reply(kind: str, text: str, option_id: str, fields: str, customer: Party = ANNA) -> Expected:
+    return turn(kind, text, fields, customer, is_reply=True, option_id=option_id)
 
 
 def signal(
-    kind: str, text: str | None, keep: str, who: Party = ANNA, family: str = "message", after: int = 0, **more: Any
+    kind: str,
+    text: str | None,
+    fields: str,
+    customer: Party = ANNA,
+    family: str = "message",
+    after: int = 0,
+    **more: Any,
 ) -> Expected:
     return lambda _, item: CustomerSignal(
-        **_message(item, family, after=after), type=kind, text=text, customer=who, extra=_kept(item, keep), **more
+        **_message(item, family, after=after),
+        type=kind,
+        text=text,
+        customer=customer,
+        extra=_fields(item, fields),
+        **more,
     )
 
 
-def call(fact: type[CustomerTurn] | type[CustomerSignal], event: str, keep: str) -> Expected:
+def call(fact: type[CustomerTurn] | type[CustomerSignal], event: str, fields: str) -> Expected:
     return lambda _, item: fact(
-        **_message(item, "call", event), type="call", text=None, customer=KNOWN, extra=_kept(item, keep)
+        **_message(item, "call", event), type="call", text=None, customer=KNOWN, extra=_fields(item, fields)
     )
 
 
-def echo(text: str, who: Party, keep: str = "") -> Expected:
-    return lambda _, item: HumanEcho(**_message(item), type="text", text=text, customer=who, extra=_kept(item, keep))
+def echo(text: str, customer: Party, fields: str = "") -> Expected:
+    return lambda _, item: HumanEcho(
+        **_message(item), type="text", text=text, customer=customer, extra=_fields(item, fields)
+    )
 
 
 def changed(was: Party, becomes: Party) -> Expected:
     return lambda _, item: CustomerIdentityChanged(
-        **_message(item), text=item["system"]["body"], customer=was, becomes=becomes, extra=_kept(item, "system")
+        **_message(item), text=item["system"]["body"], customer=was, becomes=becomes, extra=_fields(item, "system")
     )
 
 
