@@ -110,7 +110,10 @@ def transfer(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Transfer conversation ID to a user or a skillset."""
+    """Transfer a conversation to a user or skillset.
+
+    ID is the id of the conversation.
+    """
     from domain.commands import Transfer
 
     if bool(to_user) == bool(to_skillset):
@@ -137,7 +140,10 @@ def recall(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Recall conversation ID before an agent accepts it, or a mail that is still on hold."""
+    """Recall a transfer or a held mail.
+
+    ID is the id of the conversation, which no agent may have accepted yet.
+    """
     from domain.commands import Recall
 
     if (conversation_id is None) == (mail_command_id is None):
@@ -186,7 +192,10 @@ def email(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Forward the whole conversation ID by email."""
+    """Forward a whole conversation by email.
+
+    ID is the id of the conversation.
+    """
     from domain.commands import Email
 
     content = {"to": to, "subject": subject, "body": body, "hold_seconds": hold, "mask": mask}

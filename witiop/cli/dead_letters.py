@@ -21,7 +21,10 @@ SHOWN_CHARACTERS = 2000
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Bodies that could not be read and records that could not be processed, stored with their raw bytes."""
+    """Unreadable bodies and poison records.
+
+    They could not be read or processed, and are stored with their raw bytes.
+    """
 
 
 @dead_letters.command("list")
@@ -70,7 +73,10 @@ def list_(installation: "Installation", rows: int, after: "Cursor | None", as_js
 @click.option("--raw", is_flag=True, help="Write the original bytes and nothing else.")
 @click.pass_obj
 def show_(installation: "Installation", id_: UUID, as_json: bool, raw: bool) -> None:
-    """Show a dead letter with its bytes, which may contain what customers wrote."""
+    """Show a dead letter with its raw bytes.
+
+    The bytes may contain what customers wrote.
+    """
     from infra.postgres.connections.pool import connect
     from infra.postgres.messaging.dead_letter_queries import find
     from witiop.cli.views.display import harmless, show, show_json
@@ -105,7 +111,10 @@ def show_(installation: "Installation", id_: UUID, as_json: bool, raw: bool) -> 
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def replay_(installation: "Installation", ids: tuple[UUID, ...], everything: bool, as_json: bool) -> None:
-    """Send dead letters through the inbound topic again, after their cause was fixed."""
+    """Send dead letters through the topic again.
+
+    Fix their cause first: an update that is still unreadable stays a dead letter.
+    """
     from domain.ports import PublishFailed
     from infra.postgres.connections.pool import connect
     from infra.postgres.messaging.dead_letter_queries import waiting

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # the driver is slow to import: `--help` does without
 
 @click.group()
 def directory() -> None:
-    """Numbers with their menus and hours, skillsets, and users."""
+    """Numbers, skillsets and users."""
 
 
 @directory.command("apply")
@@ -21,9 +21,10 @@ def directory() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
-    """Replace the directory with FILE: entries that are not in FILE are removed. All or nothing.
+    """Replace the directory with FILE.
 
-    Conversations of a removed user or skillset become unmanaged again, unless an agent has accepted them.
+    Entries that are not in FILE are removed. Applies all changes or none. Conversations of a removed user or skillset
+    become unmanaged again, unless an agent has accepted them.
     """
     from consumers.changes.directory import apply_directory
     from infra.postgres.connections.pool import connect
@@ -55,7 +56,10 @@ def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a directory file.")
 @click.pass_obj
 def show_(installation: "Installation", as_json: bool) -> None:
-    """Show the directory as a file that `directory apply` accepts, with presence in its comments."""
+    """Show the directory as a directory file.
+
+    Comments show presence. `directory apply` accepts the output.
+    """
     from infra.postgres.connections.clock import database_now
     from infra.postgres.connections.pool import connect
     from infra.postgres.conversations.agents import Agents

@@ -74,7 +74,10 @@ def list_(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
-    """Show a mail with the delivery to each recipient and its history."""
+    """Show a mail.
+
+    Prints the delivery to each recipient and the history.
+    """
     from domain.times import rfc3339
     from infra.postgres.connections.pool import connect
     from infra.postgres.mails import find
@@ -128,7 +131,10 @@ def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a line.")
 @click.pass_obj
 def resend(installation: "Installation", id_: UUID, issuer: str, as_json: bool) -> None:
-    """Send a mail again whose fate is unknown, or that failed. If it had arrived after all, it arrives twice."""
+    """Resend a failed or unknown mail.
+
+    If the first one was delivered after all, the recipients get the mail twice.
+    """
     from infra.postgres.connections.pool import connect
     from infra.postgres.mails import find
     from infra.postgres.mails import resend as send_again

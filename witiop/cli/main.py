@@ -100,7 +100,10 @@ def witiop() -> None:
 )
 @click.option("--demo/--no-demo", default=True, show_default=True, help="Play a short demo through the webhooks.")
 def dev(data: Path, port_base: int, demo: bool) -> None:
-    """Run the whole system on this machine until Ctrl-C or SIGTERM."""
+    """Run the whole system on this machine.
+
+    Runs until Ctrl-C or SIGTERM, and restarts processes that die.
+    """
     from witiop.dev.run import run_dev
 
     sys.exit(run_dev(data, port_base, demo, sys.stdout))
@@ -108,7 +111,10 @@ def dev(data: Path, port_base: int, demo: bool) -> None:
 
 @witiop.command()
 def install() -> None:
-    """Download what `witiop dev` and the tests need; later runs need no network."""
+    """Download what dev and the tests need.
+
+    Later runs need no network.
+    """
     from infra.local import install
 
     install()
@@ -118,9 +124,10 @@ def install() -> None:
 @click.argument("process", metavar="PROCESS")
 @click.pass_obj
 def run(installation: Installation, process: str) -> None:
-    """Run one process: webhook, conversations, commands, routing, mails, timer, relay or console.
+    """Run one process.
 
-    Reads its settings from the environment (docs/settings.md), logs JSON to stderr and stops cleanly on SIGTERM.
+    PROCESS is webhook, conversations, commands, routing, mails, timer, relay or console. It reads its settings from the
+    environment (docs/settings.md), logs JSON to stderr and stops cleanly on SIGTERM.
     """
     from witiop.wiring.processes import PROCESSES, start
 
@@ -169,7 +176,10 @@ def topics(installation: Installation) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def doctor(installation: Installation, as_json: bool) -> None:
-    """Check this installation; print one line per problem with its fix."""
+    """Check this installation.
+
+    Prints one line per problem with its fix. Exits with 1 if there are any, and with 3 if a server does not answer.
+    """
     from witiop.operations.doctor import report
 
     sys.exit(report(installation, as_json))

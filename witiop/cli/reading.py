@@ -60,7 +60,10 @@ def list_(
     after: "Cursor | None",
     as_json: bool,
 ) -> None:
-    """List unmanaged conversations, those with the latest customer message first."""
+    """List unmanaged conversations.
+
+    Those with the latest customer message are first.
+    """
     from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
@@ -81,7 +84,7 @@ def list_(
 
 @click.group()
 def conversations() -> None:
-    """Conversations between customers and numbers, and their history."""
+    """Conversations and their history."""
 
 
 class PhoneType(click.ParamType[str]):
@@ -120,7 +123,10 @@ def list_by_state(
     after: "Cursor | None",
     as_json: bool,
 ) -> None:
-    """List active conversations that are not unmanaged, those with the latest customer message first."""
+    """List active conversations by state.
+
+    Those with the latest customer message are first. Unmanaged conversations are in `unmanaged list`.
+    """
     from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
@@ -141,7 +147,10 @@ def list_by_state(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def show_(installation: "Installation", conversation_id: UUID, as_json: bool) -> None:
-    """Show a whole conversation: its transcript, why it is managed or unmanaged, and its history."""
+    """Show a conversation.
+
+    Prints its transcript, why it is managed or unmanaged, and its history.
+    """
     from domain.contract.page import history_document, transcript_document
     from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect

@@ -21,15 +21,19 @@ _LOAD_NUMBER = "550200000000001"
 
 @click.group()
 def simulate() -> None:
-    """Simulate customers, the Softbot, agents and Meta at the webhooks."""
+    """Simulate traffic at the webhooks.
+
+    Plays customers, the Softbot, agents and Meta.
+    """
 
 
 @simulate.command()
 @click.pass_obj
 def story(installation: "Installation") -> None:
-    """Play two days of an invented bike shop, with a conversation for every reason on the list.
+    """Play two days of an invented bike shop.
 
-    Adds the shop's numbers, skillsets and users to the directory. Running it again on the same day (UTC) adds nothing.
+    The list then has a conversation for every reason. Adds the shop's numbers, skillsets and users to the directory.
+    Running it again on the same day (UTC) adds nothing.
     """
     from infra.local.simulator.chat import play
 
@@ -96,7 +100,10 @@ def load(
     ledger: Path | None,
     as_json: bool,
 ) -> None:
-    """Send updates at a steady rate, however fast the answers are, and report the answers."""
+    """Send updates at a steady rate.
+
+    The rate does not depend on the answers, which are reported at the end.
+    """
     from dataclasses import asdict
 
     from infra.local.simulator.bodies import BusinessNumber

@@ -43,7 +43,10 @@ def users() -> None:
 def create(
     installation: "Installation", name: str, administrator: bool, shown_name: str | None, password_stdin: bool
 ) -> None:
-    """Create a sign-in for NAME: a user of the directory, with the level given there, or an administrator."""
+    """Let NAME sign in to the console.
+
+    NAME is a user of the directory, with the level given there, or becomes an administrator.
+    """
     from infra.passwords import Passwords
     from infra.postgres import directory
     from infra.postgres.connections.pool import connect
@@ -72,7 +75,10 @@ def create(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def list_(installation: "Installation", as_json: bool) -> None:
-    """List the users who can sign in, with their open sessions."""
+    """List the users who can sign in.
+
+    Also shows their open sessions and when they were last seen.
+    """
     from rich.text import Text
 
     from domain.times import rfc3339
@@ -119,7 +125,10 @@ def list_(installation: "Installation", as_json: bool) -> None:
 @_FROM_STDIN
 @click.pass_obj
 def reset_password(installation: "Installation", name: str, password_stdin: bool) -> None:
-    """Set a new password for NAME and end their sessions."""
+    """Set a new password for NAME.
+
+    Ends the sessions of NAME and lifts a lock after too many attempts.
+    """
     from infra.passwords import Passwords
     from infra.postgres.connections.pool import connect
     from infra.postgres.console import sign_ins

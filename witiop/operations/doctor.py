@@ -109,7 +109,7 @@ def _database(database: Connection[Any], held: dict[tuple[str, int], OffsetRange
     yield from skew_findings("postgres", server.now, asked, datetime.now(UTC))
     version = server.version // 10_000
     if version < OLDEST_POSTGRES:
-        fix = f"upgrade to PostgreSQL {OLDEST_POSTGRES}, the oldest supported version"
+        fix = f"upgrade to PostgreSQL {OLDEST_POSTGRES}, on which the product is tested"
         yield Finding("postgres", f"the server is PostgreSQL {version}", fix)
     if server.read_only:
         yield Finding("postgres", "the database is read-only", "point WITIOP_POSTGRES_DSN at the primary")
