@@ -1,6 +1,7 @@
 """What open lists show, how all of it stands now, and what brings one to the other
 (`console.live.broadcast` tells them)."""
 
+import json
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, suppress
@@ -24,7 +25,7 @@ from console.words import Words
 from domain.conversations.conversation import Status
 from domain.directory import Directory
 from infra.postgres import directory
-from infra.postgres.console import sign_ins
+from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
 from infra.postgres.lists import conversation_page
 from infra.postgres.lists.console import END, Wanted, changed_rows, page
@@ -66,6 +67,7 @@ class WatchedList:
     list of those who wait. `open`: the conversation beside it."""
 
     session: bytes
+    person: str
     query: ListQuery
     language: str
     zone: ZoneInfo
@@ -80,6 +82,7 @@ class WatchedList:
     open: UUID | None = None
     told: ListHeader | None = None
     open_as: str | None = None
+    answers: Mapping[str, int] = field(default_factory=dict)
 
 
 class ListTop(NamedTuple):
@@ -115,6 +118,7 @@ class ListState:
     waiting: int
     open: Mapping[UUID, str]
     living: Set[bytes]
+    answers: Mapping[str, Mapping[str, int]]
     directory: Directory
 
 
@@ -145,6 +149,7 @@ class ListWatcher:
                 waiting=waiting(conn),
                 open=conversation_page.marks(conn, {each.open for each in shown if each.open}),
                 living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions),
+                answers=audit.answer_counts(conn, {each.person for each in shown}),
                 directory=self._known.read(conn),
             )
 
@@ -181,6 +186,7 @@ def watched_list(session: bytes) -> WatchedList:
     how_many = request.args.get("total", "")
     return WatchedList(
         session,
+        person().name,
         query,
         words().language,
         words().zone,
@@ -240,6 +246,10 @@ def changes_for(
     if mark != shown.open_as:
         shown.open_as = mark
         events.append(event("open"))
+    answers = now.answers.get(shown.person, {})
+    if new := {request: n for request, n in answers.items() if shown.answers.get(request) != n}:
+        events.append(event("results", json.dumps(new)))
+    shown.answers = answers
     return events
 
 

@@ -51,9 +51,10 @@
     if (open) from.searchParams.set("open", open);
     heard = Date.now();
     source = new EventSource(from);
-    source.addEventListener("still", alive);
+    source.addEventListener("still", () => { alive(); askForResults(); });
     source.addEventListener("changed", (event) => { alive(); told(event.data); });
     source.addEventListener("open", (event) => { if (event.data !== undefined) { alive(); htmx.trigger(document.body, "live"); } });
+    source.addEventListener("results", (event) => { alive(); Object.assign(answers, JSON.parse(event.data)); askForResults(); });
     source.onerror = lost;
   }
   // The stream begins anew with what this page has by now; whoever may not listen any more is told so, once.
@@ -71,6 +72,21 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden && Date.now() - heard > SILENCE / 2) connect(); });
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   addEventListener("online", connect);
+
+  // What the page waits for: a command or a batch says how many results it shows, the stream says how many there are.
+  // A result may be heard before the answer that shows the notice is here, so it is remembered.
+  const answers = {}, timed = new WeakSet();
+  function askForResults() {
+    for (const waiting of all("[data-request]")) {
+      if ((answers[waiting.dataset.request] ?? 0) > Number(waiting.dataset.answered)) htmx.trigger(waiting, "result");
+      if (timed.has(waiting)) continue;
+      timed.add(waiting);
+      const once = () => { if (waiting.isConnected) htmx.trigger(waiting, "result"); };
+      if (waiting.matches(".notice")) setTimeout(once, 15500);  // then it says that there is no answer yet
+      if (!$("listen")) setTimeout(once, 2000);  // no stream on this page
+    }
+  }
+  document.addEventListener("htmx:afterRequest", askForResults);
 
   document.addEventListener("htmx:configRequest", (event) => {
     const { elt, parameters, headers } = event.detail;
@@ -246,7 +262,7 @@
     if (fresh) { all("input[name=csrf]").forEach((field) => { field.value = fresh; }); say($("notices").dataset.again, "too-old"); }
   });
 
-  function start() { countDown(); count(); toTheEnd(); document.body.classList.toggle("beside", !!document.querySelector("#panel .drawer")); connect(); }
+  function start() { countDown(); count(); toTheEnd(); document.body.classList.toggle("beside", !!document.querySelector("#panel .drawer")); connect(); askForResults(); }
   box.addEventListener("close", () => { $("dialog").replaceChildren(); document.body.append($("notices")); if (opener?.isConnected) opener.focus(); opener = null; });
   start();
 })();

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -95,6 +95,27 @@ def requested_batch(conn: Connection[Any], batch_id: str) -> Sequence[RequestedC
     """All commands of a batch, in the order in which they were asked for."""
     cursor = conn.cursor(row_factory=class_row(RequestedCommand))
     return cursor.execute(f"{_ASKED} and a.batch_id = %s order by a.id", (batch_id,)).fetchall()
+
+
+REQUESTS_SPAN = timedelta(minutes=30)
+"""Requests older than this are left out of `answer_counts`; an unprocessed command expires after five minutes."""
+
+
+def answer_counts(conn: Connection[Any], names: Collection[str]) -> dict[str, dict[str, int]]:
+    """How many commands have a result: per person, then per batch id, or command id of a single command. Covers what
+    these people requested within `REQUESTS_SPAN`; O(those commands)."""
+    found: dict[str, dict[str, int]] = {}
+    for name, request, answered in conn.execute(
+        """
+        select a.name, coalesce(a.batch_id, a.command_id), count(*) from console_audit a
+        where a.event = 'asked' and a.name = any(%(names)s) and a.at > now() - %(span)s
+          and exists (select from command_audit r where r.command_id = a.command_id and r.outcome <> 'repeated')
+        group by 1, 2
+        """,
+        {"names": list(names), "span": REQUESTS_SPAN},
+    ):
+        found.setdefault(name, {})[request] = answered
+    return found
 
 
 def rejected_commands(conn: Connection[Any], ids: Collection[str]) -> set[str]:

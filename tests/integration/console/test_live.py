@@ -1,16 +1,20 @@
 """Live, and never wrong: what changes in the database is told to every page that shows it, as it stands in the page."""
 
 import asyncio
+import json
+import re
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from time import monotonic
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import psycopg
 import pytest
 
-from console.live.broadcast import Broadcaster
+from console.live.broadcast import REFRESH_SECONDS, Broadcaster
 from console.live.watch import ListState, ListWatcher, WatchedList
 from infra.postgres import mails
 from infra.postgres.connections.pool import connect
@@ -21,7 +25,9 @@ from tests.support.console import Browser, Console, OpenList, ids
 from tests.support.waiting import wait_until
 
 
-def test_every_change_of_a_conversation_a_mail_or_a_status_is_a_hint(console: Console, database: str) -> None:
+def test_every_change_of_a_conversation_a_mail_or_a_status_and_every_command_is_a_hint(
+    console: Console, database: str
+) -> None:
     with ChangeHints(database) as hints:
         assert not hints.wait(0.05)
         console.office.customer_writes()
@@ -37,6 +43,11 @@ def test_every_change_of_a_conversation_a_mail_or_a_status_is_a_hint(console: Co
         console.office.connection.execute(
             "insert into message_status (phone_number_id, wamid, recipient, rank) values ('1', 'w', '2', 1)"
         )
+        assert hints.wait(5)
+        while hints.wait(0.05):
+            continue
+        console.office.told(console.office.command("recall", {"conversation_id": str(uuid4())}))
+        assert "rejected" == console.office.rows("select outcome from command_audit")[0]["outcome"]
         assert hints.wait(5)
 
 
@@ -183,6 +194,80 @@ def test_what_does_not_match_the_filter_is_not_announced(console: Console, boss:
     assert "new messages" not in page.look()
     console.office.customer_writes("7", "392")
     assert "1 conversation with new messages: show it" in page.look()
+
+
+def results_in(events: str) -> dict[str, int]:
+    """The results that a page was told of, by command or batch."""
+    found = re.findall(r"^event: results\ndata: (.*)$", events, re.MULTILINE)
+    assert len(found) <= 1
+    return dict(json.loads(found[0])) if found else {}
+
+
+def requested(console: Console, boss: Browser, to: str, mode: str) -> str:
+    """The id of a transfer of a new conversation that was requested from its dialog."""
+    row = console.office.customer_writes(phone=f"39{console.office.next_offset()}")
+    notice = boss.submit(f"/conversations/{row}/transfer/user", "dialog", to=to, mode=mode).text
+    found = re.search(r'data-request="([^"]+)" data-answered="0"', notice)
+    assert found is not None
+    return found[1]
+
+
+def test_a_result_reaches_the_page_through_its_stream_also_one_that_is_rejected(
+    console: Console, boss: Browser
+) -> None:
+    page = OpenList(console, boss)
+    commands = [requested(console, boss, "anna", mode) for mode in ("exclusive", "immediate")]
+    assert {} == results_in(page.look())
+    assert ["applied", "rejected"] == [outcome for outcome, _ in console.carry_out()]
+    assert dict.fromkeys(commands, 1) == results_in(page.look())
+    assert {} == results_in(page.look())
+    for command, words in zip(commands, ("Reserved for anna.", "this user is not ready"), strict=True):
+        assert words in boss.get(f"/actions/{command}", "notices").text
+
+
+def test_a_rejected_command_is_told_at_once_and_not_at_the_next_refresh(console: Console, boss: Browser) -> None:
+    page = OpenList(console, boss)
+
+    async def story() -> float:
+        stream = page.stream()
+        await until(stream, "event: still")
+        await asyncio.to_thread(wait_until, lambda: listens(console))
+        command = await asyncio.to_thread(requested, console, boss, "anna", "immediate")
+        await until(stream, "event: changed")  # the conversation is new on the list
+        began = monotonic()
+        assert [("rejected", "user_not_ready")] == await asyncio.to_thread(console.carry_out)
+        assert command.encode() in await until(stream, "event: results")
+        await stream.aclose()
+        return monotonic() - began
+
+    with hearing(console):
+        assert asyncio.run(story()) < REFRESH_SECONDS / 2
+
+
+def test_a_page_that_listens_anew_is_told_the_results_that_it_missed(console: Console, boss: Browser) -> None:
+    page = OpenList(console, boss)
+    command = requested(console, boss, "anna", "exclusive")
+    console.carry_out()
+    page.listen()
+    assert {command: 1} == results_in(page.look())
+
+
+def test_the_results_of_a_batch_are_one_number_and_are_told_to_whoever_requested_it(
+    console: Console, boss: Browser
+) -> None:
+    console.person("chief")
+    pages = [OpenList(console, browser) for browser in (boss, console.signed_in("chief"))]
+    rows = [console.office.customer_writes(phone=f"39{n}") for n in range(3)]
+    form = boss.post("/many", "dialog", do="user", pick=[str(row) for row in rows]).text
+    answer = boss.send(form, "dialog", to="anna", mode="exclusive").text
+    first, *others = console.publisher.records
+    batch = re.findall(r'data-request="([^"]+)" data-answered="0"', answer)
+    found = []
+    for records in ([first], others):
+        console.publisher.records = records
+        console.carry_out()
+        found.append([results_in(page.look()) for page in pages])
+    assert [[{batch[0]: 1}, {}], [{batch[0]: 3}, {}]] == found
 
 
 @pytest.mark.parametrize("query", ["q=bicycle", "status=closed"])
