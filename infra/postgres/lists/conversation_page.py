@@ -1,4 +1,4 @@
-"""The page of one conversation (manual facts S11, S13): what it is, everything that was said, what happened to it."""
+"""The page of one conversation (manual facts S11, S13): its state, its transcript and its history."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from domain.facts import ConversationFact, CustomerSignal
 from domain.ids import fact_id
 from infra.postgres.conversations import columns, entries
 
-_TAKEN_BACK_WITHIN = timedelta(days=3)
-"""A customer can delete a message for about 60 hours, so also after the conversation is over."""
+_DELETABLE_FOR = timedelta(days=3)
+"""WhatsApp lets a customer delete a message for about 60 hours, so also after the conversation is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationPage:
-    """`number` has no more than name and time zone; `transcript` and `history` are as interface.md says, in order."""
+    """`number` has only its name and time zone; `transcript` and `history` are in order."""
 
     conversation: Conversation
     number: Number
@@ -32,7 +32,8 @@ class ConversationPage:
 
 
 def conversation_page(conn: Connection[Any], conversation_id: UUID) -> ConversationPage | None:
-    """Everything about a conversation at one moment; None if there is no such. `conn` is not in a transaction."""
+    """Everything about a conversation, read in one snapshot; None if it does not exist. `conn` must not be in a
+    transaction."""
     with conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
         found = conn.execute(
@@ -50,8 +51,8 @@ def conversation_page(conn: Connection[Any], conversation_id: UUID) -> Conversat
 
 
 def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
-    """Of each page a mark that changes whenever the page does: with the conversation, what became of its messages, and
-    of its mails. O(their entries)."""
+    """Per conversation a text that changes whenever its page does: with the conversation itself, the statuses of its
+    messages, and its mails. O(their entries)."""
     found = conn.execute(
         """
         select c.id, concat_ws('.', c.version, c.sequence, c.entries,
@@ -68,7 +69,7 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
 
 
 def read_transcript(conn: Connection[Any], of: Conversation) -> list[TranscriptItem]:
-    """Everything that was said, as interface.md says, in order; in the caller's transaction."""
+    """The transcript, in order; read in the caller's transaction."""
     facts = _facts(conn, of)
     return transcript(facts, _deliveries(conn, of, facts), _later_signals(conn, of))
 
@@ -79,7 +80,7 @@ def _facts(conn: Connection[Any], of: Conversation) -> list[ConversationFact]:
 
 
 def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSignal]:
-    """What the customer edited or took back after this conversation: in the next ones, or where no conversation was."""
+    """Edits and deletions by the customer after this conversation: in later conversations, or outside of any."""
     found = conn.execute(
         f"""
         with signals as (
@@ -97,7 +98,7 @@ def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSign
             "customer": of.customer_id,
             "number": of.phone_number_id,
             "opened_at": of.opened_at,
-            "until": of.window_ends_at + _TAKEN_BACK_WITHIN,
+            "until": of.window_ends_at + _DELETABLE_FOR,
         },
     )
     return [fact for row in found if isinstance(fact := entries.from_row(row), CustomerSignal)]
@@ -106,7 +107,7 @@ def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSign
 def _deliveries(
     conn: Connection[Any], of: Conversation, facts: Sequence[ConversationFact]
 ) -> dict[str, MessageDelivery]:
-    """By wamid. Where several recipients are told of (a group, or two names of one customer), the furthest counts."""
+    """Deliveries by wamid. With several recipients (a group, or two identities of one customer) the furthest counts."""
     wamids = [wamid for fact in facts if (wamid := getattr(fact, "wamid", None))]
     found = conn.execute(
         """
@@ -144,7 +145,7 @@ def _history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
 
 
 def _commands(conn: Connection[Any], of: Conversation) -> dict[UUID, str]:
-    """The ids of the commands that were carried out, by what the history knows them by."""
+    """The ids of the applied commands, by the fact id that the history has for them."""
     found = conn.execute(
         "select command_id from command_audit where conversation_id = %s and outcome = 'applied'", (of.id,)
     )

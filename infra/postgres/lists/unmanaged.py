@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from itertools import product
-from typing import Any, LiteralString
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import class_row
-from psycopg.sql import SQL, Composed, Literal, Placeholder
+from psycopg.sql import SQL, Composed, Placeholder
 
 from domain.contract.row import Row
 from domain.conversations.conversation import Owner, Status
@@ -24,31 +24,38 @@ from infra.postgres.conversations.columns import OWNER_KINDS, OWNER_STATES, STAT
 from infra.postgres.lists.cursor import START, Cursor
 
 MIN_ROWS, MAX_ROWS = 10, 100
-"""Rows of a page: the bar of manual fact S6."""
+"""Rows per page (manual fact S6)."""
+
+
+Order = Literal["newest", "urgent"]
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which conversations; None is all."""
+class UnmanagedFilter:
+    """Which unmanaged conversations, None or empty: all; and their order. `words`: each begins a word of the customer's
+    name or of the last text, or is the beginning of their phone number, with or without the country code. `words` and
+    `order` are for `infra.postgres.lists.console`; the functions here list the newest first and search nothing."""
 
     status: Status | None = None
     reason: Reason | None = None
     number: str | None = None
+    words: tuple[str, ...] = ()
+    order: Order = "newest"
 
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedPage:
-    """Rows, the cursor of the next page (None: this was the last), and how many there are of either status, of the same
-    number and reason."""
+    """Rows, the cursor of the next page (None: this was the last), and the number of conversations per status with the
+    same number and reason."""
 
     rows: Sequence[Row]
     next: Cursor | None
     counts: dict[Status, int]
 
 
-def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Cursor = START) -> UnmanagedPage:
-    """One page and the counts of the same moment. What stays as it is while one pages is shown once; `conn` is not in a
-    transaction."""
+def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, after: Cursor = START) -> UnmanagedPage:
+    """One page and the counts of the same snapshot. While paging, a conversation that does not change is shown once.
+    `conn` must not be in a transaction."""
     with conn.transaction():
         conn.execute(
             "set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan"
@@ -62,13 +69,13 @@ def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Curs
     return UnmanagedPage(shown, Cursor(shown[-1].last_at, shown[-1].id) if more else None, totals)
 
 
-def statement(which: Filter) -> Composed:
-    """The list's SQL, with the values `number`, `at`, `id` (where the page before ended) and `limit`."""
+def statement(which: UnmanagedFilter) -> Composed:
+    """The list's SQL, with the parameters `number`, `at`, `id` (the end of the previous page) and `limit`."""
     return ordered(statuses_of(which.status), which.reason, which.number is not None)
 
 
 def statuses_of(status: Status | None) -> tuple[Status, ...]:
-    """This one; of None all."""
+    """The statuses that a filter matches."""
     return (status,) if status else ("active", "closed")
 
 
@@ -76,12 +83,12 @@ def statuses_of(status: Status | None) -> tuple[Status, ...]:
 def ordered(
     statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool = True, limit: str = "limit"
 ) -> Composed:
-    """As `statement`. `down`: newest first; `limit`: the name of the value that says how many."""
+    """The SQL of `statement`. `down`: newest first; `limit`: the name of the parameter that limits the rows."""
     more = {"direction": DIRECTION[down], "beyond": BEYOND[down], "limit": Placeholder(limit)}
     branches = [
         _BRANCH.format(
-            status=Literal(STATUS_CODES[status]),
-            reason=Literal(each.code),
+            status=sql.Literal(STATUS_CODES[status]),
+            reason=sql.Literal(each.code),
             number=OF_NUMBER[of_number],
             **more,
         )
@@ -95,7 +102,7 @@ def ordered(
 
 DIRECTION = {True: SQL("desc"), False: SQL("asc")}
 BEYOND = {True: SQL("<"), False: SQL(">")}
-"""Of a list whose newest comes first, and of one whose oldest does."""
+"""SQL for lists with the newest first (True) and the oldest first (False)."""
 OF_NUMBER = {True: SQL("and phone_number_id = %(number)s"), False: SQL("")}
 
 
@@ -110,7 +117,7 @@ _BRANCH = SQL(
     "(select * from conversations where unmanaged and status = {status} and reason = {reason} {number} "
     "and (last_at, id) {beyond} (%(at)s, %(id)s) order by last_at {direction}, id {direction} limit {limit})"
 )
-"""So short that psycopg keeps what it makes of the whole statement: it does so up to 4,096 characters."""
+"""psycopg caches its parsed form of statements of up to 4,096 characters; this keeps the whole statement below that."""
 
 
 COUNTS: LiteralString = """
@@ -120,16 +127,16 @@ COUNTS: LiteralString = """
   where (%(number)s::text is null or phone_number_id = %(number)s)
     and (%(reason)s::smallint is null or reason = %(reason)s)
 """
-"""How many active and closed ones there are of a `number` and a `reason`; null is all."""
+"""The number of active and of closed conversations with a `number` and a `reason`; null: all."""
 
 
-def count_of(which: Filter) -> dict[str, object]:
-    """The values of `COUNTS`."""
+def count_of(which: UnmanagedFilter) -> dict[str, object]:
+    """The parameters of `COUNTS`."""
     return {"number": which.number, "reason": which.reason and which.reason.code}
 
 
-def counts(conn: Connection[Any], which: Filter) -> dict[Status, int]:
-    """How many there are of either status, of this number and reason."""
+def counts(conn: Connection[Any], which: UnmanagedFilter) -> dict[Status, int]:
+    """The number of conversations per status, with the filter's number and reason."""
     found = conn.execute(COUNTS, count_of(which)).fetchone()
     assert found is not None
     return {"active": found[0], "closed": found[1]}
@@ -137,7 +144,7 @@ def counts(conn: Connection[Any], which: Filter) -> dict[Status, int]:
 
 @dataclass(frozen=True, slots=True)
 class ListedConversation:
-    """A `domain.contract.row.Row` as the lists read it: a conversation without the memory that only the rules need."""
+    """A `domain.contract.row.Row` as the lists read it: without the evidence, which only the rules need."""
 
     id: UUID
     phone_number_id: str

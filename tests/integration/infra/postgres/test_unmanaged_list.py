@@ -16,7 +16,7 @@ from domain.contract.row import row_document
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from infra.postgres.lists.cursor import START, Cursor
-from infra.postgres.lists.unmanaged import Filter, UnmanagedPage, page, statement
+from infra.postgres.lists.unmanaged import UnmanagedFilter, UnmanagedPage, page, statement
 from tests.support.databases import Databases
 
 NUMBERS = ("106540352242922", "2", "3")
@@ -24,7 +24,7 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ROWS = 3000
 
 STATUSES: tuple[Status | None, ...] = (None, "active", "closed")
-FILTERS = [Filter(*each) for each in product(STATUSES, (None, *Reason), (None, "2"))]
+FILTERS = [UnmanagedFilter(*each) for each in product(STATUSES, (None, *Reason), (None, "2"))]
 
 
 def columns(id_: int, **given: object) -> dict[str, object]:
@@ -102,7 +102,7 @@ def conn(database: str) -> Iterator[Connection[Any]]:
         yield connection
 
 
-def walk(conn: Connection[Any], which: Filter, rows: int) -> Iterator[list[dict[str, object]]]:
+def walk(conn: Connection[Any], which: UnmanagedFilter, rows: int) -> Iterator[list[dict[str, object]]]:
     """Page after page, with the cursors as a program would hand them back."""
     after = START
     while True:
@@ -113,7 +113,7 @@ def walk(conn: Connection[Any], which: Filter, rows: int) -> Iterator[list[dict[
         after = Cursor.parse(str(found.next))
 
 
-def fits(each: dict[str, object], which: Filter) -> bool:
+def fits(each: dict[str, object], which: UnmanagedFilter) -> bool:
     return bool(
         each["unmanaged"]
         and (which.status is None or each["status"] == which.status[0])
@@ -124,7 +124,7 @@ def fits(each: dict[str, object], which: Filter) -> bool:
 
 @pytest.mark.parametrize("which", FILTERS, ids=str)
 def test_its_pages_are_all_that_fits_newest_first_each_once(
-    which: Filter, full: Connection[Any], conversations: list[dict[str, object]]
+    which: UnmanagedFilter, full: Connection[Any], conversations: list[dict[str, object]]
 ) -> None:
     fitting = [each for each in conversations if fits(each, which)]
     expected = [
@@ -137,10 +137,10 @@ def test_its_pages_are_all_that_fits_newest_first_each_once(
 
 @pytest.mark.parametrize("which", FILTERS, ids=str)
 def test_counts_follow_number_and_reason_whatever_the_status(
-    which: Filter, full: Connection[Any], conversations: list[dict[str, object]]
+    which: UnmanagedFilter, full: Connection[Any], conversations: list[dict[str, object]]
 ) -> None:
     def count(status: Status) -> int:
-        return sum(fits(each, Filter(status, which.reason, which.number)) for each in conversations)
+        return sum(fits(each, UnmanagedFilter(status, which.reason, which.number)) for each in conversations)
 
     expected = {"active": count("active"), "closed": count("closed")}
     assert expected == page(full, which).counts
@@ -148,18 +148,18 @@ def test_counts_follow_number_and_reason_whatever_the_status(
 
 @pytest.mark.parametrize("rows", [10, 25, 50, 100])
 def test_a_page_has_as_many_rows_as_the_bar_says(rows: int, full: Connection[Any]) -> None:
-    assert rows == len(page(full, Filter(), rows).rows)
+    assert rows == len(page(full, UnmanagedFilter(), rows).rows)
 
 
 def test_the_last_page_has_no_next_even_when_it_is_full(conn: Connection[Any]) -> None:
     insert(conn, *(columns(id_) for id_ in range(20)))
-    first = page(conn, Filter(), 10)
+    first = page(conn, UnmanagedFilter(), 10)
     assert first.next is not None
-    assert page(conn, Filter(), 10, first.next).next is None
+    assert page(conn, UnmanagedFilter(), 10, first.next).next is None
 
 
 def test_an_empty_list_is_one_empty_page(conn: Connection[Any]) -> None:
-    found = page(conn, Filter())
+    found = page(conn, UnmanagedFilter())
     assert found == UnmanagedPage([], None, {"active": 0, "closed": 0})
 
 
@@ -201,7 +201,7 @@ def test_a_row_shows_what_the_table_holds(conn: Connection[Any]) -> None:
         "version": 4,
         "sequence": 5,
     }
-    [only] = page(conn, Filter()).rows
+    [only] = page(conn, UnmanagedFilter()).rows
     assert expected == row_document(only)
 
 
@@ -209,7 +209,7 @@ def test_what_comes_and_goes_while_one_pages_neither_repeats_nor_hides_the_rest(
     stay = [columns(id_, last_at=NOON - timedelta(seconds=id_)) for id_ in range(100)]
     insert(conn, *stay)
     seen = []
-    for n, rows in enumerate(walk(conn, Filter(), 10)):
+    for n, rows in enumerate(walk(conn, UnmanagedFilter(), 10)):
         seen += [row["id"] for row in rows]
         newer, older = NOON + timedelta(seconds=n + 1), NOON - timedelta(days=1, seconds=n)
         insert(conn, columns(1000 + n, last_at=newer), columns(2000 + n, last_at=older, status="c"))
@@ -222,13 +222,13 @@ def test_what_comes_and_goes_while_one_pages_neither_repeats_nor_hides_the_rest(
 
 def test_the_plan_is_never_made_for_the_values_at_hand(conn: Connection[Any]) -> None:
     for _ in range(3):
-        page(conn, Filter())
+        page(conn, UnmanagedFilter())
     plans = "select generic_plans, custom_plans from pg_prepared_statements where statement like '%union all%'"
     assert conn.execute(plans).fetchall() == [(3, 0)]
 
 
 @pytest.mark.parametrize("which", FILTERS, ids=str)
-def test_every_list_reads_its_index_in_order_and_sorts_nothing(which: Filter, full: Connection[Any]) -> None:
+def test_every_list_reads_its_index_in_order_and_sorts_nothing(which: UnmanagedFilter, full: Connection[Any]) -> None:
     full.execute("analyze conversations")
     text = statement(which).as_string(full)
     for number, name in enumerate(("number", "at", "id", "limit"), 1):
