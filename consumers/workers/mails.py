@@ -89,7 +89,9 @@ class Mails:
 
     def round(self) -> float:
         """Sends at most one mail; returns the seconds until the next round. Raises psycopg errors."""
-        return self._attempts.round()
+        wait_seconds = self._attempts.round()
+        self._loop.reached()
+        return wait_seconds
 
     # the steps of the protocol
 

@@ -231,7 +231,7 @@ def test_a_letter_that_cannot_be_written_fails_and_the_next_mail_does_not_wait_b
     post.office.becomes(replace(COMPANY, numbers={NUMBER: replace(COMPANY.numbers[NUMBER], time_zone="Moon/Crater")}))
     bad = post.asked("bad")
     post.worker.round()
-    assert (("failed", "the letter cannot be written"), []) == (post.state(bad), post.mailer.posts)
+    assert (("failed", "the mail could not be composed"), []) == (post.state(bad), post.mailer.posts)
     post.office.becomes(COMPANY)
     good = post.asked("good")
     post.worker.round()
