@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from domain.event_headers import event_headers
 from domain.ports import OutgoingRecord
 from domain.times import rfc3339
 
@@ -136,16 +137,9 @@ def signed(command: Command, topic: str, secret: bytes) -> OutgoingRecord:
     """The command as it stands on its topic, signed; key: what it is about (interface.md, Kafka in)."""
     head, body = command.head, command.body
     value = body.model_dump_json(exclude_none=True).encode()
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": head.id,
-        "ce_type": head.type,
-        "ce_source": head.source,
-        "ce_time": rfc3339(head.at),
-        "content-type": "application/json",
-        "witiop_issuer": head.issuer,
-        "witiop_expires": rfc3339(head.expires_at),
-    }
+    headers = event_headers(head.id, head.type, head.source, head.at)
+    headers["witiop_issuer"] = head.issuer
+    headers["witiop_expires"] = rfc3339(head.expires_at)
     headers["witiop_signature"] = signature(secret, headers, value)
     key = str(body.conversation_id or head.id)
     return OutgoingRecord(topic, key, value, tuple((name, text.encode()) for name, text in headers.items()))

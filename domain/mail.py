@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 from uuid import UUID
 
+from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.commands import Email, Rejection
 from domain.facts import MailEvent
 from domain.ids import fact_id
@@ -117,38 +118,6 @@ class Mail:
             if fate in told:
                 return fate
         return "delivered" if all(each in self.delivery for each in self.to) else "sent"
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """SES took the mail."""
-
-    message_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class TransientFailure:
-    """Certainly not sent, and the same again may work: throttled, or nobody reached."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class PermanentFailure:
-    """Certainly not sent, and never will be."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeUnknown:
-    """Sent or not, nobody knows: 5xx, a time-out, an answer that got lost, a sender that died."""
-
-    reason: str
-
-
-AttemptOutcome = Accepted | TransientFailure | PermanentFailure | OutcomeUnknown
-"""How one post ended."""
 
 
 class Mailer(Protocol):

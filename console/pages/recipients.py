@@ -15,7 +15,7 @@ from infra.postgres.lists.desk import waiting_for
 
 @dataclass(frozen=True, slots=True)
 class AgentOption:
-    """A user who may have conversations. `state`: as their desk last told, `offline` also where it is silent."""
+    """A user who may have conversations. `state`: as the agent desktop last reported it, `offline` if that is stale."""
 
     id: str
     name: str
@@ -51,14 +51,16 @@ def choices(
 
 def agent_options(parts: Dependencies, conn: Connection[Any], directory: Directory) -> list[AgentOption]:
     """Those who can take one first, then by name."""
-    now, silent = parts.clock(), parts.terms.silent
+    now, presence_timeout = parts.clock(), parts.terms.presence_timeout
     found = [
         AgentOption(
             member.id,
             directory.users[member.id].name,
-            "offline" if member.state != "offline" and member.is_presence_stale(now, silent) else member.state,
+            "offline"
+            if member.state != "offline" and member.is_presence_stale(now, presence_timeout)
+            else member.state,
             member.free_capacity,
-            member.is_available(now, silent),
+            member.is_available(now, presence_timeout),
             tuple(directory.skillsets[each].name for each in sorted(member.skillsets) if each in directory.skillsets),
         )
         for member in Agents(conn).everybody().values()
@@ -69,14 +71,14 @@ def agent_options(parts: Dependencies, conn: Connection[Any], directory: Directo
 
 def skillset_options(parts: Dependencies, conn: Connection[Any], directory: Directory) -> list[SkillsetOption]:
     """Those with somebody ready first, then by name."""
-    now, silent = parts.clock(), parts.terms.silent
+    now, presence_timeout = parts.clock(), parts.terms.presence_timeout
     members = list(Agents(conn).everybody().values())
     waits = waiting_for(conn)
     found = []
     for skillset in directory.skillsets.values():
         mine = [member for member in members if skillset.id in member.skillsets]
-        first = next_agent(mine, now, silent)
-        available = [member for member in mine if member.is_available(now, silent)]
+        first = next_agent(mine, now, presence_timeout)
+        available = [member for member in mine if member.is_available(now, presence_timeout)]
         name = directory.users[first.id].name if first and first.id in directory.users else None
         free = sum(member.free_capacity for member in available)
         found.append(SkillsetOption(skillset.id, skillset.name, len(available), free, waits.get(skillset.id, 0), name))

@@ -166,7 +166,8 @@ class _Fold:
     def _classified(
         self, known: Conversation | None, conversation: Conversation, cause: Cause | None
     ) -> list[PublicEvent]:
-        """Stores the classification of a conversation and returns the events that it leads to. `known`: the original."""
+        """Stores the classification of a conversation and returns the events that this leads to. `known`: as before the
+        fold."""
         classification = self._classify(conversation)
         decisions = conversation.decisions
         if decisions.owner is not None and (

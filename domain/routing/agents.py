@@ -36,17 +36,17 @@ class Member(NamedTuple):
         """They have more than they may: they accepted an offer that had ended, or the directory gives them less now."""
         return self.active_conversations > self.max_conversations
 
-    def is_presence_stale(self, now: datetime, silent: timedelta = PRESENCE_TIMEOUT) -> bool:
+    def is_presence_stale(self, now: datetime, presence_timeout: timedelta = PRESENCE_TIMEOUT) -> bool:
         """Their desk was not heard for too long."""
-        return self.seen_at is None or now - self.seen_at >= silent
+        return self.seen_at is None or now - self.seen_at >= presence_timeout
 
-    def is_ready(self, now: datetime, silent: timedelta = PRESENCE_TIMEOUT) -> bool:
+    def is_ready(self, now: datetime, presence_timeout: timedelta = PRESENCE_TIMEOUT) -> bool:
         """Logged in, not paused, and their desk was heard lately."""
-        return self.state == "ready" and not self.is_presence_stale(now, silent)
+        return self.state == "ready" and not self.is_presence_stale(now, presence_timeout)
 
-    def is_available(self, now: datetime, silent: timedelta = PRESENCE_TIMEOUT) -> bool:
+    def is_available(self, now: datetime, presence_timeout: timedelta = PRESENCE_TIMEOUT) -> bool:
         """Ready and below the maximum: what the ready icon of S9 shows."""
-        return self.free_capacity > 0 and self.is_ready(now, silent)
+        return self.free_capacity > 0 and self.is_ready(now, presence_timeout)
 
 
 def precedence(member: Member, now: datetime) -> tuple[int, datetime, str]:
@@ -54,10 +54,12 @@ def precedence(member: Member, now: datetime) -> tuple[int, datetime, str]:
     return -member.free_capacity, member.idle_since or now, member.id
 
 
-def next_agent(candidates: Iterable[Member], now: datetime, silent: timedelta = PRESENCE_TIMEOUT) -> Member | None:
+def next_agent(
+    candidates: Iterable[Member], now: datetime, presence_timeout: timedelta = PRESENCE_TIMEOUT
+) -> Member | None:
     """Who gets the next conversation: of the available, most free slots first, then longest idle, then id."""
     return min(
-        (member for member in candidates if member.is_available(now, silent)),
+        (member for member in candidates if member.is_available(now, presence_timeout)),
         key=lambda member: precedence(member, now),
         default=None,
     )

@@ -18,12 +18,12 @@ from domain.routing.agents import Member, next_agent
 
 @dataclass(frozen=True, slots=True)
 class RoutingPolicy:
-    """Settings of the rules. `reservation`: how long an exclusive transfer waits; `offer`: how long an agent may take
-    to accept; `silent`: a desk that says nothing for this long is offline."""
+    """The settings of routing. `reservation`: how long an exclusive transfer waits; `offer`: how long an agent may take
+    to accept; `presence_timeout`: an agent whose desktop has reported nothing for this long is offline."""
 
     reservation: timedelta = timedelta(minutes=30)
     offer: timedelta = timedelta(seconds=60)
-    silent: timedelta = timedelta(seconds=300)
+    presence_timeout: timedelta = timedelta(seconds=300)
 
 
 def rejection_of(conversation: Conversation | None, expected_version: int | None) -> Rejection | None:
@@ -66,13 +66,13 @@ def transfer(
         return given._replace(queued_at=now, reserved_to=reserved_to)
     if target.kind == "user":
         member = members[target.id]
-        if not member.is_ready(now, terms.silent):
+        if not member.is_ready(now, terms.presence_timeout):
             return Rejection.USER_NOT_READY
         if member.free_capacity == 0:
             return Rejection.USER_AT_CAPACITY
         chosen, next_of = member, None
     else:
-        found = next_agent((m for m in members.values() if target.id in m.skillsets), now, terms.silent)
+        found = next_agent((m for m in members.values() if target.id in m.skillsets), now, terms.presence_timeout)
         if found is None:
             return Rejection.NO_AGENT_READY
         chosen, next_of = found, target.id
@@ -152,7 +152,7 @@ def after_missed_offer(
     after = decisions._replace(declined_by=passed)
     if decisions.next_of is not None:
         free = (m for m in members.values() if decisions.next_of in m.skillsets and not _passed(after, m))
-        chosen = next_agent(free, here.at, terms.silent)
+        chosen = next_agent(free, here.at, terms.presence_timeout)
         if chosen is not None:
             given = _given(after, _offer(chosen, here.at, terms), "transferred", here)
             return given._replace(next_of=decisions.next_of, declined_by=passed)

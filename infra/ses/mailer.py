@@ -23,8 +23,8 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
+from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.inbound.ses_events import TAG
-from domain.mail import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client

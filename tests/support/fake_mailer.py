@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from domain.mail import Accepted, AttemptOutcome
+from domain.attempts import Accepted, AttemptOutcome
 
 
 class FakeMailer:

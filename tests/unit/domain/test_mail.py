@@ -9,18 +9,15 @@ from uuid import UUID
 
 import pytest
 
+from domain.attempts import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.commands import Email, Rejection
 from domain.facts import MailEvent
 from domain.ids import fact_id
 from domain.mail import (
     MAX_BYTES,
-    Accepted,
     Mail,
     MailPolicy,
     MailRequest,
-    OutcomeUnknown,
-    PermanentFailure,
-    TransientFailure,
     accept_email,
     after_attempt,
     after_event,

@@ -12,21 +12,20 @@ from witiop.directory_file.tables import hours_text
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Who is there at a moment: users by id, how many members of each skillset are available, and after how long a
-    silent desk counts as offline."""
+    """Presence at one time: users by id, the number of available members of each skillset, and the presence timeout."""
 
     members: Mapping[str, Member]
     available: Mapping[str, int]
     now: datetime
-    silent: timedelta
+    presence_timeout: timedelta
 
     def user(self, id_: str) -> dict[str, object]:
         """What `directory show` adds to a user; `free`: slots left."""
         member = self.members.get(id_) or Member(id_, frozenset(), 0)
         return {
-            "state": "offline" if member.is_presence_stale(self.now, self.silent) else member.state,
-            "ready": member.is_ready(self.now, self.silent),
-            "available": member.is_available(self.now, self.silent),
+            "state": "offline" if member.is_presence_stale(self.now, self.presence_timeout) else member.state,
+            "ready": member.is_ready(self.now, self.presence_timeout),
+            "available": member.is_available(self.now, self.presence_timeout),
             "free": member.free_capacity,
         }
 

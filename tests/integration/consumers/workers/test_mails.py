@@ -16,9 +16,10 @@ import pytest
 
 from consumers.batches.poison import RetryBatch
 from consumers.workers.mails import Mails
+from domain.attempts import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.facts import FACT, MailEvent
 from domain.ids import fact_id
-from domain.mail import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure, mail_id
+from domain.mail import mail_id
 from domain.mail_body.compose import MailSender
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
