@@ -348,19 +348,19 @@ class _Fold:
         decisions, first = conversation.decisions, conversation.evidence.route
         if first is None or conversation.evidence.agent_took is not None:
             return decisions  # no choice to follow, or an agent has it already
-        wanted: Route | None = None
+        requested: Route | None = None
         if decisions.last in (None, "routed"):
             # the first choice by event time counts; an earlier one that comes late re-routes while it is still queued
             queued_for = decisions.owner.id if decisions.owner else None
-            wanted = first if queued_for != first.skillset else None
+            requested = first if queued_for != first.skillset else None
         elif decisions.owner is None and decisions.because is not None:
             # released by a person: only a new choice routes it again
             asked = route_of(fact, self._number, self._directory)
-            wanted = asked if isinstance(asked, Route) and asked.mark > decisions.because else None
-        if wanted is None:
+            requested = asked if isinstance(asked, Route) and asked.ref > decisions.because else None
+        if requested is None:
             return decisions
-        owner = Owner("skillset", wanted.skillset, "queued")
-        return _owned(decisions, owner, "routed", wanted.mark)._replace(queued_at=wanted.mark.at)
+        owner = Owner("skillset", requested.skillset, "queued")
+        return _owned(decisions, owner, "routed", requested.ref)._replace(queued_at=requested.ref.at)
 
 
 def _owned(decisions: Decisions, owner: Owner, decision: Decision, ref: FactRef) -> Decisions:
