@@ -1,7 +1,7 @@
 """Folds one fact into the conversations between a customer and a business number.
 
 `fold(history, fact, directory, now) -> FoldResult` and `expire(history, directory, now) -> FoldResult` are pure. A
-customer history is what the rules need of one customer: the conversations around the facts in hand, and the facts that
+customer history is what the rules need of one customer: the conversations around the new facts, and the facts that
 wait for a conversation. The caller holds the customer's lock and stores what the result says: conversations, where each
 fact belongs, public events.
 """
@@ -35,7 +35,7 @@ _OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
 
 
 class CustomerHistory(NamedTuple):
-    """One customer and one number. `conversations`: those opened after the earliest fact in hand, and the one before.
+    """One customer and one number. `conversations`: those opened after the earliest new fact, and the one before.
     `waiting`: facts that no conversation covers yet."""
 
     customer_id: CustomerId
@@ -52,7 +52,7 @@ class FactPlacement(NamedTuple):
 
 
 class FoldResult(NamedTuple):
-    """The effect of a fact: the history afterwards, where facts were placed (the given one first), and the public
+    """The effect of a fact: the history afterwards, where facts were placed (the new one first), and the public
     events. `cut`: conversations whose end moved to an earlier time; if they hold facts from then on, see `settle`."""
 
     history: CustomerHistory
@@ -62,7 +62,7 @@ class FoldResult(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """What led to a change, as public events say it: facts or commands, and the actor."""
+    """The cause of a change, as published in events: facts or commands, and the actor."""
 
     facts: tuple[FactId, ...]
     actor: str
@@ -173,7 +173,7 @@ class _Fold:
         if decisions.owner is not None and (
             classification.status == "closed" or (classification.managed and decisions.owner.state != "accepted")
         ):
-            # over, or answered by somebody else than the owner: it must not be offered any more
+            # over, or answered by another person than the owner: it must not be offered any more
             decisions = decisions._replace(owner=None, queued_at=None)
         decided = (_owner_key(decisions.owner), classification.status, classification.managed)
         new_version = known is None or decided != (_owner_key(known.owner), known.status, known.managed)

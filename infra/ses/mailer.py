@@ -83,11 +83,11 @@ class SesMailer:
         self._client = access.client()
         self._configuration_set = configuration_set
 
-    def post(self, mail: UUID, letter: bytes) -> AttemptOutcome:
-        """See the port; blocks for at most about 13 s. The letter's own headers say from whom and to whom."""
+    def post(self, mail: UUID, body: bytes) -> AttemptOutcome:
+        """See the port; blocks for at most about 13 s. The headers of the body name sender and recipients."""
         try:
             answer = self._client.send_email(
-                Content={"Raw": {"Data": letter}},
+                Content={"Raw": {"Data": body}},
                 ConfigurationSetName=self._configuration_set,
                 EmailTags=[{"Name": TAG, "Value": str(mail)}],
             )

@@ -22,7 +22,7 @@ from tests.support.fake_mailer import FakeMailer
 MAIL = UUID(int=7)
 
 
-def letter(sender: str = SENDER, recipients: int = 1) -> bytes:
+def body(sender: str = SENDER, recipients: int = 1) -> bytes:
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = ", ".join(f"a{n}@example.com" for n in range(recipients))
@@ -49,7 +49,7 @@ def mailer(request: pytest.FixtureRequest, ses: LocalSes) -> Mailer:
 @pytest.mark.parametrize("recipients", [1, 50])
 def test_what_is_accepted_has_an_id_of_its_own(mailer: Mailer, recipients: int) -> None:
     """Two posts of one mail are two messages: that is why a post is never repeated."""
-    first, second = (mailer.post(MAIL, letter(recipients=recipients)) for _ in range(2))
+    first, second = (mailer.post(MAIL, body(recipients=recipients)) for _ in range(2))
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
     assert first.message_id != second.message_id
@@ -57,9 +57,9 @@ def test_what_is_accepted_has_an_id_of_its_own(mailer: Mailer, recipients: int) 
 
 def test_what_was_sent_can_be_read(ses: LocalSes) -> None:
     """As a page and as the bytes that were posted; moto's own JSON has it too."""
-    mailer_at(ses.endpoint).post(MAIL, letter())
+    mailer_at(ses.endpoint).post(MAIL, body())
     number = httpx.get(ses.mails_url).text.count("<li>")
-    assert letter().decode().splitlines() == httpx.get(f"{ses.mails_url}/{number}.eml").text.splitlines()
+    assert body().decode().splitlines() == httpx.get(f"{ses.mails_url}/{number}.eml").text.splitlines()
     assert "hello" == httpx.get(f"{ses.mails_url}/{number}").text.strip()
     assert 404 == httpx.get(f"{ses.mails_url}/{number + 1}").status_code
     assert number == len(httpx.get(f"{ses.endpoint}/moto-api/data.json").json()["ses"]["RawMessage"])
@@ -67,7 +67,7 @@ def test_what_was_sent_can_be_read(ses: LocalSes) -> None:
 
 def test_a_sender_that_is_not_verified_is_refused(ses: LocalSes) -> None:
     """With SES's own word for it."""
-    assert PermanentFailure("400 MessageRejected") == mailer_at(ses.endpoint).post(MAIL, letter("x@example.org"))
+    assert PermanentFailure("400 MessageRejected") == mailer_at(ses.endpoint).post(MAIL, body("x@example.org"))
 
 
 class Scripted:
@@ -170,12 +170,12 @@ def test_each_misbehaviour_is_one_post_and_its_honest_name(
     """Never a second request, and never sure of what is not sure."""
     server = Scripted(then)
     try:
-        how = mailer_at(server.endpoint).post(MAIL, letter())
+        outcome = mailer_at(server.endpoint).post(MAIL, body())
     finally:
         server.close()
-    assert (type(expected), 1) == (type(how), len(server.requests))
-    if not isinstance(how, OutcomeUnknown):
-        assert expected == how
+    assert (type(expected), 1) == (type(outcome), len(server.requests))
+    if not isinstance(outcome, OutcomeUnknown):
+        assert expected == outcome
 
 
 def test_a_server_that_hangs_leaves_it_open_within_the_time_out() -> None:
@@ -184,7 +184,7 @@ def test_a_server_that_hangs_leaves_it_open_within_the_time_out() -> None:
     server = Scripted(lambda _: _wait(answered))
     impatient = SesMailer(SesAccess(REGION, server.endpoint, KEY, read_seconds=0.3), CONFIGURATION_SET)
     try:
-        assert OutcomeUnknown("ReadTimeoutError") == impatient.post(MAIL, letter())
+        assert OutcomeUnknown("ReadTimeoutError") == impatient.post(MAIL, body())
     finally:
         answered.set()
         server.close()
@@ -194,7 +194,7 @@ def test_a_server_that_hangs_leaves_it_open_within_the_time_out() -> None:
 def test_where_nobody_listens_nothing_was_sent() -> None:
     """Certainly: it may be tried again."""
     assert TransientFailure("EndpointConnectionError") == mailer_at(f"http://127.0.0.1:{free_port()}").post(
-        MAIL, letter()
+        MAIL, body()
     )
 
 
@@ -202,7 +202,7 @@ def test_the_id_of_the_mail_travels_as_a_tag_of_the_configuration_set() -> None:
     """That is how SES's events name it."""
     server = Scripted(answering("200 OK", '{"MessageId":"m"}'))
     try:
-        mailer_at(server.endpoint).post(MAIL, letter())
+        mailer_at(server.endpoint).post(MAIL, body())
     finally:
         server.close()
     (request,) = server.requests

@@ -361,7 +361,7 @@ def test_a_sender_that_comes_back_after_the_mail_was_sent_again_does_not_make_it
     """It had certainly not sent it; but by then another one is posting."""
     mail = post.asked()
 
-    def frozen(mail: UUID, letter: bytes) -> TransientFailure:
+    def frozen(mail: UUID, body: bytes) -> TransientFailure:
         post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
         with closing(DatabaseSession(post.dsn, "second")) as session:
             Mails(session.transaction, FakeMailer(), SENDER, Topics(), 1000).settle_abandoned()
@@ -379,7 +379,7 @@ def test_what_came_of_a_post_is_kept_although_the_database_was_away(post: Post) 
     """The session dies between post and mark: the outcome waits in memory, nothing is posted twice."""
     mail = post.asked()
 
-    def dying(mail: UUID, letter: bytes) -> Accepted:
+    def dying(mail: UUID, body: bytes) -> Accepted:
         post.office.connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'witiop test'"
         )
