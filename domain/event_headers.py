@@ -1,4 +1,4 @@
-"""Headers of a CloudEvents 1.0 event in Kafka's binary mode (interface.md, Kafka out and in)."""
+"""Headers of CloudEvents 1.0 events in Kafka's binary mode (interface.md, Kafka out and in)."""
 
 from collections.abc import Mapping
 from datetime import datetime

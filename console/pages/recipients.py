@@ -52,14 +52,16 @@ def recipient_options(
 
 def agent_options(deps: Dependencies, conn: Connection[Any], directory: Directory) -> list[AgentOption]:
     """Users, those who can take a conversation first, then by name."""
-    now, silent = deps.clock(), deps.terms.silent
+    now, presence_timeout = deps.clock(), deps.terms.presence_timeout
     found = [
         AgentOption(
             member.id,
             directory.users[member.id].name,
-            "offline" if member.state != "offline" and member.is_presence_stale(now, silent) else member.state,
+            "offline"
+            if member.state != "offline" and member.is_presence_stale(now, presence_timeout)
+            else member.state,
             member.free_capacity,
-            member.is_available(now, silent),
+            member.is_available(now, presence_timeout),
             tuple(directory.skillsets[each].name for each in sorted(member.skillsets) if each in directory.skillsets),
         )
         for member in Agents(conn).everybody().values()
@@ -70,14 +72,14 @@ def agent_options(deps: Dependencies, conn: Connection[Any], directory: Director
 
 def skillset_options(deps: Dependencies, conn: Connection[Any], directory: Directory) -> list[SkillsetOption]:
     """Skillsets, those with a ready member first, then by name."""
-    now, silent = deps.clock(), deps.terms.silent
+    now, presence_timeout = deps.clock(), deps.terms.presence_timeout
     members = list(Agents(conn).everybody().values())
     waits = waiting_for(conn)
     found = []
     for skillset in directory.skillsets.values():
         mine = [member for member in members if skillset.id in member.skillsets]
-        first = next_agent(mine, now, silent)
-        available = [member for member in mine if member.is_available(now, silent)]
+        first = next_agent(mine, now, presence_timeout)
+        available = [member for member in mine if member.is_available(now, presence_timeout)]
         name = directory.users[first.id].name if first and first.id in directory.users else None
         free = sum(member.free_capacity for member in available)
         found.append(SkillsetOption(skillset.id, skillset.name, len(available), free, waits.get(skillset.id, 0), name))

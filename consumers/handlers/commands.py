@@ -292,7 +292,7 @@ def _audited(
         head.issuer if head else None,
         outcome,
         rejection.value if rejection else None,
-        request.invalid.what if request.invalid else None,
+        request.invalid.detail if request.invalid else None,
         request.conversation,
         after.version if after else None,
         getattr(request.body, "batch_id", None),

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from consumers.batches.poison import RetryBatch
-from domain.mail import Accepted, AttemptOutcome, TransientFailure
+from domain.attempts import Accepted, AttemptOutcome, TransientFailure
 from infra.process.backoff import Backoff
 
 ATTEMPT_WITHIN_SECONDS = 5.0

@@ -19,19 +19,10 @@ from consumers.changes.mails import MailChanges
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.workers.attempt_loop import ATTEMPT_WITHIN_SECONDS, AttemptLoop
 from consumers.workers.worker_loop import WorkerLoop
+from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.conversations.fold import Cause
 from domain.ids import fact_id
-from domain.mail import (
-    MAX_BYTES,
-    Accepted,
-    AttemptOutcome,
-    Mail,
-    Mailer,
-    OutcomeUnknown,
-    PermanentFailure,
-    TransientFailure,
-    after_attempt,
-)
+from domain.mail import MAX_BYTES, Mail, Mailer, after_attempt
 from domain.mail_body.compose import MailSender, compose
 from domain.topics import Topics
 from infra.postgres import directory, mails

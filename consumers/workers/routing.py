@@ -120,10 +120,10 @@ class Routing:
         """Takes no lock."""
         queues, policy, now = Queues(connection), self._policy, database_now(connection)
         members = Agents(connection).ready().values()
-        ready = [m for m in members if m.is_available(now, policy.silent)]
+        ready = [m for m in members if m.is_available(now, policy.presence_timeout)]
         over_capacity = [m.id for m in members if m.is_over_capacity]
         watermark = min(now, inbound_watermark(connection, self._topics.inbound, self._stalls.stalled()))
-        ended = queues.ended(now, watermark, policy.silent, over_capacity, self._batch)
+        ended = queues.ended(now, watermark, policy.presence_timeout, over_capacity, self._batch)
         waiting = queues.waiting(ready, now, self._batch)
         due = list(dict.fromkeys((*ended, *waiting)))
         return _Found(due, frozenset(m.id for m in ready), watermark)
@@ -192,7 +192,7 @@ class _Moves:
         waiting = [c for h in self._work.histories.values() for c in h.conversations if c.owner is not None]
         # kept in the order in which `next_agent` would take them: looking through 200 members for each of 500
         # conversations cost four fifths of a round
-        available = [m for m in self._members.values() if m.is_available(self._now, self._policy.silent)]
+        available = [m for m in self._members.values() if m.is_available(self._now, self._policy.presence_timeout)]
         ordered = sorted(precedence(member, self._now) for member in available)
         for conversation in sorted(waiting, key=self._urgency):
             for place in ordered:
@@ -221,7 +221,7 @@ class _Moves:
         gone = (
             member is None
             or member.state == "offline"
-            or member.is_presence_stale(self._watermark, self._policy.silent)
+            or member.is_presence_stale(self._watermark, self._policy.presence_timeout)
         )
         until = self._now if conversation.decisions.last == "declined" else self._watermark
         return gone or (owner.until is not None and owner.until <= until)

@@ -1,7 +1,7 @@
 """Folds one fact into the conversations between a customer and a business number.
 
 `fold(history, fact, directory, now) -> FoldResult` and `expire(history, directory, now) -> FoldResult` are pure. A
-customer history is what the rules need of one customer: the conversations around the facts in hand, and the facts that
+customer history is what the rules need of one customer: the conversations around the new facts, and the facts that
 wait for a conversation. The caller holds the customer's lock and stores what the result says: conversations, where each
 fact belongs, public events.
 """
@@ -35,7 +35,7 @@ _OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
 
 
 class CustomerHistory(NamedTuple):
-    """One customer and one number. `conversations`: those opened after the earliest fact in hand, and the one before.
+    """One customer and one number. `conversations`: those opened after the earliest new fact, and the one before.
     `waiting`: facts that no conversation covers yet."""
 
     customer_id: CustomerId
@@ -52,7 +52,7 @@ class FactPlacement(NamedTuple):
 
 
 class FoldResult(NamedTuple):
-    """The effect of a fact: the history afterwards, where facts were placed (the given one first), and the public
+    """The effect of a fact: the history afterwards, where facts were placed (the new one first), and the public
     events. `cut`: conversations whose end moved to an earlier time; if they hold facts from then on, see `settle`."""
 
     history: CustomerHistory
@@ -62,7 +62,7 @@ class FoldResult(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """What led to a change, as public events say it: facts or commands, and the actor."""
+    """The cause of a change, as published in events: facts or commands, and the actor."""
 
     facts: tuple[FactId, ...]
     actor: str
@@ -166,13 +166,14 @@ class _Fold:
     def _classified(
         self, known: Conversation | None, conversation: Conversation, cause: Cause | None
     ) -> list[PublicEvent]:
-        """Stores the classification of a conversation and returns the events it leads to. `known`: the original."""
+        """Stores the classification of a conversation and returns the events that this leads to. `known`: as before the
+        fold."""
         classification = self._classify(conversation)
         decisions = conversation.decisions
         if decisions.owner is not None and (
             classification.status == "closed" or (classification.managed and decisions.owner.state != "accepted")
         ):
-            # over, or answered by somebody else than the owner: it must not be offered any more
+            # over, or answered by another person than the owner: it must not be offered any more
             decisions = decisions._replace(owner=None, queued_at=None)
         decided = (_owner_key(decisions.owner), classification.status, classification.managed)
         new_version = known is None or decided != (_owner_key(known.owner), known.status, known.managed)
@@ -347,19 +348,19 @@ class _Fold:
         decisions, first = conversation.decisions, conversation.evidence.route
         if first is None or conversation.evidence.agent_took is not None:
             return decisions  # no choice to follow, or an agent has it already
-        wanted: Route | None = None
+        requested: Route | None = None
         if decisions.last in (None, "routed"):
             # the first choice by event time counts; an earlier one that comes late re-routes while it is still queued
             queued_for = decisions.owner.id if decisions.owner else None
-            wanted = first if queued_for != first.skillset else None
+            requested = first if queued_for != first.skillset else None
         elif decisions.owner is None and decisions.because is not None:
             # released by a person: only a new choice routes it again
             asked = route_of(fact, self._number, self._directory)
-            wanted = asked if isinstance(asked, Route) and asked.mark > decisions.because else None
-        if wanted is None:
+            requested = asked if isinstance(asked, Route) and asked.ref > decisions.because else None
+        if requested is None:
             return decisions
-        owner = Owner("skillset", wanted.skillset, "queued")
-        return _owned(decisions, owner, "routed", wanted.mark)._replace(queued_at=wanted.mark.at)
+        owner = Owner("skillset", requested.skillset, "queued")
+        return _owned(decisions, owner, "routed", requested.ref)._replace(queued_at=requested.ref.at)
 
 
 def _owned(decisions: Decisions, owner: Owner, decision: Decision, ref: FactRef) -> Decisions:

@@ -24,8 +24,8 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
+from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.inbound.ses_events import TAG
-from domain.mail import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -85,11 +85,11 @@ class SesMailer:
         self._client = access.client()
         self._configuration_set = configuration_set
 
-    def post(self, mail: UUID, letter: bytes) -> AttemptOutcome:
+    def post(self, mail: UUID, body: bytes) -> AttemptOutcome:
         """See the port. Blocks for about 13 s at most. Sender and recipients are those of the mail's headers."""
         try:
             answer = self._client.send_email(
-                Content={"Raw": {"Data": letter}},
+                Content={"Raw": {"Data": body}},
                 ConfigurationSetName=self._configuration_set,
                 EmailTags=[{"Name": TAG, "Value": str(mail)}],
             )

@@ -12,7 +12,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domain.mail import Accepted, AttemptOutcome, Mailer, OutcomeUnknown, PermanentFailure, TransientFailure
+from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
+from domain.mail import Mailer
 from infra.local.ports import free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
 from infra.ses.mailer import SesAccess, SesMailer

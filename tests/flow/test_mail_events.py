@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 from consumers.workers.mails import Mails
-from domain.mail import MailRequest, OutcomeUnknown, mail_id
+from domain.attempts import OutcomeUnknown
+from domain.mail import MailRequest, mail_id
 from domain.mail_body.compose import MailSender
 from domain.times import rfc3339
 from infra.local.ports import LOOPBACK

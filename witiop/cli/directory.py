@@ -69,11 +69,11 @@ def show_(installation: "Installation", as_json: bool) -> None:
     from witiop.cli.views.display import show_json
     from witiop.wiring import from_settings
 
-    silent = from_settings.routing_policy(installation.settings()).silent
+    presence_timeout = from_settings.routing_policy(installation.settings()).presence_timeout
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         version, current = read(connection)
-        available = Queues(connection).available_per_skillset(silent)
-        presence = Presence(Agents(connection).everybody(), available, database_now(connection), silent)
+        available = Queues(connection).available_per_skillset(presence_timeout)
+        presence = Presence(Agents(connection).everybody(), available, database_now(connection), presence_timeout)
     if as_json:
         document = directory_with_presence(current, presence)
         show_json({"version": version, **{f"{kind}s": tables for kind, tables in document.items()}})

@@ -113,7 +113,7 @@ def _schema(message: MessageType) -> Schema:
 def _channel(channel: Channel) -> dict[str, Any]:
     described: dict[str, Any] = {
         "address": channel.address,
-        "description": channel.what,
+        "description": channel.description,
         "messages": {message.name: {"$ref": f"#/components/messages/{message.name}"} for message in channel.messages},
     }
     if channel.transport != "cloudevents-http":

@@ -44,7 +44,7 @@ def routing_policy(settings: Settings) -> RoutingPolicy:
     return RoutingPolicy(
         reservation=timedelta(seconds=settings.reservation_seconds),
         offer=timedelta(seconds=settings.offer_seconds),
-        silent=timedelta(seconds=settings.presence_timeout_seconds),
+        presence_timeout=timedelta(seconds=settings.presence_timeout_seconds),
     )
 
 

@@ -136,9 +136,9 @@ def test_a_signed_value_that_is_no_command_is_malformed_and_says_where_in_words_
     found = read(resigned(signed(asked(BODIES[0]), "c", SECRET), value))
     assert isinstance(found, InvalidCommand)
     assert (Rejection.MALFORMED, "c1") == (found.reason, found.head and found.head.id)
-    assert "\x00" not in found.what
-    assert found.what.encode()
-    assert len(found.what) < 300
+    assert "\x00" not in found.detail
+    assert found.detail.encode()
+    assert len(found.detail) < 300
 
 
 def test_a_recall_names_the_version_of_a_conversation_only() -> None:

@@ -14,21 +14,21 @@ from witiop.directory_file.tables import hours_text
 class Presence:
     """Presence at the time `now`: members by user id, and the number of available members per skillset.
 
-    An agent whose desktop reported nothing for `timeout` counts as offline.
+    An agent whose desktop reported nothing for `presence_timeout` counts as offline.
     """
 
     members: Mapping[str, Member]
     available: Mapping[str, int]
     now: datetime
-    timeout: timedelta
+    presence_timeout: timedelta
 
     def user(self, id_: str) -> dict[str, object]:
         """Returns what `directory show` adds to a user; `free` is the free capacity."""
         member = self.members.get(id_) or Member(id_, frozenset(), 0)
         return {
-            "state": "offline" if member.is_presence_stale(self.now, self.timeout) else member.state,
-            "ready": member.is_ready(self.now, self.timeout),
-            "available": member.is_available(self.now, self.timeout),
+            "state": "offline" if member.is_presence_stale(self.now, self.presence_timeout) else member.state,
+            "ready": member.is_ready(self.now, self.presence_timeout),
+            "available": member.is_available(self.now, self.presence_timeout),
             "free": member.free_capacity,
         }
 

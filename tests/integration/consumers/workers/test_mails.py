@@ -16,9 +16,10 @@ import pytest
 
 from consumers.batches.poison import RetryBatch
 from consumers.workers.mails import Mails
+from domain.attempts import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.facts import FACT, MailEvent
 from domain.ids import fact_id
-from domain.mail import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure, mail_id
+from domain.mail import mail_id
 from domain.mail_body.compose import MailSender
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
@@ -360,7 +361,7 @@ def test_a_sender_that_comes_back_after_the_mail_was_sent_again_does_not_make_it
     """It had certainly not sent it; but by then another one is posting."""
     mail = post.asked()
 
-    def frozen(mail: UUID, letter: bytes) -> TransientFailure:
+    def frozen(mail: UUID, body: bytes) -> TransientFailure:
         post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
         with closing(DatabaseSession(post.dsn, "second")) as session:
             Mails(session.transaction, FakeMailer(), SENDER, Topics(), 1000).settle_abandoned()
@@ -378,7 +379,7 @@ def test_what_came_of_a_post_is_kept_although_the_database_was_away(post: Post) 
     """The session dies between post and mark: the outcome waits in memory, nothing is posted twice."""
     mail = post.asked()
 
-    def dying(mail: UUID, letter: bytes) -> Accepted:
+    def dying(mail: UUID, body: bytes) -> Accepted:
         post.office.connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'witiop test'"
         )

@@ -116,7 +116,7 @@ def test_an_offer_is_not_taken_back_while_its_acceptance_may_wait_on_the_topic(o
     office.routing = Routing(
         office.connection.transaction_of,
         office.topics,
-        RoutingPolicy(offer=timedelta(0), silent=timedelta(seconds=30)),
+        RoutingPolicy(offer=timedelta(0), presence_timeout=timedelta(seconds=30)),
         stalls=StallDetector(600, lambda: moments[-1]),
     )
     conversation = office.customer_writes("1")

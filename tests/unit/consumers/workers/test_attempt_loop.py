@@ -9,7 +9,7 @@ import pytest
 
 from consumers.batches.poison import RetryBatch
 from consumers.workers.attempt_loop import AttemptLoop
-from domain.mail import Accepted, AttemptOutcome, PermanentFailure, TransientFailure
+from domain.attempts import Accepted, AttemptOutcome, PermanentFailure, TransientFailure
 
 OUTAGE = psycopg.OperationalError("unreachable")
 

@@ -1,4 +1,4 @@
-"""The letter: whole, readable, and with nothing in it that a customer could have put there as more than words."""
+"""Mail bodies are complete and readable, and texts of customers are never more than text."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -66,8 +66,8 @@ def part(message: EmailMessage, kind: str) -> str:
     return content
 
 
-def test_the_headers_say_who_to_whom_and_that_no_person_sent_it() -> None:
-    """Recipients, subject, sender, where answers go."""
+def test_the_headers_name_sender_and_recipients_and_mark_the_mail_as_automatic() -> None:
+    """Recipients, subject, sender, address for answers."""
     message = read()
     assert "WitiOp <witiop@example.com>" == message["From"]
     assert "a@example.com, b@example.com" == message["To"]
@@ -82,8 +82,8 @@ def test_answers_go_to_the_issuer_if_the_directory_knows_them() -> None:
     assert "anna@example.com" == read(replace(MAIL, issuer="anna"))["Reply-To"]
 
 
-def test_where_answers_go_stands_as_ses_takes_it_or_not_at_all() -> None:
-    """The directory also has addresses with a domain of any script, and some that are none."""
+def test_the_address_for_answers_has_the_form_for_ses_or_is_left_out() -> None:
+    """The directory also has addresses with domains of any script, and invalid ones."""
     for written, expected in (
         ("anna@münchen.example", "anna@xn--mnchen-3ya.example"),
         ("an..na@example.com", "office@example.com"),
@@ -94,7 +94,7 @@ def test_where_answers_go_stands_as_ses_takes_it_or_not_at_all() -> None:
         assert expected == message["Reply-To"]
 
 
-def test_both_forms_hold_everything_with_names_and_times_in_the_zone_of_the_number() -> None:
+def test_html_and_plain_text_contain_everything_with_names_and_times_in_the_zone_of_the_number() -> None:
     """Customer, bot, agent by name; media by name; marks of what was edited or deleted."""
     message = read(
         MAIL,
@@ -130,8 +130,8 @@ def test_both_forms_hold_everything_with_names_and_times_in_the_zone_of_the_numb
     ]
 
 
-def test_the_letter_of_an_italian_number_is_italian() -> None:
-    """The words around what was said, and the times; English is for who says nothing."""
+def test_the_mail_body_of_an_italian_number_is_italian() -> None:
+    """Labels and times are Italian; English is the default."""
     accepted = said(None, "agent", "conversation.accepted", agent_id="anna")
     message = read(MAIL, said("ciao", edited=True), said(None, kind="voice"), accepted, directory=ITALIAN)
     expected = [
@@ -161,8 +161,8 @@ def test_a_closed_conversation_says_when_it_was_closed_in_the_language_of_the_nu
     )
 
 
-def test_every_language_has_a_word_for_every_kind_of_the_transcript() -> None:
-    """A word that is missing would be shown as programs call it."""
+def test_every_language_has_a_label_for_every_kind_of_the_transcript() -> None:
+    """Without a label, the technical name would be shown."""
     assert set(get_args(Language)) == MAIL_TEXTS.keys()
     for language, wording in MAIL_TEXTS.items():
         assert language == wording.language
@@ -184,7 +184,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_what_a_customer_wrote_is_only_ever_words(text: str) -> None:
+def test_the_text_of_a_customer_is_only_ever_text(text: str) -> None:
     """No markup, no header, no other speaker's line, no turned direction, no control character."""
     named = Evidence(named=(FactRef(NOON, FactId(UUID(int=3))), text[:300]))
     message = read(MAIL, said(text), evidence=named, wa_id=text[:50])
@@ -199,7 +199,7 @@ def test_what_a_customer_wrote_is_only_ever_words(text: str) -> None:
     assert [] == [char for char in "\u202e\u202c\u2066\u2067\u2028\x00\x1b\x85" if char in plain + html]
 
 
-def test_phone_numbers_are_masked_where_that_is_asked() -> None:
+def test_phone_numbers_are_masked_if_requested() -> None:
     """Of the customer and in what was said; what the administrator wrote and the company's own number are theirs."""
     masked = replace(MAIL, masked=True, body="call 02 1234567")
     text = "ring +39 (333) 123-4567 about order 4500012345"
@@ -213,7 +213,7 @@ def test_phone_numbers_are_masked_where_that_is_asked() -> None:
         assert "393331234567" in part(read(MAIL), kind)
 
 
-def test_ids_are_no_phone_numbers() -> None:
+def test_ids_are_not_phone_numbers() -> None:
     """Neither of a customer who hides the phone nor of a number that has no name."""
     masked = replace(MAIL, masked=True)
     nameless = replace(DIRECTORY, numbers={})
@@ -224,7 +224,7 @@ def test_ids_are_no_phone_numbers() -> None:
     )
 
 
-def test_a_subject_of_any_length_and_script_comes_through() -> None:
+def test_a_subject_of_any_length_and_script_arrives_unchanged() -> None:
     """Folded and encoded on the way, the same in the end."""
     for subject in ("s" * 250, "Größe " * 41, "שלום עולם " * 25, "🦜" * 250, '  (y) <z>, "q" @'):
         assert subject.strip() == read(replace(MAIL, subject=subject))["Subject"].strip()
@@ -232,7 +232,7 @@ def test_a_subject_of_any_length_and_script_comes_through() -> None:
 
 @settings(deadline=None)
 @given(st.text(), st.text())
-def test_no_text_that_is_accepted_breaks_the_letter(subject: str, body: str) -> None:
+def test_no_accepted_text_breaks_the_mail_body(subject: str, body: str) -> None:
     """Whatever an administrator writes: the subject arrives as it is, the headers are ours, the body is readable."""
     email = Email(conversation_id=CONVERSATION.id, to=("a@example.com",), subject=subject, body=body)
     accepted = accept_email(email, MailPolicy(address))

@@ -1,4 +1,4 @@
-"""Who gets a conversation, and what any order of transfers, offers, accepts and endings can never lead to."""
+"""The choice of agents, and invariants of any order of transfers, offers, acceptances and endings."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ def chosen(*members: Member) -> str | None:
     return found.id if found else None
 
 
-def test_the_one_with_most_free_slots_is_chosen_however_long_others_are_idle() -> None:
+def test_the_member_with_the_most_free_capacity_is_chosen_however_long_others_are_idle() -> None:
     assert "anna" == chosen(member("ben", 1, idle=60), member("anna", 2))
 
 
@@ -66,7 +66,7 @@ def test_of_equally_free_members_the_longest_idle_is_chosen_then_the_first_by_id
     assert "anna" == chosen(member("ben", idle=5), member("anna", idle=5))
 
 
-def test_nobody_is_chosen_who_is_paused_offline_silent_or_at_capacity() -> None:
+def test_a_member_who_is_paused_offline_stale_or_at_capacity_is_never_chosen() -> None:
     assert None is chosen(
         member("anna", state="paused"), member("ben", state="offline"), member("carla", seen=5), member("dora", free=0)
     )
@@ -91,7 +91,7 @@ class Office:
     presence: dict[str, tuple[PresenceState, datetime]] = field(default_factory=dict)
     steps: int = 0
     late: set[str] = field(default_factory=set)
-    """Who accepted what they were not offered, since the last round of routing."""
+    """Agents who accepted a conversation that was not offered to them, since the last poll of routing."""
     ever_late: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -304,7 +304,7 @@ def assert_sound(office: Office) -> None:
         max_size=40,
     )
 )
-def test_in_any_interleaving_nobody_is_above_the_maximum_and_nothing_is_lost(
+def test_in_any_interleaving_no_agent_is_over_capacity_and_no_conversation_is_lost(
     steps: list[tuple[Callable[[Office, int, str], None], int, str]],
 ) -> None:
     office = Office()
@@ -321,7 +321,7 @@ def test_in_any_interleaving_nobody_is_above_the_maximum_and_nothing_is_lost(
     assert_sound(office)
 
 
-def test_the_rules_are_reached_by_the_steps() -> None:
+def test_the_steps_of_the_model_reach_every_rule() -> None:
     """A walk through the model: were it stuck, the property above would hold of nothing."""
     office = Office()
     office.comes(0, "anna")
@@ -344,8 +344,8 @@ def test_the_rules_are_reached_by_the_steps() -> None:
 
 
 @pytest.mark.parametrize("ahead", [-10, 0, 10])
-def test_who_let_it_pass_gets_it_again_after_their_next_presence_event_by_whatever_clock(ahead: int) -> None:
-    """`ahead`: so many minutes goes the desk's, that tells when somebody came."""
+def test_an_agent_who_declined_is_offered_the_conversation_again_after_their_next_presence_event(ahead: int) -> None:
+    """`ahead`: minutes by which the clock of the agent desktop is ahead."""
     office, skew = Office(), timedelta(minutes=ahead)
     office.presence["anna"] = ("ready", office.now + skew)
     office.routes(0, "")
