@@ -61,7 +61,7 @@ def agent_options(parts: Dependencies, conn: Connection[Any], directory: Directo
             member.is_available(now, silent),
             tuple(directory.skillsets[each].name for each in sorted(member.skillsets) if each in directory.skillsets),
         )
-        for member in Agents(conn).everybody().values()
+        for member in Agents(conn).all_with_presence().values()
         if member.max_conversations > 0 and member.id in directory.users
     ]
     return sorted(found, key=lambda each: (not each.available, each.state != "ready", each.name.casefold()))
@@ -70,7 +70,7 @@ def agent_options(parts: Dependencies, conn: Connection[Any], directory: Directo
 def skillset_options(parts: Dependencies, conn: Connection[Any], directory: Directory) -> list[SkillsetOption]:
     """Those with somebody ready first, then by name."""
     now, silent = parts.clock(), parts.terms.silent
-    members = list(Agents(conn).everybody().values())
+    members = list(Agents(conn).all_with_presence().values())
     waits = waiting_for(conn)
     found = []
     for skillset in directory.skillsets.values():

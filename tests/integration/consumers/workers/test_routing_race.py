@@ -282,7 +282,7 @@ def waits_in_vain(connection: Connection[Any]) -> list[tuple[UUID, str]]:
     queues = Queues(connection)
     now = database_now(connection)
     waiting = connection.execute("select id from conversations where status = 'a' and owner_state in ('q', 'r')")
-    available: list[Member] = [m for m in Agents(connection).everybody().values() if m.is_available(now)]
+    available: list[Member] = [m for m in Agents(connection).all_with_presence().values() if m.is_available(now)]
     return [
         (conversation.id, member.id)
         for conversation in queues.read([row[0] for row in waiting.fetchall()])
