@@ -6,8 +6,8 @@ from domain.mail import Accepted, AttemptOutcome
 
 
 class FakeMailer:
-    """Keeps what was posted in `posts`, and what of it was accepted in `accepted`. `answers`: how the next posts end,
-    in order; then all are accepted."""
+    """Records the mails of all attempts in `posts`, and the accepted ones in `accepted`. `answers`: the outcomes of the
+    next attempts, in order; later attempts are accepted."""
 
     def __init__(self, *answers: AttemptOutcome) -> None:
         self.posts: list[UUID] = []
@@ -17,7 +17,7 @@ class FakeMailer:
     def post(self, mail: UUID, letter: bytes) -> AttemptOutcome:
         """See the port."""
         self.posts.append(mail)
-        how = self.answers.pop(0) if self.answers else Accepted(f"message-{len(self.posts)}")
-        if isinstance(how, Accepted):
+        outcome = self.answers.pop(0) if self.answers else Accepted(f"message-{len(self.posts)}")
+        if isinstance(outcome, Accepted):
             self.accepted.append((mail, letter))
-        return how
+        return outcome

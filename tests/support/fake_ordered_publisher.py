@@ -6,7 +6,8 @@ from domain.ports import OutgoingRecord
 
 
 class FakeOrderedPublisher:
-    """Keeps what is published in `records`, except the values in `refused`, which it does not acknowledge."""
+    """Stores published records in `records`. Records whose value is in `refused` are neither stored nor
+    acknowledged."""
 
     def __init__(self, *refused: bytes) -> None:
         self.records: list[OutgoingRecord] = []
@@ -14,9 +15,9 @@ class FakeOrderedPublisher:
 
     def publish(self, records: Sequence[OutgoingRecord]) -> list[bool]:
         """See the port; a fake never waits."""
-        taken = [record.value not in self.refused for record in records]
-        self.records += [record for record, acknowledged in zip(records, taken, strict=True) if acknowledged]
-        return taken
+        acknowledged = [record.value not in self.refused for record in records]
+        self.records += [record for record, done in zip(records, acknowledged, strict=True) if done]
+        return acknowledged
 
     def close(self) -> None:
         """See the port."""
