@@ -8,7 +8,7 @@ import sys
 from flask import Flask, render_template_string
 
 from infra.local.ports import LOOPBACK
-from infra.serving.front import RequestLimits
+from infra.serving.rsgi_bridge import RequestLimits
 from infra.serving.server import ServedApp, serve
 
 PATH = "/"

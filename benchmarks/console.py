@@ -37,7 +37,7 @@ from psycopg import Connection
 from benchmarks import bare_page
 from benchmarks.figures import Figure, percentile
 from benchmarks.load import RATE, generate, stack_of
-from benchmarks.world import World
+from benchmarks.setup.world import World
 from domain.topics import Topics
 from infra.local.ports import LOOPBACK, free_port
 from infra.postgres.connections.pool import connect

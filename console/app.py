@@ -27,7 +27,8 @@ from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
 from console.request import over_the_page, target, words
 from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone, safe
-from infra.serving.front import FOLLOWED
+from infra.serving.health import health_pages
+from infra.serving.rsgi_bridge import STREAM_KEY
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest form: a thousand conversations, or a mail's text."""
@@ -115,7 +116,7 @@ def _live_pages(parts: Dependencies) -> Blueprint:
             abort(503)
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # what the proxy stands for
         drawing = partial(changes_for, app, parts.clock)
-        request.environ[FOLLOWED] = partial(parts.live.stream, watched_list(gate.token_hash(g.token)), drawing)
+        request.environ[STREAM_KEY] = partial(parts.live.stream, watched_list(gate.token_hash(g.token)), drawing)
         headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
         return Response(b"retry: 2000\n\n", content_type="text/event-stream", headers=headers)
 
@@ -127,27 +128,18 @@ def _live_pages(parts: Dependencies) -> Blueprint:
 
 
 def _health_pages(parts: Dependencies) -> Blueprint:
-    """`/healthz`: 200 while requests are answered. `/readyz`: 200 when pages can be read, else 503. Without Kafka they
-    can, and what is asked for is refused in words, so that is no reason to take the console away."""
-    pages = Blueprint("health", __name__)
+    """The console is ready when it can read from PostgreSQL. It stays ready without Kafka: pages can be read then, and
+    commands are rejected with an explanation."""
 
-    @pages.get("/healthz")
-    @gate.open_to("everybody")
-    def alive() -> ResponseReturnValue:
-        return {"alive": True}
-
-    @pages.get("/readyz")
-    @gate.open_to("everybody")
-    def ready() -> ResponseReturnValue:
-        missing = []
+    def not_ready_reasons() -> list[str]:
         try:
             with parts.pool.connection(timeout=1) as conn:
                 conn.execute("select from sign_ins limit 1")
         except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
-            missing.append(f"postgres: {type(error).__name__}")
-        return {"ready": not missing, "missing": missing}, 503 if missing else 200
+            return [f"postgres: {type(error).__name__}"]
+        return []
 
-    return pages
+    return health_pages(not_ready_reasons, gate.open_to("everybody"))
 
 
 def _answer_errors(app: Flask, parts: Dependencies) -> None:

@@ -1,2 +1,2 @@
-"""Adapters to the systems outside: Kafka, PostgreSQL, Amazon SES, HTTP servers and the operating system. Business rules
-are not here but in `domain`, and the adapters do not import each other."""
+"""Adapters: everything that talks to Kafka, PostgreSQL, SES, HTTP or the operating system. No rules of the product:
+those are in `domain`, which adapters may import. Adapters of different systems do not import each other."""

@@ -50,7 +50,7 @@ def account_pages(parts: Dependencies) -> Blueprint:
             _audit(parts, "sign_in_refused", name, why="too_many_tries")
             log.warning("console.too_many_tries")
             return render_template("sign_in.html", onwards=onwards, name=name, wrong="too_many"), 429
-        fits = parts.passwords.fits(known[1] if known else None, password)
+        fits = parts.passwords.verify(known[1] if known else None, password)
         if known is None or not fits or known[0].level is None:
             _audit(parts, "sign_in_refused", name, why="wrong")
             return render_template("sign_in.html", onwards=onwards, name=name, wrong="wrong"), 401
@@ -109,7 +109,7 @@ def _change_password(parts: Dependencies) -> str | None:
     if too_many:
         _audit(parts, "password_refused", me.name, why="too_many_tries")
         return "too_many"
-    if known is None or not parts.passwords.fits(known[1], request.form.get("password", "")[: 4 * LONGEST]):
+    if known is None or not parts.passwords.verify(known[1], request.form.get("password", "")[: 4 * LONGEST]):
         _audit(parts, "password_refused", me.name, why="wrong")
         return "password"
     with parts.connection() as conn, conn.transaction():  # whoever knows it does not guess, whatever the new one is

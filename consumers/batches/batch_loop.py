@@ -141,12 +141,12 @@ class BatchLoop:
     def _start_partitions(self) -> set[TopicPartition]:
         """Starts reading every partition that is new here at its position in Postgres, and returns those. Records that
         were already polled from them are void: they may lie behind that position, or on a topic that is gone."""
-        new = self._reader.silent()
+        new = self._reader.paused()
         for partition in set(self._expected) - self._reader.assigned():
             del self._expected[partition]
         if not new:
             return set()
-        ranges = self._reader.bounds(new)
+        ranges = self._reader.offset_ranges(new)
         for partition in new:
             here = Partition(*partition)
             topic_id = self._reader.topic_id(partition.topic)
@@ -160,7 +160,7 @@ class BatchLoop:
                 self._metrics.lost(start.lost)
                 log.critical("consumer.records_lost", topic=here.topic, partition=here.partition, lost=start.lost)
             self._expected[partition] = start.offset
-            self._reader.begin_at(partition, start.offset)
+            self._reader.resume_from(partition, start.offset)
         return set(new)
 
     def _expected_of(self, records: Iterable[IncomingRecord]) -> list[IncomingRecord]:
@@ -177,7 +177,7 @@ class BatchLoop:
         partitions = list(partitions)
         for partition in partitions:
             self._expected.pop(partition, None)
-        self._reader.silence(partitions)
+        self._reader.pause(partitions)
 
     # the work
 
@@ -231,7 +231,7 @@ class BatchLoop:
             return
         with self._transaction() as connection:
             now = database_now(connection)
-        ends = self._reader.ends(list(self._expected))
+        ends = self._reader.end_offsets(list(self._expected))
         idle = {Partition(*p): offset for p, offset in self._expected.items() if ends.get(p) == offset}
         with self._transaction() as connection:
             Offsets(connection, self._group).idle(idle, dict.fromkeys(idle, now))

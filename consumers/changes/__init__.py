@@ -1,1 +1,1 @@
-"""Changes of a transaction, collected in memory and written in one order. Decides nothing; that is the domain's part."""
+"""What one transaction changes: collected in memory, written in one order. The decisions are made in the domain."""

@@ -117,7 +117,7 @@ class Relay:
         return row is not None and bool(row[0])
 
     def round(self, outbox: Outbox) -> tuple[int, int]:
-        """Publishes at most `BATCH` records; returns how many there were, and how many were acknowledged and deleted."""
+        """Publishes at most `BATCH` records; returns how many there were and how many were acknowledged."""
         queued = outbox.read(self._low.id(monotonic()), BATCH)
         _AGE.set(max((row.age for row in queued), default=0))
         if not queued:

@@ -166,7 +166,7 @@ class _Fold:
     def _classified(
         self, known: Conversation | None, conversation: Conversation, cause: Cause | None
     ) -> list[PublicEvent]:
-        """Stores the classification of a conversation and returns the events that it leads to. `known`: the original."""
+        """Stores the classification of a conversation and returns the events it leads to. `known`: the original."""
         classification = self._classify(conversation)
         decisions = conversation.decisions
         if decisions.owner is not None and (

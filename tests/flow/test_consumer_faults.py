@@ -75,7 +75,7 @@ class Site:
                 chat.echoes("1:00", "We are here")
             else:
                 chat.writes("1:00", "Anybody?")
-        posts = [each.post for each in story.told]
+        posts = [each.post for each in story.posts]
         self.facts += facts_of(posts)
         return posts
 

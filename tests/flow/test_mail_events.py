@@ -45,7 +45,7 @@ def hears_a_customer(system: System) -> UUID:
     story.chat(BusinessNumber(NUMBER, "+39 06 555 0100", "1"), SimulatedCustomer("Rosa", "390601")).writes(
         "0:05", "Hello"
     )
-    for told in story.told:
+    for told in story.posts:
         system.webhooks.deliver(told.post)
     found: list[UUID] = []
     with psycopg.connect(system.dsn, autocommit=True) as connection:
@@ -95,13 +95,13 @@ def test_what_ses_tells_of_a_mail_is_believed_if_sns_signed_it_and_told_to_every
 
         confirmation = subscription()
         assert 200 == posted(signed(confirmation))
-        assert [CERTIFICATE, confirmation["SubscribeURL"]] == amazon.asked
+        assert [CERTIFICATE, confirmation["SubscribeURL"]] == amazon.requested
         for kind, part in EVENTS:
             event = ses_event(kind, MAIL, timestamp=rfc3339(datetime.now(UTC)), **part)
             envelope = signed(notification(event, MessageId=kind))
             assert 401 == posted(envelope | {"Message": event.replace("a@example.com", "b@example.com")})
             assert [200, 200] == [posted(envelope), posted(envelope)]
-        assert 2 == len(amazon.asked)
+        assert 2 == len(amazon.requested)
 
     def told() -> list[tuple[str, str]]:
         events = [dict(record.headers) for record in read_all(system.kafka, system.topics.conversations)]

@@ -45,7 +45,7 @@ class Company:
 
     def hears(self, story: Story) -> None:
         """Posts a story in the order of its time; returns when it is worked in and told on."""
-        self.hears_at_once([told.post for told in story.told])
+        self.hears_at_once([told.post for told in story.posts])
 
     def hears_at_once(self, posts: Sequence[WebhookPost]) -> None:
         """The same of posts alone."""
@@ -217,7 +217,7 @@ def test_a_status_that_overtakes_its_message_is_not_lost(
     answer = "wamid.overtaken"
     status = bodies.status(anna, answer, story.at("0:02"), "delivered")
     company.hears_at_once([bodies.from_meta(SHOP, statuses=[status])])
-    story.tell(
+    story.add(
         1, story.at("0:03"), bodies.from_meta(SHOP, echoes=[bodies.echo(SHOP, anna, answer, story.at("0:03"), "Hi")])
     )
     company.hears(story)
@@ -282,7 +282,7 @@ def test_an_update_nobody_can_read_is_answered_200_and_put_aside_with_its_bytes(
         aside = "select kind, source, reason, raw from set_aside"
         wait_until(lambda: connection.execute(aside).fetchone())
         ((kind, source, reason, raw),) = connection.execute(aside).fetchall()
-    assert ("unreadable", "whatsapp", "changes: no array") == (kind, source, reason)
+    assert ("unreadable", "whatsapp", "changes: not an array") == (kind, source, reason)
     assert json.loads(body)["entry"][0] == json.loads(raw)["entry"][0]
 
 

@@ -26,7 +26,7 @@ from infra.postgres.connections.pool import pool
 from infra.postgres.console.change_hints import ChangeHints
 from infra.postgres.console.sign_ins import SessionTerms, create
 from infra.process.clock import utc_now
-from infra.serving.front import FOLLOWED
+from infra.serving.rsgi_bridge import STREAM_KEY
 from infra.ses.addresses import address
 from tests.support.fake_publisher import FakePublisher
 from tests.support.office import SECRET, Office, open_office
@@ -146,7 +146,7 @@ class OpenList:
         followed: list[Any] = []
 
         def note(_: Flask, **__: object) -> None:
-            followed.append(request.environ[FOLLOWED])
+            followed.append(request.environ[STREAM_KEY])
 
         with request_finished.connected_to(note, self._console.app):
             answer = self._browser.http.get(f"{self._from}&{urlencode(self._told | more)}")

@@ -6,8 +6,8 @@ from domain.mail import Accepted, AttemptOutcome
 
 
 class FakeMailer:
-    """Records the mails of all attempts in `posts`, and the accepted ones in `accepted`. `answers`: the outcomes of the
-    next attempts, in order; later attempts are accepted."""
+    """Stores the ids of posted mails in `posts`, and the accepted mails in `accepted`. `answers`: the outcomes of the
+    next posts, in order; later posts are accepted."""
 
     def __init__(self, *answers: AttemptOutcome) -> None:
         self.posts: list[UUID] = []

@@ -1,4 +1,4 @@
-"""A `consumers.workers.relay.InOrder` in memory."""
+"""A `consumers.workers.relay.KeyOrderedPublisher` in memory."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,17 @@ from domain.ports import OutgoingRecord
 
 
 class FakeOrderedPublisher:
-    """Stores published records in `records`. Records whose value is in `refused` are neither stored nor
-    acknowledged."""
+    """Stores published records in `records`. Does not acknowledge records whose value is in `refused`."""
 
     def __init__(self, *refused: bytes) -> None:
         self.records: list[OutgoingRecord] = []
         self.refused = set(refused)
 
     def publish(self, records: Sequence[OutgoingRecord]) -> list[bool]:
-        """See the port; a fake never waits."""
+        """See the protocol. Never blocks."""
         acknowledged = [record.value not in self.refused for record in records]
-        self.records += [record for record, done in zip(records, acknowledged, strict=True) if done]
+        self.records += [record for record, accepted in zip(records, acknowledged, strict=True) if accepted]
         return acknowledged
 
     def close(self) -> None:
-        """See the port."""
+        """See the protocol."""

@@ -75,7 +75,7 @@ class Worker:
 
     def kill(self) -> None:
         """As the kernel does it when memory is short: at any instruction."""
-        self._guard.bury(self._process)
+        self._guard.reap(self._process)
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -91,7 +91,7 @@ class Worker:
     def wait_end(self, seconds: float = 60) -> int:
         """Returns when it has ended by itself; gives its exit code."""
         code = self._process.wait(seconds)
-        self._guard.bury(self._process)
+        self._guard.reap(self._process)
         return code
 
     @property

@@ -186,12 +186,12 @@ def test_what_one_administrator_asked_is_not_the_others_to_see(console: Console,
 def test_without_kafka_the_dialog_says_so_and_keeps_what_was_chosen(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     dialog = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
-    console.publisher.away = True
+    console.publisher.unreachable = True
     answer = boss.send(dialog, "dialog", to="ben", mode="exclusive")
     assert 503 == answer.status_code
     assert "Kafka" in answer.text
     assert ("ben", "exclusive") == (hidden(answer.text)["to"], hidden(answer.text)["mode"])
-    console.publisher.away = False
+    console.publisher.unreachable = False
     boss.send(answer.text, "dialog")
     assert [("applied", None)] == console.carry_out()
     assert (1, 1) == (len(console.audited("asked")), len(console.audited("not_kept")))
@@ -200,7 +200,7 @@ def test_without_kafka_the_dialog_says_so_and_keeps_what_was_chosen(console: Con
 def test_without_kafka_a_mail_keeps_its_text(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
-    console.publisher.away = True
+    console.publisher.unreachable = True
     answer = boss.send(page, "panel", to="you@example.com", subject="My subject", body="My text")
     assert 503 == answer.status_code
     assert all(words in answer.text for words in ("Kafka", "you@example.com", "My subject", "My text"))

@@ -171,10 +171,10 @@ def test_sent_twice_it_is_done_once(console: Console, boss: Browser) -> None:
 
 def test_without_kafka_nothing_is_lost(console: Console, boss: Browser) -> None:
     page = look(boss, "user", write(console, 2)).text
-    console.publisher.away = True
+    console.publisher.unreachable = True
     answer = boss.send(page, "dialog", to="anna", mode="exclusive")
     assert (503, True) == (answer.status_code, "Kafka" in answer.text)
-    console.publisher.away = False
+    console.publisher.unreachable = False
     boss.send(answer.text, "dialog")
     assert [("applied", None)] * 2 == console.carry_out()
 

@@ -44,10 +44,10 @@ def test_a_user_of_the_directory_and_an_administrator_can_be_let_in(
     ("arguments", "password", "words"),
     [
         (["create", "stranger"], NEW, "the directory has no user stranger"),
-        (["create", BOSS, "--administrator"], NEW, "boss has a sign-in already"),
-        (["create", "anna"], "password1234", "others would guess"),
-        (["create", "anna"], "short", "12 characters at least"),
-        (["reset-password", "stranger"], NEW, "nobody signs in as stranger"),
+        (["create", BOSS, "--administrator"], NEW, "boss can already sign in"),
+        (["create", "anna"], "password1234", "easy to guess"),
+        (["create", "anna"], "short", "at least 12 characters"),
+        (["reset-password", "stranger"], NEW, "there is no user stranger"),
     ],
 )
 def test_what_cannot_be_says_why_in_one_line(

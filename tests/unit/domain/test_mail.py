@@ -27,7 +27,7 @@ from domain.mail import (
     mail_id,
 )
 from infra.ses.addresses import address
-from witiop.exits import SettingsError
+from witiop.exit_codes import SettingsError
 from witiop.settings import load
 from witiop.wiring.from_settings import mail_policy
 
@@ -107,7 +107,7 @@ def test_mails_go_to_the_domains_that_the_settings_allow() -> None:
     ):
         accepted = accept_email(email(to=[to]), policy)
         assert expected == (None if isinstance(accepted, MailRequest) else accepted)
-    with pytest.raises(SettingsError, match="WITIOP_MAIL_ALLOWED_DOMAINS: not a mail address"):
+    with pytest.raises(SettingsError, match="WITIOP_MAIL_ALLOWED_DOMAINS: not an email address"):
         load(mail_allowed_domains="example.com,@")
 
 

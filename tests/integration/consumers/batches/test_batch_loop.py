@@ -113,7 +113,7 @@ class Stage:
         producer = KafkaProducer(bootstrap_servers=kafka, metadata_max_age_ms=500)  # type: ignore[no-untyped-call]
         self.producer: Any = stack.enter_context(closing(producer))
         self.database.execute(
-            'create table processed (place bigint generated always as identity, partition int, '
+            "create table processed (place bigint generated always as identity, partition int, "
             '"offset" bigint not null, value text not null)'
         )
 
@@ -145,9 +145,9 @@ class Stage:
 
     def set_position(self, reader: GroupReader, offset: int) -> None:
         """Stores that the group has processed everything before this offset."""
-        while not (silent := reader.silent()):
+        while not (paused := reader.paused()):
             reader.poll(0.1)
-        (partition,) = silent
+        (partition,) = paused
         position = Position(reader.topic_id(self.topic), offset)
         Offsets(self.database, GROUP).start(Partition(*partition), position, lost=0)
 
@@ -407,7 +407,7 @@ class RecreatedMeanwhile(GroupReader):
         records = super().poll(timeout_seconds)
         if records and self.other_id is None:
             self.other_id = str(uuid4())
-            self.silence(self.assigned())
+            self.pause(self.assigned())
         return records
 
     def topic_id(self, topic: str) -> str:

@@ -67,7 +67,7 @@ def test_the_list_names_the_owner(witiop: CommandLine, office: Office) -> None:
     office.customer_writes("1")
     out = witiop("conversations", "list", "--state", "waiting").out
     assert "skillset sales (queued)" in out
-    assert "No such conversations." in witiop("conversations", "list", "--state", "managed").out
+    assert "There are no such conversations." in witiop("conversations", "list", "--state", "managed").out
 
 
 @pytest.mark.parametrize("phone", ["5491112345678", "+54 11 1234-5678", "541112345678"])
@@ -165,5 +165,5 @@ def test_an_agent_whose_presence_is_stale_is_shown_as_offline(witiop: CommandLin
     found = json.loads(witiop("directory", "show", "--json").out)
     assert ["offline"] == [user["state"] for user in found["users"] if user["id"] == "anna"]
     assert 0 == sum(each["available"] for each in found["skillsets"])
-    witiop.set("WITIOP_DESK_SILENT_SECONDS", "400")
+    witiop.set("WITIOP_PRESENCE_TIMEOUT_SECONDS", "400")
     assert "# ready, 2 of 2 free" in witiop("directory", "show").out

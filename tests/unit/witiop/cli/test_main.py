@@ -1,4 +1,4 @@
-"""The command line: every command of the interface, one line and an exit code for whatever goes wrong."""
+"""The command line has every command of the interface, and ends each error with one line and an exit code."""
 
 import json
 import os
@@ -13,14 +13,14 @@ import pytest
 
 from tests.support.paths import ROOT
 from witiop.cli.main import WITHOUT_STACK, witiop
-from witiop.dev.stack import FILE_NAME, Stack
+from witiop.dev.stack_file import FILE_NAME, Stack
 
 CLOSED_PORT = 1
-"""Nobody listens there."""
+"""Port on which no process listens."""
 
 
 def _run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The program as a person calls it, with these variables of ours and no others."""
+    """Runs the program as a person does, with these WITIOP_ variables and no others."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("WITIOP_")}
     return subprocess.run(
         [sys.executable, "-m", "witiop", *arguments],
@@ -58,8 +58,8 @@ def _leaves(command: click.Command, path: str = "") -> dict[str, click.Command]:
     return found
 
 
-def test_every_command_that_speaks_to_an_installation_accepts_a_stack() -> None:
-    """--stack DIR is promised for every subcommand besides those that make an installation."""
+def test_every_command_that_uses_an_installation_accepts_a_stack() -> None:
+    """--stack DIR is promised for every subcommand except those that create an installation."""
     without = {
         path
         for path, command in _leaves(witiop).items()
@@ -68,7 +68,7 @@ def test_every_command_that_speaks_to_an_installation_accepts_a_stack() -> None:
     assert without == WITHOUT_STACK
 
 
-def test_every_command_says_what_it_does() -> None:
+def test_every_command_has_a_help_text() -> None:
     """`witiop --help` is the first thing a newcomer reads."""
     assert [path for path, command in _leaves(witiop).items() if not command.help] == []
 
@@ -77,11 +77,13 @@ def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
     """An unknown process names the known ones."""
     ended = _run("run", "mailer", cwd=tmp_path)
     assert ended.returncode == 2
-    assert "'mailer' is none of webhook, conversations, commands, routing, mails, timer, relay, console" in ended.stderr
+    assert (
+        "'mailer' is not one of webhook, conversations, commands, routing, mails, timer, relay, console" in ended.stderr
+    )
 
 
 def test_missing_settings_are_named_one_a_line(tmp_path: Path) -> None:
-    """Exit code 2: nothing was tried."""
+    """Exit code 2: no server was contacted."""
     ended = _run("run", "relay", cwd=tmp_path)
     assert ended.returncode == 2
     assert [line.partition(" is missing")[0] for line in ended.stderr.splitlines()] == [
@@ -100,7 +102,7 @@ def test_a_database_that_does_not_answer_ends_with_3(tmp_path: Path) -> None:
 
 
 def test_the_running_stack_is_the_default(tmp_path: Path) -> None:
-    """It goes before the environment; - as --stack stands for the environment."""
+    """It overrides the environment; --stack - selects the environment."""
     data = tmp_path / ".witiop" / "dev"
     data.mkdir(parents=True)
     _stack().write(data)
@@ -112,7 +114,7 @@ def test_the_running_stack_is_the_default(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stale", ["dead", "restarted"])
 def test_a_stale_stack_does_not_count(tmp_path: Path, stale: str) -> None:
-    """After a crash its file is left behind; its process ids are nobody's, or somebody else's."""
+    """A crash leaves its file behind, and its process ids may belong to other processes by then."""
     data = tmp_path / ".witiop" / "dev"
     data.mkdir(parents=True)
     ended = subprocess.Popen([sys.executable, "-c", ""])
@@ -125,27 +127,27 @@ def test_a_stale_stack_does_not_count(tmp_path: Path, stale: str) -> None:
     refused = _run("migrate", "--stack", str(data), cwd=tmp_path)
 
     assert refused.returncode == 1
-    assert refused.stderr.startswith(f"witiop: no stack runs in {data}")
+    assert refused.stderr.startswith(f"witiop: no stack is running in {data}")
     assert "WITIOP_POSTGRES_DSN is missing" in _run("migrate", cwd=tmp_path).stderr
 
 
 def test_a_process_takes_its_settings_from_the_environment_alone(tmp_path: Path) -> None:
-    """A stack that runs here is not what a second one's processes speak to."""
+    """A process of another stack must not connect to the stack that is running here."""
     data = tmp_path / ".witiop" / "dev"
     data.mkdir(parents=True)
     _stack().write(data)
     assert _run("run", "timer", cwd=tmp_path).returncode == 2
 
 
-def test_the_document_of_a_failed_command_says_why(tmp_path: Path) -> None:
-    """--json prints one document on stdout also then."""
+def test_the_json_of_a_failed_command_has_the_reason(tmp_path: Path) -> None:
+    """--json prints one document on stdout also when a command fails."""
     ended = _run("unmanaged", "list", "--json", cwd=tmp_path, WITIOP_POSTGRES_DSN=f"host=127.0.0.1 port={CLOSED_PORT}")
     assert ended.returncode == 3
     assert json.loads(ended.stdout) == {"outcome": "unknown", "reason": "postgres_not_reachable"}
 
 
-def test_the_stack_is_not_readable_for_others(tmp_path: Path) -> None:
-    """It holds every secret."""
+def test_stack_json_is_not_readable_by_other_users(tmp_path: Path) -> None:
+    """It contains every secret."""
     _stack().write(tmp_path)
     assert (tmp_path / FILE_NAME).stat().st_mode & 0o077 == 0
     assert json.loads((tmp_path / FILE_NAME).read_text()) == asdict(_stack())

@@ -1,4 +1,4 @@
-"""What SES itself lacks for our mails: for `witiop doctor`."""
+"""Checks the SES account and configuration for `witiop doctor`."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
 
 EVENTS = frozenset({"SEND", "REJECT", "DELIVERY", "BOUNCE", "COMPLAINT"})
-"""What our mails need to be told of: without them nothing settles what is unknown."""
-_NEARLY_ALL = 0.9
-"""Of the quota of a day."""
+"""The event types that the configuration set must publish. Without them nothing settles unknown outcomes."""
+_QUOTA_WARNING = 0.9
+"""The used share of the daily quota from which a warning is due."""
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedException")
 
 
 class SesUnreachable(Exception):
-    """No answer, or one that says nothing about what was asked."""
+    """SES did not answer, or answered with an unexpected error."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedSes:
-    """What the installation is set to use. `topic_arns`: those that /webhooks/ses believes; `per_second`: mails."""
+    """The installation's settings for SES. `topic_arns`: those that /webhooks/ses accepts; `per_second`: mails."""
 
     configuration_set: str
     sender: str
@@ -35,18 +35,18 @@ class ExpectedSes:
 
 
 def findings(access: SesAccess, wanted: ExpectedSes) -> Iterator[tuple[str, str]]:
-    """What is wrong, each with its cure. What the key may not read is one finding, and the rest is still looked at.
-    Raises SesAway."""
+    """Yields each problem with its fix. A request that the key is not allowed to make is one problem; the other checks
+    still run. Raises SesUnreachable."""
     client = access.client()
-    for look in (_configuration_set, _events, _sender, _account):
+    for check in (_configuration_set, _events, _sender, _account):
         try:
-            yield from look(client, wanted)
+            yield from check(client, wanted)
         except ClientError as error:
             code = error.response["Error"].get("Code") or "an error without a code"
             if code not in _DENIED:
                 raise SesUnreachable(f"{error.operation_name}: {code}") from error
-            what = f"the key may not {error.operation_name}, so that was not looked at"
-            yield what, f"allow it ses:{error.operation_name}"
+            what = f"the key is not allowed to call {error.operation_name}, so this was not checked"
+            yield what, f"allow the key ses:{error.operation_name}"
         except BotoCoreError as error:
             raise SesUnreachable(type(error).__name__) from error
 
@@ -55,65 +55,63 @@ def _configuration_set(client: "SESV2Client", wanted: ExpectedSes) -> Iterator[t
     name = wanted.configuration_set
     found = _found(partial(client.get_configuration_set, ConfigurationSetName=name))
     if found is None:
-        yield f"there is no configuration set {name}", "make it, with SNS as its event destination"
+        yield f"there is no configuration set {name}", "create it, with SNS as its event destination"
     elif not found.get("SendingOptions", {}).get("SendingEnabled", True):
-        yield f"sending is off for the configuration set {name}", "turn it on at SES"
+        yield f"sending is off for the configuration set {name}", "turn it on in SES"
 
 
 def _events(client: "SESV2Client", wanted: ExpectedSes) -> Iterator[tuple[str, str]]:
     name = wanted.configuration_set
     found = _found(partial(client.get_configuration_set_event_destinations, ConfigurationSetName=name))
     if found is None:
-        return  # no such configuration set
-    told: dict[str, set[str]] = {}
+        return  # `_configuration_set` reports that it is missing
+    published: dict[str, set[str]] = {}
     for each in found.get("EventDestinations", []):
         if each.get("Enabled") and "SnsDestination" in each:
-            told.setdefault(each["SnsDestination"]["TopicArn"], set()).update(each["MatchingEventTypes"])
-    if not told:
-        cure = "add the SNS topic that posts to /webhooks/ses as an event destination, enabled"
-        yield f"the configuration set {name} tells no SNS topic what becomes of mails", cure
+            published.setdefault(each["SnsDestination"]["TopicArn"], set()).update(each["MatchingEventTypes"])
+    if not published:
+        fix = "add the SNS topic that posts to /webhooks/ses as an event destination, and enable it"
+        yield f"the configuration set {name} publishes no mail events to SNS", fix
         return
-    believed = told.keys() & set(wanted.topic_arns)
-    if not believed:
-        yield (
-            f"events go to {', '.join(sorted(told))}, which /webhooks/ses does not believe",
-            ("name it in WITIOP_SES_TOPIC_ARNS"),
-        )
+    accepted = published.keys() & set(wanted.topic_arns)
+    if not accepted:
+        what = f"events go to {', '.join(sorted(published))}, which /webhooks/ses does not accept"
+        yield what, "add the topic to WITIOP_SES_TOPIC_ARNS"
         return
-    missing = EVENTS - {event for topic in believed for event in told[topic]}
+    missing = EVENTS - {event for topic in accepted for event in published[topic]}
     if missing:
-        what = f"the configuration set {name} does not tell of {', '.join(sorted(missing))}"
+        what = f"the configuration set {name} does not publish {', '.join(sorted(missing))}"
         yield what, "select these events in its event destination"
 
 
 def _sender(client: "SESV2Client", wanted: ExpectedSes) -> Iterator[tuple[str, str]]:
-    """A domain stands for the domains below it too."""
+    # a verified domain covers its subdomains too
     labels = wanted.sender.rpartition("@")[2].split(".")
-    names = [wanted.sender, *(".".join(labels[place:]) for place in range(len(labels) - 1))]
+    names = [wanted.sender, *(".".join(labels[start:]) for start in range(len(labels) - 1))]
     identities = [_found(partial(client.get_email_identity, EmailIdentity=name)) for name in names]
     if not any(identity is not None and identity["VerifiedForSendingStatus"] for identity in identities):
-        yield "neither the sender's address nor its domain is verified", "verify one of them at SES"
+        yield "neither the sender's address nor its domain is verified", "verify one of them in SES"
 
 
 def _account(client: "SESV2Client", wanted: ExpectedSes) -> Iterator[tuple[str, str]]:
     account = client.get_account()
     if not account["SendingEnabled"]:
-        yield "sending is off for the whole account", "see in Amazon's console why, and turn it on"
+        yield "sending is off for the whole account", "see the reason in Amazon's console, and turn it on"
     if account["EnforcementStatus"] != "HEALTHY":
-        yield f"Amazon has put the account under {account['EnforcementStatus']}", "see Amazon's mail about it"
+        yield f"Amazon has set the account to {account['EnforcementStatus']}", "see Amazon's mail about it"
     if not account["ProductionAccessEnabled"]:
         yield "the account is in the sandbox: only verified addresses get mails", "ask Amazon for production access"
     quota = account["SendQuota"]
     if wanted.per_second > quota["MaxSendRate"]:
-        what = f"it takes {quota['MaxSendRate']:g} mails a second, WITIOP_SES_RATE is {wanted.per_second:g}"
-        yield what, "lower WITIOP_SES_RATE, and count every mails process"
-    if quota["SentLast24Hours"] >= _NEARLY_ALL * quota["Max24HourSend"] >= 0:  # -1: without end
+        what = f"SES accepts {quota['MaxSendRate']:g} mails a second, WITIOP_SES_RATE is {wanted.per_second:g}"
+        yield what, "lower WITIOP_SES_RATE; it applies to each mails process, so their sum counts"
+    if quota["SentLast24Hours"] >= _QUOTA_WARNING * quota["Max24HourSend"] >= 0:  # -1: unlimited
         what = f"{quota['SentLast24Hours']:,.0f} of the {quota['Max24HourSend']:,.0f} mails of a day are used"
-        yield what, "ask Amazon for a higher quota; what is above it waits"
+        yield what, "ask Amazon for a higher quota; further mails wait"
 
 
 def _found(ask: Callable[[], Any]) -> Any | None:  # noqa: ANN401 - one of boto3's typed dictionaries
-    """The answer; None where SES knows nothing of that name. Raises botocore's errors."""
+    """Returns the response, or None if SES has nothing of that name. Raises botocore's errors."""
     try:
         return ask()
     except ClientError as error:

@@ -1,7 +1,7 @@
-"""How a command ends when it does not end well: one line for a person, a code and a reason for programs.
+"""Maps errors to exit codes, one-line messages for people and reasons for programs.
 
-The codes are promises (docs/design/interface.md): 0 done; 1 refused or failed; 2 wrong usage; 3 something needed is
-not reachable.
+The exit codes are part of the interface (docs/design/interface.md): 0 done; 1 refused or failed; 2 wrong usage;
+3 a required system cannot be reached.
 """
 
 import sys
@@ -11,7 +11,7 @@ REFUSED, WRONG_USAGE, NOT_REACHABLE, INTERRUPTED = 1, 2, 3, 130
 
 
 class CommandFailed(Exception):
-    """The command was not carried out: exit code 1. The message is the line for people, `reason` the programs' word."""
+    """A command that was refused or that failed: exit code 1. The message is for people, `reason` is for programs."""
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
@@ -19,16 +19,16 @@ class CommandFailed(Exception):
 
 
 class NotReachable(Exception):
-    """Something needed did not answer: exit code 3."""
+    """A required system did not answer: exit code 3."""
 
 
 class SettingsError(Exception):
-    """Settings are missing or bad: exit code 2. A line for each, with its name and what would be right, no value."""
+    """Missing or invalid settings: exit code 2. The message has one line per setting, without its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the outside learns of an error."""
+    """Exit code, message and reason of a failed command."""
 
     code: int
     line: str
@@ -36,7 +36,11 @@ class Ending:
 
 
 def ending(error: Exception) -> Ending:
-    """The ending that an error leads to. Drivers that were never imported cannot have raised: they stay unimported."""
+    """Returns the exit code, message and reason for an error.
+
+    Drivers are looked up in `sys.modules`: a driver that was never imported cannot have raised the error, and importing
+    it would take time.
+    """
     line = " ".join(str(error).split("\n", 1)[0].split())
     if isinstance(error, CommandFailed):
         return Ending(REFUSED, line, error.reason)

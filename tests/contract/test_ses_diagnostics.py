@@ -1,4 +1,4 @@
-"""What `witiop doctor` finds at SES: nothing at one that is set up right, and each thing that is not, with its cure."""
+"""The SES checks of `witiop doctor`: no finding for a correct account, and one finding with a fix for each problem."""
 
 import json
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ import pytest
 
 from infra.local.ports import free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
+from infra.ses.diagnostics import ExpectedSes, SesUnreachable, findings
 from infra.ses.mailer import SesAccess
-from infra.ses.survey import ExpectedSes, SesUnreachable, findings
 
 SET = f"/v2/email/configuration-sets/{CONFIGURATION_SET}"
 IDENTITY = "/v2/email/identities/"
@@ -43,7 +43,7 @@ RIGHT: dict[str, Any] = {
 
 
 class Ses:
-    """Answers as it is told to; of what it was not told of it knows nothing."""
+    """A server that answers each path as configured, and with 404 for other paths."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
         class Handler(BaseHTTPRequestHandler):
@@ -74,7 +74,7 @@ class Ses:
 
 @pytest.fixture
 def answers() -> dict[str, Any]:
-    """As SES answers where all is right; a test may change them."""
+    """The answers of a correct account; tests may change them."""
     return deepcopy(RIGHT)
 
 
@@ -89,8 +89,8 @@ def found(ses: Ses, wanted: ExpectedSes = WANTED) -> list[str]:
     return [what for what, _ in findings(ses.access, wanted)]
 
 
-def test_nothing_is_found_at_the_local_server_and_what_is_not_there_is(tmp_path: Path) -> None:
-    """The doctor of `witiop dev` has nothing to say."""
+def test_the_local_server_has_no_findings_except_for_missing_names(tmp_path: Path) -> None:
+    """`witiop doctor` reports nothing for the SES of `witiop dev`."""
     with LocalSes(tmp_path) as local:
         access = SesAccess(REGION, local.endpoint, KEY)
         assert [] == list(findings(access, WANTED))
@@ -98,16 +98,16 @@ def test_nothing_is_found_at_the_local_server_and_what_is_not_there_is(tmp_path:
         assert ["there is no configuration set other", NOT_VERIFIED] == [what for what, _ in findings(access, others)]
 
 
-def test_nothing_is_found_where_all_is_right(ses: Ses, answers: dict[str, Any]) -> None:
-    """A domain stands for its addresses and for the domains below it; a quota may be without end."""
+def test_a_correct_account_has_no_findings(ses: Ses, answers: dict[str, Any]) -> None:
+    """A verified domain covers its addresses and subdomains; the daily quota may be unlimited."""
     assert [] == found(ses)
     assert [] == found(ses, ExpectedSes(CONFIGURATION_SET, "a@mail.example.com", ["other", TOPIC_ARN], per_second=14))
     answers["/v2/email/account"]["SendQuota"] |= {"Max24HourSend": -1}
     assert [] == found(ses)
 
 
-def test_what_is_not_there_is_found(ses: Ses, answers: dict[str, Any]) -> None:
-    """Neither the configuration set nor the sender; what hangs on them is not told twice."""
+def test_a_missing_configuration_set_and_sender_are_found(ses: Ses, answers: dict[str, Any]) -> None:
+    """Problems that follow from them are not reported as well."""
     del answers[SET], answers[f"{SET}/event-destinations"], answers[f"{IDENTITY}example.com"]
     assert [f"there is no configuration set {CONFIGURATION_SET}", NOT_VERIFIED] == found(ses)
 
@@ -117,11 +117,11 @@ CHANGES: list[tuple[str, dict[str, Any], str]] = [
     (
         f"{SET}/event-destinations",
         {"EventDestinations": []},
-        "the configuration set witiop tells no SNS topic what becomes of mails",
+        "the configuration set witiop publishes no mail events to SNS",
     ),
     (f"{IDENTITY}example.com", {"VerifiedForSendingStatus": False}, NOT_VERIFIED),
     ("/v2/email/account", {"SendingEnabled": False}, "sending is off for the whole account"),
-    ("/v2/email/account", {"EnforcementStatus": "PROBATION"}, "Amazon has put the account under PROBATION"),
+    ("/v2/email/account", {"EnforcementStatus": "PROBATION"}, "Amazon has set the account to PROBATION"),
     (
         "/v2/email/account",
         {"ProductionAccessEnabled": False},
@@ -130,7 +130,7 @@ CHANGES: list[tuple[str, dict[str, Any], str]] = [
     (
         "/v2/email/account",
         {"SendQuota": {"Max24HourSend": 50_000, "MaxSendRate": 1, "SentLast24Hours": 0}},
-        "it takes 1 mails a second, WITIOP_SES_RATE is 10",
+        "SES accepts 1 mails a second, WITIOP_SES_RATE is 10",
     ),
     (
         "/v2/email/account",
@@ -141,35 +141,33 @@ CHANGES: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("path", "change", "what"), CHANGES)
-def test_what_is_wrong_is_found(
-    ses: Ses, answers: dict[str, Any], path: str, change: dict[str, Any], what: str
-) -> None:
-    """One line, and nothing else."""
+def test_each_problem_is_found(ses: Ses, answers: dict[str, Any], path: str, change: dict[str, Any], what: str) -> None:
+    """Each one alone is exactly one finding."""
     answers[path] |= change
     assert [what] == found(ses)
 
 
 TOPIC_CHANGES: list[tuple[dict[str, Any], str]] = [
-    ({"Enabled": False}, "the configuration set witiop tells no SNS topic what becomes of mails"),
+    ({"Enabled": False}, "the configuration set witiop publishes no mail events to SNS"),
     (
         {"MatchingEventTypes": ["SEND", "BOUNCE"]},
-        "the configuration set witiop does not tell of COMPLAINT, DELIVERY, REJECT",
+        "the configuration set witiop does not publish COMPLAINT, DELIVERY, REJECT",
     ),
-    ({"SnsDestination": {"TopicArn": "arn:x"}}, "events go to arn:x, which /webhooks/ses does not believe"),
+    ({"SnsDestination": {"TopicArn": "arn:x"}}, "events go to arn:x, which /webhooks/ses does not accept"),
 ]
 
 
 @pytest.mark.parametrize(("change", "what"), TOPIC_CHANGES)
-def test_a_topic_that_would_not_settle_what_is_unknown_is_found(
+def test_an_event_destination_that_cannot_settle_unknown_outcomes_is_found(
     ses: Ses, answers: dict[str, Any], change: dict[str, Any], what: str
 ) -> None:
-    """Off, told of too little, or none that our webhook believes."""
+    """Because it is off, lacks event types, or uses a topic that our webhook does not accept."""
     answers[f"{SET}/event-destinations"]["EventDestinations"][1] |= change
     assert [what] == found(ses)
 
 
-def test_several_destinations_may_tell_of_the_events_together(ses: Ses, answers: dict[str, Any]) -> None:
-    """As the console of SES lets people set them up."""
+def test_several_destinations_may_publish_the_events_together(ses: Ses, answers: dict[str, Any]) -> None:
+    """SES's console allows such a configuration."""
     destinations = answers[f"{SET}/event-destinations"]["EventDestinations"]
     first, second = destinations[1], deepcopy(destinations[1])
     first["MatchingEventTypes"], second["MatchingEventTypes"] = ["SEND", "REJECT"], ["DELIVERY", "BOUNCE", "COMPLAINT"]
@@ -177,17 +175,17 @@ def test_several_destinations_may_tell_of_the_events_together(ses: Ses, answers:
     assert [] == found(ses)
 
 
-def test_what_the_key_may_not_read_is_told_and_the_rest_is_looked_at(ses: Ses, answers: dict[str, Any]) -> None:
-    """With the name of what to allow."""
+def test_a_denied_request_is_reported_and_the_other_checks_still_run(ses: Ses, answers: dict[str, Any]) -> None:
+    """The fix names the permission."""
     answers[f"{SET}/event-destinations"] = "AccessDeniedException"
     answers["/v2/email/account"]["SendingEnabled"] = False
     denied, off = findings(ses.access, WANTED)
-    assert "allow it ses:GetConfigurationSetEventDestinations" == denied[1]
+    assert "allow the key ses:GetConfigurationSetEventDestinations" == denied[1]
     assert "sending is off for the whole account" == off[0]
 
 
-def test_that_nobody_answers_or_says_nothing_is_something_else(ses: Ses, answers: dict[str, Any]) -> None:
-    """Nothing is known then."""
+def test_a_missing_or_unexpected_answer_raises(ses: Ses, answers: dict[str, Any]) -> None:
+    """Then nothing is known about the account."""
     answers[SET] = "InternalFailure"
     with pytest.raises(SesUnreachable, match="GetConfigurationSet: InternalFailure"):
         found(ses)

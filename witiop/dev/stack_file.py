@@ -1,4 +1,4 @@
-"""What a running `witiop dev` tells other programs about itself: `stack.json` in its data directory."""
+"""Reads and writes `stack.json`, which describes a running `witiop dev` to other programs."""
 
 import json
 import os
@@ -12,7 +12,7 @@ FILE_NAME = "stack.json"
 
 @dataclass
 class Stack:
-    """Addresses, secrets and process ids of a running stack; parts that are not there are None."""
+    """Addresses, secrets and process ids of a running stack; None for parts that are missing."""
 
     webhook_url: str
     kafka_bootstrap: str
@@ -29,12 +29,12 @@ class Stack:
     pids: dict[str, list[int]] = field(default_factory=dict)
 
     def write(self, data: Path) -> None:
-        """Put the file into this data directory, in place of an earlier one."""
+        """Writes the file to this data directory and replaces an earlier one."""
         write_private(data / FILE_NAME, asdict(self))
 
     @classmethod
     def read(cls, data: Path) -> Self | None:
-        """The stack that runs on this data directory; None when there is none, or it is not ready yet."""
+        """Returns the stack of this data directory, None if there is none or it is not ready yet."""
         try:
             found = json.loads((data / FILE_NAME).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -43,7 +43,7 @@ class Stack:
 
 
 def write_private(path: Path, document: Mapping[str, object]) -> None:
-    """Write a JSON file that only this user can read; whoever reads it finds the old one or the new one."""
+    """Writes a JSON file that only this user can read. Readers see either the old or the new content."""
     unfinished = path.with_name(f"{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -1,6 +1,6 @@
-"""The organisation and the few stories of which the world of the measurements is made (`benchmarks.world`).
+"""The directory and the stories from which `benchmarks.setup.world` is generated.
 
-Ten numbers: four with a menu, two with a menu and working hours, two with nothing, two with a Softbot.
+Ten numbers: four with a menu, two with a menu and opening hours, two with neither, two with a Softbot.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ NAME = "Maria Rossi"
 
 
 def number_id(place: int) -> str:
-    """The `phone_number_id` of one of the ten."""
+    """Returns the `phone_number_id` of one of the ten numbers."""
     return f"10654035224292{place}"
 
 
@@ -43,8 +43,10 @@ DIRECTORY = Directory(
 
 @dataclass(frozen=True, slots=True)
 class BenchStory:
-    """What happened to one customer: two facts of the conversation, half an hour apart, and what else was told.
-    `weight`: how many in twenty of the number's conversations are like this one."""
+    """A customer's conversation: two facts that are half an hour apart, and further facts.
+
+    `weight` is the number of conversations like this one among twenty of the number.
+    """
 
     weight: int
     customer: str
@@ -52,7 +54,7 @@ class BenchStory:
 
 
 def stories(place: int, begin: datetime, active: bool) -> list[BenchStory]:
-    """Those of one number, begun at this moment; half of the conversations are managed by an agent."""
+    """Returns the stories of a number, which begin at this time. Half of the conversations are managed by an agent."""
     tell = _Teller(number_id(place), begin)
     if place in _PLAIN:
         return [tell.managed(10), tell.unanswered(10)]
@@ -64,7 +66,7 @@ def stories(place: int, begin: datetime, active: bool) -> list[BenchStory]:
 
 
 def turn(number: str, wa_id: str, at: datetime, text: str, cause: str) -> CustomerTurn:
-    """A customer writes; `cause` tells this turn from every other."""
+    """Returns a customer turn. `cause` makes its id unique."""
     return _turn(_base(number, wa_id, at, cause), text)
 
 
@@ -72,7 +74,7 @@ class _Teller:
     def __init__(self, number: str, begin: datetime) -> None:
         self._number = number
         self._begin = begin
-        self._told = 0
+        self._count = 0
 
     def unanswered(self, weight: int, text: str = GREETING) -> BenchStory:
         customer, at = self._next()
@@ -103,8 +105,8 @@ class _Teller:
         return BenchStory(weight, customer, (_turn(at(0), GREETING), handoff))
 
     def _next(self) -> tuple[str, Callable[[int], dict[str, Any]]]:
-        self._told += 1
-        cause = f"{self._number}:{self._told}:{self._begin}"
+        self._count += 1
+        cause = f"{self._number}:{self._count}:{self._begin}"
         customer = f"38{fact_id(cause).int % 10**10:010}"
         return customer, lambda minute: _base(
             self._number, customer, self._begin + timedelta(minutes=minute), f"{cause}:{minute}"
@@ -126,5 +128,5 @@ def _turn(base: dict[str, Any], text: str) -> CustomerTurn:
 
 
 def _wamid(base: dict[str, Any]) -> str:
-    """As long as Meta's."""
+    """Returns an id as long as Meta's."""
     return f"wamid.HBgM{base['id']}ARIYFjNFQjA2"

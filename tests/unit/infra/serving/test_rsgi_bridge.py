@@ -1,4 +1,4 @@
-"""What stands between the network and the application keeps within its bounds, whoever sends."""
+"""The RSGI bridge stays within its limits, whatever a client sends."""
 
 import asyncio
 import threading
@@ -9,11 +9,11 @@ from wsgiref.types import StartResponse
 
 import pytest
 
-from infra.serving.front import ARRIVED, RequestLimits, RsgiBridge
+from infra.serving.rsgi_bridge import ARRIVED_KEY, RequestLimits, RsgiBridge
 
 
 class Scope:
-    """A request's head, as granian gives it."""
+    """The head of a request, in granian's form."""
 
     scheme, query_string, path, client = "http", "", "/", "[::1]:5000"
 
@@ -23,7 +23,7 @@ class Scope:
 
 
 class Protocol:
-    """A request's body, and what was answered. A part that is an event stands for a pause until it is set."""
+    """The body of a request, and the responses. A part that is an event is a pause until the event is set."""
 
     def __init__(self, *parts: bytes | asyncio.Event) -> None:
         self._parts = parts
@@ -42,25 +42,25 @@ class Protocol:
 
 
 def echo(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    """An application that answers what it was sent."""
+    """An application that returns the method and the body."""
     start_response("200 OK", [])
     return [environ["REQUEST_METHOD"].encode(), b" ", environ["wsgi.input"].read()]
 
 
 class Served:
-    """A front and what it was told."""
+    """A bridge, and the rejections that it reported."""
 
-    def __init__(self, bounds: RequestLimits, app: Callable[..., Iterable[bytes]] = echo) -> None:
-        self.refusals: list[str] = []
+    def __init__(self, limits: RequestLimits, app: Callable[..., Iterable[bytes]] = echo) -> None:
+        self.rejections: list[str] = []
         self.closed = False
-        self._front = RsgiBridge(app, bounds, self.refusals.append, self._close)
+        self._bridge = RsgiBridge(app, limits, self.rejections.append, self._close)
 
     async def request(self, scope: Scope, protocol: Protocol) -> list[tuple[int, bytes]]:
-        await self._front.__rsgi__(scope, protocol)  # type: ignore[arg-type]
+        await self._bridge.__rsgi__(scope, protocol)  # type: ignore[arg-type]
         return protocol.answers
 
     def end(self) -> None:
-        self._front.__rsgi_del__(asyncio.new_event_loop())
+        self._bridge.__rsgi_del__(asyncio.new_event_loop())
 
     def _close(self) -> None:
         self.closed = True
@@ -74,7 +74,7 @@ def test_the_application_gets_the_whole_body() -> None:
     assert [(200, b"POST abcdef")] == answers
 
 
-def test_a_request_without_a_body_waits_for_none() -> None:
+def test_a_request_without_a_body_does_not_wait_for_one() -> None:
     served = Served(RequestLimits(body_bytes=10))
 
     assert [(200, b"GET ")] == asyncio.run(served.request(Scope("GET"), Protocol(asyncio.Event())))
@@ -95,7 +95,7 @@ def test_a_body_of_a_wrong_size_never_reaches_the_application(
 
     ((answered, _),) = asyncio.run(served.request(scope, Protocol(body)))
 
-    assert (status, [reason]) == (answered, served.refusals)
+    assert (status, [reason]) == (answered, served.rejections)
 
 
 def test_a_body_that_does_not_arrive_in_time_is_cut_off() -> None:
@@ -103,27 +103,27 @@ def test_a_body_that_does_not_arrive_in_time_is_cut_off() -> None:
 
     ((answered, _),) = asyncio.run(served.request(Scope(content_length="2"), Protocol(b"x", asyncio.Event())))
 
-    assert (408, ["too_slow"]) == (answered, served.refusals)
+    assert (408, ["too_slow"]) == (answered, served.rejections)
 
 
-def test_bodies_together_take_no_more_memory_than_they_may() -> None:
+def test_all_bodies_together_stay_within_the_memory_limit() -> None:
     async def story() -> list[int]:
         served = Served(RequestLimits(body_bytes=10, buffered_bytes=15))
         rest = asyncio.Event()
         chunked = Scope(transfer_encoding="chunked")
         holding = asyncio.create_task(served.request(chunked, Protocol(b"x" * 10, rest)))
         await asyncio.sleep(0)
-        refused = await served.request(chunked, Protocol(b"x" * 6))
+        rejected = await served.request(chunked, Protocol(b"x" * 6))
         fits = await served.request(chunked, Protocol(b"x" * 5))
         rest.set()
         held = await holding
         again = await served.request(chunked, Protocol(b"x" * 10))
-        return [status for ((status, _),) in (refused, fits, held, again)]
+        return [status for ((status, _),) in (rejected, fits, held, again)]
 
     assert [503, 200, 200, 200] == asyncio.run(story())
 
 
-def test_more_requests_than_may_wait_for_a_thread_are_refused_at_once() -> None:
+def test_requests_beyond_the_queue_limit_are_rejected_at_once() -> None:
     release = threading.Event()
 
     def slow(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -134,37 +134,37 @@ def test_more_requests_than_may_wait_for_a_thread_are_refused_at_once() -> None:
         served = Served(RequestLimits(body_bytes=10, threads=1, waiting=2, queue_seconds=60), slow)
         taken = [asyncio.create_task(served.request(Scope("GET"), Protocol())) for _ in range(3)]
         await asyncio.sleep(0)
-        refused = await served.request(Scope("GET"), Protocol())
+        rejected = await served.request(Scope("GET"), Protocol())
         release.set()
         answered = [await each for each in taken]
         later = [await served.request(Scope("GET"), Protocol()) for _ in range(2)]
-        return [status for ((status, _),) in (refused, *answered, *later)]
+        return [status for ((status, _),) in (rejected, *answered, *later)]
 
     assert [503, 200, 200, 200, 200, 200] == asyncio.run(story())
 
 
-def test_a_request_that_waited_too_long_for_a_thread_is_refused() -> None:
+def test_a_request_that_waited_too_long_for_a_thread_is_rejected() -> None:
     served = Served(RequestLimits(body_bytes=10, queue_seconds=-1))
 
     ((answered, _),) = asyncio.run(served.request(Scope("GET"), Protocol()))
 
-    assert (503, ["busy"]) == (answered, served.refusals)
+    assert (503, ["busy"]) == (answered, served.rejections)
 
 
-def test_the_application_is_told_when_the_request_was_whole() -> None:
-    told: list[float] = []
+def test_the_environment_has_the_time_at_which_the_request_was_complete() -> None:
+    arrived: list[float] = []
 
     def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        told.append(environ[ARRIVED])
+        arrived.append(environ[ARRIVED_KEY])
         return echo(environ, start_response)
 
     before = time.monotonic()
     asyncio.run(Served(RequestLimits(body_bytes=10), app).request(Scope("GET"), Protocol()))
 
-    assert before <= told[0] <= time.monotonic()
+    assert before <= arrived[0] <= time.monotonic()
 
 
-def test_what_the_application_needs_is_closed_after_the_last_request() -> None:
+def test_the_applications_resources_are_closed_after_the_last_request() -> None:
     served = Served(RequestLimits(body_bytes=10))
 
     served.end()

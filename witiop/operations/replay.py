@@ -1,5 +1,7 @@
-"""Sends what was set aside through again, after its cause was cured (P4): at least once, as every hop; the consumers
-tell repeats apart."""
+"""Replays dead letters after their cause was fixed (P4).
+
+Delivery is at least once, as everywhere: consumers recognise repeats.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ _Reader = Callable[[bytes, datetime], BodyReading]
 
 @dataclass(frozen=True, slots=True)
 class ReplayOutcome:
-    """`failure`: why it did not go through, None if it did."""
+    """Outcome for one dead letter; `failure` says why it was not replayed, None if it was."""
 
     id: UUID
     failure: str | None = None
@@ -38,15 +40,22 @@ class ReplayOutcome:
 def replay(
     connection: Connection[Any], publisher: Publisher, topics: Topics, ids: Iterable[UUID]
 ) -> Iterator[ReplayOutcome]:
-    """One after the other, each marked once it was acknowledged. `connection` commits by itself. Raises NotKept when
-    the broker does not take it, and psycopg errors; what was done before stays done."""
+    """Publishes the dead letters one by one and marks each as replayed once Kafka has acknowledged it.
+
+    `connection` must be in autocommit mode: if an error is raised, those before it stay marked. Waits up to
+    PUBLISH_SECONDS for each dead letter.
+
+    Raises:
+        PublishFailed: the broker did not acknowledge a dead letter in time.
+        psycopg.Error: the database failed.
+    """
     for id_ in ids:
-        aside = find(connection, id_)
-        if aside is None:
-            yield ReplayOutcome(id_, "there is nothing of that id")
+        dead_letter = find(connection, id_)
+        if dead_letter is None:
+            yield ReplayOutcome(id_, "there is no such dead letter")
             continue
         try:
-            records = _records(aside, topics)
+            records = _records(dead_letter, topics)
         except _StillUnreadable as error:
             yield ReplayOutcome(id_, str(error))
             continue
@@ -56,29 +65,32 @@ def replay(
 
 
 class _StillUnreadable(Exception):
-    """The message says why, in words that hold no personal data."""
+    """A body that still cannot be replayed. The message says why, without personal data."""
 
 
-def _records(aside: StoredDeadLetter, topics: Topics) -> list[OutgoingRecord]:
-    """A dead letter as it was. A body is read again; what of it is still unreadable is set aside anew, alone."""
-    if aside.row.kind == "dead_letter":
-        return [OutgoingRecord(topics.inbound, _key(aside.raw), aside.raw)]
-    source = aside.row.source
-    reading = _READERS[source](aside.raw, aside.row.received_at)
+def _records(dead_letter: StoredDeadLetter, topics: Topics) -> list[OutgoingRecord]:
+    """Returns the records that replay a dead letter: a poison record unchanged, or the updates of a body.
+
+    Updates that are still unreadable become dead letters of their own, so they do not hold back the rest of the body.
+    """
+    if dead_letter.row.kind == "dead_letter":
+        return [OutgoingRecord(topics.inbound, _key(dead_letter.raw), dead_letter.raw)]
+    source = dead_letter.row.source
+    reading = _READERS[source](dead_letter.raw, dead_letter.row.received_at)
     if not reading.facts:
-        raise _StillUnreadable(f"still unreadable: {'; '.join(each.reason for each in reading.unreadable)}")
+        raise _StillUnreadable(f"still unreadable: {'; '.join(part.reason for part in reading.unreadable)}")
     facts = [OutgoingRecord(topics.inbound, partition_key(fact), FACT.dump_json(fact)) for fact in reading.facts]
     if any(len(record.value) > MAX_VALUE_BYTES for record in facts):
-        raise _StillUnreadable("still unreadable: an update larger than a record")
+        raise _StillUnreadable("still unreadable: an update is too large for a record")
     headers = (SOURCE_HEADER, source.encode())
     return facts + [
-        OutgoingRecord(topics.unreadable, None, each.raw, (headers, (REASON_HEADER, each.reason.encode())))
-        for each in reading.unreadable
+        OutgoingRecord(topics.unreadable, None, part.raw, (headers, (REASON_HEADER, part.reason.encode())))
+        for part in reading.unreadable
     ]
 
 
 def _key(value: bytes) -> str | None:
-    """For speed only: a record without a key is worked in all the same."""
+    # The key only saves time: a record without one is processed all the same.
     try:
         return partition_key(FACT.validate_json(value))
     except ValidationError:
@@ -86,7 +98,7 @@ def _key(value: bytes) -> str | None:
 
 
 def _cloud_events(read: Callable[[bytes, bool, datetime], list[Fact]]) -> _Reader:
-    """The media type is gone by now, but a batch is an array and a single event is none."""
+    """Adapts a CloudEvents reader. The media type was not stored, but only a batch is an array."""
 
     def reader(body: bytes, received_at: datetime) -> BodyReading:
         try:
@@ -103,4 +115,4 @@ _READERS: Mapping[str, _Reader] = {
     "agents": _cloud_events(read_agent_desk),
     "ses": read_ses,
 }
-"""By source, as the webhooks name it on the unreadable topic."""
+"""Readers by the source that the webhooks name on the unreadable topic."""

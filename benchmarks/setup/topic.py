@@ -1,5 +1,5 @@
-"""An inbound topic for one measurement, with records that carry the time they are given, so that a world that was made
-long ago does not grow old."""
+"""An inbound topic for one measurement. The timestamps of its records are chosen by the caller, so that a world that
+was created long ago can still be used."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,14 +16,14 @@ from infra.kafka.config import KafkaConfig
 
 
 class Send(Protocol):
-    """Writes one record."""
+    """Sends one record."""
 
     def __call__(self, value: bytes, at: datetime, partition: int) -> None: ...
 
 
 class BenchTopic:
-    """Made on entering, deleted on leaving. `begins`: of each partition, the offset of the slice that was written
-    last."""
+    """A topic that is created on entry and deleted on exit. `begins` has the first offset of the last slice for each
+    partition."""
 
     def __init__(self, bootstrap: str, partitions: int = 1) -> None:
         self.config = KafkaConfig((bootstrap,))
@@ -50,7 +50,7 @@ class BenchTopic:
 
     @contextmanager
     def slice(self) -> Iterator[Send]:
-        """Yields what writes one record, of a value, a time and a partition; all are on the broker afterwards."""
+        """Yields a function that sends a record. At the end all records are acknowledged."""
         producer: Any = KafkaProducer(  # type: ignore[no-untyped-call]
             **self.config.client_options(), acks="all", compression_type="gzip", linger_ms=20, enable_idempotence=False
         )

@@ -1,12 +1,12 @@
-"""Ten million conversations, as the rules leave them.
+"""Generates a database of ten million conversations, with the rows that the product itself would write.
 
-A few stories are told to the real consumer and closed by the real timer, in temporary tables of the product's names;
-then PostgreSQL copies what they left behind, with other ids and times. So every row, its `memory` too, has the shape of
-today without being written down here once more.
+The real consumer and the real timer process a few stories, in temporary tables with the names of the product's; then
+PostgreSQL copies the resulting rows with new ids and times. So every row has the current form, without a second
+definition of it here.
 
-Of N conversations: N/2 customers of ten numbers, each with an older conversation and a newer one; N/10 of the newer
-ones are active, with windows that end within a day, the others closed. Two entries each, two to five rows of history;
-the outbox is empty. Rows stand in the tables in the order of the openings, as if they had come one by one.
+Of N conversations: N/2 customers of ten numbers have an older and a newer conversation each; N/10 of the newer ones are
+active, with windows that end within a day, the others are closed. Each has two entries and two to five rows of history;
+the outbox is empty. Rows are in the order of the openings, as if they had been inserted one by one.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from benchmarks.stories import DIRECTORY, NUMBERS, BenchStory, stories
+from benchmarks.setup.stories import DIRECTORY, NUMBERS, BenchStory, stories
 from consumers.handlers.conversations import Conversations
 from consumers.workers.timer import Timer
 from domain.facts import FACT
@@ -36,11 +36,11 @@ from infra.postgres.conversations import columns
 from infra.postgres.migrations import migrate
 
 _CHUNK = 250_000
-"""Conversations of one transaction while they are made."""
+"""Conversations that are created in one transaction."""
 
 
 class BenchChat(NamedTuple):
-    """One conversation and its customer."""
+    """A conversation and its customer."""
 
     id: UUID
     customer_id: UUID
@@ -50,22 +50,22 @@ class BenchChat(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A database with `conversations` of them, as it stood at the moment `now`."""
+    """A database with this number of conversations, as of the time `now`."""
 
     dsn: str
     conversations: int
     now: datetime
 
     def active(self, how_many: int, chance: Random) -> list[BenchChat]:
-        """At random; no customer twice."""
+        """Returns random active conversations, of different customers."""
         return self._chats(range(self.conversations * 9 // 10, self.conversations), how_many, chance)
 
     def quiet(self, how_many: int, chance: Random) -> list[BenchChat]:
-        """The last conversations of customers who have no active one, at random; no customer twice."""
+        """Returns random last conversations of customers without an active one, of different customers."""
         return self._chats(range(self.conversations // 2, self.conversations * 9 // 10), how_many, chance)
 
     def any(self, how_many: int, chance: Random) -> list[BenchChat]:
-        """Conversations at random, none twice."""
+        """Returns random conversations, each at most once."""
         return self._chats(range(self.conversations), how_many, chance)
 
     def _chats(self, among: range, how_many: int, chance: Random) -> list[BenchChat]:
@@ -84,25 +84,27 @@ class World:
 
 
 def prepare(server: LocalPostgres, conversations: int) -> World:
-    """The world of this size: kept from a run before, or made (a million takes two minutes and 4 GB of the disk). A run
-    that was stopped goes on where it was; rows that the product of today cannot read are made again."""
+    """Returns the world of this size, and creates it if no earlier run did (1 million: two minutes, 4 GB on disk).
+
+    Continues an interrupted creation. Replaces a world whose rows the current product cannot read.
+    """
     name = f"bench_{conversations}"
     dsn = server.ensure_database(name)
     migrate(dsn)
     with psycopg.connect(dsn, autocommit=True, options="-c timezone=UTC") as connection:
         if _is_readable(connection):
-            return World(dsn, conversations, _Maker(connection, conversations).make())
+            return World(dsn, conversations, _WorldBuilder(connection, conversations).build())
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         connection.execute(SQL("drop database {}").format(Identifier(name)))
     return prepare(server, conversations)
 
 
 def _is_readable(connection: Connection[Any]) -> bool:
-    """Whether conversations are kept in a form that the product of today reads."""
+    """Returns whether the current product can read the conversations."""
     rows = connection.execute(f"select {columns.READ_BACK} from conversations c limit 1000").fetchall()
     try:
         return all(columns.from_row(row) for row in rows)
-    except (TypeError, ValueError):  # also pydantic's
+    except (TypeError, ValueError):  # pydantic's ValidationError is a ValueError
         return False
 
 
@@ -113,17 +115,17 @@ _KEYS: dict[LiteralString, LiteralString] = {
     "message_status": "phone_number_id, wamid, recipient",
     "unmanaged_counts": "phone_number_id, status, reason",
 }
-"""What `on conflict` asks for where the stories are told."""
-_TOLD: tuple[LiteralString, ...] = (*{*_COPIED, *_KEYS, "outbox", "consumer_offsets"},)
+"""Unique keys that `on conflict` needs in the temporary tables."""
+_TEMPORARY: tuple[LiteralString, ...] = (*{*_COPIED, *_KEYS, "outbox", "consumer_offsets"},)
 
 _FUNCTIONS = SQL(
     """
     create or replace function bench.customer(i bigint) returns uuid immutable parallel safe
       return md5('customer ' || i)::uuid;
-    -- whose the k-th conversation is: the older ones one after the other, the newer ones shuffled
+    -- the customer of the k-th conversation: older ones in order, newer ones shuffled
     create or replace function bench.place(k bigint) returns bigint immutable parallel safe
       return case when k < {half} then k else (k - {half}) * 7368787 % {half} end;
-    -- in whole seconds, as Meta's times; the two of a customer are at least two days apart
+    -- whole seconds, like Meta's times; the two conversations of a customer are at least two days apart
     create or replace function bench.opened_at(k bigint) returns timestamptz immutable parallel safe
       return date_trunc('second', case
         when k < {half} then {now} - interval '90 days' + interval '44 days' * (k / {half}::float8)
@@ -165,9 +167,9 @@ _NEW: dict[str, LiteralString] = {
     "history.conversation_id": "c.new_conversation",
     "message_status.recipient": "c.new_wa_id",
 }
-"""What is told apart by more than a shift in time and the ids in a text."""
+"""Columns that differ by more than shifted times and replaced ids."""
 
-# every customer has one newer conversation; its last turn is when the phone was last confirmed
+# every customer has one newer conversation; its last turn confirmed the phone number
 _CUSTOMERS: tuple[LiteralString, ...] = (
     "insert into public.customers (id) select new_customer from copy where k >= {half}",
     "insert into public.identities (phone_number_id, kind, value, customer_id, at) "
@@ -175,8 +177,8 @@ _CUSTOMERS: tuple[LiteralString, ...] = (
 )
 
 
-class _Maker:
-    """On a connection in autocommit mode. What is done is written down in `bench.step`, in the same transaction."""
+class _WorldBuilder:
+    """Creates a world on an autocommit connection. Finished steps are recorded in `bench.step`."""
 
     def __init__(self, connection: Connection[Any], conversations: int) -> None:
         self._connection = connection
@@ -188,8 +190,8 @@ class _Maker:
         self._all = conversations
         self._began = monotonic()
 
-    def make(self) -> datetime:
-        """Returns the moment at which the world stands."""
+    def build(self) -> datetime:
+        """Creates the world and returns its current time."""
         do = self._connection.execute
         do("create schema if not exists bench")
         do("create table if not exists bench.step (name text primary key)")
@@ -205,7 +207,7 @@ class _Maker:
         do(_FUNCTIONS.format(**self._bounds, now=Literal(now)))
         directory.apply(self._connection, DIRECTORY)
         self._step("indexes dropped", self._drop_indexes)
-        self._tell_stories(now)
+        self._process_stories(now)
         for first in range(0, self._all, _CHUNK):
             last = min(first + _CHUNK, self._all) - 1
             self._step(f"conversations to {last}", partial(self._copy, first, last))
@@ -217,7 +219,7 @@ class _Maker:
         return now
 
     def _step(self, name: str, work: Callable[[], object]) -> None:
-        """One transaction, unless it was done before."""
+        """Runs a step in one transaction, unless it was done before."""
         with self._connection.transaction():
             if not self._connection.execute(
                 "insert into bench.step values (%s) on conflict do nothing returning 1", [name]
@@ -227,17 +229,17 @@ class _Maker:
         print(f"  {monotonic() - self._began:6.0f} s  {name}", flush=True)
 
     def _drop_indexes(self) -> None:
-        """They are made again as the schema says when the rows are there: that takes a tenth of the time."""
+        """Drops all indexes and stores their definitions: creating them after the rows is ten times as fast."""
         tables = [f"public.{table}" for table in (*_COPIED, "customers", "identities")]
         dropped = self._connection.execute(_INDEXES, {"tables": tables}).fetchall()
         for name, drop, again in dropped:
             self._connection.execute("insert into bench.index (name, again) values (%s, %s)", [name, again])
             self._connection.execute(drop)
 
-    def _tell_stories(self, now: datetime) -> None:
-        """In temporary tables: PostgreSQL finds them before those of the schema."""
+    def _process_stories(self, now: datetime) -> None:
+        """Processes the stories in temporary tables, which PostgreSQL finds before those of the schema."""
         do = self._connection.execute
-        for table in _TOLD:
+        for table in _TEMPORARY:
             do(
                 SQL("create temp table {0} (like public.{0} including defaults including identity)").format(
                     Identifier(table)
@@ -245,27 +247,30 @@ class _Maker:
             )
         for table, key in _KEYS.items():
             do(SQL("create unique index on {} ({})").format(Identifier(table), SQL(key)))
-        do("create temp table told (wa_id text, place int, active boolean, low int, high int, first uuid, second uuid)")
-        # what is told after the timer ran stays active
-        self._tell(now - timedelta(days=10), active=False)
+        do(
+            "create temp table story "
+            "(wa_id text, place int, active boolean, low int, high int, first uuid, second uuid)"
+        )
+        # stories that are processed after the timer ran stay active
+        self._process(now - timedelta(days=10), active=False)
         while Timer(self._same, Topics()).close_due():
             pass
-        self._tell(now - timedelta(hours=20), active=True)
+        self._process(now - timedelta(hours=20), active=True)
         do(
             "create temp table seed as select t.*, c.id as conversation, c.phone_number_id as number, "
             "c.opened_at as begin, bench.text(c.opened_at) as begin_text, "
             "bench.text(c.opened_at + interval '30 minutes') as later_text "
-            "from told t join conversations c using (wa_id)"
+            "from story t join conversations c using (wa_id)"
         )
         do("analyze seed")
 
-    def _tell(self, begin: datetime, active: bool) -> None:
+    def _process(self, begin: datetime, active: bool) -> None:
         for place in NUMBERS:
             low = 0
             for story in stories(place, begin, active):
                 first, second = story.facts[:2]
                 self._connection.execute(
-                    "insert into told values (%s, %s, %s, %s, %s, %s, %s)",
+                    "insert into story values (%s, %s, %s, %s, %s, %s, %s)",
                     [story.customer, place, active, low, low + story.weight - 1, first.id, second.id],
                 )
                 low += story.weight
@@ -288,7 +293,7 @@ class _Maker:
             do(SQL(statement).format(**bounds))
 
     def _insert(self, table: LiteralString) -> Composed:
-        """The rows of the stories once more: with other ids and shifted times, also in the texts that hold them."""
+        """Returns the statement that copies the stories' rows with new ids and shifted times, also within texts."""
         columns = self._connection.execute(
             "select attname, atttypid::regtype::text from pg_attribute "
             "where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum",

@@ -1,5 +1,5 @@
-"""The servers that the measurements run on: a real Kafka and a real PostgreSQL with their data in one directory. It is
-kept, because ten million conversations take longer to make than to measure."""
+"""A real Kafka and a real PostgreSQL for the measurements. Their data directory is kept between runs, because creating
+ten million conversations takes longer than measuring."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,19 +15,19 @@ SETTINGS = {
     "maintenance_work_mem": "1GB",
     "track_commit_timestamp": "on",
 }
-"""What a database of this size is given: the index pages of ten million conversations fit, and no checkpoint falls
-into one half of a comparison. Everything else is the server's own default; what is committed is on the disk."""
+"""Settings for a database of this size: the index pages of ten million conversations fit into memory, and no checkpoint
+affects only one half of a comparison. All other settings are defaults, so commits are durable."""
 
 
 @contextmanager
 def postgres(data: Path, *, durable: bool = True) -> Iterator[LocalPostgres]:
-    """A server; `durable` False while data are made that can be made again."""
+    """Yields a server. `durable` is False while data are created that can be created again."""
     with LocalPostgres(data / "postgres", fsync=durable, settings=SETTINGS) as server:
         yield server
 
 
 @contextmanager
 def kafka(data: Path) -> Iterator[str]:
-    """A broker, as host:port."""
+    """Yields a broker as host:port."""
     with LocalKafka(data / "kafka") as broker:
         yield broker.bootstrap

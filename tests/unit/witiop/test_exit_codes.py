@@ -1,4 +1,4 @@
-"""How commands end: what went wrong as a code, a line for a person and a reason for a program."""
+"""Errors end commands with an exit code, a line for people and a reason for programs."""
 
 import psycopg
 import pytest
@@ -7,7 +7,7 @@ from psycopg_pool import PoolTimeout
 
 from infra.kafka.consumer import BrokerUnreachable
 from infra.local.errors import LocalServerError, NotReachableError
-from witiop.exits import CommandFailed, NotReachable, SettingsError, ending
+from witiop.exit_codes import CommandFailed, NotReachable, SettingsError, ending
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from witiop.exits import CommandFailed, NotReachable, SettingsError, ending
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_every_error_has_its_ending(error: Exception, code: int, reason: str, line: str) -> None:
-    """1 refused or failed, 2 wrong usage, 3 not reachable; the line is one, whatever the driver says."""
+    """1 refused or failed, 2 wrong usage, 3 not reachable; always a single line, however long the driver's message."""
     found = ending(error)
 
     assert (found.code, found.reason) == (code, reason)

@@ -1,5 +1,8 @@
-"""A company of today, for the measurements that go by the database's clock: a fresh database, 200 agents who are ready
-for 50 conversations each, all of them members of both skillsets, and customers who wrote a minute ago."""
+"""A company whose data are current, for measurements that depend on the database's clock.
+
+It has a new database, 200 ready agents with a capacity of 50 conversations and both skillsets each, and customers who
+wrote a minute ago.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +16,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from benchmarks.stories import DIRECTORY, GREETING, number_id, turn
+from benchmarks.setup.stories import DIRECTORY, GREETING, number_id, turn
 from consumers.handlers.conversations import Conversations
 from domain.directory import User
 from domain.facts import FACT, AgentPresenceChanged, Fact
@@ -25,14 +28,14 @@ from infra.postgres import directory
 from infra.postgres.migrations import migrate
 from infra.process.clock import utc_now
 
-MOST = 50
-"""Conversations that an agent may have."""
+CAPACITY = 50
+"""Maximum conversations of an agent."""
 
 AGENTS = tuple(f"agent-{place:03}" for place in range(200))
 SKILLSETS = tuple(sorted(DIRECTORY.skillsets))
 COMPANY = replace(
     DIRECTORY,
-    users={name: User(name, name, f"{name}@example.com", "agent", MOST, SKILLSETS) for name in AGENTS},
+    users={name: User(name, name, f"{name}@example.com", "agent", CAPACITY, SKILLSETS) for name in AGENTS},
 )
 
 _BATCH = 500
@@ -40,7 +43,7 @@ _BATCH = 500
 
 @contextmanager
 def company(server: LocalPostgres) -> Iterator[str]:
-    """The address of its database, which is dropped on leaving."""
+    """Yields the connection string of its database, which is dropped at the end."""
     name = f"bench_company_{uuid4().hex[:8]}"
     dsn = server.ensure_database(name)
     try:
@@ -54,9 +57,9 @@ def company(server: LocalPostgres) -> Iterator[str]:
 
 
 def agents_ready(dsn: str) -> None:
-    """All of them, now."""
+    """Reports all agents as ready now."""
     now = utc_now()
-    _hear(
+    _process(
         dsn,
         [
             AgentPresenceChanged(id=fact_id(agent, str(now)), at=now, sent_at=now, agent_id=agent, state="ready")
@@ -66,8 +69,10 @@ def agents_ready(dsn: str) -> None:
 
 
 def customers_write(dsn: str, how_many: int, *choices: str) -> list[UUID]:
-    """Their conversations, at a number with a menu, in the order of the ids. The customers greet, then choose in turn
-    from `choices`; without any nobody is waited for: the conversations are unmanaged."""
+    """Creates conversations at a number with a menu and returns their ids in ascending order.
+
+    Each customer sends a greeting and then the next of `choices`. Without choices the conversations are unmanaged.
+    """
     at = utc_now() - timedelta(minutes=1)
     facts: list[Fact] = []
     for place in range(how_many):
@@ -75,13 +80,13 @@ def customers_write(dsn: str, how_many: int, *choices: str) -> list[UUID]:
         facts.append(turn(number_id(0), wa_id, at, GREETING, cause))
         if choices:
             facts.append(turn(number_id(0), wa_id, at, choices[place % len(choices)], f"{cause}:choice"))
-    _hear(dsn, facts)
+    _process(dsn, facts)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("vacuum (analyze)")
         return [row[0] for row in connection.execute("select id from conversations order by id").fetchall()]
 
 
-def _hear(dsn: str, facts: Sequence[Fact]) -> None:
+def _process(dsn: str, facts: Sequence[Fact]) -> None:
     handler, offsets, now = Conversations(Topics()), count(), utc_now()
     records = [IncomingRecord("bench", 0, next(offsets), now, FACT.dump_json(fact), ()) for fact in facts]
     with psycopg.connect(dsn, autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""What `witiop doctor` asks the brokers."""
+"""Broker queries for `witiop doctor`: which offsets the partitions hold, and the brokers' clock."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -9,19 +9,13 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import ClusterAuthorizationFailedError, UnsupportedVersionError
 
 from infra.kafka.config import KafkaConfig
+from infra.kafka.consumer import OffsetRange
 
 _OPTIONS = {"bootstrap_timeout_ms": 5_000, "request_timeout_ms": 10_000}
 
 
-class Held(NamedTuple):
-    """The records of a partition that are still there: from `begin` to before `end`."""
-
-    begin: int
-    end: int
-
-
 class BrokerClock(NamedTuple):
-    """Kafka's now, and ours at the two ends of the question (aware UTC)."""
+    """Kafka's clock (`now`), and our clock before and after the request (aware UTC)."""
 
     now: datetime
     asked: datetime
@@ -29,7 +23,8 @@ class BrokerClock(NamedTuple):
 
 
 def partitions_of(admin: Any, topics: Collection[str]) -> list[TopicPartition]:
-    """As they are now; topics that are missing have none. `admin`: kafka-python's. Raises kafka.errors.KafkaError."""
+    """Returns the partitions of these topics; missing topics have none. `admin`: a KafkaAdminClient. Raises
+    kafka.errors.KafkaError."""
     return [
         TopicPartition(topic["name"], partition["partition_index"])
         for topic in admin.describe_topics(list(topics))
@@ -38,37 +33,38 @@ def partitions_of(admin: Any, topics: Collection[str]) -> list[TopicPartition]:
     ]
 
 
-def offset_ranges(admin: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Held]:
-    """What these hold now. `admin` and errors as above."""
+def offset_ranges(admin: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, OffsetRange]:
+    """Returns the offsets that each partition holds now. `admin`: a KafkaAdminClient. Raises
+    kafka.errors.KafkaError."""
     begin = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
     end = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
-    return {each: Held(begin[each].offset, end[each].offset) for each in partitions}
+    return {each: OffsetRange(begin[each].offset, end[each].offset) for each in partitions}
 
 
 class KafkaDiagnostics:
-    """Of topics: what is held, per (topic, partition). Raises kafka.errors.KafkaError."""
+    """Queries for one cluster. Every method may raise kafka.errors.KafkaError."""
 
     def __init__(self, config: KafkaConfig) -> None:
-        """Blocks for at most five seconds."""
+        """Connects. Blocks for at most five seconds."""
         self._admin: Any = KafkaAdminClient(**config.client_options(), **_OPTIONS)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnects."""
         self._admin.close()
 
-    def held(self, topics: Collection[str]) -> dict[tuple[str, int], Held]:
-        """Topics that are missing are left out."""
+    def offset_ranges(self, topics: Collection[str]) -> dict[tuple[str, int], OffsetRange]:
+        """Returns the offsets held, per (topic, partition). Missing topics are left out."""
         partitions = partitions_of(self._admin, topics)
-        return {tuple(each): holds for each, holds in offset_ranges(self._admin, partitions).items()}
+        return {tuple(each): held for each, held in offset_ranges(self._admin, partitions).items()}
 
     def clock(self) -> BrokerClock | None:
-        """The controller's clock: it tells when each of its replicas was up to date, of itself it tells the moment.
-        None where the brokers do not let us ask."""
+        """Returns the controller's clock, or None where the brokers do not allow or support the request."""
         asked = datetime.now(UTC)
         try:
             (log,) = self._admin.describe_metadata_quorum()["topics"][0]["partitions"]
         except (ClusterAuthorizationFailedError, UnsupportedVersionError):
             return None
         answered = datetime.now(UTC)
-        told = next(v["last_caught_up_timestamp"] for v in log["current_voters"] if v["replica_id"] == log["leader_id"])
-        return BrokerClock(datetime.fromtimestamp(told / 1000, UTC), asked, answered)
+        # The controller reports when each replica was last up to date. For itself, that is the current time.
+        leader = next(v for v in log["current_voters"] if v["replica_id"] == log["leader_id"])
+        return BrokerClock(datetime.fromtimestamp(leader["last_caught_up_timestamp"] / 1000, UTC), asked, answered)

@@ -1,8 +1,8 @@
-"""Slices of a topic, which a consumer and a bare loop work off in turn (A B A B ...), so that whatever else the machine
-does meets both.
+"""Compares a consumer with a bare loop on slices of a topic.
 
-The consumer is one process as `witiop run` starts it, with its threads; the loop is one thread, as a loop is that
-somebody writes down in an hour: it polls, and in one transaction a poll it keeps what it must and moves the offset.
+They process slices alternately (A B A B ...), so that other load of the machine affects both. The consumer is one
+process as `witiop run` starts it, with its threads. The loop is one thread, as a first draft would be: it polls, and in
+one transaction per poll it inserts its rows and updates the offset.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,13 +26,13 @@ from witiop.settings import load
 from witiop.wiring.consumers import parallel_loops
 
 BATCH = 500
-"""Records of one poll."""
+"""Maximum records per poll."""
 
 PAIRS = 7
-"""How often the two take turns."""
+"""Number of slices that each of them processes."""
 
 UNTIMED = 3
-"""Batches at the begin of a slice before the clock starts: joining the group, first plans."""
+"""Batches at the beginning of a slice that are not timed, while the group is joined and queries are planned."""
 
 PARTITIONS = 6
 
@@ -46,7 +46,7 @@ _BARE_SETTINGS: dict[str, Any] = {
 
 
 class _Clock(ConsumerMetrics):
-    """Takes the time of a slice, from the end of its untimed batches to the end of its last commit."""
+    """Times a slice, from the end of its untimed batches to its last commit."""
 
     def __init__(self, group: str, records: int) -> None:
         super().__init__(group)
@@ -58,7 +58,7 @@ class _Clock(ConsumerMetrics):
         self._lock = Lock()
 
     def batch(self, records: int, seconds: float = 0, set_aside: int = 0) -> None:
-        """They are committed."""
+        """Counts a committed batch."""
         super().batch(records, seconds, set_aside)
         assert set_aside == 0
         with self._lock:
@@ -76,7 +76,7 @@ class _Clock(ConsumerMetrics):
 def consumer_rate(
     config: KafkaConfig, topic: str, dsn: str, group: str, records: int, handler: Callable[[], Handler]
 ) -> float:
-    """Records a second of the consumer, from where the group stands."""
+    """Returns records per second of the consumer, from the group's current offsets."""
     clock = _Clock(group, records)
     settings = load(kafka_bootstrap_servers=config.bootstrap_servers, postgres_dsn=dsn)
     with parallel_loops(settings, "bench", group, [topic], handler, lambda: clock) as consumer:
@@ -90,9 +90,9 @@ def bare_rate(
     dsn: str,
     group: str,
     records: int,
-    keep: Callable[[Connection[Any], Sequence[Any]], None],
+    insert: Callable[[Connection[Any], Sequence[Any]], None],
 ) -> float:
-    """Records a second of the loop, from the offsets at which the slice begins. `keep` writes some of them."""
+    """Returns records per second of the loop, from the offsets in `begins`. `insert` writes the rows of a poll."""
     clock = _Clock(group, records)
     consumer: Any = KafkaConsumer(**config.client_options(), **_BARE_SETTINGS)  # type: ignore[no-untyped-call]
     with closing(consumer), connect(dsn, "bench", autocommit=True) as connection:
@@ -104,7 +104,7 @@ def bare_rate(
         while not clock.over.is_set():
             for polled in consumer.poll(timeout_ms=500).values():
                 with connection.transaction():
-                    keep(connection, polled)
+                    insert(connection, polled)
                     connection.execute(
                         "update consumer_offsets set next_offset = %s where group_name = %s and partition = %s",
                         [polled[-1].offset + 1, group, polled[-1].partition],
@@ -114,7 +114,7 @@ def bare_rate(
 
 
 def ratio(what: str, unit: str, rates: Sequence[tuple[float, float]], least: float, aim: str, mix: str) -> Figure:
-    """Of the pairs of rates, the consumer's first. `aim` and `mix` say more of the target and of the records."""
+    """Returns the median ratio of pairs of rates, each with the consumer's first. `aim` and `mix` extend the texts."""
     ratios = sorted(ours / bare for ours, bare in rates)
     ours, bare = (median(each) for each in zip(*rates, strict=True))
     return Figure(
@@ -122,6 +122,6 @@ def ratio(what: str, unit: str, rates: Sequence[tuple[float, float]], least: flo
         value=f"{median(ratios):.2f}",
         target=f"at least {least:.2f}{aim}",
         holds=median(ratios) >= least,
-        meaning=f"{ours:,.0f} {unit}/s of the consumer by {bare:,.0f} of the bare loop, {mix}; median of {len(rates)} "
-        f"pairs, from {ratios[0]:.2f} to {ratios[-1]:.2f}",
+        meaning=f"consumer {ours:,.0f} {unit}/s, bare loop {bare:,.0f}, {mix}; median of {len(rates)} pairs, "
+        f"from {ratios[0]:.2f} to {ratios[-1]:.2f}",
     )
