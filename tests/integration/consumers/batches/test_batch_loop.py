@@ -371,9 +371,8 @@ def test_a_member_that_lost_its_partition_without_noticing_writes_nothing(stage:
     stage.join()
     wait_until(lambda: stage.position() == 10)
 
-    stage.database.execute(
-        "update consumer_offsets set next_offset = 15"
-    )  # as if another member had processed five more
+    # as if another member had processed five more
+    stage.database.execute("update consumer_offsets set next_offset = 15")
     stage.publish(*numbered(10, 20))
 
     wait_until(lambda: stage.position() == 20)

@@ -220,7 +220,7 @@ def test_a_mail_above_ten_megabytes_fails_and_is_not_posted(post: Post) -> None:
 
 
 def test_no_more_mails_are_posted_per_second_than_the_rate_allows(post: Post) -> None:
-    """A poll returns the pause before the next attempt; without a mail the pause does not grow."""
+    """A poll returns the seconds until the next attempt may begin; without a mail, the usual pause of 0.5 s."""
     slow = Mails(post.session.transaction, post.mailer, SENDER, Topics(), 0.5)
     post.request("one")
     post.request("two")
