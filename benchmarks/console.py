@@ -43,7 +43,8 @@ from infra.local.ports import LOOPBACK, free_port
 from infra.postgres.connections.pool import connect
 from infra.postgres.console import sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
-from infra.postgres.lists.console import Wanted, page
+from infra.postgres.lists.console import page
+from infra.postgres.lists.unmanaged import UnmanagedFilter
 from tests.support.chromium import chromium, program
 from tests.support.process_tree import pss_bytes
 from tests.support.system import System
@@ -296,14 +297,14 @@ def _first_paint(executable: str, port: int, cookie: str, path: str) -> Figure:
     )
 
 
-def _searched(connection: Connection[Any], world: World, chance: Random) -> Iterator[Wanted]:
+def _searched(connection: Connection[Any], world: World, chance: Random) -> Iterator[UnmanagedFilter]:
     some = [chat.id for chat in world.any(SEARCHES, chance)]
     rows = connection.execute(
         "select customer_name, wa_id, last_text from conversations where id = any(%b)", [some]
     ).fetchall()
     for place, (name, wa_id, text) in enumerate(rows):
         words = (name or "maria").split(), [wa_id or "39"], [chance.choice((text or "order").split())]
-        yield Wanted(words=tuple(words[place % 3]))
+        yield UnmanagedFilter(words=tuple(words[place % 3]))
 
 
 def _lags(connection: Connection[Any], told: Path) -> list[float]:

@@ -23,7 +23,7 @@ from infra.postgres.connections.pool import connect
 from infra.postgres.conversations.columns import STATUS_CODES
 from infra.postgres.lists.conversation_page import conversation_page
 from infra.postgres.lists.cursor import Cursor
-from infra.postgres.lists.unmanaged import MAX_ROWS, Filter, page
+from infra.postgres.lists.unmanaged import MAX_ROWS, UnmanagedFilter, page
 
 READS = 2000
 _P99_MS = 5.0
@@ -65,9 +65,9 @@ def _lists(connection: Connection[Any], world: World, chance: Random) -> list[_R
     ]
 
 
-def _filter(chance: Random, status: str, reason: int, number: str) -> Filter:
+def _filter(chance: Random, status: str, reason: int, number: str) -> UnmanagedFilter:
     by_status, by_reason, by_number = (chance.random() < 0.5 for _ in range(3))
-    return Filter(
+    return UnmanagedFilter(
         status=_STATUSES[status] if by_status else None,
         reason=Reason.of_code(reason) if by_reason else None,
         number=number if by_number else None,

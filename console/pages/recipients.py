@@ -1,4 +1,4 @@
-"""Who could get a conversation, as the transfer dialogs show them (manual fact S9)."""
+"""The users and skillsets that the transfer dialogs offer (manual fact S9)."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +15,8 @@ from infra.postgres.lists.desk import waiting_for
 
 @dataclass(frozen=True, slots=True)
 class AgentOption:
-    """A user who may have conversations. `state`: as their desk last told, `offline` also where it is silent."""
+    """A user who may have conversations. `state`: as their agent desktop last reported, `offline` also when that is
+    stale; `free`: how many conversations they could take now."""
 
     id: str
     name: str
@@ -27,8 +28,8 @@ class AgentOption:
 
 @dataclass(frozen=True, slots=True)
 class SkillsetOption:
-    """A skillset. `ready`: how many of its members could take a conversation now; `free`: how many they could take
-    together; `first`: who would get it."""
+    """A skillset. `ready`: how many members could take a conversation now; `free`: how many they could take together;
+    `first`: the member who would be offered it."""
 
     id: str
     name: str
@@ -42,16 +43,16 @@ class SkillsetOption:
         return self.ready > 0
 
 
-def choices(
-    parts: Dependencies, conn: Connection[Any], directory: Directory, kind: OwnerKind
+def recipient_options(
+    deps: Dependencies, conn: Connection[Any], directory: Directory, kind: OwnerKind
 ) -> list[AgentOption] | list[SkillsetOption]:
-    """Whom a dialog offers."""
-    return agent_options(parts, conn, directory) if kind == "user" else skillset_options(parts, conn, directory)
+    """The users or the skillsets of a dialog, available ones first."""
+    return agent_options(deps, conn, directory) if kind == "user" else skillset_options(deps, conn, directory)
 
 
-def agent_options(parts: Dependencies, conn: Connection[Any], directory: Directory) -> list[AgentOption]:
-    """Those who can take one first, then by name."""
-    now, silent = parts.clock(), parts.terms.silent
+def agent_options(deps: Dependencies, conn: Connection[Any], directory: Directory) -> list[AgentOption]:
+    """Users, those who can take a conversation first, then by name."""
+    now, silent = deps.clock(), deps.terms.silent
     found = [
         AgentOption(
             member.id,
@@ -67,9 +68,9 @@ def agent_options(parts: Dependencies, conn: Connection[Any], directory: Directo
     return sorted(found, key=lambda each: (not each.available, each.state != "ready", each.name.casefold()))
 
 
-def skillset_options(parts: Dependencies, conn: Connection[Any], directory: Directory) -> list[SkillsetOption]:
-    """Those with somebody ready first, then by name."""
-    now, silent = parts.clock(), parts.terms.silent
+def skillset_options(deps: Dependencies, conn: Connection[Any], directory: Directory) -> list[SkillsetOption]:
+    """Skillsets, those with a ready member first, then by name."""
+    now, silent = deps.clock(), deps.terms.silent
     members = list(Agents(conn).all_with_presence().values())
     waits = waiting_for(conn)
     found = []

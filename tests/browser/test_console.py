@@ -155,7 +155,7 @@ def test_s6_the_bar_sets_how_many_rows_are_shown_and_is_remembered(page: Page) -
     page.wait_for_url("**/unmanaged?rows=10")
     expect(page.locator("#list tbody tr")).to_have_count(10)
     first = names(page)
-    page.get_by_role("link", name="Further").click()
+    page.get_by_role("link", name="Next").click()
     page.wait_for_url("**after=*")
     assert set() == first & names(page)
     page.goto("/unmanaged")
@@ -174,7 +174,7 @@ def test_s7_a_row_has_status_last_text_three_buttons_and_a_plus(page: Page, shop
     row.get_by_role("button", name="Take it").click()
     said(page, "It is yours.")
     expect(row.locator(".st")).to_have_text("Managed")
-    expect(row).to_contain_text("Paolo Zefiro takes care of it")
+    expect(row).to_contain_text("Handled by Paolo Zefiro")
 
 
 def test_s8_a_closed_conversation_cannot_be_transferred_and_says_why(page: Page) -> None:
@@ -184,7 +184,7 @@ def test_s8_a_closed_conversation_cannot_be_transferred_and_says_why(page: Page)
         expect(button).to_be_disabled()
         button.hover()
         shown = button.evaluate("it => getComputedStyle(it, '::after').content")
-        assert "Closed: Meta's 24 hours are over, or it was ended." in shown
+        assert "Closed: the 24-hour window is over, or the conversation was ended." in shown
         button.click(force=True)
         expect(page.get_by_role("dialog")).to_have_count(0)
 
@@ -229,8 +229,8 @@ def test_s10_immediate_is_now_or_not_at_all_and_exclusive_waits_for_them_alone(p
     page.goto("/waiting")
     waiting = row_of(page, "Ennio Riva")
     expect(waiting).to_contain_text("Reserved for Marco Tessari")
-    waiting.get_by_role("button", name="Take it back").click()
-    said(page, "Taken back: it is on the list again.")
+    waiting.get_by_role("button", name="Recall").click()
+    said(page, "Recalled: it is back on the list.")
     expect(only(page, customer).locator(".st")).to_have_text("Active")
 
 
@@ -260,12 +260,12 @@ def test_s12_it_is_forwarded_by_mail_as_the_preview_shows_it_and_its_fate_is_tol
     page.get_by_label("Subject").fill("A customer waits")
     page.get_by_label("Text", exact=True).fill("Please call him.")
     page.get_by_role("button", name="Preview").click()
-    letter = page.frame_locator("iframe[name=letter]")
+    letter = page.frame_locator("iframe[name=mail-preview]")
     expect(letter.locator("body")).to_contain_text("Please call him.")
     expect(letter.locator("body")).to_contain_text("Mi chiamate voi?")
     expect(page.get_by_label("Subject")).to_have_value("A customer waits")
     page.get_by_role("button", name="Send", exact=True).click()
-    expect(said(page, "Mail to partner@example.com goes out").get_by_role("button", name="Undo")).to_be_visible()
+    expect(said(page, "Email to partner@example.com will be sent").get_by_role("button", name="Undo")).to_be_visible()
     fate = page.locator("#mails li")
     expect(fate).to_contain_text("about to be sent")
     shop.mails_are_due()
@@ -280,9 +280,9 @@ def test_s13_the_info_says_why_it_is_there_what_decided_it_and_what_happened(pag
     expect(info).to_be_visible()
     told = dict(zip(info.locator("dt").all_inner_texts(), info.locator("dd").all_inner_texts(), strict=True))
     assert "The customer chose something that is not on the menu." == told["Why"]
-    assert told["Decided by"].startswith("5")
+    assert told["Because of"].startswith("5")
     assert told["Number"].startswith("Negozio")
-    assert {"Opened", "Last message", "Meta's 24 hours end", "Conversation"} <= told.keys()
+    assert {"Opened", "Last message", "24-hour window ends", "Conversation"} <= told.keys()
     expect(info.locator(".history li").last).to_contain_text(
         "Unmanaged: The customer chose something that is not on the menu."
     )
@@ -296,11 +296,57 @@ def test_what_was_done_can_be_undone_from_its_notice(page: Page, shop: Shop) -> 
     row.get_by_role("button", name="Transfer to a skillset").click()
     choose(page, "Vendite", "Exclusive")
     said(page, "Reserved for Vendite.").get_by_role("button", name="Undo").click()
-    said(page, "Taken back: it is on the list again.")
+    said(page, "Recalled: it is back on the list.")
     expect(row.locator(".st")).to_have_text("Active")
 
 
 # live
+
+
+def test_a_result_arrives_on_the_stream_and_the_page_asks_for_it_once(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Sara Conti")
+    shop.hears(customer, "Buongiorno")
+    row = only(page, customer)
+    expect(page.locator("#live")).to_have_text("live")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/commands/" in request.url else None)
+    for mode, text in (("Immediate", "this user is not ready"), ("Exclusive", "Reserved for Marco Tessari.")):
+        row.get_by_role("button", name="Transfer to a user").click()
+        choose(page, "Marco Tessari", mode)
+        said(page, text)
+    assert len(asked) <= 2
+    assert len(set(asked)) == len(asked)
+
+
+def test_without_a_stream_the_page_asks_for_the_result_once(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Dora Pini")
+    id_ = shop.hears(customer, "Buongiorno")
+    page.goto(f"/conversations/{id_}/transfer/user")
+    page.get_by_role("radio", name="Marco Tessari").check()
+    page.get_by_role("radio", name="Exclusive").check()
+    page.get_by_role("button", name="Transfer", exact=True).click()
+    said(page, "Reserved for Marco Tessari.")
+
+
+def test_without_script_each_step_is_a_page_of_its_own(browser: Browser, owner: BrowserContext, shop: Shop) -> None:
+    customer = shop.customer("Zeno Galli")
+    id_ = shop.hears(customer, "Buongiorno")
+    context = browser.new_context(
+        base_url=shop.address, storage_state=owner.storage_state(), locale="en-GB", java_script_enabled=False
+    )
+    page = context.new_page()
+    page.goto(f"/conversations/{id_}/transfer/user")
+    page.get_by_role("radio", name="Marco Tessari").check()
+    page.get_by_role("radio", name="Exclusive").check()
+    page.get_by_role("button", name="Transfer", exact=True).click()
+    expect(page).to_have_url(re.compile("/commands/"))
+    notice = page.locator(".notice")
+    for _ in range(20):
+        if "Reserved for Marco Tessari." in notice.inner_text():
+            break
+        page.reload()
+    expect(notice).to_contain_text("Reserved for Marco Tessari.")
+    context.close()
 
 
 def test_what_changes_arrives_by_itself_and_moves_nothing(page: Page, shop: Shop) -> None:
@@ -327,7 +373,7 @@ def test_an_error_page_of_something_in_between_takes_nothing_that_was_typed(page
     page.route("**/transfer/*", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
     choose(page, "Officina", "Exclusive")
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("The console does not answer. Nothing was lost: try again.")).to_be_visible()
+    expect(dialog.get_by_text("The console is not responding. Nothing was lost: try again.")).to_be_visible()
     expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
     dialog.get_by_role("button", name="Close", exact=True).click()  # of the notice: within the dialog it can be reached
     page.unroute("**/transfer/*")
@@ -342,7 +388,7 @@ def test_a_page_whose_session_ended_says_so_once_and_goes_on_after_the_sign_in(b
         expect(page.locator("#live")).to_have_text("live")
         shop.database.execute("delete from console_sessions where name = %s", [OTHER])
         said(page, "You are signed out.")
-        expect(page.locator("#live")).to_have_text("connecting again")
+        expect(page.locator("#live")).to_have_text("reconnecting")
         other = context.new_page()
         other.goto("/sign-in")
         other.get_by_label("Name").fill(OTHER)
@@ -365,9 +411,9 @@ def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext
     expect(dialog.get_by_role("radio", name="Vendite")).to_be_visible()
 
     shop.console_ends()
-    expect(page.locator("#live")).to_have_text("connecting again")
+    expect(page.locator("#live")).to_have_text("reconnecting")
     choose(page, "Officina", "Exclusive")
-    said(page, "The console does not answer. Nothing was lost: try again.")
+    said(page, "The console is not responding. Nothing was lost: try again.")
     expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
 
     shop.hears(customer, "C'è nessuno?")
@@ -375,7 +421,7 @@ def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext
     expect(page.locator("#live")).to_have_text("live")
     expect(row.locator(".text p")).to_have_text("C'è nessuno?")
     dialog.get_by_role("button", name="Transfer", exact=True).click()
-    expect(dialog.get_by_role("alert")).to_contain_text("the system's queue (Kafka) does not answer")
+    expect(dialog.get_by_role("alert")).to_contain_text("the message queue (Kafka) is not responding")
     expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
     expect(dialog.get_by_role("radio", name="Exclusive")).to_be_checked()
     dialog.get_by_role("link", name="Cancel").or_(dialog.get_by_role("button", name="Cancel")).click()
@@ -401,14 +447,14 @@ def test_of_two_who_want_the_same_row_one_gets_it_and_the_other_learns_who_has_i
             page.get_by_role("dialog").get_by_role("radio", name="Exclusive").check()
         for page in (first, second):
             page.get_by_role("dialog").get_by_role("button", name="Transfer", exact=True).click(no_wait_after=True)
-        ends = [page.locator(".notice.done, .notice.refused") for page in (first, second)]
+        ends = [page.locator(".notice.done, .notice.rejected") for page in (first, second)]
         for end in ends:
             expect(end).to_be_visible()
         won, lost = sorted((end.locator("p").inner_text() for end in ends), key=lambda text: "Reserved" not in text)
     other.close()
     assert won in ("Mara Sole Reserved for Marco Tessari.", "Mara Sole Reserved for Anna Bellini.")
     assert "the conversation has changed in the meantime: look at it again." in lost
-    assert lost.endswith(f"Now: {won.removeprefix('Mara Sole Reserved for ')}")
+    assert lost.endswith(f"Now with {won.removeprefix('Mara Sole Reserved for ')}")
 
 
 def test_a_transfer_needs_no_mouse(page: Page, shop: Shop) -> None:
@@ -560,7 +606,7 @@ def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop
     page.goto("/unmanaged?q=Prati")
     page.get_by_role("checkbox", name="Select all rows").check()
     for kind in ("Transfer to a user", "Transfer to a skillset", "Send via email"):
-        page.locator("#many").get_by_role("button", name=kind).click()
+        page.locator("#bulk").get_by_role("button", name=kind).click()
         expect(page.get_by_role("dialog").get_by_role("heading", name=kind)).to_be_visible()
         assert_accessible(page)
         page.keyboard.press("Escape")
@@ -574,12 +620,12 @@ def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop
     said(page, "Reserved for Marco Tessari.")
     assert_accessible(page)
     expect(row_of(page, "Olga Prati").get_by_role("checkbox")).to_be_disabled()
-    page.locator("#many").get_by_role("button", name="Transfer to a user").click()
+    page.locator("#bulk").get_by_role("button", name="Transfer to a user").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("radio", name="Marco Tessari").check()
     dialog.get_by_role("radio", name="Exclusive").check()
     dialog.get_by_role("button", name="Transfer 2").click()
-    expect(page.locator("#results [role=status]")).to_have_text("2 done · 0 refused · 0 asked")
+    expect(page.locator("#results [role=status]")).to_have_text("2 done · 0 rejected · 0 pending")
     assert_accessible(page)
 
 
@@ -590,7 +636,7 @@ def test_axe_has_nothing_against_the_sign_in_and_what_it_refuses(browser: Browse
         page.get_by_label("Name").fill("nobody")
         page.get_by_label("Password").fill("nothing")
         page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("alert")).to_have_text("Name or password is not right.")
+        expect(page.get_by_role("alert")).to_have_text("Wrong name or password.")
         assert_accessible(page)
         page.get_by_label("Name").fill(MANAGER)
         page.get_by_label("Password").fill(PASSWORD)

@@ -67,12 +67,12 @@ def list_(
     from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
-    from infra.postgres.lists.unmanaged import Filter, page
+    from infra.postgres.lists.unmanaged import UnmanagedFilter, page
     from witiop.cli.views.display import show, show_json, terminal_width
     from witiop.cli.views.lists import list_lines
 
     statuses: dict[str, Status] = {"active": "active", "closed": "closed"}
-    filter_ = Filter(statuses.get(status), Reason(reason) if reason else None, number)
+    filter_ = UnmanagedFilter(statuses.get(status), Reason(reason) if reason else None, number)
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = page(connection, filter_, rows, after or START)
     if as_json:

@@ -91,7 +91,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
         passwords=Passwords(),
         terms=routing_policy(settings),
         sessions=sessions,
-        post=mail_composition(settings),
+        mailing=mail_composition(settings),
         organisation=settings.organisation,
         secure=settings.console_url.startswith("https:"),
         proxies=settings.console_proxies,

@@ -18,8 +18,8 @@ from domain.facts import ConversationFact, CustomerSignal
 from domain.ids import fact_id
 from infra.postgres.conversations import columns, entries
 
-_TAKEN_BACK_WITHIN = timedelta(days=3)
-"""A customer can delete a message for about 60 hours, so also after the conversation has ended."""
+_DELETABLE_FOR = timedelta(days=3)
+"""WhatsApp lets a customer delete a message for about 60 hours, so also after the conversation is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSign
             "customer": of.customer_id,
             "number": of.phone_number_id,
             "opened_at": of.opened_at,
-            "until": of.window_ends_at + _TAKEN_BACK_WITHIN,
+            "until": of.window_ends_at + _DELETABLE_FOR,
         },
     )
     return [fact for row in found if isinstance(fact := entries.from_row(row), CustomerSignal)]

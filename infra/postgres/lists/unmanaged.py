@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from itertools import product
-from typing import Any, LiteralString
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import class_row
-from psycopg.sql import SQL, Composed, Literal, Placeholder
+from psycopg.sql import SQL, Composed, Placeholder
 
 from domain.contract.row import Row
 from domain.conversations.conversation import Owner, Status
@@ -25,16 +25,23 @@ from infra.postgres.conversations.columns import OWNER_KINDS, OWNER_STATES, STAT
 from infra.postgres.lists.cursor import START, Cursor
 
 MIN_ROWS, MAX_ROWS = 10, 100
-"""The least and the most rows of a page (manual fact S6)."""
+"""Rows per page (manual fact S6)."""
+
+
+Order = Literal["newest", "urgent"]
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Selects conversations; None selects all."""
+class UnmanagedFilter:
+    """Which unmanaged conversations, None or empty: all; and their order. `words`: each begins a word of the customer's
+    name or of the last text, or is the beginning of their phone number, with or without the country code. `words` and
+    `order` are for `infra.postgres.lists.console`; the functions here list the newest first and search nothing."""
 
     status: Status | None = None
     reason: Reason | None = None
     number: str | None = None
+    words: tuple[str, ...] = ()
+    order: Order = "newest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class UnmanagedPage:
     counts: dict[Status, int]
 
 
-def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Cursor = START) -> UnmanagedPage:
+def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, after: Cursor = START) -> UnmanagedPage:
     """Returns one page and the counts, from one consistent read. Across pages, a conversation that does not change
     meanwhile appears exactly once. `conn` must not be in a transaction."""
     with conn.transaction():
@@ -63,7 +70,7 @@ def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Curs
     return UnmanagedPage(shown, Cursor(shown[-1].last_at, shown[-1].id) if more else None, totals)
 
 
-def statement(which: Filter) -> Composed:
+def statement(which: UnmanagedFilter) -> Composed:
     """Returns the SQL of a page. Its parameters: `number`, `at` and `id` (the end of the previous page) and `limit`."""
     return ordered(statuses_of(which.status), which.reason, which.number is not None)
 
@@ -82,8 +89,8 @@ def ordered(
     more = {"direction": DIRECTION[down], "beyond": BEYOND[down], "limit": Placeholder(limit)}
     branches = [
         _BRANCH.format(
-            status=Literal(STATUS_CODES[status]),
-            reason=Literal(each.code),
+            status=sql.Literal(STATUS_CODES[status]),
+            reason=sql.Literal(each.code),
             number=OF_NUMBER[of_number],
             **more,
         )
@@ -113,7 +120,8 @@ _BRANCH = SQL(
     "(select * from conversations where unmanaged and status = {status} and reason = {reason} {number} "
     "and (last_at, id) {beyond} (%(at)s, %(id)s) order by last_at {direction}, id {direction} limit {limit})"
 )
-"""Kept short: psycopg caches its conversion of a statement only up to 4,096 characters."""
+"""psycopg caches its parsed form of statements of up to 4,096 characters; this keeps the whole statement below that."""
+
 
 COUNTS: LiteralString = """
   select coalesce(sum(n) filter (where status = 'a'), 0)::bigint as active,
@@ -125,12 +133,12 @@ COUNTS: LiteralString = """
 """Counts the active and the closed conversations with a `number` and a `reason`; null counts all."""
 
 
-def count_of(which: Filter) -> dict[str, object]:
+def count_of(which: UnmanagedFilter) -> dict[str, object]:
     """Returns the parameters of `COUNTS`."""
     return {"number": which.number, "reason": which.reason and which.reason.code}
 
 
-def counts(conn: Connection[Any], which: Filter) -> dict[Status, int]:
+def counts(conn: Connection[Any], which: UnmanagedFilter) -> dict[Status, int]:
     """Returns status -> number of conversations with the filter's number and reason. The filter's status is ignored."""
     found = conn.execute(COUNTS, count_of(which)).fetchone()
     assert found is not None

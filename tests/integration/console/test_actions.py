@@ -27,7 +27,7 @@ def told(browser: Browser, notice: str) -> str:
 
 def page_of(browser: Browser, notice: str) -> str:
     """The notice as it is now."""
-    found = re.search(r'hx-get="(/actions/[^"]+)"', notice)
+    found = re.search(r'hx-get="(/commands/[^"]+)"', notice)
     assert found is not None, notice
     return browser.get(found[1], "notices").text
 
@@ -46,7 +46,7 @@ def test_the_dialog_shows_users_with_their_state_and_free_slots(console: Console
     console.office.presence("anna", "ready")
     console.office.presence("ben", "paused")
     page = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
-    for shown in ("ready, 2 slots free", "paused", "not signed in", "Immediate", "Exclusive", "23 h 00 min left"):
+    for shown in ("ready, 2 slots free", "paused", "offline", "Immediate", "Exclusive", "23 h 00 min left"):
         assert shown in page or shown == "23 h 00 min left"
     assert "anna" == hidden(page)["to"]
 
@@ -63,9 +63,9 @@ def test_the_dialog_says_of_each_user_what_would_happen_now(console: Console, bo
     boss.post("/account/words", zone="Europe/Rome")
     began = console.clock()
     said = outlook(boss.get(f"/conversations/{row}/transfer/user", "dialog").text)
-    refused = "immediate would be refused; exclusive waits until {:%H:%M}"
-    ends = [(at + console.parts.terms.reservation).astimezone(ZoneInfo("Europe/Rome")) for at in (began, utc_now())]
-    assert "anna gets it at once" == said[0]
+    refused = "immediate would be rejected; exclusive waits until {:%H:%M}"
+    ends = [(at + console.deps.terms.reservation).astimezone(ZoneInfo("Europe/Rome")) for at in (began, utc_now())]
+    assert "offered to anna immediately" == said[0]
     assert said[1:] in [[refused.format(end)] * 2 for end in ends]
 
 
@@ -73,14 +73,14 @@ def test_the_dialog_says_of_each_skillset_who_would_get_it(console: Console, bos
     row = console.office.customer_writes()
     console.office.presence("anna", "ready")
     first, second = outlook(boss.get(f"/conversations/{row}/transfer/skillset", "dialog").text)
-    assert "anna would get it at once" == first
-    assert second.startswith("immediate would be refused; exclusive waits until ")
+    assert "offered to anna immediately" == first
+    assert second.startswith("immediate would be rejected; exclusive waits until ")
 
 
 def test_a_window_that_closes_soon_leaves_nothing_to_wait_for(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes(hours_ago=23.95)
     page = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
-    assert ["immediate would be refused"] * 3 == outlook(page)
+    assert ["immediate would be rejected"] * 3 == outlook(page)
 
 
 def test_the_dialog_shows_skillsets_with_how_many_are_ready_and_wait(console: Console, boss: Browser) -> None:
@@ -90,7 +90,7 @@ def test_the_dialog_shows_skillsets_with_how_many_are_ready_and_wait(console: Co
     console.office.presence("ben", "ready")
     page = boss.get(f"/conversations/{row}/transfer/skillset", "dialog").text
     assert ["2 ready", "1 ready"] == re.findall(r'class="r ready">([^<]+)', page)
-    assert "1 waits for it" in page
+    assert "1 in queue" in page
 
 
 def test_a_transfer_is_a_signed_command_and_changes_nothing_by_itself(console: Console, boss: Browser) -> None:
@@ -114,13 +114,13 @@ def test_a_transfer_is_asked_then_done_and_can_be_undone(console: Console, boss:
     row = console.office.customer_writes()
     console.office.presence("anna", "ready")
     notice = transfer(row, boss, to="anna", mode="immediate").text
-    assert "Asked …" in notice
+    assert "Sending …" in notice
     assert "" == told(boss, notice)  # still so
-    assert [("applied", None)] == console.carry_out()
+    assert [("applied", None)] == console.process_commands()
     assert "Offered to anna. Undo" in told(boss, notice)
     assert ("u", "anna", "a", False, None) == console.office.owner()
     boss.send(page_of(boss, notice), "notices")
-    assert [("applied", None)] == console.carry_out()
+    assert [("applied", None)] == console.process_commands()
     assert [row] == ids(boss.get("/unmanaged").text)
 
 
@@ -135,7 +135,7 @@ def test_a_transfer_is_asked_then_done_and_can_be_undone(console: Console, boss:
 def test_what_is_refused_says_why(console: Console, boss: Browser, kind: str, to: str, mode: str, why: str) -> None:
     row = console.office.customer_writes()
     notice = transfer(row, boss, kind, to=to, mode=mode).text
-    assert "rejected" == console.carry_out()[0][0]
+    assert "rejected" == console.process_commands()[0][0]
     assert why in told(boss, notice)
 
 
@@ -146,7 +146,7 @@ def test_a_closed_conversation_cannot_be_transferred_from_a_dialog_that_was_open
     dialog = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
     console.office.connection.execute("update conversations set window_ends_at = now() - interval '1 hour'")
     notice = boss.send(dialog, "dialog", to="anna", mode="exclusive").text
-    assert [("rejected", "conversation_closed")] == console.carry_out()
+    assert [("rejected", "conversation_closed")] == console.process_commands()
     assert "the 24-hour window is over" in told(boss, notice).replace("&#39;", "'")
 
 
@@ -155,11 +155,11 @@ def test_a_double_click_a_second_tab_and_the_back_button_do_it_once(console: Con
     dialog = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
     for _ in range(3):
         boss.send(dialog, "dialog", to="anna", mode="exclusive")
-    assert [("applied", None)] == console.carry_out()
+    assert [("applied", None)] == console.process_commands()
     assert 1 == len(console.audited("asked"))
     again = boss.send(dialog, "dialog", to="ben", mode="exclusive").text
-    assert [("rejected", "version_conflict")] == console.carry_out()
-    assert "the conversation has changed in the meantime: look at it again. Now: anna." in told(boss, again)
+    assert [("rejected", "version_conflict")] == console.process_commands()
+    assert "the conversation has changed in the meantime: look at it again. Now with anna." in told(boss, again)
 
 
 def test_of_two_administrators_one_gets_it_and_the_other_learns_who(console: Console, boss: Browser) -> None:
@@ -169,16 +169,16 @@ def test_of_two_administrators_one_gets_it_and_the_other_learns_who(console: Con
     dialogs = [browser.get(f"/conversations/{row}/transfer/user", "dialog").text for browser in (boss, chief)]
     first = boss.send(dialogs[0], "dialog", to="anna", mode="exclusive").text
     second = chief.send(dialogs[1], "dialog", to="ben", mode="exclusive").text
-    assert [("applied", None), ("rejected", "version_conflict")] == console.carry_out()
+    assert [("applied", None), ("rejected", "version_conflict")] == console.process_commands()
     assert "Reserved for anna." in told(boss, first)
-    assert "Now: anna." in told(chief, second)
+    assert "Now with anna." in told(chief, second)
 
 
 def test_what_one_administrator_asked_is_not_the_others_to_see(console: Console, boss: Browser) -> None:
     console.person("chief")
     row = console.office.customer_writes()
     notice = transfer(row, boss, to="anna", mode="exclusive").text
-    found = re.search(r'hx-get="(/actions/[^"]+)"', notice)
+    found = re.search(r'hx-get="(/commands/[^"]+)"', notice)
     assert found is not None
     assert 404 == console.signed_in("chief").get(found[1]).status_code
 
@@ -193,7 +193,7 @@ def test_without_kafka_the_dialog_says_so_and_keeps_what_was_chosen(console: Con
     assert ("ben", "exclusive") == (hidden(answer.text)["to"], hidden(answer.text)["mode"])
     console.publisher.unreachable = False
     boss.send(answer.text, "dialog")
-    assert [("applied", None)] == console.carry_out()
+    assert [("applied", None)] == console.process_commands()
     assert (1, 1) == (len(console.audited("asked")), len(console.audited("not_kept")))
 
 
@@ -215,7 +215,7 @@ def test_only_who_answers_customers_can_take_one(console: Console, boss: Browser
     anna = console.signed_in("anna")
     page = anna.get("/unmanaged").text
     notice = anna.send(page.split("<tbody")[1], "notices").text
-    assert [("applied", None)] == console.carry_out()
+    assert [("applied", None)] == console.process_commands()
     assert "It is yours." in told(anna, notice)
     assert ("u", "anna", "x", False, None) == console.office.owner()
     assert "Undo" not in told(anna, notice)
@@ -224,7 +224,7 @@ def test_only_who_answers_customers_can_take_one(console: Console, boss: Browser
 def test_undo_takes_back_what_was_done_and_not_what_others_decided_since(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     notice = transfer(row, boss, to="anna", mode="exclusive").text
-    console.carry_out()
+    console.process_commands()
     (done,) = console.office.rows("select version from conversations")
     boss.send(page_of(boss, notice), "notices")
     assert done["version"] == recalled(console).expected_version
@@ -233,25 +233,25 @@ def test_undo_takes_back_what_was_done_and_not_what_others_decided_since(console
 def test_undo_takes_back_also_what_routing_offered_to_somebody_since(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     notice = transfer(row, boss, to="anna", mode="exclusive").text
-    console.carry_out()
+    console.process_commands()
     done = page_of(boss, notice)
     console.office.presence("anna", "ready")
     console.office.routing.round()
     assert ("u", "anna", "a") == console.office.owner()[:3]
     boss.send(done, "notices")
-    assert [("applied", None)] == console.carry_out()
+    assert [("applied", None)] == console.process_commands()
 
 
 def test_undo_leaves_what_others_decided_since(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     notice = transfer(row, boss, to="anna", mode="exclusive").text
-    console.carry_out()
+    console.process_commands()
     office = console.office
     office.results_of(
         office.command("recall", {"conversation_id": str(row)}), office.transfer(row, "user", "ben", "exclusive")
     )
     boss.send(page_of(boss, notice), "notices")
-    assert [("rejected", "version_conflict")] == console.carry_out()
+    assert [("rejected", "version_conflict")] == console.process_commands()
 
 
 def test_a_row_takes_back_what_it_shows_and_not_what_others_decided_since(console: Console, boss: Browser) -> None:
@@ -274,24 +274,24 @@ def test_what_was_refused_can_be_asked_for_again_by_the_same_row_and_is_done_onc
         return ben.send(form[0], "notices").text
 
     refused = press()
-    assert [("rejected", "user_at_capacity")] == console.carry_out()
+    assert [("rejected", "user_at_capacity")] == console.process_commands()
     assert "this user is at capacity" in told(ben, refused)
     console.office.desktop_reports(AgentClosed, "ben", busy)
     done = [press(), press()]
-    assert [("applied", None)] == console.carry_out()
+    assert [("applied", None)] == console.process_commands()
     assert ["It is yours."] * 2 == [told(ben, notice).rpartition("92 ")[2] for notice in done]
     press()
-    assert [] == console.carry_out()
+    assert [] == console.process_commands()
 
 
 def test_a_mail_is_taken_back_while_it_is_held(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     answer = boss.send(page, "panel", to="you@example.com", subject="A customer", body="x").text
-    console.carry_out()
+    console.process_commands()
     undone = boss.send(page_of(boss, answer), "notices").text
-    assert [("applied", None)] == console.carry_out()
-    assert "Taken back: the mail is not sent." in told(boss, undone)
+    assert [("applied", None)] == console.process_commands()
+    assert "Recalled: the email will not be sent." in told(boss, undone)
     assert ["recalled"] == [mail["state"] for mail in console.office.rows("select state from mails")]
 
 
@@ -299,7 +299,7 @@ def test_everything_works_a_page_at_a_time_without_script(console: Console, boss
     row = console.office.customer_writes()
     answer = transfer(row, boss, into=None, to="anna", mode="exclusive")
     assert 303 == answer.status_code
-    console.carry_out()
+    console.process_commands()
     page = boss.get(answer.location).text
     assert "<html" in page
     assert "Reserved for anna." in page
@@ -309,7 +309,7 @@ def test_nobody_chosen_is_said_in_the_dialog(console: Console, boss: Browser) ->
     row = console.office.customer_writes()
     answer = transfer(row, boss, to="", mode="immediate")
     assert (422, []) == (answer.status_code, console.publisher.records)
-    assert "Choose somebody first." in answer.text
+    assert "Choose a recipient first." in answer.text
 
 
 def test_a_conversation_that_is_not_there_has_no_dialog(boss: Browser) -> None:
@@ -328,7 +328,7 @@ def test_a_row_that_was_transferred_stays_in_its_place_and_says_where_it_is(cons
     first, second = (console.office.customer_writes(phone=phone) for phone in ("391", "392"))
     page = OpenList(console, boss)
     transfer(first, boss, to="anna", mode="exclusive")
-    console.carry_out()
+    console.process_commands()
     changes = page.look()
     assert [first] == ids(changes)
     assert "Reserved for anna" in changes
@@ -342,4 +342,4 @@ def test_who_takes_care_of_it_is_named_on_the_way_out(console: Console, boss: Br
     dialog = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
     console.office.desktop_reports(AgentAccepted, "carla", row)
     boss.send(dialog, "dialog", to="anna", mode="exclusive")
-    assert [("rejected", "version_conflict")] == console.carry_out()
+    assert [("rejected", "version_conflict")] == console.process_commands()

@@ -1,11 +1,12 @@
 """What other people's pages, forms and links can do with the console: nothing."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.console import BOSS, PASSWORD, Browser, Console, open_console
+from tests.support.console import BOSS, PASSWORD, Browser, Console, assets, open_console
 from tests.support.databases import Databases
 from tests.support.hostile import FRAGMENTS
 
@@ -109,8 +110,17 @@ def test_nobody_is_led_elsewhere(console: Console, place: str) -> None:
     assert "/unmanaged" == signed_in.http.get("/sign-in", query_string={"next": place}).location
 
 
-@pytest.mark.parametrize("path", ["/unmanaged", "/sign-in", "/static/console.js", "/nowhere", "/live"])
+@pytest.mark.parametrize("path", ["/unmanaged", "/sign-in", "/nowhere", "/live"])
 def test_every_answer_has_the_usual_headers(boss: Browser, path: str) -> None:
+    assert_guarded(boss, path)
+
+
+def test_every_file_has_the_usual_headers(boss: Browser) -> None:
+    for path in assets(boss.get("/unmanaged").text):
+        assert_guarded(boss, path)
+
+
+def assert_guarded(boss: Browser, path: str) -> None:
     headers = boss.get(path).headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -126,7 +136,25 @@ def test_every_answer_has_the_usual_headers(boss: Browser, path: str) -> None:
 
 def test_pages_are_not_kept_by_anybody_and_files_are(boss: Browser) -> None:
     assert "no-store" == boss.get("/unmanaged").headers["Cache-Control"]
-    assert "immutable" in boss.get("/static/console.css").headers["Cache-Control"]
+    for path in assets(boss.get("/unmanaged").text):
+        file = boss.get(path)
+        assert (200, True) == (file.status_code, "immutable" in file.headers["Cache-Control"])
+
+
+def test_a_file_of_another_version_is_not_found_and_never_cached(boss: Browser) -> None:
+    [script] = [path for path in assets(boss.get("/unmanaged").text) if path.endswith("/main.js")]
+    version = script.split("/")[2]
+    for path in (script.replace(version, "0123456789ab"), script.replace("main", "missing")):
+        missing = boss.get(path)
+        assert (404, "no-store") == (missing.status_code, missing.headers["Cache-Control"])
+
+
+def test_modules_import_each_other_within_the_version_of_the_page(boss: Browser) -> None:
+    paths = assets(boss.get("/unmanaged").text)
+    modules = [path for path in paths if path.endswith(".js") and "htmx" not in path]
+    imported = {name for path in modules for name in re.findall(r'from "\./([^"]+)"', boss.get(path).text)}
+    assert {path.rpartition("/")[2] for path in modules} == imported | {"main.js"}
+    assert 1 == len({path.rpartition("/")[0] for path in paths})
 
 
 def test_no_page_has_script_or_style_of_its_own(console: Console, boss: Browser, row: str) -> None:
@@ -140,6 +168,8 @@ def test_no_page_has_script_or_style_of_its_own(console: Console, boss: Browser,
     "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static/etc/passwd"]
 )
 def test_no_path_leads_out_of_the_static_files(boss: Browser, path: str) -> None:
+    version = assets(boss.get("/unmanaged").text)[0].split("/")[2]
+    assert 404 == boss.get(path.replace("/static/", f"/static/{version}/")).status_code
     assert 404 == boss.get(path).status_code
 
 
@@ -151,7 +181,7 @@ def test_other_methods_do_nothing(console: Console, boss: Browser, row: str, met
 
 
 @pytest.mark.parametrize(
-    "path", ["/conversations/{}/take", "/conversations/{}/recall", "/conversations/{}/email", "/many", "/sign-out"]
+    "path", ["/conversations/{}/take", "/conversations/{}/recall", "/conversations/{}/email", "/bulk", "/sign-out"]
 )
 def test_a_link_changes_nothing(console: Console, boss: Browser, row: str, path: str) -> None:
     assert boss.get(path.format(row)).status_code in (404, 405)
@@ -207,11 +237,11 @@ def test_what_customers_write_is_shown_as_text(console: Console, boss: Browser, 
         (400, "/conversations/{}/transfer/user", {"to": "anna", "version": "-1"}),
         (400, "/conversations/{}/take", {"version": "-1"}),
         (400, "/conversations/{}/recall", {"version": "-1"}),
-        (400, "/many/user", {"to": "x" * 257, "able": "{}.1"}),
-        (400, "/many/skillset", {"to": "sales\x00", "able": "{}.1"}),
-        (400, "/many/user", {"to": "anna", "able": "{}.-1"}),
+        (400, "/bulk/user", {"to": "x" * 257, "able": "{}.1"}),
+        (400, "/bulk/skillset", {"to": "sales\x00", "able": "{}.1"}),
+        (400, "/bulk/user", {"to": "anna", "able": "{}.-1"}),
         (404, "/mails/%00/recall", {}),
-        (404, "/many/%00/undo", {}),
+        (404, "/bulk/%00/undo", {}),
     ],
 )
 def test_no_form_breaks_it(console: Console, row: str, status: int, path: str, fields: dict[str, str]) -> None:
@@ -222,7 +252,7 @@ def test_no_form_breaks_it(console: Console, row: str, status: int, path: str, f
         assert (status, []) == (answer.status_code, console.publisher.records)
 
 
-@pytest.mark.parametrize("path", ["/actions/%00", "/actions/x", "/many/%00", "/many/" + "x" * 300])
+@pytest.mark.parametrize("path", ["/commands/%00", "/commands/x", "/bulk/%00", "/bulk/" + "x" * 300])
 def test_no_address_of_what_was_asked_for_breaks_it(boss: Browser, path: str) -> None:
     assert 404 == boss.get(path).status_code
 

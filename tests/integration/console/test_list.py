@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from domain.facts import AgentAccepted
-from tests.support.console import Browser, Console, ids
+from tests.support.console import Browser, Console, assets, ids
 
 
 def test_the_page_shows_who_was_left_alone_and_why(console: Console, boss: Browser) -> None:
@@ -44,7 +44,7 @@ def test_the_buttons_of_a_closed_conversation_are_there_and_say_why_they_do_noth
 ) -> None:
     console.office.customer_writes(hours_ago=30)
     page = boss.get("/unmanaged").text
-    why = "Closed: Meta&#39;s 24 hours are over, or it was ended."
+    why = "Closed: the 24-hour window is over, or the conversation was ended."
     for title in ("Transfer to a user", "Transfer to a skillset"):
         assert f'aria-disabled="true" aria-label="{title}: {why}"' in page
     assert "/transfer/" not in page
@@ -122,10 +122,10 @@ def test_customers_who_wait_are_counted_and_listed_and_can_be_taken_back(console
     assert "1 waiting" in boss.get("/unmanaged").text
     page = boss.get("/waiting").text
     assert [waits] == ids(page)
-    assert "Waits for Sales" in page
+    assert "Queued for Sales" in page
     answer = boss.send(page.split("<tbody")[1], "notices")
     assert 200 == answer.status_code
-    assert [("applied", None)] == console.carry_out()
+    assert [("applied", None)] == console.process_commands()
     assert [waits] == ids(boss.get("/unmanaged").text)
     assert [] == ids(boss.get("/waiting").text)
 
@@ -179,9 +179,12 @@ def test_a_page_of_a_hundred_rows_weighs_less_than_150_kilobytes_with_everything
 ) -> None:
     for n in range(100):
         console.office.customer_writes(f"message {n} " + "words " * 40, phone=f"3930055{n:05}")
-    paths = ["/unmanaged?rows=100", "/static/console.css", "/static/console.js", "/static/htmx-2.0.11.min.js"]
-    weights = [len(boss.get(path, **{"Accept-Encoding": "gzip"}).data) for path in [*paths, "/static/icon.svg"]]
-    assert 100 == len(ids(boss.get(paths[0]).text))
+    page = boss.get("/unmanaged?rows=100").text
+    paths = ["/unmanaged?rows=100", *assets(page)]
+    weights = [len(boss.get(path, **{"Accept-Encoding": "gzip"}).data) for path in paths]
+    assert 100 == len(ids(page))
+    assert {"/unmanaged?rows=100"} == set(paths) - set(assets(page))
+    assert {"css", "js", "svg"} == {path.rpartition(".")[2] for path in assets(page)}
     assert sum(weights) < 150_000
 
 

@@ -1,16 +1,20 @@
 """Live, and never wrong: what changes in the database is told to every page that shows it, as it stands in the page."""
 
 import asyncio
+import json
+import re
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from time import monotonic
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import psycopg
 import pytest
 
-from console.live.broadcast import Broadcaster
+from console.live.broadcast import REFRESH_SECONDS, Broadcaster
 from console.live.watch import ListState, ListWatcher, WatchedList
 from infra.postgres import mails
 from infra.postgres.connections.pool import connect
@@ -21,7 +25,9 @@ from tests.support.console import Browser, Console, OpenList, ids
 from tests.support.waiting import wait_until
 
 
-def test_every_change_of_a_conversation_a_mail_or_a_status_is_a_hint(console: Console, database: str) -> None:
+def test_every_change_of_a_conversation_a_mail_or_a_status_and_every_command_is_a_hint(
+    console: Console, database: str
+) -> None:
     with ChangeHints(database) as hints:
         assert not hints.wait(0.05)
         console.office.customer_writes()
@@ -38,16 +44,21 @@ def test_every_change_of_a_conversation_a_mail_or_a_status_is_a_hint(console: Co
             "insert into message_status (phone_number_id, wamid, recipient, rank) values ('1', 'w', '2', 1)"
         )
         assert hints.wait(5)
+        while hints.wait(0.05):
+            continue
+        console.office.results_of(console.office.command("recall", {"conversation_id": str(uuid4())}))
+        assert "rejected" == console.office.rows("select outcome from command_audit")[0]["outcome"]
+        assert hints.wait(5)
 
 
 @contextmanager
 def hearing(console: Console) -> Iterator[None]:
-    thread = threading.Thread(target=console.parts.live.run)
+    thread = threading.Thread(target=console.deps.live.run)
     thread.start()
     try:
         yield
     finally:
-        console.parts.live.end()
+        console.deps.live.end()
         thread.join(5)
 
 
@@ -73,7 +84,7 @@ def test_an_open_page_is_told_of_a_change_at_once_and_of_every_later_one(console
 
     with hearing(console):
         asyncio.run(story())
-    assert 0 == console.parts.live.viewers
+    assert 0 == console.deps.live.viewers
 
 
 def test_after_the_connection_to_the_database_was_cut_pages_are_told_again(console: Console, boss: Browser) -> None:
@@ -107,11 +118,11 @@ def test_a_stopped_console_ends_every_stream(console: Console, boss: Browser) ->
     async def story() -> list[bytes]:
         stream = page.stream()
         first = await anext(stream)
-        asyncio.get_running_loop().call_later(0.05, console.parts.live.end)
+        asyncio.get_running_loop().call_later(0.05, console.deps.live.end)
         return [first, *[part async for part in stream]]
 
     assert 1 == len(asyncio.run(asyncio.wait_for(story(), 5)))
-    assert 0 == console.parts.live.viewers
+    assert 0 == console.deps.live.viewers
 
 
 def test_a_look_that_fails_leaves_no_page_behind() -> None:
@@ -183,6 +194,80 @@ def test_what_does_not_match_the_filter_is_not_announced(console: Console, boss:
     assert "new messages" not in page.look()
     console.office.customer_writes("7", "392")
     assert "1 conversation with new messages: show it" in page.look()
+
+
+def results_in(events: str) -> dict[str, int]:
+    """The results that a page was told of, by command or batch."""
+    found = re.findall(r"^event: results\ndata: (.*)$", events, re.MULTILINE)
+    assert len(found) <= 1
+    return dict(json.loads(found[0])) if found else {}
+
+
+def requested(console: Console, boss: Browser, to: str, mode: str) -> str:
+    """The id of a transfer of a new conversation that was requested from its dialog."""
+    row = console.office.customer_writes(phone=f"39{console.office.next_offset()}")
+    notice = boss.submit(f"/conversations/{row}/transfer/user", "dialog", to=to, mode=mode).text
+    found = re.search(r'data-request="([^"]+)" data-answered="0"', notice)
+    assert found is not None
+    return found[1]
+
+
+def test_a_result_reaches_the_page_through_its_stream_also_one_that_is_rejected(
+    console: Console, boss: Browser
+) -> None:
+    page = OpenList(console, boss)
+    commands = [requested(console, boss, "anna", mode) for mode in ("exclusive", "immediate")]
+    assert {} == results_in(page.look())
+    assert ["applied", "rejected"] == [outcome for outcome, _ in console.process_commands()]
+    assert dict.fromkeys(commands, 1) == results_in(page.look())
+    assert {} == results_in(page.look())
+    for command, words in zip(commands, ("Reserved for anna.", "this user is not ready"), strict=True):
+        assert words in boss.get(f"/commands/{command}", "notices").text
+
+
+def test_a_rejected_command_is_told_at_once_and_not_at_the_next_refresh(console: Console, boss: Browser) -> None:
+    page = OpenList(console, boss)
+
+    async def story() -> float:
+        stream = page.stream()
+        await until(stream, "event: still")
+        await asyncio.to_thread(wait_until, lambda: listens(console))
+        command = await asyncio.to_thread(requested, console, boss, "anna", "immediate")
+        await until(stream, "event: changed")  # the conversation is new on the list
+        began = monotonic()
+        assert [("rejected", "user_not_ready")] == await asyncio.to_thread(console.process_commands)
+        assert command.encode() in await until(stream, "event: results")
+        await stream.aclose()
+        return monotonic() - began
+
+    with hearing(console):
+        assert asyncio.run(story()) < REFRESH_SECONDS / 2
+
+
+def test_a_page_that_listens_anew_is_told_the_results_that_it_missed(console: Console, boss: Browser) -> None:
+    page = OpenList(console, boss)
+    command = requested(console, boss, "anna", "exclusive")
+    console.process_commands()
+    page.listen()
+    assert {command: 1} == results_in(page.look())
+
+
+def test_the_results_of_a_batch_are_one_number_and_are_told_to_whoever_requested_it(
+    console: Console, boss: Browser
+) -> None:
+    console.person("chief")
+    pages = [OpenList(console, browser) for browser in (boss, console.signed_in("chief"))]
+    rows = [console.office.customer_writes(phone=f"39{n}") for n in range(3)]
+    form = boss.post("/bulk", "dialog", do="user", pick=[str(row) for row in rows]).text
+    answer = boss.send(form, "dialog", to="anna", mode="exclusive").text
+    first, *others = console.publisher.records
+    batch = re.findall(r'data-request="([^"]+)" data-answered="0"', answer)
+    found = []
+    for records in ([first], others):
+        console.publisher.records = records
+        console.process_commands()
+        found.append([results_in(page.look()) for page in pages])
+    assert [[{batch[0]: 1}, {}], [{batch[0]: 3}, {}]] == found
 
 
 @pytest.mark.parametrize("query", ["q=bicycle", "status=closed"])
@@ -327,9 +412,9 @@ def test_many_pages_cost_the_database_what_one_costs(console: Console, boss: Bro
 
 
 def test_with_the_database_away_the_page_says_so_and_nothing_breaks(console: Console, boss: Browser) -> None:
-    console.parts.pool.close()
+    console.deps.pool.close()
     assert 503 == boss.get("/unmanaged").status_code
-    assert "The database does not answer." in boss.get("/unmanaged").text
+    assert "The database is not responding." in boss.get("/unmanaged").text
     assert 503 == boss.get("/live/may", "listen").status_code
     assert 503 == boss.get("/readyz").status_code
 

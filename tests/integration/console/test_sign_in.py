@@ -18,8 +18,8 @@ PAGES = (
     "/unmanaged.csv",
     "/account",
     "/live",
-    f"/actions/{_ID}",
-    f"/many/{_ID}",
+    f"/commands/{_ID}",
+    f"/bulk/{_ID}",
 )
 
 
@@ -172,7 +172,7 @@ def test_a_setting_ends_every_session_that_began_before(database: str) -> None:
         browser = console.signed_in()
         cookie = browser.http.get_cookie("witiop")
     assert cookie is not None
-    console.parts.pool.close()
+    console.deps.pool.close()
     with open_console(database + "", sessions=SessionTerms(since=utc_now() + timedelta(minutes=1))) as console:
         again = console.browser()
         again.http.set_cookie("witiop", cookie.value)
@@ -238,7 +238,7 @@ def test_a_time_zone_that_there_is_not_is_not_saved_as_none(boss: Browser) -> No
     assert 303 == boss.post("/account/words", language="", zone=" Europe/Rome ").status_code
     answer = boss.post("/account/words", language="it", zone="Europe/Roma")
     assert 422 == answer.status_code
-    assert "There is no time zone of this name" in answer.text
+    assert "Unknown time zone" in answer.text
     assert ("Europe/Roma", True) == (
         field(answer.text, "zone"),
         '<option value="it" lang="it" selected>' in answer.text,

@@ -23,7 +23,7 @@ from infra.local.simulator.bodies import BusinessNumber
 from infra.local.simulator.traffic import Mix, Traffic
 from infra.local.simulator.webhooks import Webhooks
 from infra.postgres import directory
-from infra.postgres.lists.unmanaged import Filter, page
+from infra.postgres.lists.unmanaged import UnmanagedFilter, page
 from infra.process.clock import utc_now
 from tests.support.fake_publisher import FakePublisher
 from tests.support.ledger import violations
@@ -95,14 +95,14 @@ def test_the_list_has_every_reason_after_the_story_and_playing_it_again_adds_not
     updates = inbound.drain(database)
     assert output == f"played the bike shop's story, {updates} updates; see the result with witiop unmanaged list\n"
     with psycopg.connect(database, autocommit=True) as connection:
-        listed = page(connection, Filter(), rows=100)
+        listed = page(connection, UnmanagedFilter(), rows=100)
         version, _ = directory.read(connection)
         assert {row.reason for row in listed.rows} == set(Reason) - {Reason.RESERVATION_EXPIRED}
         assert {row.status for row in listed.rows} == {"active", "closed"}
 
         simulate(environment, "story")
         assert inbound.drain(database) == updates
-        assert page(connection, Filter(), rows=100) == listed
+        assert page(connection, UnmanagedFilter(), rows=100) == listed
         assert directory.version(connection) == version
 
 

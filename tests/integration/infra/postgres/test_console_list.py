@@ -14,9 +14,9 @@ from psycopg import Connection
 from infra.postgres.connections.pool import connect
 from infra.postgres.lists import console as console_list
 from infra.postgres.lists import unmanaged
-from infra.postgres.lists.console import ConsolePage, Order, PageCursor, Wanted, page
+from infra.postgres.lists.console import ConsolePage, PageCursor, page
 from infra.postgres.lists.cursor import START, CursorError
-from infra.postgres.lists.unmanaged import ListedConversation
+from infra.postgres.lists.unmanaged import ListedConversation, Order, UnmanagedFilter
 from tests.support.conversation_rows import NOON, conversation_row, insert_conversations
 from tests.support.databases import Databases
 
@@ -48,15 +48,15 @@ def conn(databases: Databases) -> Iterator[Connection[Any]]:
     databases.drop(dsn)
 
 
-def every_page(conn: Connection[Any], wanted: Wanted, rows: int) -> list[ConsolePage]:
-    pages = [page(conn, wanted, rows)]
+def every_page(conn: Connection[Any], which: UnmanagedFilter, rows: int) -> list[ConsolePage]:
+    pages = [page(conn, which, rows)]
     while pages[-1].after:
-        pages.append(page(conn, wanted, rows, after=pages[-1].after))
+        pages.append(page(conn, which, rows, after=pages[-1].after))
     return pages
 
 
-wanted = st.builds(
-    Wanted,
+which = st.builds(
+    UnmanagedFilter,
     status=st.sampled_from([None, "active", "closed"]),
     number=st.sampled_from([None, "1", "2", "3"]),
     words=st.sampled_from([(), ("green",), ("bicy", "red"), ("message", "1"), ("3930055501",), ("nothing",)]),
@@ -65,14 +65,14 @@ wanted = st.builds(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(wanted=wanted, rows=st.integers(1, 15))
+@given(which=which, rows=st.integers(1, 15))
 def test_the_pages_are_the_whole_list_in_order_and_the_same_when_paging_backwards(
-    conn: Connection[Any], wanted: Wanted, rows: int
+    conn: Connection[Any], which: UnmanagedFilter, rows: int
 ) -> None:
-    pages = every_page(conn, wanted, rows)
+    pages = every_page(conn, which, rows)
     found = [row for each in pages for row in each.rows]
     expected = sorted(found, key=lambda row: (row.last_at, row.id.int), reverse=True)
-    if wanted.order == "urgent":
+    if which.order == "urgent":
         active = [row for row in reversed(expected) if row.status == "active"]
         expected = [*active, *(row for row in expected if row.status == "closed")]
     assert [row.id for row in expected] == [row.id for row in found]
@@ -81,13 +81,13 @@ def test_the_pages_are_the_whole_list_in_order_and_the_same_when_paging_backward
         for row in console_list.by_ids(conn, [UUID(int=n + 1) for n in range(ROWS)]).values()
         if row.reason is not None
         and row.id.int % 9 != 1
-        and wanted.status in (None, row.status)
-        and wanted.number in (None, row.phone_number_id)
-        and all(any(each.startswith(word) for each in searched_words(row)) for word in wanted.words)
+        and which.status in (None, row.status)
+        and which.number in (None, row.phone_number_id)
+        and all(any(each.startswith(word) for each in searched_words(row)) for word in which.words)
     }
     backwards, cursor = [pages[-1]], pages[-1].before
     while cursor:
-        backwards.insert(0, page(conn, wanted, rows, before=cursor))
+        backwards.insert(0, page(conn, which, rows, before=cursor))
         cursor = backwards[0].before
     assert [[row.id for row in each.rows] for each in pages[:-1]] == [
         [row.id for row in each.rows] for each in backwards[:-1]
@@ -133,5 +133,5 @@ def test_a_text_that_is_not_a_cursor_of_a_page_is_refused(text: str) -> None:
 def test_a_search_that_takes_too_long_reports_an_incomplete_result(database: str) -> None:
     with connect(database, "test", autocommit=True) as conn, psycopg.connect(database) as other:
         other.execute("lock table conversations")
-        found = page(conn, Wanted(words=("bicycle",)), 10)
+        found = page(conn, UnmanagedFilter(words=("bicycle",)), 10)
     assert (True, 0) == (found.cut, len(found.rows))

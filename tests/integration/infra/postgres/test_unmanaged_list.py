@@ -16,7 +16,7 @@ from domain.contract.row import row_document
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from infra.postgres.lists.cursor import START, Cursor
-from infra.postgres.lists.unmanaged import Filter, UnmanagedPage, page, statement
+from infra.postgres.lists.unmanaged import UnmanagedFilter, UnmanagedPage, page, statement
 from tests.support.conversation_rows import NOON, conversation_row, insert_conversations
 from tests.support.databases import Databases
 
@@ -24,7 +24,7 @@ NUMBERS = ("106540352242922", "2", "3")
 ROWS = 3000
 
 STATUSES: tuple[Status | None, ...] = (None, "active", "closed")
-FILTERS = [Filter(*each) for each in product(STATUSES, (None, *Reason), (None, "2"))]
+FILTERS = [UnmanagedFilter(*each) for each in product(STATUSES, (None, *Reason), (None, "2"))]
 
 
 def many() -> list[dict[str, object]]:
@@ -69,7 +69,7 @@ def conn(database: str) -> Iterator[Connection[Any]]:
         yield connection
 
 
-def walk(conn: Connection[Any], which: Filter, rows: int) -> Iterator[list[dict[str, object]]]:
+def walk(conn: Connection[Any], which: UnmanagedFilter, rows: int) -> Iterator[list[dict[str, object]]]:
     """Yields the rows of page after page, passing the cursors as text as a client does."""
     after = START
     while True:
@@ -80,7 +80,7 @@ def walk(conn: Connection[Any], which: Filter, rows: int) -> Iterator[list[dict[
         after = Cursor.parse(str(found.next))
 
 
-def matches(each: dict[str, object], which: Filter) -> bool:
+def matches(each: dict[str, object], which: UnmanagedFilter) -> bool:
     return bool(
         each["unmanaged"]
         and (which.status is None or each["status"] == which.status[0])
@@ -91,7 +91,7 @@ def matches(each: dict[str, object], which: Filter) -> bool:
 
 @pytest.mark.parametrize("which", FILTERS, ids=str)
 def test_the_pages_contain_every_matching_conversation_once_and_the_latest_first(
-    which: Filter, full: Connection[Any], conversations: list[dict[str, object]]
+    which: UnmanagedFilter, full: Connection[Any], conversations: list[dict[str, object]]
 ) -> None:
     matching = [each for each in conversations if matches(each, which)]
     expected = [
@@ -104,10 +104,10 @@ def test_the_pages_contain_every_matching_conversation_once_and_the_latest_first
 
 @pytest.mark.parametrize("which", FILTERS, ids=str)
 def test_the_counts_depend_on_number_and_reason_and_not_on_the_status(
-    which: Filter, full: Connection[Any], conversations: list[dict[str, object]]
+    which: UnmanagedFilter, full: Connection[Any], conversations: list[dict[str, object]]
 ) -> None:
     def count(status: Status) -> int:
-        return sum(matches(each, Filter(status, which.reason, which.number)) for each in conversations)
+        return sum(matches(each, UnmanagedFilter(status, which.reason, which.number)) for each in conversations)
 
     expected = {"active": count("active"), "closed": count("closed")}
     assert expected == page(full, which).counts
@@ -115,18 +115,18 @@ def test_the_counts_depend_on_number_and_reason_and_not_on_the_status(
 
 @pytest.mark.parametrize("rows", [10, 25, 50, 100])
 def test_a_page_has_as_many_rows_as_requested(rows: int, full: Connection[Any]) -> None:
-    assert rows == len(page(full, Filter(), rows).rows)
+    assert rows == len(page(full, UnmanagedFilter(), rows).rows)
 
 
 def test_the_last_page_has_no_next_cursor_even_when_it_is_full(conn: Connection[Any]) -> None:
     insert_conversations(conn, *(conversation_row(id_) for id_ in range(20)))
-    first = page(conn, Filter(), 10)
+    first = page(conn, UnmanagedFilter(), 10)
     assert first.next is not None
-    assert page(conn, Filter(), 10, first.next).next is None
+    assert page(conn, UnmanagedFilter(), 10, first.next).next is None
 
 
 def test_an_empty_list_is_one_empty_page(conn: Connection[Any]) -> None:
-    found = page(conn, Filter())
+    found = page(conn, UnmanagedFilter())
     assert found == UnmanagedPage([], None, {"active": 0, "closed": 0})
 
 
@@ -168,7 +168,7 @@ def test_a_row_shows_the_values_of_the_table(conn: Connection[Any]) -> None:
         "version": 4,
         "sequence": 5,
     }
-    [only] = page(conn, Filter()).rows
+    [only] = page(conn, UnmanagedFilter()).rows
     assert expected == row_document(only)
 
 
@@ -176,7 +176,7 @@ def test_rows_added_or_removed_while_paging_neither_repeat_nor_hide_other_rows(c
     unchanged = [conversation_row(id_, last_at=NOON - timedelta(seconds=id_)) for id_ in range(100)]
     insert_conversations(conn, *unchanged)
     seen = []
-    for n, rows in enumerate(walk(conn, Filter(), 10)):
+    for n, rows in enumerate(walk(conn, UnmanagedFilter(), 10)):
         seen += [row["id"] for row in rows]
         newer, older = NOON + timedelta(seconds=n + 1), NOON - timedelta(days=1, seconds=n)
         insert_conversations(
@@ -191,13 +191,15 @@ def test_rows_added_or_removed_while_paging_neither_repeat_nor_hide_other_rows(c
 
 def test_the_statement_is_never_planned_for_particular_values(conn: Connection[Any]) -> None:
     for _ in range(3):
-        page(conn, Filter())
+        page(conn, UnmanagedFilter())
     plans = "select generic_plans, custom_plans from pg_prepared_statements where statement like '%union all%'"
     assert conn.execute(plans).fetchall() == [(3, 0)]
 
 
 @pytest.mark.parametrize("which", FILTERS, ids=str)
-def test_every_list_is_read_from_its_index_in_order_without_a_sort(which: Filter, full: Connection[Any]) -> None:
+def test_every_list_is_read_from_its_index_in_order_without_a_sort(
+    which: UnmanagedFilter, full: Connection[Any]
+) -> None:
     full.execute("analyze conversations")
     text = statement(which).as_string(full)
     for number, name in enumerate(("number", "at", "id", "limit"), 1):

@@ -16,11 +16,11 @@ def write(console: Console, n: int, hours_ago: float = 1) -> list[UUID]:
 
 
 def look(boss: Browser, do: str, rows: list[UUID] | None = None, **more: str) -> TestResponse:
-    return boss.post("/many", "dialog", do=do, pick=[str(row) for row in rows or []], **more)
+    return boss.post("/bulk", "dialog", do=do, pick=[str(row) for row in rows or []], **more)
 
 
 def results(boss: Browser, page: str) -> str:
-    found = re.search(r'hx-get="(/many/[^"?]+)', page) or re.search(r'action="(/many/[^"/]+)/undo"', page)
+    found = re.search(r'hx-get="(/bulk/[^"?]+)', page) or re.search(r'action="(/bulk/[^"/]+)/undo"', page)
     assert found is not None, page
     return boss.get(found[1], "dialog").text
 
@@ -29,9 +29,9 @@ def test_the_preview_says_how_many_can_and_why_the_others_cannot(console: Consol
     able, closed = write(console, 2), write(console, 1, 30)
     waits = console.office.customer_writes("1", "395")
     page = look(boss, "user", [*able, *closed, waits]).text
-    assert "It can be done with 2 conversations." in page
+    assert "2 can be transferred." in page
     assert "1 × Closed" in page
-    assert "1 × Waits for Sales" in page
+    assert "1 × Queued for Sales" in page
     assert [] == console.publisher.records
 
 
@@ -40,9 +40,9 @@ def test_the_preview_says_of_each_option_how_many_would_go(console: Console, bos
     for agent in ("anna", "ben"):
         console.office.presence(agent, "ready")
     users, teams = (look(boss, kind, rows).text for kind in ("user", "skillset"))
-    assert "2 are offered at once, the others would be refused" in users
-    assert "1 is offered at once, the others would be refused" in users
-    assert "all of them are offered at once" in teams
+    assert "2 can be offered immediately, the others would be rejected" in users
+    assert "1 can be offered immediately, the others would be rejected" in users
+    assert "all can be offered immediately" in teams
 
 
 def test_the_numbers_of_the_preview_add_up_also_with_many_reasons(console: Console, boss: Browser) -> None:
@@ -51,7 +51,7 @@ def test_the_numbers_of_the_preview_add_up_also_with_many_reasons(console: Conso
         console.office.desktop_reports(AgentAccepted, agent, row)
     rows += write(console, 2, 30)
     boss.send(look(boss, "user", late := write(console, 1)).text, "dialog", to="anna", mode="exclusive")
-    console.carry_out()
+    console.process_commands()
     page = look(boss, "user", [*rows, *late]).text
     counts = re.findall(r"<li>(\d+) × ([^<]+)</li>", page)
     assert (6, "other reasons") == (len(counts), counts[-1][1])
@@ -65,9 +65,9 @@ def test_all_that_a_search_found_says_that_there_may_be_more(console: Console, b
         "insert into conversations select (r).* from (select json_populate_record(c, json_build_object("
         "'id', gen_random_uuid(), 'customer_id', gen_random_uuid(), 'last_text', 'bye')) as r "
         "from conversations c, generate_series(0, %s)) as more",
-        (console_list.MAX_WALKED,),
+        (console_list.MAX_SCANNED,),
     )
-    assert "There may be more with these words" in look(boss, "user", all="1", q="hello").text
+    assert "There may be more matches" in look(boss, "user", all="1", q="hello").text
 
 
 def test_each_is_a_command_of_its_own_with_its_own_result(console: Console, boss: Browser) -> None:
@@ -75,13 +75,13 @@ def test_each_is_a_command_of_its_own_with_its_own_result(console: Console, boss
     page = look(boss, "user", rows).text
     console.office.presence("ben", "ready")
     answer = boss.send(page, "dialog", to="ben", mode="immediate").text
-    assert "0 done · 0 refused · 3 asked" in answer
-    outcomes = console.carry_out()
+    assert "0 done · 0 rejected · 3 pending" in answer
+    outcomes = console.process_commands()
     assert [("applied", None), ("rejected", "user_at_capacity"), ("rejected", "user_at_capacity")] == sorted(
         outcomes, key=str
     )
     shown = results(boss, answer)
-    assert "1 done · 2 refused · 0 asked" in shown
+    assert "1 done · 2 rejected · 0 pending" in shown
     assert 2 == shown.count("this user is at capacity")
     assert 1 == len({row["batch_id"] for row in console.office.rows("select batch_id from command_audit")})
 
@@ -90,21 +90,21 @@ def test_all_that_match_are_meant_also_those_on_other_pages(console: Console, bo
     rows = write(console, 12)
     console.office.customer_writes("7", "396")
     page = look(boss, "user", all="1", reason="no_choice").text
-    assert "It can be done with 12 conversations." in page
+    assert "12 can be transferred." in page
     boss.send(page, "dialog", to="anna", mode="exclusive")
-    assert [("applied", None)] * 12 == console.carry_out()
+    assert [("applied", None)] * 12 == console.process_commands()
     assert not set(rows) & set(ids(boss.get("/unmanaged").text))
 
 
 def test_what_was_done_is_undone_as_far_as_it_still_can_be(console: Console, boss: Browser) -> None:
     rows = write(console, 2)
     answer = boss.send(look(boss, "user", rows).text, "dialog", to="anna", mode="exclusive").text
-    console.carry_out()
+    console.process_commands()
     done = results(boss, answer)
     versions = [row["version"] for row in console.office.rows("select version from conversations")]
     undone = boss.send(done, "dialog").text
     assert versions == [json.loads(record.value)["expected_version"] for record in console.publisher.records]
-    assert [("applied", None)] * 2 == console.carry_out()
+    assert [("applied", None)] * 2 == console.process_commands()
     assert "2 done" in results(boss, undone)
     assert set(rows) == set(ids(boss.get("/unmanaged").text))
 
@@ -114,13 +114,13 @@ def test_undo_takes_back_also_what_was_asked_for_and_not_done_yet(console: Conso
     answer = boss.send(look(boss, "user", rows).text, "dialog", to="anna", mode="exclusive").text
     done, pending = console.publisher.records
     console.publisher.records = [done]
-    console.carry_out()
+    console.process_commands()
     console.publisher.records = [pending]
     boss.send(results(boss, answer), "dialog")
     assert [pending.key, done.key, pending.key] == [record.key for record in console.publisher.records]
     versions = [json.loads(record.value).get("expected_version") for record in console.publisher.records[1:]]
     assert [True, False] == [version is not None for version in versions]
-    assert [("applied", None)] * 3 == console.carry_out()
+    assert [("applied", None)] * 3 == console.process_commands()
     assert set(rows) == set(ids(boss.get("/unmanaged").text))
 
 
@@ -131,7 +131,7 @@ def test_mails_are_taken_back_once_each_has_an_answer(console: Console, boss: Br
     offered = []
     for each in (done, pending):
         console.publisher.records = [each]
-        console.carry_out()
+        console.process_commands()
         offered.append("/undo" in results(boss, answer))
     assert [False, True] == offered
 
@@ -139,34 +139,34 @@ def test_mails_are_taken_back_once_each_has_an_answer(console: Console, boss: Br
 def test_mails_of_many_are_mails_of_each_also_of_the_closed(console: Console, boss: Browser) -> None:
     rows = write(console, 1) + write(console, 1, 30)
     page = look(boss, "email", rows).text
-    assert "It can be done with 2 conversations." in page
+    assert "2 can be sent." in page
     wrong = boss.send(page, "dialog", to="nobody", subject="s", body="my text")
     assert 422 == wrong.status_code
     assert "my text" in wrong.text
     answer = boss.send(wrong.text, "dialog", to="you@example.com").text
-    assert [("applied", None)] * 2 == console.carry_out()
+    assert [("applied", None)] * 2 == console.process_commands()
     boss.send(results(boss, answer), "dialog")
-    assert [("applied", None)] * 2 == console.carry_out()
+    assert [("applied", None)] * 2 == console.process_commands()
     assert ["recalled"] * 2 == [mail["state"] for mail in console.office.rows("select state from mails")]
 
 
 def test_mails_of_many_are_looked_at_by_the_letter_of_the_first(console: Console, boss: Browser) -> None:
     first, second = (console.office.customer_writes(text, text) for text in ("one bicycle", "two bicycles"))
     page = look(boss, "email", [first, second]).text
-    assert 'title="The mail as it will be sent: the first of 2"' in page
+    assert 'title="Preview of the email: the first of 2"' in page
     filled = {**hidden(page), "to": "you@example.com", "subject": "Customers", "body": "Please call."}
-    shown = boss.post("/many/email/preview", **filled)
+    shown = boss.post("/bulk/email/preview", **filled)
     assert ["Customers" in shown.text, "one bicycle" in shown.text, "two bicycles" in shown.text] == [True, True, False]
     assert "sandbox" in shown.headers["Content-Security-Policy"]
     assert [] == console.publisher.records
-    assert [404, 400] == [boss.post("/many/email/preview", able=each).status_code for each in ("", "x")]
+    assert [404, 400] == [boss.post("/bulk/email/preview", able=each).status_code for each in ("", "x")]
 
 
 def test_sent_twice_it_is_done_once(console: Console, boss: Browser) -> None:
     page = look(boss, "user", write(console, 2)).text
     for _ in range(2):
         boss.send(page, "dialog", to="anna", mode="exclusive")
-    assert [("applied", None)] * 2 == console.carry_out()
+    assert [("applied", None)] * 2 == console.process_commands()
 
 
 def test_without_kafka_nothing_is_lost(console: Console, boss: Browser) -> None:
@@ -176,15 +176,15 @@ def test_without_kafka_nothing_is_lost(console: Console, boss: Browser) -> None:
     assert (503, True) == (answer.status_code, "Kafka" in answer.text)
     console.publisher.unreachable = False
     boss.send(answer.text, "dialog")
-    assert [("applied", None)] * 2 == console.carry_out()
+    assert [("applied", None)] * 2 == console.process_commands()
 
 
 def test_nothing_chosen_and_nonsense_do_nothing(console: Console, boss: Browser) -> None:
-    assert "It can be done with 0 conversations." in look(boss, "user").text
+    assert "0 can be transferred." in look(boss, "user").text
     assert [400, 400, 422] == [
         look(boss, "nonsense").status_code,
-        boss.post("/many/user", "dialog", able="x", to="anna", form="f").status_code,
-        boss.post("/many/user", "dialog", able="", to="anna", form="f").status_code,
+        boss.post("/bulk/user", "dialog", able="x", to="anna", form="f").status_code,
+        boss.post("/bulk/user", "dialog", able="", to="anna", form="f").status_code,
     ]
     assert [] == console.publisher.records
 
@@ -192,8 +192,8 @@ def test_nothing_chosen_and_nonsense_do_nothing(console: Console, boss: Browser)
 def test_the_results_of_another_administrator_are_theirs(console: Console, boss: Browser) -> None:
     console.person("chief")
     answer = boss.send(look(boss, "user", write(console, 1)).text, "dialog", to="anna", mode="exclusive").text
-    found = re.search(r'hx-get="(/many/[^"?]+)', answer)
+    found = re.search(r'hx-get="(/bulk/[^"?]+)', answer)
     assert found is not None
     chief = console.signed_in("chief")
-    console.carry_out()
+    console.process_commands()
     assert [404, 404] == [chief.get(found[1]).status_code, chief.post(f"{found[1]}/undo", form="f").status_code]

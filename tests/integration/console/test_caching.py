@@ -43,13 +43,13 @@ def test_people_who_like_other_pages_get_their_own(console: Console, boss: Brows
 
 def test_a_row_that_was_drawn_is_drawn_anew_when_its_owner_gets_another_name(console: Console, boss: Browser) -> None:
     waits = console.office.customer_writes("1")
-    assert "Waits for Sales" in boss.get("/waiting").text
+    assert "Queued for Sales" in boss.get("/waiting").text
     known = console.office.connection.execute("update skillsets set name = 'Showroom' where id = 'sales'")
     assert 1 == known.rowcount
     console.office.connection.execute("update directory_version set version = version + 1")
     page = boss.get("/waiting").text
     assert [waits] == ids(page)
-    assert "Waits for Showroom" in page
+    assert "Queued for Showroom" in page
 
 
 def test_rows_speak_the_language_and_the_zone_of_who_looks(console: Console, boss: Browser) -> None:
