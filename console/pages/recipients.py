@@ -64,7 +64,7 @@ def agent_options(deps: Dependencies, conn: Connection[Any], directory: Director
             member.is_available(now, presence_timeout),
             tuple(directory.skillsets[each].name for each in sorted(member.skillsets) if each in directory.skillsets),
         )
-        for member in Agents(conn).everybody().values()
+        for member in Agents(conn).all_with_presence().values()
         if member.max_conversations > 0 and member.id in directory.users
     ]
     return sorted(found, key=lambda each: (not each.available, each.state != "ready", each.name.casefold()))
@@ -73,7 +73,7 @@ def agent_options(deps: Dependencies, conn: Connection[Any], directory: Director
 def skillset_options(deps: Dependencies, conn: Connection[Any], directory: Directory) -> list[SkillsetOption]:
     """Skillsets, those with a ready member first, then by name."""
     now, presence_timeout = deps.clock(), deps.terms.presence_timeout
-    members = list(Agents(conn).everybody().values())
+    members = list(Agents(conn).all_with_presence().values())
     waits = waiting_for(conn)
     found = []
     for skillset in directory.skillsets.values():

@@ -34,7 +34,7 @@ from infra.postgres import directory
 from infra.postgres.conversations.customers import Customers
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.conversations.queues import Queues
-from infra.postgres.messaging.offsets import begun, inbound_watermark
+from infra.postgres.messaging.offsets import inbound_watermark, started_partitions
 from infra.process.crash_points import crash_point
 
 BATCH = 1000
@@ -110,7 +110,7 @@ class Timer:
         with self._transaction() as connection:
             watermark = inbound_watermark(connection, self._topics.inbound, self._stalls.stalled())
             due = find(connection, watermark)
-            started = begun(connection, self._topics.inbound) if due else set()
+            started = started_partitions(connection, self._topics.inbound) if due else set()
         # asked after the watermark was read: what reaches a new partition from here on is later than the watermark
         return watermark, () if due and self._is_held(started) else due
 

@@ -102,7 +102,7 @@ class Company:
 
     def presence(self, agent: str) -> str:
         with self.database() as connection:
-            return Agents(connection).everybody()[agent].state
+            return Agents(connection).all_with_presence()[agent].state
 
 
 @pytest.fixture(scope="module")

@@ -119,7 +119,7 @@ class Console:
             IncomingRecord(r.topic, 0, self.office.next_offset(), datetime.now(UTC), r.value, tuple(r.headers))
             for r in records
         ]
-        return self.office.told(*incoming) if incoming else []
+        return self.office.results_of(*incoming) if incoming else []
 
     def watch(self) -> ListWatcher:
         """A watcher that has not looked yet."""

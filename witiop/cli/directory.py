@@ -73,7 +73,9 @@ def show_(installation: "Installation", as_json: bool) -> None:
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         version, current = read(connection)
         available = Queues(connection).available_per_skillset(presence_timeout)
-        presence = Presence(Agents(connection).everybody(), available, database_now(connection), presence_timeout)
+        presence = Presence(
+            Agents(connection).all_with_presence(), available, database_now(connection), presence_timeout
+        )
     if as_json:
         document = directory_with_presence(current, presence)
         show_json({"version": version, **{f"{kind}s": tables for kind, tables in document.items()}})

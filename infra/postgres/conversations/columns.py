@@ -1,6 +1,6 @@
-"""A conversation as columns of its table, and back: one list of columns for writing and reading.
+"""Converts conversations to columns of their table and back, with one list of columns for writing and reading.
 
-The column `memory` holds evidence and decisions as JSON arrays, by position: the rules need them again, people do not.
+The column `memory` holds evidence and decisions as JSON arrays, by position. Only the rules read it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,6 +30,8 @@ from infra.postgres.connections.arrays import column_arrays, uuid_array
 
 
 class _Memory(NamedTuple):
+    """The JSON of the column `memory`. Queries in `queues` address its parts by position."""
+
     evidence: Evidence
     decisions: Decisions | None = None
 
@@ -49,8 +51,8 @@ OWNER_STATES: dict[str, OwnerState] = {code: state for state, code in OWNER_STAT
 
 
 class Column(NamedTuple):
-    """A column of the table. `sent_as`: the type in which a statement sends it; `value`: its value for a conversation;
-    `cast`: from that type to the column's own."""
+    """A column of the table. `sent_as`: the type in which a statement sends its values; `value`: returns its value for
+    a conversation; `cast`: the conversion from `sent_as` to the column's own type."""
 
     name: LiteralString
     sent_as: LiteralString
@@ -58,7 +60,7 @@ class Column(NamedTuple):
     cast: LiteralString = ""
 
 
-def _of_owner(part: Callable[[Owner], object]) -> Callable[[Conversation], object]:
+def _owner_value(part: Callable[[Owner], object]) -> Callable[[Conversation], object]:
     return lambda c: None if c.decisions.owner is None else part(c.decisions.owner)
 
 
@@ -67,7 +69,7 @@ FIXED_COLUMNS: tuple[Column, ...] = (
     Column("phone_number_id", "text", lambda c: c.phone_number_id),
     Column("previous", "uuid", lambda c: c.previous),
 )
-"""Columns that never change: an update leaves them out."""
+"""Columns that never change; updates skip them."""
 
 COLUMNS: tuple[Column, ...] = (
     *FIXED_COLUMNS,
@@ -80,10 +82,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("last_at", "timestamptz", lambda c: c.last_at),
     Column("window_ends_at", "timestamptz", lambda c: c.window_ends_at),
     Column("closed_at", "timestamptz", lambda c: c.closed_at),
-    Column("owner_kind", "text", _of_owner(lambda owner: OWNER_KIND_CODES[owner.kind]), '::"char"'),
-    Column("owner_id", "text", _of_owner(lambda owner: owner.id)),
-    Column("owner_state", "text", _of_owner(lambda owner: OWNER_STATE_CODES[owner.state]), '::"char"'),
-    Column("owner_until", "timestamptz", _of_owner(lambda owner: owner.until)),
+    Column("owner_kind", "text", _owner_value(lambda owner: OWNER_KIND_CODES[owner.kind]), '::"char"'),
+    Column("owner_id", "text", _owner_value(lambda owner: owner.id)),
+    Column("owner_state", "text", _owner_value(lambda owner: OWNER_STATE_CODES[owner.state]), '::"char"'),
+    Column("owner_until", "timestamptz", _owner_value(lambda owner: owner.until)),
     Column("queued_at", "timestamptz", lambda c: c.decisions.queued_at),
     Column("last_text", "text", lambda c: c.last_text),
     Column("customer_name", "text", lambda c: c.customer_name),
@@ -98,7 +100,7 @@ COLUMNS: tuple[Column, ...] = (
 
 
 class _Stored(NamedTuple):
-    """The columns from which a conversation is read; the others repeat what `memory` holds, for lists and indexes."""
+    """The columns from which a conversation is read. The others repeat parts of `memory` for lists and indexes."""
 
     id: ConversationId
     customer_id: CustomerId
@@ -131,7 +133,7 @@ READ_BACK: LiteralString = ", ".join(
 
 
 def to_columns(conversations: Iterable[Conversation], columns: Sequence[Column] = COLUMNS) -> list[list[Any]]:
-    """Returns one list per column."""
+    """Returns one list of values per column. There must be at least one conversation."""
     return column_arrays(tuple(column.value(c) for column in columns) for c in conversations)
 
 
@@ -163,13 +165,14 @@ def from_row(row: Sequence[Any]) -> Conversation:
 
 @lru_cache(maxsize=64)
 def _fact_ref(at: str, fact: str) -> FactRef:
-    """Cached: the latest turn of a conversation is also its last text and its last name."""
+    # cached, because the latest turn of a conversation is usually also its last text and its last name
     return FactRef(datetime.fromisoformat(at), FactId(UUID(fact)))
 
 
 def _evidence(parts: Sequence[Any]) -> Evidence:
-    """Reads evidence from its JSON. The parts that most conversations have are read by hand: every fact reads one
-    conversation, and this takes a third of the time of a validation."""
+    """Returns the evidence of its JSON."""
+    # The parts that most conversations have are converted by hand, which takes a third of the time of a validation:
+    # processing a fact reads at least one conversation.
     (
         first_turn,
         last_turn,

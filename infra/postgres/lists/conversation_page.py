@@ -1,4 +1,5 @@
-"""The page of one conversation (manual facts S11, S13): its state, its transcript and its history."""
+"""The page of one conversation: the conversation, its transcript and its history (manual facts S11, S13). Raises
+psycopg errors."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ _DELETABLE_FOR = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class ConversationPage:
-    """`number` has only its name and time zone; `transcript` and `history` are in order."""
+    """The data of the page. `number`: only its name and time zone are set; `transcript` and `history`: in order, as
+    described in interface.md."""
 
     conversation: Conversation
     number: Number
@@ -32,8 +34,8 @@ class ConversationPage:
 
 
 def conversation_page(conn: Connection[Any], conversation_id: UUID) -> ConversationPage | None:
-    """Everything about a conversation, read in one snapshot; None if it does not exist. `conn` must not be in a
-    transaction."""
+    """Returns the page, from one consistent read, or None if the conversation does not exist. `conn` must not be in a
+    transaction. O(the conversation's entries)."""
     with conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
         found = conn.execute(
@@ -51,8 +53,8 @@ def conversation_page(conn: Connection[Any], conversation_id: UUID) -> Conversat
 
 
 def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
-    """Per conversation a text that changes whenever its page does: with the conversation itself, the statuses of its
-    messages, and its mails. O(their entries)."""
+    """Returns, for each conversation that exists, a text that changes whenever its page does: with the conversation,
+    the statuses of its messages, or its mails. O(the conversations' entries)."""
     found = conn.execute(
         """
         select c.id, concat_ws('.', c.version, c.sequence, c.entries,
@@ -69,7 +71,7 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
 
 
 def read_transcript(conn: Connection[Any], of: Conversation) -> list[TranscriptItem]:
-    """The transcript, in order; read in the caller's transaction."""
+    """Returns the transcript in order, as described in interface.md, read in the caller's transaction."""
     facts = _facts(conn, of)
     return transcript(facts, _deliveries(conn, of, facts), _later_signals(conn, of))
 
@@ -80,7 +82,8 @@ def _facts(conn: Connection[Any], of: Conversation) -> list[ConversationFact]:
 
 
 def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSignal]:
-    """Edits and deletions by the customer after this conversation: in later conversations, or outside of any."""
+    """Returns the customer's edits and deletions that were reported after this conversation: in later conversations, or
+    outside of any."""
     found = conn.execute(
         f"""
         with signals as (
@@ -107,7 +110,8 @@ def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSign
 def _deliveries(
     conn: Connection[Any], of: Conversation, facts: Sequence[ConversationFact]
 ) -> dict[str, MessageDelivery]:
-    """Deliveries by wamid. With several recipients (a group, or two identities of one customer) the furthest counts."""
+    """Returns wamid -> delivery. For a message with several recipients (a group, or two ids of one customer) the
+    furthest progress counts."""
     wamids = [wamid for fact in facts if (wamid := getattr(fact, "wamid", None))]
     found = conn.execute(
         """
@@ -145,7 +149,7 @@ def _history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
 
 
 def _commands(conn: Connection[Any], of: Conversation) -> dict[UUID, str]:
-    """The ids of the applied commands, by the fact id that the history has for them."""
+    """Returns fact id -> command id for the commands that were carried out; the history refers to the fact ids."""
     found = conn.execute(
         "select command_id from command_audit where conversation_id = %s and outcome = 'applied'", (of.id,)
     )

@@ -1,4 +1,5 @@
-"""Queries of `witiop doctor`. Each is a single statement, so its result describes a single moment."""
+"""The database queries of `witiop doctor`. Each query is one statement, and so one consistent read. Raises psycopg
+errors."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -6,18 +7,19 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 COUNTED = 10_000
-"""Limit of a count: a larger number would not change the finding."""
+"""The highest count that is reported: a higher one would be no worse."""
 
 RECOUNT = (
     "begin; lock unmanaged_counts; delete from unmanaged_counts; insert into unmanaged_counts "
     "select phone_number_id, status, reason, count(*) from conversations where unmanaged group by 1, 2, 3; commit"
 )
-"""Corrects the counters of the list while the system runs: writers update counters last, so their increments add to
-what this statement counted."""
+"""SQL that corrects the counters of the list while all processes run. Writers change the counters last in their
+transactions, so their changes are added to what this SQL has counted."""
 
 
 class DatabaseServer(NamedTuple):
-    """State of the server. `unsafe` lists settings under which a committed transaction can be lost."""
+    """The state of the server. `unsafe`: names of settings that are off, so that a committed transaction can be
+    lost."""
 
     version: int
     now: datetime
@@ -26,7 +28,8 @@ class DatabaseServer(NamedTuple):
 
 
 class ConsumerPosition(NamedTuple):
-    """Position of a consumer group in a partition; `lost` counts records that were deleted before they were read."""
+    """The position of a consumer group in a partition. `idle_seconds`: since its last progress; `lost`: records that
+    the broker deleted before the group read them."""
 
     group: str
     topic: str
@@ -37,7 +40,7 @@ class ConsumerPosition(NamedTuple):
 
 
 class Miscount(NamedTuple):
-    """A counter of the list (`counted`) that differs from the number of rows (`there`)."""
+    """A counter of the list that is wrong. `counted`: its value; `there`: the actual number of rows."""
 
     phone_number_id: str
     status: str
@@ -47,7 +50,7 @@ class Miscount(NamedTuple):
 
 
 def server(connection: Connection[Any]) -> DatabaseServer:
-    """Returns the state of the server. Works without our schema."""
+    """Returns the state of the server. Works without the product's schema."""
     row = connection.execute(
         "select current_setting('server_version_num')::integer, clock_timestamp(), "
         "pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean, "
@@ -59,7 +62,7 @@ def server(connection: Connection[Any]) -> DatabaseServer:
 
 
 def consumer_positions(connection: Connection[Any]) -> list[ConsumerPosition]:
-    """Returns all positions, ordered by group, topic and partition."""
+    """Returns the positions of all consumer groups, ordered by group, topic and partition."""
     rows = connection.execute(
         "select group_name, topic, partition, next_offset, extract(epoch from now() - progressed_at)::float, lost "
         "from consumer_offsets order by group_name, topic, partition"
@@ -68,13 +71,13 @@ def consumer_positions(connection: Connection[Any]) -> list[ConsumerPosition]:
 
 
 def outbox_age(connection: Connection[Any]) -> float:
-    """Returns the age of the oldest record of the outbox in seconds, 0 if the outbox is empty."""
+    """Returns for how many seconds the oldest record of the outbox has waited (0: the outbox is empty)."""
     row = connection.execute("select extract(epoch from now() - at)::float from outbox order by id limit 1").fetchone()
     return row[0] if row else 0.0
 
 
 def waiting_dead_letters(connection: Connection[Any]) -> dict[str, int]:
-    """Returns how many dead letters were never replayed, by kind; `COUNTED` in total at most."""
+    """Returns kind -> number of dead letters that were not replayed yet, at most `COUNTED` of all kinds together."""
     return dict(
         connection.execute(
             "select kind, count(*) from (select kind from set_aside where redriven_at is null limit %s) as waiting "
@@ -85,7 +88,7 @@ def waiting_dead_letters(connection: Connection[Any]) -> dict[str, int]:
 
 
 def miscounts(connection: Connection[Any]) -> list[Miscount]:
-    """Returns the counters of the list that are wrong. Reads every listed conversation: about 1 s for 10 million."""
+    """Returns the counters of the list that are wrong. Reads all unmanaged conversations: about 1 s for 10 million."""
     rows = connection.execute(
         "select phone_number_id, status::text, reason, coalesce(c.n, 0), coalesce(e.n, 0) from unmanaged_counts c "
         "full join (select phone_number_id, status, reason, count(*) as n from conversations "
@@ -96,7 +99,7 @@ def miscounts(connection: Connection[Any]) -> list[Miscount]:
 
 
 def unknown_numbers(connection: Connection[Any]) -> list[str]:
-    """Returns the numbers that customers wrote to but that are not in the directory."""
+    """Returns the numbers that have unmanaged conversations and are not in the directory."""
     rows = connection.execute(
         "select distinct phone_number_id from unmanaged_counts "
         "where phone_number_id not in (select phone_number_id from numbers) order by phone_number_id"
@@ -105,7 +108,8 @@ def unknown_numbers(connection: Connection[Any]) -> list[str]:
 
 
 def unstaffed_skillsets(connection: Connection[Any]) -> list[str]:
-    """Returns the skillsets that a menu leads to but that no user has: nobody can be assigned their conversations."""
+    """Returns the skillsets that a number's menu leads to and that have no members, so that no agent could take a
+    conversation from their queues."""
     rows = connection.execute(
         "select distinct choice.value from numbers, json_each_text(menu) as choice "
         "where not exists (select from users where choice.value = any (skillsets)) order by choice.value"

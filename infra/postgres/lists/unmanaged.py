@@ -1,8 +1,9 @@
-"""The list of unmanaged conversations (manual facts S2, S5, S6), newest `last_at` first, then id.
+"""The list of unmanaged conversations (manual facts S2, S5, S6), ordered by `last_at`, then id, the latest first.
+Raises psycopg errors.
 
-Measured with 10 million conversations: one ordered, limited branch per (status, reason), each read from its index,
-merged: 100 rows in 1.3-1.8 ms. Plain filters let PostgreSQL 18 pick a skip scan with a sort, up to 317 ms; so may a
-plan that is made for the values at hand, hence the generic one.
+A page is a union of one ordered, limited branch per (status, reason), each read from its index. With 10 million
+conversations, 100 rows take 1.3-1.8 ms. With plain filters PostgreSQL 18 may choose a skip scan with a sort, which took
+up to 317 ms. A plan made for particular values may do the same, so the generic plan is forced.
 """
 
 from collections.abc import Sequence
@@ -45,8 +46,8 @@ class UnmanagedFilter:
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedPage:
-    """Rows, the cursor of the next page (None: this was the last), and the number of conversations per status with the
-    same number and reason."""
+    """Rows, the cursor of the next page (None: this is the last page), and the number of conversations of each status
+    with the filter's number and reason."""
 
     rows: Sequence[Row]
     next: Cursor | None
@@ -54,8 +55,8 @@ class UnmanagedPage:
 
 
 def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, after: Cursor = START) -> UnmanagedPage:
-    """One page and the counts of the same snapshot. While paging, a conversation that does not change is shown once.
-    `conn` must not be in a transaction."""
+    """Returns one page and the counts, from one consistent read. Across pages, a conversation that does not change
+    meanwhile appears exactly once. `conn` must not be in a transaction."""
     with conn.transaction():
         conn.execute(
             "set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan"
@@ -70,12 +71,12 @@ def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, af
 
 
 def statement(which: UnmanagedFilter) -> Composed:
-    """The list's SQL, with the parameters `number`, `at`, `id` (the end of the previous page) and `limit`."""
+    """Returns the SQL of a page. Its parameters: `number`, `at` and `id` (the end of the previous page) and `limit`."""
     return ordered(statuses_of(which.status), which.reason, which.number is not None)
 
 
 def statuses_of(status: Status | None) -> tuple[Status, ...]:
-    """The statuses that a filter matches."""
+    """Returns the status alone, or all statuses for None."""
     return (status,) if status else ("active", "closed")
 
 
@@ -83,7 +84,8 @@ def statuses_of(status: Status | None) -> tuple[Status, ...]:
 def ordered(
     statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool = True, limit: str = "limit"
 ) -> Composed:
-    """The SQL of `statement`. `down`: newest first; `limit`: the name of the parameter that limits the rows."""
+    """Returns the SQL of a page, like `statement`. `down`: the latest first; `limit`: the name of the parameter with
+    the number of rows."""
     more = {"direction": DIRECTION[down], "beyond": BEYOND[down], "limit": Placeholder(limit)}
     branches = [
         _BRANCH.format(
@@ -102,9 +104,10 @@ def ordered(
 
 DIRECTION = {True: SQL("desc"), False: SQL("asc")}
 BEYOND = {True: SQL("<"), False: SQL(">")}
-"""SQL for lists with the newest first (True) and the oldest first (False)."""
+"""By whether the latest row is first (`down`): the direction of the order, and the comparison with the previous page's
+end."""
 OF_NUMBER = {True: SQL("and phone_number_id = %(number)s"), False: SQL("")}
-
+"""By whether a number is given: the condition for it."""
 
 LISTED = SQL(
     """id, phone_number_id, wa_id, user_id, customer_name, status::text as status_code, reason as reason_code,
@@ -127,16 +130,16 @@ COUNTS: LiteralString = """
   where (%(number)s::text is null or phone_number_id = %(number)s)
     and (%(reason)s::smallint is null or reason = %(reason)s)
 """
-"""The number of active and of closed conversations with a `number` and a `reason`; null: all."""
+"""Counts the active and the closed conversations with a `number` and a `reason`; null counts all."""
 
 
 def count_of(which: UnmanagedFilter) -> dict[str, object]:
-    """The parameters of `COUNTS`."""
+    """Returns the parameters of `COUNTS`."""
     return {"number": which.number, "reason": which.reason and which.reason.code}
 
 
 def counts(conn: Connection[Any], which: UnmanagedFilter) -> dict[Status, int]:
-    """The number of conversations per status, with the filter's number and reason."""
+    """Returns status -> number of conversations with the filter's number and reason. The filter's status is ignored."""
     found = conn.execute(COUNTS, count_of(which)).fetchone()
     assert found is not None
     return {"active": found[0], "closed": found[1]}
@@ -144,7 +147,7 @@ def counts(conn: Connection[Any], which: UnmanagedFilter) -> dict[Status, int]:
 
 @dataclass(frozen=True, slots=True)
 class ListedConversation:
-    """A `domain.contract.row.Row` as the lists read it: without the evidence, which only the rules need."""
+    """The `domain.contract.row.Row` that lists read: a conversation without its `memory`, which only the rules need."""
 
     id: UUID
     phone_number_id: str

@@ -46,7 +46,7 @@ def test_every_change_of_a_conversation_a_mail_or_a_status_and_every_command_is_
         assert hints.wait(5)
         while hints.wait(0.05):
             continue
-        console.office.told(console.office.command("recall", {"conversation_id": str(uuid4())}))
+        console.office.results_of(console.office.command("recall", {"conversation_id": str(uuid4())}))
         assert "rejected" == console.office.rows("select outcome from command_audit")[0]["outcome"]
         assert hints.wait(5)
 
@@ -306,7 +306,7 @@ def test_a_conversation_that_comes_back_to_the_list_further_down_is_told(console
     waits = console.office.customer_writes("1", "391", hours_ago=3)
     console.office.customer_writes("hello", "392", hours_ago=1)
     page = OpenList(console, boss)
-    console.office.told(console.office.command("recall", {"conversation_id": str(waits)}))
+    console.office.results_of(console.office.command("recall", {"conversation_id": str(waits)}))
     assert "The list has changed" in page.look()
 
 
@@ -370,7 +370,7 @@ def test_the_open_conversation_is_told_of_what_becomes_of_its_messages_and_mails
     assert "event: open" in page.look()
     console.office.connection.execute("update message_status set rank = 3")
     assert "event: open" in page.look()
-    console.office.told(
+    console.office.results_of(
         console.office.command(
             "email", {"conversation_id": str(row), "to": ["a@example.com"], "subject": "s", "body": "b"}
         )
