@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -26,7 +26,7 @@ from console.pages.conversation import conversation_pages
 from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
 from console.request import keep_page, target, words
-from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone, safe
+from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone
 from infra.serving.health import health_pages
 from infra.serving.rsgi_bridge import STREAM_KEY
 
@@ -85,7 +85,6 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
         _=_gettext,
         ngettext=_ngettext,
         pgettext=_pgettext,
-        url_for=lru_cache(4096)(url_for),  # an address depends on nothing but the arguments
         words=words,
         phrases=phrases,
         phone=phone,
@@ -103,7 +102,7 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
 
 def _gettext(text: str, **values: object) -> Markup:
     """A translated text for templates. Values are escaped."""
-    found = safe(words().language, text)
+    found = Markup(words().gettext(text))  # noqa: S704 - from our own catalogues
     return found % values if values else found
 
 

@@ -62,7 +62,7 @@ _MAIL_STATES = {
 
 _MAIL_TROUBLES = {
     "too_large": REJECTION_TEXTS[Rejection.TOO_LARGE],
-    "the letter cannot be written": gettext_noop("it could not be composed; see the log of the installation"),
+    "the mail could not be composed": gettext_noop("it could not be composed; see the log of the installation"),
     "MessageRejected": gettext_noop("Amazon SES rejected it: the sender or a recipient is not verified there"),
     "MailFromDomainNotVerifiedException": gettext_noop("the sender's domain is not verified in Amazon SES"),
     "AccountSuspendedException": gettext_noop("Amazon SES has suspended this installation's account"),

@@ -17,7 +17,6 @@ from babel.dates import format_date, format_datetime, format_time, format_timede
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
-from markupsafe import Markup
 
 LANGUAGES = {"en": "English", "it": "Italiano"}
 """Language code -> the language's own name. English is the language of the source texts."""
@@ -25,8 +24,8 @@ _LOCALES = Path(__file__).with_name("locale")
 _REGIONS = {"en": "en_GB"}
 """The locale that formats dates of a language, e.g. 23 Nov 2026, 18:20."""
 
-_CACHED = 10_000
-"""Formatted values that are cached per function (`console.caching`)."""
+_PHONES = 10_000
+"""Formatted phone numbers that are cached (`console.table.snapshot_cache`)."""
 
 
 @lru_cache
@@ -39,17 +38,6 @@ def catalogue(language: str) -> gettext.NullTranslations:
         write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
-
-
-@lru_cache(_CACHED)
-def safe(language: str, text: str) -> Markup:
-    """A translated text as HTML. Values that are formatted into it are escaped."""
-    return Markup(_translated(language, text))  # noqa: S704 - from our own catalogues
-
-
-@lru_cache(_CACHED)
-def _translated(language: str, text: str) -> str:
-    return catalogue(language).gettext(text)
 
 
 def negotiate_language(accepted: Iterable[str]) -> str:
@@ -82,21 +70,22 @@ class Words:
 
     def gettext(self, text: str) -> str:
         """The text, translated."""
-        return _translated(self.language, text)
+        return catalogue(self.language).gettext(text)
 
     def ngettext(self, one: str, many: str, n: int) -> str:
         """The text in the plural form for `n`, translated."""
         return catalogue(self.language).ngettext(one, many, n)
 
     def number(self, n: int) -> str:
-        return _number(n, self.language)
+        return format_decimal(n, locale=self.locale)
 
     def moment(self, at: datetime) -> str:
         """An exact time with seconds and UTC offset: 23 Nov 2026, 18:20:05 +01:00."""
-        return _moment(at, self.zone, self.language)
+        shown = format_datetime(at, "medium", tzinfo=self.zone, locale=self.locale)
+        return f"{shown} {self.local(at).isoformat()[-6:]}"
 
     def clock(self, at: datetime) -> str:
-        return _clock(at, self.zone, self.language)
+        return format_time(at, "short", tzinfo=self.zone, locale=self.locale)
 
     def day(self, at: datetime) -> str:
         return format_date(at.astimezone(self.zone), "full", locale=self.locale)
@@ -107,8 +96,16 @@ class Words:
         if gone < timedelta(minutes=1):
             return self.gettext("just now")
         if gone < timedelta(days=1):
-            return _minutes_ago(gone // timedelta(minutes=1), self.language)
-        return _when(at, "d MMM, HH:mm" if gone < timedelta(days=300) else "d MMM y, HH:mm", self.zone, self.language)
+            return format_timedelta(
+                -(gone // timedelta(minutes=1) * timedelta(minutes=1)),
+                granularity="minute",
+                threshold=1,
+                add_direction=True,
+                format="short",
+                locale=self.locale,
+            )
+        pattern = "d MMM, HH:mm" if gone < timedelta(days=300) else "d MMM y, HH:mm"
+        return format_datetime(at, pattern, tzinfo=self.zone, locale=self.locale)
 
     def left(self, until: datetime) -> str:
         """The time until a window ends, e.g. 13 h 40 min; never negative."""
@@ -137,36 +134,7 @@ def _locale(language: str) -> Locale:
     return Locale.parse(_REGIONS.get(language, language))
 
 
-@lru_cache(_CACHED)
-def _number(n: int, language: str) -> str:
-    return format_decimal(n, locale=_locale(language))
-
-
-@lru_cache(_CACHED)
-def _moment(at: datetime, zone: ZoneInfo, language: str) -> str:
-    shown = format_datetime(at, "medium", tzinfo=zone, locale=_locale(language))
-    return f"{shown} {at.astimezone(zone).isoformat()[-6:]}"
-
-
-@lru_cache(_CACHED)
-def _clock(at: datetime, zone: ZoneInfo, language: str) -> str:
-    return format_time(at, "short", tzinfo=zone, locale=_locale(language))
-
-
-@lru_cache(_CACHED)
-def _when(at: datetime, pattern: str, zone: ZoneInfo, language: str) -> str:
-    return format_datetime(at, pattern, tzinfo=zone, locale=_locale(language))
-
-
-@lru_cache(_CACHED)
-def _minutes_ago(minutes: int, language: str) -> str:
-    gone = timedelta(minutes=minutes)
-    return format_timedelta(
-        -gone, granularity="minute", threshold=1, add_direction=True, format="short", locale=_locale(language)
-    )
-
-
-@lru_cache(_CACHED)
+@lru_cache(_PHONES)
 def phone(wa_id: str) -> str:
     """A phone in international format, e.g. +39 300 555 0101; anything else unchanged."""
     try:

@@ -280,7 +280,7 @@ def _moved(shown: WatchedList, now: ListState, total: int | None) -> bool:
 
 @lru_cache(4096)
 def _rendered_header(header: ListHeader, language: str) -> Markup:
-    """`language` must be that of the page (`console.caching`)."""
+    """`language` must be that of the page (`console.table.snapshot_cache`)."""
     content = current_app.jinja_env.get_template("list_header_update.html").render(**header._asdict(), most=MAX_NEW)
     return Markup(content)  # noqa: S704 - the template escapes
 

@@ -88,14 +88,14 @@ def _filter_bar(query: ListQuery, directory: Directory) -> Markup:
     numbers = tuple((id_, number.name or id_) for id_, number in directory.numbers.items())
     rows = query.rows or person().page_rows
     shown = replace(query, rows=rows, after=None, before=None, open=None, tab="conversation")
-    known = query.number is None or query.number in directory.numbers
-    return _rendered_filter_bar(shown, numbers, known, words().language)
+    return _rendered_filter_bar(shown, numbers, words().language)
 
 
 @lru_cache(256)
-def _rendered_filter_bar(query: ListQuery, numbers: Sequence[tuple[str, str]], known: bool, _language: str) -> Markup:
-    """`_language` must be that of the page (`console.caching`)."""
+def _rendered_filter_bar(query: ListQuery, numbers: Sequence[tuple[str, str]], _language: str) -> Markup:
+    """`_language` must be that of the page (`console.table.snapshot_cache`)."""
     template = current_app.jinja_env.get_template("filter_bar.html")
+    known = query.number is None or query.number in dict(numbers)
     content = template.render(query=query, numbers=numbers, known=known, choices=ROWS, reasons=list(Reason))
     return Markup(content)  # noqa: S704 - the template escapes
 

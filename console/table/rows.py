@@ -112,7 +112,7 @@ def render_rows(
     rows: Iterable[Row], directory: Directory, context: RowContext, open_: UUID | None = None
 ) -> list[Markup]:
     """The rows as HTML, in the language and time zone of the page. Nothing in them belongs to a session, so a row that
-    many people look at is rendered at most once a minute (`console.caching`)."""
+    many people look at is rendered at most once a minute (`console.table.snapshot_cache`)."""
     speech = words()
     around = (speech.language, speech.zone.key, context)
     return [_rendered(_RowKey(row, directory, speech.now, (*around, row.id == open_))) for row in rows]

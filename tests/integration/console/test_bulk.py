@@ -1,4 +1,4 @@
-"""Many conversations at once: a preview, one command each, each with its own result, and the way back."""
+"""Bulk actions: a preview, one command per conversation with its own result, and undo."""
 
 import json
 import re
@@ -25,7 +25,9 @@ def results(boss: Browser, page: str) -> str:
     return boss.get(found[1], "dialog").text
 
 
-def test_the_preview_says_how_many_can_and_why_the_others_cannot(console: Console, boss: Browser) -> None:
+def test_the_preview_counts_what_can_be_transferred_and_says_why_the_rest_cannot(
+    console: Console, boss: Browser
+) -> None:
     able, closed = write(console, 2), write(console, 1, 30)
     waits = console.office.customer_writes("1", "395")
     page = look(boss, "user", [*able, *closed, waits]).text
@@ -35,7 +37,7 @@ def test_the_preview_says_how_many_can_and_why_the_others_cannot(console: Consol
     assert [] == console.publisher.records
 
 
-def test_the_preview_says_of_each_option_how_many_would_go(console: Console, boss: Browser) -> None:
+def test_the_preview_predicts_how_many_each_recipient_would_be_offered(console: Console, boss: Browser) -> None:
     rows = write(console, 3)
     for agent in ("anna", "ben"):
         console.office.presence(agent, "ready")
@@ -45,7 +47,7 @@ def test_the_preview_says_of_each_option_how_many_would_go(console: Console, bos
     assert "all can be offered immediately" in teams
 
 
-def test_the_numbers_of_the_preview_add_up_also_with_many_reasons(console: Console, boss: Browser) -> None:
+def test_the_counts_of_the_preview_add_up_with_many_reasons(console: Console, boss: Browser) -> None:
     rows = [console.office.customer_writes("1" if n % 2 else "2", f"39{n}") for n in range(8)]
     for agent, row in zip(("anna", "ben", "carla"), rows, strict=False):
         console.office.desktop_reports(AgentAccepted, agent, row)
@@ -58,7 +60,7 @@ def test_the_numbers_of_the_preview_add_up_also_with_many_reasons(console: Conso
     assert len(rows) + 1 == sum(int(count) for count, _ in counts)
 
 
-def test_all_that_a_search_found_says_that_there_may_be_more(console: Console, boss: Browser) -> None:
+def test_a_cut_search_says_that_there_may_be_more_matches(console: Console, boss: Browser) -> None:
     write(console, 1)
     assert "There may be more" not in look(boss, "user", all="1", q="hello").text
     console.office.connection.execute(
@@ -70,7 +72,7 @@ def test_all_that_a_search_found_says_that_there_may_be_more(console: Console, b
     assert "There may be more matches" in look(boss, "user", all="1", q="hello").text
 
 
-def test_each_is_a_command_of_its_own_with_its_own_result(console: Console, boss: Browser) -> None:
+def test_each_conversation_is_a_command_with_its_own_result(console: Console, boss: Browser) -> None:
     rows = write(console, 3)
     page = look(boss, "user", rows).text
     console.office.presence("ben", "ready")
@@ -86,7 +88,7 @@ def test_each_is_a_command_of_its_own_with_its_own_result(console: Console, boss
     assert 1 == len({row["batch_id"] for row in console.office.rows("select batch_id from command_audit")})
 
 
-def test_all_that_match_are_meant_also_those_on_other_pages(console: Console, boss: Browser) -> None:
+def test_all_that_match_includes_other_pages(console: Console, boss: Browser) -> None:
     rows = write(console, 12)
     console.office.customer_writes("7", "396")
     page = look(boss, "user", all="1", reason="no_choice").text
@@ -96,7 +98,7 @@ def test_all_that_match_are_meant_also_those_on_other_pages(console: Console, bo
     assert not set(rows) & set(ids(boss.get("/unmanaged").text))
 
 
-def test_what_was_done_is_undone_as_far_as_it_still_can_be(console: Console, boss: Browser) -> None:
+def test_undo_recalls_every_conversation_that_can_be_recalled(console: Console, boss: Browser) -> None:
     rows = write(console, 2)
     answer = boss.send(look(boss, "user", rows).text, "dialog", to="anna", mode="exclusive").text
     console.process_commands()
@@ -109,7 +111,7 @@ def test_what_was_done_is_undone_as_far_as_it_still_can_be(console: Console, bos
     assert set(rows) == set(ids(boss.get("/unmanaged").text))
 
 
-def test_undo_takes_back_also_what_was_asked_for_and_not_done_yet(console: Console, boss: Browser) -> None:
+def test_undo_also_recalls_transfers_that_are_still_pending(console: Console, boss: Browser) -> None:
     rows = write(console, 2)
     answer = boss.send(look(boss, "user", rows).text, "dialog", to="anna", mode="exclusive").text
     done, pending = console.publisher.records
@@ -124,7 +126,7 @@ def test_undo_takes_back_also_what_was_asked_for_and_not_done_yet(console: Conso
     assert set(rows) == set(ids(boss.get("/unmanaged").text))
 
 
-def test_mails_are_taken_back_once_each_has_an_answer(console: Console, boss: Browser) -> None:
+def test_undo_of_mails_is_offered_once_each_has_a_result(console: Console, boss: Browser) -> None:
     page = look(boss, "email", write(console, 2)).text
     answer = boss.send(page, "dialog", to="you@example.com", subject="s", body="b").text
     done, pending = console.publisher.records
@@ -136,7 +138,7 @@ def test_mails_are_taken_back_once_each_has_an_answer(console: Console, boss: Br
     assert [False, True] == offered
 
 
-def test_mails_of_many_are_mails_of_each_also_of_the_closed(console: Console, boss: Browser) -> None:
+def test_a_bulk_mail_sends_one_mail_per_conversation_also_of_closed_ones(console: Console, boss: Browser) -> None:
     rows = write(console, 1) + write(console, 1, 30)
     page = look(boss, "email", rows).text
     assert "2 can be sent." in page
@@ -150,7 +152,7 @@ def test_mails_of_many_are_mails_of_each_also_of_the_closed(console: Console, bo
     assert ["recalled"] * 2 == [mail["state"] for mail in console.office.rows("select state from mails")]
 
 
-def test_mails_of_many_are_looked_at_by_the_letter_of_the_first(console: Console, boss: Browser) -> None:
+def test_the_preview_of_a_bulk_mail_shows_the_first(console: Console, boss: Browser) -> None:
     first, second = (console.office.customer_writes(text, text) for text in ("one bicycle", "two bicycles"))
     page = look(boss, "email", [first, second]).text
     assert 'title="Preview of the email: the first of 2"' in page
@@ -162,7 +164,7 @@ def test_mails_of_many_are_looked_at_by_the_letter_of_the_first(console: Console
     assert [404, 400] == [boss.post("/bulk/email/preview", able=each).status_code for each in ("", "x")]
 
 
-def test_sent_twice_it_is_done_once(console: Console, boss: Browser) -> None:
+def test_a_bulk_form_sent_twice_is_done_once(console: Console, boss: Browser) -> None:
     page = look(boss, "user", write(console, 2)).text
     for _ in range(2):
         boss.send(page, "dialog", to="anna", mode="exclusive")
@@ -179,7 +181,7 @@ def test_without_kafka_nothing_is_lost(console: Console, boss: Browser) -> None:
     assert [("applied", None)] * 2 == console.process_commands()
 
 
-def test_nothing_chosen_and_nonsense_do_nothing(console: Console, boss: Browser) -> None:
+def test_an_empty_selection_and_invalid_values_do_nothing(console: Console, boss: Browser) -> None:
     assert "0 can be transferred." in look(boss, "user").text
     assert [400, 400, 422] == [
         look(boss, "nonsense").status_code,
@@ -189,7 +191,7 @@ def test_nothing_chosen_and_nonsense_do_nothing(console: Console, boss: Browser)
     assert [] == console.publisher.records
 
 
-def test_the_results_of_another_administrator_are_theirs(console: Console, boss: Browser) -> None:
+def test_an_administrator_cannot_see_or_undo_the_batch_of_another(console: Console, boss: Browser) -> None:
     console.person("chief")
     answer = boss.send(look(boss, "user", write(console, 1)).text, "dialog", to="anna", mode="exclusive").text
     found = re.search(r'hx-get="(/bulk/[^"?]+)', answer)

@@ -1,4 +1,4 @@
-"""What is kept of a list between two looks is what is there: the smallest change of anything makes it be read again."""
+"""Caches never show outdated data: any change in the database makes a list be read again."""
 
 import re
 from html import unescape
@@ -7,19 +7,19 @@ from console.table.snapshot_cache import MOST, SnapshotCache
 from tests.support.console import Browser, Console, ids
 
 
-def test_what_was_read_is_read_again_once_anything_was_written() -> None:
-    kept, read = SnapshotCache(), iter(range(10))
-    found = [kept.get(as_of, "list", lambda: next(read)) for as_of in ("1:1:", "1:1:", "2:2:", "2:2:")]
+def test_a_cached_value_is_read_again_after_any_write() -> None:
+    cache, read = SnapshotCache(), iter(range(10))
+    found = [cache.get(as_of, "list", lambda: next(read)) for as_of in ("1:1:", "1:1:", "2:2:", "2:2:")]
     assert [0, 0, 1, 1] == found
 
 
-def test_each_list_is_kept_for_itself_and_not_without_end() -> None:
-    kept = SnapshotCache()
-    assert list(range(2 * MOST)) == [kept.get("1:1:", place, lambda: place) for place in range(2 * MOST)]  # noqa: B023
-    assert len(kept._kept) <= MOST
+def test_each_list_is_cached_separately_and_the_cache_is_bounded() -> None:
+    cache = SnapshotCache()
+    assert list(range(2 * MOST)) == [cache.get("1:1:", place, lambda: place) for place in range(2 * MOST)]  # noqa: B023
+    assert len(cache._entries) <= MOST
 
 
-def test_a_list_that_is_opened_again_shows_what_came_between(console: Console, boss: Browser) -> None:
+def test_a_reopened_list_shows_what_changed_in_between(console: Console, boss: Browser) -> None:
     first = console.office.customer_writes("hello", "391", hours_ago=2)
     assert [[first]] * 2 == [ids(boss.get("/unmanaged").text) for _ in range(2)]
     second = console.office.customer_writes("hello", "392", hours_ago=1)
@@ -31,7 +31,7 @@ def test_a_list_that_is_opened_again_shows_what_came_between(console: Console, b
     assert "1 waiting" in page
 
 
-def test_people_who_like_other_pages_get_their_own(console: Console, boss: Browser) -> None:
+def test_people_with_other_page_sizes_get_their_own_pages(console: Console, boss: Browser) -> None:
     for n in range(12):
         console.office.customer_writes(phone=f"39{n:03}")
     assert 12 == len(ids(boss.get("/unmanaged").text))
@@ -41,7 +41,7 @@ def test_people_who_like_other_pages_get_their_own(console: Console, boss: Brows
     assert 2 == len(ids(boss.get(unescape(further[1])).text))
 
 
-def test_a_row_that_was_drawn_is_drawn_anew_when_its_owner_gets_another_name(console: Console, boss: Browser) -> None:
+def test_a_cached_row_is_rendered_again_when_its_owner_is_renamed(console: Console, boss: Browser) -> None:
     waits = console.office.customer_writes("1")
     assert "Queued for Sales" in boss.get("/waiting").text
     known = console.office.connection.execute("update skillsets set name = 'Showroom' where id = 'sales'")
@@ -52,7 +52,7 @@ def test_a_row_that_was_drawn_is_drawn_anew_when_its_owner_gets_another_name(con
     assert "Queued for Showroom" in page
 
 
-def test_rows_speak_the_language_and_the_zone_of_who_looks(console: Console, boss: Browser) -> None:
+def test_rows_have_the_language_and_the_time_zone_of_the_viewer(console: Console, boss: Browser) -> None:
     console.office.customer_writes("hello", hours_ago=1)
     english = boss.get("/unmanaged", **{"Accept-Language": "en"}).text
     italian = boss.get("/unmanaged", **{"Accept-Language": "it"}).text

@@ -24,18 +24,18 @@ def test_the_plus_opens_the_whole_conversation_beside_the_list(console: Console,
     assert ["customer", "customer", "agent"] == re.findall(r'class="msg (\w+)', panel)
 
 
-def test_a_conversation_that_is_not_there_is_said_not_to_be(boss: Browser) -> None:
+def test_an_unknown_conversation_is_reported_as_not_found(boss: Browser) -> None:
     answer = boss.get("/unmanaged?open=00000000-0000-0000-0000-000000000000", "panel")
     assert "Conversation not found." in answer.text
 
 
-def test_why_it_is_unmanaged_stands_in_the_chat_where_it_happened(console: Console, boss: Browser) -> None:
+def test_the_chat_says_why_a_conversation_became_unmanaged_where_it_happened(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("7")
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
     assert "Unmanaged: The customer chose something that is not on the menu." in panel
 
 
-def test_what_the_bot_did_is_told_in_words(console: Console, boss: Browser) -> None:
+def test_the_events_of_the_bot_are_sentences(console: Console, boss: Browser) -> None:
     ago = console.office.hours_ago
     teller = Teller("bot", Party(wa_id="391"))
     console.office.process(
@@ -47,14 +47,14 @@ def test_what_the_bot_did_is_told_in_words(console: Console, boss: Browser) -> N
         assert shown in panel
 
 
-def test_the_info_says_what_it_is_and_what_happened_with_ids_to_copy(console: Console, boss: Browser) -> None:
+def test_the_info_has_the_state_the_history_and_ids_to_copy(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("7", "393005550101")
     info = boss.get(f"/unmanaged?open={row}&tab=info", "panel").text
     for shown in (f'data-copy="{row}"', 'data-copy="393005550101"', '<q dir="auto">7</q>', "24-hour window ends"):
         assert shown in info
 
 
-def test_times_are_in_the_persons_zone_and_words_in_their_language(console: Console, boss: Browser) -> None:
+def test_a_page_has_the_persons_time_zone_and_language(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     boss.post("/account/words", language="it", zone="Asia/Tokyo")
     info = boss.get(f"/unmanaged?open={row}&tab=info", "panel").text
@@ -69,11 +69,11 @@ def test_times_are_in_the_persons_zone_and_words_in_their_language(console: Cons
     ("accepted", "title"),
     [("it-CH,it;q=0.9,en;q=0.5", "Conversazioni non gestite"), ("de,fr;q=0.5", "Unmanaged conversations"), ("", "Unm")],
 )
-def test_without_a_choice_the_browser_says_the_language(boss: Browser, accepted: str, title: str) -> None:
+def test_without_a_preference_the_page_has_the_browsers_language(boss: Browser, accepted: str, title: str) -> None:
     assert title in boss.get("/unmanaged", **{"Accept-Language": accepted}).text
 
 
-def test_the_preview_is_the_letter_with_its_head_masked_if_wanted(console: Console, boss: Browser) -> None:
+def test_the_preview_is_the_mail_with_its_header_masked_if_requested(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("call me at +39 300 555 0199")
     form = {"to": "you@example.com, Me@Example.com", "subject": "A customer <waits>", "body": "Please & thanks"}
     shown = boss.post(f"/conversations/{row}/email/preview", **form)
@@ -86,7 +86,7 @@ def test_the_preview_is_the_letter_with_its_head_masked_if_wanted(console: Conso
     assert "199" in masked
 
 
-def test_a_mail_is_asked_for_held_for_ten_seconds_and_its_fate_is_shown(console: Console, boss: Browser) -> None:
+def test_a_mail_is_requested_and_held_for_ten_seconds_and_its_state_is_shown(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     answer = boss.send(page, "panel", to="you@example.com; me@example.com", subject="A customer", body="Please call")
@@ -102,7 +102,7 @@ def test_a_mail_is_asked_for_held_for_ten_seconds_and_its_fate_is_shown(console:
     assert f"An administrator can send it again with: <code>witiop mails resend {mail['id']}</code>" in panel
 
 
-def test_each_recipient_of_a_mail_has_a_fate_and_the_page_follows_it(console: Console, boss: Browser) -> None:
+def test_the_page_follows_the_delivery_to_each_recipient(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     boss.send(page, "panel", to="you@example.com; Me@example.com", subject="A customer", body="Please call")
@@ -111,7 +111,7 @@ def test_each_recipient_of_a_mail_has_a_fate_and_the_page_follows_it(console: Co
     console.office.connection.execute("update mails set state = 'sent'")
     (mail,) = console.office.rows("select id from mails")
 
-    def told(event: str, recipient: str, reason: str | None = None) -> tuple[list[str], str]:
+    def mail_event(event: str, recipient: str, reason: str | None = None) -> tuple[list[str], str]:
         """What the page shows of each recipient afterwards, and its mark."""
         now = utc_now()
         of = {"id": fact_id(event, recipient), "at": now, "sent_at": now, "mail_id": mail["id"], "type": event}
@@ -120,9 +120,9 @@ def test_each_recipient_of_a_mail_has_a_fate_and_the_page_follows_it(console: Co
         return re.findall(r"<li>(\S+@[^<]+)</li>", panel), re.findall(r'data-seen="([^"]+)"', panel)[0]
 
     shown = [
-        told("delivered", "you@example.com"),
-        told("bounced", "me@example.com", "Transient MailboxFull"),
-        told("complained", "you@example.com"),
+        mail_event("delivered", "you@example.com"),
+        mail_event("bounced", "me@example.com", "Transient MailboxFull"),
+        mail_event("complained", "you@example.com"),
     ]
     assert [
         ["you@example.com: delivered", "Me@example.com: sent"],
@@ -133,7 +133,7 @@ def test_each_recipient_of_a_mail_has_a_fate_and_the_page_follows_it(console: Co
 
 
 @pytest.mark.parametrize(("state", "shown"), [("sent", "inviata"), ("failed", "non riuscita")])
-def test_a_mail_has_its_own_words_where_a_message_has_another_gender(
+def test_mails_and_messages_have_their_own_translations(
     console: Console, boss: Browser, state: str, shown: str
 ) -> None:
     row = console.office.customer_writes()
@@ -155,7 +155,7 @@ def test_a_mail_has_its_own_words_where_a_message_has_another_gender(
         (None, "no reason was given"),
     ],
 )
-def test_why_a_mail_failed_is_said_in_words(console: Console, boss: Browser, reason: str | None, words: str) -> None:
+def test_a_failed_mail_says_why(console: Console, boss: Browser, reason: str | None, words: str) -> None:
     row = console.office.customer_writes()
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     boss.send(page, "panel", to="you@example.com", subject="A customer", body="Please call")
@@ -199,9 +199,7 @@ def test_an_installation_without_mail_offers_none(console: Console) -> None:
         assert 404 == without.post(f"/conversations/{row}/{path}", to="a@example.com", form="f").status_code
 
 
-def test_an_open_conversation_follows_what_happens_and_says_nothing_if_nothing_does(
-    console: Console, boss: Browser
-) -> None:
+def test_an_open_conversation_is_updated_only_when_it_changed(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("first")
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
     seen = re.search(r'id="panel-look"[^>]*data-seen="([^"]+)"', panel)
