@@ -1,4 +1,4 @@
-"""Poison: items that cannot be processed, whoever tries. Shared by consumers, whose items are records, and by workers,
+"""Poison: items that cannot be processed, now or later. Shared by consumers, whose items are records, and by workers,
 whose items are conversations.
 
 A batch that fails is halved until the failing item stands alone; that item is excluded and the rest proceeds. Much

@@ -1,5 +1,5 @@
 """The `timer`: closes conversations at the end of their window and publishes it. It decides nothing: a conversation
-*is* closed when its window is over, whoever reads it; the timer makes that visible (domain.md, *Closed is derived*). It
+*is* closed when its window is over, for every reader; the timer makes that visible (domain.md, *Closed is derived*). It
 also ends reservations that nobody was ready for, so that the conversation is on the list again.
 
 Any number may run: each takes the customers that nobody else has locked. Its time is the database's, and never later

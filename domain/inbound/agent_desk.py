@@ -1,4 +1,4 @@
-"""Events of the agent desktop (interface.md, *Softbot and agent desk events*)."""
+"""Events of the agent desktop (interface.md, *Softbot and agent desktop events*)."""
 
 from datetime import datetime
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Events of Softbot (interface.md, *Softbot and agent desk events*)."""
+"""Events of Softbot (interface.md, *Softbot and agent desktop events*)."""
 
 from datetime import datetime
 from typing import Annotated

@@ -274,8 +274,8 @@ STEPS: list[Callable[[Office, int, str], None]] = [
 
 
 def assert_sound(office: Office) -> None:
-    """At most one owner is what an owner is; the rest must hold at every moment. An agent is above the maximum only by
-    what they accepted, and until the next round with what they were offered before."""
+    """A conversation has at most one owner by its type; the rest must hold at every moment. Agents are over capacity
+    only with what they accepted, and until the next poll with what was offered before."""
     for agent in office.members().values():
         offered = any(c.owner and c.owner[:3] == ("user", agent.id, "assigned") for c in office.conversations)
         if agent.id not in office.ever_late:
