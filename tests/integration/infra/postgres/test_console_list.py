@@ -64,7 +64,7 @@ wanted = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=wanted, rows=st.integers(1, 15))
 def test_pages_are_the_whole_list_in_order_and_the_same_backwards(
     conn: Connection[Any], wanted: Wanted, rows: int
