@@ -80,13 +80,22 @@ class Mutant:
     @property
     def module(self) -> str:
         """The module's name, as it is imported."""
-        return self.path.removesuffix(".py").replace("/", ".")
+        return _module(self.path)
 
     def diff(self) -> str:
         """What the mutant changes, as a unified diff without context."""
         before = (ROOT / self.path).read_text().splitlines()
         lines = list(difflib.unified_diff(before, self.source.splitlines(), lineterm="", n=0))[2:]
         return "\n".join(line for line in lines if not line.startswith("@@"))
+
+
+def _module(path: str) -> str:
+    return path.removesuffix(".py").replace("/", ".")
+
+
+def rule_files() -> list[str]:
+    """The files that hold the rules, relative to the project."""
+    return sorted(str(path.relative_to(ROOT)) for rule in RULES for path in (ROOT / rule).glob("*.py"))
 
 
 class _Mutations(cst.CSTVisitor):
@@ -220,6 +229,14 @@ class _Recorder:
         self.seconds: dict[str, float] = defaultdict(float)
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Iterator[None]:
+        """Names the test file that is imported: its constants may call the rules too."""
+        self._measured.switch_context(collector.nodeid if isinstance(collector, pytest.Module) else "")
+        result = yield
+        self._measured.switch_context("")
+        return result
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Names the test whose lines follow."""
         self._measured.switch_context(_function(item.nodeid))
@@ -249,7 +266,8 @@ def _function(node_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """Which tests execute which line of which file, and how long each test takes."""
+    """Which tests execute which line of which file, and how long each test takes. A test file instead of a test: all
+    its tests; an empty name: the import of the module."""
 
     lines: Mapping[str, Mapping[int, frozenset[str]]]
     seconds: Mapping[str, float]
@@ -261,7 +279,8 @@ class Cover:
         found = frozenset[str]().union(*(of_file.get(line, ()) for line in mutant.lines))
         if "" in found:
             found = found.union(*of_file.values())
-        return sorted(found - {""}, key=lambda test: (self.seconds[test], test))
+        tests = [test for test in self.seconds if test in found or test.partition("::")[0] in found]
+        return sorted(tests, key=lambda test: (self.seconds[test], test))
 
 
 def _run_pytest(arguments: Sequence[str], plugin: object) -> int:
@@ -274,6 +293,8 @@ def _measure(sender: Connection) -> None:
     measured = coverage.Coverage(data_file=None, source=[str(ROOT / rule) for rule in RULES], config_file=False)
     recorder = _Recorder(measured)
     measured.start()
+    for file in rule_files():
+        import_module(_module(file))
     code = _run_pytest([TESTS], recorder)
     measured.stop()
     data = measured.get_data()
@@ -383,9 +404,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time (default: the cores)")
     options = parser.parse_args(arguments)
 
-    files = options.files or sorted(
-        str(path.relative_to(ROOT)) for rule in RULES for path in (ROOT / rule).glob("*.py")
-    )
+    files = options.files or rule_files()
     mutants = drawn(files, None if options.all else options.sample, options.seed)
     settings.register_profile(  # the first failing example will do
         "mutants", deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]

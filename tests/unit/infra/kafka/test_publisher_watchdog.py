@@ -177,7 +177,7 @@ def test_a_body_that_was_not_kept_is_let_go_at_once(publisher: KafkaPublisher, c
 
 
 def test_a_broker_that_comes_later_is_found() -> None:
-    publisher = KafkaPublisher(CONFIG, ["topic"], connect=Connections(refusals=2))
+    publisher = KafkaPublisher(CONFIG, ["topic"], connect=Connections(refusals=1))
 
     assert [] != list(publisher.not_ready_reasons())
     wait_until(lambda: not publisher.not_ready_reasons())
