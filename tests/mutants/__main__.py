@@ -273,12 +273,14 @@ class Cover:
     seconds: Mapping[str, float]
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """The tests that execute a mutant's statement, the quickest first; for a statement that is executed when the
-        module is imported, all tests of the module."""
+        """The tests that execute a mutant's statement, the quickest first. For a statement that is executed when the
+        module is imported, all tests that execute something of the module; if it only has names, of any module."""
         of_file = self.lines.get(mutant.path, {})
         found = frozenset[str]().union(*(of_file.get(line, ()) for line in mutant.lines))
         if "" in found:
             found = found.union(*of_file.values())
+        if found == {""}:
+            found = found.union(*(names for lines in self.lines.values() for names in lines.values()))
         tests = [test for test in self.seconds if test in found or test.partition("::")[0] in found]
         return sorted(tests, key=lambda test: (self.seconds[test], test))
 

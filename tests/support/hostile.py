@@ -186,5 +186,6 @@ def _envelope_of(name: str) -> object:
             for step in place[:-1]:
                 holder = holder[step]
             if isinstance(holder, list):
+                assert isinstance(place[-1], int)
                 del holder[place[-1]]
     return _envelope(document)
