@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install servers dev test check format contract words pictures bench lock
+.PHONY: help install servers dev test check format contract words pictures bench mutants lock
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ pictures: install ## take the screenshots in docs/pictures again (needs Chromium
 
 bench: install ## run the benchmarks; results are in docs/performance.md
 	@$(BIN)/python -m benchmarks
+
+mutants: $(STAMP) ## change the rules a little, 400 times, and see whether a unit test notices; every change: ARGS=--all
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 lock: ## update the lock files (versions and hashes, no registry URLs)
 	$(BIN)/python -m pip install --quiet uv

@@ -1,11 +1,18 @@
-"""Fixtures for every kind of test."""
+"""Fixtures for every kind of test, and how property tests draw their examples."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.databases import Databases
 from tests.support.servers import kafka_bootstrap, postgres_dsn
+
+# The same examples in every run: no build fails or passes by luck. `pytest --hypothesis-profile=random` looks further.
+# No time limit for an example: on a busy machine it fails tests that are right; pytest's own limit finds a hang.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.register_profile("random", deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

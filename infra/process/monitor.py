@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socket import AF_INET, AF_INET6, socket
 from socketserver import ThreadingMixIn
@@ -38,7 +39,9 @@ def monitor(
         server = _Server(host, port, checks, registry)
     except OSError as error:
         raise OSError(error.errno, f"the monitor cannot listen on {host}:{port}: {error.strerror}") from error
-    thread = threading.Thread(target=server.serve_forever, name="monitor", daemon=True)
+    # the poll interval is how long the stop takes at most; requests are answered at once
+    serve = partial(server.serve_forever, poll_interval=0.05)
+    thread = threading.Thread(target=serve, name="monitor", daemon=True)
     thread.start()
     try:
         yield host, server.server_port

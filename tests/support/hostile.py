@@ -6,9 +6,10 @@ proxy might send them. Attacks on HTTP itself (slow senders, wrong lengths, gzip
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-from tests.support.payloads import PHONE, SENT, body, raw, value_of
+from tests.support.payloads import NAMES, PHONE, SENT, body, raw, value_of
 
 _TIMESTAMP = str(int(SENT.timestamp()))
 _LARGEST_BODY = 3 * 1024 * 1024
@@ -113,6 +114,7 @@ GROWING_BODY = b'{"entry":[{"changes":[{"field":"new","value":[' + b"1e15," * (_
 """A body whose one fact is larger than the body and than a record may be: `1e15` becomes `1000000000000000.0`."""
 
 Path = tuple[str | int, ...]
+_PLACE_OF_AN_UPDATE = len(("entry", 0, "changes", 0, "value", "messages", 0))
 _MARK = "\N{LATIN SMALL LETTER TURNED DELTA}"
 
 
@@ -129,20 +131,61 @@ def places(document: object, path: Path = ()) -> Iterator[Path]:
 
 
 def spliced(document: Any, place: Path, fragment: bytes) -> bytes:
-    """Returns the document as JSON, with the fragment at this place."""
-    copy = json.loads(json.dumps(document))
+    """The document as JSON, with the fragment in place of a value."""
+    return fragment.join(_around(document, place))
+
+
+def _around(document: Any, place: Path) -> list[bytes]:
+    """What is before and after a value in the document's JSON."""
     if not place:
-        return fragment
+        return [b"", b""]
+    copy = json.loads(json.dumps(document))
     holder = copy
     for step in place[:-1]:
         holder = holder[step]
     holder[place[-1]] = _MARK
-    return json.dumps(copy).encode().replace(json.dumps(_MARK).encode(), fragment)
+    return json.dumps(copy).encode().split(json.dumps(_MARK).encode())
+
+
+def _envelope(document: Any) -> object:
+    """A document with the types of its values instead of them; fields of changes stay, they say how to read one."""
+    if isinstance(document, dict):
+        return {key: value if key == "field" else _envelope(value) for key, value in document.items()}
+    if isinstance(document, list):
+        return [_envelope(value) for value in document]
+    return type(document)
+
+
+def _is_in_update(place: Path) -> bool:
+    return len(place) > _PLACE_OF_AN_UPDATE and place[5] != "contacts"
 
 
 def hostile_bodies(name: str) -> Iterator[tuple[str, bytes]]:
-    """Yields bodies with every fragment at every place of one of the test bodies."""
+    """Every fragment at every place of one of our own bodies. Places around the updates only in the first body that has
+    the same ones, because they are read before the type of an update plays a part."""
     document = body(name)
     for place in places(document):
-        for what, fragment in FRAGMENTS:
-            yield f"{what} at {'.'.join(map(str, place)) or 'the top'}", spliced(document, place, fragment)
+        if _is_in_update(place) or name == _first_with_envelope(name):
+            around = _around(document, place)
+            for what, fragment in FRAGMENTS:
+                yield f"{what} at {'.'.join(map(str, place)) or 'the top'}", fragment.join(around)
+
+
+@cache
+def _first_with_envelope(name: str) -> str:
+    return next(other for other in NAMES if _envelope_of(other) == _envelope_of(name))
+
+
+@cache
+def _envelope_of(name: str) -> object:
+    """What surrounds the updates of a body."""
+    document = body(name)
+    for place in reversed([*places(document)]):
+        if len(place) == _PLACE_OF_AN_UPDATE and place[5] != "contacts":
+            holder: Any = document
+            for step in place[:-1]:
+                holder = holder[step]
+            if isinstance(holder, list):
+                assert isinstance(place[-1], int)
+                del holder[place[-1]]
+    return _envelope(document)

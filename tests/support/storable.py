@@ -1,11 +1,13 @@
 """What can be stored: the opposite of the hostile corpus."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from domain.facts import FACT, Fact
 from domain.ids import MAX_ID_LENGTH
 
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 _INDEXED = (
     "phone_number_id",
     "wamid",
@@ -29,12 +31,13 @@ def unstorable(fact: Fact) -> list[object]:
     """Everything in a fact that PostgreSQL, Kafka or an index would refuse; empty for a good one."""
     if FACT.validate_json(FACT.dump_json(fact)) != fact:
         return ["not the same after a trip through JSON"]
-    return [*_wrong(fact.model_dump()), *_too_long(fact.model_dump())]
+    dumped = fact.model_dump()
+    return [*_wrong(dumped), *_too_long(dumped)]
 
 
 def _wrong(value: Any, depth: int = 0) -> Iterator[object]:
     if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        if _NOT_TEXT.search(value):
             yield value
     elif isinstance(value, float):
         if value - value != 0:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from domain.conversations.conversation import Decision, Decisions, FactRef, Owner
 from domain.conversations.events import PublicEvent
-from domain.conversations.fold import CustomerHistory, FoldResult, expire, fold, settle
+from domain.conversations.fold import Cause, CustomerHistory, FoldResult, decide, expire, fold, settle
 from domain.directory import Directory, Number, Skillset
 from domain.facts import (
     AgentAccepted,
@@ -134,6 +135,18 @@ class Story:
                 self.facts[fact.id] = fact
                 self._take(fold(self.history, fact, self._directory, self.now))
         return self
+
+    def decides(self, hour: float, owner: Owner | None, last: Decision) -> FactRef:
+        """A decision of routing, of an admin or of the timer about the latest conversation. Returns what it refers
+        to."""
+        ref = FactRef(at(hour), fact_id(last, str(hour)))
+        conversation = self.history.conversations[-1]
+        first = conversation.decisions.first_owned or ref
+        decisions = Decisions(owner=owner, first_owned=first, last=last, because=ref)
+        self.now = at(hour)
+        cause = Cause((ref.fact,), "boss")
+        self._take(decide(self.history, conversation.id, decisions, cause, self._directory, self.now))
+        return ref
 
     def wait_until(self, now: datetime) -> "Story":
         """The clock goes on to `now` and the timer runs."""

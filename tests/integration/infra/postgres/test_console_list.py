@@ -64,7 +64,7 @@ which = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(which=which, rows=st.integers(1, 15))
 def test_the_pages_are_the_whole_list_in_order_and_the_same_when_paging_backwards(
     conn: Connection[Any], which: UnmanagedFilter, rows: int

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from domain.conversations.customers import Identity, IdentityIndex, keys_of
+from domain.conversations.customers import Identity, IdentityIndex, IdentityKey, keys_of
 from domain.facts import CustomerIdentityChanged, Party
 from domain.ids import CustomerId, fact_id
 from tests.support.stories import at
@@ -117,3 +117,44 @@ def test_a_party_that_names_nobody_is_refused() -> None:
 
 def _time(identity: Identity) -> datetime:
     return identity.at
+
+
+def test_a_customer_is_found_by_user_id_first_then_by_phone_and_a_group_only_by_itself() -> None:
+    assert [IdentityKey(N, "u", "IT.1"), IdentityKey(N, "w", "391")] == keys_of(N, Party(wa_id="391", user_id="IT.1"))
+    assert [IdentityKey(N, "g", "G")] == keys_of(N, Party(wa_id="391", user_id="IT.1", group_id="G"))
+
+
+def test_a_known_phone_whose_user_id_becomes_known_needs_no_join() -> None:
+    b = book()
+    resolve(b, 0, wa_id="391")
+    resolve(b, 1, wa_id="391", user_id="IT.1")
+    assert {} == b.merged
+
+
+def test_a_change_of_user_id_between_two_known_customers_joins_them() -> None:
+    b = book()
+    old, new = resolve(b, 0, user_id="IT.1"), resolve(b, 1, user_id="IT.2")
+    b.change(changed(Party(user_id="IT.1"), Party(user_id="IT.2"), 2))
+    assert {max(old, new): min(old, new)} == b.merged
+
+
+def test_a_new_phone_that_is_reported_with_its_user_id_points_to_that_user() -> None:
+    """A stranger who writes from that phone later, with a user id of their own, is not joined."""
+    for known in ([], ["392"]):
+        b = book()
+        for phone in known:
+            resolve(b, 0, wa_id=phone)
+        mover = b.change(changed(Party(wa_id="391"), Party(wa_id="392", user_id="IT.1"), 2))
+        assert mover != resolve(b, 3, wa_id="392", user_id="IT.2")
+        assert {} == b.merged
+
+
+def test_two_changes_in_a_row_make_one_customer() -> None:
+    """Whoever was joined into a customer that is joined again is joined into the last one."""
+    b = book()
+    customers = [resolve(b, 0, user_id=f"IT.{n}") for n in range(3)]
+    for first, second in ((0, 1), (1, 2)):
+        b.change(changed(Party(user_id=f"IT.{first}"), Party(user_id=f"IT.{second}"), first + 1))
+    one = min(customers)
+    assert {customer: one for customer in customers if customer != one} == b.merged
+    assert {one} == {resolve(b, 9, user_id=f"IT.{n}") for n in range(3)}

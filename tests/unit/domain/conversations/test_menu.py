@@ -120,3 +120,8 @@ def test_any_text_of_a_menu_is_chosen_by_itself_or_can_never_be_chosen(text: str
 def test_a_text_is_chosen_failed_or_no_choice_by_its_normal_form_alone(text: str) -> None:
     form = normalise(text)
     assert choice(text) == choice(form) if len(form) <= MAX_CHOICE_LENGTH else choice(text) is None
+
+
+def test_no_text_and_a_text_too_long_for_a_choice_are_read_alike() -> None:
+    assert "" == normalise(None) == normalise("1" * (MAX_CHOICE_LENGTH + 1))
+    assert "1" * MAX_CHOICE_LENGTH == normalise("1" * MAX_CHOICE_LENGTH)

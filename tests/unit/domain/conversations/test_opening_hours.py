@@ -1,11 +1,11 @@
 """Whether a number was open when the customer wrote."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
 from domain.conversations.opening_hours import is_open
-from domain.directory import Number, Opening
+from domain.directory import Number, Opening, Weekday
 
 SHOP = Number(
     "106",
@@ -80,3 +80,11 @@ def test_without_hours_a_number_is_always_open() -> None:
 
 def test_a_day_without_openings_is_closed() -> None:
     assert not is_open(Number("106", hours={}), utc("2026-07-05T03:00"))
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_each_day_of_the_week_has_its_own_openings(day: int) -> None:
+    days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    number = Number("106", hours={days[day]: (Opening(time(9), time(10)),)})
+    monday = utc("2026-07-06T09:30")
+    assert [n == day for n in range(7)] == [is_open(number, monday + timedelta(days=n)) for n in range(7)]

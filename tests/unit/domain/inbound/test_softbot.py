@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.facts import (
@@ -253,7 +253,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_any_mutated_event_is_rejected_or_read(data: st.DataObject) -> None:
     place = data.draw(st.sampled_from([*places(MENU)]))

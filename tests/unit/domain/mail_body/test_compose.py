@@ -9,7 +9,7 @@ from typing import Any, get_args
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.commands import Email, Rejection
@@ -230,7 +230,6 @@ def test_a_subject_of_any_length_and_script_arrives_unchanged() -> None:
         assert subject.strip() == read(replace(MAIL, subject=subject))["Subject"].strip()
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_no_accepted_text_breaks_the_mail_body(subject: str, body: str) -> None:
     """Whatever an administrator writes: the subject arrives as it is, the headers are ours, the body is readable."""

@@ -4,7 +4,7 @@ import re
 from unicodedata import decimal
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.mail_body.masking import PhoneMasking
@@ -28,7 +28,6 @@ def written(draw: st.DrawFn, country: str, national: str) -> str:
 NATIONAL = st.text("0123456789", min_size=7, max_size=11)
 
 
-@settings(deadline=None)
 @given(st.data(), st.sampled_from(COUNTRIES), NATIONAL, WORDS, WORDS)
 def test_the_customers_own_number_is_hidden_however_it_is_written(
     data: st.DataObject, country: str, national: str, before: str, after: str
@@ -62,7 +61,6 @@ def test_whatever_keeps_the_digits_of_the_customers_own_number_apart_does_not_sh
     assert "567" == _digits(PhoneMasking("393331234567").hide(text))
 
 
-@settings(deadline=None)
 @given(st.data(), st.sampled_from(COUNTRIES), NATIONAL, WORDS)
 def test_the_number_of_anybody_else_is_hidden_too(
     data: st.DataObject, country: str, national: str, before: str
@@ -116,7 +114,6 @@ def test_where_it_is_not_certain_it_is_hidden(text: str, expected: str) -> None:
     assert expected == PhoneMasking(None).hide(text)
 
 
-@settings(deadline=None)
 @given(st.text() | st.text("0123456789 +-./()#order\n"), st.none() | st.text("0123456789", max_size=15))
 @example("1" * 20_000, "393331234567")
 @example("9.00-13.00 " * 2_000, "393331234567")

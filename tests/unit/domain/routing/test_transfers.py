@@ -360,6 +360,43 @@ def test_an_agent_who_declined_is_offered_the_conversation_again_after_their_nex
     assert ("anna", "assigned") == _owner(office, 1)
 
 
+@pytest.mark.parametrize(("minutes_left", "reserved_for"), [(60, 30), (35, 30), (34, 29), (6, 1), (5, None), (1, None)])
+def test_a_reservation_ends_five_minutes_before_the_window(minutes_left: int, reserved_for: int | None) -> None:
+    """So that somebody can still act. When there is no time for that, the conversation is not reserved at all."""
+    office = Office()
+    office.now = office.conversation(0).window_ends_at - timedelta(minutes=minutes_left)
+    office.reserves(0, "sales")
+    owner = office.conversation(0).owner
+    assert reserved_for == (owner and owner.until and (owner.until - office.now) / timedelta(minutes=1))
+
+
+def test_a_reservation_that_the_window_cut_short_gets_its_full_time_when_the_customer_writes() -> None:
+    office = Office()
+    office.now = office.conversation(0).window_ends_at - timedelta(minutes=15)
+    reserved_at = office.now
+    office.reserves(0, "sales")
+    office.now += timedelta(minutes=5)
+    office.customer_writes(0, "")
+    owner = office.conversation(0).owner
+    assert owner is not None
+    assert reserved_at + TERMS.reservation == owner.until
+
+
+def test_an_agent_who_declined_an_immediate_transfer_is_not_offered_it_again() -> None:
+    """Also when they are the only member of the skillset who is left."""
+    office = Office()
+    office.comes(0, "anna")
+    office.comes(0, "ben")
+    office.transfers(0, "sales")
+    assert ("anna", "assigned") == _owner(office, 0)
+    office.declines(0, "anna")
+    office.routes(0, "")
+    assert ("ben", "assigned") == _owner(office, 0)
+    office.declines(0, "ben")
+    office.routes(0, "")
+    assert (None, None) == _owner(office, 0)
+
+
 def _owner(office: Office, place: int) -> tuple[str | None, str | None]:
     owner = office.conversation(place).owner
     return (owner.id, owner.state) if owner else (None, None)

@@ -180,7 +180,7 @@ def test_a_record_that_failed_is_freed_at_once(publisher: KafkaPublisher, connec
 
 
 def test_a_publisher_connects_to_a_broker_that_starts_later() -> None:
-    publisher = KafkaPublisher(CONFIG, ["topic"], connect=Connections(failures=2))
+    publisher = KafkaPublisher(CONFIG, ["topic"], connect=Connections(failures=1))
 
     assert [] != list(publisher.not_ready_reasons())
     wait_until(lambda: not publisher.not_ready_reasons())

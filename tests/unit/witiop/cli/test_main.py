@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.support.command_line import call
 from tests.support.paths import ROOT
 from witiop.cli.main import WITHOUT_STACK, witiop
 from witiop.dev.stack_file import FILE_NAME, Stack
@@ -19,18 +20,27 @@ CLOSED_PORT = 1
 """Port on which no process listens."""
 
 
-def _run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs the program as a person does, with these WITIOP_ variables and no others."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("WITIOP_")}
-    return subprocess.run(
-        [sys.executable, "-m", "witiop", *arguments],
-        cwd=cwd,
-        env={**others, "PYTHONPATH": str(ROOT), **variables},
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty directory, and no setting of ours in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("WITIOP_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_program_is_a_process_with_that_exit_code(tmp_path: Path) -> None:
+    """The other tests call its main function in this process."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "witiop", "run", "relay"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    assert (2, "") == (ended.returncode, ended.stdout)
+    assert "witiop: WITIOP_POSTGRES_DSN is missing" in ended.stderr
 
 
 def _stack(**changed: object) -> Stack:
@@ -75,30 +85,28 @@ def test_every_command_has_a_help_text() -> None:
 
 def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
     """An unknown process names the known ones."""
-    ended = _run("run", "mailer", cwd=tmp_path)
-    assert ended.returncode == 2
-    assert (
-        "'mailer' is not one of webhook, conversations, commands, routing, mails, timer, relay, console" in ended.stderr
-    )
+    ended = call("run", "mailer")
+    assert ended.code == 2
+    assert "'mailer' is not one of webhook, conversations, commands, routing, mails, timer, relay, console" in ended.err
 
 
 def test_missing_settings_are_named_one_a_line(tmp_path: Path) -> None:
-    """Exit code 2: no server was contacted."""
-    ended = _run("run", "relay", cwd=tmp_path)
-    assert ended.returncode == 2
-    assert [line.partition(" is missing")[0] for line in ended.stderr.splitlines()] == [
+    """Exit code 2: nothing was tried."""
+    ended = call("run", "relay")
+    assert ended.code == 2
+    assert [line.partition(" is missing")[0] for line in ended.err.splitlines()] == [
         "witiop: WITIOP_KAFKA_BOOTSTRAP_SERVERS",
         "witiop: WITIOP_POSTGRES_DSN",
     ]
-    assert ended.stdout == ""
+    assert ended.out == ""
 
 
 def test_a_database_that_does_not_answer_ends_with_3(tmp_path: Path) -> None:
     """One line on stderr, no traceback."""
-    ended = _run("migrate", cwd=tmp_path, WITIOP_POSTGRES_DSN=f"host=127.0.0.1 port={CLOSED_PORT}")
-    assert ended.returncode == 3
-    assert len(ended.stderr.splitlines()) == 1
-    assert ended.stderr.startswith("witiop: PostgreSQL: connection failed")
+    ended = call("migrate", environment={"WITIOP_POSTGRES_DSN": f"host=127.0.0.1 port={CLOSED_PORT}"})
+    assert ended.code == 3
+    assert len(ended.err.splitlines()) == 1
+    assert ended.err.startswith("witiop: PostgreSQL: connection failed")
 
 
 def test_the_running_stack_is_the_default(tmp_path: Path) -> None:
@@ -108,8 +116,8 @@ def test_the_running_stack_is_the_default(tmp_path: Path) -> None:
     _stack().write(data)
     given = {"WITIOP_POSTGRES_DSN": "host=/nowhere dbname=of_the_environment"}
 
-    assert f"port {CLOSED_PORT} failed" in _run("migrate", cwd=tmp_path, **given).stderr
-    assert "/nowhere" in _run("migrate", "--stack", "-", cwd=tmp_path, **given).stderr
+    assert f"port {CLOSED_PORT} failed" in call("migrate", environment=given).err
+    assert "/nowhere" in call("migrate", "--stack", "-", environment=given).err
 
 
 @pytest.mark.parametrize("stale", ["dead", "restarted"])
@@ -124,11 +132,11 @@ def test_a_stale_stack_does_not_count(tmp_path: Path, stale: str) -> None:
         long_ago = time.time() - 10 * 365 * 24 * 3600
         os.utime(data / FILE_NAME, (long_ago, long_ago))
 
-    refused = _run("migrate", "--stack", str(data), cwd=tmp_path)
+    refused = call("migrate", "--stack", str(data))
 
-    assert refused.returncode == 1
-    assert refused.stderr.startswith(f"witiop: no stack is running in {data}")
-    assert "WITIOP_POSTGRES_DSN is missing" in _run("migrate", cwd=tmp_path).stderr
+    assert refused.code == 1
+    assert refused.err.startswith(f"witiop: no stack is running in {data}")
+    assert "WITIOP_POSTGRES_DSN is missing" in call("migrate").err
 
 
 def test_a_process_takes_its_settings_from_the_environment_alone(tmp_path: Path) -> None:
@@ -136,14 +144,16 @@ def test_a_process_takes_its_settings_from_the_environment_alone(tmp_path: Path)
     data = tmp_path / ".witiop" / "dev"
     data.mkdir(parents=True)
     _stack().write(data)
-    assert _run("run", "timer", cwd=tmp_path).returncode == 2
+    assert call("run", "timer").code == 2
 
 
-def test_the_json_of_a_failed_command_has_the_reason(tmp_path: Path) -> None:
-    """--json prints one document on stdout also when a command fails."""
-    ended = _run("unmanaged", "list", "--json", cwd=tmp_path, WITIOP_POSTGRES_DSN=f"host=127.0.0.1 port={CLOSED_PORT}")
-    assert ended.returncode == 3
-    assert json.loads(ended.stdout) == {"outcome": "unknown", "reason": "postgres_not_reachable"}
+def test_the_document_of_a_failed_command_says_why(tmp_path: Path) -> None:
+    """--json prints one document on stdout also then."""
+    ended = call(
+        "unmanaged", "list", "--json", environment={"WITIOP_POSTGRES_DSN": f"host=127.0.0.1 port={CLOSED_PORT}"}
+    )
+    assert ended.code == 3
+    assert json.loads(ended.out) == {"outcome": "unknown", "reason": "postgres_not_reachable"}
 
 
 def test_stack_json_is_not_readable_by_other_users(tmp_path: Path) -> None:

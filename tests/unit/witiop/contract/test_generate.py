@@ -116,7 +116,8 @@ def test_every_schema_is_valid_and_its_example_matches(name: str) -> None:
 
 
 def test_every_reference_of_the_asyncapi_document_can_be_resolved() -> None:
-    document = json.loads(documents()["asyncapi.json"])
+    written = documents()
+    document = json.loads(written["asyncapi.json"])
 
     def references(part: object) -> Iterator[str]:
         if isinstance(part, dict):
@@ -128,7 +129,7 @@ def test_every_reference_of_the_asyncapi_document_can_be_resolved() -> None:
     for reference in references(document):
         file, _, pointer = reference.partition("#")
         if file:
-            assert file.removeprefix("./") in documents()
+            assert file.removeprefix("./") in written
         found: Any = document
         for step in pointer.split("/")[1:]:
             found = found[step]

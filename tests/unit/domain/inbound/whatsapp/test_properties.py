@@ -47,7 +47,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return json.dumps(document).replace("Infinity", "1e999").encode()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(mutated())
 def test_any_mutation_gives_storable_facts_and_replayable_unreadable_parts(raw: bytes) -> None:
     reading = read(raw, RECEIVED)
@@ -57,21 +57,21 @@ def test_any_mutation_gives_storable_facts_and_replayable_unreadable_parts(raw: 
         assert ([], [part.reason]) == (list(again.facts), [unreadable.reason for unreadable in again.unreadable])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(mutated())
 def test_a_repeated_body_gives_the_same_ids_also_a_year_later(raw: bytes) -> None:
     first = [fact.id for fact in read(raw, RECEIVED).facts]
     assert first == [fact.id for fact in read(raw, RECEIVED.replace(year=2027)).facts]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=60) | VALUES.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_read_or_unreadable(raw: bytes) -> None:
     for part in read(raw, RECEIVED).unreadable:
         assert [part.reason] == [again.reason for again in read(part.raw, RECEIVED).unreadable]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_the_order_of_contacts_does_not_matter(data: st.DataObject) -> None:
     document = body("text_user_ids")
@@ -90,7 +90,7 @@ def test_the_order_of_contacts_does_not_matter(data: st.DataObject) -> None:
     assert one == read(json.dumps(document).encode(), RECEIVED)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(NAMES), min_size=1, max_size=6))
 def test_bodies_merged_into_one_give_the_facts_of_each_in_order(names: list[str]) -> None:
     merged = {
