@@ -40,7 +40,7 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def hears_a_customer(system: System) -> UUID:
+def receive_a_message(system: System) -> UUID:
     """Returns the conversation."""
     story = Story("mail", datetime.now(UTC))
     story.chat(BusinessNumber(NUMBER, "+39 06 555 0100", "1"), SimulatedCustomer("Rosa", "390601")).writes(
@@ -51,11 +51,11 @@ def hears_a_customer(system: System) -> UUID:
     found: list[UUID] = []
     with psycopg.connect(system.dsn, autocommit=True) as connection:
 
-        def is_there() -> bool:
+        def has_arrived() -> bool:
             found[:] = [row[0] for row in connection.execute("select id from conversations").fetchall()]
             return bool(found)
 
-        wait_until(is_there)
+        wait_until(has_arrived)
     return found[0]
 
 
@@ -87,7 +87,7 @@ def test_what_ses_tells_of_a_mail_is_believed_if_sns_signed_it_and_told_to_every
         for name, value in amazon.environment.items():
             monkeypatch.setenv(name, value)
         system.run("webhook", "conversations", "relay", ses_topic_arns=ARN)
-        conversation = hears_a_customer(system)
+        conversation = receive_a_message(system)
         posts_a_mail(system, conversation)
 
         def posted(envelope: dict[str, Any]) -> int:
@@ -104,13 +104,13 @@ def test_what_ses_tells_of_a_mail_is_believed_if_sns_signed_it_and_told_to_every
             assert [200, 200] == [posted(envelope), posted(envelope)]
         assert 2 == len(amazon.requested)
 
-    def told() -> list[tuple[str, str]]:
+    def published_events() -> list[tuple[str, str]]:
         events = [dict(record.headers) for record in read_all(system.kafka, system.topics.conversations)]
         return [(each["ce_sequence"].decode(), each["ce_type"].decode()) for each in events]
 
     names = ["unknown", "sent", "delivered", "bounced", "complained"]
     expected = [(str(place), f"witiop.mail.{name}.v1") for place, name in enumerate(names, start=3)]
-    wait_until(lambda: told()[2:] == expected, step=0.3)
+    wait_until(lambda: published_events()[2:] == expected, step=0.3)
     mail = shown(system, "mails", "show", str(MAIL))
     assert ("complained", {"a@example.com": "complained"}) == (mail["state"], mail["recipients"])
     assert [

@@ -35,7 +35,7 @@ from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.ses.addresses import address
-from tests.support.stories import DIRECTORY, START, Teller
+from tests.support.stories import DIRECTORY, START, FactMaker
 
 SECRET = b"secret"
 USERS = {
@@ -63,7 +63,7 @@ class Office:
         self.commands = Commands(self.topics, [SECRET], terms, MailPolicy(address))
         self.routing = Routing(connection.transaction_of, self.topics, terms)
         self.timer = Timer(connection.transaction_of, self.topics)
-        self.teller = Teller()
+        self.teller = FactMaker()
         self._offset = 0
 
     def apply_directory(self, company: Directory) -> None:
@@ -71,7 +71,7 @@ class Office:
         apply_directory(self.connection, company, self.topics)
 
     def hours_ago(self, hours: float) -> float:
-        """Returns the hour of the story (see `Teller`) that is that long ago."""
+        """Returns the hour of the story (see `FactMaker`) that is that long ago."""
         return (datetime.now(UTC) - START) / timedelta(hours=1) - hours
 
     def desktop_reports(
@@ -90,7 +90,7 @@ class Office:
 
     def customer_writes(self, text: str = "hello", phone: str = "16505551234", hours_ago: float = 1) -> UUID:
         """Processes a message of a customer and returns the id of the customer's latest conversation."""
-        teller = Teller(customer=Party(wa_id=phone))
+        teller = FactMaker(customer=Party(wa_id=phone))
         self.process(teller.turn(self.hours_ago(hours_ago), text))
         (found,) = self.rows(f"select id from conversations where wa_id = '{phone}' order by opened_at desc limit 1")
         conversation: UUID = found["id"]

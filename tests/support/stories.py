@@ -43,7 +43,7 @@ def at(hour: float) -> datetime:
     return START + timedelta(hours=hour)
 
 
-class Teller:
+class FactMaker:
     """Makes the facts of one number's story; equal words at an equal hour are the same fact."""
 
     def __init__(self, number: str = NUMBER, customer: Party = CUSTOMER) -> None:
@@ -128,7 +128,7 @@ class Story:
         self.facts: dict[FactId, ConversationFact] = {}
         self._directory = directory
 
-    def tell(self, *facts: ConversationFact) -> "Story":
+    def receive(self, *facts: ConversationFact) -> "Story":
         """Folds the facts that were not told before, in this order."""
         for fact in facts:
             if fact.id not in self.facts:
@@ -165,7 +165,7 @@ class Story:
                 self._take(settle(self.history, cut, facts, self._directory, self.now))
 
     @property
-    def told(self) -> list[str]:
+    def published(self) -> list[str]:
         """The names of the public events, in order."""
         return [event.name for event in self.events]
 

@@ -8,7 +8,7 @@ from domain.facts import AgentAccepted, AgentMessage, MailEvent, Party
 from domain.ids import fact_id
 from infra.process.clock import utc_now
 from tests.support.console import BOSS, Browser, Console, ids
-from tests.support.stories import Teller
+from tests.support.stories import FactMaker
 
 
 def test_the_plus_opens_the_whole_conversation_beside_the_list(console: Console, boss: Browser) -> None:
@@ -37,7 +37,7 @@ def test_the_chat_says_why_a_conversation_became_unmanaged_where_it_happened(con
 
 def test_the_events_of_the_bot_are_sentences(console: Console, boss: Browser) -> None:
     ago = console.office.hours_ago
-    teller = Teller("bot", Party(wa_id="391"))
+    teller = FactMaker("bot", Party(wa_id="391"))
     console.office.process(
         teller.bot_starts(ago(1.85)), teller.turn(ago(1.9)), teller.bot(ago(1.8)), teller.bot_ends(ago(1))
     )

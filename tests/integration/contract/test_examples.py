@@ -42,7 +42,7 @@ from infra.postgres.messaging.outbox import Outbox
 from tests.support.fake_mailer import FakeMailer
 from tests.support.kafka_topics import new_topics, read_all
 from tests.support.paths import ROOT
-from tests.support.stories import DIRECTORY, START, Teller
+from tests.support.stories import DIRECTORY, START, FactMaker
 from witiop.contract.generate import schemas
 
 EXAMPLES = ROOT / "examples"
@@ -66,10 +66,10 @@ class Installation:
         with connection.transaction():
             directory.apply(connection, Directory(DIRECTORY.numbers, DIRECTORY.skillsets, {"anna": ANNA}))
 
-    def customer(self, number: str = "106540352242922") -> Teller:
+    def customer(self, number: str = "106540352242922") -> FactMaker:
         """Returns a new customer."""
         self._customers += 1
-        return Teller(number, Party(wa_id=f"1650555{self._customers:04}", name="Sheena"))
+        return FactMaker(number, Party(wa_id=f"1650555{self._customers:04}", name="Sheena"))
 
     def process(self, *facts: ConversationFact | AgentPresenceChanged, hours_late: float = 0) -> None:
         """Processes facts when they happened, or `hours_late` hours later."""

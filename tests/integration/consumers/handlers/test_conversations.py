@@ -18,10 +18,10 @@ from domain.ids import fact_id
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
-from tests.support.stories import DIRECTORY, NUMBER, Teller, at
+from tests.support.stories import DIRECTORY, NUMBER, FactMaker, at
 from tests.support.waiting import wait_until
 
-TELLER = Teller()
+TELLER = FactMaker()
 
 
 class Inbox:
@@ -114,7 +114,7 @@ def test_an_answer_belongs_to_the_conversation_of_its_time_even_if_that_is_known
 ) -> None:
     """The message that the customer wrote after the bot session arrives last. Until then, the answer to it is part of
     the conversation that the bot ended."""
-    bot = Teller("bot")
+    bot = FactMaker("bot")
     facts = [bot.turn(0), bot.bot_starts(0.01), bot.bot_ends(0.1), bot.echo(0.5), bot.turn(0.3, "again")]
     for batch in (facts[: batches[0]], facts[batches[0] :]):
         if batch:
@@ -162,7 +162,7 @@ def test_a_batch_that_waits_for_a_status_does_not_lock_the_counters_that_all_bat
     )
     inbox.take(TELLER.turn(0, "hello"), sent, now=at(0))
     read = sent.model_copy(update={"id": fact_id("r"), "status": "read"})
-    other = Teller(customer=Party(wa_id="391")).turn(0.1)
+    other = FactMaker(customer=Party(wa_id="391")).turn(0.1)
     waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as third:
         holder.execute("select 1 from message_status for update")
@@ -218,15 +218,15 @@ def test_an_agents_fact_finds_its_conversation_by_id_and_an_unknown_id_is_poison
 
 def test_a_new_phone_that_meta_reports_joins_the_customers_and_a_reused_phone_does_not(inbox: Inbox) -> None:
     old, new = Party(wa_id="391", user_id="IT.1"), Party(wa_id="392", user_id="IT.2")
-    inbox.take(Teller(customer=old).turn(0, "my old number"), now=at(0))
-    inbox.take(Teller(customer=new).turn(1, "my new number"), now=at(1))
+    inbox.take(FactMaker(customer=old).turn(0, "my old number"), now=at(0))
+    inbox.take(FactMaker(customer=new).turn(1, "my new number"), now=at(1))
     assert len(inbox.rows("select 1 from conversations")) == 2
     base = TELLER.turn(0.9).model_dump(include={"phone_number_id", "at", "sent_at", "wamid"})
     change = CustomerIdentityChanged(id=fact_id("change"), customer=Party(user_id="IT.1"), becomes=new, **base)
     inbox.take(change, now=at(1.1))
     inbox.take(
-        Teller(customer=new).turn(2, "and on"),
-        Teller(customer=Party(wa_id="391", user_id="IT.9")).turn(2, "x"),
+        FactMaker(customer=new).turn(2, "and on"),
+        FactMaker(customer=Party(wa_id="391", user_id="IT.9")).turn(2, "x"),
         now=at(2),
     )
     rows = inbox.rows(

@@ -16,11 +16,11 @@ from infra.kafka.consumer import IncomingRecord
 from infra.postgres.directory import apply, read
 from tests.support.command_line import CommandLine
 from tests.support.databases import Databases
-from tests.support.stories import DIRECTORY, Teller, at
+from tests.support.stories import DIRECTORY, FactMaker, at
 
-ANNA = Teller(customer=Party(wa_id="393331234567", name="Anna \x1b[31m"))
-BEN = Teller("bot", Party(user_id="IT.1349"))
-MANY = [Teller("plain", Party(wa_id=f"3930000000{n:02}")) for n in range(12)]
+ANNA = FactMaker(customer=Party(wa_id="393331234567", name="Anna \x1b[31m"))
+BEN = FactMaker("bot", Party(user_id="IT.1349"))
+MANY = [FactMaker("plain", Party(wa_id=f"3930000000{n:02}")) for n in range(12)]
 
 
 @pytest.fixture

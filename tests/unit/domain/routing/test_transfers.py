@@ -31,7 +31,7 @@ from domain.routing.transfers import (
     take_rejection,
     transfer,
 )
-from tests.support.stories import DIRECTORY, START, Teller
+from tests.support.stories import DIRECTORY, START, FactMaker
 
 TERMS = RoutingPolicy()
 NOON = START + timedelta(hours=2)
@@ -96,8 +96,8 @@ class Office:
 
     def __post_init__(self) -> None:
         for place, text in enumerate(("hello", "1", "2")):
-            thread = CustomerHistory(CustomerId(UUID(int=place)), Teller().number)
-            self.threads.append(fold(thread, Teller().turn(place / 10, text), COMPANY, self.now).history)
+            thread = CustomerHistory(CustomerId(UUID(int=place)), FactMaker().number)
+            self.threads.append(fold(thread, FactMaker().turn(place / 10, text), COMPANY, self.now).history)
 
     def conversation(self, place: int) -> Conversation:
         return self.threads[place].conversations[-1]
@@ -123,7 +123,7 @@ class Office:
         self.steps += 1
         return FactRef(self.now, fact_id("step", str(self.steps)))
 
-    def hears(self, place: int, fact: ConversationFact) -> None:
+    def receives(self, place: int, fact: ConversationFact) -> None:
         self.threads[place] = fold(self.threads[place], fact, COMPANY, self.now).history
 
     def decides(self, place: int, of: Conversation, decided: Decisions, here: FactRef) -> None:
@@ -152,7 +152,7 @@ class Office:
             return
         if is_taking(command, issuer):
             if take_rejection(command, issuer, COMPANY, self.members()) is None:
-                self.hears(place, self._desk(AgentAccepted, conversation, who))
+                self.receives(place, self._desk(AgentAccepted, conversation, who))
             return
         decided = transfer(conversation, command, COMPANY, self.members(), here, TERMS)
         if not isinstance(decided, Rejection):
@@ -215,7 +215,7 @@ class Office:
     def accepts_late(self, place: int, who: str) -> None:
         self.closes_what_is_over(place, who)
         if who in USERS:
-            self.hears(place, self._desk(AgentAccepted, self.conversation(place), who))
+            self.receives(place, self._desk(AgentAccepted, self.conversation(place), who))
             self.late.add(who)
             self.ever_late.add(who)
 
@@ -223,14 +223,14 @@ class Office:
         self._if_offered(place, who, AgentDeclined)
 
     def closes(self, place: int, who: str) -> None:
-        self.hears(place, self._desk(AgentClosed, self.conversation(place), who))
+        self.receives(place, self._desk(AgentClosed, self.conversation(place), who))
 
     def customer_writes(self, place: int, who: str) -> None:
         if self.conversation(place).status == "active":
-            self.hears(place, Teller().turn((self.now - START) / timedelta(hours=1), "are you there?"))
+            self.receives(place, FactMaker().turn((self.now - START) / timedelta(hours=1), "are you there?"))
 
     def phone_answers(self, place: int, who: str) -> None:
-        self.hears(place, Teller().echo((self.now - START) / timedelta(hours=1)))
+        self.receives(place, FactMaker().echo((self.now - START) / timedelta(hours=1)))
 
     def comes(self, place: int, who: str) -> None:
         self.presence[who] = ("ready", self.now)
@@ -242,7 +242,7 @@ class Office:
         conversation = self.conversation(place)
         owner = conversation.owner
         if owner is not None and (owner.id, owner.state) == (who, "assigned"):
-            self.hears(place, self._desk(what, conversation, who))
+            self.receives(place, self._desk(what, conversation, who))
 
     def _desk(
         self, what: type[AgentAccepted | AgentDeclined | AgentClosed], of: Conversation, agent: str
