@@ -164,7 +164,7 @@ def test_s6_the_bar_sets_how_many_rows_are_shown_and_is_remembered(page: Page) -
 
 def test_s7_a_row_has_status_last_text_three_buttons_and_a_plus(page: Page, shop: Shop) -> None:
     customer = shop.customer("Bianca Neri")
-    shop.hears(customer, "Buongiorno", "Riparate anche i monopattini?")
+    shop.customer_writes(customer, "Buongiorno", "Riparate anche i monopattini?")
     row = only(page, customer)
     expect(row.locator(".text p")).to_have_text("Riparate anche i monopattini?")
     buttons = [button.get_attribute("aria-label") for button in row.locator(".acts").get_by_role("button").all()]
@@ -191,8 +191,8 @@ def test_s8_a_closed_conversation_cannot_be_transferred_and_says_why(page: Page)
 
 def test_s9_to_a_user_with_their_state_or_to_a_skillset_whose_ready_are_counted(page: Page, shop: Shop) -> None:
     first, second = shop.customer("Carla Testa"), shop.customer("Dario Poli")
-    shop.hears(first, "Buongiorno")
-    shop.hears(second, "Vorrei una bici")
+    shop.customer_writes(first, "Buongiorno")
+    shop.customer_writes(second, "Vorrei una bici")
     shop.agent_is("elena", "ready")
     shop.agent_is("anna", "ready")
     only(page, first).get_by_role("button", name="Transfer to a user").click()
@@ -214,7 +214,7 @@ def test_s9_to_a_user_with_their_state_or_to_a_skillset_whose_ready_are_counted(
 
 def test_s10_immediate_is_now_or_not_at_all_and_exclusive_waits_for_them_alone(page: Page, shop: Shop) -> None:
     customer = shop.customer("Ennio Riva")
-    shop.hears(customer, "C'è il meccanico?")
+    shop.customer_writes(customer, "C'è il meccanico?")
     row = only(page, customer)
     row.get_by_role("button", name="Transfer to a user").click()
     expect(page.get_by_role("dialog")).to_contain_text("Now or not at all")
@@ -253,7 +253,7 @@ def test_s11_the_plus_opens_the_whole_conversation_beside_the_list(page: Page) -
 
 def test_s12_it_is_forwarded_by_mail_as_the_preview_shows_it_and_its_fate_is_told(page: Page, shop: Shop) -> None:
     customer = shop.customer("Fabio Costa")
-    shop.hears(customer, "Mi chiamate voi?")
+    shop.customer_writes(customer, "Mi chiamate voi?")
     only(page, customer).get_by_role("link", name="Open the conversation").click()
     page.get_by_role("link", name="Send via email").click()
     page.get_by_label("To", exact=True).fill("partner@example.com")
@@ -268,7 +268,7 @@ def test_s12_it_is_forwarded_by_mail_as_the_preview_shows_it_and_its_fate_is_tol
     expect(said(page, "Mail to partner@example.com goes out").get_by_role("button", name="Undo")).to_be_visible()
     fate = page.locator("#mails li")
     expect(fate).to_contain_text("about to be sent")
-    shop.mails_are_due()
+    shop.make_mails_due()
     expect(fate.locator(".chip")).to_have_text("sent")
 
 
@@ -291,7 +291,7 @@ def test_s13_the_info_says_why_it_is_there_what_decided_it_and_what_happened(pag
 
 def test_what_was_done_can_be_undone_from_its_notice(page: Page, shop: Shop) -> None:
     customer = shop.customer("Nora Valli")
-    shop.hears(customer, "Buongiorno")
+    shop.customer_writes(customer, "Buongiorno")
     row = only(page, customer)
     row.get_by_role("button", name="Transfer to a skillset").click()
     choose(page, "Vendite", "Exclusive")
@@ -305,12 +305,12 @@ def test_what_was_done_can_be_undone_from_its_notice(page: Page, shop: Shop) -> 
 
 def test_what_changes_arrives_by_itself_and_moves_nothing(page: Page, shop: Shop) -> None:
     shown = shop.customer("Gaia Fonti")
-    shop.hears(shown, "Siete aperti?", ago="0:02")
+    shop.customer_writes(shown, "Siete aperti?", ago="0:02")
     page.goto("/unmanaged?rows=25")
     expect(page.locator("#live")).to_have_text("live")
     order = page.locator("#list tr[id]").evaluate_all("rows => rows.map(row => row.id)")
-    shop.hears(shown, "Allora?")
-    shop.hears(shop.customer("Ivo Marchi"), "Salve")
+    shop.customer_writes(shown, "Allora?")
+    shop.customer_writes(shop.customer("Ivo Marchi"), "Salve")
     expect(row_of(page, "Gaia Fonti").locator(".text p")).to_have_text("Allora?")
     note = page.locator("#announce a")
     expect(note).to_contain_text("1 conversation with new messages")
@@ -321,7 +321,7 @@ def test_what_changes_arrives_by_itself_and_moves_nothing(page: Page, shop: Shop
 
 def test_an_error_page_of_something_in_between_takes_nothing_that_was_typed(page: Page, shop: Shop) -> None:
     customer = shop.customer("Piera Longhi")
-    shop.hears(customer, "Buonasera")
+    shop.customer_writes(customer, "Buonasera")
     row = only(page, customer)
     row.get_by_role("button", name="Transfer to a skillset").click()
     page.route("**/transfer/*", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
@@ -356,7 +356,7 @@ def test_a_page_whose_session_ended_says_so_once_and_goes_on_after_the_sign_in(b
 def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext, shop: Shop) -> None:
     """The server dies with a dialog open; it comes back without Kafka, then with it. The page is never opened again."""
     customer = shop.customer("Lia Sarti")
-    shop.hears(customer, "Ciao", ago="0:02")
+    shop.customer_writes(customer, "Ciao", ago="0:02")
     page = owner.new_page()
     row = only(page, customer)
     expect(page.locator("#live")).to_have_text("live")
@@ -364,13 +364,13 @@ def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("radio", name="Vendite")).to_be_visible()
 
-    shop.console_ends()
+    shop.kill_console()
     expect(page.locator("#live")).to_have_text("connecting again")
     choose(page, "Officina", "Exclusive")
     said(page, "The console does not answer. Nothing was lost: try again.")
     expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
 
-    shop.hears(customer, "C'è nessuno?")
+    shop.customer_writes(customer, "C'è nessuno?")
     shop.start("console", kafka=f"{LOOPBACK}:{free_port()}")
     expect(page.locator("#live")).to_have_text("live")
     expect(row.locator(".text p")).to_have_text("C'è nessuno?")
@@ -380,7 +380,7 @@ def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext
     expect(dialog.get_by_role("radio", name="Exclusive")).to_be_checked()
     dialog.get_by_role("link", name="Cancel").or_(dialog.get_by_role("button", name="Cancel")).click()
 
-    shop.console_ends()
+    shop.kill_console()
     shop.start("console")
     row.get_by_role("button", name="Transfer to a skillset").click()
     choose(page, "Officina", "Exclusive")
@@ -392,7 +392,7 @@ def test_of_two_who_want_the_same_row_one_gets_it_and_the_other_learns_who_has_i
     browser: Browser, owner: BrowserContext, shop: Shop
 ) -> None:
     customer = shop.customer("Mara Sole")
-    shop.hears(customer, "Un consiglio?")
+    shop.customer_writes(customer, "Un consiglio?")
     other = signed_in(browser, shop.address, OTHER, PASSWORD)
     with watched(owner) as first, watched(other) as second:
         for page, user in ((first, "Marco Tessari"), (second, "Anna Bellini")):
@@ -413,7 +413,7 @@ def test_of_two_who_want_the_same_row_one_gets_it_and_the_other_learns_who_has_i
 
 def test_a_transfer_needs_no_mouse(page: Page, shop: Shop) -> None:
     customer = shop.customer("Nino Lupo")
-    shop.hears(customer, "Pronto?")
+    shop.customer_writes(customer, "Pronto?")
     only(page, customer)
     keys = page.keyboard
 
@@ -488,7 +488,7 @@ def test_hostile_texts_and_names_are_shown_as_the_text_they_are(page: Page, shop
     line = BusinessNumber("550100000000666", "+39 300 555 0666", "550100000000000")
     texts = [*HOSTILE, "{{ 7 * 7 }}", "</script></p><svg onload=alert(1)>"]
     opened = [
-        shop.hears(SimulatedCustomer(text[:200], f"39300555{2000 + n}"), text, line=line)
+        shop.customer_writes(SimulatedCustomer(text[:200], f"39300555{2000 + n}"), text, line=line)
         for n, text in enumerate(texts)
     ]
     kept = {
@@ -537,7 +537,7 @@ def assert_accessible(page: Page) -> None:
 
 def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop) -> None:
     for name in ("Olga Prati", "Rita Prati", "Ugo Prati"):
-        shop.hears(shop.customer(name), "Buonasera")
+        shop.customer_writes(shop.customer(name), "Buonasera")
     for path in ("/unmanaged?rows=25", "/unmanaged?q=nobody+at+all", "/waiting", "/account", "/nowhere"):
         page.goto(path)
         assert_accessible(page)

@@ -10,7 +10,7 @@ import pytest
 from infra.local.simulator import bodies
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer, WebhookPost, signature
 from infra.local.simulator.chat import Story
-from tests.support.outcome import facts_of, is_there
+from tests.support.outcome import facts_of, has_arrived
 from tests.support.stories import NUMBER
 from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
@@ -37,7 +37,7 @@ def test_a_name_a_number_and_a_text_show_up_in_no_log_no_metric_and_no_answer(
     for post in posts:
         assert 200 == said.post(system, post)
     with psycopg.connect(system.dsn, autocommit=True) as connection:
-        wait_until(lambda: is_there(connection, facts_of(posts)))
+        wait_until(lambda: has_arrived(connection, facts_of(posts)))
 
         for post, status in refused():
             assert status == said.post(system, post)

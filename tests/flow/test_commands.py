@@ -25,7 +25,7 @@ from infra.postgres.lists.conversation_page import conversation_page
 from tests.flow.conftest import Install
 from tests.support.commander import Commander
 from tests.support.office import COMPANY
-from tests.support.outcome import assert_list_is_right, assert_told_without_gaps, facts_of, is_there, log_of
+from tests.support.outcome import assert_list_is_right, assert_published_without_gaps, facts_of, has_arrived, log_of
 from tests.support.stories import NUMBER
 from tests.support.system import System
 from tests.support.waiting import wait_until
@@ -43,14 +43,14 @@ class Company:
         self.system = system
         self.commander = Commander(system.kafka, system.topics)
 
-    def hears(self, story: Story) -> None:
+    def receives(self, story: Story) -> None:
         """Posts a story in the order of its time; returns when it is worked in."""
         posts = [told.post for told in story.told]
         for post in posts:
             self.system.webhooks.deliver(post)
         facts = [fact for fact in facts_of(posts) if fact.kind != "agent_presence_changed"]
         with self.database() as connection:
-            wait_until(lambda: is_there(connection, facts))
+            wait_until(lambda: has_arrived(connection, facts))
 
     def database(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.system.dsn, autocommit=True)
@@ -138,7 +138,7 @@ def chat(story: Story, rosa: SimulatedCustomer) -> Chat:
 def conversation(company: Company, story: Story, chat: Chat, rosa: SimulatedCustomer) -> str:
     """Rosa's: she wrote five minutes ago and chose nothing."""
     chat.writes("0:05", "Hello")
-    company.hears(story)
+    company.receives(story)
     return company.conversation(rosa)
 
 
@@ -154,7 +154,7 @@ def test_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_ben_who_is_
     story.chat(SHOP, busy).writes("0:05", "Hello")
     story.agent_is("0:04", "anna", "ready")
     story.agent_is("0:04", "ben", "ready")
-    company.hears(story)
+    company.receives(story)
     wait_until(lambda: {company.presence("anna"), company.presence("ben")} == {"ready"}, step=0.2)
 
     assert ("applied", None) == company.transfer(company.conversation(busy), "user", "ben", "immediate")
@@ -174,7 +174,7 @@ def test_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_ben_who_is_
     )
 
     chat.agent_says("0:01", "anna", "Good morning")
-    company.hears(story)
+    company.receives(story)
     assert ("user", "anna", "accepted") == company.owner(conversation)
     assert [conversation] == [
         each["id"]
@@ -191,7 +191,7 @@ def test_what_is_reserved_for_a_skillset_goes_to_the_first_member_who_comes(
     assert conversation in [each["id"] for each in company.says("conversations", "list", "--state", "waiting")["rows"]]
 
     story.agent_is("0:01", "carla", "ready")
-    company.hears(story)
+    company.receives(story)
     wait_until(lambda: company.owner(conversation) == ("user", "carla", "assigned"), step=0.2)
 
     told = company.says("recall", conversation)
@@ -207,7 +207,7 @@ def test_a_reservation_nobody_came_for_ends_five_minutes_before_the_window(
 ) -> None:
     story = Story("late", datetime.now(UTC) + timedelta(seconds=6))
     story.chat(SHOP, rosa).writes("23:55", "Hello")
-    company.hears(story)
+    company.receives(story)
     conversation = company.conversation(rosa)
 
     assert ("applied", None) == company.transfer(conversation, "user", "dora", "exclusive")
@@ -222,7 +222,7 @@ def test_a_closed_conversation_cannot_be_transferred(
     company: Company, story: Story, chat: Chat, rosa: SimulatedCustomer
 ) -> None:
     chat.writes("25:00", "Hello")
-    company.hears(story)
+    company.receives(story)
     conversation = company.conversation(rosa)
     assert ("rejected", "conversation_closed") == company.transfer(conversation, "user", "anna", "exclusive", code=1)
     assert ("rejected", "conversation_closed") == company.transfer(
@@ -270,7 +270,7 @@ def test_who_takes_it_has_it_at_once_without_being_ready_but_never_more_than_the
 ) -> None:
     other = who(request, "Other")
     story.chat(SHOP, other).writes("0:05", "Hello")
-    company.hears(story)
+    company.receives(story)
     second = company.conversation(other)
 
     assert ("applied", None) == company.transfer(conversation, "user", "dora", "immediate", "--as", "dora")
@@ -405,4 +405,4 @@ def test_every_command_has_one_audit_row_and_all_stories_together_are_told_witho
         audited = connection.execute('select partition, "offset" from command_audit').fetchall()
         assert sorted(log_of(company.system.kafka, company.system.topics.commands)) == sorted(audited)
         assert_list_is_right(connection)
-        assert_told_without_gaps(connection, company.system)
+        assert_published_without_gaps(connection, company.system)

@@ -22,21 +22,21 @@ from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer, Webh
 from infra.local.simulator.chat import Story
 from infra.postgres import directory
 from tests.support.databases import Databases
+from tests.support.inbound import publish_facts
 from tests.support.kafka_topics import new_topics
 from tests.support.outcome import (
     assert_accounted_for,
-    assert_kept_once,
     assert_list_is_right,
-    assert_told_without_gaps,
+    assert_published_without_gaps,
+    assert_stored_once,
+    expected_facts,
     facts_of,
-    is_there,
-    kept,
-    told,
+    has_arrived,
+    stored_facts,
 )
 from tests.support.process_tree import tree
-from tests.support.stories import DIRECTORY, NUMBER, Teller
+from tests.support.stories import DIRECTORY, NUMBER, FactMaker
 from tests.support.system import System, Worker
-from tests.support.told import tell
 from tests.support.waiting import wait_until
 
 SHOP = BusinessNumber(NUMBER, "+39 06 555 0100", "330000000000001")
@@ -81,16 +81,16 @@ class Site:
 
     def assert_all_is_well(self) -> None:
         with psycopg.connect(self.system.dsn, autocommit=True) as connection:
-            wait_until(lambda: is_there(connection, self.facts), RECOVERY_SECONDS, step=0.1)
+            wait_until(lambda: has_arrived(connection, self.facts), RECOVERY_SECONDS, step=0.1)
             wait_until(
                 lambda: all(worker.not_ready_reason() == [] for worker in self.workers.values()),
                 RECOVERY_SECONDS,
                 step=0.1,
             )
-            assert_kept_once(connection, self.facts)
+            assert_stored_once(connection, self.facts)
             assert_list_is_right(connection)
             assert_accounted_for(connection, self.system)
-            assert_told_without_gaps(connection, self.system)
+            assert_published_without_gaps(connection, self.system)
 
     def administer(self, statement: LiteralString) -> None:
         """On the server, about the installation's database."""
@@ -223,8 +223,8 @@ def test_a_consumer_stopped_within_a_batch_and_beyond_its_session_writes_nothing
     facts: list[Fact] = []
 
     def happens(chapter: int) -> None:
-        new = [Teller(number=f"{chapter}-{n}").turn(hour) for n in range(20) for hour in range(5)]
-        tell(system, new)
+        new = [FactMaker(number=f"{chapter}-{n}").turn(hour) for n in range(20) for hour in range(5)]
+        publish_facts(system, new)
         facts.extend(new)
 
     with psycopg.connect(system.dsn, autocommit=True) as connection:
@@ -240,11 +240,11 @@ def test_a_consumer_stopped_within_a_batch_and_beyond_its_session_writes_nothing
         assert {(True,)} == set(connection.execute(f"{ours} and datname = current_database()").fetchall())
         (second,) = system.run("conversations")
         happens(2)
-        wait_until(lambda: told(facts).ids == kept(connection).ids, RECOVERY_SECONDS)
+        wait_until(lambda: expected_facts(facts).ids == stored_facts(connection).ids, RECOVERY_SECONDS)
 
         first.thaw()
         happens(3)
-        wait_until(lambda: told(facts).ids == kept(connection).ids, RECOVERY_SECONDS)
+        wait_until(lambda: expected_facts(facts).ids == stored_facts(connection).ids, RECOVERY_SECONDS)
         wait_until(lambda: first.not_ready_reason() == second.not_ready_reason() == [])
         assert [(60, 5, 5)] == connection.execute(
             "select count(*), min(entries), max(entries) from conversations"

@@ -29,11 +29,11 @@ from tests.support.outcome import (
     Summary,
     Watcher,
     assert_accounted_for,
-    assert_kept_once,
     assert_list_is_right,
-    assert_told_without_gaps,
+    assert_published_without_gaps,
+    assert_stored_once,
     facts_of,
-    is_there,
+    has_arrived,
     summary,
 )
 from tests.support.stories import DIRECTORY, NUMBER
@@ -168,7 +168,7 @@ def deliver(system: System, posts: Sequence[WebhookPost], victim: Worker) -> Non
     first, rest = posts[:20], posts[20:]
     with ThreadPoolExecutor(4) as senders, psycopg.connect(system.dsn, autocommit=True) as connection:
         list(senders.map(system.webhooks.deliver, first))
-        wait_until(lambda: not victim.runs or is_there(connection, facts_of(first)))
+        wait_until(lambda: not victim.runs or has_arrived(connection, facts_of(first)))
         list(senders.map(system.webhooks.deliver, rest))
 
 
@@ -198,13 +198,13 @@ def test_a_process_that_dies_at_any_point_loses_and_doubles_nothing(
             system.run(crash.process, consumer_instance="one")
             delivery.result()
             wait_until(
-                lambda: all_closed(connection, day.now + crash.windows_end) and is_there(connection, facts), step=0.1
+                lambda: all_closed(connection, day.now + crash.windows_end) and has_arrived(connection, facts), step=0.1
             )
 
-        assert_kept_once(connection, facts)
+        assert_stored_once(connection, facts)
         assert_list_is_right(connection)
         assert_accounted_for(connection, system)
-        assert_told_without_gaps(connection, system)
+        assert_published_without_gaps(connection, system)
         assert undisturbed(crash.windows_end) == summary(connection, day.now)
         aside = connection.execute("select kind, count(distinct raw) from set_aside group by 1").fetchall()
         assert {"dead_letter": POISON, "unreadable": UNREADABLE} == dict(aside)

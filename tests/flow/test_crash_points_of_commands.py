@@ -19,7 +19,7 @@ from infra.postgres import directory
 from infra.process.crash_points import EXIT_CODE
 from tests.support.commander import Commander
 from tests.support.office import COMPANY
-from tests.support.outcome import assert_list_is_right, assert_told_without_gaps, facts_of, log_of
+from tests.support.outcome import assert_list_is_right, assert_published_without_gaps, facts_of, log_of
 from tests.support.stories import NUMBER
 from tests.support.system import System
 from tests.support.waiting import wait_until
@@ -106,4 +106,4 @@ def test_a_process_that_dies_at_any_point_carries_out_every_command_once(system:
         ).fetchall()
         assert all(number <= COMPANY.users[agent].max_conversations for agent, number in taken)
         assert_list_is_right(connection)
-        assert_told_without_gaps(connection, system)
+        assert_published_without_gaps(connection, system)

@@ -68,14 +68,14 @@ def test_a_stack_runs_keeps_running_and_stops_without_a_rest(dev: Dev, data: Pat
     assert {"kafka", "postgres", "webhook", "relay"} <= stack.pids.keys()
 
     # The demo is played once, by a program that finds the stack by itself.
-    wait_until(lambda: f"simulator     | played with --stack {data}" in dev.said())
+    wait_until(lambda: f"simulator     | played with --stack {data}" in dev.log_text())
     wait_until((data / "demo-played").exists)
 
     # Whoever dies is replaced, and stack.json knows.
     for name in ("webhook", "kafka", "postgres"):
         killed = dev.kill(name)
         wait_until(partial(dev.runs_again, name, killed))
-        assert f"{name} ended: killed by SIGKILL; starting it again in" in dev.said()
+        assert f"{name} ended: killed by SIGKILL; starting it again in" in dev.log_text()
     wait_until(partial(accepts_connections, dev.port_base + 2))
     wait_until(partial(answers_queries, stack.postgres_dsn))
 
@@ -83,7 +83,7 @@ def test_a_stack_runs_keeps_running_and_stops_without_a_rest(dev: Dev, data: Pat
     second = Dev(data, twenty_free_ports(), command=STAND_INS)
     second.process.communicate(timeout=30)
     assert second.process.returncode == 1
-    assert f"in use by another witiop dev, process {dev.process.pid}:" in dev.said()
+    assert f"in use by another witiop dev, process {dev.process.pid}:" in dev.log_text()
     assert dev.pid("webhook") is not None
 
     everything = tree(dev.process.pid)

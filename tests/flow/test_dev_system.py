@@ -104,7 +104,7 @@ def test_who_is_told_at_the_start_may_sign_in_to_the_console_and_what_they_ask_f
     assert (row["id"], b"paolo") == (command.key, dict(command.headers)["witiop_issuer"])
     owner = says(demo.dev, "conversations", "show", row["id"])["owner"]
     assert ("skillset", "workshop", "reserved") == (owner["kind"], owner["id"], owner["state"])
-    assert str(stack.console_password) in demo.dev.said()
+    assert str(stack.console_password) in demo.dev.log_text()
 
 
 def test_the_doctor_finds_what_the_demo_left_wrong_and_nothing_else(demo: Demo) -> None:
@@ -119,5 +119,5 @@ def test_the_whole_system_needs_less_than_one_and_a_half_gib_and_stops_without_a
     everything = tree(dev.process.pid)
     if sys.platform == "linux":
         assert pss_bytes(dev.process.pid) < 1.5 * GIB
-    assert 0 == dev.stop(), dev.said()
+    assert 0 == dev.stop(), dev.log_text()
     assert [] == still_running(everything)

@@ -15,8 +15,8 @@ from consumers.handlers.conversations import Conversations
 from consumers.workers.relay import IDLE_SESSION_SECONDS
 from domain.facts import FACT, Fact
 from infra.kafka.consumer import IncomingRecord
-from tests.support.outcome import assert_told_without_gaps, public_events
-from tests.support.stories import START, Teller
+from tests.support.outcome import assert_published_without_gaps, public_events
+from tests.support.stories import START, FactMaker
 from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
 
@@ -34,9 +34,9 @@ class Desk:
     def something_happens(self) -> None:
         """Four events in each of many new conversations, half of them in another transaction than the others."""
         self._chapter += 1
-        tellers = [Teller(number=f"{self._chapter}-{n}") for n in range(CONVERSATIONS)]
-        self._hears([teller.turn(0) for teller in tellers])
-        self._hears([fact for teller in tellers for fact in (teller.accepted(1), teller.agent_closes(2))])
+        tellers = [FactMaker(number=f"{self._chapter}-{n}") for n in range(CONVERSATIONS)]
+        self._hears([maker.turn(0) for maker in tellers])
+        self._hears([fact for maker in tellers for fact in (maker.accepted(1), maker.agent_closes(2))])
 
     def _hears(self, facts: Sequence[Fact]) -> None:
         now = START + timedelta(hours=3)
@@ -87,7 +87,7 @@ def test_one_relay_publishes_and_the_next_takes_over_from_one_that_was_killed_or
     wait_until(lambda: desk.waiting == 0)
     wait_until(lambda: second.not_ready_reason() == [])
 
-    assert_told_without_gaps(desk.connection, desk.system)
+    assert_published_without_gaps(desk.connection, desk.system)
 
 
 def in_service(relays: Sequence[Worker]) -> list[Worker]:

@@ -20,12 +20,12 @@ from infra.local.simulator.chat import Chat, Story
 from infra.postgres.lists.conversation_page import conversation_page
 from tests.flow.conftest import Install
 from tests.support.outcome import (
-    assert_kept_once,
     assert_list_is_right,
-    assert_told_without_gaps,
+    assert_published_without_gaps,
+    assert_stored_once,
     facts_of,
-    is_there,
-    is_worked_in,
+    has_arrived,
+    is_all_processed,
     public_events,
 )
 from tests.support.stories import NUMBER
@@ -53,7 +53,7 @@ class Company:
             self.system.webhooks.deliver(post)
         self.heard += facts_of(posts)
         with self.database() as connection:
-            wait_until(lambda: is_there(connection, self.heard))
+            wait_until(lambda: has_arrived(connection, self.heard))
 
     def database(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.system.dsn, autocommit=True)
@@ -80,7 +80,7 @@ class Company:
         assert page is not None
         return [transcript_document(item) for item in page.transcript]
 
-    def told(self, customer: SimulatedCustomer) -> list[tuple[int, str]]:
+    def published(self, customer: SimulatedCustomer) -> list[tuple[int, str]]:
         """What stands on the public topic about the customer's only conversation: sequence and name."""
         events = public_events(self.system.kafka, self.system.topics.conversations)
         return [(event.sequence, event.name) for event in events[str(self.conversation(customer)["id"])]]
@@ -149,7 +149,7 @@ def test_who_chose_nothing_stands_on_the_list_and_every_view_agrees(
     assert row == {key: page[key] for key in row}
     assert not page["managed"]
     assert ["Good morning", "Is anybody there?"] == [said["text"] for said in page["transcript"]]
-    assert [(1, "opened"), (2, "became_unmanaged")] == company.told(anna)
+    assert [(1, "opened"), (2, "became_unmanaged")] == company.published(anna)
     assert ["opened", "became_unmanaged"] == [each["event"] for each in page["history"]]
     decided = ("id", "status", "reason", "owner", "closed_at", "version", "sequence")
     assert [row[key] for key in decided] == [last.row[key] for key in decided]
@@ -164,7 +164,7 @@ def test_a_menu_choice_queues_for_its_skillset_and_leaves_the_list(
     company.hears(story)
 
     assert ("a", False, None, "support") == what_it_is(company.conversation(anna))
-    assert [(1, "opened"), (2, "became_unmanaged"), (3, "queued")] == company.told(anna)
+    assert [(1, "opened"), (2, "became_unmanaged"), (3, "queued")] == company.published(anna)
 
 
 def test_who_is_dismissed_by_the_bot_is_listed_with_that_reason(
@@ -177,7 +177,7 @@ def test_who_is_dismissed_by_the_bot_is_listed_with_that_reason(
     company.hears(story)
 
     assert ("c", False, "bot_closed", None) == what_it_is(company.conversation(anna))
-    assert [(1, "opened"), (2, "became_unmanaged"), (3, "became_unmanaged"), (4, "closed")] == company.told(anna)
+    assert [(1, "opened"), (2, "became_unmanaged"), (3, "became_unmanaged"), (4, "closed")] == company.published(anna)
     assert ["customer", "bot", "bot", "bot"] == [said["from"] for said in company.transcript(anna)]
     assert "read" == company.transcript(anna)[2]["status"]
 
@@ -191,7 +191,7 @@ def test_a_retry_that_comes_after_its_window_is_over_is_visible_and_closed_at_on
     conversation = company.conversation(anna)
     assert ("c", False, "no_choice", None) == what_it_is(conversation)
     assert story.at("1:00") == conversation["closed_at"]
-    assert [(1, "opened"), (2, "became_unmanaged"), (3, "closed")] == company.told(anna)
+    assert [(1, "opened"), (2, "became_unmanaged"), (3, "closed")] == company.published(anna)
 
 
 def test_a_message_that_was_edited_or_taken_back_stays_and_is_marked(
@@ -207,7 +207,7 @@ def test_a_message_that_was_edited_or_taken_back_stays_and_is_marked(
     assert [("Is this in stok?", True, False), ("My card is 1234", False, True)] == [
         (said["text"], said.get("edited", False), said.get("deleted", False)) for said in turns
     ]
-    assert [(1, "opened"), (2, "became_unmanaged")] == company.told(anna)
+    assert [(1, "opened"), (2, "became_unmanaged")] == company.published(anna)
 
 
 def test_a_status_that_overtakes_its_message_is_not_lost(
@@ -238,7 +238,7 @@ def test_who_was_answered_from_the_phone_app_leaves_the_list(
     company.hears(story)
 
     assert ("a", True, None, None) == what_it_is(company.conversation(anna))
-    assert [(1, "opened"), (2, "became_unmanaged"), (3, "managed")] == company.told(anna)
+    assert [(1, "opened"), (2, "became_unmanaged"), (3, "managed")] == company.published(anna)
 
 
 def test_a_human_who_answered_before_the_bot_closed_takes_the_customer_off_the_list_however_late_it_is_told(
@@ -254,7 +254,7 @@ def test_a_human_who_answered_before_the_bot_closed_takes_the_customer_off_the_l
     company.hears(story)
 
     assert ("c", True, None, None) == what_it_is(company.conversation(anna))
-    assert ["corrected", "closed"] == [name for _, name in company.told(anna)][-2:]
+    assert ["corrected", "closed"] == [name for _, name in company.published(anna)][-2:]
 
 
 def test_the_same_post_again_changes_nothing(
@@ -266,7 +266,7 @@ def test_the_same_post_again_changes_nothing(
     before = company.conversation(anna)
 
     company.hears(story)
-    wait_until(lambda: is_worked_in(company.system))
+    wait_until(lambda: is_all_processed(company.system))
 
     assert before == company.conversation(anna)
     with company.database() as connection:
@@ -288,9 +288,9 @@ def test_an_update_nobody_can_read_is_answered_200_and_put_aside_with_its_bytes(
 
 def test_all_stories_together_are_kept_once_listed_rightly_and_told_without_gaps(company: Company) -> None:
     with company.database() as connection:
-        assert_kept_once(connection, company.heard)
+        assert_stored_once(connection, company.heard)
         assert_list_is_right(connection)
-        assert_told_without_gaps(connection, company.system)
+        assert_published_without_gaps(connection, company.system)
     listed = company.says("unmanaged", "list", "--rows", "100")
     with company.database() as connection:
         unmanaged = connection.execute(

@@ -23,11 +23,11 @@ from infra.kafka.consumer import BrokerUnreachable, IncomingRecord
 from infra.kafka.topics import TopicSettings, create_or_repair
 from infra.postgres import directory
 from infra.postgres.connections.session import DatabaseSession
+from tests.support.inbound import publish_facts
 from tests.support.kafka_topics import new_topics
 from tests.support.outcome import assert_list_is_right
 from tests.support.stories import DIRECTORY, NUMBER
 from tests.support.system import System
-from tests.support.told import tell
 from tests.support.waiting import wait_until
 
 DAY = timedelta(hours=24)
@@ -277,11 +277,11 @@ def test_after_an_outage_the_windows_that_waiting_messages_move_stay_open_and_th
     (consumer,) = system.run("conversations", consumer_instance="one")
     ends = datetime.now(UTC) + timedelta(seconds=5)
     quiet, busy = ([f"{word}{n}" for n in range(6)] for word in ("39", "49"))
-    tell(system, [turn(customer, ends - DAY) for customer in (*quiet, *busy)])
+    publish_facts(system, [turn(customer, ends - DAY) for customer in (*quiet, *busy)])
     with psycopg.connect(system.dsn, autocommit=True) as connection:
         wait_until(lambda: customers(connection, "a") == sorted(quiet + busy))
         consumer.kill()
-        tell(system, [turn(customer, ends - timedelta(hours=1)) for customer in busy])
+        publish_facts(system, [turn(customer, ends - timedelta(hours=1)) for customer in busy])
         (timer,) = system.run("timer")
 
         wait_until(lambda: clock(connection) > ends + timedelta(seconds=2))
@@ -297,7 +297,7 @@ def test_after_an_outage_the_windows_that_waiting_messages_move_stay_open_and_th
 def test_a_window_is_seen_to_be_over_within_five_seconds(system: System) -> None:
     system.run("conversations", "timer")
     ends = datetime.now(UTC) + timedelta(seconds=4)
-    tell(system, [turn(f"39{n}", ends - DAY) for n in range(20)])
+    publish_facts(system, [turn(f"39{n}", ends - DAY) for n in range(20)])
 
     with psycopg.connect(system.dsn, autocommit=True) as connection:
         wait_until(lambda: len(customers(connection, "a")) == 20)

@@ -119,7 +119,7 @@ class Console:
             IncomingRecord(r.topic, 0, self.office.next_offset(), datetime.now(UTC), r.value, tuple(r.headers))
             for r in records
         ]
-        return self.office.told(*given) if given else []
+        return self.office.results_of(*given) if given else []
 
     def watch(self) -> ListWatcher:
         """A reader that has not looked yet."""

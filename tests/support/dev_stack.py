@@ -36,7 +36,7 @@ class Dev:
         """Wait for the line that begins with "ready " and give it."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line.startswith("ready "), self.said()
+        assert line.startswith("ready "), self.log_text()
         return line
 
     def stack(self) -> Stack:
@@ -57,7 +57,7 @@ class Dev:
     def runs_again(self, name: str, killed: int) -> bool:
         return self.pid(name) not in {None, killed}
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         return self._err.read_text()
 
     def stop(self, number: int = signal.SIGTERM) -> int:

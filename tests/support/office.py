@@ -35,7 +35,7 @@ from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.ses.addresses import address
-from tests.support.stories import DIRECTORY, START, Teller
+from tests.support.stories import DIRECTORY, START, FactMaker
 
 SECRET = b"secret"
 PEOPLE = {
@@ -58,10 +58,10 @@ class Office:
         self.commands = Commands(self.topics, [SECRET], terms, MailPolicy(address))
         self.routing = Routing(connection.transaction_of, self.topics, terms)
         self.timer = Timer(connection.transaction_of, self.topics)
-        self.teller = Teller()
+        self.maker = FactMaker()
         self._offset = 0
 
-    def becomes(self, company: Directory) -> None:
+    def apply_directory(self, company: Directory) -> None:
         """As `directory apply`."""
         apply_directory(self.connection, company, self.topics)
 
@@ -69,28 +69,28 @@ class Office:
         """An hour of the story that is that long ago."""
         return (datetime.now(UTC) - START) / timedelta(hours=1) - hours
 
-    def desk_says(
+    def agent_desktop_reports(
         self, what: type[AgentAccepted | AgentDeclined | AgentClosed], agent: str, conversation: UUID
     ) -> None:
         """Of a conversation, now."""
         now = datetime.now(UTC)
         natural = {"id": fact_id(what.__name__, agent, str(now)), "at": now, "sent_at": now}
-        self.hears(what.model_validate({**natural, "agent_id": agent, "conversation_id": conversation}))
+        self.receives(what.model_validate({**natural, "agent_id": agent, "conversation_id": conversation}))
 
-    def hears(self, *facts: ConversationFact | AgentPresenceChanged | MailEvent) -> None:
+    def receives(self, *facts: ConversationFact | AgentPresenceChanged | MailEvent) -> None:
         with self.connection.transaction():
             records = [self._record(FACT.dump_json(fact), ()) for fact in facts]
             self.conversations.apply(self.connection, records)
 
     def customer_writes(self, text: str = "hello", phone: str = "16505551234", hours_ago: float = 1) -> UUID:
         """Returns the customer's conversation."""
-        teller = Teller(customer=Party(wa_id=phone))
-        self.hears(teller.turn(self.hours_ago(hours_ago), text))
+        maker = FactMaker(customer=Party(wa_id=phone))
+        self.receives(maker.turn(self.hours_ago(hours_ago), text))
         (found,) = self.rows(f"select id from conversations where wa_id = '{phone}' order by opened_at desc limit 1")
         conversation: UUID = found["id"]
         return conversation
 
-    def until(self) -> datetime:
+    def owner_until(self) -> datetime:
         """When whoever has the conversation has it no longer."""
         ((until,),) = self.connection.execute("select owner_until from conversations").fetchall()
         assert isinstance(until, datetime)
@@ -106,7 +106,7 @@ class Office:
         fact = AgentPresenceChanged.model_validate(
             {"id": fact_id(agent, str(now)), "at": now, "sent_at": now, "agent_id": agent, "state": state}
         )
-        self.hears(fact)
+        self.receives(fact)
 
     def command(
         self, kind: str, data: dict[str, Any], *, issuer: str = "boss", named: str | None = None
@@ -124,7 +124,7 @@ class Office:
         headers["witiop_signature"] = signature(SECRET, headers, value)
         return self._record(value, tuple((k, v.encode()) for k, v in headers.items()))
 
-    def told(self, *commands: IncomingRecord) -> list[tuple[str, str | None]]:
+    def results_of(self, *commands: IncomingRecord) -> list[tuple[str, str | None]]:
         """Carries the commands out in one batch; the results in order."""
         self.connection.execute("delete from outbox")
         with self.connection.transaction():
@@ -180,5 +180,5 @@ def open_office(dsn: str, terms: RoutingPolicy | None = None) -> Iterator[Office
     """On a database with our schema and no directory."""
     with OwnConnection.connect(dsn, autocommit=True) as connection:
         office = Office(connection, terms or RoutingPolicy())
-        office.becomes(COMPANY)
+        office.apply_directory(COMPANY)
         yield office

@@ -1,4 +1,4 @@
-"""What the product made of what it was told, and whether that is right: the invariants of reliability.md, asked of the
+"""What the product made of what it received, and whether that is right: the invariants of reliability.md, asked of the
 database and of the public topic."""
 
 import json
@@ -45,7 +45,7 @@ def facts_of(posts: Iterable[WebhookPost]) -> list[Fact]:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredFacts:
     """Ids of facts, how often each: in conversations or waiting for one, and put aside as dead letters. `statuses`: the
     furthest of each message."""
 
@@ -59,17 +59,17 @@ class Kept:
         return self.stored + Counter(set(self.dead))
 
 
-def kept(connection: Connection[Any]) -> Kept:
+def stored_facts(connection: Connection[Any]) -> StoredFacts:
     """What is in the database."""
     dead = connection.execute("select raw from set_aside where kind = 'dead_letter'").fetchall()
-    return Kept(
+    return StoredFacts(
         Counter(row[0] for row in connection.execute("select input_id from entries").fetchall()),
         Counter(UUID(json.loads(row[0])["id"]) for row in dead),
         dict(connection.execute("select wamid, rank from message_status").fetchall()),
     )
 
 
-def told(facts: Iterable[Fact]) -> Kept:
+def expected_facts(facts: Iterable[Fact]) -> StoredFacts:
     """What has to be in the database, each once; dead letters count as stored."""
     statuses: dict[str, int] = {}
     ids = set[UUID]()
@@ -78,20 +78,20 @@ def told(facts: Iterable[Fact]) -> Kept:
             statuses[fact.wamid] = max(statuses.get(fact.wamid, 0), _RANKS.index(fact.status))
         else:
             ids.add(fact.id)
-    return Kept(Counter(ids), Counter(), statuses)
+    return StoredFacts(Counter(ids), Counter(), statuses)
 
 
-def is_there(connection: Connection[Any], facts: Sequence[Fact]) -> bool:
+def has_arrived(connection: Connection[Any], facts: Sequence[Fact]) -> bool:
     """Whether at least all of it is kept and every public event has left."""
-    wanted, found = told(facts), kept(connection)
+    wanted, found = expected_facts(facts), stored_facts(connection)
     row = connection.execute("select count(*) from outbox").fetchone()
     assert row is not None
     return wanted.ids <= found.ids and wanted.statuses.items() <= found.statuses.items() and row[0] == 0
 
 
-def assert_kept_once(connection: Connection[Any], facts: Sequence[Fact]) -> None:
+def assert_stored_once(connection: Connection[Any], facts: Sequence[Fact]) -> None:
     """I1, I2, I3, I10: everything that was sent is there once, nothing else is."""
-    wanted, found = told(facts), kept(connection)
+    wanted, found = expected_facts(facts), stored_facts(connection)
     assert wanted.ids == found.ids
     assert wanted.statuses == found.statuses
 
@@ -104,12 +104,12 @@ def assert_accounted_for(connection: Connection[Any], system: System) -> None:
     assert {place: inbound[place] for place in aside["dead_letter"]} == aside["dead_letter"]
     assert log_of(system.kafka, system.topics.unreadable) == aside["unreadable"]
     facts = [FACT.validate_json(raw) for place, raw in inbound.items() if place not in aside["dead_letter"]]
-    assert_stored(kept(connection), facts)
+    assert_stored(stored_facts(connection), facts)
 
 
-def assert_stored(found: Kept, facts: Iterable[Fact]) -> None:
+def assert_stored(found: StoredFacts, facts: Iterable[Fact]) -> None:
     """These are in the database."""
-    wanted = told(facts)
+    wanted = expected_facts(facts)
     assert wanted.ids.keys() <= found.ids.keys()
     assert [] == [wamid for wamid, rank in wanted.statuses.items() if found.statuses.get(wamid, -1) < rank]
 
@@ -164,7 +164,7 @@ def _partitions(consumer: Any, topic: str) -> list[TopicPartition]:
     return [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
 
 
-def is_worked_in(system: System) -> bool:
+def is_all_processed(system: System) -> bool:
     """Whether the consumers have been through everything on the inbound topic."""
     with psycopg.connect(system.dsn) as connection:
         offsets = connection.execute(
@@ -178,7 +178,7 @@ class Watcher:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._seen: list[tuple[dict[int, int], Kept]] = []
+        self._seen: list[tuple[dict[int, int], StoredFacts]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher")
 
@@ -203,7 +203,7 @@ class Watcher:
                         "select partition, next_offset from consumer_offsets where topic = %s",
                         [self._system.topics.inbound],
                     ).fetchall()
-                    self._seen.append((dict(offsets), kept(connection)))
+                    self._seen.append((dict(offsets), stored_facts(connection)))
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -223,7 +223,7 @@ def summary(connection: Connection[Any], now: datetime) -> Summary:
     conversations = connection.cursor(row_factory=dict_row).execute(
         "select id, phone_number_id, wa_id, opened_at - %(now)s as opened, window_ends_at - %(now)s as window_ends, "
         "closed_at - %(now)s as closed, status::text, managed, reason, owner_id, last_text, entries, "
-        "(select h.event from history h where h.conversation_id = c.id order by h.sequence desc limit 1) as told_last "
+        "(select h.event from history h where h.conversation_id = c.id order by h.sequence desc limit 1) as last_event "
         "from conversations c order by opened_at",
         {"now": now},
     )
@@ -264,11 +264,11 @@ def without_repeats(events: Iterable[PublicEvent]) -> list[PublicEvent]:
     return list({event.id: event for event in reversed(list(events))}.values())[::-1]
 
 
-def assert_told_without_gaps(connection: Connection[Any], system: System) -> None:
+def assert_published_without_gaps(connection: Connection[Any], system: System) -> None:
     """Every conversation's events are on the topic from the first to the last, each under its own id, and in order if
     repeats are left out; they are what the history says."""
     events = public_events(system.kafka, system.topics.conversations)
-    told_there = {
+    published = {
         conversation: [(event.sequence, event.name) for event in without_repeats(repeated)]
         for conversation, repeated in events.items()
     }
@@ -277,7 +277,7 @@ def assert_told_without_gaps(connection: Connection[Any], system: System) -> Non
         "select conversation_id::text, sequence, event from history order by 1, 2"
     ):
         history.setdefault(conversation, []).append((sequence, event))
-    assert history == told_there
+    assert history == published
     last = connection.execute("select id::text, sequence from conversations").fetchall()
     assert dict(last) == {conversation: len(events) for conversation, events in history.items()}
     assert all([number for number, _ in events] == list(range(1, len(events) + 1)) for events in history.values())

@@ -16,7 +16,7 @@ from infra.passwords import Passwords
 from infra.postgres import directory
 from infra.postgres.console import sign_ins
 from infra.process.clock import utc_now
-from tests.support.outcome import facts_of, kept, told
+from tests.support.outcome import expected_facts, facts_of, stored_facts
 from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
 from witiop.directory_file.reader import read_directory
@@ -55,7 +55,7 @@ class Shop:
         story = bike_shop.tell(now)
         play(story, self.system.webhooks)
         facts = [fact for fact in facts_of(each.post for each in story) if fact.kind != "agent_presence_changed"]
-        wait_until(lambda: told(facts).ids <= kept(self.database).ids)
+        wait_until(lambda: expected_facts(facts).ids <= stored_facts(self.database).ids)
         listed = "select count(*) filter (where status = 'a'), count(*) from conversations where unmanaged"
         wait_until(lambda: self.database.execute(listed).fetchone() == LISTED)
 
@@ -77,7 +77,7 @@ class Shop:
             ses_secret_access_key=KEY[1],
         )
 
-    def console_ends(self) -> None:
+    def kill_console(self) -> None:
         """At once, as when its machine dies."""
         next(worker for worker in self.system.workers if worker.name == "console" and worker.runs).kill()
 
@@ -86,7 +86,7 @@ class Shop:
         self._stories += 1
         return SimulatedCustomer(name, f"39300555{1000 + self._stories}")
 
-    def hears(
+    def customer_writes(
         self, customer: SimulatedCustomer, *texts: str, line: BusinessNumber = bike_shop.SHOP, ago: str = "0:01"
     ) -> str:
         """The customer writes, hours and minutes `ago`; returns the conversation's id when it is worked in."""
@@ -97,7 +97,7 @@ class Shop:
         posts = [told.post for told in story.told]
         for post in posts:
             self.system.webhooks.deliver(post)
-        wait_until(lambda: told(facts_of(posts)).ids <= kept(self.database).ids)
+        wait_until(lambda: expected_facts(facts_of(posts)).ids <= stored_facts(self.database).ids)
         asked = "select id::text from conversations where wa_id = %s"
         ((id_,),) = self.database.execute(asked, [customer.wa_id]).fetchall()
         return str(id_)
@@ -110,7 +110,7 @@ class Shop:
         asked = "select from agent_presence where agent_id = %s and state = %s"
         wait_until(lambda: self.database.execute(asked, [agent, state]).fetchone() is not None)
 
-    def mails_are_due(self) -> None:
+    def make_mails_due(self) -> None:
         """The ten seconds in which they could be taken back are over."""
         self.database.execute("update mails set due_at = now(), held_until = now() where state = 'requested'")
 

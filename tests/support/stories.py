@@ -43,7 +43,7 @@ def at(hour: float) -> datetime:
     return START + timedelta(hours=hour)
 
 
-class Teller:
+class FactMaker:
     """Makes the facts of one number's story; equal words at an equal hour are the same fact."""
 
     def __init__(self, number: str = NUMBER, customer: Party = CUSTOMER) -> None:
@@ -121,57 +121,57 @@ class Story:
     """Folds facts one after the other and remembers what was told."""
 
     def __init__(self, now: datetime, directory: Directory = DIRECTORY, number: str = NUMBER) -> None:
-        self.thread = CustomerHistory(CustomerId(fact_id("customer")), number)
+        self.history = CustomerHistory(CustomerId(fact_id("customer")), number)
         self.now = now
         self.events: list[PublicEvent] = []
         self.places: dict[FactId, object] = {}
         self.facts: dict[FactId, ConversationFact] = {}
         self._directory = directory
 
-    def tell(self, *facts: ConversationFact) -> "Story":
+    def receive(self, *facts: ConversationFact) -> "Story":
         """Folds the facts that were not told before, in this order."""
         for fact in facts:
             if fact.id not in self.facts:
                 self.facts[fact.id] = fact
-                self._take(fold(self.thread, fact, self._directory, self.now))
+                self._take(fold(self.history, fact, self._directory, self.now))
         return self
 
     def decides(self, hour: float, owner: Owner | None, last: Decision) -> FactRef:
         """A decision of routing, of an admin or of the timer about the latest conversation. Returns what it refers
         to."""
         ref = FactRef(at(hour), fact_id(last, str(hour)))
-        conversation = self.thread.conversations[-1]
+        conversation = self.history.conversations[-1]
         first = conversation.decisions.first_owned or ref
         decisions = Decisions(owner=owner, first_owned=first, last=last, because=ref)
         self.now = at(hour)
         cause = Cause((ref.fact,), "boss")
-        self._take(decide(self.thread, conversation.id, decisions, cause, self._directory, self.now))
+        self._take(decide(self.history, conversation.id, decisions, cause, self._directory, self.now))
         return ref
 
     def wait_until(self, now: datetime) -> "Story":
         """The clock goes on to `now` and the timer runs."""
         self.now = now
-        self._take(expire(self.thread, self._directory, now))
+        self._take(expire(self.history, self._directory, now))
         return self
 
     def _take(self, step: FoldResult) -> None:
-        self.thread = step.thread
+        self.history = step.thread
         self.events += step.events
         self.places.update({placed.fact.id: placed.conversation for placed in step.placed})
         for cut in step.cut:
             facts = [self.facts[fact] for fact, conversation in self.places.items() if conversation == cut]
-            (ends_at,) = (c.window_ends_at for c in self.thread.conversations if c.id == cut)
+            (ends_at,) = (c.window_ends_at for c in self.history.conversations if c.id == cut)
             if any(fact.at >= ends_at for fact in facts):
-                self._take(settle(self.thread, cut, facts, self._directory, self.now))
+                self._take(settle(self.history, cut, facts, self._directory, self.now))
 
     @property
-    def told(self) -> list[str]:
+    def published(self) -> list[str]:
         """The names of the public events, in order."""
         return [event.name for event in self.events]
 
     def transcript(self) -> list[FactId]:
         """What belongs to the conversations, read one conversation after the other."""
-        order = {c.id: place for place, c in enumerate(self.thread.conversations)}
+        order = {c.id: place for place, c in enumerate(self.history.conversations)}
         placed = [(order[c], self.facts[f].at, f) for f, c in self.places.items() if c in order]  # type: ignore[index]
         return [fact for *_, fact in sorted(placed)]
 

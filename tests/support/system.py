@@ -53,7 +53,7 @@ class Worker:
         """Returns when it is able to do its work."""
 
         def ready() -> bool:
-            assert self._process.poll() is None, f"{self.name} ended: {self.said()}"
+            assert self._process.poll() is None, f"{self.name} ended: {self.log_text()}"
             return self.not_ready_reason() == []
 
         wait_until(ready, READY_SECONDS, step=0.05)
@@ -70,7 +70,7 @@ class Worker:
         lines = [line for line in self.metrics().splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         return self._log.read_text()
 
     def kill(self) -> None:
@@ -167,7 +167,7 @@ class System:
 
     def logs(self) -> Iterable[str]:
         """Everything that any process ever said."""
-        return (worker.said() for worker in self.workers)
+        return (worker.log_text() for worker in self.workers)
 
     def close(self) -> None:
         """Kill what still runs."""

@@ -247,7 +247,7 @@ def test_undo_leaves_what_others_decided_since(console: Console, boss: Browser) 
     notice = transfer(row, boss, to="anna", mode="exclusive").text
     console.carry_out()
     office = console.office
-    office.told(
+    office.results_of(
         office.command("recall", {"conversation_id": str(row)}), office.transfer(row, "user", "ben", "exclusive")
     )
     boss.send(page_of(boss, notice), "notices")
@@ -266,7 +266,7 @@ def test_what_was_refused_can_be_asked_for_again_by_the_same_row_and_is_done_onc
     ben = console.signed_in("ben")
     busy, row = (console.office.customer_writes(phone=phone) for phone in ("391", "392"))
     page = ben.get(f"/unmanaged?open={row}").text.rpartition("<aside")[2]
-    console.office.desk_says(AgentAccepted, "ben", busy)
+    console.office.agent_desktop_reports(AgentAccepted, "ben", busy)
     form = re.search(r'<form class="inline".*?</form>', page, re.DOTALL)
     assert form is not None
 
@@ -276,7 +276,7 @@ def test_what_was_refused_can_be_asked_for_again_by_the_same_row_and_is_done_onc
     refused = press()
     assert [("rejected", "user_at_capacity")] == console.carry_out()
     assert "this user is at capacity" in told(ben, refused)
-    console.office.desk_says(AgentClosed, "ben", busy)
+    console.office.agent_desktop_reports(AgentClosed, "ben", busy)
     done = [press(), press()]
     assert [("applied", None)] == console.carry_out()
     assert ["It is yours."] * 2 == [told(ben, notice).rpartition("92 ")[2] for notice in done]
@@ -340,6 +340,6 @@ def test_a_row_that_was_transferred_stays_in_its_place_and_says_where_it_is(cons
 def test_who_takes_care_of_it_is_named_on_the_way_out(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     dialog = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
-    console.office.desk_says(AgentAccepted, "carla", row)
+    console.office.agent_desktop_reports(AgentAccepted, "carla", row)
     boss.send(dialog, "dialog", to="anna", mode="exclusive")
     assert [("rejected", "version_conflict")] == console.carry_out()

@@ -8,13 +8,13 @@ from domain.facts import AgentAccepted, AgentMessage, MailEvent, Party
 from domain.ids import fact_id
 from infra.process.clock import utc_now
 from tests.support.console import BOSS, Browser, Console, ids
-from tests.support.stories import Teller
+from tests.support.stories import FactMaker
 
 
 def test_the_plus_opens_the_whole_conversation_beside_the_list(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("first")
-    teller = console.office.teller
-    console.office.hears(teller.turn(console.office.hours_ago(0.5), None), teller.echo(console.office.hours_ago(0.2)))
+    maker = console.office.maker
+    console.office.receives(maker.turn(console.office.hours_ago(0.5), None), maker.echo(console.office.hours_ago(0.2)))
     page = boss.get(f"/unmanaged?open={row}").text
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
     assert '<section class="drawer"' in page
@@ -37,9 +37,9 @@ def test_why_it_is_unmanaged_stands_in_the_chat_where_it_happened(console: Conso
 
 def test_what_the_bot_did_is_told_in_words(console: Console, boss: Browser) -> None:
     ago = console.office.hours_ago
-    teller = Teller("bot", Party(wa_id="391"))
-    console.office.hears(
-        teller.bot_starts(ago(1.85)), teller.turn(ago(1.9)), teller.bot(ago(1.8)), teller.bot_ends(ago(1))
+    maker = FactMaker("bot", Party(wa_id="391"))
+    console.office.receives(
+        maker.bot_starts(ago(1.85)), maker.turn(ago(1.9)), maker.bot(ago(1.8)), maker.bot_ends(ago(1))
     )
     (row,) = ids(boss.get("/unmanaged").text)
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
@@ -115,7 +115,7 @@ def test_each_recipient_of_a_mail_has_a_fate_and_the_page_follows_it(console: Co
         """What the page shows of each recipient afterwards, and its mark."""
         now = utc_now()
         of = {"id": fact_id(event, recipient), "at": now, "sent_at": now, "mail_id": mail["id"], "type": event}
-        console.office.hears(MailEvent.model_validate({**of, "recipients": (recipient,), "reason": reason}))
+        console.office.receives(MailEvent.model_validate({**of, "recipients": (recipient,), "reason": reason}))
         panel = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
         return re.findall(r"<li>(\S+@[^<]+)</li>", panel), re.findall(r'data-seen="([^"]+)"', panel)[0]
 
@@ -208,10 +208,10 @@ def test_an_open_conversation_follows_what_happens_and_says_nothing_if_nothing_d
     assert seen is not None
     path = f"/conversations/{row}/changes?seen={seen[1]}"
     assert 204 == boss.get(path, "panel-look").status_code
-    console.office.desk_says(AgentAccepted, "anna", row)
+    console.office.agent_desktop_reports(AgentAccepted, "anna", row)
     now = utc_now()
     said = {"id": fact_id("said"), "at": now, "sent_at": now, "agent_id": "anna", "conversation_id": row}
-    console.office.hears(AgentMessage.model_validate({**said, "text": "here I am"}))
+    console.office.receives(AgentMessage.model_validate({**said, "text": "here I am"}))
     changed = boss.get(path, "panel-look").text
     for shown in ("here I am", "anna accepted.", "anna takes care of it"):
         assert shown in changed

@@ -25,7 +25,7 @@ def test_a_list_that_is_opened_again_shows_what_came_between(console: Console, b
     second = console.office.customer_writes("hello", "392", hours_ago=1)
     assert [second, first] == ids(boss.get("/unmanaged").text)
     assert "2 active" in boss.get("/unmanaged").text
-    console.office.told(console.office.transfer(second, "user", "anna", "exclusive"))
+    console.office.results_of(console.office.transfer(second, "user", "anna", "exclusive"))
     page = boss.get("/unmanaged").text
     assert [first] == ids(page)
     assert "1 waiting" in page

@@ -22,7 +22,7 @@ def test_the_page_shows_who_was_left_alone_and_why(console: Console, boss: Brows
 
 def test_a_conversation_that_somebody_took_care_of_is_not_there(console: Console, boss: Browser) -> None:
     managed = console.office.customer_writes()
-    console.office.desk_says(AgentAccepted, "anna", managed)
+    console.office.agent_desktop_reports(AgentAccepted, "anna", managed)
     page = boss.get("/unmanaged").text
     assert [] == ids(page)
     assert "Nobody was left alone." in page

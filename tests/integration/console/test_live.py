@@ -221,7 +221,7 @@ def test_a_conversation_that_comes_back_to_the_list_further_down_is_told(console
     waits = console.office.customer_writes("1", "391", hours_ago=3)
     console.office.customer_writes("hello", "392", hours_ago=1)
     page = OpenList(console, boss)
-    console.office.told(console.office.command("recall", {"conversation_id": str(waits)}))
+    console.office.results_of(console.office.command("recall", {"conversation_id": str(waits)}))
     assert "The list has changed" in page.look()
 
 
@@ -285,7 +285,7 @@ def test_the_open_conversation_is_told_of_what_becomes_of_its_messages_and_mails
     assert "event: open" in page.look()
     console.office.connection.execute("update message_status set rank = 3")
     assert "event: open" in page.look()
-    console.office.told(
+    console.office.results_of(
         console.office.command(
             "email", {"conversation_id": str(row), "to": ["a@example.com"], "subject": "s", "body": "b"}
         )

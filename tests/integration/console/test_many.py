@@ -48,7 +48,7 @@ def test_the_preview_says_of_each_option_how_many_would_go(console: Console, bos
 def test_the_numbers_of_the_preview_add_up_also_with_many_reasons(console: Console, boss: Browser) -> None:
     rows = [console.office.customer_writes("1" if n % 2 else "2", f"39{n}") for n in range(8)]
     for agent, row in zip(("anna", "ben", "carla"), rows, strict=False):
-        console.office.desk_says(AgentAccepted, agent, row)
+        console.office.agent_desktop_reports(AgentAccepted, agent, row)
     rows += write(console, 2, 30)
     boss.send(look(boss, "user", late := write(console, 1)).text, "dialog", to="anna", mode="exclusive")
     console.carry_out()

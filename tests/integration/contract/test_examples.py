@@ -41,7 +41,7 @@ from infra.postgres.messaging.outbox import Outbox
 from tests.support.fake_mailer import FakeMailer
 from tests.support.kafka_topics import new_topics, read_all
 from tests.support.paths import ROOT
-from tests.support.stories import DIRECTORY, START, Teller
+from tests.support.stories import DIRECTORY, START, FactMaker
 from witiop.contract.generate import schemas
 
 EXAMPLES = ROOT / "examples"
@@ -65,10 +65,10 @@ class Installation:
         with connection.transaction():
             directory.apply(connection, Directory(DIRECTORY.numbers, DIRECTORY.skillsets, {"anna": ANNA}))
 
-    def customer(self, number: str = "106540352242922") -> Teller:
+    def customer(self, number: str = "106540352242922") -> FactMaker:
         """Somebody who was not seen before."""
         self._customers += 1
-        return Teller(number, Party(wa_id=f"1650555{self._customers:04}", name="Sheena"))
+        return FactMaker(number, Party(wa_id=f"1650555{self._customers:04}", name="Sheena"))
 
     def hears(self, *facts: ConversationFact | AgentPresenceChanged, hours_late: float = 0) -> None:
         """Each as it happened, or later."""

@@ -14,7 +14,7 @@ from consumers.workers.routing import Routing
 from domain.routing.transfers import RoutingPolicy
 from infra.kafka.consumer import IncomingRecord
 from tests.support.office import COMPANY, Office, open_office
-from tests.support.stories import Teller
+from tests.support.stories import FactMaker
 from tests.support.waiting import wait_until
 
 
@@ -28,9 +28,9 @@ def test_an_immediate_transfer_to_a_ready_user_is_assigned_and_a_repeat_does_not
     conversation = office.customer_writes()
     office.presence("anna", "ready")
     command = office.transfer(conversation, "user", "anna", "immediate")
-    assert [("applied", None)] == office.told(command)
+    assert [("applied", None)] == office.results_of(command)
     assert ("u", "anna", "a", False, None) == office.owner()
-    assert [] == office.told(command._replace(offset=command.offset + 1))
+    assert [] == office.results_of(command._replace(offset=command.offset + 1))
     assert [{"repeats": 1}] == office.rows("select repeats from commands")
     outcomes = [r["outcome"] for r in office.rows("select outcome from command_audit order by received_at")]
     assert ["applied", "repeated"] == outcomes
@@ -38,35 +38,41 @@ def test_an_immediate_transfer_to_a_ready_user_is_assigned_and_a_repeat_does_not
 
 def test_refusals_say_why_in_the_promised_order(office: Office) -> None:
     conversation = office.customer_writes()
-    assert [("rejected", "user_unknown")] == office.told(office.transfer(conversation, "user", "zoe", "immediate"))
-    assert [("rejected", "skillset_unknown")] == office.told(
+    assert [("rejected", "user_unknown")] == office.results_of(
+        office.transfer(conversation, "user", "zoe", "immediate")
+    )
+    assert [("rejected", "skillset_unknown")] == office.results_of(
         office.transfer(conversation, "skillset", "x", "exclusive")
     )
-    assert [("rejected", "user_not_ready")] == office.told(office.transfer(conversation, "user", "anna", "immediate"))
-    assert [("rejected", "no_agent_ready")] == office.told(
+    assert [("rejected", "user_not_ready")] == office.results_of(
+        office.transfer(conversation, "user", "anna", "immediate")
+    )
+    assert [("rejected", "no_agent_ready")] == office.results_of(
         office.transfer(conversation, "skillset", "sales", "immediate")
     )
-    assert [("rejected", "version_conflict")] == office.told(
+    assert [("rejected", "version_conflict")] == office.results_of(
         office.transfer(conversation, "user", "anna", "exclusive", expected_version=7)
     )
     nowhere = UUID(int=1)
-    assert [("rejected", "conversation_unknown")] == office.told(office.transfer(nowhere, "user", "anna", "immediate"))
+    assert [("rejected", "conversation_unknown")] == office.results_of(
+        office.transfer(nowhere, "user", "anna", "immediate")
+    )
     recall = {"conversation_id": str(conversation)}
-    assert [("rejected", "nothing_to_recall")] == office.told(office.command("recall", recall))
-    assert [("rejected", "malformed")] == office.told(office.command("transfer", {"conversation_id": "x"}))
+    assert [("rejected", "nothing_to_recall")] == office.results_of(office.command("recall", recall))
+    assert [("rejected", "malformed")] == office.results_of(office.command("transfer", {"conversation_id": "x"}))
     forged = office.transfer(conversation, "user", "anna", "exclusive")
     forged = IncomingRecord("t", 0, 99, forged.at, forged.value + b" ", forged.raw_headers)
-    assert [("rejected", "not_authentic")] == office.told(forged)
+    assert [("rejected", "not_authentic")] == office.results_of(forged)
     assert (None, None, None, True, 7) == office.owner()
 
 
 def test_nobody_gets_more_than_their_maximum_even_in_one_batch(office: Office) -> None:
     office.presence("ben", "ready")
     first = office.customer_writes()
-    other = Teller(customer=office.teller.turn(0).customer.model_copy(update={"wa_id": "390"}))
-    office.hears(other.turn(office.hours_ago(0.5)))
+    other = FactMaker(customer=office.maker.turn(0).customer.model_copy(update={"wa_id": "390"}))
+    office.receives(other.turn(office.hours_ago(0.5)))
     second = office.rows(f"select id from conversations where id <> '{first}'")[0]["id"]
-    outcomes = office.told(
+    outcomes = office.results_of(
         office.transfer(first, "user", "ben", "immediate"), office.transfer(second, "user", "ben", "immediate")
     )
     assert [("applied", None), ("rejected", "user_at_capacity")] == outcomes
@@ -74,32 +80,34 @@ def test_nobody_gets_more_than_their_maximum_even_in_one_batch(office: Office) -
 
 def test_an_exclusive_transfer_waits_for_a_member_and_can_be_recalled(office: Office) -> None:
     conversation = office.customer_writes()
-    assert [("applied", None)] == office.told(office.transfer(conversation, "skillset", "support", "exclusive"))
+    assert [("applied", None)] == office.results_of(office.transfer(conversation, "skillset", "support", "exclusive"))
     assert ("s", "support", "r", False, None) == office.owner()
-    assert [("rejected", "already_assigned")] == office.told(office.transfer(conversation, "user", "anna", "immediate"))
+    assert [("rejected", "already_assigned")] == office.results_of(
+        office.transfer(conversation, "user", "anna", "immediate")
+    )
     assert 0 == office.routing.round()
     office.presence("carla", "ready")
     assert 1 == office.routing.round()
     assert ("u", "carla", "a", False, None) == office.owner()
-    assert [("applied", None)] == office.told(office.command("recall", {"conversation_id": str(conversation)}))
+    assert [("applied", None)] == office.results_of(office.command("recall", {"conversation_id": str(conversation)}))
     assert (None, None, None, True, 7) == office.owner()
 
 
 def test_a_recall_that_names_a_version_takes_nothing_from_an_owner_that_came_later(office: Office) -> None:
     """Whoever asks has seen the reservation; meanwhile Carla was offered it."""
     conversation = office.customer_writes()
-    office.told(office.transfer(conversation, "skillset", "support", "exclusive"))
+    office.results_of(office.transfer(conversation, "skillset", "support", "exclusive"))
     seen = office.rows("select version from conversations")[0]["version"]
     office.presence("carla", "ready")
     office.routing.round()
     recall = {"conversation_id": str(conversation)}
     stale = office.command("recall", recall | {"expected_version": seen})
-    assert [("rejected", "version_conflict")] == office.told(stale)
+    assert [("rejected", "version_conflict")] == office.results_of(stale)
     assert ("u", "carla", "a", False, None) == office.owner()
     now = office.rows("select version from conversations")[0]["version"]
-    assert [("applied", None)] == office.told(office.command("recall", recall | {"expected_version": now}))
+    assert [("applied", None)] == office.results_of(office.command("recall", recall | {"expected_version": now}))
     again = office.command("recall", recall | {"expected_version": now})
-    assert [("rejected", "version_conflict")] == office.told(again)
+    assert [("rejected", "version_conflict")] == office.results_of(again)
 
 
 def test_an_offer_nobody_accepts_goes_back_to_its_queue_and_on_to_the_next(office: Office) -> None:
@@ -116,7 +124,7 @@ def test_an_offer_nobody_accepts_goes_back_to_its_queue_and_on_to_the_next(offic
 def test_who_goes_offline_loses_what_was_not_accepted(office: Office) -> None:
     conversation = office.customer_writes()
     office.presence("anna", "ready")
-    office.told(office.transfer(conversation, "user", "anna", "immediate"))
+    office.results_of(office.transfer(conversation, "user", "anna", "immediate"))
     office.presence("anna", "offline")
     office.routing.round()
     assert (None, None, None, True, 2) == office.owner()
@@ -124,7 +132,9 @@ def test_who_goes_offline_loses_what_was_not_accepted(office: Office) -> None:
 
 def test_taking_it_needs_no_presence_and_counts_as_accepted(office: Office) -> None:
     conversation = office.customer_writes()
-    assert [("applied", None)] == office.told(office.transfer(conversation, "user", "anna", "immediate", issuer="anna"))
+    assert [("applied", None)] == office.results_of(
+        office.transfer(conversation, "user", "anna", "immediate", issuer="anna")
+    )
     assert ("u", "anna", "x", False, None) == office.owner()
     assert [{"managed": True}] == office.rows("select managed from conversations")
 
@@ -141,19 +151,19 @@ def test_signed_commands_with_what_no_database_takes_are_answered_and_audited(of
             command = office.transfer(conversation, "user", hostile, "exclusive")
         case _:
             command = office.command("email", email | {field: [hostile] if field == "to" else hostile})
-    ((outcome, reason),) = office.told(command)
+    ((outcome, reason),) = office.results_of(command)
     assert [{"outcome": outcome, "reason": reason}] == office.rows("select outcome, reason from command_audit")
 
 
 def test_a_user_who_was_removed_meanwhile_is_unknown(office: Office) -> None:
     """The command was read with the old directory in memory."""
     conversation = office.customer_writes()
-    office.told(office.transfer(conversation, "user", "anna", "immediate"))
-    office.becomes(replace(COMPANY, users={}))
+    office.results_of(office.transfer(conversation, "user", "anna", "immediate"))
+    office.apply_directory(replace(COMPANY, users={}))
     for mode in ("immediate", "exclusive"):
-        assert [("rejected", "user_unknown")] == office.told(office.transfer(conversation, "user", "anna", mode))
+        assert [("rejected", "user_unknown")] == office.results_of(office.transfer(conversation, "user", "anna", mode))
     taking = office.transfer(conversation, "user", "anna", "immediate", issuer="anna")
-    assert [("rejected", "user_unknown")] == office.told(taking)
+    assert [("rejected", "user_unknown")] == office.results_of(taking)
 
 
 def test_a_command_whose_customer_is_joined_with_another_meanwhile_is_begun_again(
@@ -167,10 +177,10 @@ def test_a_command_whose_customer_is_joined_with_another_meanwhile_is_begun_agai
         ThreadPoolExecutor(1) as consumer,
     ):
         joining.execute(f"update customers set merged_into = {into} where id = {customer}", [other, conversation])
-        told = consumer.submit(office.told, office.transfer(conversation, "user", "anna", "exclusive"))
+        told = consumer.submit(office.results_of, office.transfer(conversation, "user", "anna", "exclusive"))
         wait_until(lambda: watching.execute("select from pg_locks where not granted").fetchall())
         joining.commit()
         with pytest.raises(RetryBatch):
             told.result()
     assert [] == office.rows("select * from command_audit")
-    assert [("applied", None)] == office.told(office.transfer(conversation, "user", "anna", "exclusive"))
+    assert [("applied", None)] == office.results_of(office.transfer(conversation, "user", "anna", "exclusive"))

@@ -18,10 +18,10 @@ from domain.ids import fact_id
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
-from tests.support.stories import DIRECTORY, NUMBER, Teller, at
+from tests.support.stories import DIRECTORY, NUMBER, FactMaker, at
 from tests.support.waiting import wait_until
 
-TELLER = Teller()
+TELLER = FactMaker()
 
 
 class Inbox:
@@ -113,7 +113,7 @@ def test_an_answer_counts_for_the_conversation_that_it_lies_in_also_if_that_is_k
     inbox: Inbox, batches: tuple[int, int]
 ) -> None:
     """What the customer wrote after the bot's end comes last; the answer to it was kept with what the bot ended."""
-    bot = Teller("bot")
+    bot = FactMaker("bot")
     facts = [bot.turn(0), bot.bot_starts(0.01), bot.bot_ends(0.1), bot.echo(0.5), bot.turn(0.3, "again")]
     for some in (facts[: batches[0]], facts[batches[0] :]):
         if some:
@@ -161,7 +161,7 @@ def test_a_batch_that_waits_for_a_status_does_not_hold_the_counters_that_all_oth
     )
     inbox.take(TELLER.turn(0, "hello"), sent, now=at(0))
     read = sent.model_copy(update={"id": fact_id("r"), "status": "read"})
-    other = Teller(customer=Party(wa_id="391")).turn(0.1)
+    other = FactMaker(customer=Party(wa_id="391")).turn(0.1)
     waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as third:
         holder.execute("select 1 from message_status for update")
@@ -217,15 +217,15 @@ def test_an_agent_finds_the_conversation_by_its_id_and_one_that_does_not_exist_i
 
 def test_a_new_number_that_meta_reports_keeps_the_customer_and_a_shared_phone_does_not(inbox: Inbox) -> None:
     old, new = Party(wa_id="391", user_id="IT.1"), Party(wa_id="392", user_id="IT.2")
-    inbox.take(Teller(customer=old).turn(0, "my old number"), now=at(0))
-    inbox.take(Teller(customer=new).turn(1, "my new number"), now=at(1))
+    inbox.take(FactMaker(customer=old).turn(0, "my old number"), now=at(0))
+    inbox.take(FactMaker(customer=new).turn(1, "my new number"), now=at(1))
     assert len(inbox.rows("select 1 from conversations")) == 2
     base = TELLER.turn(0.9).model_dump(include={"phone_number_id", "at", "sent_at", "wamid"})
     change = CustomerIdentityChanged(id=fact_id("change"), customer=Party(user_id="IT.1"), becomes=new, **base)
     inbox.take(change, now=at(1.1))
     inbox.take(
-        Teller(customer=new).turn(2, "and on"),
-        Teller(customer=Party(wa_id="391", user_id="IT.9")).turn(2, "x"),
+        FactMaker(customer=new).turn(2, "and on"),
+        FactMaker(customer=Party(wa_id="391", user_id="IT.9")).turn(2, "x"),
         now=at(2),
     )
     rows = inbox.rows(

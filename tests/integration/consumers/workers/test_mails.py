@@ -46,7 +46,7 @@ class Post:
         """A mail that was asked for with this command."""
         conversation = self.office.rows("select id from conversations")[0]["id"]
         email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b", **more}
-        assert [("applied", None)] == self.office.told(self.office.command("email", email, named=command))
+        assert [("applied", None)] == self.office.results_of(self.office.command("email", email, named=command))
         return mail_id(command)
 
     def state(self, mail: UUID) -> tuple[str, str | None]:
@@ -116,13 +116,13 @@ def test_a_held_mail_waits_and_can_be_recalled_until_then_only(post: Post) -> No
     held = post.asked("held", hold_seconds=60)
     post.worker.round()
     assert [] == post.mailer.posts
-    assert [("applied", None)] == post.office.told(post.office.command("recall", {"mail_command_id": "held"}))
+    assert [("applied", None)] == post.office.results_of(post.office.command("recall", {"mail_command_id": "held"}))
     again = post.office.command("recall", {"mail_command_id": "held"})
-    assert [("rejected", "nothing_to_recall")] == post.office.told(again)
+    assert [("rejected", "nothing_to_recall")] == post.office.results_of(again)
     sent = post.asked("sent")
     post.worker.round()
     late = post.office.command("recall", {"mail_command_id": "sent"})
-    assert [("rejected", "nothing_to_recall")] == post.office.told(late)
+    assert [("rejected", "nothing_to_recall")] == post.office.results_of(late)
     assert ([sent], ("recalled", None)) == (post.mailer.posts, post.state(held))
 
 
@@ -130,7 +130,7 @@ def test_a_mail_can_be_asked_for_and_recalled_in_one_batch(post: Post) -> None:
     """Commands are carried out in their order."""
     conversation = post.office.rows("select id from conversations")[0]["id"]
     email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
-    told = post.office.told(
+    told = post.office.results_of(
         post.office.command("email", email | {"hold_seconds": 9}, named="m"),
         post.office.command("recall", {"mail_command_id": "m"}),
         post.office.command("email", email | {"to": ["nobody"]}),
@@ -151,7 +151,11 @@ def test_a_mail_whose_recall_came_first_is_never_sent(post: Post, together: bool
     email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
     recall = post.office.command("recall", {"mail_command_id": "m"}, issuer="anna")
     late = post.office.command("email", email, named="m")
-    told = post.office.told(recall, late) if together else [*post.office.told(recall), *post.office.told(late)]
+    told = (
+        post.office.results_of(recall, late)
+        if together
+        else [*post.office.results_of(recall), *post.office.results_of(late)]
+    )
     assert [("applied", None)] * 2 == told
     post.worker.round()
     assert ([], ("recalled", None)) == (post.mailer.posts, post.state(mail_id("m")))
@@ -159,17 +163,17 @@ def test_a_mail_whose_recall_came_first_is_never_sent(post: Post, together: bool
     assert found is not None
     assert {("requested", "boss"), ("recalled", "anna")} == {(said.event, said.actor) for said in found[1]}
     again = post.office.command("recall", {"mail_command_id": "m"})
-    assert [("rejected", "nothing_to_recall")] == post.office.told(again)
-    assert [] == post.office.told(late._replace(offset=post.office.next_offset()))
+    assert [("rejected", "nothing_to_recall")] == post.office.results_of(again)
+    assert [] == post.office.results_of(late._replace(offset=post.office.next_offset()))
 
 
 def test_a_command_that_was_refused_leaves_nothing_to_recall(post: Post) -> None:
     """Its mail will never come."""
     conversation = post.office.rows("select id from conversations")[0]["id"]
     email = {"conversation_id": str(conversation), "to": ["nobody"], "subject": "s", "body": "b"}
-    assert [("rejected", "address_invalid")] == post.office.told(post.office.command("email", email, named="m"))
+    assert [("rejected", "address_invalid")] == post.office.results_of(post.office.command("email", email, named="m"))
     recall = post.office.command("recall", {"mail_command_id": "m"})
-    assert [("rejected", "nothing_to_recall")] == post.office.told(recall)
+    assert [("rejected", "nothing_to_recall")] == post.office.results_of(recall)
 
 
 def test_what_was_certainly_not_sent_is_sent_later(post: Post) -> None:
@@ -228,11 +232,13 @@ def test_what_ses_refuses_has_failed_and_says_why(post: Post) -> None:
 
 def test_a_letter_that_cannot_be_written_fails_and_the_next_mail_does_not_wait_behind_it(post: Post) -> None:
     """Whatever is wrong with it: here a time zone that this machine does not know."""
-    post.office.becomes(replace(COMPANY, numbers={NUMBER: replace(COMPANY.numbers[NUMBER], time_zone="Moon/Crater")}))
+    post.office.apply_directory(
+        replace(COMPANY, numbers={NUMBER: replace(COMPANY.numbers[NUMBER], time_zone="Moon/Crater")})
+    )
     bad = post.asked("bad")
     post.worker.round()
     assert (("failed", "the letter cannot be written"), []) == (post.state(bad), post.mailer.posts)
-    post.office.becomes(COMPANY)
+    post.office.apply_directory(COMPANY)
     good = post.asked("good")
     post.worker.round()
     assert (("sent", None), [good]) == (post.state(good), post.mailer.posts)
@@ -264,7 +270,7 @@ def test_no_text_in_a_command_stops_anything(post: Post) -> None:
         for text in NASTY
         for field, each in (("to", [text]), ("subject", f"a{text}"), ("body", f"a{text}"))
     ]
-    told = [reason for _, reason in post.office.told(*asked)]
+    told = [reason for _, reason in post.office.results_of(*asked)]
     assert [reason for reasons in NASTY.values() for reason in reasons] == told
     assert [{"n": len(told)}] == post.office.rows("select count(*) as n from command_audit")
     for _ in range(told.count(None)):

@@ -28,7 +28,7 @@ def decline_all(office: Office) -> None:
     """Whatever they are offered, until nothing more is."""
     while office.routing.round():
         for offered in office.rows("select id, owner_id from conversations where owner_state = 'a'"):
-            office.desk_says(AgentDeclined, offered["owner_id"], offered["id"])
+            office.agent_desktop_reports(AgentDeclined, offered["owner_id"], offered["id"])
 
 
 def owner_of(office: Office, conversation: UUID) -> tuple[str, str]:
@@ -51,7 +51,7 @@ def test_what_is_reserved_for_a_user_who_let_it_pass_does_not_hide_the_queue(off
     office.presence("anna", "ready")
     for phone in PHONES:
         reserved = office.customer_writes(phone=phone)
-        assert [("applied", None)] == office.told(office.transfer(reserved, "user", "anna", "exclusive"))
+        assert [("applied", None)] == office.results_of(office.transfer(reserved, "user", "anna", "exclusive"))
     decline_all(office)
     assert [("anna", "r")] * 3 == [
         (r["owner_id"], r["owner_state"]) for r in office.rows("select * from conversations")
@@ -87,7 +87,7 @@ def test_what_somebody_else_holds_does_not_hide_what_waits_behind_it(
     office.routing = Routing(office.connection.transaction_of, office.topics, RoutingPolicy())
     held, behind = (office.customer_writes("hello" if reserved else "1", phone) for phone in PHONES[:2])
     for conversation in (held, behind) if reserved else ():
-        office.told(office.transfer(conversation, "user", "ben", "exclusive"))
+        office.results_of(office.transfer(conversation, "user", "ben", "exclusive"))
     office.presence("ben", "ready")
     with psycopg.connect(database) as other:
         other.execute(
@@ -140,7 +140,7 @@ def test_what_was_declined_goes_back_although_other_things_wait_on_the_topic(off
     office.presence("anna", "ready")
     assert 1 == office.routing.round()
     inbound_is_worked_in(office, until="60 s")
-    office.desk_says(AgentDeclined, "anna", conversation)
+    office.agent_desktop_reports(AgentDeclined, "anna", conversation)
     assert 1 == office.routing.round()
     assert ("sales", "q") == owner_of(office, conversation)
 
@@ -155,7 +155,7 @@ def test_who_accepts_what_had_ended_loses_what_they_were_offered_in_the_meantime
     assert 1 == office.routing.round()
     assert ("ben", "a") == owner_of(office, second)
 
-    office.desk_says(AgentAccepted, "ben", first)
+    office.agent_desktop_reports(AgentAccepted, "ben", first)
     assert 1 == office.routing.round()
     assert [("ben", "x"), ("sales", "q")] == [owner_of(office, each) for each in (first, second)]
     assert 0 == office.routing.round()
@@ -181,7 +181,7 @@ def test_what_one_member_let_pass_goes_to_another_and_after_a_presence_event_to_
     assert 1 == office.routing.round()
     assert ("ben", "a") == owner_of(office, conversation)
 
-    office.desk_says(AgentDeclined, "ben", conversation)
+    office.agent_desktop_reports(AgentDeclined, "ben", conversation)
     office.routing.round()
     assert ("sales", "q") == owner_of(office, conversation)
     office.presence("anna", "ready")

@@ -35,7 +35,7 @@ from infra.postgres.connections.session import DatabaseSession
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.queues import Queues
 from infra.ses.addresses import address
-from tests.support.stories import DIRECTORY, START, Teller
+from tests.support.stories import DIRECTORY, START, FactMaker
 
 CUSTOMERS, AGENTS, SECONDS = 2_000, 50, 8.0
 ROUTERS = COMMANDERS = 4
@@ -232,8 +232,8 @@ class Race:
             return [row[0] for row in connection.execute("select id from conversations").fetchall()]
 
 
-def customer(number: int) -> Teller:
-    return Teller(customer=Party(wa_id=f"39{number:06}"))
+def customer(number: int) -> FactMaker:
+    return FactMaker(customer=Party(wa_id=f"39{number:06}"))
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def hasty(database: str) -> Iterator[Office]:
 
 
 def reserve(office: Office, conversation: UUID, kind: str, target: str) -> None:
-    assert [("applied", None)] == office.told(office.transfer(conversation, kind, target, "exclusive"))
+    assert [("applied", None)] == office.results_of(office.transfer(conversation, kind, target, "exclusive"))
 
 
 def without(user: str | None = None, skillset: str | None = None) -> Directory:
@@ -66,7 +66,7 @@ def test_a_reservation_that_is_over_refuses_no_command_although_the_timer_has_no
     conversation = hasty.customer_writes()
     reserve(hasty, conversation, "skillset", "sales")
     recall = hasty.command("recall", {"conversation_id": str(conversation)})
-    assert [("rejected", "nothing_to_recall")] == hasty.told(recall)
+    assert [("rejected", "nothing_to_recall")] == hasty.results_of(recall)
     assert [("released", "clock", None), ("became_unmanaged", "clock", None)] == hasty.history(conversation)[-2:]
     reserve(hasty, conversation, "user", "anna")
     reserve(hasty, conversation, "user", "ben")
@@ -91,20 +91,20 @@ def test_a_reservation_lasts_longer_when_the_window_moves_and_no_admin_has_to_lo
 
 def test_an_exclusive_transfer_shortly_before_the_window_closes_is_refused(office: Office) -> None:
     conversation = office.customer_writes(hours_ago=23.95)
-    told = office.told(office.transfer(conversation, "skillset", "sales", "exclusive"))
+    told = office.results_of(office.transfer(conversation, "skillset", "sales", "exclusive"))
     assert [("rejected", "window_closing")] == told
 
 
 def test_a_declined_reservation_waits_for_the_next_member_and_ends_when_it_would_have(office: Office) -> None:
     conversation = office.customer_writes()
     reserve(office, conversation, "skillset", "sales")
-    until = office.until()
+    until = office.owner_until()
     office.presence("anna", "ready")
     assert 1 == office.routing.round()
-    office.desk_says(AgentDeclined, "anna", conversation)
+    office.agent_desktop_reports(AgentDeclined, "anna", conversation)
     assert 1 == office.routing.round()
     assert ("s", "sales", "r", False, None) == office.owner()
-    assert until == office.until()
+    assert until == office.owner_until()
     office.presence("ben", "ready")
     assert 1 == office.routing.round()
     assert ("u", "ben", "a", False, None) == office.owner()
@@ -119,8 +119,8 @@ def test_what_a_removed_user_or_skillset_had_is_unmanaged_again(
 ) -> None:
     office.presence("anna", "ready")
     conversation = office.customer_writes()
-    assert [("applied", None)] == office.told(office.transfer(conversation, kind, target, mode))
-    office.becomes(without(user=target) if kind == "user" else without(skillset=target))
+    assert [("applied", None)] == office.results_of(office.transfer(conversation, kind, target, mode))
+    office.apply_directory(without(user=target) if kind == "user" else without(skillset=target))
     assert (*NOBODY, Reason.NOBODY_TOOK_IT.code) == office.owner()
     assert [("released", "directory", None), ("became_unmanaged", "directory", None)] == office.history(conversation)[
         -2:
@@ -130,9 +130,9 @@ def test_what_a_removed_user_or_skillset_had_is_unmanaged_again(
 def test_the_queue_of_a_removed_skillset_is_unmanaged_again(office: Office) -> None:
     conversation = office.customer_writes("1")
     assert ("s", "sales", "q", False, None) == office.owner()
-    office.becomes(without(skillset="sales"))
+    office.apply_directory(without(skillset="sales"))
     assert (*NOBODY, Reason.NOBODY_TOOK_IT.code) == office.owner()
-    assert [("rejected", "skillset_unknown")] == office.told(
+    assert [("rejected", "skillset_unknown")] == office.results_of(
         office.transfer(conversation, "skillset", "sales", "exclusive")
     )
 
@@ -141,22 +141,22 @@ def test_what_was_offered_from_the_queue_of_a_removed_skillset_does_not_go_back_
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
     assert 1 == office.routing.round()
-    office.becomes(without(skillset="sales"))
-    office.desk_says(AgentDeclined, "anna", conversation)
+    office.apply_directory(without(skillset="sales"))
+    office.agent_desktop_reports(AgentDeclined, "anna", conversation)
     office.routing.round()
     assert (*NOBODY, Reason.NOBODY_TOOK_IT.code) == office.owner()
 
 
 def test_what_a_removed_user_had_accepted_stays_managed(office: Office) -> None:
     conversation = office.customer_writes()
-    office.desk_says(AgentAccepted, "anna", conversation)
-    office.becomes(without(user="anna"))
+    office.agent_desktop_reports(AgentAccepted, "anna", conversation)
+    office.apply_directory(without(user="anna"))
     assert ("u", "anna", "x", False, None) == office.owner()
 
 
 def test_a_customer_who_was_answered_from_the_phone_leaves_the_queue(office: Office) -> None:
     conversation = office.customer_writes("1")
-    office.hears(office.teller.echo(office.hours_ago(0.5)))
+    office.receives(office.maker.echo(office.hours_ago(0.5)))
     assert (None, None, None, False, None) == office.owner()
     assert ["released", "managed"] == [event for event, *_ in office.history(conversation)[-2:]]
     office.presence("anna", "ready")
@@ -168,9 +168,9 @@ def test_the_history_tells_who_and_why(office: Office, database: str) -> None:
     reserve(office, conversation, "skillset", "support")
     office.presence("carla", "ready")
     office.routing.round()
-    office.desk_says(AgentDeclined, "carla", conversation)
+    office.agent_desktop_reports(AgentDeclined, "carla", conversation)
     office.routing.round()
-    office.told(office.command("recall", {"conversation_id": str(conversation)}, named="take it back"))
+    office.results_of(office.command("recall", {"conversation_id": str(conversation)}, named="take it back"))
 
     with psycopg.connect(database, autocommit=True) as connection:
         page = conversation_page(connection, conversation)

@@ -50,10 +50,10 @@ def test_a_conversation_is_listed_where_it_stands_and_nowhere_else(witiop: Comma
     assigned = office.customer_writes("hello", "393", hours_ago=0.7)
     managed = office.customer_writes("hello", "394", hours_ago=0.6)
     office.presence("carla", "ready")
-    office.told(
+    office.results_of(
         office.transfer(reserved, "user", "ben", "exclusive"), office.transfer(assigned, "user", "carla", "immediate")
     )
-    office.desk_says(AgentAccepted, "anna", managed)
+    office.agent_desktop_reports(AgentAccepted, "anna", managed)
 
     assert {"waiting": [reserved, queued], "assigned": [assigned], "managed": [managed]} == {
         state: ids(listed(witiop, "--state", state)) for state in STATES
@@ -142,7 +142,7 @@ def test_the_directory_tells_who_is_there(witiop: CommandLine, office: Office) -
     office.presence("ben", "ready")
     office.presence("ben", "paused")
     office.presence("carla", "ready")
-    office.desk_says(AgentAccepted, "carla", office.customer_writes())
+    office.agent_desktop_reports(AgentAccepted, "carla", office.customer_writes())
 
     found = json.loads(witiop("directory", "show", "--json").out)
     told = {user["id"]: (user["state"], user["ready"], user["available"], user["free"]) for user in found["users"]}

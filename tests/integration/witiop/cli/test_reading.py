@@ -16,11 +16,11 @@ from infra.kafka.consumer import IncomingRecord
 from infra.postgres.directory import apply, read
 from tests.support.command_line import CommandLine
 from tests.support.databases import Databases
-from tests.support.stories import DIRECTORY, Teller, at
+from tests.support.stories import DIRECTORY, FactMaker, at
 
-ANNA = Teller(customer=Party(wa_id="393331234567", name="Anna \x1b[31m"))
-BEN = Teller("bot", Party(user_id="IT.1349"))
-MANY = [Teller("plain", Party(wa_id=f"3930000000{n:02}")) for n in range(12)]
+ANNA = FactMaker(customer=Party(wa_id="393331234567", name="Anna \x1b[31m"))
+BEN = FactMaker("bot", Party(user_id="IT.1349"))
+MANY = [FactMaker("plain", Party(wa_id=f"3930000000{n:02}")) for n in range(12)]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def work_in(conn: Connection[Any], *facts: Fact) -> None:
 def demo(conn: Connection[Any]) -> None:
     """Anna waits, the bot ended Ben's conversation, twelve wrote to a number without a menu."""
     work_in(conn, ANNA.turn(0.9, "Anybody \u202ethere?"), BEN.bot_starts(0.19), BEN.turn(0.2), BEN.bot_ends(0.3))
-    work_in(conn, *(teller.turn(0.5 + n / 100, f"hello {n}") for n, teller in enumerate(MANY)))
+    work_in(conn, *(maker.turn(0.5 + n / 100, f"hello {n}") for n, maker in enumerate(MANY)))
 
 
 def listed(witiop: CommandLine, *arguments: str) -> Any:

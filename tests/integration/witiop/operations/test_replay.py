@@ -21,14 +21,14 @@ from tests.support import payloads
 from tests.support.command_line import CommandLine
 from tests.support.fake_publisher import FakePublisher
 from tests.support.kafka_topics import new_topics, read_all
-from tests.support.stories import Teller
+from tests.support.stories import FactMaker
 from witiop.operations.redrive import replay
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 TOPICS = Topics("test.")
 NOBODY = UUID(int=0)
 TEXT = payloads.raw("text")
-HELLO: Fact = Teller().turn(0)
+HELLO: Fact = FactMaker().turn(0)
 
 PRESENCE = {
     "specversion": "1.0",

@@ -8,35 +8,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.facts import ConversationFact, CustomerTurn
-from tests.support.stories import Story, Teller, at
+from tests.support.stories import FactMaker, Story, at
 
-MENU = Teller()
-BOT = Teller("bot")
-PLAIN = Teller("plain")
+MENU = FactMaker()
+BOT = FactMaker("bot")
+PLAIN = FactMaker("plain")
 TEXTS = st.sampled_from(["hello", "1", "2", "9", "thanks", None])
 HOURS = st.integers(0, 23 * 60).map(lambda minutes: minutes / 60)
 
 
 @st.composite
-def promised_stories(draw: st.DrawFn) -> tuple[Teller, list[ConversationFact]]:
+def promised_stories(draw: st.DrawFn) -> tuple[FactMaker, list[ConversationFact]]:
     """Turns pairwise less than 24 h apart; ends, if any, later than every turn; no commands, presence, new identity."""
-    teller = draw(st.sampled_from([MENU, BOT, PLAIN]))
+    maker = draw(st.sampled_from([MENU, BOT, PLAIN]))
     turns: list[ConversationFact] = [
-        teller.turn(hour, draw(TEXTS)) for hour in draw(st.lists(HOURS, min_size=1, max_size=4, unique=True))
+        maker.turn(hour, draw(TEXTS)) for hour in draw(st.lists(HOURS, min_size=1, max_size=4, unique=True))
     ]
     other_hours = st.integers(-10, 47 * 60).map(lambda minutes: minutes / 60)
     sessions = st.sampled_from(["s1", "s2"])
     others = draw(
         st.lists(
             st.one_of(
-                st.builds(teller.signal, other_hours),
-                st.builds(teller.echo, other_hours),
-                st.builds(teller.bot, other_hours, sessions),
-                st.builds(teller.bot_starts, other_hours, sessions),
-                st.builds(teller.choice, other_hours, st.sampled_from(["sales", "support", "nowhere"]), sessions),
-                st.builds(teller.handoff, other_hours, st.sampled_from(["sales", "nowhere"]), sessions),
-                st.builds(teller.accepted, other_hours),
-                st.builds(teller.answered, other_hours),
+                st.builds(maker.signal, other_hours),
+                st.builds(maker.echo, other_hours),
+                st.builds(maker.bot, other_hours, sessions),
+                st.builds(maker.bot_starts, other_hours, sessions),
+                st.builds(maker.choice, other_hours, st.sampled_from(["sales", "support", "nowhere"]), sessions),
+                st.builds(maker.handoff, other_hours, st.sampled_from(["sales", "nowhere"]), sessions),
+                st.builds(maker.accepted, other_hours),
+                st.builds(maker.answered, other_hours),
             ),
             max_size=4,
         )
@@ -45,16 +45,16 @@ def promised_stories(draw: st.DrawFn) -> tuple[Teller, list[ConversationFact]]:
     after = st.integers(0, 26 * 60).map(lambda m: (last - at(0)) / timedelta(hours=1) + m / 60)
     ends = draw(
         st.lists(
-            st.one_of(st.builds(teller.bot_ends, after, sessions), st.builds(teller.agent_closes, after)), max_size=2
+            st.one_of(st.builds(maker.bot_ends, after, sessions), st.builds(maker.agent_closes, after)), max_size=2
         )
     )
     facts = {fact.id: fact for fact in [*turns, *others, *ends]}
-    return teller, list(facts.values())
+    return maker, list(facts.values())
 
 
 def outcome(story: Story) -> dict[str, object]:
     """What the promise names, of the one conversation there is."""
-    (conversation,) = story.thread.conversations
+    (conversation,) = story.history.conversations
     last = story.events[-1]
     return {
         "transcript": story.transcript(),
@@ -74,32 +74,32 @@ def outcome(story: Story) -> dict[str, object]:
 
 @given(promised_stories(), st.data(), st.sampled_from([5, 20, 24.5, 30, 50, 80]))
 def test_any_order_and_repetition_gives_the_same_conversation(
-    told: tuple[Teller, list[ConversationFact]], data: st.DataObject, hour: float
+    told: tuple[FactMaker, list[ConversationFact]], data: st.DataObject, hour: float
 ) -> None:
-    teller, facts = told
-    expected = outcome(Story(at(hour), number=teller.number).tell(*facts))
+    maker, facts = told
+    expected = outcome(Story(at(hour), number=maker.number).receive(*facts))
     shuffled = data.draw(st.permutations([*facts, *facts[:2]]))
-    assert expected == outcome(Story(at(hour), number=teller.number).tell(*shuffled))
+    assert expected == outcome(Story(at(hour), number=maker.number).receive(*shuffled))
 
 
 @st.composite
 def any_stories(draw: st.DrawFn) -> list[ConversationFact]:
     """Anything a customer, a bot and agents can do over five days."""
     hours = st.integers(-60, 120 * 60).map(lambda minutes: minutes / 60)
-    teller = MENU
+    maker = MENU
     facts = draw(
         st.lists(
             st.one_of(
-                st.builds(teller.turn, hours, TEXTS),
-                st.builds(teller.turn, hours, TEXTS),
-                st.builds(teller.signal, hours, st.just("text"), st.booleans()),
-                st.builds(teller.handover, hours),
-                st.builds(teller.echo, hours),
-                st.builds(teller.bot, hours, st.sampled_from(["s1", "s2"])),
-                st.builds(teller.bot_ends, hours, st.sampled_from(["s1", "s2"])),
-                st.builds(teller.choice, hours, st.sampled_from(["sales", "nowhere"])),
-                st.builds(teller.accepted, hours, st.sampled_from(["anna", "ben"])),
-                st.builds(teller.agent_closes, hours),
+                st.builds(maker.turn, hours, TEXTS),
+                st.builds(maker.turn, hours, TEXTS),
+                st.builds(maker.signal, hours, st.just("text"), st.booleans()),
+                st.builds(maker.handover, hours),
+                st.builds(maker.echo, hours),
+                st.builds(maker.bot, hours, st.sampled_from(["s1", "s2"])),
+                st.builds(maker.bot_ends, hours, st.sampled_from(["s1", "s2"])),
+                st.builds(maker.choice, hours, st.sampled_from(["sales", "nowhere"])),
+                st.builds(maker.accepted, hours, st.sampled_from(["anna", "ben"])),
+                st.builds(maker.agent_closes, hours),
             ),
             min_size=1,
             max_size=10,
@@ -112,9 +112,9 @@ def any_stories(draw: st.DrawFn) -> list[ConversationFact]:
 def test_whatever_comes_each_fact_has_one_place_and_no_human_touched_conversation_is_listed(
     facts: list[ConversationFact], hour: int
 ) -> None:
-    story = Story(at(hour)).tell(*facts)
-    conversations = story.thread.conversations
-    waiting = {fact.id for fact in story.thread.waiting}
+    story = Story(at(hour)).receive(*facts)
+    conversations = story.history.conversations
+    waiting = {fact.id for fact in story.history.waiting}
     placed = {fact for fact, conversation in story.places.items() if conversation is not None}
     assert {fact.id for fact in facts} == placed | waiting
     assert placed & waiting == set()
@@ -141,8 +141,8 @@ def test_whatever_comes_each_fact_has_one_place_and_no_human_touched_conversatio
 def test_public_events_number_each_conversation_without_gaps_and_end_with_what_it_is(
     facts: list[ConversationFact], hour: int, later: int
 ) -> None:
-    story = Story(at(hour)).tell(*facts).wait_until(at(hour + later))
-    for conversation in story.thread.conversations:
+    story = Story(at(hour)).receive(*facts).wait_until(at(hour + later))
+    for conversation in story.history.conversations:
         events = [e for e in story.events if e.conversation.id == conversation.id]
         assert list(range(1, len(events) + 1)) == [e.conversation.sequence for e in events]
         last = events[-1].conversation
@@ -156,17 +156,17 @@ def test_public_events_number_each_conversation_without_gaps_and_end_with_what_i
 
 @given(any_stories(), st.integers(0, 130))
 def test_the_timer_changes_nothing_the_second_time(facts: list[ConversationFact], hour: int) -> None:
-    story = Story(at(hour)).tell(*facts)
-    once = story.wait_until(at(hour + 20)).thread
+    story = Story(at(hour)).receive(*facts)
+    once = story.wait_until(at(hour + 20)).history
     told = len(story.events)
-    assert once == story.wait_until(at(hour + 20)).thread
+    assert once == story.wait_until(at(hour + 20)).history
     assert told == len(story.events)
 
 
 @pytest.mark.parametrize("order", list(permutations([0, 23, 25])))
 @pytest.mark.parametrize("now", [25.1, 26, 48, 60])
 def test_turns_at_0_23_and_25_hours_read_the_same_in_all_six_orders(order: tuple[int, ...], now: float) -> None:
-    story = Story(at(now)).tell(*(MENU.turn(hour, f"at {hour}") for hour in order))
+    story = Story(at(now)).receive(*(MENU.turn(hour, f"at {hour}") for hour in order))
     assert [MENU.turn(hour, f"at {hour}").id for hour in (0, 23, 25)] == story.transcript()
-    assert sum(c.status == "active" for c in story.thread.conversations) <= 1
-    assert at(49) == story.thread.conversations[-1].window_ends_at
+    assert sum(c.status == "active" for c in story.history.conversations) <= 1
+    assert at(49) == story.history.conversations[-1].window_ends_at

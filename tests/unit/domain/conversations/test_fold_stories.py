@@ -11,27 +11,27 @@ from domain.conversations.fold import fold
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number, Opening
 from domain.facts import ConversationFact, HumanEcho
-from tests.support.stories import DIRECTORY, NUMBER, Story, Teller, at
+from tests.support.stories import DIRECTORY, NUMBER, FactMaker, Story, at
 
-T = Teller()
-BOT = Teller("bot")
+T = FactMaker()
+BOT = FactMaker("bot")
 
 
 def conversation(story: Story) -> tuple[object, ...]:
     """Status, managed, reason and owner of the only conversation."""
-    (c,) = story.thread.conversations
+    (c,) = story.history.conversations
     return c.status, c.managed, c.reason, c.owner and (c.owner.id, c.owner.state)
 
 
 def test_who_writes_but_chooses_nothing_is_unmanaged_until_the_window_closes() -> None:
-    story = Story(at(0)).tell(T.turn(0, "hello"))
+    story = Story(at(0)).receive(T.turn(0, "hello"))
     assert ("active", False, Reason.NO_CHOICE, None) == conversation(story)
     story.wait_until(at(23.99))
     assert ("active", False, Reason.NO_CHOICE, None) == conversation(story)
     story.wait_until(at(24))
     assert ("closed", False, Reason.NO_CHOICE, None) == conversation(story)
-    assert at(24) == story.thread.conversations[0].closed_at
-    assert ["opened", "became_unmanaged", "closed"] == story.told
+    assert at(24) == story.history.conversations[0].closed_at
+    assert ["opened", "became_unmanaged", "closed"] == story.published
 
 
 @pytest.mark.parametrize("late", [1, 3, 4])
@@ -41,8 +41,8 @@ def test_an_answer_counts_for_the_conversation_that_it_lies_in_however_late_that
         *(BOT.turn(0), BOT.bot_starts(0.01), BOT.bot_ends(0.1)),
         *(BOT.turn(0.3, "again"), BOT.echo(0.5)),
     ]
-    story = Story(at(1), number=BOT.number).tell(*facts[:late], *facts[late + 1 :], facts[late])
-    first, second = story.thread.conversations
+    story = Story(at(1), number=BOT.number).receive(*facts[:late], *facts[late + 1 :], facts[late])
+    first, second = story.history.conversations
     assert ("closed", False, Reason.BOT_CLOSED, 3) == (first.status, first.managed, first.reason, first.entries)
     assert ("active", True, None, 2) == (second.status, second.managed, second.reason, second.entries)
     assert [fact.id for fact in facts] == story.transcript()
@@ -50,115 +50,115 @@ def test_an_answer_counts_for_the_conversation_that_it_lies_in_however_late_that
 
 def test_a_conversation_told_to_be_over_stays_so_for_a_fact_that_reached_us_before_that() -> None:
     """Facts of one customer may lie on several partitions, and one of them may lag behind."""
-    story = Story(at(25)).tell(T.turn(0, "hello")).wait_until(at(25))
+    story = Story(at(25)).receive(T.turn(0, "hello")).wait_until(at(25))
     story.now = at(20)
-    story.tell(T.signal(10))
+    story.receive(T.signal(10))
     assert ("closed", False, Reason.NO_CHOICE, None) == conversation(story)
-    story.tell(T.turn(19))
+    story.receive(T.turn(19))
     assert ("active", False, Reason.NO_CHOICE, None) == conversation(story)
-    assert ["opened", "became_unmanaged", "closed", "reopened", "became_unmanaged"] == story.told
+    assert ["opened", "became_unmanaged", "closed", "reopened", "became_unmanaged"] == story.published
 
 
 def test_who_chooses_a_skillset_is_queued_and_no_longer_on_the_list() -> None:
-    story = Story(at(1)).tell(T.turn(0, "hello"), T.turn(0.1, " 1. "))
+    story = Story(at(1)).receive(T.turn(0, "hello"), T.turn(0.1, " 1. "))
     assert ("active", False, None, ("sales", "queued")) == conversation(story)
-    assert ["opened", "became_unmanaged", "queued"] == story.told
+    assert ["opened", "became_unmanaged", "queued"] == story.published
 
 
 def test_who_was_queued_and_nobody_came_is_listed_once_the_window_is_over() -> None:
-    story = Story(at(1)).tell(T.turn(0, "2")).wait_until(at(30))
+    story = Story(at(1)).receive(T.turn(0, "2")).wait_until(at(30))
     assert ("closed", False, Reason.NOBODY_TOOK_IT, None) == conversation(story)
-    assert ["opened", "queued", "became_unmanaged", "closed"] == story.told
+    assert ["opened", "queued", "became_unmanaged", "closed"] == story.published
 
 
 def test_a_choice_that_does_not_exist_is_the_reason() -> None:
-    story = Story(at(1)).tell(T.turn(0, "hello"), T.turn(0.1, "7"))
+    story = Story(at(1)).receive(T.turn(0, "hello"), T.turn(0.1, "7"))
     assert ("active", False, Reason.INVALID_CHOICE, None) == conversation(story)
-    assert (T.turn(0.1, "7").id,) == story.thread.conversations[0].because
-    assert ["opened", "became_unmanaged", "became_unmanaged"] == story.told
+    assert (T.turn(0.1, "7").id,) == story.history.conversations[0].because
+    assert ["opened", "became_unmanaged", "became_unmanaged"] == story.published
 
 
 def test_an_earlier_choice_that_arrives_late_reroutes_while_still_queued() -> None:
-    story = Story(at(2)).tell(T.turn(1, "2"), T.turn(0.5, "1"))
+    story = Story(at(2)).receive(T.turn(1, "2"), T.turn(0.5, "1"))
     assert ("active", False, None, ("sales", "queued")) == conversation(story)
-    accepted = Story(at(2)).tell(T.turn(1, "2"), T.accepted(1.1), T.turn(0.5, "1"))
+    accepted = Story(at(2)).receive(T.turn(1, "2"), T.accepted(1.1), T.turn(0.5, "1"))
     assert ("active", True, None, ("anna", "accepted")) == conversation(accepted)
 
 
 def test_a_number_without_menu_has_its_own_reason() -> None:
-    plain = Teller("nobody knows this number")
-    story = Story(at(1), number=plain.number).tell(plain.turn(0, "1"))
+    plain = FactMaker("nobody knows this number")
+    story = Story(at(1), number=plain.number).receive(plain.turn(0, "1"))
     assert ("active", False, Reason.NUMBER_HAS_NO_MENU, None) == conversation(story)
 
 
 def test_out_of_hours_only_if_every_turn_was() -> None:
     number = replace(DIRECTORY.number(NUMBER), hours={"mon": (Opening(time(9), time(13)),)})
     directory = Directory({NUMBER: number}, DIRECTORY.skillsets)
-    night = Story(at(10), directory).tell(T.turn(9, "hello"))
+    night = Story(at(10), directory).receive(T.turn(9, "hello"))
     assert ("active", False, Reason.OUT_OF_HOURS, None) == conversation(night)
-    night.tell(T.turn(2, "I wrote at noon"))
+    night.receive(T.turn(2, "I wrote at noon"))
     assert ("active", False, Reason.NO_CHOICE, None) == conversation(night)
 
 
 def test_the_bots_end_closes_and_is_the_reason() -> None:
-    story = Story(at(1), number="bot").tell(BOT.turn(0), BOT.bot_starts(0.01), BOT.bot_ends(0.5))
+    story = Story(at(1), number="bot").receive(BOT.turn(0), BOT.bot_starts(0.01), BOT.bot_ends(0.5))
     assert ("closed", False, Reason.BOT_CLOSED, None) == conversation(story)
-    assert at(0.5) == story.thread.conversations[0].closed_at
+    assert at(0.5) == story.history.conversations[0].closed_at
 
 
 def test_the_bots_end_does_not_count_after_it_handed_over_nor_for_an_older_session() -> None:
-    routed = Story(at(1), number="bot").tell(BOT.turn(0), BOT.handoff(0.1, "sales"), BOT.bot_ends(0.5))
+    routed = Story(at(1), number="bot").receive(BOT.turn(0), BOT.handoff(0.1, "sales"), BOT.bot_ends(0.5))
     assert ("active", False, None, ("sales", "queued")) == conversation(routed)
-    newer = Story(at(1), number="bot").tell(BOT.turn(0), BOT.bot(0.1), BOT.bot(0.3, "s2"), BOT.bot_ends(0.5, "s1"))
-    assert "active" == newer.thread.conversations[0].status
+    newer = Story(at(1), number="bot").receive(BOT.turn(0), BOT.bot(0.1), BOT.bot(0.3, "s2"), BOT.bot_ends(0.5, "s1"))
+    assert "active" == newer.history.conversations[0].status
 
 
 def test_a_skillset_of_the_bot_that_does_not_exist_is_a_failed_choice() -> None:
-    story = Story(at(1), number="bot").tell(BOT.turn(0), BOT.choice(0.1, "nowhere"))
+    story = Story(at(1), number="bot").receive(BOT.turn(0), BOT.choice(0.1, "nowhere"))
     assert ("active", False, Reason.INVALID_CHOICE, None) == conversation(story)
 
 
 def test_after_the_bots_end_a_new_turn_opens_the_next_conversation() -> None:
-    story = Story(at(3), number="bot").tell(BOT.turn(0), BOT.bot_ends(0.5), BOT.turn(2, "still here?"))
-    first, second = story.thread.conversations
+    story = Story(at(3), number="bot").receive(BOT.turn(0), BOT.bot_ends(0.5), BOT.turn(2, "still here?"))
+    first, second = story.history.conversations
     assert ("closed", "active", first.id) == (first.status, second.status, second.previous)
 
 
 def test_an_answer_by_an_agent_or_from_the_phone_app_takes_it_off_the_list() -> None:
     for touch in (T.answered(0.5), T.accepted(0.5), T.echo(0.5)):
-        story = Story(at(1)).tell(T.turn(0), touch)
-        assert story.thread.conversations[0].managed
-        assert ["opened", "became_unmanaged", "managed"] == story.told
+        story = Story(at(1)).receive(T.turn(0), touch)
+        assert story.history.conversations[0].managed
+        assert ["opened", "became_unmanaged", "managed"] == story.published
 
 
 def test_a_human_touch_that_comes_after_the_listing_corrects_it() -> None:
-    story = Story(at(30)).tell(T.turn(0)).wait_until(at(30)).tell(T.echo(3))
+    story = Story(at(30)).receive(T.turn(0)).wait_until(at(30)).receive(T.echo(3))
     assert ("closed", True, None, None) == conversation(story)
-    assert ["corrected", "closed"] == story.told[-2:]
+    assert ["corrected", "closed"] == story.published[-2:]
 
 
 def test_an_agents_closing_without_an_answer_leaves_it_unmanaged() -> None:
-    story = Story(at(1)).tell(T.turn(0), T.agent_closes(0.5))
+    story = Story(at(1)).receive(T.turn(0), T.agent_closes(0.5))
     assert ("closed", False, Reason.NO_CHOICE, None) == conversation(story)
 
 
 def test_a_turn_that_arrives_after_its_window_is_visible_and_closed_at_once() -> None:
-    story = Story(at(100)).tell(T.turn(0))
+    story = Story(at(100)).receive(T.turn(0))
     assert ("closed", False, Reason.NO_CHOICE, None) == conversation(story)
-    assert ["opened", "became_unmanaged", "closed"] == story.told
+    assert ["opened", "became_unmanaged", "closed"] == story.published
 
 
 def test_a_late_turn_that_moves_the_window_beyond_now_reopens() -> None:
-    story = Story(at(25)).tell(T.turn(0, "2")).wait_until(at(25)).tell(T.turn(20, "please"))
+    story = Story(at(25)).receive(T.turn(0, "2")).wait_until(at(25)).receive(T.turn(20, "please"))
     assert ("active", False, None, ("support", "queued")) == conversation(story)
-    assert ["reopened", "queued"] == story.told[-2:]
+    assert ["reopened", "queued"] == story.published[-2:]
 
 
 def test_signals_statuses_and_bot_messages_open_nothing_and_move_no_window() -> None:
-    story = Story(at(1)).tell(T.signal(0.5), T.bot(0.6), T.echo(0.7))
-    assert [] == list(story.thread.conversations)
-    story.tell(T.turn(0))
-    assert (4, at(24)) == (story.thread.conversations[0].entries, story.thread.conversations[0].window_ends_at)
+    story = Story(at(1)).receive(T.signal(0.5), T.bot(0.6), T.echo(0.7))
+    assert [] == list(story.history.conversations)
+    story.receive(T.turn(0))
+    assert (4, at(24)) == (story.history.conversations[0].entries, story.history.conversations[0].window_ends_at)
 
 
 def test_when_metas_ai_gives_up_its_last_turn_opens_a_conversation() -> None:
@@ -168,20 +168,20 @@ def test_when_metas_ai_gives_up_its_last_turn_opens_a_conversation() -> None:
             T.signal(0.5, "text", standby_turn=True),
             T.handover(0.6),
         ]
-        story = Story(at(1)).tell(*(facts[i] for i in order))
-        assert "active" == story.thread.conversations[0].status
-        assert at(0.6) > story.thread.conversations[0].opened_at
-    alone = Story(at(1)).tell(T.handover(0.6))
-    assert [] == list(alone.thread.conversations)
+        story = Story(at(1)).receive(*(facts[i] for i in order))
+        assert "active" == story.history.conversations[0].status
+        assert at(0.6) > story.history.conversations[0].opened_at
+    alone = Story(at(1)).receive(T.handover(0.6))
+    assert [] == list(alone.history.conversations)
 
 
 def test_the_version_counts_owner_status_and_managed_only() -> None:
-    story = Story(at(1)).tell(T.turn(0, "hello"), T.turn(0.1, "7"), T.signal(0.2))
-    assert 1 == story.thread.conversations[0].version
-    story.tell(T.turn(0.3, "1"), T.accepted(0.4))
+    story = Story(at(1)).receive(T.turn(0, "hello"), T.turn(0.1, "7"), T.signal(0.2))
+    assert 1 == story.history.conversations[0].version
+    story.receive(T.turn(0.3, "1"), T.accepted(0.4))
     assert (3, Owner("user", "anna", "accepted")) == (
-        story.thread.conversations[0].version,
-        story.thread.conversations[0].owner,
+        story.history.conversations[0].version,
+        story.history.conversations[0].owner,
     )
 
 
@@ -199,7 +199,7 @@ class OneOfMany(HumanEcho):
 
 def test_thousands_that_waited_are_adopted_without_looking_for_each_among_all() -> None:
     waiting = [OneOfMany.model_construct(**dict(T.echo(0.5 - n / 1000))) for n in range(400)]
-    thread = Story(at(1)).thread._replace(waiting=tuple(waiting))
+    thread = Story(at(1)).history._replace(waiting=tuple(waiting))
     step = fold(thread, T.turn(0, "hello"), DIRECTORY, at(1))
     assert (401, 0) == (len(step.placed), OneOfMany.comparisons)
     assert () == step.thread.waiting
@@ -207,10 +207,10 @@ def test_thousands_that_waited_are_adopted_without_looking_for_each_among_all() 
 
 @pytest.mark.parametrize("hours", [0, 23.9, 24.1, 49])
 def test_the_customers_last_text_and_name_are_those_of_the_last_that_had_one(hours: float) -> None:
-    story = Story(at(hours)).tell(T.turn(1, None), T.turn(0.5, "second"), T.turn(0, "first"))
+    story = Story(at(hours)).receive(T.turn(1, None), T.turn(0.5, "second"), T.turn(0, "first"))
     assert ("second", "Sheena") == (
-        story.thread.conversations[0].last_text,
-        story.thread.conversations[0].customer_name,
+        story.history.conversations[0].last_text,
+        story.history.conversations[0].customer_name,
     )
 
 

@@ -7,16 +7,16 @@ from domain.conversations.evidence import fact_ref
 from domain.conversations.reasons import Reason
 from domain.facts import AgentDeclined
 from domain.ids import fact_id
-from tests.support.stories import DIRECTORY, Story, Teller, at
+from tests.support.stories import DIRECTORY, FactMaker, Story, at
 
-T = Teller()
-BOT = Teller("bot")
+T = FactMaker()
+BOT = FactMaker("bot")
 QUEUED = Owner("skillset", "sales", "queued")
 
 
 def decisions_of(story: Story) -> Decisions:
     """The decisions about the latest conversation."""
-    return story.thread.conversations[-1].decisions
+    return story.history.conversations[-1].decisions
 
 
 def declined(hour: float, agent: str = "anna") -> AgentDeclined:
@@ -32,7 +32,7 @@ def declined(hour: float, agent: str = "anna") -> AgentDeclined:
 
 def test_a_choice_queues_the_conversation_from_the_moment_it_was_written() -> None:
     choice = T.turn(0.5, "1")
-    decisions = decisions_of(Story(at(1)).tell(T.turn(0, "hello"), choice))
+    decisions = decisions_of(Story(at(1)).receive(T.turn(0, "hello"), choice))
     ref = fact_ref(choice)
     assert Decisions(QUEUED, queued_at=at(0.5), first_owned=ref, last="routed", because=ref) == decisions
 
@@ -43,26 +43,26 @@ def test_a_choice_in_the_softbot_is_looked_up_in_the_menu_of_the_number_if_it_na
         {"bot": number.__class__("bot", softbot=True, menu={"o": "support"})}, DIRECTORY.skillsets, {}
     )
     choice = BOT.choice(0.1, "sales")
-    story = Story(at(1), directory, "bot").tell(BOT.turn(0), choice.model_copy(update={"skillset": None}))
+    story = Story(at(1), directory, "bot").receive(BOT.turn(0), choice.model_copy(update={"skillset": None}))
     owner = decisions_of(story).owner
     assert owner is not None
     assert ("support", "queued") == (owner.id, owner.state)
 
 
 def test_after_a_recall_only_a_new_choice_queues_the_conversation_again() -> None:
-    story = Story(at(1)).tell(T.turn(0, "1"))
+    story = Story(at(1)).receive(T.turn(0, "1"))
     story.decides(1, None, "recalled")
-    story.tell(T.turn(1.1, "hello?"), T.turn(0.9, "2"))
+    story.receive(T.turn(1.1, "hello?"), T.turn(0.9, "2"))
     assert decisions_of(story).owner is None
-    story.tell(T.turn(1.2, "2"))
+    story.receive(T.turn(1.2, "2"))
     assert Owner("skillset", "support", "queued") == decisions_of(story).owner
     assert at(1.2) == decisions_of(story).queued_at
 
 
 def test_a_choice_while_somebody_was_offered_the_conversation_changes_nothing() -> None:
-    story = Story(at(1)).tell(T.turn(0, "hello"))
+    story = Story(at(1)).receive(T.turn(0, "hello"))
     story.decides(0.5, Owner("user", "anna", "assigned", at(0.6)), "transferred")
-    story.tell(T.turn(0.55, "2"))
+    story.receive(T.turn(0.55, "2"))
     assert Owner("user", "anna", "assigned", at(0.6)) == decisions_of(story).owner
 
 
@@ -71,7 +71,7 @@ def test_a_choice_while_somebody_was_offered_the_conversation_changes_nothing() 
 
 def test_the_agent_who_accepts_is_the_owner_and_the_conversation_left_the_queue() -> None:
     accepted = T.accepted(0.5)
-    decisions = decisions_of(Story(at(1)).tell(T.turn(0, "1"), accepted))
+    decisions = decisions_of(Story(at(1)).receive(T.turn(0, "1"), accepted))
     first = fact_ref(T.turn(0, "1"))
     assert decisions == Decisions(
         Owner("user", "anna", "accepted"), first_owned=first, last="accepted", because=fact_ref(accepted)
@@ -79,15 +79,15 @@ def test_the_agent_who_accepts_is_the_owner_and_the_conversation_left_the_queue(
 
 
 def test_a_message_of_another_agent_does_not_take_the_conversation_from_its_owner() -> None:
-    decisions = decisions_of(Story(at(1)).tell(T.turn(0, "1"), T.accepted(0.5), T.answered(0.6, "ben")))
+    decisions = decisions_of(Story(at(1)).receive(T.turn(0, "1"), T.accepted(0.5), T.answered(0.6, "ben")))
     assert Owner("user", "anna", "accepted") == decisions.owner
 
 
 def test_a_decline_by_the_agent_who_was_offered_the_conversation_ends_the_offer_at_once() -> None:
-    story = Story(at(1)).tell(T.turn(0, "1"))
+    story = Story(at(1)).receive(T.turn(0, "1"))
     story.decides(0.5, Owner("user", "anna", "assigned", at(0.6)), "offered")
     story.now = at(0.55)
-    story.tell(declined(0.52))
+    story.receive(declined(0.52))
     decisions = decisions_of(story)
     assert (Owner("user", "anna", "assigned", at(0.55)), "declined") == (decisions.owner, decisions.last)
     assert fact_ref(declined(0.52)) == decisions.because
@@ -97,27 +97,27 @@ def test_a_decline_by_the_agent_who_was_offered_the_conversation_ends_the_offer_
     "owner", [None, QUEUED, Owner("user", "ben", "assigned", at(9)), Owner("user", "anna", "accepted")]
 )
 def test_a_decline_of_what_the_agent_was_not_offered_changes_nothing(owner: Owner | None) -> None:
-    story = Story(at(1)).tell(T.turn(0, "hello"))
+    story = Story(at(1)).receive(T.turn(0, "hello"))
     story.decides(0.5, owner, "offered")
     before = decisions_of(story)
-    assert before == decisions_of(story.tell(declined(0.6)))
+    assert before == decisions_of(story.receive(declined(0.6)))
 
 
 def test_what_an_agent_says_of_a_named_conversation_counts_for_that_one_whatever_its_time() -> None:
-    story = Story(at(50)).tell(T.turn(0), T.turn(30))
-    first, second = story.thread.conversations
-    story.tell(T.answered(40).model_copy(update={"conversation_id": first.id}))
-    assert [True, False] == [c.managed for c in story.thread.conversations]
-    story.tell(T.echo(40))
-    assert [True, True] == [c.managed for c in story.thread.conversations]
+    story = Story(at(50)).receive(T.turn(0), T.turn(30))
+    first, second = story.history.conversations
+    story.receive(T.answered(40).model_copy(update={"conversation_id": first.id}))
+    assert [True, False] == [c.managed for c in story.history.conversations]
+    story.receive(T.echo(40))
+    assert [True, True] == [c.managed for c in story.history.conversations]
     assert second.id == story.places[T.echo(40).id]
 
 
 def test_an_end_after_the_window_ended_nothing() -> None:
-    story = Story(at(26)).tell(T.turn(0))
-    (conversation,) = story.thread.conversations
-    story.tell(T.agent_closes(25).model_copy(update={"conversation_id": conversation.id}))
-    assert at(24) == story.thread.conversations[0].closed_at
+    story = Story(at(26)).receive(T.turn(0))
+    (conversation,) = story.history.conversations
+    story.receive(T.agent_closes(25).model_copy(update={"conversation_id": conversation.id}))
+    assert at(24) == story.history.conversations[0].closed_at
 
 
 # why a conversation without an owner is listed
@@ -134,19 +134,19 @@ def test_an_end_after_the_window_ended_nothing() -> None:
     ],
 )
 def test_the_last_decision_is_the_reason_and_names_what_led_to_it(last: Decision, reason: Reason) -> None:
-    story = Story(at(1)).tell(T.turn(0, "hello"))
+    story = Story(at(1)).receive(T.turn(0, "hello"))
     story.decides(0.5, Owner("skillset", "sales", "reserved", at(0.9)), "transferred")
     ref = story.decides(0.9, None, last)
-    (conversation,) = story.thread.conversations
+    (conversation,) = story.history.conversations
     cause = T.turn(0, "hello").id if reason is Reason.NO_CHOICE else ref.fact
     assert (reason, (cause,)) == (conversation.reason, conversation.because)
 
 
 def test_a_closed_conversation_that_ever_had_an_owner_was_taken_by_nobody() -> None:
     """The reason names the choice, or the decision that first gave it an owner."""
-    story = Story(at(1)).tell(T.turn(0, "hello"))
+    story = Story(at(1)).receive(T.turn(0, "hello"))
     first = story.decides(0.5, Owner("skillset", "sales", "reserved", at(0.9)), "transferred")
     story.decides(0.9, None, "expired")
     story.wait_until(at(24))
-    (conversation,) = story.thread.conversations
+    (conversation,) = story.history.conversations
     assert (Reason.NOBODY_TOOK_IT, (first.fact,)) == (conversation.reason, conversation.because)

@@ -4,10 +4,10 @@ import pytest
 
 from domain.conversations.conversation import Owner
 from domain.facts import ConversationFact, Party
-from tests.support.stories import CUSTOMER, NUMBER, Story, Teller, at
+from tests.support.stories import CUSTOMER, NUMBER, FactMaker, Story, at
 
-T = Teller()
-BOT = Teller("bot")
+T = FactMaker()
+BOT = FactMaker("bot")
 
 
 def causes(story: Story) -> list[tuple[str, str, tuple[object, ...]]]:
@@ -17,7 +17,7 @@ def causes(story: Story) -> list[tuple[str, str, tuple[object, ...]]]:
 
 def test_an_event_says_who_acted_and_because_of_which_facts() -> None:
     hello, accepted = T.turn(0, "hello"), T.accepted(0.5)
-    story = Story(at(1)).tell(hello, accepted).wait_until(at(24))
+    story = Story(at(1)).receive(hello, accepted).wait_until(at(24))
     assert [
         ("opened", "customer", (hello.id,)),
         ("became_unmanaged", "customer", (hello.id,)),
@@ -39,15 +39,15 @@ def test_an_event_says_who_acted_and_because_of_which_facts() -> None:
 def test_the_actor_is_who_sent_the_fact(facts: list[ConversationFact], name: str, actor: str) -> None:
     number = facts[0].phone_number_id
     assert number is not None
-    story = Story(at(1), number=number).tell(*facts)
+    story = Story(at(1), number=number).receive(*facts)
     assert (name, actor, (facts[-1].id,)) in causes(story)
 
 
 def test_the_end_of_a_window_is_the_clocks_doing_also_when_a_fact_makes_it_visible() -> None:
     hello = T.turn(0)
-    story = Story(at(1)).tell(hello)
+    story = Story(at(1)).receive(hello)
     story.now = at(25)
-    story.tell(T.signal(23))
+    story.receive(T.signal(23))
     assert ("closed", "clock", (hello.id,)) == causes(story)[-1]
 
 
@@ -60,7 +60,7 @@ def test_the_end_of_a_window_is_the_clocks_doing_also_when_a_fact_makes_it_visib
     ],
 )
 def test_an_owner_is_published_and_that_it_was_taken_back(owner: Owner, name: str) -> None:
-    story = Story(at(1)).tell(T.turn(0))
+    story = Story(at(1)).receive(T.turn(0))
     given = story.decides(0.5, owner, "transferred")
     taken = story.decides(0.6, None, "recalled")
     assert [
@@ -71,8 +71,8 @@ def test_an_owner_is_published_and_that_it_was_taken_back(owner: Owner, name: st
 
 
 def test_a_conversation_that_closes_is_not_released() -> None:
-    story = Story(at(1)).tell(T.turn(0, "1")).wait_until(at(24))
-    assert ["opened", "queued", "became_unmanaged", "closed"] == story.told
+    story = Story(at(1)).receive(T.turn(0, "1")).wait_until(at(24))
+    assert ["opened", "queued", "became_unmanaged", "closed"] == story.published
 
 
 def test_a_late_message_that_cuts_a_conversation_short_is_published_with_the_last_fact_that_moved() -> None:
@@ -84,37 +84,37 @@ def test_a_late_message_that_cuts_a_conversation_short_is_published_with_the_las
         BOT.echo(0.5),
         BOT.turn(0.3, "again"),
     ]
-    story = Story(at(1), number="bot").tell(*facts)
+    story = Story(at(1), number="bot").receive(*facts)
     assert ("managed", "app", (BOT.echo(0.5).id,)) in causes(story)
 
 
 def test_a_conversation_says_whose_it_is_and_on_which_number() -> None:
-    story = Story(at(1)).tell(T.turn(0))
-    (conversation,) = story.thread.conversations
+    story = Story(at(1)).receive(T.turn(0))
+    (conversation,) = story.history.conversations
     assert (NUMBER, CUSTOMER.wa_id, None) == (conversation.phone_number_id, conversation.wa_id, conversation.user_id)
-    assert story.thread.customer_id == conversation.customer_id
+    assert story.history.customer_id == conversation.customer_id
     assert 1 == conversation.entries
 
 
 @pytest.mark.parametrize("late", [False, True])
 def test_the_phone_and_the_user_id_are_those_of_the_last_message_that_had_them(late: bool) -> None:
     """`late`: the earlier message arrives after the later one."""
-    earlier = Teller(customer=Party(wa_id="391", user_id="IT.1")).turn(0, "one")
-    later = Teller(customer=Party(wa_id="392")).turn(1, "two")
-    story = Story(at(2)).tell(*((later, earlier) if late else (earlier, later)))
-    (conversation,) = story.thread.conversations
+    earlier = FactMaker(customer=Party(wa_id="391", user_id="IT.1")).turn(0, "one")
+    later = FactMaker(customer=Party(wa_id="392")).turn(1, "two")
+    story = Story(at(2)).receive(*((later, earlier) if late else (earlier, later)))
+    (conversation,) = story.history.conversations
     assert ("392", "IT.1") == (conversation.wa_id, conversation.user_id)
 
 
 def test_a_conversation_of_a_group_names_no_member() -> None:
-    group = Teller(customer=Party(wa_id="391", group_id="G")).turn(0)
-    (conversation,) = Story(at(1)).tell(group).thread.conversations
+    group = FactMaker(customer=Party(wa_id="391", group_id="G")).turn(0)
+    (conversation,) = Story(at(1)).receive(group).history.conversations
     assert (None, None) == (conversation.wa_id, conversation.user_id)
 
 
 def test_each_conversation_is_linked_to_the_one_before_it() -> None:
-    story = Story(at(80)).tell(T.turn(0), T.turn(60), T.turn(30))
-    first, second, third = story.thread.conversations
+    story = Story(at(80)).receive(T.turn(0), T.turn(60), T.turn(30))
+    first, second, third = story.history.conversations
     assert (None, first.id, first.id) == (first.previous, second.previous, third.previous)
-    assert [at(0), at(30), at(60)] == [c.opened_at for c in story.thread.conversations]
-    assert second.id == Story(at(80)).tell(T.turn(0), T.turn(30), T.turn(60)).thread.conversations[2].previous
+    assert [at(0), at(30), at(60)] == [c.opened_at for c in story.history.conversations]
+    assert second.id == Story(at(80)).receive(T.turn(0), T.turn(30), T.turn(60)).history.conversations[2].previous

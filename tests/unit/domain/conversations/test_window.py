@@ -8,31 +8,31 @@ from domain.conversations.conversation import Conversation
 from domain.conversations.fold import CustomerHistory, fold
 from domain.facts import CustomerTurn
 from domain.ids import CustomerId, fact_id
-from tests.support.stories import DIRECTORY, Story, Teller, at
+from tests.support.stories import DIRECTORY, FactMaker, Story, at
 
-T = Teller()
-BOT = Teller("bot")
+T = FactMaker()
+BOT = FactMaker("bot")
 MINUTE = 1 / 60
 
 
 def test_a_message_exactly_24_hours_after_the_last_one_opens_a_new_conversation() -> None:
-    assert 1 == len(Story(at(48)).tell(T.turn(0), T.turn(23.999)).thread.conversations)
-    assert 2 == len(Story(at(48)).tell(T.turn(0), T.turn(24)).thread.conversations)
+    assert 1 == len(Story(at(48)).receive(T.turn(0), T.turn(23.999)).history.conversations)
+    assert 2 == len(Story(at(48)).receive(T.turn(0), T.turn(24)).history.conversations)
 
 
 def test_a_message_that_arrives_late_belongs_to_the_first_conversation_after_it() -> None:
-    story = Story(at(13), number="bot").tell(
+    story = Story(at(13), number="bot").receive(
         BOT.turn(10), BOT.bot_ends(10.5), BOT.turn(12), BOT.turn(9, "good morning")
     )
-    assert [(at(9), 3), (at(12), 1)] == [(c.opened_at, c.entries) for c in story.thread.conversations]
+    assert [(at(9), 3), (at(12), 1)] == [(c.opened_at, c.entries) for c in story.history.conversations]
 
 
 @pytest.mark.parametrize(("minutes_before", "joins"), [(1.9, True), (2, True), (2.1, False)])
 def test_the_clock_of_the_bot_may_be_two_minutes_behind_that_of_meta(minutes_before: float, joins: bool) -> None:
     starts = BOT.bot_starts(-minutes_before * MINUTE)
-    story = Story(at(1), number="bot").tell(starts, BOT.turn(0))
+    story = Story(at(1), number="bot").receive(starts, BOT.turn(0))
     assert joins == (starts.id in story.transcript())
-    assert joins == (not story.thread.waiting)
+    assert joins == (not story.history.waiting)
 
 
 @pytest.mark.parametrize(("hours_later", "opens"), [(23.9, True), (24, False), (25, False)])
@@ -40,13 +40,13 @@ def test_a_conversation_handed_over_by_metas_assistant_opens_only_within_24_hour
     hours_later: float, opens: bool
 ) -> None:
     to_the_assistant = T.signal(0, "text", standby_turn=True)
-    story = Story(at(hours_later)).tell(to_the_assistant, T.handover(hours_later))
-    assert opens == bool(story.thread.conversations)
+    story = Story(at(hours_later)).receive(to_the_assistant, T.handover(hours_later))
+    assert opens == bool(story.history.conversations)
 
 
 def joined_history(first_text: str, second_text: str) -> tuple[Conversation, Conversation, CustomerHistory]:
     """Two active conversations of a customer whose two identities were joined, and both in one history."""
-    first = Story(at(2)).tell(T.turn(0, first_text)).thread
+    first = Story(at(2)).receive(T.turn(0, first_text)).history
     second = CustomerHistory(CustomerId(fact_id("the other identity")), T.number)
     second = fold(second, T.turn(1, second_text), DIRECTORY, at(2)).thread
     history = first._replace(conversations=(*first.conversations, *second.conversations))
@@ -72,8 +72,8 @@ def test_of_two_conversations_of_a_joined_customer_that_are_alike_the_latest_get
 
 def test_of_two_conversations_of_one_identity_the_owner_does_not_matter() -> None:
     """A late message belongs to the conversation in whose time it was written."""
-    story = Story(at(30)).tell(T.turn(0, "hello"), T.turn(26, "1"), T.turn(1.5, "anybody?"))
-    first, second = story.thread.conversations
+    story = Story(at(30)).receive(T.turn(0, "hello"), T.turn(26, "1"), T.turn(1.5, "anybody?"))
+    first, second = story.history.conversations
     assert second.owner is not None
     assert (2, 1) == (first.entries, second.entries)
     assert timedelta(hours=24) == first.window_ends_at - at(1.5)

@@ -24,7 +24,7 @@ from domain.routing.transfers import (
     take_rejection,
     transfer,
 )
-from tests.support.stories import DIRECTORY, Story, Teller, at
+from tests.support.stories import DIRECTORY, FactMaker, Story, at
 
 POLICY = RoutingPolicy()
 HERE = FactRef(at(1), fact_id("the command"))
@@ -39,7 +39,7 @@ RESERVED = Owner("skillset", "sales", "reserved", at(1.4))
 RESERVED_FOR_ANNA = Owner("user", "anna", "reserved", at(1.4))
 OFFERED = Owner("user", "anna", "assigned", at(1) + timedelta(seconds=60))
 ACCEPTED = Owner("user", "anna", "accepted")
-CONVERSATION = Story(at(1)).tell(Teller().turn(0, "hello")).thread.conversations[0]
+CONVERSATION = Story(at(1)).receive(FactMaker().turn(0, "hello")).history.conversations[0]
 
 
 def conversation(**decided: object) -> Conversation:
@@ -333,7 +333,7 @@ def test_the_expiry_of_a_reservation_has_one_id_however_often_it_is_noticed() ->
     first = expiry_ref(reserved, at(1.4))
     assert FactRef(at(1.4), fact_id("reservation", str(reserved.id), "2")) == first
     assert first.fact == expiry_ref(reserved, at(2)).fact
-    other = reserved._replace(id=Story(at(9)).tell(Teller().turn(8)).thread.conversations[0].id)
+    other = reserved._replace(id=Story(at(9)).receive(FactMaker().turn(8)).history.conversations[0].id)
     assert 3 == len({expiry_ref(each, at(2)).fact for each in (reserved, reserved._replace(version=3), other)})
 
 

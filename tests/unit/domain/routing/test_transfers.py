@@ -31,7 +31,7 @@ from domain.routing.transfers import (
     take_rejection,
     transfer,
 )
-from tests.support.stories import DIRECTORY, START, Teller
+from tests.support.stories import DIRECTORY, START, FactMaker
 
 TERMS = RoutingPolicy()
 NOON = START + timedelta(hours=2)
@@ -96,8 +96,8 @@ class Office:
 
     def __post_init__(self) -> None:
         for place, text in enumerate(("hello", "1", "2")):
-            thread = CustomerHistory(CustomerId(UUID(int=place)), Teller().number)
-            self.threads.append(fold(thread, Teller().turn(place / 10, text), COMPANY, self.now).thread)
+            thread = CustomerHistory(CustomerId(UUID(int=place)), FactMaker().number)
+            self.threads.append(fold(thread, FactMaker().turn(place / 10, text), COMPANY, self.now).thread)
 
     def conversation(self, place: int) -> Conversation:
         return self.threads[place].conversations[-1]
@@ -227,10 +227,10 @@ class Office:
 
     def customer_writes(self, place: int, who: str) -> None:
         if self.conversation(place).status == "active":
-            self.hears(place, Teller().turn((self.now - START) / timedelta(hours=1), "are you there?"))
+            self.hears(place, FactMaker().turn((self.now - START) / timedelta(hours=1), "are you there?"))
 
     def phone_answers(self, place: int, who: str) -> None:
-        self.hears(place, Teller().echo((self.now - START) / timedelta(hours=1)))
+        self.hears(place, FactMaker().echo((self.now - START) / timedelta(hours=1)))
 
     def comes(self, place: int, who: str) -> None:
         self.presence[who] = ("ready", self.now)

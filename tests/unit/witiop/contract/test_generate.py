@@ -23,12 +23,12 @@ from domain.inbound.whatsapp.reader import read
 from domain.mail import Mail, mail_id
 from tests.support.cloudevents import encoded, event
 from tests.support.payloads import NAMES, RECEIVED, raw
-from tests.support.stories import DIRECTORY, Story, Teller, at
+from tests.support.stories import DIRECTORY, FactMaker, Story, at
 from witiop.contract.examples import EXAMPLES
 from witiop.contract.generate import DIRECTORY as WRITTEN
 from witiop.contract.generate import documents, not_additive, schemas, write
 
-T = Teller()
+T = FactMaker()
 SCHEMAS = schemas()
 MESSAGES = [(channel, message) for channel in CHANNELS for message in channel.messages]
 COMMANDS = [m for c, m in MESSAGES if c.name == "commands"]
@@ -43,22 +43,22 @@ def wrong(schema: str, value: object) -> list[str]:
 
 def decided(story: Story, owner: Owner | None, why: str) -> None:
     """Somebody decides who has the story's last conversation."""
-    conversation = story.thread.conversations[-1]
+    conversation = story.history.conversations[-1]
     decisions = Decisions(
         owner=owner, first_owned=FactRef(story.now, fact_id(why)), because=FactRef(story.now, fact_id(why))
     )
-    step = decide(story.thread, conversation.id, decisions, Cause((fact_id(why),), "boss"), DIRECTORY, story.now)
-    story.thread = step.thread
+    step = decide(story.history, conversation.id, decisions, Cause((fact_id(why),), "boss"), DIRECTORY, story.now)
+    story.history = step.thread
     story.events += step.events
 
 
 def stories() -> Iterator[Story]:
     """One after the other, everything that can become of a conversation."""
-    yield Story(at(1)).tell(T.turn(0), T.turn(0.1, "1"), T.accepted(0.5)).wait_until(at(30))
-    yield Story(at(30)).tell(T.turn(0)).wait_until(at(30)).tell(T.echo(3))
-    yield Story(at(25)).tell(T.turn(0, "2")).wait_until(at(25)).tell(T.turn(20, "please"))
-    yield Story(at(1), number="bot").tell(Teller("bot").turn(0, None), Teller("bot").bot_ends(0.5))
-    moved = Story(at(1)).tell(T.turn(0))
+    yield Story(at(1)).receive(T.turn(0), T.turn(0.1, "1"), T.accepted(0.5)).wait_until(at(30))
+    yield Story(at(30)).receive(T.turn(0)).wait_until(at(30)).receive(T.echo(3))
+    yield Story(at(25)).receive(T.turn(0, "2")).wait_until(at(25)).receive(T.turn(20, "please"))
+    yield Story(at(1), number="bot").receive(FactMaker("bot").turn(0, None), FactMaker("bot").bot_ends(0.5))
+    moved = Story(at(1)).receive(T.turn(0))
     decided(moved, Owner("skillset", "sales", "reserved", at(1.5)), "exclusive")
     decided(moved, Owner("user", "anna", "assigned", at(1.02)), "offered")
     decided(moved, None, "recalled")
@@ -67,7 +67,7 @@ def stories() -> Iterator[Story]:
 
 def mails() -> Iterator[PublicEvent]:
     """Everything that can become of a mail."""
-    conversation = Story(at(1)).tell(T.turn(0)).thread.conversations[0]
+    conversation = Story(at(1)).receive(T.turn(0)).history.conversations[0]
     mail = Mail(mail_id("c"), "c", conversation.id, "boss", ("anna@example.com",), "subject", "body", False, at(1))
     for name in get_args(EventName):
         if name.startswith("mail."):

@@ -10,7 +10,7 @@ from domain.facts import FACT, Fact, partition_key
 from tests.support.system import System
 
 
-def tell(system: System, facts: Iterable[Fact]) -> None:
+def publish_facts(system: System, facts: Iterable[Fact]) -> None:
     """Returns when all of them are acknowledged."""
     producer: Any = KafkaProducer(bootstrap_servers=system.kafka, acks="all")  # type: ignore[no-untyped-call]
     with closing(producer):
