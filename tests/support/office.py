@@ -1,5 +1,5 @@
-"""A company with three agents on a real database: facts, commands and presence go in, results and conversations come
-out, each of our processes a step at a time."""
+"""A company with three agents on a real database. Facts, commands and presence are its input, results and conversations
+its output; each of our processes runs one step at a time."""
 
 import json
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ COMPANY = Directory(DIRECTORY.numbers, DIRECTORY.skillsets, PEOPLE)
 
 
 class Office:
-    """See the module. `connection` commits by itself; not thread-safe."""
+    """The company and our processes. `connection` is in autocommit mode. Not thread-safe."""
 
     def __init__(self, connection: "OwnConnection", terms: RoutingPolicy) -> None:
         self.connection = connection
@@ -62,17 +62,17 @@ class Office:
         self._offset = 0
 
     def apply_directory(self, company: Directory) -> None:
-        """As `directory apply`."""
+        """Applies a directory, as `witiop directory apply` does."""
         apply_directory(self.connection, company, self.topics)
 
     def hours_ago(self, hours: float) -> float:
-        """An hour of the story that is that long ago."""
+        """The hour of the story that was `hours` ago."""
         return (datetime.now(UTC) - START) / timedelta(hours=1) - hours
 
     def agent_desktop_reports(
         self, what: type[AgentAccepted | AgentDeclined | AgentClosed], agent: str, conversation: UUID
     ) -> None:
-        """Of a conversation, now."""
+        """The agent desktop reports an acceptance, a decline or an end of a conversation, now."""
         now = datetime.now(UTC)
         natural = {"id": fact_id(what.__name__, agent, str(now)), "at": now, "sent_at": now}
         self.receives(what.model_validate({**natural, "agent_id": agent, "conversation_id": conversation}))
@@ -83,7 +83,7 @@ class Office:
             self.conversations.apply(self.connection, records)
 
     def customer_writes(self, text: str = "hello", phone: str = "16505551234", hours_ago: float = 1) -> UUID:
-        """Returns the customer's conversation."""
+        """A customer writes. Returns the id of their latest conversation."""
         maker = FactMaker(customer=Party(wa_id=phone))
         self.receives(maker.turn(self.hours_ago(hours_ago), text))
         (found,) = self.rows(f"select id from conversations where wa_id = '{phone}' order by opened_at desc limit 1")
@@ -91,13 +91,13 @@ class Office:
         return conversation
 
     def owner_until(self) -> datetime:
-        """When whoever has the conversation has it no longer."""
+        """The end of the offer or of the reservation of the only conversation."""
         ((until,),) = self.connection.execute("select owner_until from conversations").fetchall()
         assert isinstance(until, datetime)
         return until
 
     def history(self, conversation: UUID) -> list[tuple[str, str, str | None]]:
-        """Event, actor, and who had it then."""
+        """The events of a conversation, each with its actor and the owner after it."""
         found = self.rows(f"select * from history where conversation_id = '{conversation}' order by sequence")
         return [(row["event"], row["actor"], row["owner_id"]) for row in found]
 
@@ -125,7 +125,7 @@ class Office:
         return self._record(value, tuple((k, v.encode()) for k, v in headers.items()))
 
     def results_of(self, *commands: IncomingRecord) -> list[tuple[str, str | None]]:
-        """Carries the commands out in one batch; the results in order."""
+        """Processes commands in one batch. Returns outcome and reason of each, in their order."""
         self.connection.execute("delete from outbox")
         with self.connection.transaction():
             self.commands.apply(self.connection, commands)

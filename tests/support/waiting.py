@@ -1,11 +1,11 @@
-"""Waiting for a condition, in place of sleeping for luck."""
+"""Waiting for a condition instead of sleeping for a fixed time."""
 
 import time
 from collections.abc import Callable
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0, step: float = 0.02) -> None:
-    """Return as soon as the condition is true; AssertionError when it is not within `seconds`."""
+    """Returns as soon as the condition is true. Raises AssertionError if it is not within `seconds`."""
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, f"still not true after {seconds} s"

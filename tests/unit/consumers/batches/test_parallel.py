@@ -1,4 +1,4 @@
-"""Several batches at once in one consumer process."""
+"""Several batch loops in one consumer process."""
 
 import threading
 
@@ -9,7 +9,7 @@ from consumers.batches.poison import PoisonLimit
 
 
 class Loop:
-    """Works until it is stopped, or fails."""
+    """A loop that runs until it is stopped, or fails."""
 
     def __init__(self, fails: Exception | None = None, trouble: str | None = None) -> None:
         self.fails = fails
@@ -35,7 +35,7 @@ def test_the_process_ends_when_all_of_its_loops_have() -> None:
     assert [True, True] == [loop.stopped for loop in loops]
 
 
-def test_a_defect_of_one_loop_stops_the_others_and_is_told() -> None:
+def test_an_error_of_one_loop_stops_the_others_and_is_raised() -> None:
     good, bad = Loop(), Loop(fails=ZeroDivisionError("a defect"))
     with pytest.raises(ZeroDivisionError, match="a defect"):
         ParallelLoops([good, bad]).run(threading.Event())
@@ -47,7 +47,7 @@ def test_the_process_is_ready_only_if_every_loop_is() -> None:
     assert "broker away" == ParallelLoops([Loop(), Loop(trouble="broker away")]).not_ready_reason()
 
 
-def test_poison_of_all_loops_counts_towards_one_limit() -> None:
+def test_poison_records_of_all_loops_count_towards_one_limit() -> None:
     limit = PoisonLimit(per_minute=3)
     assert not limit.exceeded(3)
     threads = [threading.Thread(target=limit.found, args=[1]) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""The letter: whole, readable, and with nothing in it that a customer could have put there as more than words."""
+"""The mail body is complete and readable, and texts of customers are never more than text in it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -66,8 +66,8 @@ def part(message: EmailMessage, kind: str) -> str:
     return content
 
 
-def test_the_headers_say_who_to_whom_and_that_no_person_sent_it() -> None:
-    """Recipients, subject, sender, where answers go."""
+def test_the_headers_name_sender_and_recipients_and_that_the_mail_is_automatic() -> None:
+    """Recipients, subject, sender and reply address."""
     message = read()
     assert "WitiOp <witiop@example.com>" == message["From"]
     assert "a@example.com, b@example.com" == message["To"]
@@ -77,13 +77,13 @@ def test_the_headers_say_who_to_whom_and_that_no_person_sent_it() -> None:
     assert NOON == message["Date"].datetime
 
 
-def test_answers_go_to_the_issuer_if_the_directory_knows_them() -> None:
-    """The administrator who asked is the one to talk to."""
+def test_replies_go_to_the_issuer_if_the_directory_knows_them() -> None:
+    """The administrator who asked for the mail can answer questions."""
     assert "anna@example.com" == read(replace(MAIL, issuer="anna"))["Reply-To"]
 
 
-def test_where_answers_go_stands_as_ses_takes_it_or_not_at_all() -> None:
-    """The directory also has addresses with a domain of any script, and some that are none."""
+def test_the_reply_address_is_one_that_ses_accepts_or_is_left_out() -> None:
+    """The directory may hold domains of any script, and texts that are not addresses."""
     for written, expected in (
         ("anna@münchen.example", "anna@xn--mnchen-3ya.example"),
         ("an..na@example.com", "office@example.com"),
@@ -94,8 +94,8 @@ def test_where_answers_go_stands_as_ses_takes_it_or_not_at_all() -> None:
         assert expected == message["Reply-To"]
 
 
-def test_both_forms_hold_everything_with_names_and_times_in_the_zone_of_the_number() -> None:
-    """Customer, bot, agent by name; media by name; marks of what was edited or deleted."""
+def test_both_forms_hold_the_transcript_with_names_and_times_in_the_zone_of_the_number() -> None:
+    """Customer, bot and agents by name; media by name; edited and deleted messages are marked."""
     message = read(
         MAIL,
         said("hello"),
@@ -130,8 +130,8 @@ def test_both_forms_hold_everything_with_names_and_times_in_the_zone_of_the_numb
     ]
 
 
-def test_the_letter_of_an_italian_number_is_italian() -> None:
-    """The words around what was said, and the times; English is for who says nothing."""
+def test_the_mail_of_an_italian_number_is_italian() -> None:
+    """Labels and times; the default language is English."""
     accepted = said(None, "agent", "conversation.accepted", agent_id="anna")
     message = read(MAIL, said("ciao", edited=True), said(None, kind="voice"), accepted, directory=ITALIAN)
     expected = [
@@ -152,8 +152,8 @@ def test_the_letter_of_an_italian_number_is_italian() -> None:
     assert ("it", "en") == (message["Content-Language"], read()["Content-Language"])
 
 
-def test_a_closed_conversation_says_when_it_was_closed_in_the_language_of_the_number() -> None:
-    """With the offset of that day: it is winter."""
+def test_the_mail_says_when_the_conversation_was_closed_in_the_language_of_the_number() -> None:
+    """With the offset of that day, in winter."""
     closed_at = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
     assert "Status: closed on 2026-12-01 13:00:00 (UTC+01:00)" in part(read(closed_at=closed_at), "plain")
     assert "Stato: chiusa il 01/12/2026 13:00:00 (UTC+01:00)" in part(
@@ -161,8 +161,8 @@ def test_a_closed_conversation_says_when_it_was_closed_in_the_language_of_the_nu
     )
 
 
-def test_every_language_has_a_word_for_every_kind_of_the_transcript() -> None:
-    """A word that is missing would be shown as programs call it."""
+def test_every_language_has_a_label_for_every_kind_of_transcript_item() -> None:
+    """A missing label would show the technical name."""
     assert set(get_args(Language)) == MAIL_TEXTS.keys()
     for language, wording in MAIL_TEXTS.items():
         assert language == wording.language
@@ -184,8 +184,8 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_what_a_customer_wrote_is_only_ever_words(text: str) -> None:
-    """No markup, no header, no other speaker's line, no turned direction, no control character."""
+def test_the_text_of_a_customer_is_only_ever_text(text: str) -> None:
+    """Not markup, a header, the line of another speaker, a change of direction or a control character."""
     named = Evidence(named=(FactRef(NOON, FactId(UUID(int=3))), text[:300]))
     message = read(MAIL, said(text), evidence=named, wa_id=text[:50])
     assert [
@@ -199,8 +199,8 @@ def test_what_a_customer_wrote_is_only_ever_words(text: str) -> None:
     assert [] == [char for char in "\u202e\u202c\u2066\u2067\u2028\x00\x1b\x85" if char in plain + html]
 
 
-def test_phone_numbers_are_masked_where_that_is_asked() -> None:
-    """Of the customer and in what was said; what the administrator wrote and the company's own number are theirs."""
+def test_phone_numbers_are_masked_if_the_command_asks_for_it() -> None:
+    """The customer's and those in messages, but not the administrator's own text or the company's number."""
     masked = replace(MAIL, masked=True, body="call 02 1234567")
     text = "ring +39 (333) 123-4567 about order 4500012345"
     for kind in ("plain", "html"):
@@ -213,8 +213,8 @@ def test_phone_numbers_are_masked_where_that_is_asked() -> None:
         assert "393331234567" in part(read(MAIL), kind)
 
 
-def test_ids_are_no_phone_numbers() -> None:
-    """Neither of a customer who hides the phone nor of a number that has no name."""
+def test_ids_are_not_masked_as_phone_numbers() -> None:
+    """Neither the id of a customer who hides the phone nor that of a number without a name."""
     masked = replace(MAIL, masked=True)
     nameless = replace(DIRECTORY, numbers={})
     plain = part(read(masked, directory=nameless, wa_id=None, user_id="IT.5501000000000010"), "plain")
@@ -224,15 +224,15 @@ def test_ids_are_no_phone_numbers() -> None:
     )
 
 
-def test_a_subject_of_any_length_and_script_comes_through() -> None:
-    """Folded and encoded on the way, the same in the end."""
+def test_a_subject_of_any_length_and_script_arrives_unchanged() -> None:
+    """It is folded and encoded on the way."""
     for subject in ("s" * 250, "Größe " * 41, "שלום עולם " * 25, "🦜" * 250, '  (y) <z>, "q" @'):
         assert subject.strip() == read(replace(MAIL, subject=subject))["Subject"].strip()
 
 
 @given(st.text(), st.text())
-def test_no_text_that_is_accepted_breaks_the_letter(subject: str, body: str) -> None:
-    """Whatever an administrator writes: the subject arrives as it is, the headers are ours, the body is readable."""
+def test_no_accepted_text_breaks_the_mail(subject: str, body: str) -> None:
+    """With any text of an administrator, the subject arrives unchanged, the headers are ours, the body is readable."""
     email = Email(conversation_id=CONVERSATION.id, to=("a@example.com",), subject=subject, body=body)
     accepted = accept_email(email, MailPolicy(address))
     if isinstance(accepted, MailRequest):
