@@ -1,4 +1,4 @@
-"""Puts facts on the inbound topic, as the webhook does."""
+"""Publishes facts to the inbound topic, as the webhook does."""
 
 from collections.abc import Iterable
 from contextlib import closing
@@ -11,7 +11,7 @@ from tests.support.system import System
 
 
 def publish_facts(system: System, facts: Iterable[Fact]) -> None:
-    """Returns when all of them are acknowledged."""
+    """Publishes facts and returns when all of them are acknowledged."""
     producer: Any = KafkaProducer(bootstrap_servers=system.kafka, acks="all")  # type: ignore[no-untyped-call]
     with closing(producer):
         futures = [

@@ -1,4 +1,4 @@
-"""What a load generator sent and was answered, held against the database: I1, I2, I3 and I10 of reliability.md."""
+"""Compares the ledger of a load generator with the database: I1, I2, I3 and I10 of reliability.md."""
 
 import json
 from collections import Counter, defaultdict
@@ -11,11 +11,11 @@ import psycopg
 from infra.local.simulator.traffic import STATUSES, fingerprint
 
 Named = tuple[str, str | None]
-"""An update: the wamid, and of a status its value."""
+"""An update: its wamid and, for a status, the value."""
 
 
 class Sent:
-    """The ledger, by update: with which hash it was sent, how often, and how often it was answered 200."""
+    """The ledger by update: its hash and kind, how often it was sent, and how often it was answered 200."""
 
     def __init__(self, ledger: Path) -> None:
         self.hashes: dict[Named, str] = {}
@@ -35,15 +35,15 @@ class Sent:
 
 
 def violations(ledger: Path, dsn: str, *, retried: bool = True) -> list[str]:
-    """What is wrong with a database that took nothing but this load and has worked it in; nothing if all is as
-    promised. `retried`: what was not answered 200 was sent again until it was (I3)."""
+    """Returns all violations in a database that received only this load and has processed it. `retried`: updates were
+    sent again until they were answered 200 (I3)."""
     sent = Sent(ledger)
     with psycopg.connect(dsn) as connection:
-        aside = _set_aside(connection)
+        dead_letters = _dead_letters(connection)
         found = [
-            *_messages(connection, sent, aside),
-            *_statuses(connection, sent, aside),
-            *_unreadable(sent, aside),
+            *_messages(connection, sent, dead_letters),
+            *_statuses(connection, sent, dead_letters),
+            *_unreadable(sent, dead_letters),
             *_conversations(connection),
         ]
     if retried:
@@ -51,7 +51,7 @@ def violations(ledger: Path, dsn: str, *, retried: bool = True) -> list[str]:
     return found
 
 
-def _messages(connection: psycopg.Connection[Any], sent: Sent, aside: Counter[Named]) -> Iterator[str]:
+def _messages(connection: psycopg.Connection[Any], sent: Sent, dead_letters: Counter[Named]) -> Iterator[str]:
     stored: Counter[Named] = Counter()
     rows = connection.execute(
         "select wamid, detail->>'phone_number_id', extract(epoch from sent_at)::bigint, body from entries"
@@ -64,12 +64,12 @@ def _messages(connection: psycopg.Connection[Any], sent: Sent, aside: Counter[Na
     for named in sent.of_kind("message"):
         if stored[named] > 1:
             yield f"I1 {named} is stored {stored[named]} times"
-        elif sent.answered[named] and not stored[named] and not aside[named]:
+        elif sent.answered[named] and not stored[named] and not dead_letters[named]:
             yield f"I1 {named} was answered 200 and is lost"
 
 
-def _statuses(connection: psycopg.Connection[Any], sent: Sent, aside: Counter[Named]) -> Iterator[str]:
-    """Of the statuses of one message the furthest stays."""
+def _statuses(connection: psycopg.Connection[Any], sent: Sent, dead_letters: Counter[Named]) -> Iterator[str]:
+    """Only the highest status of a message is stored."""
     ranks: dict[str, int] = defaultdict(int)
     rows = connection.execute(
         "select wamid, phone_number_id, rank, extract(epoch from succeeded_at)::bigint from message_status"
@@ -82,23 +82,23 @@ def _statuses(connection: psycopg.Connection[Any], sent: Sent, aside: Counter[Na
     for named in sent.of_kind("status"):
         wamid, status = named
         further = ranks[wamid] > STATUSES.index(str(status))
-        if sent.answered[named] and not further and not aside[named]:
+        if sent.answered[named] and not further and not dead_letters[named]:
             yield f"I1 {named} was answered 200 and is lost"
 
 
-def _unreadable(sent: Sent, aside: Counter[Named]) -> Iterator[str]:
-    """Each time one was kept, its bytes were put aside; perhaps more often: one that was not answered may have been
-    kept too, and the webhook itself may have had to repeat it to the brokers."""
+def _unreadable(sent: Sent, dead_letters: Counter[Named]) -> Iterator[str]:
+    """An unreadable update is a dead letter at least once for each acknowledgement. There may be more: an update
+    without an answer may have been acknowledged too, and the webhook may have sent it to the brokers again."""
     for named in sent.of_kind("unreadable"):
-        if aside[named] < sent.answered[named]:
-            yield f"I10 {named} was answered 200 {sent.answered[named]} times and is set aside {aside[named]} times"
-    for named in aside:
+        if dead_letters[named] < sent.answered[named]:
+            yield f"I10 {named}: answered 200 {sent.answered[named]} times, a dead letter {dead_letters[named]} times"
+    for named in dead_letters:
         if named not in sent.times:
-            yield f"I2 {named} is set aside and was not sent"
+            yield f"I2 {named} is a dead letter and was not sent"
 
 
 def _conversations(connection: psycopg.Connection[Any]) -> Iterator[str]:
-    """The effect, too, is there once: each entry is counted by its conversation, each unmanaged one by the counters."""
+    """Effects happened once: conversations count their entries, the counters the unmanaged conversations."""
     (miscounted,) = connection.execute(
         "select count(*) from conversations c where entries <> "
         "(select count(*) from entries e where e.conversation_id = c.id)"
@@ -115,14 +115,14 @@ def _conversations(connection: psycopg.Connection[Any]) -> Iterator[str]:
         yield f"I1 {differing} counters of the unmanaged are wrong"
 
 
-def _set_aside(connection: psycopg.Connection[Any]) -> Counter[Named]:
-    """Updates that were put aside: as a body of their own, or as the fact that could not be worked in."""
-    aside: Counter[Named] = Counter()
+def _dead_letters(connection: psycopg.Connection[Any]) -> Counter[Named]:
+    """Returns the updates that are dead letters: as a body, or as a fact that could not be processed."""
+    dead_letters: Counter[Named] = Counter()
     for (raw,) in connection.execute("select raw from set_aside"):
         document = json.loads(raw)
         if "entry" in document:
             value = document["entry"][0]["changes"][0]["value"]
-            aside[value["messages"][0]["id"], None] += 1
+            dead_letters[value["messages"][0]["id"], None] += 1
         else:
-            aside[document["wamid"], document.get("status")] += 1
-    return aside
+            dead_letters[document["wamid"], document.get("status")] += 1
+    return dead_letters

@@ -1,4 +1,4 @@
-"""A webhook's place on the network, for what posts to webhooks: it notes every body and answers as it is told."""
+"""A server in place of a webhook: records every request and answers with the status that the test chooses."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it came."""
+    """A request as it was received."""
 
     path: str
     headers: dict[str, str]
@@ -18,7 +18,8 @@ class Received:
 
 @dataclass
 class Listener:
-    """`answer` gives the status for the n-th request, from 0; it may block, and 0 is no answer at all."""
+    """The requests so far. `answer`: n, from 0 -> the status of the n-th answer, or 0 to close the connection without
+    an answer; it may block."""
 
     url: str = ""
     answer: Callable[[int], int] = lambda _: 200
@@ -28,7 +29,7 @@ class Listener:
 
 @contextmanager
 def listening() -> Iterator[Listener]:
-    """A listener on a port of its own."""
+    """Runs a listener on a free port."""
     listener = Listener()
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,7 +49,7 @@ def listening() -> Iterator[Listener]:
             self.end_headers()
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Say nothing."""
+            """Requests are not logged."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -1,5 +1,4 @@
-"""What the product made of what it was told, and whether that is right: the invariants of reliability.md, asked of the
-database and of the public topic."""
+"""The invariants of reliability.md, checked on the database and on the public topic."""
 
 import json
 import threading
@@ -30,7 +29,7 @@ _HUMAN = ("human_echo", "agent_accepted", "agent_message")
 
 
 def facts_of(posts: Iterable[WebhookPost]) -> list[Fact]:
-    """What was told in posts that can be read."""
+    """The facts in the readable posts."""
     now = datetime.now(UTC)
     facts: list[Fact] = []
     for post in posts:
@@ -46,8 +45,8 @@ def facts_of(posts: Iterable[WebhookPost]) -> list[Fact]:
 
 @dataclass(frozen=True, slots=True)
 class StoredFacts:
-    """Ids of facts, how often each: in conversations or waiting for one, and put aside as dead letters. `statuses`: the
-    furthest of each message."""
+    """Ids of facts and how often each is stored: in a conversation or waiting for one, or as a dead letter. `statuses`:
+    the highest rank of each message."""
 
     stored: Counter[UUID]
     dead: Counter[UUID]
@@ -55,12 +54,12 @@ class StoredFacts:
 
     @property
     def ids(self) -> Counter[UUID]:
-        """One that was sent again after its answer got lost is put aside again: that counts once."""
+        """All ids. A dead letter that was sent again because its answer got lost counts once."""
         return self.stored + Counter(set(self.dead))
 
 
 def stored_facts(connection: Connection[Any]) -> StoredFacts:
-    """What is in the database."""
+    """Returns the facts in the database."""
     dead = connection.execute("select raw from set_aside where kind = 'dead_letter'").fetchall()
     return StoredFacts(
         Counter(row[0] for row in connection.execute("select input_id from entries").fetchall()),
@@ -70,7 +69,7 @@ def stored_facts(connection: Connection[Any]) -> StoredFacts:
 
 
 def expected_facts(facts: Iterable[Fact]) -> StoredFacts:
-    """What has to be in the database, each once; dead letters count as stored."""
+    """Returns the facts that have to be in the database, each once. Dead letters count as stored."""
     statuses: dict[str, int] = {}
     ids = set[UUID]()
     for fact in facts:
@@ -82,7 +81,7 @@ def expected_facts(facts: Iterable[Fact]) -> StoredFacts:
 
 
 def has_arrived(connection: Connection[Any], facts: Sequence[Fact]) -> bool:
-    """Whether at least all of it is kept and every public event has left."""
+    """Whether at least all of the facts are stored and every public event was published."""
     wanted, found = expected_facts(facts), stored_facts(connection)
     row = connection.execute("select count(*) from outbox").fetchone()
     assert row is not None
@@ -90,32 +89,32 @@ def has_arrived(connection: Connection[Any], facts: Sequence[Fact]) -> bool:
 
 
 def assert_stored_once(connection: Connection[Any], facts: Sequence[Fact]) -> None:
-    """I1, I2, I3, I10: everything that was sent is there once, nothing else is."""
+    """I1, I2, I3, I10: exactly the facts that were sent are stored, each once."""
     wanted, found = expected_facts(facts), stored_facts(connection)
     assert wanted.ids == found.ids
     assert wanted.statuses == found.statuses
 
 
 def assert_accounted_for(connection: Connection[Any], system: System) -> None:
-    """I10: every inbound record is stored or put aside, every unreadable one is put aside; with its bytes."""
+    """I10: every inbound record is stored or a dead letter, every unreadable body is a dead letter, with its bytes."""
     rows = connection.execute('select kind, partition, "offset", raw from set_aside').fetchall()
-    aside = {kind: {(p, o): raw for k, p, o, raw in rows if k == kind} for kind in ("dead_letter", "unreadable")}
+    dead_letters = {kind: {(p, o): raw for k, p, o, raw in rows if k == kind} for kind in ("dead_letter", "unreadable")}
     inbound = log_of(system.kafka, system.topics.inbound)
-    assert {place: inbound[place] for place in aside["dead_letter"]} == aside["dead_letter"]
-    assert log_of(system.kafka, system.topics.unreadable) == aside["unreadable"]
-    facts = [FACT.validate_json(raw) for place, raw in inbound.items() if place not in aside["dead_letter"]]
+    assert {place: inbound[place] for place in dead_letters["dead_letter"]} == dead_letters["dead_letter"]
+    assert log_of(system.kafka, system.topics.unreadable) == dead_letters["unreadable"]
+    facts = [FACT.validate_json(raw) for place, raw in inbound.items() if place not in dead_letters["dead_letter"]]
     assert_stored(stored_facts(connection), facts)
 
 
 def assert_stored(found: StoredFacts, facts: Iterable[Fact]) -> None:
-    """These are in the database."""
+    """Checks that these facts are in the database."""
     wanted = expected_facts(facts)
     assert wanted.ids.keys() <= found.ids.keys()
     assert [] == [wamid for wamid, rank in wanted.statuses.items() if found.statuses.get(wamid, -1) < rank]
 
 
 def assert_list_is_right(connection: Connection[Any]) -> None:
-    """I8: what a human touched is not listed. And the counters say what the list says."""
+    """I8: a conversation with a human touch is not listed. The counters agree with the list."""
     listed_and_touched = connection.execute(
         "select c.id from conversations c where c.unmanaged and (c.managed or exists "
         "(select from entries e where e.conversation_id = c.id and e.kind = any(%s)))",
@@ -136,7 +135,7 @@ Place = tuple[int, int]
 
 
 def log_of(kafka: str, topic: str) -> dict[Place, bytes]:
-    """Every record of a topic that is there now, by its place."""
+    """Returns the values of all records of a topic, by partition and offset."""
     with _reader(kafka) as consumer:
         partitions = _partitions(consumer, topic)
         consumer.assign(partitions)
@@ -150,7 +149,7 @@ def log_of(kafka: str, topic: str) -> dict[Place, bytes]:
 
 
 def ends_of(kafka: str, topic: str) -> dict[int, int]:
-    """Partition -> the offset that its next record will get."""
+    """Returns, for each partition, the offset of its next record."""
     with _reader(kafka) as consumer:
         ends = consumer.end_offsets(_partitions(consumer, topic))
         return {partition.partition: end for partition, end in ends.items()}
@@ -165,7 +164,7 @@ def _partitions(consumer: Any, topic: str) -> list[TopicPartition]:
 
 
 def is_all_processed(system: System) -> bool:
-    """Whether the consumers have been through everything on the inbound topic."""
+    """Whether the consumers have processed every record of the inbound topic."""
     with psycopg.connect(system.dsn) as connection:
         offsets = connection.execute(
             "select partition, next_offset from consumer_offsets where topic = %s", [system.topics.inbound]
@@ -174,7 +173,7 @@ def is_all_processed(system: System) -> bool:
 
 
 class Watcher:
-    """Looks at the database all the time, from another thread, and remembers what it saw."""
+    """Reads the database every 50 ms from another thread and records offsets and facts."""
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -183,7 +182,7 @@ class Watcher:
         self._thread = threading.Thread(target=self._watch, name="watcher")
 
     def assert_offsets_never_ran_ahead(self) -> None:
-        """I9: at every moment everything before the offset in Postgres was persisted."""
+        """I9: at every moment all facts before the offset in PostgreSQL were stored."""
         facts = {place: FACT.validate_json(raw) for place, raw in log_of(*self._inbound).items()}
         assert self._seen
         for offsets, found in self._seen:
@@ -218,8 +217,8 @@ Summary = dict[tuple[str, str | None], list[dict[str, Any]]]
 
 
 def summary(connection: Connection[Any], now: datetime) -> Summary:
-    """I6: by number and customer, the conversations in the order of time, as domain.md promises them whatever the order
-    of arrival: what they hold, what they are and what was told last. Times are given as differences from `now`."""
+    """I6: the conversations by number and customer, in the order of time: their facts, state and last event. domain.md
+    promises that they do not depend on the order of arrival. Times are differences from `now`."""
     conversations = connection.cursor(row_factory=dict_row).execute(
         "select id, phone_number_id, wa_id, opened_at - %(now)s as opened, window_ends_at - %(now)s as window_ends, "
         "closed_at - %(now)s as closed, status::text, managed, reason, owner_id, last_text, entries, "
@@ -249,7 +248,7 @@ class PublicEvent:
 
 
 def public_events(kafka: str, topic: str) -> dict[str, list[PublicEvent]]:
-    """Conversation -> what was told of it, in the order of the topic, repeats included."""
+    """Returns the public events of each conversation in the order of the topic, with repeats."""
     events: dict[str, list[PublicEvent]] = {}
     for record in read_all(kafka, topic):
         headers = {name: value.decode() for name, value in record.headers}
@@ -260,13 +259,13 @@ def public_events(kafka: str, topic: str) -> dict[str, list[PublicEvent]]:
 
 
 def without_repeats(events: Iterable[PublicEvent]) -> list[PublicEvent]:
-    """Each event where it came first."""
+    """Returns each event once, at its first place."""
     return list({event.id: event for event in reversed(list(events))}.values())[::-1]
 
 
 def assert_published_without_gaps(connection: Connection[Any], system: System) -> None:
-    """Every conversation's events are on the topic from the first to the last, each under its own id, and in order if
-    repeats are left out; they are what the history says."""
+    """Checks that all events of every conversation are on the topic, each with an id of its own and in order if repeats
+    are left out, and that they agree with the history."""
     events = public_events(system.kafka, system.topics.conversations)
     published = {
         conversation: [(event.sequence, event.name) for event in without_repeats(repeated)]

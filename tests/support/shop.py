@@ -1,4 +1,4 @@
-"""The demo's bike shop on the real processes, with a console that browsers can go to."""
+"""The bike shop of the demo on the real processes, with a console for browsers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,15 +22,14 @@ from tests.support.waiting import wait_until
 from witiop.directory_file.reader import read_directory
 
 OWNER, OTHER, MANAGER, PASSWORD = "paolo", "renata", "elena", "correct horse battery staple"
-"""The administrator of the shop, who answers customers too; another one, who does not; and one for campaigns only."""
+"""An administrator who answers customers too, an administrator who does not, and a user for campaigns only."""
 LISTED = (11, 21)
-"""Active ones and all of those that the story leaves alone."""
+"""Active and all unmanaged conversations of the story."""
 _HOURS = 3600
 
 
 class Shop:
-    """See the module. Who has more to do than the story tells: everybody but Elena may have twenty conversations, and
-    nobody's offer ends."""
+    """The shop. For the tests, everybody but Elena may have twenty conversations, and offers do not end."""
 
     def __init__(self, system: System, ses: LocalSes) -> None:
         self.system = system
@@ -40,7 +39,7 @@ class Shop:
         self._stories = 0
 
     def open(self) -> None:
-        """Its people, its processes, and the two days of the story; returns when all of that is on the list."""
+        """Creates users, starts processes and plays the two days of the story. Returns when the list is complete."""
         now = utc_now()
         people = bike_shop.closed_now(read_directory(bike_shop.DIRECTORY_FILE), now)
         users = {
@@ -60,7 +59,7 @@ class Shop:
         wait_until(lambda: self.database.execute(listed).fetchone() == LISTED)
 
     def start(self, *names: str, kafka: str | None = None) -> list[Worker]:
-        """Processes of the shop, when they are ready; `kafka`: for these alone."""
+        """Starts processes and returns them when they are ready. `kafka`: brokers of these processes only."""
         return self.system.run(
             *names,
             kafka_bootstrap_servers=kafka or self.system.kafka,
@@ -78,18 +77,19 @@ class Shop:
         )
 
     def kill_console(self) -> None:
-        """At once, as when its machine dies."""
+        """Kills the console, as if its machine died."""
         next(worker for worker in self.system.workers if worker.name == "console" and worker.runs).kill()
 
     def customer(self, name: str) -> SimulatedCustomer:
-        """One whom nobody knows yet."""
+        """A new customer."""
         self._stories += 1
         return SimulatedCustomer(name, f"39300555{1000 + self._stories}")
 
     def customer_writes(
         self, customer: SimulatedCustomer, *texts: str, line: BusinessNumber = bike_shop.SHOP, ago: str = "0:01"
     ) -> str:
-        """The customer writes, hours and minutes `ago`; returns the conversation's id when it is worked in."""
+        """The customer writes, hours and minutes `ago`. Returns the conversation's id when the messages are
+        processed."""
         story = self._story()
         chat = story.chat(line, customer)
         for text in texts:
@@ -103,7 +103,7 @@ class Shop:
         return str(id_)
 
     def agent_is(self, agent: str, state: str) -> None:
-        """As the desk says; returns when it is known."""
+        """The agent desktop reports a presence. Returns when it is stored."""
         story = self._story()
         story.agent_is("0:00", agent, state)
         self.system.webhooks.deliver(story.posts[0].post)
@@ -111,7 +111,7 @@ class Shop:
         wait_until(lambda: self.database.execute(asked, [agent, state]).fetchone() is not None)
 
     def make_mails_due(self) -> None:
-        """The ten seconds in which they could be taken back are over."""
+        """Ends the ten seconds in which mails can be recalled."""
         self.database.execute("update mails set due_at = now(), held_until = now() where state = 'requested'")
 
     def _story(self) -> Story:
@@ -124,7 +124,7 @@ class Shop:
 
 @contextmanager
 def open_shop(system: System, directory_: Path) -> Iterator[Shop]:
-    """On an installation that has no processes yet; `directory_` is for the log of SES."""
+    """Opens the shop on an installation without processes. `directory_`: for the log of SES."""
     with LocalSes(directory_ / "ses") as ses:
         shop = Shop(system, ses)
         try:

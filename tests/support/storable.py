@@ -1,4 +1,4 @@
-"""What can be stored: the opposite of the hostile corpus."""
+"""A check that facts can be stored: the counterpart of the hostile corpus."""
 
 import re
 from collections.abc import Iterator
@@ -28,9 +28,9 @@ _INDEXED = (
 
 
 def unstorable(fact: Fact) -> list[object]:
-    """Everything in a fact that PostgreSQL, Kafka or an index would refuse; empty for a good one."""
+    """Returns everything in a fact that PostgreSQL, Kafka or an index would reject; an empty list for a good fact."""
     if FACT.validate_json(FACT.dump_json(fact)) != fact:
-        return ["not the same after a trip through JSON"]
+        return ["not the same after serialising and parsing"]
     dumped = fact.model_dump()
     return [*_wrong(dumped), *_too_long(dumped)]
 

@@ -1,4 +1,4 @@
-"""Facts of a story, written short: `turn(0, "hello")` is what the customer wrote at hour 0."""
+"""Facts of a story in short form: `turn(0, "hello")` is a message that the customer wrote at hour 0."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ def at(hour: float) -> datetime:
 
 
 class FactMaker:
-    """Makes the facts of one number's story; equal words at an equal hour are the same fact."""
+    """Makes facts of one customer and one number. The same arguments give the same fact."""
 
     def __init__(self, number: str = NUMBER, customer: Party = CUSTOMER) -> None:
         self.number = number
@@ -118,7 +118,7 @@ class FactMaker:
 
 
 class Story:
-    """Folds facts one after the other and remembers what was told."""
+    """Folds facts one after the other and collects the public events."""
 
     def __init__(self, now: datetime, directory: Directory = DIRECTORY, number: str = NUMBER) -> None:
         self.history = CustomerHistory(CustomerId(fact_id("customer")), number)
@@ -129,7 +129,7 @@ class Story:
         self._directory = directory
 
     def receive(self, *facts: ConversationFact) -> "Story":
-        """Folds the facts that were not told before, in this order."""
+        """Folds the facts that were not received before, in this order."""
         for fact in facts:
             if fact.id not in self.facts:
                 self.facts[fact.id] = fact
@@ -137,8 +137,8 @@ class Story:
         return self
 
     def decides(self, hour: float, owner: Owner | None, last: Decision) -> FactRef:
-        """A decision of routing, of an admin or of the timer about the latest conversation. Returns what it refers
-        to."""
+        """Applies a decision of routing, of an admin or of the timer to the latest conversation at that hour, which is
+        then the time. Returns its reference."""
         ref = FactRef(at(hour), fact_id(last, str(hour)))
         conversation = self.history.conversations[-1]
         first = conversation.decisions.first_owned or ref
@@ -149,7 +149,7 @@ class Story:
         return ref
 
     def wait_until(self, now: datetime) -> "Story":
-        """The clock goes on to `now` and the timer runs."""
+        """Sets the clock to `now` and runs the timer."""
         self.now = now
         self._take(expire(self.history, self._directory, now))
         return self
@@ -170,7 +170,7 @@ class Story:
         return [event.name for event in self.events]
 
     def transcript(self) -> list[FactId]:
-        """What belongs to the conversations, read one conversation after the other."""
+        """The facts of all conversations, one conversation after the other."""
         order = {c.id: place for place, c in enumerate(self.history.conversations)}
         placed = [(order[c], self.facts[f].at, f) for f, c in self.places.items() if c in order]  # type: ignore[index]
         return [fact for *_, fact in sorted(placed)]

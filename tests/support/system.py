@@ -25,11 +25,11 @@ from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET
 
 COMMAND_SECRET = "command secret"
 READY_SECONDS = 60.0
-"""On a machine that is busy with other things; usually it takes two."""
+"""Enough for a busy machine; usually a process is ready within two seconds."""
 
 
 class Worker:
-    """One `witiop run NAME`; its log is kept beside those of its earlier lives."""
+    """One process, `witiop run NAME`, with a log file of its own."""
 
     def __init__(self, guard: Guard, name: str, log: Path, env: dict[str, str]) -> None:
         self.name = name
@@ -45,15 +45,15 @@ class Worker:
         return self._process.pid
 
     def not_ready_reason(self) -> list[str] | None:
-        """What `/readyz` says it lacks; None: it does not answer."""
+        """What `/readyz` reports as missing; None if the process does not answer."""
         answer = get(self._port, "/readyz")
         return None if answer is None else json.loads(answer[1])["missing"]
 
     def wait_ready(self) -> Self:
-        """Returns when it is able to do its work."""
+        """Returns when the process is ready."""
 
         def ready() -> bool:
-            assert self._process.poll() is None, f"{self.name} ended: {self.said()}"
+            assert self._process.poll() is None, f"{self.name} ended: {self.log_text()}"
             return self.not_ready_reason() == []
 
         wait_until(ready, READY_SECONDS, step=0.05)
@@ -70,11 +70,11 @@ class Worker:
         lines = [line for line in self.metrics().splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         return self._log.read_text()
 
     def kill(self) -> None:
-        """As the kernel does it when memory is short: at any instruction."""
+        """Kills the process with SIGKILL, as the kernel does when memory is short."""
         self._guard.reap(self._process)
 
     def freeze(self) -> None:
@@ -84,12 +84,12 @@ class Worker:
         self._signal(signal.SIGCONT)
 
     def stop(self, grace_seconds: float = 20) -> int:
-        """Ask it to stop; gives its exit code, -9 when the grace time was not enough."""
+        """Stops the process. Returns its exit code, -9 if the grace time was not enough."""
         self._guard.end(self._process, grace_seconds)
         return self._process.returncode
 
     def wait_end(self, seconds: float = 60) -> int:
-        """Returns when it has ended by itself; gives its exit code."""
+        """Waits until the process ends without being stopped. Returns its exit code."""
         code = self._process.wait(seconds)
         self._guard.reap(self._process)
         return code
@@ -103,7 +103,7 @@ class Worker:
 
 
 class System:
-    """The processes of one installation. As a context manager it leaves none of them behind."""
+    """The processes of one installation. The context manager ends all of them."""
 
     def __init__(self, kafka: str, dsn: str, topics: Topics, directory: Path) -> None:
         """`directory`: for the logs, and where the processes run."""
@@ -135,20 +135,20 @@ class System:
         return [worker.wait_ready() for worker in self.start(*names, crash_at=crash_at, **settings)]
 
     def witiop(self, *arguments: str, **settings: object) -> Finished:
-        """A command of the command line."""
+        """Runs a command of the command line in this process."""
         return call(*arguments, "--stack", "-", environment=self.environment(None, **settings))
 
     def program(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The same in a process of its own, as anybody may start at any time, to its end."""
+        """Runs a command of the command line in a process of its own, until it ends."""
         argv = [sys.executable, "-m", "witiop", *arguments, "--stack", "-"]
         return subprocess.run(
             argv, env=self.environment(), cwd=self._directory, capture_output=True, text=True, timeout=60, check=False
         )
 
     def environment(self, crash_at: str | None = None, **settings: object) -> dict[str, str]:
-        """What a process is told, and nothing of the tests' own environment that speaks to the product."""
+        """The environment of a process: these settings, without those in the tests' own environment."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("WITIOP_")}
-        told = {
+        configured = {
             "kafka_bootstrap_servers": self.kafka,
             "kafka_topic_prefix": self.topics.prefix,
             "kafka_replication_factor": 1,
@@ -163,14 +163,14 @@ class System:
             **settings,
         }
         armed = {"CRASH_AT": crash_at} if crash_at else {}
-        return own | {f"WITIOP_{name.upper()}": str(value) for name, value in told.items()} | armed
+        return own | {f"WITIOP_{name.upper()}": str(value) for name, value in configured.items()} | armed
 
     def logs(self) -> Iterable[str]:
-        """Everything that any process ever said."""
-        return (worker.said() for worker in self.workers)
+        """The logs of all processes."""
+        return (worker.log_text() for worker in self.workers)
 
     def close(self) -> None:
-        """Kill what still runs."""
+        """Kills the processes that still run."""
         for worker in self.workers:
             if worker.runs:
                 worker.kill()
@@ -186,7 +186,7 @@ class System:
 
 
 def get(port: int, path: str) -> tuple[int, str] | None:
-    """Status and body of a page of this machine; None: no answer within two seconds."""
+    """Returns status and body of a page on this machine; None without an answer within two seconds."""
     connection = HTTPConnection(LOOPBACK, port, timeout=2)
     try:
         connection.request("GET", path)

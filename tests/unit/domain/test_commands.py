@@ -1,4 +1,4 @@
-"""Commands: signed once, read once, and nothing that anybody sends can harm."""
+"""Signing and reading commands, including hostile ones."""
 
 import json
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ def read(
 
 
 def refusal(record: OutgoingRecord, now: datetime = NOW) -> tuple[Rejection, bool]:
-    """The reason, and whether its headers are believed."""
+    """The reason of the rejection, and whether the headers are authentic."""
     found = read(record, now)
     assert isinstance(found, InvalidCommand)
     return found.reason, found.head is not None
@@ -59,7 +59,7 @@ def refusal(record: OutgoingRecord, now: datetime = NOW) -> tuple[Rejection, boo
 def resigned(
     record: OutgoingRecord, value: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> OutgoingRecord:
-    """With other headers or another value, and the signature of somebody who has the secret."""
+    """The command with other headers or another value, signed with the secret."""
     told = {name: content.decode() for name, content in record.headers} | dict(headers or {})
     value = record.value if value is None else value
     told["witiop_signature"] = signature(SECRET, told, value)
@@ -67,14 +67,14 @@ def resigned(
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: type(body).__name__)
-def test_what_was_signed_is_read_back_with_any_of_the_secrets(body: Transfer | Recall | Email) -> None:
+def test_a_signed_command_is_read_with_any_of_the_secrets(body: Transfer | Recall | Email) -> None:
     record = signed(asked(body), "commands", SECRET)
     assert asked(body) == read(record, secrets=(b"new", SECRET))
     assert str(body.conversation_id or "c1") == record.key
 
 
 def test_the_signature_is_over_six_headers_and_the_value() -> None:
-    """Any of them changed makes it nobody's command."""
+    """A change of any of them makes the command not authentic."""
     record = signed(asked(BODIES[0]), "commands", SECRET)
     for name, _ in record.headers:
         if name not in ("ce_specversion", "content-type"):
@@ -100,12 +100,12 @@ def test_the_signature_is_over_six_headers_and_the_value() -> None:
     ],
     ids=str,
 )
-def test_headers_that_no_program_of_ours_writes_are_not_authentic(headers: dict[str, str]) -> None:
-    """Also when the signature is right."""
+def test_headers_that_our_programs_never_write_are_not_authentic(headers: dict[str, str]) -> None:
+    """Even if the signature is right."""
     assert (Rejection.NOT_AUTHENTIC, False) == refusal(resigned(signed(asked(BODIES[0]), "c", SECRET), headers=headers))
 
 
-def test_a_command_is_refused_from_its_expiry_on() -> None:
+def test_a_command_is_rejected_from_its_expiry_on() -> None:
     record = signed(asked(BODIES[0]), "c", SECRET)
     assert isinstance(read(record, NOW + timedelta(minutes=4, seconds=59)), Command)
     assert (Rejection.EXPIRED, True) == refusal(record, NOW + timedelta(minutes=5))
@@ -132,7 +132,7 @@ GOOD: dict[str, Any] = {"conversation_id": str(ID), "target": {"kind": "user", "
     ],
     ids=lambda value: str(value[:40]),
 )
-def test_a_signed_value_that_is_no_command_is_malformed_and_says_where_in_words_a_database_takes(value: bytes) -> None:
+def test_a_signed_value_that_is_not_a_command_is_malformed_and_the_message_can_be_stored(value: bytes) -> None:
     found = read(resigned(signed(asked(BODIES[0]), "c", SECRET), value))
     assert isinstance(found, InvalidCommand)
     assert (Rejection.MALFORMED, "c1") == (found.reason, found.head and found.head.id)
@@ -141,8 +141,8 @@ def test_a_signed_value_that_is_no_command_is_malformed_and_says_where_in_words_
     assert len(found.detail) < 300
 
 
-def test_a_recall_names_the_version_of_a_conversation_only() -> None:
-    """A mail has none."""
+def test_only_the_recall_of_a_conversation_names_a_version() -> None:
+    """A mail has no version."""
     conversation, mail = signed(asked(Recall(conversation_id=ID)), "c", SECRET), {"mail_command_id": "m"}
     assert (Rejection.MALFORMED, True) == refusal(
         resigned(conversation, json.dumps(mail | {"expected_version": 3}).encode())
@@ -151,11 +151,11 @@ def test_a_recall_names_the_version_of_a_conversation_only() -> None:
 
 
 @given(st.lists(st.tuples(st.text(), st.binary()), max_size=8), st.binary(max_size=100))
-def test_whatever_stands_on_the_topic_is_answered(headers: list[tuple[str, bytes]], value: bytes) -> None:
+def test_every_record_of_the_topic_is_answered(headers: list[tuple[str, bytes]], value: bytes) -> None:
     found = read_command(headers, value, [SECRET], NOW)
     assert isinstance(found, InvalidCommand)
     assert (Rejection.NOT_AUTHENTIC, None) == (found.reason, found.head)
 
 
-def test_a_person_is_told_every_reason_in_words() -> None:
+def test_every_reason_has_a_message_for_people() -> None:
     assert {rejection.value for rejection in Rejection} == REJECTION_TEXTS.keys()

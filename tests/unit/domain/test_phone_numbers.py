@@ -1,4 +1,4 @@
-"""National variants of a phone are one customer, and nobody else is."""
+"""National variants of a phone number have one key, and other numbers have keys of their own."""
 
 import pytest
 from hypothesis import given
@@ -18,12 +18,12 @@ def test_the_key_of_a_key_is_itself(phone: str) -> None:
 
 
 @given(AREAS, MOBILES)
-def test_a_brazilian_mobile_with_and_without_its_ninth_digit_is_one(area: str, mobile: str) -> None:
+def test_a_brazilian_mobile_has_one_key_with_and_without_its_ninth_digit(area: str, mobile: str) -> None:
     assert phone_key(f"55{area}{mobile}") == phone_key(f"55{area}9{mobile}")
 
 
 @given(TEN)
-def test_an_argentinian_and_a_mexican_mobile_with_and_without_its_mark_is_one(subscriber: str) -> None:
+def test_an_argentinian_and_a_mexican_mobile_have_one_key_with_and_without_their_mark(subscriber: str) -> None:
     assert phone_key(f"54{subscriber}") == phone_key(f"549{subscriber}")
     assert phone_key(f"52{subscriber}") == phone_key(f"521{subscriber}")
 
@@ -46,7 +46,7 @@ def test_two_phones_share_a_key_only_if_one_is_the_other_with_its_mark(one: str,
         "5511887654321",  # thirteen digits, but no ninth 9
         "5501987654321",  # no area code begins with 0
         "551134567890",  # a landline
-        "5511934567890",  # a mobile whose eight digits are somebody's landline
+        "5511934567890",  # a mobile whose eight digits are a landline
         "53911987654321"[:13],
         "5491112345",
         "+5215512345678",
@@ -71,7 +71,7 @@ def test_anything_else_is_its_own_key(phone: str) -> None:
         (None, None, (None, None)),
     ],
 )
-def test_a_user_id_in_the_place_of_a_phone_is_a_user_id(
+def test_a_user_id_in_the_field_of_a_phone_is_a_user_id(
     phone: str | None, user_id: str | None, apart: tuple[str | None, str | None]
 ) -> None:
     assert apart == split_ids(phone, user_id)
@@ -90,5 +90,5 @@ def test_a_user_id_in_the_place_of_a_phone_is_a_user_id(
         (None, None),
     ],
 )
-def test_a_phone_written_for_the_eye_has_its_digits(shown: str | None, phone: str | None) -> None:
+def test_a_formatted_phone_number_has_its_digits(shown: str | None, phone: str | None) -> None:
     assert phone == wa_id_of(shown)

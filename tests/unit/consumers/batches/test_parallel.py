@@ -1,4 +1,4 @@
-"""Several batches at once in one consumer process."""
+"""Several batch loops in one consumer process."""
 
 import threading
 
@@ -9,7 +9,7 @@ from consumers.batches.poison import PoisonPolicy
 
 
 class Loop:
-    """Works until it is stopped, or fails."""
+    """A loop that runs until it is stopped, or fails."""
 
     def __init__(self, fails: Exception | None = None, trouble: str | None = None) -> None:
         self.fails = fails
@@ -35,7 +35,7 @@ def test_the_process_ends_when_all_of_its_loops_have() -> None:
     assert [True, True] == [loop.stopped for loop in loops]
 
 
-def test_a_defect_of_one_loop_stops_the_others_and_is_told() -> None:
+def test_an_error_of_one_loop_stops_the_others_and_is_raised() -> None:
     good, bad = Loop(), Loop(fails=ZeroDivisionError("a defect"))
     with pytest.raises(ZeroDivisionError, match="a defect"):
         ParallelLoops([good, bad]).run(threading.Event())

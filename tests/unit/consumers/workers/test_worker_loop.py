@@ -9,7 +9,7 @@ from consumers.workers.worker_loop import WorkerLoop
 
 
 class Work:
-    """Rounds that raise these one after the other, then stop."""
+    """Runs that raise these errors one after the other, then stop."""
 
     def __init__(self, *errors: psycopg.Error) -> None:
         self.rounds = WorkerLoop("work", self)
@@ -24,19 +24,19 @@ class Work:
         return 0.0
 
 
-def test_while_the_database_is_away_a_worker_is_not_ready_and_goes_on_when_it_is_back() -> None:
+def test_a_worker_is_not_ready_while_the_database_is_unreachable_and_continues_afterwards() -> None:
     work = Work(psycopg.OperationalError())
     work.rounds.run(Flag())
     assert ["has not reached the database yet", "database unreachable (OperationalError)"] == work.troubles
     assert None is work.rounds.not_ready_reason()
 
 
-def test_a_defect_of_ours_ends_a_worker() -> None:
+def test_a_programming_error_ends_a_worker() -> None:
     with pytest.raises(psycopg.errors.UndefinedTable):
         Work(psycopg.errors.UndefinedTable()).rounds.run(Flag())
 
 
-def test_a_long_round_says_that_the_database_answers_before_it_ends() -> None:
+def test_a_long_run_reports_that_the_database_is_reachable_before_it_ends() -> None:
     work = Work()
     work.rounds.reached()
     work.rounds.run(Flag())

@@ -1,4 +1,4 @@
-"""The row that everybody outside sees."""
+"""The public representation of a conversation."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
@@ -61,12 +61,12 @@ def test_a_row_has_every_promised_key() -> None:
     assert expected == row_document(QUEUED)
 
 
-def test_a_closed_row_says_why_and_since_when() -> None:
+def test_the_row_of_a_closed_conversation_has_the_reason_and_the_time() -> None:
     expected = {"status": "closed", "reason": "no_choice", "closed_at": "2026-07-02T12:00:00Z"}
     assert expected == {key: row_document(CLOSED)[key] for key in expected}
 
 
-def test_a_reservation_says_for_whom_and_until_when() -> None:
+def test_the_row_of_a_reservation_has_its_owner_and_its_end() -> None:
     expected = {"kind": "user", "id": "anna", "state": "reserved", "until": "2026-07-01T12:30:00.000005Z"}
     assert expected == row_document(CLOSED)["owner"]
 

@@ -1,4 +1,5 @@
-"""The promise of domain.md, *Facts and decisions*: what a conversation is does not depend on how its facts arrived."""
+"""The promise of domain.md, *Facts and decisions*: a conversation does not depend on the order in which its facts
+arrived."""
 
 from datetime import timedelta
 from itertools import pairwise, permutations
@@ -19,7 +20,8 @@ HOURS = st.integers(0, 23 * 60).map(lambda minutes: minutes / 60)
 
 @st.composite
 def promised_stories(draw: st.DrawFn) -> tuple[FactMaker, list[ConversationFact]]:
-    """Turns pairwise less than 24 h apart; ends, if any, later than every turn; no commands, presence, new identity."""
+    """Messages pairwise less than 24 h apart; ends, if any, after the last message; no commands, presence or new
+    identity."""
     maker = draw(st.sampled_from([MENU, BOT, PLAIN]))
     turns: list[ConversationFact] = [
         maker.turn(hour, draw(TEXTS)) for hour in draw(st.lists(HOURS, min_size=1, max_size=4, unique=True))
@@ -53,7 +55,7 @@ def promised_stories(draw: st.DrawFn) -> tuple[FactMaker, list[ConversationFact]
 
 
 def outcome(story: Story) -> dict[str, object]:
-    """What the promise names, of the one conversation there is."""
+    """The parts of the only conversation that the promise names."""
     (conversation,) = story.history.conversations
     last = story.events[-1]
     return {
@@ -65,6 +67,7 @@ def outcome(story: Story) -> dict[str, object]:
         "managed": conversation.managed,
         "reason": conversation.reason,
         "because": conversation.because,
+        "evidence": conversation.evidence,
         "chosen": conversation.evidence.route,
         "last_text": conversation.last_text,
         "entries": conversation.entries,
@@ -74,9 +77,9 @@ def outcome(story: Story) -> dict[str, object]:
 
 @given(promised_stories(), st.data(), st.sampled_from([5, 20, 24.5, 30, 50, 80]))
 def test_any_order_and_repetition_gives_the_same_conversation(
-    told: tuple[FactMaker, list[ConversationFact]], data: st.DataObject, hour: float
+    story: tuple[FactMaker, list[ConversationFact]], data: st.DataObject, hour: float
 ) -> None:
-    maker, facts = told
+    maker, facts = story
     expected = outcome(Story(at(hour), number=maker.number).receive(*facts))
     shuffled = data.draw(st.permutations([*facts, *facts[:2]]))
     assert expected == outcome(Story(at(hour), number=maker.number).receive(*shuffled))
@@ -84,7 +87,7 @@ def test_any_order_and_repetition_gives_the_same_conversation(
 
 @st.composite
 def any_stories(draw: st.DrawFn) -> list[ConversationFact]:
-    """Anything a customer, a bot and agents can do over five days."""
+    """Anything that a customer, a bot and agents can do in five days."""
     hours = st.integers(-60, 120 * 60).map(lambda minutes: minutes / 60)
     maker = MENU
     facts = draw(
@@ -109,7 +112,7 @@ def any_stories(draw: st.DrawFn) -> list[ConversationFact]:
 
 
 @given(any_stories(), st.integers(0, 130))
-def test_whatever_comes_each_fact_has_one_place_and_no_human_touched_conversation_is_listed(
+def test_each_fact_belongs_to_one_conversation_or_waits_and_no_conversation_with_a_human_touch_is_listed(
     facts: list[ConversationFact], hour: int
 ) -> None:
     story = Story(at(hour)).receive(*facts)
@@ -138,7 +141,7 @@ def test_whatever_comes_each_fact_has_one_place_and_no_human_touched_conversatio
 
 
 @given(any_stories(), st.integers(0, 130), st.integers(0, 130))
-def test_public_events_number_each_conversation_without_gaps_and_end_with_what_it_is(
+def test_public_events_are_numbered_without_gaps_and_the_last_one_describes_the_conversation(
     facts: list[ConversationFact], hour: int, later: int
 ) -> None:
     story = Story(at(hour)).receive(*facts).wait_until(at(hour + later))
@@ -155,17 +158,19 @@ def test_public_events_number_each_conversation_without_gaps_and_end_with_what_i
 
 
 @given(any_stories(), st.integers(0, 130))
-def test_the_timer_changes_nothing_the_second_time(facts: list[ConversationFact], hour: int) -> None:
+def test_a_second_run_of_the_timer_changes_nothing(facts: list[ConversationFact], hour: int) -> None:
     story = Story(at(hour)).receive(*facts)
     once = story.wait_until(at(hour + 20)).history
-    told = len(story.events)
+    published = len(story.events)
     assert once == story.wait_until(at(hour + 20)).history
-    assert told == len(story.events)
+    assert published == len(story.events)
 
 
 @pytest.mark.parametrize("order", list(permutations([0, 23, 25])))
 @pytest.mark.parametrize("now", [25.1, 26, 48, 60])
-def test_turns_at_0_23_and_25_hours_read_the_same_in_all_six_orders(order: tuple[int, ...], now: float) -> None:
+def test_messages_at_0_23_and_25_hours_give_the_same_transcript_in_all_six_orders(
+    order: tuple[int, ...], now: float
+) -> None:
     story = Story(at(now)).receive(*(MENU.turn(hour, f"at {hour}") for hour in order))
     assert [MENU.turn(hour, f"at {hour}").id for hour in (0, 23, 25)] == story.transcript()
     assert sum(c.status == "active" for c in story.history.conversations) <= 1

@@ -1,4 +1,4 @@
-"""Stories of one customer: what the rules make of them (domain.md)."""
+"""The conversations that the facts of one customer lead to (domain.md)."""
 
 from dataclasses import replace
 from datetime import time
@@ -23,7 +23,7 @@ def conversation(story: Story) -> tuple[object, ...]:
     return c.status, c.managed, c.reason, c.owner and (c.owner.id, c.owner.state)
 
 
-def test_who_writes_but_chooses_nothing_is_unmanaged_until_the_window_closes() -> None:
+def test_a_customer_who_chooses_nothing_is_unmanaged_until_the_window_closes() -> None:
     story = Story(at(0)).receive(T.turn(0, "hello"))
     assert ("active", False, Reason.NO_CHOICE, None) == conversation(story)
     story.wait_until(at(23.99))
@@ -35,8 +35,8 @@ def test_who_writes_but_chooses_nothing_is_unmanaged_until_the_window_closes() -
 
 
 @pytest.mark.parametrize("late", [1, 3, 4])
-def test_an_answer_counts_for_the_conversation_that_it_lies_in_however_late_that_is_known(late: int) -> None:
-    """The bot ended, the customer wrote again, somebody answered: whichever of them comes last."""
+def test_an_answer_counts_for_the_conversation_of_its_time_even_if_it_arrives_late(late: int) -> None:
+    """The bot ended, the customer wrote again, a person answered. `late`: which of the facts arrives last."""
     facts: list[ConversationFact] = [
         *(BOT.turn(0), BOT.bot_starts(0.01), BOT.bot_ends(0.1)),
         *(BOT.turn(0.3, "again"), BOT.echo(0.5)),
@@ -48,7 +48,7 @@ def test_an_answer_counts_for_the_conversation_that_it_lies_in_however_late_that
     assert [fact.id for fact in facts] == story.transcript()
 
 
-def test_a_conversation_told_to_be_over_stays_so_for_a_fact_that_reached_us_before_that() -> None:
+def test_a_conversation_published_as_closed_stays_closed_for_a_fact_that_was_received_before_that() -> None:
     """Facts of one customer may lie on several partitions, and one of them may lag behind."""
     story = Story(at(25)).receive(T.turn(0, "hello")).wait_until(at(25))
     story.now = at(20)
@@ -59,19 +59,19 @@ def test_a_conversation_told_to_be_over_stays_so_for_a_fact_that_reached_us_befo
     assert ["opened", "became_unmanaged", "closed", "reopened", "became_unmanaged"] == story.published
 
 
-def test_who_chooses_a_skillset_is_queued_and_no_longer_on_the_list() -> None:
+def test_a_customer_who_chooses_a_skillset_is_queued_and_no_longer_on_the_list() -> None:
     story = Story(at(1)).receive(T.turn(0, "hello"), T.turn(0.1, " 1. "))
     assert ("active", False, None, ("sales", "queued")) == conversation(story)
     assert ["opened", "became_unmanaged", "queued"] == story.published
 
 
-def test_who_was_queued_and_nobody_came_is_listed_once_the_window_is_over() -> None:
+def test_a_queued_conversation_that_nobody_took_is_listed_when_its_window_closes() -> None:
     story = Story(at(1)).receive(T.turn(0, "2")).wait_until(at(30))
     assert ("closed", False, Reason.NOBODY_TOOK_IT, None) == conversation(story)
     assert ["opened", "queued", "became_unmanaged", "closed"] == story.published
 
 
-def test_a_choice_that_does_not_exist_is_the_reason() -> None:
+def test_a_choice_that_does_not_exist_is_the_reason_for_the_listing() -> None:
     story = Story(at(1)).receive(T.turn(0, "hello"), T.turn(0.1, "7"))
     assert ("active", False, Reason.INVALID_CHOICE, None) == conversation(story)
     assert (T.turn(0.1, "7").id,) == story.history.conversations[0].because
@@ -85,13 +85,13 @@ def test_an_earlier_choice_that_arrives_late_reroutes_while_still_queued() -> No
     assert ("active", True, None, ("anna", "accepted")) == conversation(accepted)
 
 
-def test_a_number_without_menu_has_its_own_reason() -> None:
+def test_a_number_without_a_menu_has_its_own_reason() -> None:
     plain = FactMaker("nobody knows this number")
     story = Story(at(1), number=plain.number).receive(plain.turn(0, "1"))
     assert ("active", False, Reason.NUMBER_HAS_NO_MENU, None) == conversation(story)
 
 
-def test_out_of_hours_only_if_every_turn_was() -> None:
+def test_the_reason_is_out_of_hours_only_if_every_message_was_out_of_hours() -> None:
     number = replace(DIRECTORY.number(NUMBER), hours={"mon": (Opening(time(9), time(13)),)})
     directory = Directory({NUMBER: number}, DIRECTORY.skillsets)
     night = Story(at(10), directory).receive(T.turn(9, "hello"))
@@ -100,13 +100,13 @@ def test_out_of_hours_only_if_every_turn_was() -> None:
     assert ("active", False, Reason.NO_CHOICE, None) == conversation(night)
 
 
-def test_the_bots_end_closes_and_is_the_reason() -> None:
+def test_the_end_of_the_bot_session_closes_the_conversation_and_is_the_reason() -> None:
     story = Story(at(1), number="bot").receive(BOT.turn(0), BOT.bot_starts(0.01), BOT.bot_ends(0.5))
     assert ("closed", False, Reason.BOT_CLOSED, None) == conversation(story)
     assert at(0.5) == story.history.conversations[0].closed_at
 
 
-def test_the_bots_end_does_not_count_after_it_handed_over_nor_for_an_older_session() -> None:
+def test_the_end_of_a_bot_session_does_not_count_after_a_hand_over_nor_for_an_older_session() -> None:
     routed = Story(at(1), number="bot").receive(BOT.turn(0), BOT.handoff(0.1, "sales"), BOT.bot_ends(0.5))
     assert ("active", False, None, ("sales", "queued")) == conversation(routed)
     newer = Story(at(1), number="bot").receive(BOT.turn(0), BOT.bot(0.1), BOT.bot(0.3, "s2"), BOT.bot_ends(0.5, "s1"))
@@ -118,20 +118,20 @@ def test_a_skillset_of_the_bot_that_does_not_exist_is_a_failed_choice() -> None:
     assert ("active", False, Reason.INVALID_CHOICE, None) == conversation(story)
 
 
-def test_after_the_bots_end_a_new_turn_opens_the_next_conversation() -> None:
+def test_a_message_after_the_end_of_the_bot_session_opens_the_next_conversation() -> None:
     story = Story(at(3), number="bot").receive(BOT.turn(0), BOT.bot_ends(0.5), BOT.turn(2, "still here?"))
     first, second = story.history.conversations
     assert ("closed", "active", first.id) == (first.status, second.status, second.previous)
 
 
-def test_an_answer_by_an_agent_or_from_the_phone_app_takes_it_off_the_list() -> None:
+def test_an_answer_by_an_agent_or_from_the_phone_app_takes_the_conversation_off_the_list() -> None:
     for touch in (T.answered(0.5), T.accepted(0.5), T.echo(0.5)):
         story = Story(at(1)).receive(T.turn(0), touch)
         assert story.history.conversations[0].managed
         assert ["opened", "became_unmanaged", "managed"] == story.published
 
 
-def test_a_human_touch_that_comes_after_the_listing_corrects_it() -> None:
+def test_a_human_touch_that_arrives_after_the_listing_corrects_it() -> None:
     story = Story(at(30)).receive(T.turn(0)).wait_until(at(30)).receive(T.echo(3))
     assert ("closed", True, None, None) == conversation(story)
     assert ["corrected", "closed"] == story.published[-2:]
@@ -142,26 +142,26 @@ def test_an_agents_closing_without_an_answer_leaves_it_unmanaged() -> None:
     assert ("closed", False, Reason.NO_CHOICE, None) == conversation(story)
 
 
-def test_a_turn_that_arrives_after_its_window_is_visible_and_closed_at_once() -> None:
+def test_a_message_that_arrives_after_its_window_opens_a_conversation_that_is_closed_at_once() -> None:
     story = Story(at(100)).receive(T.turn(0))
     assert ("closed", False, Reason.NO_CHOICE, None) == conversation(story)
     assert ["opened", "became_unmanaged", "closed"] == story.published
 
 
-def test_a_late_turn_that_moves_the_window_beyond_now_reopens() -> None:
+def test_a_late_message_that_moves_the_window_beyond_now_reopens_the_conversation() -> None:
     story = Story(at(25)).receive(T.turn(0, "2")).wait_until(at(25)).receive(T.turn(20, "please"))
     assert ("active", False, None, ("support", "queued")) == conversation(story)
     assert ["reopened", "queued"] == story.published[-2:]
 
 
-def test_signals_statuses_and_bot_messages_open_nothing_and_move_no_window() -> None:
+def test_signals_and_messages_of_bots_and_agents_open_no_conversation_and_move_no_window() -> None:
     story = Story(at(1)).receive(T.signal(0.5), T.bot(0.6), T.echo(0.7))
     assert [] == list(story.history.conversations)
     story.receive(T.turn(0))
     assert (4, at(24)) == (story.history.conversations[0].entries, story.history.conversations[0].window_ends_at)
 
 
-def test_when_metas_ai_gives_up_its_last_turn_opens_a_conversation() -> None:
+def test_when_metas_assistant_hands_over_the_last_message_to_it_opens_a_conversation() -> None:
     for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
         facts: list[ConversationFact] = [
             T.signal(0, "text", standby_turn=True),
@@ -175,7 +175,7 @@ def test_when_metas_ai_gives_up_its_last_turn_opens_a_conversation() -> None:
     assert [] == list(alone.history.conversations)
 
 
-def test_the_version_counts_owner_status_and_managed_only() -> None:
+def test_the_version_counts_changes_of_owner_status_and_managed_only() -> None:
     story = Story(at(1)).receive(T.turn(0, "hello"), T.turn(0.1, "7"), T.signal(0.2))
     assert 1 == story.history.conversations[0].version
     story.receive(T.turn(0.3, "1"), T.accepted(0.4))
@@ -197,7 +197,7 @@ class OneOfMany(HumanEcho):
     __hash__ = HumanEcho.__hash__
 
 
-def test_thousands_that_waited_are_adopted_without_looking_for_each_among_all() -> None:
+def test_waiting_facts_are_adopted_in_linear_time() -> None:
     waiting = [OneOfMany.model_construct(**dict(T.echo(0.5 - n / 1000))) for n in range(400)]
     thread = Story(at(1)).history._replace(waiting=tuple(waiting))
     step = fold(thread, T.turn(0, "hello"), DIRECTORY, at(1))
@@ -206,7 +206,7 @@ def test_thousands_that_waited_are_adopted_without_looking_for_each_among_all() 
 
 
 @pytest.mark.parametrize("hours", [0, 23.9, 24.1, 49])
-def test_the_customers_last_text_and_name_are_those_of_the_last_that_had_one(hours: float) -> None:
+def test_the_last_text_and_the_name_are_those_of_the_last_message_that_had_one(hours: float) -> None:
     story = Story(at(hours)).receive(T.turn(1, None), T.turn(0.5, "second"), T.turn(0, "first"))
     assert ("second", "Sheena") == (
         story.history.conversations[0].last_text,
@@ -214,5 +214,5 @@ def test_the_customers_last_text_and_name_are_those_of_the_last_that_had_one(hou
     )
 
 
-def test_numbers_of_the_directory_are_found_and_others_stand_for_themselves() -> None:
+def test_a_number_that_the_directory_does_not_know_has_default_settings() -> None:
     assert Number("x") == DIRECTORY.number("x")

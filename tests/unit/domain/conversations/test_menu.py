@@ -58,7 +58,7 @@ def choice(text: str | None = None, **reply: str) -> ChosenSkillset | FailedChoi
         "１）",
     ],
 )
-def test_every_way_to_write_one_chooses_the_first_option(text: str) -> None:
+def test_every_way_to_write_the_digit_one_chooses_the_first_option(text: str) -> None:
     assert ChosenSkillset("sales") == choice(text)
 
 
@@ -75,7 +75,7 @@ def test_one_or_two_digits_that_are_not_on_the_menu_are_a_failed_choice(text: st
 @pytest.mark.parametrize(
     "text", [None, "", " ", ".", "hello", "123", "1 2", "1a", "I want 1", "½", "Hilfe", "1" * 5000]
 )
-def test_any_other_text_is_no_choice(text: str | None) -> None:
+def test_any_other_text_is_not_a_choice(text: str | None) -> None:
     assert choice(text) is None
 
 
@@ -100,7 +100,7 @@ def test_a_number_without_a_menu_has_no_choices() -> None:
     assert read_choice(turn("1"), {}, SKILLSETS) is None
 
 
-def test_the_menu_is_written_as_freely_as_the_answers() -> None:
+def test_the_menu_may_be_written_in_any_of_the_ways_that_customers_use() -> None:
     assert ChosenSkillset("sales") == read_choice(turn("1"), {" 1) ": "sales"}, SKILLSETS)
 
 
@@ -111,17 +111,17 @@ def test_digits_of_any_script_are_read_as_their_value(digits: str, around: str) 
 
 
 @given(st.text(max_size=MAX_CHOICE_LENGTH))
-def test_any_text_of_a_menu_is_chosen_by_itself_or_can_never_be_chosen(text: str) -> None:
+def test_any_key_of_a_menu_is_chosen_by_the_same_text_or_can_never_be_chosen(text: str) -> None:
     expected = ChosenSkillset("sales") if normalise(text) else None
     assert expected == read_choice(turn(text), {text: "sales"}, SKILLSETS)
 
 
 @given(st.text())
-def test_a_text_is_chosen_failed_or_no_choice_by_its_normal_form_alone(text: str) -> None:
+def test_only_the_normalised_text_decides_whether_it_is_a_choice(text: str) -> None:
     form = normalise(text)
     assert choice(text) == choice(form) if len(form) <= MAX_CHOICE_LENGTH else choice(text) is None
 
 
-def test_no_text_and_a_text_too_long_for_a_choice_are_read_alike() -> None:
+def test_a_text_longer_than_any_choice_is_read_like_no_text() -> None:
     assert "" == normalise(None) == normalise("1" * (MAX_CHOICE_LENGTH + 1))
     assert "1" * MAX_CHOICE_LENGTH == normalise("1" * MAX_CHOICE_LENGTH)

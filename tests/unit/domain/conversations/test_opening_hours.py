@@ -33,14 +33,14 @@ def utc(text: str) -> datetime:
         ("2026-07-07T08:00", False),  # Tuesday has no hours
     ],
 )
-def test_an_opening_holds_its_start_and_not_its_end(at: str, expected: bool) -> None:
+def test_an_opening_includes_its_start_and_excludes_its_end(at: str, expected: bool) -> None:
     assert expected == is_open(SHOP, utc(at))
 
 
 @pytest.mark.parametrize(
     ("at", "expected"), [("2026-01-05T08:00", True), ("2026-07-06T06:30", False), ("2026-01-05T07:30", False)]
 )
-def test_hours_are_wall_clock_hours_in_winter_and_summer(at: str, expected: bool) -> None:
+def test_hours_are_local_times_in_winter_and_summer(at: str, expected: bool) -> None:
     assert expected == is_open(SHOP, utc(at))
 
 
@@ -52,7 +52,7 @@ def test_hours_are_wall_clock_hours_in_winter_and_summer(at: str, expected: bool
         ("2026-07-05T02:00", False),  # Sunday 04:00
     ],
 )
-def test_24_00_is_the_end_of_the_day_and_the_night_goes_on_without_a_gap(at: str, expected: bool) -> None:
+def test_an_opening_until_midnight_continues_without_a_gap_on_the_next_day(at: str, expected: bool) -> None:
     assert expected == is_open(SHOP, utc(at))
 
 
@@ -65,7 +65,7 @@ def test_24_00_is_the_end_of_the_day_and_the_night_goes_on_without_a_gap(at: str
         ("2026-10-25T03:00", False),
     ],
 )
-def test_on_the_days_when_clocks_change_the_wall_clock_counts(at: str, expected: bool) -> None:
+def test_on_the_days_when_clocks_change_the_local_time_counts(at: str, expected: bool) -> None:
     assert expected == is_open(SHOP, utc(at))
 
 

@@ -1,4 +1,4 @@
-"""Who has a conversation: what routes it, what agents do to it, and why it is listed when nobody has it."""
+"""Owners of conversations: queueing, agents, and why a conversation without an owner is listed."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_after_a_recall_only_a_new_choice_queues_the_conversation_again() -> Non
     assert at(1.2) == decisions_of(story).queued_at
 
 
-def test_a_choice_while_somebody_was_offered_the_conversation_changes_nothing() -> None:
+def test_a_choice_while_an_agent_is_offered_the_conversation_changes_nothing() -> None:
     story = Story(at(1)).receive(T.turn(0, "hello"))
     story.decides(0.5, Owner("user", "anna", "assigned", at(0.6)), "transferred")
     story.receive(T.turn(0.55, "2"))
@@ -96,14 +96,14 @@ def test_a_decline_by_the_agent_who_was_offered_the_conversation_ends_the_offer_
 @pytest.mark.parametrize(
     "owner", [None, QUEUED, Owner("user", "ben", "assigned", at(9)), Owner("user", "anna", "accepted")]
 )
-def test_a_decline_of_what_the_agent_was_not_offered_changes_nothing(owner: Owner | None) -> None:
+def test_a_decline_by_an_agent_without_an_offer_changes_nothing(owner: Owner | None) -> None:
     story = Story(at(1)).receive(T.turn(0, "hello"))
     story.decides(0.5, owner, "offered")
     before = decisions_of(story)
     assert before == decisions_of(story.receive(declined(0.6)))
 
 
-def test_what_an_agent_says_of_a_named_conversation_counts_for_that_one_whatever_its_time() -> None:
+def test_a_message_of_an_agent_that_names_a_conversation_counts_for_that_one_at_any_time() -> None:
     story = Story(at(50)).receive(T.turn(0), T.turn(30))
     first, second = story.history.conversations
     story.receive(T.answered(40).model_copy(update={"conversation_id": first.id}))
@@ -113,7 +113,7 @@ def test_what_an_agent_says_of_a_named_conversation_counts_for_that_one_whatever
     assert second.id == story.places[T.echo(40).id]
 
 
-def test_an_end_after_the_window_ended_nothing() -> None:
+def test_an_end_after_the_window_has_no_effect() -> None:
     story = Story(at(26)).receive(T.turn(0))
     (conversation,) = story.history.conversations
     story.receive(T.agent_closes(25).model_copy(update={"conversation_id": conversation.id}))

@@ -15,7 +15,7 @@ def causes(story: Story) -> list[tuple[str, str, tuple[object, ...]]]:
     return [(event.name, event.actor, event.because) for event in story.events]
 
 
-def test_an_event_says_who_acted_and_because_of_which_facts() -> None:
+def test_an_event_names_the_actor_and_the_facts_that_caused_it() -> None:
     hello, accepted = T.turn(0, "hello"), T.accepted(0.5)
     story = Story(at(1)).receive(hello, accepted).wait_until(at(24))
     assert [
@@ -32,18 +32,19 @@ def test_an_event_says_who_acted_and_because_of_which_facts() -> None:
         ([T.turn(0), T.echo(0.5)], "managed", "app"),
         ([T.turn(0), T.agent_closes(0.5)], "closed", "agent:anna"),
         ([T.signal(0, "text", standby_turn=True), T.handover(0.5)], "opened", "meta"),
+        ([T.handover(0.5), T.signal(0, "text", standby_turn=True)], "opened", "customer"),
         ([BOT.turn(0), BOT.choice(0.5, "sales")], "queued", "bot"),
         ([BOT.turn(0), BOT.bot_ends(0.5)], "closed", "bot"),
     ],
 )
-def test_the_actor_is_who_sent_the_fact(facts: list[ConversationFact], name: str, actor: str) -> None:
+def test_the_actor_is_the_sender_of_the_fact(facts: list[ConversationFact], name: str, actor: str) -> None:
     number = facts[0].phone_number_id
     assert number is not None
     story = Story(at(1), number=number).receive(*facts)
     assert (name, actor, (facts[-1].id,)) in causes(story)
 
 
-def test_the_end_of_a_window_is_the_clocks_doing_also_when_a_fact_makes_it_visible() -> None:
+def test_the_clock_closes_a_window_even_if_a_fact_makes_it_visible() -> None:
     hello = T.turn(0)
     story = Story(at(1)).receive(hello)
     story.now = at(25)
@@ -59,7 +60,7 @@ def test_the_end_of_a_window_is_the_clocks_doing_also_when_a_fact_makes_it_visib
         (Owner("user", "anna", "assigned", at(9)), "assigned"),
     ],
 )
-def test_an_owner_is_published_and_that_it_was_taken_back(owner: Owner, name: str) -> None:
+def test_an_owner_and_its_recall_are_published(owner: Owner, name: str) -> None:
     story = Story(at(1)).receive(T.turn(0))
     given = story.decides(0.5, owner, "transferred")
     taken = story.decides(0.6, None, "recalled")
@@ -88,7 +89,7 @@ def test_a_late_message_that_cuts_a_conversation_short_is_published_with_the_las
     assert ("managed", "app", (BOT.echo(0.5).id,)) in causes(story)
 
 
-def test_a_conversation_says_whose_it_is_and_on_which_number() -> None:
+def test_a_conversation_names_its_customer_and_its_number() -> None:
     story = Story(at(1)).receive(T.turn(0))
     (conversation,) = story.history.conversations
     assert (NUMBER, CUSTOMER.wa_id, None) == (conversation.phone_number_id, conversation.wa_id, conversation.user_id)

@@ -48,7 +48,7 @@ def test_an_item_has_every_promised_key() -> None:
     assert expected == transcript_document(item)
 
 
-def test_it_reads_in_the_order_of_the_senders_times() -> None:
+def test_items_are_in_the_order_of_the_senders_times() -> None:
     facts = [fact("customer_turn", minute, text=str(minute)) for minute in (1, 2, 3)]
     facts.append(fact("bot_message", 2, text="2"))
     readings = [transcript(order, {}) for order in permutations(facts)]
@@ -82,14 +82,14 @@ def test_it_reads_in_the_order_of_the_senders_times() -> None:
         ("agent_closed", {}, ("agent", "conversation.closed", None)),
     ],
 )
-def test_every_kind_of_fact_says_who_and_what(
+def test_every_kind_of_fact_has_a_speaker_a_kind_and_a_text(
     kind: str, fields: dict[str, Any], expected: tuple[str, str, str | None]
 ) -> None:
     [item] = transcript([fact(kind, **fields)], {})
     assert expected == (item.speaker, item.kind, item.text)
 
 
-def test_a_message_that_was_edited_or_taken_back_stays_and_says_so() -> None:
+def test_a_message_that_was_edited_or_deleted_stays_and_is_marked() -> None:
     facts = [
         fact("customer_turn", 1, text="Helo"),
         fact("customer_turn", 2, text="oops"),
@@ -103,24 +103,24 @@ def test_a_message_that_was_edited_or_taken_back_stays_and_says_so() -> None:
     assert [{"edited"}, {"deleted"}, set(), set()] == said
 
 
-def test_a_message_that_was_taken_back_after_the_conversation_says_so() -> None:
+def test_a_message_that_was_deleted_after_the_conversation_is_marked() -> None:
     revoke = fact("customer_signal", 3000, type="revoke", marks="wamid.1")
     assert isinstance(revoke, CustomerSignal)
     [item] = transcript([fact("customer_turn", 1, text="oops")], {}, [revoke])
     assert item.deleted
 
 
-def test_a_customer_cannot_take_back_what_others_wrote() -> None:
+def test_a_customer_cannot_delete_messages_of_others() -> None:
     facts = [fact("agent_message", 1, text="Hello"), fact("customer_signal", 2, type="revoke", marks="wamid.1")]
     assert not any(item.deleted for item in transcript(facts, {}))
 
 
-def test_what_an_agent_did_names_the_agent() -> None:
+def test_items_of_an_agent_name_the_agent() -> None:
     [item] = transcript([fact("agent_accepted")], {})
     assert item.agent_id == "anna"
 
 
-def test_outgoing_messages_show_what_became_of_them_and_the_customers_do_not() -> None:
+def test_outgoing_messages_show_their_delivery_and_messages_of_customers_do_not() -> None:
     facts = [
         fact("customer_turn", 0, text="Hello"),
         fact("bot_message", 1, text="Hi"),
@@ -147,7 +147,7 @@ def test_outgoing_messages_show_what_became_of_them_and_the_customers_do_not() -
         (2, 2, 1, "delivered"),
     ],
 )
-def test_a_failure_is_final_unless_a_later_success_proves_otherwise(
+def test_a_failure_is_final_unless_a_later_success_disproves_it(
     rank: int, succeeded: int | None, failed: int | None, expected: str | None
 ) -> None:
     times = [None if minute is None else NOON + timedelta(minutes=minute) for minute in (succeeded, failed)]

@@ -35,13 +35,22 @@ def test_the_clock_of_the_bot_may_be_two_minutes_behind_that_of_meta(minutes_bef
     assert joins == (not story.history.waiting)
 
 
-@pytest.mark.parametrize(("hours_later", "opens"), [(23.9, True), (24, False), (25, False)])
+@pytest.mark.parametrize(("hours_later", "opens"), [(0, True), (23.9, True), (24, False), (25, False)])
 def test_a_conversation_handed_over_by_metas_assistant_opens_only_within_24_hours_of_the_message(
     hours_later: float, opens: bool
 ) -> None:
     to_the_assistant = T.signal(0, "text", standby_turn=True)
     story = Story(at(hours_later)).receive(to_the_assistant, T.handover(hours_later))
     assert opens == bool(story.history.conversations)
+
+
+def test_a_human_touch_just_before_a_conversation_belongs_to_it_and_a_bots_message_to_the_one_before() -> None:
+    """The clocks of desktops may be behind, and a human touch belongs to the latest conversation that fits."""
+    story = Story(at(1), number="bot").receive(BOT.turn(0), BOT.bot_ends(0.1), BOT.turn(0.5, "again"))
+    first, second = story.history.conversations
+    touch, message = BOT.echo(0.5 - MINUTE), BOT.bot(0.5 - MINUTE, "s2")
+    story.receive(touch, message)
+    assert (second.id, first.id) == (story.places[touch.id], story.places[message.id])
 
 
 def joined_history(first_text: str, second_text: str) -> tuple[Conversation, Conversation, CustomerHistory]:

@@ -77,8 +77,8 @@ def test_the_headers_name_sender_and_recipients_and_mark_the_mail_as_automatic()
     assert NOON == message["Date"].datetime
 
 
-def test_answers_go_to_the_issuer_if_the_directory_knows_them() -> None:
-    """The administrator who asked is the one to talk to."""
+def test_replies_go_to_the_issuer_if_the_directory_knows_them() -> None:
+    """The administrator who asked for the mail can answer questions."""
     assert "anna@example.com" == read(replace(MAIL, issuer="anna"))["Reply-To"]
 
 
@@ -152,8 +152,8 @@ def test_the_mail_body_of_an_italian_number_is_italian() -> None:
     assert ("it", "en") == (message["Content-Language"], read()["Content-Language"])
 
 
-def test_a_closed_conversation_says_when_it_was_closed_in_the_language_of_the_number() -> None:
-    """With the offset of that day: it is winter."""
+def test_the_mail_says_when_the_conversation_was_closed_in_the_language_of_the_number() -> None:
+    """With the offset of that day, in winter."""
     closed_at = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
     assert "Status: closed on 2026-12-01 13:00:00 (UTC+01:00)" in part(read(closed_at=closed_at), "plain")
     assert "Stato: chiusa il 01/12/2026 13:00:00 (UTC+01:00)" in part(

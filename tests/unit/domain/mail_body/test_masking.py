@@ -1,4 +1,4 @@
-"""Masking: no phone number stays readable, and what says that it is something else stays."""
+"""Masking: no phone number stays readable, and numbers that are marked as something else stay."""
 
 import re
 from unicodedata import decimal
@@ -19,7 +19,7 @@ WORDS = st.sampled_from(
 
 @st.composite
 def written(draw: st.DrawFn, country: str, national: str) -> str:
-    """A phone number as somebody writes it: with or without its country, grouped, in digits of some script."""
+    """A phone number as people write it: with or without its country code, grouped, in the digits of any script."""
     front = draw(st.sampled_from([f"+{country}", f"00{country}", country, "", "0", f"+{country} (0)"]))
     groups = [draw(BETWEEN) + digit for digit in national]
     return f"{front}{''.join(groups)}".translate(draw(st.sampled_from(SCRIPTS)))
@@ -29,10 +29,10 @@ NATIONAL = st.text("0123456789", min_size=7, max_size=11)
 
 
 @given(st.data(), st.sampled_from(COUNTRIES), NATIONAL, WORDS, WORDS)
-def test_the_customers_own_number_is_hidden_however_it_is_written(
+def test_the_customers_own_number_is_masked_in_every_notation(
     data: st.DataObject, country: str, national: str, before: str, after: str
 ) -> None:
-    """Also where it is called an order; the last three digits stay."""
+    """Even where it is called an order; the last three digits stay."""
     number = data.draw(written(country, national))
     label = data.draw(st.sampled_from(["", "order ", "#"]))
     shown = PhoneMasking(country + national).hide(f"{before}{label}{number}{after and ' '}{after}")
@@ -56,16 +56,16 @@ def test_the_customers_own_number_is_hidden_however_it_is_written(
         "~3~3~3~1~2~3~4~5~6~7~",
     ],
 )
-def test_whatever_keeps_the_digits_of_the_customers_own_number_apart_does_not_show_it(text: str) -> None:
-    """Of anybody else's these are no phone numbers for sure."""
+def test_characters_between_the_digits_of_the_customers_own_number_do_not_reveal_it(text: str) -> None:
+    """For any other number, these notations would not be recognised as phone numbers."""
     assert "567" == _digits(PhoneMasking("393331234567").hide(text))
 
 
 @given(st.data(), st.sampled_from(COUNTRIES), NATIONAL, WORDS)
-def test_the_number_of_anybody_else_is_hidden_too(
+def test_the_numbers_of_other_people_are_masked_too(
     data: st.DataObject, country: str, national: str, before: str
 ) -> None:
-    """Who the customer is plays no part, and need not be known."""
+    """The phone number of the customer does not matter and need not be known."""
     number = data.draw(written(country, national))
     for wa_id in (None, "16505551234"):
         shown = PhoneMasking(wa_id).hide(f"{before}{number}")
@@ -92,8 +92,8 @@ def test_the_number_of_anybody_else_is_hidden_too(
         "",
     ],
 )
-def test_what_says_that_it_is_something_else_stays(text: str) -> None:
-    """Orders by name, dates, hours, a place, prices, a menu."""
+def test_a_number_that_is_marked_as_something_else_stays(text: str) -> None:
+    """Named orders, dates, hours, places, prices, menus."""
     assert text == PhoneMasking("393337654321").hide(text)
 
 
@@ -109,16 +109,16 @@ def test_what_says_that_it_is_something_else_stays(text: str) -> None:
         ("ordering 12345678", "ordering •••••678"),
     ],
 )
-def test_where_it_is_not_certain_it_is_hidden(text: str, expected: str) -> None:
-    """Rather a number too many."""
+def test_a_number_of_uncertain_meaning_is_masked(text: str, expected: str) -> None:
+    """Masking too much is better than too little."""
     assert expected == PhoneMasking(None).hide(text)
 
 
 @given(st.text() | st.text("0123456789 +-./()#order\n"), st.none() | st.text("0123456789", max_size=15))
 @example("1" * 20_000, "393331234567")
 @example("9.00-13.00 " * 2_000, "393331234567")
-def test_nothing_but_digits_and_what_groups_them_is_hidden(text: str, wa_id: str | None) -> None:
-    """Words stay in their order, and no text takes long."""
+def test_only_digits_and_the_characters_that_group_them_are_masked(text: str, wa_id: str | None) -> None:
+    """Words keep their order, and no text takes long."""
     kept = [char for char in text if char.isalpha() or char == "\n"]
     assert kept == [char for char in PhoneMasking(wa_id).hide(text) if char.isalpha() or char == "\n"]
 

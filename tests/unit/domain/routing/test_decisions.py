@@ -1,4 +1,4 @@
-"""What each command and each end of an offer decides, and what it is rejected for (domain.md, *Transfers*)."""
+"""The decisions of commands, offers and their ends, and why commands are rejected (domain.md, *Transfers*)."""
 
 from datetime import timedelta
 
@@ -178,7 +178,7 @@ def test_the_policy_sets_how_long_offers_and_reservations_wait_and_when_a_deskto
         (OFFERED, "active", None, None),
     ],
 )
-def test_what_nobody_accepted_yet_can_be_recalled(
+def test_a_conversation_that_no_agent_accepted_yet_can_be_recalled(
     owner: Owner | None, status: str, version: int | None, rejection: Rejection | None
 ) -> None:
     known = conversation(owner=owner, first_owned=EARLIER, queued_at=at(0.5), next_of="sales")
@@ -343,7 +343,7 @@ def test_an_agent_is_available_while_their_desktop_is_heard_and_they_have_a_free
     assert anna.is_available(at(1), silent)
     assert not anna.is_available(at(1) + silent, silent)
     assert not anna._replace(active_conversations=2).is_available(at(1), silent)
-    assert not anna._replace(seen_at=None).is_available(at(1))
+    assert not Member("dora", frozenset({"sales"}), 2, state="ready").is_available(at(1))
     assert (0, True) == (
         anna._replace(active_conversations=3).free_capacity,
         anna._replace(active_conversations=3).is_over_capacity,

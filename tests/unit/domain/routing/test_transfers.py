@@ -1,4 +1,4 @@
-"""The choice of agents, and invariants of any order of transfers, offers, acceptances and endings."""
+"""The choice of an agent, and invariants of any order of transfers, offers, acceptances and ends."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ COMPANY = Directory(DIRECTORY.numbers, DIRECTORY.skillsets, USERS)
 
 
 def member(name: str, free: int = 1, idle: int | None = 0, state: PresenceState = "ready", seen: int = 0) -> Member:
-    """`idle` and `seen`: so many minutes."""
+    """An agent. `idle` and `seen`: minutes since they last got a conversation, and since their desktop was heard."""
     since = None if idle is None else NOON - timedelta(minutes=idle)
     heard = NOON - timedelta(minutes=seen)
     return Member(name, frozenset({"sales"}), free + 1, 1, state, NOON, heard, since)
@@ -57,7 +57,7 @@ def chosen(*members: Member) -> str | None:
     return found.id if found else None
 
 
-def test_the_member_with_the_most_free_capacity_is_chosen_however_long_others_are_idle() -> None:
+def test_the_member_with_most_free_slots_is_chosen_even_if_others_are_idle_for_longer() -> None:
     assert "anna" == chosen(member("ben", 1, idle=60), member("anna", 2))
 
 
@@ -66,7 +66,7 @@ def test_of_equally_free_members_the_longest_idle_is_chosen_then_the_first_by_id
     assert "anna" == chosen(member("ben", idle=5), member("anna", idle=5))
 
 
-def test_a_member_who_is_paused_offline_stale_or_at_capacity_is_never_chosen() -> None:
+def test_a_member_who_is_paused_offline_silent_or_at_capacity_is_not_chosen() -> None:
     assert None is chosen(
         member("anna", state="paused"), member("ben", state="offline"), member("carla", seen=5), member("dora", free=0)
     )
@@ -83,15 +83,15 @@ def test_the_choice_does_not_depend_on_the_order_of_the_members(members: list[Me
 
 @dataclass
 class Office:
-    """Three conversations and three agents in memory: what the processes do, one step at a time, with the same rules.
-    The agents accept what they were offered, in time or too late, and what they were not."""
+    """Three conversations and three agents in memory, with the steps of the processes and the same rules. Agents accept
+    offers in time or too late, and conversations that they were not offered."""
 
     now: datetime = NOON
     threads: list[CustomerHistory] = field(default_factory=list)
     presence: dict[str, tuple[PresenceState, datetime]] = field(default_factory=dict)
     steps: int = 0
     late: set[str] = field(default_factory=set)
-    """Agents who accepted a conversation that was not offered to them, since the last poll of routing."""
+    """Agents who accepted a conversation that they were not offered, since routing last ran."""
     ever_late: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ class Office:
         return (conversation for thread in self.threads for conversation in thread.conversations)
 
     def members(self) -> dict[str, Member]:
-        """As they are under their locks."""
+        """The agents, as routing sees them under their locks."""
         found = {}
         for user in USERS.values():
             state, since = self.presence.get(user.id, ("offline", START))
@@ -131,14 +131,14 @@ class Office:
             self.threads[place], of.id, decided, Cause((here.fact,), "test"), COMPANY, self.now
         ).history
 
-    # what can happen; `place`: to which conversation, `who`: agent or skillset, whatever the step needs
+    # the steps; `place`: the conversation, `who`: the agent or skillset
 
-    def returns_to(self, place: int, who: str) -> None:
+    def time_passes(self, place: int, who: str) -> None:
         """Time passes: a minute, or a tenth of an hour for each place."""
         self.now += timedelta(minutes=1 + 6 * place)
 
     def transfers(self, place: int, who: str, mode: str = "immediate", issuer: str = "boss") -> None:
-        self.closes_what_is_over(place, who)
+        self.closes_expired_windows(place, who)
         conversation, here = self.conversation(place), self.here()
         kind = "user" if who in USERS else "skillset"
         command = Transfer.model_validate(
@@ -152,7 +152,7 @@ class Office:
             return
         if is_taking(command, issuer):
             if take_rejection(command, issuer, COMPANY, self.members()) is None:
-                self.receives(place, self._desk(AgentAccepted, conversation, who))
+                self.receives(place, self._agent_fact(AgentAccepted, conversation, who))
             return
         decided = transfer(conversation, command, COMPANY, self.members(), here, TERMS)
         if not isinstance(decided, Rejection):
@@ -165,7 +165,7 @@ class Office:
         self.transfers(place, who, issuer=who)
 
     def recalls(self, place: int, who: str) -> None:
-        self.closes_what_is_over(place, who)
+        self.closes_expired_windows(place, who)
         conversation, here = self.conversation(place), self.here()
         decided = recall(conversation, None, here)
         if not isinstance(decided, Rejection):
@@ -177,7 +177,7 @@ class Office:
             self.decides(place, conversation, after_removal(conversation, here), here)
 
     def routes(self, place: int, who: str) -> None:
-        """A round: what nobody accepted goes back, what waits is offered."""
+        """Routing runs once: offers that nobody accepted are taken back, waiting conversations are offered."""
         for each in range(len(self.threads)):
             conversation = self.conversation(each)
             owner = conversation.owner
@@ -206,16 +206,16 @@ class Office:
         if has_expired(conversation, self.now):
             self.decides(place, conversation, after_expiry(conversation, here), here)
 
-    def closes_what_is_over(self, place: int, who: str) -> None:
+    def closes_expired_windows(self, place: int, who: str) -> None:
         self.threads[place] = expire(self.threads[place], COMPANY, self.now).history
 
     def accepts(self, place: int, who: str) -> None:
         self._if_offered(place, who, AgentAccepted)
 
     def accepts_late(self, place: int, who: str) -> None:
-        self.closes_what_is_over(place, who)
+        self.closes_expired_windows(place, who)
         if who in USERS:
-            self.receives(place, self._desk(AgentAccepted, self.conversation(place), who))
+            self.receives(place, self._agent_fact(AgentAccepted, self.conversation(place), who))
             self.late.add(who)
             self.ever_late.add(who)
 
@@ -223,7 +223,7 @@ class Office:
         self._if_offered(place, who, AgentDeclined)
 
     def closes(self, place: int, who: str) -> None:
-        self.receives(place, self._desk(AgentClosed, self.conversation(place), who))
+        self.receives(place, self._agent_fact(AgentClosed, self.conversation(place), who))
 
     def customer_writes(self, place: int, who: str) -> None:
         if self.conversation(place).status == "active":
@@ -232,19 +232,19 @@ class Office:
     def phone_answers(self, place: int, who: str) -> None:
         self.receives(place, FactMaker().echo((self.now - START) / timedelta(hours=1)))
 
-    def comes(self, place: int, who: str) -> None:
+    def logs_in(self, place: int, who: str) -> None:
         self.presence[who] = ("ready", self.now)
 
-    def goes(self, place: int, who: str) -> None:
+    def logs_out(self, place: int, who: str) -> None:
         self.presence[who] = ("offline", self.now)
 
     def _if_offered(self, place: int, who: str, what: type[AgentAccepted | AgentDeclined]) -> None:
         conversation = self.conversation(place)
         owner = conversation.owner
         if owner is not None and (owner.id, owner.state) == (who, "assigned"):
-            self.receives(place, self._desk(what, conversation, who))
+            self.receives(place, self._agent_fact(what, conversation, who))
 
-    def _desk(
+    def _agent_fact(
         self, what: type[AgentAccepted | AgentDeclined | AgentClosed], of: Conversation, agent: str
     ) -> ConversationFact:
         return what.model_validate(
@@ -253,7 +253,7 @@ class Office:
 
 
 STEPS: list[Callable[[Office, int, str], None]] = [
-    Office.returns_to,
+    Office.time_passes,
     Office.transfers,
     Office.reserves,
     Office.takes,
@@ -261,21 +261,21 @@ STEPS: list[Callable[[Office, int, str], None]] = [
     Office.removes,
     Office.routes,
     Office.ends_reservations,
-    Office.closes_what_is_over,
+    Office.closes_expired_windows,
     Office.accepts,
     Office.accepts_late,
     Office.declines,
     Office.closes,
     Office.customer_writes,
     Office.phone_answers,
-    Office.comes,
-    Office.goes,
+    Office.logs_in,
+    Office.logs_out,
 ]
 
 
 def assert_sound(office: Office) -> None:
-    """A conversation has at most one owner by its type; the rest must hold at every moment. Agents are over capacity
-    only with what they accepted, and until the next poll with what was offered before."""
+    """Checks the invariants that hold at every moment. An agent is over capacity only by what they accepted, and until
+    routing next runs by what they were offered before."""
     for agent in office.members().values():
         offered = any(c.owner and c.owner[:3] == ("user", agent.id, "assigned") for c in office.conversations)
         if agent.id not in office.ever_late:
@@ -309,35 +309,35 @@ def test_in_any_interleaving_no_agent_is_over_capacity_and_no_conversation_is_lo
 ) -> None:
     office = Office()
     for agent in USERS:
-        office.comes(0, agent)
+        office.logs_in(0, agent)
     for step, place, who in steps:
         step(office, place, who)
         assert_sound(office)
-    # and everything that waits can still end: when all is over, nobody has anything
+    # every conversation can still end, and then none of them has an owner
     office.now += 2 * WINDOW
     for place in range(len(office.threads)):
-        office.closes_what_is_over(place, "anna")
+        office.closes_expired_windows(place, "anna")
     assert {"closed"} == {conversation.status for conversation in office.conversations}
     assert_sound(office)
 
 
-def test_the_steps_of_the_model_reach_every_rule() -> None:
-    """A walk through the model: were it stuck, the property above would hold of nothing."""
+def test_the_rules_are_reached_by_the_steps() -> None:
+    """The property above proves something only if the steps change the conversations."""
     office = Office()
-    office.comes(0, "anna")
+    office.logs_in(0, "anna")
     office.transfers(0, "anna")
     assert ("anna", "assigned") == _owner(office, 0)
     office.declines(0, "anna")
     office.routes(0, "")
     assert (None, None) == _owner(office, 0)
-    assert ("anna", "assigned") == _owner(office, 1)  # it waited for sales
+    assert ("anna", "assigned") == _owner(office, 1)  # the conversation that was queued for sales
     office.accepts(1, "anna")
     assert ("anna", "accepted") == _owner(office, 1)
-    office.comes(0, "ben")
+    office.logs_in(0, "ben")
     office.reserves(0, "sales")
     office.routes(0, "")
     assert {("ben", "assigned"), ("anna", "assigned")} >= {_owner(office, 0)}
-    office.returns_to(0, "")
+    office.time_passes(0, "")
     office.routes(0, "")
     office.recalls(0, "")
     assert (None, None) == _owner(office, 0)
@@ -345,7 +345,7 @@ def test_the_steps_of_the_model_reach_every_rule() -> None:
 
 @pytest.mark.parametrize("ahead", [-10, 0, 10])
 def test_an_agent_who_declined_is_offered_the_conversation_again_after_their_next_presence_event(ahead: int) -> None:
-    """`ahead`: minutes by which the clock of the agent desktop is ahead."""
+    """`ahead`: minutes by which the clock of the agent desktop is ahead of ours."""
     office, skew = Office(), timedelta(minutes=ahead)
     office.presence["anna"] = ("ready", office.now + skew)
     office.routes(0, "")
@@ -354,7 +354,7 @@ def test_an_agent_who_declined_is_offered_the_conversation_again_after_their_nex
     for _ in range(2):
         office.routes(0, "")
         assert ("sales", "queued") == _owner(office, 1)
-    office.returns_to(0, "")
+    office.time_passes(0, "")
     office.presence["anna"] = ("ready", office.now + skew)
     office.routes(0, "")
     assert ("anna", "assigned") == _owner(office, 1)
@@ -362,7 +362,7 @@ def test_an_agent_who_declined_is_offered_the_conversation_again_after_their_nex
 
 @pytest.mark.parametrize(("minutes_left", "reserved_for"), [(60, 30), (35, 30), (34, 29), (6, 1), (5, None), (1, None)])
 def test_a_reservation_ends_five_minutes_before_the_window(minutes_left: int, reserved_for: int | None) -> None:
-    """So that somebody can still act. When there is no time for that, the conversation is not reserved at all."""
+    """So an agent can still answer. With less time left, the conversation is not reserved at all."""
     office = Office()
     office.now = office.conversation(0).window_ends_at - timedelta(minutes=minutes_left)
     office.reserves(0, "sales")
@@ -385,8 +385,8 @@ def test_a_reservation_that_the_window_cut_short_gets_its_full_time_when_the_cus
 def test_an_agent_who_declined_an_immediate_transfer_is_not_offered_it_again() -> None:
     """Also when they are the only member of the skillset who is left."""
     office = Office()
-    office.comes(0, "anna")
-    office.comes(0, "ben")
+    office.logs_in(0, "anna")
+    office.logs_in(0, "ben")
     office.transfers(0, "sales")
     assert ("anna", "assigned") == _owner(office, 0)
     office.declines(0, "anna")
