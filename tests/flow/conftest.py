@@ -19,13 +19,13 @@ Install = Callable[[Path], System]
 
 @pytest.fixture(scope="session")
 def partitions() -> int:
-    """Of every topic: more than there ever are consumers, few enough to be made quickly."""
+    """Partitions of every topic: more than consumers in any test, few enough to be created quickly."""
     return 4
 
 
 @pytest.fixture(scope="module")
 def install(kafka: str, databases: Databases, partitions: int) -> Iterator[Install]:
-    """Makes installations that end with the module's tests."""
+    """Creates installations that end with the tests of the module."""
     with ExitStack() as stack:
 
         def make(logs: Path) -> System:
@@ -40,6 +40,6 @@ def install(kafka: str, databases: Databases, partitions: int) -> Iterator[Insta
 
 @pytest.fixture
 def system(install: Install, tmp_path: Path) -> Iterator[System]:
-    """One for this test alone."""
+    """An installation for one test."""
     with install(tmp_path) as made:
         yield made

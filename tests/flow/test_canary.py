@@ -1,4 +1,4 @@
-"""I11: who a customer is and what was said stands in the database and on the topics, and nowhere else."""
+"""I11: the identity of a customer and the messages are in the database and on the topics, and nowhere else."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -29,11 +29,11 @@ def workers(system: System) -> Iterator[list[Worker]]:
     yield system.run("webhook", "conversations", "timer", "relay", log_level="debug")
 
 
-def test_a_name_a_number_and_a_text_show_up_in_no_log_no_metric_and_no_answer(
+def test_names_numbers_and_texts_occur_in_no_log_no_metric_and_no_response(
     system: System, workers: list[Worker]
 ) -> None:
     said = Said()
-    posts = everything_said()
+    posts = every_kind_of_update()
     for post in posts:
         assert 200 == said.post(system, post)
     with psycopg.connect(system.dsn, autocommit=True) as connection:
@@ -65,7 +65,7 @@ def test_a_name_a_number_and_a_text_show_up_in_no_log_no_metric_and_no_answer(
 
 
 class Said:
-    """Everything that the processes answered."""
+    """All responses of the processes."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -86,8 +86,8 @@ class Said:
             self.texts += [worker.metrics(), str(worker.not_ready_reason())]
 
 
-def everything_said() -> list[WebhookPost]:
-    """Every kind of update, with the marks wherever a name, a number or a text can stand."""
+def every_kind_of_update() -> list[WebhookPost]:
+    """Every kind of update, with a marker wherever a name, a number or a text can be."""
     story = Story("canary", datetime.now(UTC))
     for line in LINES:
         chat = story.chat(line, CANARY)
@@ -124,7 +124,7 @@ def from_canary(ago: str, text: str) -> WebhookPost:
 
 
 def refused() -> Iterator[tuple[WebhookPost, int]]:
-    """Posts that are answered with an error, which says why."""
+    """Posts that are answered with an error that explains itself."""
     event = bodies.cloud_event("softbot.message.sent", "/bot", "wrong", datetime.now(UTC), {"customer": CANARY.ids})
     for sender in ("softbot", "agents"):
         wrong = bodies.from_ours(sender, event | {"time": TEXT}, event | {"specversion": CANARY.name})

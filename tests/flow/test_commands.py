@@ -1,4 +1,4 @@
-"""An administrator at the command line, agents at their desks, and the real processes between them."""
+"""An administrator at the command line, agents at their desktops, and the real processes between them."""
 
 import json
 import random
@@ -33,7 +33,7 @@ from tests.support.waiting import wait_until
 SHOP = BusinessNumber(NUMBER, "+39 06 555 0100", "330000000000001")
 BEN = replace(COMPANY.users["ben"], skillsets=("sales",))
 PEOPLE = replace(COMPANY, users=COMPANY.users | {"ben": BEN, "dora": replace(BEN, id="dora")})
-"""Dora never comes."""
+"""Dora is never ready."""
 
 
 class Company:
@@ -44,7 +44,7 @@ class Company:
         self.commander = Commander(system.kafka, system.topics)
 
     def receives(self, story: Story) -> None:
-        """Posts a story in the order of its time; returns when it is worked in."""
+        """Posts a story in the order of its times. Returns when it is processed."""
         posts = [told.post for told in story.posts]
         for post in posts:
             self.system.webhooks.deliver(post)
@@ -56,7 +56,7 @@ class Company:
         return psycopg.connect(self.system.dsn, autocommit=True)
 
     def says(self, *command: str, code: int = 0) -> Any:
-        """A command of the command line, its answer as JSON."""
+        """Runs a command of the command line. Returns its JSON."""
         done = self.system.witiop(*command, "--json")
         assert code == done.code, done.err
         return json.loads(done.out)
@@ -69,7 +69,7 @@ class Company:
         return str(id_)
 
     def shows(self, conversation: str) -> Any:
-        """As `conversations show`, without the time that a program takes to start."""
+        """Returns what `conversations show` prints, without the time that a program needs to start."""
         with self.database() as connection:
             page = conversation_page(connection, UUID(conversation))
         assert page is not None
@@ -82,12 +82,12 @@ class Company:
     def transfer(
         self, conversation: str, to: str, target: str, mode: str, *more: str, code: int = 0
     ) -> tuple[str, str | None]:
-        """Outcome and reason."""
+        """Returns outcome and reason of a transfer."""
         told = self.says("transfer", conversation, f"--to-{to}", target, "--mode", mode, *more, code=code)
         return told["outcome"], told["reason"]
 
     def answers(self, commands: Sequence[OutgoingRecord]) -> list[dict[str, Any]]:
-        """What is told of these, which are published now, when all of it is told. Each has left its audit row then."""
+        """Publishes the commands and returns their results, once all are there. Each command has its audit row then."""
         with self.database() as connection:
 
             def audited() -> int:
@@ -125,7 +125,7 @@ def who(request: pytest.FixtureRequest, name: str) -> SimulatedCustomer:
 
 @pytest.fixture
 def rosa(request: pytest.FixtureRequest) -> SimulatedCustomer:
-    """A customer whom nobody knows yet."""
+    """A customer who is new to the installation."""
     return who(request, "Rosa")
 
 
@@ -136,13 +136,13 @@ def chat(story: Story, rosa: SimulatedCustomer) -> Chat:
 
 @pytest.fixture
 def conversation(company: Company, story: Story, chat: Chat, rosa: SimulatedCustomer) -> str:
-    """Rosa's: she wrote five minutes ago and chose nothing."""
+    """The conversation of Rosa, who wrote five minutes ago and chose nothing."""
     chat.writes("0:05", "Hello")
     company.receives(story)
     return company.conversation(rosa)
 
 
-def test_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_ben_who_is_at_capacity(
+def test_a_customer_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_ben_who_is_at_capacity(
     company: Company,
     story: Story,
     chat: Chat,
@@ -182,7 +182,7 @@ def test_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_ben_who_is_
     ]
 
 
-def test_what_is_reserved_for_a_skillset_goes_to_the_first_member_who_comes(
+def test_a_conversation_reserved_for_a_skillset_is_offered_to_the_first_member_who_is_ready(
     company: Company, story: Story, conversation: str
 ) -> None:
     assert ("rejected", "no_agent_ready") == company.transfer(conversation, "skillset", "support", "immediate", code=1)
@@ -202,7 +202,7 @@ def test_what_is_reserved_for_a_skillset_goes_to_the_first_member_who_comes(
     ][-4:]
 
 
-def test_a_reservation_nobody_came_for_ends_five_minutes_before_the_window(
+def test_a_reservation_that_nobody_was_ready_for_ends_five_minutes_before_the_window(
     company: Company, rosa: SimulatedCustomer
 ) -> None:
     story = Story("late", datetime.now(UTC) + timedelta(seconds=6))
@@ -230,7 +230,7 @@ def test_a_closed_conversation_cannot_be_transferred(
     )
 
 
-def test_of_two_admins_at_the_same_moment_one_wins_and_the_other_is_told_why_not(
+def test_of_two_simultaneous_transfers_one_is_applied_and_the_other_is_rejected_with_the_reason(
     company: Company, conversation: str
 ) -> None:
     version = str(company.shows(conversation)["version"])
@@ -250,7 +250,7 @@ def test_of_two_admins_at_the_same_moment_one_wins_and_the_other_is_told_why_not
     assert winner in [each["actor"] for each in company.shows(conversation)["history"]]
 
 
-def test_of_two_admins_who_do_not_say_what_they_saw_the_second_is_told_who_has_it(
+def test_of_two_transfers_without_an_expected_version_the_second_result_names_the_owner(
     company: Company, conversation: str
 ) -> None:
     of_both = [
@@ -265,7 +265,7 @@ def test_of_two_admins_who_do_not_say_what_they_saw_the_second_is_told_who_has_i
     assert ("user", "dora", "reserved") == company.owner(conversation)
 
 
-def test_who_takes_it_has_it_at_once_without_being_ready_but_never_more_than_the_maximum(
+def test_a_user_who_takes_a_conversation_owns_it_at_once_even_if_not_ready_but_never_beyond_their_capacity(
     company: Company, story: Story, conversation: str, request: pytest.FixtureRequest
 ) -> None:
     other = who(request, "Other")
@@ -285,7 +285,7 @@ def test_who_takes_it_has_it_at_once_without_being_ready_but_never_more_than_the
     assert None is company.owner(second)
 
 
-def test_a_command_without_an_answer_is_unknown_and_one_nobody_waits_for_is_published(
+def test_a_command_without_a_result_is_unknown_and_one_without_waiting_is_published(
     company: Company, conversation: str
 ) -> None:
     reserve = ("transfer", conversation, "--to-user", "dora", "--mode", "exclusive")
@@ -303,16 +303,16 @@ def test_a_command_without_an_answer_is_unknown_and_one_nobody_waits_for_is_publ
     assert done.err.startswith("witiop: no result for command ")
 
 
-def test_a_mail_however_large_is_taken_or_refused_as_too_large(company: Company, conversation: str) -> None:
-    """Also what no topic holds, and what would be too large only as a letter."""
+def test_a_mail_of_any_size_is_accepted_or_rejected_as_too_large(company: Company, conversation: str) -> None:
+    """Also one that no topic can hold, and one that would be too large only as a composed mail."""
     mail = ("email", conversation, "--to", "a@example.com", "--subject", "s", "--hold", "60", "--body")
     assert "applied" == company.says(*mail, "x" * 3_000_000)["outcome"]
     for size in (3_900_000, 5_000_000):
         assert "too_large" == company.says(*mail, "x" * size, code=1)["reason"]
 
 
-def test_a_mail_that_is_held_is_taken_back_by_the_command_that_is_told(company: Company, conversation: str) -> None:
-    """Here a person reads it; `mails list` tells it too."""
+def test_a_held_mail_is_recalled_with_the_printed_command(company: Company, conversation: str) -> None:
+    """Here a person reads the command; `mails list` has it too."""
     told = company.system.witiop(
         "email", conversation, "--to", "a@example.com", "--subject", "s", "--body", "b", "--hold", "60"
     )
@@ -324,14 +324,14 @@ def test_a_mail_that_is_held_is_taken_back_by_the_command_that_is_told(company: 
     assert "recalled" == company.says("mails", "show", row["id"])["state"]
 
 
-def test_whoever_signs_with_a_secret_that_counts_no_more_is_told_so(company: Company, conversation: str) -> None:
-    """The result names no command, only where it stood: that is how it is found."""
+def test_a_command_signed_with_a_retired_secret_is_rejected_as_such(company: Company, conversation: str) -> None:
+    """The result has no command id, only partition and offset: that is how it is found."""
     done = company.system.witiop("recall", conversation, "--json", command_secrets="of last year")
     assert (1, "not_authentic") == (done.code, json.loads(done.out)["reason"])
     assert done.err.startswith("witiop: rejected (not_authentic): the command's signature is not valid")
 
 
-def test_what_is_not_authentic_or_comes_again_changes_nothing_and_is_answered_and_audited(
+def test_commands_that_are_not_authentic_or_repeated_change_nothing_and_are_answered_and_audited(
     company: Company, conversation: str
 ) -> None:
     before = company.shows(conversation)
@@ -372,7 +372,7 @@ def test_ten_thousand_garbage_commands_change_nothing_and_each_is_answered_once(
         return replace(record, value=record.value[:place] + other + record.value[place + 1 :])
 
     def garbage(place: int) -> list[OutgoingRecord]:
-        """One of each kind."""
+        """Returns one invalid command of each kind."""
         good = transfer(f"good {place}", conversation, "user", "anna", "exclusive")
         forged = transfer(f"forged {place}", conversation, "user", "anna", "exclusive", secret="a guess")
         noise = OutgoingRecord(
@@ -399,7 +399,7 @@ def test_ten_thousand_garbage_commands_change_nothing_and_each_is_answered_once(
         assert [] == connection.execute("select * from set_aside").fetchall()
 
 
-def test_every_command_has_one_audit_row_and_all_stories_together_are_told_without_gaps(company: Company) -> None:
+def test_every_command_has_one_audit_row_and_all_stories_together_are_published_without_gaps(company: Company) -> None:
     with company.database() as connection:
         wait_until(lambda: connection.execute("select count(*) from outbox").fetchone() == (0,))
         audited = connection.execute('select partition, "offset" from command_audit').fetchall()

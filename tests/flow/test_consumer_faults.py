@@ -1,4 +1,4 @@
-"""Servers and processes die, hang or refuse under load: nothing is lost, nothing comes twice, no hand is needed."""
+"""Servers and processes die, hang or refuse under load: nothing is lost or doubled, and nobody has to intervene."""
 
 import os
 import signal
@@ -42,13 +42,13 @@ from tests.support.waiting import wait_until
 SHOP = BusinessNumber(NUMBER, "+39 06 555 0100", "330000000000001")
 UPDATES = 200
 RECOVERY_SECONDS = 60.0
-"""Until everything is there; on an idle machine it takes at most ten."""
+"""Until everything is stored; on an idle machine it takes at most ten."""
 HANG_SECONDS = 3.0
-"""More than the webhook waits for the broker."""
+"""Longer than the webhook waits for the broker."""
 
 
 class Site:
-    """An installation with servers of its own that may be hurt."""
+    """An installation with servers of its own, which the tests may harm."""
 
     def __init__(self, kafka: LocalKafka, postgres: LocalPostgres, system: System) -> None:
         self.kafka = kafka
@@ -79,7 +79,7 @@ class Site:
         self.facts += facts_of(posts)
         return posts
 
-    def assert_all_is_well(self) -> None:
+    def assert_everything_is_stored_once(self) -> None:
         with psycopg.connect(self.system.dsn, autocommit=True) as connection:
             wait_until(lambda: has_arrived(connection, self.facts), RECOVERY_SECONDS, step=0.1)
             wait_until(
@@ -181,7 +181,7 @@ def test_processes_that_start_before_their_servers_wait_for_them(site: Site) -> 
 
     for post in site.load():
         site.system.webhooks.deliver(post)
-    site.assert_all_is_well()
+    site.assert_everything_is_stored_once()
 
 
 FAULTS = [
@@ -214,7 +214,7 @@ def test_under_load_nothing_is_lost_or_doubled_when(site: Site, fault: Callable[
         fault(site)
         delivery.result()
 
-    site.assert_all_is_well()
+    site.assert_everything_is_stored_once()
 
 
 def test_a_consumer_stopped_within_a_batch_and_beyond_its_session_writes_nothing_when_it_goes_on(

@@ -1,4 +1,4 @@
-"""The processes die at every point that has a name; whatever is there afterwards is as if nobody had died."""
+"""The processes die at every crash point, and the outcome is the same as without a crash."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,8 +47,8 @@ SOON, JUST_OVER = timedelta(seconds=6), timedelta(seconds=-6)
 
 
 class Crash(NamedTuple):
-    """Where and at which passing a process dies, and its exit code: the webhook is two processes, of which the one that
-    answers dies and the one that watches over it says so."""
+    """A crash point, the pass at which a process dies there, and its exit code. The webhook is two processes: the one
+    that answers requests dies, and its supervisor reports that."""
 
     point: str
     code: int = EXIT_CODE
@@ -60,7 +60,7 @@ class Crash(NamedTuple):
 
     @property
     def windows_end(self) -> timedelta:
-        """When those windows end that do: while the timer is looked at, else before it has anything to do."""
+        """When windows end: while the timer is under test, otherwise before it has anything to do."""
         return SOON if self.process == "timer" else JUST_OVER
 
 
@@ -81,14 +81,14 @@ CRASHES = [
 
 @dataclass(frozen=True)
 class Day:
-    """Some forty customers of three numbers; windows that end, retries of yesterday, agents who speak of conversations
-    that do not exist, updates that nobody can read. `now`: when it is told; `windows_end`: how long after that."""
+    """Some forty customers of three numbers: windows that end, retries of the day before, agents who name conversations
+    that do not exist, unreadable updates. `now`: when it is posted. `windows_end`: how long after that."""
 
     now: datetime
     windows_end: timedelta
 
     def posts(self) -> list[WebhookPost]:
-        """Together they hold `UPDATES` updates."""
+        """Returns posts with `UPDATES` updates in total."""
         ending = Story("ending", self.now + self.windows_end)
         for name in customers("ending", 4):
             ending.chat(SHOP, name).writes("24:00", "My window ends")
@@ -122,7 +122,7 @@ class Day:
         return posts + [told.post for told in chatty.posts]
 
     def _poison(self) -> list[WebhookPost]:
-        """Signed and right, but about a conversation that does not exist."""
+        """Returns signed and valid posts about a conversation that does not exist."""
         data = {"agent_id": "anna", "conversation_id": str(UUID(int=1))}
         kind = "agents.conversation.accepted"
         return [
@@ -141,8 +141,8 @@ def customers(group: str, how_many: int) -> Iterator[SimulatedCustomer]:
 
 @pytest.fixture(scope="module")
 def undisturbed(databases: Databases) -> Callable[[timedelta], Summary]:
-    """What the same day leads to when every fact is worked in alone and in order, without a broker or a process, given
-    when its windows end."""
+    """Returns the outcome of the same day when every fact is processed alone and in order, without a broker or a
+    process, given when its windows end."""
     return cache(partial(_undisturbed, databases))
 
 
@@ -163,8 +163,8 @@ def _undisturbed(databases: Databases, windows_end: timedelta) -> Summary:
 
 
 def deliver(system: System, posts: Sequence[WebhookPost], victim: Worker) -> None:
-    """From four senders at once; what is not answered with 200 comes again. In two parts, so that every process works
-    at least twice, however slow the others are."""
+    """Delivers posts from four senders at once; a post that is not answered with 200 is sent again. In two parts, so
+    that every process has at least two batches, however slow the others are."""
     first, rest = posts[:20], posts[20:]
     with ThreadPoolExecutor(4) as senders, psycopg.connect(system.dsn, autocommit=True) as connection:
         list(senders.map(system.webhooks.deliver, first))
@@ -173,7 +173,7 @@ def deliver(system: System, posts: Sequence[WebhookPost], victim: Worker) -> Non
 
 
 def all_closed(connection: psycopg.Connection[Any], ends: datetime) -> bool:
-    """Every conversation whose window ends by then, of which there are some."""
+    """Returns whether all conversations whose window ends by then are closed, and there is at least one."""
     rows = connection.execute("select distinct status from conversations where window_ends_at <= %s", [ends]).fetchall()
     return rows == [("c",)]
 

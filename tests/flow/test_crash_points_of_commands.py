@@ -1,5 +1,5 @@
-"""The processes that carry out commands and route die at every point that has a name: each command is carried out once
-all the same, with one result and one audit row."""
+"""The processes for commands and routing die at every crash point, and still each command is carried out once, with one
+result and one audit row."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -36,8 +36,8 @@ CRASHES = [
 ]
 
 
-def work_in(system: System, story: Story) -> list[UUID]:
-    """As the webhook and its consumer do; returns the conversations."""
+def process(system: System, story: Story) -> list[UUID]:
+    """Processes the story as the webhook and its consumer would. Returns the conversations."""
     facts = facts_of(told.post for told in story.posts)
     now = datetime.now(UTC)
     with psycopg.connect(system.dsn) as connection:
@@ -48,7 +48,7 @@ def work_in(system: System, story: Story) -> list[UUID]:
 
 
 def asked(commander: Commander, conversations: list[UUID]) -> list[Published]:
-    """Every conversation is reserved; of some that is taken back; some are asked for twice, or what is not possible."""
+    """Publishes a reservation of every conversation, recalls of some, repeated commands and impossible ones."""
     commands = []
     for place, conversation in enumerate(conversations):
         first = commander.transfer(f"first {place}", conversation, "skillset", "sales", "exclusive")
@@ -68,7 +68,7 @@ def test_a_process_that_dies_at_any_point_carries_out_every_command_once(system:
         story.chat(SHOP, SimulatedCustomer(f"Customer {place:02}", f"3906{place:02}")).writes("0:05", "Hello")
     for agent in COMPANY.users:
         story.agent_is("0:00", agent, "ready")
-    conversations = work_in(system, story)
+    conversations = process(system, story)
     assert WAITING == len(conversations)
     commander = Commander(system.kafka, system.topics)
     commands = asked(commander, conversations)

@@ -1,5 +1,5 @@
-"""The sender of mails dies at every point that has a name: SES accepts at most one post of each mail, and what nobody
-knows about is listed for a person (I5)."""
+"""The sender of mails dies at every crash point: SES accepts at most one post of each mail, and a mail with an unknown
+outcome is listed for a person (I5)."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -29,7 +29,7 @@ def ses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSes]:
 
 
 def accepted(ses: LocalSes, names: Collection[str]) -> Counter[str]:
-    """Of these mails those that SES took, by subject."""
+    """Counts the mails that SES accepted, by subject."""
     number = httpx.get(ses.mails_url).text.count("<li>")
     letters = [httpx.get(f"{ses.mails_url}/{n + 1}.eml").text for n in range(number)]
     return Counter(name for letter in letters for name in names if f"Subject: {name}\n" in letter.replace("\r", ""))
@@ -43,7 +43,7 @@ def states(connection: Connection[Any]) -> Counter[str]:
 def test_a_sender_that_dies_leaves_one_mail_unknown_and_none_twice(
     point: str, taken: int, ses: LocalSes, database: str, tmp_path: Path
 ) -> None:
-    """The second mail is the one; the others are sent by whoever comes next."""
+    """The sender dies with the second mail; the next sender sends the others."""
     names = [f"{point} {number}" for number in range(5)]
     with open_office(database) as office:
         conversation = office.customer_writes()

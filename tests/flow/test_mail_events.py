@@ -1,4 +1,4 @@
-"""What SES tells of a mail, from SNS's signed POST to the list of mails, through the real processes."""
+"""Events of SES about a mail, from SNS's signed POST to the list of mails, through the real processes."""
 
 import json
 from contextlib import closing
@@ -41,7 +41,7 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
 
 
 def receive_a_message(system: System) -> UUID:
-    """Returns the conversation."""
+    """Processes a message of a customer. Returns the conversation."""
     story = Story("mail", datetime.now(UTC))
     story.chat(BusinessNumber(NUMBER, "+39 06 555 0100", "1"), SimulatedCustomer("Rosa", "390601")).writes(
         "0:05", "Hello"
@@ -59,8 +59,8 @@ def receive_a_message(system: System) -> UUID:
     return found[0]
 
 
-def posts_a_mail(system: System, conversation: UUID) -> None:
-    """SES's answer gets lost: only its events can tell what became of it."""
+def post_a_mail(system: System, conversation: UUID) -> None:
+    """Sends a mail whose SES response is lost: only events can report the outcome."""
     letter = MailRequest(conversation, ("a@example.com",), "s", "b", False, timedelta())
     with closing(DatabaseSession(system.dsn, "test")) as session:
         with session.transaction() as connection:
@@ -76,7 +76,7 @@ def shown(system: System, *command: str) -> Any:
     return json.loads(done.out)
 
 
-def test_what_ses_tells_of_a_mail_is_believed_if_sns_signed_it_and_told_to_everybody(
+def test_events_about_a_mail_are_applied_if_sns_signed_them_and_are_visible_everywhere(
     system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Subscribed, then sent, delivered, bounced, complained: state, public events, `mails show` and the history of
@@ -88,7 +88,7 @@ def test_what_ses_tells_of_a_mail_is_believed_if_sns_signed_it_and_told_to_every
             monkeypatch.setenv(name, value)
         system.run("webhook", "conversations", "relay", ses_topic_arns=ARN)
         conversation = receive_a_message(system)
-        posts_a_mail(system, conversation)
+        post_a_mail(system, conversation)
 
         def posted(envelope: dict[str, Any]) -> int:
             address = f"http://{LOOPBACK}:{system.webhook_port}/webhooks/ses"

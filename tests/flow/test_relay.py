@@ -1,5 +1,5 @@
-"""The way out: every public event reaches the topic, in the order of its conversation, and one relay at a time sees to
-it, whatever happens to that one or to the broker."""
+"""Every public event reaches the topic, in the order of its conversation. One relay at a time publishes, whatever
+happens to that relay or to the broker."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -23,15 +23,15 @@ from tests.support.waiting import wait_until
 CONVERSATIONS = 30
 
 
-class Desk:
-    """What there is to tell, and what was told."""
+class Installation:
+    """Events to publish, and what was published."""
 
     def __init__(self, system: System, connection: Connection[Any]) -> None:
         self.system = system
         self.connection = connection
         self._chapter = 0
 
-    def something_happens(self) -> None:
+    def make_events(self) -> None:
         """Four events in each of many new conversations, half of them in another transaction than the others."""
         self._chapter += 1
         tellers = [FactMaker(number=f"{self._chapter}-{n}") for n in range(CONVERSATIONS)]
@@ -53,61 +53,63 @@ class Desk:
         return count
 
     def repeats(self) -> int:
-        """How many events stand more than once on the topic."""
+        """Returns how many events are more than once on the topic."""
         told = public_events(self.system.kafka, self.system.topics.conversations)
         return sum(len(events) - len({event.id for event in events}) for events in told.values())
 
 
 @pytest.fixture
-def desk(system: System) -> Iterator[Desk]:
+def installation(system: System) -> Iterator[Installation]:
     with psycopg.connect(system.dsn, autocommit=True) as connection:
-        yield Desk(system, connection)
+        yield Installation(system, connection)
 
 
-def test_one_relay_publishes_and_the_next_takes_over_from_one_that_was_killed_or_stopped(desk: Desk) -> None:
-    relays = desk.system.run("relay", "relay", "relay")
-    desk.something_happens()
-    wait_until(lambda: desk.waiting == 0)
+def test_one_relay_publishes_and_another_takes_over_when_it_is_killed_or_stopped(
+    installation: Installation,
+) -> None:
+    relays = installation.system.run("relay", "relay", "relay")
+    installation.make_events()
+    wait_until(lambda: installation.waiting == 0)
     wait_until(lambda: in_service(relays))
     first, *others = in_service(relays)
-    assert ([], 0) == (others, desk.repeats())
+    assert ([], 0) == (others, installation.repeats())
 
     first.kill()
-    desk.something_happens()
-    wait_until(lambda: desk.waiting == 0)
+    installation.make_events()
+    wait_until(lambda: installation.waiting == 0)
     relays.remove(first)
     wait_until(lambda: in_service(relays))
     (second,) = in_service(relays)
 
     second.freeze()
-    desk.something_happens()
-    wait_until(lambda: desk.waiting == 0, seconds=IDLE_SESSION_SECONDS + 20)
+    installation.make_events()
+    wait_until(lambda: installation.waiting == 0, seconds=IDLE_SESSION_SECONDS + 20)
     second.thaw()
-    desk.something_happens()
-    wait_until(lambda: desk.waiting == 0)
+    installation.make_events()
+    wait_until(lambda: installation.waiting == 0)
     wait_until(lambda: second.not_ready_reason() == [])
 
-    assert_published_without_gaps(desk.connection, desk.system)
+    assert_published_without_gaps(installation.connection, installation.system)
 
 
 def in_service(relays: Sequence[Worker]) -> list[Worker]:
-    """Those that published something."""
+    """The relays that published something."""
     return [relay for relay in relays if relay.metric("witiop_relay_published_total")]
 
 
-def test_without_its_topic_the_relay_waits_for_it(desk: Desk) -> None:
-    (relay,) = desk.system.run("relay")
-    desk.something_happens()
-    wait_until(lambda: desk.waiting == 0)
-    remove_topic(desk.system)
+def test_without_its_topic_the_relay_waits_for_it(installation: Installation) -> None:
+    (relay,) = installation.system.run("relay")
+    installation.make_events()
+    wait_until(lambda: installation.waiting == 0)
+    remove_topic(installation.system)
 
-    desk.something_happens()
-    events = desk.waiting
+    installation.make_events()
+    events = installation.waiting
     wait_until(lambda: relay.not_ready_reason() == ["worker: the broker does not take the events"])
-    assert CONVERSATIONS * 4 == events == desk.waiting
-    assert 0 == desk.system.witiop("topics").code
+    assert CONVERSATIONS * 4 == events == installation.waiting
+    assert 0 == installation.system.witiop("topics").code
 
-    wait_until(lambda: desk.waiting == 0 and relay.not_ready_reason() == [], seconds=40)
+    wait_until(lambda: installation.waiting == 0 and relay.not_ready_reason() == [], seconds=40)
 
 
 def remove_topic(system: System) -> None:

@@ -1,5 +1,5 @@
-"""Days of customers, told from outside: signed posts go in through HTTP; the database, the public topic and the command
-line say what became of them."""
+"""Days of customers, seen from outside: signed posts are the input; the database, the public topic and the command line
+show the outcome."""
 
 import json
 import zlib
@@ -37,18 +37,18 @@ BOT = BusinessNumber("bot", "+39 06 555 0101", "330000000000001")
 
 
 class Company:
-    """An installation whose processes run, and what it shows."""
+    """An installation whose processes run, and its outputs."""
 
     def __init__(self, system: System) -> None:
         self.system = system
         self.heard: list[Fact] = []
 
     def receives(self, story: Story) -> None:
-        """Posts a story in the order of its time; returns when it is worked in and told on."""
+        """Posts a story in the order of its times. Returns when it is processed and its events are published."""
         self.receives_at_once([told.post for told in story.posts])
 
     def receives_at_once(self, posts: Sequence[WebhookPost]) -> None:
-        """The same of posts alone."""
+        """Delivers posts. Returns when they are processed and their events are published."""
         for post in posts:
             self.system.webhooks.deliver(post)
         self.heard += facts_of(posts)
@@ -59,7 +59,7 @@ class Company:
         return psycopg.connect(self.system.dsn, autocommit=True)
 
     def conversations(self, customer: SimulatedCustomer) -> list[dict[str, Any]]:
-        """In the order of time."""
+        """Returns the conversations of a customer in the order of time."""
         with self.database() as connection:
             return (
                 connection.cursor(row_factory=dict_row)
@@ -74,14 +74,14 @@ class Company:
         return only
 
     def transcript(self, customer: SimulatedCustomer) -> list[dict[str, Any]]:
-        """Of the customer's only conversation."""
+        """Returns the transcript of the customer's only conversation."""
         with self.database() as connection:
             page = conversation_page(connection, self.conversation(customer)["id"])
         assert page is not None
         return [transcript_document(item) for item in page.transcript]
 
     def published(self, customer: SimulatedCustomer) -> list[tuple[int, str]]:
-        """What stands on the public topic about the customer's only conversation: sequence and name."""
+        """Returns sequence and name of the public events of the customer's only conversation."""
         events = public_events(self.system.kafka, self.system.topics.conversations)
         return [(event.sequence, event.name) for event in events[str(self.conversation(customer)["id"])]]
 
@@ -89,7 +89,7 @@ class Company:
         return any(conversation["unmanaged"] for conversation in self.conversations(customer))
 
     def says(self, *command: str) -> Any:
-        """A command of the command line, its answer as JSON."""
+        """Runs a command of the command line. Returns its JSON."""
         done = self.system.witiop(*command, "--json")
         assert (0, "") == (done.code, done.err)
         return json.loads(done.out)
@@ -104,7 +104,7 @@ def company(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def anna(request: pytest.FixtureRequest) -> SimulatedCustomer:
-    """A customer whom nobody knows yet."""
+    """A customer who is new to the installation."""
     return SimulatedCustomer("Anna", f"39060{zlib.crc32(request.node.name.encode())}")
 
 
@@ -115,23 +115,23 @@ def story(request: pytest.FixtureRequest) -> Story:
 
 @pytest.fixture
 def chat(story: Story, anna: SimulatedCustomer) -> Chat:
-    """Anna's with the shop, whose menu is 1 for sales and 2 for support."""
+    """Anna's chat with the shop, whose menu is 1 for sales and 2 for support."""
     return story.chat(SHOP, anna)
 
 
 @pytest.fixture
 def bot_chat(story: Story, anna: SimulatedCustomer) -> Chat:
-    """Anna's with the number that a Softbot answers."""
+    """Anna's chat with the number that a Softbot answers."""
     return story.chat(BOT, anna)
 
 
-def what_it_is(conversation: dict[str, Any]) -> tuple[Any, ...]:
+def summary_of(conversation: dict[str, Any]) -> tuple[Any, ...]:
     reason = conversation["reason"]
     owner = conversation["owner_id"]
     return conversation["status"], conversation["managed"], reason and Reason.of_code(reason).value, owner
 
 
-def test_who_chose_nothing_stands_on_the_list_and_every_view_agrees(
+def test_a_customer_who_chose_nothing_is_listed_and_every_view_agrees(
     company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     chat.writes("0:05", "Good morning")
@@ -156,18 +156,18 @@ def test_who_chose_nothing_stands_on_the_list_and_every_view_agrees(
     assert page["history"][-1]["because"] == last.row["because"]
 
 
-def test_a_menu_choice_queues_for_its_skillset_and_leaves_the_list(
+def test_a_menu_choice_queues_the_conversation_for_its_skillset_and_takes_it_off_the_list(
     company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     chat.writes("0:05", "Hello")
     chat.writes("0:04", "2)")
     company.receives(story)
 
-    assert ("a", False, None, "support") == what_it_is(company.conversation(anna))
+    assert ("a", False, None, "support") == summary_of(company.conversation(anna))
     assert [(1, "opened"), (2, "became_unmanaged"), (3, "queued")] == company.published(anna)
 
 
-def test_who_is_dismissed_by_the_bot_is_listed_with_that_reason(
+def test_a_customer_whom_the_bot_dismissed_is_listed_with_that_reason(
     company: Company, story: Story, bot_chat: Chat, anna: SimulatedCustomer
 ) -> None:
     bot_chat.writes("0:05", "Hello")
@@ -176,25 +176,25 @@ def test_who_is_dismissed_by_the_bot_is_listed_with_that_reason(
     bot_chat.bot_ends("0:03", "nothing found")
     company.receives(story)
 
-    assert ("c", False, "bot_closed", None) == what_it_is(company.conversation(anna))
+    assert ("c", False, "bot_closed", None) == summary_of(company.conversation(anna))
     assert [(1, "opened"), (2, "became_unmanaged"), (3, "became_unmanaged"), (4, "closed")] == company.published(anna)
     assert ["customer", "bot", "bot", "bot"] == [said["from"] for said in company.transcript(anna)]
     assert "read" == company.transcript(anna)[2]["status"]
 
 
-def test_a_retry_that_comes_after_its_window_is_over_is_visible_and_closed_at_once(
+def test_a_retry_that_arrives_after_its_window_is_visible_and_closed_at_once(
     company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     chat.writes("25:00", "Please call me")
     company.receives(story)
 
     conversation = company.conversation(anna)
-    assert ("c", False, "no_choice", None) == what_it_is(conversation)
+    assert ("c", False, "no_choice", None) == summary_of(conversation)
     assert story.at("1:00") == conversation["closed_at"]
     assert [(1, "opened"), (2, "became_unmanaged"), (3, "closed")] == company.published(anna)
 
 
-def test_a_message_that_was_edited_or_taken_back_stays_and_is_marked(
+def test_an_edited_or_deleted_message_stays_and_is_marked(
     company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     typo = chat.writes("0:05", "Is this in stok?")
@@ -227,7 +227,7 @@ def test_a_status_that_overtakes_its_message_is_not_lost(
     ]
 
 
-def test_who_was_answered_from_the_phone_app_leaves_the_list(
+def test_a_customer_who_was_answered_from_the_phone_app_leaves_the_list(
     company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     chat.writes("0:05", "Hello")
@@ -237,11 +237,11 @@ def test_who_was_answered_from_the_phone_app_leaves_the_list(
     chat.echoes("0:01", "We are here")
     company.receives(story)
 
-    assert ("a", True, None, None) == what_it_is(company.conversation(anna))
+    assert ("a", True, None, None) == summary_of(company.conversation(anna))
     assert [(1, "opened"), (2, "became_unmanaged"), (3, "managed")] == company.published(anna)
 
 
-def test_a_human_who_answered_before_the_bot_closed_takes_the_customer_off_the_list_however_late_it_is_told(
+def test_an_answer_before_the_end_by_the_bot_takes_the_customer_off_the_list_however_late_it_arrives(
     company: Company, story: Story, bot_chat: Chat, anna: SimulatedCustomer
 ) -> None:
     bot_chat.writes("0:09", "Hello")
@@ -253,7 +253,7 @@ def test_a_human_who_answered_before_the_bot_closed_takes_the_customer_off_the_l
     bot_chat.echoes("0:07", "I will call you")
     company.receives(story)
 
-    assert ("c", True, None, None) == what_it_is(company.conversation(anna))
+    assert ("c", True, None, None) == summary_of(company.conversation(anna))
     assert ["corrected", "closed"] == [name for _, name in company.published(anna)][-2:]
 
 
@@ -273,7 +273,7 @@ def test_the_same_post_again_changes_nothing(
         assert [] == connection.execute("select 1 from set_aside where kind = 'dead_letter'").fetchall()
 
 
-def test_an_update_nobody_can_read_is_answered_200_and_put_aside_with_its_bytes(company: Company) -> None:
+def test_an_unreadable_update_is_answered_200_and_becomes_a_dead_letter_with_its_bytes(company: Company) -> None:
     body = b'{"entry": [{"id": "1", "changes": "none"}]}'
 
     assert 200 == company.system.webhooks.post(bodies.WebhookPost("whatsapp", body))
@@ -286,7 +286,7 @@ def test_an_update_nobody_can_read_is_answered_200_and_put_aside_with_its_bytes(
     assert json.loads(body)["entry"][0] == json.loads(raw)["entry"][0]
 
 
-def test_all_stories_together_are_kept_once_listed_rightly_and_told_without_gaps(company: Company) -> None:
+def test_all_stories_together_are_stored_once_listed_correctly_and_published_without_gaps(company: Company) -> None:
     with company.database() as connection:
         assert_stored_once(connection, company.heard)
         assert_list_is_right(connection)

@@ -1,4 +1,4 @@
-"""Windows end by the clock: on time, once, and never while something waits that would have kept them open."""
+"""Windows end by the clock: on time, once, and never while a record waits that would keep them open."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -34,7 +34,7 @@ DAY = timedelta(hours=24)
 
 
 class Office:
-    """A database with the conversations of one number, without a broker: what is told is worked in at once."""
+    """A database with the conversations of one number, without a broker: facts are processed at once."""
 
     def __init__(self, dsn: str, stack: ExitStack) -> None:
         self.connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
@@ -44,7 +44,7 @@ class Office:
         self._stack = stack
 
     def receives(self, turns: Sequence[Fact]) -> None:
-        """As if each had come in time."""
+        """Processes turns as if each had arrived in time."""
         records = [
             IncomingRecord(Topics().inbound, 0, n, turn.at, FACT.dump_json(turn), ()) for n, turn in enumerate(turns)
         ]
@@ -60,8 +60,8 @@ class Office:
         session = self._stack.enter_context(closing(DatabaseSession(self._dsn, "timer")))
         return Timer(session.transaction, Topics(), stalled_seconds, clock, backlog)
 
-    def caught_up(self, to: str, progress: str = "0 s", partition: int = 0) -> None:
-        """The consumers worked in everything that came until `to` before now; they last moved on `progress` ago."""
+    def set_watermark(self, to: str, progress: str = "0 s", partition: int = 0) -> None:
+        """Sets the watermark to `to` before now, and the consumers' last progress to `progress` before now."""
         self.connection.execute(
             "insert into consumer_offsets "
             "(group_name, topic, topic_id, partition, next_offset, caught_up_to, progressed_at) "
@@ -72,7 +72,7 @@ class Office:
         )
 
     def statuses(self) -> list[str]:
-        """In the order of the customers."""
+        """Returns the statuses in the order of the customers."""
         return [row[0] for row in self.connection.execute("select status::text from conversations order by wa_id")]
 
 
@@ -112,27 +112,27 @@ def test_a_window_is_closed_at_its_end_which_is_not_the_moment_the_timer_ran(off
     assert 0 == office.timer().close_due()
 
 
-def test_what_waits_on_the_topic_keeps_windows_open_until_it_is_worked_in(office: Office) -> None:
+def test_records_that_wait_on_the_topic_keep_windows_open_until_they_are_processed(office: Office) -> None:
     office.receives([turn("1", ago(hours=24, seconds=30)), turn("2", ago(hours=24, seconds=90))])
     timer = office.timer()
 
-    office.caught_up("60 s")
+    office.set_watermark("60 s")
     assert 1 == timer.close_due()
     assert ["a", "c"] == office.statuses()
 
-    office.caught_up("10 s")
+    office.set_watermark("10 s")
     assert 1 == timer.close_due()
 
 
-def test_a_partition_where_nothing_moves_is_not_waited_for_after_the_setting(office: Office) -> None:
+def test_the_timer_waits_for_a_stalled_partition_only_for_the_set_time(office: Office) -> None:
     office.receives([turn("1", ago(hours=24, seconds=30))])
     moments = [0.0]
     timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1])
 
     def closed_after(seconds: float, progress: str) -> int:
-        while moments[-1] < seconds:  # it looks all the time
+        while moments[-1] < seconds:  # the timer polls all the time
             moments.append(moments[-1] + 100)
-            office.caught_up("1 hour", progress)
+            office.set_watermark("1 hour", progress)
             closed = timer.close_due()
         return closed
 
@@ -141,23 +141,23 @@ def test_a_partition_where_nothing_moves_is_not_waited_for_after_the_setting(off
     assert 1 == closed_after(800, "610 s")
 
 
-def test_after_an_outage_the_consumers_get_their_time_again(office: Office) -> None:
-    """A machine that slept for an hour: nobody moved, and nobody is to blame."""
+def test_after_an_outage_the_consumers_get_the_same_time_again(office: Office) -> None:
+    """The machine was suspended for an hour: no consumer made progress, and none is stalled."""
     office.receives([turn("1", ago(hours=24, seconds=30))])
     moments = [0.0]
     timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1])
     for _ in range(7):
         moments.append(moments[-1] + 100)
-        office.caught_up("1 hour", "0 s")
+        office.set_watermark("1 hour", "0 s")
         assert 0 == timer.close_due()
 
     moments.append(moments[-1] + 3600)
-    office.caught_up("2 hours", "1 hour")
+    office.set_watermark("2 hours", "1 hour")
     assert 0 == timer.close_due()
 
 
 class Unread:
-    """Records wait in these partitions; None: the broker does not answer."""
+    """Partitions in which records wait; None: the broker does not answer."""
 
     def __init__(self, *partitions: int) -> None:
         self.partitions: Sequence[int] | None = partitions
@@ -168,10 +168,10 @@ class Unread:
         return [each for each in self.partitions if each not in begun]
 
 
-def test_what_waits_where_no_consumer_has_begun_keeps_windows_open(office: Office) -> None:
-    """Partitions were added, and everything in those that are known is worked in."""
+def test_records_in_a_partition_without_a_consumer_keep_windows_open(office: Office) -> None:
+    """Partitions were added, and everything in the older ones is processed."""
     office.receives([turn("1", ago(hours=24, seconds=30))])
-    office.caught_up("0 s")
+    office.set_watermark("0 s")
     added = Unread(0, 7)
     timer = office.timer(backlog=added)
 
@@ -182,7 +182,7 @@ def test_what_waits_where_no_consumer_has_begun_keeps_windows_open(office: Offic
 
 
 @pytest.mark.parametrize("waiting", [(7,), None], ids=["a partition that nobody reads", "no broker"])
-def test_what_nobody_can_work_in_is_not_waited_for_after_the_setting(
+def test_the_timer_waits_for_records_without_a_consumer_only_for_the_set_time(
     office: Office, waiting: tuple[int, ...] | None
 ) -> None:
     office.receives([turn("1", ago(hours=24, seconds=30))])
@@ -195,19 +195,19 @@ def test_what_nobody_can_work_in_is_not_waited_for_after_the_setting(
         numbers = []
         for each in seconds:
             moments.append(each)
-            office.caught_up("0 s")
+            office.set_watermark("0 s")
             numbers.append(timer.close_due())
         return numbers
 
-    assert [0] * 6 == closed(0, 200, 400, 590, 2000, 2200)  # the machine slept: from there on it counts again
+    assert [0] * 6 == closed(0, 200, 400, 590, 2000, 2200)  # the machine was suspended: the time starts again
     assert [0, 0, 0, 1] == closed(2400, 2500, 2590, 2600)
 
 
-def test_partitions_that_are_added_hold_the_timer_only_while_records_in_them_wait(kafka: str, office: Office) -> None:
+def test_added_partitions_hold_the_timer_only_while_records_wait_in_them(kafka: str, office: Office) -> None:
     topics = new_topics(kafka, partitions=1)
     config = KafkaConfig((kafka,))
     office.receives([turn(str(n), ago(hours=24, seconds=30)) for n in range(2)])
-    office.caught_up("0 s")
+    office.set_watermark("0 s")
     with closing(Backlog(config, topics.inbound)) as backlog:
         create_or_repair(config, topics, TopicSettings(partitions=2, replication_factor=1))
         assert [] == backlog.beyond({0})
@@ -217,11 +217,11 @@ def test_partitions_that_are_added_hold_the_timer_only_while_records_in_them_wai
 
         assert ([1], []) == (backlog.beyond({0}), backlog.beyond({0, 1}))
         assert 0 == office.timer(backlog=backlog).close_due()
-        office.caught_up("0 s", partition=1)
+        office.set_watermark("0 s", partition=1)
         assert 2 == office.timer(backlog=backlog).close_due()
 
 
-def test_a_customer_somebody_else_works_on_is_left_for_the_next_round(office: Office, database: str) -> None:
+def test_a_customer_whom_another_process_has_locked_is_left_for_the_next_poll(office: Office, database: str) -> None:
     office.receives([turn("1", ago(hours=25)), turn("2", ago(hours=25))])
 
     with psycopg.connect(database) as other:
@@ -294,7 +294,7 @@ def test_after_an_outage_the_windows_that_waiting_messages_move_stay_open_and_th
         assert_list_is_right(connection)
 
 
-def test_a_window_is_seen_to_be_over_within_five_seconds(system: System) -> None:
+def test_the_end_of_a_window_is_visible_within_five_seconds(system: System) -> None:
     system.run("conversations", "timer")
     ends = datetime.now(UTC) + timedelta(seconds=4)
     publish_facts(system, [turn(f"39{n}", ends - DAY) for n in range(20)])
@@ -306,7 +306,7 @@ def test_a_window_is_seen_to_be_over_within_five_seconds(system: System) -> None
 
 
 def customers(connection: Connection[Any], status: str) -> list[str]:
-    """Those with a conversation of this status."""
+    """Customers with a conversation of this status."""
     rows = connection.execute("select wa_id from conversations where status = %s order by 1", [status])
     return [row[0] for row in rows]
 
