@@ -1,4 +1,4 @@
-# One image for every process of ours: `docker run witiop-unmanaged run webhook`. See docker-compose.yml.
+# One image for all our processes, e.g. `docker run witiop-unmanaged run webhook`. See docker-compose.yml.
 FROM python:3.13-slim AS build
 WORKDIR /source
 RUN python -m venv /opt/witiop
@@ -19,7 +19,7 @@ FROM python:3.13-slim
 RUN groupadd --gid 10001 witiop && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin witiop
 COPY --from=build /opt/witiop /opt/witiop
 ENV PATH=/opt/witiop/bin:$PATH PYTHONDONTWRITEBYTECODE=1
-# Needs nothing to write to but a small /tmp: run it with --read-only --tmpfs /tmp.
+# Writes to /tmp only: run it with --read-only --tmpfs /tmp.
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8080 8081 9464

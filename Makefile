@@ -1,4 +1,4 @@
-# Everything a newcomer needs. Needs Python 3.11+ and nothing else; installs into .venv and .witiop.
+# Common tasks. Needs Python 3.11+ and nothing else; installs into .venv and .witiop.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -6,13 +6,13 @@ STAMP := .venv/.installed
 .DEFAULT_GOAL := help
 .PHONY: help install servers dev test check format contract words pictures bench mutants lock
 
-help: ## this list
+help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; say which with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; choose one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || { echo "creating .venv"; $(PYTHON) -m venv .venv; }
-	@echo "installing the locked packages into .venv (the first time: about 400 MB, some minutes)"
+	@echo "installing the locked packages into .venv (about 400 MB, a few minutes the first time)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes --only-binary :all: -r requirements/dev.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps -e .
 	@touch $@
@@ -20,16 +20,16 @@ $(STAMP): requirements/dev.txt pyproject.toml
 servers: $(STAMP)
 	@$(BIN)/witiop install
 
-install: servers ## install what is missing, nothing else (also a browser, for the tests)
+install: servers ## install packages, servers and a browser for the tests, where missing
 	@$(BIN)/python -m tests.support.chromium
 
 dev: servers ## run the whole system on this machine
 	@exec $(BIN)/witiop dev
 
-test: install ## pass the tests (real Kafka, real PostgreSQL)
+test: install ## run all tests (with real Kafka and PostgreSQL)
 	@$(BIN)/python -m pytest
 
-check: $(STAMP) ## format, lint, types, imports
+check: $(STAMP) ## check format, lint, types and imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -39,25 +39,25 @@ format: $(STAMP) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-contract: $(STAMP) ## write docs/events from the code; refuses what is not additive
+contract: $(STAMP) ## generate docs/events from the code; refuses breaking changes
 	@$(BIN)/python -m witiop.contract.generate
 
-words: $(STAMP) ## bring what the console says into its translations; new words are empty there
+words: $(STAMP) ## update the console's translation catalogues; new texts are left empty
 	@$(BIN)/pybabel -q extract -F .babel.cfg -k gettext_noop -k translated -k pgettext_noop:1c,2 --no-location --omit-header -o .witiop/console.pot .
 	@$(BIN)/pybabel -q update -D console -i .witiop/console.pot -d console/locale --no-fuzzy-matching --omit-header --ignore-obsolete -w 120
 
-pictures: install ## draw docs/pictures anew (needs Chromium)
+pictures: install ## take the screenshots in docs/pictures again (needs Chromium)
 	@$(BIN)/python -m tests.browser.pictures
 
-bench: install ## measure; the table is docs/performance.md
+bench: install ## run the benchmarks; results are in docs/performance.md
 	@$(BIN)/python -m benchmarks
 
 mutants: $(STAMP) ## change the rules a little, 400 times, and see whether a unit test notices; every change: ARGS=--all
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
-lock: ## renew the lock files (versions and hashes, no addresses)
+lock: ## update the lock files (versions and hashes, no registry URLs)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements/dev.txt
-	@# what builds the image's wheel, and nothing else
+	@# only what is needed to build the wheel for the image
 	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/dev.txt - -o requirements/build.txt

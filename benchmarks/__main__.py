@@ -1,7 +1,7 @@
-"""`python -m benchmarks [NAME ...]`: measures, and says what was found and what it means.
+"""`python -m benchmarks [NAME ...]`: runs measurements and prints the results with their meaning.
 
-At full size, what was found also replaces its section of docs/performance.md. The data are kept for the next run: 45 GB
-of the disk at full size, which the first run needs half an hour for.
+At full size the results also replace their section of docs/performance.md. The data are kept for the next run: 45 GB on
+disk at full size, which take half an hour to create in the first run.
 """
 
 import argparse
@@ -13,9 +13,9 @@ from pathlib import Path
 
 from benchmarks import commands, console, consumer, load, reading, routing, timer, webhook
 from benchmarks.figures import Figure
-from benchmarks.page import renew
-from benchmarks.servers import kafka, postgres
-from benchmarks.world import World, prepare
+from benchmarks.page import update
+from benchmarks.setup.servers import kafka, postgres
+from benchmarks.setup.world import World, prepare
 
 CONVERSATIONS = 10_000_000
 DATA = Path(".witiop") / "bench"
@@ -23,7 +23,7 @@ DATA = Path(".witiop") / "bench"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """`conversations` None and `seconds` None: full size."""
+    """Size of a run; None for `conversations` and `seconds` is full size."""
 
     data: Path
     conversations: int | None
@@ -31,7 +31,7 @@ class Size:
 
     @property
     def is_full(self) -> bool:
-        """Whether what is found may stand in docs/performance.md."""
+        """Returns whether the results may be written to docs/performance.md."""
         return self.conversations is None and self.seconds is None
 
 
@@ -103,24 +103,24 @@ BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
 
 
 def _world(size: Size, conversations: int) -> World:
-    """While it is made nothing waits for the disk: what a crash of the machine spoils is made again."""
+    """Creates the world without waiting for the disk: after a crash of the machine it is created again."""
     with postgres(size.data, durable=False) as server:
         return prepare(server, size.conversations or conversations)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 if every target was met."""
+    """Runs the measurements and returns the exit code, 0 if every target was met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; without: all of them")
-    parser.add_argument("--conversations", type=int, help=f"how many there are (default {CONVERSATIONS:,})")
-    parser.add_argument("--seconds", type=float, help="how long the load lasts (default: a minute; 10 for memory)")
-    parser.add_argument("--data", type=Path, default=DATA, help="where data are kept (default %(default)s)")
-    given = parser.parse_args(arguments)
-    if unknown := set(given.names) - BENCHMARKS.keys():
-        parser.error(f"{', '.join(sorted(unknown))}: there is {', '.join(BENCHMARKS)}")
-    size = Size(given.data.resolve(), given.conversations, given.seconds)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument("--conversations", type=int, help=f"number of conversations (default {CONVERSATIONS:,})")
+    parser.add_argument("--seconds", type=float, help="duration of the load (default: 60 s; 600 s for memory)")
+    parser.add_argument("--data", type=Path, default=DATA, help="data directory (default %(default)s)")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.names) - BENCHMARKS.keys():
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; use {', '.join(BENCHMARKS)}")
+    size = Size(options.data.resolve(), options.conversations, options.seconds)
     met = True
-    for name in given.names or BENCHMARKS:
+    for name in options.names or BENCHMARKS:
         print(f"{name} ...", flush=True)
         figures = []
         for figure in BENCHMARKS[name](size):
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str]) -> int:
             met = met and figure.holds is not False
             print(f"  {figure}", flush=True)
         if size.is_full:
-            renew(name, figures, datetime.now(UTC).date())
+            update(name, figures, datetime.now(UTC).date())
     return 0 if met else 1
 
 

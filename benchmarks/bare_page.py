@@ -1,4 +1,4 @@
-"""An empty page of Flask's behind our own server: the ceiling of `benchmarks.console`.
+"""An empty Flask page behind our server: the ceiling for `benchmarks.console`.
 
 `python -m benchmarks.bare_page PORT` serves it until SIGTERM.
 """
@@ -8,7 +8,7 @@ import sys
 from flask import Flask, render_template_string
 
 from infra.local.ports import LOOPBACK
-from infra.serving.front import RequestLimits
+from infra.serving.rsgi_bridge import RequestLimits
 from infra.serving.server import ServedApp, serve
 
 PATH = "/"
@@ -16,7 +16,7 @@ _EMPTY = "<!doctype html><html lang='en'><head><title>{{ title }}</title></head>
 
 
 def served() -> ServedApp:
-    """One worker of it: one view, one template."""
+    """The application of one worker: one view, one template."""
     app = Flask(__name__, static_folder=None)
 
     @app.get(PATH)

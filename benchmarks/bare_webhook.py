@@ -1,4 +1,4 @@
-"""The least a webhook can do, behind our own server: the ceiling of `benchmarks.webhook`.
+"""A minimal webhook behind our own server: the ceiling for `benchmarks.webhook`.
 
 `python -m benchmarks.bare_webhook BOOTSTRAP TOPIC PORT` serves it until SIGTERM.
 """
@@ -12,9 +12,9 @@ from flask import Flask, Response, abort, request
 from kafka import KafkaProducer
 
 from infra.kafka.config import KafkaConfig
-from infra.kafka.link import _OPTIONS as PRODUCER_OPTIONS
+from infra.kafka.producer_client import PRODUCER_OPTIONS
 from infra.local.ports import LOOPBACK
-from infra.serving.front import RequestLimits
+from infra.serving.rsgi_bridge import RequestLimits
 from infra.serving.server import ServedApp, serve
 from tests.support.webhook_app import APP_SECRETS
 from webhook.app import MAX_BODY_BYTES
@@ -23,7 +23,7 @@ _ACKNOWLEDGED_SECONDS = 2.5
 
 
 def served(bootstrap: str, topic: str) -> ServedApp:
-    """One worker of it: one view, one producer."""
+    """Builds a worker with one view and one producer."""
     options = {**PRODUCER_OPTIONS, **KafkaConfig((bootstrap,)).client_options()}
     producer: Any = KafkaProducer(**options)  # type: ignore[no-untyped-call]
     app = Flask(__name__, static_folder=None)

@@ -1,20 +1,20 @@
-"""What the `commands` consumer leaves of the speed that Kafka, PostgreSQL and Python have to give, and how long a
-command takes to its result.
+"""Measures the `commands` consumer against the possible speed of Kafka, PostgreSQL and Python, and the time from a
+command to its result.
 
-The ceiling is a loop that polls the same kind of topic, reads headers and JSON of each record and inserts every row
-that the consumer inserts for these commands: their ids, by which repeats are known, their rows in the audit, their
-results in the outbox, their history and their public events; one `unnest` insert each into the same tables with their
-indexes, and the offset row. It checks nothing, locks nothing and changes no conversation (docs/decisions/0009). Beside
-it stands the ratio to a loop that inserts only what a refused command leaves: id, audit and result. How they take
-turns: `benchmarks.slices`.
+The ceiling is a loop that polls the same kind of topic, parses the headers and the JSON of each record and inserts
+every row that the consumer inserts for these commands: their ids, which identify repeats, their audit rows, their
+results in the outbox, their history and their public events. It uses one `unnest` insert per table, with the same
+tables and indexes, and updates the offset. It checks nothing, locks nothing and changes no conversation
+(docs/decisions/0009). A second ratio compares with a loop that inserts only the rows of a rejected command: id, audit
+and result. The loops run alternately, see `benchmarks.setup.slices`.
 
-The mix: transfers of active conversations that nobody has, and recalls of what was handed over a little before, one of
-each in turn, as of administrators who work a list off and change their minds. Half of the transfers are immediate, to
-one of 200 agents who are ready, half are exclusive, to a skillset of all of them. All are signed and none is refused:
-a command that changes something costs most. So a batch of 500 touches about 500 different conversations.
+The mix: transfers of active conversations without an owner alternate with recalls of earlier transfers, as when
+administrators work through a list and change their minds. Half of the transfers are immediate, to one of 200 ready
+agents; half are exclusive, to a skillset that all of them have. All commands are signed and none is rejected, because a
+command that changes something costs most. A batch of 500 touches about 500 different conversations.
 
-The time to the result is taken in an open loop with the real processes `commands` and `relay`: from the moment a
-command was due to be sent until its result was read from the topic of the results.
+The time to the result is measured in an open loop with the real processes `commands` and `relay`: from the moment a
+command was due to be sent until its result was read from the results topic.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,10 +34,10 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from psycopg import Connection
 from pydantic_core import from_json, to_json
 
-from benchmarks.company import AGENTS, SKILLSETS, agents_ready, company, customers_write
 from benchmarks.figures import Figure, percentile
-from benchmarks.slices import BATCH, PAIRS, PARTITIONS, UNTIMED, bare_rate, consumer_rate, ratio
-from benchmarks.stories import GREETING, number_id
+from benchmarks.setup.company import AGENTS, SKILLSETS, agents_ready, company, customers_write
+from benchmarks.setup.slices import BATCH, PAIRS, PARTITIONS, UNTIMED, bare_rate, consumer_rate, ratio
+from benchmarks.setup.stories import GREETING, number_id
 from consumers.handlers.commands import Commands
 from domain.commands import Recall, Target, Transfer, new_command, signed
 from domain.ids import result_id
@@ -56,7 +56,7 @@ from tests.support.system import COMMAND_SECRET, System
 CONVERSATIONS = 10_000
 
 RATE = 100
-"""Commands a second of which the time to the result is taken."""
+"""Commands per second while the time to the result is measured."""
 
 _SECRET = COMMAND_SECRET.encode()
 _LEAST = 0.4
@@ -64,52 +64,59 @@ _DRAIN_SECONDS = 20.0
 
 
 def measure(bootstrap: str, server: LocalPostgres, batches: int = 10) -> Iterator[Figure]:
-    """The ratio; each slice has this many timed batches."""
+    """Yields the ratios. `batches` is the number of timed batches per slice."""
     config = KafkaConfig((bootstrap,))
     rates: list[tuple[float, float, float]] = []
     with company(server) as dsn:
         conversations = customers_write(dsn, CONVERSATIONS)
-        ours, whole, refused = (
+        ours, complete, rejected = (
             _Traffic(new_topics(bootstrap, PARTITIONS), conversations, BATCH // 2) for _ in range(3)
         )
         for _ in range(PAIRS):
             agents_ready(dsn)
-            published = [_publish(config, each, (UNTIMED + batches) * BATCH) for each in (ours, whole, refused)]
+            published = [_publish(config, each, (UNTIMED + batches) * BATCH) for each in (ours, complete, rejected)]
             rates.append(
                 (
                     _ours(config, ours.topics, dsn, published[0]),
-                    _bare(config, whole.topics, dsn, published[1], _keep_all),
-                    _bare(config, refused.topics, dsn, published[2], _keep_refused),
+                    _bare(config, complete.topics, dsn, published[1], _insert_all),
+                    _bare(config, rejected.topics, dsn, published[2], _insert_rejected),
                 )
             )
         _assert_applied(dsn, ours.topics)
-    of, mix = f"commands / bare loop, {BATCH} in a batch", f"{CONVERSATIONS:,} conversations"
-    yield ratio(of, "commands", [(mine, bare) for mine, bare, _ in rates], _LEAST, "", mix)
-    least = ratio(f"{of}, as if all were refused", "commands", [(mine, bare) for mine, _, bare in rates], 0, "", mix)
+    name, mix = "commands / bare loop", f"{CONVERSATIONS:,} conversations"
+    yield ratio(f"{name}, {BATCH} in a batch", "commands", [(mine, bare) for mine, bare, _ in rates], _LEAST, "", mix)
+    least = ratio(
+        f"{name} that writes what rejected commands leave, {BATCH} in a batch",
+        "commands",
+        [(mine, bare) for mine, _, bare in rates],
+        0,
+        "",
+        mix,
+    )
     yield replace(least, target="", holds=None)
 
 
 def results(bootstrap: str, server: LocalPostgres, directory: Path, seconds: float = 20) -> Iterator[Figure]:
-    """The time to the result, at a steady rate for so long. Logs of the processes go to `directory`."""
+    """Yields the time to the result, at a steady rate for `seconds`. The processes log to `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     topics = new_topics(bootstrap, PARTITIONS)
     with company(server) as dsn, System(bootstrap, dsn, topics, directory) as system:
         traffic = _Traffic(topics, customers_write(dsn, CONVERSATIONS), RATE)
         agents_ready(dsn)
         system.run("commands", "relay")
-        _until_results(bootstrap, traffic, RATE)  # first plans, first connections
+        _until_results(bootstrap, traffic, RATE)  # warm-up: query plans and connections
         times = _until_results(bootstrap, traffic, int(RATE * seconds))
         _assert_applied(dsn, topics)
     yield Figure(
         what=f"command to result at {RATE} commands/s",
         value=f"p50 {percentile(times, 50) * 1000:,.0f} ms, p99 {percentile(times, 99) * 1000:,.0f} ms",
         meaning=f"{len(times):,} commands in an open loop, from when each was due to when its result was read; one "
-        f"process each of commands and relay; the longest {times[-1] * 1000:,.0f} ms",
+        f"process each of commands and relay; longest {times[-1] * 1000:,.0f} ms",
     )
 
 
 class _Traffic:
-    """Endless commands, each signed when it is taken; the recall of a transfer comes `back` transfers after it."""
+    """Endless commands, signed when they are requested. A transfer is recalled `back` transfers later."""
 
     def __init__(self, topics: Topics, conversations: Sequence[UUID], back: int) -> None:
         self.topics = topics
@@ -122,7 +129,7 @@ class _Traffic:
 
     def __next__(self) -> OutgoingRecord:
         now = utc_now()
-        asked = new_command(
+        command = new_command(
             next(self._bodies),
             id_=str(uuid4()),
             source="/bench",
@@ -130,7 +137,7 @@ class _Traffic:
             at=now,
             expires_at=now + timedelta(hours=1),
         )
-        return signed(asked, self.topics.commands, _SECRET)
+        return signed(command, self.topics.commands, _SECRET)
 
     def _mix(self) -> Iterator[Transfer | Recall]:
         for place in count():
@@ -146,7 +153,7 @@ class _Traffic:
 
 
 def _publish(config: KafkaConfig, traffic: _Traffic, how_many: int) -> dict[TopicPartition, range]:
-    """So many commands more are on the broker afterwards: returns where."""
+    """Publishes this many commands and returns their offsets."""
     options = config.client_options()
     partitions = [TopicPartition(traffic.topics.commands, number) for number in range(PARTITIONS)]
     producer: Any = KafkaProducer(  # type: ignore[no-untyped-call]
@@ -163,7 +170,7 @@ def _publish(config: KafkaConfig, traffic: _Traffic, how_many: int) -> dict[Topi
 
 
 def _ours(config: KafkaConfig, topics: Topics, dsn: str, published: Mapping[TopicPartition, range]) -> float:
-    """Commands a second. Where the last slice ended, PostgreSQL knows."""
+    """Returns commands per second. The group continues at its offsets in PostgreSQL, where its last slice ended."""
     handler = partial(Commands, topics, [_SECRET], RoutingPolicy(offer=timedelta(hours=1)), MailPolicy(address))
     records = sum(map(len, published.values()))
     return consumer_rate(config, topics.commands, dsn, f"{topics.prefix}ours", records, handler)
@@ -190,21 +197,21 @@ _BARE_HISTORY = """
       as t (conversation_id, sequence, at, event, because, actor)
 """
 
-_Keep = Callable[[Connection[Any], Sequence[Any], str], None]
+_Insert = Callable[[Connection[Any], Sequence[Any], str], None]
 
 
 def _bare(
-    config: KafkaConfig, topics: Topics, dsn: str, published: Mapping[TopicPartition, range], keep: _Keep
+    config: KafkaConfig, topics: Topics, dsn: str, published: Mapping[TopicPartition, range], insert: _Insert
 ) -> float:
-    begins = {partition: places.start for partition, places in published.items()}
+    begins = {partition: offsets.start for partition, offsets in published.items()}
     records = sum(map(len, published.values()))
     return bare_rate(
-        config, begins, dsn, f"{topics.prefix}bare", records, lambda conn, polled: keep(conn, polled, topics.results)
+        config, begins, dsn, f"{topics.prefix}bare", records, lambda conn, polled: insert(conn, polled, topics.results)
     )
 
 
-def _keep_refused(connection: Connection[Any], records: Sequence[Any], topic: str) -> None:
-    """What every command leaves, whatever becomes of it."""
+def _insert_rejected(connection: Connection[Any], records: Sequence[Any], topic: str) -> None:
+    """Inserts the rows of every command, applied or rejected."""
     audit, results = zip(*(_bare_rows(record, topic) for record in records), strict=True)
     ids = [row[4] for row in audit]
     connection.execute("insert into commands (id) select unnest(%b::text[]) on conflict do nothing", [ids])
@@ -212,22 +219,22 @@ def _keep_refused(connection: Connection[Any], records: Sequence[Any], topic: st
     connection.execute(_BARE_RESULTS, column_arrays(results))
 
 
-def _keep_all(connection: Connection[Any], records: Sequence[Any], topic: str) -> None:
-    """What these commands leave, all of which are carried out."""
-    _keep_refused(connection, records, topic)
+def _insert_all(connection: Connection[Any], records: Sequence[Any], topic: str) -> None:
+    """Inserts the rows of applied commands."""
+    _insert_rejected(connection, records, topic)
     history, events = zip(*(rows for record in records for rows in _bare_events(record, topic)), strict=True)
     connection.execute(_BARE_HISTORY, column_arrays(history))
     connection.execute(_BARE_RESULTS, column_arrays(events))
 
 
 def _bare_events(record: Any, topic: str) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:  # noqa: ANN401 - as above
-    """Of the history and of the outbox: one of a transfer, two of a recall; made of what is at hand."""
-    told = {name: value.decode() for name, value in record.headers}
-    conversation, at = from_json(record.value)["conversation_id"], told["ce_time"]
-    cause, actor = str(result_id(told["ce_id"])), told["witiop_issuer"]
-    names = ("reserved",) if told["ce_type"] == "witiop.command.transfer.v1" else ("released", "became_unmanaged")
+    """Yields the history and outbox rows: one for a transfer, two for a recall, built from the record alone."""
+    decoded = {name: value.decode() for name, value in record.headers}
+    conversation, at = from_json(record.value)["conversation_id"], decoded["ce_time"]
+    cause, actor = str(result_id(decoded["ce_id"])), decoded["witiop_issuer"]
+    names = ("reserved",) if decoded["ce_type"] == "witiop.command.transfer.v1" else ("released", "became_unmanaged")
     for place, name in enumerate(names):
-        sequence = -(2 * record.offset + place + 1)  # below all that the consumer counts
+        sequence = -(2 * record.offset + place + 1)  # negative, to differ from the consumer's
         headers = {
             "ce_specversion": "1.0",
             "ce_id": cause,
@@ -262,16 +269,16 @@ def _bare_events(record: Any, topic: str) -> Iterator[tuple[tuple[Any, ...], tup
 
 
 def _bare_rows(record: Any, topic: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:  # noqa: ANN401 - kafka-python has no types
-    """Of the audit and of the outbox."""
-    told = {name: value.decode() for name, value in record.headers}
-    conversation, command = from_json(record.value)["conversation_id"], told["ce_id"]
+    """Returns the audit row and the outbox row."""
+    decoded = {name: value.decode() for name, value in record.headers}
+    conversation, command = from_json(record.value)["conversation_id"], decoded["ce_id"]
     place = (record.topic, record.partition, record.offset, record.timestamp)
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(result_id(command)),
         "ce_type": "witiop.command.result.v1",
         "ce_source": "/bench",
-        "ce_time": told["ce_time"],
+        "ce_time": decoded["ce_time"],
         "content-type": "application/json",
     }
     result = {
@@ -282,7 +289,7 @@ def _bare_rows(record: Any, topic: str) -> tuple[tuple[Any, ...], tuple[Any, ...
         "version": 1,
     }
     return (
-        (*place, command, told["ce_type"], told["ce_source"], told["witiop_issuer"], conversation),
+        (*place, command, decoded["ce_type"], decoded["ce_source"], decoded["witiop_issuer"], conversation),
         (topic, conversation, to_json(headers).decode(), to_json(result)),
     )
 
@@ -293,7 +300,7 @@ def _put(producer: Any, record: OutgoingRecord) -> None:  # noqa: ANN401 - kafka
 
 
 def _assert_applied(dsn: str, topics: Topics) -> None:
-    """What was refused would have been cheaper than what was to be measured."""
+    """Checks that no command was rejected: those would have been cheaper."""
     with psycopg.connect(dsn) as connection:
         rows = connection.execute(
             "select distinct outcome, reason from command_audit where topic = %s", [topics.commands]
@@ -302,7 +309,7 @@ def _assert_applied(dsn: str, topics: Topics) -> None:
 
 
 def _until_results(bootstrap: str, traffic: _Traffic, how_many: int) -> list[float]:
-    """Seconds to the result of each command, in ascending order."""
+    """Sends commands and returns the seconds to each result, in ascending order."""
     options = KafkaConfig((bootstrap,)).client_options()
     due: dict[str, float] = {}
     read: dict[str, float] = {}
@@ -316,9 +323,9 @@ def _until_results(bootstrap: str, traffic: _Traffic, how_many: int) -> list[flo
             consumer.position(partition)
         sender = Thread(target=_send, args=(producer, traffic, how_many, due))
         sender.start()
-        until = monotonic() + how_many / RATE + _DRAIN_SECONDS
+        deadline = monotonic() + how_many / RATE + _DRAIN_SECONDS
         while len(read) < how_many:
-            assert monotonic() < until, f"{how_many - len(read)} commands without a result"
+            assert monotonic() < deadline, f"{how_many - len(read)} commands without a result"
             for records in consumer.poll(timeout_ms=100).values():
                 now = monotonic()
                 read |= {from_json(record.value)["command_id"]: now for record in records}
@@ -327,7 +334,7 @@ def _until_results(bootstrap: str, traffic: _Traffic, how_many: int) -> list[flo
 
 
 def _send(producer: Any, traffic: _Traffic, how_many: int, due: dict[str, float]) -> None:  # noqa: ANN401
-    """At the rate, whatever became of those before; writes down when each was due."""
+    """Sends commands at the rate, without waiting for results, and records when each was due."""
     began = monotonic()
     for place, record in enumerate(islice(traffic, how_many)):
         at = began + place / RATE

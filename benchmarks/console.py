@@ -1,20 +1,21 @@
-"""The console: how long the list takes against an empty page, what it weighs, how long a search takes, and what five
-hundred open lists cost while the system works.
+"""Benchmarks of the console: the time of the list compared with an empty page, its weight, the time of a search, and
+the cost of five hundred open lists under load.
 
 The page: `witiop run console` among all conversations, and a Flask view that renders an empty template behind the same
-server with as many threads, each as a process of its own. One client asks them in turn (A B A B ...) over one kept
-connection, the next page when the last is here; it takes the answer compressed, as browsers do. First paint is what
-Chromium says of the page with script turned off, where there is one.
+server with as many threads, each in a process of its own. One client requests them alternately (A B A B ...) over one
+persistent connection, one page at a time, compressed as browsers do. First paint is what Chromium reports for the page
+with script turned off, if Chromium is installed.
 
-The search: in the database, among all conversations: words of texts, names and phones of conversations at random.
+The search: in the database, among all conversations, for words of texts, names and phones of random conversations.
 
-The viewers: `witiop dev` under one number's load, and 500 open lists of 25 rows, each with a session of its own, all on
-one process of the console. Lag is the time from the commit of a customer's message to the moment at which a list that
-shows the conversation was told what the row is now. Meanwhile somebody opens the list twice a second.
+The viewers: `witiop dev` under the load of one number, and 500 open lists of 25 rows, each with its own session, all on
+one console process. Lag is the time from the commit of a customer's message until a list that shows the conversation
+received the new row. Meanwhile a client opens the list twice a second.
 """
 
 import gzip
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -37,13 +38,14 @@ from psycopg import Connection
 from benchmarks import bare_page
 from benchmarks.figures import Figure, percentile
 from benchmarks.load import RATE, generate, stack_of
-from benchmarks.world import World
+from benchmarks.setup.world import World
 from domain.topics import Topics
 from infra.local.ports import LOOPBACK, free_port
 from infra.postgres.connections.pool import connect
 from infra.postgres.console import sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
-from infra.postgres.lists.console import Wanted, page
+from infra.postgres.lists.console import page
+from infra.postgres.lists.unmanaged import UnmanagedFilter
 from tests.support.chromium import chromium, program
 from tests.support.process_tree import pss_bytes
 from tests.support.system import System
@@ -51,10 +53,11 @@ from tests.support.waiting import wait_until
 
 PAIRS = 7
 PAGES = 200
-"""Of one slice."""
+"""Pages per measurement."""
 _MOST = 3.0
 _HEAVIEST_KB = 150
-_PARTS = ("console.css", "console.js", "htmx-2.0.11.min.js", "icon.svg")
+_ASSET = re.compile(rb'(?:href|src)="(/static/[^"]+)"')
+"""The address of a style sheet, script module or icon of a page."""
 
 SEARCHES = 300
 
@@ -69,7 +72,7 @@ _NAME = "bench"
 
 
 def pages(world: World, directory: Path) -> Iterator[Figure]:
-    """The list against an empty page, and what it weighs. Logs go to `directory`."""
+    """The list compared with an empty page, and its weight. Logs are written to `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     with System("127.0.0.1:1", world.dsn, Topics(), directory) as system, _bare(directory / "bare.log") as bare_port:
         port = free_port()
@@ -88,7 +91,7 @@ def pages(world: World, directory: Path) -> Iterator[Figure]:
 
 
 def searches(world: World) -> Iterator[Figure]:
-    """Words, names and phones."""
+    """Searches for words, names and phones."""
     chance = Random()
     times = []
     with connect(world.dsn, "bench", autocommit=True, generic_plans=True) as connection:
@@ -106,8 +109,8 @@ def searches(world: World) -> Iterator[Figure]:
 
 
 def viewers(directory: Path, seconds: float) -> Iterator[Figure]:
-    """Five hundred of them, for so long."""
-    cookies, told = directory / "cookies", directory / "told.jsonl"
+    """Five hundred open lists, for `seconds`."""
+    cookies, received = directory / "cookies", directory / "received.jsonl"
     with stack_of(directory) as stack:
         generate(directory, 20)  # so that there is a list
         assert stack.console_url is not None
@@ -119,7 +122,15 @@ def viewers(directory: Path, seconds: float) -> Iterator[Figure]:
             load = Thread(target=generate, args=(directory, seconds + 20))
             load.start()
             sleep(5)
-            watching = [sys.executable, "-m", "benchmarks.viewers", str(port), str(cookies), str(seconds), str(told)]
+            watching = [
+                sys.executable,
+                "-m",
+                "benchmarks.viewers",
+                str(port),
+                str(cookies),
+                str(seconds),
+                str(received),
+            ]
             meanwhile = _Meanwhile(port, made[0], console)
             with subprocess.Popen(watching, stdout=subprocess.PIPE, text=True) as process:
                 assert process.stdout is not None
@@ -127,13 +138,13 @@ def viewers(directory: Path, seconds: float) -> Iterator[Figure]:
                 with meanwhile:
                     assert process.wait() == 0
             load.join()
-            lags = _lags(connection, told)
+            lags = _lags(connection, received)
     yield Figure(
         what=f"lag of {VIEWERS} open lists at {RATE} updates/s",
         value=f"p50 {percentile(lags, 50) * 1000:,.0f} ms, p99 {percentile(lags, 99) * 1000:,.0f} ms",
         target=f"p99 at most {_LAG_P99_SECONDS * 1000:,.0f} ms",
         holds=percentile(lags, 99) <= _LAG_P99_SECONDS,
-        meaning=f"{len(lags):,} changes of rows, from the commit until the list was told the row as it is now; one "
+        meaning=f"{len(lags):,} changes of rows, from the commit until the list received the new row; one "
         f"process, {seconds:,.0f} s; the longest {lags[-1] * 1000:,.0f} ms",
     )
     times = sorted(meanwhile.pages)
@@ -155,11 +166,11 @@ def viewers(directory: Path, seconds: float) -> Iterator[Figure]:
     )
 
 
-# who looks
+# clients
 
 
 def _cookies(connection: Connection[Any], how_many: int) -> list[str]:
-    """Of so many sessions of one administrator."""
+    """The cookies of new sessions of one administrator."""
     sign_ins.create(connection, _NAME, "no password", administrator=True, shown_name=None)
     tokens = [secrets.token_urlsafe(32) for _ in range(how_many)]
     for token in tokens:
@@ -168,14 +179,14 @@ def _cookies(connection: Connection[Any], how_many: int) -> list[str]:
 
 
 class _Client:
-    """One kept connection."""
+    """A client with one persistent connection."""
 
     def __init__(self, port: int, cookie: str) -> None:
         self._connection = HTTPConnection(LOOPBACK, port, timeout=30)
         self._headers = {"Cookie": cookie, "Accept-Encoding": "gzip"}
 
     def get(self, path: str) -> bytes:
-        """As it came."""
+        """The body of a page, as it was sent."""
         self._connection.request("GET", path, headers=self._headers)
         answer = self._connection.getresponse()
         content = answer.read()
@@ -183,7 +194,7 @@ class _Client:
         return content
 
     def seconds(self, path: str, how_many: int) -> float:
-        """For one, of so many."""
+        """The mean time of a page."""
         began = monotonic()
         for _ in range(how_many):
             self.get(path)
@@ -194,7 +205,7 @@ class _Client:
 
 
 class _Meanwhile:
-    """Opens the list now and then, and looks what the console holds."""
+    """Opens the list twice a second and measures the console's memory."""
 
     def __init__(self, port: int, cookie: str, pid: int) -> None:
         self.pages: list[float] = []
@@ -225,7 +236,7 @@ class _Meanwhile:
 
 @contextmanager
 def _bare(log: Path) -> Iterator[int]:
-    """Runs the empty page; yields its port."""
+    """Serves the empty page; yields its port."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.bare_page", str(port)]
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
@@ -245,7 +256,7 @@ def _answers(port: int, path: str) -> bool:
             return False
 
 
-# what was found
+# figures
 
 
 def _ratio(times: Sequence[tuple[float, float]], conversations: int) -> Figure:
@@ -263,8 +274,8 @@ def _ratio(times: Sequence[tuple[float, float]], conversations: int) -> Figure:
 
 def _weight(client: _Client, path: str) -> Figure:
     content = client.get(f"{path}?rows=100")
-    parts = {name: len(client.get(f"/static/{name}")) for name in _PARTS}
-    kilobytes = (len(content) + sum(parts.values())) / 1000
+    assets = sum(len(client.get(path.decode())) for path in set(_ASSET.findall(gzip.decompress(content))))
+    kilobytes = (len(content) + assets) / 1000
     client.get(f"{path}?rows=25")
     return Figure(
         what="weight of the list, 100 rows",
@@ -272,7 +283,7 @@ def _weight(client: _Client, path: str) -> Figure:
         target=f"at most {_HEAVIEST_KB} kB",
         holds=kilobytes <= _HEAVIEST_KB,
         meaning=f"everything that a browser loads, compressed: the page {len(content) / 1000:.0f} kB (it is "
-        f"{len(gzip.decompress(content)) / 1000:.0f}), style, script and icon {sum(parts.values()) / 1000:.0f}",
+        f"{len(gzip.decompress(content)) / 1000:.0f}), style, scripts and icon {assets / 1000:.0f}",
     )
 
 
@@ -296,18 +307,18 @@ def _first_paint(executable: str, port: int, cookie: str, path: str) -> Figure:
     )
 
 
-def _searched(connection: Connection[Any], world: World, chance: Random) -> Iterator[Wanted]:
+def _searched(connection: Connection[Any], world: World, chance: Random) -> Iterator[UnmanagedFilter]:
     some = [chat.id for chat in world.any(SEARCHES, chance)]
     rows = connection.execute(
         "select customer_name, wa_id, last_text from conversations where id = any(%b)", [some]
     ).fetchall()
     for place, (name, wa_id, text) in enumerate(rows):
         words = (name or "maria").split(), [wa_id or "39"], [chance.choice((text or "order").split())]
-        yield Wanted(words=tuple(words[place % 3]))
+        yield UnmanagedFilter(words=tuple(words[place % 3]))
 
 
-def _lags(connection: Connection[Any], told: Path) -> list[float]:
-    """Of every row that a viewer shows and every message that came to it while they looked, in ascending order."""
+def _lags(connection: Connection[Any], received: Path) -> list[float]:
+    """The lags of all new messages of rows that viewers show, in ascending order."""
     committed: dict[str, list[float]] = {}
     for id_, at in connection.execute(
         "select conversation_id::text, pg_xact_commit_timestamp(xmin) from entries where conversation_id is not null"
@@ -316,17 +327,17 @@ def _lags(connection: Connection[Any], told: Path) -> list[float]:
     for times in committed.values():
         times.sort()
     lags: list[float] = []
-    for line in told.read_text().splitlines():
+    for line in received.read_text().splitlines():
         viewer = json.loads(line)
         lags += _of_viewer(viewer, committed)
-    assert lags, "nobody was told anything"
+    assert lags, "no list received a change"
     return sorted(lags)
 
 
 def _of_viewer(viewer: Mapping[str, Any], committed: Mapping[str, Sequence[float]]) -> list[float]:
     lags = []
     known = dict(viewer["had"])
-    for at, id_, entries in viewer["told"]:
+    for at, id_, entries in viewer["received"]:
         lags += [at - committed[id_][place] for place in range(known[id_], entries)]
         known[id_] = max(known[id_], entries)
     return lags

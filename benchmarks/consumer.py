@@ -1,14 +1,14 @@
-"""What the `conversations` consumer leaves of the speed that Kafka, PostgreSQL and Python have to give.
+"""Measures the `conversations` consumer against the possible speed of Kafka, PostgreSQL and Python.
 
-The ceiling is a loop that polls the same topic, reads the JSON and writes one `unnest` insert into the same `entries`
-with its indexes, and the offset row, in one transaction a poll; to which conversation a fact belongs it is told for
-nothing. How the two take turns: `benchmarks.slices`.
+The ceiling is a loop that polls the same topic, parses the JSON, writes one `unnest` insert into the same `entries`
+table with its indexes and updates the offset, in one transaction per poll. It is given the conversation of each fact at
+no cost. The two run alternately, see `benchmarks.setup.slices`.
 
-The mix, in customers of a batch: 80 % have an active conversation (a day is mostly conversations under way) and write
-into it, 12 % are known and open a new one, 8 % are new. One text in twelve is a choice of the menu. With 500 customers
-in a batch of 500 each writes once, as in a quiet hour of many customers; with 60 each writes eight or nine times, as
-when a backlog is worked off. Customers are drawn at random from all active conversations, and no two batches of a slice
-share one.
+The mix, by customers of a batch: 80 % write into their active conversation (most traffic of a day is in conversations
+under way), 12 % are known and open a new one, 8 % are new. One text in twelve is a menu choice. With 500 customers in a
+batch of 500 each writes once, as in a quiet hour of many customers; with 60 each writes eight or nine times, as when a
+backlog is processed. Customers are chosen at random among all active conversations, and no two batches of a slice share
+a customer.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,10 +24,10 @@ from psycopg import Connection
 from pydantic_core import from_json, to_json
 
 from benchmarks.figures import Figure
-from benchmarks.slices import BATCH, PAIRS, PARTITIONS, UNTIMED, bare_rate, consumer_rate, ratio
-from benchmarks.stories import GREETING, NUMBERS, number_id, turn
-from benchmarks.topic import BenchTopic, Send
-from benchmarks.world import World
+from benchmarks.setup.slices import BATCH, PAIRS, PARTITIONS, UNTIMED, bare_rate, consumer_rate, ratio
+from benchmarks.setup.stories import GREETING, NUMBERS, number_id, turn
+from benchmarks.setup.topic import BenchTopic, Send
+from benchmarks.setup.world import World
 from consumers.handlers.conversations import Conversations
 from domain.facts import FACT
 from domain.ids import conversation_id, customer_id
@@ -36,11 +36,11 @@ from infra.postgres.connections.pool import connect
 from infra.postgres.messaging.offsets import Offsets, Partition, Position
 
 _TARGETS = {500: (0.25, 0.35), 60: (0.45, 0.60)}
-"""Customers in a batch -> the least ratio, and the one to aim for."""
+"""Minimum ratio and desired ratio, by customers in a batch."""
 
 
 def measure(bootstrap: str, world: World, batches: int = 20) -> Iterator[Figure]:
-    """The ratio for many and for few customers; each slice has this many timed batches."""
+    """Yields the ratios for many and for few customers. `batches` is the number of timed batches per slice."""
     for customers, (least, aim) in _TARGETS.items():
         yield ratio(
             f"consumer / bare loop, {customers} customers in {BATCH} records",
@@ -53,7 +53,7 @@ def measure(bootstrap: str, world: World, batches: int = 20) -> Iterator[Figure]
 
 
 def _rates(bootstrap: str, world: World, customers: int, batches: int) -> list[tuple[float, float]]:
-    """Records a second of the consumer and of the bare loop, pair by pair."""
+    """Returns pairs of records per second, of the consumer and of the bare loop."""
     with BenchTopic(bootstrap, PARTITIONS) as topic:
         traffic = _Traffic(world, customers)
 
@@ -64,14 +64,14 @@ def _rates(bootstrap: str, world: World, customers: int, batches: int) -> list[t
 
 
 class _Home(NamedTuple):
-    """Where a fact belongs, as the bare loop is told."""
+    """The customer and conversation of a fact, for the bare loop."""
 
     customer: str
     conversation: str
 
 
 class _Writer(NamedTuple):
-    """A customer who writes in a batch; `conversation` None: a new one."""
+    """A customer who writes in a batch; `conversation` is None for a new one."""
 
     number: str
     wa_id: str
@@ -80,7 +80,7 @@ class _Writer(NamedTuple):
 
 
 class _Traffic:
-    """Turns, of `customers` different customers in every 500 that follow each other."""
+    """Customer turns, with `customers` different customers in every 500 consecutive records."""
 
     def __init__(self, world: World, customers: int) -> None:
         self._world = world
@@ -91,7 +91,7 @@ class _Traffic:
         self._at = world.now
 
     def publish(self, topic: BenchTopic, batches: int) -> Mapping[str, _Home]:
-        """Writes a slice to the topic; returns where each fact of it belongs."""
+        """Publishes a slice to the topic and returns the customer and conversation of each of its facts."""
         active = iter(self._world.active(self._busy * batches, self._chance))
         quiet = iter(self._world.quiet(self._known * batches, self._chance))
         homes: dict[str, _Home] = {}
@@ -132,10 +132,10 @@ def _ours(topic: BenchTopic, world: World, homes: Mapping[str, _Home]) -> float:
 
 
 def _begin(topic: BenchTopic, world: World, group: str) -> None:
-    """The group stands where the slice begins."""
+    """Sets the group's offsets to the beginning of the slice."""
     reader = GroupReader(topic.config.client_options(), group, [topic.name])
     with closing(reader), connect(world.dsn, "bench", autocommit=True) as connection:
-        while len(reader.silent()) < len(topic.partitions):
+        while len(reader.paused()) < len(topic.partitions):
             reader.poll(0.1)
         with connection.transaction():
             for partition, begin in zip(topic.partitions, topic.begins, strict=True):
@@ -153,11 +153,11 @@ _BARE_INSERT = """
 
 
 def _bare(topic: BenchTopic, world: World, homes: Mapping[str, _Home]) -> float:
-    def keep(connection: Connection[Any], records: Sequence[Any]) -> None:
+    def insert(connection: Connection[Any], records: Sequence[Any]) -> None:
         _insert(connection, [record.value for record in records], homes)
 
     begins = dict(zip(topic.partitions, topic.begins, strict=True))
-    return bare_rate(topic.config, begins, world.dsn, f"{topic.topics.prefix}bare", len(homes), keep)
+    return bare_rate(topic.config, begins, world.dsn, f"{topic.topics.prefix}bare", len(homes), insert)
 
 
 def _insert(connection: Connection[Any], values: Sequence[bytes], homes: Mapping[str, _Home]) -> None:

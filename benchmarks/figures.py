@@ -1,4 +1,4 @@
-"""What a measurement found, in the words of the page that shows it."""
+"""Results of measurements, as docs/performance.md shows them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row of a table: what was measured, the value, and what it means in one sentence. `target` may be empty; then
-    `holds`, whether it is met, is None."""
+    """A row of a table: what was measured, its value, and its meaning in one sentence.
+
+    `holds` says whether the target is met. It is None if `target` is empty.
+    """
 
     what: str
     value: str
@@ -16,11 +18,11 @@ class Figure:
     holds: bool | None = None
 
     def __str__(self) -> str:
-        verdict = {True: "met", False: "MISSED", None: ""}[self.holds]
-        aim = f" ({self.target}: {verdict})" if self.target else ""
+        outcome = {True: "met", False: "MISSED", None: ""}[self.holds]
+        aim = f" ({self.target}: {outcome})" if self.target else ""
         return f"{self.what}: {self.value}{aim}; {self.meaning}"
 
 
 def percentile(ascending: Sequence[float], percent: float) -> float:
-    """The value that so many percent of the others do not exceed."""
+    """Returns the value that this percentage of the values does not exceed."""
     return ascending[min(len(ascending) - 1, int(len(ascending) * percent / 100))]

@@ -1,8 +1,8 @@
-"""The whole system under one number's load (264 updates a second): how long an update takes from its POST to the list,
-and whether the memory of the processes stays as it is.
+"""Measures the whole system under the load of one number (264 updates per second): the time from a POST to the list,
+and whether the memory of the processes grows.
 
-The system is `witiop dev` with a data directory of its own, the load `witiop simulate load`: an open loop, messages of
-500 customers with three statuses of an answer each.
+The system is `witiop dev` with its own data directory. The load is `witiop simulate load`, an open loop with messages
+of 500 customers and three statuses per message.
 """
 
 import json
@@ -22,13 +22,13 @@ from typing import Any
 import psycopg
 
 from benchmarks.figures import Figure, percentile
-from tests.support.dev_stack import Dev, twenty_free_ports
+from tests.support.dev_stack import Dev, free_port_base
 from tests.support.process_tree import pss_bytes, tree
 from tests.support.waiting import wait_until
-from witiop.dev.stack import Stack
+from witiop.dev.stack_file import Stack
 
 RATE = 264
-"""Updates a second: what Meta lets one default number receive."""
+"""Updates per second that Meta sends at most to a number with default limits."""
 
 LATENCY_SECONDS = 60.0
 MEMORY_SECONDS = 600.0
@@ -37,15 +37,15 @@ _MINUTE = 60.0
 _SAMPLE_SECONDS = 5.0
 _GROWTH = 0.05
 _WITH_A_HEAP = ("kafka",)
-"""A Java machine fills its heap before it tidies up: what bounds it is the size that the heap is given."""
+"""Processes without a memory target: a JVM fills its heap before it collects garbage, up to the configured size."""
 _LIST_P99_SECONDS = 1.0
 _DRAIN_SECONDS = 60.0
 _WARMING_SECONDS = 10.0
-"""Of the same load, before the clock starts: first plans, first connections."""
+"""Warm-up under the same load, for query plans and connections."""
 
 
 def latency(directory: Path, seconds: float) -> Iterator[Figure]:
-    """From the POST to the commit after which every look at the list shows what the message did."""
+    """Yields the time from the POST to the commit that makes the message visible in the list."""
     ledger = directory / "ledger.jsonl"
     with stack_of(directory) as stack:
         generate(directory, _WARMING_SECONDS)
@@ -56,7 +56,7 @@ def latency(directory: Path, seconds: float) -> Iterator[Figure]:
         value=f"p50 {percentile(times, 50) * 1000:,.0f} ms, p99 {percentile(times, 99) * 1000:,.0f} ms",
         target=f"p99 at most {_LIST_P99_SECONDS * 1000:,.0f} ms",
         holds=percentile(times, 99) <= _LIST_P99_SECONDS,
-        meaning=f"{len(times):,} messages, from sending the POST to the commit of what it did to its conversation; the "
+        meaning=f"{len(times):,} messages, from sending the POST to the commit of its effect; "
         f"longest {times[-1] * 1000:,.0f} ms",
     )
     yield Figure(
@@ -64,13 +64,13 @@ def latency(directory: Path, seconds: float) -> Iterator[Figure]:
         value=f"p50 {summary['p50_ms']:,.0f} ms, p99 {summary['p99_ms']:,.0f} ms",
         target="p50 at most 50 ms, p99 at most 300 ms",
         holds=summary["p50_ms"] <= 50 and summary["p99_ms"] <= 300,
-        meaning=f"{summary['posts']:,} POSTs of one update, as the sender sees them; answers {summary['answers']}, "
+        meaning=f"{summary['posts']:,} POSTs of one update, as the sender sees them; answers: {summary['answers']}, "
         f"{summary['not_sent']:,} updates not sent in time",
     )
 
 
 def memory(directory: Path, seconds: float) -> Iterator[Figure]:
-    """Of every process, with all that it started: the last minute against the second one."""
+    """Yields the memory of every process with its children: the last minute compared with the second one."""
     with stack_of(directory) as stack:
         samples = _Samples(stack.pids)
         samples.start()
@@ -91,19 +91,19 @@ def memory(directory: Path, seconds: float) -> Iterator[Figure]:
 
 @contextmanager
 def stack_of(directory: Path) -> Iterator[Stack]:
-    """A new one, without the demo, whose PostgreSQL keeps the time of every commit."""
+    """Yields a new stack without the demo, whose PostgreSQL stores the time of every commit."""
     rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     data = directory / "stack"
     with _dev(data) as dev, psycopg.connect(dev.stack().postgres_dsn, autocommit=True) as connection:
-        connection.execute("alter system set track_commit_timestamp = on")  # in force after a restart
+        connection.execute("alter system set track_commit_timestamp = on")  # takes effect after a restart
     with _dev(data) as dev:
         yield dev.stack()
 
 
 @contextmanager
 def _dev(data: Path) -> Iterator[Dev]:
-    dev = Dev(data, twenty_free_ports(), "--no-demo")
+    dev = Dev(data, free_port_base(), "--no-demo")
     try:
         dev.ready()
         yield dev
@@ -112,7 +112,7 @@ def _dev(data: Path) -> Iterator[Dev]:
 
 
 def generate(directory: Path, seconds: float, *more: str) -> Mapping[str, Any]:
-    """Runs to its end; returns its summary."""
+    """Runs the load to its end and returns the summary."""
     command = [sys.executable, "-m", "witiop", "simulate", "load", "--rate", str(RATE), "--seconds", str(seconds)]
     command += ["--stack", str(directory / "stack"), "--json", *more]
     summary: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
@@ -120,10 +120,10 @@ def generate(directory: Path, seconds: float, *more: str) -> Mapping[str, Any]:
 
 
 def _until_listed(stack: Stack, ledger: Path) -> list[float]:
-    """Seconds from POST to commit of every message that was answered 200, in ascending order."""
+    """Returns the seconds from POST to commit of every message that was answered 200, in ascending order."""
     lines = map(json.loads, ledger.read_text().splitlines())
-    kept = [line for line in lines if line["kind"] == "message" and line["answer"] == 200]
-    sent = {line["id"]: datetime.fromisoformat(line["sent"]) for line in kept}
+    acknowledged = [line for line in lines if line["kind"] == "message" and line["answer"] == 200]
+    sent = {line["id"]: datetime.fromisoformat(line["sent"]) for line in acknowledged}
     with psycopg.connect(stack.postgres_dsn, autocommit=True) as connection:
 
         def committed() -> dict[str, datetime]:
@@ -135,11 +135,11 @@ def _until_listed(stack: Stack, ledger: Path) -> list[float]:
 
 
 class _Samples:
-    """Looks every few seconds at what the processes hold."""
+    """Samples the memory of the processes every few seconds."""
 
     def __init__(self, pids: Mapping[str, Sequence[int]]) -> None:
         self._pids = pids
-        self._over = Flag()
+        self._stopped = Flag()
         self._thread = Thread(target=self._run)
         self.by_name: dict[str, list[tuple[float, int]]] = {name: [] for name, found in pids.items() if found}
 
@@ -147,17 +147,19 @@ class _Samples:
         self._thread.start()
 
     def stop(self) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
     def _run(self) -> None:
         began = monotonic()
-        while not self._over.wait(_SAMPLE_SECONDS):
+        while not self._stopped.wait(_SAMPLE_SECONDS):
             for name, sizes in self.by_name.items():
-                sizes.append((monotonic() - began, sum(_held(name, pid) for pid in self._pids[name])))
+                sizes.append((monotonic() - began, sum(_memory_bytes(name, pid) for pid in self._pids[name])))
 
 
-def _held(name: str, pid: int) -> int:
-    """Bytes of a process and all that it started. PostgreSQL's without its shared buffers, which fill up to their
-    fixed size."""
+def _memory_bytes(name: str, pid: int) -> int:
+    """Returns the memory of a process and its children in bytes.
+
+    For PostgreSQL the shared buffers are left out: they grow to a fixed size.
+    """
     return sum(process.memory_full_info().uss for process in tree(pid)) if name == "postgres" else pss_bytes(pid)

@@ -1,4 +1,4 @@
-"""docs/performance.md: one section for each measurement, renewed one by one."""
+"""Updates docs/performance.md, which has one section per measurement."""
 
 import os
 import platform
@@ -14,13 +14,14 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 _HEAD = """\
 # Performance
 
-Written by `make bench`; `python -m benchmarks NAME` renews one section. What counts are ratios: each is measured
-against a ceiling in the same run, in turn, so that a faster or a busier machine changes both. Times and rates hold for
-the machine that is named. How each is measured, and why so, stands at the top of the module in `benchmarks/`.
+`make bench` writes this page; `python -m benchmarks NAME` renews one section. The ratios are what counts: each is
+measured against a baseline in the same run, taking turns, so that a faster or a busier machine changes both. Times
+and rates apply to the machine named. How each figure is measured, and why, is described at the top of the module in
+`benchmarks/`.
 """
 
 
-def renew(name: str, figures: Sequence[Figure], today: date) -> None:
+def update(name: str, figures: Sequence[Figure], today: date) -> None:
     """Replaces the section of this name, or adds it at the end."""
     page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else _HEAD
     head, *rest = re.split(r"^## ", page, flags=re.MULTILINE)
@@ -34,8 +35,8 @@ def _section(name: str, figures: Sequence[Figure], today: date) -> str:
 
 
 def _table(figures: Sequence[Figure]) -> list[str]:
-    verdict = {True: "met", False: "**missed**", None: ""}
-    rows = [f"| {f.what} | {f.value} | {f.target} | {verdict[f.holds]} | {f.meaning} |" for f in figures]
+    outcome = {True: "met", False: "**missed**", None: ""}
+    rows = [f"| {f.what} | {f.value} | {f.target} | {outcome[f.holds]} | {f.meaning} |" for f in figures]
     return ["| what | value | target | | what it means |", "|---|---|---|---|---|", *rows]
 
 
@@ -45,6 +46,6 @@ def _machine() -> str:
 
 
 def _processor() -> str:
-    """As Linux names it."""
+    """Returns the name of the processor, as Linux reports it."""
     found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     return found[1].strip() if found else platform.machine()

@@ -1,9 +1,9 @@
-"""How long the database takes for a page of the list and for the page of a conversation, among all of them.
+"""Measures how long the database takes to read a page of the list and the page of a conversation.
 
-2,000 reads each. The list: 100 rows behind a listed conversation at random, each filter (status, reason, number) set to
-that conversation's or not, as it falls. The page: conversations at random. Every one is read twice, in two different
-orders: the first time may wait for the disk, the second time is the figure (warm). The time is that of all statements
-of a read, until their rows are here: what the database takes, and the socket.
+2,000 reads each. The list: 100 rows after a random listed conversation, each filter (status, reason, number) set to
+that conversation's value with a probability of one half. The page: random conversations. Each read is done twice, in
+two different orders: the first may wait for the disk, the second is the figure (warm). The time includes all statements
+of a read until their rows are received.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +17,13 @@ from psycopg import Connection
 from psycopg.abc import Params
 
 from benchmarks.figures import Figure, percentile
-from benchmarks.world import World
+from benchmarks.setup.world import World
 from domain.conversations.reasons import Reason
 from infra.postgres.connections.pool import connect
 from infra.postgres.conversations.columns import STATUS_CODES
 from infra.postgres.lists.conversation_page import conversation_page
 from infra.postgres.lists.cursor import Cursor
-from infra.postgres.lists.unmanaged import MAX_ROWS, Filter, page
+from infra.postgres.lists.unmanaged import MAX_ROWS, UnmanagedFilter, page
 
 READS = 2000
 _P99_MS = 5.0
@@ -34,7 +34,7 @@ _STATUSES = {code: status for status, code in STATUS_CODES.items()}
 
 
 def measure(world: World) -> Iterator[Figure]:
-    """For the list and for the page of a conversation."""
+    """Yields the times of the list and of the page of a conversation."""
     chance = Random()
     with connect(world.dsn, "bench", autocommit=True) as connection:
         connection.cursor_factory = _Timed
@@ -48,16 +48,16 @@ def measure(world: World) -> Iterator[Figure]:
                 value=f"p50 {percentile(warm, 50):.1f} ms, p99 {percentile(warm, 99):.1f} ms",
                 target=f"p99 at most {_P99_MS:.0f} ms",
                 holds=percentile(warm, 99) <= _P99_MS,
-                meaning=f"in the database, among {world.conversations:,} conversations: the second of two rounds of "
+                meaning=f"in the database, among {world.conversations:,} conversations: the second of two runs of "
                 f"{READS:,} reads; the first: p50 {percentile(cold, 50):.1f} ms, p99 {percentile(cold, 99):.1f} ms",
             )
 
 
 def _lists(connection: Connection[Any], world: World, chance: Random) -> list[_Read]:
-    some = [chat.id for chat in world.any(4 * READS, chance)]
+    ids = [chat.id for chat in world.any(4 * READS, chance)]
     listed = connection.execute(
         "select status::text, reason, phone_number_id, last_at, id from conversations where id = any(%b) and unmanaged",
-        [some],
+        [ids],
     ).fetchall()
     return [
         partial(page, connection, _filter(chance, status, reason, number), MAX_ROWS, Cursor(at, id_))
@@ -65,9 +65,9 @@ def _lists(connection: Connection[Any], world: World, chance: Random) -> list[_R
     ]
 
 
-def _filter(chance: Random, status: str, reason: int, number: str) -> Filter:
+def _filter(chance: Random, status: str, reason: int, number: str) -> UnmanagedFilter:
     by_status, by_reason, by_number = (chance.random() < 0.5 for _ in range(3))
-    return Filter(
+    return UnmanagedFilter(
         status=_STATUSES[status] if by_status else None,
         reason=Reason.of_code(reason) if by_reason else None,
         number=number if by_number else None,
@@ -79,7 +79,7 @@ def _pages(connection: Connection[Any], world: World, chance: Random) -> list[_R
 
 
 def _times(reads: Sequence[_Read], chance: Random) -> list[float]:
-    """Milliseconds that each read spent in the database, in ascending order."""
+    """Returns the milliseconds that each read spent in the database, in ascending order."""
     times = []
     for read in chance.sample(reads, len(reads)):
         _Timed.spent = 0.0
@@ -89,7 +89,7 @@ def _times(reads: Sequence[_Read], chance: Random) -> list[float]:
 
 
 class _Timed(psycopg.Cursor[Any]):
-    """Adds up what its statements take."""
+    """Adds up the duration of its statements."""
 
     spent: ClassVar[float] = 0.0
 

@@ -1,9 +1,8 @@
-"""How long routing takes to bring 10,000 conversations that wait together with 200 agents who all become ready.
+"""Measures how long routing takes to assign 10,000 queued conversations to 200 agents who all become ready at once.
 
-The morning of a bad night: the customers chose from the menu, half of them sales, half support, and nobody was there;
-then all agents come at once. Everybody is a member of both skillsets and has 50 slots: exactly as many as there are
-conversations, so that one conversation too many for anybody, or one left over, shows. One process routes, in rounds of
-as many conversations as it takes; nobody else writes.
+The customers chose from the menu, half of them sales, half support, while no agent was present; then all agents become
+ready. Every agent has both skillsets and a capacity of 50, which gives exactly one place per conversation: one
+conversation too many for an agent, or one left over, is noticed. A single process routes, and nothing else writes.
 """
 
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ from time import monotonic
 
 import psycopg
 
-from benchmarks.company import AGENTS, MOST, agents_ready, company, customers_write
 from benchmarks.figures import Figure
+from benchmarks.setup.company import AGENTS, CAPACITY, agents_ready, company, customers_write
 from consumers.workers.routing import Routing
 from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
@@ -23,44 +22,45 @@ from infra.local.postgres import LocalPostgres
 from infra.postgres.connections.session import DatabaseSession
 from infra.process.memory import collect_rarely
 
-CONVERSATIONS = len(AGENTS) * MOST
+CONVERSATIONS = len(AGENTS) * CAPACITY
 _LIVENESS_SECONDS = 5.0
-"""None that waits and none who is available wait for each other longer (domain.md, Presence and routing)."""
+"""Longest time that a queued conversation and an available agent wait for each other (domain.md, Presence and
+routing)."""
 
 
 def measure(server: LocalPostgres, conversations: int = CONVERSATIONS) -> Iterator[Figure]:
-    """From the first round to the commit of the last."""
+    """Yields the time from the first poll to the last commit."""
     with company(server) as dsn:
         customers_write(dsn, conversations, "1", "2")
         agents_ready(dsn)
-        rounds = _route(dsn)
+        polls = _route(dsn)
         loads = _loads(dsn)
-    moved, seconds = sum(loads), sum(rounds)
+    moved, seconds = sum(loads), sum(polls)
     yield Figure(
         what=f"routing of {conversations:,} queued conversations to {len(AGENTS)} agents",
-        value=f"{seconds:.1f} s, {len(rounds)} rounds",
-        target=f"all, at most {MOST} an agent, within {_LIVENESS_SECONDS:.0f} s",
-        holds=moved == conversations and max(loads) <= MOST and seconds <= _LIVENESS_SECONDS,
-        meaning=f"{moved:,} have an agent, {moved / seconds:,.0f} a second, {min(loads)} to {max(loads)} an agent; a "
-        f"round {median(rounds) * 1000:,.0f} ms, the longest {max(rounds) * 1000:,.0f} ms",
+        value=f"{seconds:.1f} s, {len(polls)} polls",
+        target=f"all, at most {CAPACITY} per agent, within {_LIVENESS_SECONDS:.0f} s",
+        holds=moved == conversations and max(loads) <= CAPACITY and seconds <= _LIVENESS_SECONDS,
+        meaning=f"{moved:,} assigned, {moved / seconds:,.0f} a second, {min(loads)} to {max(loads)} per agent; "
+        f"median poll {median(polls) * 1000:,.0f} ms, longest {max(polls) * 1000:,.0f} ms",
     )
 
 
 def _route(dsn: str) -> list[float]:
-    """Seconds of each round, until nothing moves."""
-    rounds = list[float]()
+    """Routes until nothing is left to assign, and returns the seconds of each poll."""
+    polls = list[float]()
     collect_rarely()  # as the process does
     with closing(DatabaseSession(dsn, "bench routing")) as session:
         routing = Routing(session.transaction, Topics(), RoutingPolicy(offer=timedelta(hours=1)))
         while True:
             began = monotonic()
             if routing.round() == 0:
-                return rounds
-            rounds.append(monotonic() - began)
+                return polls
+            polls.append(monotonic() - began)
 
 
 def _loads(dsn: str) -> list[int]:
-    """Conversations of each agent who has any."""
+    """Returns the number of conversations of each agent who has any."""
     with psycopg.connect(dsn) as connection:
         rows = connection.execute(
             "select count(*) from conversations where status = 'a' and owner_kind = 'u' and owner_state = 'a' "

@@ -1,7 +1,7 @@
-"""How late the `timer` closes conversations when 100,000 windows end within one minute, and within one second.
+"""Measures how late the `timer` closes conversations when 100,000 windows end within one minute, and within one second.
 
-The windows of the active conversations of a world are moved; one timer runs. A conversation is late by the time from
-the end of its window to the commit that closed it, as PostgreSQL kept it: from then on everybody sees it.
+The windows of the active conversations of a world are moved, and one timer runs. Lateness is the time from the end of a
+window to the commit that closed its conversation, as PostgreSQL stored it.
 """
 
 from collections.abc import Iterator
@@ -16,22 +16,22 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from benchmarks.figures import Figure, percentile
-from benchmarks.world import World
+from benchmarks.setup.world import World
 from consumers.workers.timer import Timer
 from domain.topics import Topics
 from infra.local.postgres import LocalPostgres
 from infra.postgres.connections.session import DatabaseSession
 
 CONVERSATIONS = 1_000_000
-"""Of the world; one in ten is active and has its window moved."""
+"""Size of the world; one in ten conversations is active and has its window moved."""
 _CASES = ((60, 5), (1, 30))
-"""Seconds over which the windows end -> seconds that the last may be late."""
+"""Seconds within which the windows end, and maximum lateness in seconds."""
 _LEAD_SECONDS = 30
-"""For moving the windows, before the first of them ends."""
+"""Time to move the windows before the first of them ends."""
 
 
 def measure(server: LocalPostgres, world: World) -> Iterator[Figure]:
-    """For a minute and for a second."""
+    """Yields the lateness for one minute and for one second."""
     for spread, limit in _CASES:
         late = _lateness(server, world, spread)
         yield Figure(
@@ -45,7 +45,7 @@ def measure(server: LocalPostgres, world: World) -> Iterator[Figure]:
 
 
 def _lateness(server: LocalPostgres, world: World, spread: float) -> list[float]:
-    """Seconds, in ascending order. Works on a copy of the world."""
+    """Returns the lateness in seconds, in ascending order. Works on a copy of the world."""
     source = str(psycopg.conninfo.conninfo_to_dict(world.dsn)["dbname"])
     copy = f"{source}_timer"
     with psycopg.connect(server.dsn, autocommit=True) as admin:
@@ -68,7 +68,7 @@ def _move_windows(connection: Connection[Any], spread: float) -> None:
     connection.execute(_MOVE, {"lead": _LEAD_SECONDS, "spread": spread})
     connection.execute("vacuum (analyze) conversations")
     row = connection.execute("select min(window_ends_at) > now() from conversations where status = 'a'").fetchone()
-    assert row == (True,), "this machine is too slow: the first window is over"
+    assert row == (True,), "this machine is too slow: the first window has already ended"
 
 
 def _close_all(connection: Connection[Any], dsn: str) -> None:

@@ -1,8 +1,8 @@
-"""Browsers without a face: each opens the list, listens, and notes when it was told what of which row.
+"""Simulated browsers: each opens the list and its stream, and records when it received which row.
 
-`python -m benchmarks.viewers PORT COOKIES SECONDS OUT`: COOKIES is a file with one cookie a line, a viewer each. OUT
-gets one line of JSON a viewer: the rows it had, as `[id, entries]`, and what it was told, as `[time, id, entries]`. A
-line is printed when all of them listen.
+`python -m benchmarks.viewers PORT COOKIES SECONDS OUT`: COOKIES is a file with one cookie per line, one per viewer. OUT
+receives one line of JSON per viewer: its rows, as `[id, entries]`, and what it received, as `[time, id, entries]`. A
+line is printed when all streams are open.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ async def _view(
 ) -> dict[str, list[list[object]]]:
     async with turn:
         page = await _get(port, cookie, "/unmanaged")
-        listen = re.search(rb'id="listen"[^>]*data-from="([^"]+)" data-newest="([^"]*)" data-total="(\d*)"', page)
+        listen = re.search(rb'id="listen"[^>]*data-from="([^"]+)"\s+data-newest="([^"]*)" data-total="(\d*)"', page)
         assert listen is not None, page[:500]
         marks = b",".join(re.findall(rb'data-seen="([^"]+)"', page)).decode()
         start, newest, total = (unescape(part.decode()) for part in listen.groups())
@@ -35,16 +35,16 @@ async def _view(
     if await all_listen.wait() == 0:
         print("all listen", flush=True)
     had = [[id_.decode(), int(entries)] for id_, entries in _SEEN.findall(page)]
-    told: list[list[object]] = []
+    received: list[list[object]] = []
     try:
         async with asyncio.timeout(seconds):
             while line := await reader.readline():
                 if b"data-seen" in line:  # one line of a dozen
                     now = time()
-                    told += [[now, id_.decode(), int(entries)] for id_, entries in _SEEN.findall(line)]
+                    received += [[now, id_.decode(), int(entries)] for id_, entries in _SEEN.findall(line)]
     except TimeoutError:
         writer.close()
-    return {"had": had, "told": told}
+    return {"had": had, "received": received}
 
 
 async def _get(port: int, cookie: str, path: str) -> bytes:

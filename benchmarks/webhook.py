@@ -1,9 +1,10 @@
-"""What the webhook leaves of the speed of its server, of Flask and of its producer.
+"""Measures the webhook against the possible speed of its server, Flask and its producer.
 
-The ceiling is a Flask view behind the same front and server, with as many threads and the same producer settings, that
-checks the HMAC and waits until the broker has one record: the body as it came, on a topic of as many partitions. Both
-run all the time, each as a process of its own with one worker; one client posts signed bodies of one update to them in
-turn (A B A B ...), over 16 kept connections, on each the next body when the last is answered.
+The ceiling is a Flask view behind the same server, with the same number of threads and the same producer settings. It
+checks the HMAC and waits until the broker has acknowledged one record, the unchanged body, on a topic with the same
+number of partitions. Both run all the time, each as a process with one worker. A client posts signed bodies with one
+update each to them alternately (A B A B ...), over 16 persistent connections, each of which sends its next body as soon
+as the last one is answered.
 """
 
 import subprocess
@@ -35,7 +36,7 @@ _LEAST = 0.75
 
 
 def measure(bootstrap: str, directory: Path, seconds: float = 5) -> Iterator[Figure]:
-    """The ratio; `seconds` of each slice. Logs of the two go to `directory`."""
+    """Yields the ratio. Each slice takes `seconds`. Both processes log to `directory`."""
     posts = _posts()
     ours, bare = list[float](), list[float]()
     topics, others = new_topics(bootstrap, PARTITIONS), new_topics(bootstrap, PARTITIONS)
@@ -54,31 +55,31 @@ def measure(bootstrap: str, directory: Path, seconds: float = 5) -> Iterator[Fig
         value=f"{median(ratios):.2f}",
         target=f"at least {_LEAST:.2f}",
         holds=median(ratios) >= _LEAST,
-        meaning=f"{median(ours):,.0f} answers/s of the webhook by {median(bare):,.0f} of the bare view, one worker "
+        meaning=f"webhook {median(ours):,.0f} answers/s, bare view {median(bare):,.0f}, one worker "
         f"each, {CONNECTIONS} connections; median of {PAIRS} pairs, from {ratios[0]:.2f} to {ratios[-1]:.2f}",
     )
 
 
 def _posts() -> list[tuple[bytes, dict[str, str]]]:
-    """Bodies with their headers; statuses and messages as Meta mixes them, of 500 customers."""
+    """Returns bodies with their headers: statuses and messages of 500 customers, mixed as Meta sends them."""
     traffic = Traffic(Mix(BusinessNumber("550200000000001", "+999 0000000000", "550200000000000")), utc_now(), 264)
     bodies = [traffic.post([traffic.update(number)]).body for number in traffic.numbers(_BODIES)]
     return [(body, from_meta(body)) for body in bodies]
 
 
 def _rate(port: int, posts: Sequence[tuple[bytes, dict[str, str]]], seconds: float) -> float:
-    """Answers a second."""
-    until = monotonic() + seconds
+    """Returns answers per second."""
+    deadline = monotonic() + seconds
     with ThreadPoolExecutor(CONNECTIONS) as senders:
-        counts = senders.map(partial(_send, port, posts, until), range(CONNECTIONS))
+        counts = senders.map(partial(_send, port, posts, deadline), range(CONNECTIONS))
         return sum(counts) / seconds
 
 
-def _send(port: int, posts: Sequence[tuple[bytes, dict[str, str]]], until: float, first: int) -> int:
-    """Over one connection; returns how many were answered."""
+def _send(port: int, posts: Sequence[tuple[bytes, dict[str, str]]], deadline: float, first: int) -> int:
+    """Posts over one connection and returns the number of answers."""
     answered = 0
     with closing(HTTPConnection(LOOPBACK, port, timeout=10)) as connection:
-        while monotonic() < until:
+        while monotonic() < deadline:
             body, headers = posts[(first + answered * CONNECTIONS) % len(posts)]
             connection.request("POST", PATH, body, headers)
             answer = connection.getresponse()
@@ -90,7 +91,7 @@ def _send(port: int, posts: Sequence[tuple[bytes, dict[str, str]]], until: float
 
 @contextmanager
 def _bare(bootstrap: str, topic: str, log: Path) -> Iterator[int]:
-    """Runs the bare view; yields its port."""
+    """Runs the bare view and yields its port."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.bare_webhook", bootstrap, topic, str(port)]
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:

@@ -1,8 +1,8 @@
-"""The console as a Flask application. It opens nothing: everything it needs is handed to it."""
+"""The console as a Flask application."""
 
 import gzip
 import hashlib
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -25,28 +25,30 @@ from console.pages.bulk import bulk_pages
 from console.pages.conversation import conversation_pages
 from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
-from console.request import over_the_page, target, words
-from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone, safe
-from infra.serving.front import FOLLOWED
+from console.request import keep_page, target, words
+from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone
+from infra.serving.health import health_pages
+from infra.serving.rsgi_bridge import STREAM_KEY
 
 MAX_BODY_BYTES = 1024 * 1024
-"""The largest form: a thousand conversations, or a mail's text."""
+"""The largest form is a bulk action on a thousand conversations, or a mail's text."""
 _STATIC = Path(__file__).with_name("static")
-_COMPRESSED = 1000
-"""Bytes from which an answer is worth compressing."""
-_LEVEL = 1
-"""Some kilobytes more than at the usual 6, in a third of the time."""
+_COMPRESSED_FROM = 1000
+"""Bytes from which compressing a response pays off."""
+_COMPRESSION = 1
+"""Some kilobytes more than at the default level of 6, in a third of the time."""
 
 log = structlog.get_logger()
 
 
-def create_app(parts: Dependencies) -> Flask:
-    """The application with every page. What `/live` answers is followed by a stream, which who serves it sends."""
-    app = Flask(__name__)
+def create_app(deps: Dependencies) -> Flask:
+    """The application with every page. The server sends the stream that follows the response to `/live`
+    (`infra.serving.rsgi_bridge.STREAM_KEY`)."""
+    app = Flask(__name__, static_url_path=f"/static/{_version_of(_STATIC)}")
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider, which is typed as any
-    _speak(app, parts)
-    gate.install(app, parts)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    _set_up_templates(app, deps)
+    gate.install(app, deps)
     for pages in (
         account_pages,
         unmanaged_pages,
@@ -56,66 +58,76 @@ def create_app(parts: Dependencies) -> Flask:
         _live_pages,
         _health_pages,
     ):
-        app.register_blueprint(pages(parts))
-    _answer_errors(app, parts)
+        app.register_blueprint(pages(deps))
+    _handle_errors(app, deps)
     app.after_request(_compress)
-    if parts.proxies:
-        proxied = ProxyFix(app.wsgi_app, x_for=parts.proxies, x_proto=1, x_host=1)
+    if deps.proxies:
+        proxied = ProxyFix(app.wsgi_app, x_for=deps.proxies, x_proto=1, x_host=1)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # the way that Flask documents
     return app
 
 
-def _speak(app: Flask, parts: Dependencies) -> None:
-    """Templates know our words; an unknown variable is an error, not an empty place."""
+def _version_of(directory: Path) -> str:
+    """A hash of all files. It is part of their addresses, which browsers cache for ever; modules import each other by
+    relative addresses, so a page never mixes versions."""
+    digest = hashlib.sha256()
+    for file in sorted(directory.iterdir()):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _set_up_templates(app: Flask, deps: Dependencies) -> None:
+    """Gives templates their functions. An unknown variable raises an error."""
     env = app.jinja_env
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
-    versions = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in _STATIC.iterdir()}
     env.globals.update(
-        _=_said,
-        ngettext=_said_of,
-        pgettext=_said_about,
-        url_for=lru_cache(4096)(url_for),  # an address depends on nothing but what it is made of
+        _=_gettext,
+        ngettext=_ngettext,
+        pgettext=_pgettext,
         words=words,
         phrases=phrases,
         phone=phone,
         languages=LANGUAGES,
-        organisation=parts.organisation,
+        organisation=deps.organisation,
         new_form=new_form,
-        asset=lambda name: url_for("static", filename=name, v=versions[name]),
+        asset=lambda name: url_for("static", filename=name),
+        modules=sorted(
+            file.name for file in _STATIC.glob("*.js") if file.name != "main.js" and "htmx" not in file.name
+        ),
         person=lambda: g.get("person"),
-        mails=parts.post is not None,
+        mails=deps.mailing is not None,
     )
 
 
-def _said(text: str, **filled: object) -> Markup:
-    """In templates: a text of ours in the language of the page. What it is filled with is escaped."""
-    said = safe(words().language, text)
-    return said % filled if filled else said
+def _gettext(text: str, **values: object) -> Markup:
+    """A translated text for templates. Values are escaped."""
+    found = Markup(words().gettext(text))  # noqa: S704 - from our own catalogues
+    return found % values if values else found
 
 
-def _said_of(one: str, many: str, n: int) -> Markup:
-    """The same, as it is said of `n`."""
-    return Markup(words().ngettext(one, many, n)) % {"num": n}  # noqa: S704 - of our own catalogues
+def _ngettext(one: str, many: str, n: int) -> Markup:
+    """A translated text in the plural form for `n`, for templates."""
+    return Markup(words().ngettext(one, many, n)) % {"num": n}  # noqa: S704 - from our own catalogues
 
 
-def _said_about(what: str, text: str) -> Markup:
-    """The same, where the words for `what` differ from those for other things."""
-    return Markup(catalogue(words().language).pgettext(what, text))  # noqa: S704 - of our own catalogues
+def _pgettext(context: str, text: str) -> Markup:
+    """A text translated in a context, for templates."""
+    return Markup(catalogue(words().language).pgettext(context, text))  # noqa: S704 - from our own catalogues
 
 
-def _live_pages(parts: Dependencies) -> Blueprint:
-    """`/live`: what changes in the list that a browser shows, for as long as it listens. `/live/may`: whether it still
-    may, for who was cut off."""
+def _live_pages(deps: Dependencies) -> Blueprint:
+    """`/live`: the stream of changes of the list that a browser shows. `/live/may`: 204 if the session may still open
+    the stream; a browser asks after its stream was cut off."""
     pages = Blueprint("live", __name__)
 
     @pages.get("/live")
-    def hints() -> ResponseReturnValue:
-        if parts.live.viewers >= MAX_VIEWERS:
+    def stream() -> ResponseReturnValue:
+        if deps.live.viewers >= MAX_VIEWERS:
             abort(503)
-        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # what the proxy stands for
-        drawing = partial(changes_for, app, parts.clock)
-        request.environ[FOLLOWED] = partial(parts.live.stream, watched_list(gate.token_hash(g.token)), drawing)
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the stream outlives the request
+        render = partial(changes_for, app, deps.clock)
+        request.environ[STREAM_KEY] = partial(deps.live.stream, watched_list(gate.token_hash(g.token)), render)
         headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
         return Response(b"retry: 2000\n\n", content_type="text/event-stream", headers=headers)
 
@@ -126,60 +138,52 @@ def _live_pages(parts: Dependencies) -> Blueprint:
     return pages
 
 
-def _health_pages(parts: Dependencies) -> Blueprint:
-    """`/healthz`: 200 while requests are answered. `/readyz`: 200 when pages can be read, else 503. Without Kafka they
-    can, and what is asked for is refused in words, so that is no reason to take the console away."""
-    pages = Blueprint("health", __name__)
+def _health_pages(deps: Dependencies) -> Blueprint:
+    """`/healthz`: 200 while the process answers. `/readyz`: 200 when pages can be read, else 503. Without Kafka pages
+    can be read, and commands are rejected with a notice, so the console stays ready."""
 
-    @pages.get("/healthz")
-    @gate.open_to("everybody")
-    def alive() -> ResponseReturnValue:
-        return {"alive": True}
-
-    @pages.get("/readyz")
-    @gate.open_to("everybody")
-    def ready() -> ResponseReturnValue:
-        missing = []
+    def not_ready_reasons() -> list[str]:
         try:
-            with parts.pool.connection(timeout=1) as conn:
+            with deps.pool.connection(timeout=1) as conn:
                 conn.execute("select from sign_ins limit 1")
         except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
-            missing.append(f"postgres: {type(error).__name__}")
-        return {"ready": not missing, "missing": missing}, 503 if missing else 200
+            return [f"postgres: {type(error).__name__}"]
+        return []
 
-    return pages
+    return health_pages(not_ready_reasons, gate.open_to("everybody"))
 
 
-def _answer_errors(app: Flask, parts: Dependencies) -> None:
-    def refused(error: HTTPException) -> ResponseReturnValue:
+def _handle_errors(app: Flask, deps: Dependencies) -> None:
+    def error_page(code: int | None, headers: dict[str, str] | None = None) -> Response:
+        page = render_template("error.html", code=code, whole_page=target() is None)
+        return keep_page(Response(page, code, headers))
+
+    def http_error(error: HTTPException) -> ResponseReturnValue:
         if error.code is None or error.response is not None:
             return error
-        page = render_template("error.html", code=error.code, alone=target() is None)
-        response = Response(page, error.code)
-        if allowed := dict(error.get_headers()).get("Allow"):
-            response.headers["Allow"] = allowed
-        return over_the_page(response)
+        allowed = dict(error.get_headers()).get("Allow")
+        return error_page(error.code, {"Allow": allowed} if allowed else None)
 
-    def away(error: Exception) -> ResponseReturnValue:
-        log.warning("console.database_away", error=type(error).__name__)
-        g.setdefault("words", Words("en", UTC_ZONE, parts.clock()))
+    def database_unavailable(error: Exception) -> ResponseReturnValue:
+        log.warning("console.database_unavailable", error=type(error).__name__)
+        g.setdefault("words", Words("en", UTC_ZONE, deps.clock()))
         g.setdefault("person", None)
         g.setdefault("token", "")
-        page = render_template("error.html", code=503, alone=target() is None)
-        return over_the_page(Response(page, 503, {"Retry-After": "2"}))
+        return error_page(503, {"Retry-After": "2"})
 
-    def failed(error: Exception) -> ResponseReturnValue:  # a programming error: its place is logged, never its text
+    def failed(error: Exception) -> ResponseReturnValue:  # a defect: the log has its place, never its text
         log.error("console.failed", exc_info=error)
-        return over_the_page(Response(render_template("error.html", code=500, alone=target() is None), 500))
+        return error_page(500)
 
-    app.register_error_handler(HTTPException, refused)
-    app.register_error_handler(psycopg_pool.PoolTimeout, away)
-    app.register_error_handler(psycopg.OperationalError, away)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(psycopg_pool.PoolTimeout, database_unavailable)
+    app.register_error_handler(psycopg.OperationalError, database_unavailable)
     app.register_error_handler(Exception, failed)
 
 
 def _compress(response: Response) -> Response:
-    """Text goes compressed to who can read it; what forms carry is masked, so that its length tells nothing."""
+    """Compresses text for browsers that accept it. Form tokens are masked, so the length of a response reveals
+    nothing."""
     kind = response.mimetype or ""
     if (
         (kind.startswith("text/") or kind in ("application/javascript", "image/svg+xml"))
@@ -190,8 +194,8 @@ def _compress(response: Response) -> Response:
     ):
         response.direct_passthrough = False
         content = response.get_data()
-        if len(content) >= _COMPRESSED:
-            response.set_data(gzip.compress(content, _LEVEL, mtime=0))
+        if len(content) >= _COMPRESSED_FROM:
+            response.set_data(gzip.compress(content, _COMPRESSION, mtime=0))
             response.headers["Content-Encoding"] = "gzip"
     response.headers.add("Vary", "Accept-Encoding")
     return response

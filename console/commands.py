@@ -1,8 +1,8 @@
-"""Asking for commands: signed, on the topic, each exactly once however often its form is sent (architecture.md, P7).
+"""Submitting commands: signed, on the topic, and each one once however often its form is sent (architecture.md, P7).
 
-The id of a command is made of the token of its form and of what is asked for. So a double click, a reload, the back
-button or a second try after Kafka was away is the same command; the same form filled in otherwise is another one, and
-the version that it names tells whether it came too late. Once it was refused, the form sent again is a new try.
+A command's id is derived from the token of its form and from its body. So a double click, a reload, the back button or
+a retry after Kafka was unavailable is the same command. The same form with other contents is another command, and the
+version in it tells whether it came too late. After a rejection the form can be sent again as a new command.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 SOURCE = "/witiop/console"
 HOLD_SECONDS = 10
-"""So long a mail can be taken back."""
+"""How long a mail is held before it is sent, so that it can be recalled."""
 _EXPIRES_AFTER = timedelta(minutes=5)
 _PUBLISH_SECONDS = 5.0
 
@@ -36,7 +36,8 @@ _B = TypeVar("_B", Transfer, Recall, Email)
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """What one command asks for. `what`: its words (`console.phrases`); `detail`: what they need besides."""
+    """A command to submit. `what` names its notice (`console.phrases.command_notice`), `detail` has the values for it;
+    `about`: the conversation, where the body does not name one."""
 
     body: Transfer | Recall | Email
     what: str
@@ -45,71 +46,73 @@ class CommandRequest:
 
 
 def new_form() -> str:
-    """The token of a form that is about to be shown."""
+    """The token for a form that is about to be rendered."""
     return str(uuid4())
 
 
 def body(of: type[_B], **fields: object) -> _B:
-    """What a command says. Aborts with 400 where it cannot say so: no form of ours asks for that."""
+    """A command's body from a form's values. Aborts with 400 if they are invalid; no form of the console sends such."""
     try:
         return of.model_validate(fields)
     except ValidationError:
         abort(400)
 
 
-def command_id(form: str, body: Transfer | Recall | Email, refused: int = 0) -> str:
-    """The id of what a form asks for, after it was refused so often."""
-    return str(uuid5(NAMESPACE_OID, f"{form} {body.model_dump_json()}" + (f" {refused}" if refused else "")))
+def command_id(form: str, body: Transfer | Recall | Email, rejections: int = 0) -> str:
+    """The id of the command that a form requests after so many rejections."""
+    return str(uuid5(NAMESPACE_OID, f"{form} {body.model_dump_json()}" + (f" {rejections}" if rejections else "")))
 
 
-def submit(parts: Dependencies, form: str, wishes: Sequence[CommandRequest], batch_id: str | None = None) -> list[str]:
-    """Asks, and gives the commands' ids. Raises NotKept: Kafka did not take all of them; asking again does no harm."""
+def submit(deps: Dependencies, form: str, requests: Sequence[CommandRequest], batch_id: str | None = None) -> list[str]:
+    """Publishes the commands and returns their ids. Blocks until Kafka acknowledged them, 5 seconds at most. Raises
+    PublishFailed if it did not acknowledge all of them; it is safe to submit them again."""
     me = person()
-    now = parts.clock()
-    with parts.connection() as conn:
-        ids = _ids(conn, form, wishes)
-    deeds = [
+    now = deps.clock()
+    with deps.connection() as conn:
+        ids = _ids(conn, form, requests)
+    entries = [
         AuditEntry(
             "asked",
             me.name,
             address(),
-            conversation_id=wish.about or wish.body.conversation_id,
+            conversation_id=request.about or request.body.conversation_id,
             command_id=id_,
             batch_id=batch_id,
-            detail={"what": wish.what, **wish.detail},
+            detail={"what": request.what, **request.detail},
         )
-        for id_, wish in zip(ids, wishes, strict=True)
+        for id_, request in zip(ids, requests, strict=True)
     ]
     records = [
         signed(
-            new_command(wish.body, id_=id_, source=SOURCE, issuer=me.name, at=now, expires_at=now + _EXPIRES_AFTER),
-            parts.commands_topic,
-            parts.command_secret,
+            new_command(request.body, id_=id_, source=SOURCE, issuer=me.name, at=now, expires_at=now + _EXPIRES_AFTER),
+            deps.commands_topic,
+            deps.command_secret,
         )
-        for id_, wish in zip(ids, wishes, strict=True)
+        for id_, request in zip(ids, requests, strict=True)
     ]
-    with parts.connection() as conn, conn.transaction():
-        audit.write(conn, deeds)
+    with deps.connection() as conn, conn.transaction():
+        audit.write(conn, entries)
     try:
-        if missing := parts.publisher.not_ready_reasons():
-            raise PublishFailed("; ".join(missing))
-        parts.publisher.publish(records, _PUBLISH_SECONDS)
+        if reasons := deps.publisher.not_ready_reasons():
+            raise PublishFailed("; ".join(reasons))
+        deps.publisher.publish(records, _PUBLISH_SECONDS)
     except PublishFailed:
-        with parts.connection() as conn, conn.transaction():
+        with deps.connection() as conn, conn.transaction():
             audit.write(conn, [AuditEntry("not_kept", me.name, address(), command_id=id_) for id_ in ids])
         raise
-    log.info("console.asked", commands=len(ids))
+    log.info("console.commands_submitted", commands=len(ids))
     return ids
 
 
-def _ids(conn: Connection[Any], form: str, wishes: Sequence[CommandRequest]) -> list[str]:
-    """A row's form is as old as its row: what was refused for want of a free slot must not be the same command for
-    ever. What was not refused is, so that a double click does nothing twice."""
-    ids = [command_id(form, wish.body) for wish in wishes]
-    times = 0
-    while refused := audit.rejected_commands(conn, ids):
-        times += 1
+def _ids(conn: Connection[Any], form: str, requests: Sequence[CommandRequest]) -> list[str]:
+    """A row's form is as old as its row. A command that was rejected for want of a free slot must not keep its id for
+    ever, or it could never be tried again; one that was not rejected must, so that a double click does nothing."""
+    ids = [command_id(form, request.body) for request in requests]
+    attempt = 0
+    while rejected := audit.rejected_commands(conn, ids):
+        attempt += 1
         ids = [
-            command_id(form, wish.body, times) if id_ in refused else id_ for id_, wish in zip(ids, wishes, strict=True)
+            command_id(form, request.body, attempt) if id_ in rejected else id_
+            for id_, request in zip(ids, requests, strict=True)
         ]
     return ids

@@ -1,4 +1,4 @@
-"""What the console is made of: everything is handed to it, it opens nothing."""
+"""What the console needs from outside; it opens nothing itself."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -26,7 +26,7 @@ from infra.postgres.console.sign_ins import SessionTerms
 
 @dataclass(frozen=True, slots=True)
 class MailComposition:
-    """What mails are made of, for their preview."""
+    """What the preview needs to compose a mail."""
 
     policy: MailPolicy
     sender: MailSender
@@ -34,8 +34,8 @@ class MailComposition:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """`secure`: people reach it by https only. `proxies`: how many before it add to X-Forwarded-For. `post` None: this
-    installation sends no mails. `pool`: its connections commit by themselves."""
+    """`pool`: connections in autocommit mode. `mailing` None: this installation sends no mails. `secure`: browsers
+    reach the console by https only. `proxies`: the number of reverse proxies that add to X-Forwarded-For."""
 
     pool: ConnectionPool[Connection[Any]]
     publisher: Publisher
@@ -46,19 +46,20 @@ class Dependencies:
     passwords: Passwords
     terms: RoutingPolicy = field(default_factory=RoutingPolicy)
     sessions: SessionTerms = field(default_factory=SessionTerms)
-    post: MailComposition | None = None
+    mailing: MailComposition | None = None
     organisation: str = ""
     secure: bool = False
     proxies: int = 0
-    kept: SnapshotCache = field(default_factory=SnapshotCache)
-    _known: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)
+    snapshots: SnapshotCache = field(default_factory=SnapshotCache)
+    _directories: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)
 
     def connection(self) -> AbstractContextManager[Connection[Any]]:
-        """One that commits by itself; of a request that only reads always the same, as taking one costs a question
-        whether it is still there. Raises psycopg_pool.PoolTimeout, psycopg.OperationalError."""
+        """A connection in autocommit mode. A request that only reads uses the same one throughout, because checking
+        one out of the pool costs a round trip to the database. Raises psycopg_pool.PoolTimeout and
+        psycopg.OperationalError."""
         held: Connection[Any] | None = g.get("connection")
         return self.pool.connection() if held is None else nullcontext(held)
 
     def directory(self, conn: Connection[Any]) -> Directory:
-        """As it is now."""
-        return self._known.read(conn, person().directory)
+        """The current directory."""
+        return self._directories.read(conn, person().directory)

@@ -1,7 +1,7 @@
-"""Who comes in, and what every request must have: a session, a form of ours, a level (issue of the console, part 3).
+"""The guard before every view: the session, the form token, and the level that a view requires.
 
-A browser has one cookie with a random token. Its hash is a session or it is not; and what forms carry is made of it, so
-a form made for one session is worth nothing in another, nor after the sign-in or the sign-out.
+A browser has one cookie with a random token; the database has the hash of a session's token. The tokens of forms are
+derived from it, so a form of one session is invalid in another, and after signing in or out.
 """
 
 import base64
@@ -18,17 +18,17 @@ from flask.typing import ResponseReturnValue
 
 from console import words as speech
 from console.dependencies import Dependencies
-from console.request import address, over_the_page, person, target
+from console.request import address, keep_page, person, target
 from infra.postgres.console import audit, sign_ins
 
 _TOKEN_BYTES = 32
 _ROOT = ("tenant_administrator",)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _LIVE = "live"
-"""The view that open pages listen to."""
+"""The blueprint of the stream."""
 
 CSRF = "csrf"
-"""The field of every form."""
+"""The field of every form that holds its token."""
 
 _POLICY = "; ".join(
     (
@@ -52,7 +52,7 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 def open_to(access: ViewAccess) -> Callable[[T], T]:
-    """Of a view that not only administrators may use."""
+    """Marks a view that others than administrators may use."""
 
     def mark(view: T) -> T:
         setattr(view, _ACCESS, access)
@@ -61,30 +61,30 @@ def open_to(access: ViewAccess) -> Callable[[T], T]:
     return mark
 
 
-def install(app: Flask, parts: Dependencies) -> None:
-    """Puts the gate before every view of the application, and the usual headers on every answer."""
+def install(app: Flask, deps: Dependencies) -> None:
+    """Puts the guard before every view of the application, and security headers on every response."""
 
     @app.before_request
     def enter() -> ResponseReturnValue | None:
         view = app.view_functions.get(request.endpoint or "")
         g.person, g.new_token, g.token, g.holding = None, None, "", ExitStack()
-        g.words = words_of(parts)
+        g.words = words_of(deps)
         if request.endpoint == "static":
             return None
-        token = request.cookies.get(_cookie(parts), "")
+        token = request.cookies.get(_cookie(deps), "")
         if len(token) < _TOKEN_BYTES:
             token = g.new_token = secrets.token_urlsafe(_TOKEN_BYTES)
         else:
             if request.method in _SAFE:
-                g.connection = g.holding.enter_context(parts.pool.connection())
-            with parts.connection() as conn:
-                g.person = sign_ins.person_of(conn, token_hash(token), parts.sessions, uses=not _by_itself())
+                g.connection = g.holding.enter_context(deps.pool.connection())
+            with deps.connection() as conn:
+                g.person = sign_ins.person_of(conn, token_hash(token), deps.sessions, uses=not _is_automatic())
         g.token = token
-        g.words = words_of(parts)
-        if request.method not in _SAFE and not _is_ours():
-            _audit(parts, "form_refused")
+        g.words = words_of(deps)
+        if request.method not in _SAFE and not _is_own_form():
+            _audit(deps, "form_refused")
             return _refused("form", 403)
-        return _admit(parts, getattr(view, _ACCESS, None))
+        return _admit(deps, getattr(view, _ACCESS, None))
 
     @app.after_request
     def guard(response: Response) -> Response:
@@ -92,24 +92,24 @@ def install(app: Flask, parts: Dependencies) -> None:
         headers.setdefault("Content-Security-Policy", _POLICY)
         headers.setdefault("X-Frame-Options", "DENY")
         headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Console"] = "1"  # an answer without it comes from something between us and the browser
+        headers["X-Console"] = "1"  # a response without it was sent by a proxy
         headers["Referrer-Policy"] = "same-origin"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
-        if parts.secure:
+        if deps.secure:
             headers["Strict-Transport-Security"] = "max-age=31536000"
-        if request.endpoint == "static":
+        if request.endpoint == "static" and response.status_code < 400:
             headers["Cache-Control"] = "public, max-age=31536000, immutable"
         else:
             headers.setdefault("Cache-Control", "no-store")
             headers.add("Vary", "HX-Request")
         if g.get("new_token"):
-            _set_cookie(parts, response, g.new_token)
+            _set_cookie(deps, response, g.new_token)
         return response
 
     @app.teardown_request
-    def let_go(_: BaseException | None) -> None:
+    def release(_: BaseException | None) -> None:
         g.pop("connection", None)
         g.holding.close()
 
@@ -117,19 +117,20 @@ def install(app: Flask, parts: Dependencies) -> None:
 
 
 def token_hash(token: str) -> bytes:
-    """As it is kept."""
+    """The hash under which the database has a session's token."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def renew_token() -> str:
-    """A new token for this browser, sent with the answer: the old one and its forms are worth nothing from now on."""
+    """Gives the browser a new token with the response; the old one and its forms become invalid."""
     g.token = g.new_token = secrets.token_urlsafe(_TOKEN_BYTES)
     g.pop("form_token", None)
     return str(g.token)
 
 
 def form_token() -> str:
-    """What the forms of a page carry, different for each page: compressed ones must not tell it (BREACH)."""
+    """The token for the forms of this page. It is masked differently on each page, so that the length of compressed
+    responses does not reveal it (BREACH)."""
     if "form_token" not in g:
         secret = _form_secret()
         mask = secrets.token_bytes(len(secret))
@@ -145,15 +146,15 @@ def _masked(secret: bytes, mask: bytes) -> bytes:
     return bytes(a ^ b for a, b in zip(secret, mask, strict=True))
 
 
-def _by_itself() -> bool:
-    """Whether an open page asks without its person. A browser's EventSource sends no header of ours, and comes back
-    whenever it was cut off."""
+def _is_automatic() -> bool:
+    """Whether the page's script sent the request without its person. An EventSource cannot send a header, so the
+    stream is recognised by its blueprint."""
     return request.blueprint == _LIVE or "X-Live" in request.headers
 
 
-def _is_ours() -> bool:
-    """Whether this browser got the form from us. Other sites' forms come without our cookie (SameSite); this holds
-    where that fails."""
+def _is_own_form() -> bool:
+    """Whether the console sent this form to this browser. The cookie's SameSite attribute already keeps other sites'
+    forms out; this check does where a browser ignores that."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return False
     try:
@@ -168,7 +169,7 @@ def _is_ours() -> bool:
     return len(given) == 2 * size and hmac.compare_digest(_masked(given[size:], given[:size]), secret)
 
 
-def _admit(parts: Dependencies, access: ViewAccess | None) -> ResponseReturnValue | None:
+def _admit(deps: Dependencies, access: ViewAccess | None) -> ResponseReturnValue | None:
     if access == "everybody" or request.endpoint is None:
         return None
     if g.person is None or g.person.level is None:
@@ -176,36 +177,36 @@ def _admit(parts: Dependencies, access: ViewAccess | None) -> ResponseReturnValu
             return _refused("signed_out", 401)
         return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")), 303)
     if access is None and person().level not in _ROOT:
-        _audit(parts, "forbidden")
+        _audit(deps, "forbidden")
         return _refused("level", 403)
     return None
 
 
-def _audit(parts: Dependencies, event: audit.AuditEvent) -> None:
+def _audit(deps: Dependencies, event: audit.AuditEvent) -> None:
     name = g.person.name if g.person else None
-    with parts.connection() as conn:
+    with deps.connection() as conn:
         audit.write(conn, [audit.AuditEntry(event, name, address(), detail={"path": request.path})])
 
 
 def _refused(why: str, status: int) -> ResponseReturnValue:
-    """A page, or a notice over the page that is open. Who is still signed in gets what forms must carry now."""
-    response = Response(render_template("refused.html", why=why, alone=target() is None), status)
+    """A page, or a notice over the open page. A person who is still signed in also gets a valid form token."""
+    response = Response(render_template("refused.html", why=why, whole_page=target() is None), status)
     if why == "form" and g.person is not None and request.headers.get("Sec-Fetch-Site") == "same-origin":
         response.headers["X-Form-Token"] = form_token()
-    return over_the_page(response)
+    return keep_page(response)
 
 
-def words_of(parts: Dependencies) -> speech.Words:
-    """How this page speaks: as the person chose, else as their browser likes it."""
+def words_of(deps: Dependencies) -> speech.Words:
+    """The language and time zone that the person chose, else those of their browser."""
     chosen = g.person.language if g.person else None
     zone = speech.zone(g.person.time_zone if g.person else None) or speech.zone(request.cookies.get("zone"))
     language = chosen if chosen in speech.LANGUAGES else speech.negotiate_language(request.accept_languages.values())
-    return speech.Words(language, zone or speech.UTC_ZONE, parts.clock())
+    return speech.Words(language, zone or speech.UTC_ZONE, deps.clock())
 
 
-def _cookie(parts: Dependencies) -> str:
-    return "__Host-witiop" if parts.secure else "witiop"
+def _cookie(deps: Dependencies) -> str:
+    return "__Host-witiop" if deps.secure else "witiop"
 
 
-def _set_cookie(parts: Dependencies, response: Response, token: str) -> None:
-    response.set_cookie(_cookie(parts), token, httponly=True, secure=parts.secure, samesite="Lax", path="/")
+def _set_cookie(deps: Dependencies, response: Response, token: str) -> None:
+    response.set_cookie(_cookie(deps), token, httponly=True, secure=deps.secure, samesite="Lax", path="/")

@@ -1,6 +1,7 @@
-"""What the program's words mean in plain ones: reasons, refusals, events, kinds of messages."""
+"""Texts for people: reasons, rejections, events, kinds of messages, and the results of commands."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from console.request import translated, words
 from console.words import catalogue
@@ -14,10 +15,9 @@ from domain.directory import Directory
 from infra.postgres.console.audit import RequestedCommand
 
 
-def pgettext_noop(what: str, text: str) -> str:
-    """Marks a text for translation in the context `what`: some languages need different words for a mail than for a
-    message."""
-    return f"{what}\x04{text}"  # gettext's own separator
+def pgettext_noop(context: str, text: str) -> str:
+    """Marks a text for translation in a context: some languages need different words for a mail than for a message."""
+    return f"{context}\x04{text}"  # gettext's own separator
 
 
 MEDIA = {
@@ -27,18 +27,18 @@ MEDIA = {
     "voice": ("🎤", gettext_noop("Voice message")),
     "document": ("📄", gettext_noop("Document")),
     "sticker": ("🏷️", gettext_noop("Sticker")),
-    "location": ("📍", gettext_noop("Place")),
+    "location": ("📍", gettext_noop("Location")),
     "contacts": ("👤", gettext_noop("Contact")),
     "order": ("🛒", gettext_noop("Order")),
     "reaction": ("💬", gettext_noop("Reaction")),
     "edit": ("✏️", gettext_noop("Edited a message")),
     "revoke": ("🗑️", gettext_noop("Deleted a message")),
-    "interactive": ("☑️", gettext_noop("Chosen")),
-    "button": ("☑️", gettext_noop("Chosen")),
+    "interactive": ("☑️", gettext_noop("Choice")),
+    "button": ("☑️", gettext_noop("Choice")),
     "template": ("📨", gettext_noop("Template")),
-    "unsupported": ("❔", gettext_noop("Something that WhatsApp does not pass on")),
+    "unsupported": ("❔", gettext_noop("Unsupported message")),
 }
-"""Kind of message -> picture and name."""
+"""Kind of message -> icon and name."""
 
 DELIVERIES = {
     "sent": gettext_noop("sent"),
@@ -53,31 +53,32 @@ _MAIL_STATES = {
     "sending": pgettext_noop("mail", "being sent"),
     "sent": pgettext_noop("mail", "sent"),
     "delivered": pgettext_noop("mail", "delivered"),
-    "bounced": pgettext_noop("mail", "came back"),
+    "bounced": pgettext_noop("mail", "bounced"),
     "complained": pgettext_noop("mail", "reported as spam"),
     "failed": pgettext_noop("mail", "failed"),
-    "unknown": pgettext_noop("mail", "nobody knows whether it was sent"),
-    "recalled": pgettext_noop("mail", "taken back before it was sent"),
+    "unknown": pgettext_noop("mail", "unknown whether it was sent"),
+    "recalled": pgettext_noop("mail", "recalled before it was sent"),
 }
 
 _MAIL_TROUBLES = {
     "too_large": REJECTION_TEXTS[Rejection.TOO_LARGE],
-    "the letter cannot be written": gettext_noop("it could not be written: the log of the installation says why"),
-    "MessageRejected": gettext_noop("Amazon SES refused it: the sender or a recipient is not verified there"),
-    "MailFromDomainNotVerifiedException": gettext_noop("the sender's domain is not verified at Amazon SES"),
-    "AccountSuspendedException": gettext_noop("Amazon SES has shut the account of this installation"),
+    "the mail could not be composed": gettext_noop("it could not be composed; see the log of the installation"),
+    "MessageRejected": gettext_noop("Amazon SES rejected it: the sender or a recipient is not verified there"),
+    "MailFromDomainNotVerifiedException": gettext_noop("the sender's domain is not verified in Amazon SES"),
+    "AccountSuspendedException": gettext_noop("Amazon SES has suspended this installation's account"),
     "Bad content": gettext_noop("Amazon SES found a virus in it"),
-    "NoEmail": gettext_noop("there is no such address"),
-    "Suppressed": gettext_noop("mails to this address came back before, so Amazon SES sends none there"),
-    "OnAccountSuppressionList": gettext_noop("mails to this address came back before, so Amazon SES sends none there"),
+    "NoEmail": gettext_noop("the address does not exist"),
+    "Suppressed": gettext_noop("earlier emails to this address bounced, so Amazon SES sends none to it"),
+    "OnAccountSuppressionList": gettext_noop("earlier emails to this address bounced, so Amazon SES sends none to it"),
     "MailboxFull": gettext_noop("the mailbox is full"),
-    "MessageTooLarge": gettext_noop("it is too large for this mailbox"),
-    "ContentRejected": gettext_noop("the recipient's server does not take what is in it"),
-    "AttachmentRejected": gettext_noop("the recipient's server does not take what is in it"),
-    "Permanent": gettext_noop("the recipient's server refuses mails to this address"),
-    "Transient": gettext_noop("the recipient's server could not take it"),
+    "MessageTooLarge": gettext_noop("the email is too large for this mailbox"),
+    "ContentRejected": gettext_noop("the recipient's server rejected its content"),
+    "AttachmentRejected": gettext_noop("the recipient's server rejected its content"),
+    "Permanent": gettext_noop("the recipient's server rejects emails to this address"),
+    "Transient": gettext_noop("the recipient's server could not accept it"),
 }
-"""What our sender, an answer of SES (`400 MessageRejected`) or a bounce (`Transient MailboxFull`) says."""
+"""The reason that our mail worker, an SES response (`400 MessageRejected`) or a bounce (`Transient MailboxFull`) gives
+-> a text."""
 
 LEVELS = {
     "tenant_administrator": gettext_noop("Administrator"),
@@ -85,77 +86,78 @@ LEVELS = {
     "agent": gettext_noop("Agent"),
 }
 
-_DONE_BY_BOT = {
-    "session.started": gettext_noop("The bot began."),
+_BOT_EVENTS = {
+    "session.started": gettext_noop("The bot started."),
     "session.ended": gettext_noop("The bot ended."),
-    "menu.shown": gettext_noop("The bot showed its menu: {words}"),
-    "choice.made": gettext_noop("Chosen from the bot's menu: {words}"),
-    "handoff.requested": gettext_noop("The bot handed over to {words}."),
+    "menu.shown": gettext_noop("The bot showed its menu: {text}"),
+    "choice.made": gettext_noop("Chosen from the bot's menu: {text}"),
+    "handoff.requested": gettext_noop("The bot handed over to {text}."),
 }
-_DONE_BY_AGENT = {
+_AGENT_EVENTS = {
     "conversation.accepted": gettext_noop("{who} accepted."),
-    "conversation.declined": gettext_noop("{who} declined. {words}"),
-    "conversation.closed": gettext_noop("{who} closed. {words}"),
+    "conversation.declined": gettext_noop("{who} declined. {text}"),
+    "conversation.closed": gettext_noop("{who} closed. {text}"),
 }
-_SYSTEM = {
-    "identity.changed": gettext_noop("The customer's number or id changed. {words}"),
-    "thread_control.passed": gettext_noop("The assistant gave the conversation up."),
-    "system": "{words}",
+_SYSTEM_EVENTS = {
+    "identity.changed": gettext_noop("The customer's number or id changed. {text}"),
+    "thread_control.passed": gettext_noop("The assistant released the conversation."),
+    "system": "{text}",
 }
 _HISTORY = {
     "became_unmanaged": gettext_noop("Unmanaged: {reason}"),
-    "queued": gettext_noop("Waits for {owner}."),
+    "queued": gettext_noop("Queued for {owner}."),
     "reserved": gettext_noop("{actor} reserved it for {owner}."),
     "assigned": gettext_noop("Offered to {owner}."),
-    "managed": gettext_noop("{owner} takes care of it."),
-    "released": gettext_noop("Free again ({actor})."),
+    "managed": gettext_noop("Handled by {owner}."),
+    "released": gettext_noop("Back on the list ({actor})."),
     "closed": gettext_noop("Closed."),
-    "reopened": gettext_noop("Open again: the customer had written."),
-    "corrected": gettext_noop("Somebody had taken care of it after all."),
-    "mail.sent": gettext_noop("Mail sent."),
-    "mail.delivered": gettext_noop("Mail delivered."),
-    "mail.bounced": gettext_noop("Mail came back."),
-    "mail.complained": gettext_noop("Mail reported as spam."),
-    "mail.failed": gettext_noop("Mail failed."),
-    "mail.unknown": gettext_noop("Nobody knows whether the mail was sent."),
+    "reopened": gettext_noop("Reopened: the customer had written."),
+    "corrected": gettext_noop("It had been handled after all."),
+    "mail.sent": gettext_noop("Email sent."),
+    "mail.delivered": gettext_noop("Email delivered."),
+    "mail.bounced": gettext_noop("Email bounced."),
+    "mail.complained": gettext_noop("Email reported as spam."),
+    "mail.failed": gettext_noop("Email failed."),
+    "mail.unknown": gettext_noop("Unknown whether the email was sent."),
 }
+_EXPIRED = gettext_noop("Back on the list: nobody accepted in time.")
 _ACTORS = {
     "customer": gettext_noop("the customer"),
     "bot": gettext_noop("the bot"),
-    "app": gettext_noop("somebody on the phone"),
+    "app": gettext_noop("someone in the WhatsApp Business app"),
     "meta": "Meta",
-    "clock": gettext_noop("time ran out"),
+    "clock": gettext_noop("timeout"),
     "ses": "SES",
 }
 
 
 def reason_short(reason: Reason | None) -> str:
-    """For a row."""
+    """The label of a reason, for a row."""
     return translated(REASON_TEXTS[reason].label) if reason else ""
 
 
 def reason_sentence(reason: Reason | None) -> str:
-    """For the conversation."""
+    """The reason as a sentence, for the conversation."""
     return f"{translated(REASON_TEXTS[reason].sentence)}." if reason else ""
 
 
-def refusal(reason: str | None) -> str:
-    """Why not."""
+def rejection(reason: str | None) -> str:
+    """Why a command was rejected."""
     if reason in {each.value for each in Rejection}:
         return translated(REJECTION_TEXTS[Rejection(reason)])
     return translated(gettext_noop("no reason was given"))
 
 
 def mail_state(state: str) -> str:
-    """How a mail stands, or what became of it at one recipient."""
-    what, text = _MAIL_STATES[state].split("\x04")
-    return catalogue(words().language).pgettext(what, text)
+    """The state of a mail, or of its delivery to one recipient."""
+    context, text = _MAIL_STATES[state].split("\x04")
+    return catalogue(words().language).pgettext(context, text)
 
 
 def mail_trouble(reason: str | None) -> str:
-    """Why a mail failed or came back: by the most that is known of the reason, else as SES says it."""
+    """Why a mail failed or bounced: the most specific known text, else the reason that SES gave."""
     if not reason:
-        return refusal(None)
+        return rejection(None)
     first, _, last = reason.partition(" ")
     for known in (reason, last, first):
         if known in _MAIL_TROUBLES:
@@ -164,51 +166,53 @@ def mail_trouble(reason: str | None) -> str:
 
 
 def user_name(directory: Directory, user: str) -> str:
-    """As people call them."""
+    """A user's name; the id of one that the directory does not have."""
     return directory.users[user].name if user in directory.users else user
 
 
 def owner_name(directory: Directory, kind: str, owner: str) -> str:
-    """A user's or a skillset's name."""
+    """The name of a user or a skillset."""
     if kind == "user":
         return user_name(directory, owner)
     return directory.skillsets[owner].name if owner in directory.skillsets else owner
 
 
 def owner_now(directory: Directory, owner: Owner) -> str:
-    """Who has it, and how."""
+    """The owner of a conversation and how they have it."""
     name = owner_name(directory, owner.kind, owner.id)
-    said = {
-        "queued": gettext_noop("Waits for %(name)s"),
+    text = {
+        "queued": gettext_noop("Queued for %(name)s"),
         "reserved": gettext_noop("Reserved for %(name)s"),
         "assigned": gettext_noop("Offered to %(name)s"),
-        "accepted": gettext_noop("%(name)s takes care of it"),
+        "accepted": gettext_noop("Handled by %(name)s"),
     }[owner.state]
-    return translated(said) % {"name": name}
+    return translated(text) % {"name": name}
 
 
 def actor_name(directory: Directory, actor: str) -> str:
-    """Who did something, of what the history keeps."""
+    """The name of the actor of an entry of the history."""
     if actor in _ACTORS:
         return translated(_ACTORS[actor])
     return user_name(directory, actor.removeprefix("agent:"))
 
 
-def happened(directory: Directory, event: HistoryEntry) -> str | None:
-    """A sentence about an entry of the history; None: it goes without saying."""
+def history_sentence(directory: Directory, event: HistoryEntry) -> str | None:
+    """A sentence about an entry of the history; None: the page leaves it out."""
     if event.event not in _HISTORY:
         return None
+    if event.event == "released" and event.actor == "clock":
+        return translated(_EXPIRED)
     return _filled(
         _HISTORY[event.event],
         reason=reason_sentence(event.reason),
-        owner=owner_name(directory, *event.owner) if event.owner else translated(gettext_noop("Somebody")),
+        owner=owner_name(directory, *event.owner) if event.owner else translated(gettext_noop("Someone")),
         actor=actor_name(directory, event.actor or ""),
     )
 
 
-def done(directory: Directory, item: TranscriptItem) -> str | None:
-    """A sentence about an entry of the transcript that is an event; None: it is a message."""
-    known = {"bot": _DONE_BY_BOT, "agent": _DONE_BY_AGENT, "system": _SYSTEM}.get(item.speaker, {})
+def transcript_sentence(directory: Directory, item: TranscriptItem) -> str | None:
+    """A sentence about a transcript item that is an event; None for a message."""
+    known = {"bot": _BOT_EVENTS, "agent": _AGENT_EVENTS, "system": _SYSTEM_EVENTS}.get(item.speaker, {})
     text = item.text or ""
     if item.kind not in known:
         return text or item.kind if item.speaker == "system" else None
@@ -216,59 +220,66 @@ def done(directory: Directory, item: TranscriptItem) -> str | None:
         text = owner_name(directory, "skillset", text)
     if item.kind == "menu.shown":
         text = " · ".join(text.splitlines())
-    return _filled(known[item.kind], words=text, who=user_name(directory, item.agent_id or "")).strip()
+    return _filled(known[item.kind], text=text, who=user_name(directory, item.agent_id or "")).strip()
 
 
 def media(kind: str) -> tuple[str, str]:
-    """Picture and name of a kind of message."""
+    """The icon and the name of a kind of message."""
     picture, name = MEDIA.get(kind, ("❔", kind))
     return picture, translated(name)
 
 
-def _filled(text: str, **names: str) -> str:
-    said = translated(text)
+def selected_texts() -> dict[str, str]:
+    """The counter of ticked rows with {n} for their number, by plural category."""
+    speech = words()
+    return speech.by_plural_category(
+        lambda n: speech.ngettext("%(num)s selected", "%(num)s selected", n) % {"num": "{n}"}
+    )
+
+
+def _filled(text: str, /, **names: str) -> str:
+    found = translated(text)
     for name, value in names.items():
-        said = said.replace(f"{{{name}}}", value)
-    return said
+        found = found.replace(f"{{{name}}}", value)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class CommandNotice:
-    """What is said of a command: what was asked, how it stands (`asked`, `done`, `refused`), and whether it can be
-    undone: the path of what does so."""
+    """The notice about a command. `undo`: which kind of recall undoes it; None: nothing does."""
 
-    state: str
+    state: Literal["pending", "done", "rejected"]
     text: str
-    undo: str | None = None
+    undo: Literal["mail", "conversation"] | None = None
 
 
-def command_notice(directory: Directory, asked: RequestedCommand) -> CommandNotice:
-    """A command in words."""
-    detail = asked.detail
+def command_notice(directory: Directory, command: RequestedCommand) -> CommandNotice:
+    """What was requested, and the result once there is one."""
+    detail = command.detail
     target = owner_name(directory, detail["kind"], detail["target"]) if "target" in detail else ""
     names = {"target": target, "to": ", ".join(detail.get("to", ()))}
-    wish, done_text = _WISHES[detail["what"]]
-    if asked.outcome is None:
-        return CommandNotice("asked", _filled(wish, **names))
-    if asked.outcome == "rejected":
-        return CommandNotice("refused", f"{_filled(wish, **names)} {refusal(asked.reason)}.")
-    return CommandNotice("done", _filled(done_text, **names), undo_of(asked))
+    request, result = _COMMANDS[detail["what"]]
+    if command.outcome is None:
+        return CommandNotice("pending", _filled(request, **names))
+    if command.outcome == "rejected":
+        return CommandNotice("rejected", f"{_filled(request, **names)} {rejection(command.reason)}.")
+    return CommandNotice("done", _filled(result, **names), undo_of(command))
 
 
-def undo_of(asked: RequestedCommand) -> str | None:
-    """What takes a command back once it is done: the recall of its `mail` or of its `conversation`; None: nothing."""
-    if asked.detail["what"] == "email":
+def undo_of(command: RequestedCommand) -> Literal["mail", "conversation"] | None:
+    """Which kind of recall undoes a command: of its `mail` or of its `conversation`; None: nothing does."""
+    if command.detail["what"] == "email":
         return "mail"
-    return "conversation" if asked.detail["what"] in _RECALLABLE else None
+    return "conversation" if command.detail["what"] in _RECALLABLE else None
 
 
 _RECALLABLE = ("immediate", "exclusive")
-_WISHES = {
+_COMMANDS = {
     "immediate": (gettext_noop("Transfer to {target}:"), gettext_noop("Offered to {target}.")),
     "exclusive": (gettext_noop("Reserve for {target}:"), gettext_noop("Reserved for {target}.")),
     "take": (gettext_noop("Take it:"), gettext_noop("It is yours.")),
-    "recall": (gettext_noop("Take it back:"), gettext_noop("Taken back: it is on the list again.")),
-    "email": (gettext_noop("Mail to {to}:"), gettext_noop("Mail to {to} goes out in a moment.")),
-    "recall_mail": (gettext_noop("Take the mail back:"), gettext_noop("Taken back: the mail is not sent.")),
+    "recall": (gettext_noop("Recall:"), gettext_noop("Recalled: it is back on the list.")),
+    "email": (gettext_noop("Email to {to}:"), gettext_noop("Email to {to} will be sent shortly.")),
+    "recall_mail": (gettext_noop("Recall the email:"), gettext_noop("Recalled: the email will not be sent.")),
 }
-"""What was asked for, before its end is known or a reason why not; and once it is done."""
+"""The request, before its result or the reason of its rejection; and the result when it was applied."""

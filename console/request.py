@@ -1,4 +1,4 @@
-"""One request: who asks, how the page speaks, and whether a whole page or a piece of one is wanted."""
+"""The current request: the person, the language, and whether a whole page or a fragment is expected."""
 
 from typing import cast
 from urllib.parse import urlsplit
@@ -11,47 +11,48 @@ from infra.postgres.console.sign_ins import Person
 
 
 def person() -> Person:
-    """Who is signed in; only where nobody else comes."""
+    """The person who is signed in. Only for views that require a session."""
     return cast(Person, g.person)
 
 
 def words() -> Words:
-    """How this page speaks."""
+    """The language and time zone of the page."""
     return cast(Words, g.words)
 
 
 def translated(text: str) -> str:
-    """In the language of this page."""
+    """The text in the language of the page."""
     return words().gettext(text)
 
 
 def target() -> str | None:
-    """The part of the page that is wanted; None: all of it, by a browser that has no script or shows it first."""
+    """The id of the element that the script will replace; None: a whole page is expected."""
     if request.headers.get("HX-Request") != "true":
         return None
     return request.headers.get("HX-Target") or "body"
 
 
 def address() -> str:
-    """Where the request comes from."""
+    """The client's network address."""
     return request.remote_addr or ""
 
 
 def safe_redirect_target(path: str | None, otherwise: str) -> str:
-    """The path, if it leads to a place of ours; so nobody is sent elsewhere by a link that looks like ours."""
+    """Returns `path` if it stays within the console, else `otherwise`: a link to the console must not redirect to
+    another site."""
     if not path or not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
         return otherwise
-    parts = urlsplit(path)
-    return otherwise if parts.scheme or parts.netloc else path
+    split = urlsplit(path)
+    return otherwise if split.scheme or split.netloc else path
 
 
 def dialog(template: str, status: int = 200, **context: object) -> ResponseReturnValue:
-    """A dialog: by itself over the page that is open, else as a page of its own."""
-    return render_template(template, alone=target() is None, **context), status
+    """A dialog: a fragment for the page that is open, or a page of its own without script."""
+    return render_template(template, whole_page=target() is None, **context), status
 
 
-def over_the_page(response: Response) -> Response:
-    """A notice leaves what is open as it is, with all that was typed."""
+def keep_page(response: Response) -> Response:
+    """Makes the script show the response as a notice only, so that open forms keep what was typed."""
     if target() is not None:
         response.headers["HX-Reswap"] = "none"
     return response

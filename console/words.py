@@ -1,9 +1,9 @@
-"""Words and figures in a person's language, times in their zone. The catalogues are gettext's, read as they are
-written: there is nothing to compile."""
+"""Texts and numbers in a person's language, and times in their time zone. The gettext catalogues are read from their
+.po files, so there is no build step."""
 
 import gettext
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -17,22 +17,20 @@ from babel.dates import format_date, format_datetime, format_time, format_timede
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
-from markupsafe import Markup
 
 LANGUAGES = {"en": "English", "it": "Italiano"}
-"""Code -> the language's own name. English is what the code is written in."""
+"""Language code -> the language's own name. English is the language of the source texts."""
 _LOCALES = Path(__file__).with_name("locale")
 _REGIONS = {"en": "en_GB"}
-"""How dates are written where the browser says no more: 23 Nov 2026, 18:20."""
+"""The locale that formats dates of a language, e.g. 23 Nov 2026, 18:20."""
 
-
-_KEPT = 10_000
-"""Times as they are written are kept: what everybody's lists show at a time is written once."""
+_PHONES = 10_000
+"""Formatted phone numbers that are cached (`console.table.snapshot_cache`)."""
 
 
 @lru_cache
 def catalogue(language: str) -> gettext.NullTranslations:
-    """The translations into a language of `LANGUAGES`."""
+    """The translations into one of `LANGUAGES`."""
     if language == "en":
         return gettext.NullTranslations()
     compiled = io.BytesIO()
@@ -42,36 +40,25 @@ def catalogue(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-@lru_cache(_KEPT)
-def safe(language: str, text: str) -> Markup:
-    """A text of ours, translated, as it stands in a page: what it is filled with is escaped."""
-    return Markup(_translated(language, text))  # noqa: S704 - of our own catalogues
-
-
-@lru_cache(_KEPT)
-def _translated(language: str, text: str) -> str:
-    return catalogue(language).gettext(text)
-
-
 def negotiate_language(accepted: Iterable[str]) -> str:
-    """The language of ours that a browser likes best, as `it` of `it-CH`."""
+    """The best of our languages for a browser's Accept-Language, e.g. `it` for `it-CH`."""
     wanted = [tag.replace("-", "_") for tag in accepted]
     return negotiate_locale(wanted, list(LANGUAGES), aliases={}) or "en"
 
 
 def zone(name: str | None) -> ZoneInfo | None:
-    """The zone of this name, if there is one."""
+    """The time zone of this name; None if it does not exist."""
     if not name or len(name) > 64:
         return None
     try:
         return ZoneInfo(name)
-    except (KeyError, OSError, ValueError):  # not found, a folder, or a path that leads elsewhere
+    except (KeyError, OSError, ValueError):  # unknown, a directory, or a path outside of the database
         return None
 
 
 @dataclass(frozen=True)
 class Words:
-    """How one page speaks. `now`: of this page, aware UTC."""
+    """The language and time zone of one page. `now`: the time that the page shows, aware UTC."""
 
     language: str
     zone: ZoneInfo
@@ -82,39 +69,61 @@ class Words:
         return _locale(self.language)
 
     def gettext(self, text: str) -> str:
-        """Translated."""
-        return _translated(self.language, text)
+        """The text, translated."""
+        return catalogue(self.language).gettext(text)
 
     def ngettext(self, one: str, many: str, n: int) -> str:
-        """Translated, as it is said of `n`."""
+        """The text in the plural form for `n`, translated."""
         return catalogue(self.language).ngettext(one, many, n)
 
     def number(self, n: int) -> str:
-        return _number(n, self.language)
+        return format_decimal(n, locale=self.locale)
 
     def moment(self, at: datetime) -> str:
-        """Exact, with seconds and the zone's offset: 23 Nov 2026, 18:20:05 +01:00."""
-        return _moment(at, self.zone, self.language)
+        """An exact time with seconds and UTC offset: 23 Nov 2026, 18:20:05 +01:00."""
+        shown = format_datetime(at, "medium", tzinfo=self.zone, locale=self.locale)
+        return f"{shown} {self.local(at).isoformat()[-6:]}"
 
     def clock(self, at: datetime) -> str:
-        return _clock(at, self.zone, self.language)
+        return format_time(at, "short", tzinfo=self.zone, locale=self.locale)
 
     def day(self, at: datetime) -> str:
         return format_date(at.astimezone(self.zone), "full", locale=self.locale)
 
     def ago(self, at: datetime) -> str:
-        """For lists: how long ago, and from a day on when."""
+        """The age of a message, for lists; from one day on, its date and time."""
         gone = self.now - at
         if gone < timedelta(minutes=1):
             return self.gettext("just now")
         if gone < timedelta(days=1):
-            return _minutes_ago(gone // timedelta(minutes=1), self.language)
-        return _when(at, "d MMM, HH:mm" if gone < timedelta(days=300) else "d MMM y, HH:mm", self.zone, self.language)
+            return format_timedelta(
+                -(gone // timedelta(minutes=1) * timedelta(minutes=1)),
+                granularity="minute",
+                threshold=1,
+                add_direction=True,
+                format="short",
+                locale=self.locale,
+            )
+        pattern = "d MMM, HH:mm" if gone < timedelta(days=300) else "d MMM y, HH:mm"
+        return format_datetime(at, pattern, tzinfo=self.zone, locale=self.locale)
 
     def left(self, until: datetime) -> str:
-        """Of a window: 13 h 40 min."""
+        """The time until a window ends, e.g. 13 h 40 min; never negative."""
         hours, minutes = divmod(max(0, int((until - self.now).total_seconds())) // 60, 60)
-        return f"{hours} h {minutes:02} min"
+        return self.time_left_pattern.replace("{hours}", str(hours)).replace("{minutes}", f"{minutes:02}")
+
+    @property
+    def time_left_pattern(self) -> str:
+        """How `left` is written, with {hours} and {minutes}; the page's script counts down with it."""
+        return self.gettext("{hours} h {minutes} min")
+
+    def by_plural_category(self, text: Callable[[int], str]) -> dict[str, str]:
+        """The text for each plural category of the language, as JavaScript's Intl.PluralRules names them (`one`, `few`,
+        `other`, ...). `text` returns it for a number; a number of each category is looked for below 200."""
+        found: dict[str, str] = {}
+        for n in range(200):
+            found.setdefault(self.locale.plural_form(n), text(n))
+        return found
 
     def local(self, at: datetime) -> datetime:
         return at.astimezone(self.zone)
@@ -125,38 +134,9 @@ def _locale(language: str) -> Locale:
     return Locale.parse(_REGIONS.get(language, language))
 
 
-@lru_cache(_KEPT)
-def _number(n: int, language: str) -> str:
-    return format_decimal(n, locale=_locale(language))
-
-
-@lru_cache(_KEPT)
-def _moment(at: datetime, zone: ZoneInfo, language: str) -> str:
-    shown = format_datetime(at, "medium", tzinfo=zone, locale=_locale(language))
-    return f"{shown} {at.astimezone(zone).isoformat()[-6:]}"
-
-
-@lru_cache(_KEPT)
-def _clock(at: datetime, zone: ZoneInfo, language: str) -> str:
-    return format_time(at, "short", tzinfo=zone, locale=_locale(language))
-
-
-@lru_cache(_KEPT)
-def _when(at: datetime, pattern: str, zone: ZoneInfo, language: str) -> str:
-    return format_datetime(at, pattern, tzinfo=zone, locale=_locale(language))
-
-
-@lru_cache(_KEPT)
-def _minutes_ago(minutes: int, language: str) -> str:
-    gone = timedelta(minutes=minutes)
-    return format_timedelta(
-        -gone, granularity="minute", threshold=1, add_direction=True, format="short", locale=_locale(language)
-    )
-
-
-@lru_cache(_KEPT)
+@lru_cache(_PHONES)
 def phone(wa_id: str) -> str:
-    """A phone as people write it, +39 300 555 0101; anything else as it is."""
+    """A phone in international format, e.g. +39 300 555 0101; anything else unchanged."""
     try:
         parsed = phonenumbers.parse(f"+{wa_id}")
     except phonenumbers.NumberParseException:
@@ -167,7 +147,7 @@ def phone(wa_id: str) -> str:
 
 
 def zones() -> list[str]:
-    """Names of the zones that a person can choose."""
+    """Names of the time zones that a person can choose."""
     from zoneinfo import available_timezones
 
     return sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "System")))

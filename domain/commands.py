@@ -1,7 +1,7 @@
-"""Commands: what an administrator asks for, believed only when signed (architecture.md, P7; interface.md, Kafka in).
+"""Commands of administrators, accepted only with a valid signature (architecture.md, P7; interface.md, Kafka in).
 
-`read_command` never raises and trusts no byte of what is not authentic. The checks come in the order of domain.md,
-*Transfers*; the first that fits is the answer.
+`read_command` never raises, and uses no content of a record that is not authentic. Commands are checked in the order of
+domain.md, *Transfers*; the first check that fails decides the rejection.
 """
 
 import hmac
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from domain.event_headers import event_headers
 from domain.ports import OutgoingRecord
 from domain.times import rfc3339
 
@@ -21,7 +22,7 @@ MAX_LIFETIME = timedelta(hours=24)
 
 
 class Rejection(StrEnum):
-    """Why a command changes nothing. Promises: only ever added to."""
+    """Reasons why a command is rejected and changes nothing. Public: new reasons may be added, none is removed."""
 
     NOT_AUTHENTIC = "not_authentic"
     MALFORMED = "malformed"
@@ -46,22 +47,25 @@ class Rejection(StrEnum):
 
 
 class _Body(BaseModel):
-    """A key nobody knows is refused: a misspelt `expected_version` must not go unnoticed."""
+    """Base of command bodies. Unknown keys are rejected: a misspelt `expected_version` must not be ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 _Id = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
-"""PostgreSQL keeps no NUL."""
+"""Without NUL characters, which PostgreSQL cannot store."""
 
 
 class Target(_Body):
+    """The user or skillset to which a conversation is transferred."""
+
     kind: Literal["user", "skillset"]
     id: _Id
 
 
 class Transfer(_Body):
-    """Hand a conversation to a user or a skillset: `immediate`, now or not at all; `exclusive`, reserved (S10)."""
+    """Transfers a conversation to a user or a skillset. `immediate`: rejected unless an agent is available now;
+    `exclusive`: the conversation is reserved for the target for a limited time."""
 
     conversation_id: UUID
     target: Target
@@ -71,8 +75,8 @@ class Transfer(_Body):
 
 
 class Recall(_Body):
-    """Take back what nobody accepted yet, or a mail that is still held. Exactly one of the two; `expected_version` is
-    of a conversation."""
+    """Recalls a transfer that is not accepted yet, or a mail that is still held. Has exactly one of `conversation_id`
+    and `mail_command_id`; `expected_version` is only for a conversation."""
 
     conversation_id: UUID | None = None
     mail_command_id: _Id | None = None
@@ -80,14 +84,14 @@ class Recall(_Body):
 
     def model_post_init(self, _: object) -> None:
         if (self.conversation_id is None) == (self.mail_command_id is None):
-            raise ValueError("needs conversation_id or mail_command_id, not both")
+            raise ValueError("needs either conversation_id or mail_command_id")
         if self.mail_command_id is not None and self.expected_version is not None:
-            raise ValueError("a mail has no expected_version")
+            raise ValueError("expected_version is not allowed with mail_command_id")
 
 
 class Email(_Body):
-    """Forward a conversation (S12). `mask`: phone numbers; None: as the settings say. `hold_seconds`: until then the
-    mail can be recalled."""
+    """Forwards a conversation by mail. `mask`: whether phone numbers are masked; if missing, the settings decide.
+    `hold_seconds`: how long the mail waits before it is sent; it can be recalled until then."""
 
     conversation_id: UUID
     to: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -99,7 +103,7 @@ class Email(_Body):
 
 
 CommandBody = Transfer | Recall | Email
-"""What a command asks for."""
+"""The body of a command; its class follows from the command's type."""
 
 _TYPES: dict[str, type[CommandBody]] = {
     "witiop.command.transfer.v1": Transfer,
@@ -109,7 +113,7 @@ _TYPES: dict[str, type[CommandBody]] = {
 
 
 class CommandHead(NamedTuple):
-    """The signed headers. `issuer` is a label that is audited, not a right."""
+    """The signed headers of a command. `issuer` is a label for the audit log; it grants no rights."""
 
     id: str
     type: str
@@ -120,6 +124,8 @@ class CommandHead(NamedTuple):
 
 
 class Command(NamedTuple):
+    """A command that was read from a record or is about to be sent."""
+
     head: CommandHead
     body: CommandBody
 
@@ -127,37 +133,31 @@ class Command(NamedTuple):
 def new_command(
     body: CommandBody, *, id_: str, source: str, issuer: str, at: datetime, expires_at: datetime
 ) -> Command:
-    """A command that is not sent yet; its type follows from its body. Times: aware UTC."""
+    """Returns a command to send; its type follows from its body. `at`, `expires_at`: aware UTC."""
     (type_,) = (name for name, model in _TYPES.items() if isinstance(body, model))
     return Command(CommandHead(id_, type_, source, at, issuer, expires_at), body)
 
 
 def signed(command: Command, topic: str, secret: bytes) -> OutgoingRecord:
-    """The command as it stands on its topic, signed; key: what it is about (interface.md, Kafka in)."""
+    """Returns the signed record of a command. Key: the conversation's id, otherwise the command's (interface.md, Kafka
+    in)."""
     head, body = command.head, command.body
     value = body.model_dump_json(exclude_none=True).encode()
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": head.id,
-        "ce_type": head.type,
-        "ce_source": head.source,
-        "ce_time": rfc3339(head.at),
-        "content-type": "application/json",
-        "witiop_issuer": head.issuer,
-        "witiop_expires": rfc3339(head.expires_at),
-    }
+    headers = event_headers(head.id, head.type, head.source, head.at)
+    headers["witiop_issuer"] = head.issuer
+    headers["witiop_expires"] = rfc3339(head.expires_at)
     headers["witiop_signature"] = signature(secret, headers, value)
     key = str(body.conversation_id or head.id)
     return OutgoingRecord(topic, key, value, tuple((name, text.encode()) for name, text in headers.items()))
 
 
 class InvalidCommand(NamedTuple):
-    """Not carried out before anything was looked at. `head` None: not authentic, nothing in it is believed. `what`: the
-    field, for people."""
+    """A record that is rejected without looking at a conversation. `head` None: the record is not authentic, and none
+    of its content is used. `detail`: the field at fault, as a text for people."""
 
     reason: Rejection
     head: CommandHead | None
-    what: str
+    detail: str
 
 
 _SIGNED = ("ce_id", "ce_type", "ce_source", "ce_time", "witiop_issuer", "witiop_expires")
@@ -166,15 +166,15 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
 def signature(secret: bytes, headers: dict[str, str], value: bytes) -> str:
-    """`witiop_signature` over the six signed headers, each ended by LF, and the value."""
-    signed = "\n".join([*map(headers.__getitem__, _SIGNED), ""]).encode() + value
-    return "sha256=" + hmac.digest(secret, signed, "sha256").hex()
+    """Returns `witiop_signature`: HMAC-SHA256 of the six signed headers, each followed by LF, and the value."""
+    content = "\n".join([*map(headers.__getitem__, _SIGNED), ""]).encode() + value
+    return "sha256=" + hmac.digest(secret, content, "sha256").hex()
 
 
 def read_command(
     headers: Sequence[tuple[str, bytes]], value: bytes, secrets: Sequence[bytes], now: datetime
 ) -> Command | InvalidCommand:
-    """The command in a record, or why it is none. `now`: aware UTC."""
+    """Returns the command in a record, or why the record is not a valid command. `now`: aware UTC."""
     head = _authentic(headers, value, secrets, now)
     if isinstance(head, str):
         return InvalidCommand(Rejection.NOT_AUTHENTIC, None, head)
@@ -195,19 +195,19 @@ def read_command(
 def _authentic(
     headers: Sequence[tuple[str, bytes]], value: bytes, secrets: Sequence[bytes], now: datetime
 ) -> CommandHead | str:
-    """The signed headers, or the name of the one that fails."""
+    """Returns the signed headers, or the name of the header at fault."""
     if len({name for name, _ in headers}) != len(headers):
-        return "a header stands twice"
+        return "a header appears twice"
     try:
         text = {name: content.decode() for name, content in headers if name in _READ}
     except UnicodeDecodeError:
-        return "a header is no UTF-8"
+        return "a header is not UTF-8"
     for name in _READ:
         content = text.get(name)
         if not content or "\n" in content or "\x00" in content or len(content) > 256:
             return name
-    given = text["witiop_signature"].encode()
-    if not any(hmac.compare_digest(signature(secret, text, value).encode(), given) for secret in secrets):
+    provided = text["witiop_signature"].encode()
+    if not any(hmac.compare_digest(signature(secret, text, value).encode(), provided) for secret in secrets):
         return "witiop_signature"
     try:
         at, expires_at = _TIME.validate_python(text["ce_time"]), _TIME.validate_python(text["witiop_expires"])

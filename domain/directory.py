@@ -1,6 +1,7 @@
-"""The organisation as its administrators describe it: numbers with menus and hours, skillsets, users (interface.md,
-Directory file). Plain data; reading the file is `witiop.directory_file.reader`, the menu is read in
-`domain.conversations.menu`."""
+"""The directory of the organisation, as its administrators describe it: numbers with menus and opening hours,
+skillsets, and users (interface.md, Directory file).
+
+Plain data. `witiop.directory_file.reader` reads the file; `domain.conversations.menu` interprets the menus."""
 
 from dataclasses import dataclass, field
 from datetime import time
@@ -9,12 +10,12 @@ from typing import Literal
 Level = Literal["tenant_administrator", "campaign_manager", "agent"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Language = Literal["en", "it"]
-"""As in BCP 47."""
+"""BCP 47 language codes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """From `start` to before `end` of one local day; `end` is `time.max` for 24:00."""
+    """Opening hours from `start` (inclusive) to `end` (exclusive) on one local day; `end` is `time.max` for 24:00."""
 
     start: time
     end: time
@@ -22,8 +23,8 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A WhatsApp business number. `hours` None: always open. `menu`: choice -> skillset, empty: none. `language`: of
-    the letters about its conversations."""
+    """A WhatsApp business number. `hours` None: always open. `menu`: choice -> skillset; empty: no menu. `language`:
+    the language of mail bodies about the number's conversations."""
 
     phone_number_id: str
     name: str = ""
@@ -42,7 +43,7 @@ class Skillset:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person of the organisation; `max_conversations` at the same time."""
+    """A person of the organisation. `max_conversations`: the user's capacity."""
 
     id: str
     name: str
@@ -54,7 +55,8 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """All of it, at one moment. A number that is not listed still works: it has no menu and is always open."""
+    """The whole directory at one point in time. A number that is not listed works too: without a menu and always
+    open."""
 
     numbers: dict[str, Number] = field(default_factory=dict)
     skillsets: dict[str, Skillset] = field(default_factory=dict)

@@ -1,11 +1,12 @@
-"""Facts: what the outside told us, normalised (domain.md, Inputs). The value of a record on the inbound topic is one.
+"""Facts: updates from outside, normalised (domain.md, Inputs). Each record on the inbound topic has one fact as its
+value.
 
-Facts are kept once each, with the sender's own time, and never rewritten. `at` is the time the rules work with: the
-sender's, but never later than five minutes after arrival. `sent_at` is the sender's as it came; with `id` it
-recognises a repeat. Both are aware UTC.
+Each fact is stored once, with the sender's own time, and never rewritten. `at` is the time that the rules use: the
+sender's, but never later than five minutes after arrival. `sent_at` is the unchanged time of the sender; together with
+`id` it recognises a repeat. Both are aware UTC.
 
-Whoever may write to the topic may write anything there, so what could not be indexed, published or read back is refused
-here: times outside 1970 to 9999, ids and names without measure.
+Any client with write access to the topic can publish any bytes, so values that could not be indexed, published or read
+back are rejected here: times outside the years 1970 to 9999, and ids and names that are too long.
 """
 
 from datetime import UTC, datetime
@@ -18,7 +19,8 @@ from domain.ids import MAX_ID_LENGTH, FactId
 
 
 def _in_utc(at: datetime) -> datetime:
-    """Times of one zone compare ten times as fast as those of several, and pydantic gives each a zone of its own."""
+    """Returns the time in the shared UTC zone. Comparing times that share a tzinfo object is ten times as fast, and
+    pydantic creates one for each value."""
     return at.astimezone(UTC)
 
 
@@ -27,10 +29,10 @@ Moment = Annotated[
     Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime.max.replace(tzinfo=UTC)),
     AfterValidator(_in_utc),
 ]
-"""A time that Python and PostgreSQL both have, in UTC too, and that leaves room for a window before it."""
+"""A time in UTC that both Python and PostgreSQL can represent, also after subtracting a window."""
 
 ExternalId = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
-"""An id from outside, or a name."""
+"""An id or name from outside, at most `MAX_ID_LENGTH` characters."""
 
 
 class _Part(BaseModel):
@@ -38,8 +40,8 @@ class _Part(BaseModel):
 
 
 class Party(_Part):
-    """The customer as a sender named them; at least one of the three ids is there. `group_id` stands for a group's own
-    thread, which is never mixed with the one-to-one thread of its members. `name` is for display."""
+    """The customer as a sender named them, with at least one of the three ids. `group_id`: the conversations of a
+    group, which are never mixed with the one-to-one conversations of its members. `name` is for display."""
 
     wa_id: ExternalId | None = None
     user_id: ExternalId | None = None
@@ -59,8 +61,8 @@ class _CustomerFact(_Fact):
 
 
 class CustomerTurn(_CustomerFact):
-    """A message that counts: it opens or joins a conversation and moves the window. `is_reply`: a tapped button or
-    list row, whose id is `option_id`. `extra`: what else the message held, cleaned for storage."""
+    """A customer's message that opens or joins a conversation and moves its window. `is_reply`: the customer tapped a
+    button or list row, whose id is `option_id`. `extra`: the rest of the message, cleaned for storage."""
 
     kind: Literal["customer_turn"] = "customer_turn"
     type: ExternalId
@@ -72,9 +74,9 @@ class CustomerTurn(_CustomerFact):
 
 
 class CustomerSignal(_CustomerFact):
-    """Belongs to the transcript and changes nothing: reaction, system, unsupported, edit, revoke, unknown types, other
-    call events, standby. `marks`: the wamid that an edit or a revoke speaks of. `standby_turn`: a customer's turn
-    that went to Meta's own AI."""
+    """A customer's update that is shown in the transcript and changes nothing else: reaction, system, unsupported,
+    edit, revoke, unknown types, other call events, standby. `marks`: the wamid of the message that was edited or
+    revoked. `standby_turn`: a customer's turn that went to Meta's own AI."""
 
     kind: Literal["customer_signal"] = "customer_signal"
     type: ExternalId
@@ -86,7 +88,7 @@ class CustomerSignal(_CustomerFact):
 
 
 class HumanEcho(_CustomerFact):
-    """Somebody of the company answered from the phone app (`smb_message_echoes`): a human touch."""
+    """A message sent by a colleague from the phone app (`smb_message_echoes`): a human touch."""
 
     kind: Literal["human_echo"] = "human_echo"
     type: ExternalId
@@ -96,7 +98,7 @@ class HumanEcho(_CustomerFact):
 
 
 class CustomerIdentityChanged(_CustomerFact):
-    """Meta reports that `customer` is now `becomes` (a new number, a new business-scoped user id)."""
+    """Meta's report that `customer` has become `becomes`: a new number or a new business-scoped user id."""
 
     kind: Literal["customer_identity_changed"] = "customer_identity_changed"
     wamid: ExternalId
@@ -106,15 +108,15 @@ class CustomerIdentityChanged(_CustomerFact):
 
 
 class ThreadControlPassed(_CustomerFact):
-    """Meta's AI gave up on this customer (`messaging_handovers` to escalation)."""
+    """Meta's AI handed the customer over to people (`messaging_handovers` to escalation)."""
 
     kind: Literal["thread_control_passed"] = "thread_control_passed"
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
 class MessageStatus(_Fact):
-    """What became of an outgoing message. A value of `status` that is new is a notice; `recipient` may be empty; `code`
-    is Meta's error code."""
+    """The delivery status of an outgoing message. An unknown status becomes a `Notice` instead. `recipient` may be
+    empty; `code` is Meta's error code."""
 
     kind: Literal["message_status"] = "message_status"
     wamid: ExternalId
@@ -128,43 +130,57 @@ class _BotFact(_CustomerFact):
 
 
 class BotSessionStarted(_BotFact):
+    """The Softbot began a session with a customer."""
+
     kind: Literal["bot_session_started"] = "bot_session_started"
 
 
 class BotMessage(_BotFact):
+    """The Softbot wrote to the customer."""
+
     kind: Literal["bot_message"] = "bot_message"
     text: str
     wamid: ExternalId | None = None
 
 
 class MenuOption(_Part):
+    """An option of a menu, as shown to the customer."""
+
     id: str
     title: str
 
 
 class BotMenuShown(_BotFact):
+    """The Softbot showed a menu."""
+
     kind: Literal["bot_menu_shown"] = "bot_menu_shown"
     options: tuple[MenuOption, ...]
 
 
 class BotChoice(_BotFact):
+    """A customer chose an option of the Softbot's menu. `skillset`: where the option leads, if Softbot reports it."""
+
     kind: Literal["bot_choice"] = "bot_choice"
     option_id: ExternalId
     skillset: ExternalId | None = None
 
 
 class BotHandoff(_BotFact):
+    """The Softbot asked for an agent with a skillset."""
+
     kind: Literal["bot_handoff"] = "bot_handoff"
     skillset: ExternalId
 
 
 class BotSessionEnded(_BotFact):
+    """The Softbot ended a session. `outcome`: Softbot's own text."""
+
     kind: Literal["bot_session_ended"] = "bot_session_ended"
     outcome: str | None = None
 
 
 class AgentPresenceChanged(_Part):
-    """The agent desk says who can take a conversation; the latest by `(at, id)` wins."""
+    """A change of an agent's presence, reported by the agent desktop; the latest by `(at, id)` is used."""
 
     kind: Literal["agent_presence_changed"] = "agent_presence_changed"
     id: FactId
@@ -175,7 +191,8 @@ class AgentPresenceChanged(_Part):
 
 
 class _AgentFact(_Part):
-    """From the agent desk, about one conversation: `conversation_id`, or a number and its customer."""
+    """Base of the facts that the agent desktop reports about one conversation, named by `conversation_id`, or by
+    `phone_number_id` and `customer`."""
 
     id: FactId
     at: Moment
@@ -187,28 +204,37 @@ class _AgentFact(_Part):
 
 
 class AgentAccepted(_AgentFact):
+    """An agent accepted a conversation."""
+
     kind: Literal["agent_accepted"] = "agent_accepted"
 
 
 class AgentMessage(_AgentFact):
+    """An agent wrote to the customer."""
+
     kind: Literal["agent_message"] = "agent_message"
     text: str
     wamid: ExternalId | None = None
 
 
 class AgentDeclined(_AgentFact):
+    """An agent declined an offer."""
+
     kind: Literal["agent_declined"] = "agent_declined"
     note: str | None = None
 
 
 class AgentClosed(_AgentFact):
+    """An agent closed a conversation."""
+
     kind: Literal["agent_closed"] = "agent_closed"
     note: str | None = None
 
 
 class Notice(_Part):
-    """Kept and shown, part of no conversation: account fields, marketing preferences, `errors` beside the messages,
-    messages of a `history` synchronisation, fields that are new. `account_id` is the `entry[].id` (WABA)."""
+    """An update that is stored and shown but does not belong to a conversation: account fields, marketing preferences,
+    `errors` next to messages, messages of a `history` synchronisation, unknown fields. `account_id` is the `entry[].id`
+    (WABA)."""
 
     kind: Literal["notice"] = "notice"
     id: FactId
@@ -221,8 +247,8 @@ class Notice(_Part):
 
 
 class MailEvent(_Part):
-    """SES tells what became of a mail: `sent`, `delivered`, `bounced`, `complained`, `failed`, or in its own words what
-    changes nothing. `recipients`: those it speaks of; `reason`: why, as SES says it."""
+    """A mail event reported by SES. `type`: `sent`, `delivered`, `bounced`, `complained`, `failed`, or SES's own name
+    of an event that changes nothing. `recipients`: the recipients that the event concerns; `reason`: SES's text."""
 
     kind: Literal["mail_event"] = "mail_event"
     id: FactId
@@ -251,7 +277,7 @@ ConversationFact = (
     | AgentDeclined
     | AgentClosed
 )
-"""What belongs to a customer's conversation."""
+"""The facts that belong to a customer's conversation."""
 
 HumanTouch = HumanEcho | AgentAccepted | AgentMessage
 
@@ -261,11 +287,12 @@ Fact = Annotated[
 ]
 
 FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
-"""Reads and writes the value of an inbound record: `FACT.validate_json(value)`, `FACT.dump_json(fact)`."""
+"""Parses and serialises the value of an inbound record: `FACT.validate_json(value)`, `FACT.dump_json(fact)`."""
 
 
 def partition_key(fact: Fact) -> str:
-    """The Kafka key: a customer's facts stay in order and on one consumer. For speed only; no rule hangs on it."""
+    """Returns the Kafka key, which keeps a customer's facts in order and on one consumer. For speed only: no rule
+    depends on it."""
     match fact:
         case AgentPresenceChanged():
             return f"agent:{fact.agent_id}"

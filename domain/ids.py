@@ -1,4 +1,4 @@
-"""Names of things. Ids of derived things are UUIDs of their cause, so that a repeat meets itself.
+"""Identifiers. Derived ids are UUIDs of their cause, so that duplicates get the same id on purpose.
 
 A fact's id is `uuid5` of its natural key (webhooks.md: a message is `(phone_number_id, wamid)`, a status
 `(wamid, status, recipient)`, a CloudEvent `(source, id)`); a conversation's id is a UUIDv8 whose first 48 bits are
@@ -18,21 +18,22 @@ EventId = NewType("EventId", UUID)
 _NAMESPACE = UUID("5b6d3d7e-5a0c-5f0e-9c5e-0f1a4d2b7c11").bytes
 
 MAX_ID_LENGTH = 256
-"""Longest id kept as it is, in bytes; a B-tree key of PostgreSQL, of up to three ids, ends at 2,704."""
+"""Longest id that is stored unchanged, in bytes. A B-tree key of PostgreSQL, of up to three ids, has at most 2,704."""
 
 
 def fact_id(*natural_key: str) -> FactId:
-    """The same natural key gives the same id; the parts cannot run into each other."""
+    """Returns the id of a fact. The same natural key gives the same id; the length of each part is included, so
+    different parts never give the same id by concatenation."""
     return FactId(_uuid5(_NAMESPACE, "\x1f".join(f"{len(part)}:{part}" for part in natural_key)))
 
 
 def customer_id(phone_number_id: str, kind: str, value: str) -> CustomerId:
-    """A customer is named after the first identity it was seen with, so two workers that see it first agree."""
+    """Returns the id of a customer, derived from the first identity seen, so two workers that see it first agree."""
     return CustomerId(_uuid5(_NAMESPACE, f"customer:{phone_number_id}:{kind}:{value}"))
 
 
 def conversation_id(opened_at: datetime, cause: FactId) -> ConversationId:
-    """UUIDv8: 48 bits milliseconds of `opened_at`, then the hash of `cause`."""
+    """Returns a UUIDv8: 48 bits of `opened_at` in milliseconds, then the hash of `cause`."""
     milliseconds = max(0, int(opened_at.timestamp() * 1000)) & 0xFFFFFFFFFFFF
     tail = bytearray(hashlib.sha256(cause.bytes).digest()[:10])
     tail[0] = 0x80 | (tail[0] & 0x0F)
@@ -41,26 +42,28 @@ def conversation_id(opened_at: datetime, cause: FactId) -> ConversationId:
 
 
 def event_id(conversation: ConversationId, sequence: int, event: str) -> EventId:
-    """The n-th public event of a conversation has one id, however often it is published."""
+    """Returns the id of a conversation's n-th public event, the same however often the event is published."""
     return EventId(_uuid5(conversation.bytes, f"{sequence}:{event}"))
 
 
 def result_id(cause: str) -> EventId:
-    """The result of a command, or of a record that was none, has one id, however often it is published."""
+    """Returns the id of the result of a command, or of a record that is not a command. The same however often the
+    result is published."""
     return EventId(_uuid5(_NAMESPACE, f"result:{cause}"))
 
 
 def _uuid5(namespace: bytes, name: str) -> UUID:
-    """As `uuid.uuid5`, in half the time: each fact and each event takes one."""
+    """Returns the same as `uuid.uuid5`, in half the time: one is computed for every fact and every event."""
     digest = hashlib.sha1(namespace + name.encode(), usedforsecurity=False).digest()
     return UUID(bytes=digest[:16], version=5)
 
 
 def bounded_id(value: str) -> str:
-    """An id from outside, short enough for an index: the long ones end in the hash of the whole."""
+    """Returns an external id, short enough for an index: an id over `MAX_ID_LENGTH` is cut and ends in its full
+    hash."""
     encoded = value.encode("utf-8", "surrogatepass")
     if len(encoded) <= MAX_ID_LENGTH:
         return value
     digest = hashlib.sha256(encoded).hexdigest()
-    kept = encoded[: MAX_ID_LENGTH - len(digest) - 1].decode("utf-8", "ignore")
-    return f"{kept}~{digest}"
+    prefix = encoded[: MAX_ID_LENGTH - len(digest) - 1].decode("utf-8", "ignore")
+    return f"{prefix}~{digest}"

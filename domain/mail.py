@@ -1,8 +1,8 @@
 """Mails: a conversation forwarded to people (manual fact S12; domain.md, *Mail*).
 
-One command is one mail is one SendEmail to all of its recipients. SES knows no repeats, so a mail whose post may have
-been accepted is never posted again by itself: `sending` is committed before the post, and what is not certain
-afterwards is `unknown` until an event of SES or a person settles it.
+One command leads to one mail, which is one SendEmail call to all of its recipients. SES does not recognise repeats, so
+a mail is never sent again automatically if SES may have accepted it: the state `sending` is committed before the
+attempt, and if the outcome is not certain, the mail is `unknown` until an event of SES or a person settles it.
 """
 
 import unicodedata
@@ -12,31 +12,33 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 from uuid import UUID
 
+from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.commands import Email, Rejection
 from domain.facts import MailEvent
 from domain.ids import fact_id
 
 MAX_RECIPIENTS = 50
-"""What SES takes in one post."""
+"""Maximum number of recipients that SES accepts in one call."""
 MAX_BYTES = 10_000_000
+"""Maximum size of a mail body."""
 MAX_SUBJECT = 250
-"""Characters."""
+"""Maximum length of a subject, in characters."""
 
 MailState = Literal["requested", "sending", "sent", "failed", "unknown", "recalled"]
 DeliveryStatus = Literal["delivered", "bounced", "complained"]
-"""What SES told of one recipient; it only gets worse."""
+"""The delivery that SES reported for one recipient; it only gets worse."""
 MailStatus = Literal[MailState, DeliveryStatus]
 RESENDABLE: tuple[MailState, ...] = ("unknown", "failed")
-"""Where an administrator's *send again* is the way on."""
+"""The states in which an administrator may use *send again*."""
 
-_FATES: tuple[DeliveryStatus, ...] = ("delivered", "bounced", "complained")
+_BY_SEVERITY: tuple[DeliveryStatus, ...] = ("delivered", "bounced", "complained")
 
 
 @dataclass(frozen=True, slots=True)
 class MailPolicy:
-    """What the installation allows. `address`: the form of an address that SES takes, None for what is none; `domains`:
-    those that recipients may be of, in lower case and ASCII, empty for all; `mask`: whether phone numbers are hidden
-    where the command does not say."""
+    """The installation's rules for mails. `address`: returns an address in the form that SES accepts, None if it is not
+    valid; `domains`: the allowed domains of recipients, in lower case and ASCII, empty for all; `mask`: whether phone
+    numbers are masked if the command does not say."""
 
     address: Callable[[str], str | None]
     domains: frozenset[str] = frozenset()
@@ -45,7 +47,8 @@ class MailPolicy:
 
 @dataclass(frozen=True, slots=True)
 class MailRequest:
-    """A mail that may be sent: addresses once each, as SES takes them. `hold`: how long it can be recalled."""
+    """A mail that may be sent. `to`: distinct addresses in the form that SES accepts; `hold`: how long the mail can be
+    recalled."""
 
     conversation_id: UUID
     to: tuple[str, ...]
@@ -56,8 +59,8 @@ class MailRequest:
 
 
 def accept_email(email: Email, policy: MailPolicy, transcript_bytes: int = 0) -> MailRequest | Rejection:
-    """The mail that a command asks for, or why it gets none, the first that fits (domain.md). The conversation
-    exists. `transcript_bytes`: of all that was said in it; both forms of the letter hold it, encoded."""
+    """Returns the mail that a command asks for, or the first rejection that applies (domain.md). The conversation must
+    exist. `transcript_bytes`: the size of the transcript's texts; the mail body contains them twice, in base64."""
     checked = [policy.address(each) for each in dict.fromkeys(email.to)]
     to = tuple(dict.fromkeys(each for each in checked if each is not None))
     if None in checked:
@@ -76,20 +79,22 @@ def accept_email(email: Email, policy: MailPolicy, transcript_bytes: int = 0) ->
 
 
 def _is_subject(subject: str) -> bool:
-    """One line of a length that people read; nothing in it ends a header, or is one in disguise (`=?utf-8?q?=0A?=`)."""
-    unfit = any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in subject) or "=?" in subject
-    return bool(subject.strip()) and len(subject) <= MAX_SUBJECT and not unfit
+    """Returns whether a subject is one line of 1 to `MAX_SUBJECT` characters, and contains nothing that ends a header
+    or is an encoded word that could (`=?utf-8?q?=0A?=`)."""
+    is_unsafe = any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in subject) or "=?" in subject
+    return bool(subject.strip()) and len(subject) <= MAX_SUBJECT and not is_unsafe
 
 
 def mail_id(command_id: str) -> UUID:
-    """A command has one mail, however often it comes."""
+    """Returns the id of a command's mail, the same however often the command is received."""
     return fact_id("mail", command_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail. `reason`: why it failed or is unknown; `attempts`: posts that were begun; `delivery`: what SES told, by
-    recipient; `message_id`: SES's own; `rejected`: SES said that it took the last post and threw it away."""
+    """One mail. `reason`: why it failed or is unknown; `attempts`: number of attempts begun; `message_id`: SES's own
+    id; `delivery`: the delivery reported by SES, by recipient; `rejected`: SES reported that it accepted the mail and
+    then did not send it."""
 
     id: UUID
     command_id: str
@@ -109,67 +114,39 @@ class Mail:
 
     @property
     def shown(self) -> MailStatus:
-        """The worst of it: delivered only once all were."""
+        """The status to show: the worst delivery among the recipients; delivered only if the mail was delivered to
+        all."""
         if self.state != "sent":
             return self.state
-        told = set(self.delivery.values())
-        for fate in ("complained", "bounced"):
-            if fate in told:
-                return fate
+        reported = set(self.delivery.values())
+        for status in ("complained", "bounced"):
+            if status in reported:
+                return status
         return "delivered" if all(each in self.delivery for each in self.to) else "sent"
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """SES took the mail."""
-
-    message_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class TransientFailure:
-    """Certainly not sent, and the same again may work: throttled, or nobody reached."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class PermanentFailure:
-    """Certainly not sent, and never will be."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeUnknown:
-    """Sent or not, nobody knows: 5xx, a time-out, an answer that got lost, a sender that died."""
-
-    reason: str
-
-
-AttemptOutcome = Accepted | TransientFailure | PermanentFailure | OutcomeUnknown
-"""How one post ended."""
-
-
 class Mailer(Protocol):
-    """The way to SES."""
+    """Sends mail bodies through SES."""
 
-    def post(self, mail: UUID, letter: bytes) -> AttemptOutcome:
-        """One attempt, to everybody the letter names; raises nothing. The id travels with it, so that SES's events
-        name it."""
+    def post(self, mail: UUID, body: bytes) -> AttemptOutcome:
+        """Makes one attempt to send a mail body to the recipients in its headers. Blocks until SES has answered or a
+        timeout is over; raises nothing. The mail's id is sent as a tag, so that SES's events name it."""
         ...
 
 
-def after_attempt(mail: Mail, how: AttemptOutcome, attempt: int) -> Mail:
-    """The mail after its post number `attempt`. What SES's events said meanwhile stands, and so does *unknown* unless
-    SES accepted; and what a later post is about to say: a sender that stood still until somebody had given its post up
-    and sent the mail again must not make it due a third time."""
-    if isinstance(how, Accepted):
-        accepted = replace(mail, message_id=how.message_id)
+def after_attempt(mail: Mail, outcome: AttemptOutcome, attempt: int) -> Mail:
+    """Returns the mail after attempt number `attempt`.
+
+    An acceptance always counts, unless SES has reported since that it did not send the mail. Any other outcome counts
+    only while this attempt is the current one: it changes nothing if SES's events or *unknown* have settled the mail,
+    or if a later attempt has begun. A sender that was stalled while its attempt was given up and the mail was sent
+    again must not make the mail due a third time."""
+    if isinstance(outcome, Accepted):
+        accepted = replace(mail, message_id=outcome.message_id)
         return accepted if mail.rejected else replace(accepted, state="sent", reason=None)
     if mail.state != "sending" or mail.attempts != attempt:
         return mail
-    match how:
+    match outcome:
         case TransientFailure(reason):
             return replace(mail, state="requested", reason=reason)
         case PermanentFailure(reason):
@@ -179,23 +156,28 @@ def after_attempt(mail: Mail, how: AttemptOutcome, attempt: int) -> Mail:
 
 
 def after_event(mail: Mail, event: MailEvent) -> Mail:
-    """The mail after an event of SES, in any order and any number of times. An event that speaks of a post proves that
-    SES accepted one; what it accepted and then threw away has failed; of a recipient the worst counts, and whom it
-    reached it was not thrown away for."""
+    """Returns the mail after an event of SES. Events may arrive in any order and repeatedly.
+
+    Any delivery event proves that SES accepted the mail. A mail that SES accepted and then did not send has failed,
+    unless a delivery was reported for one of its recipients. For each recipient the worst delivery counts."""
     if mail.state == "recalled":
         return mail
     if event.type == "failed":
-        thrown_away = replace(mail, rejected=True)
-        return thrown_away if mail.delivery else replace(thrown_away, state="failed", reason=event.reason)
-    if event.type != "sent" and event.type not in _FATES:
+        rejected = replace(mail, rejected=True)
+        return rejected if mail.delivery else replace(rejected, state="failed", reason=event.reason)
+    if event.type != "sent" and event.type not in _BY_SEVERITY:
         return mail
-    mine = {each.casefold(): each for each in mail.to}
-    fates = dict(mail.delivery)
+    recipients = {each.casefold(): each for each in mail.to}
+    delivery = dict(mail.delivery)
     for recipient in event.recipients:
-        to = mine.get(recipient.casefold())
-        for fate in _FATES:
-            if to and fate == event.type and (to not in fates or _FATES.index(fates[to]) < _FATES.index(fate)):
-                fates[to] = fate
-    if mail.rejected and not fates:
+        to = recipients.get(recipient.casefold())
+        for status in _BY_SEVERITY:
+            if to and status == event.type and _is_worse(status, delivery.get(to)):
+                delivery[to] = status
+    if mail.rejected and not delivery:
         return mail
-    return replace(mail, state="sent", reason=None, delivery=fates)
+    return replace(mail, state="sent", reason=None, delivery=delivery)
+
+
+def _is_worse(status: DeliveryStatus, known: DeliveryStatus | None) -> bool:
+    return known is None or _BY_SEVERITY.index(known) < _BY_SEVERITY.index(status)

@@ -1,4 +1,4 @@
-"""Ports: what processes need from the outside, named by role. Adapters in `infra` and fakes in tests fulfil them."""
+"""Ports: interfaces to external systems, named by role. Adapters in `infra` and fakes in tests implement them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRecord:
-    """What stands on a topic. Records of one key keep their order; without a key any partition takes it."""
+    """A record to publish. Records with the same key keep their order; a record without a key goes to any partition."""
 
     topic: str
     key: str | None
@@ -16,27 +16,29 @@ class OutgoingRecord:
 
 
 class RecordPosition(NamedTuple):
-    """Where a record stands on its topic."""
+    """The position of a record on its topic."""
 
     partition: int
     offset: int
 
 
 class PublishFailed(Exception):
-    """Some of the records may not be there and nobody should rely on any of them. It passes: the sender tries again.
-    The message names what is missing and holds nothing of the records."""
+    """Some of the records may not have been stored, so the caller must not rely on any of them. The failure is
+    temporary: the caller may publish the same records again. The message names the cause and contains no data of the
+    records."""
 
 
 class RecordTooLarge(PublishFailed):
-    """One of the records is larger than what a topic holds: the same again will never be kept."""
+    """A record is larger than its topic allows: publishing the same record again will always fail."""
 
 
 class Publisher(Protocol):
-    """Where records go that must not be lost (P1)."""
+    """Publishes records that must not be lost (architecture.md, P1)."""
 
     def publish(self, records: Sequence[OutgoingRecord], deadline_seconds: float) -> Sequence[RecordPosition]:
-        """Return when all in-sync replicas have every record, and where each stands; raise NotKept otherwise, by the
-        deadline, and TooLarge for what never will be kept."""
+        """Publishes the records, blocks until all in-sync replicas have acknowledged every one, and returns their
+        positions in order. Raises PublishFailed if that did not happen within `deadline_seconds`, and RecordTooLarge
+        for records that can never be stored."""
 
     def not_ready_reasons(self) -> Sequence[str]:
-        """What it lacks to do its work, in words; empty when it is able to. Never blocks."""
+        """Returns why the publisher cannot do its work, as texts for people; empty if it is ready. Never blocks."""

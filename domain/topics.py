@@ -1,16 +1,16 @@
-"""Names of the topics and of the headers on them."""
+"""Names of Kafka topics and of record headers."""
 
 from dataclasses import dataclass
 
 SOURCE_HEADER = "witiop_source"
-"""On the unreadable topic: which reader the raw bytes were for (`whatsapp`, `softbot`, `agents`)."""
+"""Header on the unreadable topic: the reader that could not read the raw bytes (`whatsapp`, `softbot`, `agents`)."""
 REASON_HEADER = "witiop_reason"
-"""On the unreadable topic: why, in words that hold no personal data."""
+"""Header on the unreadable topic: the reason, as a text without personal data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """`prefix` separates systems that share a broker; empty in production."""
+    """The topics' names. `prefix` separates systems that share a broker; empty in production."""
 
     prefix: str = ""
 

@@ -1,5 +1,5 @@
-"""Counts the conversations that nobody takes care of, by reason and by the hour in which they came onto the list, from
-the public topic alone. Prints CSV and ends.
+"""Counts unmanaged conversations by reason and by the hour in which they became unmanaged. Reads the public topic up to
+its end and prints CSV.
 
     python examples/count_unmanaged.py --bootstrap localhost:9092
 """
@@ -14,8 +14,8 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 
-class Counted:
-    """Events in any order and any number of times: of each conversation only the highest sequence counts."""
+class UnmanagedCounter:
+    """Counts events in any order and with repeats: only the highest sequence of each conversation matters."""
 
     def __init__(self) -> None:
         self._reason: dict[str, tuple[int, str | None]] = {}
@@ -23,7 +23,7 @@ class Counted:
 
     def add(self, headers: dict[str, bytes], row: dict[str, Any]) -> None:
         conversation, sequence = row["id"], int(headers["ce_sequence"])
-        # Whatever takes it off the list (queued, managed, corrected, ...) says so with a reason of null.
+        # Events that take a conversation off the list (queued, managed, corrected, ...) have a reason of null.
         self._reason[conversation] = max(self._reason.get(conversation, (0, None)), (sequence, row["reason"]))
         if headers["ce_type"] == b"witiop.conversation.became_unmanaged.v1":
             hour = headers["ce_time"].decode()[:13] + ":00Z"
@@ -42,15 +42,15 @@ def main() -> None:
     partitions = [TopicPartition(args.topic, number) for number in consumer.partitions_for_topic(args.topic) or ()]
     consumer.assign(partitions)
     ends = consumer.end_offsets(partitions)
-    counted = Counted()
+    counter = UnmanagedCounter()
     while any(consumer.position(partition) < ends[partition] for partition in partitions):
         for records in consumer.poll(timeout_ms=1000).values():
             for record in records:
-                counted.add(dict(record.headers), json.loads(record.value))
+                counter.add(dict(record.headers), json.loads(record.value))
     consumer.close()
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(["hour", "reason", "conversations"])
-    out.writerows([hour, reason, number] for (hour, reason), number in sorted(counted.table().items()))
+    out.writerows([hour, reason, number] for (hour, reason), number in sorted(counter.table().items()))
 
 
 if __name__ == "__main__":

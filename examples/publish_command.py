@@ -1,4 +1,4 @@
-"""Publishes one signed command and prints its id; its result on witiop.command-results.v1 names the same one.
+"""Publishes one signed command and prints its id. The result on witiop.command-results.v1 has the same id.
 
 WITIOP_COMMAND_SECRET=... python examples/publish_command.py --bootstrap HOST:PORT --issuer boss recall '{...}'
 """
@@ -18,11 +18,11 @@ parser.add_argument("--bootstrap", required=True)
 parser.add_argument("--topic", default="witiop.commands.v1")
 parser.add_argument("--issuer", required=True)
 parser.add_argument("command", choices=["transfer", "recall", "email"])
-parser.add_argument("data", help="JSON, as docs/events/schemas has it")
+parser.add_argument("data", help="JSON, see docs/events/schemas")
 args = parser.parse_args()
 
 now, value, command_id = datetime.now(UTC), args.data.encode(), str(uuid4())
-signed = {  # in the order in which they are signed
+signed = {  # in the order of the signature
     "ce_id": command_id,
     "ce_type": f"witiop.command.{args.command}.v1",
     "ce_source": "/examples/publish_command",
@@ -35,6 +35,6 @@ signature = "sha256=" + hmac.new(os.environ["WITIOP_COMMAND_SECRET"].encode(), t
 headers = {**signed, "witiop_signature": signature, "ce_specversion": "1.0", "content-type": "application/json"}
 key = json.loads(value).get("conversation_id", command_id).encode()
 producer = KafkaProducer(bootstrap_servers=args.bootstrap, acks="all")
-producer.send(args.topic, value, key, [(name, held.encode()) for name, held in headers.items()]).get(timeout=20)
+producer.send(args.topic, value, key, [(name, text.encode()) for name, text in headers.items()]).get(timeout=20)
 producer.close()
 print(command_id)

@@ -1,4 +1,4 @@
-"""The webhook as a Flask application. It opens nothing: everything it needs is handed to it."""
+"""The webhook as a Flask application. Opens no connections: its dependencies are passed in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from flask import Flask, Response, request
 
 from domain.ports import Publisher
 from domain.topics import Topics
+from infra.serving.health import health_pages
 from infra.ses.notifications import Notifications
 from webhook.cloud_events import EventsReader, events_webhook
-from webhook.health import health_pages
 from webhook.intake import Intake
 from webhook.metrics import WebhookMetrics
 from webhook.problems import answer_with_problems
@@ -18,12 +18,13 @@ from webhook.ses import SesReader, ses_webhook
 from webhook.whatsapp import WhatsAppReader, whatsapp_webhook
 
 MAX_BODY_BYTES = 3_145_728
-"""3 MiB, what Meta sends at most; one byte more is refused."""
+"""3 MiB, the largest body that Meta sends. Larger ones are rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookSecrets:
-    """Of each sender all that are valid now; none at all refuses everything. Raises ValueError for an empty one."""
+    """The currently valid secrets of each sender. Without a secret, every body of that sender is rejected. Raises
+    ValueError for an empty secret."""
 
     whatsapp: tuple[bytes, ...] = field(repr=False)
     verify_token: str = field(repr=False)
@@ -32,12 +33,12 @@ class WebhookSecrets:
 
     def __post_init__(self) -> None:
         if not all((*self.whatsapp, *self.softbot, *self.agents, self.verify_token)):
-            raise ValueError("an empty secret would let everybody sign")
+            raise ValueError("an empty secret would let anyone sign")
 
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """What turns the bytes of each sender into facts."""
+    """The functions that turn each sender's bytes into facts."""
 
     whatsapp: WhatsAppReader
     softbot: EventsReader
@@ -55,8 +56,8 @@ def create_app(
     clock: Callable[[], datetime],
     metrics: WebhookMetrics,
 ) -> Flask:
-    """The application with every path of interface.md, HTTP in. `notifications`: what it believes SNS; `clock`: aware
-    UTC."""
+    """Returns the application with every path of interface.md, *HTTP in*. `notifications`: verifies SNS messages;
+    `clock`: aware UTC."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     intake = Intake(publisher, topics, clock, metrics)
@@ -64,7 +65,7 @@ def create_app(
     app.register_blueprint(events_webhook(intake, "softbot", readers.softbot, secrets.softbot))
     app.register_blueprint(events_webhook(intake, "agents", readers.agents, secrets.agents))
     app.register_blueprint(ses_webhook(intake, readers.ses, notifications))
-    app.register_blueprint(health_pages(publisher))
+    app.register_blueprint(health_pages(publisher.not_ready_reasons))
     answer_with_problems(app)
 
     @app.after_request

@@ -1,4 +1,5 @@
-"""The webhooks of Softbot and of the agent desk: CloudEvents 1.0, one or a batch, all of them or none."""
+"""Webhooks for Softbot and agent-desktop CloudEvents. A request carries one event or a batch and is accepted or
+rejected as a whole."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -14,12 +15,12 @@ SIGNATURE_HEADER = "X-Witiop-Signature-256"
 ONE, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 
 EventsReader = Callable[[bytes, bool, datetime], Sequence[Fact]]
-"""The facts of a signed body; True: it is a batch. Raises BadEvents."""
+"""Reads (body, whether it is a batch, time of arrival) of a signed request into facts. Raises InvalidEvents."""
 
 
 def events_webhook(intake: Intake, source: str, read: EventsReader, secrets: Sequence[bytes]) -> Blueprint:
-    """`POST /webhooks/<source>` as interface.md promises it: its sender is ours, so a wrong event is refused, with the
-    event and the field named, and nothing of its body is kept."""
+    """Returns `POST /webhooks/<source>`, as specified in interface.md. An invalid event is rejected with its position
+    and field named, and nothing of the body is stored: the sender is one of our own systems and can fix the event."""
     webhook = Blueprint(source, __name__)
 
     @webhook.post(f"/webhooks/{source}")
@@ -28,22 +29,22 @@ def events_webhook(intake: Intake, source: str, read: EventsReader, secrets: Seq
         try:
             if request.mimetype not in {ONE, BATCH}:
                 raise InvalidEvents([EventProblem(None, None, "Content-Type", f"must be {ONE} or {BATCH}")])
-            with intake.turn(body):
+            with intake.parse_lock(body):
                 facts = read(body, request.mimetype == BATCH, intake.clock())
         except InvalidEvents as error:
-            return _wrong(error)
-        intake.keep(source, body, facts)
+            return _rejection(error)
+        intake.publish(source, body, facts)
         return Response(status=200)
 
     return webhook
 
 
-def _wrong(error: InvalidEvents) -> Response:
+def _rejection(error: InvalidEvents) -> Response:
     errors = [
         {"event": problem.event, "id": problem.event_id, "field": problem.field, "message": problem.message}
         for problem in error.problems
     ]
     first = error.problems[0]
     where = "the body" if first.event is None else f"event {first.event}"
-    detail = f"Nothing was kept. In {where}, {first.field}: {first.message}."
+    detail = f"Nothing was stored. In {where}, {first.field}: {first.message}."
     return Response(problem_json(400, detail, errors), 400, content_type=MEDIA_TYPE)

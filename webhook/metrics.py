@@ -1,4 +1,4 @@
-"""What a webhook process counts. Label values are ours, never a sender's: no personal data and a bounded number."""
+"""Metrics of a webhook process. Label values are never taken from a request: no personal data, a bounded number."""
 
 from collections.abc import Sequence
 
@@ -6,34 +6,37 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 _OUTCOMES = {
     200: "ok",
-    400: "wrong",
+    400: "invalid",
     401: "not_signed",
-    403: "handshake_refused",
+    403: "handshake_rejected",
     413: "too_large",
     500: "failed",
-    503: "not_kept",
+    503: "not_acknowledged",
 }
 
 
 class WebhookMetrics:
-    """The collectors of one process; with prometheus_client's multiprocess mode all processes of one webhook add up."""
+    """The collectors of one process. In prometheus_client's multiprocess mode, all processes of a webhook add up."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
             "witiop_webhook_requests", "Requests answered, by path and outcome.", ["path", "outcome"], registry=registry
         )
-        self._refused = Counter(
-            "witiop_webhook_bodies_refused",
-            "Requests cut off before the application saw them, by reason.",
+        self._rejected = Counter(
+            "witiop_webhook_bodies_rejected",
+            "Requests rejected before the application saw them, by reason.",
             ["reason"],
             registry=registry,
         )
         self._updates = Counter(
-            "witiop_webhook_updates", "Updates kept, by kind of fact.", ["source", "kind"], registry=registry
+            "witiop_webhook_updates",
+            "Updates that Kafka acknowledged, by source and kind of fact.",
+            ["source", "kind"],
+            registry=registry,
         )
         self._unreadable = Counter(
             "witiop_webhook_unreadable",
-            "Signed bodies or updates that were put aside as they came, by source.",
+            "Unreadable signed bodies and updates, stored with their raw bytes, by source.",
             ["source"],
             registry=registry,
         )
@@ -50,15 +53,15 @@ class WebhookMetrics:
         )
 
     def answered(self, path: str, status: int) -> None:
-        """A request was answered; `path` is the route's own, not the sender's."""
+        """Counts a request that was answered. `path`: the route's pattern, not the sender's text."""
         self._requests.labels(path, _OUTCOMES.get(status, "other")).inc()
 
-    def refused(self, reason: str) -> None:
-        """A request was cut off before the application saw it."""
-        self._refused.labels(reason).inc()
+    def rejected(self, reason: str) -> None:
+        """Counts a request that was rejected before the application saw it."""
+        self._rejected.labels(reason).inc()
 
-    def kept(self, source: str, kinds: Sequence[str], unreadable: int, seconds: float) -> None:
-        """Everything of one request is acknowledged, after `seconds`."""
+    def acknowledged(self, source: str, kinds: Sequence[str], unreadable: int, seconds: float) -> None:
+        """Counts a request whose records were all acknowledged, after `seconds`."""
         for kind in kinds:
             self._updates.labels(source, kind).inc()
         if unreadable:

@@ -1,4 +1,4 @@
-"""Every refusal is a problem document (RFC 9457), without traceback and without a word of what was sent."""
+"""Error responses as problem documents (RFC 9457), without tracebacks and without any part of the request."""
 
 import structlog
 from flask import Flask, Response
@@ -10,24 +10,24 @@ log = structlog.get_logger()
 
 
 def answer_with_problems(app: Flask) -> None:
-    """Let the app answer with a problem document whatever goes wrong in it."""
+    """Makes the application answer every error with a problem document."""
 
-    def refused(error: HTTPException) -> Response:
+    def rejected(error: HTTPException) -> Response:
         response = Response(status=error.code)
         response.headers = type(response.headers)(error.get_headers())  # Retry-After, Allow
         response.content_type = MEDIA_TYPE
         response.data = problem_json(error.code or 500, error.description or "")
         return response
 
-    def failed(error: Exception) -> Response:  # a programming error: its type and place are logged, never its text
-        log.error("webhook.failed", error=type(error).__name__, at=_place(error))
-        return Response(problem_json(500, "Something went wrong here."), 500, content_type=MEDIA_TYPE)
+    def failed(error: Exception) -> Response:  # a programming error: logged with type and location, never with its text
+        log.error("webhook.failed", error=type(error).__name__, at=_location(error))
+        return Response(problem_json(500, "An internal error occurred."), 500, content_type=MEDIA_TYPE)
 
-    app.register_error_handler(HTTPException, refused)
+    app.register_error_handler(HTTPException, rejected)
     app.register_error_handler(Exception, failed)
 
 
-def _place(error: Exception) -> str:
+def _location(error: Exception) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

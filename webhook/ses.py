@@ -1,4 +1,4 @@
-"""The webhook of Amazon SES: what became of mails, through SNS (interface.md, HTTP in)."""
+"""The webhook for Amazon SES events about mails, delivered through SNS (interface.md, *HTTP in*)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,14 +14,14 @@ from infra.ses.notifications import CertificateUnavailable, NotificationRejected
 from webhook.intake import Intake
 
 SesReader = Callable[[bytes, datetime], BodyReading]
-"""Everything in a body that is believed, which arrived at that time; never raises."""
+"""Reads (verified body, time of arrival) into facts and unreadable parts. Never raises."""
 
 log = structlog.get_logger()
 
 
 def ses_webhook(intake: Intake, read: SesReader, notifications: Notifications) -> Blueprint:
-    """`POST /webhooks/ses`. What is believed but cannot be read is kept as it came and answered 200: refused, SNS would
-    send it again for weeks."""
+    """Returns `POST /webhooks/ses`. A verified body that cannot be read is stored as received and answered with 200:
+    SNS would repeat a rejected one for weeks."""
     webhook = Blueprint("ses", __name__)
 
     @webhook.post("/webhooks/ses")
@@ -30,14 +30,14 @@ def ses_webhook(intake: Intake, read: SesReader, notifications: Notifications) -
         try:
             kind = notifications.receive(body)
         except NotificationRejected as error:
-            raise Unauthorized(f"Not believed: {error}.") from error
+            raise Unauthorized(f"Rejected: {error}.") from error
         except CertificateUnavailable as error:
-            log.warning("webhook.ses.not_fetched", reason=str(error))
-            raise ServiceUnavailable("Not told yet; send it again.", retry_after=RETRY_AFTER_SECONDS) from error
+            log.warning("webhook.ses.not_verified", reason=str(error))
+            raise ServiceUnavailable("Not verified yet; send it again.", retry_after=RETRY_AFTER_SECONDS) from error
         crash_point("webhook.after-verify")
         if kind == "notification":
             reading = read(body, intake.clock())
-            intake.keep("ses", body, reading.facts, reading.unreadable)
+            intake.publish("ses", body, reading.facts, reading.unreadable)
         else:
             log.info("webhook.ses.subscription", kind=kind)
         return Response(status=200)

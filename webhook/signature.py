@@ -8,11 +8,11 @@ _HEADER = re.compile(r"sha256=([0-9a-f]{64})", re.ASCII | re.IGNORECASE)
 
 
 def is_signed(header: str | None, body: bytes, secrets: Sequence[bytes]) -> bool:
-    """Whether one of `secrets` signed exactly these bytes, in constant time for each. A header that is missing or
-    malformed, and an empty list of secrets, is a no; nothing raises."""
-    given = _HEADER.fullmatch(header or "")
-    if given is None:
+    """Whether one of `secrets` signed exactly these bytes. False for a header that is missing or malformed, and for an
+    empty list of secrets. Compares in constant time per secret. Never raises."""
+    match = _HEADER.fullmatch(header or "")
+    if match is None:
         return False
-    digest = given[1].lower()
+    digest = match[1].lower()
     checks = [hmac.compare_digest(hmac.new(secret, body, "sha256").hexdigest(), digest) for secret in secrets]
     return any(checks)

@@ -1,4 +1,4 @@
-"""Meta's webhook: the handshake, and every update of every signed body (webhooks.md)."""
+"""The webhook for Meta: the subscription handshake, and signed bodies with updates (webhooks.md)."""
 
 import hmac
 from collections.abc import Callable, Sequence
@@ -13,28 +13,28 @@ from webhook.intake import Intake
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 
 WhatsAppReader = Callable[[bytes, datetime], BodyReading]
-"""Everything in a signed body, which arrived at that time; never raises."""
+"""Reads (signed body, time of arrival) into facts and unreadable parts. Never raises."""
 
 
 def whatsapp_webhook(intake: Intake, read: WhatsAppReader, secrets: Sequence[bytes], verify_token: str) -> Blueprint:
-    """`GET` and `POST /webhooks/whatsapp` as interface.md promises them. What cannot be read is kept as it came and
-    answered 200: refused, it would come again for days."""
+    """Returns `GET` and `POST /webhooks/whatsapp`, as specified in interface.md. An unreadable update is stored as
+    received and answered with 200: Meta would repeat a rejected body for days."""
     webhook = Blueprint("whatsapp", __name__)
 
     @webhook.get("/webhooks/whatsapp")
     def handshake() -> Response:
-        asked = request.args
-        known = hmac.compare_digest(asked.get("hub.verify_token", "").encode(), verify_token.encode())
-        if not known or asked.get("hub.mode") != "subscribe" or "hub.challenge" not in asked:
-            raise Forbidden("The handshake needs hub.mode=subscribe, our hub.verify_token and a hub.challenge.")
-        return Response(asked["hub.challenge"], mimetype="text/plain")
+        query = request.args
+        is_ours = hmac.compare_digest(query.get("hub.verify_token", "").encode(), verify_token.encode())
+        if not is_ours or query.get("hub.mode") != "subscribe" or "hub.challenge" not in query:
+            raise Forbidden("The handshake requires hub.mode=subscribe, our hub.verify_token and a hub.challenge.")
+        return Response(query["hub.challenge"], mimetype="text/plain")
 
     @webhook.post("/webhooks/whatsapp")
     def receive() -> Response:
         body = intake.signed_body(SIGNATURE_HEADER, secrets)
-        with intake.turn(body):
+        with intake.parse_lock(body):
             reading = read(body, intake.clock())
-        intake.keep("whatsapp", body, reading.facts, reading.unreadable)
+        intake.publish("whatsapp", body, reading.facts, reading.unreadable)
         return Response(status=200)
 
     return webhook

@@ -1,4 +1,4 @@
-"""Entry point of the command line: what goes wrong ends in one line and an exit code, never in a traceback."""
+"""Entry point of the command line. Every error ends in a one-line message and an exit code, never in a traceback."""
 
 import json
 import sys
@@ -7,11 +7,11 @@ import traceback
 import click
 
 from witiop.cli.main import witiop
-from witiop.exits import INTERRUPTED, NOT_REACHABLE, ending
+from witiop.exit_codes import INTERRUPTED, NOT_REACHABLE, ending
 
 
 def main() -> None:
-    """Run the command of `sys.argv` and exit with its code."""
+    """Runs the command in `sys.argv` and exits with its code."""
     arguments = sys.argv[1:]
     try:
         result = witiop.main(arguments, prog_name="witiop", standalone_mode=False)
@@ -21,7 +21,7 @@ def main() -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except Exception as error:  # the last place where a person can be told
+    except Exception as error:  # the last handler: beyond it a person would see a traceback
         end = ending(error)
         for line in end.line.splitlines():
             click.echo(f"witiop: {line}", err=True)
@@ -29,7 +29,7 @@ def main() -> None:
         if "--json" in arguments:
             outcome = "unknown" if code == NOT_REACHABLE else "rejected"
             print(json.dumps({"outcome": outcome, "reason": end.reason}))  # noqa: T201
-        from witiop.settings import is_debugging  # pydantic takes its time: not for every start
+        from witiop.settings import is_debugging  # imports pydantic, which is slow
 
         if is_debugging():
             traceback.print_exc()

@@ -1,14 +1,14 @@
-"""Which installation a command speaks to: a development stack of this machine, or the one the environment describes."""
+"""The installation that a command uses: a development stack on this machine, or the one in the environment."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from witiop.dev.stack import FILE_NAME, Stack
-from witiop.exits import CommandFailed
+from witiop.dev.stack_file import FILE_NAME, Stack
+from witiop.exit_codes import CommandFailed
 
-if TYPE_CHECKING:  # pydantic takes its time: `--help` and shell completion do without
+if TYPE_CHECKING:  # pydantic is slow to import: `--help` and shell completion do without
     from witiop.settings import Settings
 
 DEFAULT_STACK = Path(".witiop/dev")
@@ -16,9 +16,9 @@ DEFAULT_STACK = Path(".witiop/dev")
 
 @dataclass(frozen=True)
 class Installation:
-    """What commands get as `ctx.obj`; nothing is read before it is asked for.
+    """The object that commands receive as `ctx.obj`. Files and the environment are read on first use.
 
-    `directory` is that of a development stack, None for the environment alone.
+    `directory` is the data directory of a development stack, None for the environment.
     """
 
     directory: Path | None
@@ -28,22 +28,22 @@ class Installation:
         """The running stack, None for the environment.
 
         Raises:
-            Refused: no stack runs there.
+            CommandFailed: no stack is running in the directory.
         """
         if self.directory is None:
             return None
         stack = running_stack(self.directory)
         if stack is None:
             start = f"start one with witiop dev --data {self.directory}"
-            raise CommandFailed(f"no stack runs in {self.directory}: {start}", "stack_not_running")
+            raise CommandFailed(f"no stack is running in {self.directory}: {start}", "stack_not_running")
         return stack
 
     def settings(self, *needed: str) -> "Settings":
-        """The settings with these fields set; those of a stack go before the environment's.
+        """Returns the settings. Those of a stack override the environment.
 
         Raises:
-            SettingsError: a setting is missing or bad.
-            Refused: no stack runs there.
+            SettingsError: a field of `needed` is not set, or a setting is invalid.
+            CommandFailed: no stack is running in the directory.
         """
         from witiop.settings import load
 
@@ -51,24 +51,30 @@ class Installation:
 
     @property
     def postgres_dsn(self) -> str:
-        """Where the database is, with its password: not for logs. Raises as `settings` does."""
+        """Connection string of the database, with its password: not for logs. Raises as `settings` does."""
         return self.settings("postgres_dsn").postgres_dsn.get_secret_value()
 
 
 def running_stack(directory: Path) -> Stack | None:
-    """The stack of this data directory if at least one process of it runs: after a crash its file stays behind."""
+    """Returns the stack of this data directory, None unless one of its processes is running.
+
+    The file alone proves nothing: a crash leaves it behind.
+    """
     try:
         written_at = (directory / FILE_NAME).stat().st_mtime
         stack = Stack.read(directory)
     except FileNotFoundError:
         return None
-    running = stack and any(_runs(pid, written_at) for pids in stack.pids.values() for pid in pids)
+    running = stack and any(_is_running(pid, written_at) for pids in stack.pids.values() for pid in pids)
     return stack if running else None
 
 
-def _runs(pid: int, written_at: float) -> bool:
-    """Whether the process that had this id when the file was written still runs: ids are used again after a restart."""
-    import psutil  # comes with the servers of the stack
+def _is_running(pid: int, written_at: float) -> bool:
+    """Returns whether the process that had this id when the file was written is still running.
+
+    The start time is compared because process ids are reused.
+    """
+    import psutil  # installed together with the servers of the stack
 
     try:
         process = psutil.Process(pid)

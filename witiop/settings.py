@@ -1,8 +1,8 @@
-"""Every setting of the product, and the only place that reads the environment.
+"""All settings of the product. No other module reads the environment.
 
-A variable is the field's name in capitals after `WITIOP_` (`CRASH_AT` alone has no prefix). The words of the table in
-docs/settings.md and of the error messages are the descriptions here. A value that only some processes need is empty
-until it is set; who needs it names it to `load`.
+A variable is named `WITIOP_` plus the field's name in capitals; only `CRASH_AT` has no prefix. The table in
+docs/settings.md and the error messages are made of the descriptions here. A setting that only some processes need is
+empty by default; those processes pass its name to `load`.
 """
 
 import os
@@ -14,7 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Secr
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from witiop.exits import SettingsError
+from witiop.exit_codes import SettingsError
 
 PREFIX = "WITIOP_"
 
@@ -25,13 +25,13 @@ def _comma_separated(value: object) -> object:
 
 def _each_filled(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     if not all(secret.get_secret_value() for secret in secrets):
-        raise ValueError("an empty secret between the commas would verify anybody")
+        raise ValueError("a secret is empty: anyone could sign with it")
     return secrets
 
 
 def _each_host_and_port(servers: tuple[str, ...]) -> tuple[str, ...]:
     if not all(re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}", server) for server in servers):
-        raise ValueError("every server is written as host:port")
+        raise ValueError("each server must be written as host:port")
     return servers
 
 
@@ -43,11 +43,11 @@ def _connection_string(dsn: SecretStr) -> SecretStr:
 
 
 def _address(value: str) -> str:
-    from infra.ses.addresses import address  # only where a mail address is set
+    from infra.ses.addresses import address  # imported only when an address is set
 
     found = address(value)
     if found is None:
-        raise ValueError("not a mail address")
+        raise ValueError("not an email address")
     return found
 
 
@@ -64,146 +64,174 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
-    """What a process is told from outside. Secrets show as stars wherever they are printed."""
+    """Configuration of a process. Secrets are masked wherever the settings are printed."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
-    kafka_bootstrap_servers: Servers = Field((), description="brokers, comma separated, as kafka-1:9092,kafka-2:9092")
+    kafka_bootstrap_servers: Servers = Field(
+        (), description="Kafka brokers, comma separated, e.g. kafka-1:9092,kafka-2:9092"
+    )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="how to speak to the brokers: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+        "PLAINTEXT", description="protocol of the brokers: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        None, description="how to sign in at the brokers: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+        None, description="SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
     )
-    kafka_sasl_username: str | None = Field(None, description="name to sign in at the brokers with")
-    kafka_sasl_password: SecretStr | None = Field(None, description="password to sign in at the brokers with")
+    kafka_sasl_username: str | None = Field(None, description="SASL user name")
+    kafka_sasl_password: SecretStr | None = Field(None, description="SASL password")
     kafka_ssl_ca_file: Path | None = Field(
-        None, description="file with the certificates that signed the brokers' own (default: those of the system)"
+        None, description="CA certificates for verifying the brokers (default: the system's)"
     )
-    kafka_ssl_cert_file: Path | None = Field(
-        None, description="file with our certificate, for brokers that ask for one"
-    )
-    kafka_ssl_key_file: Path | None = Field(None, description="file with the key of our certificate")
-    kafka_ssl_key_password: SecretStr | None = Field(None, description="password of that key")
+    kafka_ssl_cert_file: Path | None = Field(None, description="client certificate, for brokers that require one")
+    kafka_ssl_key_file: Path | None = Field(None, description="private key of the client certificate")
+    kafka_ssl_key_password: SecretStr | None = Field(None, description="password of the private key")
     kafka_topic_prefix: str = Field(
         "",
         pattern=r"^[A-Za-z0-9._-]{0,100}$",
-        description="put before the name of every topic, so that systems can share brokers; letters, digits, . _ -",
+        description="prefix of all topic names, so that installations can share brokers; letters, digits, . _ -",
     )
-    kafka_partitions: int = Field(6, ge=1, le=1000, description="partitions of a topic; may grow, never shrinks")
+    kafka_partitions: int = Field(
+        6, ge=1, le=1000, description="partitions per topic; may be increased, never decreased"
+    )
     kafka_replication_factor: int = Field(
-        3, ge=1, le=7, description="copies of every record; 3 in production, 1 on a single broker"
+        3, ge=1, le=7, description="replicas of every partition; 3 in production, 1 with a single broker"
     )
 
     postgres_dsn: Annotated[SecretStr, AfterValidator(_connection_string)] = Field(
-        SecretStr(""), description="the database, as postgresql://user:password@host:5432/witiop"
+        SecretStr(""), description="connection string of the database, e.g. postgresql://user:password@host:5432/witiop"
     )
 
     whatsapp_app_secrets: SecretList = Field(
-        (), description="secrets of Meta's app, comma separated; all of them verify signatures"
+        (), description="app secrets of the Meta app, comma separated; each of them verifies signatures"
     )
     whatsapp_verify_token: SecretStr = Field(
-        SecretStr(""), description="the word that Meta's dashboard sends in the webhook's handshake"
+        SecretStr(""),
+        description="verify token that Meta sends in the webhook handshake; the one entered in its App Dashboard",
     )
-    softbot_secrets: SecretList = Field((), description="secrets that sign the Softbot's events, comma separated")
-    agents_secrets: SecretList = Field((), description="secrets that sign the agent desk's events, comma separated")
+    softbot_secrets: SecretList = Field(
+        (), description="secrets that sign the Softbot's events, comma separated; each of them verifies signatures"
+    )
+    agents_secrets: SecretList = Field(
+        (),
+        description="secrets that sign the agent desktop's events, comma separated; each of them verifies signatures",
+    )
     command_secrets: SecretList = Field(
-        (), description="secrets of the commands, comma separated; the first signs, all verify"
+        (), description="secrets that sign commands, comma separated; the first signs, each of them verifies"
     )
 
-    ses_region: str = Field("", pattern=r"^([a-z]{2}(-[a-z]+)+-\d)?$", description="region of Amazon SES, as eu-west-1")
-    ses_endpoint: str | None = Field(
-        None, pattern=r"^https?://", description="where SES is reached, if not at Amazon's own address"
+    ses_region: str = Field(
+        "", pattern=r"^([a-z]{2}(-[a-z]+)+-\d)?$", description="AWS region of Amazon SES, e.g. eu-west-1"
     )
+    ses_endpoint: str | None = Field(None, pattern=r"^https?://", description="SES endpoint URL, if not AWS's own")
     ses_access_key_id: str | None = Field(
-        None, description="key to sign in at SES with (default: as AWS's own programs find one)"
+        None, description="AWS access key id for SES (default: AWS's standard credential chain)"
     )
-    ses_secret_access_key: SecretStr | None = Field(None, description="secret of that key")
-    ses_sender: Address | None = Field(None, description="address that mails are from; verified at SES")
-    ses_sender_name: str = Field("", pattern=r"^[^\x00-\x1f\x7f]{0,100}$", description="name beside that address")
+    ses_secret_access_key: SecretStr | None = Field(None, description="secret of the access key")
+    ses_sender: Address | None = Field(None, description="From address of mails; must be verified in SES")
+    ses_sender_name: str = Field(
+        "", pattern=r"^[^\x00-\x1f\x7f]{0,100}$", description="display name of the From address"
+    )
     ses_configuration_set: str = Field(
-        "", pattern=r"^[A-Za-z0-9_-]{0,64}$", description="configuration set that sends SES's events to /webhooks/ses"
+        "", pattern=r"^[A-Za-z0-9_-]{0,64}$", description="SES configuration set that sends its events to /webhooks/ses"
     )
     ses_topic_arns: Texts = Field(
-        (), description="SNS topics that /webhooks/ses believes, comma separated; none: it believes nobody"
+        (), description="ARNs of the SNS topics that /webhooks/ses accepts, comma separated; empty: none"
     )
-    ses_rate: float = Field(10, gt=0, le=1000, description="mails a second that one process posts at most")
+    ses_rate: float = Field(10, gt=0, le=1000, description="maximum mails per second and process")
     mail_allowed_domains: Domains = Field(
-        (), description="domains that mails may go to, comma separated, as example.com; none: all"
+        (), description="domains that mails may be sent to, comma separated, e.g. example.com; empty: all"
     )
-    mail_mask: bool = Field(False, description="whether mails hide phone numbers where the command does not say")
+    mail_mask: bool = Field(False, description="whether mails mask phone numbers, unless the command says otherwise")
     mail_reply_to: Address | None = Field(
-        None, description="address for answers to mails whose issuer the directory does not know"
+        None, description="Reply-To address of mails whose issuer is not in the directory"
     )
 
-    webhook_host: str = Field("127.0.0.1", description="address that the webhooks listen on; 0.0.0.0 for all")
+    webhook_host: str = Field(
+        "127.0.0.1", description="address that the webhooks listen on; 0.0.0.0 for all interfaces"
+    )
     webhook_port: Port = Field(8080, description="port that the webhooks listen on, 1 to 65535")
-    webhook_processes: int = Field(1, ge=1, le=64, description="processes that answer webhooks; more take more")
-    webhook_threads: int = Field(64, ge=1, le=1000, description="requests that one of these processes answers at once")
+    webhook_processes: int = Field(
+        1, ge=1, le=64, description="worker processes that answer webhooks; more of them handle more requests"
+    )
+    webhook_threads: int = Field(64, ge=1, le=1000, description="requests that each worker process handles at once")
     webhook_url: str = Field(
-        "http://127.0.0.1:8080", pattern=r"^https?://", description="where `witiop simulate` finds the webhooks"
+        "http://127.0.0.1:8080", pattern=r"^https?://", description="base URL to which `witiop simulate` posts"
     )
 
     organisation: str = Field(
-        "", pattern=r"^[^\x00-\x1f\x7f]{0,60}$", description="the organisation's name, as the console's header has it"
+        "", pattern=r"^[^\x00-\x1f\x7f]{0,60}$", description="name of the organisation, shown in the console's header"
     )
-    console_host: str = Field("127.0.0.1", description="address that the console listens on; 0.0.0.0 for all")
+    console_host: str = Field(
+        "127.0.0.1", description="address that the console listens on; 0.0.0.0 for all interfaces"
+    )
     console_port: Port = Field(8081, description="port that the console listens on, 1 to 65535")
-    console_threads: int = Field(32, ge=1, le=1000, description="requests that the console answers at once")
+    console_threads: int = Field(32, ge=1, le=1000, description="requests that the console handles at once")
     console_url: str = Field(
         "http://127.0.0.1:8081",
         pattern=r"^https?://[^/\s]+/?$",
-        description="where people find the console; with https its cookie goes by https only",
+        description="public URL of the console; with https its session cookie is sent over https only",
     )
     console_proxies: int = Field(
-        0, ge=0, le=10, description="proxies before the console whose X-Forwarded-For and -Proto it believes"
+        0,
+        ge=0,
+        le=10,
+        description="number of proxies in front of the console whose X-Forwarded-For and X-Forwarded-Proto it trusts",
     )
-    console_idle_seconds: int = Field(3600, ge=60, description="seconds without use after which a person is signed out")
+    console_idle_seconds: int = Field(3600, ge=60, description="seconds of inactivity after which a user is signed out")
     console_session_seconds: int = Field(
-        43_200, ge=60, description="seconds after which a person is signed out in any case"
+        43_200, ge=60, description="seconds after sign-in after which a user is signed out in any case"
     )
     console_sessions_since: AwareDatetime | None = Field(
-        None, description="sessions that began before are over, as 2026-11-23T12:00:00Z: set it to now to end them all"
+        None,
+        description="time before which sessions are invalid, e.g. 2026-11-23T12:00:00Z; now ends all sessions",
     )
 
-    monitor_host: str = Field("127.0.0.1", description="address of /metrics, /healthz and /readyz of each process")
-    monitor_port: Port = Field(9464, description="port of /metrics, /healthz and /readyz; one per process of a machine")
+    monitor_host: str = Field("127.0.0.1", description="address that /metrics, /healthz and /readyz listen on")
+    monitor_port: Port = Field(
+        9464, description="port of /metrics, /healthz and /readyz; a different one for each process of a machine"
+    )
 
     poison_per_minute: int = Field(
-        20, ge=0, description="records a minute that may be set aside; at more the process stops, for it is our bug"
+        20,
+        ge=0,
+        description="maximum poison records (workers: conversations) per minute; with more, the process backs off",
     )
     stalled_inbound_seconds: int = Field(
-        600, ge=1, description="seconds without progress on inbound after which timer and routing go on all the same"
+        600,
+        ge=1,
+        description="seconds without progress on the inbound topic after which timer and routing stop waiting for it",
     )
     reservation_seconds: int = Field(
-        1800, ge=1, description="seconds that an exclusive transfer waits for its user or skillset"
+        1800, ge=1, description="seconds that an exclusive transfer is reserved for its user or skillset"
     )
-    offer_seconds: int = Field(60, ge=1, description="seconds that an agent may take to accept a conversation")
-    desk_silent_seconds: int = Field(
-        300, ge=1, description="seconds without any event of an agent's desk after which the agent counts as offline"
+    offer_seconds: int = Field(60, ge=1, description="seconds that an agent has to accept an offered conversation")
+    presence_timeout_seconds: int = Field(
+        300,
+        ge=1,
+        description="seconds without any event from an agent's desktop after which the agent counts as offline",
     )
     consumer_threads: int = Field(
-        3, ge=1, le=64, description="batches that one consumer works on at once, each of partitions of its own"
+        3, ge=1, le=64, description="batches that a consumer processes in parallel, each from different partitions"
     )
     consumer_instance: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9._-]{1,200}$",
-        description="name of this consumer's place, unique and the same at each start: the next one takes over at once",
+        description="static name of this consumer, unique in its group: after a restart it resumes at once",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least level of the logs: debug, info, warning or error"
+        "info", description="lowest level that is logged: debug, info, warning or error"
     )
     crash_at: str | None = Field(
         None,
         validation_alias="CRASH_AT",
         pattern=r"^[a-z.-]+(:[1-9][0-9]*)?$",
-        description="for tests: end the process at the n-th passing of a crash point, as before-commit:2",
+        description="for tests: exit when a crash point is reached for the n-th time, e.g. before-commit:2",
     )
 
     @model_validator(mode="after")
-    def _sign_in_is_whole(self) -> Self:
+    def _require_complete_sasl_credentials(self) -> Self:
         if self.kafka_security_protocol.startswith("SASL_") and not (
             self.kafka_sasl_mechanism and self.kafka_sasl_username and self.kafka_sasl_password
         ):
@@ -215,19 +243,20 @@ class Settings(BaseSettings):
 
 
 def variable(field: str) -> str:
-    """The environment variable of a field of `Settings`."""
+    """Returns the environment variable of a field of `Settings`."""
     alias = Settings.model_fields[field].validation_alias
     return str(alias or PREFIX + field.upper())
 
 
-def load(*needed: str, **given: object) -> Settings:
-    """The settings from the environment; `given` fields go before it, every field of `needed` is set.
+def load(*needed: str, **overrides: object) -> Settings:
+    """Reads the settings from the environment. `overrides` take precedence.
 
     Raises:
-        SettingsError: naming every variable that is missing or bad, never its value.
+        SettingsError: a field of `needed` is not set, or a value is invalid. The message names every such variable and
+            contains no value.
     """
     try:
-        values: dict[str, Any] = {_key(name): value for name, value in given.items()}
+        values: dict[str, Any] = {_key(name): value for name, value in overrides.items()}
         settings = Settings(**values)
     except ValidationError as error:
         raise SettingsError("\n".join(_line(found) for found in error.errors(include_input=False))) from None
@@ -240,18 +269,18 @@ def load(*needed: str, **given: object) -> Settings:
 
 
 def is_debugging() -> bool:
-    """Whether a person asked to see more, also where the other settings may be the reason why nothing works."""
+    """Returns whether the log level is debug. Works also when other settings are invalid."""
     return os.environ.get(f"{PREFIX}LOG_LEVEL") == "debug"
 
 
 def unknown_variables() -> list[str]:
-    """Variables of our prefix that no setting reads: most likely misspelt."""
+    """Returns the variables with our prefix that belong to no setting, most likely misspelt."""
     known = {variable(name) for name in Settings.model_fields}
     return sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
 
 
 def table() -> str:
-    """The settings as a Markdown table: docs/settings.md."""
+    """Returns the settings as a Markdown table, for docs/settings.md."""
     rows = [
         f"| `{variable(name)}` | {f'`{field.default}`' if _is_set(field.default) else ''} | {field.description} |"
         for name, field in Settings.model_fields.items()
@@ -260,7 +289,7 @@ def table() -> str:
 
 
 def _key(field: str) -> str:
-    """The name under which pydantic takes and reports a field."""
+    """Returns the name by which pydantic accepts and reports a field."""
     return str(Settings.model_fields[field].validation_alias or field) if field in Settings.model_fields else field
 
 
@@ -276,8 +305,8 @@ def _line(found: ErrorDetails) -> str:
     field = next((name for name in Settings.model_fields if _key(name) == found["loc"][0]), None)
     if field is None:
         return f"{found['loc'][0]}: no such setting"
-    right = Settings.model_fields[field].description
-    return f"{variable(field)}: {message[:1].lower()}{message[1:]}; right would be: {right}"
+    expected = Settings.model_fields[field].description
+    return f"{variable(field)}: {message[:1].lower()}{message[1:]}; expected: {expected}"
 
 
 if __name__ == "__main__":

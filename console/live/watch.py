@@ -1,6 +1,7 @@
-"""What open lists show, how all of it stands now, and what brings one to the other
-(`console.live.broadcast` tells them)."""
+"""Open lists: what they show, the current state of it, and the events that bring one to the other. `ListWatcher` looks,
+`console.live.broadcast` sends."""
 
+import json
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, suppress
@@ -24,33 +25,33 @@ from console.words import Words
 from domain.conversations.conversation import Status
 from domain.directory import Directory
 from infra.postgres import directory
-from infra.postgres.console import sign_ins
+from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
 from infra.postgres.lists import conversation_page
-from infra.postgres.lists.console import END, Wanted, changed_rows, page
+from infra.postgres.lists.console import END, changed_rows, page
 from infra.postgres.lists.cursor import Cursor
 from infra.postgres.lists.desk import DeskFilter, DeskState, desk_page, waiting
-from infra.postgres.lists.unmanaged import Filter, ListedConversation, counts
+from infra.postgres.lists.unmanaged import ListedConversation, UnmanagedFilter, counts
 
 MAX_NEW = 100
-"""More new ones are announced as "more than"."""
+"""More new conversations than this are announced as "more than"."""
 
 Counts = Mapping[Status, int]
 ConversationKey = str
-"""Of a conversation. Text is found in a table many times faster than a UUID, and there are five hundred lists."""
+"""A conversation's id as text, which a dictionary finds many times faster than a UUID; there are five hundred lists."""
 
 _SEARCHES, _SEARCH_SECONDS = 5, 5.0
-"""So many searches are looked at again in one look, and each no sooner than after so long."""
+"""At most this many searches are repeated in one look, and each at most this often."""
 _ANY = UUID(int=0)
 
 
 class ListHeader(NamedTuple):
-    """What is told above a list. `address` of the list of those who wait; `how_many` active and closed ones, None on
-    that list; `new`: that the list does not show."""
+    """What is shown above a list. `address`: of the list as it is now; `totals`: active and closed conversations, None
+    on the waiting list; `new`: how many conversations the list lacks; `moved`: it differs otherwise."""
 
-    whole: str
     address: str
-    how_many: tuple[int, int] | None
+    waiting_address: str
+    totals: tuple[int, int] | None
     waiting: int
     new: int
     moved: bool
@@ -59,78 +60,83 @@ class ListHeader(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class WatchedList:
-    """A list that is open in a browser: what it said when it began to listen, and what it was told since.
+    """A list that is open in a browser: what it showed when its stream began, and what was sent since.
 
-    `rows`: by conversation the mark of its row; `newest`: where the list began, so that new ones can be told; `total`:
-    how many matched; `size`: how many rows a page has. `whole`: the address of the list as it is now, `desk`: of the
-    list of those who wait. `open`: the conversation beside it."""
+    `rows`: the mark of each row; `newest`: the first row when the list was read, so that new ones can be announced;
+    `total`: how many matched; `size`: rows of a page; `open`: the conversation in the panel; `answers`: the numbers of
+    results that were sent (`infra.postgres.console.audit.answer_counts`)."""
 
     session: bytes
+    person: str
     query: ListQuery
     language: str
     zone: ZoneInfo
-    frame: RowContext
-    whole: str
-    desk: str
+    context: RowContext
+    address: str
+    waiting_address: str
     rows: dict[ConversationKey, str]
     newest: Cursor
     total: int | None
     size: int
     is_desk: bool = False
     open: UUID | None = None
-    told: ListHeader | None = None
-    open_as: str | None = None
+    header: ListHeader | None = None
+    open_mark: str | None = None
+    answers: Mapping[str, int] = field(default_factory=dict)
 
 
 class ListTop(NamedTuple):
-    """The first rows of a list: where they stand, the lowest first, and by conversation."""
+    """The first rows of a list: their places in ascending order, and the place of each conversation."""
 
     places: Sequence[Cursor]
     of: Mapping[ConversationKey, Cursor]
 
     @classmethod
     def of_rows(cls, rows: Iterable[ListedConversation]) -> "ListTop":
-        """Of rows in any order."""
+        """From rows in any order."""
         of = {str(row.id): Cursor(row.last_at, row.id) for row in rows}
         return cls(sorted(of.values()), of)
 
     def beyond(self, newest: Cursor, shown: Collection[ConversationKey]) -> int:
-        """How many stand before this place, besides those that are shown."""
+        """How many rows are newer than this place, without those that are shown."""
         known = sum(place > newest for id_ in shown if (place := self.of.get(id_)) is not None)
         return len(self.places) - bisect_right(self.places, newest) - known
 
 
 @dataclass(frozen=True, slots=True)
 class ListState:
-    """How everything stands that open lists show. `rows` and `marks`: by conversation; `gone`: those of them that are
-    not unmanaged any more; `tops`: of the lists, the newest; `desks`: of the lists of those who wait, the first page;
-    `open`: the marks of open conversations."""
+    """The current state of everything that open lists show.
+
+    `gone`: conversations that are no longer unmanaged; `tops`: the newest rows of each list; `desks`: the first page of
+    each waiting list; `open`: the marks of open conversations; `living`: the sessions that may still look; `answers`:
+    per person, the number of results of each command or batch."""
 
     rows: Mapping[ConversationKey, ListedConversation]
     marks: Mapping[ConversationKey, str]
     gone: Set[ConversationKey]
-    tops: Mapping[Wanted, ListTop]
+    tops: Mapping[UnmanagedFilter, ListTop]
     desks: Mapping[DeskState, ListTop]
-    counts: Mapping[Filter, Counts]
+    counts: Mapping[UnmanagedFilter, Counts]
     waiting: int
     open: Mapping[UUID, str]
     living: Set[bytes]
+    answers: Mapping[str, Mapping[str, int]]
     directory: Directory
 
 
 @dataclass(slots=True)
 class ListWatcher:
-    """Looks for all open lists at once. What did not change since it last looked is not read again."""
+    """Reads the state of all open lists at once. Rows that have not changed since the last look are not read again."""
 
     connection: Callable[[], AbstractContextManager[Connection[Any]]]
     sessions: SessionTerms
-    _known: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)
+    _directories: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)
     _rows: dict[ConversationKey, ListedConversation] = field(default_factory=dict)
-    _searched: dict[Wanted, tuple[float, ListTop]] = field(default_factory=dict)
+    _searched: dict[UnmanagedFilter, tuple[float, ListTop]] = field(default_factory=dict)
 
     def look(self, shown: Sequence[WatchedList]) -> ListState:
-        """How everything stands that these show. Costs one read of each row that changed, and of each top and count
-        that anybody shows. Raises psycopg errors."""
+        """Reads the current state. Costs one read of each row that changed, and of each distinct top and count. Raises
+        psycopg errors."""
         with self.connection() as conn:
             rows = self._changed(conn, {id_ for each in shown for id_ in each.rows})
             lists = [each.query.newest for each in shown if not each.is_desk]
@@ -145,7 +151,8 @@ class ListWatcher:
                 waiting=waiting(conn),
                 open=conversation_page.marks(conn, {each.open for each in shown if each.open}),
                 living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions),
-                directory=self._known.read(conn),
+                answers=audit.answer_counts(conn, {each.person for each in shown}),
+                directory=self._directories.read(conn),
             )
 
     def _changed(
@@ -158,38 +165,39 @@ class ListWatcher:
         self._rows = rows
         return rows
 
-    def _tops(self, conn: Connection[Any], lists: Set[Wanted]) -> dict[Wanted, ListTop]:
-        """What is searched for is looked for again now and then only, a few at a time: a search may take a second."""
-        self._searched = {wanted: known for wanted, known in self._searched.items() if wanted in lists}
-        searched = sorted((w for w in lists if w.words), key=lambda w: self._searched.get(w, _NEVER)[0])
-        for wanted in searched[:_SEARCHES]:
-            if monotonic() - self._searched.get(wanted, _NEVER)[0] >= _SEARCH_SECONDS:
-                self._searched[wanted] = monotonic(), _top(conn, wanted)
-        return {w: self._searched.get(w, _NEVER)[1] if w.words else _top(conn, w) for w in lists}
+    def _tops(self, conn: Connection[Any], lists: Set[UnmanagedFilter]) -> dict[UnmanagedFilter, ListTop]:
+        """A search may take a second, so searches are repeated a few at a time, those first that waited longest."""
+        self._searched = {which: known for which, known in self._searched.items() if which in lists}
+        searches = sorted((each for each in lists if each.words), key=lambda each: self._searched.get(each, _NEVER)[0])
+        for which in searches[:_SEARCHES]:
+            if monotonic() - self._searched.get(which, _NEVER)[0] >= _SEARCH_SECONDS:
+                self._searched[which] = monotonic(), _top(conn, which)
+        return {which: self._searched.get(which, _NEVER)[1] if which.words else _top(conn, which) for which in lists}
 
 
-def frame(query: ListQuery, endpoint: str, *, anew: bool = False) -> RowContext:
-    """Of the rows of a list of the person who asks."""
-    deeds = url_for("conversations.take", id_=_ANY).partition(str(_ANY))[0]
-    return RowContext(query.opens(endpoint), deeds, person().answers, anew)
+def row_context(query: ListQuery, endpoint: str, *, replaces: bool = False) -> RowContext:
+    """The context of the rows of a list, for the person of the request."""
+    actions = url_for("conversations.take", id_=_ANY).partition(str(_ANY))[0]
+    return RowContext(query.opens(endpoint), actions, person().answers, replaces)
 
 
 def watched_list(session: bytes) -> WatchedList:
-    """What the browser says that it shows, in the request with which it begins to listen."""
+    """The list that a browser shows, as the request for its stream describes it."""
     query, is_desk = ListQuery.read(request.args), request.args.get("list") == "waiting"
     endpoint = "waiting.show" if is_desk else "unmanaged.show"
-    how_many = request.args.get("total", "")
+    total = request.args.get("total", "")
     return WatchedList(
         session,
+        person().name,
         query,
         words().language,
         words().zone,
-        frame(query, endpoint, anew=True),
+        row_context(query, endpoint, replaces=True),
         url_for(endpoint, **query.args(after=None)),
         url_for("waiting.show"),
         _marks(request.args.get("seen", "")),
         cursor(request.args.get("newest")) or END,
-        int(how_many) if how_many.isdecimal() and len(how_many) < 18 else None,
+        int(total) if total.isdecimal() and len(total) < 18 else None,
         query.rows or person().page_rows,
         is_desk,
         query.open,
@@ -197,7 +205,7 @@ def watched_list(session: bytes) -> WatchedList:
 
 
 def _marks(seen: str) -> dict[ConversationKey, str]:
-    """What the browser has: by conversation the mark of its row."""
+    """The marks of the browser's rows, by conversation."""
     found: dict[ConversationKey, str] = {}
     for mark in seen.split(",")[: max(ROWS)]:
         with suppress(ValueError):
@@ -205,78 +213,80 @@ def _marks(seen: str) -> dict[ConversationKey, str]:
     return found
 
 
-def counted(wanted: Wanted) -> Filter:
-    """Of which conversations a list says how many there are: of its number and reason."""
-    return Filter(reason=wanted.reason, number=wanted.number)
+def counted(which: UnmanagedFilter) -> UnmanagedFilter:
+    """The conversations that the totals above a list count: those of its number and reason."""
+    return UnmanagedFilter(reason=which.reason, number=which.number)
 
 
-def total(wanted: Wanted, found: Counts) -> int | None:
-    """How many match, where that is known."""
-    if wanted.words:
+def matching(which: UnmanagedFilter, found: Counts) -> int | None:
+    """How many conversations match, taken from the counts; None where they do not tell."""
+    if which.words:
         return None
-    return found[wanted.status] if wanted.status else sum(found.values())
+    return found[which.status] if which.status else sum(found.values())
 
 
 def changes_for(
     app: Flask, clock: Callable[[], datetime], shown: WatchedList, now: ListState
 ) -> Sequence[bytes] | None:
-    """The events that bring a list to what is so now; None: whoever looked at it may not any more."""
+    """The events that bring a list to the current state; None: its session may no longer look."""
     if shown.session not in now.living:
         return None
     events = []
     changed = [id_ for id_, mark in shown.rows.items() if now.marks.get(id_, mark) != mark]
-    news = _news(shown, now)
-    if changed or news != shown.told:
+    header = _header(shown, now)
+    if changed or header != shown.header:
         with app.app_context():
             g.words = Words(shown.language, shown.zone, clock())
-            rows = render_rows((now.rows[id_] for id_ in changed), now.directory, shown.frame, shown.query.open)
-            parts = [f"<template>{row}</template>" for row in rows]  # a row by itself is no HTML
-            if news != shown.told:
-                parts.append(_told(news, shown.language))
+            rows = render_rows((now.rows[id_] for id_ in changed), now.directory, shown.context, shown.query.open)
+            fragments = [f"<template>{row}</template>" for row in rows]  # a row outside of a table is not valid HTML
+            if header != shown.header:
+                fragments.append(_rendered_header(header, shown.language))
         shown.rows |= {id_: now.marks[id_] for id_ in changed}
-        shown.told = news
-        events.append(event("changed", "".join(parts)))
+        shown.header = header
+        events.append(event("changed", "".join(fragments)))
     mark = now.open.get(shown.open) if shown.open else None
-    if mark != shown.open_as:
-        shown.open_as = mark
+    if mark != shown.open_mark:
+        shown.open_mark = mark
         events.append(event("open"))
+    answers = now.answers.get(shown.person, {})
+    if new := {request_id: n for request_id, n in answers.items() if shown.answers.get(request_id) != n}:
+        events.append(event("results", json.dumps(new)))
+    shown.answers = answers
     return events
 
 
-def _news(shown: WatchedList, now: ListState) -> ListHeader:
-    """How many there are now, and how many new ones."""
+def _header(shown: WatchedList, now: ListState) -> ListHeader:
     if shown.is_desk:
         first = now.desks[shown.query.desk].places[-shown.size :] if shown.query.since is None else ()
         new = sum(str(place.id) not in shown.rows for place in first)
-        return ListHeader(shown.whole, shown.desk, None, now.waiting, new, moved=False, is_desk=True)
-    wanted = shown.query.newest
-    found = now.counts[counted(wanted)]
-    new = min(MAX_NEW + 1, now.tops[wanted].beyond(shown.newest, shown.rows))
-    moved = not new and _moved(shown, now, total(wanted, found))
-    return ListHeader(
-        shown.whole, shown.desk, (found["active"], found["closed"]), now.waiting, new, moved, is_desk=False
-    )
+        return ListHeader(shown.address, shown.waiting_address, None, now.waiting, new, moved=False, is_desk=True)
+    which = shown.query.newest
+    found = now.counts[counted(which)]
+    new = min(MAX_NEW + 1, now.tops[which].beyond(shown.newest, shown.rows))
+    moved = not new and _moved(shown, now, matching(which, found))
+    totals = found["active"], found["closed"]
+    return ListHeader(shown.address, shown.waiting_address, totals, now.waiting, new, moved, is_desk=False)
 
 
-def _moved(shown: WatchedList, now: ListState, matching: int | None) -> bool:
-    """Whether the list has changed otherwise than by the rows that the page shows to have left it."""
-    if shown.total is None or matching is None:
+def _moved(shown: WatchedList, now: ListState, total: int | None) -> bool:
+    """Whether other rows than those that the page shows have joined or left the list."""
+    if shown.total is None or total is None:
         return False
     left = now.gone & shown.rows.keys()
     if (status := shown.query.status) is not None:
         left |= {id_ for id_ in shown.rows if id_ in now.rows and now.rows[id_].status != status}
-    return shown.total - len(left) != matching
+    return shown.total - len(left) != total
 
 
 @lru_cache(4096)
-def _told(news: ListHeader, language: str) -> Markup:
-    """In the language that is spoken; many are told the same."""
-    content = current_app.jinja_env.get_template("news.html").render(**news._asdict(), most=MAX_NEW)
-    return Markup(content)  # noqa: S704 - a template escapes
+def _rendered_header(header: ListHeader, language: str) -> Markup:
+    """`language` must be that of the page (`console.table.snapshot_cache`)."""
+    content = current_app.jinja_env.get_template("list_header_update.html").render(**header._asdict(), most=MAX_NEW)
+    return Markup(content)  # noqa: S704 - the template escapes
 
 
-def _top(conn: Connection[Any], wanted: Wanted) -> ListTop:
-    return ListTop.of_rows(page(conn, wanted, MAX_NEW + max(ROWS) + 1).rows)
+def _top(conn: Connection[Any], which: UnmanagedFilter) -> ListTop:
+    return ListTop.of_rows(page(conn, which, MAX_NEW + max(ROWS) + 1).rows)
 
 
 _NEVER = (float("-inf"), ListTop((), {}))

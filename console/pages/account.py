@@ -1,4 +1,4 @@
-"""Signing in and out, and what a person sets for themselves."""
+"""Signing in and out, and a person's own settings."""
 
 import ipaddress
 from typing import Any
@@ -19,52 +19,52 @@ from infra.postgres.console.audit import AuditEntry
 log = structlog.get_logger()
 
 TRIES_PER_NETWORK, TRIES_PER_NAME, TRIES_ANYWHERE = 40, 10, 1000
-"""Within a quarter of an hour: from one network, from there for one name, and for one name from anywhere. Then nobody
-is let in from there, or under that name, also with the right password. The last is far above the others, so that it
-takes a hundred networks to lock somebody out; of the passwords that `weakness` lets pass it finds none."""
+"""Sign-in attempts within 15 minutes: from one network, from one network for one name, and for one name from anywhere.
+Above a limit, attempts are rejected even with the right password. The last limit is far above the others, so that
+locking a person out takes a hundred networks; it is too low to guess a password that `weakness` accepts."""
 _LONGEST_NAME = 256
 
 
-def account_pages(parts: Dependencies) -> Blueprint:
+def account_pages(deps: Dependencies) -> Blueprint:
     """`/sign-in`, `/sign-out`, `/account`."""
     pages = Blueprint("account", __name__)
 
     @pages.get("/sign-in")
     @gate.open_to("everybody")
     def sign_in() -> ResponseReturnValue:
-        onwards = safe_redirect_target(request.args.get("next"), url_for("unmanaged.show"))
+        next_ = safe_redirect_target(request.args.get("next"), url_for("unmanaged.show"))
         if g.person is not None and g.person.level is not None:
-            return redirect(onwards, 303)
-        return render_template("sign_in.html", onwards=onwards)
+            return redirect(next_, 303)
+        return render_template("sign_in.html", next=next_)
 
     @pages.post("/sign-in")
     @gate.open_to("everybody")
     def try_sign_in() -> ResponseReturnValue:
         name = request.form.get("name", "").strip().replace("\x00", "")[:_LONGEST_NAME]
         password = request.form.get("password", "")[: 4 * LONGEST]
-        onwards = safe_redirect_target(request.form.get("next"), url_for("unmanaged.show"))
-        with parts.connection() as conn:
+        next_ = safe_redirect_target(request.form.get("next"), url_for("unmanaged.show"))
+        with deps.connection() as conn:
             too_many = _too_many(conn, name)
             known = sign_ins.password_of(conn, name)
         if too_many:
-            _audit(parts, "sign_in_refused", name, why="too_many_tries")
-            log.warning("console.too_many_tries")
-            return render_template("sign_in.html", onwards=onwards, name=name, wrong="too_many"), 429
-        fits = parts.passwords.fits(known[1] if known else None, password)
+            _audit(deps, "sign_in_refused", name, why="too_many_tries")
+            log.warning("console.too_many_sign_in_attempts")
+            return render_template("sign_in.html", next=next_, name=name, error="too_many"), 429
+        fits = deps.passwords.verify(known[1] if known else None, password)
         if known is None or not fits or known[0].level is None:
-            _audit(parts, "sign_in_refused", name, why="wrong")
-            return render_template("sign_in.html", onwards=onwards, name=name, wrong="wrong"), 401
-        with parts.connection() as conn, conn.transaction():
+            _audit(deps, "sign_in_refused", name, why="wrong")
+            return render_template("sign_in.html", next=next_, name=name, error="wrong"), 401
+        with deps.connection() as conn, conn.transaction():
             sign_ins.forget_tries(conn, name, _network(address()))
             sign_ins.end_session(conn, gate.token_hash(g.token))
-            sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), name, parts.sessions)
+            sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), name, deps.sessions)
             audit.write(conn, [AuditEntry("signed_in", name, address())])
-        return redirect(onwards, 303)
+        return redirect(next_, 303)
 
     @pages.post("/sign-out")
     @gate.open_to("signed_in")
     def sign_out() -> ResponseReturnValue:
-        with parts.connection() as conn, conn.transaction():
+        with deps.connection() as conn, conn.transaction():
             sign_ins.end_session(conn, gate.token_hash(g.token))
             audit.write(conn, [AuditEntry("signed_out", person().name, address())])
         gate.renew_token()
@@ -82,7 +82,7 @@ def account_pages(parts: Dependencies) -> Blueprint:
         chosen = zone(typed)
         if typed and chosen is None:
             return _account("zone", 422)
-        with parts.connection() as conn:
+        with deps.connection() as conn:
             sign_ins.prefer_words(
                 conn, person().name, language if language in LANGUAGES else None, chosen.key if chosen else None
             )
@@ -91,7 +91,7 @@ def account_pages(parts: Dependencies) -> Blueprint:
     @pages.post("/account/password")
     @gate.open_to("signed_in")
     def change_password() -> ResponseReturnValue:
-        wrong = _change_password(parts)
+        wrong = _change_password(deps)
         if wrong is None:
             return redirect(url_for("account.show", saved=1), 303)
         return _account(wrong, 429 if wrong == "too_many" else 422)
@@ -99,30 +99,30 @@ def account_pages(parts: Dependencies) -> Blueprint:
     return pages
 
 
-def _change_password(parts: Dependencies) -> str | None:
-    """Changes it and ends every other session, or says what is wrong."""
+def _change_password(deps: Dependencies) -> str | None:
+    """Changes the password and ends every other session. Returns what is wrong; None: it was changed."""
     me = person()
     new = request.form.get("new", "")
-    with parts.connection() as conn:
+    with deps.connection() as conn:
         too_many = _too_many(conn, me.name)
         known = sign_ins.password_of(conn, me.name)
     if too_many:
-        _audit(parts, "password_refused", me.name, why="too_many_tries")
+        _audit(deps, "password_refused", me.name, why="too_many_tries")
         return "too_many"
-    if known is None or not parts.passwords.fits(known[1], request.form.get("password", "")[: 4 * LONGEST]):
-        _audit(parts, "password_refused", me.name, why="wrong")
+    if known is None or not deps.passwords.verify(known[1], request.form.get("password", "")[: 4 * LONGEST]):
+        _audit(deps, "password_refused", me.name, why="wrong")
         return "password"
-    with parts.connection() as conn, conn.transaction():  # whoever knows it does not guess, whatever the new one is
+    with deps.connection() as conn, conn.transaction():  # the password is known, so this was not a guess
         sign_ins.forget_tries(conn, me.name, _network(address()))
     if new != request.form.get("again", ""):
         return "again"
     if weak := weakness(new, [me.name, me.shown_name]):
         return weak
-    kept = parts.passwords.hash(new)
-    with parts.connection() as conn, conn.transaction():
-        sign_ins.set_password(conn, me.name, kept)
+    hashed = deps.passwords.hash(new)
+    with deps.connection() as conn, conn.transaction():
+        sign_ins.set_password(conn, me.name, hashed)
         sign_ins.end_sessions(conn, me.name)
-        sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), me.name, parts.sessions)
+        sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), me.name, deps.sessions)
         audit.write(conn, [AuditEntry("password_changed", me.name, address())])
     return None
 
@@ -136,14 +136,14 @@ def _account(wrong: str | None = None, status: int = 200) -> ResponseReturnValue
     return page, status
 
 
-def _audit(parts: Dependencies, event: audit.AuditEvent, name: str, **detail: object) -> None:
-    with parts.connection() as conn:
+def _audit(deps: Dependencies, event: audit.AuditEvent, name: str, **detail: object) -> None:
+    with deps.connection() as conn:
         audit.write(conn, [AuditEntry(event, name, address(), detail=detail)])
 
 
 def _too_many(conn: Connection[Any], name: str) -> bool:
-    """Counts one more try. What is stopped by one limit does not count for the next: a network that guesses too much
-    uses up its own tries, never those of the person."""
+    """Counts an attempt. One that a limit stops does not count towards the next limit: a network that guesses too often
+    uses up its own attempts, never those of the person."""
     network = _network(address())
     return (
         sign_ins.count_try(conn, "a", network) > TRIES_PER_NETWORK
@@ -153,8 +153,8 @@ def _too_many(conn: Connection[Any], name: str) -> bool:
 
 
 def _network(text: str) -> str:
-    """Who tries from one of IPv6's networks has all of its addresses. A server that listens on both families sees IPv4
-    as IPv6, all of it in one network."""
+    """The network of an address. An IPv6 client usually has a whole /64 network. A server that listens on both families
+    sees IPv4 addresses as IPv6 ones; they count one by one."""
     try:
         found = ipaddress.ip_address(text)
     except ValueError:

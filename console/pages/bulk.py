@@ -1,5 +1,5 @@
-"""Many conversations at once: first how many can and why the others cannot, then one command each, each with its own
-result; and all of it taken back as far as it still can be."""
+"""Actions on many conversations: a preview of how many can be processed and why others cannot, one command each with
+its own result, and undo."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from psycopg import Connection
 
 from console.commands import CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
-from console.pages.conversation import email_typed, kafka_away, mail_preview_page, why_refused
-from console.pages.recipients import choices
+from console.pages.conversation import kafka_unavailable, mail_error, mail_preview_page, typed_mail
+from console.pages.recipients import recipient_options
 from console.phrases import command_notice, undo_of
 from console.request import dialog, person, target, translated
 from console.table.query import ListQuery
@@ -27,8 +27,8 @@ from infra.postgres.console import audit
 from infra.postgres.console.audit import RequestedCommand
 from infra.postgres.lists import console as console_list
 
-MAX_MANY = 1000
-"""Conversations at once."""
+MAX_CONVERSATIONS = 1000
+"""The most conversations of one bulk action."""
 
 BulkAction = Literal["user", "skillset", "email"]
 _KINDS = ("user", "skillset", "email")
@@ -36,8 +36,8 @@ _KINDS = ("user", "skillset", "email")
 
 @dataclass(frozen=True, slots=True)
 class BulkSelection:
-    """What was chosen. `able`: id and version of those with whom it can be done; `unable`: why not, and how many;
-    `cut`: there are more than can be done at once; `unsure`: there may be more than a search by words found."""
+    """The selected conversations. `able`: id and version of those that can be processed; `unable`: how many cannot, by
+    reason; `cut`: more match than can be processed at once; `unsure`: the search may have missed some."""
 
     able: Sequence[tuple[UUID, int]]
     unable: Counter[str] = field(default_factory=Counter)
@@ -45,77 +45,75 @@ class BulkSelection:
     unsure: bool = False
 
 
-def bulk_pages(parts: Dependencies) -> Blueprint:
-    """`/many`: the preview, the deed, the results, and the way back."""
-    pages = Blueprint("many", __name__)
+def bulk_pages(deps: Dependencies) -> Blueprint:
+    """`/bulk`: the preview, the commands, their results, and undo."""
+    pages = Blueprint("bulk", __name__)
 
-    @pages.post("/many")
-    def look() -> ResponseReturnValue:
+    @pages.post("/bulk")
+    def preview_selection() -> ResponseReturnValue:
         kind = _kind()
-        with parts.connection() as conn:
-            directory = parts.directory(conn)
-            choice = _chosen(conn, directory, kind)
-        return _form(parts, kind, choice)
+        with deps.connection() as conn:
+            selection = _selected(conn, deps.directory(conn), kind)
+        return _form(deps, kind, selection)
 
-    @pages.post("/many/<any(user, skillset, email):kind>")
-    def do(kind: BulkAction) -> ResponseReturnValue:
+    @pages.post("/bulk/<any(user, skillset, email):kind>")
+    def submit_all(kind: BulkAction) -> ResponseReturnValue:
         form = request.form.get("form", "")
         able = _able(request.form.get("able", ""))
-        choice = BulkSelection(able)
+        selection = BulkSelection(able)
         batch = str(uuid5(NAMESPACE_OID, form))
         if not able:
-            return _form(parts, kind, choice, "nobody_chosen", 422)
-        wishes = _mails(able, batch) if kind == "email" else _transfers(able, kind, batch)
-        wrong = _wrong(parts, wishes)
-        if wrong is not None:
-            return _form(parts, kind, choice, wrong, 422)
+            return _form(deps, kind, selection, "no_recipient", 422)
+        requests = _mails(able, batch) if kind == "email" else _transfers(able, kind, batch)
+        if (error := _error(deps, requests)) is not None:
+            return _form(deps, kind, selection, error, 422)
         try:
-            submit(parts, form, wishes, batch)
+            submit(deps, form, requests, batch)
         except PublishFailed:
-            return _form(parts, kind, choice, "kafka", 503)
-        return _results(parts, batch) if target() else redirect(url_for("many.results", batch=batch), 303)
+            return _form(deps, kind, selection, "kafka", 503)
+        return _results(deps, batch) if target() else redirect(url_for("bulk.results", batch=batch), 303)
 
-    @pages.post("/many/email/preview")
+    @pages.post("/bulk/email/preview")
     def preview() -> ResponseReturnValue:
-        """The letter about the first of them."""
+        """The mail about the first conversation."""
         able = _able(request.form.get("able", ""))
         if not able:
             abort(404)
-        return mail_preview_page(parts, able[0][0])
+        return mail_preview_page(deps, able[0][0])
 
-    @pages.get("/many/<uuid:batch>")
+    @pages.get("/bulk/<uuid:batch>")
     def results(batch: UUID) -> ResponseReturnValue:
-        return _results(parts, str(batch))
+        return _results(deps, str(batch))
 
-    @pages.post("/many/<uuid:batch>/undo")
+    @pages.post("/bulk/<uuid:batch>/undo")
     def undo(batch: UUID) -> ResponseReturnValue:
         form = request.form.get("form", "")
-        with parts.connection() as conn:
-            asked = audit.requested_batch(conn, str(batch))
-        if not asked or asked[0].name != person().name:
+        with deps.connection() as conn:
+            commands = audit.requested_batch(conn, str(batch))
+        if not commands or commands[0].name != person().name:
             abort(404)
-        wishes = [
+        requests = [
             CommandRequest(Recall(mail_command_id=each.command_id), "recall_mail", about=each.conversation_id)
             if undo_of(each) == "mail"
             else CommandRequest(Recall(conversation_id=each.conversation_id, expected_version=each.version), "recall")
-            for each in asked
+            for each in commands
             if _can_be_undone(each)
         ]
-        taken_back = str(uuid5(NAMESPACE_OID, form))
+        undo_batch = str(uuid5(NAMESPACE_OID, form))
         try:
-            submit(parts, form, wishes, taken_back)
+            submit(deps, form, requests, undo_batch)
         except PublishFailed:
-            return kafka_away()
-        return _results(parts, taken_back) if target() else redirect(url_for("many.results", batch=taken_back), 303)
+            return kafka_unavailable()
+        return _results(deps, undo_batch) if target() else redirect(url_for("bulk.results", batch=undo_batch), 303)
 
     return pages
 
 
-def _can_be_undone(asked: RequestedCommand) -> bool:
-    """Also what has no answer yet, if it is a transfer: its recall goes after it on the same partition. That of a mail
-    goes another way and could come first."""
-    undo = undo_of(asked)
-    return undo is not None and (asked.outcome == "applied" or (asked.outcome is None and undo == "conversation"))
+def _can_be_undone(command: RequestedCommand) -> bool:
+    """A transfer can be undone before it has a result: its recall follows it on the same partition. The recall of a
+    mail is processed elsewhere and could overtake it."""
+    undo = undo_of(command)
+    return undo is not None and (command.outcome == "applied" or (command.outcome is None and undo == "conversation"))
 
 
 def _kind() -> BulkAction:
@@ -125,15 +123,15 @@ def _kind() -> BulkAction:
     return cast(BulkAction, kind)
 
 
-def _chosen(conn: Connection[Any], directory: Directory, kind: BulkAction) -> BulkSelection:
-    """The rows that were ticked, or all that match."""
+def _selected(conn: Connection[Any], directory: Directory, kind: BulkAction) -> BulkSelection:
+    """The ticked rows, or all that match."""
     cut = unsure = False
     if "all" in request.form:
-        found = console_list.page(conn, ListQuery.read(request.form).wanted, MAX_MANY)
+        found = console_list.page(conn, ListQuery.read(request.form).filter, MAX_CONVERSATIONS)
         lines = [row_view(row, directory) for row in found.rows]
         cut, unsure = found.after is not None, found.cut
     else:
-        ids = request.form.getlist("pick", type=UUID)[:MAX_MANY]
+        ids = request.form.getlist("pick", type=UUID)[:MAX_CONVERSATIONS]
         rows = console_list.by_ids(conn, ids)
         lines = [row_view(rows[id_], directory) for id_ in dict.fromkeys(ids) if id_ in rows]
     able = [each for each in lines if kind == "email" or each.why_not is None]
@@ -142,10 +140,10 @@ def _chosen(conn: Connection[Any], directory: Directory, kind: BulkAction) -> Bu
 
 
 def _able(text: str) -> list[tuple[UUID, int]]:
-    """As the preview wrote it."""
+    """The conversations of the preview's hidden field."""
     found = []
-    for part in text.split()[:MAX_MANY]:
-        id_, _, version = part.partition(".")
+    for each in text.split()[:MAX_CONVERSATIONS]:
+        id_, _, version = each.partition(".")
         try:
             found.append((UUID(id_), int(version)))
         except ValueError:
@@ -171,36 +169,37 @@ def _transfers(able: Sequence[tuple[UUID, int]], kind: BulkAction, batch: str) -
 
 
 def _mails(able: Sequence[tuple[UUID, int]], batch: str) -> list[CommandRequest]:
-    letters = [email_typed(id_, batch) for id_, _ in able]
-    return [CommandRequest(each, "email", {"to": list(each.to)}) for each in letters]
+    mails = [typed_mail(id_, batch) for id_, _ in able]
+    return [CommandRequest(each, "email", {"to": list(each.to)}) for each in mails]
 
 
-def _wrong(parts: Dependencies, wishes: Sequence[CommandRequest]) -> str | None:
-    if not wishes:
-        return "nobody_chosen"
-    first = wishes[0].body
-    return why_refused(parts, first) if isinstance(first, Email) else None
+def _error(deps: Dependencies, requests: Sequence[CommandRequest]) -> str | None:
+    if not requests:
+        return "no_recipient"
+    first = requests[0].body
+    return mail_error(deps, first) if isinstance(first, Email) else None
 
 
 def _form(
-    parts: Dependencies, kind: BulkAction, choice: BulkSelection, wrong: str | None = None, status: int = 200
+    deps: Dependencies, kind: BulkAction, selection: BulkSelection, error: str | None = None, status: int = 200
 ) -> ResponseReturnValue:
-    with parts.connection() as conn:
-        offered = choices(parts, conn, parts.directory(conn), kind) if kind != "email" else []
+    with deps.connection() as conn:
+        options = recipient_options(deps, conn, deps.directory(conn), kind) if kind != "email" else []
+    mask = bool(deps.mailing and deps.mailing.policy.mask)
     return dialog(
-        "many.html",
+        "bulk.html",
         status,
         kind=kind,
-        choice=choice,
-        most=MAX_MANY,
-        choices=offered,
-        until=parts.clock() + parts.terms.reservation,
-        wrong=wrong,
+        selection=selection,
+        most=MAX_CONVERSATIONS,
+        options=options,
+        until=deps.clock() + deps.terms.reservation,
+        error=error,
         form=request.form.get("form") or new_form(),
-        chosen=request.form.get("to") or next((each.id for each in offered if each.available), None),
+        chosen=request.form.get("to") or next((each.id for each in options if each.available), None),
         mode=request.form.get("mode", "immediate"),
         typed=request.form,
-        masked="mask" in request.form if "subject" in request.form else bool(parts.post and parts.post.policy.mask),
+        masked="mask" in request.form if "subject" in request.form else mask,
         title={
             "user": gettext_noop("Transfer to a user"),
             "skillset": gettext_noop("Transfer to a skillset"),
@@ -209,13 +208,13 @@ def _form(
     )
 
 
-def _results(parts: Dependencies, batch: str) -> ResponseReturnValue:
-    with parts.connection() as conn:
-        asked = audit.requested_batch(conn, batch)
-        if not asked or asked[0].name != person().name:
+def _results(deps: Dependencies, batch: str) -> ResponseReturnValue:
+    with deps.connection() as conn:
+        commands = audit.requested_batch(conn, batch)
+        if not commands or commands[0].name != person().name:
             abort(404)
-        directory = parts.directory(conn)
-        rows = console_list.by_ids(conn, [each.conversation_id for each in asked if each.conversation_id])
+        directory = deps.directory(conn)
+        rows = console_list.by_ids(conn, [each.conversation_id for each in commands if each.conversation_id])
     results = [
         (
             customer_name(rows[each.conversation_id])
@@ -223,13 +222,13 @@ def _results(parts: Dependencies, batch: str) -> ResponseReturnValue:
             else translated(gettext_noop("Unknown customer")),
             command_notice(directory, each),
         )
-        for each in asked
+        for each in commands
     ]
     states = Counter(each.state for _, each in results)
-    if states["asked"] and request.args.get("asked", type=int) == states["asked"]:
-        return "", 204  # still as the dialog says
-    # a mail that has no answer yet would be left out, and go
-    undoable = any(map(_can_be_undone, asked)) and not any(
-        each.outcome is None and not _can_be_undone(each) for each in asked
+    if states["pending"] and request.args.get("pending", type=int) == states["pending"]:
+        return "", 204  # the dialog already shows this
+    # undo would leave out a mail that has no result yet, and it would be sent
+    undoable = any(map(_can_be_undone, commands)) and not any(
+        each.outcome is None and not _can_be_undone(each) for each in commands
     )
-    return dialog("many_results.html", batch=batch, results=results, states=states, undoable=undoable, form=new_form())
+    return dialog("bulk_results.html", batch=batch, results=results, states=states, undoable=undoable, form=new_form())

@@ -1,5 +1,5 @@
-"""What can be done with one conversation: transfer it to a user or a skillset (S8, S9, S10), take it, take it back,
-forward it by mail (S12). Every deed is a command; none changes a conversation here."""
+"""Actions on one conversation: transfer to a user or a skillset (manual facts S8, S9, S10), take, recall, forward by
+mail (S12). Each one submits a command; nothing here changes a conversation."""
 
 import re
 from dataclasses import replace
@@ -15,9 +15,9 @@ from werkzeug.datastructures import MultiDict
 from console.commands import HOLD_SECONDS, CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
 from console.pages import mail_preview, panel
-from console.pages.recipients import choices
+from console.pages.recipients import recipient_options
 from console.phrases import command_notice, owner_name
-from console.request import address, dialog, over_the_page, person, safe_redirect_target, target, words
+from console.request import address, dialog, keep_page, person, safe_redirect_target, target, words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
 from domain.commands import Email, Recall, Target, Transfer
@@ -31,194 +31,195 @@ from infra.postgres.console.audit import AuditEntry
 from infra.postgres.lists import console as console_list
 
 MAX_BODY = 20_000
-"""Characters of what stands before the conversation in a mail."""
+"""The most characters of a mail's own text, which precedes the conversation."""
+LATE_SECONDS = 15
+"""A notice without a result says so from then on."""
 
 
-def conversation_pages(parts: Dependencies) -> Blueprint:
-    """`/conversations/ID/...`, `/mails/...`, `/actions/ID`."""
+def conversation_pages(deps: Dependencies) -> Blueprint:
+    """`/conversations/ID/...`, `/mails/...`, `/commands/ID`."""
     pages = Blueprint("conversations", __name__, url_prefix="")
 
     @pages.get("/conversations/<uuid:id_>/transfer/<any(user, skillset):kind>")
     def offer(id_: UUID, kind: Literal["user", "skillset"]) -> ResponseReturnValue:
-        return _transfer_form(parts, id_, kind)
+        return _transfer_form(deps, id_, kind)
 
     @pages.post("/conversations/<uuid:id_>/transfer/<any(user, skillset):kind>")
-    def transfer(id_: UUID, kind: Literal["user", "skillset"]) -> ResponseReturnValue:
+    def transfer_to(id_: UUID, kind: Literal["user", "skillset"]) -> ResponseReturnValue:
         chosen, mode = request.form.get("to", ""), request.form.get("mode", "immediate")
         if not chosen or mode not in ("immediate", "exclusive"):
-            return _transfer_form(parts, id_, kind, wrong="nobody_chosen", status=422)
-        asked = body(
+            return _transfer_form(deps, id_, kind, error="no_recipient", status=422)
+        transfer = body(
             Transfer,
             conversation_id=id_,
             target={"kind": kind, "id": chosen},
             mode=mode,
             expected_version=request.form.get("version", type=int),
         )
-        wish = CommandRequest(asked, asked.mode, {"kind": kind, "target": chosen})
+        requested = CommandRequest(transfer, transfer.mode, {"kind": kind, "target": chosen})
         try:
-            ids = submit(parts, request.form.get("form", ""), [wish])
+            ids = submit(deps, request.form.get("form", ""), [requested])
         except PublishFailed:
-            return _transfer_form(parts, id_, kind, wrong="kafka", status=503)
-        return _asked(parts, ids[0])
+            return _transfer_form(deps, id_, kind, error="kafka", status=503)
+        return _submitted(deps, ids[0])
 
     @pages.post("/conversations/<uuid:id_>/take")
     def take(id_: UUID) -> ResponseReturnValue:
         if not person().answers:
-            with parts.connection() as conn:
-                deed = AuditEntry("forbidden", person().name, address(), id_, detail={"path": request.path})
-                audit.write(conn, [deed])
+            with deps.connection() as conn:
+                entry = AuditEntry("forbidden", person().name, address(), id_, detail={"path": request.path})
+                audit.write(conn, [entry])
             abort(403)
         me = Target(kind="user", id=person().name)
         version = request.form.get("version", type=int)
-        asked = body(Transfer, conversation_id=id_, target=me, mode="immediate", expected_version=version)
-        return _do(parts, CommandRequest(asked, "take", {"kind": "user", "target": me.id}))
+        transfer = body(Transfer, conversation_id=id_, target=me, mode="immediate", expected_version=version)
+        return _submit(deps, CommandRequest(transfer, "take", {"kind": "user", "target": me.id}))
 
     @pages.post("/conversations/<uuid:id_>/recall")
     def recall(id_: UUID) -> ResponseReturnValue:
         version = request.form.get("version", type=int)
         if undone := request.form.get("command", type=UUID):
-            with parts.connection() as conn:
-                asked = audit.requested_command(conn, str(undone))
-            version = asked.version if asked is not None else version
-        return _do(parts, CommandRequest(body(Recall, conversation_id=id_, expected_version=version), "recall"))
+            with deps.connection() as conn:
+                command = audit.requested_command(conn, str(undone))
+            version = command.version if command is not None else version
+        return _submit(deps, CommandRequest(body(Recall, conversation_id=id_, expected_version=version), "recall"))
 
     @pages.post("/mails/<uuid:command_id>/recall")
     def recall_mail(command_id: UUID) -> ResponseReturnValue:
         about = request.form.get("about", type=UUID)
-        return _do(parts, CommandRequest(Recall(mail_command_id=str(command_id)), "recall_mail", about=about))
+        return _submit(deps, CommandRequest(Recall(mail_command_id=str(command_id)), "recall_mail", about=about))
 
     @pages.post("/conversations/<uuid:id_>/email")
     def email(id_: UUID) -> ResponseReturnValue:
-        typed = email_typed(id_)
-        wrong = _wrong(parts, typed)
-        if wrong is None:
-            try:
-                ids = submit(
-                    parts, request.form.get("form", ""), [CommandRequest(typed, "email", {"to": list(typed.to)})]
-                )
-            except PublishFailed:
-                return _email_form(parts, id_, "kafka", 503)
-            return _email_asked(parts, ids[0], id_)
-        return _email_form(parts, id_, wrong, 422)
+        mail = typed_mail(id_)
+        with deps.connection() as conn:
+            transcript_bytes = mails.transcript_bytes(conn, id_)
+        if (error := mail_error(deps, mail, transcript_bytes)) is not None:
+            return _mail_form(deps, id_, error, 422)
+        try:
+            ids = submit(deps, request.form.get("form", ""), [CommandRequest(mail, "email", {"to": list(mail.to)})])
+        except PublishFailed:
+            return _mail_form(deps, id_, "kafka", 503)
+        return _mail_submitted(deps, ids[0], id_)
 
     @pages.post("/conversations/<uuid:id_>/email/preview")
     def preview(id_: UUID) -> ResponseReturnValue:
-        return mail_preview_page(parts, id_)
+        return mail_preview_page(deps, id_)
 
-    @pages.get("/actions/<uuid:command_id>")
-    def action(command_id: UUID) -> ResponseReturnValue:
-        return _action(parts, str(command_id))
+    @pages.get("/commands/<uuid:command_id>")
+    def command(command_id: UUID) -> ResponseReturnValue:
+        return _notice(deps, str(command_id))
 
     @pages.get("/conversations/<uuid:id_>/changes")
     def changes(id_: UUID) -> ResponseReturnValue:
-        """The panel's parts that are no longer as the page shows them."""
+        """The parts of the panel, if it has changed since the page got it."""
         query = ListQuery(open=id_)
-        with parts.connection() as conn:
-            directory = parts.directory(conn)
+        with deps.connection() as conn:
+            directory = deps.directory(conn)
             found = panel.look(conn, directory, query)
-        if found is None or found.seen == request.args.get("seen"):
+        if found is None or found.mark == request.args.get("seen"):
             return "", 204
         return render_template("panel_changes.html", panel=found, directory=directory, query=query)
 
     return pages
 
 
-def _do(parts: Dependencies, wish: CommandRequest) -> ResponseReturnValue:
+def _submit(deps: Dependencies, requested: CommandRequest) -> ResponseReturnValue:
     try:
-        ids = submit(parts, request.form.get("form", ""), [wish])
+        ids = submit(deps, request.form.get("form", ""), [requested])
     except PublishFailed:
-        return kafka_away()
-    return _asked(parts, ids[0])
+        return kafka_unavailable()
+    return _submitted(deps, ids[0])
 
 
-def kafka_away() -> ResponseReturnValue:
-    """Nothing was taken: what was asked for can be asked again, and is the same command."""
-    page = render_template("refused.html", why="kafka", alone=target() is None, form=request.form)
-    return over_the_page(Response(page, 503))
+def kafka_unavailable() -> ResponseReturnValue:
+    """A notice that nothing was submitted. Sending the form again submits the same command."""
+    page = render_template("refused.html", why="kafka", whole_page=target() is None, form=request.form)
+    return keep_page(Response(page, 503))
 
 
-def _email_asked(parts: Dependencies, command_id: str, id_: UUID) -> ResponseReturnValue:
-    """An empty form again, with the mail among those whose fate is shown, and the notice."""
-    notice = _asked(parts, command_id)
+def _mail_submitted(deps: Dependencies, command_id: str, id_: UUID) -> ResponseReturnValue:
+    """An empty mail form with the new mail in the list below it, and the notice."""
+    notice = _submitted(deps, command_id)
     if target() is None:
         return notice
     endpoint, query = _list_behind(id_)
-    with parts.connection() as conn:
-        beside = panel.render(parts, conn, parts.directory(conn), query, endpoint)
+    with deps.connection() as conn:
+        beside = panel.render(deps, conn, deps.directory(conn), query, endpoint)
     return beside + str(notice)
 
 
 def _list_behind(id_: UUID) -> tuple[str, ListQuery]:
-    """The list beside which the conversation is open, with its mail form."""
+    """The list beside which the conversation is open, with the mail form."""
     back = urlsplit(_back())
     endpoint = "waiting.show" if back.path == url_for("waiting.show") else "unmanaged.show"
     query = ListQuery.read(MultiDict(parse_qsl(back.query)))
     return endpoint, replace(query, open=id_, tab="email")
 
 
-def _asked(parts: Dependencies, id_: str, back: str | None = None) -> ResponseReturnValue:
-    """What was asked for goes its way: told over the page that is open, or on a page of its own."""
+def _submitted(deps: Dependencies, id_: str) -> ResponseReturnValue:
+    """The notice about a submitted command: over the open page, or as a page of its own."""
     if target() is None:
-        return redirect(url_for("conversations.action", command_id=id_, back=back or _back()), 303)
-    return _action(parts, id_, fresh=True)
+        return redirect(url_for("conversations.command", command_id=id_, back=_back()), 303)
+    return _notice(deps, id_, new=True)
 
 
-def _action(parts: Dependencies, id_: str, *, fresh: bool = False) -> ResponseReturnValue:
-    with parts.connection() as conn:
-        asked = audit.requested_command(conn, id_)
-        if asked is None or asked.name != person().name:
+def _notice(deps: Dependencies, id_: str, *, new: bool = False) -> ResponseReturnValue:
+    with deps.connection() as conn:
+        command = audit.requested_command(conn, id_)
+        if command is None or command.name != person().name:
             abort(404)
-        directory = parts.directory(conn)
-        about = console_list.by_ids(conn, [asked.conversation_id]) if asked.conversation_id else {}
+        directory = deps.directory(conn)
+        about = console_list.by_ids(conn, [command.conversation_id]) if command.conversation_id else {}
     row = next(iter(about.values()), None)
-    late = asked.outcome is None and (words().now - asked.at).total_seconds() > 15
-    if not fresh and target() and asked.outcome is None and late == ("late" in request.args):
-        return "", 204  # still as the notice says
+    late = command.outcome is None and (words().now - command.at).total_seconds() > LATE_SECONDS
+    if not new and target() and command.outcome is None and late == ("late" in request.args):
+        return "", 204  # the notice already says this
     return render_template(
-        "action.html",
-        asked=asked,
-        told=command_notice(directory, asked),
+        "command_notice.html",
+        command=command,
+        notice=command_notice(directory, command),
         line=row_view(row, directory) if row else None,
         late=late,
-        fresh=fresh,
+        new=new,
         form=new_form(),
-        alone=target() is None,
+        whole_page=target() is None,
         back=safe_redirect_target(request.args.get("back"), url_for("unmanaged.show")),
         owner=row and row.owner and owner_name(directory, row.owner.kind, row.owner.id),
     )
 
 
 def _transfer_form(
-    parts: Dependencies, id_: UUID, kind: Literal["user", "skillset"], wrong: str | None = None, status: int = 200
+    deps: Dependencies, id_: UUID, kind: Literal["user", "skillset"], error: str | None = None, status: int = 200
 ) -> ResponseReturnValue:
-    with parts.connection() as conn:
-        directory = parts.directory(conn)
+    with deps.connection() as conn:
+        directory = deps.directory(conn)
         row = _row(conn, directory, id_)
-        offered = choices(parts, conn, directory, kind)
-    until = reservation_end(parts.clock() + parts.terms.reservation, row.of.window_ends_at)
+        options = recipient_options(deps, conn, directory, kind)
+    until = reservation_end(deps.clock() + deps.terms.reservation, row.of.window_ends_at)
     return dialog(
         "transfer.html",
         status,
         line=row,
         kind=kind,
-        choices=offered,
-        until=until if until > parts.clock() else None,
-        wrong=wrong,
+        options=options,
+        until=until if until > deps.clock() else None,
+        error=error,
         form=request.form.get("form") or new_form(),
         version=request.form.get("version") or row.of.version,
-        chosen=request.form.get("to") or next((each.id for each in offered if each.available), None),
+        chosen=request.form.get("to") or next((each.id for each in options if each.available), None),
         mode=request.form.get("mode", "immediate"),
         back=_back(),
     )
 
 
 def _recipients(typed: str) -> tuple[str, ...]:
-    """Addresses with commas, semicolons or line ends between them."""
+    """Splits addresses at commas, semicolons and line ends."""
     return tuple(found for each in re.split(r"[,;\n]", typed) if (found := each.strip()))
 
 
-def email_typed(id_: UUID, batch_id: str | None = None) -> Email:
-    """The mail about this conversation that a form asks for."""
+def typed_mail(id_: UUID, batch_id: str | None = None) -> Email:
+    """The mail about this conversation that the form requests."""
     form = request.form
     return Email(
         conversation_id=id_,
@@ -231,49 +232,44 @@ def email_typed(id_: UUID, batch_id: str | None = None) -> Email:
     )
 
 
-def mail_preview_page(parts: Dependencies, id_: UUID) -> Response:
-    """The mail that a form asks for, as it would be sent. Aborts with 404 without mail and without the conversation."""
-    if parts.post is None:
+def mail_preview_page(deps: Dependencies, id_: UUID) -> Response:
+    """The mail that the form requests, as it would be sent. Aborts with 404 if this installation sends no mails, or if
+    there is no such conversation."""
+    if deps.mailing is None:
         abort(404)
-    typed = email_typed(id_)
-    with parts.connection() as conn:
-        page = mail_preview.page(conn, parts.post, parts.directory(conn), typed, person(), parts.clock())
+    mail = typed_mail(id_)
+    with deps.connection() as conn:
+        page = mail_preview.page(conn, deps.mailing, deps.directory(conn), mail, person(), deps.clock())
     if page is None:
         abort(404)
     return Response(page, headers=mail_preview.HEADERS, content_type="text/html; charset=utf-8")
 
 
-def _wrong(parts: Dependencies, typed: Email) -> str | None:
-    with parts.connection() as conn:
-        return why_refused(parts, typed, mails.transcript_bytes(conn, typed.conversation_id))
-
-
-def why_refused(parts: Dependencies, typed: Email, transcript_bytes: int = 0) -> str | None:
-    """Why the mail would be refused, as the command itself would say; None: it would not."""
-    if parts.post is None:
+def mail_error(deps: Dependencies, mail: Email, transcript_bytes: int = 0) -> str | None:
+    """The reason for which the command would be rejected; None: it would not be."""
+    if deps.mailing is None:
         abort(404)
-    accepted = accept_email(typed, parts.post.policy, transcript_bytes)
+    accepted = accept_email(mail, deps.mailing.policy, transcript_bytes)
     return accepted.value if isinstance(accepted, str) else None
 
 
-def _email_form(parts: Dependencies, id_: UUID, wrong: str, status: int) -> ResponseReturnValue:
-    """The form with all that was typed."""
+def _mail_form(deps: Dependencies, id_: UUID, error: str, status: int) -> ResponseReturnValue:
+    """The mail form with everything that was typed."""
     endpoint, query = _list_behind(id_)
     typed: dict[str, Any] = {name: request.form.get(name, "") for name in ("to", "subject", "body")}
-    with parts.connection() as conn:
-        directory = parts.directory(conn)
+    with deps.connection() as conn:
         beside = panel.render(
-            parts,
+            deps,
             conn,
-            directory,
+            deps.directory(conn),
             query,
             endpoint,
             form=request.form.get("form"),
             typed=typed,
             masked="mask" in request.form,
-            wrong=wrong,
+            error=error,
         )
-    return (beside if target() else render_template("alone.html", content=beside)), status
+    return (beside if target() else render_template("whole_page.html", content=beside)), status
 
 
 def _row(conn: Connection[Any], directory: Directory, id_: UUID) -> RowView:

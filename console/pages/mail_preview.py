@@ -1,4 +1,4 @@
-"""The letter as it will be sent: composed by the same rule, read back from its bytes."""
+"""The preview of a mail: composed as it will be sent, and read back from those bytes."""
 
 from datetime import datetime
 from email import message_from_bytes
@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import Connection
 
 from console.dependencies import MailComposition
-from console.phrases import refusal
+from console.phrases import rejection
 from console.request import translated
 from domain.commands import Email
 from domain.contract.texts import gettext_noop
@@ -25,7 +25,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox",
     "X-Frame-Options": "SAMEORIGIN",
 }
-"""It shows in a frame and does nothing: a letter has its own small style, and no script runs."""
+"""The preview is shown in a frame. It has its own styles, and no script runs in it."""
 
 _STYLE = (
     "<style>dl{display:grid;grid-template-columns:auto 1fr;gap:4px 12px;margin:0 0 12px}"
@@ -34,15 +34,15 @@ _STYLE = (
 
 
 def page(
-    conn: Connection[Any], post: MailComposition, directory: Directory, email: Email, person: Person, now: datetime
+    conn: Connection[Any], mailing: MailComposition, directory: Directory, email: Email, person: Person, now: datetime
 ) -> str | None:
-    """A page of HTML; None: there is no such conversation. What would be refused says so instead."""
+    """The mail as an HTML page, or why it would be rejected; None: there is no such conversation."""
     found = conversation_page(conn, email.conversation_id)
     if found is None:
         return None
-    accepted = accept_email(email, post.policy)
+    accepted = accept_email(email, mailing.policy)
     if isinstance(accepted, str):
-        return f"<p>{escape(refusal(accepted.value))}</p>"
+        return f"<p>{escape(rejection(accepted.value))}</p>"
     mail = Mail(
         fact_id("preview"),
         "preview",
@@ -54,7 +54,7 @@ def page(
         accepted.masked,
         now,
     )
-    written = compose(mail, found.conversation, found.transcript, directory, post.sender, now)
+    written = compose(mail, found.conversation, found.transcript, directory, mailing.sender, now)
     message = message_from_bytes(written, policy=default)
     assert isinstance(message, EmailMessage)
     part = message.get_body(("html",))
@@ -63,7 +63,7 @@ def page(
         "From": gettext_noop("From"),
         "To": gettext_noop("To"),
         "Subject": gettext_noop("Subject"),
-        "Reply-To": gettext_noop("Answers to"),
+        "Reply-To": gettext_noop("Reply-to"),
     }
     head = "".join(
         f"<dt>{escape(translated(title))}</dt><dd>{escape(str(message[name]))}</dd>"

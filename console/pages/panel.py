@@ -1,9 +1,9 @@
-"""One conversation beside the list (manual facts S11, S12, S13): the chat, the mail, the info."""
+"""The panel beside the list with one conversation (manual facts S11, S12, S13): messages, mail form, info."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from flask import render_template
@@ -25,7 +25,8 @@ from infra.postgres.lists.conversation_page import ConversationPage, conversatio
 
 @dataclass(frozen=True, slots=True)
 class ChatEntry:
-    """One thing in the chat, in order: a `day` that begins, a `message`, a `sentence` of the system."""
+    """One entry of the chat: a new `day`, a `message`, or a `sentence` about an event. `media`: the name of a kind of
+    message that is not text, `picture`: its icon; `who`: the agent."""
 
     kind: Literal["day", "message", "sentence"]
     at: datetime
@@ -34,38 +35,45 @@ class ChatEntry:
     speaker: str = ""
     who: str = ""
     picture: str = ""
-    named: str = ""
+    media: str = ""
     status: str = ""
     edited: bool = False
     deleted: bool = False
     decides: bool = False
 
 
+class RecipientDelivery(NamedTuple):
+    """What became of a mail at one recipient. `why`: why it bounced."""
+
+    to: str
+    state: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class ForwardedMail:
-    """A mail of the conversation. `why`: why it failed, in words; `arrived`: what became of it, recipient by recipient,
-    and why it came back."""
+    """A mail about the conversation. `why`: why it failed."""
 
     mail: Mail
     why: str
-    arrived: Sequence[tuple[str, str, str]]
+    deliveries: Sequence[RecipientDelivery]
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What the panel shows. `seen` changes whenever it does."""
+    """What the panel shows. `mark` changes whenever that does."""
 
     page: ConversationPage
     line: RowView
     chat: Sequence[ChatEntry]
     mails: Sequence[ForwardedMail]
-    seen: str
+    mark: str
 
 
 def render(
-    parts: Dependencies, conn: Connection[Any], directory: Directory, query: ListQuery, endpoint: str, **more: object
+    deps: Dependencies, conn: Connection[Any], directory: Directory, query: ListQuery, endpoint: str, **more: object
 ) -> str:
-    """The panel of the open conversation; empty if none is open. `more`: what its mail form holds already."""
+    """The panel of the open conversation as HTML; empty if none is open. `more`: values of its mail form."""
     panel = look(conn, directory, query)
     if query.open is not None and panel is None:
         return render_template("panel_unknown.html", query=query, endpoint=endpoint)
@@ -77,19 +85,19 @@ def render(
         panel=panel,
         directory=directory,
         endpoint=endpoint,
-        post=parts.post,
+        mailing=deps.mailing,
         form=more.pop("form", None) or new_form(),
         typed=more.pop("typed", {}),
-        masked=more.pop("masked", parts.post.policy.mask if parts.post else False),
+        masked=more.pop("masked", deps.mailing.policy.mask if deps.mailing else False),
         **more,
     )
 
 
 def look(conn: Connection[Any], directory: Directory, query: ListQuery) -> Panel | None:
-    """The open conversation as it is now."""
+    """The open conversation; None if none is open or it does not exist."""
     if query.open is None:
         return None
-    mark = marks(conn, [query.open]).get(query.open)  # before the rest: what comes in between is looked at again
+    mark = marks(conn, [query.open]).get(query.open)  # first: a change during the other reads is noticed
     page = conversation_page(conn, query.open)
     if page is None or mark is None:
         return None
@@ -99,26 +107,26 @@ def look(conn: Connection[Any], directory: Directory, query: ListQuery) -> Panel
 
 
 def _forwarded(conn: Connection[Any], conversation: UUID) -> Iterator[ForwardedMail]:
-    """Its mails, the latest first."""
+    """The mails about a conversation, the latest first."""
     sent = mails.of_conversation(conn, conversation)
     returned = mails.returned(conn, [mail.id for mail in sent if "bounced" in mail.delivery.values()])
     for mail in sent:
-        arrived: list[tuple[str, str, str]] = []
+        deliveries = []
         for to in mail.to if mail.state == "sent" else ():
-            fate = mail.delivery.get(to, "sent")
-            why = phrases.mail_trouble(returned.get((mail.id, to.casefold()))) if fate == "bounced" else ""
-            arrived.append((to, fate, why))
-        yield ForwardedMail(mail, phrases.mail_trouble(mail.reason) if mail.state == "failed" else "", arrived)
+            state = mail.delivery.get(to, "sent")
+            why = phrases.mail_trouble(returned.get((mail.id, to.casefold()))) if state == "bounced" else ""
+            deliveries.append(RecipientDelivery(to, state, why))
+        yield ForwardedMail(mail, phrases.mail_trouble(mail.reason) if mail.state == "failed" else "", deliveries)
 
 
 def _chat(page: ConversationPage, directory: Directory) -> Iterator[ChatEntry]:
-    """Messages and sentences in the order of their times, each day with its name."""
-    said = [
+    """Messages and sentences by time, each day preceded by its date."""
+    entries = [
         *(_item(item, directory) for item in page.transcript),
         *(each for event in page.history if (each := _event(event, directory)) is not None),
     ]
     day = None
-    for each in sorted(said, key=lambda each: each.at):
+    for each in sorted(entries, key=lambda each: each.at):
         if (today := words().local(each.at).date()) != day:
             yield ChatEntry("day", each.at, words().day(each.at))
             day = today
@@ -126,10 +134,10 @@ def _chat(page: ConversationPage, directory: Directory) -> Iterator[ChatEntry]:
 
 
 def _item(item: TranscriptItem, directory: Directory) -> ChatEntry:
-    id_, sentence = str(item.id), phrases.done(directory, item)
+    id_, sentence = str(item.id), phrases.transcript_sentence(directory, item)
     if sentence is not None:
         return ChatEntry("sentence", item.at, sentence, id=id_)
-    picture, named = ("", "") if item.kind == "text" else phrases.media(item.kind)
+    picture, media = ("", "") if item.kind == "text" else phrases.media(item.kind)
     return ChatEntry(
         "message",
         item.at,
@@ -138,7 +146,7 @@ def _item(item: TranscriptItem, directory: Directory) -> ChatEntry:
         speaker=item.speaker,
         who=phrases.user_name(directory, item.agent_id or ""),
         picture=picture,
-        named=named,
+        media=media,
         status=item.status or "",
         edited=item.edited,
         deleted=item.deleted,
@@ -146,7 +154,7 @@ def _item(item: TranscriptItem, directory: Directory) -> ChatEntry:
 
 
 def _event(event: HistoryEntry, directory: Directory) -> ChatEntry | None:
-    sentence = phrases.happened(directory, event)
+    sentence = phrases.history_sentence(directory, event)
     if sentence is None:
         return None
     return ChatEntry("sentence", event.at, sentence, decides=event.event == "became_unmanaged")

@@ -1,4 +1,4 @@
-"""Who could get a conversation, as the transfer dialogs show them (manual fact S9)."""
+"""The users and skillsets that the transfer dialogs offer (manual fact S9)."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +15,8 @@ from infra.postgres.lists.desk import waiting_for
 
 @dataclass(frozen=True, slots=True)
 class AgentOption:
-    """A user who may have conversations. `state`: as their desk last told, `offline` also where it is silent."""
+    """A user who may have conversations. `state`: as their agent desktop last reported, `offline` also when that is
+    stale; `free`: how many conversations they could take now."""
 
     id: str
     name: str
@@ -27,8 +28,8 @@ class AgentOption:
 
 @dataclass(frozen=True, slots=True)
 class SkillsetOption:
-    """A skillset. `ready`: how many of its members could take a conversation now; `free`: how many they could take
-    together; `first`: who would get it."""
+    """A skillset. `ready`: how many members could take a conversation now; `free`: how many they could take together;
+    `first`: the member who would be offered it."""
 
     id: str
     name: str
@@ -42,41 +43,43 @@ class SkillsetOption:
         return self.ready > 0
 
 
-def choices(
-    parts: Dependencies, conn: Connection[Any], directory: Directory, kind: OwnerKind
+def recipient_options(
+    deps: Dependencies, conn: Connection[Any], directory: Directory, kind: OwnerKind
 ) -> list[AgentOption] | list[SkillsetOption]:
-    """Whom a dialog offers."""
-    return agent_options(parts, conn, directory) if kind == "user" else skillset_options(parts, conn, directory)
+    """The users or the skillsets of a dialog, available ones first."""
+    return agent_options(deps, conn, directory) if kind == "user" else skillset_options(deps, conn, directory)
 
 
-def agent_options(parts: Dependencies, conn: Connection[Any], directory: Directory) -> list[AgentOption]:
-    """Those who can take one first, then by name."""
-    now, silent = parts.clock(), parts.terms.silent
+def agent_options(deps: Dependencies, conn: Connection[Any], directory: Directory) -> list[AgentOption]:
+    """Users, those who can take a conversation first, then by name."""
+    now, presence_timeout = deps.clock(), deps.terms.presence_timeout
     found = [
         AgentOption(
             member.id,
             directory.users[member.id].name,
-            "offline" if member.state != "offline" and member.is_presence_stale(now, silent) else member.state,
+            "offline"
+            if member.state != "offline" and member.is_presence_stale(now, presence_timeout)
+            else member.state,
             member.free_capacity,
-            member.is_available(now, silent),
+            member.is_available(now, presence_timeout),
             tuple(directory.skillsets[each].name for each in sorted(member.skillsets) if each in directory.skillsets),
         )
-        for member in Agents(conn).everybody().values()
+        for member in Agents(conn).all_with_presence().values()
         if member.max_conversations > 0 and member.id in directory.users
     ]
     return sorted(found, key=lambda each: (not each.available, each.state != "ready", each.name.casefold()))
 
 
-def skillset_options(parts: Dependencies, conn: Connection[Any], directory: Directory) -> list[SkillsetOption]:
-    """Those with somebody ready first, then by name."""
-    now, silent = parts.clock(), parts.terms.silent
-    members = list(Agents(conn).everybody().values())
+def skillset_options(deps: Dependencies, conn: Connection[Any], directory: Directory) -> list[SkillsetOption]:
+    """Skillsets, those with a ready member first, then by name."""
+    now, presence_timeout = deps.clock(), deps.terms.presence_timeout
+    members = list(Agents(conn).all_with_presence().values())
     waits = waiting_for(conn)
     found = []
     for skillset in directory.skillsets.values():
         mine = [member for member in members if skillset.id in member.skillsets]
-        first = next_agent(mine, now, silent)
-        available = [member for member in mine if member.is_available(now, silent)]
+        first = next_agent(mine, now, presence_timeout)
+        available = [member for member in mine if member.is_available(now, presence_timeout)]
         name = directory.users[first.id].name if first and first.id in directory.users else None
         free = sum(member.free_capacity for member in available)
         found.append(SkillsetOption(skillset.id, skillset.name, len(available), free, waits.get(skillset.id, 0), name))

@@ -1,4 +1,4 @@
-"""*Unmanaged conversations* (manual facts S2, S5, S6, S7): the list, kept current, and taken home."""
+"""*Unmanaged conversations* (manual facts S2, S5, S6, S7): the list and its download."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from markupsafe import Markup
 from psycopg import Connection
 
 from console.dependencies import Dependencies
-from console.live.watch import counted, frame, total
+from console.live.watch import counted, matching, row_context
 from console.pages import panel
 from console.request import address, person, target, words
 from console.table import spreadsheet
@@ -28,8 +28,8 @@ from infra.postgres.lists.unmanaged import ListedConversation
 
 @dataclass(frozen=True, slots=True)
 class ListView:
-    """What the list shows. `counts`: active and closed ones; `total`: how many match, where that is known; `newest`:
-    where the list began when it was read, so that new ones can be told."""
+    """What the list shows. `counts`: active and closed conversations; `total`: how many match, if known; `newest`: the
+    newest row when the list was read, so that the stream can announce newer ones."""
 
     page: console_list.ConsolePage
     counts: tuple[int, int]
@@ -38,8 +38,8 @@ class ListView:
     newest: Cursor
 
 
-def unmanaged_pages(parts: Dependencies) -> Blueprint:
-    """`/unmanaged` and what belongs to it."""
+def unmanaged_pages(deps: Dependencies) -> Blueprint:
+    """`/unmanaged` and its download."""
     pages = Blueprint("unmanaged", __name__)
 
     @pages.get("/")
@@ -49,34 +49,34 @@ def unmanaged_pages(parts: Dependencies) -> Blueprint:
     @pages.get("/unmanaged")
     def show() -> ResponseReturnValue:
         query = ListQuery.read(request.args)
-        with parts.connection() as conn:
-            directory = parts.directory(conn)
+        with deps.connection() as conn:
+            directory = deps.directory(conn)
             if target() == "panel":
-                return panel.render(parts, conn, directory, query, "unmanaged.show")
+                return panel.render(deps, conn, directory, query, "unmanaged.show")
             if query.rows and query.rows != person().page_rows:
                 sign_ins.prefer_rows(conn, person().name, query.rows)
-            view = parts.kept.get(person().as_of, _key(query), lambda: _view(conn, query))
-            beside = panel.render(parts, conn, directory, query, "unmanaged.show") if query.open else ""
+            view = deps.snapshots.get(person().as_of, _key(query), lambda: _view(conn, query))
+            beside = panel.render(deps, conn, directory, query, "unmanaged.show") if query.open else ""
         return render_template(
             "unmanaged.html",
             query=query,
             view=view,
             directory=directory,
-            bar=_bar(query, directory),
+            filter_bar=_filter_bar(query, directory),
             panel=beside,
             endpoint="unmanaged.show",
-            table=render_rows(view.page.rows, directory, frame(query, "unmanaged.show"), query.open),
+            table=render_rows(view.page.rows, directory, row_context(query, "unmanaged.show"), query.open),
         )
 
     @pages.get("/unmanaged.<any(xlsx, csv):kind>")
     def download(kind: str) -> ResponseReturnValue:
         query = ListQuery.read(request.args)
-        with parts.connection() as conn:
-            directory = parts.directory(conn)
+        with deps.connection() as conn:
+            directory = deps.directory(conn)
             lines = (row_view(row, directory) for row in _all(conn, query))
             content = spreadsheet.xlsx(lines, directory) if kind == "xlsx" else spreadsheet.csv(lines, directory)
-            deed = AuditEntry("downloaded", person().name, address(), detail={"kind": kind, **_plain(query)})
-            audit.write(conn, [deed])
+            detail: dict[str, object] = {"kind": kind, **_audited(query)}
+            audit.write(conn, [AuditEntry("downloaded", person().name, address(), detail=detail)])
         name = f"unmanaged-{words().local(words().now):%Y-%m-%d}.{kind}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(content, content_type=spreadsheet.TYPES[kind], headers=headers)
@@ -84,50 +84,51 @@ def unmanaged_pages(parts: Dependencies) -> Blueprint:
     return pages
 
 
-def _bar(query: ListQuery, directory: Directory) -> Markup:
+def _filter_bar(query: ListQuery, directory: Directory) -> Markup:
     numbers = tuple((id_, number.name or id_) for id_, number in directory.numbers.items())
     rows = query.rows or person().page_rows
-    narrowed = replace(query, rows=rows, after=None, before=None, open=None, tab="conversation")
-    return _drawn_bar(narrowed, numbers, query.number is None or query.number in directory.numbers, words().language)
+    shown = replace(query, rows=rows, after=None, before=None, open=None, tab="conversation")
+    return _rendered_filter_bar(shown, numbers, words().language)
 
 
 @lru_cache(256)
-def _drawn_bar(query: ListQuery, numbers: Sequence[tuple[str, str]], known: bool, _language: str) -> Markup:
-    """In the language that is spoken. Most people look at the same few lists."""
-    template = current_app.jinja_env.get_template("bar.html")
+def _rendered_filter_bar(query: ListQuery, numbers: Sequence[tuple[str, str]], _language: str) -> Markup:
+    """`_language` must be that of the page (`console.table.snapshot_cache`)."""
+    template = current_app.jinja_env.get_template("filter_bar.html")
+    known = query.number is None or query.number in dict(numbers)
     content = template.render(query=query, numbers=numbers, known=known, choices=ROWS, reasons=list(Reason))
-    return Markup(content)  # noqa: S704 - a template escapes
+    return Markup(content)  # noqa: S704 - the template escapes
 
 
 def _key(query: ListQuery) -> Hashable:
-    """What the list depends on, besides the database."""
-    return query.wanted, query.rows or person().page_rows, query.after, query.before
+    """Everything that the list depends on besides the database."""
+    return query.filter, query.rows or person().page_rows, query.after, query.before
 
 
 def _view(conn: Connection[Any], query: ListQuery) -> ListView:
     found = console_list.page(
-        conn, query.wanted, query.rows or person().page_rows, after=query.after, before=query.before
+        conn, query.filter, query.rows or person().page_rows, after=query.after, before=query.before
     )
     newest = found
     if query.order != "newest" or query.after or query.before:
         newest = console_list.page(conn, query.newest, 1)
     top = newest.rows[0] if newest.rows else None
-    how_many, waits = console_list.list_totals(conn, counted(query.wanted))
+    totals, waiting = console_list.list_totals(conn, counted(query.filter))
     return ListView(
         found,
-        (how_many["active"], how_many["closed"]),
-        total(query.wanted, how_many),
-        waits,
+        (totals["active"], totals["closed"]),
+        matching(query.filter, totals),
+        waiting,
         Cursor(top.last_at, top.id) if top else console_list.END,
     )
 
 
 def _all(conn: Connection[Any], query: ListQuery) -> Sequence[ListedConversation]:
-    """The list from its beginning, as far as a download reaches."""
+    """The rows of a download: the list from its beginning, `spreadsheet.MAX_ROWS` at most."""
     rows: list[ListedConversation] = []
     place: console_list.PageCursor | None = None
     while len(rows) < spreadsheet.MAX_ROWS:
-        found = console_list.page(conn, query.wanted, 1000, after=place)
+        found = console_list.page(conn, query.filter, 1000, after=place)
         rows += found.rows
         place = found.after
         if place is None:
@@ -135,5 +136,6 @@ def _all(conn: Connection[Any], query: ListQuery) -> Sequence[ListedConversation
     return rows
 
 
-def _plain(query: ListQuery) -> dict[str, object]:
+def _audited(query: ListQuery) -> dict[str, object]:
+    """The filters for the audit log, without the search text, which may be a customer's name."""
     return {name: str(value) for name, value in query.args().items() if name != "q"}

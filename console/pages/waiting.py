@@ -1,11 +1,11 @@
-"""The customers who wait: queued for a skillset, reserved, or offered to somebody who has not accepted. They are not
-among the unmanaged, and can be recalled here."""
+"""*Waiting customers*: conversations that are queued, reserved, offered or in progress. They are not on the list of
+unmanaged conversations; those that nobody accepted yet can be recalled here."""
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from console.dependencies import Dependencies
-from console.live.watch import frame
+from console.live.watch import row_context
 from console.pages import panel
 from console.request import person, target
 from console.table.query import ListQuery
@@ -14,24 +14,24 @@ from infra.postgres.lists.cursor import START
 from infra.postgres.lists.desk import DeskFilter, desk_page, waiting
 
 
-def waiting_pages(parts: Dependencies) -> Blueprint:
+def waiting_pages(deps: Dependencies) -> Blueprint:
     """`/waiting`."""
     pages = Blueprint("waiting", __name__)
 
     @pages.get("/waiting")
     def show() -> ResponseReturnValue:
         query = ListQuery.read(request.args)
-        with parts.connection() as conn:
-            directory = parts.directory(conn)
+        with deps.connection() as conn:
+            directory = deps.directory(conn)
             if target() == "panel":
-                return panel.render(parts, conn, directory, query, "waiting.show")
+                return panel.render(deps, conn, directory, query, "waiting.show")
             found = desk_page(conn, DeskFilter(query.desk), query.rows or person().page_rows, query.since or START)
-            beside = panel.render(parts, conn, directory, query, "waiting.show") if query.open else ""
+            beside = panel.render(deps, conn, directory, query, "waiting.show") if query.open else ""
             count = waiting(conn)
         return render_template(
             "waiting.html",
             query=query,
-            table=render_rows(found.rows, directory, frame(query, "waiting.show"), query.open),
+            table=render_rows(found.rows, directory, row_context(query, "waiting.show"), query.open),
             next=found.next and str(found.next),
             waiting=count,
             directory=directory,

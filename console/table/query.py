@@ -1,4 +1,4 @@
-"""What a list page shows, as its address says it: everything but who looks."""
+"""What a list page shows, as its address says: everything but the person."""
 
 import re
 from dataclasses import dataclass, replace
@@ -10,12 +10,13 @@ from werkzeug.datastructures import MultiDict
 
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
-from infra.postgres.lists.console import MAX_WORDS, Order, PageCursor, Wanted
+from infra.postgres.lists.console import MAX_WORDS, PageCursor
 from infra.postgres.lists.cursor import Cursor, CursorError
 from infra.postgres.lists.desk import DeskState
+from infra.postgres.lists.unmanaged import Order, UnmanagedFilter
 
 ROWS = (10, 25, 50, 100)
-"""The bar of manual fact S6."""
+"""The choices of rows per page (manual fact S6)."""
 TABS = ("conversation", "email", "info")
 _LONGEST = 200
 _ANY = UUID(int=0)
@@ -24,8 +25,9 @@ _PHONE = re.compile(r"[+(]?[-0-9 ()./]{4,}")
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """`q`: what was typed into the search; `open`: the conversation beside the list, at `tab`. `rows` None: as the
-    person likes it. `state` and `since`: of the list of those who wait, which of them, and behind which row."""
+    """The query of a list's address. `q`: the text of the search field; `rows` None: the person's preference; `open`:
+    the conversation in the panel, at `tab`. Of the waiting list, `state`: which conversations, `since`: the row that
+    ended the previous page."""
 
     status: Status | None = None
     reason: Reason | None = None
@@ -42,7 +44,7 @@ class ListQuery:
 
     @classmethod
     def read(cls, given: "MultiDict[str, str]") -> Self:
-        """From an address or a form; what cannot be is left out."""
+        """From an address or a form. Invalid values are ignored."""
         status, reason, order = given.get("status"), given.get("reason"), given.get("order")
         rows, tab, state = given.get("rows", ""), given.get("tab", ""), given.get("state")
         return cls(
@@ -61,34 +63,34 @@ class ListQuery:
         )
 
     @property
-    def wanted(self) -> Wanted:
-        """As the database is asked. A phone is one word, however it is grouped."""
+    def filter(self) -> UnmanagedFilter:
+        """The filter for the database. A phone number is one word, however its digits are grouped."""
         words = self.q.split()
         if _PHONE.fullmatch(self.q):
             words = ["".join(char for char in self.q if char.isdigit())]
         words = [word.lstrip("+@") or word for word in words]
-        return Wanted(self.status, self.reason, self.number, tuple(words[:MAX_WORDS]), self.order)
+        return UnmanagedFilter(self.status, self.reason, self.number, tuple(words[:MAX_WORDS]), self.order)
 
     @property
-    def newest(self) -> Wanted:
-        """The same list, newest first."""
-        return replace(self.wanted, order="newest")
+    def newest(self) -> UnmanagedFilter:
+        """The same conversations, newest first."""
+        return replace(self.filter, order="newest")
 
     @property
     def desk(self) -> DeskState:
-        """Which of those who wait."""
+        """Which conversations of the waiting list."""
         return self.state or "waiting"
 
     @property
     def narrowed(self) -> bool:
-        """Not all of the list."""
+        """Whether the list is filtered or searched."""
         return bool(self.status or self.reason or self.number or self.q)
 
     def args(self, **changes: object) -> dict[str, Any]:
-        """For `url_for`: what differs from the usual. A change of what is shown leads to the first page."""
-        stays = changes.keys() <= {"open", "tab"}
-        place = {} if stays else {"after": None, "before": None, "since": None}
-        moved = replace(self, **(place | changes))  # type: ignore[arg-type]  # templates give names of fields
+        """Arguments for `url_for`, without defaults. Any change but of the panel leads to the first page."""
+        same_page = changes.keys() <= {"open", "tab"}
+        place = {} if same_page else {"after": None, "before": None, "since": None}
+        moved = replace(self, **(place | changes))  # type: ignore[arg-type]  # templates pass names of fields
         found = {
             "status": moved.status,
             "reason": moved.reason and moved.reason.value,
@@ -106,7 +108,7 @@ class ListQuery:
         return {name: value for name, value in found.items() if value is not None}
 
     def opens(self, endpoint: str) -> str:
-        """The address that opens a conversation beside this list, up to its id."""
+        """The address that opens a conversation beside this list, without the id at its end."""
         around = self.args(open=_ANY)
         del around["open"]
         return f"{url_for(endpoint, **around)}{'&' if around else '?'}open="
@@ -117,7 +119,7 @@ def _clean(text: str | None) -> str:
 
 
 def cursor(text: str | None) -> Cursor | None:
-    """The row that an address names, if it names one."""
+    """The row that a text from an address names; None if it names none."""
     try:
         return Cursor.parse(text) if text else None
     except CursorError:

@@ -1,4 +1,4 @@
-"""A conversation as a row of a list: what is shown, what can be done about it, and how that stands in a page."""
+"""A conversation as a row of a list: its texts, what can be done with it, and its HTML."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 
 URGENT = timedelta(hours=1)
-"""Less than that is left: red."""
+"""Conversations with less time left than this are shown in red."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowView:
-    """One row. `state`: `active`, `closed`, or `gone`: it is no longer unmanaged. `why_not`: why nothing can be done
-    with it; None: it can. `left`: of its window; None: nothing, `end` says so. `row_mark`: changes whenever the row
-    does."""
+    """The texts of one row. `state`: `active`, `closed`, or `gone` when it is no longer unmanaged. `why_not`: why
+    nothing can be done with it; None: it can be transferred. `left`: time left of its window; None: `end` says how it
+    ended. `mark`: changes whenever the row does."""
 
     of: Row
     id: str
@@ -39,11 +39,11 @@ class RowView:
     end: str
     urgent: bool
     recallable: bool
-    seen: str
+    mark: str
 
 
 def row_view(of: Row, directory: Directory) -> RowView:
-    """The row of a conversation as it is."""
+    """The row of a conversation, in the words of the page."""
     speech = words()
     left = of.window_ends_at - speech.now
     over = of.status == "closed" or left <= timedelta()
@@ -51,11 +51,13 @@ def row_view(of: Row, directory: Directory) -> RowView:
     owner = of.owner
     recallable = gone and not over and owner is not None and owner.state != "accepted"
     if over:
-        why_not: str | None = speech.gettext(gettext_noop("Closed: Meta's 24 hours are over, or it was ended."))
+        why_not: str | None = speech.gettext(
+            gettext_noop("Closed: the 24-hour window is over, or the conversation was ended.")
+        )
     elif owner is not None:
         why_not = phrases.owner_now(directory, owner)
     else:
-        why_not = speech.gettext(gettext_noop("Somebody takes care of it")) if gone else None
+        why_not = speech.gettext(gettext_noop("Already handled")) if gone else None
     return RowView(
         of,
         id=str(of.id),
@@ -69,17 +71,17 @@ def row_view(of: Row, directory: Directory) -> RowView:
         end=speech.gettext(gettext_noop("ended") if left > timedelta() else gettext_noop("window over")),
         urgent=not over and left < URGENT,
         recallable=recallable,
-        seen=row_mark(of),
+        mark=row_mark(of),
     )
 
 
 def row_mark(of: Row) -> str:
-    """What a page has of a row: changes whenever the row does."""
+    """A text that changes whenever the row does. Pages hold it, so that the stream knows what they have."""
     return f"{of.id}.{of.version}.{of.sequence}.{of.entries}"
 
 
 def customer_name(of: Row) -> str:
-    """The best name there is."""
+    """The customer's name, else their phone, else their id."""
     return (
         of.customer_name
         or (phone(of.wa_id) if of.wa_id else of.user_id)
@@ -88,7 +90,7 @@ def customer_name(of: Row) -> str:
 
 
 def contact(of: Row) -> str:
-    """What stands below the name."""
+    """The line below the customer's name."""
     if of.wa_id:
         return phone(of.wa_id)
     return translated(gettext_noop("no phone shared"))
@@ -96,31 +98,32 @@ def contact(of: Row) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RowContext:
-    """What a row says besides its conversation. `opens`: the address that opens one beside this list, and `deeds`: of
-    what is done with one, up to its id; `answers`: who looks may have conversations; `anew`: it takes the place of the
-    row that a page has."""
+    """What a row depends on besides its conversation. `opens`: the address that opens a conversation beside this list,
+    up to its id; `actions`: likewise of a conversation's actions; `answers`: the person may have conversations;
+    `replaces`: the row replaces one that the page has."""
 
     opens: str
-    deeds: str
+    actions: str
     answers: bool
-    anew: bool = False
+    replaces: bool = False
 
 
 def render_rows(
-    rows: Iterable[Row], directory: Directory, frame: RowContext, open_: UUID | None = None
+    rows: Iterable[Row], directory: Directory, context: RowContext, open_: UUID | None = None
 ) -> list[Markup]:
-    """The rows as they stand in a page, in the language and the zone of the words that are spoken. Nothing in them
-    depends on whose page it is, so what many look at is drawn once a minute at most."""
+    """The rows as HTML, in the language and time zone of the page. Nothing in them belongs to a session, so a row that
+    many people look at is rendered at most once a minute (`console.table.snapshot_cache`)."""
     speech = words()
-    around = (speech.language, speech.zone.key, frame)
-    return [_drawn(_Drawing(row, directory, speech.now, (*around, row.id == open_))) for row in rows]
+    around = (speech.language, speech.zone.key, context)
+    return [_rendered(_RowKey(row, directory, speech.now, (*around, row.id == open_))) for row in rows]
 
 
 _MINUTE, _DAY, _LONG = timedelta(minutes=1), timedelta(days=1), timedelta(days=300)
 
 
-class _Drawing:
-    """A row to draw, known by what it depends on: the conversation as it is, the minute of its times, and `around`."""
+class _RowKey:
+    """A row to render, compared by what its HTML depends on: the version of the conversation, the minute of its times,
+    the directory, and the language, time zone and context."""
 
     __slots__ = ("_key", "around", "directory", "row")
 
@@ -130,19 +133,19 @@ class _Drawing:
         self.row, self.directory, self.around = row, directory, around
         age, left = now - row.last_at, row.window_ends_at - now
         minutes = age // _MINUTE if age < _DAY else _DAY if age < _LONG else _LONG
-        is_as = (row.id, row.version, row.sequence, row.entries)
-        self._key = (is_as, minutes, max(-1, left // _MINUTE), around)
+        version = (row.id, row.version, row.sequence, row.entries)
+        self._key = (version, minutes, max(-1, left // _MINUTE), around)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Drawing) and self._key == other._key and self.directory is other.directory
+        return isinstance(other, _RowKey) and self._key == other._key and self.directory is other.directory
 
     def __hash__(self) -> int:
         return hash(self._key)
 
 
 @lru_cache(4096)
-def _drawn(one: _Drawing) -> Markup:
-    *_, frame, here = one.around
+def _rendered(key: _RowKey) -> Markup:
+    *_, context, here = key.around
     template = current_app.jinja_env.get_template("row.html")
-    content = template.render(line=row_view(one.row, one.directory), frame=frame, here=here)
-    return Markup(content)  # noqa: S704 - a template escapes
+    content = template.render(line=row_view(key.row, key.directory), context=context, here=here)
+    return Markup(content)  # noqa: S704 - the template escapes

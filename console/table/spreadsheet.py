@@ -1,4 +1,4 @@
-"""The list as a file. What customers wrote is text there, never a formula."""
+"""The list as a spreadsheet file. Customers' texts are text in it, never formulas."""
 
 import csv as table
 import io
@@ -15,7 +15,7 @@ from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 
 MAX_ROWS = 50_000
-"""The list goes no further in a file."""
+"""The most rows of a file."""
 TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "csv": "text/csv; charset=utf-8",
@@ -37,11 +37,11 @@ _WIDTHS = (10, 24, 16, 24, 18, 60, 20, 22, 20, 38)
 _CONTROL = ("\t", "\r", "\n")
 _SEPARATORS = frozenset(",;\t\r\n")
 _FORMULA = re.compile(r"(?:^|(?<![,;\"\s]))[,;\"\s]*(?=[=+\-@＝＋－＠])")
-"""What may stand before a cell of its own, up to what makes a formula of it; no run is looked at twice."""
+"""A run of separators and quotes before a character that starts a formula. Linear: no run is matched twice."""
 
 
 def xlsx(lines: Iterable[RowView], directory: Directory) -> bytes:
-    """A workbook with one sheet, its head frozen. Every cell is a string: nothing in it is computed."""
+    """A workbook with one sheet and a frozen header row. Every cell is a string, so nothing in it is computed."""
     written = io.BytesIO()
     with Workbook(written, {"in_memory": True, "constant_memory": False, "strings_to_urls": False}) as book:
         sheet = book.add_worksheet()
@@ -57,13 +57,13 @@ def xlsx(lines: Iterable[RowView], directory: Directory) -> bytes:
 
 
 def csv(lines: Iterable[RowView], directory: Directory) -> bytes:
-    """UTF-8 with a mark, as spreadsheets want it: where a comma stands in numbers, semicolons stand between cells. What
-    would be a formula has an apostrophe before it."""
+    """UTF-8 with a byte order mark, as spreadsheet programs expect it. Cells are separated by semicolons in languages
+    whose decimal separator is a comma. A cell that would be a formula starts with an apostrophe."""
     written = io.StringIO()
     delimiter = ";" if get_decimal_symbol(words().locale) == "," else ","
     writer = table.writer(written, lineterminator="\r\n", delimiter=delimiter)
     writer.writerow([translated(title) for title in _TITLES])
-    writer.writerows([[_defused(cell) for cell in cells] for cells in _cells(lines, directory)])
+    writer.writerows([[_without_formula(cell) for cell in cells] for cells in _cells(lines, directory)])
     return written.getvalue().encode("utf-8-sig")
 
 
@@ -87,13 +87,14 @@ def _cells(lines: Iterable[RowView], directory: Directory) -> Iterator[Sequence[
         )
 
 
-def _defused(cell: str) -> str:
-    """A spreadsheet of another country splits the line elsewhere: what follows one of its separators is a cell too."""
+def _without_formula(cell: str) -> str:
+    """A spreadsheet program of another country may split a line at other separators, so text after any of them is
+    treated as a cell of its own."""
     safe = _FORMULA.sub(lambda run: f"{run[0]}'" if run.start() == 0 or _SEPARATORS & set(run[0]) else run[0], cell)
     return f"'{safe}" if safe.startswith(_CONTROL) else safe
 
 
 def _without_control(cell: str) -> str:
-    """What XML cannot hold, a spreadsheet cannot either."""
+    """Replaces characters that XML cannot hold, and cuts the text to the length of an Excel cell."""
     fit = (char if char in "\t\n" or (char >= " " and char not in "\ufffe\uffff") else "\ufffd" for char in cell)
     return "".join(fit)[:32_767]

@@ -1,11 +1,11 @@
-"""Changing the directory: what a removed user or skillset had, and nobody accepted, is unmanaged again, in the same
-transaction. Accepted conversations stay as they are: somebody took care of them."""
+"""Changing the directory. Conversations that a removed user or skillset had and nobody accepted are unmanaged again, in
+the same transaction. Accepted conversations stay as they are: somebody is taking care of them."""
 
 from typing import Any
 
 from psycopg import Connection
 
-from consumers.changes.conversations import UnitOfWork
+from consumers.changes.unit_of_work import UnitOfWork
 from domain.conversations.conversation import FactRef
 from domain.conversations.fold import Cause, CustomerHistory
 from domain.directory import Directory
@@ -13,13 +13,14 @@ from domain.ids import fact_id
 from domain.routing.transfers import after_removal
 from domain.topics import Topics
 from infra.postgres import directory
+from infra.postgres.connections.clock import database_now
+from infra.postgres.conversations.customers import Customers
 from infra.postgres.conversations.queues import Queues
-from infra.postgres.conversations.threads import CustomerHistories
 
 
 def apply_directory(connection: Connection[Any], wanted: Directory, topics: Topics) -> directory.DirectoryChanges:
-    """Makes the directory this one, all or nothing. Whoever gives conversations away waits meanwhile, so nothing is
-    given to what is going. O(what the removed had). Raises psycopg errors."""
+    """Replaces the directory, all or nothing, and returns the changes. Routing and commands wait meanwhile, so nothing
+    is assigned to a removed user. O(conversations of removed users and skillsets). Raises psycopg errors."""
     with connection.transaction():
         directory.lock_exclusive(connection)
         version, current = directory.read(connection)
@@ -31,17 +32,14 @@ def _release(connection: Connection[Any], current: Directory, wanted: Directory,
     users, skillsets = current.users.keys() - wanted.users, current.skillsets.keys() - wanted.skillsets
     if not users and not skillsets:
         return
-    queues, threads = Queues(connection), CustomerHistories(connection)
-    threads.lock({customer for _, customer in queues.owned_by(users, skillsets)})
-    now = queues.now()
-    # nobody can be given anything now, but what was found may have ended before the locks were taken
+    queues = Queues(connection)
+    Customers(connection).lock({customer for _, customer in queues.owned_by(users, skillsets)})
+    now = database_now(connection)
+    # nothing can be assigned now, but a conversation may have ended before its lock was taken
     found = queues.read([conversation for conversation, _ in queues.owned_by(users, skillsets)])
-    changes = UnitOfWork(
-        {c.customer_id: CustomerHistory(c.customer_id, c.phone_number_id, (c,)) for c in found}, wanted
-    )
-    for conversation in found:
-        here = FactRef(now, fact_id("directory", version, str(conversation.id)))
-        cause = Cause((here.fact,), "directory")
-        changes.decide(conversation.customer_id, conversation, after_removal(conversation, here), cause, now)
-    changes.write(connection, topics.conversations)
-    changes.count(connection)
+    histories = {c.customer_id: CustomerHistory(c.customer_id, c.phone_number_id, (c,)) for c in found}
+    with UnitOfWork(connection, topics.conversations, histories, wanted) as work:
+        for conversation in found:
+            ref = FactRef(now, fact_id("directory", version, str(conversation.id)))
+            cause = Cause((ref.fact,), "directory")
+            work.decide(conversation.customer_id, conversation, after_removal(conversation, ref), cause, now)

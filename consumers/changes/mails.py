@@ -1,78 +1,68 @@
-"""What becomes of mails, written and told with their conversations: shared by who sends and who hears of them."""
+"""What becomes of mails, with the public events about it. Shared by the mail worker and by the consumer of SES's
+events."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
-from typing import Any, cast, get_args
+from datetime import datetime
+from typing import cast, get_args
 from uuid import UUID
 
-from psycopg import Connection
-
-from consumers.batches.batch_loop import RetryBatch
-from consumers.changes.conversations import UnitOfWork
+from consumers.batches.poison import RetryBatch
+from consumers.changes.unit_of_work import UnitOfWork
 from domain.conversations.events import EventName
-from domain.conversations.fold import Cause, CustomerHistory
-from domain.directory import Directory
+from domain.conversations.fold import Cause
 from domain.facts import MailEvent
 from domain.ids import CustomerId
 from domain.mail import Mail, after_event
 from infra.postgres import mails
-from infra.postgres.conversations.threads import CustomerHistories
+from infra.postgres.conversations.customers import Customers
+from infra.postgres.conversations.histories import CustomerHistories
 
-_TOLD = frozenset(name.removeprefix("mail.") for name in get_args(EventName) if name.startswith("mail."))
+_PUBLISHED = frozenset(name.removeprefix("mail.") for name in get_args(EventName) if name.startswith("mail."))
 
 
 class MailChanges:
-    """Mails that are locked, after their customers (P5), as they were read and as they are now."""
+    """Locked mails and their conversations, inside a unit of work."""
 
-    def __init__(self, connection: Connection[Any], wanted: Collection[UUID], *, wait: bool) -> None:
-        """Takes the locks. `wait` False: for who holds later locks already; then raises Again where somebody else has
-        one of them."""
-        threads = CustomerHistories(connection)
-        of = mails.conversations_of(connection, wanted)
-        whose = threads.customers_of(set(of.values()))
-        customers: set[CustomerId] = {customer for customer, _ in whose.values()}
+    def __init__(self, work: UnitOfWork, wanted: Collection[UUID], *, wait: bool) -> None:
+        """Locks the mails after their customers (P5). `wait` False: for callers that hold later locks already; raises
+        RetryBatch where another writer has one of them. Also raises RetryBatch if a customer was joined meanwhile."""
+        self._work = work
+        customers, histories = Customers(work.connection), CustomerHistories(work.connection)
+        of = mails.conversations_of(work.connection, wanted)
+        conversations = set(of.values())
+        owners = customers.of_conversations(conversations)
+        to_lock: set[CustomerId] = {customer for customer, _ in owners.values()}
         if wait:
-            threads.lock(customers)
+            customers.lock(to_lock)
         else:
-            # also those that a conversation was begun with, before they were joined: the timer locks them alone
-            customers |= {conversation.customer_id for conversation in threads.read(set(of.values()))}
-            if threads.lock_free(customers) != customers:
+            # also the customers that a conversation began with, before they were joined: the timer locks those alone
+            to_lock |= {conversation.customer_id for conversation in histories.read(conversations)}
+            if customers.lock_free(to_lock) != to_lock:
                 raise RetryBatch
-        if threads.customers_of(set(of.values())) != whose:
+        if customers.of_conversations(conversations) != owners:
             raise RetryBatch
-        self.mails = mails.lock(connection, of)
-        self._connection = connection
-        loaded: dict[CustomerId, CustomerHistory] = {}
-        for conversation in threads.read(set(of.values())):
-            customer, number = whose[conversation.id]
-            known = loaded.get(customer, CustomerHistory(customer, number)).conversations
-            loaded[customer] = CustomerHistory(customer, number, (*known, conversation))
-        self._changes = UnitOfWork(loaded, Directory())
-        self._changed: dict[UUID, Mail] = {}
+        self.mails = mails.lock(work.connection, of)
+        for conversation in histories.read(conversations):
+            work.include(*owners[conversation.id], conversation)
 
-    def become(self, after: Mail, at: datetime, cause: Cause) -> None:
-        """One mail is now like this; the outside is told if it shows something else than before."""
+    def change(self, after: Mail, at: datetime, cause: Cause) -> None:
+        """Changes one mail, and publishes an event if its status differs from before."""
         before = self.mails[after.id]
-        self.mails[after.id] = self._changed[after.id] = after
-        if after.shown != before.shown and after.shown in _TOLD:
-            self._changes.tell(after.conversation_id, after, cast(EventName, f"mail.{after.shown}"), at, cause)
+        self.mails[after.id] = self._work.mails[after.id] = after
+        if after.shown != before.shown and after.shown in _PUBLISHED:
+            name = cast(EventName, f"mail.{after.shown}")
+            self._work.publish_mail_event(after.conversation_id, after, name, at, cause)
 
-    @classmethod
-    def hear(cls, connection: Connection[Any], events: Sequence[MailEvent], topic: str) -> None:
-        """Works SES's events in, each once, also while later locks are held. Events of mails that nobody here knows are
-        kept and change nothing. Raises Again."""
-        new = mails.store_events(connection, events)
-        if not new:
-            return
-        changes = cls(connection, {event.mail_id for event in events}, wait=False)
-        for event in events:
-            mail = changes.mails.get(event.mail_id)
-            if event.id in new and mail is not None:
-                new.discard(event.id)
-                changes.become(after_event(mail, event), event.at, Cause((event.id,), "ses"))
-        changes.write(topic)
 
-    def write(self, topic: str, pause: timedelta = timedelta()) -> None:
-        """`topic`: of public events; `pause`: before those that are to be sent again are due."""
-        mails.write(self._connection, self._changed.values(), pause)
-        self._changes.write(self._connection, topic)
+def apply_mail_events(work: UnitOfWork, events: Sequence[MailEvent]) -> None:
+    """Applies events of SES, each once, also while later locks are held. Events about unknown mails are stored and
+    change nothing. Raises RetryBatch."""
+    new = mails.store_events(work.connection, events)
+    if not new:
+        return
+    changes = MailChanges(work, {event.mail_id for event in events}, wait=False)
+    for event in events:
+        mail = changes.mails.get(event.mail_id)
+        if event.id in new and mail is not None:
+            new.discard(event.id)
+            changes.change(after_event(mail, event), event.at, Cause((event.id,), "ses"))

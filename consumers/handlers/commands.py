@@ -1,12 +1,12 @@
-"""The `commands` consumer: what administrators ask for happens once, or a clear reason says why not.
+"""The `commands` consumer: carries out what administrators ask for, once, or says why not.
 
-Every record gets an audit row; every new command gets exactly one result; a repeated one is counted and not carried
-out; one that is not authentic is answered without believing a byte of it (domain.md, Transfers). Commands are judged
-at the moment they are carried out, by the database's clock.
+Every record is audited, and every new command gets exactly one result. A repeated command is counted and not carried
+out. A record that is not authentic is rejected without using any of its content (domain.md, Transfers). Commands are
+judged by the database's clock at the moment they are carried out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,13 +14,24 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic_core import to_json
 
-from consumers.batches.batch_loop import RetryBatch
-from consumers.changes.conversations import UnitOfWork
-from domain.commands import CommandBody, CommandHead, Email, InvalidCommand, Recall, Rejection, Transfer, read_command
+from consumers.batches.poison import RetryBatch
+from consumers.changes.public_events import SOURCE
+from consumers.changes.unit_of_work import UnitOfWork
+from domain.commands import (
+    CommandBody,
+    CommandHead,
+    Email,
+    InvalidCommand,
+    Recall,
+    Rejection,
+    Transfer,
+    read_command,
+)
 from domain.contract.row import owner_document
 from domain.conversations.conversation import Conversation, Decisions, FactRef
 from domain.conversations.fold import Cause, CustomerHistory
 from domain.directory import Directory
+from domain.event_headers import event_headers
 from domain.facts import AgentAccepted
 from domain.ids import ConversationId, CustomerId, fact_id, result_id
 from domain.mail import MailPolicy, accept_email, mail_id
@@ -36,35 +47,27 @@ from domain.routing.transfers import (
     take_rejection,
     transfer,
 )
-from domain.times import rfc3339
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory, mails
+from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.agents import Agents
-from infra.postgres.conversations.threads import CustomerHistories
-from infra.postgres.messaging.command_log import (
-    AuditedRecord,
-    ClaimedCommands,
-    CommandOutcome,
-    audit,
-    claim,
-    count_repeats,
-)
-from infra.postgres.messaging.outbox import Outbox, OutboxRecord
-
-_SOURCE = "/witiop/unmanaged"
+from infra.postgres.conversations.customers import Customers
+from infra.postgres.conversations.histories import CustomerHistories
+from infra.postgres.messaging.command_log import AuditedRecord, ClaimedCommands, CommandOutcome, claim
+from infra.postgres.messaging.outbox import OutboxRecord
 
 
-class _Asked(NamedTuple):
-    """What a record asks for. `head` None: not authentic; `body` None: `rejection_of` already."""
+class _Request(NamedTuple):
+    """A record of the topic. `head` None: not authentic. `body` None: `invalid` says why."""
 
     record: IncomingRecord
     head: CommandHead | None
     body: CommandBody | None
-    refused: InvalidCommand | None
+    invalid: InvalidCommand | None
 
     @classmethod
-    def read(cls, record: IncomingRecord, secrets: Sequence[bytes], now: datetime) -> "_Asked":
+    def read(cls, record: IncomingRecord, secrets: Sequence[bytes], now: datetime) -> "_Request":
         read = read_command(record.raw_headers, record.value, secrets, now)
         if isinstance(read, InvalidCommand):
             return cls(record, read.head, None, read)
@@ -76,209 +79,208 @@ class _Asked(NamedTuple):
 
     @property
     def mail_command(self) -> str | None:
-        """Of the mail that it wants back."""
+        """The command whose mail this one recalls."""
         return getattr(self.body, "mail_command_id", None)
 
 
 @dataclass(slots=True)
 class _Scene:
-    """Everything the commands of a batch may touch, locked; changed in memory, written at the end."""
+    """Everything that the commands of a batch may touch, locked; changed in memory, written by the unit of work."""
 
-    changes: UnitOfWork
+    work: UnitOfWork
     customers: dict[UUID, CustomerId]
     members: dict[str, Member]
     claimed: ClaimedCommands
-    given: list[str] = field(default_factory=list)
+    directory: Directory
+    now: datetime
 
     def conversation(self, named: UUID | None) -> Conversation | None:
         customer = self.customers.get(named) if named else None
         if customer is None:
             return None
-        for conversation in self.changes.threads[customer].conversations:
+        for conversation in self.work.histories[customer].conversations:
             if conversation.id == named:
                 return conversation
         return None
 
-    def slot(self, agent: str, change: int) -> None:
-        """An agent got a conversation, or gave one back."""
+    def assign(self, agent: str) -> None:
+        self.change_load(agent, 1)
+        self.work.assigned.append(agent)
+
+    def change_load(self, agent: str, change: int) -> None:
+        """Counts a conversation that an agent was assigned (1) or gave back (-1)."""
         member = self.members.get(agent)
         if member is not None:
             self.members[agent] = member._replace(active_conversations=member.active_conversations + change)
 
 
 class Commands:
-    """The handler of the commands topic. `secrets`: all verify."""
+    """The handler of the commands topic. `secrets`: all of them verify signatures."""
 
-    def __init__(self, topics: Topics, secrets: Sequence[bytes], terms: RoutingPolicy, mail_policy: MailPolicy) -> None:
+    def __init__(
+        self, topics: Topics, secrets: Sequence[bytes], policy: RoutingPolicy, mail_policy: MailPolicy
+    ) -> None:
         self._topics = topics
         self._mail_policy = mail_policy
         self._secrets = secrets
-        self._terms = terms
-        self._known = directory.DirectoryCache()
-        self._directory = Directory()
+        self._policy = policy
+        self._directories = directory.DirectoryCache()
 
     def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
-        """Works the records in, in order. Raises Again, psycopg errors."""
-        self._directory = self._known.lock_shared(connection)
-        row = connection.execute("select clock_timestamp()").fetchone()
-        assert row is not None
-        now: datetime = row[0]
-        at = rfc3339(now)
-        asked = [_Asked.read(record, self._secrets, now) for record in records]
-        recalls = {mail: a.head.issuer for a in asked if a.head and (mail := a.mail_command)}
-        claimed = claim(connection, {a.head.id for a in asked if a.head}, recalls)
+        """Processes the records, in order. Raises RetryBatch, psycopg errors."""
+        current = self._directories.lock_shared(connection)
+        now = database_now(connection)
+        requests = [_Request.read(record, self._secrets, now) for record in records]
+        recalls = {mail: r.head.issuer for r in requests if r.head and (mail := r.mail_command)}
+        claimed = claim(connection, {r.head.id for r in requests if r.head}, recalls)
         fresh = claimed.fresh
-        scene = self._scene(connection, [a for a in asked if a.head and a.head.id in fresh], now, claimed)
-        audited: list[AuditedRecord] = []
-        repeats: list[str] = []
-        results: list[OutboxRecord] = []
-        for one in asked:
-            if one.head is not None and one.head.id not in fresh:
-                repeats.append(one.head.id)
-                audited.append(_audited(one, "repeated", None, None))
-                continue
-            if one.head is not None:
-                fresh.discard(one.head.id)
-            reason = self._carry_out(connection, one, scene, now)
-            after = scene.conversation(one.conversation)
-            audited.append(_audited(one, "rejected" if reason else "applied", reason, after))
-            results.append(_result(one, reason, after, self._topics.results, at))
-        with connection.pipeline():
-            scene.changes.write(connection, self._topics.conversations)
-            Agents(connection).mark_assigned(scene.given)
-            count_repeats(connection, repeats)
-            audit(connection, audited)
-            Outbox(connection).add(results)
-            scene.changes.count(connection)
+        customers, histories = _load(connection, {c for r in requests if _is_fresh(r, fresh) and (c := r.conversation)})
+        members = _lock_members(connection, [r for r in requests if _is_fresh(r, fresh)])
+        with UnitOfWork(connection, self._topics.conversations, histories, current) as work:
+            scene = _Scene(work, customers, members, claimed, current, now)
+            _end_what_is_over(scene)
+            for request in requests:
+                if request.head is not None and request.head.id not in fresh:
+                    work.repeated_commands.append(request.head.id)
+                    work.audited.append(_audited(request, "repeated", None, None))
+                    continue
+                if request.head is not None:
+                    fresh.discard(request.head.id)
+                rejection = self._carry_out(scene, request)
+                after = scene.conversation(request.conversation)
+                work.audited.append(_audited(request, "rejected" if rejection else "applied", rejection, after))
+                work.records.append(_result(request, rejection, after, self._topics.results, now))
 
-    def _scene(
-        self, connection: Connection[Any], asked: Sequence[_Asked], now: datetime, claimed: ClaimedCommands
-    ) -> _Scene:
-        customers, loaded = self._conversations(connection, {c for a in asked if (c := a.conversation)})
-        users, skillsets = set[str](), set[str]()
-        for one in asked:
-            # a reservation takes no slot, and who gives one back needs no lock for it
-            if isinstance(one.body, Transfer) and one.body.mode == "immediate":
-                target = one.body.target
-                (users if target.kind == "user" else skillsets).add(target.id)
-        members = Agents(connection).lock(users, skillsets) if users or skillsets else {}
-        mails.lock(connection, {mail_id(command) for a in asked if (command := a.mail_command)})
-        changes = UnitOfWork(loaded, self._directory)
-        for customer, thread in list(loaded.items()):
-            if any(c.status == "active" and c.window_ends_at <= now for c in thread.conversations):
-                changes.expire(customer, now)
-            for conversation in changes.threads[customer].conversations:
-                if has_expired(conversation, now):  # and the timer has not said so yet
-                    here = expiry_ref(conversation, now)
-                    cause = Cause((here.fact,), "clock")
-                    changes.decide(customer, conversation, after_expiry(conversation, here), cause, now)
-        return _Scene(changes, customers, members, claimed)
-
-    def _conversations(
-        self, connection: Connection[Any], named: set[UUID]
-    ) -> tuple[dict[UUID, CustomerId], dict[CustomerId, CustomerHistory]]:
-        """Whose they are, and the conversations alone, locked: no other of a customer can change through a command, as
-        an active one has no later one beside it."""
-        if not named:
-            return {}, {}
-        threads = CustomerHistories(connection)
-        wanted = {customer for customer, _ in threads.customers_of(named).values()}
-        locked = threads.lock(wanted)
-        root_of = {customer: customer for customer in locked}
-        root_of |= {member: root for root, members in locked.items() for member in members}
-        whose: dict[UUID, CustomerId] = {}
-        loaded: dict[CustomerId, CustomerHistory] = {}
-        for conversation in threads.read(named):
-            customer = root_of.get(conversation.customer_id)
-            if customer not in wanted:
-                raise RetryBatch
-            whose[conversation.id] = customer
-            known = loaded[customer].conversations if customer in loaded else ()
-            loaded[customer] = CustomerHistory(customer, conversation.phone_number_id, (*known, conversation))
-        return whose, loaded
-
-    def _carry_out(self, connection: Connection[Any], one: _Asked, scene: _Scene, now: datetime) -> Rejection | None:
-        if one.refused is not None:
-            return one.refused.reason
-        head, body = one.head, one.body
+    def _carry_out(self, scene: _Scene, request: _Request) -> Rejection | None:
+        if request.invalid is not None:
+            return request.invalid.reason
+        head, body = request.head, request.body
         assert head is not None and body is not None
-        here = FactRef(now, fact_id("command", head.id))
+        ref = FactRef(scene.now, fact_id("command", head.id))
         if isinstance(body, Transfer):
-            return self._transfer(scene, head, body, here)
+            return self._transfer(scene, head, body, ref)
         if isinstance(body, Email):
-            return self._email(connection, scene, head, body, now)
+            return self._email(scene, head, body)
         if body.conversation_id is not None:
-            return self._recall(scene, head, body, here)
+            return self._recall(scene, head, body, ref)
         assert body.mail_command_id is not None
-        held = mails.recall_held(connection, body.mail_command_id, head.issuer, now)
+        held = mails.recall_held(scene.work.connection, body.mail_command_id, head.issuer, scene.now)
         recalled = held or scene.claimed.recall(body.mail_command_id, head.issuer)
         return None if recalled else Rejection.NOTHING_TO_RECALL
 
-    def _transfer(self, scene: _Scene, head: CommandHead, body: Transfer, here: FactRef) -> Rejection | None:
+    def _transfer(self, scene: _Scene, head: CommandHead, body: Transfer, ref: FactRef) -> Rejection | None:
         conversation = scene.conversation(body.conversation_id)
-        reason = rejection_of(conversation, body.expected_version)
-        if reason is not None or conversation is None:
-            return reason
+        rejection = rejection_of(conversation, body.expected_version)
+        if rejection is not None or conversation is None:
+            return rejection
         if is_taking(body, head.issuer):
-            reason = take_rejection(body, head.issuer, self._directory, scene.members)
-            if reason is None:
-                accepted = _accepted(conversation, head.issuer, here)
-                scene.changes.fold(scene.customers[conversation.id], accepted, here.at)
-                self._got(scene, head.issuer)
-            return reason
-        decided = transfer(conversation, body, self._directory, scene.members, here, self._terms)
+            rejection = take_rejection(body, head.issuer, scene.directory, scene.members)
+            if rejection is None:
+                accepted = _accepted(conversation, head.issuer, ref)
+                scene.work.fold(scene.customers[conversation.id], accepted, ref.at)
+                scene.assign(head.issuer)
+            return rejection
+        decided = transfer(conversation, body, scene.directory, scene.members, ref, self._policy)
         if isinstance(decided, Rejection):
             return decided
-        self._decide(scene, conversation, decided, head, here)
+        _decide(scene, conversation, decided, head, ref)
         return None
 
-    def _email(
-        self, connection: Connection[Any], scene: _Scene, head: CommandHead, body: Email, now: datetime
-    ) -> Rejection | None:
+    def _email(self, scene: _Scene, head: CommandHead, body: Email) -> Rejection | None:
+        connection = scene.work.connection
         if scene.conversation(body.conversation_id) is None:
             return Rejection.CONVERSATION_UNKNOWN
         accepted = accept_email(body, self._mail_policy, mails.transcript_bytes(connection, body.conversation_id))
         if isinstance(accepted, Rejection):
             return accepted
-        mails.request(connection, head.id, head.issuer, accepted, now, scene.claimed.recalled.get(head.id))
+        mails.request(connection, head.id, head.issuer, accepted, scene.now, scene.claimed.recalled.get(head.id))
         return None
 
-    def _recall(self, scene: _Scene, head: CommandHead, body: Recall, here: FactRef) -> Rejection | None:
+    def _recall(self, scene: _Scene, head: CommandHead, body: Recall, ref: FactRef) -> Rejection | None:
         conversation = scene.conversation(body.conversation_id)
         if conversation is None:
             return Rejection.CONVERSATION_UNKNOWN
-        decided = recall(conversation, body.expected_version, here)
+        decided = recall(conversation, body.expected_version, ref)
         if isinstance(decided, Rejection):
             return decided
-        if conversation.owner is not None:
-            scene.slot(conversation.owner.id, -1 if conversation.owner.state == "assigned" else 0)
-        self._decide(scene, conversation, decided, head, here)
+        if conversation.owner is not None and conversation.owner.state == "assigned":
+            scene.change_load(conversation.owner.id, -1)
+        _decide(scene, conversation, decided, head, ref)
         return None
 
-    def _decide(
-        self, scene: _Scene, conversation: Conversation, decided: Decisions, head: CommandHead, here: FactRef
-    ) -> None:
-        cause = Cause((here.fact,), head.issuer)
-        scene.changes.decide(scene.customers[conversation.id], conversation, decided, cause, here.at)
-        if decided.owner is not None and decided.owner.state == "assigned":
-            self._got(scene, decided.owner.id)
 
-    def _got(self, scene: _Scene, agent: str) -> None:
-        scene.slot(agent, 1)
-        scene.given.append(agent)
+def _is_fresh(request: _Request, fresh: set[str]) -> bool:
+    return request.head is not None and request.head.id in fresh
 
 
-def _accepted(conversation: Conversation, agent: str, here: FactRef) -> AgentAccepted:
-    """*Take it* counts as accepted: told as the fact that an agent's desk would have sent."""
+def _load(
+    connection: Connection[Any], named: set[UUID]
+) -> tuple[dict[UUID, CustomerId], dict[CustomerId, CustomerHistory]]:
+    """Locks the customers of the named conversations, and returns the customer of each and histories of these
+    conversations alone: a command changes no other conversation of a customer, as an active one is always the latest.
+    """
+    if not named:
+        return {}, {}
+    customers = Customers(connection)
+    wanted = {customer for customer, _ in customers.of_conversations(named).values()}
+    locked = customers.lock(wanted)
+    root_of = {customer: customer for customer in locked}
+    root_of |= {member: root for root, members in locked.items() for member in members}
+    owners: dict[UUID, CustomerId] = {}
+    loaded: dict[CustomerId, CustomerHistory] = {}
+    for conversation in CustomerHistories(connection).read(named):
+        customer = root_of.get(conversation.customer_id)
+        if customer not in wanted:
+            raise RetryBatch
+        owners[conversation.id] = customer
+        known = loaded[customer].conversations if customer in loaded else ()
+        loaded[customer] = CustomerHistory(customer, conversation.phone_number_id, (*known, conversation))
+    return owners, loaded
+
+
+def _lock_members(connection: Connection[Any], requests: Sequence[_Request]) -> dict[str, Member]:
+    """Locks the users that immediate transfers may be assigned to, then the mails that are recalled (P5). A reservation
+    uses no capacity, and giving capacity back needs no lock."""
+    users, skillsets = set[str](), set[str]()
+    for request in requests:
+        if isinstance(request.body, Transfer) and request.body.mode == "immediate":
+            target = request.body.target
+            (users if target.kind == "user" else skillsets).add(target.id)
+    members = Agents(connection).lock(users, skillsets) if users or skillsets else {}
+    mails.lock(connection, {mail_id(command) for request in requests if (command := request.mail_command)})
+    return members
+
+
+def _end_what_is_over(scene: _Scene) -> None:
+    """Closes windows and ends reservations that are over and that the timer has not reached yet."""
+    for customer, history in list(scene.work.histories.items()):
+        if any(c.status == "active" and c.window_ends_at <= scene.now for c in history.conversations):
+            scene.work.expire(customer, scene.now)
+        for conversation in scene.work.histories[customer].conversations:
+            if has_expired(conversation, scene.now):
+                ref = expiry_ref(conversation, scene.now)
+                cause = Cause((ref.fact,), "clock")
+                scene.work.decide(customer, conversation, after_expiry(conversation, ref), cause, scene.now)
+
+
+def _decide(scene: _Scene, conversation: Conversation, decided: Decisions, head: CommandHead, ref: FactRef) -> None:
+    cause = Cause((ref.fact,), head.issuer)
+    scene.work.decide(scene.customers[conversation.id], conversation, decided, cause, ref.at)
+    if decided.owner is not None and decided.owner.state == "assigned":
+        scene.assign(decided.owner.id)
+
+
+def _accepted(conversation: Conversation, agent: str, ref: FactRef) -> AgentAccepted:
+    """Returns the fact that *take it* counts as: the one that the agent's desktop would have sent."""
     return AgentAccepted(
-        id=here.fact, at=here.at, sent_at=here.at, agent_id=agent, conversation_id=ConversationId(conversation.id)
+        id=ref.fact, at=ref.at, sent_at=ref.at, agent_id=agent, conversation_id=ConversationId(conversation.id)
     )
 
 
 def _audited(
-    one: _Asked, outcome: CommandOutcome, reason: Rejection | None, after: Conversation | None
+    request: _Request, outcome: CommandOutcome, rejection: Rejection | None, after: Conversation | None
 ) -> AuditedRecord:
-    record, head = one.record, one.head
+    record, head = request.record, request.head
     return AuditedRecord(
         record.topic,
         record.partition,
@@ -289,35 +291,31 @@ def _audited(
         head.source if head else None,
         head.issuer if head else None,
         outcome,
-        reason.value if reason else None,
-        one.refused.what if one.refused else None,
-        one.conversation,
+        rejection.value if rejection else None,
+        request.invalid.detail if request.invalid else None,
+        request.conversation,
         after.version if after else None,
-        getattr(one.body, "batch_id", None),
+        getattr(request.body, "batch_id", None),
     )
 
 
-def _result(one: _Asked, reason: Rejection | None, after: Conversation | None, topic: str, at: str) -> OutboxRecord:
-    record, head = one.record, one.head
+def _result(
+    request: _Request, rejection: Rejection | None, after: Conversation | None, topic: str, at: datetime
+) -> OutboxRecord:
+    record, head = request.record, request.head
     data: dict[str, object] = {
         "command_id": head.id if head else None,
-        "outcome": "rejected" if reason else "applied",
-        "reason": reason.value if reason else None,
-        "conversation_id": str(one.conversation) if one.conversation else None,
+        "outcome": "rejected" if rejection else "applied",
+        "reason": rejection.value if rejection else None,
+        "conversation_id": str(request.conversation) if request.conversation else None,
         "version": after.version if after else None,
     }
-    if reason is Rejection.ALREADY_ASSIGNED and after is not None and after.owner is not None:
+    if rejection is Rejection.ALREADY_ASSIGNED and after is not None and after.owner is not None:
         data |= {"owner": owner_document(after.owner)}
     if head is None:
         data |= {"partition": record.partition, "offset": record.offset}
     cause = head.id if head else f"{record.topic}:{record.partition}:{record.offset}:{record.at.isoformat()}"
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": str(result_id(cause)),
-        "ce_type": "witiop.command.result.v1",
-        "ce_source": _SOURCE,
-        "ce_time": at,
-        "content-type": "application/json",
-    }
-    key = str(one.conversation) if one.conversation else head.id if head else f"{record.partition}:{record.offset}"
+    headers = event_headers(str(result_id(cause)), "witiop.command.result.v1", SOURCE, at)
+    position = f"{record.partition}:{record.offset}"
+    key = str(request.conversation) if request.conversation else head.id if head else position
     return OutboxRecord(topic, key, headers, to_json(data))

@@ -1,7 +1,8 @@
-"""The `conversations` consumer: every fact the webhook kept becomes part of its customer's conversation, once.
+"""The `conversations` consumer: applies every fact from the webhooks to its customer's conversations, once.
 
-One batch is folded as a whole: found, locked and read with one statement each, folded in memory with the pure rule,
-written with one statement each (architecture.md, P4). What waits on the unreadable topic is copied to `set_aside`.
+A batch is folded as a whole: customers and conversations are found, locked and read with one statement each, folded in
+memory with the pure rules, and written with one statement each (architecture.md, P4). Records of the unreadable topic
+are copied to the dead letters.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,10 +14,9 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic import ValidationError
 
-from consumers.batches.batch_loop import RetryBatch
-from consumers.batches.poison import Poison
-from consumers.changes.conversations import UnitOfWork
-from consumers.changes.mails import MailChanges
+from consumers.batches.poison import Poison, RetryBatch
+from consumers.changes.mails import apply_mail_events
+from consumers.changes.unit_of_work import UnitOfWork
 from domain.conversations.customers import Identity, IdentityIndex, IdentityKey, keys_of
 from domain.directory import Directory
 from domain.facts import (
@@ -38,14 +38,14 @@ from domain.inbound.reading import clamp
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
-from infra.postgres.conversations.statuses import write_notices, write_presence, write_statuses
-from infra.postgres.conversations.threads import CustomerHistories, HistoryRequest
-from infra.postgres.messaging.dead_letters import DeadLetter, store_dead_letters
+from infra.postgres.conversations.customers import Customers
+from infra.postgres.conversations.histories import CustomerHistories, HistoryRequest
+from infra.postgres.messaging.dead_letters import DeadLetter
 
 
 class _Item(NamedTuple):
-    """A fact of a conversation, with the record that brought it, the keys its customer is found by, and the
-    conversation it names if it names one."""
+    """A fact about a conversation, the record that carried it, the keys by which its customer is found, and the
+    conversation that it names, if it names one."""
 
     record: IncomingRecord
     fact: ConversationFact
@@ -54,8 +54,8 @@ class _Item(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Sorted:
-    """A batch by what its facts are about."""
+class _Batch:
+    """The facts of a batch by what they are about."""
 
     items: list[_Item] = field(default_factory=list)
     statuses: list[MessageStatus] = field(default_factory=list)
@@ -63,15 +63,14 @@ class _Sorted:
     mail_events: list[MailEvent] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     unreadable: list[DeadLetter] = field(default_factory=list)
-    seen: dict[str, datetime] = field(default_factory=dict)
+    desktops_seen: dict[str, datetime] = field(default_factory=dict)
 
-    def saw(self, agent: str, at: datetime) -> None:
-        """An agent's desk said something."""
-        self.seen[agent] = max(at, self.seen.get(agent, at))
+    def saw_desktop(self, agent: str, at: datetime) -> None:
+        self.desktops_seen[agent] = max(at, self.desktops_seen.get(agent, at))
 
 
-class _Who(NamedTuple):
-    """Whose fact it is, after joining."""
+class _CustomerOf(NamedTuple):
+    """The customer of a fact, after joining, and the number."""
 
     customer: CustomerId
     number: str
@@ -85,28 +84,24 @@ class _Known(NamedTuple):
 
 
 class Conversations:
-    """The handler of the inbound and the unreadable topic."""
+    """The handler of the inbound topic and of the unreadable topic."""
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
-        self._known = directory.DirectoryCache()
-        self._directory = Directory()
+        self._directories = directory.DirectoryCache()
 
     def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
-        """Works the records in. Raises Poison, Again, psycopg errors."""
-        self._directory = self._known.lock_shared(connection)
+        """Processes the records. Raises Poison, RetryBatch, psycopg errors."""
+        current = self._directories.lock_shared(connection)
         batch = self._sort(records)
-        changes = self._fold(connection, batch.items) if batch.items else None
-        MailChanges.hear(connection, batch.mail_events, self._topics.conversations)
-        write_presence(connection, batch.presence, batch.seen)
-        write_statuses(connection, batch.statuses)
-        write_notices(connection, batch.notices)
-        store_dead_letters(connection, batch.unreadable)
-        if changes is not None:
-            changes.count(connection)
+        with self._unit_of_work(connection, batch.items, current) as work:
+            apply_mail_events(work, batch.mail_events)
+            work.presence, work.desktops_seen = batch.presence, batch.desktops_seen
+            work.statuses, work.notices = batch.statuses, batch.notices
+            work.dead_letters = batch.unreadable
 
-    def _sort(self, records: Sequence[IncomingRecord]) -> _Sorted:
-        batch = _Sorted()
+    def _sort(self, records: Sequence[IncomingRecord]) -> _Batch:
+        batch = _Batch()
         for record in records:
             if record.topic == self._topics.unreadable:
                 batch.unreadable.append(_unreadable(record))
@@ -116,96 +111,99 @@ class Conversations:
                     batch.statuses.append(status)
                 case AgentPresenceChanged() as change:
                     batch.presence.append(change)
-                    batch.saw(change.agent_id, record.at)
+                    batch.saw_desktop(change.agent_id, record.at)
                 case MailEvent() as event:
                     batch.mail_events.append(event)
                 case Notice() as notice:
                     batch.notices.append(notice)
                 case fact:
-                    batch.items.append(_Item(record, fact, _keys(fact), _conversation_named(fact)))
+                    batch.items.append(_Item(record, fact, _keys(fact), _named_conversation(fact)))
                     if isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined | AgentClosed):
-                        batch.saw(fact.agent_id, record.at)
+                        batch.saw_desktop(fact.agent_id, record.at)
         return batch
 
-    def _fold(self, connection: Connection[Any], items: Sequence[_Item]) -> UnitOfWork:
-        threads = CustomerHistories(connection)
-        whose, joined = _lock(threads, items)
-        new: dict[tuple[UUID, datetime], tuple[_Item, _Who]] = {}
-        for item, who in zip(items, whose, strict=True):
-            new.setdefault((item.fact.id, item.fact.sent_at), (item, who))
-        for repeated in threads.seen(new):
-            del new[repeated]
+    def _unit_of_work(self, connection: Connection[Any], items: Sequence[_Item], current: Directory) -> UnitOfWork:
+        """Returns the unit of work with all new facts folded in."""
+        histories = CustomerHistories(connection)
+        customers, joined = _lock(Customers(connection), items) if items else ([], {})
+        new: dict[tuple[UUID, datetime], tuple[_Item, _CustomerOf]] = {}
+        for item, of in zip(items, customers, strict=True):
+            new.setdefault((item.fact.id, item.fact.sent_at), (item, of))
+        for stored in histories.stored_facts(new):
+            del new[stored]
         of_customer: dict[CustomerId, tuple[str, list[_Item]]] = {}
-        for item, who in new.values():
-            of_customer.setdefault(who.customer, (who.number, []))[1].append(item)
-        wanted = [HistoryRequest(c, number, min(i.fact.at for i in its)) for c, (number, its) in of_customer.items()]
-        changes = UnitOfWork(threads.load(wanted, joined, _named(items)), self._directory)
+        for item, of in new.values():
+            of_customer.setdefault(of.customer, (of.number, []))[1].append(item)
+        requests = [HistoryRequest(c, number, min(i.fact.at for i in its)) for c, (number, its) in of_customer.items()]
+        loaded = histories.load(requests, joined, _named(items))
+        work = UnitOfWork(connection, self._topics.conversations, loaded, current)
         for customer, (_, its) in of_customer.items():
-            _take(changes, its, customer)
-        changes.settle(connection)
-        changes.write(connection, self._topics.conversations)
-        return changes
+            _fold(work, its, customer)
+        work.settle()
+        return work
 
 
-def _take(changes: UnitOfWork, items: Iterable[_Item], customer: CustomerId) -> None:
-    """The rule's now is the moment the broker took the record, so a backlog is judged as it would have been in time."""
+def _fold(work: UnitOfWork, items: Iterable[_Item], customer: CustomerId) -> None:
+    """Folds facts in. `now` of the rules is the time when the broker took the record, so that a backlog is judged as it
+    would have been in time."""
     for item in items:
         try:
-            changes.fold(customer, item.fact, item.record.at)
+            work.fold(customer, item.fact, item.record.at)
         except OverflowError as error:
             raise Poison(item.record, "at: out of range") from error
 
 
-def _lock(threads: CustomerHistories, items: Sequence[_Item]) -> tuple[list[_Who], dict[CustomerId, list[CustomerId]]]:
-    """Finds the customers and takes their locks. What was found is read again under the locks; if somebody changed it
-    meanwhile, raises Again. Returns whose each fact is, and who was joined into whom."""
+def _lock(customers: Customers, items: Sequence[_Item]) -> tuple[list[_CustomerOf], dict[CustomerId, list[CustomerId]]]:
+    """Finds the customers of the facts and locks them. Identities are read again under the locks; raises RetryBatch if
+    they then belong to customers that are not locked. Returns the customer of each fact, and for each customer those
+    that were joined into it."""
     keys = {key for item in items for key in item.keys}
     for item in items:
         if isinstance(item.fact, CustomerIdentityChanged):
             keys.update(keys_of(item.fact.phone_number_id, item.fact.becomes))
-    known = _look_up(threads, keys, items)
-    book, whose = _resolve(known, items)
-    threads.add_identities(book.learned.values())
-    locked = threads.lock({who.customer for who in whose} | set(book.merged))
-    again = _look_up(threads, keys, items)
-    added = {key: identity for key, identity in book.learned.items() if key not in known.identities}
+    known = _look_up(customers, keys, items)
+    index, found = _resolve(known, items)
+    customers.add_identities(index.learned.values())
+    locked = customers.lock({of.customer for of in found} | set(index.merged))
+    again = _look_up(customers, keys, items)
+    added = {key: identity for key, identity in index.learned.items() if key not in known.identities}
     if again != _Known({**known.identities, **added}, known.named):
-        book, whose = _resolve(again, items)
-    if not ({who.customer for who in whose} | set(book.merged)) <= locked.keys():
+        index, found = _resolve(again, items)
+    if not ({of.customer for of in found} | set(index.merged)) <= locked.keys():
         raise RetryBatch
-    changed = [identity for identity in book.learned.values() if again.identities.get(identity.key) != identity]
-    threads.change_identities(changed, book.merged)
+    changed = [identity for identity in index.learned.values() if again.identities.get(identity.key) != identity]
+    customers.change_identities(changed, index.merged)
     joined: dict[CustomerId, list[CustomerId]] = {}
     for root, members in locked.items():
-        joined.setdefault(book.merged.get(root, root), []).extend(members)
-    for goes, stays in book.merged.items():
-        joined.setdefault(stays, []).append(goes)
-    return whose, joined
+        joined.setdefault(index.merged.get(root, root), []).extend(members)
+    for left, stays in index.merged.items():
+        joined.setdefault(stays, []).append(left)
+    return found, joined
 
 
-def _look_up(threads: CustomerHistories, keys: set[IdentityKey], items: Iterable[_Item]) -> _Known:
-    identities = {identity.key: identity for identity in threads.identities(keys)}
-    return _Known(identities, threads.customers_of(_named(items)))
+def _look_up(customers: Customers, keys: set[IdentityKey], items: Iterable[_Item]) -> _Known:
+    identities = {identity.key: identity for identity in customers.identities(keys)}
+    return _Known(identities, customers.of_conversations(_named(items)))
 
 
-def _resolve(known: _Known, items: Iterable[_Item]) -> tuple[IdentityIndex, list[_Who]]:
-    book = IdentityIndex(known.identities.values())
-    whose = [_who(item, book, known.named) for item in items]
-    if book.merged:
-        whose = [_Who(book.merged.get(who.customer, who.customer), who.number) for who in whose]
-    return book, whose
+def _resolve(known: _Known, items: Iterable[_Item]) -> tuple[IdentityIndex, list[_CustomerOf]]:
+    index = IdentityIndex(known.identities.values())
+    found = [_customer_of(item, index, known.named) for item in items]
+    if index.merged:
+        found = [_CustomerOf(index.merged.get(of.customer, of.customer), of.number) for of in found]
+    return index, found
 
 
-def _who(item: _Item, book: IdentityIndex, named: dict[UUID, tuple[CustomerId, str]]) -> _Who:
+def _customer_of(item: _Item, index: IdentityIndex, named: dict[UUID, tuple[CustomerId, str]]) -> _CustomerOf:
     fact = item.fact
     if item.named in named:
-        return _Who(*named[item.named])
+        return _CustomerOf(*named[item.named])
     if fact.customer is None or fact.phone_number_id is None:
         raise Poison(item.record, "conversation_id: there is no such conversation")
     try:
         if isinstance(fact, CustomerIdentityChanged):
-            return _Who(book.change(fact), fact.phone_number_id)
-        return _Who(book.resolve(item.keys, fact.at), fact.phone_number_id)
+            return _CustomerOf(index.change(fact), fact.phone_number_id)
+        return _CustomerOf(index.resolve(item.keys, fact.at), fact.phone_number_id)
     except ValueError as error:
         raise Poison(item.record, str(error)) from error
 
@@ -216,7 +214,7 @@ def _keys(fact: ConversationFact) -> Sequence[IdentityKey]:
     return keys_of(fact.phone_number_id, fact.customer)
 
 
-def _conversation_named(fact: ConversationFact) -> UUID | None:
+def _named_conversation(fact: ConversationFact) -> UUID | None:
     match fact:
         case AgentAccepted() | AgentMessage() | AgentDeclined() | AgentClosed():
             return fact.conversation_id
@@ -229,7 +227,7 @@ def _named(items: Iterable[_Item]) -> set[UUID]:
 
 
 def _read(record: IncomingRecord) -> Fact:
-    """The fact in a record. Its time is clamped again: the webhook's clock may be wrong."""
+    """Returns the fact in a record. Its time is clamped again here: the webhook's clock may be wrong."""
     try:
         fact = FACT.validate_json(record.value)
     except ValidationError as error:

@@ -1,8 +1,6 @@
-"""The `mails` process: posts what is due to SES, each mail at most once (domain.md, *Mail*; reliability.md, I5).
+"""The `mails` process: sends what is due through SES, each mail at most once (domain.md, *Mail*).
 
-Any number may run. A post has three steps: the mail is `sending` and that is committed; one post, never repeated by
-itself; what came of it is committed. A process that dies in between leaves a mail that nobody knows about: once its
-post must be over, anybody makes it `unknown`.
+Any number may run. The protocol is that of `consumers.workers.attempt_loop`; this module says what it means for mails.
 """
 
 from collections.abc import Callable
@@ -17,54 +15,40 @@ import structlog
 from prometheus_client import Counter
 from psycopg import Connection
 
-from consumers.batches.batch_loop import RetryBatch
 from consumers.changes.mails import MailChanges
+from consumers.changes.unit_of_work import UnitOfWork
+from consumers.workers.attempt_loop import ATTEMPT_WITHIN_SECONDS, AttemptLoop
 from consumers.workers.worker_loop import WorkerLoop
+from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.conversations.fold import Cause
 from domain.ids import fact_id
-from domain.mail import (
-    MAX_BYTES,
-    Accepted,
-    AttemptOutcome,
-    Mail,
-    Mailer,
-    OutcomeUnknown,
-    PermanentFailure,
-    TransientFailure,
-    after_attempt,
-)
+from domain.mail import MAX_BYTES, Mail, Mailer, after_attempt
 from domain.mail_body.compose import MailSender, compose
 from domain.topics import Topics
 from infra.postgres import directory, mails
-from infra.postgres.conversations.threads import CustomerHistories
+from infra.postgres.connections.clock import database_now
+from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.lists.conversation_page import read_transcript
-from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
 
-POST_WITHIN_SECONDS = 5.0
-"""After its claim: later the mail may be `unknown` already, and somebody may have sent it again."""
-
-_REST_SECONDS = 0.5
-
-_POSTS = Counter("witiop_mails_posts", "Posts to SES, by how they ended.", ["outcome"])
-_ABANDONED = Counter("witiop_mails_abandoned", "Mails whose sender died while it posted.")
+_POSTS = Counter("witiop_mails_posts", "Posts to SES, by outcome.", ["outcome"])
+_ABANDONED = Counter("witiop_mails_abandoned", "Mails whose sender ended during its post.")
 
 log = structlog.get_logger("mails")
 
 
 @dataclass(frozen=True, slots=True)
-class _Claimed:
-    """A mail that is ours to post, its post counted. `letter` None: it cannot be written; `at`: by the monotonic
-    clock."""
+class _ClaimedMail:
+    """A mail that is ours to post, this post counted. `body` None: it could not be composed."""
 
     mail: Mail
-    letter: bytes | None
-    at: float
+    body: bytes | None
+    claimed_at: float
 
 
 class Mails:
-    """Sends until stopped. `transaction` as for the consumers; `per_second`: posts of this process;
-    `post_within_seconds`: after its claim; `abandoned_seconds`: above that and what any post can take."""
+    """Sends until stopped. `transaction`: as for the consumers. `per_second`: posts of this process.
+    `post_within_seconds`: after the claim. `abandoned_seconds`: more than that and the longest post together."""
 
     def __init__(
         self,
@@ -73,113 +57,102 @@ class Mails:
         sender: MailSender,
         topics: Topics,
         per_second: float,
-        post_within_seconds: float = POST_WITHIN_SECONDS,
+        post_within_seconds: float = ATTEMPT_WITHIN_SECONDS,
         abandoned_seconds: float = mails.ABANDONED_SECONDS,
     ) -> None:
         self._transaction = transaction
         self._mailer = mailer
         self._sender = sender
         self._topics = topics
-        self._interval = 1 / per_second
-        self._post_within_seconds = post_within_seconds
         self._abandoned_seconds = abandoned_seconds
-        self._directory = directory.DirectoryCache()
-        self._throttled = Backoff(1.0, 30.0)
-        self._unmarked: tuple[Mail, AttemptOutcome, timedelta] | None = None
-        self._rounds = WorkerLoop("mails", lambda _: self.round())
-        self._ses_trouble: str | None = None
+        self._directories = directory.DirectoryCache()
+        self._attempts = AttemptLoop(self, per_second, post_within_seconds)
+        self._loop = WorkerLoop("mails", lambda _: self.round())
+        self._ses_not_ready: str | None = None
 
     def not_ready_reason(self) -> str | None:
-        """What keeps it from working, for /readyz; None: nothing."""
-        return self._rounds.not_ready_reason() or self._ses_trouble
+        """Returns what keeps the process from working, for /readyz; None: nothing."""
+        return self._loop.not_ready_reason() or self._ses_not_ready
 
     def run(self, stop: Flag) -> None:
-        """Returns when `stop` is set; a post that was begun is ended first. Raises what is our own defect."""
-        self._rounds.run(stop)
+        """Returns when `stop` is set, after the post in hand. Raises whatever is a defect of ours."""
+        self._loop.run(stop)
 
     def round(self) -> float:
-        """Gives up what dead senders left, posts the mail that is longest due, and keeps what came of it, if need be in
-        a later round. Returns for how many seconds there is nothing to do."""
-        began = monotonic()
-        try:
-            self._give_up()
-            self._rounds.reached()
-            if self._unmarked is None:
-                claimed = self._claim()
-                if claimed is None:
-                    return _REST_SECONDS
-                crash_point("mail.after-claim")
-                how = self._post(claimed)
-                crash_point("mail.after-ses-before-mark")
-                pause = self._throttled.next() if isinstance(how, TransientFailure) else 0.0
-                self._unmarked = claimed.mail, how, timedelta(seconds=pause)
-            self._mark(*self._unmarked)
-        except RetryBatch:
-            return 0.0
-        _, how, pause_of_mail = self._unmarked
-        self._unmarked = None
-        return max(pause_of_mail.total_seconds(), began + self._interval - monotonic(), 0.0)
+        """Sends at most one mail; returns the seconds until the next round. Raises psycopg errors."""
+        wait_seconds = self._attempts.round()
+        self._loop.reached()
+        return wait_seconds
 
-    def _give_up(self) -> None:
+    # the steps of the protocol
+
+    def settle_abandoned(self) -> None:
+        """Makes mails *unknown* whose sender ended during its post."""
         with self._transaction() as connection:
             found = mails.abandoned(connection, self._abandoned_seconds)
             if not found:
                 return
-            changes = MailChanges(connection, found, wait=True)
-            left = set(mails.abandoned(connection, self._abandoned_seconds)) & changes.mails.keys()
-            for mail in sorted(left):
-                before, how = changes.mails[mail], OutcomeUnknown("the sender ended while it sent")
-                changes.become(after_attempt(before, how, before.attempts), mails.now(connection), _cause(before))
-            changes.write(self._topics.conversations)
+            with self._unit_of_work(connection) as work:
+                changes = MailChanges(work, found, wait=True)
+                left = set(mails.abandoned(connection, self._abandoned_seconds)) & changes.mails.keys()
+                for mail in sorted(left):
+                    before, outcome = changes.mails[mail], OutcomeUnknown("the sender ended while it sent")
+                    after = after_attempt(before, outcome, before.attempts)
+                    changes.change(after, database_now(connection), _cause(before))
         for mail in sorted(left):
             _ABANDONED.inc()
             log.warning("mail.abandoned", mail_id=str(mail))
 
-    def _claim(self) -> _Claimed | None:
-        """Commits the intent. The letter is written before: that may take longer than a post may wait."""
+    def claim(self) -> _ClaimedMail | None:
+        """Claims the mail that is longest due. It is composed before: that may take longer than a post may wait."""
         with self._transaction() as connection:
             mail = mails.due(connection)
             if mail is None:
                 return None
-            current = self._directory.read(connection)
+            current = self._directories.read(connection)
             (conversation,) = CustomerHistories(connection).read([mail.conversation_id])
-            said = read_transcript(connection, conversation)
-            now = mails.now(connection)
-            letter: bytes | None = None
+            transcript = read_transcript(connection, conversation)
+            now = database_now(connection)
+            body: bytes | None = None
             try:
-                letter = compose(mail, conversation, said, current, self._sender, now)
-            except Exception:  # our defect, whatever it is: this mail fails, and the others do not wait behind it
-                log.error("mail.not_written", mail_id=str(mail.id), exc_info=True)
+                body = compose(mail, conversation, transcript, current, self._sender, now)
+            except Exception:  # a defect of ours: this mail fails, and the others do not wait for it
+                log.error("mail.not_composed", mail_id=str(mail.id), exc_info=True)
             claimed_at = monotonic()
-            return _Claimed(replace(mail, attempts=mails.claim(connection, mail.id)), letter, claimed_at)
+            return _ClaimedMail(replace(mail, attempts=mails.claim(connection, mail.id)), body, claimed_at)
 
-    def _post(self, claimed: _Claimed) -> AttemptOutcome:
-        mail, letter = claimed.mail, claimed.letter
-        if letter is None:
-            return PermanentFailure("the letter cannot be written")
-        if len(letter) > MAX_BYTES:
+    def attempt(self, claim: _ClaimedMail) -> AttemptOutcome:
+        """Posts the mail to SES."""
+        crash_point("mail.after-claim")
+        if claim.body is None:
+            return PermanentFailure("the mail could not be composed")
+        if len(claim.body) > MAX_BYTES:
             return PermanentFailure("too_large")
-        if monotonic() - claimed.at > self._post_within_seconds:
-            return TransientFailure("too late after its claim")
-        how = self._mailer.post(mail.id, letter)
-        _POSTS.labels(type(how).__name__.lower()).inc()
-        self._ses_trouble = f"SES takes no mail ({how.reason})" if isinstance(how, TransientFailure) else None
-        if isinstance(how, Accepted):
-            self._throttled.reset()
-        return how
+        outcome = self._mailer.post(claim.mail.id, claim.body)
+        _POSTS.labels(type(outcome).__name__.lower()).inc()
+        self._ses_not_ready = (
+            f"SES accepts no mail ({outcome.reason})" if isinstance(outcome, TransientFailure) else None
+        )
+        crash_point("mail.after-ses-before-mark")
+        return outcome
 
-    def _mark(self, mail: Mail, how: AttemptOutcome, pause: timedelta) -> None:
-        with self._transaction() as connection:
-            changes = MailChanges(connection, [mail.id], wait=True)
-            now = mails.now(connection)
-            changes.become(after_attempt(changes.mails[mail.id], how, mail.attempts), now, _cause(mail))
-            reason = None if isinstance(how, Accepted) else how.reason
-            mails.write_log(connection, mail.id, mails.MailLogEntry(now, _WORDS[type(how)], "mails", mail.to, reason))
-            changes.write(self._topics.conversations, pause)
-        log.info("mail.posted", mail_id=str(mail.id), outcome=_WORDS[type(how)], reason=reason)
+    def record(self, claim: _ClaimedMail, outcome: AttemptOutcome, pause: timedelta) -> None:
+        """Stores the outcome of a post, in the mail and in its log."""
+        mail, word = claim.mail, _OUTCOMES[type(outcome)]
+        reason = None if isinstance(outcome, Accepted) else outcome.reason
+        with self._transaction() as connection, self._unit_of_work(connection) as work:
+            changes = MailChanges(work, [mail.id], wait=True)
+            now = database_now(connection)
+            changes.change(after_attempt(changes.mails[mail.id], outcome, mail.attempts), now, _cause(mail))
+            work.mail_pause = pause
+            work.mail_log.append((mail.id, mails.MailLogEntry(now, word, "mails", mail.to, reason)))
+        log.info("mail.posted", mail_id=str(mail.id), outcome=word, reason=reason)
+
+    def _unit_of_work(self, connection: Connection[Any]) -> UnitOfWork:
+        return UnitOfWork(connection, self._topics.conversations, {}, self._directories.read(connection))
 
 
-_WORDS: dict[type[AttemptOutcome], str] = {
+_OUTCOMES: dict[type[AttemptOutcome], str] = {
     Accepted: "accepted",
     TransientFailure: "not_sent",
     PermanentFailure: "refused",

@@ -1,8 +1,8 @@
-"""The `relay`: the only process that publishes what the outbox holds (architecture.md, P6). At least once, and the
-records of one key in order.
+"""The `relay`: the only process that publishes the outbox (architecture.md, P6), at least once, and the records of one
+key in order.
 
-One at a time: the relay holds an advisory lock on the connection with which it reads and deletes; the others stand by.
-The session dies when it is idle for ten seconds, so a relay that was stopped loses the lock to another one.
+One relay works at a time: it holds an advisory lock on the connection with which it reads and deletes; the others stand
+by. PostgreSQL ends the session after ten idle seconds, so a relay that hangs loses the lock to another one.
 """
 
 from collections import deque
@@ -24,24 +24,24 @@ BATCH = 1000
 """Records of one round."""
 
 IDLE_SESSION_SECONDS = 10
-"""A stopped relay's lock is free after this."""
+"""The lock of a relay that hangs is free after this."""
 
-_REST_SECONDS = 0.02
-"""Of all the time from a command to its result this is the most, and a look into an empty outbox costs 0.1 ms."""
+_IDLE_SECONDS = 0.02
+"""The largest part of the time from a command to its result; reading an empty outbox costs 0.1 ms."""
 _STANDBY_SECONDS = 1.0
 _SETTLED_SECONDS = 60.0
-"""A transaction may commit rows with lower ids than those that were published already, but not this much later."""
+"""A transaction may commit rows with lower ids than rows that were published already, but not this much later."""
 _FROM_ZERO_SECONDS = 10.0
-"""How often the whole table is looked through all the same; dead rows make that cost up to 41 ms."""
+"""How often the whole table is read all the same; dead rows make that cost up to 41 ms."""
 _LOCK = 0x77697469  # "witi"
 
 _PUBLISHED = Counter("witiop_relay_published", "Records published from the outbox.")
-_FAILED = Counter("witiop_relay_failed", "Records that the broker did not acknowledge; they are sent again.")
-_AGE = Gauge("witiop_outbox_oldest_seconds", "How long the oldest record has waited in the outbox; 0: none waits.")
+_FAILED = Counter("witiop_relay_failed", "Records that the broker did not acknowledge; they are published again.")
+_AGE = Gauge("witiop_outbox_oldest_seconds", "Age of the oldest record in the outbox; 0: the outbox is empty.")
 
 
 class KeyOrderedPublisher(Protocol):
-    """A publisher that keeps the order of each key and tells what was acknowledged."""
+    """A publisher that keeps the order of each key and returns what was acknowledged."""
 
     def publish(self, records: Sequence[OutgoingRecord]) -> list[bool]: ...
 
@@ -49,7 +49,7 @@ class KeyOrderedPublisher(Protocol):
 
 
 class LowWaterMark:
-    """The id from which the outbox is read: the highest that was deleted long enough ago, or 0 now and then."""
+    """The id from which the outbox is read: the highest id that was deleted long enough ago, or 0 every ten seconds."""
 
     def __init__(self) -> None:
         self._deleted: deque[tuple[float, int]] = deque()
@@ -57,7 +57,7 @@ class LowWaterMark:
         self._zero_at = 0.0
 
     def id(self, now: float) -> int:
-        """`now` in seconds of a clock that only goes forward."""
+        """Returns the id. `now`: seconds of a clock that only increases."""
         while self._deleted and self._deleted[0][0] < now - _SETTLED_SECONDS:
             self._low = max(self._low, self._deleted.popleft()[1])
         if now >= self._zero_at:
@@ -66,87 +66,87 @@ class LowWaterMark:
         return self._low
 
     def deleted(self, highest: int, now: float) -> None:
-        """These were published and are gone."""
+        """Notes that the rows up to `highest` were published and deleted at `now`."""
         self._deleted.append((now, highest))
 
 
 class Relay:
-    """Publishes until stopped. `connect`: a new session in autocommit mode; raises psycopg errors."""
+    """Publishes until stopped. `connect`: opens a session in autocommit mode; raises psycopg errors."""
 
     def __init__(self, connect: Callable[[], Connection[Any]], publisher: KeyOrderedPublisher) -> None:
         self._connect = connect
         self._publisher = publisher
         self._low = LowWaterMark()
-        self._trouble: str | None = None
-        self._rounds = WorkerLoop("relay", self._session)
+        self._not_ready: str | None = None
+        self._loop = WorkerLoop("relay", self._session)
 
     def not_ready_reason(self) -> str | None:
-        """What keeps it from working, for /readyz; None: nothing (standing by is work)."""
-        return self._rounds.not_ready_reason() or self._trouble
+        """Returns what keeps the relay from working, for /readyz; None: nothing (standing by counts as working)."""
+        return self._loop.not_ready_reason() or self._not_ready
 
     def run(self, stop: Flag) -> None:
-        """Returns when `stop` is set. Raises what is our own defect."""
-        self._rounds.run(stop)
+        """Returns when `stop` is set. Raises whatever is a defect of ours."""
+        self._loop.run(stop)
         self._publisher.close()
 
     def _session(self, stop: Flag) -> float:
         with self._connect() as session:
             session.execute("select set_config('idle_session_timeout', %s, false)", [f"{IDLE_SESSION_SECONDS}s"])
-            self._rounds.reached()
+            self._loop.reached()
             self._serve(session, stop)
         return 0.0
 
     def _serve(self, session: Connection[Any], stop: Flag) -> None:
-        self._trouble = None
-        while not stop.is_set() and not self._is_mine(session):
+        self._not_ready = None
+        while not stop.is_set() and not self._has_lock(session):
             stop.wait(_STANDBY_SECONDS)
         backoff = Backoff()
         while not stop.is_set():
             queued, published = self.round(Outbox(session))
             if published < queued:
-                self._trouble = "the broker does not take the events"
+                self._not_ready = "the broker does not accept the events"
                 stop.wait(min(backoff.next(), IDLE_SESSION_SECONDS / 2))
                 continue
-            self._trouble = None
+            self._not_ready = None
             backoff.reset()
             if queued < BATCH:
-                stop.wait(_REST_SECONDS)
+                stop.wait(_IDLE_SECONDS)
 
-    def _is_mine(self, session: Connection[Any]) -> bool:
+    def _has_lock(self, session: Connection[Any]) -> bool:
         row = session.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
         return row is not None and bool(row[0])
 
     def round(self, outbox: Outbox) -> tuple[int, int]:
-        """Publishes at most `BATCH` records; returns how many there were and how many were acknowledged and deleted."""
+        """Publishes at most `BATCH` records; returns how many there were and how many were acknowledged."""
         queued = outbox.read(self._low.id(monotonic()), BATCH)
-        _AGE.set(max((one.age for one in queued), default=0))
+        _AGE.set(max((row.age for row in queued), default=0))
         if not queued:
             return 0, 0
-        acknowledged = self._publisher.publish([_record(q) for q in queued])
+        acknowledged = self._publisher.publish([_record(row) for row in queued])
         crash_point("relay.after-publish-before-mark")
-        gone = _in_order(queued, acknowledged)
-        if gone:
-            outbox.delete(gone)
-            self._low.deleted(max(gone), monotonic())
-        _PUBLISHED.inc(len(gone))
-        _FAILED.inc(len(queued) - len(gone))
-        return len(queued), len(gone)
+        published = _published(queued, acknowledged)
+        if published:
+            outbox.delete(published)
+            self._low.deleted(max(published), monotonic())
+        _PUBLISHED.inc(len(published))
+        _FAILED.inc(len(queued) - len(published))
+        return len(queued), len(published)
 
 
-def _in_order(queued: Sequence[OutboxRow], acknowledged: Sequence[bool]) -> list[int]:
-    """The ids that may go: acknowledged, and nothing of their key before them is missing."""
-    stuck: set[str] = set()
-    gone: list[int] = []
-    for one, done in zip(queued, acknowledged, strict=True):
-        if done and one.record.key not in stuck:
-            gone.append(one.id)
+def _published(queued: Sequence[OutboxRow], acknowledged: Sequence[bool]) -> list[int]:
+    """Returns the ids that can be deleted: acknowledged, and so is everything before them with the same key."""
+    failed_keys: set[str] = set()
+    published: list[int] = []
+    for row, is_acknowledged in zip(queued, acknowledged, strict=True):
+        if is_acknowledged and row.record.key not in failed_keys:
+            published.append(row.id)
         else:
-            stuck.add(one.record.key)
-    return gone
+            failed_keys.add(row.record.key)
+    return published
 
 
-def _record(queued: OutboxRow) -> OutgoingRecord:
-    out = queued.record
+def _record(row: OutboxRow) -> OutgoingRecord:
+    out = row.record
     return OutgoingRecord(
         out.topic, out.key, out.value, [(name, value.encode()) for name, value in out.headers.items()]
     )

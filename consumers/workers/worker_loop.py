@@ -1,4 +1,4 @@
-"""Working in rounds: what every process does that takes its work from the database."""
+"""The loop of every process that takes its work from the database."""
 
 from collections.abc import Callable
 from threading import Event as Flag
@@ -6,43 +6,50 @@ from threading import Event as Flag
 import psycopg
 import structlog
 
+from consumers.batches.poison import PoisonStorm
 from infra.postgres.connections.faults import fault
 from infra.process.backoff import Backoff
 
+_STORM_BACK_OFF_SECONDS = 60.0
+
 
 class WorkerLoop:
-    """Rounds of one worker, one after the other; while the database is away they pause, longer and longer.
+    """Calls `work` again and again, and backs off while the database cannot be reached or after a poison storm.
 
-    `work`: does what there is to do and returns for how many seconds there is nothing more; a round that is long looks
-    at the flag. Raises psycopg errors."""
+    `work`: does what is due and returns the seconds until it should be called again; a long one checks the flag. Raises
+    PoisonStorm, psycopg errors."""
 
     def __init__(self, name: str, work: Callable[[Flag], float]) -> None:
         self._name = name
         self._work = work
         self._backoff = Backoff()
-        self._trouble: str | None = "has not reached the database yet"
+        self._not_ready: str | None = "has not reached the database yet"
         self._log = structlog.get_logger(name)
 
     def not_ready_reason(self) -> str | None:
-        """What keeps it from working, for /readyz; None: the database answers."""
-        return self._trouble
+        """Returns what keeps the worker from working, for /readyz; None: nothing."""
+        return self._not_ready
 
     def reached(self) -> None:
-        """The database answers. A round that is long says so before its end."""
-        self._trouble = None
+        """Notes that the database answers. Long work calls this before its end."""
+        self._not_ready = None
         self._backoff.reset()
 
     def run(self, stop: Flag) -> None:
-        """Returns when `stop` is set. Raises what is our own defect."""
+        """Returns when `stop` is set. Raises whatever is a defect of ours."""
         while not stop.is_set():
             try:
-                rest = self._work(stop)
+                wait_seconds = self._work(stop)
+            except PoisonStorm as storm:
+                self._log.critical(f"{self._name}.poison_storm", reason=str(storm))
+                self._not_ready = str(storm)
+                stop.wait(_STORM_BACK_OFF_SECONDS)
             except psycopg.Error as error:
                 if fault(error) != "transient":
                     raise
-                self._trouble = f"database away ({type(error).__name__})"
-                self._log.warning(f"{self._name}.resting", reason=self._trouble)
+                self._not_ready = f"database unreachable ({type(error).__name__})"
+                self._log.warning(f"{self._name}.backing_off", reason=self._not_ready)
                 stop.wait(self._backoff.next())
             else:
                 self.reached()
-                stop.wait(rest)
+                stop.wait(wait_seconds)

@@ -1,7 +1,7 @@
-"""The public contract: what stands on the topics and what the webhooks of Softbot and the agent desk take, message by
-message (interface.md, Kafka out and in). `docs/events/` is generated from it.
+"""The public contract: the messages on the topics, and those that the webhooks for Softbot and the agent desktop accept
+(interface.md, Kafka out and in). `docs/events/` is generated from it.
 
-What we publish may only gain knowledge that a reader need not have; what we accept may only become more tolerant.
+Published messages may only gain properties that readers can ignore; accepted messages may only become more tolerant.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from domain.topics import Topics
 
 
 class _Growing:
-    """An enumeration that readers must expect to gain values."""
+    """Annotation of an enumeration to which values may be added; readers must accept unknown ones."""
 
     def __init__(self, values: type[StrEnum]) -> None:
         self._values = values
@@ -33,104 +33,104 @@ class _Growing:
 
 
 class Published(BaseModel):
-    """What we publish. Readers ignore properties that they do not know."""
+    """Base of published data. Readers must ignore properties that they do not know."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
 
 class PublishedCustomer(Published):
-    """The customer, as far as known."""
+    """The customer; unknown parts are null."""
 
     wa_id: str | None
     """WhatsApp id: the phone number in digits."""
     user_id: str | None
     """Business-scoped user id."""
     name: str | None
-    """As the customer last called themselves; for display."""
+    """The customer's last display name."""
 
 
 class PublishedOwner(Published):
-    """Who has to act."""
+    """The user or skillset that has to act."""
 
     kind: OwnerKind
     id: str
     state: OwnerState
     until: AwareDatetime | None
-    """When a reservation, or an assignment that nobody accepted, ends."""
+    """When a reservation, or an assignment that is not accepted yet, ends."""
 
 
 class ConversationEvent(Published):
-    """The conversation as it was right after the event."""
+    """A conversation right after the event."""
 
     id: UUID
     phone_number_id: str
-    """The company's number, as Meta calls it."""
+    """Meta's id of the business number."""
     customer: PublishedCustomer
     status: Status
-    """`closed`: Meta's window is over, or a bot or an agent ended it."""
+    """`closed`: Meta's 24-hour window is over, or a bot or an agent ended the conversation."""
     reason: Annotated[Reason, _Growing(Reason)] | None
-    """Why it is unmanaged; null: it is not."""
+    """Why the conversation is unmanaged; null: it is not unmanaged."""
     last_text: Annotated[str, Field(max_length=MAX_LAST_TEXT)] | None
     """The customer's last text."""
     last_at: AwareDatetime
-    """When the customer last wrote."""
+    """Time of the customer's last message."""
     opened_at: AwareDatetime
     window_ends_at: AwareDatetime
-    """Until then the company may write without a template."""
+    """End of Meta's 24-hour window: until then, messages to the customer need no template."""
     closed_at: AwareDatetime | None
     owner: PublishedOwner | None
     entries: int
-    """Of the transcript."""
+    """Number of entries in the transcript."""
     version: int
-    """Counts changes of owner, status and managed; a command's `expected_version` is compared with it."""
+    """Number of changes of owner, status and managed; a command's `expected_version` is compared with it."""
     sequence: int
-    """Counts the conversation's public events from 1, without gaps; the same as `ce_sequence`."""
+    """Number of the event within the conversation, from 1 and without gaps; the same as `ce_sequence`."""
     because: tuple[UUID, ...]
-    """The facts that led to the event."""
+    """Ids of the facts that led to the event."""
     actor: str
-    """`customer`, `bot`, `agent:<id>`, `app` (somebody on the phone app), `meta`, `clock`, `ses`, or the issuer of a
-    command."""
+    """`customer`, `bot`, `agent:<id>`, `app` (a colleague who answered from the phone app), `meta`, `clock`, `ses`, or
+    the issuer of a command."""
 
 
 class PublishedMail(Published):
-    """One mail: what one `email` command asked for."""
+    """The mail of one `email` command."""
 
     id: UUID
     command_id: str
     """The command's `ce_id`."""
     reason: str | None
-    """Why it failed or is unknown, in words for people."""
+    """Why the mail failed or is unknown, as a text for people."""
 
 
 class ConversationMailEvent(ConversationEvent):
-    """What became of a mail with the conversation in it; the conversation as it was then."""
+    """A change of a mail that forwards a conversation, with the conversation right after it."""
 
     mail: PublishedMail
 
 
 class CommandResult(Published):
-    """What became of a command: exactly one result for every new one."""
+    """The result of a command. Every new command has exactly one result."""
 
     command_id: str | None
-    """The command's `ce_id`; null: the record was not authentic, and nothing in it is believed."""
+    """The command's `ce_id`; null: the record was not authentic, and none of its content was used."""
     outcome: Literal["applied", "rejected"]
     reason: Annotated[Rejection, _Growing(Rejection)] | None
-    """Why it changed nothing; null: applied."""
+    """Why the command was rejected; null: it was applied."""
     conversation_id: UUID | None
     version: int | None
-    """Of the conversation, afterwards."""
+    """The conversation's version afterwards."""
     owner: PublishedOwner | SkipJsonSchema[None] = None
-    """Who has it; only there when `reason` is `already_assigned`."""
+    """The current owner; only present if `reason` is `already_assigned`."""
     partition: int | SkipJsonSchema[None] = None
-    """Of the record on the commands topic; only there when `command_id` is null."""
+    """Partition of the record on the commands topic; only present if `command_id` is null."""
     offset: int | SkipJsonSchema[None] = None
-    """As `partition`."""
+    """Offset of the record on the commands topic; only present if `command_id` is null."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageType:
     """One kind of message. `name`: its `ce_type`, or the `kind` of a fact. `schema`: the name of the JSON Schema of its
-    data, which messages share. `beyond`: what the code checks and the type cannot say, as a JSON Schema."""
+    data, which several kinds may share. `beyond`: rules that the code checks beyond `data`, as a JSON Schema."""
 
     name: str
     data: type[BaseModel]
@@ -144,13 +144,14 @@ Transport = Literal["cloudevents-kafka", "kafka", "cloudevents-http"]
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A topic, or the path of a webhook, and what stands on it. `key`: of a record, in words."""
+    """A topic or the path of a webhook, with its messages. `description`: for readers; `key`: a description of the
+    records' key; None: a webhook."""
 
     name: str
     address: str
     direction: Direction
     transport: Transport
-    what: str
+    description: str
     key: str | None
     messages: tuple[MessageType, ...]
 
@@ -161,7 +162,7 @@ _NAMED = {"properties": {"customer": {"anyOf": [{"required": ["wa_id"]}, {"requi
 _KIND = {"required": ["kind"]}
 
 
-def _told(name: str) -> MessageType:
+def _published(name: str) -> MessageType:
     if name.startswith("mail."):
         return MessageType(f"witiop.{name}.v1", ConversationMailEvent, "witiop.mail.v1")
     return MessageType(f"witiop.conversation.{name}.v1", ConversationEvent, "witiop.conversation.v1")
@@ -190,18 +191,18 @@ CHANNELS = (
         _TOPICS.conversations,
         "published",
         "cloudevents-kafka",
-        "What happens to conversations and to the mails about them. At least once: an event is known by its ce_id; the "
-        "order of a conversation's events is that of ce_sequence, which has no gaps.",
+        "Events of conversations and of the mails about them, published at least once: ce_id identifies an event, and "
+        "ce_sequence orders the events of a conversation without gaps.",
         "the conversation's id",
-        tuple(map(_told, get_args(EventName))),
+        tuple(map(_published, get_args(EventName))),
     ),
     Channel(
         "commands",
         _TOPICS.commands,
         "accepted",
         "cloudevents-kafka",
-        "What administrators ask for, signed. Each new command has one result on the results' topic.",
-        "the conversation's id; for speed only",
+        "Signed commands of administrators. Each new command has one result on the topic of results.",
+        "the conversation's id; only for speed",
         (
             MessageType("witiop.command.transfer.v1", commands.Transfer, "witiop.command.transfer.v1"),
             MessageType("witiop.command.recall.v1", commands.Recall, "witiop.command.recall.v1", _ONE_OF_TWO),
@@ -213,8 +214,8 @@ CHANNELS = (
         _TOPICS.results,
         "published",
         "cloudevents-kafka",
-        "What became of each command.",
-        "the conversation's id; without one the command's, or partition and offset of the record",
+        "Results of commands.",
+        "the conversation's id, otherwise the command's id, otherwise the partition and offset of the record",
         (MessageType("witiop.command.result.v1", CommandResult, "witiop.command.result.v1"),),
     ),
     Channel(
@@ -222,9 +223,9 @@ CHANNELS = (
         _TOPICS.inbound,
         "accepted",
         "kafka",
-        "What the webhooks heard, normalised: one fact a record. Written by the webhooks alone; kept 30 days, so what "
-        "was once written stays readable.",
-        "number and customer, or what stands in for them; for speed only",
+        "Facts: the updates that webhooks received, normalised, one per record. Only the webhooks write here. Records "
+        "are stored for 30 days, so every earlier format stays readable.",
+        "number and customer, or a substitute where there is none; only for speed",
         _facts(),
     ),
     Channel(
@@ -232,7 +233,7 @@ CHANNELS = (
         "/webhooks/softbot",
         "accepted",
         "cloudevents-http",
-        "What Softbot tells us.",
+        "Events that Softbot reports.",
         None,
         _received((name, kind.data) for name, kind in softbot.CONTRACT.items()),
     ),
@@ -241,7 +242,7 @@ CHANNELS = (
         "/webhooks/agents",
         "accepted",
         "cloudevents-http",
-        "What the agent desk tells us.",
+        "Events that the agent desktop reports.",
         None,
         _received((name, kind.data) for name, kind in agent_desk.CONTRACT.items()),
     ),

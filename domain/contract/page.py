@@ -1,4 +1,5 @@
-"""Transcript and history as JSON documents (interface.md, A row). Keys are promises: they are only ever added."""
+"""Transcript and history as JSON documents (interface.md, A row). Keys are public: new ones may be added, none is
+removed."""
 
 from domain.conversations.history import HistoryEntry
 from domain.conversations.transcript import TranscriptItem
@@ -25,7 +26,7 @@ def transcript_document(item: TranscriptItem) -> dict[str, object]:
 
 
 def history_document(entry: HistoryEntry) -> dict[str, object]:
-    """Returns an entry as plain JSON values. `mail` and `command_id` are only there when there is one."""
+    """Returns an entry as plain JSON values. `mail` and `command_id` are left out when empty."""
     document: dict[str, object] = {
         "sequence": entry.sequence,
         "at": rfc3339(entry.at),

@@ -1,5 +1,5 @@
-"""A row: the conversation as everybody outside sees it, in the list, in a transcript's head and in public events
-(interface.md, A row). Keys are promises: they are only ever added to."""
+"""A row: the public form of a conversation, in the list, at the head of a transcript and in public events
+(interface.md, A row). Keys are public: new ones may be added, none is removed."""
 
 from datetime import datetime
 from typing import Protocol
@@ -11,7 +11,7 @@ from domain.times import rfc3339
 
 
 class Row(Protocol):
-    """What a row shows: a `domain.conversations.conversation.Conversation`, or the columns that the list reads."""
+    """The data of a row: a `domain.conversations.conversation.Conversation`, or the columns that the list reads."""
 
     @property
     def id(self) -> UUID: ...
@@ -47,26 +47,27 @@ class Row(Protocol):
     def sequence(self) -> int: ...
 
 
-def row_document(of: Row) -> dict[str, object]:
-    """Plain JSON values; every key is always there."""
+def row_document(row: Row) -> dict[str, object]:
+    """Returns a row as plain JSON values; every key is always present."""
     return {
-        "id": str(of.id),
-        "phone_number_id": of.phone_number_id,
-        "customer": {"wa_id": of.wa_id, "user_id": of.user_id, "name": of.customer_name},
-        "status": of.status,
-        "reason": of.reason and of.reason.value,
-        "last_text": of.last_text,
-        "last_at": rfc3339(of.last_at),
-        "opened_at": rfc3339(of.opened_at),
-        "window_ends_at": rfc3339(of.window_ends_at),
-        "closed_at": of.closed_at and rfc3339(of.closed_at),
-        "owner": of.owner and owner_document(of.owner),
-        "entries": of.entries,
-        "version": of.version,
-        "sequence": of.sequence,
+        "id": str(row.id),
+        "phone_number_id": row.phone_number_id,
+        "customer": {"wa_id": row.wa_id, "user_id": row.user_id, "name": row.customer_name},
+        "status": row.status,
+        "reason": row.reason and row.reason.value,
+        "last_text": row.last_text,
+        "last_at": rfc3339(row.last_at),
+        "opened_at": rfc3339(row.opened_at),
+        "window_ends_at": rfc3339(row.window_ends_at),
+        "closed_at": row.closed_at and rfc3339(row.closed_at),
+        "owner": row.owner and owner_document(row.owner),
+        "entries": row.entries,
+        "version": row.version,
+        "sequence": row.sequence,
     }
 
 
-def owner_document(of: Owner) -> dict[str, object]:
-    """Who has to act, and until when if that ends by itself."""
-    return {"kind": of.kind, "id": of.id, "state": of.state, "until": of.until and rfc3339(of.until)}
+def owner_document(owner: Owner) -> dict[str, object]:
+    """Returns an owner as plain JSON values. `until`: when a reservation or offer ends automatically; otherwise
+    null."""
+    return {"kind": owner.kind, "id": owner.id, "state": owner.state, "until": owner.until and rfc3339(owner.until)}

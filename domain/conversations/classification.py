@@ -1,6 +1,7 @@
-"""What a conversation is at a moment: active or closed, managed or not, and if nobody took care of it, why.
+"""Classifies a conversation at a point in time: active or closed, managed or unmanaged, and the reason when it is
+unmanaged.
 
-A pure function of evidence, decisions, number and `now`; nothing here remembers.
+Pure functions of evidence, decisions, number and `now`.
 """
 
 from datetime import datetime
@@ -15,13 +16,13 @@ from domain.ids import FactId
 class End(NamedTuple):
     """An explicit end, by a bot or by an agent."""
 
-    mark: FactRef
+    ref: FactRef
     by_bot: bool
 
 
 class Classification(NamedTuple):
-    """See `domain.conversations.conversation.Conversation`. A `reason` is given exactly when the
-    conversation is unmanaged."""
+    """The classification of a conversation, with the fields of `domain.conversations.conversation.Conversation`.
+    `reason` is set exactly when the conversation is unmanaged."""
 
     status: Status
     closed_at: datetime | None
@@ -31,35 +32,36 @@ class Classification(NamedTuple):
 
 
 def _explicit_end(evidence: Evidence, decisions: Decisions) -> End | None:
-    """The first end that counts. An end counts if the customer wrote nothing after it; a bot's only for its latest
-    session, and only if nothing routed the conversation at or before it (then a human is to come, and the window goes
-    on)."""
+    """Returns the first end that counts. An end counts if the customer wrote nothing after it. A bot's end counts only
+    for the latest session, and only if the conversation was not routed at or before it: a routed conversation waits
+    for a human until its window ends."""
     if not evidence.agent_ends and not evidence.sessions:
         return None
     last_turn = evidence.last_turn
-    ends = [End(mark, by_bot=False) for mark in evidence.agent_ends]
+    ends = [End(ref, by_bot=False) for ref in evidence.agent_ends]
     if evidence.sessions:
         ended = max(evidence.sessions.values(), key=lambda session: session.began).ended
-        to_humans = (evidence.route and evidence.route.mark, evidence.agent_took, decisions.first_owned)
-        routed = min((mark.at for mark in to_humans if mark), default=None)
+        to_humans = (evidence.route and evidence.route.ref, evidence.agent_took, decisions.first_owned)
+        routed = min((ref.at for ref in to_humans if ref), default=None)
         if ended is not None and (routed is None or routed > ended.at):
             ends.append(End(ended, by_bot=True))
-    standing = [end for end in ends if last_turn is None or end.mark.at >= last_turn.at]
-    return min(standing, key=lambda end: end.mark, default=None)
+    counted = [end for end in ends if last_turn is None or end.ref.at >= last_turn.at]
+    return min(counted, key=lambda end: end.ref, default=None)
 
 
 def ended(conversation: Conversation) -> End | None:
-    """The explicit end, if it came before the window's."""
+    """Returns the explicit end, if it was before the end of the window."""
     end = _explicit_end(conversation.evidence, conversation.decisions)
-    return end if end is not None and end.mark.at < conversation.window_ends_at else None
+    return end if end is not None and end.ref.at < conversation.window_ends_at else None
 
 
 def classify(conversation: Conversation, followed: bool, number: Number, now: datetime) -> Classification:
-    """`followed`: the customer has a later conversation here, so this one is over, whatever the clock says."""
+    """Returns the classification at `now` (aware UTC). `followed`: the customer has a later conversation with the
+    number, so this one is over even before its window ends."""
     evidence, decisions = conversation.evidence, conversation.decisions
     end = ended(conversation)
     closed = end is not None or followed or now >= conversation.window_ends_at
-    closed_at = (end.mark.at if end else conversation.window_ends_at) if closed else None
+    closed_at = (end.ref.at if end else conversation.window_ends_at) if closed else None
     managed = evidence.touch is not None
     reason, because = None, tuple[FactId, ...]()
     if not managed and (closed or decisions.owner is None):
@@ -70,16 +72,16 @@ def classify(conversation: Conversation, followed: bool, number: Number, now: da
 def _reason(
     evidence: Evidence, decisions: Decisions, closed: bool, end: End | None, number: Number
 ) -> tuple[Reason, tuple[FactId, ...]]:
-    """The first that fits (domain.md, Reason), with the facts that decided it. A choice that came too late to be queued
-    was still a choice: nobody took it."""
+    """Returns the first reason that applies (domain.md, Reason), with the facts that decided it. A choice that arrived
+    too late to be queued still counts as a choice: the reason is `NOBODY_TOOK_IT`."""
     last_turn = evidence.last_turn
     last = (last_turn.fact,) if last_turn else ()
     if end is not None and end.by_bot:
-        return Reason.BOT_CLOSED, (end.mark.fact,)
+        return Reason.BOT_CLOSED, (end.ref.fact,)
     if closed:
-        wanted = evidence.route.mark if evidence.route else decisions.first_owned
-        if wanted is not None:
-            return Reason.NOBODY_TOOK_IT, (wanted.fact,)
+        requested = evidence.route.ref if evidence.route else decisions.first_owned
+        if requested is not None:
+            return Reason.NOBODY_TOOK_IT, (requested.fact,)
     decided = (decisions.because.fact,) if decisions.because else last
     if decisions.last == "expired":
         return Reason.RESERVATION_EXPIRED, decided

@@ -1,10 +1,10 @@
-"""A conversation: what its facts say (evidence), what we decided about it, and the verdict of both at a moment.
+"""A conversation: its evidence (what its facts say), its decisions, and the classification of both at a point in time.
 
 Facts and decisions are never mixed (domain.md). Evidence is a summary of facts that can be merged in any order, so the
-verdict does not depend on the order in which facts came.
+classification does not depend on the order in which facts arrived.
 
-All of it is tuples: copying one with a change is the rule's most frequent step, and a tuple does it five times as fast
-as a dataclass.
+All types are tuples: copying a value with a change is the most frequent step of the fold, and five times as fast with a
+tuple as with a dataclass.
 """
 
 from datetime import datetime
@@ -18,11 +18,11 @@ OwnerKind = Literal["user", "skillset"]
 OwnerState = Literal["queued", "reserved", "assigned", "accepted"]
 
 MAX_LAST_TEXT = 500
-"""Characters of the customer's last text that a row of the list holds."""
+"""Maximum length of the customer's last text in a row of the list, in characters."""
 
 
 class FactRef(NamedTuple):
-    """When, and which fact. Compares in the order in which facts are told apart: time, then id."""
+    """A fact reference: the time and id of a fact. Facts are ordered by it."""
 
     at: datetime
     fact: FactId
@@ -31,7 +31,7 @@ class FactRef(NamedTuple):
 class Route(NamedTuple):
     """A menu choice or the bot's hand-off: the skillset that the customer asked for."""
 
-    mark: FactRef
+    ref: FactRef
     skillset: str
 
 
@@ -43,13 +43,13 @@ class BotSession(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What the facts of a conversation say, in a form that merges in any order: the first or the last of each kind. It
-    is stored in this order, so new parts go to the end.
+    """What the facts of a conversation say, summarised so that their order does not matter: the first or the last fact
+    of each kind. Stored as an array in the order of the fields, so new fields go to the end.
 
-    `last_text` is the last turn that held text, with that text. `in_hours`: the first turn inside the number's hours.
-    `failed_choice`: the first turn that looked like a choice and was none. `touch`: the first human touch;
-    `agent_took`: the first by an agent, accepting or writing. `agent_ends`: the agents' closings, except those that a
-    later turn made void. `sessions`: the Softbot's, by their ids. `named`: the customer's last name."""
+    `last_text`: the last turn that had text, with that text. `in_hours`: the first turn inside the number's hours.
+    `failed_choice`: the first turn that looked like a choice but did not match one. `touch`: the first human touch;
+    `agent_took`: the first acceptance or message of an agent. `agent_ends`: the closings by agents, except those before
+    a later turn. `sessions`: the Softbot's sessions, by id. `named`: the customer's last display name."""
 
     first_turn: FactRef | None = None
     last_turn: FactRef | None = None
@@ -65,8 +65,8 @@ class Evidence(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """Who has to act: a skillset (queued or reserved) or a user (reserved, assigned, accepted). `until`: when a
-    reservation, or an assignment that nobody accepted, ends."""
+    """The skillset (queued or reserved) or user (reserved, assigned, accepted) that has to act. `until`: when a
+    reservation, or an assignment that is not accepted yet, ends."""
 
     kind: OwnerKind
     id: str
@@ -80,15 +80,15 @@ Decision = Literal[
 
 
 class Decisions(NamedTuple):
-    """What we decided about a conversation. Each decision is taken once, under the customer's lock; later input leads
-    to another decision and never rewrites an earlier one.
+    """The decisions about a conversation. Each decision is taken once, under the customer's lock; later input leads to
+    another decision and never rewrites an earlier one.
 
-    `first_owned`: the decision that first gave the conversation an owner. `last` and `because`: the last decision and
-    what led to it. `returns_to`: the queue or reservation that an assignment came from and goes back to.
-    `reserved_to`: the end of a reservation by its own term, also while it is being offered (the window may end it
-    sooner). `next_of`: the skillset whose next member is offered an immediate transfer that nobody accepted.
-    `declined_by`: agents who declined or missed the offer, each with the time of their last presence event at that
-    moment; they are not offered it again before their next presence event."""
+    `first_owned`: the cause of the first decision that set an owner. `last` and `because`: the last decision and its
+    cause. `returns_to`: the queue or reservation from which the conversation was offered, and to which it returns if
+    the offer is not accepted. `reserved_to`: the end of a reservation by its own term, also while the conversation is
+    being offered (the window may end it sooner). `next_of`: the skillset whose next member is offered an immediate
+    transfer that the previous one did not accept. `declined_by`: agents who declined or missed the offer, each with the
+    time of their last presence event then; the conversation is not offered to them again before their next one."""
 
     owner: Owner | None = None
     queued_at: datetime | None = None
@@ -104,10 +104,10 @@ class Decisions(NamedTuple):
 class Conversation(NamedTuple):
     """One conversation of a customer with a number.
 
-    What stands under "verdict" follows from evidence, decisions, the next conversation and the moment of the judgement
-    (`domain.conversations.classification`). `closed_at` is the instant it ended, not the moment anybody noticed;
-    `because` are the facts that decided the reason. `version` counts changes of
-    owner, status and managed; `sequence` the public events."""
+    The fields under "classification" follow from evidence, decisions, the next conversation and the time of the
+    classification (`domain.conversations.classification`). `closed_at`: when the conversation ended, not when this was
+    noticed; `because`: the facts that decided the reason. `version` counts changes of owner, status and managed;
+    `sequence` counts public events."""
 
     id: ConversationId
     customer_id: CustomerId
@@ -120,34 +120,34 @@ class Conversation(NamedTuple):
     entries: int = 0
     evidence: Evidence = Evidence()
     decisions: Decisions = Decisions()
-    # verdict
+    # classification
     status: Status = "active"
     closed_at: datetime | None = None
     managed: bool = False
     reason: Reason | None = None
     because: tuple[FactId, ...] = ()
-    # what the outside was told
+    # counters of what was published
     version: int = 0
     sequence: int = 0
 
     @property
     def unmanaged(self) -> bool:
-        """On the list: it has a reason to be there."""
+        """Whether the conversation is unmanaged, and therefore on the list."""
         return self.reason is not None
 
     @property
     def last_at(self) -> datetime:
-        """When the customer last wrote."""
+        """Time of the customer's last turn."""
         return self.evidence.last_turn.at if self.evidence.last_turn else self.opened_at
 
     @property
     def last_text(self) -> str | None:
-        """The customer's last text (S7), cut to `MAX_LAST_TEXT`."""
+        """The customer's last text (manual fact S7), cut to `MAX_LAST_TEXT` characters."""
         return self.evidence.last_text[1] if self.evidence.last_text else None
 
     @property
     def customer_name(self) -> str | None:
-        """As the customer last called themselves; for display."""
+        """The customer's last display name."""
         return self.evidence.named[1] if self.evidence.named else None
 
     @property

@@ -1,8 +1,9 @@
-"""Who is who (domain.md, Customers; webhooks.md, Who is the customer).
+"""Customer identity resolution (domain.md, Customers; webhooks.md, Who is the customer).
 
-A customer is known by a phone (`w`, one key for national variants), by a business-scoped user id (`u`), or, for a
-group's thread, by the group (`g`). A phone points to its latest user id. Two user ids are joined only when Meta says
-so, never by a shared phone: numbers are recycled, and a stranger's chat must not end in a mail.
+A customer is known by a phone (`w`, one key for national variants), by a business-scoped user id (`u`), or, for the
+conversation of a group, by the group (`g`). A phone points to its latest user id. Two user ids are joined only when
+Meta reports it, never because of a shared phone: numbers are recycled, and a stranger's chat must not be forwarded in a
+mail.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,11 +15,11 @@ from domain.ids import CustomerId, customer_id
 from domain.phone_numbers import phone_key
 
 _CONFIRM_AFTER = timedelta(days=1)
-"""How stale the time of a phone may get before it is written again: a write a day, not a write a message."""
+"""Maximum age of a phone's stored time before the time is written again: one write a day instead of one per message."""
 
 
 class IdentityKey(NamedTuple):
-    """What an identity is found by."""
+    """The key of an identity: a group (`g`), user id (`u`) or phone (`w`) at one business number."""
 
     phone_number_id: str
     kind: Literal["g", "u", "w"]
@@ -26,7 +27,8 @@ class IdentityKey(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """`user_id`: of a phone, the latest user id seen with it; None: nobody has said one yet."""
+    """An identity of a customer, last seen at `at`. `user_id`: the latest user id seen with a phone; None: none so
+    far."""
 
     key: IdentityKey
     customer_id: CustomerId
@@ -35,7 +37,7 @@ class Identity(NamedTuple):
 
 
 def keys_of(phone_number_id: str, party: Party) -> list[IdentityKey]:
-    """Everything the customer can be found by, the strongest first."""
+    """Returns the identity keys of a customer as a sender named them, the strongest first."""
     if party.group_id is not None:
         return [IdentityKey(phone_number_id, "g", party.group_id)]
     keys = []
@@ -47,10 +49,10 @@ def keys_of(phone_number_id: str, party: Party) -> list[IdentityKey]:
 
 
 class IdentityIndex:
-    """The identities that matter to a batch, and what the batch teaches about them.
+    """The identities that a batch needs, and the changes that the batch makes to them.
 
-    `learned`: identities that are new or changed; `merged`: customer -> the customer it was joined into. A new
-    customer's id follows from its first key, so two books that see it first agree."""
+    `learned`: identities that are new or changed; `merged`: customer -> the customer it was joined into. The id of a
+    new customer follows from its first key, so two workers that see the customer first agree on the id."""
 
     def __init__(self, known: Iterable[Identity]) -> None:
         self._known = {identity.key: identity for identity in known}
@@ -58,8 +60,8 @@ class IdentityIndex:
         self.merged: dict[CustomerId, CustomerId] = {}
 
     def resolve(self, keys: Sequence[IdentityKey], at: datetime) -> CustomerId:
-        """The customer whom a fact of time `at` names with these keys (`keys_of`). Raises ValueError if it names
-        nobody."""
+        """Returns the customer with these keys (`keys_of`), named by a fact of time `at`. Raises ValueError if `keys`
+        is empty."""
         if not keys:
             raise ValueError("customer: needs wa_id, user_id or group_id")
         first = keys[0]
@@ -73,8 +75,8 @@ class IdentityIndex:
         return self._with_phone(customer, first.value, phone, at) if phone else customer
 
     def change(self, fact: CustomerIdentityChanged) -> CustomerId:
-        """Meta says that a customer has a new phone or a new user id. Who wrote from the new phone before the change
-        was somebody else."""
+        """Applies Meta's report that a customer has a new phone or a new user id, and returns the customer. Earlier
+        messages from the new phone belong to another customer."""
         number, at, becomes = fact.phone_number_id, fact.at, fact.becomes
         customer = self.resolve(keys_of(number, fact.customer), at)
         for key in keys_of(number, becomes):
@@ -101,7 +103,7 @@ class IdentityIndex:
     def _with_phone(self, customer: CustomerId, user_id: str, phone: IdentityKey, at: datetime) -> CustomerId:
         known = self._known.get(phone)
         if known is not None and known.customer_id != customer and known.user_id is None:
-            customer = self._join(known.customer_id, customer)  # the phone alone was seen before: the same person
+            customer = self._join(known.customer_id, customer)  # so far only the phone was seen: the same customer
             known = self._known[phone]
         stale = known is not None and at - known.at > _CONFIRM_AFTER
         if known is None or stale or (known.user_id != user_id and (known.user_id is None or at > known.at)):
@@ -112,10 +114,11 @@ class IdentityIndex:
         self._known[identity.key] = self.learned[identity.key] = identity
 
     def _join(self, one: CustomerId, other: CustomerId) -> CustomerId:
-        """Two customers are one; the smaller id stands for both. Their conversations stay as they are."""
-        stays, goes = min(one, other), max(one, other)
-        self.merged = {left: stays if right == goes else right for left, right in self.merged.items()}
-        self.merged[goes] = stays
-        for identity in [i for i in self._known.values() if i.customer_id == goes]:
-            self._learn(identity._replace(customer_id=stays))
-        return stays
+        """Joins two customers and returns the smaller id, which is used for both. Their conversations are not
+        changed."""
+        target, joined = min(one, other), max(one, other)
+        self.merged = {source: target if into == joined else into for source, into in self.merged.items()}
+        self.merged[joined] = target
+        for identity in [i for i in self._known.values() if i.customer_id == joined]:
+            self._learn(identity._replace(customer_id=target))
+        return target

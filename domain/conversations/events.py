@@ -1,8 +1,8 @@
-"""Public events of a conversation: what it was told to be, one after the other, without gaps (interface.md).
+"""Public events of a conversation, numbered without gaps (interface.md).
 
-What one input causes is told as a chain that ends with the event that names what the conversation now *is*:
-`became_unmanaged`, `queued`, `reserved`, `assigned`, `managed`, or, once it is over, `closed`. So the last public event
-does not depend on the order in which facts came (docs/decisions/0005).
+The effect of one input is published as a chain of events. The last event of the chain names the current state of the
+conversation: `became_unmanaged`, `queued`, `reserved`, `assigned`, `managed`, or `closed` once it is over. So the last
+public event does not depend on the order in which facts arrived (docs/decisions/0005).
 """
 
 from collections.abc import Iterator
@@ -34,9 +34,9 @@ EventName = Literal[
 
 
 class PublicEvent(NamedTuple):
-    """One public event, with the conversation as it was right then (its `sequence` is the event's). `actor`:
-    `customer`, `bot`, `agent:<id>`, `app` (somebody on the phone app), `meta`, `clock`, `ses`, or a command's issuer.
-    `mail`: the one that a `mail.` event tells of, as it was right then."""
+    """One public event, with the conversation right after it (whose `sequence` is the event's). `actor`: `customer`,
+    `bot`, `agent:<id>`, `app` (a colleague who answered from the phone app), `meta`, `clock`, `ses`, or the issuer of a
+    command. `mail`: the mail of a `mail.` event, right after the event."""
 
     conversation: Conversation
     name: EventName
@@ -47,17 +47,18 @@ class PublicEvent(NamedTuple):
 
 
 def event_names(before: Conversation | None, after: Conversation) -> Iterator[EventName]:
-    """What is told of the step from `before` (None: it did not exist) to `after`; nothing if nothing public changed."""
+    """Yields the events to publish for the change from `before` (None: a new conversation) to `after`; none if the
+    public state is the same."""
     if _state(before) == _state(after):
         return
-    told = list(_happened(before, after))
-    yield from told
+    names = list(_transitions(before, after))
+    yield from names
     name = _state_name(after)
-    if name not in told:
+    if name not in names:
         yield name
 
 
-def _happened(before: Conversation | None, after: Conversation) -> Iterator[EventName]:
+def _transitions(before: Conversation | None, after: Conversation) -> Iterator[EventName]:
     if before is None:
         yield "opened"
     elif before.status == "closed" and after.status == "active":

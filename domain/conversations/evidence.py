@@ -1,7 +1,7 @@
-"""What one more fact adds to a conversation's evidence. Facts may come in any order and give the same evidence.
+"""Adds facts to a conversation's evidence. Facts may be added in any order and give the same evidence.
 
-Every part of the evidence is a first or a last by (time, id) of the facts of one kind, so adding is commutative; a
-property test holds it. Repeats never get here: facts are told apart by `(id, sent_at)` before.
+Every part of the evidence is the first or the last fact of one kind by (time, id), so adding is commutative; a property
+test checks this. Repeats were dropped before: they have the same `(id, sent_at)`.
 """
 
 from collections.abc import Mapping
@@ -31,14 +31,15 @@ _BY_CUSTOMER = (CustomerTurn, CustomerSignal)
 
 
 def fact_ref(fact: ConversationFact) -> FactRef:
-    """Where the fact stands among the others: its time, then its id."""
+    """Returns the reference of a fact: its time and id."""
     return FactRef(fact.at, fact.id)
 
 
 def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Route | FailedChoice | None:
-    """The skillset that a fact asks for: a turn read with the number's own menu (S4), or, from the Softbot, a choice or
-    a hand-off. With a Softbot connected, its events decide instead of the menu. An option or a skillset that does not
-    exist is a failed choice."""
+    """Returns the skillset that a fact asks for; None: the fact is not a choice.
+
+    A choice is a customer's turn that matches the number's own menu (manual fact S4) or, if a Softbot is connected to
+    the number, the Softbot's choice or hand-off. An option or skillset that does not exist is a failed choice."""
     skillset: str | None
     match fact:
         case CustomerTurn() if not number.softbot:
@@ -57,64 +58,65 @@ def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Ro
 
 
 def add_fact(evidence: Evidence, fact: ConversationFact, number: Number, directory: Directory) -> Evidence:
-    """The evidence with one fact more."""
-    here = fact_ref(fact)
+    """Returns the evidence with one more fact."""
+    ref = fact_ref(fact)
     changed: dict[str, Any]
     match fact:
         case CustomerTurn():
-            changed = _turn(evidence, fact, here, number)
+            changed = _turn(evidence, fact, ref, number)
         case HumanEcho():
-            changed = {"touch": _first(evidence.touch, here)}
+            changed = {"touch": _first(evidence.touch, ref)}
         case AgentAccepted() | AgentMessage():
-            changed = {"touch": _first(evidence.touch, here), "agent_took": _first(evidence.agent_took, here)}
+            changed = {"touch": _first(evidence.touch, ref), "agent_took": _first(evidence.agent_took, ref)}
         case AgentClosed():
-            changed = {"agent_ends": _standing((*evidence.agent_ends, here), evidence.last_turn)}
+            changed = {"agent_ends": _effective_ends((*evidence.agent_ends, ref), evidence.last_turn)}
         case BotSessionStarted() | BotMessage() | BotMenuShown() | BotChoice() | BotHandoff() | BotSessionEnded():
-            ended = here if isinstance(fact, BotSessionEnded) else None
-            changed = {"sessions": _with_session(evidence.sessions, fact.session_id, here, ended)}
+            ended = ref if isinstance(fact, BotSessionEnded) else None
+            changed = {"sessions": _with_session(evidence.sessions, fact.session_id, ref, ended)}
         case _:
             changed = {}
     if isinstance(fact, _BY_CUSTOMER) and fact.customer.name is not None:
-        named = (here, fact.customer.name)
+        named = (ref, fact.customer.name)
         if evidence.named is None or named > evidence.named:
             changed["named"] = named
     match route_of(fact, number, directory):
         case Route() as route:
-            if evidence.route is None or route.mark < evidence.route.mark:
+            if evidence.route is None or route.ref < evidence.route.ref:
                 changed["route"] = route
         case FailedChoice():
-            changed["failed_choice"] = _first(evidence.failed_choice, here)
+            changed["failed_choice"] = _first(evidence.failed_choice, ref)
         case None:
             pass
     return evidence._replace(**changed) if changed else evidence
 
 
-def _turn(evidence: Evidence, turn: CustomerTurn, here: FactRef, number: Number) -> dict[str, Any]:
-    last = here if evidence.last_turn is None else max(evidence.last_turn, here)
-    changed: dict[str, Any] = {"first_turn": _first(evidence.first_turn, here), "last_turn": last}
-    if turn.text and (evidence.last_text is None or here > evidence.last_text[0]):
-        changed["last_text"] = (here, turn.text[:MAX_LAST_TEXT])
+def _turn(evidence: Evidence, turn: CustomerTurn, ref: FactRef, number: Number) -> dict[str, Any]:
+    last = ref if evidence.last_turn is None else max(evidence.last_turn, ref)
+    changed: dict[str, Any] = {"first_turn": _first(evidence.first_turn, ref), "last_turn": last}
+    if turn.text and (evidence.last_text is None or ref > evidence.last_text[0]):
+        changed["last_text"] = (ref, turn.text[:MAX_LAST_TEXT])
     if evidence.agent_ends:
-        changed["agent_ends"] = _standing(evidence.agent_ends, last)
-    if (evidence.in_hours is None or here < evidence.in_hours) and is_open(number, turn.at):
-        changed["in_hours"] = here
+        changed["agent_ends"] = _effective_ends(evidence.agent_ends, last)
+    if (evidence.in_hours is None or ref < evidence.in_hours) and is_open(number, turn.at):
+        changed["in_hours"] = ref
     return changed
 
 
-def _first(known: FactRef | None, here: FactRef) -> FactRef:
-    return here if known is None else min(known, here)
+def _first(known: FactRef | None, ref: FactRef) -> FactRef:
+    return ref if known is None else min(known, ref)
 
 
-def _standing(ends: tuple[FactRef, ...], last_turn: FactRef | None) -> tuple[FactRef, ...]:
-    """An end before the customer's last turn ended nothing; turns only get later, so it never will."""
+def _effective_ends(ends: tuple[FactRef, ...], last_turn: FactRef | None) -> tuple[FactRef, ...]:
+    """Returns the ends at or after the customer's last turn. An earlier end has no effect, and never will: the last
+    turn only moves to later times."""
     return tuple(sorted(end for end in ends if last_turn is None or end.at >= last_turn.at))
 
 
 def _with_session(
-    sessions: Mapping[str, BotSession], session_id: str, here: FactRef, ended: FactRef | None
+    sessions: Mapping[str, BotSession], session_id: str, ref: FactRef, ended: FactRef | None
 ) -> dict[str, BotSession]:
     known = sessions.get(session_id)
     if known is None:
-        return {**sessions, session_id: BotSession(here, ended)}
+        return {**sessions, session_id: BotSession(ref, ended)}
     ends = [end for end in (known.ended, ended) if end is not None]
-    return {**sessions, session_id: BotSession(min(known.began, here), min(ends, default=None))}
+    return {**sessions, session_id: BotSession(min(known.began, ref), min(ends, default=None))}

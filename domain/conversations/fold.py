@@ -1,8 +1,9 @@
-"""The heart: what one more fact does to a customer's conversations with one number.
+"""Folds one fact into the conversations between a customer and a business number.
 
-`fold(thread, fact, directory, now) -> Step` and `expire(thread, directory, now) -> Step` are pure. A thread is what the
-rules need of one customer: the conversations around the facts in hand and the facts that wait for a conversation. The
-caller holds the customer's lock and keeps what a step says: conversations, where each fact belongs, public events.
+`fold(history, fact, directory, now) -> FoldResult` and `expire(history, directory, now) -> FoldResult` are pure. A
+customer history is what the rules need of one customer: the conversations around the new facts, and the facts that
+wait for a conversation. The caller holds the customer's lock and stores what the result says: conversations, where each
+fact belongs, public events.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,8 +35,8 @@ _OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
 
 
 class CustomerHistory(NamedTuple):
-    """One customer and one number. `conversations`: every one opened after the earliest fact in hand, and the one
-    before; `waiting`: facts no conversation covers yet."""
+    """One customer and one number. `conversations`: those opened after the earliest new fact, and the one before.
+    `waiting`: facts that no conversation covers yet."""
 
     customer_id: CustomerId
     phone_number_id: str
@@ -51,76 +52,78 @@ class FactPlacement(NamedTuple):
 
 
 class FoldResult(NamedTuple):
-    """What a fact did: the thread afterwards, where facts went (the given one first), and what to tell the outside.
-    `cut`: conversations that end earlier now than they did; if they hold facts from then on, see `settle`."""
+    """The effect of a fact: the history afterwards, where facts were placed (the new one first), and the public
+    events. `cut`: conversations whose end moved to an earlier time; if they hold facts from then on, see `settle`."""
 
-    thread: CustomerHistory
-    placed: tuple[FactPlacement, ...]
+    history: CustomerHistory
+    placements: tuple[FactPlacement, ...]
     events: tuple[PublicEvent, ...]
     cut: tuple[ConversationId, ...] = ()
 
 
-def fold(thread: CustomerHistory, fact: ConversationFact, directory: Directory, now: datetime) -> FoldResult:
-    """One fact that was not seen before. `now`: when it reached us (aware UTC). Raises OverflowError for times at the
-    edge of the calendar, nothing else."""
-    work = _Fold(thread, directory, now)
-    work.take(fact)
-    return work.step(Cause((fact.id,), _actor(fact)))
-
-
 class Cause(NamedTuple):
-    """What a step happens because of, as the outside is told: facts or commands, and who acted."""
+    """The cause of a change, as published in events: facts or commands, and the actor."""
 
     facts: tuple[FactId, ...]
     actor: str
 
 
+def fold(history: CustomerHistory, fact: ConversationFact, directory: Directory, now: datetime) -> FoldResult:
+    """Folds in a fact that was not seen before. `now`: when the fact reached us (aware UTC). Raises OverflowError for
+    times at the edge of the calendar, nothing else."""
+    state = _Fold(history, directory, now)
+    state.take(fact)
+    return state.result(Cause((fact.id,), _actor(fact)))
+
+
 def decide(
-    thread: CustomerHistory,
+    history: CustomerHistory,
     conversation: ConversationId,
     decisions: Decisions,
     cause: Cause,
     directory: Directory,
     now: datetime,
 ) -> FoldResult:
-    """A decision that no fact of the outside took: a transfer, an offer, its end (`domain.routing.transfers`)."""
-    work = _Fold(thread, directory, now)
-    work.decide(conversation, decisions)
-    return work.step(cause)
+    """Applies a decision that no outside fact led to: a transfer, an offer, its end (`domain.routing.transfers`)."""
+    state = _Fold(history, directory, now)
+    state.decide(conversation, decisions)
+    return state.result(cause)
 
 
 def settle(
-    thread: CustomerHistory,
+    history: CustomerHistory,
     conversation: ConversationId,
     facts: Iterable[ConversationFact],
     directory: Directory,
     now: datetime,
 ) -> FoldResult:
-    """Gives all facts of a conversation that was cut their places anew: a human's answer after the cut belongs to the
-    conversation that begins there. Evidence cannot be taken back, so it is collected again."""
-    work = _Fold(thread, directory, now)
+    """Places all facts of a conversation again after its end moved to an earlier time: for example, a human's answer
+    after the new end belongs to the conversation that begins there. Evidence cannot be subtracted, so it is collected
+    again from the facts."""
+    state = _Fold(history, directory, now)
     ordered = sorted(facts, key=fact_ref)
-    work.settle(conversation, ordered)
-    return work.step(Cause((ordered[-1].id,), _actor(ordered[-1])))
+    state.settle(conversation, ordered)
+    return state.result(Cause((ordered[-1].id,), _actor(ordered[-1])))
 
 
-def expire(thread: CustomerHistory, directory: Directory, now: datetime) -> FoldResult:
-    """Closes what is over at `now`. Nothing else changes, and a second time nothing does."""
-    return _Fold(thread, directory, now).step(None)
+def expire(history: CustomerHistory, directory: Directory, now: datetime) -> FoldResult:
+    """Closes conversations that are over at `now`. Changes nothing else; a second call changes nothing."""
+    return _Fold(history, directory, now).result(None)
 
 
 class _Fold:
-    """The scratchpad of one step."""
+    """The working state of one fold."""
 
-    def __init__(self, thread: CustomerHistory, directory: Directory, now: datetime) -> None:
-        self._thread = thread
+    def __init__(self, history: CustomerHistory, directory: Directory, now: datetime) -> None:
+        self._history = history
         self._directory = directory
-        self._number: Number = directory.number(thread.phone_number_id)
+        self._number: Number = directory.number(history.phone_number_id)
         self._now = now
-        self._conversations = list(thread.conversations)  # as they are now, and at the same places as they were:
-        self._before: list[Conversation | None] = list(thread.conversations)
-        self._waiting = thread.waiting
-        self._placed: list[FactPlacement] = []
+        # the current state; `_before` holds the originals at the same indexes
+        self._conversations = list(history.conversations)
+        self._before: list[Conversation | None] = list(history.conversations)
+        self._waiting = history.waiting
+        self._placements: list[FactPlacement] = []
         self._cut: list[ConversationId] = []
 
     def take(self, fact: ConversationFact) -> None:
@@ -131,7 +134,7 @@ class _Fold:
             home = self._home(fact) or self._open_after_handover(fact)
         if home is None:
             self._waiting = (*self._waiting, fact)
-            self._placed.append(FactPlacement(fact, None))
+            self._placements.append(FactPlacement(fact, None))
         else:
             self._join(home, fact)
             self._adopt()
@@ -139,64 +142,69 @@ class _Fold:
     def settle(self, conversation: ConversationId, facts: Sequence[ConversationFact]) -> None:
         cut = self._named(conversation)
         assert cut is not None
-        self._become(cut, cut._replace(evidence=Evidence(), entries=0))
+        self._swap(cut, cut._replace(evidence=Evidence(), entries=0))
         for fact in facts:
             self.take(fact)
 
     def decide(self, conversation: ConversationId, decisions: Decisions) -> None:
         decided = self._named(conversation)
         assert decided is not None
-        self._become(decided, decided._replace(decisions=decisions))
+        self._swap(decided, decided._replace(decisions=decisions))
 
-    def step(self, cause: Cause | None) -> FoldResult:
-        """Judges what changed and what may be over at `now`, and tells the outside. `cause` None: the clock."""
+    def result(self, cause: Cause | None) -> FoldResult:
+        """Classifies conversations that changed or may be over at `now`, and adds their public events. `cause` None:
+        the clock."""
         events: list[PublicEvent] = []
         for known, conversation in sorted(zip(self._before, self._conversations, strict=True), key=_opened_at):
             if conversation is not known or conversation.status == "active":
-                events += self._tell(known, conversation, cause)
+                events += self._classified(known, conversation, cause)
         self._conversations.sort(key=lambda c: c.opened_at)
         conversations = tuple(self._conversations)
-        thread = CustomerHistory(self._thread.customer_id, self._thread.phone_number_id, conversations, self._waiting)
-        return FoldResult(thread, tuple(self._placed), tuple(events), tuple(self._cut))
+        history = self._history._replace(conversations=conversations, waiting=self._waiting)
+        return FoldResult(history, tuple(self._placements), tuple(events), tuple(self._cut))
 
-    def _tell(self, known: Conversation | None, conversation: Conversation, cause: Cause | None) -> list[PublicEvent]:
-        verdict = self._judge(conversation)
+    def _classified(
+        self, known: Conversation | None, conversation: Conversation, cause: Cause | None
+    ) -> list[PublicEvent]:
+        """Stores the classification of a conversation and returns the events that this leads to. `known`: as before the
+        fold."""
+        classification = self._classify(conversation)
         decisions = conversation.decisions
         if decisions.owner is not None and (
-            verdict.status == "closed" or (verdict.managed and decisions.owner.state != "accepted")
+            classification.status == "closed" or (classification.managed and decisions.owner.state != "accepted")
         ):
-            # over, or somebody answered who was not asked: nobody else is to get it
+            # over, or answered by another person than the owner: it must not be offered any more
             decisions = decisions._replace(owner=None, queued_at=None)
-        decided = (_who(decisions.owner), verdict.status, verdict.managed)
-        new_version = known is None or decided != (_who(known.owner), known.status, known.managed)
+        decided = (_owner_key(decisions.owner), classification.status, classification.managed)
+        new_version = known is None or decided != (_owner_key(known.owner), known.status, known.managed)
         after = conversation._replace(
             decisions=decisions,
-            status=verdict.status,
-            closed_at=verdict.closed_at,
-            managed=verdict.managed,
-            reason=verdict.reason,
-            because=verdict.because,
+            status=classification.status,
+            closed_at=classification.closed_at,
+            managed=classification.managed,
+            reason=classification.reason,
+            because=classification.because,
             version=conversation.version + new_version,
         )
         events: list[PublicEvent] = []
-        if cause is None or _is_over(known, after):  # a window's end is the clock's doing, whoever noticed it
+        if cause is None or _is_over(known, after):  # the clock ends a window, whichever process notices
             last_turn = after.evidence.last_turn
             cause = Cause((last_turn.fact,) if last_turn else (), "clock")
-        told = new_version or after.reason is not conversation.reason  # most facts change nothing that is told
-        for event in event_names(known, after) if told else ():
+        published = new_version or after.reason is not conversation.reason  # most facts change nothing public
+        for event in event_names(known, after) if published else ():
             after = after._replace(sequence=after.sequence + 1)
             facts = after.because if event == "became_unmanaged" else cause.facts
             events.append(PublicEvent(after, event, self._now, facts, cause.actor))
-        self._become(conversation, after)
+        self._swap(conversation, after)
         return events
 
-    def _become(self, old: Conversation, new: Conversation) -> None:
+    def _swap(self, old: Conversation, new: Conversation) -> None:
         for place, conversation in enumerate(self._conversations):
             if conversation is old:
                 self._conversations[place] = new
                 return
 
-    # where a fact belongs
+    # which conversation a fact belongs to
 
     def _home(self, fact: ConversationFact) -> Conversation | None:
         if isinstance(fact, _OF_AGENTS) and fact.conversation_id is not None:
@@ -213,8 +221,8 @@ class _Fold:
         previous = max(earlier, key=lambda c: c.opened_at, default=None)
         opened = Conversation(
             id=conversation_id(turn.at, turn.id),
-            customer_id=self._thread.customer_id,
-            phone_number_id=self._thread.phone_number_id,
+            customer_id=self._history.customer_id,
+            phone_number_id=self._history.phone_number_id,
             opened_at=turn.at,
             window_ends_at=turn.at + WINDOW,
             previous=previous.id if previous else None,
@@ -224,8 +232,8 @@ class _Fold:
         return opened
 
     def _open_after_handover(self, fact: ConversationFact) -> Conversation | None:
-        """Meta's AI gave up: the customer's last turn with it, at most a window old, opens a conversation. Whichever of
-        the two comes first waits for the other."""
+        """Opens a conversation when Meta's AI has given up on a customer: with the customer's last turn to the AI, if
+        it is at most a window old. Turn and hand-over may arrive in either order; the first waits for the other."""
         facts = [fact, *self._waiting]
         handovers = [f for f in facts if isinstance(f, ThreadControlPassed)]
         given_up = [
@@ -238,21 +246,21 @@ class _Fold:
         last = max(given_up, key=fact_ref)
         turn = CustomerTurn.model_construct(**{**dict(last), "kind": "customer_turn"})
         home = home_of_turn(self._conversations, turn.at) or self._open(turn)
-        self._become(home, self._with(home, turn)._replace(entries=home.entries))
+        self._swap(home, self._with(home, turn)._replace(entries=home.entries))
         return self._home(fact)
 
-    # what a fact does
+    # the effect of a fact
 
     def _join(self, home: Conversation, fact: ConversationFact) -> None:
         changed = self._with(home, fact)
         decisions = self._decide(changed, fact)
         if decisions is not changed.decisions:
             changed = changed._replace(decisions=decisions)
-        self._become(home, changed)
-        self._placed.append(FactPlacement(fact, changed.id))
+        self._swap(home, changed)
+        self._placements.append(FactPlacement(fact, changed.id))
 
     def _with(self, home: Conversation, fact: ConversationFact) -> Conversation:
-        """The conversation with one entry more and what it says."""
+        """Returns the conversation with one more entry and its evidence."""
         evidence = add_fact(home.evidence, fact, self._number, self._directory)
         wa_id, user_id = _ids(home, evidence, fact)
         if not isinstance(fact, CustomerTurn):
@@ -270,7 +278,7 @@ class _Fold:
         )
 
     def _span(self, home: Conversation, turn_at: datetime, last_turn_at: datetime) -> tuple[datetime, datetime]:
-        """The opening and the end of the window with one turn more. No two spans of a customer overlap: one ends where
+        """Returns opening and end of the window after one more turn. Spans of a customer never overlap: one ends where
         the next begins."""
         opened_at, window_ends_at = min(home.opened_at, turn_at), last_turn_at + WINDOW
         for other in list(self._conversations):
@@ -279,25 +287,25 @@ class _Fold:
             if other.opened_at > home.opened_at:
                 window_ends_at = min(window_ends_at, other.opened_at)
             elif other.opened_at < opened_at < other.window_ends_at:
-                self._become(other, other._replace(window_ends_at=opened_at))
+                self._swap(other, other._replace(window_ends_at=opened_at))
                 self._cut.append(other.id)
         return opened_at, window_ends_at
 
-    def _judge(self, conversation: Conversation) -> Classification:
-        """A customer's later conversation ends this one; those of an identity that was joined live on beside it. What
-        was told to be over with its window stays over, also for a fact that reached us earlier, on another partition:
-        only a window that moved opens it again."""
+    def _classify(self, conversation: Conversation) -> Classification:
+        """Classifies a conversation at `now`. A later conversation of the same customer ends it; conversations of
+        joined identities stay beside each other. A conversation that was published as closed at its window's end stays
+        closed, also for a fact that reached us earlier on another partition: only a window that moved reopens it."""
         followed = len(self._conversations) > 1 and any(
             c.opened_at > conversation.opened_at and c.customer_id == conversation.customer_id
             for c in self._conversations
         )
-        now, told = self._now, conversation.closed_at
-        if told is not None and told >= conversation.window_ends_at:
-            now = max(now, told)
+        now, published = self._now, conversation.closed_at
+        if published is not None and published >= conversation.window_ends_at:
+            now = max(now, published)
         return classify(conversation, followed, self._number, now)
 
     def _adopt(self) -> None:
-        """Facts that waited and are covered now, in their order."""
+        """Places waiting facts that a conversation covers now, in their order."""
         if not self._waiting:
             return
         still_waiting = []
@@ -309,29 +317,29 @@ class _Fold:
                 self._join(home, fact)
         self._waiting = tuple(still_waiting)
 
-    # what we decide because of it
+    # decisions that a fact leads to
 
     def _decide(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
-        """Queues for the skillset that was asked for; an agent's accepting or writing makes them the owner; declining
-        ends the offer now, and routing takes it from there."""
+        """Returns the decisions after a fact. A choice queues the conversation for its skillset; an agent who accepts
+        or writes becomes the owner; declining ends the offer now, and routing continues from there."""
         decisions = conversation.decisions
         if not isinstance(fact, _OF_AGENTS) and conversation.evidence.route is None:
             return decisions
         decided = self._decided(conversation, fact)
-        return decisions if decided is decisions or self._judge(conversation).status == "closed" else decided
+        return decisions if decided is decisions or self._classify(conversation).status == "closed" else decided
 
     def _decided(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
         decisions = conversation.decisions
-        owner, here = decisions.owner, fact_ref(fact)
+        owner, ref = decisions.owner, fact_ref(fact)
         match fact:
             case AgentAccepted() | AgentMessage():
                 taken = owner is not None and owner.state == "accepted"
-                later = decisions.because is None or here > decisions.because
+                later = decisions.because is None or ref > decisions.because
                 if not taken or (isinstance(fact, AgentAccepted) and later and owner and owner.id != fact.agent_id):
-                    return _owned(decisions, Owner("user", fact.agent_id, "accepted"), "accepted", here)
+                    return _owned(decisions, Owner("user", fact.agent_id, "accepted"), "accepted", ref)
             case AgentDeclined():
                 if owner is not None and owner.id == fact.agent_id and owner.state == "assigned":
-                    return decisions._replace(owner=owner._replace(until=self._now), last="declined", because=here)
+                    return decisions._replace(owner=owner._replace(until=self._now), last="declined", because=ref)
             case _:
                 return self._routed(conversation, fact)
         return decisions
@@ -339,29 +347,29 @@ class _Fold:
     def _routed(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
         decisions, first = conversation.decisions, conversation.evidence.route
         if first is None or conversation.evidence.agent_took is not None:
-            return decisions  # nothing to follow, or an agent has it already
-        wanted: Route | None = None
+            return decisions  # no choice to follow, or an agent has it already
+        requested: Route | None = None
         if decisions.last in (None, "routed"):
             # the first choice by event time counts; an earlier one that comes late re-routes while it is still queued
             queued_for = decisions.owner.id if decisions.owner else None
-            wanted = first if queued_for != first.skillset else None
+            requested = first if queued_for != first.skillset else None
         elif decisions.owner is None and decisions.because is not None:
-            # given back by a person: only a new choice routes it again
+            # released by a person: only a new choice routes it again
             asked = route_of(fact, self._number, self._directory)
-            wanted = asked if isinstance(asked, Route) and asked.mark > decisions.because else None
-        if wanted is None:
+            requested = asked if isinstance(asked, Route) and asked.ref > decisions.because else None
+        if requested is None:
             return decisions
-        owner = Owner("skillset", wanted.skillset, "queued")
-        return _owned(decisions, owner, "routed", wanted.mark)._replace(queued_at=wanted.mark.at)
+        owner = Owner("skillset", requested.skillset, "queued")
+        return _owned(decisions, owner, "routed", requested.ref)._replace(queued_at=requested.ref.at)
 
 
-def _owned(decisions: Decisions, owner: Owner, decision: Decision, here: FactRef) -> Decisions:
-    first = here if decisions.first_owned is None else min(decisions.first_owned, here)
-    return decisions._replace(owner=owner, queued_at=None, first_owned=first, last=decision, because=here)
+def _owned(decisions: Decisions, owner: Owner, decision: Decision, ref: FactRef) -> Decisions:
+    first = ref if decisions.first_owned is None else min(decisions.first_owned, ref)
+    return decisions._replace(owner=owner, queued_at=None, first_owned=first, last=decision, because=ref)
 
 
 def _reserved_until(decisions: Decisions, window_ends_at: datetime) -> Decisions:
-    """A reservation's end moves with the window; also of one that is being offered, which may wait again."""
+    """Moves the end of a reservation with the window, also while it is being offered: it may return to waiting."""
     if decisions.reserved_to is None:
         return decisions
     until = reservation_end(decisions.reserved_to, window_ends_at)
@@ -373,17 +381,18 @@ def _reserved_until(decisions: Decisions, window_ends_at: datetime) -> Decisions
 
 
 def _is_over(known: Conversation | None, after: Conversation) -> bool:
-    """Whether its window ended it now."""
+    """Returns whether the end of its window closed it now."""
     return known is not None and known.status == "active" and after.status == "closed" and ended(after) is None
 
 
-def _who(owner: Owner | None) -> tuple[object, ...] | None:
-    """What of an owner an admin decides on: not until when, which moves with every message."""
+def _owner_key(owner: Owner | None) -> tuple[object, ...] | None:
+    """Returns the part of an owner that versions compare. The deadline is left out: it moves with every message."""
     return owner and (owner.kind, owner.id, owner.state)
 
 
 def _ids(conversation: Conversation, evidence: Evidence, fact: ConversationFact) -> tuple[str | None, str | None]:
-    """The row's copies of the customer's phone and user id: as in the last turn that held them. A group has none."""
+    """Returns the row's copies of the customer's phone and user id, from the last turn that held them. Groups have
+    none."""
     party = fact.customer
     if party is None or party.group_id is not None:
         return conversation.wa_id, conversation.user_id

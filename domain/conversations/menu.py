@@ -1,4 +1,5 @@
-"""The number's menu: which skillset a customer asks for (domain.md, The number's menu; manual fact S4)."""
+"""Choices from a number's menu: the skillset that a customer asks for (domain.md, The number's menu; manual fact
+S4)."""
 
 import re
 from collections.abc import Container, Mapping
@@ -9,10 +10,10 @@ from unicodedata import decimal, normalize
 from domain.facts import CustomerTurn
 
 MAX_CHOICE_LENGTH = 100
-"""Characters of the longest choice of a menu; a longer text is never one."""
+"""Maximum length of a menu choice, in characters; a longer text is never a choice."""
 
 _INVISIBLE = re.compile("[\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufe0f\u20e3]")
-"""Direction marks, which keyboards of right-to-left scripts add, joiners, and what makes a digit the keycap emoji."""
+"""Direction marks, which keyboards of right-to-left scripts add, joiners, and the characters of keycap emojis."""
 _DIGIT = re.compile(r"\d")
 
 
@@ -25,17 +26,17 @@ class ChosenSkillset:
 
 @dataclass(frozen=True, slots=True)
 class FailedChoice:
-    """A possible choice that leads nowhere: no such option, or its skillset does not exist."""
+    """A possible choice without a skillset: there is no such option, or its skillset does not exist."""
 
 
 def read_choice(
     turn: CustomerTurn, menu: Mapping[str, str], skillsets: Container[str]
 ) -> ChosenSkillset | FailedChoice | None:
-    """What the turn chooses from `menu` (choice -> skillset); None: no choice at all, as always without a menu.
+    """Returns the choice that a turn makes from `menu` (choice -> skillset); None: the turn is not a choice, or the
+    menu is empty.
 
-    A tapped button or list row chooses by its id or, failing that, by its text. Every reply, and every text that is
-    only one or two digits, is a possible choice: when it fits nothing it has failed. Any other text is a choice only
-    if it fits.
+    A tapped button or list row chooses by its id or else by its text. Every reply, and every text of only one or two
+    digits, is a possible choice: without a match it is a failed choice. Any other text is a choice only if it matches.
     """
     if not menu:
         return None
@@ -50,13 +51,13 @@ def read_choice(
 
 
 def skillset_of(option_id: str, menu: Mapping[str, str]) -> str | None:
-    """The skillset of a menu's option, however it is written; None: there is no such option."""
+    """Returns the skillset of a menu option, compared in normalised form; None: there is no such option."""
     return _choices(tuple(menu.items())).get(normalise(option_id))
 
 
 def normalise(choice: str | None) -> str:
-    """One form for all the ways to write a choice: trimmed, case-folded, digits of any script and keycap emoji as 0 to
-    9, without the dot or bracket after it. Empty for no text and for one too long to be a choice."""
+    """Returns the normalised form of a choice: trimmed, case-folded, with digits of any script and keycap emojis as 0
+    to 9, without trailing dots or brackets. Empty for no text, and for a text too long to be a choice."""
     if choice is None or len(choice) > MAX_CHOICE_LENGTH:
         return ""
     if not choice.isascii():
@@ -65,7 +66,8 @@ def normalise(choice: str | None) -> str:
 
 
 def _in_plain_characters(text: str) -> str:
-    """Full-width and circled forms as the plain ones, digits as ASCII, nothing invisible."""
+    """Returns the text with full-width and circled forms as plain characters, digits in ASCII, and without invisible
+    characters."""
     text = normalize("NFKC", normalize("NFKC", _INVISIBLE.sub("", text.replace("\U0001f51f", "10"))).casefold())
     return _DIGIT.sub(lambda digit: str(decimal(digit[0])), text)
 

@@ -8,12 +8,12 @@ from domain.directory import Number, Weekday
 
 _WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-_zone = cache(ZoneInfo)  # ZoneInfo itself keeps only eight
+_zone = cache(ZoneInfo)  # ZoneInfo itself caches only eight
 
 
 def is_open(number: Number, at: datetime) -> bool:
-    """Whether `at` lies in an opening of its local day; without hours always. Raises ZoneInfoNotFoundError for a time
-    zone that does not exist (the directory file refuses it before)."""
+    """Returns whether the number is open at `at`: within an opening of the local day, or always if the number has no
+    hours. Raises ZoneInfoNotFoundError for a time zone that does not exist (the directory file rejects it earlier)."""
     if number.hours is None:
         return True
     local = at.astimezone(_zone(number.time_zone))

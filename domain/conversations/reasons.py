@@ -1,10 +1,11 @@
-"""Why a conversation is unmanaged (mission.md, Words). The codes are stored; they are only ever added to."""
+"""Reasons why a conversation is unmanaged (mission.md, Words). The codes are stored: new ones may be added, none may
+change."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """In the order in which the first that fits is given (domain.md, Reason)."""
+    """The reasons in the order in which they are checked: the first that applies is used (domain.md, Reason)."""
 
     BOT_CLOSED = "bot_closed"
     NOBODY_TOOK_IT = "nobody_took_it"
@@ -16,7 +17,7 @@ class Reason(StrEnum):
 
     @property
     def code(self) -> int:
-        """The number that stands for it in the database."""
+        """The reason's code in the database."""
         return _CODES[self]
 
     @staticmethod

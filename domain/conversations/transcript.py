@@ -1,4 +1,4 @@
-"""The transcript of a conversation: everything that was said and done in it, in order (manual fact S11)."""
+"""The transcript of a conversation: all its messages and events in order of time (manual fact S11)."""
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ Speaker = Literal["customer", "bot", "agent", "system"]
 class TranscriptItem(NamedTuple):
     """One message or event of a transcript.
 
-    `kind`: the type of a message, or the name of an event such as `menu.shown`. `text`: what a person reads, see
+    `kind`: the type of a message, or the name of an event, for example `menu.shown`. `text`: the text for readers, see
     `_content`. `status`: how far an outgoing message got. `agent_id`: the agent who acted, if the desktop reported it.
     `edited`, `deleted`: the customer did so later; the original text stays."""
 

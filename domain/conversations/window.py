@@ -7,50 +7,53 @@ from domain.conversations.classification import ended
 from domain.conversations.conversation import Conversation
 
 WINDOW = timedelta(hours=24)
-"""How long the customer can be answered freely after their last message (Meta)."""
+"""How long a customer may be answered without a template after their last message (Meta's rule)."""
 
 SKEW = timedelta(minutes=2)
-"""A bot's or a desk's clock may be this much behind Meta's: its events still find the conversation they began."""
-
+"""How far the clock of a bot or an agent desktop may be behind Meta's: their events at the start of a conversation
+still belong to it."""
 
 _BEFORE_END = timedelta(minutes=5)
-"""A reservation ends this long before the window closes, so that somebody can still act."""
+"""A reservation ends this long before the window, so that a person can still act."""
 
 
 def reservation_end(reserved_to: datetime, window_ends_at: datetime) -> datetime:
-    """When a reservation is over that by its own term ends at `reserved_to` (mission.md, *exclusive*)."""
+    """Returns the end of a reservation that by its own term ends at `reserved_to` (mission.md, *exclusive*)."""
     return min(reserved_to, window_ends_at - _BEFORE_END)
 
 
 def home_of_turn(conversations: Iterable[Conversation], at: datetime) -> Conversation | None:
-    """The conversation that a customer's turn joins; None: it opens one. Of several that fit, the one with the greatest
-    opening at or before the turn, else the next one after it. Of a customer whose identities were joined, the one that
-    has an owner, else the latest."""
-    fits = [c for c in conversations if c.opened_at - WINDOW < at and _before_end(c, at)]
-    if len(fits) > 1 and len({c.customer_id for c in fits}) > 1:
-        return max(fits, key=lambda c: (c.owner is not None, c.opened_at))
-    return _nearest(fits, at)
+    """Returns the conversation that a customer's turn belongs to; None: the turn opens a new one.
+
+    Of several candidates, the one that opened last at or before the turn, otherwise the next one after the turn. If the
+    candidates belong to identities that were joined, the one with an owner, otherwise the latest."""
+    candidates = [c for c in conversations if c.opened_at - WINDOW < at and _before_end(c, at)]
+    if len(candidates) > 1 and len({c.customer_id for c in candidates}) > 1:
+        return max(candidates, key=lambda c: (c.owner is not None, c.opened_at))
+    return _nearest(candidates, at)
 
 
 def home_of_other(conversations: Iterable[Conversation], at: datetime, touch: bool) -> Conversation | None:
-    """The conversation whose span covers a bot's, an agent's or Meta's event; None: it waits for one. The span reaches
-    from `SKEW` before the opening to the end of the window, also after a bot or an agent closed it, so that the order
-    of arrival plays no part. A human touch (`touch`) belongs to the latest that fits."""
-    fits = [c for c in conversations if c.opened_at - SKEW <= at < c.window_ends_at]
+    """Returns the conversation whose span covers an event of a bot, an agent or Meta; None: the event waits for one.
+
+    The span begins `SKEW` before the opening and ends with the window, even if a bot or an agent closed the
+    conversation earlier, so that the order of arrival does not matter. A human touch (`touch`) belongs to the latest
+    candidate."""
+    candidates = [c for c in conversations if c.opened_at - SKEW <= at < c.window_ends_at]
     if touch:
-        return max(fits, key=lambda c: c.opened_at, default=None)
-    return _nearest(fits, at)
+        return max(candidates, key=lambda c: c.opened_at, default=None)
+    return _nearest(candidates, at)
 
 
 def _before_end(conversation: Conversation, at: datetime) -> bool:
     end = ended(conversation)
-    return at < conversation.window_ends_at if end is None else at <= end.mark.at
+    return at < conversation.window_ends_at if end is None else at <= end.ref.at
 
 
-def _nearest(fits: list[Conversation], at: datetime) -> Conversation | None:
-    if len(fits) <= 1:
-        return fits[0] if fits else None
-    begun = [c for c in fits if c.opened_at <= at]
-    if begun:
-        return max(begun, key=lambda c: c.opened_at)
-    return min(fits, key=lambda c: c.opened_at, default=None)
+def _nearest(candidates: list[Conversation], at: datetime) -> Conversation | None:
+    if len(candidates) <= 1:
+        return candidates[0] if candidates else None
+    opened_before = [c for c in candidates if c.opened_at <= at]
+    if opened_before:
+        return max(opened_before, key=lambda c: c.opened_at)
+    return min(candidates, key=lambda c: c.opened_at, default=None)

@@ -1,4 +1,4 @@
-"""What the agent desk tells us (interface.md, Softbot and agent desk events)."""
+"""Events of the agent desktop (interface.md, *Softbot and agent desktop events*)."""
 
 from datetime import datetime
 from typing import Literal
@@ -17,7 +17,7 @@ class _Presence(EventData):
 
 
 class _OfConversation(EventData):
-    """Names a conversation by its id, or by its number and customer."""
+    """Data of an event that names a conversation by its id, or by its number and customer."""
 
     agent_id: _Id
     conversation_id: UUID | None = None
@@ -25,7 +25,7 @@ class _OfConversation(EventData):
     customer: EventCustomer | None = None
 
     @model_validator(mode="after")
-    def _names_one(self) -> "_OfConversation":
+    def _names_a_conversation(self) -> "_OfConversation":
         if self.conversation_id is None and (self.phone_number_id is None or self.customer is None):
             raise PydanticCustomError("unnamed", "needs conversation_id, or phone_number_id and customer")
         return self
@@ -47,9 +47,9 @@ CONTRACT = {
     "witiop.agents.conversation.declined.v1": EventType(_Noted, AgentDeclined),
     "witiop.agents.conversation.closed.v1": EventType(_Noted, AgentClosed),
 }
-"""Every type of event that the agent desk may send."""
+"""All event types that the agent desktop may send."""
 
 
 def read_agent_desk(body: bytes, batch: bool, received_at: datetime) -> list[Fact]:
-    """One CloudEvent, or a batch, as facts. Raises BadEvents; nothing of the body counts then."""
+    """Returns the facts of one CloudEvent, or of a batch. Raises InvalidEvents if any event is invalid."""
     return read_events(body, batch, received_at, CONTRACT)

@@ -1,6 +1,6 @@
-"""CloudEvents 1.0 in JSON, one or a batch: what Softbot and the agent desk send (interface.md, HTTP in).
+"""Reads CloudEvents 1.0 in JSON, one or a batch, as Softbot and the agent desktop send them (interface.md, *HTTP in*).
 
-All or nothing: a body with one wrong event is refused whole, its problems named, so that its sender can cure it.
+A body with an invalid event is rejected as a whole. The problems are named, so that the sender can fix them.
 """
 
 import re
@@ -20,18 +20,18 @@ from domain.inbound.reading import clamp
 from domain.phone_numbers import split_ids
 
 MAX_PROBLEMS = 20
-"""Problems of one body that are named; three megabytes of wrong events must not be answered with ten."""
+"""How many problems of one body are reported: the answer to three megabytes of invalid events must not be larger."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
 
 _Filled = Annotated[str, StringConstraints(pattern=r"\S")]
 _Id = Annotated[_Filled, AfterValidator(bounded_id)]
-"""An id from outside, short enough for an index."""
+"""An external id, shortened if it is too long for a database index."""
 
 
 class EventData(BaseModel):
-    """The `data` of an event. Fields nobody knows yet are ignored: the contract grows by adding."""
+    """The `data` of an event. Unknown fields are ignored, because the contract grows by adding fields."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -41,32 +41,32 @@ class _Ids(EventData):
     user_id: _Id | None = None
 
 
-def _named(customer: _Ids) -> _Ids:
+def _require_an_id(customer: _Ids) -> _Ids:
     wa_id, user_id = split_ids(customer.wa_id, customer.user_id)
     if wa_id is None and user_id is None:
         raise PydanticCustomError("unnamed", "needs wa_id, user_id or both")
     return _Ids(wa_id=wa_id, user_id=user_id)
 
 
-EventCustomer = Annotated[_Ids, AfterValidator(_named)]
-"""Whom an event is about."""
+EventCustomer = Annotated[_Ids, AfterValidator(_require_an_id)]
+"""The customer that an event is about."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """What the data of a type of event must hold, and the fact such an event becomes, which has the same fields."""
+    """An event type: the model of its data, and the class of the fact that it becomes, which has the same fields."""
 
     data: type[EventData]
     fact: type[Any]
 
 
 EventContract = Mapping[str, EventType]
-"""The types of events a sender may send, by name."""
+"""The event types that a sender may use, by name."""
 
 
 def read_events(body: bytes, batch: bool, received_at: datetime, contract: EventContract) -> list[Fact]:
-    """The facts of one event, or of a `batch`, in its order. `received_at` (aware UTC) bounds their times. Raises
-    BadEvents when anything in the body is not as the contract says."""
+    """Returns the facts of one event, or of a `batch` in its order. Their times are limited by `received_at` (aware
+    UTC). Raises InvalidEvents if anything in the body violates the contract."""
     try:
         document = parse(body)
     except InvalidJson:
@@ -111,7 +111,7 @@ def _json(value: object) -> object:
 
 
 class _Event(BaseModel):
-    """The attributes that every event has; extension attributes are ignored."""
+    """The attributes of every event. Extension attributes are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -124,18 +124,18 @@ class _Event(BaseModel):
 
 
 def _read(event: Json, received_at: datetime, contract: EventContract) -> Fact | dict[str, str]:
-    """The fact of an event, or what is wrong: field -> message."""
-    envelope, wrong = _validated(_Event, event)
+    """Returns the fact of an event, or its problems: field -> message."""
+    envelope, problems = _validated(_Event, event)
     name = event.get("type") if isinstance(event, dict) else None
-    if not isinstance(event, dict) or not isinstance(name, str) or "type" in wrong:
-        return wrong
-    known = contract.get(name)
-    if known is None:
-        return wrong | {"type": f"must be one of {', '.join(contract)}"}
-    data, wrong_data = _validated(known.data, event.get("data"), "data")
+    if not isinstance(event, dict) or not isinstance(name, str) or "type" in problems:
+        return problems
+    event_type = contract.get(name)
+    if event_type is None:
+        return problems | {"type": f"must be one of {', '.join(contract)}"}
+    data, data_problems = _validated(event_type.data, event.get("data"), "data")
     if envelope is None or data is None:
-        return wrong | wrong_data
-    fact: Fact = known.fact(
+        return problems | data_problems
+    fact: Fact = event_type.fact(
         id=fact_id("cloudevent", envelope.source, envelope.id),
         sent_at=envelope.time,
         at=clamp(envelope.time, received_at),
@@ -156,9 +156,9 @@ def _validated(model: type[_Model], value: Json, *path: str) -> tuple[_Model | N
 
 
 def _field(path: tuple[str | int, ...]) -> str:
-    """As a sender would write it: `data.options[2].title`."""
-    named = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return named.removeprefix(".") or "event"
+    """Returns the path of a field as text, e.g. `data.options[2].title`."""
+    joined = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return joined.removeprefix(".") or "event"
 
 
 _MESSAGES = {
@@ -174,6 +174,6 @@ _MESSAGES = {
 
 
 def _message(detail: ErrorDetails) -> str:
-    """What would be right, never what was there."""
+    """Returns what a valid value would be. Never quotes the invalid one."""
     message = _MESSAGES.get(detail["type"])
     return message.format(**detail.get("ctx", {})) if message else detail["msg"]

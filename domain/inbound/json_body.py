@@ -1,7 +1,8 @@
-"""JSON from outside that passes Python and would break PostgreSQL (webhooks.md): read tolerantly, cleaned once.
+"""Parses JSON from outside: tolerantly, and cleaned of everything that Python accepts but PostgreSQL does not
+(webhooks.md).
 
-What `parse` returns can be stored as it is: no U+0000, no lone surrogate, no infinite number, no integer beyond 64
-bits, bounded depth. What comes after it need not think of them again.
+The result of `parse` can be stored without further checks: it has no U+0000, no lone surrogates, no infinite numbers,
+no integers beyond 64 bits, and a limited depth.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 JsonObject: TypeAlias = dict[str, Json]
 
 MAX_DEPTH = 64
-"""Levels of nesting that are kept, counted from the body; what is deeper becomes the string `TOO_DEEP`."""
+"""Levels of nesting that are preserved, counted from the body. Deeper values become the string `TOO_DEEP`."""
 TOO_DEEP = "…"
 
 MAX_SECONDS = 253_402_300_799
@@ -31,51 +32,53 @@ _LARGEST = 2**63 - 1
 
 
 class InvalidJson(ValueError):
-    """The bytes are no JSON in UTF-8 that we can read."""
+    """The bytes are not JSON in UTF-8, or JSON that cannot be parsed."""
 
 
 def parse(body: bytes) -> Json:
-    """The cleaned value of a JSON text in UTF-8: NUL and lone surrogates become U+FFFD, numbers beyond a double null,
-    integers beyond 64 bits strings of their digits; of equal keys the last one counts. Raises NotJson, also for NaN,
-    UTF-16, a byte order mark and nesting beyond the parser's limit (about 1,000)."""
+    """Returns the cleaned value of a JSON text in UTF-8. NUL and lone surrogates become U+FFFD, numbers beyond a double
+    become null, and integers beyond 64 bits become strings of their digits. Of duplicate keys the last one is used.
+    Raises InvalidJson, also for NaN, UTF-16, a byte order mark and nesting beyond the parser's limit (about 1,000)."""
     try:
         value: Json = from_json(body, allow_inf_nan=False)
     except ValueError:
-        value = _second_try(body)
+        value = _parse_slowly(body)
     return _clean(value, MAX_DEPTH)
 
 
 def dump(value: Json) -> bytes:
-    """A cleaned value as JSON in UTF-8; `parse` gives it back."""
+    """Returns a cleaned value as JSON in UTF-8. `parse` returns the same value for it."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def digest(value: Json) -> str:
-    """The same for the same content in whatever order its keys came; for ids of what has no id of its own."""
+    """Returns a SHA-256 of the content that does not depend on the order of keys; for ids of content without an id."""
     canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def text(holder: JsonObject, key: str) -> str | None:
-    """The text under `key`; None if there is none, it is empty or no text."""
+    """Returns the string under `key`; None if it is missing, empty or not a string."""
     value = holder.get(key)
     return value if isinstance(value, str) and value else None
 
 
 def identifier(holder: JsonObject, key: str) -> str | None:
-    """The id under `key`, short enough for an index; None if there is none, it is blank or no text."""
+    """Returns the id under `key`, shortened if it is too long for an index; None if it is missing, blank or not a
+    string."""
     value = holder.get(key)
     return bounded_id(value) if isinstance(value, str) and value.strip() else None
 
 
 def nested(holder: JsonObject, key: str) -> JsonObject:
-    """The object under `key`; an empty one if there is none or it is something else."""
+    """Returns the object under `key`; an empty one if it is missing or not an object."""
     value = holder.get(key)
     return value if isinstance(value, dict) else {}
 
 
 def moment(value: Json) -> datetime | None:
-    """Whole seconds since 1970, as Meta writes them: digits or an integer, 0 to MAX_SECONDS. None for all else."""
+    """Returns the time for whole seconds since 1970, written as digits or as an integer, 0 to MAX_SECONDS. None for any
+    other value."""
     if isinstance(value, str) and _SECONDS.fullmatch(value):
         value = int(value)
     if type(value) is not int or not 0 <= value <= MAX_SECONDS:
@@ -83,11 +86,12 @@ def moment(value: Json) -> datetime | None:
     return datetime.fromtimestamp(value, UTC)
 
 
-def _second_try(body: bytes) -> Json:
-    """The quick parser refuses a body for one lone surrogate, one integer of 4,301 digits or 200 levels of nesting:
-    not worth setting aside the other updates in it."""
+def _parse_slowly(body: bytes) -> Json:
+    """Parses with the standard library."""
+    # The fast parser rejects a body for one lone surrogate, one integer of 4,301 digits or 200 levels of nesting. That
+    # would make all other updates in it unreadable too.
     try:
-        value: Json = json.loads(body.decode(), parse_int=_integer, parse_constant=_refuse)
+        value: Json = json.loads(body.decode(), parse_int=_integer, parse_constant=_reject)
     except (ValueError, RecursionError) as error:
         raise InvalidJson(str(error)) from error
     return value
@@ -97,12 +101,12 @@ def _integer(digits: str) -> int | str:
     return digits if len(digits) > 20 else int(digits)
 
 
-def _refuse(constant: str) -> NoReturn:
+def _reject(constant: str) -> NoReturn:
     raise InvalidJson(constant)
 
 
 def _clean(value: Json, depth: int) -> Json:
-    """The value itself, changed in place: a body of three megabytes can hold a million objects, and once is enough."""
+    """Cleans the value in place and returns it. A copy would double the memory of a body with a million objects."""
     if isinstance(value, str):
         return _storable(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Refusals that a sender can cure."""
+"""Errors in events, reported to a sender that can fix them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EventProblem:
-    """What is wrong with one field of one event. `event` counts from 0 in the body and is None when the body itself is
-    wrong, `event_id` is the event's own id if it has one, `field` its path, as `data.customer`, and `message` says what
-    would be right; it never repeats the value."""
+    """A problem with one field of one event.
+
+    `event`: the position in the body, from 0; None if the body itself is invalid. `event_id`: the event's own id, if
+    any. `field`: the field's path, e.g. `data.customer`. `message`: what a valid value would be; never quotes the
+    value."""
 
     event: int | None
     event_id: str | None
@@ -17,8 +19,8 @@ class EventProblem:
 
 
 class InvalidEvents(Exception):
-    """A signed body that breaks the contract of interface.md. Nothing of it is kept; `problems` are the first of them,
-    in their order, at least one."""
+    """A signed body violates the contract of interface.md. Nothing of the body is stored. `problems`: the first ones,
+    in order; at least one."""
 
     def __init__(self, problems: Sequence[EventProblem]) -> None:
         super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))

@@ -1,4 +1,5 @@
-"""What a webhook body becomes: facts to publish, and updates put aside for a human (webhooks.md)."""
+"""The result of reading a webhook body: facts to publish, and unreadable parts for the dead-letter store
+(webhooks.md)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +8,13 @@ from datetime import datetime, timedelta
 from domain.facts import Fact
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""A sender's time further ahead of our arrival time than this is clamped to it."""
+"""How far a sender's time may be ahead of the time of arrival. Later times are clamped."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadablePart:
-    """One body, or one update of a body, that is signed but that we cannot read. `raw` read again by the same reader
-    gives the same update alone, so it can be sent through again once we can read it. `reason` names the field."""
+    """A signed body, or one update of it, that the reader cannot interpret. `raw`: a body with only this update, which
+    the same reader can read again, so that it can be replayed after a fix. `reason`: names the field."""
 
     raw: bytes
     reason: str
@@ -21,12 +22,12 @@ class UnreadablePart:
 
 @dataclass(frozen=True, slots=True)
 class BodyReading:
-    """Everything that stood in a body, in its order: `len(facts) + len(unreadable)` updates, none lost."""
+    """All updates of a body, in order: `len(facts) + len(unreadable)` is their number, none is lost."""
 
     facts: Sequence[Fact]
     unreadable: Sequence[UnreadablePart]
 
 
 def clamp(sent_at: datetime, received_at: datetime) -> datetime:
-    """The time the rules work with: the sender's, at most `CLOCK_TOLERANCE` after arrival."""
+    """Returns the time that the rules use: the sender's, but at most `CLOCK_TOLERANCE` after arrival."""
     return min(sent_at, received_at + CLOCK_TOLERANCE)

@@ -1,7 +1,7 @@
-"""What SES tells of mails, through SNS (domain.md, *Mail*): one notification is one event.
+"""Reads SES events about mails, delivered through SNS (domain.md, *Mail*): one notification is one event.
 
-The body is SNS's envelope, whose `Message` is SES's JSON; the mail's own id stands in the message tag that travelled
-with it. Which envelopes are believed is not decided here.
+The body is an SNS envelope, whose `Message` is SES's JSON. Our id of the mail is in a message tag that was sent with
+it. Envelopes are verified elsewhere (`infra.ses.notifications`).
 """
 
 from datetime import datetime
@@ -15,42 +15,44 @@ from domain.inbound.json_body import InvalidJson, Json, parse
 from domain.inbound.reading import BodyReading, UnreadablePart, clamp
 
 TAG = "witiop_mail"
-"""The message tag that carries a mail's id."""
+"""The message tag that holds a mail's id."""
 
 _TYPES = {"Send": "sent", "Delivery": "delivered", "Bounce": "bounced", "Complaint": "complained", "Reject": "failed"}
-_TOLD_OF = {"Bounce": "bouncedRecipients", "Complaint": "complainedRecipients"}
+_RECIPIENT_LISTS = {"Bounce": "bouncedRecipients", "Complaint": "complainedRecipients"}
 _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
 def read_ses(body: bytes, received_at: datetime) -> BodyReading:
-    """The event of a notification; what is none of ours, or cannot be read, is put aside whole. Never raises. SNS's
-    message id names the event: a repeat meets itself."""
+    """Returns the event of a notification. A notification that is not about our mails, or that cannot be read, becomes
+    an unreadable part as a whole. The fact's id is derived from SNS's message id, so repeats get the same id. Never
+    raises."""
     try:
         return BodyReading((_event(body, received_at),), ())
-    except _Missing as error:
+    except _InvalidField as error:
         return BodyReading((), (UnreadablePart(body, str(error)),))
 
 
-class _Missing(Exception):
-    """The field, and what would be right; nothing of what was sent."""
+class _InvalidField(Exception):
+    """A field is missing or invalid. The message names the field and what a valid value would be, and quotes
+    nothing."""
 
 
 def _event(body: bytes, received_at: datetime) -> MailEvent:
     try:
         envelope = parse(body)
-        said = parse(str(_at(envelope, "Message")).encode("utf-8", "replace"))
+        event = parse(str(_at(envelope, "Message")).encode("utf-8", "replace"))
     except InvalidJson as error:
-        raise _Missing("Message: must be JSON of an SES event") from error
-    name = _text(said, "eventType")
-    part = _at(said, name[:1].lower() + name[1:]) or {}
+        raise _InvalidField("Message: must be JSON of an SES event") from error
+    name = _text(event, "eventType")
+    part = _at(event, name[:1].lower() + name[1:]) or {}
     try:
-        mail = UUID(_text(_first(_at(said, "mail", "tags", TAG))))
+        mail = UUID(_text(_first(_at(event, "mail", "tags", TAG))))
     except ValueError as error:
-        raise _Missing(f"mail.tags.{TAG}: must be the id of a mail") from error
+        raise _InvalidField(f"mail.tags.{TAG}: must be the id of a mail") from error
     try:
-        sent_at = _TIME.validate_python(_at(part, "timestamp") or _text(said, "mail", "timestamp"))
+        sent_at = _TIME.validate_python(_at(part, "timestamp") or _text(event, "mail", "timestamp"))
     except ValidationError as error:
-        raise _Missing("timestamp: must be a time") from error
+        raise _InvalidField("timestamp: must be a time") from error
     return MailEvent(
         id=fact_id("ses", bounded_id(_text(envelope, "TopicArn")), bounded_id(_text(envelope, "MessageId"))),
         at=clamp(sent_at, received_at),
@@ -64,16 +66,16 @@ def _event(body: bytes, received_at: datetime) -> MailEvent:
 
 def _recipients(name: str, part: Json) -> tuple[str, ...]:
     if name == "Delivery":
-        found, key = _at(part, "recipients"), None
+        recipients, key = _at(part, "recipients"), None
     else:
-        found, key = _at(part, _TOLD_OF.get(name, "")), "emailAddress"
-    listed = found if isinstance(found, list) else []
-    addresses = [_at(each, key) if key else each for each in listed]
-    return tuple(_bare(each) for each in addresses if isinstance(each, str))
+        recipients, key = _at(part, _RECIPIENT_LISTS.get(name, "")), "emailAddress"
+    items = recipients if isinstance(recipients, list) else []
+    addresses = [_at(each, key) if key else each for each in items]
+    return tuple(_without_name(each) for each in addresses if isinstance(each, str))
 
 
-def _bare(address: str) -> str:
-    """SES may repeat a recipient as `Name <address>`."""
+def _without_name(address: str) -> str:
+    """Returns the address alone; SES may write a recipient as `Name <address>`."""
     return address.rpartition("<")[2].rstrip("> ").strip()
 
 
@@ -94,7 +96,7 @@ def _at(value: Json, *path: str) -> Json:
 
 
 def _text(value: Json, *path: str) -> str:
-    found = _at(value, *path)
-    if not isinstance(found, str) or not found:
-        raise _Missing(f"{'.'.join(path) or f'mail.tags.{TAG}'}: must be a text")
-    return found
+    text = _at(value, *path)
+    if not isinstance(text, str) or not text:
+        raise _InvalidField(f"{'.'.join(path) or f'mail.tags.{TAG}'}: must be a non-empty string")
+    return text

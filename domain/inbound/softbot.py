@@ -1,4 +1,4 @@
-"""What Softbot tells us (interface.md, Softbot and agent desk events)."""
+"""Events of Softbot (interface.md, *Softbot and agent desktop events*)."""
 
 from datetime import datetime
 from typing import Annotated
@@ -34,7 +34,7 @@ class _Option(EventData):
 
 
 class _Menu(_Session):
-    options: Annotated[tuple[_Option, ...], Field(fail_fast=True)]  # a million wrong options are one problem
+    options: Annotated[tuple[_Option, ...], Field(fail_fast=True)]  # a million invalid options are one problem
 
 
 class _Choice(_Session):
@@ -58,9 +58,9 @@ CONTRACT = {
     "witiop.softbot.handoff.requested.v1": EventType(_Handoff, BotHandoff),
     "witiop.softbot.session.ended.v1": EventType(_End, BotSessionEnded),
 }
-"""Every type of event that Softbot may send."""
+"""All event types that Softbot may send."""
 
 
 def read_softbot(body: bytes, batch: bool, received_at: datetime) -> list[Fact]:
-    """One CloudEvent, or a batch, as facts. Raises BadEvents; nothing of the body counts then."""
+    """Returns the facts of one CloudEvent, or of a batch. Raises InvalidEvents if any event is invalid."""
     return read_events(body, batch, received_at, CONTRACT)

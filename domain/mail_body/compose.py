@@ -1,9 +1,9 @@
-"""The letter: one mail as the bytes that SES sends, the whole transcript as HTML and as plain text, in the language of
-the number (domain.md, *Mail*).
+"""Composes the mail body: the bytes that SES sends, with the whole transcript as HTML and as plain text, in the
+language of the number (domain.md, *Mail*).
 
-What customers, bots and agents wrote is data: escaped in the HTML; in the plain text it is indented, so that nobody can
-write a line that looks like another speaker's; and in both nothing of it turns the reading direction around it. Only
-checked addresses and the checked subject come near the headers.
+Texts of customers, bots and agents are untrusted. The HTML escapes them; the plain text indents them, so that no text
+can imitate a line of another speaker; neither contains characters that change the reading direction. The headers
+contain only checked addresses and the checked subject.
 """
 
 import unicodedata
@@ -32,8 +32,8 @@ _STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class MailSender:
-    """Whom mails are from. `reply_to`: where answers go if the issuer has no address in the directory; None: `address`.
-    `form`: of an address of the directory what stands in a header, None if it cannot."""
+    """The sender of mails. `reply_to`: the address for answers if the issuer has none in the directory; None:
+    `address`. `form`: returns an address of the directory in the form for headers, None if it is not valid."""
 
     address: str
     name: str = ""
@@ -43,12 +43,12 @@ class MailSender:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One item of the transcript as people read it."""
+    """One item of the transcript, as texts for readers."""
 
     at: str
-    who: str
+    speaker: str
     kind: str
-    words: str
+    text: str
 
 
 def compose(
@@ -59,19 +59,19 @@ def compose(
     sender: MailSender,
     now: datetime,
 ) -> bytes:
-    """The MIME message, lines ended by CR LF. `transcript` as `domain.conversations.transcript` makes it; `now`:
-    its date."""
+    """Returns the MIME message, with CR LF line ends. `transcript`: the items from `domain.conversations.transcript`;
+    `now`: the date of the message (aware UTC)."""
     number = directory.number(conversation.phone_number_id)
     zone, wording = ZoneInfo(number.time_zone), MAIL_TEXTS[number.language]
-    hide = PhoneMasking(conversation.wa_id).hide if mail.masked else str
+    mask = PhoneMasking(conversation.wa_id).hide if mail.masked else str
 
     def shown(text: str) -> str:
-        return hide(_clean(text))
+        return mask(_clean(text))
 
     customer = shown(conversation.customer_name or "")
-    known_as = shown(conversation.wa_id) if conversation.wa_id else _clean(conversation.user_id or "")
+    identity = shown(conversation.wa_id) if conversation.wa_id else _clean(conversation.user_id or "")
     head = [
-        (wording.speakers["customer"], f"{customer} {known_as}".strip()),
+        (wording.speakers["customer"], f"{customer} {identity}".strip()),
         (wording.number, _clean(number.name or number.phone_number_id)),
         (wording.opened, wording.moment(conversation.opened_at, zone)),
         (wording.status, _status(conversation, zone, wording)),
@@ -88,10 +88,10 @@ def compose(
     if reply_to is not None:
         message["Reply-To"] = Address(addr_spec=reply_to)
     message["Auto-Submitted"] = "auto-generated"
-    # base64: no line is too long for anybody on the way, and it is read back as it was written.
+    # base64: no line is too long for a mail server on the way, and the text arrives unchanged.
     message.set_content("\n".join(_plain(mail.body, head, entries)) + "\n", cte="base64")
     message.add_alternative("".join(_html(wording.language, mail.body, head, entries)), subtype="html", cte="base64")
-    message["Content-Language"] = wording.language  # earlier, it would go to the first part alone
+    message["Content-Language"] = wording.language  # set earlier, it would move to the first part
     return bytes(message)
 
 
@@ -109,12 +109,11 @@ def _entry(
     name = customer if item.speaker == "customer" else _clean(agent.name if agent else agent_id)
     marks = [wording.kinds.get(item.kind, item.kind)] if item.kind != "text" else []
     marks += [mark for mark, applies in ((wording.edited, item.edited), (wording.deleted, item.deleted)) if applies]
-    words = item.text or ""
     return _Entry(
         wording.moment(item.at, zone),
         f"{speaker} {name}".strip(),
         f"[{', '.join(map(_clean, marks))}]" if marks else "",
-        shown(words),
+        shown(item.text or ""),
     )
 
 
@@ -124,8 +123,8 @@ def _plain(body: str, head: Sequence[tuple[str, str]], entries: Sequence[_Entry]
     for title, value in head:
         yield f"{title}: {_one_line(value)}"
     for entry in entries:
-        yield " ".join(filter(None, (f"\n{entry.at}", _one_line(entry.who), entry.kind)))
-        yield from (f"    {line}" for line in entry.words.splitlines())
+        yield " ".join(filter(None, (f"\n{entry.at}", _one_line(entry.speaker), entry.kind)))
+        yield from (f"    {line}" for line in entry.text.splitlines())
 
 
 def _html(language: str, body: str, head: Sequence[tuple[str, str]], entries: Sequence[_Entry]) -> Iterator[str]:
@@ -136,8 +135,9 @@ def _html(language: str, body: str, head: Sequence[tuple[str, str]], entries: Se
     yield "</table><hr><table>"
     for entry in entries:
         kind = f'<span class="kind">{escape(entry.kind)}</span> ' if entry.kind else ""
-        words = f'<bdi class="words">{escape(entry.words)}</bdi>'
-        yield f'<tr><td class="at">{entry.at}</td><td><bdi>{escape(entry.who)}</bdi></td><td>{kind}{words}</td></tr>\n'
+        text = f'<bdi class="words">{escape(entry.text)}</bdi>'
+        speaker = f"<bdi>{escape(entry.speaker)}</bdi>"
+        yield f'<tr><td class="at">{entry.at}</td><td>{speaker}</td><td>{kind}{text}</td></tr>\n'
     yield "</table></body></html>\n"
 
 
@@ -148,18 +148,20 @@ def _status(conversation: Conversation, zone: ZoneInfo, wording: MailTexts) -> s
 
 
 def _clean(text: str) -> str:
-    """Without control characters and without marks that turn the reading direction; lines and tabs stay."""
+    """Returns the text without control characters and without characters that change the reading direction. Line feeds
+    and tabs stay."""
     if text.isprintable():
         return text
     text = text.replace("\r\n", "\n")
-    return "".join(char for char in text if char in "\n\t" or not _drives(char))
+    return "".join(char for char in text if char in "\n\t" or not _is_removed(char))
 
 
-def _drives(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(char) in _TURNING
+_DIRECTION_CHANGES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
-_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+def _is_removed(char: str) -> bool:
+    category, direction = unicodedata.category(char), unicodedata.bidirectional(char)
+    return category in ("Cc", "Cs", "Zl", "Zp") or direction in _DIRECTION_CHANGES
 
 
 def _one_line(text: str) -> str:

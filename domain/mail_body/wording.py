@@ -1,6 +1,6 @@
-"""What a letter says in our own words, in each language that a number may have (domain.md, *Mail*).
+"""The texts of mail bodies in each language that a number may have (domain.md, *Mail*).
 
-Texts that take a place have `{}` in it. A new language is one more `MailTexts`; nothing else knows any of them.
+`{}` in a text is a placeholder. To add a language, add one more `MailTexts`; no other module depends on the languages.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,8 @@ from domain.directory import Language
 
 @dataclass(frozen=True, slots=True)
 class MailTexts:
-    """`day_and_time` as `strftime` has it; `kinds`: what each kind of the transcript is called, text apart."""
+    """The texts of one language. `day_and_time`: a format of `strftime`; `kinds`: the label of each kind of transcript
+    item except `text`."""
 
     language: Language
     speakers: Mapping[Speaker, str]
@@ -30,7 +31,8 @@ class MailTexts:
     kinds: Mapping[str, str]
 
     def moment(self, at: datetime, zone: ZoneInfo) -> str:
-        """Day and time in the zone, with its offset: an hour that comes twice in autumn is told apart."""
+        """Returns day and time in the zone, with the UTC offset: it distinguishes the hour that occurs twice in
+        autumn."""
         local = at.astimezone(zone)
         return f"{local.strftime(self.day_and_time)} (UTC{local.isoformat(timespec='seconds')[19:]})"
 
@@ -65,9 +67,9 @@ MAIL_TEXTS: dict[Language, MailTexts] = {
             "edit": "edited a message",
             "revoke": "deleted a message",
             "system": "notice from WhatsApp",
-            "unsupported": "message that cannot be shown",
+            "unsupported": "unsupported message",
             "identity.changed": "phone number or account changed",
-            "thread_control.passed": "handed over by the automatic assistant",
+            "thread_control.passed": "handed over by Meta's AI",
             "session.started": "conversation started",
             "session.ended": "conversation ended",
             "menu.shown": "menu",
@@ -107,9 +109,9 @@ MAIL_TEXTS: dict[Language, MailTexts] = {
             "edit": "ha modificato un messaggio",
             "revoke": "ha eliminato un messaggio",
             "system": "avviso di WhatsApp",
-            "unsupported": "messaggio non visualizzabile",
+            "unsupported": "messaggio non supportato",
             "identity.changed": "numero di telefono o account cambiato",
-            "thread_control.passed": "passata dall'assistente automatico",
+            "thread_control.passed": "trasferita dall'IA di Meta",
             "session.started": "conversazione iniziata",
             "session.ended": "conversazione terminata",
             "menu.shown": "menu",

@@ -1,4 +1,4 @@
-"""Who can take a conversation (mission.md, Words; domain.md, Presence and routing)."""
+"""Availability of agents (mission.md, Words; domain.md, Presence and routing)."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -7,15 +7,15 @@ from typing import Literal, NamedTuple
 PresenceState = Literal["ready", "paused", "offline"]
 
 PRESENCE_TIMEOUT = timedelta(seconds=300)
-"""A desk that says nothing for this long is offline (a setting)."""
+"""An agent whose desktop has reported nothing for this long is offline (a setting)."""
 
 
 class Member(NamedTuple):
-    """A user as routing sees them. (A tuple, as `domain.conversations.conversation.Conversation`.)
+    """A user, with the data that routing needs. (A tuple, like `domain.conversations.conversation.Conversation`.)
 
-    `seen_at`: the last signed event of their desk; `state_at`: when the desk last reported their `state`;
-    `idle_since`: when they last got a conversation, or became ready; `active_conversations`: those assigned to or
-    accepted by them that are still active."""
+    `seen_at`: time of the last signed event from the agent desktop; `state_at`: when the desktop last reported `state`;
+    `idle_since`: when the user was last assigned a conversation, or became ready; `active_conversations`: number of
+    active conversations that are assigned to the user or accepted by them."""
 
     id: str
     skillsets: frozenset[str]
@@ -28,36 +28,39 @@ class Member(NamedTuple):
 
     @property
     def free_capacity(self) -> int:
-        """Slots left; never below 0 for routing's purposes."""
+        """The number of conversations that the user may still take; never below 0."""
         return max(0, self.max_conversations - self.active_conversations)
 
     @property
     def is_over_capacity(self) -> bool:
-        """They have more than they may: they accepted an offer that had ended, or the directory gives them less now."""
+        """Whether the user has more conversations than allowed: they accepted an offer that had ended, or the maximum
+        in the directory was lowered."""
         return self.active_conversations > self.max_conversations
 
-    def is_presence_stale(self, now: datetime, silent: timedelta = PRESENCE_TIMEOUT) -> bool:
-        """Their desk was not heard for too long."""
-        return self.seen_at is None or now - self.seen_at >= silent
+    def is_presence_stale(self, now: datetime, presence_timeout: timedelta = PRESENCE_TIMEOUT) -> bool:
+        """Whether the agent desktop has reported nothing for `presence_timeout` or longer."""
+        return self.seen_at is None or now - self.seen_at >= presence_timeout
 
-    def is_ready(self, now: datetime, silent: timedelta = PRESENCE_TIMEOUT) -> bool:
-        """Logged in, not paused, and their desk was heard lately."""
-        return self.state == "ready" and not self.is_presence_stale(now, silent)
+    def is_ready(self, now: datetime, presence_timeout: timedelta = PRESENCE_TIMEOUT) -> bool:
+        """Whether the user is logged in and not paused, and their presence is not stale."""
+        return self.state == "ready" and not self.is_presence_stale(now, presence_timeout)
 
-    def is_available(self, now: datetime, silent: timedelta = PRESENCE_TIMEOUT) -> bool:
-        """Ready and below the maximum: what the ready icon of S9 shows."""
-        return self.free_capacity > 0 and self.is_ready(now, silent)
+    def is_available(self, now: datetime, presence_timeout: timedelta = PRESENCE_TIMEOUT) -> bool:
+        """Whether the user is ready and has free capacity; shown by the ready icon of manual fact S9."""
+        return self.free_capacity > 0 and self.is_ready(now, presence_timeout)
 
 
 def precedence(member: Member, now: datetime) -> tuple[int, datetime, str]:
-    """Who comes first among the available: most free slots, then longest idle, then id."""
+    """Returns the sort key of available members: most free capacity first, then longest idle, then id."""
     return -member.free_capacity, member.idle_since or now, member.id
 
 
-def next_agent(candidates: Iterable[Member], now: datetime, silent: timedelta = PRESENCE_TIMEOUT) -> Member | None:
-    """Who gets the next conversation: of the available, most free slots first, then longest idle, then id."""
+def next_agent(
+    candidates: Iterable[Member], now: datetime, presence_timeout: timedelta = PRESENCE_TIMEOUT
+) -> Member | None:
+    """Returns the available member who is assigned the next conversation, by `precedence`; None: none is available."""
     return min(
-        (member for member in candidates if member.is_available(now, silent)),
+        (member for member in candidates if member.is_available(now, presence_timeout)),
         key=lambda member: precedence(member, now),
         default=None,
     )

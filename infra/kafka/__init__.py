@@ -1,0 +1,1 @@
+"""Kafka clients: topic administration, publishers, group consumers and diagnostics. No rules of the product, no SQL."""

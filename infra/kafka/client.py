@@ -1,7 +1,7 @@
-"""Opens kafka-python's clients so that a broker which is away costs nothing.
+"""Opens kafka-python clients without leaking resources while no broker answers.
 
-Their constructors raise when no broker answers, and in 3.0.12 leave a thread and sockets behind each time: a process
-that waits for its broker for an hour would run out of them.
+The constructors raise when no broker answers. In 3.0.12 each failure leaves a thread and sockets behind, and a process
+that waits an hour for its broker would run out of them.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from kafka.net.compat import KafkaNetClient
 
 
 def open_client(make: Callable[..., Any], **settings: Any) -> Any:
-    """A KafkaConsumer or KafkaProducer. Blocks for at most its `bootstrap_timeout_ms`. Raises KafkaError when no broker
-    answers."""
+    """Returns what `make` makes, e.g. a KafkaConsumer or KafkaProducer. Blocks for at most its `bootstrap_timeout_ms`.
+    Raises KafkaError when no broker answers."""
     clients: list[Any] = []
 
     def client(**options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How to reach the brokers: the same for every client of a process."""
+"""Connection settings for the brokers, the same for every client of a process."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -7,13 +7,13 @@ SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 RECONNECT_BACKOFF_MAX_MS = 500
-"""kafka-python waits up to 30 s before it tries a broker again; ours is back in use within a second of its return."""
+"""kafka-python's default is 30 s. With this value, a broker that returns is in use again within a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaConfig:
-    """Addresses as host:port, and for a broker that asks for it TLS (files in PEM) and a user. Raises ValueError for
-    a combination that cannot work. Host names of certificates are always checked."""
+    """Broker addresses as host:port and, if the brokers require them, TLS files (PEM) and credentials. Raises
+    ValueError for a combination that cannot work. Host names in certificates are always checked."""
 
     bootstrap_servers: tuple[str, ...]
     client_id: str = "witiop"
@@ -28,13 +28,13 @@ class KafkaConfig:
 
     def __post_init__(self) -> None:
         if not self.bootstrap_servers:
-            raise ValueError("bootstrap_servers: at least one host:port is needed")
+            raise ValueError("bootstrap_servers: at least one host:port is required")
         credentials = (self.sasl_mechanism, self.sasl_username, self.sasl_password)
         if self.security_protocol.startswith("SASL_") and not all(credentials):
-            raise ValueError(f"{self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password")
+            raise ValueError(f"{self.security_protocol} requires sasl_mechanism, sasl_username and sasl_password")
 
     def client_options(self) -> dict[str, Any]:
-        """The keyword arguments that every client of kafka-python takes."""
+        """Returns the keyword arguments that every kafka-python client accepts."""
         return {
             "bootstrap_servers": list(self.bootstrap_servers),
             "client_id": self.client_id,

@@ -1,8 +1,9 @@
-"""Reads topics as a member of a consumer group. The group only shares out the partitions: where reading stands is kept
-by the caller (architecture.md, P3), so a partition that is new here is silent until the caller says where to begin.
+"""Reads topics as a member of a consumer group. The group only assigns partitions. The caller stores the offsets
+(architecture.md, P3), so a newly assigned partition is paused until the caller says from which offset to read.
 
-kafka-python: `auto_offset_reset="none"` (with `earliest` a topic that was made again silently skipped records), no
-auto-commit, and rebalance listeners run on the I/O thread, where `seek()` and `pause()` work and nothing may block.
+kafka-python settings: no auto-commit, and `auto_offset_reset="none"`, because with `earliest` a recreated topic
+silently skipped records. Rebalance listeners run on the I/O thread: `seek()` and `pause()` work there, but nothing may
+block.
 """
 
 import contextlib
@@ -22,11 +23,11 @@ _REQUEST_SECONDS = 5.0
 
 
 class BrokerUnreachable(Exception):
-    """No answer from the broker; try again later."""
+    """The broker did not answer. The call may be repeated later."""
 
 
 class IncomingRecord(NamedTuple):
-    """A record as it was read. `at`: when the broker took it (aware UTC)."""
+    """A record as read from Kafka. `at`: when the broker accepted it (aware UTC)."""
 
     topic: str
     partition: int
@@ -37,22 +38,22 @@ class IncomingRecord(NamedTuple):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """As text, the last of each name."""
+        """The headers as text. If a name occurs more than once, its last value."""
         return {name: value.decode("utf-8", "replace") for name, value in self.raw_headers}
 
 
 class OffsetRange(NamedTuple):
-    """The first offset that is still there and the one that the next record will get."""
+    """The records that a partition still holds: `begin` is the oldest offset, `end` the offset of the next record."""
 
     begin: int
     end: int
 
 
 class GroupReader:
-    """One member of a group. Not thread-safe; nothing is opened before the first call.
+    """One member of a consumer group. Not thread-safe. Connects on the first call.
 
-    `instance` names this member across restarts: a process that comes back gets its partitions without a rebalance.
-    `max_records`: of one poll. `refresh_seconds`: after so long it notices new partitions."""
+    `instance`: the static member id; a restarted process with the same id gets its partitions without a rebalance.
+    `max_records`: per poll. `refresh_seconds`: how long new partitions may go unnoticed."""
 
     def __init__(
         self,
@@ -86,56 +87,57 @@ class GroupReader:
         self.max_records = max_records
         self._topics = list(topics)
         self._consumer: Any = None
-        self._asks_again = instance is not None
+        self._rejoin_once = instance is not None
         self._lock = Lock()
-        self._silent: set[TopicPartition] = set()
+        self._paused: set[TopicPartition] = set()
         self._topic_ids: dict[str, str] = {}
 
     def poll(self, timeout_seconds: float) -> list[IncomingRecord]:
-        """The next records, those of a partition in order; [] if none came in time. Also keeps the membership. Raises
-        BrokerAway."""
+        """Returns the next records, in order within a partition; [] if none arrived in time. Also keeps this member in
+        the group. Raises BrokerUnreachable."""
         consumer = self._open()
         try:
-            found = consumer.poll(timeout_ms=int(timeout_seconds * 1000))
+            polled = consumer.poll(timeout_ms=int(timeout_seconds * 1000))
         except (NoOffsetForPartitionError, OffsetOutOfRangeError):
-            self.silence(consumer.assignment())
+            self.pause(consumer.assignment())
             return []
         except KafkaError as error:
             raise BrokerUnreachable(type(error).__name__) from error
-        self._take_up_join()
-        self._ask_again()
-        self._notice_new_topics()
-        return [to_record(record) for records in found.values() for record in records]
+        self._resume_lost_join()
+        self._rejoin_if_static()
+        self._pause_recreated_topics()
+        return [to_record(record) for records in polled.values() for record in records]
 
-    def silent(self) -> list[TopicPartition]:
-        """Partitions that are assigned here and wait for `begin_at`."""
+    def paused(self) -> list[TopicPartition]:
+        """Returns the assigned partitions that are not read until `resume_from` is called."""
         with self._lock:
-            self._silent &= self.assigned()
-            return sorted(self._silent)
+            self._paused &= self.assigned()
+            return sorted(self._paused)
 
     def is_member(self) -> bool:
-        """Whether it belongs to the group, also if there is nothing for it to read."""
+        """Whether this consumer belongs to the group, with or without partitions to read."""
         return self._consumer is not None and self._consumer._coordinator.state == MemberState.STABLE
 
     def assigned(self) -> set[TopicPartition]:
+        """Returns the partitions that the group assigned to this member."""
         return set(self._consumer.assignment()) if self._consumer else set()
 
-    def silence(self, partitions: Iterable[TopicPartition]) -> None:
-        """Stops reading these until `begin_at`."""
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """Stops reading these partitions until `resume_from` is called."""
         for partition in self.assigned().intersection(partitions):
-            with self._lock, contextlib.suppress(KeyError):  # taken away in the meantime
+            with self._lock, contextlib.suppress(KeyError):  # revoked in the meantime
                 self._consumer.pause(partition)
-                self._silent.add(partition)
+                self._paused.add(partition)
 
-    def begin_at(self, partition: TopicPartition, offset: int) -> None:
-        """Reads this partition from there. Nothing happens if it was taken away in the meantime."""
+    def resume_from(self, partition: TopicPartition, offset: int) -> None:
+        """Reads this partition from `offset` on. Has no effect if the partition was revoked in the meantime."""
         with self._lock, contextlib.suppress(ValueError, KeyError):
             self._consumer.seek(partition, offset)
             self._consumer.resume(partition)
-            self._silent.discard(partition)
+            self._paused.discard(partition)
 
-    def bounds(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, OffsetRange]:
-        """What the broker has. Raises BrokerAway."""
+    def offset_ranges(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, OffsetRange]:
+        """Asks the broker which offsets each partition holds. Raises BrokerUnreachable."""
         timeout = int(_REQUEST_SECONDS * 1000)
         consumer = self._open()
         try:
@@ -145,29 +147,31 @@ class GroupReader:
             raise BrokerUnreachable(type(error).__name__) from error
         return {partition: OffsetRange(begin[partition], end[partition]) for partition in partitions}
 
-    def ends(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offset that the next record of each will get, asked now. Raises BrokerAway."""
+    def end_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Asks the broker for the offset of each partition's next record. Raises BrokerUnreachable."""
         try:
-            found: dict[TopicPartition, int] = self._open().end_offsets(
+            offsets: dict[TopicPartition, int] = self._open().end_offsets(
                 list(partitions), timeout_ms=int(_REQUEST_SECONDS * 1000)
             )
         except KafkaError as error:
             raise BrokerUnreachable(type(error).__name__) from error
-        return found
+        return offsets
 
     def topic_id(self, topic: str) -> str:
-        """Tells the topic from one that is made later under the same name."""
-        # the only place where kafka-python 3.0 keeps the id of a topic that a consumer reads
+        """Returns Kafka's id of the topic. It changes when the topic is deleted and recreated under the same name."""
+        # kafka-python 3.0 has the id of a topic that a consumer reads only here
         return str(self._open()._cluster.topic_id(topic))
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Tells Kafka where the group stands, for lag tools only: nothing here ever reads it, and it may fail."""
-        told = {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
+        """Commits the group's offsets to Kafka, for lag tools only: this product never reads them, so failures are
+        ignored."""
+        commits = {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
         with contextlib.suppress(KafkaError, AssertionError):
-            self._consumer.commit_async(told)
+            self._consumer.commit_async(commits)
 
     def close(self) -> None:
-        """Leaves; a static member stays in the group until its session ends, so a quick restart moves nothing."""
+        """Disconnects. A static member stays in the group until its session expires, so that a quick restart moves no
+        partition."""
         if self._consumer is not None:
             self._consumer.close(autocommit=False, timeout_ms=2000)
             self._consumer = None
@@ -180,47 +184,47 @@ class GroupReader:
                 raise BrokerUnreachable(type(error).__name__) from error
             accept_invalid_header_names(consumer)
             self._consumer = consumer
-            consumer.subscribe(self._topics, listener=_Silencer(self))
+            consumer.subscribe(self._topics, listener=_RebalanceListener(self))
         return self._consumer
 
-    def _take_up_join(self) -> None:
-        """kafka-python 3.0.12 forgets a join that outlasted the poll which began it, if it began because partitions or
-        topics were added and this member leads the group: no assignment, no heartbeat, no error, for ever. Asking
-        again lets the next poll take it up."""
+    def _resume_lost_join(self) -> None:
+        # kafka-python 3.0.12 forgets a join that outlasts the poll which started it, if the join was started because
+        # partitions or topics were added and this member leads the group. The member then has no assignment, no
+        # heartbeat and no error, for ever. After this request the next poll completes the join.
         coordinator = self._consumer._coordinator
         if coordinator.rejoining and not coordinator.rejoin_needed:
             coordinator.request_rejoin()
 
-    def _ask_again(self) -> None:
-        """Who comes back under the name of before is given the partitions of before: the broker does not look whether
-        the topics have more by now, or were not there at all. So whoever has a name asks once more, and if that is the
-        group's leader, all of the partitions are shared out again."""
-        if self._asks_again and self.is_member():
+    def _rejoin_if_static(self) -> None:
+        # The broker gives a returning static member its earlier partitions, without checking whether the topics have
+        # more partitions by now or did not exist before. So a static member joins a second time; if it leads the group,
+        # all partitions are assigned again.
+        if self._rejoin_once and self.is_member():
             self._consumer._coordinator.request_rejoin()
-            self._asks_again = False
+            self._rejoin_once = False
 
-    def _notice_new_topics(self) -> None:
-        """A topic that was made again under its name may already hold more records than the old one did."""
+    def _pause_recreated_topics(self) -> None:
+        # A topic recreated under its name may already hold more records than the old one did: offsets prove nothing.
         for topic in self._topics:
             current = self.topic_id(topic)
             if self._topic_ids.setdefault(topic, current) != current:
                 self._topic_ids[topic] = current
-                self.silence(p for p in self.assigned() if p.topic == topic)
+                self.pause(p for p in self.assigned() if p.topic == topic)
 
     def _on_assigned(self, partitions: Collection[TopicPartition]) -> None:
         for partition in partitions:
-            self._consumer.seek(partition, 0)  # any position at all: without one, a poll raises
+            self._consumer.seek(partition, 0)  # any offset: without a position, poll() raises
         self._consumer.pause(*partitions)
         with self._lock:
-            self._silent |= set(partitions)
+            self._paused |= set(partitions)
 
     def _on_revoked(self, partitions: Collection[TopicPartition]) -> None:
         with self._lock:
-            self._silent -= set(partitions)
+            self._paused -= set(partitions)
 
 
-class _Silencer(ConsumerRebalanceListener):
-    """Runs on kafka-python's I/O thread."""
+class _RebalanceListener(ConsumerRebalanceListener):
+    """Forwards rebalances to the reader. Runs on kafka-python's I/O thread."""
 
     def __init__(self, reader: GroupReader) -> None:
         self._reader = reader
@@ -234,12 +238,13 @@ class _Silencer(ConsumerRebalanceListener):
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MS = 4_102_444_800_000
-"""2100: neither a sum of times nor PostgreSQL fails of it."""
+"""The year 2100: neither date arithmetic nor PostgreSQL overflows with it."""
 
 
 def to_record(record: Any) -> IncomingRecord:
-    """A record of kafka-python as ours. Its time may be any 64 bits where a topic once took the writer's: what cannot
-    be one is the nearest that can, as a record that raises here would be met again at every start."""
+    """Converts a kafka-python record. Never raises for its timestamp."""
+    # Where a topic once accepted the writer's timestamp, it may be any 64-bit number. It is clamped to a valid time: a
+    # record that raises here would stop the consumer at every start.
     headers = tuple((name, value or b"") for name, value in record.headers or ())
     at = _EARLIEST + timedelta(milliseconds=min(max(record.timestamp or 0, 0), _LATEST_MS))
     return IncomingRecord(record.topic, record.partition, record.offset, at, record.value or b"", headers)

@@ -1,5 +1,5 @@
-"""Names of headers that are no UTF-8. Brokers take them, whoever may write to a topic can send one, and kafka-python
-3.0.12 never gets past it: the first poll raises CorruptRecordError, the next does not return any more."""
+"""Makes kafka-python read header names that are not UTF-8. Brokers accept such names from any writer, and kafka-python
+3.0.12 cannot get past them: the first poll raises CorruptRecordError, the next one never returns."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -11,14 +11,15 @@ from kafka.record.util import decode_varint
 
 
 def accept_invalid_header_names(consumer: Any) -> None:
-    """From now on a KafkaConsumer reads each byte of such a name as `?`; its record is like any other."""
+    """Makes a KafkaConsumer read each non-ASCII byte of a header name that is not UTF-8 as `?`. The record is otherwise
+    unchanged."""
     consumer._fetcher.PartitionRecords = _PartitionRecords
 
 
 class _PartitionRecords(Fetcher.PartitionRecords):
     def _unpack_records(self, partition: Any, records: Any, *deserializers: Any) -> Iterator[Any]:
-        found: Iterator[Any] = super()._unpack_records(partition, _Batches(records), *deserializers)  # type: ignore[no-untyped-call]
-        return found
+        unpacked: Iterator[Any] = super()._unpack_records(partition, _Batches(records), *deserializers)  # type: ignore[no-untyped-call]
+        return unpacked
 
 
 class _Batches:
@@ -35,25 +36,25 @@ class _Batches:
 class _Batch(DefaultRecordBatch):
     __slots__ = ()
 
-    def _read_msg(self, *given: Any) -> Any:
+    def _read_msg(self, *args: Any) -> Any:
         try:
-            return super()._read_msg(*given)  # type: ignore[no-untyped-call]
+            return super()._read_msg(*args)  # type: ignore[no-untyped-call]
         except UnicodeDecodeError:
-            self._make_readable()
-            return super()._read_msg(*given)  # type: ignore[no-untyped-call]
+            self._replace_header_names()
+            return super()._read_msg(*args)  # type: ignore[no-untyped-call]
 
-    def _make_readable(self) -> None:
-        """Of the record that is next, in place: the lengths stay."""
-        buffer, number = self._buffer, partial(decode_varint, self._buffer)
+    def _replace_header_names(self) -> None:
+        """Overwrites the header names of the next record in the buffer. Lengths do not change."""
+        buffer, varint = self._buffer, partial(decode_varint, self._buffer)
         at: int = self._pos
         for _ in ("length", "attributes", "time", "offset"):
-            _, at = number(at)
+            _, at = varint(at)
         for _ in ("key", "value"):
-            size, at = number(at)
+            size, at = varint(at)
             at += max(0, size)
-        headers, at = number(at)
+        headers, at = varint(at)
         for _ in range(headers):
-            size, at = number(at)
+            size, at = varint(at)
             buffer[at : at + size] = bytes(byte if byte < 128 else ord("?") for byte in buffer[at : at + size])
-            size, at = number(at + size)
+            size, at = varint(at + size)
             at += max(0, size)

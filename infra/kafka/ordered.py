@@ -1,7 +1,7 @@
-"""Publishes records so that those of one key never overtake each other: the relay's producer (architecture.md, P6).
+"""The relay's producer: publishes records in order, per key (architecture.md, P6).
 
-One request in flight; after any failure the producer is thrown away, so that nothing it still holds is sent behind the
-back of the caller, who sends again what was not acknowledged.
+One request is in flight at a time. After any failure the producer is discarded, because the caller repeats the records
+that were not acknowledged, and the old producer must not send its own copies later.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ DELIVERY_SECONDS = 5.0
 
 _OPTIONS: dict[str, Any] = {
     "acks": "all",
-    "enable_idempotence": False,  # it can wedge for good when a broker hangs (architecture.md)
+    "enable_idempotence": False,  # it can get stuck for ever when a broker hangs (docs/decisions/0014)
     "max_in_flight_requests_per_connection": 1,
     "linger_ms": 1,
     "batch_size": 262_144,
@@ -34,15 +34,15 @@ _OPTIONS: dict[str, Any] = {
 
 
 class OrderedPublisher:
-    """Nothing is opened before the first call. Not thread-safe."""
+    """Publishes records in order. Connects on the first call. Not thread-safe."""
 
     def __init__(self, config: KafkaConfig) -> None:
         self._config = config
         self._producer: Any = None
 
     def publish(self, records: Sequence[OutgoingRecord]) -> list[bool]:
-        """Whether each record was acknowledged by all in-sync replicas. Blocks for about `DELIVERY_SECONDS` at most.
-        Never raises for a broker that is away: then nothing was acknowledged."""
+        """Returns, for each record, whether all in-sync replicas acknowledged it. Blocks for about `DELIVERY_SECONDS`
+        at most. Does not raise when the broker is unreachable: then no record is acknowledged."""
         acknowledged = [False] * len(records)
         futures: list[Any] = []
         try:
@@ -51,19 +51,19 @@ class OrderedPublisher:
             for record in records:
                 key = None if record.key is None else record.key.encode()
                 futures.append(self._producer.send(record.topic, record.value, key, headers=list(record.headers)))
-        except (KafkaError, ValueError):  # ValueError: a topic that vanished
+        except (KafkaError, ValueError):  # ValueError: the topic was deleted
             self._discard()
         until = monotonic() + DELIVERY_SECONDS + 1
-        for place, future in enumerate(futures):
+        for index, future in enumerate(futures):
             try:
                 future.get(timeout=max(0.0, until - monotonic()))
-                acknowledged[place] = True
+                acknowledged[index] = True
             except KafkaError:
                 self._discard()
         return acknowledged
 
     def close(self) -> None:
-        """Drops what is not acknowledged."""
+        """Disconnects. Records that are not acknowledged are dropped."""
         self._discard()
 
     def _discard(self) -> None:
@@ -73,4 +73,4 @@ class OrderedPublisher:
         try:
             producer.close(timeout=0)
         except KafkaError:
-            producer._sender.force_close()  # close() leaves its thread running when something is unacknowledged
+            producer._sender.force_close()  # close() leaves its thread running while records are unacknowledged

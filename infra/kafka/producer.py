@@ -1,9 +1,9 @@
-"""The publisher on Kafka: what keeps P1 of the architecture.
+"""The Kafka publisher, which implements P1 of the architecture.
 
-Every record has somebody who waits for it. So the waiting is also the watchdog: a record that is neither acknowledged
-nor refused when its sender gives up, after kafka-python's own delivery time-out, means that the producer is wedged;
-then it is replaced. Nothing is in a producer's memory that is not counted here, so an outage of any length costs no
-more than `PublishLimits`.
+A caller waits for every record, so the wait doubles as a watchdog: a record that is neither acknowledged nor failed
+when its caller gives up, after kafka-python's own delivery timeout, means that the producer is stuck, and it is
+replaced. Every record in a producer's memory is counted here, so an outage of any length needs no more memory than
+`PublishLimits` allows.
 """
 
 import threading
@@ -18,12 +18,12 @@ from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from domain.ports import OutgoingRecord, PublishFailed, RecordPosition, RecordTooLarge
 from infra.kafka.config import KafkaConfig
-from infra.kafka.link import DELIVERY_SECONDS, KafkaProducerClient, PendingSend, ProducerClient
+from infra.kafka.producer_client import DELIVERY_SECONDS, KafkaProducerClient, PendingSend, ProducerClient
 
 log = structlog.get_logger()
 
 CHECK_SECONDS = 1.0
-"""Pause between two looks at the broker."""
+"""Pause between two readiness checks at the broker."""
 _STALE_SECONDS = 10.0
 _CLOSE_SECONDS = 1.0
 _SETTLE_SECONDS = 0.2
@@ -32,9 +32,9 @@ _TOO_LARGE = (MessageSizeTooLargeError.__name__, RecordListTooLargeError.__name_
 
 @dataclass(frozen=True, slots=True)
 class PublishLimits:
-    """What may wait for acknowledgement at one time: calls of `publish` (keep it below the number of threads that
-    call it, so that some are free to say no), records, and bytes of their values. What is more waits for room as long
-    as its deadline leaves the broker DELIVERY_SECONDS."""
+    """Limits for what may wait for acknowledgement at the same time: calls of `publish`, records, and bytes of their
+    values. Keep `calls` below the number of threads that call `publish`, so that some are free to reject requests. A
+    call beyond the limits waits for room, as long as its deadline leaves the broker DELIVERY_SECONDS."""
 
     calls: int = 48
     records: int = 20_000
@@ -42,8 +42,8 @@ class PublishLimits:
 
 
 class KafkaPublisher:
-    """A `domain.ports.Publisher`. It connects in the background, so it can be made before the broker is there. Its
-    threads do not survive a fork: make it afterwards. `publish` may be called by any number of threads."""
+    """A `domain.ports.Publisher`. Connects in the background, so it can be created before the broker is up. Create it
+    after a fork, because its threads do not survive one. `publish` is thread-safe."""
 
     def __init__(
         self,
@@ -52,115 +52,115 @@ class KafkaPublisher:
         limits: PublishLimits | None = None,
         connect: Callable[[KafkaConfig, Sequence[str]], ProducerClient] = KafkaProducerClient,
     ) -> None:
-        """`topics`: those that records go to. `connect` blocks for a few seconds at most, raises when no broker
-        answers."""
+        """`topics`: those that records are sent to. `connect` blocks for a few seconds at most and raises when no
+        broker answers."""
         self._connect = partial(connect, config, tuple(topics))
         self._room = _Room(limits or PublishLimits())
         self._lock = threading.Lock()
-        self._link: ProducerClient | None = None
-        self._missing: Sequence[str] = ("kafka: not reached yet",)
-        self._looked_at = time.monotonic()
+        self._client: ProducerClient | None = None
+        self._reasons: Sequence[str] = ("kafka: not connected yet",)
+        self._checked_at = time.monotonic()
         self._wake = threading.Event()
         self._closing = False
-        threading.Thread(target=self._keep, name="kafka-publisher", daemon=True).start()
+        threading.Thread(target=self._run_checks, name="kafka-publisher", daemon=True).start()
 
     def publish(self, records: Sequence[OutgoingRecord], deadline_seconds: float) -> list[RecordPosition]:
-        """See the port. A deadline below DELIVERY_SECONDS takes a slow broker for a wedged producer."""
+        """See the port. With a deadline below DELIVERY_SECONDS, a slow broker is mistaken for a stuck producer."""
         until = time.monotonic() + deadline_seconds
         spare = max(0.0, deadline_seconds - DELIVERY_SECONDS - _SETTLE_SECONDS)
-        with self._room.taken(len(records), sum(len(record.value) for record in records), spare):
-            if (link := self._link) is None:
-                raise PublishFailed("kafka: not reached yet")
-            pending, refusal = self._send(link, records, until)
-            places, failure = self._settle(link, pending, until)
-            if trouble := refusal or failure:
-                raise (RecordTooLarge if trouble in _TOO_LARGE else PublishFailed)(f"kafka: {trouble}")
-            return places
+        with self._room.reserved(len(records), sum(len(record.value) for record in records), spare):
+            if (client := self._client) is None:
+                raise PublishFailed("kafka: not connected yet")
+            pending, not_sent = self._send(client, records, until)
+            positions, failure = self._wait_for(client, pending, until)
+            if reason := not_sent or failure:
+                raise (RecordTooLarge if reason in _TOO_LARGE else PublishFailed)(f"kafka: {reason}")
+            return positions
 
     def not_ready_reasons(self) -> Sequence[str]:
-        """What the last look at the broker found; a look that hangs counts as no answer."""
-        if time.monotonic() - self._looked_at > _STALE_SECONDS:
+        """Returns the result of the last check at the broker. A check that hangs counts as no answer. Never blocks."""
+        if time.monotonic() - self._checked_at > _STALE_SECONDS:
             return ("kafka: no answer",)
-        return self._missing
+        return self._reasons
 
     def close(self) -> None:
-        """End it; blocks for at most about a second. What is not acknowledged by then fails."""
+        """Disconnects. Blocks for about a second at most. Records that are not acknowledged by then fail."""
         with self._lock:
             self._closing = True
-            link, self._link = self._link, None
+            client, self._client = self._client, None
         self._wake.set()
-        if link is not None:
-            link.end(_CLOSE_SECONDS)
+        if client is not None:
+            client.end(_CLOSE_SECONDS)
 
     def _send(
-        self, link: ProducerClient, records: Sequence[OutgoingRecord], until: float
+        self, client: ProducerClient, records: Sequence[OutgoingRecord], until: float
     ) -> tuple[Sequence[PendingSend], str | None]:
-        """What could be sent, and the name of what went wrong with the rest."""
+        """Returns the records that were handed over and, if one failed, the name of the error that stopped the rest."""
         pending: list[PendingSend] = []
         try:
             for record in records:
                 if time.monotonic() > until:
                     raise KafkaTimeoutError("too many records for the deadline")
-                pending.append(link.send(record))
-        except Exception as error:  # besides its own errors kafka-python raises ValueError for a vanished topic
+                pending.append(client.send(record))
+        except Exception as error:  # besides its own errors, kafka-python raises ValueError for a deleted topic
             return pending, type(error).__name__
         return pending, None
 
-    def _settle(
-        self, link: ProducerClient, pending: Sequence[PendingSend], until: float
+    def _wait_for(
+        self, client: ProducerClient, pending: Sequence[PendingSend], until: float
     ) -> tuple[list[RecordPosition], str | None]:
-        """Wait until every record is acknowledged or has failed; return where they stand and the first failure's
-        name."""
-        places: list[RecordPosition] = []
+        """Waits until every record is acknowledged or has failed. Returns the positions of the acknowledged records and
+        the name of the first failure. Replaces the client if a record is still pending at the deadline."""
+        positions: list[RecordPosition] = []
         failure: str | None = None
         for future in pending:
             try:
-                told = future.get(timeout=max(0.0, until - time.monotonic()))
-                places.append(RecordPosition(told.partition, told.offset))
+                acknowledged = future.get(timeout=max(0.0, until - time.monotonic()))
+                positions.append(RecordPosition(acknowledged.partition, acknowledged.offset))
             except KafkaError as error:
                 failure = failure or type(error).__name__
-                # The future keeps its error, the error this frame and its callers', they the body and the future: a
-                # circle that lives until the garbage collector comes, which counts objects and not their bytes. While
-                # a broker was frozen, bodies of 3 MB held half a gigabyte this way.
+                # Breaks a reference cycle: the future holds the error, the error holds this frame and its callers, and
+                # they hold the body and the future. The cycle would live until the garbage collector runs, which counts
+                # objects, not bytes: while a broker was frozen, bodies of 3 MB held half a gigabyte this way.
                 error.__traceback__ = None
         if not all(future.is_done for future in pending):
-            self._replace(link)
-        return places, failure
+            self._replace(client)
+        return positions, failure
 
-    def _replace(self, link: ProducerClient) -> None:
+    def _replace(self, client: ProducerClient) -> None:
         with self._lock:
-            if self._link is not link:
+            if self._client is not client:
                 return
-            self._link = None
+            self._client = None
         log.warning("kafka.producer_replaced")
-        threading.Thread(target=link.end, args=(0.0,), name="kafka-publisher-end", daemon=True).start()
+        threading.Thread(target=client.end, args=(0.0,), name="kafka-publisher-end", daemon=True).start()
         self._wake.set()
 
-    def _keep(self) -> None:
+    def _run_checks(self) -> None:
         while not self._closing:
             self._wake.clear()
             try:
-                missing = self._look()
-            except Exception as error:  # whatever kafka-python raises, the next look may find the broker again
-                missing = (f"kafka: {type(error).__name__}",)
-            if missing != self._missing:
-                log.info("kafka.publisher", missing=missing)
-            self._missing, self._looked_at = missing, time.monotonic()
+                reasons = self._check()
+            except Exception as error:  # the next check may succeed, whatever kafka-python raised
+                reasons = (f"kafka: {type(error).__name__}",)
+            if reasons != self._reasons:
+                log.info("kafka.publisher_readiness", not_ready=reasons)
+            self._reasons, self._checked_at = reasons, time.monotonic()
             self._wake.wait(CHECK_SECONDS)
 
-    def _look(self) -> Sequence[str]:
-        link = self._link
-        if link is None:
-            link = self._connect()
+    def _check(self) -> Sequence[str]:
+        client = self._client
+        if client is None:
+            client = self._connect()
             with self._lock:
-                self._link = None if self._closing else link
-            if self._link is None:  # closed meanwhile, and nobody else knows of it
-                link.end(0.0)
-        return link.not_ready_reasons()
+                self._client = None if self._closing else client
+            if self._client is None:  # closed meanwhile: no other reference to this client exists
+                client.end(0.0)
+        return client.not_ready_reasons()
 
 
 class _Room:
-    """Counts what waits for the broker, and lets no more than `PublishLimits` of it in."""
+    """Counts the calls, records and bytes that wait for the broker, and keeps them within `PublishLimits`."""
 
     def __init__(self, limits: PublishLimits) -> None:
         self._limits = limits
@@ -168,12 +168,13 @@ class _Room:
         self._calls = self._records = self._bytes = 0
 
     @contextmanager
-    def taken(self, records: int, size: int, seconds: float) -> Iterator[None]:
-        """Room for one call; raises NotKept when there is none within `seconds`, and at once for what never fits."""
+    def reserved(self, records: int, size: int, seconds: float) -> Iterator[None]:
+        """Reserves room for one call until the block ends. Raises PublishFailed when there is no room within `seconds`,
+        and at once for a call that can never fit."""
         with self._changed:
             fits = partial(self._fits, records, size)
             if not fits() and not (self._calls and self._changed.wait_for(fits, seconds)):
-                raise PublishFailed("too much waits for kafka")
+                raise PublishFailed("too many records are waiting for kafka")
             self._add(1, records, size)
         try:
             yield

@@ -1,5 +1,5 @@
-"""Reads what comes onto a topic from now on, as somebody who waits for one answer does: without a group, leaving no
-trace at the broker."""
+"""Reads the records that are published to a topic from now on, e.g. to wait for one result. Uses no consumer group and
+leaves no state at the broker."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -10,43 +10,43 @@ from kafka.errors import KafkaError
 
 from infra.kafka.consumer import BrokerUnreachable, IncomingRecord, to_record
 
-_ANSWER_MS = 5000
+_REQUEST_MS = 5000
 
 
 class TopicTail:
-    """Stands at the end of every partition once it is made: whatever is published afterwards is seen. Not
-    thread-safe."""
+    """A reader positioned at the end of every partition: it returns all records that are published after it was
+    created. Not thread-safe."""
 
     def __init__(self, connection: Mapping[str, Any], topic: str) -> None:
-        """Blocks for at most some seconds. Raises BrokerAway, also when there is no such topic."""
+        """Connects. Blocks for a few seconds at most. Raises BrokerUnreachable, also if the topic does not exist."""
         try:
             self._consumer: Any = KafkaConsumer(  # type: ignore[no-untyped-call]
                 **connection,
                 group_id=None,
                 enable_auto_commit=False,
                 auto_offset_reset="latest",
-                bootstrap_timeout_ms=_ANSWER_MS,
+                bootstrap_timeout_ms=_REQUEST_MS,
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
             )
         except KafkaError as error:
             raise BrokerUnreachable(type(error).__name__) from error
         try:
-            self._begin(topic)
+            self._seek_to_end(topic)
         except BaseException:
             self.close()
             raise
 
     def poll(self, timeout_seconds: float) -> list[IncomingRecord]:
-        """What came since the last call; [] if nothing comes in time. Raises BrokerAway."""
+        """Returns the records since the last call; [] if none arrives in time. Raises BrokerUnreachable."""
         try:
-            found = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000))
+            polled = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000))
         except KafkaError as error:
             raise BrokerUnreachable(type(error).__name__) from error
-        return [to_record(record) for records in found.values() for record in records]
+        return [to_record(record) for records in polled.values() for record in records]
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnects."""
         self._consumer.close(autocommit=False, timeout_ms=1000)
 
     def __enter__(self) -> Self:
@@ -57,13 +57,13 @@ class TopicTail:
     ) -> None:
         self.close()
 
-    def _begin(self, topic: str) -> None:
+    def _seek_to_end(self, topic: str) -> None:
         try:
-            known = self._consumer.partitions_for_topic(topic)
-            if not known:
-                raise BrokerUnreachable(f"there is no topic {topic}")
-            partitions = [TopicPartition(topic, each) for each in sorted(known)]
-            ends = self._consumer.end_offsets(partitions, timeout_ms=_ANSWER_MS)
+            numbers = self._consumer.partitions_for_topic(topic)
+            if not numbers:
+                raise BrokerUnreachable(f"the topic {topic} does not exist")
+            partitions = [TopicPartition(topic, each) for each in sorted(numbers)]
+            ends = self._consumer.end_offsets(partitions, timeout_ms=_REQUEST_MS)
         except KafkaError as error:
             raise BrokerUnreachable(type(error).__name__) from error
         self._consumer.assign(partitions)

@@ -1,4 +1,4 @@
-"""Creates our topics and sees that they are as the promises need them (architecture.md, Topics)."""
+"""Creates the product's topics and checks their settings (architecture.md, Topics)."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -13,49 +13,50 @@ from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-"""A signed unreadable body of 3 MiB must fit with its headers, or Meta repeats it for days."""
+"""Must hold an unreadable signed body of 3 MiB with its headers; otherwise Meta would repeat that body for days."""
 RETENTION_MS = 30 * 24 * 3600 * 1000
-_ANSWER_MS = 10_000
+_REQUEST_MS = 10_000
 _BOOTSTRAP_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSettings:
-    """How many partitions, and copies of each record, a topic shall have."""
+    """The number of partitions of a topic, and of replicas of each record."""
 
     partitions: int
     replication_factor: int
 
     @property
     def min_insync_replicas(self) -> int:
-        """Copies without which no record is acknowledged: with three brokers one may be away."""
+        """How many replicas must have a record before it is acknowledged. With three brokers, one may be down."""
         return 2 if self.replication_factor >= 3 else 1
 
 
 class TopicChange(NamedTuple):
-    """What was done to a topic, in words."""
+    """A change that was made to a topic, as text."""
 
     topic: str
     what: str
 
 
 class TopicFinding(NamedTuple):
-    """What is not as it should be, where (a topic's name, or `brokers`), and what to do about it."""
+    """A problem: `where` is a topic's name or `brokers`, `what` is wrong, and `fix` is what an administrator can do."""
 
     where: str
     what: str
-    cure: str
+    fix: str
 
 
 def create_or_repair(
     config: KafkaConfig, topics: Topics, wanted: TopicSettings
 ) -> tuple[list[TopicChange], list[TopicFinding]]:
-    """Create what is missing, set what is set otherwise, add partitions; gives that, and what people have to do.
+    """Creates missing topics, corrects settings and adds partitions. Returns the changes, and the problems that an
+    administrator has to fix.
 
-    Partitions are never taken away and records never deleted. Several may run at once.
+    Never removes partitions and never deletes records. Several processes may call this at once.
 
     Raises:
-        kafka.errors.KafkaError: no broker answered, or one refused.
+        kafka.errors.KafkaError: no broker answered, or one rejected the request.
     """
     with _admin(config) as admin:
         changes = [*_create(admin, topics, wanted), *_repair(admin, topics, wanted)]
@@ -63,35 +64,35 @@ def create_or_repair(
 
 
 def findings(config: KafkaConfig, topics: Topics, wanted: TopicSettings) -> list[TopicFinding]:
-    """What is not as it should be; changes nothing.
+    """Returns the problems of brokers and topics. Changes nothing.
 
     Raises:
-        kafka.errors.KafkaError: no broker answered, or one refused.
+        kafka.errors.KafkaError: no broker answered, or one rejected the request.
     """
     with _admin(config) as admin:
         return list(_findings(admin, topics, wanted))
 
 
 def _admin(config: KafkaConfig) -> closing[Any]:
-    options = config.client_options() | {"bootstrap_timeout_ms": _BOOTSTRAP_MS, "request_timeout_ms": _ANSWER_MS}
+    options = config.client_options() | {"bootstrap_timeout_ms": _BOOTSTRAP_MS, "request_timeout_ms": _REQUEST_MS}
     return closing(KafkaAdminClient(**options))  # type: ignore[no-untyped-call]
 
 
 def _settings(topics: Topics, wanted: TopicSettings) -> dict[str, dict[str, str]]:
-    """Topic -> what the broker must hold for it."""
+    """Topic -> the settings that the broker must have for it."""
     safe = {"min.insync.replicas": str(wanted.min_insync_replicas), "unclean.leader.election.enable": "false"}
-    # Whoever else publishes may compress as kafka-python cannot read; the broker makes it gzip.
+    # Other programs may publish with a compression that kafka-python cannot read; the broker recompresses with gzip.
     readable = safe | {"compression.type": "gzip"}
-    # The broker's: when a record came is not for whoever wrote it to say, who may have proved nothing.
-    on_our_clock = {"message.timestamp.type": "LogAppendTime"}
-    roomy = readable | {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
-    large = roomy | {"cleanup.policy": "delete"}
+    # The broker sets the time of a record. Writers may be unauthenticated, so their timestamps prove nothing.
+    broker_time = {"message.timestamp.type": "LogAppendTime"}
+    large = readable | {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    deleted_by_age = large | {"cleanup.policy": "delete"}
     return {
-        # inbound: the timer asks up to which moment everything was worked in (P6a)
-        topics.inbound: large | on_our_clock | {"retention.ms": str(RETENTION_MS)},
-        topics.unreadable: large | on_our_clock | {"retention.ms": "-1", "retention.bytes": "-1"},
-        # what a mail begins with may be as large as a mail: its sender is told too_large, and not nothing at all
-        topics.commands: roomy | on_our_clock,
+        # inbound: the timer needs to know up to which time every record was processed (P6a)
+        topics.inbound: deleted_by_age | broker_time | {"retention.ms": str(RETENTION_MS)},
+        topics.unreadable: deleted_by_age | broker_time | {"retention.ms": "-1", "retention.bytes": "-1"},
+        # A command's mail text may exceed the limit for mails: the record must get through to be rejected as too_large.
+        topics.commands: large | broker_time,
         topics.results: safe,
         topics.conversations: safe,
     }
@@ -99,56 +100,56 @@ def _settings(topics: Topics, wanted: TopicSettings) -> dict[str, dict[str, str]
 
 def _create(admin: Any, topics: Topics, wanted: TopicSettings) -> Iterator[TopicChange]:
     settings = _settings(topics, wanted)
-    there = set(admin.list_topics())
+    existing = set(admin.list_topics())
     for topic, configs in settings.items():
-        if topic in there:
+        if topic in existing:
             continue
-        made = {"num_partitions": wanted.partitions, "replication_factor": wanted.replication_factor}
+        size = {"num_partitions": wanted.partitions, "replication_factor": wanted.replication_factor}
         try:
-            admin.create_topics({topic: {**made, "configs": configs}}, timeout_ms=_ANSWER_MS)
-        except TopicAlreadyExistsError:  # somebody else was faster
+            admin.create_topics({topic: {**size, "configs": configs}}, timeout_ms=_REQUEST_MS)
+        except TopicAlreadyExistsError:  # another process created it in the meantime
             continue
         except InvalidReplicationFactorError:
-            return  # every topic is then a finding that says why
+            return  # the findings then report every topic as missing, and the number of brokers as the cause
         yield TopicChange(topic, f"created with {wanted.partitions} partitions")
-    admin.wait_for_topics(list(settings), timeout_ms=_ANSWER_MS)
+    admin.wait_for_topics(list(settings), timeout_ms=_REQUEST_MS)
 
 
 def _repair(admin: Any, topics: Topics, wanted: TopicSettings) -> Iterator[TopicChange]:
     for topic, differing in _differing(admin, topics, wanted).items():
-        admin.alter_configs([_of_topic(topic, {name: right for name, (_, right) in differing.items()})])
-        for name, (found, right) in differing.items():
-            yield TopicChange(topic, f"{name} {found} -> {right}")
+        admin.alter_configs([_topic_resource(topic, {name: expected for name, (_, expected) in differing.items()})])
+        for name, (actual, expected) in differing.items():
+            yield TopicChange(topic, f"{name} {actual} -> {expected}")
     for topic, partitions in _partitions(admin, topics).items():
         if len(partitions) < wanted.partitions:
-            admin.create_partitions({topic: wanted.partitions}, timeout_ms=_ANSWER_MS)
+            admin.create_partitions({topic: wanted.partitions}, timeout_ms=_REQUEST_MS)
             _await_partitions(admin, topic, wanted.partitions)
             yield TopicChange(topic, f"partitions {len(partitions)} -> {wanted.partitions}")
 
 
 def _await_partitions(admin: Any, topic: str, partitions: int) -> None:
-    """Brokers learn of new partitions a moment after the controller."""
-    until = time.monotonic() + _ANSWER_MS / 1000
+    """Waits until the brokers know the new partitions, which happens a moment after the controller created them."""
+    until = time.monotonic() + _REQUEST_MS / 1000
     while len(admin.describe_topics([topic])[0]["partitions"]) < partitions:
         if time.monotonic() > until:
-            raise KafkaTimeoutError(f"{topic} has not got its new partitions yet")
+            raise KafkaTimeoutError(f"the new partitions of {topic} were not created in time")
         time.sleep(0.05)
-    admin.wait_for_topics([topic], timeout_ms=_ANSWER_MS)
+    admin.wait_for_topics([topic], timeout_ms=_REQUEST_MS)
 
 
 def _findings(admin: Any, topics: Topics, wanted: TopicSettings) -> Iterator[TopicFinding]:
     brokers = len(admin.describe_cluster()["brokers"])
     if brokers < wanted.replication_factor:
-        cure = "start the others, or set WITIOP_KAFKA_REPLICATION_FACTOR; then run witiop topics"
-        yield TopicFinding("brokers", f"{brokers} for {wanted.replication_factor} copies of every record", cure)
-    there = _partitions(admin, topics)
+        fix = "start the others, or set WITIOP_KAFKA_REPLICATION_FACTOR; then run witiop topics"
+        yield TopicFinding("brokers", f"{brokers} for {wanted.replication_factor} copies of every record", fix)
+    existing = _partitions(admin, topics)
     for topic in _settings(topics, wanted):
-        if topic not in there:
+        if topic not in existing:
             yield TopicFinding(topic, "missing", "run witiop topics")
     for topic, differing in _differing(admin, topics, wanted).items():
-        for name, (found, right) in differing.items():
-            yield TopicFinding(topic, f"{name} is {found}, not {right}", "run witiop topics")
-    for topic, partitions in there.items():
+        for name, (actual, expected) in differing.items():
+            yield TopicFinding(topic, f"{name} is {actual}, not {expected}", "run witiop topics")
+    for topic, partitions in existing.items():
         yield from _partition_findings(topic, partitions, wanted)
 
 
@@ -156,8 +157,8 @@ def _partition_findings(topic: str, partitions: list[dict[str, Any]], wanted: To
     if len(partitions) < wanted.partitions:
         yield TopicFinding(topic, f"{len(partitions)} partitions, not {wanted.partitions}", "run witiop topics")
     if len(partitions) > wanted.partitions:
-        cure = f"partitions cannot be taken away: set WITIOP_KAFKA_PARTITIONS={len(partitions)}"
-        yield TopicFinding(topic, f"{len(partitions)} partitions, not {wanted.partitions}", cure)
+        fix = f"partitions cannot be removed: set WITIOP_KAFKA_PARTITIONS={len(partitions)}"
+        yield TopicFinding(topic, f"{len(partitions)} partitions, not {wanted.partitions}", fix)
     copies = min(len(partition["replica_nodes"]) for partition in partitions)
     if copies < wanted.replication_factor:
         yield TopicFinding(
@@ -167,32 +168,31 @@ def _partition_findings(topic: str, partitions: list[dict[str, Any]], wanted: To
         )
     lagging = [p["partition_index"] for p in partitions if len(p["isr_nodes"]) < len(p["replica_nodes"])]
     if lagging:
-        cure = "see which broker is down or slow"
-        yield TopicFinding(
-            topic, f"replicas of partitions {', '.join(map(str, sorted(lagging)))} are not in sync", cure
-        )
+        numbers = ", ".join(map(str, sorted(lagging)))
+        fix = "see which broker is down or slow"
+        yield TopicFinding(topic, f"replicas of partitions {numbers} are not in sync", fix)
 
 
 def _differing(admin: Any, topics: Topics, wanted: TopicSettings) -> dict[str, dict[str, tuple[str | None, str]]]:
-    """Topic -> setting -> (what the broker holds, what it must)."""
+    """Topic -> setting -> (actual value, expected value), for the settings that differ."""
     settings = _settings(topics, wanted)
-    there = [topic for topic in settings if topic in set(admin.list_topics())]
-    resources = [_of_topic(topic, settings[topic]) for topic in there]
-    found = admin.describe_configs(resources, config_filter="all")["topic"] if resources else {}
-    return {topic: wrong for topic in there if (wrong := _wrong(found[topic], settings[topic]))}
+    existing = [topic for topic in settings if topic in set(admin.list_topics())]
+    resources = [_topic_resource(topic, settings[topic]) for topic in existing]
+    actual = admin.describe_configs(resources, config_filter="all")["topic"] if resources else {}
+    return {topic: wrong for topic in existing if (wrong := _differences(actual[topic], settings[topic]))}
 
 
-def _of_topic(topic: str, configs: dict[str, str]) -> ConfigResource:
+def _topic_resource(topic: str, configs: dict[str, str]) -> ConfigResource:
     return ConfigResource(ConfigResourceType.TOPIC, topic, configs)  # type: ignore[no-untyped-call]
 
 
-def _wrong(found: Mapping[str, Any], right: Mapping[str, str]) -> dict[str, tuple[str | None, str]]:
-    held = {name: found[name]["value"] if name in found else None for name in right}
-    return {name: (held[name], right[name]) for name in right if held[name] != right[name]}
+def _differences(actual: Mapping[str, Any], expected: Mapping[str, str]) -> dict[str, tuple[str | None, str]]:
+    values = {name: actual[name]["value"] if name in actual else None for name in expected}
+    return {name: (values[name], expected[name]) for name in expected if values[name] != expected[name]}
 
 
 def _partitions(admin: Any, topics: Topics) -> dict[str, list[dict[str, Any]]]:
-    """Topic -> its partitions, of those that are there."""
+    """Topic -> its partitions, for the topics that exist."""
     names = [topics.inbound, topics.unreadable, topics.commands, topics.results, topics.conversations]
-    found = {topic["name"]: topic for topic in admin.describe_topics(names) if topic["error_code"] == 0}
-    return {name: found[name]["partitions"] for name in names if name in found}
+    described = {topic["name"]: topic for topic in admin.describe_topics(names) if topic["error_code"] == 0}
+    return {name: described[name]["partitions"] for name in names if name in described}

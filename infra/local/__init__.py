@@ -1,4 +1,5 @@
-"""Real servers for development and tests on one machine, from packages alone: no Docker, nothing installed."""
+"""Real Kafka, PostgreSQL and SES servers for development and tests, from Python packages and jars: no Docker, no system
+packages. Also the simulator. Production code does not use this package."""
 
 import subprocess
 import sys
@@ -6,18 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 CACHE_DIR = Path(__file__).resolve().parents[2] / ".witiop" / "cache"
-"""Where downloaded files are kept: in the project, once for all stacks and tests."""
+"""Where downloaded files are stored: inside the project, shared by all stacks and tests."""
 
 
 def say(line: str) -> None:
-    """Tell the person at the keyboard what is going on; lines of several threads do not mix."""
+    """Writes a line to stderr. Lines of several threads do not mix."""
     sys.stderr.write(f"{line}\n")
 
 
 def install(cache_dir: Path = CACHE_DIR, echo: Callable[[str], None] = say) -> None:
-    """Download what the servers need and see that their programs run here; the second time needs no network.
+    """Downloads the files that the servers need and checks that their programs run. Needs the network the first time
+    only.
 
-    Raises NotReachableError when a download fails, LocalServerError for anything else that is in the way.
+    Raises NotReachableError when a download fails, LocalServerError for any other problem.
     """
     from infra.local.errors import LocalServerError
     from infra.local.jars import kafka_jars
@@ -30,6 +32,6 @@ def install(cache_dir: Path = CACHE_DIR, echo: Callable[[str], None] = say) -> N
             subprocess.run([program, option], check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise LocalServerError(
-                f"{program.name} does not run on this machine ({error}): run make install again, and see whether "
-                "this system is one of those in docs/decisions/0004"
+                f"{program.name} does not run on this machine ({error}): run make install again, and check that this "
+                "system is supported (docs/decisions/0004)"
             ) from error

@@ -1,4 +1,4 @@
-"""One stack per data directory, also while the servers of a killed one are still ending."""
+"""A lock for a data directory: one stack at a time, also while the servers of a killed stack are still ending."""
 
 import fcntl
 import os
@@ -10,16 +10,16 @@ from pathlib import Path
 from infra.local.errors import LocalServerError
 
 EARLIER_STACK_SECONDS = 10.0
-"""A stack that was killed needs half of that until its servers have ended."""
+"""How long to wait for an earlier stack. The servers of a killed stack need half of this time to end."""
 _STEP_SECONDS = 0.1
 
 
 @contextmanager
 def locked(data: Path) -> Iterator[int]:
-    """Keep this data directory, made if it is not there, for one stack; gives the descriptor that holds the lock.
+    """Locks a data directory, which is created if it is missing, and yields the file descriptor that holds the lock.
 
-    The lock lasts until every process that has the descriptor ended: hand it to the Guard. Raises LocalServerError
-    with the process id of the owner.
+    The lock lasts until every process with the descriptor has ended, so pass it to the Guard. Raises LocalServerError
+    with the owner's process id if the directory is in use. Blocks for at most EARLIER_STACK_SECONDS.
     """
     data.mkdir(parents=True, exist_ok=True)
     lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -1,9 +1,8 @@
-"""Becomes another program as the user `nobody`, for servers that refuse to run as root.
+"""Runs a program as the user `nobody` instead of root, for servers that refuse to run as root.
 
-Run as `python drop_root.py PROGRAM ARGUMENT...`; whoever is not root keeps who they are. A project under a
-directory that only root may enter (as /root) stays as closed as it is: instead of opening it for everybody,
-the program keeps the one capability of root to pass such directories. Where the kernel does not grant that,
-it runs without.
+Usage: `python drop_root.py PROGRAM ARGUMENT...`. Other users than root are not changed. The project may be in a
+directory that only root can enter, e.g. /root. So the program keeps one capability of root, to enter such directories;
+nothing is opened for other users. Where the kernel does not grant the capability, the program runs without it.
 """
 
 import ctypes
@@ -17,7 +16,7 @@ _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 8, 47, 2
 
 
 def unprivileged_user() -> pwd.struct_passwd:
-    """Who such a program runs as: `nobody` for root, everybody else themselves."""
+    """Returns the user that such a program runs as: `nobody` for root, otherwise the current user."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
 
 

@@ -1,9 +1,9 @@
-"""What can go wrong with the servers of one machine, as a line for the person at the keyboard."""
+"""Errors of local servers. Each message is one line for the user."""
 
 
 class LocalServerError(Exception):
-    """Something on this machine is in the way; the message says what, and what to do, in one line."""
+    """A problem on this machine. The message is one line that names the problem and a fix."""
 
 
 class NotReachableError(LocalServerError):
-    """Something outside this machine is needed and does not answer."""
+    """A service outside this machine does not answer."""

@@ -1,11 +1,12 @@
-"""Nothing that was started here outlives this process, however it ends.
+"""Starts child processes that never outlive this process, however it ends.
 
-A guarded process leads a session and a process group of its own, so that Ctrl-C in the terminal reaches only
-the one who stops them in order. A small watcher process holds the other end of a pipe: when that pipe ends,
-because this process ended or was killed, the watcher stops what is left and then ends too. The pipe works the
-same on Linux and macOS and does not depend on the thread that started the child, as Linux's PR_SET_PDEATHSIG
-does. This file is also the program of the watcher and of the small launcher that enters a child's process id
-into the pipe before it becomes that child, so that there is no instant at which a child is not guarded.
+Each child leads a session and a process group of its own, so that Ctrl-C in the terminal reaches only this process,
+which then stops the children in order. A small watcher process holds the other end of a pipe. When the pipe is closed
+because this process ended or was killed, the watcher stops the remaining children and ends. The pipe works in the same
+way on Linux and macOS and does not depend on the thread that started the child, unlike Linux's PR_SET_PDEATHSIG.
+
+This file is also the program of the watcher and of a small launcher. The launcher writes a child's process id into the
+pipe before it becomes that child, so that no child is ever unguarded.
 """
 
 import contextlib
@@ -21,9 +22,9 @@ from typing import IO, Self
 
 GRACE_SECONDS = 5.0
 FORCE_SECONDS = 7.0
-"""PostgreSQL, forced by SIGQUIT, gives processes of its own that do not react another 5 s."""
+"""After SIGQUIT, PostgreSQL waits 5 s for those of its own processes that do not react."""
 StopSignals = tuple[signal.Signals, signal.Signals]
-"""The first asks a process to end, the second forces it; what is left after that is killed."""
+"""The signals to stop a process: the first asks, the second forces. Processes that still run then are killed."""
 _PYTHON = (sys.executable, "-I", "-S", __file__)
 
 
@@ -31,7 +32,7 @@ class Guard:
     """Starts processes that end, at the latest, a few seconds after this process."""
 
     def __init__(self, holds: Iterable[int] = ()) -> None:
-        """`holds` are file descriptors (of locks) that stay open until everything guarded has ended."""
+        """`holds`: file descriptors (of locks) that stay open until all guarded processes have ended."""
         self._holds = tuple(holds)
         self._live: dict[int, tuple[subprocess.Popen[bytes], StopSignals]] = {}
         self._pipe = -1
@@ -39,7 +40,7 @@ class Guard:
 
     @property
     def guarded(self) -> Sequence[int]:
-        """The process ids of those that were started here and are not buried yet."""
+        """The ids of the processes that were started here and not reaped yet."""
         return list(self._live)
 
     def spawn(
@@ -51,8 +52,8 @@ class Guard:
         cwd: Path | None = None,
         output: IO[bytes] | int | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a process; `output` takes its stdout and stderr, its stdin is empty."""
-        self.keep()
+        """Starts a process. `output` receives its stdout and stderr; its stdin is empty."""
+        self.ensure_watcher()
         process = subprocess.Popen(
             [*_PYTHON, "launch", str(self._pipe), _words(stop_signals), *map(str, argv)],
             stdin=subprocess.DEVNULL,
@@ -67,41 +68,42 @@ class Guard:
         return process
 
     def run(self, argv: Sequence[str | Path], cwd: Path) -> tuple[int, str]:
-        """Run a process to its end; gives its exit code and what it wrote."""
+        """Runs a process until it ends. Returns its exit code and its output."""
         process = self.spawn(argv, cwd=cwd, output=subprocess.PIPE)
         try:
             output, _ = process.communicate()
         finally:
-            self.bury(process)
+            self.reap(process)
         return process.returncode, output.decode(errors="replace")
 
     def end(self, process: subprocess.Popen[bytes], grace_seconds: float) -> None:
-        """Ask a process to end, force it after the grace time, and kill what is left of its group; may block."""
+        """Asks a process to end, forces it after the grace time, and kills the rest of its process group. Blocks until
+        it has ended."""
         if process.poll() is None:
             asking, forcing = self._live[process.pid][1]
             for number, seconds in ((asking, grace_seconds), (forcing, FORCE_SECONDS)):
-                _signal_group(process.pid, signal.SIGCONT)  # a stopped one would not hear
+                _signal_group(process.pid, signal.SIGCONT)  # a stopped process would not get the signal
                 process.send_signal(number)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(seconds)
                     break
-        self.bury(process)
+        self.reap(process)
 
-    def bury(self, process: subprocess.Popen[bytes]) -> None:
-        """Kill what is left of a process and of its group, and stop guarding it."""
+    def reap(self, process: subprocess.Popen[bytes]) -> None:
+        """Kills a process and its process group, waits for it, and stops guarding it. Has no effect the second time."""
         if self._live.pop(process.pid, None) is None:
-            return  # buried before: its number may be somebody else's by now
+            return  # reaped before: the system may have reused its id for another process
         _signal_group(process.pid, signal.SIGKILL)
         process.wait()
         self._tell(f"-{process.pid}")
 
     def force(self) -> None:
-        """Force everything guarded to end at once; whoever waits for it goes on."""
+        """Forces all guarded processes to end, without waiting for them."""
         for pid, (_, (_, forcing)) in list(self._live.items()):
             _signal_group(pid, forcing)
 
-    def keep(self) -> None:
-        """Make sure that the watcher is there; one that was killed is replaced."""
+    def ensure_watcher(self) -> None:
+        """Starts the watcher if it does not run, also after it was killed."""
         if self._watcher is not None and self._watcher.poll() is None:
             return
         if self._watcher is not None:
@@ -110,7 +112,7 @@ class Guard:
         self._watcher = subprocess.Popen(
             [*_PYTHON, "watch", str(reading)],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # a pipe that this process wrote to ends with it
+            stdout=subprocess.DEVNULL,  # a pipe that stdout is connected to must end with this process
             start_new_session=True,
             pass_fds=[reading, *self._holds],
         )
@@ -119,7 +121,7 @@ class Guard:
             self._tell(f"+{pid} {_words(stop_signals)}")
 
     def close(self) -> None:
-        """End everything that is still guarded and the watcher; returns when they are gone."""
+        """Ends all guarded processes and the watcher. Returns when they have ended."""
         for process, _ in list(self._live.values()):
             self.end(process, GRACE_SECONDS)
         if self._watcher is not None:
@@ -145,7 +147,7 @@ def _words(stop_signals: StopSignals) -> str:
 
 
 def _launch(pipe: str, stop_signals: str, *argv: str) -> None:
-    with contextlib.suppress(BrokenPipeError):  # a killed watcher: keep() tells its successor
+    with contextlib.suppress(BrokenPipeError):  # the watcher was killed: ensure_watcher() tells its successor
         os.write(int(pipe), f"+{os.getpid()} {stop_signals}\n".encode())
     os.close(int(pipe))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and ignoring is inherited
@@ -163,12 +165,12 @@ def _watch(pipe: str) -> None:
                 guarded[pid] = tuple(stop_signals)
             else:
                 guarded.pop(pid, None)
-    for turn, seconds in enumerate((GRACE_SECONDS, FORCE_SECONDS)):
-        left = [group for group in guarded if _signal_group(group, signal.SIGCONT)]
-        for group in left:
-            _signal_group(group, guarded[group][turn])
+    for step, seconds in enumerate((GRACE_SECONDS, FORCE_SECONDS)):
+        remaining = [group for group in guarded if _signal_group(group, signal.SIGCONT)]
+        for group in remaining:
+            _signal_group(group, guarded[group][step])
         until = time.monotonic() + seconds
-        while time.monotonic() < until and any(_signal_group(group, 0) for group in left):
+        while time.monotonic() < until and any(_signal_group(group, 0) for group in remaining):
             time.sleep(0.05)
     for group in guarded:
         _signal_group(group, signal.SIGKILL)
@@ -177,7 +179,7 @@ def _watch(pipe: str) -> None:
 def _signal_group(pid: int, number: int) -> bool:
     try:
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):  # macOS says EPERM for a group of dead processes
+    except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of dead processes
         return False
     return True
 

@@ -1,8 +1,8 @@
-"""Apache Kafka's jars: which ones, whether they are what we tried, and how they get onto this machine.
+"""Downloads and verifies Apache Kafka's jars.
 
-`kafka.lock` beside this file is the list: one line per jar with its Maven coordinate and SHA-256. Nothing is
-resolved at run time, so that what starts tomorrow is what was tested today. `python -m infra.local.jars` prints
-the list anew after a change of `ENDPOINT`.
+`kafka.lock` in this folder lists them: one line per jar with its Maven coordinate and SHA-256. Nothing is resolved at
+run time, so that the tested versions are the ones that start. `python -m infra.local.jars` prints a new list after a
+change of `ENDPOINT`.
 """
 
 import fcntl
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from infra.local.errors import LocalServerError, NotReachableError
 
-# The "!" asks for each jar's own dependencies only; with jgo's usual bill of materials kafka-clients 3.8 came
-# along and the broker died at its start.
+# The "!" requests each jar's own dependencies only. jgo's default bill of materials adds kafka-clients 3.8, with which
+# the broker dies at startup.
 ENDPOINT = ("org.apache.kafka:kafka_2.13:4.3.1!", "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3!")
 LOCK_FILE = Path(__file__).with_name("kafka.lock")
 
@@ -27,16 +27,17 @@ def kafka_jars(
     lock_file: Path = LOCK_FILE,
     fetch: Callable[[str, Path], Path] | None = None,
 ) -> list[Path]:
-    """The verified jars of the broker; what is missing is downloaded into `cache_dir` first, some 43 MB.
+    """Returns the verified jars of the broker. Missing ones are downloaded into `cache_dir` first (43 MB in total).
 
-    `fetch` gets one file, by its coordinate, into an empty directory. Raises NotReachableError when it cannot and
-    LocalServerError when a file is not what the list says; such a file is removed: the next call fetches it anew.
+    `fetch` downloads one file, by its coordinate, into an empty directory; it raises NotReachableError when it cannot.
+    Raises LocalServerError when a file does not have the listed hash; the file is then removed, so that the next call
+    downloads it again.
     """
     lines = lock_file.read_text(encoding="ascii").splitlines()
     listed = [line.split() for line in lines if not line.startswith("#")]
     paths = {coordinate: _path(cache_dir, coordinate) for coordinate, _ in listed}
     if not all(path.exists() for path in paths.values()):
-        with _one_at_a_time(cache_dir):  # who waited here for somebody else's downloads finds nothing missing
+        with _one_at_a_time(cache_dir):  # after waiting for another process's downloads, nothing is missing
             missing = [coordinate for coordinate, path in paths.items() if not path.exists()]
             for number, coordinate in enumerate(missing, 1):
                 echo(f"downloading Apache Kafka {number}/{len(missing)}: {paths[coordinate].name}")
@@ -55,14 +56,14 @@ def _path(cache_dir: Path, coordinate: str) -> Path:
 
 
 def _verify(path: Path, sha256: str) -> None:
-    # All 46 at every start: 0.1 s, and Java reads the same bytes a moment later.
+    # All 46 jars at every start take 0.1 s, and Java reads the same bytes a moment later.
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != sha256:
         path.unlink()
         raise LocalServerError(
-            f"{path.name} was damaged or altered on its way here (SHA-256 {found[:12]}..., not {sha256[:12]}...): "
-            "it was removed, run the same command again to download it anew"
+            f"{path.name} was damaged or altered (SHA-256 {actual[:12]}..., not {sha256[:12]}...) and was removed: "
+            "run the same command again to download it again"
         )
 
 
@@ -73,10 +74,10 @@ def _download(coordinate: str, directory: Path) -> Path:
     artifact = MavenContext(repo_cache=directory).create_dependency(coordinate).artifact
     try:
         path: Path = artifact.resolve()
-    except (requests.RequestException, RuntimeError) as error:  # jgo says RuntimeError for any answer but 200
+    except (requests.RequestException, RuntimeError) as error:  # jgo raises RuntimeError for any status but 200
         raise NotReachableError(
             f"{artifact.filename} cannot be downloaded ({type(error).__name__}): check the network and run the same "
-            "command again; what is there already stays"
+            "command again; finished downloads are reused"
         ) from error
     return path
 

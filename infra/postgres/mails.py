@@ -1,5 +1,5 @@
-"""Mails in Postgres. Who tells the outside of one holds its conversation's customer first (architecture.md, P5); a
-claim waits for nobody. Raises psycopg errors."""
+"""Mails in Postgres. A writer that publishes an event about a mail locks the conversation's customer first
+(architecture.md, P5); a claim waits for nobody. Raises psycopg errors."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 from psycopg import Connection
+from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Json
 
 from domain.facts import MailEvent
@@ -16,17 +17,18 @@ from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.lists.cursor import START, Cursor
 
 ABANDONED_SECONDS = 30.0
-"""A post that began this long ago is over, also in a sender that lives: its time-outs are shorter together."""
+"""A post that began this long ago is over, also in a sender that still runs: its time-outs together are shorter."""
 
 _MAIL: LiteralString = (
     "id, command_id, conversation_id, issuer, recipients, subject, body, masked, requested_at, state, reason, "
-    "attempts, message_id, fates, rejected"
+    "attempts, message_id, fates as delivery, rejected"
 )
+"""Columns under the names of the fields of `Mail`; `recipients` is its `to`."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailPage:
-    """Mails, the latest first, and the cursor of the next page (None: this was the last)."""
+    """Mails, the latest first, and the cursor of the next page (None: this is the last page)."""
 
     mails: Sequence[Mail]
     next: Cursor | None
@@ -34,7 +36,7 @@ class MailPage:
 
 @dataclass(frozen=True, slots=True)
 class MailLogEntry:
-    """One thing that happened to a mail. `actor`: the issuer of a command, `ses`, `mails` (our sender)."""
+    """One thing that happened to a mail. `actor`: the issuer of a command, `ses`, or `mails` (our sender)."""
 
     at: datetime
     event: str
@@ -43,19 +45,11 @@ class MailLogEntry:
     reason: str | None = None
 
 
-def now(connection: Connection[Any]) -> datetime:
-    """The database's."""
-    row = connection.execute("select clock_timestamp()").fetchone()
-    assert row is not None
-    moment: datetime = row[0]
-    return moment
-
-
-# asking for one
+# requesting and recalling
 
 
 def transcript_bytes(connection: Connection[Any], conversation: UUID) -> int:
-    """How much was said in a conversation. O(its entries)."""
+    """Returns the size of all texts of a conversation. O(its entries)."""
     row = connection.execute(
         "select coalesce(sum(octet_length(body)), 0)::bigint from entries where conversation_id = %b", [conversation]
     ).fetchone()
@@ -67,12 +61,13 @@ def request(
     connection: Connection[Any],
     command_id: str,
     issuer: str,
-    asked: MailRequest,
+    wanted: MailRequest,
     now: datetime,
     recalled_by: str | None = None,
 ) -> None:
-    """Keeps a mail, due when its hold is over. `recalled_by`: who did not want it any more before it was asked for."""
-    due = now + asked.hold
+    """Stores a mail, due when its hold is over. `recalled_by`: the issuer of a recall that arrived before the
+    request."""
+    due = now + wanted.hold
     connection.execute(
         "insert into mails (id, command_id, conversation_id, issuer, recipients, subject, body, masked, requested_at, "
         "held_until, due_at, state) values (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b) "
@@ -80,12 +75,12 @@ def request(
         [
             mail_id(command_id),
             command_id,
-            asked.conversation_id,
+            wanted.conversation_id,
             issuer,
-            list(asked.to),
-            asked.subject,
-            asked.body,
-            asked.masked,
+            list(wanted.to),
+            wanted.subject,
+            wanted.body,
+            wanted.masked,
             now,
             due,
             due,
@@ -98,7 +93,7 @@ def request(
 
 
 def recall_held(connection: Connection[Any], command_id: str, issuer: str, now: datetime) -> bool:
-    """Withdraws the mail of that command; False: there is none that is still held at `now`."""
+    """Recalls the mail of that command; returns False if none is still held at `now`."""
     row = connection.execute(
         "update mails set state = 'recalled' where id = %b and state = 'requested' and held_until > %b returning id",
         [mail_id(command_id), now],
@@ -112,17 +107,18 @@ def recall_held(connection: Connection[Any], command_id: str, issuer: str, now: 
 
 
 def due(connection: Connection[Any]) -> Mail | None:
-    """Locks the mail that is longest due. None: none is, or others are taking them."""
-    row = connection.execute(
+    """Locks and returns the mail that is longest due; None: none is due, or others have locked those that are."""
+    rows = _mails(
+        connection,
         f"select {_MAIL} from mails where state = 'requested' and due_at <= clock_timestamp() "
-        "order by due_at limit 1 for update skip locked"
-    ).fetchone()
-    return _mail(row) if row else None
+        "order by due_at limit 1 for update skip locked",
+    )
+    return rows[0] if rows else None
 
 
 def claim(connection: Connection[Any], mail: UUID) -> int:
-    """A mail that was due is `sending` from this moment; its post may begin once this is committed. Returns which of
-    its posts that is, from 1."""
+    """Makes a mail that is due `sending`; its post may begin once this is committed. Returns the number of this post,
+    from 1."""
     row = connection.execute(
         "update mails set state = 'sending', attempts = attempts + 1, claimed_at = clock_timestamp() where id = %b "
         "returning attempts",
@@ -134,7 +130,7 @@ def claim(connection: Connection[Any], mail: UUID) -> int:
 
 
 def abandoned(connection: Connection[Any], seconds: float = ABANDONED_SECONDS) -> list[UUID]:
-    """Mails whose sender began to post that long ago and never said how it ended, without a lock."""
+    """Returns mails whose post began at least that long ago and has no outcome. Takes no lock."""
     rows = connection.execute(
         "select id from mails where state = 'sending' and claimed_at <= clock_timestamp() - make_interval(secs => %b) "
         "limit 100",
@@ -144,7 +140,7 @@ def abandoned(connection: Connection[Any], seconds: float = ABANDONED_SECONDS) -
 
 
 def conversations_of(connection: Connection[Any], mails: Collection[UUID]) -> dict[UUID, UUID]:
-    """The conversations of the mails that exist: what to lock before `lock`."""
+    """Returns mail -> conversation for the mails that exist. Their customers are to be locked before `lock`."""
     rows = connection.execute(
         "select id, conversation_id from mails where id = any(%b::uuid[])", [list(mails)]
     ).fetchall()
@@ -152,17 +148,17 @@ def conversations_of(connection: Connection[Any], mails: Collection[UUID]) -> di
 
 
 def lock(connection: Connection[Any], mails: Collection[UUID]) -> dict[UUID, Mail]:
-    """Takes the mails' locks in the order of their ids, after their customers', and reads them."""
+    """Locks the mails in the order of their ids, after their customers, and returns them by id."""
     if not mails:
         return {}
-    rows = connection.execute(
-        f"select {_MAIL} from mails where id = any(%b::uuid[]) order by id for update", [list(mails)]
-    ).fetchall()
-    return {row[0]: _mail(row) for row in rows}
+    rows = _mails(
+        connection, f"select {_MAIL} from mails where id = any(%b::uuid[]) order by id for update", [list(mails)]
+    )
+    return {mail.id: mail for mail in rows}
 
 
 def write(connection: Connection[Any], mails: Iterable[Mail], pause: timedelta = timedelta()) -> None:
-    """Keeps what locked mails have become. `pause`: until those that are `requested` again are due."""
+    """Writes changed mails, whose locks the caller holds. `pause`: until those that are `requested` again are due."""
     for mail in mails:
         connection.execute(
             "update mails set state = %b, reason = %b, message_id = %b, fates = %b, rejected = %b, "
@@ -180,19 +176,19 @@ def write(connection: Connection[Any], mails: Iterable[Mail], pause: timedelta =
         )
 
 
-# what was told of them
+# the log
 
 
-def write_log(connection: Connection[Any], mail: UUID, said: MailLogEntry) -> None:
-    """One thing more that happened."""
+def write_log(connection: Connection[Any], mail: UUID, entry: MailLogEntry) -> None:
+    """Adds an entry to a mail's log."""
     connection.execute(
         "insert into mail_log (id, mail_id, at, event, actor, recipients, reason) values (%b, %b, %b, %b, %b, %b, %b)",
-        [uuid4(), mail, said.at, said.event, said.actor, list(said.recipients), said.reason],
+        [uuid4(), mail, entry.at, entry.event, entry.actor, list(entry.recipients), entry.reason],
     )
 
 
 def store_events(connection: Connection[Any], events: Collection[MailEvent]) -> set[UUID]:
-    """Keeps events of SES and returns the ids of those that are new, also where nobody knows the mail."""
+    """Stores events of SES, also about unknown mails, and returns the ids of those that are new."""
     rows = sorted({(e.id, e.mail_id, e.at, e.type, "ses", e.reason, "\n".join(e.recipients)) for e in events}, key=_id)
     if not rows:
         return set()
@@ -206,44 +202,46 @@ def store_events(connection: Connection[Any], events: Collection[MailEvent]) -> 
     return {row[0] for row in new}
 
 
-# for people
+# reading
 
 
 def page(connection: Connection[Any], rows: int, after: Cursor = START, state: MailState | None = None) -> MailPage:
-    """Mails, the latest first, then id; those in one state if it is given."""
+    """Returns a page of mails, ordered by time of request, then id, the latest first. `state`: of all mails shown."""
     where: LiteralString = "and state = %b " if state else ""
-    found = connection.execute(
+    found = _mails(
+        connection,
         f"select {_MAIL} from mails where (requested_at, id) < (%b, %b) {where}"
         "order by requested_at desc, id desc limit %b",
         [after.at, after.id, *([state] if state else []), rows + 1],
-    ).fetchall()
-    shown = [_mail(row) for row in found[:rows]]
+    )
+    shown = found[:rows]
     more = len(found) > rows
     return MailPage(shown, Cursor(shown[-1].requested_at, shown[-1].id) if more else None)
 
 
 def find(connection: Connection[Any], mail: UUID) -> tuple[Mail, list[MailLogEntry]] | None:
-    """A mail and everything that happened to it, in order."""
-    row = connection.execute(f"select {_MAIL} from mails where id = %b", [mail]).fetchone()
-    if row is None:
+    """Returns a mail and its log in the order of time; None: there is no such mail."""
+    found = _mails(connection, f"select {_MAIL} from mails where id = %b", [mail])
+    if not found:
         return None
-    log = connection.execute(
-        "select at, event, actor, recipients, reason from mail_log where mail_id = %b order by at, id", [mail]
-    ).fetchall()
-    return _mail(row), [MailLogEntry(*each) for each in log]
+    with connection.cursor(row_factory=class_row(MailLogEntry)) as cursor:
+        log = cursor.execute(
+            "select at, event, actor, recipients, reason from mail_log where mail_id = %b order by at, id", [mail]
+        ).fetchall()
+    return found[0], log
 
 
 def of_conversation(connection: Connection[Any], conversation: UUID, most: int = 100) -> list[Mail]:
-    """Its mails, the latest first."""
-    found = connection.execute(
+    """Returns at most `most` mails of a conversation, the latest first."""
+    return _mails(
+        connection,
         f"select {_MAIL} from mails where conversation_id = %b order by requested_at desc, id desc limit %b",
         [conversation, most],
-    ).fetchall()
-    return [_mail(row) for row in found]
+    )
 
 
 def returned(connection: Connection[Any], mails: Collection[UUID]) -> dict[tuple[UUID, str], str]:
-    """By mail and recipient why it came back, as SES said it last."""
+    """Returns (mail, recipient in lower case) -> why it bounced, as SES reported last."""
     found = connection.execute(
         "select mail_id, unnest(recipients), reason from mail_log "
         "where mail_id = any(%b::uuid[]) and event = 'bounced' and reason is not null order by at, id",
@@ -253,7 +251,8 @@ def returned(connection: Connection[Any], mails: Collection[UUID]) -> dict[tuple
 
 
 def standing(connection: Connection[Any]) -> tuple[int, float]:
-    """How many mails are unknown, and for how many seconds the one that is longest due has waited (0: none is due)."""
+    """Returns how many mails are unknown, and for how many seconds the mail that is longest due has waited (0: none is
+    due)."""
     row = connection.execute(
         "select (select count(*) from mails where state = 'unknown'), coalesce(extract(epoch from clock_timestamp() - "
         "(select min(due_at) from mails where state = 'requested' and due_at <= clock_timestamp())), 0)::float"
@@ -263,7 +262,7 @@ def standing(connection: Connection[Any]) -> tuple[int, float]:
 
 
 def resend(connection: Connection[Any], mail: UUID, issuer: str) -> bool:
-    """Makes an unknown or failed mail due again: an administrator says so. False: it is neither (any more)."""
+    """Makes an unknown or failed mail due again, as an administrator asked; returns False if it is neither."""
     row = connection.execute(
         "update mails set state = 'requested', reason = null, rejected = false, due_at = clock_timestamp() "
         "where id = %b and state = any(%b::text[]) returning clock_timestamp()",
@@ -279,21 +278,11 @@ def _id(row: tuple[Any, ...]) -> UUID:
     return found
 
 
-def _mail(row: Sequence[Any]) -> Mail:
-    return Mail(
-        id=row[0],
-        command_id=row[1],
-        conversation_id=row[2],
-        issuer=row[3],
-        to=tuple(row[4]),
-        subject=row[5],
-        body=row[6],
-        masked=row[7],
-        requested_at=row[8],
-        state=row[9],
-        reason=row[10],
-        attempts=row[11],
-        message_id=row[12],
-        delivery=row[13],
-        rejected=row[14],
-    )
+def _mails(connection: Connection[Any], query: LiteralString, values: Sequence[Any] = ()) -> list[Mail]:
+    """Returns the mails of a query that selects `_MAIL`."""
+    with connection.cursor(row_factory=kwargs_row(_mail)) as cursor:
+        return cursor.execute(query, values).fetchall()
+
+
+def _mail(recipients: list[str], **fields: Any) -> Mail:  # noqa: ANN401  # columns of a row
+    return Mail(to=tuple(recipients), **fields)

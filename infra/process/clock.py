@@ -1,8 +1,8 @@
-"""This machine's clock, the only place where it is read for the rules: they take the time as an argument."""
+"""This machine's clock. The rules of `domain` take the time as an argument; their callers get it here."""
 
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Now, aware."""
+    """Returns the current time (aware UTC)."""
     return datetime.now(UTC)

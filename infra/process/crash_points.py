@@ -1,10 +1,10 @@
-"""Crash points: named places where a test lets a process die, to see that nothing is lost there (reliability.md)."""
+"""Crash points: named places where a test can make a process die, to prove that nothing is lost (reliability.md)."""
 
 import os
 import threading
 
 EXIT_CODE = 137
-"""As after SIGKILL: nothing is flushed, closed or finished."""
+"""The exit code after SIGKILL. As then, nothing is flushed, closed or finished."""
 
 
 class _Armed:
@@ -18,15 +18,16 @@ _armed = _Armed()
 
 
 def arm_crash_point(setting: str | None) -> None:
-    """Arm the point that `setting` names, as `webhook.after-verify` or, for its third pass, `webhook.after-verify:3`.
-    None or empty: none. Raises ValueError for a number of passes that is none. Only wiring calls it."""
+    """Arms the crash point that `setting` names, e.g. `webhook.after-verify`, or `webhook.after-verify:3` for its third
+    pass. None or an empty setting disarms. Raises ValueError if the number of passes is not a number. Called by
+    `witiop.wiring` only."""
     name, _, passes = (setting or "").partition(":")
     with _armed.lock:
         _armed.name, _armed.passes = name or None, int(passes or 1)
 
 
 def crash_point(name: str) -> None:
-    """End the process here if this point is armed and due; otherwise do nothing."""
+    """Ends the process if this crash point is armed and its pass is reached. Otherwise does nothing."""
     if _armed.name != name:
         return
     with _armed.lock:

@@ -1,7 +1,7 @@
-"""Structured logs: JSON on stderr, one event a line, UTC, and nothing that tells who a customer is or what was said.
+"""Structured logs: JSON on stderr, one event per line, times in UTC, without personal data and without message content.
 
-Events are named in the code (`"window.expired"`) with fields beside them. No one logs personal data on purpose; the
-censor here is the second net, and messages of exceptions appear only of kinds that cannot quote what a customer wrote.
+An event has a fixed name (e.g. `"window.expired"`) and fields. Code must not log personal data; `censor` is a second
+safeguard. The message of an exception is logged only if exceptions of its type cannot quote what a customer wrote.
 """
 
 import contextlib
@@ -25,23 +25,23 @@ _FIELDS = """
     raw recipient secret secrets signature subject text title to token transcript url user_id username value wa_id
 """
 PERSONAL = frozenset(_FIELDS.split())
-"""Names of fields that could hold who a customer is, what was said, or a secret."""
+"""Names of fields that could hold personal data, message content or a secret."""
 
 REMOVED = "[removed]"
 
-_KINDS = """
+_SAFE_TYPES = """
     OSError KafkaError OperationalError ProgrammingError
     AttributeError NameError ImportError TypeError AssertionError RuntimeError
 """
-_SPEAKS_OF_ITSELF = frozenset(_KINDS.split())
-"""Exceptions whose first line names servers and code; that of others (ValueError, KeyError) may quote content."""
+_SAFE_MESSAGES = frozenset(_SAFE_TYPES.split())
+"""Exceptions whose first line names only servers and code. Others, e.g. ValueError and KeyError, may quote content."""
 
-_LONGEST_CHAIN, _MOST_PLACES = 5, 12
+_MAX_CAUSES, _MAX_FRAMES = 5, 12
 
-_QUIET = {
+_LEAST_LEVELS = {
     # Below this level kafka-python logs whole records; its warnings repeat at every attempt to connect.
     "kafka": logging.WARNING,
-    "kafka.net.selector": logging.ERROR,  # it warns of itself whenever the processor is busy
+    "kafka.net.selector": logging.ERROR,  # logs a warning about its own slowness whenever the processor is busy
     "alembic": logging.WARNING,
     "sqlalchemy": logging.WARNING,
     "psycopg": logging.WARNING,
@@ -51,9 +51,9 @@ _QUIET = {
 
 
 def configure(level: str = "info") -> None:
-    """Send the logs of this process, also those of libraries, to stderr; `level` is the least that shows.
+    """Sends the logs of this process and of its libraries to stderr, from `level` upwards.
 
-    May be called again, in a child process too.
+    May be called again, also in a child process.
     """
     ours: list[structlog.typing.Processor] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_logger_name]
     both: list[structlog.typing.Processor] = [
@@ -78,68 +78,75 @@ def configure(level: str = "info") -> None:
             ],
         )
     )
-    handler.addFilter(Repeats())
+    handler.addFilter(RepeatFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name, least in _QUIET.items():
+    for name, least in _LEAST_LEVELS.items():
         logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level.upper()]))
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
-        """The standard one would print the record itself; a reader of stderr that went away is no reason to fail."""
+        """Reports the failure without the record, which the standard handler would print. Does not fail if stderr is
+        closed."""
         with contextlib.suppress(OSError, ValueError):
             kind = type(sys.exc_info()[1]).__name__
             self.stream.write(json.dumps({"event": "logging.failed", "level": "error", "type": kind}) + "\n")
 
 
 def censor(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Take away the values of fields that could be personal, wherever they are nested."""
+    """Replaces the values of fields that could be personal, at any depth."""
     return {name: REMOVED if name in PERSONAL else _censored(value) for name, value in event.items()}
 
 
 def exceptions_without_content(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace `exc_info` by `exception`: types and places of the error and its causes, messages only where safe."""
-    given = event.pop("exc_info", None)
-    if not given:
+    """Replaces `exc_info` by `exception`: types and code locations of the error and its causes, and safe messages."""
+    exc_info = event.pop("exc_info", None)
+    if not exc_info:
         return event
-    error = given if isinstance(given, BaseException) else given[1] if isinstance(given, tuple) else sys.exc_info()[1]
-    told: list[str] = []
-    while error is not None and len(told) < _LONGEST_CHAIN:
-        told.append(described(error))
+    if isinstance(exc_info, BaseException):
+        error: BaseException | None = exc_info
+    else:
+        error = exc_info[1] if isinstance(exc_info, tuple) else sys.exc_info()[1]
+    descriptions: list[str] = []
+    while error is not None and len(descriptions) < _MAX_CAUSES:
+        descriptions.append(describe_exception(error))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    event["exception"] = "\nbecause of ".join(told)
+    event["exception"] = "\nbecause of ".join(descriptions)
     return event
 
 
-def described(error: BaseException) -> str:
-    """What may be logged of an exception: its type, SQLSTATE, places, and its first line if that cannot be content."""
-    words = [f"{type(error).__module__}.{type(error).__qualname__}"]
+def describe_exception(error: BaseException) -> str:
+    """Returns the parts of an exception that may be logged: its type, SQLSTATE and code locations, and the first line
+    of its message if that cannot quote content."""
+    parts = [f"{type(error).__module__}.{type(error).__qualname__}"]
     if sqlstate := getattr(error, "sqlstate", None):
-        words.append(f"SQLSTATE {sqlstate}")
-    if any(kind.__name__ in _SPEAKS_OF_ITSELF for kind in type(error).__mro__):
-        words.append(str(error).split("\n", 1)[0][:300])
-    frames = traceback.extract_tb(error.__traceback__)[-_MOST_PLACES:]
-    places = [f"\n  at {Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
-    return ": ".join(words) + "".join(places)
+        parts.append(f"SQLSTATE {sqlstate}")
+    if any(kind.__name__ in _SAFE_MESSAGES for kind in type(error).__mro__):
+        parts.append(str(error).split("\n", 1)[0][:300])
+    frames = traceback.extract_tb(error.__traceback__)[-_MAX_FRAMES:]
+    locations = [f"\n  at {Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+    return ": ".join(parts) + "".join(locations)
 
 
-class Repeats(logging.Filter):
-    """Lets kafka-python say the same thing once in ten seconds: while a broker is away it does at every attempt."""
+class RepeatFilter(logging.Filter):
+    """Drops repeated messages of kafka-python within ten seconds. While a broker is unreachable, kafka-python logs the
+    same message at every attempt to connect."""
 
     def __init__(self, seconds: float = 10.0) -> None:
         super().__init__()
         self._seconds = seconds
-        self._said: dict[tuple[str, str], float] = {}
+        self._logged_at: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged."""
         if not record.name.startswith("kafka"):
             return True
-        said, now = (record.name, str(record.msg)), time.monotonic()
-        if now - self._said.get(said, -self._seconds) < self._seconds:
+        message, now = (record.name, str(record.msg)), time.monotonic()
+        if now - self._logged_at.get(message, -self._seconds) < self._seconds:
             return False
-        if len(self._said) >= 1000:
-            self._said.clear()
-        self._said[said] = now
+        if len(self._logged_at) >= 1000:
+            self._logged_at.clear()
+        self._logged_at[message] = now
         return True
 
 
@@ -152,5 +159,6 @@ def _censored(value: object) -> object:
 
 
 def _as_text(value: object) -> str:
-    """Fields that JSON does not know; of an object only its type: its text could quote a customer."""
+    """Renders a value that JSON does not support. Of most objects it shows only the type: their text could quote a
+    customer."""
     return str(value) if isinstance(value, UUID | datetime | Path | Enum) else f"<{type(value).__name__}>"

@@ -1,4 +1,4 @@
-"""How processes that do the same work count together."""
+"""Metrics of several processes that do the same work."""
 
 import os
 import tempfile
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def shared_between_processes() -> Iterator["CollectorRegistry"]:
-    """A registry of this process that adds up what its children count, also those that ended; earlier runs are not in.
+    """Yields a registry that adds up the metrics of all child processes of this run, also of those that ended.
 
-    prometheus_client decides how to count when it is imported, so enter this before anything imports it, and make the
-    metrics in the children only.
+    prometheus_client chooses its multiprocess mode when it is imported, so enter this block before anything imports it,
+    and create metrics in the children only.
     """
     with tempfile.TemporaryDirectory(prefix="witiop-metrics-") as directory:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # the only way to tell it
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # the only way to turn the multiprocess mode on
 
         from prometheus_client import CollectorRegistry
         from prometheus_client.multiprocess import MultiProcessCollector

@@ -1,4 +1,4 @@
-"""The monitor: what a process tells Prometheus and whoever asks how it is, on a port of its own."""
+"""The monitor: metrics and health of a process, served on a port of its own."""
 
 import json
 import threading
@@ -12,25 +12,28 @@ from socketserver import ThreadingMixIn
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from infra.process.readiness import ALIVE, readiness
+
 _REQUEST_SECONDS = 5
 _REQUESTS_AT_ONCE = 8
 
 ReadinessCheck = Callable[[], str | None]
-"""What is missing, in words without personal data; None: nothing. Answers within two seconds."""
+"""Returns why a part of the process is not ready, without personal data; None when it is. Must return within two
+seconds."""
 
 
 @contextmanager
 def monitor(
     host: str, port: int, checks: Mapping[str, ReadinessCheck], registry: CollectorRegistry = REGISTRY
 ) -> Iterator[tuple[str, int]]:
-    """Answer on this address until the end of the block; gives the address, for port 0 with the real one.
+    """Serves on this address until the end of the block. Yields the address, with the actual port if `port` is 0.
 
-    `/metrics` for Prometheus; `/healthz` 200; `/readyz` 200, or 503 while a check says that something is missing, with
-    a JSON body that tells what. At most eight requests at once and five seconds of waiting for each: a stuck client
-    costs nothing else.
+    `/metrics` is for Prometheus; `/healthz` answers 200; `/readyz` answers 200, or 503 with a JSON body that lists the
+    reasons of all failed checks. Serves at most eight requests at once and waits at most five seconds for each, so that
+    a stuck client affects nothing else.
 
     Raises:
-        OSError: the address is taken or not ours.
+        OSError: the address is in use, or not an address of this machine.
     """
     try:
         server = _Server(host, port, checks, registry)
@@ -50,17 +53,17 @@ def monitor(
 
 class _Server(ThreadingMixIn, HTTPServer):
     daemon_threads = True
-    block_on_close = False  # a stuck client must not hold up the stop
+    block_on_close = False  # a stuck client must not delay the shutdown
 
     def __init__(self, host: str, port: int, checks: Mapping[str, ReadinessCheck], registry: CollectorRegistry) -> None:
         self.checks = checks
         self.registry = registry
         self.address_family = AF_INET6 if ":" in host else AF_INET
-        self._room = threading.BoundedSemaphore(_REQUESTS_AT_ONCE)
-        super().__init__((host, port), _Answer)
+        self._free = threading.BoundedSemaphore(_REQUESTS_AT_ONCE)
+        super().__init__((host, port), _Handler)
 
     def process_request(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
-        if self._room.acquire(blocking=False):
+        if self._free.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
@@ -69,32 +72,33 @@ class _Server(ThreadingMixIn, HTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._room.release()
+            self._free.release()
 
     def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
-        """A client that went away or was too slow is not worth a word."""
+        """Does nothing: client disconnects and timeouts are not logged."""
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = _REQUEST_SECONDS
 
     def do_GET(self) -> None:
-        """Answer one request; the connection is closed after it."""
+        """Answers one request; the connection is closed after it."""
         path = self.path.partition("?")[0]
         if path == "/metrics":
             encode, content_type = choose_encoder(self.headers.get("Accept", ""))
             self._send(200, content_type, encode(self.server.registry))
         elif path == "/healthz":
-            self._send_json(200, {"alive": True})
+            self._send_json(200, ALIVE)
         elif path == "/readyz":
-            missing = [f"{name}: {what}" for name, check in self.server.checks.items() if (what := check())]
-            self._send_json(503 if missing else 200, {"ready": not missing, "missing": missing})
+            reasons = [f"{name}: {reason}" for name, check in self.server.checks.items() if (reason := check())]
+            document, status = readiness(reasons)
+            self._send_json(status, document)
         else:
             self._send_json(404, {"paths": ["/metrics", "/healthz", "/readyz"]})
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that http.server uses
-        """Requests of monitors are not logged."""
+        """Does nothing: requests to the monitor are not logged."""
 
     def _send_json(self, status: int, document: dict[str, object]) -> None:
         self._send(status, "application/json", json.dumps(document).encode())

@@ -1,1 +1,2 @@
-"""HTTP on the network's side: granian, and what stands between it and a Flask application (docs/decisions/0003)."""
+"""HTTP serving: granian, and the bridge between granian and a Flask application (docs/decisions/0003). No pages, except
+the health pages that applications share."""

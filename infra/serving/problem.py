@@ -1,4 +1,4 @@
-"""A refusal as a problem document (RFC 9457)."""
+"""Problem documents (RFC 9457), the body of every error response."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from typing import Any
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
-"""When a sender whom we answered 503 may come back."""
+"""The `Retry-After` of a 503."""
 
 
 def problem_json(status: int, detail: str, errors: Sequence[Mapping[str, Any]] = ()) -> bytes:
-    """The document; `errors`, if any, is our extension member of that name."""
+    """Returns a problem document as JSON. `errors`, if any, becomes an extension member of that name."""
     document: dict[str, Any] = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     if errors:
         document["errors"] = list(errors)

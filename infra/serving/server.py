@@ -1,4 +1,5 @@
-"""Serves a Flask application: granian's workers, each with its own, under one process that stops them in order."""
+"""Serves a Flask application with granian: one parent process starts and stops workers, each with its own
+application."""
 
 import multiprocessing
 import os
@@ -19,45 +20,48 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from infra.process.memory import return_large_blocks
-from infra.serving.front import RequestLimits, RsgiBridge
+from infra.serving.rsgi_bridge import RequestLimits, RsgiBridge
 
 HEADER_SECONDS = 10
-"""A connection that sends no whole head of a request for this long is closed, also an idle one."""
+"""A connection that does not send a complete request head within this time is closed, also an idle one."""
 BACKLOG = 1024
 STOP_SECONDS = 12
-"""A worker that still has requests this long after SIGTERM is killed: the longest body and its answer fit."""
+"""A worker that still has requests this long after SIGTERM is killed. Enough for the slowest body and its response."""
 _MAX_HEAD_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ServedApp:
-    """What one worker serves: the application, who hears of requests cut off before it, and what to close after it.
-    `end_streams` is called when the worker is about to be stopped, and ends what follows answers."""
+    """The application of one worker, and its callbacks.
+
+    `rejected` is called with the reason when a request is rejected before the application sees it, `close` after the
+    last request. `end_streams` is called when the worker is about to stop; it must end all open streams."""
 
     app: Flask
-    refused: Callable[[str], None]
+    rejected: Callable[[str], None]
     close: Callable[[], None]
     end_streams: Callable[[], None] | None = None
 
 
 def serve(
     make: Callable[[], ServedApp],
-    bounds: RequestLimits,
+    limits: RequestLimits,
     *,
     host: str,
     port: int,
     processes: int = 1,
     connections: int = 512,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what has begun and return. Raises OSError when the port is taken, and
-    SystemExit(1) when a worker died: whoever started this process starts it again.
+    """Serves until SIGTERM or SIGINT, then finishes open requests and returns. Raises OSError when the port is taken,
+    and SystemExit(1) when a worker died, so that the service manager restarts this process.
 
-    `connections`: open ones of one process; more wait in the kernel's queue.
+    `connections`: the maximum of open connections per worker; further ones wait in the kernel's queue.
 
-    `make` is called in each worker, after the fork; a function of a module also works where processes are spawned.
-    Workers end by themselves when this process is killed. Call it from the main thread: it handles signals."""
+    `make` is called in each worker, after the fork. A module-level function also works where processes are spawned.
+    Workers end on their own when this process is killed. Must be called from the main thread, because it handles
+    signals."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        # granian shares the port (SO_REUSEPORT), also with a stranger's granian: two would split the requests
+        # granian shares its port (SO_REUSEPORT), also with another installation: the two would split the requests
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))
     stopping = multiprocessing.Event()
@@ -77,12 +81,12 @@ def serve(
         log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {"_granian": {}}},  # up to the root logger
     )
     server.stopping = stopping
-    load: Any = partial(_front, make, bounds, stopping)
+    load: Any = partial(_bridge, make, limits, stopping)
     server.serve(target_loader=load, wrap_loader=False)
 
 
 class _Server(MPServer):
-    """Says that it stops before it waits for its workers: a stream would never end by itself."""
+    """Sets `stopping` before it waits for its workers, because a stream would never end on its own."""
 
     stopping: Event
 
@@ -91,13 +95,13 @@ class _Server(MPServer):
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]
 
 
-def _front(make: Callable[[], ServedApp], bounds: RequestLimits, stopping: Event) -> RsgiBridge:
+def _bridge(make: Callable[[], ServedApp], limits: RequestLimits, stopping: Event) -> RsgiBridge:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     return_large_blocks()
     served = make()
     if served.end_streams is not None:
         threading.Thread(target=_end_streams, args=(stopping, served.end_streams), name="stop", daemon=True).start()
-    return RsgiBridge(served.app, bounds, served.refused, served.close)
+    return RsgiBridge(served.app, limits, served.rejected, served.close)
 
 
 def _end_streams(stopping: Event, end: Callable[[], None]) -> None:
@@ -110,4 +114,4 @@ def _end_with_parent() -> None:
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(STOP_SECONDS)
-    os._exit(1)  # who would have killed us now, because we hang, is gone
+    os._exit(1)  # this worker hangs, and the parent that would kill it is gone

@@ -1,1 +1,1 @@
-"""Amazon SES: posting mails, and believing what it tells of them through SNS."""
+"""Amazon SES: sending mails, verifying the SNS messages about them, and diagnostics. Nothing about what a mail says."""

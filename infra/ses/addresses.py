@@ -1,13 +1,14 @@
-"""Addresses that SES can send to."""
+"""Email addresses that SES can send to."""
 
 from email_validator import EmailNotValidError, validate_email
 
 
 def address(text: str) -> str | None:
-    """The address with its domain in ASCII and lower case; None for what is none, for a local part that is not ASCII
-    (SES takes none) and for domains that cannot be on the internet. Asks no name server."""
+    """Returns the address with its domain in ASCII and lower case. None if the text is not an email address, if the
+    local part is not ASCII (SES does not support that), or if the domain cannot be on the internet. Sends no DNS
+    query."""
     try:
-        found = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
+        valid = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError:
         return None
-    return found.ascii_email
+    return valid.ascii_email

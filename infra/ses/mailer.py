@@ -1,6 +1,7 @@
-"""Posting to SES with boto3: one attempt per call, and an honest word about how it ended (domain.md, *Mail*).
+"""Sends mails through SES with boto3: one attempt per call, with an outcome that is never guessed (domain.md, *Mail*).
 
-boto3 by default repeats a SendEmail whose answer got lost, and SES knows no repeats: five posts were seen.
+By default boto3 repeats a SendEmail whose answer was lost, and SES cannot recognise repeats: up to five copies of a
+mail were observed.
 """
 
 from dataclasses import dataclass, field
@@ -23,15 +24,15 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
+from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.inbound.ses_events import TAG
-from domain.mail import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
 
 CONNECT_SECONDS, READ_SECONDS = 3, 10
 
-_NOBODY_REACHED = (
+_NOT_SENT = (
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
@@ -39,23 +40,24 @@ _NOBODY_REACHED = (
     PartialCredentialsError,
     ProxyConnectionError,
 )
-_LATER = {
-    # too much at a time, or in a day
+_TRANSIENT_CODES = {
+    # the rate or the daily quota was exceeded
     *("TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded"),
-    # the key or the clock: an administrator mends it, and no mail is lost meanwhile
+    # the key or the clock is wrong: an administrator can fix it, and no mail is lost meanwhile
     *("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"),
     *("InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired", "RequestTimeTooSkewed"),
-    # somebody stopped all sending
+    # sending was paused for the account
     "SendingPausedException",
 }
-"""SES looked at no mail: certainly not sent, and the same again may work."""
+"""SES rejected the request before it looked at the mail: it was certainly not sent, and may be sent later."""
 
 log = structlog.get_logger("ses")
 
 
 @dataclass(frozen=True, slots=True)
 class SesAccess:
-    """How SES is reached. `endpoint` None: Amazon's own address; `key` None: as AWS's own programs find it."""
+    """How to reach SES. `endpoint`: None for Amazon's own. `key`: (id, secret); None for AWS's default credential
+    chain."""
 
     region: str
     endpoint: str | None = None
@@ -63,7 +65,7 @@ class SesAccess:
     read_seconds: float = READ_SECONDS
 
     def client(self) -> "SESV2Client":
-        """One that never repeats a request by itself."""
+        """Returns a client that never repeats a request automatically."""
         config = Config(
             region_name=self.region,
             connect_timeout=CONNECT_SECONDS,
@@ -76,39 +78,39 @@ class SesAccess:
 
 
 class SesMailer:
-    """A `domain.mail.Mailer`. The configuration set has to send its events to our webhook: they settle what is
-    unknown."""
+    """A `domain.mail.Mailer`. The configuration set must send its events to our webhook: they settle unknown
+    outcomes."""
 
     def __init__(self, access: SesAccess, configuration_set: str) -> None:
         self._client = access.client()
         self._configuration_set = configuration_set
 
-    def post(self, mail: UUID, letter: bytes) -> AttemptOutcome:
-        """See the port; blocks for at most about 13 s. The letter's own headers say from whom and to whom."""
+    def post(self, mail: UUID, body: bytes) -> AttemptOutcome:
+        """See the port. Blocks for about 13 s at most. Sender and recipients are those of the mail's headers."""
         try:
             answer = self._client.send_email(
-                Content={"Raw": {"Data": letter}},
+                Content={"Raw": {"Data": body}},
                 ConfigurationSetName=self._configuration_set,
                 EmailTags=[{"Name": TAG, "Value": str(mail)}],
             )
         except ClientError as error:
-            return _answered(error)
-        except _NOBODY_REACHED as error:
+            return _outcome(error)
+        except _NOT_SENT as error:
             return TransientFailure(type(error).__name__)
         except ParamValidationError as error:
             return PermanentFailure(type(error).__name__)
         except (BotoCoreError, HTTPClientError) as error:
             return OutcomeUnknown(type(error).__name__)
         message_id = answer.get("MessageId")
-        return Accepted(message_id) if message_id else OutcomeUnknown("an answer without MessageId")
+        return Accepted(message_id) if message_id else OutcomeUnknown("a response without MessageId")
 
 
-def _answered(error: ClientError) -> AttemptOutcome:
-    """SES said no, or something that is neither yes nor no."""
+def _outcome(error: ClientError) -> AttemptOutcome:
+    """Classifies an error response: not sent for now, not sent for good, or unknown."""
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     code = error.response["Error"].get("Code", "")
     reason = f"{status} {code}"
-    log.warning("ses.refused", status=status, code=code)
-    if status == 429 or code in _LATER:
+    log.warning("ses.not_accepted", status=status, code=code)
+    if status == 429 or code in _TRANSIENT_CODES:
         return TransientFailure(reason)
     return PermanentFailure(reason) if 400 <= status < 500 else OutcomeUnknown(reason)

@@ -1,8 +1,8 @@
-"""Which notifications of SNS are believed: signed with a certificate that Amazon hands out, of a topic that is ours.
+"""Verifies SNS messages: they must be of a configured topic, and signed with a certificate from Amazon.
 
-SNS signs the fields of its envelope (versions 1: SHA-1, 2: SHA-256; Amazon SNS developer guide, "Verifying the
-signatures of Amazon SNS messages"). Nothing is fetched for a message of another topic or from another host than that of
-the topic's region; and one thing at a time, as whoever knows the topic can name certificates without end.
+SNS signs the fields of its envelope (version 1: SHA-1, version 2: SHA-256; Amazon SNS developer guide, "Verifying the
+signatures of Amazon SNS messages"). Certificates are fetched only for messages of a configured topic, only from SNS in
+the topic's region, and one at a time, because a sender that knows the topic can name any number of them.
 """
 
 import base64
@@ -27,9 +27,9 @@ _CONFIRMATION = re.compile(_AMAZON + r"/\?[^\s#]+")
 FETCH_SECONDS = 2.0
 _FETCH_BYTES = 64 * 1024
 MAX_BYTES = 512 * 1024
-"""Of one notification. SNS takes messages of 256 KiB; in its envelope a message is a JSON text, escaped."""
-_CERTIFICATES = 8
-"""Kept; Amazon changes its own about once a year."""
+"""Largest envelope. SNS accepts messages of 256 KiB, and the envelope contains the message as an escaped string."""
+_CACHED_KEYS = 8
+"""Amazon changes its certificate about once a year."""
 
 _SIGNED = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
@@ -42,29 +42,32 @@ NotificationKind = Literal["notification", "subscribed", "other"]
 
 
 class NotificationRejected(Exception):
-    """Not signed by SNS for a topic of ours. The message says what is wrong and nothing of what was sent."""
+    """The body was not signed by SNS for a configured topic. The message names the problem and quotes nothing of the
+    body."""
 
 
 class CertificateUnavailable(Exception):
-    """Amazon did not hand out what is needed to tell; the same again may work."""
+    """Amazon did not return the certificate or the confirmation page. The same request may succeed later."""
 
 
 class Notifications:
-    """Thread-safe. `topic_arns`: ours, none believes nobody; `fetch`: the bytes at an address of Amazon, raises
-    NotFetched."""
+    """Verifies SNS messages. Thread-safe.
+
+    `topic_arns`: the configured topics; if empty, every message is rejected. `fetch`: returns the bytes at an address
+    of Amazon, raises CertificateUnavailable."""
 
     def __init__(self, topic_arns: Collection[str], fetch: Callable[[str], bytes] | None = None) -> None:
         self._topic_arns = frozenset(topic_arns)
         self._fetch = fetch or fetch_from_amazon
         self._keys: dict[str, RSAPublicKey] = {}
         self._lock = threading.Lock()
-        self._reading = threading.Lock()
+        self._parsing = threading.Lock()
         self._fetching = threading.Lock()
 
     def receive(self, body: bytes) -> NotificationKind:
-        """What a body is, once it is believed: a notification, or the question whether we subscribed, which is answered
-        here. Raises NotBelieved, NotFetched; may block for twice FETCH_SECONDS."""
-        envelope = self._believed(body)
+        """Verifies a body and returns its kind. Confirms a subscription. Raises NotificationRejected,
+        CertificateUnavailable. May block for twice FETCH_SECONDS."""
+        envelope = self._verified(body)
         if envelope["Type"] == "Notification":
             return "notification"
         if envelope["Type"] == "SubscriptionConfirmation":
@@ -72,20 +75,21 @@ class Notifications:
             return "subscribed"
         return "other"
 
-    def _believed(self, body: bytes) -> dict[str, Any]:
+    def _verified(self, body: bytes) -> dict[str, Any]:
         if len(body) > MAX_BYTES:
-            raise NotificationRejected("larger than what SNS sends")
+            raise NotificationRejected("the body is larger than SNS messages are")
         try:
-            with self._reading:  # whoever sent it proved nothing yet: `[{},{},...]` takes 25 times its bytes, but once
+            # The sender is not verified yet, and `[{},{},...]` takes 25 times its bytes when parsed: one at a time.
+            with self._parsing:
                 envelope = parse(body)
         except InvalidJson as error:
-            raise NotificationRejected("no JSON") from error
+            raise NotificationRejected("the body is not valid JSON") from error
         if not isinstance(envelope, dict) or envelope.get("TopicArn") not in self._topic_arns:
-            raise NotificationRejected("TopicArn is none of ours")
+            raise NotificationRejected("TopicArn is not a configured topic")
         names = _SIGNED.get(str(envelope.get("Type")))
         algorithm = _HASHES.get(str(envelope.get("SignatureVersion")))
         if names is None or algorithm is None:
-            raise NotificationRejected("Type or SignatureVersion is not known")
+            raise NotificationRejected("Type or SignatureVersion is unknown")
         if not all(isinstance(envelope.get(name), str) for name in names if name != "Subject"):
             raise NotificationRejected("a signed field is missing")
         signed = "".join(f"{name}\n{envelope[name]}\n" for name in names if envelope.get(name) is not None)
@@ -94,55 +98,56 @@ class Notifications:
             key = self._key(_address(envelope, "SigningCertURL", _CERTIFICATE))
             key.verify(signature, signed.encode(), PKCS1v15(), algorithm())
         except (ValueError, InvalidSignature) as error:
-            raise NotificationRejected("Signature does not fit") from error
+            raise NotificationRejected("Signature does not match the message") from error
         return envelope
 
     def _key(self, address: str) -> RSAPublicKey:
         with self._lock:
-            known = self._keys.get(address)
-        if known is not None:
-            return known
+            cached = self._keys.get(address)
+        if cached is not None:
+            return cached
         if not self._fetching.acquire(blocking=False):
             raise CertificateUnavailable("another certificate is being fetched")
         try:
-            return self._fetched_key(address)
+            return self._fetch_key(address)
         finally:
             self._fetching.release()
 
-    def _fetched_key(self, address: str) -> RSAPublicKey:
+    def _fetch_key(self, address: str) -> RSAPublicKey:
         try:
             key = x509.load_pem_x509_certificate(self._fetch(address)).public_key()
         except ValueError as error:
-            raise CertificateUnavailable("what SigningCertURL names is no certificate") from error
+            raise CertificateUnavailable("the file at SigningCertURL is not a certificate") from error
         if not isinstance(key, RSAPublicKey):
-            raise CertificateUnavailable("the certificate holds no RSA key")
+            raise CertificateUnavailable("the certificate does not contain an RSA key")
         with self._lock:
-            if len(self._keys) >= _CERTIFICATES:
+            if len(self._keys) >= _CACHED_KEYS:
                 self._keys.clear()
             self._keys[address] = key
         return key
 
 
-def _address(envelope: dict[str, Any], name: str, like: re.Pattern[str]) -> str:
+def _address(envelope: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
     address = envelope.get(name)
-    found = like.fullmatch(address) if isinstance(address, str) else None
+    match = pattern.fullmatch(address) if isinstance(address, str) else None
     region = str(envelope["TopicArn"]).split(":")[3:4]  # arn:aws:sns:REGION:...
-    if not isinstance(address, str) or found is None or [found["region"]] != region:
-        raise NotificationRejected(f"{name} is no address of Amazon SNS in the topic's region")
+    if not isinstance(address, str) or match is None or [match["region"]] != region:
+        raise NotificationRejected(f"{name} is not an address of Amazon SNS in the topic's region")
     return address
 
 
-class _Stay(HTTPRedirectHandler):
-    """An address of Amazon is not left for another one."""
+class _NoRedirects(HTTPRedirectHandler):
+    """Follows no redirects: they could leave Amazon."""
 
     def redirect_request(self, *_: object) -> None:
         return None
 
 
 def fetch_from_amazon(address: str) -> bytes:
-    """What stands at an address, within FETCH_SECONDS for each step. Raises NotFetched."""
+    """Returns the content at an address, up to 64 KiB. Each network step may take FETCH_SECONDS. Raises
+    CertificateUnavailable."""
     try:
-        with build_opener(_Stay).open(address, timeout=FETCH_SECONDS) as answer:
+        with build_opener(_NoRedirects).open(address, timeout=FETCH_SECONDS) as answer:
             content: bytes = answer.read(_FETCH_BYTES)
             return content
     except (URLError, OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""docker-compose.yml and Dockerfile say what the code says. No Docker engine is needed to see that."""
+"""docker-compose.yml and Dockerfile match the code. These checks need no Docker engine."""
 
 import re
 import tomllib
@@ -26,39 +26,39 @@ def _variables(service: dict[str, Any]) -> dict[str, str]:
 
 
 def _used(service: dict[str, Any]) -> set[tuple[str, str]]:
-    """Variables of the machine that a service uses, each with how: `:?` needed, `:-` with a default."""
+    """Returns the variables of the host that a service uses, with `:?` if required and `:-` if there is a default."""
     return set(REFERENCE.findall(yaml.safe_dump(service, width=10_000)))
 
 
 @pytest.mark.parametrize("service", OURS)
 def test_every_command_exists(service: str) -> None:
-    """A service runs a command of ours, a process one of ours."""
+    """A service runs one of our commands, and `run` one of our processes."""
     command, *arguments = OURS[service]["command"]
     assert witiop.get_command(click.Context(witiop), command) is not None
     assert arguments == ([service] if command == "run" else [])
 
 
 def test_every_process_is_a_service() -> None:
-    """What the system is made of, is made here too."""
+    """docker-compose.yml starts the whole system."""
     assert {name for name, service in OURS.items() if service["command"][0] == "run"} == set(PROCESSES)
 
 
 @pytest.mark.parametrize("service", OURS)
 def test_every_variable_is_a_setting(service: str) -> None:
-    """A misspelt one would be ignored without a word."""
+    """A misspelt variable would be ignored silently."""
     assert _variables(OURS[service]).keys() - {variable(field) for field in Settings.model_fields} == set()
 
 
 @pytest.mark.parametrize("process", PROCESSES)
 def test_every_process_gets_the_settings_that_it_needs(process: str) -> None:
-    """It would end at once without one of them."""
+    """A process exits at once if one of them is missing."""
     needed = {variable(field) for field in PROCESSES[process].needs}
     assert needed - _variables(OURS[process]).keys() == set()
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_no_service_can_change_its_files_or_its_rights(service: str) -> None:
-    """Not root, read-only but for named places, no capability, and started again when it dies."""
+def test_no_service_can_change_its_files_or_gain_privileges(service: str) -> None:
+    """Not root, read-only except for named directories, without capabilities, and restarted when it dies."""
     found = SERVICES[service]
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", found["user"])
     assert found["read_only"] is True
@@ -69,8 +69,8 @@ def test_no_service_can_change_its_files_or_its_rights(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_service_that_stays_says_how_it_is(service: str) -> None:
-    """Those that end are waited for by the others."""
+def test_every_permanent_service_has_a_health_check(service: str) -> None:
+    """The other services wait for those that exit."""
     check = SERVICES[service]["healthcheck"]
     if SERVICES[service]["restart"] == "on-failure":
         assert check == {"disable": True}
@@ -85,54 +85,54 @@ def test_every_service_that_stays_says_how_it_is(service: str) -> None:
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_health_is_asked_where_the_monitor_answers(process: str) -> None:
-    """The check is a small program of its own; it compiles and asks the port of the settings."""
+def test_the_health_check_uses_the_port_of_the_monitor(process: str) -> None:
+    """The check is a small program: it must compile and use the port of the settings."""
     *_, program = OURS[process]["healthcheck"]["test"]
     compile(program, process, "exec")
     assert _variables(OURS[process])["WITIOP_MONITOR_PORT"] in program
 
 
-def test_no_secret_is_written_down() -> None:
-    """Each comes from the machine's environment, which is asked for it by name."""
+def test_the_file_contains_no_secret() -> None:
+    """Secrets come from required variables of the host."""
     secret = re.compile(r"(SECRETS?|PASSWORD|TOKEN|DSN)$")
-    given = [
+    references = [
         value for service in SERVICES.values() for name, value in _variables(service).items() if secret.search(name)
     ]
-    assert given
-    assert [value for value in given if ":?" not in value] == []
+    assert references
+    assert [value for value in references if ":?" not in value] == []
 
 
-def test_the_example_names_every_variable_that_is_needed() -> None:
-    """`.env.example` is what a person fills in."""
-    asked = {name for service in SERVICES.values() for name, _ in _used(service)}
+def test_the_example_has_every_variable_that_is_used() -> None:
+    """People copy `.env.example` and fill it in."""
+    used = {name for service in SERVICES.values() for name, _ in _used(service)}
     example = re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    assert sorted(example) == sorted(asked)
+    assert sorted(example) == sorted(used)
 
 
-def test_only_the_webhooks_and_the_console_are_reached_from_outside() -> None:
-    """Kafka, PostgreSQL and the monitors are inside; the mails go out."""
-    reached = {name for name, service in SERVICES.items() if "ports" in service}
-    assert reached == {"webhook", "console"}
+def test_only_the_webhooks_and_the_console_can_be_reached_from_outside() -> None:
+    """Kafka, PostgreSQL and the monitors are internal; `mails` connects to the outside."""
+    published = {name for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"webhook", "console"}
     outside = {name for name, service in SERVICES.items() if service["networks"] != ["inside"]}
-    assert outside == {*reached, "mails"}
+    assert outside == {*published, "mails"}
     assert COMPOSE["networks"]["inside"] == {"internal": True}
 
 
 def test_the_servers_are_those_of_the_tests() -> None:
-    """The same versions as the tests run on in containers."""
+    """Tests in containers use the same versions."""
     assert (SERVICES["kafka"]["image"], SERVICES["postgres"]["image"]) == (KAFKA_IMAGE, POSTGRES_IMAGE)
 
 
-def test_every_place_named_in_the_file_is_declared() -> None:
-    """Networks, volumes and services that others refer to."""
+def test_every_network_volume_and_dependency_is_declared() -> None:
+    """Services refer only to networks, volumes and services that exist."""
     for service in SERVICES.values():
         assert set(service["networks"]) <= COMPOSE["networks"].keys()
         assert {volume.split(":")[0] for volume in service.get("volumes", [])} <= COMPOSE["volumes"].keys()
         assert set(service.get("depends_on", {})) <= SERVICES.keys()
 
 
-def test_the_image_holds_every_package_and_nothing_else() -> None:
-    """The Dockerfile copies what the wheel is made of; nothing else of the tree reaches the build."""
+def test_the_image_has_every_package_and_nothing_else() -> None:
+    """The Dockerfile copies the contents of the wheel; .dockerignore excludes everything else."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     copied = {
@@ -141,20 +141,20 @@ def test_the_image_holds_every_package_and_nothing_else() -> None:
 
     assert copied == {*packages, "pyproject.toml", "README.md", "requirements/build.txt", "requirements/run.txt"}
     assert all((ROOT / name).exists() for name in copied)
-    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert let_in == {*packages, "pyproject.toml", "README.md", "requirements/*.txt"}
+    included = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert included == {*packages, "pyproject.toml", "README.md", "requirements/*.txt"}
 
 
-def test_the_image_is_not_root_and_takes_locked_packages_only() -> None:
-    """Every installation in it checks hashes or has no network."""
+def test_the_image_does_not_run_as_root_and_installs_locked_packages_only() -> None:
+    """Every pip install checks hashes or uses no index."""
     assert DOCKERFILE.split("USER ")[1].startswith("10001:10001")
     installs = re.findall(r"pip install .*", DOCKERFILE)
     assert len(installs) == 3
     assert [line for line in installs if "--require-hashes" not in line and "--no-index" not in line] == []
 
 
-def test_the_lock_of_the_build_matches_that_of_development() -> None:
-    """The package is built with what it is tested with."""
+def test_the_build_uses_the_locked_versions_of_development() -> None:
+    """The package is built with the versions it is tested with."""
 
     def locked(name: str) -> set[str]:
         return set(re.findall(r"^(\S+==\S+)", (ROOT / "requirements" / name).read_text(), re.MULTILINE))

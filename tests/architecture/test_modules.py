@@ -1,4 +1,4 @@
-"""What holds for every module: it opens nothing when it is imported, and leaves the environment to the settings."""
+"""Rules for every module: imports open nothing, only the settings read the environment, names are unique."""
 
 import ast
 import subprocess
@@ -17,12 +17,12 @@ MODULES = [
     if "alembic" not in file.parts  # run by Alembic with a context, never imported
 ]
 
-HANDS_ON = {
-    "infra/process/metrics.py": "tells prometheus_client where to count",
-    "witiop/dev/run.py": "starts our processes with the environment it got, and their settings",
-    "witiop/settings.py": "is the one that reads",
+ENVIRONMENT_USERS = {
+    "infra/process/metrics.py": "sets the directory in which prometheus_client counts",
+    "witiop/dev/run.py": "passes its environment and the settings to our processes",
+    "witiop/settings.py": "reads the settings",
 }
-"""Who touches the environment, and why."""
+"""Modules that may use the environment, with the reason."""
 
 WATCHED_IMPORT = """
 import importlib, sys
@@ -49,7 +49,7 @@ def _name(file: Path) -> str:
 
 
 def test_importing_opens_nothing() -> None:
-    """No connection, server, process, thread or written file: only a process that was asked to run does that."""
+    """An import opens no connection or server, starts no process or thread, and writes no file."""
     names = [_name(file) for file in MODULES]
     done = subprocess.run(
         [sys.executable, "-c", WATCHED_IMPORT, *names],
@@ -64,26 +64,26 @@ def test_importing_opens_nothing() -> None:
 
 @pytest.mark.parametrize("file", MODULES, ids=_name)
 def test_only_the_settings_read_the_environment(file: Path) -> None:
-    """Everything else gets what it needs from its caller, so that tests and the next reader see it."""
-    touched = [
+    """Other modules receive values as arguments, which makes dependencies visible to tests and readers."""
+    uses = [
         node
         for node in ast.walk(ast.parse(file.read_text()))
         if (isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.environb", "os.getenv"))
         or (isinstance(node, ast.ImportFrom) and node.module == "os")
     ]
-    assert not touched or str(file.relative_to(ROOT)) in HANDS_ON
+    assert not uses or str(file.relative_to(ROOT)) in ENVIRONMENT_USERS
 
 
-def test_every_exception_to_the_rule_is_one() -> None:
-    """A name that nobody needs any more would let the next one through."""
-    assert [name for name in HANDS_ON if "os.environ" not in (ROOT / name).read_text()] == []
+def test_every_exception_to_the_rule_is_needed() -> None:
+    """An outdated exception would allow a new violation."""
+    assert [name for name in ENVIRONMENT_USERS if "os.environ" not in (ROOT / name).read_text()] == []
 
 
 @pytest.mark.parametrize("file", MODULES, ids=_name)
-def test_every_module_and_public_function_says_what_it_promises(file: Path) -> None:
-    """A newcomer reads these first."""
+def test_every_module_and_public_function_has_a_docstring(file: Path) -> None:
+    """Newcomers read docstrings first."""
     tree = ast.parse(file.read_text())
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    silent = [node.name for node in functions if not node.name.startswith("_") and not ast.get_docstring(node)]
-    assert silent == []
+    undocumented = [node.name for node in functions if not node.name.startswith("_") and not ast.get_docstring(node)]
+    assert undocumented == []
     assert ast.get_docstring(tree) or not tree.body

@@ -1,4 +1,4 @@
-"""What must never be in the repository: machines, package indexes, secrets and unfinished work."""
+"""The repository contains no machine paths, package indexes, secrets or unfinished work."""
 
 import re
 import subprocess
@@ -9,10 +9,10 @@ import pytest
 from tests.support.paths import ROOT
 
 FORBIDDEN = {
-    "a path of somebody's machine": r"(?<![\w.$}])/(home|Users|root)/\w",
+    "a path of a developer's machine": r"(?<![\w.$}])/(home|Users|root)/\w",
     "the address of a package index": r"https?://[\w.-]*(p[y]pi|pythonho[s]ted|artifactory|nexus)[\w.-]*|--(extra-)?index-url",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "an address with a password": r"\w+://\w+:(?!password@)[^@\s/{}$]+@(?!127\.0\.0\.1|localhost)\w",
+    "a URL with a password": r"\w+://\w+:(?!password@)[^@\s/{}$]+@(?!127\.0\.0\.1|localhost)\w",
     "unfinished work": r"\b(TODO|FIXME|XXX)\b",
 }
 
@@ -23,12 +23,12 @@ def _tracked() -> list[Path]:
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_no_tracked_file_holds(what: str) -> None:
-    """What only one machine or one person should know stays there."""
+def test_no_tracked_file_contains(what: str) -> None:
+    """Such things belong to one machine or one person only."""
     pattern = re.compile(FORBIDDEN[what])
     found = []
     for file in _tracked():
-        if file == Path(__file__) or not file.is_file() or file.suffix == ".png":  # pictures say anything by chance
+        if file == Path(__file__) or not file.is_file() or file.suffix == ".png":  # binary data can match by chance
             continue
         for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
             if pattern.search(line):

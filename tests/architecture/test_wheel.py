@@ -1,4 +1,4 @@
-"""The installed package works like the tree: it holds every file that the code reads."""
+"""The installed package works like the source tree: it has every file that the code reads."""
 
 import subprocess
 import sys
@@ -10,8 +10,8 @@ from tests.support.paths import ROOT
 PACKAGES = ("webhook", "consumers", "console", "domain", "infra", "witiop")
 
 
-def test_the_wheel_holds_every_file_of_our_packages(tmp_path: Path) -> None:
-    """Migrations and lists of hashes are data: a wheel without them installs, and fails at the first start."""
+def test_the_wheel_has_every_file_of_our_packages(tmp_path: Path) -> None:
+    """Migrations and templates are data: without them the wheel would install, but fail when it starts."""
     subprocess.run(
         [sys.executable, "-c", f"import hatchling.build; hatchling.build.build_wheel({str(tmp_path)!r})"],
         cwd=ROOT,
@@ -27,6 +27,6 @@ def test_the_wheel_holds_every_file_of_our_packages(tmp_path: Path) -> None:
         if file.is_file() and "__pycache__" not in file.parts
     }
 
-    held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    packed = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
-    assert held == ours
+    assert packed == ours

@@ -1,4 +1,4 @@
-"""An installation for the browser tests, made as for the flow tests."""
+"""The installation of the flow tests, for the browser tests."""
 
 from tests.flow.conftest import install, partitions
 

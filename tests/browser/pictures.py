@@ -1,4 +1,4 @@
-"""`make pictures`: the console with the demo's story, as the README shows it."""
+"""`make pictures`: screenshots of the console with the demo's data, for the README."""
 
 import base64
 import struct
@@ -25,7 +25,7 @@ MOST_BYTES = 150_000
 
 
 def draw(browser: Browser, shop: Shop) -> None:
-    """All of them, at the widths of a desk, a tablet and a phone."""
+    """Draws all pictures, at the widths of a desktop, a tablet and a phone."""
     shop.agent_is("elena", "ready")
     with _page(browser, shop, 1440, 760) as page:
         page.goto(f"/unmanaged?number={bike_shop.SHOP.phone_number_id}")
@@ -73,7 +73,7 @@ _PIXELS = """async picture => {
 
 
 def _compressed(page: Page, picture: bytes) -> bytes:
-    """The same PNG in three quarters of the bytes: what is mostly flat is smallest without a filter."""
+    """The same PNG at three quarters of the size: flat images compress best without a filter."""
     blank = page.context.new_page()  # the console's policy allows no fetch of data
     width, height, pixels = blank.evaluate(_PIXELS, base64.b64encode(picture).decode())
     blank.close()
@@ -91,7 +91,7 @@ def _compressed(page: Page, picture: bytes) -> bytes:
 
 @contextmanager
 def _page(browser: Browser, shop: Shop, width: int, height: int, *, dark: bool = False) -> Iterator[Page]:
-    """Of somebody who is signed in."""
+    """A page of a person who is signed in."""
     context = signed_in(
         browser,
         shop.address,
@@ -106,7 +106,7 @@ def _page(browser: Browser, shop: Shop, width: int, height: int, *, dark: bool =
 
 
 def main() -> None:
-    """Starts a shop, draws, and leaves nothing but the pictures."""
+    """Starts a shop, draws the pictures, and removes everything else."""
     executable = program()
     if executable is None:
         raise SystemExit(MISSING)

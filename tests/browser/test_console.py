@@ -1,5 +1,5 @@
 """The console in a real browser, on the real processes: the manual's page fact by fact (docs/design/mission.md, S1 to
-S13), what arrives by itself, what goes wrong, the keyboard, and axe on every page and dialog."""
+S13), live updates, failures, the keyboard, and axe on every page and dialog."""
 
 import json
 import re
@@ -29,7 +29,7 @@ expect.set_options(timeout=30_000)
 
 @pytest.fixture(scope="module")
 def shop(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """One for all: each test that changes something has customers of its own."""
+    """One shop for all tests of the module; each test that changes something has its own customers."""
     logs = tmp_path_factory.mktemp("shop")
     with install(logs) as system, open_shop(system, logs) as shop:
         yield shop
@@ -50,7 +50,7 @@ def owner(browser: Browser, shop: Shop) -> BrowserContext:
 
 @contextmanager
 def watched(context: BrowserContext) -> Iterator[Page]:
-    """A page in which no script fails and nothing is tried that the policy forbids."""
+    """A page; fails the test if a script fails or violates the content security policy."""
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -76,7 +76,7 @@ def names(page: Page) -> set[str]:
 
 
 def said(page: Page, text: str) -> Locator:
-    """The notice, once it says so."""
+    """The notice with this text, once it is visible."""
     notice = page.locator(".notice").filter(has_text=text)
     expect(notice).to_be_visible()
     return notice
@@ -91,7 +91,7 @@ def only(page: Page, customer: SimulatedCustomer) -> Locator:
 
 
 def choose(page: Page, who: str, mode: str) -> None:
-    """In the dialog that is about to open."""
+    """Chooses in the dialog that is about to open, and sends it."""
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("radio", name=who).check()
     dialog.get_by_role("radio", name=mode).check()
@@ -114,25 +114,25 @@ def test_s1_the_whatsapp_menu_opens_on_an_arrow_and_leads_to_what_works(page: Pa
     expect(page.get_by_role("heading", level=1)).to_have_text("Unmanaged conversations")
 
 
-def test_s2_all_conversations_that_no_agent_manages_are_listed_and_no_others(page: Page) -> None:
+def test_s2_exactly_the_conversations_that_no_agent_manages_are_listed(page: Page) -> None:
     page.goto("/unmanaged?rows=100")
     assert LEFT_ALONE <= names(page)
     assert set() == IN_GOOD_HANDS & names(page)
 
 
-def test_s3_what_began_and_ended_with_the_softbot_alone_is_listed(page: Page) -> None:
+def test_s3_conversations_that_only_the_softbot_handled_are_listed(page: Page) -> None:
     page.goto("/unmanaged?reason=bot_closed&rows=100")
     assert {"Luca Marchetti", "Aoife Byrne"} == names(page)
     expect(row_of(page, "Luca Marchetti")).to_contain_text("Closed by the bot")
 
 
-def test_s4_who_did_not_type_a_number_of_the_menu_is_listed_and_the_row_says_so(page: Page) -> None:
+def test_s4_customers_who_chose_nothing_from_the_menu_are_listed_with_the_reason(page: Page) -> None:
     page.goto("/unmanaged?rows=100")
     expect(row_of(page, "Giulia Ferri")).to_contain_text("Nothing chosen")
     expect(row_of(page, "Chiara Montanari")).to_contain_text("Choice not understood")
 
 
-def test_s5_a_yellow_clock_is_still_active_and_a_green_tick_is_over(page: Page) -> None:
+def test_s5_a_yellow_clock_is_active_and_a_green_tick_is_closed(page: Page) -> None:
     page.goto("/unmanaged?rows=100")
     for name, icon, word, colour, left in (
         ("Giulia Ferri", "#i-active", "Active", AMBER, re.compile(r"^\s*2[23] h \d\d min\s*$")),
@@ -155,7 +155,7 @@ def test_s6_the_bar_sets_how_many_rows_are_shown_and_is_remembered(page: Page) -
     page.wait_for_url("**/unmanaged?rows=10")
     expect(page.locator("#list tbody tr")).to_have_count(10)
     first = names(page)
-    page.get_by_role("link", name="Further").click()
+    page.get_by_role("link", name="Next").click()
     page.wait_for_url("**after=*")
     assert set() == first & names(page)
     page.goto("/unmanaged")
@@ -174,7 +174,7 @@ def test_s7_a_row_has_status_last_text_three_buttons_and_a_plus(page: Page, shop
     row.get_by_role("button", name="Take it").click()
     said(page, "It is yours.")
     expect(row.locator(".st")).to_have_text("Managed")
-    expect(row).to_contain_text("Paolo Zefiro takes care of it")
+    expect(row).to_contain_text("Handled by Paolo Zefiro")
 
 
 def test_s8_a_closed_conversation_cannot_be_transferred_and_says_why(page: Page) -> None:
@@ -184,12 +184,12 @@ def test_s8_a_closed_conversation_cannot_be_transferred_and_says_why(page: Page)
         expect(button).to_be_disabled()
         button.hover()
         shown = button.evaluate("it => getComputedStyle(it, '::after').content")
-        assert "Closed: Meta's 24 hours are over, or it was ended." in shown
+        assert "Closed: the 24-hour window is over, or the conversation was ended." in shown
         button.click(force=True)
         expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_s9_to_a_user_with_their_state_or_to_a_skillset_whose_ready_are_counted(page: Page, shop: Shop) -> None:
+def test_s9_users_have_their_state_and_skillsets_their_number_of_ready_members(page: Page, shop: Shop) -> None:
     first, second = shop.customer("Carla Testa"), shop.customer("Dario Poli")
     shop.customer_writes(first, "Buongiorno")
     shop.customer_writes(second, "Vorrei una bici")
@@ -212,7 +212,7 @@ def test_s9_to_a_user_with_their_state_or_to_a_skillset_whose_ready_are_counted(
     expect(row_of(page, "Dario Poli")).to_contain_text("Offered to Anna Bellini")
 
 
-def test_s10_immediate_is_now_or_not_at_all_and_exclusive_waits_for_them_alone(page: Page, shop: Shop) -> None:
+def test_s10_immediate_is_now_or_not_at_all_and_exclusive_is_a_reservation(page: Page, shop: Shop) -> None:
     customer = shop.customer("Ennio Riva")
     shop.customer_writes(customer, "C'è il meccanico?")
     row = only(page, customer)
@@ -229,8 +229,8 @@ def test_s10_immediate_is_now_or_not_at_all_and_exclusive_waits_for_them_alone(p
     page.goto("/waiting")
     waiting = row_of(page, "Ennio Riva")
     expect(waiting).to_contain_text("Reserved for Marco Tessari")
-    waiting.get_by_role("button", name="Take it back").click()
-    said(page, "Taken back: it is on the list again.")
+    waiting.get_by_role("button", name="Recall").click()
+    said(page, "Recalled: it is back on the list.")
     expect(only(page, customer).locator(".st")).to_have_text("Active")
 
 
@@ -251,7 +251,7 @@ def test_s11_the_plus_opens_the_whole_conversation_beside_the_list(page: Page) -
     expect(chat).to_be_visible()
 
 
-def test_s12_it_is_forwarded_by_mail_as_the_preview_shows_it_and_its_fate_is_told(page: Page, shop: Shop) -> None:
+def test_s12_it_is_forwarded_by_mail_as_the_preview_shows_it_and_its_state_is_shown(page: Page, shop: Shop) -> None:
     customer = shop.customer("Fabio Costa")
     shop.customer_writes(customer, "Mi chiamate voi?")
     only(page, customer).get_by_role("link", name="Open the conversation").click()
@@ -260,50 +260,96 @@ def test_s12_it_is_forwarded_by_mail_as_the_preview_shows_it_and_its_fate_is_tol
     page.get_by_label("Subject").fill("A customer waits")
     page.get_by_label("Text", exact=True).fill("Please call him.")
     page.get_by_role("button", name="Preview").click()
-    letter = page.frame_locator("iframe[name=letter]")
-    expect(letter.locator("body")).to_contain_text("Please call him.")
-    expect(letter.locator("body")).to_contain_text("Mi chiamate voi?")
+    preview = page.frame_locator("iframe[name=mail-preview]")
+    expect(preview.locator("body")).to_contain_text("Please call him.")
+    expect(preview.locator("body")).to_contain_text("Mi chiamate voi?")
     expect(page.get_by_label("Subject")).to_have_value("A customer waits")
     page.get_by_role("button", name="Send", exact=True).click()
-    expect(said(page, "Mail to partner@example.com goes out").get_by_role("button", name="Undo")).to_be_visible()
-    fate = page.locator("#mails li")
-    expect(fate).to_contain_text("about to be sent")
+    expect(said(page, "Email to partner@example.com will be sent").get_by_role("button", name="Undo")).to_be_visible()
+    mail = page.locator("#mails li")
+    expect(mail).to_contain_text("about to be sent")
     shop.make_mails_due()
-    expect(fate.locator(".chip")).to_have_text("sent")
+    expect(mail.locator(".chip")).to_have_text("sent")
 
 
-def test_s13_the_info_says_why_it_is_there_what_decided_it_and_what_happened(page: Page, shop: Shop) -> None:
+def test_s13_the_info_has_the_reason_its_cause_and_the_history(page: Page, shop: Shop) -> None:
     page.goto("/unmanaged?q=Chiara+Montanari")
     row_of(page, "Chiara Montanari").get_by_role("link", name="Open the conversation").click()
     page.get_by_role("link", name="Info").click()
     info = page.locator("#info")
     expect(info).to_be_visible()
-    told = dict(zip(info.locator("dt").all_inner_texts(), info.locator("dd").all_inner_texts(), strict=True))
-    assert "The customer chose something that is not on the menu." == told["Why"]
-    assert told["Decided by"].startswith("5")
-    assert told["Number"].startswith("Negozio")
-    assert {"Opened", "Last message", "Meta's 24 hours end", "Conversation"} <= told.keys()
+    shown = dict(zip(info.locator("dt").all_inner_texts(), info.locator("dd").all_inner_texts(), strict=True))
+    assert "The customer chose something that is not on the menu." == shown["Why"]
+    assert shown["Because of"].startswith("5")
+    assert shown["Number"].startswith("Negozio")
+    assert {"Opened", "Last message", "24-hour window ends", "Conversation"} <= shown.keys()
     expect(info.locator(".history li").last).to_contain_text(
         "Unmanaged: The customer chose something that is not on the menu."
     )
     expect(info.get_by_role("button", name=re.compile("^Copy "))).to_have_count(3)
 
 
-def test_what_was_done_can_be_undone_from_its_notice(page: Page, shop: Shop) -> None:
+def test_a_transfer_can_be_undone_from_its_notice(page: Page, shop: Shop) -> None:
     customer = shop.customer("Nora Valli")
     shop.customer_writes(customer, "Buongiorno")
     row = only(page, customer)
     row.get_by_role("button", name="Transfer to a skillset").click()
     choose(page, "Vendite", "Exclusive")
     said(page, "Reserved for Vendite.").get_by_role("button", name="Undo").click()
-    said(page, "Taken back: it is on the list again.")
+    said(page, "Recalled: it is back on the list.")
     expect(row.locator(".st")).to_have_text("Active")
 
 
 # live
 
 
-def test_what_changes_arrives_by_itself_and_moves_nothing(page: Page, shop: Shop) -> None:
+def test_a_result_arrives_on_the_stream_and_the_page_asks_for_it_once(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Sara Conti")
+    shop.customer_writes(customer, "Buongiorno")
+    row = only(page, customer)
+    expect(page.locator("#live")).to_have_text("live")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url) if "/commands/" in request.url else None)
+    for mode, text in (("Immediate", "this user is not ready"), ("Exclusive", "Reserved for Marco Tessari.")):
+        row.get_by_role("button", name="Transfer to a user").click()
+        choose(page, "Marco Tessari", mode)
+        said(page, text)
+    assert len(requests) <= 2
+    assert len(set(requests)) == len(requests)
+
+
+def test_without_a_stream_the_page_asks_for_the_result_once(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Dora Pini")
+    id_ = shop.customer_writes(customer, "Buongiorno")
+    page.goto(f"/conversations/{id_}/transfer/user")
+    page.get_by_role("radio", name="Marco Tessari").check()
+    page.get_by_role("radio", name="Exclusive").check()
+    page.get_by_role("button", name="Transfer", exact=True).click()
+    said(page, "Reserved for Marco Tessari.")
+
+
+def test_without_script_each_step_is_a_page_of_its_own(browser: Browser, owner: BrowserContext, shop: Shop) -> None:
+    customer = shop.customer("Zeno Galli")
+    id_ = shop.customer_writes(customer, "Buongiorno")
+    context = browser.new_context(
+        base_url=shop.address, storage_state=owner.storage_state(), locale="en-GB", java_script_enabled=False
+    )
+    page = context.new_page()
+    page.goto(f"/conversations/{id_}/transfer/user")
+    page.get_by_role("radio", name="Marco Tessari").check()
+    page.get_by_role("radio", name="Exclusive").check()
+    page.get_by_role("button", name="Transfer", exact=True).click()
+    expect(page).to_have_url(re.compile("/commands/"))
+    notice = page.locator(".notice")
+    for _ in range(20):
+        if "Reserved for Marco Tessari." in notice.inner_text():
+            break
+        page.reload()
+    expect(notice).to_contain_text("Reserved for Marco Tessari.")
+    context.close()
+
+
+def test_changes_arrive_automatically_and_move_no_row(page: Page, shop: Shop) -> None:
     shown = shop.customer("Gaia Fonti")
     shop.customer_writes(shown, "Siete aperti?", ago="0:02")
     page.goto("/unmanaged?rows=25")
@@ -319,7 +365,7 @@ def test_what_changes_arrives_by_itself_and_moves_nothing(page: Page, shop: Shop
     expect(row_of(page, "Ivo Marchi")).to_be_visible()
 
 
-def test_an_error_page_of_something_in_between_takes_nothing_that_was_typed(page: Page, shop: Shop) -> None:
+def test_an_error_page_of_a_proxy_replaces_nothing_that_was_typed(page: Page, shop: Shop) -> None:
     customer = shop.customer("Piera Longhi")
     shop.customer_writes(customer, "Buonasera")
     row = only(page, customer)
@@ -327,7 +373,7 @@ def test_an_error_page_of_something_in_between_takes_nothing_that_was_typed(page
     page.route("**/transfer/*", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
     choose(page, "Officina", "Exclusive")
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("The console does not answer. Nothing was lost: try again.")).to_be_visible()
+    expect(dialog.get_by_text("The console is not responding. Nothing was lost: try again.")).to_be_visible()
     expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
     dialog.get_by_role("button", name="Close", exact=True).click()  # of the notice: within the dialog it can be reached
     page.unroute("**/transfer/*")
@@ -335,14 +381,14 @@ def test_an_error_page_of_something_in_between_takes_nothing_that_was_typed(page
     said(page, "Reserved for Officina.")
 
 
-def test_a_page_whose_session_ended_says_so_once_and_goes_on_after_the_sign_in(browser: Browser, shop: Shop) -> None:
+def test_a_page_whose_session_ended_says_so_once_and_continues_after_the_sign_in(browser: Browser, shop: Shop) -> None:
     context = signed_in(browser, shop.address, OTHER, PASSWORD)
     with watched(context) as page:
         page.goto("/unmanaged")
         expect(page.locator("#live")).to_have_text("live")
         shop.database.execute("delete from console_sessions where name = %s", [OTHER])
         said(page, "You are signed out.")
-        expect(page.locator("#live")).to_have_text("connecting again")
+        expect(page.locator("#live")).to_have_text("reconnecting")
         other = context.new_page()
         other.goto("/sign-in")
         other.get_by_label("Name").fill(OTHER)
@@ -353,8 +399,8 @@ def test_a_page_whose_session_ended_says_so_once_and_goes_on_after_the_sign_in(b
     context.close()
 
 
-def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext, shop: Shop) -> None:
-    """The server dies with a dialog open; it comes back without Kafka, then with it. The page is never opened again."""
+def test_nothing_is_lost_while_the_server_or_kafka_is_unavailable(owner: BrowserContext, shop: Shop) -> None:
+    """The server stops while a dialog is open, and returns without Kafka, then with it. The page is never reloaded."""
     customer = shop.customer("Lia Sarti")
     shop.customer_writes(customer, "Ciao", ago="0:02")
     page = owner.new_page()
@@ -365,9 +411,9 @@ def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext
     expect(dialog.get_by_role("radio", name="Vendite")).to_be_visible()
 
     shop.kill_console()
-    expect(page.locator("#live")).to_have_text("connecting again")
+    expect(page.locator("#live")).to_have_text("reconnecting")
     choose(page, "Officina", "Exclusive")
-    said(page, "The console does not answer. Nothing was lost: try again.")
+    said(page, "The console is not responding. Nothing was lost: try again.")
     expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
 
     shop.customer_writes(customer, "C'è nessuno?")
@@ -375,7 +421,7 @@ def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext
     expect(page.locator("#live")).to_have_text("live")
     expect(row.locator(".text p")).to_have_text("C'è nessuno?")
     dialog.get_by_role("button", name="Transfer", exact=True).click()
-    expect(dialog.get_by_role("alert")).to_contain_text("the system's queue (Kafka) does not answer")
+    expect(dialog.get_by_role("alert")).to_contain_text("the message queue (Kafka) is not responding")
     expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
     expect(dialog.get_by_role("radio", name="Exclusive")).to_be_checked()
     dialog.get_by_role("link", name="Cancel").or_(dialog.get_by_role("button", name="Cancel")).click()
@@ -388,7 +434,7 @@ def test_while_the_server_or_kafka_is_away_nothing_is_lost(owner: BrowserContext
     page.close()
 
 
-def test_of_two_who_want_the_same_row_one_gets_it_and_the_other_learns_who_has_it(
+def test_of_two_people_who_transfer_a_row_one_succeeds_and_the_other_learns_who_has_it(
     browser: Browser, owner: BrowserContext, shop: Shop
 ) -> None:
     customer = shop.customer("Mara Sole")
@@ -401,14 +447,14 @@ def test_of_two_who_want_the_same_row_one_gets_it_and_the_other_learns_who_has_i
             page.get_by_role("dialog").get_by_role("radio", name="Exclusive").check()
         for page in (first, second):
             page.get_by_role("dialog").get_by_role("button", name="Transfer", exact=True).click(no_wait_after=True)
-        ends = [page.locator(".notice.done, .notice.refused") for page in (first, second)]
+        ends = [page.locator(".notice.done, .notice.rejected") for page in (first, second)]
         for end in ends:
             expect(end).to_be_visible()
         won, lost = sorted((end.locator("p").inner_text() for end in ends), key=lambda text: "Reserved" not in text)
     other.close()
     assert won in ("Mara Sole Reserved for Marco Tessari.", "Mara Sole Reserved for Anna Bellini.")
     assert "the conversation has changed in the meantime: look at it again." in lost
-    assert lost.endswith(f"Now: {won.removeprefix('Mara Sole Reserved for ')}")
+    assert lost.endswith(f"Now with {won.removeprefix('Mara Sole Reserved for ')}")
 
 
 def test_a_transfer_needs_no_mouse(page: Page, shop: Shop) -> None:
@@ -455,7 +501,7 @@ def test_a_transfer_needs_no_mouse(page: Page, shop: Shop) -> None:
 HOSTILE = [text for _, raw in FRAGMENTS if raw.startswith(b'"') and (text := json.loads(raw)).strip()]
 
 
-def test_the_bar_is_walked_through_by_arrows_and_keeps_the_place(page: Page) -> None:
+def test_arrow_keys_choose_in_the_filter_bar_and_keep_the_focus(page: Page) -> None:
     page.goto("/unmanaged?rows=100")
     why = page.get_by_role("combobox", name="Why")
     why.focus()
@@ -471,7 +517,7 @@ def test_the_bar_is_walked_through_by_arrows_and_keeps_the_place(page: Page) -> 
     expect(page.get_by_role("combobox", name="Order")).to_be_focused()
 
 
-def test_escape_closes_no_letter_that_is_being_written(page: Page) -> None:
+def test_escape_does_not_close_a_mail_that_is_being_written(page: Page) -> None:
     page.goto("/unmanaged?q=Luca+Marchetti")
     row_of(page, "Luca Marchetti").get_by_role("link", name="Open the conversation").click()
     page.get_by_role("link", name="Send via email").click()
@@ -483,15 +529,15 @@ def test_escape_closes_no_letter_that_is_being_written(page: Page) -> None:
     expect(page.get_by_label("Subject")).to_have_count(0)
 
 
-def test_hostile_texts_and_names_are_shown_as_the_text_they_are(page: Page, shop: Shop) -> None:
-    """Whatever the processes kept of each: the page shows that, letter by letter, and nothing of it does anything."""
+def test_hostile_texts_and_names_are_shown_as_text(page: Page, shop: Shop) -> None:
+    """The page shows what is stored of each text, character by character, and runs nothing of it."""
     line = BusinessNumber("550100000000666", "+39 300 555 0666", "550100000000000")
     texts = [*HOSTILE, "{{ 7 * 7 }}", "</script></p><svg onload=alert(1)>"]
     opened = [
         shop.customer_writes(SimulatedCustomer(text[:200], f"39300555{2000 + n}"), text, line=line)
         for n, text in enumerate(texts)
     ]
-    kept = {
+    stored = {
         id_: (name or "", last_text or "")
         for id_, name, last_text in shop.database.execute(
             "select id::text, customer_name, last_text from conversations where phone_number_id = %s",
@@ -501,7 +547,7 @@ def test_hostile_texts_and_names_are_shown_as_the_text_they_are(page: Page, shop
     page.goto(f"/unmanaged?rows=100&number={line.phone_number_id}")
     for id_ in opened:
         row = page.locator(f"#row-{id_}")
-        name, text = (each.replace("\r\n", "\n").replace("\r", "\n") for each in kept[id_])
+        name, text = (each.replace("\r\n", "\n").replace("\r", "\n") for each in stored[id_])
         assert text == row.locator(".text p").text_content()
         if name.strip():
             assert name == row.locator(".who b").text_content()
@@ -519,23 +565,23 @@ OF_COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]
 
 
 def violations(page: Page, rules: dict[str, Any]) -> list[str]:
-    """What axe has against the page as it stands."""
+    """The violations that axe finds on the page."""
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(AXE)
     run = {"resultTypes": ["violations"], "runOnly": rules}
-    found = page.evaluate("run => axe.run(document, run).then(told => told.violations)", run)
+    found = page.evaluate("run => axe.run(document, run).then(result => result.violations)", run)
     return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
 
 
 def assert_accessible(page: Page) -> None:
-    """In light all rules; in the dark those about colours, for nothing else differs."""
+    """Runs all rules in light mode; in dark mode those about colours, because nothing else differs."""
     assert [] == violations(page, RULES)
     page.emulate_media(color_scheme="dark")
     assert [] == violations(page, OF_COLOURS)
     page.emulate_media(color_scheme="light")
 
 
-def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop) -> None:
+def test_axe_finds_no_violation_on_any_page_panel_or_dialog(page: Page, shop: Shop) -> None:
     for name in ("Olga Prati", "Rita Prati", "Ugo Prati"):
         shop.customer_writes(shop.customer(name), "Buonasera")
     for path in ("/unmanaged?rows=25", "/unmanaged?q=nobody+at+all", "/waiting", "/account", "/nowhere"):
@@ -560,7 +606,7 @@ def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop
     page.goto("/unmanaged?q=Prati")
     page.get_by_role("checkbox", name="Select all rows").check()
     for kind in ("Transfer to a user", "Transfer to a skillset", "Send via email"):
-        page.locator("#many").get_by_role("button", name=kind).click()
+        page.locator("#bulk").get_by_role("button", name=kind).click()
         expect(page.get_by_role("dialog").get_by_role("heading", name=kind)).to_be_visible()
         assert_accessible(page)
         page.keyboard.press("Escape")
@@ -574,23 +620,23 @@ def test_axe_has_nothing_against_any_page_panel_or_dialog(page: Page, shop: Shop
     said(page, "Reserved for Marco Tessari.")
     assert_accessible(page)
     expect(row_of(page, "Olga Prati").get_by_role("checkbox")).to_be_disabled()
-    page.locator("#many").get_by_role("button", name="Transfer to a user").click()
+    page.locator("#bulk").get_by_role("button", name="Transfer to a user").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("radio", name="Marco Tessari").check()
     dialog.get_by_role("radio", name="Exclusive").check()
     dialog.get_by_role("button", name="Transfer 2").click()
-    expect(page.locator("#results [role=status]")).to_have_text("2 done · 0 refused · 0 asked")
+    expect(page.locator("#results [role=status]")).to_have_text("2 done · 0 rejected · 0 pending")
     assert_accessible(page)
 
 
-def test_axe_has_nothing_against_the_sign_in_and_what_it_refuses(browser: Browser, shop: Shop) -> None:
+def test_axe_finds_no_violation_on_the_sign_in_page(browser: Browser, shop: Shop) -> None:
     context = browser.new_context(base_url=shop.address, locale="en-GB")
     with watched(context) as page:
         page.goto("/")
         page.get_by_label("Name").fill("nobody")
         page.get_by_label("Password").fill("nothing")
         page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("alert")).to_have_text("Name or password is not right.")
+        expect(page.get_by_role("alert")).to_have_text("Wrong name or password.")
         assert_accessible(page)
         page.get_by_label("Name").fill(MANAGER)
         page.get_by_label("Password").fill(PASSWORD)
@@ -602,7 +648,7 @@ def test_axe_has_nothing_against_the_sign_in_and_what_it_refuses(browser: Browse
 
 @pytest.mark.parametrize("width", [390, 640, 768, 1024, 1280])
 def test_nothing_is_cut_off_at_any_width_or_at_twice_the_size(width: int, page: Page) -> None:
-    """640 px is a window of 1280 px at 200 %. Where there is room for both, the list stays beside the conversation."""
+    """640 px is a window of 1280 px at 200 %. Where both fit, the list stays beside the conversation."""
     page.set_viewport_size({"width": width, "height": 800})
     for path in ("/unmanaged?rows=25", "/waiting", "/account"):
         page.goto(path)
@@ -616,7 +662,7 @@ def test_nothing_is_cut_off_at_any_width_or_at_twice_the_size(width: int, page: 
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_in_italian_too_nothing_is_cut_off_and_axe_has_nothing_against_it(
+def test_in_italian_nothing_is_cut_off_and_axe_finds_no_violation(
     width: int, browser: Browser, owner: BrowserContext, shop: Shop
 ) -> None:
     context = browser.new_context(
@@ -653,7 +699,7 @@ def assert_fits(page: Page) -> None:
 
 
 def cut_off(page: Page) -> list[str]:
-    """What is not as wide as it has to be, or begins or ends outside of what holds it."""
+    """Elements that are too narrow, or that extend beyond their container."""
     return list(
         page.evaluate(
             """() => {

@@ -1,4 +1,4 @@
-"""What is fetched from Amazon SNS: over TLS, from Amazon alone, or not at all."""
+"""Fetching from Amazon SNS: over TLS, and from Amazon only."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,27 +20,27 @@ def amazon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Amazon]:
         yield server
 
 
-def test_what_stands_at_an_address_of_amazon_is_fetched(amazon: Amazon) -> None:
-    """The certificate, and the page that confirms a subscription."""
+def test_content_at_an_address_of_amazon_is_fetched(amazon: Amazon) -> None:
+    """For example the certificate, and the page that confirms a subscription."""
     assert certificate() == fetch_from_amazon(CERTIFICATE)
     assert b"yes" == fetch_from_amazon(f"https://{HOST}/?Action=ConfirmSubscription")
 
 
-def test_a_server_that_only_says_that_it_is_amazon_hands_out_nothing(
+def test_nothing_is_fetched_from_a_server_that_cannot_prove_to_be_amazon(
     amazon: Amazon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its certificate is not signed by an authority that the machine trusts, or is one of another name."""
+    """Its certificate is for another name, or not signed by an authority that the machine trusts."""
     with pytest.raises(CertificateUnavailable):
         fetch_from_amazon(CERTIFICATE.replace("eu-west-1", "eu-west-2"))
     monkeypatch.delenv("SSL_CERT_FILE")
     with pytest.raises(CertificateUnavailable):
         fetch_from_amazon(CERTIFICATE)
-    assert [] == amazon.asked
+    assert [] == amazon.requested
 
 
-def test_an_address_of_amazon_is_not_left_for_another_one(amazon: Amazon) -> None:
-    """A redirection is no answer."""
+def test_redirects_are_not_followed(amazon: Amazon) -> None:
+    """A redirect counts as a failure."""
     amazon.redirects = True
     with pytest.raises(CertificateUnavailable):
         fetch_from_amazon(CERTIFICATE)
-    assert [CERTIFICATE] == amazon.asked
+    assert [CERTIFICATE] == amazon.requested

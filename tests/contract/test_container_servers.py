@@ -1,4 +1,4 @@
-"""With WITIOP_TEST_STACK=docker the tests ask a Docker engine for the same servers; here a fake one listens."""
+"""The container servers of WITIOP_TEST_STACK=docker, against a fake Docker engine."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDocker]:
     from testcontainers.core.config import ConnectionMode, testcontainers_config
 
     monkeypatch.setenv("WITIOP_TEST_STACK", "docker")
-    # Containers that remove others after a crash, through the engine's own socket: of no use to a fake.
+    # Ryuk removes containers after a crash through the engine's socket; a fake engine cannot run it.
     monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)
     monkeypatch.setattr(testcontainers_config, "connection_mode_override", ConnectionMode.docker_host)
     with fake_docker() as docker:
@@ -26,7 +26,7 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDocker]:
         yield docker
 
 
-def test_the_broker_is_reached_at_the_very_port_that_it_tells_its_clients(docker: FakeDocker, tmp_path: Path) -> None:
+def test_the_broker_listens_on_the_port_that_it_advertises(docker: FakeDocker, tmp_path: Path) -> None:
     with kafka_bootstrap(tmp_path) as bootstrap:
         (container,) = docker.created
     host, _, port = bootstrap.partition(":")
@@ -36,7 +36,7 @@ def test_the_broker_is_reached_at_the_very_port_that_it_tells_its_clients(docker
     assert len(docker.removed) == 1
 
 
-def test_the_database_is_reached_at_the_port_that_the_engine_gave_it(docker: FakeDocker, tmp_path: Path) -> None:
+def test_the_database_is_reached_on_the_port_that_the_engine_assigned(docker: FakeDocker, tmp_path: Path) -> None:
     with postgres_dsn(tmp_path) as dsn:
         (container,) = docker.created
     assert container["Image"] == POSTGRES_IMAGE
@@ -46,7 +46,7 @@ def test_the_database_is_reached_at_the_port_that_the_engine_gave_it(docker: Fak
     assert len(docker.removed) == 1
 
 
-def test_containers_have_the_versions_of_the_local_servers() -> None:
+def test_containers_have_the_same_versions_as_the_local_servers() -> None:
     assert ENDPOINT[0] == f"org.apache.kafka:kafka_2.13:{KAFKA_IMAGE.partition(':')[2]}!"
     version = subprocess.run([binary("postgres"), "--version"], check=True, capture_output=True, text=True).stdout
     assert f"postgres:{version.split()[2].partition('.')[0]}" == POSTGRES_IMAGE

@@ -1,5 +1,5 @@
-"""What every mailer promises: one attempt per call and an honest word about it; the fake and SES's own client alike,
-against moto's server and against servers that misbehave."""
+"""The contract of every mailer: one attempt per call, with an outcome that is never guessed. Tests the fake and the SES
+client, the latter against moto's server and against servers that misbehave."""
 
 import socket
 import threading
@@ -12,7 +12,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domain.mail import Accepted, AttemptOutcome, Mailer, OutcomeUnknown, PermanentFailure, TransientFailure
+from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
+from domain.mail import Mailer
 from infra.local.ports import free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
 from infra.ses.mailer import SesAccess, SesMailer
@@ -21,7 +22,7 @@ from tests.support.fake_mailer import FakeMailer
 MAIL = UUID(int=7)
 
 
-def letter(sender: str = SENDER, recipients: int = 1) -> bytes:
+def mail_body(sender: str = SENDER, recipients: int = 1) -> bytes:
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = ", ".join(f"a{n}@example.com" for n in range(recipients))
@@ -46,31 +47,31 @@ def mailer(request: pytest.FixtureRequest, ses: LocalSes) -> Mailer:
 
 
 @pytest.mark.parametrize("recipients", [1, 50])
-def test_what_is_accepted_has_an_id_of_its_own(mailer: Mailer, recipients: int) -> None:
-    """Two posts of one mail are two messages: that is why a post is never repeated."""
-    first, second = (mailer.post(MAIL, letter(recipients=recipients)) for _ in range(2))
+def test_each_accepted_post_has_its_own_message_id(mailer: Mailer, recipients: int) -> None:
+    """Two posts of one mail are two messages, so a post must never be repeated automatically."""
+    first, second = (mailer.post(MAIL, mail_body(recipients=recipients)) for _ in range(2))
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
     assert first.message_id != second.message_id
 
 
-def test_what_was_sent_can_be_read(ses: LocalSes) -> None:
-    """As a page and as the bytes that were posted; moto's own JSON has it too."""
-    mailer_at(ses.endpoint).post(MAIL, letter())
+def test_sent_mails_can_be_read(ses: LocalSes) -> None:
+    """As a page, as the posted bytes, and in moto's own JSON."""
+    mailer_at(ses.endpoint).post(MAIL, mail_body())
     number = httpx.get(ses.mails_url).text.count("<li>")
-    assert letter().decode().splitlines() == httpx.get(f"{ses.mails_url}/{number}.eml").text.splitlines()
+    assert mail_body().decode().splitlines() == httpx.get(f"{ses.mails_url}/{number}.eml").text.splitlines()
     assert "hello" == httpx.get(f"{ses.mails_url}/{number}").text.strip()
     assert 404 == httpx.get(f"{ses.mails_url}/{number + 1}").status_code
     assert number == len(httpx.get(f"{ses.endpoint}/moto-api/data.json").json()["ses"]["RawMessage"])
 
 
-def test_a_sender_that_is_not_verified_is_refused(ses: LocalSes) -> None:
-    """With SES's own word for it."""
-    assert PermanentFailure("400 MessageRejected") == mailer_at(ses.endpoint).post(MAIL, letter("x@example.org"))
+def test_a_sender_that_is_not_verified_is_rejected(ses: LocalSes) -> None:
+    """With SES's own error code."""
+    assert PermanentFailure("400 MessageRejected") == mailer_at(ses.endpoint).post(MAIL, mail_body("x@example.org"))
 
 
 class Scripted:
-    """An HTTP server that reads each request whole, then does what it was told to; `requests`: what it read."""
+    """An HTTP server that reads each request completely and then calls `then`. `requests`: the requests it read."""
 
     def __init__(self, then: Callable[[socket.socket], None]) -> None:
         self._then = then
@@ -87,7 +88,7 @@ class Scripted:
             except OSError:
                 return
             with connection:
-                self.requests.append(_whole(connection))
+                self.requests.append(_read_request(connection))
                 self._then(connection)
 
     def close(self) -> None:
@@ -96,7 +97,7 @@ class Scripted:
         self._thread.join()
 
 
-def _whole(connection: socket.socket) -> bytes:
+def _read_request(connection: socket.socket) -> bytes:
     read = b""
     while b"\r\n\r\n" not in read:
         read += connection.recv(65536)
@@ -140,8 +141,8 @@ def half_an_answer(connection: socket.socket) -> None:
         (answering("500 Oh", "{}", "InternalFailure"), OutcomeUnknown("500 InternalFailure")),
         (answering("503 Oh", "<html>", ""), OutcomeUnknown("503 503")),
         (answering("302 Found", "", ""), OutcomeUnknown("302 302")),
-        (answering("200 OK", "{}"), OutcomeUnknown("an answer without MessageId")),
-        (answering("200 OK", "<html>"), OutcomeUnknown("an answer without MessageId")),
+        (answering("200 OK", "{}"), OutcomeUnknown("a response without MessageId")),
+        (answering("200 OK", "<html>"), OutcomeUnknown("a response without MessageId")),
         (lambda _: None, OutcomeUnknown("ConnectionClosedError")),
         (half_an_answer, OutcomeUnknown("ConnectionClosedError")),
     ],
@@ -163,45 +164,45 @@ def half_an_answer(connection: socket.socket) -> None:
         "half an answer",
     ],
 )
-def test_each_misbehaviour_is_one_post_and_its_honest_name(
+def test_each_misbehaviour_is_one_request_with_a_correct_outcome(
     then: Callable[[socket.socket], None], expected: AttemptOutcome
 ) -> None:
-    """Never a second request, and never sure of what is not sure."""
+    """There is never a second request, and an uncertain outcome is never reported as certain."""
     server = Scripted(then)
     try:
-        how = mailer_at(server.endpoint).post(MAIL, letter())
+        outcome = mailer_at(server.endpoint).post(MAIL, mail_body())
     finally:
         server.close()
-    assert (type(expected), 1) == (type(how), len(server.requests))
-    if not isinstance(how, OutcomeUnknown):
-        assert expected == how
+    assert (type(expected), 1) == (type(outcome), len(server.requests))
+    if not isinstance(outcome, OutcomeUnknown):
+        assert expected == outcome
 
 
-def test_a_server_that_hangs_leaves_it_open_within_the_time_out() -> None:
-    """One request, no answer: nobody knows."""
+def test_a_server_that_hangs_makes_the_outcome_unknown_after_the_timeout() -> None:
+    """There is one request without an answer, so the mail may have been sent."""
     answered = threading.Event()
     server = Scripted(lambda _: _wait(answered))
     impatient = SesMailer(SesAccess(REGION, server.endpoint, KEY, read_seconds=0.3), CONFIGURATION_SET)
     try:
-        assert OutcomeUnknown("ReadTimeoutError") == impatient.post(MAIL, letter())
+        assert OutcomeUnknown("ReadTimeoutError") == impatient.post(MAIL, mail_body())
     finally:
         answered.set()
         server.close()
     assert 1 == len(server.requests)
 
 
-def test_where_nobody_listens_nothing_was_sent() -> None:
-    """Certainly: it may be tried again."""
+def test_when_the_connection_is_refused_the_mail_was_not_sent() -> None:
+    """This is certain, so the mail may be sent again."""
     assert TransientFailure("EndpointConnectionError") == mailer_at(f"http://127.0.0.1:{free_port()}").post(
-        MAIL, letter()
+        MAIL, mail_body()
     )
 
 
-def test_the_id_of_the_mail_travels_as_a_tag_of_the_configuration_set() -> None:
-    """That is how SES's events name it."""
+def test_the_mails_id_is_sent_as_a_tag_with_the_configuration_set() -> None:
+    """SES's events refer to the mail by this tag."""
     server = Scripted(answering("200 OK", '{"MessageId":"m"}'))
     try:
-        mailer_at(server.endpoint).post(MAIL, letter())
+        mailer_at(server.endpoint).post(MAIL, mail_body())
     finally:
         server.close()
     (request,) = server.requests
@@ -209,12 +210,12 @@ def test_the_id_of_the_mail_travels_as_a_tag_of_the_configuration_set() -> None:
     assert b'{"Name": "witiop_mail", "Value": "%s"}' % str(MAIL).encode() in request
 
 
-def test_its_log_tells_why_it_does_not_start(tmp_path: Path) -> None:
-    """As every local server: a port that is taken."""
+def test_the_error_of_a_server_that_does_not_start_names_the_reason(tmp_path: Path) -> None:
+    """Here, a port in use."""
     from infra.local.errors import LocalServerError
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = LocalSes(tmp_path, taken.getsockname()[1])
-        with pytest.raises(LocalServerError, match="SES ended at its start"):
+        with pytest.raises(LocalServerError, match="SES ended during startup"):
             server.start()
         server.stop()

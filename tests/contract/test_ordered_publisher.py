@@ -1,4 +1,4 @@
-"""What every publisher of the relay promises: the fake of the tests and the one on a real broker."""
+"""The contract of the relay's publishers: the tests' fake, and the Kafka implementation on a real broker."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from tests.support.kafka_topics import new_topics, read_all
 
 @dataclass
 class Stage:
-    """A publisher, a look at what stands on its topic, and a record that it does not get acknowledged."""
+    """A publisher, a function that reads its topic, and a record that is never acknowledged."""
 
     publisher: KeyOrderedPublisher
     on_topic: Callable[[], list[OutgoingRecord]]
     topic: str
-    hopeless: OutgoingRecord
+    never_acknowledged: OutgoingRecord
 
 
 @pytest.fixture(params=["fake", "kafka"])
@@ -36,7 +36,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     publisher.close()
 
 
-def test_what_it_acknowledges_stands_on_the_topic_in_the_order_of_its_key(stage: Stage) -> None:
+def test_acknowledged_records_are_on_the_topic_in_order_per_key(stage: Stage) -> None:
     records = [
         OutgoingRecord(stage.topic, key, b"%d" % n, (("n", b"%d" % n),))
         for n in range(300)
@@ -49,10 +49,10 @@ def test_what_it_acknowledges_stands_on_the_topic_in_the_order_of_its_key(stage:
         assert [r for r in records if r.key == key] == [r for r in stage.on_topic() if r.key == key]
 
 
-def test_what_it_does_not_get_acknowledged_it_says_and_goes_on_with_the_next_call(stage: Stage) -> None:
+def test_a_record_that_is_not_acknowledged_is_reported_and_the_next_call_works(stage: Stage) -> None:
     before, after = OutgoingRecord(stage.topic, "anna", b"before"), OutgoingRecord(stage.topic, "anna", b"after")
 
-    acknowledged = stage.publisher.publish([stage.hopeless])
+    acknowledged = stage.publisher.publish([stage.never_acknowledged])
 
     assert [False] == acknowledged
     assert [True, True] == stage.publisher.publish([before, after])

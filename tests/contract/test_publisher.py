@@ -1,4 +1,4 @@
-"""What every publisher promises: the fake of the tests and the one on a real broker."""
+"""The contract of every publisher: the tests' fake, and the Kafka implementation on a real broker."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,17 +20,17 @@ DEADLINE = 2.5
 
 @dataclass
 class Stage:
-    """A publisher that works, one whose broker is away, and a look at what stands on a topic."""
+    """A publisher that works, one whose broker is unreachable, and a function that reads a topic."""
 
     publisher: Publisher
-    stranded: Publisher
+    disconnected: Publisher
     on: Callable[[str], list[OutgoingRecord]]
     topics: Topics
 
 
 @pytest.fixture(scope="module")
-def stranded() -> Iterator[KafkaPublisher]:
-    """It looks for its broker all the time, so it takes some seconds to close."""
+def disconnected() -> Iterator[KafkaPublisher]:
+    """A publisher that keeps trying to connect. Closing it takes a few seconds, so there is one per module."""
     topics = Topics()
     publisher = KafkaPublisher(KafkaConfig((f"{LOOPBACK}:{free_port()}",)), [topics.inbound, topics.unreadable])
     yield publisher
@@ -41,18 +41,18 @@ def stranded() -> Iterator[KafkaPublisher]:
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     if request.param == "fake":
         fake = FakePublisher()
-        yield Stage(fake, FakePublisher(away=True), fake.on, Topics())
+        yield Stage(fake, FakePublisher(unreachable=True), fake.on, Topics())
         return
     bootstrap = request.getfixturevalue("kafka")
     topics = new_topics(bootstrap)
     working = KafkaPublisher(KafkaConfig((bootstrap,)), [topics.inbound, topics.unreadable])
     wait_until(lambda: not working.not_ready_reasons())
-    stranded = request.getfixturevalue("stranded")
-    yield Stage(working, stranded, lambda topic: read_all(bootstrap, topic), topics)
+    disconnected = request.getfixturevalue("disconnected")
+    yield Stage(working, disconnected, lambda topic: read_all(bootstrap, topic), topics)
     working.close()
 
 
-def test_a_record_stands_on_its_topic_as_it_was_when_publish_returns(stage: Stage) -> None:
+def test_a_record_is_on_its_topic_unchanged_when_publish_returns(stage: Stage) -> None:
     record = OutgoingRecord(stage.topics.unreadable, None, b"\x00\xff", (("witiop_source", b"whatsapp"),))
 
     stage.publisher.publish([record], DEADLINE)
@@ -60,16 +60,16 @@ def test_a_record_stands_on_its_topic_as_it_was_when_publish_returns(stage: Stag
     assert [record] == stage.on(stage.topics.unreadable)
 
 
-def test_who_publishes_is_told_where_each_record_stands(stage: Stage) -> None:
-    """Those of one key one behind the other."""
+def test_publish_returns_the_position_of_each_record(stage: Stage) -> None:
+    """Records of one key have consecutive offsets in one partition."""
     records = [OutgoingRecord(stage.topics.inbound, "106:anna", b"%d" % n) for n in range(3)]
 
-    places = [*stage.publisher.publish(records[:2], DEADLINE), *stage.publisher.publish(records[2:], DEADLINE)]
+    positions = [*stage.publisher.publish(records[:2], DEADLINE), *stage.publisher.publish(records[2:], DEADLINE)]
 
-    assert [(places[0].partition, n) for n in range(3)] == places
+    assert [(positions[0].partition, n) for n in range(3)] == positions
 
 
-def test_records_of_one_key_keep_their_order(stage: Stage) -> None:
+def test_records_of_one_key_stay_in_order(stage: Stage) -> None:
     topic = stage.topics.inbound
 
     stage.publisher.publish([OutgoingRecord(topic, "106:anna", b"%d" % n) for n in range(100)], DEADLINE)
@@ -87,15 +87,17 @@ def test_records_of_one_call_may_go_to_several_topics(stage: Stage) -> None:
 
 
 def test_the_largest_body_fits_into_a_record(stage: Stage) -> None:
-    record = OutgoingRecord(stage.topics.unreadable, None, b"x" * 3_145_728, (("witiop_reason", b"body: no JSON"),))
+    record = OutgoingRecord(
+        stage.topics.unreadable, None, b"x" * 3_145_728, (("witiop_reason", b"body: is not valid JSON"),)
+    )
 
     stage.publisher.publish([record], DEADLINE)
 
     assert [record] == stage.on(stage.topics.unreadable)
 
 
-def test_what_no_topic_holds_is_refused_as_such(stage: Stage) -> None:
-    """And nothing else stands in its way."""
+def test_a_record_larger_than_the_topic_allows_is_rejected_as_too_large(stage: Stage) -> None:
+    """The publisher works normally afterwards."""
     with pytest.raises(RecordTooLarge):
         stage.publisher.publish([OutgoingRecord(stage.topics.inbound, "a", b"x" * (4 * 1024 * 1024 + 1))], DEADLINE)
 
@@ -103,24 +105,24 @@ def test_what_no_topic_holds_is_refused_as_such(stage: Stage) -> None:
     assert [b"1"] == [record.value for record in stage.on(stage.topics.inbound)]
 
 
-def test_no_records_are_kept_at_once(stage: Stage) -> None:
+def test_publishing_no_records_succeeds(stage: Stage) -> None:
     stage.publisher.publish([], DEADLINE)
 
     assert [] == stage.on(stage.topics.inbound)
 
 
-def test_a_publisher_that_works_lacks_nothing(stage: Stage) -> None:
+def test_a_connected_publisher_is_ready(stage: Stage) -> None:
     assert [] == list(stage.publisher.not_ready_reasons())
 
 
-def test_without_a_broker_nothing_is_kept_and_the_answer_comes_in_time(stage: Stage) -> None:
+def test_without_a_broker_publish_fails_within_its_deadline(stage: Stage) -> None:
     began = time.monotonic()
 
     with pytest.raises(PublishFailed):
-        stage.stranded.publish([OutgoingRecord(stage.topics.inbound, "a", b"1")], DEADLINE)
+        stage.disconnected.publish([OutgoingRecord(stage.topics.inbound, "a", b"1")], DEADLINE)
 
     assert time.monotonic() - began < DEADLINE + 0.3
 
 
-def test_without_a_broker_a_publisher_says_what_it_lacks(stage: Stage) -> None:
-    assert [] != list(stage.stranded.not_ready_reasons())
+def test_without_a_broker_a_publisher_reports_why_it_is_not_ready(stage: Stage) -> None:
+    assert [] != list(stage.disconnected.not_ready_reasons())

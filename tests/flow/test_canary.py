@@ -106,20 +106,20 @@ def everything_said() -> list[WebhookPost]:
         chat.bot_ends("2:48", TEXT)
         chat.agent_accepts("2:47", "anna")
         chat.agent_says("2:46", "anna", TEXT)
-        chat.agent_says_in_vain("2:45", "anna", TEXT, 131047)
+        chat.agent_message_fails("2:45", "anna", TEXT, 131047)
         chat.agent_closes("2:44", "anna", TEXT)
     broken = {"from": CANARY.wa_id, "timestamp": "1", "text": {"body": TEXT}, "contacts": CANARY.name}
     unreadable = [
         WebhookPost("whatsapp", f"{TEXT} {CANARY.name} {CANARY.wa_id}".encode()),
         bodies.from_meta(LINES[0], messages=[broken], senders=[CANARY]),
     ]
-    return [told.post for told in story.told] + unreadable
+    return [told.post for told in story.posts] + unreadable
 
 
 def from_canary(ago: str, text: str) -> WebhookPost:
     story = Story(text, datetime.now(UTC))
     story.chat(LINES[0], CANARY).writes(ago, text)
-    (told,) = story.told
+    (told,) = story.posts
     return told.post
 
 

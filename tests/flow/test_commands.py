@@ -45,7 +45,7 @@ class Company:
 
     def receives(self, story: Story) -> None:
         """Posts a story in the order of its time; returns when it is worked in."""
-        posts = [told.post for told in story.told]
+        posts = [told.post for told in story.posts]
         for post in posts:
             self.system.webhooks.deliver(post)
         facts = [fact for fact in facts_of(posts) if fact.kind != "agent_presence_changed"]
@@ -94,15 +94,15 @@ class Company:
                 ((found,),) = connection.execute("select count(*) from command_audit").fetchall()
                 return int(found)
 
-            before, known = audited(), {id_ for id_, _ in self.commander.told()}
+            before, known = audited(), {id_ for id_, _ in self.commander.result_records()}
             self.commander.publish(commands)
             wait_until(lambda: audited() == before + len(commands), seconds=60, step=0.1)
             wait_until(lambda: connection.execute("select count(*) from outbox").fetchone() == (0,), step=0.1)
-        return [result for id_, result in self.commander.told() if id_ not in known]
+        return [result for id_, result in self.commander.result_records() if id_ not in known]
 
     def presence(self, agent: str) -> str:
         with self.database() as connection:
-            return Agents(connection).everybody()[agent].state
+            return Agents(connection).all_with_presence()[agent].state
 
 
 @pytest.fixture(scope="module")
@@ -300,7 +300,7 @@ def test_a_command_without_an_answer_is_unknown_and_one_nobody_waits_for_is_publ
     finally:
         relay.thaw()
     assert (3, "unknown") == (done.code, json.loads(done.out)["outcome"])
-    assert done.err.startswith("witiop: no result of command ")
+    assert done.err.startswith("witiop: no result for command ")
 
 
 def test_a_mail_however_large_is_taken_or_refused_as_too_large(company: Company, conversation: str) -> None:
@@ -316,7 +316,7 @@ def test_a_mail_that_is_held_is_taken_back_by_the_command_that_is_told(company: 
     told = company.system.witiop(
         "email", conversation, "--to", "a@example.com", "--subject", "s", "--body", "b", "--hold", "60"
     )
-    assert (0, "taken for sending as command") == (told.code, told.out.rpartition(" ")[0])
+    assert (0, "queued for sending as command") == (told.code, told.out.rpartition(" ")[0])
     command = told.out.split()[-1]
     (row,) = [row for row in company.says("mails", "list")["rows"] if row["command_id"] == command]
     assert "requested" == row["state"]
@@ -328,7 +328,7 @@ def test_whoever_signs_with_a_secret_that_counts_no_more_is_told_so(company: Com
     """The result names no command, only where it stood: that is how it is found."""
     done = company.system.witiop("recall", conversation, "--json", command_secrets="of last year")
     assert (1, "not_authentic") == (done.code, json.loads(done.out)["reason"])
-    assert done.err.startswith("witiop: rejected (not_authentic): its signature is not right")
+    assert done.err.startswith("witiop: rejected (not_authentic): the command's signature is not valid")
 
 
 def test_what_is_not_authentic_or_comes_again_changes_nothing_and_is_answered_and_audited(

@@ -75,7 +75,7 @@ class Site:
                 chat.echoes("1:00", "We are here")
             else:
                 chat.writes("1:00", "Anybody?")
-        posts = [each.post for each in story.told]
+        posts = [each.post for each in story.posts]
         self.facts += facts_of(posts)
         return posts
 
@@ -124,7 +124,7 @@ class Site:
         self.administer("alter database {database} set default_transaction_read_only = on")
         self.sessions_end()
         consumer = self.workers["conversations"]
-        wait_until(lambda: "database away (ReadOnlySqlTransaction)" in str(consumer.not_ready_reason()))
+        wait_until(lambda: "database unreachable (ReadOnlySqlTransaction)" in str(consumer.not_ready_reason()))
         self.administer("alter database {database} reset default_transaction_read_only")
         self.sessions_end()
 

@@ -73,7 +73,7 @@ CRASHES = [
     Crash("consumer.after-insert:2"),
     Crash("consumer.before-commit:2"),
     Crash("consumer.after-commit-before-kafka-commit:2"),
-    Crash("consumer.after-set-aside"),
+    Crash("consumer.after-dead-letters"),
     Crash("relay.after-publish-before-mark:2"),
     Crash("timer.after-lock"),
 ]
@@ -114,12 +114,12 @@ class Day:
             chat.bot_ends("2:00", "done")
         for name in customers("late", 6):
             story.chat(PLAIN, name).writes("30:00", "Was anybody there?")
-        posts = [told.post for told in (*ending.told, *story.told)] + self._poison() + self._unreadable()
+        posts = [told.post for told in (*ending.posts, *story.posts)] + self._poison() + self._unreadable()
         chatty = Story("chatty", self.now)
         chat = chatty.chat(PLAIN, SimulatedCustomer("Zoe", "399"))
         for minute in range(UPDATES - sum(post.updates for post in posts)):
             chat.writes(f"1:{minute:02}", f"And {minute}")
-        return posts + [told.post for told in chatty.told]
+        return posts + [told.post for told in chatty.posts]
 
     def _poison(self) -> list[WebhookPost]:
         """Signed and right, but about a conversation that does not exist."""

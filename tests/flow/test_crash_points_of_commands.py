@@ -38,7 +38,7 @@ CRASHES = [
 
 def work_in(system: System, story: Story) -> list[UUID]:
     """As the webhook and its consumer do; returns the conversations."""
-    facts = facts_of(told.post for told in story.told)
+    facts = facts_of(told.post for told in story.posts)
     now = datetime.now(UTC)
     with psycopg.connect(system.dsn) as connection:
         directory.apply(connection, COMPANY)

@@ -1,4 +1,4 @@
-"""When `witiop dev` cannot start, it says why in one line, says what to do, and leaves nothing behind."""
+"""When `witiop dev` cannot start, one line says why and what to do, and nothing is left behind."""
 
 import io
 import re
@@ -13,14 +13,14 @@ import psutil
 import pytest
 
 from infra.local.ports import LOOPBACK
-from tests.support.dev_stack import twenty_free_ports
+from tests.support.dev_stack import free_port_base
 from tests.support.stand_in import SYSTEM
 from witiop.dev.processes import DevProgram
 from witiop.dev.run import System, run_dev
 
 
 def refusal(data: Path, port_base: int, system: System = SYSTEM) -> tuple[int, str]:
-    """The exit code of a start and the last line that it said."""
+    """Returns the exit code of a failed start and its last line."""
     said: list[str] = []
     out = io.StringIO()
     before = set(psutil.Process().children(recursive=True))
@@ -31,56 +31,54 @@ def refusal(data: Path, port_base: int, system: System = SYSTEM) -> tuple[int, s
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
-    port_base = twenty_free_ports()
+    port_base = free_port_base()
     with socket.create_server((LOOPBACK, port_base + 10)):
         assert refusal(tmp_path, port_base) == (
             1,
             f"witiop dev: port {port_base + 10} (monitor of webhook) is taken by another program: "
-            "stop that one, or choose other ports with --port-base",
+            "stop it, or choose other ports with --port-base",
         )
 
 
-def test_ports_beyond_the_last_one_are_refused(tmp_path: Path) -> None:
+def test_a_port_base_that_is_too_high_is_refused(tmp_path: Path) -> None:
     code, line = refusal(tmp_path, 65530)
-    assert (code, line.partition(";")[0]) == (1, "witiop dev: --port-base 65530: choose one between 1024 and 65515")
+    assert (code, line.partition(";")[0]) == (1, "witiop dev: --port-base 65530: choose a port between 1024 and 65506")
 
 
-def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_data_directory_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    code, line = refusal(tmp_path / "file" / "dev", twenty_free_ports())
+    code, line = refusal(tmp_path / "file" / "dev", free_port_base())
     assert code == 1
     assert str(tmp_path / "file") in line
 
 
 @pytest.mark.parametrize(("migrate_ends_with", "code"), [(1, 1), (3, 3)])
-def test_a_schema_that_cannot_be_brought_up_to_date_ends_the_start(
-    tmp_path: Path, migrate_ends_with: int, code: int
-) -> None:
+def test_a_failed_migration_ends_the_start(tmp_path: Path, migrate_ends_with: int, code: int) -> None:
     migrate = DevProgram("migrate", (sys.executable, "-c", f"raise SystemExit({migrate_ends_with})"))
-    assert refusal(tmp_path / "dev", twenty_free_ports(), replace(SYSTEM, migrate=migrate)) == (
+    assert refusal(tmp_path / "dev", free_port_base(), replace(SYSTEM, migrate=migrate)) == (
         code,
-        f"witiop dev: migrate failed: exit code {migrate_ends_with}, its lines above say why",
+        f"witiop dev: migrate failed: exit code {migrate_ends_with}, see its log above",
     )
 
 
-def test_a_process_that_always_dies_ends_the_start(tmp_path: Path) -> None:
+def test_a_process_that_keeps_dying_ends_the_start(tmp_path: Path) -> None:
     relay = DevProgram("relay", (sys.executable, "-c", "raise SystemExit(42)"), 13)
-    assert refusal(tmp_path / "dev", twenty_free_ports(), replace(SYSTEM, processes=[relay])) == (
+    assert refusal(tmp_path / "dev", free_port_base(), replace(SYSTEM, processes=[relay])) == (
         1,
-        "witiop dev: relay does not start: exit code 42, its lines above say why",
+        "witiop dev: relay does not start: exit code 42, see its log above",
     )
 
 
-def test_the_handlers_of_signals_are_as_they_were_afterwards(tmp_path: Path) -> None:
+def test_signal_handlers_are_restored(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     refusal(tmp_path, 65530)
     assert signal.getsignal(signal.SIGINT) == before
 
 
-def test_a_full_disk_is_told_before_anything_is_written_to_it(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written_to_it(tmp_path: Path) -> None:
     mounted = 'mount -t tmpfs -o size=64m none "$0" && exec "$@"'
     start = [sys.executable, "-m", "tests.support.stand_in", "dev"]
-    start += ["--data", str(tmp_path), "--port-base", str(twenty_free_ports())]
+    start += ["--data", str(tmp_path), "--port-base", str(free_port_base())]
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", mounted, str(tmp_path), *start], capture_output=True, text=True, check=False
     )
@@ -88,7 +86,7 @@ def test_a_full_disk_is_told_before_anything_is_written_to_it(tmp_path: Path) ->
         pytest.skip("this user may not mount a small disk")
     assert done.returncode == 1
     assert re.fullmatch(
-        rf"witiop dev: the disk of {tmp_path} has 6\d MiB left, 512 are needed: free some space, or choose "
+        rf"witiop dev: the disk of {tmp_path} has 6\d MiB left, but 512 are needed: free some space, or choose "
         r"another disk with --data\n",
         done.stderr,
     )

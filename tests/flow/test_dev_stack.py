@@ -1,6 +1,6 @@
-"""`witiop dev` starts everything, keeps it running and leaves nothing behind; as stories on the real servers.
+"""`witiop dev` starts everything, keeps it running and leaves nothing behind.
 
-Our own processes are stand-ins here (`tests.support.stand_in`): what is told is the life of the stack.
+The servers are real. Our own processes are stand-ins (`tests.support.stand_in`), because the tests are about the stack.
 """
 
 import signal
@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from infra.local.ports import LOOPBACK
-from tests.support.dev_stack import Dev, twenty_free_ports
+from tests.support.dev_stack import Dev, free_port_base
 from tests.support.process_tree import still_running, tree
 from tests.support.waiting import wait_until
 from witiop.dev.supervision import STOP_SECONDS
@@ -47,13 +47,13 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dev(data: Path) -> Iterator[Dev]:
-    dev = Dev(data, twenty_free_ports(), "--demo", command=STAND_INS)
+    dev = Dev(data, free_port_base(), "--demo", command=STAND_INS)
     yield dev
     if dev.process.poll() is None:
         dev.stop()
 
 
-def test_a_stack_runs_keeps_running_and_stops_without_a_rest(dev: Dev, data: Path) -> None:
+def test_a_stack_starts_keeps_running_and_stops_without_leaving_processes(dev: Dev, data: Path) -> None:
     ready = dev.ready()
     stack = dev.stack()
     assert ready.split() == [
@@ -67,23 +67,23 @@ def test_a_stack_runs_keeps_running_and_stops_without_a_rest(dev: Dev, data: Pat
     assert stat.S_IMODE((data / "stack.json").stat().st_mode) == 0o600
     assert {"kafka", "postgres", "webhook", "relay"} <= stack.pids.keys()
 
-    # The demo is played once, by a program that finds the stack by itself.
-    wait_until(lambda: f"simulator     | played with --stack {data}" in dev.log_text())
+    # The demo is played once, by a program that finds the stack on its own.
+    wait_until(lambda: f"simulator     | played with --stack {data}" in dev.log())
     wait_until((data / "demo-played").exists)
 
-    # Whoever dies is replaced, and stack.json knows.
+    # A process that dies is replaced, and stack.json has its successor.
     for name in ("webhook", "kafka", "postgres"):
         killed = dev.kill(name)
         wait_until(partial(dev.runs_again, name, killed))
-        assert f"{name} ended: killed by SIGKILL; starting it again in" in dev.log_text()
+        assert f"{name} ended: killed by SIGKILL; restarting it in" in dev.log()
     wait_until(partial(accepts_connections, dev.port_base + 2))
     wait_until(partial(answers_queries, stack.postgres_dsn))
 
-    # A second one on the same directory is refused and names the first; it disturbs nobody.
-    second = Dev(data, twenty_free_ports(), command=STAND_INS)
+    # A second stack on the same directory is refused, names the first and does not disturb it.
+    second = Dev(data, free_port_base(), command=STAND_INS)
     second.process.communicate(timeout=30)
     assert second.process.returncode == 1
-    assert f"in use by another witiop dev, process {dev.process.pid}:" in dev.log_text()
+    assert f"in use by another witiop dev, process {dev.process.pid}:" in dev.log()
     assert dev.pid("webhook") is not None
 
     everything = tree(dev.process.pid)
@@ -92,24 +92,24 @@ def test_a_stack_runs_keeps_running_and_stops_without_a_rest(dev: Dev, data: Pat
     assert not (data / "stack.json").exists()
 
 
-def test_a_killed_stack_leaves_no_process_and_the_next_one_has_its_data_and_secrets(dev: Dev, data: Path) -> None:
+def test_a_killed_stack_leaves_no_process_and_the_next_one_keeps_its_data_and_secrets(dev: Dev, data: Path) -> None:
     dev.ready()
     secret = dev.stack().whatsapp_app_secret
     with psycopg.connect(dev.stack().postgres_dsn) as connection:
-        connection.execute("create table kept as select 1 as one")
+        connection.execute("create table existing as select 1 as one")
     everything = tree(dev.process.pid)
     dev.stop(signal.SIGKILL)
 
-    again = Dev(data, dev.port_base, command=STAND_INS)  # at once: it waits for what still ends
+    again = Dev(data, dev.port_base, command=STAND_INS)  # at once: it waits for the processes that are still ending
     again.ready()
     assert still_running(everything) == []
     assert again.stack().whatsapp_app_secret == secret
     with psycopg.connect(again.stack().postgres_dsn) as connection:
-        assert connection.execute("select one from kept").fetchone() == (1,)
+        assert connection.execute("select one from existing").fetchone() == (1,)
     assert again.stop() == 0
 
 
-def test_a_stack_that_is_stopped_while_it_starts_leaves_nothing(dev: Dev, data: Path) -> None:
+def test_a_stack_that_is_stopped_during_its_start_leaves_nothing(dev: Dev, data: Path) -> None:
     wait_until((data / "kafka" / "kafka.log").exists)
     everything = tree(dev.process.pid)
     assert dev.stop() == 0
@@ -117,11 +117,9 @@ def test_a_stack_that_is_stopped_while_it_starts_leaves_nothing(dev: Dev, data: 
     assert not (data / "stack.json").exists()
 
 
-def test_a_second_signal_forces_a_process_that_does_not_want_to_end(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_signal_kills_a_process_that_does_not_stop(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEAF", "webhook")
-    dev = Dev(data, twenty_free_ports(), command=STAND_INS)
+    dev = Dev(data, free_port_base(), command=STAND_INS)
     dev.ready()
     deaf, hearing = dev.pid("webhook"), dev.pid("relay")
     assert deaf is not None
@@ -131,7 +129,7 @@ def test_a_second_signal_forces_a_process_that_does_not_want_to_end(
     dev.process.send_signal(signal.SIGTERM)
     sent = time.monotonic()
     wait_until(lambda: not psutil.pid_exists(hearing))
-    wait_until(lambda: time.monotonic() > sent + 2)  # within a second it would count as the same
+    wait_until(lambda: time.monotonic() > sent + 2)  # within a second it would count as the same signal
     assert psutil.pid_exists(deaf)
     dev.process.send_signal(signal.SIGTERM)
     wait_until(lambda: not psutil.pid_exists(deaf), seconds=STOP_SECONDS - 5)
@@ -141,7 +139,7 @@ def test_a_second_signal_forces_a_process_that_does_not_want_to_end(
 
 
 def test_two_stacks_run_side_by_side(dev: Dev, tmp_path: Path) -> None:
-    other = Dev(tmp_path / "other", twenty_free_ports(), command=STAND_INS)
+    other = Dev(tmp_path / "other", free_port_base(), command=STAND_INS)
     dev.ready()
     other.ready()
     assert dev.stack().whatsapp_app_secret != other.stack().whatsapp_app_secret

@@ -1,5 +1,7 @@
-"""`witiop dev` with our own processes, as a newcomer sees it: a story plays itself into the list, mails can be read;
-all of it costs little and ends."""
+"""`witiop dev` with our own processes, as a newcomer sees it.
+
+The demo fills the list, mails can be read, memory stays small, and everything stops.
+"""
 
 import html
 import json
@@ -15,7 +17,7 @@ import pytest
 from domain.conversations.reasons import Reason
 from domain.topics import Topics
 from tests.support.console import field, hidden
-from tests.support.dev_stack import Dev, twenty_free_ports
+from tests.support.dev_stack import Dev, free_port_base
 from tests.support.kafka_topics import read_all
 from tests.support.process_tree import pss_bytes, still_running, tree
 from tests.support.waiting import wait_until
@@ -24,7 +26,7 @@ GIB = 1024**3
 
 
 def says(dev: Dev, *command: str, code: int = 0) -> Any:
-    """A command of the README's tour, its answer as JSON."""
+    """Runs a command of the README's tour and returns its JSON."""
     argv = [sys.executable, "-m", "witiop", *command, "--json", "--stack", str(dev.data)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert code == done.returncode, done.stdout + done.stderr
@@ -32,7 +34,7 @@ def says(dev: Dev, *command: str, code: int = 0) -> Any:
 
 
 class Demo:
-    """A stack whose demo is played. `addresses`: what it said when it was ready."""
+    """A stack whose demo has been played. `addresses` is its ready line."""
 
     def __init__(self, dev: Dev) -> None:
         self.dev = dev
@@ -42,7 +44,7 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    dev = Dev(tmp_path_factory.mktemp("demo") / "dev", twenty_free_ports())
+    dev = Dev(tmp_path_factory.mktemp("demo") / "dev", free_port_base())
     try:
         yield Demo(dev)
     finally:
@@ -53,30 +55,30 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def test_the_demo_lists_every_reason_in_both_colours_and_shows_whole_conversations(demo: Demo) -> None:
     listed: dict[str, Any] = {}
 
-    def all_is_listed() -> bool:
+    def everything_is_listed() -> bool:
         listed.update(says(demo.dev, "unmanaged", "list", "--rows", "100"))
         reasons = {row["reason"] for row in listed["rows"]}
         return reasons == {*Reason} - {Reason.RESERVATION_EXPIRED} and listed["counts"] == {"active": 11, "closed": 10}
 
-    wait_until(all_is_listed, 20, step=0.2)
+    wait_until(everything_is_listed, 20, step=0.2)
     (long_talk,) = (row for row in listed["rows"] if row["customer"]["name"] == "Luca Marchetti")
     shown = says(demo.dev, "conversations", "show", long_talk["id"])
     assert (shown["status"], shown["reason"], shown["managed"]) == ("closed", "bot_closed", False)
     assert len(shown["transcript"]) == shown["entries"] == 19
 
 
-def test_a_forwarded_conversation_can_be_read_where_the_ready_line_says(demo: Demo) -> None:
-    """As in the README's tour: the result comes back, and the mail stands at the address that was printed."""
+def test_a_forwarded_conversation_can_be_read_at_the_address_of_the_ready_line(demo: Demo) -> None:
+    """As in the README's tour: the result arrives, and the mail is shown at the printed address."""
     dev = demo.dev
     mails = re.search(r" mails=(\S+)", demo.addresses)
     assert mails is not None
     (row, *_) = says(dev, "unmanaged", "list", "--rows", "10")["rows"]
     fields = ("--to", "you@example.com", "--subject", "A customer waits", "--body", "Please call")
-    told = says(dev, "email", row["id"], *fields)
-    assert ("applied", None, row["id"]) == (told["outcome"], told["reason"], told["conversation_id"])
+    result = says(dev, "email", row["id"], *fields)
+    assert ("applied", None, row["id"]) == (result["outcome"], result["reason"], result["conversation_id"])
     wait_until(lambda: "A customer waits</a> to you@example.com" in httpx.get(mails[1]).text)
-    letter = html.unescape(httpx.get(f"{mails[1]}/1").text)
-    assert [] == [words for words in ("Please call", row["last_text"], row["customer"]["name"]) if words not in letter]
+    body = html.unescape(httpx.get(f"{mails[1]}/1").text)
+    assert [] == [text for text in ("Please call", row["last_text"], row["customer"]["name"]) if text not in body]
     held = says(dev, "email", row["id"], *fields, "--hold", "60")["command_id"]
     assert "applied" == says(dev, "recall", "--mail", held)["outcome"]
     assert [("recalled", row["id"]), ("sent", row["id"])] == [
@@ -84,8 +86,8 @@ def test_a_forwarded_conversation_can_be_read_where_the_ready_line_says(demo: De
     ]
 
 
-def test_who_is_told_at_the_start_may_sign_in_to_the_console_and_what_they_ask_for_is_done(demo: Demo) -> None:
-    """It is one signed command on the topic, it is carried out, and the page says so."""
+def test_the_administrator_named_at_the_start_can_sign_in_and_transfer_a_conversation(demo: Demo) -> None:
+    """The console publishes one signed command, the command is applied, and the page shows it."""
     stack = demo.dev.stack()
     (row, *_) = says(demo.dev, "unmanaged", "list", "--status", "active", "--rows", "10")["rows"]
     dialog = f"/conversations/{row['id']}/transfer/skillset"
@@ -104,20 +106,22 @@ def test_who_is_told_at_the_start_may_sign_in_to_the_console_and_what_they_ask_f
     assert (row["id"], b"paolo") == (command.key, dict(command.headers)["witiop_issuer"])
     owner = says(demo.dev, "conversations", "show", row["id"])["owner"]
     assert ("skillset", "workshop", "reserved") == (owner["kind"], owner["id"], owner["state"])
-    assert str(stack.console_password) in demo.dev.log_text()
+    assert str(stack.console_password) in demo.dev.log()
 
 
-def test_the_doctor_finds_what_the_demo_left_wrong_and_nothing_else(demo: Demo) -> None:
-    findings = [(found["where"], found["cure"]) for found in says(demo.dev, "doctor", code=1)["findings"]]
-    assert [("directory", "add it to the file and run witiop directory apply")] == findings, "its number without menu"
+def test_the_doctor_finds_the_problem_of_the_demo_and_nothing_else(demo: Demo) -> None:
+    findings = [(found["where"], found["fix"]) for found in says(demo.dev, "doctor", code=1)["findings"]]
+    assert [("directory", "add the number to the directory file and run witiop directory apply")] == findings, (
+        "its number without menu"
+    )
 
 
-def test_the_whole_system_needs_less_than_one_and_a_half_gib_and_stops_without_a_rest(demo: Demo) -> None:
+def test_the_whole_system_needs_less_than_1_5_gib_and_stops_without_leaving_processes(demo: Demo) -> None:
     dev = demo.dev
     processes = {"webhook", "conversations", "commands", "routing", "mails", "timer", "relay", "console"}
     assert {"kafka", "postgres", "ses", *processes} <= dev.stack().pids.keys()
     everything = tree(dev.process.pid)
     if sys.platform == "linux":
         assert pss_bytes(dev.process.pid) < 1.5 * GIB
-    assert 0 == dev.stop(), dev.log_text()
+    assert 0 == dev.stop(), dev.log()
     assert [] == still_running(everything)

@@ -15,6 +15,7 @@ from domain.mail import MailRequest, mail_id
 from domain.topics import Topics
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
 from infra.postgres import mails
+from infra.postgres.connections.clock import database_now
 from infra.process.crash_points import EXIT_CODE
 from tests.support.office import open_office
 from tests.support.system import System
@@ -48,7 +49,7 @@ def test_a_sender_that_dies_leaves_one_mail_unknown_and_none_twice(
         conversation = office.customer_writes()
         for name in names:
             letter = MailRequest(conversation, ("a@example.com",), name, "b", False, timedelta())
-            mails.request(office.connection, name, "boss", letter, mails.now(office.connection))
+            mails.request(office.connection, name, "boss", letter, database_now(office.connection))
         settings = {
             "ses_endpoint": ses.endpoint,
             "ses_region": REGION,

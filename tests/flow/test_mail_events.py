@@ -12,13 +12,15 @@ import psycopg
 import pytest
 
 from consumers.workers.mails import Mails
-from domain.mail import MailRequest, OutcomeUnknown, mail_id
+from domain.attempts import OutcomeUnknown
+from domain.mail import MailRequest, mail_id
 from domain.mail_body.compose import MailSender
 from domain.times import rfc3339
 from infra.local.ports import LOOPBACK
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Story
 from infra.postgres import mails
+from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.session import DatabaseSession
 from tests.support.amazon import Amazon
 from tests.support.fake_mailer import FakeMailer
@@ -38,22 +40,22 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def hears_a_customer(system: System) -> UUID:
+def receive_a_message(system: System) -> UUID:
     """Returns the conversation."""
     story = Story("mail", datetime.now(UTC))
     story.chat(BusinessNumber(NUMBER, "+39 06 555 0100", "1"), SimulatedCustomer("Rosa", "390601")).writes(
         "0:05", "Hello"
     )
-    for told in story.told:
+    for told in story.posts:
         system.webhooks.deliver(told.post)
     found: list[UUID] = []
     with psycopg.connect(system.dsn, autocommit=True) as connection:
 
-        def is_there() -> bool:
+        def has_arrived() -> bool:
             found[:] = [row[0] for row in connection.execute("select id from conversations").fetchall()]
             return bool(found)
 
-        wait_until(is_there)
+        wait_until(has_arrived)
     return found[0]
 
 
@@ -62,7 +64,7 @@ def posts_a_mail(system: System, conversation: UUID) -> None:
     letter = MailRequest(conversation, ("a@example.com",), "s", "b", False, timedelta())
     with closing(DatabaseSession(system.dsn, "test")) as session:
         with session.transaction() as connection:
-            mails.request(connection, "c", "boss", letter, mails.now(connection))
+            mails.request(connection, "c", "boss", letter, database_now(connection))
         mailer = FakeMailer(OutcomeUnknown("ReadTimeoutError"))
         Mails(session.transaction, mailer, MailSender("witiop@example.com"), system.topics, 1000).round()
     assert [MAIL] == mailer.posts
@@ -85,7 +87,7 @@ def test_what_ses_tells_of_a_mail_is_believed_if_sns_signed_it_and_told_to_every
         for name, value in amazon.environment.items():
             monkeypatch.setenv(name, value)
         system.run("webhook", "conversations", "relay", ses_topic_arns=ARN)
-        conversation = hears_a_customer(system)
+        conversation = receive_a_message(system)
         posts_a_mail(system, conversation)
 
         def posted(envelope: dict[str, Any]) -> int:
@@ -94,21 +96,21 @@ def test_what_ses_tells_of_a_mail_is_believed_if_sns_signed_it_and_told_to_every
 
         confirmation = subscription()
         assert 200 == posted(signed(confirmation))
-        assert [CERTIFICATE, confirmation["SubscribeURL"]] == amazon.asked
+        assert [CERTIFICATE, confirmation["SubscribeURL"]] == amazon.requested
         for kind, part in EVENTS:
             event = ses_event(kind, MAIL, timestamp=rfc3339(datetime.now(UTC)), **part)
             envelope = signed(notification(event, MessageId=kind))
             assert 401 == posted(envelope | {"Message": event.replace("a@example.com", "b@example.com")})
             assert [200, 200] == [posted(envelope), posted(envelope)]
-        assert 2 == len(amazon.asked)
+        assert 2 == len(amazon.requested)
 
-    def told() -> list[tuple[str, str]]:
+    def published_events() -> list[tuple[str, str]]:
         events = [dict(record.headers) for record in read_all(system.kafka, system.topics.conversations)]
         return [(each["ce_sequence"].decode(), each["ce_type"].decode()) for each in events]
 
     names = ["unknown", "sent", "delivered", "bounced", "complained"]
     expected = [(str(place), f"witiop.mail.{name}.v1") for place, name in enumerate(names, start=3)]
-    wait_until(lambda: told()[2:] == expected, step=0.3)
+    wait_until(lambda: published_events()[2:] == expected, step=0.3)
     mail = shown(system, "mails", "show", str(MAIL))
     assert ("complained", {"a@example.com": "complained"}) == (mail["state"], mail["recipients"])
     assert [

@@ -35,8 +35,8 @@ class Desk:
         """Four events in each of many new conversations, half of them in another transaction than the others."""
         self._chapter += 1
         tellers = [FactMaker(number=f"{self._chapter}-{n}") for n in range(CONVERSATIONS)]
-        self._hears([maker.turn(0) for maker in tellers])
-        self._hears([fact for maker in tellers for fact in (maker.accepted(1), maker.agent_closes(2))])
+        self._hears([teller.turn(0) for teller in tellers])
+        self._hears([fact for teller in tellers for fact in (teller.accepted(1), teller.agent_closes(2))])
 
     def _hears(self, facts: Sequence[Fact]) -> None:
         now = START + timedelta(hours=3)

@@ -43,11 +43,11 @@ class Company:
         self.system = system
         self.heard: list[Fact] = []
 
-    def hears(self, story: Story) -> None:
+    def receives(self, story: Story) -> None:
         """Posts a story in the order of its time; returns when it is worked in and told on."""
-        self.hears_at_once([told.post for told in story.told])
+        self.receives_at_once([told.post for told in story.posts])
 
-    def hears_at_once(self, posts: Sequence[WebhookPost]) -> None:
+    def receives_at_once(self, posts: Sequence[WebhookPost]) -> None:
         """The same of posts alone."""
         for post in posts:
             self.system.webhooks.deliver(post)
@@ -136,7 +136,7 @@ def test_who_chose_nothing_stands_on_the_list_and_every_view_agrees(
 ) -> None:
     chat.writes("0:05", "Good morning")
     chat.writes("0:04", "Is anybody there?")
-    company.hears(story)
+    company.receives(story)
 
     listed = company.says("unmanaged", "list", "--rows", "100", "--status", "active", "--number", SHOP.phone_number_id)
     (row,) = [row for row in listed["rows"] if row["customer"]["wa_id"] == anna.wa_id]
@@ -161,7 +161,7 @@ def test_a_menu_choice_queues_for_its_skillset_and_leaves_the_list(
 ) -> None:
     chat.writes("0:05", "Hello")
     chat.writes("0:04", "2)")
-    company.hears(story)
+    company.receives(story)
 
     assert ("a", False, None, "support") == what_it_is(company.conversation(anna))
     assert [(1, "opened"), (2, "became_unmanaged"), (3, "queued")] == company.published(anna)
@@ -174,7 +174,7 @@ def test_who_is_dismissed_by_the_bot_is_listed_with_that_reason(
     bot_chat.bot_starts("0:05")
     bot_chat.bot_says("0:04", "Goodbye")
     bot_chat.bot_ends("0:03", "nothing found")
-    company.hears(story)
+    company.receives(story)
 
     assert ("c", False, "bot_closed", None) == what_it_is(company.conversation(anna))
     assert [(1, "opened"), (2, "became_unmanaged"), (3, "became_unmanaged"), (4, "closed")] == company.published(anna)
@@ -186,7 +186,7 @@ def test_a_retry_that_comes_after_its_window_is_over_is_visible_and_closed_at_on
     company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     chat.writes("25:00", "Please call me")
-    company.hears(story)
+    company.receives(story)
 
     conversation = company.conversation(anna)
     assert ("c", False, "no_choice", None) == what_it_is(conversation)
@@ -201,7 +201,7 @@ def test_a_message_that_was_edited_or_taken_back_stays_and_is_marked(
     secret = chat.writes("0:04", "My card is 1234")
     chat.edits("0:03", typo, "Is this in stock?")
     chat.deletes("0:02", secret)
-    company.hears(story)
+    company.receives(story)
 
     turns = [said for said in company.transcript(anna) if said["kind"] == "text"]
     assert [("Is this in stok?", True, False), ("My card is 1234", False, True)] == [
@@ -216,11 +216,11 @@ def test_a_status_that_overtakes_its_message_is_not_lost(
     chat.writes("0:05", "Hello")
     answer = "wamid.overtaken"
     status = bodies.status(anna, answer, story.at("0:02"), "delivered")
-    company.hears_at_once([bodies.from_meta(SHOP, statuses=[status])])
-    story.tell(
+    company.receives_at_once([bodies.from_meta(SHOP, statuses=[status])])
+    story.add(
         1, story.at("0:03"), bodies.from_meta(SHOP, echoes=[bodies.echo(SHOP, anna, answer, story.at("0:03"), "Hi")])
     )
-    company.hears(story)
+    company.receives(story)
 
     assert [("Hello", None), ("Hi", "delivered")] == [
         (said["text"], said["status"]) for said in company.transcript(anna)
@@ -231,11 +231,11 @@ def test_who_was_answered_from_the_phone_app_leaves_the_list(
     company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     chat.writes("0:05", "Hello")
-    company.hears(story)
+    company.receives(story)
     assert company.is_listed(anna)
 
     chat.echoes("0:01", "We are here")
-    company.hears(story)
+    company.receives(story)
 
     assert ("a", True, None, None) == what_it_is(company.conversation(anna))
     assert [(1, "opened"), (2, "became_unmanaged"), (3, "managed")] == company.published(anna)
@@ -247,11 +247,11 @@ def test_a_human_who_answered_before_the_bot_closed_takes_the_customer_off_the_l
     bot_chat.writes("0:09", "Hello")
     bot_chat.bot_starts("0:09")
     bot_chat.bot_ends("0:05", "done")
-    company.hears(story)
+    company.receives(story)
     assert company.is_listed(anna)
 
     bot_chat.echoes("0:07", "I will call you")
-    company.hears(story)
+    company.receives(story)
 
     assert ("c", True, None, None) == what_it_is(company.conversation(anna))
     assert ["corrected", "closed"] == [name for _, name in company.published(anna)][-2:]
@@ -262,10 +262,10 @@ def test_the_same_post_again_changes_nothing(
 ) -> None:
     chat.writes("0:05", "Hello")
     chat.writes("0:04", "1")
-    company.hears(story)
+    company.receives(story)
     before = company.conversation(anna)
 
-    company.hears(story)
+    company.receives(story)
     wait_until(lambda: is_all_processed(company.system))
 
     assert before == company.conversation(anna)
@@ -282,7 +282,7 @@ def test_an_update_nobody_can_read_is_answered_200_and_put_aside_with_its_bytes(
         aside = "select kind, source, reason, raw from set_aside"
         wait_until(lambda: connection.execute(aside).fetchone())
         ((kind, source, reason, raw),) = connection.execute(aside).fetchall()
-    assert ("unreadable", "whatsapp", "changes: no array") == (kind, source, reason)
+    assert ("unreadable", "whatsapp", "changes: not an array") == (kind, source, reason)
     assert json.loads(body)["entry"][0] == json.loads(raw)["entry"][0]
 
 

@@ -43,7 +43,7 @@ class Office:
         self._dsn = dsn
         self._stack = stack
 
-    def hears(self, turns: Sequence[Fact]) -> None:
+    def receives(self, turns: Sequence[Fact]) -> None:
         """As if each had come in time."""
         records = [
             IncomingRecord(Topics().inbound, 0, n, turn.at, FACT.dump_json(turn), ()) for n, turn in enumerate(turns)
@@ -55,10 +55,10 @@ class Office:
         self,
         stalled_seconds: float = 600,
         clock: Callable[[], float] = monotonic,
-        waiting: UnreadBacklog | None = None,
+        backlog: UnreadBacklog | None = None,
     ) -> Timer:
         session = self._stack.enter_context(closing(DatabaseSession(self._dsn, "timer")))
-        return Timer(session.transaction, Topics(), stalled_seconds, clock, waiting)
+        return Timer(session.transaction, Topics(), stalled_seconds, clock, backlog)
 
     def caught_up(self, to: str, progress: str = "0 s", partition: int = 0) -> None:
         """The consumers worked in everything that came until `to` before now; they last moved on `progress` ago."""
@@ -101,7 +101,7 @@ def ago(**since: float) -> datetime:
 
 def test_a_window_is_closed_at_its_end_which_is_not_the_moment_the_timer_ran(office: Office) -> None:
     over, open_still = ago(hours=24, seconds=3), ago(hours=23)
-    office.hears([turn("1", over), turn("2", open_still)])
+    office.receives([turn("1", over), turn("2", open_still)])
 
     assert 1 == office.timer().close_due()
 
@@ -113,7 +113,7 @@ def test_a_window_is_closed_at_its_end_which_is_not_the_moment_the_timer_ran(off
 
 
 def test_what_waits_on_the_topic_keeps_windows_open_until_it_is_worked_in(office: Office) -> None:
-    office.hears([turn("1", ago(hours=24, seconds=30)), turn("2", ago(hours=24, seconds=90))])
+    office.receives([turn("1", ago(hours=24, seconds=30)), turn("2", ago(hours=24, seconds=90))])
     timer = office.timer()
 
     office.caught_up("60 s")
@@ -125,7 +125,7 @@ def test_what_waits_on_the_topic_keeps_windows_open_until_it_is_worked_in(office
 
 
 def test_a_partition_where_nothing_moves_is_not_waited_for_after_the_setting(office: Office) -> None:
-    office.hears([turn("1", ago(hours=24, seconds=30))])
+    office.receives([turn("1", ago(hours=24, seconds=30))])
     moments = [0.0]
     timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1])
 
@@ -143,7 +143,7 @@ def test_a_partition_where_nothing_moves_is_not_waited_for_after_the_setting(off
 
 def test_after_an_outage_the_consumers_get_their_time_again(office: Office) -> None:
     """A machine that slept for an hour: nobody moved, and nobody is to blame."""
-    office.hears([turn("1", ago(hours=24, seconds=30))])
+    office.receives([turn("1", ago(hours=24, seconds=30))])
     moments = [0.0]
     timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1])
     for _ in range(7):
@@ -170,10 +170,10 @@ class Unread:
 
 def test_what_waits_where_no_consumer_has_begun_keeps_windows_open(office: Office) -> None:
     """Partitions were added, and everything in those that are known is worked in."""
-    office.hears([turn("1", ago(hours=24, seconds=30))])
+    office.receives([turn("1", ago(hours=24, seconds=30))])
     office.caught_up("0 s")
     added = Unread(0, 7)
-    timer = office.timer(waiting=added)
+    timer = office.timer(backlog=added)
 
     assert 0 == timer.close_due()
 
@@ -185,11 +185,11 @@ def test_what_waits_where_no_consumer_has_begun_keeps_windows_open(office: Offic
 def test_what_nobody_can_work_in_is_not_waited_for_after_the_setting(
     office: Office, waiting: tuple[int, ...] | None
 ) -> None:
-    office.hears([turn("1", ago(hours=24, seconds=30))])
+    office.receives([turn("1", ago(hours=24, seconds=30))])
     unread = Unread()
     unread.partitions = waiting
     moments = [0.0]
-    timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1], waiting=unread)
+    timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1], backlog=unread)
 
     def closed(*seconds: float) -> list[int]:
         numbers = []
@@ -206,7 +206,7 @@ def test_what_nobody_can_work_in_is_not_waited_for_after_the_setting(
 def test_partitions_that_are_added_hold_the_timer_only_while_records_in_them_wait(kafka: str, office: Office) -> None:
     topics = new_topics(kafka, partitions=1)
     config = KafkaConfig((kafka,))
-    office.hears([turn(str(n), ago(hours=24, seconds=30)) for n in range(2)])
+    office.receives([turn(str(n), ago(hours=24, seconds=30)) for n in range(2)])
     office.caught_up("0 s")
     with closing(Backlog(config, topics.inbound)) as backlog:
         create_or_repair(config, topics, TopicSettings(partitions=2, replication_factor=1))
@@ -216,13 +216,13 @@ def test_partitions_that_are_added_hold_the_timer_only_while_records_in_them_wai
             producer.send(topics.inbound, b"{}", partition=1).get(20)
 
         assert ([1], []) == (backlog.beyond({0}), backlog.beyond({0, 1}))
-        assert 0 == office.timer(waiting=backlog).close_due()
+        assert 0 == office.timer(backlog=backlog).close_due()
         office.caught_up("0 s", partition=1)
-        assert 2 == office.timer(waiting=backlog).close_due()
+        assert 2 == office.timer(backlog=backlog).close_due()
 
 
 def test_a_customer_somebody_else_works_on_is_left_for_the_next_round(office: Office, database: str) -> None:
-    office.hears([turn("1", ago(hours=25)), turn("2", ago(hours=25))])
+    office.receives([turn("1", ago(hours=25)), turn("2", ago(hours=25))])
 
     with psycopg.connect(database) as other:
         first = "select customer_id from conversations where wa_id = '1'"
@@ -234,7 +234,7 @@ def test_a_customer_somebody_else_works_on_is_left_for_the_next_round(office: Of
 
 
 def test_a_window_that_moved_while_the_timer_waited_for_the_lock_stays_open(office: Office, database: str) -> None:
-    office.hears([turn("1", ago(hours=25)), turn("2", ago(hours=25))])
+    office.receives([turn("1", ago(hours=25)), turn("2", ago(hours=25))])
     closed: list[int] = []
     timer = office.timer()
     running = threading.Thread(target=lambda: closed.append(timer.close_due()))
@@ -252,7 +252,7 @@ def test_a_window_that_moved_while_the_timer_waited_for_the_lock_stays_open(offi
 
 def test_many_windows_that_end_together_are_closed_once_by_two_timers(office: Office) -> None:
     how_many = 2 * BATCH
-    office.hears([turn(str(n), ago(hours=25)) for n in range(how_many)])
+    office.receives([turn(str(n), ago(hours=25)) for n in range(how_many)])
     stop = threading.Event()
     timers = [office.timer(), office.timer()]
     threads = [threading.Thread(target=timer.run, args=(stop,)) for timer in timers]

@@ -1,7 +1,6 @@
-"""Amazon SNS as a process meets it that goes out through a proxy: over TLS, under its own name.
+"""A fake Amazon SNS behind an HTTPS proxy: a process that uses the proxy reaches it over TLS, under Amazon's host name.
 
-The proxy answers by itself for whatever host it is asked for, with a certificate that a certificate authority of the
-test signed.
+The proxy answers for every host itself, with a certificate signed by a certificate authority of the test.
 """
 
 import ssl
@@ -23,12 +22,12 @@ _REDIRECTED = b"HTTP/1.0 302 Found\r\nLocation: https://evil.example/\r\n\r\n"
 
 
 class Amazon:
-    """Hands out the certificate that signs notifications and says yes to all else. As a context manager it listens
-    inside."""
+    """Returns the certificate that signs notifications, and `yes` for every other address. Listens while used as a
+    context manager. `requested`: the requested addresses. `redirects`: answer with redirects instead."""
 
     def __init__(self, directory: Path) -> None:
-        """`directory`: for the certificates."""
-        self.asked: list[str] = []
+        """`directory`: where to write the certificates."""
+        self.requested: list[str] = []
         self.redirects = False
         self._authority, self._own = directory / "authority.pem", directory / "amazon.pem"
         _make_certificates(self._authority, self._own)
@@ -43,7 +42,7 @@ class Amazon:
                 self.close_connection = True
                 try:
                     tls = context.wrap_socket(self.connection, server_side=True)
-                except ssl.SSLError:  # whoever asks does not trust us
+                except ssl.SSLError:  # the client does not trust our certificate
                     return
                 with tls, tls.makefile("rb") as lines:
                     path = lines.readline().split()[1].decode()
@@ -59,12 +58,12 @@ class Amazon:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of a process that goes out through the proxy and trusts the authority."""
+        """The variables for a process that uses the proxy and trusts the authority."""
         return {"https_proxy": f"http://127.0.0.1:{self._server.server_port}", "SSL_CERT_FILE": str(self._authority)}
 
     def answer(self, address: str) -> bytes:
-        """The whole answer to a GET."""
-        self.asked.append(address)
+        """Returns the complete response to a GET."""
+        self.requested.append(address)
         if self.redirects:
             return _REDIRECTED
         return b"HTTP/1.0 200 OK\r\n\r\n" + (certificate() if address == CERTIFICATE else b"yes")
@@ -82,24 +81,24 @@ class Amazon:
 
 
 def _make_certificates(authority: Path, own: Path) -> None:
-    """The authority's certificate; and, with its key, one for Amazon's name that the authority signed."""
+    """Writes the authority's certificate, and a key with a certificate for Amazon's name, signed by the authority."""
     now = datetime.now(UTC)
     keys = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("authority.test", HOST)]
-    made = []
-    for place, (key, name) in enumerate(zip(keys, names, strict=True)):
-        asked = x509.CertificateBuilder(names[0], name, key.public_key(), place + 1, now, now + timedelta(days=1))
-        asked = asked.add_extension(x509.BasicConstraints(place == 0, None), critical=True)
-        asked = asked.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    certificates = []
+    for index, (key, name) in enumerate(zip(keys, names, strict=True)):
+        builder = x509.CertificateBuilder(names[0], name, key.public_key(), index + 1, now, now + timedelta(days=1))
+        builder = builder.add_extension(x509.BasicConstraints(index == 0, None), critical=True)
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key())
-        asked = asked.add_extension(issuer, critical=False)
-        asked = asked.add_extension(_USAGE[place], critical=True)
-        if place == 1:
-            asked = asked.add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        made.append(asked.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    authority.write_bytes(made[0])
+        builder = builder.add_extension(issuer, critical=False)
+        builder = builder.add_extension(_USAGE[index], critical=True)
+        if index == 1:
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        certificates.append(builder.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    authority.write_bytes(certificates[0])
     private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    own.write_bytes(keys[1].private_bytes(serialization.Encoding.PEM, *private) + made[1])
+    own.write_bytes(keys[1].private_bytes(serialization.Encoding.PEM, *private) + certificates[1])
 
 
 _USAGE = [

@@ -1,7 +1,8 @@
-"""The browser of the browser tests and of the pictures: one that this machine has, else one that is installed.
+"""The browser for the browser tests and the screenshots: one that this machine has, or one that is installed for them.
 
-`python -m tests.support.chromium` installs it where there is none: Debian's as root on Debian, else Playwright's own
-into `.witiop/browsers`. Where neither can be had it says so; then the browser tests are skipped."""
+`python -m tests.support.chromium` installs one if there is none: Debian's package as root on Debian, otherwise
+Playwright's browser into `.witiop/browsers`. If neither is available, it prints a message and the browser tests are
+skipped."""
 
 import os
 import shutil
@@ -16,26 +17,26 @@ from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 VARIABLE = "WITIOP_TEST_BROWSER"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-OURS = Path(".witiop/browsers").absolute()
+INSTALLED = Path(".witiop/browsers").absolute()
 _SECONDS = 600
 MISSING = (
-    f"no browser was found, so the console is not tested in one: install Chromium ({' or '.join(NAMES)} on the PATH), "
-    f"or name its program in {VARIABLE}"
+    f"no browser was found, so the browser tests are skipped: install Chromium ({' or '.join(NAMES)} on the PATH), "
+    f"or set {VARIABLE} to a browser's program"
 )
 _QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 
 def program() -> str | None:
-    """The browser's program; None: there is none."""
+    """Returns the browser's program; None if there is none."""
     named = os.environ.get(VARIABLE)
     if named:
         return shutil.which(named)
     found = next(filter(None, map(shutil.which, NAMES)), None)
-    return found or next((str(each) for each in sorted(OURS.glob("chromium-*/*/chrome"), reverse=True)), None)
+    return found or next((str(each) for each in sorted(INSTALLED.glob("chromium-*/*/chrome"), reverse=True)), None)
 
 
 def install() -> None:
-    """What is missing, as far as it can be had here; nothing where a browser is named."""
+    """Installs a browser if there is none. Does nothing if the variable names one."""
     if VARIABLE not in os.environ:
         _install()
     if program() is None:
@@ -50,12 +51,12 @@ def _install() -> None:
         if not _run(install, quiet) and _run(["apt-get", "update", "-qq"], quiet):
             _run(install, quiet)
     if program() is None:
-        _say(f"downloading Playwright's Chromium into {OURS}, for the tests of the console")
-        _run([sys.executable, "-m", "playwright", "install", "chromium"], {"PLAYWRIGHT_BROWSERS_PATH": str(OURS)})
+        _say(f"downloading Playwright's Chromium into {INSTALLED}, for the tests of the console")
+        _run([sys.executable, "-m", "playwright", "install", "chromium"], {"PLAYWRIGHT_BROWSERS_PATH": str(INSTALLED)})
 
 
 def _run(command: list[str], more: dict[str, str]) -> bool:
-    """Whether it went well."""
+    """Whether the command succeeded."""
     try:
         ended = subprocess.run(command, env={**os.environ, **more}, capture_output=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -64,13 +65,13 @@ def _run(command: list[str], more: dict[str, str]) -> bool:
 
 
 def _say(text: str) -> None:
-    """To whoever installs."""
+    """Prints a message for the user."""
     sys.stderr.write(f"{text}\n")
 
 
 @contextmanager
 def chromium(executable: str) -> Iterator[Browser]:
-    """One that shows nothing on the screen. Until it is closed this thread can run no other event loop."""
+    """Runs a headless browser. Until it is closed, this thread cannot run another event loop."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=_QUIET)
         yield browser
@@ -78,9 +79,10 @@ def chromium(executable: str) -> Iterator[Browser]:
 
 
 def signed_in(browser: Browser, address: str, name: str, password: str, **more: Any) -> BrowserContext:
-    """A browser in Verona of somebody who came in through the page. `more`: Playwright's options of a context."""
-    desk = {"locale": "en-GB", "timezone_id": "Europe/Rome", "viewport": {"width": 1440, "height": 900}}
-    context = browser.new_context(base_url=address, **(desk | more))
+    """Returns a browser context, in the time zone of Rome, of a user who signed in on the page. `more`: Playwright's
+    context options."""
+    defaults = {"locale": "en-GB", "timezone_id": "Europe/Rome", "viewport": {"width": 1440, "height": 900}}
+    context = browser.new_context(base_url=address, **(defaults | more))
     page = context.new_page()
     page.goto("/")
     page.get_by_label("Name").fill(name)

@@ -1,4 +1,4 @@
-"""Events of Softbot and the agent desk, written short."""
+"""Helpers for CloudEvents of Softbot and the agent desktop."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ SESSION = {"phone_number_id": NUMBER, "customer": {"wa_id": PHONE}, "session_id"
 
 
 def event(type_: str, data: object, **attributes: object) -> dict[str, Any]:
-    """A CloudEvent of the type that ends in `type_`, as `softbot.choice.made`."""
+    """Returns a CloudEvent. `type_`: the middle of its type, e.g. `softbot.choice.made`."""
     return {
         "specversion": "1.0",
         "id": "event-1",
@@ -23,5 +23,5 @@ def event(type_: str, data: object, **attributes: object) -> dict[str, Any]:
 
 
 def encoded(events: object) -> bytes:
-    """The body of an event or a batch."""
+    """Returns the body of an event or a batch."""
     return json.dumps(events).encode()

@@ -1,5 +1,4 @@
-"""Our command line, called in this process as a shell calls it: what it does, without the time that a program takes to
-start."""
+"""Calls our command line in this process, which saves the time to start a program."""
 
 import io
 import logging
@@ -16,7 +15,7 @@ from witiop.__main__ import main
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a command left behind: its exit code, and what it wrote to a pipe."""
+    """The exit code of a command, and its output to a pipe."""
 
     code: int
     out: str
@@ -24,7 +23,7 @@ class Finished:
 
 
 def call(*arguments: str, environment: Mapping[str, str] | None = None) -> Finished:
-    """`witiop ARGUMENTS` with these variables besides those that are set. Not from several threads at a time."""
+    """Runs `witiop ARGUMENTS` with additional environment variables. Not thread-safe."""
     out, err = io.StringIO(), io.StringIO()
     handlers = logging.root.handlers.copy()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
@@ -34,7 +33,7 @@ def call(*arguments: str, environment: Mapping[str, str] | None = None) -> Finis
         try:
             with pytest.raises(SystemExit) as ended:
                 main()
-        finally:  # as the end of a process does: its logs go no further
+        finally:  # as at the end of a process, its logging configuration ends with it
             logging.root.handlers[:] = handlers
             structlog.reset_defaults()
     assert isinstance(ended.value.code, int)
@@ -42,14 +41,14 @@ def call(*arguments: str, environment: Mapping[str, str] | None = None) -> Finis
 
 
 class CommandLine:
-    """`witiop ARGUMENTS` against the installation that the environment describes."""
+    """Runs `witiop ARGUMENTS` against the installation that the environment describes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, postgres_dsn: str) -> None:
         self._monkeypatch = monkeypatch
         self.set("WITIOP_POSTGRES_DSN", postgres_dsn)
 
     def set(self, variable: str, value: str) -> None:
-        """A variable of the environment."""
+        """Sets an environment variable."""
         self._monkeypatch.setenv(variable, value)
 
     def __call__(self, *arguments: str) -> Finished:

@@ -1,4 +1,4 @@
-"""An administrator's program that speaks to the topics: it publishes commands, also bad ones, and reads the results."""
+"""A client of the command topics: publishes commands, also invalid ones, and reads their results."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 
 class Commander:
-    """On the topics of one installation. Ids of commands are its own names for them."""
+    """A client of one installation's topics. It chooses the ids of its commands."""
 
     def __init__(self, kafka: str, topics: Topics) -> None:
         self._kafka = kafka
@@ -28,7 +28,7 @@ class Commander:
     def transfer(
         self, id_: str, conversation: UUID | str, kind: str, target: str, mode: str, **more: Any
     ) -> OutgoingRecord:
-        """Signed and in time, unless `more` says otherwise: `issuer`, `secret`, `at`, or a field of the command."""
+        """Returns a valid transfer, unless `more` overrides `issuer`, `secret`, `at` or a field of the command."""
         sender = {name: more.pop(name) for name in ("issuer", "secret", "at") if name in more}
         data = {"conversation_id": conversation, "target": {"kind": kind, "id": target}, "mode": mode, **more}
         return self._signed(id_, Transfer.model_validate(data), **sender)
@@ -37,24 +37,24 @@ class Commander:
         return self._signed(id_, Recall(conversation_id=conversation))
 
     def raw(self, id_: str, value: bytes) -> OutgoingRecord:
-        """A signed recall of these bytes."""
+        """Returns a signed recall with these bytes as its value."""
         record = self.recall(id_, UUID(int=0))
         headers = {name: text.decode() for name, text in record.headers}
         headers["witiop_signature"] = signature(COMMAND_SECRET.encode(), headers, value)
         return replace(record, value=value, headers=tuple((name, text.encode()) for name, text in headers.items()))
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:
-        """In this order; returns when all of them are on the topic."""
+        """Publishes records in this order. Returns once all of them are acknowledged."""
         with closing(KafkaPublisher(KafkaConfig((self._kafka,)), [self._topics.commands])) as publisher:
             wait_until(lambda: not publisher.not_ready_reasons())
             publisher.publish(records, 20)
 
     def results(self) -> list[dict[str, Any]]:
-        """Everything on the topic of results now, each event once: the relay may publish again after it died."""
-        return list(dict(self.told()).values())
+        """Returns all results so far, each event once: after a crash the relay may publish an event again."""
+        return list(dict(self.result_records()).values())
 
-    def told(self) -> list[tuple[bytes, dict[str, Any]]]:
-        """The same with the events' ids, as often as they stand there."""
+    def result_records(self) -> list[tuple[bytes, dict[str, Any]]]:
+        """Returns all records of the results topic with their event ids, including repeats."""
         records = read_all(self._kafka, self._topics.results)
         return [(dict(record.headers)["ce_id"], json.loads(record.value)) for record in records]
 
@@ -67,5 +67,5 @@ class Commander:
         at: datetime | None = None,
     ) -> OutgoingRecord:
         at = at or datetime.now(UTC)
-        asked = new_command(body, id_=id_, source="/test", issuer=issuer, at=at, expires_at=at + timedelta(minutes=5))
-        return signed(asked, self._topics.commands, secret.encode())
+        command = new_command(body, id_=id_, source="/test", issuer=issuer, at=at, expires_at=at + timedelta(minutes=5))
+        return signed(command, self._topics.commands, secret.encode())

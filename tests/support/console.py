@@ -1,4 +1,4 @@
-"""The console on a real database, with browsers that send forms and a company that carries out what they ask for."""
+"""The console on a real database, with browsers that send forms and an office that processes the commands."""
 
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -26,18 +26,18 @@ from infra.postgres.connections.pool import pool
 from infra.postgres.console.change_hints import ChangeHints
 from infra.postgres.console.sign_ins import SessionTerms, create
 from infra.process.clock import utc_now
-from infra.serving.front import FOLLOWED
+from infra.serving.rsgi_bridge import STREAM_KEY
 from infra.ses.addresses import address
 from tests.support.fake_publisher import FakePublisher
 from tests.support.office import SECRET, Office, open_office
 
 BOSS, PASSWORD = "boss", "correct horse battery staple"
 QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-"""Passwords that cost nothing."""
+"""Password hashes that cost almost nothing."""
 
 
 class Clock:
-    """The time of the pages; it goes on only when told to."""
+    """The clock of the pages, which a test can set ahead."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
@@ -47,7 +47,7 @@ class Clock:
 
 
 class Browser:
-    """One browser with its cookies. `htmx`: as the script asks, with the part that is to change."""
+    """One browser with its cookies. `into`: the id of the element that the script replaces; None: without script."""
 
     def __init__(self, app: Flask, address: str = "127.0.0.1") -> None:
         self.http: FlaskClient = app.test_client()
@@ -61,27 +61,27 @@ class Browser:
         return self.post_from({}, path, into, **fields)
 
     def post_from(self, headers: dict[str, str], path: str, into: str | None = None, /, **fields: Any) -> TestResponse:
-        """The same, with headers that another page's form would bring."""
+        """Sends a form with the headers that another site's form would have."""
         fields.setdefault("csrf", self.token())
         return self.http.post(path, data=fields, headers={**_asks(into), **headers})
 
     def token(self) -> str:
-        """What forms of this browser carry."""
+        """The form token of this browser's session."""
         found = field(self.get("/account").text, "csrf") or field(self.get("/sign-in").text, "csrf")
         assert found is not None
         return found
 
     def submit(self, path: str, into: str | None = None, **changed: Any) -> TestResponse:
-        """Opens a form, fills it in and sends it where it says."""
+        """Opens a form, fills it in and sends it."""
         page = self.get(path, into).text
         return self.send(page, into, **changed)
 
     def send(self, page: str, into: str | None = None, **changed: Any) -> TestResponse:
-        """Presses the first button of a row that does something; without one sends the first form of a page that posts,
-        as it is but for what is changed."""
+        """Presses the first command button of a row; without one, sends the first form of the page that posts, with the
+        changed values."""
         page = page.rpartition("<main")[2]  # the header has a form too
-        if button := re.search(r'form="deeds" formaction="([^"]+)" name="version" value="(\d+)"', page):
-            fields = {**hidden(page.partition('id="deeds"')[2]), "version": button[2], **changed}
+        if button := re.search(r'form="row-actions" formaction="([^"]+)" name="version"\s+value="(\d+)"', page):
+            fields = {**hidden(page.partition('id="row-actions"')[2]), "version": button[2], **changed}
             return self.http.post(unescape(button[1]), data=fields, headers=_asks(into))
         form = re.search(r'<form[^>]*method="post" action="([^"]+)"[^>]*>(.*?)</form>', page, re.DOTALL)
         assert form is not None, page
@@ -93,18 +93,18 @@ class Browser:
 
 
 class Console:
-    """See the module. `parts`, `publisher`, `office`, `clock`: what it is made of."""
+    """The application, with what it was made of."""
 
-    def __init__(self, parts: Dependencies, publisher: FakePublisher, office: Office, clock: Clock) -> None:
-        self.parts, self.publisher, self.office, self.clock = parts, publisher, office, clock
-        self.app = create_app(parts)
+    def __init__(self, deps: Dependencies, publisher: FakePublisher, office: Office, clock: Clock) -> None:
+        self.deps, self.publisher, self.office, self.clock = deps, publisher, office, clock
+        self.app = create_app(deps)
 
     def person(self, name: str = BOSS, *, administrator: bool = True) -> None:
-        """May sign in."""
+        """Creates a sign-in."""
         create(self.office.connection, name, QUICK.hash(PASSWORD), administrator=administrator, shown_name=None)
 
     def browser(self, address: str = "127.0.0.1") -> Browser:
-        """Nobody is signed in there."""
+        """A browser without a session."""
         return Browser(self.app, address)
 
     def signed_in(self, name: str = BOSS) -> Browser:
@@ -112,63 +112,68 @@ class Console:
         assert browser.sign_in(name).status_code == 303
         return browser
 
-    def carry_out(self) -> list[tuple[str, str | None]]:
-        """Everything that was asked for and not carried out yet, in one batch; outcomes in order."""
+    def process_commands(self) -> list[tuple[str, str | None]]:
+        """Processes the submitted commands in one batch; returns their outcomes in order."""
         records, self.publisher.records = self.publisher.records, []
-        given = [
+        incoming = [
             IncomingRecord(r.topic, 0, self.office.next_offset(), datetime.now(UTC), r.value, tuple(r.headers))
             for r in records
         ]
-        return self.office.results_of(*given) if given else []
+        return self.office.results_of(*incoming) if incoming else []
 
     def watch(self) -> ListWatcher:
-        """A reader that has not looked yet."""
-        return ListWatcher(self.parts.pool.connection, self.parts.sessions)
+        """A watcher that has not looked yet."""
+        return ListWatcher(self.deps.pool.connection, self.deps.sessions)
 
     def audited(self, event: str) -> list[dict[str, Any]]:
         return self.office.rows(f"select * from console_audit where event = '{event}' order by id")
 
 
 class OpenList:
-    """A list that is open in a browser and listens."""
+    """A list that is open in a browser, with its stream."""
 
     def __init__(self, console: Console, browser: Browser, path: str = "/unmanaged") -> None:
         self._console, self._browser = console, browser
         page = browser.get(path).text
-        found = re.search(r'id="listen"[^>]*data-from="([^"]*)" data-newest="([^"]*)" data-total="([^"]*)"', page)
+        found = re.search(r'id="listen"[^>]*data-from="([^"]*)"\s+data-newest="([^"]*)" data-total="([^"]*)"', page)
         assert found is not None
         self._from, *above = map(unescape, found.groups())
-        self._told = {"newest": above[0], "total": above[1], "seen": ",".join(re.findall(r'data-seen="([^"]*)"', page))}
+        self._shown = {
+            "newest": above[0],
+            "total": above[1],
+            "seen": ",".join(re.findall(r'data-seen="([^"]*)"', page)),
+        }
         self.listen()
 
     def listen(self, **more: str) -> None:
-        """As the script does it, also after it was cut off."""
+        """Opens the stream as the script does, also after the stream was cut off."""
         followed: list[Any] = []
 
         def note(_: Flask, **__: object) -> None:
-            followed.append(request.environ[FOLLOWED])
+            followed.append(request.environ[STREAM_KEY])
 
         with request_finished.connected_to(note, self._console.app):
-            answer = self._browser.http.get(f"{self._from}&{urlencode(self._told | more)}")
+            answer = self._browser.http.get(f"{self._from}&{urlencode(self._shown | more)}")
         assert 200 == answer.status_code
         self.stream: Callable[[], AsyncGenerator[bytes, None]] = followed[0]
         self.shown: WatchedList
-        self.shown, self._draw = followed[0].args
+        self.shown, self._render = followed[0].args
 
     def look(self) -> str:
-        """What it is told when the reader looks now."""
+        """The events that the page receives when the watcher looks now."""
         now = self._console.watch().look([self.shown])
-        events = self._draw(self.shown, now)
+        events = self._render(self.shown, now)
         assert events is not None
         return b"".join(events).decode()
 
     def may_look(self) -> bool:
-        return self._draw(self.shown, self._console.watch().look([self.shown])) is not None
+        """Whether the stream stays open when the watcher looks now."""
+        return self._render(self.shown, self._console.watch().look([self.shown])) is not None
 
 
 @contextmanager
-def open_console(dsn: str, **parts: Any) -> Iterator[Console]:
-    """On a database with our schema; `boss` may sign in."""
+def open_console(dsn: str, **deps: Any) -> Iterator[Console]:
+    """A console on a database with our schema; `boss` has a sign-in."""
     publisher, clock = FakePublisher(), Clock()
     with open_office(dsn) as office, pool(dsn, "test", 4, autocommit=True, generic_plans=True) as connections:
         sender = MailSender("inbox@shop.example", "The shop")
@@ -181,9 +186,9 @@ def open_console(dsn: str, **parts: Any) -> Iterator[Console]:
             "live": Broadcaster(lambda: ChangeHints(dsn), ListWatcher(connections.connection, SessionTerms()).look),
             "passwords": QUICK,
             "sessions": SessionTerms(),
-            "post": MailComposition(MailPolicy(address), sender),
+            "mailing": MailComposition(MailPolicy(address), sender),
             "organisation": "The shop",
-            **parts,
+            **deps,
         }
         console = Console(Dependencies(**made), publisher, office, clock)
         console.person()
@@ -204,6 +209,11 @@ def hidden(html: str) -> dict[str, str]:
         if name and name not in found and (kind not in ("radio", "checkbox") or re.search(r"\schecked\b", tag)):
             found[name] = attributes.get("value", "")
     return found
+
+
+def assets(html: str) -> list[str]:
+    """The addresses of everything that a browser loads with a page: style, script modules, icon."""
+    return re.findall(r'(?:href|src)="(/static/[^"]+)"', html)
 
 
 def ids(html: str) -> list[UUID]:

@@ -1,4 +1,4 @@
-"""An empty database for every test, cloned in milliseconds from a database that was migrated once."""
+"""A new database for every test, cloned in milliseconds from one that was migrated once."""
 
 from uuid import uuid4
 
@@ -10,14 +10,14 @@ from infra.postgres.migrations import migrate
 
 
 class Databases:
-    """Databases with our schema on one server. Their names are random, so test runs can share a server."""
+    """Creates and drops databases on one server. Names are never used twice, so test runs can share a server."""
 
     def __init__(self, admin_dsn: str) -> None:
         self._admin_dsn = admin_dsn
         self._template: str | None = None
 
     def create(self) -> str:
-        """Creates an empty database with the current schema. Returns its address."""
+        """Creates an empty database with the current schema and returns its connection string."""
         if self._template is None:
             template = self.create_blank()
             migrate(template)
@@ -25,13 +25,13 @@ class Databases:
         return self.create_blank(like=_name(self._template))
 
     def create_blank(self, *, like: str = "template1") -> str:
-        """Creates a database without our schema, or a copy of one that has no connections. Returns its address."""
+        """Creates a database from a template and returns its connection string. The template must not be in use."""
         name = f"test_{uuid4().hex}"
         self._administer("create database {} template {}", name, like)
         return make_conninfo(self._admin_dsn, dbname=name)
 
     def drop(self, dsn: str) -> None:
-        """Removes a database, and closes the connections to it."""
+        """Drops a database, also if it is still in use."""
         self._administer("drop database {} with (force)", _name(dsn))
 
     def _administer(self, statement: str, *names: str) -> None:

@@ -1,4 +1,4 @@
-"""A `witiop dev` for a test: started, asked, hurt and stopped."""
+"""A `witiop dev` that tests start, query, kill parts of, and stop."""
 
 import os
 import signal
@@ -9,16 +9,16 @@ from pathlib import Path
 
 from infra.local.ports import free_port
 from witiop.dev.run import PORTS
-from witiop.dev.stack import Stack
+from witiop.dev.stack_file import Stack
 
 
-def twenty_free_ports() -> int:
-    """The first of a row of ports that is enough for a stack."""
+def free_port_base() -> int:
+    """Returns the first of enough consecutive free ports for a stack."""
     return free_port(PORTS)
 
 
 class Dev:
-    """A `witiop dev` in a process of its own; `command` names another module that takes the same options."""
+    """A `witiop dev` in a process of its own; `command` may name another module with the same options."""
 
     def __init__(self, data: Path, port_base: int, *options: str, command: Sequence[str] = ("witiop", "dev")) -> None:
         self.data = data
@@ -33,10 +33,10 @@ class Dev:
             )
 
     def ready(self) -> str:
-        """Wait for the line that begins with "ready " and give it."""
+        """Waits for the line that begins with "ready " and returns it."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line.startswith("ready "), self.log_text()
+        assert line.startswith("ready "), self.log()
         return line
 
     def stack(self) -> Stack:
@@ -57,11 +57,12 @@ class Dev:
     def runs_again(self, name: str, killed: int) -> bool:
         return self.pid(name) not in {None, killed}
 
-    def log_text(self) -> str:
+    def log(self) -> str:
+        """Returns everything that the stack wrote to stderr."""
         return self._err.read_text()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; gives the exit code, negative for a signal."""
+        """Sends a signal, waits for the end and returns the exit code, negative for a signal."""
         self.process.send_signal(number)
         self.process.communicate(timeout=60)
         return self.process.returncode

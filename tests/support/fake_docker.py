@@ -1,4 +1,4 @@
-"""A Docker engine that starts nothing: it answers as the real one and remembers the containers it was asked for."""
+"""A fake Docker engine that starts nothing and records the requested containers."""
 
 import json
 import struct
@@ -13,7 +13,7 @@ _LOGS = b"Kafka Server started\ndatabase system is ready to accept connections\n
 
 
 class FakeDocker:
-    """What the engine was asked: containers to create, in Docker's own words, and the requests that removed them."""
+    """Requests to the engine: the containers to create, in Docker's format, and the paths of those removed."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -21,7 +21,7 @@ class FakeDocker:
         self.removed: list[str] = []
 
     def answer(self, method: str, path: str, body: bytes) -> bytes:
-        """What the real one would answer, as far as our launchers ask."""
+        """Returns the answer of a real engine, as far as our launchers use it."""
         if method == "DELETE":
             self.removed.append(path)
         if path.endswith("/containers/create"):
@@ -49,7 +49,7 @@ class FakeDocker:
 
 @contextmanager
 def fake_docker() -> Iterator[FakeDocker]:
-    """The engine, listening at its `url`."""
+    """Yields an engine that listens at its `url`."""
     docker = FakeDocker()
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,7 +65,7 @@ def fake_docker() -> Iterator[FakeDocker]:
         do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - http.server's names
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Say nothing."""
+            """Suppresses the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         docker.url = f"tcp://127.0.0.1:{server.server_port}"

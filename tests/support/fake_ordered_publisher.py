@@ -1,4 +1,4 @@
-"""A `consumers.workers.relay.InOrder` in memory."""
+"""A `consumers.workers.relay.KeyOrderedPublisher` in memory."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,17 @@ from domain.ports import OutgoingRecord
 
 
 class FakeOrderedPublisher:
-    """Keeps what is published in `records`, except the values in `refused`, which it does not acknowledge."""
+    """Stores published records in `records`. Does not acknowledge records whose value is in `refused`."""
 
     def __init__(self, *refused: bytes) -> None:
         self.records: list[OutgoingRecord] = []
         self.refused = set(refused)
 
     def publish(self, records: Sequence[OutgoingRecord]) -> list[bool]:
-        """See the port; a fake never waits."""
-        taken = [record.value not in self.refused for record in records]
-        self.records += [record for record, acknowledged in zip(records, taken, strict=True) if acknowledged]
-        return taken
+        """See the protocol. Never blocks."""
+        acknowledged = [record.value not in self.refused for record in records]
+        self.records += [record for record, accepted in zip(records, acknowledged, strict=True) if accepted]
+        return acknowledged
 
     def close(self) -> None:
-        """See the port."""
+        """See the protocol."""

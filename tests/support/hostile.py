@@ -1,7 +1,7 @@
-"""What passes Python and breaks servers (reliability.md, Hostile input): one corpus for all kinds of tests.
+"""Hostile input that Python accepts but that breaks servers (reliability.md, Hostile input): one corpus for all tests.
 
-`FRAGMENTS` are JSON values where others are due, `BODIES` whole bodies as an attacker or a broken proxy would sign
-them. What is about HTTP itself (slow senders, wrong lengths, gzip bombs) is not bytes and is not here.
+`FRAGMENTS` are JSON values to put in the place of valid ones. `BODIES` are complete bodies as an attacker or a broken
+proxy might send them. Attacks on HTTP itself (slow senders, wrong lengths, gzip bombs) are not part of this corpus.
 """
 
 import json
@@ -48,7 +48,7 @@ FRAGMENTS: list[tuple[str, bytes]] = [
     ("arabic digits", '"١٧٦٧٢٦١٦٠٠"'.encode()),
     ("user id", b'"US.1349"'),
 ]
-"""JSON values, by what is wrong with them; all but NaN and Infinity can stand in a body without spoiling the rest."""
+"""JSON values, with a name for the problem of each. A body with any of them is still valid JSON."""
 
 
 def _text(**more: object) -> dict[str, object]:
@@ -68,7 +68,7 @@ def _without_closing() -> bytes:
 BODIES: list[tuple[str, bytes]] = [
     ("empty", b""),
     ("blank", b" \n"),
-    ("no JSON", b"hello"),
+    ("not JSON", b"hello"),
     ("cut short", _without_closing()),
     ("two documents", raw("text") * 2),
     ("null document", b"null"),
@@ -108,10 +108,10 @@ BODIES: list[tuple[str, bytes]] = [
         for value in (True, None, "", " 1", "1_000", "٣")
     ),
 ]
-"""Whole bodies. Each is to be answered 200 by the WhatsApp webhook when signed, unless it is above the largest size."""
+"""Complete bodies. The WhatsApp webhook must answer each of them with 200 when signed, unless it is too large."""
 
 GROWING_BODY = b'{"entry":[{"changes":[{"field":"new","value":[' + b"1e15," * (_LARGEST_BODY // 5 - 20) + b"1]}]}]}"
-"""Its one fact is larger than the body, and than a record may be: `1e15` is written again as `1000000000000000.0`."""
+"""A body whose one fact is larger than the body and than a record may be: `1e15` becomes `1000000000000000.0`."""
 
 Path = tuple[str | int, ...]
 _PLACE_OF_AN_UPDATE = len(("entry", 0, "changes", 0, "value", "messages", 0))
@@ -119,7 +119,7 @@ _MARK = "\N{LATIN SMALL LETTER TURNED DELTA}"
 
 
 def places(document: object, path: Path = ()) -> Iterator[Path]:
-    """Every place in a document, from the outside in."""
+    """Yields the path of every value in a document, outer values first."""
     inner: Iterator[tuple[str | int, Any]] = iter(())
     if isinstance(document, dict):
         inner = iter(document.items())

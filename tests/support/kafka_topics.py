@@ -1,4 +1,4 @@
-"""Topics of a test's own on the session's broker, and what stands on them."""
+"""Topics for a single test on the session's broker, and a function that reads their records."""
 
 from typing import Any
 from uuid import uuid4
@@ -12,14 +12,14 @@ from infra.kafka.topics import TopicSettings, create_or_repair
 
 
 def new_topics(bootstrap: str, partitions: int = 2) -> Topics:
-    """All topics of the product under a prefix that nobody else has."""
+    """Creates all topics of the product under a prefix that no other test uses."""
     topics = Topics(f"test-{uuid4().hex[:12]}.")
     create_or_repair(KafkaConfig((bootstrap,)), topics, TopicSettings(partitions, replication_factor=1))
     return topics
 
 
 def read_all(bootstrap: str, topic: str) -> list[OutgoingRecord]:
-    """Every record of a topic that is there now; those of one key in their order."""
+    """Returns every record that is on a topic now. Records of one key are in order."""
     consumer: Any = KafkaConsumer(  # type: ignore[no-untyped-call]
         bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
     )

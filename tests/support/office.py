@@ -1,5 +1,5 @@
-"""A company with three agents on a real database. Facts, commands and presence are its input, results and conversations
-its output; each of our processes runs one step at a time."""
+"""A company with three agents on a real database. Tests give facts and commands to the handlers and workers, one batch
+or poll at a time, and read the results and the conversations."""
 
 import json
 from collections.abc import Iterator
@@ -38,18 +38,23 @@ from infra.ses.addresses import address
 from tests.support.stories import DIRECTORY, START, FactMaker
 
 SECRET = b"secret"
-PEOPLE = {
-    name: User(name, name, f"{name}@example.com", "agent", most, skillsets)
-    for name, most, skillsets in (("anna", 2, ("sales",)), ("ben", 1, ("sales", "support")), ("carla", 1, ("support",)))
+USERS = {
+    name: User(name, name, f"{name}@example.com", "agent", capacity, skillsets)
+    for name, capacity, skillsets in (
+        ("anna", 2, ("sales",)),
+        ("ben", 1, ("sales", "support")),
+        ("carla", 1, ("support",)),
+    )
 }
 
 
-COMPANY = Directory(DIRECTORY.numbers, DIRECTORY.skillsets, PEOPLE)
-"""Anna sells and may have two conversations; Ben sells and supports, Carla supports, one each."""
+COMPANY = Directory(DIRECTORY.numbers, DIRECTORY.skillsets, USERS)
+"""Anna is a member of sales and has a capacity of two conversations; Ben is a member of sales and support, Carla of
+support, with a capacity of one each."""
 
 
 class Office:
-    """The company and our processes. `connection` is in autocommit mode. Not thread-safe."""
+    """The company, its handlers and its workers. `connection` is in autocommit mode. Not thread-safe."""
 
     def __init__(self, connection: "OwnConnection", terms: RoutingPolicy) -> None:
         self.connection = connection
@@ -58,59 +63,62 @@ class Office:
         self.commands = Commands(self.topics, [SECRET], terms, MailPolicy(address))
         self.routing = Routing(connection.transaction_of, self.topics, terms)
         self.timer = Timer(connection.transaction_of, self.topics)
-        self.maker = FactMaker()
+        self.teller = FactMaker()
         self._offset = 0
 
     def apply_directory(self, company: Directory) -> None:
-        """Applies a directory, as `witiop directory apply` does."""
+        """Replaces the directory, as `witiop directory apply` does."""
         apply_directory(self.connection, company, self.topics)
 
     def hours_ago(self, hours: float) -> float:
-        """The hour of the story that was `hours` ago."""
+        """Returns the hour of the story (see `FactMaker`) that is that long ago."""
         return (datetime.now(UTC) - START) / timedelta(hours=1) - hours
 
-    def agent_desktop_reports(
-        self, what: type[AgentAccepted | AgentDeclined | AgentClosed], agent: str, conversation: UUID
+    def desktop_reports(
+        self, kind: type[AgentAccepted | AgentDeclined | AgentClosed], agent: str, conversation: UUID
     ) -> None:
-        """The agent desktop reports an acceptance, a decline or an end of a conversation, now."""
+        """Processes a fact about a conversation that the agent's desktop reports now."""
         now = datetime.now(UTC)
-        natural = {"id": fact_id(what.__name__, agent, str(now)), "at": now, "sent_at": now}
-        self.receives(what.model_validate({**natural, "agent_id": agent, "conversation_id": conversation}))
+        common = {"id": fact_id(kind.__name__, agent, str(now)), "at": now, "sent_at": now}
+        self.process(kind.model_validate({**common, "agent_id": agent, "conversation_id": conversation}))
 
-    def receives(self, *facts: ConversationFact | AgentPresenceChanged | MailEvent) -> None:
+    def process(self, *facts: ConversationFact | AgentPresenceChanged | MailEvent) -> None:
+        """Processes the facts as one batch."""
         with self.connection.transaction():
             records = [self._record(FACT.dump_json(fact), ()) for fact in facts]
             self.conversations.apply(self.connection, records)
 
     def customer_writes(self, text: str = "hello", phone: str = "16505551234", hours_ago: float = 1) -> UUID:
-        """A customer writes. Returns the id of their latest conversation."""
-        maker = FactMaker(customer=Party(wa_id=phone))
-        self.receives(maker.turn(self.hours_ago(hours_ago), text))
+        """Processes a message of a customer and returns the id of the customer's latest conversation."""
+        teller = FactMaker(customer=Party(wa_id=phone))
+        self.process(teller.turn(self.hours_ago(hours_ago), text))
         (found,) = self.rows(f"select id from conversations where wa_id = '{phone}' order by opened_at desc limit 1")
         conversation: UUID = found["id"]
         return conversation
 
     def owner_until(self) -> datetime:
-        """The end of the offer or of the reservation of the only conversation."""
+        """Returns the end of the reservation or offer of the only conversation."""
         ((until,),) = self.connection.execute("select owner_until from conversations").fetchall()
         assert isinstance(until, datetime)
         return until
 
     def history(self, conversation: UUID) -> list[tuple[str, str, str | None]]:
-        """The events of a conversation, each with its actor and the owner after it."""
+        """Returns the event, the actor and the owner's id of each entry."""
         found = self.rows(f"select * from history where conversation_id = '{conversation}' order by sequence")
         return [(row["event"], row["actor"], row["owner_id"]) for row in found]
 
     def presence(self, agent: str, state: str) -> None:
+        """Processes a presence change that the agent's desktop reports now."""
         now = datetime.now(UTC)
         fact = AgentPresenceChanged.model_validate(
             {"id": fact_id(agent, str(now)), "at": now, "sent_at": now, "agent_id": agent, "state": state}
         )
-        self.receives(fact)
+        self.process(fact)
 
     def command(
         self, kind: str, data: dict[str, Any], *, issuer: str = "boss", named: str | None = None
     ) -> IncomingRecord:
+        """Returns the record of a signed command. `named`: its id."""
         now = datetime.now(UTC)
         value = json.dumps(data).encode()
         headers = {
@@ -125,7 +133,7 @@ class Office:
         return self._record(value, tuple((k, v.encode()) for k, v in headers.items()))
 
     def results_of(self, *commands: IncomingRecord) -> list[tuple[str, str | None]]:
-        """Processes commands in one batch. Returns outcome and reason of each, in their order."""
+        """Carries the commands out in one batch, and returns the outcome and the reason of each result, in order."""
         self.connection.execute("delete from outbox")
         with self.connection.transaction():
             self.commands.apply(self.connection, commands)
@@ -134,20 +142,23 @@ class Office:
         return [(r["outcome"], r["reason"]) for r in parsed]
 
     def transfer(self, conversation: UUID, kind: str, target: str, mode: str, **more: Any) -> IncomingRecord:
+        """Returns the record of a signed transfer. `more`: `issuer`, or further fields of the command."""
         issuer = more.pop("issuer", "boss")
         data = {"conversation_id": str(conversation), "target": {"kind": kind, "id": target}, "mode": mode, **more}
         return self.command("transfer", data, issuer=issuer)
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
+        """Returns the rows of a query."""
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement).fetchall()
 
     def owner(self) -> tuple[Any, ...]:
+        """Returns kind, id and state of the owner, `unmanaged`, and the reason of the only conversation."""
         (row,) = self.rows("select owner_kind, owner_id, owner_state, unmanaged, reason from conversations")
         return tuple(row.values())
 
     def next_offset(self) -> int:
-        """For a record that somebody else wrote."""
+        """Returns the offset of a new record."""
         self._offset += 1
         return self._offset
 
@@ -156,7 +167,7 @@ class Office:
 
 
 class OwnConnection(psycopg.Connection[Any]):
-    """A connection that hands itself out in transactions, as a session does."""
+    """A connection with the transactions of a `DatabaseSession`."""
 
     def transaction_of(self) -> AbstractContextManager[Connection[Any]]:
         return _InTransaction(self)
@@ -177,7 +188,7 @@ class _InTransaction:
 
 @contextmanager
 def open_office(dsn: str, terms: RoutingPolicy | None = None) -> Iterator[Office]:
-    """On a database with our schema and no directory."""
+    """Opens an office on a database that has the schema and an empty directory."""
     with OwnConnection.connect(dsn, autocommit=True) as connection:
         office = Office(connection, terms or RoutingPolicy())
         office.apply_directory(COMPANY)

@@ -1,4 +1,4 @@
-"""Our own bodies in the shapes that Meta sends, one file per shape in tests/payloads; every id and text is made up."""
+"""Bodies in the shapes that Meta sends, one file per shape in tests/payloads; every id and text is invented."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -17,24 +17,24 @@ NAME = "Anna Rossi"
 USER_ID = "IT.70000000000000000001"
 NEW_USER_ID = "IT.70000000000000000002"
 SENT = datetime(2026, 1, 1, 10, tzinfo=UTC)
-"""When the first update of every body happened; the second follows a second later."""
+"""The time of the first update in every body; the second one happens a second later."""
 RECEIVED = SENT + timedelta(seconds=2)
 
 NAMES = sorted(path.stem for path in _FOLDER.glob("*.json"))
 
 
 def raw(name: str) -> bytes:
-    """The body as it is in the file."""
+    """Returns the body as bytes."""
     return (_FOLDER / f"{name}.json").read_bytes()
 
 
 def body(name: str) -> dict[str, Any]:
-    """The body as an object of its own, to be changed by a test."""
+    """Returns the body as an object that the test may change."""
     document: dict[str, Any] = json.loads(raw(name))
     return document
 
 
 def value_of(document: dict[str, Any]) -> dict[str, Any]:
-    """The value of a body's first change."""
+    """Returns the value of a body's first change."""
     value: dict[str, Any] = document["entry"][0]["changes"][0]["value"]
     return value

@@ -1,4 +1,4 @@
-"""A process and everything below it: what it needs, and what is left of it."""
+"""A process and its descendants: which are still running, and how much memory they use."""
 
 import os
 import signal
@@ -11,17 +11,17 @@ from tests.support.waiting import wait_until
 
 
 def tree(pid: int) -> list[psutil.Process]:
-    """A process and everything below it."""
+    """Returns a process and its descendants."""
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]
 
 
 def still_running(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
-    """Those that did not end; one that only waits to be noticed by the system's first process has ended."""
-    return [each for each in processes if _runs(each)]
+    """Returns the processes that have not ended. A zombie has ended."""
+    return [process for process in processes if _is_running(process)]
 
 
-def _runs(process: psutil.Process) -> bool:
+def _is_running(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -29,17 +29,17 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def freeze(pid: int) -> None:
-    """Stop a process until SIGCONT; returns when none of its threads runs any more: a moment later than it is sent."""
+    """Stops a process until SIGCONT. Returns when all of its threads have stopped, which takes a moment."""
     os.kill(pid, signal.SIGSTOP)
     wait_until(lambda: all(state == psutil.STATUS_STOPPED for state in _states(pid)))
 
 
 def _states(pid: int) -> list[str]:
-    """Of its threads, where the system tells (Linux); else its own."""
+    """Returns the states of its threads on Linux, elsewhere its own state."""
     threads = [thread.id for thread in psutil.Process(pid).threads()] if sys.platform == "linux" else [pid]
     return [psutil.Process(thread).status() for thread in threads]
 
 
 def pss_bytes(pid: int) -> int:
-    """The proportional set size of a process and everything below it: shared pages are counted once (Linux)."""
+    """Returns the proportional set size of a process and its descendants; shared pages count once (Linux)."""
     return sum(int(process.memory_full_info().pss) for process in tree(pid))

@@ -1,7 +1,7 @@
-"""The real Kafka and PostgreSQL that tests run on: one of each per test session.
+"""The real Kafka and PostgreSQL servers that tests run on: one of each per test session.
 
-They are the development servers of `infra.local`; with WITIOP_TEST_STACK=docker they are containers of the same
-versions instead, for machines that have a Docker engine.
+By default they are the development servers of `infra.local`. With WITIOP_TEST_STACK=docker they are containers of the
+same versions, for machines that have a Docker engine.
 """
 
 import os
@@ -20,13 +20,13 @@ _CLIENT_PORT, _CONTROLLER_PORT = 9092, 9093
 
 
 def on_docker() -> bool:
-    """Whether the tests were asked to run on containers."""
+    """Whether the tests run on containers."""
     return os.environ.get("WITIOP_TEST_STACK") == "docker"
 
 
 @contextmanager
 def kafka_bootstrap(directory: Path) -> Iterator[str]:
-    """A broker of our own, as the host:port where clients connect."""
+    """Runs a broker and yields its host:port for clients."""
     if on_docker():
         with _kafka_container() as bootstrap:
             yield bootstrap
@@ -37,7 +37,7 @@ def kafka_bootstrap(directory: Path) -> Iterator[str]:
 
 @contextmanager
 def postgres_dsn(directory: Path) -> Iterator[str]:
-    """A server of our own, as the address of its administration database; it does not wait for the disk."""
+    """Runs a server and yields the DSN of its administration database. Commits do not wait for the disk."""
     if on_docker():
         with _postgres_container() as dsn:
             yield dsn
@@ -52,7 +52,7 @@ def _kafka_container() -> Iterator[str]:
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
     container = DockerContainer(KAFKA_IMAGE)
-    # The broker itself tells its clients where it is: that must be known before it starts.
+    # The broker advertises its own address to clients, so the port must be known before it starts.
     host, port = container.get_docker_client().host(), free_port()
     container.with_envs(**kafka_environment(host, port)).with_bind_ports(_CLIENT_PORT, port)
     started = LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(_CONTAINER_START_SECONDS)
@@ -70,7 +70,7 @@ def _postgres_container() -> Iterator[str]:
 
 
 def kafka_environment(host: str, port: int) -> dict[str, str]:
-    """The image's settings for one node that clients reach at host:port."""
+    """Returns the image's environment variables for a single node that clients reach at host:port."""
     settings = {
         **SINGLE_NODE,
         "listeners": f"PLAINTEXT://:{_CLIENT_PORT},CONTROLLER://:{_CONTROLLER_PORT}",

@@ -51,7 +51,7 @@ class Shop:
             sign_ins.create(self.database, name, password, administrator=False, shown_name=None)
         sign_ins.create(self.database, OTHER, password, administrator=True, shown_name="Renata Zefiro")
         self.start("webhook", "conversations", "commands", "routing", "mails", "timer", "console")
-        story = bike_shop.tell(now)
+        story = bike_shop.story_posts(now)
         play(story, self.system.webhooks)
         facts = [fact for fact in facts_of(each.post for each in story) if fact.kind != "agent_presence_changed"]
         wait_until(lambda: expected_facts(facts).ids <= stored_facts(self.database).ids)
@@ -67,7 +67,7 @@ class Shop:
             console_url=self.address,
             organisation="Cicli Zefiro",
             offer_seconds=_HOURS,
-            desk_silent_seconds=_HOURS,
+            presence_timeout_seconds=_HOURS,
             ses_endpoint=self._ses.endpoint,
             ses_region=REGION,
             ses_sender=SENDER,
@@ -94,7 +94,7 @@ class Shop:
         chat = story.chat(line, customer)
         for text in texts:
             chat.writes(ago, text)
-        posts = [told.post for told in story.told]
+        posts = [told.post for told in story.posts]
         for post in posts:
             self.system.webhooks.deliver(post)
         wait_until(lambda: expected_facts(facts_of(posts)).ids <= stored_facts(self.database).ids)
@@ -106,7 +106,7 @@ class Shop:
         """The agent desktop reports a presence. Returns when it is stored."""
         story = self._story()
         story.agent_is("0:00", agent, state)
-        self.system.webhooks.deliver(story.told[0].post)
+        self.system.webhooks.deliver(story.posts[0].post)
         asked = "select from agent_presence where agent_id = %s and state = %s"
         wait_until(lambda: self.database.execute(asked, [agent, state]).fetchone() is not None)
 

@@ -1,4 +1,4 @@
-"""Notifications of Amazon SNS, signed with a key of our own."""
+"""Amazon SNS messages, signed with a key of the tests."""
 
 import base64
 import json
@@ -20,21 +20,21 @@ _TIME = "2026-07-01T12:00:00.000Z"
 
 @cache
 def key() -> rsa.RSAPrivateKey:
-    """Made once; small, for it guards nothing."""
+    """Returns the signing key, created once per session."""
     return rsa.generate_private_key(65537, 2048)
 
 
 @cache
 def certificate() -> bytes:
-    """Of that key, as PEM."""
+    """Returns the certificate of that key, as PEM."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.test")])
     now = datetime.now(UTC)
-    made = x509.CertificateBuilder(name, name, key().public_key(), 1, now, now + timedelta(days=1))
-    return made.sign(key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    builder = x509.CertificateBuilder(name, name, key().public_key(), 1, now, now + timedelta(days=1))
+    return builder.sign(key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def signed(envelope: dict[str, Any], version: str = "2") -> dict[str, Any]:
-    """The envelope with its signature, as the developer guide of SNS has it."""
+    """Returns the envelope with a signature, as described in SNS's developer guide."""
     fields = ["Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
     text = "".join(f"{field}\n{envelope[field]}\n" for field in fields if field in envelope)
     algorithm = hashes.SHA1() if version == "1" else hashes.SHA256()
@@ -48,19 +48,19 @@ def signed(envelope: dict[str, Any], version: str = "2") -> dict[str, Any]:
 
 
 def notification(message: str, **fields: Any) -> dict[str, Any]:
-    """Not signed yet."""
+    """Returns an unsigned notification."""
     envelope = {"Type": "Notification", "MessageId": "m1", "TopicArn": ARN, "Message": message, "Timestamp": _TIME}
     return envelope | fields
 
 
 def subscription() -> dict[str, Any]:
-    """The question whether we subscribed; not signed yet."""
+    """Returns an unsigned request to confirm a subscription."""
     url = f"https://{HOST}/?Action=ConfirmSubscription&Token=t"
     return notification("You chose", Type="SubscriptionConfirmation", SubscribeURL=url, Token="t")
 
 
 def ses_event(kind: str, mail: UUID, **part: Any) -> str:
-    """What SES says of a mail, as its configuration sets publish it."""
+    """Returns an SES event about a mail, in the form that configuration sets publish."""
     tags = {"ses:configuration-set": ["witiop"], "witiop_mail": [str(mail)]}
     name = kind[:1].lower() + kind[1:]
     about = {"timestamp": _TIME, "messageId": "x", "destination": ["a@example.com"], "tags": tags}

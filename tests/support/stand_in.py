@@ -1,7 +1,7 @@
-"""Small programs in the place of ours, so that `witiop dev` itself can be tested: see `tests/flow/test_dev_*.py`.
+"""Small programs that replace the product's processes in tests of `witiop dev`: see `tests/flow/test_dev_*.py`.
 
-`python -m tests.support.stand_in dev` is `witiop dev` with them and its options, `... process` one of them.
-One that the variable DEAF names does not react to being asked to stop.
+`python -m tests.support.stand_in dev` runs `witiop dev` with them and takes its options; `... process` runs one of
+them. The process that the variable DEAF names ignores SIGTERM.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from witiop.dev.run import System, run_dev
 
 SYSTEM = System(
     migrate=DevProgram("migrate", (sys.executable, "-c", "print('migrated')")),
-    topics=DevProgram("topics", (sys.executable, "-c", "print('topics are there')")),
+    topics=DevProgram("topics", (sys.executable, "-c", "print('topics exist')")),
     processes=tuple(
         DevProgram(name, (sys.executable, "-m", "tests.support.stand_in", "process"), monitor)
         for name, monitor in (("webhook", 10), ("relay", 13))
@@ -32,7 +32,7 @@ class _Ready(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+        """Does nothing: requests are not logged."""
 
 
 def _process() -> None:

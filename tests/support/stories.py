@@ -155,9 +155,9 @@ class Story:
         return self
 
     def _take(self, step: FoldResult) -> None:
-        self.history = step.thread
+        self.history = step.history
         self.events += step.events
-        self.places.update({placed.fact.id: placed.conversation for placed in step.placed})
+        self.places.update({placed.fact.id: placed.conversation for placed in step.placements})
         for cut in step.cut:
             facts = [self.facts[fact] for fact, conversation in self.places.items() if conversation == cut]
             (ends_at,) = (c.window_ends_at for c in self.history.conversations if c.id == cut)

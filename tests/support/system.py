@@ -75,7 +75,7 @@ class Worker:
 
     def kill(self) -> None:
         """Kills the process with SIGKILL, as the kernel does when memory is short."""
-        self._guard.bury(self._process)
+        self._guard.reap(self._process)
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -91,7 +91,7 @@ class Worker:
     def wait_end(self, seconds: float = 60) -> int:
         """Waits until the process ends without being stopped. Returns its exit code."""
         code = self._process.wait(seconds)
-        self._guard.bury(self._process)
+        self._guard.reap(self._process)
         return code
 
     @property

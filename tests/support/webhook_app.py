@@ -1,4 +1,4 @@
-"""The webhook's application with everything around it in memory, and bodies signed as their senders sign them."""
+"""The webhook application with in-memory dependencies, and the headers that sign bodies for each sender."""
 
 import hmac
 from collections.abc import Callable
@@ -23,7 +23,7 @@ APP_SECRETS = ("app secret", "secret of another app")
 SOFTBOT_SECRET, AGENTS_SECRET = "softbot secret", "agents secret"
 VERIFY_TOKEN = "verify token"
 TOPICS = Topics("test.")
-NOBODY = Notifications(())
+NO_TOPICS = Notifications(())
 
 
 def webhook_app(
@@ -31,10 +31,10 @@ def webhook_app(
     registry: CollectorRegistry,
     whatsapp: WhatsAppReader = read,
     clock: Callable[[], datetime] = lambda: RECEIVED,
-    notifications: Notifications = NOBODY,
+    notifications: Notifications = NO_TOPICS,
 ) -> Flask:
-    """The real application, with the real readers unless another is given for WhatsApp. Bodies arrive at RECEIVED
-    unless a clock says when."""
+    """Returns the real application with the real readers, or with another one for WhatsApp. By default, bodies arrive
+    at RECEIVED."""
     return create_app(
         readers=Readers(whatsapp, read_softbot, read_agent_desk, read_ses),
         secrets=WebhookSecrets(
@@ -52,15 +52,15 @@ def webhook_app(
 
 
 def signature(body: bytes, secret: str) -> str:
-    """The value of the header that signs a body."""
+    """Returns the value of the header that signs a body."""
     return "sha256=" + hmac.new(secret.encode(), body, "sha256").hexdigest()
 
 
 def from_meta(body: bytes, secret: str = APP_SECRETS[0]) -> dict[str, str]:
-    """Headers of Meta's POST."""
+    """Returns the headers of Meta's POST."""
     return {"Content-Type": "application/json", "X-Hub-Signature-256": signature(body, secret)}
 
 
 def from_ours(body: bytes, secret: str, content_type: str = "application/cloudevents+json") -> dict[str, str]:
-    """Headers of Softbot's and the agent desk's POST."""
+    """Returns the headers of a POST by Softbot or the agent desktop."""
     return {"Content-Type": content_type, "X-Witiop-Signature-256": signature(body, secret)}

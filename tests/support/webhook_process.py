@@ -1,4 +1,4 @@
-"""`witiop run webhook` alone, and a sender who may do to it what HTTP clients never would."""
+"""`witiop run webhook` as the only process, and a client that can send bytes which normal HTTP clients never send."""
 
 import socket
 import time
@@ -20,12 +20,12 @@ _NO_DATABASE = "postgresql://127.0.0.1:1/none"
 
 
 class WebhookProcess:
-    """It listens when made, or has ended; whether it is ready is another question."""
+    """A webhook process. Once constructed, the process listens or has ended; it may not be ready yet."""
 
     def __init__(
         self, bootstrap: str, topics: Topics, directory: Path, crash_at: str | None = None, **settings: object
     ) -> None:
-        """`directory`: for its log; `settings` as `webhook_processes=2`."""
+        """`directory`: for the log. `settings`: e.g. `webhook_processes=2`."""
         self._system = System(bootstrap, _NO_DATABASE, topics, directory)
         self.port = self._system.webhook_port
         (self.worker,) = self._system.start("webhook", crash_at=crash_at, **settings)
@@ -33,25 +33,25 @@ class WebhookProcess:
         wait_until(lambda: not self.worker.runs or self._answers("/healthz"))
 
     def ready(self) -> bool:
-        """Whether it says that it can do its work."""
+        """Whether `/readyz` answers 200."""
         return self._answers("/readyz")
 
     def post(self, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, float]:
-        """What Meta gets for a body, signed if no headers are given, and after how many seconds."""
+        """Posts a body, signed unless headers are given. Returns the status and the seconds until the answer."""
         began = time.monotonic()
         answer = self.http.post(PATH, content=body, headers=from_meta(body) if headers is None else headers)
         return answer.status_code, time.monotonic() - began
 
     def connect(self) -> socket.socket:
-        """A connection to write bytes to."""
+        """Opens a connection for raw bytes."""
         return socket.create_connection((LOOPBACK, self.port), timeout=20)
 
     def memory(self) -> int:
-        """Bytes that it and its workers hold."""
+        """Returns the memory of the process and its workers, in bytes."""
         return sum(process.memory_info().rss for process in tree(self.worker.pid))
 
     def end(self) -> None:
-        """Nothing is left of it; who wants to see how it ends looks before."""
+        """Ends the process and its workers by force."""
         self.http.close()
         self._system.close()
 
@@ -66,7 +66,7 @@ class WebhookProcess:
 def webhook_process(
     bootstrap: str, topics: Topics, directory: Path, crash_at: str | None = None, **settings: object
 ) -> Iterator[WebhookProcess]:
-    """One that is ready."""
+    """Yields a process that is ready."""
     webhook = WebhookProcess(bootstrap, topics, directory, crash_at, **settings)
     try:
         wait_until(webhook.ready)
@@ -76,12 +76,12 @@ def webhook_process(
 
 
 def head(headers: dict[str, str], *more: str) -> bytes:
-    """The head of a POST as bytes; `more` are further lines."""
+    """Returns the head of a POST as bytes. `more`: further header lines."""
     lines = [f"POST {PATH} HTTP/1.1", "Host: webhook", *(f"{name}: {value}" for name, value in headers.items()), *more]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def status_of(connection: socket.socket) -> int | None:
-    """The status of the answer on a connection; None when it is closed without one."""
+    """Returns the status of the next response on a connection; None if the connection is closed without one."""
     line = connection.makefile("rb").readline()
     return int(line.split()[1]) if line else None

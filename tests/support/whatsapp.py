@@ -1,4 +1,4 @@
-"""Bodies written short: `facts("messages", {"messages": [MESSAGE]})` is what stands in one change."""
+"""Helpers for bodies with one change, e.g. `facts("messages", {"messages": [MESSAGE]})` reads one into its facts."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ HANDOVER = {
     "timestamp": AT,
     "control_passed": {"new_owner_role": "escalation"},
 }
-"""Meta's AI gives up on a customer."""
+"""Meta's AI agent hands a customer over."""
 
 TURNS = [
     *("text", "image", "audio", "voice", "video", "document", "sticker"),
@@ -30,24 +30,24 @@ SIGNALS = ["reaction", "unsupported", "edit", "revoke", "unknown", "poll", "requ
 
 
 def reading(field: str, value: object, **entry: object) -> BodyReading:
-    """What stands in a body of one change."""
+    """Reads a body with one change."""
     change = {"field": field, "value": value}
     return read(json.dumps({"entry": [{"id": ACCOUNT, "changes": [change], **entry}]}).encode(), RECEIVED)
 
 
 def facts(field: str, value: Mapping[str, Any], **entry: object) -> list[Fact]:
-    found = reading(field, {**META, **value}, **entry)
-    assert list(found.unreadable) == []
-    return list(found.facts)
+    result = reading(field, {**META, **value}, **entry)
+    assert list(result.unreadable) == []
+    return list(result.facts)
 
 
 def message(**more: object) -> Any:
-    """The one fact of a message; without what is None."""
+    """Returns the one fact of a message. Fields that are None are left out of the message."""
     item = {key: part for key, part in (MESSAGE | more).items() if part is not None}
     (fact,) = facts("messages", {"messages": [item]})
     return fact
 
 
 def reasons(field: str, value: object) -> list[str]:
-    """Why what is set aside of a change is set aside."""
-    return [aside.reason for aside in reading(field, value).unreadable]
+    """Returns the reasons of a change's unreadable parts."""
+    return [part.reason for part in reading(field, value).unreadable]

@@ -1,4 +1,4 @@
-"""`witiop transfer`, `recall` and `email`: a signed command goes to its topic, its result comes back (interface.md)."""
+"""`witiop transfer`, `recall` and `email`: publishes a signed command and waits for its result (interface.md)."""
 
 import json
 import os
@@ -13,40 +13,40 @@ from uuid import UUID, uuid4
 
 import click
 
-from witiop.exits import NOT_REACHABLE, REFUSED, NotReachable
+from witiop.exit_codes import NOT_REACHABLE, REFUSED, NotReachable
 
-if TYPE_CHECKING:  # the driver takes its time: `--help` does without
+if TYPE_CHECKING:  # the driver is slow to import: `--help` does without
     from domain.commands import Command, Email, Recall, Transfer
     from domain.ports import RecordPosition
     from witiop.installation import Installation
     from witiop.settings import Settings
 
 EXPIRES_AFTER = timedelta(minutes=5)
-"""A command that was not looked at by then is refused."""
+"""Lifetime of a command. A command that is processed later is rejected."""
 SOURCE = "/witiop/cli"
 
 _PUBLISH_SECONDS = 10.0
 
 
-def user_here() -> str:
-    """The operating system's user."""
+def operating_system_user() -> str:
+    """Returns the name of the user who runs this program, or the user id if it has no name."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # in a container, a user id may have no name
         return str(os.getuid())
 
 
-def who_asks(_ctx: click.Context, _option: click.Parameter, given: str | None) -> str:
-    """The issuer: as given with `--as`, else the operating system's user."""
+def issuer_or_default(_ctx: click.Context, _option: click.Parameter, given: str | None) -> str:
+    """Returns the issuer: the value of `--as`, or the operating system's user."""
     if given is None:
-        return user_here()
+        return operating_system_user()
     if not given.isprintable() or not 1 <= len(given) <= 256:
         raise click.BadParameter("1 to 256 characters on one line")
     return given
 
 
 def _text(_ctx: click.Context, _option: click.Parameter, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    """Bytes of the shell that are no UTF-8 come as what no JSON can hold."""
+    """Rejects arguments that are not UTF-8: Python decodes them to surrogates, which JSON cannot represent."""
     try:
         "".join(given).encode()
     except UnicodeEncodeError:
@@ -55,11 +55,15 @@ def _text(_ctx: click.Context, _option: click.Parameter, given: str | tuple[str,
 
 
 def _command_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What every command accepts."""
+    """Adds the options that every command accepts."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a line."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a line."),
         click.option(
-            "--as", "issuer", metavar="USER", callback=who_asks, help="Who asks (default: you on this machine)."
+            "--as",
+            "issuer",
+            metavar="USER",
+            callback=issuer_or_default,
+            help="Issuer of the command (default: your user name on this machine).",
         ),
         click.option(
             "--wait",
@@ -67,7 +71,7 @@ def _command_options(command: Callable[..., None]) -> Callable[..., None]:
             default=15,
             show_default=True,
             metavar="SECONDS",
-            help="How long to wait for the result; 0 publishes only.",
+            help="How long to wait for the result; 0 only publishes.",
         ),
     ):
         command = option(command)
@@ -75,19 +79,22 @@ def _command_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 _expected_version = click.option(
-    "--expected-version", type=click.IntRange(0), metavar="V", help="Refuse if it changed since then."
+    "--expected-version",
+    type=click.IntRange(0),
+    metavar="V",
+    help="Reject the command if the conversation is no longer at this version.",
 )
 
 
 @click.command()
 @click.argument("conversation_id", metavar="ID", type=click.UUID)
-@click.option("--to-user", metavar="U", help="Hand it to this user.")
-@click.option("--to-skillset", metavar="S", help="Hand it to the members of this skillset.")
+@click.option("--to-user", metavar="U", help="Transfer it to this user.")
+@click.option("--to-skillset", metavar="S", help="Transfer it to the members of this skillset.")
 @click.option(
     "--mode",
     type=click.Choice(["immediate", "exclusive"]),
     required=True,
-    help="Now or not at all; or reserved until somebody is ready.",
+    help="immediate: now or not at all; exclusive: reserved until an agent is ready.",
 )
 @_expected_version
 @_command_options
@@ -103,7 +110,10 @@ def transfer(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Hand conversation ID to a user or to a skillset."""
+    """Transfer a conversation to a user or skillset.
+
+    ID is the id of the conversation.
+    """
     from domain.commands import Transfer
 
     if bool(to_user) == bool(to_skillset):
@@ -115,7 +125,9 @@ def transfer(
 
 @click.command()
 @click.argument("conversation_id", metavar="[ID]", type=click.UUID, required=False)
-@click.option("--mail", "mail_command_id", metavar="COMMAND_ID", help="Take back the mail of this command instead.")
+@click.option(
+    "--mail", "mail_command_id", metavar="COMMAND_ID", help="Recall the mail of this command instead of a conversation."
+)
 @_expected_version
 @_command_options
 @click.pass_obj
@@ -128,13 +140,16 @@ def recall(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Take conversation ID back from whoever has not accepted it yet, or a mail that is still held."""
+    """Recall a transfer or a held mail.
+
+    ID is the id of the conversation, which no agent may have accepted yet.
+    """
     from domain.commands import Recall
 
     if (conversation_id is None) == (mail_command_id is None):
-        raise click.UsageError("name either a conversation or --mail")
+        raise click.UsageError("use either a conversation ID or --mail")
     if mail_command_id is not None and expected_version is not None:
-        raise click.UsageError("--expected-version is of a conversation, not of a mail")
+        raise click.UsageError("--expected-version applies to conversations, not to mails")
     body = {
         "conversation_id": conversation_id,
         "mail_command_id": mail_command_id,
@@ -151,12 +166,18 @@ def recall(
     multiple=True,
     required=True,
     callback=_text,
-    help="Recipient; may be given several times.",
+    help="Recipient; can be used several times.",
 )
 @click.option("--subject", metavar="TEXT", required=True, callback=_text)
-@click.option("--body", metavar="TEXT", required=True, callback=_text, help="What stands before the transcript.")
-@click.option("--hold", type=click.IntRange(0, 60), default=0, metavar="SECONDS", help="Until then it can be recalled.")
-@click.option("--mask/--no-mask", default=None, help="Hide phone numbers (default: as the settings say).")
+@click.option("--body", metavar="TEXT", required=True, callback=_text, help="Text above the transcript.")
+@click.option(
+    "--hold",
+    type=click.IntRange(0, 60),
+    default=0,
+    metavar="SECONDS",
+    help="How long to hold the mail so that it can be recalled.",
+)
+@click.option("--mask/--no-mask", default=None, help="Mask phone numbers (default: the setting WITIOP_MAIL_MASK).")
 @_command_options
 @click.pass_obj
 def email(
@@ -171,7 +192,10 @@ def email(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Forward the whole conversation ID by mail."""
+    """Forward a whole conversation by email.
+
+    ID is the id of the conversation.
+    """
     from domain.commands import Email
 
     content = {"to": to, "subject": subject, "body": body, "hold_seconds": hold, "mask": mask}
@@ -201,69 +225,78 @@ def _carry_out(
         raise click.UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     settings = installation.settings("kafka_bootstrap_servers", "command_secrets")
     now = datetime.now(UTC)
-    asked = new_command(content, id_=str(uuid4()), source=SOURCE, issuer=issuer, at=now, expires_at=now + EXPIRES_AFTER)
-    result = _result(settings, asked, wait)
+    command = new_command(
+        content, id_=str(uuid4()), source=SOURCE, issuer=issuer, at=now, expires_at=now + EXPIRES_AFTER
+    )
+    result = _result(settings, command, wait)
     if as_json:
         show_json(result)
     match result["outcome"]:
         case "published":
-            line, code = f"published as command {asked.head.id}", 0
+            line, code = f"published as command {command.head.id}", 0
         case "applied":
-            line, code = _done(asked), 0
+            line, code = _success(command), 0
         case "rejected":
             line, code = f"witiop: rejected ({result['reason']}): {harmless(_reason(result))}", REFUSED
         case _:
-            line, code = f"witiop: no result of command {asked.head.id} within {wait:g} s", NOT_REACHABLE
+            line, code = f"witiop: no result for command {command.head.id} within {wait:g} s", NOT_REACHABLE
     if code or not as_json:
         click.echo(line, err=bool(code))
     sys.exit(code)
 
 
-def _result(settings: "Settings", asked: "Command", wait: float) -> dict[str, Any]:
-    """Publishes and waits: the result as it stands on its topic, or what is known instead of one."""
+def _result(settings: "Settings", command: "Command", wait: float) -> dict[str, Any]:
+    """Publishes the command and waits up to `wait` seconds for its result.
+
+    Returns the result as it was published, or a document in its form with the outcome `published` or `unknown`.
+    """
     from domain.commands import Rejection, signed
     from domain.ports import PublishFailed, RecordTooLarge
     from infra.kafka.tail import TopicTail
-    from witiop.cli.publishing import publisher
+    from witiop.cli.publishing import connected_publisher
     from witiop.wiring import from_settings
 
     topics = from_settings.topics(settings)
-    record = signed(asked, topics.commands, settings.command_secrets[0].get_secret_value().encode())
-    with ExitStack() as opened:
-        kafka = opened.enter_context(publisher(settings, [topics.commands]))
+    record = signed(command, topics.commands, settings.command_secrets[0].get_secret_value().encode())
+    with ExitStack() as resources:
+        kafka = resources.enter_context(connected_publisher(settings, [topics.commands]))
         results: TopicTail | None = None
-        if wait:  # it stands at the ends before the command is there, so its result cannot be missed
-            results = opened.enter_context(
+        if wait:  # positioned at the ends before the command is published, so that the result cannot be missed
+            results = resources.enter_context(
                 TopicTail(from_settings.kafka_config(settings).client_options(), topics.results)
             )
         try:
-            (place,) = kafka.publish([record], _PUBLISH_SECONDS)
+            (position,) = kafka.publish([record], _PUBLISH_SECONDS)
         except RecordTooLarge:
-            return {"command_id": asked.head.id, "outcome": "rejected", "reason": Rejection.TOO_LARGE.value}
+            return {"command_id": command.head.id, "outcome": "rejected", "reason": Rejection.TOO_LARGE.value}
         except PublishFailed as error:
             raise NotReachable(str(error)) from error
         if results is None:
-            return {"command_id": asked.head.id, "outcome": "published", "reason": None}
-        until = time.monotonic() + wait
-        while (left := until - time.monotonic()) > 0:
+            return {"command_id": command.head.id, "outcome": "published", "reason": None}
+        deadline = time.monotonic() + wait
+        while (left := deadline - time.monotonic()) > 0:
             for found in results.poll(left):
                 result: dict[str, Any] = json.loads(found.value)
-                if _is_of(result, asked.head.id, place):
+                if _is_of(result, command.head.id, position):
                     return result
-    return {"command_id": asked.head.id, "outcome": "unknown", "reason": None}
+    return {"command_id": command.head.id, "outcome": "unknown", "reason": None}
 
 
-def _done(asked: "Command") -> str:
-    """What a person can hold on to: a mail that is held is recalled by its command."""
+def _success(command: "Command") -> str:
+    """Returns the line for an applied command. For a mail it names the command, by which the mail can be recalled."""
     from domain.commands import Email
 
-    return f"taken for sending as command {asked.head.id}" if isinstance(asked.body, Email) else "done"
+    return f"queued for sending as command {command.head.id}" if isinstance(command.body, Email) else "done"
 
 
-def _is_of(result: dict[str, Any], command_id: str, place: "RecordPosition") -> bool:
-    """Of a command that was not authentic nothing is believed, its id neither: it is told by where it stood."""
+def _is_of(result: dict[str, Any], command_id: str, position: "RecordPosition") -> bool:
+    """Returns whether a result belongs to the command.
+
+    The result of a command that was not authentic has no id, because the id cannot be trusted: it is identified by the
+    position of its record.
+    """
     if result["command_id"] is None:
-        return (result["partition"], result["offset"]) == place
+        return (result["partition"], result["offset"]) == position
     return bool(result["command_id"] == command_id)
 
 
@@ -272,9 +305,9 @@ def _reason(result: dict[str, Any]) -> str:
     from domain.contract.texts import REJECTION_TEXTS
 
     try:
-        why = REJECTION_TEXTS[Rejection(result["reason"])]
+        text = REJECTION_TEXTS[Rejection(result["reason"])]
     except ValueError:
-        why = "this version of witiop does not know the reason"
+        text = "this version of witiop does not know this reason"
     if owner := result.get("owner"):
-        return f"{why} ({owner['state']}: {owner['kind']} {owner['id']})"
-    return why
+        return f"{text} ({owner['state']}: {owner['kind']} {owner['id']})"
+    return text

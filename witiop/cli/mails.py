@@ -1,15 +1,15 @@
-"""`witiop mails`: what became of mails, and *send again* (interface.md)."""
+"""`witiop mails`: lists, shows and resends mails (interface.md)."""
 
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
-from witiop.cli.commands import who_asks
+from witiop.cli.commands import issuer_or_default
 from witiop.cli.reading import CursorType
-from witiop.exits import CommandFailed
+from witiop.exit_codes import CommandFailed
 
-if TYPE_CHECKING:  # the database's driver takes its time: `--help` does without
+if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
     from domain.mail import Mail, MailState
     from infra.postgres.lists.cursor import Cursor
     from witiop.installation import Installation
@@ -19,19 +19,23 @@ _STATES = ("requested", "sending", "sent", "failed", "unknown", "recalled")
 
 @click.group()
 def mails() -> None:
-    """Conversations that were forwarded by mail, and whether they arrived."""
+    """Mails that forward conversations, and their delivery."""
 
 
 @mails.command("list")
-@click.option("--rows", type=click.IntRange(10, 100), default=10, show_default=True, help="Rows of the page.")
-@click.option("--state", type=click.Choice(_STATES), help="Only those; sent: whatever came of it afterwards.")
-@click.option("--after", type=CursorType(), metavar="CURSOR", help="Go on where another page ended.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@click.option("--rows", type=click.IntRange(10, 100), default=10, show_default=True, help="Rows per page.")
+@click.option(
+    "--state",
+    type=click.Choice(_STATES),
+    help="Only mails in this state; sent includes those that were delivered or bounced later.",
+)
+@click.option("--after", type=CursorType(), metavar="CURSOR", help="Continue where the previous page ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def list_(
     installation: "Installation", rows: int, state: "MailState | None", after: "Cursor | None", as_json: bool
 ) -> None:
-    """List mails, the latest first."""
+    """List mails, newest first."""
     from rich.text import Text
 
     from infra.postgres.connections.pool import connect
@@ -47,30 +51,33 @@ def list_(
     if not found.mails:
         show(["There are no mails."])
         return
-    head = [Text(title, "bold") for title in ("ID", "COMMAND", "STATE", "ASKED FOR (UTC)", "TO", "SUBJECT", "REASON")]
+    head = [Text(title, "bold") for title in ("ID", "COMMAND", "STATE", "REQUESTED (UTC)", "TO", "SUBJECT", "REASON")]
     cells = [
         (
-            str(m.id),
-            harmless(m.command_id),
-            m.shown,
-            utc_minute(m.requested_at),
-            " ".join(m.to),
-            harmless(m.subject),
-            harmless(m.reason or ""),
+            str(mail.id),
+            harmless(mail.command_id),
+            mail.shown,
+            utc_minute(mail.requested_at),
+            " ".join(mail.to),
+            harmless(mail.subject),
+            harmless(mail.reason or ""),
         )
-        for m in found.mails
+        for mail in found.mails
     ]
     show(aligned([head, *([Text(cell) for cell in row] for row in cells)]))
     if found.next:
-        show(["", Text(f"the next page: --after {found.next}", "dim")])
+        show(["", Text(f"next page: --after {found.next}", "dim")])
 
 
 @mails.command("show")
 @click.argument("id_", metavar="ID", type=click.UUID)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
-    """Show a mail: each recipient, and everything that happened to it."""
+    """Show a mail.
+
+    Prints the delivery to each recipient and the history.
+    """
     from domain.times import rfc3339
     from infra.postgres.connections.pool import connect
     from infra.postgres.mails import find
@@ -80,7 +87,7 @@ def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
         found = find(connection, id_)
     if found is None:
         raise _no_such(id_)
-    mail, said = found
+    mail, events = found
     document: dict[str, Any] = {
         **_row(mail),
         "issuer": mail.issuer,
@@ -92,19 +99,21 @@ def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
     }
     history: list[dict[str, Any]] = [
         {
-            "at": rfc3339(each.at),
-            "event": each.event,
-            "actor": each.actor,
-            "recipients": list(each.recipients),
-            "reason": each.reason,
+            "at": rfc3339(event.at),
+            "event": event.event,
+            "actor": event.actor,
+            "recipients": list(event.recipients),
+            "reason": event.reason,
         }
-        for each in said
+        for event in events
     ]
     if as_json:
         show_json({**document, "history": history})
         return
     document["to"] = " ".join(mail.to)
-    document["recipients"] = ", ".join(f"{to} {fate or 'not heard of'}" for to, fate in document["recipients"].items())
+    document["recipients"] = ", ".join(
+        f"{to} ({delivery or 'no report yet'})" for to, delivery in document["recipients"].items()
+    )
     show(f"{key:<15}  {harmless(str(value))}" for key, value in document.items() if value is not None)
     show([""])
     show(f"{e['at']}  {e['event']} by {harmless(e['actor'])} {harmless(e['reason'] or '')}".rstrip() for e in history)
@@ -112,11 +121,20 @@ def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
 
 @mails.command()
 @click.argument("id_", metavar="ID", type=click.UUID)
-@click.option("--as", "issuer", metavar="USER", callback=who_asks, help="Who asks (default: you on this machine).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a line.")
+@click.option(
+    "--as",
+    "issuer",
+    metavar="USER",
+    callback=issuer_or_default,
+    help="Issuer (default: your user name on this machine).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a line.")
 @click.pass_obj
 def resend(installation: "Installation", id_: UUID, issuer: str, as_json: bool) -> None:
-    """Send a mail again whose fate is unknown, or that failed. If it had arrived after all, it arrives twice."""
+    """Resend a failed or unknown mail.
+
+    If the first one was delivered after all, the recipients get the mail twice.
+    """
     from infra.postgres.connections.pool import connect
     from infra.postgres.mails import find
     from infra.postgres.mails import resend as send_again
@@ -128,15 +146,17 @@ def resend(installation: "Installation", id_: UUID, issuer: str, as_json: bool) 
     if not done:
         if found is None:
             raise _no_such(id_)
-        raise CommandFailed(f"it is {found[0].shown}: only what failed or is unknown is sent again", "not_resendable")
+        raise CommandFailed(
+            f"the mail is {found[0].shown}: only failed and unknown mails can be resent", "not_resendable"
+        )
     if as_json:
         show_json({"id": str(id_), "outcome": "applied", "reason": None})
     else:
-        show([f"{id_} will be sent again"])
+        show([f"mail {id_} will be sent again"])
 
 
 def _row(mail: "Mail") -> dict[str, Any]:
-    """As interface.md promises; keys are only ever added."""
+    """Returns a row of the list as interface.md promises it. Keys may be added, never removed."""
     from domain.times import rfc3339
 
     return {

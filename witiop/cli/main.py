@@ -1,7 +1,7 @@
-"""The command line, as docs/design/interface.md promises it.
+"""The command line that docs/design/interface.md promises.
 
-Commands that read or change what customers wrote live in modules of their own; a module is imported when its command
-is called, so that no command waits for what it does not use.
+Most commands live in modules of their own. A module is imported when its command is called, so that no command waits
+for imports that it does not need.
 """
 
 import importlib
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from witiop.exits import CommandFailed
+from witiop.exit_codes import CommandFailed
 from witiop.installation import DEFAULT_STACK, Installation, running_stack
 
-ELSEWHERE = {
+LAZY_COMMANDS = {
     "directory": "witiop.cli.directory:directory",
     "unmanaged": "witiop.cli.reading:unmanaged",
     "conversations": "witiop.cli.reading:conversations",
@@ -21,28 +21,28 @@ ELSEWHERE = {
     "recall": "witiop.cli.commands:recall",
     "email": "witiop.cli.commands:email",
     "mails": "witiop.cli.mails:mails",
-    "set-aside": "witiop.cli.dead_letters:set_aside",
+    "dead-letters": "witiop.cli.dead_letters:dead_letters",
     "users": "witiop.cli.users:users",
     "simulate": "witiop.cli.simulate:simulate",
 }
-"""Command -> where it is."""
+"""Commands by name, with the module and attribute that define them."""
 
 ENVIRONMENT = Path("-")
-"""As `--stack`: the environment, whatever stack runs here."""
+"""Value of `--stack` that selects the environment, even if a stack is running here."""
 
 WITHOUT_STACK = {"dev", "install"}
-"""Commands that make an installation instead of speaking to one."""
+"""Commands that create an installation instead of using one."""
 
 
 class Witiop(click.Group):
-    """All commands, in the order they were written down; each that speaks to an installation accepts `--stack`."""
+    """All commands, in the order of their definition. Commands that use an installation accept `--stack`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*self.commands, *(name for name in ELSEWHERE if name not in self.commands)]
+        return [*self.commands, *(name for name in LAZY_COMMANDS if name not in self.commands)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in ELSEWHERE and cmd_name not in self.commands:
-            module, name = ELSEWHERE[cmd_name].split(":")
+        if cmd_name in LAZY_COMMANDS and cmd_name not in self.commands:
+            module, name = LAZY_COMMANDS[cmd_name].split(":")
             self.add_command(getattr(importlib.import_module(module), name), cmd_name)
         command = super().get_command(ctx, cmd_name)
         if command is not None and cmd_name not in WITHOUT_STACK:
@@ -52,8 +52,8 @@ class Witiop(click.Group):
 
 def _accept_stack(command: click.Command) -> None:
     if isinstance(command, click.Group):
-        for each in command.commands.values():
-            _accept_stack(each)
+        for subcommand in command.commands.values():
+            _accept_stack(subcommand)
     elif all(parameter.name != "stack" for parameter in command.params):
         command.params.append(
             click.Option(
@@ -63,8 +63,8 @@ def _accept_stack(command: click.Command) -> None:
                 expose_value=False,
                 callback=_choose_stack,
                 is_eager=True,
-                help=f"Data directory of a running `witiop dev`, - for the environment "
-                f"(default: {DEFAULT_STACK} if one runs there, else the environment).",
+                help=f"Data directory of a running `witiop dev`, or - for the environment "
+                f"(default: {DEFAULT_STACK} if a stack is running there, else the environment).",
             )
         )
 
@@ -78,7 +78,7 @@ def _choose_stack(ctx: click.Context, _option: click.Parameter, directory: Path 
 @click.group(cls=Witiop, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="witiop-unmanaged", message="%(version)s")
 def witiop() -> None:
-    """Makes sure that no customer who writes to a company on WhatsApp is left alone."""
+    """Make sure that no customer who writes to a company on WhatsApp goes unanswered."""
 
 
 @witiop.command()
@@ -88,19 +88,22 @@ def witiop() -> None:
     default=DEFAULT_STACK,
     show_default=True,
     metavar="DIR",
-    help="Where the stack keeps its data.",
+    help="Data directory of the stack.",
 )
 @click.option(
     "--port-base",
-    type=click.IntRange(1024, 65516),
+    type=click.IntRange(1024, 65506),
     default=8400,
     show_default=True,
     metavar="N",
-    help="The stack uses the ports N to N+19.",
+    help="First port: the stack uses the ports N to N+29.",
 )
-@click.option("--demo/--no-demo", default=True, show_default=True, help="Play a small story through the webhooks.")
+@click.option("--demo/--no-demo", default=True, show_default=True, help="Play a short demo through the webhooks.")
 def dev(data: Path, port_base: int, demo: bool) -> None:
-    """Run the whole system on this machine, until Ctrl-C or SIGTERM."""
+    """Run the whole system on this machine.
+
+    Runs until Ctrl-C or SIGTERM, and restarts processes that die.
+    """
     from witiop.dev.run import run_dev
 
     sys.exit(run_dev(data, port_base, demo, sys.stdout))
@@ -108,7 +111,10 @@ def dev(data: Path, port_base: int, demo: bool) -> None:
 
 @witiop.command()
 def install() -> None:
-    """Download what `witiop dev` and the tests need; the second time needs no network."""
+    """Download what dev and the tests need.
+
+    Later runs need no network.
+    """
     from infra.local import install
 
     install()
@@ -118,21 +124,22 @@ def install() -> None:
 @click.argument("process", metavar="PROCESS")
 @click.pass_obj
 def run(installation: Installation, process: str) -> None:
-    """Run one process: webhook, conversations, commands, routing, mails, timer, relay or console.
+    """Run one process.
 
-    Settings come from the environment (docs/settings.md), logs go to stderr as JSON, SIGTERM stops it cleanly.
+    PROCESS is webhook, conversations, commands, routing, mails, timer, relay or console. It reads its settings from the
+    environment (docs/settings.md), logs JSON to stderr and stops cleanly on SIGTERM.
     """
     from witiop.wiring.processes import PROCESSES, start
 
     if process not in PROCESSES:
-        raise click.BadParameter(f"{process!r} is none of {', '.join(PROCESSES)}", param_hint="PROCESS")
+        raise click.BadParameter(f"{process!r} is not one of {', '.join(PROCESSES)}", param_hint="PROCESS")
     sys.exit(start(process, installation.settings(*PROCESSES[process].needs)))
 
 
 @witiop.command()
 @click.pass_obj
 def migrate(installation: Installation) -> None:
-    """Bring the schema of the database up to date."""
+    """Bring the database schema up to date."""
     from infra.postgres.migrations import SchemaIsNewer, migrate
 
     try:
@@ -148,28 +155,31 @@ def migrate(installation: Installation) -> None:
 @witiop.command()
 @click.pass_obj
 def topics(installation: Installation) -> None:
-    """Create the topics, or verify that they are as they should be."""
+    """Create the topics, or verify their configuration."""
     from infra.kafka.topics import TopicSettings, create_or_repair
     from witiop.wiring import from_settings
 
     settings = installation.settings("kafka_bootstrap_servers")
-    wanted = TopicSettings(settings.kafka_partitions, settings.kafka_replication_factor)
-    changes, findings = create_or_repair(from_settings.kafka_config(settings), from_settings.topics(settings), wanted)
+    expected = TopicSettings(settings.kafka_partitions, settings.kafka_replication_factor)
+    changes, findings = create_or_repair(from_settings.kafka_config(settings), from_settings.topics(settings), expected)
     for change in changes:
         click.echo(f"{change.topic}: {change.what}")
     for finding in findings:
-        click.echo(f"{finding.where}: {finding.what}; {finding.cure}")
+        click.echo(f"{finding.where}: {finding.what}; {finding.fix}")
     if findings:
-        raise CommandFailed("the topics are not as they should be", "topics_differ")
+        raise CommandFailed("the topics are not configured as expected", "topics_differ")
     if not changes:
-        click.echo("the topics are as they should be")
+        click.echo("the topics are configured as expected")
 
 
 @witiop.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def doctor(installation: Installation, as_json: bool) -> None:
-    """Say what is wrong with this installation, one line per finding with its cure."""
+    """Check this installation.
+
+    Prints one line per problem with its fix. Exits with 1 if there are any, and with 3 if a server does not answer.
+    """
     from witiop.operations.doctor import report
 
     sys.exit(report(installation, as_json))

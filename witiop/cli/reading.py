@@ -1,4 +1,4 @@
-"""`witiop unmanaged` and `witiop conversations`: the lists and the page of one conversation (interface.md)."""
+"""`witiop unmanaged` and `witiop conversations`: lists conversations and shows a single one (interface.md)."""
 
 import re
 from datetime import UTC, datetime
@@ -9,19 +9,19 @@ import click
 
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
-from witiop.exits import CommandFailed
+from witiop.exit_codes import CommandFailed
 
-if TYPE_CHECKING:  # the database's driver takes its time: `--help` does without
+if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
     from infra.postgres.lists.cursor import Cursor
     from infra.postgres.lists.desk import DeskState
     from witiop.installation import Installation
 
 _ROWS = click.IntRange(10, 100)
-"""The bar of manual fact S6."""
+"""Row numbers that manual fact S6 allows."""
 
 
 class CursorType(click.ParamType["Cursor"]):
-    """Where the page before ended, as `next` in its JSON."""
+    """Parameter type for the end of the previous page: `next` in its JSON."""
 
     name = "cursor"
 
@@ -38,16 +38,18 @@ class CursorType(click.ParamType["Cursor"]):
 
 @click.group()
 def unmanaged() -> None:
-    """Customers nobody took care of."""
+    """Conversations that nobody took care of."""
 
 
 @unmanaged.command("list")
-@click.option("--rows", type=_ROWS, default=10, show_default=True, help="Rows of the page.")
+@click.option("--rows", type=_ROWS, default=10, show_default=True, help="Rows per page.")
 @click.option("--status", type=click.Choice(["active", "closed", "all"]), default="all", show_default=True)
-@click.option("--reason", type=click.Choice([reason.value for reason in Reason]), help="Only those of this reason.")
-@click.option("--number", metavar="ID", help="Only those of this phone number id.")
-@click.option("--after", type=CursorType(), metavar="CURSOR", help="Go on where another page ended.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@click.option(
+    "--reason", type=click.Choice([reason.value for reason in Reason]), help="Only conversations with this reason."
+)
+@click.option("--number", metavar="ID", help="Only conversations of this phone number id.")
+@click.option("--after", type=CursorType(), metavar="CURSOR", help="Continue where the previous page ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def list_(
     installation: "Installation",
@@ -58,39 +60,42 @@ def list_(
     after: "Cursor | None",
     as_json: bool,
 ) -> None:
-    """List unmanaged conversations, the one with the customer's latest message first."""
+    """List unmanaged conversations.
+
+    Those with the latest customer message are first.
+    """
     from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
-    from infra.postgres.lists.unmanaged import Filter, page
+    from infra.postgres.lists.unmanaged import UnmanagedFilter, page
     from witiop.cli.views.display import show, show_json, terminal_width
     from witiop.cli.views.lists import list_lines
 
     statuses: dict[str, Status] = {"active": "active", "closed": "closed"}
-    which = Filter(statuses.get(status), Reason(reason) if reason else None, number)
+    filter_ = UnmanagedFilter(statuses.get(status), Reason(reason) if reason else None, number)
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
-        found = page(connection, which, rows, after or START)
+        found = page(connection, filter_, rows, after or START)
     if as_json:
-        listed = [row_document(each) for each in found.rows]
-        show_json({"rows": listed, "next": found.next and str(found.next), "counts": found.counts})
+        documents = [row_document(row) for row in found.rows]
+        show_json({"rows": documents, "next": found.next and str(found.next), "counts": found.counts})
     else:
         show(list_lines(found, datetime.now(UTC), terminal_width()))
 
 
 @click.group()
 def conversations() -> None:
-    """What a customer and a number exchanged, and what happened to it."""
+    """Conversations and their history."""
 
 
 class PhoneType(click.ParamType[str]):
-    """A phone with its country's code, written as people write them."""
+    """Parameter type for a phone number with its country code, written in any common way."""
 
     name = "phone"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         digits = re.sub(r"[-+ ()./]", "", str(value))
         if not re.fullmatch(r"[0-9]{5,20}", digits):
-            self.fail("not a phone number: write it with its country's code, as +39 333 1234567", param, ctx)
+            self.fail("not a phone number: write it with its country code, e.g. +39 333 1234567", param, ctx)
         return digits
 
 
@@ -99,15 +104,17 @@ class PhoneType(click.ParamType[str]):
     "--state",
     type=click.Choice(["waiting", "assigned", "managed"]),
     required=True,
-    help="In a queue or reserved; offered to an agent; taken care of.",
+    help="waiting: queued or reserved; assigned: offered to an agent; managed: taken care of.",
 )
-@click.option("--number", metavar="ID", help="Only those of this phone number id.")
-@click.option("--phone", type=PhoneType(), metavar="P", help="Only those of the customer with this phone.")
-@click.option("--rows", type=_ROWS, default=10, show_default=True, help="Rows of the page.")
-@click.option("--after", type=CursorType(), metavar="CURSOR", help="Go on where another page ended.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@click.option("--number", metavar="ID", help="Only conversations of this phone number id.")
+@click.option(
+    "--phone", type=PhoneType(), metavar="P", help="Only conversations of the customer with this phone number."
+)
+@click.option("--rows", type=_ROWS, default=10, show_default=True, help="Rows per page.")
+@click.option("--after", type=CursorType(), metavar="CURSOR", help="Continue where the previous page ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
-def desk_(
+def list_by_state(
     installation: "Installation",
     state: "DeskState",
     number: str | None,
@@ -116,7 +123,10 @@ def desk_(
     after: "Cursor | None",
     as_json: bool,
 ) -> None:
-    """List active conversations that are not unmanaged, the one with the customer's latest message first."""
+    """List active conversations by state.
+
+    Those with the latest customer message are first. Unmanaged conversations are in `unmanaged list`.
+    """
     from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
@@ -127,17 +137,20 @@ def desk_(
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = desk_page(connection, DeskFilter(state, number, phone), rows, after or START)
     if as_json:
-        show_json({"rows": [row_document(each) for each in found.rows], "next": found.next and str(found.next)})
+        show_json({"rows": [row_document(row) for row in found.rows], "next": found.next and str(found.next)})
     else:
         show(desk_lines(found, datetime.now(UTC), terminal_width()))
 
 
 @conversations.command("show")
 @click.argument("conversation_id", metavar="ID", type=click.UUID)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def show_(installation: "Installation", conversation_id: UUID, as_json: bool) -> None:
-    """Show a whole conversation: every entry, why it is (un)managed, what happened to it."""
+    """Show a conversation.
+
+    Prints its transcript, why it is managed or unmanaged, and its history.
+    """
     from domain.contract.page import history_document, transcript_document
     from domain.contract.row import row_document
     from infra.postgres.connections.pool import connect
@@ -150,11 +163,11 @@ def show_(installation: "Installation", conversation_id: UUID, as_json: bool) ->
     if page is None:
         raise CommandFailed(f"there is no conversation {conversation_id}", "conversation_unknown")
     if as_json:
-        of = page.conversation
+        conversation = page.conversation
         show_json(
             {
-                **row_document(of),
-                "managed": of.managed,
+                **row_document(conversation),
+                "managed": conversation.managed,
                 "transcript": [transcript_document(item) for item in page.transcript],
                 "history": [history_document(entry) for entry in page.history],
             }

@@ -1,4 +1,4 @@
-"""`witiop simulate`: customers, Softbot, agents and Meta, played against the webhooks (interface.md)."""
+"""`witiop simulate`: simulates customers, the Softbot, agents and Meta at the webhooks (interface.md)."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from witiop.exits import NotReachable
+from witiop.exit_codes import NotReachable
 
-if TYPE_CHECKING:  # drivers and clients take their time: `--help` does without
+if TYPE_CHECKING:  # drivers and clients are slow to import: `--help` does without
     from collections.abc import Sequence
 
     from infra.local.simulator.chat import TimedPost
@@ -21,33 +21,37 @@ _LOAD_NUMBER = "550200000000001"
 
 @click.group()
 def simulate() -> None:
-    """Play customers, Softbot, agents and Meta against the webhooks."""
+    """Simulate traffic at the webhooks.
+
+    Plays customers, the Softbot, agents and Meta.
+    """
 
 
 @simulate.command()
 @click.pass_obj
 def story(installation: "Installation") -> None:
-    """Play two days of a made-up bike shop, with every reason to be on the list.
+    """Play two days of an invented bike shop.
 
-    Adds the shop's numbers, skillsets and users to the directory. Playing it again on the same day (UTC) adds nothing.
+    The list then has a conversation for every reason. Adds the shop's numbers, skillsets and users to the directory.
+    Running it again on the same day (UTC) adds nothing.
     """
     from infra.local.simulator.chat import play
 
     webhooks = _webhooks(installation)
-    told = _prepared(installation)
-    play(told, webhooks)
-    updates = sum(each.post.updates for each in told)
-    click.echo(f"played the bike shop's story, {updates} updates; see it with witiop unmanaged list")
+    posts = _prepared(installation)
+    play(posts, webhooks)
+    updates = sum(timed.post.updates for timed in posts)
+    click.echo(f"played the bike shop's story, {updates} updates; see the result with witiop unmanaged list")
 
 
 @simulate.command()
-@click.option("--rate", type=click.FloatRange(0.1, 50_000), required=True, metavar="R", help="Updates a second.")
-@click.option("--seconds", type=click.FloatRange(0.1, 86_400), required=True, metavar="S", help="How long.")
+@click.option("--rate", type=click.FloatRange(0.1, 50_000), required=True, metavar="R", help="Updates per second.")
+@click.option("--seconds", type=click.FloatRange(0.1, 86_400), required=True, metavar="S", help="Duration.")
 @click.option(
-    "--customers", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Customers who write."
+    "--customers", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Number of customers."
 )
 @click.option(
-    "--batch", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="B", help="Updates a post."
+    "--batch", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="B", help="Updates per request."
 )
 @click.option(
     "--statuses-per-message",
@@ -55,28 +59,32 @@ def story(installation: "Installation") -> None:
     default=3,
     show_default=True,
     metavar="K",
-    help="Statuses of an answer to each message.",
+    help="Statuses of a business message for each customer message.",
 )
-@click.option("--repeats", type=click.FloatRange(0, 0.9), default=0.0, metavar="SHARE", help="Updates sent before.")
 @click.option(
-    "--unreadable", type=click.FloatRange(0, 1), default=0.0, metavar="SHARE", help="Messages without a type."
+    "--repeats", type=click.FloatRange(0, 0.9), default=0.0, metavar="SHARE", help="Share of updates that are repeats."
 )
-@click.option("--number", default=_LOAD_NUMBER, show_default=True, metavar="ID", help="The number that is written to.")
+@click.option(
+    "--unreadable", type=click.FloatRange(0, 1), default=0.0, metavar="SHARE", help="Share of messages without a type."
+)
+@click.option(
+    "--number", default=_LOAD_NUMBER, show_default=True, metavar="ID", help="Phone number id of the recipient."
+)
 @click.option(
     "--retry",
     "retry_seconds",
     type=click.FloatRange(0),
     default=0.0,
     metavar="SECONDS",
-    help="Afterwards, send again what was not answered 200, for so long.",
+    help="Afterwards, retry requests that were not answered 200, for this long.",
 )
 @click.option(
     "--ledger",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write what was sent and answered, as lines of JSON.",
+    help="Write requests and answers as JSON Lines.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def load(
     installation: "Installation",
@@ -92,7 +100,10 @@ def load(
     ledger: Path | None,
     as_json: bool,
 ) -> None:
-    """Send updates at a steady rate, whatever the answers do, and say how they were answered."""
+    """Send updates at a steady rate.
+
+    The rate does not depend on the answers, which are reported at the end.
+    """
     from dataclasses import asdict
 
     from infra.local.simulator.bodies import BusinessNumber
@@ -117,22 +128,22 @@ def load(
             Ledger(file) if file else None,
         )
     if summary.answers.keys() == {"unknown"} and summary.undelivered:
-        raise NotReachable(f"{webhooks.url} answered nothing: see whether the stack runs")
+        raise NotReachable(f"no answer from {webhooks.url}: check that the stack is running")
     if as_json:
         show_json(asdict(summary))
         return
-    answers = ", ".join(f"{answer}: {posts:,}" for answer, posts in sorted(summary.answers.items()))
-    click.echo(f"sent      {summary.updates:,} updates in {summary.posts:,} posts, {summary.rate:,} updates/s")
+    answers = ", ".join(f"{answer}: {requests:,}" for answer, requests in sorted(summary.answers.items()))
+    click.echo(f"sent      {summary.updates:,} updates in {summary.posts:,} requests, {summary.rate:,} updates/s")
     click.echo(f"answers   {answers}")
-    click.echo(f"times     p50 {summary.p50_ms} ms, p99 {summary.p99_ms} ms")
+    click.echo(f"latency   p50 {summary.p50_ms} ms, p99 {summary.p99_ms} ms")
     if summary.not_sent:
-        click.echo(f"not sent  {summary.not_sent:,} updates: this machine is too slow for the rate")
+        click.echo(f"not sent  {summary.not_sent:,} updates: this machine is too slow for this rate")
     if summary.undelivered:
-        click.echo(f"failed    {summary.undelivered:,} posts were never answered 200")
+        click.echo(f"failed    {summary.undelivered:,} requests were never answered 200")
 
 
 def _prepared(installation: "Installation") -> "Sequence[TimedPost]":
-    """The story as it stands now, or as it stood when it was first played today; its directory is applied."""
+    """Applies the story's directory and returns its requests, with the times of today's first run if there was one."""
     from dataclasses import replace
 
     from domain.inbound.whatsapp import reader
@@ -144,22 +155,22 @@ def _prepared(installation: "Installation") -> "Sequence[TimedPost]":
     from witiop.directory_file.reader import read_directory
 
     now = utc_now()
-    first, *_ = bike_shop.tell(now)
+    first, *_ = bike_shop.story_posts(now)
     (fact,) = reader.read(first.post.body, now).facts
     with connect(installation.postgres_dsn, "simulator", autocommit=True) as connection:
-        before = stored_at(connection, fact.id)
-        if before is not None:
-            now += before - fact.sent_at
+        first_sent_at = stored_at(connection, fact.id)
+        if first_sent_at is not None:
+            now += first_sent_at - fact.sent_at
         shop = bike_shop.closed_now(read_directory(bike_shop.DIRECTORY_FILE), now)
         _, current = directory.read(connection)
-        together = replace(
+        merged = replace(
             current,
             numbers=current.numbers | shop.numbers,
             skillsets=current.skillsets | shop.skillsets,
             users=current.users | shop.users,
         )
-        directory.apply(connection, together)
-    return bike_shop.tell(now)
+        directory.apply(connection, merged)
+    return bike_shop.story_posts(now)
 
 
 def _webhooks(installation: "Installation") -> "Webhooks":

@@ -1,9 +1,8 @@
-"""Whether a JSON Schema of the contract may take the place of another one.
+"""Checks whether a JSON Schema of the contract may replace an older version.
 
-Readers that know only the old schema must understand everything that we publish from now on, and readers that know the
-new one must understand what is on the topics since long: so a published schema may only gain properties that need not
-be there, and values where it says that there will be more (`x-extensible-enum`). An accepted schema may become more
-tolerant, never less.
+Readers that know only the old schema must understand new records, and readers that know the new schema must understand
+records that were published long ago. So a published schema may only gain optional properties, and values where it
+announces more (`x-extensible-enum`). An accepted schema may also become more tolerant, never less.
 """
 
 from collections.abc import Iterator
@@ -11,15 +10,15 @@ from typing import Any, Literal
 
 Schema = dict[str, Any]
 
-_WORDS = {"title", "description", "examples", "default", "$schema", "$defs", "x-extensible-enum"}
-"""Keywords that say nothing about what is valid."""
+_ANNOTATIONS = {"title", "description", "examples", "default", "$schema", "$defs", "x-extensible-enum"}
+"""Keywords that do not affect validity."""
 _LOWER = {"minimum", "exclusiveMinimum", "minLength", "minItems"}
 _UPPER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems"}
 _WALKED = {"properties", "required", "anyOf", "type", "enum", "const", "items"}
 
 
 def breaks(before: Schema, after: Schema, direction: Literal["published", "accepted"]) -> list[str]:
-    """What is not additive, one line each, that begins with the field: `owner.state: no longer has "queued"`."""
+    """Returns the changes that are not additive, one line each, e.g. `owner.state: no longer has "queued"`."""
     return list(_Comparison(before, after, direction == "accepted").of(before, after, ""))
 
 
@@ -40,11 +39,11 @@ class _Comparison:
             yield from self.of(before["items"], after["items"], f"{path}[]")
         elif ("items" in before) != ("items" in after):
             yield from self._changed(path, "items", widened="items" in before)
-        for keyword in sorted((before.keys() | after.keys()) - _WORDS - _WALKED):
+        for keyword in sorted((before.keys() | after.keys()) - _ANNOTATIONS - _WALKED):
             yield from self._keyword(keyword, before.get(keyword), after.get(keyword), path)
 
     def _alternatives(self, before: Schema, after: Schema, path: str) -> Iterator[str]:
-        """The alternatives of a value are told apart by their types."""
+        """Compares alternatives with the same type."""
         known = {_kind(each): each for each in _alternatives(before, self._before)}
         now = {_kind(each): each for each in _alternatives(after, self._after)}
         yield from self._gained_or_lost(path, list(known), list(now))
@@ -57,7 +56,7 @@ class _Comparison:
         if known is not None and now is not None:
             yield from self._gained_or_lost(path, known, now)
         elif known is not now:
-            yield from self._changed(path, "the list of its values", widened=now is None)
+            yield from self._changed(path, "the list of values", widened=now is None)
         growing = after.get("x-extensible-enum", [])
         for value in before.get("x-extensible-enum", []):
             if value not in growing:
@@ -69,14 +68,14 @@ class _Comparison:
         for name in known:
             field = f"{path}.{name}" if path else name
             if name not in now:
-                yield f"{field}: is gone"
+                yield f"{field}: was removed"
             else:
                 yield from self.of(known[name], now[name], field)
         for name in sorted(needs - needed):
             yield f"{f'{path}.{name}' if path else name}: became required"
         for name in sorted((needed - needs) & now.keys()):
             if not self._may_widen:
-                yield f"{f'{path}.{name}' if path else name}: is no longer always there"
+                yield f"{f'{path}.{name}' if path else name}: is no longer always present"
 
     def _keyword(self, keyword: str, before: object, after: object, path: str) -> Iterator[str]:
         if before == after:
@@ -92,7 +91,7 @@ class _Comparison:
                 yield f'{path or "value"}: no longer has "{value}"'
         for value in after:
             if value not in before and not self._may_widen:
-                yield f'{path or "value"}: has "{value}", which its readers do not know'
+                yield f'{path or "value"}: has "{value}", which readers do not know'
 
     def _changed(self, path: str, what: str, widened: bool) -> Iterator[str]:
         if not (widened and self._may_widen):

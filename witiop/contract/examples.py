@@ -1,4 +1,4 @@
-"""One example of every kind of data in the public contract, by the name of its schema. Every id and text is made up."""
+"""One invented example for every schema of the public contract, by the name of the schema."""
 
 from typing import Any
 

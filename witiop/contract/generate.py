@@ -1,5 +1,6 @@
-"""`python -m witiop.contract.generate` writes docs/events: a JSON Schema (2020-12) for every kind of data, and an
-AsyncAPI 3 document over them. It refuses to take the place of a schema to which the new one does not just add.
+"""Generates docs/events: a JSON Schema (2020-12) for every kind of data, and an AsyncAPI 3 document.
+
+`python -m witiop.contract.generate` writes the files, unless a change is not additive.
 """
 
 import json
@@ -16,16 +17,15 @@ from witiop.contract.compatibility import Schema, breaks
 from witiop.contract.examples import EXAMPLES
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "events"
-"""In the source tree; an installed package has none."""
+"""Exists in the source tree only, not in an installed package."""
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TIME = {"type": "string", "format": "date-time"}
 _FILLED = {"type": "string", "minLength": 1}
 
 
-class _Plain(GenerateJsonSchema):
-    """Without titles that only repeat a property's name, and without defaults of null, which say that a property may be
-    left out, as `required` does."""
+class _PlainJsonSchema(GenerateJsonSchema):
+    """Omits titles that repeat the name of a property, and null defaults, which repeat `required`."""
 
     def field_title_should_be_set(self, _: object) -> bool:
         return False
@@ -36,19 +36,19 @@ class _Plain(GenerateJsonSchema):
 
 
 def schemas() -> dict[str, Schema]:
-    """The JSON Schema of every kind of data, by its name."""
+    """Returns the JSON Schemas by name."""
     return {message.schema: _schema(message) for channel in CHANNELS for message in channel.messages}
 
 
 def asyncapi() -> dict[str, Any]:
-    """The AsyncAPI document. Its payloads are in `schemas/`."""
+    """Returns the AsyncAPI document, which refers to `schemas/` for payloads."""
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "WitiOp Unmanaged",
             "version": "1",
-            "description": "CloudEvents 1.0, in Kafka's binary mode on the topics and in JSON at the webhooks. The "
-            "contract grows by adding: ignore what you do not know, also values of `x-extensible-enum` and types.",
+            "description": "CloudEvents 1.0: in Kafka's binary mode on the topics, in JSON at the webhooks. The "
+            "contract only grows: ignore unknown fields, unknown values of `x-extensible-enum` and unknown types.",
         },
         "defaultContentType": "application/json",
         "channels": {channel.name: _channel(channel) for channel in CHANNELS},
@@ -64,18 +64,18 @@ def asyncapi() -> dict[str, Any]:
 
 
 def documents() -> dict[str, str]:
-    """Every file of docs/events that is generated, by its path there."""
+    """Returns the text of every generated file by its path in docs/events."""
     named = {f"schemas/{name}.json": schema for name, schema in schemas().items()} | {"asyncapi.json": asyncapi()}
     return {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in named.items()}
 
 
 def not_additive(directory: Path) -> list[str]:
-    """What the contract of today breaks of the one that is written down there, one line each."""
+    """Returns the changes since the contract in this directory that are not additive, one line each."""
     return list(_broken(directory))
 
 
 def write(directory: Path) -> list[str]:
-    """Writes the contract, or, when that would break somebody, nothing. Returns what it would break."""
+    """Writes the contract, or nothing if it has changes that are not additive. Returns those changes."""
     broken = not_additive(directory)
     if not broken:
         (directory / "schemas").mkdir(parents=True, exist_ok=True)
@@ -85,27 +85,26 @@ def write(directory: Path) -> list[str]:
 
 
 def _broken(directory: Path) -> Iterator[str]:
-    today = schemas()
+    now = schemas()
     directions: dict[str, Literal["published", "accepted"]] = {
         message.schema: channel.direction for channel in CHANNELS for message in channel.messages
     }
     for file in sorted((directory / "schemas").glob("*.json")):
-        if file.stem not in today:
-            yield f"{file.stem}: is gone"
+        if file.stem not in now:
+            yield f"{file.stem}: was removed"
             continue
-        for broken in breaks(json.loads(file.read_text()), today[file.stem], directions[file.stem]):
+        for broken in breaks(json.loads(file.read_text()), now[file.stem], directions[file.stem]):
             yield f"{file.stem}: {broken}"
     written = directory / "asyncapi.json"
     if written.exists():
-        told = json.loads(written.read_text())["channels"].values()
-        here = {channel.address: {message.name for message in channel.messages} for channel in CHANNELS}
-        for channel in told:
-            for name in sorted(channel["messages"].keys() - here.get(channel["address"], set())):
-                yield f"{channel['address']}: {name} is gone"
+        current = {channel.address: {message.name for message in channel.messages} for channel in CHANNELS}
+        for channel in json.loads(written.read_text())["channels"].values():
+            for name in sorted(channel["messages"].keys() - current.get(channel["address"], set())):
+                yield f"{channel['address']}: {name} was removed"
 
 
 def _schema(message: MessageType) -> Schema:
-    schema = message.data.model_json_schema(schema_generator=_Plain)
+    schema = message.data.model_json_schema(schema_generator=_PlainJsonSchema)
     beyond = {"allOf": [message.beyond]} if message.beyond else {}
     example = {"examples": [EXAMPLES[message.schema]]} if message.schema in EXAMPLES else {}
     return {"$schema": _DIALECT, **schema, "title": message.schema, **beyond, **example}
@@ -114,7 +113,7 @@ def _schema(message: MessageType) -> Schema:
 def _channel(channel: Channel) -> dict[str, Any]:
     described: dict[str, Any] = {
         "address": channel.address,
-        "description": channel.what,
+        "description": channel.description,
         "messages": {message.name: {"$ref": f"#/components/messages/{message.name}"} for message in channel.messages},
     }
     if channel.transport != "cloudevents-http":
@@ -145,7 +144,7 @@ def _message(message: MessageType, channel: Channel) -> dict[str, Any]:
                 "properties": {
                     "X-Witiop-Signature-256": {
                         "type": "string",
-                        "description": "sha256= and the HMAC-SHA256 of the raw body in hex.",
+                        "description": "sha256= followed by the HMAC-SHA256 of the raw body in hex.",
                     }
                 },
             },
@@ -163,7 +162,7 @@ def _message(message: MessageType, channel: Channel) -> dict[str, Any]:
             described["headers"]["properties"]["ce_sequence"] = {
                 "type": "string",
                 "pattern": "^[1-9][0-9]*$",
-                "description": "The place of the event among those of its conversation, from 1, without gaps.",
+                "description": "Sequence number of the event within its conversation, from 1, without gaps.",
             }
     if channel.key is not None:
         key = {"type": "string", "description": channel.key}
@@ -177,7 +176,7 @@ def _message(message: MessageType, channel: Channel) -> dict[str, Any]:
 def _kafka_headers() -> dict[str, Any]:
     properties = {
         "ce_specversion": {"const": "1.0"},
-        "ce_id": {**_FILLED, "description": "Unique for its ce_source: a repeat has the same."},
+        "ce_id": {**_FILLED, "description": "Unique per ce_source; repeats have the same id."},
         "ce_type": _FILLED,
         "ce_source": _FILLED,
         "ce_time": _TIME,
@@ -188,13 +187,13 @@ def _kafka_headers() -> dict[str, Any]:
 
 def _signed_headers() -> dict[str, Any]:
     properties = {
-        "witiop_issuer": {**_FILLED, "description": "Who asks for it; audited."},
-        "witiop_expires": {**_TIME, "description": "Not carried out from then on; at most 24 h after ce_time."},
+        "witiop_issuer": {**_FILLED, "description": "User who issued the command; written to the audit log."},
+        "witiop_expires": {**_TIME, "description": "The command is rejected from then on; at most 24 h after ce_time."},
         "witiop_signature": {
             "type": "string",
             "pattern": "^sha256=[0-9a-f]{64}$",
             "description": "HMAC-SHA256 in hex over ce_id, ce_type, ce_source, ce_time, witiop_issuer and "
-            "witiop_expires, each ended by LF, and the value.",
+            "witiop_expires, each followed by LF, and the value.",
         },
     }
     return {"type": "object", "required": list(properties), "properties": properties}
@@ -206,7 +205,7 @@ def _envelope(name: str, data: dict[str, Any]) -> dict[str, Any]:
         "required": ["specversion", "id", "source", "type", "time", "data"],
         "properties": {
             "specversion": {"const": "1.0"},
-            "id": {**_FILLED, "description": "Unique for its source: a repeat has the same."},
+            "id": {**_FILLED, "description": "Unique per source; repeats have the same id."},
             "source": _FILLED,
             "type": {"const": name},
             "time": {**_TIME, "description": "When it happened."},
@@ -227,12 +226,12 @@ def _enveloped(name: str, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Writes; the exit code is 1 when something is not additive."""
+    """Writes the contract. Returns the exit code, 1 if a change is not additive."""
     broken = write(DIRECTORY)
     for line in broken:
         sys.stderr.write(f"not additive: {line}\n")
     if broken:
-        sys.stderr.write("nothing was written; what must change gets a new type, as witiop.command.transfer.v2\n")
+        sys.stderr.write("nothing was written; a breaking change needs a new type, e.g. witiop.command.transfer.v2\n")
     return 1 if broken else 0
 
 

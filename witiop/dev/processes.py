@@ -1,4 +1,4 @@
-"""The processes of the system: their names, and the commands that `witiop dev` starts."""
+"""The processes that `witiop dev` starts, with their commands."""
 
 import sys
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DevProgram:
-    """A command of the system; `monitor` is where its /readyz is, if it has one, counted from the first port."""
+    """A program of the stack. `monitor` is the port of its /readyz, if it has one, counted from the first port."""
 
     name: str
     argv: tuple[str, ...]
@@ -17,7 +17,7 @@ def _witiop(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "witiop", *arguments)
 
 
-# "-": what the environment says; without it they would choose a stack that runs in the working directory.
+# "-" selects the environment: without it they would choose a stack that is running in the working directory.
 MIGRATE, TOPICS = (DevProgram(name, _witiop(name, "--stack", "-")) for name in ("migrate", "topics"))
 PROCESSES = tuple(
     DevProgram(name, _witiop("run", name), monitor)

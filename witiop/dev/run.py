@@ -1,4 +1,4 @@
-"""`witiop dev`: the whole system on one machine, started in order, kept running, stopped without a rest."""
+"""`witiop dev`: starts the whole system on one machine, keeps it running and stops it cleanly."""
 
 import errno
 import json
@@ -23,25 +23,26 @@ from infra.local.kafka import LocalKafka
 from infra.local.ports import LOOPBACK, require_free
 from infra.local.postgres import LocalPostgres
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
+from infra.process.readiness import not_ready_reason_at
 from witiop.dev.processes import MIGRATE, PROCESSES, SIMULATOR, TOPICS, DevProgram
-from witiop.dev.stack import FILE_NAME, Stack, write_private
-from witiop.dev.supervision import RunningProgram, Supervisor, missing_for_ready
+from witiop.dev.stack_file import FILE_NAME, Stack, write_private
+from witiop.dev.supervision import RunningProgram, Supervisor
 
-PORTS = 20
+PORTS = 30
 WEBHOOK_PORT, CONSOLE_PORT, KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 0, 1, 2, 3, 5
-"""Offsets to the first port; 4 is kept for PostgreSQL."""
+"""Offsets from the first port; 4 is reserved for PostgreSQL."""
 FREE_BYTES = 512 * 1024 * 1024
 READY_SECONDS = 90.0
 SECRETS = ("whatsapp_app_secret", "whatsapp_verify_token", "softbot_secret", "agents_secret", "command_secret")
 ADMINISTRATOR = "paolo"
-"""Who may sign in at the console from the start; also a user of the demo's company."""
+"""First administrator of the console; also a user of the demo's company."""
 _STEP_SECONDS = 0.1
 _NOT_REACHABLE = 3
 
 
 @dataclass(frozen=True)
 class System:
-    """What runs besides Kafka and PostgreSQL: schema and topics first, then the processes, then the demo."""
+    """Programs of the stack, in the order of their start: migrations, topics, the processes, then the demo."""
 
     migrate: DevProgram = MIGRATE
     topics: DevProgram = TOPICS
@@ -59,11 +60,13 @@ def run_dev(
     cache_dir: Path = CACHE_DIR,
     echo: Callable[[str], None] = say,
 ) -> int:
-    """Run the stack until SIGINT, SIGTERM or SIGHUP; a second signal shortens the stop.
+    """Runs the stack until SIGINT, SIGTERM or SIGHUP; a second signal shortens the stop.
 
-    Writes one line that begins with "ready " to `out` when every part answers, all else to `echo`. Gives the exit
-    code: 0 stopped as asked, 1 something on this machine is in the way, 3 something needed from outside does not
-    answer; one line says what, and what to do. Handles signals meanwhile and so needs the main thread.
+    Writes one line that begins with "ready " to `out` once every part answers, and all other lines to `echo`. Must run
+    on the main thread, because it handles signals.
+
+    Returns the exit code: 0 after a normal stop, 1 if something on this machine prevents the start, 3 if an external
+    system does not answer. In the last two cases the last line says what is wrong and how to fix it.
     """
     data = data.resolve()
     interruptions = _Interruptions()
@@ -82,15 +85,15 @@ def run_dev(
     except LocalServerError as error:
         echo(f"witiop dev: {error}")
         return _NOT_REACHABLE if isinstance(error, NotReachableError) else 1
-    except OSError as error:  # of our own files and directories; its text says which and why
-        full = f"the disk of {error.filename or data} is full: free some space and start again"
+    except OSError as error:  # from our own files and directories; the message names the file and the reason
+        full = f"the disk of {error.filename or data} is full: free some space and try again"
         echo(f"witiop dev: {full if error.errno == errno.ENOSPC else error}")
         return 1
     return 0
 
 
 class _LocalStack:
-    """The servers and processes of one data directory, and the file that tells others about them."""
+    """The servers and processes of a data directory, and its `stack.json`."""
 
     def __init__(
         self,
@@ -122,11 +125,11 @@ class _LocalStack:
         self._simulator: RunningProgram | None = None
         self._file: Stack | None = None
         self._written_pids: dict[str, list[int]] = {}
-        self._complaint = ""
+        self._last_write_error = ""
 
     def start(self, out: TextIO) -> None:
         (self._data / FILE_NAME).unlink(missing_ok=True)
-        self._require_room()
+        self._require_disk_space()
         self._require_ports()
         self._echo(f"starting Kafka, PostgreSQL and SES in {self._data}")
         self._kafka.launch()
@@ -142,9 +145,9 @@ class _LocalStack:
             postgres_dsn=self._postgres.ensure_database("witiop"),
             ses_endpoint=self._ses.endpoint,
         )
-        self._prepare(self._system.migrate)  # meanwhile Kafka comes up
+        self._prepare(self._system.migrate)  # Kafka starts in the meantime
         if self._has_console():
-            self._let_in(self._file)
+            self._add_administrator(self._file)
         self._kafka.wait_ready()
         self._prepare(self._system.topics)
         self._ses.wait_ready()
@@ -155,7 +158,7 @@ class _LocalStack:
             running.launch()
             self._supervisor.watch(program.name, running)
         self._wait_ready()
-        self._keep_current()
+        self._update_stack_file()
         console = f"console={self._file.console_url} " if self._file.console_url else ""
         print(
             f"ready webhook={self._file.webhook_url} {console}kafka={self._file.kafka_bootstrap} "
@@ -165,21 +168,21 @@ class _LocalStack:
         )
 
     def keep_running(self, demo: bool) -> None:
-        """Restart what dies, for ever."""
+        """Restarts dead parts until a signal interrupts it."""
         played = self._data / "demo-played"
         if demo and not played.exists():
             self._simulator = self._running(self._system.simulator, "--stack", str(self._data))
             self._simulator.launch()
         while True:
-            self._supervisor.look_after()
-            self._guard.keep()
+            self._supervisor.check()
+            self._guard.ensure_watcher()
             if self._simulator is not None and self._simulator.pid is None:
                 if self._simulator.exit_code == 0:
                     played.touch()
                 else:
-                    self._echo(f"the demo broke off: {self._simulator.last_words()}; it is played again next time")
+                    self._echo(f"the demo failed: {self._simulator.last_words()}; the next start plays it again")
                 self._simulator = None
-            self._keep_current()
+            self._update_stack_file()
             time.sleep(_STEP_SECONDS)
 
     def stop(self) -> None:
@@ -193,23 +196,23 @@ class _LocalStack:
         self._kafka.stop()
         self._postgres.stop()
 
-    def _require_room(self) -> None:
+    def _require_disk_space(self) -> None:
         free = shutil.disk_usage(self._data).free
         if free < FREE_BYTES:
             raise LocalServerError(
-                f"the disk of {self._data} has {free >> 20} MiB left, {FREE_BYTES >> 20} are needed: "
+                f"the disk of {self._data} has {free >> 20} MiB left, but {FREE_BYTES >> 20} are needed: "
                 "free some space, or choose another disk with --data"
             )
 
     def _require_ports(self) -> None:
-        if not 1 <= self._port_base <= 65535 - PORTS:
-            raise LocalServerError(f"--port-base {self._port_base}: choose one between 1024 and {65535 - PORTS}")
+        if not 1 <= self._port_base <= 65536 - PORTS:
+            raise LocalServerError(f"--port-base {self._port_base}: choose a port between 1024 and {65536 - PORTS}")
         used = {WEBHOOK_PORT: "webhook", KAFKA_PORT: "Kafka", CONTROLLER_PORT: "Kafka's controller", SES_PORT: "SES"}
         if self._has_console():
             used[CONSOLE_PORT] = "console"
         used |= {offset: f"monitor of {name}" for name, offset in self._monitors().items()}
         for offset, purpose in used.items():
-            require_free(self._port_base + offset, purpose, "stop that one, or choose other ports with --port-base")
+            require_free(self._port_base + offset, purpose, "stop it, or choose other ports with --port-base")
 
     def _secrets(self) -> dict[str, Any]:
         path = self._data / "secrets.json"
@@ -221,8 +224,8 @@ class _LocalStack:
     def _has_console(self) -> bool:
         return any(program.name == "console" for program in self._system.processes)
 
-    def _let_in(self, file: Stack) -> None:
-        """The console's first administrator, with a password made at random; said once, kept in `secrets.json`."""
+    def _add_administrator(self, file: Stack) -> None:
+        """Creates the console's first administrator. Their random password is printed and put into `secrets.json`."""
         from infra.passwords import Passwords
         from infra.postgres.connections.pool import connect
         from infra.postgres.console.sign_ins import create, password_of
@@ -239,12 +242,12 @@ class _LocalStack:
             create(
                 connection, ADMINISTRATOR, Passwords().hash(file.console_password), administrator=True, shown_name=None
             )
-        self._echo(f"the console: {file.console_url}, sign in as {ADMINISTRATOR} with {file.console_password}")
+        self._echo(f"console: {file.console_url}, sign in as {ADMINISTRATOR} with the password {file.console_password}")
 
     def _running(self, program: DevProgram, *arguments: str) -> RunningProgram:
         assert self._file is not None
         environment = {
-            **os.environ,  # handed on, not read: where programs are, the language, how much to log
+            **os.environ,  # passed on, not read: search path, locale, log level
             "WITIOP_KAFKA_BOOTSTRAP_SERVERS": self._file.kafka_bootstrap,
             "WITIOP_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
             "WITIOP_KAFKA_TOPIC_PREFIX": "",
@@ -286,23 +289,23 @@ class _LocalStack:
 
     def _wait_ready(self) -> None:
         waiting = self._monitors()
-        until = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + READY_SECONDS
         while waiting:
-            self._supervisor.look_after()
+            self._supervisor.check()
             for name, offset in list(waiting.items()):
                 self._supervisor.require_started(name)
-                missing = missing_for_ready(self._port_base + offset)
-                if missing is None:
+                reason = not_ready_reason_at(LOOPBACK, self._port_base + offset, timeout_seconds=1)
+                if reason is None:
                     del waiting[name]
-                elif time.monotonic() > until:
-                    raise LocalServerError(f"{name} is not ready after {READY_SECONDS:.0f} s: {missing}")
+                elif time.monotonic() > deadline:
+                    raise LocalServerError(f"{name} is not ready after {READY_SECONDS:.0f} s: {reason}")
             time.sleep(_STEP_SECONDS)
 
     def _monitors(self) -> dict[str, int]:
-        return {each.name: each.monitor for each in self._system.processes if each.monitor is not None}
+        return {program.name: program.monitor for program in self._system.processes if program.monitor is not None}
 
-    def _keep_current(self) -> None:
-        """Write stack.json when a process id changed."""
+    def _update_stack_file(self) -> None:
+        """Writes stack.json if a process id changed."""
         pids = self._supervisor.pids()
         if self._simulator is not None and self._simulator.pid is not None:
             pids["simulator"] = [self._simulator.pid]
@@ -311,23 +314,23 @@ class _LocalStack:
         self._file.pids = pids
         try:
             self._file.write(self._data)
-        except OSError as error:  # as a full disk: the stack lives on, and the next round tries again
-            if str(error) != self._complaint:
-                self._echo(f"{FILE_NAME} is not current: {error}")
-            self._complaint = str(error)
+        except OSError as error:  # e.g. a full disk: the stack keeps running, and the next check tries again
+            if str(error) != self._last_write_error:
+                self._echo(f"{FILE_NAME} is out of date: {error}")
+            self._last_write_error = str(error)
         else:
             self._written_pids = pids
 
 
 class _Interrupted(BaseException):
-    """Somebody asked to stop; raised wherever the main thread is, and so also out of a long download."""
+    """A stop was requested. Raised at any point of the main thread, so that it also ends a long download."""
 
 
 class _Interruptions:
-    """The first signal ends what is going on; one that comes later forces what the stop still waits for."""
+    """Signal handling: the first signal interrupts the main thread, a later one kills what the stop still waits for."""
 
-    # `make dev` and the terminal may both pass on the same Ctrl-C.
-    _SAME_SECONDS = 1.0
+    # `make dev` and the terminal may both forward the same Ctrl-C.
+    _SAME_SIGNAL_SECONDS = 1.0
 
     def __init__(self) -> None:
         self.stopping = False
@@ -350,5 +353,5 @@ class _Interruptions:
         if not self.stopping:
             self.stopping, self._first_at = True, time.monotonic()
             raise _Interrupted
-        if time.monotonic() - self._first_at > self._SAME_SECONDS and self.guard is not None:
+        if time.monotonic() - self._first_at > self._SAME_SIGNAL_SECONDS and self.guard is not None:
             self.guard.force()

@@ -1,42 +1,39 @@
-"""How `witiop dev` keeps programs running, and shows what they say."""
+"""Restarts the programs of `witiop dev` when they die, and shows their logs."""
 
-import contextlib
 import json
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http.client import HTTPConnection, HTTPException
 from typing import IO, Protocol
 
 from infra.local.errors import LocalServerError
 from infra.local.guard import Guard
-from infra.local.ports import LOOPBACK
 
 STOP_SECONDS = 10.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 STEADY_SECONDS = 10.0
-"""Who ran that long starts again after the first, short pause."""
+"""Running time after which the pause before a restart is reset to the shortest one."""
 
 
 class Part(Protocol):
-    """Something that runs, dies and can be started again: one of our processes, Kafka or PostgreSQL."""
+    """A restartable part of the stack: one of our processes, Kafka, PostgreSQL or SES."""
 
     @property
     def pid(self) -> int | None:
-        """None when it does not run."""
+        """Process id, None when the part is not running."""
 
     def launch(self) -> None: ...
     def last_words(self) -> str:
-        """Why it ended, in one line."""
+        """Returns in one line why the part ended."""
 
     def stop(self) -> None:
-        """End it and whatever an ended one left behind."""
+        """Stops the part and cleans up after it if it has already died."""
 
 
 class RunningProgram:
-    """A program with its log shown line by line, each with the program's name in front."""
+    """A child process whose log is shown line by line, prefixed with its name."""
 
     def __init__(
         self,
@@ -61,7 +58,7 @@ class RunningProgram:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs, negative for the signal that killed it."""
+        """Exit code, None while the program is running, negative for the signal that killed it."""
         return None if self._process is None else self._process.poll()
 
     def launch(self) -> None:
@@ -71,7 +68,7 @@ class RunningProgram:
         self._reader.start()
 
     def run(self) -> int:
-        """Start it and wait for its end; gives its exit code."""
+        """Starts the program, waits until it exits and returns its exit code."""
         self.launch()
         assert self._process is not None
         self._process.wait()
@@ -82,13 +79,15 @@ class RunningProgram:
         code = self.exit_code
         if code is not None and code < 0:
             return f"killed by {signal.Signals(-code).name}"
-        return f"exit code {code}, its lines above say why"
+        return f"exit code {code}, see its log above"
 
     def stop(self) -> None:
         if self._process is not None:
             self._guard.end(self._process, STOP_SECONDS)
         if self._reader is not None:
-            self._reader.join(timeout=1)  # the last lines; no longer for a pipe that somebody else inherited
+            self._reader.join(
+                timeout=1
+            )  # for the last lines; no longer, because another process may have inherited the pipe
 
     def _show(self, lines: IO[bytes]) -> None:
         with lines:
@@ -97,7 +96,7 @@ class RunningProgram:
 
 
 def readable(line: str) -> str:
-    """A log line for people: a JSON event as its time, level, name and fields; anything else as it is."""
+    """Returns a log line for people: time, level, name and fields of a JSON event; other lines unchanged."""
     try:
         event = json.loads(line)
     except ValueError:
@@ -106,12 +105,12 @@ def readable(line: str) -> str:
         return line
     time_of_day = str(event.pop("timestamp", ""))[11:19]
     level, name, trace = event.pop("level", None), event.pop("event"), event.pop("exception", None)
-    words = (time_of_day, level and f"{level:<7}", name, *(f"{key}={value}" for key, value in event.items()))
-    return " ".join(str(word) for word in words if word) + (f"\n{trace}" if trace else "")
+    parts = (time_of_day, level and f"{level:<7}", name, *(f"{key}={value}" for key, value in event.items()))
+    return " ".join(str(part) for part in parts if part) + (f"\n{trace}" if trace else "")
 
 
 class Supervisor:
-    """Starts parts again that died: after a short pause, and after longer ones when they go on dying."""
+    """Restarts parts that die, after pauses that double while a part keeps dying."""
 
     def __init__(self, echo: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._echo = echo
@@ -119,20 +118,20 @@ class Supervisor:
         self._watched: list[_Watched] = []
 
     def watch(self, name: str, part: Part) -> None:
-        """Look after a part that was launched."""
+        """Adds a part that was launched."""
         self._watched.append(_Watched(name, part, self._clock()))
 
     def pids(self) -> dict[str, list[int]]:
-        """The process ids of what runs now, by name."""
+        """Returns the process ids of the running parts, by name."""
         return {each.name: [pid] for each in self._watched if (pid := each.part.pid) is not None}
 
-    def look_after(self) -> None:
-        """Take notice of who died, and start those whose pause is over."""
+    def check(self) -> None:
+        """Detects dead parts and restarts those whose pause is over."""
         for watched in self._watched:
-            watched.look_after(self._clock(), self._echo)
+            watched.check(self._clock(), self._echo)
 
     def require_started(self, name: str) -> None:
-        """Raise LocalServerError when a part died so often that it will not come up by itself."""
+        """Raises LocalServerError if a part died so often that another restart is unlikely to help."""
         for watched in self._watched:
             if watched.name == name and watched.deaths >= 3:
                 raise LocalServerError(f"{name} does not start: {watched.last_words}")
@@ -147,7 +146,7 @@ class _Watched:
         self._launched_at = now
         self._due_at: float | None = None
 
-    def look_after(self, now: float, echo: Callable[[str], None]) -> None:
+    def check(self, now: float, echo: Callable[[str], None]) -> None:
         if self._due_at is None and self.part.pid is None:
             self._died(now, self.part.last_words(), echo)
             self.part.stop()
@@ -155,7 +154,7 @@ class _Watched:
             self._launched_at, self._due_at = now, None
             try:
                 self.part.launch()
-            except (LocalServerError, OSError) as error:  # as a full disk: it may be over at the next try
+            except (LocalServerError, OSError) as error:  # e.g. a full disk: the next attempt may succeed
                 self._died(now, str(error), echo)
 
     def _died(self, now: float, last_words: str, echo: Callable[[str], None]) -> None:
@@ -165,17 +164,4 @@ class _Watched:
         self.deaths += 1
         self.last_words = last_words
         self._due_at = now + pause
-        echo(f"{self.name} ended: {last_words}; starting it again in {pause:g} s")
-
-
-def missing_for_ready(port: int) -> str | None:
-    """What a process says that it still needs on its /readyz; None when it is ready."""
-    connection = HTTPConnection(LOOPBACK, port, timeout=1)
-    with contextlib.closing(connection):
-        try:
-            connection.request("GET", "/readyz")
-            answer = connection.getresponse()
-            body = answer.read(500).decode(errors="replace").strip()
-        except (OSError, HTTPException):
-            return "no answer yet"
-    return None if answer.status == 200 else body
+        echo(f"{self.name} ended: {last_words}; restarting it in {pause:g} s")

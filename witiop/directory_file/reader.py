@@ -1,4 +1,4 @@
-"""Reads a directory file (interface.md, Directory file). All of it is checked before any of it is believed."""
+"""Reads a directory file (interface.md, Directory file). The whole file is validated before any of it is used."""
 
 import re
 import tomllib
@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from domain.conversations.menu import MAX_CHOICE_LENGTH, normalise
 from domain.directory import Directory
-from witiop.directory_file.tables import NumberTable, SkillsetTable, Table, UserTable, cure, instead, quoted
+from witiop.directory_file.tables import NumberTable, SkillsetTable, Table, UserTable, problem, quoted, suggestion
 from witiop.directory_file.toml_lines import KeyPath, key_lines
 
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """One thing that is wrong and what to do about it; `line` is None when there is no text to point at."""
+    """A problem and its fix; `line` is None when it belongs to no line."""
 
     file: Path
     line: int | None
@@ -28,7 +28,7 @@ class FileProblem:
 
 
 class DirectoryFileError(Exception):
-    """The file is refused: `problems` are all that was found, in the order of their lines; so is the message."""
+    """The file is invalid. `problems` has all problems, ordered by line; the message lists them."""
 
     def __init__(self, problems: Iterable[FileProblem]) -> None:
         self.problems = tuple(problems)
@@ -36,11 +36,11 @@ class DirectoryFileError(Exception):
 
 
 def read_directory(file: Path) -> Directory:
-    """The directory that the file describes. Raises DirectoryFileError."""
+    """Returns the directory that the file describes. Raises DirectoryFileError if the file is invalid."""
     text = _text(file)
     try:
         document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also for an endless number, or lists in lists in lists
+    except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, or deeply nested lists
         raise DirectoryFileError([_syntax_problem(file, text, error)]) from None
     line_of = key_lines(text)
     found = [
@@ -53,47 +53,46 @@ def read_directory(file: Path) -> Directory:
     users = _tables(document, "user", UserTable, found)
     numbers = _tables(document, "number", NumberTable, found)
     if not document:
-        found.append(((), "describes nothing; name at least a [[number]], a [[skillset]] or a [[user]]"))
+        found.append(((), "the file is empty; add at least a [[number]], a [[skillset]] or a [[user]]"))
     if found:
-        problems = dict.fromkeys(FileProblem(file, line_of(where), message) for where, message in found)
-        raise DirectoryFileError(sorted(problems, key=lambda problem: problem.line or 0))
+        problems = dict.fromkeys(FileProblem(file, line_of(path), message) for path, message in found)
+        raise DirectoryFileError(sorted(problems, key=lambda each: each.line or 0))
     return Directory(
-        {number.phone_number_id: number.described() for number in numbers},
-        {skillset.id: skillset.described() for skillset in skillsets},
-        {user.id: user.described() for user in users},
+        {number.phone_number_id: number.to_number() for number in numbers},
+        {skillset.id: skillset.to_skillset() for skillset in skillsets},
+        {user.id: user.to_user() for user in users},
     )
 
 
 _T = TypeVar("_T", bound=Table)
 _Found = tuple[KeyPath, str]
-"""Where, and what is wrong there; what to do."""
-
+"""Path of a problem, and its message."""
 
 _KEY_OF = {"skillset": "id", "user": "id", "number": "phone_number_id"}
-"""What tells the tables of a kind apart."""
+"""Keys that identify the tables of a kind."""
 
 
 def _tables(document: Mapping[str, Any], kind: str, model: type[_T], found: list[_Found]) -> list[_T]:
-    """The tables of a kind that are right; what is wrong with the others is added to `found`."""
-    right = []
-    for place, table in _raw_tables(document, kind):
+    """Returns the valid tables of a kind, and adds the problems of the others to `found`."""
+    valid = []
+    for index, table in _raw_tables(document, kind):
         try:
-            right.append(model.model_validate(table))
+            valid.append(model.model_validate(table))
         except ValidationError as error:
-            found += (((kind, place, *each["loc"]), cure(model, each)) for each in error.errors(include_url=False))
-    return right
+            found += (((kind, index, *each["loc"]), problem(model, each)) for each in error.errors(include_url=False))
+    return valid
 
 
 def _raw_tables(document: Mapping[str, Any], kind: str) -> Iterator[tuple[int, dict[str, Any]]]:
     tables = document.get(kind)
     if isinstance(tables, list):
-        yield from ((place, table) for place, table in enumerate(tables) if isinstance(table, dict))
+        yield from ((index, table) for index, table in enumerate(tables) if isinstance(table, dict))
 
 
 def _unknown_tables(document: Mapping[str, Any]) -> Iterator[_Found]:
     for key, value in document.items():
         if key not in _KEY_OF:
-            yield (key,), f"{key}: unknown; {instead(key, _KEY_OF)}"
+            yield (key,), f"{key}: unknown; {suggestion(key, _KEY_OF)}"
         elif not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
             yield (key,), f"{key}: not a list of tables; write [[{key}]] above each {key}"
 
@@ -101,14 +100,14 @@ def _unknown_tables(document: Mapping[str, Any]) -> Iterator[_Found]:
 def _duplicates(document: Mapping[str, Any], line_of: Callable[[KeyPath], int | None]) -> Iterator[_Found]:
     for kind, key in _KEY_OF.items():
         first: dict[str, int] = {}
-        for place, table in _raw_tables(document, kind):
+        for index, table in _raw_tables(document, kind):
             id_ = table.get(key)
             if isinstance(id_, str) and id_ in first:
                 line = line_of((kind, first[id_], key))
-                message = f"{key}: {quoted(id_)} is described in line {line} already; keep one [[{kind}]] of it"
-                yield (kind, place, key), message
+                message = f"{key}: {quoted(id_)} is already defined in line {line}; keep only one [[{kind}]] of it"
+                yield (kind, index, key), message
             elif isinstance(id_, str):
-                first[id_] = place
+                first[id_] = index
 
 
 def _unknown_skillsets(document: Mapping[str, Any]) -> Iterator[_Found]:
@@ -117,26 +116,29 @@ def _unknown_skillsets(document: Mapping[str, Any]) -> Iterator[_Found]:
     for path, skillset in _named_skillsets(document):
         if skillset not in known:
             shown = ".".join(str(part) for part in path[2:] if not isinstance(part, int))
-            others = f", or {instead(skillset, known)}" if known else ""
+            others = f", or {suggestion(skillset, known)}" if known else ""
             yield path, f"{shown}: there is no skillset {quoted(skillset)}; add it as a [[skillset]]{others}"
 
 
 def _named_skillsets(document: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     for kind, key in (("user", "skillsets"), ("number", "menu")):
-        for place, table in _raw_tables(document, kind):
-            held = table.get(key)
-            pairs = held.items() if isinstance(held, dict) else enumerate(held) if isinstance(held, list) else ()
-            yield from (((kind, place, key, at), skillset) for at, skillset in pairs if isinstance(skillset, str))
+        for index, table in _raw_tables(document, kind):
+            value = table.get(key)
+            pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+            yield from (((kind, index, key, at), skillset) for at, skillset in pairs if isinstance(skillset, str))
 
 
 def _same_choices(document: Mapping[str, Any]) -> Iterator[_Found]:
-    for place, table in _raw_tables(document, "number"):
+    for index, table in _raw_tables(document, "number"):
         menu = table.get("menu")
         first: dict[str, str] = {}
         for choice in menu if isinstance(menu, dict) else ():
-            path, form = ("number", place, "menu", choice), normalise(choice)
+            path, form = ("number", index, "menu", choice), normalise(choice)
             if not form:
-                yield path, f"menu: nobody can choose {quoted(choice)}; use 1 to {MAX_CHOICE_LENGTH} letters or digits"
+                yield (
+                    path,
+                    f"menu: customers cannot choose {quoted(choice)}; use 1 to {MAX_CHOICE_LENGTH} letters or digits",
+                )
             elif form in first:
                 yield path, f"menu: {quoted(choice)} and {quoted(first[form])} are the same choice; keep one of them"
             first.setdefault(form, choice)
@@ -155,11 +157,11 @@ def _text(file: Path) -> str:
 
 
 def _syntax_problem(file: Path, text: str, error: ValueError | RecursionError) -> FileProblem:
-    place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
-    what = str(error)[: place and place.start()]
-    line = int(place[1]) if place and place[1] else text.count("\n") + 1
-    if any(word in what for word in ("overwrite", "Duplicate", "declare")):
-        to_do = "it stands twice, keep one"
+    position = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
+    reason = str(error)[: position and position.start()]
+    line = int(position[1]) if position and position[1] else text.count("\n") + 1
+    if any(word in reason for word in ("overwrite", "Duplicate", "declare")):
+        fix = "it is defined twice, keep one"
     else:
-        to_do = "correct the line" + (f" at column {place[2]}" if place and place[2] else "")
-    return FileProblem(file, line if place else None, f"not TOML: {what[:1].lower()}{what[1:]}; {to_do}")
+        fix = "correct the line" + (f" at column {position[2]}" if position and position[2] else "")
+    return FileProblem(file, line if position else None, f"not TOML: {reason[:1].lower()}{reason[1:]}; {fix}")

@@ -1,4 +1,4 @@
-"""The tables of a directory file: what each key must be, and what to do when it is something else."""
+"""Validates the tables of a directory file; each error names the key, what is wrong and how to fix it."""
 
 import json
 import re
@@ -16,32 +16,32 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from domain.directory import Language, Level, Number, Opening, Skillset, User, Weekday
 
 
-def _wrong(message: str) -> PydanticCustomError:
-    return PydanticCustomError("described", "{message}", {"message": message})
+def _error(message: str) -> PydanticCustomError:
+    return PydanticCustomError("worded", "{message}", {"message": message})
 
 
 def _id(value: str) -> str:
     if not re.fullmatch(r"\S{1,64}", value) or not value.isprintable():
-        raise _wrong(f"{quoted(value)} is no id; use 1 to 64 characters and no spaces")
+        raise _error(f"{quoted(value)} is not an id; use 1 to 64 characters and no spaces")
     return value
 
 
 def _phone_number_id(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", value):
-        raise _wrong(f'{quoted(value)} is no phone number id; take the "Phone number ID" (digits) that Meta shows')
+        raise _error(f'{quoted(value)} is not a phone number id; use the "Phone number ID" (digits) that Meta shows')
     return value
 
 
 def _name(value: str) -> str:
     if len(value) > 200 or not value.isprintable():
-        raise _wrong("too long or not printable; use at most 200 characters on one line")
+        raise _error("too long or not printable; use at most 200 characters on one line")
     return value
 
 
 def _email(value: str) -> str:
-    # SES takes domains of any script and local parts of ASCII only (domain.md, Mail).
+    # SES accepts domains in any script, but only ASCII local parts (domain.md, Mail).
     if len(value) > 254 or not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[^\s@.]+(\.[^\s@.]+)+", value):
-        raise _wrong(f'{quoted(value)} is no e-mail address; write it like "anna@example.com"')
+        raise _error(f'{quoted(value)} is not an email address; write it like "anna@example.com"')
     return value
 
 
@@ -49,40 +49,40 @@ def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (OSError, ValueError, KeyError):
-        nearest = get_close_matches(value, available_timezones(), 1)
-        raise _wrong(
+        closest = get_close_matches(value, available_timezones(), 1)
+        raise _error(
             f"there is no time zone {quoted(value)}; "
-            + (f'did you mean "{nearest[0]}"?' if nearest else 'use a name like "Europe/Rome"')
+            + (f'did you mean "{closest[0]}"?' if closest else 'use a name like "Europe/Rome"')
         ) from None
     return value
 
 
 def _opening(value: object) -> Opening:
-    """`HH:MM-HH:MM`; raises for anything else and for one that is empty or goes over midnight."""
+    """Parses `HH:MM-HH:MM`. Raises an error for any other text, an empty interval, or one that crosses midnight."""
     times = re.fullmatch(r"(\d{1,2}):([0-5]\d) ?[-–] ?(\d{1,2}):([0-5]\d)", value) if isinstance(value, str) else None
     if times is None:
-        raise _wrong(f'{quoted(value)} are no hours; write them like "09:00-13:00"')
+        raise _error(f'{quoted(value)} are not hours; write them like "09:00-13:00"')
     start, end = (int(hour) * 60 + int(minute) for hour, minute in (times.groups()[:2], times.groups()[2:]))
     if start >= 24 * 60 or end > 24 * 60:
-        raise _wrong(f"{quoted(value)} is beyond the day, which goes from 00:00 to 24:00; correct it")
+        raise _error(f"{quoted(value)} is outside the day; use times from 00:00 to 24:00")
     if start == end:
-        raise _wrong(f'{quoted(value)} is empty; write "00:00-24:00" for the whole day')
+        raise _error(f'{quoted(value)} is empty; write "00:00-24:00" for the whole day')
     if start > end:
         first, second = f"{_clock(start)}-24:00", f"00:00-{_clock(end)}"
-        raise _wrong(f'{quoted(value)} goes over midnight; split it: "{first}" here and "{second}" on the next day')
+        raise _error(f'{quoted(value)} crosses midnight; split it: "{first}" here and "{second}" on the next day')
     return Opening(time(*divmod(start, 60)), time.max if end == 24 * 60 else time(*divmod(end, 60)))
 
 
-def _apart(openings: list[Opening]) -> list[Opening]:
+def _without_overlaps(openings: list[Opening]) -> list[Opening]:
     ordered = sorted(openings, key=lambda opening: opening.start)
     for one, next_one in pairwise(ordered):
         if next_one.start < one.end:
-            raise _wrong(f'"{hours_text(one)}" and "{hours_text(next_one)}" overlap; join or separate them')
+            raise _error(f'"{hours_text(one)}" and "{hours_text(next_one)}" overlap; merge or separate them')
     return ordered
 
 
 class Table(BaseModel):
-    """Every field says what it is (`description`) and how it is written (`examples`): that is the cure."""
+    """A table whose fields have a `description` and `examples`; error messages are made of them."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -91,28 +91,28 @@ _Id = Annotated[str, AfterValidator(_id)]
 _Name = Annotated[str, AfterValidator(_name)]
 _Openings = Annotated[
     list[Annotated[Opening, BeforeValidator(_opening)]],
-    AfterValidator(_apart),
+    AfterValidator(_without_overlaps),
     Field(description="a list of hours", examples=['["09:00-13:00", "14:00-18:00"]']),
 ]
 
 
 class SkillsetTable(Table):
-    id: _Id = Field(description="a text", examples=['"sales"'])
-    name: _Name = Field(description="a text", examples=['"Sales"'])
+    id: _Id = Field(description="a string", examples=['"sales"'])
+    name: _Name = Field(description="a string", examples=['"Sales"'])
 
-    def described(self) -> Skillset:
+    def to_skillset(self) -> Skillset:
         return Skillset(self.id, self.name)
 
 
 class UserTable(Table):
-    id: _Id = Field(description="a text", examples=['"anna"'])
-    name: _Name = Field(description="a text", examples=['"Anna Rossi"'])
-    email: Annotated[str, AfterValidator(_email)] = Field(description="a text", examples=['"anna@example.com"'])
+    id: _Id = Field(description="a string", examples=['"anna"'])
+    name: _Name = Field(description="a string", examples=['"Anna Rossi"'])
+    email: Annotated[str, AfterValidator(_email)] = Field(description="a string", examples=['"anna@example.com"'])
     level: Level = Field(description=f"one of {', '.join(get_args(Level))}", examples=['"agent"'])
     max_conversations: int = Field(ge=0, le=1000, description="a whole number from 0 to 1000", examples=["3"])
-    skillsets: list[str] = Field([], description="a list of ids of skillsets", examples=['["sales"]'])
+    skillsets: list[str] = Field([], description="a list of skillset ids", examples=['["sales"]'])
 
-    def described(self) -> User:
+    def to_user(self) -> User:
         skillsets = tuple(dict.fromkeys(self.skillsets))
         return User(self.id, self.name, self.email, self.level, self.max_conversations, skillsets)
 
@@ -126,24 +126,24 @@ class HoursTable(Table):
     sat: _Openings = []
     sun: _Openings = []
 
-    def described(self) -> dict[Weekday, tuple[Opening, ...]]:
+    def to_hours(self) -> dict[Weekday, tuple[Opening, ...]]:
         days: dict[Weekday, list[Opening]] = {day: getattr(self, day) for day in get_args(Weekday)}
         return {day: tuple(openings) for day, openings in days.items() if openings}
 
 
 def _open_at_all(hours: HoursTable) -> HoursTable:
-    if not hours.described():
-        raise _wrong("no day has any; leave hours out for a number that is always open")
+    if not hours.to_hours():
+        raise _error("there are none; leave hours out for a number that is always open")
     return hours
 
 
 class NumberTable(Table):
     phone_number_id: Annotated[str, AfterValidator(_phone_number_id)] = Field(
-        description="a text", examples=['"106540352242922"']
+        description="a string", examples=['"106540352242922"']
     )
-    name: _Name = Field("", description="a text", examples=['"Shop"'])
+    name: _Name = Field("", description="a string", examples=['"Shop"'])
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
-        "UTC", description="a text", examples=['"Europe/Rome"']
+        "UTC", description="a string", examples=['"Europe/Rome"']
     )
     softbot: bool = Field(False, description="true or false, without quotes", examples=["false"])
     hours: Annotated[HoursTable, AfterValidator(_open_at_all)] | None = Field(
@@ -152,22 +152,22 @@ class NumberTable(Table):
     menu: dict[str, str] = Field({}, description="a table of choices and skillsets", examples=['{ "1" = "sales" }'])
     language: Language = Field("en", description=f"one of {', '.join(get_args(Language))}", examples=['"it"'])
 
-    def described(self) -> Number:
-        hours = self.hours.described() if self.hours else None
+    def to_number(self) -> Number:
+        hours = self.hours.to_hours() if self.hours else None
         return Number(self.phone_number_id, self.name, self.time_zone, self.softbot, hours, self.menu, self.language)
 
 
-def cure(model: type[Table], error: ErrorDetails) -> str:
-    """What a validation error of a table says to a person: `key: what is wrong; what to do`."""
+def problem(model: type[Table], error: ErrorDetails) -> str:
+    """Returns a validation error of a table for people: `key: what is wrong; how to fix it`."""
     fields, loc = model.model_fields, error["loc"]
     if model is NumberTable and loc[0] == "hours" and len(loc) > 1:
         fields, loc = HoursTable.model_fields, loc[1:]
     shown, key = ".".join(str(part) for part in error["loc"] if not isinstance(part, int)), str(loc[0])
     match error["type"]:
-        case "described":
+        case "worded":
             return f"{shown}: {error['msg']}"
         case "extra_forbidden":
-            return f"{shown}: unknown key; {instead(key, fields)}"
+            return f"{shown}: unknown key; {suggestion(key, fields)}"
         case "missing":
             return f"{shown}: missing; write {key} = {_example(fields[key])}"
         case _:
@@ -179,19 +179,19 @@ def _example(field: FieldInfo) -> object:
     return field.examples[0] if field.examples else field.default
 
 
-def instead(word: str, known: Collection[str]) -> str:
-    """The cure of an unknown word: the nearest known one, or all of them."""
-    nearest = get_close_matches(word.lower(), known, 1)
-    return f"did you mean {nearest[0]}?" if nearest else f"use one of {', '.join(known)}"
+def suggestion(word: str, known: Collection[str]) -> str:
+    """Returns the fix for an unknown word: the closest known word, or all known words."""
+    closest = get_close_matches(word.lower(), known, 1)
+    return f"did you mean {closest[0]}?" if closest else f"use one of {', '.join(known)}"
 
 
 def quoted(value: object) -> str:
-    """A value as it can stand in the file, on one line."""
+    """Returns a value on one line, in the syntax of the file."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
 
 
 def hours_text(opening: Opening) -> str:
-    """As it stands in a directory file."""
+    """Returns an opening in the syntax of the file."""
     end = "24:00" if opening.end == time.max else opening.end.isoformat("minutes")
     return f"{opening.start.isoformat('minutes')}-{end}"
 

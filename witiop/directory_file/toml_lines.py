@@ -1,17 +1,18 @@
-"""On which line of a TOML text a key stands: tomllib says that for mistakes of syntax only."""
+"""Finds the line of a key in a TOML text; tomllib reports lines for syntax errors only."""
 
 import tomllib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 KeyPath = tuple[str | int, ...]
-"""Keys and places in lists from the top: `("number", 0, "menu", "1")`."""
+"""Keys and list indexes from the top, e.g. `("number", 0, "menu", "1")`."""
 
 
 def key_lines(text: str) -> Callable[[KeyPath], int | None]:
-    """Finds the line, from 1, of a key of a valid text: its own, or that of the nearest thing around it.
+    """Returns a function that finds the line of a key in a valid text, counted from 1.
 
-    The statements of a TOML text are separate: lines are added until they are one on their own.
+    For an unknown key it returns the line of the nearest enclosing table or value, None if there is none. The text is
+    split into statements: lines are joined until they parse.
     """
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
@@ -38,7 +39,7 @@ def key_lines(text: str) -> Callable[[KeyPath], int | None]:
 
 
 def _table(header: dict[str, Any], counts: dict[KeyPath, int]) -> KeyPath:
-    """The path of a table's header as `{"a": {"b": [{}]}}`; `counts` are the tables so far of each list of tables."""
+    """Returns the path of a parsed header, e.g. `{"a": {"b": [{}]}}`; `counts` has the size of each list so far."""
     path: KeyPath = ()
     while header:
         [(key, inner)] = header.items()
@@ -53,7 +54,7 @@ def _table(header: dict[str, Any], counts: dict[KeyPath, int]) -> KeyPath:
 
 
 def _paths(value: object) -> Iterator[KeyPath]:
-    """Every path inside a value, the outer ones first."""
+    """Yields every path inside a value, outer ones first."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in pairs:
         yield (key,)

@@ -1,4 +1,4 @@
-"""`witiop doctor`: what is wrong with an installation, one line per finding with its cure. Changes nothing."""
+"""`witiop doctor`: lists what is wrong with an installation, one line per finding with its fix. Changes nothing."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -13,202 +13,208 @@ from kafka.errors import KafkaError
 from psycopg import Connection
 
 from infra.kafka import topics as kafka_topics
-from infra.kafka.survey import Held, KafkaDiagnostics
+from infra.kafka.consumer import OffsetRange
+from infra.kafka.diagnostics import KafkaDiagnostics
 from infra.postgres import mails
 from infra.postgres.connections.pool import connect
 from infra.postgres.lists import health
 from infra.postgres.lists.health import ConsumerPosition
 from infra.postgres.migrations import SchemaIsNewer, pending
 from witiop import settings as all_settings
-from witiop.exits import NOT_REACHABLE, REFUSED
+from witiop.exit_codes import NOT_REACHABLE, REFUSED
 from witiop.installation import Installation
 from witiop.settings import Settings
 from witiop.wiring import from_settings
 
 OLDEST_POSTGRES = 18
 SKEW = timedelta(seconds=2)
-"""The webhook judges a sender's clock by its own, the timer closes windows by the database's."""
+"""Clocks may differ this much. The webhook compares senders' times with its own clock, the timer closes windows by the
+database's."""
 OUTBOX_SECONDS = 30
 OVERDUE_SECONDS = 60
 IDLE_SECONDS = 60
-"""Consumers tell at least every few seconds where they stand, also when nothing comes."""
+"""Consumers commit their positions every few seconds, also when no records arrive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`where` it is, `what` is wrong, and the `cure`."""
+    """A problem: `where` it is, `what` is wrong, and how to `fix` it.
+
+    `unreachable` is true for a server that did not answer.
+    """
 
     where: str
     what: str
-    cure: str
+    fix: str
     unreachable: bool = False
 
 
 def report(installation: Installation, as_json: bool) -> int:
-    """Print the findings and give the exit code: 0 none, 3 if a server did not answer, else 1.
+    """Prints the findings and returns the exit code: 0 if there are none, 3 if a server did not answer, else 1.
 
     Raises:
-        SettingsError: without settings there is nothing to look at.
+        SettingsError: a setting is missing or invalid.
     """
     findings = list(examine(installation.settings("kafka_bootstrap_servers", "postgres_dsn")))
     if as_json:
         click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}))
     else:
         for finding in findings:
-            click.echo(f"{finding.where}: {finding.what}; {finding.cure}")
+            click.echo(f"{finding.where}: {finding.what}; {finding.fix}")
         if not findings:
-            click.echo("nothing is wrong")
+            click.echo("no problems found")
     if any(finding.unreachable for finding in findings):
         return NOT_REACHABLE
     return REFUSED if findings else 0
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Everything that is wrong; a server that does not answer is one finding, and the rest is still looked at."""
+    """Yields all findings. A server that does not answer is one finding; the other checks still run."""
     yield from _settings()
-    held: dict[tuple[str, int], Held] | None = None
+    held: dict[tuple[str, int], OffsetRange] | None = None
     try:
         with closing(KafkaDiagnostics(from_settings.kafka_config(settings))) as brokers:
             yield from _brokers(brokers, settings)
             names = from_settings.topics(settings)
-            held = brokers.held([names.inbound, names.unreadable])
+            held = brokers.offset_ranges([names.inbound, names.unreadable])
     except KafkaError as error:
-        cure = "see that the brokers run and that WITIOP_KAFKA_BOOTSTRAP_SERVERS names them"
-        yield Finding("kafka", _first_line(error), cure, unreachable=True)
+        fix = "check that the brokers are running and that WITIOP_KAFKA_BOOTSTRAP_SERVERS points to them"
+        yield Finding("kafka", _first_line(error), fix, unreachable=True)
     try:
         with closing(connect(settings.postgres_dsn.get_secret_value(), "doctor", autocommit=True)) as database:
             yield from _database(database, held)
     except psycopg.OperationalError as error:
-        cure = "see that PostgreSQL runs and that WITIOP_POSTGRES_DSN names it"
-        yield Finding("postgres", _first_line(error), cure, unreachable=True)
+        fix = "check that PostgreSQL is running and that WITIOP_POSTGRES_DSN points to it"
+        yield Finding("postgres", _first_line(error), fix, unreachable=True)
     yield from _ses(settings)
 
 
 def _settings() -> Iterator[Finding]:
     for name in all_settings.unknown_variables():
-        yield Finding("settings", f"no setting is called {name}", "see docs/settings.md for the right name")
+        yield Finding("settings", f"there is no setting {name}", "look up the name in docs/settings.md")
 
 
 def _brokers(brokers: KafkaDiagnostics, settings: Settings) -> Iterator[Finding]:
-    wanted = kafka_topics.TopicSettings(settings.kafka_partitions, settings.kafka_replication_factor)
-    for found in kafka_topics.findings(from_settings.kafka_config(settings), from_settings.topics(settings), wanted):
-        yield Finding(f"kafka {found.where}", found.what, found.cure)
+    expected = kafka_topics.TopicSettings(settings.kafka_partitions, settings.kafka_replication_factor)
+    for found in kafka_topics.findings(from_settings.kafka_config(settings), from_settings.topics(settings), expected):
+        yield Finding(f"kafka {found.where}", found.what, found.fix)
     clock = brokers.clock()
     if clock:
         yield from skew_findings("kafka", clock.now, clock.asked, clock.answered)
 
 
-def _database(database: Connection[Any], held: dict[tuple[str, int], Held] | None) -> Iterator[Finding]:
+def _database(database: Connection[Any], held: dict[tuple[str, int], OffsetRange] | None) -> Iterator[Finding]:
     asked = datetime.now(UTC)
     server = health.server(database)
     yield from skew_findings("postgres", server.now, asked, datetime.now(UTC))
     version = server.version // 10_000
     if version < OLDEST_POSTGRES:
-        cure = f"the product is tested on {OLDEST_POSTGRES}: upgrade"
-        yield Finding("postgres", f"the server is PostgreSQL {version}", cure)
+        fix = f"upgrade to PostgreSQL {OLDEST_POSTGRES}, on which the product is tested"
+        yield Finding("postgres", f"the server is PostgreSQL {version}", fix)
     if server.read_only:
         yield Finding("postgres", "the database is read-only", "point WITIOP_POSTGRES_DSN at the primary")
     for setting in server.unsafe:
-        cure = "turn it on: without it a crash of the server can lose what was committed"
-        yield Finding("postgres", f"{setting} is off", cure)
+        fix = "turn it on: otherwise a crash of the server can lose committed transactions"
+        yield Finding("postgres", f"{setting} is off", fix)
     try:
         missing = pending(database)
     except SchemaIsNewer as error:
-        yield Finding("schema", str(error), "nothing else was looked at")
+        yield Finding("schema", str(error), "nothing else was checked")
         return
     if missing:
-        yield Finding("schema", f"{', '.join(missing)} not applied", "run witiop migrate; nothing else was looked at")
+        yield Finding("schema", f"{', '.join(missing)} not applied", "run witiop migrate; nothing else was checked")
         return
     yield from _flow(database, held)
     yield from _mails(database)
     yield from _directory(database)
 
 
-def _flow(database: Connection[Any], held: dict[tuple[str, int], Held] | None) -> Iterator[Finding]:
+def _flow(database: Connection[Any], held: dict[tuple[str, int], OffsetRange] | None) -> Iterator[Finding]:
     if held is not None:
-        yield from reading_findings(held, health.consumer_positions(database))
+        yield from position_findings(held, health.consumer_positions(database))
     age = health.outbox_age(database)
     if age > OUTBOX_SECONDS:
-        cure = "see that witiop run relay runs and reaches the brokers"
-        yield Finding("outbox", f"its oldest event has waited {age:.0f} s", cure)
+        fix = "check that `witiop run relay` is running and reaches the brokers"
+        yield Finding("outbox", f"the oldest event has been waiting for {age:.0f} s", fix)
     for kind, count in health.waiting_dead_letters(database).items():
-        many = f"{count:,}{'+' if count == health.COUNTED else ''}"
-        cure = "look with witiop set-aside list, send through again with witiop set-aside redrive"
-        yield Finding("set aside", f"{many} of kind {kind} wait", cure)
+        total = f"{count:,}{'+' if count == health.COUNTED else ''}"
+        fix = "see witiop dead-letters list; after fixing the cause, run witiop dead-letters replay"
+        yield Finding("dead letters", f"{total} of kind {kind} not replayed", fix)
     for wrong in health.miscounts(database):
-        which = f"number {wrong.phone_number_id}, status {wrong.status}, reason {wrong.reason}"
-        cure = f"say to the database: {health.RECOUNT}"
-        yield Finding("counters", f"{which}: {wrong.counted:,} counted, {wrong.there:,} there", cure)
+        counter = f"number {wrong.phone_number_id}, status {wrong.status}, reason {wrong.reason}"
+        fix = f"run in the database: {health.RECOUNT}"
+        yield Finding("counters", f"{counter}: counted {wrong.counted:,}, actually {wrong.there:,}", fix)
 
 
 def _mails(database: Connection[Any]) -> Iterator[Finding]:
     unknown, overdue = mails.standing(database)
     if unknown:
-        cure = (
-            "look with witiop mails list --state unknown, and send again what did not arrive with witiop mails resend"
-        )
-        yield Finding("mails", f"of {unknown:,} nobody knows whether they were sent", cure)
+        fix = "see witiop mails list --state unknown, and resend those that did not arrive with witiop mails resend"
+        yield Finding("mails", f"it is unknown whether {unknown:,} of them were sent", fix)
     if overdue > OVERDUE_SECONDS:
-        cure = "see that witiop run mails runs and reaches SES"
-        yield Finding("mails", f"the oldest that is due has waited {overdue:.0f} s", cure)
+        fix = "check that `witiop run mails` is running and reaches SES"
+        yield Finding("mails", f"the oldest one due has been waiting for {overdue:.0f} s", fix)
 
 
 def _ses(settings: Settings) -> Iterator[Finding]:
     if not (settings.ses_region and settings.ses_configuration_set and settings.ses_sender):
         return  # an installation that sends no mails
-    from infra.ses.survey import ExpectedSes, SesUnreachable, findings
+    from infra.ses.diagnostics import ExpectedSes, SesUnreachable, findings
 
-    wanted = ExpectedSes(
+    expected = ExpectedSes(
         settings.ses_configuration_set, settings.ses_sender, settings.ses_topic_arns, per_second=settings.ses_rate
     )
     try:
-        for what, cure in findings(from_settings.ses_access(settings), wanted):
-            yield Finding("ses", what, cure)
+        for what, fix in findings(from_settings.ses_access(settings), expected):
+            yield Finding("ses", what, fix)
     except SesUnreachable as error:
-        cure = "see that SES can be reached in WITIOP_SES_REGION, with a key that it knows"
-        yield Finding("ses", str(error), cure, unreachable=True)
+        fix = "check that SES can be reached in WITIOP_SES_REGION and accepts the access key"
+        yield Finding("ses", str(error), fix, unreachable=True)
 
 
-def reading_findings(held: dict[tuple[str, int], Held], readings: Iterable[ConsumerPosition]) -> Iterator[Finding]:
-    """What is wrong with how far the consumers came in what the brokers hold."""
-    start = "see that witiop run conversations runs, and what its log says"
-    known = {(reading.topic, reading.partition): reading for reading in readings}
-    for place, there in sorted(held.items()):
-        where = f"{place[0]}[{place[1]}]"
-        reading = known.get(place)
-        if reading is None:
+def position_findings(
+    held: dict[tuple[str, int], OffsetRange], positions: Iterable[ConsumerPosition]
+) -> Iterator[Finding]:
+    """Compares the consumers' positions with the offsets that the brokers hold and yields what is wrong."""
+    check = "check that `witiop run conversations` is running, and read its log"
+    known = {(position.topic, position.partition): position for position in positions}
+    for partition, there in sorted(held.items()):
+        where = f"{partition[0]}[{partition[1]}]"
+        position = known.get(partition)
+        if position is None:
             if there.end > there.begin:
-                yield Finding(where, f"{there.end - there.begin:,} records that nobody began to read", start)
+                yield Finding(where, f"no consumer has started reading its {there.end - there.begin:,} records", check)
             continue
-        if reading.lost:
-            cure = "they are gone; when you know why, clear this with: update consumer_offsets set lost = 0"
-            yield Finding(where, f"the brokers deleted {reading.lost:,} records before they were read", cure)
-        if reading.next_offset < there.begin:
-            what = f"the brokers deleted {there.begin - reading.next_offset:,} records that nobody has read"
-            yield Finding(where, what, start)
-        if reading.next_offset > there.end:
-            yield Finding(where, f"read up to {reading.next_offset:,}, but it ends at {there.end:,}", start)
-        waiting = there.end - max(reading.next_offset, there.begin)
-        if reading.idle_seconds > IDLE_SECONDS and waiting > 0:
-            yield Finding(where, f"{waiting:,} records wait, no progress for {reading.idle_seconds:.0f} s", start)
+        if position.lost:
+            fix = "they are lost; once the reason is known, clear this with: update consumer_offsets set lost = 0"
+            yield Finding(where, f"the brokers deleted {position.lost:,} records before they were read", fix)
+        if position.next_offset < there.begin:
+            what = f"the brokers deleted {there.begin - position.next_offset:,} records that were not read yet"
+            yield Finding(where, what, check)
+        if position.next_offset > there.end:
+            yield Finding(where, f"read up to {position.next_offset:,}, but the partition ends at {there.end:,}", check)
+        waiting = there.end - max(position.next_offset, there.begin)
+        if position.idle_seconds > IDLE_SECONDS and waiting > 0:
+            yield Finding(where, f"{waiting:,} records waiting, no progress for {position.idle_seconds:.0f} s", check)
 
 
 def _directory(database: Connection[Any]) -> Iterator[Finding]:
     for number in health.unknown_numbers(database):
-        what = f"customers write to the number {number}, which it does not know"
-        yield Finding("directory", what, "add it to the file and run witiop directory apply")
+        what = f"customers write to the number {number}, which is not in it"
+        yield Finding("directory", what, "add the number to the directory file and run witiop directory apply")
     for skillset in health.unstaffed_skillsets(database):
         what = f"a menu leads to {skillset}, but no user has that skillset"
-        yield Finding("directory", what, "give it to somebody and run witiop directory apply")
+        yield Finding("directory", what, "add it to a user in the directory file and run witiop directory apply")
 
 
-def skew_findings(whose: str, theirs: datetime, asked: datetime, answered: datetime) -> Iterator[Finding]:
-    """The clocks differ by at least what the time between question and answer does not explain."""
+def skew_findings(where: str, theirs: datetime, asked: datetime, answered: datetime) -> Iterator[Finding]:
+    """Yields a finding if a server's clock differs from ours by more than SKEW, even allowing for the round trip
+    between `asked` and `answered`."""
     ahead = max(theirs - answered, asked - theirs)
     if ahead > SKEW:
         direction = "ahead of" if theirs > answered else "behind"
         what = f"its clock is {ahead.total_seconds():.0f} s {direction} this machine's"
-        yield Finding(whose, what, "set the clocks with NTP on both")
+        yield Finding(where, what, "synchronise both clocks with NTP")
 
 
 def _first_line(error: Exception) -> str:

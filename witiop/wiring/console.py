@@ -1,4 +1,4 @@
-"""The `console` process."""
+"""Builds and runs the `console` process."""
 
 import sys
 import threading
@@ -14,27 +14,27 @@ from witiop.wiring.from_settings import (
     session_terms,
     topics,
 )
-from witiop.wiring.running import prepare, watching
+from witiop.wiring.running import prepare, supervisor_monitor
 
 if TYPE_CHECKING:
     from infra.serving.server import ServedApp
 
 _CONSOLE_QUEUE_SECONDS = 5.0
-"""A person would rather wait for a page than be sent away."""
+"""Longest wait of a request for a thread: people prefer a slow page to an error."""
 _CONSOLE_SWITCH_SECONDS = 0.0005
-"""A page that waits for PostgreSQL seven times must not wait seven times 5 ms behind the one thread that tells all open
-lists what changed."""
+"""Thread switch interval. A page that waits for PostgreSQL seven times would otherwise wait up to seven times 5 ms
+for the thread that updates all open lists."""
 _CONSOLE_POOL = 8
-"""Connections of the console: a page holds one for some milliseconds, a live page none."""
+"""Database connections: a request holds one for some milliseconds, a stream holds none."""
 _CONSOLE_CONNECTIONS = 4096
-"""A browser has one for its live page and up to five more."""
+"""HTTP connections: a browser has one for its stream and up to five more."""
 
 
 def run_console(settings: Settings) -> None:
-    """The console: this process watches over the one that answers."""
-    with watching("console", settings, settings.console_host, settings.console_port):
+    """Runs the console: this process supervises the one that answers requests."""
+    with supervisor_monitor("console", settings, settings.console_host, settings.console_port):
         from console.app import MAX_BODY_BYTES
-        from infra.serving.front import RequestLimits
+        from infra.serving.rsgi_bridge import RequestLimits
         from infra.serving.server import serve
 
         serve(
@@ -49,7 +49,7 @@ def run_console(settings: Settings) -> None:
 
 
 def _console_worker(settings: Settings) -> "ServedApp":
-    """What the process that answers is made of; called in it."""
+    """Builds the application. Called in the process that answers requests."""
     from console.app import create_app
     from console.dependencies import Dependencies
     from console.live.broadcast import Broadcaster
@@ -70,18 +70,18 @@ def _console_worker(settings: Settings) -> "ServedApp":
     connections.open()
     sessions = session_terms(settings)
     live = Broadcaster(lambda: ChangeHints(dsn), ListWatcher(connections.connection, sessions).look)
-    hearing = threading.Thread(target=live.run, name="live", daemon=True)
-    hearing.start()
+    listener = threading.Thread(target=live.run, name="live", daemon=True)
+    listener.start()
     collect_rarely()
     sys.setswitchinterval(_CONSOLE_SWITCH_SECONDS)
 
     def close() -> None:
         live.end()
-        hearing.join(timeout=2)
+        listener.join(timeout=2)
         connections.close()
         publisher.close()
 
-    parts = Dependencies(
+    dependencies = Dependencies(
         pool=connections,
         publisher=publisher,
         commands_topic=names.commands,
@@ -91,9 +91,9 @@ def _console_worker(settings: Settings) -> "ServedApp":
         passwords=Passwords(),
         terms=routing_policy(settings),
         sessions=sessions,
-        post=mail_composition(settings),
+        mailing=mail_composition(settings),
         organisation=settings.organisation,
         secure=settings.console_url.startswith("https:"),
         proxies=settings.console_proxies,
     )
-    return ServedApp(create_app(parts), lambda _: None, close, live.end)
+    return ServedApp(create_app(dependencies), lambda _: None, close, live.end)

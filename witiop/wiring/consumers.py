@@ -1,4 +1,4 @@
-"""The consumer processes: `conversations` and `commands`."""
+"""Builds and runs the consumer processes: `conversations` and `commands`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run_conversations(settings: Settings) -> None:
-    """The consumer that works every fact into its customer's conversation."""
+    """Runs the consumer that folds every fact into its customer's conversations."""
     from consumers.handlers.conversations import Conversations
 
     names = topics(settings)
@@ -23,19 +23,19 @@ def run_conversations(settings: Settings) -> None:
 
 
 def run_commands(settings: Settings) -> None:
-    """The consumer that carries out what administrators ask for, or says why not."""
+    """Runs the consumer that applies or rejects commands."""
     from consumers.handlers.commands import Commands
 
     names, secrets, policy = topics(settings), secret_bytes(settings.command_secrets), mail_policy(settings)
     _consume(settings, "commands", [names.commands], lambda: Commands(names, secrets, routing_policy(settings), policy))
 
 
-def _consume(settings: Settings, name: str, read: Sequence[str], handler: Callable[[], "Handler"]) -> None:
-    """Run a consumer group's share in this process."""
+def _consume(settings: Settings, name: str, topic_names: Sequence[str], handler: Callable[[], "Handler"]) -> None:
+    """Runs this process's share of a consumer group."""
     from consumers.batches.metrics import ConsumerMetrics
 
     group = f"{settings.kafka_topic_prefix}witiop.{name}"
-    with parallel_loops(settings, name, group, read, handler, lambda: ConsumerMetrics(group)) as consumer:
+    with parallel_loops(settings, name, group, topic_names, handler, lambda: ConsumerMetrics(group)) as consumer:
         run_worker(settings, consumer.run, consumer.not_ready_reason)
 
 
@@ -44,25 +44,25 @@ def parallel_loops(
     settings: Settings,
     name: str,
     group: str,
-    read: Sequence[str],
+    topic_names: Sequence[str],
     handler: Callable[[], "Handler"],
     metrics: Callable[[], "ConsumerMetrics"],
 ) -> Iterator["ParallelLoops"]:
-    """As many loops of a group as a process has threads, each with what it is made of and connections of its own."""
+    """Yields one batch loop per consumer thread, each with connections of its own, and closes them at the end."""
     from consumers.batches.batch_loop import BatchLoop
     from consumers.batches.parallel import ParallelLoops
-    from consumers.batches.poison import PoisonLimit
+    from consumers.batches.poison import PoisonPolicy
     from infra.kafka.consumer import GroupReader
     from infra.postgres.connections.session import DatabaseSession
 
-    instance, limit = settings.consumer_instance, PoisonLimit(settings.poison_per_minute)
-    with ExitStack() as open_to_the_end:
+    instance, poison = settings.consumer_instance, PoisonPolicy(settings.poison_per_minute)
+    with ExitStack() as resources:
         loops = []
-        for place in range(settings.consumer_threads):
+        for index in range(settings.consumer_threads):
             session = DatabaseSession(settings.postgres_dsn.get_secret_value(), name)
-            open_to_the_end.enter_context(closing(session))
+            resources.enter_context(closing(session))
             reader = GroupReader(
-                kafka_config(settings).client_options(), group, read, instance and f"{instance}.{place}"
+                kafka_config(settings).client_options(), group, topic_names, instance and f"{instance}.{index}"
             )
-            loops.append(BatchLoop(reader, session.transaction, group, handler(), metrics(), limit))
+            loops.append(BatchLoop(reader, session.transaction, group, handler(), metrics(), poison))
         yield ParallelLoops(loops)

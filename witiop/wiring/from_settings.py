@@ -1,4 +1,4 @@
-"""Translates settings into what the parts take. Imports each part only when it is needed."""
+"""Translates settings into the arguments of the parts. Imports a part only when it is needed."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def kafka_config(settings: Settings) -> KafkaConfig:
-    """How this installation reaches its brokers."""
+    """Returns the connection to the brokers."""
     return KafkaConfig(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         security_protocol=settings.kafka_security_protocol,
@@ -35,21 +35,21 @@ def kafka_config(settings: Settings) -> KafkaConfig:
 
 
 def topics(settings: Settings) -> Topics:
-    """The names of this installation's topics."""
+    """Returns the names of the topics."""
     return Topics(settings.kafka_topic_prefix)
 
 
 def routing_policy(settings: Settings) -> RoutingPolicy:
-    """How long this installation waits for its agents."""
+    """Returns the timeouts of routing."""
     return RoutingPolicy(
         reservation=timedelta(seconds=settings.reservation_seconds),
         offer=timedelta(seconds=settings.offer_seconds),
-        silent=timedelta(seconds=settings.desk_silent_seconds),
+        presence_timeout=timedelta(seconds=settings.presence_timeout_seconds),
     )
 
 
 def mail_policy(settings: Settings) -> "MailPolicy":
-    """Which mails may be sent."""
+    """Returns the rules for mails: allowed domains and masking."""
     from domain.mail import MailPolicy
     from infra.ses.addresses import address
 
@@ -57,7 +57,7 @@ def mail_policy(settings: Settings) -> "MailPolicy":
 
 
 def mail_sender(settings: Settings) -> "MailSender":
-    """Whom mails are from, where any are sent."""
+    """Returns the sender of mails. The setting `ses_sender` must be set."""
     from domain.mail_body.compose import MailSender
     from infra.ses.addresses import address
 
@@ -66,14 +66,14 @@ def mail_sender(settings: Settings) -> "MailSender":
 
 
 def mail_composition(settings: Settings) -> "MailComposition | None":
-    """What the console needs to forward conversations by mail; None: this installation sends none."""
+    """Returns what the console needs to compose mails, None if this installation sends none."""
     from console.dependencies import MailComposition
 
     return MailComposition(mail_policy(settings), mail_sender(settings)) if settings.ses_sender is not None else None
 
 
 def ses_access(settings: Settings) -> "SesAccess":
-    """How this installation reaches SES."""
+    """Returns the connection to SES."""
     from infra.ses.mailer import SesAccess
 
     key_id, secret = settings.ses_access_key_id, _revealed(settings.ses_secret_access_key)
@@ -81,7 +81,7 @@ def ses_access(settings: Settings) -> "SesAccess":
 
 
 def session_terms(settings: Settings) -> "SessionTerms":
-    """When people are signed out of the console."""
+    """Returns when users are signed out of the console."""
     from infra.postgres.console.sign_ins import SessionTerms
 
     return SessionTerms(
@@ -92,7 +92,7 @@ def session_terms(settings: Settings) -> "SessionTerms":
 
 
 def secret_bytes(secrets: SecretList) -> tuple[bytes, ...]:
-    """The secrets in UTF-8, in their order: the first signs, all verify."""
+    """Returns the secrets in UTF-8, in their order: the first signs, each of them verifies."""
     return tuple(secret.get_secret_value().encode() for secret in secrets)
 
 

@@ -1,7 +1,7 @@
-"""Every process by name: what it needs, and how to run it.
+"""The processes by name, with the settings that they need and the functions that run them.
 
-The modules beside this one say what a process is made of. Nothing is opened at import, and a process imports only the
-parts that it uses. A process is a function of its settings that returns after SIGTERM or SIGINT.
+A process is a function of its settings that returns after SIGTERM or SIGINT. The other modules of this package build
+the processes. Nothing is opened at import, and a process imports only the parts that it uses.
 """
 
 from collections.abc import Callable
@@ -21,19 +21,19 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`needs`: the settings without which it does not start."""
+    """A process; `needs` names the settings without which it does not start."""
 
     needs: tuple[str, ...]
     run: Callable[[Settings], None]
 
 
 def start(name: str, settings: Settings) -> int:
-    """Run a process to its end and give its exit code; what ended it early is logged."""
+    """Runs a process until it stops and returns its exit code. An error that ends it is logged."""
     prepare(settings, name)
     log.info("process.started")
     try:
         PROCESSES[name].run(settings)
-    except Exception:  # the last place where it can be said why; the log leaves out what could be personal
+    except Exception:  # the last handler; the log redacts personal data
         log.critical("process.failed", exc_info=True)
         return 1
     log.info("process.stopped")
@@ -61,4 +61,4 @@ PROCESSES = {
     "relay": Process(_SERVERS, run_relay),
     "console": Process((*_SERVERS, "command_secrets"), run_console),
 }
-"""Name -> process, as for `witiop run`."""
+"""Processes by the names that `witiop run` accepts."""

@@ -1,12 +1,10 @@
-"""Runs a process: logging, signals, and the monitor beside it."""
+"""Runs a process with logging, signal handling and its monitor."""
 
-import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
-from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,6 +12,7 @@ import structlog
 from infra.process import logging
 from infra.process.crash_points import arm_crash_point
 from infra.process.metrics import shared_between_processes
+from infra.process.readiness import not_ready_reason_at
 from witiop.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,24 +26,24 @@ def prepare(settings: Settings, process: str) -> None:
     arm_crash_point(settings.crash_at)
 
 
-def run_worker(settings: Settings, run: Callable[[threading.Event], None], missing: "ReadinessCheck") -> None:
-    """Run a worker on the main thread, with its monitor, until a signal sets its flag."""
+def run_worker(settings: Settings, run: Callable[[threading.Event], None], not_ready_reason: "ReadinessCheck") -> None:
+    """Runs a worker with its monitor on the main thread, until SIGTERM or SIGINT sets the event passed to `run`."""
     from infra.process.monitor import monitor
 
     with (
         _stopped_by_signals() as stop,
-        monitor(settings.monitor_host, settings.monitor_port, {"worker": missing}),
+        monitor(settings.monitor_host, settings.monitor_port, {"worker": not_ready_reason}),
     ):
         run(stop)
 
 
 @contextmanager
-def watching(name: str, settings: Settings, host: str, port: int) -> Iterator[None]:
-    """The monitor of a process that watches over others, which answer at this address: it adds up what they count."""
+def supervisor_monitor(name: str, settings: Settings, host: str, port: int) -> Iterator[None]:
+    """Runs the monitor of a process whose workers answer at this address. Adds up the workers' metrics."""
     with shared_between_processes() as registry:
         from infra.process.monitor import monitor
 
-        checks = {name: partial(_missing_at, host, port)}
+        checks = {name: partial(not_ready_reason_at, host, port)}
         with monitor(settings.monitor_host, settings.monitor_port, checks, registry):
             yield
 
@@ -59,15 +58,3 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
-
-
-def _missing_at(host: str, port: int) -> str | None:
-    """What the webhook's own `/readyz` lacks: asked from outside, so that it also tells whether anybody answers."""
-    connection = HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, timeout=2)  # noqa: S104
-    with closing(connection):
-        try:
-            connection.request("GET", "/readyz")
-            missing = json.loads(connection.getresponse().read(10_000))["missing"]
-        except (OSError, HTTPException, ValueError) as error:
-            return f"no answer ({type(error).__name__})"
-    return "; ".join(missing) or None

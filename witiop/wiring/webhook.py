@@ -1,20 +1,20 @@
-"""The `webhook` process."""
+"""Builds and runs the `webhook` process."""
 
 from functools import partial
 from typing import TYPE_CHECKING
 
 from witiop.settings import Settings
 from witiop.wiring.from_settings import kafka_config, secret_bytes, topics
-from witiop.wiring.running import prepare, watching
+from witiop.wiring.running import prepare, supervisor_monitor
 
 if TYPE_CHECKING:
     from infra.serving.server import ServedApp
 
 
 def run_webhook(settings: Settings) -> None:
-    """The webhooks: this process watches over those that answer."""
-    with watching("webhook", settings, settings.webhook_host, settings.webhook_port):
-        from infra.serving.front import RequestLimits
+    """Runs the webhooks: this process supervises those that answer requests."""
+    with supervisor_monitor("webhook", settings, settings.webhook_host, settings.webhook_port):
+        from infra.serving.rsgi_bridge import RequestLimits
         from infra.serving.server import serve
         from webhook.app import MAX_BODY_BYTES
 
@@ -28,7 +28,7 @@ def run_webhook(settings: Settings) -> None:
 
 
 def _webhook_worker(settings: Settings) -> "ServedApp":
-    """What one process that answers is made of; called in it."""
+    """Builds the application. Called in each process that answers requests."""
     from prometheus_client import CollectorRegistry
 
     from domain.inbound.agent_desk import read_agent_desk
@@ -44,7 +44,7 @@ def _webhook_worker(settings: Settings) -> "ServedApp":
 
     prepare(settings, "webhook")
     names = topics(settings)
-    # Some threads stay free to say no at once while the others wait for a broker that does not answer.
+    # Some threads stay free to answer 503 at once while the others wait for a broker that does not answer.
     limits = PublishLimits(calls=max(1, settings.webhook_threads * 3 // 4))
     publisher = KafkaPublisher(kafka_config(settings), [names.inbound, names.unreadable], limits)
     metrics = WebhookMetrics(CollectorRegistry())
@@ -62,4 +62,4 @@ def _webhook_worker(settings: Settings) -> "ServedApp":
         clock=utc_now,
         metrics=metrics,
     )
-    return ServedApp(application, metrics.refused, publisher.close)
+    return ServedApp(application, metrics.rejected, publisher.close)

@@ -1,4 +1,4 @@
-"""The worker processes: `timer`, `routing`, `mails` and `relay`."""
+"""Builds and runs the worker processes: `timer`, `routing`, `mails` and `relay`."""
 
 from contextlib import closing
 
@@ -8,7 +8,8 @@ from witiop.wiring.running import run_worker
 
 
 def run_timer(settings: Settings) -> None:
-    """Closes windows at their end; any number may run."""
+    """Runs the worker that closes windows at their end. Any number may run."""
+    from consumers.batches.poison import PoisonPolicy
     from consumers.workers.timer import Timer
     from infra.kafka.backlog import Backlog
     from infra.postgres.connections.session import DatabaseSession
@@ -18,24 +19,27 @@ def run_timer(settings: Settings) -> None:
         closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "timer")) as session,
         closing(Backlog(kafka_config(settings), names.inbound)) as backlog,
     ):
-        timer = Timer(session.transaction, names, settings.stalled_inbound_seconds, waiting=backlog)
+        poison = PoisonPolicy(settings.poison_per_minute)
+        timer = Timer(session.transaction, names, settings.stalled_inbound_seconds, backlog=backlog, poison=poison)
         run_worker(settings, timer.run, timer.not_ready_reason)
 
 
 def run_routing(settings: Settings) -> None:
-    """Brings conversations that wait and agents who are available together; any number may run."""
+    """Runs the worker that assigns waiting conversations to available agents. Any number may run."""
+    from consumers.batches.poison import PoisonPolicy
     from consumers.workers.routing import Routing
     from consumers.workers.stall_detector import StallDetector
     from infra.postgres.connections.session import DatabaseSession
 
     with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "routing")) as session:
-        patience = StallDetector(settings.stalled_inbound_seconds)
-        routing = Routing(session.transaction, topics(settings), routing_policy(settings), patience=patience)
+        stalls = StallDetector(settings.stalled_inbound_seconds)
+        poison = PoisonPolicy(settings.poison_per_minute)
+        routing = Routing(session.transaction, topics(settings), routing_policy(settings), stalls=stalls, poison=poison)
         run_worker(settings, routing.run, routing.not_ready_reason)
 
 
 def run_mails(settings: Settings) -> None:
-    """Posts mails to SES; any number may run."""
+    """Runs the worker that sends mails through SES. Any number may run."""
     from consumers.workers.mails import Mails
     from infra.postgres.connections.session import DatabaseSession
     from infra.ses.mailer import SesMailer
@@ -47,7 +51,7 @@ def run_mails(settings: Settings) -> None:
 
 
 def run_relay(settings: Settings) -> None:
-    """Publishes what the outbox holds; one works, others stand by."""
+    """Runs the worker that publishes the outbox. One instance is active, the others stand by."""
     from consumers.workers.relay import Relay
     from infra.kafka.ordered import OrderedPublisher
     from infra.postgres.connections.pool import connect

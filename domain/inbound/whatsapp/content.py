@@ -1,4 +1,4 @@
-"""What a WhatsApp message says: the text a person would read, the option that was tapped, and the rest of it."""
+"""The content of a WhatsApp message: the text that a person reads, the tapped option, and all other fields."""
 
 from collections.abc import Iterable
 
@@ -8,25 +8,26 @@ TURNS = frozenset(
     {"text", "image", "audio", "voice", "video", "document", "sticker", "location", "contacts"}
     | {"interactive", "button", "order"}
 )
-"""Types of `messages[]` that count as a customer's turn (webhooks.md, What counts for a conversation)."""
+"""Message types in `messages[]` that count as a customer's turn (webhooks.md, What counts for a conversation)."""
 
 _REPLIES = ("button_reply", "list_reply")
-_WORDS = ("caption", "body", "text", "title", "emoji", "filename", "response")
-"""Where the words of a type's own object stand, the first that is there."""
+_TEXT_FIELDS = ("caption", "body", "text", "title", "emoji", "filename", "response")
+"""Fields of a type's own object that may hold its text; the first non-empty one is used."""
 _MAX_LISTED = 30
 MAX_TEXT = 65_536
-"""Characters of a text that are kept as such, 16 times what WhatsApp lets people write; the whole stays in the rest."""
+"""Longest text, in characters: 16 times what WhatsApp lets people write. `rest_of` has the untruncated text."""
 _ENVELOPE = frozenset({"id", "type", "timestamp", "from", "from_user_id", "to", "to_user_id", "group_id"})
 
 
 def text_of(kind: str, message: JsonObject) -> str | None:
-    """What a person would read of a message of this type; None for pictures without caption and the like."""
-    words = _text(kind, message)
-    return words and words[:MAX_TEXT]
+    """Returns the text that a person reads in a message of this type; None if there is none, e.g. for a picture without
+    caption."""
+    full_text = _text(kind, message)
+    return full_text and full_text[:MAX_TEXT]
 
 
 def option_of(kind: str, message: JsonObject) -> tuple[bool, str | None]:
-    """Whether a button or a list row was tapped, and its id: what we or a template gave it."""
+    """Returns whether a button or a list row was tapped, and its id, which we or a template assigned."""
     if kind == "button":
         return True, identifier(nested(message, "button"), "payload")
     interactive = nested(message, "interactive")
@@ -37,12 +38,13 @@ def option_of(kind: str, message: JsonObject) -> tuple[bool, str | None]:
 
 
 def marked_by(kind: str, message: JsonObject) -> str | None:
-    """The wamid of the message that an edit or a revoke speaks of."""
+    """Returns the wamid of the message that an edit or a revoke refers to."""
     return identifier(nested(message, kind), "original_message_id") if kind in ("edit", "revoke") else None
 
 
 def rest_of(kind: str, message: JsonObject) -> JsonObject:
-    """Everything else the message holds: media ids, context, referral, errors. A plain text is not kept twice."""
+    """Returns all other fields of the message: media ids, context, referral, errors. The text of a plain text message
+    is left out, because `text_of` has all of it."""
     rest = {key: value for key, value in message.items() if key not in _ENVELOPE}
     if kind == "text" and rest.get("text") == {"body": text_of(kind, message)}:
         del rest["text"]
@@ -57,7 +59,7 @@ def _text(kind: str, message: JsonObject) -> str | None:
             return _lines(_contact_name(contact) for contact in _objects(message.get("contacts")))
         case "interactive":
             interactive = nested(message, "interactive")
-            return _words(nested(interactive, text(interactive, "type") or ""))
+            return _first_text(nested(interactive, text(interactive, "type") or ""))
         case "order":
             order = nested(message, "order")
             return _lines([text(order, "text"), *(_ordered(item) for item in _objects(order.get("product_items")))])
@@ -65,17 +67,17 @@ def _text(kind: str, message: JsonObject) -> str | None:
             edited = nested(nested(message, "edit"), "message")
             return _text(text(edited, "type") or "", edited)
         case _:
-            return _words(nested(message, kind))
+            return _first_text(nested(message, kind))
 
 
-def _words(inner: JsonObject) -> str | None:
-    return next((words for key in _WORDS if (words := text(inner, key))), None)
+def _first_text(inner: JsonObject) -> str | None:
+    return next((value for key in _TEXT_FIELDS if (value := text(inner, key))), None)
 
 
 def _place(location: JsonObject) -> str | None:
-    named = [words for key in ("name", "address") if (words := text(location, key))]
-    if named:
-        return ", ".join(named)
+    names = [value for key in ("name", "address") if (value := text(location, key))]
+    if names:
+        return ", ".join(names)
     degrees = [location.get("latitude"), location.get("longitude")]
     return ", ".join(map(str, degrees)) if all(type(value) in (int, float) for value in degrees) else None
 

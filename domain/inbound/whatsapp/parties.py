@@ -1,7 +1,7 @@
-"""Who a WhatsApp update is about (webhooks.md, Who is the customer).
+"""The customer of a WhatsApp update (webhooks.md, Who is the customer).
 
-A phone may be absent, empty, or replaced by the business-scoped user id; `contacts[]` says more about whom it names,
-found by id and never by position.
+A phone may be missing, empty, or replaced by the business-scoped user id. `contacts[]` has more about customers; an
+entry is found by id, never by position.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,14 +12,15 @@ from domain.inbound.json_body import Json, JsonObject, identifier, nested, text
 from domain.phone_numbers import phone_key, split_ids
 
 MAX_NAME_LENGTH = 256
-"""Characters of a display name that are kept: one long name must not be repeated in a thousand facts."""
+"""Longest display name, in characters: a very long name must not be repeated in a thousand facts."""
 
 PartyRole = Literal["from", "to"]
-"""The customer of an incoming update is under `from`, `from_user_id`, of an outgoing one under `to`, `to_user_id`."""
+"""Where an update names its customer: an incoming one under `from` and `from_user_id`, an outgoing one under `to` and
+`to_user_id`."""
 
 
 class Contact(NamedTuple):
-    """One element of `contacts[]`. `name`: of the profile, else the username, for display only."""
+    """An element of `contacts[]`. `name`: the profile's name, else the username; for display only."""
 
     wa_id: str | None
     user_id: str | None
@@ -37,7 +38,7 @@ class Contact(NamedTuple):
         )
 
     def body(self) -> JsonObject:
-        """The contact as Meta would write it; `Contact.of` gives it back."""
+        """Returns the contact in Meta's form. `Contact.of` reads it into the same contact."""
         ids = {"wa_id": self.wa_id, "user_id": self.user_id, "parent_user_id": self.parent_user_id}
         return {key: value for key, value in ids.items() if value} | (
             {"profile": {"name": self.name}} if self.name else {}
@@ -45,22 +46,24 @@ class Contact(NamedTuple):
 
 
 class Contacts:
-    """The contacts of one change. Two that claim the same id and differ are believed neither."""
+    """The contacts of one change. If two different contacts have the same id, neither is used for it."""
 
     def __init__(self, contacts: Iterable[Json]) -> None:
-        known = {Contact.of(contact) for contact in contacts if isinstance(contact, dict)}
-        self._only = next(iter(known)) if len(known) == 1 else None
+        distinct = {Contact.of(contact) for contact in contacts if isinstance(contact, dict)}
+        self._only = next(iter(distinct)) if len(distinct) == 1 else None
         self._by_id: dict[str, Contact | None] = {}
-        for contact in known:
+        for contact in distinct:
             for key in _keys(contact.wa_id, contact.user_id, contact.parent_user_id):
                 self._by_id[key] = None if key in self._by_id else contact
 
     def party(self, item: JsonObject, role: PartyRole) -> Party | None:
-        """The customer of an update, completed from their contact; None if nobody is named."""
+        """Returns the customer of an update, with missing ids taken from the contact; None if the update names no
+        customer."""
         wa_id, user_id, parent = _ids(item, role)
         contact = self.of(item, role)
         if contact is not None:
-            wa_id, user_id, parent = (own or said for own, said in zip((wa_id, user_id, parent), contact, strict=False))
+            ids = zip((wa_id, user_id, parent), contact, strict=False)
+            wa_id, user_id, parent = (own or of_contact for own, of_contact in ids)
         user_id = user_id or (None if wa_id else parent)
         if not wa_id and not user_id:
             return None
@@ -69,7 +72,8 @@ class Contacts:
         )
 
     def of(self, item: JsonObject, role: PartyRole) -> Contact | None:
-        """The contact of an update: the one with its ids, and for an update that names nobody the only one there is."""
+        """Returns the contact with the ids of an update. For an update without ids, returns the only contact, if there
+        is exactly one."""
         wa_id, user_id, parent = _ids(item, role)
         if not wa_id and not user_id and not parent:
             return self._only
@@ -86,7 +90,7 @@ def _ids(item: JsonObject, role: PartyRole) -> tuple[str | None, str | None, str
 
 
 def _keys(wa_id: str | None, user_id: str | None, parent_user_id: str | None) -> Iterator[str]:
-    """The names in the index, the strongest first; a phone, a user id and a parent cannot be taken for each other."""
+    """Yields the keys in the index, the most specific first. Prefixes keep phones, user ids and parents apart."""
     if user_id:
         yield f"u:{user_id}"
     if wa_id:

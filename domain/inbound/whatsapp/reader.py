@@ -1,7 +1,7 @@
-"""The tolerant reader of Meta's bodies (webhooks.md): bytes -> facts, and what must be set aside.
+"""The tolerant reader of Meta's bodies (webhooks.md): bytes -> facts and unreadable parts.
 
-Nothing in a body can stop the rest of it: every update of every entry, change and array becomes one fact or is set
-aside alone, in a body of its own that this reader reads the same way again.
+No part of a body can block the others: each update in each entry, change and array becomes one fact, or one unreadable
+part with a body of its own, which this reader reads in the same way.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,13 @@ from domain.inbound.whatsapp.updates import UnusableUpdate, WebhookChange, role_
 from domain.phone_numbers import wa_id_of
 
 MAX_UPDATES = 10_000
-"""Updates of one body that are read one by one: ten times what Meta sends. A body with more is set aside whole, because
-three megabytes of `{},` would become a million records."""
+"""The largest number of updates in a body that is read update by update: ten times what Meta sends. A body with more is
+unreadable as a whole, because three megabytes of `{},` would become a million records."""
 
 _Reader = Callable[[WebhookChange, JsonObject], Fact]
 _Path = tuple[str | int, ...]
-"""Where an update stands in its change's `value`: keys, and 0 for an array, which it has for itself when set aside."""
+"""The position of an update in its change's `value`: keys, and 0 for an array, because in the body of an unreadable
+part the update is the only element."""
 
 _ARRAYS: dict[str, _Reader] = {
     "messages": facts.message,
@@ -40,30 +41,30 @@ _FIELDS: dict[str, dict[str, _Reader]] = {
     "standby": _STANDBY,
     "history": _ARRAYS | {"messages": facts.old_message, "message_echoes": facts.old_message},
 }
-"""Fields that hold arrays of updates, and who reads them. Every other field is one update."""
+"""The fields that hold arrays of updates, with the readers of these arrays. Any other field is one update."""
 
 _CONTEXT = frozenset({"messaging_product", "metadata", "contacts"})
-"""Keys of `value` that speak about its updates and are none."""
+"""Keys of `value` that are not updates, but describe them."""
 
 
 def read(body: bytes, received_at: datetime) -> BodyReading:
-    """Everything that stands in a signed body. Never raises. `received_at` (aware UTC) bounds the times in it."""
+    """Returns all updates of a signed body. Their times are limited by `received_at` (aware UTC). Never raises."""
     try:
         document = parse(body)
     except InvalidJson:
-        return _whole(body, "body: no JSON")
+        return _whole(body, "body: not valid JSON")
     if not isinstance(document, dict):
-        return _whole(body, "body: no object")
+        return _whole(body, "body: not an object")
     entries = document.get("entry")
     if not isinstance(entries, list):
-        return _whole(body, "entry: no array")
-    found = _Found()
+        return _whole(body, "entry: not an array")
+    result = _Result()
     try:
         for entry in entries:
-            _read_entry(entry, received_at, found)
+            _read_entry(entry, received_at, result)
     except _TooMany:
         return _whole(body, f"body: more than {MAX_UPDATES} updates")
-    return BodyReading(found.facts, found.unreadable)
+    return BodyReading(result.facts, result.unreadable)
 
 
 def _whole(body: bytes, reason: str) -> BodyReading:
@@ -74,18 +75,18 @@ class _TooMany(Exception):
     """A body holds more than MAX_UPDATES."""
 
 
-class _Found:
-    """What was read so far."""
+class _Result:
+    """Facts and unreadable parts of the body so far."""
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
         self.unreadable: list[UnreadablePart] = []
 
-    def keep(self, fact: Fact) -> None:
+    def add(self, fact: Fact) -> None:
         self.facts.append(fact)
         self._count()
 
-    def set_aside(self, entry: Json, reason: str) -> None:
+    def add_unreadable(self, entry: Json, reason: str) -> None:
         raw = dump({"object": "whatsapp_business_account", "entry": [entry]})
         self.unreadable.append(UnreadablePart(raw, reason))
         self._count()
@@ -95,22 +96,22 @@ class _Found:
             raise _TooMany
 
 
-def _read_entry(entry: Json, received_at: datetime, found: _Found) -> None:
+def _read_entry(entry: Json, received_at: datetime, result: _Result) -> None:
     if not isinstance(entry, dict):
-        found.set_aside(entry, "entry: no object")
+        result.add_unreadable(entry, "entry: not an object")
         return
     changes = entry.get("changes")
     if not isinstance(changes, list):
-        found.set_aside(entry, "changes: no array")
+        result.add_unreadable(entry, "changes: not an array")
         return
     account_id, time = identifier(entry, "id"), moment(entry.get("time"))
     for change in changes:
         if not isinstance(change, dict):
-            found.set_aside(_entry(account_id, time, change), "changes: no object")
+            result.add_unreadable(_entry(account_id, time, change), "changes: not an object")
             continue
         field = identifier(change, "field")
         if field is None:
-            found.set_aside(_entry(account_id, time, change), "changes: field")
+            result.add_unreadable(_entry(account_id, time, change), "changes: field is missing or invalid")
             continue
         value = change.get("value")
         contents = value if isinstance(value, dict) else {}
@@ -124,15 +125,15 @@ def _read_entry(entry: Json, received_at: datetime, found: _Found) -> None:
             display=wa_id_of(identifier(metadata, "display_phone_number")),
             contacts=Contacts([*_list(contents, "contacts"), *_list(nested(contents, "standby"), "contacts")]),
         )
-        _ChangeReader(context, found).read(value)
+        _ChangeReader(context, result).read(value)
 
 
 class _ChangeReader:
-    """One change: finds the updates in its value."""
+    """Reads the updates in the value of one change."""
 
-    def __init__(self, change: WebhookChange, found: _Found) -> None:
+    def __init__(self, change: WebhookChange, result: _Result) -> None:
         self._change = change
-        self._found = found
+        self._result = result
 
     def read(self, value: Json) -> None:
         field = self._change.field
@@ -141,20 +142,20 @@ class _ChangeReader:
         elif field == "messaging_handovers":
             self._update((), value, facts.handover)
         else:
-            self._found.keep(facts.other(self._change, value))
+            self._result.add(facts.other(self._change, value))
 
     def _object(self, path: _Path, value: Json, readers: dict[str, _Reader]) -> None:
-        """The arrays of an object. What stands beside them and is new becomes one notice, and so does the whole object
-        if it has no array at all."""
+        """Reads the arrays of an object. Its unknown fields together become one notice, and so does the whole object if
+        it has no array."""
         if not isinstance(value, dict):
-            self._set_aside(path, value, "no object")
+            self._add_unreadable(path, value, "not an object")
             return
         rest = {}
         for key, part in value.items():
             if key in readers:
                 self._array((*path, key), part, readers[key])
             elif key == "contacts" and not isinstance(part, list):
-                self._set_aside((*path, key), part, "no array")
+                self._add_unreadable((*path, key), part, "not an array")
             elif key == "standby" and isinstance(part, dict):
                 self._object((*path, key), part, _STANDBY)
             elif key == "standby":
@@ -166,58 +167,58 @@ class _ChangeReader:
         if value and value.keys() <= _CONTEXT and isinstance(value.get("contacts", []), list):
             rest = value
         if rest:
-            self._found.keep(facts.other(self._change, rest))
+            self._result.add(facts.other(self._change, rest))
 
     def _array(self, path: _Path, updates: Json, reader: _Reader) -> None:
         if not isinstance(updates, list):
-            self._set_aside(path, updates, "no array")
+            self._add_unreadable(path, updates, "not an array")
             return
         for update in updates:
             self._update((*path, 0), update, reader)
 
     def _history(self, chunks: Json) -> None:
-        """Chunks of threads of messages; what a chunk says beside its threads (its phase, an error) is a notice."""
+        """Reads chunks of threads of messages. The other fields of a chunk (its phase, an error) become a notice."""
         if not isinstance(chunks, list):
-            self._set_aside(("history",), chunks, "no array")
+            self._add_unreadable(("history",), chunks, "not an array")
             return
         for chunk in chunks:
             if not isinstance(chunk, dict):
-                self._set_aside(("history", 0), chunk, "no object")
+                self._add_unreadable(("history", 0), chunk, "not an object")
                 continue
             threads = chunk.get("threads", [])
             if not isinstance(threads, list):
-                self._set_aside(("history", 0, "threads"), threads, "no array")
+                self._add_unreadable(("history", 0, "threads"), threads, "not an array")
                 threads = []
             for thread in threads:
                 path = ("history", 0, "threads", 0)
                 if isinstance(thread, dict):
                     self._array((*path, "messages"), thread.get("messages"), facts.old_message)
                 else:
-                    self._set_aside(path, thread, "no object")
+                    self._add_unreadable(path, thread, "not an object")
             if rest := {key: part for key, part in chunk.items() if key != "threads"}:
-                self._found.keep(facts.other(self._change, rest))
+                self._result.add(facts.other(self._change, rest))
 
     def _update(self, path: _Path, update: Json, reader: _Reader) -> None:
         if not isinstance(update, dict):
-            self._set_aside(path, update, "no object")
+            self._add_unreadable(path, update, "not an object")
             return
         try:
             fact = reader(self._change, update)
-        except UnusableUpdate as missing:
-            self._set_aside(path, update, str(missing))
+        except UnusableUpdate as error:
+            self._add_unreadable(path, update, f"{error} is missing or invalid")
         else:
-            self._found.keep(fact)
+            self._result.add(fact)
 
-    def _set_aside(self, path: _Path, part: Json, reason: str) -> None:
+    def _add_unreadable(self, path: _Path, part: Json, reason: str) -> None:
         change = self._change
         where = ".".join([step for step in path if isinstance(step, str)]) or change.field
-        value = {**self._context(path, part), **_standing_at(path, part)} if path else part
+        value = {**self._context(path, part), **_nested_at(path, part)} if path else part
         entry = _entry(change.account_id, change.time, {"field": change.field, "value": value})
-        self._found.set_aside(entry, f"{where}: {reason}")
+        self._result.add_unreadable(entry, f"{where}: {reason}")
 
     def _context(self, path: _Path, part: Json) -> JsonObject:
-        """As much of what stood beside an update as is needed to read it again, in bounded form: a thousand updates
-        must not repeat one huge contact."""
+        """Returns the metadata and the contact that are needed to read an update again, with bounded size: a thousand
+        updates must not repeat one huge contact."""
         change = self._change
         metadata = {"display_phone_number": change.display, "phone_number_id": change.number}
         context: JsonObject = {"metadata": {key: value for key, value in metadata.items() if value}}
@@ -233,7 +234,7 @@ def _entry(account_id: str | None, time: datetime | None, change: Json) -> JsonO
     return entry | {"time": int(time.timestamp())} if time else entry
 
 
-def _standing_at(path: _Path, part: Json) -> JsonObject:
+def _nested_at(path: _Path, part: Json) -> JsonObject:
     key, *deeper = path
     for step in reversed(deeper):
         part = {step: part} if isinstance(step, str) else [part]

@@ -1,5 +1,5 @@
-"""One update of a WhatsApp body -> one fact. Every reader here takes the change an update came in and the update, an
-object, and raises `UnusableUpdate` when something is missing that nobody can do without (webhooks.md)."""
+"""Turns one update of a WhatsApp body into one fact. Each reader takes a change and an update (an object) of it, and
+raises `UnusableUpdate` if a required field is missing or invalid (webhooks.md)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,17 +26,17 @@ from domain.phone_numbers import split_ids, wa_id_of
 STATUSES = frozenset({"sent", "delivered", "read", "played", "failed"})
 
 _IDENTITY_CHANGES = frozenset({"user_changed_number", "user_changed_user_id", "customer_changed_number"})
-"""Types of a system message that say who a customer is now; the last is the name it had until 2022."""
+"""Types of system messages that announce a customer's new identity; the last one is the name used until 2022."""
 
 
 class UnusableUpdate(Exception):
-    """An update that lacks what it cannot do without; the message names the field."""
+    """A required field of an update is missing or invalid. The message is the field's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookChange:
-    """Where an update stood: what `entry` and `changes[]` say about everything in it. `time`: the entry's; `display`:
-    the number as people write it, its digits."""
+    """The context of an update: the fields of its `entry` and `changes[]`. `time`: the entry's. `display`: the business
+    number's digits."""
 
     received_at: datetime
     account_id: str
@@ -48,16 +48,18 @@ class WebhookChange:
 
     @property
     def phone_number_id(self) -> str:
+        """The business number's id. Raises UnusableUpdate."""
         if self.number is None:
             raise UnusableUpdate("metadata.phone_number_id")
         return self.number
 
     def times(self, sent_at: datetime) -> dict[str, Any]:
+        """Returns the time fields of a fact."""
         return {"sent_at": sent_at, "at": clamp(sent_at, self.received_at)}
 
 
 def message(change: WebhookChange, item: JsonObject) -> Fact:
-    """`messages[]`: a turn, a signal, or a customer's new identity."""
+    """Reads `messages[]`: a turn, a signal, or a customer's new identity."""
     kind = _required(item, "type")
     if kind == "system":
         return _system(change, item)
@@ -69,8 +71,9 @@ def message(change: WebhookChange, item: JsonObject) -> Fact:
 
 
 def standby(change: WebhookChange, item: JsonObject) -> Fact:
-    """`standby.messages[]`: what the customer wrote while Meta's own AI holds the thread, under an id of its own, so
-    that the same message counts when it comes again as ours; what the AI answered is a notice."""
+    """Reads `standby.messages[]`: messages of the customer while Meta's AI agent has control. The AI's own answers
+    become notices."""
+    # The fact has an id of its own, so that the same message still counts when it arrives again in `messages[]`.
     sender = identifier(item, "from")
     if sender is not None and sender == change.display:
         return spoken_by_ai(change, item)
@@ -80,19 +83,20 @@ def standby(change: WebhookChange, item: JsonObject) -> Fact:
 
 
 def spoken_by_ai(change: WebhookChange, item: JsonObject) -> Fact:
-    """What Meta's AI wrote to the customer: no human touch, no turn."""
+    """Reads a message that Meta's AI agent wrote to the customer: neither a turn nor a human answer."""
     return _notice(change, "standby", item)
 
 
 def echo(change: WebhookChange, item: JsonObject) -> Fact:
-    """`message_echoes[]`: somebody wrote from the phone app."""
+    """Reads `message_echoes[]`: a person of the company wrote from the phone app."""
     kind = _required(item, "type")
     head = _head(change, item, "message") | {"customer": _customer(change, item, "to")}
     return HumanEcho(**head, **_content(kind, item))
 
 
 def call(change: WebhookChange, item: JsonObject) -> Fact:
-    """`calls[]`: the first event of a call that the customer started is a turn. A call's events share its id."""
+    """Reads `calls[]`. The first event of a call that the customer started is a turn. All events of a call have its
+    id."""
     event = _required(item, "event")
     head = _head(change, item, "call", event) | {"customer": _customer(change, item, role_of("calls", item))}
     content: dict[str, Any] = {"type": "call", "extra": rest_of("call", item)}
@@ -102,7 +106,8 @@ def call(change: WebhookChange, item: JsonObject) -> Fact:
 
 
 def status(change: WebhookChange, item: JsonObject) -> Fact:
-    """`statuses[]`: what became of an outgoing message; a value we do not know is a notice. It needs no recipient."""
+    """Reads `statuses[]`: the delivery status of an outgoing message. An unknown status becomes a notice. The recipient
+    is optional."""
     wamid, value = _required(item, "id"), _required(item, "status")
     sent_at = _sent_at(item)
     recipient = identifier(item, "recipient_id") or identifier(item, "recipient_user_id") or ""
@@ -122,57 +127,58 @@ def status(change: WebhookChange, item: JsonObject) -> Fact:
 
 
 def handover(change: WebhookChange, item: JsonObject) -> Fact:
-    """`messaging_handovers`: Meta's AI passed the customer to people; every other hand-over is a notice."""
+    """Reads `messaging_handovers`: Meta's AI agent handed the customer over to people. Any other hand-over becomes a
+    notice."""
     passed = nested(item, "control_passed")
     if item.get("type") != "control_passed" or passed.get("new_owner_role") != "escalation":
         return _notice(change, "messaging_handovers", item)
     number = identifier(nested(item, "recipient"), "phone_number_id") or change.phone_number_id
     sender = nested(item, "sender")
-    who: JsonObject = {
+    ids: JsonObject = {
         "from": identifier(sender, "wa_id") or wa_id_of(identifier(sender, "phone_number")),
         "from_user_id": identifier(sender, "user_id"),
     }
     return ThreadControlPassed(
         id=fact_id("handover", number, digest(item)),
         phone_number_id=number,
-        customer=_customer(change, who, "from", "sender"),
+        customer=_customer(change, ids, "from", "sender"),
         **change.times(_sent_at(item)),
         extra=item,
     )
 
 
 def error(change: WebhookChange, item: JsonObject) -> Fact:
-    """`errors[]` beside the messages."""
+    """Reads `errors[]`, next to the messages."""
     return _notice(change, "errors", item)
 
 
 def preference(change: WebhookChange, item: JsonObject) -> Fact:
-    """`user_preferences[]`: a customer stops or resumes marketing."""
+    """Reads `user_preferences[]`: a customer stops or resumes marketing messages."""
     return _notice(change, "user_preferences", item, sent_at=_sent_at(item))
 
 
 def old_message(change: WebhookChange, item: JsonObject) -> Fact:
-    """`history`: a message of the last 180 days, for the archive and never new."""
+    """Reads `history`: a message of the last 180 days. Only archived; never counts as new."""
     wamid = identifier(item, "id")
     key = fact_id("history", change.number or "", wamid) if wamid else None
     return _notice(change, "history", item, key)
 
 
 def other(change: WebhookChange, body: Json) -> Fact:
-    """What has no reader of its own: account fields, and whatever is new."""
+    """Reads an update without a reader of its own: account fields, and fields that are new at Meta."""
     return _notice(change, change.field, body)
 
 
 def role_of(array: str, item: JsonObject) -> PartyRole:
-    """On which side of an update the customer stands."""
+    """Returns whether the customer is the sender or the recipient of an update."""
     if array == "calls":
         return "to" if item.get("direction") == "BUSINESS_INITIATED" else "from"
     return "to" if array == "message_echoes" else "from"
 
 
 def _system(change: WebhookChange, item: JsonObject) -> Fact:
-    """A system message: who the customer is now, or something to read. It needs no sender; one that names nobody
-    belongs to no conversation."""
+    """Reads a system message: a customer's new identity, or a text. The sender is optional. Without any customer the
+    message belongs to no conversation and becomes a notice."""
     head, content = _head(change, item, "message"), _content("system", item)
     if identifier(nested(item, "system"), "type") in _IDENTITY_CHANGES:
         was, becomes = _identity_change(item)
@@ -188,8 +194,9 @@ def _system(change: WebhookChange, item: JsonObject) -> Fact:
 
 
 def _identity_change(item: JsonObject) -> tuple[Party | None, Party | None]:
-    """Who it was and who it is now, each None if the message does not say. Shapes of three years: `new_wa_id`; then
-    `customer` and `wa_id`, or only `from` and `wa_id`; now `previous_user_id` and `user_id` too."""
+    """Returns the old and the new identity, each None if the message does not have it."""
+    # Three generations of Meta's format: `new_wa_id`; then `customer` and `wa_id`, or only `from` and `wa_id`; now also
+    # `previous_user_id` and `user_id`.
     system = nested(item, "system")
     wa_id, user_id = split_ids(identifier(system, "wa_id"), identifier(system, "user_id"))
     new_wa_id = identifier(system, "new_wa_id") or wa_id
@@ -211,7 +218,7 @@ def _party(wa_id: str | None, user_id: str | None, group_id: str | None) -> Part
 
 
 def _head(change: WebhookChange, item: JsonObject, *family: str) -> dict[str, Any]:
-    """What every fact about a message has. `family`: what its id is unique in."""
+    """Returns the fields that all facts about messages have. `family`: the namespace of the fact's id."""
     wamid, number = _required(item, "id"), change.phone_number_id
     return {
         "id": fact_id(family[0], number, wamid, *family[1:]),
@@ -256,8 +263,9 @@ def _error_code(item: JsonObject) -> int | None:
 def _notice(
     change: WebhookChange, field: str, body: Json, key: FactId | None = None, sent_at: datetime | None = None
 ) -> Notice:
-    """`key`: None for what has no id of its own; the hash of its content then, so that a retry meets itself. Its time
-    is its own, else the entry's, else its arrival."""
+    """Returns a notice. Its time is the update's, else the entry's, else the time of arrival. `key`: the fact's id;
+    None for an update without an id of its own."""
+    # Without an id, the fact's id is a hash of the content, so that a repeated update gets the same id.
     stated = sent_at or moment(body.get("timestamp") if isinstance(body, dict) else None) or change.time
     content = digest([str(change.time), body])
     return Notice(

@@ -1,1 +1,2 @@
-"""Customers, Softbot, agents and Meta, played against the webhooks: for the demo, for tests, for load."""
+"""The simulator: plays customers, Softbot, agents and Meta against the webhooks, for the demo, tests and load. Uses
+only the public HTTP interface, never the database or Kafka."""

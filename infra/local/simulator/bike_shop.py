@@ -1,8 +1,8 @@
-"""The demo's story: two days of Cicli Zefiro, a made-up bike shop in Verona, and of the customers nobody took care of.
+"""The demo's story: two days of Cicli Zefiro, an invented bike shop in Verona, with its unmanaged conversations.
 
-On the list stand every reason that the system can find without a person's decision, active and closed; beside them are
-conversations that wait for somebody and such that somebody took. Phones are from ranges that are kept free for fiction
-(Ofcom, BNetzA, Arcep, ComReg, PTS, ACMA, 555-01xx); Italy keeps none, so 300, which is no operator's, stands in.
+The list then has every reason that does not depend on a person's decision, both active and closed. Other conversations
+are queued or managed. Phone numbers are from ranges reserved for fiction (Ofcom, BNetzA, Arcep, ComReg, PTS, ACMA,
+555-01xx). Italy reserves none, so Italian numbers use the prefix 300, which belongs to no operator.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Chat, Story, TimedPost
 
 DIRECTORY_FILE = Path(__file__).with_name("bike_shop.toml")
-"""Numbers, skillsets and users, as `witiop directory apply` takes them; the rental's number is not among them."""
+"""Numbers, skillsets and users, in the format of `witiop directory apply`. The rental's number is missing on
+purpose."""
 
 _ACCOUNT = "550100000000000"
 SHOP = BusinessNumber("550100000000001", "+39 300 555 0001", _ACCOUNT)
@@ -26,23 +27,23 @@ WORKSHOP = BusinessNumber("550100000000003", "+39 300 555 0003", _ACCOUNT)
 RENTAL = BusinessNumber("550100000000004", "+39 300 555 0004", _ACCOUNT)
 
 
-def tell(now: datetime) -> Sequence[TimedPost]:
-    """The whole story as it stands at `now` (aware UTC), in order of time."""
+def story_posts(now: datetime) -> Sequence[TimedPost]:
+    """Returns the posts of the story up to `now` (aware UTC), in order of time."""
     story = Story("bike-shop", now)
     story.agent_is("9:00", "anna", "ready")
     story.agent_is("9:02", "marco", "ready")
     story.agent_is("0:50", "marco", "paused")
     _at_the_shop(story)
-    _in_good_hands(story)
+    _managed_or_queued(story)
     _with_the_assistant(story)
     _at_the_workshop(story)
     _at_the_rental(story)
-    return story.told
+    return story.posts
 
 
 def closed_now(directory: Directory, now: datetime) -> Directory:
-    """The directory with hours for the workshop that hold neither `now` nor the three hours after it nor the twelve
-    before it, on any day."""
+    """Returns the directory with new opening hours for the workshop: on no day do they include the time from twelve
+    hours before `now` to three hours after it."""
     workshop = directory.numbers[WORKSHOP.phone_number_id]
     opens = (now.astimezone(ZoneInfo(workshop.time_zone)).hour + 4) % 24
     closes = opens + 8
@@ -100,8 +101,8 @@ def _at_the_shop(story: Story) -> None:
     prize.agent_closes("8:21", "marco", "spam")
 
 
-def _in_good_hands(story: Story) -> None:
-    """At the shop, too: they wait for somebody, or somebody took care of them. None of them is on the list."""
+def _managed_or_queued(story: Story) -> None:
+    """The shop's number: conversations that are queued or managed. None of them is on the list."""
     pietro = story.chat(SHOP, SimulatedCustomer("Pietro Sala", "393005550107"))
     pietro.writes("0:25", "1")
     pietro.writes("0:24", "Vorrei provare la cargo elettrica, è possibile oggi?")
@@ -126,15 +127,17 @@ def _in_good_hands(story: Story) -> None:
     ryan.writes("29:00", "3")
     ryan.writes("28:59", "The lock I bought on Monday does not open any more")
     ryan.agent_accepts("28:54", "marco")
-    ryan.agent_says_in_vain("28:53", "marco", "Sorry to hear that!", 131026)
+    ryan.agent_message_fails("28:53", "marco", "Sorry to hear that!", 131026)
     ryan.agent_says("28:50", "marco", "Sorry to hear that! Bring it back with the receipt and you get a new one.")
     ryan.writes("28:41", "Great, thanks")
     ryan.agent_closes("28:30", "marco", "exchange agreed")
 
 
 def _with_the_assistant(story: Story) -> None:
-    """A number with the Softbot: its events say what the customer chose."""
-    _a_long_talk(story.chat(ASSISTANT, SimulatedCustomer("Luca Marchetti", "393005550110", "IT.55010000000000000110")))
+    """A number with Softbot, whose events report the customer's choice."""
+    _a_long_conversation(
+        story.chat(ASSISTANT, SimulatedCustomer("Luca Marchetti", "393005550110", "IT.55010000000000000110"))
+    )
 
     nina = story.chat(ASSISTANT, SimulatedCustomer("Nina Walsh", "61491570156"))
     nina.writes("0:19", "Hi! Can I bring my own pedals to a fitting?")
@@ -174,14 +177,14 @@ def _with_the_assistant(story: Story) -> None:
     simone.writes("30:10", "Ancora niente?")
 
 
-def _greets(chat: Chat, ago: str, words: str) -> None:
+def _greets(chat: Chat, ago: str, text: str) -> None:
     chat.bot_starts(ago)
-    chat.bot_says(ago, words)
+    chat.bot_says(ago, text)
     chat.bot_offers(ago, buy="Comprare / Buy", repair="Riparare / Repair", order="Il mio ordine / My order")
 
 
-def _a_long_talk(luca: Chat) -> None:
-    """The transcript that is worth reading: the bot is sure that it helped."""
+def _a_long_conversation(luca: Chat) -> None:
+    """A long transcript with many kinds of messages. The bot wrongly reports that it solved the problem."""
     luca.writes("2:41", "Buongiorno, la bici che ho comprato da voi fa un rumore strano")
     _greets(luca, "2:41", "Ciao Luca! Sono l'assistente di Cicli Zefiro. Che cosa posso fare per te?")
     mistake = luca.writes("2:40", "Cigola ogni volta che pedalo in discesa")
@@ -211,7 +214,7 @@ def _a_long_talk(luca: Chat) -> None:
 
 
 def _at_the_workshop(story: Story) -> None:
-    """A number with a menu and with hours, which are over."""
+    """A number with a menu and with opening hours. It is closed now."""
     andrea = story.chat(WORKSHOP, SimulatedCustomer("Andrea Fontana", "393005550114"))
     andrea.writes("1:50", "Ho bucato sulla ciclabile, riuscite a venire a prendermi?")
     place = {"latitude": 45.4642, "longitude": 10.9916, "name": "Ciclabile dell'Adige", "address": "Verona"}
@@ -224,13 +227,15 @@ def _at_the_workshop(story: Story) -> None:
     valentina = story.chat(WORKSHOP, SimulatedCustomer("Valentina Bruno", user_id="IT.55010000000000000115"))
     valentina.writes("27:10", "Buonasera, la mia bici è pronta?")
 
-    giorgio = story.chat(WORKSHOP, SimulatedCustomer("Giorgio Villa", "393005550116"))  # waits, although it is closed
+    giorgio = story.chat(
+        WORKSHOP, SimulatedCustomer("Giorgio Villa", "393005550116")
+    )  # queued, although the workshop is closed
     giorgio.writes("0:51", "1")
     giorgio.writes("0:50", "Preventivo per un cambio nuovo, grazie")
 
 
 def _at_the_rental(story: Story) -> None:
-    """A number that nobody has put into the directory yet."""
+    """A number that is not in the directory yet."""
     oliver = story.chat(RENTAL, SimulatedCustomer("Oliver Grant", "447700900103", "GB.55010000000000000117"))
     oliver.writes("0:09", "Hello, can we rent four bikes for Saturday?")
     oliver.writes("0:08", "Two adults, two kids (8 and 11)")

@@ -1,4 +1,5 @@
-"""Bodies as Meta, Softbot and the agent desk send them, and their signatures (webhooks.md; interface.md, HTTP in)."""
+"""Bodies in the formats of Meta, Softbot and the agent desktop, and signatures (webhooks.md; interface.md, *HTTP
+in*)."""
 
 import hmac
 import json
@@ -11,15 +12,15 @@ BodyObject = dict[str, Any]
 """A JSON object."""
 
 WebhookSource = Literal["whatsapp", "softbot", "agents"]
-"""Whose webhook it is: the last part of its path."""
+"""A sender: the last part of its webhook's path."""
 
 CloudEventSource = Literal["softbot", "agents"]
-"""Who sends CloudEvents."""
+"""A sender of CloudEvents."""
 
 
 @dataclass(frozen=True, slots=True)
 class BusinessNumber:
-    """A number of the company; `display` as people write it, `account_id` is the WhatsApp business account."""
+    """A business number. `display`: as people write it. `account_id`: the WhatsApp business account."""
 
     phone_number_id: str
     display: str
@@ -28,7 +29,7 @@ class BusinessNumber:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedCustomer:
-    """Somebody who writes: known by a phone, by a business-scoped user id, or by both."""
+    """A customer with a phone, a business-scoped user id, or both."""
 
     name: str
     wa_id: str | None = None
@@ -36,18 +37,18 @@ class SimulatedCustomer:
 
     @property
     def ids(self) -> BodyObject:
-        """As the `customer` of a CloudEvent."""
+        """The `customer` of a CloudEvent."""
         return _known(wa_id=self.wa_id, user_id=self.user_id)
 
     @property
     def contact(self) -> BodyObject:
-        """As an element of Meta's `contacts[]`."""
+        """An element of Meta's `contacts[]`."""
         return {"profile": {"name": self.name}, **self.ids}
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookPost:
-    """One POST before it is signed. `updates`: how many things it tells."""
+    """A POST before it is signed. `updates`: how many updates or events it has."""
 
     sender: WebhookSource
     body: bytes
@@ -56,22 +57,22 @@ class WebhookPost:
 
 
 def message(sender: SimulatedCustomer, wamid: str, at: datetime, kind: str, **content: Any) -> BodyObject:  # noqa: ANN401 - JSON
-    """An element of `messages[]`; `content` holds the object of its kind: `kind="text", text={"body": "..."}`."""
-    who = _known(**{"from": sender.wa_id, "from_user_id": sender.user_id})
-    return {**who, "id": wamid, "timestamp": _seconds(at), "type": kind, **content}
+    """Returns an element of `messages[]`. `content`: the object of its kind, e.g. `text={"body": "..."}` for "text"."""
+    ids = _known(**{"from": sender.wa_id, "from_user_id": sender.user_id})
+    return {**ids, "id": wamid, "timestamp": _seconds(at), "type": kind, **content}
 
 
 def echo(line: BusinessNumber, to: SimulatedCustomer, wamid: str, at: datetime, text: str) -> BodyObject:
-    """An element of `message_echoes[]`: what somebody of the company typed in the phone app."""
-    who = {"from": _digits(line.display), **_known(to=to.wa_id, to_user_id=to.user_id)}
-    return {**who, "id": wamid, "timestamp": _seconds(at), "type": "text", "text": {"body": text}}
+    """Returns an element of `message_echoes[]`: a message that a person of the company wrote in the phone app."""
+    ids = {"from": _digits(line.display), **_known(to=to.wa_id, to_user_id=to.user_id)}
+    return {**ids, "id": wamid, "timestamp": _seconds(at), "type": "text", "text": {"body": text}}
 
 
 def status(recipient: SimulatedCustomer, wamid: str, at: datetime, value: str, code: int | None = None) -> BodyObject:
-    """An element of `statuses[]`: what became of an outgoing message; `code` says why it failed."""
-    who = _known(recipient_id=recipient.wa_id, recipient_user_id=recipient.user_id)
+    """Returns an element of `statuses[]`: the status of an outgoing message. `code`: why it failed."""
+    ids = _known(recipient_id=recipient.wa_id, recipient_user_id=recipient.user_id)
     errors = {} if code is None else {"errors": [{"code": code, "title": "Message undeliverable"}]}
-    return {"id": wamid, "status": value, "timestamp": _seconds(at), **who, **errors}
+    return {"id": wamid, "status": value, "timestamp": _seconds(at), **ids, **errors}
 
 
 def from_meta(
@@ -82,7 +83,7 @@ def from_meta(
     statuses: Sequence[BodyObject] = (),
     echoes: Sequence[BodyObject] = (),
 ) -> WebhookPost:
-    """One body for updates of one number, in Meta's own escaping. `senders`: of the messages, each once."""
+    """Returns one body for updates of one number, escaped like Meta's. `senders`: of the messages, each once."""
     changes = []
     if messages:
         contacts = [sender.contact for sender in senders]
@@ -95,13 +96,14 @@ def from_meta(
         "object": "whatsapp_business_account",
         "entry": [{"id": line.account_id, "changes": changes}],
     }
-    # Meta escapes slashes and all that is not ASCII: who parses and dumps again finds another signature.
+    # Meta escapes slashes and non-ASCII characters. A reader that signs its own re-serialised JSON gets another
+    # signature.
     body = json.dumps(document, separators=(",", ":")).replace("/", r"\/").encode()
     return WebhookPost("whatsapp", body, updates=len(messages) + len(statuses) + len(echoes))
 
 
 def cloud_event(kind: str, source: str, event_id: str, at: datetime, data: BodyObject) -> BodyObject:
-    """A CloudEvent of ours; `kind` without the `witiop.` before and the version after it: `softbot.message.sent`."""
+    """Returns a CloudEvent. `kind`: its type without prefix and version, e.g. `softbot.message.sent`."""
     return {
         "specversion": "1.0",
         "type": f"witiop.{kind}.v1",
@@ -114,14 +116,14 @@ def cloud_event(kind: str, source: str, event_id: str, at: datetime, data: BodyO
 
 
 def from_ours(sender: CloudEventSource, *events: BodyObject) -> WebhookPost:
-    """One CloudEvent, or a batch of several."""
+    """Returns a POST with one CloudEvent, or with a batch."""
     if len(events) == 1:
         return WebhookPost(sender, json.dumps(events[0]).encode(), "application/cloudevents+json")
     return WebhookPost(sender, json.dumps(events).encode(), "application/cloudevents-batch+json", len(events))
 
 
 def signature(secret: str, body: bytes) -> str:
-    """The value of the header that signs exactly these bytes."""
+    """Returns the value of the header that signs exactly these bytes."""
     return f"sha256={hmac.new(secret.encode(), body, 'sha256').hexdigest()}"
 
 
@@ -138,5 +140,5 @@ def _seconds(at: datetime) -> str:
     return str(int(at.timestamp()))
 
 
-def _digits(shown: str) -> str:
-    return "".join(filter(str.isdigit, shown))
+def _digits(display: str) -> str:
+    return "".join(filter(str.isdigit, display))

@@ -1,7 +1,7 @@
-"""How a story is written: who says what to whom, and how long before now. It becomes signed posts in order of time.
+"""A small language for stories: messages and events with times relative to now. A story becomes posts in order of time.
 
-Ids follow from the story's name, its day (UTC) and the place in it, so that the same story told again on the same day,
-with the same `now`, is a repeat to whoever receives it.
+Ids are derived from the story's name, its day (UTC) and the position in the story. So playing the same story again on
+the same day, with the same `now`, sends exact repeats.
 """
 
 import base64
@@ -16,76 +16,77 @@ from infra.local.simulator.bodies import BodyObject, BusinessNumber, SimulatedCu
 from infra.local.simulator.webhooks import Webhooks
 
 _SOURCE = "/simulator"
-_FATES = ((1, "sent"), (2, "delivered"), (40, "read"))
-"""Seconds after which a message's status comes."""
+_STATUS_DELAYS = ((1, "sent"), (2, "delivered"), (40, "read"))
+"""The statuses of a message, each with its delay in seconds."""
 
-_SIDE_BY_SIDE = 8
-_BREATH = timedelta(seconds=4)
+_PARALLEL_CHATS = 8
+_LEAST_GAP = timedelta(seconds=4)
 
 
 @dataclass(frozen=True, slots=True)
 class TimedPost:
-    """A post, when what it tells happened, and in which chat (0: in none)."""
+    """A post, the time of its updates, and the number of its chat (0: none)."""
 
     at: datetime
     chat: int
     post: WebhookPost
 
 
-def play(told: Sequence[TimedPost], webhooks: Webhooks) -> None:
-    """Deliver all of it: the first before everything else, then the chats side by side, each in its order. Raises as
-    `Webhooks.deliver` does."""
-    webhooks.deliver(told[0].post)
+def play(posts: Sequence[TimedPost], webhooks: Webhooks) -> None:
+    """Delivers all posts: the first one alone, then the chats in parallel, each in its own order. Blocks until all are
+    accepted. Raises the errors of `Webhooks.deliver`."""
+    webhooks.deliver(posts[0].post)
     chats: dict[int, list[WebhookPost]] = {}
-    for each in told[1:]:
+    for each in posts[1:]:
         chats.setdefault(each.chat, []).append(each.post)
 
-    def deliver(posts: Sequence[WebhookPost]) -> None:
-        for post in posts:
+    def deliver(chat: Sequence[WebhookPost]) -> None:
+        for post in chat:
             webhooks.deliver(post)
 
-    with ThreadPoolExecutor(_SIDE_BY_SIDE, "story") as pool:
+    with ThreadPoolExecutor(_PARALLEL_CHATS, "story") as pool:
         list(pool.map(deliver, chats.values()))
 
 
 class Story:
-    """Collects what is told. `now`: aware UTC; moments are given as hours and minutes before it: `"26:30"`."""
+    """Collects the posts of a story. `now`: aware UTC. Times are given as hours and minutes before it, e.g.
+    `"26:30"`."""
 
     def __init__(self, name: str, now: datetime) -> None:
         self.now = now.replace(microsecond=0)
         self._name = f"{name}:{self.now:%Y-%m-%d}"
-        self._told: list[TimedPost] = []
+        self._posts: list[TimedPost] = []
         self._chats = 0
 
     def chat(self, line: BusinessNumber, customer: SimulatedCustomer) -> "Chat":
-        """Begin a chat of a customer with a number."""
+        """Starts a chat of a customer with a number."""
         self._chats += 1
         return Chat(self, self._chats, line, customer, f"{self._name}:{self._chats}")
 
     def agent_is(self, ago: str, agent: str, state: str) -> None:
-        """The desk says that an agent is `ready`, `paused` or `offline`."""
+        """The agent desktop reports that an agent is `ready`, `paused` or `offline`."""
         event_id = f"{self._name}:{agent}:{state}"
         data = {"agent_id": agent, "state": state}
         event = bodies.cloud_event("agents.presence.changed", _SOURCE, event_id, self.at(ago), data)
-        self.tell(0, self.at(ago), bodies.from_ours("agents", event))
+        self.add(0, self.at(ago), bodies.from_ours("agents", event))
 
     def at(self, ago: str) -> datetime:
-        """The moment that is so long before now."""
+        """Returns the time that is this long before now."""
         hours, minutes = ago.split(":")
         return self.now - timedelta(hours=int(hours), minutes=int(minutes))
 
-    def tell(self, chat: int, at: datetime, post: WebhookPost) -> None:
-        """Add a post to the story."""
-        self._told.append(TimedPost(at, chat, post))
+    def add(self, chat: int, at: datetime, post: WebhookPost) -> None:
+        """Adds a post to the story."""
+        self._posts.append(TimedPost(at, chat, post))
 
     @property
-    def told(self) -> Sequence[TimedPost]:
-        """All of it, in order of time."""
-        return sorted(self._told, key=lambda told: told.at)
+    def posts(self) -> Sequence[TimedPost]:
+        """All posts, in order of time."""
+        return sorted(self._posts, key=lambda each: each.at)
 
 
 class Chat:
-    """One customer and one number. Every method tells one thing; those for messages return their wamid."""
+    """A chat between one customer and one number. Each method adds one update; those for messages return the wamid."""
 
     def __init__(self, story: Story, number: int, line: BusinessNumber, customer: SimulatedCustomer, name: str) -> None:
         self._story = story
@@ -99,86 +100,96 @@ class Chat:
     # the customer
 
     def writes(self, ago: str, text: str) -> str:
+        """The customer writes a text."""
         return self.sends(ago, "text", text={"body": text})
 
     def sends(self, ago: str, kind: str, **content: BodyObject) -> str:
-        """A message of any kind that Meta knows, with the object of that kind."""
+        """The customer sends a message of any of Meta's kinds. `content`: the object of that kind."""
         wamid, at = self._wamid(), self._moment(ago)
         update = bodies.message(self._customer, wamid, at, kind, **content)
-        self._story.tell(self._number, at, bodies.from_meta(self._line, messages=[update], senders=[self._customer]))
+        self._story.add(self._number, at, bodies.from_meta(self._line, messages=[update], senders=[self._customer]))
         return wamid
 
     def shows(self, ago: str, caption: str) -> str:
-        """A picture."""
+        """The customer sends a picture."""
         return self.sends(ago, "image", image={**_media(self._name, "image/jpeg"), "caption": caption})
 
     def speaks(self, ago: str) -> str:
-        """A voice message."""
+        """The customer sends a voice message."""
         return self.sends(ago, "audio", audio={**_media(self._name, "audio/ogg; codecs=opus"), "voice": True})
 
     def taps(self, ago: str, option_id: str, title: str) -> str:
-        """A button of an earlier message."""
+        """The customer taps a button of an earlier message."""
         reply = {"type": "button_reply", "button_reply": {"id": option_id, "title": title}}
         return self.sends(ago, "interactive", interactive=reply)
 
     def reacts(self, ago: str, to: str, emoji: str) -> str:
+        """The customer reacts to the message with the wamid `to`."""
         return self.sends(ago, "reaction", reaction={"message_id": to, "emoji": emoji})
 
     def edits(self, ago: str, original: str, text: str) -> str:
+        """The customer edits the message with the wamid `original`."""
         changed = {"type": "text", "text": {"body": text}}
         return self.sends(ago, "edit", edit={"original_message_id": original, "message": changed})
 
     def deletes(self, ago: str, original: str) -> str:
+        """The customer deletes the message with the wamid `original`."""
         return self.sends(ago, "revoke", revoke={"original_message_id": original})
 
     # the company
 
     def echoes(self, ago: str, text: str) -> str:
-        """Somebody answers from the phone app."""
+        """A person of the company answers from the phone app."""
         wamid, at = self._wamid(), self._moment(ago)
         update = bodies.echo(self._line, self._customer, wamid, at, text)
-        self._story.tell(self._number, at, bodies.from_meta(self._line, echoes=[update]))
+        self._story.add(self._number, at, bodies.from_meta(self._line, echoes=[update]))
         return wamid
 
     def bot_starts(self, ago: str) -> None:
+        """Softbot starts a session."""
         self._bot(ago, "session.started")
 
     def bot_says(self, ago: str, text: str) -> str:
-        """The message is sent, delivered and read."""
+        """Softbot writes a text, which is sent, delivered and read."""
         wamid = self._wamid()
         self._is_read(self._bot(ago, "message.sent", text=text, wamid=wamid), wamid)
         return wamid
 
     def bot_offers(self, ago: str, **options: str) -> None:
-        """A menu: id and title of each option."""
+        """Softbot shows a menu. `options`: id and title of each option."""
         self._bot(ago, "menu.shown", options=[{"id": key, "title": title} for key, title in options.items()])
 
     def bot_notes_choice(self, ago: str, option_id: str, skillset: str) -> None:
+        """Softbot reports the option that the customer chose."""
         self._bot(ago, "choice.made", option_id=option_id, skillset=skillset)
 
     def bot_hands_over(self, ago: str, skillset: str) -> None:
+        """Softbot requests a hand-over to a skillset."""
         self._bot(ago, "handoff.requested", skillset=skillset)
 
     def bot_ends(self, ago: str, outcome: str) -> None:
+        """Softbot ends its session."""
         self._bot(ago, "session.ended", outcome=outcome)
 
     def agent_accepts(self, ago: str, agent: str) -> None:
+        """An agent accepts the conversation."""
         self._desk(ago, "conversation.accepted", agent)
 
     def agent_says(self, ago: str, agent: str, text: str) -> str:
-        """The message is sent, delivered and read."""
+        """An agent writes a text, which is sent, delivered and read."""
         wamid = self._wamid()
         self._is_read(self._desk(ago, "message.sent", agent, text=text, wamid=wamid), wamid)
         return wamid
 
-    def agent_says_in_vain(self, ago: str, agent: str, text: str, code: int) -> str:
-        """The message fails with Meta's error code."""
+    def agent_message_fails(self, ago: str, agent: str, text: str, code: int) -> str:
+        """An agent writes a text that fails with Meta's error code."""
         wamid = self._wamid()
         at = self._desk(ago, "message.sent", agent, text=text, wamid=wamid)
         self._statuses(at, [bodies.status(self._customer, wamid, at, "failed", code)])
         return wamid
 
     def agent_closes(self, ago: str, agent: str, note: str) -> None:
+        """An agent closes the conversation."""
         self._desk(ago, "conversation.closed", agent, note=note)
 
     def _bot(self, ago: str, kind: str, **data: object) -> datetime:
@@ -188,22 +199,22 @@ class Chat:
         return self._event(ago, "agents", kind, {"agent_id": agent, **data})
 
     def _event(self, ago: str, sender: bodies.CloudEventSource, kind: str, data: BodyObject) -> datetime:
-        who = {"phone_number_id": self._line.phone_number_id, "customer": self._customer.ids}
+        ids = {"phone_number_id": self._line.phone_number_id, "customer": self._customer.ids}
         at = self._moment(ago)
-        event = bodies.cloud_event(f"{sender}.{kind}", _SOURCE, self._next(), at, {**who, **data})
-        self._story.tell(self._number, at, bodies.from_ours(sender, event))
+        event = bodies.cloud_event(f"{sender}.{kind}", _SOURCE, self._next(), at, {**ids, **data})
+        self._story.add(self._number, at, bodies.from_ours(sender, event))
         return at
 
     def _is_read(self, at: datetime, wamid: str) -> None:
-        times = [(at + timedelta(seconds=seconds), value) for seconds, value in _FATES]
+        times = [(at + timedelta(seconds=seconds), value) for seconds, value in _STATUS_DELAYS]
         self._statuses(times[-1][0], [bodies.status(self._customer, wamid, when, value) for when, value in times])
 
     def _statuses(self, at: datetime, statuses: Sequence[BodyObject]) -> None:
-        self._story.tell(self._number, at, bodies.from_meta(self._line, statuses=statuses))
+        self._story.add(self._number, at, bodies.from_meta(self._line, statuses=statuses))
 
     def _moment(self, ago: str) -> datetime:
-        """A little after what was told before: what comes at one moment has no order."""
-        self._last = max(self._story.at(ago), self._last + _BREATH)
+        """Returns the time, moved to at least 4 s after the previous update: updates of one moment have no order."""
+        self._last = max(self._story.at(ago), self._last + _LEAST_GAP)
         return self._last
 
     def _next(self) -> str:

@@ -1,4 +1,4 @@
-"""An open loop: keeps its rate whatever the answers do, and writes down what was sent and what was answered."""
+"""An open-loop load generator: its rate does not depend on the answers. It records what was sent and answered."""
 
 import json
 import time
@@ -12,19 +12,19 @@ from threading import BoundedSemaphore, Lock
 from typing import TextIO
 
 from infra.local.simulator.traffic import Traffic, Update
-from infra.local.simulator.webhooks import TAKEN, Pauses, Webhooks
+from infra.local.simulator.webhooks import ACCEPTED, Pauses, Webhooks
 from infra.process.clock import utc_now
 
 MAX_WAITING = 1000
-"""Posts that wait for their answer at the same time; each has a thread and a connection."""
+"""How many posts may wait for their answer at the same time; each has a thread and a connection."""
 _LATE_SECONDS = 1.0
-_RETRYING = 16
+_RETRY_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`rate` updates a second, `batch` of them in a post, for `seconds`; what was not answered 200 is sent again
-    afterwards, for at most `retry_seconds`."""
+    """`rate` updates per second, `batch` of them in a post, for `seconds`. Posts that were not answered with 200 are
+    repeated afterwards, for at most `retry_seconds`."""
 
     rate: float
     seconds: float
@@ -34,9 +34,11 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`rate`: updates a second that were sent. `answers`: posts by status, or `unknown`; `p50_ms` and `p99_ms` of
-    their times, None without answers. `not_sent`: updates that no thread was free for, or that came over a second
-    late: then the generator was the bottleneck. `undelivered`: posts never answered 200, also not when sent again."""
+    """The result of a run.
+
+    `rate`: updates sent per second. `answers`: posts by status, or `unknown`. `p50_ms` and `p99_ms`: response times;
+    None without answers. `not_sent`: updates for which no thread was free or which were over a second late: the
+    generator was the bottleneck. `undelivered`: posts that were never answered with 200, not even after repeats."""
 
     updates: int
     posts: int
@@ -49,28 +51,29 @@ class Summary:
 
 
 class Ledger:
-    """Lines of JSON, one for each time an update was posted: the oracle of fault tests (reliability.md, Invariants)."""
+    """Writes JSON lines, one for each time an update was posted. Fault tests compare the database with them
+    (reliability.md, Invariants)."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._lock = Lock()
 
     def write(self, updates: Sequence[Update], answer: int | None, sent: datetime, answered: datetime) -> None:
-        """`answer` None: unknown. May be called by many threads."""
-        fate = {
+        """Writes a line per update. `answer`: None for unknown. Thread-safe."""
+        outcome = {
             "answer": answer or "unknown",
             "sent": sent.isoformat(),
             "answered": answered.isoformat() if answer else None,
         }
         lines = [
-            json.dumps({"kind": u.kind, "id": u.wamid, "status": u.status, "hash": u.hash, **fate}) for u in updates
+            json.dumps({"kind": u.kind, "id": u.wamid, "status": u.status, "hash": u.hash, **outcome}) for u in updates
         ]
         with self._lock:
             self._file.write("\n".join([*lines, ""]))
 
 
 def run(load: Load, traffic: Traffic, webhooks: Webhooks, ledger: Ledger | None = None) -> Summary:
-    """Send it all; returns when every post was answered or given up. Raises what the ledger's file raises."""
+    """Sends the load. Returns when every post was answered or given up. Raises the errors of the ledger's file."""
     return _Run(load, traffic, webhooks, ledger).run()
 
 
@@ -119,7 +122,7 @@ class _Run:
         )
 
     def _ticks(self, began: float) -> Iterator[tuple[float, Sequence[int]]]:
-        """When each post is due, and the updates in it."""
+        """Yields the time at which each post is due, and the numbers of its updates."""
         numbers = self._traffic.numbers(round(self._load.rate * self._load.seconds))
         due = began
         while batch := list(islice(numbers, self._load.batch)):
@@ -132,7 +135,7 @@ class _Run:
             self._answers[str(answer or "unknown")] += 1
             if answer is not None:
                 self._times.append(seconds)
-            if answer != TAKEN:
+            if answer != ACCEPTED:
                 self._missed.append(numbers)
 
     def _done(self, sent: Future[None]) -> None:
@@ -150,21 +153,21 @@ class _Run:
         return answer, seconds
 
     def _retry(self) -> None:
-        """As Meta does: the whole body again, with growing pauses."""
+        """Repeats whole bodies with growing pauses, like Meta."""
         until = time.monotonic() + self._load.retry_seconds
         pauses = Pauses()
 
         def again(numbers: Sequence[int]) -> bool:
-            return time.monotonic() < until and self._post(numbers)[0] == TAKEN
+            return time.monotonic() < until and self._post(numbers)[0] == ACCEPTED
 
-        with ThreadPoolExecutor(_RETRYING, "retry") as pool:
+        with ThreadPoolExecutor(_RETRY_THREADS, "retry") as pool:
             while self._missed and time.monotonic() < until:
-                taken = list(pool.map(again, self._missed))
-                self._missed = [numbers for numbers, done in zip(self._missed, taken, strict=True) if not done]
+                accepted = list(pool.map(again, self._missed))
+                self._missed = [numbers for numbers, done in zip(self._missed, accepted, strict=True) if not done]
                 if self._missed:
                     pauses.wait()
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float | None:
-    """In milliseconds."""
+    """Returns a percentile in milliseconds."""
     return round(ordered[int(share * (len(ordered) - 1))] * 1000, 1) if ordered else None

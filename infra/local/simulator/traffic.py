@@ -1,4 +1,4 @@
-"""What many customers at once send: an endless row of updates, each the same whenever it is asked for."""
+"""Generated traffic of many customers: an endless, deterministic sequence of updates."""
 
 import hashlib
 from collections import deque
@@ -16,13 +16,14 @@ STATUSES = ("sent", "delivered", "read", "played")
 
 _SHUFFLED = 100
 _REPEATED = 1000
-"""An update comes among its hundred neighbours; a repeat is one of the last thousand."""
+"""Updates are shuffled among a hundred neighbours; a repeat is one of the last thousand updates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What the traffic is made of. `statuses_per_message`: at most four, of an answer to each customer's message.
-    `repeats` and `unreadable` are shares, 0 to 1: of updates that were sent before, of messages nobody can read."""
+    """The composition of the traffic. `statuses_per_message`: statuses of the answer to each customer's message, at
+    most four. `repeats`: the share (0 to 1) of updates that are repeats. `unreadable`: the share of messages that
+    cannot be read."""
 
     line: BusinessNumber
     customers: int = 500
@@ -33,8 +34,8 @@ class Mix:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One update. `wamid` and `status` name it (`status` None: a message), `hash` is the `fingerprint` of all of it
-    that must be found again."""
+    """One update, identified by `wamid` and `status` (None for a message). `hash`: the `fingerprint` of the content
+    that must be found in the database."""
 
     kind: Literal["message", "status", "unreadable"]
     wamid: str
@@ -45,13 +46,14 @@ class Update:
 
 
 def fingerprint(*parts: object) -> str:
-    """Of a message: number, wamid, time in seconds, text; of a status: number, wamid, time, status."""
+    """Returns a hash of a message's number, wamid, time in seconds and text, or of a status's number, wamid, time and
+    status."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 class Traffic:
-    """`began` (aware UTC) names the run: no two share an id. At `rate` updates a second, update n happens n / rate
-    seconds after it."""
+    """The updates of one run. `began` (aware UTC) is part of all ids, so that no two runs share one. Update n happens
+    n / `rate` seconds after `began`."""
 
     def __init__(self, mix: Mix, began: datetime, rate: float) -> None:
         self._mix = mix
@@ -62,10 +64,10 @@ class Traffic:
         self._unreadable_every = round(1 / mix.unreadable) if mix.unreadable else 0
 
     def update(self, number: int) -> Update:
-        """The n-th update: a customer's message, then the statuses of its answer."""
+        """Returns the n-th update: a customer's message, or a status of the answer to the message before."""
         message, part = divmod(number, self._per_message)
-        who = message % self._mix.customers
-        customer = SimulatedCustomer(f"Customer {who}", f"999{who:010}")  # +999 is no country's
+        index = message % self._mix.customers
+        customer = SimulatedCustomer(f"Customer {index}", f"999{index:010}")  # +999 is not assigned to a country
         at = self._began + timedelta(seconds=number / self._rate)
         line, seconds = self._mix.line.phone_number_id, int(at.timestamp())
         if part:
@@ -81,7 +83,7 @@ class Traffic:
         return Update("unreadable" if unreadable else "message", wamid, None, hashed, customer, item)
 
     def post(self, updates: Sequence[Update]) -> WebhookPost:
-        """One body with all of them."""
+        """Returns one body with all these updates."""
         messages = [update for update in updates if update.status is None]
         statuses = [update.item for update in updates if update.status is not None]
         senders = {update.customer.wa_id: update.customer for update in messages}
@@ -93,7 +95,7 @@ class Traffic:
         )
 
     def numbers(self, total: int) -> Iterator[int]:
-        """Which updates come, so many in all: neighbours shuffled, since Meta promises no order, with the repeats."""
+        """Yields the numbers of `total` updates to send: shuffled, because Meta promises no order, and with repeats."""
         random = Random(self._run)  # noqa: S311 - the same run has the same order
         fresh = count()
         near = [next(fresh) for _ in range(_SHUFFLED)]

@@ -1,24 +1,24 @@
-"""What a database error means for a batch (architecture.md, P4)."""
+"""Classifies database errors: what an error means for the batch that met it (architecture.md, P4)."""
 
 from typing import Literal
 
 import psycopg
 
-_POISON_CLASSES = ("22", "23", "54")  # 54: a limit of the server, as the 2,704 bytes of an index row
+_POISON_CLASSES = ("22", "23", "54")  # 54: a limit of the server, e.g. 2,704 bytes per index row
 _TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58")
 _TRANSIENT_STATES = (
-    "25006",  # read-only: a standby that was promoted or not yet
-    "25P03",  # we stood still in a transaction for too long: stopped, or starved
+    "25006",  # read-only transaction: the server is a standby, e.g. one that is about to be promoted
+    "25P03",  # idle in a transaction for too long: our process was stopped, or got no CPU time
 )
 
 Fault = Literal["poison", "transient", "ours"]
 
 
 def fault(error: psycopg.Error) -> Fault:
-    """`poison`: the data cannot be stored, whoever tries; `transient`: the same again may work (also a lost connection,
-    which has no state); `ours`: a defect of the program or of its schema."""
+    """Returns `poison` if the data can never be stored, `transient` if the same statement may succeed later, and `ours`
+    if the program or its schema has a defect."""
     state = error.sqlstate
-    if state is None:
+    if state is None:  # e.g. a lost connection
         return "transient" if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) else "ours"
     if state.startswith(_POISON_CLASSES):
         return "poison"

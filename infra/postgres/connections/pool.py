@@ -1,4 +1,5 @@
-"""How our processes connect: nothing they ask of PostgreSQL can wait for ever, and all of them speak UTC."""
+"""Connections to PostgreSQL with the timeouts of the product, so that no statement can wait for ever. Sessions use
+UTC."""
 
 import select
 from typing import Any
@@ -14,9 +15,9 @@ IDLE_IN_TRANSACTION_SECONDS = 30
 
 
 def conninfo(dsn: str, name: str, *, statement_seconds: float = STATEMENT_SECONDS, generic_plans: bool = False) -> str:
-    """The address with our time-outs; `name` is what the server shows for the connection (application_name).
-    `generic_plans`: no statement is planned for the values at hand, as the lists need it."""
-    given = conninfo_to_dict(dsn)
+    """Returns the connection string of `dsn` with our timeouts. `name`: shown by the server for the connection
+    (application_name); `generic_plans`: statements are never planned for particular values, which the lists need."""
+    parsed = conninfo_to_dict(dsn)
     limits = {
         "statement_timeout": statement_seconds,
         "lock_timeout": LOCK_SECONDS,
@@ -33,15 +34,15 @@ def conninfo(dsn: str, name: str, *, statement_seconds: float = STATEMENT_SECOND
         keepalives_interval=5,
         keepalives_count=3,
         tcp_user_timeout=20_000,
-        options=f"{given.get('options', '')} -c timezone=UTC {ours}".strip(),
+        options=f"{parsed.get('options', '')} -c timezone=UTC {ours}".strip(),
     )
 
 
 def connect(dsn: str, name: str, *, autocommit: bool = False, generic_plans: bool = False) -> psycopg.Connection[Any]:
-    """One connection with our time-outs, for a worker that works on one thing at a time.
+    """Opens one connection with our timeouts, for a worker that does one thing at a time. The caller closes it.
 
     Raises:
-        psycopg.OperationalError: no answer within 5 s.
+        psycopg.OperationalError: the server refuses, or does not answer within 5 s.
     """
     return psycopg.connect(conninfo(dsn, name, generic_plans=generic_plans), autocommit=autocommit)
 
@@ -49,9 +50,11 @@ def connect(dsn: str, name: str, *, autocommit: bool = False, generic_plans: boo
 def pool(
     dsn: str, name: str, size: int, *, autocommit: bool = False, generic_plans: bool = False
 ) -> ConnectionPool[psycopg.Connection[Any]]:
-    """Up to `size` such connections for threads; closed: open it in the process that uses it, after any fork.
+    """Returns a pool of up to `size` such connections for threads. The pool is not open yet: the process that uses it
+    opens it, after any fork.
 
-    One that the server closed is not handed out; who gets none within 5 s gets psycopg_pool.PoolTimeout.
+    The pool never hands out a connection that the server has closed. A caller waits at most 5 s for a connection; then
+    the pool raises psycopg_pool.PoolTimeout.
     """
     return ConnectionPool(
         conninfo(dsn, name, generic_plans=generic_plans),
@@ -62,16 +65,17 @@ def pool(
         timeout=CONNECT_SECONDS,
         max_idle=60,
         reconnect_timeout=CONNECT_SECONDS,
-        check=_still_there,
+        check=_check_open,
         name=name,
     )
 
 
-def _still_there(connection: psycopg.Connection[Any]) -> None:
-    """An idle server says nothing: what there is to read is its farewell. A question would cost every use a round trip,
-    and of a network that swallows everything it would tell no more. Raises psycopg.OperationalError."""
-    poll = select.poll()  # not select(): the console has more open files than that can tell apart
+def _check_open(connection: psycopg.Connection[Any]) -> None:
+    """Raises psycopg.OperationalError if the server has closed the connection."""
+    # On an idle connection the server sends nothing, so data to read means that it closed it. A query would cost every
+    # use a round trip, and would not detect a network that drops all packets any sooner.
+    poll = select.poll()  # not select(), which cannot handle as many open files as the console has
     poll.register(connection.pgconn.socket, select.POLLIN)
     if poll.poll(0):
-        connection.close()  # or it would be put back
+        connection.close()  # an open one would be returned to the pool
         raise psycopg.OperationalError("the server closed the connection")

@@ -1,4 +1,4 @@
-"""One connection of a process that works on one thing at a time, made again when it breaks."""
+"""The database connection of a process that does one thing at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,8 @@ from infra.postgres.connections.pool import connect
 
 
 class DatabaseSession:
-    """Not thread-safe; opened at the first use, after any fork."""
+    """A connection that is opened at its first use, and opened again after it broke. Not thread-safe; use it after any
+    fork."""
 
     def __init__(self, dsn: str, name: str) -> None:
         self._dsn = dsn
@@ -20,8 +21,8 @@ class DatabaseSession:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection[Any]]:
-        """A transaction: committed at the end, rolled back by an exception. Raises psycopg errors; an error from COMMIT
-        itself leaves open whether it happened."""
+        """Runs a transaction: commits at the end, rolls back on an exception. Raises psycopg errors; after an error of
+        the COMMIT itself it is unknown whether the transaction was committed."""
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._dsn, self._name, autocommit=True)
         try:
@@ -33,5 +34,6 @@ class DatabaseSession:
             raise
 
     def close(self) -> None:
+        """Closes the connection, if it is open."""
         if self._connection is not None:
             self._connection.close()

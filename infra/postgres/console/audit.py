@@ -1,8 +1,9 @@
-"""What people did at the console, and what became of the commands they asked for. Raises psycopg errors."""
+"""The audit log of the console, and the results of the commands that people requested there. Functions raise psycopg
+errors."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -25,12 +26,13 @@ AuditEvent = Literal[
     "password_reset",
     "sessions_ended",
 ]
-"""The last three are done by the command line, by a user of its machine: they have no address."""
+"""Stored values. `asked`: a command was requested; `not_kept`: Kafka did not acknowledge it. The last three are events
+of the command line, which has no address."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One thing that somebody did. `detail`: plain JSON; of `requested_command`, what was asked for."""
+    """One action of a person. `detail`: plain JSON; for a command, the values of its notice."""
 
     event: AuditEvent
     name: str | None
@@ -43,8 +45,9 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class RequestedCommand:
-    """A command that somebody asked for, and what became of it. `outcome` None: nothing yet; `version`: that
-    taking it back names: of its conversation now, or right after it if somebody decided otherwise since."""
+    """A command that a person requested, and its result. `outcome` None: not processed yet. `version`: the version that
+    a recall of it must name: the conversation's current one, or the one right after the command if another decision
+    followed it."""
 
     at: datetime
     name: str
@@ -57,17 +60,20 @@ class RequestedCommand:
     version: int | None
 
 
-def write(conn: Connection[Any], deeds: Collection[AuditEntry]) -> None:
-    """Adds them; a command that was asked for already stands there once."""
+def write(conn: Connection[Any], entries: Collection[AuditEntry]) -> None:
+    """Adds entries. A command that was requested before is not added again."""
     with conn.cursor() as cursor:
         cursor.executemany(
             "insert into console_audit (event, name, address, conversation_id, command_id, batch_id, detail) "
             "values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-            [(d.event, d.name, d.address, d.conversation_id, d.command_id, d.batch_id, Json(d.detail)) for d in deeds],
+            [
+                (e.event, e.name, e.address, e.conversation_id, e.command_id, e.batch_id, Json(e.detail))
+                for e in entries
+            ],
         )
 
 
-_ASKED = """
+_REQUESTED = """
 select a.at, a.name, a.command_id, a.conversation_id, a.batch_id, a.detail, r.outcome, r.reason,
   coalesce(c.version, r.version) as version
 from console_audit a
@@ -86,19 +92,40 @@ where a.event = 'asked'
 
 
 def requested_command(conn: Connection[Any], command_id: str) -> RequestedCommand | None:
-    """One command."""
+    """The command with this id, if it was requested here."""
     cursor = conn.cursor(row_factory=class_row(RequestedCommand))
-    return cursor.execute(f"{_ASKED} and a.command_id = %s", (command_id,)).fetchone()
+    return cursor.execute(f"{_REQUESTED} and a.command_id = %s", (command_id,)).fetchone()
 
 
 def requested_batch(conn: Connection[Any], batch_id: str) -> Sequence[RequestedCommand]:
-    """All commands of a batch, in the order in which they were asked for."""
+    """All commands of a batch, in the order in which they were requested."""
     cursor = conn.cursor(row_factory=class_row(RequestedCommand))
-    return cursor.execute(f"{_ASKED} and a.batch_id = %s order by a.id", (batch_id,)).fetchall()
+    return cursor.execute(f"{_REQUESTED} and a.batch_id = %s order by a.id", (batch_id,)).fetchall()
+
+
+REQUESTS_SPAN = timedelta(minutes=30)
+"""Requests older than this are left out of `answer_counts`; an unprocessed command expires after five minutes."""
+
+
+def answer_counts(conn: Connection[Any], names: Collection[str]) -> dict[str, dict[str, int]]:
+    """How many commands have a result: per person, then per batch id, or command id of a single command. Covers what
+    these people requested within `REQUESTS_SPAN`; O(those commands)."""
+    found: dict[str, dict[str, int]] = {}
+    for name, request, answered in conn.execute(
+        """
+        select a.name, coalesce(a.batch_id, a.command_id), count(*) from console_audit a
+        where a.event = 'asked' and a.name = any(%(names)s) and a.at > now() - %(span)s
+          and exists (select from command_audit r where r.command_id = a.command_id and r.outcome <> 'repeated')
+        group by 1, 2
+        """,
+        {"names": list(names), "span": REQUESTS_SPAN},
+    ):
+        found.setdefault(name, {})[request] = answered
+    return found
 
 
 def rejected_commands(conn: Connection[Any], ids: Collection[str]) -> set[str]:
-    """Those of the commands that were refused."""
+    """The ids among these whose commands were rejected."""
     found = conn.execute(
         "select command_id from command_audit where command_id = any(%s) and outcome = 'rejected'", (list(ids),)
     ).fetchall()

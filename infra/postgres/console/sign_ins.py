@@ -1,4 +1,4 @@
-"""Who may sign in at the console, who is signed in, and how often somebody tried. Raises psycopg errors."""
+"""Sign-ins of the console, their sessions, and the counts of attempts. Functions raise psycopg errors."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from psycopg.rows import class_row
 from domain.directory import Level
 
 TRIES_SPAN = timedelta(minutes=15)
-"""Tries are counted within spans of this length."""
+"""Attempts are counted within spans of this length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who may sign in. `level` None: the directory does not know them (any more). `answers`: they may have
-    conversations, so they can take one. `language`, `time_zone` None: as their browser has it. `as_of`: the snapshot of
-    the database in which they were found; `directory`: the directory's version in it."""
+    """A person who has a sign-in. `level` None: the directory does not have them (any more). `answers`: they may have
+    conversations, so they can take one. `language`, `time_zone` None: the browser's. `as_of`: the database snapshot in
+    which they were read; `directory`: the directory's version in it."""
 
     name: str
     shown_name: str
@@ -33,7 +33,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class ListedSignIn:
-    """A person as `witiop users list` shows them. `seen_at`: of their sessions that live."""
+    """A person as `witiop users list` shows them. `sessions`, `seen_at`: of their live sessions."""
 
     name: str
     shown_name: str
@@ -45,8 +45,8 @@ class ListedSignIn:
 
 @dataclass(frozen=True, slots=True)
 class SessionTerms:
-    """When a session ends: so long after it was last used, so long after it began; those that began before `since` are
-    over (None: none is)."""
+    """When a session ends: `idle` after its last use, `longest` after its beginning. Sessions that began before `since`
+    are over (None: there is no such limit)."""
 
     idle: timedelta = timedelta(hours=1)
     longest: timedelta = timedelta(hours=12)
@@ -62,7 +62,7 @@ _PERSON: LiteralString = f"""
   pg_current_snapshot()::text as as_of, (select version from directory_version) as directory
 """
 
-_LIVES = """
+_IS_LIVE = """
   s.began_at > now() - %(longest)s and s.seen_at > now() - %(idle)s
   and (%(since)s::timestamptz is null or s.began_at >= %(since)s)
 """
@@ -76,7 +76,7 @@ def _values(terms: SessionTerms) -> dict[str, Any]:
 
 
 def create(conn: Connection[Any], name: str, password: str, *, administrator: bool, shown_name: str | None) -> bool:
-    """Lets somebody in with this hash of a password; False: there is a sign-in of that name already."""
+    """Creates a sign-in with this password hash; False: the name has one already."""
     made = conn.execute(
         "insert into sign_ins (name, administrator, shown_name, password) values (%s, %s, %s, %s) "
         "on conflict do nothing returning name",
@@ -86,7 +86,7 @@ def create(conn: Connection[Any], name: str, password: str, *, administrator: bo
 
 
 def password_of(conn: Connection[Any], name: str) -> tuple[Person, str] | None:
-    """A person and the hash of their password."""
+    """A person and their password hash; None: the name has no sign-in."""
     found = conn.execute(
         f"select {_PERSON}, i.password from sign_ins i left join users u on u.id = i.name where i.name = %s", (name,)
     ).fetchone()
@@ -94,7 +94,7 @@ def password_of(conn: Connection[Any], name: str) -> tuple[Person, str] | None:
 
 
 def set_password(conn: Connection[Any], name: str, password: str) -> bool:
-    """False: there is no sign-in of that name."""
+    """Replaces a password hash; False: the name has no sign-in."""
     changed = conn.execute(
         "update sign_ins set password = %s where name = %s returning name", (password, name)
     ).fetchone()
@@ -102,23 +102,23 @@ def set_password(conn: Connection[Any], name: str, password: str) -> bool:
 
 
 def prefer_rows(conn: Connection[Any], name: str, rows: int) -> None:
-    """Pages of so many rows from now on."""
+    """Stores the preferred number of rows per page."""
     conn.execute("update sign_ins set page_rows = %s where name = %s", (rows, name))
 
 
 def prefer_words(conn: Connection[Any], name: str, language: str | None, time_zone: str | None) -> None:
-    """This language and zone from now on; None: the browser's."""
+    """Stores the preferred language and time zone; None: the browser's."""
     conn.execute("update sign_ins set language = %s, time_zone = %s where name = %s", (language, time_zone, name))
 
 
 def everybody(conn: Connection[Any], terms: SessionTerms) -> list[ListedSignIn]:
-    """All who may sign in, by name."""
+    """All sign-ins, by name."""
     cursor = conn.cursor(row_factory=class_row(ListedSignIn))
     return cursor.execute(
         f"select {_NAMED}, i.made_at, "
         "count(s.name) as sessions, max(s.seen_at) as seen_at "
         "from sign_ins i left join users u on u.id = i.name "
-        f"left join console_sessions s on s.name = i.name and {_LIVES} "
+        f"left join console_sessions s on s.name = i.name and {_IS_LIVE} "
         "group by i.name, u.id order by i.name",
         _values(terms),
     ).fetchall()
@@ -128,34 +128,34 @@ def everybody(conn: Connection[Any], terms: SessionTerms) -> list[ListedSignIn]:
 
 
 def begin_session(conn: Connection[Any], token_hash: bytes, name: str, terms: SessionTerms) -> None:
-    """Signs somebody in; clears away what is over."""
-    conn.execute(f"delete from console_sessions s where not ({_LIVES})", _values(terms))
+    """Begins a session and deletes those that are over."""
+    conn.execute(f"delete from console_sessions s where not ({_IS_LIVE})", _values(terms))
     conn.execute("insert into console_sessions (token_hash, name) values (%s, %s)", (token_hash, name))
 
 
 def person_of(conn: Connection[Any], token_hash: bytes, terms: SessionTerms, *, uses: bool) -> Person | None:
-    """Whose session it is, if it lives. `uses`: a person did something, not only their page, so it lives on; that is
-    remembered once a minute."""
+    """The person of a live session; None: it is not live. `uses`: the person did something, not only their page, so the
+    session is extended. That is stored at most once a minute."""
     cursor = conn.cursor(row_factory=class_row(Person))
     return cursor.execute(
         f"""
-        with living as (select s.name from console_sessions s where s.token_hash = %(token)s and {_LIVES}),
+        with live as (select s.name from console_sessions s where s.token_hash = %(token)s and {_IS_LIVE}),
         used as (
           update console_sessions set seen_at = now()
           where %(uses)s and token_hash = %(token)s and seen_at < now() - interval '1 minute'
-            and exists (select from living)
+            and exists (select from live)
         )
-        select {_PERSON} from living s join sign_ins i on i.name = s.name left join users u on u.id = i.name
+        select {_PERSON} from live s join sign_ins i on i.name = s.name left join users u on u.id = i.name
         """,
         {"token": token_hash, "uses": uses, **_values(terms)},
     ).fetchone()
 
 
 def live_sessions(conn: Connection[Any], token_hashes: Collection[bytes], terms: SessionTerms) -> set[bytes]:
-    """Those of these sessions that live, of people who may still look."""
+    """The live sessions among these whose people are still administrators."""
     found = conn.execute(
         f"select s.token_hash from console_sessions s join sign_ins i on i.name = s.name "
-        f"left join users u on u.id = i.name where s.token_hash = any(%(tokens)s) and {_LIVES} "
+        f"left join users u on u.id = i.name where s.token_hash = any(%(tokens)s) and {_IS_LIVE} "
         "and (i.administrator or u.level = 'tenant_administrator')",
         {"tokens": list(token_hashes), **_values(terms)},
     )
@@ -163,12 +163,12 @@ def live_sessions(conn: Connection[Any], token_hashes: Collection[bytes], terms:
 
 
 def end_session(conn: Connection[Any], token_hash: bytes) -> None:
-    """Signs out."""
+    """Ends one session."""
     conn.execute("delete from console_sessions where token_hash = %s", (token_hash,))
 
 
 def end_sessions(conn: Connection[Any], name: str | None = None, but: bytes = b"") -> int:
-    """Ends all sessions of a person, or of everybody, but the one with this hash; gives how many."""
+    """Ends all sessions of a person, or of all people, except the one with this hash; returns how many."""
     return conn.execute(
         "delete from console_sessions where (%(name)s::text is null or name = %(name)s) and token_hash <> %(but)s",
         {"name": name, "but": but},
@@ -196,14 +196,14 @@ def count_try(conn: Connection[Any], kind: Literal["a", "b", "n"], key: str) -> 
 
 
 def network_and_name(network: str, name: str) -> str:
-    """The key of the tries from a network for a name. A network has no space in it."""
+    """The key of attempts from a network for a name. A network contains no space."""
     return f"{network} {name}"
 
 
 def forget_tries(conn: Connection[Any], name: str, network: str | None = None) -> None:
-    """Somebody showed, in this network, that the name is theirs: its tries go, those from other networks excepted, and
-    the one of the network, which others may use too. None: all of the name's tries go. Spans that are over go as
-    well."""
+    """Deletes the counts of a person who proved, from this network, that the name is theirs: those of the name, except
+    from other networks, and one attempt of the network, which others may use too. `network` None: all counts of the
+    name. Also deletes spans that are over."""
     if network is not None:
         conn.execute("update sign_in_tries set tries = tries - 1 where kind = 'a' and key = %s", (network,))
     conn.execute(

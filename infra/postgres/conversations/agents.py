@@ -1,4 +1,5 @@
-"""Agents as routing sees them, locked: who is ready, and how many conversations each has (architecture.md, P5)."""
+"""Agents for routing: their presence, and how many active conversations each has, read under locks (architecture.md,
+P5)."""
 
 from collections.abc import Collection
 from typing import Any
@@ -18,34 +19,35 @@ where u.id = any(%b::text[])
 
 
 class Agents:
-    """On one connection, inside the caller's transaction. Raises psycopg errors."""
+    """Agents on one connection, inside the caller's transaction. Raises psycopg errors."""
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
 
     def lock(self, users: Collection[str], skillsets: Collection[str] = ()) -> dict[str, Member]:
-        """Takes the locks of these users and of the skillsets' members, in the order of their ids, after the
-        customers'. Slots are counted under the locks: nobody else can give these users anything. O(their
-        conversations)."""
+        """Locks these users and the members of the skillsets, in the order of their ids, and returns them; waits for
+        other writers. The caller must hold the customers' locks. O(the users' conversations)."""
         rows = self._connection.execute(
             "select id from users where id = any(%b::text[]) or skillsets && %b::text[] order by id for no key update",
             [list(users), list(skillsets)],
         ).fetchall()
+        # counted under the locks: until the transaction ends, no other writer can assign a conversation to these users
         return self._members([row[0] for row in rows])
 
-    def everybody(self) -> dict[str, Member]:
-        """All users, without a lock: for people to look at."""
+    def all_with_presence(self) -> dict[str, Member]:
+        """Returns all users with their presence and active conversations, for display. Takes no lock."""
         return self._members([row[0] for row in self._connection.execute("select id from users").fetchall()])
 
     def ready(self) -> dict[str, Member]:
-        """Everybody whose last word was *ready*, without a lock: who is worth looking at."""
+        """Returns the users whose last reported presence is *ready*, also when it is stale. Takes no lock, so routing
+        reads the chosen ones again with `lock`."""
         rows = self._connection.execute(
             "select u.id from users u join agent_presence p on p.agent_id = u.id where p.state = 'ready'"
         ).fetchall()
         return self._members([row[0] for row in rows])
 
     def mark_assigned(self, agents: Collection[str]) -> None:
-        """These agents were just given a conversation: they are idle since now."""
+        """Records that these agents were assigned a conversation now: their idle time starts again."""
         if agents:
             self._connection.execute(
                 "insert into agent_idle (agent_id, since) "
@@ -59,6 +61,8 @@ class Agents:
             return {}
         rows = self._connection.execute(_MEMBERS, [list(users)]).fetchall()
         return {
-            user: Member(user, frozenset(skillsets), most, taken, state or "offline", at, seen, idle)
-            for user, skillsets, most, taken, state, at, seen, idle in rows
+            user: Member(
+                user, frozenset(skillsets), capacity, active, state or "offline", state_at, seen_at, idle_since
+            )
+            for user, skillsets, capacity, active, state, state_at, seen_at, idle_since in rows
         }

@@ -1,6 +1,9 @@
-"""A conversation as columns of its table, and back. `memory`: evidence and decisions as the rules need them again."""
+"""Converts conversations to columns of their table and back, with one list of columns for writing and reading.
 
-from collections.abc import Iterable, Sequence
+The column `memory` holds evidence and decisions as JSON arrays, by position. Only the rules read it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
@@ -15,17 +18,20 @@ from domain.conversations.conversation import (
     Decisions,
     Evidence,
     FactRef,
+    Owner,
     OwnerKind,
     OwnerState,
     Route,
     Status,
 )
 from domain.conversations.reasons import Reason
-from domain.ids import FactId
+from domain.ids import ConversationId, CustomerId, FactId
 from infra.postgres.connections.arrays import column_arrays, uuid_array
 
 
 class _Memory(NamedTuple):
+    """The JSON of the column `memory`. Queries in `queues` address its parts by position."""
+
     evidence: Evidence
     decisions: Decisions | None = None
 
@@ -39,87 +45,134 @@ _UNDECIDED = Decisions()
 STATUS_CODES: dict[Status, str] = {"active": "a", "closed": "c"}
 OWNER_KIND_CODES: dict[OwnerKind, str] = {"user": "u", "skillset": "s"}
 OWNER_STATE_CODES: dict[OwnerState, str] = {"queued": "q", "reserved": "r", "assigned": "a", "accepted": "x"}
-_STATUSES = {code: status for status, code in STATUS_CODES.items()}
+STATUSES: dict[str, Status] = {code: status for status, code in STATUS_CODES.items()}
+OWNER_KINDS: dict[str, OwnerKind] = {code: kind for kind, code in OWNER_KIND_CODES.items()}
+OWNER_STATES: dict[str, OwnerState] = {code: state for state, code in OWNER_STATE_CODES.items()}
 
-COLUMNS: tuple[tuple[LiteralString, LiteralString], ...] = (
-    ("customer_id", "uuid"),
-    ("phone_number_id", "text"),
-    ("previous", "uuid"),
-    ("id", "uuid"),
-    ("status", "text"),
-    ("unmanaged", "boolean"),
-    ("reason", "smallint"),
-    ("managed", "boolean"),
-    ("opened_at", "timestamptz"),
-    ("last_at", "timestamptz"),
-    ("window_ends_at", "timestamptz"),
-    ("closed_at", "timestamptz"),
-    ("owner_kind", "text"),
-    ("owner_id", "text"),
-    ("owner_state", "text"),
-    ("owner_until", "timestamptz"),
-    ("queued_at", "timestamptz"),
-    ("last_text", "text"),
-    ("customer_name", "text"),
-    ("wa_id", "text"),
-    ("user_id", "text"),
-    ("entries", "integer"),
-    ("version", "integer"),
-    ("sequence", "integer"),
-    ("because", "text"),
-    ("memory", "text"),
+
+class Column(NamedTuple):
+    """A column of the table. `sent_as`: the type in which a statement sends its values; `value`: returns its value for
+    a conversation; `cast`: the conversion from `sent_as` to the column's own type."""
+
+    name: LiteralString
+    sent_as: LiteralString
+    value: Callable[[Conversation], object]
+    cast: LiteralString = ""
+
+
+def _owner_value(part: Callable[[Owner], object]) -> Callable[[Conversation], object]:
+    return lambda c: None if c.decisions.owner is None else part(c.decisions.owner)
+
+
+FIXED_COLUMNS: tuple[Column, ...] = (
+    Column("customer_id", "uuid", lambda c: c.customer_id),
+    Column("phone_number_id", "text", lambda c: c.phone_number_id),
+    Column("previous", "uuid", lambda c: c.previous),
 )
-"""Name and type of what a statement sends, in the order of `to_columns`; `because` as an array literal."""
+"""Columns that never change; updates skip them."""
 
-FIXED = 3
-"""The first so many never change: an update leaves them out."""
-
-READ_BACK: LiteralString = (
-    "c.id, c.customer_id, c.phone_number_id, c.status::text, c.reason, c.managed, c.opened_at, c.window_ends_at, "
-    "c.closed_at, c.wa_id, c.user_id, c.entries, c.version, c.sequence, c.previous, c.because, c.memory::text"
+COLUMNS: tuple[Column, ...] = (
+    *FIXED_COLUMNS,
+    Column("id", "uuid", lambda c: c.id),
+    Column("status", "text", lambda c: STATUS_CODES[c.status], '::"char"'),
+    Column("unmanaged", "boolean", lambda c: c.unmanaged),
+    Column("reason", "smallint", lambda c: c.reason.code if c.reason else None),
+    Column("managed", "boolean", lambda c: c.managed),
+    Column("opened_at", "timestamptz", lambda c: c.opened_at),
+    Column("last_at", "timestamptz", lambda c: c.last_at),
+    Column("window_ends_at", "timestamptz", lambda c: c.window_ends_at),
+    Column("closed_at", "timestamptz", lambda c: c.closed_at),
+    Column("owner_kind", "text", _owner_value(lambda owner: OWNER_KIND_CODES[owner.kind]), '::"char"'),
+    Column("owner_id", "text", _owner_value(lambda owner: owner.id)),
+    Column("owner_state", "text", _owner_value(lambda owner: OWNER_STATE_CODES[owner.state]), '::"char"'),
+    Column("owner_until", "timestamptz", _owner_value(lambda owner: owner.until)),
+    Column("queued_at", "timestamptz", lambda c: c.decisions.queued_at),
+    Column("last_text", "text", lambda c: c.last_text),
+    Column("customer_name", "text", lambda c: c.customer_name),
+    Column("wa_id", "text", lambda c: c.wa_id),
+    Column("user_id", "text", lambda c: c.user_id),
+    Column("entries", "integer", lambda c: c.entries),
+    Column("version", "integer", lambda c: c.version),
+    Column("sequence", "integer", lambda c: c.sequence),
+    Column("because", "text", lambda c: uuid_array(c.because), "::uuid[]"),
+    Column("memory", "text", lambda c: _memory(c), "::json"),  # noqa: PLW0108  # defined below
 )
-"""What `from_row` takes, of a table called `c`."""
 
 
-def to_columns(conversations: Iterable[Conversation]) -> list[list[Any]]:
-    """One list a column."""
-    return column_arrays(_row(c) for c in conversations)
+class _Stored(NamedTuple):
+    """The columns from which a conversation is read. The others repeat parts of `memory` for lists and indexes."""
+
+    id: ConversationId
+    customer_id: CustomerId
+    phone_number_id: str
+    status: str
+    reason: int | None
+    managed: bool
+    opened_at: datetime
+    window_ends_at: datetime
+    closed_at: datetime | None
+    wa_id: str | None
+    user_id: str | None
+    entries: int
+    version: int
+    sequence: int
+    previous: ConversationId | None
+    because: Sequence[FactId]
+    memory: str
+
+
+_READ_AS_TEXT = ("status", "memory")
+
+READ_BACK: LiteralString = ", ".join(
+    f"c.{column.name}::text" if column.name in _READ_AS_TEXT else f"c.{column.name}"
+    for name in _Stored._fields
+    for column in COLUMNS
+    if column.name == name
+)
+"""The select list for `from_row`, of a table called `c`."""
+
+
+def to_columns(conversations: Iterable[Conversation], columns: Sequence[Column] = COLUMNS) -> list[list[Any]]:
+    """Returns one list of values per column. There must be at least one conversation."""
+    return column_arrays(tuple(column.value(c) for column in columns) for c in conversations)
 
 
 def from_row(row: Sequence[Any]) -> Conversation:
-    """The conversation as it was kept."""
-    evidence, decisions = from_json(row[16])
+    """Returns the conversation of a row selected with `READ_BACK`."""
+    stored = _Stored._make(row)
+    evidence, decisions = from_json(stored.memory)
     return Conversation(
-        id=row[0],
-        customer_id=row[1],
-        phone_number_id=row[2],
-        status=_STATUSES[row[3]],
-        reason=None if row[4] is None else Reason.of_code(row[4]),
-        managed=row[5],
-        opened_at=row[6],
-        window_ends_at=row[7],
-        closed_at=row[8],
-        wa_id=row[9],
-        user_id=row[10],
-        entries=row[11],
-        version=row[12],
-        sequence=row[13],
-        previous=row[14],
-        because=tuple(row[15]),
+        id=stored.id,
+        customer_id=stored.customer_id,
+        phone_number_id=stored.phone_number_id,
+        status=STATUSES[stored.status],
+        reason=None if stored.reason is None else Reason.of_code(stored.reason),
+        managed=stored.managed,
+        opened_at=stored.opened_at,
+        window_ends_at=stored.window_ends_at,
+        closed_at=stored.closed_at,
+        wa_id=stored.wa_id,
+        user_id=stored.user_id,
+        entries=stored.entries,
+        version=stored.version,
+        sequence=stored.sequence,
+        previous=stored.previous,
+        because=tuple(stored.because),
         evidence=_evidence(evidence),
         decisions=_UNDECIDED if decisions is None else _DECISIONS.validate_python(decisions),
     )
 
 
 @lru_cache(maxsize=64)
-def _mark(at: str, fact: str) -> FactRef:
-    """Cached, because a conversation's latest turn is its last text and its last name too."""
+def _fact_ref(at: str, fact: str) -> FactRef:
+    # cached, because the latest turn of a conversation is usually also its last text and its last name
     return FactRef(datetime.fromisoformat(at), FactId(UUID(fact)))
 
 
 def _evidence(parts: Sequence[Any]) -> Evidence:
-    """The evidence from its JSON. What most conversations have is read by hand: every fact reads one, and it takes a
-    third of the time of a validation."""
+    """Returns the evidence of its JSON."""
+    # The parts that most conversations have are converted by hand, which takes a third of the time of a validation:
+    # processing a fact reads at least one conversation.
     (
         first_turn,
         last_turn,
@@ -134,52 +187,20 @@ def _evidence(parts: Sequence[Any]) -> Evidence:
         named,
     ) = parts
     return Evidence(
-        first_turn and _mark(*first_turn),
-        last_turn and _mark(*last_turn),
-        last_text and (_mark(*last_text[0]), last_text[1]),
-        in_hours and _mark(*in_hours),
+        first_turn and _fact_ref(*first_turn),
+        last_turn and _fact_ref(*last_turn),
+        last_text and (_fact_ref(*last_text[0]), last_text[1]),
+        in_hours and _fact_ref(*in_hours),
         route and _ROUTE.validate_python(route),
-        failed_choice and _mark(*failed_choice),
-        touch and _mark(*touch),
-        agent_took and _mark(*agent_took),
-        tuple(_mark(*end) for end in agent_ends),
+        failed_choice and _fact_ref(*failed_choice),
+        touch and _fact_ref(*touch),
+        agent_took and _fact_ref(*agent_took),
+        tuple(_fact_ref(*end) for end in agent_ends),
         _SESSIONS.validate_python(sessions) if sessions else {},
-        named and (_mark(*named[0]), named[1]),
+        named and (_fact_ref(*named[0]), named[1]),
     )
 
 
 def _memory(c: Conversation) -> str:
     decisions = None if c.decisions == _UNDECIDED else c.decisions
     return _MEMORY.dump_json(_Memory(c.evidence, decisions)).decode()
-
-
-def _row(c: Conversation) -> tuple[Any, ...]:
-    owner = c.owner
-    return (
-        c.customer_id,
-        c.phone_number_id,
-        c.previous,
-        c.id,
-        STATUS_CODES[c.status],
-        c.unmanaged,
-        c.reason.code if c.reason else None,
-        c.managed,
-        c.opened_at,
-        c.last_at,
-        c.window_ends_at,
-        c.closed_at,
-        OWNER_KIND_CODES[owner.kind] if owner else None,
-        owner.id if owner else None,
-        OWNER_STATE_CODES[owner.state] if owner else None,
-        owner.until if owner else None,
-        c.decisions.queued_at,
-        c.last_text,
-        c.customer_name,
-        c.wa_id,
-        c.user_id,
-        c.entries,
-        c.version,
-        c.sequence,
-        uuid_array(c.because),
-        _memory(c),
-    )

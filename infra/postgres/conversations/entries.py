@@ -1,16 +1,35 @@
-"""Entries: the facts of the conversations, each stored once, read back when one that waited finds its conversation."""
+"""Entries: the facts of conversations, each stored once. They are read back when a fact that waited finds its
+conversation, and for the transcript."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
 
 from domain.facts import FACT, ConversationFact
+
+
+class _Stored(NamedTuple):
+    """The columns of an entry that hold its fact. `detail`: the fields without a column of their own."""
+
+    input_id: UUID
+    sent_at: datetime
+    at: datetime
+    kind: str
+    wamid: str | None
+    body: str | None
+    detail: Any
+
+
+READ_BACK: LiteralString = ", ".join(f"e.{name}" for name in _Stored._fields)
+"""The select list for `from_row`, of a table called `e`."""
 
 _OWN_COLUMNS = {"id", "sent_at", "at", "kind", "wamid", "text"}
 
 
 def to_row(fact: ConversationFact) -> tuple[Any, ...]:
-    """`input_id, sent_at, at, kind, wamid, body, detail`."""
-    return (
+    """Returns the values of `input_id`, `sent_at`, `at`, `kind`, `wamid`, `body`, and `detail` as JSON text."""
+    return _Stored(
         fact.id,
         fact.sent_at,
         fact.at,
@@ -22,9 +41,17 @@ def to_row(fact: ConversationFact) -> tuple[Any, ...]:
 
 
 def from_row(row: Sequence[Any]) -> ConversationFact:
-    """The fact that `to_row` took, from the same columns, `detail` parsed."""
-    input_id, sent_at, at, kind, wamid, body, detail = row
-    own = {"id": input_id, "sent_at": sent_at, "at": at, "kind": kind, "wamid": wamid, "text": body}
-    fact = FACT.validate_python({**detail, **{name: value for name, value in own.items() if value is not None}})
+    """Returns the fact of a row selected with `READ_BACK`."""
+    stored = _Stored._make(row)
+    own = {
+        "id": stored.input_id,
+        "sent_at": stored.sent_at,
+        "at": stored.at,
+        "kind": stored.kind,
+        "wamid": stored.wamid,
+        "text": stored.body,
+    }
+    present = {name: value for name, value in own.items() if value is not None}
+    fact = FACT.validate_python({**stored.detail, **present})
     assert isinstance(fact, ConversationFact)
     return fact

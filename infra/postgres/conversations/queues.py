@@ -1,4 +1,4 @@
-"""What waits for an agent, and what was offered and not accepted. Raises psycopg errors."""
+"""Conversations that wait for an agent, and offers that were not accepted. Raises psycopg errors."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -14,8 +14,13 @@ from infra.postgres.conversations import columns
 
 _Found = list[tuple[ConversationId, CustomerId]]
 
+# `memory` is stored as JSON arrays: part 1 is the decisions, a tuple in the order of the fields of `Decisions`
+# (`infra.postgres.conversations.columns`). So these paths, and every stored row, depend on the order of those fields: a
+# new field is appended at the end, and existing fields must not be moved.
 _LAST = ["1", str(Decisions._fields.index("last"))]
-"""Where `memory` keeps the last decision."""
+"""JSON path of the last decision in `memory`."""
+_DECLINED_BY = ["1", str(Decisions._fields.index("declined_by"))]
+"""JSON path, in `memory`, of the agents who declined the conversation, each with the time."""
 
 _ENDED = """
 select c.id, c.customer_id from conversations c
@@ -24,23 +29,20 @@ where c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a' and c.owner_
 union
 select c.id, c.customer_id from agent_presence p
 join conversations c on c.owner_id = p.agent_id and c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a'
-where p.state = 'offline' or p.seen_at <= %(silent_since)s
+where p.state = 'offline' or p.seen_at <= %(stale_since)s
 union
 select c.id, c.customer_id from conversations c
-where c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a' and c.owner_id = any(%(above)s::text[])
+where c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a' and c.owner_id = any(%(over_capacity)s::text[])
 limit %(limit)s
 """
-
-_DECLINED_BY = ["1", str(Decisions._fields.index("declined_by"))]
-"""Where `memory` keeps who let a conversation pass: in its second part, the decisions
-(`infra.postgres.conversations.columns`)."""
 
 _DECLINED: LiteralString = """
   select from json_array_elements(c.memory #> %(declined_by)s::text[]) p
   where p ->> 0 = m.id and (p ->> 1)::timestamptz >= m.state_at
 """
 
-# not "= 'r'": that would invite the index of the waiting list, once for each member
+# The condition is "owner_state not in ('a', 'x')" instead of "owner_state = 'r'": with the latter the planner may read
+# the index of the list of waiting conversations once per member.
 _WAITING: LiteralString = f"""
 with members as (
   select * from unnest(%(ids)s::text[], %(states_at)s::timestamptz[], %(free)s::integer[]) as m (id, state_at, free)
@@ -84,61 +86,62 @@ where c.status = 'a' and c.owner_kind = 's' and c.owner_id = any(%(skillsets)s::
 """
 
 SOON = timedelta(minutes=30)
-"""A window that ends this soon goes first."""
+"""Conversations whose window ends within this time are offered first."""
 SPARE = 10
-"""Of each queue, so many more than there are slots: somebody may hold the locks of those in front."""
+"""How many more conversations of each queue are read than its members have free capacity for: other writers may hold
+the locks of the first ones."""
 
 
 class Queues:
-    """On one connection, inside the caller's transaction."""
+    """Queues on one connection, inside the caller's transaction. The methods take no lock."""
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
 
-    def now(self) -> datetime:
-        """The database's."""
-        row = self._connection.execute("select clock_timestamp()").fetchone()
-        assert row is not None
-        now: datetime = row[0]
-        return now
-
     def ended(
-        self, now: datetime, watermark: datetime, silent: timedelta, above: Collection[str], limit: int
+        self,
+        now: datetime,
+        watermark: datetime,
+        presence_timeout: timedelta,
+        over_capacity: Collection[str],
+        limit: int,
     ) -> _Found:
-        """Offers that were declined, that nobody accepted in time, and those of agents who went offline or whose desk
-        is silent, and of those `above` their maximum. `watermark`: up to when everything is worked in."""
+        """Returns offers that have ended: declined, not accepted in time, or made to an agent who is offline, whose
+        presence is stale, or who is one of those `over_capacity`. `watermark`: everything reported before is
+        processed; missed offers and stale presence are judged by it."""
         values = {
             "now": now,
             "watermark": watermark,
-            "silent_since": watermark - silent,
-            "above": list(above),
+            "stale_since": watermark - presence_timeout,
+            "over_capacity": list(over_capacity),
             "last": _LAST,
             "limit": limit,
         }
         return list(self._connection.execute(_ENDED, values).fetchall())
 
     def reservations_over(self, now: datetime, limit: int) -> _Found:
-        """Those whose time has come, the longest over first."""
+        """Returns conversations whose reservation has ended, the earliest end first."""
         return list(self._connection.execute(_RESERVATIONS_OVER, {"now": now, "limit": limit}).fetchall())
 
     def owned_by(self, users: Collection[str], skillsets: Collection[str]) -> _Found:
-        """What these have and nobody accepted: queued, reserved, assigned."""
+        """Returns the conversations of these users and skillsets that are not accepted: queued, reserved or
+        assigned."""
         values = {"users": list(users), "skillsets": list(skillsets)}
         return list(self._connection.execute(_OWNED_BY, values).fetchall())
 
     def waiting(self, available: Collection[Member], now: datetime, limit: int) -> _Found:
-        """What these can be given, in the order in which it is to be: reserved for one of them, then the skillsets'
-        queues. What every one of them let pass is left out, however much of it there is; of each queue comes little
-        more than its members have slots."""
+        """Returns the conversations that the available agents can be offered, in the order of offering: those reserved
+        for one of them, then those in the queues of their skillsets. Conversations that all of them declined are
+        skipped. Of each queue at most `SPARE` more than the free capacity of its members are returned."""
         if not available:
             return []
-        skills = [(skillset, member.id) for member in available for skillset in member.skillsets]
+        memberships = [(skillset, member.id) for member in available for skillset in member.skillsets]
         values = {
             "ids": [member.id for member in available],
             "states_at": [member.state_at for member in available],
             "free": [member.free_capacity for member in available],
-            "skillsets": [skillset for skillset, _ in skills],
-            "of": [member for _, member in skills],
+            "skillsets": [skillset for skillset, _ in memberships],
+            "of": [member for _, member in memberships],
             "declined_by": _DECLINED_BY,
             "spare": SPARE,
             "now": now,
@@ -148,7 +151,8 @@ class Queues:
         return list(self._connection.execute(_WAITING, values).fetchall())
 
     def read(self, conversations: Collection[UUID]) -> list[Conversation]:
-        """These, as they are under the locks; only the active ones that somebody owns."""
+        """Returns those of the conversations that are active and have an owner. The caller must hold the locks of their
+        customers."""
         rows = self._connection.execute(
             f"select {columns.READ_BACK} from conversations c "
             "where c.id = any(%b::uuid[]) and c.status = 'a' and c.owner_kind is not null",
@@ -156,14 +160,14 @@ class Queues:
         ).fetchall()
         return [columns.from_row(row) for row in rows]
 
-    def available_per_skillset(self, silent: timedelta) -> Mapping[str, int]:
-        """How many members of each skillset could take a conversation now (the icon of S9): one query."""
+    def available_per_skillset(self, presence_timeout: timedelta) -> Mapping[str, int]:
+        """Returns how many members of each skillset can take a conversation now (the icon of manual fact S9)."""
         rows = self._connection.execute(
-            "select s.id, count(u.id) filter (where p.state = 'ready' and p.seen_at > now() - %(silent)s "
+            "select s.id, count(u.id) filter (where p.state = 'ready' and p.seen_at > now() - %(presence_timeout)s "
             "and (select count(*) from conversations c where c.status = 'a' and c.owner_kind = 'u' "
             "and c.owner_id = u.id and c.owner_state in ('a', 'x')) < u.max_conversations) "
             "from skillsets s left join users u on s.id = any(u.skillsets) "
             "left join agent_presence p on p.agent_id = u.id group by s.id order by s.id",
-            {"silent": silent},
+            {"presence_timeout": presence_timeout},
         ).fetchall()
         return dict(rows)

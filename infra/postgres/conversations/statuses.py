@@ -1,4 +1,5 @@
-"""Facts that belong to no conversation's fold: statuses of outgoing messages, presence of agents, notices."""
+"""Facts that are stored without being folded into a conversation: statuses of outgoing messages, agents' presence, and
+notices. All functions write in the caller's transaction and raise psycopg errors."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -11,12 +12,13 @@ from domain.facts import AgentPresenceChanged, MessageStatus, Notice
 from infra.postgres.connections.arrays import column_arrays
 
 STATUS_RANKS = {"failed": 0, "sent": 1, "delivered": 2, "read": 3, "played": 4}
-"""How far an outgoing message got; a status never goes back (webhooks.md, Statuses)."""
+"""The progress of an outgoing message, as a rank. A stored rank never decreases (webhooks.md, Statuses)."""
 
 
 def write_statuses(connection: Connection[Any], statuses: Iterable[MessageStatus]) -> None:
-    """Merges each into its message's row, whether or not the message is known yet. Each part only grows, so order and
-    repetition play no part: the furthest success and its time, the last failure and its code."""
+    """Merges each status into the row of its message, whether or not the message is known yet. A row holds the furthest
+    success, the latest time of a success, and the last failure with its code."""
+    # each of these only grows, so neither the order nor the repetition of statuses matters
     merged: dict[tuple[str, str, str], tuple[int, datetime | None, datetime | None, int | None]] = {}
     for s in statuses:
         key = (s.phone_number_id, s.wamid, s.recipient)
@@ -48,8 +50,9 @@ def write_statuses(connection: Connection[Any], statuses: Iterable[MessageStatus
 def write_presence(
     connection: Connection[Any], changes: Iterable[AgentPresenceChanged], seen: Mapping[str, datetime]
 ) -> None:
-    """The latest by (time, id) of each agent stays; who was ready before is so since then. `seen`: when their desk was
-    last heard, whatever it said; one that never told its agent's presence is left out."""
+    """Stores the latest change of each agent, by (time, id); if the agent was ready before and still is, `ready_since`
+    does not change. `seen`: agent -> time of the last signed event of any kind from their desktop; agents whose
+    presence was never reported are skipped."""
     latest: dict[str, AgentPresenceChanged] = {}
     for change in changes:
         known = latest.get(change.agent_id)
@@ -76,7 +79,7 @@ def write_presence(
 
 
 def write_notices(connection: Connection[Any], notices: Iterable[Notice]) -> None:
-    """Each once."""
+    """Stores notices; those that are already stored are skipped."""
     rows = [
         (n.id, n.sent_at, n.at, n.account_id, n.phone_number_id, n.field, to_json(n.body).decode())
         for n in sorted(notices, key=lambda n: n.id)

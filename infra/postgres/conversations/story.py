@@ -1,4 +1,4 @@
-"""Whether a story was told before: what a simulator must know so that telling it again adds nothing."""
+"""Lookup of a single stored fact. With it the simulator recognises that a story was already sent."""
 
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,6 @@ from domain.ids import FactId
 
 
 def stored_at(conn: Connection[Any], fact: FactId) -> datetime | None:
-    """When the sender of a stored fact says it happened; None if it is not stored."""
+    """Returns the sender's time of a stored fact, or None if the fact is not stored. Raises psycopg errors."""
     found = conn.execute("select sent_at from entries where input_id = %s order by sent_at limit 1", (fact,)).fetchone()
     return found[0] if found else None

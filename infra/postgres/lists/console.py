@@ -1,13 +1,14 @@
-"""The list of unmanaged conversations as the console pages through it: newest or most urgent first, forwards and back,
-narrowed and searched.
+"""The list of unmanaged conversations for the console: newest or most urgent first, paged in both directions, filtered
+and searched.
 
-Without words it reads as `infra.postgres.lists.unmanaged` does: one ordered, limited branch per (status, reason).
-Of the active ones the window ends a day after the customer's last message, so *most urgent first* is *oldest message
-first*, read from the same indexes.
+Without a search the SQL is that of `infra.postgres.lists.unmanaged`: one ordered, limited branch per (status, reason).
+The window of an active conversation ends a day after the customer's last message, so *most urgent first* is *oldest
+message first*, read from the same indexes.
 
-Words have two ways. In the order of the list the first rows are walked and looked at: that finds words that are common.
-What is rare has an index among the closed, which are many and written once; the active, which are few and change with
-every message, are walked to their end, or to `MAX_WALKED`. So a search costs a bounded time, or says that it was cut.
+A search has two ways. First it scans the first rows in the order of the list, which finds frequent words. For rare
+words the closed conversations, which are many and written once, have an index; the active ones, which are few and
+change with every message, are scanned to their end or to `MAX_SCANNED`. So the time of a search is bounded, and its
+result says whether it was cut.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import psycopg
@@ -34,40 +35,26 @@ from infra.postgres.lists.unmanaged import (
     DIRECTION,
     LISTED,
     OF_NUMBER,
-    Filter,
     ListedConversation,
+    UnmanagedFilter,
     count_of,
     ordered,
     statuses_of,
 )
 
-Order = Literal["newest", "urgent"]
-
-MAX_WALKED = 20_000
-"""Active rows that are looked at for words."""
-_WALKED_FIRST = 2_000
-"""Closed rows that are looked at before the index is asked."""
+MAX_SCANNED = 20_000
+"""Active rows that a search scans at most."""
+_SCANNED_FIRST = 2_000
+"""Closed rows that a search scans before it uses the index."""
 _SEARCH_SECONDS = 2
 MAX_WORDS = 8
-"""More are not looked for."""
+"""Further words of a search are ignored."""
 
 END = Cursor(datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which conversations, None or none: all; and in which order. `words`: each begins a word of the name, of the last
-    text, or the number, with or without its country's code."""
-
-    status: Status | None = None
-    reason: Reason | None = None
-    number: str | None = None
-    words: tuple[str, ...] = ()
-    order: Order = "newest"
-
-
 class PageCursor(NamedTuple):
-    """Where a page ends: in the part of the list with these statuses, at this row."""
+    """The end of a page: the part of the list, by its index, and the row."""
 
     part: int
     cursor: Cursor
@@ -85,8 +72,8 @@ class PageCursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConsolePage:
-    """Rows in the order of the list; the places to go on from in both directions (None: there is nothing more). `cut`:
-    there may be more with these words than were found."""
+    """Rows in the order of the list, and the cursors of the previous and the next page (None: there is none). `cut`:
+    the search may have missed some."""
 
     rows: Sequence[ListedConversation] = ()
     before: PageCursor | None = None
@@ -96,7 +83,7 @@ class ConsolePage:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One stretch of the list with one direction."""
+    """A part of the list that is read in one direction."""
 
     statuses: tuple[Status, ...]
     newest_first: bool
@@ -110,21 +97,21 @@ class _Found:
 
 def page(
     conn: Connection[Any],
-    wanted: Wanted,
+    which: UnmanagedFilter,
     rows: int,
     *,
     after: PageCursor | None = None,
     before: PageCursor | None = None,
 ) -> ConsolePage:
-    """One page, behind `after` or up to `before`. What stays as it is while one pages is shown once. `conn` is not in
-    a transaction, and makes generic plans (`infra.postgres.connections.pool`)."""
-    parts = _parts(wanted)
+    """One page, behind `after` or up to `before`. While paging, a conversation that does not change is shown once.
+    `conn` must not be in a transaction, and must use generic plans (`infra.postgres.connections.pool`)."""
+    parts = _parts(which)
     backwards = before is not None
     place = before or after
     if place is not None and place.part >= len(parts):
         place = None
     found = _Found()
-    with _one_moment(conn) if len(parts) > 1 or wanted.words else nullcontext():
+    with _one_snapshot(conn) if len(parts) > 1 or which.words else nullcontext():
         indexes = list(range(len(parts)))
         if backwards:
             indexes.reverse()
@@ -135,7 +122,7 @@ def page(
             part = parts[index]
             down = part.newest_first is not backwards
             start = place.cursor if place is not None and index == place.part else START if down else END
-            more = _read(conn, wanted, part.statuses, down, start, rows + 1 - len(parted))
+            more = _read(conn, which, part.statuses, down, start, rows + 1 - len(parted))
             parted += [(index, row) for row in more.rows]
             found.cut = found.cut or more.cut
             if len(parted) > rows:
@@ -156,36 +143,38 @@ def page(
 
 
 @contextmanager
-def _one_moment(conn: Connection[Any]) -> Iterator[None]:
-    """Several statements see the same rows."""
+def _one_snapshot(conn: Connection[Any]) -> Iterator[None]:
+    """A transaction whose statements all see the same snapshot."""
     with conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
         yield
 
 
 class ListTotals(NamedTuple):
-    """What is told above the list: how many there are of either status, and how many customers wait."""
+    """The totals above the list: conversations per status, and customers that wait."""
 
     counts: dict[Status, int]
     waiting: int
 
 
-def list_totals(conn: Connection[Any], which: Filter) -> ListTotals:
-    """Of this number and reason; who waits, of all. One question, as each costs a page more than its answer."""
+def list_totals(conn: Connection[Any], which: UnmanagedFilter) -> ListTotals:
+    """Conversations with the filter's number and reason, and all customers that wait. One statement, because a round
+    trip costs a page more than the query."""
     found = conn.execute(f"select c.*, w.* from ({COUNTS}) as c, ({WAITING}) as w", count_of(which)).fetchone()
     assert found is not None
     return ListTotals({"active": found[0], "closed": found[1]}, found[2])
 
 
 def by_ids(conn: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, ListedConversation]:
-    """These as they are now, on the list or not."""
+    """These conversations, whether they are on the list or not."""
     cursor = conn.cursor(row_factory=class_row(ListedConversation))
     found = cursor.execute(SQL("select {} from conversations where id = any(%s)").format(LISTED), (list(ids),))
     return {row.id: row for row in found}
 
 
 def changed_rows(conn: Connection[Any], known: Mapping[UUID, tuple[int, int, int]]) -> list[ListedConversation]:
-    """Those that are no longer at this version, sequence and number of entries. O(known), each by its key."""
+    """The conversations that are no longer at the known version, sequence and number of entries. O(known), each read
+    by its key."""
     cursor = conn.cursor(row_factory=class_row(ListedConversation))
     found = cursor.execute(
         SQL(
@@ -198,24 +187,24 @@ def changed_rows(conn: Connection[Any], known: Mapping[UUID, tuple[int, int, int
     return found.fetchall()
 
 
-def _parts(wanted: Wanted) -> list[_Part]:
-    if wanted.order == "newest":
-        return [_Part(statuses_of(wanted.status), True)]
-    return [_Part((status,), status == "closed") for status in statuses_of(wanted.status)]
+def _parts(which: UnmanagedFilter) -> list[_Part]:
+    if which.order == "newest":
+        return [_Part(statuses_of(which.status), True)]
+    return [_Part((status,), status == "closed") for status in statuses_of(which.status)]
 
 
 def _read(
-    conn: Connection[Any], wanted: Wanted, statuses: tuple[Status, ...], down: bool, start: Cursor, limit: int
+    conn: Connection[Any], which: UnmanagedFilter, statuses: tuple[Status, ...], down: bool, start: Cursor, limit: int
 ) -> _Found:
-    if not wanted.words:
-        statement = _listing(statuses, wanted.reason, wanted.number is not None, down)
-        return _Found(_rows(conn, statement, wanted, start, limit))
-    query = tsquery(conn, wanted.words)
+    if not which.words:
+        statement = _listing(statuses, which.reason, which.number is not None, down)
+        return _Found(_rows(conn, statement, which, start, limit))
+    query = tsquery(conn, which.words)
     if query is None:
         return _Found()
     found = _Found()
     for status in statuses:
-        one = _search(conn, wanted, status, down, start, limit, query)
+        one = _search(conn, which, status, down, start, limit, query)
         found.rows += one.rows
         found.cut = found.cut or one.cut
     found.rows.sort(key=lambda row: (row.last_at, row.id.int), reverse=down)
@@ -224,7 +213,7 @@ def _read(
 
 
 def tsquery(conn: Connection[Any], words: Sequence[str]) -> str | None:
-    """The words as PostgreSQL looks for them, each as the beginning of one; None: there is nothing to look for."""
+    """The PostgreSQL query for words that begin with these; None: there is nothing to search for."""
     row = conn.execute(
         "select string_agg(q::text, ' & ') from ("
         "select to_tsquery('simple', '''' || replace(replace(w, '\\', '\\\\'), '''', '''''') || ''':*') as q "
@@ -237,15 +226,15 @@ def tsquery(conn: Connection[Any], words: Sequence[str]) -> str | None:
 
 
 def _search(
-    conn: Connection[Any], wanted: Wanted, status: Status, down: bool, start: Cursor, limit: int, query: str
+    conn: Connection[Any], which: UnmanagedFilter, status: Status, down: bool, start: Cursor, limit: int, query: str
 ) -> _Found:
-    """What is found of one status. No statement of it takes longer than `_SEARCH_SECONDS`: what was found until then
-    is all, and is said to be cut."""
+    """Searches one status. Each statement may take `_SEARCH_SECONDS`; then the result is what was found until then, and
+    is marked as cut."""
     found = _Found()
     try:
         with conn.transaction():
             conn.execute(f"set local statement_timeout = {_SEARCH_SECONDS * 1000}")
-            _search_into(found, conn, wanted, status, down, start, limit, query)
+            _search_into(found, conn, which, status, down, start, limit, query)
     except psycopg.errors.QueryCanceled:
         found.cut = True
     return found
@@ -254,28 +243,28 @@ def _search(
 def _search_into(
     found: _Found,
     conn: Connection[Any],
-    wanted: Wanted,
+    which: UnmanagedFilter,
     status: Status,
     down: bool,
     start: Cursor,
     limit: int,
     query: str,
 ) -> None:
-    walked = MAX_WALKED if status == "active" else _WALKED_FIRST
-    statement = _walk((status,), wanted.reason, wanted.number is not None, down)
-    more = {"query": query, "walked": walked, "like": [f"%{_like(word)}%" for word in wanted.words[:MAX_WORDS]]}
-    found.rows = _rows(conn, statement, wanted, start, limit, more)
+    scanned = MAX_SCANNED if status == "active" else _SCANNED_FIRST
+    statement = _scan((status,), which.reason, which.number is not None, down)
+    more = {"query": query, "scanned": scanned, "like": [f"%{_like(word)}%" for word in which.words[:MAX_WORDS]]}
+    found.rows = _rows(conn, statement, which, start, limit, more)
     if len(found.rows) >= limit:
         return
     if status == "active":
-        statement = ordered((status,), wanted.reason, wanted.number is not None, down, "walked")
-        values = {**_values(wanted, start, limit), "walked": MAX_WALKED + 1}
+        statement = ordered((status,), which.reason, which.number is not None, down, "scanned")
+        values = {**_values(which, start, limit), "scanned": MAX_SCANNED + 1}
         end = conn.execute(SQL("select count(*) from ({}) as few").format(statement), values).fetchone()
         assert end is not None
-        found.cut = end[0] > MAX_WALKED
+        found.cut = end[0] > MAX_SCANNED
     else:
-        statement = indexed(wanted.reason is not None, wanted.number is not None, down)
-        found.rows = _rows(conn, statement, wanted, start, limit, {"query": query})
+        statement = indexed(which.reason is not None, which.number is not None, down)
+        found.rows = _rows(conn, statement, which, start, limit, {"query": query})
 
 
 def _like(word: str) -> str:
@@ -285,19 +274,19 @@ def _like(word: str) -> str:
 def _rows(
     conn: Connection[Any],
     statement: Composed | bytes,
-    wanted: Wanted,
+    which: UnmanagedFilter,
     start: Cursor,
     limit: int,
     more: dict[str, object] | None = None,
 ) -> list[ListedConversation]:
-    values = {**_values(wanted, start, limit), **(more or {})}
+    values = {**_values(which, start, limit), **(more or {})}
     return conn.cursor(row_factory=class_row(ListedConversation)).execute(statement, values, prepare=True).fetchall()
 
 
-def _values(wanted: Wanted, start: Cursor, limit: int) -> dict[str, object]:
+def _values(which: UnmanagedFilter, start: Cursor, limit: int) -> dict[str, object]:
     return {
-        "number": wanted.number,
-        "reason": wanted.reason and wanted.reason.code,
+        "number": which.number,
+        "reason": which.reason and which.reason.code,
         "at": start.at,
         "id": start.id,
         "limit": limit,
@@ -309,25 +298,25 @@ _WORDS = SQL(
     coalesce(customer_name, '') || ' ' || coalesce(wa_id, '') || ' ' || coalesce(right(wa_id, 10), '') || ' ' ||
     coalesce(right(wa_id, 9), '') || ' ' || coalesce(user_id, '') || ' ' || coalesce(last_text, ''))"""
 )
-"""As the index of the migration has it."""
+"""The expression of the index in migration 0006."""
 
 
 @cache
 def _listing(statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool) -> bytes:
-    """As it is sent: putting it together takes longer than reading a page."""
+    """The statement as bytes: composing it takes longer than reading a page."""
     return ordered(statuses, reason, of_number, down).as_bytes()
 
 
 @cache
-def _walk(statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool) -> Composed:
-    """The first rows in order, then those of them that have the words. `like` is the quick look: what begins with a
-    word also holds it."""
+def _scan(statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool) -> Composed:
+    """The first rows in order, then those of them with the words. `like` is a fast pre-filter: a text with a word that
+    begins with the given one also contains that."""
     return SQL(
-        "with walked as materialized ({ordered}) select * from walked "
+        "with scanned as materialized ({ordered}) select * from scanned "
         "where concat_ws(' ', customer_name, wa_id, user_id, last_text) ilike all(%(like)s) "
         "and {words} @@ %(query)s::tsquery order by last_at {d}, id {d} limit %(limit)s"
     ).format(
-        ordered=ordered(statuses, reason, of_number, down, "walked"),
+        ordered=ordered(statuses, reason, of_number, down, "scanned"),
         words=_WORDS,
         d=DIRECTION[down],
     )
@@ -335,7 +324,7 @@ def _walk(statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, 
 
 @cache
 def indexed(of_reason: bool, of_number: bool, down: bool) -> Composed:
-    """All closed ones with the words of `query`, then the first of them."""
+    """All closed conversations with the words of `query`, then the first of them."""
     return SQL(
         "with found as materialized ("
         "select {columns} from conversations where unmanaged and status = 'c' and {words} @@ %(query)s::tsquery "

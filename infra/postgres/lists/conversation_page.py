@@ -1,4 +1,5 @@
-"""The page of one conversation (manual facts S11, S13): what it is, everything that was said, what happened to it."""
+"""The page of one conversation: the conversation, its transcript and its history (manual facts S11, S13). Raises
+psycopg errors."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,15 +18,14 @@ from domain.facts import ConversationFact, CustomerSignal
 from domain.ids import fact_id
 from infra.postgres.conversations import columns, entries
 
-_TAKEN_BACK_WITHIN = timedelta(days=3)
-"""A customer can delete a message for about 60 hours, so also after the conversation is over."""
-
-_OWNER_KINDS = {code: kind for kind, code in columns.OWNER_KIND_CODES.items()}
+_DELETABLE_FOR = timedelta(days=3)
+"""WhatsApp lets a customer delete a message for about 60 hours, so also after the conversation is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationPage:
-    """`number` has no more than name and time zone; `transcript` and `history` are as interface.md says, in order."""
+    """The data of the page. `number`: only its name and time zone are set; `transcript` and `history`: in order, as
+    described in interface.md."""
 
     conversation: Conversation
     number: Number
@@ -34,7 +34,8 @@ class ConversationPage:
 
 
 def conversation_page(conn: Connection[Any], conversation_id: UUID) -> ConversationPage | None:
-    """Everything about a conversation at one moment; None if there is no such. `conn` is not in a transaction."""
+    """Returns the page, from one consistent read, or None if the conversation does not exist. `conn` must not be in a
+    transaction. O(the conversation's entries)."""
     with conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
         found = conn.execute(
@@ -52,8 +53,8 @@ def conversation_page(conn: Connection[Any], conversation_id: UUID) -> Conversat
 
 
 def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
-    """Of each page a mark that changes whenever the page does: with the conversation, what became of its messages, and
-    of its mails. O(their entries)."""
+    """Returns, for each conversation that exists, a text that changes whenever its page does: with the conversation,
+    the statuses of its messages, or its mails. O(the conversations' entries)."""
     found = conn.execute(
         """
         select c.id, concat_ws('.', c.version, c.sequence, c.entries,
@@ -70,22 +71,21 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
 
 
 def read_transcript(conn: Connection[Any], of: Conversation) -> list[TranscriptItem]:
-    """Everything that was said, as interface.md says, in order; in the caller's transaction."""
+    """Returns the transcript in order, as described in interface.md, read in the caller's transaction."""
     facts = _facts(conn, of)
     return transcript(facts, _deliveries(conn, of, facts), _later_signals(conn, of))
 
 
 def _facts(conn: Connection[Any], of: Conversation) -> list[ConversationFact]:
-    found = conn.execute(
-        "select input_id, sent_at, at, kind, wamid, body, detail from entries where conversation_id = %s", (of.id,)
-    )
+    found = conn.execute(f"select {entries.READ_BACK} from entries e where e.conversation_id = %s", (of.id,))
     return [entries.from_row(row) for row in found]
 
 
 def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSignal]:
-    """What the customer edited or took back after this conversation: in the next ones, or where no conversation was."""
+    """Returns the customer's edits and deletions that were reported after this conversation: in later conversations, or
+    outside of any."""
     found = conn.execute(
-        """
+        f"""
         with signals as (
           select e.* from conversations c join entries e on e.conversation_id = c.id
           where c.customer_id = %(customer)s and c.phone_number_id = %(number)s
@@ -94,14 +94,14 @@ def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSign
           select * from entries
           where customer_id = %(customer)s and conversation_id is null and at > %(opened_at)s and at < %(until)s
         )
-        select input_id, sent_at, at, kind, wamid, body, detail from signals
+        select {entries.READ_BACK} from signals e
         where kind = 'customer_signal' and detail ->> 'type' in ('edit', 'revoke')
         """,
         {
             "customer": of.customer_id,
             "number": of.phone_number_id,
             "opened_at": of.opened_at,
-            "until": of.window_ends_at + _TAKEN_BACK_WITHIN,
+            "until": of.window_ends_at + _DELETABLE_FOR,
         },
     )
     return [fact for row in found if isinstance(fact := entries.from_row(row), CustomerSignal)]
@@ -110,7 +110,8 @@ def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSign
 def _deliveries(
     conn: Connection[Any], of: Conversation, facts: Sequence[ConversationFact]
 ) -> dict[str, MessageDelivery]:
-    """By wamid. Where several recipients are told of (a group, or two names of one customer), the furthest counts."""
+    """Returns wamid -> delivery. For a message with several recipients (a group, or two ids of one customer) the
+    furthest progress counts."""
     wamids = [wamid for fact in facts if (wamid := getattr(fact, "wamid", None))]
     found = conn.execute(
         """
@@ -139,7 +140,7 @@ def _history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
             None if reason is None else Reason.of_code(reason),
             because,
             actor,
-            (_OWNER_KINDS[kind], owner_id) if kind else None,
+            (columns.OWNER_KINDS[kind], owner_id) if kind else None,
             mail,
             next((commands[fact] for fact in because if fact in commands), None),
         )
@@ -148,7 +149,7 @@ def _history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
 
 
 def _commands(conn: Connection[Any], of: Conversation) -> dict[UUID, str]:
-    """The ids of the commands that were carried out, by what the history knows them by."""
+    """Returns fact id -> command id for the commands that were carried out; the history refers to the fact ids."""
     found = conn.execute(
         "select command_id from command_audit where conversation_id = %s and outcome = 'applied'", (of.id,)
     )

@@ -1,4 +1,4 @@
-"""Where a page of a list ended: a moment and an id, newest first, as a word that programs hand back to us."""
+"""Cursors: the end of a page of a list, as a short text that a client sends back to get the next page."""
 
 import base64
 import struct
@@ -11,32 +11,33 @@ _LAYOUT = struct.Struct(">q16s")
 
 
 class CursorError(ValueError):
-    """Not a cursor that a list gave out."""
+    """A text that is not a cursor of a list."""
 
 
 class Cursor(NamedTuple):
-    """The next page begins behind it, whatever was added or removed in between."""
+    """The time and id of the last row of a page. The next page begins after it, also if rows were added or removed in
+    between. Lists are ordered by time, then id, the latest first."""
 
     at: datetime
     id: UUID
 
     def __str__(self) -> str:
-        """32 characters, safe in addresses and in a shell."""
+        """Returns 32 characters that need no quoting in URLs or in a shell."""
         microseconds = (self.at - _EPOCH) // timedelta(microseconds=1)
         return base64.urlsafe_b64encode(_LAYOUT.pack(microseconds, self.id.bytes)).decode()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises CursorError for anything that `str` did not write."""
+        """Returns the cursor of a text that `str` wrote; raises CursorError for any other text."""
         try:
             microseconds, id_ = _LAYOUT.unpack(base64.urlsafe_b64decode(text.encode()))
             cursor = cls(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=id_))
-            if str(cursor) != text:  # the decoder passes over what it does not know
+            if str(cursor) != text:  # the decoder ignores unknown characters
                 raise ValueError(text)
         except (struct.error, OverflowError, ValueError) as error:
-            raise CursorError("not a cursor: take the one that the page before ended with") from error
+            raise CursorError("not a cursor: use the one that the previous page returned") from error
         return cursor
 
 
 START = Cursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
-"""Before the first page."""
+"""The cursor of the first page."""

@@ -1,5 +1,5 @@
-"""The active conversations that are on no list of the unmanaged because somebody has them: those that wait in a queue
-or for whom they are reserved, those offered to an agent, those taken care of. Newest `last_at` first, then id."""
+"""Lists of the active conversations that are not unmanaged: those that wait in a queue or are reserved, those offered
+to an agent, and managed ones. Ordered by `last_at`, then id, the latest first. Raises psycopg errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ DeskState = Literal["waiting", "assigned", "managed"]
 
 @dataclass(frozen=True, slots=True)
 class DeskFilter:
-    """`phone`: the customer's, digits only, any of its national variants; None is all."""
+    """Selects conversations; None selects all. `phone`: the customer's phone, digits only, in any of its national
+    variants."""
 
     state: DeskState
     number: str | None = None
@@ -28,14 +29,14 @@ class DeskFilter:
 
 @dataclass(frozen=True, slots=True)
 class DeskPage:
-    """Rows, and the cursor of the next page (None: this was the last)."""
+    """Rows, and the cursor of the next page (None: this is the last page)."""
 
     rows: Sequence[ListedConversation]
     next: Cursor | None
 
 
 def desk_page(conn: Connection[Any], which: DeskFilter, rows: int, after: Cursor = START) -> DeskPage:
-    """One page. What stays as it is while one pages is shown once."""
+    """Returns one page. Across pages, a conversation that does not change meanwhile appears exactly once."""
     values = {
         "number": which.number,
         "phone": which.phone and phone_key(which.phone),
@@ -51,25 +52,25 @@ def desk_page(conn: Connection[Any], which: DeskFilter, rows: int, after: Cursor
 
 
 MANY_WAIT: Literal[1000] = 1000
-"""More than that are not counted: it would take longer than the list, and tell nobody more."""
-
+"""The highest count of waiting conversations. Counting more would take longer than reading the list and be of no
+use."""
 
 WAITING: LiteralString = (
     "select count(*) from (select 1 from conversations where status = 'a' and owner_state in ('q', 'r') "
     f"limit {MANY_WAIT}) as waiting"
 )
-"""How many customers wait in a queue or for whom it is reserved, up to `MANY_WAIT`."""
+"""Counts the conversations that are queued or reserved, up to `MANY_WAIT`."""
 
 
 def waiting(conn: Connection[Any]) -> int:
-    """See `WAITING`."""
+    """Returns the count of `WAITING`."""
     found = conn.execute(WAITING).fetchone()
     assert found is not None
     return int(found[0])
 
 
 def waiting_for(conn: Connection[Any]) -> dict[str, int]:
-    """How many wait for each skillset that anybody waits for."""
+    """Returns skillset -> number of conversations that wait for it. Skillsets without any are missing."""
     return dict(
         conn.execute(
             "select owner_id, count(*) from conversations "
@@ -79,7 +80,8 @@ def waiting_for(conn: Connection[Any]) -> dict[str, int]:
 
 
 def desk_statement(which: DeskFilter) -> Composed:
-    """The list's SQL, with the values `number`, `phone`, `at`, `id` (where the page before ended) and `limit`."""
+    """Returns the SQL of a page. Its parameters: `number`, `phone`, `at` and `id` (the end of the previous page) and
+    `limit`."""
     return _statement(which.state, which.number is not None, which.phone is not None)
 
 
@@ -89,11 +91,11 @@ def _statement(state: DeskState, of_number: bool, of_phone: bool) -> Composed:
     branches = [
         _BRANCH.format(
             columns=LISTED,
-            state=state_is,
+            state=condition,
             number=SQL("and phone_number_id = %(number)s" if of_number else ""),
             customer=customer if of_phone else SQL(""),
         )
-        for state_is in _STATES[state]
+        for condition in _STATES[state]
     ]
     return SQL("select * from ({}) as branches order by last_at desc, id desc limit %(limit)s").format(
         SQL(" union all ").join(branches)
@@ -105,7 +107,8 @@ _STATES: dict[DeskState, list[SQL]] = {
     "assigned": [SQL("owner_state = 'a'")],
     "managed": [SQL("managed")],
 }
-"""One branch each, so that each is read from its index in the order of the list."""
+"""The conditions of each state. Each condition becomes one branch of a union, so that each branch is read from its
+index in the order of the list."""
 
 _BRANCH = SQL(
     """(

@@ -1,4 +1,5 @@
-"""What `witiop doctor` asks the database. Every question is one statement, so its answer is of one moment."""
+"""The database queries of `witiop doctor`. Each query is one statement, and so one consistent read. Raises psycopg
+errors."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -6,18 +7,19 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 COUNTED = 10_000
-"""Where a count stops: more is as bad."""
-
+"""The highest count that is reported: a higher one would be no worse."""
 
 RECOUNT = (
     "begin; lock unmanaged_counts; delete from unmanaged_counts; insert into unmanaged_counts "
     "select phone_number_id, status, reason, count(*) from conversations where unmanaged group by 1, 2, 3; commit"
 )
-"""Makes the counters of the list right while everything runs: writers touch them last, and add to what this saw."""
+"""SQL that corrects the counters of the list while all processes run. Writers change the counters last in their
+transactions, so their changes are added to what this SQL has counted."""
 
 
 class DatabaseServer(NamedTuple):
-    """The server itself. `unsafe`: settings under which a committed transaction can be lost."""
+    """The state of the server. `unsafe`: names of settings that are off, so that a committed transaction can be
+    lost."""
 
     version: int
     now: datetime
@@ -26,7 +28,8 @@ class DatabaseServer(NamedTuple):
 
 
 class ConsumerPosition(NamedTuple):
-    """How far a group has come in a partition, and how many records the broker deleted before it came there."""
+    """The position of a consumer group in a partition. `idle_seconds`: since its last progress; `lost`: records that
+    the broker deleted before the group read them."""
 
     group: str
     topic: str
@@ -37,7 +40,7 @@ class ConsumerPosition(NamedTuple):
 
 
 class Miscount(NamedTuple):
-    """A counter of the list that does not say how many rows there are."""
+    """A counter of the list that is wrong. `counted`: its value; `there`: the actual number of rows."""
 
     phone_number_id: str
     status: str
@@ -47,7 +50,7 @@ class Miscount(NamedTuple):
 
 
 def server(connection: Connection[Any]) -> DatabaseServer:
-    """Needs no schema."""
+    """Returns the state of the server. Works without the product's schema."""
     row = connection.execute(
         "select current_setting('server_version_num')::integer, clock_timestamp(), "
         "pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean, "
@@ -59,7 +62,7 @@ def server(connection: Connection[Any]) -> DatabaseServer:
 
 
 def consumer_positions(connection: Connection[Any]) -> list[ConsumerPosition]:
-    """In order of group, topic and partition."""
+    """Returns the positions of all consumer groups, ordered by group, topic and partition."""
     rows = connection.execute(
         "select group_name, topic, partition, next_offset, extract(epoch from now() - progressed_at)::float, lost "
         "from consumer_offsets order by group_name, topic, partition"
@@ -68,13 +71,13 @@ def consumer_positions(connection: Connection[Any]) -> list[ConsumerPosition]:
 
 
 def outbox_age(connection: Connection[Any]) -> float:
-    """Seconds that the oldest record of the outbox has waited; 0: none waits."""
+    """Returns for how many seconds the oldest record of the outbox has waited (0: the outbox is empty)."""
     row = connection.execute("select extract(epoch from now() - at)::float from outbox order by id limit 1").fetchone()
     return row[0] if row else 0.0
 
 
 def waiting_dead_letters(connection: Connection[Any]) -> dict[str, int]:
-    """Kind -> how many nobody sent through again yet, at most `COUNTED`."""
+    """Returns kind -> number of dead letters that were not replayed yet, at most `COUNTED` of all kinds together."""
     return dict(
         connection.execute(
             "select kind, count(*) from (select kind from set_aside where redriven_at is null limit %s) as waiting "
@@ -85,7 +88,7 @@ def waiting_dead_letters(connection: Connection[Any]) -> dict[str, int]:
 
 
 def miscounts(connection: Connection[Any]) -> list[Miscount]:
-    """Where the counters of the list are wrong. Reads every listed conversation: about a second for 10 million."""
+    """Returns the counters of the list that are wrong. Reads all unmanaged conversations: about 1 s for 10 million."""
     rows = connection.execute(
         "select phone_number_id, status::text, reason, coalesce(c.n, 0), coalesce(e.n, 0) from unmanaged_counts c "
         "full join (select phone_number_id, status, reason, count(*) as n from conversations "
@@ -96,7 +99,7 @@ def miscounts(connection: Connection[Any]) -> list[Miscount]:
 
 
 def unknown_numbers(connection: Connection[Any]) -> list[str]:
-    """Numbers that customers wrote to and that the directory does not know."""
+    """Returns the numbers that have unmanaged conversations and are not in the directory."""
     rows = connection.execute(
         "select distinct phone_number_id from unmanaged_counts "
         "where phone_number_id not in (select phone_number_id from numbers) order by phone_number_id"
@@ -105,7 +108,8 @@ def unknown_numbers(connection: Connection[Any]) -> list[str]:
 
 
 def unstaffed_skillsets(connection: Connection[Any]) -> list[str]:
-    """Skillsets that a menu leads to and that no user has: nobody can take what waits there."""
+    """Returns the skillsets that a number's menu leads to and that have no members, so that no agent could take a
+    conversation from their queues."""
     rows = connection.execute(
         "select distinct choice.value from numbers, json_each_text(menu) as choice "
         "where not exists (select from users where choice.value = any (skillsets)) order by choice.value"

@@ -1,8 +1,9 @@
-"""The list of unmanaged conversations (manual facts S2, S5, S6), newest `last_at` first, then id.
+"""The list of unmanaged conversations (manual facts S2, S5, S6), ordered by `last_at`, then id, the latest first.
+Raises psycopg errors.
 
-Measured with 10 million conversations: one ordered, limited branch per (status, reason), each read from its index,
-merged: 100 rows in 1.3-1.8 ms. Plain filters let PostgreSQL 18 pick a skip scan with a sort, up to 317 ms; so may a
-plan that is made for the values at hand, hence the generic one.
+A page is a union of one ordered, limited branch per (status, reason), each read from its index. With 10 million
+conversations, 100 rows take 1.3-1.8 ms. With plain filters PostgreSQL 18 may choose a skip scan with a sort, which took
+up to 317 ms. A plan made for particular values may do the same, so the generic plan is forced.
 """
 
 from collections.abc import Sequence
@@ -10,45 +11,52 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from itertools import product
-from typing import Any, LiteralString
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import class_row
-from psycopg.sql import SQL, Composed, Literal, Placeholder
+from psycopg.sql import SQL, Composed, Placeholder
 
 from domain.contract.row import Row
-from domain.conversations.conversation import Owner, OwnerKind, OwnerState, Status
+from domain.conversations.conversation import Owner, Status
 from domain.conversations.reasons import Reason
-from infra.postgres.conversations.columns import OWNER_KIND_CODES, OWNER_STATE_CODES, STATUS_CODES
+from infra.postgres.conversations.columns import OWNER_KINDS, OWNER_STATES, STATUS_CODES, STATUSES
 from infra.postgres.lists.cursor import START, Cursor
 
 MIN_ROWS, MAX_ROWS = 10, 100
-"""Rows of a page: the bar of manual fact S6."""
+"""Rows per page (manual fact S6)."""
+
+
+Order = Literal["newest", "urgent"]
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which conversations; None is all."""
+class UnmanagedFilter:
+    """Which unmanaged conversations, None or empty: all; and their order. `words`: each begins a word of the customer's
+    name or of the last text, or is the beginning of their phone number, with or without the country code. `words` and
+    `order` are for `infra.postgres.lists.console`; the functions here list the newest first and search nothing."""
 
     status: Status | None = None
     reason: Reason | None = None
     number: str | None = None
+    words: tuple[str, ...] = ()
+    order: Order = "newest"
 
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedPage:
-    """Rows, the cursor of the next page (None: this was the last), and how many there are of either status, of the same
-    number and reason."""
+    """Rows, the cursor of the next page (None: this is the last page), and the number of conversations of each status
+    with the filter's number and reason."""
 
     rows: Sequence[Row]
     next: Cursor | None
     counts: dict[Status, int]
 
 
-def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Cursor = START) -> UnmanagedPage:
-    """One page and the counts of the same moment. What stays as it is while one pages is shown once; `conn` is not in a
-    transaction."""
+def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, after: Cursor = START) -> UnmanagedPage:
+    """Returns one page and the counts, from one consistent read. Across pages, a conversation that does not change
+    meanwhile appears exactly once. `conn` must not be in a transaction."""
     with conn.transaction():
         conn.execute(
             "set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan"
@@ -62,13 +70,13 @@ def page(conn: Connection[Any], which: Filter, rows: int = MIN_ROWS, after: Curs
     return UnmanagedPage(shown, Cursor(shown[-1].last_at, shown[-1].id) if more else None, totals)
 
 
-def statement(which: Filter) -> Composed:
-    """The list's SQL, with the values `number`, `at`, `id` (where the page before ended) and `limit`."""
+def statement(which: UnmanagedFilter) -> Composed:
+    """Returns the SQL of a page. Its parameters: `number`, `at` and `id` (the end of the previous page) and `limit`."""
     return ordered(statuses_of(which.status), which.reason, which.number is not None)
 
 
 def statuses_of(status: Status | None) -> tuple[Status, ...]:
-    """This one; of None all."""
+    """Returns the status alone, or all statuses for None."""
     return (status,) if status else ("active", "closed")
 
 
@@ -76,12 +84,13 @@ def statuses_of(status: Status | None) -> tuple[Status, ...]:
 def ordered(
     statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool = True, limit: str = "limit"
 ) -> Composed:
-    """As `statement`. `down`: newest first; `limit`: the name of the value that says how many."""
+    """Returns the SQL of a page, like `statement`. `down`: the latest first; `limit`: the name of the parameter with
+    the number of rows."""
     more = {"direction": DIRECTION[down], "beyond": BEYOND[down], "limit": Placeholder(limit)}
     branches = [
         _BRANCH.format(
-            status=Literal(STATUS_CODES[status]),
-            reason=Literal(each.code),
+            status=sql.Literal(STATUS_CODES[status]),
+            reason=sql.Literal(each.code),
             number=OF_NUMBER[of_number],
             **more,
         )
@@ -95,9 +104,10 @@ def ordered(
 
 DIRECTION = {True: SQL("desc"), False: SQL("asc")}
 BEYOND = {True: SQL("<"), False: SQL(">")}
-"""Of a list whose newest comes first, and of one whose oldest does."""
+"""By whether the latest row is first (`down`): the direction of the order, and the comparison with the previous page's
+end."""
 OF_NUMBER = {True: SQL("and phone_number_id = %(number)s"), False: SQL("")}
-
+"""By whether a number is given: the condition for it."""
 
 LISTED = SQL(
     """id, phone_number_id, wa_id, user_id, customer_name, status::text as status_code, reason as reason_code,
@@ -110,7 +120,7 @@ _BRANCH = SQL(
     "(select * from conversations where unmanaged and status = {status} and reason = {reason} {number} "
     "and (last_at, id) {beyond} (%(at)s, %(id)s) order by last_at {direction}, id {direction} limit {limit})"
 )
-"""So short that psycopg keeps what it makes of the whole statement: it does so up to 4,096 characters."""
+"""psycopg caches its parsed form of statements of up to 4,096 characters; this keeps the whole statement below that."""
 
 
 COUNTS: LiteralString = """
@@ -120,29 +130,24 @@ COUNTS: LiteralString = """
   where (%(number)s::text is null or phone_number_id = %(number)s)
     and (%(reason)s::smallint is null or reason = %(reason)s)
 """
-"""How many active and closed ones there are of a `number` and a `reason`; null is all."""
+"""Counts the active and the closed conversations with a `number` and a `reason`; null counts all."""
 
 
-def count_of(which: Filter) -> dict[str, object]:
-    """The values of `COUNTS`."""
+def count_of(which: UnmanagedFilter) -> dict[str, object]:
+    """Returns the parameters of `COUNTS`."""
     return {"number": which.number, "reason": which.reason and which.reason.code}
 
 
-def counts(conn: Connection[Any], which: Filter) -> dict[Status, int]:
-    """How many there are of either status, of this number and reason."""
+def counts(conn: Connection[Any], which: UnmanagedFilter) -> dict[Status, int]:
+    """Returns status -> number of conversations with the filter's number and reason. The filter's status is ignored."""
     found = conn.execute(COUNTS, count_of(which)).fetchone()
     assert found is not None
     return {"active": found[0], "closed": found[1]}
 
 
-_STATUSES: dict[str, Status] = {code: status for status, code in STATUS_CODES.items()}
-_OWNER_KINDS: dict[str, OwnerKind] = {code: kind for kind, code in OWNER_KIND_CODES.items()}
-_OWNER_STATES: dict[str, OwnerState] = {code: state for state, code in OWNER_STATE_CODES.items()}
-
-
 @dataclass(frozen=True, slots=True)
 class ListedConversation:
-    """A `domain.contract.row.Row` as the lists read it: a conversation without the memory that only the rules need."""
+    """The `domain.contract.row.Row` that lists read: a conversation without its `memory`, which only the rules need."""
 
     id: UUID
     phone_number_id: str
@@ -166,7 +171,7 @@ class ListedConversation:
 
     @property
     def status(self) -> Status:
-        return _STATUSES[self.status_code]
+        return STATUSES[self.status_code]
 
     @property
     def reason(self) -> Reason | None:
@@ -176,4 +181,4 @@ class ListedConversation:
     def owner(self) -> Owner | None:
         if self.owner_kind is None:
             return None
-        return Owner(_OWNER_KINDS[self.owner_kind], self.owner_id, _OWNER_STATES[self.owner_state], self.owner_until)
+        return Owner(OWNER_KINDS[self.owner_kind], self.owner_id, OWNER_STATES[self.owner_state], self.owner_until)

@@ -1,4 +1,4 @@
-"""Commands that were seen, and the audit of every record of their topic. Raises psycopg errors."""
+"""The ids of received commands, and the audit of every record of the commands topic. Raises psycopg errors."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ CommandOutcome = Literal["applied", "rejected", "repeated"]
 
 
 class AuditedRecord(NamedTuple):
-    """What became of one record: a row of the audit, in its order. `command_id`, `type`, `source` and `issuer` are None
-    when it was not authentic: then nothing in it is believed."""
+    """A row of the audit: the outcome of one record. The fields have the order of the columns. `command_id`, `type`,
+    `source` and `issuer` are None if the record was not authentic, because then its content is not trusted."""
 
     topic: str
     partition: int
@@ -35,27 +35,31 @@ class AuditedRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedCommands:
-    """`fresh`: ids that are new; the others were carried out or refused before. `recalled`: those of them whose mail
-    was recalled before they came, and by whom. `ahead`: commands that never came, whose mails are recalled here."""
+    """The result of `claim`. `fresh`: ids that are new; the others were carried out or rejected before. `recalled`:
+    fresh ids whose mail was recalled before the command arrived -> issuer of the recall. `ahead`: commands that have
+    not arrived yet and whose mails this batch recalls."""
 
     fresh: set[str]
     recalled: dict[str, str]
     ahead: set[str]
 
     def recall(self, command: str, issuer: str) -> bool:
-        """Whatever mail a command will ask for is recalled; False: it came already."""
+        """Recalls the mail of a command that has not been carried out. Returns False if the command arrived in an
+        earlier batch, or if its mail was recalled already."""
         if command in self.ahead:
             self.ahead.discard(command)
             return True
         if command not in self.fresh or command in self.recalled:
             return False
-        self.recalled[command] = issuer  # it stands behind its recall in one batch
+        self.recalled[command] = issuer  # the command follows its recall in this batch
         return True
 
 
 def claim(connection: Connection[Any], ids: Collection[str], recalls: Mapping[str, str]) -> ClaimedCommands:
-    """Takes the ids, in their order. `recalls`: commands whose mails are to be recalled, and by whom. The two may come
-    in any order, on different partitions: what is recalled first leaves a row that its command meets."""
+    """Stores the ids, in their order, and reports which of them are new. `recalls`: command whose mail is to be
+    recalled -> issuer of the recall."""
+    # A command and its recall may arrive in any order, because they may be on different partitions. A recall that
+    # arrives first stores the row of its command, and the command finds it.
     rows: list[tuple[str, str | None]] = [(id_, None) for id_ in ids]
     rows += [(id_, issuer) for id_, issuer in recalls.items() if id_ not in ids]
     if not rows:
@@ -82,7 +86,7 @@ def claim(connection: Connection[Any], ids: Collection[str], recalls: Mapping[st
 
 
 def count_repeats(connection: Connection[Any], ids: Iterable[str]) -> None:
-    """Each stands once for each time it came again."""
+    """Adds to the repeats of commands. An id appears in `ids` once per repeat."""
     repeats: dict[str, int] = {}
     for command in ids:
         repeats[command] = repeats.get(command, 0) + 1
@@ -95,7 +99,7 @@ def count_repeats(connection: Connection[Any], ids: Iterable[str]) -> None:
 
 
 def audit(connection: Connection[Any], rows: Sequence[AuditedRecord]) -> None:
-    """One row a record."""
+    """Writes one row per record; records that are already in the audit are skipped."""
     if rows:
         connection.execute(
             'insert into command_audit (topic, partition, "offset", received_at, command_id, type, source, issuer, '

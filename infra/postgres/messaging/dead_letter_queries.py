@@ -1,4 +1,8 @@
-"""What was set aside, for a person to look at and to send through again: newest first, then id."""
+"""Reads dead letters for people and marks them as replayed. Newest first, then by id.
+
+The table `set_aside` and its column `redriven_at` keep the names of their first migration; code says dead letter and
+`replayed_at`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +18,10 @@ from infra.postgres.lists.cursor import START, Cursor
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRow:
-    """`source`: which reader the bytes are for. `bytes`: how many. `redriven_at`: when they last went through again."""
+    """A dead letter without its raw bytes.
+
+    `source` names the reader of the bytes, `bytes` is their number, and `replayed_at` is the time of the last replay.
+    """
 
     id: UUID
     kind: Literal["unreadable", "dead_letter"]
@@ -22,12 +29,12 @@ class DeadLetterRow:
     reason: str
     received_at: datetime
     bytes: int
-    redriven_at: datetime | None
+    replayed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterPage:
-    """Rows, and the cursor of the next page (None: this was the last)."""
+    """A page of dead letters; `next` is the cursor of the next page, None on the last one."""
 
     rows: Sequence[DeadLetterRow]
     next: Cursor | None
@@ -35,7 +42,7 @@ class DeadLetterPage:
 
 @dataclass(frozen=True, slots=True)
 class StoredDeadLetter:
-    """One of them with its raw bytes, and where they were found."""
+    """A dead letter with its raw bytes and the record that held them."""
 
     row: DeadLetterRow
     raw: bytes
@@ -45,12 +52,12 @@ class StoredDeadLetter:
 
 
 def page(connection: Connection[Any], rows: int, after: Cursor = START) -> DeadLetterPage:
-    """Raises psycopg errors."""
+    """Returns up to `rows` dead letters that follow the cursor. Raises psycopg errors."""
     cursor = connection.cursor(row_factory=class_row(DeadLetterRow))
     found = cursor.execute(
         """
-        select id, kind, source, reason, received_at, octet_length(raw) as bytes, redriven_at from set_aside
-        where (received_at, id) < (%s, %s) order by received_at desc, id desc limit %s
+        select id, kind, source, reason, received_at, octet_length(raw) as bytes, redriven_at as replayed_at
+        from set_aside where (received_at, id) < (%s, %s) order by received_at desc, id desc limit %s
         """,
         (after.at, after.id, rows + 1),
     ).fetchall()
@@ -59,7 +66,7 @@ def page(connection: Connection[Any], rows: int, after: Cursor = START) -> DeadL
 
 
 def find(connection: Connection[Any], id_: UUID) -> StoredDeadLetter | None:
-    """The one with this id. Raises psycopg errors."""
+    """Returns the dead letter with this id, None if there is none. Raises psycopg errors."""
     found = connection.execute(
         """
         select id, kind, source, reason, received_at, octet_length(raw), redriven_at, raw, topic, partition, "offset"
@@ -72,11 +79,11 @@ def find(connection: Connection[Any], id_: UUID) -> StoredDeadLetter | None:
 
 
 def waiting(connection: Connection[Any]) -> list[UUID]:
-    """Those that never went through again, the oldest first. Raises psycopg errors."""
+    """Returns the ids of dead letters that were never replayed, oldest first. Raises psycopg errors."""
     found = connection.execute("select id from set_aside where redriven_at is null order by received_at, id")
     return [id_ for (id_,) in found]
 
 
 def mark_replayed(connection: Connection[Any], id_: UUID) -> None:
-    """Now, by the database's clock. Raises psycopg errors."""
+    """Marks a dead letter as replayed now, by the database's clock. Raises psycopg errors."""
     connection.execute("update set_aside set redriven_at = now() where id = %s", (id_,))

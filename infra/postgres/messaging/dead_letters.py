@@ -1,4 +1,4 @@
-"""What could not be worked in is put aside with its raw bytes, in the transaction that passes over it (P4)."""
+"""Stores dead letters with their raw bytes, in the transaction that skips them (P4)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,8 +15,11 @@ _NAMESPACE = UUID("0d1c2f0a-6a4b-5b0e-8f5a-3f1f2a9d7e10")
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """`source`: which reader the bytes were for (`whatsapp`, `softbot`, `agents`; `inbound`: a dead letter). `reason`
-    holds no personal data. Unique by topic, partition, offset and time."""
+    """An unreadable body or a poison record, unique by topic, partition, offset and time.
+
+    `source` names the reader of the bytes: `whatsapp`, `softbot`, `agents`, `ses`, or `inbound` for a poison record.
+    `reason` contains no personal data.
+    """
 
     kind: Literal["unreadable", "dead_letter"]
     source: str
@@ -33,7 +36,7 @@ class DeadLetter:
 
 
 def store_dead_letters(connection: Connection[Any], records: Iterable[DeadLetter]) -> None:
-    """In the caller's transaction; a record that is there already stays as it is. Raises psycopg errors."""
+    """Inserts dead letters in the caller's transaction and leaves existing ones unchanged. Raises psycopg errors."""
     rows = [
         (r.id, r.kind, r.source, r.reason, r.received_at, r.raw, r.topic, r.partition, r.offset)
         for r in sorted(records, key=lambda r: (r.topic, r.partition, r.offset))

@@ -1,4 +1,4 @@
-"""Where each consumer group stands in each partition, kept next to the state it led to (architecture.md, P3)."""
+"""The positions of consumer groups, stored next to the state that their records led to (architecture.md, P3)."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,44 +11,47 @@ from infra.postgres.connections.arrays import column_arrays
 
 
 class Partition(NamedTuple):
+    """A partition of a topic."""
+
     topic: str
     partition: int
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """`next_offset`: the first record not worked in. `topic_id` tells a topic from another that later took its name."""
+    """The position of a group in a partition. `next_offset`: the first record that is not processed; `topic_id`:
+    distinguishes the topic from one that was created later under the same name."""
 
     topic_id: str
     next_offset: int
 
 
 class FencedOut(Exception):
-    """Another consumer of the group moved on from here: nothing of this batch may be written."""
+    """Another consumer of the group has moved the position: nothing of this batch may be written."""
 
 
 class Offsets:
-    """Of one consumer group, on one connection. Raises psycopg errors."""
+    """The positions of one consumer group, on one connection. Raises psycopg errors."""
 
     def __init__(self, connection: Connection[Any], group: str) -> None:
         self._connection = connection
         self._group = group
 
     def read(self, partitions: Collection[Partition]) -> dict[Partition, Position]:
-        """Where the group stands; partitions it never read are missing."""
+        """Returns the positions; partitions that the group has never read are missing."""
         return self._read(partitions, lock=False)
 
     def lock(self, expected: Mapping[Partition, int]) -> None:
-        """The first statement of a batch. Raises StolenPartition unless the group still stands where the caller
-        believes."""
-        standing = self._read(expected, lock=True)
+        """Locks the positions: the first statement of a batch. Raises FencedOut unless they are the expected ones."""
+        positions = self._read(expected, lock=True)
         for partition, offset in expected.items():
-            if partition not in standing or standing[partition].next_offset != offset:
-                raise FencedOut(f"{partition.topic}[{partition.partition}] is not at {offset} any more")
+            if partition not in positions or positions[partition].next_offset != offset:
+                raise FencedOut(f"{partition.topic}[{partition.partition}] is no longer at offset {offset}")
 
-    def advance(self, to: Mapping[Partition, int], caught_up_to: Mapping[Partition, datetime]) -> None:
-        """The last but one statement of a batch: the locked rows move to the first record that was not worked in."""
-        rows = sorted((*partition, offset, caught_up_to[partition]) for partition, offset in to.items())
+    def advance(self, to: Mapping[Partition, int], watermarks: Mapping[Partition, datetime]) -> None:
+        """Moves the locked positions to the first record that is not processed, and raises the watermarks: the last but
+        one statement of a batch."""
+        rows = sorted((*partition, offset, watermarks[partition]) for partition, offset in to.items())
         self._connection.execute(
             "update consumer_offsets o set next_offset = t.next_offset, progressed_at = now(), "
             "caught_up_to = greatest(o.caught_up_to, t.caught_up_to) "
@@ -59,8 +62,9 @@ class Offsets:
         )
 
     def start(self, partition: Partition, position: Position, lost: int) -> None:
-        """Sets where reading (re)starts: a partition that is new, a topic made again, or records the broker deleted
-        before we read them (`lost`, added up)."""
+        """Stores a position that does not follow from a batch: in a new partition, in a topic that was created again,
+        or after records that the broker deleted before we read them. `lost`: the number of those records; it is added
+        to the partition's total."""
         self._connection.execute(
             "insert into consumer_offsets as o "
             "(group_name, topic, topic_id, partition, next_offset, caught_up_to, progressed_at, lost) "
@@ -71,8 +75,8 @@ class Offsets:
         )
 
     def idle(self, at: Mapping[Partition, int], until: Mapping[Partition, datetime]) -> None:
-        """The group read to the end of these partitions at these moments: nothing waits there. Only where the group
-        still stands where the caller believes."""
+        """Raises the watermarks of partitions that the group had read to their end at the given times. `at`: the
+        expected positions; a partition with another position is skipped."""
         rows = sorted((*partition, offset, until[partition]) for partition, offset in at.items())
         if not rows:
             return
@@ -96,15 +100,16 @@ class Offsets:
         return {Partition(topic, number): Position(topic_id, offset) for topic, number, topic_id, offset in rows}
 
 
-def begun(connection: Connection[Any], topic: str) -> set[int]:
-    """The partitions of a topic that some consumer has begun to read."""
+def started_partitions(connection: Connection[Any], topic: str) -> set[int]:
+    """Returns the partitions of a topic that a consumer has started to read. Raises psycopg errors."""
     rows = connection.execute("select partition from consumer_offsets where topic = %s", [topic])
     return {partition for (partition,) in rows}
 
 
 def inbound_watermark(connection: Connection[Any], topic: str, stalled_seconds: float | None) -> datetime:
-    """The database's now, but no later than every partition of the topic is caught up to: what waits there may keep a
-    window open (P6a). A partition without progress for `stalled_seconds` is not waited for; None: all are."""
+    """Returns the lowest watermark of the topic's partitions, or the database's current time if that is earlier.
+    Partitions without progress for `stalled_seconds` are ignored (None: no partition is). Raises psycopg errors."""
+    # an unprocessed record may keep a window open, so timer and routing must not go beyond the watermark (P6a)
     row = connection.execute(
         "select least(now(), min(caught_up_to) filter (where %(stalled)s::float is null "
         "or progressed_at > now() - make_interval(secs => %(stalled)s))) from consumer_offsets where topic = %(topic)s",

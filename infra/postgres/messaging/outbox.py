@@ -1,4 +1,5 @@
-"""The only way out: events are kept in the transaction of the state they tell of; the relay publishes them (P6)."""
+"""The outbox: events are stored in the same transaction as the state that they report, and the relay publishes them
+(architecture.md, P6)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from infra.postgres.connections.arrays import column_arrays
 
 @dataclass(frozen=True, slots=True)
 class OutboxRecord:
-    """A record that will be published."""
+    """A record to publish."""
 
     topic: str
     key: str
@@ -22,7 +23,8 @@ class OutboxRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A record in the outbox; ids grow, but may be committed late. `age`: seconds since it was put there."""
+    """A record in the outbox. `age`: seconds since it was added. Ids grow, but a lower id may be committed later than a
+    higher one."""
 
     id: int
     age: float
@@ -30,13 +32,13 @@ class OutboxRow:
 
 
 class Outbox:
-    """On one connection. Raises psycopg errors."""
+    """The outbox on one connection. Raises psycopg errors."""
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
 
     def add(self, records: Iterable[OutboxRecord]) -> None:
-        """In the caller's transaction, in the given order."""
+        """Adds records in the given order, in the caller's transaction."""
         rows = [(r.topic, r.key, to_json(r.headers).decode(), r.value) for r in records]
         if rows:
             self._connection.execute(
@@ -47,8 +49,8 @@ class Outbox:
             )
 
     def read(self, low: int, limit: int) -> list[OutboxRow]:
-        """The first records with an id of at least `low`, in the order of their ids. A low id spares the index the dead
-        rows before it."""
+        """Returns at most `limit` records with an id of at least `low`, in the order of their ids."""
+        # starting at `low` avoids the index entries of deleted rows before it, which vacuum has not removed yet
         rows = self._connection.execute(
             "select id, extract(epoch from clock_timestamp() - at)::float, topic, key, headers, value "
             "from outbox where id >= %b order by id limit %b",
@@ -57,5 +59,5 @@ class Outbox:
         return [OutboxRow(row[0], row[1], OutboxRecord(*row[2:])) for row in rows]
 
     def delete(self, ids: Sequence[int]) -> None:
-        """What was acknowledged by the broker."""
+        """Deletes the records with these ids, which the broker has acknowledged."""
         self._connection.execute("delete from outbox where id = any(%b::bigint[])", [list(ids)])

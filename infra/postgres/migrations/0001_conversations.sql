@@ -1,5 +1,5 @@
--- Customers, their conversations and what was told to the outside (why it looks so: docs/architecture.md, Tables).
--- No foreign keys on the hot tables: the customer row is the mutex, and every writer takes it first.
+-- Customers, their conversations, the outbox and the directory. The reasons for this design: docs/design/data.md.
+-- There are no foreign keys on the hot tables: the customer row is the mutex, and every writer locks it first.
 
 create table customers (
   id uuid primary key,
@@ -12,8 +12,8 @@ create table identities (
   kind "char" not null,            -- w: phone (one key for national variants), u: business-scoped user id, g: group
   value text not null,
   customer_id uuid not null,
-  user_id text,                    -- of a phone: the latest user id seen with it
-  at timestamptz not null,         -- the sender's time of the fact that last said so, give or take a day
+  user_id text,                    -- only for a phone: the latest user id seen with it
+  at timestamptz not null,         -- the sender's time of the latest fact that confirmed it, to within a day
   primary key (phone_number_id, kind, value)
 );
 create index identities_of on identities (customer_id);
@@ -44,7 +44,7 @@ create table conversations (
   sequence integer not null,
   previous uuid,
   because uuid[] not null,
-  memory json not null             -- evidence and decisions as the rules need them again
+  memory json not null             -- evidence and decisions, read by the rules only
 ) with (fillfactor = 85);
 
 create unique index conversations_one_active on conversations (customer_id, phone_number_id) where status = 'a';
@@ -59,10 +59,10 @@ create index conversations_list_number on conversations (phone_number_id, status
 
 create table entries (
   input_id uuid not null,
-  sent_at timestamptz not null,    -- the sender's raw time: with input_id it recognises a repeat
+  sent_at timestamptz not null,    -- the sender's unadjusted time; with input_id it identifies a repeat
   at timestamptz not null,
   customer_id uuid not null,
-  conversation_id uuid,            -- null: not adopted by a conversation yet
+  conversation_id uuid,            -- null: does not belong to a conversation yet
   kind text not null,
   wamid text,
   body text,
@@ -106,7 +106,7 @@ create table outbox (
 );
 
 create table notices (
-  input_id uuid primary key,       -- some have no time of their own: their id alone recognises a repeat
+  input_id uuid primary key,       -- identifies a repeat alone, because some notices have no time of their own
   sent_at timestamptz not null,
   at timestamptz not null,
   account_id text not null,
@@ -125,7 +125,7 @@ create table agent_presence (
 create table set_aside (
   id uuid primary key,
   kind text not null check (kind in ('unreadable', 'dead_letter')),
-  source text not null,            -- which reader the bytes were for: whatsapp, softbot, agents; inbound for dead letters
+  source text not null,            -- reader of the bytes: whatsapp, softbot, agents; inbound: a poison record
   reason text not null,
   received_at timestamptz not null,
   raw bytea not null,
@@ -133,7 +133,7 @@ create table set_aside (
   partition integer not null,
   "offset" bigint not null,
   redriven_at timestamptz,
-  unique (topic, partition, "offset", received_at)  -- a topic that was made again counts from 0 again
+  unique (topic, partition, "offset", received_at)  -- a topic that was created again counts from 0
 );
 create index set_aside_page on set_aside (received_at desc, id desc);
 
@@ -151,7 +151,7 @@ create table consumer_offsets (
   topic_id text not null,
   partition integer not null,
   next_offset bigint not null,
-  caught_up_to timestamptz not null,   -- everything the broker took before this moment has been worked in
+  caught_up_to timestamptz not null,   -- watermark: everything the broker received before it has been processed
   progressed_at timestamptz not null,
   lost bigint not null default 0,      -- records that the broker deleted before we read them
   primary key (group_name, topic, partition)

@@ -1,20 +1,20 @@
--- Commands, their results, and what routing needs to know of people.
+-- Commands and their audit, and what routing needs to know about agents.
 
-alter table agent_presence add column seen_at timestamptz not null default 'epoch';  -- any signed event of that agent
+alter table agent_presence add column seen_at timestamptz not null default 'epoch';  -- last signed event of any kind
 update agent_presence set seen_at = at;
 
 create table agent_idle (
   agent_id text primary key,
-  since timestamptz not null       -- when the agent last got a conversation
+  since timestamptz not null       -- when the agent was last assigned a conversation
 );
 
--- One row an authentic command id: a repeat meets it.
+-- One row per authentic command id; it identifies repeats.
 create table commands (
   id text primary key,
   repeats integer not null default 0
 );
 
--- One row a record of the commands topic, also those that were refused, repeated or not authentic.
+-- One row per record of the commands topic, including rejected, repeated and unauthentic ones.
 create table command_audit (
   topic text not null,
   partition integer not null,

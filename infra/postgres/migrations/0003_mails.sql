@@ -1,4 +1,4 @@
--- Mails: what was asked for, what became of it, and everything that was told of it.
+-- Mails: the request, its state, and every event reported for it.
 
 create table mails (
   id uuid primary key,
@@ -11,13 +11,13 @@ create table mails (
   masked boolean not null,
   requested_at timestamptz not null,
   held_until timestamptz not null,
-  due_at timestamptz not null,       -- held until then, or pausing before the next try
+  due_at timestamptz not null,       -- the end of the hold, or of the pause before the next attempt
   state text not null check (state in ('requested', 'sending', 'sent', 'failed', 'unknown', 'recalled')),
   reason text,
   attempts integer not null default 0,
-  claimed_at timestamptz,            -- when the last post was about to begin
+  claimed_at timestamptz,            -- when the last attempt was about to begin
   message_id text,
-  fates json not null default '{}'   -- recipient: delivered, bounced, complained
+  fates json not null default '{}'   -- recipient -> delivered, bounced or complained
 );
 create index mails_due on mails (due_at) where state = 'requested';
 create index mails_sending on mails (claimed_at) where state = 'sending';
@@ -26,7 +26,7 @@ create index mails_page_state on mails (state, requested_at desc, id desc);
 create index mails_of on mails (conversation_id, requested_at);
 
 create table mail_log (
-  id uuid primary key,               -- of SES's event: a repeat meets it
+  id uuid primary key,               -- derived from the event of SES, so it identifies a repeat
   mail_id uuid not null,
   at timestamptz not null,
   event text not null,

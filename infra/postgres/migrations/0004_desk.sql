@@ -1,4 +1,4 @@
--- Who waits, who was offered to an agent, who is taken care of: the lists of active conversations beside the unmanaged.
+-- Indexes for the lists of active conversations that are not unmanaged: waiting, offered to an agent, managed.
 
 create index conversations_desk on conversations (owner_state, last_at desc, id desc)
   where status = 'a' and owner_state in ('q', 'r', 'a');

@@ -1,3 +1,3 @@
--- In which language letters about a number's conversations are written, as in BCP 47.
+-- The language of the mails about a number's conversations, as a BCP 47 tag.
 
 alter table numbers add column language text not null default 'en';

@@ -1,5 +1,5 @@
-"""The schema and its versions. What a version changes is plain SQL in the numbered files here; Alembic keeps the books
-(docs/decisions/0002). A version is named after its file, as `0001_conversations`."""
+"""The schema and its versions. Each version is a numbered SQL file here; Alembic tracks which of them a database has
+(docs/decisions/0002). A version is named after its file, e.g. `0001_conversations`. Queries are elsewhere."""
 
 from pathlib import Path
 from typing import Any
@@ -9,24 +9,25 @@ from psycopg.rows import scalar_row
 
 _HERE = Path(__file__).parent
 _LOCK = 0x7769_7469_6F70
-"""Advisory lock of whoever migrates: "witiop"."""
+"""Key of the advisory lock that a migration holds: the bytes of "witiop"."""
 _LOCK_TIMEOUT = "10s"
 
 
 class SchemaIsNewer(Exception):
-    """The database was migrated by a later version of the product than this one."""
+    """The database has the schema of a later version of the product than this one."""
 
 
 def versions() -> list[str]:
-    """Every version that this product knows, the oldest first."""
+    """Returns all versions of this product's schema, the oldest first."""
     return sorted(file.stem for file in _HERE.glob("*.sql"))
 
 
 def pending(connection: psycopg.Connection[Any]) -> list[str]:
-    """The versions that this database lacks, the oldest first.
+    """Returns the versions that the database lacks, the oldest first.
 
     Raises:
-        SchemaIsNewer: it has one that this product does not know.
+        SchemaIsNewer: the database has a version that this product does not know.
+        psycopg.Error: the database cannot be read.
     """
     with connection.cursor(row_factory=scalar_row) as cursor:
         if cursor.execute("select to_regclass('alembic_version')").fetchone() is None:
@@ -36,23 +37,23 @@ def pending(connection: psycopg.Connection[Any]) -> list[str]:
         return versions()
     if current not in versions():
         raise SchemaIsNewer(
-            f"the database has the schema {current}, this program knows {versions()[-1]} at the latest: "
-            "run the newer version of the program"
+            f"the database has schema version {current}, but this program knows only versions up to "
+            f"{versions()[-1]}: run the newer version of the program"
         )
     return versions()[versions().index(current) + 1 :]
 
 
 def migrate(dsn: str, to: str = "head") -> list[str]:
-    """Bring the schema up to a version; gives those that were applied, the oldest first.
+    """Migrates the schema to a version and returns the versions that were applied, the oldest first.
 
-    All of it is one transaction, and who comes second waits for the first. A table that somebody else holds for more
-    than ten seconds ends it, so that nobody queues behind us for longer.
+    Everything happens in one transaction. Of concurrent migrations, one works and the others wait for it. A migration
+    that waits for the lock of a table for more than ten seconds fails, because other sessions queue behind it.
 
     Raises:
-        SchemaIsNewer: nothing was changed.
-        psycopg.Error: nothing was changed.
+        SchemaIsNewer: the database has a version that this product does not know; nothing was changed.
+        psycopg.Error: the migration failed; nothing was changed.
     """
-    # SQLAlchemy and Alembic cost every process a second that imports them: only this function does.
+    # Importing SQLAlchemy and Alembic takes a second, so no other code of the product imports them.
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import NullPool, create_engine
@@ -79,7 +80,7 @@ def migrate(dsn: str, to: str = "head") -> list[str]:
 
 
 def execute(version: str) -> None:
-    """Run the statements of a version: what its revision of Alembic does."""
+    """Runs the SQL file of a version, on the connection of the running Alembic revision. Raises psycopg errors."""
     from alembic import op
 
     driver = op.get_bind().connection.driver_connection

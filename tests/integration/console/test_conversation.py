@@ -13,8 +13,8 @@ from tests.support.stories import FactMaker
 
 def test_the_plus_opens_the_whole_conversation_beside_the_list(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("first")
-    maker = console.office.maker
-    console.office.receives(maker.turn(console.office.hours_ago(0.5), None), maker.echo(console.office.hours_ago(0.2)))
+    teller = console.office.teller
+    console.office.process(teller.turn(console.office.hours_ago(0.5), None), teller.echo(console.office.hours_ago(0.2)))
     page = boss.get(f"/unmanaged?open={row}").text
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
     assert '<section class="drawer"' in page
@@ -24,37 +24,37 @@ def test_the_plus_opens_the_whole_conversation_beside_the_list(console: Console,
     assert ["customer", "customer", "agent"] == re.findall(r'class="msg (\w+)', panel)
 
 
-def test_a_conversation_that_is_not_there_is_said_not_to_be(boss: Browser) -> None:
+def test_an_unknown_conversation_is_reported_as_not_found(boss: Browser) -> None:
     answer = boss.get("/unmanaged?open=00000000-0000-0000-0000-000000000000", "panel")
-    assert "There is no such conversation." in answer.text
+    assert "Conversation not found." in answer.text
 
 
-def test_why_it_is_unmanaged_stands_in_the_chat_where_it_happened(console: Console, boss: Browser) -> None:
+def test_the_chat_says_why_a_conversation_became_unmanaged_where_it_happened(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("7")
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
     assert "Unmanaged: The customer chose something that is not on the menu." in panel
 
 
-def test_what_the_bot_did_is_told_in_words(console: Console, boss: Browser) -> None:
+def test_the_events_of_the_bot_are_sentences(console: Console, boss: Browser) -> None:
     ago = console.office.hours_ago
-    maker = FactMaker("bot", Party(wa_id="391"))
-    console.office.receives(
-        maker.bot_starts(ago(1.85)), maker.turn(ago(1.9)), maker.bot(ago(1.8)), maker.bot_ends(ago(1))
+    teller = FactMaker("bot", Party(wa_id="391"))
+    console.office.process(
+        teller.bot_starts(ago(1.85)), teller.turn(ago(1.9)), teller.bot(ago(1.8)), teller.bot_ends(ago(1))
     )
     (row,) = ids(boss.get("/unmanaged").text)
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
-    for shown in ("The bot began.", "how can I help?", "The bot ended.", "automatic"):
+    for shown in ("The bot started.", "how can I help?", "The bot ended.", "automatic"):
         assert shown in panel
 
 
-def test_the_info_says_what_it_is_and_what_happened_with_ids_to_copy(console: Console, boss: Browser) -> None:
+def test_the_info_has_the_state_the_history_and_ids_to_copy(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("7", "393005550101")
     info = boss.get(f"/unmanaged?open={row}&tab=info", "panel").text
-    for shown in (f'data-copy="{row}"', 'data-copy="393005550101"', '<q dir="auto">7</q>', "Meta's 24 hours end"):
+    for shown in (f'data-copy="{row}"', 'data-copy="393005550101"', '<q dir="auto">7</q>', "24-hour window ends"):
         assert shown in info
 
 
-def test_times_are_in_the_persons_zone_and_words_in_their_language(console: Console, boss: Browser) -> None:
+def test_a_page_has_the_persons_time_zone_and_language(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     boss.post("/account/words", language="it", zone="Asia/Tokyo")
     info = boss.get(f"/unmanaged?open={row}&tab=info", "panel").text
@@ -69,11 +69,11 @@ def test_times_are_in_the_persons_zone_and_words_in_their_language(console: Cons
     ("accepted", "title"),
     [("it-CH,it;q=0.9,en;q=0.5", "Conversazioni non gestite"), ("de,fr;q=0.5", "Unmanaged conversations"), ("", "Unm")],
 )
-def test_without_a_choice_the_browser_says_the_language(boss: Browser, accepted: str, title: str) -> None:
+def test_without_a_preference_the_page_has_the_browsers_language(boss: Browser, accepted: str, title: str) -> None:
     assert title in boss.get("/unmanaged", **{"Accept-Language": accepted}).text
 
 
-def test_the_preview_is_the_letter_with_its_head_masked_if_wanted(console: Console, boss: Browser) -> None:
+def test_the_preview_is_the_mail_with_its_header_masked_if_requested(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("call me at +39 300 555 0199")
     form = {"to": "you@example.com, Me@Example.com", "subject": "A customer <waits>", "body": "Please & thanks"}
     shown = boss.post(f"/conversations/{row}/email/preview", **form)
@@ -86,60 +86,60 @@ def test_the_preview_is_the_letter_with_its_head_masked_if_wanted(console: Conso
     assert "199" in masked
 
 
-def test_a_mail_is_asked_for_held_for_ten_seconds_and_its_fate_is_shown(console: Console, boss: Browser) -> None:
+def test_a_mail_is_requested_and_held_for_ten_seconds_and_its_state_is_shown(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     answer = boss.send(page, "panel", to="you@example.com; me@example.com", subject="A customer", body="Please call")
     assert 200 == answer.status_code
-    assert [("applied", None)] == console.carry_out()
+    assert [("applied", None)] == console.process_commands()
     (mail,) = console.office.rows("select *, held_until - requested_at as held from mails")
     assert (["you@example.com", "me@example.com"], 10) == (mail["recipients"], mail["held"].total_seconds())
     panel = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     assert "about to be sent" in panel
     console.office.connection.execute("update mails set state = 'unknown'")
     panel = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
-    assert "nobody knows whether it was sent" in panel
-    assert f"An administrator can send it again: <code>witiop mails resend {mail['id']}</code>" in panel
+    assert "unknown whether it was sent" in panel
+    assert f"An administrator can send it again with: <code>witiop mails resend {mail['id']}</code>" in panel
 
 
-def test_each_recipient_of_a_mail_has_a_fate_and_the_page_follows_it(console: Console, boss: Browser) -> None:
+def test_the_page_follows_the_delivery_to_each_recipient(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     boss.send(page, "panel", to="you@example.com; Me@example.com", subject="A customer", body="Please call")
-    console.carry_out()
+    console.process_commands()
 
     console.office.connection.execute("update mails set state = 'sent'")
     (mail,) = console.office.rows("select id from mails")
 
-    def told(event: str, recipient: str, reason: str | None = None) -> tuple[list[str], str]:
+    def mail_event(event: str, recipient: str, reason: str | None = None) -> tuple[list[str], str]:
         """What the page shows of each recipient afterwards, and its mark."""
         now = utc_now()
         of = {"id": fact_id(event, recipient), "at": now, "sent_at": now, "mail_id": mail["id"], "type": event}
-        console.office.receives(MailEvent.model_validate({**of, "recipients": (recipient,), "reason": reason}))
+        console.office.process(MailEvent.model_validate({**of, "recipients": (recipient,), "reason": reason}))
         panel = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
         return re.findall(r"<li>(\S+@[^<]+)</li>", panel), re.findall(r'data-seen="([^"]+)"', panel)[0]
 
     shown = [
-        told("delivered", "you@example.com"),
-        told("bounced", "me@example.com", "Transient MailboxFull"),
-        told("complained", "you@example.com"),
+        mail_event("delivered", "you@example.com"),
+        mail_event("bounced", "me@example.com", "Transient MailboxFull"),
+        mail_event("complained", "you@example.com"),
     ]
     assert [
         ["you@example.com: delivered", "Me@example.com: sent"],
-        ["you@example.com: delivered", "Me@example.com: came back, the mailbox is full"],
-        ["you@example.com: reported as spam", "Me@example.com: came back, the mailbox is full"],
+        ["you@example.com: delivered", "Me@example.com: bounced, the mailbox is full"],
+        ["you@example.com: reported as spam", "Me@example.com: bounced, the mailbox is full"],
     ] == [fates for fates, _ in shown]
     assert 3 == len({mark for _, mark in shown})
 
 
 @pytest.mark.parametrize(("state", "shown"), [("sent", "inviata"), ("failed", "non riuscita")])
-def test_a_mail_has_its_own_words_where_a_message_has_another_gender(
+def test_mails_and_messages_have_their_own_translations(
     console: Console, boss: Browser, state: str, shown: str
 ) -> None:
     row = console.office.customer_writes()
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     boss.send(page, "panel", to="you@example.com", subject="A customer", body="Please call")
-    console.carry_out()
+    console.process_commands()
     console.office.connection.execute("update mails set state = %s", (state,))
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel", **{"Accept-Language": "it"}).text
     assert f'<span class="chip">{shown}</span>' in page
@@ -149,17 +149,17 @@ def test_a_mail_has_its_own_words_where_a_message_has_another_gender(
     ("reason", "words"),
     [
         ("too_large", "the mail would be larger than 10 MB"),
-        ("400 MessageRejected", "Amazon SES refused it: the sender or a recipient is not verified there"),
+        ("400 MessageRejected", "Amazon SES rejected it: the sender or a recipient is not verified there"),
         ("Bad content", "Amazon SES found a virus in it"),
         ("418 Teapot", "Amazon SES says: 418 Teapot"),
         (None, "no reason was given"),
     ],
 )
-def test_why_a_mail_failed_is_said_in_words(console: Console, boss: Browser, reason: str | None, words: str) -> None:
+def test_a_failed_mail_says_why(console: Console, boss: Browser, reason: str | None, words: str) -> None:
     row = console.office.customer_writes()
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
     boss.send(page, "panel", to="you@example.com", subject="A customer", body="Please call")
-    console.carry_out()
+    console.process_commands()
     console.office.connection.execute("update mails set state = 'failed', reason = %s", (reason,))
     assert words in boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
 
@@ -191,7 +191,7 @@ def test_an_installation_without_mail_offers_none(console: Console) -> None:
 
     from console.app import create_app
 
-    without = Browser(create_app(replace(console.parts, post=None)))
+    without = Browser(create_app(replace(console.deps, mailing=None)))
     without.sign_in(BOSS)
     row = console.office.customer_writes()
     assert "Send via email" not in without.get(f"/unmanaged?open={row}").text
@@ -199,19 +199,17 @@ def test_an_installation_without_mail_offers_none(console: Console) -> None:
         assert 404 == without.post(f"/conversations/{row}/{path}", to="a@example.com", form="f").status_code
 
 
-def test_an_open_conversation_follows_what_happens_and_says_nothing_if_nothing_does(
-    console: Console, boss: Browser
-) -> None:
+def test_an_open_conversation_is_updated_only_when_it_changed(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("first")
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
     seen = re.search(r'id="panel-look"[^>]*data-seen="([^"]+)"', panel)
     assert seen is not None
     path = f"/conversations/{row}/changes?seen={seen[1]}"
     assert 204 == boss.get(path, "panel-look").status_code
-    console.office.agent_desktop_reports(AgentAccepted, "anna", row)
+    console.office.desktop_reports(AgentAccepted, "anna", row)
     now = utc_now()
     said = {"id": fact_id("said"), "at": now, "sent_at": now, "agent_id": "anna", "conversation_id": row}
-    console.office.receives(AgentMessage.model_validate({**said, "text": "here I am"}))
+    console.office.process(AgentMessage.model_validate({**said, "text": "here I am"}))
     changed = boss.get(path, "panel-look").text
-    for shown in ("here I am", "anna accepted.", "anna takes care of it"):
+    for shown in ("here I am", "anna accepted.", "Handled by anna"):
         assert shown in changed

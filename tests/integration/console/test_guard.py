@@ -1,11 +1,12 @@
-"""What other people's pages, forms and links can do with the console: nothing."""
+"""Other sites' pages, forms and links can do nothing with the console."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.console import BOSS, PASSWORD, Browser, Console, open_console
+from tests.support.console import BOSS, PASSWORD, Browser, Console, assets, open_console
 from tests.support.databases import Databases
 from tests.support.hostile import FRAGMENTS
 
@@ -21,7 +22,7 @@ ELSEWHERE = (
 
 @pytest.fixture(scope="module")
 def console(databases: Databases) -> Iterator[Console]:
-    """One for all: nothing here changes anything."""
+    """One console for all tests of the module, which change nothing."""
     dsn = databases.create()
     with open_console(dsn) as console:
         yield console
@@ -46,7 +47,7 @@ def test_a_form_without_a_token_of_this_session_does_nothing(
     assert (403, []) == (answer.status_code, console.publisher.records)
 
 
-def test_a_form_that_is_not_ours_is_in_the_audit_log_with_who_was_made_to_send_it(
+def test_a_forged_form_is_in_the_audit_log_with_the_person_who_sent_it(
     console: Console, boss: Browser, row: str
 ) -> None:
     path = f"/conversations/{row}/recall"
@@ -55,24 +56,24 @@ def test_a_form_that_is_not_ours_is_in_the_audit_log_with_who_was_made_to_send_i
     boss.post_from({"Origin": "https://evil.example"}, path)
     console.browser().post("/sign-in", csrf="")
     assert [(BOSS, path), (BOSS, path), (None, "/sign-in")] == [
-        (deed["name"], deed["detail"]["path"]) for deed in console.audited("form_refused")
+        (entry["name"], entry["detail"]["path"]) for entry in console.audited("form_refused")
     ]
 
 
-def test_the_token_of_another_session_is_worth_nothing(console: Console, boss: Browser, row: str) -> None:
+def test_the_token_of_another_session_is_invalid(console: Console, boss: Browser, row: str) -> None:
     other = console.signed_in()
     answer = boss.post(f"/conversations/{row}/recall", csrf=other.token(), form="f")
     assert (403, []) == (answer.status_code, console.publisher.records)
 
 
-def test_the_token_from_before_the_sign_in_is_worth_nothing(console: Console) -> None:
+def test_the_token_from_before_the_sign_in_is_invalid(console: Console) -> None:
     browser = console.browser()
     before = browser.token()
     browser.sign_in()
     assert 403 == browser.post("/sign-out", csrf=before).status_code
 
 
-def test_what_forms_carry_differs_each_time(boss: Browser) -> None:
+def test_the_form_token_is_masked_differently_on_each_page(boss: Browser) -> None:
     assert boss.token() != boss.token()
 
 
@@ -87,13 +88,13 @@ def test_a_form_that_another_site_sends_does_nothing_even_with_the_token(
     assert (403, []) == (answer.status_code, console.publisher.records)
 
 
-def test_a_sign_in_by_another_sites_form_does_not_happen(console: Console) -> None:
+def test_another_sites_form_cannot_sign_in(console: Console) -> None:
     browser = console.browser()
     headers = {"Origin": "https://evil.example"}
     assert 403 == browser.post_from(headers, "/sign-in", name=BOSS, password=PASSWORD).status_code
 
 
-def test_an_old_form_is_told_what_forms_must_carry_now(boss: Browser, row: str) -> None:
+def test_an_outdated_form_receives_a_valid_token(boss: Browser, row: str) -> None:
     headers = {"Sec-Fetch-Site": "same-origin"}
     answer = boss.post_from(headers, f"/conversations/{row}/recall", "notices", csrf="old", form="f")
     fresh = answer.headers["X-Form-Token"]
@@ -101,7 +102,7 @@ def test_an_old_form_is_told_what_forms_must_carry_now(boss: Browser, row: str) 
 
 
 @pytest.mark.parametrize("place", ELSEWHERE)
-def test_nobody_is_led_elsewhere(console: Console, place: str) -> None:
+def test_no_redirect_leads_to_another_site(console: Console, place: str) -> None:
     browser = console.browser()
     page = browser.http.get("/sign-in", query_string={"next": place}).text
     assert "/unmanaged" == browser.send(page, name=BOSS, password=PASSWORD).location
@@ -109,8 +110,17 @@ def test_nobody_is_led_elsewhere(console: Console, place: str) -> None:
     assert "/unmanaged" == signed_in.http.get("/sign-in", query_string={"next": place}).location
 
 
-@pytest.mark.parametrize("path", ["/unmanaged", "/sign-in", "/static/console.js", "/nowhere", "/live"])
-def test_every_answer_has_the_usual_headers(boss: Browser, path: str) -> None:
+@pytest.mark.parametrize("path", ["/unmanaged", "/sign-in", "/nowhere", "/live"])
+def test_every_page_has_the_security_headers(boss: Browser, path: str) -> None:
+    assert_guarded(boss, path)
+
+
+def test_every_file_has_the_security_headers(boss: Browser) -> None:
+    for path in assets(boss.get("/unmanaged").text):
+        assert_guarded(boss, path)
+
+
+def assert_guarded(boss: Browser, path: str) -> None:
     headers = boss.get(path).headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -124,9 +134,27 @@ def test_every_answer_has_the_usual_headers(boss: Browser, path: str) -> None:
     }.items() <= dict(headers).items()
 
 
-def test_pages_are_not_kept_by_anybody_and_files_are(boss: Browser) -> None:
+def test_pages_are_never_cached_and_files_are(boss: Browser) -> None:
     assert "no-store" == boss.get("/unmanaged").headers["Cache-Control"]
-    assert "immutable" in boss.get("/static/console.css").headers["Cache-Control"]
+    for path in assets(boss.get("/unmanaged").text):
+        file = boss.get(path)
+        assert (200, True) == (file.status_code, "immutable" in file.headers["Cache-Control"])
+
+
+def test_a_file_of_another_version_is_not_found_and_never_cached(boss: Browser) -> None:
+    [script] = [path for path in assets(boss.get("/unmanaged").text) if path.endswith("/main.js")]
+    version = script.split("/")[2]
+    for path in (script.replace(version, "0123456789ab"), script.replace("main", "missing")):
+        missing = boss.get(path)
+        assert (404, "no-store") == (missing.status_code, missing.headers["Cache-Control"])
+
+
+def test_modules_import_each_other_within_the_version_of_the_page(boss: Browser) -> None:
+    paths = assets(boss.get("/unmanaged").text)
+    modules = [path for path in paths if path.endswith(".js") and "htmx" not in path]
+    imported = {name for path in modules for name in re.findall(r'from "\./([^"]+)"', boss.get(path).text)}
+    assert {path.rpartition("/")[2] for path in modules} == imported | {"main.js"}
+    assert 1 == len({path.rpartition("/")[0] for path in paths})
 
 
 def test_no_page_has_script_or_style_of_its_own(console: Console, boss: Browser, row: str) -> None:
@@ -140,6 +168,8 @@ def test_no_page_has_script_or_style_of_its_own(console: Console, boss: Browser,
     "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static/etc/passwd"]
 )
 def test_no_path_leads_out_of_the_static_files(boss: Browser, path: str) -> None:
+    version = assets(boss.get("/unmanaged").text)[0].split("/")[2]
+    assert 404 == boss.get(path.replace("/static/", f"/static/{version}/")).status_code
     assert 404 == boss.get(path).status_code
 
 
@@ -151,7 +181,7 @@ def test_other_methods_do_nothing(console: Console, boss: Browser, row: str, met
 
 
 @pytest.mark.parametrize(
-    "path", ["/conversations/{}/take", "/conversations/{}/recall", "/conversations/{}/email", "/many", "/sign-out"]
+    "path", ["/conversations/{}/take", "/conversations/{}/recall", "/conversations/{}/email", "/bulk", "/sign-out"]
 )
 def test_a_link_changes_nothing(console: Console, boss: Browser, row: str, path: str) -> None:
     assert boss.get(path.format(row)).status_code in (404, 405)
@@ -181,7 +211,7 @@ def test_a_link_changes_nothing(console: Console, boss: Browser, row: str, path:
         "q={{7*7}}",
     ],
 )
-def test_no_address_of_the_list_breaks_it(console: Console, boss: Browser, row: str, query: str) -> None:
+def test_no_address_of_the_list_causes_a_server_error(console: Console, boss: Browser, row: str, query: str) -> None:
     assert row
     answer = boss.get(f"/unmanaged?{query}")
     assert 200 == answer.status_code
@@ -189,7 +219,7 @@ def test_no_address_of_the_list_breaks_it(console: Console, boss: Browser, row: 
 
 
 @pytest.mark.parametrize("fragment", [value for _, value in FRAGMENTS if value.startswith(b'"')][:16])
-def test_what_customers_write_is_shown_as_text(console: Console, boss: Browser, fragment: bytes) -> None:
+def test_texts_of_customers_are_shown_as_text(console: Console, boss: Browser, fragment: bytes) -> None:
     text = json.loads(fragment).replace("\x00", "").encode("utf-8", "ignore").decode()
     row = console.office.customer_writes(text or "x")
     for path in ("/unmanaged", f"/unmanaged?open={row}", f"/unmanaged?open={row}&tab=info"):
@@ -207,14 +237,16 @@ def test_what_customers_write_is_shown_as_text(console: Console, boss: Browser, 
         (400, "/conversations/{}/transfer/user", {"to": "anna", "version": "-1"}),
         (400, "/conversations/{}/take", {"version": "-1"}),
         (400, "/conversations/{}/recall", {"version": "-1"}),
-        (400, "/many/user", {"to": "x" * 257, "able": "{}.1"}),
-        (400, "/many/skillset", {"to": "sales\x00", "able": "{}.1"}),
-        (400, "/many/user", {"to": "anna", "able": "{}.-1"}),
+        (400, "/bulk/user", {"to": "x" * 257, "able": "{}.1"}),
+        (400, "/bulk/skillset", {"to": "sales\x00", "able": "{}.1"}),
+        (400, "/bulk/user", {"to": "anna", "able": "{}.-1"}),
         (404, "/mails/%00/recall", {}),
-        (404, "/many/%00/undo", {}),
+        (404, "/bulk/%00/undo", {}),
     ],
 )
-def test_no_form_breaks_it(console: Console, row: str, status: int, path: str, fields: dict[str, str]) -> None:
+def test_no_form_causes_a_server_error(
+    console: Console, row: str, status: int, path: str, fields: dict[str, str]
+) -> None:
     console.person("ben")
     filled = {name: value.format(row) for name, value in fields.items()}
     for into in (None, "dialog"):
@@ -222,12 +254,12 @@ def test_no_form_breaks_it(console: Console, row: str, status: int, path: str, f
         assert (status, []) == (answer.status_code, console.publisher.records)
 
 
-@pytest.mark.parametrize("path", ["/actions/%00", "/actions/x", "/many/%00", "/many/" + "x" * 300])
-def test_no_address_of_what_was_asked_for_breaks_it(boss: Browser, path: str) -> None:
+@pytest.mark.parametrize("path", ["/commands/%00", "/commands/x", "/bulk/%00", "/bulk/" + "x" * 300])
+def test_no_address_of_a_command_causes_a_server_error(boss: Browser, path: str) -> None:
     assert 404 == boss.get(path).status_code
 
 
-def test_headers_cannot_be_injected_by_what_is_typed(console: Console, boss: Browser, row: str) -> None:
+def test_typed_text_cannot_inject_headers(console: Console, boss: Browser, row: str) -> None:
     answer = boss.post(
         f"/conversations/{row}/email",
         "panel",

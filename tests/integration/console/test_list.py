@@ -1,4 +1,4 @@
-"""*Unmanaged conversations* as a page: manual facts S2, S5, S6, S7, and what the bar does."""
+"""*Unmanaged conversations* as a page: manual facts S2, S5, S6, S7, and the filter bar."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from domain.facts import AgentAccepted
-from tests.support.console import Browser, Console, ids
+from tests.support.console import Browser, Console, assets, ids
 
 
 def test_the_page_shows_who_was_left_alone_and_why(console: Console, boss: Browser) -> None:
@@ -20,17 +20,15 @@ def test_the_page_shows_who_was_left_alone_and_why(console: Console, boss: Brows
         assert shown in page
 
 
-def test_a_conversation_that_somebody_took_care_of_is_not_there(console: Console, boss: Browser) -> None:
+def test_a_handled_conversation_is_not_on_the_list(console: Console, boss: Browser) -> None:
     managed = console.office.customer_writes()
-    console.office.agent_desktop_reports(AgentAccepted, "anna", managed)
+    console.office.desktop_reports(AgentAccepted, "anna", managed)
     page = boss.get("/unmanaged").text
     assert [] == ids(page)
     assert "Nobody was left alone." in page
 
 
-def test_active_and_closed_are_told_apart_by_shape_and_word_and_not_by_colour_alone(
-    console: Console, boss: Browser
-) -> None:
+def test_active_and_closed_differ_in_shape_and_word_not_only_in_colour(console: Console, boss: Browser) -> None:
     active = console.office.customer_writes("a", "391")
     closed = console.office.customer_writes("b", "392", hours_ago=30)
     page = boss.get("/unmanaged").text
@@ -39,18 +37,16 @@ def test_active_and_closed_are_told_apart_by_shape_and_word_and_not_by_colour_al
     assert all(mark in rows[closed] for mark in ('href="#i-closed"', "Closed"))
 
 
-def test_the_buttons_of_a_closed_conversation_are_there_and_say_why_they_do_nothing(
-    console: Console, boss: Browser
-) -> None:
+def test_the_buttons_of_a_closed_conversation_say_why_they_are_disabled(console: Console, boss: Browser) -> None:
     console.office.customer_writes(hours_ago=30)
     page = boss.get("/unmanaged").text
-    why = "Closed: Meta&#39;s 24 hours are over, or it was ended."
+    why = "Closed: the 24-hour window is over, or the conversation was ended."
     for title in ("Transfer to a user", "Transfer to a skillset"):
         assert f'aria-disabled="true" aria-label="{title}: {why}"' in page
     assert "/transfer/" not in page
 
 
-def test_the_rows_that_were_chosen_are_remembered(console: Console, boss: Browser) -> None:
+def test_the_number_of_rows_is_remembered(console: Console, boss: Browser) -> None:
     for n in range(12):
         console.office.customer_writes(phone=f"39{n:03}")
     assert 10 == len(ids(boss.get("/unmanaged?rows=10").text))
@@ -59,7 +55,7 @@ def test_the_rows_that_were_chosen_are_remembered(console: Console, boss: Browse
 
 
 @pytest.mark.parametrize("order", ["newest", "urgent"])
-def test_one_pages_through_the_whole_list_and_back(console: Console, boss: Browser, order: str) -> None:
+def test_paging_reaches_the_whole_list_and_back(console: Console, boss: Browser, order: str) -> None:
     written = [console.office.customer_writes(phone=f"39{n:03}", hours_ago=1 + n * 1.3) for n in range(24)]
     active, closed = written[:18], written[18:]
     expected = written if order == "newest" else [*reversed(active), *closed]
@@ -80,7 +76,7 @@ def test_one_pages_through_the_whole_list_and_back(console: Console, boss: Brows
     assert pages[:-1] == again
 
 
-def test_the_list_can_be_narrowed_and_its_address_holds_how(console: Console, boss: Browser) -> None:
+def test_the_list_can_be_filtered_and_its_address_has_the_filters(console: Console, boss: Browser) -> None:
     none = console.office.customer_writes("hello", "391")
     wrong = console.office.customer_writes("7", "392")
     closed = console.office.customer_writes("hello", "393", hours_ago=30)
@@ -117,20 +113,20 @@ def test_words_names_and_numbers_are_found_also_by_their_beginning(
         assert (typed, [row] if found else []) == (typed, ids(page))
 
 
-def test_customers_who_wait_are_counted_and_listed_and_can_be_taken_back(console: Console, boss: Browser) -> None:
+def test_waiting_customers_are_counted_and_listed_and_can_be_recalled(console: Console, boss: Browser) -> None:
     waits = console.office.customer_writes("1")
     assert "1 waiting" in boss.get("/unmanaged").text
     page = boss.get("/waiting").text
     assert [waits] == ids(page)
-    assert "Waits for Sales" in page
+    assert "Queued for Sales" in page
     answer = boss.send(page.split("<tbody")[1], "notices")
     assert 200 == answer.status_code
-    assert [("applied", None)] == console.carry_out()
+    assert [("applied", None)] == console.process_commands()
     assert [waits] == ids(boss.get("/unmanaged").text)
     assert [] == ids(boss.get("/waiting").text)
 
 
-def test_the_list_is_taken_home_as_it_is_narrowed_and_formulas_are_text_there(console: Console, boss: Browser) -> None:
+def test_a_download_has_the_filtered_list_with_formulas_as_text(console: Console, boss: Browser) -> None:
     console.office.customer_writes("=cmd|' /C calc'!A0", "391")
     console.office.customer_writes("closed", "392", hours_ago=30)
     table = list(csv.reader(io.StringIO(boss.get("/unmanaged.csv?status=active").data.decode("utf-8-sig"))))
@@ -145,7 +141,7 @@ def test_the_list_is_taken_home_as_it_is_narrowed_and_formulas_are_text_there(co
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"),
+    ("written", "cell"),
     [
         ("ciao;=cmd|'/C calc'!A0;", "ciao;'=cmd|'/C calc'!A0;"),
         ("ciao, =1+1", "ciao, '=1+1"),
@@ -157,16 +153,16 @@ def test_the_list_is_taken_home_as_it_is_narrowed_and_formulas_are_text_there(co
         ("1 + 1 = 2; well-known", "1 + 1 = 2; well-known"),
     ],
 )
-def test_what_a_spreadsheet_of_another_country_would_split_off_is_no_formula_either(
-    console: Console, boss: Browser, written: str, kept: str
+def test_text_that_another_locale_would_split_into_a_formula_is_text(
+    console: Console, boss: Browser, written: str, cell: str
 ) -> None:
     console.office.customer_writes(written)
     table = list(csv.reader(io.StringIO(boss.get("/unmanaged.csv").data.decode("utf-8-sig"), newline="")))
-    assert kept == table[1][5]
+    assert cell == table[1][5]
 
 
 @pytest.mark.parametrize(("language", "delimiter"), [("en", ","), ("it", ";")])
-def test_the_cells_are_told_apart_as_the_spreadsheets_of_that_language_do(
+def test_cells_are_separated_as_spreadsheet_programs_of_the_language_expect(
     console: Console, boss: Browser, language: str, delimiter: str
 ) -> None:
     console.office.customer_writes("one, two; three")
@@ -179,13 +175,16 @@ def test_a_page_of_a_hundred_rows_weighs_less_than_150_kilobytes_with_everything
 ) -> None:
     for n in range(100):
         console.office.customer_writes(f"message {n} " + "words " * 40, phone=f"3930055{n:05}")
-    paths = ["/unmanaged?rows=100", "/static/console.css", "/static/console.js", "/static/htmx-2.0.11.min.js"]
-    weights = [len(boss.get(path, **{"Accept-Encoding": "gzip"}).data) for path in [*paths, "/static/icon.svg"]]
-    assert 100 == len(ids(boss.get(paths[0]).text))
+    page = boss.get("/unmanaged?rows=100").text
+    paths = ["/unmanaged?rows=100", *assets(page)]
+    weights = [len(boss.get(path, **{"Accept-Encoding": "gzip"}).data) for path in paths]
+    assert 100 == len(ids(page))
+    assert {"/unmanaged?rows=100"} == set(paths) - set(assets(page))
+    assert {"css", "js", "svg"} == {path.rpartition(".")[2] for path in assets(page)}
     assert sum(weights) < 150_000
 
 
 def link(page: str, what: str) -> str:
-    """Where a link leads that is known by its `rel`, or the first of a class."""
+    """The address of the first link with this `rel` or class."""
     found = re.search(rf'<a[^>]*(?:rel|class)="[^"]*\b{what}\b[^"]*"[^>]*href="([^"]+)"', page)
     return found[1].replace("&amp;", "&") if found else ""

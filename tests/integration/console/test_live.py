@@ -1,16 +1,20 @@
-"""Live, and never wrong: what changes in the database is told to every page that shows it, as it stands in the page."""
+"""Live updates: every open page receives the changes of what it shows."""
 
 import asyncio
+import json
+import re
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from time import monotonic
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import psycopg
 import pytest
 
-from console.live.broadcast import Broadcaster
+from console.live.broadcast import REFRESH_SECONDS, Broadcaster
 from console.live.watch import ListState, ListWatcher, WatchedList
 from infra.postgres import mails
 from infra.postgres.connections.pool import connect
@@ -21,7 +25,9 @@ from tests.support.console import Browser, Console, OpenList, ids
 from tests.support.waiting import wait_until
 
 
-def test_every_change_of_a_conversation_a_mail_or_a_status_is_a_hint(console: Console, database: str) -> None:
+def test_every_change_of_a_conversation_a_mail_or_a_status_and_every_command_is_a_hint(
+    console: Console, database: str
+) -> None:
     with ChangeHints(database) as hints:
         assert not hints.wait(0.05)
         console.office.customer_writes()
@@ -38,28 +44,33 @@ def test_every_change_of_a_conversation_a_mail_or_a_status_is_a_hint(console: Co
             "insert into message_status (phone_number_id, wamid, recipient, rank) values ('1', 'w', '2', 1)"
         )
         assert hints.wait(5)
+        while hints.wait(0.05):
+            continue
+        console.office.results_of(console.office.command("recall", {"conversation_id": str(uuid4())}))
+        assert "rejected" == console.office.rows("select outcome from command_audit")[0]["outcome"]
+        assert hints.wait(5)
 
 
 @contextmanager
-def hearing(console: Console) -> Iterator[None]:
-    thread = threading.Thread(target=console.parts.live.run)
+def broadcasting(console: Console) -> Iterator[None]:
+    thread = threading.Thread(target=console.deps.live.run)
     thread.start()
     try:
         yield
     finally:
-        console.parts.live.end()
+        console.deps.live.end()
         thread.join(5)
 
 
 async def until(stream: AsyncGenerator[bytes, None], text: str) -> bytes:
-    """The first thing told that holds this text."""
+    """The first event that contains this text."""
     async with asyncio.timeout(10):
-        while text.encode() not in (told := await anext(stream)):
+        while text.encode() not in (received := await anext(stream)):
             continue
-        return told
+        return received
 
 
-def test_an_open_page_is_told_of_a_change_at_once_and_of_every_later_one(console: Console, boss: Browser) -> None:
+def test_an_open_page_receives_every_change_immediately(console: Console, boss: Browser) -> None:
     console.office.customer_writes("first", "391", hours_ago=2)
     page = OpenList(console, boss)
 
@@ -71,12 +82,12 @@ def test_an_open_page_is_told_of_a_change_at_once_and_of_every_later_one(console
             assert b"event: changed" in await until(stream, text)
         await stream.aclose()
 
-    with hearing(console):
+    with broadcasting(console):
         asyncio.run(story())
-    assert 0 == console.parts.live.viewers
+    assert 0 == console.deps.live.viewers
 
 
-def test_after_the_connection_to_the_database_was_cut_pages_are_told_again(console: Console, boss: Browser) -> None:
+def test_pages_receive_changes_again_after_the_database_connection_was_cut(console: Console, boss: Browser) -> None:
     console.office.customer_writes("first", "391", hours_ago=2)
     page = OpenList(console, boss)
 
@@ -91,7 +102,7 @@ def test_after_the_connection_to_the_database_was_cut_pages_are_told_again(conso
         await until(stream, "meanwhile")
         await stream.aclose()
 
-    with hearing(console):
+    with broadcasting(console):
         asyncio.run(story())
 
 
@@ -107,14 +118,14 @@ def test_a_stopped_console_ends_every_stream(console: Console, boss: Browser) ->
     async def story() -> list[bytes]:
         stream = page.stream()
         first = await anext(stream)
-        asyncio.get_running_loop().call_later(0.05, console.parts.live.end)
+        asyncio.get_running_loop().call_later(0.05, console.deps.live.end)
         return [first, *[part async for part in stream]]
 
     assert 1 == len(asyncio.run(asyncio.wait_for(story(), 5)))
-    assert 0 == console.parts.live.viewers
+    assert 0 == console.deps.live.viewers
 
 
-def test_a_look_that_fails_leaves_no_page_behind() -> None:
+def test_pages_receive_changes_again_after_a_look_failed() -> None:
     failing = iter([ValueError("a defect"), None, None])
 
     def look(shown: object) -> str:
@@ -155,20 +166,20 @@ def test_new_conversations_are_announced_and_not_pushed_in(console: Console, bos
     page = OpenList(console, boss)
     console.office.customer_writes(phone="392", hours_ago=2)
     console.office.customer_writes(phone="393", hours_ago=1)
-    looked = page.look()
-    assert "2 conversations with new messages: show them" in looked
-    assert [] == ids(looked)
-    assert "3 active" in looked
+    events = page.look()
+    assert "2 conversations with new messages: show them" in events
+    assert [] == ids(events)
+    assert "3 active" in events
 
 
-def test_what_a_page_was_told_it_is_not_told_again(console: Console, boss: Browser) -> None:
+def test_an_announcement_is_sent_once(console: Console, boss: Browser) -> None:
     page = OpenList(console, boss)
     console.office.customer_writes()
     assert "1 conversation with new messages: show it" in page.look()
     assert "" == page.look()
 
 
-def test_a_page_that_listens_anew_is_told_what_it_missed(console: Console, boss: Browser) -> None:
+def test_a_page_that_reconnects_receives_what_it_missed(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("first", "391", hours_ago=3)
     page = OpenList(console, boss)
     console.office.customer_writes("while it was away", "391", hours_ago=1)
@@ -177,7 +188,7 @@ def test_a_page_that_listens_anew_is_told_what_it_missed(console: Console, boss:
     assert [row] == ids(page.look())
 
 
-def test_what_does_not_match_the_filter_is_not_announced(console: Console, boss: Browser) -> None:
+def test_conversations_outside_of_the_filter_are_not_announced(console: Console, boss: Browser) -> None:
     page = OpenList(console, boss, "/unmanaged?reason=invalid_choice")
     console.office.customer_writes("hello", "391")
     assert "new messages" not in page.look()
@@ -185,30 +196,100 @@ def test_what_does_not_match_the_filter_is_not_announced(console: Console, boss:
     assert "1 conversation with new messages: show it" in page.look()
 
 
+def results_in(events: str) -> dict[str, int]:
+    """The numbers of results that a page received, by command or batch."""
+    found = re.findall(r"^event: results\ndata: (.*)$", events, re.MULTILINE)
+    assert len(found) <= 1
+    return dict(json.loads(found[0])) if found else {}
+
+
+def requested(console: Console, boss: Browser, to: str, mode: str) -> str:
+    """The id of a transfer of a new conversation that was requested from its dialog."""
+    row = console.office.customer_writes(phone=f"39{console.office.next_offset()}")
+    notice = boss.submit(f"/conversations/{row}/transfer/user", "dialog", to=to, mode=mode).text
+    found = re.search(r'data-request="([^"]+)" data-answered="0"', notice)
+    assert found is not None
+    return found[1]
+
+
+def test_results_reach_the_page_on_its_stream_also_rejections(console: Console, boss: Browser) -> None:
+    page = OpenList(console, boss)
+    commands = [requested(console, boss, "anna", mode) for mode in ("exclusive", "immediate")]
+    assert {} == results_in(page.look())
+    assert ["applied", "rejected"] == [outcome for outcome, _ in console.process_commands()]
+    assert dict.fromkeys(commands, 1) == results_in(page.look())
+    assert {} == results_in(page.look())
+    for command, words in zip(commands, ("Reserved for anna.", "this user is not ready"), strict=True):
+        assert words in boss.get(f"/commands/{command}", "notices").text
+
+
+def test_a_rejection_is_sent_immediately_and_not_at_the_next_refresh(console: Console, boss: Browser) -> None:
+    page = OpenList(console, boss)
+
+    async def story() -> float:
+        stream = page.stream()
+        await until(stream, "event: still")
+        await asyncio.to_thread(wait_until, lambda: listens(console))
+        command = await asyncio.to_thread(requested, console, boss, "anna", "immediate")
+        await until(stream, "event: changed")  # the conversation is new on the list
+        began = monotonic()
+        assert [("rejected", "user_not_ready")] == await asyncio.to_thread(console.process_commands)
+        assert command.encode() in await until(stream, "event: results")
+        await stream.aclose()
+        return monotonic() - began
+
+    with broadcasting(console):
+        assert asyncio.run(story()) < REFRESH_SECONDS / 2
+
+
+def test_a_page_that_reconnects_receives_the_results_that_it_missed(console: Console, boss: Browser) -> None:
+    page = OpenList(console, boss)
+    command = requested(console, boss, "anna", "exclusive")
+    console.process_commands()
+    page.listen()
+    assert {command: 1} == results_in(page.look())
+
+
+def test_the_results_of_a_batch_are_one_number_for_the_person_who_requested_it(console: Console, boss: Browser) -> None:
+    console.person("chief")
+    pages = [OpenList(console, browser) for browser in (boss, console.signed_in("chief"))]
+    rows = [console.office.customer_writes(phone=f"39{n}") for n in range(3)]
+    form = boss.post("/bulk", "dialog", do="user", pick=[str(row) for row in rows]).text
+    answer = boss.send(form, "dialog", to="anna", mode="exclusive").text
+    first, *others = console.publisher.records
+    batch = re.findall(r'data-request="([^"]+)" data-answered="0"', answer)
+    found = []
+    for records in ([first], others):
+        console.publisher.records = records
+        console.process_commands()
+        found.append([results_in(page.look()) for page in pages])
+    assert [[{batch[0]: 1}, {}], [{batch[0]: 3}, {}]] == found
+
+
 @pytest.mark.parametrize("query", ["q=bicycle", "status=closed"])
-def test_what_others_write_does_not_say_that_a_narrowed_list_has_changed(
+def test_other_conversations_do_not_mark_a_filtered_list_as_changed(
     console: Console, boss: Browser, query: str
 ) -> None:
     console.office.customer_writes("bicycle", "391", hours_ago=30)
     page = OpenList(console, boss, f"/unmanaged?{query}")
     console.office.customer_writes("something else", "392")
-    looked = page.look()
-    assert "The list has changed" not in looked
-    assert "new messages" not in looked
+    events = page.look()
+    assert "The list has changed" not in events
+    assert "new messages" not in events
 
 
-def test_a_row_whose_customer_writes_again_changes_in_its_place(console: Console, boss: Browser) -> None:
+def test_a_row_whose_customer_writes_again_changes_in_place(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("first", "391", hours_ago=3)
     page = OpenList(console, boss)
     assert [] == ids(page.look())
     console.office.customer_writes("second", "391", hours_ago=1)
-    looked = page.look()
-    assert [row] == ids(looked)
-    assert "second" in looked
-    assert "new messages" not in looked
+    events = page.look()
+    assert [row] == ids(events)
+    assert "second" in events
+    assert "new messages" not in events
 
 
-def test_a_text_with_line_ends_of_every_kind_arrives_whole(console: Console, boss: Browser) -> None:
+def test_a_text_with_every_kind_of_line_end_arrives_complete(console: Console, boss: Browser) -> None:
     console.office.customer_writes("first", "391", hours_ago=3)
     page = OpenList(console, boss)
     console.office.customer_writes("one\rtwo\r\nthree\nevent: four\n\nfive", "391", hours_ago=1)
@@ -217,7 +298,7 @@ def test_a_text_with_line_ends_of_every_kind_arrives_whole(console: Console, bos
     assert "five" in "".join(lines)
 
 
-def test_a_conversation_that_comes_back_to_the_list_further_down_is_told(console: Console, boss: Browser) -> None:
+def test_a_conversation_that_returns_further_down_marks_the_list_as_changed(console: Console, boss: Browser) -> None:
     waits = console.office.customer_writes("1", "391", hours_ago=3)
     console.office.customer_writes("hello", "392", hours_ago=1)
     page = OpenList(console, boss)
@@ -225,20 +306,18 @@ def test_a_conversation_that_comes_back_to_the_list_further_down_is_told(console
     assert "The list has changed" in page.look()
 
 
-def test_the_list_of_those_who_wait_is_told_of_one_more_and_its_rows_lead_back_to_it(
-    console: Console, boss: Browser
-) -> None:
+def test_the_waiting_list_announces_new_rows_and_its_rows_link_to_it(console: Console, boss: Browser) -> None:
     first = console.office.customer_writes("1", "391", hours_ago=1)
     page = OpenList(console, boss, "/waiting?state=waiting")
     console.office.customer_writes("1", "392", hours_ago=2)
     console.office.customer_writes("and now?", "391")
-    looked = page.look()
-    assert "1 more conversation: show it" in looked
-    assert [first] == ids(looked)
-    assert f'href="/waiting?state=waiting&amp;open={first}"' in looked
+    events = page.look()
+    assert "1 more conversation: show it" in events
+    assert [first] == ids(events)
+    assert f'href="/waiting?state=waiting&amp;open={first}"' in events
 
 
-def test_who_waits_on_the_next_page_is_not_announced_as_one_more(console: Console, boss: Browser) -> None:
+def test_rows_of_the_next_page_of_the_waiting_list_are_not_announced(console: Console, boss: Browser) -> None:
     for n in range(12):
         console.office.customer_writes("1", f"39{n:03}", hours_ago=1 + n)
     page = OpenList(console, boss, "/waiting?rows=10")
@@ -247,7 +326,7 @@ def test_who_waits_on_the_next_page_is_not_announced_as_one_more(console: Consol
     assert "1 more conversation: show it" in page.look()
 
 
-def test_whoever_may_not_look_any_more_is_told_nothing(console: Console, boss: Browser) -> None:
+def test_the_stream_ends_after_the_sign_out(console: Console, boss: Browser) -> None:
     page = OpenList(console, boss)
     assert page.may_look()
     boss.post("/sign-out")
@@ -255,13 +334,13 @@ def test_whoever_may_not_look_any_more_is_told_nothing(console: Console, boss: B
     assert 401 == boss.get("/live/may", "listen").status_code
 
 
-def test_who_is_no_administrator_any_more_is_told_nothing(console: Console, boss: Browser) -> None:
+def test_the_stream_ends_for_a_person_who_is_not_an_administrator_any_more(console: Console, boss: Browser) -> None:
     page = OpenList(console, boss)
     console.office.connection.execute("update sign_ins set administrator = false")
     assert not page.may_look()
 
 
-def test_listening_keeps_no_session_alive(console: Console, boss: Browser) -> None:
+def test_a_stream_does_not_extend_the_session(console: Console, boss: Browser) -> None:
     terms = SessionTerms(idle=timedelta(minutes=5))
     page = OpenList(console, boss)
     console.office.connection.execute("update console_sessions set seen_at = now() - interval '10 minutes'")
@@ -269,7 +348,7 @@ def test_listening_keeps_no_session_alive(console: Console, boss: Browser) -> No
     assert set() == sign_ins.live_sessions(console.office.connection, {page.shown.session}, terms)
 
 
-def test_the_open_conversation_is_told_of_what_becomes_of_its_messages_and_mails(
+def test_the_open_conversation_is_updated_with_the_state_of_its_messages_and_mails(
     console: Console, boss: Browser
 ) -> None:
     row = console.office.customer_writes("hello", "391")
@@ -295,12 +374,12 @@ def test_the_open_conversation_is_told_of_what_becomes_of_its_messages_and_mails
 
 
 class Counting(psycopg.Cursor[Any]):
-    """Counts what is asked."""
+    """Counts the executed statements."""
 
-    asked: ClassVar[int] = 0
+    executed: ClassVar[int] = 0
 
     def execute(self, *args: Any, **kwargs: Any) -> "Counting":
-        Counting.asked += 1
+        Counting.executed += 1
         return super().execute(*args, **kwargs)
 
 
@@ -315,26 +394,26 @@ def test_many_pages_cost_the_database_what_one_costs(console: Console, boss: Bro
         def counted() -> Iterator[psycopg.Connection[Any]]:
             yield connection
 
-        def asked(shown: list[WatchedList]) -> tuple[int, ListState]:
-            Counting.asked = 0
+        def statements(shown: list[WatchedList]) -> tuple[int, ListState]:
+            Counting.executed = 0
             now = ListWatcher(counted, SessionTerms()).look(shown)
-            return Counting.asked, now
+            return Counting.executed, now
 
-        one, _ = asked([pages[0].shown])
-        all_, now = asked([page.shown for page in pages])
+        one, _ = statements([pages[0].shown])
+        all_, now = statements([page.shown for page in pages])
     assert one == all_
     assert 5 == len(now.rows)
 
 
-def test_with_the_database_away_the_page_says_so_and_nothing_breaks(console: Console, boss: Browser) -> None:
-    console.parts.pool.close()
+def test_without_the_database_pages_say_so(console: Console, boss: Browser) -> None:
+    console.deps.pool.close()
     assert 503 == boss.get("/unmanaged").status_code
-    assert "The database does not answer." in boss.get("/unmanaged").text
+    assert "The database is not responding." in boss.get("/unmanaged").text
     assert 503 == boss.get("/live/may", "listen").status_code
     assert 503 == boss.get("/readyz").status_code
 
 
-def test_a_lost_connection_of_the_pool_is_made_again(console: Console, boss: Browser) -> None:
+def test_a_lost_connection_of_the_pool_is_replaced(console: Console, boss: Browser) -> None:
     with psycopg.connect(console.office.connection.info.dsn, autocommit=True) as other:
         other.execute(
             "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'witiop test' "

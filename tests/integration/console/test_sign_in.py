@@ -1,4 +1,4 @@
-"""Who may come in at the console, who may not, and what is remembered of it."""
+"""Signing in: permissions, limits of attempts, sessions, and their audit log."""
 
 import re
 from datetime import timedelta
@@ -18,8 +18,8 @@ PAGES = (
     "/unmanaged.csv",
     "/account",
     "/live",
-    f"/actions/{_ID}",
-    f"/many/{_ID}",
+    f"/commands/{_ID}",
+    f"/bulk/{_ID}",
 )
 
 
@@ -34,7 +34,7 @@ def test_without_a_session_every_page_leads_to_the_sign_in_and_back(console: Con
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_part_of_a_page_is_not_given_to_who_is_signed_out(console: Console, path: str) -> None:
+def test_a_signed_out_person_receives_no_part_of_a_page(console: Console, path: str) -> None:
     answer = console.browser().get(path, "panel")
     assert (401, "none") == (answer.status_code, answer.headers["HX-Reswap"])
 
@@ -48,10 +48,10 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(console: Conso
         return re.sub(r'name="(csrf|name)" value="[^"]*"|data-now="[^"]*"', "", html)
 
     assert plain(wrong.text) == plain(unknown.text)
-    assert [{"why": "wrong"}] * 2 == [deed["detail"] for deed in console.audited("sign_in_refused")]
+    assert [{"why": "wrong"}] * 2 == [entry["detail"] for entry in console.audited("sign_in_refused")]
 
 
-def test_whoever_guesses_is_stopped_and_so_is_the_right_password(console: Console) -> None:
+def test_guessing_is_stopped_and_so_is_the_right_password(console: Console) -> None:
     browser = console.browser()
     answers = [browser.sign_in(BOSS, f"guess {n}").status_code for n in range(TRIES_PER_NAME + 1)]
     assert [401] * TRIES_PER_NAME + [429] == answers
@@ -64,7 +64,7 @@ def test_an_address_that_tries_many_names_is_stopped(console: Console) -> None:
     assert [401, 429] == answers[-2:]
 
 
-def test_whoever_guesses_locks_nobody_out_who_is_elsewhere(console: Console) -> None:
+def test_guessing_does_not_lock_out_people_in_other_networks(console: Console) -> None:
     guesser = console.browser("192.0.2.1")
     answers = [guesser.sign_in(BOSS, "guess").status_code for _ in range(TRIES_PER_NETWORK + 2)]
     assert [401] * TRIES_PER_NAME + [429] * (TRIES_PER_NETWORK + 2 - TRIES_PER_NAME) == answers
@@ -72,7 +72,7 @@ def test_whoever_guesses_locks_nobody_out_who_is_elsewhere(console: Console) -> 
     assert 429 == guesser.sign_in().status_code
 
 
-def test_what_one_limit_stops_uses_up_nothing_of_the_next(console: Console) -> None:
+def test_an_attempt_that_one_limit_stops_does_not_count_towards_the_next(console: Console) -> None:
     guesser = console.browser("192.0.2.1")
     for n in range(TRIES_PER_NETWORK):
         guesser.sign_in(f"name {n}", "guess")
@@ -80,7 +80,7 @@ def test_what_one_limit_stops_uses_up_nothing_of_the_next(console: Console) -> N
     assert [] == console.office.rows(f"select * from sign_in_tries where key like '%{BOSS}'")
 
 
-def test_a_name_that_is_tried_from_everywhere_is_shut_too(console: Console) -> None:
+def test_a_name_that_is_tried_from_many_networks_is_locked(console: Console) -> None:
     values = (BOSS, TRIES_ANYWHERE)
     console.office.connection.execute("insert into sign_in_tries values ('n', %s, now(), %s)", values)
     assert 429 == console.browser().sign_in().status_code
@@ -95,7 +95,7 @@ def test_a_name_that_is_tried_from_everywhere_is_shut_too(console: Console) -> N
         ("", ""),
     ],
 )
-def test_tries_are_counted_by_what_one_customer_of_a_provider_has(console: Console, address: str, network: str) -> None:
+def test_attempts_are_counted_per_network_of_a_providers_customer(console: Console, address: str, network: str) -> None:
     console.browser(address).sign_in(BOSS, "guess")
     assert [{"key": network}] == console.office.rows("select key from sign_in_tries where kind = 'a'")
 
@@ -117,7 +117,7 @@ def test_the_cookie_is_for_http_only_and_changes_at_the_sign_in(console: Console
         assert {" HttpOnly", " Path=/", " SameSite=Lax"} == set(cookie.split(";")[1:])
 
 
-def test_behind_https_the_cookie_goes_by_https_only(database: str) -> None:
+def test_behind_https_the_cookie_is_sent_by_https_only(database: str) -> None:
     with open_console(database, secure=True) as console:
         answer = console.browser().get("/sign-in")
     assert answer.headers["Set-Cookie"].startswith("__Host-witiop=")
@@ -125,7 +125,7 @@ def test_behind_https_the_cookie_goes_by_https_only(database: str) -> None:
     assert "max-age" in answer.headers["Strict-Transport-Security"]
 
 
-def test_only_a_hash_of_the_token_is_kept(console: Console, boss: Browser) -> None:
+def test_only_a_hash_of_the_token_is_stored(console: Console, boss: Browser) -> None:
     cookie = boss.http.get_cookie("witiop")
     assert cookie is not None
     (row,) = console.office.rows("select token_hash, name from console_sessions")
@@ -144,7 +144,7 @@ def test_signing_out_ends_the_session_also_for_a_copied_cookie(console: Console,
     assert [303, 303] == [browser.get("/unmanaged").status_code for browser in (boss, copied)]
 
 
-def test_a_session_that_somebody_ended_is_over(console: Console, boss: Browser) -> None:
+def test_a_session_that_was_ended_is_over(console: Console, boss: Browser) -> None:
     end_sessions(console.office.connection, BOSS)
     assert 303 == boss.get("/unmanaged").status_code
 
@@ -155,7 +155,7 @@ def test_a_session_ends_when_idle_and_in_any_case(console: Console, boss: Browse
     assert 303 == boss.get("/unmanaged").status_code
 
 
-def test_a_live_page_alone_does_not_keep_a_session(console: Console, boss: Browser) -> None:
+def test_a_live_page_alone_does_not_extend_a_session(console: Console, boss: Browser) -> None:
     aged = "update console_sessions set seen_at = now() - interval '50 minutes'"
     console.office.connection.execute(aged)
     boss.get("/live/may", "listen", **{"X-Live": "1"})
@@ -172,7 +172,7 @@ def test_a_setting_ends_every_session_that_began_before(database: str) -> None:
         browser = console.signed_in()
         cookie = browser.http.get_cookie("witiop")
     assert cookie is not None
-    console.parts.pool.close()
+    console.deps.pool.close()
     with open_console(database + "", sessions=SessionTerms(since=utc_now() + timedelta(minutes=1))) as console:
         again = console.browser()
         again.http.set_cookie("witiop", cookie.value)
@@ -188,10 +188,10 @@ def test_an_agent_is_told_that_the_page_is_for_administrators(console: Console, 
     assert "This page is for administrators." in answer.text
     assert level in answer.text
     assert 200 == browser.get("/account").status_code
-    assert [name] == [deed["name"] for deed in console.audited("forbidden")]
+    assert [name] == [entry["name"] for entry in console.audited("forbidden")]
 
 
-def test_who_left_the_directory_cannot_come_in_any_more(console: Console) -> None:
+def test_a_person_who_left_the_directory_cannot_sign_in(console: Console) -> None:
     console.person("anna", administrator=False)
     browser = console.signed_in("anna")
     console.office.connection.execute("delete from users where id = 'anna'")
@@ -199,7 +199,7 @@ def test_who_left_the_directory_cannot_come_in_any_more(console: Console) -> Non
     assert 401 == console.browser().sign_in("anna").status_code
 
 
-def test_a_password_is_changed_by_who_knows_it_and_signs_out_everywhere_else(console: Console, boss: Browser) -> None:
+def test_changing_the_password_requires_it_and_signs_out_all_other_devices(console: Console, boss: Browser) -> None:
     elsewhere = console.signed_in()
     new = "seven purple bicycles overnight"
 
@@ -217,28 +217,28 @@ def test_a_password_is_changed_by_who_knows_it_and_signs_out_everywhere_else(con
     assert [401, 303] == [console.browser().sign_in(BOSS, each).status_code for each in (PASSWORD, new)]
 
 
-def test_whoever_knows_the_password_may_think_of_a_new_one_as_often_as_it_takes(boss: Browser) -> None:
+def test_new_passwords_can_be_tried_as_often_as_needed_with_the_right_one(boss: Browser) -> None:
     new = "seven purple bicycles overnight"
     for weak in ["short"] * (TRIES_PER_NAME + 1):
         assert 422 == boss.post("/account/password", password=PASSWORD, new=weak, again=weak).status_code
     assert 303 == boss.post("/account/password", password=PASSWORD, new=new, again=new).status_code
 
 
-def test_whoever_guesses_the_password_of_a_session_is_stopped(console: Console, boss: Browser) -> None:
+def test_guessing_the_password_of_a_session_is_stopped(console: Console, boss: Browser) -> None:
     fields = {"new": "seven purple bicycles overnight", "again": "seven purple bicycles overnight"}
     answers = [
         boss.post("/account/password", password="guess", **fields).status_code for _ in range(TRIES_PER_NAME + 1)
     ]
     assert [422] * TRIES_PER_NAME + [429] == answers
-    refused = [(deed["name"], deed["detail"]["why"]) for deed in console.audited("password_refused")]
+    refused = [(entry["name"], entry["detail"]["why"]) for entry in console.audited("password_refused")]
     assert [(BOSS, "wrong")] * TRIES_PER_NAME + [(BOSS, "too_many_tries")] == refused
 
 
-def test_a_time_zone_that_there_is_not_is_not_saved_as_none(boss: Browser) -> None:
+def test_an_unknown_time_zone_is_not_saved(boss: Browser) -> None:
     assert 303 == boss.post("/account/words", language="", zone=" Europe/Rome ").status_code
     answer = boss.post("/account/words", language="it", zone="Europe/Roma")
     assert 422 == answer.status_code
-    assert "There is no time zone of this name" in answer.text
+    assert "Unknown time zone" in answer.text
     assert ("Europe/Roma", True) == (
         field(answer.text, "zone"),
         '<option value="it" lang="it" selected>' in answer.text,
@@ -255,12 +255,12 @@ def test_every_sign_in_refusal_and_sign_out_is_in_the_audit_log(console: Console
     browser.sign_in()
     browser.post("/sign-out")
     for event in ("sign_in_refused", "signed_in", "signed_out"):
-        assert [(BOSS, "127.0.0.1")] == [(deed["name"], deed["address"]) for deed in console.audited(event)]
+        assert [(BOSS, "127.0.0.1")] == [(entry["name"], entry["address"]) for entry in console.audited(event)]
 
 
 def test_no_password_or_token_is_in_what_is_audited(console: Console) -> None:
     browser = console.signed_in()
     cookie = browser.http.get_cookie("witiop")
     assert cookie is not None
-    kept = str(console.office.rows("select * from console_audit"))
-    assert [] == [word for word in (PASSWORD, cookie.value, browser.token()) if word in kept]
+    stored = str(console.office.rows("select * from console_audit"))
+    assert [] == [word for word in (PASSWORD, cookie.value, browser.token()) if word in stored]

@@ -1,4 +1,4 @@
-"""`witiop users`: who may sign in, as a shell sees it."""
+"""`witiop users`: the sign-ins, managed from the command line."""
 
 import io
 import json
@@ -26,7 +26,7 @@ def with_password(
     return witiop("users", *arguments, "--password-stdin")
 
 
-def test_a_user_of_the_directory_and_an_administrator_can_be_let_in(
+def test_a_user_of_the_directory_and_an_administrator_can_have_a_sign_in(
     witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, console: Console
 ) -> None:
     assert 0 == with_password(witiop, monkeypatch, "create", "anna").code
@@ -44,13 +44,13 @@ def test_a_user_of_the_directory_and_an_administrator_can_be_let_in(
     ("arguments", "password", "words"),
     [
         (["create", "stranger"], NEW, "the directory has no user stranger"),
-        (["create", BOSS, "--administrator"], NEW, "boss has a sign-in already"),
-        (["create", "anna"], "password1234", "others would guess"),
-        (["create", "anna"], "short", "12 characters at least"),
-        (["reset-password", "stranger"], NEW, "nobody signs in as stranger"),
+        (["create", BOSS, "--administrator"], NEW, "boss can already sign in"),
+        (["create", "anna"], "password1234", "easy to guess"),
+        (["create", "anna"], "short", "at least 12 characters"),
+        (["reset-password", "stranger"], NEW, "there is no user stranger"),
     ],
 )
-def test_what_cannot_be_says_why_in_one_line(
+def test_errors_are_one_line(
     witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, arguments: list[str], password: str, words: str
 ) -> None:
     finished = with_password(witiop, monkeypatch, *arguments, password=password)
@@ -67,7 +67,7 @@ def test_a_reset_password_signs_out_everywhere(
     assert [401, 303] == [console.browser().sign_in(BOSS, each).status_code for each in (PASSWORD, NEW)]
 
 
-def test_a_reset_password_lets_in_who_tried_too_often(
+def test_a_reset_password_unlocks_a_person_with_too_many_attempts(
     witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, console: Console
 ) -> None:
     browser = console.browser()
@@ -77,7 +77,7 @@ def test_a_reset_password_lets_in_who_tried_too_often(
     assert 303 == browser.sign_in(BOSS, NEW).status_code
 
 
-def test_sessions_can_be_ended_from_outside(witiop: CommandLine, boss: Browser, console: Console) -> None:
+def test_sessions_can_be_ended_from_the_command_line(witiop: CommandLine, boss: Browser, console: Console) -> None:
     assert "sessions ended: 1\n" == witiop("users", "end-sessions", BOSS).out
     assert 303 == boss.get("/unmanaged").status_code
     console.signed_in()
@@ -85,23 +85,23 @@ def test_sessions_can_be_ended_from_outside(witiop: CommandLine, boss: Browser, 
     assert [2, 1] == [witiop("users", "end-sessions").code, witiop("users", "end-sessions", "stranger").code]
 
 
-def test_what_is_done_from_a_shell_is_in_the_audit_log_with_the_user_of_the_machine(
+def test_actions_of_the_command_line_are_in_the_audit_log_with_the_machines_user(
     witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, console: Console
 ) -> None:
     with_password(witiop, monkeypatch, "create", "anna")
     with_password(witiop, monkeypatch, "reset-password", "anna")
     witiop("users", "end-sessions", "anna")
     witiop("users", "end-sessions", "--everybody")
-    deeds = console.office.rows("select event, name, address, detail from console_audit order by id")
+    entries = console.office.rows("select event, name, address, detail from console_audit order by id")
     me = pwd.getpwuid(os.getuid()).pw_name
-    assert [(me, None)] * 4 == [(deed["name"], deed["address"]) for deed in deeds]
+    assert [(me, None)] * 4 == [(entry["name"], entry["address"]) for entry in entries]
     assert [
         ("sign_in_made", {"of": "anna", "administrator": False}),
         ("password_reset", {"of": "anna"}),
         ("sessions_ended", {"of": "anna", "sessions": 0}),
         ("sessions_ended", {"of": None, "sessions": 0}),
-    ] == [(deed["event"], deed["detail"]) for deed in deeds]
-    assert NEW not in str(deeds)
+    ] == [(entry["event"], entry["detail"]) for entry in entries]
+    assert NEW not in str(entries)
 
 
 def test_no_password_is_taken_from_the_command_line(witiop: CommandLine) -> None:

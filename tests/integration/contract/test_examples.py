@@ -1,4 +1,4 @@
-"""Programs that know the contract alone (examples/, an independent CloudEvents reader) on a real broker."""
+"""Programs that know only the contract (examples/ and an independent CloudEvents reader) run against a real broker."""
 
 import ast
 import csv
@@ -37,6 +37,7 @@ from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import IncomingRecord
 from infra.kafka.ordered import OrderedPublisher
 from infra.postgres import directory, mails
+from infra.postgres.connections.clock import database_now
 from infra.postgres.messaging.outbox import Outbox
 from tests.support.fake_mailer import FakeMailer
 from tests.support.kafka_topics import new_topics, read_all
@@ -51,7 +52,7 @@ PACKAGES = {"webhook", "consumers", "domain", "infra", "witiop", "tests"}
 
 
 class Installation:
-    """The rules on a real database and its outbox on a real broker; what the processes do, step by step."""
+    """The handlers on a real database and the outbox on a real broker; tests call each step themselves."""
 
     def __init__(self, kafka: str, connection: psycopg.Connection[Any], publisher: OrderedPublisher) -> None:
         self.kafka = kafka
@@ -66,59 +67,61 @@ class Installation:
             directory.apply(connection, Directory(DIRECTORY.numbers, DIRECTORY.skillsets, {"anna": ANNA}))
 
     def customer(self, number: str = "106540352242922") -> FactMaker:
-        """Somebody who was not seen before."""
+        """Returns a new customer."""
         self._customers += 1
         return FactMaker(number, Party(wa_id=f"1650555{self._customers:04}", name="Sheena"))
 
-    def hears(self, *facts: ConversationFact | AgentPresenceChanged, hours_late: float = 0) -> None:
-        """Each as it happened, or later."""
+    def process(self, *facts: ConversationFact | AgentPresenceChanged, hours_late: float = 0) -> None:
+        """Processes facts when they happened, or `hours_late` hours later."""
         late = timedelta(hours=hours_late)
-        self._work_in(self._conversations, [(FACT.dump_json(fact), (), fact.at + late) for fact in facts])
+        self._apply(self._conversations, [(FACT.dump_json(fact), (), fact.at + late) for fact in facts])
 
-    def carries_out(self) -> None:
-        """What stands on the commands topic, from its beginning."""
-        told = read_all(self.kafka, self.topics.commands)
+    def process_commands(self) -> None:
+        """Processes all records of the commands topic."""
+        records = read_all(self.kafka, self.topics.commands)
         now = datetime.now(UTC)
-        self._work_in(self._commands, [(record.value, tuple(record.headers), now) for record in told])
+        self._apply(self._commands, [(record.value, tuple(record.headers), now) for record in records])
 
-    def forwards_a_conversation(self) -> None:
-        """One that is listed, by a mail that SES delivers."""
+    def forward_a_conversation(self) -> None:
+        """Forwards an unmanaged conversation with a mail that SES delivers."""
         (conversation,) = _one(self, "select id from conversations where unmanaged order by opened_at limit 1")
-        letter = MailRequest(conversation, ("a@example.com",), "s", "b", masked=True, hold=timedelta())
-        mails.request(self.connection, "mail", "boss", letter, mails.now(self.connection))
+        mail = MailRequest(conversation, ("a@example.com",), "s", "b", masked=True, hold=timedelta())
+        mails.request(self.connection, "mail", "boss", mail, database_now(self.connection))
         Mails(self._transaction, FakeMailer(), MailSender("witiop@example.com"), self.topics, 1000).round()
         now = datetime.now(UTC)
         delivered = MailEvent(
-            id=fact_id("ses"), at=now, sent_at=now, mail_id=mail_id("mail"), type="delivered", recipients=letter.to
+            id=fact_id("ses"), at=now, sent_at=now, mail_id=mail_id("mail"), type="delivered", recipients=mail.to
         )
-        self._work_in(self._conversations, [(FACT.dump_json(delivered), (), now)])
+        self._apply(self._conversations, [(FACT.dump_json(delivered), (), now)])
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
         with self.connection.transaction():
             yield self.connection
 
-    def publishes(self) -> None:
+    def publish(self) -> None:
         with self.connection.transaction():
             queued, published = self._relay.round(Outbox(self.connection))
         assert queued == published
 
-    def runs(self, example: str, topic: str, *arguments: str) -> str:
-        """An example, as a program of its own; what it prints."""
+    def run(self, example: str, topic: str, *arguments: str) -> str:
+        """Runs an example as a separate program and returns its output."""
         own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         argv = [sys.executable, str(EXAMPLES / example), "--bootstrap", self.kafka, "--topic", topic, *arguments]
         env = own | {"WITIOP_COMMAND_SECRET": SECRET}
         return subprocess.run(argv, env=env, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
 
     def events(self, topic: str) -> list[BaseCloudEvent]:
-        """What an independent reader makes of a topic."""
+        """Reads a topic with an independent CloudEvents library."""
         return [
             from_kafka(KafkaMessage(dict(record.headers), record.key, record.value), JSONFormat())
             for record in read_all(self.kafka, topic)
         ]
 
-    def _work_in(self, handler: Conversations | Commands, told: list[tuple[bytes, Any, datetime]]) -> None:
-        records = [IncomingRecord("t", 0, place, at, value, headers) for place, (value, headers, at) in enumerate(told)]
+    def _apply(self, handler: Conversations | Commands, values: list[tuple[bytes, Any, datetime]]) -> None:
+        records = [
+            IncomingRecord("t", 0, offset, at, value, headers) for offset, (value, headers, at) in enumerate(values)
+        ]
         with self.connection.transaction():
             handler.apply(self.connection, records)
 
@@ -132,34 +135,34 @@ def installation(kafka: str, database: str) -> Iterator[Installation]:
 
 
 def hours_ago(hours: float) -> float:
-    """An hour of a story that is that long ago."""
+    """Returns the hour of a story that lies this long ago."""
     return (datetime.now(UTC) - START) / timedelta(hours=1) - hours
 
 
 def some_of_everything(installation: Installation) -> None:
-    """Conversations that are, were and never were on the list."""
-    hears, new = installation.hears, installation.customer
+    """Creates conversations that are unmanaged, were unmanaged earlier, or never were."""
+    process, new = installation.process, installation.customer
     for hours in (1, 1, 3, 30):
-        hears(new().turn(hours_ago(hours)))
+        process(new().turn(hours_ago(hours)))
     invalid = new()
-    hears(invalid.turn(hours_ago(6)))
-    hears(invalid.turn(hours_ago(2), "7"))
-    hears(new("plain").turn(hours_ago(2)))
+    process(invalid.turn(hours_ago(6)))
+    process(invalid.turn(hours_ago(2), "7"))
+    process(new("plain").turn(hours_ago(2)))
     queued, managed, corrected, reopened, moved = (new() for _ in range(5))
-    hears(queued.turn(hours_ago(2)))
-    hears(queued.turn(hours_ago(1), "1"))
-    hears(managed.turn(hours_ago(2)), managed.answered(hours_ago(1)))
-    hears(corrected.turn(hours_ago(40)), hours_late=30)
-    hears(corrected.echo(hours_ago(39)), hours_late=35)
-    hears(reopened.turn(hours_ago(30), "2"), hours_late=25)
-    hears(reopened.turn(hours_ago(20)), hours_late=18)
-    hears(moved.turn(hours_ago(1)))
-    hears(moved.turn(hours_ago(5), "an earlier one that comes late"), hours_late=4.5)
-    installation.forwards_a_conversation()
+    process(queued.turn(hours_ago(2)))
+    process(queued.turn(hours_ago(1), "1"))
+    process(managed.turn(hours_ago(2)), managed.answered(hours_ago(1)))
+    process(corrected.turn(hours_ago(40)), hours_late=30)
+    process(corrected.echo(hours_ago(39)), hours_late=35)
+    process(reopened.turn(hours_ago(30), "2"), hours_late=25)
+    process(reopened.turn(hours_ago(20)), hours_late=18)
+    process(moved.turn(hours_ago(1)))
+    process(moved.turn(hours_ago(5), "an earlier one that arrives late"), hours_late=4.5)
+    installation.forward_a_conversation()
 
 
 def listed(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], int]:
-    """What the database says: conversations on the list, by the hour in which they came onto it and by reason."""
+    """Counts unmanaged conversations in the database, by the hour in which they became unmanaged and by reason."""
     found = connection.execute(
         "select to_char(h.at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:00\"Z\"'), c.reason, count(*) "
         "from conversations c cross join lateral (select at from history where conversation_id = c.id "
@@ -168,14 +171,14 @@ def listed(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], int]:
     return {(hour, Reason.of_code(code).value): number for hour, code, number in found}
 
 
-def test_the_count_from_the_topic_alone_is_that_of_the_database(installation: Installation) -> None:
-    """Also when events are there twice, the oldest last."""
+def test_the_count_from_the_topic_equals_that_of_the_database(installation: Installation) -> None:
+    """Also when events are repeated, the oldest last."""
     some_of_everything(installation)
-    installation.publishes()
+    installation.publish()
     again = read_all(installation.kafka, installation.topics.conversations)
     assert all(installation.publisher.publish(again[::-1]))
 
-    table = csv.DictReader(io.StringIO(installation.runs("count_unmanaged.py", installation.topics.conversations)))
+    table = csv.DictReader(io.StringIO(installation.run("count_unmanaged.py", installation.topics.conversations)))
 
     expected = listed(installation.connection)
     assert {"no_choice": 5, "invalid_choice": 1, "number_has_no_menu": 1} == {
@@ -185,42 +188,42 @@ def test_the_count_from_the_topic_alone_is_that_of_the_database(installation: In
     assert expected == {(line["hour"], line["reason"]): int(line["conversations"]) for line in table}
 
 
-def test_a_published_command_is_carried_out_and_its_result_names_it(installation: Installation) -> None:
+def test_a_published_command_is_applied_and_its_result_names_it(installation: Installation) -> None:
     now = datetime.now(UTC)
     ready = AgentPresenceChanged.model_validate(
         {"id": fact_id("ready"), "at": now, "sent_at": now, "agent_id": "anna", "state": "ready"}
     )
-    installation.hears(installation.customer().turn(hours_ago(1)), ready)
+    installation.process(installation.customer().turn(hours_ago(1)), ready)
     (conversation,) = _one(installation, "select id from conversations")
     data = {"conversation_id": str(conversation), "target": {"kind": "user", "id": "anna"}, "mode": "immediate"}
 
-    printed = installation.runs(
+    printed = installation.run(
         "publish_command.py", installation.topics.commands, "--issuer", "boss", "transfer", json.dumps(data)
     )
 
-    installation.carries_out()
-    installation.publishes()
+    installation.process_commands()
+    installation.publish()
     (result,) = installation.events(installation.topics.results)
-    told: Any = result.get_data()
+    data_of_result: Any = result.get_data()
     assert (printed.strip(), "applied", None, str(conversation)) == (
-        told["command_id"],
-        told["outcome"],
-        told["reason"],
-        told["conversation_id"],
+        data_of_result["command_id"],
+        data_of_result["outcome"],
+        data_of_result["reason"],
+        data_of_result["conversation_id"],
     )
     assert ("anna",) == _one(installation, "select owner_id from conversations")
 
 
-def test_an_independent_reader_understands_our_events_and_the_schemas_hold(installation: Installation) -> None:
+def test_an_independent_reader_understands_our_events_and_they_match_their_schemas(installation: Installation) -> None:
     """CloudEvents 1.0 in binary mode, in the order of each conversation's sequence, without gaps."""
     some_of_everything(installation)
-    installation.publishes()
+    installation.publish()
 
     events = installation.events(installation.topics.conversations)
 
-    told = {event.get_type() for event in events}
-    assert {f"witiop.conversation.{name}.v1" for name in ("queued", "managed", "corrected", "reopened")} <= told
-    assert {"witiop.mail.sent.v1", "witiop.mail.delivered.v1"} <= told
+    types = {event.get_type() for event in events}
+    assert {f"witiop.conversation.{name}.v1" for name in ("queued", "managed", "corrected", "reopened")} <= types
+    assert {"witiop.mail.sent.v1", "witiop.mail.delivered.v1"} <= types
     of_conversations, of_mails = (
         Draft202012Validator(schemas()[name]) for name in ("witiop.conversation.v1", "witiop.mail.v1")
     )
@@ -244,31 +247,31 @@ def test_an_independent_reader_understands_our_events_and_the_schemas_hold(insta
     assert len(events) == len({UUID(event.get_id()) for event in events})
 
 
-def test_what_became_of_any_record_on_the_commands_topic_fits_its_schema(installation: Installation) -> None:
-    """Applied, rejected, and not believed."""
-    installation.hears(installation.customer().turn(hours_ago(1)))
+def test_the_result_of_any_record_on_the_commands_topic_matches_its_schema(installation: Installation) -> None:
+    """Results of an applied, a rejected and a forged command."""
+    installation.process(installation.customer().turn(hours_ago(1)))
     (conversation,) = _one(installation, "select id from conversations")
     data = {"conversation_id": str(conversation), "target": {"kind": "skillset", "id": "sales"}, "mode": "exclusive"}
     for _ in range(2):
-        installation.runs(
+        installation.run(
             "publish_command.py", installation.topics.commands, "--issuer", "boss", "transfer", json.dumps(data)
         )
     assert all(installation.publisher.publish([Published(installation.topics.commands, "key", b"garbage")]))
 
-    installation.carries_out()
-    installation.publishes()
+    installation.process_commands()
+    installation.publish()
 
-    told: list[Any] = [event.get_data() for event in installation.events(installation.topics.results)]
+    results: list[Any] = [event.get_data() for event in installation.events(installation.topics.results)]
     schema = Draft202012Validator(schemas()["witiop.command.result.v1"])
-    assert [] == [error.message for each in told for error in schema.iter_errors(each)]
-    for each in told:
-        kept = CommandResult.model_validate_json(json.dumps(each), strict=True)
-        assert each == kept.model_dump(mode="json", exclude_unset=True)
-    assert {None, "already_assigned", "not_authentic"} == {each["reason"] for each in told}
+    assert [] == [error.message for result in results for error in schema.iter_errors(result)]
+    for result in results:
+        read_back = CommandResult.model_validate_json(json.dumps(result), strict=True)
+        assert result == read_back.model_dump(mode="json", exclude_unset=True)
+    assert {None, "already_assigned", "not_authentic"} == {result["reason"] for result in results}
 
 
 @pytest.mark.parametrize(("name", "lines"), [("count_unmanaged.py", 60), ("publish_command.py", 40)])
-def test_an_example_is_short_and_uses_nothing_of_ours(name: str, lines: int) -> None:
+def test_an_example_is_short_and_uses_none_of_our_code(name: str, lines: int) -> None:
     source = (EXAMPLES / name).read_text()
     assert len(source.splitlines()) <= lines
     imported = {

@@ -1,4 +1,4 @@
-"""The webhook's real processes on a real broker, against senders of every kind."""
+"""Real webhook processes on a real broker, with well-behaved and hostile senders."""
 
 import contextlib
 import gzip
@@ -39,32 +39,32 @@ def webhook(kafka: str, topics: Topics, tmp_path_factory: pytest.TempPathFactory
         yield process
 
 
-def of_customer(name: str) -> bytes:
-    """A text of one update; `name` is its id."""
+def text_with_id(wamid: str) -> bytes:
+    """Returns a body with one text message that has this id."""
     document = body("text")
-    value_of(document)["messages"][0]["id"] = name
+    value_of(document)["messages"][0]["id"] = wamid
     return json.dumps(document).encode()
 
 
 def wamids(bootstrap: str, topics: Topics) -> list[str]:
-    """Ids of the messages on the inbound topic."""
+    """Returns the ids of the messages on the inbound topic."""
     return [json.loads(record.value)["wamid"] for record in read_all(bootstrap, topics.inbound)]
 
 
-def test_a_200_means_that_the_update_stands_on_the_topic(kafka: str, topics: Topics, webhook: WebhookProcess) -> None:
-    assert 200 == webhook.post(of_customer("wamid.first"))[0]
+def test_a_200_means_that_the_update_is_on_the_topic(kafka: str, topics: Topics, webhook: WebhookProcess) -> None:
+    assert 200 == webhook.post(text_with_id("wamid.first"))[0]
 
     (record,) = [each for each in read_all(kafka, topics.inbound) if b"wamid.first" in each.value]
     assert f"{NUMBER}:{PHONE}" == record.key
 
 
-def test_half_of_the_answers_come_within_what_meta_asks_for(webhook: WebhookProcess) -> None:
+def test_the_median_response_time_is_within_metas_limit(webhook: WebhookProcess) -> None:
     seconds = sorted(webhook.post(TEXT)[1] for _ in range(200))
 
     assert seconds[100] <= 0.25
 
 
-def test_every_secret_signs_and_nobody_elses(webhook: WebhookProcess) -> None:
+def test_each_app_secret_is_accepted_and_others_are_rejected(webhook: WebhookProcess) -> None:
     secrets = [*APP_SECRETS, "theirs"]
 
     assert [200, 200, 401] == [webhook.post(TEXT, from_meta(TEXT, secret))[0] for secret in secrets]
@@ -83,7 +83,7 @@ def test_a_thousand_updates_of_one_post_become_a_thousand_records(
     assert expected == [wamid for wamid in wamids(kafka, topics) if wamid.startswith("wamid.many.")]
 
 
-def test_three_mebibytes_are_kept_and_one_byte_more_is_refused(
+def test_three_mebibytes_are_accepted_and_one_byte_more_is_rejected(
     kafka: str, topics: Topics, webhook: WebhookProcess
 ) -> None:
     largest, larger = b"a" * MAX_BODY, b"a" * (MAX_BODY + 1)
@@ -94,21 +94,21 @@ def test_three_mebibytes_are_kept_and_one_byte_more_is_refused(
 
 
 @pytest.mark.parametrize(("size", "status"), [(MAX_BODY, 200), (MAX_BODY + 1, 413), (10_000_000, 413)])
-def test_chunked_bodies_are_counted(webhook: WebhookProcess, size: int, status: int) -> None:
+def test_the_size_limit_applies_to_chunked_bodies(webhook: WebhookProcess, size: int, status: int) -> None:
     whole = b"c" * size
     chunks = (whole[start : start + 60_000] for start in range(0, size, 60_000))
 
     assert status == webhook.http.post(PATH, content=chunks, headers=from_meta(whole)).status_code
 
 
-def test_a_sender_who_asks_first_need_not_send_what_is_too_large(webhook: WebhookProcess) -> None:
+def test_a_sender_that_expects_100_continue_is_rejected_before_it_sends_a_large_body(webhook: WebhookProcess) -> None:
     with webhook.connect() as connection:
         connection.sendall(head(from_meta(b""), f"Content-Length: {MAX_BODY + 1}", "Expect: 100-continue"))
 
         assert 413 == status_of(connection)
 
 
-def test_a_body_without_end_is_cut_off_and_costs_no_memory(webhook: WebhookProcess) -> None:
+def test_an_endless_body_is_cut_off_and_uses_little_memory(webhook: WebhookProcess) -> None:
     before = webhook.memory()
     chunk = b"10000\r\n" + b"e" * 0x10000 + b"\r\n"
     sent = 0
@@ -132,7 +132,7 @@ def test_slow_senders_are_cut_off_while_others_are_served(webhook: WebhookProces
         "half a body": head(signed, f"Content-Length: {len(TEXT)}") + TEXT[:50],
         "a chunk": head(signed, "Transfer-Encoding: chunked") + b"3\r\nabc\r\n",
     }
-    many = 30  # of each kind: more than there are threads
+    many = 30  # of each kind, more than there are threads
     began = time.monotonic()
     slow = [webhook.connect() for _ in range(many * len(beginnings))]
     dripping = webhook.connect()
@@ -156,7 +156,7 @@ def test_slow_senders_are_cut_off_while_others_are_served(webhook: WebhookProces
         connection.close()
 
 
-def test_a_connection_may_be_used_again(webhook: WebhookProcess) -> None:
+def test_a_connection_can_be_reused(webhook: WebhookProcess) -> None:
     with webhook.connect() as connection:
         request = head(from_meta(TEXT), f"Content-Length: {len(TEXT)}") + TEXT
         connection.sendall(request)
@@ -168,8 +168,10 @@ def test_a_connection_may_be_used_again(webhook: WebhookProcess) -> None:
         assert b"HTTP/1.1 200 OK\r\n" == answer.readline()
 
 
-def test_less_than_the_announced_length_is_never_kept(kafka: str, topics: Topics, webhook: WebhookProcess) -> None:
-    short = of_customer("wamid.short")
+def test_a_body_shorter_than_its_content_length_is_never_published(
+    kafka: str, topics: Topics, webhook: WebhookProcess
+) -> None:
+    short = text_with_id("wamid.short")
     with webhook.connect() as connection:
         connection.sendall(head(from_meta(short), f"Content-Length: {len(short) + 1}") + short)
         connection.shutdown(socket.SHUT_WR)
@@ -178,10 +180,10 @@ def test_less_than_the_announced_length_is_never_kept(kafka: str, topics: Topics
     assert "wamid.short" not in wamids(kafka, topics)
 
 
-def test_more_than_the_announced_length_is_not_part_of_the_body(
+def test_bytes_beyond_the_content_length_are_not_part_of_the_body(
     kafka: str, topics: Topics, webhook: WebhookProcess
 ) -> None:
-    long = of_customer("wamid.long")
+    long = text_with_id("wamid.long")
     with webhook.connect() as connection:
         connection.sendall(head(from_meta(long), f"Content-Length: {len(long) - 1}") + long)
 
@@ -190,7 +192,7 @@ def test_more_than_the_announced_length_is_not_part_of_the_body(
 
 
 @pytest.mark.parametrize("length", ["-1", "abc", "1e3", "99999999999999999999999"])
-def test_a_length_that_is_none_is_refused(webhook: WebhookProcess, length: str) -> None:
+def test_an_invalid_content_length_is_rejected(webhook: WebhookProcess, length: str) -> None:
     with webhook.connect() as connection:
         connection.sendall(head(from_meta(TEXT), f"Content-Length: {length}") + TEXT)
 
@@ -198,7 +200,7 @@ def test_a_length_that_is_none_is_refused(webhook: WebhookProcess, length: str) 
     assert 200 == webhook.post(TEXT)[0]
 
 
-def test_a_gzip_bomb_stays_the_bytes_that_came(kafka: str, topics: Topics, webhook: WebhookProcess) -> None:
+def test_a_gzip_bomb_is_stored_without_being_unpacked(kafka: str, topics: Topics, webhook: WebhookProcess) -> None:
     before = webhook.memory()
     bomb = gzip.compress(b"\0" * 500_000_000)
 
@@ -208,18 +210,18 @@ def test_a_gzip_bomb_stays_the_bytes_that_came(kafka: str, topics: Topics, webho
     assert webhook.memory() - before < 50_000_000
 
 
-def test_a_signature_of_any_bytes_is_a_401(webhook: WebhookProcess) -> None:
+def test_a_signature_header_that_is_not_utf_8_is_answered_with_401(webhook: WebhookProcess) -> None:
     with webhook.connect() as connection:
         connection.sendall(head({"X-Hub-Signature-256": "sha256=\xff\xfe"}, f"Content-Length: {len(TEXT)}") + TEXT)
 
         assert 401 == status_of(connection)
 
 
-def test_sigterm_lets_a_request_finish_and_ends_without_error(kafka: str, topics: Topics, tmp_path: Path) -> None:
+def test_after_sigterm_open_requests_finish_and_the_exit_code_is_0(kafka: str, topics: Topics, tmp_path: Path) -> None:
     with webhook_process(kafka, topics, tmp_path) as webhook, webhook.connect() as connection:
-        late = of_customer("wamid.late")
+        late = text_with_id("wamid.late")
         connection.sendall(head(from_meta(late), f"Content-Length: {len(late)}") + late[:20])
-        assert 200 == webhook.post(TEXT)[0]  # the half request has been taken up, too
+        assert 200 == webhook.post(TEXT)[0]  # so the incomplete request has been accepted too
         os.kill(webhook.worker.pid, signal.SIGTERM)
         wait_until(lambda: _refuses_connections(webhook))
         connection.sendall(late[20:])
@@ -239,7 +241,7 @@ def test_workers_end_when_their_parent_is_killed(kafka: str, topics: Topics, tmp
         wait_until(lambda: not still_running(processes))
 
 
-def test_it_ends_with_an_error_when_a_worker_dies(kafka: str, topics: Topics, tmp_path: Path) -> None:
+def test_the_parent_exits_with_an_error_when_a_worker_dies(kafka: str, topics: Topics, tmp_path: Path) -> None:
     with webhook_process(kafka, topics, tmp_path, webhook_processes=2) as webhook:
         processes = tree(webhook.worker.pid)
 
@@ -250,22 +252,20 @@ def test_it_ends_with_an_error_when_a_worker_dies(kafka: str, topics: Topics, tm
         assert 1 == webhook.worker.wait_end()
 
 
-def test_what_several_processes_count_adds_up(kafka: str, topics: Topics, tmp_path: Path) -> None:
+def test_metrics_of_several_processes_are_added_up(kafka: str, topics: Topics, tmp_path: Path) -> None:
     with webhook_process(kafka, topics, tmp_path, webhook_processes=2) as webhook:
         for _ in range(40):
             webhook.http.close()
-            webhook.http = httpx.Client(base_url=webhook.http.base_url)  # a connection stays with its process
+            webhook.http = httpx.Client(base_url=webhook.http.base_url)  # a connection always reaches the same process
             webhook.post(TEXT)
 
-        counted = 'witiop_webhook_requests_total{outcome="ok",path="/webhooks/whatsapp"} 40.0'
-        assert counted in webhook.worker.metrics()
+        expected = 'witiop_webhook_requests_total{outcome="ok",path="/webhooks/whatsapp"} 40.0'
+        assert expected in webhook.worker.metrics()
         busy = [process for process in psutil.Process(webhook.worker.pid).children() if process.num_threads() > 1]
         assert 2 == len(busy)
 
 
-def test_a_taken_port_is_an_error_not_a_second_server(
-    kafka: str, topics: Topics, webhook: WebhookProcess, tmp_path: Path
-) -> None:
+def test_a_port_in_use_is_an_error(kafka: str, topics: Topics, webhook: WebhookProcess, tmp_path: Path) -> None:
     second = WebhookProcess(kafka, topics, tmp_path, webhook_port=webhook.port)
 
     assert 0 != second.worker.wait_end(15)
@@ -273,10 +273,10 @@ def test_a_taken_port_is_an_error_not_a_second_server(
 
 
 @pytest.mark.parametrize(("point", "copies"), [("webhook.after-verify", 1), ("webhook.after-publish-before-answer", 2)])
-def test_a_body_that_was_not_answered_is_there_after_the_senders_retry(
+def test_a_body_that_was_not_answered_is_on_the_topic_after_the_sender_repeats_it(
     kafka: str, topics: Topics, webhook: WebhookProcess, tmp_path: Path, point: str, copies: int
 ) -> None:
-    update = of_customer(f"wamid.{point}")
+    update = text_with_id(f"wamid.{point}")
     with webhook_process(kafka, topics, tmp_path, crash_at=point) as dying:
         with pytest.raises(httpx.TransportError):
             dying.post(update)
@@ -287,7 +287,7 @@ def test_a_body_that_was_not_answered_is_there_after_the_senders_retry(
     assert copies == wamids(kafka, topics).count(f"wamid.{point}")
 
 
-def test_many_senders_at_once_are_all_answered(webhook: WebhookProcess) -> None:
+def test_many_concurrent_senders_are_all_answered(webhook: WebhookProcess) -> None:
     answers: list[int] = []
     senders = [threading.Thread(target=lambda: answers.append(webhook.post(TEXT)[0])) for _ in range(40)]
     for sender in senders:

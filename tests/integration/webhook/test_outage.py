@@ -1,4 +1,4 @@
-"""A broker that is away, frozen, killed, or was never there: 503 in time, no false 200, and back by itself."""
+"""Outages of the broker (stopped, frozen, killed, not started yet): 503 in time, no false 200, automatic recovery."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def topics(broker: LocalKafka) -> Topics:
 
 
 class Ledger:
-    """What was sent, and what was answered: wamid -> status."""
+    """Sends updates and records the answers: wamid -> status."""
 
     def __init__(self, webhook: WebhookProcess) -> None:
         self.answers: dict[str, int] = {}
@@ -46,7 +46,7 @@ class Ledger:
         self._numbers = iter(range(1_000_000))
 
     def send(self) -> int:
-        """Post one update that was never sent before, and give the status."""
+        """Posts a new update and returns the status."""
         document = body("text")
         wamid = f"wamid.{next(self._numbers)}"
         value_of(document)["messages"][0]["id"] = wamid
@@ -56,7 +56,7 @@ class Ledger:
         return status
 
     def send_at_once(self, senders: int) -> list[int]:
-        """As many at the same time, each once; their statuses."""
+        """Sends this many updates at the same time and returns their statuses."""
         before = set(self.answers)
         threads = [threading.Thread(target=self.send) for _ in range(senders)]
         for thread in threads:
@@ -66,20 +66,21 @@ class Ledger:
         return [status for wamid, status in self.answers.items() if wamid not in before]
 
     def recovers(self) -> None:
-        """Send until an update is kept; AssertionError when that takes too long."""
+        """Sends updates until one is acknowledged. Raises AssertionError after RECOVERY_SECONDS."""
         wait_until(lambda: self.send() == 200, RECOVERY_SECONDS)
 
     def check(self, broker: LocalKafka, topics: Topics) -> None:
-        """Every update answered 200 is there, nothing that was not sent, and every answer came in time."""
-        there = {json.loads(record.value)["wamid"] for record in read_all(broker.bootstrap, topics.inbound)}
-        kept = {wamid for wamid, status in self.answers.items() if status == 200}
-        assert set() == kept - there
-        assert set() == there - set(self.answers)
+        """Checks that every update answered with 200 is on the topic, that nothing else is, and that answers were in
+        time."""
+        stored = {json.loads(record.value)["wamid"] for record in read_all(broker.bootstrap, topics.inbound)}
+        acknowledged = {wamid for wamid, status in self.answers.items() if status == 200}
+        assert set() == acknowledged - stored
+        assert set() == stored - set(self.answers)
         assert {200, 503} == set(self.answers.values())
         assert max(self.seconds) < ANSWER_SECONDS
 
 
-def test_a_frozen_broker_costs_503s_in_time_and_nothing_else(
+def test_while_the_broker_is_frozen_every_answer_is_503_in_time(
     broker: LocalKafka, topics: Topics, tmp_path: Path
 ) -> None:
     with webhook_process(broker.bootstrap, topics, tmp_path) as webhook:
@@ -100,7 +101,7 @@ def test_a_frozen_broker_costs_503s_in_time_and_nothing_else(
         ledger.check(broker, topics)
 
 
-def test_a_killed_broker_costs_503s_in_time_and_nothing_else(
+def test_while_the_broker_is_down_every_answer_is_503_in_time(
     broker: LocalKafka, topics: Topics, tmp_path: Path
 ) -> None:
     with webhook_process(broker.bootstrap, topics, tmp_path) as webhook:
@@ -119,7 +120,7 @@ def test_a_killed_broker_costs_503s_in_time_and_nothing_else(
         ledger.check(broker, topics)
 
 
-def test_a_broker_that_comes_after_the_webhook_is_found(broker: LocalKafka, topics: Topics, tmp_path: Path) -> None:
+def test_the_webhook_connects_to_a_broker_that_starts_later(broker: LocalKafka, topics: Topics, tmp_path: Path) -> None:
     broker.stop()
     webhook = WebhookProcess(broker.bootstrap, topics, tmp_path)
     try:
@@ -135,9 +136,7 @@ def test_a_broker_that_comes_after_the_webhook_is_found(broker: LocalKafka, topi
         webhook.end()
 
 
-def test_large_bodies_cost_little_memory_however_long_the_outage(
-    broker: LocalKafka, topics: Topics, tmp_path: Path
-) -> None:
+def test_large_bodies_use_little_memory_during_an_outage(broker: LocalKafka, topics: Topics, tmp_path: Path) -> None:
     senders, each = 16, 4
     large = random.Random(0).randbytes(3_000_000)  # cannot be compressed
     at_once = senders * len(large)
@@ -152,12 +151,12 @@ def test_large_bodies_cost_little_memory_however_long_the_outage(
                 peak = 0
                 while not all(answer.done() for answer in answers):
                     peak = max(peak, webhook.memory())
-                    time.sleep(0.02)  # looks often enough to see what is held for the 2 s of an answer
+                    time.sleep(0.02)  # often enough to measure the 2 s during which a body is held
 
             assert {503} == {answer.result()[0] for answer in answers}
-            # as it came, as the application has it, as a record, and one more that is in the making
+            # as received, as the application has it, as a record, and one more while it is being made
             assert peak - before < 5 * at_once
-            assert webhook.memory() - before < at_once  # nothing is kept of what was refused
+            assert webhook.memory() - before < at_once  # rejected bodies are freed
         finally:
             os.kill(broker.pid, signal.SIGCONT)
         wait_until(lambda: webhook.post(large)[0] == 200, RECOVERY_SECONDS)

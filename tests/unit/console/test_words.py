@@ -1,4 +1,4 @@
-"""The console speaks every language of its list, whole."""
+"""The console's texts in every one of its languages."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 23, 17, 20, 5, tzinfo=UTC)
 
 
 def said() -> set[tuple[str | None, str]]:
-    """Everything that code and templates say, of what and in which words."""
+    """Every text of code and templates, with its context."""
     methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
     keywords: dict[str, Any] = {
         "_": None,
@@ -35,7 +35,7 @@ def said() -> set[tuple[str | None, str]]:
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES.keys() - {"en"}))
-def test_everything_that_is_said_is_translated_and_nothing_else(language: str) -> None:
+def test_every_text_is_translated_and_nothing_else(language: str) -> None:
     with (CONSOLE / "locale" / language / "LC_MESSAGES" / "console.po").open("rb") as file:
         catalogue = read_po(file, locale=language)
     translated = {
@@ -51,7 +51,7 @@ def test_everything_that_is_said_is_translated_and_nothing_else(language: str) -
     assert [] == [message.id for message in catalogue for _ in message.check(catalogue)]
 
 
-def test_what_is_done_is_not_taken_back_by_the_word_for_leaving_a_dialog() -> None:
+def test_undo_and_cancel_have_different_words() -> None:
     for language in LANGUAGES:
         words = Words(language, ZoneInfo("UTC"), NOW)
         assert words.gettext("Undo") != words.gettext("Cancel")
@@ -67,12 +67,12 @@ def test_what_is_done_is_not_taken_back_by_the_word_for_leaving_a_dialog() -> No
         (timedelta(days=400), "19 Oct 2025, 19:20", "19 ott 2025, 19:20"),
     ],
 )
-def test_how_long_ago_is_said_as_people_say_it(ago: timedelta, english: str, italian: str) -> None:
+def test_ages_are_written_as_people_say_them(ago: timedelta, english: str, italian: str) -> None:
     both = [Words(language, ZoneInfo("Europe/Rome"), NOW).ago(NOW - ago) for language in ("en", "it")]
     assert [english, italian] == both
 
 
-def test_time_left_is_hours_and_minutes_and_never_less_than_none() -> None:
+def test_time_left_is_hours_and_minutes_and_never_negative() -> None:
     words = Words("en", ZoneInfo("UTC"), NOW)
     for left, shown in ((timedelta(hours=5, minutes=2, seconds=59), "5 h 02 min"), (-timedelta(hours=1), "0 h 00 min")):
         assert shown == words.left(NOW + left)
@@ -85,12 +85,12 @@ def test_an_exact_time_has_its_offset() -> None:
 @pytest.mark.parametrize(
     ("accepted", "language"), [(["it-IT"], "it"), (["de", "it"], "it"), (["de"], "en"), ([], "en"), (["*"], "en")]
 )
-def test_a_browser_gets_the_language_it_likes_best_of_ours(accepted: list[str], language: str) -> None:
+def test_the_browsers_best_language_is_used(accepted: list[str], language: str) -> None:
     assert language == negotiate_language(accepted)
 
 
 @pytest.mark.parametrize("name", [None, "", "Nowhere/Land", "../../etc/passwd", "/etc/passwd", "x" * 100, "Europe"])
-def test_what_is_no_time_zone_is_none(name: str | None) -> None:
+def test_an_invalid_time_zone_is_none(name: str | None) -> None:
     assert zone(name) is None
 
 

@@ -136,9 +136,9 @@ def test_a_signed_value_that_is_not_a_command_is_malformed_and_the_message_can_b
     found = read(resigned(signed(asked(BODIES[0]), "c", SECRET), value))
     assert isinstance(found, InvalidCommand)
     assert (Rejection.MALFORMED, "c1") == (found.reason, found.head and found.head.id)
-    assert "\x00" not in found.what
-    assert found.what.encode()
-    assert len(found.what) < 300
+    assert "\x00" not in found.detail
+    assert found.detail.encode()
+    assert len(found.detail) < 300
 
 
 def test_only_the_recall_of_a_conversation_names_a_version() -> None:

@@ -1,4 +1,4 @@
-"""The rules of mails: rejections and their order, and the state of a mail after any events of SES."""
+"""The rules of mails: rejections in their order, and the state of a mail after attempts and events of SES."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,25 +9,22 @@ from uuid import UUID
 
 import pytest
 
+from domain.attempts import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.commands import Email, Rejection
 from domain.facts import MailEvent
 from domain.ids import fact_id
 from domain.mail import (
     MAX_BYTES,
-    Accepted,
     Mail,
     MailPolicy,
     MailRequest,
-    OutcomeUnknown,
-    PermanentFailure,
-    TransientFailure,
     accept_email,
     after_attempt,
     after_event,
     mail_id,
 )
 from infra.ses.addresses import address
-from witiop.exits import SettingsError
+from witiop.exit_codes import SettingsError
 from witiop.settings import load
 from witiop.wiring.from_settings import mail_policy
 
@@ -41,7 +38,7 @@ def email(**fields: Any) -> Email:
     )
 
 
-def test_an_accepted_mail_has_each_address_once_in_the_form_of_ses() -> None:
+def test_an_accepted_mail_has_distinct_addresses_in_the_form_for_ses() -> None:
     """IDN domains in ASCII, domains in lower case, no repeats."""
     given = email(to=["a@EXAMPLE.com", "a@example.com", "b@bücher.de"], body="a\x00", hold_seconds=60)
     expected = MailRequest(
@@ -77,26 +74,26 @@ def test_a_subject_is_one_line_that_cannot_end_a_header(bad: str) -> None:
     assert Rejection.SUBJECT_INVALID == accept_email(email(subject=bad), POLICY)
 
 
-def test_a_mail_is_rejected_for_the_first_reason_of_the_promised_order() -> None:
-    """In the order of domain.md; each step fixes the reason that was found."""
+def test_the_first_rejection_that_applies_is_returned() -> None:
+    """In the order of domain.md: each step fixes the first problem that is left."""
     policy = MailPolicy(address, frozenset({"example.com"}))
     many = [f"a{n}@example.com" for n in range(51)]
     bad = {"to": [*many, "x", "b@example.org"], "body": "x" * MAX_BYTES, "subject": ""}
-    cures: list[tuple[Rejection | None, dict[str, Any]]] = [
+    fixes: list[tuple[Rejection | None, dict[str, Any]]] = [
         (Rejection.ADDRESS_INVALID, {"to": [*many, "b@example.org"]}),
         (Rejection.RECIPIENT_NOT_ALLOWED, {"to": many}),
         (Rejection.TOO_MANY_RECIPIENTS, {"to": many[1:]}),
         (Rejection.TOO_LARGE, {"body": "b"}),
         (Rejection.SUBJECT_INVALID, {"subject": "s"}),
     ]
-    for expected, cure in cures:
+    for expected, fix in fixes:
         assert expected == accept_email(email(**bad), policy)
-        bad |= cure
+        bad |= fix
     assert isinstance(accept_email(email(**bad), policy), MailRequest)
 
 
 def test_mails_are_sent_only_to_the_domains_that_the_settings_allow() -> None:
-    """In capitals or any script, but not to subdomains."""
+    """Written in any case and any script, but not to subdomains."""
     policy = mail_policy(load(mail_allowed_domains="Example.com, bücher.de"))
     for to, expected in (
         ("a@example.COM", None),
@@ -107,20 +104,20 @@ def test_mails_are_sent_only_to_the_domains_that_the_settings_allow() -> None:
     ):
         accepted = accept_email(email(to=[to]), policy)
         assert expected == (None if isinstance(accepted, MailRequest) else accepted)
-    with pytest.raises(SettingsError, match="WITIOP_MAIL_ALLOWED_DOMAINS: not a mail address"):
+    with pytest.raises(SettingsError, match="WITIOP_MAIL_ALLOWED_DOMAINS: not an email address"):
         load(mail_allowed_domains="example.com,@")
 
 
-def test_a_transcript_that_cannot_fit_is_rejected() -> None:
-    """Both forms of the body hold the transcript, encoded."""
+def test_a_transcript_that_is_too_large_is_rejected() -> None:
+    """The mail body contains it twice, in base64."""
     assert Rejection.TOO_LARGE == accept_email(email(), POLICY, MAX_BYTES * 3 // 8)
     assert isinstance(accept_email(email(), POLICY, MAX_BYTES // 3), MailRequest)
 
 
-def test_the_command_decides_about_masking_otherwise_the_settings() -> None:
-    """A command may ask for masking, against it, or leave it open."""
-    for said, expected in ((None, True), (True, True), (False, False)):
-        accepted = accept_email(email(mask=said), replace(POLICY, mask=True))
+def test_the_command_decides_about_masking_or_else_the_settings() -> None:
+    """Not given, on and off."""
+    for mask, expected in ((None, True), (True, True), (False, False)):
+        accepted = accept_email(email(mask=mask), replace(POLICY, mask=True))
         assert isinstance(accepted, MailRequest)
         assert expected == accepted.masked
 
@@ -136,7 +133,7 @@ def event(type_: str, *recipients: str) -> MailEvent:
     )
 
 
-def test_the_outcome_of_an_attempt_is_the_state_of_the_mail() -> None:
+def test_the_outcome_of_an_attempt_decides_the_state_of_the_mail() -> None:
     """Accepted, throttled, rejected, unanswered."""
     assert ("sent", None) == _of(after_attempt(MAIL, Accepted("m"), 1))
     assert ("requested", "429") == _of(after_attempt(MAIL, TransientFailure("429"), 1))
@@ -144,25 +141,25 @@ def test_the_outcome_of_an_attempt_is_the_state_of_the_mail() -> None:
     assert ("unknown", "500") == _of(after_attempt(MAIL, OutcomeUnknown("500"), 1))
 
 
-def test_a_mail_whose_attempt_was_given_up_is_sent_only_if_ses_accepted_it() -> None:
-    """A sender that was considered dead reports late: this must not make the mail due again."""
+def test_an_unknown_mail_becomes_sent_only_if_ses_accepted_it() -> None:
+    """A sender that was assumed dead reports late: it must not make the mail due again."""
     unknown = replace(MAIL, state="unknown", reason="x")
-    for how in (TransientFailure("429"), PermanentFailure("r"), OutcomeUnknown("500")):
-        assert unknown == after_attempt(unknown, how, 1)
+    for outcome in (TransientFailure("429"), PermanentFailure("r"), OutcomeUnknown("500")):
+        assert unknown == after_attempt(unknown, outcome, 1)
     assert "sent" == after_attempt(unknown, Accepted("m"), 1).state
 
 
-def test_a_late_report_about_an_earlier_attempt_counts_only_if_ses_accepted_it() -> None:
-    """The attempt was given up, an administrator sent the mail again, and the second attempt has begun."""
+def test_the_late_outcome_of_an_earlier_attempt_counts_only_if_ses_accepted_it() -> None:
+    """The attempt was given up, an administrator sent the mail again, and the next attempt has begun."""
     again = replace(MAIL, attempts=2)
-    for how in (TransientFailure("429"), PermanentFailure("r"), OutcomeUnknown("500")):
-        assert again == after_attempt(again, how, 1)
-        assert again != after_attempt(again, how, 2)
+    for outcome in (TransientFailure("429"), PermanentFailure("r"), OutcomeUnknown("500")):
+        assert again == after_attempt(again, outcome, 1)
+        assert again != after_attempt(again, outcome, 2)
     assert "sent" == after_attempt(again, Accepted("m"), 1).state
 
 
-def test_the_worst_delivery_of_the_recipients_is_shown_in_any_order_of_events() -> None:
-    """Delivered only if all recipients received the mail."""
+def test_the_worst_delivery_is_shown_whatever_the_order_of_events() -> None:
+    """Delivered only when it was delivered to all."""
     events = [event("sent"), event("delivered", "A@X.com"), event("delivered", "b@x.com"), event("bounced", "b@x.com")]
     for order in permutations([*events, event("delivery_delay", "a@x.com")]):
         mail = replace(MAIL, state="unknown")
@@ -174,21 +171,21 @@ def test_the_worst_delivery_of_the_recipients_is_shown_in_any_order_of_events() 
     assert "complained" == after_event(mail, event("complained", "a@x.com")).shown
 
 
-def test_an_event_of_ses_settles_an_unknown_outcome_and_prevents_a_second_attempt() -> None:
-    """Any event about a delivery proves that SES accepted an attempt."""
+def test_an_event_of_ses_settles_an_unknown_mail_and_prevents_a_second_attempt() -> None:
+    """Any delivery event proves that SES accepted the mail."""
     for state in ("unknown", "requested", "sending", "failed"):
         assert "sent" == after_event(replace(MAIL, state=state), event("bounced", "a@x.com")).state
     assert "failed" == after_event(replace(MAIL, state="sent"), event("failed")).shown
     assert "recalled" == after_event(replace(MAIL, state="recalled"), event("sent")).shown
 
 
-def test_a_mail_that_ses_accepted_and_then_rejected_has_failed_in_any_order_of_events() -> None:
-    """SES reports a Send and a Reject; its answer to the attempt may arrive last."""
-    thrown_away = event("failed").model_copy(update={"reason": "Bad content"})
+def test_a_mail_that_ses_accepted_and_then_rejected_has_failed_whatever_the_order_of_events() -> None:
+    """SES reports that it sent the mail, and then that it did not; its answer to the attempt may arrive last."""
+    rejected = event("failed").model_copy(update={"reason": "Bad content"})
     steps: list[Callable[[Mail], Mail]] = [
         lambda mail: after_attempt(mail, Accepted("m"), 1),
         lambda mail: after_event(mail, event("sent")),
-        lambda mail: after_event(mail, thrown_away),
+        lambda mail: after_event(mail, rejected),
     ]
     for order in permutations(steps):
         mail = MAIL
@@ -197,8 +194,8 @@ def test_a_mail_that_ses_accepted_and_then_rejected_has_failed_in_any_order_of_e
         assert ("failed", "Bad content", "m") == (mail.shown, mail.reason, mail.message_id)
 
 
-def test_a_delivery_counts_more_than_a_rejection_in_any_order_of_events() -> None:
-    """If SES contradicts itself, the delivery to a recipient counts."""
+def test_a_delivered_mail_was_not_rejected_whatever_the_order_of_events() -> None:
+    """If SES contradicts itself, the delivery counts."""
     for order in permutations([event("failed"), event("delivered", "a@x.com"), event("sent")]):
         mail = MAIL
         for each in order:
@@ -206,7 +203,7 @@ def test_a_delivery_counts_more_than_a_rejection_in_any_order_of_events() -> Non
         assert ("sent", None, {"a@x.com": "delivered"}) == (mail.state, mail.reason, mail.delivery)
 
 
-def test_events_that_arrive_before_the_answer_to_the_attempt_count() -> None:
+def test_events_before_the_answer_of_ses_are_not_overwritten() -> None:
     """SES may report the delivery before it answers the attempt."""
     early = after_event(MAIL, event("delivered", "a@x.com", "b@x.com"))
     assert "delivered" == after_attempt(early, Accepted("m"), 1).shown

@@ -1,4 +1,4 @@
-"""Passwords are kept so that they cannot be read, and refused where others would guess them."""
+"""Passwords are stored as hashes, and rejected if they are easy to guess."""
 
 from typing import Literal
 
@@ -26,29 +26,29 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         ("z7" * 60, "common"),
     ],
 )
-def test_a_password_that_others_would_guess_is_refused(password: str, expected: str | None) -> None:
+def test_a_password_that_is_easy_to_guess_is_rejected(password: str, expected: str | None) -> None:
     assert expected == weakness(password, ["paolo", "Paolo Zefiro"])
 
 
-def test_what_is_kept_is_argon2id_with_its_own_salt_and_as_owasp_wants_it() -> None:
+def test_the_stored_hash_is_argon2id_with_its_own_salt_and_owasps_parameters() -> None:
     passwords = Passwords()
-    kept = passwords.hash("a password")
-    assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert kept != passwords.hash("a password")
+    stored = passwords.hash("a password")
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert stored != passwords.hash("a password")
 
 
-def test_only_the_password_fits_however_its_letters_are_composed() -> None:
+def test_only_the_password_is_accepted_in_any_unicode_normalisation() -> None:
     passwords = Passwords(QUICK)
-    kept = passwords.hash("caffè")
+    stored = passwords.hash("caffè")
     assert [True, False, False] == [
-        passwords.fits(kept, "caffe\N{COMBINING GRAVE ACCENT}"),
-        passwords.fits(kept, "caffe"),
-        passwords.fits(None, "nobody's"),
+        passwords.verify(stored, "caffe\N{COMBINING GRAVE ACCENT}"),
+        passwords.verify(stored, "caffe"),
+        passwords.verify(None, "nobody's"),
     ]
-    assert not passwords.fits("not a hash", "x")
+    assert not passwords.verify("not a hash", "x")
 
 
-def test_somebody_unknown_costs_as_much_work_as_somebody_known() -> None:
+def test_verifying_an_unknown_user_takes_as_much_work_as_a_known_one() -> None:
     verified: list[str] = []
 
     class Counting(PasswordHasher):
@@ -57,7 +57,7 @@ def test_somebody_unknown_costs_as_much_work_as_somebody_known() -> None:
             return super().verify(hash, password)
 
     passwords = Passwords(Counting(time_cost=1, memory_cost=8, parallelism=1))
-    passwords.fits(None, "x")
-    passwords.fits(passwords.hash("y"), "x")
+    passwords.verify(None, "x")
+    passwords.verify(passwords.hash("y"), "x")
     assert 2 == len(verified)
     assert 1 == len({each.rsplit("$", 2)[0] for each in verified})

@@ -1,4 +1,4 @@
-"""The application in memory."""
+"""The webhook application with an in-memory publisher."""
 
 import pytest
 from flask.testing import FlaskClient

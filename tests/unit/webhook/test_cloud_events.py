@@ -1,4 +1,4 @@
-"""The webhooks of Softbot and of the agent desk: all events of a body, or none and the reason."""
+"""The webhooks for Softbot and the agent desktop: a body is accepted or rejected as a whole."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ TYPES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def event(source: str, event_id: str = "e1", **changed: object) -> dict[str, Any]:
-    """A valid event of a source."""
+    """Returns a valid event of a source."""
     kind, data = TYPES[source]
     valid = {"specversion": "1.0", "id": event_id, "source": f"/{source}", "type": kind, "data": data}
     return valid | {"time": "2026-01-01T10:00:00Z"} | changed
@@ -50,7 +50,7 @@ def test_every_event_of_a_batch_becomes_its_own_record(
 
 
 @SOURCES
-def test_one_wrong_event_refuses_the_whole_body_and_is_named_with_its_field(
+def test_an_invalid_event_rejects_the_whole_body_and_is_named_with_its_field(
     client: FlaskClient, publisher: FakePublisher, source: str, secret: str
 ) -> None:
     wrong = json.dumps([event(source, "good"), event(source, "bad", data=CUSTOMER)]).encode()
@@ -63,7 +63,7 @@ def test_one_wrong_event_refuses_the_whole_body_and_is_named_with_its_field(
 
 
 @SOURCES
-def test_a_content_type_that_is_not_ours_is_named(
+def test_a_wrong_content_type_is_rejected_by_name(
     client: FlaskClient, publisher: FakePublisher, source: str, secret: str
 ) -> None:
     one = json.dumps(event(source)).encode()
@@ -75,7 +75,7 @@ def test_a_content_type_that_is_not_ours_is_named(
 
 
 @SOURCES
-def test_nobody_signs_with_the_secret_of_another(
+def test_a_body_signed_with_the_secret_of_another_source_is_rejected(
     client: FlaskClient, publisher: FakePublisher, source: str, secret: str
 ) -> None:
     (theirs,) = {SOFTBOT_SECRET, AGENTS_SECRET} - {secret}
@@ -87,10 +87,10 @@ def test_nobody_signs_with_the_secret_of_another(
 
 
 @SOURCES
-def test_what_the_broker_did_not_keep_is_answered_503(
+def test_without_acknowledgement_the_answer_is_503(
     client: FlaskClient, publisher: FakePublisher, source: str, secret: str
 ) -> None:
-    publisher.away = True
+    publisher.unreachable = True
     one = json.dumps(event(source)).encode()
 
     assert 503 == client.post(f"/webhooks/{source}", data=one, headers=from_ours(one, secret)).status_code

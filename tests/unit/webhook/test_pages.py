@@ -1,4 +1,4 @@
-"""What every path has in common: health, refusals without a word of what was sent, and what is counted."""
+"""Behaviour that all paths share: health, error responses that quote nothing of the request, and metrics."""
 
 import json
 
@@ -15,14 +15,14 @@ from webhook.cloud_events import BATCH
 CANARY = "Canary 447700900999"
 
 
-def test_it_is_alive_and_ready_while_the_broker_is_there(client: FlaskClient) -> None:
+def test_with_a_broker_the_webhook_is_alive_and_ready(client: FlaskClient) -> None:
     assert (200, 200) == (client.get("/healthz").status_code, client.get("/readyz").status_code)
 
 
-def test_without_a_broker_it_is_alive_but_not_ready_and_says_what_is_missing(
+def test_without_a_broker_the_webhook_is_alive_but_not_ready_and_says_why(
     client: FlaskClient, publisher: FakePublisher
 ) -> None:
-    publisher.away = True
+    publisher.unreachable = True
 
     answer = client.get("/readyz")
 
@@ -40,7 +40,7 @@ def test_without_a_broker_it_is_alive_but_not_ready_and_says_what_is_missing(
         ("GET", f"/webhooks/whatsapp?hub.verify_token={CANARY}", 403),
     ],
 )
-def test_every_refusal_is_a_problem_document_without_a_word_of_what_was_sent(
+def test_every_error_response_is_a_problem_document_that_quotes_nothing_of_the_request(
     client: FlaskClient, method: str, path: str, status: int
 ) -> None:
     answer = client.open(path, method=method, data=CANARY)
@@ -50,7 +50,7 @@ def test_every_refusal_is_a_problem_document_without_a_word_of_what_was_sent(
     assert "Canary" not in answer.text
 
 
-def test_a_refused_event_is_not_repeated_in_the_answer(client: FlaskClient) -> None:
+def test_a_rejected_event_is_not_quoted_in_the_response(client: FlaskClient) -> None:
     wrong = json.dumps([{"specversion": "1.0", "id": "1", "source": "/s", "type": CANARY, "data": CANARY}]).encode()
 
     answer = client.post("/webhooks/softbot", data=wrong, headers=from_ours(wrong, SOFTBOT_SECRET, BATCH))
@@ -59,7 +59,7 @@ def test_a_refused_event_is_not_repeated_in_the_answer(client: FlaskClient) -> N
     assert "Canary" not in answer.text
 
 
-def test_an_error_of_ours_is_answered_without_traceback_or_text(registry: CollectorRegistry) -> None:
+def test_an_internal_error_is_answered_without_traceback_or_message(registry: CollectorRegistry) -> None:
     class Broken(FakePublisher):
         def not_ready_reasons(self) -> tuple[str, ...]:
             raise RuntimeError(CANARY)
@@ -89,18 +89,18 @@ def test_requests_updates_and_records_are_counted(client: FlaskClient, registry:
     assert counted == {(name, labels): registry.get_sample_value(name, dict(labels)) for name, labels in counted}
 
 
-def test_every_metric_says_what_it_means(client: FlaskClient, registry: CollectorRegistry) -> None:
+def test_every_metric_has_a_help_text(client: FlaskClient, registry: CollectorRegistry) -> None:
     assert [] == [metric.name for metric in registry.collect() if not metric.documentation.endswith(".")]
 
 
 @pytest.mark.parametrize("empty", ["whatsapp", "softbot", "agents", "verify_token"])
-def test_an_empty_secret_stops_the_start(empty: str) -> None:
-    given = {"whatsapp": (b"w",), "softbot": (b"s",), "agents": (b"a",), "verify_token": "v"}
-    given[empty] = "" if empty == "verify_token" else (b"",)
+def test_an_empty_secret_is_rejected_at_startup(empty: str) -> None:
+    secrets = {"whatsapp": (b"w",), "softbot": (b"s",), "agents": (b"a",), "verify_token": "v"}
+    secrets[empty] = "" if empty == "verify_token" else (b"",)
 
     with pytest.raises(ValueError, match="empty secret"):
-        WebhookSecrets(**given)  # type: ignore[arg-type]
+        WebhookSecrets(**secrets)  # type: ignore[arg-type]
 
 
-def test_secrets_do_not_show_where_they_are_printed() -> None:
+def test_secrets_are_not_part_of_the_repr() -> None:
     assert "Canary" not in repr(WebhookSecrets((CANARY.encode(),), CANARY, (CANARY.encode(),), (CANARY.encode(),)))

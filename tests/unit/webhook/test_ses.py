@@ -1,4 +1,4 @@
-"""`POST /webhooks/ses`: what Amazon signed for our topic is kept before it is answered; nobody else is believed."""
+"""`POST /webhooks/ses`: messages that Amazon signed for our topic are published, all others are rejected."""
 
 import json
 from collections.abc import Callable
@@ -21,23 +21,23 @@ SENT = ses_event("Send", MAIL)
 
 
 class Amazon:
-    """Hands out the certificate, and remembers what was asked for."""
+    """Returns the certificate, and records the requested addresses in `requested`."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.away = False
-        self.meanwhile: Callable[[str], None] = lambda _: None
+        self.requested: list[str] = []
+        self.unreachable = False
+        self.during_fetch: Callable[[str], None] = lambda _: None
 
     def fetch(self, address: str) -> bytes:
-        if self.away:
+        if self.unreachable:
             raise CertificateUnavailable("TimeoutError")
-        self.asked.append(address)
-        self.meanwhile(address)
+        self.requested.append(address)
+        self.during_fetch(address)
         return certificate()
 
 
 class Webhook:
-    """The application, the broker and Amazon behind it."""
+    """The application, with a fake publisher and a fake Amazon."""
 
     def __init__(self) -> None:
         self.amazon = Amazon()
@@ -57,8 +57,8 @@ def webhook() -> Webhook:
 
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize("more", [{}, {"Subject": "Amazon SES Email Event Notification"}])
-def test_a_signed_notification_is_kept(webhook: Webhook, version: str, more: dict[str, str]) -> None:
-    """With either version of SNS's signature, with and without a subject."""
+def test_a_signed_notification_is_published(webhook: Webhook, version: str, more: dict[str, str]) -> None:
+    """Both versions of SNS's signature are accepted, with and without a subject."""
     assert 200 == webhook.post(signed(notification(SENT, **more), version)).status_code
     (record,) = webhook.publisher.on(TOPICS.inbound)
     fact = FACT.validate_json(record.value)
@@ -66,18 +66,18 @@ def test_a_signed_notification_is_kept(webhook: Webhook, version: str, more: dic
     assert (f"mail:{MAIL}", MAIL, "sent") == (record.key, fact.mail_id, fact.type)
 
 
-def test_the_certificate_is_fetched_once(webhook: Webhook) -> None:
+def test_the_certificate_is_fetched_only_once(webhook: Webhook) -> None:
     """Amazon changes it about once a year."""
     for _ in range(3):
         webhook.post(signed(notification(SENT)))
-    assert [CERTIFICATE] == webhook.amazon.asked
+    assert [CERTIFICATE] == webhook.amazon.requested
 
 
-def test_what_is_larger_than_sns_sends_is_refused_before_it_is_read(webhook: Webhook) -> None:
-    """Whoever sent it proved nothing yet; a signature that fits does not help it."""
+def test_a_body_larger_than_sns_sends_is_rejected_before_it_is_parsed(webhook: Webhook) -> None:
+    """The sender is not verified at this point, so even a valid signature makes no difference."""
     large = signed(notification(SENT + " " * MAX_BYTES))
     assert 401 == webhook.post(large).status_code
-    assert [] == webhook.amazon.asked
+    assert [] == webhook.amazon.requested
 
 
 ALTERED: list[tuple[str, dict[str, Any]]] = [
@@ -90,16 +90,16 @@ ALTERED: list[tuple[str, dict[str, Any]]] = [
     ("version", {"SignatureVersion": "1"}),
     ("unknown version", {"SignatureVersion": "3"}),
     ("signature", {"Signature": "AAAA"}),
-    ("signature that is none", {"Signature": "ü"}),
+    ("signature that is not base64", {"Signature": "ü"}),
     ("no signature", {"Signature": None}),
-    ("message that is no text", {"Message": 1}),
+    ("message that is not a string", {"Message": 1}),
     ("topic", {"TopicArn": ARN + "x"}),
 ]
 
 
 @pytest.mark.parametrize("change", [change for _, change in ALTERED], ids=[name for name, _ in ALTERED])
-def test_what_was_altered_is_not_believed(webhook: Webhook, change: dict[str, Any]) -> None:
-    """401, and nothing is kept."""
+def test_an_altered_message_is_rejected(webhook: Webhook, change: dict[str, Any]) -> None:
+    """The answer is 401, and nothing is published."""
     assert 401 == webhook.post(signed(notification(SENT)) | change).status_code
     assert [] == webhook.publisher.records
 
@@ -119,86 +119,86 @@ def test_what_was_altered_is_not_believed(webhook: Webhook, change: dict[str, An
         None,
     ],
 )
-def test_no_certificate_is_fetched_from_anybody_else(webhook: Webhook, address: str | None) -> None:
-    """Nor from a place at Amazon where others write, nor from another region than the topic's."""
+def test_no_certificate_is_fetched_from_other_hosts(webhook: Webhook, address: str | None) -> None:
+    """Nor from an Amazon host that others can write to, nor from another region than the topic's."""
     assert 401 == webhook.post(signed(notification(SENT)) | {"SigningCertURL": address}).status_code
-    assert [] == webhook.amazon.asked
+    assert [] == webhook.amazon.requested
 
 
 def test_nothing_is_fetched_for_a_topic_that_is_not_ours(webhook: Webhook) -> None:
-    """Whoever signed it."""
+    """The signature is not even checked."""
     assert 401 == webhook.post(signed(notification(SENT, TopicArn="arn:aws:sns:x:1:other"))).status_code
-    assert [] == webhook.amazon.asked
+    assert [] == webhook.amazon.requested
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000])
-def test_what_is_no_envelope_is_not_believed(webhook: Webhook, body: bytes) -> None:
-    """Whatever it is."""
+def test_a_body_that_is_not_an_envelope_is_rejected(webhook: Webhook, body: bytes) -> None:
+    """Its content does not matter."""
     assert 401 == webhook.client.post("/webhooks/ses", data=body).status_code
 
 
-def test_while_the_certificate_cannot_be_had_it_is_to_be_sent_again(webhook: Webhook) -> None:
-    """503 with Retry-After: SNS tries for weeks."""
-    webhook.amazon.away = True
+def test_while_the_certificate_is_unavailable_the_answer_is_503(webhook: Webhook) -> None:
+    """With Retry-After: SNS repeats the message for weeks."""
+    webhook.amazon.unreachable = True
     answer = webhook.post(signed(notification(SENT)))
     assert (503, True) == (answer.status_code, "Retry-After" in answer.headers)
-    webhook.amazon.away = False
+    webhook.amazon.unreachable = False
     assert 200 == webhook.post(signed(notification(SENT))).status_code
 
 
-def test_one_certificate_is_fetched_at_a_time_and_others_are_to_be_sent_again(webhook: Webhook) -> None:
-    """Whoever knows the topic can name new ones for ever: they take one thread, not all. What is known is believed
-    meanwhile."""
+def test_certificates_are_fetched_one_at_a_time_and_further_requests_get_503(webhook: Webhook) -> None:
+    """A sender that knows the topic can name new certificates for ever: they block one thread, not all. Messages signed
+    with a cached certificate are accepted meanwhile."""
     assert 200 == webhook.post(signed(notification(SENT))).status_code
     other = {"SigningCertURL": CERTIFICATE.replace("abc123", "def456")}
     inside: list[int] = []
 
-    def meanwhile(address: str) -> None:
-        webhook.amazon.meanwhile = lambda _: None
+    def during_fetch(address: str) -> None:
+        webhook.amazon.during_fetch = lambda _: None
         inside.append(webhook.post(signed(notification(SENT)) | {"SigningCertURL": f"{address[:-4]}7.pem"}).status_code)
         inside.append(webhook.post(signed(notification(SENT))).status_code)
 
-    webhook.amazon.meanwhile = meanwhile
+    webhook.amazon.during_fetch = during_fetch
     assert 200 == webhook.post(signed(notification(SENT)) | other).status_code
     assert [503, 200] == inside
 
 
-def test_while_the_broker_is_away_it_is_to_be_sent_again(webhook: Webhook) -> None:
-    """Never a false 200."""
-    webhook.publisher.away = True
+def test_without_a_broker_the_answer_is_503(webhook: Webhook) -> None:
+    """A 200 is only sent after acknowledgement."""
+    webhook.publisher.unreachable = True
     assert 503 == webhook.post(signed(notification(SENT))).status_code
 
 
 def test_a_subscription_to_our_topic_is_confirmed(webhook: Webhook) -> None:
-    """At the address that Amazon signed; nothing is kept."""
-    asked = subscription()
-    assert 200 == webhook.post(signed(asked)).status_code
-    assert [CERTIFICATE, asked["SubscribeURL"]] == webhook.amazon.asked
+    """The address that Amazon signed is fetched, and nothing is published."""
+    message = subscription()
+    assert 200 == webhook.post(signed(message)).status_code
+    assert [CERTIFICATE, message["SubscribeURL"]] == webhook.amazon.requested
     assert [] == webhook.publisher.records
 
 
 @pytest.mark.parametrize("address", ["https://evil.example/?Action=x", "https://sns.eu-west-1.amazonaws.com/x"])
-def test_no_subscription_is_confirmed_elsewhere(webhook: Webhook, address: str) -> None:
-    """Also where it is signed."""
+def test_a_subscription_is_not_confirmed_at_another_address(webhook: Webhook, address: str) -> None:
+    """Even if the message is signed."""
     assert 401 == webhook.post(signed(subscription() | {"SubscribeURL": address})).status_code
-    assert [CERTIFICATE] == webhook.amazon.asked
+    assert [CERTIFICATE] == webhook.amazon.requested
 
 
-def test_the_end_of_a_subscription_is_only_taken_note_of(webhook: Webhook) -> None:
-    """Its address would subscribe again."""
+def test_the_end_of_a_subscription_is_only_logged(webhook: Webhook) -> None:
+    """Fetching its address would subscribe again."""
     assert 200 == webhook.post(signed(subscription() | {"Type": "UnsubscribeConfirmation"})).status_code
-    assert [CERTIFICATE] == webhook.amazon.asked
+    assert [CERTIFICATE] == webhook.amazon.requested
 
 
-def test_what_is_signed_but_not_ours_to_read_is_kept_as_it_came(webhook: Webhook) -> None:
-    """As SES's first word to a new topic."""
+def test_a_signed_message_that_cannot_be_read_is_stored_as_received(webhook: Webhook) -> None:
+    """For example, SES's first message to a new topic."""
     envelope = signed(notification("Successfully validated SNS topic for Amazon SES event publishing."))
     assert 200 == webhook.post(envelope).status_code
     (record,) = webhook.publisher.on(TOPICS.unreadable)
     assert (envelope, b"ses") == (json.loads(record.value), dict(record.headers)["witiop_source"])
 
 
-def test_without_a_topic_nobody_is_believed() -> None:
-    """The default of the settings."""
+def test_without_a_configured_topic_every_message_is_rejected() -> None:
+    """This is the default of the settings."""
     app = webhook_app(FakePublisher(), CollectorRegistry())
     assert 401 == app.test_client().post("/webhooks/ses", data=json.dumps(signed(notification(SENT)))).status_code

@@ -1,4 +1,4 @@
-"""Meta's webhook: what is answered, and what stands on the topics then."""
+"""The webhook for Meta: its responses, and the records that it publishes."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ from domain.facts import FACT
 from domain.inbound.reading import BodyReading, UnreadablePart
 from domain.inbound.whatsapp.reader import read
 from domain.ports import OutgoingRecord
-from infra.serving.front import ARRIVED, QUEUE_SECONDS
+from infra.serving.rsgi_bridge import ARRIVED_KEY, QUEUE_SECONDS
 from tests.support.fake_publisher import FakePublisher
 from tests.support.hostile import BODIES
 from tests.support.payloads import NUMBER, PHONE, RECEIVED, body, raw, value_of
@@ -33,7 +33,7 @@ def test_the_handshake_is_answered_with_the_bare_challenge(client: FlaskClient) 
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "query",
     [
         {},
         HANDSHAKE | {"hub.verify_token": "another"},
@@ -43,11 +43,11 @@ def test_the_handshake_is_answered_with_the_bare_challenge(client: FlaskClient) 
         {name: value for name, value in HANDSHAKE.items() if name != "hub.verify_token"},
     ],
 )
-def test_a_handshake_that_is_not_ours_is_refused(client: FlaskClient, asked: dict[str, str]) -> None:
-    assert 403 == client.get(PATH, query_string=asked).status_code
+def test_a_handshake_with_wrong_parameters_is_rejected(client: FlaskClient, query: dict[str, str]) -> None:
+    assert 403 == client.get(PATH, query_string=query).status_code
 
 
-def test_an_update_becomes_one_record_under_its_customers_key(client: FlaskClient, publisher: FakePublisher) -> None:
+def test_an_update_becomes_one_record_with_its_customers_key(client: FlaskClient, publisher: FakePublisher) -> None:
     text = raw("text")
 
     answer = client.post(PATH, data=text, headers=from_meta(text))
@@ -58,7 +58,7 @@ def test_an_update_becomes_one_record_under_its_customers_key(client: FlaskClien
 
 
 @pytest.mark.parametrize("secret", APP_SECRETS)
-def test_every_app_secret_is_valid(client: FlaskClient, secret: str) -> None:
+def test_each_app_secret_is_accepted(client: FlaskClient, secret: str) -> None:
     assert 200 == client.post(PATH, data=raw("text"), headers=from_meta(raw("text"), secret)).status_code
 
 
@@ -87,7 +87,7 @@ def test_every_update_of_every_entry_change_and_array_becomes_its_own_record(
         {"X-Witiop-Signature-256": signature(raw("text"), APP_SECRETS[0])},
     ],
 )
-def test_a_body_that_is_not_signed_is_refused_and_not_kept(
+def test_a_body_without_a_valid_signature_is_rejected_and_not_published(
     client: FlaskClient, publisher: FakePublisher, headers: dict[str, str]
 ) -> None:
     answer = client.post(PATH, data=raw("text"), headers=headers)
@@ -95,19 +95,19 @@ def test_a_body_that_is_not_signed_is_refused_and_not_kept(
     assert (401, []) == (answer.status_code, publisher.records)
 
 
-def test_a_signed_body_that_nobody_can_read_is_kept_as_it_came(client: FlaskClient, publisher: FakePublisher) -> None:
+def test_an_unreadable_signed_body_is_stored_as_received(client: FlaskClient, publisher: FakePublisher) -> None:
     nonsense = b"\x1f\x8b gzip?"
 
     answer = client.post(PATH, data=nonsense, headers=from_meta(nonsense) | {"Content-Encoding": "gzip"})
 
-    headers = (("witiop_source", b"whatsapp"), ("witiop_reason", b"body: no JSON"))
+    headers = (("witiop_source", b"whatsapp"), ("witiop_reason", b"body: not valid JSON"))
     assert (200, [OutgoingRecord(TOPICS.unreadable, None, nonsense, headers)]) == (
         answer.status_code,
         publisher.records,
     )
 
 
-def test_an_update_that_nobody_can_read_does_not_stop_the_others(client: FlaskClient, publisher: FakePublisher) -> None:
+def test_an_unreadable_update_does_not_block_the_others(client: FlaskClient, publisher: FakePublisher) -> None:
     document = body("text")
     message = value_of(document)["messages"][0]
     value_of(document)["messages"] = [message, message | {"id": None}]
@@ -119,34 +119,36 @@ def test_an_update_that_nobody_can_read_does_not_stop_the_others(client: FlaskCl
 
 
 @pytest.mark.parametrize(("name", "hostile"), BODIES, ids=[name for name, _ in BODIES])
-def test_whatever_is_signed_is_kept_and_answered_200(
+def test_every_hostile_signed_body_is_stored_and_answered_with_200(
     client: FlaskClient, publisher: FakePublisher, name: str, hostile: bytes
 ) -> None:
     answer = client.post(PATH, data=hostile, headers=from_meta(hostile))
 
     reading = read(hostile, RECEIVED)
-    kept = len(reading.facts), len(reading.unreadable)
-    assert (200, kept) == (
+    expected = len(reading.facts), len(reading.unreadable)
+    assert (200, expected) == (
         answer.status_code,
         (len(publisher.on(TOPICS.inbound)), len(publisher.on(TOPICS.unreadable))),
     )
 
 
-def test_the_largest_body_is_accepted_and_one_byte_more_refused(client: FlaskClient, publisher: FakePublisher) -> None:
+def test_the_largest_body_is_accepted_and_one_byte_more_is_rejected(
+    client: FlaskClient, publisher: FakePublisher
+) -> None:
     largest = b"x" * MAX_BODY_BYTES
 
     accepted = client.post(PATH, data=largest, headers=from_meta(largest))
-    refused = client.post(PATH, data=largest + b"x", headers=from_meta(largest + b"x"))
+    rejected = client.post(PATH, data=largest + b"x", headers=from_meta(largest + b"x"))
 
     assert (200, 413, [largest]) == (
         accepted.status_code,
-        refused.status_code,
+        rejected.status_code,
         [record.value for record in publisher.records],
     )
 
 
-def test_large_bodies_are_read_one_at_a_time(publisher: FakePublisher, registry: CollectorRegistry) -> None:
-    """What takes many times its bytes while it is read takes it once; a small body waits for none of them."""
+def test_large_bodies_are_parsed_one_at_a_time(publisher: FakePublisher, registry: CollectorRegistry) -> None:
+    """Parsing takes many times the bytes of a body. A small body does not wait for large ones."""
     large, small = b"x" * 100_000, raw("text")
     together, small_read = threading.Barrier(2), threading.Event()
 
@@ -156,9 +158,9 @@ def test_large_bodies_are_read_one_at_a_time(publisher: FakePublisher, registry:
             return BodyReading((), ())
         assert small_read.wait(60)
         with pytest.raises(threading.BrokenBarrierError):
-            together.wait(0.1)  # the other one never comes
+            together.wait(0.1)  # the other large body is never parsed at the same time
         together.reset()
-        return BodyReading((), (UnreadablePart(body, "body: no JSON"),))
+        return BodyReading((), (UnreadablePart(body, "body: not valid JSON"),))
 
     app = webhook_app(publisher, registry, reader)
     with ThreadPoolExecutor(3) as pool:
@@ -170,10 +172,10 @@ def test_large_bodies_are_read_one_at_a_time(publisher: FakePublisher, registry:
         assert [200, 200, 200] == [answer.result() for answer in answers]
 
 
-def test_what_the_broker_did_not_keep_is_answered_503_with_a_time_to_come_back(
+def test_without_acknowledgement_the_answer_is_503_with_retry_after(
     client: FlaskClient, publisher: FakePublisher
 ) -> None:
-    publisher.away = True
+    publisher.unreachable = True
 
     answer = client.post(PATH, data=raw("text"), headers=from_meta(raw("text")))
 
@@ -181,25 +183,25 @@ def test_what_the_broker_did_not_keep_is_answered_503_with_a_time_to_come_back(
 
 
 @pytest.mark.parametrize(("waited", "left"), [(0.0, QUEUE_SECONDS), (60.0, 0.0)])
-def test_what_a_request_did_not_wait_for_a_thread_it_may_wait_for_the_broker(
+def test_time_not_spent_waiting_for_a_thread_is_available_to_the_broker(
     client: FlaskClient, publisher: FakePublisher, waited: float, left: float
 ) -> None:
     arrived = time.monotonic() - waited
 
-    client.post(PATH, data=raw("text"), headers=from_meta(raw("text")), environ_overrides={ARRIVED: arrived})
+    client.post(PATH, data=raw("text"), headers=from_meta(raw("text")), environ_overrides={ARRIVED_KEY: arrived})
 
     (deadline,) = publisher.deadlines
     assert PUBLISH_SECONDS + max(0.0, left - (time.monotonic() - arrived)) <= deadline <= PUBLISH_SECONDS + left
 
 
-def test_a_body_without_updates_needs_no_broker(client: FlaskClient, publisher: FakePublisher) -> None:
-    publisher.away = True
+def test_a_body_without_updates_is_accepted_without_a_broker(client: FlaskClient, publisher: FakePublisher) -> None:
+    publisher.unreachable = True
     nothing = b'{"object":"whatsapp_business_account","entry":[]}'
 
     assert 200 == client.post(PATH, data=nothing, headers=from_meta(nothing)).status_code
 
 
-def test_an_update_whose_record_would_be_too_large_is_kept_with_its_whole_body(
+def test_an_update_too_large_for_a_record_is_stored_as_the_whole_body(
     publisher: FakePublisher, registry: CollectorRegistry
 ) -> None:
     def grown(body: bytes, received_at: datetime) -> BodyReading:
@@ -214,7 +216,7 @@ def test_an_update_whose_record_would_be_too_large_is_kept_with_its_whole_body(
     assert [raw("text")] == [record.value for record in publisher.on(TOPICS.unreadable)]
 
 
-def test_an_unreadable_update_that_grew_beyond_a_record_is_kept_with_its_whole_body(
+def test_an_unreadable_update_that_grew_too_large_for_a_record_is_stored_as_the_whole_body(
     client: FlaskClient, publisher: FakePublisher
 ) -> None:
     document = body("text")

@@ -1,9 +1,9 @@
-"""Settings: one class, named errors, no secret in any of them."""
+"""Settings have one class, and errors that name the variable without any secret."""
 
 import pytest
 
 from tests.support.paths import ROOT
-from witiop.exits import SettingsError
+from witiop.exit_codes import SettingsError
 from witiop.settings import Settings, load, table, unknown_variables, variable
 
 DOCUMENTED = ROOT / "docs" / "settings.md"
@@ -11,7 +11,7 @@ DOCUMENTED = ROOT / "docs" / "settings.md"
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variable of whoever runs the tests counts."""
+    """Removes the variables of the shell that runs the tests."""
     for field in Settings.model_fields:
         monkeypatch.delenv(variable(field), raising=False)
 
@@ -23,7 +23,7 @@ def _refusal(*needed: str) -> list[str]:
 
 
 def test_an_environment_without_variables_gives_the_defaults() -> None:
-    """Nothing has to be set that is not needed."""
+    """Every setting that a process does not need has a default."""
     assert load().kafka_partitions == 6
     assert load().poison_per_minute == 20
     assert load().monitor_host == "127.0.0.1"
@@ -40,11 +40,13 @@ def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.kafka_bootstrap_servers == ("one:9092", "[::1]:9093")
 
 
-def test_every_missing_value_is_named_with_what_would_be_right() -> None:
-    """One line for each, so that one start tells all of them."""
+def test_every_missing_value_is_named_with_its_description() -> None:
+    """One line each, so that a single start shows all of them."""
     assert _refusal("postgres_dsn", "softbot_secrets") == [
-        "WITIOP_POSTGRES_DSN is missing: the database, as postgresql://user:password@host:5432/witiop",
-        "WITIOP_SOFTBOT_SECRETS is missing: secrets that sign the Softbot's events, comma separated",
+        "WITIOP_POSTGRES_DSN is missing: connection string of the database, e.g. "
+        "postgresql://user:password@host:5432/witiop",
+        "WITIOP_SOFTBOT_SECRETS is missing: secrets that sign the Softbot's events, comma separated; each of them "
+        "verifies signatures",
     ]
 
 
@@ -61,8 +63,8 @@ def test_an_empty_value_counts_as_missing(monkeypatch: pytest.MonkeyPatch) -> No
         ("WITIOP_KAFKA_PARTITIONS", "many", "input should be a valid integer"),
         ("WITIOP_KAFKA_PARTITIONS", "0", "greater than or equal to 1"),
         ("WITIOP_WEBHOOK_PORT", "70000", "less than or equal to 65535"),
-        ("WITIOP_KAFKA_BOOTSTRAP_SERVERS", "broker", "every server is written as host:port"),
-        ("WITIOP_KAFKA_BOOTSTRAP_SERVERS", "a:1,,b:2", "every server is written as host:port"),
+        ("WITIOP_KAFKA_BOOTSTRAP_SERVERS", "broker", "each server must be written as host:port"),
+        ("WITIOP_KAFKA_BOOTSTRAP_SERVERS", "a:1,,b:2", "each server must be written as host:port"),
         ("WITIOP_KAFKA_TOPIC_PREFIX", "a b", "string should match pattern"),
         ("WITIOP_KAFKA_SECURITY_PROTOCOL", "TLS", "input should be 'PLAINTEXT', 'SSL'"),
         ("WITIOP_LOG_LEVEL", "loud", "input should be 'debug'"),
@@ -70,16 +72,16 @@ def test_an_empty_value_counts_as_missing(monkeypatch: pytest.MonkeyPatch) -> No
         ("CRASH_AT", "now!", "string should match pattern"),
     ],
 )
-def test_a_bad_value_is_named_with_what_would_be_right(
+def test_an_invalid_value_is_named_with_its_description(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
 ) -> None:
-    """The line begins with the variable and ends with what it is for."""
+    """The line begins with the variable and ends with its description."""
     monkeypatch.setenv(name, value)
 
     (line,) = _refusal()
 
     assert line.startswith(f"{name}: ")
-    assert complaint in line.partition("; right would be: ")[0]
+    assert complaint in line.partition("; expected: ")[0]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_a_bad_value_is_named_with_what_would_be_right(
     ],
 )
 def test_an_error_never_shows_a_secret(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """What is wrong with a secret is said without its value."""
+    """An error about a secret does not contain its value."""
     monkeypatch.setenv(name, value)
 
     (line,) = _refusal()
@@ -100,14 +102,14 @@ def test_an_error_never_shows_a_secret(monkeypatch: pytest.MonkeyPatch, name: st
 
 
 def test_an_empty_secret_in_a_list_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An HMAC with an empty key is one that everybody can make."""
+    """Anyone can compute an HMAC with an empty key."""
     monkeypatch.setenv("WITIOP_AGENTS_SECRETS", "right,")
 
-    assert "would verify anybody" in _refusal()[0]
+    assert "anyone could sign with it" in _refusal()[0]
 
 
 def test_printed_settings_hide_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A settings object that ends in a log by mistake tells nothing."""
+    """Settings that are logged by mistake reveal nothing."""
     monkeypatch.setenv("WITIOP_SOFTBOT_SECRETS", "hush")
     monkeypatch.setenv("WITIOP_POSTGRES_DSN", "host=db user=me password=hush")
     monkeypatch.setenv("WITIOP_WHATSAPP_VERIFY_TOKEN", "hush")
@@ -116,8 +118,8 @@ def test_printed_settings_hide_their_secrets(monkeypatch: pytest.MonkeyPatch) ->
     assert "hush" not in repr(load())
 
 
-def test_signing_in_at_the_brokers_needs_all_three_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SASL without a password would fail much later, and at every client."""
+def test_sasl_needs_mechanism_user_name_and_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SASL without a password would fail only later, in every client."""
     monkeypatch.setenv("WITIOP_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
     monkeypatch.setenv("WITIOP_KAFKA_SASL_USERNAME", "me")
 
@@ -126,8 +128,8 @@ def test_signing_in_at_the_brokers_needs_all_three_values(monkeypatch: pytest.Mo
     ]
 
 
-def test_given_values_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stack's own addresses win over those of the shell it is asked from."""
+def test_given_values_override_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addresses of a stack win over those of the shell from which it is used."""
     monkeypatch.setenv("WITIOP_KAFKA_PARTITIONS", "3")
     monkeypatch.setenv("CRASH_AT", "relay.after-publish-before-mark")
 
@@ -137,18 +139,18 @@ def test_given_values_go_before_the_environment(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_misspelt_variable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would otherwise be ignored without a word."""
+    """It would otherwise be ignored silently."""
     monkeypatch.setenv("WITIOP_KAFKA_PARTITION", "12")
 
     assert "WITIOP_KAFKA_PARTITION" in unknown_variables()
     assert "WITIOP_KAFKA_PARTITIONS" not in unknown_variables()
 
 
-def test_the_documented_table_is_that_of_the_settings() -> None:
-    """docs/settings.md shows every variable as it is."""
+def test_the_documented_table_matches_the_settings() -> None:
+    """docs/settings.md has every variable with its default and description."""
     assert table() in DOCUMENTED.read_text()
 
 
-def test_every_setting_says_what_it_is_for() -> None:
-    """The table and the errors are made of these words."""
+def test_every_setting_has_a_description() -> None:
+    """The table and the errors are made of the descriptions."""
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []

@@ -1,4 +1,4 @@
-"""One conversation as people read it: what it is and why, everything that was said, what happened to it."""
+"""Renders a conversation for people: its state and reason, its transcript and its history."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -26,7 +26,10 @@ _QUOTED_CELLS = 40
 
 
 def conversation_lines(page: ConversationPage, now: datetime, width: int | None) -> Iterator[Text]:
-    """Times are those of the number's own zone, with its offset; `width` in cells, None for a pipe."""
+    """Yields the lines of a conversation, with times in the number's time zone.
+
+    `width` is the width of the terminal in cells, None for a pipe.
+    """
     zone = ZoneInfo(page.number.time_zone)
     facts: dict[UUID, TranscriptItem] = {item.id: item for item in page.transcript}
     yield from _head(page, facts, now, zone)
@@ -39,25 +42,28 @@ def conversation_lines(page: ConversationPage, now: datetime, width: int | None)
 def _head(
     page: ConversationPage, facts: Mapping[UUID, TranscriptItem], now: datetime, zone: ZoneInfo
 ) -> Iterator[Text]:
-    of = page.conversation
-    yield Text.assemble(status_cell(of.status), GAP, (_state(of), "bold"))
-    customer = " ".join(harmless(name) for name in (of.customer_name, of.wa_id, of.user_id) if name)
-    number = f"{page.number.name} ({of.phone_number_id})" if page.number.name else of.phone_number_id
+    conversation = page.conversation
+    yield Text.assemble(status_cell(conversation.status), GAP, (_state(conversation), "bold"))
+    names = (conversation.customer_name, conversation.wa_id, conversation.user_id)
+    customer = " ".join(harmless(name) for name in names if name)
+    number = conversation.phone_number_id
+    if page.number.name:
+        number = f"{page.number.name} ({number})"
     lines = [
-        ("id", str(of.id)),
+        ("id", str(conversation.id)),
         ("customer", customer),
         ("number", harmless(number)),
-        ("opened", _moment(of.opened_at, zone)),
-        ("window", _window(of, now, zone)),
+        ("opened", _moment(conversation.opened_at, zone)),
+        ("window", _window(conversation, now, zone)),
     ]
-    if of.closed_at is not None:
-        lines.append(("closed", _moment(of.closed_at, zone)))
-    if of.owner is not None:
-        lines.append(("owner", _owner(of.owner, zone)))
-    if of.reason is not None:
-        lines.append(("why", f"{of.reason.value}: {REASON_TEXTS[of.reason].sentence}"))
-        lines.append(("decided by", _facts(of.because, facts, zone)))
-    yield from aligned([[Text(title, "dim"), Text(words)] for title, words in lines])
+    if conversation.closed_at is not None:
+        lines.append(("closed", _moment(conversation.closed_at, zone)))
+    if conversation.owner is not None:
+        lines.append(("owner", _owner(conversation.owner, zone)))
+    if (reason := conversation.reason) is not None:
+        lines.append(("reason", f"{reason.value}: {REASON_TEXTS[reason].sentence}"))
+        lines.append(("decided by", _facts(conversation.because, facts, zone)))
+    yield from aligned([[Text(title, "dim"), Text(text)] for title, text in lines])
 
 
 def _section(title: str) -> Iterator[Text]:
@@ -65,17 +71,18 @@ def _section(title: str) -> Iterator[Text]:
     yield Text(title, "bold")
 
 
-def _state(of: Conversation) -> str:
-    if of.unmanaged:
+def _state(conversation: Conversation) -> str:
+    if conversation.unmanaged:
         return "unmanaged"
-    return "managed" if of.managed else "waiting"
+    return "managed" if conversation.managed else "waiting"
 
 
-def _window(of: Conversation, now: datetime, zone: ZoneInfo) -> str:
-    if now >= of.window_ends_at:
-        return f"ended {_moment(of.window_ends_at, zone)}"
-    left = f", {duration(of.window_ends_at - now)} left" if of.status == "active" else ""
-    return f"ends {_moment(of.window_ends_at, zone)}{left}"
+def _window(conversation: Conversation, now: datetime, zone: ZoneInfo) -> str:
+    end = conversation.window_ends_at
+    if now >= end:
+        return f"ended {_moment(end, zone)}"
+    left = f", {duration(end - now)} left" if conversation.status == "active" else ""
+    return f"ends {_moment(end, zone)}{left}"
 
 
 def _owner(owner: Owner, zone: ZoneInfo) -> str:
@@ -93,10 +100,10 @@ def _transcript(items: Sequence[TranscriptItem], zone: ZoneInfo, width: int | No
             yield Text(today, "dim")
             day = today
         first = Text.assemble(f"  {at:%H:%M:%S}  ", (f"{speaker:<{longest}}", _SPEAKERS[item.speaker]), GAP)
-        yield from indented(first, _words(item), width)
+        yield from indented(first, _text(item), width)
 
 
-def _words(item: TranscriptItem) -> str:
+def _text(item: TranscriptItem) -> str:
     kind = "" if item.kind == "text" else f"[{item.kind}]"
     edited, deleted = "(edited)" if item.edited else "", "(deleted)" if item.deleted else ""
     parts = (kind, item.text, _DELIVERIES.get(item.status or ""), edited, deleted)
@@ -109,20 +116,20 @@ def _history(events: Iterable[HistoryEntry], facts: Mapping[UUID, TranscriptItem
         owner = event.owner and " ".join(event.owner)
         reason = event.reason and f"({event.reason.value})"
         mail = event.mail_id and str(event.mail_id)
-        said = " ".join(part for part in (event.event, reason, owner, mail) if part)
+        description = " ".join(part for part in (event.event, reason, owner, mail) if part)
         because = f"command {event.command_id}" if event.command_id else _facts(event.because, facts, zone)
-        rows.append([f"  {_moment(event.at, zone)}", said, f"by {event.actor}", because])
+        rows.append([f"  {_moment(event.at, zone)}", description, f"by {event.actor}", because])
     yield from aligned([[Text(harmless(cell)) for cell in row] for row in rows]) if rows else ()
 
 
 def _facts(ids: Iterable[UUID], facts: Mapping[UUID, TranscriptItem], zone: ZoneInfo) -> str:
-    """The facts that decided something: who and what, as far as the transcript has them."""
+    """Returns the facts of a decision: text, sender and time if the transcript has them, else the id."""
     return "; ".join(_fact(facts[id_], zone) if id_ in facts else str(id_) for id_ in ids)
 
 
 def _fact(item: TranscriptItem, zone: ZoneInfo) -> str:
-    words = f'"{cut(Text(harmless(item.text)), _QUOTED_CELLS)}"' if item.text else f"[{item.kind}]"
-    return f"{words} ({item.speaker}, {item.at.astimezone(zone):%H:%M:%S})"
+    text = f'"{cut(Text(harmless(item.text)), _QUOTED_CELLS)}"' if item.text else f"[{item.kind}]"
+    return f"{text} ({item.speaker}, {item.at.astimezone(zone):%H:%M:%S})"
 
 
 def _moment(at: datetime, zone: ZoneInfo) -> str:

@@ -1,4 +1,4 @@
-"""The directory as people and programs read it: the text of a directory file, and the same as plain JSON values."""
+"""Renders the directory as the text of a directory file for people, and as plain JSON values for programs."""
 
 import json
 from collections.abc import Mapping
@@ -12,39 +12,41 @@ from witiop.directory_file.tables import hours_text
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Who is there at a moment: users by id, how many members of each skillset are available, and after how long a
-    silent desk counts as offline."""
+    """Presence at the time `now`: members by user id, and the number of available members per skillset.
+
+    An agent whose desktop reported nothing for `presence_timeout` counts as offline.
+    """
 
     members: Mapping[str, Member]
     available: Mapping[str, int]
     now: datetime
-    silent: timedelta
+    presence_timeout: timedelta
 
     def user(self, id_: str) -> dict[str, object]:
-        """What `directory show` adds to a user; `free`: slots left."""
+        """Returns what `directory show` adds to a user; `free` is the free capacity."""
         member = self.members.get(id_) or Member(id_, frozenset(), 0)
         return {
-            "state": "offline" if member.is_presence_stale(self.now, self.silent) else member.state,
-            "ready": member.is_ready(self.now, self.silent),
-            "available": member.is_available(self.now, self.silent),
+            "state": "offline" if member.is_presence_stale(self.now, self.presence_timeout) else member.state,
+            "ready": member.is_ready(self.now, self.presence_timeout),
+            "available": member.is_available(self.now, self.presence_timeout),
             "free": member.free_capacity,
         }
 
     def skillset(self, id_: str) -> dict[str, object]:
-        """What it adds to a skillset: members who could take a conversation now (manual fact S9)."""
+        """Returns what `directory show` adds to a skillset: the members who are available (manual fact S9)."""
         return {"available": self.available.get(id_, 0)}
 
 
 def directory_with_presence(directory: Directory, presence: Presence) -> dict[str, list[dict[str, object]]]:
-    """`directory_document`, and who is there."""
+    """Returns `directory_document` with presence."""
     document = directory_document(directory)
-    for kind, of in (("user", presence.user), ("skillset", presence.skillset)):
-        document[kind] = [table | of(str(table["id"])) for table in document[kind]]
+    for kind, lookup in (("user", presence.user), ("skillset", presence.skillset)):
+        document[kind] = [table | lookup(str(table["id"])) for table in document[kind]]
     return document
 
 
 def directory_document(directory: Directory) -> dict[str, list[dict[str, object]]]:
-    """The tables of a directory file, by kind."""
+    """Returns the tables of a directory file, by kind."""
     return {
         "skillset": [asdict(skillset) for skillset in directory.skillsets.values()],
         "user": [asdict(user) for user in directory.users.values()],
@@ -53,7 +55,7 @@ def directory_document(directory: Directory) -> dict[str, list[dict[str, object]
 
 
 def directory_text(directory: Directory, presence: Presence | None = None) -> str:
-    """A directory file; reading it gives the same directory. Who is there stands in its comments."""
+    """Returns a directory file that describes the same directory, with presence in its comments."""
     tables = [
         "\n".join(
             [
@@ -61,8 +63,8 @@ def directory_text(directory: Directory, presence: Presence | None = None) -> st
                 *(f"{key} = {_toml(value)}" for key, value in table.items() if value is not None),
             ]
         )
-        for kind, described in directory_document(directory).items()
-        for table in described
+        for kind, rows in directory_document(directory).items()
+        for table in rows
     ]
     return "\n\n".join(tables) + "\n" if tables else "# The directory is empty.\n"
 
@@ -92,4 +94,6 @@ def _toml(value: object) -> str:
         return "{ " + ", ".join(f"{_key(key)} = {_toml(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # the one that JSON leaves as it is
+    return json.dumps(value, ensure_ascii=False).replace(
+        "\x7f", "\\u007f"
+    )  # the only control character that JSON does not escape

@@ -1,4 +1,4 @@
-"""The lists of conversations as people see them: one line each, two where the terminal is narrow."""
+"""Renders lists of conversations for people: one line per row, or two in a narrow terminal."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,31 +11,34 @@ from infra.postgres.lists.unmanaged import UnmanagedPage
 from witiop.cli.views.display import GAP, aligned, cut, duration, harmless, status_cell, utc_minute
 
 _HEAD = ("STATUS", "LEFT", "LAST (UTC)", "REASON", "CUSTOMER", "ID", "LAST TEXT")
-_DESK_HEAD = ("STATUS", "LEFT", "LAST (UTC)", "WHO HAS IT", "CUSTOMER", "ID", "LAST TEXT")
+_DESK_HEAD = ("STATUS", "LEFT", "LAST (UTC)", "OWNER", "CUSTOMER", "ID", "LAST TEXT")
 _CUSTOMER_CELLS = 22
 _ID_CELLS = 36
 _WIDE = 140
-"""Cells of a line from which on the last text has its place in it."""
+"""Width in cells from which a row fits on one line."""
 
 
 def list_lines(page: UnmanagedPage, now: datetime, width: int | None) -> list[Text]:
-    """`width` in cells, None for a pipe: there nothing is cut. LEFT is the time until the window closes."""
+    """Returns the lines of the unmanaged list. LEFT is the time until the window closes.
+
+    `width` is the width of the terminal in cells; with None, for a pipe, nothing is cut.
+    """
     cells = [_cells(row, row.reason.value if row.reason else "", now, width) for row in page.rows]
-    lines = _table(_HEAD, cells, width) or [Text("No unmanaged conversations.")]
+    lines = _table(_HEAD, cells, width) or [Text("There are no unmanaged conversations.")]
     counts = f"{page.counts['active']} active, {page.counts['closed']} closed"
-    return [*lines, Text(), Text(counts + (f"; the next page: --after {page.next}" if page.next else ""), "dim")]
+    return [*lines, Text(), Text(counts + (f"; next page: --after {page.next}" if page.next else ""), "dim")]
 
 
 def desk_lines(page: DeskPage, now: datetime, width: int | None) -> list[Text]:
-    """As `list_lines`, of conversations that somebody has or that wait for somebody."""
-    lines = _table(_DESK_HEAD, [_cells(row, _who(row, now), now, width) for row in page.rows], width)
+    """Returns the lines of the list of waiting, assigned or managed conversations; as `list_lines`."""
+    lines = _table(_DESK_HEAD, [_cells(row, _owner(row, now), now, width) for row in page.rows], width)
     if page.next:
-        lines += [Text(), Text(f"the next page: --after {page.next}", "dim")]
-    return lines or [Text("No such conversations.")]
+        lines += [Text(), Text(f"next page: --after {page.next}", "dim")]
+    return lines or [Text("There are no such conversations.")]
 
 
 def _table(head: Sequence[str], cells: Sequence[Sequence[Text]], width: int | None) -> list[Text]:
-    """Nothing if there are no rows."""
+    """Returns the head and the rows, or nothing if there are no rows."""
     rows = [[Text(title, "bold") for title in head], *cells]
     if not cells:
         return []
@@ -46,7 +49,7 @@ def _table(head: Sequence[str], cells: Sequence[Sequence[Text]], width: int | No
     return _two_lines_each(rows, width)
 
 
-def _who(row: Row, now: datetime) -> str:
+def _owner(row: Row, now: datetime) -> str:
     owner = row.owner
     if owner is None:
         return "answered from the phone app"
@@ -54,13 +57,13 @@ def _who(row: Row, now: datetime) -> str:
     return f"{owner.kind} {harmless(owner.id)} ({owner.state}{until})"
 
 
-def _cells(row: Row, why: str, now: datetime, width: int | None) -> list[Text]:
+def _cells(row: Row, reason_or_owner: str, now: datetime, width: int | None) -> list[Text]:
     customer = Text(" ".join(harmless(name) for name in (row.customer_name, row.wa_id or row.user_id) if name))
     return [
         status_cell(row.status),
         Text(duration(row.window_ends_at - now) if row.status == "active" else "", _urgency(row, now)),
         Text(utc_minute(row.last_at)),
-        Text(why),
+        Text(reason_or_owner),
         cut(customer, _CUSTOMER_CELLS) if width else customer,
         Text(str(row.id), "dim"),
         Text(harmless(row.last_text or "")),

@@ -1,4 +1,4 @@
-"""What Alembic runs for every command: on the connection, and in the transaction, that `migrate` opened."""
+"""The environment that Alembic loads for a command: the connection and the transaction that `migrate` opened."""
 
 from alembic import context
 

@@ -1,5 +1,5 @@
-"""The batch protocol (architecture.md, P2 to P4) on a real broker and a real database: every record has its effect
-once, whatever the handler, the broker, the group or the database do meanwhile."""
+"""The batch protocol (architecture.md, P2 to P4) on a real broker and a real database: every record is processed
+exactly once, whatever happens to the handler, the broker, the group or the database meanwhile."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +16,9 @@ from kafka.structs import OffsetAndMetadata
 from prometheus_client import REGISTRY
 from psycopg import Connection
 
-from consumers.batches.batch_loop import BatchLoop, RetryBatch
+from consumers.batches.batch_loop import BatchLoop
 from consumers.batches.metrics import ConsumerMetrics
-from consumers.batches.poison import WHOLE_POLL, Poison, PoisonLimit
+from consumers.batches.poison import WHOLE_BATCH, Poison, PoisonPolicy, RetryBatch
 from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import GroupReader, IncomingRecord
 from infra.postgres.connections.session import DatabaseSession
@@ -28,46 +28,46 @@ from tests.support.waiting import wait_until
 GROUP = "group"
 METRICS = ConsumerMetrics("batch-loop")
 SESSION_SECONDS = 6.0
-"""The least that a broker allows by default."""
+"""The shortest session timeout that a broker accepts by default."""
 
 Transaction = Callable[[], AbstractContextManager[Connection[Any]]]
 
 
-class Keeper:
-    """A handler that writes down every value. One that begins with `poison:` names the way in which it cannot be worked
-    in, unless the handler is `immune` by now; `again`: how often somebody else changes what it read."""
+class RecordingHandler:
+    """A handler that stores every value in the table `processed`. A value `poison:<kind>` fails in that way, unless the
+    handler is `immune`. `retries`: how many of the next batches it asks to retry."""
 
     def __init__(self) -> None:
         self.immune = False
         self.sizes: list[int] = []
-        self.again = 0
+        self.retries = 0
 
     def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
-        if self.again:
-            self.again -= 1
+        if self.retries:
+            self.retries -= 1
             raise RetryBatch
         for record in records:
-            what = record.value.decode()
-            if what.startswith("poison:") and not self.immune:
-                self._suffer(connection, record, what.split(":")[1])
+            value = record.value.decode()
+            if value.startswith("poison:") and not self.immune:
+                self._fail(connection, record, value.split(":")[1])
             connection.execute(
-                'insert into kept (partition, "offset", value) values (%s, %s, %s)',
-                [record.partition, record.offset, what],
+                'insert into processed (partition, "offset", value) values (%s, %s, %s)',
+                [record.partition, record.offset, value],
             )
         self.sizes.append(len(records))
 
-    def _suffer(self, connection: Connection[Any], record: IncomingRecord, way: str) -> None:
-        match way:
+    def _fail(self, connection: Connection[Any], record: IncomingRecord, kind: str) -> None:
+        match kind:
             case "rule":
                 raise Poison(record, "value: not as agreed")
             case "22":
                 connection.execute("select 1 / 0")
             case "23":
-                connection.execute("insert into kept values (default, null, null, null)")
+                connection.execute("insert into processed values (default, null, null, null)")
 
 
 class Member:
-    """A consumer of the group in a thread of its own."""
+    """A consumer of the group, in its own thread."""
 
     def __init__(self, loop: BatchLoop) -> None:
         self.loop = loop
@@ -79,7 +79,7 @@ class Member:
     def _run(self) -> None:
         try:
             self.loop.run(self._stop)
-        except BaseException as error:  # told to whoever stops it
+        except BaseException as error:  # reported by `leave` and `ended_by`
             self._failed = error
 
     @property
@@ -93,18 +93,18 @@ class Member:
         assert self._failed is None, repr(self._failed)
 
     def ended_by(self) -> BaseException | None:
-        """Returns when it has ended by itself; gives what ended it."""
+        """Waits until the consumer ends (at most 20 s) and returns the error that ended it, if any."""
         self._thread.join(20)
         failed, self._failed = self._failed, None
         return failed
 
 
 class Stage:
-    """One topic, one group, one table of what was worked in."""
+    """One topic, one group, and one table of processed records."""
 
     def __init__(self, kafka: str, dsn: str, stack: ExitStack) -> None:
         self.topic = f"batch-loop-{uuid4().hex[:12]}"
-        self.handler = Keeper()
+        self.handler = RecordingHandler()
         self.config = KafkaConfig((kafka,))
         self.database = stack.enter_context(psycopg.connect(dsn, autocommit=True))
         self.admin: Any = stack.enter_context(closing(KafkaAdminClient(bootstrap_servers=kafka)))  # type: ignore[no-untyped-call]
@@ -113,13 +113,13 @@ class Stage:
         producer = KafkaProducer(bootstrap_servers=kafka, metadata_max_age_ms=500)  # type: ignore[no-untyped-call]
         self.producer: Any = stack.enter_context(closing(producer))
         self.database.execute(
-            'create table kept (place bigint generated always as identity, partition int, "offset" bigint not null, '
-            "value text not null)"
+            "create table processed (place bigint generated always as identity, partition int, "
+            '"offset" bigint not null, value text not null)'
         )
 
     # the topic
 
-    def make_topic(self, partitions: int = 1) -> None:
+    def create_topic(self, partitions: int = 1) -> None:
         wait_until(lambda: self.topic not in self.admin.list_topics())
         self.admin.create_topics({self.topic: {"num_partitions": partitions, "replication_factor": 1}})
         self.admin.wait_for_topics([self.topic])
@@ -143,22 +143,23 @@ class Stage:
             refresh_seconds=refresh_seconds,
         )
 
-    def stand_at(self, reader: GroupReader, offset: int) -> None:
-        """The group worked everything in before this offset."""
-        while not (silent := reader.silent()):
+    def set_position(self, reader: GroupReader, offset: int) -> None:
+        """Stores that the group has processed everything before this offset."""
+        while not (paused := reader.paused()):
             reader.poll(0.1)
-        (partition,) = silent
+        (partition,) = paused
         position = Position(reader.topic_id(self.topic), offset)
         Offsets(self.database, GROUP).start(Partition(*partition), position, lost=0)
 
     def commit(self, offset: int | None) -> None:
-        """What Kafka is told; None: it forgets the group. Nobody may be in it."""
+        """Commits an offset for the group to Kafka, or deletes the group from Kafka (None). The group must have no
+        members."""
         group = self.topic + GROUP
         if offset is None:
             assert {group: "OK"} == self.admin.delete_groups([group])
         else:
-            told = {TopicPartition(self.topic, 0): OffsetAndMetadata(offset, "", -1)}
-            assert [NoError] == list(self.admin.alter_group_offsets(group, told).values())
+            offsets = {TopicPartition(self.topic, 0): OffsetAndMetadata(offset, "", -1)}
+            assert [NoError] == list(self.admin.alter_group_offsets(group, offsets).values())
 
     def session(self) -> DatabaseSession:
         return self._stack.enter_context(closing(DatabaseSession(self._dsn, "batch-loop")))
@@ -168,38 +169,38 @@ class Stage:
         reader: GroupReader | None = None,
         transaction: Transaction | None = None,
         poison_per_minute: int = 20,
-        storm_rest_seconds: float = 60,
+        storm_back_off_seconds: float = 60,
         metrics: ConsumerMetrics = METRICS,
         pause: Callable[[float], None] = sleep,
     ) -> Member:
-        """One more member, which leaves at the end of the test."""
+        """Starts one more member, which leaves at the end of the test."""
         loop = BatchLoop(
             reader or self.reader(),
             transaction or self.session().transaction,
             GROUP,
             self.handler,
             metrics,
-            PoisonLimit(poison_per_minute),
-            storm_rest_seconds,
-            pause,
+            PoisonPolicy(poison_per_minute, pause),
+            storm_back_off_seconds,
         )
         member = Member(loop)
         self._stack.callback(member.leave)
         return member
 
-    # what came of it
+    # the results
 
-    def kept(self, partition: int = 0) -> list[str]:
-        """The values of a partition in the order in which they were worked in."""
-        found = self.database.execute("select value from kept where partition = %s order by place", [partition])
+    def processed(self, partition: int = 0) -> list[str]:
+        """Returns the values of a partition in the order in which they were processed."""
+        found = self.database.execute("select value from processed where partition = %s order by place", [partition])
         return [row[0] for row in found]
 
-    def aside(self) -> list[tuple[str, str]]:
-        """What was put aside, and why."""
+    def dead_letters(self) -> list[tuple[str, str]]:
+        """Returns the values and the reasons of the dead letters."""
         found = self.database.execute("select convert_from(raw, 'UTF8'), reason from set_aside order by \"offset\"")
         return found.fetchall()
 
     def position(self, partition: int = 0) -> int | None:
+        """Returns the next offset of the group; None: the group has no position."""
         read = Offsets(self.database, GROUP).read([Partition(self.topic, partition)])
         return next((position.next_offset for position in read.values()), None)
 
@@ -210,18 +211,18 @@ def stage(kafka: str, database: str) -> Iterator[Stage]:
         yield Stage(kafka, database, stack)
 
 
-def test_what_comes_bit_by_bit_is_worked_in_together(stage: Stage) -> None:
-    """At a steady trickle a batch for each record would cost ten times what the records cost."""
-    stage.make_topic()
+def test_records_that_arrive_one_by_one_are_processed_in_batches(stage: Stage) -> None:
+    """At a low, steady rate one batch per record would cost ten times as much as the records themselves."""
+    stage.create_topic()
     began = monotonic()
     member = stage.join()
     for number in range(100):
         stage.publish(str(number))
         sleep(0.005)
-    wait_until(lambda: len(stage.kept()) == 100)
+    wait_until(lambda: len(stage.processed()) == 100)
     batches = len(stage.handler.sizes)
     assert batches <= (monotonic() - began) / 0.1 + 1
-    assert numbered(0, 100) == stage.kept()
+    assert numbered(0, 100) == stage.processed()
     member.leave()
 
 
@@ -233,81 +234,81 @@ def numbered(begin: int, end: int, word: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("way", "reason"), [("rule", "value: not as agreed"), ("22", "SQLSTATE 22012"), ("23", "SQLSTATE 23502")]
+    ("kind", "reason"), [("rule", "value: not as agreed"), ("22", "SQLSTATE 22012"), ("23", "SQLSTATE 23502")]
 )
-def test_poison_alone_is_put_aside_and_its_neighbours_are_worked_in_in_order(
-    stage: Stage, way: str, reason: str
+def test_only_the_poison_becomes_dead_letters_and_its_neighbours_are_processed_in_order(
+    stage: Stage, kind: str, reason: str
 ) -> None:
     values = numbered(0, 100)
-    poison = {3: f"poison:{way}:a", 60: f"poison:{way}:b", 61: f"poison:{way}:c"}
-    stage.make_topic()
+    poison = {3: f"poison:{kind}:a", 60: f"poison:{kind}:b", 61: f"poison:{kind}:c"}
+    stage.create_topic()
     stage.publish(*(poison.get(place, value) for place, value in enumerate(values)))
 
     member = stage.join()
 
     wait_until(lambda: stage.position() == 100)
-    assert [value for place, value in enumerate(values) if place not in poison] == stage.kept()
-    assert [(value, reason) for value in poison.values()] == stage.aside()
+    assert [value for place, value in enumerate(values) if place not in poison] == stage.processed()
+    assert [(value, reason) for value in poison.values()] == stage.dead_letters()
     wait_until(lambda: member.ready)
 
 
-@pytest.mark.parametrize("way", ["rule", "22"])
-def test_as_much_poison_as_a_minute_may_bring_is_put_aside(stage: Stage, way: str) -> None:
-    stage.make_topic()
-    stage.publish(*(f"poison:{way}:{n}" if n % 10 == 9 else str(n) for n in range(200)))
+@pytest.mark.parametrize("kind", ["rule", "22"])
+def test_as_much_poison_as_allowed_per_minute_becomes_dead_letters(stage: Stage, kind: str) -> None:
+    stage.create_topic()
+    stage.publish(*(f"poison:{kind}:{n}" if n % 10 == 9 else str(n) for n in range(200)))
 
     stage.join(poison_per_minute=20)
 
     wait_until(lambda: stage.position() == 200)
-    assert 20 == len(stage.aside())
-    assert [str(n) for n in range(200) if n % 10 != 9] == stage.kept()
+    assert 20 == len(stage.dead_letters())
+    assert [str(n) for n in range(200) if n % 10 != 9] == stage.processed()
 
 
-@pytest.mark.parametrize("way", ["rule", "22"])
-def test_a_whole_poll_of_poison_is_not_put_aside_and_worked_in_once_it_is_none(stage: Stage, way: str) -> None:
-    poison = numbered(0, WHOLE_POLL, f"poison:{way}:")
-    stage.make_topic()
+@pytest.mark.parametrize("kind", ["rule", "22"])
+def test_a_whole_batch_of_poison_is_not_discarded_and_is_processed_once_it_can_be(stage: Stage, kind: str) -> None:
+    poison = numbered(0, WHOLE_BATCH, f"poison:{kind}:")
+    stage.create_topic()
     stage.publish(*poison)
 
-    member = stage.join(storm_rest_seconds=0.5)
+    member = stage.join(storm_back_off_seconds=0.5)
 
-    wait_until(lambda: "a whole poll" in (member.loop.not_ready_reason() or ""))
-    assert ([], []) == (stage.aside(), stage.kept())
+    wait_until(lambda: "a whole batch" in (member.loop.not_ready_reason() or ""))
+    assert ([], []) == (stage.dead_letters(), stage.processed())
     stage.handler.immune = True
-    wait_until(lambda: stage.kept() == poison)
+    wait_until(lambda: stage.processed() == poison)
     wait_until(lambda: member.ready)
-    assert [] == stage.aside()
+    assert [] == stage.dead_letters()
 
 
-def test_more_poison_than_a_minute_may_bring_is_not_put_aside_until_it_is_none(stage: Stage) -> None:
+def test_more_poison_than_allowed_per_minute_waits_until_it_can_be_processed(stage: Stage) -> None:
     poison = numbered(0, 4, "poison:22:")
-    stage.make_topic()
+    stage.create_topic()
     stage.publish("before", *poison[:2], "between", *poison[2:], "after")
 
-    member = stage.join(poison_per_minute=3, storm_rest_seconds=0.5)
+    member = stage.join(poison_per_minute=3, storm_back_off_seconds=0.5)
 
-    wait_until(lambda: "more than 3 records a minute" in (member.loop.not_ready_reason() or ""))
+    wait_until(lambda: "more than 3 items a minute" in (member.loop.not_ready_reason() or ""))
     stage.handler.immune = True
     wait_until(lambda: stage.position() == 7)
-    worked_in = [value for value in stage.kept() if not value.startswith("poison")]
-    assert ["before", "between", "after"] == worked_in
+    harmless = [value for value in stage.processed() if not value.startswith("poison")]
+    assert ["before", "between", "after"] == harmless
     assert sorted(poison) == sorted(
-        [value for value in stage.kept() if value not in worked_in] + [v for v, _ in stage.aside()]
+        [value for value in stage.processed() if value not in harmless] + [v for v, _ in stage.dead_letters()]
     )
-    assert len(stage.aside()) <= 3
+    assert len(stage.dead_letters()) <= 3
 
 
-def test_a_batch_that_met_a_change_is_worked_in_again(stage: Stage) -> None:
-    """After a pause that grows: whoever is in its way may take some seconds."""
+def test_a_batch_is_retried_after_a_concurrent_change(stage: Stage) -> None:
+    """The pauses between the attempts grow, because the other writer may take some seconds."""
     pauses: list[float] = []
-    stage.handler.again = 3
-    stage.make_topic()
+    stage.handler.retries = 3
+    stage.create_topic()
     stage.publish("a", "b")
 
     stage.join(pause=pauses.append)
 
     wait_until(lambda: stage.position() == 2)
-    assert (["a", "b"], 0) == (stage.kept(), stage.handler.again)
+    assert (["a", "b"], 0) == (stage.processed(), stage.handler.retries)
     assert 3 == len(pauses)
     assert all(0 < pause <= 0.02 for pause in pauses)
     assert pauses == sorted(pauses)
@@ -316,8 +317,8 @@ def test_a_batch_that_met_a_change_is_worked_in_again(stage: Stage) -> None:
 # the group
 
 
-def test_members_share_the_partitions_and_work_every_record_in_once_while_others_come_and_go(stage: Stage) -> None:
-    stage.make_topic(partitions=4)
+def test_members_share_the_partitions_and_process_every_record_once_while_others_join_and_leave(stage: Stage) -> None:
+    stage.create_topic(partitions=4)
     stage.join(stage.reader(max_records=7))
     for round_ in range(4):
         for partition in range(4):
@@ -328,11 +329,11 @@ def test_members_share_the_partitions_and_work_every_record_in_once_while_others
             guest.leave()
 
     wait_until(lambda: [400] * 4 == [stage.position(partition) for partition in range(4)], 40)
-    assert [numbered(0, 400)] * 4 == [stage.kept(partition) for partition in range(4)]
+    assert [numbered(0, 400)] * 4 == [stage.processed(partition) for partition in range(4)]
 
 
-def test_a_member_tells_the_lag_of_its_own_partitions_only(stage: Stage) -> None:
-    stage.make_topic(partitions=2)
+def test_a_member_reports_the_lag_of_its_own_partitions_only(stage: Stage) -> None:
+    stage.create_topic(partitions=2)
     stage.join(metrics=ConsumerMetrics("first"))
     wait_until(lambda: {"0": 0, "1": 0} == lag("first"))
 
@@ -343,14 +344,14 @@ def test_a_member_tells_the_lag_of_its_own_partitions_only(stage: Stage) -> None
 
 
 def lag(group: str) -> dict[str, float]:
-    """Partition -> records that wait, as Prometheus is told."""
+    """Returns partition -> number of waiting records, from the Prometheus metric."""
     (metric,) = [metric for metric in REGISTRY.collect() if metric.name == "witiop_consumer_lag_records"]
     return {s.labels["partition"]: s.value for s in metric.samples if s.labels["group"] == group}
 
 
 @pytest.mark.parametrize("committed", [None, 0, 5, 1000])
-def test_what_kafka_believes_about_the_group_has_no_effect(stage: Stage, committed: int | None) -> None:
-    stage.make_topic()
+def test_offsets_that_kafka_stores_for_the_group_have_no_effect(stage: Stage, committed: int | None) -> None:
+    stage.create_topic()
     stage.publish(*numbered(0, 10))
     member = stage.join()
     wait_until(lambda: stage.position() == 10)
@@ -361,42 +362,43 @@ def test_what_kafka_believes_about_the_group_has_no_effect(stage: Stage, committ
     stage.join()
 
     wait_until(lambda: stage.position() == 20)
-    assert numbered(0, 20) == stage.kept()
+    assert numbered(0, 20) == stage.processed()
 
 
 def test_a_member_that_lost_its_partition_without_noticing_writes_nothing(stage: Stage) -> None:
-    stage.make_topic()
+    stage.create_topic()
     stage.publish(*numbered(0, 10))
     stage.join()
     wait_until(lambda: stage.position() == 10)
 
-    stage.database.execute("update consumer_offsets set next_offset = 15")  # as if another one had worked in five more
+    # as if another member had processed five more
+    stage.database.execute("update consumer_offsets set next_offset = 15")
     stage.publish(*numbered(10, 20))
 
     wait_until(lambda: stage.position() == 20)
-    assert numbered(0, 10) + numbered(15, 20) == stage.kept()
+    assert numbered(0, 10) + numbered(15, 20) == stage.processed()
 
 
 # the topic
 
 
 @pytest.mark.parametrize("records", [3, 10, 30])
-def test_a_topic_that_was_made_again_is_read_from_its_beginning(stage: Stage, records: int) -> None:
-    stage.make_topic()
+def test_a_topic_that_was_created_again_is_read_from_its_beginning(stage: Stage, records: int) -> None:
+    stage.create_topic()
     stage.publish(*numbered(0, 10, "old "))
     member = stage.join()
     wait_until(lambda: stage.position() == 10)
 
     stage.admin.delete_topics([stage.topic])
-    stage.make_topic()
+    stage.create_topic()
     stage.publish(*numbered(0, records, "new "))
 
-    wait_until(lambda: set(numbered(0, records, "new ")) <= set(stage.kept()), 60)
+    wait_until(lambda: set(numbered(0, records, "new ")) <= set(stage.processed()), 60)
     wait_until(lambda: member.ready and stage.position() == records, 60)
 
 
-class MadeAgainMeanwhile(GroupReader):
-    """Learns together with the first records that their topic is another one than before."""
+class RecreatedMeanwhile(GroupReader):
+    """A reader whose topic has another id, as if it was created again, from the first records on."""
 
     other_id: str | None = None
 
@@ -404,29 +406,29 @@ class MadeAgainMeanwhile(GroupReader):
         records = super().poll(timeout_seconds)
         if records and self.other_id is None:
             self.other_id = str(uuid4())
-            self.silence(self.assigned())
+            self.pause(self.assigned())
         return records
 
     def topic_id(self, topic: str) -> str:
         return self.other_id or super().topic_id(topic)
 
 
-def test_records_polled_just_before_a_topic_proved_to_be_another_one_do_not_hide_those_before_them(
+def test_records_polled_just_before_a_topic_proves_to_be_a_new_one_do_not_hide_earlier_records(
     stage: Stage,
 ) -> None:
-    stage.make_topic()
+    stage.create_topic()
     stage.publish(*numbered(0, 10))
-    reader = stage.reader(kind=MadeAgainMeanwhile)
-    stage.stand_at(reader, 5)
+    reader = stage.reader(kind=RecreatedMeanwhile)
+    stage.set_position(reader, 5)
 
     stage.join(reader)
 
     wait_until(lambda: stage.position() == 10)
-    assert numbered(0, 10) == stage.kept()
+    assert numbered(0, 10) == stage.processed()
 
 
-def test_records_that_the_broker_deleted_unread_are_counted_and_said_until_somebody_looks(stage: Stage) -> None:
-    stage.make_topic()
+def test_records_that_the_broker_deleted_unread_are_counted_and_reported_as_not_ready(stage: Stage) -> None:
+    stage.create_topic()
     stage.publish(*numbered(0, 10))
     member = stage.join()
     wait_until(lambda: stage.position() == 10)
@@ -437,15 +439,15 @@ def test_records_that_the_broker_deleted_unread_are_counted_and_said_until_someb
     again = stage.join()
 
     wait_until(lambda: stage.position() == 30)
-    assert numbered(0, 10) + numbered(18, 30) == stage.kept()
+    assert numbered(0, 10) + numbered(18, 30) == stage.processed()
     assert (
         "8 records were deleted by the broker before they were read; see witiop doctor" == again.loop.not_ready_reason()
     )
     assert [(8,)] == stage.database.execute("select lost from consumer_offsets").fetchall()
 
 
-def test_partitions_added_while_it_runs_are_read_from_their_beginning(stage: Stage) -> None:
-    stage.make_topic(partitions=1)
+def test_partitions_added_while_a_member_runs_are_read_from_their_beginning(stage: Stage) -> None:
+    stage.create_topic(partitions=1)
     stage.join(stage.reader(refresh_seconds=1))
     stage.publish(*numbered(0, 10))
     wait_until(lambda: stage.position() == 10)
@@ -456,15 +458,17 @@ def test_partitions_added_while_it_runs_are_read_from_their_beginning(stage: Sta
         stage.publish(*numbered(10, 20), partition=partition)
 
     wait_until(lambda: [20, 10, 10] == [stage.position(partition) for partition in range(3)], 40)
-    assert [numbered(0, 20), numbered(10, 20), numbered(10, 20)] == [stage.kept(partition) for partition in range(3)]
+    assert [numbered(0, 20), numbered(10, 20), numbered(10, 20)] == [
+        stage.processed(partition) for partition in range(3)
+    ]
 
 
 # the database
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_lost_answer_to_commit_leaves_nothing_undone_and_nothing_done_twice(stage: Stage, committed: bool) -> None:
-    stage.make_topic()
+def test_after_a_lost_answer_to_a_commit_every_record_is_processed_exactly_once(stage: Stage, committed: bool) -> None:
+    stage.create_topic()
     stage.publish(*numbered(0, 10))
     transaction = LosesAnswers(stage.session(), stage.handler, committed)
 
@@ -472,13 +476,13 @@ def test_a_lost_answer_to_commit_leaves_nothing_undone_and_nothing_done_twice(st
 
     wait_until(lambda: stage.position() == 10)
     assert 1 == transaction.lost
-    assert numbered(0, 10) == stage.kept()
+    assert numbered(0, 10) == stage.processed()
 
 
 class LosesAnswers:
-    """Transactions of which the first with work in it ends, committed or not, without anybody hearing how."""
+    """Transactions. The answer to the COMMIT of the first one with records is lost, whether or not it was committed."""
 
-    def __init__(self, session: DatabaseSession, handler: Keeper, committed: bool) -> None:
+    def __init__(self, session: DatabaseSession, handler: RecordingHandler, committed: bool) -> None:
         self.lost = 0
         self._session = session
         self._handler = handler
@@ -503,9 +507,9 @@ class LosesAnswers:
 
 
 def test_a_defect_of_the_program_ends_the_process_and_nothing_is_written(stage: Stage) -> None:
-    stage.make_topic()
+    stage.create_topic()
     stage.publish("a")
-    stage.database.execute("drop table kept")
+    stage.database.execute("drop table processed")
 
     member = stage.join()
 

@@ -1,4 +1,4 @@
-"""The `commands` consumer and `routing` on a real database: what is asked for happens once, or says why not."""
+"""The `commands` handler and routing on a real database: a command is carried out once, or rejected with a reason."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from consumers.batches.batch_loop import RetryBatch
+from consumers.batches.poison import RetryBatch
 from consumers.workers.routing import Routing
 from domain.routing.transfers import RoutingPolicy
 from infra.kafka.consumer import IncomingRecord
@@ -24,7 +24,7 @@ def office(database: str) -> Iterator[Office]:
         yield office
 
 
-def test_an_immediate_transfer_to_a_ready_user_is_assigned_and_a_repeat_does_nothing(office: Office) -> None:
+def test_an_immediate_transfer_to_a_ready_user_is_assigned_and_its_repeat_changes_nothing(office: Office) -> None:
     conversation = office.customer_writes()
     office.presence("anna", "ready")
     command = office.transfer(conversation, "user", "anna", "immediate")
@@ -36,7 +36,7 @@ def test_an_immediate_transfer_to_a_ready_user_is_assigned_and_a_repeat_does_not
     assert ["applied", "repeated"] == outcomes
 
 
-def test_refusals_say_why_in_the_promised_order(office: Office) -> None:
+def test_rejections_have_the_documented_reasons_in_the_documented_order(office: Office) -> None:
     conversation = office.customer_writes()
     assert [("rejected", "user_unknown")] == office.results_of(
         office.transfer(conversation, "user", "zoe", "immediate")
@@ -66,11 +66,11 @@ def test_refusals_say_why_in_the_promised_order(office: Office) -> None:
     assert (None, None, None, True, 7) == office.owner()
 
 
-def test_nobody_gets_more_than_their_maximum_even_in_one_batch(office: Office) -> None:
+def test_no_agent_is_assigned_more_than_the_capacity_even_in_one_batch(office: Office) -> None:
     office.presence("ben", "ready")
     first = office.customer_writes()
-    other = FactMaker(customer=office.maker.turn(0).customer.model_copy(update={"wa_id": "390"}))
-    office.receives(other.turn(office.hours_ago(0.5)))
+    other = FactMaker(customer=office.teller.turn(0).customer.model_copy(update={"wa_id": "390"}))
+    office.process(other.turn(office.hours_ago(0.5)))
     second = office.rows(f"select id from conversations where id <> '{first}'")[0]["id"]
     outcomes = office.results_of(
         office.transfer(first, "user", "ben", "immediate"), office.transfer(second, "user", "ben", "immediate")
@@ -93,8 +93,8 @@ def test_an_exclusive_transfer_waits_for_a_member_and_can_be_recalled(office: Of
     assert (None, None, None, True, 7) == office.owner()
 
 
-def test_a_recall_that_names_a_version_takes_nothing_from_an_owner_that_came_later(office: Office) -> None:
-    """Whoever asks has seen the reservation; meanwhile Carla was offered it."""
+def test_a_recall_with_an_old_version_does_not_take_the_conversation_from_a_later_owner(office: Office) -> None:
+    """The issuer saw the reservation; meanwhile the conversation was offered to Carla."""
     conversation = office.customer_writes()
     office.results_of(office.transfer(conversation, "skillset", "support", "exclusive"))
     seen = office.rows("select version from conversations")[0]["version"]
@@ -110,7 +110,7 @@ def test_a_recall_that_names_a_version_takes_nothing_from_an_owner_that_came_lat
     assert [("rejected", "version_conflict")] == office.results_of(again)
 
 
-def test_an_offer_nobody_accepts_goes_back_to_its_queue_and_on_to_the_next(office: Office) -> None:
+def test_a_missed_offer_returns_to_its_queue_and_is_offered_to_the_next_member(office: Office) -> None:
     office.routing = Routing(office.connection.transaction_of, office.topics, RoutingPolicy(offer=timedelta(0)))
     office.customer_writes("1")
     office.presence("anna", "ready")
@@ -121,7 +121,7 @@ def test_an_offer_nobody_accepts_goes_back_to_its_queue_and_on_to_the_next(offic
     assert ("u", "ben", "a", False, None) == office.owner()
 
 
-def test_who_goes_offline_loses_what_was_not_accepted(office: Office) -> None:
+def test_an_agent_who_goes_offline_loses_an_offer_that_was_not_accepted(office: Office) -> None:
     conversation = office.customer_writes()
     office.presence("anna", "ready")
     office.results_of(office.transfer(conversation, "user", "anna", "immediate"))
@@ -130,7 +130,7 @@ def test_who_goes_offline_loses_what_was_not_accepted(office: Office) -> None:
     assert (None, None, None, True, 2) == office.owner()
 
 
-def test_taking_it_needs_no_presence_and_counts_as_accepted(office: Office) -> None:
+def test_taking_a_conversation_needs_no_presence_and_counts_as_accepted(office: Office) -> None:
     conversation = office.customer_writes()
     assert [("applied", None)] == office.results_of(
         office.transfer(conversation, "user", "anna", "immediate", issuer="anna")
@@ -140,7 +140,9 @@ def test_taking_it_needs_no_presence_and_counts_as_accepted(office: Office) -> N
 
 
 @pytest.mark.parametrize("field", ["conversation_id", "to", "subject", "body", "mail_command_id", "batch_id", "target"])
-def test_signed_commands_with_what_no_database_takes_are_answered_and_audited(office: Office, field: str) -> None:
+def test_signed_commands_with_text_that_the_database_cannot_store_are_answered_and_audited(
+    office: Office, field: str
+) -> None:
     conversation = office.customer_writes()
     hostile = "a\x00b"
     email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
@@ -156,7 +158,7 @@ def test_signed_commands_with_what_no_database_takes_are_answered_and_audited(of
 
 
 def test_a_user_who_was_removed_meanwhile_is_unknown(office: Office) -> None:
-    """The command was read with the old directory in memory."""
+    """The handler still has the old directory in memory."""
     conversation = office.customer_writes()
     office.results_of(office.transfer(conversation, "user", "anna", "immediate"))
     office.apply_directory(replace(COMPANY, users={}))
@@ -166,7 +168,7 @@ def test_a_user_who_was_removed_meanwhile_is_unknown(office: Office) -> None:
     assert [("rejected", "user_unknown")] == office.results_of(taking)
 
 
-def test_a_command_whose_customer_is_joined_with_another_meanwhile_is_begun_again(
+def test_a_batch_is_retried_if_the_customer_of_a_command_is_joined_into_another_meanwhile(
     office: Office, database: str
 ) -> None:
     conversation, other = office.customer_writes(phone="390001"), office.customer_writes(phone="390002")
@@ -177,10 +179,10 @@ def test_a_command_whose_customer_is_joined_with_another_meanwhile_is_begun_agai
         ThreadPoolExecutor(1) as consumer,
     ):
         joining.execute(f"update customers set merged_into = {into} where id = {customer}", [other, conversation])
-        told = consumer.submit(office.results_of, office.transfer(conversation, "user", "anna", "exclusive"))
+        results = consumer.submit(office.results_of, office.transfer(conversation, "user", "anna", "exclusive"))
         wait_until(lambda: watching.execute("select from pg_locks where not granted").fetchall())
         joining.commit()
         with pytest.raises(RetryBatch):
-            told.result()
+            results.result()
     assert [] == office.rows("select * from command_audit")
     assert [("applied", None)] == office.results_of(office.transfer(conversation, "user", "anna", "exclusive"))

@@ -1,4 +1,4 @@
-"""The `conversations` consumer's work on a real database, without a broker: facts in, conversations out."""
+"""The `conversations` handler on a real database, without a broker: facts become conversations."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ TELLER = FactMaker()
 
 
 class Inbox:
-    """Hands facts to the consumer as records of the inbound topic."""
+    """Passes facts to the handler as records of the inbound topic."""
 
     def __init__(self, connection: Connection[Any]) -> None:
         self.connection = connection
@@ -33,7 +33,7 @@ class Inbox:
         self._offset = 0
 
     def take(self, *facts: object, now: datetime) -> None:
-        """One batch, one transaction."""
+        """Processes the facts as one batch, in one transaction."""
         with self.connection.transaction():
             self.handler.apply(self.connection, self.records(facts, now))
 
@@ -58,7 +58,7 @@ def inbox(database: str) -> Iterator[Inbox]:
         yield Inbox(connection)
 
 
-def test_a_customer_who_chose_nothing_stands_on_the_list_with_the_reason(inbox: Inbox) -> None:
+def test_a_customer_who_chose_nothing_is_listed_as_unmanaged_with_the_reason(inbox: Inbox) -> None:
     inbox.take(TELLER.turn(0, "hello"), TELLER.turn(1, "anybody?"), now=at(1))
     (row,) = inbox.rows("select * from conversations")
     assert tuple(row[k] for k in ("status", "unmanaged", "reason", "last_text", "entries")) == (
@@ -79,7 +79,7 @@ def test_a_customer_who_chose_nothing_stands_on_the_list_with_the_reason(inbox: 
     assert types == ["witiop.conversation.opened.v1", "witiop.conversation.became_unmanaged.v1"]
 
 
-def test_the_same_batch_again_changes_nothing(inbox: Inbox) -> None:
+def test_a_repeated_batch_changes_nothing(inbox: Inbox) -> None:
     facts = [TELLER.turn(0, "hello"), TELLER.bot(0.1), TELLER.turn(1, "9"), TELLER.echo(30)]
     inbox.take(*facts, now=at(1))
     tables = ["conversations", "entries", "history", "outbox", "unmanaged_counts", "customers", "identities"]
@@ -88,7 +88,7 @@ def test_the_same_batch_again_changes_nothing(inbox: Inbox) -> None:
     assert before == {table: inbox.rows(f"select * from {table}") for table in tables}
 
 
-def test_what_came_before_its_conversation_is_adopted_in_a_later_batch(inbox: Inbox) -> None:
+def test_a_fact_that_arrives_before_its_conversation_is_added_to_it_in_a_later_batch(inbox: Inbox) -> None:
     inbox.take(TELLER.echo(0.5), now=at(0.6))
     assert [e["conversation_id"] for e in inbox.rows("select conversation_id from entries")] == [None]
     inbox.take(TELLER.turn(0, "hello"), now=at(0.7))
@@ -97,7 +97,7 @@ def test_what_came_before_its_conversation_is_adopted_in_a_later_batch(inbox: In
     assert inbox.rows("select 1 from entries where conversation_id is null") == []
 
 
-def test_a_conversation_that_closes_makes_room_for_the_next_in_the_same_batch(inbox: Inbox) -> None:
+def test_a_conversation_can_close_and_the_next_one_open_in_the_same_batch(inbox: Inbox) -> None:
     inbox.take(TELLER.turn(0, "hello"), now=at(0))
     inbox.take(
         TELLER.bot_starts(0.1), TELLER.bot_ends(0.2), TELLER.turn(3, "still there?"), TELLER.turn(60, "hi"), now=at(60)
@@ -109,15 +109,16 @@ def test_a_conversation_that_closes_makes_room_for_the_next_in_the_same_batch(in
 
 
 @pytest.mark.parametrize("batches", [(4, 1), (3, 2), (2, 3), (5, 0), (1, 4)])
-def test_an_answer_counts_for_the_conversation_that_it_lies_in_also_if_that_is_known_later(
+def test_an_answer_belongs_to_the_conversation_of_its_time_even_if_that_is_known_later(
     inbox: Inbox, batches: tuple[int, int]
 ) -> None:
-    """What the customer wrote after the bot's end comes last; the answer to it was kept with what the bot ended."""
+    """The message that the customer wrote after the bot session arrives last. Until then, the answer to it is part of
+    the conversation that the bot ended."""
     bot = FactMaker("bot")
     facts = [bot.turn(0), bot.bot_starts(0.01), bot.bot_ends(0.1), bot.echo(0.5), bot.turn(0.3, "again")]
-    for some in (facts[: batches[0]], facts[batches[0] :]):
-        if some:
-            inbox.take(*some, now=at(1))
+    for batch in (facts[: batches[0]], facts[batches[0] :]):
+        if batch:
+            inbox.take(*batch, now=at(1))
     rows = inbox.rows("select status, managed, reason, entries from conversations order by opened_at")
     assert [("c", False, 1, 3), ("a", True, None, 2)] == [tuple(row.values()) for row in rows]
     stored = inbox.rows("select conversation_id, count(*) as n from entries group by 1 order by 1")
@@ -126,7 +127,7 @@ def test_an_answer_counts_for_the_conversation_that_it_lies_in_also_if_that_is_k
     assert [{"status": "c", "reason": 1, "n": 1}] == counted
 
 
-def test_statuses_presence_and_notices_are_kept_and_a_status_never_goes_back(inbox: Inbox) -> None:
+def test_statuses_presence_and_notices_are_stored_and_a_status_never_goes_back(inbox: Inbox) -> None:
     def status(name: str, hour: float) -> MessageStatus:
         return MessageStatus(
             id=fact_id("s", name),
@@ -153,7 +154,7 @@ def test_statuses_presence_and_notices_are_kept_and_a_status_never_goes_back(inb
     assert inbox.rows("select body from notices") == [{"body": {"x": [1]}}]
 
 
-def test_a_batch_that_waits_for_a_status_does_not_hold_the_counters_that_all_others_need(
+def test_a_batch_that_waits_for_a_status_does_not_lock_the_counters_that_all_batches_need(
     inbox: Inbox, database: str
 ) -> None:
     sent = MessageStatus(
@@ -176,7 +177,7 @@ def test_a_batch_that_waits_for_a_status_does_not_hold_the_counters_that_all_oth
     assert [row["n"] for row in inbox.rows("select n from unmanaged_counts")] == [2]
 
 
-def test_a_record_nobody_can_read_is_poison_and_names_the_field(inbox: Inbox) -> None:
+def test_an_invalid_record_is_poison_and_the_reason_names_the_field(inbox: Inbox) -> None:
     with pytest.raises(Poison) as raised:
         inbox.take(b'{"kind":"customer_turn","id":"x"}', now=at(0))
     assert raised.value.reason.startswith("customer_turn.id: ")
@@ -193,7 +194,7 @@ def test_a_record_nobody_can_read_is_poison_and_names_the_field(inbox: Inbox) ->
     ],
     ids=lambda wrong: ",".join(f"{key}={str(value)[:40]}" for key, value in wrong.items()),
 )
-def test_a_record_that_could_not_be_kept_found_or_published_is_poison_and_stops_nothing(
+def test_a_record_that_cannot_be_stored_is_poison_and_later_records_are_processed(
     inbox: Inbox, wrong: dict[str, object]
 ) -> None:
     good = json.loads(FACT.dump_json(TELLER.turn(0)))
@@ -203,7 +204,7 @@ def test_a_record_that_could_not_be_kept_found_or_published_is_poison_and_stops_
     assert [row["entries"] for row in inbox.rows("select entries from conversations")] == [1]
 
 
-def test_an_agent_finds_the_conversation_by_its_id_and_one_that_does_not_exist_is_poison(inbox: Inbox) -> None:
+def test_an_agents_fact_finds_its_conversation_by_id_and_an_unknown_id_is_poison(inbox: Inbox) -> None:
     inbox.take(TELLER.turn(0, "1"), now=at(0))
     (row,) = inbox.rows("select id, owner_kind, owner_id, owner_state from conversations")
     assert (row["owner_kind"], row["owner_id"], row["owner_state"]) == ("s", "sales", "q")
@@ -215,7 +216,7 @@ def test_an_agent_finds_the_conversation_by_its_id_and_one_that_does_not_exist_i
         inbox.take(nowhere, now=at(1))
 
 
-def test_a_new_number_that_meta_reports_keeps_the_customer_and_a_shared_phone_does_not(inbox: Inbox) -> None:
+def test_a_new_phone_that_meta_reports_joins_the_customers_and_a_reused_phone_does_not(inbox: Inbox) -> None:
     old, new = Party(wa_id="391", user_id="IT.1"), Party(wa_id="392", user_id="IT.2")
     inbox.take(FactMaker(customer=old).turn(0, "my old number"), now=at(0))
     inbox.take(FactMaker(customer=new).turn(1, "my new number"), now=at(1))
@@ -247,15 +248,13 @@ def test_a_new_number_that_meta_reports_keeps_the_customer_and_a_shared_phone_do
         ("phone_number_id", "p" * 10_000),
     ],
 )
-def test_a_record_that_no_reader_of_ours_made_is_poison_and_not_the_end(
-    inbox: Inbox, field: str, value: object
-) -> None:
+def test_a_record_that_our_readers_cannot_have_written_is_poison(inbox: Inbox, field: str, value: object) -> None:
     fact = json.loads(FACT.dump_json(TELLER.turn(0, "hello")))
     with pytest.raises(Poison):
         inbox.take(json.dumps({**fact, field: value}).encode(), now=at(0))
 
 
-def test_a_change_of_identity_that_names_nobody_is_poison(inbox: Inbox) -> None:
+def test_a_change_of_identity_without_identities_is_poison(inbox: Inbox) -> None:
     base = TELLER.turn(0.9).model_dump(include={"phone_number_id", "at", "sent_at", "wamid"})
     with pytest.raises(Poison):
         inbox.take(CustomerIdentityChanged(id=fact_id("c"), customer=Party(), becomes=Party(), **base), now=at(1))

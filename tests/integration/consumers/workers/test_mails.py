@@ -1,4 +1,4 @@
-"""Mails on a real database: asked for, held, sent once, told of, settled."""
+"""Mails on a real database: requested, held, sent at most once, published, and settled by events of SES."""
 
 import json
 import threading
@@ -14,11 +14,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from consumers.batches.batch_loop import RetryBatch
+from consumers.batches.poison import RetryBatch
 from consumers.workers.mails import Mails
+from domain.attempts import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.facts import FACT, MailEvent
 from domain.ids import fact_id
-from domain.mail import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure, mail_id
+from domain.mail import mail_id
 from domain.mail_body.compose import MailSender
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
@@ -33,7 +34,7 @@ SENDER = MailSender("witiop@example.com", "WitiOp")
 
 
 class Post:
-    """A sender on the office's database, and SES's events."""
+    """A sender on the office's database with a fake mailer, and events of SES."""
 
     def __init__(self, office: Office, dsn: str, *answers: Any) -> None:
         self.office = office
@@ -42,8 +43,8 @@ class Post:
         self.session = DatabaseSession(dsn, "test")
         self.worker = Mails(self.session.transaction, self.mailer, SENDER, Topics(), 1000)
 
-    def asked(self, command: str = "c", **more: Any) -> UUID:
-        """A mail that was asked for with this command."""
+    def request(self, command: str = "c", **more: Any) -> UUID:
+        """Requests a mail with this command id and returns the mail's id."""
         conversation = self.office.rows("select id from conversations")[0]["id"]
         email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b", **more}
         assert [("applied", None)] == self.office.results_of(self.office.command("email", email, named=command))
@@ -54,7 +55,7 @@ class Post:
         assert found is not None
         return found[0].shown, found[0].reason
 
-    def ses_says(self, mail: UUID, type_: str, *recipients: str, id_: str = "") -> None:
+    def ses_reports(self, mail: UUID, type_: str, *recipients: str, id_: str = "") -> None:
         now = datetime.now(UTC)
         event = MailEvent(
             id=fact_id("ses", id_ or f"{type_}{recipients}"),
@@ -77,9 +78,9 @@ class Post:
 def post(database: str) -> Iterator[Post]:
     with open_office(database) as office:
         office.customer_writes("hello there")
-        made = Post(office, database)
-        with closing(made.session):
-            yield made
+        post = Post(office, database)
+        with closing(post.session):
+            yield post
 
 
 @pytest.fixture
@@ -87,50 +88,50 @@ def witiop(monkeypatch: pytest.MonkeyPatch, database: str) -> CommandLine:
     return CommandLine(monkeypatch, database)
 
 
-def test_a_mail_is_sent_once_with_the_whole_transcript_and_told_in_the_conversations_sequence(post: Post) -> None:
-    """State, letter, history, public event; a second round finds nothing."""
-    mail = post.asked()
+def test_a_mail_is_sent_once_with_the_transcript_and_published_in_the_conversations_sequence(post: Post) -> None:
+    """Checks the state, the mail body, the history and the public event. A second poll finds no mail."""
+    mail = post.request()
     (before,) = post.office.rows("select sequence from conversations")
     post.office.connection.execute("delete from outbox")
     post.worker.round()
     post.worker.round()
-    ((posted, letter),) = post.mailer.accepted
+    ((posted, mail_bytes),) = post.mailer.accepted
     assert mail == posted
-    body = message_from_bytes(letter, policy=default).get_body(("plain",))
+    body = message_from_bytes(mail_bytes, policy=default).get_body(("plain",))
     assert body is not None
     assert "    hello there" in body.get_content().splitlines()
     assert ("sent", None) == post.state(mail)
     assert [("mail.sent", "boss")] == post.history()
-    (told,) = post.office.rows("select headers, value from outbox")
-    value = json.loads(bytes(told["value"]))
+    (event,) = post.office.rows("select headers, value from outbox")
+    value = json.loads(bytes(event["value"]))
     assert ("witiop.mail.sent.v1", str(before["sequence"] + 1)) == (
-        told["headers"]["ce_type"],
-        told["headers"]["ce_sequence"],
+        event["headers"]["ce_type"],
+        event["headers"]["ce_sequence"],
     )
     assert {"id": str(mail), "command_id": "c", "reason": None} == value["mail"]
     assert before["sequence"] + 1 == value["sequence"]
 
 
-def test_a_held_mail_waits_and_can_be_recalled_until_then_only(post: Post) -> None:
-    """Once recalled it is never sent; what was sent cannot be recalled."""
-    held = post.asked("held", hold_seconds=60)
+def test_a_held_mail_waits_and_can_be_recalled_until_the_end_of_its_hold(post: Post) -> None:
+    """A recalled mail is never sent, and a sent mail cannot be recalled."""
+    held = post.request("held", hold_seconds=60)
     post.worker.round()
     assert [] == post.mailer.posts
     assert [("applied", None)] == post.office.results_of(post.office.command("recall", {"mail_command_id": "held"}))
     again = post.office.command("recall", {"mail_command_id": "held"})
     assert [("rejected", "nothing_to_recall")] == post.office.results_of(again)
-    sent = post.asked("sent")
+    sent = post.request("sent")
     post.worker.round()
     late = post.office.command("recall", {"mail_command_id": "sent"})
     assert [("rejected", "nothing_to_recall")] == post.office.results_of(late)
     assert ([sent], ("recalled", None)) == (post.mailer.posts, post.state(held))
 
 
-def test_a_mail_can_be_asked_for_and_recalled_in_one_batch(post: Post) -> None:
+def test_a_mail_can_be_requested_and_recalled_in_one_batch(post: Post) -> None:
     """Commands are carried out in their order."""
     conversation = post.office.rows("select id from conversations")[0]["id"]
     email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
-    told = post.office.results_of(
+    results = post.office.results_of(
         post.office.command("email", email | {"hold_seconds": 9}, named="m"),
         post.office.command("recall", {"mail_command_id": "m"}),
         post.office.command("email", email | {"to": ["nobody"]}),
@@ -141,27 +142,27 @@ def test_a_mail_can_be_asked_for_and_recalled_in_one_batch(post: Post) -> None:
         ("applied", None),
         ("rejected", "address_invalid"),
         ("rejected", "conversation_unknown"),
-    ] == told
+    ] == results
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_a_mail_whose_recall_came_first_is_never_sent(post: Post, together: bool) -> None:
-    """They may stand on different partitions. Told is what would have been told in their order."""
+def test_a_mail_whose_recall_arrived_first_is_never_sent(post: Post, together: bool) -> None:
+    """Command and recall may be on different partitions. The results are those of the usual order."""
     conversation = post.office.rows("select id from conversations")[0]["id"]
     email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
     recall = post.office.command("recall", {"mail_command_id": "m"}, issuer="anna")
     late = post.office.command("email", email, named="m")
-    told = (
+    results = (
         post.office.results_of(recall, late)
         if together
         else [*post.office.results_of(recall), *post.office.results_of(late)]
     )
-    assert [("applied", None)] * 2 == told
+    assert [("applied", None)] * 2 == results
     post.worker.round()
     assert ([], ("recalled", None)) == (post.mailer.posts, post.state(mail_id("m")))
     found = mails.find(post.office.connection, mail_id("m"))
     assert found is not None
-    assert {("requested", "boss"), ("recalled", "anna")} == {(said.event, said.actor) for said in found[1]}
+    assert {("requested", "boss"), ("recalled", "anna")} == {(entry.event, entry.actor) for entry in found[1]}
     again = post.office.command("recall", {"mail_command_id": "m"})
     assert [("rejected", "nothing_to_recall")] == post.office.results_of(again)
     assert [] == post.office.results_of(late._replace(offset=post.office.next_offset()))
@@ -176,9 +177,9 @@ def test_a_command_that_was_refused_leaves_nothing_to_recall(post: Post) -> None
     assert [("rejected", "nothing_to_recall")] == post.office.results_of(recall)
 
 
-def test_what_was_certainly_not_sent_is_sent_later(post: Post) -> None:
-    """After a pause, and once."""
-    mail = post.asked()
+def test_a_mail_that_was_certainly_not_sent_is_sent_later(post: Post) -> None:
+    """It is sent after a pause, and once."""
+    mail = post.request()
     post.mailer.answers = [TransientFailure("429 TooManyRequestsException")]
     assert post.worker.round() > 0.5
     post.worker.round()
@@ -189,9 +190,9 @@ def test_what_was_certainly_not_sent_is_sent_later(post: Post) -> None:
     assert (("sent", None), 2, None) == (post.state(mail), len(post.mailer.posts), post.worker.not_ready_reason())
 
 
-def test_what_may_have_been_sent_is_not_sent_again_without_an_administrator(post: Post) -> None:
-    """Unknown stays unknown, is listed, and is sent again only when somebody says so."""
-    mail = post.asked()
+def test_a_mail_that_may_have_been_sent_is_sent_again_only_by_an_administrator(post: Post) -> None:
+    """The mail is listed as unknown until an administrator sends it again."""
+    mail = post.request()
     post.mailer.answers = [OutcomeUnknown("ReadTimeoutError")]
     for _ in range(3):
         post.worker.round()
@@ -204,42 +205,42 @@ def test_what_may_have_been_sent_is_not_sent_again_without_an_administrator(post
     assert [("mail.unknown", "boss"), ("mail.sent", "boss")] == post.history()
 
 
-def test_a_letter_above_ten_megabytes_fails_and_is_not_posted(post: Post) -> None:
-    """What passed as a command may grow when it is written."""
-    mail = post.asked(body="<" * 3_000_000)
+def test_a_mail_above_ten_megabytes_fails_and_is_not_posted(post: Post) -> None:
+    """A body that is small enough for a command may grow when the mail is composed."""
+    mail = post.request(body="<" * 3_000_000)
     post.worker.round()
     assert (("failed", "too_large"), []) == (post.state(mail), post.mailer.posts)
 
 
-def test_no_more_mails_are_posted_in_a_second_than_the_rate_allows(post: Post) -> None:
-    """A round says how long to rest until the next post; without a mail there is none to wait for."""
+def test_no_more_mails_are_posted_per_second_than_the_rate_allows(post: Post) -> None:
+    """A poll returns the seconds until the next attempt may begin; without a mail, the usual pause of 0.5 s."""
     slow = Mails(post.session.transaction, post.mailer, SENDER, Topics(), 0.5)
-    post.asked("one")
-    post.asked("two")
+    post.request("one")
+    post.request("two")
     for posts in (1, 2):
         assert 0.5 < slow.round() <= 2
         assert posts == len(post.mailer.posts)
     assert 0.5 == slow.round()
 
 
-def test_what_ses_refuses_has_failed_and_says_why(post: Post) -> None:
-    """With the reason of SES."""
-    mail = post.asked()
+def test_a_mail_that_ses_rejects_has_failed_with_the_reason(post: Post) -> None:
+    """The reason is the error code of SES."""
+    mail = post.request()
     post.mailer.answers = [PermanentFailure("400 MessageRejected")]
     post.worker.round()
     assert (("failed", "400 MessageRejected"), [("mail.failed", "boss")]) == (post.state(mail), post.history())
 
 
-def test_a_letter_that_cannot_be_written_fails_and_the_next_mail_does_not_wait_behind_it(post: Post) -> None:
-    """Whatever is wrong with it: here a time zone that this machine does not know."""
+def test_a_mail_that_cannot_be_composed_fails_and_the_next_mail_is_sent(post: Post) -> None:
+    """Here the number has a time zone that this machine does not know."""
     post.office.apply_directory(
         replace(COMPANY, numbers={NUMBER: replace(COMPANY.numbers[NUMBER], time_zone="Moon/Crater")})
     )
-    bad = post.asked("bad")
+    bad = post.request("bad")
     post.worker.round()
-    assert (("failed", "the letter cannot be written"), []) == (post.state(bad), post.mailer.posts)
+    assert (("failed", "the mail could not be composed"), []) == (post.state(bad), post.mailer.posts)
     post.office.apply_directory(COMPANY)
-    good = post.asked("good")
+    good = post.request("good")
     post.worker.round()
     assert (("sent", None), [good]) == (post.state(good), post.mailer.posts)
     assert mails.resend(post.office.connection, bad, "boss")
@@ -257,27 +258,26 @@ NASTY = {
     "\u202e": ("address_invalid", None, None),
     "\uffff": ("address_invalid", None, None),
 }
-"""Text -> what is said where it stands in an address, in the subject, in the body."""
+"""Text -> the reasons of the results with this text in the address, in the subject and in the body (None: applied)."""
 
 
-def test_no_text_in_a_command_stops_anything(post: Post) -> None:
-    """Each command is answered and audited; what is accepted is sent and can be read, with no header that we did not
-    write."""
+def test_hostile_text_in_a_command_stops_neither_commands_nor_mails(post: Post) -> None:
+    """Each command has a result and is audited. Accepted mails are sent, can be parsed, and have no injected header."""
     conversation = str(post.office.rows("select id from conversations")[0]["id"])
     good = {"conversation_id": conversation, "to": ["a@example.com"], "subject": "s", "body": "b"}
-    asked = [
+    commands = [
         post.office.command("email", good | {field: each})
         for text in NASTY
         for field, each in (("to", [text]), ("subject", f"a{text}"), ("body", f"a{text}"))
     ]
-    told = [reason for _, reason in post.office.results_of(*asked)]
-    assert [reason for reasons in NASTY.values() for reason in reasons] == told
-    assert [{"n": len(told)}] == post.office.rows("select count(*) as n from command_audit")
-    for _ in range(told.count(None)):
+    reasons = [reason for _, reason in post.office.results_of(*commands)]
+    assert [reason for expected in NASTY.values() for reason in expected] == reasons
+    assert [{"n": len(reasons)}] == post.office.rows("select count(*) as n from command_audit")
+    for _ in range(reasons.count(None)):
         post.worker.round()
-    assert told.count(None) == len(post.mailer.accepted)
-    for _, letter in post.mailer.accepted:
-        message = message_from_bytes(letter, policy=default)
+    assert reasons.count(None) == len(post.mailer.accepted)
+    for _, mail_bytes in post.mailer.accepted:
+        message = message_from_bytes(mail_bytes, policy=default)
         body = message.get_body(("plain",))
         assert (None, "a@example.com", "a" if message["Subject"] == "s" else "b") == (
             message["Bcc"],
@@ -287,16 +287,17 @@ def test_no_text_in_a_command_stops_anything(post: Post) -> None:
 
 
 def test_an_event_of_ses_settles_an_unknown_mail_and_counts_once(post: Post) -> None:
-    """Delivered, then bounced for one of two: the worst is shown, each change is told once."""
-    mail = post.asked(to=["a@example.com", "b@example.com"])
+    """Of two recipients both are delivered and one then bounces: the worst state is shown, and each change is published
+    once."""
+    mail = post.request(to=["a@example.com", "b@example.com"])
     post.mailer.answers = [OutcomeUnknown("500")]
     post.worker.round()
     for _ in range(2):
-        post.ses_says(mail, "sent")
-        post.ses_says(mail, "delivered", "a@example.com")
-        post.ses_says(mail, "delivered", "b@example.com")
-        post.ses_says(mail, "bounced", "b@example.com")
-        post.ses_says(mail, "open")
+        post.ses_reports(mail, "sent")
+        post.ses_reports(mail, "delivered", "a@example.com")
+        post.ses_reports(mail, "delivered", "b@example.com")
+        post.ses_reports(mail, "bounced", "b@example.com")
+        post.ses_reports(mail, "open")
     assert ("bounced", None) == post.state(mail)
     assert [
         ("mail.unknown", "boss"),
@@ -306,45 +307,45 @@ def test_an_event_of_ses_settles_an_unknown_mail_and_counts_once(post: Post) -> 
     ] == post.history()
 
 
-def test_an_event_of_ses_waits_for_whoever_holds_a_customer_that_was_joined_into_another(post: Post) -> None:
-    """The timer does, who knows a conversation by the customer that it was begun with."""
-    mail = post.asked()
+def test_an_event_of_ses_waits_for_the_lock_of_a_customer_that_was_joined_into_another(post: Post) -> None:
+    """The timer holds such a lock, because it locks the customer with whom a conversation was opened."""
+    mail = post.request()
     post.worker.round()
     post.office.customer_writes("it is me again", "390001")
-    begun_with, now_is = post.office.rows("select customer_id from conversations order by wa_id")
+    original, current = post.office.rows("select customer_id from conversations order by wa_id")
     post.office.connection.execute(
-        "update customers set merged_into = %s where id = %s", [now_is["customer_id"], begun_with["customer_id"]]
+        "update customers set merged_into = %s where id = %s", [current["customer_id"], original["customer_id"]]
     )
     with psycopg.connect(post.dsn) as timer:
-        timer.execute("select from customers where id = %s for no key update", [begun_with["customer_id"]])
+        timer.execute("select from customers where id = %s for no key update", [original["customer_id"]])
         with pytest.raises(RetryBatch):
-            post.ses_says(mail, "delivered", "a@example.com")
-    post.ses_says(mail, "delivered", "a@example.com")
+            post.ses_reports(mail, "delivered", "a@example.com")
+    post.ses_reports(mail, "delivered", "a@example.com")
     assert ("delivered", None) == post.state(mail)
 
 
-def test_events_of_mails_that_nobody_here_knows_are_kept_and_change_nothing(post: Post) -> None:
+def test_events_about_unknown_mails_are_stored_and_change_nothing(post: Post) -> None:
     """Another system may share the configuration set."""
-    post.ses_says(UUID(int=5), "bounced", "x@example.com")
+    post.ses_reports(UUID(int=5), "bounced", "x@example.com")
     assert [] == post.history()
     assert [{"event": "bounced"}] == post.office.rows("select event from mail_log")
 
 
-def test_what_ses_threw_away_has_failed_and_can_be_sent_again(post: Post) -> None:
-    """Its event may come before the one that says that the mail was sent; the next post is another one."""
-    mail = post.asked()
+def test_a_mail_that_ses_rejected_after_accepting_it_has_failed_and_can_be_sent_again(post: Post) -> None:
+    """The event of the rejection may arrive before that of the sending. Neither affects the next attempt."""
+    mail = post.request()
     post.worker.round()
-    post.ses_says(mail, "failed")
-    post.ses_says(mail, "sent")
+    post.ses_reports(mail, "failed")
+    post.ses_reports(mail, "sent")
     assert ("failed", None) == post.state(mail)
     assert mails.resend(post.office.connection, mail, "boss")
     post.worker.round()
     assert ("sent", None) == post.state(mail)
 
 
-def test_a_mail_whose_sender_died_becomes_unknown_once_its_post_must_be_over(post: Post) -> None:
-    """Not before: the sender may be slow. Nobody posts it again."""
-    mail = post.asked()
+def test_a_mail_whose_sender_died_becomes_unknown_once_its_attempt_must_be_over(post: Post) -> None:
+    """Until then the sender may only be slow. The mail is not posted again."""
+    mail = post.request()
     with post.office.connection.transaction():
         mails.claim(post.office.connection, mail)
     post.worker.round()
@@ -354,22 +355,22 @@ def test_a_mail_whose_sender_died_becomes_unknown_once_its_post_must_be_over(pos
     assert (("unknown", "the sender ended while it sent"), []) == (post.state(mail), post.mailer.posts)
 
 
-def test_a_sender_that_stood_still_after_its_claim_posts_nothing(post: Post) -> None:
-    """Meanwhile somebody may have given the mail up and sent it again."""
-    mail = post.asked()
+def test_a_sender_that_was_stopped_after_its_claim_does_not_post_the_mail(post: Post) -> None:
+    """Meanwhile the mail may have become unknown and been sent again."""
+    mail = post.request()
     late = Mails(post.session.transaction, post.mailer, SENDER, Topics(), 1000, post_within_seconds=0)
     late.round()
     assert (("requested", "too late after its claim"), []) == (post.state(mail), post.mailer.posts)
 
 
-def test_a_sender_that_comes_back_after_the_mail_was_sent_again_does_not_make_it_due(post: Post) -> None:
-    """It had certainly not sent it; but by then another one is posting."""
-    mail = post.asked()
+def test_a_sender_that_continues_after_the_mail_was_sent_again_does_not_make_it_due(post: Post) -> None:
+    """Its own attempt certainly failed, but by then another sender is posting the mail."""
+    mail = post.request()
 
-    def frozen(mail: UUID, letter: bytes) -> TransientFailure:
+    def frozen(mail: UUID, body: bytes) -> TransientFailure:
         post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
         with closing(DatabaseSession(post.dsn, "second")) as session:
-            Mails(session.transaction, FakeMailer(), SENDER, Topics(), 1000)._give_up()
+            Mails(session.transaction, FakeMailer(), SENDER, Topics(), 1000).settle_abandoned()
         assert mails.resend(post.office.connection, mail, "boss")
         with post.office.connection.transaction():
             mails.claim(post.office.connection, mail)
@@ -380,11 +381,12 @@ def test_a_sender_that_comes_back_after_the_mail_was_sent_again_does_not_make_it
     assert ("sending", None) == post.state(mail)
 
 
-def test_what_came_of_a_post_is_kept_although_the_database_was_away(post: Post) -> None:
-    """The session dies between post and mark: the outcome waits in memory, nothing is posted twice."""
-    mail = post.asked()
+def test_the_outcome_of_an_attempt_is_not_lost_when_the_database_is_unreachable(post: Post) -> None:
+    """The session dies between the attempt and the recording of its outcome, which then waits in memory. No mail is
+    posted twice."""
+    mail = post.request()
 
-    def dying(mail: UUID, letter: bytes) -> Accepted:
+    def dying(mail: UUID, body: bytes) -> Accepted:
         post.office.connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'witiop test'"
         )
@@ -399,9 +401,9 @@ def test_what_came_of_a_post_is_kept_although_the_database_was_away(post: Post) 
 
 
 def test_eight_senders_post_each_mail_once(post: Post, database: str) -> None:
-    """They claim at the same time, and get out of each other's way."""
+    """They claim mails at the same time and skip those that others have locked."""
     for number in range(24):
-        post.asked(f"mail{number}")
+        post.request(f"mail{number}")
     fakes = [FakeMailer() for _ in range(8)]
     start = threading.Barrier(8)
 
@@ -424,9 +426,9 @@ def test_eight_senders_post_each_mail_once(post: Post, database: str) -> None:
     assert sequence["sequence"] == sequence["last"]
 
 
-def test_mails_are_listed_page_by_page_the_latest_first(post: Post) -> None:
-    """Each once."""
-    asked = [post.asked(f"mail{number}") for number in range(5)]
+def test_mails_are_listed_in_pages_with_the_latest_first(post: Post) -> None:
+    """Each mail appears once."""
+    asked = [post.request(f"mail{number}") for number in range(5)]
     first = mails.page(post.office.connection, 3)
     assert first.next is not None
     second = mails.page(post.office.connection, 3, first.next)
@@ -435,10 +437,10 @@ def test_mails_are_listed_page_by_page_the_latest_first(post: Post) -> None:
 
 
 def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: CommandLine) -> None:
-    """An unknown mail is found, looked at, and sent again on somebody's word; a second time is refused."""
-    post.asked("other")
+    """An unknown mail is listed, shown, and sent again by an administrator; sending it a second time is refused."""
+    post.request("other")
     post.worker.round()
-    mail = post.asked("c", to=["a@example.com", "b@example.com"], subject="Bcc: \u202e")
+    mail = post.request("c", to=["a@example.com", "b@example.com"], subject="Bcc: \u202e")
     post.mailer.answers = [OutcomeUnknown("500 InternalFailure")]
     post.worker.round()
     row = {
@@ -469,8 +471,8 @@ def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: Comman
     assert 1 == witiop("mails", "show", str(UUID(int=1))).code
 
 
-def test_bytes_that_are_no_text_are_refused_before_anything_is_published(witiop: CommandLine) -> None:
-    """As a shell with another encoding passes them on."""
+def test_arguments_that_are_not_text_are_refused_before_anything_is_published(witiop: CommandLine) -> None:
+    """A shell with another encoding passes such arguments."""
     fields = {"--to": "a@example.com", "--subject": "s", "--body": "b"}
     for field in fields:
         arguments = [part for pair in (fields | {field: "\udcff"}).items() for part in pair]

@@ -1,4 +1,4 @@
-"""One round of the relay on a real outbox: what may go, what has to wait, and what came late."""
+"""Single polls of the relay on a real outbox: refused records, their successors, and late commits."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.support.fake_ordered_publisher import FakeOrderedPublisher
 
 
 class Post:
-    """An outbox, and a relay whose broker is a fake."""
+    """An outbox, and a relay with a fake publisher."""
 
     def __init__(self, dsn: str, connection: psycopg.Connection) -> None:
         self.publisher = FakeOrderedPublisher()
@@ -19,7 +19,7 @@ class Post:
         self.relay = Relay(lambda: psycopg.connect(dsn), self.publisher)
 
     def put(self, outbox: Outbox | None = None, **values: str) -> None:
-        """One record a key."""
+        """Adds one record per key."""
         (outbox or self.outbox).add(OutboxRecord("t", key, {}, value.encode()) for key, value in values.items())
 
     @property
@@ -37,7 +37,7 @@ def post(database: str) -> Iterator[Post]:
         yield Post(database, connection)
 
 
-def test_a_refused_record_keeps_those_of_its_key_that_follow_and_no_others(post: Post) -> None:
+def test_a_refused_record_holds_back_the_later_records_of_its_key_only(post: Post) -> None:
     for chapter in ("1", "2", "3"):
         post.put(anna=f"anna {chapter}", berta=f"berta {chapter}")
     post.publisher.refused = {b"anna 2"}
@@ -51,7 +51,7 @@ def test_a_refused_record_keeps_those_of_its_key_that_follow_and_no_others(post:
     assert (0, 0) == post.relay.round(post.outbox)
 
 
-def test_a_record_whose_transaction_committed_late_is_not_passed_over(post: Post, database: str) -> None:
+def test_a_record_that_was_committed_late_is_not_skipped(post: Post, database: str) -> None:
     with psycopg.connect(database) as late:
         post.put(Outbox(late), anna="late")
         post.put(berta="early")
@@ -60,7 +60,7 @@ def test_a_record_whose_transaction_committed_late_is_not_passed_over(post: Post
     assert [("berta", b"early"), ("anna", b"late")] == post.published
 
 
-def test_ids_below_what_was_deleted_are_passed_over_after_a_minute_and_looked_at_again_every_ten_seconds() -> None:
+def test_ids_below_the_deleted_ones_are_skipped_after_a_minute_and_read_again_every_ten_seconds() -> None:
     low = LowWaterMark()
     assert 0 == low.id(now=100)
     low.deleted(7, now=101)

@@ -1,4 +1,5 @@
-"""Routing on a real database: what waits reaches whoever is available, whatever stands before it in the queue."""
+"""Routing on a real database: waiting conversations are offered to available agents, whatever is before them in the
+queue."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,17 +19,17 @@ PHONES = ("390001", "390002", "390003")
 
 @pytest.fixture
 def office(database: str) -> Iterator[Office]:
-    """Where a round looks at two conversations."""
+    """An office whose routing reads two conversations per poll."""
     with open_office(database) as office:
         office.routing = Routing(office.connection.transaction_of, office.topics, RoutingPolicy(), batch=2)
         yield office
 
 
 def decline_all(office: Office) -> None:
-    """Whatever they are offered, until nothing more is."""
+    """Declines all offers until none is made."""
     while office.routing.round():
         for offered in office.rows("select id, owner_id from conversations where owner_state = 'a'"):
-            office.agent_desktop_reports(AgentDeclined, offered["owner_id"], offered["id"])
+            office.desktop_reports(AgentDeclined, offered["owner_id"], offered["id"])
 
 
 def owner_of(office: Office, conversation: UUID) -> tuple[str, str]:
@@ -36,7 +37,7 @@ def owner_of(office: Office, conversation: UUID) -> tuple[str, str]:
     return row["owner_id"], row["owner_state"]
 
 
-def test_what_everybody_let_pass_does_not_hide_what_waits_behind_it(office: Office) -> None:
+def test_conversations_that_all_available_agents_declined_do_not_block_those_behind_them(office: Office) -> None:
     declined = [office.customer_writes("1", phone) for phone in PHONES]
     office.presence("anna", "ready")
     decline_all(office)
@@ -47,7 +48,7 @@ def test_what_everybody_let_pass_does_not_hide_what_waits_behind_it(office: Offi
     assert ("anna", "a") == owner_of(office, behind)
 
 
-def test_what_is_reserved_for_a_user_who_let_it_pass_does_not_hide_the_queue(office: Office) -> None:
+def test_reservations_that_the_user_declined_do_not_block_the_queue(office: Office) -> None:
     office.presence("anna", "ready")
     for phone in PHONES:
         reserved = office.customer_writes(phone=phone)
@@ -62,8 +63,8 @@ def test_what_is_reserved_for_a_user_who_let_it_pass_does_not_hide_the_queue(off
     assert ("anna", "a") == owner_of(office, behind)
 
 
-def test_who_is_ready_for_longest_goes_first_however_often_their_desk_says_so(office: Office) -> None:
-    """Carla came, then Ben; Carla's desk repeats that she is ready."""
+def test_the_agent_who_is_ready_for_longest_is_first_however_often_a_desktop_repeats_it(office: Office) -> None:
+    """Carla became ready, then Ben; Carla's desktop reports again that she is ready."""
     for agent in ("carla", "ben", "carla"):
         office.presence(agent, "ready")
     conversation = office.customer_writes("2")
@@ -71,7 +72,7 @@ def test_who_is_ready_for_longest_goes_first_however_often_their_desk_says_so(of
     assert ("carla", "a") == owner_of(office, conversation)
 
 
-def test_who_was_away_is_ready_since_they_came_back(office: Office) -> None:
+def test_an_agent_who_was_paused_is_ready_since_the_end_of_the_pause(office: Office) -> None:
     for agent, state in (("ben", "ready"), ("carla", "ready"), ("ben", "paused"), ("ben", "ready")):
         office.presence(agent, state)
     conversation = office.customer_writes("2")
@@ -80,26 +81,26 @@ def test_who_was_away_is_ready_since_they_came_back(office: Office) -> None:
 
 
 @pytest.mark.parametrize("reserved", [False, True])
-def test_what_somebody_else_holds_does_not_hide_what_waits_behind_it(
+def test_a_conversation_that_another_writer_has_locked_does_not_block_those_behind_it(
     office: Office, database: str, reserved: bool
 ) -> None:
-    """Ben takes one conversation; whoever works on the first of the queue may take a while."""
+    """Ben has a capacity of one, and the first conversation of the queue stays locked."""
     office.routing = Routing(office.connection.transaction_of, office.topics, RoutingPolicy())
-    held, behind = (office.customer_writes("hello" if reserved else "1", phone) for phone in PHONES[:2])
-    for conversation in (held, behind) if reserved else ():
+    locked, behind = (office.customer_writes("hello" if reserved else "1", phone) for phone in PHONES[:2])
+    for conversation in (locked, behind) if reserved else ():
         office.results_of(office.transfer(conversation, "user", "ben", "exclusive"))
     office.presence("ben", "ready")
     with psycopg.connect(database) as other:
         other.execute(
             "select from customers where id = (select customer_id from conversations where id = %s) for no key update",
-            [held],
+            [locked],
         )
         assert 1 == office.routing.round()
     assert ("ben", "a") == owner_of(office, behind)
 
 
-def inbound_is_worked_in(office: Office, until: str, progress: str = "0 s") -> None:
-    """Everything that came until so long ago; its consumer last moved that long ago."""
+def set_watermark(office: Office, until: str, progress: str = "0 s") -> None:
+    """Sets the inbound watermark and the time of the consumer's last progress, both as ages."""
     office.connection.execute(
         "insert into consumer_offsets "
         "(group_name, topic, topic_id, partition, next_offset, caught_up_to, progressed_at) "
@@ -110,20 +111,20 @@ def inbound_is_worked_in(office: Office, until: str, progress: str = "0 s") -> N
     )
 
 
-def test_an_offer_is_not_taken_back_while_its_acceptance_may_wait_on_the_topic(office: Office) -> None:
-    """Once its consumer has stalled for too long, it is; by a router that watched for as long."""
+def test_an_offer_does_not_end_while_its_acceptance_may_be_unprocessed(office: Office) -> None:
+    """The offer ends once the consumer has stalled for too long, and routing has observed that for as long."""
     moments = [0.0]
     office.routing = Routing(
         office.connection.transaction_of,
         office.topics,
-        RoutingPolicy(offer=timedelta(0), silent=timedelta(seconds=30)),
-        patience=StallDetector(600, lambda: moments[-1]),
+        RoutingPolicy(offer=timedelta(0), presence_timeout=timedelta(seconds=30)),
+        stalls=StallDetector(600, lambda: moments[-1]),
     )
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
     assert 1 == office.routing.round()
 
-    inbound_is_worked_in(office, until="60 s", progress="601 s")
+    set_watermark(office, until="60 s", progress="601 s")
     office.connection.execute("update agent_presence set seen_at = now() - interval '40 s'")
     for at in (200, 400, 599):
         moments.append(at)
@@ -135,18 +136,18 @@ def test_an_offer_is_not_taken_back_while_its_acceptance_may_wait_on_the_topic(o
     assert ("sales", "q") == owner_of(office, conversation)
 
 
-def test_what_was_declined_goes_back_although_other_things_wait_on_the_topic(office: Office) -> None:
+def test_a_declined_offer_returns_to_its_queue_although_the_inbound_topic_has_a_backlog(office: Office) -> None:
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
     assert 1 == office.routing.round()
-    inbound_is_worked_in(office, until="60 s")
-    office.agent_desktop_reports(AgentDeclined, "anna", conversation)
+    set_watermark(office, until="60 s")
+    office.desktop_reports(AgentDeclined, "anna", conversation)
     assert 1 == office.routing.round()
     assert ("sales", "q") == owner_of(office, conversation)
 
 
-def test_who_accepts_what_had_ended_loses_what_they_were_offered_in_the_meantime(office: Office) -> None:
-    """Ben may have one: the acceptance of the first comes after its end, while he is offered the second."""
+def test_an_agent_who_accepts_an_ended_offer_loses_the_offer_made_in_the_meantime(office: Office) -> None:
+    """Ben has a capacity of one. He accepts the first offer after its end, while he has the second."""
     first, second = (office.customer_writes("1", phone) for phone in PHONES[:2])
     office.presence("ben", "ready")
     hasty = Routing(office.connection.transaction_of, office.topics, RoutingPolicy(offer=timedelta(0)))
@@ -155,25 +156,25 @@ def test_who_accepts_what_had_ended_loses_what_they_were_offered_in_the_meantime
     assert 1 == office.routing.round()
     assert ("ben", "a") == owner_of(office, second)
 
-    office.agent_desktop_reports(AgentAccepted, "ben", first)
+    office.desktop_reports(AgentAccepted, "ben", first)
     assert 1 == office.routing.round()
     assert [("ben", "x"), ("sales", "q")] == [owner_of(office, each) for each in (first, second)]
     assert 0 == office.routing.round()
 
 
-def test_an_offer_ends_once_everything_that_came_until_its_end_is_worked_in(office: Office) -> None:
+def test_an_offer_ends_once_everything_received_before_its_end_is_processed(office: Office) -> None:
     office.routing = Routing(office.connection.transaction_of, office.topics, RoutingPolicy(offer=timedelta(0)))
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
     assert 1 == office.routing.round()
-    inbound_is_worked_in(office, until="60 s")
+    set_watermark(office, until="60 s")
     assert 0 == office.routing.round()
-    inbound_is_worked_in(office, until="0 s")
+    set_watermark(office, until="0 s")
     assert 1 == office.routing.round()
     assert ("sales", "q") == owner_of(office, conversation)
 
 
-def test_what_one_member_let_pass_goes_to_another_and_after_a_presence_event_to_the_same(office: Office) -> None:
+def test_a_declined_offer_goes_to_another_member_and_after_a_presence_event_to_the_same_one(office: Office) -> None:
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
     decline_all(office)
@@ -181,7 +182,7 @@ def test_what_one_member_let_pass_goes_to_another_and_after_a_presence_event_to_
     assert 1 == office.routing.round()
     assert ("ben", "a") == owner_of(office, conversation)
 
-    office.agent_desktop_reports(AgentDeclined, "ben", conversation)
+    office.desktop_reports(AgentDeclined, "ben", conversation)
     office.routing.round()
     assert ("sales", "q") == owner_of(office, conversation)
     office.presence("anna", "ready")

@@ -1,5 +1,5 @@
-"""Many consumers on one database at the same time, while customers and agents come and go: nobody ever has more than
-they may have, no two writers wait for each other, and nothing waits for ever."""
+"""Many consumers on one database at the same time, while customers write and agents change their presence: no agent is
+ever over capacity, there is no deadlock, and no conversation waits for ever."""
 
 import random
 import threading
@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from consumers.batches.batch_loop import RetryBatch
+from consumers.batches.poison import RetryBatch
 from consumers.handlers.commands import Commands
 from consumers.handlers.conversations import Conversations
 from consumers.workers.routing import Routing
@@ -31,6 +31,7 @@ from domain.routing.transfers import RoutingPolicy, is_eligible
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
+from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.session import DatabaseSession
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.queues import Queues
@@ -51,7 +52,7 @@ COMPANY = Directory(DIRECTORY.numbers, DIRECTORY.skillsets, USERS)
 
 
 class Race:
-    """Every worker is a thread with a connection of its own, as a process is."""
+    """Concurrent workers. Each is a thread with its own connection, in place of a process."""
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
@@ -70,7 +71,7 @@ class Race:
             yield session
 
     def run(self, *workers: Callable[[random.Random], None]) -> None:
-        """Until the time is over; raises what any of them raised."""
+        """Runs the workers until the time is over; raises the first error of any of them."""
         threads = [threading.Thread(target=self._guarded, args=(work, seed)) for seed, work in enumerate(workers)]
         for thread in threads:
             thread.start()
@@ -82,12 +83,12 @@ class Race:
     def _guarded(self, work: Callable[[random.Random], None], seed: int) -> None:
         try:
             work(random.Random(seed))
-        except BaseException as error:  # the test's thread raises it again
+        except BaseException as error:  # raised again by `run`, in the thread of the test
             self.failures.append(error)
             self._over.set()
 
     @property
-    def goes_on(self) -> bool:
+    def is_running(self) -> bool:
         return monotonic() < self.until and not self._over.is_set()
 
     def record(self, value: bytes, headers: Any = ()) -> IncomingRecord:
@@ -95,78 +96,80 @@ class Race:
 
     # the workers
 
-    def routes(self, _chance: random.Random) -> None:
+    def route(self, _generator: random.Random) -> None:
         with self.session("routing") as session:
             routing = Routing(session.transaction, self.topics, TERMS)
-            while self.goes_on:
+            while self.is_running:
                 self.moved += routing.round()
 
-    def ends_reservations(self, _chance: random.Random) -> None:
+    def end_reservations(self, _generator: random.Random) -> None:
         with self.session("timer") as session:
             timer = Timer(session.transaction, self.topics)
-            while self.goes_on:
+            while self.is_running:
                 timer.end_reservations()
 
-    def commands(self, chance: random.Random) -> None:
-        """Batches of transfers and recalls of whatever conversation."""
+    def commands(self, generator: random.Random) -> None:
+        """Carries out batches of transfers and recalls of random conversations."""
         conversations = self._conversations()
         with self.session("commands") as session:
             handler = Commands(self.topics, [SECRET], TERMS, MailPolicy(address))
-            while self.goes_on:
-                batch = [self._command(chance, chance.choice(conversations)) for _ in range(chance.randrange(1, 20))]
-                self._again(session, partial(handler.apply, records=batch))
+            while self.is_running:
+                batch = [
+                    self._command(generator, generator.choice(conversations)) for _ in range(generator.randrange(1, 20))
+                ]
+                self._retrying(session, partial(handler.apply, records=batch))
                 self.answered += len(batch)
 
-    def agents(self, chance: random.Random) -> None:
-        """They come and go, accept or decline what they were just offered, and close what they had."""
+    def agents(self, generator: random.Random) -> None:
+        """Agents change their presence, accept or decline offers, and close conversations."""
         with self.session("agents") as session:
             handler = Conversations(self.topics)
-            while self.goes_on:
+            while self.is_running:
                 with session.transaction() as connection:
                     offered = connection.execute(
                         "select id, customer_id, owner_id, owner_state::text from conversations "
                         "where status = 'a' and owner_state in ('a', 'x')"
                     ).fetchall()
-                came_or_went = chance.sample(sorted(USERS), 5)
-                facts = [self.presence(a, chance.choice(["ready", "ready", "paused", "offline"])) for a in came_or_went]
-                self._again(session, partial(handler.apply, records=[self.told(each) for each in facts]))
-                for found in chance.sample(offered, min(20, len(offered))):
-                    self._again(session, partial(self._at_the_desk, handler=handler, found=found, chance=chance))
+                changing = generator.sample(sorted(USERS), 5)
+                facts = [self.presence(a, generator.choice(["ready", "ready", "paused", "offline"])) for a in changing]
+                self._retrying(session, partial(handler.apply, records=[self.fact_record(each) for each in facts]))
+                for found in generator.sample(offered, min(20, len(offered))):
+                    self._retrying(session, partial(self._report, handler=handler, found=found, generator=generator))
 
-    def customers(self, chance: random.Random) -> None:
-        """Some write again, and choose; those whose conversation was closed begin another one."""
+    def customers(self, generator: random.Random) -> None:
+        """Random customers write again, and some choose an option; a message after a close opens a new conversation."""
         with self.session("customers") as session:
             handler = Conversations(self.topics)
-            while self.goes_on:
+            while self.is_running:
                 hour = (datetime.now(UTC) - START) / timedelta(hours=1)
                 facts = [
-                    customer(chance.randrange(CUSTOMERS)).turn(hour, chance.choice(["hello", "1", "2"]))
+                    customer(generator.randrange(CUSTOMERS)).turn(hour, generator.choice(["hello", "1", "2"]))
                     for _ in range(5)
                 ]
-                self._again(session, partial(handler.apply, records=[self.told(each) for each in facts]))
+                self._retrying(session, partial(handler.apply, records=[self.fact_record(each) for each in facts]))
 
-    def watches(self, _chance: random.Random) -> None:
-        """Looks at one moment after the other, with a rest for the others to work in."""
+    def watch(self, _generator: random.Random) -> None:
+        """Checks one snapshot after another, with a pause in which the others work."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            while self.goes_on:
-                self.assert_sound(connection)
+            while self.is_running:
+                self.assert_consistent(connection)
                 self.seen += 1
                 self._over.wait(0.02)
 
-    def assert_sound(self, connection: Connection[Any]) -> None:
-        above = connection.execute(
+    def assert_consistent(self, connection: Connection[Any]) -> None:
+        over_capacity = connection.execute(
             "select u.id, count(*) from users u join conversations c on c.owner_id = u.id and c.owner_kind = 'u' "
             "and c.status = 'a' and c.owner_state in ('a', 'x') group by u.id having count(*) > u.max_conversations"
         ).fetchall()
-        assert [] == above
-        wrong = connection.execute(
+        assert [] == over_capacity
+        inconsistent = connection.execute(
             "select id from conversations where status = 'c' and owner_id is not null or managed and unmanaged "
             "or managed and owner_state in ('q', 'r', 'a') "
             "or status = 'a' and not managed and unmanaged <> (owner_id is null)"
         ).fetchall()
-        assert [] == wrong
+        assert [] == inconsistent
 
-    def _again(self, session: DatabaseSession, work: Callable[[Connection[Any]], None]) -> None:
+    def _retrying(self, session: DatabaseSession, work: Callable[[Connection[Any]], None]) -> None:
         while True:
             try:
                 with session.transaction() as connection:
@@ -174,49 +177,50 @@ class Race:
             except RetryBatch:
                 continue
 
-    def _at_the_desk(
-        self, connection: Connection[Any], handler: Conversations, found: Any, chance: random.Random
+    def _report(
+        self, connection: Connection[Any], handler: Conversations, found: Any, generator: random.Random
     ) -> None:
-        """Only if it is still theirs, which nobody changes while the customer is locked."""
+        """Processes a report of the agent's desktop if the agent still owns the conversation, which cannot change while
+        the customer is locked."""
         conversation, customer_id, agent, _ = found
         connection.execute("select from customers where id = %s for no key update", [customer_id])
         row = connection.execute("select owner_id, owner_state::text from conversations where id = %s", [conversation])
         match row.fetchone():
             case (owner, "a") if owner == agent:
-                kind = chance.choice(["accepted", "accepted", "declined"])
+                kind = generator.choice(["accepted", "accepted", "declined"])
             case (owner, "x") if owner == agent:
                 kind = "closed"
             case _:
                 return
         now = datetime.now(UTC)
-        said = {"id": fact_id("desk", str(next(self.places))), "at": now, "sent_at": now}
+        common = {"id": fact_id("desk", str(next(self.places))), "at": now, "sent_at": now}
         fact = FACT.validate_python(
-            {**said, "kind": f"agent_{kind}", "agent_id": agent, "conversation_id": conversation}
+            {**common, "kind": f"agent_{kind}", "agent_id": agent, "conversation_id": conversation}
         )
-        handler.apply(connection, [self.told(fact)])
+        handler.apply(connection, [self.fact_record(fact)])
 
     def presence(self, agent: str, state: str) -> Fact:
         now = datetime.now(UTC)
-        said = {"id": fact_id("presence", str(next(self.places))), "at": now, "sent_at": now}
-        return AgentPresenceChanged.model_validate({**said, "agent_id": agent, "state": state})
+        common = {"id": fact_id("presence", str(next(self.places))), "at": now, "sent_at": now}
+        return AgentPresenceChanged.model_validate({**common, "agent_id": agent, "state": state})
 
-    def told(self, fact: Fact) -> IncomingRecord:
+    def fact_record(self, fact: Fact) -> IncomingRecord:
         return self.record(FACT.dump_json(fact))
 
-    def _command(self, chance: random.Random, conversation: UUID) -> IncomingRecord:
+    def _command(self, generator: random.Random, conversation: UUID) -> IncomingRecord:
         now = datetime.now(UTC)
         body: Recall | Transfer
-        if chance.random() < 0.3:
+        if generator.random() < 0.3:
             body = Recall(conversation_id=conversation)
         else:
-            kind = chance.choice(["user", "skillset"])
-            target = chance.choice(sorted(USERS) if kind == "user" else ["sales", "support"])
-            mode = chance.choice(["immediate", "exclusive"])
+            kind = generator.choice(["user", "skillset"])
+            target = generator.choice(sorted(USERS) if kind == "user" else ["sales", "support"])
+            mode = generator.choice(["immediate", "exclusive"])
             body = Transfer.model_validate(
                 {"conversation_id": conversation, "target": {"kind": kind, "id": target}, "mode": mode}
             )
-        issuer = chance.choice(["boss", chance.choice(sorted(USERS))])
-        asked = new_command(
+        issuer = generator.choice(["boss", generator.choice(sorted(USERS))])
+        command = new_command(
             body,
             id_=str(next(self.places)),
             source="/race",
@@ -224,7 +228,7 @@ class Race:
             at=now,
             expires_at=now + timedelta(minutes=5),
         )
-        record = signed(asked, "race", SECRET)
+        record = signed(command, "race", SECRET)
         return self.record(record.value, record.headers)
 
     def _conversations(self) -> list[UUID]:
@@ -244,20 +248,20 @@ def race(database: str) -> Race:
         directory.apply(connection, COMPANY)
         facts: list[Fact] = [customer(n).turn(hour, "hello" if n % 2 else "1") for n in range(CUSTOMERS)]
         facts += [race.presence(agent, "ready") for agent in USERS]
-        Conversations(race.topics).apply(connection, [race.told(fact) for fact in facts])
+        Conversations(race.topics).apply(connection, [race.fact_record(fact) for fact in facts])
     race.until = monotonic() + SECONDS
     return race
 
 
-def test_with_many_consumers_nobody_is_ever_above_the_maximum_and_nothing_waits_for_ever(race: Race) -> None:
+def test_with_many_consumers_no_agent_is_ever_over_capacity_and_no_conversation_waits_for_ever(race: Race) -> None:
     race.run(
-        *[race.routes] * ROUTERS,
+        *[race.route] * ROUTERS,
         *[race.commands] * COMMANDERS,
-        race.ends_reservations,
+        race.end_reservations,
         race.agents,
         race.agents,
         race.customers,
-        race.watches,
+        race.watch,
     )
     assert min(race.moved, race.answered, race.seen) > 20
 
@@ -266,8 +270,8 @@ def test_with_many_consumers_nobody_is_ever_above_the_maximum_and_nothing_waits_
         while routing.round():
             pass
     with psycopg.connect(race.dsn) as connection:
-        race.assert_sound(connection)
-        assert [] == waits_in_vain(connection)
+        race.assert_consistent(connection)
+        assert [] == missed_conversations(connection)
         results = connection.execute("select count(*) from outbox where topic = %s", [race.topics.results]).fetchone()
         assert (race.answered,) == results
         gaps = connection.execute(
@@ -276,12 +280,12 @@ def test_with_many_consumers_nobody_is_ever_above_the_maximum_and_nothing_waits_
         assert [] == gaps
 
 
-def waits_in_vain(connection: Connection[Any]) -> list[tuple[UUID, str]]:
-    """Conversations that wait, each with an available member who could get it."""
+def missed_conversations(connection: Connection[Any]) -> list[tuple[UUID, str]]:
+    """Returns waiting conversations that routing should have offered, each with an available agent."""
     queues = Queues(connection)
-    now = queues.now()
+    now = database_now(connection)
     waiting = connection.execute("select id from conversations where status = 'a' and owner_state in ('q', 'r')")
-    available: list[Member] = [m for m in Agents(connection).everybody().values() if m.is_available(now)]
+    available: list[Member] = [m for m in Agents(connection).all_with_presence().values() if m.is_available(now)]
     return [
         (conversation.id, member.id)
         for conversation in queues.read([row[0] for row in waiting.fetchall()])

@@ -1,4 +1,4 @@
-"""kafka-python's clients while no broker answers."""
+"""kafka-python clients while no broker answers."""
 
 import threading
 
@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize("kind", [KafkaConsumer, KafkaProducer])
-def test_one_that_could_not_be_opened_leaves_no_thread_behind(kind: type) -> None:
+def test_a_client_that_could_not_connect_leaves_no_thread_behind(kind: type) -> None:
     before = set(threading.enumerate())
 
     with pytest.raises(KafkaError):

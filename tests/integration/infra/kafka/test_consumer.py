@@ -1,4 +1,4 @@
-"""Members of a consumer group on a real broker."""
+"""Consumer group members on a real broker."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,8 +21,8 @@ def admin(kafka: str) -> Iterator[Any]:
         yield client
 
 
-def test_partitions_added_while_two_busy_members_work_reach_both_of_them(kafka: str, admin: Any) -> None:
-    """The join outlasts the leader's poll here: the other member is at work for a second between two polls."""
+def test_partitions_added_while_two_members_are_busy_are_assigned_to_both(kafka: str, admin: Any) -> None:
+    """The join outlasts the leader's poll, because the other member works for a second between two polls."""
     topic = f"added-{uuid4().hex}"
     admin.create_topics({topic: {"num_partitions": 2, "replication_factor": 1}})
     admin.wait_for_topics([topic])
@@ -48,42 +48,44 @@ def test_partitions_added_while_two_busy_members_work_reach_both_of_them(kafka: 
         leader.close()
 
 
-class NoText(str):
-    """A name of a header that a program of another kind wrote."""
+class NotUtf8(str):
+    """A header name that is not UTF-8, as another program may write it."""
 
     def encode(self, *_: str) -> bytes:
         return b"\xff\xfename"
 
 
 @pytest.mark.parametrize("codec", [None, "gzip"])
-def test_a_header_whose_name_is_no_text_holds_nobody_up(kafka: str, admin: Any, codec: str | None) -> None:
-    """Its record and those behind it are read."""
+def test_a_header_name_that_is_not_utf_8_does_not_block_the_partition(
+    kafka: str, admin: Any, codec: str | None
+) -> None:
+    """The record with the header is read, and the records after it."""
     topic = f"names-{uuid4().hex}"
     admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}})
     admin.wait_for_topics([topic])
     options = KafkaConfig((kafka,)).client_options()
     with closing(KafkaProducer(bootstrap_servers=kafka, compression_type=codec, linger_ms=200)) as producer:  # type: ignore[no-untyped-call]
-        headers: list[tuple[str, bytes]] = [("a", b"1"), (NoText(), b""), ("ü", b"\xff")]
+        headers: list[tuple[str, bytes]] = [("a", b"1"), (NotUtf8(), b""), ("ü", b"\xff")]
         sent = [producer.send(topic, b"before"), producer.send(topic, b"bad", headers=headers, key=b"k")]  # type: ignore[no-untyped-call]
         for each in (*sent, producer.send(topic, b"behind")):  # type: ignore[no-untyped-call]
             each.get(5)
 
     with closing(GroupReader(options, topic, [topic])) as reader:
-        wait_until(lambda: reader.poll(0.1) == [] and reader.silent())
-        reader.begin_at(reader.silent()[0], 0)
-        found: list[IncomingRecord] = []
-        while len(found) < 3:
-            found += reader.poll(5)
+        wait_until(lambda: reader.poll(0.1) == [] and reader.paused())
+        reader.resume_from(reader.paused()[0], 0)
+        records: list[IncomingRecord] = []
+        while len(records) < 3:
+            records += reader.poll(5)
 
-    assert [b"before", b"bad", b"behind"] == [record.value for record in found]
-    assert (("a", b"1"), ("??name", b""), ("??", b"\xff")) == found[1].raw_headers
+    assert [b"before", b"bad", b"behind"] == [record.value for record in records]
+    assert (("a", b"1"), ("??name", b""), ("??", b"\xff")) == records[1].raw_headers
 
 
 @pytest.mark.parametrize("before", [0, 2], ids=["no topic", "fewer partitions"])
-def test_who_comes_back_under_the_name_of_before_reads_what_was_added_in_the_meantime(
+def test_a_static_member_that_returns_reads_partitions_added_in_the_meantime(
     kafka: str, admin: Any, before: int
 ) -> None:
-    """The broker gives a member that it knows what it had, whatever has become of the topics."""
+    """The broker gives a known static member its earlier partitions, even if the topics have changed."""
     topic = f"back-{uuid4().hex}"
     options = KafkaConfig((kafka,)).client_options()
 

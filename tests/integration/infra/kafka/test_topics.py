@@ -1,4 +1,4 @@
-"""Topics on a real broker: created as promised, repaired when somebody changed them, never cut."""
+"""Topics on a real broker: created with the promised settings, repaired after changes, never reduced."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ def config(kafka: str) -> KafkaConfig:
 
 @pytest.fixture
 def topics() -> Topics:
-    """Names that nobody else uses."""
+    """Topic names that no other test uses."""
     return Topics(f"t{uuid4().hex[:8]}.")
 
 
@@ -43,8 +43,8 @@ def _held(admin: Any, topic: str) -> dict[str, str]:
     return {name: config["value"] for name, config in configs.items()}
 
 
-def test_missing_topics_are_created_as_the_promises_need_them(config: KafkaConfig, topics: Topics, admin: Any) -> None:
-    """Sizes, retention and clock as docs/design/architecture.md says."""
+def test_missing_topics_are_created_with_the_promised_settings(config: KafkaConfig, topics: Topics, admin: Any) -> None:
+    """Sizes, retention and timestamps are as in docs/design/architecture.md."""
     changes, left = create_or_repair(config, topics, ONE_BROKER)
 
     assert changes == [TopicChange(topic, "created with 2 partitions") for topic in _all(topics)]
@@ -59,16 +59,14 @@ def test_missing_topics_are_created_as_the_promises_need_them(config: KafkaConfi
     assert {_held(admin, topic)["unclean.leader.election.enable"] for topic in _all(topics)} == {"false"}
 
 
-def test_topics_that_are_right_stay_as_they_are(config: KafkaConfig, topics: Topics) -> None:
-    """A second run has nothing to say."""
+def test_correct_topics_are_not_changed(config: KafkaConfig, topics: Topics) -> None:
+    """A second run reports nothing."""
     create_or_repair(config, topics, ONE_BROKER)
     assert create_or_repair(config, topics, ONE_BROKER) == ([], [])
     assert findings(config, topics, ONE_BROKER) == []
 
 
-def test_a_setting_that_somebody_changed_is_found_and_set_again(
-    config: KafkaConfig, topics: Topics, admin: Any
-) -> None:
+def test_a_changed_setting_is_found_and_corrected(config: KafkaConfig, topics: Topics, admin: Any) -> None:
     """Other settings of the topic are left alone."""
     create_or_repair(config, topics, ONE_BROKER)
     changed = {"retention.ms": "1000", "segment.bytes": "1048576"}
@@ -84,10 +82,10 @@ def test_a_setting_that_somebody_changed_is_found_and_set_again(
     assert _held(admin, topics.inbound)["segment.bytes"] == "1048576"
 
 
-def test_the_clock_of_commands_that_an_earlier_version_left_to_their_writers_is_set(
+def test_the_commands_topic_of_an_earlier_version_is_switched_to_broker_timestamps(
     config: KafkaConfig, topics: Topics, admin: Any
 ) -> None:
-    """An installation gets it with its next `witiop topics`."""
+    """An installation is corrected by its next `witiop topics`."""
     create_or_repair(config, topics, ONE_BROKER)
     before = {"message.timestamp.type": "CreateTime"}
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.commands, before)])  # type: ignore[no-untyped-call]
@@ -98,20 +96,22 @@ def test_the_clock_of_commands_that_an_earlier_version_left_to_their_writers_is_
     assert left == []
 
 
-def test_partitions_are_added_and_never_taken_away(config: KafkaConfig, topics: Topics) -> None:
-    """Fewer would lose records: then the setting has to follow."""
+def test_partitions_are_added_and_never_removed(config: KafkaConfig, topics: Topics) -> None:
+    """Removing partitions would lose records, so the setting has to follow the topic."""
     create_or_repair(config, topics, ONE_BROKER)
 
     more = create_or_repair(config, topics, TopicSettings(partitions=3, replication_factor=1))
     fewer = create_or_repair(config, topics, TopicSettings(partitions=1, replication_factor=1))
 
     assert more == ([TopicChange(topic, "partitions 2 -> 3") for topic in _all(topics)], [])
-    cure = "partitions cannot be taken away: set WITIOP_KAFKA_PARTITIONS=3"
-    assert fewer == ([], [TopicFinding(topic, "3 partitions, not 1", cure) for topic in _all(topics)])
+    fix = "partitions cannot be removed: set WITIOP_KAFKA_PARTITIONS=3"
+    assert fewer == ([], [TopicFinding(topic, "3 partitions, not 1", fix) for topic in _all(topics)])
 
 
-def test_too_few_brokers_for_the_copies_create_nothing_and_say_why(config: KafkaConfig, topics: Topics) -> None:
-    """A topic with fewer copies than promised would be found too late."""
+def test_with_too_few_brokers_no_topic_is_created_and_the_reason_is_reported(
+    config: KafkaConfig, topics: Topics
+) -> None:
+    """A topic with fewer replicas than promised would be noticed too late."""
     changes, left = create_or_repair(config, topics, TopicSettings(partitions=2, replication_factor=3))
 
     assert changes == []
@@ -121,8 +121,8 @@ def test_too_few_brokers_for_the_copies_create_nothing_and_say_why(config: Kafka
     ]
 
 
-def test_topics_with_too_few_copies_are_found(config: KafkaConfig, topics: Topics) -> None:
-    """And their `min.insync.replicas`, without which one copy would be enough for an answer."""
+def test_topics_with_too_few_replicas_are_found(config: KafkaConfig, topics: Topics) -> None:
+    """A `min.insync.replicas` that is too low is found too: one replica would be enough to acknowledge."""
     create_or_repair(config, topics, ONE_BROKER)
 
     found = [f.what for f in findings(config, topics, TopicSettings(2, 3)) if f.where == topics.inbound]
@@ -130,12 +130,12 @@ def test_topics_with_too_few_copies_are_found(config: KafkaConfig, topics: Topic
     assert found == ["min.insync.replicas is 1, not 2", "1 copies of a record, not 3"]
 
 
-def test_several_that_create_at_once_do_not_disturb_each_other(config: KafkaConfig, topics: Topics) -> None:
-    """Each topic is made by one of them."""
-    with ThreadPoolExecutor(3) as together:
-        done = list(together.map(lambda _: create_or_repair(config, topics, ONE_BROKER), range(3)))
+def test_concurrent_runs_do_not_disturb_each_other(config: KafkaConfig, topics: Topics) -> None:
+    """Each topic is created by exactly one of them."""
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda _: create_or_repair(config, topics, ONE_BROKER), range(3)))
 
-    assert sorted(change for changes, _ in done for change in changes) == sorted(
+    assert sorted(change for changes, _ in results for change in changes) == sorted(
         TopicChange(topic, "created with 2 partitions") for topic in _all(topics)
     )
-    assert [left for _, left in done] == [[], [], []]
+    assert [left for _, left in results] == [[], [], []]

@@ -1,4 +1,4 @@
-"""The servers of `infra.local` are real ones and keep what they promised, whatever happens to them."""
+"""The servers of `infra.local` are real ones and lose nothing that they confirmed, whatever happens to them."""
 
 import os
 import signal
@@ -38,22 +38,22 @@ def read_one(bootstrap: str, topic: str) -> bytes:
     return value
 
 
-def test_a_record_that_the_broker_acknowledged_can_be_read(kafka: str) -> None:
+def test_an_acknowledged_record_can_be_read(kafka: str) -> None:
     write(kafka, "local-servers", b"hello")
     assert read_one(kafka, "local-servers") == b"hello"
 
 
-def test_a_broker_that_was_killed_starts_again_with_its_records_also_on_other_ports(tmp_path: Path) -> None:
+def test_a_killed_broker_restarts_with_its_records_also_on_other_ports(tmp_path: Path) -> None:
     with LocalKafka(tmp_path / "kafka") as kafka:
-        write(kafka.bootstrap, "kept", b"hello")
+        write(kafka.bootstrap, "stored", b"hello")
         assert kafka.pid is not None
         os.kill(kafka.pid, signal.SIGKILL)
         wait_until(lambda: kafka.pid is None)
     with LocalKafka(tmp_path / "kafka") as kafka:
-        assert read_one(kafka.bootstrap, "kept") == b"hello"
+        assert read_one(kafka.bootstrap, "stored") == b"hello"
 
 
-def test_the_server_is_postgresql_18_and_keeps_utf_8(postgres: str) -> None:
+def test_the_server_is_postgresql_18_with_utf_8(postgres: str) -> None:
     with psycopg.connect(postgres) as connection:
         row = connection.execute(
             "select current_setting('server_version_num')::int / 10000, current_setting('server_encoding')"
@@ -61,31 +61,31 @@ def test_the_server_is_postgresql_18_and_keeps_utf_8(postgres: str) -> None:
     assert row == (18, "UTF8")
 
 
-def test_what_was_committed_survives_a_killed_server(tmp_path: Path) -> None:
+def test_committed_data_survives_a_killed_server(tmp_path: Path) -> None:
     with LocalPostgres(tmp_path / "postgres") as postgres:
-        with psycopg.connect(postgres.ensure_database("kept")) as connection:
-            connection.execute("create table kept as select 1 as one")
+        with psycopg.connect(postgres.ensure_database("stored")) as connection:
+            connection.execute("create table stored as select 1 as one")
         assert postgres.pid is not None
-        everyone = psutil.Process(postgres.pid).children()
+        children = psutil.Process(postgres.pid).children()
         os.kill(postgres.pid, signal.SIGKILL)
-        psutil.wait_procs(everyone)
+        psutil.wait_procs(children)
         wait_until(lambda: postgres.pid is None)
         postgres.start()
-        with psycopg.connect(postgres.dsn_of("kept")) as connection:
-            assert connection.execute("select one from kept").fetchone() == (1,)
+        with psycopg.connect(postgres.dsn_of("stored")) as connection:
+            assert connection.execute("select one from stored").fetchone() == (1,)
 
 
-def test_a_frozen_server_is_stopped_with_all_of_its_processes(tmp_path: Path) -> None:
+def test_a_frozen_server_is_stopped_with_all_its_processes(tmp_path: Path) -> None:
     with LocalPostgres(tmp_path / "postgres", fsync=False) as postgres, psycopg.connect(postgres.dsn):
         assert postgres.pid is not None
-        everything = tree(postgres.pid)
-        for process in everything:
+        processes = tree(postgres.pid)
+        for process in processes:
             process.suspend()
         postgres.stop(grace_seconds=0.1)
-        assert still_running(everything) == []
+        assert still_running(processes) == []
 
 
-def test_a_directory_too_deep_for_a_socket_works_as_well_and_leaves_nothing_outside(tmp_path: Path) -> None:
+def test_a_path_too_long_for_a_socket_works_and_leaves_nothing_outside_the_directory(tmp_path: Path) -> None:
     deep = tmp_path / ("deep" * 25)
     with LocalPostgres(deep, fsync=False) as postgres:
         with psycopg.connect(postgres.dsn) as connection:
@@ -94,7 +94,7 @@ def test_a_directory_too_deep_for_a_socket_works_as_well_and_leaves_nothing_outs
     assert not socket_dir.exists()
 
 
-def test_over_tcp_only_who_knows_the_password_is_let_in(tmp_path: Path) -> None:
+def test_tcp_connections_require_the_password(tmp_path: Path) -> None:
     with LocalPostgres(tmp_path / "postgres", port=free_port(), fsync=False) as postgres:
         with psycopg.connect(postgres.tcp_dsn_of("postgres")) as connection:
             assert connection.execute("select current_user").fetchone() == ("postgres",)
@@ -103,7 +103,7 @@ def test_over_tcp_only_who_knows_the_password_is_let_in(tmp_path: Path) -> None:
             psycopg.connect(stranger)
 
 
-def test_installing_a_second_time_says_and_does_nothing(kafka: str) -> None:
-    said: list[str] = []
-    install(echo=said.append)
-    assert said == []
+def test_installing_a_second_time_does_nothing(kafka: str) -> None:
+    lines: list[str] = []
+    install(echo=lines.append)
+    assert lines == []

@@ -1,6 +1,6 @@
 """The story and the load, over HTTP through the real webhook and the real rules into a real database.
 
-Kafka alone is a list in memory here; with it, the same is told in tests/flow.
+Only Kafka is replaced, by a list in memory. The tests in tests/flow use Kafka too.
 """
 
 import threading
@@ -23,7 +23,7 @@ from infra.local.simulator.bodies import BusinessNumber
 from infra.local.simulator.traffic import Mix, Traffic
 from infra.local.simulator.webhooks import Webhooks
 from infra.postgres import directory
-from infra.postgres.lists.unmanaged import Filter, page
+from infra.postgres.lists.unmanaged import UnmanagedFilter, page
 from infra.process.clock import utc_now
 from tests.support.fake_publisher import FakePublisher
 from tests.support.ledger import violations
@@ -32,19 +32,19 @@ from witiop.cli.main import witiop
 
 
 class Inbound:
-    """What the webhook published, to be worked in without brokers."""
+    """The records that the webhook published, to be processed without a broker."""
 
     def __init__(self) -> None:
         self.publisher = FakePublisher()
-        self._worked_in = 0
+        self._processed = 0
 
     def drain(self, dsn: str) -> int:
-        """Work in what is new; gives how many records that were."""
+        """Processes the new records. Returns their number."""
         new = [
             Consumed(record.topic, 0, offset, utc_now(), record.value, tuple(record.headers))
             for offset, record in enumerate(self.publisher.records)
-        ][self._worked_in :]
-        self._worked_in += len(new)
+        ][self._processed :]
+        self._processed += len(new)
         with psycopg.connect(dsn) as connection:
             Conversations(TOPICS).apply(connection, new)
         return len(new)
@@ -57,7 +57,7 @@ def inbound() -> Inbound:
 
 @pytest.fixture
 def url(inbound: Inbound) -> Iterator[str]:
-    """The webhooks, with a server that needs no process of its own."""
+    """The webhooks, on a server in this process."""
     app = webhook_app(inbound.publisher, CollectorRegistry(), clock=utc_now)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.log = lambda *_: None  # type: ignore[method-assign]
@@ -88,25 +88,25 @@ def simulate(environment: dict[str, str], *arguments: str) -> str:
     return result.stdout
 
 
-def test_the_story_is_listed_with_every_reason_and_playing_it_again_adds_nothing(
+def test_the_list_has_every_reason_after_the_story_and_playing_it_again_adds_nothing(
     environment: dict[str, str], inbound: Inbound, database: str
 ) -> None:
-    said = simulate(environment, "story")
+    output = simulate(environment, "story")
     updates = inbound.drain(database)
-    assert said == f"played the bike shop's story, {updates} updates; see it with witiop unmanaged list\n"
+    assert output == f"played the bike shop's story, {updates} updates; see the result with witiop unmanaged list\n"
     with psycopg.connect(database, autocommit=True) as connection:
-        listed = page(connection, Filter(), rows=100)
+        listed = page(connection, UnmanagedFilter(), rows=100)
         version, _ = directory.read(connection)
         assert {row.reason for row in listed.rows} == set(Reason) - {Reason.RESERVATION_EXPIRED}
         assert {row.status for row in listed.rows} == {"active", "closed"}
 
         simulate(environment, "story")
         assert inbound.drain(database) == updates
-        assert page(connection, Filter(), rows=100) == listed
+        assert page(connection, UnmanagedFilter(), rows=100) == listed
         assert directory.version(connection) == version
 
 
-def test_the_story_leaves_the_rest_of_the_directory_as_it_is(environment: dict[str, str], database: str) -> None:
+def test_the_story_does_not_change_the_rest_of_the_directory(environment: dict[str, str], database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         mine = Directory({"1": Number("1", "Mine")})
         directory.apply(connection, mine)
@@ -116,7 +116,7 @@ def test_the_story_leaves_the_rest_of_the_directory_as_it_is(environment: dict[s
     assert len(current.numbers) == 4
 
 
-def test_a_load_that_was_worked_in_agrees_with_its_ledger(
+def test_a_processed_load_agrees_with_its_ledger(
     environment: dict[str, str], inbound: Inbound, database: str, tmp_path: Path
 ) -> None:
     ledger = tmp_path / "ledger"
@@ -150,7 +150,7 @@ _STATUS = "(select min(wamid) from message_status)"
         ("delete from set_aside", "I10"),
     ],
 )
-def test_a_database_that_lost_or_invented_something_does_not_agree(
+def test_a_database_with_lost_or_invented_data_does_not_agree_with_the_ledger(
     damage: str, invariant: str, url: str, inbound: Inbound, database: str, tmp_path: Path
 ) -> None:
     ledger = tmp_path / "ledger"

@@ -1,4 +1,4 @@
-"""The console's list in the database: its order, its pages, its search, and the indexes that keep them quick."""
+"""The console's list on a real database: order, pages, search, and the indexes that make them fast."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,10 +14,10 @@ from psycopg import Connection
 from infra.postgres.connections.pool import connect
 from infra.postgres.lists import console as console_list
 from infra.postgres.lists import unmanaged
-from infra.postgres.lists.console import ConsolePage, Order, PageCursor, Wanted, page
+from infra.postgres.lists.console import ConsolePage, PageCursor, page
 from infra.postgres.lists.cursor import START, CursorError
-from infra.postgres.lists.unmanaged import ListedConversation
-from tests.integration.infra.postgres.test_unmanaged_list import NOON, columns, insert
+from infra.postgres.lists.unmanaged import ListedConversation, Order, UnmanagedFilter
+from tests.support.conversation_rows import NOON, conversation_row, insert_conversations
 from tests.support.databases import Databases
 
 ROWS = 40
@@ -25,14 +25,14 @@ ROWS = 40
 
 @pytest.fixture(scope="module")
 def conn(databases: Databases) -> Iterator[Connection[Any]]:
-    """Forty rows, some at the same moment: every third closed, every fifth of another reason, every seventh elsewhere,
-    every ninth not on the list."""
+    """Forty rows, some with the same time: every third is closed, every fifth has another reason, every seventh another
+    number, and every ninth is not unmanaged."""
     dsn = databases.create()
     with psycopg.connect(dsn, autocommit=True) as conn:
         for n in range(ROWS):
-            insert(
+            insert_conversations(
                 conn,
-                columns(
+                conversation_row(
                     n + 1,
                     status="c" if n % 3 == 0 else "a",
                     reason=6 if n % 5 == 0 else 7,
@@ -48,15 +48,15 @@ def conn(databases: Databases) -> Iterator[Connection[Any]]:
     databases.drop(dsn)
 
 
-def every_page(conn: Connection[Any], wanted: Wanted, rows: int) -> list[ConsolePage]:
-    pages = [page(conn, wanted, rows)]
+def every_page(conn: Connection[Any], which: UnmanagedFilter, rows: int) -> list[ConsolePage]:
+    pages = [page(conn, which, rows)]
     while pages[-1].after:
-        pages.append(page(conn, wanted, rows, after=pages[-1].after))
+        pages.append(page(conn, which, rows, after=pages[-1].after))
     return pages
 
 
-wanted = st.builds(
-    Wanted,
+which = st.builds(
+    UnmanagedFilter,
     status=st.sampled_from([None, "active", "closed"]),
     number=st.sampled_from([None, "1", "2", "3"]),
     words=st.sampled_from([(), ("green",), ("bicy", "red"), ("message", "1"), ("3930055501",), ("nothing",)]),
@@ -65,14 +65,14 @@ wanted = st.builds(
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(wanted=wanted, rows=st.integers(1, 15))
-def test_pages_are_the_whole_list_in_order_and_the_same_backwards(
-    conn: Connection[Any], wanted: Wanted, rows: int
+@given(which=which, rows=st.integers(1, 15))
+def test_the_pages_are_the_whole_list_in_order_and_the_same_when_paging_backwards(
+    conn: Connection[Any], which: UnmanagedFilter, rows: int
 ) -> None:
-    pages = every_page(conn, wanted, rows)
+    pages = every_page(conn, which, rows)
     found = [row for each in pages for row in each.rows]
     expected = sorted(found, key=lambda row: (row.last_at, row.id.int), reverse=True)
-    if wanted.order == "urgent":
+    if which.order == "urgent":
         active = [row for row in reversed(expected) if row.status == "active"]
         expected = [*active, *(row for row in expected if row.status == "closed")]
     assert [row.id for row in expected] == [row.id for row in found]
@@ -81,26 +81,27 @@ def test_pages_are_the_whole_list_in_order_and_the_same_backwards(
         for row in console_list.by_ids(conn, [UUID(int=n + 1) for n in range(ROWS)]).values()
         if row.reason is not None
         and row.id.int % 9 != 1
-        and wanted.status in (None, row.status)
-        and wanted.number in (None, row.phone_number_id)
-        and all(any(said.startswith(word) for said in spoken(row)) for word in wanted.words)
+        and which.status in (None, row.status)
+        and which.number in (None, row.phone_number_id)
+        and all(any(each.startswith(word) for each in searched_words(row)) for word in which.words)
     }
-    backwards, place = [pages[-1]], pages[-1].before
-    while place:
-        backwards.insert(0, page(conn, wanted, rows, before=place))
-        place = backwards[0].before
+    backwards, cursor = [pages[-1]], pages[-1].before
+    while cursor:
+        backwards.insert(0, page(conn, which, rows, before=cursor))
+        cursor = backwards[0].before
     assert [[row.id for row in each.rows] for each in pages[:-1]] == [
         [row.id for row in each.rows] for each in backwards[:-1]
     ]
 
 
-def spoken(row: ListedConversation) -> list[str]:
+def searched_words(row: ListedConversation) -> list[str]:
+    """Returns the words that a search looks at, in lower case."""
     return [*f"{row.customer_name} {row.last_text} {row.wa_id}".casefold().split(), str(row.wa_id)[-10:]]
 
 
 @pytest.mark.parametrize("order", ["newest", "urgent"])
 @pytest.mark.parametrize("number", [None, "1"])
-def test_the_list_is_read_from_an_index_in_its_order(conn: Connection[Any], order: Order, number: str | None) -> None:
+def test_the_list_is_read_from_an_index_in_order(conn: Connection[Any], order: Order, number: str | None) -> None:
     statement = unmanaged.ordered(("active",), None, number is not None, down=order == "newest")
     with conn.transaction():
         conn.execute("set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off")
@@ -113,9 +114,9 @@ def test_the_list_is_read_from_an_index_in_its_order(conn: Connection[Any], orde
     assert "Seq Scan" not in plan
 
 
-def test_rare_words_among_the_closed_are_found_by_their_index(conn: Connection[Any]) -> None:
+def test_rare_words_of_closed_conversations_are_found_with_the_index(conn: Connection[Any]) -> None:
     statement = console_list.indexed(of_reason=False, of_number=False, down=True)
-    with conn.transaction(force_rollback=True):  # forty rows are found quicker in other ways
+    with conn.transaction(force_rollback=True):  # for forty rows other plans are faster
         conn.execute("drop index conversations_list_reason, conversations_list_number")
         conn.execute("set local enable_seqscan = off; set local enable_indexscan = off")
         values = {"query": "'green':*", "at": START.at, "id": START.id, "limit": 11, "number": None, "reason": None}
@@ -124,13 +125,13 @@ def test_rare_words_among_the_closed_are_found_by_their_index(conn: Connection[A
 
 
 @pytest.mark.parametrize("text", ["", "2", "x", "0x", "1" + "A" * 31, "0" + "é" * 32])
-def test_a_place_that_no_page_gave_out_is_none(text: str) -> None:
+def test_a_text_that_is_not_a_cursor_of_a_page_is_refused(text: str) -> None:
     with pytest.raises(CursorError):
         PageCursor.parse(text)
 
 
-def test_a_search_that_takes_too_long_says_that_it_was_cut(database: str) -> None:
+def test_a_search_that_takes_too_long_reports_an_incomplete_result(database: str) -> None:
     with connect(database, "test", autocommit=True) as conn, psycopg.connect(database) as other:
         other.execute("lock table conversations")
-        found = page(conn, Wanted(words=("bicycle",)), 10)
+        found = page(conn, UnmanagedFilter(words=("bicycle",)), 10)
     assert (True, 0) == (found.cut, len(found.rows))

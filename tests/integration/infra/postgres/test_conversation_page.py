@@ -1,4 +1,4 @@
-"""The page of one conversation, read back from what the consumers write."""
+"""The page of one conversation on a real database, read back from rows that the consumers' code wrote."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,8 +17,8 @@ from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number
 from domain.facts import BotMessage, ConversationFact, CustomerSignal, CustomerTurn, MessageStatus, Party
 from domain.ids import CustomerId, conversation_id, customer_id, fact_id
+from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.conversations.statuses import write_statuses
-from infra.postgres.conversations.threads import CustomerHistories
 from infra.postgres.directory import apply
 from infra.postgres.lists.conversation_page import conversation_page
 
@@ -67,9 +67,9 @@ def answer(wamid: str, minute: int) -> BotMessage:
 HELLO = turn("wamid.1", 0, "Hello")
 
 
-def conversation(opening: ConversationFact, **given: Any) -> Conversation:
-    mark = FactRef(opening.at, opening.id)
-    evidence = Evidence(first_turn=mark, last_turn=mark, last_text=(mark, "Hello"), named=(mark, "Anna"))
+def conversation(opening: ConversationFact, **values: Any) -> Conversation:
+    ref = FactRef(opening.at, opening.id)
+    evidence = Evidence(first_turn=ref, last_turn=ref, last_text=(ref, "Hello"), named=(ref, "Anna"))
     fields: dict[str, Any] = {
         "id": conversation_id(opening.at, opening.id),
         "customer_id": CUSTOMER,
@@ -84,7 +84,7 @@ def conversation(opening: ConversationFact, **given: Any) -> Conversation:
         "version": 1,
         "sequence": 2,
     }
-    return Conversation(**fields | given)
+    return Conversation(**fields | values)
 
 
 @pytest.fixture
@@ -93,40 +93,42 @@ def conn(database: str) -> Iterator[Connection[Any]]:
         yield connection
 
 
-def keep(conn: Connection[Any], of: Conversation | None, *facts: ConversationFact, by: CustomerId = CUSTOMER) -> None:
-    """Writes facts as the consumer does: of this conversation, or waiting for one."""
-    threads = CustomerHistories(conn)
+def store(conn: Connection[Any], of: Conversation | None, *facts: ConversationFact, by: CustomerId = CUSTOMER) -> None:
+    """Writes facts as the consumer does: as part of this conversation, or waiting for one (None)."""
+    histories = CustomerHistories(conn)
     if of:
-        threads.write_conversations([], [of])
-    threads.write_entries([(by, FactPlacement(fact, of.id if of else None)) for fact in facts], [])
+        histories.write_conversations([], [of])
+    histories.write_entries([(by, FactPlacement(fact, of.id if of else None)) for fact in facts], [])
 
 
 def test_a_conversation_that_does_not_exist_has_no_page(conn: Connection[Any]) -> None:
     assert conversation_page(conn, UUID(int=1)) is None
 
 
-def test_a_page_shows_the_conversation_as_it_was_kept(conn: Connection[Any]) -> None:
-    kept = conversation(
+def test_a_page_shows_the_conversation_as_it_was_stored(conn: Connection[Any]) -> None:
+    stored = conversation(
         HELLO, decisions=Decisions(owner=Owner("user", "anna", "reserved", NOON + timedelta(minutes=30))), reason=None
     )
-    keep(conn, kept, HELLO)
-    found = conversation_page(conn, kept.id)
+    store(conn, stored, HELLO)
+    found = conversation_page(conn, stored.id)
     assert found is not None
-    assert kept == found.conversation
+    assert stored == found.conversation
 
 
-def test_its_transcript_has_every_fact_in_order_and_nothing_of_others(conn: Connection[Any]) -> None:
-    kept, other = conversation(HELLO), conversation(turn("wamid.9", 1, "x"), customer_id=STRANGER)
-    keep(conn, kept, turn("wamid.3", 2, "Anybody?"), HELLO, answer("wamid.2", 1))
-    keep(conn, other, turn("wamid.9", 1, "x"), by=STRANGER)
-    found = conversation_page(conn, kept.id)
+def test_the_transcript_has_every_fact_of_the_conversation_in_order_and_no_others(conn: Connection[Any]) -> None:
+    stored, other = conversation(HELLO), conversation(turn("wamid.9", 1, "x"), customer_id=STRANGER)
+    store(conn, stored, turn("wamid.3", 2, "Anybody?"), HELLO, answer("wamid.2", 1))
+    store(conn, other, turn("wamid.9", 1, "x"), by=STRANGER)
+    found = conversation_page(conn, stored.id)
     assert found is not None
     assert [item.text for item in found.transcript] == ["Hello", "Please choose", "Anybody?"]
 
 
-def test_what_became_of_an_answer_is_the_furthest_whatever_came_first_and_for_whom(conn: Connection[Any]) -> None:
-    kept = conversation(HELLO)
-    keep(conn, kept, HELLO, answer("wamid.2", 1), answer("wamid.3", 2), answer("wamid.4", 3))
+def test_an_answer_shows_its_furthest_status_of_any_recipient_in_any_order(
+    conn: Connection[Any],
+) -> None:
+    stored = conversation(HELLO)
+    store(conn, stored, HELLO, answer("wamid.2", 1), answer("wamid.3", 2), answer("wamid.4", 3))
     for n, (wamid, recipient, status, minute) in enumerate(
         [
             ("wamid.2", "393331234567", "read", 5),
@@ -137,7 +139,7 @@ def test_what_became_of_an_answer_is_the_furthest_whatever_came_first_and_for_wh
         ]
     ):
         at = NOON + timedelta(minutes=minute)
-        told = MessageStatus(
+        reported = MessageStatus(
             id=fact_id("status", str(n)),
             phone_number_id=NUMBER,
             at=at,
@@ -146,37 +148,38 @@ def test_what_became_of_an_answer_is_the_furthest_whatever_came_first_and_for_wh
             recipient=recipient,
             status=status,
         )
-        write_statuses(conn, [told])
-    found = conversation_page(conn, kept.id)
+        write_statuses(conn, [reported])
+    found = conversation_page(conn, stored.id)
     assert found is not None
     assert [item.status for item in found.transcript] == [None, "read", "failed", None]
 
 
-def test_what_the_customer_took_back_later_is_marked(conn: Connection[Any]) -> None:
-    """In the same conversation, in the next one, or where no conversation was; but not by somebody else."""
+def test_a_message_that_the_customer_deleted_later_is_marked(conn: Connection[Any]) -> None:
+    """The deletion may be in the same conversation, in the next one, or outside of any; another customer's has no
+    effect."""
     facts = [turn(f"wamid.{n}", n, f"{n}") for n in range(4)]
-    kept = conversation(facts[0], status="closed", closed_at=NOON + timedelta(days=1))
+    stored = conversation(facts[0], status="closed", closed_at=NOON + timedelta(days=1))
     next_one = conversation(turn("wamid.9", 2000, "again"))
-    keep(conn, kept, *facts, revoke("wamid.5", 5, "wamid.0"))
-    keep(conn, next_one, turn("wamid.9", 2000, "again"), revoke("wamid.6", 2001, "wamid.1"))
-    keep(conn, None, revoke("wamid.7", 1900, "wamid.2"))
-    keep(conn, None, revoke("wamid.8", 1900, "wamid.3"), by=STRANGER)
-    found = conversation_page(conn, kept.id)
+    store(conn, stored, *facts, revoke("wamid.5", 5, "wamid.0"))
+    store(conn, next_one, turn("wamid.9", 2000, "again"), revoke("wamid.6", 2001, "wamid.1"))
+    store(conn, None, revoke("wamid.7", 1900, "wamid.2"))
+    store(conn, None, revoke("wamid.8", 1900, "wamid.3"), by=STRANGER)
+    found = conversation_page(conn, stored.id)
     assert found is not None
     assert [item.deleted for item in found.transcript] == [True, True, True, False, False]
 
 
-def test_its_history_says_what_happened_when_why_and_by_whom(conn: Connection[Any]) -> None:
-    kept = conversation(HELLO, sequence=1)
+def test_the_history_shows_each_event_with_its_time_reason_cause_and_actor(conn: Connection[Any]) -> None:
+    stored = conversation(HELLO, sequence=1)
     queued = conversation(
         HELLO, sequence=2, reason=None, because=(), decisions=Decisions(owner=Owner("skillset", "sales", "queued"))
     )
-    keep(conn, kept, HELLO)
+    store(conn, stored, HELLO)
     CustomerHistories(conn).write_history(
         [PublicEvent(queued, "queued", NOON + timedelta(minutes=1), (HELLO.id,), "customer")]
     )
-    CustomerHistories(conn).write_history([PublicEvent(kept, "became_unmanaged", NOON, (HELLO.id,), "customer")])
-    found = conversation_page(conn, kept.id)
+    CustomerHistories(conn).write_history([PublicEvent(stored, "became_unmanaged", NOON, (HELLO.id,), "customer")])
+    found = conversation_page(conn, stored.id)
     expected = [
         {
             "sequence": 1,
@@ -201,12 +204,12 @@ def test_its_history_says_what_happened_when_why_and_by_whom(conn: Connection[An
     assert expected == [history_document(entry) for entry in found.history]
 
 
-def test_its_number_is_named_if_it_is_in_the_directory(conn: Connection[Any]) -> None:
-    kept = conversation(HELLO)
-    keep(conn, kept, HELLO)
-    unnamed = conversation_page(conn, kept.id)
+def test_the_page_names_the_number_if_the_directory_has_it(conn: Connection[Any]) -> None:
+    stored = conversation(HELLO)
+    store(conn, stored, HELLO)
+    unnamed = conversation_page(conn, stored.id)
     apply(conn, Directory({NUMBER: Number(NUMBER, "Shop", "Europe/Rome", softbot=True)}))
-    named = conversation_page(conn, kept.id)
+    named = conversation_page(conn, stored.id)
     assert unnamed is not None
     assert named is not None
     assert (unnamed.number, named.number) == (Number(NUMBER), Number(NUMBER, "Shop", "Europe/Rome"))

@@ -1,4 +1,4 @@
-"""`witiop conversations list` and `directory show`: who waits, who was offered what, who is there."""
+"""`witiop conversations list` and `witiop directory show`: waiting, offered and managed conversations, and presence."""
 
 import json
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from psycopg import Connection
 from domain.facts import AgentAccepted
 from infra.postgres.lists.cursor import START
 from infra.postgres.lists.desk import DeskFilter, DeskState, desk_page, desk_statement
-from tests.integration.infra.postgres.test_unmanaged_list import NOON, columns, insert
 from tests.support.command_line import CommandLine
+from tests.support.conversation_rows import NOON, conversation_row, insert_conversations
 from tests.support.office import Office, open_office
 
 STATES: tuple[DeskState, ...] = ("waiting", "assigned", "managed")
@@ -43,7 +43,7 @@ def ids(found: Any) -> list[UUID]:
     return [UUID(row["id"]) for row in found["rows"]]
 
 
-def test_a_conversation_is_listed_where_it_stands_and_nowhere_else(witiop: CommandLine, office: Office) -> None:
+def test_a_conversation_is_listed_under_its_state_only(witiop: CommandLine, office: Office) -> None:
     unmanaged = office.customer_writes("hello", "390")
     queued = office.customer_writes("1", "391", hours_ago=0.9)
     reserved = office.customer_writes("hello", "392", hours_ago=0.8)
@@ -53,7 +53,7 @@ def test_a_conversation_is_listed_where_it_stands_and_nowhere_else(witiop: Comma
     office.results_of(
         office.transfer(reserved, "user", "ben", "exclusive"), office.transfer(assigned, "user", "carla", "immediate")
     )
-    office.agent_desktop_reports(AgentAccepted, "anna", managed)
+    office.desktop_reports(AgentAccepted, "anna", managed)
 
     assert {"waiting": [reserved, queued], "assigned": [assigned], "managed": [managed]} == {
         state: ids(listed(witiop, "--state", state)) for state in STATES
@@ -63,15 +63,17 @@ def test_a_conversation_is_listed_where_it_stands_and_nowhere_else(witiop: Comma
     assert unmanaged not in {id_ for state in STATES for id_ in ids(listed(witiop, "--state", state))}
 
 
-def test_people_see_who_has_it(witiop: CommandLine, office: Office) -> None:
+def test_the_list_names_the_owner(witiop: CommandLine, office: Office) -> None:
     office.customer_writes("1")
     out = witiop("conversations", "list", "--state", "waiting").out
     assert "skillset sales (queued)" in out
-    assert "No such conversations." in witiop("conversations", "list", "--state", "managed").out
+    assert "There are no such conversations." in witiop("conversations", "list", "--state", "managed").out
 
 
 @pytest.mark.parametrize("phone", ["5491112345678", "+54 11 1234-5678", "541112345678"])
-def test_a_customer_is_found_by_any_variant_of_their_phone(witiop: CommandLine, office: Office, phone: str) -> None:
+def test_a_customer_is_found_by_any_national_variant_of_the_phone(
+    witiop: CommandLine, office: Office, phone: str
+) -> None:
     wanted = office.customer_writes("1", "5491112345678")
     office.customer_writes("1", "5491112345679")
     assert [wanted] == ids(listed(witiop, "--state", "waiting", "--phone", phone))
@@ -81,13 +83,13 @@ def test_a_customer_is_found_by_any_variant_of_their_phone(witiop: CommandLine, 
 
 @pytest.fixture
 def many(database: str) -> Iterator[Connection[Any]]:
-    """Thirty of every kind for each of two numbers, many at the same instant, and closed ones that are on no list."""
+    """Thirty conversations of every state for each of two numbers, many with the same time, and closed ones."""
     with psycopg.connect(database, autocommit=True) as conn:
-        kinds = product(("2", "3"), ("a", "c"), ("q", "r", "a", "x", None), range(30))
-        insert(
+        combinations = product(("2", "3"), ("a", "c"), ("q", "r", "a", "x", None), range(30))
+        insert_conversations(
             conn,
             *(
-                columns(
+                conversation_row(
                     place,
                     phone_number_id=number,
                     status=status,
@@ -99,7 +101,7 @@ def many(database: str) -> Iterator[Connection[Any]]:
                     owner_state=state,
                     last_at=NOON - timedelta(microseconds=place % 7),
                 )
-                for place, (number, status, state, _) in enumerate(kinds)
+                for place, (number, status, state, _) in enumerate(combinations)
             ),
         )
         conn.execute("vacuum analyze conversations")
@@ -107,7 +109,7 @@ def many(database: str) -> Iterator[Connection[Any]]:
 
 
 @pytest.mark.parametrize(("state", "number"), list(product(STATES, (None, "3"))))
-def test_its_pages_are_all_that_fits_newest_first_each_once(
+def test_the_pages_contain_every_matching_conversation_once_and_the_latest_first(
     many: Connection[Any], state: DeskState, number: str | None
 ) -> None:
     expected = many.execute(
@@ -127,7 +129,7 @@ def test_its_pages_are_all_that_fits_newest_first_each_once(
 
 
 @pytest.mark.parametrize(("state", "number"), list(product(STATES, (None, "3"))))
-def test_a_page_is_read_from_an_index_in_its_order(many: Connection[Any], state: DeskState, number: str | None) -> None:
+def test_a_page_is_read_from_an_index_in_order(many: Connection[Any], state: DeskState, number: str | None) -> None:
     values = {"number": number, "phone": None, "at": START.at, "id": START.id, "limit": 11}
     many.execute("set enable_seqscan = off")
     statement = desk_statement(DeskFilter(state, number)).as_bytes(many)
@@ -137,31 +139,31 @@ def test_a_page_is_read_from_an_index_in_its_order(many: Connection[Any], state:
     assert "conversations_managed" in text if state == "managed" else "conversations_desk" in text
 
 
-def test_the_directory_tells_who_is_there(witiop: CommandLine, office: Office) -> None:
+def test_the_directory_shows_presence_and_free_capacity(witiop: CommandLine, office: Office) -> None:
     office.presence("anna", "ready")
     office.presence("ben", "ready")
     office.presence("ben", "paused")
     office.presence("carla", "ready")
-    office.agent_desktop_reports(AgentAccepted, "carla", office.customer_writes())
+    office.desktop_reports(AgentAccepted, "carla", office.customer_writes())
 
     found = json.loads(witiop("directory", "show", "--json").out)
-    told = {user["id"]: (user["state"], user["ready"], user["available"], user["free"]) for user in found["users"]}
+    shown = {user["id"]: (user["state"], user["ready"], user["available"], user["free"]) for user in found["users"]}
     assert {
         "anna": ("ready", True, True, 2),
         "ben": ("paused", False, False, 1),
         "carla": ("ready", True, False, 0),
-    } == told
+    } == shown
     assert {"sales": 1, "support": 0} == {each["id"]: each["available"] for each in found["skillsets"]}
     out = witiop("directory", "show").out
     assert "[[user]]  # paused, 1 of 1 free\n" in out
     assert "[[skillset]]  # 1 available\n" in out
 
 
-def test_an_agent_whose_desk_is_silent_is_offline(witiop: CommandLine, office: Office) -> None:
+def test_an_agent_whose_presence_is_stale_is_shown_as_offline(witiop: CommandLine, office: Office) -> None:
     office.presence("anna", "ready")
     office.connection.execute("update agent_presence set seen_at = now() - interval '301 seconds'")
     found = json.loads(witiop("directory", "show", "--json").out)
     assert ["offline"] == [user["state"] for user in found["users"] if user["id"] == "anna"]
     assert 0 == sum(each["available"] for each in found["skillsets"])
-    witiop.set("WITIOP_DESK_SILENT_SECONDS", "400")
+    witiop.set("WITIOP_PRESENCE_TIMEOUT_SECONDS", "400")
     assert "# ready, 2 of 2 free" in witiop("directory", "show").out

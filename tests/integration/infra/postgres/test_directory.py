@@ -1,4 +1,4 @@
-"""The directory in a real database."""
+"""The directory on a real database: it is read back, changed and locked as a whole."""
 
 import threading
 from collections.abc import Iterator
@@ -33,23 +33,23 @@ def conn(database: str) -> Iterator[Connection[Any]]:
         yield connection
 
 
-def test_at_first_there_is_an_empty_directory(conn: Connection[Any]) -> None:
+def test_a_new_database_has_an_empty_directory(conn: Connection[Any]) -> None:
     assert (0, Directory()) == read(conn)
 
 
-def test_what_was_applied_is_read_back(conn: Connection[Any]) -> None:
+def test_an_applied_directory_is_read_back(conn: Connection[Any]) -> None:
     assert apply(conn, COMPANY).version == 1
     expected = (1, COMPANY)
     assert expected == read(conn)
 
 
-def test_a_number_without_hours_stays_always_open(conn: Connection[Any]) -> None:
+def test_a_number_without_hours_is_read_back_without_hours(conn: Connection[Any]) -> None:
     always = Directory({"1": Number("1", softbot=True)})
     apply(conn, always)
     assert (1, always) == read(conn)
 
 
-def test_applying_says_what_changed(conn: Connection[Any]) -> None:
+def test_applying_a_directory_returns_the_changes(conn: Connection[Any]) -> None:
     apply(conn, COMPANY)
     moved = replace(SHOP, time_zone="Europe/Vienna")
     after = Directory({SHOP.phone_number_id: moved, "2": Number("2")}, {"sales": SALES}, {})
@@ -65,13 +65,13 @@ def test_applying_says_what_changed(conn: Connection[Any]) -> None:
     assert (2, after) == read(conn)
 
 
-def test_applying_the_same_again_changes_nothing(conn: Connection[Any]) -> None:
+def test_applying_the_same_directory_again_changes_nothing(conn: Connection[Any]) -> None:
     apply(conn, COMPANY)
     assert DirectoryChanges(1, ()) == apply(conn, COMPANY)
     assert version(conn) == 1
 
 
-def test_all_or_nothing_is_applied(conn: Connection[Any]) -> None:
+def test_a_directory_is_applied_as_a_whole_or_not_at_all(conn: Connection[Any]) -> None:
     apply(conn, COMPANY)
     unstorable = Number("2", "a name that PostgreSQL cannot hold: \0")
     with pytest.raises(psycopg.DataError):
@@ -80,14 +80,16 @@ def test_all_or_nothing_is_applied(conn: Connection[Any]) -> None:
     assert expected == read(conn)
 
 
-def test_who_applies_second_waits_and_replaces_what_the_first_left(database: str, conn: Connection[Any]) -> None:
+def test_a_concurrent_apply_waits_and_then_replaces_the_directory_of_the_first(
+    database: str, conn: Connection[Any]
+) -> None:
     first, second = (Directory(skillsets={name: Skillset(name, name)}) for name in ("first", "second"))
 
     def apply_second() -> None:
-        with psycopg.connect(database, autocommit=True) as mine:
-            apply(mine, second)
+        with psycopg.connect(database, autocommit=True) as connection:
+            apply(connection, second)
 
-    def somebody_waits() -> bool:
+    def second_waits() -> bool:
         waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
         return watcher.execute(waiting).fetchone() is not None
 
@@ -95,7 +97,7 @@ def test_who_applies_second_waits_and_replaces_what_the_first_left(database: str
     with psycopg.connect(database, autocommit=True) as watcher, conn.transaction():
         apply(conn, first)
         other.start()
-        wait_until(somebody_waits)
+        wait_until(second_waits)
     other.join()
     expected = (2, second)
     assert expected == read(conn)

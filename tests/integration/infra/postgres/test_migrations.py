@@ -1,4 +1,4 @@
-"""Migrations: every earlier version of the schema becomes today's, with its rows, and no half of one is ever seen."""
+"""Migrations: every earlier version of the schema becomes the current one and retains its rows, all or nothing."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +39,7 @@ VALUES = {
     "json": "{}",
     "ARRAY": "{}",
 }
-"""Type -> something that a column of it takes; `1` is a number and a text."""
+"""Type -> a value for a column of it. Columns of other types take `1`, which is a number and a text."""
 CHECKED = {
     ("set_aside", "kind"): "unreadable",
     ("command_audit", "outcome"): "applied",
@@ -61,7 +61,7 @@ def _schema(dsn: str) -> list[Any]:
 
 
 def _fill(dsn: str) -> None:
-    """One row in every table that has none."""
+    """Inserts a row into every table that has none."""
     with psycopg.connect(dsn) as connection:
         for table in _rows(dsn):
             columns = connection.execute(
@@ -69,10 +69,10 @@ def _fill(dsn: str) -> None:
                 "where table_schema = 'public' and table_name = %s and is_identity = 'NO'",
                 [table],
             ).fetchall()
-            given: dict[str, str] = {
+            values: dict[str, str] = {
                 name: CHECKED.get((table, name)) or VALUES.get(kind, "1") for name, kind in columns
             }
-            connection.execute(_insert(table, given))
+            connection.execute(_insert(table, values))
 
 
 def _insert(table: str, row: dict[str, str]) -> Composed:
@@ -82,7 +82,7 @@ def _insert(table: str, row: dict[str, str]) -> Composed:
 
 
 def _rows(dsn: str) -> dict[str, int]:
-    """Table -> how many rows it has."""
+    """Returns table -> number of rows."""
     with psycopg.connect(dsn) as connection:
         tables = connection.execute(
             "select tablename from pg_tables where schemaname = 'public' and tablename <> 'alembic_version' order by 1"
@@ -95,15 +95,17 @@ def _rows(dsn: str) -> dict[str, int]:
         return counts
 
 
-def test_a_blank_database_gets_every_version_in_order(blank: str) -> None:
-    """And a second run has nothing left to do."""
+def test_a_blank_database_is_migrated_through_all_versions_in_order(blank: str) -> None:
+    """A second run has nothing to do."""
     assert migrate(blank) == versions()
     assert migrate(blank) == []
 
 
 @pytest.mark.parametrize("version", versions())
-def test_every_earlier_version_becomes_todays_schema_with_its_rows(blank: str, database: str, version: str) -> None:
-    """An installation that skipped releases ends where a fresh one begins."""
+def test_every_earlier_version_becomes_the_current_schema_and_retains_its_rows(
+    blank: str, database: str, version: str
+) -> None:
+    """An installation that skipped releases ends with the schema of a new one."""
     applied = migrate(blank, to=version)
     _fill(blank)
     before = _rows(blank)
@@ -116,18 +118,18 @@ def test_every_earlier_version_becomes_todays_schema_with_its_rows(blank: str, d
     assert _schema(blank) == _schema(database)
 
 
-def test_several_that_migrate_at_once_do_it_once(blank: str) -> None:
-    """Every process of a roll-out may try: the others wait and find nothing to do."""
-    with ThreadPoolExecutor(4) as together:
-        applied = list(together.map(migrate, [blank] * 4))
+def test_concurrent_migrations_apply_every_version_once(blank: str) -> None:
+    """In a roll-out several processes may migrate: one does, the others wait and find nothing to do."""
+    with ThreadPoolExecutor(4) as pool:
+        applied = list(pool.map(migrate, [blank] * 4))
 
     assert sorted(applied, key=len) == [[], [], [], versions()]
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(blank: str) -> None:
-    """All versions are one transaction."""
+def test_a_failed_migration_leaves_the_database_unchanged(blank: str) -> None:
+    """All versions are applied in one transaction."""
     with psycopg.connect(blank) as connection:
-        connection.execute("create table outbox (kept text)")
+        connection.execute("create table outbox (existing text)")
     before = _schema(blank)
 
     with pytest.raises(psycopg.errors.DuplicateTable):
@@ -136,8 +138,8 @@ def test_a_migration_that_fails_leaves_nothing_behind(blank: str) -> None:
     assert _schema(blank) == before
 
 
-def test_a_schema_of_a_later_program_is_refused_and_left_alone(database: str) -> None:
-    """After a roll-back of the program nobody guesses what its tables mean."""
+def test_a_schema_of_a_later_program_is_refused_and_left_unchanged(database: str) -> None:
+    """A program that was rolled back must not guess what the newer tables mean."""
     with psycopg.connect(database) as connection:
         connection.execute("update alembic_version set version_num = '9999_later'")
     before = _schema(database)
@@ -150,8 +152,8 @@ def test_a_schema_of_a_later_program_is_refused_and_left_alone(database: str) ->
         pending(connection)
 
 
-def test_what_a_database_lacks_is_known_without_changing_it(blank: str, database: str) -> None:
-    """`witiop doctor` asks."""
+def test_pending_versions_are_found_without_changing_the_database(blank: str, database: str) -> None:
+    """`witiop doctor` uses this."""
     with psycopg.connect(blank) as connection:
         assert pending(connection) == versions()
     assert _schema(blank) == []
@@ -159,8 +161,8 @@ def test_what_a_database_lacks_is_known_without_changing_it(blank: str, database
         assert pending(connection) == []
 
 
-def test_every_file_of_statements_is_a_revision_in_the_order_of_its_name() -> None:
-    """A new file without its revision would never be applied."""
+def test_every_sql_file_is_a_revision_and_their_names_are_in_order() -> None:
+    """A new file without a revision would never be applied."""
     config = Config()
     config.set_main_option("script_location", str(Path(infra.postgres.migrations.__file__).parent / "alembic"))
     revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]

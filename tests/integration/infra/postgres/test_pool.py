@@ -1,4 +1,4 @@
-"""How processes connect to PostgreSQL: nothing waits for ever, everything is UTC."""
+"""Connections to PostgreSQL: they have timeouts and a name, and use UTC."""
 
 import psycopg
 import pytest
@@ -13,8 +13,8 @@ def _setting(connection: psycopg.Connection[object], name: str) -> object:
     return row[0]
 
 
-def test_a_connection_says_who_it_is_and_ends_what_takes_too_long(database: str) -> None:
-    """As the server shows it to whoever looks at pg_stat_activity."""
+def test_a_connection_has_a_name_a_time_zone_and_timeouts(database: str) -> None:
+    """The name is shown in pg_stat_activity."""
     with connect(database, "timer") as connection:
         assert {
             name: _setting(connection, name)
@@ -34,15 +34,15 @@ def test_a_connection_says_who_it_is_and_ends_what_takes_too_long(database: str)
         }
 
 
-def test_options_of_the_address_stay(database: str) -> None:
-    """Somebody may need a schema of their own; our limits come besides."""
-    theirs = psycopg.conninfo.make_conninfo(database, options="-c work_mem=8MB")
-    with connect(theirs, "timer") as connection:
+def test_options_of_the_connection_string_are_retained(database: str) -> None:
+    """An installation may need e.g. its own search path; our timeouts are added to such options."""
+    configured = psycopg.conninfo.make_conninfo(database, options="-c work_mem=8MB")
+    with connect(configured, "timer") as connection:
         assert (_setting(connection, "work_mem"), _setting(connection, "lock_timeout")) == ("8MB", "10s")
 
 
-def test_a_statement_that_takes_too_long_is_ended(database: str) -> None:
-    """The connection can be used again."""
+def test_a_statement_that_takes_too_long_is_cancelled(database: str) -> None:
+    """The connection can be used afterwards."""
     limited = conninfo(database, "timer", statement_seconds=0.05)
     with psycopg.connect(limited, autocommit=True) as connection:
         with pytest.raises(psycopg.errors.QueryCanceled):
@@ -50,8 +50,8 @@ def test_a_statement_that_takes_too_long_is_ended(database: str) -> None:
         assert connection.execute("select 1").fetchone() == (1,)
 
 
-def test_a_pool_replaces_a_connection_that_broke(database: str) -> None:
-    """Whoever asks next gets one that works, without an error of the old one."""
+def test_a_pool_replaces_a_broken_connection(database: str) -> None:
+    """The next caller receives a working connection and no error of the old one."""
     with pool(database, "console", size=1) as connections:
         with connections.connection() as first:
             pid = first.info.backend_pid
@@ -62,12 +62,12 @@ def test_a_pool_replaces_a_connection_that_broke(database: str) -> None:
 
 
 def test_a_pool_is_closed_until_its_process_opens_it(database: str) -> None:
-    """A connection made before a fork would be shared by both processes."""
+    """A connection opened before a fork would be shared by both processes."""
     assert pool(database, "console", size=1).closed
 
 
-def test_who_gets_no_connection_in_time_is_told(database: str) -> None:
-    """A process whose threads all wait for a database would not answer any more."""
+def test_a_caller_that_receives_no_connection_in_time_gets_an_error(database: str) -> None:
+    """Without it, a process whose threads all wait for the database would stop responding."""
     with (
         pool(database, "console", size=1) as connections,
         connections.connection(),

@@ -1,8 +1,8 @@
-"""The list of unmanaged conversations in a real database."""
+"""The list of unmanaged conversations, on a real database: pages, counts and plans."""
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import product
 from typing import Any
 from uuid import UUID
@@ -10,70 +10,37 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import Connection
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL
 
 from domain.contract.row import row_document
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from infra.postgres.lists.cursor import START, Cursor
-from infra.postgres.lists.unmanaged import Filter, UnmanagedPage, page, statement
+from infra.postgres.lists.unmanaged import UnmanagedFilter, UnmanagedPage, page, statement
+from tests.support.conversation_rows import NOON, conversation_row, insert_conversations
 from tests.support.databases import Databases
 
 NUMBERS = ("106540352242922", "2", "3")
-NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ROWS = 3000
 
 STATUSES: tuple[Status | None, ...] = (None, "active", "closed")
-FILTERS = [Filter(*each) for each in product(STATUSES, (None, *Reason), (None, "2"))]
-
-
-def columns(id_: int, **given: object) -> dict[str, object]:
-    """A conversation of the table: active, unmanaged, for no choice, with what is given."""
-    at = given.get("last_at", NOON)
-    assert isinstance(at, datetime)
-    return {
-        "id": UUID(int=id_),
-        "customer_id": UUID(int=id_),
-        "phone_number_id": "2",
-        "status": "a",
-        "unmanaged": True,
-        "reason": Reason.NO_CHOICE.code,
-        "managed": False,
-        "opened_at": at,
-        "last_at": at,
-        "window_ends_at": at + timedelta(days=1),
-        "entries": 1,
-        "version": 1,
-        "sequence": 2,
-        "because": [],
-        "memory": "{}",
-        **given,
-    }
-
-
-def insert(conn: Connection[Any], *conversations: dict[str, object]) -> None:
-    names = list(conversations[0])
-    statement = SQL("insert into conversations ({}) values ({})").format(
-        SQL(", ").join(map(Identifier, names)), SQL(", ").join([SQL("%s")] * len(names))
-    )
-    with conn.cursor() as cursor:
-        cursor.executemany(statement, [[each[name] for name in names] for each in conversations])
+FILTERS = [UnmanagedFilter(*each) for each in product(STATUSES, (None, *Reason), (None, "2"))]
 
 
 def many() -> list[dict[str, object]]:
-    """Conversations of every number, status and reason, many at the same instant, and some that are on no list."""
-    chance = random.Random(20260701)
+    """Returns rows of every number, status and reason, many with the same time, and some that are not unmanaged."""
+    generator = random.Random(20260701)
     return [
-        columns(
-            chance.getrandbits(128),
-            phone_number_id=chance.choices(NUMBERS, (80, 15, 5))[0],
-            status=chance.choice("ac"),
-            reason=chance.choice(list(Reason)).code if listed else None,
+        conversation_row(
+            generator.getrandbits(128),
+            phone_number_id=generator.choices(NUMBERS, (80, 15, 5))[0],
+            status=generator.choice("ac"),
+            reason=generator.choice(list(Reason)).code if listed else None,
             unmanaged=listed,
             managed=not listed,
-            last_at=NOON - timedelta(microseconds=chance.randrange(ROWS // 4)),
+            last_at=NOON - timedelta(microseconds=generator.randrange(ROWS // 4)),
         )
-        for listed in (chance.random() < 0.9 for _ in range(ROWS))
+        for listed in (generator.random() < 0.9 for _ in range(ROWS))
     ]
 
 
@@ -84,10 +51,10 @@ def conversations() -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def full(databases: Databases, conversations: list[dict[str, object]]) -> Iterator[Connection[Any]]:
-    """A database with all of them, which no test changes."""
+    """A database with all of these conversations; tests do not change it."""
     dsn = databases.create()
     with psycopg.connect(dsn, autocommit=True) as connection:
-        insert(connection, *conversations)
+        insert_conversations(connection, *conversations)
         connection.execute(
             "insert into unmanaged_counts select phone_number_id, status, reason, count(*) from conversations "
             "where unmanaged group by phone_number_id, status, reason"
@@ -102,8 +69,8 @@ def conn(database: str) -> Iterator[Connection[Any]]:
         yield connection
 
 
-def walk(conn: Connection[Any], which: Filter, rows: int) -> Iterator[list[dict[str, object]]]:
-    """Page after page, with the cursors as a program would hand them back."""
+def walk(conn: Connection[Any], which: UnmanagedFilter, rows: int) -> Iterator[list[dict[str, object]]]:
+    """Yields the rows of page after page, passing the cursors as text as a client does."""
     after = START
     while True:
         found = page(conn, which, rows, after)
@@ -113,7 +80,7 @@ def walk(conn: Connection[Any], which: Filter, rows: int) -> Iterator[list[dict[
         after = Cursor.parse(str(found.next))
 
 
-def fits(each: dict[str, object], which: Filter) -> bool:
+def matches(each: dict[str, object], which: UnmanagedFilter) -> bool:
     return bool(
         each["unmanaged"]
         and (which.status is None or each["status"] == which.status[0])
@@ -123,12 +90,12 @@ def fits(each: dict[str, object], which: Filter) -> bool:
 
 
 @pytest.mark.parametrize("which", FILTERS, ids=str)
-def test_its_pages_are_all_that_fits_newest_first_each_once(
-    which: Filter, full: Connection[Any], conversations: list[dict[str, object]]
+def test_the_pages_contain_every_matching_conversation_once_and_the_latest_first(
+    which: UnmanagedFilter, full: Connection[Any], conversations: list[dict[str, object]]
 ) -> None:
-    fitting = [each for each in conversations if fits(each, which)]
+    matching = [each for each in conversations if matches(each, which)]
     expected = [
-        str(each["id"]) for each in sorted(fitting, key=lambda each: (each["last_at"], each["id"]), reverse=True)
+        str(each["id"]) for each in sorted(matching, key=lambda each: (each["last_at"], each["id"]), reverse=True)
     ]
     pages = list(walk(full, which, 100))
     assert expected == [row["id"] for rows in pages for row in rows]
@@ -136,37 +103,37 @@ def test_its_pages_are_all_that_fits_newest_first_each_once(
 
 
 @pytest.mark.parametrize("which", FILTERS, ids=str)
-def test_counts_follow_number_and_reason_whatever_the_status(
-    which: Filter, full: Connection[Any], conversations: list[dict[str, object]]
+def test_the_counts_depend_on_number_and_reason_and_not_on_the_status(
+    which: UnmanagedFilter, full: Connection[Any], conversations: list[dict[str, object]]
 ) -> None:
     def count(status: Status) -> int:
-        return sum(fits(each, Filter(status, which.reason, which.number)) for each in conversations)
+        return sum(matches(each, UnmanagedFilter(status, which.reason, which.number)) for each in conversations)
 
     expected = {"active": count("active"), "closed": count("closed")}
     assert expected == page(full, which).counts
 
 
 @pytest.mark.parametrize("rows", [10, 25, 50, 100])
-def test_a_page_has_as_many_rows_as_the_bar_says(rows: int, full: Connection[Any]) -> None:
-    assert rows == len(page(full, Filter(), rows).rows)
+def test_a_page_has_as_many_rows_as_requested(rows: int, full: Connection[Any]) -> None:
+    assert rows == len(page(full, UnmanagedFilter(), rows).rows)
 
 
-def test_the_last_page_has_no_next_even_when_it_is_full(conn: Connection[Any]) -> None:
-    insert(conn, *(columns(id_) for id_ in range(20)))
-    first = page(conn, Filter(), 10)
+def test_the_last_page_has_no_next_cursor_even_when_it_is_full(conn: Connection[Any]) -> None:
+    insert_conversations(conn, *(conversation_row(id_) for id_ in range(20)))
+    first = page(conn, UnmanagedFilter(), 10)
     assert first.next is not None
-    assert page(conn, Filter(), 10, first.next).next is None
+    assert page(conn, UnmanagedFilter(), 10, first.next).next is None
 
 
 def test_an_empty_list_is_one_empty_page(conn: Connection[Any]) -> None:
-    found = page(conn, Filter())
+    found = page(conn, UnmanagedFilter())
     assert found == UnmanagedPage([], None, {"active": 0, "closed": 0})
 
 
-def test_a_row_shows_what_the_table_holds(conn: Connection[Any]) -> None:
-    insert(
+def test_a_row_shows_the_values_of_the_table(conn: Connection[Any]) -> None:
+    insert_conversations(
         conn,
-        columns(
+        conversation_row(
             7,
             phone_number_id="106540352242922",
             status="c",
@@ -201,34 +168,38 @@ def test_a_row_shows_what_the_table_holds(conn: Connection[Any]) -> None:
         "version": 4,
         "sequence": 5,
     }
-    [only] = page(conn, Filter()).rows
+    [only] = page(conn, UnmanagedFilter()).rows
     assert expected == row_document(only)
 
 
-def test_what_comes_and_goes_while_one_pages_neither_repeats_nor_hides_the_rest(conn: Connection[Any]) -> None:
-    stay = [columns(id_, last_at=NOON - timedelta(seconds=id_)) for id_ in range(100)]
-    insert(conn, *stay)
+def test_rows_added_or_removed_while_paging_neither_repeat_nor_hide_other_rows(conn: Connection[Any]) -> None:
+    unchanged = [conversation_row(id_, last_at=NOON - timedelta(seconds=id_)) for id_ in range(100)]
+    insert_conversations(conn, *unchanged)
     seen = []
-    for n, rows in enumerate(walk(conn, Filter(), 10)):
+    for n, rows in enumerate(walk(conn, UnmanagedFilter(), 10)):
         seen += [row["id"] for row in rows]
         newer, older = NOON + timedelta(seconds=n + 1), NOON - timedelta(days=1, seconds=n)
-        insert(conn, columns(1000 + n, last_at=newer), columns(2000 + n, last_at=older, status="c"))
+        insert_conversations(
+            conn, conversation_row(1000 + n, last_at=newer), conversation_row(2000 + n, last_at=older, status="c")
+        )
         conn.execute("delete from conversations where id = %s", (UUID(int=2000 + n - 1),))
         if n == 12:
             break
-    assert [str(each["id"]) for each in stay] == seen[:100]
+    assert [str(each["id"]) for each in unchanged] == seen[:100]
     assert len(set(seen)) == len(seen)
 
 
-def test_the_plan_is_never_made_for_the_values_at_hand(conn: Connection[Any]) -> None:
+def test_the_statement_is_never_planned_for_particular_values(conn: Connection[Any]) -> None:
     for _ in range(3):
-        page(conn, Filter())
+        page(conn, UnmanagedFilter())
     plans = "select generic_plans, custom_plans from pg_prepared_statements where statement like '%union all%'"
     assert conn.execute(plans).fetchall() == [(3, 0)]
 
 
 @pytest.mark.parametrize("which", FILTERS, ids=str)
-def test_every_list_reads_its_index_in_order_and_sorts_nothing(which: Filter, full: Connection[Any]) -> None:
+def test_every_list_is_read_from_its_index_in_order_without_a_sort(
+    which: UnmanagedFilter, full: Connection[Any]
+) -> None:
     full.execute("analyze conversations")
     text = statement(which).as_string(full)
     for number, name in enumerate(("number", "at", "id", "limit"), 1):

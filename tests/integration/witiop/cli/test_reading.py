@@ -1,4 +1,4 @@
-"""`witiop unmanaged`, `conversations` and `directory` against a real database, as a shell sees them."""
+"""`witiop unmanaged`, `conversations` and `directory` run against a real database."""
 
 import json
 from collections.abc import Iterator
@@ -35,8 +35,8 @@ def conn(database: str) -> Iterator[Connection[Any]]:
         yield connection
 
 
-def work_in(conn: Connection[Any], *facts: Fact) -> None:
-    """As the consumer does."""
+def process(conn: Connection[Any], *facts: Fact) -> None:
+    """Processes facts as the consumer does."""
     records = [
         IncomingRecord("witiop.inbound.v1", 0, offset, at(1), FACT.dump_json(fact), ())
         for offset, fact in enumerate(facts)
@@ -47,9 +47,9 @@ def work_in(conn: Connection[Any], *facts: Fact) -> None:
 
 @pytest.fixture
 def demo(conn: Connection[Any]) -> None:
-    """Anna waits, the bot ended Ben's conversation, twelve wrote to a number without a menu."""
-    work_in(conn, ANNA.turn(0.9, "Anybody \u202ethere?"), BEN.bot_starts(0.19), BEN.turn(0.2), BEN.bot_ends(0.3))
-    work_in(conn, *(maker.turn(0.5 + n / 100, f"hello {n}") for n, maker in enumerate(MANY)))
+    """Anna waits, the bot ended Ben's conversation, and twelve customers wrote to a number without a menu."""
+    process(conn, ANNA.turn(0.9, "Anybody \u202ethere?"), BEN.bot_starts(0.19), BEN.turn(0.2), BEN.bot_ends(0.3))
+    process(conn, *(teller.turn(0.5 + n / 100, f"hello {n}") for n, teller in enumerate(MANY)))
 
 
 def listed(witiop: CommandLine, *arguments: str) -> Any:
@@ -87,7 +87,7 @@ def test_the_list_for_programs_is_one_document_of_rows_next_and_counts(witiop: C
         (["--number", "nobody's"], 0, (0, 0)),
     ],
 )
-def test_the_list_can_be_narrowed(
+def test_the_list_can_be_filtered(
     witiop: CommandLine, arguments: list[str], rows: int, counts: tuple[int, int]
 ) -> None:
     found = listed(witiop, *arguments)
@@ -116,7 +116,7 @@ def test_the_list_for_people_is_plain_in_a_pipe_and_cannot_drive_a_terminal(witi
         ["--after", "é"],
     ],
 )
-def test_a_wrong_option_is_wrong_usage(witiop: CommandLine, arguments: list[str]) -> None:
+def test_an_invalid_option_is_wrong_usage(witiop: CommandLine, arguments: list[str]) -> None:
     finished = witiop("unmanaged", "list", *arguments)
     assert (finished.code, finished.out) == (2, "")
     assert arguments[0] in finished.err
@@ -136,28 +136,28 @@ def test_a_conversation_for_programs_is_its_row_with_transcript_and_history(witi
 
 
 @pytest.mark.usefixtures("demo")
-def test_a_conversation_for_people_says_why_and_what_was_said(witiop: CommandLine) -> None:
+def test_a_conversation_for_people_has_its_reason_and_its_transcript(witiop: CommandLine) -> None:
     [row] = listed(witiop, "--reason", "no_choice")["rows"]
     finished = witiop("conversations", "show", row["id"])
     assert finished.code == 0
-    assert "why         no_choice: The customer did not choose anything from the menu" in finished.out
+    assert "reason      no_choice: The customer did not choose anything from the menu" in finished.out
     assert r"Anybody \u202ethere?" in finished.out
     assert "\x1b" not in finished.out
 
 
-def test_a_conversation_that_does_not_exist_is_refused_in_words_and_for_programs(witiop: CommandLine) -> None:
+def test_an_unknown_conversation_is_reported_to_people_and_programs(witiop: CommandLine) -> None:
     nobody = "00000000-0000-0000-0000-000000000000"
     finished = witiop("conversations", "show", nobody, "--json")
     assert (finished.code, finished.err) == (1, f"witiop: there is no conversation {nobody}\n")
     assert {"outcome": "rejected", "reason": "conversation_unknown"} == json.loads(finished.out)
 
 
-def test_an_id_that_is_none_is_wrong_usage(witiop: CommandLine) -> None:
+def test_an_invalid_id_is_wrong_usage(witiop: CommandLine) -> None:
     assert witiop("conversations", "show", "1").code == 2
 
 
-@pytest.mark.parametrize("command", [["unmanaged", "list"], ["directory", "show"], ["set-aside", "list"]])
-def test_a_database_that_does_not_answer_is_said_in_one_line(witiop: CommandLine, command: list[str]) -> None:
+@pytest.mark.parametrize("command", [["unmanaged", "list"], ["directory", "show"], ["dead-letters", "list"]])
+def test_a_database_that_does_not_answer_is_reported_in_one_line(witiop: CommandLine, command: list[str]) -> None:
     witiop.set("WITIOP_POSTGRES_DSN", "postgresql://witiop:canary@127.0.0.1:1/witiop")
     finished = witiop(*command)
     assert (finished.code, finished.out, finished.err.count("\n")) == (3, "", 1)
@@ -165,7 +165,7 @@ def test_a_database_that_does_not_answer_is_said_in_one_line(witiop: CommandLine
     assert "canary" not in finished.err
 
 
-def test_a_database_without_our_schema_is_said_with_its_cure(witiop: CommandLine, databases: Databases) -> None:
+def test_a_database_without_our_schema_is_reported_with_its_fix(witiop: CommandLine, databases: Databases) -> None:
     blank = databases.create_blank()
     witiop.set("WITIOP_POSTGRES_DSN", blank)
     finished = witiop("unmanaged", "list")
@@ -182,10 +182,10 @@ def test_a_directory_is_applied_shown_and_applied_again(witiop: CommandLine, tmp
     shown = tmp_path / "shown.toml"
     shown.write_text(witiop("directory", "show").out)
     again = witiop("directory", "apply", str(shown))
-    assert (again.code, again.out) == (0, "nothing to change\n")
+    assert (again.code, again.out) == (0, "no changes\n")
 
 
-def test_programs_learn_what_applying_changed_and_what_the_directory_holds(witiop: CommandLine, tmp_path: Path) -> None:
+def test_programs_get_the_applied_changes_and_the_directory_as_json(witiop: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "company.toml"
     file.write_text('[[number]]\nphone_number_id = "1"\nhours = { mon = ["09:00-24:00"] }\n')
     applied = json.loads(witiop("directory", "apply", str(file), "--json").out)
@@ -214,7 +214,7 @@ def test_programs_learn_what_applying_changed_and_what_the_directory_holds(witio
     assert expected == json.loads(witiop("directory", "show", "--json").out)
 
 
-def test_a_wrong_directory_file_changes_nothing_and_every_line_is_named(
+def test_an_invalid_directory_file_changes_nothing_and_every_problem_is_named(
     witiop: CommandLine, conn: Connection[Any], tmp_path: Path
 ) -> None:
     before = read(conn)
@@ -225,14 +225,14 @@ def test_a_wrong_directory_file_changes_nothing_and_every_line_is_named(
     assert finished.err.splitlines() == [
         f'{file}:3: menu.1: there is no skillset "sales"; add it as a [[skillset]]',
         f"{file}:4: colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language",
-        f"witiop: nothing was changed: 2 to cure in {file}",
+        f"witiop: nothing was changed: problems to fix in {file}: 2",
     ]
     assert before == read(conn)
 
 
-def test_a_directory_file_that_is_not_there_is_wrong_usage(witiop: CommandLine, tmp_path: Path) -> None:
+def test_a_missing_directory_file_is_wrong_usage(witiop: CommandLine, tmp_path: Path) -> None:
     assert witiop("directory", "apply", str(tmp_path / "none.toml")).code == 2
 
 
-def test_an_empty_directory_shows_as_such(witiop: CommandLine) -> None:
+def test_an_empty_directory_is_shown_as_empty(witiop: CommandLine) -> None:
     assert witiop("directory", "show").out == "# The directory is empty.\n"

@@ -1,4 +1,4 @@
-"""`witiop doctor` on real servers: silent when all is well, and one line with a cure for everything that is not."""
+"""`witiop doctor` on real servers: silent when all is well, and one line with a fix for everything that is not."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,13 +9,13 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from infra.kafka.survey import Held
+from infra.kafka.consumer import OffsetRange
 from infra.kafka.topics import TopicSettings, create_or_repair
 from infra.postgres.lists.health import ConsumerPosition
 from tests.support.databases import Databases
 from witiop import settings
 from witiop.installation import Installation
-from witiop.operations.doctor import Finding, examine, reading_findings, report, skew_findings
+from witiop.operations.doctor import Finding, examine, position_findings, report, skew_findings
 from witiop.settings import Settings
 from witiop.wiring import from_settings
 
@@ -24,7 +24,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def installation(kafka: str, database: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """One with topics and schema, as after `witiop topics` and `witiop migrate`."""
+    """Settings of an installation with topics and schema, as after `witiop topics` and `witiop migrate`."""
     for name in settings.unknown_variables():
         monkeypatch.delenv(name)
     found = settings.load(
@@ -39,7 +39,7 @@ def installation(kafka: str, database: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def _findings(installation: Settings) -> list[Finding]:
-    """Without what is said about the tests' server, which does not wait for its disk."""
+    """Returns the findings without those about the tests' own server, which does not wait for its disk."""
     return [finding for finding in examine(installation) if not finding.what.endswith(" is off")]
 
 
@@ -48,13 +48,13 @@ def _change(installation: Settings, statement: str) -> None:
         connection.execute(statement)
 
 
-def test_nothing_is_found_where_nothing_is_wrong(installation: Settings) -> None:
-    """A doctor that always finds something is not called."""
+def test_a_healthy_installation_has_no_findings(installation: Settings) -> None:
+    """A check that always finds something is soon ignored."""
     assert _findings(installation) == []
 
 
-def test_a_server_that_can_forget_what_it_committed_is_found(installation: Settings) -> None:
-    """As the tests' own, which does not wait for its disk."""
+def test_a_server_that_can_lose_commits_is_found(installation: Settings) -> None:
+    """The tests' own server does not wait for its disk."""
     assert [finding.what for finding in examine(installation)] == [
         "fsync is off",
         "full_page_writes is off",
@@ -62,9 +62,7 @@ def test_a_server_that_can_forget_what_it_committed_is_found(installation: Setti
     ]
 
 
-def test_an_installation_before_its_first_start_is_told_what_to_run(
-    installation: Settings, databases: Databases
-) -> None:
+def test_a_new_installation_is_told_which_commands_to_run(installation: Settings, databases: Databases) -> None:
     """No topics, no schema."""
     bare = installation.model_copy(
         update={
@@ -73,14 +71,14 @@ def test_an_installation_before_its_first_start_is_told_what_to_run(
         }
     )
 
-    found = [(finding.where, finding.cure) for finding in _findings(bare)]
+    found = [(finding.where, finding.fix) for finding in _findings(bare)]
 
     assert ("kafka bare.witiop.inbound.v1", "run witiop topics") in found
-    assert found[-1] == ("schema", "run witiop migrate; nothing else was looked at")
+    assert found[-1] == ("schema", "run witiop migrate; nothing else was checked")
 
 
-def test_mails_that_nobody_knows_of_or_nobody_sends_are_found(installation: Settings) -> None:
-    """Each with the command that helps."""
+def test_mails_of_unknown_outcome_and_overdue_mails_are_found(installation: Settings) -> None:
+    """Each finding names the command to use."""
     _change(
         installation,
         "insert into mails (id, command_id, conversation_id, issuer, recipients, subject, body, masked, requested_at, "
@@ -88,12 +86,12 @@ def test_mails_that_nobody_knows_of_or_nobody_sends_are_found(installation: Sett
         "now(), now() - interval '2 minutes', s from unnest(array['unknown', 'requested', 'sent']) as t (s)",
     )
     unknown, overdue = _findings(installation)
-    assert ("of 1 nobody knows whether they were sent", "mails") == (unknown.what, unknown.where)
-    assert overdue.what.startswith("the oldest that is due has waited 12")
+    assert ("it is unknown whether 1 of them were sent", "mails") == (unknown.what, unknown.where)
+    assert overdue.what.startswith("the oldest one due has been waiting for 12")
 
 
 def test_an_ses_that_does_not_answer_is_found(installation: Settings) -> None:
-    """And one that lacks what we need (tests/contract/test_mailer.py)."""
+    """tests/contract/test_ses_survey.py covers an SES that answers but is set up wrong."""
     away = installation.model_copy(
         update={
             "ses_region": "eu-west-1",
@@ -107,19 +105,19 @@ def test_an_ses_that_does_not_answer_is_found(installation: Settings) -> None:
     assert [("ses", "EndpointConnectionError", True)] == [(f.where, f.what, f.unreachable) for f in _findings(away)]
 
 
-def test_events_that_nobody_publishes_are_found(installation: Settings) -> None:
-    """The relay does not run, or does not reach the brokers."""
+def test_events_that_wait_in_the_outbox_are_found(installation: Settings) -> None:
+    """The relay is not running, or it does not reach the brokers."""
     _change(
         installation,
         "insert into outbox (at, topic, key, headers, value) values (now() - interval '2 minutes', 't', 'k', '{}', '')",
     )
     (finding,) = _findings(installation)
     assert finding.where == "outbox"
-    assert finding.what.startswith("its oldest event has waited 12")
+    assert finding.what.startswith("the oldest event has been waiting for 12")
 
 
-def test_what_was_set_aside_is_counted_until_it_was_sent_through_again(installation: Settings) -> None:
-    """Somebody has to look at it."""
+def test_dead_letters_are_counted_until_they_are_replayed(installation: Settings) -> None:
+    """Each of them needs a person to look at it."""
     _change(
         installation,
         'insert into set_aside (id, kind, source, reason, received_at, raw, topic, partition, "offset", redriven_at) '
@@ -127,10 +125,10 @@ def test_what_was_set_aside_is_counted_until_it_was_sent_through_again(installat
         "case when n > 2 then now() end from generate_series(1, 5) n",
     )
     (finding,) = _findings(installation)
-    assert (finding.where, finding.what) == ("set aside", "2 of kind dead_letter wait")
+    assert (finding.where, finding.what) == ("dead letters", "2 of kind dead_letter not replayed")
 
 
-def test_counters_that_differ_from_the_list_are_found_and_their_cure_works(installation: Settings) -> None:
+def test_counters_that_differ_from_the_list_are_found_and_their_fix_works(installation: Settings) -> None:
     """The list shows them as its totals."""
     _change(
         installation,
@@ -138,14 +136,14 @@ def test_counters_that_differ_from_the_list_are_found_and_their_cure_works(insta
         "insert into unmanaged_counts values ('1', 'a', 3, 7), ('1', 'c', 3, 0)",
     )
     (finding,) = _findings(installation)
-    assert (finding.where, finding.what) == ("counters", "number 1, status a, reason 3: 7 counted, 0 there")
+    assert (finding.where, finding.what) == ("counters", "number 1, status a, reason 3: counted 7, actually 0")
 
-    _change(installation, finding.cure.removeprefix("say to the database: "))
+    _change(installation, finding.fix.removeprefix("run in the database: "))
     assert _findings(installation) == []
 
 
-def test_numbers_and_skillsets_that_lead_nowhere_are_found(installation: Settings) -> None:
-    """Customers write, and nobody can take what they wrote."""
+def test_unknown_numbers_and_unstaffed_skillsets_are_found(installation: Settings) -> None:
+    """Nobody can take care of the customers who write there."""
     _change(
         installation,
         "insert into unmanaged_counts values ('2', 'a', 3, 0); "
@@ -154,22 +152,22 @@ def test_numbers_and_skillsets_that_lead_nowhere_are_found(installation: Setting
         """insert into numbers values ('1', 'Shop', 'UTC', false, null, '{"1": "sales", "2": "help"}')""",
     )
     assert [finding.what for finding in _findings(installation)] == [
-        "customers write to the number 2, which it does not know",
+        "customers write to the number 2, which is not in it",
         "a menu leads to sales, but no user has that skillset",
     ]
 
 
 def test_a_misspelt_variable_is_found(installation: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would otherwise be ignored without a word."""
+    """It would otherwise be ignored silently."""
     monkeypatch.setenv("WITIOP_KAFKA_PARTITION", "12")
     (finding,) = _findings(installation)
-    assert finding.what == "no setting is called WITIOP_KAFKA_PARTITION"
+    assert finding.what == "there is no setting WITIOP_KAFKA_PARTITION"
 
 
-def test_servers_that_do_not_answer_are_told_each_and_end_with_3(
+def test_every_server_that_does_not_answer_is_reported_and_ends_with_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """One that is away does not hide the other."""
+    """A server that is down does not hide another one."""
     monkeypatch.setenv("WITIOP_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     monkeypatch.setenv("WITIOP_POSTGRES_DSN", "host=127.0.0.1 port=1")
 
@@ -180,26 +178,26 @@ def test_servers_that_do_not_answer_are_told_each_and_end_with_3(
     assert [found["where"] for found in document["findings"] if found["unreachable"]] == ["kafka", "postgres"]
 
 
-HELD = {("inbound", 0): Held(100, 200)}
+HELD = {("inbound", 0): OffsetRange(100, 200)}
 
 
 @pytest.mark.parametrize(
-    ("reading", "what"),
+    ("position", "what"),
     [
         (ConsumerPosition("g", "inbound", 0, 200, 900, 0), []),
         (ConsumerPosition("g", "inbound", 0, 150, 5, 0), []),
-        (ConsumerPosition("g", "inbound", 0, 150, 90, 0), ["50 records wait, no progress for 90 s"]),
-        (ConsumerPosition("g", "inbound", 0, 60, 5, 0), ["the brokers deleted 40 records that nobody has read"]),
+        (ConsumerPosition("g", "inbound", 0, 150, 90, 0), ["50 records waiting, no progress for 90 s"]),
+        (ConsumerPosition("g", "inbound", 0, 60, 5, 0), ["the brokers deleted 40 records that were not read yet"]),
         (ConsumerPosition("g", "inbound", 0, 200, 5, 7), ["the brokers deleted 7 records before they were read"]),
-        (ConsumerPosition("g", "inbound", 0, 300, 5, 0), ["read up to 300, but it ends at 200"]),
-        (None, ["100 records that nobody began to read"]),
+        (ConsumerPosition("g", "inbound", 0, 300, 5, 0), ["read up to 300, but the partition ends at 200"]),
+        (None, ["no consumer has started reading its 100 records"]),
     ],
 )
-def test_how_far_the_consumers_came_is_compared_with_what_the_brokers_hold(
-    reading: ConsumerPosition | None, what: list[str]
+def test_consumer_positions_are_compared_with_the_offsets_of_the_brokers(
+    position: ConsumerPosition | None, what: list[str]
 ) -> None:
-    """Waiting is normal; standing still with something waiting, and losing, is not."""
-    found = list(reading_findings(HELD, [reading] if reading else []))
+    """Waiting records are normal; records without progress, and lost records, are not."""
+    found = list(position_findings(HELD, [position] if position else []))
     assert [finding.what for finding in found] == what
 
 
@@ -212,7 +210,9 @@ def test_how_far_the_consumers_came_is_compared_with_what_the_brokers_hold(
         (NOW - timedelta(hours=1), ["its clock is 3600 s behind this machine's"]),
     ],
 )
-def test_a_clock_is_wrong_when_the_time_of_the_answer_does_not_explain_it(theirs: datetime, what: list[str]) -> None:
-    """The question was asked at NOW and answered a second later."""
+def test_a_clock_is_wrong_when_the_round_trip_does_not_explain_the_difference(
+    theirs: datetime, what: list[str]
+) -> None:
+    """The query was sent at NOW and answered a second later."""
     found = list(skew_findings("postgres", theirs, NOW, NOW + timedelta(seconds=1)))
     assert [finding.what for finding in found] == what

@@ -1,4 +1,4 @@
-"""What was set aside: looked at, and sent through again."""
+"""Dead letters are listed, shown and replayed."""
 
 import json
 from base64 import b64decode
@@ -22,11 +22,11 @@ from tests.support.command_line import CommandLine
 from tests.support.fake_publisher import FakePublisher
 from tests.support.kafka_topics import new_topics, read_all
 from tests.support.stories import FactMaker
-from witiop.operations.redrive import replay
+from witiop.operations.replay import replay
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 TOPICS = Topics("test.")
-NOBODY = UUID(int=0)
+UNKNOWN = UUID(int=0)
 TEXT = payloads.raw("text")
 HELLO: Fact = FactMaker().turn(0)
 
@@ -46,63 +46,63 @@ def conn(database: str) -> Iterator[Connection[Any]]:
         yield connection
 
 
-def aside(conn: Connection[Any], raw: bytes, source: str = "whatsapp", *, offset: int = 0) -> UUID:
-    """Puts bytes aside, as of minute `offset`; its id."""
-    it = DeadLetter(
+def store(conn: Connection[Any], raw: bytes, source: str = "whatsapp", *, offset: int = 0) -> UUID:
+    """Stores a dead letter that was received `offset` minutes after noon and returns its id."""
+    dead_letter = DeadLetter(
         "dead_letter" if source == "inbound" else "unreadable",
         source,
-        "entry: no array",
+        "entry: not an array",
         NOON + timedelta(minutes=offset),
         raw,
         TOPICS.unreadable,
         0,
         offset,
     )
-    store_dead_letters(conn, [it])
-    return it.id
+    store_dead_letters(conn, [dead_letter])
+    return dead_letter.id
 
 
-def go_through(conn: Connection[Any], publisher: Publisher, *ids: UUID) -> list[str | None]:
-    """What stood in the way of each, None if nothing did."""
+def failures(conn: Connection[Any], publisher: Publisher, *ids: UUID) -> list[str | None]:
+    """Replays dead letters and returns the failure of each, None if it was replayed."""
     return [outcome.failure for outcome in replay(conn, publisher, TOPICS, ids)]
 
 
-def is_redriven(conn: Connection[Any], id_: UUID) -> bool:
+def is_replayed(conn: Connection[Any], id_: UUID) -> bool:
     found = find(conn, id_)
     assert found is not None
-    return found.row.redriven_at is not None
+    return found.row.replayed_at is not None
 
 
-# looking
+# lists
 
 
-def test_pages_hold_each_once_the_latest_first(conn: Connection[Any]) -> None:
-    ids = [aside(conn, b"x" * n, offset=n) for n in range(25)]
-    walked: list[UUID] = []
+def test_pages_have_every_dead_letter_once_newest_first(conn: Connection[Any]) -> None:
+    ids = [store(conn, b"x" * n, offset=n) for n in range(25)]
+    seen: list[UUID] = []
     after: Cursor | None = START
     while after is not None:
         found = page(conn, 10, after)
-        walked += [row.id for row in found.rows]
+        seen += [row.id for row in found.rows]
         after = found.next
-    assert walked == ids[::-1]
+    assert seen == ids[::-1]
 
 
-def test_one_is_found_with_its_raw_bytes_and_where_it_was(conn: Connection[Any]) -> None:
-    id_ = aside(conn, b"\x00\xff", offset=7)
+def test_a_dead_letter_is_found_with_its_raw_bytes_and_its_record(conn: Connection[Any]) -> None:
+    id_ = store(conn, b"\x00\xff", offset=7)
     found = find(conn, id_)
     assert found is not None
     assert (found.raw, found.row.bytes, found.topic, found.offset) == (b"\x00\xff", 2, TOPICS.unreadable, 7)
-    assert (found.row.received_at, found.row.redriven_at) == (NOON + timedelta(minutes=7), None)
-    assert find(conn, NOBODY) is None
+    assert (found.row.received_at, found.row.replayed_at) == (NOON + timedelta(minutes=7), None)
+    assert find(conn, UNKNOWN) is None
 
 
-# sending through again
+# replay
 
 
-def test_a_dead_letter_goes_to_the_inbound_topic_as_it_was(conn: Connection[Any]) -> None:
+def test_a_poison_record_goes_to_the_inbound_topic_unchanged(conn: Connection[Any]) -> None:
     value, publisher = FACT.dump_json(HELLO), FakePublisher()
-    readable, unreadable = aside(conn, value, "inbound"), aside(conn, b"?", "inbound", offset=1)
-    assert go_through(conn, publisher, readable, unreadable) == [None, None]
+    readable, unreadable = store(conn, value, "inbound"), store(conn, b"?", "inbound", offset=1)
+    assert failures(conn, publisher, readable, unreadable) == [None, None]
     assert [record.value for record in publisher.on(TOPICS.inbound)] == [value, b"?"]
     assert [record.key for record in publisher.on(TOPICS.inbound)] == ["106540352242922:16505551234", None]
     assert waiting(conn) == []
@@ -116,65 +116,65 @@ def test_a_dead_letter_goes_to_the_inbound_topic_as_it_was(conn: Connection[Any]
         ("agents", json.dumps([PRESENCE]).encode(), "agent_presence_changed"),
     ],
 )
-def test_a_body_that_can_be_read_by_now_goes_through_as_facts(
+def test_a_body_that_can_now_be_read_is_replayed_as_facts(
     conn: Connection[Any], source: str, raw: bytes, kind: str
 ) -> None:
     publisher = FakePublisher()
-    id_ = aside(conn, raw, source)
-    assert go_through(conn, publisher, id_) == [None]
+    id_ = store(conn, raw, source)
+    assert failures(conn, publisher, id_) == [None]
     assert [FACT.validate_json(record.value).kind for record in publisher.on(TOPICS.inbound)] == [kind]
-    assert is_redriven(conn, id_)
+    assert is_replayed(conn, id_)
 
 
-def test_the_times_of_a_body_are_bounded_by_its_own_arrival(conn: Connection[Any]) -> None:
+def test_the_times_of_a_body_are_bounded_by_the_time_it_was_received(conn: Connection[Any]) -> None:
     late = TEXT.replace(b"1767261600", str(int(NOON.timestamp()) + 86_400).encode())
     publisher = FakePublisher()
-    go_through(conn, publisher, aside(conn, late))
+    failures(conn, publisher, store(conn, late))
     [record] = publisher.records
     assert FACT.validate_json(record.value).at == NOON + timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("source", ["whatsapp", "softbot", "agents"])
-def test_what_is_still_unreadable_says_so_and_waits(conn: Connection[Any], source: str) -> None:
+def test_a_body_that_is_still_unreadable_stays_a_dead_letter(conn: Connection[Any], source: str) -> None:
     publisher = FakePublisher()
-    id_ = aside(conn, b"{}", source)
-    [failure] = go_through(conn, publisher, id_)
+    id_ = store(conn, b"{}", source)
+    [failure] = failures(conn, publisher, id_)
     assert failure is not None
     assert failure.startswith("still unreadable: ")
     assert publisher.records == []
     assert waiting(conn) == [id_]
 
 
-def test_what_only_a_part_of_can_be_read_goes_through_and_the_rest_is_set_aside_alone(conn: Connection[Any]) -> None:
+def test_an_update_that_is_still_unreadable_becomes_a_dead_letter_of_its_own(conn: Connection[Any]) -> None:
     body = payloads.body("text")
     payloads.value_of(body)["messages"].append({"type": "text"})
     publisher = FakePublisher()
-    assert go_through(conn, publisher, aside(conn, json.dumps(body).encode())) == [None]
+    assert failures(conn, publisher, store(conn, json.dumps(body).encode())) == [None]
     [rest] = publisher.on(TOPICS.unreadable)
     assert len(publisher.on(TOPICS.inbound)) == 1
     assert [name for name, _ in rest.headers] == [SOURCE_HEADER, REASON_HEADER]
     assert b"Do you repair" not in rest.value
 
 
-def test_an_update_that_no_record_can_hold_waits(conn: Connection[Any]) -> None:
+def test_an_update_that_is_too_large_for_a_record_stays_a_dead_letter(conn: Connection[Any]) -> None:
     data = {"phone_number_id": "1", "customer": {"wa_id": "39333"}, "session_id": "s", "text": "x" * 4_200_000}
     message = {**PRESENCE, "type": "witiop.softbot.message.sent.v1", "data": data}
     publisher = FakePublisher()
-    expected = "still unreadable: an update larger than a record"
-    assert [expected] == go_through(conn, publisher, aside(conn, json.dumps(message).encode(), "softbot"))
+    expected = "still unreadable: an update is too large for a record"
+    assert [expected] == failures(conn, publisher, store(conn, json.dumps(message).encode(), "softbot"))
     assert publisher.records == []
 
 
-def test_a_broker_that_is_away_leaves_the_rest_waiting(conn: Connection[Any]) -> None:
-    id_ = aside(conn, TEXT)
+def test_dead_letters_stay_when_the_broker_is_down(conn: Connection[Any]) -> None:
+    id_ = store(conn, TEXT)
     with pytest.raises(PublishFailed):
-        go_through(conn, FakePublisher(away=True), id_)
+        failures(conn, FakePublisher(unreachable=True), id_)
     assert waiting(conn) == [id_]
 
 
-def test_one_that_is_not_there_does_not_stop_the_others(conn: Connection[Any]) -> None:
-    outcomes = go_through(conn, FakePublisher(), NOBODY, aside(conn, TEXT))
-    assert outcomes == ["there is nothing of that id", None]
+def test_an_unknown_id_does_not_stop_the_others(conn: Connection[Any]) -> None:
+    outcomes = failures(conn, FakePublisher(), UNKNOWN, store(conn, TEXT))
+    assert outcomes == ["there is no such dead letter", None]
 
 
 # from the command line
@@ -186,79 +186,79 @@ def witiop(monkeypatch: pytest.MonkeyPatch, database: str) -> CommandLine:
 
 
 def test_the_list_for_programs_is_one_document(witiop: CommandLine, conn: Connection[Any]) -> None:
-    id_ = aside(conn, TEXT)
+    id_ = store(conn, TEXT)
     expected = {
         "rows": [
             {
                 "id": str(id_),
                 "kind": "unreadable",
-                "reason": "entry: no array",
+                "reason": "entry: not an array",
                 "received_at": "2026-07-01T12:00:00Z",
                 "bytes": len(TEXT),
-                "redriven_at": None,
+                "replayed_at": None,
             }
         ],
         "next": None,
     }
-    assert expected == json.loads(witiop("set-aside", "list", "--json").out)
+    assert expected == json.loads(witiop("dead-letters", "list", "--json").out)
 
 
-def test_the_list_for_people_goes_on_where_it_ended(witiop: CommandLine, conn: Connection[Any]) -> None:
+def test_the_list_for_people_continues_where_it_ended(witiop: CommandLine, conn: Connection[Any]) -> None:
     for n in range(11):
-        aside(conn, b"x" * 2000, offset=n)
-    first = witiop("set-aside", "list").out.splitlines()
+        store(conn, b"x" * 2000, offset=n)
+    first = witiop("dead-letters", "list").out.splitlines()
     assert first[1].split() == [
         *(str(page(conn, 10).rows[0].id), "unreadable", "whatsapp", "2026-07-01", "12:10"),
-        *("2,000", "no", "entry:", "no", "array"),
+        *("2,000", "no", "entry:", "not", "an", "array"),
     ]
-    rest = witiop("set-aside", "list", "--after", first[-1].split()[-1])
+    rest = witiop("dead-letters", "list", "--after", first[-1].split()[-1])
     assert len(rest.out.splitlines()) == 2
 
 
-def test_one_is_shown_without_driving_the_terminal_and_written_as_it_came(
+def test_show_escapes_control_characters_and_json_has_the_original_bytes(
     witiop: CommandLine, conn: Connection[Any]
 ) -> None:
     raw = b"one\x1b[2J\ntwo \xff" + b"x" * 3000
-    id_ = str(aside(conn, raw))
-    shown = witiop("set-aside", "show", id_)
+    id_ = str(store(conn, raw))
+    shown = witiop("dead-letters", "show", id_)
     assert r"one\x1b[2J" in shown.out.splitlines()
     assert r"two \xffxxx" in shown.out
-    assert "... of 3,013 bytes; --raw writes all of them" in shown.out
-    assert b64decode(json.loads(witiop("set-aside", "show", id_, "--json").out)["raw"]) == raw
-    assert witiop("set-aside", "show", str(NOBODY)).code == 1
+    assert "... 3,013 bytes in total; --raw writes all of them" in shown.out
+    assert b64decode(json.loads(witiop("dead-letters", "show", id_, "--json").out)["raw"]) == raw
+    assert witiop("dead-letters", "show", str(UNKNOWN)).code == 1
 
 
-def test_ids_or_all_are_redriven_and_not_both(witiop: CommandLine) -> None:
+def test_replay_takes_either_ids_or_all(witiop: CommandLine) -> None:
     witiop.set("WITIOP_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
-    assert [witiop("set-aside", "redrive", *more).code for more in ([], ["--all", str(NOBODY)])] == [2, 2]
+    assert [witiop("dead-letters", "replay", *more).code for more in ([], ["--all", str(UNKNOWN)])] == [2, 2]
 
 
-def test_a_broker_that_does_not_answer_is_said_in_one_line(witiop: CommandLine, conn: Connection[Any]) -> None:
-    id_ = aside(conn, TEXT)
+def test_a_broker_that_does_not_answer_is_reported_in_one_line(witiop: CommandLine, conn: Connection[Any]) -> None:
+    id_ = store(conn, TEXT)
     witiop.set("WITIOP_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
-    finished = witiop("set-aside", "redrive", str(id_))
+    finished = witiop("dead-letters", "replay", str(id_))
     assert (finished.code, finished.out, finished.err.count("\n")) == (3, "", 1)
     assert finished.err.startswith("witiop: kafka: ")
     assert waiting(conn) == [id_]
 
 
-def test_redriving_all_sends_what_waits_through_a_real_broker(
+def test_replay_all_sends_every_dead_letter_through_a_real_broker(
     witiop: CommandLine, conn: Connection[Any], kafka: str
 ) -> None:
     topics = new_topics(kafka)
     witiop.set("WITIOP_KAFKA_BOOTSTRAP_SERVERS", kafka)
     witiop.set("WITIOP_KAFKA_TOPIC_PREFIX", topics.prefix)
-    good, bad = aside(conn, TEXT), aside(conn, b"{}", offset=1)
-    finished = witiop("set-aside", "redrive", "--all", "--json")
+    good, bad = store(conn, TEXT), store(conn, b"{}", offset=1)
+    finished = witiop("dead-letters", "replay", "--all", "--json")
     expected = {
         "outcome": "rejected",
-        "reason": "not_redriven",
-        "redriven": [str(good)],
-        "failed": [{"id": str(bad), "reason": "still unreadable: entry: no array"}],
+        "reason": "not_replayed",
+        "replayed": [str(good)],
+        "failed": [{"id": str(bad), "reason": "still unreadable: entry: not an array"}],
     }
     assert (finished.code, json.loads(finished.out)) == (1, expected)
     assert str(bad) in finished.err
     assert [FACT.validate_json(record.value).kind for record in read_all(kafka, topics.inbound)] == ["customer_turn"]
     conn.execute("delete from set_aside where id = %s", (bad,))
-    again = witiop("set-aside", "redrive", "--all")
-    assert (again.code, again.out) == (0, "nothing waits to be redriven\n")
+    again = witiop("dead-letters", "replay", "--all")
+    assert (again.code, again.out) == (0, "there are no dead letters to replay\n")

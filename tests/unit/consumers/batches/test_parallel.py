@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from consumers.batches.parallel import ParallelLoops
-from consumers.batches.poison import PoisonLimit
+from consumers.batches.poison import PoisonPolicy
 
 
 class Loop:
@@ -44,16 +44,16 @@ def test_an_error_of_one_loop_stops_the_others_and_is_raised() -> None:
 
 def test_the_process_is_ready_only_if_every_loop_is() -> None:
     assert ParallelLoops([Loop(), Loop()]).not_ready_reason() is None
-    assert "broker away" == ParallelLoops([Loop(), Loop(trouble="broker away")]).not_ready_reason()
+    assert "broker unreachable" == ParallelLoops([Loop(), Loop(trouble="broker unreachable")]).not_ready_reason()
 
 
-def test_poison_records_of_all_loops_count_towards_one_limit() -> None:
-    limit = PoisonLimit(per_minute=3)
-    assert not limit.exceeded(3)
-    threads = [threading.Thread(target=limit.found, args=[1]) for _ in range(2)]
+def test_poison_of_all_loops_counts_towards_one_limit() -> None:
+    policy = PoisonPolicy(per_minute=3)
+    assert not policy.is_storm(3)
+    threads = [threading.Thread(target=policy.count, args=[1]) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not limit.exceeded(1)
-    assert limit.exceeded(2)
+    assert not policy.is_storm(1)
+    assert policy.is_storm(2)

@@ -27,7 +27,7 @@ class Work:
 def test_a_worker_is_not_ready_while_the_database_is_unreachable_and_continues_afterwards() -> None:
     work = Work(psycopg.OperationalError())
     work.rounds.run(Flag())
-    assert ["has not reached the database yet", "database away (OperationalError)"] == work.troubles
+    assert ["has not reached the database yet", "database unreachable (OperationalError)"] == work.troubles
     assert None is work.rounds.not_ready_reason()
 
 

@@ -201,8 +201,8 @@ def test_waiting_facts_are_adopted_in_linear_time() -> None:
     waiting = [OneOfMany.model_construct(**dict(T.echo(0.5 - n / 1000))) for n in range(400)]
     thread = Story(at(1)).history._replace(waiting=tuple(waiting))
     step = fold(thread, T.turn(0, "hello"), DIRECTORY, at(1))
-    assert (401, 0) == (len(step.placed), OneOfMany.comparisons)
-    assert () == step.thread.waiting
+    assert (401, 0) == (len(step.placements), OneOfMany.comparisons)
+    assert () == step.history.waiting
 
 
 @pytest.mark.parametrize("hours", [0, 23.9, 24.1, 49])

@@ -57,14 +57,14 @@ def joined_history(first_text: str, second_text: str) -> tuple[Conversation, Con
     """Two active conversations of a customer whose two identities were joined, and both in one history."""
     first = Story(at(2)).receive(T.turn(0, first_text)).history
     second = CustomerHistory(CustomerId(fact_id("the other identity")), T.number)
-    second = fold(second, T.turn(1, second_text), DIRECTORY, at(2)).thread
+    second = fold(second, T.turn(1, second_text), DIRECTORY, at(2)).history
     history = first._replace(conversations=(*first.conversations, *second.conversations))
     return first.conversations[0], second.conversations[0], history
 
 
 def home_of(history: CustomerHistory, turn: CustomerTurn) -> object:
     """The conversation that a message joins."""
-    return fold(history, turn, DIRECTORY, at(3)).placed[0].conversation
+    return fold(history, turn, DIRECTORY, at(3)).placements[0].conversation
 
 
 def test_of_two_conversations_of_a_joined_customer_the_one_with_an_owner_gets_the_next_message() -> None:

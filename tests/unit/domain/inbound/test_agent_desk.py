@@ -1,4 +1,4 @@
-"""The agent desk's events become facts, or are refused with every problem named (interface.md)."""
+"""Events of the agent desktop become facts, or are rejected with every problem named (interface.md)."""
 
 from typing import Any
 from uuid import UUID
@@ -26,9 +26,9 @@ OF_CUSTOMER: dict[str, Any] = BASE | {"phone_number_id": NUMBER, "customer": Par
 
 
 def wrong(document: object) -> dict[str, str]:
-    with pytest.raises(InvalidEvents) as refused:
+    with pytest.raises(InvalidEvents) as rejected:
         read_agent_desk(encoded(document), False, RECEIVED)
-    return {problem.field: problem.message for problem in refused.value.problems}
+    return {problem.field: problem.message for problem in rejected.value.problems}
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ def wrong(document: object) -> dict[str, str]:
         ("conversation.closed", BY_CUSTOMER | {"note": "Done"}, AgentClosed(**OF_CUSTOMER, note="Done")),
     ],
 )
-def test_every_type_of_event_becomes_its_fact(name: str, data: dict[str, object], fact: Fact) -> None:
+def test_every_event_type_becomes_its_fact(name: str, data: dict[str, object], fact: Fact) -> None:
     assert [fact] == read_agent_desk(encoded(event(f"agents.{name}", data)), False, RECEIVED)
 
 
-def test_a_batch_becomes_its_facts_in_order() -> None:
+def test_a_batch_becomes_facts_in_order() -> None:
     events = [event("agents.conversation.accepted", BY_ID, id=name) for name in "abc"]
     facts = read_agent_desk(encoded(events), True, RECEIVED)
     assert [fact_id("cloudevent", "/tests", name) for name in "abc"] == [fact.id for fact in facts]
@@ -101,9 +101,9 @@ def test_an_event_must_name_its_conversation(name: str, named: dict[str, object]
         ("conversation.closed", BY_ID | {"note": 5}, "data.note", "must be a string"),
     ],
 )
-def test_a_wrong_field_is_named_with_its_cure(name: str, data: dict[str, object], field: str, message: str) -> None:
+def test_an_invalid_field_is_named_with_a_fix(name: str, data: dict[str, object], field: str, message: str) -> None:
     assert wrong(event(f"agents.{name}", data)) == {field: message}
 
 
-def test_a_type_of_softbots_is_refused_here() -> None:
+def test_an_event_type_of_softbot_is_rejected() -> None:
     assert wrong(event("softbot.session.started", BY_ID)) == {"type": f"must be one of {', '.join(CONTRACT)}"}

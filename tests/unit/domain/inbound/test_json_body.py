@@ -1,4 +1,4 @@
-"""JSON from outside is read tolerantly and comes out fit for storage."""
+"""JSON from outside is parsed tolerantly, and the result can be stored."""
 
 import json
 from datetime import UTC, datetime
@@ -50,12 +50,12 @@ CLEAN: st.SearchStrategy[Any] = st.recursive(
         (b' {"a": [true, null]} ', {"a": [True, None]}),
     ],
 )
-def test_what_storage_refuses_is_replaced(body: bytes, value: Json) -> None:
+def test_values_that_postgres_rejects_are_replaced(body: bytes, value: Json) -> None:
     assert value == parse(body)
 
 
 @pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 300, 800])
-def test_what_is_nested_too_deep_is_cut_off(levels: int) -> None:
+def test_values_nested_too_deep_are_cut_off(levels: int) -> None:
     value = parse(b"[" * levels + b"]" * levels)
     for _ in range(MAX_DEPTH):
         assert isinstance(value, list)
@@ -63,7 +63,7 @@ def test_what_is_nested_too_deep_is_cut_off(levels: int) -> None:
     assert value == TOO_DEEP
 
 
-def test_the_deepest_level_that_is_kept_is_whole() -> None:
+def test_the_deepest_allowed_level_is_preserved_completely() -> None:
     body = b'{"a":' * MAX_DEPTH + b"1" + b"}" * MAX_DEPTH
     assert body == dump(parse(body))
 
@@ -87,34 +87,34 @@ def test_the_deepest_level_that_is_kept_is_whole() -> None:
         b"[" * 200_000 + b"]" * 200_000,
     ],
 )
-def test_what_is_no_json_in_utf8_is_refused(body: bytes) -> None:
+def test_bytes_that_are_not_json_in_utf_8_are_rejected(body: bytes) -> None:
     with pytest.raises(InvalidJson):
         parse(body)
 
 
 @given(CLEAN)
-def test_what_is_clean_comes_out_as_it_went_in(value: Json) -> None:
+def test_clean_values_are_not_changed(value: Json) -> None:
     assert value == parse(json.dumps(value).encode()) == parse(dump(value))
 
 
 @given(st.dictionaries(st.text(st.sampled_from("abc"), max_size=2), CLEAN, max_size=4))
-def test_the_digest_depends_on_the_content_not_on_the_order_of_keys(value: dict[str, Any]) -> None:
+def test_the_digest_depends_on_content_and_not_on_the_order_of_keys(value: dict[str, Any]) -> None:
     assert digest(value) == digest(dict(reversed(value.items())))
     assert digest(value) != digest({**value, "d": 1})
 
 
 @pytest.mark.parametrize("value", [None, True, 5, 1.5, "", [], {}])
-def test_only_a_text_that_is_not_empty_is_text(value: Json) -> None:
+def test_a_text_is_a_non_empty_string(value: Json) -> None:
     assert (None, "x", None) == (text({"a": value}, "a"), text({"a": "x"}, "a"), text({}, "a"))
 
 
 @pytest.mark.parametrize("value", [None, True, 5, 1.5, "", " \t", [], {}])
-def test_only_a_text_that_is_not_blank_is_an_id(value: Json) -> None:
+def test_an_id_is_a_non_blank_string(value: Json) -> None:
     assert (None, "x", None) == (identifier({"a": value}, "a"), identifier({"a": "x"}, "a"), identifier({}, "a"))
 
 
 @pytest.mark.parametrize("value", [None, True, 5, "x", []])
-def test_only_an_object_is_an_object(value: Json) -> None:
+def test_values_that_are_not_objects_are_ignored(value: Json) -> None:
     assert ({}, {"b": 1}) == (nested({"a": value}, "a"), nested({"a": {"b": 1}}, "a"))
 
 
@@ -127,7 +127,7 @@ def test_only_an_object_is_an_object(value: Json) -> None:
         ("253402300799", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_whole_seconds_as_digits_or_integer(value: Json, time: datetime) -> None:
+def test_a_time_is_whole_seconds_as_digits_or_as_an_integer(value: Json, time: datetime) -> None:
     assert time == moment(value)
 
 
@@ -135,10 +135,10 @@ def test_a_time_is_whole_seconds_as_digits_or_integer(value: Json, time: datetim
     "value",
     [None, True, False, -1, 1.0, 253402300800, 2**63, [], {}, "", "-1", "+1", " 1", "1 ", "1\n", "1.0", "1e9", "1_0"],
 )
-def test_nothing_else_is_a_time(value: Json) -> None:
+def test_other_values_are_not_times(value: Json) -> None:
     assert moment(value) is None
 
 
 @pytest.mark.parametrize("value", ["٣", "1" * 13, "253402300800", "2026-01-01"])
-def test_no_other_text_is_a_time(value: str) -> None:
+def test_other_strings_are_not_times(value: str) -> None:
     assert moment(value) is None

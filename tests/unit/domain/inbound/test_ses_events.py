@@ -1,4 +1,4 @@
-"""What SES tells of mails, read tolerantly: each notification is one event of one mail, or is put aside whole."""
+"""SES events are read tolerantly: each notification is one event of one mail, or unreadable as a whole."""
 
 import json
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ def read(kind: str, **part: Any) -> MailEvent:
 
 
 def test_a_bounce_names_its_recipients_and_its_reason() -> None:
-    """With the time of the bounce, and the id of SNS's message."""
+    """The event has the time of the bounce, and an id derived from SNS's message id."""
     at = NOON.replace(hour=11, minute=59)
     expected = MailEvent(
         id=fact_id("ses", ARN, "m1"),
@@ -47,8 +47,8 @@ def test_a_bounce_names_its_recipients_and_its_reason() -> None:
     assert (found, f"mail:{MAIL}") == (FACT.validate_json(FACT.dump_json(found)), partition_key(found))
 
 
-def test_the_other_kinds_are_read_as_ses_writes_them() -> None:
-    """Sent, delivered, complained, rejected; what changes nothing keeps SES's own name."""
+def test_the_other_event_types_are_read() -> None:
+    """Sent, delivered, complained and rejected. Other types keep SES's name."""
     assert ("sent", ()) == _of(read("Send"))
     assert ("delivered", ("a@example.com",)) == _of(read("Delivery", recipients=["a@example.com"]))
     complaint = read("Complaint", complainedRecipients=[{"emailAddress": "a@x.com"}], complaintFeedbackType="abuse")
@@ -64,20 +64,20 @@ def test_the_other_kinds_are_read_as_ses_writes_them() -> None:
     ("message", "reason"),
     [
         ("Successfully validated SNS topic for Amazon SES event publishing.", "Message: must be JSON of an SES event"),
-        ('{"eventType":"Send","mail":{"tags":{}}}', "mail.tags.witiop_mail: must be a text"),
+        ('{"eventType":"Send","mail":{"tags":{}}}', "mail.tags.witiop_mail: must be a non-empty string"),
         (ses_event("Send", MAIL).replace(str(MAIL), "x"), "mail.tags.witiop_mail: must be the id of a mail"),
-        ("{}", "eventType: must be a text"),
+        ("{}", "eventType: must be a non-empty string"),
     ],
 )
-def test_what_is_no_event_of_ours_is_put_aside_whole(message: str, reason: str) -> None:
-    """With the field that is wrong, and nothing of what was sent."""
+def test_a_notification_that_is_not_about_our_mails_is_unreadable_as_a_whole(message: str, reason: str) -> None:
+    """The reason names the invalid field and quotes nothing of the notification."""
     body = json.dumps(notification(message)).encode()
-    (aside,) = read_ses(body, NOON).unreadable
-    assert (body, reason) == (aside.raw, aside.reason)
+    (unreadable,) = read_ses(body, NOON).unreadable
+    assert (body, reason) == (unreadable.raw, unreadable.reason)
 
 
-def test_nothing_hostile_raises_and_what_is_read_can_be_kept() -> None:
-    """Every fragment at every place of an event, and every whole body."""
+def test_hostile_notifications_never_raise_and_their_facts_are_storable() -> None:
+    """Tests every fragment at every place of an event, and every hostile body."""
     event = json.loads(ses_event("Bounce", MAIL, **BOUNCED))
     bodies = [body for _, body in BODIES]
     for place in places(event):
@@ -88,9 +88,9 @@ def test_nothing_hostile_raises_and_what_is_read_can_be_kept() -> None:
         reading = read_ses(body, NOON)
         assert 1 == len(reading.facts) + len(reading.unreadable)
         for fact in reading.facts:
-            kept = FACT.dump_json(fact)
-            assert b"\\u0000" not in kept
-            assert fact == FACT.validate_json(kept)
+            stored = FACT.dump_json(fact)
+            assert b"\\u0000" not in stored
+            assert fact == FACT.validate_json(stored)
 
 
 def _of(event: MailEvent) -> tuple[str, tuple[str, ...]]:

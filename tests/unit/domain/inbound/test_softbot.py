@@ -1,4 +1,4 @@
-"""Softbot's events become facts, or are refused with every problem named (interface.md)."""
+"""Events of Softbot become facts, or are rejected with every problem named (interface.md)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,9 +45,9 @@ def read_one(document: object) -> Fact:
 
 
 def problems(body: bytes, batch: bool = False) -> list[EventProblem]:
-    with pytest.raises(InvalidEvents) as refused:
+    with pytest.raises(InvalidEvents) as rejected:
         read_softbot(body, batch, RECEIVED)
-    return list(refused.value.problems)
+    return list(rejected.value.problems)
 
 
 def wrong(document: object) -> dict[str, str]:
@@ -74,11 +74,11 @@ def wrong(document: object) -> dict[str, str]:
         ("session.ended", {"outcome": "solved"}, BotSessionEnded(**BASE, outcome="solved")),
     ],
 )
-def test_every_type_of_event_becomes_its_fact(name: str, data: dict[str, object], fact: Fact) -> None:
+def test_every_event_type_becomes_its_fact(name: str, data: dict[str, object], fact: Fact) -> None:
     assert fact == read_one(event(f"softbot.{name}", SESSION | data))
 
 
-def test_a_batch_becomes_its_facts_in_order() -> None:
+def test_a_batch_becomes_facts_in_order() -> None:
     events = [event("softbot.session.started", SESSION, id=name) for name in "abc"]
     facts = read_softbot(encoded(events), True, RECEIVED)
     assert [fact_id("cloudevent", "/tests", name) for name in "abc"] == [fact.id for fact in facts]
@@ -110,11 +110,11 @@ def test_a_customer_has_a_phone_or_a_user_id(customer: dict[str, object], party:
         ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_rfc_3339_with_its_offset(time: str, sent_at: datetime) -> None:
+def test_a_time_is_rfc_3339_with_an_offset(time: str, sent_at: datetime) -> None:
     assert (sent_at, sent_at) == ((fact := read_one(MENU | {"time": time})).sent_at, fact.at)
 
 
-def test_a_time_ahead_of_ours_counts_as_five_minutes_after_arrival() -> None:
+def test_a_time_too_far_ahead_is_clamped_to_five_minutes_after_arrival() -> None:
     fact = read_one(MENU | {"time": "9999-12-31T23:59:59Z"})
     assert (9999, RECEIVED + timedelta(minutes=5)) == (fact.sent_at.year, fact.at)
 
@@ -128,7 +128,7 @@ def test_a_time_ahead_of_ours_counts_as_five_minutes_after_arrival() -> None:
         *("9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "٢٠٢٦-01-01T10:00:00Z"),
     ],
 )
-def test_nothing_else_is_a_time(time: object) -> None:
+def test_other_values_are_not_times(time: object) -> None:
     assert ["time"] == list(wrong(MENU | {"time": time}))
 
 
@@ -148,7 +148,7 @@ def test_nothing_else_is_a_time(time: object) -> None:
         ({"data": "{}"}, "data", "must be an object"),
     ],
 )
-def test_a_wrong_attribute_is_named_with_its_cure(change: dict[str, object], field: str, message: str) -> None:
+def test_an_invalid_attribute_is_named_with_a_fix(change: dict[str, object], field: str, message: str) -> None:
     assert wrong(MENU | change) == {field: message}
 
 
@@ -172,18 +172,18 @@ def test_a_wrong_attribute_is_named_with_its_cure(change: dict[str, object], fie
         ("session.ended", {"outcome": 5}, "data.outcome", "must be a string"),
     ],
 )
-def test_a_wrong_field_is_named_with_its_cure(name: str, data: dict[str, object], field: str, message: str) -> None:
+def test_an_invalid_field_is_named_with_a_fix(name: str, data: dict[str, object], field: str, message: str) -> None:
     assert wrong(event(f"softbot.{name}", SESSION | data)) == {field: message}
 
 
-def test_what_nobody_knows_yet_is_ignored() -> None:
+def test_unknown_fields_are_ignored() -> None:
     more = event("softbot.menu.shown", MENU["data"] | {"new": 1}, traceparent="00-1", subject="x", datacontenttype=None)
     del more["datacontenttype"]
     assert read_one(MENU) == read_one(more)
     assert read_one(MENU) == read_one(MENU | {"datacontenttype": "application/json; charset=utf-8"})
 
 
-def test_several_problems_are_told_at_once_with_their_event() -> None:
+def test_several_problems_are_reported_together_with_their_events() -> None:
     lacking = event("softbot.menu.shown", {**SESSION, "customer": {}}, id="event-2", time=None)
     assert problems(encoded([MENU, lacking, 5, {"type": "x"}]), batch=True) == [
         EventProblem(1, "event-2", "time", wrong(MENU | {"time": None})["time"]),
@@ -198,7 +198,7 @@ def test_several_problems_are_told_at_once_with_their_event() -> None:
     ]
 
 
-def test_the_problems_of_a_huge_body_are_only_the_first() -> None:
+def test_only_the_first_problems_of_a_huge_body_are_reported() -> None:
     assert len(problems(b"[" + b"{}," * 200_000 + b"{}]", batch=True)) == MAX_PROBLEMS
     assert len(problems(encoded(MENU | {"data": SESSION | {"options": [0] * 200_000}}))) == 1
 
@@ -212,16 +212,16 @@ def test_the_problems_of_a_huge_body_are_only_the_first() -> None:
         (encoded(MENU), True, "must be an array of events"),
     ],
 )
-def test_a_wrong_body_is_one_problem(body: bytes, batch: bool, message: str) -> None:
+def test_an_invalid_body_is_one_problem(body: bytes, batch: bool, message: str) -> None:
     assert problems(body, batch) == [EventProblem(None, None, "body", message)]
 
 
-def test_a_batch_sent_as_one_event_is_refused() -> None:
+def test_a_batch_sent_as_one_event_is_rejected() -> None:
     assert problems(encoded([MENU])) == [EventProblem(0, None, "event", "must be an object")]
 
 
-def test_no_problem_repeats_what_was_sent() -> None:
-    """A problem goes into answers and logs: no names, numbers or texts."""
+def test_problems_do_not_quote_the_body() -> None:
+    """Problems appear in responses and logs, which must not have names, numbers or texts of customers."""
     canary = "447700900999"
     document = event(
         "softbot.menu.shown", {"customer": canary, "options": [canary], "session_id": [canary]}, time=canary
@@ -230,19 +230,19 @@ def test_no_problem_repeats_what_was_sent() -> None:
 
 
 @pytest.mark.parametrize(("what", "fragment"), FRAGMENTS, ids=[what for what, _ in FRAGMENTS])
-def test_a_hostile_value_anywhere_is_refused_or_can_be_stored(what: str, fragment: bytes) -> None:
+def test_a_hostile_value_anywhere_is_rejected_or_storable(what: str, fragment: bytes) -> None:
     for place in places(MENU):
         try:
             facts = read_softbot(spliced(MENU, place, fragment), False, RECEIVED)
-        except InvalidEvents as refused:
-            assert refused.problems
+        except InvalidEvents as rejected:
+            assert rejected.problems
         else:
             assert (place, [[]]) == (place, [unstorable(fact) for fact in facts])
 
 
 @pytest.mark.parametrize(("what", "body"), BODIES, ids=[what for what, _ in BODIES])
 @pytest.mark.parametrize("batch", [False, True])
-def test_a_hostile_body_is_refused(what: str, body: bytes, batch: bool) -> None:
+def test_a_hostile_body_is_rejected(what: str, body: bytes, batch: bool) -> None:
     assert problems(body, batch)
 
 
@@ -254,12 +254,12 @@ JSON = st.recursive(
 
 
 @given(st.data())
-def test_any_accident_is_refused_or_read(data: st.DataObject) -> None:
+def test_any_mutated_event_is_rejected_or_read(data: st.DataObject) -> None:
     place = data.draw(st.sampled_from([*places(MENU)]))
     body = spliced(MENU, place, encoded(data.draw(JSON)))
     try:
         facts = read_softbot(body, False, RECEIVED)
-    except InvalidEvents as refused:
-        assert 0 < len(refused.problems) <= MAX_PROBLEMS
+    except InvalidEvents as rejected:
+        assert 0 < len(rejected.problems) <= MAX_PROBLEMS
     else:
         assert [[]] == [unstorable(fact) for fact in facts]

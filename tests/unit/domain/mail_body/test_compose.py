@@ -1,4 +1,4 @@
-"""The mail body is complete and readable, and texts of customers are never more than text in it."""
+"""Mail bodies are complete and readable, and texts of customers are never more than text."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -66,8 +66,8 @@ def part(message: EmailMessage, kind: str) -> str:
     return content
 
 
-def test_the_headers_name_sender_and_recipients_and_that_the_mail_is_automatic() -> None:
-    """Recipients, subject, sender and reply address."""
+def test_the_headers_name_sender_and_recipients_and_mark_the_mail_as_automatic() -> None:
+    """Recipients, subject, sender, address for answers."""
     message = read()
     assert "WitiOp <witiop@example.com>" == message["From"]
     assert "a@example.com, b@example.com" == message["To"]
@@ -82,8 +82,8 @@ def test_replies_go_to_the_issuer_if_the_directory_knows_them() -> None:
     assert "anna@example.com" == read(replace(MAIL, issuer="anna"))["Reply-To"]
 
 
-def test_the_reply_address_is_one_that_ses_accepts_or_is_left_out() -> None:
-    """The directory may hold domains of any script, and texts that are not addresses."""
+def test_the_address_for_answers_has_the_form_for_ses_or_is_left_out() -> None:
+    """The directory also has addresses with domains of any script, and invalid ones."""
     for written, expected in (
         ("anna@münchen.example", "anna@xn--mnchen-3ya.example"),
         ("an..na@example.com", "office@example.com"),
@@ -94,8 +94,8 @@ def test_the_reply_address_is_one_that_ses_accepts_or_is_left_out() -> None:
         assert expected == message["Reply-To"]
 
 
-def test_both_forms_hold_the_transcript_with_names_and_times_in_the_zone_of_the_number() -> None:
-    """Customer, bot and agents by name; media by name; edited and deleted messages are marked."""
+def test_html_and_plain_text_contain_everything_with_names_and_times_in_the_zone_of_the_number() -> None:
+    """Customer, bot, agent by name; media by name; marks of what was edited or deleted."""
     message = read(
         MAIL,
         said("hello"),
@@ -130,8 +130,8 @@ def test_both_forms_hold_the_transcript_with_names_and_times_in_the_zone_of_the_
     ]
 
 
-def test_the_mail_of_an_italian_number_is_italian() -> None:
-    """Labels and times; the default language is English."""
+def test_the_mail_body_of_an_italian_number_is_italian() -> None:
+    """Labels and times are Italian; English is the default."""
     accepted = said(None, "agent", "conversation.accepted", agent_id="anna")
     message = read(MAIL, said("ciao", edited=True), said(None, kind="voice"), accepted, directory=ITALIAN)
     expected = [
@@ -161,8 +161,8 @@ def test_the_mail_says_when_the_conversation_was_closed_in_the_language_of_the_n
     )
 
 
-def test_every_language_has_a_label_for_every_kind_of_transcript_item() -> None:
-    """A missing label would show the technical name."""
+def test_every_language_has_a_label_for_every_kind_of_the_transcript() -> None:
+    """Without a label, the technical name would be shown."""
     assert set(get_args(Language)) == MAIL_TEXTS.keys()
     for language, wording in MAIL_TEXTS.items():
         assert language == wording.language
@@ -185,7 +185,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_the_text_of_a_customer_is_only_ever_text(text: str) -> None:
-    """Not markup, a header, the line of another speaker, a change of direction or a control character."""
+    """No markup, no header, no other speaker's line, no turned direction, no control character."""
     named = Evidence(named=(FactRef(NOON, FactId(UUID(int=3))), text[:300]))
     message = read(MAIL, said(text), evidence=named, wa_id=text[:50])
     assert [
@@ -199,8 +199,8 @@ def test_the_text_of_a_customer_is_only_ever_text(text: str) -> None:
     assert [] == [char for char in "\u202e\u202c\u2066\u2067\u2028\x00\x1b\x85" if char in plain + html]
 
 
-def test_phone_numbers_are_masked_if_the_command_asks_for_it() -> None:
-    """The customer's and those in messages, but not the administrator's own text or the company's number."""
+def test_phone_numbers_are_masked_if_requested() -> None:
+    """Of the customer and in what was said; what the administrator wrote and the company's own number are theirs."""
     masked = replace(MAIL, masked=True, body="call 02 1234567")
     text = "ring +39 (333) 123-4567 about order 4500012345"
     for kind in ("plain", "html"):
@@ -213,8 +213,8 @@ def test_phone_numbers_are_masked_if_the_command_asks_for_it() -> None:
         assert "393331234567" in part(read(MAIL), kind)
 
 
-def test_ids_are_not_masked_as_phone_numbers() -> None:
-    """Neither the id of a customer who hides the phone nor that of a number without a name."""
+def test_ids_are_not_phone_numbers() -> None:
+    """Neither of a customer who hides the phone nor of a number that has no name."""
     masked = replace(MAIL, masked=True)
     nameless = replace(DIRECTORY, numbers={})
     plain = part(read(masked, directory=nameless, wa_id=None, user_id="IT.5501000000000010"), "plain")
@@ -225,14 +225,14 @@ def test_ids_are_not_masked_as_phone_numbers() -> None:
 
 
 def test_a_subject_of_any_length_and_script_arrives_unchanged() -> None:
-    """It is folded and encoded on the way."""
+    """Folded and encoded on the way, the same in the end."""
     for subject in ("s" * 250, "Größe " * 41, "שלום עולם " * 25, "🦜" * 250, '  (y) <z>, "q" @'):
         assert subject.strip() == read(replace(MAIL, subject=subject))["Subject"].strip()
 
 
 @given(st.text(), st.text())
-def test_no_accepted_text_breaks_the_mail(subject: str, body: str) -> None:
-    """With any text of an administrator, the subject arrives unchanged, the headers are ours, the body is readable."""
+def test_no_accepted_text_breaks_the_mail_body(subject: str, body: str) -> None:
+    """Whatever an administrator writes: the subject arrives as it is, the headers are ours, the body is readable."""
     email = Email(conversation_id=CONVERSATION.id, to=("a@example.com",), subject=subject, body=body)
     accepted = accept_email(email, MailPolicy(address))
     if isinstance(accepted, MailRequest):

@@ -355,5 +355,5 @@ def test_the_default_policy_is_half_an_hour_a_minute_and_five_minutes() -> None:
     assert (timedelta(minutes=30), timedelta(seconds=60), timedelta(seconds=300)) == (
         POLICY.reservation,
         POLICY.offer,
-        POLICY.silent,
+        POLICY.presence_timeout,
     )

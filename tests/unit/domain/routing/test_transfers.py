@@ -97,7 +97,7 @@ class Office:
     def __post_init__(self) -> None:
         for place, text in enumerate(("hello", "1", "2")):
             thread = CustomerHistory(CustomerId(UUID(int=place)), FactMaker().number)
-            self.threads.append(fold(thread, FactMaker().turn(place / 10, text), COMPANY, self.now).thread)
+            self.threads.append(fold(thread, FactMaker().turn(place / 10, text), COMPANY, self.now).history)
 
     def conversation(self, place: int) -> Conversation:
         return self.threads[place].conversations[-1]
@@ -124,12 +124,12 @@ class Office:
         return FactRef(self.now, fact_id("step", str(self.steps)))
 
     def receives(self, place: int, fact: ConversationFact) -> None:
-        self.threads[place] = fold(self.threads[place], fact, COMPANY, self.now).thread
+        self.threads[place] = fold(self.threads[place], fact, COMPANY, self.now).history
 
     def decides(self, place: int, of: Conversation, decided: Decisions, here: FactRef) -> None:
         self.threads[place] = decide(
             self.threads[place], of.id, decided, Cause((here.fact,), "test"), COMPANY, self.now
-        ).thread
+        ).history
 
     # the steps; `place`: the conversation, `who`: the agent or skillset
 
@@ -207,7 +207,7 @@ class Office:
             self.decides(place, conversation, after_expiry(conversation, here), here)
 
     def closes_expired_windows(self, place: int, who: str) -> None:
-        self.threads[place] = expire(self.threads[place], COMPANY, self.now).thread
+        self.threads[place] = expire(self.threads[place], COMPANY, self.now).history
 
     def accepts(self, place: int, who: str) -> None:
         self._if_offered(place, who, AgentAccepted)

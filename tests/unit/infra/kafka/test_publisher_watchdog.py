@@ -1,4 +1,5 @@
-"""What no broker can be made to do on demand: a producer that wedges, a look that fails, more than may wait."""
+"""Publisher behaviour that a real broker cannot be made to cause on demand: stuck producers, failed checks,
+overload."""
 
 import sys
 import threading
@@ -18,7 +19,7 @@ RECORD = OutgoingRecord("topic", "key", b"value")
 
 
 class Sent:
-    """A record on its way; `outcome` None: it was acknowledged."""
+    """A `PendingSend`. `outcome`: the error that the record fails with; None: it is acknowledged."""
 
     def __init__(self, done: threading.Event, outcome: Exception | None = None) -> None:
         self._done = done
@@ -36,22 +37,22 @@ class Sent:
         return RecordPosition(0, 0)
 
 
-class FakeLink:
-    """Acknowledges at once, after a stall when that ends; `wedged` it never says anything again, `failing` it fails
-    what it gets."""
+class FakeClient:
+    """A `ProducerClient` that acknowledges at once, or when a stall ends. While `stuck`, it neither acknowledges nor
+    fails a record; `failing` is the error that records fail with."""
 
     def __init__(self) -> None:
-        self.wedged = False
+        self.stuck = False
         self._done = threading.Event()
         self._done.set()
         self.failing: Exception | None = None
         self.ended = threading.Event()
 
     def send(self, record: OutgoingRecord) -> Sent:
-        return Sent(threading.Event() if self.wedged else self._done, self.failing)
+        return Sent(threading.Event() if self.stuck else self._done, self.failing)
 
     def stall(self) -> threading.Event:
-        """From now on nothing is acknowledged before what is returned is set."""
+        """Holds back every acknowledgement until the returned event is set."""
         self._done = threading.Event()
         return self._done
 
@@ -63,22 +64,22 @@ class FakeLink:
 
 
 class Connections:
-    """Every link that a publisher made, the newest last; `refusals` attempts fail first."""
+    """The clients that a publisher created, the newest last. The first `failures` attempts to connect fail."""
 
-    def __init__(self, refusals: int = 0) -> None:
-        self.links: list[FakeLink] = []
-        self.asked, self.answer = threading.Event(), threading.Event()
+    def __init__(self, failures: int = 0) -> None:
+        self.clients: list[FakeClient] = []
+        self.requested, self.answer = threading.Event(), threading.Event()
         self.answer.set()
-        self._refusals = refusals
+        self._failures = failures
 
-    def __call__(self, config: KafkaConfig, topics: Sequence[str]) -> FakeLink:
-        self.asked.set()
+    def __call__(self, config: KafkaConfig, topics: Sequence[str]) -> FakeClient:
+        self.requested.set()
         assert self.answer.wait(60)
-        if self._refusals:
-            self._refusals -= 1
+        if self._failures:
+            self._failures -= 1
             raise KafkaError
-        self.links.append(FakeLink())
-        return self.links[-1]
+        self.clients.append(FakeClient())
+        return self.clients[-1]
 
 
 @pytest.fixture
@@ -94,51 +95,53 @@ def publisher(connections: Connections) -> Iterator[KafkaPublisher]:
     publisher.close()
 
 
-def test_a_producer_that_says_nothing_by_the_deadline_is_replaced(
+def test_a_producer_that_neither_acknowledges_nor_fails_by_the_deadline_is_replaced(
     publisher: KafkaPublisher, connections: Connections
 ) -> None:
-    connections.links[0].wedged = True
+    connections.clients[0].stuck = True
 
     with pytest.raises(PublishFailed):
         publisher.publish([RECORD], 0.2)
 
-    assert connections.links[0].ended.wait(5)
-    wait_until(lambda: len(connections.links) == 2)
-    wait_until(lambda: _keeps(publisher))
+    assert connections.clients[0].ended.wait(5)
+    wait_until(lambda: len(connections.clients) == 2)
+    wait_until(lambda: _publishes(publisher))
 
 
-def test_a_producer_that_fails_a_record_in_time_stays(publisher: KafkaPublisher, connections: Connections) -> None:
-    connections.links[0].failing = KafkaTimeoutError("expired")
+def test_a_producer_that_fails_a_record_in_time_is_not_replaced(
+    publisher: KafkaPublisher, connections: Connections
+) -> None:
+    connections.clients[0].failing = KafkaTimeoutError("expired")
 
     with pytest.raises(PublishFailed):
         publisher.publish([RECORD], 0.2)
 
-    connections.links[0].failing = None
+    connections.clients[0].failing = None
     publisher.publish([RECORD], 0.2)
-    assert 1 == len(connections.links)
+    assert 1 == len(connections.clients)
 
 
-def test_what_is_more_than_may_wait_is_refused_at_once(publisher: KafkaPublisher, connections: Connections) -> None:
-    stalled = connections.links[0].stall()
+def test_a_call_beyond_the_limit_fails_at_once(publisher: KafkaPublisher, connections: Connections) -> None:
+    stalled = connections.clients[0].stall()
     with ThreadPoolExecutor(2) as pool:
-        calls = [pool.submit(_keeps, publisher, 60.0) for _ in range(2)]
+        calls = [pool.submit(_publishes, publisher, 60.0) for _ in range(2)]
         wait_until(lambda: publisher._room._calls == 2)
 
-        assert not _keeps(publisher, 1.0)
+        assert not _publishes(publisher, 1.0)
 
         assert [False, False] == [call.done() for call in calls]
         stalled.set()
         assert [True, True] == [call.result() for call in calls]
 
 
-def test_what_finds_no_room_waits_for_it_as_long_as_its_deadline_leaves_the_broker_its_time(
+def test_a_call_beyond_the_limit_waits_for_room_while_its_deadline_leaves_the_broker_enough_time(
     publisher: KafkaPublisher, connections: Connections
 ) -> None:
-    stalled = connections.links[0].stall()
+    stalled = connections.clients[0].stall()
     with ThreadPoolExecutor(3) as pool:
-        calls = [pool.submit(_keeps, publisher, 60.0) for _ in range(2)]
+        calls = [pool.submit(_publishes, publisher, 60.0) for _ in range(2)]
         wait_until(lambda: publisher._room._calls == 2)
-        third = pool.submit(_keeps, publisher, 60.0)
+        third = pool.submit(_publishes, publisher, 60.0)
         with pytest.raises(TimeoutError):
             third.result(0.1)
 
@@ -150,34 +153,34 @@ def test_what_finds_no_room_waits_for_it_as_long_as_its_deadline_leaves_the_brok
 @pytest.mark.parametrize(
     "records", [[RECORD] * 11, [OutgoingRecord("topic", None, b"x" * 1001)]], ids=["records", "bytes"]
 )
-def test_more_records_or_bytes_than_may_wait_are_refused(
+def test_a_call_with_more_records_or_bytes_than_the_limits_fails(
     publisher: KafkaPublisher, records: list[OutgoingRecord]
 ) -> None:
-    with pytest.raises(PublishFailed, match="too much waits"):
+    with pytest.raises(PublishFailed, match="too many records are waiting"):
         publisher.publish(records, 1.0)
 
 
-def test_room_is_given_back_whatever_became_of_the_records(publisher: KafkaPublisher, connections: Connections) -> None:
-    connections.links[0].failing = KafkaError()
+def test_room_is_released_when_records_fail(publisher: KafkaPublisher, connections: Connections) -> None:
+    connections.clients[0].failing = KafkaError()
     for _ in range(20):
-        assert not _keeps(publisher)
-    connections.links[0].failing = None
+        assert not _publishes(publisher)
+    connections.clients[0].failing = None
 
     publisher.publish([RECORD] * 10, 1.0)
 
 
-def test_a_body_that_was_not_kept_is_let_go_at_once(publisher: KafkaPublisher, connections: Connections) -> None:
-    connections.links[0].failing = KafkaTimeoutError("expired")  # the link keeps its error, and so what that knows
+def test_a_record_that_failed_is_freed_at_once(publisher: KafkaPublisher, connections: Connections) -> None:
+    connections.clients[0].failing = KafkaTimeoutError("expired")  # the client keeps this error and what it refers to
     record = OutgoingRecord("topic", "key", b"a large body")
-    held = sys.getrefcount(record)
+    references = sys.getrefcount(record)
 
-    assert not _keeps(publisher, record=record)
+    assert not _publishes(publisher, record=record)
 
-    assert held == sys.getrefcount(record)
+    assert references == sys.getrefcount(record)
 
 
-def test_a_broker_that_comes_later_is_found() -> None:
-    publisher = KafkaPublisher(CONFIG, ["topic"], connect=Connections(refusals=1))
+def test_a_publisher_connects_to_a_broker_that_starts_later() -> None:
+    publisher = KafkaPublisher(CONFIG, ["topic"], connect=Connections(failures=1))
 
     assert [] != list(publisher.not_ready_reasons())
     wait_until(lambda: not publisher.not_ready_reasons())
@@ -185,20 +188,20 @@ def test_a_broker_that_comes_later_is_found() -> None:
     publisher.close()
 
 
-def test_a_publisher_that_is_closed_while_it_looks_for_its_broker_leaves_no_connection() -> None:
+def test_a_publisher_that_is_closed_while_it_connects_leaves_no_connection_open() -> None:
     connections = Connections()
     connections.answer.clear()
     publisher = KafkaPublisher(CONFIG, ["topic"], connect=connections)
-    assert connections.asked.wait(60)
+    assert connections.requested.wait(60)
 
     publisher.close()
 
     connections.answer.set()
-    wait_until(lambda: len(connections.links) == 1)
-    assert connections.links[0].ended.wait(60)
+    wait_until(lambda: len(connections.clients) == 1)
+    assert connections.clients[0].ended.wait(60)
 
 
-def _keeps(publisher: KafkaPublisher, deadline_seconds: float = 0.2, record: OutgoingRecord = RECORD) -> bool:
+def _publishes(publisher: KafkaPublisher, deadline_seconds: float = 0.2, record: OutgoingRecord = RECORD) -> bool:
     try:
         publisher.publish([record], deadline_seconds)
     except PublishFailed:

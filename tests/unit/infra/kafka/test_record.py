@@ -1,4 +1,4 @@
-"""What a reader makes of a record of kafka-python."""
+"""Conversion of kafka-python records."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo
         (2**63 - 1, LATEST),
     ],
 )
-def test_every_time_that_a_record_can_hold_is_read(timestamp: int | None, at: datetime) -> None:
-    """What is none is the nearest that is."""
+def test_every_timestamp_that_a_record_can_hold_is_converted(timestamp: int | None, at: datetime) -> None:
+    """A number that is not a valid time becomes the nearest valid one."""
     record = SimpleNamespace(topic="t", partition=0, offset=7, timestamp=timestamp, value=None, headers=None)
     assert (at, b"", 7) == (to_record(record).at, to_record(record).value, to_record(record).offset)

@@ -1,4 +1,4 @@
-"""Nothing that was started outlives the one who started it."""
+"""Child processes never outlive the process that started them."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ if sys.argv[2] == "watcher replaced":
     (watcher,) = [each for each in psutil.Process().children() if "watch" in each.cmdline()]
     watcher.kill()
     watcher.wait()
-    guard.keep()
+    guard.ensure_watcher()
 print(child.pid, child.stdout.readline().decode(), flush=True)
 time.sleep(600)
 """
@@ -52,7 +52,7 @@ def gone(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("watcher", ["first watcher", "watcher replaced"])
-def test_when_the_parent_is_killed_its_children_and_theirs_end_too(watcher: str) -> None:
+def test_when_the_parent_is_killed_its_descendants_end(watcher: str) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT_CODE, CHILD_CODE, watcher], stdout=subprocess.PIPE, text=True
     )
@@ -65,7 +65,7 @@ def test_when_the_parent_is_killed_its_children_and_theirs_end_too(watcher: str)
     wait_until(lambda: all(gone(pid) for pid in pids))
 
 
-def test_a_process_is_asked_to_end_as_it_likes_to_be_asked() -> None:
+def test_a_process_is_stopped_with_its_own_stop_signal() -> None:
     with Guard() as guard:
         process = guard.spawn(
             [sys.executable, "-c", POLITE_CODE], stop_signals=(signal.SIGINT, signal.SIGKILL), output=subprocess.PIPE
@@ -77,7 +77,7 @@ def test_a_process_is_asked_to_end_as_it_likes_to_be_asked() -> None:
     assert process.returncode == 7
 
 
-def test_a_process_that_does_not_want_to_end_is_killed_after_the_grace_time() -> None:
+def test_a_process_that_ignores_the_stop_signal_is_killed_after_the_grace_time() -> None:
     with Guard() as guard:
         process = guard.spawn([sys.executable, "-c", STUBBORN_CODE], output=subprocess.PIPE)
         assert process.stdout is not None
@@ -87,13 +87,13 @@ def test_a_process_that_does_not_want_to_end_is_killed_after_the_grace_time() ->
     assert process.returncode == -signal.SIGKILL
 
 
-def test_closing_the_guard_ends_what_nobody_ended() -> None:
+def test_closing_the_guard_ends_all_remaining_processes() -> None:
     with Guard() as guard:
         process = guard.spawn(SLEEP)
     assert process.returncode == -signal.SIGTERM
 
 
-def test_a_lock_that_it_holds_lasts_until_everything_ended(tmp_path: Path) -> None:
+def test_the_guard_holds_a_lock_until_all_processes_have_ended(tmp_path: Path) -> None:
     lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     with Guard(holds=[lock]) as guard:
         guard.spawn(SLEEP)
@@ -103,19 +103,19 @@ def test_a_lock_that_it_holds_lasts_until_everything_ended(tmp_path: Path) -> No
     assert str(tmp_path / "lock") in held
 
 
-def test_the_output_of_a_program_that_does_not_exist_says_so() -> None:
+def test_starting_a_program_that_does_not_exist_is_reported_in_its_output() -> None:
     with Guard() as guard:
         process = guard.spawn(["/nowhere/program"], output=subprocess.PIPE)
         output, _ = process.communicate()
-        guard.bury(process)
+        guard.reap(process)
     assert process.returncode == 1
     assert b"No such file or directory" in output
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_burying_twice_does_no_harm(times: int) -> None:
+def test_reaping_twice_has_no_effect(times: int) -> None:
     with Guard() as guard:
         process = guard.spawn(SLEEP)
         for _ in range(times):
-            guard.bury(process)
+            guard.reap(process)
     assert process.returncode == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""Apache Kafka's jars are the ones that were tried, whatever the network delivers."""
+"""Apache Kafka's jars are verified, whatever the network delivers."""
 
 import hashlib
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from infra.local.errors import LocalServerError, NotReachableError
 from infra.local.jars import kafka_jars
 
-GOOD = b"the jar that was tried"
+GOOD = b"the tested jar"
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def without_network(coordinate: str, directory: Path) -> Path:
     raise NotReachableError(f"{coordinate}: no network")
 
 
-def test_a_missing_jar_is_fetched_once_and_its_name_is_shown(tmp_path: Path, lock_file: Path) -> None:
+def test_a_missing_jar_is_downloaded_once_and_its_name_is_shown(tmp_path: Path, lock_file: Path) -> None:
     shown: list[str] = []
     for fetch in (delivering(GOOD), without_network):
         jars = kafka_jars(tmp_path / "cache", shown.append, lock_file=lock_file, fetch=fetch)
@@ -40,21 +40,21 @@ def test_a_missing_jar_is_fetched_once_and_its_name_is_shown(tmp_path: Path, loc
     assert shown == ["downloading Apache Kafka 1/1: broker-1.0.jar"]
 
 
-def test_a_jar_with_a_wrong_hash_is_refused_by_name_and_the_second_try_works(tmp_path: Path, lock_file: Path) -> None:
+def test_a_jar_with_a_wrong_hash_is_rejected_by_name_and_the_second_try_works(tmp_path: Path, lock_file: Path) -> None:
     with pytest.raises(LocalServerError, match=r"^broker-1\.0\.jar was damaged .* run the same command again"):
         kafka_jars(tmp_path / "cache", print, lock_file=lock_file, fetch=delivering(b"something else"))
     jars = kafka_jars(tmp_path / "cache", print, lock_file=lock_file, fetch=delivering(GOOD))
     assert [jar.read_bytes() for jar in jars] == [GOOD]
 
 
-def test_a_jar_that_was_altered_after_its_download_is_refused(tmp_path: Path, lock_file: Path) -> None:
+def test_a_jar_that_was_altered_after_its_download_is_rejected(tmp_path: Path, lock_file: Path) -> None:
     (jar,) = kafka_jars(tmp_path / "cache", print, lock_file=lock_file, fetch=delivering(GOOD))
     jar.write_bytes(b"altered")
     with pytest.raises(LocalServerError, match="SHA-256"):
         kafka_jars(tmp_path / "cache", print, lock_file=lock_file, fetch=without_network)
 
 
-def test_a_download_that_broke_off_leaves_nothing_behind(tmp_path: Path, lock_file: Path) -> None:
+def test_an_interrupted_download_leaves_nothing_behind(tmp_path: Path, lock_file: Path) -> None:
     def half(coordinate: str, directory: Path) -> Path:
         (directory / "half").write_bytes(GOOD[:3])
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What is in the way is said in one line that names it."""
+"""Errors of local servers are one line that names the problem."""
 
 import os
 import socket
@@ -11,27 +11,27 @@ import pytest
 from infra.local.directory_lock import locked
 from infra.local.errors import LocalServerError
 from infra.local.ports import LOOPBACK, free_port, require_free
-from infra.local.server import telling_line
+from infra.local.server import failure_line
 
 
-def test_a_taken_port_is_named_with_its_purpose_and_cure() -> None:
+def test_a_port_in_use_is_named_with_its_purpose_and_a_fix() -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(LocalServerError, match=rf"^port {port} \(Kafka\) is taken by another program: choose"):
+        with pytest.raises(LocalServerError, match=rf"^port {port} \(Kafka\) is in use by another program: choose"):
             require_free(port, "Kafka", "choose another")
 
 
-def test_a_free_port_is_nobodys() -> None:
+def test_a_free_port_is_accepted() -> None:
     require_free(free_port(), "Kafka", "choose another")
 
 
-def test_no_two_servers_of_ours_are_given_one_port() -> None:
-    """Whom the first was given to may not listen yet."""
+def test_no_port_is_returned_twice() -> None:
+    """The first caller may not listen on its port yet."""
     ports = [free_port() for _ in range(500)]
     assert 500 == len(set(ports))
 
 
-def test_a_second_stack_in_the_same_directory_is_refused_and_told_the_first_ones_process(tmp_path: Path) -> None:
+def test_a_second_stack_in_the_same_directory_is_rejected_with_the_owners_process_id(tmp_path: Path) -> None:
     with (
         locked(tmp_path / "data"),
         pytest.raises(LocalServerError, match=rf"in use by another witiop dev, process {os.getpid()}:"),
@@ -40,8 +40,8 @@ def test_a_second_stack_in_the_same_directory_is_refused_and_told_the_first_ones
         pass
 
 
-def test_a_directory_whose_killed_stack_still_ends_is_waited_for(tmp_path: Path) -> None:
-    # A process that is gone wrote its id; another one still has the lock open for a moment, as a watcher does.
+def test_a_new_stack_waits_for_the_servers_of_a_killed_one(tmp_path: Path) -> None:
+    # The id in the file is that of an ended process; another process, like a watcher, holds the lock for a moment.
     holder = subprocess.Popen(
         [
             sys.executable,
@@ -68,11 +68,11 @@ def test_a_directory_whose_killed_stack_still_ends_is_waited_for(tmp_path: Path)
 @pytest.mark.parametrize(
     ("output", "line"),
     [
-        ("", "it wrote nothing"),
+        ("", "no output"),
         ("one\ntwo\n", "two"),
         ("x\n2025 FATAL:  role missing\nbye\n", "2025 FATAL:  role missing"),
         ("a\nPANIC: could not write: No space left on device\nb", "the disk of /data is full: free some space"),
     ],
 )
-def test_of_a_servers_log_the_line_is_shown_that_says_why(output: str, line: str) -> None:
-    assert telling_line(output, Path("/data")).startswith(line)
+def test_the_line_that_explains_the_failure_is_selected(output: str, line: str) -> None:
+    assert failure_line(output, Path("/data")).startswith(line)

@@ -1,4 +1,4 @@
-"""A server of this machine may die and be started again, and leaves nothing behind that its next run would meet."""
+"""A local server may die and be restarted, and leaves no processes behind."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ time.sleep(600)
 
 
 class Server(LocalServer):
-    """It has a child that does not end with it."""
+    """A server with a child process that does not end with it."""
 
     def __init__(self, directory: Path, guard: Guard | None = None, program: str = _PARENT) -> None:
         super().__init__("Server", directory, guard)
@@ -37,18 +37,18 @@ class Server(LocalServer):
         return "ready" in self._read_log()
 
     def processes(self) -> list[psutil.Process]:
-        """It and its child."""
+        """Returns the server's process and its child."""
         process = psutil.Process(self.pid)
         return [process, *process.children()]
 
     def die(self) -> None:
-        """As the kernel kills it when memory is short."""
+        """Kills the server, as the kernel does when memory is short."""
         assert self.pid is not None
         os.kill(self.pid, signal.SIGKILL)
         wait_until(lambda: self.pid is None)
 
 
-def test_a_server_that_died_is_buried_with_what_it_left_before_it_is_started_again(tmp_path: Path) -> None:
+def test_remaining_processes_of_a_dead_server_are_killed_before_it_is_restarted(tmp_path: Path) -> None:
     with Guard() as guard:
         server = Server(tmp_path, guard)
         server.start()
@@ -61,10 +61,10 @@ def test_a_server_that_died_is_buried_with_what_it_left_before_it_is_started_aga
 
         assert [] == still_running(first)
         assert 2 == len(still_running(server.processes()))
-        assert 1 == len(guard.guarded)  # the first one's number may be somebody else's by now
+        assert 1 == len(guard.guarded)  # the system may have reused the first id for another process
 
 
-def test_a_server_that_runs_is_stopped_before_it_is_started_again(tmp_path: Path) -> None:
+def test_a_running_server_is_stopped_before_it_is_restarted(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         first = server.processes()
 
@@ -74,7 +74,7 @@ def test_a_server_that_runs_is_stopped_before_it_is_started_again(tmp_path: Path
         assert 2 == len(still_running(server.processes()))
 
 
-def test_a_stopped_server_leaves_nothing_and_may_be_started_again(tmp_path: Path) -> None:
+def test_a_stopped_server_leaves_no_processes_and_can_be_restarted(tmp_path: Path) -> None:
     server = Server(tmp_path)
     for _ in range(2):
         with server:
@@ -82,10 +82,10 @@ def test_a_stopped_server_leaves_nothing_and_may_be_started_again(tmp_path: Path
         assert ([], None) == (still_running(running), server.pid)
 
 
-def test_a_server_that_ends_at_its_start_says_why(tmp_path: Path) -> None:
+def test_the_error_of_a_server_that_ends_during_startup_has_the_reason(tmp_path: Path) -> None:
     server = Server(tmp_path, program="raise SystemExit('FATAL: no room')")
 
-    with pytest.raises(LocalServerError, match=r"^Server ended at its start: FATAL: no room$"):
+    with pytest.raises(LocalServerError, match=r"^Server ended during startup: FATAL: no room$"):
         server.start()
 
     server.stop()

@@ -1,4 +1,4 @@
-"""What the simulator sends is what Meta, Softbot and the agent desk send; its story has every reason to be listed."""
+"""The simulator sends what Meta, Softbot and the agent desktop send; its story has every reason for the list."""
 
 import io
 import json
@@ -43,11 +43,11 @@ LISTED = {
     Reason.INVALID_CHOICE,
     Reason.NO_CHOICE,
 }
-"""All that need no decision of a person: a reservation that expires does."""
+"""All reasons that do not depend on a person's decision; an expired reservation does."""
 
 
 def facts_of(post: WebhookPost, received_at: datetime = NOW) -> Sequence[Fact]:
-    """What our own readers find in a post; everything in it is readable."""
+    """Returns the facts that our readers find in a post. Everything in it must be readable."""
     if post.sender == "whatsapp":
         reading = read(post.body, received_at)
         assert list(reading.unreadable) == []
@@ -61,30 +61,30 @@ def shop(now: datetime) -> Directory:
 
 
 def customers_facts(now: datetime) -> list[ConversationFact]:
-    """What belongs to conversations in the story, as it is received at `now`."""
-    facts = (fact for told in bike_shop.tell(now) for fact in facts_of(told.post, now))
+    """Returns the story's facts about conversations, received at `now`."""
+    facts = (fact for each in bike_shop.story_posts(now) for fact in facts_of(each.post, now))
     return [fact for fact in facts if isinstance(fact, ConversationFact)]
 
 
 def conversations(now: datetime) -> list[Conversation]:
-    """The story folded by the rules, as it is received at `now`."""
+    """Returns the conversations of the story, received at `now`."""
     directory = shop(now)
     threads: dict[IdentityKey, CustomerHistory] = {}
     for fact in customers_facts(now):
         assert fact.customer is not None and fact.phone_number_id is not None
         key = keys_of(fact.phone_number_id, fact.customer)[0]
         new = CustomerHistory(CustomerId(fact_id(*key)), fact.phone_number_id)
-        threads[key] = fold(threads.get(key, new), fact, directory, now).thread
+        threads[key] = fold(threads.get(key, new), fact, directory, now).history
     return [conversation for thread in threads.values() for conversation in thread.conversations]
 
 
-def test_a_body_is_signed_as_meta_signs_it() -> None:
+def test_bodies_are_signed_like_metas() -> None:
     body = b'{"object":"whatsapp_business_account","entry":[]}'
-    known = "dec6a680679a968e7e0319355b23599cbfc54502c0784668e9618baa0c633756"
-    assert signature("test_app_secret", body) == f"sha256={known}"
+    expected = "dec6a680679a968e7e0319355b23599cbfc54502c0784668e9618baa0c633756"
+    assert signature("test_app_secret", body) == f"sha256={expected}"
 
 
-def test_one_body_holds_every_kind_of_update_and_our_readers_find_them_all() -> None:
+def test_our_readers_find_all_kinds_of_updates_in_one_body() -> None:
     anna = SimulatedCustomer("Anna Rossi", "447700900001", "GB.1")
     post = bodies.from_meta(
         LINE,
@@ -103,15 +103,15 @@ def test_one_body_holds_every_kind_of_update_and_our_readers_find_them_all() -> 
     assert rb"Cos\u00ec: 1\/2" in post.body  # Meta's own escaping
 
 
-def test_events_of_ours_go_one_by_one_or_as_a_batch() -> None:
-    who = {"phone_number_id": "1", "customer": {"wa_id": "2"}, "session_id": "3", "option_id": "4"}
-    events = [bodies.cloud_event("softbot.choice.made", "/bot", str(n), NOW, who) for n in range(2)]
+def test_cloudevents_are_sent_alone_or_as_a_batch() -> None:
+    data = {"phone_number_id": "1", "customer": {"wa_id": "2"}, "session_id": "3", "option_id": "4"}
+    events = [bodies.cloud_event("softbot.choice.made", "/bot", str(n), NOW, data) for n in range(2)]
     one, batch = bodies.from_ours("softbot", events[0]), bodies.from_ours("softbot", *events)
     assert [type(fact) for fact in facts_of(one)] == [BotChoice]
     assert [type(fact) for fact in facts_of(batch)] == [BotChoice, BotChoice]
 
 
-def test_the_story_has_every_reason_that_needs_no_decision_active_and_closed() -> None:
+def test_the_story_has_every_reason_without_a_decision_both_active_and_closed() -> None:
     listed = [c for c in conversations(NOW) if c.reason is not None]
     assert {c.reason for c in listed} == LISTED
     never_active = {Reason.BOT_CLOSED, Reason.NOBODY_TOOK_IT}
@@ -119,29 +119,30 @@ def test_the_story_has_every_reason_that_needs_no_decision_active_and_closed() -
     assert {c.reason for c in listed if c.status == "closed"} == LISTED
 
 
-def test_in_the_story_some_wait_for_somebody_and_some_were_taken_and_none_of_them_is_listed() -> None:
-    told = conversations(NOW)
-    waiting = [c for c in told if c.owner is not None and c.owner.state == "queued"]
-    taken = Counter(c.status for c in told if c.managed)
-    assert sorted(c.owner.id for c in waiting if c.owner) == ["sales", "workshop", "workshop", "workshop"]
-    assert taken == {"active": 3, "closed": 1}
-    assert [c for c in told if c.reason is not None and (c.managed or c.owner)] == []
+def test_the_story_has_queued_and_managed_conversations_that_are_not_listed() -> None:
+    story = conversations(NOW)
+    queued = [c for c in story if c.owner is not None and c.owner.state == "queued"]
+    managed = Counter(c.status for c in story if c.managed)
+    assert sorted(c.owner.id for c in queued if c.owner) == ["sales", "workshop", "workshop", "workshop"]
+    assert managed == {"active": 3, "closed": 1}
+    assert [c for c in story if c.reason is not None and (c.managed or c.owner)] == []
 
 
-def test_the_first_page_of_the_story_shows_both_colours() -> None:
+def test_the_first_page_of_the_list_has_active_and_closed_conversations() -> None:
     page = sorted((c for c in conversations(NOW) if c.reason is not None), key=lambda c: c.last_at, reverse=True)[:10]
     assert {c.status for c in page} == {"active", "closed"}
 
 
-def test_a_customer_and_a_number_talk_once_in_the_story() -> None:
-    told = conversations(NOW)
-    assert len(told) == 29
-    assert len({c.customer_id for c in told}) == len(told)
+def test_each_customer_has_one_conversation_per_number_in_the_story() -> None:
+    story = conversations(NOW)
+    assert len(story) == 29
+    assert len({c.customer_id for c in story}) == len(story)
 
 
-def test_a_transcript_of_the_story_is_worth_reading() -> None:
+def test_a_transcript_of_the_story_has_many_kinds_of_items() -> None:
     luca = [fact for fact in customers_facts(NOW) if fact.customer and fact.customer.wa_id == LUCA]
-    statuses = (fact for told in bike_shop.tell(NOW) for fact in facts_of(told.post) if isinstance(fact, MessageStatus))
+    posts = bike_shop.story_posts(NOW)
+    statuses = (fact for each in posts for fact in facts_of(each.post) if isinstance(fact, MessageStatus))
     items = transcript(
         luca, {status.wamid: MessageDelivery(STATUS_RANKS[status.status], status.at, None) for status in statuses}
     )
@@ -154,9 +155,12 @@ def test_a_transcript_of_the_story_is_worth_reading() -> None:
     assert {item.status for item in items if item.speaker == "bot" and item.kind == "text"} == {"read"}
 
 
-def test_the_same_story_again_is_a_repeat_and_one_of_another_day_is_not() -> None:
-    assert bike_shop.tell(NOW) == bike_shop.tell(NOW)
-    ids = [{fact.id for told in bike_shop.tell(now) for fact in facts_of(told.post, now)} for now in (NOW, tomorrow())]
+def test_the_same_story_is_a_repeat_on_the_same_day_only() -> None:
+    assert bike_shop.story_posts(NOW) == bike_shop.story_posts(NOW)
+    ids = [
+        {fact.id for each in bike_shop.story_posts(now) for fact in facts_of(each.post, now)}
+        for now in (NOW, tomorrow())
+    ]
     assert ids[0] & ids[1] == set()
 
 
@@ -164,18 +168,18 @@ def tomorrow() -> datetime:
     return NOW + timedelta(days=1)
 
 
-def test_the_story_begins_with_a_message_of_a_customer() -> None:
-    first, *_ = bike_shop.tell(NOW)
+def test_the_story_begins_with_a_customers_message() -> None:
+    first, *_ = bike_shop.story_posts(NOW)
     assert [type(fact) for fact in facts_of(first.post)] == [CustomerTurn]
 
 
 def test_nothing_in_the_story_happens_in_the_future() -> None:
-    assert max(told.at for told in bike_shop.tell(NOW)) < NOW
+    assert max(each.at for each in bike_shop.story_posts(NOW)) < NOW
 
 
 @pytest.mark.parametrize("day", ["2026-01-15", "2026-03-29", "2026-10-25", "2026-10-26"])
 @pytest.mark.parametrize("hour", range(24))
-def test_the_workshop_is_closed_when_the_story_is_played_whatever_the_time(day: str, hour: int) -> None:
+def test_the_workshop_is_closed_at_any_time_when_the_story_is_played(day: str, hour: int) -> None:
     now = datetime.fromisoformat(f"{day}T{hour:02}:59:30+00:00")
     workshop = shop(now).numbers[bike_shop.WORKSHOP.phone_number_id]
     hours = [now - timedelta(hours=ago) for ago in (0, 1, 2, 27, 28)]
@@ -192,7 +196,7 @@ def listener() -> Iterator[Listener]:
         yield listener
 
 
-def test_every_post_is_signed_with_the_secret_of_its_sender(listener: Listener) -> None:
+def test_every_post_is_signed_with_its_senders_secret(listener: Listener) -> None:
     webhooks = Webhooks(listener.url, SECRETS)
     for sender in SECRETS:
         webhooks.deliver(WebhookPost(sender, b"{}"))
@@ -203,32 +207,32 @@ def test_every_post_is_signed_with_the_secret_of_its_sender(listener: Listener) 
         assert is_signed(header, received.body, [secret.encode()])
 
 
-def test_what_was_not_kept_or_not_answered_comes_again_until_it_is_taken(listener: Listener) -> None:
+def test_a_post_that_was_not_acknowledged_or_not_answered_is_repeated_until_accepted(listener: Listener) -> None:
     listener.answer = [503, 0, 200].__getitem__
     Webhooks(listener.url, SECRETS).deliver(WebhookPost("whatsapp", b"{}"))
     assert [received.body for received in listener.received] == [b"{}"] * 3
 
 
-def test_what_is_refused_does_not_come_again(listener: Listener) -> None:
+def test_a_rejected_post_is_not_repeated(listener: Listener) -> None:
     listener.answer = lambda _: 401
-    with pytest.raises(LocalServerError, match="refused an update of softbot: 401"):
+    with pytest.raises(LocalServerError, match="rejected an update of softbot: 401"):
         Webhooks(listener.url, SECRETS).deliver(WebhookPost("softbot", b"{}"))
     assert len(listener.received) == 1
 
 
-def test_a_webhook_that_takes_nothing_is_given_up(listener: Listener) -> None:
+def test_posting_ends_with_an_error_when_nothing_is_accepted_in_time(listener: Listener) -> None:
     listener.answer = lambda _: 503
-    with pytest.raises(NotReachableError, match="took nothing for 0 s"):
+    with pytest.raises(NotReachableError, match="accepted nothing for 0 s"):
         Webhooks(listener.url, SECRETS).deliver(WebhookPost("whatsapp", b"{}"), seconds=0)
 
 
-def test_a_story_is_played_in_the_order_of_each_chat_after_its_first_message(listener: Listener) -> None:
-    told = bike_shop.tell(NOW)
-    play(told, Webhooks(listener.url, SECRETS))
+def test_the_first_post_of_a_story_is_delivered_first_and_each_chat_in_order(listener: Listener) -> None:
+    posts = bike_shop.story_posts(NOW)
+    play(posts, Webhooks(listener.url, SECRETS))
     received = [received.body for received in listener.received]
-    assert received[0] == told[0].post.body
-    for chat in {each.chat for each in told}:
-        bodies_of_chat = [each.post.body for each in told if each.chat == chat]
+    assert received[0] == posts[0].post.body
+    for chat in {each.chat for each in posts}:
+        bodies_of_chat = [each.post.body for each in posts if each.chat == chat]
         assert [body for body in received if body in bodies_of_chat] == bodies_of_chat
 
 
@@ -239,7 +243,7 @@ def plan(rate: float, **mix: float) -> traffic.Traffic:
     return traffic.Traffic(traffic.Mix(LINE, **mix), NOW, rate)  # type: ignore[arg-type]
 
 
-def test_traffic_is_a_message_and_the_statuses_of_its_answer_each_with_an_id_of_its_own() -> None:
+def test_traffic_has_messages_and_statuses_with_unique_ids() -> None:
     updates = [plan(100).update(number) for number in range(400)]
     assert Counter(update.kind for update in updates) == {"message": 100, "status": 300}
     assert [update.status for update in updates[:5]] == [None, "sent", "delivered", "read", None]
@@ -250,7 +254,7 @@ def test_traffic_is_a_message_and_the_statuses_of_its_answer_each_with_an_id_of_
     )
 
 
-def test_traffic_comes_shuffled_and_with_its_share_of_repeats() -> None:
+def test_traffic_is_shuffled_and_has_its_share_of_repeats() -> None:
     numbers = list(plan(100, repeats=0.2).numbers(5000))
     assert len(numbers) == 5000
     assert 0.17 < 1 - len(set(numbers)) / 5000 < 0.23
@@ -259,24 +263,24 @@ def test_traffic_comes_shuffled_and_with_its_share_of_repeats() -> None:
     assert numbers == list(plan(100, repeats=0.2).numbers(5000))
 
 
-def test_a_share_of_the_traffic_can_be_unreadable_and_keeps_its_id() -> None:
+def test_a_share_of_the_traffic_is_unreadable_and_has_its_ids() -> None:
     updates = [plan(100, unreadable=0.1, statuses_per_message=0).update(number) for number in range(100)]
     reading = read(plan(100).post(updates).body, NOW)
-    aside = [
+    unreadable = [
         json.loads(each.raw)["entry"][0]["changes"][0]["value"]["messages"][0]["id"] for each in reading.unreadable
     ]
-    assert aside == [update.wamid for update in updates if update.kind == "unreadable"]
+    assert unreadable == [update.wamid for update in updates if update.kind == "unreadable"]
     assert (len(reading.unreadable), len(reading.facts)) == (10, 90)
 
 
-def test_the_rate_is_kept_whatever_the_answers_do(listener: Listener) -> None:
-    together = threading.Barrier(50)  # nobody is answered before all are there
+def test_the_rate_does_not_depend_on_the_answers(listener: Listener) -> None:
+    together = threading.Barrier(50)  # no post is answered before all have arrived
     listener.answer = lambda _: 200 if together.wait(10) >= 0 else 503
     summary = load.run(load.Load(rate=100, seconds=0.5), plan(100), Webhooks(listener.url, SECRETS))
     assert (summary.updates, summary.posts, summary.answers, summary.not_sent) == (50, 50, {"200": 50}, 0)
 
 
-def test_the_ledger_says_what_was_sent_and_answered_and_what_was_missed_is_sent_again(listener: Listener) -> None:
+def test_the_ledger_has_all_posts_and_answers_and_failed_posts_are_repeated(listener: Listener) -> None:
     listener.answer = lambda number: [0, 503, 200][min(number % 4, 2)] if number < 10 else 200
     file = io.StringIO()
     webhooks = Webhooks(listener.url, SECRETS)
@@ -292,7 +296,7 @@ def test_the_ledger_says_what_was_sent_and_answered_and_what_was_missed_is_sent_
     assert all(line["sent"] <= line["answered"] for line in lines if line["answered"])
 
 
-def test_a_ledger_that_cannot_be_written_ends_the_run_and_says_so(listener: Listener) -> None:
+def test_an_unwritable_ledger_ends_the_run_with_an_error(listener: Listener) -> None:
     class FullDisk(io.StringIO):
         def write(self, _: str) -> int:
             raise OSError("No space left on device")

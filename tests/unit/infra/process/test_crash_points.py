@@ -1,4 +1,4 @@
-"""A crash point ends the process at once, where and when it was asked to, and nowhere else."""
+"""A crash point ends the process at once, at the configured pass of the configured point only."""
 
 import subprocess
 import sys
@@ -15,10 +15,10 @@ for n in range(1, 4):
 
 
 def passes(setting: str | None) -> tuple[int, str]:
-    done = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(setting=setting)], capture_output=True, text=True, check=False
     )
-    return done.returncode, done.stdout.replace("\n", " ").strip()
+    return finished.returncode, finished.stdout.replace("\n", " ").strip()
 
 
 @pytest.mark.parametrize(

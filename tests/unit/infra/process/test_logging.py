@@ -1,4 +1,4 @@
-"""Logs: JSON on stderr, and nothing in them that tells who a customer is or what was said."""
+"""Logs: JSON on stderr, without personal data and without message content."""
 
 import io
 import json
@@ -12,40 +12,40 @@ import pytest
 import structlog
 from kafka.errors import KafkaConnectionError
 
-from infra.process.logging import PERSONAL, REMOVED, Repeats, configure
+from infra.process.logging import PERSONAL, REMOVED, RepeatFilter, configure
 
 CANARY = "canary-4915112345678"
 
 
-class Told:
-    """The events that were logged since it was made."""
+class LoggedEvents:
+    """The events that were logged since the object was created."""
 
     def __init__(self, stream: io.StringIO) -> None:
         self._stream = stream
 
     def __call__(self) -> list[dict[str, Any]]:
-        """Without what a thread of an earlier test still says of its broker."""
+        """Returns the events, without those that threads of earlier tests still log about their brokers."""
         events = [json.loads(line) for line in self._stream.getvalue().splitlines()]
         elsewhere = ("infra.", "kafka.")
         return [e for e in events if CANARY in json.dumps(e) or not e.get("logger", "").startswith(elsewhere)]
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
-    """What a process says after it configured its logs."""
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoggedEvents]:
+    """The logs of a process after `configure`."""
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
     configure("info")
-    yield Told(stream)
+    yield LoggedEvents(stream)
     structlog.reset_defaults()
     logging.getLogger().handlers.clear()
 
 
-def test_an_event_is_one_json_line_with_its_fields(told: Told) -> None:
-    """Event, fields, level, logger and UTC time."""
+def test_an_event_is_one_json_line_with_its_fields(logged: LoggedEvents) -> None:
+    """The line has the event, its fields, level, logger and a UTC time."""
     structlog.get_logger("timer").info("window.expired", conversation_id=UUID(int=1), late_seconds=2)
 
-    (event,) = told()
+    (event,) = logged()
     assert event.pop("timestamp").endswith("Z")
     assert event == {
         "event": "window.expired",
@@ -56,24 +56,24 @@ def test_an_event_is_one_json_line_with_its_fields(told: Told) -> None:
     }
 
 
-def test_what_is_below_the_level_does_not_show(told: Told) -> None:
-    """Ours and that of libraries."""
+def test_events_below_the_level_are_not_logged(logged: LoggedEvents) -> None:
+    """Neither ours nor those of libraries."""
     structlog.get_logger("x").debug("hidden")
     logging.getLogger("library").debug("hidden")
-    assert told() == []
+    assert logged() == []
 
 
 @pytest.mark.parametrize("field", sorted(PERSONAL))
-def test_fields_that_could_be_personal_are_removed(told: Told, field: str) -> None:
-    """At any depth: the second net below the rule that nobody logs them."""
+def test_fields_that_could_be_personal_are_removed(logged: LoggedEvents, field: str) -> None:
+    """At any depth. This is a second safeguard: code must not log them at all."""
     structlog.get_logger().info("x", **{"outer": {field: CANARY, "list": [{field: CANARY}]}, field: CANARY})
 
-    (event,) = told()
+    (event,) = logged()
     assert CANARY not in json.dumps(event)
     assert event[field] == REMOVED
 
 
-def test_an_object_shows_only_its_type(told: Told) -> None:
+def test_of_an_object_only_the_type_is_logged(logged: LoggedEvents) -> None:
     """Its text could be a whole message."""
 
     class Fact:
@@ -81,23 +81,25 @@ def test_an_object_shows_only_its_type(told: Told) -> None:
             return CANARY
 
     structlog.get_logger().info("x", fact=Fact(), facts=[Fact()])
-    (event,) = told()
+    (event,) = logged()
     assert (event["fact"], event["facts"]) == ("<Fact>", ["<Fact>"])
 
 
 @pytest.mark.parametrize("error", [ValueError(CANARY), KeyError(CANARY), psycopg.DataError(CANARY)])
-def test_an_exception_that_may_quote_a_customer_shows_its_kind_and_place(told: Told, error: Exception) -> None:
+def test_an_exception_that_may_quote_a_customer_is_logged_by_type_and_location(
+    logged: LoggedEvents, error: Exception
+) -> None:
     """Also as the cause of another one, and from a library's logger."""
     for log in (structlog.get_logger("ours").exception, logging.getLogger("library").exception):
         try:
             try:
                 raise error
-            except Exception as cause:  # what a process does before it says why it ends
+            except Exception as cause:  # as a process does before it logs why it ends
                 raise RuntimeError("the batch failed") from cause
         except RuntimeError:
             log("process.failed")
 
-    for event in told():
+    for event in logged():
         assert CANARY not in json.dumps(event)
         assert "the batch failed" in event["exception"]
         assert f"because of {type(error).__module__}.{type(error).__qualname__}" in event["exception"]
@@ -108,36 +110,36 @@ def test_an_exception_that_may_quote_a_customer_shows_its_kind_and_place(told: T
     "error",
     [ConnectionRefusedError(111, "refused"), psycopg.OperationalError("refused"), KafkaConnectionError("refused")],
 )
-def test_an_exception_about_servers_shows_what_they_said(told: Told, error: Exception) -> None:
-    """Whoever runs the system has to know which server refused what."""
-    structlog.get_logger().warning("database.away", exc_info=error)
-    (event,) = told()
+def test_an_exception_about_a_server_is_logged_with_its_message(logged: LoggedEvents, error: Exception) -> None:
+    """Operators need to know which server rejected what."""
+    structlog.get_logger().warning("database.unreachable", exc_info=error)
+    (event,) = logged()
     assert "refused" in event["exception"]
 
 
-def test_kafka_python_never_logs_records(told: Told) -> None:
-    """At its debug level it logs keys, values and headers: that level stays off whatever ours is."""
+def test_kafka_python_never_logs_records(logged: LoggedEvents) -> None:
+    """At its debug level, kafka-python logs keys, values and headers: that level stays off at any level of ours."""
     configure("debug")
     logging.getLogger("kafka.producer.kafka").debug("Sending (value=%r)", CANARY)
-    assert told() == []
+    assert logged() == []
 
 
-def test_kafka_python_repeats_itself_once_in_a_while() -> None:
-    """A broker that is away is not worth a line for every attempt; our own events always are."""
-    repeats = Repeats(seconds=1000)
+def test_repeated_messages_of_kafka_python_are_dropped() -> None:
+    """An unreachable broker is not logged at every attempt; our own events are always logged."""
+    repeats = RepeatFilter(seconds=1000)
 
     def shows(logger: str, text: str, *arguments: object) -> bool:
         return repeats.filter(logging.LogRecord(logger, logging.ERROR, "", 0, text, arguments, None))
 
     assert [shows("kafka.conn", "no answer from %s", port) for port in (1, 2, 3)] == [True, False, False]
     assert shows("kafka.conn", "something else")
-    assert [shows("ours", "consumer.resting") for _ in range(2)] == [True, True]
+    assert [shows("ours", "consumer.backing_off") for _ in range(2)] == [True, True]
 
 
-def test_a_log_line_that_cannot_be_written_shows_nothing_of_itself(told: Told) -> None:
-    """The standard library would print the whole record in its complaint."""
+def test_a_record_that_cannot_be_formatted_is_not_printed(logged: LoggedEvents) -> None:
+    """The standard library would print the whole record in its error message."""
     (handler,) = (
         handler for handler in logging.getLogger().handlers if type(handler).__module__ == "infra.process.logging"
     )
     handler.handle(logging.LogRecord("library", logging.ERROR, "", 0, "%d", (CANARY,), None))
-    assert told() == [{"event": "logging.failed", "level": "error", "type": "TypeError"}]
+    assert logged() == [{"event": "logging.failed", "level": "error", "type": "TypeError"}]

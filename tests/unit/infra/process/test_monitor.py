@@ -1,4 +1,4 @@
-"""The monitor: metrics, life and readiness on a port of their own, whatever its clients do."""
+"""The monitor: metrics, liveness and readiness on a port of its own, whatever its clients do."""
 
 import json
 import socket
@@ -14,10 +14,10 @@ from tests.support.waiting import wait_until
 
 
 @contextmanager
-def _running(missing: str | None = None) -> Iterator[int]:
+def _running(reason: str | None = None) -> Iterator[int]:
     registry = CollectorRegistry()
-    Counter("bodies", "Bodies that were kept.", registry=registry).inc(3)
-    with monitor("127.0.0.1", 0, {"worker": lambda: missing}, registry) as (_, port):
+    Counter("bodies", "Bodies that were stored.", registry=registry).inc(3)
+    with monitor("127.0.0.1", 0, {"worker": lambda: reason}, registry) as (_, port):
         yield port
 
 
@@ -31,37 +31,37 @@ def _get(port: int, path: str) -> tuple[int, bytes]:
 
 
 def test_metrics_are_in_prometheus_format_with_their_help() -> None:
-    """What Prometheus reads."""
+    """Prometheus can read them."""
     with _running() as port:
         status, body = _get(port, "/metrics")
     assert status == 200
-    assert b"# HELP bodies_total Bodies that were kept.\n" in body
+    assert b"# HELP bodies_total Bodies that were stored.\n" in body
     assert b"bodies_total 3.0\n" in body
 
 
-def test_a_process_with_all_it_needs_is_ready() -> None:
-    """Nothing is missing."""
+def test_a_process_whose_checks_pass_is_ready() -> None:
+    """The list of reasons is empty."""
     with _running() as port:
         status, body = _get(port, "/readyz")
     assert (status, json.loads(body)) == (200, {"ready": True, "missing": []})
 
 
-def test_a_process_that_lacks_something_is_alive_and_not_ready() -> None:
-    """And says what it lacks."""
-    with _running("database away") as port:
+def test_a_process_whose_check_fails_is_alive_and_not_ready() -> None:
+    """The body lists the reason."""
+    with _running("database unreachable") as port:
         ready, alive = _get(port, "/readyz"), _get(port, "/healthz")
-    assert (ready[0], json.loads(ready[1])) == (503, {"ready": False, "missing": ["worker: database away"]})
+    assert (ready[0], json.loads(ready[1])) == (503, {"ready": False, "missing": ["worker: database unreachable"]})
     assert (alive[0], json.loads(alive[1])) == (200, {"alive": True})
 
 
-def test_other_paths_are_not_found() -> None:
-    """They name those that are there."""
+def test_other_paths_are_answered_with_404() -> None:
+    """The body lists the existing paths."""
     with _running() as port:
         assert _get(port, "/") == (404, b'{"paths": ["/metrics", "/healthz", "/readyz"]}')
 
 
-def test_clients_that_never_ask_hold_up_neither_others_nor_the_stop() -> None:
-    """More than eight of them are turned away; when one leaves, there is room again."""
+def test_clients_that_send_nothing_delay_neither_others_nor_the_shutdown() -> None:
+    """A ninth connection is closed at once; when one of the eight ends, there is room again."""
     with _running() as port:
         stuck = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(8)]
         late = socket.create_connection(("127.0.0.1", port), timeout=5)
@@ -79,8 +79,8 @@ def _answers(port: int) -> bool:
         return False
 
 
-def test_a_taken_port_is_named() -> None:
-    """One line says which address, so that another one can be chosen."""
+def test_a_port_in_use_is_named_in_the_error() -> None:
+    """The message has the address, so that the user can choose another one."""
     with _running() as port, pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"), _on(port):
         pass
 

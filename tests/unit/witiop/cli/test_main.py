@@ -1,4 +1,4 @@
-"""The command line: every command of the interface, one line and an exit code for whatever goes wrong."""
+"""The command line has every command of the interface, and ends each error with one line and an exit code."""
 
 import json
 import os
@@ -14,10 +14,10 @@ import pytest
 from tests.support.command_line import call
 from tests.support.paths import ROOT
 from witiop.cli.main import WITHOUT_STACK, witiop
-from witiop.dev.stack import FILE_NAME, Stack
+from witiop.dev.stack_file import FILE_NAME, Stack
 
 CLOSED_PORT = 1
-"""Nobody listens there."""
+"""Port on which no process listens."""
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +68,8 @@ def _leaves(command: click.Command, path: str = "") -> dict[str, click.Command]:
     return found
 
 
-def test_every_command_that_speaks_to_an_installation_accepts_a_stack() -> None:
-    """--stack DIR is promised for every subcommand besides those that make an installation."""
+def test_every_command_that_uses_an_installation_accepts_a_stack() -> None:
+    """--stack DIR is promised for every subcommand except those that create an installation."""
     without = {
         path
         for path, command in _leaves(witiop).items()
@@ -78,7 +78,7 @@ def test_every_command_that_speaks_to_an_installation_accepts_a_stack() -> None:
     assert without == WITHOUT_STACK
 
 
-def test_every_command_says_what_it_does() -> None:
+def test_every_command_has_a_help_text() -> None:
     """`witiop --help` is the first thing a newcomer reads."""
     assert [path for path, command in _leaves(witiop).items() if not command.help] == []
 
@@ -87,7 +87,7 @@ def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
     """An unknown process names the known ones."""
     ended = call("run", "mailer")
     assert ended.code == 2
-    assert "'mailer' is none of webhook, conversations, commands, routing, mails, timer, relay, console" in ended.err
+    assert "'mailer' is not one of webhook, conversations, commands, routing, mails, timer, relay, console" in ended.err
 
 
 def test_missing_settings_are_named_one_a_line(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_database_that_does_not_answer_ends_with_3(tmp_path: Path) -> None:
 
 
 def test_the_running_stack_is_the_default(tmp_path: Path) -> None:
-    """It goes before the environment; - as --stack stands for the environment."""
+    """It overrides the environment; --stack - selects the environment."""
     data = tmp_path / ".witiop" / "dev"
     data.mkdir(parents=True)
     _stack().write(data)
@@ -122,7 +122,7 @@ def test_the_running_stack_is_the_default(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stale", ["dead", "restarted"])
 def test_a_stale_stack_does_not_count(tmp_path: Path, stale: str) -> None:
-    """After a crash its file is left behind; its process ids are nobody's, or somebody else's."""
+    """A crash leaves its file behind, and its process ids may belong to other processes by then."""
     data = tmp_path / ".witiop" / "dev"
     data.mkdir(parents=True)
     ended = subprocess.Popen([sys.executable, "-c", ""])
@@ -135,12 +135,12 @@ def test_a_stale_stack_does_not_count(tmp_path: Path, stale: str) -> None:
     refused = call("migrate", "--stack", str(data))
 
     assert refused.code == 1
-    assert refused.err.startswith(f"witiop: no stack runs in {data}")
+    assert refused.err.startswith(f"witiop: no stack is running in {data}")
     assert "WITIOP_POSTGRES_DSN is missing" in call("migrate").err
 
 
 def test_a_process_takes_its_settings_from_the_environment_alone(tmp_path: Path) -> None:
-    """A stack that runs here is not what a second one's processes speak to."""
+    """A process of another stack must not connect to the stack that is running here."""
     data = tmp_path / ".witiop" / "dev"
     data.mkdir(parents=True)
     _stack().write(data)
@@ -156,8 +156,8 @@ def test_the_document_of_a_failed_command_says_why(tmp_path: Path) -> None:
     assert json.loads(ended.out) == {"outcome": "unknown", "reason": "postgres_not_reachable"}
 
 
-def test_the_stack_is_not_readable_for_others(tmp_path: Path) -> None:
-    """It holds every secret."""
+def test_stack_json_is_not_readable_by_other_users(tmp_path: Path) -> None:
+    """It contains every secret."""
     _stack().write(tmp_path)
     assert (tmp_path / FILE_NAME).stat().st_mode & 0o077 == 0
     assert json.loads((tmp_path / FILE_NAME).read_text()) == asdict(_stack())

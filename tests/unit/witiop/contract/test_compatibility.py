@@ -1,4 +1,4 @@
-"""Which change of a schema breaks somebody, and whom (domain/contract/channels.py)."""
+"""Changes of a schema are checked for compatibility with its readers and writers (domain/contract/channels.py)."""
 
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ BEFORE: Change = {
 
 
 def after(**properties: Any) -> Change:
-    """The schema with other properties; None: without it."""
+    """Returns the schema with changed properties; None removes one."""
     changed = {**BEFORE["properties"], **properties}
     return BEFORE | {"properties": {name: value for name, value in changed.items() if value is not None}}
 
@@ -39,16 +39,16 @@ BOTH: tuple[Direction, ...] = ("published", "accepted")
 
 @pytest.mark.parametrize("direction", BOTH)
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
-        (after(note=None), "note: is gone"),
-        (after(id=None), "id: is gone"),
+        (after(note=None), "note: was removed"),
+        (after(id=None), "id: was removed"),
         (BEFORE | {"required": ["id", "note"]}, "note: became required"),
         (after(new={"type": "string"}) | {"required": ["id", "new"]}, "new: became required"),
         (after(id={"type": "string", "maxLength": 8}), "id: maxLength changed"),
         (after(id={"type": "string", "maxLength": 9, "pattern": "x"}), "id: pattern changed"),
         (after(list={"type": "array", "items": {"type": "integer", "minimum": 2}}), "list[]: minimum changed"),
-        (after(note={"type": "string", "const": "x"}), "note: the list of its values changed"),
+        (after(note={"type": "string", "const": "x"}), "note: the list of values changed"),
         (after(reason={"type": "string", "x-extensible-enum": ["a", "b"]}), 'reason: no longer has "null"'),
         (
             after(reason={"anyOf": [{"type": "string", "x-extensible-enum": ["b"]}, {"type": "null"}]}),
@@ -58,30 +58,30 @@ BOTH: tuple[Direction, ...] = ("published", "accepted")
         (BEFORE | {"additionalProperties": False}, "value: additionalProperties changed"),
     ],
 )
-def test_what_is_taken_away_or_demanded_breaks_writers_and_readers(
-    direction: Direction, changed: Change, told: str
+def test_removals_and_new_requirements_break_writers_and_readers(
+    direction: Direction, changed: Change, message: str
 ) -> None:
-    assert [told] == breaks(BEFORE, changed, direction)
+    assert [message] == breaks(BEFORE, changed, direction)
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
-        (state("queued", "assigned", "lost"), 'owner.state: has "lost", which its readers do not know'),
-        (BEFORE | {"required": []}, "id: is no longer always there"),
+        (state("queued", "assigned", "lost"), 'owner.state: has "lost", which readers do not know'),
+        (BEFORE | {"required": []}, "id: is no longer always present"),
         (after(id={"type": "string"}), "id: maxLength changed"),
         (after(id={"type": "string", "maxLength": 10}), "id: maxLength changed"),
         (after(list={"type": "array", "items": {"type": "integer"}}), "list[]: minimum changed"),
         (
             after(note={"anyOf": [{"type": "string"}, {"type": "null"}]}),
-            'note: has "null", which its readers do not know',
+            'note: has "null", which readers do not know',
         ),
     ],
 )
-def test_more_tolerance_is_welcome_in_what_we_accept_and_breaks_readers_of_what_we_publish(
-    changed: Change, told: str
+def test_more_tolerance_is_additive_in_accepted_schemas_and_breaks_readers_of_published_ones(
+    changed: Change, message: str
 ) -> None:
-    assert [told] == breaks(BEFORE, changed, "published")
+    assert [message] == breaks(BEFORE, changed, "published")
     assert [] == breaks(BEFORE, changed, "accepted")
 
 
@@ -92,8 +92,10 @@ def test_more_tolerance_is_welcome_in_what_we_accept_and_breaks_readers_of_what_
         BEFORE,
         after(new={"type": "string"}),
         after(reason={"anyOf": [{"type": "null"}, {"type": "string", "x-extensible-enum": ["c", "b", "a"]}]}),
-        after(note={"type": "string", "description": "said better"}),
+        after(note={"type": "string", "description": "worded better"}),
     ],
 )
-def test_optional_properties_foretold_values_and_words_are_additive(direction: Direction, changed: Change) -> None:
+def test_optional_properties_announced_values_and_descriptions_are_additive(
+    direction: Direction, changed: Change
+) -> None:
     assert [] == breaks(BEFORE, changed, direction)

@@ -1,4 +1,4 @@
-"""docs/events says what the code does: it is generated from it, and what the code writes and reads fits it."""
+"""docs/events is generated from the code, and the records that the code writes and reads match it."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 from jsonschema import Draft202012Validator
 
-from consumers.changes.announcements import public_event_record
+from consumers.changes.public_events import public_event_record
 from domain.commands import Command, InvalidCommand, read_command, signature
 from domain.contract.channels import CHANNELS, Channel, MessageType
 from domain.conversations.conversation import Decisions, FactRef, Owner
@@ -36,37 +36,37 @@ NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
 
 def wrong(schema: str, value: object) -> list[str]:
-    """What is wrong with a value, by the schema of that name."""
+    """Returns the errors of a value against the schema of that name."""
     validator = Draft202012Validator(SCHEMAS[schema], format_checker=Draft202012Validator.FORMAT_CHECKER)
     return [error.message for error in validator.iter_errors(value)]
 
 
-def decided(story: Story, owner: Owner | None, why: str) -> None:
-    """Somebody decides who has the story's last conversation."""
+def change_owner(story: Story, owner: Owner | None, why: str) -> None:
+    """Changes the owner of the story's last conversation."""
     conversation = story.history.conversations[-1]
     decisions = Decisions(
         owner=owner, first_owned=FactRef(story.now, fact_id(why)), because=FactRef(story.now, fact_id(why))
     )
     step = decide(story.history, conversation.id, decisions, Cause((fact_id(why),), "boss"), DIRECTORY, story.now)
-    story.history = step.thread
+    story.history = step.history
     story.events += step.events
 
 
 def stories() -> Iterator[Story]:
-    """One after the other, everything that can become of a conversation."""
+    """Yields stories in which every public event of a conversation occurs."""
     yield Story(at(1)).receive(T.turn(0), T.turn(0.1, "1"), T.accepted(0.5)).wait_until(at(30))
     yield Story(at(30)).receive(T.turn(0)).wait_until(at(30)).receive(T.echo(3))
     yield Story(at(25)).receive(T.turn(0, "2")).wait_until(at(25)).receive(T.turn(20, "please"))
     yield Story(at(1), number="bot").receive(FactMaker("bot").turn(0, None), FactMaker("bot").bot_ends(0.5))
     moved = Story(at(1)).receive(T.turn(0))
-    decided(moved, Owner("skillset", "sales", "reserved", at(1.5)), "exclusive")
-    decided(moved, Owner("user", "anna", "assigned", at(1.02)), "offered")
-    decided(moved, None, "recalled")
+    change_owner(moved, Owner("skillset", "sales", "reserved", at(1.5)), "exclusive")
+    change_owner(moved, Owner("user", "anna", "assigned", at(1.02)), "offered")
+    change_owner(moved, None, "recalled")
     yield moved
 
 
 def mails() -> Iterator[PublicEvent]:
-    """Everything that can become of a mail."""
+    """Yields every public event of a mail."""
     conversation = Story(at(1)).receive(T.turn(0)).history.conversations[0]
     mail = Mail(mail_id("c"), "c", conversation.id, "boss", ("anna@example.com",), "subject", "body", False, at(1))
     for name in get_args(EventName):
@@ -75,20 +75,20 @@ def mails() -> Iterator[PublicEvent]:
             yield PublicEvent(conversation, name, at(1), (fact_id("c"),), "ses", replace(mail, reason=reason))
 
 
-EVENTS: list[PublicEvent] = [*(told for story in stories() for told in story.events), *mails()]
+EVENTS: list[PublicEvent] = [*(event_ for story in stories() for event_ in story.events), *mails()]
 
 
-def test_what_is_written_down_is_what_the_code_says() -> None:
-    """`make contract` writes it."""
+def test_docs_events_matches_the_code() -> None:
+    """`make contract` writes the files."""
     files = {str(file.relative_to(WRITTEN)): file for file in WRITTEN.rglob("*.json")}
     assert documents() == {path: file.read_text() for path, file in files.items()}
 
 
-def test_the_contract_only_ever_gains() -> None:
+def test_changes_of_the_contract_are_additive() -> None:
     assert [] == not_additive(WRITTEN)
 
 
-def test_a_contract_that_would_break_somebody_is_not_written(tmp_path: Path) -> None:
+def test_a_breaking_contract_is_not_written(tmp_path: Path) -> None:
     assert [] == write(tmp_path)
     before = {path: (tmp_path / path).read_text() for path in documents()}
     result = json.loads((tmp_path / "schemas/witiop.command.result.v1.json").read_text())
@@ -101,21 +101,21 @@ def test_a_contract_that_would_break_somebody_is_not_written(tmp_path: Path) -> 
     broken = write(tmp_path)
 
     assert [
-        "witiop.command.result.v1: cost: is gone",
-        "witiop.commands.v1: witiop.command.close.v1 is gone",
+        "witiop.command.result.v1: cost: was removed",
+        "witiop.commands.v1: witiop.command.close.v1 was removed",
     ] == broken
     assert before["asyncapi.json"] != (tmp_path / "asyncapi.json").read_text()
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_every_schema_is_one_and_its_example_fits(name: str) -> None:
+def test_every_schema_is_valid_and_its_example_matches(name: str) -> None:
     Draft202012Validator.check_schema(SCHEMAS[name])
     for example in SCHEMAS[name].get("examples", []):
         assert [] == wrong(name, example)
     assert name in EXAMPLES or name.startswith("witiop.inbound.")
 
 
-def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
+def test_every_reference_of_the_asyncapi_document_can_be_resolved() -> None:
     written = documents()
     document = json.loads(written["asyncapi.json"])
 
@@ -138,15 +138,15 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
 # what we publish
 
 
-def test_the_stories_tell_of_everything_that_the_public_topic_holds() -> None:
-    """Or the next test would not hold for what they leave out."""
+def test_the_stories_have_every_event_of_the_public_topic() -> None:
+    """Otherwise the next test would miss some of them."""
     public = {message.name for channel, message in MESSAGES if channel.name == "conversations"}
-    assert public == {public_event_record(told, "t").headers["ce_type"] for told in EVENTS}
+    assert public == {public_event_record(public_event, "t").headers["ce_type"] for public_event in EVENTS}
 
 
-@pytest.mark.parametrize("told", EVENTS, ids=lambda told: told.name)
-def test_what_is_told_of_a_conversation_is_as_promised_to_the_letter(told: PublicEvent) -> None:
-    record = public_event_record(told, "t")
+@pytest.mark.parametrize("public_event", EVENTS, ids=lambda public_event: public_event.name)
+def test_a_public_event_matches_its_schema(public_event: PublicEvent) -> None:
+    record = public_event_record(public_event, "t")
     (message,) = (message for _, message in MESSAGES if message.name == record.headers["ce_type"])
     data = json.loads(record.value)
     assert [] == wrong(message.schema, data)
@@ -157,8 +157,8 @@ def test_what_is_told_of_a_conversation_is_as_promised_to_the_letter(told: Publi
 # what we accept
 
 
-def carried(name: str, value: object) -> Command | InvalidCommand:
-    """A signed command as the consumer reads it."""
+def read_signed(name: str, value: object) -> Command | InvalidCommand:
+    """Returns a signed command as the consumer reads it."""
     body = json.dumps(value).encode()
     headers = {
         "ce_id": "c",
@@ -173,16 +173,16 @@ def carried(name: str, value: object) -> Command | InvalidCommand:
 
 
 @pytest.mark.parametrize("message", COMMANDS, ids=lambda message: message.name)
-def test_a_command_that_fits_its_schema_is_understood_and_one_that_does_not_is_malformed(message: MessageType) -> None:
+def test_a_command_that_matches_its_schema_is_read_and_any_other_is_malformed(message: MessageType) -> None:
     example = EXAMPLES[message.schema]
-    assert isinstance(carried(message.name, example), Command)
+    assert isinstance(read_signed(message.name, example), Command)
     for name in message.data.model_json_schema().get("required", ["conversation_id"]):
         without = {key: value for key, value in example.items() if key != name}
         assert wrong(message.schema, without)
-        assert isinstance(carried(message.name, without), InvalidCommand)
+        assert isinstance(read_signed(message.name, without), InvalidCommand)
     for changed in ({"mail_command_id": "c"}, {"unknown": 1}, {"conversation_id": 7}):
         assert wrong(message.schema, example | changed)
-        assert isinstance(carried(message.name, example | changed), InvalidCommand)
+        assert isinstance(read_signed(message.name, example | changed), InvalidCommand)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,9 @@ def test_a_command_that_fits_its_schema_is_understood_and_one_that_does_not_is_m
     [(c, m) for c, m in MESSAGES if c.transport == "cloudevents-http"],
     ids=lambda each: each.name,
 )
-def test_an_event_that_fits_its_schema_becomes_a_fact_that_fits_its_own(channel: Channel, message: MessageType) -> None:
+def test_an_event_that_matches_its_schema_becomes_a_fact_that_matches_its_own(
+    channel: Channel, message: MessageType
+) -> None:
     reader = {"softbot": softbot.read_softbot, "agents": agent_desk.read_agent_desk}[channel.name]
     body = encoded(event("", EXAMPLES[message.schema], type=message.name))
     (fact,) = reader(body, False, RECEIVED)
@@ -198,7 +200,7 @@ def test_an_event_that_fits_its_schema_becomes_a_fact_that_fits_its_own(channel:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_body_of_meta_becomes_facts_that_fit_their_schemas(name: str) -> None:
+def test_every_body_from_meta_becomes_facts_that_match_their_schemas(name: str) -> None:
     reading = read(raw(name), RECEIVED)
     assert [] == [each for fact in reading.facts for each in wrong_fact(fact)]
 

@@ -1,4 +1,4 @@
-"""A part that dies is started again after a pause; what it logs is shown so that people can read it."""
+"""A part that dies is restarted after a pause, and its log is shown in a readable form."""
 
 import pytest
 
@@ -7,18 +7,18 @@ from witiop.dev.supervision import Supervisor, readable
 
 
 class FakePart:
-    """A part that dies when it is told to."""
+    """A part that dies when a test says so."""
 
     def __init__(self) -> None:
         self.pid: int | None = 1
-        self.refuses: str | None = None
+        self.launch_error: str | None = None
 
     def die(self) -> None:
         self.pid = None
 
     def launch(self) -> None:
-        if self.refuses is not None:
-            raise LocalServerError(self.refuses)
+        if self.launch_error is not None:
+            raise LocalServerError(self.launch_error)
         self.pid = 2
 
     def last_words(self) -> str:
@@ -60,70 +60,70 @@ def supervisor(said: list[str], clock: FakeClock, part: FakePart) -> Supervisor:
     return supervisor
 
 
-def test_a_part_that_died_runs_again_after_half_a_second(
+def test_a_dead_part_is_restarted_after_half_a_second(
     supervisor: Supervisor, part: FakePart, clock: FakeClock, said: list[str]
 ) -> None:
     part.die()
-    supervisor.look_after()
+    supervisor.check()
     clock.now += 0.4
-    supervisor.look_after()
+    supervisor.check()
     assert supervisor.pids() == {}
     clock.now += 0.2
-    supervisor.look_after()
+    supervisor.check()
     assert supervisor.pids() == {"relay": [2]}
-    assert said == ["relay ended: killed by SIGKILL; starting it again in 0.5 s"]
+    assert said == ["relay ended: killed by SIGKILL; restarting it in 0.5 s"]
 
 
-def test_the_pauses_of_a_part_that_dies_again_and_again_double_up_to_a_quarter_of_a_minute(
+def test_the_pauses_of_a_part_that_keeps_dying_double_up_to_15_seconds(
     supervisor: Supervisor, part: FakePart, clock: FakeClock, said: list[str]
 ) -> None:
     for pause in (0.5, 1, 2, 4, 8, 15, 15):
         part.die()
-        supervisor.look_after()
+        supervisor.check()
         clock.now += pause
-        supervisor.look_after()
+        supervisor.check()
         assert part.pid == 2
     assert [line.rpartition(" in ")[2] for line in said] == ["0.5 s", "1 s", "2 s", "4 s", "8 s", "15 s", "15 s"]
 
 
-def test_after_running_steadily_the_pause_is_short_again(
+def test_the_pause_is_reset_after_running_steadily(
     supervisor: Supervisor, part: FakePart, clock: FakeClock, said: list[str]
 ) -> None:
     for seconds in (1.0, 11.0):
         clock.now += seconds
         part.die()
-        supervisor.look_after()
+        supervisor.check()
         clock.now += 0.5
-        supervisor.look_after()
+        supervisor.check()
     assert [line.rpartition(" in ")[2] for line in said] == ["0.5 s", "0.5 s"]
 
 
-def test_a_start_that_is_refused_is_tried_again_and_its_reason_is_told(
+def test_a_failed_restart_is_retried_and_its_reason_is_shown(
     supervisor: Supervisor, part: FakePart, clock: FakeClock, said: list[str]
 ) -> None:
     part.die()
-    supervisor.look_after()
-    part.refuses = "the disk is full"
+    supervisor.check()
+    part.launch_error = "the disk is full"
     clock.now += 0.5
-    supervisor.look_after()
-    part.refuses = None
+    supervisor.check()
+    part.launch_error = None
     clock.now += 1
-    supervisor.look_after()
+    supervisor.check()
     assert part.pid == 2
-    assert said[1] == "relay ended: the disk is full; starting it again in 1 s"
+    assert said[1] == "relay ended: the disk is full; restarting it in 1 s"
 
 
-def test_a_part_that_died_three_times_while_the_stack_starts_stops_the_start(
+def test_a_part_that_dies_three_times_during_the_start_ends_the_start(
     supervisor: Supervisor, part: FakePart, clock: FakeClock
 ) -> None:
     for _ in range(2):
         part.die()
-        supervisor.look_after()
+        supervisor.check()
         clock.now += 2
-        supervisor.look_after()
+        supervisor.check()
         supervisor.require_started("relay")
     part.die()
-    supervisor.look_after()
+    supervisor.check()
     with pytest.raises(LocalServerError, match=r"^relay does not start: killed by SIGKILL$"):
         supervisor.require_started("relay")
 
@@ -140,5 +140,5 @@ def test_a_part_that_died_three_times_while_the_stack_starts_stops_the_start(
         ('{"event": "crashed", "exception": "Traceback\\n  here"}', "crashed\nTraceback\n  here"),
     ],
 )
-def test_an_event_of_a_log_is_shown_as_its_time_level_name_and_fields(line: str, shown: str) -> None:
+def test_a_log_event_is_shown_as_its_time_level_name_and_fields(line: str, shown: str) -> None:
     assert readable(line) == shown

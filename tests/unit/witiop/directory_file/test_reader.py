@@ -1,4 +1,4 @@
-"""Reading a directory file, and what it says about a file that is wrong."""
+"""A directory file is read, and every problem of an invalid one is named."""
 
 from datetime import time
 from pathlib import Path
@@ -54,7 +54,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def problems(file: Path, text: str | bytes) -> list[str]:
-    """What is said about this text, as `LINE: message`."""
+    """Returns the problems of this text as `LINE: message`."""
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(DirectoryFileError) as refused:
         read_directory(file)
@@ -80,7 +80,7 @@ def test_a_directory_file_becomes_the_directory(file: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["\ufeff" + COMPANY, COMPANY.replace("\n", "\r\n")])
-def test_files_of_other_editors_read_the_same(file: Path, text: str) -> None:
+def test_byte_order_marks_and_other_line_ends_are_accepted(file: Path, text: str) -> None:
     file.write_bytes(text.encode())
     assert len(read_directory(file).numbers) == 2
 
@@ -94,7 +94,7 @@ def test_files_of_other_editors_read_the_same(file: Path, text: str) -> None:
             "colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language",
         ),
         ('softbot = "no"', "softbot: must be true or false, without quotes; write it like softbot = false"),
-        ("name = 5", 'name: must be a text; write it like name = "Shop"'),
+        ("name = 5", 'name: must be a string; write it like name = "Shop"'),
         (r'name = "a\u0007b"', "name: too long or not printable; use at most 200 characters on one line"),
         ('menu = ["sales"]', 'menu: must be a table of choices and skillsets; write it like menu = { "1" = "sales" }'),
         (
@@ -105,30 +105,29 @@ def test_files_of_other_editors_read_the_same(file: Path, text: str) -> None:
             'menu = { "1" = "sales", "1)" = "sales" }',
             'menu: "1)" and "1" are the same choice; keep one of them',
         ),
-        ('menu = { " " = "sales" }', 'menu: nobody can choose " "; use 1 to 100 letters or digits'),
+        ('menu = { " " = "sales" }', 'menu: customers cannot choose " "; use 1 to 100 letters or digits'),
         ('time_zone = "Europe/Roma"', 'time_zone: there is no time zone "Europe/Roma"; did you mean "Europe/Rome"?'),
         ('time_zone = "../etc"', 'time_zone: there is no time zone "../etc"; use a name like "Europe/Rome"'),
         ('language = "fr"', 'language: must be one of en, it; write it like language = "it"'),
-        ("hours = {}", "hours: no day has any; leave hours out for a number that is always open"),
+        ("hours = {}", "hours: there are none; leave hours out for a number that is always open"),
         ('hours = { monday = ["09:00-18:00"] }', "hours.monday: unknown key; did you mean mon?"),
         (
             'hours = { mon = "09:00-18:00" }',
             'hours.mon: must be a list of hours; write it like mon = ["09:00-13:00", "14:00-18:00"]',
         ),
-        ('hours = { mon = ["9-18"] }', 'hours.mon: "9-18" are no hours; write them like "09:00-13:00"'),
-        ("hours = { mon = [9] }", 'hours.mon: 9 are no hours; write them like "09:00-13:00"'),
+        ('hours = { mon = ["9-18"] }', 'hours.mon: "9-18" are not hours; write them like "09:00-13:00"'),
+        ("hours = { mon = [9] }", 'hours.mon: 9 are not hours; write them like "09:00-13:00"'),
         (
             'hours = { mon = ["09:00-13:00", "12:00-24:00"] }',
-            'hours.mon: "09:00-13:00" and "12:00-24:00" overlap; join or separate them',
+            'hours.mon: "09:00-13:00" and "12:00-24:00" overlap; merge or separate them',
         ),
         (
             'hours = { mon = ["22:00-02:00"] }',
-            'hours.mon: "22:00-02:00" goes over midnight; '
-            'split it: "22:00-24:00" here and "00:00-02:00" on the next day',
+            'hours.mon: "22:00-02:00" crosses midnight; split it: "22:00-24:00" here and "00:00-02:00" on the next day',
         ),
         (
             'hours = { mon = ["09:00-24:01"] }',
-            'hours.mon: "09:00-24:01" is beyond the day, which goes from 00:00 to 24:00; correct it',
+            'hours.mon: "09:00-24:01" is outside the day; use times from 00:00 to 24:00',
         ),
         (
             'hours = { mon = ["09:00-09:00"] }',
@@ -136,24 +135,24 @@ def test_files_of_other_editors_read_the_same(file: Path, text: str) -> None:
         ),
     ],
 )
-def test_a_wrong_line_of_a_number_is_named_with_its_cure(file: Path, line: str, message: str) -> None:
+def test_an_invalid_line_of_a_number_is_named_with_its_fix(file: Path, line: str, message: str) -> None:
     assert [f"6: {message}"] == problems(file, NUMBER + line + "\n")
 
 
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
-        ('id = "anna"', 'id = "anna rossi"', '2: id: "anna rossi" is no id; use 1 to 64 characters and no spaces'),
+        ('id = "anna"', 'id = "anna rossi"', '2: id: "anna rossi" is not an id; use 1 to 64 characters and no spaces'),
         ('name = "Anna"\n', "", '1: name: missing; write name = "Anna Rossi"'),
         (
             '"anna@example.com"',
             '"anna@example"',
-            '4: email: "anna@example" is no e-mail address; write it like "anna@example.com"',
+            '4: email: "anna@example" is not an email address; write it like "anna@example.com"',
         ),
         (
             '"anna@example.com"',
             r'"anna@example.com\nBcc: eve@x.org"',
-            r'4: email: "anna@example.com\nBcc: eve@x.org" is no e-mail address; write it like "anna@example.com"',
+            r'4: email: "anna@example.com\nBcc: eve@x.org" is not an email address; write it like "anna@example.com"',
         ),
         (
             '"agent"',
@@ -174,11 +173,11 @@ def test_a_wrong_line_of_a_number_is_named_with_its_cure(file: Path, line: str, 
         (
             "= 3",
             '= 3\nskillsets = "x"',
-            '7: skillsets: must be a list of ids of skillsets; write it like skillsets = ["sales"]',
+            '7: skillsets: must be a list of skillset ids; write it like skillsets = ["sales"]',
         ),
     ],
 )
-def test_a_wrong_line_of_a_user_is_named_with_its_cure(file: Path, right: str, wrong: str, message: str) -> None:
+def test_an_invalid_line_of_a_user_is_named_with_its_fix(file: Path, right: str, wrong: str, message: str) -> None:
     assert [message] == problems(file, USER.replace(right, wrong))
 
 
@@ -187,43 +186,44 @@ def test_a_wrong_line_of_a_user_is_named_with_its_cure(file: Path, right: str, w
     [
         (
             '[[number]]\nphone_number_id = "+39 333"\n',
-            '2: phone_number_id: "+39 333" is no phone number id; take the "Phone number ID" (digits) that Meta shows',
+            '2: phone_number_id: "+39 333" is not a phone number id; use the "Phone number ID" '
+            "(digits) that Meta shows",
         ),
         (
             '[[number]]\nphone_number_id = "1"\n\n[[number]]\nphone_number_id = "1"\n',
-            '5: phone_number_id: "1" is described in line 2 already; keep one [[number]] of it',
+            '5: phone_number_id: "1" is already defined in line 2; keep only one [[number]] of it',
         ),
-        (USER + USER, '8: id: "anna" is described in line 2 already; keep one [[user]] of it'),
+        (USER + USER, '8: id: "anna" is already defined in line 2; keep only one [[user]] of it'),
         (
             NUMBER + 'menu = { "1" = "sales" }\nmenu = { "2" = "sales" }\n',
-            "7: not TOML: cannot overwrite a value; it stands twice, keep one",
+            "7: not TOML: cannot overwrite a value; it is defined twice, keep one",
         ),
         ("[[number]\n", "1: not TOML: expected ']]' at the end of an array declaration; correct the line at column 9"),
         ('[[number]]\nname = """', "2: not TOML: unterminated string; correct the line"),
         ("[numbers]\n", "1: numbers: unknown; did you mean number?"),
         ('[number]\nphone_number_id = "1"\n', "1: number: not a list of tables; write [[number]] above each number"),
-        ("", " describes nothing; name at least a [[number]], a [[skillset]] or a [[user]]"),
+        ("", " the file is empty; add at least a [[number]], a [[skillset]] or a [[user]]"),
         (b'# ok\nname = "\xff"\n', "2: not UTF-8; save the file as UTF-8"),
     ],
 )
-def test_a_file_that_is_wrong_as_a_whole_is_refused_with_its_cure(file: Path, text: str | bytes, message: str) -> None:
+def test_an_invalid_file_is_refused_with_its_fix(file: Path, text: str | bytes, message: str) -> None:
     assert [message] == problems(file, text)
 
 
 @pytest.mark.parametrize("text", ["x = " + "[" * 5000, "x = " + "9" * 5000])
-def test_a_file_that_is_too_much_for_the_reader_is_refused(file: Path, text: str) -> None:
+def test_a_file_that_exceeds_the_limits_of_the_parser_is_refused(file: Path, text: str) -> None:
     [problem] = problems(file, text)
     assert problem.startswith(" not TOML: ")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing.toml"
     with pytest.raises(DirectoryFileError) as refused:
         read_directory(missing)
     assert str(refused.value) == f"{missing}: cannot be read (No such file or directory); check the path"
 
 
-def test_everything_that_is_wrong_is_said_at_once_in_the_order_of_the_lines(file: Path) -> None:
+def test_all_problems_are_reported_at_once_in_the_order_of_the_lines(file: Path) -> None:
     text = COMPANY.replace('name = "Sales"\n', "").replace("= 3", "= 3.5").replace('"support" }', '"suport" }')
     expected = [
         '2: name: missing; write name = "Sales"',
@@ -233,7 +233,7 @@ def test_everything_that_is_wrong_is_said_at_once_in_the_order_of_the_lines(file
     assert expected == problems(file, text)
 
 
-def test_keys_are_found_after_texts_and_lists_of_several_lines() -> None:
+def test_keys_are_found_after_multiline_strings_and_lists() -> None:
     line_of = key_lines(
         "\n".join(
             [
@@ -273,7 +273,7 @@ def test_keys_are_found_after_texts_and_lists_of_several_lines() -> None:
     st.text(),
     st.sampled_from(["{}", "[[number]]\n{}", "[[user]]\nname = {}", "[[number]]\nhours = {{ mon = ['{}'] }}"]),
 )
-def test_whatever_the_file_holds_it_is_a_directory_or_a_list_of_problems(text: str, around: str) -> None:
+def test_any_file_gives_a_directory_or_a_list_of_problems(text: str, around: str) -> None:
     with TemporaryDirectory() as directory:
         file = Path(directory, "any.toml")
         file.write_bytes(around.format(text).encode("utf-8", "surrogatepass"))

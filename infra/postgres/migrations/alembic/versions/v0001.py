@@ -1,4 +1,4 @@
-"""The first schema; its statements are in the file of this name beside."""
+"""Creates the first schema. Its statements are in the SQL file of this name."""
 
 from infra.postgres.migrations import execute
 

@@ -1,4 +1,4 @@
-"""Commands and routing; its statements are in the file of this name beside."""
+"""Adds commands, and presence for routing. Its statements are in the SQL file of this name."""
 
 from infra.postgres.migrations import execute
 

@@ -1,4 +1,4 @@
-"""Mails; its statements are in the file of this name beside."""
+"""Adds mails. Its statements are in the SQL file of this name."""
 
 from infra.postgres.migrations import execute
 

@@ -1,4 +1,5 @@
-"""Lists of what waits, is offered or is managed; its statements are in the file of this name beside."""
+"""Adds indexes for the lists of waiting, offered and managed conversations. Its statements are in the SQL file of this
+name."""
 
 from infra.postgres.migrations import execute
 

@@ -1,4 +1,4 @@
-"""The language of a number; its statement is in the file of this name beside."""
+"""Adds the language of a number. Its statements are in the SQL file of this name."""
 
 from infra.postgres.migrations import execute
 

@@ -1,4 +1,5 @@
-"""The console: sign-ins, sessions, what people did; words and hints. Its statements are in the file beside."""
+"""Adds the console: sign-ins, sessions, audit, search, and change hints. Its statements are in the SQL file of this
+name."""
 
 from infra.postgres.migrations import execute
 

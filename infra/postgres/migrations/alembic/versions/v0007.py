@@ -1,4 +1,4 @@
-"""What mails, agents and commands have to remember besides. Its statements are in the file beside."""
+"""Adds columns to mails, agents' presence and commands. Its statements are in the SQL file of this name."""
 
 from infra.postgres.migrations import execute
 

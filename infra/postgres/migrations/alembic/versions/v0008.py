@@ -1,4 +1,4 @@
-"""Whoever has a conversation open hears what becomes of its messages. Its statements are in the file beside."""
+"""Sends change hints for message statuses. Its statements are in the SQL file of this name."""
 
 from infra.postgres.migrations import execute
 

@@ -1,4 +1,4 @@
-"""Nothing that a signed body holds stops the reader, is lost, or cannot be stored."""
+"""Hostile content of a signed body does not stop the reader, gets lost, or becomes something that cannot be stored."""
 
 import json
 
@@ -13,35 +13,36 @@ from tests.support.storable import unstorable
 ONE_BY_ONE = {"1,000 updates": 1000, "the same update 1,000 times": 1000, "1,000 updates without a sender": 1000}
 
 
-def broken(raw: bytes) -> list[object]:
-    """What of a body broke the promise: what cannot be stored, asides that do not read again as themselves."""
+def violations_in(raw: bytes) -> list[object]:
+    """Returns violations in a body's reading: values that cannot be stored, and unreadable parts that are not read
+    again as themselves."""
     reading = read(raw, RECEIVED)
-    found: list[object] = [wrong for fact in reading.facts for wrong in unstorable(fact)]
-    for aside in reading.unreadable:
-        again = read(aside.raw, RECEIVED)
-        if ([], [aside.reason]) != (list(again.facts), [unreadable.reason for unreadable in again.unreadable]):
-            found.append(aside)
-    return found
+    violations: list[object] = [wrong for fact in reading.facts for wrong in unstorable(fact)]
+    for part in reading.unreadable:
+        again = read(part.raw, RECEIVED)
+        if ([], [part.reason]) != (list(again.facts), [unreadable.reason for unreadable in again.unreadable]):
+            violations.append(part)
+    return violations
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_comes_of_a_hostile_value_at_any_place_can_be_stored_or_reads_again_as_itself(name: str) -> None:
+def test_a_hostile_value_at_any_place_gives_storable_facts_or_replayable_parts(name: str) -> None:
     for what, raw in hostile_bodies(name):
-        assert (what, []) == (what, broken(raw))
+        assert (what, []) == (what, violations_in(raw))
 
 
 @pytest.mark.parametrize(("what", "raw"), BODIES, ids=[what for what, _ in BODIES])
-def test_what_comes_of_a_hostile_body_can_be_stored_or_reads_again_as_itself(what: str, raw: bytes) -> None:
-    assert broken(raw) == []
+def test_a_hostile_body_gives_storable_facts_or_replayable_parts(what: str, raw: bytes) -> None:
+    assert violations_in(raw) == []
 
 
-def test_a_body_that_grows_when_it_is_read_is_one_fact() -> None:
-    assert broken(GROWING_BODY) == []
+def test_a_body_that_grows_when_it_is_parsed_is_one_fact() -> None:
+    assert violations_in(GROWING_BODY) == []
     assert len(read(GROWING_BODY, RECEIVED).facts) == 1
 
 
 @pytest.mark.parametrize(("what", "fragment"), FRAGMENTS, ids=[what for what, _ in FRAGMENTS])
-def test_a_hostile_value_in_one_message_leaves_it_one_update_and_the_next_untouched(what: str, fragment: bytes) -> None:
+def test_a_hostile_value_in_one_message_does_not_affect_the_next_one(what: str, fragment: bytes) -> None:
     document = body("batch_two_messages")
     value_of(document)["messages"].reverse()
     (healthy, _) = read(json.dumps(document).encode(), RECEIVED).facts
@@ -54,7 +55,7 @@ def test_a_hostile_value_in_one_message_leaves_it_one_update_and_the_next_untouc
 
 
 @pytest.mark.parametrize(("what", "fragment"), FRAGMENTS, ids=[what for what, _ in FRAGMENTS])
-def test_a_hostile_value_anywhere_in_an_entry_leaves_the_next_entry_untouched(what: str, fragment: bytes) -> None:
+def test_a_hostile_value_in_one_entry_does_not_affect_the_next_one(what: str, fragment: bytes) -> None:
     document = body("batch_two_entries")
     healthy = read(json.dumps(document).encode(), RECEIVED).facts[1]
     for place in places(document):
@@ -63,24 +64,24 @@ def test_a_hostile_value_anywhere_in_an_entry_leaves_the_next_entry_untouched(wh
 
 
 @pytest.mark.parametrize(("what", "count"), ONE_BY_ONE.items())
-def test_a_body_of_a_thousand_updates_is_read_one_by_one(what: str, count: int) -> None:
+def test_a_body_of_a_thousand_updates_is_read_update_by_update(what: str, count: int) -> None:
     reading = read(dict(BODIES)[what], RECEIVED)
     assert count == len(reading.facts) + len(reading.unreadable)
 
 
-def test_a_body_of_more_updates_than_meta_ever_sends_is_set_aside_whole() -> None:
+def test_a_body_with_more_updates_than_meta_ever_sends_is_unreadable_as_a_whole() -> None:
     document = body("text")
     value = value_of(document)
     value["messages"] *= MAX_UPDATES
     assert len(read(json.dumps(document).encode(), RECEIVED).facts) == MAX_UPDATES
     value["messages"].append({})
     raw = json.dumps(document).encode()
-    (aside,) = read(raw, RECEIVED).unreadable
-    assert (raw, "body: more than 10000 updates") == (aside.raw, aside.reason)
+    (unreadable,) = read(raw, RECEIVED).unreadable
+    assert (raw, "body: more than 10000 updates") == (unreadable.raw, unreadable.reason)
 
 
-def test_what_is_set_aside_repeats_no_huge_neighbour() -> None:
-    """A thousand updates that cannot be read, beside one contact of a megabyte, stay small."""
+def test_unreadable_parts_do_not_repeat_huge_context() -> None:
+    """A thousand unreadable updates next to one contact of a megabyte stay small."""
     document = body("text")
     value = value_of(document)
     value["contacts"][0]["profile"]["name"] = "x" * 1_000_000
@@ -88,10 +89,10 @@ def test_what_is_set_aside_repeats_no_huge_neighbour() -> None:
     value["messages"] = [{**value["messages"][0], "timestamp": "never"}] * 1000
     reading = read(json.dumps(document).encode(), RECEIVED)
     assert len(reading.unreadable) == 1000
-    assert max(len(aside.raw) for aside in reading.unreadable) < 2000
+    assert max(len(part.raw) for part in reading.unreadable) < 2000
 
 
-def test_the_largest_text_is_kept_whole_and_a_huge_caption_once() -> None:
+def test_a_huge_text_or_caption_is_preserved_completely_and_once() -> None:
     words = "x" * 2_000_000
     text, image = body("text"), body("image")
     value_of(text)["messages"][0]["text"]["body"] = words

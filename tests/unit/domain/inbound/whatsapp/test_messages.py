@@ -1,4 +1,4 @@
-"""What a message counts as and what it says (webhooks.md, What counts for a conversation)."""
+"""Messages: their kinds of facts and their texts (webhooks.md, What counts for a conversation)."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,14 +15,14 @@ from tests.support.whatsapp import AT, MESSAGE, SIGNALS, TURNS, facts, message
 
 
 @pytest.mark.parametrize("kind", TURNS)
-def test_what_a_customer_says_is_a_turn_even_without_its_object(kind: str) -> None:
+def test_a_message_of_a_turn_type_is_a_turn_even_without_its_object(kind: str) -> None:
     turn = message(type=kind, text=None)
     assert isinstance(turn, CustomerTurn)
     assert (kind, None, {}) == (turn.type, turn.text, turn.extra)
 
 
 @pytest.mark.parametrize("kind", SIGNALS)
-def test_what_is_no_turn_is_a_signal(kind: str) -> None:
+def test_a_message_of_another_type_is_a_signal(kind: str) -> None:
     signal = message(type=kind, text=None)
     assert isinstance(signal, CustomerSignal)
     assert (kind, None, None, False) == (signal.type, signal.text, signal.marks, signal.standby_turn)
@@ -56,7 +56,7 @@ def test_what_is_no_turn_is_a_signal(kind: str) -> None:
         ("poll", {"poll": {"title": "Which day?"}}, "Which day?"),
     ],
 )
-def test_the_text_is_what_a_person_would_read(kind: str, item: dict[str, object], text: str | None) -> None:
+def test_the_text_is_what_a_person_reads(kind: str, item: dict[str, object], text: str | None) -> None:
     fact = message(type=kind, **{"text": None} | item)
     assert text == fact.text
 
@@ -83,12 +83,12 @@ def test_only_a_tapped_button_or_row_is_a_reply(
 
 
 @pytest.mark.parametrize("kind", ["edit", "revoke"])
-def test_an_edit_and_a_revoke_mark_their_message(kind: str) -> None:
+def test_an_edit_and_a_revoke_refer_to_their_message(kind: str) -> None:
     assert message(type=kind, **{kind: {"original_message_id": "wamid.0"}}).marks == "wamid.0"
     assert message(type=kind, **{kind: {"original_message_id": 5}}).marks is None
 
 
-def test_what_else_a_message_holds_is_kept() -> None:
+def test_all_other_fields_of_a_message_are_preserved() -> None:
     assert message(errors=[{"code": 1}], context={"id": "wamid.0"}).extra == {
         "errors": [{"code": 1}],
         "context": {"id": "wamid.0"},
@@ -107,22 +107,22 @@ def test_what_else_a_message_holds_is_kept() -> None:
         ("253402300799", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
-def test_the_time_is_the_senders_but_no_later_than_five_minutes_after_arrival(stamp: object, sent_at: datetime) -> None:
+def test_the_time_is_the_senders_but_at_most_five_minutes_after_arrival(stamp: object, sent_at: datetime) -> None:
     turn = message(timestamp=stamp)
     assert (sent_at, min(sent_at, RECEIVED + timedelta(minutes=5))) == (turn.sent_at, turn.at)
 
 
-def test_a_clock_that_is_a_little_ahead_is_believed() -> None:
+def test_a_time_slightly_ahead_is_accepted() -> None:
     ahead = RECEIVED + CLOCK_TOLERANCE
     assert message(timestamp=str(int(ahead.timestamp()))).at == ahead
     assert message(timestamp=str(int(ahead.timestamp()) + 1)).at == ahead
 
 
-def test_a_message_is_known_by_its_number_and_wamid() -> None:
+def test_a_messages_id_depends_on_its_number_and_wamid() -> None:
     assert message().id == fact_id("message", NUMBER, "wamid.1") == message(timestamp="5", type="image").id
 
 
-def test_updates_of_every_family_have_ids_of_their_own() -> None:
+def test_updates_of_different_kinds_have_different_ids() -> None:
     item = MESSAGE | {"to": PHONE, "status": "message", "event": "message"}
     found = [
         fact.id

@@ -1,4 +1,4 @@
-"""Statuses, calls, echoes, Meta's AI, and what is only kept and shown (webhooks.md)."""
+"""Statuses, calls, echoes, Meta's AI agent, and notices (webhooks.md)."""
 
 import json
 from datetime import datetime
@@ -21,7 +21,7 @@ from tests.support.payloads import ACCOUNT, NUMBER, PHONE, RECEIVED, SENT, SHOWN
 from tests.support.whatsapp import AT, HANDOVER, MESSAGE, META, SIGNALS, TURNS, facts, message, reading
 
 
-def test_a_status_needs_no_recipient_and_may_name_it_by_user_id() -> None:
+def test_a_statuss_recipient_is_optional_and_may_be_a_user_id() -> None:
     item = {"id": "wamid.1", "status": "read", "timestamp": AT}
     for more, recipient in (({}, ""), ({"recipient_id": ""}, ""), ({"recipient_user_id": USER_ID}, USER_ID)):
         (fact,) = facts("messages", {"statuses": [item | more]})
@@ -41,7 +41,7 @@ def test_a_status_needs_no_recipient_and_may_name_it_by_user_id() -> None:
         ({"code": 131047}, None),
     ],
 )
-def test_a_status_carries_the_first_error_code_that_is_one(errors: object, code: int | None) -> None:
+def test_a_status_has_its_first_error_code_if_that_is_valid(errors: object, code: int | None) -> None:
     item = {"id": "wamid.1", "status": "failed", "timestamp": AT, "errors": errors}
     (fact,) = facts("messages", {"statuses": [item]})
     assert isinstance(fact, MessageStatus)
@@ -49,7 +49,7 @@ def test_a_status_carries_the_first_error_code_that_is_one(errors: object, code:
 
 
 @pytest.mark.parametrize("value", ["deleted", "warning", "READ"])
-def test_a_status_nobody_knows_is_a_notice(value: str) -> None:
+def test_an_unknown_status_is_a_notice(value: str) -> None:
     item = {"id": "wamid.1", "status": value, "timestamp": AT}
     (fact,) = facts("messages", {"statuses": [item]})
     assert isinstance(fact, Notice)
@@ -66,7 +66,7 @@ def test_a_status_nobody_knows_is_a_notice(value: str) -> None:
         ("something_new", "USER_INITIATED", False),
     ],
 )
-def test_only_the_start_of_a_call_by_the_customer_is_a_turn(event: str, direction: str | None, is_turn: bool) -> None:
+def test_only_the_start_of_a_customers_call_is_a_turn(event: str, direction: str | None, is_turn: bool) -> None:
     call = {"id": "wacid.1", "from": PHONE, "to": PHONE, "timestamp": AT, "event": event, "direction": direction}
     (fact,) = facts("calls", {"calls": [call]})
     assert isinstance(fact, CustomerTurn if is_turn else CustomerSignal)
@@ -74,7 +74,7 @@ def test_only_the_start_of_a_call_by_the_customer_is_a_turn(event: str, directio
 
 
 @pytest.mark.parametrize(("direction", "phone"), [("USER_INITIATED", "1"), ("BUSINESS_INITIATED", "2"), (None, "1")])
-def test_the_customer_of_a_call_is_who_called_or_whom_we_called(direction: str | None, phone: str) -> None:
+def test_the_customer_of_a_call_is_the_caller_or_the_called_party(direction: str | None, phone: str) -> None:
     call = {"id": "wacid.1", "from": "1", "to": "2", "timestamp": AT, "event": "terminate", "direction": direction}
     (fact,) = facts("calls", {"calls": [call]})
     assert isinstance(fact, CustomerSignal)
@@ -82,23 +82,21 @@ def test_the_customer_of_a_call_is_who_called_or_whom_we_called(direction: str |
 
 
 @pytest.mark.parametrize("kind", ["text", "image", "edit", "revoke", "something_new"])
-def test_whatever_somebody_does_in_the_phone_app_is_a_human_touch(kind: str) -> None:
+def test_every_message_from_the_phone_app_is_a_human_echo(kind: str) -> None:
     echo = {"id": "wamid.1", "from": SHOWN, "to": PHONE, "timestamp": AT, "type": kind}
     (fact,) = facts("smb_message_echoes", {"message_echoes": [echo]})
     assert isinstance(fact, HumanEcho)
     assert (Party(wa_id=PHONE), kind) == (fact.customer, fact.type)
 
 
-def test_an_echo_and_its_message_have_one_id() -> None:
+def test_an_echo_and_its_message_have_the_same_id() -> None:
     (echo,) = facts("smb_message_echoes", {"message_echoes": [MESSAGE | {"to": PHONE}]})
     assert message().id == echo.id
 
 
 @pytest.mark.parametrize("kind", [*TURNS, *SIGNALS])
 @pytest.mark.parametrize("shape", ["field", "object", "array"])
-def test_what_a_customer_writes_to_metas_ai_is_a_signal_that_remembers_whether_it_was_a_turn(
-    kind: str, shape: str
-) -> None:
+def test_a_message_to_metas_ai_is_a_signal_with_a_flag_for_turns(kind: str, shape: str) -> None:
     messages = [MESSAGE | {"type": kind}]
     shapes: dict[str, tuple[str, dict[str, Any]]] = {
         "field": ("standby", {"messages": messages}),
@@ -111,7 +109,7 @@ def test_what_a_customer_writes_to_metas_ai_is_a_signal_that_remembers_whether_i
     assert fact_id("standby", NUMBER, "wamid.1") == fact.id
 
 
-def test_what_metas_ai_writes_is_no_human_touch() -> None:
+def test_a_message_of_metas_ai_is_a_notice() -> None:
     answers = facts("standby", {"standby": {"message_echoes": [MESSAGE | {"to": PHONE}]}})
     answers += facts("standby", {"standby": {"messages": [MESSAGE | {"from": SHOWN}]}})
     assert [("standby", Notice), ("standby", Notice)] == [
@@ -120,7 +118,7 @@ def test_what_metas_ai_writes_is_no_human_touch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sender", "who"),
+    ("sender", "customer"),
     [
         ({"phone_number": "+44 7700-900001"}, Party(wa_id=PHONE)),
         ({"wa_id": PHONE, "user_id": USER_ID}, Party(wa_id=PHONE, user_id=USER_ID)),
@@ -128,10 +126,10 @@ def test_what_metas_ai_writes_is_no_human_touch() -> None:
         ({"phone_number": USER_ID}, Party(user_id=USER_ID)),
     ],
 )
-def test_a_thread_passed_to_escalation_names_its_customer(sender: dict[str, object], who: Party) -> None:
+def test_a_hand_over_to_people_names_its_customer(sender: dict[str, object], customer: Party) -> None:
     (fact,) = facts("messaging_handovers", HANDOVER | {"sender": sender})
     assert isinstance(fact, ThreadControlPassed)
-    assert (NUMBER, who, SENT) == (fact.phone_number_id, fact.customer, fact.at)
+    assert (NUMBER, customer, SENT) == (fact.phone_number_id, fact.customer, fact.at)
 
 
 @pytest.mark.parametrize(
@@ -143,13 +141,13 @@ def test_a_thread_passed_to_escalation_names_its_customer(sender: dict[str, obje
         {"type": None},
     ],
 )
-def test_every_other_hand_over_is_a_notice(more: dict[str, object]) -> None:
+def test_any_other_hand_over_is_a_notice(more: dict[str, object]) -> None:
     (fact,) = facts("messaging_handovers", HANDOVER | more)
     assert isinstance(fact, Notice)
     assert ("messaging_handovers", SENT) == (fact.field, fact.at)
 
 
-def test_old_messages_of_a_history_are_never_turns() -> None:
+def test_messages_of_a_history_are_never_turns() -> None:
     threads = [{"id": PHONE, "messages": [MESSAGE, {}]}]
     found = facts("history", {"history": [{"threads": threads}], "messages": [MESSAGE], "state_sync": [{"a": 1}]})
     assert [("history", MESSAGE), ("history", {}), ("history", MESSAGE), ("history", {"state_sync": [{"a": 1}]})] == [
@@ -157,7 +155,7 @@ def test_old_messages_of_a_history_are_never_turns() -> None:
     ]
 
 
-def test_what_is_new_beside_the_known_arrays_is_one_notice() -> None:
+def test_unknown_fields_next_to_the_known_arrays_become_one_notice() -> None:
     found = facts("messages", {"messages": [MESSAGE], "polls": [{"a": 1}, {"b": 2}], "flag": True})
     assert isinstance(found[0], CustomerTurn)
     assert [("messages", {"polls": [{"a": 1}, {"b": 2}], "flag": True})] == [
@@ -165,7 +163,7 @@ def test_what_is_new_beside_the_known_arrays_is_one_notice() -> None:
     ]
 
 
-def test_a_change_that_says_only_who_is_kept() -> None:
+def test_a_change_with_only_contacts_or_metadata_is_a_notice() -> None:
     contacts = [{"wa_id": PHONE}]
     (fact,) = facts("messages", {"contacts": contacts})
     assert isinstance(fact, Notice)
@@ -173,7 +171,7 @@ def test_a_change_that_says_only_who_is_kept() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, "x", [], {}, {"messages": [MESSAGE]}])
-def test_a_field_nobody_knows_is_one_notice_whatever_it_holds(value: object) -> None:
+def test_an_unknown_field_with_any_value_is_one_notice(value: object) -> None:
     (fact,) = reading("something_new", value).facts
     assert isinstance(fact, Notice)
     assert (ACCOUNT, "something_new", value) == (fact.account_id, fact.field, fact.body)
@@ -189,14 +187,14 @@ def test_a_field_nobody_knows_is_one_notice_whatever_it_holds(value: object) -> 
         ({}, {}, RECEIVED),
     ],
 )
-def test_the_time_of_a_notice_is_its_own_else_the_entrys_else_its_arrival(
+def test_the_time_of_a_notice_is_its_own_or_the_entrys_or_its_arrival(
     value: dict[str, object], entry: dict[str, object], at: datetime
 ) -> None:
     (fact,) = reading("something_new", value, **entry).facts
     assert (at, at) == (fact.sent_at, fact.at)
 
 
-def test_a_notice_is_told_from_another_by_account_field_time_and_content() -> None:
+def test_a_notices_id_depends_on_account_field_time_and_content() -> None:
     def key(account: str = "1", field: str = "account_update", time: int = 1, **value: object) -> object:
         entry = {"id": account, "time": time, "changes": [{"field": field, "value": value}]}
         (fact,) = read(json.dumps({"entry": [entry]}).encode(), RECEIVED).facts

@@ -1,4 +1,4 @@
-"""Who an update is about (webhooks.md, Who is the customer)."""
+"""The customer of an update (webhooks.md, Who is the customer)."""
 
 import json
 from typing import Any
@@ -12,11 +12,12 @@ from tests.support.payloads import NEW_PHONE, NEW_USER_ID, PHONE, RECEIVED, USER
 
 ANNA = {"wa_id": PHONE, "user_id": USER_ID, "profile": {"name": "Anna"}}
 BRUNO = {"wa_id": NEW_PHONE, "user_id": NEW_USER_ID, "profile": {"name": "Bruno"}}
-KNOWN = Party(wa_id=PHONE, user_id=USER_ID, name="Anna")
+KNOWN_CUSTOMER = Party(wa_id=PHONE, user_id=USER_ID, name="Anna")
 
 
 def customer(sender: dict[str, Any], *contacts: object) -> Party | None:
-    """The customer of a text with this sender beside these contacts; None if it is set aside for want of one."""
+    """Returns the customer of a text with this sender and these contacts; None if it is unreadable without a
+    customer."""
     document = body("text")
     value = value_of(document)
     message = {key: part for key, part in value["messages"][0].items() if key != "from"}
@@ -24,7 +25,7 @@ def customer(sender: dict[str, Any], *contacts: object) -> Party | None:
     value["contacts"] = list(contacts)
     reading = read(json.dumps(document).encode(), RECEIVED)
     if reading.unreadable:
-        assert ["messages: from"] == [aside.reason for aside in reading.unreadable]
+        assert ["messages: from is missing or invalid"] == [part.reason for part in reading.unreadable]
         return None
     (turn,) = reading.facts
     assert isinstance(turn, CustomerTurn)
@@ -33,24 +34,24 @@ def customer(sender: dict[str, Any], *contacts: object) -> Party | None:
 
 @pytest.mark.parametrize("contacts", [(ANNA, BRUNO), (BRUNO, ANNA)])
 def test_a_contact_is_found_by_id_whatever_its_position(contacts: tuple[object, ...]) -> None:
-    assert customer({"from": PHONE}, *contacts) == KNOWN
-    assert customer({"from_user_id": USER_ID}, *contacts) == KNOWN
-    assert customer({"from": "", "from_user_id": USER_ID}, *contacts) == KNOWN
-    assert customer({"from": USER_ID}, *contacts) == KNOWN
+    assert customer({"from": PHONE}, *contacts) == KNOWN_CUSTOMER
+    assert customer({"from_user_id": USER_ID}, *contacts) == KNOWN_CUSTOMER
+    assert customer({"from": "", "from_user_id": USER_ID}, *contacts) == KNOWN_CUSTOMER
+    assert customer({"from": USER_ID}, *contacts) == KNOWN_CUSTOMER
 
 
-def test_a_contact_is_found_by_another_variant_of_its_phone_which_stays_as_meta_says_it() -> None:
+def test_a_contact_is_found_by_another_variant_of_its_phone_and_the_updates_variant_is_used() -> None:
     contact = {**ANNA, "wa_id": "551187654321"}
     assert customer({"from": "5511987654321"}, contact) == Party(wa_id="5511987654321", user_id=USER_ID, name="Anna")
 
 
 def test_a_contact_is_found_by_the_parent_of_its_user_id() -> None:
     parent = {"parent_user_id": "IT.ENT.1"}
-    assert customer({"from_parent_user_id": "IT.ENT.1"}, ANNA | parent, BRUNO) == KNOWN
+    assert customer({"from_parent_user_id": "IT.ENT.1"}, ANNA | parent, BRUNO) == KNOWN_CUSTOMER
     assert customer({"from_parent_user_id": "IT.ENT.1"}, BRUNO, ANNA) == Party(user_id="IT.ENT.1")
 
 
-def test_a_sender_without_contact_is_known_by_what_the_message_says() -> None:
+def test_without_a_contact_the_customer_has_the_ids_of_the_message() -> None:
     assert customer({"from": PHONE, "from_user_id": USER_ID}) == Party(wa_id=PHONE, user_id=USER_ID)
     assert customer({"from": PHONE}, BRUNO) == Party(wa_id=PHONE)
     assert customer({"from_user_id": USER_ID}, BRUNO) == Party(user_id=USER_ID)
@@ -59,19 +60,19 @@ def test_a_sender_without_contact_is_known_by_what_the_message_says() -> None:
 @pytest.mark.parametrize(
     "sender", [{}, {"from": ""}, {"from": " "}, {"from": None, "from_user_id": True}, {"from": 447}]
 )
-def test_a_message_that_names_no_sender_takes_the_only_contact(sender: dict[str, Any]) -> None:
-    assert customer(sender, ANNA) == KNOWN
-    assert customer(sender, ANNA, ANNA) == KNOWN
+def test_a_message_without_a_sender_uses_the_only_contact(sender: dict[str, Any]) -> None:
+    assert customer(sender, ANNA) == KNOWN_CUSTOMER
+    assert customer(sender, ANNA, ANNA) == KNOWN_CUSTOMER
     assert customer(sender, ANNA, BRUNO) is None
     assert customer(sender, {}) is None
     assert customer(sender) is None
 
 
-def test_a_phone_that_came_to_somebody_else_brings_neither_name_nor_user_id() -> None:
+def test_a_contact_with_another_user_id_is_not_used_for_a_phone_that_changed_hands() -> None:
     assert customer({"from": PHONE, "from_user_id": NEW_USER_ID}, ANNA) == Party(wa_id=PHONE, user_id=NEW_USER_ID)
 
 
-def test_two_contacts_that_claim_the_same_phone_are_believed_neither() -> None:
+def test_two_contacts_with_the_same_phone_are_both_ignored() -> None:
     assert customer({"from": PHONE}, ANNA, BRUNO | {"wa_id": PHONE}) == Party(wa_id=PHONE)
 
 
@@ -87,11 +88,11 @@ def test_two_contacts_that_claim_the_same_phone_are_believed_neither() -> None:
         ({"profile": {"name": "x" * 300}}, "x" * MAX_NAME_LENGTH),
     ],
 )
-def test_the_name_is_the_profiles_else_the_username(contact: dict[str, Any], name: str | None) -> None:
+def test_the_name_is_the_profile_name_or_else_the_username(contact: dict[str, Any], name: str | None) -> None:
     assert customer({"from": PHONE}, {"wa_id": PHONE} | contact) == Party(wa_id=PHONE, name=name)
 
 
-def test_ids_of_any_length_fit_an_index_and_stay_different() -> None:
+def test_long_ids_are_shortened_for_the_index_and_stay_distinct() -> None:
     one, other = customer({"from": "x" * 10_000}), customer({"from": "x" * 10_001})
     assert one is not None and other is not None
     assert (256, 256) == (len(one.wa_id or ""), len(other.wa_id or ""))
@@ -170,14 +171,14 @@ ID_CHANGE = {"type": "user_changed_user_id"}
         ),
     ],
 )
-def test_a_system_message_says_who_the_customer_was_and_is(
+def test_a_system_message_has_the_old_and_the_new_identity(
     message: dict[str, Any], sender: dict[str, Any], was: Party, becomes: Party
 ) -> None:
     assert system(message, **sender) == (was, becomes)
 
 
 @pytest.mark.parametrize(
-    ("message", "sender", "who"),
+    ("message", "sender", "customer"),
     [
         (NUMBER_CHANGE, {"from": PHONE}, Party(wa_id=PHONE)),
         (NUMBER_CHANGE | {"wa_id": NEW_PHONE}, {}, Party(wa_id=NEW_PHONE)),
@@ -185,12 +186,12 @@ def test_a_system_message_says_who_the_customer_was_and_is(
         ({"type": "something_new", "wa_id": NEW_PHONE}, {"from": PHONE}, Party(wa_id=PHONE)),
     ],
 )
-def test_a_system_message_that_does_not_say_both_is_only_something_to_read(
-    message: dict[str, Any], sender: dict[str, Any], who: Party
+def test_a_system_message_without_both_identities_is_a_signal(
+    message: dict[str, Any], sender: dict[str, Any], customer: Party
 ) -> None:
-    assert system(message, **sender) == who
+    assert system(message, **sender) == customer
 
 
 @pytest.mark.parametrize("message", [{"type": "something_new"}, NUMBER_CHANGE, {}])
-def test_a_system_message_that_names_nobody_is_a_notice(message: dict[str, Any]) -> None:
+def test_a_system_message_without_a_customer_is_a_notice(message: dict[str, Any]) -> None:
     assert isinstance(system(message), Notice)

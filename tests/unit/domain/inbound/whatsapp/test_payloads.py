@@ -1,4 +1,4 @@
-"""One body per shape that Meta sends, and the facts that stand in it."""
+"""One body per shape that Meta sends, and the facts in it."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -37,7 +37,7 @@ from tests.support.payloads import (
 
 Item = dict[str, Any]
 Expected = Callable[[str, Item], Fact]
-"""Given the name of the body and the update in it, the fact that the update is."""
+"""Returns the expected fact for (the name of a body, an update in it)."""
 
 ANNA = Party(wa_id=PHONE, name=NAME)
 KNOWN = Party(wa_id=PHONE, user_id=USER_ID, name=NAME)
@@ -55,41 +55,56 @@ def _message(item: Item, family: str = "message", *more: str, after: int = 0) ->
     }
 
 
-def _kept(item: Item, keep: str) -> Item:
-    return {key: item[key] for key in keep.split()}
+def _fields(item: Item, fields: str) -> Item:
+    return {key: item[key] for key in fields.split()}
 
 
-def turn(kind: str, text: str | None, keep: str = "", who: Party = ANNA, after: int = 0, **more: Any) -> Expected:
+def turn(
+    kind: str, text: str | None, fields: str = "", customer: Party = ANNA, after: int = 0, **more: Any
+) -> Expected:
     return lambda _, item: CustomerTurn(
-        **_message(item, after=after), type=kind, text=text, customer=who, extra=_kept(item, keep), **more
+        **_message(item, after=after), type=kind, text=text, customer=customer, extra=_fields(item, fields), **more
     )
 
 
-def reply(kind: str, text: str, option_id: str, keep: str, who: Party = ANNA) -> Expected:
-    return turn(kind, text, keep, who, is_reply=True, option_id=option_id)
+def reply(kind: str, text: str, option_id: str, fields: str, customer: Party = ANNA) -> Expected:
+    return turn(kind, text, fields, customer, is_reply=True, option_id=option_id)
 
 
 def signal(
-    kind: str, text: str | None, keep: str, who: Party = ANNA, family: str = "message", after: int = 0, **more: Any
+    kind: str,
+    text: str | None,
+    fields: str,
+    customer: Party = ANNA,
+    family: str = "message",
+    after: int = 0,
+    **more: Any,
 ) -> Expected:
     return lambda _, item: CustomerSignal(
-        **_message(item, family, after=after), type=kind, text=text, customer=who, extra=_kept(item, keep), **more
+        **_message(item, family, after=after),
+        type=kind,
+        text=text,
+        customer=customer,
+        extra=_fields(item, fields),
+        **more,
     )
 
 
-def call(fact: type[CustomerTurn] | type[CustomerSignal], event: str, keep: str) -> Expected:
+def call(fact: type[CustomerTurn] | type[CustomerSignal], event: str, fields: str) -> Expected:
     return lambda _, item: fact(
-        **_message(item, "call", event), type="call", text=None, customer=KNOWN, extra=_kept(item, keep)
+        **_message(item, "call", event), type="call", text=None, customer=KNOWN, extra=_fields(item, fields)
     )
 
 
-def echo(text: str, who: Party, keep: str = "") -> Expected:
-    return lambda _, item: HumanEcho(**_message(item), type="text", text=text, customer=who, extra=_kept(item, keep))
+def echo(text: str, customer: Party, fields: str = "") -> Expected:
+    return lambda _, item: HumanEcho(
+        **_message(item), type="text", text=text, customer=customer, extra=_fields(item, fields)
+    )
 
 
 def changed(was: Party, becomes: Party) -> Expected:
     return lambda _, item: CustomerIdentityChanged(
-        **_message(item), text=item["system"]["body"], customer=was, becomes=becomes, extra=_kept(item, "system")
+        **_message(item), text=item["system"]["body"], customer=was, becomes=becomes, extra=_fields(item, "system")
     )
 
 
@@ -109,7 +124,7 @@ def status(value: str, code: int | None = None) -> Expected:
 def notice(
     field: str, after: int = 0, number: str | None = NUMBER, key: Callable[[Item], FactId] | None = None
 ) -> Expected:
-    """`after`: seconds after SENT. Without a `key` the id is the hash of the content, which other tests speak of."""
+    """`after`: seconds after SENT. Without a `key` the id is a hash of the content, which other tests check."""
 
     def expected(name: str, item: Item) -> Notice:
         at = SENT + timedelta(seconds=after)
@@ -173,7 +188,7 @@ SHAPES: dict[str, list[Expected]] = {
     "template_quick_reply": [reply("button", "No more offers", "No more offers", "context button")],
     "template_quick_reply_without_context": [reply("button", "Yes, please", "yes-please", "button", KNOWN)],
     "call_connect": [call(CustomerTurn, "connect", "event direction session")],
-    # what belongs to the transcript only
+    # messages that only appear in the transcript
     "call_terminate": [call(CustomerSignal, "terminate", "event direction status duration")],
     "reaction": [signal("reaction", "🎉", "reaction")],
     "reaction_removed": [signal("reaction", None, "reaction")],
@@ -185,12 +200,12 @@ SHAPES: dict[str, list[Expected]] = {
     "revoke": [signal("revoke", None, "revoke", KNOWN, marks="wamid.theirs")],
     "system_identity_changed": [signal("system", "The security code changed", "system identity")],
     "standby_text": [signal("text", "Is anybody there?", "", Party(wa_id=PHONE), family="standby", standby_turn=True)],
-    # who the customer is now
+    # identity changes
     "system_number_changed": [changed(Party(wa_id=PHONE), Party(wa_id=NEW_PHONE))],
     "system_number_changed_customer": [changed(Party(wa_id=PHONE), Party(wa_id=NEW_PHONE))],
     "system_number_changed_new_wa_id": [changed(Party(wa_id=PHONE), Party(wa_id=NEW_PHONE))],
     "system_user_id_changed": [changed(Party(wa_id=PHONE, user_id=USER_ID), Party(user_id=NEW_USER_ID))],
-    # people, and Meta's AI
+    # people, and Meta's AI agent
     "echo_text": [echo("We are open until seven", Party(wa_id=PHONE))],
     "echo_text_user_ids": [echo("It is on its way", KNOWN, "to_parent_user_id")],
     "control_passed": [control_passed],
@@ -209,7 +224,7 @@ SHAPES: dict[str, list[Expected]] = {
     "status_failed_experiment": [status("failed", 130472)],
     "status_failed_window_closed": [status("failed", 131047)],
     "status_deleted": [notice("statuses", key=lambda item: fact_id("status", item["id"], "deleted", PHONE))],
-    # kept and shown
+    # notices
     "errors": [notice("errors", ARRIVAL)],
     "preference_stop": [notice("user_preferences")],
     "preference_resume": [notice("user_preferences")],
@@ -226,7 +241,7 @@ SHAPES: dict[str, list[Expected]] = {
 
 
 def updates(document: Item) -> list[Item]:
-    """The updates of a body, found without the reader under test."""
+    """Returns the updates of a body, without using the reader under test."""
     found: list[Item] = []
     for entry in document["entry"]:
         for change in entry["changes"]:
@@ -244,11 +259,11 @@ def updates(document: Item) -> list[Item]:
     return found
 
 
-def test_every_shape_has_its_expectation() -> None:
+def test_every_body_has_expected_facts() -> None:
     assert sorted(SHAPES) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_update_of_the_body_becomes_its_fact(name: str) -> None:
+def test_every_update_of_a_body_becomes_its_expected_fact(name: str) -> None:
     expected = [fact(name, item) for fact, item in zip(SHAPES[name], updates(body(name)), strict=True)]
     assert BodyReading(expected, []) == read(raw(name), RECEIVED)

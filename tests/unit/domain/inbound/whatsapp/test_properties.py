@@ -1,4 +1,4 @@
-"""Whatever becomes of a body on its way, the reader keeps its promises (webhooks.md; reliability.md, Hostile input)."""
+"""Properties of the reader that hold for any damaged body (webhooks.md; reliability.md, Hostile input)."""
 
 import json
 from typing import Any
@@ -28,17 +28,17 @@ VALUES = st.recursive(
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """One of our bodies after up to four accidents: a value replaced, lost, added or doubled anywhere."""
+    """One of the test bodies after up to four mutations: a value is replaced, removed, added or duplicated anywhere."""
     document: Any = body(draw(st.sampled_from(NAMES)))
     for _ in range(draw(st.integers(1, 4))):
         place: Any = draw(st.sampled_from([*places(document)][1:] or [("entry",)]))
         holder: Any = document
         for step in place[:-1]:
             holder = holder[step]
-        match draw(st.sampled_from(["replace", "lose", "add", "double"])):
+        match draw(st.sampled_from(["replace", "remove", "add", "duplicate"])):
             case "replace":
                 holder[place[-1]] = draw(VALUES)
-            case "lose" if len(document):
+            case "remove" if len(document):
                 del holder[place[-1]]
             case "add" if isinstance(holder, dict):
                 holder[draw(KEYS)] = draw(VALUES)
@@ -49,26 +49,26 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=400)
 @given(mutated())
-def test_any_accident_gives_facts_that_can_be_stored_and_asides_that_read_again_as_themselves(raw: bytes) -> None:
+def test_any_mutation_gives_storable_facts_and_replayable_unreadable_parts(raw: bytes) -> None:
     reading = read(raw, RECEIVED)
     assert [unstorable(fact) for fact in reading.facts] == [[] for _ in reading.facts]
-    for aside in reading.unreadable:
-        again = read(aside.raw, RECEIVED)
-        assert ([], [aside.reason]) == (list(again.facts), [unreadable.reason for unreadable in again.unreadable])
+    for part in reading.unreadable:
+        again = read(part.raw, RECEIVED)
+        assert ([], [part.reason]) == (list(again.facts), [unreadable.reason for unreadable in again.unreadable])
 
 
 @settings(max_examples=100)
 @given(mutated())
-def test_a_retry_of_the_same_body_gives_the_same_ids_and_a_later_one_too(raw: bytes) -> None:
+def test_a_repeated_body_gives_the_same_ids_also_a_year_later(raw: bytes) -> None:
     first = [fact.id for fact in read(raw, RECEIVED).facts]
     assert first == [fact.id for fact in read(raw, RECEIVED.replace(year=2027)).facts]
 
 
 @settings(max_examples=100)
 @given(st.binary(max_size=60) | VALUES.map(lambda value: json.dumps(value).encode()))
-def test_any_bytes_are_read_or_set_aside(raw: bytes) -> None:
-    for aside in read(raw, RECEIVED).unreadable:
-        assert [aside.reason] == [again.reason for again in read(aside.raw, RECEIVED).unreadable]
+def test_any_bytes_are_read_or_unreadable(raw: bytes) -> None:
+    for part in read(raw, RECEIVED).unreadable:
+        assert [part.reason] == [again.reason for again in read(part.raw, RECEIVED).unreadable]
 
 
 @settings(max_examples=100)
@@ -92,10 +92,10 @@ def test_the_order_of_contacts_does_not_matter(data: st.DataObject) -> None:
 
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from(NAMES), min_size=1, max_size=6))
-def test_bodies_joined_into_one_give_the_facts_of_each_in_order(names: list[str]) -> None:
-    joined = {
+def test_bodies_merged_into_one_give_the_facts_of_each_in_order(names: list[str]) -> None:
+    merged = {
         "object": "whatsapp_business_account",
         "entry": [entry for name in names for entry in body(name)["entry"]],
     }
     separate = [fact for name in names for fact in read(raw(name), RECEIVED).facts]
-    assert separate == read(json.dumps(joined).encode(), RECEIVED).facts
+    assert separate == read(json.dumps(merged).encode(), RECEIVED).facts

@@ -1,4 +1,4 @@
-"""What a database error means for a batch (architecture.md, P4)."""
+"""Database errors are classified by what they mean for a batch (architecture.md, P4)."""
 
 import psycopg
 import pytest
@@ -12,10 +12,10 @@ from infra.postgres.connections.faults import Fault, fault
     [
         (errors.CharacterNotInRepertoire, "poison"),
         (errors.UniqueViolation, "poison"),
-        (errors.ProgramLimitExceeded, "poison"),  # an id too long for its index
+        (errors.ProgramLimitExceeded, "poison"),  # e.g. an id that is too long for its index
         (errors.DeadlockDetected, "transient"),
         (errors.ReadOnlySqlTransaction, "transient"),
-        (errors.IdleInTransactionSessionTimeout, "transient"),  # the process was stopped in the middle of a batch
+        (errors.IdleInTransactionSessionTimeout, "transient"),  # e.g. the process was stopped during a batch
         (errors.QueryCanceled, "transient"),
         (psycopg.OperationalError, "transient"),
         (psycopg.InterfaceError, "transient"),
@@ -24,5 +24,7 @@ from infra.postgres.connections.faults import Fault, fault
         (psycopg.ProgrammingError, "ours"),
     ],
 )
-def test_the_data_is_to_blame_the_moment_or_we(error: type[psycopg.Error], meaning: Fault) -> None:
+def test_an_error_is_caused_by_the_data_by_the_moment_or_by_a_defect(
+    error: type[psycopg.Error], meaning: Fault
+) -> None:
     assert meaning == fault(error())

@@ -1,4 +1,4 @@
-"""One conversation as people read it."""
+"""A conversation is rendered for people."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,12 +51,12 @@ HISTORY = [
 ]
 
 
-def shown(of: Conversation, width: int | None = None) -> list[str]:
-    page = ConversationPage(of, SHOP, TRANSCRIPT, HISTORY)
+def shown(conversation: Conversation, width: int | None = None) -> list[str]:
+    page = ConversationPage(conversation, SHOP, TRANSCRIPT, HISTORY)
     return [line.plain for line in conversation_lines(page, NOON + timedelta(hours=20, minutes=48), width)]
 
 
-def test_it_reads_from_what_it_is_to_what_was_said_to_what_happened() -> None:
+def test_it_has_a_head_a_transcript_and_a_history() -> None:
     expected = r"""
 ● active  unmanaged
 id          00000000-0000-0000-0000-000000000001
@@ -64,7 +64,7 @@ customer    Anna\x1b[2J 393331234567
 number      Shop (106540352242922)
 opened      2026-07-01 14:00:00+02:00
 window      ends 2026-07-02 14:00:00+02:00, 3h 12m left
-why         no_choice: The customer did not choose anything from the menu
+reason      no_choice: The customer did not choose anything from the menu
 decided by  "Hello ⏎ is \u202ethere?" (customer, 14:00:00)
 
 Transcript
@@ -86,7 +86,7 @@ History
 
 
 @pytest.mark.parametrize(
-    ("of", "line"),
+    ("conversation", "line"),
     [
         (ACTIVE._replace(reason=None, managed=True), "● active  managed"),
         (ACTIVE._replace(reason=None), "● active  waiting"),
@@ -106,14 +106,16 @@ History
         ),
     ],
 )
-def test_its_head_says_what_it_is_now(of: Conversation, line: str) -> None:
-    assert line in shown(of)
+def test_its_head_has_the_current_state(conversation: Conversation, line: str) -> None:
+    assert line in shown(conversation)
 
 
-def test_every_reason_is_explained_in_words_of_its_own() -> None:
-    explained = {line for reason in Reason for line in shown(ACTIVE._replace(reason=reason)) if line.startswith("why")}
+def test_every_reason_has_an_explanation_of_its_own() -> None:
+    explained = {
+        line for reason in Reason for line in shown(ACTIVE._replace(reason=reason)) if line.startswith("reason")
+    }
     assert len(explained) == len(Reason)
 
 
-def test_in_a_terminal_what_was_said_wraps_beside_the_speaker() -> None:
+def test_in_a_terminal_messages_wrap_beside_the_speaker() -> None:
     assert "                        read" in shown(ACTIVE, 44)

@@ -1,4 +1,4 @@
-"""The directory written as a file."""
+"""The directory is rendered as a directory file."""
 
 from datetime import time
 from pathlib import Path
@@ -21,7 +21,7 @@ OPENINGS = st.lists(st.times().map(lambda at: at.replace(second=0, microsecond=0
 
 
 def openings(times: list[time]) -> tuple[Opening, ...]:
-    """Each until the next one begins, the last one until the day ends."""
+    """Returns openings that each end when the next one begins, and the last one at the end of the day."""
     starts = sorted(times)
     return tuple(Opening(*pair) for pair in zip(starts, [*starts[1:], time.max], strict=True))
 
@@ -56,8 +56,8 @@ def directories(draw: st.DrawFn) -> Directory:
 
 
 @given(directories())
-def test_a_directory_that_is_written_as_a_file_is_read_back_as_it_was(directory: Directory) -> None:
-    with TemporaryDirectory() as place:
-        file = Path(place, "company.toml")
+def test_a_directory_that_is_written_to_a_file_is_read_back_unchanged(directory: Directory) -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "company.toml")
         file.write_text(directory_text(directory), encoding="utf-8")
         assert directory == read_directory(file)

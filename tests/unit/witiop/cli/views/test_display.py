@@ -1,4 +1,4 @@
-"""What people see of what customers wrote."""
+"""Text from customers is printed harmlessly and aligned."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,12 +26,12 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
         ("\ud800", r"\ud800"),
     ],
 )
-def test_what_would_drive_a_terminal_is_shown_instead(text: str, expected: str) -> None:
+def test_characters_that_would_drive_a_terminal_are_escaped(text: str, expected: str) -> None:
     assert expected == harmless(text)
 
 
 @given(st.text())
-def test_nothing_that_a_customer_writes_leaves_its_line_or_turns_it(text: str) -> None:
+def test_no_text_leaves_its_line_or_reverses_its_direction(text: str) -> None:
     assert all(char.isprintable() or char in "\u200c\u200d" for char in harmless(text))
 
 
@@ -40,16 +40,16 @@ def test_columns_line_up_also_with_wide_characters() -> None:
     assert [line.plain for line in aligned(rows)] == ["東京  x     end", "a     long"]
 
 
-def test_a_cut_text_says_that_something_is_missing() -> None:
+def test_a_cut_text_ends_in_an_ellipsis() -> None:
     assert [cut(Text("東京 station"), cells).plain for cells in (12, 5)] == ["東京 station", "東京…"]
 
 
-def test_words_of_several_lines_stand_under_each_other() -> None:
+def test_further_lines_are_indented_below_the_first() -> None:
     lines = indented(Text("anna  "), "one two three four five\nsix", 26)
     assert [line.plain for line in lines] == ["anna  one two three four", "      five", "      six"]
 
 
-def test_in_a_pipe_no_word_is_moved_to_another_line() -> None:
+def test_in_a_pipe_nothing_is_wrapped() -> None:
     assert [line.plain for line in indented(Text("anna  "), "x" * 5000, None)] == ["anna  " + "x" * 5000]
 
 
@@ -75,6 +75,6 @@ def test_a_status_has_a_colour_an_icon_and_a_word() -> None:
     assert (closed.plain, str(closed.style)) == ("✔ closed", "green")
 
 
-def test_a_minute_is_told_in_utc() -> None:
+def test_a_minute_is_shown_in_utc() -> None:
     rome = NOON.astimezone(tz=None)
     assert utc_minute(rome) == "2026-07-01 12:00"

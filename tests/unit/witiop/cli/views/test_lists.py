@@ -1,4 +1,4 @@
-"""The list as people see it, in a pipe and in terminals of several widths."""
+"""The list is rendered for pipes and for terminals of several widths."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -49,7 +49,7 @@ def test_in_a_pipe_a_row_is_one_line_with_nothing_cut() -> None:
         "✔ closed          2026-07-01 12:00  number_has_no_menu  Anna-Maria Rossi 393331234567  "
         f"00000000-0000-0000-0000-000000000002  {LONG.strip()}",
         "",
-        f"7 active, 1 closed; the next page: --after {Cursor(NOON, UUID(int=2))}",
+        f"7 active, 1 closed; next page: --after {Cursor(NOON, UUID(int=2))}",
     ]
     assert expected == lines(PAGE, None)
 
@@ -78,7 +78,7 @@ def test_the_last_half_hour_of_a_window_stands_out() -> None:
 
 def test_an_empty_list_says_so_with_the_counts() -> None:
     assert lines(UnmanagedPage([], None, {"active": 0, "closed": 3}), 80) == [
-        "No unmanaged conversations.",
+        "There are no unmanaged conversations.",
         "",
         "0 active, 3 closed",
     ]

@@ -1,0 +1,118 @@
+// The dialog, the panel beside the list, menus, copy buttons and the preview of a mail.
+import { all, byId } from "./dom.js";
+
+export function startDialogs({ reconnect }) {
+  const box = byId("dialog-box");
+  startDialog(box);
+  startPanel(reconnect);
+  startMenus(box);
+  startPreview();
+  startCopying();
+}
+
+// What lies outside a modal dialog cannot be reached, so the notices move into it while it is open.
+function startDialog(box) {
+  let opener = null;
+
+  document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+    if (target?.id !== "dialog") return;
+    const full = !!target.textContent.trim();
+    if (full && !box.open) {
+      opener = document.activeElement;
+      box.append(byId("notices"));
+      box.showModal();
+    }
+    if (!full && box.open) box.close();
+    const first = target.querySelector("[role=alert], [autofocus]") || target.querySelector("#dialog-title");
+    first?.scrollIntoView?.({ block: "nearest" });
+  });
+  box.addEventListener("close", () => {
+    byId("dialog").replaceChildren();
+    document.body.append(byId("notices"));
+    if (opener?.isConnected) opener.focus();
+    opener = null;
+  });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-close]") || !box.open) return;
+    event.preventDefault();
+    box.close();
+  });
+}
+
+function startPanel(reconnect) {
+  let opener = null;  // the id of the link that opened the panel
+
+  function refresh() {
+    const drawer = document.querySelector("#panel .drawer");
+    document.body.classList.toggle("beside", !!drawer);
+    const chat = byId("chat");
+    if (chat) chat.scrollTop = chat.scrollHeight;
+    return drawer;
+  }
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest(".plus");
+    if (link) opener = link.id;
+  });
+  document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+    if (target?.id !== "panel") return;
+    const drawer = refresh();
+    const title = target.querySelector("h2");
+    title?.focus({ preventScroll: true });
+    all("#list tr").forEach((row) => row.classList.toggle("here", row.id === `row-${drawer?.dataset.open}`));
+    if (!title && opener) {
+      byId(opener)?.focus();
+      opener = null;
+    }
+    reconnect();
+  });
+  refresh();
+}
+
+function startMenus(box) {
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[aria-disabled=true]")) event.preventDefault();
+    const menu = event.target.closest("details.menu");
+    all("details.menu[open]").forEach((each) => { if (each !== menu) each.open = false; });
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || box.open || event.isComposing) return;
+    const menu = document.querySelector("details.menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    } else if (!event.target.matches("input, textarea, select")) {  // text that is being typed stays
+      byId("panel-close")?.click();
+    }
+  });
+}
+
+// A preview is an ordinary post into a frame, so htmx must not send it.
+function startPreview() {
+  document.addEventListener("htmx:confirm", (event) => {
+    const button = event.detail.triggeringEvent?.submitter;
+    if (!button?.hasAttribute("data-plain")) return;
+    event.preventDefault();
+    const frame = document.querySelector(`iframe[name=${button.formTarget}]`), form = button.form;
+    if (!form.reportValidity()) return;
+    frame.hidden = false;
+    const [action, target] = [form.action, form.target];
+    Object.assign(form, { action: button.formAction, target: button.formTarget });
+    HTMLFormElement.prototype.submit.call(form);
+    Object.assign(form, { action, target });
+    frame.focus();
+  });
+}
+
+function startCopying() {
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = byId("notices").dataset.copied;
+    } catch {  // plain http has no clipboard: select the text, so that it can be copied by hand
+      getSelection().selectAllChildren(button.previousElementSibling);
+    }
+  });
+}

@@ -1,0 +1,18 @@
+// Starts the parts of the page. Each module keeps its state to itself and is given the functions of the others that it
+// needs. Every page also works without script, one page per step.
+import { startCountdown } from "./countdown.js";
+import { startDialogs } from "./dialogs.js";
+import { startLive } from "./live.js";
+import { startNotices } from "./notices.js";
+import { startSelection } from "./selection.js";
+
+// Times are shown in the browser's zone unless the person chose another one in their account.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const secure = location.protocol === "https:" ? "; secure" : "";
+document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;
+
+startCountdown();
+startSelection();
+const { showError } = startNotices();
+const { connect } = startLive({ showError });
+startDialogs({ reconnect: connect });

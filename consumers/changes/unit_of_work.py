@@ -1,0 +1,181 @@
+"""The unit of work: everything that one transaction changes, written by one call in the one order of all writers."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from psycopg import Connection
+
+from consumers.changes.public_events import public_event_record
+from domain.conversations.conversation import Conversation, Decisions
+from domain.conversations.events import EventName, PublicEvent
+from domain.conversations.fold import (
+    Cause,
+    CustomerHistory,
+    FactPlacement,
+    FoldResult,
+    decide,
+    expire,
+    fold,
+    settle,
+)
+from domain.directory import Directory
+from domain.facts import AgentPresenceChanged, ConversationFact, MessageStatus, Notice
+from domain.ids import ConversationId, CustomerId
+from domain.mail import Mail
+from infra.postgres import mails
+from infra.postgres.conversations.agents import Agents
+from infra.postgres.conversations.histories import CustomerHistories
+from infra.postgres.conversations.statuses import write_notices, write_presence, write_statuses
+from infra.postgres.messaging.command_log import AuditedRecord, audit, count_repeats
+from infra.postgres.messaging.dead_letters import DeadLetter, store_dead_letters
+from infra.postgres.messaging.outbox import Outbox, OutboxRecord
+
+
+class UnitOfWork:
+    """Changes of one transaction, collected in memory. Used as a context manager: leaving the block without an
+    exception writes all of them (P5); nothing else writes what is collected here.
+
+    `histories`: the histories of customers whose locks the caller holds, as loaded and then as changed. Conversations
+    and their facts change through the methods; the lists below are filled by the caller. `topic`: of public events."""
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        topic: str,
+        histories: dict[CustomerId, CustomerHistory],
+        directory: Directory,
+    ) -> None:
+        self.connection = connection
+        self.histories = histories
+        self._topic = topic
+        self._directory = directory
+        self._before = {c.id: c for history in histories.values() for c in history.conversations}
+        # by object: a fact that waits and is adopted in the same batch is one and the same
+        self._new: dict[int, tuple[CustomerId, FactPlacement]] = {}
+        self._adopted: dict[tuple[UUID, datetime], FactPlacement] = {}
+        self._events: list[PublicEvent] = []
+        self._cut: dict[ConversationId, tuple[CustomerId, datetime]] = {}
+        # what else changes, in the order in which it is written
+        self.mails: dict[UUID, Mail] = {}
+        self.mail_pause = timedelta()
+        """Until mails that are due again may be sent."""
+        self.mail_log: list[tuple[UUID, mails.MailLogEntry]] = []
+        self.assigned: list[str] = []
+        """Agents who were assigned a conversation."""
+        self.presence: list[AgentPresenceChanged] = []
+        self.desktops_seen: dict[str, datetime] = {}
+        """Agent -> when their desktop last sent anything."""
+        self.statuses: list[MessageStatus] = []
+        self.notices: list[Notice] = []
+        self.dead_letters: list[DeadLetter] = []
+        self.repeated_commands: list[str] = []
+        self.audited: list[AuditedRecord] = []
+        self.records: list[OutboxRecord] = []
+        """Records for topics other than that of public events."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._write()
+
+    # conversations
+
+    def include(self, customer: CustomerId, number: str, conversation: Conversation) -> None:
+        """Adds a conversation of a locked customer, unless it is here already."""
+        if conversation.id in self._before:
+            return
+        history = self.histories.get(customer, CustomerHistory(customer, number))
+        self.histories[customer] = history._replace(conversations=(*history.conversations, conversation))
+        self._before[conversation.id] = conversation
+
+    def fold(self, customer: CustomerId, fact: ConversationFact, now: datetime) -> None:
+        """Folds in a fact that was not seen before. Raises OverflowError for times at the edge of the calendar."""
+        self._keep(customer, fold(self.histories[customer], fact, self._directory, now), fact, now)
+
+    def settle(self) -> None:
+        """Moves facts out of conversations that were cut short: those after the new end belong to the conversation
+        that begins there. Called after the last fact of a batch."""
+        stored = CustomerHistories(self.connection)
+        while self._cut:
+            cut, self._cut = self._cut, {}
+            ends = {c.id: c.window_ends_at for h in self.histories.values() for c in h.conversations if c.id in cut}
+            placed_late = {c for p in self._placements() if (c := p.conversation) in ends and p.fact.at >= ends[c]}
+            for conversation in stored.with_facts_from(ends) | placed_late:
+                customer, now = cut[conversation]
+                placed = {(p.fact.id, p.fact.sent_at): p for p in self._placements()}
+                facts = [f for f in stored.facts_of(conversation) if (f.id, f.sent_at) not in placed]
+                facts += [p.fact for p in placed.values() if p.conversation == conversation]
+                result = settle(self.histories[customer], conversation, facts, self._directory, now)
+                self._keep(customer, result, None, now)
+
+    def decide(
+        self, customer: CustomerId, conversation: Conversation, decisions: Decisions, cause: Cause, now: datetime
+    ) -> None:
+        """Applies a decision that no fact led to."""
+        result = decide(self.histories[customer], conversation.id, decisions, cause, self._directory, now)
+        self._keep(customer, result, None, now)
+
+    def expire(self, customer: CustomerId, now: datetime) -> None:
+        """Closes conversations whose window is over at `now`."""
+        self._keep(customer, expire(self.histories[customer], self._directory, now), None, now)
+
+    def publish_mail_event(self, conversation: UUID, mail: Mail, name: EventName, at: datetime, cause: Cause) -> None:
+        """Publishes an event about a mail in its conversation's sequence; the conversation stays as it is."""
+        for customer, history in self.histories.items():
+            if any(c.id == conversation for c in history.conversations):
+                counted = tuple(
+                    c._replace(sequence=c.sequence + 1) if c.id == conversation else c for c in history.conversations
+                )
+                self.histories[customer] = history._replace(conversations=counted)
+                self._events += [
+                    PublicEvent(c, name, at, cause.facts, cause.actor, mail) for c in counted if c.id == conversation
+                ]
+
+    def _keep(self, customer: CustomerId, result: FoldResult, fact: ConversationFact | None, now: datetime) -> None:
+        self.histories[customer] = result.history
+        self._events += result.events
+        self._cut |= dict.fromkeys(result.cut, (customer, now))
+        for placement in result.placements:
+            which = id(placement.fact)
+            if placement.fact is fact or which in self._new:
+                self._new[which] = (customer, placement)
+            else:
+                self._adopted[placement.fact.id, placement.fact.sent_at] = placement
+
+    def _placements(self) -> Iterator[FactPlacement]:
+        """Where this batch has placed facts so far."""
+        yield from (placement for _, placement in self._new.values())
+        yield from self._adopted.values()
+
+    # the one place that writes
+
+    def _write(self) -> None:
+        """Writes in the order of P5. In a pipeline: PostgreSQL runs one statement while the next is being built."""
+        connection, histories = self.connection, CustomerHistories(self.connection)
+        after = (c for history in self.histories.values() for c in history.conversations)
+        changed = [(before, c) for c in after if (before := self._before.get(c.id)) is not c]
+        existing = [(before, c) for before, c in changed if before is not None]
+        with connection.pipeline():
+            mails.write(connection, self.mails.values(), self.mail_pause)
+            for mail, entry in self.mail_log:
+                mails.write_log(connection, mail, entry)
+            histories.write_conversations([c for _, c in existing], [c for before, c in changed if before is None])
+            histories.write_entries(self._new.values(), self._adopted.values())
+            histories.write_history(self._events)
+            Outbox(connection).add(public_event_record(event, self._topic) for event in self._events)
+            Agents(connection).mark_assigned(self.assigned)
+            write_presence(connection, self.presence, self.desktops_seen)
+            write_statuses(connection, self.statuses)
+            write_notices(connection, self.notices)
+            store_dead_letters(connection, self.dead_letters)
+            count_repeats(connection, self.repeated_commands)
+            audit(connection, self.audited)
+            Outbox(connection).add(self.records)
+            histories.count([before for before, _ in existing], [c for _, c in changed])

@@ -1,0 +1,264 @@
+"""Customer histories in Postgres: conversations and their facts, read and written for a whole batch at once.
+
+Each method is a bounded number of statements over the whole batch with `unnest`, sorted by key, so that concurrent
+writers take their locks in one order (architecture.md, P4 and P5). Cost: O(facts in the batch x log rows).
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain.conversations.conversation import Conversation
+from domain.conversations.events import PublicEvent
+from domain.conversations.fold import CustomerHistory, FactPlacement
+from domain.conversations.window import WINDOW
+from domain.facts import ConversationFact
+from domain.ids import ConversationId, CustomerId
+from infra.postgres.connections.arrays import column_arrays, uuid_array
+from infra.postgres.conversations import columns, entries
+
+
+class HistoryRequest(NamedTuple):
+    """A history to load: the customer, the number, and the time of the earliest fact in hand."""
+
+    customer_id: CustomerId
+    phone_number_id: str
+    since: datetime
+
+
+class CustomerHistories:
+    """Histories on one connection, inside the caller's transaction. Raises psycopg errors."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
+
+    def stored_facts(self, facts: Collection[tuple[UUID, datetime]]) -> set[tuple[UUID, datetime]]:
+        """Returns those of the facts `(id, sent_at)` that are already stored."""
+        if not facts:
+            return set()
+        return set(
+            self._rows(
+                "select e.input_id, e.sent_at from unnest(%b::uuid[], %b::timestamptz[]) as t (input_id, sent_at) "
+                "join entries e on e.input_id = t.input_id and e.sent_at = t.sent_at",
+                column_arrays(sorted(facts, key=lambda fact: fact[0].int)),
+            )
+        )
+
+    def load(
+        self,
+        requests: Collection[HistoryRequest],
+        joined: Mapping[CustomerId, Sequence[CustomerId]],
+        named: Collection[UUID] = (),
+    ) -> dict[CustomerId, CustomerHistory]:
+        """Returns the histories of locked customers: the conversations opened after `since` and the one before, those
+        `named` by id, and the facts that wait for a conversation. `joined`: customer -> those joined into it."""
+        if not requests:
+            return {}
+        members_of = {r.customer_id: (r.customer_id, *joined.get(r.customer_id, ())) for r in requests}
+        root_of = {member: root for root, members in members_of.items() for member in members}
+        members = column_arrays(
+            (member, r.phone_number_id, r.since) for r in requests for member in members_of[r.customer_id]
+        )
+        conversations: dict[CustomerId, dict[UUID, Conversation]] = {r.customer_id: {} for r in requests}
+        rows = self._rows(_LOAD_CONVERSATIONS, members)
+        if named:
+            rows += self._rows(
+                f"select {columns.READ_BACK} from conversations c where c.id = any(%b::uuid[])", [list(named)]
+            )
+        for row in rows:
+            conversation = columns.from_row(row)
+            if conversation.customer_id in root_of:
+                conversations[root_of[conversation.customer_id]][conversation.id] = conversation
+        waiting: dict[CustomerId, list[ConversationFact]] = {r.customer_id: [] for r in requests}
+        # a waiting fact can matter for a window's length before the earliest fact in hand
+        for customer, *entry in self._rows(_LOAD_WAITING, [members[0], [at - WINDOW for at in members[2]]]):
+            waiting[root_of[customer]].append(entries.from_row(entry))
+        return {
+            r.customer_id: CustomerHistory(
+                r.customer_id,
+                r.phone_number_id,
+                tuple(sorted(conversations[r.customer_id].values(), key=lambda c: c.opened_at)),
+                tuple(waiting[r.customer_id]),
+            )
+            for r in requests
+        }
+
+    def with_facts_from(self, ends: Mapping[ConversationId, datetime]) -> set[ConversationId]:
+        """Returns the conversations that hold facts at or after the given times."""
+        return {
+            row[0]
+            for row in self._rows(
+                "select t.id from unnest(%b::uuid[], %b::timestamptz[]) as t (id, at) "
+                "where exists (select from entries e where e.conversation_id = t.id and e.at >= t.at)",
+                [list(ends), list(ends.values())],
+            )
+        }
+
+    def facts_of(self, conversation: ConversationId) -> list[ConversationFact]:
+        """Returns all stored facts of a conversation."""
+        rows = self._rows(f"select {entries.READ_BACK} from entries e where e.conversation_id = %b", [conversation])
+        return [entries.from_row(row) for row in rows]
+
+    def due(self, now: datetime, limit: int) -> list[tuple[ConversationId, CustomerId]]:
+        """Returns active conversations whose window is over at `now`, the longest over first. Takes no lock."""
+        return list(
+            self._rows(
+                "select id, customer_id from conversations where status = 'a' and window_ends_at <= %b "
+                "order by window_ends_at limit %b",
+                [now, limit],
+            )
+        )
+
+    def still_due(self, conversations: Collection[ConversationId], now: datetime) -> list[Conversation]:
+        """Returns those of the conversations that are still due at `now`, read again under the lock."""
+        rows = self._rows(
+            f"select {columns.READ_BACK} from conversations c "
+            "where c.id = any(%b::uuid[]) and c.status = 'a' and c.window_ends_at <= %b",
+            [list(conversations), now],
+        )
+        return [columns.from_row(row) for row in rows]
+
+    def read(self, conversations: Collection[UUID]) -> list[Conversation]:
+        """Returns the conversations that exist, in the order of their ids."""
+        rows = self._rows(
+            f"select {columns.READ_BACK} from conversations c where c.id = any(%b::uuid[]) order by c.id",
+            [list(conversations)],
+        )
+        return [columns.from_row(row) for row in rows]
+
+    # writing: called by the unit of work, in its order
+
+    def write_conversations(self, existing: Collection[Conversation], new: Collection[Conversation]) -> None:
+        """Writes changed and new conversations. The changed ones first: only one conversation of a customer may be
+        active, so one that closes makes room for its successor."""
+        if existing:
+            self._do(_UPDATE_CONVERSATIONS, columns.to_columns(sorted(existing, key=_by_id), _CHANGING))
+        if new:
+            self._do(_INSERT_CONVERSATIONS, columns.to_columns(sorted(new, key=_by_id)))
+
+    def write_entries(self, new: Iterable[tuple[CustomerId, FactPlacement]], adopted: Iterable[FactPlacement]) -> None:
+        """Writes facts that were not stored before (`new`), and the conversation of stored facts that waited for one
+        (`adopted`)."""
+        rows = [(*entries.to_row(p.fact), customer, p.conversation) for customer, p in new]
+        rows.sort(key=lambda row: row[0].int)
+        if rows:
+            self._do(
+                "insert into entries (input_id, sent_at, at, kind, wamid, body, detail, customer_id, conversation_id) "
+                "select input_id, sent_at, at, kind, wamid, body, detail::json, customer_id, conversation_id "
+                "from unnest(%b::uuid[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::text[], %b::text[], "
+                "%b::text[], %b::uuid[], %b::uuid[]) "
+                "as t (input_id, sent_at, at, kind, wamid, body, detail, customer_id, conversation_id)",
+                column_arrays(rows),
+            )
+        found = [(p.fact.id, p.fact.sent_at, p.conversation) for p in adopted]
+        if found:
+            found.sort(key=lambda row: row[0].int)
+            self._do(
+                "update entries e set conversation_id = t.conversation_id "
+                "from unnest(%b::uuid[], %b::timestamptz[], %b::uuid[]) as t (input_id, sent_at, conversation_id) "
+                "where e.input_id = t.input_id and e.sent_at = t.sent_at",
+                column_arrays(found),
+            )
+
+    def write_history(self, events: Iterable[PublicEvent]) -> None:
+        """Writes one history row per public event."""
+        rows = [
+            (
+                e.conversation.id,
+                e.conversation.sequence,
+                e.at,
+                e.name,
+                e.conversation.reason.code if e.conversation.reason else None,
+                uuid_array(e.because),
+                e.actor,
+                columns.OWNER_KIND_CODES[e.conversation.owner.kind] if e.conversation.owner else None,
+                e.conversation.owner.id if e.conversation.owner else None,
+                e.mail.id if e.mail else None,
+            )
+            for e in sorted(events, key=lambda e: (e.conversation.id.int, e.conversation.sequence))
+        ]
+        if rows:
+            self._do(
+                "insert into history "
+                "(conversation_id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id) "
+                'select id, sequence, at, event, reason, because::uuid[], actor, owner_kind::"char", owner_id, mail_id '
+                "from unnest(%b::uuid[], %b::integer[], %b::timestamptz[], %b::text[], %b::smallint[], %b::text[], "
+                "%b::text[], %b::text[], %b::text[], %b::uuid[]) "
+                "as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id)",
+                column_arrays(rows),
+            )
+
+    def count(self, before: Iterable[Conversation], after: Iterable[Conversation]) -> None:
+        """Moves the counters of the unmanaged list. The last write of a transaction, sorted by key: many transactions
+        update the same few rows."""
+        moved: dict[tuple[str, str, int], int] = {}
+        for conversations, step in ((before, -1), (after, 1)):
+            for c in conversations:
+                if c.reason is not None:
+                    key = (c.phone_number_id, columns.STATUS_CODES[c.status], c.reason.code)
+                    moved[key] = moved.get(key, 0) + step
+        rows = sorted((*key, n) for key, n in moved.items() if n)
+        if rows:
+            self._do(
+                "insert into unmanaged_counts (phone_number_id, status, reason, n) "
+                'select phone_number_id, status::"char", reason, n '
+                "from unnest(%b::text[], %b::text[], %b::smallint[], %b::bigint[]) "
+                "as t (phone_number_id, status, reason, n) order by 1, 2, 3 "
+                "on conflict (phone_number_id, status, reason) do update set n = unmanaged_counts.n + excluded.n",
+                column_arrays(rows),
+            )
+
+    def _rows(self, statement: LiteralString, values: Sequence[Any]) -> list[Any]:
+        return self._connection.execute(statement, values).fetchall()
+
+    def _do(self, statement: LiteralString, values: Sequence[Any]) -> None:
+        self._connection.execute(statement, values)
+
+
+def _by_id(conversation: Conversation) -> int:
+    return conversation.id.int
+
+
+_CHANGING = columns.COLUMNS[len(columns.FIXED_COLUMNS) :]
+
+
+def _sent(sent: Sequence[columns.Column]) -> tuple[LiteralString, LiteralString, LiteralString]:
+    """Returns `unnest(..)` of these columns, their names, and the expressions that cast them to the table's types."""
+    arrays: LiteralString = ", ".join(f"%b::{column.sent_as}[]" for column in sent)
+    names: LiteralString = ", ".join(column.name for column in sent)
+    values: LiteralString = ", ".join(f"t.{column.name}{column.cast}" for column in sent)
+    return f"unnest({arrays}) as t ({names})", names, values
+
+
+def _insert_conversations() -> LiteralString:
+    source, names, values = _sent(columns.COLUMNS)
+    return f"insert into conversations ({names}) select {values} from {source}"
+
+
+def _update_conversations() -> LiteralString:
+    source, names, values = _sent(_CHANGING)
+    return f"update conversations c set ({names}) = row ({values}) from {source} where c.id = t.id"
+
+
+_INSERT_CONVERSATIONS = _insert_conversations()
+
+_UPDATE_CONVERSATIONS = _update_conversations()
+
+_LOAD_CONVERSATIONS: LiteralString = (
+    f"select {columns.READ_BACK} "
+    "from unnest(%b::uuid[], %b::text[], %b::timestamptz[]) as t (customer_id, phone_number_id, since) "
+    "cross join lateral ("
+    "(select * from conversations n where n.customer_id = t.customer_id and n.phone_number_id = t.phone_number_id "
+    "and n.opened_at > t.since) union all "
+    "(select * from conversations p where p.customer_id = t.customer_id and p.phone_number_id = t.phone_number_id "
+    "and p.opened_at <= t.since order by p.opened_at desc limit 1)) c"
+)
+
+_LOAD_WAITING: LiteralString = (
+    f"select e.customer_id, {entries.READ_BACK} "
+    "from unnest(%b::uuid[], %b::timestamptz[]) as t (customer_id, since) "
+    "join entries e on e.customer_id = t.customer_id and e.conversation_id is null and e.at >= t.since"
+)

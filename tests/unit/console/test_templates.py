@@ -1,0 +1,20 @@
+"""Rules that every template of the console keeps."""
+
+import re
+
+from tests.support.paths import ROOT
+
+TEMPLATES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "console" / "templates").iterdir()}
+
+
+def test_no_template_has_a_line_that_is_too_long_to_read() -> None:
+    assert [] == [
+        f"{name}:{number}"
+        for name, text in TEMPLATES.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if len(line) > 140
+    ]
+
+
+def test_no_page_polls_the_server() -> None:
+    assert [] == [name for name, text in TEMPLATES.items() if re.search(r'hx-trigger="[^"]*\bevery\b', text)]
