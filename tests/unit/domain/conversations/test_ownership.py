@@ -120,6 +120,12 @@ def test_an_end_after_the_window_has_no_effect() -> None:
     assert at(24) == story.history.conversations[0].closed_at
 
 
+def test_facts_that_arrive_after_the_end_of_a_conversation_lead_to_no_decision() -> None:
+    for late in (T.turn(0.5, "1"), T.accepted(0.5)):
+        story = Story(at(1)).receive(T.turn(0, "hello")).wait_until(at(40))
+        assert Decisions() == decisions_of(story.receive(late))
+
+
 # why a conversation without an owner is listed
 
 

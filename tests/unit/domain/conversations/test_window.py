@@ -20,6 +20,17 @@ def test_a_message_exactly_24_hours_after_the_last_one_opens_a_new_conversation(
     assert 2 == len(Story(at(48)).receive(T.turn(0), T.turn(24)).history.conversations)
 
 
+def test_a_message_exactly_24_hours_before_a_conversation_has_one_of_its_own() -> None:
+    assert 1 == len(Story(at(48)).receive(T.turn(24), T.turn(0.001)).history.conversations)
+    assert 2 == len(Story(at(48)).receive(T.turn(24), T.turn(0)).history.conversations)
+
+
+def test_a_message_at_the_moment_of_an_end_belongs_to_the_conversation_that_ended() -> None:
+    for hour, entries in ((0.5, [3]), (0.501, [2, 1])):
+        story = Story(at(1), number="bot").receive(BOT.turn(0), BOT.bot_ends(0.5), BOT.turn(hour, "thanks"))
+        assert entries == [c.entries for c in story.history.conversations]
+
+
 def test_a_message_that_arrives_late_belongs_to_the_first_conversation_after_it() -> None:
     story = Story(at(13), number="bot").receive(
         BOT.turn(10), BOT.bot_ends(10.5), BOT.turn(12), BOT.turn(9, "good morning")

@@ -265,7 +265,7 @@ def missed(last: Decision = "offered", **decided: object) -> Conversation:
 
 
 @pytest.mark.parametrize(("last", "how"), [("offered", "lapsed"), ("declined", "declined")])
-@pytest.mark.parametrize("waited", [QUEUED, RESERVED])
+@pytest.mark.parametrize("waited", [QUEUED, RESERVED, RESERVED_FOR_ANNA])
 def test_after_a_missed_offer_the_conversation_waits_again_where_it_waited(
     last: Decision, how: Decision, waited: Owner
 ) -> None:
