@@ -35,7 +35,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server((LOOPBACK, port_base + 10)):
         assert refusal(tmp_path, port_base) == (
             1,
-            f"witiop dev: port {port_base + 10} (monitor of webhook) is taken by another program: "
+            f"witiop dev: port {port_base + 10} (monitor of webhook) is in use by another program: "
             "stop it, or choose other ports with --port-base",
         )
 

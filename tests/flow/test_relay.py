@@ -105,7 +105,7 @@ def test_without_its_topic_the_relay_waits_for_it(installation: Installation) ->
 
     installation.make_events()
     events = installation.waiting
-    wait_until(lambda: relay.not_ready_reason() == ["worker: the broker does not take the events"])
+    wait_until(lambda: relay.not_ready_reason() == ["worker: the broker does not accept the events"])
     assert CONVERSATIONS * 4 == events == installation.waiting
     assert 0 == installation.system.witiop("topics").code
 
