@@ -35,7 +35,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from benchmarks import bare_page
+from benchmarks.ceilings import bare_page
 from benchmarks.figures import Figure, percentile
 from benchmarks.load import RATE, generate, stack_of
 from benchmarks.setup.world import World
@@ -238,7 +238,7 @@ class _Meanwhile:
 def _bare(log: Path) -> Iterator[int]:
     """Serves the empty page; yields its port."""
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.bare_page", str(port)]
+    command = [sys.executable, "-m", "benchmarks.ceilings.bare_page", str(port)]
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
             wait_until(lambda: _answers(port, bare_page.PATH))

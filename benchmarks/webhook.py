@@ -93,7 +93,7 @@ def _send(port: int, posts: Sequence[tuple[bytes, dict[str, str]]], deadline: fl
 def _bare(bootstrap: str, topic: str, log: Path) -> Iterator[int]:
     """Runs the bare view and yields its port."""
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.bare_webhook", bootstrap, topic, str(port)]
+    command = [sys.executable, "-m", "benchmarks.ceilings.bare_webhook", bootstrap, topic, str(port)]
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
             wait_until(lambda: _listens(port))

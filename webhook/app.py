@@ -9,7 +9,7 @@ from flask import Flask, Response, request
 from domain.ports import Publisher
 from domain.topics import Topics
 from infra.serving.health import health_pages
-from infra.ses.notifications import Notifications
+from infra.ses.sns import Notifications
 from webhook.cloud_events import EventsReader, events_webhook
 from webhook.intake import Intake
 from webhook.metrics import WebhookMetrics

@@ -10,7 +10,7 @@ from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 from domain.inbound.reading import BodyReading
 from infra.process.crash_points import crash_point
 from infra.serving.problem import RETRY_AFTER_SECONDS
-from infra.ses.notifications import CertificateUnavailable, NotificationRejected, Notifications
+from infra.ses.sns import CertificateUnavailable, NotificationRejected, Notifications
 from webhook.intake import Intake
 
 SesReader = Callable[[bytes, datetime], BodyReading]

@@ -1,7 +1,7 @@
 """Reads SES events about mails, delivered through SNS (domain.md, *Mail*): one notification is one event.
 
 The body is an SNS envelope, whose `Message` is SES's JSON. Our id of the mail is in a message tag that was sent with
-it. Envelopes are verified elsewhere (`infra.ses.notifications`).
+it. Envelopes are verified elsewhere (`infra.ses.sns`).
 """
 
 from datetime import datetime

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.ses.notifications import CertificateUnavailable, fetch_from_amazon
+from infra.ses.sns import CertificateUnavailable, fetch_from_amazon
 from tests.support.amazon import Amazon
 from tests.support.sns import CERTIFICATE, HOST, certificate
 

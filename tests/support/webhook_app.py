@@ -13,7 +13,7 @@ from domain.inbound.softbot import read_softbot
 from domain.inbound.whatsapp.reader import read
 from domain.ports import Publisher
 from domain.topics import Topics
-from infra.ses.notifications import Notifications
+from infra.ses.sns import Notifications
 from tests.support.payloads import RECEIVED
 from webhook.app import Readers, WebhookSecrets, create_app
 from webhook.metrics import WebhookMetrics

@@ -38,7 +38,7 @@ def _webhook_worker(settings: Settings) -> "ServedApp":
     from infra.kafka.producer import KafkaPublisher, PublishLimits
     from infra.process.clock import utc_now
     from infra.serving.server import ServedApp
-    from infra.ses.notifications import Notifications
+    from infra.ses.sns import Notifications
     from webhook import app
     from webhook.metrics import WebhookMetrics
 

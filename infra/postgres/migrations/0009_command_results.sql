@@ -1,4 +1,4 @@
--- An open page of the console is told the result of a command, also of one that was rejected and changed nothing.
+-- The result of a command is a change that the console is notified of, also if the command was rejected and changed nothing else.
 
 create trigger hint_of_change after insert on command_audit
   for each statement execute function hint_of_change();

@@ -60,10 +60,10 @@ def resigned(
     record: OutgoingRecord, value: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> OutgoingRecord:
     """The command with other headers or another value, signed with the secret."""
-    told = {name: content.decode() for name, content in record.headers} | dict(headers or {})
+    signed = {name: content.decode() for name, content in record.headers} | dict(headers or {})
     value = record.value if value is None else value
-    told["witiop_signature"] = signature(SECRET, told, value)
-    return replace(record, value=value, headers=tuple((name, text.encode()) for name, text in told.items()))
+    signed["witiop_signature"] = signature(SECRET, signed, value)
+    return replace(record, value=value, headers=tuple((name, text.encode()) for name, text in signed.items()))
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: type(body).__name__)

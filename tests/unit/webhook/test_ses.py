@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from domain.facts import FACT, MailEvent
-from infra.ses.notifications import MAX_BYTES, CertificateUnavailable, Notifications
+from infra.ses.sns import MAX_BYTES, CertificateUnavailable, Notifications
 from tests.support.fake_publisher import FakePublisher
 from tests.support.sns import ARN, CERTIFICATE, certificate, notification, ses_event, signed, subscription
 from tests.support.webhook_app import TOPICS, webhook_app

@@ -1,6 +1,6 @@
 """An empty Flask page behind our server: the ceiling for `benchmarks.console`.
 
-`python -m benchmarks.bare_page PORT` serves it until SIGTERM.
+`python -m benchmarks.ceilings.bare_page PORT` serves it until SIGTERM.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """A minimal webhook behind our own server: the ceiling for `benchmarks.webhook`.
 
-`python -m benchmarks.bare_webhook BOOTSTRAP TOPIC PORT` serves it until SIGTERM.
+`python -m benchmarks.ceilings.bare_webhook BOOTSTRAP TOPIC PORT` serves it until SIGTERM.
 """
 
 import hmac
