@@ -54,7 +54,7 @@ def _route(dsn: str) -> list[float]:
         routing = Routing(session.transaction, Topics(), RoutingPolicy(offer=timedelta(hours=1)))
         while True:
             began = monotonic()
-            if routing.round() == 0:
+            if routing.poll() == 0:
                 return polls
             polls.append(monotonic() - began)
 

@@ -1,12 +1,12 @@
 """The protocol of every sender whose receiver does not recognise repeats: at most one attempt for each intent
 (reliability.md, I5).
 
-A round has four steps:
+A poll has four steps:
 
 1. *Settle*: an item whose sender ended during its attempt becomes *unknown*, for events or people to settle.
 2. *Claim*: the intent is committed.
 3. *Attempt*: once; the sender never repeats it by itself.
-4. *Record*: the outcome is committed. While the database cannot be reached, later rounds do only this.
+4. *Record*: the outcome is committed. While the database cannot be reached, later polls do only this.
 """
 
 from datetime import timedelta
@@ -56,7 +56,7 @@ class Sender(Protocol[ClaimT]):
 
 
 class AttemptLoop(Generic[ClaimT]):
-    """Rounds of one sender, at most `per_second` attempts a second. After a transient failure, it pauses longer and
+    """Polls of one sender, at most `per_second` attempts a second. After a transient failure, it pauses longer and
     longer until an attempt is accepted."""
 
     def __init__(
@@ -68,9 +68,9 @@ class AttemptLoop(Generic[ClaimT]):
         self._throttled = Backoff(1.0, 30.0)
         self._unrecorded: tuple[ClaimT, AttemptOutcome, timedelta] | None = None
 
-    def round(self) -> float:
-        """Makes at most one attempt. Returns the seconds until the next round. Raises psycopg errors; an outcome that
-        was not recorded then is recorded by a later round."""
+    def poll(self) -> float:
+        """Makes at most one attempt. Returns the seconds until the next poll. Raises psycopg errors; an outcome that
+        was not recorded then is recorded by a later poll."""
         began = monotonic()
         try:
             self._sender.settle_abandoned()

@@ -67,7 +67,7 @@ class Mails:
         self._abandoned_seconds = abandoned_seconds
         self._directories = directory.DirectoryCache()
         self._attempts = AttemptLoop(self, per_second, post_within_seconds)
-        self._loop = WorkerLoop("mails", lambda _: self.round())
+        self._loop = WorkerLoop("mails", lambda _: self.poll())
         self._ses_not_ready: str | None = None
 
     def not_ready_reason(self) -> str | None:
@@ -78,9 +78,9 @@ class Mails:
         """Returns when `stop` is set, after the post in hand. Raises whatever is a defect of ours."""
         self._loop.run(stop)
 
-    def round(self) -> float:
-        """Sends at most one mail; returns the seconds until the next round. Raises psycopg errors."""
-        wait_seconds = self._attempts.round()
+    def poll(self) -> float:
+        """Sends at most one mail; returns the seconds until the next poll. Raises psycopg errors."""
+        wait_seconds = self._attempts.poll()
         self._loop.reached()
         return wait_seconds
 

@@ -21,7 +21,7 @@ from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
 
 BATCH = 1000
-"""Records of one round."""
+"""Records of one poll."""
 
 IDLE_SESSION_SECONDS = 10
 """The lock of a relay that hangs is free after this."""
@@ -102,7 +102,7 @@ class Relay:
             stop.wait(_STANDBY_SECONDS)
         backoff = Backoff()
         while not stop.is_set():
-            queued, published = self.round(Outbox(session))
+            queued, published = self.poll(Outbox(session))
             if published < queued:
                 self._not_ready = "the broker does not accept the events"
                 stop.wait(min(backoff.next(), IDLE_SESSION_SECONDS / 2))
@@ -116,7 +116,7 @@ class Relay:
         row = session.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
         return row is not None and bool(row[0])
 
-    def round(self, outbox: Outbox) -> tuple[int, int]:
+    def poll(self, outbox: Outbox) -> tuple[int, int]:
         """Publishes at most `BATCH` records; returns how many there were and how many were acknowledged."""
         queued = outbox.read(self._low.id(monotonic()), BATCH)
         _AGE.set(max((row.age for row in queued), default=0))

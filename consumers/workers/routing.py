@@ -2,7 +2,7 @@
 routing*). Its promise: no conversation has two owners, no agent is given more than their maximum, and a waiting
 conversation and an available agent wait for each other for five seconds at most.
 
-Any number may run. A round locks the customers of what waits, as far as nobody else has locked them, then the users;
+Any number may run. A poll locks the customers of what waits, as far as nobody else has locked them, then the users;
 everything is read again under the locks.
 
 Offers that nobody accepted in time, and agent desktops that sent nothing for too long, are judged by the inbound
@@ -44,7 +44,7 @@ from infra.process.crash_points import crash_point
 from infra.process.memory import collect_rarely
 
 BATCH = 1000
-"""Conversations of one round: about a quarter of a second."""
+"""Conversations of one poll: about a quarter of a second."""
 
 _IDLE_SECONDS = 0.5
 
@@ -54,7 +54,7 @@ _TAKEN_BACK = Counter("witiop_routing_taken_back", "Offers and reservations that
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a round may move, and who was ready for it. `watermark`: everything from before is processed."""
+    """What a poll may move, and who was ready for it. `watermark`: everything from before is processed."""
 
     due: Sequence[Due]
     ready: frozenset[str]
@@ -62,7 +62,7 @@ class _Found:
 
 
 class Routing:
-    """Routes until stopped. `transaction`: as for the consumers. `batch`: conversations of one round."""
+    """Routes until stopped. `transaction`: as for the consumers. `batch`: conversations of one poll."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Routing:
         self._directories = directory.DirectoryCache()
         self._stalls = stalls or StallDetector()
         self._isolation = Isolation("routing", poison)
-        self._loop = WorkerLoop("routing", self._round)
+        self._loop = WorkerLoop("routing", self._poll)
 
     def not_ready_reason(self) -> str | None:
         """Returns what keeps routing from working, for /readyz; None: nothing."""
@@ -91,14 +91,14 @@ class Routing:
         collect_rarely()
         self._loop.run(stop)
 
-    def _round(self, _: Flag) -> float:
+    def _poll(self, _: Flag) -> float:
         try:
-            return 0.0 if self.round() else _IDLE_SECONDS
+            return 0.0 if self.poll() else _IDLE_SECONDS
         except psycopg.Error:
             self._stalls.reset()
             raise
 
-    def round(self) -> int:
+    def poll(self) -> int:
         """Ends offers that nobody accepted, then offers what waits; returns how many conversations moved. Raises
         PoisonStorm, psycopg errors."""
         with self._transaction() as connection:
@@ -144,7 +144,7 @@ class Routing:
 
 
 class _Moves:
-    """The decisions of one round, in memory, under the locks. Each customer has one conversation here. `watermark`:
+    """The decisions of one poll, in memory, under the locks. Each customer has one conversation here. `watermark`:
     everything that customers and agent desktops sent before is processed."""
 
     def __init__(
@@ -191,7 +191,7 @@ class _Moves:
         first out."""
         waiting = [c for h in self._work.histories.values() for c in h.conversations if c.owner is not None]
         # kept in the order in which `next_agent` would take them: looking through 200 members for each of 500
-        # conversations cost four fifths of a round
+        # conversations cost four fifths of a poll
         available = [m for m in self._members.values() if m.is_available(self._now, self._policy.presence_timeout)]
         ordered = sorted(precedence(member, self._now) for member in available)
         for conversation in sorted(waiting, key=self._urgency):

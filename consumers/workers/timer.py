@@ -85,7 +85,7 @@ class Timer:
         self._directories = directory.DirectoryCache()
         self._held_since = self._held_at = float("-inf")
         self._held_by: str | None = None
-        self._loop = WorkerLoop("timer", self._round)
+        self._loop = WorkerLoop("timer", self._poll)
 
     def not_ready_reason(self) -> str | None:
         """Returns what keeps the timer from working, for /readyz; None: nothing."""
@@ -95,7 +95,7 @@ class Timer:
         """Returns when `stop` is set. Raises whatever is a defect of ours."""
         self._loop.run(stop)
 
-    def _round(self, _: Flag) -> float:
+    def _poll(self, _: Flag) -> float:
         try:
             done = max(self.end_reservations(), self.close_due())
         except psycopg.Error:

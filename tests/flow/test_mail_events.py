@@ -66,7 +66,7 @@ def post_a_mail(system: System, conversation: UUID) -> None:
         with session.transaction() as connection:
             mails.request(connection, "c", "boss", request, database_now(connection))
         mailer = FakeMailer(OutcomeUnknown("ReadTimeoutError"))
-        Mails(session.transaction, mailer, MailSender("witiop@example.com"), system.topics, 1000).round()
+        Mails(session.transaction, mailer, MailSender("witiop@example.com"), system.topics, 1000).poll()
     assert [MAIL] == mailer.posts
 
 

@@ -236,7 +236,7 @@ def test_undo_also_recalls_an_offer_that_routing_made_since(console: Console, bo
     console.process_commands()
     done = page_of(boss, notice)
     console.office.presence("anna", "ready")
-    console.office.routing.round()
+    console.office.routing.poll()
     assert ("u", "anna", "a") == console.office.owner()[:3]
     boss.send(done, "notices")
     assert [("applied", None)] == console.process_commands()

@@ -87,7 +87,7 @@ class Installation:
         (conversation,) = _one(self, "select id from conversations where unmanaged order by opened_at limit 1")
         mail = MailRequest(conversation, ("a@example.com",), "s", "b", masked=True, hold=timedelta())
         mails.request(self.connection, "mail", "boss", mail, database_now(self.connection))
-        Mails(self._transaction, FakeMailer(), MailSender("witiop@example.com"), self.topics, 1000).round()
+        Mails(self._transaction, FakeMailer(), MailSender("witiop@example.com"), self.topics, 1000).poll()
         now = datetime.now(UTC)
         delivered = MailEvent(
             id=fact_id("ses"), at=now, sent_at=now, mail_id=mail_id("mail"), type="delivered", recipients=mail.to
@@ -101,7 +101,7 @@ class Installation:
 
     def publish(self) -> None:
         with self.connection.transaction():
-            queued, published = self._relay.round(Outbox(self.connection))
+            queued, published = self._relay.poll(Outbox(self.connection))
         assert queued == published
 
     def run(self, example: str, topic: str, *arguments: str) -> str:

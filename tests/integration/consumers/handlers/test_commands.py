@@ -85,9 +85,9 @@ def test_an_exclusive_transfer_waits_for_a_member_and_can_be_recalled(office: Of
     assert [("rejected", "already_assigned")] == office.results_of(
         office.transfer(conversation, "user", "anna", "immediate")
     )
-    assert 0 == office.routing.round()
+    assert 0 == office.routing.poll()
     office.presence("carla", "ready")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("u", "carla", "a", False, None) == office.owner()
     assert [("applied", None)] == office.results_of(office.command("recall", {"conversation_id": str(conversation)}))
     assert (None, None, None, True, 7) == office.owner()
@@ -99,7 +99,7 @@ def test_a_recall_with_an_old_version_does_not_take_the_conversation_from_a_late
     office.results_of(office.transfer(conversation, "skillset", "support", "exclusive"))
     seen = office.rows("select version from conversations")[0]["version"]
     office.presence("carla", "ready")
-    office.routing.round()
+    office.routing.poll()
     recall = {"conversation_id": str(conversation)}
     stale = office.command("recall", recall | {"expected_version": seen})
     assert [("rejected", "version_conflict")] == office.results_of(stale)
@@ -114,10 +114,10 @@ def test_a_missed_offer_returns_to_its_queue_and_is_offered_to_the_next_member(o
     office.routing = Routing(office.connection.transaction_of, office.topics, RoutingPolicy(offer=timedelta(0)))
     office.customer_writes("1")
     office.presence("anna", "ready")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("u", "anna", "a", False, None) == office.owner()
     office.presence("ben", "ready")
-    office.routing.round()
+    office.routing.poll()
     assert ("u", "ben", "a", False, None) == office.owner()
 
 
@@ -126,7 +126,7 @@ def test_an_agent_who_goes_offline_loses_an_offer_that_was_not_accepted(office: 
     office.presence("anna", "ready")
     office.results_of(office.transfer(conversation, "user", "anna", "immediate"))
     office.presence("anna", "offline")
-    office.routing.round()
+    office.routing.poll()
     assert (None, None, None, True, 2) == office.owner()
 
 

@@ -93,8 +93,8 @@ def test_a_mail_is_sent_once_with_the_transcript_and_published_in_the_conversati
     mail = post.request()
     (before,) = post.office.rows("select sequence from conversations")
     post.office.connection.execute("delete from outbox")
-    post.worker.round()
-    post.worker.round()
+    post.worker.poll()
+    post.worker.poll()
     ((posted, mail_bytes),) = post.mailer.accepted
     assert mail == posted
     body = message_from_bytes(mail_bytes, policy=default).get_body(("plain",))
@@ -115,13 +115,13 @@ def test_a_mail_is_sent_once_with_the_transcript_and_published_in_the_conversati
 def test_a_held_mail_waits_and_can_be_recalled_until_the_end_of_its_hold(post: Post) -> None:
     """A recalled mail is never sent, and a sent mail cannot be recalled."""
     held = post.request("held", hold_seconds=60)
-    post.worker.round()
+    post.worker.poll()
     assert [] == post.mailer.posts
     assert [("applied", None)] == post.office.results_of(post.office.command("recall", {"mail_command_id": "held"}))
     again = post.office.command("recall", {"mail_command_id": "held"})
     assert [("rejected", "nothing_to_recall")] == post.office.results_of(again)
     sent = post.request("sent")
-    post.worker.round()
+    post.worker.poll()
     late = post.office.command("recall", {"mail_command_id": "sent"})
     assert [("rejected", "nothing_to_recall")] == post.office.results_of(late)
     assert ([sent], ("recalled", None)) == (post.mailer.posts, post.state(held))
@@ -158,7 +158,7 @@ def test_a_mail_whose_recall_arrived_first_is_never_sent(post: Post, together: b
         else [*post.office.results_of(recall), *post.office.results_of(late)]
     )
     assert [("applied", None)] * 2 == results
-    post.worker.round()
+    post.worker.poll()
     assert ([], ("recalled", None)) == (post.mailer.posts, post.state(mail_id("m")))
     found = mails.find(post.office.connection, mail_id("m"))
     assert found is not None
@@ -181,12 +181,12 @@ def test_a_mail_that_was_certainly_not_sent_is_sent_later(post: Post) -> None:
     """It is sent after a pause, and once."""
     mail = post.request()
     post.mailer.answers = [TransientFailure("429 TooManyRequestsException")]
-    assert post.worker.round() > 0.5
-    post.worker.round()
+    assert post.worker.poll() > 0.5
+    post.worker.poll()
     assert (("requested", "429 TooManyRequestsException"), 1) == (post.state(mail), len(post.mailer.posts))
     assert post.worker.not_ready_reason() is not None
     post.office.connection.execute("update mails set due_at = now()")
-    post.worker.round()
+    post.worker.poll()
     assert (("sent", None), 2, None) == (post.state(mail), len(post.mailer.posts), post.worker.not_ready_reason())
 
 
@@ -195,11 +195,11 @@ def test_a_mail_that_may_have_been_sent_is_sent_again_only_by_an_administrator(p
     mail = post.request()
     post.mailer.answers = [OutcomeUnknown("ReadTimeoutError")]
     for _ in range(3):
-        post.worker.round()
+        post.worker.poll()
     assert (("unknown", "ReadTimeoutError"), [mail]) == (post.state(mail), post.mailer.posts)
     assert [mail] == [each.id for each in mails.page(post.office.connection, 10, state="unknown").mails]
     assert mails.resend(post.office.connection, mail, "boss")
-    post.worker.round()
+    post.worker.poll()
     assert (("sent", None), [mail] * 2) == (post.state(mail), post.mailer.posts)
     assert not mails.resend(post.office.connection, mail, "boss")
     assert [("mail.unknown", "boss"), ("mail.sent", "boss")] == post.history()
@@ -208,7 +208,7 @@ def test_a_mail_that_may_have_been_sent_is_sent_again_only_by_an_administrator(p
 def test_a_mail_above_ten_megabytes_fails_and_is_not_posted(post: Post) -> None:
     """A body that is small enough for a command may grow when the mail is composed."""
     mail = post.request(body="<" * 3_000_000)
-    post.worker.round()
+    post.worker.poll()
     assert (("failed", "too_large"), []) == (post.state(mail), post.mailer.posts)
 
 
@@ -218,16 +218,16 @@ def test_no_more_mails_are_posted_per_second_than_the_rate_allows(post: Post) ->
     post.request("one")
     post.request("two")
     for posts in (1, 2):
-        assert 0.5 < slow.round() <= 2
+        assert 0.5 < slow.poll() <= 2
         assert posts == len(post.mailer.posts)
-    assert 0.5 == slow.round()
+    assert 0.5 == slow.poll()
 
 
 def test_a_mail_that_ses_rejects_has_failed_with_the_reason(post: Post) -> None:
     """The reason is the error code of SES."""
     mail = post.request()
     post.mailer.answers = [PermanentFailure("400 MessageRejected")]
-    post.worker.round()
+    post.worker.poll()
     assert (("failed", "400 MessageRejected"), [("mail.failed", "boss")]) == (post.state(mail), post.history())
 
 
@@ -237,14 +237,14 @@ def test_a_mail_that_cannot_be_composed_fails_and_the_next_mail_is_sent(post: Po
         replace(COMPANY, numbers={NUMBER: replace(COMPANY.numbers[NUMBER], time_zone="Moon/Crater")})
     )
     bad = post.request("bad")
-    post.worker.round()
+    post.worker.poll()
     assert (("failed", "the mail could not be composed"), []) == (post.state(bad), post.mailer.posts)
     post.office.apply_directory(COMPANY)
     good = post.request("good")
-    post.worker.round()
+    post.worker.poll()
     assert (("sent", None), [good]) == (post.state(good), post.mailer.posts)
     assert mails.resend(post.office.connection, bad, "boss")
-    post.worker.round()
+    post.worker.poll()
     assert ("sent", None) == post.state(bad)
 
 
@@ -274,7 +274,7 @@ def test_hostile_text_in_a_command_stops_neither_commands_nor_mails(post: Post) 
     assert [reason for expected in NASTY.values() for reason in expected] == reasons
     assert [{"n": len(reasons)}] == post.office.rows("select count(*) as n from command_audit")
     for _ in range(reasons.count(None)):
-        post.worker.round()
+        post.worker.poll()
     assert reasons.count(None) == len(post.mailer.accepted)
     for _, mail_bytes in post.mailer.accepted:
         message = message_from_bytes(mail_bytes, policy=default)
@@ -291,7 +291,7 @@ def test_an_event_of_ses_settles_an_unknown_mail_and_counts_once(post: Post) -> 
     once."""
     mail = post.request(to=["a@example.com", "b@example.com"])
     post.mailer.answers = [OutcomeUnknown("500")]
-    post.worker.round()
+    post.worker.poll()
     for _ in range(2):
         post.ses_reports(mail, "sent")
         post.ses_reports(mail, "delivered", "a@example.com")
@@ -310,7 +310,7 @@ def test_an_event_of_ses_settles_an_unknown_mail_and_counts_once(post: Post) -> 
 def test_an_event_of_ses_waits_for_the_lock_of_a_customer_that_was_joined_into_another(post: Post) -> None:
     """The timer holds such a lock, because it locks the customer with whom a conversation was opened."""
     mail = post.request()
-    post.worker.round()
+    post.worker.poll()
     post.office.customer_writes("it is me again", "390001")
     original, current = post.office.rows("select customer_id from conversations order by wa_id")
     post.office.connection.execute(
@@ -334,12 +334,12 @@ def test_events_about_unknown_mails_are_stored_and_change_nothing(post: Post) ->
 def test_a_mail_that_ses_rejected_after_accepting_it_has_failed_and_can_be_sent_again(post: Post) -> None:
     """The event of the rejection may arrive before that of the sending. Neither affects the next attempt."""
     mail = post.request()
-    post.worker.round()
+    post.worker.poll()
     post.ses_reports(mail, "failed")
     post.ses_reports(mail, "sent")
     assert ("failed", None) == post.state(mail)
     assert mails.resend(post.office.connection, mail, "boss")
-    post.worker.round()
+    post.worker.poll()
     assert ("sent", None) == post.state(mail)
 
 
@@ -348,10 +348,10 @@ def test_a_mail_whose_sender_died_becomes_unknown_once_its_attempt_must_be_over(
     mail = post.request()
     with post.office.connection.transaction():
         mails.claim(post.office.connection, mail)
-    post.worker.round()
+    post.worker.poll()
     assert ("sending", None) == post.state(mail)
     post.office.connection.execute("update mails set claimed_at = now() - interval '31 seconds'")
-    post.worker.round()
+    post.worker.poll()
     assert (("unknown", "the sender ended while it sent"), []) == (post.state(mail), post.mailer.posts)
 
 
@@ -359,7 +359,7 @@ def test_a_sender_that_was_stopped_after_its_claim_does_not_post_the_mail(post: 
     """Meanwhile the mail may have become unknown and been sent again."""
     mail = post.request()
     late = Mails(post.session.transaction, post.mailer, SENDER, Topics(), 1000, post_within_seconds=0)
-    late.round()
+    late.poll()
     assert (("requested", "too late after its claim"), []) == (post.state(mail), post.mailer.posts)
 
 
@@ -377,7 +377,7 @@ def test_a_sender_that_continues_after_the_mail_was_sent_again_does_not_make_it_
         return TransientFailure("thawed")
 
     post.mailer.post = frozen  # type: ignore[method-assign]
-    post.worker.round()
+    post.worker.poll()
     assert ("sending", None) == post.state(mail)
 
 
@@ -394,9 +394,9 @@ def test_the_outcome_of_an_attempt_is_not_lost_when_the_database_is_unreachable(
 
     post.mailer.post = dying  # type: ignore[method-assign]
     with pytest.raises(psycopg.OperationalError):
-        post.worker.round()
+        post.worker.poll()
     assert ("sending", None) == post.state(mail)
-    post.worker.round()
+    post.worker.poll()
     assert ("sent", None) == post.state(mail)
 
 
@@ -412,7 +412,7 @@ def test_eight_senders_post_each_mail_once(post: Post, database: str) -> None:
             worker = Mails(session.transaction, fake, SENDER, Topics(), 1000)
             start.wait()
             while any(row["state"] == "requested" for row in _states(session)):
-                worker.round()
+                worker.poll()
 
     threads = [threading.Thread(target=work, args=[fake]) for fake in fakes]
     for each in threads:
@@ -439,10 +439,10 @@ def test_mails_are_listed_in_pages_with_the_latest_first(post: Post) -> None:
 def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: CommandLine) -> None:
     """An unknown mail is listed, shown, and sent again by an administrator; sending it a second time is refused."""
     post.request("other")
-    post.worker.round()
+    post.worker.poll()
     mail = post.request("c", to=["a@example.com", "b@example.com"], subject="Bcc: \u202e")
     post.mailer.answers = [OutcomeUnknown("500 InternalFailure")]
-    post.worker.round()
+    post.worker.poll()
     row = {
         "id": str(mail),
         "command_id": "c",
@@ -461,7 +461,7 @@ def test_the_command_line_lists_shows_and_sends_again(post: Post, witiop: Comman
     assert 0 == witiop("mails", "resend", str(mail), "--as", "anna").code
     refused = witiop("mails", "resend", str(mail), "--json")
     assert (1, "not_resendable") == (refused.code, json.loads(refused.out)["reason"])
-    post.worker.round()
+    post.worker.poll()
     shown = json.loads(witiop("mails", "show", str(mail), "--json").out)
     assert [("requested", "boss"), ("unanswered", "mails"), ("resent", "anna"), ("accepted", "mails")] == [
         (each["event"], each["actor"]) for each in shown["history"]

@@ -42,21 +42,21 @@ def test_a_refused_record_holds_back_the_later_records_of_its_key_only(post: Pos
         post.put(anna=f"anna {chapter}", berta=f"berta {chapter}")
     post.publisher.refused = {b"anna 2"}
 
-    assert (6, 4) == post.relay.round(post.outbox)
+    assert (6, 4) == post.relay.poll(post.outbox)
     assert [b"anna 2", b"anna 3"] == post.waiting
 
     post.publisher.refused = set()
-    assert (2, 2) == post.relay.round(post.outbox)
+    assert (2, 2) == post.relay.poll(post.outbox)
     assert [b"anna 2", b"anna 3"] == [value for key, value in post.published if key == "anna"][-2:]
-    assert (0, 0) == post.relay.round(post.outbox)
+    assert (0, 0) == post.relay.poll(post.outbox)
 
 
 def test_a_record_that_was_committed_late_is_not_skipped(post: Post, database: str) -> None:
     with psycopg.connect(database) as late:
         post.put(Outbox(late), anna="late")
         post.put(berta="early")
-        assert (1, 1) == post.relay.round(post.outbox)
-    assert (1, 1) == post.relay.round(post.outbox)
+        assert (1, 1) == post.relay.poll(post.outbox)
+    assert (1, 1) == post.relay.poll(post.outbox)
     assert [("berta", b"early"), ("anna", b"late")] == post.published
 
 

@@ -27,7 +27,7 @@ def office(database: str) -> Iterator[Office]:
 
 def decline_all(office: Office) -> None:
     """Declines all offers until none is made."""
-    while office.routing.round():
+    while office.routing.poll():
         for offered in office.rows("select id, owner_id from conversations where owner_state = 'a'"):
             office.desktop_reports(AgentDeclined, offered["owner_id"], offered["id"])
 
@@ -44,7 +44,7 @@ def test_conversations_that_all_available_agents_declined_do_not_block_those_beh
     assert [("sales", "q")] * 3 == [owner_of(office, each) for each in declined]
 
     behind = office.customer_writes("1", "390009")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("anna", "a") == owner_of(office, behind)
 
 
@@ -59,7 +59,7 @@ def test_reservations_that_the_user_declined_do_not_block_the_queue(office: Offi
     ]
 
     behind = office.customer_writes("1", "390009")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("anna", "a") == owner_of(office, behind)
 
 
@@ -68,7 +68,7 @@ def test_the_agent_who_is_ready_for_longest_is_first_however_often_a_desktop_rep
     for agent in ("carla", "ben", "carla"):
         office.presence(agent, "ready")
     conversation = office.customer_writes("2")
-    office.routing.round()
+    office.routing.poll()
     assert ("carla", "a") == owner_of(office, conversation)
 
 
@@ -76,7 +76,7 @@ def test_an_agent_who_was_paused_is_ready_since_the_end_of_the_pause(office: Off
     for agent, state in (("ben", "ready"), ("carla", "ready"), ("ben", "paused"), ("ben", "ready")):
         office.presence(agent, state)
     conversation = office.customer_writes("2")
-    office.routing.round()
+    office.routing.poll()
     assert ("carla", "a") == owner_of(office, conversation)
 
 
@@ -95,7 +95,7 @@ def test_a_conversation_that_another_writer_has_locked_does_not_block_those_behi
             "select from customers where id = (select customer_id from conversations where id = %s) for no key update",
             [locked],
         )
-        assert 1 == office.routing.round()
+        assert 1 == office.routing.poll()
     assert ("ben", "a") == owner_of(office, behind)
 
 
@@ -122,27 +122,27 @@ def test_an_offer_does_not_end_while_its_acceptance_may_be_unprocessed(office: O
     )
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
 
     set_watermark(office, until="60 s", progress="601 s")
     office.connection.execute("update agent_presence set seen_at = now() - interval '40 s'")
     for at in (200, 400, 599):
         moments.append(at)
-        assert 0 == office.routing.round()
+        assert 0 == office.routing.poll()
     assert ("anna", "a") == owner_of(office, conversation)
 
     moments.append(600)
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("sales", "q") == owner_of(office, conversation)
 
 
 def test_a_declined_offer_returns_to_its_queue_although_the_inbound_topic_has_a_backlog(office: Office) -> None:
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     set_watermark(office, until="60 s")
     office.desktop_reports(AgentDeclined, "anna", conversation)
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("sales", "q") == owner_of(office, conversation)
 
 
@@ -151,26 +151,26 @@ def test_an_agent_who_accepts_an_ended_offer_loses_the_offer_made_in_the_meantim
     first, second = (office.customer_writes("1", phone) for phone in PHONES[:2])
     office.presence("ben", "ready")
     hasty = Routing(office.connection.transaction_of, office.topics, RoutingPolicy(offer=timedelta(0)))
-    assert [1, 1] == [hasty.round(), hasty.round()]
+    assert [1, 1] == [hasty.poll(), hasty.poll()]
     assert ("sales", "q") == owner_of(office, first)
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("ben", "a") == owner_of(office, second)
 
     office.desktop_reports(AgentAccepted, "ben", first)
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert [("ben", "x"), ("sales", "q")] == [owner_of(office, each) for each in (first, second)]
-    assert 0 == office.routing.round()
+    assert 0 == office.routing.poll()
 
 
 def test_an_offer_ends_once_everything_received_before_its_end_is_processed(office: Office) -> None:
     office.routing = Routing(office.connection.transaction_of, office.topics, RoutingPolicy(offer=timedelta(0)))
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     set_watermark(office, until="60 s")
-    assert 0 == office.routing.round()
+    assert 0 == office.routing.poll()
     set_watermark(office, until="0 s")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("sales", "q") == owner_of(office, conversation)
 
 
@@ -179,12 +179,12 @@ def test_a_declined_offer_goes_to_another_member_and_after_a_presence_event_to_t
     office.presence("anna", "ready")
     decline_all(office)
     office.presence("ben", "ready")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("ben", "a") == owner_of(office, conversation)
 
     office.desktop_reports(AgentDeclined, "ben", conversation)
-    office.routing.round()
+    office.routing.poll()
     assert ("sales", "q") == owner_of(office, conversation)
     office.presence("anna", "ready")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("anna", "a") == owner_of(office, conversation)

@@ -100,7 +100,7 @@ class Race:
         with self.session("routing") as session:
             routing = Routing(session.transaction, self.topics, TERMS)
             while self.is_running:
-                self.moved += routing.round()
+                self.moved += routing.poll()
 
     def end_reservations(self, _generator: random.Random) -> None:
         with self.session("timer") as session:
@@ -267,7 +267,7 @@ def test_with_many_consumers_no_agent_is_ever_over_capacity_and_no_conversation_
 
     with race.session("routing") as session:
         routing = Routing(session.transaction, race.topics, RoutingPolicy())
-        while routing.round():
+        while routing.poll():
             pass
     with psycopg.connect(race.dsn) as connection:
         race.assert_consistent(connection)

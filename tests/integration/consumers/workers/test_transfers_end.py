@@ -59,7 +59,7 @@ def test_the_timer_ends_a_reservation_and_the_conversation_is_unmanaged_again(ha
 def test_an_ended_reservation_is_no_longer_offered(hasty: Office) -> None:
     reserve(hasty, hasty.customer_writes(), "user", "anna")
     hasty.presence("anna", "ready")
-    assert 0 == hasty.routing.round()
+    assert 0 == hasty.routing.poll()
 
 
 def test_a_command_treats_an_ended_reservation_as_ended_before_the_timer_does(hasty: Office) -> None:
@@ -101,13 +101,13 @@ def test_a_declined_reservation_waits_for_the_next_member_and_ends_at_the_same_t
     reserve(office, conversation, "skillset", "sales")
     until = office.owner_until()
     office.presence("anna", "ready")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     office.desktop_reports(AgentDeclined, "anna", conversation)
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("s", "sales", "r", False, None) == office.owner()
     assert until == office.owner_until()
     office.presence("ben", "ready")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     assert ("u", "ben", "a", False, None) == office.owner()
 
 
@@ -141,10 +141,10 @@ def test_the_queue_of_a_removed_skillset_is_unmanaged_again(office: Office) -> N
 def test_an_offer_from_the_queue_of_a_removed_skillset_does_not_return_to_it(office: Office) -> None:
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
-    assert 1 == office.routing.round()
+    assert 1 == office.routing.poll()
     office.apply_directory(without(skillset="sales"))
     office.desktop_reports(AgentDeclined, "anna", conversation)
-    office.routing.round()
+    office.routing.poll()
     assert (*UNMANAGED, Reason.NOBODY_TOOK_IT.code) == office.owner()
 
 
@@ -161,16 +161,16 @@ def test_a_customer_who_was_answered_from_the_phone_leaves_the_queue(office: Off
     assert (None, None, None, False, None) == office.owner()
     assert ["released", "managed"] == [event for event, *_ in office.history(conversation)[-2:]]
     office.presence("anna", "ready")
-    assert 0 == office.routing.round()
+    assert 0 == office.routing.poll()
 
 
 def test_the_history_shows_the_actor_the_command_and_the_cause(office: Office, database: str) -> None:
     conversation = office.customer_writes()
     reserve(office, conversation, "skillset", "support")
     office.presence("carla", "ready")
-    office.routing.round()
+    office.routing.poll()
     office.desktop_reports(AgentDeclined, "carla", conversation)
-    office.routing.round()
+    office.routing.poll()
     office.results_of(office.command("recall", {"conversation_id": str(conversation)}, named="take it back"))
 
     with psycopg.connect(database, autocommit=True) as connection:

@@ -59,14 +59,14 @@ class Post:
 
 def test_abandoned_attempts_are_settled_before_the_next_intent_is_committed_attempted_and_recorded() -> None:
     post = Post("a")
-    assert 0.0 <= AttemptLoop(post, per_second=1000).round() <= 0.001
+    assert 0.0 <= AttemptLoop(post, per_second=1000).poll() <= 0.001
     assert ["settle", "claim", "attempt a", "record a"] == post.steps
     assert [("a", Accepted("id"), timedelta())] == post.recorded
 
 
 def test_a_sender_with_nothing_due_is_idle() -> None:
     post = Post()
-    assert 0.5 == AttemptLoop(post, per_second=1000).round()
+    assert 0.5 == AttemptLoop(post, per_second=1000).poll()
     assert ["settle", "claim"] == post.steps
 
 
@@ -75,13 +75,13 @@ def test_an_outcome_that_the_database_did_not_take_is_recorded_later_and_nothing
     post.errors = {"record a": [OUTAGE], "settle": []}
     loop = AttemptLoop(post, per_second=1000)
     with pytest.raises(psycopg.OperationalError):
-        loop.round()
+        loop.poll()
     post.errors["settle"] = [OUTAGE]
     with pytest.raises(psycopg.OperationalError):
-        loop.round()
-    loop.round()
+        loop.poll()
+    loop.poll()
     assert ["settle", "claim", "attempt a", "record a", "settle", "settle", "record a"] == post.steps
-    loop.round()
+    loop.poll()
     assert ["a", "b"] == [name for name, _, _ in post.recorded]
 
 
@@ -89,15 +89,15 @@ def test_a_lock_that_another_writer_holds_is_tried_again_at_once() -> None:
     post = Post("a")
     post.errors = {"record a": [RetryBatch()]}
     loop = AttemptLoop(post, per_second=1000)
-    assert 0.0 == loop.round()
-    loop.round()
+    assert 0.0 == loop.poll()
+    loop.poll()
     assert ["settle", "claim", "attempt a", "record a", "settle", "record a"] == post.steps
 
 
 def test_an_attempt_that_would_begin_too_long_after_its_claim_is_not_made() -> None:
     post = Post("a")
     post.claimed_at = monotonic() - 6
-    AttemptLoop(post, per_second=1000, attempt_within_seconds=5).round()
+    AttemptLoop(post, per_second=1000, attempt_within_seconds=5).poll()
     assert ["settle", "claim", "record a"] == post.steps
     assert [("a", TransientFailure("too late after its claim"))] == [each[:2] for each in post.recorded]
 
@@ -107,7 +107,7 @@ def test_a_throttled_sender_pauses_longer_and_longer_until_an_attempt_is_accepte
     post = Post(*"abcdefg")
     post.outcomes = [throttled, throttled, refused, throttled, Accepted("id"), throttled]
     loop = AttemptLoop(post, per_second=1000)
-    waits = [loop.round() for _ in range(6)]
+    waits = [loop.poll() for _ in range(6)]
     pauses = [pause.total_seconds() for _, _, pause in post.recorded]
     ceilings = [1, 2, 0, 4, 0, 1]
     assert all(0.75 * ceiling <= pause <= ceiling for pause, ceiling in zip(pauses, ceilings, strict=True))
@@ -116,4 +116,4 @@ def test_a_throttled_sender_pauses_longer_and_longer_until_an_attempt_is_accepte
 
 def test_attempts_keep_the_rate() -> None:
     post = Post("a")
-    assert 0.9 < AttemptLoop(post, per_second=1).round() <= 1
+    assert 0.9 < AttemptLoop(post, per_second=1).poll() <= 1
