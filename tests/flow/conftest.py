@@ -14,7 +14,7 @@ from tests.support.stories import DIRECTORY
 from tests.support.system import System
 
 Install = Callable[[Path], System]
-"""Gives an installation that is ready for its processes; the path is for logs."""
+"""Creates an installation whose processes can be started. The argument is the directory for the logs."""
 
 
 @pytest.fixture(scope="session")

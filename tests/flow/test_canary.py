@@ -19,7 +19,7 @@ from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET
 CANARY = SimulatedCustomer("Canary Birdsong", "3906660001", "IT.6660002")
 TEXT = "my card is 4000-6660003"
 MARKS = ("Canary", "Birdsong", "6660001", "6660002", "6660003", "my card")
-"""No log line, metric or answer may hold one of them."""
+"""Texts that no log line, metric or response may contain."""
 
 LINES = [BusinessNumber(number, "+39 06 555 0100", "330000000000001") for number in (NUMBER, "bot")]
 
@@ -32,39 +32,39 @@ def workers(system: System) -> Iterator[list[Worker]]:
 def test_names_numbers_and_texts_occur_in_no_log_no_metric_and_no_response(
     system: System, workers: list[Worker]
 ) -> None:
-    said = Said()
+    responses = Responses()
     posts = every_kind_of_update()
     for post in posts:
-        assert 200 == said.post(system, post)
+        assert 200 == responses.post(system, post)
     with psycopg.connect(system.dsn, autocommit=True) as connection:
         wait_until(lambda: has_arrived(connection, facts_of(posts)))
 
         for post, status in refused():
-            assert status == said.post(system, post)
-        assert 401 == said.post(system, posts[0], secret="not-ours")
+            assert status == responses.post(system, post)
+        assert 401 == responses.post(system, posts[0], secret="not-ours")
 
-        # the database refuses it and quotes it
+        # the database rejects the text and quotes it in its error
         connection.execute("alter table entries add constraint no_poetry check (body not like '%6660003 poetry%')")
-        assert 200 == said.post(system, from_canary("0:01", f"{TEXT} poetry"))
+        assert 200 == responses.post(system, from_canary("0:01", f"{TEXT} poetry"))
         wait_until(
             lambda: connection.execute("select from set_aside where reason = 'SQLSTATE 23514'").fetchone() is not None
         )
 
-        said.pages(workers)
+        responses.pages(workers)
 
-        # a defect ends the process in the middle of the work
+        # a defect ends the process while it processes a batch
         connection.execute("alter table entries rename column body to gone")
         consumer = next(worker for worker in workers if worker.name == "conversations")
-        assert 200 == said.post(system, from_canary("0:01", f"{TEXT} again"))
+        assert 200 == responses.post(system, from_canary("0:01", f"{TEXT} again"))
         assert 1 == consumer.wait_end()
 
     for event in ("webhook.unreadable", "consumer.dead_letter", "process.failed"):  # each of these was logged
         assert any(f'"event": "{event}"' in log for log in system.logs())
-    for text in (*said.texts, *system.logs()):
+    for text in (*responses.texts, *system.logs()):
         assert [] == [mark for mark in MARKS if mark.lower() in text.lower()]
 
 
-class Said:
+class Responses:
     """All responses of the processes."""
 
     def __init__(self) -> None:
@@ -113,14 +113,14 @@ def every_kind_of_update() -> list[WebhookPost]:
         WebhookPost("whatsapp", f"{TEXT} {CANARY.name} {CANARY.wa_id}".encode()),
         bodies.from_meta(LINES[0], messages=[broken], senders=[CANARY]),
     ]
-    return [told.post for told in story.posts] + unreadable
+    return [each.post for each in story.posts] + unreadable
 
 
 def from_canary(ago: str, text: str) -> WebhookPost:
     story = Story(text, datetime.now(UTC))
     story.chat(LINES[0], CANARY).writes(ago, text)
-    (told,) = story.posts
-    return told.post
+    (only,) = story.posts
+    return only.post
 
 
 def refused() -> Iterator[tuple[WebhookPost, int]]:

@@ -37,7 +37,7 @@ PEOPLE = replace(COMPANY, users=COMPANY.users | {"ben": BEN, "dora": replace(BEN
 
 
 class Company:
-    """An installation whose processes run, and an administrator of it."""
+    """An installation whose processes run, with an administrator's means of access."""
 
     def __init__(self, system: System) -> None:
         self.system = system
@@ -45,7 +45,7 @@ class Company:
 
     def receives(self, story: Story) -> None:
         """Posts a story in the order of its times. Returns when it is processed."""
-        posts = [told.post for told in story.posts]
+        posts = [each.post for each in story.posts]
         for post in posts:
             self.system.webhooks.deliver(post)
         facts = [fact for fact in facts_of(posts) if fact.kind != "agent_presence_changed"]
@@ -55,7 +55,7 @@ class Company:
     def database(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.system.dsn, autocommit=True)
 
-    def says(self, *command: str, code: int = 0) -> Any:
+    def witiop_json(self, *command: str, code: int = 0) -> Any:
         """Runs a command of the command line. Returns its JSON."""
         done = self.system.witiop(*command, "--json")
         assert code == done.code, done.err
@@ -68,7 +68,7 @@ class Company:
             ).fetchall()
         return str(id_)
 
-    def shows(self, conversation: str) -> Any:
+    def page(self, conversation: str) -> Any:
         """Returns what `conversations show` prints, without the time that a program needs to start."""
         with self.database() as connection:
             page = conversation_page(connection, UUID(conversation))
@@ -76,18 +76,18 @@ class Company:
         return {**row_document(page.conversation), "history": [history_document(entry) for entry in page.history]}
 
     def owner(self, conversation: str) -> tuple[str, str, str] | None:
-        owner = self.shows(conversation)["owner"]
+        owner = self.page(conversation)["owner"]
         return owner and (owner["kind"], owner["id"], owner["state"])
 
     def transfer(
         self, conversation: str, to: str, target: str, mode: str, *more: str, code: int = 0
     ) -> tuple[str, str | None]:
         """Returns outcome and reason of a transfer."""
-        told = self.says("transfer", conversation, f"--to-{to}", target, "--mode", mode, *more, code=code)
-        return told["outcome"], told["reason"]
+        result = self.witiop_json("transfer", conversation, f"--to-{to}", target, "--mode", mode, *more, code=code)
+        return result["outcome"], result["reason"]
 
-    def answers(self, commands: Sequence[OutgoingRecord]) -> list[dict[str, Any]]:
-        """Publishes the commands and returns their results, once all are there. Each command has its audit row then."""
+    def results_of(self, commands: Sequence[OutgoingRecord]) -> list[dict[str, Any]]:
+        """Publishes commands and returns their results. By then each command has its audit row."""
         with self.database() as connection:
 
             def audited() -> int:
@@ -119,14 +119,14 @@ def story(request: pytest.FixtureRequest) -> Story:
     return Story(request.node.name, datetime.now(UTC))
 
 
-def who(request: pytest.FixtureRequest, name: str) -> SimulatedCustomer:
+def new_customer(request: pytest.FixtureRequest, name: str) -> SimulatedCustomer:
     return SimulatedCustomer(name, f"39060{zlib.crc32(f'{request.node.name}{name}'.encode())}")
 
 
 @pytest.fixture
 def rosa(request: pytest.FixtureRequest) -> SimulatedCustomer:
     """A customer who is new to the installation."""
-    return who(request, "Rosa")
+    return new_customer(request, "Rosa")
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_a_customer_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_
     conversation: str,
     request: pytest.FixtureRequest,
 ) -> None:
-    busy = who(request, "Busy")
+    busy = new_customer(request, "Busy")
     story.chat(SHOP, busy).writes("0:05", "Hello")
     story.agent_is("0:04", "anna", "ready")
     story.agent_is("0:04", "ben", "ready")
@@ -161,7 +161,7 @@ def test_a_customer_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_
     assert ("rejected", "user_at_capacity") == company.transfer(conversation, "user", "ben", "immediate", code=1)
     assert ("applied", None) == company.transfer(conversation, "user", "anna", "immediate", "--as", "boss")
 
-    page = company.shows(conversation)
+    page = company.page(conversation)
     assert ("user", "anna", "assigned") == tuple(page["owner"][key] for key in ("kind", "id", "state"))
     assert [("opened", "customer"), ("became_unmanaged", "customer"), ("assigned", "boss")] == [
         (each["event"], each["actor"]) for each in page["history"]
@@ -176,10 +176,8 @@ def test_a_customer_who_chose_nothing_is_handed_to_anna_who_is_ready_and_not_to_
     chat.agent_says("0:01", "anna", "Good morning")
     company.receives(story)
     assert ("user", "anna", "accepted") == company.owner(conversation)
-    assert [conversation] == [
-        each["id"]
-        for each in company.says("conversations", "list", "--state", "managed", "--phone", str(rosa.wa_id))["rows"]
-    ]
+    managed = company.witiop_json("conversations", "list", "--state", "managed", "--phone", str(rosa.wa_id))
+    assert [conversation] == [each["id"] for each in managed["rows"]]
 
 
 def test_a_conversation_reserved_for_a_skillset_is_offered_to_the_first_member_who_is_ready(
@@ -188,17 +186,18 @@ def test_a_conversation_reserved_for_a_skillset_is_offered_to_the_first_member_w
     assert ("rejected", "no_agent_ready") == company.transfer(conversation, "skillset", "support", "immediate", code=1)
     assert ("applied", None) == company.transfer(conversation, "skillset", "support", "exclusive")
     assert ("skillset", "support", "reserved") == company.owner(conversation)
-    assert conversation in [each["id"] for each in company.says("conversations", "list", "--state", "waiting")["rows"]]
+    waiting = company.witiop_json("conversations", "list", "--state", "waiting")
+    assert conversation in [each["id"] for each in waiting["rows"]]
 
     story.agent_is("0:01", "carla", "ready")
     company.receives(story)
     wait_until(lambda: company.owner(conversation) == ("user", "carla", "assigned"), step=0.2)
 
-    told = company.says("recall", conversation)
-    assert ("applied", None) == (told["outcome"], told["reason"])
-    assert company.shows(conversation)["reason"] == "no_choice"
+    result = company.witiop_json("recall", conversation)
+    assert ("applied", None) == (result["outcome"], result["reason"])
+    assert company.page(conversation)["reason"] == "no_choice"
     assert ["reserved", "assigned", "released", "became_unmanaged"] == [
-        each["event"] for each in company.shows(conversation)["history"]
+        each["event"] for each in company.page(conversation)["history"]
     ][-4:]
 
 
@@ -211,9 +210,9 @@ def test_a_reservation_that_nobody_was_ready_for_ends_five_minutes_before_the_wi
     conversation = company.conversation(rosa)
 
     assert ("applied", None) == company.transfer(conversation, "user", "dora", "exclusive")
-    wait_until(lambda: company.shows(conversation)["reason"] == "reservation_expired", seconds=40, step=0.3)
+    wait_until(lambda: company.page(conversation)["reason"] == "reservation_expired", seconds=40, step=0.3)
     assert [("released", "clock"), ("became_unmanaged", "clock")] == [
-        (each["event"], each["actor"]) for each in company.shows(conversation)["history"]
+        (each["event"], each["actor"]) for each in company.page(conversation)["history"]
     ][-2:]
     assert ("rejected", "window_closing") == company.transfer(conversation, "user", "dora", "exclusive", code=1)
 
@@ -233,42 +232,44 @@ def test_a_closed_conversation_cannot_be_transferred(
 def test_of_two_simultaneous_transfers_one_is_applied_and_the_other_is_rejected_with_the_reason(
     company: Company, conversation: str
 ) -> None:
-    version = str(company.shows(conversation)["version"])
+    version = str(company.page(conversation)["version"])
 
     def transfer(admin: str) -> dict[str, Any]:
         arguments = ("--to-user", "dora", "--mode", "exclusive", "--expected-version", version, "--as", admin)
-        told: dict[str, Any] = json.loads(company.system.program("transfer", conversation, *arguments, "--json").stdout)
-        return told
+        result: dict[str, Any] = json.loads(
+            company.system.program("transfer", conversation, *arguments, "--json").stdout
+        )
+        return result
 
     with ThreadPoolExecutor(2) as admins:
-        told = list(admins.map(transfer, ["boss", "chief"]))
+        results = list(admins.map(transfer, ["boss", "chief"]))
 
     assert [("applied", None), ("rejected", "version_conflict")] == sorted(
-        [(each["outcome"], each["reason"]) for each in told], key=lambda each: each[0]
+        [(each["outcome"], each["reason"]) for each in results], key=lambda each: each[0]
     )
-    winner = ["boss", "chief"][[each["outcome"] for each in told].index("applied")]
-    assert winner in [each["actor"] for each in company.shows(conversation)["history"]]
+    winner = ["boss", "chief"][[each["outcome"] for each in results].index("applied")]
+    assert winner in [each["actor"] for each in company.page(conversation)["history"]]
 
 
 def test_of_two_transfers_without_an_expected_version_the_second_result_names_the_owner(
     company: Company, conversation: str
 ) -> None:
-    of_both = [
+    transfers = [
         company.commander.transfer(f"of {admin}", conversation, "user", "dora", "exclusive", issuer=admin)
         for admin in ("boss", "chief")
     ]
 
-    told = {each["reason"]: each for each in company.answers(of_both)}
+    results = {each["reason"]: each for each in company.results_of(transfers)}
 
-    assert {None, "already_assigned"} == told.keys()
-    assert company.shows(conversation)["owner"] == told["already_assigned"]["owner"]
+    assert {None, "already_assigned"} == results.keys()
+    assert company.page(conversation)["owner"] == results["already_assigned"]["owner"]
     assert ("user", "dora", "reserved") == company.owner(conversation)
 
 
 def test_a_user_who_takes_a_conversation_owns_it_at_once_even_if_not_ready_but_never_beyond_their_capacity(
     company: Company, story: Story, conversation: str, request: pytest.FixtureRequest
 ) -> None:
-    other = who(request, "Other")
+    other = new_customer(request, "Other")
     story.chat(SHOP, other).writes("0:05", "Hello")
     company.receives(story)
     second = company.conversation(other)
@@ -280,7 +281,7 @@ def test_a_user_who_takes_a_conversation_owns_it_at_once_even_if_not_ready_but_n
 
     assert ("user", "dora", "accepted") == company.owner(conversation)
     assert [("opened", "customer"), ("became_unmanaged", "customer"), ("managed", "agent:dora")] == [
-        (each["event"], each["actor"]) for each in company.shows(conversation)["history"]
+        (each["event"], each["actor"]) for each in company.page(conversation)["history"]
     ]
     assert None is company.owner(second)
 
@@ -290,9 +291,9 @@ def test_a_command_without_a_result_is_unknown_and_one_without_waiting_is_publis
 ) -> None:
     reserve = ("transfer", conversation, "--to-user", "dora", "--mode", "exclusive")
 
-    told = company.says("transfer", conversation, "--to-user", "nobody", "--mode", "exclusive", "--wait", "0")
-    assert "published" == told["outcome"]
-    wait_until(lambda: told["command_id"] in [each["command_id"] for each in company.commander.results()], step=0.2)
+    result = company.witiop_json("transfer", conversation, "--to-user", "nobody", "--mode", "exclusive", "--wait", "0")
+    assert "published" == result["outcome"]
+    wait_until(lambda: result["command_id"] in [each["command_id"] for each in company.commander.results()], step=0.2)
     (relay,) = [worker for worker in company.system.workers if worker.name == "relay"]
     relay.freeze()
     try:
@@ -306,22 +307,22 @@ def test_a_command_without_a_result_is_unknown_and_one_without_waiting_is_publis
 def test_a_mail_of_any_size_is_accepted_or_rejected_as_too_large(company: Company, conversation: str) -> None:
     """Also one that no topic can hold, and one that would be too large only as a composed mail."""
     mail = ("email", conversation, "--to", "a@example.com", "--subject", "s", "--hold", "60", "--body")
-    assert "applied" == company.says(*mail, "x" * 3_000_000)["outcome"]
+    assert "applied" == company.witiop_json(*mail, "x" * 3_000_000)["outcome"]
     for size in (3_900_000, 5_000_000):
-        assert "too_large" == company.says(*mail, "x" * size, code=1)["reason"]
+        assert "too_large" == company.witiop_json(*mail, "x" * size, code=1)["reason"]
 
 
 def test_a_held_mail_is_recalled_with_the_printed_command(company: Company, conversation: str) -> None:
     """Here a person reads the command; `mails list` has it too."""
-    told = company.system.witiop(
+    done = company.system.witiop(
         "email", conversation, "--to", "a@example.com", "--subject", "s", "--body", "b", "--hold", "60"
     )
-    assert (0, "queued for sending as command") == (told.code, told.out.rpartition(" ")[0])
-    command = told.out.split()[-1]
-    (row,) = [row for row in company.says("mails", "list")["rows"] if row["command_id"] == command]
+    assert (0, "queued for sending as command") == (done.code, done.out.rpartition(" ")[0])
+    command = done.out.split()[-1]
+    (row,) = [row for row in company.witiop_json("mails", "list")["rows"] if row["command_id"] == command]
     assert "requested" == row["state"]
-    assert "applied" == company.says("recall", "--mail", command)["outcome"]
-    assert "recalled" == company.says("mails", "show", row["id"])["state"]
+    assert "applied" == company.witiop_json("recall", "--mail", command)["outcome"]
+    assert "recalled" == company.witiop_json("mails", "show", row["id"])["state"]
 
 
 def test_a_command_signed_with_a_retired_secret_is_rejected_as_such(company: Company, conversation: str) -> None:
@@ -334,7 +335,7 @@ def test_a_command_signed_with_a_retired_secret_is_rejected_as_such(company: Com
 def test_commands_that_are_not_authentic_or_repeated_change_nothing_and_are_answered_and_audited(
     company: Company, conversation: str
 ) -> None:
-    before = company.shows(conversation)
+    before = company.page(conversation)
     command, now = company.commander.transfer, datetime.now(UTC)
     good = command("good", conversation, "user", "nobody", "exclusive")
     forged = command("forged", conversation, "user", "anna", "exclusive", secret="a guess")
@@ -343,19 +344,19 @@ def test_commands_that_are_not_authentic_or_repeated_change_nothing_and_are_answ
     ahead = command("ahead", conversation, "user", "anna", "exclusive", at=now + timedelta(minutes=6))
     stolen = replace(good, headers=(*good.headers, ("witiop_issuer", b"boss")))
 
-    results = company.answers([good, good, forged, altered, expired, ahead, stolen])
+    results = company.results_of([good, good, forged, altered, expired, ahead, stolen])
 
     assert 6 == len(results)
     assert [("rejected", "user_unknown")] == [
         (each["outcome"], each["reason"]) for each in results if each["command_id"] == "good"
     ]
     assert ["expired"] == [each["reason"] for each in results if each["command_id"] == "expired"]
-    nobodys = [each for each in results if each["command_id"] is None]
+    without_id = [each for each in results if each["command_id"] is None]
     assert {("rejected", "not_authentic", None)} == {
-        (each["outcome"], each["reason"], each["conversation_id"]) for each in nobodys
+        (each["outcome"], each["reason"], each["conversation_id"]) for each in without_id
     }
-    assert 4 == len({(each["partition"], each["offset"]) for each in nobodys})
-    assert before == company.shows(conversation)
+    assert 4 == len({(each["partition"], each["offset"]) for each in without_id})
+    assert before == company.page(conversation)
     with company.database() as connection:
         assert [(1,)] == connection.execute("select repeats from commands where id = 'good'").fetchall()
 
@@ -363,7 +364,7 @@ def test_commands_that_are_not_authentic_or_repeated_change_nothing_and_are_answ
 def test_ten_thousand_garbage_commands_change_nothing_and_each_is_answered_once(
     company: Company, conversation: str
 ) -> None:
-    before = company.shows(conversation)
+    before = company.page(conversation)
     transfer, now, chance = company.commander.transfer, datetime.now(UTC), random.Random(20260701)
 
     def alter(record: OutgoingRecord) -> OutgoingRecord:
@@ -385,7 +386,7 @@ def test_ten_thousand_garbage_commands_change_nothing_and_each_is_answered_once(
     first = transfer("first", conversation, "user", "nobody", "exclusive")
     records = [first] * 10 + [record for place in range(1998) for record in garbage(place)]
     assert 10_000 == len(records)
-    results = company.answers(records)
+    results = company.results_of(records)
 
     expected = Counter(not_authentic=3 * 1998, expired=1998, malformed=1998, user_unknown=1)
     assert expected == Counter(each["reason"] for each in results)
@@ -393,7 +394,7 @@ def test_ten_thousand_garbage_commands_change_nothing_and_each_is_answered_once(
     named = [each["command_id"] or (each["partition"], each["offset"]) for each in results]
     assert len(results) == len(set(named))
     assert {each["reason"] for each in results if each["command_id"] is None} == {"not_authentic"}
-    assert before == company.shows(conversation)
+    assert before == company.page(conversation)
     with company.database() as connection:
         assert [(9,)] == connection.execute("select repeats from commands where id = 'first'").fetchall()
         assert [] == connection.execute("select * from set_aside").fetchall()

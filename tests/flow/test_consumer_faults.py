@@ -42,7 +42,7 @@ from tests.support.waiting import wait_until
 SHOP = BusinessNumber(NUMBER, "+39 06 555 0100", "330000000000001")
 UPDATES = 200
 RECOVERY_SECONDS = 60.0
-"""Until everything is stored; on an idle machine it takes at most ten."""
+"""The limit until everything is stored. An idle machine needs at most ten seconds."""
 HANG_SECONDS = 3.0
 """Longer than the webhook waits for the broker."""
 
@@ -56,17 +56,17 @@ class Site:
         self.system = system
         self.workers: dict[str, Worker] = {}
         self.facts: list[Fact] = []
-        self._chapters = 0
+        self._loads = 0
 
     def run(self, *names: str) -> None:
         self.workers |= {worker.name: worker for worker in self.system.run(*names, consumer_instance="one")}
 
     def load(self) -> list[WebhookPost]:
-        """Customers who write and choose and are answered; others than before."""
-        self._chapters += 1
-        story = Story(f"chapter {self._chapters}", datetime.now(UTC))
+        """Returns posts of new customers, who write and choose from the menu; some are answered."""
+        self._loads += 1
+        story = Story(f"chapter {self._loads}", datetime.now(UTC))
         for place in range(UPDATES // 5):
-            chat = story.chat(SHOP, SimulatedCustomer("Anna", f"39{self._chapters:02}{place:03}"))
+            chat = story.chat(SHOP, SimulatedCustomer("Anna", f"39{self._loads:02}{place:03}"))
             first = chat.writes("2:00", "Hello")
             chat.writes("1:50", str(place % 4))
             chat.writes("1:40", "Please")
@@ -93,12 +93,12 @@ class Site:
             assert_published_without_gaps(connection, self.system)
 
     def administer(self, statement: LiteralString) -> None:
-        """On the server, about the installation's database."""
+        """Executes a statement about the installation's database on its server."""
         name = str(conninfo_to_dict(self.system.dsn)["dbname"])
         with psycopg.connect(self.postgres.dsn, autocommit=True) as connection:
             connection.execute(SQL(statement).format(database=Identifier(name), name=name))
 
-    # what may happen
+    # the faults
 
     def kill_postgres(self) -> None:
         processes = tree(pid_of(self.postgres))
@@ -200,29 +200,29 @@ FAULTS = [
 def test_under_load_nothing_is_lost_or_doubled_when(site: Site, fault: Callable[[Site], None]) -> None:
     site.run(*{"webhook", "conversations", "timer", "relay"} - site.workers.keys())
     posts = site.load()
-    taken: list[WebhookPost] = []
+    delivered: list[WebhookPost] = []
 
     def deliver() -> None:
         for post in posts:
             site.system.webhooks.deliver(post)
-            taken.append(post)
+            delivered.append(post)
             time.sleep(0.01)  # so that there is load before, during and after
 
     with ThreadPoolExecutor(1) as sender:
         delivery = sender.submit(deliver)
-        wait_until(lambda: len(taken) > UPDATES // 4)
+        wait_until(lambda: len(delivered) > UPDATES // 4)
         fault(site)
         delivery.result()
 
     site.assert_everything_is_stored_once()
 
 
-def test_a_consumer_stopped_within_a_batch_and_beyond_its_session_writes_nothing_when_it_goes_on(
+def test_a_consumer_that_was_suspended_in_a_batch_until_its_session_ended_does_not_write_that_batch(
     system: System,
 ) -> None:
     facts: list[Fact] = []
 
-    def happens(chapter: int) -> None:
+    def publish_turns(chapter: int) -> None:
         new = [FactMaker(number=f"{chapter}-{n}").turn(hour) for n in range(20) for hour in range(5)]
         publish_facts(system, new)
         facts.extend(new)
@@ -231,19 +231,19 @@ def test_a_consumer_stopped_within_a_batch_and_beyond_its_session_writes_nothing
         (first,) = system.run("conversations")
         with psycopg.connect(system.dsn) as other:
             other.execute("lock table customers in access exclusive mode")
-            happens(1)
+            publish_turns(1)
             waits = "select pid from pg_locks where relation = 'customers'::regclass and not granted"
             wait_until(lambda: connection.execute(waits).fetchone())
             first.freeze()
-        # what the server does by itself once the transaction was idle for half a minute
+        # as the server does automatically after the transaction was idle for half a minute
         ours = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'witiop conversations'"
         assert {(True,)} == set(connection.execute(f"{ours} and datname = current_database()").fetchall())
         (second,) = system.run("conversations")
-        happens(2)
+        publish_turns(2)
         wait_until(lambda: expected_facts(facts).ids == stored_facts(connection).ids, RECOVERY_SECONDS)
 
         first.thaw()
-        happens(3)
+        publish_turns(3)
         wait_until(lambda: expected_facts(facts).ids == stored_facts(connection).ids, RECOVERY_SECONDS)
         wait_until(lambda: first.not_ready_reason() == second.not_ready_reason() == [])
         assert [(60, 5, 5)] == connection.execute(

@@ -64,8 +64,8 @@ class Crash(NamedTuple):
         return SOON if self.process == "timer" else JUST_OVER
 
 
-# Early enough that what has to be sent again, or to be told again, are messages: repeats that matter. A process that
-# works on what comes together may find all of it in two batches.
+# Early enough that the updates and events that are sent again after the crash are messages: a repeated message would be
+# visible. Consumers and the relay die in their second batch at the latest, because two batches may hold everything.
 CRASHES = [
     Crash("webhook.after-verify:10", code=1),
     Crash("webhook.after-publish-before-answer:10", code=1),
@@ -114,12 +114,12 @@ class Day:
             chat.bot_ends("2:00", "done")
         for name in customers("late", 6):
             story.chat(PLAIN, name).writes("30:00", "Was anybody there?")
-        posts = [told.post for told in (*ending.posts, *story.posts)] + self._poison() + self._unreadable()
+        posts = [each.post for each in (*ending.posts, *story.posts)] + self._poison() + self._unreadable()
         chatty = Story("chatty", self.now)
         chat = chatty.chat(PLAIN, SimulatedCustomer("Zoe", "399"))
         for minute in range(UPDATES - sum(post.updates for post in posts)):
             chat.writes(f"1:{minute:02}", f"And {minute}")
-        return posts + [told.post for told in chatty.posts]
+        return posts + [each.post for each in chatty.posts]
 
     def _poison(self) -> list[WebhookPost]:
         """Returns signed and valid posts about a conversation that does not exist."""
@@ -141,8 +141,8 @@ def customers(group: str, how_many: int) -> Iterator[SimulatedCustomer]:
 
 @pytest.fixture(scope="module")
 def undisturbed(databases: Databases) -> Callable[[timedelta], Summary]:
-    """Returns the outcome of the same day when every fact is processed alone and in order, without a broker or a
-    process, given when its windows end."""
+    """A function of `Day.windows_end` that returns the outcome of the same day if every fact is processed alone and in
+    order, without a broker or a process."""
     return cache(partial(_undisturbed, databases))
 
 
@@ -206,6 +206,6 @@ def test_a_process_that_dies_at_any_point_loses_and_doubles_nothing(
         assert_accounted_for(connection, system)
         assert_published_without_gaps(connection, system)
         assert undisturbed(crash.windows_end) == summary(connection, day.now)
-        aside = connection.execute("select kind, count(distinct raw) from set_aside group by 1").fetchall()
-        assert {"dead_letter": POISON, "unreadable": UNREADABLE} == dict(aside)
+        dead_letters = connection.execute("select kind, count(distinct raw) from set_aside group by 1").fetchall()
+        assert {"dead_letter": POISON, "unreadable": UNREADABLE} == dict(dead_letters)
     watcher.assert_offsets_never_ran_ahead()

@@ -38,17 +38,19 @@ CRASHES = [
 
 def process(system: System, story: Story) -> list[UUID]:
     """Processes the story as the webhook and its consumer would. Returns the conversations."""
-    facts = facts_of(told.post for told in story.posts)
+    facts = facts_of(each.post for each in story.posts)
     now = datetime.now(UTC)
     with psycopg.connect(system.dsn) as connection:
         directory.apply(connection, COMPANY)
-        records = [IncomingRecord("told", 0, place, now, FACT.dump_json(fact), ()) for place, fact in enumerate(facts)]
+        records = [
+            IncomingRecord("inbound", 0, place, now, FACT.dump_json(fact), ()) for place, fact in enumerate(facts)
+        ]
         Conversations(system.topics).apply(connection, records)
         return [row[0] for row in connection.execute("select id from conversations order by wa_id").fetchall()]
 
 
-def asked(commander: Commander, conversations: list[UUID]) -> list[Published]:
-    """Publishes a reservation of every conversation, recalls of some, repeated commands and impossible ones."""
+def commands_for(commander: Commander, conversations: list[UUID]) -> list[Published]:
+    """Returns a reservation of every conversation, recalls of some, repeated commands and impossible ones."""
     commands = []
     for place, conversation in enumerate(conversations):
         first = commander.transfer(f"first {place}", conversation, "skillset", "sales", "exclusive")
@@ -71,7 +73,7 @@ def test_a_process_that_dies_at_any_point_carries_out_every_command_once(system:
     conversations = process(system, story)
     assert WAITING == len(conversations)
     commander = Commander(system.kafka, system.topics)
-    commands = asked(commander, conversations)
+    commands = commands_for(commander, conversations)
     ids = {dict(command.headers)["ce_id"].decode() for command in commands}
 
     others = system.start(*{"commands", "routing", "relay"} - {victim_name})
@@ -86,7 +88,7 @@ def test_a_process_that_dies_at_any_point_carries_out_every_command_once(system:
             return row[0]
 
         commander.publish(commands[:1])
-        if victim_name == "commands":  # its first batch is that one alone
+        if victim_name == "commands":  # a first batch of one command, since the crash is in the second
             wait_until(lambda: count("command_audit") == 1, seconds=60)
         commander.publish(commands[1:])
         assert EXIT_CODE == victim.wait_end()
@@ -101,9 +103,9 @@ def test_a_process_that_dies_at_any_point_carries_out_every_command_once(system:
         repeated = len(commands) - len(ids)
         assert [(repeated,)] == connection.execute("select sum(repeats) from commands").fetchall()
         assert 0 == count("set_aside")
-        taken = connection.execute(
+        assigned = connection.execute(
             "select owner_id, count(*) from conversations where owner_state = 'a' group by 1"
         ).fetchall()
-        assert all(number <= COMPANY.users[agent].max_conversations for agent, number in taken)
+        assert all(number <= COMPANY.users[agent].max_conversations for agent, number in assigned)
         assert_list_is_right(connection)
         assert_published_without_gaps(connection, system)

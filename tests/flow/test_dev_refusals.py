@@ -21,13 +21,13 @@ from witiop.dev.run import System, run_dev
 
 def refusal(data: Path, port_base: int, system: System = SYSTEM) -> tuple[int, str]:
     """Returns the exit code of a failed start and its last line."""
-    said: list[str] = []
+    lines: list[str] = []
     out = io.StringIO()
     before = set(psutil.Process().children(recursive=True))
-    code = run_dev(data, port_base, demo=False, out=out, system=system, echo=said.append)
+    code = run_dev(data, port_base, demo=False, out=out, system=system, echo=lines.append)
     assert (out.getvalue(), set(psutil.Process().children(recursive=True)) - before) == ("", set())
-    assert [line for line in said if line.startswith("witiop dev: ")] == said[-1:]
-    return code, said[-1]
+    assert [line for line in lines if line.startswith("witiop dev: ")] == lines[-1:]
+    return code, lines[-1]
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:

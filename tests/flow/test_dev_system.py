@@ -25,7 +25,7 @@ from tests.support.waiting import wait_until
 GIB = 1024**3
 
 
-def says(dev: Dev, *command: str, code: int = 0) -> Any:
+def witiop_json(dev: Dev, *command: str, code: int = 0) -> Any:
     """Runs a command of the README's tour and returns its JSON."""
     argv = [sys.executable, "-m", "witiop", *command, "--json", "--stack", str(dev.data)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
@@ -56,13 +56,13 @@ def test_the_demo_lists_every_reason_in_both_colours_and_shows_whole_conversatio
     listed: dict[str, Any] = {}
 
     def everything_is_listed() -> bool:
-        listed.update(says(demo.dev, "unmanaged", "list", "--rows", "100"))
+        listed.update(witiop_json(demo.dev, "unmanaged", "list", "--rows", "100"))
         reasons = {row["reason"] for row in listed["rows"]}
         return reasons == {*Reason} - {Reason.RESERVATION_EXPIRED} and listed["counts"] == {"active": 11, "closed": 10}
 
     wait_until(everything_is_listed, 20, step=0.2)
     (long_talk,) = (row for row in listed["rows"] if row["customer"]["name"] == "Luca Marchetti")
-    shown = says(demo.dev, "conversations", "show", long_talk["id"])
+    shown = witiop_json(demo.dev, "conversations", "show", long_talk["id"])
     assert (shown["status"], shown["reason"], shown["managed"]) == ("closed", "bot_closed", False)
     assert len(shown["transcript"]) == shown["entries"] == 19
 
@@ -72,24 +72,24 @@ def test_a_forwarded_conversation_can_be_read_at_the_address_of_the_ready_line(d
     dev = demo.dev
     mails = re.search(r" mails=(\S+)", demo.addresses)
     assert mails is not None
-    (row, *_) = says(dev, "unmanaged", "list", "--rows", "10")["rows"]
+    (row, *_) = witiop_json(dev, "unmanaged", "list", "--rows", "10")["rows"]
     fields = ("--to", "you@example.com", "--subject", "A customer waits", "--body", "Please call")
-    result = says(dev, "email", row["id"], *fields)
+    result = witiop_json(dev, "email", row["id"], *fields)
     assert ("applied", None, row["id"]) == (result["outcome"], result["reason"], result["conversation_id"])
     wait_until(lambda: "A customer waits</a> to you@example.com" in httpx.get(mails[1]).text)
     body = html.unescape(httpx.get(f"{mails[1]}/1").text)
     assert [] == [text for text in ("Please call", row["last_text"], row["customer"]["name"]) if text not in body]
-    held = says(dev, "email", row["id"], *fields, "--hold", "60")["command_id"]
-    assert "applied" == says(dev, "recall", "--mail", held)["outcome"]
+    held = witiop_json(dev, "email", row["id"], *fields, "--hold", "60")["command_id"]
+    assert "applied" == witiop_json(dev, "recall", "--mail", held)["outcome"]
     assert [("recalled", row["id"]), ("sent", row["id"])] == [
-        (mail["state"], mail["conversation_id"]) for mail in says(dev, "mails", "list")["rows"]
+        (mail["state"], mail["conversation_id"]) for mail in witiop_json(dev, "mails", "list")["rows"]
     ]
 
 
 def test_the_administrator_named_at_the_start_can_sign_in_and_transfer_a_conversation(demo: Demo) -> None:
     """The console publishes one signed command, the command is applied, and the page shows it."""
     stack = demo.dev.stack()
-    (row, *_) = says(demo.dev, "unmanaged", "list", "--status", "active", "--rows", "10")["rows"]
+    (row, *_) = witiop_json(demo.dev, "unmanaged", "list", "--status", "active", "--rows", "10")["rows"]
     dialog = f"/conversations/{row['id']}/transfer/skillset"
     with httpx.Client(base_url=str(stack.console_url), follow_redirects=True) as console:
         page = console.get("/").text
@@ -104,13 +104,13 @@ def test_the_administrator_named_at_the_start_can_sign_in_and_transfer_a_convers
         if dict(record.headers)["ce_source"] == b"/witiop/console"
     ]
     assert (row["id"], b"paolo") == (command.key, dict(command.headers)["witiop_issuer"])
-    owner = says(demo.dev, "conversations", "show", row["id"])["owner"]
+    owner = witiop_json(demo.dev, "conversations", "show", row["id"])["owner"]
     assert ("skillset", "workshop", "reserved") == (owner["kind"], owner["id"], owner["state"])
     assert str(stack.console_password) in demo.dev.log()
 
 
 def test_the_doctor_finds_the_problem_of_the_demo_and_nothing_else(demo: Demo) -> None:
-    findings = [(found["where"], found["fix"]) for found in says(demo.dev, "doctor", code=1)["findings"]]
+    findings = [(found["where"], found["fix"]) for found in witiop_json(demo.dev, "doctor", code=1)["findings"]]
     assert [("directory", "add the number to the directory file and run witiop directory apply")] == findings, (
         "its number without menu"
     )

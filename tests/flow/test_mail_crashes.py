@@ -31,25 +31,25 @@ def ses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSes]:
 def accepted(ses: LocalSes, names: Collection[str]) -> Counter[str]:
     """Counts the mails that SES accepted, by subject."""
     number = httpx.get(ses.mails_url).text.count("<li>")
-    letters = [httpx.get(f"{ses.mails_url}/{n + 1}.eml").text for n in range(number)]
-    return Counter(name for letter in letters for name in names if f"Subject: {name}\n" in letter.replace("\r", ""))
+    accepted_mails = [httpx.get(f"{ses.mails_url}/{n + 1}.eml").text for n in range(number)]
+    return Counter(name for text in accepted_mails for name in names if f"Subject: {name}\n" in text.replace("\r", ""))
 
 
 def states(connection: Connection[Any]) -> Counter[str]:
     return Counter(mail.state for mail in mails.page(connection, 100).mails)
 
 
-@pytest.mark.parametrize(("point", "taken"), [("mail.after-claim", 4), ("mail.after-ses-before-mark", 5)])
+@pytest.mark.parametrize(("point", "total"), [("mail.after-claim", 4), ("mail.after-ses-before-mark", 5)])
 def test_a_sender_that_dies_leaves_one_mail_unknown_and_none_twice(
-    point: str, taken: int, ses: LocalSes, database: str, tmp_path: Path
+    point: str, total: int, ses: LocalSes, database: str, tmp_path: Path
 ) -> None:
     """The sender dies with the second mail; the next sender sends the others."""
     names = [f"{point} {number}" for number in range(5)]
     with open_office(database) as office:
         conversation = office.customer_writes()
         for name in names:
-            letter = MailRequest(conversation, ("a@example.com",), name, "b", False, timedelta())
-            mails.request(office.connection, name, "boss", letter, database_now(office.connection))
+            request = MailRequest(conversation, ("a@example.com",), name, "b", False, timedelta())
+            mails.request(office.connection, name, "boss", request, database_now(office.connection))
         settings = {
             "ses_endpoint": ses.endpoint,
             "ses_region": REGION,
@@ -68,7 +68,7 @@ def test_a_sender_that_dies_leaves_one_mail_unknown_and_none_twice(
             wait_until(lambda: states(office.connection) == {"unknown": 1, "sent": 4})
             (unknown,) = mails.page(office.connection, 10, state="unknown").mails
             once = accepted(ses, names)
-            assert (taken, 1, taken - 4) == (once.total(), max(once.values()), once[unknown.subject])
+            assert (total, 1, total - 4) == (once.total(), max(once.values()), once[unknown.subject])
             assert mails.resend(office.connection, mail_id(unknown.subject), "boss")
             wait_until(lambda: states(office.connection) == {"sent": 5})
-            assert taken + 1 == accepted(ses, names).total()
+            assert total + 1 == accepted(ses, names).total()

@@ -46,8 +46,8 @@ def receive_a_message(system: System) -> UUID:
     story.chat(BusinessNumber(NUMBER, "+39 06 555 0100", "1"), SimulatedCustomer("Rosa", "390601")).writes(
         "0:05", "Hello"
     )
-    for told in story.posts:
-        system.webhooks.deliver(told.post)
+    for each in story.posts:
+        system.webhooks.deliver(each.post)
     found: list[UUID] = []
     with psycopg.connect(system.dsn, autocommit=True) as connection:
 
@@ -61,10 +61,10 @@ def receive_a_message(system: System) -> UUID:
 
 def post_a_mail(system: System, conversation: UUID) -> None:
     """Sends a mail whose SES response is lost: only events can report the outcome."""
-    letter = MailRequest(conversation, ("a@example.com",), "s", "b", False, timedelta())
+    request = MailRequest(conversation, ("a@example.com",), "s", "b", False, timedelta())
     with closing(DatabaseSession(system.dsn, "test")) as session:
         with session.transaction() as connection:
-            mails.request(connection, "c", "boss", letter, database_now(connection))
+            mails.request(connection, "c", "boss", request, database_now(connection))
         mailer = FakeMailer(OutcomeUnknown("ReadTimeoutError"))
         Mails(session.transaction, mailer, MailSender("witiop@example.com"), system.topics, 1000).poll()
     assert [MAIL] == mailer.posts

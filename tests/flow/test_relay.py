@@ -24,21 +24,21 @@ CONVERSATIONS = 30
 
 
 class Installation:
-    """Events to publish, and what was published."""
+    """An installation in which a test creates public events and watches the outbox and the topic."""
 
     def __init__(self, system: System, connection: Connection[Any]) -> None:
         self.system = system
         self.connection = connection
-        self._chapter = 0
+        self._call = 0
 
     def make_events(self) -> None:
-        """Four events in each of many new conversations, half of them in another transaction than the others."""
-        self._chapter += 1
-        tellers = [FactMaker(number=f"{self._chapter}-{n}") for n in range(CONVERSATIONS)]
-        self._hears([teller.turn(0) for teller in tellers])
-        self._hears([fact for teller in tellers for fact in (teller.accepted(1), teller.agent_closes(2))])
+        """Creates four events in each of many new conversations, half of them in a second transaction."""
+        self._call += 1
+        makers = [FactMaker(number=f"{self._call}-{n}") for n in range(CONVERSATIONS)]
+        self._process([maker.turn(0) for maker in makers])
+        self._process([fact for maker in makers for fact in (maker.accepted(1), maker.agent_closes(2))])
 
-    def _hears(self, facts: Sequence[Fact]) -> None:
+    def _process(self, facts: Sequence[Fact]) -> None:
         now = START + timedelta(hours=3)
         topic = self.system.topics.inbound
         records = [IncomingRecord(topic, 0, offset, now, FACT.dump_json(fact), ()) for offset, fact in enumerate(facts)]
@@ -54,8 +54,8 @@ class Installation:
 
     def repeats(self) -> int:
         """Returns how many events are more than once on the topic."""
-        told = public_events(self.system.kafka, self.system.topics.conversations)
-        return sum(len(events) - len({event.id for event in events}) for events in told.values())
+        published = public_events(self.system.kafka, self.system.topics.conversations)
+        return sum(len(events) - len({event.id for event in events}) for events in published.values())
 
 
 @pytest.fixture

@@ -37,23 +37,23 @@ BOT = BusinessNumber("bot", "+39 06 555 0101", "330000000000001")
 
 
 class Company:
-    """An installation whose processes run, and its outputs."""
+    """An installation whose processes run, and everything that it shows."""
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self.heard: list[Fact] = []
+        self.received: list[Fact] = []
 
     def receives(self, story: Story) -> None:
         """Posts a story in the order of its times. Returns when it is processed and its events are published."""
-        self.receives_at_once([told.post for told in story.posts])
+        self.receives_at_once([each.post for each in story.posts])
 
     def receives_at_once(self, posts: Sequence[WebhookPost]) -> None:
         """Delivers posts. Returns when they are processed and their events are published."""
         for post in posts:
             self.system.webhooks.deliver(post)
-        self.heard += facts_of(posts)
+        self.received += facts_of(posts)
         with self.database() as connection:
-            wait_until(lambda: has_arrived(connection, self.heard))
+            wait_until(lambda: has_arrived(connection, self.received))
 
     def database(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.system.dsn, autocommit=True)
@@ -88,7 +88,7 @@ class Company:
     def is_listed(self, customer: SimulatedCustomer) -> bool:
         return any(conversation["unmanaged"] for conversation in self.conversations(customer))
 
-    def says(self, *command: str) -> Any:
+    def witiop_json(self, *command: str) -> Any:
         """Runs a command of the command line. Returns its JSON."""
         done = self.system.witiop(*command, "--json")
         assert (0, "") == (done.code, done.err)
@@ -138,9 +138,11 @@ def test_a_customer_who_chose_nothing_is_listed_and_every_view_agrees(
     chat.writes("0:04", "Is anybody there?")
     company.receives(story)
 
-    listed = company.says("unmanaged", "list", "--rows", "100", "--status", "active", "--number", SHOP.phone_number_id)
+    listed = company.witiop_json(
+        "unmanaged", "list", "--rows", "100", "--status", "active", "--number", SHOP.phone_number_id
+    )
     (row,) = [row for row in listed["rows"] if row["customer"]["wa_id"] == anna.wa_id]
-    page = company.says("conversations", "show", row["id"])
+    page = company.witiop_json("conversations", "show", row["id"])
     last = public_events(company.system.kafka, company.system.topics.conversations)[row["id"]][-1]
 
     assert ("active", "no_choice", "Is anybody there?", 2, None) == tuple(
@@ -148,7 +150,7 @@ def test_a_customer_who_chose_nothing_is_listed_and_every_view_agrees(
     )
     assert row == {key: page[key] for key in row}
     assert not page["managed"]
-    assert ["Good morning", "Is anybody there?"] == [said["text"] for said in page["transcript"]]
+    assert ["Good morning", "Is anybody there?"] == [entry["text"] for entry in page["transcript"]]
     assert [(1, "opened"), (2, "became_unmanaged")] == company.published(anna)
     assert ["opened", "became_unmanaged"] == [each["event"] for each in page["history"]]
     decided = ("id", "status", "reason", "owner", "closed_at", "version", "sequence")
@@ -178,7 +180,7 @@ def test_a_customer_whom_the_bot_dismissed_is_listed_with_that_reason(
 
     assert ("c", False, "bot_closed", None) == summary_of(company.conversation(anna))
     assert [(1, "opened"), (2, "became_unmanaged"), (3, "became_unmanaged"), (4, "closed")] == company.published(anna)
-    assert ["customer", "bot", "bot", "bot"] == [said["from"] for said in company.transcript(anna)]
+    assert ["customer", "bot", "bot", "bot"] == [entry["from"] for entry in company.transcript(anna)]
     assert "read" == company.transcript(anna)[2]["status"]
 
 
@@ -203,9 +205,9 @@ def test_an_edited_or_deleted_message_stays_and_is_marked(
     chat.deletes("0:02", secret)
     company.receives(story)
 
-    turns = [said for said in company.transcript(anna) if said["kind"] == "text"]
+    turns = [entry for entry in company.transcript(anna) if entry["kind"] == "text"]
     assert [("Is this in stok?", True, False), ("My card is 1234", False, True)] == [
-        (said["text"], said.get("edited", False), said.get("deleted", False)) for said in turns
+        (entry["text"], entry.get("edited", False), entry.get("deleted", False)) for entry in turns
     ]
     assert [(1, "opened"), (2, "became_unmanaged")] == company.published(anna)
 
@@ -223,7 +225,7 @@ def test_a_status_that_overtakes_its_message_is_not_lost(
     company.receives(story)
 
     assert [("Hello", None), ("Hi", "delivered")] == [
-        (said["text"], said["status"]) for said in company.transcript(anna)
+        (entry["text"], entry["status"]) for entry in company.transcript(anna)
     ]
 
 
@@ -279,19 +281,19 @@ def test_an_unreadable_update_is_answered_200_and_becomes_a_dead_letter_with_its
     assert 200 == company.system.webhooks.post(bodies.WebhookPost("whatsapp", body))
 
     with company.database() as connection:
-        aside = "select kind, source, reason, raw from set_aside"
-        wait_until(lambda: connection.execute(aside).fetchone())
-        ((kind, source, reason, raw),) = connection.execute(aside).fetchall()
+        dead_letters = "select kind, source, reason, raw from set_aside"
+        wait_until(lambda: connection.execute(dead_letters).fetchone())
+        ((kind, source, reason, raw),) = connection.execute(dead_letters).fetchall()
     assert ("unreadable", "whatsapp", "changes: not an array") == (kind, source, reason)
     assert json.loads(body)["entry"][0] == json.loads(raw)["entry"][0]
 
 
 def test_all_stories_together_are_stored_once_listed_correctly_and_published_without_gaps(company: Company) -> None:
     with company.database() as connection:
-        assert_stored_once(connection, company.heard)
+        assert_stored_once(connection, company.received)
         assert_list_is_right(connection)
         assert_published_without_gaps(connection, company.system)
-    listed = company.says("unmanaged", "list", "--rows", "100")
+    listed = company.witiop_json("unmanaged", "list", "--rows", "100")
     with company.database() as connection:
         unmanaged = connection.execute(
             "select status::text, id::text from conversations where unmanaged order by last_at desc, id desc"

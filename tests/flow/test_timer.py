@@ -33,7 +33,7 @@ from tests.support.waiting import wait_until
 DAY = timedelta(hours=24)
 
 
-class Office:
+class Installation:
     """A database with the conversations of one number, without a broker: facts are processed at once."""
 
     def __init__(self, dsn: str, stack: ExitStack) -> None:
@@ -77,9 +77,9 @@ class Office:
 
 
 @pytest.fixture
-def office(database: str) -> Iterator[Office]:
+def installation(database: str) -> Iterator[Installation]:
     with ExitStack() as stack:
-        yield Office(database, stack)
+        yield Installation(database, stack)
 
 
 def turn(customer: str, at: datetime) -> CustomerTurn:
@@ -99,40 +99,42 @@ def ago(**since: float) -> datetime:
     return datetime.now(UTC) - timedelta(**since)
 
 
-def test_a_window_is_closed_at_its_end_which_is_not_the_moment_the_timer_ran(office: Office) -> None:
+def test_a_window_is_closed_at_its_end_which_is_not_the_moment_the_timer_ran(installation: Installation) -> None:
     over, open_still = ago(hours=24, seconds=3), ago(hours=23)
-    office.receives([turn("1", over), turn("2", open_still)])
+    installation.receives([turn("1", over), turn("2", open_still)])
 
-    assert 1 == office.timer().close_due()
+    assert 1 == installation.timer().close_due()
 
-    closed = office.connection.execute("select closed_at, reason from conversations where status = 'c'").fetchall()
+    closed = installation.connection.execute(
+        "select closed_at, reason from conversations where status = 'c'"
+    ).fetchall()
     assert [(over + DAY, 7)] == closed
-    assert ["c", "a"] == office.statuses()
-    assert_list_is_right(office.connection)
-    assert 0 == office.timer().close_due()
+    assert ["c", "a"] == installation.statuses()
+    assert_list_is_right(installation.connection)
+    assert 0 == installation.timer().close_due()
 
 
-def test_records_that_wait_on_the_topic_keep_windows_open_until_they_are_processed(office: Office) -> None:
-    office.receives([turn("1", ago(hours=24, seconds=30)), turn("2", ago(hours=24, seconds=90))])
-    timer = office.timer()
+def test_records_that_wait_on_the_topic_keep_windows_open_until_they_are_processed(installation: Installation) -> None:
+    installation.receives([turn("1", ago(hours=24, seconds=30)), turn("2", ago(hours=24, seconds=90))])
+    timer = installation.timer()
 
-    office.set_watermark("60 s")
+    installation.set_watermark("60 s")
     assert 1 == timer.close_due()
-    assert ["a", "c"] == office.statuses()
+    assert ["a", "c"] == installation.statuses()
 
-    office.set_watermark("10 s")
+    installation.set_watermark("10 s")
     assert 1 == timer.close_due()
 
 
-def test_the_timer_waits_for_a_stalled_partition_only_for_the_set_time(office: Office) -> None:
-    office.receives([turn("1", ago(hours=24, seconds=30))])
+def test_the_timer_waits_for_a_stalled_partition_only_for_the_set_time(installation: Installation) -> None:
+    installation.receives([turn("1", ago(hours=24, seconds=30))])
     moments = [0.0]
-    timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1])
+    timer = installation.timer(stalled_seconds=600, clock=lambda: moments[-1])
 
     def closed_after(seconds: float, progress: str) -> int:
         while moments[-1] < seconds:  # the timer polls all the time
             moments.append(moments[-1] + 100)
-            office.set_watermark("1 hour", progress)
+            installation.set_watermark("1 hour", progress)
             closed = timer.close_due()
         return closed
 
@@ -141,18 +143,18 @@ def test_the_timer_waits_for_a_stalled_partition_only_for_the_set_time(office: O
     assert 1 == closed_after(800, "610 s")
 
 
-def test_after_an_outage_the_consumers_get_the_same_time_again(office: Office) -> None:
+def test_after_an_outage_the_consumers_get_the_same_time_again(installation: Installation) -> None:
     """The machine was suspended for an hour: no consumer made progress, and none is stalled."""
-    office.receives([turn("1", ago(hours=24, seconds=30))])
+    installation.receives([turn("1", ago(hours=24, seconds=30))])
     moments = [0.0]
-    timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1])
+    timer = installation.timer(stalled_seconds=600, clock=lambda: moments[-1])
     for _ in range(7):
         moments.append(moments[-1] + 100)
-        office.set_watermark("1 hour", "0 s")
+        installation.set_watermark("1 hour", "0 s")
         assert 0 == timer.close_due()
 
     moments.append(moments[-1] + 3600)
-    office.set_watermark("2 hours", "1 hour")
+    installation.set_watermark("2 hours", "1 hour")
     assert 0 == timer.close_due()
 
 
@@ -168,12 +170,12 @@ class Unread:
         return [each for each in self.partitions if each not in begun]
 
 
-def test_records_in_a_partition_without_a_consumer_keep_windows_open(office: Office) -> None:
+def test_records_in_a_partition_without_a_consumer_keep_windows_open(installation: Installation) -> None:
     """Partitions were added, and everything in the older ones is processed."""
-    office.receives([turn("1", ago(hours=24, seconds=30))])
-    office.set_watermark("0 s")
+    installation.receives([turn("1", ago(hours=24, seconds=30))])
+    installation.set_watermark("0 s")
     added = Unread(0, 7)
-    timer = office.timer(backlog=added)
+    timer = installation.timer(backlog=added)
 
     assert 0 == timer.close_due()
 
@@ -183,19 +185,19 @@ def test_records_in_a_partition_without_a_consumer_keep_windows_open(office: Off
 
 @pytest.mark.parametrize("waiting", [(7,), None], ids=["a partition that nobody reads", "no broker"])
 def test_the_timer_waits_for_records_without_a_consumer_only_for_the_set_time(
-    office: Office, waiting: tuple[int, ...] | None
+    installation: Installation, waiting: tuple[int, ...] | None
 ) -> None:
-    office.receives([turn("1", ago(hours=24, seconds=30))])
+    installation.receives([turn("1", ago(hours=24, seconds=30))])
     unread = Unread()
     unread.partitions = waiting
     moments = [0.0]
-    timer = office.timer(stalled_seconds=600, clock=lambda: moments[-1], backlog=unread)
+    timer = installation.timer(stalled_seconds=600, clock=lambda: moments[-1], backlog=unread)
 
     def closed(*seconds: float) -> list[int]:
         numbers = []
         for each in seconds:
             moments.append(each)
-            office.set_watermark("0 s")
+            installation.set_watermark("0 s")
             numbers.append(timer.close_due())
         return numbers
 
@@ -203,11 +205,13 @@ def test_the_timer_waits_for_records_without_a_consumer_only_for_the_set_time(
     assert [0, 0, 0, 1] == closed(2400, 2500, 2590, 2600)
 
 
-def test_added_partitions_hold_the_timer_only_while_records_wait_in_them(kafka: str, office: Office) -> None:
+def test_added_partitions_hold_the_timer_only_while_records_wait_in_them(
+    kafka: str, installation: Installation
+) -> None:
     topics = new_topics(kafka, partitions=1)
     config = KafkaConfig((kafka,))
-    office.receives([turn(str(n), ago(hours=24, seconds=30)) for n in range(2)])
-    office.set_watermark("0 s")
+    installation.receives([turn(str(n), ago(hours=24, seconds=30)) for n in range(2)])
+    installation.set_watermark("0 s")
     with closing(Backlog(config, topics.inbound)) as backlog:
         create_or_repair(config, topics, TopicSettings(partitions=2, replication_factor=1))
         assert [] == backlog.beyond({0})
@@ -216,59 +220,63 @@ def test_added_partitions_hold_the_timer_only_while_records_wait_in_them(kafka: 
             producer.send(topics.inbound, b"{}", partition=1).get(20)
 
         assert ([1], []) == (backlog.beyond({0}), backlog.beyond({0, 1}))
-        assert 0 == office.timer(backlog=backlog).close_due()
-        office.set_watermark("0 s", partition=1)
-        assert 2 == office.timer(backlog=backlog).close_due()
+        assert 0 == installation.timer(backlog=backlog).close_due()
+        installation.set_watermark("0 s", partition=1)
+        assert 2 == installation.timer(backlog=backlog).close_due()
 
 
-def test_a_customer_whom_another_process_has_locked_is_left_for_the_next_poll(office: Office, database: str) -> None:
-    office.receives([turn("1", ago(hours=25)), turn("2", ago(hours=25))])
+def test_a_customer_whom_another_process_has_locked_is_left_for_the_next_poll(
+    installation: Installation, database: str
+) -> None:
+    installation.receives([turn("1", ago(hours=25)), turn("2", ago(hours=25))])
 
     with psycopg.connect(database) as other:
         first = "select customer_id from conversations where wa_id = '1'"
         other.execute(f"select from customers where id = ({first}) for no key update")
-        assert 1 == office.timer().close_due()
-        assert ["a", "c"] == office.statuses()
+        assert 1 == installation.timer().close_due()
+        assert ["a", "c"] == installation.statuses()
 
-    assert 1 == office.timer().close_due()
+    assert 1 == installation.timer().close_due()
 
 
-def test_a_window_that_moved_while_the_timer_waited_for_the_lock_stays_open(office: Office, database: str) -> None:
-    office.receives([turn("1", ago(hours=25)), turn("2", ago(hours=25))])
+def test_a_window_that_moved_while_the_timer_waited_for_the_lock_stays_open(
+    installation: Installation, database: str
+) -> None:
+    installation.receives([turn("1", ago(hours=25)), turn("2", ago(hours=25))])
     closed: list[int] = []
-    timer = office.timer()
+    timer = installation.timer()
     running = threading.Thread(target=lambda: closed.append(timer.close_due()))
 
     with psycopg.connect(database) as other:
         other.execute("lock table customers in access exclusive mode")
         running.start()
         waits = "select from pg_locks where relation = 'customers'::regclass and not granted"
-        wait_until(lambda: office.connection.execute(waits).fetchone() is not None)
+        wait_until(lambda: installation.connection.execute(waits).fetchone() is not None)
         other.execute("update conversations set window_ends_at = now() + interval '1 hour' where wa_id = '1'")
     running.join()
 
-    assert ([1], ["a", "c"]) == (closed, office.statuses())
+    assert ([1], ["a", "c"]) == (closed, installation.statuses())
 
 
-def test_many_windows_that_end_together_are_closed_once_by_two_timers(office: Office) -> None:
+def test_many_windows_that_end_together_are_closed_once_by_two_timers(installation: Installation) -> None:
     how_many = 2 * BATCH
-    office.receives([turn(str(n), ago(hours=25)) for n in range(how_many)])
+    installation.receives([turn(str(n), ago(hours=25)) for n in range(how_many)])
     stop = threading.Event()
-    timers = [office.timer(), office.timer()]
+    timers = [installation.timer(), installation.timer()]
     threads = [threading.Thread(target=timer.run, args=(stop,)) for timer in timers]
     for thread in threads:
         thread.start()
 
     active = "select from conversations where status = 'a'"
-    wait_until(lambda: office.connection.execute(active).fetchone() is None)
+    wait_until(lambda: installation.connection.execute(active).fetchone() is None)
     stop.set()
     for thread in threads:
         thread.join()
 
     events = "select event, count(*), count(distinct conversation_id) from history group by 1 order by 1"
     every = [(name, how_many, how_many) for name in ("became_unmanaged", "closed", "opened")]
-    assert every == office.connection.execute(events).fetchall()
-    assert_list_is_right(office.connection)
+    assert every == installation.connection.execute(events).fetchall()
+    assert_list_is_right(installation.connection)
 
 
 def test_after_an_outage_the_windows_that_waiting_messages_move_stay_open_and_the_others_close_in_time(

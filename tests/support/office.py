@@ -63,7 +63,7 @@ class Office:
         self.commands = Commands(self.topics, [SECRET], terms, MailPolicy(address))
         self.routing = Routing(connection.transaction_of, self.topics, terms)
         self.timer = Timer(connection.transaction_of, self.topics)
-        self.teller = FactMaker()
+        self.maker = FactMaker()
         self._offset = 0
 
     def apply_directory(self, company: Directory) -> None:
@@ -90,8 +90,8 @@ class Office:
 
     def customer_writes(self, text: str = "hello", phone: str = "16505551234", hours_ago: float = 1) -> UUID:
         """Processes a message of a customer and returns the id of the customer's latest conversation."""
-        teller = FactMaker(customer=Party(wa_id=phone))
-        self.process(teller.turn(self.hours_ago(hours_ago), text))
+        maker = FactMaker(customer=Party(wa_id=phone))
+        self.process(maker.turn(self.hours_ago(hours_ago), text))
         (found,) = self.rows(f"select id from conversations where wa_id = '{phone}' order by opened_at desc limit 1")
         conversation: UUID = found["id"]
         return conversation

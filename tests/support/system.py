@@ -1,6 +1,6 @@
 """The product's real processes on given servers, with a database and topics of their own: started, watched, killed.
 
-What a test does to them is what happens to them in life: signals, servers that go away, a crash point.
+Tests do to them what happens in production: signals, servers that become unreachable, crash points.
 """
 
 import json
@@ -122,7 +122,7 @@ class System:
         self._guard = Guard()
 
     def start(self, *names: str, crash_at: str | None = None, **settings: object) -> list[Worker]:
-        """Starts processes and returns at once; `settings` as `poison_per_minute=5`."""
+        """Starts processes and returns at once. `settings`: e.g. `poison_per_minute=5`."""
         workers = []
         for name in names:
             log = self._directory / f"{len(self.workers)}-{name}.log"

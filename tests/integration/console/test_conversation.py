@@ -13,8 +13,8 @@ from tests.support.stories import FactMaker
 
 def test_the_plus_opens_the_whole_conversation_beside_the_list(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("first")
-    teller = console.office.teller
-    console.office.process(teller.turn(console.office.hours_ago(0.5), None), teller.echo(console.office.hours_ago(0.2)))
+    maker = console.office.maker
+    console.office.process(maker.turn(console.office.hours_ago(0.5), None), maker.echo(console.office.hours_ago(0.2)))
     page = boss.get(f"/unmanaged?open={row}").text
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
     assert '<section class="drawer"' in page
@@ -37,9 +37,9 @@ def test_the_chat_says_why_a_conversation_became_unmanaged_where_it_happened(con
 
 def test_the_events_of_the_bot_are_sentences(console: Console, boss: Browser) -> None:
     ago = console.office.hours_ago
-    teller = FactMaker("bot", Party(wa_id="391"))
+    maker = FactMaker("bot", Party(wa_id="391"))
     console.office.process(
-        teller.bot_starts(ago(1.85)), teller.turn(ago(1.9)), teller.bot(ago(1.8)), teller.bot_ends(ago(1))
+        maker.bot_starts(ago(1.85)), maker.turn(ago(1.9)), maker.bot(ago(1.8)), maker.bot_ends(ago(1))
     )
     (row,) = ids(boss.get("/unmanaged").text)
     panel = boss.get(f"/unmanaged?open={row}", "panel").text

@@ -69,7 +69,7 @@ def test_rejections_have_the_documented_reasons_in_the_documented_order(office: 
 def test_no_agent_is_assigned_more_than_the_capacity_even_in_one_batch(office: Office) -> None:
     office.presence("ben", "ready")
     first = office.customer_writes()
-    other = FactMaker(customer=office.teller.turn(0).customer.model_copy(update={"wa_id": "390"}))
+    other = FactMaker(customer=office.maker.turn(0).customer.model_copy(update={"wa_id": "390"}))
     office.process(other.turn(office.hours_ago(0.5)))
     second = office.rows(f"select id from conversations where id <> '{first}'")[0]["id"]
     outcomes = office.results_of(

@@ -157,7 +157,7 @@ def test_a_conversation_that_a_removed_user_had_accepted_stays_managed(office: O
 
 def test_a_customer_who_was_answered_from_the_phone_leaves_the_queue(office: Office) -> None:
     conversation = office.customer_writes("1")
-    office.process(office.teller.echo(office.hours_ago(0.5)))
+    office.process(office.maker.echo(office.hours_ago(0.5)))
     assert (None, None, None, False, None) == office.owner()
     assert ["released", "managed"] == [event for event, *_ in office.history(conversation)[-2:]]
     office.presence("anna", "ready")

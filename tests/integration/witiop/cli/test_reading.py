@@ -49,7 +49,7 @@ def process(conn: Connection[Any], *facts: Fact) -> None:
 def demo(conn: Connection[Any]) -> None:
     """Anna waits, the bot ended Ben's conversation, and twelve customers wrote to a number without a menu."""
     process(conn, ANNA.turn(0.9, "Anybody \u202ethere?"), BEN.bot_starts(0.19), BEN.turn(0.2), BEN.bot_ends(0.3))
-    process(conn, *(teller.turn(0.5 + n / 100, f"hello {n}") for n, teller in enumerate(MANY)))
+    process(conn, *(maker.turn(0.5 + n / 100, f"hello {n}") for n, maker in enumerate(MANY)))
 
 
 def listed(witiop: CommandLine, *arguments: str) -> Any:
