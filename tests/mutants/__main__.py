@@ -274,13 +274,15 @@ class Cover:
 
     def tests_of(self, mutant: Mutant) -> list[str]:
         """The tests that execute a mutant's statement, the quickest first. For a statement that is executed when the
-        module is imported, all tests that execute something of the module; if it only has names, of any module."""
+        module is imported, all tests of the test files that execute something of the module, or of any module if it has
+        nothing but constants."""
         of_file = self.lines.get(mutant.path, {})
         found = frozenset[str]().union(*(of_file.get(line, ()) for line in mutant.lines))
         if "" in found:
             found = found.union(*of_file.values())
-        if found == {""}:
-            found = found.union(*(names for lines in self.lines.values() for names in lines.values()))
+            if found == {""}:
+                found = found.union(*(names for lines in self.lines.values() for names in lines.values()))
+            found |= {test.partition("::")[0] for test in found}
         tests = [test for test in self.seconds if test in found or test.partition("::")[0] in found]
         return sorted(tests, key=lambda test: (self.seconds[test], test))
 

@@ -158,3 +158,22 @@ def test_two_changes_in_a_row_make_one_customer() -> None:
     one = min(customers)
     assert {customer: one for customer in customers if customer != one} == identities.merged
     assert {one} == {resolve(identities, 9, user_id=f"IT.{n}") for n in range(3)}
+
+
+def test_a_phone_without_a_user_id_is_written_again_only_once_a_day() -> None:
+    known = index()
+    resolve(known, 0, wa_id="391")
+    for hour, written in ((24, []), (24.1, [at(24.1)])):
+        identities = IdentityIndex(known.learned.values())
+        resolve(identities, hour, wa_id="391")
+        assert written == [_time(i) for i in identities.learned.values()]
+
+
+def test_an_identity_has_the_time_at_which_it_was_last_seen_in_any_order_of_arrival() -> None:
+    identities = index()
+    resolve(identities, 5, wa_id="391")
+    resolve(identities, 1, wa_id="391", user_id="IT.1")
+    assert {"w": at(5), "u": at(1)} == {key.kind: _time(i) for key, i in identities.learned.items()}
+    identities = index()
+    resolve(identities, 1, wa_id="391", user_id="IT.1")
+    assert {"w": at(1), "u": at(1)} == {key.kind: _time(i) for key, i in identities.learned.items()}

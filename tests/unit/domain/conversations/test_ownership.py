@@ -126,6 +126,14 @@ def test_facts_that_arrive_after_the_end_of_a_conversation_lead_to_no_decision()
         assert Decisions() == decisions_of(story.receive(late))
 
 
+def test_a_conversation_that_closed_or_was_answered_waits_in_no_queue() -> None:
+    for story in (
+        Story(at(1)).receive(T.turn(0, "1")).wait_until(at(24)),
+        Story(at(1)).receive(T.turn(0, "1"), T.echo(0.5)),
+    ):
+        assert (None, None) == (decisions_of(story).owner, decisions_of(story).queued_at)
+
+
 # why a conversation without an owner is listed
 
 

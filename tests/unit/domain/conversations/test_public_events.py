@@ -102,7 +102,8 @@ def test_the_phone_and_the_user_id_are_those_of_the_last_message_that_had_them(l
     """`late`: the earlier message arrives after the later one."""
     earlier = FactMaker(customer=Party(wa_id="391", user_id="IT.1")).turn(0, "one")
     later = FactMaker(customer=Party(wa_id="392")).turn(1, "two")
-    story = Story(at(2)).receive(*((later, earlier) if late else (earlier, later)))
+    facts = [later, earlier] if late else [earlier, later]
+    story = Story(at(2)).receive(*facts, T.signal(1.5), T.bot(1.6))
     (conversation,) = story.history.conversations
     assert ("392", "IT.1") == (conversation.wa_id, conversation.user_id)
 

@@ -29,6 +29,7 @@ def test_a_message_at_the_moment_of_an_end_belongs_to_the_conversation_that_ende
     for hour, entries in ((0.5, [3]), (0.501, [2, 1])):
         story = Story(at(1), number="bot").receive(BOT.turn(0), BOT.bot_ends(0.5), BOT.turn(hour, "thanks"))
         assert entries == [c.entries for c in story.history.conversations]
+        assert "closed" == story.history.conversations[0].status
 
 
 def test_a_message_that_arrives_late_belongs_to_the_first_conversation_after_it() -> None:
@@ -62,6 +63,11 @@ def test_a_human_touch_just_before_a_conversation_belongs_to_it_and_a_bots_messa
     touch, message = BOT.echo(0.5 - MINUTE), BOT.bot(0.5 - MINUTE, "s2")
     story.receive(touch, message)
     assert (second.id, first.id) == (story.places[touch.id], story.places[message.id])
+
+
+def test_a_message_to_the_assistant_joins_the_conversation_that_follows_it() -> None:
+    story = Story(at(6)).receive(T.turn(5), T.signal(0, "text", standby_turn=True), T.handover(0.5))
+    assert [at(0)] == [c.opened_at for c in story.history.conversations]
 
 
 def joined_history(first_text: str, second_text: str) -> tuple[Conversation, Conversation, CustomerHistory]:
