@@ -20,9 +20,9 @@ from console.commands import new_form
 from console.dependencies import Dependencies
 from console.live.broadcast import MAX_VIEWERS
 from console.live.watch import changes_for, watched_list
-from console.pages.account import account_pages
 from console.pages.bulk import bulk_pages
 from console.pages.conversation import conversation_pages
+from console.pages.sign_in import account_pages
 from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
 from console.request import keep_page, target, words

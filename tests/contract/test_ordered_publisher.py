@@ -8,7 +8,7 @@ import pytest
 from consumers.workers.relay import KeyOrderedPublisher
 from domain.ports import OutgoingRecord
 from infra.kafka.config import KafkaConfig
-from infra.kafka.ordered import OrderedPublisher
+from infra.kafka.ordered_publisher import OrderedPublisher
 from tests.support.fake_ordered_publisher import FakeOrderedPublisher
 from tests.support.kafka_topics import new_topics, read_all
 

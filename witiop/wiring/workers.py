@@ -53,7 +53,7 @@ def run_mails(settings: Settings) -> None:
 def run_relay(settings: Settings) -> None:
     """Runs the worker that publishes the outbox. One instance is active, the others stand by."""
     from consumers.workers.relay import Relay
-    from infra.kafka.ordered import OrderedPublisher
+    from infra.kafka.ordered_publisher import OrderedPublisher
     from infra.postgres.connections.pool import connect
 
     dsn = settings.postgres_dsn.get_secret_value()

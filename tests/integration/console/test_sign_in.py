@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from console.pages.account import TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
+from console.pages.sign_in import TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
 from infra.postgres.console.sign_ins import SessionTerms, end_sessions
 from infra.process.clock import utc_now
 from tests.support.console import BOSS, PASSWORD, Browser, Console, field, open_console

@@ -35,7 +35,7 @@ from domain.ports import OutgoingRecord as Published
 from domain.routing.transfers import RoutingPolicy
 from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import IncomingRecord
-from infra.kafka.ordered import OrderedPublisher
+from infra.kafka.ordered_publisher import OrderedPublisher
 from infra.postgres import directory, mails
 from infra.postgres.connections.clock import database_now
 from infra.postgres.messaging.outbox import Outbox

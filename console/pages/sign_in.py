@@ -1,4 +1,4 @@
-"""Signing in and out, and a person's own settings."""
+"""Signing in and out, and the account page: language, time zone, password."""
 
 import ipaddress
 from typing import Any
