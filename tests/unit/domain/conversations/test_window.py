@@ -6,6 +6,7 @@ import pytest
 
 from domain.conversations.conversation import Conversation
 from domain.conversations.fold import CustomerHistory, fold
+from domain.conversations.window import home_of_other
 from domain.facts import CustomerTurn
 from domain.ids import CustomerId, fact_id
 from tests.support.stories import DIRECTORY, FactMaker, Story, at
@@ -103,3 +104,16 @@ def test_of_two_conversations_of_one_identity_the_owner_does_not_matter() -> Non
     assert second.owner is not None
     assert (2, 1) == (first.entries, second.entries)
     assert timedelta(hours=24) == first.window_ends_at - at(1.5)
+
+
+@pytest.mark.parametrize("touch", [True, False])
+@pytest.mark.parametrize("reversed_ids", [True, False])
+def test_of_two_conversations_of_a_joined_customer_the_latest_gets_the_next_event(
+    touch: bool, reversed_ids: bool
+) -> None:
+    """The ids play no part, nor does the order in which the conversations were loaded."""
+    first, latest, _ = joined_history("hello", "hello")
+    if reversed_ids:
+        first, latest = first._replace(id=latest.id), latest._replace(id=first.id)
+    for conversations in ([first, latest], [latest, first]):
+        assert latest is home_of_other(conversations, at(2), touch)
