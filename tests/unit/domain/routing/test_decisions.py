@@ -163,6 +163,12 @@ def test_the_policy_sets_how_long_offers_and_reservations_wait_and_when_a_deskto
     offered = transfer(CONVERSATION, asked("user", "ben"), COMPANY, members(member("ben")), HERE, policy)
     assert isinstance(reserved, Decisions) and isinstance(offered, Decisions)
     assert reserved.owner == Owner("user", "anna", "reserved", HERE.at + timedelta(minutes=10))
+    assert (
+        after_missed_offer(
+            missed(next_of="sales"), members(known["anna"]._replace(id="ben")), COMPANY, HERE, policy
+        ).owner
+        is None
+    )
     assert offered.owner == Owner("user", "ben", "assigned", HERE.at + timedelta(seconds=20))
 
 
@@ -357,3 +363,8 @@ def test_the_default_policy_is_half_an_hour_a_minute_and_five_minutes() -> None:
         POLICY.offer,
         POLICY.presence_timeout,
     )
+
+
+def test_an_agent_without_presence_events_is_offline_and_has_nothing() -> None:
+    unknown = Member("dora", frozenset(), 2, 0, "offline", state_at=None, seen_at=None, idle_since=None)
+    assert unknown == Member("dora", frozenset(), 2)

@@ -64,6 +64,7 @@ def test_the_member_with_most_free_slots_is_chosen_even_if_others_are_idle_for_l
 def test_of_equally_free_members_the_longest_idle_is_chosen_then_the_first_by_id() -> None:
     assert "ben" == chosen(member("anna", idle=5), member("ben", idle=6))
     assert "anna" == chosen(member("ben", idle=5), member("anna", idle=5))
+    assert "ben" == chosen(member("anna", idle=None), member("ben", idle=1))  # without a time: idle since now
 
 
 def test_a_member_who_is_paused_offline_silent_or_at_capacity_is_not_chosen() -> None:
