@@ -5,9 +5,9 @@ from typing import Any
 
 from psycopg import Connection
 
-from consumers.changes.unit_of_work import UnitOfWork
+from consumers.changes.unit_of_work import UnitOfWork, active_histories
 from domain.conversations.conversation import FactRef
-from domain.conversations.fold import Cause, CustomerHistory
+from domain.conversations.fold import Cause
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.routing.transfers import after_removal
@@ -37,8 +37,7 @@ def _release(connection: Connection[Any], current: Directory, wanted: Directory,
     now = database_now(connection)
     # nothing can be assigned now, but a conversation may have ended before its lock was taken
     found = queues.read([conversation for conversation, _ in queues.owned_by(users, skillsets)])
-    histories = {c.customer_id: CustomerHistory(c.customer_id, c.phone_number_id, (c,)) for c in found}
-    with UnitOfWork(connection, topics.conversations, histories, wanted) as work:
+    with UnitOfWork(connection, topics.conversations, active_histories(found), wanted) as work:
         for conversation in found:
             ref = FactRef(now, fact_id("directory", version, str(conversation.id)))
             cause = Cause((ref.fact,), "directory")

@@ -1,6 +1,6 @@
 """The unit of work: everything that one transaction changes, written by one call in the one order of all writers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +32,12 @@ from infra.postgres.conversations.statuses import write_notices, write_presence,
 from infra.postgres.messaging.command_log import AuditedRecord, audit, count_repeats
 from infra.postgres.messaging.dead_letters import DeadLetter, store_dead_letters
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
+
+
+def active_histories(conversations: Iterable[Conversation]) -> dict[CustomerId, CustomerHistory]:
+    """Returns histories that hold only the active conversation of each customer: enough to decide about it, but not to
+    fold a fact in."""
+    return {c.customer_id: CustomerHistory(c.customer_id, c.phone_number_id, (c,)) for c in conversations}
 
 
 class UnitOfWork:

@@ -21,6 +21,7 @@ from consumers.workers.attempt_loop import ATTEMPT_WITHIN_SECONDS, AttemptLoop
 from consumers.workers.worker_loop import WorkerLoop
 from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.conversations.fold import Cause
+from domain.directory import Directory
 from domain.ids import fact_id
 from domain.mail import MAX_BYTES, Mail, Mailer, after_attempt
 from domain.mail_body.compose import MailSender, compose
@@ -149,7 +150,8 @@ class Mails:
         log.info("mail.posted", mail_id=str(mail.id), outcome=word, reason=reason)
 
     def _unit_of_work(self, connection: Connection[Any]) -> UnitOfWork:
-        return UnitOfWork(connection, self._topics.conversations, {}, self._directories.read(connection))
+        # events about mails ask no rule, so the directory is not read for them
+        return UnitOfWork(connection, self._topics.conversations, {}, Directory())
 
 
 _OUTCOMES: dict[type[AttemptOutcome], str] = {

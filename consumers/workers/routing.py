@@ -23,12 +23,12 @@ from prometheus_client import Counter
 from psycopg import Connection
 
 from consumers.batches.poison import PoisonPolicy
-from consumers.changes.unit_of_work import UnitOfWork
+from consumers.changes.unit_of_work import UnitOfWork, active_histories
 from consumers.workers.isolation import Due, Isolation
 from consumers.workers.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.conversation import Conversation, Decisions, FactRef, Owner
-from domain.conversations.fold import Cause, CustomerHistory
+from domain.conversations.fold import Cause
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.routing.agents import Member, precedence
@@ -134,8 +134,7 @@ class Routing:
         crash_point("routing.after-lock")
         conversations = Queues(connection).read([c for c, customer in due if customer in free])
         members = Agents(connection).lock(found.ready | _owners(conversations), _next_of(conversations))
-        histories = {c.customer_id: CustomerHistory(c.customer_id, c.phone_number_id, (c,)) for c in conversations}
-        with UnitOfWork(connection, self._topics.conversations, histories, current) as work:
+        with UnitOfWork(connection, self._topics.conversations, active_histories(conversations), current) as work:
             moves = _Moves(work, members, current, database_now(connection), found.watermark, self._policy)
             moves.take_back(conversations)
             moves.offer()

@@ -20,12 +20,12 @@ from prometheus_client import Counter, Histogram
 from psycopg import Connection
 
 from consumers.batches.poison import PoisonPolicy
-from consumers.changes.unit_of_work import UnitOfWork
+from consumers.changes.unit_of_work import UnitOfWork, active_histories
 from consumers.workers.isolation import Due, Isolation
 from consumers.workers.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.conversation import Conversation
-from domain.conversations.fold import Cause, CustomerHistory
+from domain.conversations.fold import Cause
 from domain.ids import CustomerId
 from domain.routing.transfers import after_expiry, expiry_ref, has_expired
 from domain.topics import Topics
@@ -188,5 +188,5 @@ class Timer:
 
     def _unit_of_work(self, connection: Connection[Any], conversations: Sequence[Conversation]) -> UnitOfWork:
         """`conversations`: of locked customers, the one that is active of each."""
-        histories = {c.customer_id: CustomerHistory(c.customer_id, c.phone_number_id, (c,)) for c in conversations}
-        return UnitOfWork(connection, self._topics.conversations, histories, self._directories.read(connection))
+        histories, current = active_histories(conversations), self._directories.read(connection)
+        return UnitOfWork(connection, self._topics.conversations, histories, current)
