@@ -1,6 +1,10 @@
-"""Normalising phone numbers, of which one customer may have several forms (webhooks.md, Who is the customer)."""
+"""Phone numbers, of which one customer may have several forms, and which every system writes in its own way
+(webhooks.md, Who is the customer)."""
 
 import re
+from unicodedata import decimal, normalize
+
+from domain.outside_names import INVISIBLE
 
 _VARIANTS = (
     # Brazil: area code, a ninth digit, then eight. If the eight begin with 2 to 5, it is a landline without a ninth
@@ -9,8 +13,23 @@ _VARIANTS = (
     re.compile(r"(54)9([0-9]{10})"),  # Argentina: the 9 of a mobile
     re.compile(r"(52)1([0-9]{10})"),  # Mexico: the 1 of a mobile
 )
-_SHOWN = re.compile(r"[-+0-9 ()./]+")
 _USER_ID = re.compile(r"[A-Za-z]+\.\S+")
+_SCHEME = re.compile(
+    r"(?:whatsapp|tel|sms|callto)\s*:\s*|(?:https?://)?(?:wa\.me|api\.whatsapp\.com/send/?\?phone=)/?", re.I
+)
+"""What programs write before a phone: channels, RFC 3966's scheme, WhatsApp's links."""
+_ACCOUNT = re.compile(r"(?:(?:\.[0-9]{1,3})?:[0-9]{1,5})?@(?:s\.whatsapp\.net|c\.us)$|:[0-9]{1,5}$", re.I)
+"""What WhatsApp's own clients write after it, with the agent and the device: `:3@s.whatsapp.net`."""
+_CONTEXT = re.compile(r";phone-context=(\+[-0-9.() ]+)", re.I)
+"""The beginning of a local number of RFC 3966."""
+_TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
+_LONGEST = 200
+"""Longest text that is read as a phone, in characters: a link with a phone in it is shorter."""
+_SEPARATORS = re.compile(r"[\s()./\-\u00b7\u2010-\u2015\u2212]+")
+_INTERNATIONAL = re.compile(r"[1-9][0-9]{4,14}")
+"""Digits with a country code. E.164 has at most 15 of them; no country code begins with 0."""
+_ITALIAN = re.compile(r"(39)\0(?!3[1-9][0-9]{8}$)|(378)\0")
+"""Italy and San Marino, where the zero before an area code is part of the international number; not a mobile."""
 
 
 def phone_key(wa_id: str) -> str:
@@ -23,16 +42,41 @@ def phone_key(wa_id: str) -> str:
     return wa_id
 
 
+def read_phone(written: str) -> str | None:
+    """Returns the wa_id (the digits with the country code, as Meta writes them) of a phone in any usual spelling; None
+    if it is not a phone, or has no country code.
+
+    Understood are `+` or `00` before the country code, blanks, dots, dashes and brackets between the digits, digits of
+    any script, `tel:` (RFC 3966), `whatsapp:` and links to wa.me before it, and the `@c.us` or `:3@s.whatsapp.net` of
+    WhatsApp's own clients behind it. Without a prefix the digits begin with the country code."""
+    if written.isascii() and _INTERNATIONAL.fullmatch(written):
+        return written
+    if len(written) > _LONGEST:
+        return None
+    text = INVISIBLE.sub("", normalize("NFKC", INVISIBLE.sub("", written))).strip()
+    text = "".join(str(decimal(char)) if char.isdecimal() else char for char in text)
+    scheme = _SCHEME.match(text)
+    text = text[scheme.end() :] if scheme else text
+    context = _CONTEXT.search(text)
+    text = (context[1] if context else "") + re.split("[;?&]", text, maxsplit=1)[0]
+    digits = _SEPARATORS.sub("", _TRUNK_ZERO.sub("\0", _ACCOUNT.sub("", text.strip())))
+    if digits.startswith(("+", "00")):
+        digits = digits[1:] if digits.startswith("+") else digits[2:]
+    digits = _ITALIAN.sub(r"\1\g<2>0", digits).replace("\0", "", 1)
+    return digits if _INTERNATIONAL.fullmatch(digits) else None
+
+
 def split_ids(phone: str | None, user_id: str | None) -> tuple[str | None, str | None]:
-    """Returns `(wa_id, user_id)`, also when the user id is in the place of the phone, e.g. `US.1349`."""
-    if phone is not None and _USER_ID.fullmatch(phone):
+    """Returns `(wa_id, user_id)`, also when the user id is in the place of the phone, e.g. `US.1349`. A phone is
+    returned as Meta writes it, if it can be read."""
+    if phone is None:
+        return None, user_id
+    read = read_phone(phone)
+    if read is None and is_user_id(phone):
         return None, user_id or phone
-    return phone, user_id
+    return read or phone, user_id
 
 
-def wa_id_of(shown: str | None) -> str | None:
-    """Returns the wa_id (digits only) of a phone written with +, spaces or dashes. A text that is not a phone is
-    returned unchanged."""
-    if shown is None or not _SHOWN.fullmatch(shown):
-        return shown
-    return "".join(char for char in shown if char.isdecimal()) or None
+def is_user_id(text: str) -> bool:
+    """Returns whether a text has the form of a business-scoped user id: letters, a dot, and more."""
+    return _USER_ID.fullmatch(text) is not None

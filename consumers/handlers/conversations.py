@@ -35,6 +35,7 @@ from domain.facts import (
 )
 from domain.ids import CustomerId
 from domain.inbound.reading import clamp
+from domain.outside_names import known_name
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
@@ -93,20 +94,20 @@ class Conversations:
     def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
         """Processes the records. Raises Poison, RetryBatch, psycopg errors."""
         current = self._directories.lock_shared(connection)
-        batch = self._sort(records)
+        batch = self._sort(records, current)
         with self._unit_of_work(connection, batch.items, current) as work:
             apply_mail_events(work, batch.mail_events)
             work.presence, work.desktops_seen = batch.presence, batch.desktops_seen
             work.statuses, work.notices = batch.statuses, batch.notices
             work.dead_letters = batch.unreadable
 
-    def _sort(self, records: Sequence[IncomingRecord]) -> _Batch:
+    def _sort(self, records: Sequence[IncomingRecord], current: Directory) -> _Batch:
         batch = _Batch()
         for record in records:
             if record.topic == self._topics.unreadable:
                 batch.unreadable.append(_unreadable(record))
                 continue
-            match _read(record):
+            match _with_known_agent(_read(record), current):
                 case MessageStatus() as status:
                     batch.statuses.append(status)
                 case AgentPresenceChanged() as change:
@@ -236,6 +237,16 @@ def _read(record: IncomingRecord) -> Fact:
         raise Poison(record, f"{where}: {first['type']}"[:200]) from error
     clamped = clamp(fact.at, record.at)
     return fact if clamped == fact.at else fact.model_copy(update={"at": clamped})
+
+
+def _with_known_agent(fact: Fact, current: Directory) -> Fact:
+    """Returns a fact of an agent with the user's id as the directory writes it."""
+    match fact:
+        case AgentPresenceChanged() | AgentAccepted() | AgentMessage() | AgentDeclined() | AgentClosed():
+            agent = known_name(fact.agent_id, current.users)
+            return fact if agent == fact.agent_id else fact.model_copy(update={"agent_id": agent})
+        case _:
+            return fact
 
 
 def _unreadable(record: IncomingRecord) -> DeadLetter:

@@ -26,6 +26,7 @@ from domain.facts import (
     CustomerTurn,
     HumanEcho,
 )
+from domain.outside_names import known_name
 
 _BY_CUSTOMER = (CustomerTurn, CustomerSignal)
 
@@ -54,6 +55,7 @@ def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Ro
             skillset = fact.skillset
         case _:
             return None
+    skillset = skillset and known_name(skillset, directory.skillsets)
     return Route(fact_ref(fact), skillset) if skillset in directory.skillsets else FailedChoice()
 
 

@@ -8,20 +8,20 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, AgentPresenceChanged, Fact
-from domain.inbound.cloudevents import EventCustomer, EventData, EventType, _Id, read_events
+from domain.inbound.cloudevents import EventCustomer, EventData, EventType, Id, NumberId, read_events
 
 
 class _Presence(EventData):
-    agent_id: _Id
+    agent_id: Id
     state: Literal["ready", "paused", "offline"]
 
 
 class _OfConversation(EventData):
     """Data of an event that names a conversation by its id, or by its number and customer."""
 
-    agent_id: _Id
+    agent_id: Id
     conversation_id: UUID | None = None
-    phone_number_id: _Id | None = None
+    phone_number_id: NumberId | None = None
     customer: EventCustomer | None = None
 
     @model_validator(mode="after")
@@ -33,7 +33,7 @@ class _OfConversation(EventData):
 
 class _Message(_OfConversation):
     text: str
-    wamid: _Id | None = None
+    wamid: Id | None = None
 
 
 class _Noted(_OfConversation):

@@ -17,7 +17,8 @@ from domain.ids import bounded_id, fact_id
 from domain.inbound.json_body import InvalidJson, Json, identifier, parse
 from domain.inbound.problems import EventProblem, InvalidEvents
 from domain.inbound.reading import clamp
-from domain.phone_numbers import split_ids
+from domain.outside_names import is_phone_number_id, trimmed
+from domain.phone_numbers import is_user_id, read_phone, split_ids
 
 MAX_PROBLEMS = 20
 """How many problems of one body are reported: the answer to three megabytes of invalid events must not be larger."""
@@ -26,8 +27,45 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
 
 _Filled = Annotated[str, StringConstraints(pattern=r"\S")]
-_Id = Annotated[_Filled, AfterValidator(bounded_id)]
-"""An external id, shortened if it is too long for a database index."""
+
+
+def _id(value: str) -> str:
+    name = trimmed(value)
+    if not name:
+        raise PydanticCustomError("string_pattern_mismatch", "must not be empty")
+    return bounded_id(name)
+
+
+Id = Annotated[_Filled, AfterValidator(_id)]
+"""An external id without invisible characters and without blanks around it, shortened if it is too long for a database
+index."""
+
+
+def _phone_number_id(value: str) -> str:
+    if not is_phone_number_id(value):
+        raise PydanticCustomError("phone_number_id", "must be the phone number id that Meta shows, not a phone")
+    return value
+
+
+NumberId = Annotated[Id, AfterValidator(_phone_number_id)]
+"""The id of a business number."""
+
+
+def _phone(value: str) -> str:
+    phone = read_phone(value)
+    if phone is None and not is_user_id(value):
+        raise PydanticCustomError("phone", "must be a phone with its country code, e.g. +39 333 1234567")
+    return phone or value
+
+
+def _user_id(value: str) -> str:
+    if not is_user_id(value):
+        raise PydanticCustomError("user_id", "must be a user id as Meta writes it, e.g. IT.1349")
+    return value
+
+
+def _group_id(value: str) -> str:
+    return value.removesuffix("@g.us")
 
 
 class EventData(BaseModel):
@@ -37,19 +75,20 @@ class EventData(BaseModel):
 
 
 class _Ids(EventData):
-    wa_id: _Id | None = None
-    user_id: _Id | None = None
+    wa_id: Annotated[Id, AfterValidator(_phone)] | None = None
+    user_id: Annotated[Id, AfterValidator(_user_id)] | None = None
+    group_id: Annotated[Id, AfterValidator(_group_id)] | None = None
 
 
 def _require_an_id(customer: _Ids) -> _Ids:
     wa_id, user_id = split_ids(customer.wa_id, customer.user_id)
-    if wa_id is None and user_id is None:
-        raise PydanticCustomError("unnamed", "needs wa_id, user_id or both")
-    return _Ids(wa_id=wa_id, user_id=user_id)
+    if wa_id is None and user_id is None and customer.group_id is None:
+        raise PydanticCustomError("unnamed", "needs wa_id, user_id or group_id")
+    return _Ids.model_construct(wa_id=wa_id, user_id=user_id, group_id=customer.group_id)
 
 
 EventCustomer = Annotated[_Ids, AfterValidator(_require_an_id)]
-"""The customer that an event is about."""
+"""The customer that an event is about: a person, or a group."""
 
 
 @dataclass(frozen=True, slots=True)

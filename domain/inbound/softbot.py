@@ -14,22 +14,22 @@ from domain.facts import (
     BotSessionStarted,
     Fact,
 )
-from domain.inbound.cloudevents import EventCustomer, EventData, EventType, _Id, read_events
+from domain.inbound.cloudevents import EventCustomer, EventData, EventType, Id, NumberId, read_events
 
 
 class _Session(EventData):
-    phone_number_id: _Id
+    phone_number_id: NumberId
     customer: EventCustomer
-    session_id: _Id
+    session_id: Id
 
 
 class _Message(_Session):
     text: str
-    wamid: _Id | None = None
+    wamid: Id | None = None
 
 
 class _Option(EventData):
-    id: _Id
+    id: Id
     title: str
 
 
@@ -38,12 +38,12 @@ class _Menu(_Session):
 
 
 class _Choice(_Session):
-    option_id: _Id
-    skillset: _Id | None = None
+    option_id: Id
+    skillset: Id | None = None
 
 
 class _Handoff(_Session):
-    skillset: _Id
+    skillset: Id
 
 
 class _End(_Session):

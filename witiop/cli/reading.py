@@ -1,6 +1,5 @@
 """`witiop unmanaged` and `witiop conversations`: lists conversations and shows a single one (interface.md)."""
 
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -93,10 +92,12 @@ class PhoneType(click.ParamType[str]):
     name = "phone"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        digits = re.sub(r"[-+ ()./]", "", str(value))
-        if not re.fullmatch(r"[0-9]{5,20}", digits):
+        from domain.phone_numbers import read_phone
+
+        phone = read_phone(str(value))
+        if phone is None:
             self.fail("not a phone number: write it with its country code, e.g. +39 333 1234567", param, ctx)
-        return digits
+        return phone
 
 
 @conversations.command("list")

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from domain.directory import Language, Level, Number, Opening, Skillset, User, Weekday
+from domain.outside_names import is_phone_number_id
 
 
 def _error(message: str) -> PydanticCustomError:
@@ -27,7 +28,7 @@ def _id(value: str) -> str:
 
 
 def _phone_number_id(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", value):
+    if not is_phone_number_id(value):
         raise _error(f'{quoted(value)} is not a phone number id; use the "Phone number ID" (digits) that Meta shows')
     return value
 

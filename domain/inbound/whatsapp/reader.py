@@ -13,7 +13,7 @@ from domain.inbound.reading import BodyReading, UnreadablePart
 from domain.inbound.whatsapp import updates as facts
 from domain.inbound.whatsapp.parties import Contacts
 from domain.inbound.whatsapp.updates import UnusableUpdate, WebhookChange, role_of
-from domain.phone_numbers import wa_id_of
+from domain.phone_numbers import split_ids
 
 MAX_UPDATES = 10_000
 """The largest number of updates in a body that is read update by update: ten times what Meta sends. A body with more is
@@ -122,7 +122,7 @@ def _read_entry(entry: Json, received_at: datetime, result: _Result) -> None:
             time=time,
             field=field,
             number=identifier(metadata, "phone_number_id"),
-            display=wa_id_of(identifier(metadata, "display_phone_number")),
+            display=split_ids(identifier(metadata, "display_phone_number"), None)[0],
             contacts=Contacts([*_list(contents, "contacts"), *_list(nested(contents, "standby"), "contacts")]),
         )
         _ChangeReader(context, result).read(value)

@@ -21,7 +21,7 @@ from domain.inbound.json_body import Json, JsonObject, digest, identifier, momen
 from domain.inbound.reading import clamp
 from domain.inbound.whatsapp.content import TURNS, marked_by, option_of, rest_of, text_of
 from domain.inbound.whatsapp.parties import Contacts, PartyRole
-from domain.phone_numbers import split_ids, wa_id_of
+from domain.phone_numbers import read_phone, split_ids
 
 STATUSES = frozenset({"sent", "delivered", "read", "played", "failed"})
 
@@ -36,7 +36,7 @@ class UnusableUpdate(Exception):
 @dataclass(frozen=True, slots=True)
 class WebhookChange:
     """The context of an update: the fields of its `entry` and `changes[]`. `time`: the entry's. `display`: the business
-    number's digits."""
+    number's phone."""
 
     received_at: datetime
     account_id: str
@@ -75,7 +75,7 @@ def standby(change: WebhookChange, item: JsonObject) -> Fact:
     become notices."""
     # The fact has an id of its own, so that the same message still counts when it arrives again in `messages[]`.
     sender = identifier(item, "from")
-    if sender is not None and sender == change.display:
+    if sender is not None and (read_phone(sender) or sender) == change.display:
         return spoken_by_ai(change, item)
     kind = _required(item, "type")
     head = _head(change, item, "standby") | {"customer": _customer(change, item, "from")}
@@ -135,7 +135,7 @@ def handover(change: WebhookChange, item: JsonObject) -> Fact:
     number = identifier(nested(item, "recipient"), "phone_number_id") or change.phone_number_id
     sender = nested(item, "sender")
     ids: JsonObject = {
-        "from": identifier(sender, "wa_id") or wa_id_of(identifier(sender, "phone_number")),
+        "from": identifier(sender, "wa_id") or identifier(sender, "phone_number"),
         "from_user_id": identifier(sender, "user_id"),
     }
     return ThreadControlPassed(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.phone_numbers import phone_key, split_ids, wa_id_of
+from domain.phone_numbers import phone_key, read_phone, split_ids
 
 DIGITS = st.text("0123456789", min_size=1, max_size=15)
 AREAS = st.from_regex("[1-9][1-9]", fullmatch=True)
@@ -69,6 +69,9 @@ def test_anything_else_is_its_own_key(phone: str) -> None:
         ("GB.1", None, (None, "GB.1")),
         ("GB.ENT.1", "GB.1", (None, "GB.1")),
         (None, None, (None, None)),
+        ("+44 7700 900001", None, ("447700900001", None)),
+        ("wa.me/447700900001", None, ("447700900001", None)),
+        ("not a phone", None, ("not a phone", None)),
     ],
 )
 def test_a_user_id_in_the_field_of_a_phone_is_a_user_id(
@@ -77,18 +80,76 @@ def test_a_user_id_in_the_field_of_a_phone_is_a_user_id(
     assert apart == split_ids(phone, user_id)
 
 
+SPELLINGS = [
+    "+393369000104",
+    "00393369000104",
+    "+39 336 900 0104",
+    "0039 336.900.01.04",
+    "(+39) 336-900-0104",
+    "+39 (0)336 9000104",
+    "+39\u00a0336\u202f9000104",
+    "\u202a+39 336 9000104\u202c",
+    "393369000104 ",
+    "\ufeff39336\u200b9000104",
+    "39336–900—0104",
+    "+39 / 336 / 9000104",
+    "＋３９３３６９０００１０４",
+    "٣٩٣٣٦٩٠٠٠١٠٤",
+    "whatsapp:+393369000104",
+    "WhatsApp: +39 336 9000104",
+    "393369000104@s.whatsapp.net",
+    "393369000104:3@s.whatsapp.net",
+    "393369000104.0:12@s.whatsapp.net",
+    "393369000104@c.us",
+    "393369000104:3",
+    "tel:+39-336-900-0104",
+    "tel:+39.336.9000104;ext=12",
+    "tel:336-900-0104;phone-context=+39",
+    "https://wa.me/393369000104?text=Ciao",
+    "https://api.whatsapp.com/send?phone=393369000104&text=Ciao",
+]
+
+
+@pytest.mark.parametrize("written", SPELLINGS)
+def test_a_phone_is_read_in_every_usual_spelling(written: str) -> None:
+    assert "393369000104" == read_phone(written)
+
+
 @pytest.mark.parametrize(
-    ("shown", "phone"),
+    ("written", "phone"),
     [
-        ("+44 7700 900001", "447700900001"),
+        ("+44 (0)7700 900103", "447700900103"),
+        ("+49 (0) 30 901820", "4930901820"),
+        ("+39 (0)6 69812345", "390669812345"),
         ("1-555-123-4567", "15551234567"),
-        ("(039) 02/345.678", "03902345678"),
-        ("447700900001", "447700900001"),
-        ("GB.1", "GB.1"),
-        ("PHONE_NUMBER", "PHONE_NUMBER"),
-        ("+", None),
-        (None, None),
+        ("+1 (650) 555-1234", "16505551234"),
+        ("336.900.0104@c.us", "3369000104"),
     ],
 )
-def test_a_formatted_phone_number_has_its_digits(shown: str | None, phone: str | None) -> None:
-    assert phone == wa_id_of(shown)
+def test_the_zero_before_an_area_code_stays_only_where_it_is_part_of_the_number(written: str, phone: str) -> None:
+    assert phone == read_phone(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("", " ", "+", "00", "39", "0336 9000104", "011 39 336 9000104", "+39 336 900 010 400 000", "+0039336900010"),
+        *("anna", "336 900 x", "GB.1", "PHONE_NUMBER", "393369000104@g.us", "393369000104@lid", "39336+9000104"),
+        *("393369000104, 393369000105", "½39336900010", "٣" * 16, "tel:336-900-0104;phone-context=example.com" * 9),
+    ],
+)
+def test_what_is_not_a_phone_with_its_country_code_is_not_read(written: str) -> None:
+    assert read_phone(written) is None
+
+
+@given(st.from_regex(r"[1-9][0-9]{4,14}", fullmatch=True), st.sampled_from(["+", "00"]), st.data())
+def test_separators_anywhere_do_not_change_a_phone(phone: str, prefix: str, data: st.DataObject) -> None:
+    marks = st.sampled_from(["", " ", "-", ".", " - ", "\u200e", "\u2011", "/"])
+    written = "".join(digit + data.draw(marks) for digit in phone)
+    assert phone == read_phone(prefix + data.draw(marks) + written)
+
+
+@given(st.text(max_size=250) | st.text("+0123456789 ()-.:;@cus", max_size=40))
+def test_whatever_is_read_is_what_meta_would_write(written: str) -> None:
+    phone = read_phone(written)
+    assert phone is None or (phone == read_phone(phone) and phone.isascii() and phone.isdecimal() and phone[0] != "0")

@@ -18,6 +18,7 @@ from domain.ids import fact_id
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
+from tests.support.office import COMPANY
 from tests.support.stories import DIRECTORY, NUMBER, FactMaker, at
 from tests.support.waiting import wait_until
 
@@ -125,6 +126,21 @@ def test_an_answer_belongs_to_the_conversation_of_its_time_even_if_that_is_known
     assert [3, 2] == [row["n"] for row in stored]
     counted = inbox.rows("select status, reason, n from unmanaged_counts where n <> 0")
     assert [{"status": "c", "reason": 1, "n": 1}] == counted
+
+
+def test_an_agent_is_found_when_the_desktop_writes_their_id_in_another_case(inbox: Inbox) -> None:
+    directory.apply(inbox.connection, COMPANY)
+    ready = AgentPresenceChanged(id=fact_id("p"), at=at(0), sent_at=at(0), agent_id=" ANNA", state="ready")
+    inbox.take(TELLER.turn(0, "hello"), TELLER.accepted(0.5, "Anna"), ready, now=at(1))
+    assert [{"owner_id": "anna"}] == inbox.rows("select owner_id from conversations")
+    assert [{"agent_id": "anna"}] == inbox.rows("select agent_id from agent_presence")
+
+
+def test_an_answer_in_a_group_that_the_desktop_names_belongs_to_the_group(inbox: Inbox) -> None:
+    anna = Party(wa_id="16505551234", group_id="g1")
+    group, desktop = FactMaker(customer=anna), FactMaker(customer=Party(group_id="g1"))
+    inbox.take(group.turn(0, "hello"), TELLER.turn(0, "hi"), desktop.answered(0.5), now=at(1))
+    assert [False, True] == [row["managed"] for row in inbox.rows("select managed from conversations order by 1")]
 
 
 def test_statuses_presence_and_notices_are_stored_and_a_status_never_goes_back(inbox: Inbox) -> None:

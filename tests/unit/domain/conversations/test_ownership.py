@@ -66,6 +66,13 @@ def test_a_choice_while_an_agent_is_offered_the_conversation_changes_nothing() -
     assert Owner("user", "anna", "assigned", at(0.6)) == decisions_of(story).owner
 
 
+@pytest.mark.parametrize("skillset", ["Sales", " sales ", "ｓａｌｅｓ"])
+def test_a_bot_that_writes_a_skillset_in_its_own_spelling_queues_the_customer_for_it(skillset: str) -> None:
+    bot = FactMaker("bot")
+    for fact in (bot.handoff(0.2, skillset), bot.choice(0.2, skillset)):
+        assert QUEUED == decisions_of(Story(at(1), number="bot").receive(bot.turn(0), fact)).owner
+
+
 # agents
 
 

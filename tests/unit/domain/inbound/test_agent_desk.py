@@ -96,7 +96,7 @@ def test_an_event_must_name_its_conversation(name: str, named: dict[str, object]
             "data.conversation_id",
             "must be a UUID, as a string",
         ),
-        ("conversation.accepted", BY_CUSTOMER | {"customer": {}}, "data.customer", "needs wa_id, user_id or both"),
+        ("conversation.accepted", BY_CUSTOMER | {"customer": {}}, "data.customer", "needs wa_id, user_id or group_id"),
         ("message.sent", BY_ID, "data.text", "is missing"),
         ("conversation.closed", BY_ID | {"note": 5}, "data.note", "must be a string"),
     ],

@@ -27,6 +27,9 @@ from tests.support.hostile import BODIES, FRAGMENTS, places, spliced
 from tests.support.payloads import NUMBER, PHONE, RECEIVED, SENT, USER_ID
 from tests.support.storable import unstorable
 
+A_PHONE = "must be a phone with its country code, e.g. +39 333 1234567"
+A_USER_ID = "must be a user id as Meta writes it, e.g. IT.1349"
+A_NUMBER_ID = "must be the phone number id that Meta shows, not a phone"
 BASE: dict[str, Any] = {
     "id": fact_id("cloudevent", "/tests", "event-1"),
     "phone_number_id": NUMBER,
@@ -91,10 +94,13 @@ def test_a_batch_becomes_facts_in_order() -> None:
         ({"wa_id": PHONE, "user_id": USER_ID}, Party(wa_id=PHONE, user_id=USER_ID)),
         ({"wa_id": None, "user_id": USER_ID}, Party(user_id=USER_ID)),
         ({"wa_id": USER_ID}, Party(user_id=USER_ID)),
-        ({"wa_id": PHONE, "name": "Anna", "group_id": "1"}, Party(wa_id=PHONE)),
+        ({"wa_id": PHONE, "name": "Anna"}, Party(wa_id=PHONE)),
+        ({"group_id": "120363000000000077@g.us"}, Party(group_id="120363000000000077")),
+        ({"wa_id": PHONE, "group_id": "1"}, Party(wa_id=PHONE, group_id="1")),
+        ({"wa_id": f" +{PHONE}@c.us ", "user_id": f"\u200e{USER_ID} "}, Party(wa_id=PHONE, user_id=USER_ID)),
     ],
 )
-def test_a_customer_has_a_phone_or_a_user_id(customer: dict[str, object], party: Party) -> None:
+def test_a_customer_has_a_phone_a_user_id_or_a_group(customer: dict[str, object], party: Party) -> None:
     fact = read_one(event("softbot.session.started", SESSION | {"customer": customer}))
     assert isinstance(fact, BotSessionStarted)
     assert party == fact.customer
@@ -158,9 +164,15 @@ def test_an_invalid_attribute_is_named_with_a_fix(change: dict[str, object], fie
         ("session.started", {"phone_number_id": None}, "data.phone_number_id", "must be a string"),
         ("session.started", {"session_id": ""}, "data.session_id", "must not be empty"),
         ("session.started", {"customer": PHONE}, "data.customer", "must be an object"),
-        ("session.started", {"customer": {}}, "data.customer", "needs wa_id, user_id or both"),
+        ("session.started", {"customer": {}}, "data.customer", "needs wa_id, user_id or group_id"),
         ("session.started", {"customer": {"wa_id": 447}}, "data.customer.wa_id", "must be a string"),
         ("session.started", {"customer": {"wa_id": ""}}, "data.customer.wa_id", "must not be empty"),
+        ("session.started", {"customer": {"wa_id": "\u200b"}}, "data.customer.wa_id", "must not be empty"),
+        ("session.started", {"customer": {"wa_id": "336 900 x"}}, "data.customer.wa_id", A_PHONE),
+        ("session.started", {"customer": {"wa_id": "0336 900010"}}, "data.customer.wa_id", A_PHONE),
+        ("session.started", {"customer": {"wa_id": "120363@g.us"}}, "data.customer.wa_id", A_PHONE),
+        ("session.started", {"customer": {"user_id": PHONE}}, "data.customer.user_id", A_USER_ID),
+        ("session.started", {"phone_number_id": "+39 06 1"}, "data.phone_number_id", A_NUMBER_ID),
         ("message.sent", {}, "data.text", "is missing"),
         ("message.sent", {"text": True}, "data.text", "must be a string"),
         ("menu.shown", {}, "data.options", "is missing"),
@@ -176,6 +188,16 @@ def test_an_invalid_field_is_named_with_a_fix(name: str, data: dict[str, object]
     assert wrong(event(f"softbot.{name}", SESSION | data)) == {field: message}
 
 
+def test_blanks_and_invisible_characters_around_an_id_do_not_count() -> None:
+    def around(name: str) -> str:
+        return f" \ufeff{name}\u200b\t"
+
+    data = {"phone_number_id": around(NUMBER), "customer": {"wa_id": around(PHONE)}, "session_id": around("session-1")}
+    named = {"option_id": around("1"), "skillset": around("sales")}
+    expected = BotChoice(**BASE, option_id="1", skillset="sales")
+    assert expected == read_one(event("softbot.choice.made", data | named))
+
+
 def test_unknown_fields_are_ignored() -> None:
     more = event("softbot.menu.shown", MENU["data"] | {"new": 1}, traceparent="00-1", subject="x", datacontenttype=None)
     del more["datacontenttype"]
@@ -187,7 +209,7 @@ def test_several_problems_are_reported_together_with_their_events() -> None:
     lacking = event("softbot.menu.shown", {**SESSION, "customer": {}}, id="event-2", time=None)
     assert problems(encoded([MENU, lacking, 5, {"type": "x"}]), batch=True) == [
         EventProblem(1, "event-2", "time", wrong(MENU | {"time": None})["time"]),
-        EventProblem(1, "event-2", "data.customer", "needs wa_id, user_id or both"),
+        EventProblem(1, "event-2", "data.customer", "needs wa_id, user_id or group_id"),
         EventProblem(1, "event-2", "data.options", "is missing"),
         EventProblem(2, None, "event", "must be an object"),
         EventProblem(3, None, "specversion", "is missing"),
