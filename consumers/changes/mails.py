@@ -6,16 +6,13 @@ from datetime import datetime
 from typing import cast, get_args
 from uuid import UUID
 
-from consumers.batches.poison import RetryBatch
+from consumers.changes.locks import lock_conversations
 from consumers.changes.unit_of_work import UnitOfWork
 from domain.conversations.events import EventName
 from domain.conversations.fold import Cause
 from domain.facts import MailEvent
-from domain.ids import CustomerId
 from domain.mail import Mail, after_event
 from infra.postgres import mails
-from infra.postgres.conversations.customers import Customers
-from infra.postgres.conversations.histories import CustomerHistories
 
 _PUBLISHED = frozenset(name.removeprefix("mail.") for name in get_args(EventName) if name.startswith("mail."))
 
@@ -25,25 +22,13 @@ class MailChanges:
 
     def __init__(self, work: UnitOfWork, wanted: Collection[UUID], *, wait: bool) -> None:
         """Locks the mails after their customers (P5). `wait` False: for callers that hold later locks already; raises
-        RetryBatch where another writer has one of them. Also raises RetryBatch if a customer was joined meanwhile."""
+        RetryBatch where another writer has one of them."""
         self._work = work
-        customers, histories = Customers(work.connection), CustomerHistories(work.connection)
         of = mails.conversations_of(work.connection, wanted)
-        conversations = set(of.values())
-        owners = customers.of_conversations(conversations)
-        to_lock: set[CustomerId] = {customer for customer, _ in owners.values()}
-        if wait:
-            customers.lock(to_lock)
-        else:
-            # also the customers that a conversation began with, before they were joined: the timer locks those alone
-            to_lock |= {conversation.customer_id for conversation in histories.read(conversations)}
-            if customers.lock_free(to_lock) != to_lock:
-                raise RetryBatch
-        if customers.of_conversations(conversations) != owners:
-            raise RetryBatch
+        conversations = lock_conversations(work.connection, set(of.values()), wait=wait)
         self.mails = mails.lock(work.connection, of)
-        for conversation in histories.read(conversations):
-            work.include(*owners[conversation.id], conversation)
+        for customer, conversation in conversations:
+            work.include(customer, conversation.phone_number_id, conversation)
 
     def change(self, after: Mail, at: datetime, cause: Cause) -> None:
         """Changes one mail, and publishes an event if its status differs from before."""

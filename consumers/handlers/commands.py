@@ -14,7 +14,7 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic_core import to_json
 
-from consumers.batches.poison import RetryBatch
+from consumers.changes.locks import lock_conversations
 from consumers.changes.public_events import SOURCE
 from consumers.changes.unit_of_work import UnitOfWork
 from domain.commands import (
@@ -52,8 +52,6 @@ from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory, mails
 from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.agents import Agents
-from infra.postgres.conversations.customers import Customers
-from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.messaging.command_log import AuditedRecord, ClaimedCommands, CommandOutcome, claim
 from infra.postgres.messaging.outbox import OutboxRecord
 
@@ -221,17 +219,9 @@ def _load(
     """
     if not named:
         return {}, {}
-    customers = Customers(connection)
-    wanted = {customer for customer, _ in customers.of_conversations(named).values()}
-    locked = customers.lock(wanted)
-    root_of = {customer: customer for customer in locked}
-    root_of |= {member: root for root, members in locked.items() for member in members}
     owners: dict[UUID, CustomerId] = {}
     loaded: dict[CustomerId, CustomerHistory] = {}
-    for conversation in CustomerHistories(connection).read(named):
-        customer = root_of.get(conversation.customer_id)
-        if customer not in wanted:
-            raise RetryBatch
+    for customer, conversation in lock_conversations(connection, named):
         owners[conversation.id] = customer
         known = loaded[customer].conversations if customer in loaded else ()
         loaded[customer] = CustomerHistory(customer, conversation.phone_number_id, (*known, conversation))

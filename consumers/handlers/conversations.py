@@ -39,7 +39,7 @@ from domain.outside_names import known_name
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
-from infra.postgres.conversations.customers import Customers
+from infra.postgres.conversations.customers import Customers, Locked
 from infra.postgres.conversations.histories import CustomerHistories, HistoryRequest
 from infra.postgres.messaging.dead_letters import DeadLetter
 
@@ -126,7 +126,7 @@ class Conversations:
     def _unit_of_work(self, connection: Connection[Any], items: Sequence[_Item], current: Directory) -> UnitOfWork:
         """Returns the unit of work with all new facts folded in."""
         histories = CustomerHistories(connection)
-        customers, joined = _lock(Customers(connection), items) if items else ([], {})
+        customers, locked = _lock(Customers(connection), items) if items else ([], Locked({}))
         new: dict[tuple[UUID, datetime], tuple[_Item, _CustomerOf]] = {}
         for item, of in zip(items, customers, strict=True):
             new.setdefault((item.fact.id, item.fact.sent_at), (item, of))
@@ -136,7 +136,7 @@ class Conversations:
         for item, of in new.values():
             of_customer.setdefault(of.customer, (of.number, []))[1].append(item)
         requests = [HistoryRequest(c, number, min(i.fact.at for i in its)) for c, (number, its) in of_customer.items()]
-        loaded = histories.load(requests, joined, _named(items))
+        loaded = histories.load(requests, locked, _named(items))
         work = UnitOfWork(connection, self._topics.conversations, loaded, current)
         for customer, (_, its) in of_customer.items():
             _fold(work, its, customer)
@@ -154,10 +154,10 @@ def _fold(work: UnitOfWork, items: Iterable[_Item], customer: CustomerId) -> Non
             raise Poison(item.record, "at: out of range") from error
 
 
-def _lock(customers: Customers, items: Sequence[_Item]) -> tuple[list[_CustomerOf], dict[CustomerId, list[CustomerId]]]:
-    """Finds the customers of the facts and locks them. Identities are read again under the locks; raises RetryBatch if
-    they then belong to customers that are not locked. Returns the customer of each fact, and for each customer those
-    that were joined into it."""
+def _lock(customers: Customers, items: Sequence[_Item]) -> tuple[list[_CustomerOf], Locked]:
+    """Finds the customers of the facts, locks them, and joins those that the facts join. Identities are read again
+    under the locks; raises RetryBatch if they then belong to customers that are not locked. Returns the customer of
+    each fact, and the locked customers."""
     keys = {key for item in items for key in item.keys}
     for item in items:
         if isinstance(item.fact, CustomerIdentityChanged):
@@ -165,21 +165,21 @@ def _lock(customers: Customers, items: Sequence[_Item]) -> tuple[list[_CustomerO
     known = _look_up(customers, keys, items)
     index, found = _resolve(known, items)
     customers.add_identities(index.learned.values())
-    locked = customers.lock({of.customer for of in found} | set(index.merged))
+    locked = customers.lock(_customers(index, found))
     again = _look_up(customers, keys, items)
     added = {key: identity for key, identity in index.learned.items() if key not in known.identities}
     if again != _Known({**known.identities, **added}, known.named):
         index, found = _resolve(again, items)
-    if not ({of.customer for of in found} | set(index.merged)) <= locked.keys():
+    if not locked.holds(_customers(index, found)):
         raise RetryBatch
     changed = [identity for identity in index.learned.values() if again.identities.get(identity.key) != identity]
     customers.change_identities(changed, index.merged)
-    joined: dict[CustomerId, list[CustomerId]] = {}
-    for root, members in locked.items():
-        joined.setdefault(index.merged.get(root, root), []).extend(members)
-    for left, stays in index.merged.items():
-        joined.setdefault(stays, []).append(left)
-    return found, joined
+    return found, locked.after(index.merged)
+
+
+def _customers(index: IdentityIndex, found: Iterable[_CustomerOf]) -> set[CustomerId]:
+    """Returns all customers that the facts of a batch are about, or join."""
+    return {of.customer for of in found}.union(index.merged, index.merged.values())
 
 
 def _look_up(customers: Customers, keys: set[IdentityKey], items: Iterable[_Item]) -> _Known:

@@ -132,7 +132,7 @@ class Routing:
         current = self._directories.lock_shared(connection)
         free = Customers(connection).lock_free({customer for _, customer in due})
         crash_point("routing.after-lock")
-        conversations = Queues(connection).read([c for c, customer in due if customer in free])
+        conversations = free.of(Queues(connection).read([c for c, _ in due]))
         members = Agents(connection).lock(found.ready | _owners(conversations), _next_of(conversations))
         with UnitOfWork(connection, self._topics.conversations, active_histories(conversations), current) as work:
             moves = _Moves(work, members, current, database_now(connection), found.watermark, self._policy)

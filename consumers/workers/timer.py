@@ -26,12 +26,11 @@ from consumers.workers.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.conversation import Conversation
 from domain.conversations.fold import Cause
-from domain.ids import CustomerId
 from domain.routing.transfers import after_expiry, expiry_ref, has_expired
 from domain.topics import Topics
 from infra.kafka.consumer import BrokerUnreachable
 from infra.postgres import directory
-from infra.postgres.conversations.customers import Customers
+from infra.postgres.conversations.customers import Customers, Locked
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.conversations.queues import Queues
 from infra.postgres.messaging.offsets import inbound_watermark, started_partitions
@@ -148,7 +147,7 @@ class Timer:
         def close(due: Sequence[Due]) -> None:
             with self._transaction() as connection:
                 free = self._lock_free(connection, due)
-                over = CustomerHistories(connection).still_due([c for c, customer in due if customer in free], now)
+                over = free.of(CustomerHistories(connection).still_due([c for c, _ in due], now))
                 with self._unit_of_work(connection, over) as work:
                     for conversation in over:
                         work.expire(conversation.customer_id, now)
@@ -168,7 +167,7 @@ class Timer:
         def end(due: Sequence[Due]) -> None:
             with self._transaction() as connection:
                 free = self._lock_free(connection, due)
-                reserved = Queues(connection).read([c for c, customer in due if customer in free])
+                reserved = free.of(Queues(connection).read([c for c, _ in due]))
                 over = [c for c in reserved if has_expired(c, now)]
                 with self._unit_of_work(connection, over) as work:
                     for conversation in over:
@@ -181,7 +180,7 @@ class Timer:
         _EXPIRED.inc(len(ended))
         return len(ended)
 
-    def _lock_free(self, connection: Connection[Any], due: Sequence[Due]) -> set[CustomerId]:
+    def _lock_free(self, connection: Connection[Any], due: Sequence[Due]) -> Locked:
         free = Customers(connection).lock_free({customer for _, customer in due})
         crash_point("timer.after-lock")
         return free

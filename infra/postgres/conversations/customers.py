@@ -5,14 +5,45 @@ locks in one order (architecture.md, P4 and P5).
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, LiteralString
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, Rollback
 
+from domain.conversations.conversation import Conversation
 from domain.conversations.customers import Identity, IdentityKey
 from domain.ids import CustomerId
 from infra.postgres.connections.arrays import column_arrays
+
+_FAMILIES: LiteralString = (
+    "with roots as (select coalesce(merged_into, id) as id from customers where id = any(%b::uuid[])) "
+    "select id, merged_into from customers where id in (select id from roots "
+    "union all select c.id from customers c join roots r on c.merged_into = r.id)"
+)
+_LOCK: LiteralString = f"{_FAMILIES} order by id for no key update"
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Customers that the transaction has locked until it ends, each together with all whom it was joined with: nobody
+    else can join one of them or change their conversations.
+
+    `root_of`: each locked customer -> the customer into which it was joined; itself, if into none."""
+
+    root_of: Mapping[CustomerId, CustomerId]
+
+    def holds(self, customers: Iterable[CustomerId]) -> bool:
+        """Returns whether all of these customers are locked."""
+        return self.root_of.keys() >= set(customers)
+
+    def of(self, conversations: Iterable[Conversation]) -> list[Conversation]:
+        """Returns those of the conversations whose customer is locked."""
+        return [conversation for conversation in conversations if conversation.customer_id in self.root_of]
+
+    def after(self, merged: Mapping[CustomerId, CustomerId]) -> "Locked":
+        """Returns the same customers after joins (`merged`: customer -> the one it is joined into)."""
+        return Locked({customer: merged.get(root, root) for customer, root in self.root_of.items()})
 
 
 class Customers:
@@ -78,27 +109,29 @@ class Customers:
                 into,
             )
 
-    def lock(self, customers: Collection[CustomerId]) -> dict[CustomerId, list[CustomerId]]:
-        """Locks the customers and those that were joined into them, in the order of their ids; waits for other writers.
-        Returns the joined ones of each."""
-        rows = self._connection.execute(
-            "select id, merged_into from customers where id in (select unnest(%b::uuid[]) "
-            "union all select id from customers where merged_into = any(%b::uuid[])) order by id for no key update",
-            [list(customers), list(customers)],
-        ).fetchall()
-        joined: dict[CustomerId, list[CustomerId]] = {row[0]: [] for row in rows}
-        for member, into in rows:
-            if into is not None:
-                joined.setdefault(into, []).append(member)
-        return joined
+    def lock(self, customers: Collection[CustomerId]) -> Locked:
+        """Locks the customers, with the one that each was joined into and everybody else who was joined into that one.
+        Waits for other writers, in the order of ids; where one of them joined customers meanwhile, all locks are given
+        up and taken again, as a further lock might come before one that is held."""
+        while True:
+            with self._connection.pipeline(), self._connection.transaction() as attempt:
+                rows = self._connection.execute(_LOCK, [list(customers)])
+                now = self._connection.execute(_FAMILIES, [list(customers)])
+                locked, found = dict(rows.fetchall()), dict(now.fetchall())
+                if found == locked:
+                    return Locked({customer: into or customer for customer, into in found.items()})
+                raise Rollback(attempt)
 
-    def lock_free(self, customers: Collection[CustomerId]) -> set[CustomerId]:
-        """Locks the customers that nobody else has locked, in the order of their ids, and returns them; never waits."""
-        rows = self._connection.execute(
-            "select id from customers where id = any(%b::uuid[]) order by id for no key update skip locked",
-            [list(customers)],
-        ).fetchall()
-        return {row[0] for row in rows}
+    def lock_free(self, customers: Collection[CustomerId]) -> Locked:
+        """Locks as `lock` does, but never waits: returns those of the customers that nobody else has locked in whole or
+        in part."""
+        with self._connection.pipeline():
+            rows = self._connection.execute(_LOCK + " skip locked", [list(customers)])
+            now = self._connection.execute(_FAMILIES, [list(customers)])
+            locked, found = dict(rows.fetchall()), dict(now.fetchall())
+        roots = {customer: into or customer for customer, into in found.items()}
+        elsewhere = {root for customer, root in roots.items() if customer not in locked}
+        return Locked({customer: root for customer, root in roots.items() if root not in elsewhere})
 
     def of_conversations(self, conversations: Collection[UUID]) -> dict[UUID, tuple[CustomerId, str]]:
         """Returns customer (after joining) and number of the conversations that exist."""

@@ -19,6 +19,7 @@ from domain.facts import ConversationFact
 from domain.ids import ConversationId, CustomerId
 from infra.postgres.connections.arrays import column_arrays, uuid_array
 from infra.postgres.conversations import columns, entries
+from infra.postgres.conversations.customers import Locked
 
 
 class HistoryRequest(NamedTuple):
@@ -50,15 +51,18 @@ class CustomerHistories:
     def load(
         self,
         requests: Collection[HistoryRequest],
-        joined: Mapping[CustomerId, Sequence[CustomerId]],
+        locked: Locked,
         named: Collection[UUID] = (),
     ) -> dict[CustomerId, CustomerHistory]:
         """Returns the histories of locked customers: the conversations opened after `since` and the one before, those
-        `named` by id, and the facts that wait for a conversation. `joined`: customer -> those joined into it."""
+        `named` by id, and the facts that wait for a conversation. `locked`: the customers of the requests."""
         if not requests:
             return {}
-        members_of = {r.customer_id: (r.customer_id, *joined.get(r.customer_id, ())) for r in requests}
-        root_of = {member: root for root, members in members_of.items() for member in members}
+        wanted = {r.customer_id for r in requests}
+        root_of = {member: root for member, root in locked.root_of.items() if root in wanted}
+        members_of: dict[CustomerId, list[CustomerId]] = {customer: [] for customer in wanted}
+        for member, root in root_of.items():
+            members_of[root].append(member)
         members = column_arrays(
             (member, r.phone_number_id, r.since) for r in requests for member in members_of[r.customer_id]
         )
