@@ -1,6 +1,7 @@
 """Masking: no phone number stays readable, and numbers that are marked as something else stay."""
 
 import re
+import time
 from unicodedata import decimal
 
 import pytest
@@ -107,6 +108,8 @@ def test_a_number_that_is_marked_as_something_else_stays(text: str) -> None:
         ("٠١٢٣٤٥٦٧٨", "••••••٦٧٨"),
         ("call 2026-07-01 or 02 5550100", "call 2026-07-01 or ••••••100"),
         ("ordering 12345678", "ordering •••••678"),
+        ("call ((((((((+39 333 765 4321", "call •••••••••321"),
+        ("+2026-07-01", "•••••701"),
     ],
 )
 def test_a_number_of_uncertain_meaning_is_masked(text: str, expected: str) -> None:
@@ -121,6 +124,34 @@ def test_only_digits_and_the_characters_that_group_them_are_masked(text: str, wa
     """Words keep their order, and no text takes long."""
     kept = [char for char in text if char.isalpha() or char == "\n"]
     assert kept == [char for char in PhoneMasking(wa_id).hide(text) if char.isalpha() or char == "\n"]
+
+
+UNITS = (
+    *("(", "+", "+(", "1", "٣", ".", " ", "\xa0", "\n", "_", "-", "#", "/", "a", "😀", "\u200b"),
+    *("1-", "1--", "1------", "1.", "+1", "(1)", "1\n", "_1", "#1/", "#1a", "1a", "1\ufe0f\u20e3", "1 2 3 4 5 6 a "),
+    *("3331234567", "333765432", "1111111", "٣٣٣١٢٣٤٥٦ ", "#001234567", "order ", "order12345678 ", "# #n #id "),
+    *("2026-07-01 ", "1.1.2026.", "9.00-13.00 ", "9.00-", "1.11111", "1.11111, ", "-1.111111"),
+)
+
+
+@pytest.mark.parametrize("wa_id", ["393331234567", "391111111111"])
+@pytest.mark.parametrize("unit", UNITS)
+def test_masking_takes_time_by_the_length_of_the_text_only(unit: str, wa_id: str) -> None:
+    """65,536 characters of anything take 50 ms on a quiet machine. Counted is the time of this thread; what grows with
+    the square of the length would take many seconds."""
+    text = (unit * 65_536)[:65_536]
+    assert any(_seconds(PhoneMasking(wa_id), text) < 0.25 for _ in range(3))
+
+
+@pytest.mark.parametrize("text", ["open (9.00-13.00)", "(2026-07-01)", "((((((12.07.2026"])
+def test_a_bracket_makes_no_phone_number_of_a_date(text: str) -> None:
+    assert text == PhoneMasking("393337654321").hide(text)
+
+
+def _seconds(masking: PhoneMasking, text: str) -> float:
+    began = time.thread_time()
+    masking.hide(text)
+    return time.thread_time() - began
 
 
 def _digits(text: str) -> str:
