@@ -15,6 +15,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
+from domain.arrival import MAX_ARRIVAL
 from domain.ids import MAX_ID_LENGTH, FactId
 
 
@@ -30,6 +31,9 @@ Moment = Annotated[
     AfterValidator(_in_utc),
 ]
 """A time in UTC that both Python and PostgreSQL can represent, also after subtracting a window."""
+
+Arrival = Annotated[int, Field(ge=0, le=MAX_ARRIVAL)]
+"""The order of arrival among facts of one time (`domain.arrival`)."""
 
 ExternalId = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
 """An id or name from outside, at most `MAX_ID_LENGTH` characters."""
@@ -57,6 +61,7 @@ class _Fact(_Part):
 
 
 class _CustomerFact(_Fact):
+    arrival: Arrival = 0
     customer: Party
 
 
@@ -75,8 +80,8 @@ class CustomerTurn(_CustomerFact):
 
 class CustomerSignal(_CustomerFact):
     """A customer's update that is shown in the transcript and changes nothing else: reaction, system, unsupported,
-    edit, revoke, unknown types, other call events, standby. `marks`: the wamid of the message that was edited or
-    revoked. `standby_turn`: a customer's turn that went to Meta's own AI."""
+    edit, revoke, unknown types, other call events, standby. `marks`: the wamid of the message that an edit, a revoke or
+    a reaction names. `standby_turn`: a customer's turn that went to Meta's own AI."""
 
     kind: Literal["customer_signal"] = "customer_signal"
     type: ExternalId
@@ -197,6 +202,7 @@ class _AgentFact(_Part):
     id: FactId
     at: Moment
     sent_at: Moment
+    arrival: Arrival = 0
     agent_id: ExternalId
     conversation_id: UUID | None = None
     phone_number_id: ExternalId | None = None

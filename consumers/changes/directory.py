@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 
 from consumers.changes.unit_of_work import UnitOfWork, active_histories
-from domain.conversations.conversation import FactRef
+from domain.conversations.conversation import decision_ref
 from domain.conversations.fold import Cause
 from domain.directory import Directory
 from domain.ids import fact_id
@@ -39,6 +39,6 @@ def _release(connection: Connection[Any], current: Directory, wanted: Directory,
     found = queues.read([conversation for conversation, _ in queues.owned_by(users, skillsets)])
     with UnitOfWork(connection, topics.conversations, active_histories(found), wanted) as work:
         for conversation in found:
-            ref = FactRef(now, fact_id("directory", version, str(conversation.id)))
+            ref = decision_ref(now, fact_id("directory", version, str(conversation.id)))
             cause = Cause((ref.fact,), "directory")
             work.decide(conversation.customer_id, conversation, after_removal(conversation, ref), cause, now)

@@ -27,7 +27,7 @@ from domain.ids import ConversationId, CustomerId
 from domain.mail import Mail
 from infra.postgres import mails
 from infra.postgres.conversations.agents import Agents
-from infra.postgres.conversations.histories import CustomerHistories
+from infra.postgres.conversations.histories import CustomerHistories, FactKey
 from infra.postgres.conversations.statuses import write_notices, write_presence, write_statuses
 from infra.postgres.messaging.command_log import AuditedRecord, audit, count_repeats
 from infra.postgres.messaging.dead_letters import DeadLetter, store_dead_letters
@@ -64,6 +64,8 @@ class UnitOfWork:
         self._adopted: dict[tuple[UUID, datetime], FactPlacement] = {}
         self._events: list[PublicEvent] = []
         self._cut: dict[ConversationId, tuple[CustomerId, datetime]] = {}
+        self._reordered: dict[ConversationId, tuple[CustomerId, datetime]] = {}
+        self._arrived_earlier: dict[FactKey, ConversationFact] = {}
         # what else changes, in the order in which it is written
         self.mails: dict[UUID, Mail] = {}
         self.mail_pause = timedelta()
@@ -105,18 +107,36 @@ class UnitOfWork:
         """Folds in a fact that was not seen before. Raises OverflowError for times at the edge of the calendar."""
         self._keep(customer, fold(self.histories[customer], fact, self._directory, now), fact, now)
 
+    def arrived_earlier(
+        self, customer: CustomerId, fact: ConversationFact, conversation: ConversationId | None, now: datetime
+    ) -> None:
+        """Takes the arrival of a copy of a stored fact that arrived earlier than the known copies. `conversation`: the
+        one that has the fact, among those of the history; None: the fact waits for one."""
+        self._arrived_earlier[fact.id, fact.sent_at] = fact
+        history = self.histories[customer]
+        self._reordered |= {c.id: (customer, now) for c in history.conversations if c.id == conversation}
+        waiting = tuple(fact if (w.id, w.sent_at) == (fact.id, fact.sent_at) else w for w in history.waiting)
+        self.histories[customer] = history._replace(waiting=waiting)
+
     def settle(self) -> None:
         """Moves facts out of conversations that were cut short: those after the new end belong to the conversation
-        that begins there. Called after the last fact of a batch."""
+        that begins there. Collects again those whose facts have another order now. Called after the last fact of a
+        batch."""
         stored = CustomerHistories(self.connection)
-        while self._cut:
+        while self._cut or self._reordered:
+            reordered, self._reordered = self._reordered, {}
             cut, self._cut = self._cut, {}
             ends = {c.id: c.window_ends_at for h in self.histories.values() for c in h.conversations if c.id in cut}
             placed_late = {c for p in self._placements() if (c := p.conversation) in ends and p.fact.at >= ends[c]}
-            for conversation in stored.with_facts_from(ends) | placed_late:
+            cut |= reordered
+            for conversation in stored.with_facts_from(ends) | placed_late | reordered.keys():
                 customer, now = cut[conversation]
                 placed = {(p.fact.id, p.fact.sent_at): p for p in self._placements()}
-                facts = [f for f in stored.facts_of(conversation) if (f.id, f.sent_at) not in placed]
+                facts = [
+                    self._arrived_earlier.get((f.id, f.sent_at), f)
+                    for f in stored.facts_of(conversation)
+                    if (f.id, f.sent_at) not in placed
+                ]
                 facts += [p.fact for p in placed.values() if p.conversation == conversation]
                 result = settle(self.histories[customer], conversation, facts, self._directory, now)
                 self._keep(customer, result, None, now)
@@ -174,6 +194,7 @@ class UnitOfWork:
                 mails.write_log(connection, mail, entry)
             histories.write_conversations([c for _, c in existing], [c for before, c in changed if before is None])
             histories.write_entries(self._new.values(), self._adopted.values())
+            histories.write_arrivals(self._arrived_earlier.values())
             histories.write_history(self._events)
             Outbox(connection).add(public_event_record(event, self._topic) for event in self._events)
             Agents(connection).mark_assigned(self.assigned)

@@ -28,7 +28,7 @@ from domain.commands import (
     read_command,
 )
 from domain.contract.row import owner_document
-from domain.conversations.conversation import Conversation, Decisions, FactRef
+from domain.conversations.conversation import Conversation, Decisions, FactRef, decision_ref
 from domain.conversations.fold import Cause, CustomerHistory
 from domain.directory import Directory
 from domain.event_headers import event_headers
@@ -154,7 +154,7 @@ class Commands:
             return request.invalid.reason
         head, body = request.head, request.body
         assert head is not None and body is not None
-        ref = FactRef(scene.now, fact_id("command", head.id))
+        ref = decision_ref(scene.now, fact_id("command", head.id))
         if isinstance(body, Transfer):
             return self._transfer(scene, head, body, ref)
         if isinstance(body, Email):
@@ -263,7 +263,12 @@ def _decide(scene: _Scene, conversation: Conversation, decided: Decisions, head:
 def _accepted(conversation: Conversation, agent: str, ref: FactRef) -> AgentAccepted:
     """Returns the fact that *take it* counts as: the one that the agent's desktop would have sent."""
     return AgentAccepted(
-        id=ref.fact, at=ref.at, sent_at=ref.at, agent_id=agent, conversation_id=ConversationId(conversation.id)
+        id=ref.fact,
+        at=ref.at,
+        sent_at=ref.at,
+        arrival=ref.arrival,
+        agent_id=agent,
+        conversation_id=ConversationId(conversation.id),
     )
 
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from consumers.batches.poison import Poison, RetryBatch
 from consumers.changes.mails import apply_mail_events
 from consumers.changes.unit_of_work import UnitOfWork
+from domain.arrival import arrived_by
 from domain.conversations.customers import Identity, IdentityIndex, IdentityKey, keys_of
 from domain.directory import Directory
 from domain.facts import (
@@ -40,7 +41,7 @@ from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
 from infra.postgres.conversations.customers import Customers, Locked
-from infra.postgres.conversations.histories import CustomerHistories, HistoryRequest
+from infra.postgres.conversations.histories import CustomerHistories, FactKey, HistoryRequest
 from infra.postgres.messaging.dead_letters import DeadLetter
 
 
@@ -127,21 +128,31 @@ class Conversations:
         """Returns the unit of work with all new facts folded in."""
         histories = CustomerHistories(connection)
         customers, locked = _lock(Customers(connection), items) if items else ([], Locked({}))
-        new: dict[tuple[UUID, datetime], tuple[_Item, _CustomerOf]] = {}
+        new: dict[FactKey, tuple[_Item, _CustomerOf]] = {}
         for item, of in zip(items, customers, strict=True):
-            new.setdefault((item.fact.id, item.fact.sent_at), (item, of))
-        for stored in histories.stored_facts(new):
-            del new[stored]
+            key = _key(item)
+            if key not in new or item.fact.arrival < new[key][0].fact.arrival:
+                new[key] = (item, of)  # of several copies the earliest arrival counts
+        stored = histories.stored_facts(new)
+        earlier = {key: new[key] for key, known in stored.items() if new[key][0].fact.arrival < known.arrival}
         of_customer: dict[CustomerId, tuple[str, list[_Item]]] = {}
-        for item, of in new.values():
-            of_customer.setdefault(of.customer, (of.number, []))[1].append(item)
+        for key, (item, of) in new.items():
+            if key not in stored or key in earlier:
+                of_customer.setdefault(of.customer, (of.number, []))[1].append(item)
         requests = [HistoryRequest(c, number, min(i.fact.at for i in its)) for c, (number, its) in of_customer.items()]
-        loaded = histories.load(requests, locked, _named(items))
+        reordered = {known.conversation for key in earlier if (known := stored[key]).conversation is not None}
+        loaded = histories.load(requests, locked, _named(items) | reordered)
         work = UnitOfWork(connection, self._topics.conversations, loaded, current)
         for customer, (_, its) in of_customer.items():
-            _fold(work, its, customer)
+            _fold(work, [item for item in its if _key(item) not in stored], customer)
+        for key, (item, of) in earlier.items():
+            work.arrived_earlier(of.customer, item.fact, stored[key].conversation, item.record.at)
         work.settle()
         return work
+
+
+def _key(item: _Item) -> FactKey:
+    return item.fact.id, item.fact.sent_at
 
 
 def _fold(work: UnitOfWork, items: Iterable[_Item], customer: CustomerId) -> None:
@@ -228,15 +239,20 @@ def _named(items: Iterable[_Item]) -> set[UUID]:
 
 
 def _read(record: IncomingRecord) -> Fact:
-    """Returns the fact in a record. Its time is clamped again here: the webhook's clock may be wrong."""
+    """Returns the fact in a record. The time of arrival is that of the broker, because the clock of a webhook may be
+    wrong: by a slow one every message would be old."""
     try:
         fact = FACT.validate_json(record.value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "value"
         raise Poison(record, f"{where}: {first['type']}"[:200]) from error
-    clamped = clamp(fact.at, record.at)
-    return fact if clamped == fact.at else fact.model_copy(update={"at": clamped})
+    corrected: dict[str, Any] = {"at": clamp(fact.sent_at, record.at)}
+    if not isinstance(fact, MessageStatus | AgentPresenceChanged | MailEvent | Notice):
+        corrected["arrival"] = arrived_by(fact.arrival, record.at)
+    if all(getattr(fact, name) == value for name, value in corrected.items()):
+        return fact
+    return fact.model_copy(update=corrected)
 
 
 def _with_known_agent(fact: Fact, current: Directory) -> Fact:

@@ -27,7 +27,7 @@ from consumers.changes.unit_of_work import UnitOfWork, active_histories
 from consumers.workers.isolation import Due, Isolation
 from consumers.workers.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
-from domain.conversations.conversation import Conversation, Decisions, FactRef, Owner
+from domain.conversations.conversation import Conversation, Decisions, FactRef, Owner, decision_ref
 from domain.conversations.fold import Cause
 from domain.directory import Directory
 from domain.ids import fact_id
@@ -237,7 +237,7 @@ class _Moves:
             self._members[agent] = member._replace(active_conversations=active, idle_since=idle_since)
 
     def _ref(self, conversation: Conversation) -> FactRef:
-        return FactRef(self._now, fact_id("routing", str(conversation.id), str(conversation.version)))
+        return decision_ref(self._now, fact_id("routing", str(conversation.id), str(conversation.version)))
 
     def _urgency(self, conversation: Conversation) -> tuple[bool, bool, datetime]:
         owner, decisions = conversation.owner, conversation.decisions

@@ -4,20 +4,22 @@ unmanaged.
 Pure functions of evidence, decisions, number and `now`.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from domain.conversations.conversation import Conversation, Decisions, Evidence, FactRef, Status
+from domain.conversations.conversation import BotSession, Conversation, Decisions, Evidence, FactRef, Status
 from domain.conversations.reasons import Reason
 from domain.directory import Number
 from domain.ids import FactId
 
+_ALMOST_A_SECOND = timedelta(microseconds=999_999)
+
 
 class End(NamedTuple):
-    """An explicit end, by a bot or by an agent."""
+    """An explicit end: of a bot's session, or by an agent."""
 
     ref: FactRef
-    by_bot: bool
+    session: BotSession | None = None
 
 
 class Classification(NamedTuple):
@@ -37,16 +39,41 @@ def _explicit_end(evidence: Evidence, decisions: Decisions) -> End | None:
     for a human until its window ends."""
     if not evidence.agent_ends and not evidence.sessions:
         return None
-    last_turn = evidence.last_turn
-    ends = [End(ref, by_bot=False) for ref in evidence.agent_ends]
+    ends = [End(ref) for ref in evidence.agent_ends]
     if evidence.sessions:
-        ended = max(evidence.sessions.values(), key=lambda session: session.began).ended
+        session = max(evidence.sessions.values(), key=lambda session: session.began)
         to_humans = (evidence.route and evidence.route.ref, evidence.agent_took, decisions.first_owned)
         routed = min((ref.at for ref in to_humans if ref), default=None)
-        if ended is not None and (routed is None or routed > ended.at):
-            ends.append(End(ended, by_bot=True))
-    counted = [end for end in ends if last_turn is None or end.ref.at >= last_turn.at]
+        if session.ended is not None and (routed is None or routed > session.ended.at):
+            ends.append(End(session.ended, session))
+    last_turn = evidence.last_turn
+    counted = [end for end in ends if last_turn is None or not is_after(last_turn, end, evidence)]
     return min(counted, key=lambda end: end.ref, default=None)
+
+
+def latest(at: datetime) -> datetime:
+    """Returns the latest moment that a time may stand for: Meta's times are whole seconds."""
+    return at + _ALMOST_A_SECOND if at.microsecond == 0 else at
+
+
+def is_after(turn: FactRef, end: End, evidence: Evidence) -> bool:
+    """Returns whether a turn, known to the evidence or new, counts as written after an end.
+
+    Meta's times are whole seconds: a message of 12:00:05 may have been written at 12:00:05.9, after an agent closed the
+    conversation at 12:00:05.8. That customer must not be taken for answered, so a turn of the second of an end is after
+    it, except the turn that opened the conversation or the bot's session."""
+    if turn.at > end.ref.at:
+        return True
+    if latest(turn.at) <= end.ref.at or evidence.first_turn is None or turn <= evidence.first_turn:
+        return False
+    return not (end.session is not None and _opened(end.session, turn, evidence))
+
+
+def _opened(session: BotSession, turn: FactRef, evidence: Evidence) -> bool:
+    """Returns whether a turn of the last second with turns opened the session: the first one of its second."""
+    first = evidence.first_of_last_second
+    is_first = first is None or first.at != turn.at or turn <= first
+    return is_first and turn.at == session.began.at.replace(microsecond=0)
 
 
 def ended(conversation: Conversation) -> End | None:
@@ -76,7 +103,7 @@ def _reason(
     too late to be queued still counts as a choice: the reason is `NOBODY_TOOK_IT`."""
     last_turn = evidence.last_turn
     last = (last_turn.fact,) if last_turn else ()
-    if end is not None and end.by_bot:
+    if end is not None and end.session is not None:
         return Reason.BOT_CLOSED, (end.ref.fact,)
     if closed:
         requested = evidence.route.ref if evidence.route else decisions.first_owned

@@ -10,6 +10,7 @@ tuple as with a dataclass.
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from domain.arrival import arrival
 from domain.conversations.reasons import Reason
 from domain.ids import ConversationId, CustomerId, FactId
 
@@ -22,10 +23,16 @@ MAX_LAST_TEXT = 500
 
 
 class FactRef(NamedTuple):
-    """A fact reference: the time and id of a fact. Facts are ordered by it."""
+    """A fact reference: time, arrival (`domain.arrival`) and id of a fact. Facts are ordered by it."""
 
     at: datetime
+    arrival: int
     fact: FactId
+
+
+def decision_ref(at: datetime, fact: FactId) -> FactRef:
+    """Returns the reference of a decision, among the facts that had arrived by its time."""
+    return FactRef(at, arrival(at), fact)
 
 
 class Route(NamedTuple):
@@ -49,7 +56,8 @@ class Evidence(NamedTuple):
     `last_text`: the last turn that had text, with that text. `in_hours`: the first turn inside the number's hours.
     `failed_choice`: the first turn that looked like a choice but did not match one. `touch`: the first human touch;
     `agent_took`: the first acceptance or message of an agent. `agent_ends`: the closings by agents, except those before
-    a later turn. `sessions`: the Softbot's sessions, by id. `named`: the customer's last display name."""
+    a later turn. `sessions`: the Softbot's sessions, by id. `named`: the customer's last display name.
+    `first_of_last_second`: the first of the turns that have the time of the last one."""
 
     first_turn: FactRef | None = None
     last_turn: FactRef | None = None
@@ -62,6 +70,7 @@ class Evidence(NamedTuple):
     agent_ends: tuple[FactRef, ...] = ()
     sessions: dict[str, BotSession] = {}  # noqa: RUF012 - never changed in place
     named: tuple[FactRef, str] | None = None
+    first_of_last_second: FactRef | None = None
 
 
 class Owner(NamedTuple):

@@ -1,7 +1,7 @@
 """Adds facts to a conversation's evidence. Facts may be added in any order and give the same evidence.
 
-Every part of the evidence is the first or the last fact of one kind by (time, id), so adding is commutative; a property
-test checks this. Repeats were dropped before: they have the same `(id, sent_at)`.
+Every part of the evidence is the first or the last fact of one kind by its reference, so adding is commutative; a
+property test checks this. Repeats were dropped before: they have the same `(id, sent_at)`.
 """
 
 from collections.abc import Mapping
@@ -32,8 +32,8 @@ _BY_CUSTOMER = (CustomerTurn, CustomerSignal)
 
 
 def fact_ref(fact: ConversationFact) -> FactRef:
-    """Returns the reference of a fact: its time and id."""
-    return FactRef(fact.at, fact.id)
+    """Returns the reference of a fact: its time, arrival and id."""
+    return FactRef(fact.at, fact.arrival, fact.id)
 
 
 def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Route | FailedChoice | None:
@@ -95,6 +95,9 @@ def add_fact(evidence: Evidence, fact: ConversationFact, number: Number, directo
 def _turn(evidence: Evidence, turn: CustomerTurn, ref: FactRef, number: Number) -> dict[str, Any]:
     last = ref if evidence.last_turn is None else max(evidence.last_turn, ref)
     changed: dict[str, Any] = {"first_turn": _first(evidence.first_turn, ref), "last_turn": last}
+    if last.at == turn.at:
+        known = evidence.first_of_last_second
+        changed["first_of_last_second"] = ref if known is None or known.at != turn.at else min(known, ref)
     if turn.text and (evidence.last_text is None or ref > evidence.last_text[0]):
         changed["last_text"] = (ref, turn.text[:MAX_LAST_TEXT])
     if evidence.agent_ends:

@@ -10,17 +10,18 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from domain.conversations.classification import Classification, classify, ended
+from domain.conversations.classification import Classification, classify, ended, latest
 from domain.conversations.conversation import Conversation, Decision, Decisions, Evidence, FactRef, Owner, Route
 from domain.conversations.events import PublicEvent, event_names
 from domain.conversations.evidence import add_fact, fact_ref, route_of
-from domain.conversations.window import WINDOW, home_of_other, home_of_turn, reservation_end
+from domain.conversations.window import WINDOW, home_of_end, home_of_other, home_of_turn, reservation_end
 from domain.directory import Directory, Number
 from domain.facts import (
     AgentAccepted,
     AgentClosed,
     AgentDeclined,
     AgentMessage,
+    BotSessionEnded,
     ConversationFact,
     CustomerIdentityChanged,
     CustomerSignal,
@@ -129,7 +130,7 @@ class _Fold:
     def take(self, fact: ConversationFact) -> None:
         home: Conversation | None
         if isinstance(fact, CustomerTurn):
-            home = home_of_turn(self._conversations, fact.at) or self._open(fact)
+            home = home_of_turn(self._conversations, fact_ref(fact)) or self._open(fact)
         else:
             home = self._home(fact) or self._open_after_handover(fact)
         if home is None:
@@ -211,6 +212,8 @@ class _Fold:
             named = self._named(ConversationId(fact.conversation_id))
             if named is not None:
                 return named
+        if isinstance(fact, AgentClosed | BotSessionEnded):
+            return home_of_end(self._conversations, fact.at)
         return home_of_other(self._conversations, fact.at, touch=isinstance(fact, _TOUCHES))
 
     def _named(self, conversation: ConversationId) -> Conversation | None:
@@ -245,7 +248,7 @@ class _Fold:
             return None
         last = max(given_up, key=fact_ref)
         turn = CustomerTurn.model_construct(**{**dict(last), "kind": "customer_turn"})
-        home = home_of_turn(self._conversations, turn.at) or self._open(turn)
+        home = home_of_turn(self._conversations, fact_ref(turn)) or self._open(turn)
         self._swap(home, self._with(home, turn)._replace(entries=home.entries))
         return self._home(fact)
 
@@ -356,7 +359,7 @@ class _Fold:
         elif decisions.owner is None and decisions.because is not None:
             # released by a person: only a new choice routes it again
             asked = route_of(fact, self._number, self._directory)
-            requested = asked if isinstance(asked, Route) and asked.ref > decisions.because else None
+            requested = asked if isinstance(asked, Route) and latest(asked.ref.at) > decisions.because.at else None
         if requested is None:
             return decisions
         owner = Owner("skillset", requested.skillset, "queued")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from domain.conversations.reading_order import in_reading_order
 from domain.facts import (
     AgentAccepted,
     AgentClosed,
@@ -71,10 +72,10 @@ def transcript(
     deliveries: Mapping[str, MessageDelivery],
     later_signals: Iterable[CustomerSignal] = (),
 ) -> list[TranscriptItem]:
-    """Returns the transcript of a conversation's facts, ordered by time.
+    """Returns the transcript of a conversation's facts, in reading order.
 
     `deliveries`: by wamid. `later_signals`: signals outside this conversation that may edit or delete its messages."""
-    facts = sorted(facts, key=lambda fact: (fact.at, fact.id))
+    facts = in_reading_order(facts)
     signals = (*(fact for fact in facts if isinstance(fact, CustomerSignal)), *later_signals)
     edited = {signal.marks for signal in signals if signal.type == "edit"}
     deleted = {signal.marks for signal in signals if signal.type == "revoke"}

@@ -1,10 +1,10 @@
 """Meta's 24-hour window, and which conversation a fact belongs to (domain.md, *Which conversation*)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from domain.conversations.classification import ended
-from domain.conversations.conversation import Conversation
+from domain.conversations.classification import ended, is_after
+from domain.conversations.conversation import Conversation, FactRef
 
 WINDOW = timedelta(hours=24)
 """How long a customer may be answered without a template after their last message (Meta's rule)."""
@@ -22,18 +22,18 @@ def reservation_end(reserved_to: datetime, window_ends_at: datetime) -> datetime
     return min(reserved_to, window_ends_at - _BEFORE_END)
 
 
-def home_of_turn(conversations: Iterable[Conversation], at: datetime) -> Conversation | None:
+def home_of_turn(conversations: Iterable[Conversation], turn: FactRef) -> Conversation | None:
     """Returns the conversation that a customer's turn belongs to; None: the turn opens a new one.
 
     Of several candidates, the one that opened last at or before the turn, otherwise the next one after the turn. If the
     candidates belong to identities that were joined, the one with an owner, otherwise the latest."""
-    candidates = [c for c in conversations if c.opened_at - WINDOW < at and _before_end(c, at)]
+    candidates = [c for c in conversations if c.opened_at - WINDOW < turn.at and _before_end(c, turn)]
     if len(candidates) > 1 and len({c.customer_id for c in candidates}) > 1:
         return max(candidates, key=lambda c: (c.owner is not None, c.opened_at))
-    return _nearest(candidates, at)
+    return _nearest(candidates, turn.at)
 
 
-def home_of_other(conversations: Iterable[Conversation], at: datetime, touch: bool) -> Conversation | None:
+def home_of_other(conversations: Sequence[Conversation], at: datetime, touch: bool) -> Conversation | None:
     """Returns the conversation whose span covers an event of a bot, an agent or Meta; None: the event waits for one.
 
     The span begins `SKEW` before the opening and ends with the window, even if a bot or an agent closed the
@@ -45,9 +45,23 @@ def home_of_other(conversations: Iterable[Conversation], at: datetime, touch: bo
     return _nearest(candidates, at)
 
 
-def _before_end(conversation: Conversation, at: datetime) -> bool:
+def home_of_end(conversations: Sequence[Conversation], at: datetime) -> Conversation | None:
+    """Returns the conversation that an end by a bot or an agent belongs to; None: the end waits for one.
+
+    As `home_of_other`, but an end of the second in which a conversation was opened is the end of the one before, if
+    that had not ended yet: the customer may have written after it."""
+    home = home_of_other(conversations, at, touch=False)
+    if home is None or not home.opened_at <= at < home.opened_at + timedelta(seconds=1):
+        return home
+    before = [c for c in conversations if c.opened_at < home.opened_at <= c.window_ends_at and ended(c) is None]
+    return max(before, key=lambda c: c.opened_at, default=home)
+
+
+def _before_end(conversation: Conversation, turn: FactRef) -> bool:
     end = ended(conversation)
-    return at < conversation.window_ends_at if end is None else at <= end.ref.at
+    if end is None:
+        return turn.at < conversation.window_ends_at
+    return not is_after(turn, end, conversation.evidence)
 
 
 def _nearest(candidates: list[Conversation], at: datetime) -> Conversation | None:

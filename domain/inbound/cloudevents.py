@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from domain.arrival import arrival
 from domain.facts import Fact
 from domain.ids import bounded_id, fact_id
 from domain.inbound.json_body import InvalidJson, Json, identifier, parse
@@ -116,7 +117,7 @@ def read_events(body: bytes, batch: bool, received_at: datetime, contract: Event
     facts: list[Fact] = []
     problems: list[EventProblem] = []
     for index, event in enumerate(events):
-        outcome = _read(event, received_at, contract)
+        outcome = _read(event, received_at, index, contract)
         if not isinstance(outcome, dict):
             facts.append(outcome)
             continue
@@ -162,7 +163,7 @@ class _Event(BaseModel):
     datacontenttype: Annotated[str | None, BeforeValidator(_json)] = None
 
 
-def _read(event: Json, received_at: datetime, contract: EventContract) -> Fact | dict[str, str]:
+def _read(event: Json, received_at: datetime, place: int, contract: EventContract) -> Fact | dict[str, str]:
     """Returns the fact of an event, or its problems: field -> message."""
     envelope, problems = _validated(_Event, event)
     name = event.get("type") if isinstance(event, dict) else None
@@ -178,6 +179,7 @@ def _read(event: Json, received_at: datetime, contract: EventContract) -> Fact |
         id=fact_id("cloudevent", envelope.source, envelope.id),
         sent_at=envelope.time,
         at=clamp(envelope.time, received_at),
+        arrival=arrival(received_at, place),
         **data.model_dump(),
     )
     return fact

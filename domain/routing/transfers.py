@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.commands import Rejection, Transfer
-from domain.conversations.conversation import Conversation, Decision, Decisions, FactRef, Owner
+from domain.conversations.conversation import Conversation, Decision, Decisions, FactRef, Owner, decision_ref
 from domain.conversations.window import reservation_end
 from domain.directory import Directory
 from domain.ids import fact_id
@@ -173,7 +173,7 @@ def has_expired(conversation: Conversation, now: datetime) -> bool:
 def expiry_ref(conversation: Conversation, now: datetime) -> FactRef:
     """Returns the reference of a reservation's end, for `after_expiry`. Its id is the same for every process that
     notices the end."""
-    return FactRef(now, fact_id("reservation", str(conversation.id), str(conversation.version)))
+    return decision_ref(now, fact_id("reservation", str(conversation.id), str(conversation.version)))
 
 
 def after_expiry(conversation: Conversation, ref: FactRef) -> Decisions:

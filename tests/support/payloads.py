@@ -1,9 +1,11 @@
 """Bodies in the shapes that Meta sends, one file per shape in tests/payloads; every id and text is invented."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from domain.facts import Fact
 from tests.support.paths import ROOT
 
 _FOLDER = ROOT / "tests" / "payloads"
@@ -21,6 +23,11 @@ SENT = datetime(2026, 1, 1, 10, tzinfo=UTC)
 RECEIVED = SENT + timedelta(seconds=2)
 
 NAMES = sorted(path.stem for path in _FOLDER.glob("*.json"))
+
+
+def without_arrival(facts: Iterable[Fact]) -> list[Fact]:
+    """Returns the facts with no arrival, to compare them with those of another body."""
+    return [fact.model_copy(update={"arrival": 0}) if "arrival" in type(fact).model_fields else fact for fact in facts]
 
 
 def raw(name: str) -> bytes:

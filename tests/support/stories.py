@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from domain.conversations.conversation import Decision, Decisions, FactRef, Owner
+from domain.conversations.conversation import Decision, Decisions, FactRef, Owner, decision_ref
 from domain.conversations.events import PublicEvent
 from domain.conversations.fold import Cause, CustomerHistory, FoldResult, decide, expire, fold, settle
 from domain.directory import Directory, Number, Skillset
@@ -139,7 +139,7 @@ class Story:
     def decides(self, hour: float, owner: Owner | None, last: Decision) -> FactRef:
         """Applies a decision of routing, of an admin or of the timer to the latest conversation at that hour, which is
         then the time. Returns its reference."""
-        ref = FactRef(at(hour), fact_id(last, str(hour)))
+        ref = decision_ref(at(hour), fact_id(last, str(hour)))
         conversation = self.history.conversations[-1]
         first = conversation.decisions.first_owned or ref
         decisions = Decisions(owner=owner, first_owned=first, last=last, because=ref)

@@ -38,8 +38,9 @@ def option_of(kind: str, message: JsonObject) -> tuple[bool, str | None]:
 
 
 def marked_by(kind: str, message: JsonObject) -> str | None:
-    """Returns the wamid of the message that an edit or a revoke refers to."""
-    return identifier(nested(message, kind), "original_message_id") if kind in ("edit", "revoke") else None
+    """Returns the wamid of the message that an edit, a revoke or a reaction refers to."""
+    key = {"edit": "original_message_id", "revoke": "original_message_id", "reaction": "message_id"}.get(kind)
+    return identifier(nested(message, kind), key) if key else None
 
 
 def rest_of(kind: str, message: JsonObject) -> JsonObject:

@@ -4,9 +4,11 @@ No part of a body can block the others: each update in each entry, change and ar
 part with a body of its own, which this reader reads in the same way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import count
 
+from domain.arrival import arrival
 from domain.facts import Fact
 from domain.inbound.json_body import InvalidJson, Json, JsonObject, dump, identifier, moment, nested, parse
 from domain.inbound.reading import BodyReading, UnreadablePart
@@ -59,9 +61,10 @@ def read(body: bytes, received_at: datetime) -> BodyReading:
     if not isinstance(entries, list):
         return _whole(body, "entry: not an array")
     result = _Result()
+    arrivals = count(arrival(received_at))
     try:
         for entry in entries:
-            _read_entry(entry, received_at, result)
+            _read_entry(entry, received_at, arrivals, result)
     except _TooMany:
         return _whole(body, f"body: more than {MAX_UPDATES} updates")
     return BodyReading(result.facts, result.unreadable)
@@ -96,7 +99,7 @@ class _Result:
             raise _TooMany
 
 
-def _read_entry(entry: Json, received_at: datetime, result: _Result) -> None:
+def _read_entry(entry: Json, received_at: datetime, arrivals: Iterator[int], result: _Result) -> None:
     if not isinstance(entry, dict):
         result.add_unreadable(entry, "entry: not an object")
         return
@@ -118,6 +121,7 @@ def _read_entry(entry: Json, received_at: datetime, result: _Result) -> None:
         metadata = nested(contents, "metadata")
         context = WebhookChange(
             received_at=received_at,
+            arrivals=arrivals,
             account_id=account_id or "",
             time=time,
             field=field,

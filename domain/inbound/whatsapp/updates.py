@@ -1,6 +1,7 @@
 """Turns one update of a WhatsApp body into one fact. Each reader takes a change and an update (an object) of it, and
 raises `UnusableUpdate` if a required field is missing or invalid (webhooks.md)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,10 +36,11 @@ class UnusableUpdate(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WebhookChange:
-    """The context of an update: the fields of its `entry` and `changes[]`. `time`: the entry's. `display`: the business
-    number's phone."""
+    """The context of an update: the fields of its `entry` and `changes[]`. `arrivals`: the arrivals of the body's
+    further updates. `time`: the entry's. `display`: the business number's phone."""
 
     received_at: datetime
+    arrivals: Iterator[int]
     account_id: str
     time: datetime | None
     field: str
@@ -55,7 +57,7 @@ class WebhookChange:
 
     def times(self, sent_at: datetime) -> dict[str, Any]:
         """Returns the time fields of a fact."""
-        return {"sent_at": sent_at, "at": clamp(sent_at, self.received_at)}
+        return {"sent_at": sent_at, "at": clamp(sent_at, self.received_at), "arrival": next(self.arrivals)}
 
 
 def message(change: WebhookChange, item: JsonObject) -> Fact:

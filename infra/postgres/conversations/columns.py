@@ -1,46 +1,17 @@
 """Converts conversations to columns of their table and back, with one list of columns for writing and reading.
 
-The column `memory` holds evidence and decisions as JSON arrays, by position. Only the rules read it.
+The column `memory` is in a module of its own.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
-from uuid import UUID
 
-from pydantic import TypeAdapter
-from pydantic_core import from_json
-
-from domain.conversations.conversation import (
-    BotSession,
-    Conversation,
-    Decisions,
-    Evidence,
-    FactRef,
-    Owner,
-    OwnerKind,
-    OwnerState,
-    Route,
-    Status,
-)
+from domain.conversations.conversation import Conversation, Owner, OwnerKind, OwnerState, Status
 from domain.conversations.reasons import Reason
 from domain.ids import ConversationId, CustomerId, FactId
 from infra.postgres.connections.arrays import column_arrays, uuid_array
-
-
-class _Memory(NamedTuple):
-    """The JSON of the column `memory`. Queries in `queues` address its parts by position."""
-
-    evidence: Evidence
-    decisions: Decisions | None = None
-
-
-_MEMORY = TypeAdapter(_Memory)
-_DECISIONS = TypeAdapter(Decisions)
-_ROUTE = TypeAdapter(Route)
-_SESSIONS = TypeAdapter(dict[str, BotSession])
-_UNDECIDED = Decisions()
+from infra.postgres.conversations import memory
 
 STATUS_CODES: dict[Status, str] = {"active": "a", "closed": "c"}
 OWNER_KIND_CODES: dict[OwnerKind, str] = {"user": "u", "skillset": "s"}
@@ -95,7 +66,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("version", "integer", lambda c: c.version),
     Column("sequence", "integer", lambda c: c.sequence),
     Column("because", "text", lambda c: uuid_array(c.because), "::uuid[]"),
-    Column("memory", "text", lambda c: _memory(c), "::json"),  # noqa: PLW0108  # defined below
+    Column("memory", "text", lambda c: memory.to_json(c.evidence, c.decisions), "::json"),
 )
 
 
@@ -140,7 +111,7 @@ def to_columns(conversations: Iterable[Conversation], columns: Sequence[Column] 
 def from_row(row: Sequence[Any]) -> Conversation:
     """Returns the conversation of a row selected with `READ_BACK`."""
     stored = _Stored._make(row)
-    evidence, decisions = from_json(stored.memory)
+    evidence, decisions = memory.from_text(stored.memory)
     return Conversation(
         id=stored.id,
         customer_id=stored.customer_id,
@@ -158,49 +129,6 @@ def from_row(row: Sequence[Any]) -> Conversation:
         sequence=stored.sequence,
         previous=stored.previous,
         because=tuple(stored.because),
-        evidence=_evidence(evidence),
-        decisions=_UNDECIDED if decisions is None else _DECISIONS.validate_python(decisions),
+        evidence=evidence,
+        decisions=decisions,
     )
-
-
-@lru_cache(maxsize=64)
-def _fact_ref(at: str, fact: str) -> FactRef:
-    # cached, because the latest turn of a conversation is usually also its last text and its last name
-    return FactRef(datetime.fromisoformat(at), FactId(UUID(fact)))
-
-
-def _evidence(parts: Sequence[Any]) -> Evidence:
-    """Returns the evidence of its JSON."""
-    # The parts that most conversations have are converted by hand, which takes a third of the time of a validation:
-    # processing a fact reads at least one conversation.
-    (
-        first_turn,
-        last_turn,
-        last_text,
-        in_hours,
-        route,
-        failed_choice,
-        touch,
-        agent_took,
-        agent_ends,
-        sessions,
-        named,
-    ) = parts
-    return Evidence(
-        first_turn and _fact_ref(*first_turn),
-        last_turn and _fact_ref(*last_turn),
-        last_text and (_fact_ref(*last_text[0]), last_text[1]),
-        in_hours and _fact_ref(*in_hours),
-        route and _ROUTE.validate_python(route),
-        failed_choice and _fact_ref(*failed_choice),
-        touch and _fact_ref(*touch),
-        agent_took and _fact_ref(*agent_took),
-        tuple(_fact_ref(*end) for end in agent_ends),
-        _SESSIONS.validate_python(sessions) if sessions else {},
-        named and (_fact_ref(*named[0]), named[1]),
-    )
-
-
-def _memory(c: Conversation) -> str:
-    decisions = None if c.decisions == _UNDECIDED else c.decisions
-    return _MEMORY.dump_json(_Memory(c.evidence, decisions)).decode()

@@ -15,6 +15,7 @@ class _Stored(NamedTuple):
     input_id: UUID
     sent_at: datetime
     at: datetime
+    arrival: int
     kind: str
     wamid: str | None
     body: str | None
@@ -24,15 +25,16 @@ class _Stored(NamedTuple):
 READ_BACK: LiteralString = ", ".join(f"e.{name}" for name in _Stored._fields)
 """The select list for `from_row`, of a table called `e`."""
 
-_OWN_COLUMNS = {"id", "sent_at", "at", "kind", "wamid", "text"}
+_OWN_COLUMNS = {"id", "sent_at", "at", "arrival", "kind", "wamid", "text"}
 
 
 def to_row(fact: ConversationFact) -> tuple[Any, ...]:
-    """Returns the values of `input_id`, `sent_at`, `at`, `kind`, `wamid`, `body`, and `detail` as JSON text."""
+    """Returns the values of `input_id`, `sent_at`, `at`, `arrival`, `kind`, `wamid`, `body`, and `detail` (JSON)."""
     return _Stored(
         fact.id,
         fact.sent_at,
         fact.at,
+        fact.arrival,
         fact.kind,
         getattr(fact, "wamid", None),
         getattr(fact, "text", None),
@@ -47,6 +49,7 @@ def from_row(row: Sequence[Any]) -> ConversationFact:
         "id": stored.input_id,
         "sent_at": stored.sent_at,
         "at": stored.at,
+        "arrival": stored.arrival,
         "kind": stored.kind,
         "wamid": stored.wamid,
         "text": stored.body,

@@ -30,23 +30,35 @@ class HistoryRequest(NamedTuple):
     since: datetime
 
 
+FactKey = tuple[UUID, datetime]
+"""What recognises the repeat of a fact: its id and `sent_at`."""
+
+
+class StoredFact(NamedTuple):
+    """What is known of a fact that is already stored: its earliest arrival so far, and its conversation; None: it waits
+    for one."""
+
+    arrival: int
+    conversation: ConversationId | None
+
+
 class CustomerHistories:
     """Histories on one connection, inside the caller's transaction. Raises psycopg errors."""
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
 
-    def stored_facts(self, facts: Collection[tuple[UUID, datetime]]) -> set[tuple[UUID, datetime]]:
-        """Returns those of the facts `(id, sent_at)` that are already stored."""
+    def stored_facts(self, facts: Collection[FactKey]) -> dict[FactKey, StoredFact]:
+        """Returns those of the facts that are already stored."""
         if not facts:
-            return set()
-        return set(
-            self._rows(
-                "select e.input_id, e.sent_at from unnest(%b::uuid[], %b::timestamptz[]) as t (input_id, sent_at) "
-                "join entries e on e.input_id = t.input_id and e.sent_at = t.sent_at",
-                column_arrays(sorted(facts, key=lambda fact: fact[0].int)),
-            )
+            return {}
+        rows = self._rows(
+            "select e.input_id, e.sent_at, e.arrival, e.conversation_id "
+            "from unnest(%b::uuid[], %b::timestamptz[]) as t (input_id, sent_at) "
+            "join entries e on e.input_id = t.input_id and e.sent_at = t.sent_at",
+            column_arrays(sorted(facts, key=lambda fact: fact[0].int)),
         )
+        return {(fact, sent_at): StoredFact(*rest) for fact, sent_at, *rest in rows}
 
     def load(
         self,
@@ -150,11 +162,12 @@ class CustomerHistories:
         rows.sort(key=lambda row: row[0].int)
         if rows:
             self._do(
-                "insert into entries (input_id, sent_at, at, kind, wamid, body, detail, customer_id, conversation_id) "
-                "select input_id, sent_at, at, kind, wamid, body, detail::json, customer_id, conversation_id "
-                "from unnest(%b::uuid[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::text[], %b::text[], "
-                "%b::text[], %b::uuid[], %b::uuid[]) "
-                "as t (input_id, sent_at, at, kind, wamid, body, detail, customer_id, conversation_id)",
+                "insert into entries "
+                "(input_id, sent_at, at, arrival, kind, wamid, body, detail, customer_id, conversation_id) "
+                "select input_id, sent_at, at, arrival, kind, wamid, body, detail::json, customer_id, conversation_id "
+                "from unnest(%b::uuid[], %b::timestamptz[], %b::timestamptz[], %b::bigint[], %b::text[], %b::text[], "
+                "%b::text[], %b::text[], %b::uuid[], %b::uuid[]) "
+                "as t (input_id, sent_at, at, arrival, kind, wamid, body, detail, customer_id, conversation_id)",
                 column_arrays(rows),
             )
         found = [(p.fact.id, p.fact.sent_at, p.conversation) for p in adopted]
@@ -165,6 +178,17 @@ class CustomerHistories:
                 "from unnest(%b::uuid[], %b::timestamptz[], %b::uuid[]) as t (input_id, sent_at, conversation_id) "
                 "where e.input_id = t.input_id and e.sent_at = t.sent_at",
                 column_arrays(found),
+            )
+
+    def write_arrivals(self, facts: Iterable[ConversationFact]) -> None:
+        """Writes the arrival of stored facts of which an earlier copy came later."""
+        rows = sorted(((f.id, f.sent_at, f.arrival) for f in facts), key=lambda row: row[0].int)
+        if rows:
+            self._do(
+                "update entries e set arrival = t.arrival "
+                "from unnest(%b::uuid[], %b::timestamptz[], %b::bigint[]) as t (input_id, sent_at, arrival) "
+                "where e.input_id = t.input_id and e.sent_at = t.sent_at",
+                column_arrays(rows),
             )
 
     def write_history(self, events: Iterable[PublicEvent]) -> None:

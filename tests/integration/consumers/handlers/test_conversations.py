@@ -13,11 +13,14 @@ from psycopg.rows import dict_row
 
 from consumers.batches.poison import Poison
 from consumers.handlers.conversations import Conversations
+from domain.arrival import arrival
 from domain.facts import FACT, AgentPresenceChanged, CustomerIdentityChanged, MessageStatus, Notice, Party
 from domain.ids import fact_id
+from domain.inbound.reading import CLOCK_TOLERANCE
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
+from infra.postgres.lists.conversation_page import conversation_page
 from tests.support.office import COMPANY
 from tests.support.stories import DIRECTORY, NUMBER, FactMaker, at
 from tests.support.waiting import wait_until
@@ -274,3 +277,27 @@ def test_a_change_of_identity_without_identities_is_poison(inbox: Inbox) -> None
     base = TELLER.turn(0.9).model_dump(include={"phone_number_id", "at", "sent_at", "wamid"})
     with pytest.raises(Poison):
         inbox.take(CustomerIdentityChanged(id=fact_id("c"), customer=Party(), becomes=Party(), **base), now=at(1))
+
+
+def test_of_several_copies_of_a_message_the_earliest_arrival_counts_also_if_it_is_processed_later(inbox: Inbox) -> None:
+    def copy(text: str, arrived: float) -> object:
+        return TELLER.turn(0, text).model_copy(update={"arrival": arrival(at(arrived))})
+
+    inbox.take(copy("1", 0.3), copy("2", 0.2), now=at(1))
+    (row,) = inbox.rows("select last_text, owner_id from conversations")
+    assert {"last_text": "1", "owner_id": "support"} == row
+    inbox.take(copy("1", 0.1), now=at(1))  # the first delivery, from a partition that was behind
+    (row,) = inbox.rows("select last_text, owner_id from conversations")
+    assert {"last_text": "2", "owner_id": "sales"} == row
+    inbox.take(copy("1", 0.4), copy("2", 0.4), now=at(1))
+    (row,) = inbox.rows("select last_text, entries from conversations")
+    assert {"last_text": "2", "entries": 2} == row
+    page = conversation_page(inbox.connection, inbox.rows("select id from conversations")[0]["id"])
+    assert page is not None
+    assert ["1", "2"] == [item.text for item in page.transcript]
+
+
+def test_a_webhook_whose_clock_is_a_day_slow_makes_no_message_old(inbox: Inbox) -> None:
+    turn = TELLER.turn(24).model_copy(update={"at": at(0) + CLOCK_TOLERANCE, "arrival": arrival(at(0))})
+    inbox.take(turn, now=at(24))
+    assert [{"opened_at": at(24)}] == inbox.rows("select opened_at from conversations")

@@ -68,7 +68,7 @@ HELLO = turn("wamid.1", 0, "Hello")
 
 
 def conversation(opening: ConversationFact, **values: Any) -> Conversation:
-    ref = FactRef(opening.at, opening.id)
+    ref = FactRef(opening.at, 0, opening.id)
     evidence = Evidence(first_turn=ref, last_turn=ref, last_text=(ref, "Hello"), named=(ref, "Anna"))
     fields: dict[str, Any] = {
         "id": conversation_id(opening.at, opening.id),

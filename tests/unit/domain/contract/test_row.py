@@ -12,7 +12,7 @@ from domain.ids import ConversationId, CustomerId, fact_id
 from domain.times import rfc3339
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
-HELLO = FactRef(NOON, fact_id("hello"))
+HELLO = FactRef(NOON, 0, fact_id("hello"))
 
 QUEUED = Conversation(
     id=ConversationId(UUID("0197c5b1-8c00-8a00-8000-000000000001")),

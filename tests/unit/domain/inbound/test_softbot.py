@@ -24,7 +24,7 @@ from domain.inbound.problems import EventProblem, InvalidEvents
 from domain.inbound.softbot import CONTRACT, read_softbot
 from tests.support.cloudevents import SESSION, encoded, event
 from tests.support.hostile import BODIES, FRAGMENTS, places, spliced
-from tests.support.payloads import NUMBER, PHONE, RECEIVED, SENT, USER_ID
+from tests.support.payloads import NUMBER, PHONE, RECEIVED, SENT, USER_ID, without_arrival
 from tests.support.storable import unstorable
 
 A_PHONE = "must be a phone with its country code, e.g. +39 333 1234567"
@@ -78,7 +78,7 @@ def wrong(document: object) -> dict[str, str]:
     ],
 )
 def test_every_event_type_becomes_its_fact(name: str, data: dict[str, object], fact: Fact) -> None:
-    assert fact == read_one(event(f"softbot.{name}", SESSION | data))
+    assert [fact] == without_arrival([read_one(event(f"softbot.{name}", SESSION | data))])
 
 
 def test_a_batch_becomes_facts_in_order() -> None:
@@ -195,7 +195,7 @@ def test_blanks_and_invisible_characters_around_an_id_do_not_count() -> None:
     data = {"phone_number_id": around(NUMBER), "customer": {"wa_id": around(PHONE)}, "session_id": around("session-1")}
     named = {"option_id": around("1"), "skillset": around("sales")}
     expected = BotChoice(**BASE, option_id="1", skillset="sales")
-    assert expected == read_one(event("softbot.choice.made", data | named))
+    assert [expected] == without_arrival([read_one(event("softbot.choice.made", data | named))])
 
 
 def test_unknown_fields_are_ignored() -> None:

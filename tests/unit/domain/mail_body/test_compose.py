@@ -37,7 +37,7 @@ CONVERSATION = Conversation(
     NOON,
     NOON,
     wa_id="393331234567",
-    evidence=Evidence(named=(FactRef(NOON, FactId(UUID(int=3))), "Maria")),
+    evidence=Evidence(named=(FactRef(NOON, 0, FactId(UUID(int=3))), "Maria")),
 )
 MAIL = Mail(
     UUID(int=4), "c1", CONVERSATION.id, "boss", ("a@example.com", "b@example.com"), "Please look", "Who?", False, NOON
@@ -186,7 +186,7 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_the_text_of_a_customer_is_only_ever_text(text: str) -> None:
     """No markup, no header, no other speaker's line, no turned direction, no control character."""
-    named = Evidence(named=(FactRef(NOON, FactId(UUID(int=3))), text[:300]))
+    named = Evidence(named=(FactRef(NOON, 0, FactId(UUID(int=3))), text[:300]))
     message = read(MAIL, said(text), evidence=named, wa_id=text[:50])
     assert [
         *("From", "To", "Subject", "Date", "Reply-To", "Auto-Submitted"),

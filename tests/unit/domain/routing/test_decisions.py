@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from domain.commands import Rejection, Target, Transfer
-from domain.conversations.conversation import Conversation, Decision, Decisions, FactRef, Owner
+from domain.conversations.conversation import Conversation, Decision, Decisions, Owner, decision_ref
 from domain.directory import Directory, User
 from domain.ids import fact_id
 from domain.routing.agents import Member
@@ -27,8 +27,8 @@ from domain.routing.transfers import (
 from tests.support.stories import DIRECTORY, FactMaker, Story, at
 
 POLICY = RoutingPolicy()
-HERE = FactRef(at(1), fact_id("the command"))
-EARLIER = FactRef(at(0.5), fact_id("an earlier command"))
+HERE = decision_ref(at(1), fact_id("the command"))
+EARLIER = decision_ref(at(0.5), fact_id("an earlier command"))
 COMPANY = Directory(
     DIRECTORY.numbers,
     DIRECTORY.skillsets,
@@ -337,7 +337,7 @@ def test_after_its_expiry_and_after_a_removal_nobody_has_the_conversation() -> N
 def test_the_expiry_of_a_reservation_has_one_id_however_often_it_is_noticed() -> None:
     reserved = conversation(owner=RESERVED)._replace(version=2)
     first = expiry_ref(reserved, at(1.4))
-    assert FactRef(at(1.4), fact_id("reservation", str(reserved.id), "2")) == first
+    assert decision_ref(at(1.4), fact_id("reservation", str(reserved.id), "2")) == first
     assert first.fact == expiry_ref(reserved, at(2)).fact
     other = reserved._replace(id=Story(at(9)).receive(FactMaker().turn(8)).history.conversations[0].id)
     assert 3 == len({expiry_ref(each, at(2)).fact for each in (reserved, reserved._replace(version=3), other)})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.commands import Rejection, Target, Transfer
-from domain.conversations.conversation import Conversation, Decisions, FactRef
+from domain.conversations.conversation import Conversation, Decisions, FactRef, decision_ref
 from domain.conversations.fold import Cause, CustomerHistory, decide, expire, fold
 from domain.conversations.window import WINDOW
 from domain.directory import Directory, User
@@ -122,7 +122,7 @@ class Office:
 
     def here(self) -> FactRef:
         self.steps += 1
-        return FactRef(self.now, fact_id("step", str(self.steps)))
+        return decision_ref(self.now, fact_id("step", str(self.steps)))
 
     def receives(self, place: int, fact: ConversationFact) -> None:
         self.threads[place] = fold(self.threads[place], fact, COMPANY, self.now).history

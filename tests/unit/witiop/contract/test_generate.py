@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from consumers.changes.public_events import public_event_record
 from domain.commands import Command, InvalidCommand, read_command, signature
 from domain.contract.channels import CHANNELS, Channel, MessageType
-from domain.conversations.conversation import Decisions, FactRef, Owner
+from domain.conversations.conversation import Decisions, Owner, decision_ref
 from domain.conversations.events import EventName, PublicEvent
 from domain.conversations.fold import Cause, decide
 from domain.facts import FACT, Fact
@@ -45,7 +45,7 @@ def change_owner(story: Story, owner: Owner | None, why: str) -> None:
     """Changes the owner of the story's last conversation."""
     conversation = story.history.conversations[-1]
     decisions = Decisions(
-        owner=owner, first_owned=FactRef(story.now, fact_id(why)), because=FactRef(story.now, fact_id(why))
+        owner=owner, first_owned=decision_ref(story.now, fact_id(why)), because=decision_ref(story.now, fact_id(why))
     )
     step = decide(story.history, conversation.id, decisions, Cause((fact_id(why),), "boss"), DIRECTORY, story.now)
     story.history = step.history

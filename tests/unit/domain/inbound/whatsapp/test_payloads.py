@@ -1,11 +1,13 @@
 """One body per shape that Meta sends, and the facts in it."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from domain.arrival import arrival
 from domain.facts import (
     CustomerIdentityChanged,
     CustomerSignal,
@@ -33,6 +35,8 @@ from tests.support.payloads import (
     USER_ID,
     body,
     raw,
+    value_of,
+    without_arrival,
 )
 
 Item = dict[str, Any]
@@ -190,9 +194,9 @@ SHAPES: dict[str, list[Expected]] = {
     "call_connect": [call(CustomerTurn, "connect", "event direction session")],
     # messages that only appear in the transcript
     "call_terminate": [call(CustomerSignal, "terminate", "event direction status duration")],
-    "reaction": [signal("reaction", "🎉", "reaction")],
-    "reaction_removed": [signal("reaction", None, "reaction")],
-    "reaction_removed_empty": [signal("reaction", None, "reaction", KNOWN)],
+    "reaction": [signal("reaction", "🎉", "reaction", marks="wamid.ours")],
+    "reaction_removed": [signal("reaction", None, "reaction", marks="wamid.ours")],
+    "reaction_removed_empty": [signal("reaction", None, "reaction", KNOWN, marks="wamid.ours")],
     "unsupported_edit": [signal("unsupported", None, "unsupported errors")],
     "unsupported_poll": [signal("unsupported", None, "unsupported errors", KNOWN)],
     "unsupported_without_type": [signal("unsupported", None, "errors")],
@@ -235,7 +239,10 @@ SHAPES: dict[str, list[Expected]] = {
     "history": [old_message(), old_message(after=1), notice("history", ARRIVAL)],
     # several updates in one body
     "batch_two_entries": [turn("text", "One thing"), turn("text", "And another", after=1)],
-    "batch_two_messages": [turn("text", "Thank you"), signal("reaction", "👋", "reaction", after=1)],
+    "batch_two_messages": [
+        turn("text", "Thank you"),
+        signal("reaction", "👋", "reaction", after=1, marks="wamid.ours"),
+    ],
     "batch_two_changes": [turn("text", "No more offers, please"), notice("user_preferences", after=1)],
 }
 
@@ -266,4 +273,15 @@ def test_every_body_has_expected_facts() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_update_of_a_body_becomes_its_expected_fact(name: str) -> None:
     expected = [fact(name, item) for fact, item in zip(SHAPES[name], updates(body(name)), strict=True)]
-    assert BodyReading(expected, []) == read(raw(name), RECEIVED)
+    reading = read(raw(name), RECEIVED)
+    assert BodyReading(expected, []) == BodyReading(without_arrival(reading.facts), reading.unreadable)
+
+
+def test_the_updates_of_a_body_arrive_in_the_order_in_which_it_lists_them() -> None:
+    document = body("text")
+    (text,) = value_of(document)["messages"]
+    value_of(document)["messages"] = [text | {"id": f"wamid.{n}"} for n in range(3)]
+    facts = read(json.dumps(document).encode(), RECEIVED).facts
+    assert [(f"wamid.{place}", arrival(RECEIVED, place)) for place in range(3)] == [
+        (fact.wamid, fact.arrival) for fact in facts if isinstance(fact, CustomerTurn)
+    ]

@@ -17,7 +17,7 @@ from witiop.cli.views.conversation import conversation_lines
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 HELLO = fact_id("hello")
-MARK = FactRef(NOON, HELLO)
+MARK = FactRef(NOON, 0, HELLO)
 SHOP = Number("106540352242922", "Shop", "Europe/Rome")
 
 ACTIVE = Conversation(

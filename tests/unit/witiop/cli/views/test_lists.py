@@ -17,7 +17,7 @@ LONG = "I placed an order three weeks ago and it never came, " * 9
 
 
 def listed(n: int, text: str, closed: bool = False) -> Conversation:
-    mark = FactRef(NOON, fact_id("turn"))
+    mark = FactRef(NOON, 0, fact_id("turn"))
     return Conversation(
         id=ConversationId(UUID(int=n)),
         customer_id=CustomerId(UUID(int=n)),
