@@ -1,17 +1,18 @@
 """What the console needs from outside; it opens nothing itself."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from flask import g
+from prometheus_client import CollectorRegistry
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from console.live.broadcast import Broadcaster
 from console.live.watch import ListState, WatchedList
+from console.metrics import ConsoleMetrics
 from console.request import person
 from console.table.snapshot_cache import SnapshotCache
 from domain.directory import Directory
@@ -50,15 +51,14 @@ class Dependencies:
     organisation: str = ""
     secure: bool = False
     proxies: int = 0
+    metrics: ConsoleMetrics = field(default_factory=lambda: ConsoleMetrics(CollectorRegistry()))
     snapshots: SnapshotCache = field(default_factory=SnapshotCache)
     _directories: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)
 
     def connection(self) -> AbstractContextManager[Connection[Any]]:
-        """A connection in autocommit mode. A request that only reads uses the same one throughout, because checking
-        one out of the pool costs a round trip to the database. Raises psycopg_pool.PoolTimeout and
-        psycopg.OperationalError."""
-        held: Connection[Any] | None = g.get("connection")
-        return self.pool.connection() if held is None else nullcontext(held)
+        """A connection in autocommit mode, to be given back as soon as the rows are read: the pool has few, and taking
+        one costs no round trip. Raises psycopg_pool.PoolTimeout and psycopg.OperationalError."""
+        return self.pool.connection()
 
     def directory(self, conn: Connection[Any]) -> Directory:
         """The current directory."""

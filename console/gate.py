@@ -9,23 +9,30 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from flask import Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from console import bounds
 from console import words as speech
 from console.dependencies import Dependencies
+from console.metrics import Refusal
 from console.request import address, keep_page, person, target
 from infra.postgres.console import audit, sign_ins
+from infra.postgres.console.audit import AuditEntry
 
-_TOKEN_BYTES = 32
+_TOKEN_BYTES, _LONGEST_TOKEN = 32, 64
 _ROOT = ("tenant_administrator",)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _LIVE = "live"
 """The blueprint of the stream."""
+
+AUDITED_PER_PERSON, AUDITED_SIGN_INS = 100, 1000
+"""Refusals of one person, and refused sign-ins of everybody together, that are stored within `sign_ins.TRIES_SPAN`; all
+of them are counted. So nobody can fill the database with the traces of what was refused."""
 
 CSRF = "csrf"
 """The field of every form that holds its token."""
@@ -67,23 +74,25 @@ def install(app: Flask, deps: Dependencies) -> None:
     @app.before_request
     def enter() -> ResponseReturnValue | None:
         view = app.view_functions.get(request.endpoint or "")
-        g.person, g.new_token, g.token, g.holding = None, None, "", ExitStack()
+        g.person, g.new_token, g.token = None, None, ""
+        g.words = speech.Words("en", speech.UTC_ZONE, deps.clock())  # of the page that a broken bound answers
+        bounds.check_head()
         g.words = words_of(deps)
         if request.endpoint == "static":
             return None
         token = request.cookies.get(_cookie(deps), "")
-        if len(token) < _TOKEN_BYTES:
+        if not _TOKEN_BYTES <= len(token) <= _LONGEST_TOKEN:
             token = g.new_token = secrets.token_urlsafe(_TOKEN_BYTES)
         else:
-            if request.method in _SAFE:
-                g.connection = g.holding.enter_context(deps.pool.connection())
             with deps.connection() as conn:
                 g.person = sign_ins.person_of(conn, token_hash(token), deps.sessions, uses=not _is_automatic())
         g.token = token
         g.words = words_of(deps)
-        if request.method not in _SAFE and not _is_own_form():
-            _audit(deps, "form_refused")
-            return _refused("form", 403)
+        if request.method not in _SAFE:
+            bounds.check_form()
+            if not _is_own_form():
+                audit_refusal(deps, "form_refused", "form")
+                return _refused("form", 403)
         return _admit(deps, getattr(view, _ACCESS, None))
 
     @app.after_request
@@ -107,11 +116,6 @@ def install(app: Flask, deps: Dependencies) -> None:
         if g.get("new_token"):
             _set_cookie(deps, response, g.new_token)
         return response
-
-    @app.teardown_request
-    def release(_: BaseException | None) -> None:
-        g.pop("connection", None)
-        g.holding.close()
 
     app.jinja_env.globals["csrf"] = form_token
 
@@ -173,19 +177,42 @@ def _admit(deps: Dependencies, access: ViewAccess | None) -> ResponseReturnValue
     if access == "everybody" or request.endpoint is None:
         return None
     if g.person is None or g.person.level is None:
+        deps.metrics.refused("signed_out")
         if target() is not None or request.method not in _SAFE or request.blueprint == _LIVE:
             return _refused("signed_out", 401)
         return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")), 303)
     if access is None and person().level not in _ROOT:
-        _audit(deps, "forbidden")
+        audit_refusal(deps, "forbidden", "level")
         return _refused("level", 403)
     return None
 
 
-def _audit(deps: Dependencies, event: audit.AuditEvent) -> None:
-    name = g.person.name if g.person else None
+def audit_refusal(
+    deps: Dependencies,
+    event: audit.AuditEvent,
+    counted: Refusal,
+    conversation_id: UUID | None = None,
+    **detail: object,
+) -> None:
+    """Counts a request that was refused, and stores it in the audit log if a person is signed in, up to
+    `AUDITED_PER_PERSON`."""
+    deps.metrics.refused(counted)
+    if g.person is not None:
+        name, detail = g.person.name, {"path": request.path, **detail}
+        _store(deps, AuditEntry(event, name, address(), conversation_id, detail=detail), name, AUDITED_PER_PERSON)
+
+
+def audit_refused_sign_in(deps: Dependencies, name: str) -> None:
+    """Counts a sign-in with a wrong password or an unknown name, and stores it in the audit log up to
+    `AUDITED_SIGN_INS`, in the same time for each name."""
+    deps.metrics.refused("wrong_password")
+    _store(deps, AuditEntry("sign_in_refused", name, address(), detail={"why": "wrong"}), "", AUDITED_SIGN_INS)
+
+
+def _store(deps: Dependencies, entry: AuditEntry, counted_for: str, most: int) -> None:
     with deps.connection() as conn:
-        audit.write(conn, [audit.AuditEntry(event, name, address(), detail={"path": request.path})])
+        if sign_ins.count_try(conn, "r", counted_for) <= most:
+            audit.write(conn, [entry])
 
 
 def _refused(why: str, status: int) -> ResponseReturnValue:

@@ -6,7 +6,7 @@ from typing import Literal
 from console.request import translated, words
 from console.words import catalogue
 from domain.commands import Rejection
-from domain.contract.texts import REASON_TEXTS, REJECTION_TEXTS, gettext_noop
+from domain.contract.texts import REASON_TEXTS, REJECTION_TEXTS, WEAKNESS_TEXTS, gettext_noop
 from domain.conversations.conversation import Owner
 from domain.conversations.history import HistoryEntry
 from domain.conversations.reasons import Reason
@@ -146,6 +146,12 @@ def rejection(reason: str | None) -> str:
     if reason in {each.value for each in Rejection}:
         return translated(REJECTION_TEXTS[Rejection(reason)])
     return translated(gettext_noop("no reason was given"))
+
+
+def weakness(found: str, shortest: int, longest: int) -> str:
+    """Why a new password is not accepted, as a sentence."""
+    text = translated(WEAKNESS_TEXTS[found]) % {"shortest": shortest, "longest": longest}
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def mail_state(state: str) -> str:

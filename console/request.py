@@ -33,8 +33,8 @@ def target() -> str | None:
 
 
 def address() -> str:
-    """The client's network address."""
-    return request.remote_addr or ""
+    """The client's network address; at most 64 characters of what a proxy says it is."""
+    return (request.remote_addr or "")[:64]
 
 
 def safe_redirect_target(path: str | None, otherwise: str) -> str:

@@ -19,6 +19,8 @@ from domain.ids import fact_id
 
 MAX_RECIPIENTS = 50
 """Maximum number of recipients that SES accepts in one call."""
+_MAX_TYPED_RECIPIENTS = 20 * MAX_RECIPIENTS
+"""Maximum number of addresses before repeats are removed. More are rejected before any of them is checked."""
 MAX_BYTES = 10_000_000
 """Maximum size of a mail body."""
 MAX_SUBJECT = 250
@@ -61,6 +63,8 @@ class MailRequest:
 def accept_email(email: Email, policy: MailPolicy, transcript_bytes: int = 0) -> MailRequest | Rejection:
     """Returns the mail that a command asks for, or the first rejection that applies (domain.md). The conversation must
     exist. `transcript_bytes`: the size of the transcript's texts; the mail body contains them twice, in base64."""
+    if len(email.to) > _MAX_TYPED_RECIPIENTS:
+        return Rejection.TOO_MANY_RECIPIENTS
     checked = [policy.address(each) for each in dict.fromkeys(email.to)]
     to = tuple(dict.fromkeys(each for each in checked if each is not None))
     if None in checked:
@@ -81,8 +85,9 @@ def accept_email(email: Email, policy: MailPolicy, transcript_bytes: int = 0) ->
 def _is_subject(subject: str) -> bool:
     """Returns whether a subject is one line of 1 to `MAX_SUBJECT` characters, and contains nothing that ends a header
     or is an encoded word that could (`=?utf-8?q?=0A?=`)."""
-    is_unsafe = any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in subject) or "=?" in subject
-    return bool(subject.strip()) and len(subject) <= MAX_SUBJECT and not is_unsafe
+    if len(subject) > MAX_SUBJECT or not subject.strip():
+        return False
+    return "=?" not in subject and not any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in subject)
 
 
 def mail_id(command_id: str) -> UUID:

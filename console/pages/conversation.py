@@ -12,12 +12,13 @@ from flask.typing import ResponseReturnValue
 from psycopg import Connection
 from werkzeug.datastructures import MultiDict
 
+from console import gate
 from console.commands import HOLD_SECONDS, CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
 from console.pages import mail_preview, panel
 from console.pages.recipients import recipient_options
 from console.phrases import command_notice, owner_name
-from console.request import address, dialog, keep_page, person, safe_redirect_target, target, words
+from console.request import dialog, keep_page, person, safe_redirect_target, target, words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
 from domain.commands import Email, Recall, Target, Transfer
@@ -27,7 +28,6 @@ from domain.mail import accept_email
 from domain.ports import PublishFailed
 from infra.postgres import mails
 from infra.postgres.console import audit
-from infra.postgres.console.audit import AuditEntry
 from infra.postgres.lists import console as console_list
 
 MAX_BODY = 20_000
@@ -66,9 +66,7 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
     @pages.post("/conversations/<uuid:id_>/take")
     def take(id_: UUID) -> ResponseReturnValue:
         if not person().answers:
-            with deps.connection() as conn:
-                entry = AuditEntry("forbidden", person().name, address(), id_, detail={"path": request.path})
-                audit.write(conn, [entry])
+            gate.audit_refusal(deps, "forbidden", "level", id_)
             abort(403)
         me = Target(kind="user", id=person().name)
         version = request.form.get("version", type=int)

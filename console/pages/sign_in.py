@@ -1,7 +1,7 @@
 """Signing in and out, and the account page: language, time zone, password."""
 
 import ipaddress
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from flask import Blueprint, g, redirect, render_template, request, url_for
@@ -21,7 +21,10 @@ log = structlog.get_logger()
 TRIES_PER_NETWORK, TRIES_PER_NAME, TRIES_ANYWHERE = 40, 10, 1000
 """Sign-in attempts within 15 minutes: from one network, from one network for one name, and for one name from anywhere.
 Above a limit, attempts are rejected even with the right password. The last limit is far above the others, so that
-locking a person out takes a hundred networks; it is too low to guess a password that `weakness` accepts."""
+locking a person out takes a hundred networks, or 33 sites with IPv6; it is too low to guess a password that `weakness`
+accepts."""
+SITE_TRIES, SITE_TRIES_PER_NAME = 160, 30
+"""The same for a site with IPv6, which may have 65,536 networks."""
 _LONGEST_NAME = 256
 
 
@@ -41,21 +44,21 @@ def account_pages(deps: Dependencies) -> Blueprint:
     @gate.open_to("everybody")
     def try_sign_in() -> ResponseReturnValue:
         name = request.form.get("name", "").strip().replace("\x00", "")[:_LONGEST_NAME]
-        password = request.form.get("password", "")[: 4 * LONGEST]
+        password = request.form.get("password", "")
         next_ = safe_redirect_target(request.form.get("next"), url_for("unmanaged.show"))
         with deps.connection() as conn:
             too_many = _too_many(conn, name)
             known = sign_ins.password_of(conn, name)
         if too_many:
-            _audit(deps, "sign_in_refused", name, why="too_many_tries")
+            deps.metrics.refused("too_many_attempts")
             log.warning("console.too_many_sign_in_attempts")
             return render_template("sign_in.html", next=next_, name=name, error="too_many"), 429
         fits = deps.passwords.verify(known[1] if known else None, password)
         if known is None or not fits or known[0].level is None:
-            _audit(deps, "sign_in_refused", name, why="wrong")
+            gate.audit_refused_sign_in(deps, name)
             return render_template("sign_in.html", next=next_, name=name, error="wrong"), 401
         with deps.connection() as conn, conn.transaction():
-            sign_ins.forget_tries(conn, name, _network(address()))
+            sign_ins.forget_tries(conn, name, [each.key for each in _networks(address())])
             sign_ins.end_session(conn, gate.token_hash(g.token))
             sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), name, deps.sessions)
             audit.write(conn, [AuditEntry("signed_in", name, address())])
@@ -107,13 +110,13 @@ def _change_password(deps: Dependencies) -> str | None:
         too_many = _too_many(conn, me.name)
         known = sign_ins.password_of(conn, me.name)
     if too_many:
-        _audit(deps, "password_refused", me.name, why="too_many_tries")
+        gate.audit_refusal(deps, "password_refused", "too_many_attempts", why="too_many_tries")
         return "too_many"
-    if known is None or not deps.passwords.verify(known[1], request.form.get("password", "")[: 4 * LONGEST]):
-        _audit(deps, "password_refused", me.name, why="wrong")
+    if known is None or not deps.passwords.verify(known[1], request.form.get("password", "")):
+        gate.audit_refusal(deps, "password_refused", "wrong_password", why="wrong")
         return "password"
     with deps.connection() as conn, conn.transaction():  # the password is known, so this was not a guess
-        sign_ins.forget_tries(conn, me.name, _network(address()))
+        sign_ins.forget_tries(conn, me.name, [each.key for each in _networks(address())])
     if new != request.form.get("again", ""):
         return "again"
     if weak := weakness(new, [me.name, me.shown_name]):
@@ -136,31 +139,38 @@ def _account(wrong: str | None = None, status: int = 200) -> ResponseReturnValue
     return page, status
 
 
-def _audit(deps: Dependencies, event: audit.AuditEvent, name: str, **detail: object) -> None:
-    with deps.connection() as conn:
-        audit.write(conn, [AuditEntry(event, name, address(), detail=detail)])
-
-
 def _too_many(conn: Connection[Any], name: str) -> bool:
     """Counts an attempt. One that a limit stops does not count towards the next limit: a network that guesses too often
     uses up its own attempts, never those of the person."""
-    network = _network(address())
+    sign_ins.forget_old_tries(conn)
     return (
-        sign_ins.count_try(conn, "a", network) > TRIES_PER_NETWORK
-        or sign_ins.count_try(conn, "b", sign_ins.network_and_name(network, name)) > TRIES_PER_NAME
+        any(
+            sign_ins.count_try(conn, "a", each.key) > each.tries
+            or sign_ins.count_try(conn, "b", sign_ins.network_and_name(each.key, name)) > each.tries_per_name
+            for each in _networks(address())
+        )
         or sign_ins.count_try(conn, "n", name) > TRIES_ANYWHERE
     )
 
 
-def _network(text: str) -> str:
-    """The network of an address. An IPv6 client usually has a whole /64 network. A server that listens on both families
-    sees IPv4 addresses as IPv6 ones; they count one by one."""
+class _Network(NamedTuple):
+    """A network that attempts are counted for, and its limits."""
+
+    key: str
+    tries: int = TRIES_PER_NETWORK
+    tries_per_name: int = TRIES_PER_NAME
+
+
+def _networks(text: str) -> tuple[_Network, ...]:
+    """The networks of an address, the largest first. An IPv6 client usually has a whole /64 network, and its site up to
+    a /48. A server that listens on both families sees IPv4 addresses as IPv6 ones; they count one by one."""
     try:
         found = ipaddress.ip_address(text)
     except ValueError:
-        return text
+        return (_Network(text),)
     if found.version == 4:
-        return str(found)
+        return (_Network(str(found)),)
     if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network(f"{found}/64", strict=False))
+        return (_Network(str(found.ipv4_mapped)),)
+    site, network = (str(ipaddress.ip_network((found.packed, bits), strict=False)) for bits in (48, 64))
+    return (_Network(site, SITE_TRIES, SITE_TRIES_PER_NAME), _Network(network))

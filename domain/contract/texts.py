@@ -1,4 +1,4 @@
-"""Rejections and reasons in plain English, worded once for the command line and the console.
+"""Rejections, reasons and weaknesses of passwords in plain English, worded once for the command line and the console.
 
 The console translates these texts: they are the message ids of its catalogues.
 """
@@ -74,3 +74,11 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
     ),
 }
 """A clause that follows "rejected:"; it begins in lower case and has no full stop."""
+
+WEAKNESS_TEXTS: Mapping[str, str] = {
+    "too_short": gettext_noop("the new password is too short: use at least %(shortest)s characters"),
+    "too_long": gettext_noop("the new password is too long: use at most %(longest)s characters"),
+    "common": gettext_noop("the new password is easy to guess: use a longer one, or words that do not belong together"),
+}
+"""Why a password is not accepted (`infra.passwords.Weakness`), with its limits to be filled in. A clause like
+`REJECTION_TEXTS`."""

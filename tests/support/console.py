@@ -12,12 +12,14 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from flask import Flask, request, request_finished
 from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from console.app import create_app
 from console.dependencies import Dependencies, MailComposition
 from console.live.broadcast import Broadcaster
 from console.live.watch import ListWatcher, WatchedList
+from console.metrics import ConsoleMetrics
 from domain.mail import MailPolicy
 from domain.mail_body.compose import MailSender
 from infra.kafka.consumer import IncomingRecord
@@ -95,8 +97,10 @@ class Browser:
 class Console:
     """The application, with what it was made of."""
 
-    def __init__(self, deps: Dependencies, publisher: FakePublisher, office: Office, clock: Clock) -> None:
-        self.deps, self.publisher, self.office, self.clock = deps, publisher, office, clock
+    def __init__(
+        self, deps: Dependencies, publisher: FakePublisher, office: Office, clock: Clock, registry: CollectorRegistry
+    ) -> None:
+        self.deps, self.publisher, self.office, self.clock, self.registry = deps, publisher, office, clock, registry
         self.app = create_app(deps)
 
     def person(self, name: str = BOSS, *, administrator: bool = True) -> None:
@@ -124,6 +128,10 @@ class Console:
     def watch(self) -> ListWatcher:
         """A watcher that has not looked yet."""
         return ListWatcher(self.deps.pool.connection, self.deps.sessions)
+
+    def refused(self, why: str) -> int:
+        """How many requests were refused for this reason, as the metrics say."""
+        return int(self.registry.get_sample_value("witiop_console_refused_total", {"why": why}) or 0)
 
     def audited(self, event: str) -> list[dict[str, Any]]:
         return self.office.rows(f"select * from console_audit where event = '{event}' order by id")
@@ -174,7 +182,7 @@ class OpenList:
 @contextmanager
 def open_console(dsn: str, **deps: Any) -> Iterator[Console]:
     """A console on a database with our schema; `boss` has a sign-in."""
-    publisher, clock = FakePublisher(), Clock()
+    publisher, clock, registry = FakePublisher(), Clock(), CollectorRegistry()
     with open_office(dsn) as office, pool(dsn, "test", 4, autocommit=True, generic_plans=True) as connections:
         sender = MailSender("inbox@shop.example", "The shop")
         made: dict[str, Any] = {
@@ -188,9 +196,10 @@ def open_console(dsn: str, **deps: Any) -> Iterator[Console]:
             "sessions": SessionTerms(),
             "mailing": MailComposition(MailPolicy(address), sender),
             "organisation": "The shop",
+            "metrics": ConsoleMetrics(registry),
             **deps,
         }
-        console = Console(Dependencies(**made), publisher, office, clock)
+        console = Console(Dependencies(**made), publisher, office, clock, registry)
         console.person()
         yield console
 

@@ -14,11 +14,7 @@ if TYPE_CHECKING:  # the database driver is slow to import: `--help` does withou
     from infra.postgres.console.audit import AuditEvent
     from witiop.installation import Installation
 
-_WEAK = {
-    "too_short": "the password is too short: use at least 12 characters",
-    "too_long": "the password is too long: use at most 128 characters",
-    "common": "the password is easy to guess: use a longer one, or several unrelated words",
-}
+_LONGEST_NAME, _LONGEST_SHOWN_NAME, _LONGEST_LINE = 256, 200, 4096
 
 _FROM_STDIN = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it."
@@ -52,8 +48,10 @@ def create(
     from infra.postgres.connections.pool import connect
     from infra.postgres.console import sign_ins
 
-    if not name.isprintable() or not 1 <= len(name) <= 256 or name != name.strip():
-        raise click.BadParameter("1 to 256 characters on one line", param_hint="NAME")
+    if not _is_one_line(name, _LONGEST_NAME):
+        raise click.BadParameter(f"1 to {_LONGEST_NAME} characters on one line", param_hint="NAME")
+    if shown_name is not None and not _is_one_line(shown_name, _LONGEST_SHOWN_NAME):
+        raise click.BadParameter(f"1 to {_LONGEST_SHOWN_NAME} characters on one line", param_hint="--shown-name")
     dsn = installation.postgres_dsn
     with connect(dsn, "cli", autocommit=True) as connection:
         if not administrator and name not in directory.read(connection)[1].users:
@@ -172,15 +170,20 @@ def _audit(connection: "Connection[Any]", event: "AuditEvent", **detail: object)
 
 
 def _password(from_stdin: bool, about: list[str]) -> str:
-    from infra.passwords import weakness
+    from domain.contract.texts import WEAKNESS_TEXTS
+    from infra.passwords import LONGEST, SHORTEST, weakness
 
     if from_stdin:
-        password = sys.stdin.readline().rstrip("\n")
+        password = sys.stdin.readline(_LONGEST_LINE).rstrip("\n")
     else:
         password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     if weak := weakness(password, [text for text in about if text]):
-        raise CommandFailed(_WEAK[weak], "weak_password")
+        raise CommandFailed(WEAKNESS_TEXTS[weak] % {"shortest": SHORTEST, "longest": LONGEST}, "weak_password")
     return password
+
+
+def _is_one_line(text: str, longest: int) -> bool:
+    return 1 <= len(text) <= longest and text.isprintable() and text == text.strip()
 
 
 def _already_exists(name: str) -> CommandFailed:

@@ -50,10 +50,13 @@ def run_console(settings: Settings) -> None:
 
 def _console_worker(settings: Settings) -> "ServedApp":
     """Builds the application. Called in the process that answers requests."""
+    from prometheus_client import CollectorRegistry
+
     from console.app import create_app
     from console.dependencies import Dependencies
     from console.live.broadcast import Broadcaster
     from console.live.watch import ListWatcher
+    from console.metrics import ConsoleMetrics
     from infra.kafka.producer import KafkaPublisher
     from infra.passwords import Passwords
     from infra.postgres.connections.pool import pool
@@ -95,5 +98,6 @@ def _console_worker(settings: Settings) -> "ServedApp":
         organisation=settings.organisation,
         secure=settings.console_url.startswith("https:"),
         proxies=settings.console_proxies,
+        metrics=ConsoleMetrics(CollectorRegistry()),
     )
     return ServedApp(create_app(dependencies), lambda _: None, close, live.end)

@@ -1,6 +1,6 @@
 """Sign-ins of the console, their sessions, and the counts of attempts. Functions raise psycopg errors."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, LiteralString
@@ -12,6 +12,10 @@ from domain.directory import Level
 
 TRIES_SPAN = timedelta(minutes=15)
 """Attempts are counted within spans of this length."""
+MAX_SESSIONS = 20
+"""Sessions of one person at a time."""
+_FORGOTTEN_AT_ONCE = 20
+"""Counts that one attempt deletes at most; it adds five."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,13 @@ def everybody(conn: Connection[Any], terms: SessionTerms) -> list[ListedSignIn]:
 
 
 def begin_session(conn: Connection[Any], token_hash: bytes, name: str, terms: SessionTerms) -> None:
-    """Begins a session and deletes those that are over."""
+    """Begins a session. Deletes those that are over, and the person's oldest beyond `MAX_SESSIONS`."""
     conn.execute(f"delete from console_sessions s where not ({_IS_LIVE})", _values(terms))
+    conn.execute(
+        "delete from console_sessions where token_hash in (select token_hash from console_sessions where name = %s "
+        "order by seen_at desc offset %s)",
+        (name, MAX_SESSIONS - 1),
+    )
     conn.execute("insert into console_sessions (token_hash, name) values (%s, %s)", (token_hash, name))
 
 
@@ -178,9 +187,10 @@ def end_sessions(conn: Connection[Any], name: str | None = None, but: bytes = b"
 # tries
 
 
-def count_try(conn: Connection[Any], kind: Literal["a", "b", "n"], key: str) -> int:
+def count_try(conn: Connection[Any], kind: Literal["a", "b", "n", "r"], key: str) -> int:
     """Counts one more sign-in attempt and returns how many there were in the span. `kind`: from a network (`a`), from a
-    network for a name (`b`, see `network_and_name`), for a name from anywhere (`n`)."""
+    network for a name (`b`, see `network_and_name`), for a name from anywhere (`n`); or one more refusal that was
+    stored (`r`)."""
     row = conn.execute(
         """
         insert into sign_in_tries as t (kind, key, began_at, tries) values (%(kind)s, %(key)s, now(), 1)
@@ -200,15 +210,22 @@ def network_and_name(network: str, name: str) -> str:
     return f"{network} {name}"
 
 
-def forget_tries(conn: Connection[Any], name: str, network: str | None = None) -> None:
-    """Deletes the counts of a person who proved, from this network, that the name is theirs: those of the name, except
-    from other networks, and one attempt of the network, which others may use too. `network` None: all counts of the
-    name. Also deletes spans that are over."""
-    if network is not None:
-        conn.execute("update sign_in_tries set tries = tries - 1 where kind = 'a' and key = %s", (network,))
+def forget_tries(conn: Connection[Any], name: str, networks: Sequence[str] = ()) -> None:
+    """Deletes the counts of a person who proved, from these networks, that the name is theirs: those of the name,
+    except from other networks, and one attempt of each network, which others may use too. No `networks`: all counts of
+    the name."""
+    conn.execute("update sign_in_tries set tries = tries - 1 where kind = 'a' and key = any(%s)", (list(networks),))
     conn.execute(
-        "delete from sign_in_tries where (kind = 'n' and key = %(name)s) "
-        "or (kind = 'b' and (key = %(both)s or %(both)s is null and substr(key, strpos(key, ' ') + 1) = %(name)s)) "
-        "or began_at < now() - %(span)s",
-        {"name": name, "both": network_and_name(network, name) if network is not None else None, "span": TRIES_SPAN},
+        "delete from sign_in_tries where (kind = 'n' and key = %(name)s) or (kind = 'b' and "
+        "(key = any(%(both)s::text[]) or %(both)s::text[] = '{}' and substr(key, strpos(key, ' ') + 1) = %(name)s))",
+        {"name": name, "both": [network_and_name(each, name) for each in networks]},
+    )
+
+
+def forget_old_tries(conn: Connection[Any]) -> None:
+    """Deletes some of the counts whose span is over, more than an attempt adds: the table holds one span of them."""
+    conn.execute(
+        "delete from sign_in_tries where (kind, key) in "
+        "(select kind, key from sign_in_tries where began_at < now() - %s order by began_at limit %s)",
+        (TRIES_SPAN, _FORGOTTEN_AT_ONCE),
     )

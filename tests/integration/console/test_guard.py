@@ -3,9 +3,11 @@
 import json
 import re
 from collections.abc import Iterator
+from time import process_time
 
 import pytest
 
+from console import bounds
 from tests.support.console import BOSS, PASSWORD, Browser, Console, assets, open_console
 from tests.support.databases import Databases
 from tests.support.hostile import FRAGMENTS
@@ -54,10 +56,61 @@ def test_a_forged_form_is_in_the_audit_log_with_the_person_who_sent_it(
     console.office.connection.execute("delete from console_audit")
     boss.post(path, csrf="")
     boss.post_from({"Origin": "https://evil.example"}, path)
-    console.browser().post("/sign-in", csrf="")
-    assert [(BOSS, path), (BOSS, path), (None, "/sign-in")] == [
+    assert [(BOSS, path), (BOSS, path)] == [
         (entry["name"], entry["detail"]["path"]) for entry in console.audited("form_refused")
     ]
+
+
+def test_what_a_stranger_sends_is_counted_and_never_stored(console: Console, row: str) -> None:
+    stored = "select (select count(*) from console_audit) + (select count(*) from console_sessions) as n"
+    before, counted = console.office.rows(stored), console.refused("form")
+    stranger = console.browser()
+    for path in ("/sign-in", "/nowhere", f"/conversations/{row}/recall", "/" + "x" * 500):
+        assert 403 == stranger.post(path, csrf="").status_code
+        assert 403 == stranger.http.post(path, headers={"Cookie": "witiop=" + "c" * 43}).status_code
+    for method in ("TRACE", "CONNECT", "PUT", "X" * 5000):
+        assert 405 == stranger.http.open("/nowhere", method=method).status_code
+    assert (before, counted + 8) == (console.office.rows(stored), console.refused("form"))
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "headers", "content"),
+    [
+        (414, "/" + "x" * 60_000, {}, ""),
+        (414, "/unmanaged?q=" + "x" * 20_000, {}, ""),
+        (413, "/sign-in", {"Origin": "http://a" + "\u0301\u0316" * 15_000}, "name=x"),
+        (413, "/sign-in", {"Accept-Language": "it," * 20_000}, "name=x"),
+        (413, "/sign-in", {}, "name=" + "x" * 5000),
+        (413, "/sign-in", {}, "x" * 5000 + "=1"),
+        (413, "/sign-in", {}, "&".join(["a=1"] * 100_000)),
+        (413, "/sign-in", {}, "x" * 2_000_000),
+        (415, "/sign-in", {"Content-Type": "multipart/form-data; boundary=x"}, "--x"),
+        (415, "/sign-in", {"Content-Type": "application/json"}, "[" * 100_000),
+    ],
+)
+def test_a_request_beyond_its_bounds_is_refused_before_any_work(
+    console: Console, status: int, path: str, headers: dict[str, str], content: str
+) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+    sent = {name: value.encode().decode("latin-1") for name, value in headers.items()}
+    began = process_time()
+    answer = console.browser().http.open(path, method="POST" if content else "GET", data=content, headers=sent)
+    assert status == answer.status_code
+    assert process_time() - began < 0.5
+
+
+def test_every_field_that_the_console_reads_is_bounded(console: Console, boss: Browser, row: str) -> None:
+    for path, name, most in (
+        (f"/conversations/{row}/email", "body", bounds.LONG_FIELDS["body"]),
+        (f"/conversations/{row}/email", "to", bounds.LONG_FIELDS["to"]),
+        ("/bulk/user", "able", bounds.LONG_FIELDS["able"]),
+        (f"/conversations/{row}/email", "subject", bounds.MAX_FIELD),
+        (f"/conversations/{row}/transfer/user", "to", bounds.LONG_FIELDS["to"]),
+        ("/account/words", "zone", bounds.MAX_FIELD),
+    ):
+        assert 413 == boss.post(path, **{name: "1" * (most + 1), "form": "f"}).status_code
+        assert 500 > boss.post(path, **{name: "1" * most, "form": "f"}).status_code
+    assert [] == console.publisher.records
 
 
 def test_the_token_of_another_session_is_invalid(console: Console, boss: Browser, row: str) -> None:
@@ -176,7 +229,7 @@ def test_no_path_leads_out_of_the_static_files(boss: Browser, path: str) -> None
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
 def test_other_methods_do_nothing(console: Console, boss: Browser, row: str, method: str) -> None:
     answer = boss.http.open(f"/conversations/{row}/recall", method=method)
-    assert answer.status_code in (403, 405)
+    assert 405 == answer.status_code
     assert [] == console.publisher.records
 
 

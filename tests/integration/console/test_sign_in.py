@@ -2,11 +2,13 @@
 
 import re
 from datetime import timedelta
+from time import process_time
 
 import pytest
 
-from console.pages.sign_in import TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
-from infra.postgres.console.sign_ins import SessionTerms, end_sessions
+from console.gate import AUDITED_PER_PERSON, AUDITED_SIGN_INS
+from console.pages.sign_in import SITE_TRIES_PER_NAME, TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
+from infra.postgres.console.sign_ins import MAX_SESSIONS, SessionTerms, end_sessions
 from infra.process.clock import utc_now
 from tests.support.console import BOSS, PASSWORD, Browser, Console, field, open_console
 
@@ -87,17 +89,66 @@ def test_a_name_that_is_tried_from_many_networks_is_locked(console: Console) -> 
 
 
 @pytest.mark.parametrize(
-    ("address", "network"),
+    ("address", "networks"),
     [
         ("192.0.2.1", "192.0.2.1"),
         ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
+        ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64 2001:db8::/48"),
         ("", ""),
+        ("x" * 5000, "x" * 64),
     ],
 )
-def test_attempts_are_counted_per_network_of_a_providers_customer(console: Console, address: str, network: str) -> None:
+def test_attempts_are_counted_per_network_of_a_providers_customer(
+    console: Console, address: str, networks: str
+) -> None:
     console.browser(address).sign_in(BOSS, "guess")
-    assert [{"key": network}] == console.office.rows("select key from sign_in_tries where kind = 'a'")
+    found = console.office.rows("select key from sign_in_tries where kind = 'a' order by key")
+    assert networks == " ".join(row["key"] for row in found)
+
+
+def test_one_machine_with_all_networks_of_its_site_cannot_lock_a_person_out(console: Console) -> None:
+    answers = [console.browser(f"2001:db8:0:{n:x}::1").sign_in(BOSS, "guess").status_code for n in range(40)]
+    assert [401] * SITE_TRIES_PER_NAME + [429] * (40 - SITE_TRIES_PER_NAME) == answers
+    assert [{"tries": SITE_TRIES_PER_NAME}] == console.office.rows("select tries from sign_in_tries where kind = 'n'")
+    assert 303 == console.browser("192.0.2.2").sign_in().status_code
+
+
+def test_counts_of_strangers_are_deleted_when_their_time_is_over(console: Console) -> None:
+    console.office.connection.execute(
+        "insert into sign_in_tries select 'n', 'stranger ' || n, now() - interval '16 minutes', 1 "
+        "from generate_series(1, 50) as n"
+    )
+    for n in range(3):
+        console.browser().sign_in(f"name {n}", "guess")
+    assert [] == console.office.rows("select key from sign_in_tries where key like 'stranger%'")
+
+
+def test_only_so_many_refused_sign_ins_are_in_the_audit_log_and_all_are_counted(console: Console) -> None:
+    values = (AUDITED_SIGN_INS - 1,)
+    console.office.connection.execute("insert into sign_in_tries values ('r', '', now(), %s)", values)
+    for n in range(3):
+        console.browser(f"192.0.2.{n}").sign_in(BOSS, "guess")
+    for _ in range(TRIES_PER_NAME + 5):
+        console.browser("192.0.2.9").sign_in(BOSS, "guess")
+    assert 1 == len(console.audited("sign_in_refused"))
+    assert [3 + TRIES_PER_NAME, 5] == [console.refused(why) for why in ("wrong_password", "too_many_attempts")]
+
+
+def test_a_person_has_twenty_sessions_at_most(console: Console) -> None:
+    browsers = [console.signed_in() for _ in range(MAX_SESSIONS + 1)]
+    assert [303, 200, 200] == [browsers[n].get("/unmanaged").status_code for n in (0, 1, -1)]
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0316" * 2000, "\u0301\u0316" * 500_000, "\u1100\u1161\u11a8" * 300])
+def test_a_password_too_long_to_be_one_is_refused_before_any_work(console: Console, boss: Browser, marks: str) -> None:
+    began = process_time()
+    answers = [
+        boss.post("/account/password", password=PASSWORD, new="a" + marks, again="a" + marks),
+        boss.post("/account/password", password="a" + marks, new="x", again="x"),
+        console.browser().sign_in(BOSS, "a" + marks),
+    ]
+    assert {401, 413, 422} >= {each.status_code for each in answers}
+    assert process_time() - began < 2
 
 
 def test_signing_in_forgets_the_failures_of_that_name(console: Console) -> None:
@@ -189,6 +240,15 @@ def test_an_agent_is_told_that_the_page_is_for_administrators(console: Console, 
     assert level in answer.text
     assert 200 == browser.get("/account").status_code
     assert [name] == [entry["name"] for entry in console.audited("forbidden")]
+
+
+def test_only_so_many_refusals_of_a_person_are_in_the_audit_log(console: Console) -> None:
+    console.person("anna", administrator=False)
+    browser = console.signed_in("anna")
+    values = (AUDITED_PER_PERSON - 2,)
+    console.office.connection.execute("insert into sign_in_tries values ('r', 'anna', now(), %s)", values)
+    assert {403} == {browser.get("/unmanaged").status_code for _ in range(5)}
+    assert (2, 5) == (len(console.audited("forbidden")), console.refused("level"))
 
 
 def test_a_person_who_left_the_directory_cannot_sign_in(console: Console) -> None:

@@ -47,6 +47,7 @@ def test_a_user_of_the_directory_and_an_administrator_can_have_a_sign_in(
         (["create", BOSS, "--administrator"], NEW, "boss can already sign in"),
         (["create", "anna"], "password1234", "easy to guess"),
         (["create", "anna"], "short", "at least 12 characters"),
+        (["create", "anna"], "x" * 1_000_000, "at most 128 characters"),
         (["reset-password", "stranger"], NEW, "there is no user stranger"),
     ],
 )
@@ -56,6 +57,20 @@ def test_errors_are_one_line(
     finished = with_password(witiop, monkeypatch, *arguments, password=password)
     assert (1, 1) == (finished.code, finished.err.count("\n"))
     assert words in finished.err
+
+
+@pytest.mark.parametrize("weak", ["short", "x" * 129, "password1234"])
+def test_a_weak_password_is_worded_as_in_the_console(
+    witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, boss: Browser, weak: str
+) -> None:
+    said = with_password(witiop, monkeypatch, "create", "anna", password=weak).err.partition(": ")[2].strip()
+    page = boss.post("/account/password", password=PASSWORD, new=weak, again=weak).text
+    assert f"{said[:1].upper()}{said[1:]}." in page
+
+
+def test_a_display_name_is_one_line_of_a_person(witiop: CommandLine) -> None:
+    for name in ("", "x" * 201, "a\nb", " x"):
+        assert 2 == witiop("users", "create", "root", "--administrator", "--shown-name", name).code
 
 
 def test_a_reset_password_signs_out_everywhere(

@@ -1,5 +1,6 @@
 """Passwords are stored as hashes, and rejected if they are easy to guess."""
 
+from time import process_time
 from typing import Literal
 
 import pytest
@@ -28,6 +29,23 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 )
 def test_a_password_that_is_easy_to_guess_is_rejected(password: str, expected: str | None) -> None:
     assert expected == weakness(password, ["paolo", "Paolo Zefiro"])
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "a" + "\u0301\u0316" * 125_000,
+        "x" * 1_000_000,
+        "4@8({[<369!|1i07$5+72%" * 5,
+        "{[<!|17$" * 16,
+        "0123456789" * 12,
+    ],
+)
+def test_no_password_takes_long_to_judge(password: str) -> None:
+    began = process_time()
+    weakness(password, ["paolo"])
+    assert not Passwords(QUICK).verify(None, password)
+    assert process_time() - began < 3
 
 
 def test_the_stored_hash_is_argon2id_with_its_own_salt_and_owasps_parameters() -> None:
