@@ -79,9 +79,11 @@ class CustomerTurn(_CustomerFact):
 
 
 class CustomerSignal(_CustomerFact):
-    """A customer's update that is shown in the transcript and changes nothing else: reaction, system, unsupported,
-    edit, revoke, unknown types, other call events, standby. `marks`: the wamid of the message that an edit, a revoke or
-    a reaction names. `standby_turn`: a customer's turn that went to Meta's own AI."""
+    """A customer's update that does not move a window: reaction, system, unsupported, edit, revoke, unknown types,
+    other call events, standby. `marks`: the wamid of the message that an edit, a revoke or a reaction names.
+    `standby_turn`: a customer's turn that went to Meta's own AI. `unreadable`: a message that WhatsApp does not pass
+    on, which may open a conversation (domain.md, Which conversation): `content` is one of a kind that carries content,
+    `untyped` one without a kind, which may also be an edit or a deletion."""
 
     kind: Literal["customer_signal"] = "customer_signal"
     type: ExternalId
@@ -89,6 +91,7 @@ class CustomerSignal(_CustomerFact):
     text: str | None = None
     marks: ExternalId | None = None
     standby_turn: bool = False
+    unreadable: Literal["content", "untyped"] | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -29,6 +29,9 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
     Reason.INVALID_CHOICE: ReasonText(
         gettext_noop("Choice not understood"), gettext_noop("The customer chose something that is not on the menu")
     ),
+    Reason.UNREADABLE: ReasonText(
+        gettext_noop("Not passed on"), gettext_noop("Sent something that WhatsApp does not pass on")
+    ),
     Reason.OUT_OF_HOURS: ReasonText(
         gettext_noop("Out of hours"), gettext_noop("The customer only wrote outside working hours")
     ),

@@ -46,8 +46,8 @@ def _explicit_end(evidence: Evidence, decisions: Decisions) -> End | None:
         routed = min((ref.at for ref in to_humans if ref), default=None)
         if session.ended is not None and (routed is None or routed > session.ended.at):
             ends.append(End(session.ended, session))
-    last_turn = evidence.last_turn
-    counted = [end for end in ends if last_turn is None or not is_after(last_turn, end, evidence)]
+    last = evidence.last_message
+    counted = [end for end in ends if last is None or not is_after(last, end, evidence)]
     return min(counted, key=lambda end: end.ref, default=None)
 
 
@@ -64,7 +64,8 @@ def is_after(turn: FactRef, end: End, evidence: Evidence) -> bool:
     it, except the turn that opened the conversation or the bot's session."""
     if turn.at > end.ref.at:
         return True
-    if latest(turn.at) <= end.ref.at or evidence.first_turn is None or turn <= evidence.first_turn:
+    first = evidence.first_turn or evidence.unreadable
+    if latest(turn.at) <= end.ref.at or first is None or turn <= first:
         return False
     return not (end.session is not None and _opened(end.session, turn, evidence))
 
@@ -114,6 +115,8 @@ def _reason(
         return Reason.RESERVATION_EXPIRED, decided
     if decisions.last in ("declined", "lapsed", "removed"):
         return Reason.NOBODY_TOOK_IT, decided
+    if last_turn is None and evidence.unreadable is not None:
+        return Reason.UNREADABLE, (evidence.unreadable.fact,)
     if evidence.in_hours is None:
         return Reason.OUT_OF_HOURS, last
     if not number.menu and not number.softbot:

@@ -56,8 +56,10 @@ class Evidence(NamedTuple):
     `last_text`: the last turn that had text, with that text. `in_hours`: the first turn inside the number's hours.
     `failed_choice`: the first turn that looked like a choice but did not match one. `touch`: the first human touch;
     `agent_took`: the first acceptance or message of an agent. `agent_ends`: the closings by agents, except those before
-    a later turn. `sessions`: the Softbot's sessions, by id. `named`: the customer's last display name.
-    `first_of_last_second`: the first of the turns that have the time of the last one."""
+    a later message. `sessions`: the Softbot's sessions, by id. `named`: the customer's last display name.
+    `first_of_last_second`: the first of the turns that have the time of the last one.
+    `unreadable`: the first message that WhatsApp did not pass on; `last_content`: the last one that is certain to be a
+    message."""
 
     first_turn: FactRef | None = None
     last_turn: FactRef | None = None
@@ -71,6 +73,13 @@ class Evidence(NamedTuple):
     sessions: dict[str, BotSession] = {}  # noqa: RUF012 - never changed in place
     named: tuple[FactRef, str] | None = None
     first_of_last_second: FactRef | None = None
+    unreadable: FactRef | None = None
+    last_content: FactRef | None = None
+
+    @property
+    def last_message(self) -> FactRef | None:
+        """The last fact by which the customer said something: a turn, or content that WhatsApp did not pass on."""
+        return max((ref for ref in (self.last_turn, self.last_content) if ref is not None), default=None)
 
 
 class Owner(NamedTuple):

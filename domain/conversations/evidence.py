@@ -59,7 +59,9 @@ def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Ro
     return Route(fact_ref(fact), skillset) if skillset in directory.skillsets else FailedChoice()
 
 
-def add_fact(evidence: Evidence, fact: ConversationFact, number: Number, directory: Directory) -> Evidence:
+def add_fact(  # noqa: PLR0912 - one branch per kind of fact
+    evidence: Evidence, fact: ConversationFact, number: Number, directory: Directory
+) -> Evidence:
     """Returns the evidence with one more fact."""
     ref = fact_ref(fact)
     changed: dict[str, Any]
@@ -71,7 +73,9 @@ def add_fact(evidence: Evidence, fact: ConversationFact, number: Number, directo
         case AgentAccepted() | AgentMessage():
             changed = {"touch": _first(evidence.touch, ref), "agent_took": _first(evidence.agent_took, ref)}
         case AgentClosed():
-            changed = {"agent_ends": _effective_ends((*evidence.agent_ends, ref), evidence.last_turn)}
+            changed = {"agent_ends": _effective_ends((*evidence.agent_ends, ref), evidence.last_message)}
+        case CustomerSignal() if fact.unreadable is not None:
+            changed = _unreadable(evidence, fact, ref)
         case BotSessionStarted() | BotMessage() | BotMenuShown() | BotChoice() | BotHandoff() | BotSessionEnded():
             ended = ref if isinstance(fact, BotSessionEnded) else None
             changed = {"sessions": _with_session(evidence.sessions, fact.session_id, ref, ended)}
@@ -107,14 +111,22 @@ def _turn(evidence: Evidence, turn: CustomerTurn, ref: FactRef, number: Number) 
     return changed
 
 
+def _unreadable(evidence: Evidence, signal: CustomerSignal, ref: FactRef) -> dict[str, Any]:
+    changed: dict[str, Any] = {"unreadable": _first(evidence.unreadable, ref)}
+    if signal.unreadable == "content":
+        changed["last_content"] = ref if evidence.last_content is None else max(evidence.last_content, ref)
+        changed["agent_ends"] = _effective_ends(evidence.agent_ends, ref)
+    return changed
+
+
 def _first(known: FactRef | None, ref: FactRef) -> FactRef:
     return ref if known is None else min(known, ref)
 
 
-def _effective_ends(ends: tuple[FactRef, ...], last_turn: FactRef | None) -> tuple[FactRef, ...]:
-    """Returns the ends at or after the customer's last turn. An earlier end has no effect, and never will: the last
-    turn only moves to later times."""
-    return tuple(sorted(end for end in ends if last_turn is None or end.at >= last_turn.at))
+def _effective_ends(ends: tuple[FactRef, ...], last: FactRef | None) -> tuple[FactRef, ...]:
+    """Returns the ends at or after the customer's `last` message. An earlier end has no effect, and never will: the
+    last message only moves to later times."""
+    return tuple(sorted(end for end in ends if last is None or end.at >= last.at))
 
 
 def _with_session(

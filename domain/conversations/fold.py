@@ -6,7 +6,7 @@ wait for a conversation. The caller holds the customer's lock and stores what th
 fact belongs, public events.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,7 +14,14 @@ from domain.conversations.classification import Classification, classify, ended,
 from domain.conversations.conversation import Conversation, Decision, Decisions, Evidence, FactRef, Owner, Route
 from domain.conversations.events import PublicEvent, event_names
 from domain.conversations.evidence import add_fact, fact_ref, route_of
-from domain.conversations.window import WINDOW, home_of_end, home_of_other, home_of_turn, reservation_end
+from domain.conversations.window import (
+    SAME_MESSAGE,
+    WINDOW,
+    home_of_end,
+    home_of_other,
+    home_of_turn,
+    reservation_end,
+)
 from domain.directory import Directory, Number
 from domain.facts import (
     AgentAccepted,
@@ -129,7 +136,7 @@ class _Fold:
 
     def take(self, fact: ConversationFact) -> None:
         home: Conversation | None
-        if isinstance(fact, CustomerTurn):
+        if isinstance(fact, CustomerTurn | CustomerSignal) and self._is_message(fact):
             home = home_of_turn(self._conversations, fact_ref(fact)) or self._open(fact)
         else:
             home = self._home(fact) or self._open_after_handover(fact)
@@ -146,6 +153,7 @@ class _Fold:
         self._swap(cut, cut._replace(evidence=Evidence(), entries=0))
         for fact in facts:
             self.take(fact)
+        self._cut = [c for c in self._cut if c != conversation]  # taken in order, its window only grew
 
     def decide(self, conversation: ConversationId, decisions: Decisions) -> None:
         decided = self._named(conversation)
@@ -219,7 +227,18 @@ class _Fold:
     def _named(self, conversation: ConversationId) -> Conversation | None:
         return next((c for c in self._conversations if c.id == conversation), None)
 
-    def _open(self, turn: CustomerTurn) -> Conversation:
+    def _is_message(self, fact: CustomerTurn | CustomerSignal) -> bool:
+        """Returns whether the customer said something: a turn, or a message that WhatsApp did not pass on. One without
+        a kind may also be an edit or a deletion: it is a message if the customer sent nothing that it could refer
+        to."""
+        if isinstance(fact, CustomerTurn) or fact.unreadable is None:
+            return isinstance(fact, CustomerTurn)
+        since = fact.at - SAME_MESSAGE
+        return fact.unreadable == "content" or not any(
+            since <= at <= fact.at for c in self._conversations for at in _messages_at(c)
+        )
+
+    def _open(self, turn: CustomerTurn | CustomerSignal) -> Conversation:
         earlier = [c for c in self._conversations if c.opened_at < turn.at]
         previous = max(earlier, key=lambda c: c.opened_at, default=None)
         opened = Conversation(
@@ -266,10 +285,9 @@ class _Fold:
         """Returns the conversation with one more entry and its evidence."""
         evidence = add_fact(home.evidence, fact, self._number, self._directory)
         wa_id, user_id = _ids(home, evidence, fact)
-        if not isinstance(fact, CustomerTurn):
+        if not isinstance(fact, CustomerTurn) and evidence.unreadable is home.evidence.unreadable:
             return home._replace(entries=home.entries + 1, evidence=evidence, wa_id=wa_id, user_id=user_id)
-        assert evidence.last_turn is not None
-        opened_at, window_ends_at = self._span(home, fact.at, evidence.last_turn.at)
+        opened_at, window_ends_at = self._span(home, fact.at, evidence)
         return home._replace(
             entries=home.entries + 1,
             evidence=evidence,
@@ -280,10 +298,15 @@ class _Fold:
             decisions=_reserved_until(home.decisions, window_ends_at),
         )
 
-    def _span(self, home: Conversation, turn_at: datetime, last_turn_at: datetime) -> tuple[datetime, datetime]:
-        """Returns opening and end of the window after one more turn. Spans of a customer never overlap: one ends where
-        the next begins."""
-        opened_at, window_ends_at = min(home.opened_at, turn_at), last_turn_at + WINDOW
+    def _span(self, home: Conversation, at: datetime, evidence: Evidence) -> tuple[datetime, datetime]:
+        """Returns opening and end of the window after one more message. The last turn decides the end; without any
+        turn, the first message that WhatsApp did not pass on. Spans of a customer never overlap: one ends where the
+        next begins."""
+        begins = evidence.last_turn or evidence.unreadable
+        assert begins is not None
+        opened_at, window_ends_at = min(home.opened_at, at), begins.at + WINDOW
+        if window_ends_at < home.window_ends_at:
+            self._cut.append(home.id)
         for other in list(self._conversations):
             if other is home or other.customer_id != home.customer_id:
                 continue
@@ -364,6 +387,13 @@ class _Fold:
             return decisions
         owner = Owner("skillset", requested.skillset, "queued")
         return _owned(decisions, owner, "routed", requested.ref)._replace(queued_at=requested.ref.at)
+
+
+def _messages_at(conversation: Conversation) -> Iterator[datetime]:
+    """Yields the times of the first and the last messages of a conversation."""
+    evidence = conversation.evidence
+    only = None if evidence.last_turn else evidence.unreadable
+    yield from (ref.at for ref in (evidence.first_turn, evidence.last_message, only) if ref is not None)
 
 
 def _owned(decisions: Decisions, owner: Owner, decision: Decision, ref: FactRef) -> Decisions:

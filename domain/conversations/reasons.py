@@ -10,6 +10,7 @@ class Reason(StrEnum):
     BOT_CLOSED = "bot_closed"
     NOBODY_TOOK_IT = "nobody_took_it"
     RESERVATION_EXPIRED = "reservation_expired"
+    UNREADABLE = "unreadable"
     OUT_OF_HOURS = "out_of_hours"
     NUMBER_HAS_NO_MENU = "number_has_no_menu"
     INVALID_CHOICE = "invalid_choice"
@@ -33,5 +34,6 @@ _CODES: dict[Reason, int] = {
     Reason.NUMBER_HAS_NO_MENU: 5,
     Reason.INVALID_CHOICE: 6,
     Reason.NO_CHOICE: 7,
+    Reason.UNREADABLE: 8,
 }
 _REASONS = {code: reason for reason, code in _CODES.items()}

@@ -13,6 +13,9 @@ SKEW = timedelta(minutes=2)
 """How far the clock of a bot or an agent desktop may be behind Meta's: their events at the start of a conversation
 still belong to it."""
 
+SAME_MESSAGE = timedelta(hours=60)
+"""How long after a message it can be edited or deleted (WhatsApp's rule)."""
+
 _BEFORE_END = timedelta(minutes=5)
 """A reservation ends this long before the window, so that a person can still act."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from domain.conversations.conversation import Decision, Decisions, FactRef, Owner, decision_ref
 from domain.conversations.events import PublicEvent
@@ -80,6 +81,10 @@ class FactMaker:
         return CustomerSignal.model_validate(
             {**base, "type": kind, "wamid": f"wamid.{base['id']}", "standby_turn": standby_turn}
         )
+
+    def unreadable(self, hour: float, kind: Literal["content", "untyped"] = "content") -> CustomerSignal:
+        """A message that WhatsApp does not pass on."""
+        return self.signal(hour, "unsupported").model_copy(update={"unreadable": kind})
 
     def echo(self, hour: float) -> HumanEcho:
         base = self._base(hour, "echo")

@@ -1,6 +1,8 @@
 """The content of a WhatsApp message: the text that a person reads, the tapped option, and all other fields."""
 
+import re
 from collections.abc import Iterable
+from typing import Literal
 
 from domain.inbound.json_body import Json, JsonObject, identifier, nested, text
 
@@ -11,8 +13,16 @@ TURNS = frozenset(
 """Message types in `messages[]` that count as a customer's turn (webhooks.md, What counts for a conversation)."""
 
 _REPLIES = ("button_reply", "list_reply")
-_TEXT_FIELDS = ("caption", "body", "text", "title", "emoji", "filename", "response")
+_TEXT_FIELDS = ("caption", "body", "text", "title", "emoji", "filename", "response", "name", "question")
 """Fields of a type's own object that may hold its text; the first non-empty one is used."""
+_WITHOUT_KIND = frozenset({"unsupported", "unknown"})
+_WITHOUT_CONTENT = frozenset(
+    {"edit", "edited", "revoke", "revoked", "delete", "deleted", "pin", "pinned", "unpin", "keep", "kept", "unkeep"}
+    | {"reaction", "reactions", "system", "protocol", "ephemeral", "welcome"}
+)
+"""Words in the names of kinds by which a customer says nothing new: `edit`, `pin_in_chat`, `keepInChat`,
+`request_welcome`."""
+_WORDS = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 _MAX_LISTED = 30
 MAX_TEXT = 65_536
 """Longest text, in characters: 16 times what WhatsApp lets people write. `rest_of` has the untruncated text."""
@@ -41,6 +51,18 @@ def marked_by(kind: str, message: JsonObject) -> str | None:
     """Returns the wamid of the message that an edit, a revoke or a reaction refers to."""
     key = {"edit": "original_message_id", "revoke": "original_message_id", "reaction": "message_id"}.get(kind)
     return identifier(nested(message, kind), key) if key else None
+
+
+def unreadable_of(kind: str, message: JsonObject) -> Literal["content", "untyped"] | None:
+    """Returns whether a message that is no turn carries content that WhatsApp does not pass on (a poll, an event, a
+    picture to be seen once), or has no kind, so that it may. None: it carries none, like a reaction or an edit."""
+    named: str | None = kind
+    if kind in _WITHOUT_KIND:
+        named = text(nested(message, kind), "type")
+    words = set(_WORDS.findall(named)) if named else set()
+    if not words or {word.lower() for word in words} <= _WITHOUT_KIND:
+        return "untyped"
+    return None if {word.lower() for word in words} & _WITHOUT_CONTENT else "content"
 
 
 def rest_of(kind: str, message: JsonObject) -> JsonObject:

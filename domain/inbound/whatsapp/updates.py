@@ -20,7 +20,7 @@ from domain.facts import (
 from domain.ids import FactId, fact_id
 from domain.inbound.json_body import Json, JsonObject, digest, identifier, moment, nested
 from domain.inbound.reading import clamp
-from domain.inbound.whatsapp.content import TURNS, marked_by, option_of, rest_of, text_of
+from domain.inbound.whatsapp.content import TURNS, marked_by, option_of, rest_of, text_of, unreadable_of
 from domain.inbound.whatsapp.parties import Contacts, PartyRole
 from domain.phone_numbers import read_phone, split_ids
 
@@ -69,7 +69,8 @@ def message(change: WebhookChange, item: JsonObject) -> Fact:
     if kind in TURNS:
         is_reply, option_id = option_of(kind, item)
         return CustomerTurn(**head, **_content(kind, item), is_reply=is_reply, option_id=option_id)
-    return CustomerSignal(**head, **_content(kind, item), marks=marked_by(kind, item))
+    unreadable = unreadable_of(kind, item)
+    return CustomerSignal(**head, **_content(kind, item), marks=marked_by(kind, item), unreadable=unreadable)
 
 
 def standby(change: WebhookChange, item: JsonObject) -> Fact:

@@ -102,6 +102,8 @@ _EVIDENCE: tuple[Callable[[Any], Any], ...] = (
     _sessions,  # sessions
     _ref_and_text,  # named
     _ref,  # first_of_last_second
+    _ref,  # unreadable
+    _ref,  # last_content
 )
 _DECISIONS: tuple[Callable[[Any], Any], ...] = (
     _owner,  # owner

@@ -131,6 +131,15 @@ def test_an_answer_belongs_to_the_conversation_of_its_time_even_if_that_is_known
     assert [{"status": "c", "reason": 1, "n": 1}] == counted
 
 
+def test_an_answer_waits_again_when_an_earlier_message_ends_the_window_before_it(inbox: Inbox) -> None:
+    inbox.take(TELLER.unreadable(20), TELLER.echo(30), now=at(30))
+    assert [{"managed": True, "reason": None}] == inbox.rows("select managed, reason from conversations")
+    inbox.take(TELLER.turn(0, "hello"), now=at(31))
+    (row,) = inbox.rows("select managed, reason, entries, window_ends_at from conversations")
+    assert {"managed": False, "reason": 7, "entries": 2, "window_ends_at": at(24)} == row
+    assert 1 == len(inbox.rows("select 1 from entries where conversation_id is null"))
+
+
 def test_an_agent_is_found_when_the_desktop_writes_their_id_in_another_case(inbox: Inbox) -> None:
     directory.apply(inbox.connection, COMPANY)
     ready = AgentPresenceChanged(id=fact_id("p"), at=at(0), sent_at=at(0), agent_id=" ANNA", state="ready")

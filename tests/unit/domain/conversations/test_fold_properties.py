@@ -3,6 +3,7 @@ arrived."""
 
 from datetime import timedelta
 from itertools import pairwise, permutations
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -15,16 +16,18 @@ MENU = FactMaker()
 BOT = FactMaker("bot")
 PLAIN = FactMaker("plain")
 TEXTS = st.sampled_from(["hello", "1", "2", "9", "thanks", None])
+KINDS: st.SearchStrategy[Literal["content", "untyped"] | None] = st.sampled_from([None, None, "content", "untyped"])
 HOURS = st.integers(0, 23 * 60).map(lambda minutes: minutes / 60)
 
 
 @st.composite
 def promised_stories(draw: st.DrawFn) -> tuple[FactMaker, list[ConversationFact]]:
-    """Messages pairwise less than 24 h apart; ends, if any, after the last message; no commands, presence or new
-    identity."""
+    """Messages pairwise less than 24 h apart, also such as WhatsApp does not pass on; ends, if any, after the last
+    message; no commands, presence or new identity."""
     maker = draw(st.sampled_from([MENU, BOT, PLAIN]))
     turns: list[ConversationFact] = [
-        maker.turn(hour, draw(TEXTS)) for hour in draw(st.lists(HOURS, min_size=1, max_size=4, unique=True))
+        maker.unreadable(hour, kind) if (kind := draw(KINDS)) else maker.turn(hour, draw(TEXTS))
+        for hour in draw(st.lists(HOURS, min_size=1, max_size=4, unique=True))
     ]
     other_hours = st.integers(-10, 47 * 60).map(lambda minutes: minutes / 60)
     sessions = st.sampled_from(["s1", "s2"])
@@ -96,6 +99,7 @@ def any_stories(draw: st.DrawFn) -> list[ConversationFact]:
                 st.builds(maker.turn, hours, TEXTS),
                 st.builds(maker.turn, hours, TEXTS),
                 st.builds(maker.signal, hours, st.just("text"), st.booleans()),
+                st.builds(maker.unreadable, hours, st.sampled_from(["content", "untyped"])),
                 st.builds(maker.handover, hours),
                 st.builds(maker.echo, hours),
                 st.builds(maker.bot, hours, st.sampled_from(["s1", "s2"])),

@@ -2,19 +2,24 @@
 
 from dataclasses import replace
 from datetime import time
-from typing import ClassVar
+from itertools import permutations
+from typing import ClassVar, Literal
 
 import pytest
 
-from domain.conversations.conversation import Owner
+from domain.conversations.conversation import Conversation, Owner
 from domain.conversations.fold import fold
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number, Opening
 from domain.facts import ConversationFact, HumanEcho
-from tests.support.stories import DIRECTORY, NUMBER, FactMaker, Story, at
+from tests.support.stories import CUSTOMER, DIRECTORY, NUMBER, FactMaker, Story, at
 
 T = FactMaker()
 BOT = FactMaker("bot")
+
+
+def latest(story: Story) -> Conversation:
+    return story.history.conversations[-1]
 
 
 def conversation(story: Story) -> tuple[object, ...]:
@@ -159,6 +164,59 @@ def test_signals_and_messages_of_bots_and_agents_open_no_conversation_and_move_n
     assert [] == list(story.history.conversations)
     story.receive(T.turn(0))
     assert (4, at(24)) == (story.history.conversations[0].entries, story.history.conversations[0].window_ends_at)
+
+
+def test_a_message_that_whatsapp_does_not_pass_on_opens_a_conversation_with_its_own_reason() -> None:
+    signal = T.unreadable(0)
+    story = Story(at(1)).receive(signal)
+    (conversation,) = story.history.conversations
+    assert (at(0), at(24), at(0)) == (conversation.opened_at, conversation.window_ends_at, conversation.last_at)
+    assert (Reason.UNREADABLE, (signal.id,)) == (conversation.reason, conversation.because)
+    assert (CUSTOMER.wa_id, "Sheena") == (conversation.wa_id, conversation.customer_name)
+    assert ["opened", "became_unmanaged"] == story.published
+    story.receive(T.turn(0.5, "hello?"))
+    assert (Reason.NO_CHOICE, at(24.5)) == (latest(story).reason, latest(story).window_ends_at)
+
+
+@pytest.mark.parametrize("kind", ["content", "untyped"])
+def test_such_a_message_moves_no_window_that_stands(kind: Literal["content", "untyped"]) -> None:
+    facts: list[ConversationFact] = [T.turn(0), T.unreadable(20, kind)]
+    for order in permutations(facts):
+        (conversation,) = Story(at(21)).receive(*order).history.conversations
+        assert (at(24), 2, Reason.NO_CHOICE) == (conversation.window_ends_at, conversation.entries, conversation.reason)
+
+
+@pytest.mark.parametrize(
+    ("hours_before", "opens"), [(None, True), (1, False), (30, False), (60, False), (60.1, True), (90, True)]
+)
+def test_a_message_without_a_kind_opens_a_conversation_only_if_it_cannot_be_an_edit_of_another(
+    hours_before: float | None, opens: bool
+) -> None:
+    story = Story(at(100)).receive(*([T.turn(100 - hours_before)] if hours_before else []))
+    before = len(story.history.conversations)
+    story.receive(T.unreadable(100, "untyped"))
+    assert opens == (len(story.history.conversations) > before)
+    assert (hours_before == 1) or (opens is not bool(story.history.waiting))
+
+
+def test_the_deletion_of_a_picture_that_could_not_be_read_opens_no_second_conversation() -> None:
+    story = Story(at(60)).receive(T.unreadable(0, "untyped"), T.unreadable(40, "untyped"))
+    assert (1, 1) == (len(story.history.conversations), len(story.history.waiting))
+
+
+def test_content_after_the_goodbye_of_an_agent_is_the_next_conversation() -> None:
+    facts: list[ConversationFact] = [T.turn(0), T.answered(0.1), T.agent_closes(0.2), T.unreadable(0.5)]
+    for order in (facts, [facts[3], *facts[:3]]):
+        story = Story(at(1)).receive(*order)
+        assert any(c.status == "active" for c in story.history.conversations)
+
+
+def test_an_answer_outside_the_window_that_an_earlier_message_gives_waits() -> None:
+    facts: list[ConversationFact] = [T.turn(0), T.unreadable(20), T.echo(30)]
+    for order in permutations(facts):
+        story = Story(at(31)).receive(*order)
+        assert (False, at(24)) == (latest(story).managed, latest(story).window_ends_at)
+        assert [T.echo(30)] == list(story.history.waiting)
 
 
 def test_when_metas_assistant_hands_over_the_last_message_to_it_opens_a_conversation() -> None:

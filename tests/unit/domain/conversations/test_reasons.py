@@ -8,4 +8,5 @@ def test_the_stored_codes_of_reasons_never_change() -> None:
         Reason.of_code(code).value for code in range(1, 5)
     ]
     assert ["number_has_no_menu", "invalid_choice", "no_choice"] == [Reason.of_code(code).value for code in range(5, 8)]
-    assert list(range(1, 8)) == [reason.code for reason in Reason]
+    assert Reason.UNREADABLE is Reason.of_code(8)
+    assert list(range(1, len(Reason) + 1)) == sorted(reason.code for reason in Reason)

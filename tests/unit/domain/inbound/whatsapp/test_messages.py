@@ -1,6 +1,7 @@
 """Messages: their kinds of facts and their texts (webhooks.md, What counts for a conversation)."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,34 @@ def test_only_a_tapped_button_or_row_is_a_reply(
 ) -> None:
     turn = message(type=kind, **item)
     assert option == (turn.is_reply, turn.option_id)
+
+
+@pytest.mark.parametrize(
+    ("item", "unreadable"),
+    [
+        *(
+            ({"type": "unsupported", "unsupported": {"type": kind}}, "content")
+            for kind in ("poll", "event", "view_once", "viewOnceMessage", "video_note", "POLL_CREATION", "group_invite")
+        ),
+        *(
+            ({"type": "unsupported", "unsupported": {"type": kind}}, None)
+            for kind in ("edit", "revoke", "pin", "pin_in_chat", "keepInChat", "unpin", "message_edit", "reaction")
+        ),
+        *(
+            ({"type": kind, **more}, "untyped")
+            for kind in ("unsupported", "unknown")
+            for more in ({kind: part} for part in (None, {}, {"type": "unknown"}, {"type": 5}))
+        ),
+        ({"type": "poll", "poll": {"name": "Pizza or pasta?"}}, "content"),
+        ({"type": "something_new"}, "content"),
+        *(({"type": kind}, None) for kind in ("edit", "revoke", "reaction", "request_welcome", "pin", "keep_in_chat")),
+    ],
+)
+def test_a_message_that_is_not_passed_on_carries_content_unless_its_kind_says_otherwise(
+    item: dict[str, Any], unreadable: str | None
+) -> None:
+    signal = message(**(item | {"text": None}))
+    assert (CustomerSignal, unreadable) == (type(signal), signal.unreadable)
 
 
 @pytest.mark.parametrize("kind", ["edit", "revoke"])
