@@ -27,10 +27,12 @@ from infra.postgres.console.sign_ins import SessionTerms
 
 @dataclass(frozen=True, slots=True)
 class MailComposition:
-    """What the preview needs to compose a mail."""
+    """What the preview needs to compose a mail. `preview_seconds`: the most processor time for it, as other pages of
+    this process wait meanwhile; the largest mail takes about two."""
 
     policy: MailPolicy
     sender: MailSender
+    preview_seconds: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)

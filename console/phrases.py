@@ -63,6 +63,8 @@ _MAIL_STATES = {
 _MAIL_TROUBLES = {
     "too_large": REJECTION_TEXTS[Rejection.TOO_LARGE],
     "the mail could not be composed": gettext_noop("it could not be composed; see the log of the installation"),
+    "the mail could not be composed in time": gettext_noop("it took too long to compose"),
+    "the conversation no longer exists": gettext_noop("the conversation no longer exists"),
     "MessageRejected": gettext_noop("Amazon SES rejected it: the sender or a recipient is not verified there"),
     "MailFromDomainNotVerifiedException": gettext_noop("the sender's domain is not verified in Amazon SES"),
     "AccountSuspendedException": gettext_noop("Amazon SES has suspended this installation's account"),

@@ -29,6 +29,7 @@ from domain.ports import PublishFailed
 from infra.postgres import mails
 from infra.postgres.console import audit
 from infra.postgres.lists import console as console_list
+from infra.postgres.lists.conversation_page import conversation_page
 
 MAX_BODY = 20_000
 """The most characters of a mail's own text, which precedes the conversation."""
@@ -237,9 +238,10 @@ def mail_preview_page(deps: Dependencies, id_: UUID) -> Response:
         abort(404)
     mail = typed_mail(id_)
     with deps.connection() as conn:
-        page = mail_preview.page(conn, deps.mailing, deps.directory(conn), mail, person(), deps.clock())
-    if page is None:
+        found, directory = conversation_page(conn, id_), deps.directory(conn)
+    if found is None:
         abort(404)
+    page = mail_preview.page(found, deps.mailing, directory, mail, person(), deps.clock())
     return Response(page, headers=mail_preview.HEADERS, content_type="text/html; charset=utf-8")
 
 

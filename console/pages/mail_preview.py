@@ -5,9 +5,6 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from html import escape
-from typing import Any
-
-from psycopg import Connection
 
 from console.dependencies import MailComposition
 from console.phrases import rejection
@@ -17,15 +14,18 @@ from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.mail import Mail, accept_email
-from domain.mail_body.compose import compose
+from domain.mail_body.compose import ComposingTooSlow, compose
 from infra.postgres.console.sign_ins import Person
-from infra.postgres.lists.conversation_page import conversation_page
+from infra.postgres.lists.conversation_page import ConversationPage
+from infra.process.cpu_limit import CpuLimit
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox",
     "X-Frame-Options": "SAMEORIGIN",
 }
 """The preview is shown in a frame. It has its own styles, and no script runs in it."""
+
+_TOO_SLOW = gettext_noop("This conversation is too long for a preview.")
 
 _STYLE = (
     "<style>dl{display:grid;grid-template-columns:auto 1fr;gap:4px 12px;margin:0 0 12px}"
@@ -34,12 +34,9 @@ _STYLE = (
 
 
 def page(
-    conn: Connection[Any], mailing: MailComposition, directory: Directory, email: Email, person: Person, now: datetime
-) -> str | None:
-    """The mail as an HTML page, or why it would be rejected; None: there is no such conversation."""
-    found = conversation_page(conn, email.conversation_id)
-    if found is None:
-        return None
+    found: ConversationPage, mailing: MailComposition, directory: Directory, email: Email, person: Person, now: datetime
+) -> str:
+    """The mail as an HTML page, or why it would be rejected. Needs no connection: composing may take long."""
     accepted = accept_email(email, mailing.policy)
     if isinstance(accepted, str):
         return f"<p>{escape(rejection(accepted.value))}</p>"
@@ -54,7 +51,11 @@ def page(
         accepted.masked,
         now,
     )
-    written = compose(mail, found.conversation, found.transcript, directory, mailing.sender, now)
+    within = CpuLimit(mailing.preview_seconds)
+    try:
+        written = compose(mail, found.conversation, found.transcript, directory, mailing.sender, now, within.is_reached)
+    except ComposingTooSlow:
+        return f"<p>{escape(translated(_TOO_SLOW))}</p>"
     message = message_from_bytes(written, policy=default)
     assert isinstance(message, EmailMessage)
     part = message.get_body(("html",))

@@ -4,7 +4,7 @@
 A poll has four steps:
 
 1. *Settle*: an item whose sender ended during its attempt becomes *unknown*, for events or people to settle.
-2. *Claim*: the intent is committed.
+2. *Claim*: the intent is committed. What is sent was made before, outside of any transaction.
 3. *Attempt*: once; the sender never repeats it by itself.
 4. *Record*: the outcome is committed. While the database cannot be reached, later polls do only this.
 """

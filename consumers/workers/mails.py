@@ -1,6 +1,7 @@
 """The `mails` process: sends what is due through SES, each mail at most once (domain.md, *Mail*).
 
 Any number may run. The protocol is that of `consumers.workers.attempt_loop`; this module says what it means for mails.
+A mail is composed outside of any transaction and within a limit, so one that takes long keeps nobody waiting.
 """
 
 from collections.abc import Callable
@@ -11,10 +12,12 @@ from threading import Event as Flag
 from time import monotonic
 from typing import Any
 
+import psycopg
 import structlog
 from prometheus_client import Counter
 from psycopg import Connection
 
+from consumers.batches.poison import RetryBatch
 from consumers.changes.mails import MailChanges
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.workers.attempt_loop import ATTEMPT_WITHIN_SECONDS, AttemptLoop
@@ -24,12 +27,14 @@ from domain.conversations.fold import Cause
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.mail import MAX_BYTES, Mail, Mailer, after_attempt
-from domain.mail_body.compose import MailSender, compose
+from domain.mail_body.compose import ComposingTooSlow, MailSender, compose
 from domain.topics import Topics
 from infra.postgres import directory, mails
 from infra.postgres.connections.clock import database_now
+from infra.postgres.connections.faults import fault
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.lists.conversation_page import read_transcript
+from infra.process.cpu_limit import CpuLimit
 from infra.process.crash_points import crash_point
 
 _POSTS = Counter("witiop_mails_posts", "Posts to SES, by outcome.", ["outcome"])
@@ -38,18 +43,23 @@ _ABANDONED = Counter("witiop_mails_abandoned", "Mails whose sender ended during 
 log = structlog.get_logger("mails")
 
 
+_COMPOSE_SECONDS = 5.0
+"""Processor time for one mail; the largest takes about two seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class _ClaimedMail:
-    """A mail that is ours to post, this post counted. `body` None: it could not be composed."""
+    """A mail that is ours to post, this post counted. `body`: a failure if there is none."""
 
     mail: Mail
-    body: bytes | None
+    body: bytes | PermanentFailure
     claimed_at: float
 
 
 class Mails:
     """Sends until stopped. `transaction`: as for the consumers. `per_second`: posts of this process.
-    `post_within_seconds`: after the claim. `abandoned_seconds`: more than that and the longest post together."""
+    `post_within_seconds`: after the claim. `abandoned_seconds`: more than that and the longest post together.
+    `compose_seconds`: processor time for one mail; one that needs more fails."""
 
     def __init__(
         self,
@@ -60,12 +70,14 @@ class Mails:
         per_second: float,
         post_within_seconds: float = ATTEMPT_WITHIN_SECONDS,
         abandoned_seconds: float = mails.ABANDONED_SECONDS,
+        compose_seconds: float = _COMPOSE_SECONDS,
     ) -> None:
         self._transaction = transaction
         self._mailer = mailer
         self._sender = sender
         self._topics = topics
         self._abandoned_seconds = abandoned_seconds
+        self._compose_seconds = compose_seconds
         self._directories = directory.DirectoryCache()
         self._attempts = AttemptLoop(self, per_second, post_within_seconds)
         self._loop = WorkerLoop("mails", lambda _: self.poll())
@@ -105,28 +117,46 @@ class Mails:
             log.warning("mail.abandoned", mail_id=str(mail))
 
     def claim(self) -> _ClaimedMail | None:
-        """Claims the mail that is longest due. It is composed before: that may take longer than a post may wait."""
+        """Claims the mail that is longest due, after composing it: that may take longer than a post may wait. Raises
+        RetryBatch if the mail is no longer due then."""
         with self._transaction() as connection:
-            mail = mails.due(connection)
-            if mail is None:
-                return None
-            current = self._directories.read(connection)
-            (conversation,) = CustomerHistories(connection).read([mail.conversation_id])
-            transcript = read_transcript(connection, conversation)
-            now = database_now(connection)
-            body: bytes | None = None
-            try:
-                body = compose(mail, conversation, transcript, current, self._sender, now)
-            except Exception:  # a defect of ours: this mail fails, and the others do not wait for it
-                log.error("mail.not_composed", mail_id=str(mail.id), exc_info=True)
+            mail = mails.reserve(connection)
+        if mail is None:
+            return None
+        body = self._composed(mail)
+        with self._transaction() as connection:
             claimed_at = monotonic()
-            return _ClaimedMail(replace(mail, attempts=mails.claim(connection, mail.id)), body, claimed_at)
+            attempt = mails.claim(connection, mail.id)
+        if attempt is None:
+            raise RetryBatch
+        return _ClaimedMail(replace(mail, attempts=attempt), body, claimed_at)
+
+    def _composed(self, mail: Mail) -> bytes | PermanentFailure:
+        """Returns what is to be posted, or why there is nothing to post. Raises psycopg errors that are transient."""
+        try:
+            with self._transaction() as connection:
+                current = self._directories.read(connection)
+                found = CustomerHistories(connection).read([mail.conversation_id])
+                if not found:
+                    return PermanentFailure("the conversation no longer exists")
+                transcript = read_transcript(connection, found[0])
+                now = database_now(connection)
+            within = CpuLimit(self._compose_seconds)
+            return compose(mail, found[0], transcript, current, self._sender, now, within.is_reached)
+        except ComposingTooSlow:
+            log.error("mail.too_slow", mail_id=str(mail.id))
+            return PermanentFailure("the mail could not be composed in time")
+        except Exception as error:  # a defect of ours: this mail fails, and the others do not wait for it
+            if isinstance(error, psycopg.Error) and fault(error) == "transient":
+                raise
+            log.error("mail.not_composed", mail_id=str(mail.id), exc_info=True)
+            return PermanentFailure("the mail could not be composed")
 
     def attempt(self, claim: _ClaimedMail) -> AttemptOutcome:
         """Posts the mail to SES."""
         crash_point("mail.after-claim")
-        if claim.body is None:
-            return PermanentFailure("the mail could not be composed")
+        if isinstance(claim.body, PermanentFailure):
+            return claim.body
         if len(claim.body) > MAX_BYTES:
             return PermanentFailure("too_large")
         outcome = self._mailer.post(claim.mail.id, claim.body)

@@ -41,6 +41,10 @@ class MailSender:
     form: Callable[[str], str | None] = str
 
 
+class ComposingTooSlow(Exception):
+    """The mail could not be composed in the time for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """One item of the transcript, as texts for readers."""
@@ -58,14 +62,18 @@ def compose(
     directory: Directory,
     sender: MailSender,
     now: datetime,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> bytes:
     """Returns the MIME message, with CR LF line ends. `transcript`: the items from `domain.conversations.transcript`;
-    `now`: the date of the message (aware UTC)."""
+    `now`: the date of the message (aware UTC); `is_over`: whether the time for composing is used up, asked for each
+    item. Raises ComposingTooSlow then."""
     number = directory.number(conversation.phone_number_id)
     zone, wording = ZoneInfo(number.time_zone), MAIL_TEXTS[number.language]
     mask = PhoneMasking(conversation.wa_id).hide if mail.masked else str
 
     def shown(text: str) -> str:
+        if is_over():
+            raise ComposingTooSlow
         return mask(_clean(text))
 
     customer = shown(conversation.customer_name or "")

@@ -1,5 +1,5 @@
 """Mails in Postgres. A writer that publishes an event about a mail locks the conversation's customer first
-(architecture.md, P5); a claim waits for nobody. Raises psycopg errors."""
+(architecture.md, P5); reserving waits for nobody. Raises psycopg errors."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,9 @@ from infra.postgres.lists.cursor import START, Cursor
 
 ABANDONED_SECONDS = 30.0
 """A post that began this long ago is over, also in a sender that still runs: its time-outs together are shorter."""
+
+RESERVED_SECONDS = 60.0
+"""How long a sender has a mail for itself while it composes it."""
 
 _MAIL: LiteralString = (
     "id, command_id, conversation_id, issuer, recipients, subject, body, masked, requested_at, state, reason, "
@@ -106,27 +109,28 @@ def recall_held(connection: Connection[Any], command_id: str, issuer: str, now: 
 # sending
 
 
-def due(connection: Connection[Any]) -> Mail | None:
-    """Locks and returns the mail that is longest due; None: none is due, or others have locked those that are."""
+def reserve(connection: Connection[Any]) -> Mail | None:
+    """Returns the mail that is longest due, for one sender alone: if it is not claimed within `RESERVED_SECONDS`, it is
+    due again. None: none is due, or others are reserving those that are."""
     rows = _mails(
         connection,
-        f"select {_MAIL} from mails where state = 'requested' and due_at <= clock_timestamp() "
-        "order by due_at limit 1 for update skip locked",
+        "update mails set due_at = clock_timestamp() + make_interval(secs => %b) where id = (select id from mails "
+        "where state = 'requested' and due_at <= clock_timestamp() order by due_at limit 1 for update skip locked) "
+        f"returning {_MAIL}",
+        [RESERVED_SECONDS],
     )
     return rows[0] if rows else None
 
 
-def claim(connection: Connection[Any], mail: UUID) -> int:
-    """Makes a mail that is due `sending`; its post may begin once this is committed. Returns the number of this post,
-    from 1."""
+def claim(connection: Connection[Any], mail: UUID) -> int | None:
+    """Makes a mail `sending`; its post may begin once this is committed. Returns the number of this post, from 1; None:
+    the mail is not `requested`, because another sender was faster."""
     row = connection.execute(
-        "update mails set state = 'sending', attempts = attempts + 1, claimed_at = clock_timestamp() where id = %b "
-        "returning attempts",
+        "update mails set state = 'sending', attempts = attempts + 1, claimed_at = clock_timestamp() "
+        "where id = %b and state = 'requested' returning attempts",
         [mail],
     ).fetchone()
-    assert row is not None
-    attempt: int = row[0]
-    return attempt
+    return row[0] if row is not None else None
 
 
 def abandoned(connection: Connection[Any], seconds: float = ABANDONED_SECONDS) -> list[UUID]:

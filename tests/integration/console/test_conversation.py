@@ -199,6 +199,20 @@ def test_an_installation_without_mail_offers_none(console: Console) -> None:
         assert 404 == without.post(f"/conversations/{row}/{path}", to="a@example.com", form="f").status_code
 
 
+def test_a_preview_that_takes_too_long_says_so_instead_of_keeping_other_pages_waiting(console: Console) -> None:
+    from dataclasses import replace
+
+    from console.app import create_app
+
+    assert console.deps.mailing is not None
+    hurried = replace(console.deps, mailing=replace(console.deps.mailing, preview_seconds=0))
+    browser = Browser(create_app(hurried))
+    browser.sign_in(BOSS)
+    row = console.office.customer_writes()
+    shown = browser.post(f"/conversations/{row}/email/preview", to="a@example.com", subject="s", body="b")
+    assert (200, True) == (shown.status_code, "too long for a preview" in shown.text)
+
+
 def test_an_open_conversation_is_updated_only_when_it_changed(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("first")
     panel = boss.get(f"/unmanaged?open={row}", "panel").text

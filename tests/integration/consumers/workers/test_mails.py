@@ -43,11 +43,13 @@ class Post:
         self.session = DatabaseSession(dsn, "test")
         self.worker = Mails(self.session.transaction, self.mailer, SENDER, Topics(), 1000)
 
-    def request(self, command: str = "c", **more: Any) -> UUID:
-        """Requests a mail with this command id and returns the mail's id."""
+    def request(self, command: str = "c", issuer: str = "boss", **more: Any) -> UUID:
+        """Requests a mail with this command id and issuer, and returns the mail's id."""
         conversation = self.office.rows("select id from conversations")[0]["id"]
         email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "b", **more}
-        assert [("applied", None)] == self.office.results_of(self.office.command("email", email, named=command))
+        assert [("applied", None)] == self.office.results_of(
+            self.office.command("email", email, named=command, issuer=issuer)
+        )
         return mail_id(command)
 
     def state(self, mail: UUID) -> tuple[str, str | None]:
@@ -246,6 +248,75 @@ def test_a_mail_that_cannot_be_composed_fails_and_the_next_mail_is_sent(post: Po
     assert mails.resend(post.office.connection, bad, "boss")
     post.worker.poll()
     assert ("sent", None) == post.state(bad)
+
+
+def test_a_conversation_of_brackets_is_sent_masked_and_keeps_no_other_mail_waiting(post: Post) -> None:
+    """Sixty messages of 4,096 brackets once kept all mails from being sent, for good."""
+    for minute in range(60):
+        post.office.customer_writes("(" * 4_096, hours_ago=2 - minute / 60)
+    brackets, other = post.request("brackets", mask=True), post.request("other")
+    post.worker.poll()
+    post.worker.poll()
+    assert ([brackets, other], ("sent", None)) == (post.mailer.posts, post.state(other))
+
+
+def test_a_mail_that_takes_too_long_to_compose_fails_alone(post: Post) -> None:
+    slow, other = post.request("slow"), post.request("other")
+    impatient = Mails(post.session.transaction, post.mailer, SENDER, Topics(), 1000, compose_seconds=0)
+    impatient.poll()
+    post.worker.poll()
+    assert ("failed", "the mail could not be composed in time") == post.state(slow)
+    assert (("sent", None), [other]) == (post.state(other), post.mailer.posts)
+
+
+def test_no_lock_and_no_transaction_is_held_while_a_mail_is_composed(post: Post) -> None:
+    """Another sender takes the next mail meanwhile, and not this one."""
+    first, second = post.request("first", issuer="anna"), post.request("second", issuer="anna")
+    others = FakeMailer()
+
+    def look(address: str) -> str:
+        assert [] == post.office.rows(
+            "select state from pg_stat_activity where application_name = 'witiop test' and state <> 'idle'"
+        )
+        assert [(first,), (second,)] == post.office.connection.execute(
+            "select id from mails order by requested_at for update nowait"
+        ).fetchall()
+        with closing(DatabaseSession(post.dsn, "second")) as session:
+            Mails(session.transaction, others, SENDER, Topics(), 1000).poll()
+        return address
+
+    watched = replace(SENDER, form=look)
+    Mails(post.session.transaction, post.mailer, watched, Topics(), 1000).poll()
+    assert ([second], [first]) == (others.posts, post.mailer.posts)
+
+
+def test_a_mail_whose_sender_died_while_composing_is_sent_by_another(post: Post) -> None:
+    """It was certainly not sent, so nobody needs to decide."""
+    mail = post.request()
+    assert mails.reserve(post.office.connection) is not None
+    post.worker.poll()
+    assert [] == post.mailer.posts
+    post.office.connection.execute("update mails set due_at = due_at - interval '61 seconds'")
+    post.worker.poll()
+    assert [mail] == post.mailer.posts
+
+
+def test_a_mail_that_another_sender_claimed_while_it_was_composed_is_not_sent_twice(post: Post) -> None:
+    mail = post.request(issuer="anna")
+
+    def overtaken(address: str) -> str:
+        assert 1 == mails.claim(post.office.connection, mail)
+        return address
+
+    Mails(post.session.transaction, post.mailer, replace(SENDER, form=overtaken), Topics(), 1000).poll()
+    assert (("sending", None), []) == (post.state(mail), post.mailer.posts)
+
+
+def test_a_mail_whose_conversation_is_gone_fails_with_that_reason(post: Post) -> None:
+    mail = post.request()
+    post.office.connection.execute("update mails set conversation_id = %s", [UUID(int=9)])
+    post.worker.poll()
+    assert (("failed", "the conversation no longer exists"), []) == (post.state(mail), post.mailer.posts)
 
 
 NASTY = {
