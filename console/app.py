@@ -28,7 +28,7 @@ from console.pages.waiting import waiting_pages
 from console.request import keep_page, target, words
 from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone
 from infra.serving.health import health_pages
-from infra.serving.rsgi_bridge import STREAM_KEY
+from infra.serving.wsgi_bridge import STREAM_KEY
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest form is a bulk action on a thousand conversations, or a mail's text."""
@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 def create_app(deps: Dependencies) -> Flask:
     """The application with every page. The server sends the stream that follows the response to `/live`
-    (`infra.serving.rsgi_bridge.STREAM_KEY`)."""
+    (`infra.serving.wsgi_bridge.STREAM_KEY`)."""
     app = Flask(__name__, static_url_path=f"/static/{_version_of(_STATIC)}")
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it

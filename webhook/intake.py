@@ -15,8 +15,9 @@ from domain.inbound.reading import UnreadablePart
 from domain.ports import OutgoingRecord, Publisher, PublishFailed
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.process.crash_points import crash_point
+from infra.serving.limits import QUEUE_SECONDS
 from infra.serving.problem import RETRY_AFTER_SECONDS
-from infra.serving.rsgi_bridge import ARRIVED_KEY, QUEUE_SECONDS
+from infra.serving.wsgi_bridge import ARRIVED_KEY
 from webhook.metrics import WebhookMetrics
 from webhook.signature import is_signed
 

@@ -156,6 +156,12 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="worker processes that answer webhooks; more of them handle more requests"
     )
     webhook_threads: int = Field(64, ge=1, le=1000, description="requests that each worker process handles at once")
+    webhook_proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="number of proxies in front of the webhooks whose X-Forwarded-For it trusts, to limit slow clients",
+    )
     webhook_url: str = Field(
         "http://127.0.0.1:8080", pattern=r"^https?://", description="base URL to which `witiop simulate` posts"
     )

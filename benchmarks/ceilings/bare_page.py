@@ -8,8 +8,9 @@ import sys
 from flask import Flask, render_template_string
 
 from infra.local.ports import LOOPBACK
-from infra.serving.rsgi_bridge import RequestLimits
-from infra.serving.server import ServedApp, serve
+from infra.serving.limits import RequestLimits
+from infra.serving.server import serve
+from infra.serving.worker import ServedApp
 
 PATH = "/"
 _EMPTY = "<!doctype html><html lang='en'><head><title>{{ title }}</title></head><body></body></html>"

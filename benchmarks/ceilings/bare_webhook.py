@@ -14,8 +14,9 @@ from kafka import KafkaProducer
 from infra.kafka.config import KafkaConfig
 from infra.kafka.producer_client import PRODUCER_OPTIONS
 from infra.local.ports import LOOPBACK
-from infra.serving.rsgi_bridge import RequestLimits
-from infra.serving.server import ServedApp, serve
+from infra.serving.limits import RequestLimits
+from infra.serving.server import serve
+from infra.serving.worker import ServedApp
 from tests.support.webhook_app import APP_SECRETS
 from webhook.app import MAX_BODY_BYTES
 

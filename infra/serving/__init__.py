@@ -1,2 +1,2 @@
-"""HTTP serving: granian, and the bridge between granian and a Flask application (docs/decisions/0003). No pages, except
-the health pages that applications share."""
+"""The HTTP server of Flask applications (docs/decisions/0029). No pages, except the health pages that applications
+share."""

@@ -1,112 +1,83 @@
-"""Serves a Flask application with granian: one parent process starts and stops workers, each with its own
-application."""
+"""Serves a Flask application over HTTP: one parent process starts and stops workers, each with its own application."""
 
+import asyncio
 import multiprocessing
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from multiprocessing.synchronize import Event
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
-from flask import Flask
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server.mp import MPServer
-
 from infra.process.memory import return_large_blocks
-from infra.serving.rsgi_bridge import RequestLimits, RsgiBridge
+from infra.serving.limits import RequestLimits
+from infra.serving.worker import STOP_SECONDS, ServedApp, Worker
 
-HEADER_SECONDS = 10
-"""A connection that does not send a complete request head within this time is closed, also an idle one."""
 BACKLOG = 1024
-STOP_SECONDS = 12
-"""A worker that still has requests this long after SIGTERM is killed. Enough for the slowest body and its response."""
-_MAX_HEAD_BYTES = 64 * 1024
+"""Connections that wait in the kernel until a worker accepts them."""
+_KILL_SECONDS = STOP_SECONDS + 2
 
 
-@dataclass(frozen=True, slots=True)
-class ServedApp:
-    """The application of one worker, and its callbacks.
-
-    `rejected` is called with the reason when a request is rejected before the application sees it, `close` after the
-    last request. `end_streams` is called when the worker is about to stop; it must end all open streams."""
-
-    app: Flask
-    rejected: Callable[[str], None]
-    close: Callable[[], None]
-    end_streams: Callable[[], None] | None = None
-
-
-def serve(
-    make: Callable[[], ServedApp],
-    limits: RequestLimits,
-    *,
-    host: str,
-    port: int,
-    processes: int = 1,
-    connections: int = 512,
-) -> None:
+def serve(make: Callable[[], ServedApp], limits: RequestLimits, *, host: str, port: int, processes: int = 1) -> None:
     """Serves until SIGTERM or SIGINT, then finishes open requests and returns. Raises OSError when the port is taken,
     and SystemExit(1) when a worker died, so that the service manager restarts this process.
-
-    `connections`: the maximum of open connections per worker; further ones wait in the kernel's queue.
 
     `make` is called in each worker, after the fork. A module-level function also works where processes are spawned.
     Workers end on their own when this process is killed. Must be called from the main thread, because it handles
     signals."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        # granian shares its port (SO_REUSEPORT), also with another installation: the two would split the requests
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, port))
-    stopping = multiprocessing.Event()
-    server = _Server(
-        "served",
-        address=host,
-        port=port,
-        workers=processes,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.http1,
-        websockets=False,
+    with _listen(host, port) as listener:
+        workers = [
+            multiprocessing.Process(target=_work, args=(make, limits, listener), name="worker")
+            for _ in range(processes)
+        ]
+        stop_read, stop_write = os.pipe()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: os.write(stop_write, b"."))
+        for worker in workers:
+            worker.start()
+    ended = wait([stop_read, *(worker.sentinel for worker in workers)])
+    _end(workers)
+    if stop_read not in ended:
+        raise SystemExit(1)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    is_ipv6 = ":" in host
+    return socket.create_server(
+        (host, port),
+        family=socket.AF_INET6 if is_ipv6 else socket.AF_INET,
         backlog=BACKLOG,
-        backpressure=connections,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=_MAX_HEAD_BYTES),
-        workers_kill_timeout=STOP_SECONDS,
-        log_level=LogLevels.warning,
-        log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {"_granian": {}}},  # up to the root logger
+        dualstack_ipv6=is_ipv6 and socket.has_dualstack_ipv6() and host == "::",
     )
-    server.stopping = stopping
-    load: Any = partial(_bridge, make, limits, stopping)
-    server.serve(target_loader=load, wrap_loader=False)
 
 
-class _Server(MPServer):
-    """Sets `stopping` before it waits for its workers, because a stream would never end on its own."""
+def _end(workers: Sequence[BaseProcess]) -> None:
+    """Ends the workers; those that take too long are killed."""
+    for worker in workers:
+        worker.terminate()
+    until = time.monotonic() + _KILL_SECONDS
+    for worker in workers:
+        worker.join(max(0.0, until - time.monotonic()))
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
 
-    stopping: Event
 
-    def shutdown(self, exit_code: int = 0) -> None:
-        self.stopping.set()
-        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
-
-
-def _bridge(make: Callable[[], ServedApp], limits: RequestLimits, stopping: Event) -> RsgiBridge:
+def _work(make: Callable[[], ServedApp], limits: RequestLimits, listener: socket.socket) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the parent's handler
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the workers
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     return_large_blocks()
-    served = make()
-    if served.end_streams is not None:
-        threading.Thread(target=_end_streams, args=(stopping, served.end_streams), name="stop", daemon=True).start()
-    return RsgiBridge(served.app, limits, served.rejected, served.close)
+    asyncio.run(_run(make(), limits, listener))
 
 
-def _end_streams(stopping: Event, end: Callable[[], None]) -> None:
-    stopping.wait()
-    end()
+async def _run(served: ServedApp, limits: RequestLimits, listener: socket.socket) -> None:
+    worker = Worker(served, limits, listener)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
+    await worker.run()
 
 
 def _end_with_parent() -> None:

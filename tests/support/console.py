@@ -28,7 +28,7 @@ from infra.postgres.connections.pool import pool
 from infra.postgres.console.change_hints import ChangeHints
 from infra.postgres.console.sign_ins import SessionTerms, create
 from infra.process.clock import utc_now
-from infra.serving.rsgi_bridge import STREAM_KEY
+from infra.serving.wsgi_bridge import STREAM_KEY
 from infra.ses.addresses import address
 from tests.support.fake_publisher import FakePublisher
 from tests.support.office import SECRET, Office, open_office

@@ -17,7 +17,7 @@ from witiop.wiring.from_settings import (
 from witiop.wiring.running import prepare, supervisor_monitor
 
 if TYPE_CHECKING:
-    from infra.serving.server import ServedApp
+    from infra.serving.worker import ServedApp
 
 _CONSOLE_QUEUE_SECONDS = 5.0
 """Longest wait of a request for a thread: people prefer a slow page to an error."""
@@ -34,17 +34,21 @@ def run_console(settings: Settings) -> None:
     """Runs the console: this process supervises the one that answers requests."""
     with supervisor_monitor("console", settings, settings.console_host, settings.console_port):
         from console.app import MAX_BODY_BYTES
-        from infra.serving.rsgi_bridge import RequestLimits
+        from infra.serving.limits import RequestLimits
         from infra.serving.server import serve
 
         serve(
             partial(_console_worker, settings),
             RequestLimits(
-                body_bytes=MAX_BODY_BYTES, threads=settings.console_threads, queue_seconds=_CONSOLE_QUEUE_SECONDS
+                body_bytes=MAX_BODY_BYTES,
+                threads=settings.console_threads,
+                queue_seconds=_CONSOLE_QUEUE_SECONDS,
+                connections=_CONSOLE_CONNECTIONS,
+                waiting_per_address=_CONSOLE_CONNECTIONS // 4,
+                proxies=settings.console_proxies,
             ),
             host=settings.console_host,
             port=settings.console_port,
-            connections=_CONSOLE_CONNECTIONS,
         )
 
 
@@ -63,7 +67,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
     from infra.postgres.console.change_hints import ChangeHints
     from infra.process.clock import utc_now
     from infra.process.memory import collect_rarely
-    from infra.serving.server import ServedApp
+    from infra.serving.worker import ServedApp
 
     prepare(settings, "console")
     dsn = settings.postgres_dsn.get_secret_value()

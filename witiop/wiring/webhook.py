@@ -8,19 +8,27 @@ from witiop.wiring.from_settings import kafka_config, secret_bytes, topics
 from witiop.wiring.running import prepare, supervisor_monitor
 
 if TYPE_CHECKING:
-    from infra.serving.server import ServedApp
+    from infra.serving.worker import ServedApp
+
+_ANSWER_SECONDS = 2.75
+"""With the sweeper's pause, every request is answered within 3 s of its last byte (P1)."""
 
 
 def run_webhook(settings: Settings) -> None:
     """Runs the webhooks: this process supervises those that answer requests."""
     with supervisor_monitor("webhook", settings, settings.webhook_host, settings.webhook_port):
-        from infra.serving.rsgi_bridge import RequestLimits
+        from infra.serving.limits import RequestLimits
         from infra.serving.server import serve
         from webhook.app import MAX_BODY_BYTES
 
         serve(
             partial(_webhook_worker, settings),
-            RequestLimits(body_bytes=MAX_BODY_BYTES, threads=settings.webhook_threads),
+            RequestLimits(
+                body_bytes=MAX_BODY_BYTES,
+                threads=settings.webhook_threads,
+                answer_seconds=_ANSWER_SECONDS,
+                proxies=settings.webhook_proxies,
+            ),
             host=settings.webhook_host,
             port=settings.webhook_port,
             processes=settings.webhook_processes,
@@ -37,7 +45,7 @@ def _webhook_worker(settings: Settings) -> "ServedApp":
     from domain.inbound.whatsapp import reader
     from infra.kafka.producer import KafkaPublisher, PublishLimits
     from infra.process.clock import utc_now
-    from infra.serving.server import ServedApp
+    from infra.serving.worker import ServedApp
     from infra.ses.sns import Notifications
     from webhook import app
     from webhook.metrics import WebhookMetrics

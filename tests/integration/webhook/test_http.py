@@ -156,6 +156,19 @@ def test_slow_senders_are_cut_off_while_others_are_served(webhook: WebhookProces
         connection.close()
 
 
+def test_more_silent_connections_than_a_process_has_keep_nobody_out(webhook: WebhookProcess) -> None:
+    silent = [webhook.connect() for _ in range(513)]
+    for connection in silent[::2]:
+        connection.sendall(b"POST /webhooks/whatsapp HTTP/1.1\r\nHost: x\r\n")
+
+    with httpx.Client(base_url=webhook.http.base_url, timeout=15) as newcomer:
+        began = time.monotonic()
+        assert 200 == newcomer.post(PATH, content=TEXT, headers=from_meta(TEXT)).status_code
+        assert time.monotonic() - began < HEADER_SECONDS / 2
+    for connection in silent:
+        connection.close()
+
+
 def test_a_connection_can_be_reused(webhook: WebhookProcess) -> None:
     with webhook.connect() as connection:
         request = head(from_meta(TEXT), f"Content-Length: {len(TEXT)}") + TEXT

@@ -156,7 +156,7 @@ def test_large_bodies_use_little_memory_during_an_outage(broker: LocalKafka, top
             assert {503} == {answer.result()[0] for answer in answers}
             # as received, as the application has it, as a record, and one more while it is being made
             assert peak - before < 5 * at_once
-            assert webhook.memory() - before < at_once  # rejected bodies are freed
+            wait_until(lambda: webhook.memory() - before < at_once / 2)  # rejected bodies are freed
         finally:
             os.kill(broker.pid, signal.SIGCONT)
         wait_until(lambda: webhook.post(large)[0] == 200, RECOVERY_SECONDS)

@@ -14,7 +14,8 @@ from domain.facts import FACT
 from domain.inbound.reading import BodyReading, UnreadablePart
 from domain.inbound.whatsapp.reader import read
 from domain.ports import OutgoingRecord
-from infra.serving.rsgi_bridge import ARRIVED_KEY, QUEUE_SECONDS
+from infra.serving.limits import QUEUE_SECONDS
+from infra.serving.wsgi_bridge import ARRIVED_KEY
 from tests.support.fake_publisher import FakePublisher
 from tests.support.hostile import BODIES
 from tests.support.payloads import NUMBER, PHONE, RECEIVED, body, raw, value_of

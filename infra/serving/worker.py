@@ -1,0 +1,144 @@
+"""One worker of an HTTP server: an event loop that accepts connections, and one sweeper for all of their deadlines."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import structlog
+from flask import Flask
+
+from infra.serving.http_connection import HttpConnection, Request
+from infra.serving.limits import RequestLimits
+from infra.serving.waiting import Waiting
+from infra.serving.wsgi_bridge import WsgiBridge
+
+STOP_SECONDS = 12.0
+"""How long a worker finishes requests after SIGTERM. Enough for the slowest body and its response."""
+_SWEEP_SECONDS = 0.2
+_NO_FILES_SECONDS = 0.5
+"""Pause after a connection could not be accepted, e.g. because the process has too many open files."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ServedApp:
+    """The application of one worker, and its callbacks.
+
+    `quick_paths`: paths whose views never wait; requests for them need no thread. `rejected` is called with the reason
+    when a request is rejected by the server: `malformed`, `too_large`, `too_slow`, `ended_early`, `busy` or `late`.
+    `close` is called after the last request. `end_streams` is called when the worker is about to stop; it must end all
+    open streams."""
+
+    app: Flask
+    rejected: Callable[[str], None]
+    close: Callable[[], None]
+    end_streams: Callable[[], None] | None = None
+    quick_paths: frozenset[str] = frozenset()
+
+
+class Worker:
+    """Serves the connections of one listening socket until it is stopped. Implements `http_connection.Server`. Must be
+    created in the event loop."""
+
+    def __init__(self, served: ServedApp, limits: RequestLimits, listener: socket.socket) -> None:
+        self.limits = limits
+        self.waiting = Waiting(limits.waiting_per_address)
+        self.stopping = False
+        self.buffered = 0
+        self.rejected = served.rejected
+        self._served = served
+        self._listener = listener
+        self._bridge = WsgiBridge(served.app, served.quick_paths, limits)
+        self.handle: Callable[[Request], None] = self._bridge.handle
+        self._connections: set[HttpConnection] = set()
+        self._opening: set[asyncio.Task[Any]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._stop_requested = asyncio.Event()
+        self._all_closed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serves until `stop` is called, and then finishes the requests in progress."""
+        self._loop.set_exception_handler(_log_error)
+        self._listener.setblocking(False)
+        self._loop.add_reader(self._listener, self._accept)
+        sweeping = self._loop.create_task(self._sweep())
+        await self._stop_requested.wait()
+        self._begin_to_stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._all_closed.wait()
+        sweeping.cancel()
+        for connection in list(self._connections):
+            connection.abort()
+        self._bridge.close()
+        self._served.close()
+
+    def stop(self) -> None:
+        """Makes `run` return soon."""
+        self._stop_requested.set()
+
+    def opened(self, connection: HttpConnection) -> None:
+        """Counts a new connection. If there are too many, closes one that only waits."""
+        if len(self._connections) >= self.limits.connections:
+            oldest = self.waiting.to_close()
+            closed = connection if oldest is None else cast("HttpConnection", oldest)
+            self.rejected("connections")
+            closed.abort()
+            self._connections.discard(closed)
+            if closed is connection:
+                return
+        self._connections.add(connection)
+
+    def closed(self, connection: HttpConnection) -> None:
+        """Counts a closed connection."""
+        self._connections.discard(connection)
+        if self.stopping and not self._connections:
+            self._all_closed.set()
+
+    def _accept(self) -> None:
+        """Accepts one connection. Another worker takes the next one if it is quicker, so busy workers get fewer."""
+        try:
+            accepted, _ = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            log.error("connection.not_accepted", error=type(error).__name__, errno=error.errno)
+            self._loop.remove_reader(self._listener)
+            self._loop.call_later(_NO_FILES_SECONDS, self._accept_again)
+            return
+        accepted.setblocking(False)
+        opening = self._loop.create_task(self._loop.connect_accepted_socket(partial(HttpConnection, self), accepted))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    def _accept_again(self) -> None:
+        if not self.stopping:
+            self._loop.add_reader(self._listener, self._accept)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            for connection in self.waiting.expired(self._loop.time()):
+                cast("HttpConnection", connection).give_up()
+            self._bridge.reject_late()
+
+    def _begin_to_stop(self) -> None:
+        self.stopping = True
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+        if self._served.end_streams is not None:
+            self._served.end_streams()
+        for connection in list(self._connections):
+            connection.stop()
+        if not self._connections:
+            self._all_closed.set()
+
+
+def _log_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Logs an error in the event loop by its type: its text could hold data of a request."""
+    log.error("server.failed", error=type(context.get("exception")).__name__)
