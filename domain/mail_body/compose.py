@@ -10,9 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.utils import format_datetime
 from html import escape
 from zoneinfo import ZoneInfo
 
@@ -20,6 +18,7 @@ from domain.conversations.conversation import Conversation
 from domain.conversations.transcript import TranscriptItem
 from domain.directory import Directory
 from domain.mail import Mail
+from domain.mail_body import mime
 from domain.mail_body.masking import PhoneMasking
 from domain.mail_body.wording import MAIL_TEXTS, MailTexts
 
@@ -86,21 +85,22 @@ def compose(
         (wording.conversation, str(conversation.id)),
     ]
     entries = [_entry(item, customer, directory, zone, wording, shown) for item in transcript]
-    message = EmailMessage(policy=SMTP)
-    message["From"] = Address(sender.name, addr_spec=sender.address)
-    message["To"] = [Address(addr_spec=each) for each in mail.to]
-    message["Subject"] = mail.subject
-    message["Date"] = now
     user = directory.users.get(mail.issuer)
-    reply_to = (sender.form(user.email) if user else None) or sender.reply_to
+    reply_to, answers = (sender.form(user.email), _one_line(_clean(user.name))) if user else (None, "")
+    headers = [
+        mime.address_header("From", [sender.address], _one_line(_clean(sender.name))),
+        mime.address_header("To", mail.to),
+        mime.text_header("Subject", mail.subject),
+        f"Date: {format_datetime(now)}",
+    ]
     if reply_to is not None:
-        message["Reply-To"] = Address(addr_spec=reply_to)
-    message["Auto-Submitted"] = "auto-generated"
-    # base64: no line is too long for a mail server on the way, and the text arrives unchanged.
-    message.set_content("\n".join(_plain(mail.body, head, entries)) + "\n", cte="base64")
-    message.add_alternative("".join(_html(wording.language, mail.body, head, entries)), subtype="html", cte="base64")
-    message["Content-Language"] = wording.language  # set earlier, it would move to the first part
-    return bytes(message)
+        headers.append(mime.address_header("Reply-To", [reply_to], answers))
+    elif sender.reply_to is not None:
+        headers.append(mime.address_header("Reply-To", [sender.reply_to]))
+    headers.append("Auto-Submitted: auto-generated")
+    plain = "\n".join(_plain(mail.body, head, entries)) + "\n"
+    html = "".join(_html(wording.language, mail.body, head, entries))
+    return mime.message(headers, plain, html, wording.language, f"=_{mail.id.hex}")
 
 
 def _entry(

@@ -1,5 +1,6 @@
 """Mail bodies are complete and readable, and texts of customers are never more than text."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -22,6 +23,7 @@ from domain.mail import Mail, MailPolicy, MailRequest, accept_email
 from domain.mail_body.compose import MailSender, compose
 from domain.mail_body.wording import MAIL_TEXTS
 from infra.ses.addresses import address
+from tests.support.rfc2047 import seen, unfolded
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 DIRECTORY = Directory(
@@ -79,13 +81,13 @@ def test_the_headers_name_sender_and_recipients_and_mark_the_mail_as_automatic()
 
 def test_replies_go_to_the_issuer_if_the_directory_knows_them() -> None:
     """The administrator who asked for the mail can answer questions."""
-    assert "anna@example.com" == read(replace(MAIL, issuer="anna"))["Reply-To"]
+    assert "Anna Rossi <anna@example.com>" == read(replace(MAIL, issuer="anna"))["Reply-To"]
 
 
 def test_the_address_for_answers_has_the_form_for_ses_or_is_left_out() -> None:
     """The directory also has addresses with domains of any script, and invalid ones."""
     for written, expected in (
-        ("anna@münchen.example", "anna@xn--mnchen-3ya.example"),
+        ("anna@münchen.example", "Anna Rossi <anna@xn--mnchen-3ya.example>"),
         ("an..na@example.com", "office@example.com"),
         ("anna@ex<ample.com", "office@example.com"),
     ):
@@ -228,6 +230,22 @@ def test_a_subject_of_any_length_and_script_arrives_unchanged() -> None:
     """Folded and encoded on the way, the same in the end."""
     for subject in ("s" * 250, "Größe " * 41, "שלום עולם " * 25, "🦜" * 250, '  (y) <z>, "q" @'):
         assert subject.strip() == read(replace(MAIL, subject=subject))["Subject"].strip()
+
+
+def test_names_of_the_sender_and_the_issuer_arrive_as_they_are_written() -> None:
+    """In any script, with characters that mean something in a header, and without those that end one."""
+    issuer = replace(DIRECTORY.users["anna"], name="Niccolò D’Angelo, (Büro)\r\nBcc: x@example.com")
+    sender = replace(SENDER, name='Bücher & "Räder" <best>, Zürich')
+    raw = compose(
+        replace(MAIL, issuer="anna"), CONVERSATION, (), replace(DIRECTORY, users={"anna": issuer}), sender, NOON
+    )
+    headers = dict(unfolded(header) for header in re.split(r"\r\n(?! )", raw.partition(b"\r\n\r\n")[0].decode()))
+    shown = {name: seen(headers[name].rpartition(" ")[0]) for name in ("From", "Reply-To")}
+    assert {
+        "From": 'Bücher & "Räder" <best>, Zürich',
+        "Reply-To": "Niccolò D’Angelo, (Büro) Bcc: x@example.com",
+    } == shown
+    assert "Bcc" not in headers
 
 
 @given(st.text(), st.text())
