@@ -261,8 +261,8 @@ class MailEvent(_Part):
 
     kind: Literal["mail_event"] = "mail_event"
     id: FactId
-    at: datetime
-    sent_at: datetime
+    at: Moment
+    sent_at: Moment
     mail_id: UUID
     type: str
     recipients: tuple[str, ...] = ()

@@ -57,10 +57,10 @@ class _Clock(ConsumerMetrics):
         self._began = 0.0
         self._lock = Lock()
 
-    def batch(self, records: int, seconds: float = 0, set_aside: int = 0) -> None:
+    def batch(self, records: int, seconds: float = 0, dead_letters: int = 0, early: int = 0) -> None:
         """Counts a committed batch."""
-        super().batch(records, seconds, set_aside)
-        assert set_aside == 0
+        super().batch(records, seconds, dead_letters, early)
+        assert dead_letters == early == 0
         with self._lock:
             self._left -= records
             if not self._began and self._left <= self._timed:

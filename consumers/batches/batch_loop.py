@@ -2,31 +2,36 @@
 
 The group's position is stored in Postgres next to the state, and moves in the same transaction. So each record has its
 effect exactly once, whatever process dies and whatever offsets Kafka holds. A record that cannot be processed becomes a
-dead letter. While a server cannot be reached, the loop backs off and keeps its membership in the group.
+dead letter. A partition with so many of them that the defect must be ours is stopped and tried again later; the others
+proceed. While a server cannot be reached, the loop backs off and keeps its membership in the group.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Event as Flag
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import psycopg
 import structlog
 from kafka import TopicPartition
 from psycopg import Connection
 
+from consumers.batches.leftover import Leftover, dead_letter
 from consumers.batches.metrics import ConsumerMetrics
 from consumers.batches.poison import PoisonPolicy, PoisonStorm
 from infra.kafka.consumer import BrokerUnreachable, GroupReader, IncomingRecord, OffsetRange
 from infra.postgres.connections.clock import database_now
-from infra.postgres.connections.faults import fault
+from infra.postgres.connections.faults import may_pass
 from infra.postgres.messaging.dead_letters import DeadLetter, store_dead_letters
+from infra.postgres.messaging.early_records import store_early_records
 from infra.postgres.messaging.offsets import FencedOut, Offsets, Partition, Position
 from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
 from infra.process.memory import collect_rarely
+from infra.process.readiness import every_reason
 
 _POLL_SECONDS = 0.5
 _PACE_SECONDS = 0.1
@@ -41,8 +46,9 @@ log = structlog.get_logger("consumer")
 class Handler(Protocol):
     """Processes the records of a topic, inside the batch's transaction."""
 
-    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
-        """Processes the records, in order. Raises Poison, RetryBatch, psycopg errors; nothing else is expected."""
+    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> Leftover:
+        """Processes the records, in order, and returns those that it did not process. Raises Poison, RetryBatch,
+        psycopg errors; nothing else is expected."""
         ...
 
 
@@ -71,7 +77,8 @@ class BatchLoop:
     """Runs one handler for one consumer group until stopped.
 
     `transaction`: opens a transaction on this loop's connection and reconnects when needed; raises psycopg errors.
-    After a poison storm the loop is not ready, backs off for `storm_back_off_seconds` and tries again."""
+    `poison`: its origins are partitions. After a poison storm the partition is stopped for `storm_back_off_seconds`,
+    then tried again; until it is processed, the loop is not ready."""
 
     def __init__(
         self,
@@ -96,12 +103,14 @@ class BatchLoop:
         self._backoff = Backoff()
         self._not_ready: str | None = "has not reached its servers yet"
         self._lost = 0
+        self._stopped_until: dict[TopicPartition, float] = {}
+        self._stopped_for: dict[TopicPartition, str] = {}
 
     def not_ready_reason(self) -> str | None:
-        """Returns what keeps the loop from working, for /readyz; None: nothing."""
-        if self._lost:
-            return f"{self._lost} records were deleted by the broker before they were read; see witiop doctor"
-        return self._not_ready
+        """Returns everything that keeps the loop from working, for /readyz; None: nothing."""
+        lost = f"{self._lost} records were deleted by the broker before they were read; see witiop doctor"
+        stopped = (f"{p.topic}[{p.partition}] is stopped: {why}" for p, why in sorted(self._stopped_for.copy().items()))
+        return every_reason(self._not_ready, lost if self._lost else None, *stopped)
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises whatever is a defect of ours."""
@@ -113,11 +122,8 @@ class BatchLoop:
                     self._poll()
                 except BrokerUnreachable as error:
                     self._back_off(stop, f"broker unreachable ({error})", self._backoff.next())
-                except PoisonStorm as storm:
-                    log.critical("consumer.poison_storm", group=self._group, reason=str(storm))
-                    self._back_off(stop, str(storm), self._storm_back_off_seconds)
                 except psycopg.Error as error:
-                    if fault(error) != "transient":
+                    if not may_pass(error):
                         raise
                     self._back_off(stop, f"database unreachable ({type(error).__name__})", self._backoff.next())
         finally:
@@ -128,7 +134,7 @@ class BatchLoop:
         if records:
             crash_point("consumer.after-poll")
         started = self._start_partitions()
-        batch = self._expected_of(record for record in records if (record.topic, record.partition) not in started)
+        batch = self._expected_of(record for record in records if partition_of(record) not in started)
         if batch:
             self._next_at = 0.0 if len(records) >= self._reader.max_records else monotonic() + _PACE_SECONDS
             self._process(batch)
@@ -141,8 +147,11 @@ class BatchLoop:
     def _start_partitions(self) -> set[TopicPartition]:
         """Starts reading every partition that is new here at its position in Postgres, and returns those. Records that
         were already polled from them are void: they may lie behind that position, or on a topic that is gone."""
-        new = self._reader.paused()
-        for partition in set(self._expected) - self._reader.assigned():
+        assigned, now = self._reader.assigned(), monotonic()
+        self._stopped_until = {p: until for p, until in self._stopped_until.items() if until > now}
+        self._stopped_for = {p: why for p, why in self._stopped_for.items() if p in assigned}
+        new = [partition for partition in self._reader.paused() if partition not in self._stopped_until]
+        for partition in set(self._expected) - assigned:
             del self._expected[partition]
         if not new:
             return set()
@@ -167,7 +176,7 @@ class BatchLoop:
         """Drops records that were already processed, and records of partitions that were taken away."""
         batch = []
         for record in records:
-            expected = self._expected.get(TopicPartition(record.topic, record.partition))
+            expected = self._expected.get(partition_of(record))
             if expected is not None and record.offset >= expected:
                 batch.append(record)
         return batch
@@ -182,28 +191,53 @@ class BatchLoop:
     # the work
 
     def _process(self, batch: Sequence[IncomingRecord]) -> None:
-        """Processes every record or makes it a dead letter."""
-        try:
-            self._poison.process(batch, self._transact)
-        except FencedOut as fenced:
-            log.info("consumer.fenced_out", group=self._group, what=str(fenced))
-            self._forget_positions(_partitions(batch))
-        except (PoisonStorm, psycopg.Error):
-            self._forget_positions(_partitions(batch))
-            raise
+        """Processes every record, makes it a dead letter, or stops its partition."""
+        while batch:
+            try:
+                self._poison.process(batch, self._transact)
+                return
+            except FencedOut as fenced:
+                log.info("consumer.fenced_out", group=self._group, what=str(fenced))
+                self._forget_positions(_partitions(batch))
+                return
+            except PoisonStorm as storm:
+                self._stop_partition(storm)
+                batch = self._expected_of(batch)
+            except psycopg.Error:
+                self._forget_positions(_partitions(batch))
+                raise
 
-    def _transact(self, records: Sequence[IncomingRecord], poison: Mapping[int, str]) -> None:
+    def _stop_partition(self, storm: PoisonStorm) -> None:
+        """Leaves the partition alone that a storm comes from; the others proceed."""
+        partition = cast(TopicPartition, storm.origin)
+        log.critical(
+            "consumer.poison_storm",
+            group=self._group,
+            topic=partition.topic,
+            partition=partition.partition,
+            reason=str(storm),
+            exc_info=storm.__cause__,
+        )
+        self._stopped_for[partition] = str(storm)
+        self._stopped_until[partition] = monotonic() + self._storm_back_off_seconds
+        self._forget_positions([partition])
+
+    def _transact(self, records: Sequence[IncomingRecord], excluded: Mapping[int, str]) -> None:
         began = monotonic()
-        good = [record for index, record in enumerate(records) if index not in poison]
-        dead_letters = [_dead_letter(records[index], reason) for index, reason in poison.items()]
+        good = [record for index, record in enumerate(records) if index not in excluded]
+        dead_letters = [dead_letter(records[index], reason) for index, reason in excluded.items()]
         partitions = _partitions(records)
         from_offsets = {Partition(*partition): self._expected[partition] for partition in partitions}
         to_offsets = {Partition(*partition): last.offset + 1 for partition, last in partitions.items()}
+        early = 0
         with self._transaction() as connection:
             offsets = Offsets(connection, self._group)
             offsets.lock(from_offsets)
             if good:
-                self._handler.apply(connection, good)
+                leftover = self._handler.apply(connection, good)
+                dead_letters += leftover.dead_letters
+                store_early_records(connection, leftover.early)
+                early = len(leftover.early)
             crash_point("consumer.after-insert")
             store_dead_letters(connection, dead_letters)
             if dead_letters:
@@ -213,10 +247,10 @@ class BatchLoop:
         crash_point("consumer.after-commit-before-kafka-commit")
         for partition, last in partitions.items():
             self._expected[partition] = last.offset + 1
+            self._stopped_for.pop(partition, None)
         self._reader.commit({partition: last.offset + 1 for partition, last in partitions.items()})
-        for letter in dead_letters:
-            log.error("consumer.dead_letter", topic=letter.topic, partition=letter.partition, offset=letter.offset)
-        self._metrics.batch(len(records), monotonic() - began, len(dead_letters))
+        _log_dead_letters(dead_letters)
+        self._metrics.batch(len(records), monotonic() - began, len(dead_letters), early)
 
     # while nothing arrives, and while servers cannot be reached
 
@@ -235,6 +269,9 @@ class BatchLoop:
         idle = {Partition(*p): offset for p, offset in self._expected.items() if ends.get(p) == offset}
         with self._transaction() as connection:
             Offsets(connection, self._group).idle(idle, dict.fromkeys(idle, now))
+        for partition, offset in self._expected.items():
+            if ends.get(partition) == offset:
+                self._stopped_for.pop(partition, None)
         self._metrics.lag({partition: ends[partition] - offset for partition, offset in self._expected.items()})
 
     def _back_off(self, stop: Flag, reason: str, seconds: float) -> None:
@@ -251,12 +288,19 @@ class BatchLoop:
                 stop.wait(max(0.0, until - monotonic()))
 
 
+def partition_of(record: IncomingRecord) -> TopicPartition:
+    """Returns the partition of a record: the origin of its poison."""
+    return TopicPartition(record.topic, record.partition)
+
+
 def _partitions(records: Sequence[IncomingRecord]) -> dict[TopicPartition, IncomingRecord]:
     """Returns the partitions of a batch, each with its last record."""
-    return {TopicPartition(record.topic, record.partition): record for record in records}
+    return {partition_of(record): record for record in records}
 
 
-def _dead_letter(record: IncomingRecord, reason: str) -> DeadLetter:
-    return DeadLetter(
-        "dead_letter", "inbound", reason, record.at, record.value, record.topic, record.partition, record.offset
-    )
+def _log_dead_letters(dead_letters: Sequence[DeadLetter]) -> None:
+    """Logs one line per reason: one sender may be wrong many times at once."""
+    for reason, count in Counter(letter.reason for letter in dead_letters).items():
+        first = next(letter for letter in dead_letters if letter.reason == reason)
+        place = {"topic": first.topic, "partition": first.partition, "offset": first.offset}
+        log.error("consumer.dead_letter", reason=reason, count=count, **place)

@@ -8,6 +8,7 @@ _RECORDS = Counter("witiop_consumer_records", "Records processed or made dead le
 _DEAD_LETTERS = Counter(
     "witiop_consumer_dead_letters", "Records that could not be processed and became dead letters.", ["group"]
 )
+_EARLY = Counter("witiop_consumer_early", "Records that named a conversation which was not there yet.", ["group"])
 _LOST = Counter("witiop_consumer_lost", "Records that the broker deleted before they were read.", ["group"])
 _BATCH_SIZE = Histogram(
     "witiop_consumer_batch_records", "Records in one transaction.", ["group"], buckets=(1, 5, 20, 60, 150, 300, 500)
@@ -30,13 +31,15 @@ class ConsumerMetrics:
         self._dead_letters = _DEAD_LETTERS.labels(group)
         self._sizes = _BATCH_SIZE.labels(group)
         self._seconds = _BATCH_SECONDS.labels(group)
+        self._early = _EARLY.labels(group)
         self._lost = _LOST.labels(group)
         self._lagging: set[tuple[str, int]] = set()
 
-    def batch(self, records: int, seconds: float, dead_letters: int) -> None:
+    def batch(self, records: int, seconds: float, dead_letters: int, early: int = 0) -> None:
         """Counts a committed transaction."""
         self._records.inc(records)
         self._dead_letters.inc(dead_letters)
+        self._early.inc(early)
         self._sizes.observe(records)
         self._seconds.observe(seconds)
 

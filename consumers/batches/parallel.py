@@ -6,6 +6,8 @@ from contextvars import copy_context
 from threading import Event as Flag
 from typing import Protocol
 
+from infra.process.readiness import every_reason
+
 
 class StoppableLoop(Protocol):
     """A loop that runs until its flag is set."""
@@ -22,8 +24,8 @@ class ParallelLoops:
         self._loops = loops
 
     def not_ready_reason(self) -> str | None:
-        """Returns what keeps one of the loops from working; None: nothing."""
-        return next((reason for loop in self._loops if (reason := loop.not_ready_reason()) is not None), None)
+        """Returns everything that keeps any of the loops from working; None: nothing."""
+        return every_reason(*(loop.not_ready_reason() for loop in self._loops))
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. An exception of one loop, which is a defect of ours, stops the others and is

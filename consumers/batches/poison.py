@@ -1,33 +1,38 @@
 """Poison: items that cannot be processed, now or later. Shared by consumers, whose items are records, and by workers,
 whose items are conversations.
 
-A batch that fails is halved until the failing item stands alone; that item is excluded and the rest proceeds. Much
-poison at once is taken for a defect of ours, and then nothing is excluded.
+An item that is wrong by its sender's doing is excluded, however many there are. Any other failure might be ours: the
+batch is halved until the failing item stands alone, that item is excluded, and the rest proceeds. Much of it at once
+*is* taken for a defect of ours, and then nothing more of its origin is excluded (docs/decisions/0006, 0017).
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from threading import Lock
 from time import monotonic, sleep
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import psycopg
 
 from infra.postgres.connections.faults import fault
+from infra.postgres.messaging.offsets import FencedOut
 from infra.process.backoff import Backoff
 
 WHOLE_BATCH = 10
-"""A batch of at least this many items, all poison, is our defect, not the senders': none of them is excluded."""
+"""At least this many items of one origin in a batch, all of which fail, are our defect: none of them is excluded."""
+SLOW_ATTEMPTS = 3
+"""An item that is not processed in time, alone and this often, is excluded."""
 
 Item = TypeVar("Item")
 
 Transact = Callable[[Sequence[Item], Mapping[int, str]], None]
 """Processes consecutive items in one transaction. The mapping holds the indexes of items to exclude, with the reasons:
-a record becomes a dead letter, for example. Raises Poison, RetryBatch, psycopg errors."""
+a record becomes a dead letter, for example. Raises Poison, RetryBatch, FencedOut, psycopg errors; any other exception
+is a defect of ours."""
 
 
 class Poison(Exception):
-    """An item that cannot be processed, now or later. The reason holds no personal data."""
+    """An item that cannot be processed, now or later, by its sender's doing. The reason holds no personal data."""
 
     def __init__(self, item: object, reason: str) -> None:
         super().__init__(reason)
@@ -41,65 +46,99 @@ class RetryBatch(Exception):
 
 
 class PoisonStorm(Exception):
-    """So much poison that the defect must be ours."""
+    """So much fails that the defect must be ours. `origin`: where the failing items come from."""
+
+    def __init__(self, origin: Hashable, reason: str) -> None:
+        super().__init__(reason)
+        self.origin = origin
 
 
 class PoisonPolicy:
-    """How a process isolates poison, and how much of it the process accepts: more than `per_minute` is a storm. One
-    object serves all threads of a process. `pause`: waits for some milliseconds."""
+    """How a process isolates poison, and how much of it the process accepts: more than `per_minute` failures of one
+    origin are a storm. One object serves all threads of a process. `pause`: waits for some milliseconds. `origin`:
+    where an item comes from, e.g. its partition."""
 
-    def __init__(self, per_minute: int = 20, pause: Callable[[float], None] = sleep) -> None:
+    def __init__(
+        self,
+        per_minute: int = 20,
+        pause: Callable[[float], None] = sleep,
+        origin: Callable[[Any], Hashable] = lambda _: None,
+    ) -> None:
         self.per_minute = per_minute
         self._pause = pause
-        self._found_at: deque[float] = deque()
+        self._origin = origin
+        self._found_at: dict[Hashable, deque[float]] = {}
         self._lock = Lock()
 
     def process(self, items: Sequence[Item], transact: "Transact[Item]") -> None:
-        """Processes or excludes every item, in as few transactions as the poison allows. Raises PoisonStorm, psycopg
-        errors that are not poison, and whatever else `transact` raises; transactions that were committed stay."""
-        poison: dict[int, str] = {}
-        begin, size = 0, len(items)
+        """Processes or excludes every item, in as few transactions as the poison allows. Raises PoisonStorm, FencedOut,
+        and psycopg errors that may pass; transactions that were committed stay."""
+        excluded: dict[int, str] = {}
+        failed: set[int] = set()  # those of the excluded items that are not their sender's doing
+        begin, size, time_outs, is_slow = 0, len(items), 0, False
         contended = Backoff(0.005, 0.1)
         while begin < len(items):
             end = min(begin + size, len(items))
-            suspects = [index for index in range(begin, end) if index not in poison]
-            excluded = {index - begin: reason for index, reason in poison.items() if begin <= index < end}
+            suspects = [index for index in range(begin, end) if index not in excluded]
             try:
-                transact(items[begin:end], excluded)
+                transact(items[begin:end], {i - begin: why for i, why in excluded.items() if begin <= i < end})
             except RetryBatch:
                 self._pause(contended.next())
             except Poison as found:
-                poison[items.index(found.item, begin)] = found.reason
-                self._refuse_storm(len(items), poison, begin)
-            except psycopg.Error as error:
-                if fault(error) != "poison":
+                excluded[items.index(found.item, begin)] = found.reason
+            except FencedOut:
+                raise
+            except Exception as error:  # whatever one item leads to, the others do not suffer from it
+                meaning = _meaning(error)
+                if meaning == "transient" or not suspects:
                     raise
-                if len(suspects) == 1:
-                    poison[suspects[0]] = f"SQLSTATE {error.sqlstate}"
-                    self._refuse_storm(len(items), poison, begin)
-                    size = len(items)
-                else:
-                    # halved as prefixes, so that items are processed in order
-                    size = suspects[len(suspects) // 2 - 1] + 1 - begin
+                is_slow |= meaning == "slow"
+                if len(suspects) > 1:
+                    # a prefix, so that items are processed in order; what takes long is made much smaller at once
+                    size = suspects[len(suspects) // (8 if meaning == "slow" else 2) or 1] - begin
+                    continue
+                origin = self._origin(items[suspects[0]])
+                if meaning == "ours":
+                    raise PoisonStorm(origin, f"a defect of the program ({_reason(error)})") from error
+                time_outs += meaning == "slow"
+                if meaning == "slow" and time_outs < SLOW_ATTEMPTS:
+                    continue
+                excluded[suspects[0]] = _reason(error)
+                failed.add(suspects[0])
+                self._refuse_storm(items, origin, failed, begin)
+                size = size if is_slow else len(items)
             else:
-                self.count(len(excluded))
-                begin, size = end, len(items)
+                for index in failed & set(range(begin, end)):
+                    self.count(1, self._origin(items[index]))
+                begin, time_outs = end, 0
+                size = 2 * size if is_slow else len(items)
 
-    def count(self, items: int) -> None:
-        """Counts excluded items."""
+    def count(self, items: int, origin: Hashable = None) -> None:
+        """Counts excluded items that failed."""
         with self._lock:
-            self._found_at.extend([monotonic()] * items)
+            self._found_at.setdefault(origin, deque()).extend([monotonic()] * items)
 
-    def is_storm(self, waiting: int) -> bool:
-        """Returns whether `waiting` more items, on top of those of the last minute, are a storm."""
+    def is_storm(self, waiting: int, origin: Hashable = None) -> bool:
+        """Returns whether `waiting` more failures, on top of those of the last minute, are a storm."""
         with self._lock:
-            while self._found_at and self._found_at[0] < monotonic() - 60:
-                self._found_at.popleft()
-            return len(self._found_at) + waiting > self.per_minute
+            found_at = self._found_at.get(origin, deque())
+            while found_at and found_at[0] < monotonic() - 60:
+                found_at.popleft()
+            return len(found_at) + waiting > self.per_minute
 
-    def _refuse_storm(self, items: int, poison: Mapping[int, str], begin: int) -> None:
-        """Raises PoisonStorm. Poison before `begin` was excluded and counted already."""
-        if len(poison) == items >= WHOLE_BATCH:
-            raise PoisonStorm("a whole batch could not be processed; none of it was excluded")
-        if self.is_storm(sum(index >= begin for index in poison)):
-            raise PoisonStorm(f"more than {self.per_minute} items a minute could not be processed")
+    def _refuse_storm(self, items: Sequence[Item], origin: Hashable, failed: set[int], begin: int) -> None:
+        """Raises PoisonStorm. What failed before `begin` was excluded and counted already."""
+        of_origin = {index for index, item in enumerate(items) if self._origin(item) == origin}
+        if WHOLE_BATCH <= len(of_origin) == len(of_origin & failed):
+            raise PoisonStorm(origin, "a whole batch could not be processed; none of it was excluded")
+        if self.is_storm(sum(index >= begin for index in of_origin & failed), origin):
+            raise PoisonStorm(origin, f"more than {self.per_minute} items a minute could not be processed")
+
+
+def _meaning(error: Exception) -> Literal["poison", "slow", "transient", "ours"]:
+    return fault(error) if isinstance(error, psycopg.Error) else "poison"
+
+
+def _reason(error: Exception) -> str:
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return f"SQLSTATE {state}" if state else type(error).__name__

@@ -30,7 +30,6 @@ from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.histories import CustomerHistories, FactKey
 from infra.postgres.conversations.statuses import write_notices, write_presence, write_statuses
 from infra.postgres.messaging.command_log import AuditedRecord, audit, count_repeats
-from infra.postgres.messaging.dead_letters import DeadLetter, store_dead_letters
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
 
 
@@ -78,7 +77,6 @@ class UnitOfWork:
         """Agent -> when their desktop last sent anything."""
         self.statuses: list[MessageStatus] = []
         self.notices: list[Notice] = []
-        self.dead_letters: list[DeadLetter] = []
         self.repeated_commands: list[str] = []
         self.audited: list[AuditedRecord] = []
         self.records: list[OutboxRecord] = []
@@ -201,7 +199,6 @@ class UnitOfWork:
             write_presence(connection, self.presence, self.desktops_seen)
             write_statuses(connection, self.statuses)
             write_notices(connection, self.notices)
-            store_dead_letters(connection, self.dead_letters)
             count_repeats(connection, self.repeated_commands)
             audit(connection, self.audited)
             Outbox(connection).add(self.records)

@@ -14,6 +14,7 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic_core import to_json
 
+from consumers.batches.leftover import Leftover
 from consumers.changes.locks import lock_conversations
 from consumers.changes.public_events import SOURCE
 from consumers.changes.unit_of_work import UnitOfWork
@@ -124,8 +125,8 @@ class Commands:
         self._policy = policy
         self._directories = directory.DirectoryCache()
 
-    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
-        """Processes the records, in order. Raises RetryBatch, psycopg errors."""
+    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> Leftover:
+        """Processes the records, in order, and leaves none. Raises RetryBatch, psycopg errors."""
         current = self._directories.lock_shared(connection)
         now = database_now(connection)
         requests = [_Request.read(record, self._secrets, now) for record in records]
@@ -148,6 +149,7 @@ class Commands:
                 after = scene.conversation(request.conversation)
                 work.audited.append(_audited(request, "rejected" if rejection else "applied", rejection, after))
                 work.records.append(_result(request, rejection, after, self._topics.results, now))
+        return Leftover()
 
     def _carry_out(self, scene: _Scene, request: _Request) -> Rejection | None:
         if request.invalid is not None:

@@ -12,16 +12,15 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
-from pydantic import ValidationError
 
+from consumers.batches.leftover import NO_CONVERSATION, Leftover, dead_letter
 from consumers.batches.poison import Poison, RetryBatch
 from consumers.changes.mails import apply_mail_events
 from consumers.changes.unit_of_work import UnitOfWork
-from domain.arrival import arrived_by
+from consumers.handlers.inbound_records import read_fact, why_unreadable
 from domain.conversations.customers import Identity, IdentityIndex, IdentityKey, keys_of
 from domain.directory import Directory
 from domain.facts import (
-    FACT,
     AgentAccepted,
     AgentClosed,
     AgentDeclined,
@@ -35,7 +34,6 @@ from domain.facts import (
     Notice,
 )
 from domain.ids import CustomerId
-from domain.inbound.reading import clamp
 from domain.outside_names import known_name
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
@@ -43,6 +41,7 @@ from infra.postgres import directory
 from infra.postgres.conversations.customers import Customers, Locked
 from infra.postgres.conversations.histories import CustomerHistories, FactKey, HistoryRequest
 from infra.postgres.messaging.dead_letters import DeadLetter
+from infra.postgres.messaging.early_records import EarlyRecord
 
 
 class _Item(NamedTuple):
@@ -64,8 +63,24 @@ class _Batch:
     presence: list[AgentPresenceChanged] = field(default_factory=list)
     mail_events: list[MailEvent] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
-    unreadable: list[DeadLetter] = field(default_factory=list)
+    leftover: Leftover = field(default_factory=Leftover)
     desktops_seen: dict[str, datetime] = field(default_factory=dict)
+
+    def add(self, record: IncomingRecord, fact: Fact) -> None:
+        match fact:
+            case MessageStatus():
+                self.statuses.append(fact)
+            case AgentPresenceChanged():
+                self.presence.append(fact)
+                self.saw_desktop(fact.agent_id, record.at)
+            case MailEvent():
+                self.mail_events.append(fact)
+            case Notice():
+                self.notices.append(fact)
+            case _:
+                self.items.append(_Item(record, fact, _keys(fact), _named_conversation(fact)))
+                if isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined | AgentClosed):
+                    self.saw_desktop(fact.agent_id, record.at)
 
     def saw_desktop(self, agent: str, at: datetime) -> None:
         self.desktops_seen[agent] = max(at, self.desktops_seen.get(agent, at))
@@ -92,36 +107,28 @@ class Conversations:
         self._topics = topics
         self._directories = directory.DirectoryCache()
 
-    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
-        """Processes the records. Raises Poison, RetryBatch, psycopg errors."""
+    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> Leftover:
+        """Processes the records. Returns those that cannot be read, and those that name an unknown conversation. Raises
+        Poison, RetryBatch, psycopg errors."""
         current = self._directories.lock_shared(connection)
         batch = self._sort(records, current)
+        _take_out_early(connection, batch)
         with self._unit_of_work(connection, batch.items, current) as work:
             apply_mail_events(work, batch.mail_events)
             work.presence, work.desktops_seen = batch.presence, batch.desktops_seen
             work.statuses, work.notices = batch.statuses, batch.notices
-            work.dead_letters = batch.unreadable
+        return batch.leftover
 
     def _sort(self, records: Sequence[IncomingRecord], current: Directory) -> _Batch:
         batch = _Batch()
         for record in records:
             if record.topic == self._topics.unreadable:
-                batch.unreadable.append(_unreadable(record))
+                batch.leftover.dead_letters.append(_unreadable(record))
                 continue
-            match _with_known_agent(_read(record), current):
-                case MessageStatus() as status:
-                    batch.statuses.append(status)
-                case AgentPresenceChanged() as change:
-                    batch.presence.append(change)
-                    batch.saw_desktop(change.agent_id, record.at)
-                case MailEvent() as event:
-                    batch.mail_events.append(event)
-                case Notice() as notice:
-                    batch.notices.append(notice)
-                case fact:
-                    batch.items.append(_Item(record, fact, _keys(fact), _named_conversation(fact)))
-                    if isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined | AgentClosed):
-                        batch.saw_desktop(fact.agent_id, record.at)
+            try:
+                batch.add(record, _with_known_agent(read_fact(record.value, record.at), current))
+            except Exception as error:  # whatever reading one record leads to is that record's fault alone
+                batch.leftover.dead_letters.append(dead_letter(record, why_unreadable(error)))
         return batch
 
     def _unit_of_work(self, connection: Connection[Any], items: Sequence[_Item], current: Directory) -> UnitOfWork:
@@ -155,14 +162,26 @@ def _key(item: _Item) -> FactKey:
     return item.fact.id, item.fact.sent_at
 
 
+def _take_out_early(connection: Connection[Any], batch: _Batch) -> None:
+    """Moves facts that name an unknown conversation, and nothing else by which their customer is found, to what is left
+    over: another partition may still bring the conversation."""
+    named = {item.named for item in batch.items if item.named is not None and not item.keys}
+    unknown = named - Customers(connection).of_conversations(named).keys()
+    items, batch.items = batch.items, []
+    for item in items:
+        if item.named in unknown and not item.keys:
+            record = item.record
+            place = record.topic, record.partition, record.offset
+            batch.leftover.early.append(EarlyRecord(*place, record.at, record.value, item.named))
+        else:
+            batch.items.append(item)
+
+
 def _fold(work: UnitOfWork, items: Iterable[_Item], customer: CustomerId) -> None:
     """Folds facts in. `now` of the rules is the time when the broker took the record, so that a backlog is judged as it
     would have been in time."""
     for item in items:
-        try:
-            work.fold(customer, item.fact, item.record.at)
-        except OverflowError as error:
-            raise Poison(item.record, "at: out of range") from error
+        work.fold(customer, item.fact, item.record.at)
 
 
 def _lock(customers: Customers, items: Sequence[_Item]) -> tuple[list[_CustomerOf], Locked]:
@@ -211,7 +230,7 @@ def _customer_of(item: _Item, index: IdentityIndex, named: dict[UUID, tuple[Cust
     if item.named in named:
         return _CustomerOf(*named[item.named])
     if fact.customer is None or fact.phone_number_id is None:
-        raise Poison(item.record, "conversation_id: there is no such conversation")
+        raise Poison(item.record, NO_CONVERSATION)
     try:
         if isinstance(fact, CustomerIdentityChanged):
             return _CustomerOf(index.change(fact), fact.phone_number_id)
@@ -238,23 +257,6 @@ def _named(items: Iterable[_Item]) -> set[UUID]:
     return {item.named for item in items if item.named is not None}
 
 
-def _read(record: IncomingRecord) -> Fact:
-    """Returns the fact in a record. The time of arrival is that of the broker, because the clock of a webhook may be
-    wrong: by a slow one every message would be old."""
-    try:
-        fact = FACT.validate_json(record.value)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"])) or "value"
-        raise Poison(record, f"{where}: {first['type']}"[:200]) from error
-    corrected: dict[str, Any] = {"at": clamp(fact.sent_at, record.at)}
-    if not isinstance(fact, MessageStatus | AgentPresenceChanged | MailEvent | Notice):
-        corrected["arrival"] = arrived_by(fact.arrival, record.at)
-    if all(getattr(fact, name) == value for name, value in corrected.items()):
-        return fact
-    return fact.model_copy(update=corrected)
-
-
 def _with_known_agent(fact: Fact, current: Directory) -> Fact:
     """Returns a fact of an agent with the user's id as the directory writes it."""
     match fact:
@@ -268,11 +270,16 @@ def _with_known_agent(fact: Fact, current: Directory) -> Fact:
 def _unreadable(record: IncomingRecord) -> DeadLetter:
     return DeadLetter(
         "unreadable",
-        record.headers.get(SOURCE_HEADER, "whatsapp"),
-        record.headers.get(REASON_HEADER, "unreadable"),
+        _header(record, SOURCE_HEADER, "whatsapp"),
+        _header(record, REASON_HEADER, "unreadable"),
         record.at,
         record.value,
         record.topic,
         record.partition,
         record.offset,
     )
+
+
+def _header(record: IncomingRecord, name: str, default: str) -> str:
+    """Returns a header as PostgreSQL can store it: without NUL, and not too long."""
+    return record.headers.get(name, default).replace("\x00", "")[:1000]

@@ -36,6 +36,7 @@ from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.lists.conversation_page import read_transcript
 from infra.process.cpu_limit import CpuLimit
 from infra.process.crash_points import crash_point
+from infra.process.readiness import every_reason
 
 _POSTS = Counter("witiop_mails_posts", "Posts to SES, by outcome.", ["outcome"])
 _ABANDONED = Counter("witiop_mails_abandoned", "Mails whose sender ended during its post.")
@@ -85,7 +86,7 @@ class Mails:
 
     def not_ready_reason(self) -> str | None:
         """Returns what keeps the process from working, for /readyz; None: nothing."""
-        return self._loop.not_ready_reason() or self._ses_not_ready
+        return every_reason(self._loop.not_ready_reason(), self._ses_not_ready)
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set, after the post in hand. Raises whatever is a defect of ours."""

@@ -19,6 +19,7 @@ from domain.ports import OutgoingRecord
 from infra.postgres.messaging.outbox import Outbox, OutboxRow
 from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
+from infra.process.readiness import every_reason
 
 BATCH = 1000
 """Records of one poll."""
@@ -82,7 +83,7 @@ class Relay:
 
     def not_ready_reason(self) -> str | None:
         """Returns what keeps the relay from working, for /readyz; None: nothing (standing by counts as working)."""
-        return self._loop.not_ready_reason() or self._not_ready
+        return every_reason(self._loop.not_ready_reason(), self._not_ready)
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises whatever is a defect of ours."""

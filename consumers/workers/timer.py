@@ -35,6 +35,7 @@ from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.conversations.queues import Queues
 from infra.postgres.messaging.offsets import inbound_watermark, started_partitions
 from infra.process.crash_points import crash_point
+from infra.process.readiness import every_reason
 
 BATCH = 1000
 """Conversations of one transaction; it holds their locks for about 0.15 s."""
@@ -88,7 +89,7 @@ class Timer:
 
     def not_ready_reason(self) -> str | None:
         """Returns what keeps the timer from working, for /readyz; None: nothing."""
-        return self._loop.not_ready_reason() or self._held_by
+        return every_reason(self._loop.not_ready_reason(), self._held_by)
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises whatever is a defect of ours."""

@@ -7,7 +7,7 @@ import psycopg
 import structlog
 
 from consumers.batches.poison import PoisonStorm
-from infra.postgres.connections.faults import fault
+from infra.postgres.connections.faults import may_pass
 from infra.process.backoff import Backoff
 
 _STORM_BACK_OFF_SECONDS = 60.0
@@ -45,7 +45,7 @@ class WorkerLoop:
                 self._not_ready = str(storm)
                 stop.wait(_STORM_BACK_OFF_SECONDS)
             except psycopg.Error as error:
-                if fault(error) != "transient":
+                if not may_pass(error):
                     raise
                 self._not_ready = f"database unreachable ({type(error).__name__})"
                 self._log.warning(f"{self._name}.backing_off", reason=self._not_ready)

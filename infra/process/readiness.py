@@ -19,6 +19,11 @@ def readiness(not_ready_reasons: Sequence[str]) -> tuple[dict[str, Any], int]:
     return {"ready": not not_ready_reasons, "missing": list(not_ready_reasons)}, 503 if not_ready_reasons else 200
 
 
+def every_reason(*reasons: str | None) -> str | None:
+    """Returns all reasons as one, each once; None when there is none."""
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason)) or None
+
+
 def not_ready_reason_at(host: str, port: int, timeout_seconds: float = 2) -> str | None:
     """Asks `/readyz` at an address and returns why the process is not ready; None when it is. A process that does not
     answer within the timeout is not ready. `host`: also an address to listen on, e.g. 0.0.0.0. Never raises."""

@@ -52,13 +52,20 @@ def test_names_numbers_and_texts_occur_in_no_log_no_metric_and_no_response(
 
         responses.pages(workers)
 
-        # a defect ends the process while it processes a batch
+        # a defect stops the partition while it processes a batch, another one ends the process
         connection.execute("alter table entries rename column body to gone")
         consumer = next(worker for worker in workers if worker.name == "conversations")
         assert 200 == responses.post(system, from_canary("0:01", f"{TEXT} again"))
+        wait_until(lambda: "is stopped: a defect of the program" in str(consumer.not_ready_reason()))
+        connection.execute("alter table consumer_offsets rename column caught_up_to to gone")
         assert 1 == consumer.wait_end()
 
-    for event in ("webhook.unreadable", "consumer.dead_letter", "process.failed"):  # each of these was logged
+    for event in (
+        "webhook.unreadable",
+        "consumer.dead_letter",
+        "consumer.poison_storm",
+        "process.failed",
+    ):  # each of these was logged
         assert any(f'"event": "{event}"' in log for log in system.logs())
     for text in (*responses.texts, *system.logs()):
         assert [] == [mark for mark in MARKS if mark.lower() in text.lower()]

@@ -15,7 +15,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-from domain.facts import Fact
+from domain.facts import Fact, Party
+from domain.ids import fact_id
 from infra.local.kafka import LocalKafka
 from infra.local.postgres import LocalPostgres
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer, WebhookPost
@@ -250,3 +251,29 @@ def test_a_consumer_that_was_suspended_in_a_batch_until_its_session_ended_does_n
             "select count(*), min(entries), max(entries) from conversations"
         ).fetchall()
         assert_list_is_right(connection)
+
+
+def test_events_that_name_unknown_conversations_slow_no_customer_and_become_dead_letters(system: System) -> None:
+    """The desk of another environment, or one that remembers conversations of before a restore."""
+    nameless = {"customer": None, "phone_number_id": None}
+    lost = [
+        FactMaker()
+        .accepted(1)
+        .model_copy(update={"id": fact_id("event", str(n)), "conversation_id": fact_id("lost", str(n)), **nameless})
+        for n in range(300)
+    ]
+    (consumer,) = system.run("conversations")
+    with psycopg.connect(system.dsn, autocommit=True) as connection:
+        publish_facts(system, lost)
+        turns: list[Fact] = [FactMaker(customer=Party(wa_id=f"39{n}")).turn(1) for n in range(60)]
+        publish_facts(system, turns)
+        wait_until(lambda: expected_facts(turns).ids == stored_facts(connection).stored, 10)
+
+        wait_until(lambda: 300 == len(stored_facts(connection).dead))
+        assert [("conversation_id: there is no such conversation",)] == connection.execute(
+            "select distinct reason from set_aside"
+        ).fetchall()
+        assert [] == consumer.not_ready_reason()
+
+        system.witiop("dead-letters", "replay", "--all")
+        assert 300 == len(connection.execute("select from set_aside where redriven_at is null").fetchall())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -12,7 +12,6 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from consumers.batches.poison import Poison
 from consumers.handlers.conversations import Conversations
 from consumers.workers.timer import Timer
 from domain.facts import FACT
@@ -155,7 +154,7 @@ def _undisturbed(databases: Databases, windows_end: timedelta) -> Summary:
             directory.apply(connection, DIRECTORY)
         for offset, fact in enumerate(facts_of(day.posts())):
             record = IncomingRecord(Topics().inbound, 0, offset, day.now, FACT.dump_json(fact), ())
-            with suppress(Poison), session.transaction() as connection:
+            with session.transaction() as connection:
                 handler.apply(connection, [record])
         Timer(session.transaction, Topics()).close_due()
         with session.transaction() as connection:

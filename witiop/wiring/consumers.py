@@ -11,7 +11,8 @@ from witiop.wiring.running import run_worker
 if TYPE_CHECKING:
     from consumers.batches.batch_loop import Handler
     from consumers.batches.metrics import ConsumerMetrics
-    from consumers.batches.parallel import ParallelLoops
+    from consumers.batches.parallel import ParallelLoops, StoppableLoop
+    from consumers.workers.early_records import EarlyRecords
 
 
 def run_conversations(settings: Settings) -> None:
@@ -19,7 +20,9 @@ def run_conversations(settings: Settings) -> None:
     from consumers.handlers.conversations import Conversations
 
     names = topics(settings)
-    _consume(settings, "conversations", [names.inbound, names.unreadable], lambda: Conversations(names))
+    with _early_records(settings) as early:
+        topic_names = [names.inbound, names.unreadable]
+        _consume(settings, "conversations", topic_names, lambda: Conversations(names), [early])
 
 
 def run_commands(settings: Settings) -> None:
@@ -30,12 +33,38 @@ def run_commands(settings: Settings) -> None:
     _consume(settings, "commands", [names.commands], lambda: Commands(names, secrets, routing_policy(settings), policy))
 
 
-def _consume(settings: Settings, name: str, topic_names: Sequence[str], handler: Callable[[], "Handler"]) -> None:
-    """Runs this process's share of a consumer group."""
+@contextmanager
+def _early_records(settings: Settings) -> Iterator["EarlyRecords"]:
+    """Yields the loop for records that came before their conversations."""
+    from consumers.batches.poison import PoisonPolicy
+    from consumers.handlers.conversations import Conversations
+    from consumers.workers.early_records import EarlyRecords
+    from infra.kafka.backlog import Backlog
+    from infra.postgres.connections.session import DatabaseSession
+
+    names, poison = topics(settings), PoisonPolicy(settings.poison_per_minute)
+    with (
+        closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "conversations")) as session,
+        closing(Backlog(kafka_config(settings), names.inbound)) as backlog,
+    ):
+        stalled = settings.stalled_inbound_seconds
+        yield EarlyRecords(session.transaction, names, Conversations(names), poison, stalled, backlog)
+
+
+def _consume(
+    settings: Settings,
+    name: str,
+    topic_names: Sequence[str],
+    handler: Callable[[], "Handler"],
+    beside: Sequence["StoppableLoop"] = (),
+) -> None:
+    """Runs this process's share of a consumer group, and other loops beside it."""
     from consumers.batches.metrics import ConsumerMetrics
 
     group = f"{settings.kafka_topic_prefix}witiop.{name}"
-    with parallel_loops(settings, name, group, topic_names, handler, lambda: ConsumerMetrics(group)) as consumer:
+    with parallel_loops(
+        settings, name, group, topic_names, handler, lambda: ConsumerMetrics(group), beside
+    ) as consumer:
         run_worker(settings, consumer.run, consumer.not_ready_reason)
 
 
@@ -47,17 +76,19 @@ def parallel_loops(
     topic_names: Sequence[str],
     handler: Callable[[], "Handler"],
     metrics: Callable[[], "ConsumerMetrics"],
+    beside: Sequence["StoppableLoop"] = (),
 ) -> Iterator["ParallelLoops"]:
-    """Yields one batch loop per consumer thread, each with connections of its own, and closes them at the end."""
-    from consumers.batches.batch_loop import BatchLoop
+    """Yields one batch loop per consumer thread, each with connections of its own, and the loops `beside` them. Closes
+    the connections at the end."""
+    from consumers.batches.batch_loop import BatchLoop, partition_of
     from consumers.batches.parallel import ParallelLoops
     from consumers.batches.poison import PoisonPolicy
     from infra.kafka.consumer import GroupReader
     from infra.postgres.connections.session import DatabaseSession
 
-    instance, poison = settings.consumer_instance, PoisonPolicy(settings.poison_per_minute)
+    instance, poison = settings.consumer_instance, PoisonPolicy(settings.poison_per_minute, origin=partition_of)
     with ExitStack() as resources:
-        loops = []
+        loops: list[StoppableLoop] = [*beside]
         for index in range(settings.consumer_threads):
             session = DatabaseSession(settings.postgres_dsn.get_secret_value(), name)
             resources.enter_context(closing(session))

@@ -7,12 +7,13 @@ The table `set_aside` and its column `redriven_at` keep the names of their first
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.lists.cursor import START, Cursor
 
 
@@ -87,3 +88,25 @@ def waiting(connection: Connection[Any]) -> list[UUID]:
 def mark_replayed(connection: Connection[Any], id_: UUID) -> None:
     """Marks a dead letter as replayed now, by the database's clock. Raises psycopg errors."""
     connection.execute("update set_aside set redriven_at = now() where id = %s", (id_,))
+
+
+class ReplayProgress(NamedTuple):
+    """What became of replayed records: how many no consumer has processed yet, and how many became dead letters."""
+
+    waiting: int
+    dead: int
+
+
+def unprocessed(connection: Connection[Any], topic: str, places: Sequence[tuple[int, int]]) -> ReplayProgress:
+    """Returns the progress of the records with these partitions and offsets. An early record counts as processed.
+    Raises psycopg errors."""
+    row = connection.execute(
+        'with t as (select * from unnest(%b::integer[], %b::bigint[]) as t (partition, "offset")) select '
+        "(select count(*) from t where not exists (select from consumer_offsets o where o.topic = %b "
+        'and o.partition = t.partition and o.next_offset > t."offset")), '
+        "(select count(*) from t join set_aside s on s.topic = %b and s.partition = t.partition "
+        'and s."offset" = t."offset" where s.redriven_at is null)',
+        [*column_arrays(places), topic, topic],
+    ).fetchone()
+    assert row is not None
+    return ReplayProgress(*row)

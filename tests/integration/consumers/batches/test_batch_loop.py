@@ -16,7 +16,8 @@ from kafka.structs import OffsetAndMetadata
 from prometheus_client import REGISTRY
 from psycopg import Connection
 
-from consumers.batches.batch_loop import BatchLoop
+from consumers.batches.batch_loop import BatchLoop, partition_of
+from consumers.batches.leftover import Leftover
 from consumers.batches.metrics import ConsumerMetrics
 from consumers.batches.poison import WHOLE_BATCH, Poison, PoisonPolicy, RetryBatch
 from infra.kafka.config import KafkaConfig
@@ -42,7 +43,7 @@ class RecordingHandler:
         self.sizes: list[int] = []
         self.retries = 0
 
-    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> None:
+    def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> Leftover:
         if self.retries:
             self.retries -= 1
             raise RetryBatch
@@ -55,6 +56,7 @@ class RecordingHandler:
                 [record.partition, record.offset, value],
             )
         self.sizes.append(len(records))
+        return Leftover()
 
     def _fail(self, connection: Connection[Any], record: IncomingRecord, kind: str) -> None:
         match kind:
@@ -64,6 +66,10 @@ class RecordingHandler:
                 connection.execute("select 1 / 0")
             case "23":
                 connection.execute("insert into processed values (default, null, null, null)")
+            case "slow":
+                connection.execute("set local statement_timeout = 1; select pg_sleep(10)")
+            case _:
+                raise KeyError(kind)
 
 
 class Member:
@@ -79,7 +85,7 @@ class Member:
     def _run(self) -> None:
         try:
             self.loop.run(self._stop)
-        except BaseException as error:  # reported by `leave` and `ended_by`
+        except BaseException as error:  # reported by `leave`
             self._failed = error
 
     @property
@@ -91,12 +97,6 @@ class Member:
         self._stop.set()
         self._thread.join()
         assert self._failed is None, repr(self._failed)
-
-    def ended_by(self) -> BaseException | None:
-        """Waits until the consumer ends (at most 20 s) and returns the error that ended it, if any."""
-        self._thread.join(20)
-        failed, self._failed = self._failed, None
-        return failed
 
 
 class Stage:
@@ -180,7 +180,7 @@ class Stage:
             GROUP,
             self.handler,
             metrics,
-            PoisonPolicy(poison_per_minute, pause),
+            PoisonPolicy(poison_per_minute, pause, partition_of),
             storm_back_off_seconds,
         )
         member = Member(loop)
@@ -234,7 +234,14 @@ def numbered(begin: int, end: int, word: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason"), [("rule", "value: not as agreed"), ("22", "SQLSTATE 22012"), ("23", "SQLSTATE 23502")]
+    ("kind", "reason"),
+    [
+        ("rule", "value: not as agreed"),
+        ("22", "SQLSTATE 22012"),
+        ("23", "SQLSTATE 23502"),
+        ("slow", "SQLSTATE 57014"),
+        ("defect", "KeyError"),
+    ],
 )
 def test_only_the_poison_becomes_dead_letters_and_its_neighbours_are_processed_in_order(
     stage: Stage, kind: str, reason: str
@@ -252,7 +259,7 @@ def test_only_the_poison_becomes_dead_letters_and_its_neighbours_are_processed_i
     wait_until(lambda: member.ready)
 
 
-@pytest.mark.parametrize("kind", ["rule", "22"])
+@pytest.mark.parametrize("kind", ["defect", "22"])
 def test_as_much_poison_as_allowed_per_minute_becomes_dead_letters(stage: Stage, kind: str) -> None:
     stage.create_topic()
     stage.publish(*(f"poison:{kind}:{n}" if n % 10 == 9 else str(n) for n in range(200)))
@@ -264,7 +271,17 @@ def test_as_much_poison_as_allowed_per_minute_becomes_dead_letters(stage: Stage,
     assert [str(n) for n in range(200) if n % 10 != 9] == stage.processed()
 
 
-@pytest.mark.parametrize("kind", ["rule", "22"])
+def test_what_is_wrong_by_its_senders_doing_becomes_dead_letters_however_many_there_are(stage: Stage) -> None:
+    stage.create_topic()
+    stage.publish("before", *numbered(0, 60, "poison:rule:"), "after")
+
+    stage.join(poison_per_minute=3)
+
+    wait_until(lambda: stage.position() == 62)
+    assert (60, ["before", "after"]) == (len(stage.dead_letters()), stage.processed())
+
+
+@pytest.mark.parametrize("kind", ["defect", "22"])
 def test_a_whole_batch_of_poison_is_not_discarded_and_is_processed_once_it_can_be(stage: Stage, kind: str) -> None:
     poison = numbered(0, WHOLE_BATCH, f"poison:{kind}:")
     stage.create_topic()
@@ -280,22 +297,34 @@ def test_a_whole_batch_of_poison_is_not_discarded_and_is_processed_once_it_can_b
     assert [] == stage.dead_letters()
 
 
-def test_more_poison_than_allowed_per_minute_waits_until_it_can_be_processed(stage: Stage) -> None:
+def test_more_poison_than_allowed_per_minute_stops_its_partition_alone_until_it_can_be_processed(stage: Stage) -> None:
+    """Every partition that is stopped is reported, and with it whatever else is wrong."""
     poison = numbered(0, 4, "poison:22:")
-    stage.create_topic()
-    stage.publish("before", *poison[:2], "between", *poison[2:], "after")
+    stage.create_topic(partitions=3)
+    for partition in (0, 2):
+        stage.publish("before", *poison[:2], "between", *poison[2:], "after", partition=partition)
 
     member = stage.join(poison_per_minute=3, storm_back_off_seconds=0.5)
 
-    wait_until(lambda: "more than 3 items a minute" in (member.loop.not_ready_reason() or ""))
+    def stopped() -> list[str]:
+        return [reason.split(" ")[0] for reason in (member.loop.not_ready_reason() or "").split("; ")]
+
+    both = [f"{stage.topic}[0]", f"{stage.topic}[2]"]
+    wait_until(lambda: both == stopped())
+    assert "is stopped: more than 3 items a minute" in str(member.loop.not_ready_reason())
+    stage.publish(*numbered(0, 50), partition=1)
+    wait_until(lambda: stage.position(1) == 50)
+    assert both == stopped()
+
     stage.handler.immune = True
-    wait_until(lambda: stage.position() == 7)
-    harmless = [value for value in stage.processed() if not value.startswith("poison")]
-    assert ["before", "between", "after"] == harmless
-    assert sorted(poison) == sorted(
-        [value for value in stage.processed() if value not in harmless] + [v for v, _ in stage.dead_letters()]
-    )
-    assert len(stage.dead_letters()) <= 3
+    wait_until(lambda: stage.position() == stage.position(2) == 7)
+    for partition in (0, 2):
+        harmless = [value for value in stage.processed(partition) if not value.startswith("poison")]
+        assert ["before", "between", "after"] == harmless
+    done = stage.processed() + stage.processed(2)
+    assert 8 == len([value for value in done if value.startswith("poison")]) + len(stage.dead_letters())
+    assert len(stage.dead_letters()) <= 6
+    wait_until(lambda: member.ready)
 
 
 def test_a_batch_is_retried_after_a_concurrent_change(stage: Stage) -> None:
@@ -506,12 +535,15 @@ class LosesAnswers:
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
 
-def test_a_defect_of_the_program_ends_the_process_and_nothing_is_written(stage: Stage) -> None:
+def test_a_defect_of_the_program_stops_the_partition_and_nothing_is_written(stage: Stage) -> None:
     stage.create_topic()
-    stage.publish("a")
-    stage.database.execute("drop table processed")
+    stage.publish("a", "b")
+    stage.database.execute("alter table processed rename to gone")
 
-    member = stage.join()
+    member = stage.join(storm_back_off_seconds=0.5)
 
-    assert isinstance(member.ended_by(), psycopg.errors.UndefinedTable)
-    assert 0 == stage.position()
+    wait_until(lambda: "a defect of the program (SQLSTATE 42P01)" in (member.loop.not_ready_reason() or ""))
+    assert (0, []) == (stage.position(), stage.dead_letters())
+    stage.database.execute("alter table gone rename to processed")
+    wait_until(lambda: member.ready)
+    assert ["a", "b"] == stage.processed()

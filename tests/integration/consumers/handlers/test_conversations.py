@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from consumers.batches.poison import Poison
+from consumers.batches.leftover import Leftover
 from consumers.handlers.conversations import Conversations
 from domain.arrival import arrival
 from domain.facts import FACT, AgentPresenceChanged, CustomerIdentityChanged, MessageStatus, Notice, Party
@@ -36,10 +36,10 @@ class Inbox:
         self.handler = Conversations(Topics())
         self._offset = 0
 
-    def take(self, *facts: object, now: datetime) -> None:
-        """Processes the facts as one batch, in one transaction."""
+    def take(self, *facts: object, now: datetime) -> Leftover:
+        """Processes the facts as one batch, in one transaction. Returns what was not processed."""
         with self.connection.transaction():
-            self.handler.apply(self.connection, self.records(facts, now))
+            return self.handler.apply(self.connection, self.records(facts, now))
 
     def records(self, facts: Sequence[object], now: datetime) -> list[IncomingRecord]:
         records = []
@@ -205,10 +205,10 @@ def test_a_batch_that_waits_for_a_status_does_not_lock_the_counters_that_all_bat
     assert [row["n"] for row in inbox.rows("select n from unmanaged_counts")] == [2]
 
 
-def test_an_invalid_record_is_poison_and_the_reason_names_the_field(inbox: Inbox) -> None:
-    with pytest.raises(Poison) as raised:
-        inbox.take(b'{"kind":"customer_turn","id":"x"}', now=at(0))
-    assert raised.value.reason.startswith("customer_turn.id: ")
+def test_an_invalid_record_is_a_dead_letter_and_the_reason_names_the_field(inbox: Inbox) -> None:
+    leftover = inbox.take(b'{"kind":"customer_turn","id":"x"}', now=at(0))
+    (letter,) = leftover.dead_letters
+    assert letter.reason.startswith("customer_turn.id: ")
 
 
 @pytest.mark.parametrize(
@@ -219,20 +219,27 @@ def test_an_invalid_record_is_poison_and_the_reason_names_the_field(inbox: Inbox
         {"sent_at": "0001-01-01T00:00:00+12:00"},
         {"kind": "message_status", "recipient": "1", "status": "deleted"},
         {"kind": "agent_closed", "agent_id": "x" * 2_000_000},
+        {"kind": "mail_event", "mail_id": str(fact_id("m")), "type": "sent", "at": "2026-03-02T10:00:00"},
+        {"kind": "agent_closed", "agent_id": "anna", "customer": None},
+        {"customer": {}},
+        {"text": "a\0b"},
+        {"extra": {"latitude": float("nan")}},
+        {"extra": [[]] * 100_000},
     ],
     ids=lambda wrong: ",".join(f"{key}={str(value)[:40]}" for key, value in wrong.items()),
 )
-def test_a_record_that_cannot_be_stored_is_poison_and_later_records_are_processed(
+def test_records_that_are_wrong_are_dead_letters_however_many_and_the_rest_of_their_batch_is_processed(
     inbox: Inbox, wrong: dict[str, object]
 ) -> None:
+    """In one go: no record of the batch is processed a second time because of another one."""
     good = json.loads(FACT.dump_json(TELLER.turn(0)))
-    with pytest.raises(Poison):
-        inbox.take(json.dumps(good | wrong).encode(), now=at(1))
-    inbox.take(TELLER.turn(0.5), now=at(1))
+    bad = [json.dumps(good | wrong).encode()] * 30
+    leftover = inbox.take(*bad[:15], TELLER.turn(0.5), *bad[15:], now=at(1))
+    assert ([30], []) == ([len(leftover.dead_letters)], leftover.early)
     assert [row["entries"] for row in inbox.rows("select entries from conversations")] == [1]
 
 
-def test_an_agents_fact_finds_its_conversation_by_id_and_an_unknown_id_is_poison(inbox: Inbox) -> None:
+def test_an_agents_fact_finds_its_conversation_by_id_and_one_with_an_unknown_id_is_early(inbox: Inbox) -> None:
     inbox.take(TELLER.turn(0, "1"), now=at(0))
     (row,) = inbox.rows("select id, owner_kind, owner_id, owner_state from conversations")
     assert (row["owner_kind"], row["owner_id"], row["owner_state"]) == ("s", "sales", "q")
@@ -240,8 +247,8 @@ def test_an_agents_fact_finds_its_conversation_by_id_and_an_unknown_id_is_poison
     inbox.take(accepted.model_copy(update={"phone_number_id": None}), now=at(0.5))
     assert inbox.rows("select managed from conversations") == [{"managed": True}]
     nowhere = TELLER.accepted(1).model_copy(update={"conversation_id": fact_id("nowhere"), "customer": None})
-    with pytest.raises(Poison):
-        inbox.take(nowhere, now=at(1))
+    leftover = inbox.take(nowhere, TELLER.turn(1), now=at(1))
+    assert ([fact_id("nowhere")], []) == ([early.conversation_id for early in leftover.early], leftover.dead_letters)
 
 
 def test_a_new_phone_that_meta_reports_joins_the_customers_and_a_reused_phone_does_not(inbox: Inbox) -> None:
@@ -278,14 +285,13 @@ def test_a_new_phone_that_meta_reports_joins_the_customers_and_a_reused_phone_do
 )
 def test_a_record_that_our_readers_cannot_have_written_is_poison(inbox: Inbox, field: str, value: object) -> None:
     fact = json.loads(FACT.dump_json(TELLER.turn(0, "hello")))
-    with pytest.raises(Poison):
-        inbox.take(json.dumps({**fact, field: value}).encode(), now=at(0))
+    assert 1 == len(inbox.take(json.dumps({**fact, field: value}).encode(), now=at(0)).dead_letters)
 
 
 def test_a_change_of_identity_without_identities_is_poison(inbox: Inbox) -> None:
     base = TELLER.turn(0.9).model_dump(include={"phone_number_id", "at", "sent_at", "wamid"})
-    with pytest.raises(Poison):
-        inbox.take(CustomerIdentityChanged(id=fact_id("c"), customer=Party(), becomes=Party(), **base), now=at(1))
+    change = CustomerIdentityChanged(id=fact_id("c"), customer=Party(), becomes=Party(), **base)
+    assert 1 == len(inbox.take(change, now=at(1)).dead_letters)
 
 
 def test_of_several_copies_of_a_message_the_earliest_arrival_counts_also_if_it_is_processed_later(inbox: Inbox) -> None:

@@ -169,11 +169,12 @@ class Race:
         ).fetchall()
         assert [] == inconsistent
 
-    def _retrying(self, session: DatabaseSession, work: Callable[[Connection[Any]], None]) -> None:
+    def _retrying(self, session: DatabaseSession, work: Callable[[Connection[Any]], object]) -> None:
         while True:
             try:
                 with session.transaction() as connection:
-                    return work(connection)
+                    work(connection)
+                return
             except RetryBatch:
                 continue
 

@@ -22,7 +22,7 @@ from tests.support.command_line import CommandLine
 from tests.support.fake_publisher import FakePublisher
 from tests.support.kafka_topics import new_topics, read_all
 from tests.support.stories import FactMaker
-from witiop.operations.replay import replay
+from witiop.operations.replay import GROUP, replay
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 TOPICS = Topics("test.")
@@ -101,11 +101,42 @@ def test_a_dead_letter_is_found_with_its_raw_bytes_and_its_record(conn: Connecti
 
 def test_a_poison_record_goes_to_the_inbound_topic_unchanged(conn: Connection[Any]) -> None:
     value, publisher = FACT.dump_json(HELLO), FakePublisher()
-    readable, unreadable = store(conn, value, "inbound"), store(conn, b"?", "inbound", offset=1)
-    assert failures(conn, publisher, readable, unreadable) == [None, None]
-    assert [record.value for record in publisher.on(TOPICS.inbound)] == [value, b"?"]
-    assert [record.key for record in publisher.on(TOPICS.inbound)] == ["106540352242922:16505551234", None]
+    assert failures(conn, publisher, store(conn, value, "inbound")) == [None]
+    assert [record.value for record in publisher.on(TOPICS.inbound)] == [value]
+    assert [record.key for record in publisher.on(TOPICS.inbound)] == ["106540352242922:16505551234"]
     assert waiting(conn) == []
+
+
+def test_a_record_that_would_fail_again_is_not_replayed(conn: Connection[Any]) -> None:
+    nowhere = FactMaker().accepted(1).model_copy(update={"conversation_id": UNKNOWN, "customer": None})
+    raws = [b"?", FACT.dump_json(nowhere), FACT.dump_json(HELLO).replace(b"hello", b"\\u0000")]
+    ids = [store(conn, raw, "inbound", offset=n) for n, raw in enumerate(raws)]
+    ids.append(store(conn, b"{}", "a source of another version", offset=9))
+    publisher = FakePublisher()
+    assert failures(conn, publisher, *ids) == [
+        "still unreadable: value: json_invalid",
+        "would fail again: conversation_id: there is no such conversation",
+        "still unreadable: value: contains NUL",
+        "still unreadable: nobody reads bodies of this source",
+    ]
+    assert (publisher.records, waiting(conn)) == ([], ids)
+
+
+def test_a_replay_waits_for_the_consumers_and_ends_if_dead_letters_fail_again(conn: Connection[Any]) -> None:
+    ids = [store(conn, FACT.dump_json(FactMaker().turn(n)), "inbound", offset=n) for n in range(GROUP + 5)]
+    publisher = FakePublisher()
+    outcomes = [outcome.failure for outcome in replay(conn, publisher, TOPICS, ids, consumer_seconds=0)]
+    behind = "not replayed: the consumers have not processed those before it; see witiop doctor"
+    assert [None] * GROUP + [behind] * 5 == outcomes
+    assert GROUP == len(publisher.records)
+
+    conn.execute("update set_aside set redriven_at = null")
+    conn.execute("insert into consumer_offsets values ('g', %s, 't', 0, 1000, now(), now())", [TOPICS.inbound])
+    again = DeadLetter("dead_letter", "inbound", "SQLSTATE 23514", NOON, b"", TOPICS.inbound, 0, GROUP + 3)
+    store_dead_letters(conn, [again])
+    outcomes = [outcome.failure for outcome in replay(conn, publisher, TOPICS, ids, consumer_seconds=0)]
+    failed = "not replayed: 1 of those before it failed again; see witiop dead-letters list"
+    assert [None] * GROUP + [failed] * 5 == outcomes
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,11 @@ def test_the_process_is_ready_only_if_every_loop_is() -> None:
     assert "broker unreachable" == ParallelLoops([Loop(), Loop(trouble="broker unreachable")]).not_ready_reason()
 
 
+def test_every_trouble_is_reported_once() -> None:
+    loops = [Loop(trouble="broker unreachable"), Loop(trouble="t[1] is stopped"), Loop(trouble="broker unreachable")]
+    assert "broker unreachable; t[1] is stopped" == ParallelLoops(loops).not_ready_reason()
+
+
 def test_poison_of_all_loops_counts_towards_one_limit() -> None:
     policy = PoisonPolicy(per_minute=3)
     assert not policy.is_storm(3)
