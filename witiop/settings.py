@@ -202,7 +202,7 @@ class Settings(BaseSettings):
     poison_per_minute: int = Field(
         20,
         ge=0,
-        description="failures per minute that are no sender's doing; with more, the partition or worker stops for a while",
+        description="failures per minute, none a sender's doing, after which a partition or a worker stops for a while",
     )
     stalled_inbound_seconds: int = Field(
         600,

@@ -10,16 +10,29 @@ import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from time import monotonic
 from typing import Any, NamedTuple
 
+import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from kafka.errors import (
+    FencedInstanceIdError,
+    KafkaError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from kafka.structs import MemberState, OffsetAndMetadata
 
 from infra.kafka.client import open_client
+from infra.kafka.faults import kafka_fault
 from infra.kafka.header_names import accept_invalid_header_names
 
 _REQUEST_SECONDS = 5.0
+_PATIENCE_SECONDS = 60.0
+"""A client whose every call has failed for so long is replaced, whatever the error."""
+
+log = structlog.get_logger("consumer")
 
 
 class BrokerUnreachable(Exception):
@@ -50,7 +63,8 @@ class OffsetRange(NamedTuple):
 
 
 class GroupReader:
-    """One member of a consumer group. Not thread-safe. Connects on the first call.
+    """One member of a consumer group. Not thread-safe. Connects on the first call. A client that was fenced, evicted or
+    refused never recovers by itself: the next call makes a new one.
 
     `instance`: the static member id; a restarted process with the same id gets its partitions without a rebalance.
     `max_records`: per poll. `refresh_seconds`: how long new partitions may go unnoticed."""
@@ -91,6 +105,7 @@ class GroupReader:
         self._lock = Lock()
         self._paused: set[TopicPartition] = set()
         self._topic_ids: dict[str, str] = {}
+        self._failing_since: float | None = None
 
     def poll(self, timeout_seconds: float) -> list[IncomingRecord]:
         """Returns the next records, in order within a partition; [] if none arrived in time. Also keeps this member in
@@ -98,11 +113,12 @@ class GroupReader:
         consumer = self._open()
         try:
             polled = consumer.poll(timeout_ms=int(timeout_seconds * 1000))
-        except (NoOffsetForPartitionError, OffsetOutOfRangeError):
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError, LogTruncationError):
             self.pause(consumer.assignment())
             return []
         except KafkaError as error:
-            raise BrokerUnreachable(type(error).__name__) from error
+            raise self._failed(error) from error
+        self._failing_since = None
         self._resume_lost_join()
         self._rejoin_if_static()
         self._pause_recreated_topics()
@@ -144,7 +160,7 @@ class GroupReader:
             begin = consumer.beginning_offsets(list(partitions), timeout_ms=timeout)
             end = consumer.end_offsets(list(partitions), timeout_ms=timeout)
         except KafkaError as error:
-            raise BrokerUnreachable(type(error).__name__) from error
+            raise self._failed(error) from error
         return {partition: OffsetRange(begin[partition], end[partition]) for partition in partitions}
 
     def end_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
@@ -154,7 +170,7 @@ class GroupReader:
                 list(partitions), timeout_ms=int(_REQUEST_SECONDS * 1000)
             )
         except KafkaError as error:
-            raise BrokerUnreachable(type(error).__name__) from error
+            raise self._failed(error) from error
         return offsets
 
     def topic_id(self, topic: str) -> str:
@@ -164,10 +180,14 @@ class GroupReader:
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commits the group's offsets to Kafka, for lag tools only: this product never reads them, so failures are
-        ignored."""
+        ignored, unless they say that this client is of no use any more."""
         commits = {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
-        with contextlib.suppress(KafkaError, AssertionError):
+        try:
             self._consumer.commit_async(commits)
+        except AssertionError:
+            pass
+        except KafkaError as error:
+            self._failed(error)
 
     def close(self) -> None:
         """Disconnects. A static member stays in the group until its session expires, so that a quick restart moves no
@@ -186,6 +206,28 @@ class GroupReader:
             self._consumer = consumer
             consumer.subscribe(self._topics, listener=_RebalanceListener(self))
         return self._consumer
+
+    def _failed(self, error: KafkaError) -> BrokerUnreachable:
+        """Returns what to raise for an error of a call. Discards the client unless the same client may succeed
+        later."""
+        now = monotonic()
+        self._failing_since = self._failing_since or now
+        if kafka_fault(error) != "transient" or now - self._failing_since > _PATIENCE_SECONDS:
+            self._discard(error)
+        return BrokerUnreachable(type(error).__name__)
+
+    def _discard(self, error: KafkaError) -> None:
+        log.warning("kafka.consumer_replaced", reason=type(error).__name__)
+        if isinstance(error, FencedInstanceIdError):
+            # Another process has our name, for example our successor in a rolling update. With the name, the new client
+            # would fence that one, and both would go on doing so; without it, they share the partitions.
+            self._settings["group_instance_id"], self._rejoin_once = None, False
+        self._failing_since = None
+        with self._lock:
+            self._paused.clear()
+        with contextlib.suppress(KafkaError):
+            self.close()
+        self._consumer = None
 
     def _resume_lost_join(self) -> None:
         # kafka-python 3.0.12 forgets a join that outlasts the poll which started it, if the join was started because

@@ -18,6 +18,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from domain.ports import OutgoingRecord, PublishFailed, RecordPosition, RecordTooLarge
 from infra.kafka.config import KafkaConfig
+from infra.kafka.faults import kafka_fault
 from infra.kafka.producer_client import DELIVERY_SECONDS, KafkaProducerClient, PendingSend, ProducerClient
 
 log = structlog.get_logger()
@@ -119,6 +120,8 @@ class KafkaPublisher:
                 positions.append(RecordPosition(acknowledged.partition, acknowledged.offset))
             except KafkaError as error:
                 failure = failure or type(error).__name__
+                if kafka_fault(error) == "client":
+                    self._replace(client)
                 # Breaks a reference cycle: the future holds the error, the error holds this frame and its callers, and
                 # they hold the body and the future. The cycle would live until the garbage collector runs, which counts
                 # objects, not bytes: while a broker was frozen, bodies of 3 MB held half a gigabyte this way.

@@ -277,3 +277,33 @@ def test_events_that_name_unknown_conversations_slow_no_customer_and_become_dead
 
         system.witiop("dead-letters", "replay", "--all")
         assert 300 == len(connection.execute("select from set_aside where redriven_at is null").fetchall())
+
+
+def test_a_consumer_that_a_twin_of_the_same_name_fenced_works_on_beside_it_and_after_it(system: System) -> None:
+    """An update that overlaps and is rolled back, for example, or a suspended machine that comes back."""
+    facts: list[Fact] = []
+
+    def publish_turns(chapter: int) -> None:
+        new: list[Fact] = [FactMaker(number=f"{chapter}-{n}").turn(1) for n in range(40)]
+        publish_facts(system, new)
+        facts.extend(new)
+
+    with psycopg.connect(system.dsn, autocommit=True) as connection:
+
+        def everything_is_stored() -> bool:
+            return expected_facts(facts).ids == stored_facts(connection).ids
+
+        (first,) = system.run("conversations", consumer_instance="one", consumer_threads=1)
+        publish_turns(1)
+        wait_until(everything_is_stored, RECOVERY_SECONDS)
+        (twin,) = system.run("conversations", consumer_instance="one", consumer_threads=1)
+        publish_turns(2)
+        wait_until(lambda: "kafka.consumer_replaced" in first.log_text(), RECOVERY_SECONDS)
+        publish_turns(3)
+        wait_until(everything_is_stored, RECOVERY_SECONDS)
+        assert "kafka.consumer_replaced" not in twin.log_text()
+
+        assert 0 == twin.stop()
+        publish_turns(4)
+        wait_until(everything_is_stored, RECOVERY_SECONDS)
+        wait_until(lambda: first.not_ready_reason() == [])

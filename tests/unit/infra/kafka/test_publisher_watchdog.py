@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 
 from domain.ports import OutgoingRecord, PublishFailed, RecordPosition
 from infra.kafka.config import KafkaConfig
@@ -119,6 +119,19 @@ def test_a_producer_that_fails_a_record_in_time_is_not_replaced(
     connections.clients[0].failing = None
     publisher.publish([RECORD], 0.2)
     assert 1 == len(connections.clients)
+
+
+def test_a_producer_that_can_never_succeed_again_is_replaced(
+    publisher: KafkaPublisher, connections: Connections
+) -> None:
+    """It was refused by the broker, for example, until its credentials are accepted again."""
+    connections.clients[0].failing = SaslAuthenticationFailedError()
+
+    with pytest.raises(PublishFailed):
+        publisher.publish([RECORD], 0.2)
+
+    wait_until(lambda: len(connections.clients) == 2)
+    wait_until(lambda: _publishes(publisher))
 
 
 def test_a_call_beyond_the_limit_fails_at_once(publisher: KafkaPublisher, connections: Connections) -> None:
