@@ -25,10 +25,9 @@ from console.pages.conversation import conversation_pages
 from console.pages.sign_in import account_pages
 from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
-from console.request import keep_page, target, words
+from console.request import follow_with, keep_page, target, words
 from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone
 from infra.serving.health import health_pages
-from infra.serving.wsgi_bridge import STREAM_KEY
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest form is a bulk action on a thousand conversations, or a mail's text."""
@@ -43,7 +42,7 @@ log = structlog.get_logger()
 
 def create_app(deps: Dependencies) -> Flask:
     """The application with every page. The server sends the stream that follows the response to `/live`
-    (`infra.serving.wsgi_bridge.STREAM_KEY`)."""
+    (`console.request.follow_with`)."""
     app = Flask(__name__, static_url_path=f"/static/{_version_of(_STATIC)}")
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
@@ -127,7 +126,7 @@ def _live_pages(deps: Dependencies) -> Blueprint:
             abort(503)
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the stream outlives the request
         render = partial(changes_for, app, deps.clock)
-        request.environ[STREAM_KEY] = partial(deps.live.stream, watched_list(gate.token_hash(g.token)), render)
+        follow_with(partial(deps.live.stream, watched_list(gate.token_hash(g.token)), render))
         headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
         return Response(b"retry: 2000\n\n", content_type="text/event-stream", headers=headers)
 

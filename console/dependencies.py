@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from console.downloads import Downloads
 from console.live.broadcast import Broadcaster
 from console.live.watch import ListState, WatchedList
 from console.metrics import ConsoleMetrics
@@ -37,10 +38,12 @@ class MailComposition:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """`pool`: connections in autocommit mode. `mailing` None: this installation sends no mails. `secure`: browsers
-    reach the console by https only. `proxies`: the number of reverse proxies that add to X-Forwarded-For."""
+    """`pool`: connections in autocommit mode; `download_connection`: opens one more like them. `mailing` None: this
+    installation sends no mails. `secure`: browsers reach the console by https only. `proxies`: the number of reverse
+    proxies that add to X-Forwarded-For."""
 
     pool: ConnectionPool[Connection[Any]]
+    download_connection: Callable[[], Connection[Any]]
     publisher: Publisher
     commands_topic: str
     command_secret: bytes = field(repr=False)
@@ -53,6 +56,7 @@ class Dependencies:
     organisation: str = ""
     secure: bool = False
     proxies: int = 0
+    downloads: Downloads = field(default_factory=Downloads)
     metrics: ConsoleMetrics = field(default_factory=lambda: ConsoleMetrics(CollectorRegistry()))
     snapshots: SnapshotCache = field(default_factory=SnapshotCache)
     _directories: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)

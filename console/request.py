@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from console.words import Words
 from infra.postgres.console.sign_ins import Person
+from infra.serving.wsgi_bridge import STREAM_KEY, Stream
 
 
 def person() -> Person:
@@ -23,6 +24,11 @@ def words() -> Words:
 def translated(text: str) -> str:
     """The text in the language of the page."""
     return words().gettext(text)
+
+
+def follow_with(stream: Stream) -> None:
+    """Makes the server send the parts of this stream after the response, which must be a 200."""
+    request.environ[STREAM_KEY] = stream
 
 
 def target() -> str | None:

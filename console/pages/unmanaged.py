@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from psycopg import Connection
@@ -13,17 +13,15 @@ from psycopg import Connection
 from console.dependencies import Dependencies
 from console.live.watch import counted, matching, row_context
 from console.pages import panel
-from console.request import address, person, target, words
-from console.table import spreadsheet
+from console.pages.download import download_list
+from console.request import person, target, words
 from console.table.query import ROWS, ListQuery
-from console.table.rows import render_rows, row_view
+from console.table.rows import render_rows
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
-from infra.postgres.console import audit, sign_ins
-from infra.postgres.console.audit import AuditEntry
+from infra.postgres.console import sign_ins
 from infra.postgres.lists import console as console_list
 from infra.postgres.lists.cursor import Cursor
-from infra.postgres.lists.unmanaged import ListedConversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +68,7 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
 
     @pages.get("/unmanaged.<any(xlsx, csv):kind>")
     def download(kind: str) -> ResponseReturnValue:
-        query = ListQuery.read(request.args)
-        with deps.connection() as conn:
-            directory = deps.directory(conn)
-            lines = (row_view(row, directory) for row in _all(conn, query))
-            content = spreadsheet.xlsx(lines, directory) if kind == "xlsx" else spreadsheet.csv(lines, directory)
-            detail: dict[str, object] = {"kind": kind, **_audited(query)}
-            audit.write(conn, [AuditEntry("downloaded", person().name, address(), detail=detail)])
-        name = f"unmanaged-{words().local(words().now):%Y-%m-%d}.{kind}"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(content, content_type=spreadsheet.TYPES[kind], headers=headers)
+        return download_list(deps, ListQuery.read(request.args), kind)
 
     return pages
 
@@ -121,21 +110,3 @@ def _view(conn: Connection[Any], query: ListQuery) -> ListView:
         waiting,
         Cursor(top.last_at, top.id) if top else console_list.END,
     )
-
-
-def _all(conn: Connection[Any], query: ListQuery) -> Sequence[ListedConversation]:
-    """The rows of a download: the list from its beginning, `spreadsheet.MAX_ROWS` at most."""
-    rows: list[ListedConversation] = []
-    place: console_list.PageCursor | None = None
-    while len(rows) < spreadsheet.MAX_ROWS:
-        found = console_list.page(conn, query.filter, 1000, after=place)
-        rows += found.rows
-        place = found.after
-        if place is None:
-            break
-    return rows
-
-
-def _audited(query: ListQuery) -> dict[str, object]:
-    """The filters for the audit log, without the search text, which may be a customer's name."""
-    return {name: str(value) for name, value in query.args().items() if name != "q"}

@@ -1,90 +1,159 @@
-"""The list as a spreadsheet file. Customers' texts are text in it, never formulas."""
+"""The list as a spreadsheet file, made while its rows are read. Customers' texts are text in it, never formulas."""
 
 import csv as table
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from babel.numbers import get_decimal_symbol
-from xlsxwriter import Workbook
 
 from console import phrases
 from console.request import translated, words
-from console.table.rows import RowView
+from console.table.workbook import Cell, Sheet, workbook
+from domain.contract.row import Row
 from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 
-MAX_ROWS = 50_000
-"""The most rows of a file."""
+MAX_ROWS = 1_000_000
+"""The most rows of a file; a sheet has room for 1,048,576."""
 TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "csv": "text/csv; charset=utf-8",
 }
+_ROWS_AT_ONCE = 200
 
-_TITLES = (
-    gettext_noop("Status"),
-    gettext_noop("Customer"),
-    gettext_noop("Phone"),
-    gettext_noop("User id"),
-    gettext_noop("Number"),
-    gettext_noop("Last text"),
-    gettext_noop("Last message at"),
-    gettext_noop("Why"),
-    gettext_noop("Window ends at"),
-    gettext_noop("Conversation"),
+_RUN = (
+    ',;"\\s\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164'
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_WIDTHS = (10, 24, 16, 24, 18, 60, 20, 22, 20, 38)
-_CONTROL = ("\t", "\r", "\n")
+"""Separators, quotes, spaces, and characters that are not seen: programs skip them before a formula."""
+_FORMULA = re.compile(f"(?:^|(?<![{_RUN}]))[{_RUN}]*(?=[=+\\-@＝﹦⁼₌＋﹢⁺₊－﹣⁻₋−＠﹫])")
+"""Such a run before a character that starts a formula, in any of its forms. Linear: no run is matched twice."""
 _SEPARATORS = frozenset(",;\t\r\n")
-_FORMULA = re.compile(r"(?:^|(?<![,;\"\s]))[,;\"\s]*(?=[=+\-@＝＋－＠])")
-"""A run of separators and quotes before a character that starts a formula. Linear: no run is matched twice."""
+_CONTROL = ("\t", "\r", "\n")
 
 
-def xlsx(lines: Iterable[RowView], directory: Directory) -> bytes:
-    """A workbook with one sheet and a frozen header row. Every cell is a string, so nothing in it is computed."""
-    written = io.BytesIO()
-    with Workbook(written, {"in_memory": True, "constant_memory": False, "strings_to_urls": False}) as book:
-        sheet = book.add_worksheet()
-        bold = book.add_format({"bold": True})
-        sheet.freeze_panes(1, 0)
-        for column, (title, width) in enumerate(zip(_TITLES, _WIDTHS, strict=True)):
-            sheet.set_column(column, column, width)
-            sheet.write_string(0, column, translated(title), bold)
-        for row, cells in enumerate(_cells(lines, directory), 1):
-            for column, cell in enumerate(cells):
-                sheet.write_string(row, column, _without_control(cell))
-    return written.getvalue()
+class _Column(NamedTuple):
+    """A column. `is_time`: its title names the time zone, and a column with the UTC offset of each time follows at the
+    end: twice in the hour in which summer time ends, the time alone does not tell which."""
+
+    title: str
+    width: int
+    cell: Callable[["_Line"], Cell]
+    is_time: bool = False
 
 
-def csv(lines: Iterable[RowView], directory: Directory) -> bytes:
+class _Line(NamedTuple):
+    """A row and what its texts depend on."""
+
+    row: Row
+    directory: Directory
+    now: datetime
+    is_active: bool
+
+
+def _owner(line: _Line) -> str | None:
+    owner = line.row.owner
+    return phrases.owner_now(line.directory, owner) if owner else None
+
+
+_COLUMNS = (
+    _Column(
+        gettext_noop("Status"),
+        10,
+        lambda line: translated(gettext_noop("Active") if line.is_active else gettext_noop("Closed")),
+    ),
+    _Column(gettext_noop("Customer"), 24, lambda line: line.row.customer_name),
+    _Column(gettext_noop("Phone"), 16, lambda line: line.row.wa_id),
+    _Column(gettext_noop("User id"), 24, lambda line: line.row.user_id),
+    _Column(
+        gettext_noop("Number"),
+        18,
+        lambda line: line.directory.number(line.row.phone_number_id).name or line.row.phone_number_id,
+    ),
+    _Column(gettext_noop("Last text"), 60, lambda line: line.row.last_text),
+    _Column(gettext_noop("Last message at"), 30, lambda line: line.row.last_at, is_time=True),
+    _Column(gettext_noop("Why"), 22, lambda line: phrases.reason_short(line.row.reason)),
+    _Column(gettext_noop("Window ends at"), 30, lambda line: line.row.window_ends_at, is_time=True),
+    _Column(gettext_noop("Conversation"), 38, lambda line: str(line.row.id)),
+    _Column(gettext_noop("Why, in words"), 50, lambda line: phrases.reason_sentence(line.row.reason)),
+    _Column(gettext_noop("Owner"), 24, _owner),
+    _Column(gettext_noop("First message at"), 30, lambda line: line.row.opened_at, is_time=True),
+    _Column(gettext_noop("Closed at"), 30, lambda line: line.row.closed_at, is_time=True),
+    _Column(
+        gettext_noop("Time left (h:mm)"),
+        16,
+        lambda line: line.row.window_ends_at - line.now if line.is_active else None,
+    ),
+    _Column(gettext_noop("Entries"), 10, lambda line: line.row.entries),
+    _Column(gettext_noop("Number id"), 20, lambda line: line.row.phone_number_id),
+)
+"""Further columns are added at the end: programs read the first ones by their place."""
+
+
+def spreadsheet(
+    kind: str, title: str, rows: Iterable[Row], directory: Directory, note: Callable[[], str | None]
+) -> Iterator[bytes]:
+    """The parts of a file of a kind of `TYPES`, in the language and time zone of the page. `title`: what is in it;
+    `note`: returns a text for a last line, or None, after the rows were read."""
+    if kind == "csv":
+        return _csv(_cells(rows, directory, note))
+    columns = [(name, column.width) for name, column in zip(_titles(), _COLUMNS, strict=False)]
+    columns += [(name, 16) for name in _titles()[len(_COLUMNS) :]]
+    sheet = Sheet(translated(gettext_noop("Unmanaged conversations")), title, words().now, columns)
+    return workbook(sheet, _cells(rows, directory, note))
+
+
+def _csv(lines: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
     """UTF-8 with a byte order mark, as spreadsheet programs expect it. Cells are separated by semicolons in languages
     whose decimal separator is a comma. A cell that would be a formula starts with an apostrophe."""
     written = io.StringIO()
     delimiter = ";" if get_decimal_symbol(words().locale) == "," else ","
     writer = table.writer(written, lineterminator="\r\n", delimiter=delimiter)
-    writer.writerow([translated(title) for title in _TITLES])
-    writer.writerows([[_without_formula(cell) for cell in cells] for cells in _cells(lines, directory)])
-    return written.getvalue().encode("utf-8-sig")
+    written.write("\ufeff")
+    writer.writerow(_titles())
+    for number, cells in enumerate(lines, 1):
+        writer.writerow([_plain(cell) for cell in cells])
+        if number % _ROWS_AT_ONCE == 0:
+            yield written.getvalue().encode()
+            written.seek(0)
+            written.truncate()
+    yield written.getvalue().encode()
 
 
-def _cells(lines: Iterable[RowView], directory: Directory) -> Iterator[Sequence[str]]:
+def _titles() -> list[str]:
+    zone = words().zone.key
+    titles = [f"{translated(each.title)} ({zone})" if each.is_time else translated(each.title) for each in _COLUMNS]
+    offsets = [f"{translated(each.title)}: {translated('UTC offset')}" for each in _COLUMNS if each.is_time]
+    return titles + offsets
+
+
+def _cells(rows: Iterable[Row], directory: Directory, note: Callable[[], str | None]) -> Iterator[Sequence[Cell]]:
     speech = words()
-    for number, line in enumerate(lines):
-        if number == MAX_ROWS:
-            return
-        of = line.of
-        yield (
-            translated(gettext_noop("Active")) if line.state == "active" else translated(gettext_noop("Closed")),
-            of.customer_name or "",
-            of.wa_id or "",
-            of.user_id or "",
-            directory.number(of.phone_number_id).name or of.phone_number_id,
-            of.last_text or "",
-            f"{speech.local(of.last_at):%Y-%m-%d %H:%M:%S}",
-            phrases.reason_short(of.reason),
-            f"{speech.local(of.window_ends_at):%Y-%m-%d %H:%M:%S}",
-            line.id,
-        )
+    for row in rows:
+        line = _Line(row, directory, speech.now, row.status == "active" and row.window_ends_at > speech.now)
+        cells: list[Cell] = []
+        offsets: list[Cell] = []
+        for column in _COLUMNS:
+            cell = column.cell(line)
+            if column.is_time:
+                local = speech.local(cell) if isinstance(cell, datetime) else None
+                cells.append(local and local.replace(tzinfo=None, microsecond=0))
+                offsets.append(local and f"UTC{local.isoformat()[-6:]}")
+            else:
+                cells.append(cell)
+        yield cells + offsets
+    if text := note():
+        yield [text]
+
+
+def _plain(cell: Cell) -> str:
+    if isinstance(cell, timedelta):
+        minutes = cell // timedelta(minutes=1)
+        return f"{minutes // 60}:{minutes % 60:02}"
+    return _without_formula(cell) if isinstance(cell, str) else "" if cell is None else str(cell)
 
 
 def _without_formula(cell: str) -> str:
@@ -92,9 +161,3 @@ def _without_formula(cell: str) -> str:
     treated as a cell of its own."""
     safe = _FORMULA.sub(lambda run: f"{run[0]}'" if run.start() == 0 or _SEPARATORS & set(run[0]) else run[0], cell)
     return f"'{safe}" if safe.startswith(_CONTROL) else safe
-
-
-def _without_control(cell: str) -> str:
-    """Replaces characters that XML cannot hold, and cuts the text to the length of an Excel cell."""
-    fit = (char if char in "\t\n" or (char >= " " and char not in "\ufffe\uffff") else "\ufffd" for char in cell)
-    return "".join(fit)[:32_767]

@@ -1,9 +1,11 @@
 """The console on a real database, with browsers that send forms and an office that processes the commands."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from html import unescape
 from typing import Any
 from urllib.parse import urlencode
@@ -24,7 +26,7 @@ from domain.mail import MailPolicy
 from domain.mail_body.compose import MailSender
 from infra.kafka.consumer import IncomingRecord
 from infra.passwords import Passwords
-from infra.postgres.connections.pool import pool
+from infra.postgres.connections.pool import connect, pool
 from infra.postgres.console.change_hints import ChangeHints
 from infra.postgres.console.sign_ins import SessionTerms, create
 from infra.process.clock import utc_now
@@ -57,6 +59,25 @@ class Browser:
 
     def get(self, path: str, into: str | None = None, **headers: str) -> TestResponse:
         return self.http.get(path, headers={**_asks(into), **headers})
+
+    def download(self, path: str, **headers: str) -> bytes:
+        """The file at this address, with everything that follows the response."""
+        return self.begin_download(path, **headers)()
+
+    def begin_download(self, path: str, **headers: str) -> Callable[[], bytes]:
+        """Requests the file at this address; the returned function receives it."""
+        followed: list[Callable[[], AsyncGenerator[bytes, None]]] = []
+
+        def note(_: Flask, **__: object) -> None:
+            followed.append(request.environ[STREAM_KEY])
+
+        async def parts() -> bytes:
+            return b"".join([part async for part in followed[0]()])
+
+        with request_finished.connected_to(note, self.http.application):
+            answer = self.get(path, **headers)
+        assert 200 == answer.status_code
+        return lambda: bytes(answer.data) + asyncio.run(parts())
 
     def post(self, path: str, into: str | None = None, /, **fields: Any) -> TestResponse:
         """Sends a form with the token of this browser's session."""
@@ -187,6 +208,7 @@ def open_console(dsn: str, **deps: Any) -> Iterator[Console]:
         sender = MailSender("inbox@shop.example", "The shop")
         made: dict[str, Any] = {
             "pool": connections,
+            "download_connection": partial(connect, dsn, "download", autocommit=True, generic_plans=True),
             "publisher": publisher,
             "commands_topic": "t",
             "command_secret": SECRET,

@@ -63,7 +63,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
     from console.metrics import ConsoleMetrics
     from infra.kafka.producer import KafkaPublisher
     from infra.passwords import Passwords
-    from infra.postgres.connections.pool import pool
+    from infra.postgres.connections.pool import connect, pool
     from infra.postgres.console.change_hints import ChangeHints
     from infra.process.clock import utc_now
     from infra.process.memory import collect_rarely
@@ -90,6 +90,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
 
     dependencies = Dependencies(
         pool=connections,
+        download_connection=partial(connect, dsn, "download", autocommit=True, generic_plans=True),
         publisher=publisher,
         commands_topic=names.commands,
         command_secret=secret_bytes(settings.command_secrets)[0],

@@ -105,40 +105,56 @@ def page(
 ) -> ConsolePage:
     """One page, behind `after` or up to `before`. While paging, a conversation that does not change is shown once.
     `conn` must not be in a transaction, and must use generic plans (`infra.postgres.connections.pool`)."""
+    with _one_snapshot(conn) if len(_parts(which)) > 1 or which.words else nullcontext():
+        return _page(conn, which, rows, after, before)
+
+
+def pages(conn: Connection[Any], which: UnmanagedFilter, rows: int) -> Iterator[ConsolePage]:
+    """All pages of the list, of one snapshot. `conn` as for `page`; it is in a transaction until the end."""
+    with _one_snapshot(conn):
+        found = _page(conn, which, rows, None, None)
+        yield found
+        while found.after is not None:
+            found = _page(conn, which, rows, found.after, None)
+            yield found
+
+
+def _page(
+    conn: Connection[Any], which: UnmanagedFilter, rows: int, after: PageCursor | None, before: PageCursor | None
+) -> ConsolePage:
     parts = _parts(which)
     backwards = before is not None
     place = before or after
     if place is not None and place.part >= len(parts):
         place = None
-    found = _Found()
-    with _one_snapshot(conn) if len(parts) > 1 or which.words else nullcontext():
-        indexes = list(range(len(parts)))
-        if backwards:
-            indexes.reverse()
-        if place is not None:
-            indexes = indexes[indexes.index(place.part) :]
-        parted: list[tuple[int, ListedConversation]] = []
-        for index in indexes:
-            part = parts[index]
-            down = part.newest_first is not backwards
-            start = place.cursor if place is not None and index == place.part else START if down else END
-            more = _read(conn, which, part.statuses, down, start, rows + 1 - len(parted))
-            parted += [(index, row) for row in more.rows]
-            found.cut = found.cut or more.cut
-            if len(parted) > rows:
-                break
+    cut = False
+    indexes = list(range(len(parts)))
+    if backwards:
+        indexes.reverse()
+    if place is not None:
+        indexes = indexes[indexes.index(place.part) :]
+    parted: list[tuple[int, ListedConversation]] = []
+    for index in indexes:
+        part = parts[index]
+        down = part.newest_first is not backwards
+        start = place.cursor if place is not None and index == place.part else START if down else END
+        more = _read(conn, which, part.statuses, down, start, rows + 1 - len(parted))
+        parted += [(index, row) for row in more.rows]
+        cut = cut or more.cut
+        if len(parted) > rows:
+            break
     goes_on = len(parted) > rows
     parted = parted[:rows]
     if backwards:
         parted.reverse()
     if not parted:
-        return ConsolePage(cut=found.cut)
+        return ConsolePage(cut=cut)
     ends = [PageCursor(index, Cursor(row.last_at, row.id)) for index, row in (parted[0], parted[-1])]
     return ConsolePage(
         [row for _, row in parted],
         before=ends[0] if (goes_on if backwards else place is not None) else None,
         after=ends[1] if (goes_on or backwards) else None,
-        cut=found.cut,
+        cut=cut,
     )
 
 

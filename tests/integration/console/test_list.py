@@ -1,11 +1,8 @@
 """*Unmanaged conversations* as a page: manual facts S2, S5, S6, S7, and the filter bar."""
 
-import csv
-import io
 import re
 from uuid import UUID
 
-import openpyxl
 import pytest
 
 from domain.facts import AgentAccepted
@@ -124,50 +121,6 @@ def test_waiting_customers_are_counted_and_listed_and_can_be_recalled(console: C
     assert [("applied", None)] == console.process_commands()
     assert [waits] == ids(boss.get("/unmanaged").text)
     assert [] == ids(boss.get("/waiting").text)
-
-
-def test_a_download_has_the_filtered_list_with_formulas_as_text(console: Console, boss: Browser) -> None:
-    console.office.customer_writes("=cmd|' /C calc'!A0", "391")
-    console.office.customer_writes("closed", "392", hours_ago=30)
-    table = list(csv.reader(io.StringIO(boss.get("/unmanaged.csv?status=active").data.decode("utf-8-sig"))))
-    assert ["'=cmd|' /C calc'!A0"] == [row[5] for row in table[1:]]
-    book = openpyxl.load_workbook(io.BytesIO(boss.get("/unmanaged.xlsx").data))
-    sheet = book.active
-    assert sheet is not None
-    cells = [row[5] for row in sheet.iter_rows(min_row=2)]
-    assert {"=cmd|' /C calc'!A0", "closed"} == {cell.value for cell in cells}
-    assert {"s"} == {cell.data_type for cell in cells} or {"s", "inlineStr"} >= {cell.data_type for cell in cells}
-    assert 2 == len(console.audited("downloaded"))
-
-
-@pytest.mark.parametrize(
-    ("written", "cell"),
-    [
-        ("ciao;=cmd|'/C calc'!A0;", "ciao;'=cmd|'/C calc'!A0;"),
-        ("ciao, =1+1", "ciao, '=1+1"),
-        ("ciao\n@SUM(A1)", "ciao\n'@SUM(A1)"),
-        ('ciao;"=1+1"', 'ciao;"\'=1+1"'),
-        (" +1", " '+1"),
-        ("\t=1", "'\t'=1"),
-        ("ciao;＝1", "ciao;'＝1"),
-        ("1 + 1 = 2; well-known", "1 + 1 = 2; well-known"),
-    ],
-)
-def test_text_that_another_locale_would_split_into_a_formula_is_text(
-    console: Console, boss: Browser, written: str, cell: str
-) -> None:
-    console.office.customer_writes(written)
-    table = list(csv.reader(io.StringIO(boss.get("/unmanaged.csv").data.decode("utf-8-sig"), newline="")))
-    assert cell == table[1][5]
-
-
-@pytest.mark.parametrize(("language", "delimiter"), [("en", ","), ("it", ";")])
-def test_cells_are_separated_as_spreadsheet_programs_of_the_language_expect(
-    console: Console, boss: Browser, language: str, delimiter: str
-) -> None:
-    console.office.customer_writes("one, two; three")
-    content = boss.get("/unmanaged.csv", **{"Accept-Language": language}).data.decode("utf-8-sig")
-    assert ["one, two; three"] == [row[5] for row in csv.reader(io.StringIO(content), delimiter=delimiter)][1:]
 
 
 def test_a_page_of_a_hundred_rows_weighs_less_than_150_kilobytes_with_everything(

@@ -55,6 +55,20 @@ def every_page(conn: Connection[Any], which: UnmanagedFilter, rows: int) -> list
     return pages
 
 
+def test_all_pages_of_a_list_are_of_one_snapshot(conn: Connection[Any]) -> None:
+    which = UnmanagedFilter(order="urgent")
+    expected = [row.id for each in every_page(conn, which, 5) for row in each.rows]
+    with psycopg.connect(conn.info.dsn, autocommit=True) as other:
+        all_pages = console_list.pages(other, which, 5)
+        first = next(all_pages)
+        conn.execute("update conversations set unmanaged = not unmanaged")
+        try:
+            rest = [row.id for each in all_pages for row in each.rows]
+        finally:
+            conn.execute("update conversations set unmanaged = not unmanaged")
+    assert expected == [*(row.id for row in first.rows), *rest]
+
+
 which = st.builds(
     UnmanagedFilter,
     status=st.sampled_from([None, "active", "closed"]),
