@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 
 from console.words import Words
 from infra.postgres.console.sign_ins import Person
-from infra.serving.wsgi_bridge import STREAM_KEY, Stream
+from infra.serving.http_connection import Stream
+from infra.serving.wsgi_bridge import STREAM_KEY
 
 
 def person() -> Person:

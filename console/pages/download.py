@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import psycopg
 import structlog
-from flask import Flask, Response, current_app, g, render_template
+from flask import Flask, Response, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 
 from console import phrases
@@ -37,6 +37,8 @@ log = structlog.get_logger()
 def download_list(deps: Dependencies, query: ListQuery, kind: str) -> ResponseReturnValue:
     """The response with the list as a file of a kind of `TYPES`: 429 if the person has a download already, 503 if too
     many people have."""
+    if request.method == "HEAD":
+        return Response(b"", content_type=TYPES[kind])
     try:
         download = deps.downloads.take(person().name)
     except TooManyDownloads as error:

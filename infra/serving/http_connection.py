@@ -14,6 +14,7 @@ from contextlib import aclosing
 from enum import Enum
 from typing import Protocol, cast
 
+import structlog
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from infra.serving.limits import RequestLimits
@@ -21,6 +22,8 @@ from infra.serving.rejection import Rejected, busy, malformed
 from infra.serving.request_head import MAX_HEAD_BYTES, RequestHead
 from infra.serving.response import Response, chunk, response_bytes, stream_head
 from infra.serving.waiting import Waiting, address_of, forwarded_address
+
+log = structlog.get_logger()
 
 Stream = Callable[[], AsyncGenerator[bytes, None]]
 """Starts a stream whose parts are sent as they are generated, until it ends. Uses no thread."""
@@ -409,10 +412,15 @@ class HttpConnection(asyncio.Protocol):
     async def _send_stream(self, request: Request, response: Response, stream: Stream) -> None:
         chunked = request.head.is_http_11
         self._transport.write(stream_head(response, chunked=chunked))
-        async with aclosing(stream()) as parts:
-            await self._send_part(response.content, chunked)
-            async for part in parts:
-                await self._send_part(part, chunked)
+        try:
+            async with aclosing(stream()) as parts:
+                await self._send_part(response.content, chunked)
+                async for part in parts:
+                    await self._send_part(part, chunked)
+        except Exception as error:  # whatever it is: the client must not take what it has for the whole
+            log.error("stream.broken", error=type(error).__name__)
+            self.abort()
+            return
         if chunked:
             self._transport.write(chunk(b""))
         self._stream = None

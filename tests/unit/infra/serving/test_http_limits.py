@@ -308,6 +308,24 @@ def test_a_stream_is_sent_part_by_part_and_ends_when_the_client_leaves() -> None
     assert b"6\r\nGET / \r\n3\r\none\r\n3\r\ntwo\r\n" == asyncio.run(story()).partition(b"\r\n\r\n")[2]
 
 
+def test_a_stream_that_breaks_closes_the_connection_so_that_no_client_takes_it_for_whole() -> None:
+    async def parts() -> AsyncGenerator[bytes, None]:
+        yield b"one"
+        raise ValueError
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        environ[STREAM_KEY] = parts
+        return echo(environ, start_response)
+
+    async def story() -> bytes:
+        async with serving(limits(), app) as served:
+            client = await served.connect()
+            client.ask()
+            return await client.rest()
+
+    assert asyncio.run(story()).endswith(b"one\r\n")
+
+
 def test_a_stream_that_ends_leaves_the_connection_open() -> None:
     async def parts() -> AsyncGenerator[bytes, None]:
         yield b"one"
