@@ -54,12 +54,16 @@ _MAIL_STATES = {
     "sent": pgettext_noop("mail", "sent"),
     "delivered": pgettext_noop("mail", "delivered"),
     "bounced": pgettext_noop("mail", "bounced"),
+    "suppressed": pgettext_noop("mail", "not sent"),
     "complained": pgettext_noop("mail", "reported as spam"),
     "failed": pgettext_noop("mail", "failed"),
     "unknown": pgettext_noop("mail", "unknown whether it was sent"),
     "recalled": pgettext_noop("mail", "recalled before it was sent"),
 }
 
+_SUPPRESSED = gettext_noop(
+    "the address is on Amazon SES's suppression list: earlier emails to it bounced or were reported as spam"
+)
 _MAIL_TROUBLES = {
     "too_large": REJECTION_TEXTS[Rejection.TOO_LARGE],
     "the mail could not be composed": gettext_noop("it could not be composed; see the log of the installation"),
@@ -70,8 +74,11 @@ _MAIL_TROUBLES = {
     "AccountSuspendedException": gettext_noop("Amazon SES has suspended this installation's account"),
     "Bad content": gettext_noop("Amazon SES found a virus in it"),
     "NoEmail": gettext_noop("the address does not exist"),
-    "Suppressed": gettext_noop("earlier emails to this address bounced, so Amazon SES sends none to it"),
-    "OnAccountSuppressionList": gettext_noop("earlier emails to this address bounced, so Amazon SES sends none to it"),
+    "Suppressed": _SUPPRESSED,
+    "OnAccountSuppressionList": _SUPPRESSED,
+    "UnsubscribedRecipient": gettext_noop(
+        "the recipient has unsubscribed, so Amazon SES sends no email to the address"
+    ),
     "MailboxFull": gettext_noop("the mailbox is full"),
     "MessageTooLarge": gettext_noop("the email is too large for this mailbox"),
     "ContentRejected": gettext_noop("the recipient's server rejected its content"),

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 from uuid import UUID
 
 from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
@@ -27,13 +27,24 @@ MAX_SUBJECT = 250
 """Maximum length of a subject, in characters."""
 
 MailState = Literal["requested", "sending", "sent", "failed", "unknown", "recalled"]
-DeliveryStatus = Literal["delivered", "bounced", "complained"]
-"""The delivery that SES reported for one recipient; it only gets worse."""
-MailStatus = Literal[MailState, DeliveryStatus]
+DeliveryStatus = Literal["suppressed", "delivered", "bounced", "complained"]
+"""The delivery that SES reported for one recipient. `suppressed`: the address is on a suppression list of SES, which
+therefore did not send the mail to it."""
+Fate = Literal["suppressed", "soft_bounced", "delivered", "bounced", "complained"]
+"""What SES reported about one recipient, in the order in which a later one replaces an earlier one, whatever came
+first. A soft bounce, which is also how SES reports an automatic reply, proves nothing against a delivery."""
+MailStatus = Literal[MailState, "delivered", "bounced", "complained"]
 RESENDABLE: tuple[MailState, ...] = ("unknown", "failed")
 """The states in which an administrator may use *send again*."""
 
-_BY_SEVERITY: tuple[DeliveryStatus, ...] = ("delivered", "bounced", "complained")
+SUPPRESSED = "OnAccountSuppressionList"
+"""The reason of a mail that failed because all of its recipients are on a suppression list."""
+
+_FATES: tuple[Fate, ...] = get_args(Fate)
+_SOFT_BOUNCES = ("transient", "undetermined")
+_SUPPRESSIONS = (SUPPRESSED.lower(), "suppressed", "unsubscribedrecipient")
+_NO_COMPLAINTS = ("not-spam", "auth-failure")
+"""Feedback about a mail that says nothing against it: "this is not spam", and a report about its authentication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +109,8 @@ def mail_id(command_id: str) -> UUID:
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One mail. `reason`: why it failed or is unknown; `attempts`: number of attempts begun; `message_id`: SES's own
-    id; `delivery`: the delivery reported by SES, by recipient; `rejected`: SES reported that it accepted the mail and
-    then did not send it."""
+    id; `delivery`: what SES reported, by recipient; `rejected`: SES reported that it accepted the mail and then did not
+    send it."""
 
     id: UUID
     command_id: str
@@ -114,7 +125,7 @@ class Mail:
     reason: str | None = None
     attempts: int = 0
     message_id: str | None = None
-    delivery: Mapping[str, DeliveryStatus] = field(default_factory=dict)
+    delivery: Mapping[str, Fate] = field(default_factory=dict)
     rejected: bool = False
 
     @property
@@ -123,11 +134,17 @@ class Mail:
         all."""
         if self.state != "sent":
             return self.state
-        reported = set(self.delivery.values())
-        for status in ("complained", "bounced"):
-            if status in reported:
-                return status
-        return "delivered" if all(each in self.delivery for each in self.to) else "sent"
+        reported = [self.reported(each) for each in self.to]
+        if "complained" in reported:
+            return "complained"
+        if "bounced" in reported or "suppressed" in reported:
+            return "bounced"
+        return "sent" if None in reported else "delivered"
+
+    def reported(self, recipient: str) -> DeliveryStatus | None:
+        """Returns the delivery to one recipient; None: SES has reported nothing yet."""
+        fate = self.delivery.get(recipient)
+        return "bounced" if fate == "soft_bounced" else fate
 
 
 class Mailer(Protocol):
@@ -148,7 +165,7 @@ def after_attempt(mail: Mail, outcome: AttemptOutcome, attempt: int) -> Mail:
     again must not make the mail due a third time."""
     if isinstance(outcome, Accepted):
         accepted = replace(mail, message_id=outcome.message_id)
-        return accepted if mail.rejected else replace(accepted, state="sent", reason=None)
+        return accepted if mail.rejected else _settled(accepted)
     if mail.state != "sending" or mail.attempts != attempt:
         return mail
     match outcome:
@@ -164,25 +181,45 @@ def after_event(mail: Mail, event: MailEvent) -> Mail:
     """Returns the mail after an event of SES. Events may arrive in any order and repeatedly.
 
     Any delivery event proves that SES accepted the mail. A mail that SES accepted and then did not send has failed,
-    unless a delivery was reported for one of its recipients. For each recipient the worst delivery counts."""
+    unless it reached one of its recipients. Of what is reported for a recipient the last in the order of `Fate`
+    counts."""
     if mail.state == "recalled":
         return mail
     if event.type == "failed":
         rejected = replace(mail, rejected=True)
-        return rejected if mail.delivery else replace(rejected, state="failed", reason=event.reason)
-    if event.type != "sent" and event.type not in _BY_SEVERITY:
+        return rejected if _was_sent(mail) else replace(rejected, state="failed", reason=event.reason)
+    if event.type not in ("sent", "delivered", "bounced", "complained"):
         return mail
+    fate = _fate(event)
     recipients = {each.casefold(): each for each in mail.to}
     delivery = dict(mail.delivery)
     for recipient in event.recipients:
         to = recipients.get(recipient.casefold())
-        for status in _BY_SEVERITY:
-            if to and status == event.type and _is_worse(status, delivery.get(to)):
-                delivery[to] = status
-    if mail.rejected and not delivery:
-        return mail
-    return replace(mail, state="sent", reason=None, delivery=delivery)
+        if to and fate:
+            delivery[to] = max(fate, delivery.get(to, fate), key=_FATES.index)
+    after = replace(mail, delivery=delivery)
+    return after if mail.rejected and not _was_sent(after) else _settled(after)
 
 
-def _is_worse(status: DeliveryStatus, known: DeliveryStatus | None) -> bool:
-    return known is None or _BY_SEVERITY.index(known) < _BY_SEVERITY.index(status)
+def _fate(event: MailEvent) -> Fate | None:
+    """Returns what an event says about its recipients, by its type and by SES's words of its sub-types (`reason`)."""
+    words = (event.reason or "").lower().split()
+    if event.type in ("bounced", "complained") and any(word in _SUPPRESSIONS for word in words):
+        return "suppressed"
+    if event.type == "bounced":
+        return "soft_bounced" if any(word in _SOFT_BOUNCES for word in words) else "bounced"
+    if event.type == "complained":
+        return None if any(word in _NO_COMPLAINTS for word in words) else "complained"
+    return "delivered" if event.type == "delivered" else None
+
+
+def _was_sent(mail: Mail) -> bool:
+    """Returns whether SES reported that it sent the mail to one of its recipients at least."""
+    return any(fate != "suppressed" for fate in mail.delivery.values())
+
+
+def _settled(mail: Mail) -> Mail:
+    """Returns a mail that SES accepted as sent, or as failed if SES sent it to nobody."""
+    if all(mail.delivery.get(each) == "suppressed" for each in mail.to):
+        return replace(mail, state="failed", reason=SUPPRESSED)
+    return replace(mail, state="sent", reason=None)

@@ -43,7 +43,7 @@ class ChatEntry:
 
 
 class RecipientDelivery(NamedTuple):
-    """What became of a mail at one recipient. `why`: why it bounced."""
+    """What became of a mail at one recipient. `why`: why it bounced or was not sent."""
 
     to: str
     state: str
@@ -109,12 +109,13 @@ def look(conn: Connection[Any], directory: Directory, query: ListQuery) -> Panel
 def _forwarded(conn: Connection[Any], conversation: UUID) -> Iterator[ForwardedMail]:
     """The mails about a conversation, the latest first."""
     sent = mails.of_conversation(conn, conversation)
-    returned = mails.returned(conn, [mail.id for mail in sent if "bounced" in mail.delivery.values()])
+    returned = mails.returned(conn, [mail.id for mail in sent if mail.delivery])
     for mail in sent:
         deliveries = []
         for to in mail.to if mail.state == "sent" else ():
-            state = mail.delivery.get(to, "sent")
-            why = phrases.mail_trouble(returned.get((mail.id, to.casefold()))) if state == "bounced" else ""
+            state = mail.reported(to) or "sent"
+            has_reason = state in ("bounced", "suppressed")
+            why = phrases.mail_trouble(returned.get((mail.id, to.casefold()))) if has_reason else ""
             deliveries.append(RecipientDelivery(to, state, why))
         yield ForwardedMail(mail, phrases.mail_trouble(mail.reason) if mail.state == "failed" else "", deliveries)
 

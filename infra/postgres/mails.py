@@ -245,10 +245,11 @@ def of_conversation(connection: Connection[Any], conversation: UUID, most: int =
 
 
 def returned(connection: Connection[Any], mails: Collection[UUID]) -> dict[tuple[UUID, str], str]:
-    """Returns (mail, recipient in lower case) -> why it bounced, as SES reported last."""
+    """Returns (mail, recipient in lower case) -> why it bounced or was not sent, as SES reported last."""
     found = connection.execute(
         "select mail_id, unnest(recipients), reason from mail_log "
-        "where mail_id = any(%b::uuid[]) and event = 'bounced' and reason is not null order by at, id",
+        "where mail_id = any(%b::uuid[]) and event in ('bounced', 'complained') and reason is not null "
+        "order by at, id",
         [list(mails)],
     ).fetchall()
     return {(mail, recipient.casefold()): reason for mail, recipient, reason in found}
@@ -268,8 +269,8 @@ def standing(connection: Connection[Any]) -> tuple[int, float]:
 def resend(connection: Connection[Any], mail: UUID, issuer: str) -> bool:
     """Makes an unknown or failed mail due again, as an administrator asked; returns False if it is neither."""
     row = connection.execute(
-        "update mails set state = 'requested', reason = null, rejected = false, due_at = clock_timestamp() "
-        "where id = %b and state = any(%b::text[]) returning clock_timestamp()",
+        "update mails set state = 'requested', reason = null, rejected = false, fates = '{}', "
+        "due_at = clock_timestamp() where id = %b and state = any(%b::text[]) returning clock_timestamp()",
         [mail, list(RESENDABLE)],
     ).fetchone()
     if row is not None:

@@ -84,7 +84,8 @@ class Notifications:
                 envelope = parse(body)
         except InvalidJson as error:
             raise NotificationRejected("the body is not valid JSON") from error
-        if not isinstance(envelope, dict) or envelope.get("TopicArn") not in self._topic_arns:
+        topic = envelope.get("TopicArn") if isinstance(envelope, dict) else None
+        if not isinstance(envelope, dict) or not isinstance(topic, str) or topic not in self._topic_arns:
             raise NotificationRejected("TopicArn is not a configured topic")
         names = _SIGNED.get(str(envelope.get("Type")))
         algorithm = _HASHES.get(str(envelope.get("SignatureVersion")))

@@ -94,7 +94,7 @@ def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
         "masked": mail.masked,
         "attempts": mail.attempts,
         "message_id": mail.message_id,
-        "recipients": {to: mail.delivery.get(to) for to in mail.to},
+        "recipients": {to: mail.reported(to) for to in mail.to},
         "body": mail.body,
     }
     history: list[dict[str, Any]] = [

@@ -12,6 +12,7 @@ import psycopg
 from kafka.errors import KafkaError
 from psycopg import Connection
 
+from domain.inbound.ses_events import IDENTITY_FEEDBACK, notice_id
 from infra.kafka import topics as kafka_topics
 from infra.kafka.consumer import OffsetRange
 from infra.kafka.diagnostics import KafkaDiagnostics
@@ -34,6 +35,9 @@ OUTBOX_SECONDS = 30
 OVERDUE_SECONDS = 60
 IDLE_SECONDS = 60
 """Consumers commit their positions every few seconds, also when no records arrive."""
+
+_FEEDBACK_DAYS = 3
+"""A finding about feedback of an identity is gone this long after the last one arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("kafka", _first_line(error), fix, unreachable=True)
     try:
         with closing(connect(settings.postgres_dsn.get_secret_value(), "doctor", autocommit=True)) as database:
-            yield from _database(database, held)
+            yield from _database(database, held, settings.ses_topic_arns)
     except psycopg.OperationalError as error:
         fix = "check that PostgreSQL is running and that WITIOP_POSTGRES_DSN points to it"
         yield Finding("postgres", _first_line(error), fix, unreachable=True)
@@ -103,7 +107,9 @@ def _brokers(brokers: KafkaDiagnostics, settings: Settings) -> Iterator[Finding]
         yield from skew_findings("kafka", clock.now, clock.asked, clock.answered)
 
 
-def _database(database: Connection[Any], held: dict[tuple[str, int], OffsetRange] | None) -> Iterator[Finding]:
+def _database(
+    database: Connection[Any], held: dict[tuple[str, int], OffsetRange] | None, topic_arns: Iterable[str]
+) -> Iterator[Finding]:
     asked = datetime.now(UTC)
     server = health.server(database)
     yield from skew_findings("postgres", server.now, asked, datetime.now(UTC))
@@ -126,6 +132,7 @@ def _database(database: Connection[Any], held: dict[tuple[str, int], OffsetRange
         return
     yield from _flow(database, held)
     yield from _mails(database)
+    yield from _identity_feedback(database, topic_arns)
     yield from _directory(database)
 
 
@@ -154,6 +161,16 @@ def _mails(database: Connection[Any]) -> Iterator[Finding]:
     if overdue > OVERDUE_SECONDS:
         fix = "check that `witiop run mails` is running and reaches SES"
         yield Finding("mails", f"the oldest one due has been waiting for {overdue:.0f} s", fix)
+
+
+def _identity_feedback(database: Connection[Any], topic_arns: Iterable[str]) -> Iterator[Finding]:
+    today = datetime.now(UTC).date()
+    for topic in topic_arns:
+        days = [today - timedelta(days=days) for days in range(_FEEDBACK_DAYS)]
+        if health.is_noticed(database, [notice_id(topic, IDENTITY_FEEDBACK, day) for day in days]):
+            what = f"SES sends the feedback of an identity to {topic}; that feedback names no mail, so it is not used"
+            fix = "remove the topic from the identity's notifications in SES; the configuration set's events are enough"
+            yield Finding("mails", what, fix)
 
 
 def _ses(settings: Settings) -> Iterator[Finding]:

@@ -1,10 +1,13 @@
 """The database queries of `witiop doctor`. Each query is one statement, and so one consistent read. Raises psycopg
 errors."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg import Connection
+
+from domain.ids import FactId
 
 COUNTED = 10_000
 """The highest count that is reported: a higher one would be no worse."""
@@ -85,6 +88,12 @@ def waiting_dead_letters(connection: Connection[Any]) -> dict[str, int]:
             [COUNTED],
         ).fetchall()
     )
+
+
+def is_noticed(connection: Connection[Any], ids: Collection[FactId]) -> bool:
+    """Returns whether one of these notices has arrived."""
+    row = connection.execute("select exists (select from notices where input_id = any(%b::uuid[]))", [list(ids)])
+    return bool(row.fetchone() == (True,))
 
 
 def miscounts(connection: Connection[Any]) -> list[Miscount]:

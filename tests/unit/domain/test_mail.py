@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.attempts import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.commands import Email, Rejection
@@ -127,10 +129,23 @@ MAIL = Mail(
 )
 
 
-def event(type_: str, *recipients: str) -> MailEvent:
+def event(type_: str, *recipients: str, reason: str | None = None) -> MailEvent:
     return MailEvent(
-        id=fact_id(type_, *recipients), at=NOON, sent_at=NOON, mail_id=MAIL.id, type=type_, recipients=recipients
+        id=fact_id(type_, *recipients),
+        at=NOON,
+        sent_at=NOON,
+        mail_id=MAIL.id,
+        type=type_,
+        recipients=recipients,
+        reason=reason,
     )
+
+
+def after_events(mail: Mail, *events: MailEvent) -> Mail:
+    """Returns the mail after the events, each of which arrives twice."""
+    for each in events:
+        mail = after_event(after_event(mail, each), each)
+    return mail
 
 
 def test_the_outcome_of_an_attempt_decides_the_state_of_the_mail() -> None:
@@ -169,6 +184,75 @@ def test_the_worst_delivery_is_shown_whatever_the_order_of_events() -> None:
     assert "sent" == after_event(MAIL, events[1]).shown
     assert "delivered" == after_event(after_event(MAIL, events[1]), events[2]).shown
     assert "complained" == after_event(mail, event("complained", "a@x.com")).shown
+
+
+ALONE = replace(MAIL, to=("a@x.com",))
+
+
+@pytest.mark.parametrize(
+    ("reported", "expected"),
+    [
+        ([("delivered", None), ("bounced", "Transient General")], ("delivered", "delivered", None)),
+        ([("delivered", None), ("bounced", "Transient MailboxFull")], ("delivered", "delivered", None)),
+        ([("delivered", None), ("bounced", "Undetermined Undetermined")], ("delivered", "delivered", None)),
+        ([("bounced", "Transient General")], ("bounced", "bounced", None)),
+        ([("bounced", "Transient General"), ("sent", None)], ("bounced", "bounced", None)),
+        ([("bounced", "Transient General"), ("bounced", "Permanent General")], ("bounced", "bounced", None)),
+        ([("delivered", None), ("bounced", "Permanent General")], ("bounced", "bounced", None)),
+        ([("delivered", None), ("complained", "not-spam")], ("delivered", "delivered", None)),
+        ([("delivered", None), ("complained", "auth-failure")], ("delivered", "delivered", None)),
+        ([("sent", None), ("complained", "not-spam")], ("sent", None, None)),
+        ([("delivered", None), ("complained", "abuse")], ("complained", "complained", None)),
+        ([("delivered", None), ("complained", None)], ("complained", "complained", None)),
+        (
+            [("sent", None), ("complained", "OnAccountSuppressionList")],
+            ("failed", "suppressed", "OnAccountSuppressionList"),
+        ),
+        (
+            [("sent", None), ("bounced", "Permanent OnAccountSuppressionList")],
+            ("failed", "suppressed", "OnAccountSuppressionList"),
+        ),
+        ([("sent", None), ("bounced", "Permanent Suppressed")], ("failed", "suppressed", "OnAccountSuppressionList")),
+    ],
+)
+def test_an_event_counts_by_its_type_and_sub_type_whatever_the_order(
+    reported: list[tuple[str, str | None]], expected: tuple[str, str | None, str | None]
+) -> None:
+    """What is shown for the mail, for its recipient, and the reason of a mail that was not sent."""
+    events = [event(type_, "a@x.com", reason=reason) for type_, reason in reported]
+    for order in permutations(events):
+        for mail in (after_events(ALONE, *order), after_events(replace(ALONE, state="unknown", reason="x"), *order)):
+            assert expected == (mail.shown, mail.reported("a@x.com"), mail.reason)
+        answered = after_attempt(after_events(ALONE, *order), Accepted("m"), 1)
+        assert expected == (answered.shown, answered.reported("a@x.com"), answered.reason)
+
+
+def test_a_mail_that_one_of_two_recipients_did_not_get_is_shown_as_bounced() -> None:
+    """One address is on the suppression list, the other got the mail."""
+    suppressed = event("bounced", "a@x.com", reason="Permanent OnAccountSuppressionList")
+    for order in permutations([event("sent"), suppressed, event("delivered", "b@x.com")]):
+        mail = after_events(MAIL, *order)
+        assert ("sent", "bounced", None) == (mail.state, mail.shown, mail.reason)
+        assert ("suppressed", "delivered") == (mail.reported("a@x.com"), mail.reported("b@x.com"))
+
+
+@given(st.data())
+def test_the_order_and_the_repetition_of_events_change_nothing(data: st.DataObject) -> None:
+    events = data.draw(
+        st.lists(
+            st.builds(
+                event,
+                st.sampled_from(["sent", "delivered", "bounced", "complained"]),
+                st.sampled_from(MAIL.to),
+                reason=st.sampled_from(
+                    [None, "Transient General", "Permanent General", "Permanent Suppressed", "not-spam", "abuse"]
+                ),
+            ),
+            max_size=6,
+        )
+    )
+    mail = after_events(MAIL, *events)
+    assert mail == after_events(MAIL, *data.draw(st.permutations(events)))
 
 
 def test_an_event_of_ses_settles_an_unknown_mail_and_prevents_a_second_attempt() -> None:

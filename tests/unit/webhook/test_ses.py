@@ -7,12 +7,15 @@ from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from domain.facts import FACT, MailEvent
-from infra.ses.sns import MAX_BYTES, CertificateUnavailable, Notifications
+from infra.ses.sns import MAX_BYTES, CertificateUnavailable, NotificationRejected, Notifications
 from tests.support.fake_publisher import FakePublisher
+from tests.support.hostile import BODIES, FRAGMENTS, places, spliced
 from tests.support.sns import ARN, CERTIFICATE, certificate, notification, ses_event, signed, subscription
 from tests.support.webhook_app import TOPICS, webhook_app
 
@@ -80,6 +83,15 @@ def test_a_body_larger_than_sns_sends_is_rejected_before_it_is_parsed(webhook: W
     assert [] == webhook.amazon.requested
 
 
+FIELDS = ("Type", "TopicArn", "SignatureVersion", "Signature", "SigningCertURL", "Message", "Timestamp", "Subject")
+
+ENVELOPE = signed(notification(SENT))
+
+
+def _containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*FIELDS, "x"]), inner, max_size=3)
+
+
 ALTERED: list[tuple[str, dict[str, Any]]] = [
     ("message", {"Message": ses_event("Send", UUID(int=8))}),
     ("message id", {"MessageId": "m2"}),
@@ -137,6 +149,26 @@ def test_a_body_that_is_not_an_envelope_is_rejected(webhook: Webhook, body: byte
     assert 401 == webhook.client.post("/webhooks/ses", data=body).status_code
 
 
+def test_no_unsigned_body_is_more_than_rejected(webhook: Webhook) -> None:
+    """Every hostile value at every place of an envelope, and every hostile body: 401, never a server error."""
+    envelope = signed(notification(SENT, Subject="s")) | {"MessageId": "altered"}
+    bodies = [body for _, body in BODIES]
+    for place in places(envelope):
+        bodies += [spliced(envelope, place, fragment) for _, fragment in FRAGMENTS]
+        bodies += [spliced(envelope, place, fragment) for fragment in (b"[]", b'{"a": []}', f'["{ARN}"]'.encode())]
+    answers = {webhook.client.post("/webhooks/ses", data=body).status_code for body in bodies}
+    assert ({401}, []) == (answers, webhook.publisher.records)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), _containers))
+def test_no_unsigned_json_is_more_than_rejected(value: Any) -> None:
+    """Alone, and as each field of an envelope of our topic."""
+    notifications = Notifications([ARN], Amazon().fetch)
+    for body in (value, *(ENVELOPE | {"MessageId": "m2", name: value} for name in FIELDS)):
+        with pytest.raises(NotificationRejected):
+            notifications.receive(json.dumps(body).encode())
+
+
 def test_while_the_certificate_is_unavailable_the_answer_is_503(webhook: Webhook) -> None:
     """With Retry-After: SNS repeats the message for weeks."""
     webhook.amazon.unreachable = True
@@ -191,8 +223,8 @@ def test_the_end_of_a_subscription_is_only_logged(webhook: Webhook) -> None:
 
 
 def test_a_signed_message_that_cannot_be_read_is_stored_as_received(webhook: Webhook) -> None:
-    """For example, SES's first message to a new topic."""
-    envelope = signed(notification("Successfully validated SNS topic for Amazon SES event publishing."))
+    """For example, what somebody published to the topic by hand."""
+    envelope = signed(notification("hello"))
     assert 200 == webhook.post(envelope).status_code
     (record,) = webhook.publisher.on(TOPICS.unreadable)
     assert (envelope, b"ses") == (json.loads(record.value), dict(record.headers)["witiop_source"])

@@ -57,7 +57,7 @@ class Post:
         assert found is not None
         return found[0].shown, found[0].reason
 
-    def ses_reports(self, mail: UUID, type_: str, *recipients: str, id_: str = "") -> None:
+    def ses_reports(self, mail: UUID, type_: str, *recipients: str, id_: str = "", reason: str | None = None) -> None:
         now = datetime.now(UTC)
         event = MailEvent(
             id=fact_id("ses", id_ or f"{type_}{recipients}"),
@@ -66,6 +66,7 @@ class Post:
             mail_id=mail,
             type=type_,
             recipients=recipients,
+            reason=reason,
         )
         record = IncomingRecord("t", 0, 0, now, FACT.dump_json(event), ())
         with self.office.connection.transaction():
@@ -376,6 +377,32 @@ def test_an_event_of_ses_settles_an_unknown_mail_and_counts_once(post: Post) -> 
         ("mail.delivered", "ses"),
         ("mail.bounced", "ses"),
     ] == post.history()
+
+
+def test_an_automatic_reply_changes_nothing_about_a_mail_that_was_delivered(post: Post) -> None:
+    """SES reports it as a transient bounce. Nothing is published; `mails show` has the event and its reason."""
+    mail = post.request()
+    post.worker.poll()
+    post.ses_reports(mail, "delivered", "a@example.com")
+    post.ses_reports(mail, "bounced", "a@example.com", reason="Transient General")
+    assert ("delivered", None) == post.state(mail)
+    assert ["mail.sent", "mail.delivered"] == [event for event, _ in post.history()]
+    found = mails.find(post.office.connection, mail)
+    assert found is not None
+    assert ("bounced", "Transient General") == (found[1][-1].event, found[1][-1].reason)
+
+
+def test_a_mail_to_a_suppressed_address_was_not_sent_and_can_be_resent_later(post: Post) -> None:
+    """After an administrator has taken the address off the list, the mail is delivered."""
+    mail = post.request()
+    post.worker.poll()
+    post.ses_reports(mail, "complained", "a@example.com", reason="OnAccountSuppressionList")
+    assert ("failed", "OnAccountSuppressionList") == post.state(mail)
+    assert mails.resend(post.office.connection, mail, "boss")
+    post.worker.poll()
+    assert ("sent", None) == post.state(mail)
+    post.ses_reports(mail, "delivered", "a@example.com")
+    assert ("delivered", None) == post.state(mail)
 
 
 def test_an_event_of_ses_waits_for_the_lock_of_a_customer_that_was_joined_into_another(post: Post) -> None:

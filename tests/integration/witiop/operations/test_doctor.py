@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from domain.inbound.ses_events import IDENTITY_FEEDBACK, notice_id
 from infra.kafka.consumer import OffsetRange
 from infra.kafka.topics import TopicSettings, create_or_repair
 from infra.postgres.lists.health import ConsumerPosition
@@ -51,6 +52,23 @@ def _change(installation: Settings, statement: str) -> None:
 def test_a_healthy_installation_has_no_findings(installation: Settings) -> None:
     """A check that always finds something is soon ignored."""
     assert _findings(installation) == []
+
+
+def test_feedback_of_an_identity_is_found_while_it_arrives(installation: Settings) -> None:
+    """A common wrong set-up: the notifications of the sender's identity instead of those of the configuration set."""
+    arn = "arn:aws:sns:eu-west-1:123456789012:mails"
+    today = datetime.now(UTC)
+    for days in (9, 1):
+        day = today - timedelta(days=days)
+        id_ = notice_id(arn, IDENTITY_FEEDBACK, day.date())
+        _change(
+            installation,
+            "insert into notices (input_id, sent_at, at, account_id, field, body) "
+            f"values ('{id_}', '{day}', '{day}', '{arn}', '{IDENTITY_FEEDBACK}', '{{}}')",
+        )
+        found = _findings(installation.model_copy(update={"ses_topic_arns": (arn,)}))
+        assert ([] if days > 3 else ["mails"]) == [finding.where for finding in found]
+    assert f"SES sends the feedback of an identity to {arn}" in found[0].what
 
 
 def test_a_server_that_can_lose_commits_is_found(installation: Settings) -> None:
