@@ -16,6 +16,7 @@ from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.customers import Customers
 from infra.postgres.conversations.queues import Queues
+from infra.postgres.messaging.offsets import inbound_watermark
 
 
 def apply_directory(connection: Connection[Any], wanted: Directory, topics: Topics) -> directory.DirectoryChanges:
@@ -34,11 +35,12 @@ def _release(connection: Connection[Any], current: Directory, wanted: Directory,
         return
     queues = Queues(connection)
     Customers(connection).lock({customer for _, customer in queues.owned_by(users, skillsets)})
-    now = database_now(connection)
+    now, watermark = database_now(connection), inbound_watermark(connection, topics.inbound)
     # nothing can be assigned now, but a conversation may have ended before its lock was taken
     found = queues.read([conversation for conversation, _ in queues.owned_by(users, skillsets)])
     with UnitOfWork(connection, topics.conversations, active_histories(found), wanted) as work:
         for conversation in found:
             ref = decision_ref(now, fact_id("directory", version, str(conversation.id)))
             cause = Cause((ref.fact,), "directory")
-            work.decide(conversation.customer_id, conversation, after_removal(conversation, ref), cause, now)
+            decided = after_removal(conversation, ref)
+            work.decide(conversation.customer_id, conversation, decided, cause, now, watermark)

@@ -101,9 +101,12 @@ class UnitOfWork:
         self.histories[customer] = history._replace(conversations=(*history.conversations, conversation))
         self._before[conversation.id] = conversation
 
-    def fold(self, customer: CustomerId, fact: ConversationFact, now: datetime) -> None:
-        """Folds in a fact that was not seen before. Raises OverflowError for times at the edge of the calendar."""
-        self._keep(customer, fold(self.histories[customer], fact, self._directory, now), fact, now)
+    def fold(
+        self, customer: CustomerId, fact: ConversationFact, now: datetime, watermark: datetime | None = None
+    ) -> None:
+        """Folds in a fact that was not seen before. `watermark`: the time by which windows are judged, if that is not
+        `now`. Raises OverflowError for times at the edge of the calendar."""
+        self._keep(customer, fold(self.histories[customer], fact, self._directory, now, watermark), fact, now)
 
     def arrived_earlier(
         self, customer: CustomerId, fact: ConversationFact, conversation: ConversationId | None, now: datetime
@@ -140,11 +143,19 @@ class UnitOfWork:
                 self._keep(customer, result, None, now)
 
     def decide(
-        self, customer: CustomerId, conversation: Conversation, decisions: Decisions, cause: Cause, now: datetime
-    ) -> None:
-        """Applies a decision that no fact led to."""
-        result = decide(self.histories[customer], conversation.id, decisions, cause, self._directory, now)
+        self,
+        customer: CustomerId,
+        conversation: Conversation,
+        decisions: Decisions,
+        cause: Cause,
+        now: datetime,
+        watermark: datetime,
+    ) -> Conversation:
+        """Applies a decision that no fact led to, and returns the conversation afterwards: it is closed, and has no
+        owner, if its window is over at the inbound watermark."""
+        result = decide(self.histories[customer], conversation.id, decisions, cause, self._directory, now, watermark)
         self._keep(customer, result, None, now)
+        return next(c for c in result.history.conversations if c.id == conversation.id)
 
     def expire(self, customer: CustomerId, now: datetime) -> None:
         """Closes conversations whose window is over at `now`."""

@@ -2,7 +2,7 @@
 
 Every record is audited, and every new command gets exactly one result. A repeated command is counted and not carried
 out. A record that is not authentic is rejected without using any of its content (domain.md, Transfers). Commands are
-judged by the database's clock at the moment they are carried out.
+judged by the database's clock at the moment they are carried out, windows and reservations by the inbound watermark.
 """
 
 from collections.abc import Sequence
@@ -54,6 +54,7 @@ from infra.postgres import directory, mails
 from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.messaging.command_log import AuditedRecord, ClaimedCommands, CommandOutcome, claim
+from infra.postgres.messaging.offsets import inbound_watermark
 from infra.postgres.messaging.outbox import OutboxRecord
 
 
@@ -92,6 +93,7 @@ class _Scene:
     claimed: ClaimedCommands
     directory: Directory
     now: datetime
+    watermark: datetime
 
     def conversation(self, named: UUID | None) -> Conversation | None:
         customer = self.customers.get(named) if named else None
@@ -128,7 +130,7 @@ class Commands:
     def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> Leftover:
         """Processes the records, in order, and leaves none. Raises RetryBatch, psycopg errors."""
         current = self._directories.lock_shared(connection)
-        now = database_now(connection)
+        now, watermark = database_now(connection), inbound_watermark(connection, self._topics.inbound)
         requests = [_Request.read(record, self._secrets, now) for record in records]
         recalls = {mail: r.head.issuer for r in requests if r.head and (mail := r.mail_command)}
         claimed = claim(connection, {r.head.id for r in requests if r.head}, recalls)
@@ -136,7 +138,7 @@ class Commands:
         customers, histories = _load(connection, {c for r in requests if _is_fresh(r, fresh) and (c := r.conversation)})
         members = _lock_members(connection, [r for r in requests if _is_fresh(r, fresh)])
         with UnitOfWork(connection, self._topics.conversations, histories, current) as work:
-            scene = _Scene(work, customers, members, claimed, current, now)
+            scene = _Scene(work, customers, members, claimed, current, now, watermark)
             _end_what_is_over(scene)
             for request in requests:
                 if request.head is not None and request.head.id not in fresh:
@@ -177,7 +179,7 @@ class Commands:
             rejection = take_rejection(body, head.issuer, scene.directory, scene.members)
             if rejection is None:
                 accepted = _accepted(conversation, head.issuer, ref)
-                scene.work.fold(scene.customers[conversation.id], accepted, ref.at)
+                scene.work.fold(scene.customers[conversation.id], accepted, ref.at, scene.watermark)
                 scene.assign(head.issuer)
             return rejection
         decided = transfer(conversation, body, scene.directory, scene.members, ref, self._policy)
@@ -244,20 +246,23 @@ def _lock_members(connection: Connection[Any], requests: Sequence[_Request]) -> 
 
 
 def _end_what_is_over(scene: _Scene) -> None:
-    """Closes windows and ends reservations that are over and that the timer has not reached yet."""
+    """Closes windows and ends reservations that are over and that the timer has not reached yet, by the timer's time:
+    a message that moves a window may still wait on the inbound topic."""
+    watermark = scene.watermark
     for customer, history in list(scene.work.histories.items()):
-        if any(c.status == "active" and c.window_ends_at <= scene.now for c in history.conversations):
-            scene.work.expire(customer, scene.now)
+        if any(c.status == "active" and c.window_ends_at <= watermark for c in history.conversations):
+            scene.work.expire(customer, watermark)
         for conversation in scene.work.histories[customer].conversations:
-            if has_expired(conversation, scene.now):
-                ref = expiry_ref(conversation, scene.now)
+            if has_expired(conversation, watermark):
+                ref = expiry_ref(conversation, watermark)
                 cause = Cause((ref.fact,), "clock")
-                scene.work.decide(customer, conversation, after_expiry(conversation, ref), cause, scene.now)
+                decided = after_expiry(conversation, ref)
+                scene.work.decide(customer, conversation, decided, cause, watermark, watermark)
 
 
 def _decide(scene: _Scene, conversation: Conversation, decided: Decisions, head: CommandHead, ref: FactRef) -> None:
     cause = Cause((ref.fact,), head.issuer)
-    scene.work.decide(scene.customers[conversation.id], conversation, decided, cause, ref.at)
+    scene.work.decide(scene.customers[conversation.id], conversation, decided, cause, ref.at, scene.watermark)
     if decided.owner is not None and decided.owner.state == "assigned":
         scene.assign(decided.owner.id)
 

@@ -42,6 +42,7 @@ from infra.postgres.conversations.customers import Customers, Locked
 from infra.postgres.conversations.histories import CustomerHistories, FactKey, HistoryRequest
 from infra.postgres.messaging.dead_letters import DeadLetter
 from infra.postgres.messaging.early_records import EarlyRecord
+from infra.postgres.messaging.offsets import inbound_watermark
 
 
 class _Item(NamedTuple):
@@ -151,7 +152,7 @@ class Conversations:
         loaded = histories.load(requests, locked, _named(items) | reordered)
         work = UnitOfWork(connection, self._topics.conversations, loaded, current)
         for customer, (_, its) in of_customer.items():
-            _fold(work, [item for item in its if _key(item) not in stored], customer)
+            _fold(work, [item for item in its if _key(item) not in stored], customer, self._topics.inbound)
         for key, (item, of) in earlier.items():
             work.arrived_earlier(of.customer, item.fact, stored[key].conversation, item.record.at)
         work.settle()
@@ -177,11 +178,20 @@ def _take_out_early(connection: Connection[Any], batch: _Batch) -> None:
             batch.items.append(item)
 
 
-def _fold(work: UnitOfWork, items: Iterable[_Item], customer: CustomerId) -> None:
+def _fold(work: UnitOfWork, items: Iterable[_Item], customer: CustomerId, inbound: str) -> None:
     """Folds facts in. `now` of the rules is the time when the broker took the record, so that a backlog is judged as it
     would have been in time."""
     for item in items:
-        work.fold(customer, item.fact, item.record.at)
+        work.fold(customer, item.fact, item.record.at, _watermark(work, item, customer, inbound))
+
+
+def _watermark(work: UnitOfWork, item: _Item, customer: CustomerId, inbound: str) -> datetime | None:
+    """Returns the time by which windows are judged for a fact that names nothing but its conversation: it may have
+    overtaken messages of the customer on another partition (architecture.md, P6a). None: by the fact's arrival."""
+    at = item.record.at
+    if item.keys or all(c.status == "closed" or c.window_ends_at > at for c in work.histories[customer].conversations):
+        return None
+    return min(at, inbound_watermark(work.connection, inbound))
 
 
 def _lock(customers: Customers, items: Sequence[_Item]) -> tuple[list[_CustomerOf], Locked]:

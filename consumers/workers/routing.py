@@ -5,9 +5,9 @@ conversation and an available agent wait for each other for five seconds at most
 Any number may run. A poll locks the customers of what waits, as far as nobody else has locked them, then the users;
 everything is read again under the locks.
 
-Offers that nobody accepted in time, and agent desktops that sent nothing for too long, are judged by the inbound
-watermark, as the timer judges windows (architecture.md, P6a): an acceptance may still be on its way. A declined
-conversation goes back at once.
+Windows and reservations, offers that nobody accepted in time, and agent desktops that sent nothing for too long are
+judged by the inbound watermark, as by the timer (architecture.md, P6a): a message that moves the window, or an
+acceptance, may still be on its way. A declined conversation goes back at once.
 """
 
 from bisect import insort
@@ -124,7 +124,7 @@ class Routing:
         over_capacity = [m.id for m in members if m.is_over_capacity]
         watermark = min(now, inbound_watermark(connection, self._topics.inbound, self._stalls.stalled()))
         ended = queues.ended(now, watermark, policy.presence_timeout, over_capacity, self._batch)
-        waiting = queues.waiting(ready, now, self._batch)
+        waiting = queues.waiting(ready, now, watermark, self._batch)
         due = list(dict.fromkeys((*ended, *waiting)))
         return _Found(due, frozenset(m.id for m in ready), watermark)
 
@@ -181,7 +181,7 @@ class _Moves:
     def _take_back(self, conversation: Conversation, owner: Owner) -> None:
         ref = self._ref(conversation)
         self._count_active(owner.id, -1)
-        after = after_missed_offer(conversation, self._members, self._directory, ref, self._policy)
+        after = after_missed_offer(conversation, self._members, self._directory, ref, self._policy, self._watermark)
         self._decide(conversation, after, ref)
         self.taken_back += 1
 
@@ -196,7 +196,7 @@ class _Moves:
         for conversation in sorted(waiting, key=self._urgency):
             for place in ordered:
                 chosen = self._members[place[-1]]
-                if is_eligible(conversation, chosen, self._now):
+                if is_eligible(conversation, chosen, self._watermark):
                     break
             else:
                 continue
@@ -210,10 +210,11 @@ class _Moves:
     def _decide(self, conversation: Conversation, decisions: Decisions, ref: FactRef) -> None:
         led_to_it = conversation.decisions.because or ref  # a choice, a command, a decline
         cause = Cause((led_to_it.fact,), "routing")
-        self._work.decide(conversation.customer_id, conversation, decisions, cause, self._now)
-        if decisions.owner is not None and decisions.owner.state == "assigned":
-            self._count_active(decisions.owner.id, 1)
-            self.offered_to.append(decisions.owner.id)
+        customer = conversation.customer_id
+        owner = self._work.decide(customer, conversation, decisions, cause, self._now, self._watermark).owner
+        if owner is not None and owner.state == "assigned":
+            self._count_active(owner.id, 1)
+            self.offered_to.append(owner.id)
 
     def _is_over(self, conversation: Conversation, owner: Owner) -> bool:
         member = self._members.get(owner.id)

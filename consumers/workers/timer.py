@@ -174,7 +174,8 @@ class Timer:
                     for conversation in over:
                         ref = expiry_ref(conversation, now)
                         cause = Cause((ref.fact,), "clock")
-                        work.decide(conversation.customer_id, conversation, after_expiry(conversation, ref), cause, now)
+                        decided = after_expiry(conversation, ref)
+                        work.decide(conversation.customer_id, conversation, decided, cause, now, watermark=now)
             ended.extend(over)
 
         self._isolation.process(due, end)

@@ -76,10 +76,17 @@ class Cause(NamedTuple):
     actor: str
 
 
-def fold(history: CustomerHistory, fact: ConversationFact, directory: Directory, now: datetime) -> FoldResult:
-    """Folds in a fact that was not seen before. `now`: when the fact reached us (aware UTC). Raises OverflowError for
-    times at the edge of the calendar, nothing else."""
-    state = _Fold(history, directory, now)
+def fold(
+    history: CustomerHistory,
+    fact: ConversationFact,
+    directory: Directory,
+    now: datetime,
+    watermark: datetime | None = None,
+) -> FoldResult:
+    """Folds in a fact that was not seen before. `now`: when the fact reached us (aware UTC). `watermark`: the time by
+    which windows are judged, if that is not `now`. Raises OverflowError for times at the edge of the calendar, nothing
+    else."""
+    state = _Fold(history, directory, now, watermark)
     state.take(fact)
     return state.result(Cause((fact.id,), _actor(fact)))
 
@@ -91,9 +98,11 @@ def decide(
     cause: Cause,
     directory: Directory,
     now: datetime,
+    watermark: datetime | None = None,
 ) -> FoldResult:
-    """Applies a decision that no outside fact led to: a transfer, an offer, its end (`domain.routing.transfers`)."""
-    state = _Fold(history, directory, now)
+    """Applies a decision that no outside fact led to: a transfer, an offer, its end (`domain.routing.transfers`).
+    `now` and `watermark`: as for `fold`."""
+    state = _Fold(history, directory, now, watermark)
     state.decide(conversation, decisions)
     return state.result(cause)
 
@@ -122,11 +131,14 @@ def expire(history: CustomerHistory, directory: Directory, now: datetime) -> Fol
 class _Fold:
     """The working state of one fold."""
 
-    def __init__(self, history: CustomerHistory, directory: Directory, now: datetime) -> None:
+    def __init__(
+        self, history: CustomerHistory, directory: Directory, now: datetime, watermark: datetime | None = None
+    ) -> None:
         self._history = history
         self._directory = directory
         self._number: Number = directory.number(history.phone_number_id)
         self._now = now
+        self._watermark = watermark or now
         # the current state; `_before` holds the originals at the same indexes
         self._conversations = list(history.conversations)
         self._before: list[Conversation | None] = list(history.conversations)
@@ -161,8 +173,8 @@ class _Fold:
         self._swap(decided, decided._replace(decisions=decisions))
 
     def result(self, cause: Cause | None) -> FoldResult:
-        """Classifies conversations that changed or may be over at `now`, and adds their public events. `cause` None:
-        the clock."""
+        """Classifies conversations that changed or may be over, and adds their public events. `cause` None: the
+        clock."""
         events: list[PublicEvent] = []
         for known, conversation in sorted(zip(self._before, self._conversations, strict=True), key=_opened_at):
             if conversation is not known or conversation.status == "active":
@@ -318,14 +330,15 @@ class _Fold:
         return opened_at, window_ends_at
 
     def _classify(self, conversation: Conversation) -> Classification:
-        """Classifies a conversation at `now`. A later conversation of the same customer ends it; conversations of
-        joined identities stay beside each other. A conversation that was published as closed at its window's end stays
-        closed, also for a fact that reached us earlier on another partition: only a window that moved reopens it."""
+        """Classifies a conversation at the watermark. A later conversation of the same customer ends it; conversations
+        of joined identities stay beside each other. A conversation that was published as closed at its window's end
+        stays closed, also for a fact that reached us earlier on another partition: only a window that moved reopens
+        it."""
         followed = len(self._conversations) > 1 and any(
             c.opened_at > conversation.opened_at and c.customer_id == conversation.customer_id
             for c in self._conversations
         )
-        now, published = self._now, conversation.closed_at
+        now, published = self._watermark, conversation.closed_at
         if published is not None and published >= conversation.window_ends_at:
             now = max(now, published)
         return classify(conversation, followed, self._number, now)

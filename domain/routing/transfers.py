@@ -123,24 +123,31 @@ def offer(conversation: Conversation, member: Member, ref: FactRef, policy: Rout
     )
 
 
-def is_eligible(conversation: Conversation, member: Member, now: datetime) -> bool:
+def is_eligible(conversation: Conversation, member: Member, watermark: datetime) -> bool:
     """Returns whether the conversation waits for this member, and the member has not declined or missed it since
-    their last presence event. A reservation that is over is not eligible, even before the timer has noticed."""
+    their last presence event. A reservation that is over at the inbound watermark is not eligible, even before the
+    timer has noticed."""
     owner = conversation.owner
-    if owner is None or owner.state not in ("queued", "reserved") or has_expired(conversation, now):
+    if owner is None or owner.state not in ("queued", "reserved") or has_expired(conversation, watermark):
         return False
     is_target = owner.id == member.id if owner.kind == "user" else owner.id in member.skillsets
     return is_target and not _has_declined(conversation.decisions, member)
 
 
 def after_missed_offer(
-    conversation: Conversation, members: Mapping[str, Member], directory: Directory, ref: FactRef, policy: RoutingPolicy
+    conversation: Conversation,
+    members: Mapping[str, Member],
+    directory: Directory,
+    ref: FactRef,
+    policy: RoutingPolicy,
+    watermark: datetime | None = None,
 ) -> Decisions:
     """Returns the decisions after an offer was declined, or was not accepted in time.
 
-    A conversation from a queue or a reservation waits there again, if that still exists. An immediate transfer to a
-    skillset is offered to the next available member. Otherwise the conversation has no owner any more. `members`: the
-    agent who had the offer, and the members of `next_of`."""
+    A conversation from a queue, or from a reservation that is not over at the inbound watermark, waits there again, if
+    that still exists. An immediate transfer to a skillset is offered to the next available member. Otherwise the
+    conversation has no owner any more. `members`: the agent who had the offer, and the members of `next_of`.
+    `watermark`: if that is not the time of `ref`."""
     decisions = conversation.decisions
     owner = decisions.owner
     assert owner is not None
@@ -150,7 +157,7 @@ def after_missed_offer(
     since = holder.state_at if holder is not None and holder.state_at is not None else ref.at
     declined_by = (*((agent, at) for agent, at in decisions.declined_by if agent != owner.id), (owner.id, since))
     returns_to = decisions.returns_to
-    in_time = returns_to is not None and (returns_to.until is None or returns_to.until > ref.at)
+    in_time = returns_to is not None and (returns_to.until is None or returns_to.until > (watermark or ref.at))
     if returns_to is not None and in_time and _exists(returns_to, directory):
         again = _with_owner(decisions, returns_to, decision, ref)
         return again._replace(queued_at=decisions.queued_at, declined_by=declined_by, reserved_to=decisions.reserved_to)

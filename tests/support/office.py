@@ -82,10 +82,13 @@ class Office:
         common = {"id": fact_id(kind.__name__, agent, str(now)), "at": now, "sent_at": now}
         self.process(kind.model_validate({**common, "agent_id": agent, "conversation_id": conversation}))
 
-    def process(self, *facts: ConversationFact | AgentPresenceChanged | MailEvent) -> None:
+    def process(
+        self, *facts: ConversationFact | AgentPresenceChanged | MailEvent, arrived_hours_ago: float = 0
+    ) -> None:
         """Processes the facts as one batch."""
+        arrived = datetime.now(UTC) - timedelta(hours=arrived_hours_ago)
         with self.connection.transaction():
-            records = [self._record(FACT.dump_json(fact), ()) for fact in facts]
+            records = [self._record(FACT.dump_json(fact), ())._replace(at=arrived) for fact in facts]
             self.conversations.apply(self.connection, records)
 
     def customer_writes(self, text: str = "hello", phone: str = "16505551234", hours_ago: float = 1) -> UUID:
@@ -95,6 +98,17 @@ class Office:
         (found,) = self.rows(f"select id from conversations where wa_id = '{phone}' order by opened_at desc limit 1")
         conversation: UUID = found["id"]
         return conversation
+
+    def set_watermark(self, until: str, progress: str = "0 s") -> None:
+        """Sets the inbound watermark and the time of the consumer's last progress, both as ages."""
+        self.connection.execute(
+            "insert into consumer_offsets "
+            "(group_name, topic, topic_id, partition, next_offset, caught_up_to, progressed_at) "
+            "values ('g', %s, 'id', 0, 0, now() - %s::interval, now() - %s::interval) "
+            "on conflict (group_name, topic, partition) do update "
+            "set caught_up_to = excluded.caught_up_to, progressed_at = excluded.progressed_at",
+            [self.topics.inbound, until, progress],
+        )
 
     def owner_until(self) -> datetime:
         """Returns the end of the reservation or offer of the only conversation."""

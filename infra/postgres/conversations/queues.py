@@ -53,8 +53,8 @@ with members as (
 select c.id, c.customer_id from (
   select true as personal, c.* from members m cross join lateral (
     select c.id, c.customer_id, c.window_ends_at > %(soon)s as later, c.queued_at from conversations c
-    where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = m.id
-      and c.owner_state not in ('a', 'x') and c.owner_until > %(now)s and not exists ({_DECLINED})
+    where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = m.id and c.window_ends_at > %(watermark)s
+      and c.owner_state not in ('a', 'x') and c.owner_until > %(watermark)s and not exists ({_DECLINED})
     order by later, c.queued_at limit m.free + %(spare)s
   ) c
   union all
@@ -63,8 +63,8 @@ select c.id, c.customer_id from (
   ) s
   cross join (values (false), (true)) as urgency (later) cross join lateral (
     select c.id, c.customer_id, urgency.later, c.queued_at from conversations c
-    where c.status = 'a' and c.owner_kind = 's' and c.owner_id = s.skillset
-      and (c.owner_state = 'q' or c.owner_until > %(now)s) and (c.window_ends_at > %(soon)s) = urgency.later
+    where c.status = 'a' and c.owner_kind = 's' and c.owner_id = s.skillset and c.window_ends_at > %(watermark)s
+      and (c.owner_state = 'q' or c.owner_until > %(watermark)s) and (c.window_ends_at > %(soon)s) = urgency.later
       and exists (select from skills m where m.skillset = s.skillset and not exists ({_DECLINED}))
     order by c.queued_at limit s.free + %(spare)s
   ) c
@@ -129,10 +129,11 @@ class Queues:
         values = {"users": list(users), "skillsets": list(skillsets)}
         return list(self._connection.execute(_OWNED_BY, values).fetchall())
 
-    def waiting(self, available: Collection[Member], now: datetime, limit: int) -> _Found:
+    def waiting(self, available: Collection[Member], now: datetime, watermark: datetime, limit: int) -> _Found:
         """Returns the conversations that the available agents can be offered, in the order of offering: those reserved
-        for one of them, then those in the queues of their skillsets. Conversations that all of them declined are
-        skipped. Of each queue at most `SPARE` more than the free capacity of its members are returned."""
+        for one of them, then those in the queues of their skillsets. Windows and reservations that are over at the
+        inbound watermark, and conversations that all of them declined, are skipped. Of each queue at most `SPARE` more
+        than the free capacity of its members are returned."""
         if not available:
             return []
         memberships = [(skillset, member.id) for member in available for skillset in member.skillsets]
@@ -144,7 +145,7 @@ class Queues:
             "of": [member for _, member in memberships],
             "declined_by": _DECLINED_BY,
             "spare": SPARE,
-            "now": now,
+            "watermark": watermark,
             "soon": now + SOON,
             "limit": limit,
         }

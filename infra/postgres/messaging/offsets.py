@@ -106,7 +106,7 @@ def started_partitions(connection: Connection[Any], topic: str) -> set[int]:
     return {partition for (partition,) in rows}
 
 
-def inbound_watermark(connection: Connection[Any], topic: str, stalled_seconds: float | None) -> datetime:
+def inbound_watermark(connection: Connection[Any], topic: str, stalled_seconds: float | None = None) -> datetime:
     """Returns the lowest watermark of the topic's partitions, or the database's current time if that is earlier.
     Partitions without progress for `stalled_seconds` are ignored (None: no partition is). Raises psycopg errors."""
     # an unprocessed record may keep a window open, so timer and routing must not go beyond the watermark (P6a)

@@ -13,6 +13,7 @@ from consumers.workers.stall_detector import StallDetector
 from domain.facts import AgentAccepted, AgentDeclined
 from domain.routing.transfers import RoutingPolicy
 from tests.support.office import Office, open_office
+from tests.support.stories import FactMaker
 
 PHONES = ("390001", "390002", "390003")
 
@@ -99,18 +100,6 @@ def test_a_conversation_that_another_writer_has_locked_does_not_block_those_behi
     assert ("ben", "a") == owner_of(office, behind)
 
 
-def set_watermark(office: Office, until: str, progress: str = "0 s") -> None:
-    """Sets the inbound watermark and the time of the consumer's last progress, both as ages."""
-    office.connection.execute(
-        "insert into consumer_offsets "
-        "(group_name, topic, topic_id, partition, next_offset, caught_up_to, progressed_at) "
-        "values ('g', %s, 'id', 0, 0, now() - %s::interval, now() - %s::interval) "
-        "on conflict (group_name, topic, partition) do update "
-        "set caught_up_to = excluded.caught_up_to, progressed_at = excluded.progressed_at",
-        [office.topics.inbound, until, progress],
-    )
-
-
 def test_an_offer_does_not_end_while_its_acceptance_may_be_unprocessed(office: Office) -> None:
     """The offer ends once the consumer has stalled for too long, and routing has observed that for as long."""
     moments = [0.0]
@@ -124,7 +113,7 @@ def test_an_offer_does_not_end_while_its_acceptance_may_be_unprocessed(office: O
     office.presence("anna", "ready")
     assert 1 == office.routing.poll()
 
-    set_watermark(office, until="60 s", progress="601 s")
+    office.set_watermark(until="60 s", progress="601 s")
     office.connection.execute("update agent_presence set seen_at = now() - interval '40 s'")
     for at in (200, 400, 599):
         moments.append(at)
@@ -136,11 +125,62 @@ def test_an_offer_does_not_end_while_its_acceptance_may_be_unprocessed(office: O
     assert ("sales", "q") == owner_of(office, conversation)
 
 
+def queue_before_a_backlog(office: Office) -> UUID:
+    """A customer chose sales 24 h 10 min ago and was queued. The consumers are two hours behind, and what the customer
+    wrote an hour ago is not processed yet. Returns the conversation."""
+    office.process(FactMaker().turn(office.hours_ago(24 + 1 / 6), "1"), arrived_hours_ago=24 + 1 / 6)
+    office.set_watermark(until="2 h")
+    ((conversation,),) = office.connection.execute("select id from conversations").fetchall()
+    assert isinstance(conversation, UUID)
+    return conversation
+
+
+def catch_up(office: Office) -> None:
+    office.process(FactMaker().turn(office.hours_ago(1), "is anybody there?"), arrived_hours_ago=1)
+    office.set_watermark(until="0 s")
+
+
+def test_a_window_that_an_unprocessed_message_may_have_moved_is_not_over_for_routing(office: Office) -> None:
+    conversation = queue_before_a_backlog(office)
+    office.presence("anna", "ready")
+    assert 0 == office.timer.close_due()
+    assert 1 == office.routing.poll()
+    assert ("anna", "a") == owner_of(office, conversation)
+    catch_up(office)
+    assert 0 == office.timer.close_due()
+    events = [event for event, _, _ in office.history(conversation)]
+    assert ["opened", "queued", "assigned"] == events
+    assert [{"count": 1}] == office.rows("select count(*) from conversations")
+
+
+def test_an_offer_that_ends_during_a_backlog_does_not_close_the_conversation(office: Office) -> None:
+    """The desktop's report that the agent declines is on another partition, which has no backlog."""
+    conversation = queue_before_a_backlog(office)
+    office.presence("anna", "ready")
+    assert 1 == office.routing.poll()
+    office.desktop_reports(AgentDeclined, "anna", conversation)
+    assert 1 == office.routing.poll()
+    assert ("sales", "q") == owner_of(office, conversation)
+    catch_up(office)
+    assert ["opened", "queued", "assigned", "queued"] == [event for event, _, _ in office.history(conversation)]
+
+
+def test_a_conversation_whose_window_is_over_is_left_to_the_timer(office: Office) -> None:
+    """No agent gets it, and nobody's idle time starts again."""
+    conversation = queue_before_a_backlog(office)
+    office.presence("anna", "ready")
+    office.set_watermark(until="5 min")
+    assert 0 == office.routing.poll()
+    assert [] == office.rows("select * from agent_idle")
+    assert 1 == office.timer.close_due()
+    assert ["opened", "queued", "became_unmanaged", "closed"] == [event for event, _, _ in office.history(conversation)]
+
+
 def test_a_declined_offer_returns_to_its_queue_although_the_inbound_topic_has_a_backlog(office: Office) -> None:
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
     assert 1 == office.routing.poll()
-    set_watermark(office, until="60 s")
+    office.set_watermark(until="60 s")
     office.desktop_reports(AgentDeclined, "anna", conversation)
     assert 1 == office.routing.poll()
     assert ("sales", "q") == owner_of(office, conversation)
@@ -167,9 +207,9 @@ def test_an_offer_ends_once_everything_received_before_its_end_is_processed(offi
     conversation = office.customer_writes("1")
     office.presence("anna", "ready")
     assert 1 == office.routing.poll()
-    set_watermark(office, until="60 s")
+    office.set_watermark(until="60 s")
     assert 0 == office.routing.poll()
-    set_watermark(office, until="0 s")
+    office.set_watermark(until="0 s")
     assert 1 == office.routing.poll()
     assert ("sales", "q") == owner_of(office, conversation)
 

@@ -74,6 +74,49 @@ def test_a_command_treats_an_ended_reservation_as_ended_before_the_timer_does(ha
     assert ("u", "ben", "r", False, None) == hasty.owner()
 
 
+def test_a_reservation_and_its_window_are_not_over_for_a_command_while_a_message_may_move_them(office: Office) -> None:
+    """What the customer wrote after the transfer is not processed yet: the consumers are an hour behind. In place of
+    waiting, everything that is known is moved to half an hour ago."""
+    conversation = office.customer_writes(hours_ago=23.75)
+    reserve(office, conversation, "skillset", "sales")
+    office.connection.execute(
+        "update conversations set window_ends_at = window_ends_at - interval '30 min', "
+        "owner_until = owner_until - interval '30 min'"
+    )
+    office.set_watermark(until="1 h")
+    recall = office.command("recall", {"conversation_id": str(conversation), "expected_version": 1})
+    take = office.transfer(conversation, "user", "ben", "immediate", issuer="ben")
+    assert [("rejected", "version_conflict"), ("rejected", "already_assigned")] == office.results_of(recall, take)
+    assert ("s", "sales", "r", False, None) == office.owner()
+    office.presence("anna", "ready")
+    assert 1 == office.routing.poll()
+    assert ("u", "anna", "a", False, None) == office.owner()
+
+
+@pytest.mark.parametrize(("issuer", "state"), [("anna", "x"), ("boss", "a")])
+def test_the_owner_keeps_a_conversation_while_a_message_may_move_its_window(
+    office: Office, issuer: str, state: str
+) -> None:
+    """Anna takes it, or gets it from somebody else, after the end of the window that is known."""
+    conversation = office.customer_writes(hours_ago=23.75)
+    office.connection.execute("update conversations set window_ends_at = window_ends_at - interval '30 min'")
+    office.set_watermark(until="1 h")
+    office.presence("anna", "ready")
+    transfer = office.transfer(conversation, "user", "anna", "immediate", issuer=issuer)
+    assert [("applied", None)] == office.results_of(transfer)
+    office.customer_writes("one more thing", hours_ago=0.5)
+    assert ("u", "anna", state, False, None) == office.owner()
+
+
+def test_a_change_of_the_directory_closes_no_window_that_a_message_may_move(office: Office) -> None:
+    conversation = office.customer_writes(hours_ago=23.75)
+    reserve(office, conversation, "user", "anna")
+    office.connection.execute("update conversations set window_ends_at = window_ends_at - interval '30 min'")
+    office.set_watermark(until="1 h")
+    office.apply_directory(without(user="anna"))
+    assert ["released", "became_unmanaged"] == [event for event, _, _ in office.history(conversation)][-2:]
+
+
 def test_the_timer_does_not_end_a_reservation_early(office: Office) -> None:
     reserve(office, office.customer_writes(), "user", "anna")
     assert 0 == office.timer.end_reservations()
