@@ -2,8 +2,8 @@
 value.
 
 Each fact is stored once, with the sender's own time, and never rewritten. `at` is the time that the rules use: the
-sender's, but never later than five minutes after arrival. `sent_at` is the unchanged time of the sender; together with
-`id` it recognises a repeat. Both are aware UTC.
+sender's, but never far ahead of its arrival (`domain.inbound.reading`). `sent_at` is the unchanged time of the sender;
+together with `id` it recognises a repeat. Both are aware UTC.
 
 Any client with write access to the topic can publish any bytes, so values that could not be indexed, published or read
 back are rejected here: times outside the years 1970 to 9999, and ids and names that are too long.
@@ -188,7 +188,8 @@ class BotSessionEnded(_BotFact):
 
 
 class AgentPresenceChanged(_Part):
-    """A change of an agent's presence, reported by the agent desktop; the latest by `(at, id)` is used."""
+    """A change of an agent's presence, reported by the agent desktop; the latest by `(at, id)` is used, and after
+    one whose time lay in the future the next that arrives."""
 
     kind: Literal["agent_presence_changed"] = "agent_presence_changed"
     id: FactId

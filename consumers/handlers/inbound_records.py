@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from domain.arrival import arrived_by
 from domain.facts import FACT, ConversationFact, Fact
-from domain.inbound.reading import clamp
+from domain.inbound.reading import clamp, tolerance_of
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -26,7 +26,7 @@ def read_fact(value: bytes, received_at: datetime) -> Fact:
     _require_storable(value)
     if isinstance(fact, ConversationFact) and not _names_somebody(fact):
         raise UnreadableRecord("customer: needs wa_id, user_id or group_id")
-    corrected: dict[str, Any] = {"at": clamp(fact.sent_at, received_at)}
+    corrected: dict[str, Any] = {"at": clamp(fact.sent_at, received_at, tolerance_of(fact))}
     if isinstance(fact, ConversationFact):
         corrected["arrival"] = arrived_by(fact.arrival, received_at)
     if all(getattr(fact, name) == value for name, value in corrected.items()):

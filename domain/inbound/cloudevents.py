@@ -17,7 +17,7 @@ from domain.facts import Fact
 from domain.ids import bounded_id, fact_id
 from domain.inbound.json_body import InvalidJson, Json, identifier, parse
 from domain.inbound.problems import EventProblem, InvalidEvents
-from domain.inbound.reading import clamp
+from domain.inbound.reading import DESKTOP_TOLERANCE, clamp
 from domain.outside_names import is_phone_number_id, trimmed
 from domain.phone_numbers import is_user_id, read_phone, split_ids
 
@@ -178,7 +178,7 @@ def _read(event: Json, received_at: datetime, place: int, contract: EventContrac
     fact: Fact = event_type.fact(
         id=fact_id("cloudevent", envelope.source, envelope.id),
         sent_at=envelope.time,
-        at=clamp(envelope.time, received_at),
+        at=clamp(envelope.time, received_at, DESKTOP_TOLERANCE),
         arrival=arrival(received_at, place),
         **data.model_dump(),
     )

@@ -5,10 +5,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.facts import Fact
+from domain.facts import (
+    AgentAccepted,
+    AgentClosed,
+    AgentDeclined,
+    AgentMessage,
+    AgentPresenceChanged,
+    BotChoice,
+    BotHandoff,
+    BotMenuShown,
+    BotMessage,
+    BotSessionEnded,
+    BotSessionStarted,
+    Fact,
+)
+
+_OF_BOTS_AND_DESKTOPS = (
+    *(AgentAccepted, AgentClosed, AgentDeclined, AgentMessage),
+    *(BotChoice, BotHandoff, BotMenuShown, BotMessage, BotSessionEnded, BotSessionStarted),
+)
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far a sender's time may be ahead of the time of arrival. Later times are clamped."""
+"""How far Meta's time may be ahead of the time of arrival. Later times are clamped."""
+DESKTOP_TOLERANCE = timedelta(seconds=2)
+"""The same for bots and agent desktops, whose clocks are the less reliable ones: an end that seems to lie in the future
+would hide what the customer writes until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +49,14 @@ class BodyReading:
     unreadable: Sequence[UnreadablePart]
 
 
-def clamp(sent_at: datetime, received_at: datetime) -> datetime:
-    """Returns the time that the rules use: the sender's, but at most `CLOCK_TOLERANCE` after arrival."""
-    return min(sent_at, received_at + CLOCK_TOLERANCE)
+def clamp(sent_at: datetime, received_at: datetime, tolerance: timedelta = CLOCK_TOLERANCE) -> datetime:
+    """Returns the time that the rules use: the sender's, but at most `tolerance` after arrival."""
+    return min(sent_at, received_at + tolerance)
+
+
+def tolerance_of(fact: Fact) -> timedelta:
+    """Returns how far the time of a fact may be ahead of its arrival. Presence never is: of two reports the later one
+    counts, and a time in the future would make an agent who has left look ready."""
+    if isinstance(fact, AgentPresenceChanged):
+        return timedelta()
+    return DESKTOP_TOLERANCE if isinstance(fact, _OF_BOTS_AND_DESKTOPS) else CLOCK_TOLERANCE

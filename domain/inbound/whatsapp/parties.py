@@ -4,7 +4,7 @@ A phone may be missing, empty, or replaced by the business-scoped user id. `cont
 entry is found by id, never by position.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from domain.facts import Party
@@ -46,15 +46,17 @@ class Contact(NamedTuple):
 
 
 class Contacts:
-    """The contacts of one change. If two different contacts have the same id, neither is used for it."""
+    """The contacts of one change. Several with the same id are one if none of their ids contradict each other, e.g. one
+    without a user id, or with another name; else none of them is used for it."""
 
     def __init__(self, contacts: Iterable[Json]) -> None:
         distinct = {Contact.of(contact) for contact in contacts if isinstance(contact, dict)}
-        self._only = next(iter(distinct)) if len(distinct) == 1 else None
-        self._by_id: dict[str, Contact | None] = {}
+        self._only = _agreed(distinct)
+        by_id: dict[str, list[Contact]] = {}
         for contact in distinct:
             for key in _keys(contact.wa_id, contact.user_id, contact.parent_user_id):
-                self._by_id[key] = None if key in self._by_id else contact
+                by_id.setdefault(key, []).append(contact)
+        self._by_id = {key: _agreed(same) for key, same in by_id.items()}
 
     def party(self, item: JsonObject, role: PartyRole) -> Party | None:
         """Returns the customer of an update, with missing ids taken from the contact; None if the update names no
@@ -77,11 +79,28 @@ class Contacts:
         wa_id, user_id, parent = _ids(item, role)
         if not wa_id and not user_id and not parent:
             return self._only
-        for key in _keys(wa_id, user_id, parent):
-            contact = self._by_id.get(key)
-            if contact is not None and not (user_id and contact.user_id and user_id != contact.user_id):
-                return contact
+        found = [
+            contact
+            for key in _keys(wa_id, user_id, parent)
+            if (contact := self._by_id.get(key)) is not None
+            and not (user_id and contact.user_id and user_id != contact.user_id)
+        ]
+        return _agreed(found) or next(iter(found), None)
+
+
+def _agreed(contacts: Collection[Contact]) -> Contact | None:
+    """Returns what all the contacts say together, whatever their order; None if two of their ids differ. Of several
+    names the longest is used."""
+    if len(contacts) <= 1:
+        return next(iter(contacts), None)
+    phones, user_ids, parents, names = ({value for value in each if value} for each in zip(*contacts, strict=True))
+    if len(set(map(phone_key, phones))) > 1 or len(user_ids) > 1 or len(parents) > 1:
         return None
+    wa_id, user_id, parent, name = (
+        max(values, key=lambda value: (len(value), value), default=None)
+        for values in (phones, user_ids, parents, names)
+    )
+    return Contact(wa_id, user_id, parent, name)
 
 
 def _ids(item: JsonObject, role: PartyRole) -> tuple[str | None, str | None, str | None]:

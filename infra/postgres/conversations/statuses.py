@@ -1,9 +1,10 @@
 """Facts that are stored without being folded into a conversation: statuses of outgoing messages, agents' presence, and
 notices. All functions write in the caller's transaction and raise psycopg errors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection
 from pydantic_core import to_json
@@ -51,31 +52,54 @@ def write_presence(
     connection: Connection[Any], changes: Iterable[AgentPresenceChanged], seen: Mapping[str, datetime]
 ) -> None:
     """Stores the latest change of each agent, by (time, id); if the agent was ready before and still is, `ready_since`
-    does not change. `seen`: agent -> time of the last signed event of any kind from their desktop; agents whose
-    presence was never reported are skipped."""
-    latest: dict[str, AgentPresenceChanged] = {}
-    for change in changes:
-        known = latest.get(change.agent_id)
-        if known is None or (change.at, change.id) > (known.at, known.id):
-            latest[change.agent_id] = change
-    rows = [(agent, latest[agent].state, latest[agent].at, latest[agent].id) for agent in sorted(latest)]
-    if rows:
-        connection.execute(
-            "insert into agent_presence as p (agent_id, state, at, input_id, ready_since) "
-            "select agent_id, state, at, input_id, case when state = 'ready' then at end "
-            "from unnest(%b::text[], %b::text[], %b::timestamptz[], %b::uuid[]) as t (agent_id, state, at, input_id) "
-            "on conflict (agent_id) do update set state = excluded.state, at = excluded.at, "
-            "input_id = excluded.input_id, ready_since = case when p.state = 'ready' and excluded.state = 'ready' "
-            "then p.ready_since else excluded.ready_since end "
-            "where (excluded.at, excluded.input_id) > (p.at, p.input_id)",
-            column_arrays(rows),
-        )
+    does not change. A change whose time lay after its arrival (`at` before `sent_at`) has no place in that order: it
+    counts because it arrived last, and so does the next one. `changes`: in the order of arrival. `seen`: agent -> time
+    of the last signed event of any kind from their desktop; agents whose presence was never reported are skipped."""
+    for rows in _presence_rows(changes):
+        connection.execute(_WRITE_PRESENCE, column_arrays(rows))
     if seen:
         connection.execute(
             "update agent_presence p set seen_at = greatest(p.seen_at, t.at) from "
             "unnest(%b::text[], %b::timestamptz[]) as t (agent_id, at) where p.agent_id = t.agent_id",
             column_arrays(sorted(seen.items())),
         )
+
+
+_PresenceRow = tuple[str, str, datetime, UUID, bool]
+
+
+def _presence_rows(changes: Iterable[AgentPresenceChanged]) -> Iterator[list[_PresenceRow]]:
+    """Yields what one statement can write, each agent once, sorted by agent: one list, unless an agent reported both
+    by a right clock and by one that runs ahead."""
+    runs: dict[str, list[AgentPresenceChanged]] = {}
+    for change in changes:
+        of_agent = runs.setdefault(change.agent_id, [])
+        last = of_agent[-1] if of_agent else None
+        if last is None or _is_ahead(last) != _is_ahead(change):
+            of_agent.append(change)
+        elif _is_ahead(change) or (change.at, change.id) > (last.at, last.id):
+            of_agent[-1] = change
+    for nth in range(max(map(len, runs.values()), default=0)):
+        written = [of_agent[nth] for _, of_agent in sorted(runs.items()) if len(of_agent) > nth]
+        yield [(change.agent_id, change.state, change.at, change.id, _is_ahead(change)) for change in written]
+
+
+def _is_ahead(change: AgentPresenceChanged) -> bool:
+    return change.sent_at > change.at
+
+
+_WRITE_PRESENCE = """
+insert into agent_presence as p (agent_id, state, at, input_id, ready_since, ordered_at)
+select agent_id, state, at, input_id, case when state = 'ready' then at end, case when ahead then 'epoch' else at end
+from unnest(%b::text[], %b::text[], %b::timestamptz[], %b::uuid[], %b::boolean[])
+  as t (agent_id, state, at, input_id, ahead)
+on conflict (agent_id) do update set state = excluded.state, at = excluded.at, input_id = excluded.input_id,
+  ready_since = case when p.state = 'ready' and excluded.state = 'ready' then p.ready_since
+    else excluded.ready_since end,
+  ordered_at = greatest(coalesce(p.ordered_at, p.at), excluded.ordered_at)
+where excluded.ordered_at = 'epoch' or excluded.at > coalesce(p.ordered_at, p.at)
+  or (excluded.at = p.at and p.at = coalesce(p.ordered_at, p.at) and excluded.input_id > p.input_id)
+"""
 
 
 def write_notices(connection: Connection[Any], notices: Iterable[Notice]) -> None:

@@ -72,7 +72,22 @@ def test_a_contact_with_another_user_id_is_not_used_for_a_phone_that_changed_han
     assert customer({"from": PHONE, "from_user_id": NEW_USER_ID}, ANNA) == Party(wa_id=PHONE, user_id=NEW_USER_ID)
 
 
-def test_two_contacts_with_the_same_phone_are_both_ignored() -> None:
+@pytest.mark.parametrize(
+    "contacts",
+    [
+        (ANNA, {"wa_id": PHONE, "profile": {"name": "A."}}),
+        ({"wa_id": PHONE, "profile": {"name": "A."}}, ANNA),
+        ({"wa_id": PHONE, "user_id": USER_ID}, {"wa_id": f"+{PHONE}", "profile": {"name": "Anna"}}, BRUNO),
+        ({"user_id": USER_ID, "profile": {"name": "Anna"}}, {"wa_id": PHONE, "user_id": USER_ID}),
+    ],
+)
+def test_contacts_of_one_phone_that_do_not_contradict_each_other_are_one(contacts: tuple[object, ...]) -> None:
+    assert KNOWN_CUSTOMER == customer({"from": PHONE, "from_user_id": USER_ID}, *contacts)
+    assert contacts[-1] is not BRUNO or KNOWN_CUSTOMER == customer({"from": PHONE}, *contacts)
+    assert contacts[-1] is BRUNO or KNOWN_CUSTOMER == customer({}, *contacts)
+
+
+def test_two_contacts_of_one_phone_with_different_user_ids_are_both_ignored() -> None:
     assert customer({"from": PHONE}, ANNA, BRUNO | {"wa_id": PHONE}) == Party(wa_id=PHONE)
 
 
