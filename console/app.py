@@ -21,6 +21,7 @@ from console.dependencies import Dependencies
 from console.live.broadcast import MAX_VIEWERS
 from console.live.watch import changes_for, watched_list
 from console.pages.bulk import bulk_pages
+from console.pages.bulk_results import bulk_results_pages
 from console.pages.conversation import conversation_pages
 from console.pages.sign_in import account_pages
 from console.pages.unmanaged import unmanaged_pages
@@ -54,6 +55,7 @@ def create_app(deps: Dependencies) -> Flask:
         waiting_pages,
         conversation_pages,
         bulk_pages,
+        bulk_results_pages,
         _live_pages,
         _health_pages,
     ):
@@ -94,6 +96,7 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
         modules=sorted(
             file.name for file in _STATIC.glob("*.js") if file.name != "main.js" and "htmx" not in file.name
         ),
+        styles=("page.css", "list.css", "panel.css", "forms.css", "print.css"),
         person=lambda: g.get("person"),
         mails=deps.mailing is not None,
     )
@@ -105,9 +108,9 @@ def _gettext(text: str, **values: object) -> Markup:
     return found % values if values else found
 
 
-def _ngettext(one: str, many: str, n: int) -> Markup:
-    """A translated text in the plural form for `n`, for templates."""
-    return Markup(words().ngettext(one, many, n)) % {"num": n}  # noqa: S704 - from our own catalogues
+def _ngettext(one: str, many: str, n: int, **values: object) -> Markup:
+    """A translated text in the plural form for `n`, for templates. Values are escaped."""
+    return Markup(words().ngettext(one, many, n)) % {"num": n, **values}  # noqa: S704 - from our own catalogues
 
 
 def _pgettext(context: str, text: str) -> Markup:

@@ -6,7 +6,7 @@ version in it tells whether it came too late. After a rejection the form can be 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
@@ -18,10 +18,10 @@ from pydantic import ValidationError
 
 from console.dependencies import Dependencies
 from console.request import address, person
-from domain.commands import Email, Recall, Transfer, new_command, signed
+from domain.commands import Email, Recall, Rejection, Transfer, new_command, signed
 from domain.ports import PublishFailed
 from infra.postgres.console import audit
-from infra.postgres.console.audit import AuditEntry
+from infra.postgres.console.audit import AuditEntry, AuditEvent
 
 log = structlog.get_logger()
 
@@ -70,18 +70,7 @@ def submit(deps: Dependencies, form: str, requests: Sequence[CommandRequest], ba
     now = deps.clock()
     with deps.connection() as conn:
         ids = _ids(conn, form, requests)
-    entries = [
-        AuditEntry(
-            "asked",
-            me.name,
-            address(),
-            conversation_id=request.about or request.body.conversation_id,
-            command_id=id_,
-            batch_id=batch_id,
-            detail={"what": request.what, **request.detail},
-        )
-        for id_, request in zip(ids, requests, strict=True)
-    ]
+    entries = [_entry("asked", id_, request, batch_id) for id_, request in zip(ids, requests, strict=True)]
     records = [
         signed(
             new_command(request.body, id_=id_, source=SOURCE, issuer=me.name, at=now, expires_at=now + _EXPIRES_AFTER),
@@ -102,6 +91,28 @@ def submit(deps: Dependencies, form: str, requests: Sequence[CommandRequest], ba
         raise
     log.info("console.commands_submitted", commands=len(ids))
     return ids
+
+
+def hold_back(deps: Dependencies, form: str, requests: Sequence[CommandRequest], batch_id: str, why: Rejection) -> None:
+    """Notes commands of a batch that are not sent, and as what they count as rejected."""
+    entries = []
+    for each in requests:
+        noted = replace(each, detail={**each.detail, "held_back": why.value})
+        entries.append(_entry("held_back", command_id(form, each.body), noted, batch_id))
+    with deps.connection() as conn, conn.transaction():
+        audit.write(conn, entries)
+
+
+def _entry(event: AuditEvent, id_: str, request: CommandRequest, batch_id: str | None) -> AuditEntry:
+    return AuditEntry(
+        event,
+        person().name,
+        address(),
+        conversation_id=request.about or request.body.conversation_id,
+        command_id=id_,
+        batch_id=batch_id,
+        detail={"what": request.what, **request.detail},
+    )
 
 
 def _ids(conn: Connection[Any], form: str, requests: Sequence[CommandRequest]) -> list[str]:

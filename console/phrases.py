@@ -1,4 +1,4 @@
-"""Texts for people: reasons, rejections, events, kinds of messages, and the results of commands."""
+"""Texts for people: reasons, rejections, events, and the results of commands."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,6 +6,7 @@ from typing import Literal
 from console.request import translated, words
 from console.words import catalogue
 from domain.commands import Rejection
+from domain.contract.row import Row
 from domain.contract.texts import REASON_TEXTS, REJECTION_TEXTS, WEAKNESS_TEXTS, gettext_noop
 from domain.conversations.conversation import Owner
 from domain.conversations.history import HistoryEntry
@@ -19,26 +20,6 @@ def pgettext_noop(context: str, text: str) -> str:
     """Marks a text for translation in a context: some languages need different words for a mail than for a message."""
     return f"{context}\x04{text}"  # gettext's own separator
 
-
-MEDIA = {
-    "image": ("📷", gettext_noop("Photo")),
-    "video": ("🎬", gettext_noop("Video")),
-    "audio": ("🎤", gettext_noop("Voice message")),
-    "voice": ("🎤", gettext_noop("Voice message")),
-    "document": ("📄", gettext_noop("Document")),
-    "sticker": ("🏷️", gettext_noop("Sticker")),
-    "location": ("📍", gettext_noop("Location")),
-    "contacts": ("👤", gettext_noop("Contact")),
-    "order": ("🛒", gettext_noop("Order")),
-    "reaction": ("💬", gettext_noop("Reaction")),
-    "edit": ("✏️", gettext_noop("Edited a message")),
-    "revoke": ("🗑️", gettext_noop("Deleted a message")),
-    "interactive": ("☑️", gettext_noop("Choice")),
-    "button": ("☑️", gettext_noop("Choice")),
-    "template": ("📨", gettext_noop("Template")),
-    "unsupported": ("❔", gettext_noop("Unsupported message")),
-}
-"""Kind of message -> icon and name."""
 
 DELIVERIES = {
     "sent": gettext_noop("sent"),
@@ -238,12 +219,6 @@ def transcript_sentence(directory: Directory, item: TranscriptItem) -> str | Non
     return _filled(known[item.kind], text=text, who=user_name(directory, item.agent_id or "")).strip()
 
 
-def media(kind: str) -> tuple[str, str]:
-    """The icon and the name of a kind of message."""
-    picture, name = MEDIA.get(kind, ("❔", kind))
-    return picture, translated(name)
-
-
 def selected_texts() -> dict[str, str]:
     """The counter of ticked rows with {n} for their number, by plural category."""
     speech = words()
@@ -268,16 +243,25 @@ class CommandNotice:
     undo: Literal["mail", "conversation"] | None = None
 
 
-def command_notice(directory: Directory, command: RequestedCommand) -> CommandNotice:
-    """What was requested, and the result once there is one."""
+def command_notice(directory: Directory, command: RequestedCommand, row: Row | None = None) -> CommandNotice:
+    """What was requested, and the result once there is one. `row`: the conversation as it is now, to say which member
+    of a skillset was offered it."""
     detail = command.detail
     target = owner_name(directory, detail["kind"], detail["target"]) if "target" in detail else ""
     names = {"target": target, "to": ", ".join(detail.get("to", ()))}
     request, result = _COMMANDS[detail["what"]]
     if command.outcome is None:
         return CommandNotice("pending", _filled(request, **names))
-    if command.outcome == "rejected":
+    if command.outcome in ("rejected", "held_back"):
+        if detail["what"] == "take" and command.reason == "user_at_capacity":
+            return CommandNotice("rejected", translated(gettext_noop("Not taken: you have no free slot.")))
+        if detail["what"] in ("immediate", "exclusive") and command.reason in _NO_ROOM:
+            return CommandNotice("rejected", _filled(_NO_ROOM[command.reason], **names))
         return CommandNotice("rejected", f"{_filled(request, **names)} {rejection(command.reason)}.")
+    owner = row.owner if row else None
+    if detail["what"] == "immediate" and detail["kind"] == "skillset" and owner is not None and owner.kind == "user":
+        result = gettext_noop("Offered to {owner} ({target}).")
+        names["owner"] = user_name(directory, owner.id)
     return CommandNotice("done", _filled(result, **names), undo_of(command))
 
 
@@ -288,6 +272,11 @@ def undo_of(command: RequestedCommand) -> Literal["mail", "conversation"] | None
     return "conversation" if command.detail["what"] in _RECALLABLE else None
 
 
+_NO_ROOM = {
+    "user_not_ready": gettext_noop("Not transferred: {target} is not ready."),
+    "user_at_capacity": gettext_noop("Not transferred: {target} has no free slot."),
+    "no_agent_ready": gettext_noop("Not transferred: nobody in {target} is ready with a free slot."),
+}
 _RECALLABLE = ("immediate", "exclusive")
 _COMMANDS = {
     "immediate": (gettext_noop("Transfer to {target}:"), gettext_noop("Offered to {target}.")),

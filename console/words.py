@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from babel.core import negotiate_locale
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_currency, format_decimal
 
 LANGUAGES = {"en": "English", "it": "Italiano"}
 """Language code -> the language's own name. English is the language of the source texts."""
@@ -79,6 +80,10 @@ class Words:
     def number(self, n: int) -> str:
         return format_decimal(n, locale=self.locale)
 
+    def money(self, amount: Decimal, currency: str) -> str:
+        """An amount in a currency of ISO 4217, e.g. €19.90; of an unknown one with its code."""
+        return format_currency(amount, currency[:8], locale=self.locale)
+
     def moment(self, at: datetime) -> str:
         """An exact time with seconds and UTC offset: 23 Nov 2026, 18:20:05 +01:00."""
         shown = format_datetime(at, "medium", tzinfo=self.zone, locale=self.locale)
@@ -108,14 +113,22 @@ class Words:
         return format_datetime(at, pattern, tzinfo=self.zone, locale=self.locale)
 
     def left(self, until: datetime) -> str:
-        """The time until a window ends, e.g. 13 h 40 min; never negative."""
-        hours, minutes = divmod(max(0, int((until - self.now).total_seconds())) // 60, 60)
+        """The time until a window ends, e.g. 13 h 40 min, in its last minute 42 s; never negative."""
+        seconds = max(0, int((until - self.now).total_seconds()))
+        if 0 < seconds < 60:
+            return self.seconds_left_pattern.replace("{seconds}", str(seconds))
+        hours, minutes = divmod(seconds // 60, 60)
         return self.time_left_pattern.replace("{hours}", str(hours)).replace("{minutes}", f"{minutes:02}")
 
     @property
     def time_left_pattern(self) -> str:
         """How `left` is written, with {hours} and {minutes}; the page's script counts down with it."""
         return self.gettext("{hours} h {minutes} min")
+
+    @property
+    def seconds_left_pattern(self) -> str:
+        """How `left` is written in the last minute, with {seconds}."""
+        return self.gettext("{seconds} s")
 
     def by_plural_category(self, text: Callable[[int], str]) -> dict[str, str]:
         """The text for each plural category of the language, as JavaScript's Intl.PluralRules names them (`one`, `few`,

@@ -28,15 +28,15 @@ from infra.postgres import directory
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
 from infra.postgres.lists import conversation_page
-from infra.postgres.lists.console import END, changed_rows, page
+from infra.postgres.lists.console import END, ListTotals, changed_rows, list_totals, page
 from infra.postgres.lists.cursor import Cursor
 from infra.postgres.lists.desk import DeskFilter, DeskState, desk_page, waiting
-from infra.postgres.lists.unmanaged import ListedConversation, UnmanagedFilter, counts
+from infra.postgres.lists.last_messages import with_last_messages
+from infra.postgres.lists.unmanaged import ListedConversation, UnmanagedFilter
 
 MAX_NEW = 100
 """More new conversations than this are announced as "more than"."""
 
-Counts = Mapping[Status, int]
 ConversationKey = str
 """A conversation's id as text, which a dictionary finds many times faster than a UUID; there are five hundred lists."""
 
@@ -46,13 +46,17 @@ _ANY = UUID(int=0)
 
 
 class ListHeader(NamedTuple):
-    """What is shown above a list. `address`: of the list as it is now; `totals`: active and closed conversations, None
-    on the waiting list; `new`: how many conversations the list lacks; `moved`: it differs otherwise."""
+    """What is shown above a list. `address`: of the list as it is now, `newest_address`: with the newest first;
+    `totals`: active and closed conversations, None on the waiting list and for a search; `soon`: how many run out soon,
+    listed at `soon_address`; `new`: how many conversations the list lacks; `moved`: it differs otherwise."""
 
     address: str
-    waiting_address: str
+    newest_address: str
     totals: tuple[int, int] | None
+    soon: int
+    soon_address: str
     waiting: int
+    waiting_address: str
     new: int
     moved: bool
     is_desk: bool
@@ -73,6 +77,8 @@ class WatchedList:
     zone: ZoneInfo
     context: RowContext
     address: str
+    newest_address: str
+    soon_address: str
     waiting_address: str
     rows: dict[ConversationKey, str]
     newest: Cursor
@@ -116,7 +122,7 @@ class ListState:
     gone: Set[ConversationKey]
     tops: Mapping[UnmanagedFilter, ListTop]
     desks: Mapping[DeskState, ListTop]
-    counts: Mapping[UnmanagedFilter, Counts]
+    counts: Mapping[UnmanagedFilter, ListTotals]
     waiting: int
     open: Mapping[UUID, str]
     living: Set[bytes]
@@ -147,7 +153,7 @@ class ListWatcher:
                 gone={id_ for id_, row in rows.items() if row.reason_code is None},
                 tops=self._tops(conn, set(lists)),
                 desks={state: ListTop.of_rows(desk_page(conn, DeskFilter(state), max(ROWS)).rows) for state in desks},
-                counts={each: counts(conn, each) for each in set(map(counted, lists))},
+                counts={each: list_totals(conn, each) for each in set(map(counted, lists))},
                 waiting=waiting(conn),
                 open=conversation_page.marks(conn, {each.open for each in shown if each.open}),
                 living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions),
@@ -161,7 +167,7 @@ class ListWatcher:
         rows = {id_: row for id_ in ids if (row := self._rows.get(id_)) is not None}
         known = {row.id: (row.version, row.sequence, row.entries) for row in rows.values()}
         unknown = {UUID(id_): (-1, -1, -1) for id_ in ids if id_ not in rows}
-        rows |= {str(row.id): row for row in changed_rows(conn, known | unknown)}
+        rows |= {str(row.id): row for row in with_last_messages(conn, changed_rows(conn, known | unknown))}
         self._rows = rows
         return rows
 
@@ -194,6 +200,8 @@ def watched_list(session: bytes) -> WatchedList:
         words().zone,
         row_context(query, endpoint, replaces=True),
         url_for(endpoint, **query.args(after=None)),
+        url_for(endpoint, **query.args(order="newest")),
+        soon_address(query),
         url_for("waiting.show"),
         _marks(request.args.get("seen", "")),
         cursor(request.args.get("newest")) or END,
@@ -202,6 +210,11 @@ def watched_list(session: bytes) -> WatchedList:
         is_desk,
         query.open,
     )
+
+
+def soon_address(query: ListQuery) -> str:
+    """The address of the conversations that run out first, with the list's number and reason."""
+    return url_for("unmanaged.show", **query.args(status="active", order="urgent", q="", open=None))
 
 
 def _marks(seen: str) -> dict[ConversationKey, str]:
@@ -218,7 +231,7 @@ def counted(which: UnmanagedFilter) -> UnmanagedFilter:
     return UnmanagedFilter(reason=which.reason, number=which.number)
 
 
-def matching(which: UnmanagedFilter, found: Counts) -> int | None:
+def matching(which: UnmanagedFilter, found: Mapping[Status, int]) -> int | None:
     """How many conversations match, taken from the counts; None where they do not tell."""
     if which.words:
         return None
@@ -259,13 +272,25 @@ def _header(shown: WatchedList, now: ListState) -> ListHeader:
     if shown.is_desk:
         first = now.desks[shown.query.desk].places[-shown.size :] if shown.query.since is None else ()
         new = sum(str(place.id) not in shown.rows for place in first)
-        return ListHeader(shown.address, shown.waiting_address, None, now.waiting, new, moved=False, is_desk=True)
+        address = shown.address
+        return ListHeader(address, address, None, 0, "", now.waiting, shown.waiting_address, new, False, is_desk=True)
     which = shown.query.newest
-    found = now.counts[counted(which)]
+    found, _, soon = now.counts[counted(which)]
     new = min(MAX_NEW + 1, now.tops[which].beyond(shown.newest, shown.rows))
     moved = not new and _moved(shown, now, matching(which, found))
-    totals = found["active"], found["closed"]
-    return ListHeader(shown.address, shown.waiting_address, totals, now.waiting, new, moved, is_desk=False)
+    totals = None if which.words else (found["active"], found["closed"])
+    return ListHeader(
+        shown.address,
+        shown.newest_address,
+        totals,
+        soon,
+        shown.soon_address,
+        now.waiting,
+        shown.waiting_address,
+        new,
+        moved,
+        is_desk=False,
+    )
 
 
 def _moved(shown: WatchedList, now: ListState, total: int | None) -> bool:

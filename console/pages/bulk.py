@@ -1,9 +1,9 @@
-"""Actions on many conversations: a preview of how many can be processed and why others cannot, one command each with
-its own result, and undo."""
+"""Actions on many conversations: a preview of how many can be processed and why others cannot, and one command each.
+The most urgent come first: if an immediate transfer has fewer free slots than conversations, they get them."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -11,24 +11,27 @@ from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
-from console.commands import CommandRequest, body, new_form, submit
+from console.commands import CommandRequest, body, hold_back, new_form, submit
 from console.dependencies import Dependencies
-from console.pages.conversation import kafka_unavailable, mail_error, mail_preview_page, typed_mail
-from console.pages.recipients import recipient_options
-from console.phrases import command_notice, undo_of
-from console.request import dialog, person, target, translated
+from console.pages.bulk_results import results
+from console.pages.conversation import mail_error, mail_preview_page, typed_mail
+from console.pages.recipients import first_choice, first_mode, recipient_options
+from console.request import dialog, target
 from console.table.query import ListQuery
-from console.table.rows import customer_name, row_view
-from domain.commands import Email, Recall, Transfer
+from console.table.rows import row_view
+from domain.commands import Email, Rejection, Transfer
 from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from domain.ports import PublishFailed
 from infra.postgres.console import audit
-from infra.postgres.console.audit import RequestedCommand
 from infra.postgres.lists import console as console_list
 
 MAX_CONVERSATIONS = 1000
 """The most conversations of one bulk action."""
+SECOND_LOOK = 50
+"""An action on more conversations than this is confirmed by typing their number."""
+
+_NO_SLOT = {"user": Rejection.USER_AT_CAPACITY, "skillset": Rejection.NO_AGENT_READY}
 
 BulkAction = Literal["user", "skillset", "email"]
 _KINDS = ("user", "skillset", "email")
@@ -36,8 +39,9 @@ _KINDS = ("user", "skillset", "email")
 
 @dataclass(frozen=True, slots=True)
 class BulkSelection:
-    """The selected conversations. `able`: id and version of those that can be processed; `unable`: how many cannot, by
-    reason; `cut`: more match than can be processed at once; `unsure`: the search may have missed some."""
+    """The selected conversations. `able`: id and version of those that can be processed, the most urgent first;
+    `unable`: how many cannot, by reason; `cut`: more match than can be processed at once; `unsure`: the search may have
+    missed some."""
 
     able: Sequence[tuple[UUID, int]]
     unable: Counter[str] = field(default_factory=Counter)
@@ -46,7 +50,7 @@ class BulkSelection:
 
 
 def bulk_pages(deps: Dependencies) -> Blueprint:
-    """`/bulk`: the preview, the commands, their results, and undo."""
+    """`/bulk`: the preview and the commands."""
     pages = Blueprint("bulk", __name__)
 
     @pages.post("/bulk")
@@ -67,11 +71,18 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
         requests = _mails(able, batch) if kind == "email" else _transfers(able, kind, batch)
         if (error := _error(deps, requests)) is not None:
             return _form(deps, kind, selection, error, 422)
+        if (error := _unconfirmed(len(able))) is not None:
+            return _form(deps, kind, selection, error, 422)
+        with deps.connection() as conn:
+            before = audit.requested_batch(conn, batch)
+        slots = sum(each.outcome != "held_back" for each in before) if before else _slots(deps, batch, requests)
+        if not before and requests[slots:]:
+            hold_back(deps, form, requests[slots:], batch, _NO_SLOT[kind])
         try:
-            submit(deps, form, requests, batch)
+            submit(deps, form, requests[:slots], batch)
         except PublishFailed:
             return _form(deps, kind, selection, "kafka", 503)
-        return _results(deps, batch) if target() else redirect(url_for("bulk.results", batch=batch), 303)
+        return results(deps, batch) if target() else redirect(url_for("bulk_results.show", batch=batch), 303)
 
     @pages.post("/bulk/email/preview")
     def preview() -> ResponseReturnValue:
@@ -81,39 +92,7 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
             abort(404)
         return mail_preview_page(deps, able[0][0])
 
-    @pages.get("/bulk/<uuid:batch>")
-    def results(batch: UUID) -> ResponseReturnValue:
-        return _results(deps, str(batch))
-
-    @pages.post("/bulk/<uuid:batch>/undo")
-    def undo(batch: UUID) -> ResponseReturnValue:
-        form = request.form.get("form", "")
-        with deps.connection() as conn:
-            commands = audit.requested_batch(conn, str(batch))
-        if not commands or commands[0].name != person().name:
-            abort(404)
-        requests = [
-            CommandRequest(Recall(mail_command_id=each.command_id), "recall_mail", about=each.conversation_id)
-            if undo_of(each) == "mail"
-            else CommandRequest(Recall(conversation_id=each.conversation_id, expected_version=each.version), "recall")
-            for each in commands
-            if _can_be_undone(each)
-        ]
-        undo_batch = str(uuid5(NAMESPACE_OID, form))
-        try:
-            submit(deps, form, requests, undo_batch)
-        except PublishFailed:
-            return kafka_unavailable()
-        return _results(deps, undo_batch) if target() else redirect(url_for("bulk.results", batch=undo_batch), 303)
-
     return pages
-
-
-def _can_be_undone(command: RequestedCommand) -> bool:
-    """A transfer can be undone before it has a result: its recall follows it on the same partition. The recall of a
-    mail is processed elsewhere and could overtake it."""
-    undo = undo_of(command)
-    return undo is not None and (command.outcome == "applied" or (command.outcome is None and undo == "conversation"))
 
 
 def _kind() -> BulkAction:
@@ -124,16 +103,19 @@ def _kind() -> BulkAction:
 
 
 def _selected(conn: Connection[Any], directory: Directory, kind: BulkAction) -> BulkSelection:
-    """The ticked rows, or all that match."""
+    """The ticked rows, or all active ones that match; the closed ones only where the list shows nothing else."""
     cut = unsure = False
     if "all" in request.form:
-        found = console_list.page(conn, ListQuery.read(request.form).filter, MAX_CONVERSATIONS)
+        which = ListQuery.read(request.form).filter
+        active = which if which.status else replace(which, status="active")
+        found = console_list.page(conn, active, MAX_CONVERSATIONS)
         lines = [row_view(row, directory) for row in found.rows]
         cut, unsure = found.after is not None, found.cut
     else:
         ids = request.form.getlist("pick", type=UUID)[:MAX_CONVERSATIONS]
         rows = console_list.by_ids(conn, ids)
         lines = [row_view(rows[id_], directory) for id_ in dict.fromkeys(ids) if id_ in rows]
+    lines.sort(key=lambda each: each.of.window_ends_at)
     able = [each for each in lines if kind == "email" or each.why_not is None]
     unable = Counter(each.why_not for each in lines if each.why_not is not None and kind != "email")
     return BulkSelection([(each.of.id, each.of.version) for each in able], unable, cut, unsure)
@@ -173,6 +155,26 @@ def _mails(able: Sequence[tuple[UUID, int]], batch: str) -> list[CommandRequest]
     return [CommandRequest(each, "email", {"to": list(each.to)}) for each in mails]
 
 
+def _slots(deps: Dependencies, batch: str, requests: Sequence[CommandRequest]) -> int:
+    """How many of the commands are sent: one for each free slot of an immediate transfer. All of them, if there is no
+    slot at all, which their results will say. Commands are processed in parallel, so the order in which they are sent
+    promises nothing."""
+    first = requests[0].body
+    if not isinstance(first, Transfer) or first.mode != "immediate":
+        return len(requests)
+    with deps.connection() as conn:
+        options = recipient_options(deps, conn, deps.directory(conn), first.target.kind)
+    free = next((each.free for each in options if each.id == first.target.id and each.available), 0)
+    return free or len(requests)
+
+
+def _unconfirmed(n: int) -> str | None:
+    """The error of a large action that was not confirmed by its number; None: it was, or need not be."""
+    if n <= SECOND_LOOK or request.form.get("confirmed", "").strip() == str(n):
+        return None
+    return "unconfirmed"
+
+
 def _error(deps: Dependencies, requests: Sequence[CommandRequest]) -> str | None:
     if not requests:
         return "no_recipient"
@@ -185,6 +187,7 @@ def _form(
 ) -> ResponseReturnValue:
     with deps.connection() as conn:
         options = recipient_options(deps, conn, deps.directory(conn), kind) if kind != "email" else []
+    until = deps.clock() + deps.terms.reservation
     mask = bool(deps.mailing and deps.mailing.policy.mask)
     return dialog(
         "bulk.html",
@@ -193,11 +196,12 @@ def _form(
         selection=selection,
         most=MAX_CONVERSATIONS,
         options=options,
-        until=deps.clock() + deps.terms.reservation,
+        until=until,
+        second_look=SECOND_LOOK,
         error=error,
         form=request.form.get("form") or new_form(),
-        chosen=request.form.get("to") or next((each.id for each in options if each.available), None),
-        mode=request.form.get("mode", "immediate"),
+        chosen=request.form.get("to") or first_choice(options),
+        mode=request.form.get("mode") or first_mode(options, until),
         typed=request.form,
         masked="mask" in request.form if "subject" in request.form else mask,
         title={
@@ -206,29 +210,3 @@ def _form(
             "email": gettext_noop("Send via email"),
         }[kind],
     )
-
-
-def _results(deps: Dependencies, batch: str) -> ResponseReturnValue:
-    with deps.connection() as conn:
-        commands = audit.requested_batch(conn, batch)
-        if not commands or commands[0].name != person().name:
-            abort(404)
-        directory = deps.directory(conn)
-        rows = console_list.by_ids(conn, [each.conversation_id for each in commands if each.conversation_id])
-    results = [
-        (
-            customer_name(rows[each.conversation_id])
-            if each.conversation_id in rows
-            else translated(gettext_noop("Unknown customer")),
-            command_notice(directory, each),
-        )
-        for each in commands
-    ]
-    states = Counter(each.state for _, each in results)
-    if states["pending"] and request.args.get("pending", type=int) == states["pending"]:
-        return "", 204  # the dialog already shows this
-    # undo would leave out a mail that has no result yet, and it would be sent
-    undoable = any(map(_can_be_undone, commands)) and not any(
-        each.outcome is None and not _can_be_undone(each) for each in commands
-    )
-    return dialog("bulk_results.html", batch=batch, results=results, states=states, undoable=undoable, form=new_form())

@@ -16,8 +16,8 @@ from console import gate
 from console.commands import HOLD_SECONDS, CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
 from console.pages import mail_preview, panel
-from console.pages.recipients import recipient_options
-from console.phrases import command_notice, owner_name
+from console.pages.recipients import first_choice, first_mode, recipient_options
+from console.phrases import actor_name, command_notice, owner_name
 from console.request import dialog, keep_page, person, safe_redirect_target, target, words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
@@ -29,7 +29,7 @@ from domain.ports import PublishFailed
 from infra.postgres import mails
 from infra.postgres.console import audit
 from infra.postgres.lists import console as console_list
-from infra.postgres.lists.conversation_page import conversation_page
+from infra.postgres.lists.conversation_page import conversation_page, last_actor
 
 MAX_BODY = 20_000
 """The most characters of a mail's own text, which precedes the conversation."""
@@ -170,14 +170,15 @@ def _notice(deps: Dependencies, id_: str, *, new: bool = False) -> ResponseRetur
             abort(404)
         directory = deps.directory(conn)
         about = console_list.by_ids(conn, [command.conversation_id]) if command.conversation_id else {}
-    row = next(iter(about.values()), None)
+        row = next(iter(about.values()), None)
+        actor = last_actor(conn, row.id) if row and command.outcome == "rejected" else None
     late = command.outcome is None and (words().now - command.at).total_seconds() > LATE_SECONDS
     if not new and target() and command.outcome is None and late == ("late" in request.args):
         return "", 204  # the notice already says this
     return render_template(
         "command_notice.html",
         command=command,
-        notice=command_notice(directory, command),
+        notice=command_notice(directory, command, row),
         line=row_view(row, directory) if row else None,
         late=late,
         new=new,
@@ -185,6 +186,7 @@ def _notice(deps: Dependencies, id_: str, *, new: bool = False) -> ResponseRetur
         whole_page=target() is None,
         back=safe_redirect_target(request.args.get("back"), url_for("unmanaged.show")),
         owner=row and row.owner and owner_name(directory, row.owner.kind, row.owner.id),
+        actor=actor and actor_name(directory, actor),
     )
 
 
@@ -195,19 +197,20 @@ def _transfer_form(
         directory = deps.directory(conn)
         row = _row(conn, directory, id_)
         options = recipient_options(deps, conn, directory, kind)
-    until = reservation_end(deps.clock() + deps.terms.reservation, row.of.window_ends_at)
+    end = reservation_end(deps.clock() + deps.terms.reservation, row.of.window_ends_at)
+    until = end if end > deps.clock() else None
     return dialog(
         "transfer.html",
         status,
         line=row,
         kind=kind,
         options=options,
-        until=until if until > deps.clock() else None,
+        until=until,
         error=error,
         form=request.form.get("form") or new_form(),
         version=request.form.get("version") or row.of.version,
-        chosen=request.form.get("to") or next((each.id for each in options if each.available), None),
-        mode=request.form.get("mode", "immediate"),
+        chosen=request.form.get("to") or first_choice(options),
+        mode=request.form.get("mode") or first_mode(options, until),
         back=_back(),
     )
 

@@ -12,6 +12,7 @@ from psycopg import Connection
 from console import phrases
 from console.commands import new_form
 from console.dependencies import Dependencies
+from console.messages import shown_message
 from console.request import words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
@@ -26,7 +27,7 @@ from infra.postgres.lists.conversation_page import ConversationPage, conversatio
 @dataclass(frozen=True, slots=True)
 class ChatEntry:
     """One entry of the chat: a new `day`, a `message`, or a `sentence` about an event. `media`: the name of a kind of
-    message that is not text, `picture`: its icon; `who`: the agent."""
+    message that is not text, `icon`: its icon; `who`: the agent."""
 
     kind: Literal["day", "message", "sentence"]
     at: datetime
@@ -34,7 +35,7 @@ class ChatEntry:
     id: str = ""
     speaker: str = ""
     who: str = ""
-    picture: str = ""
+    icon: str = ""
     media: str = ""
     status: str = ""
     edited: bool = False
@@ -138,16 +139,16 @@ def _item(item: TranscriptItem, directory: Directory) -> ChatEntry:
     id_, sentence = str(item.id), phrases.transcript_sentence(directory, item)
     if sentence is not None:
         return ChatEntry("sentence", item.at, sentence, id=id_)
-    picture, media = ("", "") if item.kind == "text" else phrases.media(item.kind)
+    said = shown_message(item.kind, item.text, {})
     return ChatEntry(
         "message",
         item.at,
-        item.text or "",
+        said.text,
         id=id_,
         speaker=item.speaker,
         who=phrases.user_name(directory, item.agent_id or ""),
-        picture=picture,
-        media=media,
+        icon=said.icon,
+        media=said.name,
         status=item.status or "",
         edited=item.edited,
         deleted=item.deleted,

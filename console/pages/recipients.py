@@ -1,7 +1,11 @@
 """The users and skillsets that the transfer dialogs offer (manual fact S9)."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
+from unicodedata import combining, normalize
 
 from psycopg import Connection
 
@@ -43,10 +47,24 @@ class SkillsetOption:
         return self.ready > 0
 
 
+Options = Sequence[AgentOption] | Sequence[SkillsetOption]
+
+
+def first_choice(options: Options) -> str | None:
+    """The recipient that a dialog chooses at first: one who can take a conversation now; None: there is none."""
+    return next((each.id for each in options if each.available), None)
+
+
+def first_mode(options: Options, until: datetime | None) -> str:
+    """The mode that a dialog chooses at first: one that can work. `until`: when a reservation would end; None: there is
+    no time for one."""
+    return "immediate" if first_choice(options) is not None or until is None else "exclusive"
+
+
 def recipient_options(
     deps: Dependencies, conn: Connection[Any], directory: Directory, kind: OwnerKind
 ) -> list[AgentOption] | list[SkillsetOption]:
-    """The users or the skillsets of a dialog, available ones first."""
+    """The users or the skillsets of a dialog, available ones first, then by name."""
     return agent_options(deps, conn, directory) if kind == "user" else skillset_options(deps, conn, directory)
 
 
@@ -67,7 +85,7 @@ def agent_options(deps: Dependencies, conn: Connection[Any], directory: Director
         for member in Agents(conn).all_with_presence().values()
         if member.max_conversations > 0 and member.id in directory.users
     ]
-    return sorted(found, key=lambda each: (not each.available, each.state != "ready", each.name.casefold()))
+    return sorted(found, key=lambda each: (not each.available, each.state != "ready", _natural(each.name)))
 
 
 def skillset_options(deps: Dependencies, conn: Connection[Any], directory: Directory) -> list[SkillsetOption]:
@@ -83,4 +101,10 @@ def skillset_options(deps: Dependencies, conn: Connection[Any], directory: Direc
         name = directory.users[first.id].name if first and first.id in directory.users else None
         free = sum(member.free_capacity for member in available)
         found.append(SkillsetOption(skillset.id, skillset.name, len(available), free, waits.get(skillset.id, 0), name))
-    return sorted(found, key=lambda each: (each.ready == 0, each.name.casefold()))
+    return sorted(found, key=lambda each: (each.ready == 0, _natural(each.name)))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """The key of an order in which people look for names: 2 stands before 10, and é beside e."""
+    plain = "".join(char for char in normalize("NFKD", name.casefold()) if not combining(char))
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"\d{1,18}|\D+", plain)]

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from psycopg import Connection
 
 from console.dependencies import Dependencies
-from console.live.watch import counted, matching, row_context
+from console.live.watch import counted, matching, row_context, soon_address
 from console.pages import panel
 from console.pages.download import download_list
 from console.request import person, target, words
@@ -22,15 +22,17 @@ from domain.directory import Directory
 from infra.postgres.console import sign_ins
 from infra.postgres.lists import console as console_list
 from infra.postgres.lists.cursor import Cursor
+from infra.postgres.lists.last_messages import with_last_messages
 
 
 @dataclass(frozen=True, slots=True)
 class ListView:
-    """What the list shows. `counts`: active and closed conversations; `total`: how many match, if known; `newest`: the
-    newest row when the list was read, so that the stream can announce newer ones."""
+    """What the list shows. `counts`: active and closed conversations; `soon`: how many run out soon; `total`: how many
+    match, if known; `newest`: the newest row when the list was read, so that the stream can announce newer ones."""
 
     page: console_list.ConsolePage
     counts: tuple[int, int]
+    soon: int
     total: int | None
     waiting: int
     newest: Cursor
@@ -63,6 +65,8 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
             filter_bar=_filter_bar(query, directory),
             panel=beside,
             endpoint="unmanaged.show",
+            soon_address=soon_address(query),
+            shown_rows=query.rows or person().page_rows,
             table=render_rows(view.page.rows, directory, row_context(query, "unmanaged.show"), query.open),
         )
 
@@ -102,10 +106,11 @@ def _view(conn: Connection[Any], query: ListQuery) -> ListView:
     if query.order != "newest" or query.after or query.before:
         newest = console_list.page(conn, query.newest, 1)
     top = newest.rows[0] if newest.rows else None
-    totals, waiting = console_list.list_totals(conn, counted(query.filter))
+    totals, waiting, soon = console_list.list_totals(conn, counted(query.filter))
     return ListView(
-        found,
+        replace(found, rows=with_last_messages(conn, found.rows)),
         (totals["active"], totals["closed"]),
+        soon,
         matching(query.filter, totals),
         waiting,
         Cursor(top.last_at, top.id) if top else console_list.END,

@@ -12,6 +12,7 @@ from console.table.query import ListQuery
 from console.table.rows import render_rows
 from infra.postgres.lists.cursor import START
 from infra.postgres.lists.desk import DeskFilter, desk_page, waiting
+from infra.postgres.lists.last_messages import with_last_messages
 
 
 def waiting_pages(deps: Dependencies) -> Blueprint:
@@ -26,12 +27,13 @@ def waiting_pages(deps: Dependencies) -> Blueprint:
             if target() == "panel":
                 return panel.render(deps, conn, directory, query, "waiting.show")
             found = desk_page(conn, DeskFilter(query.desk), query.rows or person().page_rows, query.since or START)
+            rows = with_last_messages(conn, found.rows)
             beside = panel.render(deps, conn, directory, query, "waiting.show") if query.open else ""
             count = waiting(conn)
         return render_template(
             "waiting.html",
             query=query,
-            table=render_rows(found.rows, directory, row_context(query, "waiting.show"), query.open),
+            table=render_rows(rows, directory, row_context(query, "waiting.show"), query.open),
             next=found.next and str(found.next),
             waiting=count,
             directory=directory,

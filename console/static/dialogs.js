@@ -6,8 +6,18 @@ export function startDialogs({ reconnect }) {
   startDialog(box);
   startPanel(reconnect);
   startMenus(box);
+  startButtons();
   startPreview();
   startCopying();
+}
+
+// A link that is shown as a button is pressed with Space too.
+function startButtons() {
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== " " || !event.target.matches("a[role=button]")) return;
+    event.preventDefault();
+    event.target.click();
+  });
 }
 
 // What lies outside a modal dialog cannot be reached, so the notices move into it while it is open.
@@ -51,8 +61,15 @@ function startPanel(reconnect) {
   }
 
   document.addEventListener("click", (event) => {
-    const link = event.target.closest(".plus");
-    if (link) opener = link.id;
+    const link = event.target.closest(".plus, .open");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;  // these open another tab or window
+    if (!link.matches(".open")) {
+      opener ??= link.id;
+      return;
+    }
+    event.preventDefault();  // the name and the text of a row open what its plus opens
+    opener = link.id || null;
+    link.closest("tr").querySelector(".plus").click();
   });
   document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
     if (target?.id !== "panel") return;

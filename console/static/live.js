@@ -43,6 +43,8 @@ export function startLive({ showError }) {
     source.addEventListener("changed", (event) => {
       received();
       htmx.swap(document.body, event.data, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
+      const active = byId("counts")?.dataset.active;
+      if (active) document.title = document.title.replace(/^\(\d+\)/, `(${active})`);
     });
     source.addEventListener("open", (event) => {
       if (event.data === undefined) return;  // the EventSource's own event: the connection was opened
@@ -71,6 +73,7 @@ export function startLive({ showError }) {
   });
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   addEventListener("online", connect);
+  addEventListener("offline", () => showState(false));
   document.addEventListener("htmx:configRequest", (event) => {
     const { elt, parameters, headers } = event.detail;
     if (elt.id !== "panel-look") return;

@@ -4,6 +4,7 @@ import { startCountdown } from "./countdown.js";
 import { startDialogs } from "./dialogs.js";
 import { startLive } from "./live.js";
 import { startNotices } from "./notices.js";
+import { startRecipients } from "./recipients.js";
 import { startSelection } from "./selection.js";
 
 // Times are shown in the browser's zone unless the person chose another one in their account.
@@ -13,6 +14,7 @@ document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}
 
 startCountdown();
 startSelection();
+startRecipients();
 const { showError } = startNotices();
 const { connect } = startLive({ showError });
 startDialogs({ reconnect: connect });

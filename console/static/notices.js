@@ -2,6 +2,7 @@
 import { all, byId } from "./dom.js";
 
 const SHOWN = 10000, CHECKED_AGAIN = 2000;  // milliseconds
+const MOST = 4;  // notices at once
 
 export function startNotices() {
   const notices = byId("notices");
@@ -30,6 +31,7 @@ export function startNotices() {
 function complete(node, label) {
   const notice = node.matches(".notice") ? node : node.querySelector(".notice");
   if (!notice || notice.querySelector(".dismiss")) return;
+  replaceOlder(notice);
   const button = document.createElement("button");
   Object.assign(button, { type: "button", className: "dismiss", textContent: "✕" });
   button.setAttribute("aria-label", label);
@@ -40,6 +42,17 @@ function complete(node, label) {
     else notice.remove();
   };
   setTimeout(fade, SHOWN);
+}
+
+// What is newer about a conversation takes the place of the older "Undo", which would be refused. The oldest notices make
+// room, but never one whose result is awaited.
+function replaceOlder(notice) {
+  const others = all(".notice", byId("notices")).filter((each) => each !== notice);
+  for (const other of others) {
+    if (notice.dataset.about && other.dataset.about === notice.dataset.about) other.querySelector("form")?.remove();
+  }
+  others.filter((each) => !each.matches(".pending")).slice(0, Math.max(0, others.length + 1 - MOST))
+    .forEach((each) => each.remove());
 }
 
 function startErrors(showError) {

@@ -6,15 +6,25 @@ const BOXES = "input[name=pick]:not(:disabled)";
 export function startSelection() {
   startTicks();
   const bar = byId("bar");
-  if (bar) startBar(bar);
+  if (!bar) return;
+  startBar(bar);
+  new ResizeObserver(() => {  // the head of the table stays below the filters
+    document.documentElement.style.setProperty("--bar", `${bar.offsetHeight}px`);
+  }).observe(bar);
 }
 
 function startTicks() {
   const keep = new Set();  // rows that were ticked when the stream replaced them
   document.addEventListener("change", (event) => {
     const box = event.target;
-    if (box.id === "pick-all") all(BOXES).forEach((each) => { each.checked = box.checked; });
+    if (box.id === "pick-all") whole().forEach((each) => { each.checked = box.checked; });
     showCount();
+  });
+  document.addEventListener("click", ({ target }) => {
+    if (target.id !== "clear-selection") return;
+    all(BOXES).forEach((each) => { each.checked = false; });
+    showCount();
+    byId("pick-all")?.focus();
   });
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
     const box = event.detail.target.querySelector?.("input[name=pick]:checked");
@@ -31,18 +41,31 @@ function startTicks() {
   showCount();
 }
 
+// What the box above the rows ticks: those that can be transferred, or closed ones where the list shows nothing else.
+function whole() {
+  const active = all(`.active ${BOXES}`);
+  return active.length ? active : all(BOXES);
+}
+
 function showCount() {
   const counter = byId("selected"), every = byId("pick-all");
   if (!counter) return;
-  const boxes = all(BOXES), ticked = boxes.filter((box) => box.checked).length;
-  const allMatching = document.querySelector("#bulk input[name=all]");
-  if (allMatching && !ticked) allMatching.checked = false;  // no row is ticked: this must not mean all of them
+  const boxes = whole();
+  let ticked = all(BOXES).filter((box) => box.checked).length;
+  const full = boxes.length > 0 && boxes.every((box) => box.checked);
+  const matching = document.querySelector("#bulk .all");
+  if (matching) {
+    const chosen = matching.querySelector("input");
+    if (!full) chosen.checked = false;  // not all rows are ticked: this must not mean all that match
+    matching.hidden = !full;
+    if (chosen.checked && matching.dataset.total) ticked = Number(matching.dataset.total);
+  }
   const texts = JSON.parse(counter.dataset.texts);  // by plural category of the page's language
   const category = new Intl.PluralRules(document.documentElement.lang).select(ticked);
   counter.textContent = (texts[category] ?? texts.other).replace("{n}", ticked);
   if (every) {
-    every.checked = ticked > 0 && ticked === boxes.length;
-    every.indeterminate = ticked > 0 && ticked < boxes.length;
+    every.checked = full;
+    every.indeterminate = ticked > 0 && !full;
   }
 }
 
@@ -60,11 +83,11 @@ function startBar(bar) {
 
   bar.addEventListener("formdata", ({ formData }) => {  // the address holds what was chosen, and nothing else
     for (const [name, value] of [...formData]) {
-      if (!value || (name === "order" && value === "newest")) formData.delete(name);
+      if (!value || (name === "order" && value === "urgent")) formData.delete(name);
     }
   });
   bar.addEventListener("change", (event) => {
-    if (event.target.name === "q") return;
+    if (event.target.name === "q" || !event.target.name) return;
     chosen = event.target;
     if (!byKey) send(chosen.name);
   });

@@ -19,6 +19,9 @@ ROWS = (10, 25, 50, 100)
 """The choices of rows per page (manual fact S6)."""
 TABS = ("conversation", "email", "info")
 _LONGEST = 200
+_FIRST: Order = "urgent"
+"""The order of a list whose address names none: the customer who is lost first stands on the first page."""
+_MOST_SKIPPED = 10**9
 _ANY = UUID(int=0)
 _PHONE = re.compile(r"[+(]?[-0-9 ()./]{4,}")
 
@@ -26,17 +29,18 @@ _PHONE = re.compile(r"[+(]?[-0-9 ()./]{4,}")
 @dataclass(frozen=True, slots=True)
 class ListQuery:
     """The query of a list's address. `q`: the text of the search field; `rows` None: the person's preference; `open`:
-    the conversation in the panel, at `tab`. Of the waiting list, `state`: which conversations, `since`: the row that
-    ended the previous page."""
+    the conversation in the panel, at `tab`; `skip`: how many rows stood before this page when its address was made. Of
+    the waiting list, `state`: which conversations, `since`: the row that ended the previous page."""
 
     status: Status | None = None
     reason: Reason | None = None
     number: str | None = None
     q: str = ""
-    order: Order = "newest"
+    order: Order = _FIRST
     rows: int | None = None
     after: PageCursor | None = None
     before: PageCursor | None = None
+    skip: int = 0
     state: DeskState | None = None
     since: Cursor | None = None
     open: UUID | None = None
@@ -52,10 +56,11 @@ class ListQuery:
             reason=Reason(reason) if reason in {each.value for each in Reason} else None,
             number=_clean(given.get("number")) or None,
             q=_clean(given.get("q")),
-            order=cast(Order, order) if order in get_args(Order) else "newest",
+            order=cast(Order, order) if order in get_args(Order) else _FIRST,
             rows=int(rows) if rows in map(str, ROWS) else None,
             after=_place(given.get("after")),
             before=_place(given.get("before")),
+            skip=_count(given.get("skip")),
             state=cast(DeskState, state) if state in get_args(DeskState) else None,
             since=cursor(given.get("from")),
             open=_uuid(given.get("open")),
@@ -86,20 +91,26 @@ class ListQuery:
         """Whether the list is filtered or searched."""
         return bool(self.status or self.reason or self.number or self.q)
 
+    @property
+    def filters(self) -> int:
+        """How many filters are set, without the search."""
+        return sum(each is not None for each in (self.status, self.reason, self.number))
+
     def args(self, **changes: object) -> dict[str, Any]:
         """Arguments for `url_for`, without defaults. Any change but of the panel leads to the first page."""
         same_page = changes.keys() <= {"open", "tab"}
-        place = {} if same_page else {"after": None, "before": None, "since": None}
+        place = {} if same_page else {"after": None, "before": None, "skip": 0, "since": None}
         moved = replace(self, **(place | changes))  # type: ignore[arg-type]  # templates pass names of fields
         found = {
             "status": moved.status,
             "reason": moved.reason and moved.reason.value,
             "number": moved.number,
             "q": moved.q or None,
-            "order": moved.order if moved.order != "newest" else None,
+            "order": moved.order if moved.order != _FIRST else None,
             "rows": moved.rows,
             "after": moved.after and str(moved.after),
             "before": moved.before and str(moved.before),
+            "skip": moved.skip or None,
             "state": moved.state,
             "from": moved.since and str(moved.since),
             "open": moved.open,
@@ -131,6 +142,10 @@ def _place(text: str | None) -> PageCursor | None:
         return PageCursor.parse(text) if text else None
     except CursorError:
         return None
+
+
+def _count(text: str | None) -> int:
+    return min(int(text), _MOST_SKIPPED) if text and text.isdecimal() and len(text) < 18 else 0
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -11,11 +11,15 @@ from flask import current_app
 from markupsafe import Markup
 
 from console import phrases
+from console.messages import ShownMessage, shown_message
 from console.request import translated, words
 from console.words import phone
-from domain.contract.row import Row
-from domain.contract.texts import gettext_noop
+from domain.contract.row import Row, visible_name
+from domain.contract.texts import NO_NAME, gettext_noop
+from domain.conversations.reasons import Reason
 from domain.directory import Directory
+from infra.postgres.lists.running_out import SOON
+from infra.postgres.lists.unmanaged import ListedConversation
 
 URGENT = timedelta(hours=1)
 """Conversations with less time left than this are shown in red."""
@@ -23,21 +27,24 @@ URGENT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class RowView:
-    """The texts of one row. `state`: `active`, `closed`, or `gone` when it is no longer unmanaged. `why_not`: why
-    nothing can be done with it; None: it can be transferred. `left`: time left of its window; None: `end` says how it
-    ended. `mark`: changes whenever the row does."""
+    """The texts of one row. `state`: `active`, `closed`, or `gone` when it is no longer unmanaged. `said`: the
+    customer's last message; `line`: the name of the number that it was sent to. `why_not`: why nothing can be done with
+    it; None: it can be transferred. `left`: time left of its window; None: `end` says how it ended. `haste`: `urgent`,
+    `soon`, or empty. `mark`: changes whenever the row does."""
 
     of: Row
     id: str
     state: Literal["active", "closed", "gone"]
     name: str
     contact: str
+    said: ShownMessage
+    line: str
     why: str
     why_not: str | None
     ago: str
     left: str | None
     end: str
-    urgent: bool
+    haste: Literal["urgent", "soon", ""]
     recallable: bool
     mark: str
 
@@ -51,9 +58,7 @@ def row_view(of: Row, directory: Directory) -> RowView:
     owner = of.owner
     recallable = gone and not over and owner is not None and owner.state != "accepted"
     if over:
-        why_not: str | None = speech.gettext(
-            gettext_noop("Closed: the 24-hour window is over, or the conversation was ended.")
-        )
+        why_not: str | None = speech.gettext(_why_closed(of))
     elif owner is not None:
         why_not = phrases.owner_now(directory, owner)
     else:
@@ -64,15 +69,37 @@ def row_view(of: Row, directory: Directory) -> RowView:
         state="gone" if gone else "closed" if over else "active",
         name=customer_name(of),
         contact=contact(of),
+        said=_last_message(of),
+        line=directory.number(of.phone_number_id).name or of.phone_number_id,
         why=why_not or "" if gone else phrases.reason_short(of.reason),
         why_not=why_not,
         ago=speech.ago(of.last_at),
         left=None if over else speech.left(of.window_ends_at),
         end=speech.gettext(gettext_noop("ended") if left > timedelta() else gettext_noop("window over")),
-        urgent=not over and left < URGENT,
+        haste="" if over or left >= SOON else "urgent" if left < URGENT else "soon",
         recallable=recallable,
         mark=row_mark(of),
     )
+
+
+def _why_closed(of: Row) -> str:
+    if of.closed_at is None or of.closed_at >= of.window_ends_at:
+        return gettext_noop("Closed: the 24-hour window is over.")
+    if of.reason == Reason.BOT_CLOSED:
+        return gettext_noop("Closed: the bot ended it.")
+    return gettext_noop("Closed: it was ended before the 24-hour window was over.")
+
+
+def _last_message(of: Row) -> ShownMessage:
+    last = of.last if isinstance(of, ListedConversation) else None
+    if last is None or last.kind in _TAPS:
+        return ShownMessage("", "", of.last_text or "–")
+    said = shown_message(last.kind, last.text, last.extra)
+    return said._replace(text=" · ".join(said.text.splitlines()))
+
+
+_TAPS = ("interactive", "button")
+"""Kinds whose text says it all: the title of the button that was tapped."""
 
 
 def row_mark(of: Row) -> str:
@@ -81,12 +108,10 @@ def row_mark(of: Row) -> str:
 
 
 def customer_name(of: Row) -> str:
-    """The customer's name, else their phone, else their id."""
-    return (
-        of.customer_name
-        or (phone(of.wa_id) if of.wa_id else of.user_id)
-        or translated(gettext_noop("Unknown customer"))
-    )
+    """The customer's name; the phone of one whose name was never told."""
+    if of.wa_id and not of.customer_name:
+        return phone(of.wa_id)
+    return visible_name(of) or translated(NO_NAME)
 
 
 def contact(of: Row) -> str:
@@ -118,7 +143,7 @@ def render_rows(
     return [_rendered(_RowKey(row, directory, speech.now, (*around, row.id == open_))) for row in rows]
 
 
-_MINUTE, _DAY, _LONG = timedelta(minutes=1), timedelta(days=1), timedelta(days=300)
+_SECOND, _MINUTE, _DAY, _LONG = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1), timedelta(days=300)
 
 
 class _RowKey:
@@ -134,7 +159,8 @@ class _RowKey:
         age, left = now - row.last_at, row.window_ends_at - now
         minutes = age // _MINUTE if age < _DAY else _DAY if age < _LONG else _LONG
         version = (row.id, row.version, row.sequence, row.entries)
-        self._key = (version, minutes, max(-1, left // _MINUTE), around)
+        left = max(-_SECOND, left)
+        self._key = (version, minutes, left // _MINUTE, left // _SECOND if left < _MINUTE else None, around)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _RowKey) and self._key == other._key and self.directory is other.directory

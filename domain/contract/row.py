@@ -1,6 +1,7 @@
 """A row: the public form of a conversation, in the list, at the head of a transcript and in public events
 (interface.md, A row). Keys are public: new ones may be added, none is removed."""
 
+import unicodedata
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -45,6 +46,18 @@ class Row(Protocol):
     def version(self) -> int: ...
     @property
     def sequence(self) -> int: ...
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Mc", "Me", "Mn", "Zl", "Zp", "Zs"})
+"""Categories of Unicode whose characters are not seen on their own: controls, combining marks, spaces."""
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that are drawn as nothing: fillers of Hangul, the empty Braille pattern."""
+
+
+def visible_name(row: Row) -> str | None:
+    """Returns the customer's name; None if there is none, or nothing of it can be seen."""
+    name = row.customer_name or ""
+    return name if any(char not in _BLANK and unicodedata.category(char) not in _UNSEEN for char in name) else None
 
 
 def row_document(row: Row) -> dict[str, object]:

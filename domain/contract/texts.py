@@ -15,6 +15,9 @@ def gettext_noop(text: str) -> str:
     return text
 
 
+NO_NAME = gettext_noop("Customer without a name")
+
+
 class ReasonText(NamedTuple):
     """A reason as a label of a list, and as a sentence without its full stop."""
 

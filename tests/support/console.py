@@ -41,13 +41,18 @@ QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 class Clock:
-    """The clock of the pages, which a test can set ahead."""
+    """The clock of the pages, which a test can set ahead or stop."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
+        self._stopped: datetime | None = None
+
+    def stop(self, at: datetime) -> None:
+        """Shows this time from now on."""
+        self._stopped = at
 
     def __call__(self) -> datetime:
-        return utc_now() + self.ahead
+        return self._stopped or utc_now() + self.ahead
 
 
 class Browser:

@@ -34,7 +34,9 @@ from domain.mail import MailPolicy
 from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
+from infra.local.simulator.chat import Story as ChatStory
 from infra.ses.addresses import address
+from tests.support.outcome import facts_of
 from tests.support.stories import DIRECTORY, START, FactMaker
 
 SECRET = b"secret"
@@ -109,6 +111,11 @@ class Office:
             "set caught_up_to = excluded.caught_up_to, progressed_at = excluded.progressed_at",
             [self.topics.inbound, until, progress],
         )
+
+    def play(self, story: ChatStory) -> None:
+        """Processes the updates of a story, in order of time."""
+        for told in story.posts:
+            self.process(*facts_of([told.post]))  # type: ignore[arg-type]  # stories have no statuses of accounts
 
     def owner_until(self) -> datetime:
         """Returns the end of the reservation or offer of the only conversation."""

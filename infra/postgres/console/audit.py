@@ -20,14 +20,16 @@ AuditEvent = Literal[
     "form_refused",
     "forbidden",
     "asked",
+    "held_back",
     "not_kept",
     "downloaded",
     "sign_in_made",
     "password_reset",
     "sessions_ended",
 ]
-"""Stored values. `asked`: a command was requested; `not_kept`: Kafka did not acknowledge it. The last three are events
-of the command line, which has no address."""
+"""Stored values. `asked`: a command was requested; `held_back`: one of a bulk action was not, because the free slots
+were given to more urgent conversations; `not_kept`: Kafka did not acknowledge it. The last three are events of the
+command line, which has no address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,9 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class RequestedCommand:
-    """A command that a person requested, and its result. `outcome` None: not processed yet. `version`: the version that
-    a recall of it must name: the conversation's current one, or the one right after the command if another decision
-    followed it."""
+    """A command that a person requested, and its result; or one that was held back. `outcome` None: not processed yet.
+    `version`: the version that a recall of it must name: the conversation's current one, or the one right after the
+    command if another decision followed it."""
 
     at: datetime
     name: str
@@ -55,7 +57,7 @@ class RequestedCommand:
     conversation_id: UUID | None
     batch_id: str | None
     detail: dict[str, Any]
-    outcome: Literal["applied", "rejected"] | None
+    outcome: Literal["applied", "rejected", "held_back"] | None
     reason: str | None
     version: int | None
 
@@ -74,7 +76,9 @@ def write(conn: Connection[Any], entries: Collection[AuditEntry]) -> None:
 
 
 _REQUESTED = """
-select a.at, a.name, a.command_id, a.conversation_id, a.batch_id, a.detail, r.outcome, r.reason,
+select a.at, a.name, a.command_id, a.conversation_id, a.batch_id, a.detail,
+  case when a.event = 'held_back' then 'held_back' else r.outcome end as outcome,
+  coalesce(r.reason, a.detail ->> 'held_back') as reason,
   coalesce(c.version, r.version) as version
 from console_audit a
 left join lateral (
@@ -87,20 +91,22 @@ left join conversations c on r.outcome = 'applied' and c.id = a.conversation_id 
     and later.type in ('witiop.command.transfer.v1', 'witiop.command.recall.v1')
     and (later.topic, later.partition) = (r.topic, r.partition) and later."offset" > r."offset"
 )
-where a.event = 'asked'
+where
 """
 
 
 def requested_command(conn: Connection[Any], command_id: str) -> RequestedCommand | None:
     """The command with this id, if it was requested here."""
     cursor = conn.cursor(row_factory=class_row(RequestedCommand))
-    return cursor.execute(f"{_REQUESTED} and a.command_id = %s", (command_id,)).fetchone()
+    return cursor.execute(f"{_REQUESTED} a.event = 'asked' and a.command_id = %s", (command_id,)).fetchone()
 
 
 def requested_batch(conn: Connection[Any], batch_id: str) -> Sequence[RequestedCommand]:
-    """All commands of a batch, in the order in which they were requested."""
+    """All commands of a batch, in the order in which they were requested, and those that were held back."""
     cursor = conn.cursor(row_factory=class_row(RequestedCommand))
-    return cursor.execute(f"{_REQUESTED} and a.batch_id = %s order by a.id", (batch_id,)).fetchall()
+    return cursor.execute(
+        f"{_REQUESTED} a.event in ('asked', 'held_back') and a.batch_id = %s order by a.id", (batch_id,)
+    ).fetchall()
 
 
 REQUESTS_SPAN = timedelta(minutes=30)

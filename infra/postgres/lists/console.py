@@ -27,6 +27,7 @@ from psycopg.sql import SQL, Composed
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from infra.postgres.connections.arrays import column_arrays
+from infra.postgres.lists import running_out
 from infra.postgres.lists.cursor import START, Cursor, CursorError
 from infra.postgres.lists.desk import WAITING
 from infra.postgres.lists.unmanaged import (
@@ -167,18 +168,29 @@ def _one_snapshot(conn: Connection[Any]) -> Iterator[None]:
 
 
 class ListTotals(NamedTuple):
-    """The totals above the list: conversations per status, and customers that wait."""
+    """The totals above the list: conversations per status, all customers that wait, and how many conversations run out
+    soon, at most `infra.postgres.lists.running_out.MANY`."""
 
     counts: dict[Status, int]
     waiting: int
+    soon: int
 
 
 def list_totals(conn: Connection[Any], which: UnmanagedFilter) -> ListTotals:
-    """Conversations with the filter's number and reason, and all customers that wait. One statement, because a round
-    trip costs a page more than the query."""
-    found = conn.execute(f"select c.*, w.* from ({COUNTS}) as c, ({WAITING}) as w", count_of(which)).fetchone()
+    """The totals of the filter's number and reason. One statement, because a round trip costs a page more than the
+    query."""
+    found = conn.execute(_totals(which.reason, which.number is not None), count_of(which)).fetchone()
     assert found is not None
-    return ListTotals({"active": found[0], "closed": found[1]}, found[2])
+    return ListTotals({"active": found[0], "closed": found[1]}, found[2], found[3])
+
+
+@cache
+def _totals(reason: Reason | None, of_number: bool) -> bytes:
+    return (
+        SQL("select c.*, w.*, s.* from ({}) as c, ({}) as w, ({}) as s")
+        .format(SQL(COUNTS), SQL(WAITING), running_out.count_statement(reason, of_number))
+        .as_bytes()
+    )
 
 
 def by_ids(conn: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, ListedConversation]:

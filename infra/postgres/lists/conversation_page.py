@@ -52,6 +52,17 @@ def conversation_page(conn: Connection[Any], conversation_id: UUID) -> Conversat
         )
 
 
+def last_actor(conn: Connection[Any], conversation: UUID) -> str | None:
+    """Returns who caused the last entry of the history: the shown name of an administrator who is not in the directory,
+    else the actor; None: there is no history."""
+    found = conn.execute(
+        "select coalesce(i.shown_name, h.actor) from history h left join sign_ins i on i.name = h.actor "
+        "where h.conversation_id = %s order by h.sequence desc limit 1",
+        (conversation,),
+    ).fetchone()
+    return found[0] if found else None
+
+
 def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
     """Returns, for each conversation that exists, a text that changes whenever its page does: with the conversation,
     the statuses of its messages, or its mails. O(the conversations' entries)."""

@@ -6,12 +6,12 @@ conversations, 100 rows take 1.3-1.8 ms. With plain filters PostgreSQL 18 may ch
 up to 317 ms. A plan made for particular values may do the same, so the generic plan is forced.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from itertools import product
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection, sql
@@ -145,9 +145,20 @@ def counts(conn: Connection[Any], which: UnmanagedFilter) -> dict[Status, int]:
     return {"active": found[0], "closed": found[1]}
 
 
+class LastMessage(NamedTuple):
+    """A customer's message that is not a text. `kind`: Meta's type; `text`: what it says, e.g. a caption; `extra`: the
+    rest of it (`domain.facts.CustomerTurn`)."""
+
+    kind: str
+    text: str | None
+    extra: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class ListedConversation:
-    """The `domain.contract.row.Row` that lists read: a conversation without its `memory`, which only the rules need."""
+    """The `domain.contract.row.Row` that lists read: a conversation without its `memory`, which only the rules need.
+    `last`: the customer's last message, where a list has read it and it is not a text
+    (`infra.postgres.lists.last_messages`)."""
 
     id: UUID
     phone_number_id: str
@@ -168,6 +179,7 @@ class ListedConversation:
     entries: int
     version: int
     sequence: int
+    last: LastMessage | None = None
 
     @property
     def status(self) -> Status:

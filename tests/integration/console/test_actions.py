@@ -1,6 +1,7 @@
 """Actions on a conversation: manual facts S8, S9, S10. Each is a signed command whose result is shown."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from zoneinfo import ZoneInfo
@@ -9,10 +10,11 @@ import pytest
 from werkzeug.test import TestResponse
 
 from domain.commands import Command, Recall, Transfer, read_command
+from domain.directory import User
 from domain.facts import AgentAccepted, AgentClosed
 from infra.process.clock import utc_now
 from tests.support.console import BOSS, Browser, Console, OpenList, hidden, ids
-from tests.support.office import SECRET
+from tests.support.office import COMPANY, SECRET
 
 
 def transfer(row: object, browser: Browser, kind: str = "user", into: str | None = "dialog", **to: str) -> TestResponse:
@@ -62,25 +64,55 @@ def test_the_dialog_predicts_the_outcome_for_each_user(console: Console, boss: B
     console.office.presence("ben", "paused")
     boss.post("/account/words", zone="Europe/Rome")
     began = console.clock()
-    said = outlook(boss.get(f"/conversations/{row}/transfer/user", "dialog").text)
-    refused = "immediate would be rejected; exclusive waits until {:%H:%M}"
+    page = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
     ends = [(at + console.deps.terms.reservation).astimezone(ZoneInfo("Europe/Rome")) for at in (began, utc_now())]
-    assert "offered to anna immediately" == said[0]
-    assert said[1:] in [[refused.format(end)] * 2 for end in ends]
+    assert ["offered to anna immediately"] == outlook(page)
+    assert any(f"Reserved for this user alone until {end:%H:%M}" in page for end in ends)
 
 
 def test_the_dialog_predicts_who_would_be_offered_it_for_each_skillset(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     console.office.presence("anna", "ready")
-    first, second = outlook(boss.get(f"/conversations/{row}/transfer/skillset", "dialog").text)
-    assert "offered to anna immediately" == first
-    assert second.startswith("immediate would be rejected; exclusive waits until ")
+    assert ["offered to anna immediately"] == outlook(
+        boss.get(f"/conversations/{row}/transfer/skillset", "dialog").text
+    )
+
+
+@pytest.mark.parametrize(
+    ("ready", "hours_ago", "mode"), [(True, 1, "immediate"), (False, 1, "exclusive"), (False, 23.95, "immediate")]
+)
+def test_the_dialog_chooses_the_mode_that_can_work(
+    console: Console, boss: Browser, ready: bool, hours_ago: float, mode: str
+) -> None:
+    row = console.office.customer_writes(hours_ago=hours_ago)
+    if ready:
+        console.office.presence("anna", "ready")
+    for kind in ("user", "skillset"):
+        page = boss.get(f"/conversations/{row}/transfer/{kind}", "dialog").text
+        assert mode == hidden(page)["mode"]
+        refused = re.search(r'<small class="would-not"( hidden)?>Would be refused now', page)
+        assert refused is not None
+        assert ready == bool(refused[1])
+
+
+def test_a_dialog_finds_one_of_many_by_a_field_and_counts_as_people_do(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    assert "data-find" not in boss.get(f"/conversations/{row}/transfer/user", "dialog").text
+    users = {
+        f"a{n}": User(f"a{n}", f"Ada {n}", "a@example.com", "agent", 1, ("sales",)) for n in (10, 2, 1, 3, 4, 5, 6, 7)
+    }
+    console.office.apply_directory(replace(COMPANY, users=users))
+    console.office.presence("a7", "ready")
+    page = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
+    assert 'placeholder="Find a user"' in page
+    assert [f"Ada {n}" for n in (7, 1, 2, 3, 4, 5, 6, 10)] == re.findall(r'<b id="to-\d+">([^<]+)', page)
 
 
 def test_a_window_that_closes_soon_leaves_no_time_for_a_reservation(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes(hours_ago=23.95)
     page = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
-    assert ["immediate would be rejected"] * 3 == outlook(page)
+    assert "The customer's window closes too soon for a reservation." in page
+    assert "Would be refused now: nobody is ready with a free slot." in page
 
 
 def test_the_dialog_shows_the_ready_members_and_the_queue_of_each_skillset(console: Console, boss: Browser) -> None:
@@ -127,8 +159,8 @@ def test_a_transfer_is_pending_then_done_and_can_be_undone(console: Console, bos
 @pytest.mark.parametrize(
     ("kind", "to", "mode", "why"),
     [
-        ("user", "carla", "immediate", "this user is not ready"),
-        ("skillset", "support", "immediate", "no agent with this skillset is available"),
+        ("user", "carla", "immediate", "carla is not ready"),
+        ("skillset", "support", "immediate", "nobody in Support is ready with a free slot"),
         ("user", "nobody", "exclusive", "this user is not in the directory"),
     ],
 )
@@ -275,7 +307,7 @@ def test_a_rejected_command_can_be_sent_again_from_the_same_row_and_is_done_once
 
     refused = press()
     assert [("rejected", "user_at_capacity")] == console.process_commands()
-    assert "this user is at capacity" in text_of(ben, refused)
+    assert "Not taken: you have no free slot." in text_of(ben, refused)
     console.office.desktop_reports(AgentClosed, "ben", busy)
     done = [press(), press()]
     assert [("applied", None)] == console.process_commands()

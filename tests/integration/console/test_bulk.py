@@ -4,8 +4,10 @@ import json
 import re
 from uuid import UUID
 
+import pytest
 from werkzeug.test import TestResponse
 
+from console.pages import bulk
 from domain.facts import AgentAccepted
 from infra.postgres.lists import console as console_list
 from tests.support.console import Browser, Console, hidden, ids
@@ -42,8 +44,8 @@ def test_the_preview_predicts_how_many_each_recipient_would_be_offered(console: 
     for agent in ("anna", "ben"):
         console.office.presence(agent, "ready")
     users, teams = (look(boss, kind, rows).text for kind in ("user", "skillset"))
-    assert "2 can be offered immediately, the others would be rejected" in users
-    assert "1 can be offered immediately, the others would be rejected" in users
+    assert "the 2 most urgent can be offered immediately, the others stay here" in users
+    assert "the most urgent one can be offered immediately, the others stay here" in users
     assert "all can be offered immediately" in teams
 
 
@@ -77,14 +79,11 @@ def test_each_conversation_is_a_command_with_its_own_result(console: Console, bo
     page = look(boss, "user", rows).text
     console.office.presence("ben", "ready")
     answer = boss.send(page, "dialog", to="ben", mode="immediate").text
-    assert "0 done · 0 rejected · 3 pending" in answer
-    outcomes = console.process_commands()
-    assert [("applied", None), ("rejected", "user_at_capacity"), ("rejected", "user_at_capacity")] == sorted(
-        outcomes, key=str
-    )
+    assert "0 done · 2 rejected · 1 pending" in answer
+    assert [("applied", None)] == console.process_commands()
     shown = results(boss, answer)
     assert "1 done · 2 rejected · 0 pending" in shown
-    assert 2 == shown.count("this user is at capacity")
+    assert "<b>2</b> × Not transferred: ben has no free slot." in shown
     assert 1 == len({row["batch_id"] for row in console.office.rows("select batch_id from command_audit")})
 
 
@@ -96,6 +95,72 @@ def test_all_that_match_includes_other_pages(console: Console, boss: Browser) ->
     boss.send(page, "dialog", to="anna", mode="exclusive")
     assert [("applied", None)] * 12 == console.process_commands()
     assert not set(rows) & set(ids(boss.get("/unmanaged").text))
+
+
+def offered(console: Console) -> list[str]:
+    """The phones of the customers who were offered or reserved."""
+    rows = console.office.rows("select wa_id from conversations where owner_state in ('a', 'r') order by last_at")
+    return [row["wa_id"] for row in rows]
+
+
+def test_the_most_urgent_get_the_free_slots_and_the_rest_can_be_reserved(console: Console, boss: Browser) -> None:
+    rows = [console.office.customer_writes(phone=f"39{hours}", hours_ago=hours) for hours in (2, 23, 1, 22, 3)]
+    console.office.presence("anna", "ready")
+    page = look(boss, "user", rows).text
+    answer = boss.send(page, "dialog", to="anna", mode="immediate").text
+    assert [("applied", None)] * 2 == console.process_commands()
+    assert ["3923", "3922"] == offered(console)
+    shown = results(boss, answer)
+    assert "<b>2</b> × Offered to anna." in shown
+    assert "<b>3</b> × Not transferred: anna has no free slot." in shown
+    assert "Reserve the 3 for anna" in shown
+    reserve = re.search(r'action="(/bulk/[^"]+/reserve)"', shown)
+    assert reserve is not None
+    reserved = boss.post(reserve[1], "dialog", form=hidden(shown)["form"]).text
+    assert [("applied", None)] * 3 == console.process_commands()
+    assert ["3923", "3922", "393", "392", "391"] == offered(console)
+    assert "<b>3</b> × Reserved for anna." in results(boss, reserved)
+
+
+def test_a_form_sent_again_gives_the_slots_to_the_same_conversations(console: Console, boss: Browser) -> None:
+    rows = [console.office.customer_writes(phone=f"39{hours}", hours_ago=hours) for hours in (1, 23, 22)]
+    console.office.presence("ben", "ready")
+    page = look(boss, "user", rows).text
+    console.publisher.unreachable = True
+    assert 503 == boss.send(page, "dialog", to="ben", mode="immediate").status_code
+    console.publisher.unreachable = False
+    for _ in range(2):
+        answer = boss.send(page, "dialog", to="ben", mode="immediate").text
+        console.process_commands()
+    assert ["3923"] == offered(console)
+    assert "1 done · 2 rejected · 0 pending" in results(boss, answer)
+
+
+def test_results_of_a_skillset_say_which_member_got_it(console: Console, boss: Browser) -> None:
+    console.office.presence("carla", "ready")
+    answer = boss.send(look(boss, "skillset", write(console, 1)).text, "dialog", to="support", mode="immediate").text
+    console.process_commands()
+    assert "Offered to carla (Support)." in results(boss, answer)
+
+
+def test_all_that_match_leaves_closed_ones_out_unless_only_they_are_listed(console: Console, boss: Browser) -> None:
+    write(console, 2)
+    write(console, 3, 30)
+    for status, n in (("", 2), ("closed", 3)):
+        assert f"{n} can be sent." in look(boss, "email", all="1", status=status).text
+
+
+def test_an_action_on_many_is_confirmed_by_their_number(
+    console: Console, boss: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "SECOND_LOOK", 2)
+    page = look(boss, "user", write(console, 3)).text
+    assert "Type 3 to confirm" in page
+    refused = boss.send(page, "dialog", to="anna", mode="exclusive")
+    assert (422, []) == (refused.status_code, console.publisher.records)
+    assert "type the number of conversations" in refused.text
+    boss.send(refused.text, "dialog", to="anna", mode="exclusive", confirmed=" 3 ")
+    assert [("applied", None)] * 3 == console.process_commands()
 
 
 def test_undo_recalls_every_conversation_that_can_be_recalled(console: Console, boss: Browser) -> None:

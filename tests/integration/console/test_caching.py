@@ -23,7 +23,7 @@ def test_a_reopened_list_shows_what_changed_in_between(console: Console, boss: B
     first = console.office.customer_writes("hello", "391", hours_ago=2)
     assert [[first]] * 2 == [ids(boss.get("/unmanaged").text) for _ in range(2)]
     second = console.office.customer_writes("hello", "392", hours_ago=1)
-    assert [second, first] == ids(boss.get("/unmanaged").text)
+    assert [first, second] == ids(boss.get("/unmanaged").text)
     assert "2 active" in boss.get("/unmanaged").text
     console.office.results_of(console.office.transfer(second, "user", "anna", "exclusive"))
     page = boss.get("/unmanaged").text

@@ -1,6 +1,7 @@
 """*Unmanaged conversations* as a page: manual facts S2, S5, S6, S7, and the filter bar."""
 
 import re
+from html import unescape
 from uuid import UUID
 
 import pytest
@@ -37,7 +38,7 @@ def test_active_and_closed_differ_in_shape_and_word_not_only_in_colour(console: 
 def test_the_buttons_of_a_closed_conversation_say_why_they_are_disabled(console: Console, boss: Browser) -> None:
     console.office.customer_writes(hours_ago=30)
     page = boss.get("/unmanaged").text
-    why = "Closed: the 24-hour window is over, or the conversation was ended."
+    why = "Closed: the 24-hour window is over."
     for title in ("Transfer to a user", "Transfer to a skillset"):
         assert f'aria-disabled="true" aria-label="{title}: {why}"' in page
     assert "/transfer/" not in page
@@ -51,26 +52,58 @@ def test_the_number_of_rows_is_remembered(console: Console, boss: Browser) -> No
     assert 12 == len(ids(boss.get("/unmanaged?rows=100").text))
 
 
-@pytest.mark.parametrize("order", ["newest", "urgent"])
+@pytest.mark.parametrize("order", ["newest", "urgent", ""])
 def test_paging_reaches_the_whole_list_and_back(console: Console, boss: Browser, order: str) -> None:
+    """Without an order in the address the customer who is lost first is on top."""
     written = [console.office.customer_writes(phone=f"39{n:03}", hours_ago=1 + n * 1.3) for n in range(24)]
     active, closed = written[:18], written[18:]
     expected = written if order == "newest" else [*reversed(active), *closed]
 
-    pages, path = [], f"/unmanaged?rows=10&order={order}"
+    pages, places, path = [], [], f"/unmanaged?rows=10&order={order}"
     while path:
         page = boss.get(path).text
         pages.append(ids(page))
+        places.append(place(page))
         path = link(page, "next")
         back = link(page, "prev")
     assert expected == [row for each in pages for row in each]
+    assert ["1 to 10 of 24", "11 to 20 of 24", "21 to 24 of 24"] == places
 
-    again: list[list[UUID]] = []
+    again: list[tuple[list[UUID], str]] = []
     while back:
         page = boss.get(back).text
-        again.insert(0, ids(page))
+        again.insert(0, (ids(page), place(page)))
         back = link(page, "prev")
-    assert pages[:-1] == again
+    assert list(zip(pages, places, strict=True))[:-1] == again
+
+
+@pytest.mark.parametrize("query", ["", "order=newest&rows=10", "q=hello", "status=active", "number=106540352242922"])
+def test_who_runs_out_within_four_hours_is_counted_above_the_list_and_one_click_away(
+    console: Console, boss: Browser, query: str
+) -> None:
+    written = [console.office.customer_writes(phone=f"39{h}", hours_ago=h) for h in (23.9, 20.5, 19.9, 30)]
+    page = boss.get(f"/unmanaged?{query}").text
+    if query.startswith("q="):
+        assert ("4 found", []) == (re.findall(r"\d+ found", page)[0], re.findall(r'id="soon"', page))
+        return
+    found = re.search(r'<p id="soon" class="soon"><a href="([^"]+)">2 run out within 4 hours</a>', page)
+    assert found is not None
+    assert written[:3] == ids(boss.get(unescape(found[1])).text)
+
+
+def test_filters_are_cleared_with_one_click(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    assert "Clear filters" not in boss.get("/unmanaged?rows=25").text
+    page = boss.get("/unmanaged?rows=25&status=closed&reason=no_choice&q=x&order=newest").text
+    assert [] == ids(page)
+    assert "/unmanaged?order=newest&rows=25" == link(page, "clear")
+    assert [row] == ids(boss.get(link(page, "clear")).text)
+
+
+def test_the_title_of_the_tab_counts_the_active_conversations(console: Console, boss: Browser) -> None:
+    console.office.customer_writes("a", "391")
+    console.office.customer_writes("b", "392", hours_ago=30)
+    assert "<title>(1) Unmanaged conversations" in boss.get("/unmanaged").text
 
 
 def test_the_list_can_be_filtered_and_its_address_has_the_filters(console: Console, boss: Browser) -> None:
@@ -135,6 +168,12 @@ def test_a_page_of_a_hundred_rows_weighs_less_than_150_kilobytes_with_everything
     assert {"/unmanaged?rows=100"} == set(paths) - set(assets(page))
     assert {"css", "js", "svg"} == {path.rpartition(".")[2] for path in assets(page)}
     assert sum(weights) < 150_000
+
+
+def place(page: str) -> str:
+    """Which rows the page shows, as it says."""
+    found = re.search(r"\d+ to \d+( of \d+)?", page)
+    return found[0] if found else ""
 
 
 def link(page: str, what: str) -> str:

@@ -72,9 +72,14 @@ def test_ages_are_written_as_people_say_them(ago: timedelta, english: str, itali
     assert [english, italian] == both
 
 
-def test_time_left_is_hours_and_minutes_and_never_negative() -> None:
+def test_time_left_is_hours_and_minutes_or_seconds_and_never_negative() -> None:
     words = Words("en", ZoneInfo("UTC"), NOW)
-    for left, shown in ((timedelta(hours=5, minutes=2, seconds=59), "5 h 02 min"), (-timedelta(hours=1), "0 h 00 min")):
+    for left, shown in (
+        (timedelta(hours=5, minutes=2, seconds=59), "5 h 02 min"),
+        (timedelta(minutes=1), "0 h 01 min"),
+        (timedelta(seconds=59), "59 s"),
+        (-timedelta(hours=1), "0 h 00 min"),
+    ):
         assert shown == words.left(NOW + left)
 
 

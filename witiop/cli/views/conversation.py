@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
-from domain.contract.texts import REASON_TEXTS
+from domain.contract.row import visible_name
+from domain.contract.texts import NO_NAME, REASON_TEXTS
 from domain.conversations.conversation import Conversation, Owner
 from domain.conversations.history import HistoryEntry
 from domain.conversations.transcript import TranscriptItem
@@ -44,7 +45,7 @@ def _head(
 ) -> Iterator[Text]:
     conversation = page.conversation
     yield Text.assemble(status_cell(conversation.status), GAP, (_state(conversation), "bold"))
-    names = (conversation.customer_name, conversation.wa_id, conversation.user_id)
+    names = (visible_name(conversation) or NO_NAME, conversation.wa_id, conversation.user_id)
     customer = " ".join(harmless(name) for name in names if name)
     number = conversation.phone_number_id
     if page.number.name:

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from rich.text import Text
 
-from domain.contract.row import Row
+from domain.contract.row import Row, visible_name
+from domain.contract.texts import NO_NAME
 from infra.postgres.lists.desk import DeskPage
 from infra.postgres.lists.unmanaged import UnmanagedPage
 from witiop.cli.views.display import GAP, aligned, cut, duration, harmless, status_cell, utc_minute
@@ -58,7 +59,8 @@ def _owner(row: Row, now: datetime) -> str:
 
 
 def _cells(row: Row, reason_or_owner: str, now: datetime, width: int | None) -> list[Text]:
-    customer = Text(" ".join(harmless(name) for name in (row.customer_name, row.wa_id or row.user_id) if name))
+    names = (visible_name(row) or NO_NAME, row.wa_id or row.user_id)
+    customer = Text(" ".join(harmless(name) for name in names if name))
     return [
         status_cell(row.status),
         Text(duration(row.window_ends_at - now) if row.status == "active" else "", _urgency(row, now)),

@@ -1,0 +1,33 @@
+"""The customer's last message of each row of a list. A list reads them apart from its rows: `last_text` is the last
+*text*, and a photo or a voice message has none."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from psycopg import Connection
+from psycopg.sql import SQL
+
+from infra.postgres.lists.unmanaged import LastMessage, ListedConversation
+
+
+def with_last_messages(conn: Connection[Any], rows: Sequence[ListedConversation]) -> list[ListedConversation]:
+    """The rows with the customer's last message where it is not a text. One statement; each row is read from the index
+    of its entries."""
+    if not rows:
+        return []
+    found = dict[object, LastMessage]()
+    for id_, kind, text, extra in conn.execute(_LAST, [[row.id for row in rows]], prepare=True):
+        found[id_] = LastMessage(kind, text, extra or {})
+    return [replace(row, last=found[row.id]) if row.id in found else row for row in rows]
+
+
+_LAST = SQL(
+    """
+    select t.id, m.type, m.body, m.extra from unnest(%b::uuid[]) as t (id) cross join lateral (
+      select e.detail ->> 'type' as type, e.body, e.detail -> 'extra' as extra from entries e
+      where e.conversation_id = t.id and e.kind = 'customer_turn'
+      order by e.at desc, e.arrival desc, e.input_id desc limit 1
+    ) as m where m.type <> 'text'
+    """
+)
