@@ -11,9 +11,9 @@ one a day for each topic and kind, without any content.
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from domain.facts import MailEvent, Notice
+from domain.facts import MailEvent, Moment, Notice
 from domain.ids import FactId, bounded_id, fact_id
 from domain.inbound.json_body import InvalidJson, Json, parse
 from domain.inbound.reading import BodyReading, UnreadablePart, clamp
@@ -23,7 +23,7 @@ TAG = "witiop_mail"
 
 _TYPES = {"Send": "sent", "Delivery": "delivered", "Bounce": "bounced", "Complaint": "complained", "Reject": "failed"}
 _RECIPIENT_LISTS = {"Bounce": "bouncedRecipients", "Complaint": "complainedRecipients"}
-_TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+_TIME: TypeAdapter[datetime] = TypeAdapter(Moment)
 _GREETING = "Successfully validated SNS topic"
 
 IDENTITY_FEEDBACK = "ses.identity_feedback"
