@@ -23,6 +23,7 @@ from console.live.watch import changes_for, watched_list
 from console.pages.bulk import bulk_pages
 from console.pages.bulk_results import bulk_results_pages
 from console.pages.conversation import conversation_pages
+from console.pages.panel_parts import panel_parts_pages
 from console.pages.sign_in import account_pages
 from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
@@ -54,6 +55,7 @@ def create_app(deps: Dependencies) -> Flask:
         unmanaged_pages,
         waiting_pages,
         conversation_pages,
+        panel_parts_pages,
         bulk_pages,
         bulk_results_pages,
         _live_pages,

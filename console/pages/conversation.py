@@ -109,17 +109,6 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
     def command(command_id: UUID) -> ResponseReturnValue:
         return _notice(deps, str(command_id))
 
-    @pages.get("/conversations/<uuid:id_>/changes")
-    def changes(id_: UUID) -> ResponseReturnValue:
-        """The parts of the panel, if it has changed since the page got it."""
-        query = ListQuery(open=id_)
-        with deps.connection() as conn:
-            directory = deps.directory(conn)
-            found = panel.look(conn, directory, query)
-        if found is None or found.mark == request.args.get("seen"):
-            return "", 204
-        return render_template("panel_changes.html", panel=found, directory=directory, query=query)
-
     return pages
 
 

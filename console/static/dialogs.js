@@ -55,10 +55,11 @@ function startPanel(reconnect) {
   function refresh() {
     const drawer = document.querySelector("#panel .drawer");
     document.body.classList.toggle("beside", !!drawer);
-    const chat = byId("chat");
-    if (chat) chat.scrollTop = chat.scrollHeight;
+    toEnd();
     return drawer;
   }
+
+  startChat();
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest(".plus, .open");
@@ -84,6 +85,35 @@ function startPanel(reconnect) {
     reconnect();
   });
   refresh();
+}
+
+const toEnd = () => {
+  const chat = byId("chat");
+  if (chat) chat.scrollTop = chat.scrollHeight;
+};
+
+// What is being read stays where it is when earlier messages come in above it, and the end stays in view when new ones
+// arrive there.
+function startChat() {
+  let below = null, atEnd = false;
+  document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+    const chat = byId("chat");
+    if (target?.id === "earlier" && chat) below = chat.scrollHeight - chat.scrollTop;
+  });
+  document.addEventListener("htmx:afterSettle", ({ detail: { requestConfig } }) => {
+    const chat = byId("chat");
+    if (below === null || !chat) return;
+    chat.scrollTop = requestConfig?.path.includes("first=1") ? 0 : chat.scrollHeight - below;
+    below = null;
+    chat.focus({ preventScroll: true });
+  });
+  document.addEventListener("htmx:oobBeforeSwap", ({ detail: { target } }) => {
+    const chat = byId("chat");
+    if (target?.id === "newest" && chat) atEnd = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 40;
+  });
+  document.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => {
+    if (target?.id === "newest" && atEnd) toEnd();
+  });
 }
 
 function startMenus(box) {

@@ -3,7 +3,8 @@
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from domain.conversations.reading_order import in_reading_order
 from domain.facts import (
@@ -34,7 +35,8 @@ class TranscriptItem(NamedTuple):
 
     `kind`: the type of a message, or the name of an event, for example `menu.shown`. `text`: the text for readers, see
     `_content`. `status`: how far an outgoing message got. `agent_id`: the agent who acted, if the desktop reported it.
-    `edited`, `deleted`: the customer did so later; the original text stays."""
+    `edited`, `deleted`: the customer did so later; the original text stays. `wamid`: Meta's id of a message; `extra`:
+    the rest of it, see `domain.facts`."""
 
     id: FactId
     at: datetime
@@ -45,6 +47,8 @@ class TranscriptItem(NamedTuple):
     agent_id: str | None = None
     edited: bool = False
     deleted: bool = False
+    wamid: str | None = None
+    extra: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,8 @@ def _item(
         getattr(fact, "agent_id", None),
         edited=by_customer and wamid in edited,
         deleted=by_customer and wamid in deleted,
+        wamid=wamid,
+        extra=getattr(fact, "extra", {}),
     )
 
 

@@ -48,7 +48,7 @@ def conversation_page(conn: Connection[Any], conversation_id: UUID) -> Conversat
             conversation,
             _number(conn, conversation.phone_number_id),
             read_transcript(conn, conversation),
-            _history(conn, conversation),
+            history(conn, conversation),
         )
 
 
@@ -84,7 +84,7 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
 def read_transcript(conn: Connection[Any], of: Conversation) -> list[TranscriptItem]:
     """Returns the transcript in order, as described in interface.md, read in the caller's transaction."""
     facts = _facts(conn, of)
-    return transcript(facts, _deliveries(conn, of, facts), _later_signals(conn, of))
+    return transcript(facts, deliveries(conn, of, facts), later_signals(conn, of))
 
 
 def _facts(conn: Connection[Any], of: Conversation) -> list[ConversationFact]:
@@ -92,7 +92,7 @@ def _facts(conn: Connection[Any], of: Conversation) -> list[ConversationFact]:
     return [entries.from_row(row) for row in found]
 
 
-def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSignal]:
+def later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSignal]:
     """Returns the customer's edits and deletions that were reported after this conversation: in later conversations, or
     outside of any."""
     found = conn.execute(
@@ -118,7 +118,7 @@ def _later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSign
     return [fact for row in found if isinstance(fact := entries.from_row(row), CustomerSignal)]
 
 
-def _deliveries(
+def deliveries(
     conn: Connection[Any], of: Conversation, facts: Sequence[ConversationFact]
 ) -> dict[str, MessageDelivery]:
     """Returns wamid -> delivery. For a message with several recipients (a group, or two ids of one customer) the
@@ -134,7 +134,8 @@ def _deliveries(
     return {wamid: MessageDelivery(rank, succeeded_at, failed_at) for wamid, rank, succeeded_at, failed_at in found}
 
 
-def _history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
+def history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
+    """Returns the history in order, as described in interface.md, read in the caller's transaction."""
     commands = _commands(conn, of)
     found = conn.execute(
         """

@@ -1,0 +1,199 @@
+"""The chat of a conversation: messages with what they quote and the reactions to them, and sentences about events at
+the time at which they became true."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from console import phrases
+from console.messages import shown_message
+from console.request import translated, words
+from domain.contract.texts import gettext_noop
+from domain.conversations.history import HistoryEntry
+from domain.conversations.transcript import TranscriptItem
+from domain.directory import Directory
+from infra.postgres.lists.conversation_parts import ConversationPart, EntryCursor, replied_to
+
+_LEARNED_LATER = timedelta(minutes=2)
+"""An event that was learned this much later than it became true says so."""
+_TAPS = ("interactive", "button")
+
+
+class Quote(NamedTuple):
+    """The message that another one replies to. `who`: its speaker."""
+
+    who: str
+    text: str
+
+
+@dataclass(slots=True)
+class ChatEntry:
+    """One entry of the chat: a new `day`, a `message`, or a `sentence` about an event. `media`: the name of a kind of
+    message that is not text, `icon`: its icon; `who`: the agent; `origin`: the advertisement that the customer came
+    from; `learned`: when an event was learned, if that was later."""
+
+    kind: Literal["day", "message", "sentence"]
+    at: datetime
+    text: str
+    id: str = ""
+    speaker: str = ""
+    who: str = ""
+    icon: str = ""
+    media: str = ""
+    status: str = ""
+    edited: bool = False
+    deleted: bool = False
+    quote: Quote | None = None
+    origin: str = ""
+    reactions: list[str] = field(default_factory=list)
+    learned: datetime | None = None
+
+
+def chat_entries(part: ConversationPart, directory: Directory, until: EntryCursor | None = None) -> list[ChatEntry]:
+    """Messages and sentences by time, each day preceded by its date. `until`: the entry that follows the part, whose
+    events it leaves out; None: the part is the end."""
+    known = {item.wamid: item for item in (*part.named, *part.transcript) if item.wamid}
+    reactions = _reactions(part.transcript)
+    found: list[ChatEntry] = []
+    for item in part.transcript:
+        if item.kind == "reaction" and (_target(item) in known or not _emoji(item)):
+            continue  # it stands on its message; a removed one stands nowhere
+        entry = _item(item, directory, known)
+        entry.reactions = list(reactions.get(item.wamid or "", {}).values())
+        found.append(entry)
+    edge = part.first if part.rest and not part.from_the_first else part.after
+    begin = edge.at if edge else None
+    events = [
+        event
+        for event in _events(part, directory)
+        if (begin is None or event.at >= begin) and (until is None or event.at < until.at)
+    ]
+    return list(_with_days(_merged(found, events)))
+
+
+def _merged(items: Sequence[ChatEntry], events: Sequence[ChatEntry]) -> Iterator[ChatEntry]:
+    """The items in their own order, each event behind what happened until then."""
+    waiting = sorted(events, key=lambda event: event.at)
+    for item in items:
+        while waiting and waiting[0].at < item.at:
+            yield waiting.pop(0)
+        yield item
+    yield from waiting
+
+
+def _with_days(entries: Iterator[ChatEntry]) -> Iterator[ChatEntry]:
+    day = None
+    for each in entries:
+        if (today := words().local(each.at).date()) != day:
+            yield ChatEntry("day", each.at, words().day(each.at))
+            day = today
+        yield each
+
+
+def _item(item: TranscriptItem, directory: Directory, known: Mapping[str, TranscriptItem]) -> ChatEntry:
+    id_, sentence = str(item.id), phrases.transcript_sentence(directory, item)
+    if sentence is not None:
+        return ChatEntry("sentence", item.at, sentence, id=id_)
+    said = shown_message(item.kind, item.text, item.extra)
+    return ChatEntry(
+        "message",
+        item.at,
+        said.text,
+        id=id_,
+        speaker=item.speaker,
+        who=phrases.user_name(directory, item.agent_id or ""),
+        icon=said.icon,
+        media=said.name,
+        status=item.status or "",
+        edited=item.edited,
+        deleted=item.deleted,
+        quote=_quote(item, directory, known),
+        origin=_origin(item.extra),
+    )
+
+
+def summary_of(item: TranscriptItem) -> str:
+    """A message in one line."""
+    if item.deleted:
+        return translated(gettext_noop("deleted by the customer"))
+    said = shown_message(item.kind, item.text, item.extra)
+    return " ".join(filter(None, (said.name, " ".join(said.text.split()))))
+
+
+def _quote(item: TranscriptItem, directory: Directory, known: Mapping[str, TranscriptItem]) -> Quote | None:
+    named = replied_to(dict(item.extra)) if item.kind not in _TAPS else None
+    if named is None:
+        return None
+    quoted = known.get(named)
+    if quoted is None:
+        return Quote("", translated(gettext_noop("An earlier message")))
+    who = {"customer": gettext_noop("Customer"), "bot": gettext_noop("Bot")}.get(quoted.speaker)
+    name = phrases.user_name(directory, quoted.agent_id or "") or translated(gettext_noop("Agent"))
+    return Quote(translated(who) if who else name, summary_of(quoted))
+
+
+def _origin(extra: Mapping[str, Any]) -> str:
+    referral = extra.get("referral")
+    if not isinstance(referral, Mapping):
+        return ""
+    titles = [referral.get(key) for key in ("headline", "body", "source_url")]
+    title = next((each for each in titles if isinstance(each, str) and each.strip()), None)
+    if title is None:
+        return ""
+    of_post = referral.get("source_type") == "post"
+    text = gettext_noop("From a post: %(title)s") if of_post else gettext_noop("From an ad: %(title)s")
+    return translated(text) % {"title": title}
+
+
+def _reactions(items: Sequence[TranscriptItem]) -> dict[str, dict[str, str]]:
+    """Message -> speaker -> emoji. The last reaction of each speaker counts; an empty one removes it."""
+    found: dict[str, dict[str, str]] = {}
+    for item in items:
+        if item.kind == "reaction" and (of := _target(item)):
+            by = found.setdefault(of, {})
+            by.pop(item.speaker, None)
+            if emoji := _emoji(item):
+                by[item.speaker] = emoji
+    return found
+
+
+def _target(item: TranscriptItem) -> str | None:
+    reaction = item.extra.get("reaction")
+    of = reaction.get("message_id") if isinstance(reaction, Mapping) else None
+    return of if isinstance(of, str) else None
+
+
+def _emoji(item: TranscriptItem) -> str:
+    reaction = item.extra.get("reaction")
+    emoji = reaction.get("emoji") if isinstance(reaction, Mapping) else item.text
+    return emoji if isinstance(emoji, str) else ""
+
+
+def _events(part: ConversationPart, directory: Directory) -> Iterator[ChatEntry]:
+    story = part.history
+    for event, following in zip(story, [*story[1:], None], strict=False):
+        if _is_overtaken(event, following):
+            continue
+        sentence = phrases.history_sentence(directory, event)
+        if sentence is not None:
+            at = _became_true(event, part)
+            learned = event.at if event.at - at > _LEARNED_LATER else None
+            yield ChatEntry("sentence", at, sentence, learned=learned)
+
+
+def _is_overtaken(event: HistoryEntry, following: HistoryEntry | None) -> bool:
+    """Whether the next reason was learned in the same moment: then only that one is news."""
+    return (
+        following is not None
+        and event.event == following.event == "became_unmanaged"
+        and following.at - event.at < timedelta(seconds=1)
+    )
+
+
+def _became_true(event: HistoryEntry, part: ConversationPart) -> datetime:
+    """When an event became true: at the latest of the facts that it follows from, or at the end of the window."""
+    known = [part.caused[fact] for fact in event.because if fact in part.caused]
+    if event.event == "closed" and part.conversation.closed_at is not None:
+        known.append(part.conversation.closed_at)
+    return min(max(known, default=event.at), event.at)

@@ -1,0 +1,46 @@
+"""What an open panel asks for: what has changed in it, and earlier parts of a long conversation."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from flask import Blueprint, abort, render_template, request
+from flask.typing import ResponseReturnValue
+
+from console.dependencies import Dependencies
+from console.pages import panel
+from console.pages.chat import chat_entries, summary_of
+from console.request import dialog
+from console.table.query import ListQuery
+from infra.postgres.lists.conversation_parts import conversation_part, entry_cursor
+
+
+def panel_parts_pages(deps: Dependencies) -> Blueprint:
+    """`/conversations/ID/changes`, `/conversations/ID/earlier`."""
+    pages = Blueprint("panel_parts", __name__, url_prefix="/conversations/<uuid:id_>")
+
+    @pages.get("/changes")
+    def changes(id_: UUID) -> ResponseReturnValue:
+        """The parts of the panel, if it has changed since the page got it."""
+        query = replace(ListQuery.read(request.args), open=id_)
+        with deps.connection() as conn:
+            directory = deps.directory(conn)
+            found = panel.look(conn, directory, query, entry_cursor(request.args.get("since")))
+        if found is None or found.mark == request.args.get("seen"):
+            return "", 204
+        return render_template(
+            "panel_changes.html", panel=found, directory=directory, query=query, summary_of=summary_of
+        )
+
+    @pages.get("/earlier")
+    def earlier(id_: UUID) -> ResponseReturnValue:
+        """What precedes the part that a page shows, or the beginning of the conversation."""
+        before, after = entry_cursor(request.args.get("before")), entry_cursor(request.args.get("after"))
+        first = "first" in request.args
+        with deps.connection() as conn:
+            part = conversation_part(conn, id_, before=before, after=after, from_the_first=first)
+            if part is None:
+                abort(404)
+            chat = chat_entries(part, deps.directory(conn), part.last if first else before)
+        return dialog("panel_earlier.html", part=part, chat=chat, before=before, after=after)
+
+    return pages
