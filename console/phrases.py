@@ -98,6 +98,7 @@ _HISTORY = {
     "queued": gettext_noop("Queued for {owner}."),
     "reserved": gettext_noop("{actor} reserved it for {owner}."),
     "assigned": gettext_noop("Offered to {owner}."),
+    "accepted": gettext_noop("Accepted by {owner}."),
     "managed": gettext_noop("Handled by {owner}."),
     "released": gettext_noop("Back on the list ({actor})."),
     "closed": gettext_noop("Closed."),
@@ -111,6 +112,8 @@ _HISTORY = {
     "mail.unknown": gettext_noop("Unknown whether the email was sent."),
 }
 _EXPIRED = gettext_noop("Back on the list: nobody accepted in time.")
+_UNANSWERED = gettext_noop("Back on the list: nobody answered in time.")
+_CONTESTED = gettext_noop("{actor} accepted too; {owner} has it.")
 _ACTORS = {
     "customer": gettext_noop("the customer"),
     "bot": gettext_noop("the bot"),
@@ -180,7 +183,7 @@ def owner_now(directory: Directory, owner: Owner) -> str:
         "queued": gettext_noop("Queued for %(name)s"),
         "reserved": gettext_noop("Reserved for %(name)s"),
         "assigned": gettext_noop("Offered to %(name)s"),
-        "accepted": gettext_noop("Handled by %(name)s"),
+        "accepted": gettext_noop("Accepted by %(name)s") if owner.until else gettext_noop("Handled by %(name)s"),
     }[owner.state]
     return translated(text) % {"name": name}
 
@@ -197,9 +200,11 @@ def history_sentence(directory: Directory, event: HistoryEntry) -> str | None:
     if event.event not in _HISTORY:
         return None
     if event.event == "released" and event.actor == "clock":
-        return translated(_EXPIRED)
+        return translated(_UNANSWERED if event.reason is Reason.TAKEN_NOT_ANSWERED else _EXPIRED)
+    by_other = event.owner is not None and event.actor != f"agent:{event.owner[1]}"
+    contested = event.event == "accepted" and event.actor.startswith("agent:") and by_other
     return _filled(
-        _HISTORY[event.event],
+        _CONTESTED if contested else _HISTORY[event.event],
         reason=reason_sentence(event.reason),
         owner=owner_name(directory, *event.owner) if event.owner else translated(gettext_noop("Someone")),
         actor=actor_name(directory, event.actor or ""),
@@ -277,7 +282,7 @@ _NO_ROOM = {
     "user_at_capacity": gettext_noop("Not transferred: {target} has no free slot."),
     "no_agent_ready": gettext_noop("Not transferred: nobody in {target} is ready with a free slot."),
 }
-_RECALLABLE = ("immediate", "exclusive")
+_RECALLABLE = ("immediate", "exclusive", "take")
 _COMMANDS = {
     "immediate": (gettext_noop("Transfer to {target}:"), gettext_noop("Offered to {target}.")),
     "exclusive": (gettext_noop("Reserve for {target}:"), gettext_noop("Reserved for {target}.")),

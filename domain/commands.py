@@ -75,8 +75,9 @@ class Transfer(_Body):
 
 
 class Recall(_Body):
-    """Recalls a transfer that is not accepted yet, or a mail that is still held. Has exactly one of `conversation_id`
-    and `mail_command_id`; `expected_version` is only for a conversation."""
+    """Recalls a transfer that is not accepted yet, gives back a conversation that the issuer has accepted and nobody
+    has answered, or recalls a mail that is still held. Has exactly one of `conversation_id` and `mail_command_id`;
+    `expected_version` is only for a conversation."""
 
     conversation_id: UUID | None = None
     mail_command_id: _Id | None = None

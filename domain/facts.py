@@ -235,10 +235,16 @@ class AgentDeclined(_AgentFact):
 
 
 class AgentClosed(_AgentFact):
-    """An agent closed a conversation."""
+    """An agent closed a conversation. `outcome` and `note`: texts of the agent desktop and of the agent."""
 
     kind: Literal["agent_closed"] = "agent_closed"
+    outcome: str | None = None
     note: str | None = None
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the agent said how it ended."""
+        return any(text is not None and text.strip() for text in (self.outcome, self.note))
 
 
 class Notice(_Part):
@@ -288,8 +294,6 @@ ConversationFact = (
     | AgentClosed
 )
 """The facts that belong to a customer's conversation."""
-
-HumanTouch = HumanEcho | AgentAccepted | AgentMessage
 
 Fact = Annotated[
     ConversationFact | MessageStatus | AgentPresenceChanged | MailEvent | Notice,

@@ -213,6 +213,20 @@ class Settings(BaseSettings):
         1800, ge=1, description="seconds that an exclusive transfer is reserved for its user or skillset"
     )
     offer_seconds: int = Field(60, ge=1, description="seconds that an agent has to accept an offered conversation")
+    answer_seconds: int = Field(
+        600,
+        ge=1,
+        description="seconds that an agent who accepted a conversation has until the first message to the customer",
+    )
+    answer_before_end_seconds: int = Field(
+        1800,
+        ge=0,
+        description="seconds before the end of the window at which an accepted conversation without a message goes "
+        "back to the list, if that is earlier",
+    )
+    answer_at_least_seconds: int = Field(
+        180, ge=0, description="seconds that an agent has in any case after accepting a conversation"
+    )
     presence_timeout_seconds: int = Field(
         300,
         ge=1,

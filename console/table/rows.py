@@ -29,8 +29,9 @@ URGENT = timedelta(hours=1)
 class RowView:
     """The texts of one row. `state`: `active`, `closed`, or `gone` when it is no longer unmanaged. `said`: the
     customer's last message; `line`: the name of the number that it was sent to. `why_not`: why nothing can be done with
-    it; None: it can be transferred. `left`: time left of its window; None: `end` says how it ended. `haste`: `urgent`,
-    `soon`, or empty. `mark`: changes whenever the row does."""
+    it; None: it can be transferred. `can_be_given_back_by`: the user who accepted it, while nobody has written to the
+    customer. `left`: time left of its window; None: `end` says how it ended. `haste`: `urgent`, `soon`, or empty.
+    `mark`: changes whenever the row does."""
 
     of: Row
     id: str
@@ -46,6 +47,7 @@ class RowView:
     end: str
     haste: Literal["urgent", "soon", ""]
     recallable: bool
+    can_be_given_back_by: str | None
     mark: str
 
 
@@ -78,6 +80,7 @@ def row_view(of: Row, directory: Directory) -> RowView:
         end=speech.gettext(gettext_noop("ended") if left > timedelta() else gettext_noop("window over")),
         haste="" if over or left >= SOON else "urgent" if left < URGENT else "soon",
         recallable=recallable,
+        can_be_given_back_by=owner.id if owner is not None and owner.state == "accepted" and owner.until else None,
         mark=row_mark(of),
     )
 

@@ -1,5 +1,6 @@
-"""Changing the directory. Conversations that a removed user or skillset had and nobody accepted are unmanaged again, in
-the same transaction. Accepted conversations stay as they are: somebody is taking care of them."""
+"""Changing the directory. Conversations that a removed user or skillset had are unmanaged again, in the same
+transaction, also if the user had accepted them: a removed user cannot answer. Managed conversations stay as they are:
+somebody has written to the customer."""
 
 from typing import Any
 

@@ -21,6 +21,7 @@ from domain.conversations.fold import (
     fold,
     settle,
 )
+from domain.conversations.window import DEFAULT_ANSWER, AnswerPolicy
 from domain.directory import Directory
 from domain.facts import AgentPresenceChanged, ConversationFact, MessageStatus, Notice
 from domain.ids import ConversationId, CustomerId
@@ -44,7 +45,8 @@ class UnitOfWork:
     exception writes all of them (P5); nothing else writes what is collected here.
 
     `histories`: the histories of customers whose locks the caller holds, as loaded and then as changed. Conversations
-    and their facts change through the methods; the lists below are filled by the caller. `topic`: of public events."""
+    and their facts change through the methods; the lists below are filled by the caller. `topic`: of public events;
+    `answer`: for callers that fold facts in."""
 
     def __init__(
         self,
@@ -52,11 +54,13 @@ class UnitOfWork:
         topic: str,
         histories: dict[CustomerId, CustomerHistory],
         directory: Directory,
+        answer: AnswerPolicy = DEFAULT_ANSWER,
     ) -> None:
         self.connection = connection
         self.histories = histories
         self._topic = topic
         self._directory = directory
+        self._answer = answer
         self._before = {c.id: c for history in histories.values() for c in history.conversations}
         # by object: a fact that waits and is adopted in the same batch is one and the same
         self._new: dict[int, tuple[CustomerId, FactPlacement]] = {}
@@ -106,7 +110,8 @@ class UnitOfWork:
     ) -> None:
         """Folds in a fact that was not seen before. `watermark`: the time by which windows are judged, if that is not
         `now`. Raises OverflowError for times at the edge of the calendar."""
-        self._keep(customer, fold(self.histories[customer], fact, self._directory, now, watermark), fact, now)
+        result = fold(self.histories[customer], fact, self._directory, now, watermark, self._answer)
+        self._keep(customer, result, fact, now)
 
     def arrived_earlier(
         self, customer: CustomerId, fact: ConversationFact, conversation: ConversationId | None, now: datetime
@@ -139,7 +144,7 @@ class UnitOfWork:
                     if (f.id, f.sent_at) not in placed
                 ]
                 facts += [p.fact for p in placed.values() if p.conversation == conversation]
-                result = settle(self.histories[customer], conversation, facts, self._directory, now)
+                result = settle(self.histories[customer], conversation, facts, self._directory, now, self._answer)
                 self._keep(customer, result, None, now)
 
     def decide(

@@ -137,7 +137,7 @@ class Commands:
         fresh = claimed.fresh
         customers, histories = _load(connection, {c for r in requests if _is_fresh(r, fresh) and (c := r.conversation)})
         members = _lock_members(connection, [r for r in requests if _is_fresh(r, fresh)])
-        with UnitOfWork(connection, self._topics.conversations, histories, current) as work:
+        with UnitOfWork(connection, self._topics.conversations, histories, current, self._policy.answer) as work:
             scene = _Scene(work, customers, members, claimed, current, now, watermark)
             _end_what_is_over(scene)
             for request in requests:
@@ -202,10 +202,10 @@ class Commands:
         conversation = scene.conversation(body.conversation_id)
         if conversation is None:
             return Rejection.CONVERSATION_UNKNOWN
-        decided = recall(conversation, body.expected_version, ref)
+        decided = recall(conversation, body.expected_version, head.issuer, ref)
         if isinstance(decided, Rejection):
             return decided
-        if conversation.owner is not None and conversation.owner.state == "assigned":
+        if conversation.owner is not None and conversation.owner.state in ("assigned", "accepted"):
             scene.change_load(conversation.owner.id, -1)
         _decide(scene, conversation, decided, head, ref)
         return None

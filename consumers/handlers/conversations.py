@@ -19,6 +19,7 @@ from consumers.changes.mails import apply_mail_events
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.handlers.inbound_records import read_fact, why_unreadable
 from domain.conversations.customers import Identity, IdentityIndex, IdentityKey, keys_of
+from domain.conversations.window import DEFAULT_ANSWER, AnswerPolicy
 from domain.directory import Directory
 from domain.facts import (
     AgentAccepted,
@@ -102,10 +103,11 @@ class _Known(NamedTuple):
 
 
 class Conversations:
-    """The handler of the inbound topic and of the unreadable topic."""
+    """The handler of the inbound topic and of the unreadable topic. `answer`: how long agents have to answer."""
 
-    def __init__(self, topics: Topics) -> None:
+    def __init__(self, topics: Topics, answer: AnswerPolicy = DEFAULT_ANSWER) -> None:
         self._topics = topics
+        self._answer = answer
         self._directories = directory.DirectoryCache()
 
     def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> Leftover:
@@ -150,7 +152,7 @@ class Conversations:
         requests = [HistoryRequest(c, number, min(i.fact.at for i in its)) for c, (number, its) in of_customer.items()]
         reordered = {known.conversation for key in earlier if (known := stored[key]).conversation is not None}
         loaded = histories.load(requests, locked, _named(items) | reordered)
-        work = UnitOfWork(connection, self._topics.conversations, loaded, current)
+        work = UnitOfWork(connection, self._topics.conversations, loaded, current, self._answer)
         for customer, (_, its) in of_customer.items():
             _fold(work, [item for item in its if _key(item) not in stored], customer, self._topics.inbound)
         for key, (item, of) in earlier.items():

@@ -1,6 +1,7 @@
 """The `timer`: closes conversations at the end of their window and publishes it. It decides nothing: a conversation
 *is* closed when its window is over, for every reader; the timer makes that visible (domain.md, *Closed is derived*). It
-also ends reservations that nobody was ready for, so that the conversation is on the list again.
+also ends reservations that nobody was ready for, and acceptances without a word to the customer, so that the
+conversation is on the list again.
 
 Any number may run: each takes the customers that nobody else has locked. Its time is the database's, and never later
 than the inbound watermark (architecture.md, P6a), so a backlog or a wrong clock closes nothing too early. What waits in
@@ -24,9 +25,9 @@ from consumers.changes.unit_of_work import UnitOfWork, active_histories
 from consumers.workers.isolation import Due, Isolation
 from consumers.workers.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
-from domain.conversations.conversation import Conversation
+from domain.conversations.conversation import Conversation, Decisions, FactRef
 from domain.conversations.fold import Cause
-from domain.routing.transfers import after_expiry, expiry_ref, has_expired
+from domain.routing.transfers import after_expiry, after_overdue, expiry_ref, has_expired, is_overdue, overdue_ref
 from domain.topics import Topics
 from infra.kafka.consumer import BrokerUnreachable
 from infra.postgres import directory
@@ -44,6 +45,9 @@ _IDLE_SECONDS = 0.5
 
 _CLOSED = Counter("witiop_timer_windows_closed", "Conversations closed because their window was over.")
 _EXPIRED = Counter("witiop_timer_reservations_expired", "Reservations that ended with nobody ready.")
+_UNANSWERED = Counter(
+    "witiop_timer_acceptances_unanswered", "Conversations taken from an agent who accepted and did not write in time."
+)
 _LATE = Histogram(
     "witiop_timer_windows_closed_late_seconds",
     "Time from the end of its window until a conversation was closed.",
@@ -62,7 +66,7 @@ class UnreadBacklog(Protocol):
 
 
 class Timer:
-    """Closes what is over and ends reservations, until stopped.
+    """Closes what is over and ends reservations and acceptances, until stopped.
 
     `transaction`: as for the consumers. `stalled_seconds` and `clock`: as for `StallDetector`. `backlog`: None where
     there is no broker and nothing can wait."""
@@ -97,7 +101,7 @@ class Timer:
 
     def _poll(self, _: Flag) -> float:
         try:
-            done = max(self.end_reservations(), self.close_due())
+            done = max(self.end_owners(), self.close_due())
         except psycopg.Error:
             self._stalls.reset()
             raise
@@ -160,27 +164,31 @@ class Timer:
         _CLOSED.inc(len(closed))
         return len(closed)
 
-    def end_reservations(self) -> int:
-        """Ends at most `BATCH` reservations that are over; returns how many. O(BATCH) locks."""
-        now, due = self._due(lambda connection, now: Queues(connection).reservations_over(now, BATCH))
-        ended: list[Conversation] = []
+    def end_owners(self) -> int:
+        """Ends at most `BATCH` reservations that are over, and acceptances without a word in time; returns how many.
+        O(BATCH) locks."""
+        now, due = self._due(lambda connection, now: Queues(connection).owners_over(now, BATCH))
+        expired, unanswered = list[Conversation](), list[Conversation]()
 
         def end(due: Sequence[Due]) -> None:
             with self._transaction() as connection:
                 free = self._lock_free(connection, due)
-                reserved = free.of(Queues(connection).read([c for c, _ in due]))
-                over = [c for c in reserved if has_expired(c, now)]
-                with self._unit_of_work(connection, over) as work:
-                    for conversation in over:
+                owned = free.of(Queues(connection).read([c for c, _ in due]))
+                reserved, accepted = [c for c in owned if has_expired(c, now)], [c for c in owned if is_overdue(c, now)]
+                with self._unit_of_work(connection, [*reserved, *accepted]) as work:
+                    for conversation in reserved:
                         ref = expiry_ref(conversation, now)
-                        cause = Cause((ref.fact,), "clock")
-                        decided = after_expiry(conversation, ref)
-                        work.decide(conversation.customer_id, conversation, decided, cause, now, watermark=now)
-            ended.extend(over)
+                        _decide(work, conversation, after_expiry(conversation, ref), ref)
+                    for conversation in accepted:
+                        ref = overdue_ref(conversation, now)
+                        _decide(work, conversation, after_overdue(conversation, ref), ref)
+            expired.extend(reserved)
+            unanswered.extend(accepted)
 
         self._isolation.process(due, end)
-        _EXPIRED.inc(len(ended))
-        return len(ended)
+        _EXPIRED.inc(len(expired))
+        _UNANSWERED.inc(len(unanswered))
+        return len(expired) + len(unanswered)
 
     def _lock_free(self, connection: Connection[Any], due: Sequence[Due]) -> Locked:
         free = Customers(connection).lock_free({customer for _, customer in due})
@@ -191,3 +199,9 @@ class Timer:
         """`conversations`: of locked customers, the one that is active of each."""
         histories, current = active_histories(conversations), self._directories.read(connection)
         return UnitOfWork(connection, self._topics.conversations, histories, current)
+
+
+def _decide(work: UnitOfWork, conversation: Conversation, decisions: Decisions, ref: FactRef) -> None:
+    work.decide(
+        conversation.customer_id, conversation, decisions, Cause((ref.fact,), "clock"), ref.at, watermark=ref.at
+    )

@@ -56,7 +56,7 @@ class PublishedOwner(Published):
     id: str
     state: OwnerState
     until: AwareDatetime | None
-    """When a reservation, or an assignment that is not accepted yet, ends."""
+    """When a reservation ends, an assignment that is not accepted, or an acceptance without a word to the customer."""
 
 
 class ConversationEvent(Published):

@@ -81,6 +81,6 @@ def row_document(row: Row) -> dict[str, object]:
 
 
 def owner_document(owner: Owner) -> dict[str, object]:
-    """Returns an owner as plain JSON values. `until`: when a reservation or offer ends automatically; otherwise
-    null."""
+    """Returns an owner as plain JSON values. `until`: when a reservation, an offer, or an acceptance without a
+    word to the customer ends automatically; otherwise null."""
     return {"kind": owner.kind, "id": owner.id, "state": owner.state, "until": owner.until and rfc3339(owner.until)}

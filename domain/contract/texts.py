@@ -44,6 +44,10 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
     Reason.NOBODY_TOOK_IT: ReasonText(
         gettext_noop("Nobody took it"), gettext_noop("It was queued, reserved or offered, and nobody took it")
     ),
+    Reason.TAKEN_NOT_ANSWERED: ReasonText(
+        gettext_noop("Taken, never answered"),
+        gettext_noop("An agent took it, and nobody wrote to the customer"),
+    ),
     Reason.RESERVATION_EXPIRED: ReasonText(
         gettext_noop("Reservation expired"), gettext_noop("It was reserved, and nobody took it in time")
     ),

@@ -7,6 +7,7 @@ Pure functions of evidence, decisions, number and `now`.
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from domain.conversations.claims import holder_at, last_claim
 from domain.conversations.conversation import BotSession, Conversation, Decisions, Evidence, FactRef, Status
 from domain.conversations.reasons import Reason
 from domain.directory import Number
@@ -46,9 +47,13 @@ def _explicit_end(evidence: Evidence, decisions: Decisions) -> End | None:
         routed = min((ref.at for ref in to_humans if ref), default=None)
         if session.ended is not None and (routed is None or routed > session.ended.at):
             ends.append(End(session.ended, session))
+    return min((end for end in ends if _counts(end, evidence)), key=lambda end: end.ref, default=None)
+
+
+def _counts(end: End, evidence: Evidence) -> bool:
+    """Returns whether the customer wrote nothing after the end."""
     last = evidence.last_message
-    counted = [end for end in ends if last is None or not is_after(last, end, evidence)]
-    return min(counted, key=lambda end: end.ref, default=None)
+    return last is None or not is_after(last, end, evidence)
 
 
 def latest(at: datetime) -> datetime:
@@ -90,22 +95,38 @@ def classify(conversation: Conversation, followed: bool, number: Number, now: da
     end = ended(conversation)
     closed = end is not None or followed or now >= conversation.window_ends_at
     closed_at = (end.ref.at if end else conversation.window_ends_at) if closed else None
-    managed = evidence.touch is not None
+    managed = evidence.touch is not None or _is_closed_by_holder(conversation)
     reason, because = None, tuple[FactId, ...]()
     if not managed and (closed or decisions.owner is None):
-        reason, because = _reason(evidence, decisions, closed, end, number)
+        reason, because = _reason(conversation, closed, end, number)
     return Classification("closed" if closed else "active", closed_at, managed, reason, because)
 
 
+def _is_closed_by_holder(conversation: Conversation) -> bool:
+    """Returns whether the agent who had the conversation closed it and said how it ended. This is human interaction; a
+    closing by anybody else, or without outcome and note, is not (domain.md, *Human interaction*)."""
+    evidence = conversation.evidence
+    return any(
+        end.at < conversation.window_ends_at
+        and agent == holder_at(conversation, end.at)
+        and _counts(End(end), evidence)
+        for end, agent in evidence.explained_ends
+    )
+
+
 def _reason(
-    evidence: Evidence, decisions: Decisions, closed: bool, end: End | None, number: Number
+    conversation: Conversation, closed: bool, end: End | None, number: Number
 ) -> tuple[Reason, tuple[FactId, ...]]:
     """Returns the first reason that applies (domain.md, Reason), with the facts that decided it. A choice that arrived
     too late to be queued still counts as a choice: the reason is `NOBODY_TOOK_IT`."""
+    evidence, decisions = conversation.evidence, conversation.decisions
     last_turn = evidence.last_turn
     last = (last_turn.fact,) if last_turn else ()
     if end is not None and end.session is not None:
         return Reason.BOT_CLOSED, (end.ref.fact,)
+    taken = _taken_not_answered(conversation, closed)
+    if taken is not None:
+        return Reason.TAKEN_NOT_ANSWERED, (taken.fact,)
     if closed:
         requested = evidence.route.ref if evidence.route else decisions.first_owned
         if requested is not None:
@@ -124,3 +145,14 @@ def _reason(
     if evidence.failed_choice is not None:
         return Reason.INVALID_CHOICE, (evidence.failed_choice.fact,)
     return Reason.NO_CHOICE, last
+
+
+def _taken_not_answered(conversation: Conversation, closed: bool) -> FactRef | None:
+    """Returns the acceptance that no word to the customer followed: of the agent from whom the conversation was last
+    taken for that, or of one who had it when it closed. None: there is none."""
+    evidence, decisions = conversation.evidence, conversation.decisions
+    if decisions.last == "unanswered":
+        return max((claim.last for claim in evidence.claims), default=decisions.because)
+    if not closed:
+        return None
+    return last_claim(conversation) or (decisions.because if decisions.last == "accepted" else None)

@@ -49,17 +49,26 @@ class BotSession(NamedTuple):
     ended: FactRef | None = None
 
 
+class AgentClaim(NamedTuple):
+    """What makes an agent a candidate for a conversation: their first and their last acceptance or message."""
+
+    agent: str
+    first: FactRef
+    last: FactRef
+
+
 class Evidence(NamedTuple):
     """What the facts of a conversation say, summarised so that their order does not matter: the first or the last fact
     of each kind. Stored as an array in the order of the fields, so new fields go to the end.
 
     `last_text`: the last turn that had text, with that text. `in_hours`: the first turn inside the number's hours.
-    `failed_choice`: the first turn that looked like a choice but did not match one. `touch`: the first human touch;
-    `agent_took`: the first acceptance or message of an agent. `agent_ends`: the closings by agents, except those before
-    a later message. `sessions`: the Softbot's sessions, by id. `named`: the customer's last display name.
-    `first_of_last_second`: the first of the turns that have the time of the last one.
-    `unreadable`: the first message that WhatsApp did not pass on; `last_content`: the last one that is certain to be a
-    message."""
+    `failed_choice`: the first turn that looked like a choice but did not match one. `touch`: the first human word to
+    the customer: a message of an agent, or an echo; `agent_took`: the first acceptance or message of an agent.
+    `agent_ends`: the closings by agents, except those before a later message. `sessions`: the Softbot's sessions, by
+    id. `named`: the customer's last display name. `first_of_last_second`: the first of the turns that have the time of
+    the last one. `unreadable`: the first message that WhatsApp did not pass on; `last_content`: the last one that is
+    certain to be a message. `claims`: one per agent who accepted or wrote, in the order of their ids.
+    `explained_ends`: those of the `agent_ends` that have an outcome or a note, each with its agent."""
 
     first_turn: FactRef | None = None
     last_turn: FactRef | None = None
@@ -75,6 +84,8 @@ class Evidence(NamedTuple):
     first_of_last_second: FactRef | None = None
     unreadable: FactRef | None = None
     last_content: FactRef | None = None
+    claims: tuple[AgentClaim, ...] = ()
+    explained_ends: tuple[tuple[FactRef, str], ...] = ()
 
     @property
     def last_message(self) -> FactRef | None:
@@ -84,7 +95,7 @@ class Evidence(NamedTuple):
 
 class Owner(NamedTuple):
     """The skillset (queued or reserved) or user (reserved, assigned, accepted) that has to act. `until`: when a
-    reservation, or an assignment that is not accepted yet, ends."""
+    reservation ends, an assignment that is not accepted, or an acceptance without a word to the customer."""
 
     kind: OwnerKind
     id: str
@@ -93,7 +104,17 @@ class Owner(NamedTuple):
 
 
 Decision = Literal[
-    "routed", "accepted", "declined", "lapsed", "expired", "recalled", "removed", "transferred", "offered"
+    "routed",
+    "accepted",
+    "declined",
+    "lapsed",
+    "expired",
+    "recalled",
+    "removed",
+    "transferred",
+    "offered",
+    "unanswered",
+    "given_back",
 ]
 
 
@@ -106,7 +127,10 @@ class Decisions(NamedTuple):
     the offer is not accepted. `reserved_to`: the end of a reservation by its own term, also while the conversation is
     being offered (the window may end it sooner). `next_of`: the skillset whose next member is offered an immediate
     transfer that the previous one did not accept. `declined_by`: agents who declined or missed the offer, each with the
-    time of their last presence event then; the conversation is not offered to them again before their next one."""
+    time of their last presence event then; the conversation is not offered to them again before their next one.
+    `offered_to`: the agent who had the offer when the conversation was accepted, by them or by another.
+    `claimable_from`: claims up to this time no longer make their agent the owner, because the conversation was taken
+    from its owner then; None: all do."""
 
     owner: Owner | None = None
     queued_at: datetime | None = None
@@ -117,6 +141,8 @@ class Decisions(NamedTuple):
     next_of: str | None = None
     declined_by: tuple[tuple[str, datetime], ...] = ()
     reserved_to: datetime | None = None
+    offered_to: str | None = None
+    claimable_from: datetime | None = None
 
 
 class Conversation(NamedTuple):

@@ -1,8 +1,8 @@
 """Public events of a conversation, numbered without gaps (interface.md).
 
 The effect of one input is published as a chain of events. The last event of the chain names the current state of the
-conversation: `became_unmanaged`, `queued`, `reserved`, `assigned`, `managed`, or `closed` once it is over. So the last
-public event does not depend on the order in which facts arrived (docs/decisions/0005).
+conversation: `became_unmanaged`, `queued`, `reserved`, `assigned`, `accepted`, `managed`, or `closed` once it is over.
+So the last public event does not depend on the order in which facts arrived (docs/decisions/0005).
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ EventName = Literal[
     "queued",
     "reserved",
     "assigned",
+    "accepted",
     "managed",
     "released",
     "closed",
@@ -46,10 +47,11 @@ class PublicEvent(NamedTuple):
     mail: Mail | None = None
 
 
-def event_names(before: Conversation | None, after: Conversation) -> Iterator[EventName]:
+def event_names(before: Conversation | None, after: Conversation, contested: bool = False) -> Iterator[EventName]:
     """Yields the events to publish for the change from `before` (None: a new conversation) to `after`; none if the
-    public state is the same."""
-    if _state(before) == _state(after):
+    public state is the same. `contested`: an agent accepted what another one has; then the state is published in any
+    case, so that their desktop learns who has it."""
+    if _state(before) == _state(after) and not contested:
         return
     names = list(_transitions(before, after))
     yield from names
@@ -79,10 +81,8 @@ def _state_name(conversation: Conversation) -> EventName:
     if conversation.managed or conversation.owner is None:
         return "managed"
     match conversation.owner.state:
-        case "queued" | "reserved" | "assigned" as state:
+        case "queued" | "reserved" | "assigned" | "accepted" as state:
             return state
-        case "accepted":
-            return "managed"
 
 
 def _state(conversation: Conversation | None) -> tuple[object, ...] | None:

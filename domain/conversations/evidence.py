@@ -7,7 +7,7 @@ property test checks this. Repeats were dropped before: they have the same `(id,
 from collections.abc import Mapping
 from typing import Any
 
-from domain.conversations.conversation import MAX_LAST_TEXT, BotSession, Evidence, FactRef, Route
+from domain.conversations.conversation import MAX_LAST_TEXT, AgentClaim, BotSession, Evidence, FactRef, Route
 from domain.conversations.menu import ChosenSkillset, FailedChoice, read_choice, skillset_of
 from domain.conversations.opening_hours import is_open
 from domain.directory import Directory, Number
@@ -59,9 +59,7 @@ def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Ro
     return Route(fact_ref(fact), skillset) if skillset in directory.skillsets else FailedChoice()
 
 
-def add_fact(  # noqa: PLR0912 - one branch per kind of fact
-    evidence: Evidence, fact: ConversationFact, number: Number, directory: Directory
-) -> Evidence:
+def add_fact(evidence: Evidence, fact: ConversationFact, number: Number, directory: Directory) -> Evidence:
     """Returns the evidence with one more fact."""
     ref = fact_ref(fact)
     changed: dict[str, Any]
@@ -70,10 +68,8 @@ def add_fact(  # noqa: PLR0912 - one branch per kind of fact
             changed = _turn(evidence, fact, ref, number)
         case HumanEcho():
             changed = {"touch": _first(evidence.touch, ref)}
-        case AgentAccepted() | AgentMessage():
-            changed = {"touch": _first(evidence.touch, ref), "agent_took": _first(evidence.agent_took, ref)}
-        case AgentClosed():
-            changed = {"agent_ends": _effective_ends((*evidence.agent_ends, ref), evidence.last_message)}
+        case AgentAccepted() | AgentMessage() | AgentClosed():
+            changed = _by_agent(evidence, fact, ref)
         case CustomerSignal() if fact.unreadable is not None:
             changed = _unreadable(evidence, fact, ref)
         case BotSessionStarted() | BotMessage() | BotMenuShown() | BotChoice() | BotHandoff() | BotSessionEnded():
@@ -105,7 +101,7 @@ def _turn(evidence: Evidence, turn: CustomerTurn, ref: FactRef, number: Number) 
     if turn.text and (evidence.last_text is None or ref > evidence.last_text[0]):
         changed["last_text"] = (ref, turn.text[:MAX_LAST_TEXT])
     if evidence.agent_ends:
-        changed["agent_ends"] = _effective_ends(evidence.agent_ends, last)
+        changed |= _effective_ends(evidence.agent_ends, evidence.explained_ends, last)
     if (evidence.in_hours is None or ref < evidence.in_hours) and is_open(number, turn.at):
         changed["in_hours"] = ref
     return changed
@@ -115,7 +111,7 @@ def _unreadable(evidence: Evidence, signal: CustomerSignal, ref: FactRef) -> dic
     changed: dict[str, Any] = {"unreadable": _first(evidence.unreadable, ref)}
     if signal.unreadable == "content":
         changed["last_content"] = ref if evidence.last_content is None else max(evidence.last_content, ref)
-        changed["agent_ends"] = _effective_ends(evidence.agent_ends, ref)
+        changed |= _effective_ends(evidence.agent_ends, evidence.explained_ends, ref)
     return changed
 
 
@@ -123,10 +119,28 @@ def _first(known: FactRef | None, ref: FactRef) -> FactRef:
     return ref if known is None else min(known, ref)
 
 
-def _effective_ends(ends: tuple[FactRef, ...], last: FactRef | None) -> tuple[FactRef, ...]:
-    """Returns the ends at or after the customer's `last` message. An earlier end has no effect, and never will: the
-    last message only moves to later times."""
-    return tuple(sorted(end for end in ends if last is None or end.at >= last.at))
+def _by_agent(evidence: Evidence, fact: AgentAccepted | AgentMessage | AgentClosed, ref: FactRef) -> dict[str, Any]:
+    agent = fact.agent_id
+    if isinstance(fact, AgentClosed):
+        explained = evidence.explained_ends + (((ref, agent),) if fact.is_explained else ())
+        return _effective_ends((*evidence.agent_ends, ref), explained, evidence.last_message)
+    claims = {claim.agent: claim for claim in evidence.claims}
+    known = claims.get(agent, AgentClaim(agent, ref, ref))
+    claims[agent] = AgentClaim(agent, min(known.first, ref), max(known.last, ref))
+    changed = {"agent_took": _first(evidence.agent_took, ref), "claims": tuple(sorted(claims.values()))}
+    return changed | {"touch": _first(evidence.touch, ref)} if isinstance(fact, AgentMessage) else changed
+
+
+def _effective_ends(
+    ends: tuple[FactRef, ...], explained: tuple[tuple[FactRef, str], ...], last: FactRef | None
+) -> dict[str, Any]:
+    """Returns the ends by agents at or after the customer's `last` message. An earlier end has no effect, and never
+    will: the last message only moves to later times."""
+    effective = {end for end in ends if last is None or end.at >= last.at}
+    return {
+        "agent_ends": tuple(sorted(effective)),
+        "explained_ends": tuple(sorted(each for each in explained if each[0] in effective)),
+    }
 
 
 def _with_session(

@@ -10,13 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from domain.conversations.claims import first_candidate
 from domain.conversations.classification import Classification, classify, ended, latest
 from domain.conversations.conversation import Conversation, Decision, Decisions, Evidence, FactRef, Owner, Route
 from domain.conversations.events import PublicEvent, event_names
 from domain.conversations.evidence import add_fact, fact_ref, route_of
 from domain.conversations.window import (
+    DEFAULT_ANSWER,
     SAME_MESSAGE,
     WINDOW,
+    AnswerPolicy,
+    answer_by,
     home_of_end,
     home_of_other,
     home_of_turn,
@@ -38,7 +42,7 @@ from domain.facts import (
 )
 from domain.ids import ConversationId, CustomerId, FactId, conversation_id
 
-_TOUCHES = (HumanEcho, AgentAccepted, AgentMessage)
+_BY_PEOPLE = (HumanEcho, AgentAccepted, AgentMessage)
 _OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
 
 
@@ -82,11 +86,12 @@ def fold(
     directory: Directory,
     now: datetime,
     watermark: datetime | None = None,
+    policy: AnswerPolicy = DEFAULT_ANSWER,
 ) -> FoldResult:
     """Folds in a fact that was not seen before. `now`: when the fact reached us (aware UTC). `watermark`: the time by
     which windows are judged, if that is not `now`. Raises OverflowError for times at the edge of the calendar, nothing
     else."""
-    state = _Fold(history, directory, now, watermark)
+    state = _Fold(history, directory, now, watermark, policy)
     state.take(fact)
     return state.result(Cause((fact.id,), _actor(fact)))
 
@@ -113,11 +118,12 @@ def settle(
     facts: Iterable[ConversationFact],
     directory: Directory,
     now: datetime,
+    policy: AnswerPolicy = DEFAULT_ANSWER,
 ) -> FoldResult:
     """Places all facts of a conversation again after its end moved to an earlier time: for example, a human's answer
     after the new end belongs to the conversation that begins there. Evidence cannot be subtracted, so it is collected
     again from the facts."""
-    state = _Fold(history, directory, now)
+    state = _Fold(history, directory, now, policy=policy)
     ordered = sorted(facts, key=fact_ref)
     state.settle(conversation, ordered)
     return state.result(Cause((ordered[-1].id,), _actor(ordered[-1])))
@@ -132,19 +138,28 @@ class _Fold:
     """The working state of one fold."""
 
     def __init__(
-        self, history: CustomerHistory, directory: Directory, now: datetime, watermark: datetime | None = None
+        self,
+        history: CustomerHistory,
+        directory: Directory,
+        now: datetime,
+        watermark: datetime | None = None,
+        policy: AnswerPolicy = DEFAULT_ANSWER,
     ) -> None:
         self._history = history
         self._directory = directory
         self._number: Number = directory.number(history.phone_number_id)
         self._now = now
         self._watermark = watermark or now
+        self._policy = policy
         # the current state; `_before` holds the originals at the same indexes
         self._conversations = list(history.conversations)
         self._before: list[Conversation | None] = list(history.conversations)
         self._waiting = history.waiting
         self._placements: list[FactPlacement] = []
         self._cut: list[ConversationId] = []
+        self._settling = False
+        # conversations that an agent accepted although another one has them
+        self._contested: set[ConversationId] = set()
 
     def take(self, fact: ConversationFact) -> None:
         home: Conversation | None
@@ -163,8 +178,10 @@ class _Fold:
         cut = self._named(conversation)
         assert cut is not None
         self._swap(cut, cut._replace(evidence=Evidence(), entries=0))
+        self._settling = True
         for fact in facts:
             self.take(fact)
+        self._settling = False
         self._cut = [c for c in self._cut if c != conversation]  # taken in order, its window only grew
 
     def decide(self, conversation: ConversationId, decisions: Decisions) -> None:
@@ -196,6 +213,10 @@ class _Fold:
         ):
             # over, or answered by another person than the owner: it must not be offered any more
             decisions = decisions._replace(owner=None, queued_at=None)
+        if decisions.owner is not None and decisions.owner.state == "accepted":
+            until = None if classification.managed else self._answer_by(conversation)
+            if until != decisions.owner.until:
+                decisions = decisions._replace(owner=decisions.owner._replace(until=until))
         decided = (_owner_key(decisions.owner), classification.status, classification.managed)
         new_version = known is None or decided != (_owner_key(known.owner), known.status, known.managed)
         after = conversation._replace(
@@ -211,13 +232,19 @@ class _Fold:
         if cause is None or _is_over(known, after):  # the clock ends a window, whichever process notices
             last_turn = after.evidence.last_turn
             cause = Cause((last_turn.fact,) if last_turn else (), "clock")
-        published = new_version or after.reason is not conversation.reason  # most facts change nothing public
-        for event in event_names(known, after) if published else ():
+        contested = conversation.id in self._contested and after.status == "active"
+        # most facts change nothing public
+        published = new_version or after.reason is not conversation.reason or contested
+        for event in event_names(known, after, contested) if published else ():
             after = after._replace(sequence=after.sequence + 1)
             facts = after.because if event == "became_unmanaged" else cause.facts
             events.append(PublicEvent(after, event, self._now, facts, cause.actor))
         self._swap(conversation, after)
         return events
+
+    def _answer_by(self, conversation: Conversation) -> datetime | None:
+        accepted = conversation.decisions.because
+        return None if accepted is None else answer_by(accepted.at, conversation.window_ends_at, self._policy)
 
     def _swap(self, old: Conversation, new: Conversation) -> None:
         for place, conversation in enumerate(self._conversations):
@@ -234,7 +261,7 @@ class _Fold:
                 return named
         if isinstance(fact, AgentClosed | BotSessionEnded):
             return home_of_end(self._conversations, fact.at)
-        return home_of_other(self._conversations, fact.at, touch=isinstance(fact, _TOUCHES))
+        return home_of_other(self._conversations, fact.at, human=isinstance(fact, _BY_PEOPLE))
 
     def _named(self, conversation: ConversationId) -> Conversation | None:
         return next((c for c in self._conversations if c.id == conversation), None)
@@ -360,33 +387,44 @@ class _Fold:
 
     def _decide(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
         """Returns the decisions after a fact. A choice queues the conversation for its skillset; an agent who accepts
-        or writes becomes the owner; declining ends the offer now, and routing continues from there."""
-        decisions = conversation.decisions
-        if not isinstance(fact, _OF_AGENTS) and conversation.evidence.route is None:
+        or writes becomes the owner, unless another one has it (`claims`); declining ends the offer now, and routing
+        continues from there."""
+        decisions, evidence = conversation.decisions, conversation.evidence
+        if not isinstance(fact, _OF_AGENTS) and evidence.route is None and not evidence.claims:
             return decisions
         decided = self._decided(conversation, fact)
         return decisions if decided is decisions or self._classify(conversation).status == "closed" else decided
 
     def _decided(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
-        decisions = conversation.decisions
-        owner, ref = decisions.owner, fact_ref(fact)
-        match fact:
-            case AgentAccepted() | AgentMessage():
-                taken = owner is not None and owner.state == "accepted"
-                later = decisions.because is None or ref > decisions.because
-                if not taken or (isinstance(fact, AgentAccepted) and later and owner and owner.id != fact.agent_id):
-                    return _owned(decisions, Owner("user", fact.agent_id, "accepted"), "accepted", ref)
-            case AgentDeclined():
-                if owner is not None and owner.id == fact.agent_id and owner.state == "assigned":
-                    return decisions._replace(owner=owner._replace(until=self._now), last="declined", because=ref)
-            case _:
-                return self._routed(conversation, fact)
-        return decisions
+        if isinstance(fact, AgentDeclined):
+            return self._declined(conversation.decisions, fact)
+        return self._taken(conversation, fact) or self._routed(conversation, fact)
+
+    def _declined(self, decisions: Decisions, fact: AgentDeclined) -> Decisions:
+        owner = decisions.owner
+        if owner is None or owner.id != fact.agent_id or owner.state != "assigned":
+            return decisions
+        return decisions._replace(owner=owner._replace(until=self._now), last="declined", because=fact_ref(fact))
+
+    def _taken(self, conversation: Conversation, fact: ConversationFact) -> Decisions | None:
+        """Returns the decisions if an agent has the conversation; None: none has it."""
+        decisions, owner = conversation.decisions, conversation.owner
+        offered_to = owner.id if owner is not None and owner.state == "assigned" else decisions.offered_to
+        new = fact if isinstance(fact, AgentAccepted | AgentMessage) and not self._settling else None
+        first = first_candidate(conversation, offered_to, None if new is None else (new.agent_id, fact_ref(new)))
+        if first is None:
+            return None
+        if isinstance(new, AgentAccepted) and new.agent_id != first.agent:
+            self._contested.add(conversation.id)
+        accepted = Owner("user", first.agent, "accepted")
+        if owner is not None and owner._replace(until=None) == accepted and decisions.because == first.ref:
+            return decisions
+        return _owned(decisions, accepted, "accepted", first.ref)._replace(offered_to=offered_to)
 
     def _routed(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
         decisions, first = conversation.decisions, conversation.evidence.route
-        if first is None or conversation.evidence.agent_took is not None:
-            return decisions  # no choice to follow, or an agent has it already
+        if first is None:
+            return decisions
         requested: Route | None = None
         if decisions.last in (None, "routed"):
             # the first choice by event time counts; an earlier one that comes late re-routes while it is still queued

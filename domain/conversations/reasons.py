@@ -8,6 +8,7 @@ class Reason(StrEnum):
     """The reasons in the order in which they are checked: the first that applies is used (domain.md, Reason)."""
 
     BOT_CLOSED = "bot_closed"
+    TAKEN_NOT_ANSWERED = "taken_not_answered"
     NOBODY_TOOK_IT = "nobody_took_it"
     RESERVATION_EXPIRED = "reservation_expired"
     UNREADABLE = "unreadable"
@@ -35,5 +36,6 @@ _CODES: dict[Reason, int] = {
     Reason.INVALID_CHOICE: 6,
     Reason.NO_CHOICE: 7,
     Reason.UNREADABLE: 8,
+    Reason.TAKEN_NOT_ANSWERED: 9,
 }
 _REASONS = {code: reason for reason, code in _CODES.items()}

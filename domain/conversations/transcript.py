@@ -113,7 +113,7 @@ def _item(
 
 def _content(fact: ConversationFact) -> tuple[Speaker, str, str | None]:  # noqa: PLR0912 - one branch per kind of fact
     """Returns speaker, kind and text of a fact. The text of a menu has one option per line; that of a choice is the
-    option, of a hand-off the skillset, of a closing its note."""
+    option, of a hand-off the skillset, of a closing its outcome and note."""
     match fact:
         case CustomerTurn():
             return "customer", fact.type, fact.text
@@ -144,4 +144,4 @@ def _content(fact: ConversationFact) -> tuple[Speaker, str, str | None]:  # noqa
         case AgentDeclined():
             return "agent", "conversation.declined", fact.note
         case AgentClosed():
-            return "agent", "conversation.closed", fact.note
+            return "agent", "conversation.closed", " ".join(filter(None, (fact.outcome, fact.note))) or None

@@ -1,6 +1,7 @@
 """Meta's 24-hour window, and which conversation a fact belongs to (domain.md, *Which conversation*)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.conversations.classification import ended, is_after
@@ -25,6 +26,25 @@ def reservation_end(reserved_to: datetime, window_ends_at: datetime) -> datetime
     return min(reserved_to, window_ends_at - _BEFORE_END)
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerPolicy:
+    """The settings of how long an agent who accepted a conversation has until the first word to the customer. `within`:
+    from the acceptance; `before_end`: that long before the window ends, if that is earlier, so that another agent can
+    still act; `at_least`: from the acceptance in any case."""
+
+    within: timedelta = timedelta(minutes=10)
+    before_end: timedelta = timedelta(minutes=30)
+    at_least: timedelta = timedelta(minutes=3)
+
+
+DEFAULT_ANSWER = AnswerPolicy()
+
+
+def answer_by(accepted_at: datetime, window_ends_at: datetime, policy: AnswerPolicy) -> datetime:
+    """Returns when a conversation goes back to the list if nobody has written to the customer."""
+    return max(min(accepted_at + policy.within, window_ends_at - policy.before_end), accepted_at + policy.at_least)
+
+
 def home_of_turn(conversations: Iterable[Conversation], turn: FactRef) -> Conversation | None:
     """Returns the conversation that a customer's turn belongs to; None: the turn opens a new one.
 
@@ -36,14 +56,14 @@ def home_of_turn(conversations: Iterable[Conversation], turn: FactRef) -> Conver
     return _nearest(candidates, turn.at)
 
 
-def home_of_other(conversations: Sequence[Conversation], at: datetime, touch: bool) -> Conversation | None:
+def home_of_other(conversations: Sequence[Conversation], at: datetime, human: bool) -> Conversation | None:
     """Returns the conversation whose span covers an event of a bot, an agent or Meta; None: the event waits for one.
 
     The span begins `SKEW` before the opening and ends with the window, even if a bot or an agent closed the
-    conversation earlier, so that the order of arrival does not matter. A human touch (`touch`) belongs to the latest
-    candidate."""
+    conversation earlier, so that the order of arrival does not matter. What a person did (`human`) belongs to the
+    latest candidate."""
     candidates = [c for c in conversations if c.opened_at - SKEW <= at < c.window_ends_at]
-    if touch:
+    if human:
         return max(candidates, key=lambda c: c.opened_at, default=None)
     return _nearest(candidates, at)
 
@@ -53,7 +73,7 @@ def home_of_end(conversations: Sequence[Conversation], at: datetime) -> Conversa
 
     As `home_of_other`, but an end of the second in which a conversation was opened is the end of the one before, if
     that had not ended yet: the customer may have written after it."""
-    home = home_of_other(conversations, at, touch=False)
+    home = home_of_other(conversations, at, human=False)
     if home is None or not home.opened_at <= at < home.opened_at + timedelta(seconds=1):
         return home
     before = [c for c in conversations if c.opened_at < home.opened_at <= c.window_ends_at and ended(c) is None]

@@ -40,12 +40,16 @@ class _Noted(_OfConversation):
     note: str | None = None
 
 
+class _Closed(_Noted):
+    outcome: str | None = None
+
+
 CONTRACT = {
     "witiop.agents.presence.changed.v1": EventType(_Presence, AgentPresenceChanged),
     "witiop.agents.conversation.accepted.v1": EventType(_OfConversation, AgentAccepted),
     "witiop.agents.message.sent.v1": EventType(_Message, AgentMessage),
     "witiop.agents.conversation.declined.v1": EventType(_Noted, AgentDeclined),
-    "witiop.agents.conversation.closed.v1": EventType(_Noted, AgentClosed),
+    "witiop.agents.conversation.closed.v1": EventType(_Closed, AgentClosed),
 }
 """All event types that the agent desktop may send."""
 

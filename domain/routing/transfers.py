@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from domain.commands import Rejection, Transfer
 from domain.conversations.conversation import Conversation, Decision, Decisions, FactRef, Owner, decision_ref
-from domain.conversations.window import reservation_end
+from domain.conversations.window import DEFAULT_ANSWER, AnswerPolicy, reservation_end
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.routing.agents import Member, next_agent
@@ -19,11 +19,13 @@ from domain.routing.agents import Member, next_agent
 @dataclass(frozen=True, slots=True)
 class RoutingPolicy:
     """The settings of routing. `reservation`: how long an exclusive transfer waits; `offer`: how long an agent may take
-    to accept; `presence_timeout`: an agent whose desktop has reported nothing for this long is offline."""
+    to accept; `presence_timeout`: an agent whose desktop has reported nothing for this long is offline; `answer`: how
+    long an agent who accepted may take until the first word to the customer."""
 
     reservation: timedelta = timedelta(minutes=30)
     offer: timedelta = timedelta(seconds=60)
     presence_timeout: timedelta = timedelta(seconds=300)
+    answer: AnswerPolicy = DEFAULT_ANSWER
 
 
 def rejection_of(conversation: Conversation | None, expected_version: int | None) -> Rejection | None:
@@ -96,16 +98,21 @@ def is_taking(command: Transfer, issuer: str) -> bool:
     return command.mode == "immediate" and command.target.kind == "user" and command.target.id == issuer
 
 
-def recall(conversation: Conversation, expected_version: int | None, ref: FactRef) -> Decisions | Rejection:
-    """Returns the decisions after a recall, which removes an owner that is queued, reserved or assigned but not
-    accepted. With `expected_version`, only if the conversation still has that version."""
+def recall(
+    conversation: Conversation, expected_version: int | None, issuer: str, ref: FactRef
+) -> Decisions | Rejection:
+    """Returns the decisions after a recall, which removes an owner that is queued, reserved or assigned; or one who
+    accepted, if nobody has written to the customer and the issuer is that owner, who gives it back. With
+    `expected_version`, only if the conversation still has that version."""
     owner = conversation.owner
     if conversation.status == "closed":
         return Rejection.CONVERSATION_CLOSED
     if expected_version is not None and expected_version != conversation.version:
         return Rejection.VERSION_CONFLICT
-    if owner is None or owner.state == "accepted":
+    if owner is None or (owner.state == "accepted" and (conversation.managed or owner.id != issuer)):
         return Rejection.NOTHING_TO_RECALL
+    if owner.state == "accepted":
+        return _taken_from_owner(conversation, "given_back", ref)
     return _without_owner(conversation.decisions, "recalled", ref)
 
 
@@ -188,9 +195,26 @@ def after_expiry(conversation: Conversation, ref: FactRef) -> Decisions:
     return _without_owner(conversation.decisions, "expired", ref)
 
 
+def is_overdue(conversation: Conversation, now: datetime) -> bool:
+    """Returns whether an agent accepted the conversation, and nobody had written to the customer in time at `now`."""
+    owner = conversation.owner
+    return owner is not None and owner.state == "accepted" and owner.until is not None and owner.until <= now
+
+
+def overdue_ref(conversation: Conversation, now: datetime) -> FactRef:
+    """Returns the reference of the end of an acceptance, for `after_overdue`; as `expiry_ref`."""
+    return decision_ref(now, fact_id("acceptance", str(conversation.id), str(conversation.version)))
+
+
+def after_overdue(conversation: Conversation, ref: FactRef) -> Decisions:
+    """Returns the decisions after an acceptance without a word in time: unmanaged again, with that reason."""
+    return _taken_from_owner(conversation, "unanswered", ref)
+
+
 def after_removal(conversation: Conversation, ref: FactRef) -> Decisions:
-    """Returns the decisions after the user or skillset was removed from the directory before an agent accepted."""
-    return _without_owner(conversation.decisions, "removed", ref)
+    """Returns the decisions after the user or skillset was removed from the directory before anybody wrote to the
+    customer."""
+    return _taken_from_owner(conversation, "removed", ref)
 
 
 def _exists(owner: Owner, directory: Directory) -> bool:
@@ -209,8 +233,20 @@ def _has_declined(decisions: Decisions, member: Member) -> bool:
 
 def _with_owner(decisions: Decisions, owner: Owner, last: Decision, ref: FactRef) -> Decisions:
     first_owned = ref if decisions.first_owned is None else min(decisions.first_owned, ref)
-    return Decisions(owner=owner, first_owned=first_owned, last=last, because=ref)
+    return Decisions(
+        owner=owner, first_owned=first_owned, last=last, because=ref, claimable_from=decisions.claimable_from
+    )
 
 
 def _without_owner(decisions: Decisions, last: Decision, ref: FactRef) -> Decisions:
-    return Decisions(first_owned=decisions.first_owned, last=last, because=ref)
+    return Decisions(first_owned=decisions.first_owned, last=last, because=ref, claimable_from=decisions.claimable_from)
+
+
+def _taken_from_owner(conversation: Conversation, last: Decision, ref: FactRef) -> Decisions:
+    """Returns the decisions without an owner, who may have accepted. None of the agents who accepted until now has the
+    conversation any more, also where the clock of their desktop is ahead of ours."""
+    decisions, claims = conversation.decisions, conversation.evidence.claims
+    if not claims:
+        return _without_owner(decisions, last, ref)
+    claimable_from = max(ref.at, *(claim.last.at for claim in claims))
+    return _without_owner(decisions, last, ref)._replace(claimable_from=claimable_from)

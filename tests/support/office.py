@@ -24,6 +24,7 @@ from domain.facts import (
     AgentAccepted,
     AgentClosed,
     AgentDeclined,
+    AgentMessage,
     AgentPresenceChanged,
     ConversationFact,
     MailEvent,
@@ -61,7 +62,7 @@ class Office:
     def __init__(self, connection: "OwnConnection", terms: RoutingPolicy) -> None:
         self.connection = connection
         self.topics = Topics()
-        self.conversations = Conversations(self.topics)
+        self.conversations = Conversations(self.topics, terms.answer)
         self.commands = Commands(self.topics, [SECRET], terms, MailPolicy(address))
         self.routing = Routing(connection.transaction_of, self.topics, terms)
         self.timer = Timer(connection.transaction_of, self.topics)
@@ -77,11 +78,17 @@ class Office:
         return (datetime.now(UTC) - START) / timedelta(hours=1) - hours
 
     def desktop_reports(
-        self, kind: type[AgentAccepted | AgentDeclined | AgentClosed], agent: str, conversation: UUID
+        self,
+        kind: type[AgentAccepted | AgentMessage | AgentDeclined | AgentClosed],
+        agent: str,
+        conversation: UUID,
+        minutes_ago: float = 0,
+        **texts: Any,
     ) -> None:
-        """Processes a fact about a conversation that the agent's desktop reports now."""
-        now = datetime.now(UTC)
-        common = {"id": fact_id(kind.__name__, agent, str(now)), "at": now, "sent_at": now}
+        """Processes a fact about a conversation that the agent's desktop reports now. `texts`: of a message or a
+        closing."""
+        now = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+        common = {"id": fact_id(kind.__name__, agent, str(now)), "at": now, "sent_at": now, "text": "hello", **texts}
         self.process(kind.model_validate({**common, "agent_id": agent, "conversation_id": conversation}))
 
     def process(

@@ -118,8 +118,9 @@ class FactMaker:
     def answered(self, hour: float, agent: str = "anna") -> AgentMessage:
         return AgentMessage.model_validate({**self._base(hour, "answered", agent), "agent_id": agent, "text": "hi"})
 
-    def agent_closes(self, hour: float, agent: str = "anna") -> AgentClosed:
-        return AgentClosed.model_validate({**self._base(hour, "closes", agent), "agent_id": agent})
+    def agent_closes(self, hour: float, agent: str = "anna", note: str | None = None) -> AgentClosed:
+        base = self._base(hour, "closes", agent, str(note))
+        return AgentClosed.model_validate({**base, "agent_id": agent, "note": note})
 
 
 class Story:
@@ -138,7 +139,7 @@ class Story:
         for fact in facts:
             if fact.id not in self.facts:
                 self.facts[fact.id] = fact
-                self._take(fold(self.history, fact, self._directory, self.now))
+                self.take(fold(self.history, fact, self._directory, self.now))
         return self
 
     def decides(self, hour: float, owner: Owner | None, last: Decision) -> FactRef:
@@ -150,16 +151,16 @@ class Story:
         decisions = Decisions(owner=owner, first_owned=first, last=last, because=ref)
         self.now = at(hour)
         cause = Cause((ref.fact,), "boss")
-        self._take(decide(self.history, conversation.id, decisions, cause, self._directory, self.now))
+        self.take(decide(self.history, conversation.id, decisions, cause, self._directory, self.now))
         return ref
 
     def wait_until(self, now: datetime) -> "Story":
         """Sets the clock to `now` and runs the timer."""
         self.now = now
-        self._take(expire(self.history, self._directory, now))
+        self.take(expire(self.history, self._directory, now))
         return self
 
-    def _take(self, step: FoldResult) -> None:
+    def take(self, step: FoldResult) -> None:
         self.history = step.history
         self.events += step.events
         self.places.update({placed.fact.id: placed.conversation for placed in step.placements})
@@ -167,7 +168,7 @@ class Story:
             facts = [self.facts[fact] for fact, conversation in self.places.items() if conversation == cut]
             (ends_at,) = (c.window_ends_at for c in self.history.conversations if c.id == cut)
             if any(fact.at >= ends_at for fact in facts):
-                self._take(settle(self.history, cut, facts, self._directory, self.now))
+                self.take(settle(self.history, cut, facts, self._directory, self.now))
 
     @property
     def published(self) -> list[str]:

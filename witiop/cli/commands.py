@@ -140,9 +140,10 @@ def recall(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Recall a transfer or a held mail.
+    """Recall a transfer or a held mail, or give a conversation back.
 
-    ID is the id of the conversation, which no agent may have accepted yet.
+    ID is the id of the conversation. If an agent has accepted it, only that agent can give it back (--as), and only
+    while nobody has written to the customer.
     """
     from domain.commands import Recall
 

@@ -105,7 +105,8 @@ class PhoneType(click.ParamType[str]):
     "--state",
     type=click.Choice(["waiting", "assigned", "managed"]),
     required=True,
-    help="waiting: queued or reserved; assigned: offered to an agent; managed: taken care of.",
+    help="waiting: queued or reserved; assigned: offered to an agent, or accepted and not answered yet; "
+    "managed: somebody wrote to the customer.",
 )
 @click.option("--number", metavar="ID", help="Only conversations of this phone number id.")
 @click.option(

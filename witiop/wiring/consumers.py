@@ -19,10 +19,10 @@ def run_conversations(settings: Settings) -> None:
     """Runs the consumer that folds every fact into its customer's conversations."""
     from consumers.handlers.conversations import Conversations
 
-    names = topics(settings)
+    names, answer = topics(settings), routing_policy(settings).answer
     with _early_records(settings) as early:
         topic_names = [names.inbound, names.unreadable]
-        _consume(settings, "conversations", topic_names, lambda: Conversations(names), [early])
+        _consume(settings, "conversations", topic_names, lambda: Conversations(names, answer), [early])
 
 
 def run_commands(settings: Settings) -> None:
@@ -43,12 +43,13 @@ def _early_records(settings: Settings) -> Iterator["EarlyRecords"]:
     from infra.postgres.connections.session import DatabaseSession
 
     names, poison = topics(settings), PoisonPolicy(settings.poison_per_minute)
+    handler = Conversations(names, routing_policy(settings).answer)
     with (
         closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "conversations")) as session,
         closing(Backlog(kafka_config(settings), names.inbound)) as backlog,
     ):
         stalled = settings.stalled_inbound_seconds
-        yield EarlyRecords(session.transaction, names, Conversations(names), poison, stalled, backlog)
+        yield EarlyRecords(session.transaction, names, handler, poison, stalled, backlog)
 
 
 def _consume(

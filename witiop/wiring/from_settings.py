@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from domain.conversations.window import AnswerPolicy
 from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
@@ -45,6 +46,11 @@ def routing_policy(settings: Settings) -> RoutingPolicy:
         reservation=timedelta(seconds=settings.reservation_seconds),
         offer=timedelta(seconds=settings.offer_seconds),
         presence_timeout=timedelta(seconds=settings.presence_timeout_seconds),
+        answer=AnswerPolicy(
+            within=timedelta(seconds=settings.answer_seconds),
+            before_end=timedelta(seconds=settings.answer_before_end_seconds),
+            at_least=timedelta(seconds=settings.answer_at_least_seconds),
+        ),
     )
 
 

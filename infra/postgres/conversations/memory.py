@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
-from domain.conversations.conversation import BotSession, Decisions, Evidence, FactRef, Owner, Route
+from domain.conversations.conversation import AgentClaim, BotSession, Decisions, Evidence, FactRef, Owner, Route
 from domain.ids import FactId
 
 
@@ -65,6 +65,14 @@ def _ref_and_text(part: Sequence[Any] | None) -> tuple[FactRef, str] | None:
     return None if part is None else (_fact_ref(*part[0]), part[1])
 
 
+def _refs_and_texts(parts: Sequence[Any]) -> tuple[tuple[FactRef, str], ...]:
+    return tuple((_fact_ref(*ref), text) for ref, text in parts)
+
+
+def _claims(parts: Sequence[Any]) -> tuple[AgentClaim, ...]:
+    return tuple(AgentClaim(agent, _fact_ref(*first), _fact_ref(*last)) for agent, first, last in parts)
+
+
 def _route(part: Sequence[Any] | None) -> Route | None:
     return None if part is None else Route(_fact_ref(*part[0]), part[1])
 
@@ -104,6 +112,8 @@ _EVIDENCE: tuple[Callable[[Any], Any], ...] = (
     _ref,  # first_of_last_second
     _ref,  # unreadable
     _ref,  # last_content
+    _claims,  # claims
+    _refs_and_texts,  # explained_ends
 )
 _DECISIONS: tuple[Callable[[Any], Any], ...] = (
     _owner,  # owner
@@ -115,4 +125,6 @@ _DECISIONS: tuple[Callable[[Any], Any], ...] = (
     _text,  # next_of
     _declined_by,  # declined_by
     _time,  # reserved_to
+    _text,  # offered_to
+    _time,  # claimable_from
 )

@@ -72,14 +72,15 @@ select c.id, c.customer_id from (
 order by not c.personal, c.later, c.queued_at limit %(limit)s
 """
 
-_RESERVATIONS_OVER = """
+_OWNERS_OVER = """
 select c.id, c.customer_id from conversations c
-where c.status = 'a' and c.owner_state = 'r' and c.owner_until <= %(now)s order by c.owner_until limit %(limit)s
+where c.status = 'a' and c.owner_state in ('r', 'x') and c.owner_until <= %(now)s
+order by c.owner_until limit %(limit)s
 """
 
 _OWNED_BY = """
 select c.id, c.customer_id from conversations c
-where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = any(%(users)s::text[]) and c.owner_state <> 'x'
+where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = any(%(users)s::text[]) and not c.managed
 union all
 select c.id, c.customer_id from conversations c
 where c.status = 'a' and c.owner_kind = 's' and c.owner_id = any(%(skillsets)s::text[])
@@ -119,13 +120,13 @@ class Queues:
         }
         return list(self._connection.execute(_ENDED, values).fetchall())
 
-    def reservations_over(self, now: datetime, limit: int) -> _Found:
-        """Returns conversations whose reservation has ended, the earliest end first."""
-        return list(self._connection.execute(_RESERVATIONS_OVER, {"now": now, "limit": limit}).fetchall())
+    def owners_over(self, now: datetime, limit: int) -> _Found:
+        """Returns conversations whose reservation has ended, and those that an agent accepted without a word to the
+        customer in time, the earliest end first."""
+        return list(self._connection.execute(_OWNERS_OVER, {"now": now, "limit": limit}).fetchall())
 
     def owned_by(self, users: Collection[str], skillsets: Collection[str]) -> _Found:
-        """Returns the conversations of these users and skillsets that are not accepted: queued, reserved or
-        assigned."""
+        """Returns the conversations of these users and skillsets in which nobody has written to the customer."""
         values = {"users": list(users), "skillsets": list(skillsets)}
         return list(self._connection.execute(_OWNED_BY, values).fetchall())
 

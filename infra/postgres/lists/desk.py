@@ -1,5 +1,6 @@
 """Lists of the active conversations that are not unmanaged: those that wait in a queue or are reserved, those offered
-to an agent, and managed ones. Ordered by `last_at`, then id, the latest first. Raises psycopg errors."""
+to an agent or accepted without a word to the customer, and managed ones. Ordered by `last_at`, then id, the latest
+first. Raises psycopg errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,11 +105,12 @@ def _statement(state: DeskState, of_number: bool, of_phone: bool) -> Composed:
 
 _STATES: dict[DeskState, list[SQL]] = {
     "waiting": [SQL("owner_state = 'q'"), SQL("owner_state = 'r'")],
-    "assigned": [SQL("owner_state = 'a'")],
+    "assigned": [SQL("owner_state = 'a'"), SQL("owner_state = 'x' and owner_until is not null")],
     "managed": [SQL("managed")],
 }
 """The conditions of each state. Each condition becomes one branch of a union, so that each branch is read from its
-index in the order of the list."""
+index in the order of the list. Accepted conversations without a word to the customer are the only accepted ones with an
+`owner_until`; they are few, and read from the index of that column."""
 
 _BRANCH = SQL(
     """(

@@ -75,6 +75,8 @@ def _section(title: str) -> Iterator[Text]:
 def _state(conversation: Conversation) -> str:
     if conversation.unmanaged:
         return "unmanaged"
+    if conversation.owner is not None and conversation.owner.state == "accepted" and not conversation.managed:
+        return "accepted, not answered yet"
     return "managed" if conversation.managed else "waiting"
 
 

@@ -135,7 +135,7 @@ def test_taking_a_conversation_needs_no_presence_and_counts_as_accepted(office: 
         office.transfer(conversation, "user", "anna", "immediate", issuer="anna")
     )
     assert ("u", "anna", "x", False, None) == office.owner()
-    assert [{"managed": True}] == office.rows("select managed from conversations")
+    assert [{"managed": False}] == office.rows("select managed from conversations")
 
 
 @pytest.mark.parametrize("field", ["conversation_id", "to", "subject", "body", "mail_command_id", "batch_id", "target"])

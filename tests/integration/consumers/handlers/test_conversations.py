@@ -245,7 +245,7 @@ def test_an_agents_fact_finds_its_conversation_by_id_and_one_with_an_unknown_id_
     assert (row["owner_kind"], row["owner_id"], row["owner_state"]) == ("s", "sales", "q")
     accepted = TELLER.accepted(30).model_copy(update={"conversation_id": row["id"], "customer": None})
     inbox.take(accepted.model_copy(update={"phone_number_id": None}), now=at(0.5))
-    assert inbox.rows("select managed from conversations") == [{"managed": True}]
+    assert inbox.rows("select owner_id, owner_state from conversations") == [{"owner_id": "anna", "owner_state": "x"}]
     nowhere = TELLER.accepted(1).model_copy(update={"conversation_id": fact_id("nowhere"), "customer": None})
     leftover = inbox.take(nowhere, TELLER.turn(1), now=at(1))
     assert ([fact_id("nowhere")], []) == ([early.conversation_id for early in leftover.early], leftover.dead_letters)

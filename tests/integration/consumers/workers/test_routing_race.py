@@ -102,11 +102,11 @@ class Race:
             while self.is_running:
                 self.moved += routing.poll()
 
-    def end_reservations(self, _generator: random.Random) -> None:
+    def end_owners(self, _generator: random.Random) -> None:
         with self.session("timer") as session:
             timer = Timer(session.transaction, self.topics)
             while self.is_running:
-                timer.end_reservations()
+                timer.end_owners()
 
     def commands(self, generator: random.Random) -> None:
         """Carries out batches of transfers and recalls of random conversations."""
@@ -258,7 +258,7 @@ def test_with_many_consumers_no_agent_is_ever_over_capacity_and_no_conversation_
     race.run(
         *[race.route] * ROUTERS,
         *[race.commands] * COMMANDERS,
-        race.end_reservations,
+        race.end_owners,
         race.agents,
         race.agents,
         race.customers,

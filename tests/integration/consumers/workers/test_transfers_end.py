@@ -11,7 +11,7 @@ import pytest
 
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
-from domain.facts import AgentAccepted, AgentDeclined
+from domain.facts import AgentAccepted, AgentDeclined, AgentMessage
 from domain.routing.transfers import RoutingPolicy
 from infra.postgres.lists.conversation_page import conversation_page
 from tests.support.office import COMPANY, Office, open_office
@@ -50,10 +50,10 @@ def without(user: str | None = None, skillset: str | None = None) -> Directory:
 def test_the_timer_ends_a_reservation_and_the_conversation_is_unmanaged_again(hasty: Office) -> None:
     conversation = hasty.customer_writes()
     reserve(hasty, conversation, "skillset", "sales")
-    assert 1 == hasty.timer.end_reservations()
+    assert 1 == hasty.timer.end_owners()
     assert (*UNMANAGED, Reason.RESERVATION_EXPIRED.code) == hasty.owner()
     assert [("released", "clock", None), ("became_unmanaged", "clock", None)] == hasty.history(conversation)[-2:]
-    assert 0 == hasty.timer.end_reservations()
+    assert 0 == hasty.timer.end_owners()
 
 
 def test_an_ended_reservation_is_no_longer_offered(hasty: Office) -> None:
@@ -119,7 +119,7 @@ def test_a_change_of_the_directory_closes_no_window_that_a_message_may_move(offi
 
 def test_the_timer_does_not_end_a_reservation_early(office: Office) -> None:
     reserve(office, office.customer_writes(), "user", "anna")
-    assert 0 == office.timer.end_reservations()
+    assert 0 == office.timer.end_owners()
 
 
 def test_a_reservation_lasts_longer_when_the_window_moves_without_a_new_version(office: Office) -> None:
@@ -191,9 +191,18 @@ def test_an_offer_from_the_queue_of_a_removed_skillset_does_not_return_to_it(off
     assert (*UNMANAGED, Reason.NOBODY_TOOK_IT.code) == office.owner()
 
 
-def test_a_conversation_that_a_removed_user_had_accepted_stays_managed(office: Office) -> None:
+def test_a_conversation_that_a_removed_user_had_accepted_and_not_answered_is_unmanaged_again(office: Office) -> None:
     conversation = office.customer_writes()
     office.desktop_reports(AgentAccepted, "anna", conversation)
+    office.apply_directory(without(user="anna"))
+    assert (*UNMANAGED, Reason.NOBODY_TOOK_IT.code) == office.owner()
+    office.customer_writes("hello?", hours_ago=0)
+    assert (*UNMANAGED, Reason.NOBODY_TOOK_IT.code) == office.owner()
+
+
+def test_a_conversation_that_a_removed_user_had_answered_stays_managed(office: Office) -> None:
+    conversation = office.customer_writes()
+    office.desktop_reports(AgentMessage, "anna", conversation)
     office.apply_directory(without(user="anna"))
     assert ("u", "anna", "x", False, None) == office.owner()
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from domain.facts import AgentAccepted
+from domain.facts import AgentAccepted, AgentMessage
 from infra.postgres.lists.cursor import START
 from infra.postgres.lists.desk import DeskFilter, DeskState, desk_page, desk_statement
 from tests.support.command_line import CommandLine
@@ -19,7 +19,8 @@ from tests.support.conversation_rows import NOON, conversation_row, insert_conve
 from tests.support.office import Office, open_office
 
 STATES: tuple[DeskState, ...] = ("waiting", "assigned", "managed")
-OWNED = {"waiting": ("q", "r"), "assigned": ("a",), "managed": ("x", None)}
+OWNED = {"waiting": ("q", "r"), "assigned": ("a", "u"), "managed": ("x", None)}
+"""`u`: accepted, and nobody has written to the customer."""
 
 
 @pytest.fixture
@@ -53,13 +54,18 @@ def test_a_conversation_is_listed_under_its_state_only(witiop: CommandLine, offi
     office.results_of(
         office.transfer(reserved, "user", "ben", "exclusive"), office.transfer(assigned, "user", "carla", "immediate")
     )
-    office.desktop_reports(AgentAccepted, "anna", managed)
+    accepted = office.customer_writes("hello", "395", hours_ago=0.5)
+    office.desktop_reports(AgentMessage, "anna", managed)
+    office.desktop_reports(AgentAccepted, "anna", accepted)
 
-    assert {"waiting": [reserved, queued], "assigned": [assigned], "managed": [managed]} == {
+    assert {"waiting": [reserved, queued], "assigned": [accepted, assigned], "managed": [managed]} == {
         state: ids(listed(witiop, "--state", state)) for state in STATES
     }
-    (row,) = listed(witiop, "--state", "assigned")["rows"]
-    assert {"kind": "user", "id": "carla", "state": "assigned"}.items() <= row["owner"].items()
+    rows = listed(witiop, "--state", "assigned")["rows"]
+    assert [("user", "anna", "accepted"), ("user", "carla", "assigned")] == [
+        (row["owner"]["kind"], row["owner"]["id"], row["owner"]["state"]) for row in rows
+    ]
+    assert all(row["owner"]["until"] for row in rows)
     assert unmanaged not in {id_ for state in STATES for id_ in ids(listed(witiop, "--state", state))}
 
 
@@ -85,7 +91,7 @@ def test_a_customer_is_found_by_any_national_variant_of_the_phone(
 def many(database: str) -> Iterator[Connection[Any]]:
     """Thirty conversations of every state for each of two numbers, many with the same time, and closed ones."""
     with psycopg.connect(database, autocommit=True) as conn:
-        combinations = product(("2", "3"), ("a", "c"), ("q", "r", "a", "x", None), range(30))
+        combinations = product(("2", "3"), ("a", "c"), ("q", "r", "a", "u", "x", None), range(30))
         insert_conversations(
             conn,
             *(
@@ -98,7 +104,8 @@ def many(database: str) -> Iterator[Connection[Any]]:
                     managed=state in ("x", None),
                     owner_kind="u" if state else None,
                     owner_id="anna" if state else None,
-                    owner_state=state,
+                    owner_state="x" if state == "u" else state,
+                    owner_until=NOON if state in ("r", "a", "u") else None,
                     last_at=NOON - timedelta(microseconds=place % 7),
                 )
                 for place, (number, status, state, _) in enumerate(combinations)
@@ -113,9 +120,10 @@ def test_the_pages_contain_every_matching_conversation_once_and_the_latest_first
     many: Connection[Any], state: DeskState, number: str | None
 ) -> None:
     expected = many.execute(
-        "select id from conversations where status = 'a' and (owner_state::text = any(%s) or managed and %s) "
+        "select id from conversations where status = 'a' and (managed and %s or not managed and "
+        "case owner_state when 'x' then 'u' else owner_state::text end = any(%s)) "
         "and (%s::text is null or phone_number_id = %s) order by last_at desc, id desc",
-        [[s for s in OWNED[state] if s and state != "managed"], state == "managed", number, number],
+        [state == "managed", [s for s in OWNED[state] if s], number, number],
     ).fetchall()
     after, found = START, list[UUID]()
     while True:

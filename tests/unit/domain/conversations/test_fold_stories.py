@@ -1,7 +1,7 @@
 """The conversations that the facts of one customer lead to (domain.md)."""
 
 from dataclasses import replace
-from datetime import time
+from datetime import time, timedelta
 from itertools import permutations
 from typing import ClassVar, Literal
 
@@ -87,7 +87,7 @@ def test_an_earlier_choice_that_arrives_late_reroutes_while_still_queued() -> No
     story = Story(at(2)).receive(T.turn(1, "2"), T.turn(0.5, "1"))
     assert ("active", False, None, ("sales", "queued")) == conversation(story)
     accepted = Story(at(2)).receive(T.turn(1, "2"), T.accepted(1.1), T.turn(0.5, "1"))
-    assert ("active", True, None, ("anna", "accepted")) == conversation(accepted)
+    assert ("active", False, None, ("anna", "accepted")) == conversation(accepted)
 
 
 def test_a_number_without_a_menu_has_its_own_reason() -> None:
@@ -130,7 +130,7 @@ def test_a_message_after_the_end_of_the_bot_session_opens_the_next_conversation(
 
 
 def test_an_answer_by_an_agent_or_from_the_phone_app_takes_the_conversation_off_the_list() -> None:
-    for touch in (T.answered(0.5), T.accepted(0.5), T.echo(0.5)):
+    for touch in (T.answered(0.5), T.echo(0.5)):
         story = Story(at(1)).receive(T.turn(0), touch)
         assert story.history.conversations[0].managed
         assert ["opened", "became_unmanaged", "managed"] == story.published
@@ -237,10 +237,12 @@ def test_the_version_counts_changes_of_owner_status_and_managed_only() -> None:
     story = Story(at(1)).receive(T.turn(0, "hello"), T.turn(0.1, "7"), T.signal(0.2))
     assert 1 == story.history.conversations[0].version
     story.receive(T.turn(0.3, "1"), T.accepted(0.4))
-    assert (3, Owner("user", "anna", "accepted")) == (
+    assert (3, Owner("user", "anna", "accepted", at(0.4) + timedelta(minutes=10))) == (
         story.history.conversations[0].version,
         story.history.conversations[0].owner,
     )
+    story.receive(T.answered(0.5))
+    assert 4 == story.history.conversations[0].version
 
 
 class OneOfMany(HumanEcho):

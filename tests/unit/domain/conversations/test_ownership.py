@@ -1,5 +1,7 @@
 """Owners of conversations: queueing, agents, and why a conversation without an owner is listed."""
 
+from datetime import timedelta
+
 import pytest
 
 from domain.conversations.conversation import Decision, Decisions, Owner
@@ -81,7 +83,10 @@ def test_the_agent_who_accepts_is_the_owner_and_the_conversation_left_the_queue(
     decisions = decisions_of(Story(at(1)).receive(T.turn(0, "1"), accepted))
     first = fact_ref(T.turn(0, "1"))
     assert decisions == Decisions(
-        Owner("user", "anna", "accepted"), first_owned=first, last="accepted", because=fact_ref(accepted)
+        Owner("user", "anna", "accepted", at(0.5) + timedelta(minutes=10)),
+        first_owned=first,
+        last="accepted",
+        because=fact_ref(accepted),
     )
 
 

@@ -21,7 +21,8 @@ def test_an_event_names_the_actor_and_the_facts_that_caused_it() -> None:
     assert [
         ("opened", "customer", (hello.id,)),
         ("became_unmanaged", "customer", (hello.id,)),
-        ("managed", "agent:anna", (accepted.id,)),
+        ("accepted", "agent:anna", (accepted.id,)),
+        ("became_unmanaged", "clock", (accepted.id,)),
         ("closed", "clock", (hello.id,)),
     ] == causes(story)
 

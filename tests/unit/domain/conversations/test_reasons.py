@@ -8,5 +8,5 @@ def test_the_stored_codes_of_reasons_never_change() -> None:
         Reason.of_code(code).value for code in range(1, 5)
     ]
     assert ["number_has_no_menu", "invalid_choice", "no_choice"] == [Reason.of_code(code).value for code in range(5, 8)]
-    assert Reason.UNREADABLE is Reason.of_code(8)
+    assert [Reason.UNREADABLE, Reason.TAKEN_NOT_ANSWERED] == [Reason.of_code(8), Reason.of_code(9)]
     assert list(range(1, len(Reason) + 1)) == sorted(reason.code for reason in Reason)

@@ -184,13 +184,25 @@ def test_the_policy_sets_how_long_offers_and_reservations_wait_and_when_a_deskto
         (OFFERED, "active", None, None),
     ],
 )
-def test_a_conversation_that_no_agent_accepted_yet_can_be_recalled(
+def test_an_administrator_can_recall_a_conversation_that_no_agent_accepted_yet(
     owner: Owner | None, status: str, version: int | None, rejection: Rejection | None
 ) -> None:
     known = conversation(owner=owner, first_owned=EARLIER, queued_at=at(0.5), next_of="sales")
     freed = Decisions(first_owned=EARLIER, last="recalled", because=HERE)
     known = known._replace(status=status, version=1)  # type: ignore[arg-type]
-    assert (rejection or freed) == recall(known, version, HERE)
+    assert (rejection or freed) == recall(known, version, "boss", HERE)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "managed", "rejection"),
+    [("anna", False, None), ("anna", True, Rejection.NOTHING_TO_RECALL), ("ben", False, Rejection.NOTHING_TO_RECALL)],
+)
+def test_an_agent_can_give_back_what_they_accepted_while_nobody_has_written(
+    issuer: str, managed: bool, rejection: Rejection | None
+) -> None:
+    known = conversation(owner=ACCEPTED, first_owned=EARLIER)._replace(managed=managed)
+    freed = Decisions(first_owned=EARLIER, last="given_back", because=HERE)
+    assert (rejection or freed) == recall(known, None, issuer, HERE)
 
 
 # offered

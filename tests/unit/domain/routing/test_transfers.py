@@ -14,16 +14,18 @@ from domain.conversations.conversation import Conversation, Decisions, FactRef, 
 from domain.conversations.fold import Cause, CustomerHistory, decide, expire, fold
 from domain.conversations.window import WINDOW
 from domain.directory import Directory, User
-from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, ConversationFact
+from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, ConversationFact
 from domain.ids import CustomerId, fact_id
 from domain.routing.agents import Member, PresenceState, next_agent
 from domain.routing.transfers import (
     RoutingPolicy,
     after_expiry,
     after_missed_offer,
+    after_overdue,
     after_removal,
     has_expired,
     is_eligible,
+    is_overdue,
     is_taking,
     offer,
     recall,
@@ -168,13 +170,13 @@ class Office:
     def recalls(self, place: int, who: str) -> None:
         self.closes_expired_windows(place, who)
         conversation, here = self.conversation(place), self.here()
-        decided = recall(conversation, None, here)
+        decided = recall(conversation, None, who, here)
         if not isinstance(decided, Rejection):
             self.decides(place, conversation, decided, here)
 
     def removes(self, place: int, who: str) -> None:
         conversation, here = self.conversation(place), self.here()
-        if conversation.owner is not None and conversation.owner.state != "accepted":
+        if conversation.owner is not None and not conversation.managed:
             self.decides(place, conversation, after_removal(conversation, here), here)
 
     def routes(self, place: int, who: str) -> None:
@@ -207,6 +209,11 @@ class Office:
         if has_expired(conversation, self.now):
             self.decides(place, conversation, after_expiry(conversation, here), here)
 
+    def ends_acceptances(self, place: int, who: str) -> None:
+        conversation, here = self.conversation(place), self.here()
+        if is_overdue(conversation, self.now):
+            self.decides(place, conversation, after_overdue(conversation, here), here)
+
     def closes_expired_windows(self, place: int, who: str) -> None:
         self.threads[place] = expire(self.threads[place], COMPANY, self.now).history
 
@@ -219,6 +226,12 @@ class Office:
             self.receives(place, self._agent_fact(AgentAccepted, self.conversation(place), who))
             self.late.add(who)
             self.ever_late.add(who)
+
+    def writes(self, place: int, who: str) -> None:
+        """The owner who accepted writes to the customer."""
+        conversation = self.conversation(place)
+        if conversation.owner is not None and conversation.owner.state == "accepted":
+            self.receives(place, self._agent_fact(AgentMessage, conversation, conversation.owner.id))
 
     def declines(self, place: int, who: str) -> None:
         self._if_offered(place, who, AgentDeclined)
@@ -246,11 +259,10 @@ class Office:
             self.receives(place, self._agent_fact(what, conversation, who))
 
     def _agent_fact(
-        self, what: type[AgentAccepted | AgentDeclined | AgentClosed], of: Conversation, agent: str
+        self, what: type[AgentAccepted | AgentMessage | AgentDeclined | AgentClosed], of: Conversation, agent: str
     ) -> ConversationFact:
-        return what.model_validate(
-            {"id": self.here().fact, "at": self.now, "sent_at": self.now, "agent_id": agent, "conversation_id": of.id}
-        )
+        common = {"id": self.here().fact, "at": self.now, "sent_at": self.now, "agent_id": agent, "text": "hi"}
+        return what.model_validate({**common, "conversation_id": of.id})
 
 
 STEPS: list[Callable[[Office, int, str], None]] = [
@@ -262,9 +274,11 @@ STEPS: list[Callable[[Office, int, str], None]] = [
     Office.removes,
     Office.routes,
     Office.ends_reservations,
+    Office.ends_acceptances,
     Office.closes_expired_windows,
     Office.accepts,
     Office.accepts_late,
+    Office.writes,
     Office.declines,
     Office.closes,
     Office.customer_writes,

@@ -54,7 +54,7 @@ def change_owner(story: Story, owner: Owner | None, why: str) -> None:
 
 def stories() -> Iterator[Story]:
     """Yields stories in which every public event of a conversation occurs."""
-    yield Story(at(1)).receive(T.turn(0), T.turn(0.1, "1"), T.accepted(0.5)).wait_until(at(30))
+    yield Story(at(1)).receive(T.turn(0), T.turn(0.1, "1"), T.accepted(0.5), T.answered(0.6)).wait_until(at(30))
     yield Story(at(30)).receive(T.turn(0)).wait_until(at(30)).receive(T.echo(3))
     yield Story(at(25)).receive(T.turn(0, "2")).wait_until(at(25)).receive(T.turn(20, "please"))
     yield Story(at(1), number="bot").receive(FactMaker("bot").turn(0, None), FactMaker("bot").bot_ends(0.5))
