@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # drivers and clients are slow to import: `--help` does witho
     from witiop.installation import Installation
 
 _SECRETS = ("whatsapp_app_secrets", "softbot_secrets", "agents_secrets")
+_DESK_SECONDS = 2.0
+"""How often the demo's agents look at their desks."""
 _LOAD_NUMBER = "550200000000001"
 
 
@@ -42,6 +44,34 @@ def story(installation: "Installation") -> None:
     play(posts, webhooks)
     updates = sum(timed.post.updates for timed in posts)
     click.echo(f"played the bike shop's story, {updates} updates; see the result with witiop unmanaged list")
+
+
+@simulate.command()
+@click.pass_obj
+def desk(installation: "Installation") -> None:
+    """Keep the bike shop's agents at their desks.
+
+    Until it is stopped: they report their presence again and again, accept what they are offered on the shop's numbers
+    (and decline some of it), write to the customer, and close.
+    """
+    import time
+
+    from infra.local.simulator import bike_shop
+    from infra.local.simulator.desk import Desk, OwnedConversation
+    from infra.postgres.connections.pool import connect
+    from infra.postgres.conversations.story import owned_by, presence_of
+    from infra.process.clock import utc_now
+    from witiop.directory_file.reader import read_directory
+
+    shop = read_directory(bike_shop.DIRECTORY_FILE)
+    agents, numbers = list(shop.users), [*shop.numbers, bike_shop.RENTAL.phone_number_id]
+    desk = Desk(_webhooks(installation).deliver)
+    while True:
+        with connect(installation.postgres_dsn, "simulator", autocommit=True) as connection:
+            presence = presence_of(connection, agents)
+            owned = [OwnedConversation(*row) for row in owned_by(connection, agents, numbers)]
+        desk.step(utc_now(), presence, owned)
+        time.sleep(_DESK_SECONDS)
 
 
 @simulate.command()

@@ -33,3 +33,4 @@ PROCESSES = tuple(
     )
 )
 SIMULATOR = DevProgram("simulator", _witiop("simulate", "story"))
+DESK = DevProgram("desk", _witiop("simulate", "desk"))

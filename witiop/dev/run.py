@@ -24,7 +24,7 @@ from infra.local.ports import LOOPBACK, require_free
 from infra.local.postgres import LocalPostgres
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
 from infra.process.readiness import not_ready_reason_at
-from witiop.dev.processes import MIGRATE, PROCESSES, SIMULATOR, TOPICS, DevProgram
+from witiop.dev.processes import DESK, MIGRATE, PROCESSES, SIMULATOR, TOPICS, DevProgram
 from witiop.dev.stack_file import FILE_NAME, Stack, write_private
 from witiop.dev.supervision import RunningProgram, Supervisor
 
@@ -38,16 +38,20 @@ ADMINISTRATOR = "paolo"
 """First administrator of the console; also a user of the demo's company."""
 _STEP_SECONDS = 0.1
 _NOT_REACHABLE = 3
+_DESK_PAUSE_SECONDS = 10
+"""The shortest time between two starts of the demo's desk."""
 
 
 @dataclass(frozen=True)
 class System:
-    """Programs of the stack, in the order of their start: migrations, topics, the processes, then the demo."""
+    """Programs of the stack, in the order of their start: migrations, topics, the processes, then the demo: a story
+    that ends, and a desk of its agents that keeps running."""
 
     migrate: DevProgram = MIGRATE
     topics: DevProgram = TOPICS
     processes: Sequence[DevProgram] = PROCESSES
     simulator: DevProgram = SIMULATOR
+    desk: DevProgram = DESK
 
 
 def run_dev(
@@ -123,6 +127,8 @@ class _LocalStack:
         self._supervisor = Supervisor(echo)
         self._programs: list[RunningProgram] = []
         self._simulator: RunningProgram | None = None
+        self._desk: RunningProgram | None = None
+        self._desk_due = 0.0
         self._file: Stack | None = None
         self._written_pids: dict[str, list[int]] = {}
         self._last_write_error = ""
@@ -176,6 +182,8 @@ class _LocalStack:
         while True:
             self._supervisor.check()
             self._guard.ensure_watcher()
+            if demo and played.exists():
+                self._keep_desk()
             if self._simulator is not None and self._simulator.pid is None:
                 if self._simulator.exit_code == 0:
                     played.touch()
@@ -185,11 +193,19 @@ class _LocalStack:
             self._update_stack_file()
             time.sleep(_STEP_SECONDS)
 
+    def _keep_desk(self) -> None:
+        """Starts the desk of the demo's agents, and again some time after it ended."""
+        ended = self._desk is None or self._desk.pid is None
+        if ended and time.monotonic() >= self._desk_due:
+            self._desk = self._running(self._system.desk, "--stack", str(self._data))
+            self._desk.launch()
+            self._desk_due = time.monotonic() + _DESK_PAUSE_SECONDS
+
     def stop(self) -> None:
         if self._supervisor.pids():
             self._echo("stopping")
         (self._data / FILE_NAME).unlink(missing_ok=True)
-        programs = [*self._programs, *([self._simulator] if self._simulator else [])]
+        programs = [*self._programs, *filter(None, (self._simulator, self._desk))]
         with ThreadPoolExecutor(max_workers=max(1, len(programs))) as together:
             list(together.map(RunningProgram.stop, programs))
         self._ses.stop()
@@ -309,6 +325,8 @@ class _LocalStack:
         pids = self._supervisor.pids()
         if self._simulator is not None and self._simulator.pid is not None:
             pids["simulator"] = [self._simulator.pid]
+        if self._desk is not None and self._desk.pid is not None:
+            pids["desk"] = [self._desk.pid]
         if pids == self._written_pids or self._file is None:
             return
         self._file.pids = pids
