@@ -4,23 +4,25 @@ Any number may run. The protocol is that of `consumers.workers.attempt_loop`; th
 A mail is composed outside of any transaction and within a limit, so one that takes long keeps nobody waiting.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Event as Flag
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import structlog
 from prometheus_client import Counter
 from psycopg import Connection
 
-from consumers.batches.poison import RetryBatch
+from consumers.batches.poison import PoisonPolicy, RetryBatch
 from consumers.changes.mails import MailChanges
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.workers.attempt_loop import ATTEMPT_WITHIN_SECONDS, AttemptLoop
+from consumers.workers.isolation import Isolation
 from consumers.workers.worker_loop import WorkerLoop
 from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.conversations.fold import Cause
@@ -34,6 +36,7 @@ from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.faults import fault
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.lists.conversation_page import read_transcript
+from infra.postgres.messaging.parked import ParkedItems
 from infra.process.cpu_limit import CpuLimit
 from infra.process.crash_points import crash_point
 from infra.process.readiness import every_reason
@@ -60,7 +63,8 @@ class _ClaimedMail:
 class Mails:
     """Sends until stopped. `transaction`: as for the consumers. `per_second`: posts of this process.
     `post_within_seconds`: after the claim. `abandoned_seconds`: more than that and the longest post together.
-    `compose_seconds`: processor time for one mail; one that needs more fails."""
+    `compose_seconds`: processor time for one mail; one that needs more fails. `clock`: seconds
+    that only increase, for what is parked."""
 
     def __init__(
         self,
@@ -72,6 +76,8 @@ class Mails:
         post_within_seconds: float = ATTEMPT_WITHIN_SECONDS,
         abandoned_seconds: float = mails.ABANDONED_SECONDS,
         compose_seconds: float = _COMPOSE_SECONDS,
+        poison: PoisonPolicy | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._transaction = transaction
         self._mailer = mailer
@@ -80,13 +86,14 @@ class Mails:
         self._abandoned_seconds = abandoned_seconds
         self._compose_seconds = compose_seconds
         self._directories = directory.DirectoryCache()
+        self._isolation = Isolation[UUID](ParkedItems(transaction, "mails"), lambda mail: mail, poison, clock)
         self._attempts = AttemptLoop(self, per_second, post_within_seconds)
         self._loop = WorkerLoop("mails", lambda _: self.poll())
         self._ses_not_ready: str | None = None
 
     def not_ready_reason(self) -> str | None:
         """Returns what keeps the process from working, for /readyz; None: nothing."""
-        return every_reason(self._loop.not_ready_reason(), self._ses_not_ready)
+        return every_reason(self._loop.not_ready_reason(), self._ses_not_ready, self._isolation.not_ready_reason())
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set, after the post in hand. Raises whatever is a defect of ours."""
@@ -103,16 +110,23 @@ class Mails:
     def settle_abandoned(self) -> None:
         """Makes mails *unknown* whose sender ended during its post."""
         with self._transaction() as connection:
-            found = mails.abandoned(connection, self._abandoned_seconds)
-            if not found:
-                return
-            with self._unit_of_work(connection) as work:
-                changes = MailChanges(work, found, wait=True)
-                left = set(mails.abandoned(connection, self._abandoned_seconds)) & changes.mails.keys()
-                for mail in sorted(left):
+            found = mails.abandoned(connection, self._abandoned_seconds, self._isolation.parked())
+        if not found:
+            return
+        left = set[UUID]()
+
+        def settle(wanted: Sequence[UUID]) -> None:
+            with self._transaction() as connection, self._unit_of_work(connection) as work:
+                changes = MailChanges(work, wanted, wait=True)
+                still = mails.abandoned(connection, self._abandoned_seconds, self._isolation.parked())
+                settled = set(still) & changes.mails.keys()
+                for mail in sorted(settled):
                     before, outcome = changes.mails[mail], OutcomeUnknown("the sender ended while it sent")
                     after = after_attempt(before, outcome, before.attempts)
                     changes.change(after, database_now(connection), _cause(before))
+            left.update(settled)
+
+        self._isolation.process(found, settle)
         for mail in sorted(left):
             _ABANDONED.inc()
             log.warning("mail.abandoned", mail_id=str(mail))
@@ -121,16 +135,23 @@ class Mails:
         """Claims the mail that is longest due, after composing it: that may take longer than a post may wait. Raises
         RetryBatch if the mail is no longer due then."""
         with self._transaction() as connection:
-            mail = mails.reserve(connection)
+            mail = mails.reserve(connection, self._isolation.parked())
         if mail is None:
             return None
         body = self._composed(mail)
-        with self._transaction() as connection:
-            claimed_at = monotonic()
-            attempt = mails.claim(connection, mail.id)
-        if attempt is None:
+        claimed: list[_ClaimedMail] = []
+
+        def claim(_: Sequence[UUID]) -> None:
+            with self._transaction() as connection:
+                claimed_at = monotonic()
+                attempt = mails.claim(connection, mail.id)
+            if attempt is not None:
+                claimed.append(_ClaimedMail(replace(mail, attempts=attempt), body, claimed_at))
+
+        self._isolation.process([mail.id], claim)
+        if not claimed:
             raise RetryBatch
-        return _ClaimedMail(replace(mail, attempts=attempt), body, claimed_at)
+        return claimed[0]
 
     def _composed(self, mail: Mail) -> bytes | PermanentFailure:
         """Returns what is to be posted, or why there is nothing to post. Raises psycopg errors that are transient."""
@@ -169,15 +190,21 @@ class Mails:
         return outcome
 
     def record(self, claim: _ClaimedMail, outcome: AttemptOutcome, pause: timedelta) -> None:
-        """Stores the outcome of a post, in the mail and in its log."""
+        """Stores the outcome of a post, in the mail and in its log. If that is impossible, the mail is parked and then
+        *unknown*: it is not sent again."""
         mail, word = claim.mail, _OUTCOMES[type(outcome)]
         reason = None if isinstance(outcome, Accepted) else outcome.reason
-        with self._transaction() as connection, self._unit_of_work(connection) as work:
-            changes = MailChanges(work, [mail.id], wait=True)
-            now = database_now(connection)
-            changes.change(after_attempt(changes.mails[mail.id], outcome, mail.attempts), now, _cause(mail))
-            work.mail_pause = pause
-            work.mail_log.append((mail.id, mails.MailLogEntry(now, word, "mails", mail.to, reason)))
+
+        def store(_: Sequence[UUID]) -> None:
+            with self._transaction() as connection, self._unit_of_work(connection) as work:
+                changes = MailChanges(work, [mail.id], wait=True)
+                now = database_now(connection)
+                if mail.id in changes.mails:  # it may have been deleted with its conversation
+                    changes.change(after_attempt(changes.mails[mail.id], outcome, mail.attempts), now, _cause(mail))
+                work.mail_pause = pause
+                work.mail_log.append((mail.id, mails.MailLogEntry(now, word, "mails", mail.to, reason)))
+
+        self._isolation.process([mail.id], store)
         log.info("mail.posted", mail_id=str(mail.id), outcome=word, reason=reason)
 
     def _unit_of_work(self, connection: Connection[Any]) -> UnitOfWork:

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Flag
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -24,7 +25,7 @@ from psycopg import Connection
 
 from consumers.batches.poison import PoisonPolicy
 from consumers.changes.unit_of_work import UnitOfWork, active_histories
-from consumers.workers.isolation import Due, Isolation
+from consumers.workers.isolation import Due, Isolation, of_conversation
 from consumers.workers.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.conversation import Conversation, Decisions, FactRef, Owner, decision_ref
@@ -38,10 +39,12 @@ from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.customers import Customers
-from infra.postgres.conversations.queues import SOON, Queues
+from infra.postgres.conversations.queues import SOON, SPARE, Queues
 from infra.postgres.messaging.offsets import inbound_watermark
+from infra.postgres.messaging.parked import ParkedItems
 from infra.process.crash_points import crash_point
 from infra.process.memory import collect_rarely
+from infra.process.readiness import every_reason
 
 BATCH = 1000
 """Conversations of one poll: about a quarter of a second."""
@@ -62,7 +65,8 @@ class _Found:
 
 
 class Routing:
-    """Routes until stopped. `transaction`: as for the consumers. `batch`: conversations of one poll."""
+    """Routes until stopped. `transaction`: as for the consumers. `batch`: conversations of one poll. `clock`: seconds
+    that only increase."""
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class Routing:
         batch: int = BATCH,
         stalls: StallDetector | None = None,
         poison: PoisonPolicy | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._batch = batch
         self._transaction = transaction
@@ -79,12 +84,12 @@ class Routing:
         self._policy = policy
         self._directories = directory.DirectoryCache()
         self._stalls = stalls or StallDetector()
-        self._isolation = Isolation("routing", poison)
+        self._isolation = Isolation(ParkedItems(transaction, "routing"), of_conversation, poison, clock)
         self._loop = WorkerLoop("routing", self._poll)
 
     def not_ready_reason(self) -> str | None:
         """Returns what keeps routing from working, for /readyz; None: nothing."""
-        return self._loop.not_ready_reason()
+        return every_reason(self._loop.not_ready_reason(), self._isolation.not_ready_reason())
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises whatever is a defect of ours."""
@@ -123,8 +128,9 @@ class Routing:
         ready = [m for m in members if m.is_available(now, policy.presence_timeout)]
         over_capacity = [m.id for m in members if m.is_over_capacity]
         watermark = min(now, inbound_watermark(connection, self._topics.inbound, self._stalls.stalled()))
-        ended = queues.ended(now, watermark, policy.presence_timeout, over_capacity, self._batch)
-        waiting = queues.waiting(ready, now, watermark, self._batch)
+        parked = len(self._isolation.parked())  # found again each time, before the others
+        ended = queues.ended(now, watermark, policy.presence_timeout, over_capacity, self._batch + parked)
+        waiting = queues.waiting(ready, now, watermark, self._batch + parked, SPARE + parked)
         due = list(dict.fromkeys((*ended, *waiting)))
         return _Found(due, frozenset(m.id for m in ready), watermark)
 

@@ -22,7 +22,7 @@ from psycopg import Connection
 
 from consumers.batches.poison import PoisonPolicy
 from consumers.changes.unit_of_work import UnitOfWork, active_histories
-from consumers.workers.isolation import Due, Isolation
+from consumers.workers.isolation import Due, Isolation, of_conversation
 from consumers.workers.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.conversation import Conversation, Decisions, FactRef
@@ -35,6 +35,7 @@ from infra.postgres.conversations.customers import Customers, Locked
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.conversations.queues import Queues
 from infra.postgres.messaging.offsets import inbound_watermark, started_partitions
+from infra.postgres.messaging.parked import ParkedItems
 from infra.process.crash_points import crash_point
 from infra.process.readiness import every_reason
 
@@ -85,7 +86,7 @@ class Timer:
         self._topics = topics
         self._backlog = backlog
         self._stalls = StallDetector(stalled_seconds, clock)
-        self._isolation = Isolation("timer", poison)
+        self._isolation = Isolation(ParkedItems(transaction, "timer"), of_conversation, poison, clock)
         self._directories = directory.DirectoryCache()
         self._held_since = self._held_at = float("-inf")
         self._held_by: str | None = None
@@ -93,7 +94,7 @@ class Timer:
 
     def not_ready_reason(self) -> str | None:
         """Returns what keeps the timer from working, for /readyz; None: nothing."""
-        return every_reason(self._loop.not_ready_reason(), self._held_by)
+        return every_reason(self._loop.not_ready_reason(), self._held_by, self._isolation.not_ready_reason())
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises whatever is a defect of ours."""
@@ -146,7 +147,8 @@ class Timer:
 
     def close_due(self) -> int:
         """Closes at most `BATCH` conversations whose window is over; returns how many. O(BATCH) locks."""
-        now, due = self._due(lambda connection, now: CustomerHistories(connection).due(now, BATCH))
+        most = self._most()
+        now, due = self._due(lambda connection, now: CustomerHistories(connection).due(now, most))
         closed: list[Conversation] = []
 
         def close(due: Sequence[Due]) -> None:
@@ -167,7 +169,8 @@ class Timer:
     def end_owners(self) -> int:
         """Ends at most `BATCH` reservations that are over, and acceptances without a word in time; returns how many.
         O(BATCH) locks."""
-        now, due = self._due(lambda connection, now: Queues(connection).owners_over(now, BATCH))
+        most = self._most()
+        now, due = self._due(lambda connection, now: Queues(connection).owners_over(now, most))
         expired, unanswered = list[Conversation](), list[Conversation]()
 
         def end(due: Sequence[Due]) -> None:
@@ -189,6 +192,10 @@ class Timer:
         _EXPIRED.inc(len(expired))
         _UNANSWERED.inc(len(unanswered))
         return len(expired) + len(unanswered)
+
+    def _most(self) -> int:
+        """Returns how much to look for: what is parked stays due and is found before the rest."""
+        return BATCH + len(self._isolation.parked())
 
     def _lock_free(self, connection: Connection[Any], due: Sequence[Due]) -> Locked:
         free = Customers(connection).lock_free({customer for _, customer in due})

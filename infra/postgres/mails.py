@@ -109,15 +109,15 @@ def recall_held(connection: Connection[Any], command_id: str, issuer: str, now: 
 # sending
 
 
-def reserve(connection: Connection[Any]) -> Mail | None:
-    """Returns the mail that is longest due, for one sender alone: if it is not claimed within `RESERVED_SECONDS`, it is
-    due again. None: none is due, or others are reserving those that are."""
+def reserve(connection: Connection[Any], but: Collection[UUID] = ()) -> Mail | None:
+    """Returns the mail that is longest due and none of `but`, for one sender alone: if it is not claimed within
+    `RESERVED_SECONDS`, it is due again. None: none is due, or others are reserving those that are."""
     rows = _mails(
         connection,
         "update mails set due_at = clock_timestamp() + make_interval(secs => %b) where id = (select id from mails "
-        "where state = 'requested' and due_at <= clock_timestamp() order by due_at limit 1 for update skip locked) "
-        f"returning {_MAIL}",
-        [RESERVED_SECONDS],
+        "where state = 'requested' and due_at <= clock_timestamp() and id <> all(%b::uuid[]) "
+        f"order by due_at limit 1 for update skip locked) returning {_MAIL}",
+        [RESERVED_SECONDS, list(but)],
     )
     return rows[0] if rows else None
 
@@ -133,12 +133,15 @@ def claim(connection: Connection[Any], mail: UUID) -> int | None:
     return row[0] if row is not None else None
 
 
-def abandoned(connection: Connection[Any], seconds: float = ABANDONED_SECONDS) -> list[UUID]:
-    """Returns mails whose post began at least that long ago and has no outcome. Takes no lock."""
+def abandoned(
+    connection: Connection[Any], seconds: float = ABANDONED_SECONDS, but: Collection[UUID] = ()
+) -> list[UUID]:
+    """Returns at most 100 mails, none of `but`, whose post began at least that long ago and has no outcome. Takes no
+    lock."""
     rows = connection.execute(
         "select id from mails where state = 'sending' and claimed_at <= clock_timestamp() - make_interval(secs => %b) "
-        "limit 100",
-        [seconds],
+        "and id <> all(%b::uuid[]) limit 100",
+        [seconds, list(but)],
     ).fetchall()
     return [row[0] for row in rows]
 

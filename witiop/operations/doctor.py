@@ -20,6 +20,7 @@ from infra.postgres import mails
 from infra.postgres.connections.pool import connect
 from infra.postgres.lists import health
 from infra.postgres.lists.health import ConsumerPosition
+from infra.postgres.messaging.parked import parked_now
 from infra.postgres.migrations import SchemaIsNewer, pending
 from witiop import settings as all_settings
 from witiop.exit_codes import NOT_REACHABLE, REFUSED
@@ -143,6 +144,10 @@ def _flow(database: Connection[Any], held: dict[tuple[str, int], OffsetRange] | 
     if age > OUTBOX_SECONDS:
         fix = "check that `witiop run relay` is running and reaches the brokers"
         yield Finding("outbox", f"the oldest event has been waiting for {age:.0f} s", fix)
+    for found in parked_now(database):
+        what = f"{found.items:,} parked since {found.since:%Y-%m-%d %H:%M} UTC ({found.reason}), e.g. {found.example}"
+        fix = "the worker tries again every ten minutes; see its row in docs/runbook.md"
+        yield Finding(found.worker, what, fix)
     for kind, count in health.waiting_dead_letters(database).items():
         total = f"{count:,}{'+' if count == health.COUNTED else ''}"
         fix = "see witiop dead-letters list; after fixing the cause, run witiop dead-letters replay"

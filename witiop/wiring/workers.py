@@ -40,13 +40,21 @@ def run_routing(settings: Settings) -> None:
 
 def run_mails(settings: Settings) -> None:
     """Runs the worker that sends mails through SES. Any number may run."""
+    from consumers.batches.poison import PoisonPolicy
     from consumers.workers.mails import Mails
     from infra.postgres.connections.session import DatabaseSession
     from infra.ses.mailer import SesMailer
 
     mailer = SesMailer(ses_access(settings), settings.ses_configuration_set)
     with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "mails")) as session:
-        worker = Mails(session.transaction, mailer, mail_sender(settings), topics(settings), settings.ses_rate)
+        worker = Mails(
+            session.transaction,
+            mailer,
+            mail_sender(settings),
+            topics(settings),
+            settings.ses_rate,
+            poison=PoisonPolicy(settings.poison_per_minute),
+        )
         run_worker(settings, worker.run, worker.not_ready_reason)
 
 

@@ -130,10 +130,12 @@ class Queues:
         values = {"users": list(users), "skillsets": list(skillsets)}
         return list(self._connection.execute(_OWNED_BY, values).fetchall())
 
-    def waiting(self, available: Collection[Member], now: datetime, watermark: datetime, limit: int) -> _Found:
+    def waiting(
+        self, available: Collection[Member], now: datetime, watermark: datetime, limit: int, spare: int = SPARE
+    ) -> _Found:
         """Returns the conversations that the available agents can be offered, in the order of offering: those reserved
         for one of them, then those in the queues of their skillsets. Windows and reservations that are over at the
-        inbound watermark, and conversations that all of them declined, are skipped. Of each queue at most `SPARE` more
+        inbound watermark, and conversations that all of them declined, are skipped. Of each queue at most `spare` more
         than the free capacity of its members are returned."""
         if not available:
             return []
@@ -145,7 +147,7 @@ class Queues:
             "skillsets": [skillset for skillset, _ in memberships],
             "of": [member for _, member in memberships],
             "declined_by": _DECLINED_BY,
-            "spare": SPARE,
+            "spare": spare,
             "watermark": watermark,
             "soon": now + SOON,
             "limit": limit,

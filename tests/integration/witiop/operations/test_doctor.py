@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -234,3 +234,17 @@ def test_a_clock_is_wrong_when_the_round_trip_does_not_explain_the_difference(
     """The query was sent at NOW and answered a second later."""
     found = list(skew_findings("postgres", theirs, NOW, NOW + timedelta(seconds=1)))
     assert [finding.what for finding in found] == what
+
+
+def test_what_workers_have_parked_is_found_by_worker_and_reason(installation: Settings) -> None:
+    _change(
+        installation,
+        "insert into parked (worker, item, reason, since, until) "
+        f"values ('timer', '{UUID(int=0)}', 'SQLSTATE 23505', '2026-01-01 10:00Z', now() + interval '5 min'), "
+        f"('routing', '{UUID(int=0)}', 'QueryCanceled', '2026-01-01 10:00Z', now() - interval '1 s')",
+    )
+    (finding,) = _findings(installation)
+    assert ("timer", f"1 parked since 2026-01-01 10:00 UTC (SQLSTATE 23505), e.g. {UUID(int=0)}") == (
+        finding.where,
+        finding.what,
+    )
