@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import commands, console, consumer, load, reading, routing, timer, webhook
+from benchmarks import commands, console, consumer, end_to_end, load, reading, routing, timer, webhook
 from benchmarks.figures import Figure
 from benchmarks.page import update
 from benchmarks.setup.servers import kafka, postgres
@@ -44,6 +44,10 @@ def _consumer(size: Size) -> Iterator[Figure]:
 def _webhook(size: Size) -> Iterator[Figure]:
     with kafka(size.data) as bootstrap:
         yield from webhook.measure(bootstrap, size.data)
+
+
+def _end_to_end(size: Size) -> Iterator[Figure]:
+    yield from end_to_end.measure(size.data / "load", size.seconds or end_to_end.SECONDS)
 
 
 def _reading(size: Size) -> Iterator[Figure]:
@@ -91,6 +95,7 @@ def _memory(size: Size) -> Iterator[Figure]:
 BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "consumer": _consumer,
     "webhook": _webhook,
+    "end-to-end": _end_to_end,
     "reading": _reading,
     "timer": _timer,
     "commands": _commands,

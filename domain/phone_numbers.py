@@ -2,6 +2,7 @@
 (webhooks.md, Who is the customer)."""
 
 import re
+from functools import lru_cache
 from unicodedata import decimal, normalize
 
 from domain.outside_names import INVISIBLE
@@ -42,6 +43,7 @@ def phone_key(wa_id: str) -> str:
     return wa_id
 
 
+@lru_cache(maxsize=4096)
 def read_phone(written: str) -> str | None:
     """Returns the wa_id (the digits with the country code, as Meta writes them) of a phone in any usual spelling; None
     if it is not a phone, or has no country code.

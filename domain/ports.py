@@ -1,6 +1,6 @@
 """Ports: interfaces to external systems, named by role. Adapters in `infra` and fakes in tests implement them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -32,6 +32,11 @@ class RecordTooLarge(PublishFailed):
     """A record is larger than its topic allows: publishing the same record again will always fail."""
 
 
+Published = Callable[["Sequence[RecordPosition] | PublishFailed"], None]
+"""Gets the positions of records that were published, in order, or why they must not be relied on. Is called once, in
+any thread."""
+
+
 class Publisher(Protocol):
     """Publishes records that must not be lost (architecture.md, P1)."""
 
@@ -39,6 +44,11 @@ class Publisher(Protocol):
         """Publishes the records, blocks until all in-sync replicas have acknowledged every one, and returns their
         positions in order. Raises PublishFailed if that did not happen within `deadline_seconds`, and RecordTooLarge
         for records that can never be stored."""
+
+    def begin(self, records: Sequence[OutgoingRecord], deadline_seconds: float, done: Published) -> None:
+        """Publishes the records and calls `done` with the outcome, perhaps before this returns. Never blocks. Records
+        that still wait for others after `deadline_seconds` are not sent any more; the outcome of those that were sent
+        may come later."""
 
     def not_ready_reasons(self) -> Sequence[str]:
         """Returns why the publisher cannot do its work, as texts for people; empty if it is ready. Never blocks."""

@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 from domain.ports import Publisher
 from domain.topics import Topics
 from infra.serving.health import health_pages
+from infra.serving.wsgi_bridge import LATER_KEY
 from infra.ses.sns import Notifications
 from webhook.cloud_events import EventsReader, events_webhook
 from webhook.intake import Intake
@@ -19,6 +20,9 @@ from webhook.whatsapp import WhatsAppReader, whatsapp_webhook
 
 MAX_BODY_BYTES = 3_145_728
 """3 MiB, the largest body that Meta sends. Larger ones are rejected."""
+
+QUICK_PATHS = frozenset({"/webhooks/whatsapp", "/webhooks/softbot", "/webhooks/agents", "/healthz", "/readyz"})
+"""Paths whose views never wait for anything, so that small bodies need no thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,8 @@ def create_app(
 
     @app.after_request
     def count(response: Response) -> Response:
-        metrics.answered(request.url_rule.rule if request.url_rule else "other", response.status_code)
+        if LATER_KEY not in request.environ:
+            metrics.answered(request.url_rule.rule if request.url_rule else "other", response.status_code)
         return response
 
     return app

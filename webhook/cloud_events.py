@@ -29,7 +29,7 @@ def events_webhook(intake: Intake, source: str, read: EventsReader, secrets: Seq
         try:
             if request.mimetype not in {ONE, BATCH}:
                 raise InvalidEvents([EventProblem(None, None, "Content-Type", f"must be {ONE} or {BATCH}")])
-            with intake.parse_lock(body):
+            with intake.parsing(body):
                 facts = read(body, request.mimetype == BATCH, intake.clock())
         except InvalidEvents as error:
             return _rejection(error)

@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 import structlog
@@ -12,17 +12,19 @@ from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 
 from domain.facts import FACT, Fact, partition_key
 from domain.inbound.reading import UnreadablePart
-from domain.ports import OutgoingRecord, Publisher, PublishFailed
+from domain.ports import OutgoingRecord, Publisher
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.process.crash_points import crash_point
-from infra.serving.limits import QUEUE_SECONDS
 from infra.serving.problem import RETRY_AFTER_SECONDS
-from infra.serving.wsgi_bridge import ARRIVED_KEY
+from infra.serving.wsgi_bridge import ARRIVED_KEY, LATER_KEY
+from webhook.answer import AnswerWhenStored, Receipt
 from webhook.metrics import WebhookMetrics
 from webhook.signature import is_signed
 
 PUBLISH_SECONDS = 2.4
-"""Together with the unused part of the queueing time, this answers Meta within 3 s, acknowledged or not."""
+"""How long after its arrival a request may wait for Kafka. Answers Meta within 3 s, acknowledged or not."""
+PARSE_SECONDS = 1.0
+"""How long after its arrival a large body may wait to be parsed. Later, Kafka would not have enough time."""
 MAX_VALUE_BYTES = 4 * 1024 * 1024 - 16 * 1024
 """Largest value of a record: the topics' `max.message.bytes` minus room for key, headers and framing."""
 
@@ -53,17 +55,27 @@ class Intake:
         crash_point("webhook.after-verify")
         return body
 
-    def parse_lock(self, body: bytes) -> AbstractContextManager[object]:
-        """Returns a lock to hold while the body is parsed as JSON: large bodies are parsed one at a time."""
+    @contextmanager
+    def parsing(self, body: bytes) -> Iterator[None]:
+        """Holds the right to parse a large body, until the end of the block; small ones need none. Raises
+        ServiceUnavailable (503) if others have it for too long."""
         # Parsed, `[{},{},...]` takes 25 times its bytes. Two at a time would not finish sooner, as parsing only needs
         # CPU.
-        return self._large if len(body) > _LARGE_BYTES else nullcontext()
+        if len(body) <= _LARGE_BYTES:
+            yield
+            return
+        if not self._large.acquire(timeout=max(0.0, PARSE_SECONDS - _age())):
+            raise _not_stored()
+        try:
+            yield
+        finally:
+            self._large.release()
 
     def publish(
         self, source: str, body: bytes, facts: Sequence[Fact], unreadable: Sequence[UnreadablePart] = ()
     ) -> None:
-        """Publishes all updates in `body` and returns once Kafka has acknowledged them. Raises ServiceUnavailable (503)
-        if any of them was not acknowledged in time."""
+        """Publishes all updates in `body`. The response of the view is sent once Kafka has acknowledged them, or else
+        503. Raises ServiceUnavailable (503) if it is known already that they are not stored."""
         records, kinds = [], []
         raw_updates = [update for update in unreadable if len(update.raw) <= MAX_VALUE_BYTES]
         for fact in facts:
@@ -79,17 +91,25 @@ class Intake:
             log.warning("webhook.unreadable", source=source, reason=update.reason, bytes=len(update.raw))
             headers = ((SOURCE_HEADER, source.encode()), (REASON_HEADER, update.reason.encode()))
             records.append(OutgoingRecord(self._topics.unreadable, None, update.raw, headers))
-        if records:
-            seconds = self._publish_records(records)
-            self._metrics.acknowledged(source, kinds, len(raw_updates), seconds)
-        crash_point("webhook.after-publish-before-answer")
+        if not records:
+            return
+        if (seconds := PUBLISH_SECONDS - _age()) <= 0:
+            raise _not_stored()
+        path = request.url_rule.rule if request.url_rule else ""
+        answer = AnswerWhenStored(Receipt(path, source, kinds, len(raw_updates)), self._metrics)
+        self._publisher.begin(records, seconds, answer.settle)
+        if answer.is_stored is None:
+            request.environ[LATER_KEY] = answer.send_to
+        elif not answer.is_stored:
+            raise _not_stored()
 
-    def _publish_records(self, records: Sequence[OutgoingRecord]) -> float:
-        """Returns the seconds until all records were acknowledged."""
-        began = time.monotonic()
-        try:
-            queued = began - request.environ.get(ARRIVED_KEY, began)
-            self._publisher.publish(records, PUBLISH_SECONDS + max(0.0, QUEUE_SECONDS - queued))
-        except PublishFailed as error:
-            raise ServiceUnavailable("Not stored; send it again.", retry_after=RETRY_AFTER_SECONDS) from error
-        return time.monotonic() - began
+
+def _age() -> float:
+    """Returns the seconds since the request was complete."""
+    now = time.monotonic()
+    age: float = now - request.environ.get(ARRIVED_KEY, now)
+    return age
+
+
+def _not_stored() -> ServiceUnavailable:
+    return ServiceUnavailable("Not stored; send it again.", retry_after=RETRY_AFTER_SECONDS)

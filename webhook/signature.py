@@ -13,6 +13,6 @@ def is_signed(header: str | None, body: bytes, secrets: Sequence[bytes]) -> bool
     match = _HEADER.fullmatch(header or "")
     if match is None:
         return False
-    digest = match[1].lower()
-    checks = [hmac.compare_digest(hmac.new(secret, body, "sha256").hexdigest(), digest) for secret in secrets]
+    digest = bytes.fromhex(match[1])
+    checks = [hmac.compare_digest(hmac.digest(secret, body, "sha256"), digest) for secret in secrets]
     return any(checks)

@@ -32,7 +32,7 @@ def whatsapp_webhook(intake: Intake, read: WhatsAppReader, secrets: Sequence[byt
     @webhook.post("/webhooks/whatsapp")
     def receive() -> Response:
         body = intake.signed_body(SIGNATURE_HEADER, secrets)
-        with intake.parse_lock(body):
+        with intake.parsing(body):
             reading = read(body, intake.clock())
         intake.publish("whatsapp", body, reading.facts, reading.unreadable)
         return Response(status=200)

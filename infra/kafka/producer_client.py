@@ -1,11 +1,11 @@
 """A kafka-python 3.0.12 producer and its cluster metadata, with the settings that were measured for P1."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaTimeoutError, UnknownTopicOrPartitionError
 from kafka.net.compat import KafkaNetClient
 
 from domain.ports import OutgoingRecord
@@ -23,7 +23,7 @@ PRODUCER_OPTIONS: dict[str, Any] = {
     # The idempotent producer can get stuck for ever when a broker hangs (docs/decisions/0014). Duplicates are harmless:
     # unique keys in the database absorb them.
     "enable_idempotence": False,
-    "linger_ms": 2,
+    "linger_ms": 0,  # `infra.kafka.send_queue` forms the groups
     "batch_size": 262_144,
     "compression_type": "gzip",
     "max_block_ms": 2000,
@@ -35,17 +35,6 @@ PRODUCER_OPTIONS: dict[str, Any] = {
 }
 # kafka-python's connection timeout grows from 10 to 30 s: too long for a network that drops packets silently.
 _CONNECT_OPTIONS = {"socket_connection_setup_timeout_ms": 2000, "socket_connection_setup_timeout_max_ms": 2000}
-
-
-class PendingSend(Protocol):
-    """A record that was handed to the producer, e.g. a kafka-python future."""
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the record is acknowledged or has failed."""
-
-    def get(self, timeout: float) -> "Acknowledged":
-        """Blocks for at most `timeout` seconds. Raises KafkaError if the record has failed or is not done by then."""
 
 
 class Acknowledged(Protocol):
@@ -60,8 +49,14 @@ class Acknowledged(Protocol):
 class ProducerClient(Protocol):
     """One producer and its cluster metadata."""
 
-    def send(self, record: OutgoingRecord) -> PendingSend:
-        """Hands a record to the producer. Returns the pending send, which reports the outcome."""
+    def send(
+        self, record: OutgoingRecord, acknowledged: Callable[[Acknowledged], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """Hands a record to the producer, which may take it after the next `wake`. One of the functions is called with
+        the outcome, usually in the producer's thread. Never blocks."""
+
+    def wake(self) -> None:
+        """Makes the producer send what it was handed. Never blocks."""
 
     def not_ready_reasons(self) -> Sequence[str]:
         """Asks the broker for its topics and returns why records cannot be sent; empty when they can. Blocks for at
@@ -69,6 +64,23 @@ class ProducerClient(Protocol):
 
     def end(self, grace_seconds: float) -> None:
         """Closes the producer, by force after the grace time. Callers that still wait for a record get an error."""
+
+
+class _NetClient(KafkaNetClient):
+    """kafka-python's network client. The producer wakes it for every new batch, from inside `send`. Its thread would
+    then send the first record of a group before the others are there, so only `wake` wakes it, until the producer is
+    closed."""
+
+    closing = False
+
+    def wakeup(self) -> None:
+        """Does nothing while records are sent."""
+        if self.closing:
+            super().wakeup()  # type: ignore[no-untyped-call]
+
+    def wake(self) -> None:
+        """Wakes the thread that waits for the network."""
+        super().wakeup()  # type: ignore[no-untyped-call]
 
 
 class KafkaProducerClient:
@@ -79,7 +91,7 @@ class KafkaProducerClient:
         answers."""
         self._topics = topics
         options = {**PRODUCER_OPTIONS, **config.client_options()}
-        client = KafkaNetClient(**options, **_CONNECT_OPTIONS)  # type: ignore[no-untyped-call]
+        client = self._client = _NetClient(**options, **_CONNECT_OPTIONS)  # type: ignore[no-untyped-call]
         self._cluster = client.cluster
         # In 3.0.12 the producer's own option of this name is not applied to its metadata requests.
         self._cluster.config["allow_auto_create_topics"] = False
@@ -91,13 +103,23 @@ class KafkaProducerClient:
             client.close()  # type: ignore[no-untyped-call]  # the failed constructor leaves the sockets open
             raise
 
-    def send(self, record: OutgoingRecord) -> PendingSend:
-        """See `ProducerClient`. Blocks for at most `max_block_ms`, if the topic was deleted."""
+    def send(
+        self, record: OutgoingRecord, acknowledged: Callable[[Acknowledged], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """See `ProducerClient`. Raises UnknownTopicOrPartitionError for a topic that does not exist: kafka-python would
+        wait for it."""
+        if self._cluster.partitions_for_topic(record.topic) is None:
+            raise UnknownTopicOrPartitionError
         key = None if record.key is None else record.key.encode()
-        pending: PendingSend = self._producer.send(  # type: ignore[no-untyped-call]
+        pending: Any = self._producer.send(  # type: ignore[no-untyped-call]
             record.topic, value=record.value, key=key, headers=list(record.headers)
         )
-        return pending
+        pending.add_callback(acknowledged)
+        pending.add_errback(failed)
+
+    def wake(self) -> None:
+        """See `ProducerClient`."""
+        self._client.wake()
 
     def not_ready_reasons(self) -> Sequence[str]:
         """See `ProducerClient`."""
@@ -116,6 +138,7 @@ class KafkaProducerClient:
 
     def end(self, grace_seconds: float) -> None:
         """See `ProducerClient`."""
+        self._client.closing = True
         try:
             self._producer.close(timeout=grace_seconds)  # type: ignore[no-untyped-call]
         except KafkaTimeoutError:

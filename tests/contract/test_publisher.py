@@ -105,6 +105,29 @@ def test_a_record_larger_than_the_topic_allows_is_rejected_as_too_large(stage: S
     assert [b"1"] == [record.value for record in stage.on(stage.topics.inbound)]
 
 
+def test_the_outcome_of_records_is_reported_without_waiting_for_it(stage: Stage) -> None:
+    outcomes: list[object] = []
+    record = OutgoingRecord(stage.topics.inbound, "a", b"1")
+
+    for each in (record, record):
+        stage.publisher.begin([each], DEADLINE, outcomes.append)
+    wait_until(lambda: len(outcomes) == 2)
+
+    assert [record, record] == stage.on(stage.topics.inbound)
+    positions = sorted(position for outcome in outcomes for position in outcome)  # type: ignore[attr-defined]
+    assert [0, 1] == [position.offset for position in positions]
+
+
+def test_records_for_a_topic_that_does_not_exist_fail_at_once(stage: Stage) -> None:
+    if isinstance(stage.publisher, FakePublisher):
+        pytest.skip("the fake has every topic")
+    outcomes: list[object] = []
+
+    stage.publisher.begin([OutgoingRecord("unknown", "a", b"1")], DEADLINE, outcomes.append)
+
+    assert [PublishFailed] == [type(outcome) for outcome in outcomes]
+
+
 def test_publishing_no_records_succeeds(stage: Stage) -> None:
     stage.publisher.publish([], DEADLINE)
 
@@ -118,8 +141,13 @@ def test_a_connected_publisher_is_ready(stage: Stage) -> None:
 def test_without_a_broker_publish_fails_within_its_deadline(stage: Stage) -> None:
     began = time.monotonic()
 
+    outcomes: list[object] = []
+    stage.disconnected.begin([OutgoingRecord(stage.topics.inbound, "a", b"1")], DEADLINE, outcomes.append)
+
     with pytest.raises(PublishFailed):
         stage.disconnected.publish([OutgoingRecord(stage.topics.inbound, "a", b"1")], DEADLINE)
+
+    assert [PublishFailed] == [type(outcome) for outcome in outcomes]
 
     assert time.monotonic() - began < DEADLINE + 0.3
 

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from infra.local.ports import free_port
@@ -20,7 +20,15 @@ def free_port_base() -> int:
 class Dev:
     """A `witiop dev` in a process of its own; `command` may name another module with the same options."""
 
-    def __init__(self, data: Path, port_base: int, *options: str, command: Sequence[str] = ("witiop", "dev")) -> None:
+    def __init__(
+        self,
+        data: Path,
+        port_base: int,
+        *options: str,
+        command: Sequence[str] = ("witiop", "dev"),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`environment`: settings in addition to those of this process."""
         self.data = data
         self.port_base = port_base
         self._err = data.parent / f"{data.name}.err"
@@ -30,6 +38,7 @@ class Dev:
                 stdout=subprocess.PIPE,
                 stderr=err,
                 text=True,
+                env={**os.environ, **(environment or {})},
             )
 
     def ready(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from domain.ports import OutgoingRecord, PublishFailed, RecordPosition, RecordTooLarge
+from domain.ports import OutgoingRecord, Published, PublishFailed, RecordPosition, RecordTooLarge
 
 LARGEST = 4 * 1024 * 1024
 """Size limit of a record's value, in bytes."""
@@ -29,6 +29,13 @@ class FakePublisher:
             positions.append(RecordPosition(0, len(self.on(record.topic))))
             self.records.append(record)
         return positions
+
+    def begin(self, records: Sequence[OutgoingRecord], deadline_seconds: float, done: Published) -> None:
+        """See the port. The outcome is known at once."""
+        try:
+            done(self.publish(records, deadline_seconds))
+        except PublishFailed as failure:
+            done(failure)
 
     def not_ready_reasons(self) -> Sequence[str]:
         """See the port."""

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from domain.topics import Topics
+from tests.support.hostile import BODIES
 from tests.support.kafka_topics import new_topics, read_all
 from tests.support.payloads import NUMBER, PHONE, body, raw, value_of
 from tests.support.process_tree import still_running, tree
@@ -204,6 +206,33 @@ def test_bytes_beyond_the_content_length_are_not_part_of_the_body(
     assert "wamid.long" not in wamids(kafka, topics)
 
 
+@pytest.mark.parametrize("name", ["a million empty updates", "5,000 updates"])
+def test_fifty_large_bodies_at_once_are_answered_in_time_and_small_ones_do_not_wait_for_them(
+    webhook: WebhookProcess, name: str
+) -> None:
+    large = dict(BODIES)["a million empty updates"] if name.startswith("a million") else _with_updates(5000)
+    whole = head(from_meta(large), f"Content-Length: {len(large)}") + large
+
+    def post() -> tuple[int | None, float]:
+        with webhook.connect() as connection:
+            connection.sendall(whole)
+            sent_at = time.monotonic()
+            return status_of(connection), time.monotonic() - sent_at
+
+    with ThreadPoolExecutor(50) as senders:
+        answers = [senders.submit(post) for _ in range(50)]
+        small = [webhook.post(TEXT)]
+        while not all(answer.done() for answer in answers):
+            small.append(webhook.post(TEXT))
+
+    statuses, seconds = zip(*(answer.result() for answer in answers), strict=True)
+    assert {200, 503} >= set(statuses)
+    assert 200 in statuses
+    assert max(seconds) < 3.0
+    assert {200} == {status for status, _ in small}
+    assert max(each for _, each in small) < 3.0
+
+
 @pytest.mark.parametrize("length", ["-1", "abc", "1e3", "99999999999999999999999"])
 def test_an_invalid_content_length_is_rejected(webhook: WebhookProcess, length: str) -> None:
     with webhook.connect() as connection:
@@ -309,6 +338,13 @@ def test_many_concurrent_senders_are_all_answered(webhook: WebhookProcess) -> No
         sender.join()
 
     assert [200] * 40 == answers
+
+
+def _with_updates(many: int) -> bytes:
+    document = body("text")
+    message = value_of(document)["messages"][0]
+    value_of(document)["messages"] = [message | {"id": f"wamid.large.{n}"} for n in range(many)]
+    return json.dumps(document).encode()
 
 
 def _refuses_connections(webhook: WebhookProcess) -> bool:

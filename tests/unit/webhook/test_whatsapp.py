@@ -14,14 +14,13 @@ from domain.facts import FACT
 from domain.inbound.reading import BodyReading, UnreadablePart
 from domain.inbound.whatsapp.reader import read
 from domain.ports import OutgoingRecord
-from infra.serving.limits import QUEUE_SECONDS
 from infra.serving.wsgi_bridge import ARRIVED_KEY
 from tests.support.fake_publisher import FakePublisher
 from tests.support.hostile import BODIES
 from tests.support.payloads import NUMBER, PHONE, RECEIVED, body, raw, value_of
 from tests.support.webhook_app import APP_SECRETS, TOPICS, VERIFY_TOKEN, from_meta, signature, webhook_app
 from webhook.app import MAX_BODY_BYTES
-from webhook.intake import MAX_VALUE_BYTES, PUBLISH_SECONDS
+from webhook.intake import MAX_VALUE_BYTES, PARSE_SECONDS, PUBLISH_SECONDS
 
 PATH = "/webhooks/whatsapp"
 HANDSHAKE = {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN, "hub.challenge": "1158201444"}
@@ -183,16 +182,52 @@ def test_without_acknowledgement_the_answer_is_503_with_retry_after(
     assert (503, "2") == (answer.status_code, answer.headers["Retry-After"])
 
 
-@pytest.mark.parametrize(("waited", "left"), [(0.0, QUEUE_SECONDS), (60.0, 0.0)])
-def test_time_not_spent_waiting_for_a_thread_is_available_to_the_broker(
-    client: FlaskClient, publisher: FakePublisher, waited: float, left: float
+def test_time_that_a_request_has_waited_is_not_available_to_the_broker(
+    client: FlaskClient, publisher: FakePublisher
 ) -> None:
-    arrived = time.monotonic() - waited
+    arrived = time.monotonic() - 1.0
 
     client.post(PATH, data=raw("text"), headers=from_meta(raw("text")), environ_overrides={ARRIVED_KEY: arrived})
 
     (deadline,) = publisher.deadlines
-    assert PUBLISH_SECONDS + max(0.0, left - (time.monotonic() - arrived)) <= deadline <= PUBLISH_SECONDS + left
+    assert PUBLISH_SECONDS - (time.monotonic() - arrived) <= deadline <= PUBLISH_SECONDS - 1.0
+
+
+def test_a_request_that_has_waited_too_long_is_not_published(client: FlaskClient, publisher: FakePublisher) -> None:
+    arrived = time.monotonic() - PUBLISH_SECONDS
+
+    answer = client.post(
+        PATH, data=raw("text"), headers=from_meta(raw("text")), environ_overrides={ARRIVED_KEY: arrived}
+    )
+
+    assert (503, "2", []) == (answer.status_code, answer.headers["Retry-After"], publisher.records)
+
+
+def test_a_large_body_that_waited_for_others_is_rejected_without_being_parsed(
+    publisher: FakePublisher, registry: CollectorRegistry
+) -> None:
+    """One body is parsed all the while; another waits for it and is too late."""
+    parsing, release = threading.Event(), threading.Event()
+    read_bodies: list[bytes] = []
+
+    def slow(body: bytes, received_at: datetime) -> BodyReading:
+        read_bodies.append(body)
+        parsing.set()
+        release.wait()
+        return read(body, received_at)
+
+    app = webhook_app(publisher, registry, slow)
+    large = raw("text") + b" " * 70_000
+    first = threading.Thread(target=lambda: app.test_client().post(PATH, data=large, headers=from_meta(large)))
+    first.start()
+    parsing.wait()
+    late = time.monotonic() - PARSE_SECONDS
+
+    answer = app.test_client().post(PATH, data=large, headers=from_meta(large), environ_overrides={ARRIVED_KEY: late})
+
+    release.set()
+    first.join()
+    assert (503, "2", [large]) == (answer.status_code, answer.headers["Retry-After"], read_bodies)
 
 
 def test_a_body_without_updates_is_accepted_without_a_broker(client: FlaskClient, publisher: FakePublisher) -> None:

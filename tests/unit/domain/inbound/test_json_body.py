@@ -54,6 +54,32 @@ def test_values_that_postgres_rejects_are_replaced(body: bytes, value: Json) -> 
     assert value == parse(body)
 
 
+UNCLEAN: st.SearchStrategy[str] = st.recursive(
+    st.sampled_from(
+        ['"\\u0000"', '"a\\ud800"', "1e999", "-1E+0400", "9" * 19, "9" * 20, "-" + "9" * 20, "9" * 310, "1.5"]
+    )
+    | st.sampled_from(["0." + "1" * 30, "9" * 309 + ".0", '"' + "9" * 20 + '"', '"1e999"', "12e30", "null"]),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: f"[{', '.join(parts)}]")
+        | st.lists(inner, max_size=3).map(
+            lambda parts: "{" + ",".join(f'"\\u000{n}a" :\t{part}' for n, part in enumerate(parts)) + "}"
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(UNCLEAN)
+def test_a_small_body_is_cleaned_as_a_large_one_is(document: str) -> None:
+    """A body with many objects is always looked at value by value."""
+    many = ",".join(["{}"] * MAX_DEPTH)
+
+    in_a_large_one = parse(f"[{document},{many}]".encode())
+
+    assert isinstance(in_a_large_one, list)
+    assert in_a_large_one[0] == parse(document.encode())
+
+
 @pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 300, 800])
 def test_values_nested_too_deep_are_cut_off(levels: int) -> None:
     value = parse(b"[" * levels + b"]" * levels)

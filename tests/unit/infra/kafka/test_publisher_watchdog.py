@@ -3,58 +3,62 @@ overload."""
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 
 from domain.ports import OutgoingRecord, PublishFailed, RecordPosition
 from infra.kafka.config import KafkaConfig
-from infra.kafka.producer import KafkaPublisher, PublishLimits
+from infra.kafka.producer import KafkaPublisher
+from infra.kafka.producer_client import Acknowledged
+from infra.kafka.send_queue import PublishLimits
 from tests.support.waiting import wait_until
 
 CONFIG = KafkaConfig(("localhost:9092",))
 RECORD = OutgoingRecord("topic", "key", b"value")
 
 
-class Sent:
-    """A `PendingSend`. `outcome`: the error that the record fails with; None: it is acknowledged."""
-
-    def __init__(self, done: threading.Event, outcome: Exception | None = None) -> None:
-        self._done = done
-        self._outcome = outcome
-
-    @property
-    def is_done(self) -> bool:
-        return self._done.is_set()
-
-    def get(self, timeout: float) -> RecordPosition:
-        if not self._done.wait(timeout):
-            raise KafkaTimeoutError
-        if self._outcome is not None:
-            raise self._outcome
-        return RecordPosition(0, 0)
-
-
 class FakeClient:
-    """A `ProducerClient` that acknowledges at once, or when a stall ends. While `stuck`, it neither acknowledges nor
-    fails a record; `failing` is the error that records fail with."""
+    """A `ProducerClient` that acknowledges as soon as it is woken, or, while it is held, when `acknowledge` is called.
+    `stuck`: it neither acknowledges nor fails records. `failing`: the error that records fail with."""
 
     def __init__(self) -> None:
-        self.stuck = False
-        self._done = threading.Event()
-        self._done.set()
+        self.stuck = self.held = False
         self.failing: Exception | None = None
         self.ended = threading.Event()
+        self.groups: list[list[bytes]] = []
+        """The values that were sent before each wake."""
+        self._lock = threading.Lock()
+        self._sent: list[tuple[OutgoingRecord, Callable[[Acknowledged], None], Callable[[Exception], None]]] = []
+        self._held: list[Callable[[], None]] = []
 
-    def send(self, record: OutgoingRecord) -> Sent:
-        return Sent(threading.Event() if self.stuck else self._done, self.failing)
+    def send(
+        self, record: OutgoingRecord, acknowledged: Callable[[Acknowledged], None], failed: Callable[[Exception], None]
+    ) -> None:
+        if self.ended.is_set():
+            raise KafkaError
+        with self._lock:
+            self._sent.append((record, acknowledged, failed))
 
-    def stall(self) -> threading.Event:
-        """Holds back every acknowledgement until the returned event is set."""
-        self._done = threading.Event()
-        return self._done
+    def wake(self) -> None:
+        with self._lock:
+            sent, self._sent = self._sent, []
+            self.groups.append([record.value for record, _, _ in sent])
+        for _, acknowledged, failed in sent:
+            if self.failing is not None:
+                failed(self.failing)
+            elif self.held or self.stuck:
+                self._held.append(partial(acknowledged, RecordPosition(0, 0)))
+            else:
+                acknowledged(RecordPosition(0, 0))
+
+    def acknowledge(self) -> None:
+        """Acknowledges all records that are held."""
+        held, self._held = self._held, []
+        for each in held:
+            each()
 
     def not_ready_reasons(self) -> Sequence[str]:
         return ()
@@ -89,7 +93,7 @@ def connections() -> Connections:
 
 @pytest.fixture
 def publisher(connections: Connections) -> Iterator[KafkaPublisher]:
-    publisher = KafkaPublisher(CONFIG, ["topic"], PublishLimits(calls=2, records=10, bytes=1000), connections)
+    publisher = KafkaPublisher(CONFIG, ["topic"], PublishLimits(records=10, bytes=1000), connections)
     wait_until(lambda: not publisher.not_ready_reasons())
     yield publisher
     publisher.close()
@@ -134,33 +138,61 @@ def test_a_producer_that_can_never_succeed_again_is_replaced(
     wait_until(lambda: _publishes(publisher))
 
 
-def test_a_call_beyond_the_limit_fails_at_once(publisher: KafkaPublisher, connections: Connections) -> None:
-    stalled = connections.clients[0].stall()
-    with ThreadPoolExecutor(2) as pool:
-        calls = [pool.submit(_publishes, publisher, 60.0) for _ in range(2)]
-        wait_until(lambda: publisher._room._calls == 2)
-
-        assert not _publishes(publisher, 1.0)
-
-        assert [False, False] == [call.done() for call in calls]
-        stalled.set()
-        assert [True, True] == [call.result() for call in calls]
-
-
-def test_a_call_beyond_the_limit_waits_for_room_while_its_deadline_leaves_the_broker_enough_time(
+def test_what_is_published_while_two_groups_are_under_way_becomes_the_next_group(
     publisher: KafkaPublisher, connections: Connections
 ) -> None:
-    stalled = connections.clients[0].stall()
-    with ThreadPoolExecutor(3) as pool:
-        calls = [pool.submit(_publishes, publisher, 60.0) for _ in range(2)]
-        wait_until(lambda: publisher._room._calls == 2)
-        third = pool.submit(_publishes, publisher, 60.0)
-        with pytest.raises(TimeoutError):
-            third.result(0.1)
+    (client,) = connections.clients
+    client.held = True
+    outcomes: list[object] = []
+    for number in range(6):
+        publisher.begin([OutgoingRecord("topic", "key", b"%d" % number)], 60, outcomes.append)
 
-        stalled.set()
+    assert [[b"0"], [b"1"]] == client.groups
+    client.acknowledge()
 
-        assert [True, True, True] == [call.result() for call in (*calls, third)]
+    assert [b"2", b"3", b"4", b"5"] == client.groups[2]
+    client.acknowledge()
+    assert [[RecordPosition(0, 0)]] * 6 == outcomes
+
+
+def test_a_call_that_waited_beyond_its_deadline_is_not_sent_any_more(
+    publisher: KafkaPublisher, connections: Connections
+) -> None:
+    (client,) = connections.clients
+    client.held = True
+    outcomes: list[object] = []
+    for seconds in (60, 60, -1, 60):
+        publisher.begin([OutgoingRecord("topic", "key", b"%d" % seconds)], seconds, outcomes.append)
+
+    client.acknowledge()
+
+    assert [b"60"] == client.groups[2]
+    assert 1 == sum(isinstance(outcome, PublishFailed) for outcome in outcomes)
+
+
+def test_calls_that_wait_for_a_stuck_producer_fail_when_it_is_replaced(
+    publisher: KafkaPublisher, connections: Connections
+) -> None:
+    connections.clients[0].stuck = True
+    waiting: list[object] = []
+    for _ in range(2):
+        publisher.begin([RECORD], 60, lambda _: None)
+    publisher.begin([RECORD], 60, waiting.append)
+
+    assert not _publishes(publisher)
+
+    assert [PublishFailed] == [type(outcome) for outcome in waiting]
+
+
+def test_a_producer_in_which_a_record_is_stuck_is_replaced_even_if_nobody_waits_for_it(
+    publisher: KafkaPublisher, connections: Connections
+) -> None:
+    connections.clients[0].stuck = True
+
+    publisher.begin([RECORD], 0.1, lambda _: None)
+
+    wait_until(lambda: len(connections.clients) == 2)
+    assert connections.clients[0].ended.wait(5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""A request is answered once its outcome is known, whichever of the two comes first."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from domain.ports import PublishFailed, RecordPosition
+from infra.serving.response import Response
+from webhook.answer import AnswerWhenStored, Receipt
+from webhook.metrics import WebhookMetrics
+
+STORED, FAILED = [RecordPosition(0, 1)], PublishFailed("kafka: no answer")
+
+
+@pytest.mark.parametrize("settled_first", [True, False])
+@pytest.mark.parametrize(("outcome", "status"), [(STORED, None), (FAILED, 503)])
+def test_the_answer_is_sent_once(settled_first: bool, outcome: list[RecordPosition], status: int | None) -> None:
+    answer = AnswerWhenStored(Receipt("/webhooks/whatsapp", "whatsapp", ["notice"], 0), WebhookMetrics(_registry()))
+    sent: list[Response | None] = []
+    if settled_first:
+        answer.settle(outcome)
+    answer.send_to(sent.append)
+    if not settled_first:
+        answer.settle(outcome)
+
+    assert [status] == [response and response.status for response in sent]
+
+
+def test_the_metrics_count_what_was_answered_and_stored() -> None:
+    registry = _registry()
+    metrics = WebhookMetrics(registry)
+    for outcome in (STORED, FAILED):
+        answer = AnswerWhenStored(Receipt("/webhooks/whatsapp", "whatsapp", ["notice"], 1), metrics)
+        answer.settle(outcome)
+        answer.send_to(lambda _: None)
+
+    def requests(outcome: str) -> float | None:
+        labels = {"path": "/webhooks/whatsapp", "outcome": outcome}
+        return registry.get_sample_value("witiop_webhook_requests_total", labels)
+
+    assert (1, 1) == (requests("ok"), requests("not_acknowledged"))
+    assert 2 == registry.get_sample_value("witiop_webhook_records_acknowledged_total")
+
+
+def _registry() -> CollectorRegistry:
+    return CollectorRegistry()

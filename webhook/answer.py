@@ -1,0 +1,62 @@
+"""The answer to a request whose updates Kafka has not acknowledged yet."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.ports import PublishFailed, RecordPosition
+from infra.process.crash_points import crash_point
+from infra.serving.rejection import Rejected
+from infra.serving.wsgi_bridge import Answer
+from webhook.metrics import WebhookMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a request published: the kinds of its facts, and how many parts nobody could read."""
+
+    path: str
+    source: str
+    kinds: Sequence[str]
+    unreadable: int
+
+
+class AnswerWhenStored:
+    """Sends the answer when two things have happened, in either order and in any threads: the outcome is known
+    (`settle`), and the server is ready to send (`send_to`). `is_stored`: the outcome; None while it is not known."""
+
+    def __init__(self, receipt: Receipt, metrics: WebhookMetrics) -> None:
+        self._receipt = receipt
+        self._metrics = metrics
+        self._began = time.monotonic()
+        self._lock = threading.Lock()
+        self._send: Answer | None = None
+        self.is_stored: bool | None = None
+
+    def settle(self, outcome: Sequence[RecordPosition] | PublishFailed) -> None:
+        """Takes the outcome from the publisher."""
+        is_stored, receipt = not isinstance(outcome, PublishFailed), self._receipt
+        if is_stored:
+            seconds = time.monotonic() - self._began
+            self._metrics.acknowledged(receipt.source, receipt.kinds, receipt.unreadable, seconds)
+            crash_point("webhook.after-publish-before-answer")
+        with self._lock:
+            self.is_stored, send = is_stored, self._send
+        if send is not None:
+            self._answer(send)
+
+    def send_to(self, send: Answer) -> None:
+        """Takes the function that sends the answer. Until now, the request counts as not answered."""
+        with self._lock:
+            self._send, is_stored = send, self.is_stored
+        if is_stored is not None:
+            self._answer(send)
+
+    def _answer(self, send: Answer) -> None:
+        failure = None if self.is_stored else _NOT_STORED.response()
+        self._metrics.answered(self._receipt.path, 200 if failure is None else failure.status)
+        send(failure)
+
+
+_NOT_STORED = Rejected(503, "not_acknowledged", "Not stored; send it again.")
