@@ -32,7 +32,7 @@ class RecordTooLarge(PublishFailed):
     """A record is larger than its topic allows: publishing the same record again will always fail."""
 
 
-Published = Callable[["Sequence[RecordPosition] | PublishFailed"], None]
+PublishDone = Callable[["Sequence[RecordPosition] | PublishFailed"], None]
 """Gets the positions of records that were published, in order, or why they must not be relied on. Is called once, in
 any thread."""
 
@@ -45,7 +45,7 @@ class Publisher(Protocol):
         positions in order. Raises PublishFailed if that did not happen within `deadline_seconds`, and RecordTooLarge
         for records that can never be stored."""
 
-    def begin(self, records: Sequence[OutgoingRecord], deadline_seconds: float, done: Published) -> None:
+    def begin(self, records: Sequence[OutgoingRecord], deadline_seconds: float, done: PublishDone) -> None:
         """Publishes the records and calls `done` with the outcome, perhaps before this returns. Never blocks. Records
         that still wait for others after `deadline_seconds` are not sent any more; the outcome of those that were sent
         may come later."""

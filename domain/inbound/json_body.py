@@ -23,6 +23,10 @@ MAX_DEPTH = 64
 """Levels of nesting that are preserved, counted from the body. Deeper values become the string `TOO_DEEP`."""
 TOO_DEEP = "…"
 
+MAX_NODES = 100_000
+"""The largest number of objects and arrays in a body: twice what three megabytes of messages hold. Three megabytes of
+`{},` would be a million objects, which take seconds to read and 25 times their bytes in memory."""
+
 MAX_SECONDS = 253_402_300_799
 """The last second of the year 9999: the end of Python's calendar."""
 
@@ -37,15 +41,24 @@ class InvalidJson(ValueError):
     """The bytes are not JSON in UTF-8, or JSON that cannot be parsed."""
 
 
+class TooManyNodes(InvalidJson):
+    """The bytes hold more than `MAX_NODES` objects and arrays. They are not parsed."""
+
+
 def parse(body: bytes) -> Json:
     """Returns the cleaned value of a JSON text in UTF-8. NUL and lone surrogates become U+FFFD, numbers beyond a double
     become null, and integers beyond 64 bits become strings of their digits. Of duplicate keys the last one is used.
-    Raises InvalidJson, also for NaN, UTF-16, a byte order mark and nesting beyond the parser's limit (about 1,000)."""
+    Raises TooManyNodes, and InvalidJson, also for NaN, UTF-16, a byte order mark and nesting beyond the parser's limit (about 1,000)."""
+    nodes = body.count(b"{") + body.count(b"[")  # at least: brackets in texts count too
+    if nodes > MAX_NODES:
+        raise TooManyNodes(f"more than {MAX_NODES} objects and arrays")
     try:
         value: Json = from_json(body, allow_inf_nan=False)
     except ValueError:
         return _clean(_parse_slowly(body), MAX_DEPTH)
-    return _clean(value, MAX_DEPTH) if _needs_cleaning(body) else value
+    # Nearly all bodies have nothing to clean, and looking at their bytes once is ten times as fast as looking at every
+    # value.
+    return _clean(value, MAX_DEPTH) if nodes > MAX_DEPTH or _SUSPECT.search(body) else value
 
 
 def dump(value: Json) -> bytes:
@@ -105,12 +118,6 @@ def _integer(digits: str) -> int | str:
 
 def _reject(constant: str) -> NoReturn:
     raise InvalidJson(constant)
-
-
-def _needs_cleaning(body: bytes) -> bool:
-    """Whether a body that the fast parser has accepted may have something to clean. Looking at its bytes once is ten
-    times as fast as looking at every value; nearly all bodies need no cleaning."""
-    return body.count(b"{") + body.count(b"[") > MAX_DEPTH or _SUSPECT.search(body) is not None
 
 
 def _clean(value: Json, depth: int) -> Json:

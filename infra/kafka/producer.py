@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from domain.ports import OutgoingRecord, Published, PublishFailed, RecordPosition
+from domain.ports import OutgoingRecord, PublishDone, PublishFailed, RecordPosition
 from infra.kafka.config import KafkaConfig
 from infra.kafka.producer_client import DELIVERY_SECONDS, KafkaProducerClient, ProducerClient
 from infra.kafka.send_queue import Call, PublishLimits, SendQueue
@@ -49,7 +49,7 @@ class KafkaPublisher:
         self._closing = False
         threading.Thread(target=self._run_checks, name="kafka-publisher", daemon=True).start()
 
-    def begin(self, records: Sequence[OutgoingRecord], deadline_seconds: float, done: Published) -> None:
+    def begin(self, records: Sequence[OutgoingRecord], deadline_seconds: float, done: PublishDone) -> None:
         """See the port."""
         call = Call(records, time.monotonic() + deadline_seconds, done)
         if not records:

@@ -12,7 +12,7 @@ from functools import partial
 
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from domain.ports import OutgoingRecord, Published, PublishFailed, RecordPosition, RecordTooLarge
+from domain.ports import OutgoingRecord, PublishDone, PublishFailed, RecordPosition, RecordTooLarge
 from infra.kafka.faults import kafka_fault
 from infra.kafka.producer_client import Acknowledged, ProducerClient
 
@@ -43,7 +43,7 @@ class Call:
     """The records of one call. `until`: the monotonic time after which they are not sent any more. `done`: gets the
     outcome, in any thread. `group`: None until they are handed to the producer."""
 
-    def __init__(self, records: Sequence[OutgoingRecord], until: float, done: Published) -> None:
+    def __init__(self, records: Sequence[OutgoingRecord], until: float, done: PublishDone) -> None:
         self.records = records
         self.many = len(records)
         self.size = sum([len(record.value) for record in records])

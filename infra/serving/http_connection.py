@@ -1,25 +1,16 @@
-"""One client's HTTP/1.1 connection. It reads requests within limits, hands over each complete one, and writes the
-answers in order.
-
-The parser is llhttp, the one of Node.js, in its strict mode: line ends must be CR LF, and a length that is announced
-twice is an error.
-"""
+"""One client's HTTP/1.1 connection. It hands over complete requests and writes the answers in order."""
 
 import asyncio
-import io
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from enum import Enum
 from typing import Protocol, cast
 
 import structlog
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from infra.serving.limits import RequestLimits
-from infra.serving.rejection import Rejected, busy, malformed
-from infra.serving.request_head import MAX_HEAD_BYTES, RequestHead
+from infra.serving.rejection import Rejected
+from infra.serving.request_reader import Buffered, Phase, ReadRequest, RequestReader
 from infra.serving.response import Response, chunk, response_bytes, stream_head
 from infra.serving.waiting import Waiting, address_of, forwarded_address
 
@@ -30,30 +21,26 @@ Stream = Callable[[], AsyncGenerator[bytes, None]]
 
 _LINGER_SECONDS = 2.0
 """How long the rest of a rejected request is read and dropped: a sender does not read the answer while it sends."""
-_OVERHEAD = 8
-"""How many bytes more than its content a chunked body may have per byte: a chunk of one byte has five."""
-_PART_BYTES = 4 * 1024
-_BODY_PART_BYTES = 64 * 1024
-_READER = "the client reads its answers"
 _LEAST_READ = 64 * 1024
 """How many bytes of its answers a client must read while it is waited for."""
+_READER = "the client reads its answers"
+_DROPPED = "the rest of a rejected request"
 
 
 class Request:
-    """A complete request. `arrived`: the time (`time.monotonic`) at which it was complete."""
+    """A complete request, with the connection that takes the answer. `arrived`: the time (`time.monotonic`) at which it
+    was complete; `client`: the host at the other end."""
 
     __slots__ = ("arrived", "body", "client", "connection", "head", "keep_alive", "size")
 
-    def __init__(
-        self, connection: "HttpConnection", head: RequestHead, body: io.BytesIO, client: str, keep_alive: bool
-    ) -> None:
+    def __init__(self, connection: "HttpConnection", client: str, read: ReadRequest) -> None:
         self.connection = connection
-        self.head = head
-        self.body = body
         self.client = client
-        self.size = body.tell()
-        self.keep_alive = keep_alive
-        self.arrived = time.monotonic()
+        self.head = read.head
+        self.body = read.body
+        self.size = read.size
+        self.keep_alive = read.keep_alive
+        self.arrived = read.arrived
 
 
 class Server(Protocol):
@@ -62,24 +49,13 @@ class Server(Protocol):
     limits: RequestLimits
     waiting: Waiting
     stopping: bool
-    buffered: int
-    """Size of all bodies that were received and not yet answered, in bytes."""
+    buffered: Buffered
 
     def opened(self, connection: "HttpConnection") -> None: ...
     def closed(self, connection: "HttpConnection") -> None: ...
     def rejected(self, reason: str) -> None: ...
     def handle(self, request: Request) -> None:
         """Answers the request, now or later, by `HttpConnection.respond` or `stream`."""
-
-
-class _Phase(Enum):
-    """What of the next request has arrived."""
-
-    IDLE = "nothing"
-    HEAD = "a part of the head"
-    BODY = "the head and perhaps a part of the body"
-    DROPPING = "it was rejected, and what still arrives is dropped"
-    CLOSED = "the connection is closed"
 
 
 class HttpConnection(asyncio.Protocol):
@@ -89,22 +65,14 @@ class HttpConnection(asyncio.Protocol):
         self._server = server
         self._limits = server.limits
         self._transport: asyncio.Transport
-        self._parser = HttpRequestParser(self)
-        self._phase = _Phase.IDLE
+        self._reader = RequestReader(server.limits, server.buffered)
         self._client = ""
-        self._head = RequestHead()
-        self._kept_head: RequestHead | None = None
-        self._body = io.BytesIO()
-        self._overhead = 0
-        """Bytes since the request began that were not content of its body."""
-        self._complete: deque[Request] = deque()
-        """Complete requests that wait for the answer to an earlier one."""
         self._current: Request | None = None
         """The request that is being answered."""
         self._ahead = b""
         """What arrived meanwhile."""
-        self._ended = False
-        self._rejection: Rejected | None = None
+        self._ended = self._dropping = self._closed = False
+        self._dropped = 0
         self._advancing = False
         self._writable = asyncio.Event()
         self._unread = 0
@@ -126,29 +94,27 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """Forgets what is in progress; its answer has nowhere to go."""
         self._stop_waiting()
-        self._phase = _Phase.CLOSED
-        self._forget_body()
-        for request in self._complete:
-            self._release(request)
-        self._complete.clear()
-        if self._current is not None:
-            self._release(self._current)
-            self._current = None
+        self._closed = True
+        self._reader.forget_body()
+        for request in (*self._reader.complete, *([self._current] if self._current else ())):
+            self._server.buffered.size -= request.size
+        self._reader.complete.clear()
+        self._current = None
         if self._stream is not None:
             self._stream.cancel()
         self._server.closed(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parses what arrived, unless an answer is due first: then nothing more is read until it is sent."""
-        if self._phase is _Phase.DROPPING:
-            self._overhead += len(data)
-            if self._overhead > self._limits.dropped_bytes:
+        """Reads what arrived, unless an answer is due first: then nothing more is taken until it is sent."""
+        if self._dropping:
+            self._dropped += len(data)
+            if self._dropped > self._limits.dropped_bytes:
                 self.abort()
-        else:
-            self._ahead += data
-            self._advance()
-            if self._ahead:
-                self._transport.pause_reading()
+            return
+        self._ahead += data
+        self._advance()
+        if self._ahead:
+            self._transport.pause_reading()
 
     def eof_received(self) -> bool:
         """Rejects a body that is cut off. A client that has only stopped sending still gets its answers, except for
@@ -168,48 +134,6 @@ class HttpConnection(asyncio.Protocol):
         self._writable.set()
         self._stop_waiting()
         self._advance()
-
-    # What the parser calls. An error in the parser's callbacks would be lost, so a rejection is kept for later.
-
-    def on_message_begin(self) -> None:
-        self._phase = _Phase.HEAD
-        self._head = RequestHead()
-
-    def on_url(self, part: bytes) -> None:
-        self._check(self._head.add_target, part)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._phase is _Phase.HEAD:  # a trailer is ignored
-            self._check(self._head.add, name, value)
-
-    def on_headers_complete(self) -> None:
-        self._phase = _Phase.BODY
-        if self._kept_head is not None:
-            self._head, self._kept_head = self._kept_head, None
-            return
-        self._check(self._head.complete, self._parser.get_method(), self._parser.get_http_version())
-        if (self._head.length or 0) > self._limits.body_bytes:
-            self._rejection = self._rejection or self._too_large()
-
-    def on_body(self, part: bytes) -> None:
-        size = len(part)
-        self._overhead -= size
-        if self._rejection is not None:
-            return
-        if self._body.tell() + size > self._limits.body_bytes:
-            self._rejection = self._too_large()
-        elif self._server.buffered + size > self._limits.buffered_bytes:
-            self._rejection = busy()
-        else:
-            self._server.buffered += size
-            self._body.write(part)  # grows in place, and the application reads from it: a body is never copied
-
-    def on_message_complete(self) -> None:
-        if self._rejection is None and not self._parser.should_upgrade():
-            keep_alive = self._parser.should_keep_alive()
-            self._complete.append(Request(self, self._head, self._body, self._client, keep_alive))
-            self._body = io.BytesIO()
-            self._phase, self._overhead = _Phase.IDLE, 0
 
     # What the server calls.
 
@@ -234,15 +158,16 @@ class HttpConnection(asyncio.Protocol):
 
     def stop(self) -> None:
         """Closes the connection if no request is in progress; otherwise its answer will close it."""
-        if self._phase in (_Phase.IDLE, _Phase.DROPPING) and not self._is_answering():
+        if self._dropping or (self._reader.phase is Phase.IDLE and not self._is_answering()):
             self._close()
 
     def give_up(self) -> None:
         """Ends a wait whose deadline has passed: a body that does not arrive is answered with 408. A client that still
         reads its answer gets more time."""
         unread = self._transport.get_write_buffer_size()
-        if self._waits_for is _Phase.BODY:
-            self._rejection = Rejected(408, "too_slow", f"The body took over {self._limits.body_seconds:.0f} s.")
+        if self._waits_for is Phase.BODY:
+            detail = f"The body took over {self._limits.body_seconds:.0f} s."
+            self._reader.rejection = Rejected(408, "too_slow", detail)
             self._advance()
         elif self._waits_for is _READER and unread <= self._unread - _LEAST_READ:
             self._unread = unread
@@ -254,44 +179,11 @@ class HttpConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Closes the connection at once."""
         self._stop_waiting()
-        self._phase = _Phase.CLOSED
+        self._closed = True
         self._transport.abort()
 
     def _is_answering(self) -> bool:
         return self._current is not None or not self._writable.is_set()
-
-    # Reading.
-
-    def _parse(self, data: bytes) -> None:
-        if self._phase is _Phase.IDLE and data.startswith(b"\n"):  # which the parser skips
-            self._rejection = malformed("Lines end with CR LF.")
-            return
-        self._overhead += len(data)
-        try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            if self._rejection is None:
-                self._ignore_upgrade(data[upgrade.args[0] :])
-        except HttpParserError as error:
-            self._rejection = self._rejection or malformed(f"Not a valid request: {error}.")
-        if self._overhead > MAX_HEAD_BYTES + _OVERHEAD * self._body.tell() and self._rejection is None:
-            self._rejection = Rejected(431, "too_large", "The head of the request is too large.")
-
-    def _ignore_upgrade(self, rest: bytes) -> None:
-        """Parses the rest of a request that asks for another protocol, e.g. HTTP/2, as if it did not ask."""
-        self._parser = HttpRequestParser(self)
-        self._kept_head = self._head
-        self._parse(self._head.without_upgrade() + rest)
-
-    def _check(self, check: Callable[..., None], *arguments: object) -> None:
-        try:
-            if self._rejection is None:
-                check(*arguments)
-        except Rejected as rejection:
-            self._rejection = rejection
-
-    def _too_large(self) -> Rejected:
-        return Rejected(413, "too_large", f"At most {self._limits.body_bytes} bytes.")
 
     # One request after the other.
 
@@ -300,45 +192,35 @@ class HttpConnection(asyncio.Protocol):
         if self._advancing:
             return
         self._advancing = True
-        while not self._is_answering() and self._phase not in (_Phase.DROPPING, _Phase.CLOSED):
-            if self._complete:
+        reader = self._reader
+        while not (self._is_answering() or self._dropping or self._closed):
+            if reader.complete:
                 self._stop_waiting()
-                self._current = self._complete.popleft()
+                self._current = Request(self, self._client, reader.complete.popleft())
                 self._server.handle(self._current)
-                if self._complete or self._ahead:  # others take their turn before this client's next request
+                if reader.complete or self._ahead:  # others take their turn before this client's next request
                     asyncio.get_running_loop().call_soon(self._advance)
                     break
-            elif self._rejection is not None:
-                self._drop_rest(self._rejection)
+            elif reader.rejection is not None:
+                self._drop_rest(reader.rejection)
             elif self._ahead:
-                self._parse(self._next_part())
+                size = reader.part_bytes()
+                part, self._ahead = self._ahead[:size], self._ahead[size:]
+                if not self._ahead:
+                    self._transport.resume_reading()
+                reader.feed(part)
+            elif self._ended and reader.phase is Phase.BODY:
+                reader.end()
             elif self._ended:
-                self._end_early()
+                self._close()
             else:
                 self._wait_for_rest()
                 break
         self._advancing = False
 
-    def _next_part(self) -> bytes:
-        """Returns what the parser gets next of the bytes that have arrived. It is short where it could hold many
-        requests, which would all be in memory at a time."""
-        size = _PART_BYTES
-        if self._phase is _Phase.BODY:
-            size = _BODY_PART_BYTES if self._head.chunked else max(size, (self._head.length or 0) - self._body.tell())
-        part, self._ahead = self._ahead[:size], self._ahead[size:]
-        if not self._ahead:
-            self._transport.resume_reading()
-        return part
-
-    def _end_early(self) -> None:
-        if self._phase is _Phase.BODY:
-            self._rejection = Rejected(400, "ended_early", "The body ended before it was complete.")
-        else:
-            self._close()
-
     def _end_answer(self, close: bool) -> None:
         assert self._current is not None
-        self._release(self._current)
+        self._server.buffered.size -= self._current.size
         self._current = None
         if close:
             self._close()
@@ -348,45 +230,39 @@ class HttpConnection(asyncio.Protocol):
     def _drop_rest(self, rejection: Rejected) -> None:
         """Sends a rejection. What the client still sends is dropped for a while: closing at once could reset the
         connection before the client has read the answer."""
-        seconds = max(_LINGER_SECONDS, self.deadline - time.monotonic() if self._phase is _Phase.BODY else 0.0)
+        seconds = max(_LINGER_SECONDS, self.deadline - time.monotonic() if self._waits_for is Phase.BODY else 0.0)
         self._server.rejected(rejection.reason)
-        without_content = self._head.method == "HEAD"
+        without_content = self._reader.head.method == "HEAD"
         self._transport.write(response_bytes(rejection.response(), without_content=without_content, close=True))
-        self._forget_body()
-        self._phase, self._overhead = _Phase.DROPPING, 0
+        self._reader.forget_body()
+        self._ahead, self._dropping = b"", True
+        self._transport.resume_reading()
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._stop_waiting()
-        self._wait_for(_Phase.DROPPING, seconds)
+        self._wait_for(_DROPPED, seconds)
 
     def _close(self) -> None:
         self._stop_waiting()
         if self._transport.get_write_buffer_size():
             self._wait_for(_READER, self._limits.head_seconds)
-        self._phase = _Phase.CLOSED
+        self._closed = True
         self._transport.close()
-
-    def _forget_body(self) -> None:
-        self._server.buffered -= self._body.getbuffer().nbytes
-        self._body = io.BytesIO()
-
-    def _release(self, request: Request) -> None:
-        self._server.buffered -= request.size
 
     # Waiting for the client.
 
     def _wait_for_rest(self) -> None:
-        limits = self._limits
-        if self._phase is _Phase.BODY:
-            if self._head.expects_continue():
+        limits, reader = self._limits, self._reader
+        if reader.phase is Phase.BODY:
+            if reader.head.expects_continue():
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._wait_for(_Phase.BODY, limits.body_seconds)
+            self._wait_for(Phase.BODY, limits.body_seconds)
         else:
-            self._wait_for(self._phase, limits.head_seconds)
+            self._wait_for(reader.phase, limits.head_seconds)
 
     def _wait_for(self, what: object, seconds: float) -> None:
         """Begins to wait, unless it waits for the same already."""
-        if self._waits_for is what or self._phase is _Phase.CLOSED:
+        if self._waits_for is what or self._closed:
             return
         self._stop_waiting()
         self._waits_for = what
@@ -404,7 +280,8 @@ class HttpConnection(asyncio.Protocol):
     def _counted_address(self) -> str:
         if not self._limits.proxies:
             return address_of(self._client)
-        forwarded_for = self._head.environ.get("HTTP_X_FORWARDED_FOR", "") if self._phase is _Phase.BODY else ""
+        head = self._reader.head.environ if self._reader.phase is Phase.BODY else {}
+        forwarded_for = head.get("HTTP_X_FORWARDED_FOR", "")
         return forwarded_address(forwarded_for, self._limits.proxies) or ""
 
     # Streams.

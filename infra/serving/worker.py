@@ -13,6 +13,7 @@ from flask import Flask
 
 from infra.serving.http_connection import HttpConnection, Request
 from infra.serving.limits import RequestLimits
+from infra.serving.request_reader import Buffered
 from infra.serving.waiting import Waiting
 from infra.serving.wsgi_bridge import WsgiBridge
 
@@ -49,7 +50,7 @@ class Worker:
         self.limits = limits
         self.waiting = Waiting(limits.waiting_per_address)
         self.stopping = False
-        self.buffered = 0
+        self.buffered = Buffered()
         self.rejected = served.rejected
         self._served = served
         self._listener = listener

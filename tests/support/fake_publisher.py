@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from domain.ports import OutgoingRecord, Published, PublishFailed, RecordPosition, RecordTooLarge
+from domain.ports import OutgoingRecord, PublishDone, PublishFailed, RecordPosition, RecordTooLarge
 
 LARGEST = 4 * 1024 * 1024
 """Size limit of a record's value, in bytes."""
@@ -30,7 +30,7 @@ class FakePublisher:
             self.records.append(record)
         return positions
 
-    def begin(self, records: Sequence[OutgoingRecord], deadline_seconds: float, done: Published) -> None:
+    def begin(self, records: Sequence[OutgoingRecord], deadline_seconds: float, done: PublishDone) -> None:
         """See the port. The outcome is known at once."""
         try:
             done(self.publish(records, deadline_seconds))

@@ -10,7 +10,17 @@ from itertools import count
 
 from domain.arrival import arrival
 from domain.facts import Fact
-from domain.inbound.json_body import InvalidJson, Json, JsonObject, dump, identifier, moment, nested, parse
+from domain.inbound.json_body import (
+    InvalidJson,
+    Json,
+    JsonObject,
+    TooManyNodes,
+    dump,
+    identifier,
+    moment,
+    nested,
+    parse,
+)
 from domain.inbound.reading import BodyReading, UnreadablePart
 from domain.inbound.whatsapp import updates as facts
 from domain.inbound.whatsapp.parties import Contacts
@@ -53,6 +63,8 @@ def read(body: bytes, received_at: datetime) -> BodyReading:
     """Returns all updates of a signed body. Their times are limited by `received_at` (aware UTC). Never raises."""
     try:
         document = parse(body)
+    except TooManyNodes as error:
+        return _whole(body, f"body: {error}")
     except InvalidJson:
         return _whole(body, "body: not valid JSON")
     if not isinstance(document, dict):

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from domain.inbound.json_body import (
     MAX_DEPTH,
+    MAX_NODES,
     TOO_DEEP,
     InvalidJson,
     Json,
+    TooManyNodes,
     digest,
     dump,
     identifier,
@@ -78,6 +80,14 @@ def test_a_small_body_is_cleaned_as_a_large_one_is(document: str) -> None:
 
     assert isinstance(in_a_large_one, list)
     assert in_a_large_one[0] == parse(document.encode())
+
+
+@pytest.mark.parametrize("node", [b"{}", b"[]"])
+def test_a_body_with_very_many_objects_is_not_parsed(node: bytes) -> None:
+    assert MAX_NODES - 1 == len(parse(b"[" + b",".join([node] * (MAX_NODES - 1)) + b"]"))  # type: ignore[arg-type]
+
+    with pytest.raises(TooManyNodes):
+        parse(b"[" + b",".join([node] * MAX_NODES) + b"]")
 
 
 @pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 300, 800])

@@ -85,13 +85,13 @@ def test_memory_of_bodies_is_free_again_when_their_senders_have_left() -> None:
             (half, asking) = await connected(served, 2)
             half.send(request("POST", QUICK, "Content-Length: 5") + b"x" * 4)
             asking.ask("POST", QUICK, body=b"x" * 6)
-            while served.worker.buffered < 10:
+            while served.worker.buffered.size < 10:
                 await asyncio.sleep(0.001)
             half.close()
             asking.reset()
-            while served.worker.buffered:
+            while served.worker.buffered.size:
                 await asyncio.sleep(0.001)
-            return served.worker.buffered
+            return served.worker.buffered.size
 
     assert 0 == asyncio.run(story())
 
