@@ -48,7 +48,8 @@ class TooManyNodes(InvalidJson):
 def parse(body: bytes) -> Json:
     """Returns the cleaned value of a JSON text in UTF-8. NUL and lone surrogates become U+FFFD, numbers beyond a double
     become null, and integers beyond 64 bits become strings of their digits. Of duplicate keys the last one is used.
-    Raises TooManyNodes, and InvalidJson, also for NaN, UTF-16, a byte order mark and nesting beyond the parser's limit (about 1,000)."""
+    Raises TooManyNodes, and InvalidJson, also for NaN, UTF-16, a byte order mark and nesting beyond the parser's limit
+    (about 1,000)."""
     nodes = body.count(b"{") + body.count(b"[")  # at least: brackets in texts count too
     if nodes > MAX_NODES:
         raise TooManyNodes(f"more than {MAX_NODES} objects and arrays")
