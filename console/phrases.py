@@ -104,6 +104,7 @@ _HISTORY = {
     "closed": gettext_noop("Closed."),
     "reopened": gettext_noop("Reopened: the customer had written."),
     "corrected": gettext_noop("It had been handled after all."),
+    "customer_changed": gettext_noop("WhatsApp reported that the customer's number or user ID changed."),
     "mail.sent": gettext_noop("Email sent."),
     "mail.delivered": gettext_noop("Email delivered."),
     "mail.bounced": gettext_noop("Email bounced."),

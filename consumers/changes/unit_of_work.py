@@ -1,6 +1,6 @@
 """The unit of work: everything that one transaction changes, written by one call in the one order of all writers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -12,23 +12,27 @@ from consumers.changes.public_events import public_event_record
 from domain.conversations.conversation import Conversation, Decisions
 from domain.conversations.events import EventName, PublicEvent
 from domain.conversations.fold import (
+    Called,
     Cause,
     CustomerHistory,
     FactPlacement,
     FoldResult,
+    as_named,
     decide,
     expire,
     fold,
+    lose_facts,
     settle,
+    take_over,
 )
 from domain.conversations.window import DEFAULT_ANSWER, AnswerPolicy
 from domain.directory import Directory
 from domain.facts import AgentPresenceChanged, ConversationFact, MessageStatus, Notice
-from domain.ids import ConversationId, CustomerId
+from domain.ids import ConversationId, CustomerId, FactId, customer_id
 from domain.mail import Mail
 from infra.postgres import mails
 from infra.postgres.conversations.agents import Agents
-from infra.postgres.conversations.histories import CustomerHistories, FactKey
+from infra.postgres.conversations.histories import CustomerHistories, FactKey, HandedOver
 from infra.postgres.conversations.statuses import write_notices, write_presence, write_statuses
 from infra.postgres.messaging.command_log import AuditedRecord, audit, count_repeats
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
@@ -69,6 +73,10 @@ class UnitOfWork:
         self._cut: dict[ConversationId, tuple[CustomerId, datetime]] = {}
         self._reordered: dict[ConversationId, tuple[CustomerId, datetime]] = {}
         self._arrived_earlier: dict[FactKey, ConversationFact] = {}
+        self._handed_over: list[HandedOver] = []
+        self._given: dict[FactKey, tuple[ConversationFact, CustomerId]] = {}
+        self.called: Called = as_named
+        """The ids by which the customer of a fact is reached now."""
         # what else changes, in the order in which it is written
         self.mails: dict[UUID, Mail] = {}
         self.mail_pause = timedelta()
@@ -110,7 +118,8 @@ class UnitOfWork:
     ) -> None:
         """Folds in a fact that was not seen before. `watermark`: the time by which windows are judged, if that is not
         `now`. Raises OverflowError for times at the edge of the calendar."""
-        result = fold(self.histories[customer], fact, self._directory, now, watermark, self._answer)
+        history = self.histories[customer]
+        result = fold(history, fact, self._directory, now, watermark, self._answer, self.called)
         self._keep(customer, result, fact, now)
 
     def arrived_earlier(
@@ -144,8 +153,42 @@ class UnitOfWork:
                     if (f.id, f.sent_at) not in placed
                 ]
                 facts += [p.fact for p in placed.values() if p.conversation == conversation]
-                result = settle(self.histories[customer], conversation, facts, self._directory, now, self._answer)
+                history = self.histories[customer]
+                result = settle(history, conversation, facts, self._directory, now, self._answer, self.called)
                 self._keep(customer, result, None, now)
+
+    def hand_over(
+        self, conversation: Conversation, customer: CustomerId, to: CustomerId, cause: Cause, now: datetime
+    ) -> None:
+        """Gives one of a customer's conversations to the customer whose turns it holds, as Meta reported later."""
+        history = self.histories[customer]
+        remaining = tuple(c for c in history.conversations if c.id != conversation.id)
+        self.histories[customer] = history._replace(conversations=remaining)
+        member = customer_id(conversation.phone_number_id, "conversation", str(conversation.id))
+        self._handed_over.append(HandedOver(conversation.id, member, to))
+        result = take_over(self.histories[to], conversation, member, cause, self._directory, now, self._answer)
+        self._keep(to, result, None, now)
+
+    def lose_facts(
+        self,
+        conversation: ConversationId,
+        customer: CustomerId,
+        kept: Iterable[ConversationFact],
+        lost: Collection[FactId],
+        cause: Cause,
+        now: datetime,
+    ) -> None:
+        """Leaves only the `kept` facts in a conversation; `lost` are those of other customers."""
+        history = self.histories[customer]
+        result = lose_facts(history, conversation, kept, lost, cause, self._directory, now, self._answer, self.called)
+        self._keep(customer, result, None, now)
+
+    def give(self, customer: CustomerId, fact: ConversationFact, taken_from: CustomerId, now: datetime) -> None:
+        """Folds a stored fact of another customer into the conversations of the one whose it is."""
+        self._given[fact.id, fact.sent_at] = (fact, customer)
+        history = self.histories[customer]
+        result = fold(history, fact, self._directory, now, None, self._answer, self.called, taken_from)
+        self._keep(customer, result, None, now)
 
     def decide(
         self,
@@ -206,6 +249,7 @@ class UnitOfWork:
             mails.write(connection, self.mails.values(), self.mail_pause)
             for mail, entry in self.mail_log:
                 mails.write_log(connection, mail, entry)
+            histories.write_handed_over(self._handed_over, self._given.values())
             histories.write_conversations([c for _, c in existing], [c for before, c in changed if before is None])
             histories.write_entries(self._new.values(), self._adopted.values())
             histories.write_arrivals(self._arrived_earlier.values())

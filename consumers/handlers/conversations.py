@@ -5,9 +5,9 @@ memory with the pure rules, and written with one statement each (architecture.md
 are copied to the dead letters.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,10 +15,14 @@ from psycopg import Connection
 
 from consumers.batches.leftover import NO_CONVERSATION, Leftover, dead_letter
 from consumers.batches.poison import Poison, RetryBatch
+from consumers.changes.identities import hand_over
 from consumers.changes.mails import apply_mail_events
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.handlers.inbound_records import read_fact, why_unreadable
-from domain.conversations.customers import Identity, IdentityIndex, IdentityKey, keys_of
+from domain.conversations.conversation import FactRef
+from domain.conversations.customers import ALWAYS, Identity, IdentityIndex, IdentityKey, keys_of
+from domain.conversations.evidence import fact_ref
+from domain.conversations.fold import Cause
 from domain.conversations.window import DEFAULT_ANSWER, AnswerPolicy
 from domain.directory import Directory
 from domain.facts import (
@@ -44,6 +48,8 @@ from infra.postgres.conversations.histories import CustomerHistories, FactKey, H
 from infra.postgres.messaging.dead_letters import DeadLetter
 from infra.postgres.messaging.early_records import EarlyRecord
 from infra.postgres.messaging.offsets import inbound_watermark
+
+_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Item(NamedTuple):
@@ -98,7 +104,7 @@ class _CustomerOf(NamedTuple):
 class _Known(NamedTuple):
     """What the database knows of a batch: identities, and customer and number of the conversations that facts name."""
 
-    identities: dict[IdentityKey, Identity]
+    identities: dict[tuple[IdentityKey, FactRef], Identity]
     named: dict[UUID, tuple[CustomerId, str]]
 
 
@@ -137,7 +143,7 @@ class Conversations:
     def _unit_of_work(self, connection: Connection[Any], items: Sequence[_Item], current: Directory) -> UnitOfWork:
         """Returns the unit of work with all new facts folded in."""
         histories = CustomerHistories(connection)
-        customers, locked = _lock(Customers(connection), items) if items else ([], Locked({}))
+        customers, locked, index = _lock(Customers(connection), items)
         new: dict[FactKey, tuple[_Item, _CustomerOf]] = {}
         for item, of in zip(items, customers, strict=True):
             key = _key(item)
@@ -149,10 +155,15 @@ class Conversations:
         for key, (item, of) in new.items():
             if key not in stored or key in earlier:
                 of_customer.setdefault(of.customer, (of.number, []))[1].append(item)
-        requests = [HistoryRequest(c, number, min(i.fact.at for i in its)) for c, (number, its) in of_customer.items()]
+        requests = _requests(of_customer, index)
         reordered = {known.conversation for key in earlier if (known := stored[key]).conversation is not None}
         loaded = histories.load(requests, locked, _named(items) | reordered)
         work = UnitOfWork(connection, self._topics.conversations, loaded, current, self._answer)
+        work.called = index.called
+        if index.lost:
+            changes = [item for item in items if isinstance(item.fact, CustomerIdentityChanged)]
+            cause = Cause(tuple(item.fact.id for item in changes), "meta")
+            hand_over(work, index, cause, max(item.record.at for item in changes))
         for customer, (_, its) in of_customer.items():
             _fold(work, [item for item in its if _key(item) not in stored], customer, self._topics.inbound)
         for key, (item, of) in earlier.items():
@@ -196,10 +207,32 @@ def _watermark(work: UnitOfWork, item: _Item, customer: CustomerId, inbound: str
     return min(at, inbound_watermark(work.connection, inbound))
 
 
-def _lock(customers: Customers, items: Sequence[_Item]) -> tuple[list[_CustomerOf], Locked]:
+def _requests(
+    of_customer: Mapping[CustomerId, tuple[str, Sequence[_Item]]], index: IdentityIndex
+) -> list[HistoryRequest]:
+    """Returns the histories that the facts need: from the first new fact of a customer on, but all of it if Meta
+    reported a change, which concerns all conversations; and those of everybody who lost or got an identity."""
+    since = {
+        customer: _BEFORE_ALL
+        if any(isinstance(item.fact, CustomerIdentityChanged) for item in items)
+        else min(item.fact.at for item in items)
+        for customer, (_, items) in of_customer.items()
+    }
+    numbers = {customer: number for customer, (number, _) in of_customer.items()}
+    if index.lost:
+        first = min(ref.at for ref in index.lost.values())
+        for customer, number in index.customers().items():
+            since[customer] = min(first, since.get(customer, first))
+            numbers[customer] = number
+    return [HistoryRequest(customer, numbers[customer], at) for customer, at in since.items()]
+
+
+def _lock(customers: Customers, items: Sequence[_Item]) -> tuple[list[_CustomerOf], Locked, IdentityIndex]:
     """Finds the customers of the facts, locks them, and joins those that the facts join. Identities are read again
     under the locks; raises RetryBatch if they then belong to customers that are not locked. Returns the customer of
-    each fact, and the locked customers."""
+    each fact, the locked customers, and the identities."""
+    if not items:
+        return [], Locked({}), IdentityIndex([])
     keys = {key for item in items for key in item.keys}
     for item in items:
         if isinstance(item.fact, CustomerIdentityChanged):
@@ -209,28 +242,32 @@ def _lock(customers: Customers, items: Sequence[_Item]) -> tuple[list[_CustomerO
     customers.add_identities(index.learned.values())
     locked = customers.lock(_customers(index, found))
     again = _look_up(customers, keys, items)
-    added = {key: identity for key, identity in index.learned.items() if key not in known.identities}
+    added = {which: identity for which, identity in index.learned.items() if which not in known.identities}
     if again != _Known({**known.identities, **added}, known.named):
-        index, found = _resolve(again, items)
+        # reports of this batch count as new, although their periods are in the table already
+        others = {w: i for w, i in again.identities.items() if w not in added or i.since == ALWAYS}
+        index, found = _resolve(_Known(others, again.named), items)
     if not locked.holds(_customers(index, found)):
         raise RetryBatch
-    changed = [identity for identity in index.learned.values() if again.identities.get(identity.key) != identity]
+    changed = [identity for which, identity in index.learned.items() if again.identities.get(which) != identity]
     customers.change_identities(changed, index.merged)
-    return found, locked.after(index.merged)
+    return found, locked.after(index.merged), index
 
 
 def _customers(index: IdentityIndex, found: Iterable[_CustomerOf]) -> set[CustomerId]:
-    """Returns all customers that the facts of a batch are about, or join."""
-    return {of.customer for of in found}.union(index.merged, index.merged.values())
+    """Returns all customers that the facts of a batch are about, join, or take an identity from."""
+    concerned = {of.customer for of in found}.union(index.merged, index.merged.values())
+    return concerned.union(index.customers()) if index.lost else concerned
 
 
 def _look_up(customers: Customers, keys: set[IdentityKey], items: Iterable[_Item]) -> _Known:
-    identities = {identity.key: identity for identity in customers.identities(keys)}
+    identities = {(identity.key, identity.since): identity for identity in customers.identities(keys)}
     return _Known(identities, customers.of_conversations(_named(items)))
 
 
-def _resolve(known: _Known, items: Iterable[_Item]) -> tuple[IdentityIndex, list[_CustomerOf]]:
+def _resolve(known: _Known, items: Sequence[_Item]) -> tuple[IdentityIndex, list[_CustomerOf]]:
     index = IdentityIndex(known.identities.values())
+    index.report(item.fact for item in items if isinstance(item.fact, CustomerIdentityChanged) and item.keys)
     found = [_customer_of(item, index, known.named) for item in items]
     if index.merged:
         found = [_CustomerOf(index.merged.get(of.customer, of.customer), of.number) for of in found]
@@ -244,9 +281,8 @@ def _customer_of(item: _Item, index: IdentityIndex, named: dict[UUID, tuple[Cust
     if fact.customer is None or fact.phone_number_id is None:
         raise Poison(item.record, NO_CONVERSATION)
     try:
-        if isinstance(fact, CustomerIdentityChanged):
-            return _CustomerOf(index.change(fact), fact.phone_number_id)
-        return _CustomerOf(index.resolve(item.keys, fact.at), fact.phone_number_id)
+        customer = index.owner(fact) if isinstance(fact, CustomerIdentityChanged) else None
+        return _CustomerOf(customer or index.resolve(item.keys, fact_ref(fact)), fact.phone_number_id)
     except ValueError as error:
         raise Poison(item.record, str(error)) from error
 

@@ -4,18 +4,28 @@ A customer is known by a phone (`w`, one key for national variants), by a busine
 conversation of a group, by the group (`g`). A phone points to its latest user id. Two user ids are joined only when
 Meta reports it, never because of a shared phone: numbers are recycled, and a stranger's chat must not be forwarded in a
 mail.
+
+An identity belongs to a customer for a period. When Meta reports that a customer has left a phone or a user id, it
+belongs to somebody else from then on, and the new phone to the customer. The periods of all identities follow from the
+set of reports, in whatever order they arrive.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
+from uuid import UUID
 
-from domain.facts import CustomerIdentityChanged, Party
-from domain.ids import CustomerId, customer_id
+from domain.conversations.conversation import FactRef
+from domain.conversations.evidence import fact_ref
+from domain.facts import ConversationFact, CustomerIdentityChanged, Party
+from domain.ids import CustomerId, FactId, customer_id
 from domain.phone_numbers import phone_key
 
 _CONFIRM_AFTER = timedelta(days=1)
 """Maximum age of a phone's stored time before the time is written again: one write a day instead of one per message."""
+
+ALWAYS = FactRef(datetime(1, 1, 1, tzinfo=UTC), 0, FactId(UUID(int=0)))
+"""The beginning of the first period of every identity, before all facts."""
 
 
 class IdentityKey(NamedTuple):
@@ -27,13 +37,16 @@ class IdentityKey(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """An identity of a customer, last seen at `at`. `user_id`: the latest user id seen with a phone; None: none so
-    far."""
+    """A period of an identity: whose it is from `since` until its next period begins. `at`: when it was last seen.
+    `user_id`: the latest user id seen with a phone; None: none so far. `left_for`: the phone or user id for which the
+    customer of the previous period left this one, as Meta writes it; None: the period began otherwise."""
 
     key: IdentityKey
     customer_id: CustomerId
     at: datetime
     user_id: str | None = None
+    since: FactRef = ALWAYS
+    left_for: str | None = None
 
 
 def keys_of(phone_number_id: str, party: Party) -> list[IdentityKey]:
@@ -44,74 +57,142 @@ def keys_of(phone_number_id: str, party: Party) -> list[IdentityKey]:
     if party.user_id is not None:
         keys.append(IdentityKey(phone_number_id, "u", party.user_id))
     if party.wa_id is not None:
-        keys.append(IdentityKey(phone_number_id, "w", phone_key(party.wa_id)))
+        keys.append(_phone(phone_number_id, party.wa_id))
     return keys
 
 
 class IdentityIndex:
     """The identities that a batch needs, and the changes that the batch makes to them.
 
-    `learned`: identities that are new or changed; `merged`: customer -> the customer it was joined into. The id of a
-    new customer follows from its first key, so two workers that see the customer first agree on the id."""
+    `learned`: periods that are new or changed; `merged`: customer -> the customer it was joined into; `lost`: customers
+    who lost an identity to another one, with the reference of the first fact that this can concern. The id of a new
+    customer follows from its first key, so two workers that see the customer first agree on the id."""
 
     def __init__(self, known: Iterable[Identity]) -> None:
-        self._known = {identity.key: identity for identity in known}
-        self.learned: dict[IdentityKey, Identity] = {}
+        self._periods: dict[IdentityKey, list[Identity]] = {}
+        self.add(known)
+        self.learned: dict[tuple[IdentityKey, FactRef], Identity] = {}
         self.merged: dict[CustomerId, CustomerId] = {}
+        self.lost: dict[CustomerId, FactRef] = {}
+        self._numbers_of_lost: dict[CustomerId, str] = {}
 
-    def resolve(self, keys: Sequence[IdentityKey], at: datetime) -> CustomerId:
-        """Returns the customer with these keys (`keys_of`), named by a fact of time `at`. Raises ValueError if `keys`
-        is empty."""
+    def report(self, changes: Iterable[CustomerIdentityChanged]) -> None:
+        """Applies Meta's reports of new phones and user ids; called before facts are resolved. Repeats change nothing.
+        Earlier messages from a new phone belong to another customer."""
+        changes = sorted((c for c in changes if c.customer.group_id is None), key=fact_ref)
+        named = [self.resolve(keys_of(c.phone_number_id, c.customer), _just_before(fact_ref(c))) for c in changes]
+        before = {key: list(periods) for key, periods in self._periods.items()}
+        for change, customer in zip(changes, named, strict=True):
+            for period in _reported_periods(change, customer, self._user_of(change)):
+                if all(period.since != known.since for known in self._periods.get(period.key, ())):
+                    self._learn(period)
+        self._derive()
+        self._find_lost(before)
+        for change in changes:
+            if change.becomes.user_id is not None:
+                self._same_user(change)
+
+    def resolve(self, keys: Sequence[IdentityKey], ref: FactRef) -> CustomerId:
+        """Returns the customer with these keys (`keys_of`), named by a fact. Raises ValueError if `keys` is empty."""
         if not keys:
             raise ValueError("customer: needs wa_id, user_id or group_id")
         first = keys[0]
         phone = next((key for key in keys if key.kind == "w"), None)
         if first.kind != "u":
-            return self._customer(first, at)
-        known_phone = self._known.get(phone) if phone else None
-        if first not in self._known and known_phone is not None and known_phone.user_id is None:
-            self._learn(Identity(first, known_phone.customer_id, at))
-        customer = self._customer(first, at)
-        return self._with_phone(customer, first.value, phone, at) if phone else customer
+            return self._customer(first, ref)
+        with_phone = self._period(phone, ref) if phone else None
+        if with_phone is not None and with_phone.user_id is None and self._period(first, ref) is None:
+            self._learn(Identity(first, with_phone.customer_id, ref.at))
+        customer = self._customer(first, ref)
+        return self._with_phone(customer, first.value, phone, ref) if phone else customer
 
-    def change(self, fact: CustomerIdentityChanged) -> CustomerId:
-        """Applies Meta's report that a customer has a new phone or a new user id, and returns the customer. Earlier
-        messages from the new phone belong to another customer."""
-        number, at, becomes = fact.phone_number_id, fact.at, fact.becomes
-        customer = self.resolve(keys_of(number, fact.customer), at)
-        for key in keys_of(number, becomes):
-            known = self._known.get(key)
-            user_id = becomes.user_id if key.kind == "w" else None
-            if known is None:
-                self._learn(Identity(key, customer, at, user_id))
-            elif known.customer_id != customer:
-                if key.kind == "u" or (known.user_id is None and known.at >= at):
-                    customer = self._join(known.customer_id, customer)
-                elif at > known.at:
-                    self._learn(Identity(key, customer, at, user_id))
-        return customer
+    def owner(self, fact: ConversationFact) -> CustomerId | None:
+        """Returns the customer of a stored fact, or of a reported change, by what is known now, learning nothing from
+        it; None: not known."""
+        if fact.customer is None or fact.phone_number_id is None:
+            return None
+        ref, keys = fact_ref(fact), keys_of(fact.phone_number_id, fact.customer)
+        if isinstance(fact, CustomerIdentityChanged):
+            new = (
+                p for key in keys_of(fact.phone_number_id, fact.becomes) if (p := self._period(key, ref)) is not None
+            )
+            old = (p for key in keys if (p := self._period(key, _just_before(ref))) is not None)
+            period = next(new, None) or next(old, None)
+        else:
+            period = next((p for key in keys if (p := self._period(key, ref)) is not None), None)
+        return period and self.merged.get(period.customer_id, period.customer_id)
 
-    def _customer(self, key: IdentityKey, at: datetime) -> CustomerId:
-        known = self._known.get(key)
+    def called(self, fact: ConversationFact) -> Party | None:
+        """Returns the ids by which the customer of a fact is reached now. They differ from those of the fact if Meta
+        reported that the customer left them later."""
+        party = fact.becomes if isinstance(fact, CustomerIdentityChanged) else fact.customer
+        if party is None or party.group_id is not None or fact.phone_number_id is None:
+            return party
+        ref = fact_ref(fact)
+        wa_id = party.wa_id and self._later_name(_phone(fact.phone_number_id, party.wa_id), ref)
+        user_id = party.user_id and self._later_name(IdentityKey(fact.phone_number_id, "u", party.user_id), ref)
+        if wa_id is None and user_id is None:
+            return party
+        return party.model_copy(update={"wa_id": wa_id or party.wa_id, "user_id": user_id or party.user_id})
+
+    def add(self, known: Iterable[Identity]) -> None:
+        """Adds identities that are known, unless they are here already."""
+        for period in known:
+            periods = self._periods.setdefault(period.key, [])
+            if all(period.since != here.since for here in periods):
+                periods.append(period)
+                periods.sort(key=lambda p: p.since)
+
+    def customers(self) -> dict[CustomerId, str]:
+        """Returns the customers of all periods and those who lost one, each with the business number."""
+        now = {p.customer_id: key.phone_number_id for key, periods in self._periods.items() for p in periods}
+        return self._numbers_of_lost | now
+
+    def _customer(self, key: IdentityKey, ref: FactRef) -> CustomerId:
+        known = self._period(key, ref)
         if known is None:
-            known = Identity(key, customer_id(*key), at)
-            self._learn(known)
-        elif key.kind == "w" and at - known.at > _CONFIRM_AFTER:
-            self._learn(known._replace(at=at))
-        return self._known[key].customer_id
+            known = self._learn(Identity(key, customer_id(*key), ref.at))
+        elif key.kind == "w" and ref.at - known.at > _CONFIRM_AFTER:
+            known = self._learn(known._replace(at=ref.at))
+        return known.customer_id
 
-    def _with_phone(self, customer: CustomerId, user_id: str, phone: IdentityKey, at: datetime) -> CustomerId:
-        known = self._known.get(phone)
+    def _with_phone(self, customer: CustomerId, user_id: str, phone: IdentityKey, ref: FactRef) -> CustomerId:
+        at, known = ref.at, self._period(phone, ref)
         if known is not None and known.customer_id != customer and known.user_id is None:
+            if any(p.customer_id == customer and p.since < known.since for p in self._periods[phone]):
+                return customer  # who left the phone: it belongs to somebody else now
             customer = self._join(known.customer_id, customer)  # so far only the phone was seen: the same customer
-            known = self._known[phone]
-        stale = known is not None and at - known.at > _CONFIRM_AFTER
-        if known is None or stale or (known.user_id != user_id and (known.user_id is None or at > known.at)):
-            self._learn(Identity(phone, customer, max(at, known.at) if known else at, user_id))
+            known = self._period(phone, ref)
+        if known is None:
+            self._learn(Identity(phone, customer, at, user_id))
+        elif at - known.at > _CONFIRM_AFTER or (known.user_id != user_id and (known.user_id is None or at > known.at)):
+            self._learn(known._replace(customer_id=customer, at=max(at, known.at), user_id=user_id))
         return customer
 
-    def _learn(self, identity: Identity) -> None:
-        self._known[identity.key] = self.learned[identity.key] = identity
+    def _user_of(self, change: CustomerIdentityChanged) -> str | None:
+        """Returns the user id that the customer of a reported change has afterwards, if it is known."""
+        if change.becomes.user_id or change.customer.user_id or change.customer.wa_id is None:
+            return change.becomes.user_id or change.customer.user_id
+        left = self._period(_phone(change.phone_number_id, change.customer.wa_id), _just_before(fact_ref(change)))
+        return left and left.user_id
+
+    def _same_user(self, change: CustomerIdentityChanged) -> None:
+        """Makes a new user id one of the customer's. Meta never gives a user id to somebody else, so both are
+        the same customer."""
+        number, ref, new_id = change.phone_number_id, fact_ref(change), change.becomes.user_id
+        old = [
+            (self._period(key, _just_before(ref)), self._period(key, ref)) for key in keys_of(number, change.customer)
+        ]
+        customer = next((before.customer_id for before, _ in old if before is not None), None)
+        is_repeat = any(at is not None and at.left_for is not None and self._is_repeat(at) for _, at in old)
+        if new_id is None or customer is None or is_repeat:
+            return
+        key = IdentityKey(number, "u", new_id)
+        known = self._period(key, ref)
+        if known is None:
+            self._learn(Identity(key, customer, change.at))
+        elif known.customer_id != customer:
+            self._join(known.customer_id, customer)
 
     def _join(self, one: CustomerId, other: CustomerId) -> CustomerId:
         """Joins two customers and returns the smaller id, which is used for both. Their conversations are not
@@ -119,6 +200,108 @@ class IdentityIndex:
         target, joined = min(one, other), max(one, other)
         self.merged = {source: target if into == joined else into for source, into in self.merged.items()}
         self.merged[joined] = target
-        for identity in [i for i in self._known.values() if i.customer_id == joined]:
+        for identity in [p for periods in self._periods.values() for p in periods if p.customer_id == joined]:
             self._learn(identity._replace(customer_id=target))
         return target
+
+    # periods
+
+    def _period(self, key: IdentityKey, ref: FactRef) -> Identity | None:
+        """Returns the period of an identity at a fact; None: unknown so far."""
+        return next((p for p in reversed(self._periods.get(key, ())) if p.since <= ref), None)
+
+    def _learn(self, period: Identity) -> Identity:
+        known = self._periods.setdefault(period.key, [])
+        known[:] = sorted([*(p for p in known if p.since != period.since), period], key=lambda p: p.since)
+        self.learned[period.key, period.since] = period
+        return period
+
+    def _later_name(self, key: IdentityKey, ref: FactRef) -> str | None:
+        """Returns the phone or user id that the customer who had `key` at `ref` has now; None: still the same."""
+        period = self._period(key, ref)
+        for later in self._periods.get(key, ()):
+            if period is None or later.since <= ref:
+                continue
+            if later.left_for is not None:
+                target = _named(key, later.left_for)
+                return self._later_name(target, later.since) or later.left_for
+            if later.customer_id != period.customer_id:
+                break
+        return None
+
+    def _derive(self) -> None:
+        """Derives the customers of all periods that reports began, the earliest first: each depends on earlier ones
+        only. A phone with which a user id was seen since has the customer of that user."""
+        reported = sorted(
+            (p for periods in self._periods.values() for p in periods if p.since != ALWAYS), key=lambda p: p.since
+        )
+        left = {(_named(p.key, p.left_for), p.since): p.key for p in reported if p.left_for is not None}
+        for period in reported:
+            user = period.user_id and self._period(period.key._replace(kind="u", value=period.user_id), period.since)
+            customer = user.customer_id if user else self._derived(period, left.get((period.key, period.since)))
+            if customer is not None and customer != period.customer_id:
+                self._learn(period._replace(customer_id=customer))
+
+    def _derived(self, period: Identity, origin: IdentityKey | None) -> CustomerId | None:
+        """Returns the customer of a period. `origin`: the phone that the customer left for this one."""
+        before = _just_before(period.since)
+        if period.left_for is not None:
+            known = self._period(period.key, before)
+            is_repeat = known is not None and self._is_repeat(period)
+            return known.customer_id if known is not None and is_repeat else _successor(period.key, period.since)
+        if origin is None:
+            return None
+        ended = next(p for p in self._periods[origin] if p.since == period.since)
+        known = self._period(period.key if self._is_repeat(ended) else origin, before)
+        return known and known.customer_id
+
+    def _is_repeat(self, ended: Identity) -> bool:
+        """Returns whether the report that ended a period is a repeat: Meta reports a change more than once, with other
+        ids and times. Then nothing happened to both identities since the first report."""
+        before = _just_before(ended.since)
+        left = self._period(ended.key, before)
+        if left is None or left.left_for is None or left.left_for != ended.left_for:
+            return False
+        reached = self._period(_named(ended.key, left.left_for), before)
+        return ended.key.kind == "u" or (reached is not None and left.since == reached.since)
+
+    def _find_lost(self, before: Mapping[IdentityKey, Sequence[Identity]]) -> None:
+        """Finds who lost an identity: the customers of `before` who are not the customers of the same time now."""
+        for key, old in before.items():
+            for period in self._periods[key]:
+                had = next((p for p in reversed(old) if p.since <= period.since), None)
+                if had is not None and had.customer_id != period.customer_id:
+                    self._numbers_of_lost[had.customer_id] = key.phone_number_id
+                    self.lost[had.customer_id] = min(period.since, self.lost.get(had.customer_id, period.since))
+
+
+def _phone(phone_number_id: str, wa_id: str) -> IdentityKey:
+    return IdentityKey(phone_number_id, "w", phone_key(wa_id))
+
+
+def _named(like: IdentityKey, name: str) -> IdentityKey:
+    """Returns the key of a phone or user id, of the kind and number of another key."""
+    return like._replace(value=phone_key(name) if like.kind == "w" else name)
+
+
+def _just_before(ref: FactRef) -> FactRef:
+    return ref._replace(fact=FactId(UUID(int=max(0, ref.fact.int - 1))))
+
+
+def _successor(key: IdentityKey, since: FactRef) -> CustomerId:
+    """Returns the id of the customer to whom an identity belongs after its customer left it."""
+    return customer_id(key.phone_number_id, key.kind, f"{key.value} since {since.fact}")
+
+
+def _reported_periods(change: CustomerIdentityChanged, customer: CustomerId, user_id: str | None) -> Iterator[Identity]:
+    """Yields the periods that a report begins: of what the customer left, and of the new phone, with the customer's
+    user id. Their customers are derived afterwards, except that of a new phone whose report names no old one:
+    `customer`."""
+    number, becomes, ref = change.phone_number_id, change.becomes, fact_ref(change)
+    new = keys_of(number, becomes)
+    for key in keys_of(number, change.customer):
+        left_for = becomes.wa_id if key.kind == "w" else becomes.user_id
+        if left_for is not None and key not in new:
+            yield Identity(key, _successor(key, ref), change.at, None, ref, left_for)
+    if becomes.wa_id is not None and new[-1] not in keys_of(number, change.customer):
+        yield Identity(new[-1], customer, change.at, user_id, ref)

@@ -25,6 +25,7 @@ EventName = Literal[
     "closed",
     "reopened",
     "corrected",
+    "customer_changed",
     "mail.sent",
     "mail.delivered",
     "mail.bounced",
@@ -47,13 +48,17 @@ class PublicEvent(NamedTuple):
     mail: Mail | None = None
 
 
-def event_names(before: Conversation | None, after: Conversation, contested: bool = False) -> Iterator[EventName]:
+def event_names(
+    before: Conversation | None, after: Conversation, contested: bool = False, customer_changed: bool = False
+) -> Iterator[EventName]:
     """Yields the events to publish for the change from `before` (None: a new conversation) to `after`; none if the
     public state is the same. `contested`: an agent accepted what another one has; then the state is published in any
-    case, so that their desktop learns who has it."""
-    if _state(before) == _state(after) and not contested:
+    case, so that their desktop learns who has it. `customer_changed`: its customer has another phone or user id, or is
+    another one."""
+    if _state(before) == _state(after) and not contested and not customer_changed:
         return
-    names = list(_transitions(before, after))
+    names: list[EventName] = ["customer_changed"] if customer_changed else []
+    names += _transitions(before, after)
     yield from names
     name = _state_name(after)
     if name not in names:

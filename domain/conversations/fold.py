@@ -6,7 +6,7 @@ wait for a conversation. The caller holds the customer's lock and stores what th
 fact belongs, public events.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -38,9 +38,10 @@ from domain.facts import (
     CustomerSignal,
     CustomerTurn,
     HumanEcho,
+    Party,
     ThreadControlPassed,
 )
-from domain.ids import ConversationId, CustomerId, FactId, conversation_id
+from domain.ids import ConversationId, CustomerId, FactId, conversation_id, fact_id
 
 _BY_PEOPLE = (HumanEcho, AgentAccepted, AgentMessage)
 _OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
@@ -80,6 +81,15 @@ class Cause(NamedTuple):
     actor: str
 
 
+Called = Callable[[ConversationFact], Party | None]
+"""Returns the ids by which the customer of a fact is reached now (`IdentityIndex.called`)."""
+
+
+def as_named(fact: ConversationFact) -> Party | None:
+    """Returns the ids of a fact's customer, where Meta reported no later ones."""
+    return fact.becomes if isinstance(fact, CustomerIdentityChanged) else fact.customer
+
+
 def fold(
     history: CustomerHistory,
     fact: ConversationFact,
@@ -87,11 +97,14 @@ def fold(
     now: datetime,
     watermark: datetime | None = None,
     policy: AnswerPolicy = DEFAULT_ANSWER,
+    called: Called = as_named,
+    taken_from: CustomerId | None = None,
 ) -> FoldResult:
     """Folds in a fact that was not seen before. `now`: when the fact reached us (aware UTC). `watermark`: the time by
-    which windows are judged, if that is not `now`. Raises OverflowError for times at the edge of the calendar, nothing
-    else."""
-    state = _Fold(history, directory, now, watermark, policy)
+    which windows are judged, if that is not `now`. `taken_from`: the customer to whom the fact seemed to belong, until
+    Meta reported that it is this one's. Raises OverflowError for times at the edge of the calendar, nothing else."""
+    state = _Fold(history, directory, now, watermark, policy, called)
+    state.taken_from = taken_from
     state.take(fact)
     return state.result(Cause((fact.id,), _actor(fact)))
 
@@ -119,14 +132,54 @@ def settle(
     directory: Directory,
     now: datetime,
     policy: AnswerPolicy = DEFAULT_ANSWER,
+    called: Called = as_named,
 ) -> FoldResult:
     """Places all facts of a conversation again after its end moved to an earlier time: for example, a human's answer
     after the new end belongs to the conversation that begins there. Evidence cannot be subtracted, so it is collected
     again from the facts."""
-    state = _Fold(history, directory, now, policy=policy)
+    state = _Fold(history, directory, now, policy=policy, called=called)
     ordered = sorted(facts, key=fact_ref)
     state.settle(conversation, ordered)
     return state.result(Cause((ordered[-1].id,), _actor(ordered[-1])))
+
+
+def lose_facts(
+    history: CustomerHistory,
+    conversation: ConversationId,
+    kept: Iterable[ConversationFact],
+    lost: Collection[FactId],
+    cause: Cause,
+    directory: Directory,
+    now: datetime,
+    policy: AnswerPolicy = DEFAULT_ANSWER,
+    called: Called = as_named,
+) -> FoldResult:
+    """Leaves only the `kept` facts in a conversation: those `lost` belong to another customer, as Meta reported later.
+    What was decided about the conversation stays, unless one of the lost facts decided it."""
+    state = _Fold(history, directory, now, policy=policy, called=called)
+    ordered = sorted(kept, key=fact_ref)
+    state.forget(conversation, lost, next((fact.at for fact in ordered if isinstance(fact, CustomerTurn)), None))
+    state.settle(conversation, ordered)
+    state.tell_change_of_customer(conversation)
+    return state.result(cause)
+
+
+def take_over(
+    history: CustomerHistory,
+    conversation: Conversation,
+    customer: CustomerId,
+    cause: Cause,
+    directory: Directory,
+    now: datetime,
+    policy: AnswerPolicy = DEFAULT_ANSWER,
+) -> FoldResult:
+    """Adds another customer's conversation to a history: all its turns belong to this customer, as Meta reported later.
+    `customer`: the id under which it stands beside the customer's own conversations, as if they had been joined. What
+    was decided about it stays."""
+    state = _Fold(history, directory, now, policy=policy)
+    state.add(conversation, conversation._replace(customer_id=customer))
+    state.tell_change_of_customer(conversation.id)
+    return state.result(cause)
 
 
 def expire(history: CustomerHistory, directory: Directory, now: datetime) -> FoldResult:
@@ -144,8 +197,12 @@ class _Fold:
         now: datetime,
         watermark: datetime | None = None,
         policy: AnswerPolicy = DEFAULT_ANSWER,
+        called: Called = as_named,
     ) -> None:
         self._history = history
+        self._called = called
+        self._new_customer: set[ConversationId] = set()
+        self.taken_from: CustomerId | None = None
         self._directory = directory
         self._number: Number = directory.number(history.phone_number_id)
         self._now = now
@@ -173,6 +230,17 @@ class _Fold:
         else:
             self._join(home, fact)
             self._adopt()
+        if isinstance(fact, CustomerIdentityChanged):
+            self._rename(fact)
+
+    def _rename(self, fact: CustomerIdentityChanged) -> None:
+        """Gives all conversations the new ids of the customer, except those with a later turn, which has its own."""
+        party = self._called(fact)
+        for conversation in list(self._conversations):
+            last_turn = conversation.evidence.last_turn
+            if party is not None and (last_turn is None or last_turn < fact_ref(fact)):
+                wa_id, user_id = party.wa_id or conversation.wa_id, party.user_id or conversation.user_id
+                self._swap(conversation, conversation._replace(wa_id=wa_id, user_id=user_id))
 
     def settle(self, conversation: ConversationId, facts: Sequence[ConversationFact]) -> None:
         cut = self._named(conversation)
@@ -183,6 +251,21 @@ class _Fold:
             self.take(fact)
         self._settling = False
         self._cut = [c for c in self._cut if c != conversation]  # taken in order, its window only grew
+
+    def forget(self, conversation: ConversationId, lost: Collection[FactId], opened_at: datetime | None) -> None:
+        """Forgets the decision that one of the `lost` facts led to. `opened_at`: the first turn of those that stay."""
+        known = self._named(conversation)
+        assert known is not None
+        because = known.decisions.because
+        decisions = Decisions() if because is not None and because.fact in lost else known.decisions
+        self._swap(known, known._replace(opened_at=opened_at or known.opened_at, decisions=decisions))
+
+    def add(self, known: Conversation, changed: Conversation) -> None:
+        self._before.append(known)
+        self._conversations.append(changed)
+
+    def tell_change_of_customer(self, conversation: ConversationId) -> None:
+        self._new_customer.add(conversation)
 
     def decide(self, conversation: ConversationId, decisions: Decisions) -> None:
         decided = self._named(conversation)
@@ -233,9 +316,10 @@ class _Fold:
             last_turn = after.evidence.last_turn
             cause = Cause((last_turn.fact,) if last_turn else (), "clock")
         contested = conversation.id in self._contested and after.status == "active"
+        customer_changed = conversation.id in self._new_customer or (known is not None and _is_renamed(known, after))
         # most facts change nothing public
-        published = new_version or after.reason is not conversation.reason or contested
-        for event in event_names(known, after, contested) if published else ():
+        published = new_version or after.reason is not conversation.reason or contested or customer_changed
+        for event in event_names(known, after, contested, customer_changed) if published else ():
             after = after._replace(sequence=after.sequence + 1)
             facts = after.because if event == "became_unmanaged" else cause.facts
             events.append(PublicEvent(after, event, self._now, facts, cause.actor))
@@ -281,7 +365,7 @@ class _Fold:
         earlier = [c for c in self._conversations if c.opened_at < turn.at]
         previous = max(earlier, key=lambda c: c.opened_at, default=None)
         opened = Conversation(
-            id=conversation_id(turn.at, turn.id),
+            id=conversation_id(turn.at, turn.id if self.taken_from is None else _taken(turn.id, self.taken_from)),
             customer_id=self._history.customer_id,
             phone_number_id=self._history.phone_number_id,
             opened_at=turn.at,
@@ -323,7 +407,7 @@ class _Fold:
     def _with(self, home: Conversation, fact: ConversationFact) -> Conversation:
         """Returns the conversation with one more entry and its evidence."""
         evidence = add_fact(home.evidence, fact, self._number, self._directory)
-        wa_id, user_id = _ids(home, evidence, fact)
+        wa_id, user_id = _ids(home, evidence, fact, self._called(fact))
         if not isinstance(fact, CustomerTurn) and evidence.unreadable is home.evidence.unreadable:
             return home._replace(entries=home.entries + 1, evidence=evidence, wa_id=wa_id, user_id=user_id)
         opened_at, window_ends_at = self._span(home, fact.at, evidence)
@@ -469,16 +553,27 @@ def _is_over(known: Conversation | None, after: Conversation) -> bool:
     return known is not None and known.status == "active" and after.status == "closed" and ended(after) is None
 
 
+def _taken(fact: FactId, customer: CustomerId) -> FactId:
+    """Returns the cause of a conversation that a fact opens a second time: the first one stays the other customer's."""
+    return fact_id("taken", str(fact), str(customer))
+
+
+def _is_renamed(known: Conversation, after: Conversation) -> bool:
+    """Returns whether the customer has another phone or user id than before, not one more."""
+    return known.wa_id not in (None, after.wa_id) or known.user_id not in (None, after.user_id)
+
+
 def _owner_key(owner: Owner | None) -> tuple[object, ...] | None:
     """Returns the part of an owner that versions compare. The deadline is left out: it moves with every message."""
     return owner and (owner.kind, owner.id, owner.state)
 
 
-def _ids(conversation: Conversation, evidence: Evidence, fact: ConversationFact) -> tuple[str | None, str | None]:
-    """Returns the row's copies of the customer's phone and user id, from the last turn that held them. Groups have
-    none."""
-    party = fact.customer
-    if party is None or party.group_id is not None:
+def _ids(
+    conversation: Conversation, evidence: Evidence, fact: ConversationFact, party: Party | None
+) -> tuple[str | None, str | None]:
+    """Returns the row's copies of the customer's phone and user id, from the last turn that held them. `party`: the ids
+    by which the customer of the fact is reached now. Groups have none."""
+    if party is None or isinstance(fact, CustomerIdentityChanged) or party.group_id is not None:
         return conversation.wa_id, conversation.user_id
     latest = evidence.last_turn == fact_ref(fact)
     wa_id, user_id = party.wa_id, party.user_id

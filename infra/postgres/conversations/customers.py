@@ -6,14 +6,16 @@ locks in one order (architecture.md, P4 and P5).
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from datetime import datetime
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
 from psycopg import Connection, Rollback
+from psycopg.sql import SQL, Identifier
 
-from domain.conversations.conversation import Conversation
-from domain.conversations.customers import Identity, IdentityKey
-from domain.ids import CustomerId
+from domain.conversations.conversation import Conversation, FactRef
+from domain.conversations.customers import ALWAYS, Identity, IdentityKey
+from domain.ids import CustomerId, FactId
 from infra.postgres.connections.arrays import column_arrays
 
 _FAMILIES: LiteralString = (
@@ -22,6 +24,43 @@ _FAMILIES: LiteralString = (
     "union all select c.id from customers c join roots r on c.merged_into = r.id)"
 )
 _LOCK: LiteralString = f"{_FAMILIES} order by id for no key update"
+
+_KEYS: LiteralString = "unnest(%b::text[], %b::text[], %b::text[]) as k (phone_number_id, kind, value)"
+_OF_KEY: LiteralString = 'i.phone_number_id = k.phone_number_id and i.kind = k.kind::"char" and i.value = k.value'
+_PERIODS: LiteralString = (
+    "select i.phone_number_id, i.kind::text, i.value, i.customer_id, i.at, i.user_id, null::timestamptz, null::bigint, "
+    f"null::uuid, null::text from {_KEYS} join identities i on {_OF_KEY} "
+    "union all "
+    "select i.phone_number_id, i.kind::text, i.value, i.customer_id, i.at, i.user_id, i.since, i.arrival, i.report, "
+    f"i.left_for from {_KEYS} join identity_periods i on {_OF_KEY}"
+)
+_REPORTED_REST: LiteralString = "value, since, arrival, report, customer_id, at, user_id, left_for"
+_REPORTED: LiteralString = f"phone_number_id, kind, {_REPORTED_REST}"
+_REPORTED_ARRAYS: LiteralString = (
+    "unnest(%b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::bigint[], %b::uuid[], %b::uuid[], "
+    f"%b::timestamptz[], %b::text[], %b::text[]) as t ({_REPORTED})"
+)
+
+
+def _period(
+    number: str,
+    kind: Literal["g", "u", "w"],
+    value: str,
+    customer: CustomerId,
+    at: datetime,
+    user_id: str | None,
+    since: datetime | None,
+    arrival: int,
+    report: FactId,
+    left_for: str | None,
+) -> Identity:
+    began = ALWAYS if since is None else FactRef(since, arrival, report)
+    return Identity(IdentityKey(number, kind, value), customer, at, user_id, began, left_for)
+
+
+def _reported(period: Identity) -> tuple[object, ...]:
+    """Returns the values of the columns of a period that a report began."""
+    return (*period.key, *period.since, period.customer_id, period.at, period.user_id, period.left_for)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +92,36 @@ class Customers:
         self._connection = connection
 
     def identities(self, keys: Collection[IdentityKey]) -> list[Identity]:
-        """Returns the known identities among these keys."""
-        if not keys:
-            return []
+        """Returns the known periods of these identities, and of all that are connected with them by Meta's reports of
+        changes: where their customers came from, and where they went."""
+        found: dict[tuple[IdentityKey, FactRef], Identity] = {}
+        wanted = set(keys)
+        while wanted:
+            periods = self._periods(wanted)
+            found |= {(period.key, period.since): period for period in periods}
+            reported = [period for period in periods if period.since != ALWAYS]
+            wanted = self._of_reports({period.since.fact for period in reported}) if reported else set()
+            wanted |= {p.key._replace(kind="u", value=p.user_id) for p in reported if p.user_id is not None}
+            wanted -= {key for key, _ in found}
+        return list(found.values())
+
+    def _periods(self, keys: Collection[IdentityKey]) -> list[Identity]:
+        arrays = column_arrays(sorted(keys))
+        rows = self._connection.execute(_PERIODS, [*arrays, *arrays]).fetchall()
+        return [_period(*row) for row in rows]
+
+    def _of_reports(self, reports: Collection[UUID]) -> set[IdentityKey]:
+        """Returns the identities that these reports of changes were about."""
         rows = self._connection.execute(
-            "select i.phone_number_id, i.kind::text, i.value, i.customer_id, i.at, i.user_id "
-            "from unnest(%b::text[], %b::text[], %b::text[]) as k (phone_number_id, kind, value) "
-            "join identities i on i.phone_number_id = k.phone_number_id "
-            'and i.kind = k.kind::"char" and i.value = k.value',
-            column_arrays(sorted(keys)),
-        ).fetchall()
-        return [Identity(IdentityKey(*row[:3]), *row[3:]) for row in rows]
+            "select phone_number_id, kind::text, value from identity_periods where report = any(%b::uuid[])",
+            [list(reports)],
+        )
+        return {IdentityKey(*row) for row in rows}
 
     def add_identities(self, identities: Iterable[Identity]) -> None:
         """Adds unknown identities and their customers. One that another writer has just added stays as that writer
         stored it."""
-        ordered = sorted(identities, key=lambda identity: identity.key)
+        ordered = sorted(identities, key=lambda identity: (identity.key, identity.since))
         if not ordered:
             return
         self._connection.execute(
@@ -76,33 +129,56 @@ class Customers:
             "on conflict do nothing",
             [[identity.customer_id for identity in ordered]],
         )
-        self._connection.execute(
-            "insert into identities (phone_number_id, kind, value, customer_id, at, user_id) "
-            'select phone_number_id, kind::"char", value, customer_id, at, user_id '
-            "from unnest(%b::text[], %b::text[], %b::text[], %b::uuid[], %b::timestamptz[], %b::text[]) "
-            "as t (phone_number_id, kind, value, customer_id, at, user_id) order by 1, 2, 3 on conflict do nothing",
-            column_arrays((*i.key, i.customer_id, i.at, i.user_id) for i in ordered),
-        )
+        first = [(*i.key, i.customer_id, i.at, i.user_id) for i in ordered if i.since == ALWAYS]
+        if first:
+            self._connection.execute(
+                "insert into identities (phone_number_id, kind, value, customer_id, at, user_id) "
+                'select phone_number_id, kind::"char", value, customer_id, at, user_id '
+                "from unnest(%b::text[], %b::text[], %b::text[], %b::uuid[], %b::timestamptz[], %b::text[]) "
+                "as t (phone_number_id, kind, value, customer_id, at, user_id) order by 1, 2, 3 on conflict do nothing",
+                column_arrays(first),
+            )
+        reported = [_reported(i) for i in ordered if i.since != ALWAYS]
+        if reported:
+            self._connection.execute(
+                f"insert into identity_periods ({_REPORTED}) "
+                f'select phone_number_id, kind::"char", {_REPORTED_REST} from {_REPORTED_ARRAYS} '
+                "order by 1, 2, 3, 4, 5, 6 on conflict do nothing",
+                column_arrays(reported),
+            )
 
     def change_identities(self, identities: Iterable[Identity], merged: Mapping[CustomerId, CustomerId]) -> None:
         """Writes changed identities and joined customers (`merged`: customer -> the one it was joined into). The caller
         holds the customers' locks."""
-        ordered = sorted(identities, key=lambda identity: identity.key)
-        if ordered:
+        ordered = sorted(identities, key=lambda identity: (identity.key, identity.since))
+        first = [(*i.key, i.customer_id, i.at, i.user_id) for i in ordered if i.since == ALWAYS]
+        if first:
             self._connection.execute(
                 "update identities i set customer_id = t.customer_id, at = t.at, user_id = t.user_id "
                 "from unnest(%b::text[], %b::text[], %b::text[], %b::uuid[], %b::timestamptz[], %b::text[]) "
                 "as t (phone_number_id, kind, value, customer_id, at, user_id) "
                 'where i.phone_number_id = t.phone_number_id and i.kind = t.kind::"char" and i.value = t.value',
-                column_arrays((*i.key, i.customer_id, i.at, i.user_id) for i in ordered),
+                column_arrays(first),
+            )
+        reported = [_reported(i) for i in ordered if i.since != ALWAYS]
+        if reported:
+            self._connection.execute(
+                "update identity_periods i set customer_id = t.customer_id, at = t.at, user_id = t.user_id "
+                f"from {_REPORTED_ARRAYS} "
+                'where i.phone_number_id = t.phone_number_id and i.kind = t.kind::"char" and i.value = t.value '
+                "and i.since = t.since and i.arrival = t.arrival and i.report = t.report",
+                column_arrays(reported),
             )
         if merged:
             into = [list(merged), list(merged.values())]
-            self._connection.execute(
-                "update identities i set customer_id = t.into_id "
-                "from unnest(%b::uuid[], %b::uuid[]) as t (id, into_id) where i.customer_id = t.id",
-                into,
-            )
+            for table in ("identities", "identity_periods"):
+                self._connection.execute(
+                    SQL(
+                        "update {} i set customer_id = t.into_id "
+                        "from unnest(%b::uuid[], %b::uuid[]) as t (id, into_id) where i.customer_id = t.id"
+                    ).format(Identifier(table)),
+                    into,
+                )
             self._connection.execute(
                 "update customers c set merged_into = t.into_id from unnest(%b::uuid[], %b::uuid[]) as t (id, into_id) "
                 "where c.id = t.id or c.merged_into = t.id",

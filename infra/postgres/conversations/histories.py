@@ -42,6 +42,14 @@ class StoredFact(NamedTuple):
     conversation: ConversationId | None
 
 
+class HandedOver(NamedTuple):
+    """A conversation that belongs to another customer than before: `member`, who is joined into `root`."""
+
+    conversation: ConversationId
+    member: CustomerId
+    root: CustomerId
+
+
 class CustomerHistories:
     """Histories on one connection, inside the caller's transaction. Raises psycopg errors."""
 
@@ -189,6 +197,41 @@ class CustomerHistories:
                 "from unnest(%b::uuid[], %b::timestamptz[], %b::bigint[]) as t (input_id, sent_at, arrival) "
                 "where e.input_id = t.input_id and e.sent_at = t.sent_at",
                 column_arrays(rows),
+            )
+
+    def write_handed_over(
+        self, conversations: Iterable[HandedOver], facts: Iterable[tuple[ConversationFact, CustomerId]]
+    ) -> None:
+        """Writes the customer of conversations and of single facts that belong to another one than before. Before the
+        other conversations: the previous customer may get another active one."""
+        rows = sorted(conversations, key=lambda row: row.conversation.int)
+        if rows:
+            arrays = column_arrays(rows)
+            self._do(
+                "insert into customers (id, merged_into) select member, root "
+                "from unnest(%b::uuid[], %b::uuid[], %b::uuid[]) as t (conversation, member, root) order by 1 "
+                "on conflict (id) do update set merged_into = excluded.merged_into",
+                arrays,
+            )
+            self._do(
+                "update conversations c set customer_id = t.member "
+                "from unnest(%b::uuid[], %b::uuid[], %b::uuid[]) as t (conversation, member, root) "
+                "where c.id = t.conversation",
+                arrays,
+            )
+            self._do(
+                "update entries e set customer_id = t.root "
+                "from unnest(%b::uuid[], %b::uuid[], %b::uuid[]) as t (conversation, member, root) "
+                "where e.conversation_id = t.conversation",
+                arrays,
+            )
+        single = sorted(((f.id, f.sent_at, customer) for f, customer in facts), key=lambda row: row[0].int)
+        if single:
+            self._do(
+                "update entries e set customer_id = t.customer_id, conversation_id = null "
+                "from unnest(%b::uuid[], %b::timestamptz[], %b::uuid[]) as t (input_id, sent_at, customer_id) "
+                "where e.input_id = t.input_id and e.sent_at = t.sent_at",
+                column_arrays(single),
             )
 
     def write_history(self, events: Iterable[PublicEvent]) -> None:

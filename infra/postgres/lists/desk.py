@@ -122,7 +122,10 @@ _BRANCH = SQL(
 
 _OF_PHONE = SQL(
     """and customer_id in (
-      select member.id from identities i
+      select member.id from (
+        select phone_number_id, kind, value, customer_id from identities
+        union all select phone_number_id, kind, value, customer_id from identity_periods
+      ) i
       join customers c on c.id = i.customer_id
       join customers member on coalesce(member.merged_into, member.id) = coalesce(c.merged_into, c.id)
       where i.kind = 'w' and i.value = %(phone)s {number}

@@ -59,5 +59,5 @@ def test_a_message_belongs_to_both_of_two_customers_who_were_joined_while_it_wai
         ((conversation, text),) = [(row["id"], row["last_text"]) for row in office.rows("select * from conversations")]
         assert "it is me" == text
         history = office.history(conversation)
-        assert ["opened", "queued", "assigned"] == [event for event, *_ in history]
+        assert ["opened", "queued", "customer_changed", "queued", "assigned"] == [event for event, *_ in history]
         assert 0 == Timer(office.connection.transaction_of, office.topics).close_due()

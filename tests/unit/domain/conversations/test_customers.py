@@ -5,7 +5,9 @@ from itertools import permutations
 
 import pytest
 
+from domain.conversations.conversation import FactRef
 from domain.conversations.customers import Identity, IdentityIndex, IdentityKey, keys_of
+from domain.conversations.evidence import fact_ref
 from domain.facts import CustomerIdentityChanged, Party
 from domain.ids import CustomerId, fact_id
 from tests.support.stories import at
@@ -25,7 +27,12 @@ def changed(old: Party, new: Party, hour: float) -> CustomerIdentityChanged:
 
 
 def resolve(identities: IdentityIndex, hour: float, **party: str) -> CustomerId:
-    return identities.resolve(keys_of(N, Party(**party)), at(hour))
+    return identities.resolve(keys_of(N, Party(**party)), FactRef(at(hour), 0, fact_id(str(hour), str(party))))
+
+
+def report(identities: IdentityIndex, change: CustomerIdentityChanged) -> CustomerId | None:
+    identities.report([change])
+    return identities.owner(change)
 
 
 def test_a_phone_that_gets_a_user_id_stays_the_same_customer() -> None:
@@ -77,27 +84,30 @@ def test_a_change_of_user_id_that_meta_reports_joins_in_any_order() -> None:
                 case 0:
                     resolve(identities, 0, user_id="IT.1")
                 case 1:
-                    identities.change(changed(Party(user_id="IT.1"), Party(user_id="IT.2"), 1))
+                    report(identities, changed(Party(user_id="IT.1"), Party(user_id="IT.2"), 1))
                 case _:
                     resolve(identities, 2, user_id="IT.2")
-        assert resolve(identities, 3, user_id="IT.1") == resolve(identities, 3, user_id="IT.2")
+        before, after = resolve(identities, 0.5, user_id="IT.1"), resolve(identities, 3, user_id="IT.2")
+        assert before == after != resolve(identities, 3, user_id="IT.1")
 
 
 def test_a_new_phone_belongs_to_the_customer_without_the_conversations_of_its_previous_holder() -> None:
     identities = index()
     stranger = resolve(identities, 0, wa_id="392")
     mover = resolve(identities, 1, wa_id="391")
-    identities.change(changed(Party(wa_id="391"), Party(wa_id="392"), 2))
+    report(identities, changed(Party(wa_id="391"), Party(wa_id="392"), 2))
     assert mover == resolve(identities, 3, wa_id="392") != stranger
     assert {} == identities.merged
 
 
-def test_a_customer_who_already_wrote_from_the_new_phone_is_joined() -> None:
+def test_what_was_written_from_the_new_phone_since_the_change_is_the_customer_s_also_if_it_is_told_late() -> None:
     identities = index()
-    resolve(identities, 1, wa_id="391")
-    resolve(identities, 3, wa_id="392")
-    identities.change(changed(Party(wa_id="391"), Party(wa_id="392"), 2))
-    assert resolve(identities, 4, wa_id="391") == resolve(identities, 4, wa_id="392")
+    mover = resolve(identities, 1, wa_id="391")
+    taken_for = resolve(identities, 3, wa_id="392")
+    change = changed(Party(wa_id="391"), Party(wa_id="392"), 2)
+    report(identities, change)
+    assert mover == resolve(identities, 4, wa_id="392") != resolve(identities, 4, wa_id="391")
+    assert {mover: fact_ref(change), taken_for: fact_ref(change)} == identities.lost
 
 
 def test_a_known_identity_is_written_again_only_once_a_day() -> None:
@@ -134,7 +144,7 @@ def test_a_known_phone_whose_user_id_becomes_known_needs_no_join() -> None:
 def test_a_change_of_user_id_between_two_known_customers_joins_them() -> None:
     identities = index()
     old, new = resolve(identities, 0, user_id="IT.1"), resolve(identities, 1, user_id="IT.2")
-    identities.change(changed(Party(user_id="IT.1"), Party(user_id="IT.2"), 2))
+    report(identities, changed(Party(user_id="IT.1"), Party(user_id="IT.2"), 2))
     assert {max(old, new): min(old, new)} == identities.merged
 
 
@@ -144,7 +154,7 @@ def test_a_new_phone_that_is_reported_with_its_user_id_points_to_that_user() -> 
         identities = index()
         for phone in known:
             resolve(identities, 0, wa_id=phone)
-        mover = identities.change(changed(Party(wa_id="391"), Party(wa_id="392", user_id="IT.1"), 2))
+        mover = report(identities, changed(Party(wa_id="391"), Party(wa_id="392", user_id="IT.1"), 2))
         assert mover != resolve(identities, 3, wa_id="392", user_id="IT.2")
         assert {} == identities.merged
 
@@ -154,10 +164,10 @@ def test_two_changes_in_a_row_make_one_customer() -> None:
     identities = index()
     customers = [resolve(identities, 0, user_id=f"IT.{n}") for n in range(3)]
     for first, second in ((0, 1), (1, 2)):
-        identities.change(changed(Party(user_id=f"IT.{first}"), Party(user_id=f"IT.{second}"), first + 1))
+        report(identities, changed(Party(user_id=f"IT.{first}"), Party(user_id=f"IT.{second}"), first + 1))
     one = min(customers)
     assert {customer: one for customer in customers if customer != one} == identities.merged
-    assert {one} == {resolve(identities, 9, user_id=f"IT.{n}") for n in range(3)}
+    assert {one} == {resolve(identities, n + 0.5, user_id=f"IT.{n}") for n in range(3)}
 
 
 def test_a_phone_without_a_user_id_is_written_again_only_once_a_day() -> None:
@@ -173,7 +183,7 @@ def test_an_identity_has_the_time_at_which_it_was_last_seen_in_any_order_of_arri
     identities = index()
     resolve(identities, 5, wa_id="391")
     resolve(identities, 1, wa_id="391", user_id="IT.1")
-    assert {"w": at(5), "u": at(1)} == {key.kind: _time(i) for key, i in identities.learned.items()}
+    assert {"w": at(5), "u": at(1)} == {key.kind: _time(i) for (key, _), i in identities.learned.items()}
     identities = index()
     resolve(identities, 1, wa_id="391", user_id="IT.1")
-    assert {"w": at(1), "u": at(1)} == {key.kind: _time(i) for key, i in identities.learned.items()}
+    assert {"w": at(1), "u": at(1)} == {key.kind: _time(i) for (key, _), i in identities.learned.items()}
