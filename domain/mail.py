@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from html import escape
 from typing import Literal, Protocol, get_args
 from uuid import UUID
 
@@ -22,7 +23,10 @@ MAX_RECIPIENTS = 50
 _MAX_TYPED_RECIPIENTS = 20 * MAX_RECIPIENTS
 """Maximum number of addresses before repeats are removed. More are rejected before any of them is checked."""
 MAX_BYTES = 10_000_000
-"""Maximum size of a mail body."""
+"""Maximum size of a mail."""
+MAX_TEXT_BYTES = 6_200_000
+"""Maximum size of an administrator's text, as plain text and as HTML together. In base64 that leaves room for about a
+megabyte of transcript."""
 MAX_SUBJECT = 250
 """Maximum length of a subject, in characters."""
 
@@ -71,26 +75,38 @@ class MailRequest:
     hold: timedelta
 
 
-def accept_email(email: Email, policy: MailPolicy, transcript_bytes: int = 0) -> MailRequest | Rejection:
+def accept_email(email: Email, policy: MailPolicy) -> MailRequest | Rejection:
     """Returns the mail that a command asks for, or the first rejection that applies (domain.md). The conversation must
-    exist. `transcript_bytes`: the size of the transcript's texts; the mail body contains them twice, in base64."""
+    exist; its size does not matter, because the mail leaves out what is too much."""
     if len(email.to) > _MAX_TYPED_RECIPIENTS:
         return Rejection.TOO_MANY_RECIPIENTS
     checked = [policy.address(each) for each in dict.fromkeys(email.to)]
     to = tuple(dict.fromkeys(each for each in checked if each is not None))
     if None in checked:
         return Rejection.ADDRESS_INVALID
-    if policy.domains and not all(each.rpartition("@")[2] in policy.domains for each in to):
+    if not all(_is_allowed(each, policy) for each in to):
         return Rejection.RECIPIENT_NOT_ALLOWED
     if len(to) > MAX_RECIPIENTS:
         return Rejection.TOO_MANY_RECIPIENTS
-    if (len(email.body.encode()) + transcript_bytes) * 2 * 4 // 3 > MAX_BYTES:
+    if len(email.body.encode()) + len(escape(email.body).encode()) > MAX_TEXT_BYTES:
         return Rejection.TOO_LARGE
     if not _is_subject(email.subject):
         return Rejection.SUBJECT_INVALID
     body = email.body.replace("\x00", "\N{REPLACEMENT CHARACTER}")
     masked = policy.mask if email.mask is None else email.mask
     return MailRequest(email.conversation_id, to, email.subject, body, masked, timedelta(seconds=email.hold_seconds))
+
+
+def faulty_recipients(email: Email, policy: MailPolicy) -> tuple[str, ...]:
+    """Returns the recipients, as they are written, for which a command is rejected with `address_invalid`; if there is
+    none, those for which it is rejected with `recipient_not_allowed`."""
+    checked = {each: policy.address(each) for each in email.to}
+    invalid = tuple(each for each, found in checked.items() if found is None)
+    return invalid or tuple(each for each, found in checked.items() if found and not _is_allowed(found, policy))
+
+
+def _is_allowed(address: str, policy: MailPolicy) -> bool:
+    return not policy.domains or address.rpartition("@")[2] in policy.domains
 
 
 def _is_subject(subject: str) -> bool:

@@ -131,7 +131,9 @@ class Settings(BaseSettings):
     ses_secret_access_key: SecretStr | None = Field(None, description="secret of the access key")
     ses_sender: Address | None = Field(None, description="From address of mails; must be verified in SES")
     ses_sender_name: str = Field(
-        "", pattern=r"^[^\x00-\x1f\x7f]{0,100}$", description="display name of the From address"
+        "",
+        pattern=r"^[^\x00-\x1f\x7f]{0,100}$",
+        description="display name of the From address; empty: WITIOP_ORGANISATION",
     )
     ses_configuration_set: str = Field(
         "", pattern=r"^[A-Za-z0-9_-]{0,64}$", description="SES configuration set that sends its events to /webhooks/ses"
@@ -167,7 +169,9 @@ class Settings(BaseSettings):
     )
 
     organisation: str = Field(
-        "", pattern=r"^[^\x00-\x1f\x7f]{0,60}$", description="name of the organisation, shown in the console's header"
+        "",
+        pattern=r"^[^\x00-\x1f\x7f]{0,60}$",
+        description="name of the organisation, shown in the console's header and in mails",
     )
     console_host: str = Field(
         "127.0.0.1", description="address that the console listens on; 0.0.0.0 for all interfaces"
@@ -177,7 +181,8 @@ class Settings(BaseSettings):
     console_url: str = Field(
         "http://127.0.0.1:8081",
         pattern=r"^https?://[^/\s]+/?$",
-        description="public URL of the console; with https its session cookie is sent over https only",
+        description="public URL of the console, to which mails link if it is set; "
+        "with https its session cookie is sent over https only",
     )
     console_proxies: int = Field(
         0,

@@ -14,7 +14,7 @@ from psycopg import Connection
 from console.commands import CommandRequest, body, hold_back, new_form, submit
 from console.dependencies import Dependencies
 from console.pages.bulk_results import results
-from console.pages.conversation import mail_error, mail_preview_page, typed_mail
+from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
 from console.pages.recipients import first_choice, first_mode, recipient_options
 from console.request import dialog, target
 from console.table.query import ListQuery
@@ -68,11 +68,11 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
         batch = str(uuid5(NAMESPACE_OID, form))
         if not able:
             return _form(deps, kind, selection, "no_recipient", 422)
-        requests = _mails(able, batch) if kind == "email" else _transfers(able, kind, batch)
+        requests = _mails(deps, able, batch) if kind == "email" else _transfers(able, kind, batch)
         if (error := _error(deps, requests)) is not None:
-            return _form(deps, kind, selection, error, 422)
-        if (error := _unconfirmed(len(able))) is not None:
-            return _form(deps, kind, selection, error, 422)
+            return _form(deps, kind, selection, error.reason, 422, error.recipients)
+        if (unconfirmed := _unconfirmed(len(able))) is not None:
+            return _form(deps, kind, selection, unconfirmed, 422)
         with deps.connection() as conn:
             before = audit.requested_batch(conn, batch)
         slots = sum(each.outcome != "held_back" for each in before) if before else _slots(deps, batch, requests)
@@ -150,8 +150,10 @@ def _transfers(able: Sequence[tuple[UUID, int]], kind: BulkAction, batch: str) -
     ]
 
 
-def _mails(able: Sequence[tuple[UUID, int]], batch: str) -> list[CommandRequest]:
-    mails = [typed_mail(id_, batch) for id_, _ in able]
+def _mails(deps: Dependencies, able: Sequence[tuple[UUID, int]], batch: str) -> list[CommandRequest]:
+    with deps.connection() as conn:
+        directory, rows = deps.directory(conn), console_list.by_ids(conn, [id_ for id_, _ in able])
+    mails = [typed_mail(rows[id_], directory, batch) for id_, _ in able if id_ in rows]
     return [CommandRequest(each, "email", {"to": list(each.to)}) for each in mails]
 
 
@@ -175,15 +177,20 @@ def _unconfirmed(n: int) -> str | None:
     return "unconfirmed"
 
 
-def _error(deps: Dependencies, requests: Sequence[CommandRequest]) -> str | None:
+def _error(deps: Dependencies, requests: Sequence[CommandRequest]) -> MailError | None:
     if not requests:
-        return "no_recipient"
+        return MailError("no_recipient")
     first = requests[0].body
     return mail_error(deps, first) if isinstance(first, Email) else None
 
 
 def _form(
-    deps: Dependencies, kind: BulkAction, selection: BulkSelection, error: str | None = None, status: int = 200
+    deps: Dependencies,
+    kind: BulkAction,
+    selection: BulkSelection,
+    error: str | None = None,
+    status: int = 200,
+    faulty: Sequence[str] = (),
 ) -> ResponseReturnValue:
     with deps.connection() as conn:
         options = recipient_options(deps, conn, deps.directory(conn), kind) if kind != "email" else []
@@ -199,6 +206,7 @@ def _form(
         until=until,
         second_look=SECOND_LOOK,
         error=error,
+        faulty=faulty,
         form=request.form.get("form") or new_form(),
         chosen=request.form.get("to") or first_choice(options),
         mode=request.form.get("mode") or first_mode(options, until),

@@ -1,7 +1,6 @@
 """Actions on one conversation: transfer to a user or a skillset (manual facts S8, S9, S10), take, recall, forward by
 mail (S12). Each one submits a command; nothing here changes a conversation."""
 
-import re
 from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -13,26 +12,23 @@ from psycopg import Connection
 from werkzeug.datastructures import MultiDict
 
 from console import gate
-from console.commands import HOLD_SECONDS, CommandRequest, body, new_form, submit
+from console.commands import CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
-from console.pages import mail_preview, panel
+from console.pages import panel
+from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
 from console.pages.recipients import first_choice, first_mode, recipient_options
 from console.phrases import actor_name, command_notice, owner_name
 from console.request import dialog, keep_page, person, safe_redirect_target, target, words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
-from domain.commands import Email, Recall, Target, Transfer
+from domain.commands import Recall, Target, Transfer
 from domain.conversations.window import reservation_end
 from domain.directory import Directory
-from domain.mail import accept_email
 from domain.ports import PublishFailed
-from infra.postgres import mails
 from infra.postgres.console import audit
 from infra.postgres.lists import console as console_list
-from infra.postgres.lists.conversation_page import conversation_page, last_actor
+from infra.postgres.lists.conversation_page import last_actor
 
-MAX_BODY = 20_000
-"""The most characters of a mail's own text, which precedes the conversation."""
 LATE_SECONDS = 15
 """A notice without a result says so from then on."""
 
@@ -90,15 +86,15 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
 
     @pages.post("/conversations/<uuid:id_>/email")
     def email(id_: UUID) -> ResponseReturnValue:
-        mail = typed_mail(id_)
         with deps.connection() as conn:
-            transcript_bytes = mails.transcript_bytes(conn, id_)
-        if (error := mail_error(deps, mail, transcript_bytes)) is not None:
+            directory = deps.directory(conn)
+            mail = typed_mail(_row(conn, directory, id_).of, directory)
+        if (error := mail_error(deps, mail)) is not None:
             return _mail_form(deps, id_, error, 422)
         try:
             ids = submit(deps, request.form.get("form", ""), [CommandRequest(mail, "email", {"to": list(mail.to)})])
         except PublishFailed:
-            return _mail_form(deps, id_, "kafka", 503)
+            return _mail_form(deps, id_, MailError("kafka"), 503)
         return _mail_submitted(deps, ids[0], id_)
 
     @pages.post("/conversations/<uuid:id_>/email/preview")
@@ -204,48 +200,7 @@ def _transfer_form(
     )
 
 
-def _recipients(typed: str) -> tuple[str, ...]:
-    """Splits addresses at commas, semicolons and line ends."""
-    return tuple(found for each in re.split(r"[,;\n]", typed) if (found := each.strip()))
-
-
-def typed_mail(id_: UUID, batch_id: str | None = None) -> Email:
-    """The mail about this conversation that the form requests."""
-    form = request.form
-    return Email(
-        conversation_id=id_,
-        to=_recipients(form.get("to", "")) or ("",),
-        subject=form.get("subject", "").strip(),
-        body=form.get("body", "").replace("\r\n", "\n")[:MAX_BODY],
-        mask="mask" in form,
-        hold_seconds=HOLD_SECONDS,
-        batch_id=batch_id,
-    )
-
-
-def mail_preview_page(deps: Dependencies, id_: UUID) -> Response:
-    """The mail that the form requests, as it would be sent. Aborts with 404 if this installation sends no mails, or if
-    there is no such conversation."""
-    if deps.mailing is None:
-        abort(404)
-    mail = typed_mail(id_)
-    with deps.connection() as conn:
-        found, directory = conversation_page(conn, id_), deps.directory(conn)
-    if found is None:
-        abort(404)
-    page = mail_preview.page(found, deps.mailing, directory, mail, person(), deps.clock())
-    return Response(page, headers=mail_preview.HEADERS, content_type="text/html; charset=utf-8")
-
-
-def mail_error(deps: Dependencies, mail: Email, transcript_bytes: int = 0) -> str | None:
-    """The reason for which the command would be rejected; None: it would not be."""
-    if deps.mailing is None:
-        abort(404)
-    accepted = accept_email(mail, deps.mailing.policy, transcript_bytes)
-    return accepted.value if isinstance(accepted, str) else None
-
-
-def _mail_form(deps: Dependencies, id_: UUID, error: str, status: int) -> ResponseReturnValue:
+def _mail_form(deps: Dependencies, id_: UUID, error: MailError, status: int) -> ResponseReturnValue:
     """The mail form with everything that was typed."""
     endpoint, query = _list_behind(id_)
     typed: dict[str, Any] = {name: request.form.get(name, "") for name in ("to", "subject", "body")}
@@ -259,7 +214,8 @@ def _mail_form(deps: Dependencies, id_: UUID, error: str, status: int) -> Respon
             form=request.form.get("form"),
             typed=typed,
             masked="mask" in request.form,
-            error=error,
+            error=error.reason,
+            faulty=error.recipients,
         )
     return (beside if target() else render_template("whole_page.html", content=beside)), status
 

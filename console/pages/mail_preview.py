@@ -1,9 +1,6 @@
-"""The preview of a mail: composed as it will be sent, and read back from those bytes."""
+"""The preview of a mail: composed as it will be sent."""
 
 from datetime import datetime
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
 from html import escape
 
 from console.dependencies import MailComposition
@@ -53,23 +50,19 @@ def page(
     )
     within = CpuLimit(mailing.preview_seconds)
     try:
-        written = compose(mail, found.conversation, found.transcript, directory, mailing.sender, now, within.is_reached)
+        written = compose(mail, found.conversation, found.transcript, directory, mailing.sender, within.is_reached)
     except ComposingTooSlow:
         return f"<p>{escape(translated(_TOO_SLOW))}</p>"
-    message = message_from_bytes(written, policy=default)
-    assert isinstance(message, EmailMessage)
-    part = message.get_body(("html",))
-    assert part is not None
-    titles = {
-        "From": gettext_noop("From"),
-        "To": gettext_noop("To"),
-        "Subject": gettext_noop("Subject"),
-        "Reply-To": gettext_noop("Reply-to"),
-    }
-    head = "".join(
-        f"<dt>{escape(translated(title))}</dt><dd>{escape(str(message[name]))}</dd>"
-        for name, title in titles.items()
-        if message[name]
-    )
-    html: str = part.get_content()
-    return html.replace("<body>", f"<body>{_STYLE}<dl>{head}</dl><hr>", 1)
+    shown = [
+        (gettext_noop("From"), _mailbox(written.sender)),
+        (gettext_noop("To"), ", ".join(mail.to)),
+        (gettext_noop("Subject"), mail.subject),
+        (gettext_noop("Reply-to"), _mailbox(written.reply_to) if written.reply_to else ""),
+    ]
+    head = "".join(f"<dt>{escape(translated(title))}</dt><dd>{escape(text)}</dd>" for title, text in shown if text)
+    return written.html.replace("<body>", f"<body>{_STYLE}<dl>{head}</dl><hr>", 1)
+
+
+def _mailbox(named: tuple[str, str]) -> str:
+    name, address = named
+    return f"{name} <{address}>" if name else address

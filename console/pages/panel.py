@@ -11,6 +11,7 @@ from psycopg import Connection
 from console import phrases
 from console.commands import new_form
 from console.dependencies import Dependencies
+from console.pages import mail_form
 from console.pages.chat import ChatEntry, chat_entries, summary_of
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
@@ -61,6 +62,7 @@ def render(
         return render_template("panel_unknown.html", query=query, endpoint=endpoint)
     if panel is None:
         return ""
+    suggestion = mail_form.suggested(panel.part.conversation, directory)
     return render_template(
         "panel.html",
         query=query,
@@ -70,7 +72,8 @@ def render(
         endpoint=endpoint,
         mailing=deps.mailing,
         form=more.pop("form", None) or new_form(),
-        typed=more.pop("typed", {}),
+        typed=more.pop("typed", {"subject": suggestion}),
+        suggestion=suggestion,
         masked=more.pop("masked", deps.mailing.policy.mask if deps.mailing else False),
         **more,
     )

@@ -192,7 +192,7 @@ class Commands:
         connection = scene.work.connection
         if scene.conversation(body.conversation_id) is None:
             return Rejection.CONVERSATION_UNKNOWN
-        accepted = accept_email(body, self._mail_policy, mails.transcript_bytes(connection, body.conversation_id))
+        accepted = accept_email(body, self._mail_policy)
         if isinstance(accepted, Rejection):
             return accepted
         mails.request(connection, head.id, head.issuer, accepted, scene.now, scene.claimed.recalled.get(head.id))

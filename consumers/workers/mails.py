@@ -28,7 +28,7 @@ from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentF
 from domain.conversations.fold import Cause
 from domain.directory import Directory
 from domain.ids import fact_id
-from domain.mail import MAX_BYTES, Mail, Mailer, after_attempt
+from domain.mail import Mail, Mailer, after_attempt
 from domain.mail_body.compose import ComposingTooSlow, MailSender, compose
 from domain.topics import Topics
 from infra.postgres import directory, mails
@@ -164,7 +164,8 @@ class Mails:
                 transcript = read_transcript(connection, found[0])
                 now = database_now(connection)
             within = CpuLimit(self._compose_seconds)
-            return compose(mail, found[0], transcript, current, self._sender, now, within.is_reached)
+            written = compose(mail, found[0], transcript, current, self._sender, within.is_reached)
+            return written.to_bytes(now)
         except ComposingTooSlow:
             log.error("mail.too_slow", mail_id=str(mail.id))
             return PermanentFailure("the mail could not be composed in time")
@@ -179,8 +180,6 @@ class Mails:
         crash_point("mail.after-claim")
         if isinstance(claim.body, PermanentFailure):
             return claim.body
-        if len(claim.body) > MAX_BYTES:
-            return PermanentFailure("too_large")
         outcome = self._mailer.post(claim.mail.id, claim.body)
         _POSTS.labels(type(outcome).__name__.lower()).inc()
         self._ses_not_ready = (

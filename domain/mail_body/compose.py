@@ -1,12 +1,11 @@
-"""Composes the mail body: the bytes that SES sends, with the whole transcript as HTML and as plain text, in the
-language of the number (domain.md, *Mail*).
+"""Composes a mail: what it says, as HTML and as plain text, in the language of the number (domain.md, *Mail*).
 
-Texts of customers, bots and agents are untrusted. The HTML escapes them; the plain text indents them, so that no text
-can imitate a line of another speaker; neither contains characters that change the reading direction. The headers
-contain only checked addresses and the checked subject.
+Readers may never have seen this product: the mail says in words why nobody answered, what was said and when, and where
+to look. Texts of customers, bots and agents are untrusted. The HTML escapes them; the plain text indents them, so that
+no text can imitate a line of another speaker; neither contains characters that change the reading direction. The
+headers contain only checked addresses, the checked subject, and names in one line.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,28 +15,37 @@ from zoneinfo import ZoneInfo
 
 from domain.conversations.conversation import Conversation
 from domain.conversations.transcript import TranscriptItem
-from domain.directory import Directory
-from domain.mail import Mail
+from domain.directory import Directory, Number
+from domain.mail import MAX_BYTES, Mail
 from domain.mail_body import mime
+from domain.mail_body.clean import clean, one_line
+from domain.mail_body.entries import Entries, Entry
 from domain.mail_body.masking import PhoneMasking
-from domain.mail_body.wording import MAIL_TEXTS, MailTexts
+from domain.mail_body.wording import MAIL_TEXTS, MailTexts, clock, utc_offset
 
 _STYLE = (
     "body{font-family:sans-serif;color:#222}table{border-collapse:collapse}"
-    "td{padding:4px 12px 4px 0;vertical-align:top}"
-    ".at,.kind{color:#777}.at{white-space:nowrap}.words,.intro{white-space:pre-wrap}"
+    "td,th{padding:4px 12px 4px 0;vertical-align:top;text-align:left}"
+    ".at,.kind,.note{color:#666}.at{white-space:nowrap}.words,.intro{white-space:pre-wrap}"
 )
+_HEAD_BYTES = 100_000
+"""Room for headers with fifty recipients, and for what is said about the conversation."""
+_TRANSCRIPT_BYTES = 4_000_000
+"""Most bytes of a transcript, as plain text and HTML together, so that composing it takes about two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailSender:
     """The sender of mails. `reply_to`: the address for answers if the issuer has none in the directory; None:
-    `address`. `form`: returns an address of the directory in the form for headers, None if it is not valid."""
+    `address`. `form`: returns an address of the directory in the form for headers, None if it is not valid.
+    `console_url`: the public address of the console, None if it has none."""
 
     address: str
     name: str = ""
     reply_to: str | None = None
     form: Callable[[str], str | None] = str
+    organisation: str = ""
+    console_url: str | None = None
 
 
 class ComposingTooSlow(Exception):
@@ -45,13 +53,29 @@ class ComposingTooSlow(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """One item of the transcript, as texts for readers."""
+class ComposedMail:
+    """What a mail says, before it is written as bytes. `sender` and `reply_to`: a display name, which may be empty, and
+    an address; `reply_to` None: answers go to the sender."""
 
-    at: str
-    speaker: str
-    kind: str
-    text: str
+    mail: Mail
+    sender: tuple[str, str]
+    reply_to: tuple[str, str] | None
+    plain: str
+    html: str
+    language: str
+
+    def to_bytes(self, now: datetime) -> bytes:
+        """Returns the MIME message, with CR LF line ends. `now`: its date (aware UTC)."""
+        headers = [
+            mime.address_header("From", [self.sender[1]], self.sender[0]),
+            mime.address_header("To", self.mail.to),
+            mime.text_header("Subject", self.mail.subject),
+            f"Date: {format_datetime(now)}",
+        ]
+        if self.reply_to is not None:
+            headers.append(mime.address_header("Reply-To", [self.reply_to[1]], self.reply_to[0]))
+        headers.append("Auto-Submitted: auto-generated")
+        return mime.message(headers, self.plain, self.html, self.language, f"=_{self.mail.id.hex}")
 
 
 def compose(
@@ -60,117 +84,128 @@ def compose(
     transcript: Sequence[TranscriptItem],
     directory: Directory,
     sender: MailSender,
-    now: datetime,
     is_over: Callable[[], bool] = lambda: False,
-) -> bytes:
-    """Returns the MIME message, with CR LF line ends. `transcript`: the items from `domain.conversations.transcript`;
-    `now`: the date of the message (aware UTC); `is_over`: whether the time for composing is used up, asked for each
-    item. Raises ComposingTooSlow then."""
+) -> ComposedMail:
+    """Returns the mail. `transcript`: the items from `domain.conversations.transcript`; `is_over`: whether the time for
+    composing is used up, asked for each item. Raises ComposingTooSlow then."""
     number = directory.number(conversation.phone_number_id)
-    zone, wording = ZoneInfo(number.time_zone), MAIL_TEXTS[number.language]
+    wording = MAIL_TEXTS[number.language]
     mask = PhoneMasking(conversation.wa_id).hide if mail.masked else str
 
     def shown(text: str) -> str:
         if is_over():
             raise ComposingTooSlow
-        return mask(_clean(text))
+        return mask(clean(text))
 
-    customer = shown(conversation.customer_name or "")
-    identity = shown(conversation.wa_id) if conversation.wa_id else _clean(conversation.user_id or "")
-    head = [
-        (wording.speakers["customer"], f"{customer} {identity}".strip()),
-        (wording.number, _clean(number.name or number.phone_number_id)),
-        (wording.opened, wording.moment(conversation.opened_at, zone)),
-        (wording.status, _status(conversation, zone, wording)),
-        (wording.conversation, str(conversation.id)),
-    ]
-    entries = [_entry(item, customer, directory, zone, wording, shown) for item in transcript]
+    entries = Entries(directory, wording, shown, one_line(shown(conversation.customer_name or "")))
+    body = clean(mail.body)
+    room = mime.capacity(MAX_BYTES - _HEAD_BYTES) - len(body.encode()) - len(escape(body).encode())
+    chosen = entries.within_limits(transcript, min(room, _TRANSCRIPT_BYTES))
+    local = ZoneInfo(number.time_zone)
+    head = list(_head(conversation, number, directory, wording, sender, shown))
+    language = wording.language
     user = directory.users.get(mail.issuer)
-    reply_to, answers = (sender.form(user.email), _one_line(_clean(user.name))) if user else (None, "")
-    headers = [
-        mime.address_header("From", [sender.address], _one_line(_clean(sender.name))),
-        mime.address_header("To", mail.to),
-        mime.text_header("Subject", mail.subject),
-        f"Date: {format_datetime(now)}",
-    ]
-    if reply_to is not None:
-        headers.append(mime.address_header("Reply-To", [reply_to], answers))
-    elif sender.reply_to is not None:
-        headers.append(mime.address_header("Reply-To", [sender.reply_to]))
-    headers.append("Auto-Submitted: auto-generated")
-    plain = "\n".join(_plain(mail.body, head, entries)) + "\n"
-    html = "".join(_html(wording.language, mail.body, head, entries))
-    return mime.message(headers, plain, html, wording.language, f"=_{mail.id.hex}")
-
-
-def _entry(
-    item: TranscriptItem,
-    customer: str,
-    directory: Directory,
-    zone: ZoneInfo,
-    wording: MailTexts,
-    shown: Callable[[str], str],
-) -> _Entry:
-    speaker = wording.speakers[item.speaker]
-    agent_id = item.agent_id or ""
-    agent = directory.users.get(agent_id)
-    name = customer if item.speaker == "customer" else _clean(agent.name if agent else agent_id)
-    marks = [wording.kinds.get(item.kind, item.kind)] if item.kind != "text" else []
-    marks += [mark for mark, applies in ((wording.edited, item.edited), (wording.deleted, item.deleted)) if applies]
-    return _Entry(
-        wording.moment(item.at, zone),
-        f"{speaker} {name}".strip(),
-        f"[{', '.join(map(_clean, marks))}]" if marks else "",
-        shown(item.text or ""),
+    answers = sender.form(user.email) if user else None
+    reply_to = (one_line(clean(user.name)), answers) if user and answers else None
+    return ComposedMail(
+        mail,
+        (one_line(clean(sender.name or sender.organisation)), sender.address),
+        reply_to or (("", sender.reply_to) if sender.reply_to else None),
+        "\n".join(_plain(body, head, chosen, local, wording)) + "\n",
+        "".join(_html(body, head, chosen, local, wording)),
+        language,
     )
 
 
-def _plain(body: str, head: Sequence[tuple[str, str]], entries: Sequence[_Entry]) -> Iterator[str]:
-    yield _clean(body)
+def _head(
+    of: Conversation,
+    number: Number,
+    directory: Directory,
+    wording: MailTexts,
+    sender: MailSender,
+    shown: Callable[[str], str],
+) -> Iterator[tuple[str, str]]:
+    """Yields title and text of what is said about the conversation before its transcript."""
+    zone = ZoneInfo(number.time_zone)
+    identity = shown(f"+{of.wa_id}") if of.wa_id else clean(of.user_id or "")
+    yield wording.speakers["customer"], f"{shown(of.customer_name or '')} {identity}".strip()
+    if sender.organisation:
+        yield wording.organisation, clean(sender.organisation)
+    yield wording.number, clean(number.name or number.phone_number_id)
+    if of.reason is not None and of.reason in wording.reasons:
+        yield wording.reason, wording.reasons[of.reason]
+    if of.owner is not None and of.owner.state in wording.owners:
+        named = directory.users if of.owner.kind == "user" else directory.skillsets
+        name = named[of.owner.id].name if of.owner.id in named else of.owner.id
+        yield wording.owner, wording.owners[of.owner.state].format(clean(name))
+    yield wording.opened, wording.moment(of.opened_at.astimezone(zone))
+    end = of.closed_at or of.window_ends_at
+    status = wording.active_until if of.closed_at is None else wording.closed_on
+    yield wording.status, status.format(wording.moment(end.astimezone(zone)))
+    yield wording.times, wording.zone(of.opened_at.astimezone(zone), number.time_zone)
+    if sender.console_url is not None:
+        yield wording.link, f"{sender.console_url.rstrip('/')}/unmanaged?open={of.id}"
+    else:
+        yield wording.conversation, str(of.id)
+
+
+def _plain(
+    body: str, head: Sequence[tuple[str, str]], entries: Sequence[Entry], zone: ZoneInfo, wording: MailTexts
+) -> Iterator[str]:
+    yield body
     yield "\n" + "-" * 60
     for title, value in head:
-        yield f"{title}: {_one_line(value)}"
-    for entry in entries:
-        yield " ".join(filter(None, (f"\n{entry.at}", _one_line(entry.speaker), entry.kind)))
-        yield from (f"    {line}" for line in entry.text.splitlines())
+        yield f"{title}: {one_line(value)}"
+    for note, at, entry in _with_days(entries, zone, wording):
+        if note:
+            yield f"\n{note}"
+        if entry.speaker:
+            yield f"\n{at}  {one_line(entry.speaker)}"
+            said = f"{entry.kind}: {entry.text}" if entry.kind and entry.text else entry.kind or entry.text
+            yield from (f"    {line}" for line in said.splitlines())
+            if entry.marks:
+                yield f"    ({entry.marks})"
 
 
-def _html(language: str, body: str, head: Sequence[tuple[str, str]], entries: Sequence[_Entry]) -> Iterator[str]:
-    yield f'<!DOCTYPE html><html lang="{language}"><head><meta charset="utf-8"><style>{_STYLE}</style></head><body>'
-    yield f'<p class="intro" dir="auto">{escape(_clean(body))}</p><hr><table>'
+def _html(
+    body: str, head: Sequence[tuple[str, str]], entries: Sequence[Entry], zone: ZoneInfo, wording: MailTexts
+) -> Iterator[str]:
+    yield f'<!DOCTYPE html><html lang="{wording.language}"><head><meta charset="utf-8"><style>{_STYLE}</style></head>'
+    yield f'<body><p class="intro" dir="auto">{escape(body)}</p><hr><table>'
     for title, value in head:
-        yield f"<tr><td>{title}</td><td><bdi>{escape(value)}</bdi></td></tr>\n"
+        link = f' href="{escape(value)}"' if title == wording.link else ""
+        shown = f"<a{link}>{escape(value)}</a>" if link else f"<bdi>{escape(value)}</bdi>"
+        yield f"<tr><td>{escape(title)}</td><td>{shown}</td></tr>\n"
     yield "</table><hr><table>"
-    for entry in entries:
-        kind = f'<span class="kind">{escape(entry.kind)}</span> ' if entry.kind else ""
-        text = f'<bdi class="words">{escape(entry.text)}</bdi>'
-        speaker = f"<bdi>{escape(entry.speaker)}</bdi>"
-        yield f'<tr><td class="at">{entry.at}</td><td>{speaker}</td><td>{kind}{text}</td></tr>\n'
+    for note, at, entry in _with_days(entries, zone, wording):
+        if note:
+            yield f'<tr><th colspan="3">{escape(note)}</th></tr>\n'
+        if entry.speaker:
+            said = "".join(
+                f'<{tag} class="{style}">{escape(text)}</{tag}> '
+                for tag, style, text in (
+                    ("span", "kind", entry.kind),
+                    ("bdi", "words", entry.text),
+                    ("span", "note", f"({entry.marks})" if entry.marks else ""),
+                )
+                if text
+            )
+            yield f'<tr><td class="at">{at}</td><td><bdi>{escape(entry.speaker)}</bdi></td><td>{said}</td></tr>\n'
     yield "</table></body></html>\n"
 
 
-def _status(conversation: Conversation, zone: ZoneInfo, wording: MailTexts) -> str:
-    if conversation.closed_at is not None:
-        return wording.closed_on.format(wording.moment(conversation.closed_at, zone))
-    return wording.active_until.format(wording.moment(conversation.window_ends_at, zone))
-
-
-def _clean(text: str) -> str:
-    """Returns the text without control characters and without characters that change the reading direction. Line feeds
-    and tabs stay."""
-    if text.isprintable():
-        return text
-    text = text.replace("\r\n", "\n")
-    return "".join(char for char in text if char in "\n\t" or not _is_removed(char))
-
-
-_DIRECTION_CHANGES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-
-
-def _is_removed(char: str) -> bool:
-    category, direction = unicodedata.category(char), unicodedata.bidirectional(char)
-    return category in ("Cc", "Cs", "Zl", "Zp") or direction in _DIRECTION_CHANGES
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _with_days(entries: Sequence[Entry], zone: ZoneInfo, wording: MailTexts) -> Iterator[tuple[str | None, str, Entry]]:
+    """Yields each entry with its time of day and with a note in front of it: a new day, a change of the clocks, or what
+    was left out. An entry without a speaker is such a note alone."""
+    before: datetime | None = None
+    for entry in entries:
+        if entry.at is None:
+            yield entry.text, "", entry
+            continue
+        local, notes = entry.at.astimezone(zone), []
+        if before is None or before.date() != local.date():
+            notes.append(wording.day(local))
+        if before is not None and before.utcoffset() != local.utcoffset():
+            notes.append(utc_offset(local))
+        yield ", ".join(notes) or None, clock(local), entry
+        before = local

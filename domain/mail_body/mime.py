@@ -70,9 +70,9 @@ def message(headers: Sequence[str], plain: str, html: str, language: str, bounda
     return "\r\n".join([*lines, f"--{boundary}--", ""]).encode()
 
 
-def size_in_base64(content: str) -> int:
-    """Returns how many bytes a text takes in a message."""
-    return len(content.encode()) * 78 // 57 + 80  # 57 bytes are one line of 76 characters and CR LF
+def capacity(message_bytes: int) -> int:
+    """Returns how many bytes of text fit in both parts of a message of that size together."""
+    return message_bytes * 57 // 78 - 200  # 57 bytes are one line of 76 characters and CR LF
 
 
 def _is_plain(text: str) -> bool:

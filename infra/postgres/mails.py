@@ -51,15 +51,6 @@ class MailLogEntry:
 # requesting and recalling
 
 
-def transcript_bytes(connection: Connection[Any], conversation: UUID) -> int:
-    """Returns the size of all texts of a conversation. O(its entries)."""
-    row = connection.execute(
-        "select coalesce(sum(octet_length(body)), 0)::bigint from entries where conversation_id = %b", [conversation]
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def request(
     connection: Connection[Any],
     command_id: str,

@@ -73,12 +73,17 @@ def test_a_forwarded_conversation_can_be_read_at_the_address_of_the_ready_line(d
     mails = re.search(r" mails=(\S+)", demo.addresses)
     assert mails is not None
     (row, *_) = witiop_json(dev, "unmanaged", "list", "--rows", "10")["rows"]
-    fields = ("--to", "you@example.com", "--subject", "A customer waits", "--body", "Please call")
+    fields = ("--to", "You <you@example.com>", "--body", "Please call")
     result = witiop_json(dev, "email", row["id"], *fields)
     assert ("applied", None, row["id"]) == (result["outcome"], result["reason"], result["conversation_id"])
-    wait_until(lambda: "A customer waits</a> to you@example.com" in httpx.get(mails[1]).text)
+    subject = rf"{re.escape(row['customer']['name'])}, WhatsApp, \d+ \w+</a> to you@example.com"
+    wait_until(lambda: re.search(subject, html.unescape(httpx.get(mails[1]).text)) is not None)
     body = html.unescape(httpx.get(f"{mails[1]}/1").text)
-    assert [] == [text for text in ("Please call", row["last_text"], row["customer"]["name"]) if text not in body]
+    assert [] == [
+        text
+        for text in ("Please call", row["last_text"], row["customer"]["name"], f"/unmanaged?open={row['id']}")
+        if text not in body
+    ]
     held = witiop_json(dev, "email", row["id"], *fields, "--hold", "60")["command_id"]
     assert "applied" == witiop_json(dev, "recall", "--mail", held)["outcome"]
     assert [("recalled", row["id"]), ("sent", row["id"])] == [

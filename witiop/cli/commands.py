@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import click
 
-from witiop.exit_codes import NOT_REACHABLE, REFUSED, NotReachable
+from witiop.exit_codes import NOT_REACHABLE, REFUSED, CommandFailed, NotReachable
 
 if TYPE_CHECKING:  # the driver is slow to import: `--help` does without
     from domain.commands import Command, Email, Recall, Transfer
@@ -45,10 +45,12 @@ def issuer_or_default(_ctx: click.Context, _option: click.Parameter, given: str 
     return given
 
 
-def _text(_ctx: click.Context, _option: click.Parameter, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+def _text(
+    _ctx: click.Context, _option: click.Parameter, given: str | tuple[str, ...] | None
+) -> str | tuple[str, ...] | None:
     """Rejects arguments that are not UTF-8: Python decodes them to surrogates, which JSON cannot represent."""
     try:
-        "".join(given).encode()
+        "".join(given or ()).encode()
     except UnicodeEncodeError:
         raise click.BadParameter("not UTF-8") from None
     return given
@@ -167,9 +169,11 @@ def recall(
     multiple=True,
     required=True,
     callback=_text,
-    help="Recipient; can be used several times.",
+    help='Recipient, also as "Jane <jane@example.com>; bob@example.com"; can be used several times.',
 )
-@click.option("--subject", metavar="TEXT", required=True, callback=_text)
+@click.option(
+    "--subject", metavar="TEXT", callback=_text, help="Default: who wrote, and when; needs WITIOP_POSTGRES_DSN."
+)
 @click.option("--body", metavar="TEXT", required=True, callback=_text, help="Text above the transcript.")
 @click.option(
     "--hold",
@@ -185,7 +189,7 @@ def email(
     installation: "Installation",
     conversation_id: UUID,
     to: tuple[str, ...],
-    subject: str,
+    subject: str | None,
     body: str,
     hold: int,
     mask: bool | None,
@@ -199,10 +203,51 @@ def email(
     """
     from domain.commands import Email
 
-    content = {"to": to, "subject": subject, "body": body, "hold_seconds": hold, "mask": mask}
+    content = {
+        "to": _recipients(to),
+        "subject": _suggested_subject(installation, conversation_id) if subject is None else subject,
+        "body": body,
+        "hold_seconds": hold,
+        "mask": mask,
+    }
     _carry_out(
         installation, Email, {"conversation_id": conversation_id, **content}, issuer=issuer, wait=wait, as_json=as_json
     )
+
+
+def _recipients(typed: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the addresses. Raises CommandFailed if one is not valid, and names it: no result of a command does."""
+    from domain.commands import Rejection
+    from domain.contract.texts import REJECTION_TEXTS
+    from domain.mail_body.recipients import recipients_in
+    from infra.ses.addresses import address
+    from witiop.cli.views.display import harmless
+
+    found = [each for text in typed for each in recipients_in(text) or (text,)]
+    invalid = [each for each in found if address(each) is None]
+    if invalid:
+        reason = Rejection.ADDRESS_INVALID
+        raise CommandFailed(f"{REJECTION_TEXTS[reason]}: {harmless(', '.join(invalid))}", reason.value)
+    return tuple(found)
+
+
+def _suggested_subject(installation: "Installation", conversation_id: UUID) -> str:
+    """Returns the subject that the console would suggest. Raises CommandFailed if there is no such conversation."""
+    from domain.commands import Rejection
+    from domain.contract.texts import REJECTION_TEXTS
+    from domain.mail_body.subject import suggested_subject
+    from infra.postgres.connections.pool import connect
+    from infra.postgres.conversations.histories import CustomerHistories
+    from infra.postgres.directory import DirectoryCache
+
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+        found = CustomerHistories(connection).read([conversation_id])
+        directory = DirectoryCache().read(connection)
+    if not found:
+        reason = Rejection.CONVERSATION_UNKNOWN
+        raise CommandFailed(REJECTION_TEXTS[reason], reason.value)
+    (of,) = found
+    return suggested_subject(of.customer_name, of.last_at, directory.number(of.phone_number_id))
 
 
 def _carry_out(

@@ -68,7 +68,15 @@ def mail_sender(settings: Settings) -> "MailSender":
     from infra.ses.addresses import address
 
     assert settings.ses_sender is not None
-    return MailSender(settings.ses_sender, settings.ses_sender_name, settings.mail_reply_to, address)
+    console_url = settings.console_url if "console_url" in settings.model_fields_set else None
+    return MailSender(
+        settings.ses_sender,
+        settings.ses_sender_name,
+        settings.mail_reply_to,
+        address,
+        settings.organisation,
+        console_url,
+    )
 
 
 def mail_composition(settings: Settings) -> "MailComposition | None":

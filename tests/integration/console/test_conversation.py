@@ -167,9 +167,10 @@ def test_a_failed_mail_says_why(console: Console, boss: Browser, reason: str | N
 @pytest.mark.parametrize(
     ("typed", "why"),
     [
-        ({"to": "nobody"}, "one of the addresses is not valid"),
-        ({"to": ""}, "one of the addresses is not valid"),
-        ({"subject": ""}, "the subject must be one line"),
+        ({"to": "a@example.com; Bob <bob@>, nobody"}, "one of the addresses is not valid: bob@, nobody"),
+        ({"to": ""}, "one of the addresses is not valid."),
+        ({"to": "a@p\u0430ypal.com"}, "one of the addresses is not valid: a@p\u0430ypal.com"),
+        ({"subject": "=?"}, "the subject must be one line"),
         ({"to": ",".join(f"a{n}@example.com" for n in range(51))}, "a mail has at most 50 recipients"),
     ],
 )
@@ -184,6 +185,23 @@ def test_a_mail_that_cannot_be_sent_says_why_and_keeps_what_was_typed(
     assert why in answer.text
     assert "my text" in answer.text
     assert [] == console.publisher.records
+
+
+def test_a_subject_is_suggested_and_taken_if_none_is_typed(console: Console, boss: Browser) -> None:
+    """Recipients are understood as mail programs write them."""
+    row = console.office.customer_writes()
+    page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+    suggested = re.search(r'name="subject" value="([^"]+)"', page)
+    assert suggested is not None
+    assert re.fullmatch(r".+, WhatsApp, \d+ [A-Z][a-z]+", suggested[1])
+    pasted = 'Jane <jane@example.com>; "Smith, Bob" <bob@bücher.example>\n<me@example.com>'
+    assert 200 == boss.send(page, "panel", to=pasted, subject=" ", body="Please call").status_code
+    assert [("applied", None)] == console.process_commands()
+    (mail,) = console.office.rows("select subject, recipients from mails")
+    assert (suggested[1], ["jane@example.com", "bob@xn--bcher-kva.example", "me@example.com"]) == (
+        mail["subject"],
+        mail["recipients"],
+    )
 
 
 def test_an_installation_without_mail_offers_none(console: Console) -> None:

@@ -17,12 +17,14 @@ from domain.facts import MailEvent
 from domain.ids import fact_id
 from domain.mail import (
     MAX_BYTES,
+    MAX_TEXT_BYTES,
     Mail,
     MailPolicy,
     MailRequest,
     accept_email,
     after_attempt,
     after_event,
+    faulty_recipients,
     mail_id,
 )
 from infra.ses.addresses import address
@@ -68,6 +70,30 @@ def test_an_address_that_ses_does_not_accept_is_invalid(bad: str) -> None:
     assert Rejection.ADDRESS_INVALID == accept_email(email(to=["a@example.com", bad]), POLICY)
 
 
+@pytest.mark.parametrize("domain", ["аpple.com", "раураl.com", "pаypal.com", "ελlas.example", "mail.gооgle.com"])
+def test_a_domain_that_mixes_alphabets_of_the_same_look_is_invalid(domain: str) -> None:
+    """It only imitates another one. Domains in one script are valid, and are shown in ASCII everywhere."""
+    assert Rejection.ADDRESS_INVALID == accept_email(email(to=[f"a@{domain}"]), POLICY)
+    for good, shown in (
+        ("почта.рф", "xn--80a1acny.xn--p1ai"),
+        ("bücher.de", "xn--bcher-kva.de"),
+        ("東京tokyo.jp", "xn--tokyo-w91hq39l.jp"),
+        ("аррӏе.com", "xn--80ak6aa92e.com"),
+    ):
+        accepted = accept_email(email(to=[f"a@{good}"]), POLICY)
+        assert isinstance(accepted, MailRequest)
+        assert (f"a@{shown}",) == accepted.to
+
+
+def test_the_recipients_at_fault_are_named() -> None:
+    """Those that are no addresses, else those that the settings do not allow, as they were written."""
+    policy = MailPolicy(address, frozenset({"example.com"}))
+    to = ["jane@", "a@Example.com", "bob", "c@example.org"]
+    assert ("jane@", "bob") == faulty_recipients(email(to=to), policy)
+    assert ("c@example.org",) == faulty_recipients(email(to=to[1::2]), policy)
+    assert () == faulty_recipients(email(to=["a@Example.com"]), policy)
+
+
 @pytest.mark.parametrize(
     "bad", ["", "  ", "a\r\nBcc: c@d.com", "a\nb", "a\x00", "a\u2028b", "s" * 251, "=?utf-8?q?=0D=0A?="]
 )
@@ -110,10 +136,11 @@ def test_mails_are_sent_only_to_the_domains_that_the_settings_allow() -> None:
         load(mail_allowed_domains="example.com,@")
 
 
-def test_a_transcript_that_is_too_large_is_rejected() -> None:
-    """The mail body contains it twice, in base64."""
-    assert Rejection.TOO_LARGE == accept_email(email(), POLICY, MAX_BYTES * 3 // 8)
-    assert isinstance(accept_email(email(), POLICY, MAX_BYTES // 3), MailRequest)
+def test_a_text_that_is_too_large_is_rejected() -> None:
+    """It is in the mail twice, and characters of HTML take more than one there."""
+    for text, most in (("x", MAX_TEXT_BYTES // 2), ("<", MAX_TEXT_BYTES // 5), ("ü", MAX_TEXT_BYTES // 4)):
+        assert isinstance(accept_email(email(body=text * most), POLICY), MailRequest)
+        assert Rejection.TOO_LARGE == accept_email(email(body=text * (most + 1)), POLICY)
 
 
 def test_the_command_decides_about_masking_or_else_the_settings() -> None:

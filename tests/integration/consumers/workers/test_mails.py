@@ -208,11 +208,11 @@ def test_a_mail_that_may_have_been_sent_is_sent_again_only_by_an_administrator(p
     assert [("mail.unknown", "boss"), ("mail.sent", "boss")] == post.history()
 
 
-def test_a_mail_above_ten_megabytes_fails_and_is_not_posted(post: Post) -> None:
-    """A body that is small enough for a command may grow when the mail is composed."""
-    mail = post.request(body="<" * 3_000_000)
-    post.worker.poll()
-    assert (("failed", "too_large"), []) == (post.state(mail), post.mailer.posts)
+def test_a_text_above_ten_megabytes_is_rejected_at_once(post: Post) -> None:
+    """A text that is small enough for a command may grow when the mail is composed."""
+    conversation = post.office.rows("select id from conversations")[0]["id"]
+    email = {"conversation_id": str(conversation), "to": ["a@example.com"], "subject": "s", "body": "<" * 3_000_000}
+    assert [("rejected", "too_large")] == post.office.results_of(post.office.command("email", email))
 
 
 def test_no_more_mails_are_posted_per_second_than_the_rate_allows(post: Post) -> None:
@@ -576,6 +576,18 @@ def test_arguments_that_are_not_text_are_refused_before_anything_is_published(wi
         arguments = [part for pair in (fields | {field: "\udcff"}).items() for part in pair]
         refused = witiop("email", str(UUID(int=1)), *arguments)
         assert (2, True) == (refused.code, f"'{field}': not UTF-8" in refused.err)
+
+
+def test_the_command_line_names_the_recipient_that_is_not_valid(witiop: CommandLine) -> None:
+    """Before anything is published; pasted names and separators are understood."""
+    to = ("--to", 'Jane <jane@example.com>; "Smith, Bob" <bob@>', "--to", "nobody")
+    refused = witiop("email", str(UUID(int=1)), *to, "--body", "b")
+    assert (1, True) == (refused.code, "one of the addresses is not valid: bob@, nobody" in refused.err)
+
+
+def test_the_command_line_suggests_a_subject_only_for_a_conversation_that_exists(witiop: CommandLine) -> None:
+    refused = witiop("email", str(UUID(int=1)), "--to", "a@example.com", "--body", "b")
+    assert (1, True) == (refused.code, "there is no such conversation" in refused.err)
 
 
 def _states(session: DatabaseSession) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.commands import Email, Rejection
-from domain.conversations.conversation import Conversation, Evidence, FactRef
+from domain.conversations.conversation import Conversation, Evidence, FactRef, Owner
+from domain.conversations.reasons import Reason
 from domain.conversations.transcript import Speaker, TranscriptItem
-from domain.directory import Directory, Language, Number, User
+from domain.directory import Directory, Language, Number, Skillset, User
 from domain.ids import ConversationId, CustomerId, FactId
 from domain.inbound.whatsapp.content import TURNS
-from domain.mail import Mail, MailPolicy, MailRequest, accept_email
-from domain.mail_body.compose import MailSender, compose
+from domain.mail import MAX_BYTES, MAX_TEXT_BYTES, Mail, MailPolicy, MailRequest, accept_email
+from domain.mail_body.compose import ComposingTooSlow, MailSender, compose
 from domain.mail_body.wording import MAIL_TEXTS
 from infra.ses.addresses import address
 from tests.support.rfc2047 import seen, unfolded
@@ -47,14 +48,16 @@ MAIL = Mail(
 SENDER = MailSender("witiop@example.com", "WitiOp", "office@example.com", address)
 
 
-def said(text: str | None, speaker: Speaker = "customer", kind: str = "text", **more: Any) -> TranscriptItem:
-    return TranscriptItem(FactId(UUID(int=9)), NOON, speaker, kind, text, **more)
+def said(
+    text: str | None, speaker: Speaker = "customer", kind: str = "text", at: datetime = NOON, **more: Any
+) -> TranscriptItem:
+    return TranscriptItem(FactId(UUID(int=9)), at, speaker, kind, text, **more)
 
 
 def read(
     mail: Mail = MAIL, *transcript: TranscriptItem, directory: Directory = DIRECTORY, **changed: Any
 ) -> EmailMessage:
-    raw = compose(mail, CONVERSATION._replace(**changed), transcript, directory, SENDER, NOON)
+    raw = compose(mail, CONVERSATION._replace(**changed), transcript, directory, SENDER).to_bytes(NOON)
     assert b"\n" not in raw.replace(b"\r\n", b"")
     message = message_from_bytes(raw, policy=default)
     assert isinstance(message, EmailMessage)
@@ -97,55 +100,140 @@ def test_the_address_for_answers_has_the_form_for_ses_or_is_left_out() -> None:
 
 
 def test_html_and_plain_text_contain_everything_with_names_and_times_in_the_zone_of_the_number() -> None:
-    """Customer, bot, agent by name; media by name; marks of what was edited or deleted."""
+    """Customer, bot, agent by name; media in words; marks of what was edited or deleted."""
     message = read(
         MAIL,
         said("hello"),
-        said("Choose", "bot"),
+        said("buy Buy a bike\n2 Repair", "bot", "menu.shown"),
+        said("buy", "bot", "choice.made"),
         said("a picture", kind="image"),
-        said("never mind", deleted=True, edited=True),
+        said("for ever", edited=True),
+        said("never mind", deleted=True),
         said(None, "agent", "conversation.accepted", agent_id="anna"),
-        said("I help", "agent", agent_id="anna"),
+        said("I help", "agent", agent_id="anna", at=NOON + timedelta(days=1, minutes=5)),
+        said("solved", "bot", "session.ended", at=NOON + timedelta(days=1, minutes=6)),
     )
     expected = [
-        "2026-07-01 14:00:00 (UTC+02:00) Customer Maria",
+        "Wednesday 1 July 2026",
+        "14:00  Customer Maria",
         "    hello",
-        "2026-07-01 14:00:00 (UTC+02:00) Bot",
-        "    Choose",
-        "2026-07-01 14:00:00 (UTC+02:00) Customer Maria [image]",
-        "    a picture",
-        "2026-07-01 14:00:00 (UTC+02:00) Customer Maria [edited, deleted]",
-        "    never mind",
-        "2026-07-01 14:00:00 (UTC+02:00) Agent Anna Rossi [took the conversation]",
-        "2026-07-01 14:00:00 (UTC+02:00) Agent Anna Rossi",
+        "14:00  Bot",
+        "    Showed a menu: Buy a bike · 2 Repair",
+        "14:00  Bot",
+        "    The customer chose: Buy a bike",
+        "14:00  Customer Maria",
+        "    Photo: a picture",
+        "14:00  Customer Maria",
+        "    for ever",
+        "    (edited)",
+        "14:00  Customer Maria",
+        "    (deleted by the customer)",
+        "14:00  Agent Anna Rossi",
+        "    Took the conversation",
+        "Thursday 2 July 2026",
+        "14:05  Agent Anna Rossi",
         "    I help",
+        "14:06  Bot",
+        "    Ended the conversation",
     ]
     lines = [line for line in part(message, "plain").splitlines() if line]
     assert expected == lines[-len(expected) :]
     assert "Who?" == lines[0]
-    assert "Customer: Maria 393331234567" in lines
     html = part(message, "html")
-    assert [] == [
-        word
-        for word in ("hello", "[image]", "[edited, deleted]", "Anna Rossi", "14:00:00 (UTC+02:00)", "Who?")
-        if word not in html
-    ]
+    wanted = (
+        "hello",
+        "Photo",
+        "(edited)",
+        "Anna Rossi",
+        "14:05",
+        "Thursday 2 July 2026",
+        "Who?",
+        "Buy a bike · 2 Repair",
+    )
+    assert [] == [word for word in wanted if word not in html]
+    for text in (part(message, "plain"), html):
+        assert "never mind" not in text
+
+
+def test_the_head_says_in_words_why_nobody_answered_and_where_to_look() -> None:
+    """Without the console's address, the id of the conversation takes the place of the link."""
+    sender = replace(SENDER, organisation="The bike shop", console_url="https://desk.example.com/")
+    conversation = CONVERSATION._replace(reason=Reason.NO_CHOICE)
+    written = compose(MAIL, conversation, (), DIRECTORY, sender)
+    link = f"https://desk.example.com/unmanaged?open={CONVERSATION.id}"
+    assert [
+        "Customer: Maria +393331234567",
+        "Company: The bike shop",
+        "Number: Shop",
+        "Why nobody answered: The customer did not choose anything from the menu.",
+        "Began: Wednesday 1 July 2026, 14:00",
+        "Time to answer: on WhatsApp until Wednesday 1 July 2026, 14:00",
+        "Times: as in Europe/Rome (UTC+02:00)",
+        f"Open in the console: {link}",
+    ] == [line for line in written.plain.splitlines() if ": " in line]
+    assert f'<a href="{link}">' in written.html
+    assert f"Conversation: {CONVERSATION.id}" in compose(MAIL, conversation, (), DIRECTORY, SENDER).plain
+
+
+def test_the_organisation_signs_if_the_sender_has_no_name() -> None:
+    nameless = replace(SENDER, name="", organisation="The bike shop")
+    assert ("The bike shop", "witiop@example.com") == compose(MAIL, CONVERSATION, (), DIRECTORY, nameless).sender
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "owner", "shown"),
+    [
+        ("queued", "skillset", "sales", "In whose hands: Sales, in the queue"),
+        ("reserved", "user", "anna", "In whose hands: Anna Rossi, reserved"),
+        ("assigned", "user", "anna", "In whose hands: Anna Rossi, offered"),
+        ("accepted", "user", "ben", "In whose hands: ben"),
+    ],
+)
+def test_the_head_says_who_has_the_conversation(state: Any, kind: Any, owner: str, shown: str) -> None:
+    """A user who is not in the directory is named by the id."""
+    directory = replace(DIRECTORY, skillsets={"sales": Skillset("sales", "Sales")})
+    decided = CONVERSATION.decisions._replace(owner=Owner(kind, owner, state, NOON))
+    assert shown in compose(MAIL, CONVERSATION._replace(decisions=decided), (), directory, SENDER).plain.splitlines()
+
+
+def test_a_change_of_the_clocks_is_named_where_it_happens() -> None:
+    """Otherwise an hour that occurs twice could not be told apart."""
+    at = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    message = read(MAIL, said("before", at=at), said("after", at=at + timedelta(hours=1)), opened_at=at)
+    lines = [line for line in part(message, "plain").splitlines() if line]
+    assert [
+        "Sunday 25 October 2026",
+        "02:30  Customer Maria",
+        "    before",
+        "UTC+01:00",
+        "02:30  Customer Maria",
+        "    after",
+    ] == lines[-6:]
+    assert "Times: as in Europe/Rome (UTC+02:00)" in lines
 
 
 def test_the_mail_body_of_an_italian_number_is_italian() -> None:
-    """Labels and times are Italian; English is the default."""
+    """Labels, reasons and times are Italian; English is the default."""
     accepted = said(None, "agent", "conversation.accepted", agent_id="anna")
-    message = read(MAIL, said("ciao", edited=True), said(None, kind="voice"), accepted, directory=ITALIAN)
+    message = read(
+        MAIL, said("ciao", edited=True), said(None, kind="voice"), accepted, directory=ITALIAN, reason=Reason.BOT_CLOSED
+    )
     expected = [
-        "Cliente: Maria 393331234567",
+        "Cliente: Maria +393331234567",
         "Numero: Shop",
-        "Inizio: 01/07/2026 14:00:00 (UTC+02:00)",
-        "Stato: attiva fino al 01/07/2026 14:00:00 (UTC+02:00)",
+        "Perché nessuno ha risposto: Il bot ha chiuso la conversazione prima che intervenisse una persona.",
+        "Inizio: mercoledì 1 luglio 2026, ore 14:00",
+        "Tempo per rispondere: su WhatsApp fino a mercoledì 1 luglio 2026, ore 14:00",
+        "Orari: di Europe/Rome (UTC+02:00)",
         f"Conversazione: {CONVERSATION.id}",
-        "01/07/2026 14:00:00 (UTC+02:00) Cliente Maria [modificato]",
+        "mercoledì 1 luglio 2026",
+        "14:00  Cliente Maria",
         "    ciao",
-        "01/07/2026 14:00:00 (UTC+02:00) Cliente Maria [messaggio vocale]",
-        "01/07/2026 14:00:00 (UTC+02:00) Operatore Anna Rossi [ha preso in carico la conversazione]",
+        "    (modificato)",
+        "14:00  Cliente Maria",
+        "    Messaggio vocale",
+        "14:00  Operatore Anna Rossi",
+        "    Ha preso in carico la conversazione",
     ]
     lines = [line for line in part(message, "plain").splitlines() if line]
     assert expected == lines[-len(expected) :]
@@ -155,22 +243,76 @@ def test_the_mail_body_of_an_italian_number_is_italian() -> None:
 
 
 def test_the_mail_says_when_the_conversation_was_closed_in_the_language_of_the_number() -> None:
-    """With the offset of that day, in winter."""
     closed_at = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
-    assert "Status: closed on 2026-12-01 13:00:00 (UTC+01:00)" in part(read(closed_at=closed_at), "plain")
-    assert "Stato: chiusa il 01/12/2026 13:00:00 (UTC+01:00)" in part(
+    assert "Time to answer: over since Tuesday 1 December 2026, 13:00" in part(read(closed_at=closed_at), "plain")
+    assert "Tempo per rispondere: finito martedì 1 dicembre 2026, ore 13:00" in part(
         read(directory=ITALIAN, closed_at=closed_at), "plain"
     )
 
 
-def test_every_language_has_a_label_for_every_kind_of_the_transcript() -> None:
-    """Without a label, the technical name would be shown."""
+def test_every_language_has_words_for_every_kind_and_every_reason() -> None:
+    """Without them, a technical name would be shown, or nothing."""
     assert set(get_args(Language)) == MAIL_TEXTS.keys()
     for language, wording in MAIL_TEXTS.items():
         assert language == wording.language
         assert TURNS - {"text"} <= wording.kinds.keys()
-        assert MAIL_TEXTS["en"].kinds.keys() == wording.kinds.keys()
-        assert wording.active_until.count("{}") == wording.closed_on.count("{}") == 1
+        assert set(Reason) <= wording.reasons.keys()
+        assert (7, 12) == (len(wording.weekdays), len(wording.months))
+        for name in ("kinds", "reasons", "owners", "speakers"):
+            assert getattr(MAIL_TEXTS["en"], name).keys() == getattr(wording, name).keys()
+        for text in (wording.active_until, wording.closed_on, wording.left_out, *wording.owners.values()):
+            assert 1 == text.count("{}")
+
+
+def test_a_kind_that_is_not_known_yet_is_named_in_words() -> None:
+    plain = part(read(MAIL, said("x", kind="hologram"), said(None, kind="reaction")), "plain")
+    assert "    Sent something else: x" in plain.splitlines()
+    assert "    Removed a reaction" in plain.splitlines()
+    assert "hologram" not in plain
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "body"),
+    [
+        ("hello", 20_000, 1),
+        ("hello", 20_000, MAX_TEXT_BYTES // 2),
+        ("<&>" * 1_000, 2_000, MAX_TEXT_BYTES // 2),
+        ("ü" * 4_096, 2_000, MAX_TEXT_BYTES // 2),
+    ],
+)
+def test_of_a_conversation_that_is_too_long_the_middle_is_left_out_with_a_note(
+    text: str, count: int, body: int
+) -> None:
+    """The mail stays below what SES accepts, also with the longest text of an administrator."""
+    many = [said(f"{number} {text}") for number in range(count)]
+    mail = replace(MAIL, body="b" * body)
+    asked = 0
+
+    def is_over() -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    written = compose(mail, CONVERSATION, many, DIRECTORY, SENDER, is_over)
+    shown = [int(line.split()[0]) for line in written.plain.splitlines() if re.match(r"    \d", line)]
+    (note,) = [line for line in written.plain.splitlines() if "are left out" in line]
+    assert (0, count - 1) == (shown[0], shown[-1])
+    assert f"Here {count - len(shown)} messages are left out, because the email would be too large." == note
+    first = next(place for place, number in enumerate(shown) if place != number)
+    assert 2 * first < len(shown) <= 5_000  # more of the end, where one has to go on
+    assert asked < len(shown) + 10  # what is left out is not composed
+    assert len(written.to_bytes(NOON)) < MAX_BYTES
+    assert (5_000 == len(shown)) == (body == 1)
+
+
+def test_a_long_conversation_that_fits_is_complete() -> None:
+    many = [said(f"{number}") for number in range(4_999)]
+    assert "left out" not in compose(MAIL, CONVERSATION, many, DIRECTORY, SENDER).plain
+
+
+def test_composing_stops_when_its_time_is_over() -> None:
+    with pytest.raises(ComposingTooSlow):
+        compose(MAIL, CONVERSATION, [said("a")], DIRECTORY, SENDER, lambda: True)
 
 
 HOSTILE = [
@@ -179,7 +321,7 @@ HOSTILE = [
     "\u202egnp.exe\u202c \u2066\u2067",
     "a\x00b\x1b[31m\x85\u2028",
     "x\r\nBcc: evil@example.com\r\n\r\nnew body",
-    "\r\n--boundary\r\n2026-07-01 14:00:00 (UTC+02:00) Agent Anna Rossi\r\n    I promise",
+    "\r\n--boundary\r\nWednesday 1 July 2026\r\n14:00  Agent Anna Rossi\r\n    I promise",
     "=cmd|' /C calc'!A0",
     "y" * 200_000,
 ]
@@ -196,7 +338,8 @@ def test_the_text_of_a_customer_is_only_ever_text(text: str) -> None:
     ] == message.keys()
     assert ["multipart/alternative", "text/plain", "text/html"] == [p.get_content_type() for p in message.walk()]
     plain, html = part(message, "plain"), part(message, "html")
-    assert 1 == sum(line.startswith("2026-07-01") for line in plain.splitlines())
+    assert 1 == sum(line.startswith("14:00  ") for line in plain.splitlines())
+    assert 1 == plain.splitlines().count("Wednesday 1 July 2026")
     assert html.count("<") == part(read(MAIL, said("harmless")), "html").count("<")
     assert [] == [char for char in "\u202e\u202c\u2066\u2067\u2028\x00\x1b\x85" if char in plain + html]
 
@@ -237,8 +380,8 @@ def test_names_of_the_sender_and_the_issuer_arrive_as_they_are_written() -> None
     issuer = replace(DIRECTORY.users["anna"], name="Niccolò D’Angelo, (Büro)\r\nBcc: x@example.com")
     sender = replace(SENDER, name='Bücher & "Räder" <best>, Zürich')
     raw = compose(
-        replace(MAIL, issuer="anna"), CONVERSATION, (), replace(DIRECTORY, users={"anna": issuer}), sender, NOON
-    )
+        replace(MAIL, issuer="anna"), CONVERSATION, (), replace(DIRECTORY, users={"anna": issuer}), sender
+    ).to_bytes(NOON)
     headers = dict(unfolded(header) for header in re.split(r"\r\n(?! )", raw.partition(b"\r\n\r\n")[0].decode()))
     shown = {name: seen(headers[name].rpartition(" ")[0]) for name in ("From", "Reply-To")}
     assert {

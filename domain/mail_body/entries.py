@@ -1,0 +1,110 @@
+"""The transcript in words: who said what, without terms of this program, and no more than fits in a mail."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+
+from domain.conversations.transcript import TranscriptItem
+from domain.directory import Directory
+from domain.mail_body.clean import clean
+from domain.mail_body.wording import MailTexts
+
+MAX_ENTRIES = 5_000
+"""Most entries of a mail; nobody reads more."""
+_FIRST = 0.25
+"""Share of both limits for the beginning of a conversation that is too long; the rest is for its end."""
+_ROW_BYTES = 220
+"""Bytes of an entry besides its texts: times, markup, a new day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of the transcript, as texts for readers. `kind`: what was sent or happened, if it is not only a text;
+    `marks`: what became of it. Without `at` and `speaker`: a note about what was left out."""
+
+    at: datetime | None
+    speaker: str
+    kind: str
+    text: str
+    marks: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes in the mail."""
+        texts = self.speaker + self.kind + self.text + self.marks
+        return len(texts.encode()) + len(escape(texts).encode()) + _ROW_BYTES
+
+
+class Entries:
+    """Words the transcript of one conversation. `shown`: cleans and masks a text; `customer`: the customer's name,
+    shown."""
+
+    def __init__(self, directory: Directory, wording: MailTexts, shown: Callable[[str], str], customer: str) -> None:
+        self._directory = directory
+        self._wording = wording
+        self._shown = shown
+        self._customer = customer
+        self._options: dict[str, str] = {}
+
+    def within_limits(self, transcript: Sequence[TranscriptItem], most_bytes: int) -> list[Entry]:
+        """Returns the entries of the transcript. If they are too many or too large, a note takes the place of those in
+        the middle; they are not composed. `most_bytes`: of plain text and HTML together."""
+        self._options = _menu_options(transcript)
+        begin, size = self._taken(transcript, int(MAX_ENTRIES * _FIRST), int(most_bytes * _FIRST))
+        rest = transcript[len(begin) :]
+        end, _ = self._taken(reversed(rest), MAX_ENTRIES - len(begin), most_bytes - size)
+        left_out = len(rest) - len(end)
+        note = [Entry(None, "", "", self._wording.left_out.format(left_out))] if left_out else []
+        return [*begin, *note, *reversed(end)]
+
+    def _taken(self, items: Iterable[TranscriptItem], most: int, most_bytes: int) -> tuple[list[Entry], int]:
+        """Returns the first entries that fit, and their bytes."""
+        taken, size = list[Entry](), 0
+        for item in items:
+            if len(taken) == most:
+                break
+            entry = self._entry(item)
+            if size + entry.size > most_bytes:
+                break
+            taken.append(entry)
+            size += entry.size
+        return taken, size
+
+    def _entry(self, item: TranscriptItem) -> Entry:
+        wording = self._wording
+        agent_id = item.agent_id or ""
+        agent = self._directory.users.get(agent_id)
+        name = self._customer if item.speaker == "customer" else clean(agent.name if agent else agent_id)
+        kind = "" if item.kind == "text" else wording.kinds.get(item.kind, wording.other_kind)
+        # what the customer deleted leaves in no mail
+        text = "" if item.deleted else self._shown(self._text(item))
+        if item.kind == "reaction" and not text:
+            kind = wording.reaction_removed
+        marks = [wording.edited] if item.edited else []
+        marks += [wording.deleted] if item.deleted else []
+        return Entry(item.at, f"{wording.speakers[item.speaker]} {name}".strip(), kind, text, ", ".join(marks))
+
+    def _text(self, item: TranscriptItem) -> str:
+        """Returns the text of an item without ids of options, skillsets and outcomes: they are terms of programs."""
+        text = item.text or ""
+        if item.kind == "menu.shown":
+            return " · ".join(_option(line)[1] for line in text.splitlines())
+        if item.kind == "choice.made":
+            return self._options.get(text, text)
+        if item.kind == "handoff.requested":
+            skillset = self._directory.skillsets.get(text)
+            return skillset.name if skillset else text
+        return "" if item.kind == "session.ended" else text
+
+
+def _menu_options(transcript: Iterable[TranscriptItem]) -> dict[str, str]:
+    """Returns option id -> what the customer saw, of all menus of the conversation; of the same id the last counts."""
+    menus = (item.text or "" for item in transcript if item.kind == "menu.shown")
+    return dict(_option(line) for menu in menus for line in menu.splitlines())
+
+
+def _option(line: str) -> tuple[str, str]:
+    """Returns the id and the words of an option. A number is part of the words: the customer answers with it."""
+    id_, _, title = line.partition(" ")
+    return id_, line if id_.isdecimal() or not title else title
