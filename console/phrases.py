@@ -186,7 +186,11 @@ def owner_now(directory: Directory, owner: Owner) -> str:
         "assigned": gettext_noop("Offered to %(name)s"),
         "accepted": gettext_noop("Accepted by %(name)s") if owner.until else gettext_noop("Handled by %(name)s"),
     }[owner.state]
-    return translated(text) % {"name": name}
+    owned = translated(text) % {"name": name}
+    if owner.state == "reserved" and owner.until is not None:
+        until = translated(gettext_noop("until %(time)s")) % {"time": words().clock(owner.until)}
+        return f"{owned} {until}"
+    return owned
 
 
 def actor_name(directory: Directory, actor: str) -> str:

@@ -32,6 +32,7 @@ from infra.postgres.lists.console import END, ListTotals, changed_rows, list_tot
 from infra.postgres.lists.cursor import Cursor
 from infra.postgres.lists.desk import DeskFilter, DeskState, desk_page, waiting
 from infra.postgres.lists.last_messages import with_last_messages
+from infra.postgres.lists.liveliness import Liveliness, liveliness
 from infra.postgres.lists.unmanaged import ListedConversation, UnmanagedFilter
 
 MAX_NEW = 100
@@ -48,7 +49,8 @@ _ANY = UUID(int=0)
 class ListHeader(NamedTuple):
     """What is shown above a list. `address`: of the list as it is now, `newest_address`: with the newest first;
     `totals`: active and closed conversations, None on the waiting list and for a search; `soon`: how many run out soon,
-    listed at `soon_address`; `new`: how many conversations the list lacks; `moved`: it differs otherwise."""
+    listed at `soon_address`; `new`: how many conversations the list lacks; `moved`: it differs otherwise; `alive`:
+    whether messages arrive."""
 
     address: str
     newest_address: str
@@ -60,6 +62,7 @@ class ListHeader(NamedTuple):
     new: int
     moved: bool
     is_desk: bool
+    alive: Liveliness
 
 
 @dataclass(eq=False, slots=True)
@@ -124,6 +127,7 @@ class ListState:
     desks: Mapping[DeskState, ListTop]
     counts: Mapping[UnmanagedFilter, ListTotals]
     waiting: int
+    alive: Liveliness
     open: Mapping[UUID, str]
     living: Set[bytes]
     answers: Mapping[str, Mapping[str, int]]
@@ -152,9 +156,13 @@ class ListWatcher:
                 marks={id_: row_mark(row) for id_, row in rows.items()},
                 gone={id_ for id_, row in rows.items() if row.reason_code is None},
                 tops=self._tops(conn, set(lists)),
-                desks={state: ListTop.of_rows(desk_page(conn, DeskFilter(state), max(ROWS)).rows) for state in desks},
+                desks={
+                    state: ListTop.of_rows(desk_page(conn, DeskFilter(state, longest_first=True), max(ROWS), END).rows)
+                    for state in desks
+                },
                 counts={each: list_totals(conn, each) for each in set(map(counted, lists))},
                 waiting=waiting(conn),
+                alive=liveliness(conn),
                 open=conversation_page.marks(conn, {each.open for each in shown if each.open}),
                 living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions),
                 answers=audit.answer_counts(conn, {each.person for each in shown}),
@@ -270,10 +278,12 @@ def changes_for(
 
 def _header(shown: WatchedList, now: ListState) -> ListHeader:
     if shown.is_desk:
-        first = now.desks[shown.query.desk].places[-shown.size :] if shown.query.since is None else ()
+        first = now.desks[shown.query.desk].places[: shown.size] if shown.query.since is None else ()
         new = sum(str(place.id) not in shown.rows for place in first)
         address = shown.address
-        return ListHeader(address, address, None, 0, "", now.waiting, shown.waiting_address, new, False, is_desk=True)
+        return ListHeader(
+            address, address, None, 0, "", now.waiting, shown.waiting_address, new, False, True, now.alive
+        )
     which = shown.query.newest
     found, _, soon = now.counts[counted(which)]
     new = min(MAX_NEW + 1, now.tops[which].beyond(shown.newest, shown.rows))
@@ -289,7 +299,8 @@ def _header(shown: WatchedList, now: ListState) -> ListHeader:
         shown.waiting_address,
         new,
         moved,
-        is_desk=False,
+        False,
+        now.alive,
     )
 
 
@@ -312,6 +323,10 @@ def _rendered_header(header: ListHeader, language: str) -> Markup:
 
 def _top(conn: Connection[Any], which: UnmanagedFilter) -> ListTop:
     return ListTop.of_rows(page(conn, which, MAX_NEW + max(ROWS) + 1).rows)
+
+
+def _desk_top(conn: Connection[Any], state: DeskState) -> ListTop:
+    return ListTop.of_rows(desk_page(conn, DeskFilter(state, longest_first=True), max(ROWS), END).rows)
 
 
 _NEVER = (float("-inf"), ListTop((), {}))

@@ -23,6 +23,7 @@ from infra.postgres.console import sign_ins
 from infra.postgres.lists import console as console_list
 from infra.postgres.lists.cursor import Cursor
 from infra.postgres.lists.last_messages import with_last_messages
+from infra.postgres.lists.liveliness import has_conversations
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
                 sign_ins.prefer_rows(conn, person().name, query.rows)
             view = deps.snapshots.get(person().as_of, _key(query), lambda: _view(conn, query))
             beside = panel.render(deps, conn, directory, query, "unmanaged.show") if query.open else ""
+            never = not view.page.rows and not has_conversations(conn)
         return render_template(
             "unmanaged.html",
             query=query,
@@ -64,6 +66,7 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
             directory=directory,
             filter_bar=_filter_bar(query, directory),
             panel=beside,
+            never=never,
             endpoint="unmanaged.show",
             soon_address=soon_address(query),
             shown_rows=query.rows or person().page_rows,

@@ -2,6 +2,7 @@
 // needs. Every page also works without script, one page per step.
 import { startCountdown } from "./countdown.js";
 import { startDialogs } from "./dialogs.js";
+import { startDrafts } from "./drafts.js";
 import { startLive } from "./live.js";
 import { startNotices } from "./notices.js";
 import { startRecipients } from "./recipients.js";
@@ -18,3 +19,4 @@ startRecipients();
 const { showError } = startNotices();
 const { connect } = startLive({ showError });
 startDialogs({ reconnect: connect });
+startDrafts();

@@ -68,6 +68,7 @@ function startErrors(showError) {
     event.detail.shouldSwap = false;
     if (!automatic(event)) showError("noAnswer");
   });
+  document.addEventListener("htmx:timeout", (event) => { if (!automatic(event)) showError("timeOut", "time-out"); });
   document.addEventListener("htmx:sendError", (event) => { if (!automatic(event)) showError("noAnswer"); });
   document.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
     const token = xhr.getResponseHeader("X-Form-Token");

@@ -632,7 +632,7 @@ def test_axe_finds_no_violation_on_any_page_panel_or_dialog(page: Page, shop: Sh
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("radio", name="Marco Tessari").check()
     dialog.get_by_role("radio", name="Exclusive").check()
-    dialog.get_by_role("button", name="Transfer 2").click()
+    dialog.get_by_role("button", name="Reserve 2").click()
     expect(page.locator("#results [role=status]")).to_have_text("2 done · 0 rejected · 0 pending")
     assert_accessible(page)
 

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Composed
 
 from domain.phone_numbers import phone_key
 from infra.postgres.lists.cursor import START, Cursor
-from infra.postgres.lists.unmanaged import LISTED, ListedConversation
+from infra.postgres.lists.unmanaged import BEYOND, DIRECTION, LISTED, ListedConversation
 
 DeskState = Literal["waiting", "assigned", "managed"]
 
@@ -21,11 +21,12 @@ DeskState = Literal["waiting", "assigned", "managed"]
 @dataclass(frozen=True, slots=True)
 class DeskFilter:
     """Selects conversations; None selects all. `phone`: the customer's phone, digits only, in any of its national
-    variants."""
+    variants. `longest_first`: the customers who wrote longest ago first, not last."""
 
     state: DeskState
     number: str | None = None
     phone: str | None = None
+    longest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,22 @@ def waiting(conn: Connection[Any]) -> int:
     return int(found[0])
 
 
+def desk_counts(conn: Connection[Any]) -> dict[DeskState, int]:
+    """Returns state -> number of conversations, each up to `MANY_WAIT`."""
+    counts = [
+        SQL("(select count(*) from ({}) as few)").format(
+            SQL(" union all ").join(
+                SQL("(select 1 from conversations where status = 'a' and {} limit {})").format(condition, MANY_WAIT)
+                for condition in conditions
+            )
+        )
+        for conditions in _STATES.values()
+    ]
+    found = conn.execute(SQL("select ") + SQL(", ").join(counts)).fetchone()
+    assert found is not None
+    return {state: min(MANY_WAIT, n) for state, n in zip(_STATES, found, strict=True)}
+
+
 def waiting_for(conn: Connection[Any]) -> dict[str, int]:
     """Returns skillset -> number of conversations that wait for it. Skillsets without any are missing."""
     return dict(
@@ -83,11 +100,11 @@ def waiting_for(conn: Connection[Any]) -> dict[str, int]:
 def desk_statement(which: DeskFilter) -> Composed:
     """Returns the SQL of a page. Its parameters: `number`, `phone`, `at` and `id` (the end of the previous page) and
     `limit`."""
-    return _statement(which.state, which.number is not None, which.phone is not None)
+    return _statement(which.state, which.number is not None, which.phone is not None, not which.longest_first)
 
 
 @cache
-def _statement(state: DeskState, of_number: bool, of_phone: bool) -> Composed:
+def _statement(state: DeskState, of_number: bool, of_phone: bool, down: bool) -> Composed:
     customer = _OF_PHONE.format(number=SQL("and i.phone_number_id = %(number)s" if of_number else ""))
     branches = [
         _BRANCH.format(
@@ -95,11 +112,13 @@ def _statement(state: DeskState, of_number: bool, of_phone: bool) -> Composed:
             state=condition,
             number=SQL("and phone_number_id = %(number)s" if of_number else ""),
             customer=customer if of_phone else SQL(""),
+            beyond=BEYOND[down],
+            direction=DIRECTION[down],
         )
         for condition in _STATES[state]
     ]
-    return SQL("select * from ({}) as branches order by last_at desc, id desc limit %(limit)s").format(
-        SQL(" union all ").join(branches)
+    return SQL("select * from ({}) as branches order by last_at {d}, id {d} limit %(limit)s").format(
+        SQL(" union all ").join(branches), d=DIRECTION[down]
     )
 
 
@@ -115,8 +134,8 @@ index in the order of the list. Accepted conversations without a word to the cus
 _BRANCH = SQL(
     """(
     select {columns} from conversations
-    where status = 'a' and {state} {number} {customer} and (last_at, id) < (%(at)s, %(id)s)
-    order by last_at desc, id desc limit %(limit)s
+    where status = 'a' and {state} {number} {customer} and (last_at, id) {beyond} (%(at)s, %(id)s)
+    order by last_at {direction}, id {direction} limit %(limit)s
     )"""
 )
 

@@ -323,6 +323,8 @@ def test_rows_of_the_next_page_of_the_waiting_list_are_not_announced(console: Co
     page = OpenList(console, boss, "/waiting?rows=10")
     assert "more conversation" not in page.look()
     console.office.customer_writes("1", "39100", hours_ago=0.5)
+    assert "more conversation" not in page.look()
+    console.office.customer_writes("1", "39101", hours_ago=11.5)
     assert "1 more conversation: show it" in page.look()
 
 
