@@ -42,6 +42,13 @@ def _connection_string(dsn: SecretStr) -> SecretStr:
     return dsn
 
 
+def _role_passwords(passwords: SecretStr) -> SecretStr:
+    for each in passwords.get_secret_value().split(","):
+        if each and not re.fullmatch(r"\s*[a-z]+:[^:\s]+\s*", each):
+            raise ValueError("each must be written as process:password")
+    return passwords
+
+
 def _address(value: str) -> str:
     from infra.ses.addresses import address  # imported only when an address is set
 
@@ -101,6 +108,12 @@ class Settings(BaseSettings):
 
     postgres_dsn: Annotated[SecretStr, AfterValidator(_connection_string)] = Field(
         SecretStr(""), description="connection string of the database, e.g. postgresql://user:password@host:5432/witiop"
+    )
+
+    role_passwords: Annotated[SecretStr, AfterValidator(_role_passwords)] = Field(
+        SecretStr(""),
+        description="passwords that `witiop migrate` gives to the database roles of the processes, "
+        "e.g. console:...,relay:...; empty: none",
     )
 
     whatsapp_app_secrets: SecretList = Field(

@@ -4,7 +4,8 @@ import csv as table
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import NamedTuple
 
 from babel.numbers import get_decimal_symbol
@@ -14,6 +15,7 @@ from console.request import translated, words
 from console.table.workbook import Cell, Sheet, workbook
 from domain.contract.row import Row
 from domain.contract.texts import gettext_noop
+from domain.conversations.reasons import Reason
 from domain.directory import Directory
 
 MAX_ROWS = 1_000_000
@@ -29,8 +31,12 @@ _RUN = (
     "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 """Separators, quotes, spaces, and characters that are not seen: programs skip them before a formula."""
-_FORMULA = re.compile(f"(?:^|(?<![{_RUN}]))[{_RUN}]*(?=[=+\\-@＝﹦⁼₌＋﹢⁺₊－﹣⁻₋−＠﹫])")
-"""Such a run before a character that starts a formula, in any of its forms. Linear: no run is matched twice."""
+_STARTS = "=+\\-@＝﹦⁼₌＋﹢⁺₊－﹣⁻₋−＠﹫"
+"""Characters that start a formula, in any of their forms."""
+_FORMULA = re.compile(f"(?:^|(?<![{_RUN}]))[{_RUN}]*(?=[{_STARTS}])")
+"""Such a run before a character that starts a formula. Linear: no run is matched twice."""
+_MAY_BE_FORMULA = re.compile(f"(?=[{_STARTS}])(?<![^{_RUN}])")
+"""Finds a formula in a fifth of the time: most texts have none."""
 _SEPARATORS = frozenset(",;\t\r\n")
 _CONTROL = ("\t", "\r", "\n")
 
@@ -45,6 +51,14 @@ class _Column(NamedTuple):
     is_time: bool = False
 
 
+class _Texts(NamedTuple):
+    """The texts that many rows share, in the language of the page."""
+
+    active: str
+    closed: str
+    reasons: dict[Reason | None, tuple[str, str]]
+
+
 class _Line(NamedTuple):
     """A row and what its texts depend on."""
 
@@ -52,6 +66,15 @@ class _Line(NamedTuple):
     directory: Directory
     now: datetime
     is_active: bool
+    texts: _Texts
+
+
+def _texts() -> _Texts:
+    return _Texts(
+        translated(gettext_noop("Active")),
+        translated(gettext_noop("Closed")),
+        {each: (phrases.reason_short(each), phrases.reason_sentence(each)) for each in (None, *Reason)},
+    )
 
 
 def _owner(line: _Line) -> str | None:
@@ -60,11 +83,7 @@ def _owner(line: _Line) -> str | None:
 
 
 _COLUMNS = (
-    _Column(
-        gettext_noop("Status"),
-        10,
-        lambda line: translated(gettext_noop("Active") if line.is_active else gettext_noop("Closed")),
-    ),
+    _Column(gettext_noop("Status"), 10, lambda line: line.texts.active if line.is_active else line.texts.closed),
     _Column(gettext_noop("Customer"), 24, lambda line: line.row.customer_name),
     _Column(gettext_noop("Phone"), 16, lambda line: line.row.wa_id),
     _Column(gettext_noop("User id"), 24, lambda line: line.row.user_id),
@@ -75,10 +94,10 @@ _COLUMNS = (
     ),
     _Column(gettext_noop("Last text"), 60, lambda line: line.row.last_text),
     _Column(gettext_noop("Last message at"), 30, lambda line: line.row.last_at, is_time=True),
-    _Column(gettext_noop("Why"), 22, lambda line: phrases.reason_short(line.row.reason)),
+    _Column(gettext_noop("Why"), 22, lambda line: line.texts.reasons[line.row.reason][0]),
     _Column(gettext_noop("Window ends at"), 30, lambda line: line.row.window_ends_at, is_time=True),
     _Column(gettext_noop("Conversation"), 38, lambda line: str(line.row.id)),
-    _Column(gettext_noop("Why, in words"), 50, lambda line: phrases.reason_sentence(line.row.reason)),
+    _Column(gettext_noop("Why, in words"), 50, lambda line: line.texts.reasons[line.row.reason][1]),
     _Column(gettext_noop("Owner"), 24, _owner),
     _Column(gettext_noop("First message at"), 30, lambda line: line.row.opened_at, is_time=True),
     _Column(gettext_noop("Closed at"), 30, lambda line: line.row.closed_at, is_time=True),
@@ -131,22 +150,28 @@ def _titles() -> list[str]:
 
 
 def _cells(rows: Iterable[Row], directory: Directory, note: Callable[[], str | None]) -> Iterator[Sequence[Cell]]:
-    speech = words()
+    now, zone, texts = words().now, words().zone, _texts()
     for row in rows:
-        line = _Line(row, directory, speech.now, row.status == "active" and row.window_ends_at > speech.now)
+        line = _Line(row, directory, now, row.status == "active" and row.window_ends_at > now, texts)
         cells: list[Cell] = []
         offsets: list[Cell] = []
         for column in _COLUMNS:
             cell = column.cell(line)
             if column.is_time:
-                local = speech.local(cell) if isinstance(cell, datetime) else None
+                local = cell.astimezone(zone) if isinstance(cell, datetime) else None
                 cells.append(local and local.replace(tzinfo=None, microsecond=0))
-                offsets.append(local and f"UTC{local.isoformat()[-6:]}")
+                offsets.append(local and _offset(local.utcoffset()))
             else:
                 cells.append(cell)
         yield cells + offsets
     if text := note():
         yield [text]
+
+
+@cache
+def _offset(offset: timedelta) -> str:
+    """A UTC offset that no program takes for a formula, e.g. UTC+01:00."""
+    return f"UTC{datetime.now(timezone(offset)).isoformat()[-6:]}"
 
 
 def _plain(cell: Cell) -> str:
@@ -159,5 +184,7 @@ def _plain(cell: Cell) -> str:
 def _without_formula(cell: str) -> str:
     """A spreadsheet program of another country may split a line at other separators, so text after any of them is
     treated as a cell of its own."""
+    if not _MAY_BE_FORMULA.search(cell):
+        return f"'{cell}" if cell.startswith(_CONTROL) else cell
     safe = _FORMULA.sub(lambda run: f"{run[0]}'" if run.start() == 0 or _SEPARATORS & set(run[0]) else run[0], cell)
     return f"'{safe}" if safe.startswith(_CONTROL) else safe

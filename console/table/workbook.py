@@ -28,6 +28,8 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _DAY_0, _DAY = datetime(1899, 12, 30), timedelta(days=1)  # noqa: DTZ001 - the day from which workbooks count
 _QUOTE = {'"': "&quot;"}
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_SPECIAL = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff&<>_]")
+"""What `_text` changes: most texts have nothing of it."""
 _ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 """`_x0041_` would be shown as `A`."""
 _NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\']")
@@ -209,6 +211,8 @@ def _string(place: str, text: str, style: int = 0) -> str:
 def _text(text: str) -> str:
     """Replaces characters that XML cannot hold, and cuts the text to the length of an Excel cell, which counts UTF-16
     units."""
+    if not _SPECIAL.search(text) and len(text) <= _LONGEST_TEXT // 2:
+        return text
     if len(text) > _LONGEST_TEXT // 2:
         text = text.encode("utf-16-le", "replace")[: 2 * _LONGEST_TEXT].decode("utf-16-le", "ignore")
     text = _NOT_XML.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -22,6 +22,7 @@ def locked(data: Path) -> Iterator[int]:
     with the owner's process id if the directory is in use. Blocks for at most EARLIER_STACK_SECONDS.
     """
     data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)  # customers' words, signed commands and secrets are below it
     lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         until = time.monotonic() + EARLIER_STACK_SECONDS

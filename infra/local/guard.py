@@ -150,6 +150,7 @@ def _launch(pipe: str, stop_signals: str, *argv: str) -> None:
     with contextlib.suppress(BrokenPipeError):  # the watcher was killed: ensure_watcher() tells its successor
         os.write(int(pipe), f"+{os.getpid()} {stop_signals}\n".encode())
     os.close(int(pipe))
+    os.umask(0o077)  # what a server writes is for this user only
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and ignoring is inherited
     os.execvp(argv[0], argv)  # noqa: S606
 

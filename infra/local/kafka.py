@@ -80,6 +80,7 @@ class LocalKafka(LocalServer):
         """See `LocalServer`. Downloads the jars the first time."""
         jars = kafka_jars(self._cache_dir, self._echo)
         self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.chmod(0o700)
         (self._directory / "log4j2.properties").write_text(_LOGGING, encoding="ascii")
         self._format_once(jars)
         self._spawn(self._java(jars, "-Xmx384m", "kafka.Kafka", self._properties("log")), self._directory)

@@ -8,15 +8,20 @@ import click
 import pytest
 import yaml
 
+from infra.postgres.roles import ROLE_PROCESSES
 from tests.support.paths import ROOT
 from tests.support.servers import KAFKA_IMAGE, POSTGRES_IMAGE
 from witiop.cli.main import witiop
+from witiop.dev.processes import PROCESSES as DEV_PROCESSES
+from witiop.dev.processes import SECRETS
 from witiop.settings import Settings, variable
 from witiop.wiring.processes import PROCESSES
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+TOOL = "witiop"
+"""The service that runs the command line, which is started by hand."""
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 REFERENCE = re.compile(r"\$\{(\w+)(:[?-])?")
 
@@ -72,7 +77,10 @@ def test_no_service_can_change_its_files_or_gain_privileges(service: str) -> Non
 def test_every_permanent_service_has_a_health_check(service: str) -> None:
     """The other services wait for those that exit."""
     check = SERVICES[service]["healthcheck"]
-    if SERVICES[service]["restart"] == "on-failure":
+    if service == TOOL:
+        assert check == {"disable": True}
+        assert ["tools"] == SERVICES[service]["profiles"]
+    elif SERVICES[service]["restart"] == "on-failure":
         assert check == {"disable": True}
         assert {
             dependency["condition"]
@@ -90,6 +98,28 @@ def test_the_health_check_uses_the_port_of_the_monitor(process: str) -> None:
     *_, program = OURS[process]["healthcheck"]["test"]
     compile(program, process, "exec")
     assert _variables(OURS[process])["WITIOP_MONITOR_PORT"] in program
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_every_process_has_its_own_role_and_no_secret_that_it_does_not_need(process: str) -> None:
+    """What a process does not know, nobody learns from it. The webhook, which anybody can reach, has no database."""
+    given = _variables(OURS[process])
+    dsn = given.get("WITIOP_POSTGRES_DSN", "")
+    role, password = (
+        (f"witiop_{process}", f"${{{process.upper()}_ROLE_PASSWORD:?") if process != "webhook" else ("", "")
+    )
+    assert dsn.startswith(f"postgresql://{role}:{password}" if role else "")
+    assert bool(dsn) == (process in ROLE_PROCESSES)
+    (program,) = [each for each in DEV_PROCESSES if each.name == process]
+    needed = {variable(field) for field in program.secrets}
+    assert {name for name in given if name in {variable(each) for each in SECRETS}} == needed
+
+
+def test_the_roles_get_their_passwords() -> None:
+    """`migrate` creates each role with the password that its process uses."""
+    given = _variables(SERVICES["migrate"])["WITIOP_ROLE_PASSWORDS"]
+    assert [each.strip().split(":")[0] for each in re.split(r",(?! letters)", given)] == list(ROLE_PROCESSES)
+    assert all(f"${{{process.upper()}_ROLE_PASSWORD:?" in given for process in ROLE_PROCESSES)
 
 
 def test_the_file_contains_no_secret() -> None:
@@ -114,7 +144,7 @@ def test_only_the_webhooks_and_the_console_can_be_reached_from_outside() -> None
     published = {name for name, service in SERVICES.items() if "ports" in service}
     assert published == {"webhook", "console"}
     outside = {name for name, service in SERVICES.items() if service["networks"] != ["inside"]}
-    assert outside == {*published, "mails"}
+    assert outside == {*published, "mails", TOOL}
     assert COMPOSE["networks"]["inside"] == {"internal": True}
 
 

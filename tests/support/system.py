@@ -14,16 +14,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
 from domain.topics import Topics
 from infra.local.guard import Guard
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.simulator.bodies import WebhookSource
 from infra.local.simulator.webhooks import Webhooks
+from infra.postgres.roles import ROLE_PROCESSES, provide, role_of
 from tests.support.command_line import Finished, call
 from tests.support.waiting import wait_until
 from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET, VERIFY_TOKEN
 
 COMMAND_SECRET = "command secret"
+_ROLE_PASSWORD = "role password"
 READY_SECONDS = 60.0
 """Enough for a busy machine; usually a process is ready within two seconds."""
 
@@ -103,7 +108,8 @@ class Worker:
 
 
 class System:
-    """The processes of one installation. The context manager ends all of them."""
+    """The processes of one installation, each with its own role in the database. The context manager ends all of
+    them."""
 
     def __init__(self, kafka: str, dsn: str, topics: Topics, directory: Path) -> None:
         """`directory`: for the logs, and where the processes run."""
@@ -120,15 +126,28 @@ class System:
         self.workers: list[Worker] = []
         self._directory = directory
         self._guard = Guard()
+        self._has_roles = False
 
     def start(self, *names: str, crash_at: str | None = None, **settings: object) -> list[Worker]:
         """Starts processes and returns at once. `settings`: e.g. `poison_per_minute=5`."""
         workers = []
         for name in names:
             log = self._directory / f"{len(self.workers)}-{name}.log"
-            workers.append(Worker(self._guard, name, log, self.environment(crash_at, **settings)))
+            own = {"postgres_dsn": self._own_dsn(name), **settings}
+            workers.append(Worker(self._guard, name, log, self.environment(crash_at, **own)))
             self.workers.append(workers[-1])
         return workers
+
+    def _own_dsn(self, process: str) -> str:
+        """The connection string with the process's role; empty for the webhook, which has none."""
+        if process not in ROLE_PROCESSES:
+            return ""
+        if not self._has_roles:
+            with psycopg.connect(self.dsn, autocommit=True) as connection:
+                provide(connection, dict.fromkeys(ROLE_PROCESSES, _ROLE_PASSWORD))
+            self._has_roles = True
+        role = role_of(process, str(conninfo_to_dict(self.dsn)["dbname"]))
+        return make_conninfo(self.dsn, user=role, password=_ROLE_PASSWORD)
 
     def run(self, *names: str, crash_at: str | None = None, **settings: object) -> list[Worker]:
         """Starts processes and returns when all of them are ready."""

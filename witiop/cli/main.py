@@ -139,15 +139,24 @@ def run(installation: Installation, process: str) -> None:
 @witiop.command()
 @click.pass_obj
 def migrate(installation: Installation) -> None:
-    """Bring the database schema up to date."""
+    """Bring the database schema and the roles of the processes up to date."""
+    from infra.postgres import roles
+    from infra.postgres.connections.pool import connect
     from infra.postgres.migrations import SchemaIsNewer, migrate
+    from witiop.wiring import from_settings
 
+    settings = installation.settings("postgres_dsn")
+    dsn = settings.postgres_dsn.get_secret_value()
     try:
-        applied = migrate(installation.postgres_dsn)
+        applied = migrate(dsn)
     except SchemaIsNewer as error:
         raise CommandFailed(str(error), "schema_is_newer") from error
-    for version in applied:
-        click.echo(f"applied {version}")
+    with connect(dsn, "migrate", autocommit=True) as connection:
+        changes = roles.provide(connection, from_settings.role_passwords(settings))
+    for line in (*(f"applied {version}" for version in applied), *(f"created role {role}" for role in changes.created)):
+        click.echo(line)
+    if changes.missing:
+        click.echo(f"missing roles: {', '.join(changes.missing)}; see docs/runbook.md, Database roles")
     if not applied:
         click.echo("the schema is up to date")
 

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -22,18 +21,21 @@ from infra.local.guard import Guard
 from infra.local.kafka import LocalKafka
 from infra.local.ports import LOOPBACK, require_free
 from infra.local.postgres import LocalPostgres
-from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN, LocalSes
+from infra.local.ses import LocalSes
+from infra.postgres.roles import ROLE_PROCESSES
 from infra.process.readiness import not_ready_reason_at
+from witiop.dev.environment import CONSOLE_PORT, WEBHOOK_PORT, environment_of
 from witiop.dev.processes import DESK, MIGRATE, PROCESSES, SIMULATOR, TOPICS, DevProgram
 from witiop.dev.stack_file import FILE_NAME, Stack, write_private
 from witiop.dev.supervision import RunningProgram, Supervisor
 
 PORTS = 30
-WEBHOOK_PORT, CONSOLE_PORT, KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 0, 1, 2, 3, 5
-"""Offsets from the first port; 4 is reserved for PostgreSQL."""
+KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 2, 3, 5
+"""Offsets from the first port, like those of `witiop.dev.environment`; 4 is reserved for PostgreSQL."""
 FREE_BYTES = 512 * 1024 * 1024
 READY_SECONDS = 90.0
 SECRETS = ("whatsapp_app_secret", "whatsapp_verify_token", "softbot_secret", "agents_secret", "command_secret")
+DATABASE = "witiop"
 ADMINISTRATOR = "paolo"
 """First administrator of the console; also a user of the demo's company."""
 _STEP_SECONDS = 0.1
@@ -124,6 +126,7 @@ class _LocalStack:
         )
         self._postgres = LocalPostgres(data / "postgres", guard=guard)
         self._ses = LocalSes(data / "ses", port_base + SES_PORT, guard=guard)
+        self._role_passwords: dict[str, str] = {name: secrets.token_urlsafe(16) for name in ROLE_PROCESSES}
         self._supervisor = Supervisor(echo)
         self._programs: list[RunningProgram] = []
         self._simulator: RunningProgram | None = None
@@ -148,7 +151,7 @@ class _LocalStack:
             **self._secrets(),
             webhook_url=f"http://{LOOPBACK}:{self._port_base + WEBHOOK_PORT}",
             kafka_bootstrap=self._kafka.bootstrap,
-            postgres_dsn=self._postgres.ensure_database("witiop"),
+            postgres_dsn=self._postgres.ensure_database(DATABASE),
             ses_endpoint=self._ses.endpoint,
         )
         self._prepare(self._system.migrate)  # Kafka starts in the meantime
@@ -262,35 +265,7 @@ class _LocalStack:
 
     def _running(self, program: DevProgram, *arguments: str) -> RunningProgram:
         assert self._file is not None
-        environment = {
-            **os.environ,  # passed on, not read: search path, locale, log level
-            "WITIOP_KAFKA_BOOTSTRAP_SERVERS": self._file.kafka_bootstrap,
-            "WITIOP_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
-            "WITIOP_KAFKA_TOPIC_PREFIX": "",
-            "WITIOP_KAFKA_REPLICATION_FACTOR": "1",
-            "WITIOP_POSTGRES_DSN": self._file.postgres_dsn,
-            "WITIOP_WHATSAPP_APP_SECRETS": self._file.whatsapp_app_secret,
-            "WITIOP_WHATSAPP_VERIFY_TOKEN": self._file.whatsapp_verify_token,
-            "WITIOP_SOFTBOT_SECRETS": self._file.softbot_secret,
-            "WITIOP_AGENTS_SECRETS": self._file.agents_secret,
-            "WITIOP_COMMAND_SECRETS": self._file.command_secret,
-            "WITIOP_SES_ENDPOINT": self._ses.endpoint,
-            "WITIOP_SES_REGION": REGION,
-            "WITIOP_SES_SENDER": SENDER,
-            "WITIOP_SES_CONFIGURATION_SET": CONFIGURATION_SET,
-            "WITIOP_SES_TOPIC_ARNS": TOPIC_ARN,
-            "WITIOP_SES_ACCESS_KEY_ID": KEY[0],
-            "WITIOP_SES_SECRET_ACCESS_KEY": KEY[1],
-            "WITIOP_CONSOLE_HOST": LOOPBACK,
-            "WITIOP_CONSOLE_PORT": str(self._port_base + CONSOLE_PORT),
-            "WITIOP_CONSOLE_URL": f"http://{LOOPBACK}:{self._port_base + CONSOLE_PORT}",
-            "WITIOP_WEBHOOK_HOST": LOOPBACK,
-            "WITIOP_WEBHOOK_PORT": str(self._port_base + WEBHOOK_PORT),
-            "WITIOP_MONITOR_HOST": LOOPBACK,
-            "WITIOP_CONSUMER_INSTANCE": f"dev-{program.name}",
-        }
-        if program.monitor is not None:
-            environment["WITIOP_MONITOR_PORT"] = str(self._port_base + program.monitor)
+        environment = environment_of(program, self._file, self._port_base, self._role_passwords)
         argv = (*program.argv, *arguments)
         return RunningProgram(program.name, argv, environment, guard=self._guard, echo=self._echo)
 

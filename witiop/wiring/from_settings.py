@@ -105,6 +105,14 @@ def session_terms(settings: Settings) -> "SessionTerms":
     )
 
 
+def role_passwords(settings: Settings) -> dict[str, str]:
+    """Returns process -> password of its database role."""
+    given = settings.role_passwords.get_secret_value()
+    return {
+        process: password for each in given.split(",") if each for process, _, password in [each.strip().partition(":")]
+    }
+
+
 def secret_bytes(secrets: SecretList) -> tuple[bytes, ...]:
     """Returns the secrets in UTF-8, in their order: the first signs, each of them verifies."""
     return tuple(secret.get_secret_value().encode() for secret in secrets)

@@ -1,0 +1,155 @@
+"""Database roles: one per process, with the privileges that its work needs and no others. The webhook has none, because
+it needs no database. Migrations and the command line use the owner of the database.
+
+A role belongs to one database and is named after it, e.g. `witiop_console`. The functions raise psycopg errors.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, get_args
+
+from psycopg import Connection
+from psycopg.rows import scalar_row
+from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import Literal as Value
+
+RoleProcess = Literal["conversations", "commands", "routing", "mails", "timer", "relay", "console"]
+"""The processes that use the database."""
+ROLE_PROCESSES: tuple[RoleProcess, ...] = get_args(RoleProcess)
+
+_LOCK = 0x726F_6C65
+"""Key of the advisory lock under which privileges are granted: the bytes of "role"."""
+
+_DIRECTORY = {"numbers": "select", "skillsets": "select", "users": "select", "directory_version": "select"}
+_DECIDES = {
+    **_DIRECTORY,
+    "conversations": "select, update",
+    "customers": "select, update",  # a row lock needs UPDATE
+    "entries": "select, update",
+    "history": "select, insert",
+    "identities": "select",
+    "outbox": "insert",
+    "unmanaged_counts": "select, insert, update",
+}
+"""For processes that decide something about conversations: all of them write what changed in the same way
+(`consumers.changes.unit_of_work`)."""
+_ASSIGNS = {
+    **_DECIDES,
+    "agent_idle": "select, insert, update",
+    "agent_presence": "select",
+    "consumer_offsets": "select",
+    "users": "select, update (id)",  # locked, never changed
+}
+_READS_LISTS = dict.fromkeys(
+    (
+        "agent_idle",
+        "agent_presence",
+        "command_audit",
+        "conversations",
+        "customers",
+        "entries",
+        "history",
+        "identities",
+        "mail_log",
+        "mails",
+        "message_status",
+        "unmanaged_counts",
+    ),
+    "select",
+)
+
+PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
+    "conversations": {
+        **_ASSIGNS,
+        "agent_presence": "select, insert, update",
+        "consumer_offsets": "select, insert, update",
+        "conversations": "select, insert, update",
+        "customers": "select, insert, update",
+        "early_records": "select, insert, delete",
+        "entries": "select, insert, update",
+        "identities": "select, insert, update",
+        "mail_log": "select, insert",
+        "mails": "select, update",
+        "message_status": "select, insert, update",
+        "notices": "select, insert",
+        "set_aside": "select, insert",
+    },
+    "commands": {
+        **_ASSIGNS,
+        "command_audit": "select, insert",
+        "commands": "select, insert, update",
+        "consumer_offsets": "select, insert, update",
+        "mail_log": "select, insert",
+        "mails": "select, insert, update",
+        "set_aside": "select, insert",
+    },
+    "routing": _ASSIGNS,
+    "timer": {**_DECIDES, "consumer_offsets": "select"},
+    "mails": {**_DECIDES, "mail_log": "select, insert", "mails": "select, update"},
+    "relay": {"outbox": "select, delete"},
+    "console": {
+        **_DIRECTORY,
+        **_READS_LISTS,
+        "console_audit": "select, insert",
+        "console_sessions": "select, insert, update, delete",
+        "sign_in_tries": "select, insert, update, delete",
+        "sign_ins": "select, update (password, page_rows, language, time_zone)",
+    },
+}
+"""Process -> table -> privileges. A new table is added here for the processes that use it; the owner has all."""
+
+
+class RoleChanges(NamedTuple):
+    """What `provide` did. `created`: roles; `missing`: roles that the owner may not create."""
+
+    created: list[str]
+    missing: list[str]
+
+
+def role_of(process: str, database: str) -> str:
+    """Returns the name of a process's role."""
+    return f"{database}_{process}"
+
+
+def provide(connection: Connection[Any], passwords: Mapping[str, str] | None = None) -> RoleChanges:
+    """Creates the roles that are missing, if this user may, and gives each of them its privileges, in one transaction.
+    May be repeated at any time. `passwords`: process -> password; a role without one cannot log in by itself: it can be
+    given to a user who can, or get a password in another way."""
+    passwords = passwords or {}
+    with connection.transaction(), connection.cursor(row_factory=scalar_row) as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+        (database,) = cursor.execute("select current_database()").fetchall()
+        roles = {process: role_of(process, database) for process in ROLE_PROCESSES}
+        existing = set(cursor.execute("select rolname from pg_roles where rolname = any(%s)", [[*roles.values()]]))
+        may_create = cursor.execute(
+            "select rolsuper or rolcreaterole from pg_roles where rolname = current_user"
+        ).fetchone()
+        created = [role for role in roles.values() if role not in existing] if may_create else []
+        for role in created:
+            cursor.execute(SQL("create role {}").format(Identifier(role)))
+        for process, role in roles.items():
+            if role not in existing and role not in created:
+                continue
+            if process in passwords:
+                cursor.execute(_login(connection, role, passwords[process]))
+            for statement in _grants(process, role):
+                cursor.execute(statement)
+    return RoleChanges(created, [role for role in roles.values() if role not in existing and role not in created])
+
+
+def _login(connection: Connection[Any], role: str, password: str) -> Composed:
+    """The password is sent as the server stores it, so that no log of the server has it."""
+    stored = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+    return SQL("alter role {} login password {}").format(Identifier(role), Value(stored.decode()))
+
+
+def _grants(process: RoleProcess, role: str) -> list[Composed]:
+    """The statements that leave a role with its privileges in this database, whatever it had before."""
+    of = Identifier(role)
+    return [
+        SQL("revoke all on all tables in schema public from {}").format(of),
+        SQL("grant usage on schema public to {}").format(of),
+        *(
+            SQL("grant {} on {} to {}").format(SQL(privileges), Identifier(table), of)
+            for table, privileges in PRIVILEGES[process].items()
+        ),
+    ]

@@ -1,0 +1,22 @@
+"""Every table has its place among the privileges of the database roles."""
+
+import re
+
+from infra.postgres.roles import PRIVILEGES
+from tests.support.paths import ROOT
+
+_ONLY_OWNER = {"alembic_version"}
+"""Tables that no process uses."""
+
+
+def test_every_table_is_known_to_the_roles() -> None:
+    """A process may only use tables that `infra.postgres.roles.PRIVILEGES` names for it: add a new table there."""
+    migrations = sorted((ROOT / "infra" / "postgres" / "migrations").glob("*.sql"))
+    made = {
+        table for file in migrations for table in re.findall(r"^create table (\w+)", file.read_text(), re.MULTILINE)
+    }
+    dropped = {
+        table for file in migrations for table in re.findall(r"^drop table (\w+)", file.read_text(), re.MULTILINE)
+    }
+    named = {table for privileges in PRIVILEGES.values() for table in privileges}
+    assert made - dropped - _ONLY_OWNER == named
