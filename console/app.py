@@ -18,7 +18,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from console import gate, phrases
 from console.commands import new_form
 from console.dependencies import Dependencies
-from console.live.broadcast import MAX_VIEWERS
 from console.live.watch import changes_for, watched_list
 from console.pages.bulk import bulk_pages
 from console.pages.bulk_results import bulk_results_pages
@@ -127,11 +126,12 @@ def _live_pages(deps: Dependencies) -> Blueprint:
 
     @pages.get("/live")
     def stream() -> ResponseReturnValue:
-        if deps.live.viewers >= MAX_VIEWERS:
+        session = gate.token_hash(g.token)
+        if not deps.live.has_room(session):
             abort(503)
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the stream outlives the request
         render = partial(changes_for, app, deps.clock)
-        follow_with(partial(deps.live.stream, watched_list(gate.token_hash(g.token)), render))
+        follow_with(partial(deps.live.stream, session, watched_list(session), render))
         headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
         return Response(b"retry: 2000\n\n", content_type="text/event-stream", headers=headers)
 

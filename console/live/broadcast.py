@@ -8,7 +8,7 @@ one costs. A page that reconnects is sent whatever differs by then; there is not
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -25,7 +25,8 @@ PAUSE_SECONDS = 0.5
 """The shortest time between two looks."""
 REFRESH_SECONDS = 10.0
 """The longest time between two looks without a hint; each page also receives an event at least that often."""
-MAX_VIEWERS = 2000
+MAX_VIEWERS, MAX_VIEWERS_OF_ONE = 2000, 30
+"""Open pages of all sessions, and of one: nobody's pages shut those of others out."""
 
 
 class Listener(Protocol):
@@ -42,8 +43,9 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Viewer(Generic[P]):
-    """An open page: what it shows, and how its stream is woken."""
+    """An open page: whose it is, what it shows, and how its stream is woken."""
 
+    session: Hashable
     shown: P
     loop: asyncio.AbstractEventLoop
     woken: asyncio.Event
@@ -68,6 +70,12 @@ class Broadcaster(Generic[P, S]):
     def viewers(self) -> int:
         """The number of open pages."""
         return len(self._viewers)
+
+    def has_room(self, session: Hashable) -> bool:
+        """Whether this session may open one more page. O(open pages)."""
+        with self._lock:
+            own = sum(each.session == session for each in self._viewers.values())
+            return len(self._viewers) < MAX_VIEWERS and own < MAX_VIEWERS_OF_ONE
 
     def run(self) -> None:
         """Listens, looks and broadcasts until `end`. Reconnects when the connection is lost."""
@@ -111,10 +119,12 @@ class Broadcaster(Generic[P, S]):
             viewers = dict(self._viewers)
         self._wake(viewers)
 
-    async def stream(self, shown: P, render: Callable[[P, S], Sequence[bytes] | None]) -> AsyncGenerator[bytes, None]:
-        """Server-sent events for one page. `render` returns those that bring the page from what it shows to the current
-        state, and notes in `shown` what was sent; None: the session is over, and the stream ends."""
-        viewer = Viewer(shown, asyncio.get_running_loop(), asyncio.Event())
+    async def stream(
+        self, session: Hashable, shown: P, render: Callable[[P, S], Sequence[bytes] | None]
+    ) -> AsyncGenerator[bytes, None]:
+        """Server-sent events for one page of a session. `render` returns those that bring the page from what it shows
+        to the current state, and notes in `shown` what was sent; None: the session is over, and the stream ends."""
+        viewer = Viewer(session, shown, asyncio.get_running_loop(), asyncio.Event())
         key = next(self._keys)
         with self._lock:
             self._viewers[key] = viewer

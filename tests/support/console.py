@@ -191,7 +191,7 @@ class OpenList:
         assert 200 == answer.status_code
         self.stream: Callable[[], AsyncGenerator[bytes, None]] = followed[0]
         self.shown: WatchedList
-        self.shown, self._render = followed[0].args
+        _, self.shown, self._render = followed[0].args
 
     def look(self) -> str:
         """The events that the page receives when the watcher looks now."""

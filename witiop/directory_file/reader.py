@@ -1,6 +1,7 @@
 """Reads a directory file (interface.md, Directory file). The whole file is validated before any of it is used."""
 
 import re
+import stat
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,13 +36,26 @@ class DirectoryFileError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+_MAX_BYTES = 8 * 1024 * 1024
+"""Ten thousand numbers and users with everything need a quarter of it."""
+_MAX_DEPTH = 20
+"""A directory has four levels."""
+_MAX_DOTS = 200
+"""Dots of a key, or of a name, which has so many characters. The time to read a key grows with their square."""
+_BETWEEN_KEYS = re.compile(r"[=,#\n\[\]{}]+")
+
+
 def read_directory(file: Path) -> Directory:
     """Returns the directory that the file describes. Raises DirectoryFileError if the file is invalid."""
     text = _text(file)
+    if (line := _line_of_long_key(text)) is not None:
+        raise DirectoryFileError([FileProblem(file, line, "a key has too many parts; write each table under its head")])
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, or deeply nested lists
         raise DirectoryFileError([_syntax_problem(file, text, error)]) from None
+    if _is_deep(document):
+        raise DirectoryFileError([FileProblem(file, None, "nested too deeply; write each table under its head")])
     line_of = key_lines(text)
     found = [
         *_unknown_tables(document),
@@ -144,8 +158,35 @@ def _same_choices(document: Mapping[str, Any]) -> Iterator[_Found]:
             first.setdefault(form, choice)
 
 
+def _line_of_long_key(text: str) -> int | None:
+    """The first line with more dots between two signs than a key may have; None: there is none. A name may have them
+    too, but not many."""
+    line = 1
+    end = 0
+    for sign in _BETWEEN_KEYS.finditer(text):
+        if text.count(".", end, sign.start()) > _MAX_DOTS:
+            return line
+        line += text.count("\n", end, sign.end())
+        end = sign.end()
+    return line if text.count(".", end) > _MAX_DOTS else None
+
+
+def _is_deep(document: Mapping[str, Any]) -> bool:
+    level: list[Any] = [document]
+    for _ in range(_MAX_DEPTH):
+        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [each for values in inner for each in values if isinstance(each, dict | list)]
+    return bool(level)
+
+
 def _text(file: Path) -> str:
     try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for its writer
+            raise DirectoryFileError([FileProblem(file, None, "not a file; check the path")])
+        if status.st_size > _MAX_BYTES:
+            larger = f"larger than {_MAX_BYTES >> 20} MiB, which no directory needs; check the path"
+            raise DirectoryFileError([FileProblem(file, None, larger)])
         return file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1

@@ -34,7 +34,7 @@ SKEW = timedelta(seconds=2)
 database's."""
 OUTBOX_SECONDS = 30
 OVERDUE_SECONDS = 60
-IDLE_SECONDS = 60
+IDLE_SECONDS = 20
 """Consumers commit their positions every few seconds, also when no records arrive."""
 
 _FEEDBACK_DAYS = 3

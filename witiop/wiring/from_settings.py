@@ -107,10 +107,8 @@ def session_terms(settings: Settings) -> "SessionTerms":
 
 def role_passwords(settings: Settings) -> dict[str, str]:
     """Returns process -> password of its database role."""
-    given = settings.role_passwords.get_secret_value()
-    return {
-        process: password for each in given.split(",") if each for process, _, password in [each.strip().partition(":")]
-    }
+    pairs = (each.strip().partition(":") for each in settings.role_passwords.get_secret_value().split(","))
+    return {process: password for process, _, password in pairs if process}
 
 
 def secret_bytes(secrets: SecretList) -> tuple[bytes, ...]:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from console.live.broadcast import REFRESH_SECONDS, Broadcaster
+from console.live.broadcast import MAX_VIEWERS_OF_ONE, REFRESH_SECONDS, Broadcaster
 from console.live.watch import ListState, ListWatcher, WatchedList
 from infra.postgres import mails
 from infra.postgres.connections.pool import connect
@@ -112,6 +112,22 @@ def listens(console: Console) -> bool:
     )
 
 
+def test_the_pages_of_one_session_shut_nobody_else_out(console: Console, boss: Browser) -> None:
+    page = OpenList(console, boss)
+
+    async def story() -> tuple[list[int], int]:
+        streams = [page.stream() for _ in range(MAX_VIEWERS_OF_ONE)]
+        for stream in streams:
+            await anext(stream)
+        other = await asyncio.to_thread(console.signed_in)
+        answers = [each.get("/live", Accept="text/event-stream").status_code for each in (boss, other)]
+        for stream in streams:
+            await stream.aclose()
+        return answers, boss.get("/live", Accept="text/event-stream").status_code
+
+    assert ([503, 200], 200) == asyncio.run(story())
+
+
 def test_a_stopped_console_ends_every_stream(console: Console, boss: Browser) -> None:
     page = OpenList(console, boss)
 
@@ -148,7 +164,7 @@ def test_pages_receive_changes_again_after_a_look_failed() -> None:
     thread = threading.Thread(target=live.run)
 
     async def story() -> bytes:
-        stream = live.stream("a page", lambda shown, now: [f"{shown} {now}".encode()])
+        stream = live.stream("a session", "a page", lambda shown, now: [f"{shown} {now}".encode()])
         assert b"event: still" in await anext(stream)
         thread.start()
         try:

@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Identifier
 
-from infra.postgres.roles import PRIVILEGES, ROLE_PROCESSES, RoleChanges, provide, role_of
+from infra.postgres.roles import PRIVILEGES, ROLE_PROCESSES, RoleChanges, RoleProcess, provide, role_of
 from tests.support.databases import Databases
 
 PASSWORD = "a password"
@@ -33,14 +33,14 @@ def as_role(dsn: str, process: str) -> psycopg.Connection[Any]:
 
 
 @pytest.mark.parametrize("process", ROLE_PROCESSES)
-def test_a_role_has_exactly_its_privileges_on_every_table(dsn: str, process: str) -> None:
+def test_a_role_has_exactly_its_privileges_on_every_table(dsn: str, process: RoleProcess) -> None:
     with as_role(dsn, process) as connection:
         tables = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
         for (table,) in tables:
-            words = dict(re.findall(r"(\w+)(?: \(([^)]*)\))?", PRIVILEGES[process].get(table, "")))  # type: ignore[call-overload]
+            words = dict(re.findall(r"(\w+)(?: \(([^)]*)\))?", PRIVILEGES[process].get(table, "")))
             for action in ACTIONS:
-                (whole,) = connection.execute("select has_table_privilege(%s, %s)", (table, action)).fetchone() or ()
-                assert (table, action, whole) == (table, action, words.get(action.lower()) == "")
+                whole = connection.execute("select has_table_privilege(%s, %s)", (table, action)).fetchone()
+                assert (table, action, (words.get(action.lower()) == "",)) == (table, action, whole)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """A directory file is read, and every problem of an invalid one is named."""
 
+import os
 from datetime import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -281,3 +283,48 @@ def test_any_file_gives_a_directory_or_a_list_of_problems(text: str, around: str
             read_directory(file)
         except DirectoryFileError as refused:
             assert refused.problems
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (".".join(["a"] * 20_000) + " = 1\n", "1: a key has too many parts; write each table under its head"),
+        (f"\n\n[{'.'.join(['a'] * 20_000)}]\n", "3: a key has too many parts; write each table under its head"),
+        (
+            "x = { " + " . ".join(["a"] * 20_000) + " = 1 }",
+            "1: a key has too many parts; write each table under its head",
+        ),
+        (".".join(["a"] * 150) + " = 1\n", " nested too deeply; write each table under its head"),
+        ("x = " + "[" * 50 + "]" * 50, " nested too deeply; write each table under its head"),
+    ],
+)
+def test_keys_and_lists_without_end_are_refused_at_once(file: Path, text: str, problem: str) -> None:
+    began = process_time()
+    assert [problem] == problems(file, text)
+    assert process_time() - began < 1
+
+
+@pytest.mark.parametrize("line", ['"a",\n', '["a"],\n'])
+def test_a_value_of_many_lines_is_read_in_time_by_its_length(file: Path, line: str) -> None:
+    began = process_time()
+    (found,) = problems(file, "x = [\n" + line * 20_000 + "]\n")
+    assert "x: unknown" in found
+    assert process_time() - began < 5
+
+
+def test_what_is_no_file_of_reasonable_size_is_refused_and_not_read(file: Path) -> None:
+    os.mkfifo(file)
+    for path, problem in (
+        (file, "not a file; check the path"),
+        (Path("/dev/zero"), "not a file; check the path"),
+        (file.parent, "not a file; check the path"),
+        (file.with_name("missing"), "cannot be read (No such file or directory); check the path"),
+    ):
+        with pytest.raises(DirectoryFileError) as refused:
+            read_directory(path)
+        assert [problem] == [each.message for each in refused.value.problems]
+    large = file.with_name("large.toml")
+    with large.open("wb") as written:
+        written.truncate(100 * 1024 * 1024)
+    with pytest.raises(DirectoryFileError, match="larger than 8 MiB"):
+        read_directory(large)
