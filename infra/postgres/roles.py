@@ -64,7 +64,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "consumer_offsets": "select, insert, update",
         "conversations": "select, insert, update",
         "customers": "select, insert, update",
-        "early_records": "select, insert, delete",
+        "early_records": "select, insert, update (raw), delete",  # locked, never changed
         "entries": "select, insert, update",
         "identities": "select, insert, update",
         "mail_log": "select, insert",
@@ -78,13 +78,14 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "command_audit": "select, insert",
         "commands": "select, insert, update",
         "consumer_offsets": "select, insert, update",
+        "entries": "select, insert, update",  # a user who takes a conversation accepts it
         "mail_log": "select, insert",
         "mails": "select, insert, update",
         "set_aside": "select, insert",
     },
     "routing": _ASSIGNS,
     "timer": {**_DECIDES, "consumer_offsets": "select"},
-    "mails": {**_DECIDES, "mail_log": "select, insert", "mails": "select, update"},
+    "mails": {**_DECIDES, "mail_log": "select, insert", "mails": "select, update", "message_status": "select"},
     "relay": {"outbox": "select, delete"},
     "console": {
         **_DIRECTORY,
