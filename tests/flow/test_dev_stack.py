@@ -66,6 +66,10 @@ def test_a_stack_starts_keeps_running_and_stops_without_leaving_processes(dev: D
     ]
     assert stat.S_IMODE((data / "stack.json").stat().st_mode) == 0o600
     assert {"kafka", "postgres", "webhook", "relay"} <= stack.pids.keys()
+    assert [0o700, 0o700] == [stat.S_IMODE(each.stat().st_mode) for each in (data, data / "kafka")]
+    segments = [each for each in (data / "kafka" / "log").rglob("*") if each.is_file()]
+    assert segments
+    assert [] == [each for each in segments if each.stat().st_mode & 0o077]
 
     # The demo is played once, by a program that finds the stack on its own.
     wait_until(lambda: f"simulator     | played with --stack {data}" in dev.log())
