@@ -19,7 +19,7 @@ MODULES = [
 
 ENVIRONMENT_USERS = {
     "infra/process/metrics.py": "sets the directory in which prometheus_client counts",
-    "witiop/dev/run.py": "passes its environment and the settings to our processes",
+    "witiop/dev/environment.py": "passes its environment and the settings to our processes",
     "witiop/settings.py": "reads the settings",
 }
 """Modules that may use the environment, with the reason."""
