@@ -27,6 +27,7 @@ _DECIDES = {
     "entries": "select, update",
     "history": "select, insert",
     "identities": "select",
+    "identity_periods": "select",
     "outbox": "insert",
     "unmanaged_counts": "select, insert, update",
 }
@@ -39,6 +40,7 @@ _ASSIGNS = {
     "consumer_offsets": "select",
     "users": "select, update (id)",  # locked, never changed
 }
+_PARKS = {"parked": "select, insert, update, delete"}
 _READS_LISTS = dict.fromkeys(
     (
         "agent_idle",
@@ -49,6 +51,7 @@ _READS_LISTS = dict.fromkeys(
         "entries",
         "history",
         "identities",
+        "identity_periods",
         "mail_log",
         "mails",
         "message_status",
@@ -67,6 +70,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "early_records": "select, insert, update (raw), delete",  # locked, never changed
         "entries": "select, insert, update",
         "identities": "select, insert, update",
+        "identity_periods": "select, insert, update",
         "mail_log": "select, insert",
         "mails": "select, update",
         "message_status": "select, insert, update",
@@ -83,9 +87,15 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "mails": "select, insert, update",
         "set_aside": "select, insert",
     },
-    "routing": _ASSIGNS,
-    "timer": {**_DECIDES, "consumer_offsets": "select"},
-    "mails": {**_DECIDES, "mail_log": "select, insert", "mails": "select, update", "message_status": "select"},
+    "routing": {**_ASSIGNS, **_PARKS},
+    "timer": {**_DECIDES, **_PARKS, "consumer_offsets": "select"},
+    "mails": {
+        **_DECIDES,
+        **_PARKS,
+        "mail_log": "select, insert",
+        "mails": "select, update",
+        "message_status": "select",
+    },
     "relay": {"outbox": "select, delete"},
     "console": {
         **_DIRECTORY,
