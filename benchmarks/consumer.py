@@ -140,7 +140,7 @@ def _begin(topic: BenchTopic, world: World, group: str) -> None:
         with connection.transaction():
             for partition, begin in zip(topic.partitions, topic.begins, strict=True):
                 position = Position(reader.topic_id(topic.name), begin)
-                Offsets(connection, group).start(Partition(*partition), position, 0)
+                Offsets(connection, group).start(Partition(*partition), position)
 
 
 _BARE_INSERT = """

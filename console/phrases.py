@@ -40,6 +40,7 @@ _MAIL_STATES = {
     "failed": pgettext_noop("mail", "failed"),
     "unknown": pgettext_noop("mail", "unknown whether it was sent"),
     "recalled": pgettext_noop("mail", "recalled before it was sent"),
+    "held_after_restore": pgettext_noop("mail", "held after a restore of the database"),
 }
 
 _SUPPRESSED = gettext_noop(

@@ -152,6 +152,11 @@ def signed(command: Command, topic: str, secret: bytes) -> OutgoingRecord:
     return OutgoingRecord(topic, key, value, tuple((name, text.encode()) for name, text in headers.items()))
 
 
+def read_body(type_: str, value: bytes) -> CommandBody:
+    """Returns the body of a command that was valid when it was received."""
+    return _TYPES[type_].model_validate_json(value)
+
+
 class InvalidCommand(NamedTuple):
     """A record that is rejected without looking at a conversation. `head` None: the record is not authentic, and none
     of its content is used. `detail`: the field at fault, as a text for people."""

@@ -30,7 +30,7 @@ megabyte of transcript."""
 MAX_SUBJECT = 250
 """Maximum length of a subject, in characters."""
 
-MailState = Literal["requested", "sending", "sent", "failed", "unknown", "recalled"]
+MailState = Literal["requested", "sending", "sent", "failed", "unknown", "recalled", "held_after_restore"]
 DeliveryStatus = Literal["suppressed", "delivered", "bounced", "complained"]
 """The delivery that SES reported for one recipient. `suppressed`: the address is on a suppression list of SES, which
 therefore did not send the mail to it."""

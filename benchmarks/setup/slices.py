@@ -99,7 +99,7 @@ def bare_rate(
         consumer.assign(list(begins))
         with connection.transaction():
             for partition, begin in begins.items():
-                Offsets(connection, group).start(Partition(*partition), Position("", begin), 0)
+                Offsets(connection, group).start(Partition(*partition), Position("", begin))
                 consumer.seek(partition, begin)
         while not clock.over.is_set():
             for polled in consumer.poll(timeout_ms=500).values():

@@ -9,7 +9,6 @@ proceed. While a server cannot be reached, the loop backs off and keeps its memb
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from threading import Event as Flag
 from time import monotonic
 from typing import Any, Protocol, cast
@@ -22,12 +21,13 @@ from psycopg import Connection
 from consumers.batches.leftover import Leftover, dead_letter
 from consumers.batches.metrics import ConsumerMetrics
 from consumers.batches.poison import PoisonPolicy, PoisonStorm
-from infra.kafka.consumer import BrokerUnreachable, GroupReader, IncomingRecord, OffsetRange
+from consumers.batches.starting import PartitionStarter, mark_of, partition_of
+from infra.kafka.consumer import BrokerUnreachable, GroupReader, IncomingRecord
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.faults import may_pass
 from infra.postgres.messaging.dead_letters import DeadLetter, store_dead_letters
 from infra.postgres.messaging.early_records import store_early_records
-from infra.postgres.messaging.offsets import FencedOut, Offsets, Partition, Position
+from infra.postgres.messaging.offsets import FencedOut, Offsets, Partition
 from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
 from infra.process.memory import collect_rarely
@@ -55,27 +55,6 @@ class Handler(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Where reading begins. `lost`: records that the broker deleted before they were read. `moved`: this is not the
-    stored position."""
-
-    offset: int
-    lost: int = 0
-    moved: bool = True
-
-
-def start_of(stored: Position | None, topic_id: str, range_: OffsetRange) -> Start:
-    """Returns where to begin with a partition. One that was never read, a topic that was created again, or a log that
-    was cut back is read from its beginning (unique keys absorb repeats); a log that lost its oldest records is read
-    from the first that is left."""
-    if stored is None or stored.topic_id != topic_id or stored.next_offset > range_.end:
-        return Start(range_.begin)
-    if stored.next_offset < range_.begin:
-        return Start(range_.begin, lost=range_.begin - stored.next_offset)
-    return Start(stored.next_offset, moved=False)
-
-
 class BatchLoop:
     """Runs one handler for one consumer group until stopped.
 
@@ -101,19 +80,19 @@ class BatchLoop:
         self._poison = poison
         self._storm_back_off_seconds = storm_back_off_seconds
         self._expected: dict[TopicPartition, int] = {}
+        self._uncertain: set[TopicPartition] = set()
         self._heartbeat_at = 0.0
         self._next_at = 0.0
         self._backoff = Backoff()
         self._not_ready: str | None = "has not reached its servers yet"
-        self._lost = 0
+        self._starter = PartitionStarter(reader, transaction, group, metrics)
         self._stopped_until: dict[TopicPartition, float] = {}
         self._stopped_for: dict[TopicPartition, str] = {}
 
     def not_ready_reason(self) -> str | None:
         """Returns everything that keeps the loop from working, for /readyz; None: nothing."""
-        lost = f"{self._lost} records were deleted by the broker before they were read; see witiop doctor"
         stopped = (f"{p.topic}[{p.partition}] is stopped: {why}" for p, why in sorted(self._stopped_for.copy().items()))
-        return every_reason(self._not_ready, lost if self._lost else None, *stopped)
+        return every_reason(self._not_ready, self._starter.not_ready_reason(), *stopped)
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises whatever is a defect of ours."""
@@ -136,8 +115,11 @@ class BatchLoop:
         records = self._reader.poll(_POLL_SECONDS)
         if records:
             crash_point("consumer.after-poll")
+        self._forget_positions(self._starter.unlike(records))
         started = self._start_partitions()
-        batch = self._expected_of(record for record in records if partition_of(record) not in started)
+        batch = self._expected_of(
+            record for record in self._starter.marked(records) if partition_of(record) not in started
+        )
         if batch:
             self._next_at = self._next_after(len(records))
             self._process(batch)
@@ -166,19 +148,7 @@ class BatchLoop:
             return set()
         ranges = self._reader.offset_ranges(new)
         for partition in new:
-            here = Partition(*partition)
-            topic_id = self._reader.topic_id(partition.topic)
-            with self._transaction() as connection:
-                offsets = Offsets(connection, self._group)
-                start = start_of(offsets.read([here]).get(here), topic_id, ranges[partition])
-                if start.moved:
-                    offsets.start(here, Position(topic_id, start.offset), start.lost)
-            if start.lost:
-                self._lost += start.lost
-                self._metrics.lost(start.lost)
-                log.critical("consumer.records_lost", topic=here.topic, partition=here.partition, lost=start.lost)
-            self._expected[partition] = start.offset
-            self._reader.resume_from(partition, start.offset)
+            self._expected[partition] = self._starter.start(partition, ranges[partition])
         return set(new)
 
     def _expected_of(self, records: Iterable[IncomingRecord]) -> list[IncomingRecord]:
@@ -237,7 +207,6 @@ class BatchLoop:
         dead_letters = [dead_letter(records[index], reason) for index, reason in excluded.items()]
         partitions = _partitions(records)
         from_offsets = {Partition(*partition): self._expected[partition] for partition in partitions}
-        to_offsets = {Partition(*partition): last.offset + 1 for partition, last in partitions.items()}
         early = 0
         with self._transaction() as connection:
             offsets = Offsets(connection, self._group)
@@ -251,13 +220,14 @@ class BatchLoop:
             store_dead_letters(connection, dead_letters)
             if dead_letters:
                 crash_point("consumer.after-dead-letters")
-            offsets.advance(to_offsets, {Partition(*p): last.at for p, last in partitions.items()})
+            offsets.advance({Partition(*p): mark_of(last) for p, last in partitions.items()})
             crash_point("consumer.before-commit")
         crash_point("consumer.after-commit-before-kafka-commit")
         for partition, last in partitions.items():
             self._expected[partition] = last.offset + 1
             self._stopped_for.pop(partition, None)
-        self._reader.commit({partition: last.offset + 1 for partition, last in partitions.items()})
+        self._reader.commit({partition: self._expected[partition] for partition in partitions})
+        self._uncertain.update(partitions)
         _log_dead_letters(dead_letters)
         self._metrics.batch(len(records), monotonic() - began, len(dead_letters), early)
 
@@ -274,13 +244,18 @@ class BatchLoop:
             return
         with self._transaction() as connection:
             now = database_now(connection)
+            self._starter.refresh(connection)
         ends = self._reader.end_offsets(list(self._expected))
-        idle = {Partition(*p): offset for p, offset in self._expected.items() if ends.get(p) == offset}
+        known = {p: offset for p, offset in self._expected.items() if self._starter.is_recognised(p)}
+        idle = {Partition(*p): offset for p, offset in known.items() if ends.get(p) == offset}
         with self._transaction() as connection:
             Offsets(connection, self._group).idle(idle, dict.fromkeys(idle, now))
         for partition, offset in self._expected.items():
             if ends.get(partition) == offset:
                 self._stopped_for.pop(partition, None)
+        # once more, because Kafka's answers to commits are not waited for: a restored database is recognised by them
+        self._reader.commit({p: self._expected[p] for p in self._uncertain if p in self._expected})
+        self._uncertain.clear()
         self._metrics.lag({partition: ends[partition] - offset for partition, offset in self._expected.items()})
 
     def _back_off(self, stop: Flag, reason: str, seconds: float) -> None:
@@ -295,11 +270,6 @@ class BatchLoop:
                 self._reader.poll(min(0.2, seconds))
             except BrokerUnreachable:
                 stop.wait(max(0.0, until - monotonic()))
-
-
-def partition_of(record: IncomingRecord) -> TopicPartition:
-    """Returns the partition of a record: the origin of its poison."""
-    return TopicPartition(record.topic, record.partition)
 
 
 def _partitions(records: Sequence[IncomingRecord]) -> dict[TopicPartition, IncomingRecord]:

@@ -10,6 +10,11 @@ _DEAD_LETTERS = Counter(
 )
 _EARLY = Counter("witiop_consumer_early", "Records that named a conversation which was not there yet.", ["group"])
 _LOST = Counter("witiop_consumer_lost", "Records that the broker deleted before they were read.", ["group"])
+_BROKEN = Counter(
+    "witiop_consumer_log_breaks",
+    "Times that a log was another one than the one that was read before.",
+    ["group"],
+)
 _BATCH_SIZE = Histogram(
     "witiop_consumer_batch_records", "Records in one transaction.", ["group"], buckets=(1, 5, 20, 60, 150, 300, 500)
 )
@@ -33,6 +38,7 @@ class ConsumerMetrics:
         self._seconds = _BATCH_SECONDS.labels(group)
         self._early = _EARLY.labels(group)
         self._lost = _LOST.labels(group)
+        self._broken = _BROKEN.labels(group)
         self._lagging: set[tuple[str, int]] = set()
 
     def batch(self, records: int, seconds: float, dead_letters: int, early: int = 0) -> None:
@@ -46,6 +52,10 @@ class ConsumerMetrics:
     def lost(self, records: int) -> None:
         """Counts records that the broker deleted before they were read."""
         self._lost.inc(records)
+
+    def broken(self) -> None:
+        """Counts a log that is another one than the one that was read."""
+        self._broken.inc()
 
     def lag(self, waiting: Mapping[tuple[str, int], int]) -> None:
         """Sets the records that wait in each partition (topic and number) of this process. Other processes report their

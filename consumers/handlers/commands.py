@@ -3,6 +3,7 @@
 Every record is audited, and every new command gets exactly one result. A repeated command is counted and not carried
 out. A record that is not authentic is rejected without using any of its content (domain.md, Transfers). Commands are
 judged by the database's clock at the moment they are carried out, windows and reservations by the inbound watermark.
+After a restore of the database, those that had been received before are held for a person.
 """
 
 from collections.abc import Sequence
@@ -56,6 +57,7 @@ from infra.postgres.conversations.agents import Agents
 from infra.postgres.messaging.command_log import AuditedRecord, ClaimedCommands, CommandOutcome, claim
 from infra.postgres.messaging.offsets import inbound_watermark
 from infra.postgres.messaging.outbox import OutboxRecord
+from infra.postgres.messaging.restores import HeldCommand, hold_commands
 
 
 class _Request(NamedTuple):
@@ -68,7 +70,7 @@ class _Request(NamedTuple):
 
     @classmethod
     def read(cls, record: IncomingRecord, secrets: Sequence[bytes], now: datetime) -> "_Request":
-        read = read_command(record.raw_headers, record.value, secrets, now)
+        read = read_command(record.raw_headers, record.value, secrets, record.at if record.again else now)
         if isinstance(read, InvalidCommand):
             return cls(record, read.head, None, read)
         return cls(record, read.head, read.body, None)
@@ -132,13 +134,17 @@ class Commands:
         current = self._directories.lock_shared(connection)
         now, watermark = database_now(connection), inbound_watermark(connection, self._topics.inbound)
         requests = [_Request.read(record, self._secrets, now) for record in records]
-        recalls = {mail: r.head.issuer for r in requests if r.head and (mail := r.mail_command)}
+        recalls = {mail: r.head.issuer for r in requests if r.head and (mail := r.mail_command) and not r.record.again}
         claimed = claim(connection, {r.head.id for r in requests if r.head}, recalls)
         fresh = claimed.fresh
+        again = [request for request in requests if request.record.again]
+        requests = [request for request in requests if not request.record.again]
+        hold_commands(connection, [held for request in again if (held := _held(request, fresh)) is not None])
         customers, histories = _load(connection, {c for r in requests if _is_fresh(r, fresh) and (c := r.conversation)})
         members = _lock_members(connection, [r for r in requests if _is_fresh(r, fresh)])
         with UnitOfWork(connection, self._topics.conversations, histories, current, self._policy.answer) as work:
             scene = _Scene(work, customers, members, claimed, current, now, watermark)
+            work.audited += [_audited(request, "repeated", None, None) for request in again]
             _end_what_is_over(scene)
             for request in requests:
                 if request.head is not None and request.head.id not in fresh:
@@ -209,6 +215,17 @@ class Commands:
             scene.change_load(conversation.owner.id, -1)
         _decide(scene, conversation, decided, head, ref)
         return None
+
+
+def _held(request: _Request, fresh: set[str]) -> HeldCommand | None:
+    """Returns a command that was received before the database was restored and that the database does not know; None if
+    it knows it or if it was rejected then. Its result was published then, so it gets no other one."""
+    head, body = request.head, request.body
+    if head is None or body is None or head.id not in fresh:
+        return None
+    fresh.discard(head.id)
+    record = request.record
+    return HeldCommand(head.id, record.at, head.issuer, head.type, request.conversation, record.value)
 
 
 def _is_fresh(request: _Request, fresh: set[str]) -> bool:

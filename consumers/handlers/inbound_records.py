@@ -8,8 +8,10 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from domain.arrival import arrived_by
-from domain.facts import FACT, ConversationFact, Fact
+from domain.facts import FACT, AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, ConversationFact, Fact
 from domain.inbound.reading import clamp, tolerance_of
+
+_AgentFact = AgentAccepted | AgentMessage | AgentDeclined | AgentClosed
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -44,7 +46,7 @@ def why_unreadable(error: Exception) -> str:
 
 
 def _names_somebody(fact: ConversationFact) -> bool:
-    return getattr(fact, "conversation_id", None) is not None or names_customer(fact)
+    return names_customer(fact) or (isinstance(fact, _AgentFact) and fact.conversation_id is not None)
 
 
 def names_customer(fact: ConversationFact) -> bool:

@@ -7,6 +7,7 @@ import psycopg
 import structlog
 
 from consumers.batches.poison import PoisonStorm
+from infra.kafka.consumer import BrokerUnreachable
 from infra.postgres.connections.faults import may_pass
 from infra.process.backoff import Backoff
 
@@ -44,6 +45,10 @@ class WorkerLoop:
                 self._log.critical(f"{self._name}.poison_storm", reason=str(storm))
                 self._not_ready = str(storm)
                 stop.wait(_STORM_BACK_OFF_SECONDS)
+            except BrokerUnreachable as error:
+                self._not_ready = f"broker unreachable ({error})"
+                self._log.warning(f"{self._name}.backing_off", reason=self._not_ready)
+                stop.wait(self._backoff.next())
             except psycopg.Error as error:
                 if not may_pass(error):
                     raise

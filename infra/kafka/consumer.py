@@ -9,6 +9,7 @@ block.
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple
@@ -40,7 +41,8 @@ class BrokerUnreachable(Exception):
 
 
 class IncomingRecord(NamedTuple):
-    """A record as read from Kafka. `at`: when the broker accepted it (aware UTC)."""
+    """A record as read from Kafka. `at`: when the broker accepted it (aware UTC). `again`: it was processed before the
+    database was restored to an earlier moment."""
 
     topic: str
     partition: int
@@ -48,6 +50,12 @@ class IncomingRecord(NamedTuple):
     at: datetime
     value: bytes
     raw_headers: Sequence[tuple[str, bytes]]
+    again: bool = False
+
+    @property
+    def digest(self) -> bytes:
+        """A hash of the value, by which the record is recognised later."""
+        return blake2b(self.value, digest_size=16).digest()
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -98,6 +106,7 @@ class GroupReader:
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
         }
+        self.connection = connection
         self.max_records = max_records
         self._topics = list(topics)
         self._consumer: Any = None
@@ -173,15 +182,24 @@ class GroupReader:
             raise self._failed(error) from error
         return offsets
 
+    def committed(self, partition: TopicPartition) -> int:
+        """Asks the broker for the offset that the group has committed to Kafka; 0: none. Raises BrokerUnreachable."""
+        try:
+            return self._open().committed(partition, timeout_ms=int(_REQUEST_SECONDS * 1000)) or 0
+        except KafkaError as error:
+            raise self._failed(error) from error
+
     def topic_id(self, topic: str) -> str:
         """Returns Kafka's id of the topic. It changes when the topic is deleted and recreated under the same name."""
         # kafka-python 3.0 has the id of a topic that a consumer reads only here
         return str(self._open()._cluster.topic_id(topic))
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commits the group's offsets to Kafka, for lag tools only: this product never reads them, so failures are
+        """Commits the group's offsets to Kafka, for lag tools and to recognise a restored database. Failures are
         ignored, unless they say that this client is of no use any more."""
         commits = {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
+        if not commits or self._consumer is None:
+            return
         try:
             self._consumer.commit_async(commits)
         except AssertionError:

@@ -1,4 +1,4 @@
-"""Broker queries for `witiop doctor`: which offsets the partitions hold, and the brokers' clock."""
+"""Questions to the brokers: which offsets the partitions hold and the groups have committed, and the brokers' clock."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import ClusterAuthorizationFailedError, UnsupportedVersionError
+from kafka.errors import ClusterAuthorizationFailedError, KafkaError, UnsupportedVersionError
 
+from infra.kafka.client import open_client
 from infra.kafka.config import KafkaConfig
-from infra.kafka.consumer import OffsetRange
+from infra.kafka.consumer import BrokerUnreachable, OffsetRange
 
 _OPTIONS = {"bootstrap_timeout_ms": 5_000, "request_timeout_ms": 10_000}
 
@@ -39,6 +40,28 @@ def offset_ranges(admin: Any, partitions: Collection[TopicPartition]) -> dict[To
     begin = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
     end = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
     return {each: OffsetRange(begin[each].offset, end[each].offset) for each in partitions}
+
+
+def committed_offsets(
+    config: KafkaConfig, groups: Collection[str], topics: Collection[str]
+) -> dict[tuple[str, str, int], int]:
+    """Returns (group, topic, partition) -> committed offset, of these groups and topics. What was never committed is
+    missing. Opens a client for this one question. Blocks for a few seconds at most. Raises BrokerUnreachable."""
+    options = {"bootstrap_timeout_ms": 5_000, "request_timeout_ms": 5_000}
+    try:
+        admin = open_client(KafkaAdminClient, **config.client_options(), **options)
+        try:
+            found = admin.list_group_offsets(list(groups))
+        finally:
+            admin.close()
+    except KafkaError as error:
+        raise BrokerUnreachable(type(error).__name__) from error
+    return {
+        (group, place.topic, place.partition): offset.offset
+        for group, offsets in found.items()
+        for place, offset in offsets.items()
+        if place.topic in topics
+    }
 
 
 class KafkaDiagnostics:

@@ -41,7 +41,7 @@ def states(connection: Connection[Any]) -> Counter[str]:
 
 @pytest.mark.parametrize(("point", "total"), [("mail.after-claim", 4), ("mail.after-ses-before-mark", 5)])
 def test_a_sender_that_dies_leaves_one_mail_unknown_and_none_twice(
-    point: str, total: int, ses: LocalSes, database: str, tmp_path: Path
+    point: str, total: int, ses: LocalSes, database: str, kafka: str, tmp_path: Path
 ) -> None:
     """The sender dies with the second mail; the next sender sends the others."""
     names = [f"{point} {number}" for number in range(5)]
@@ -58,7 +58,7 @@ def test_a_sender_that_dies_leaves_one_mail_unknown_and_none_twice(
             "ses_access_key_id": KEY[0],
             "ses_secret_access_key": KEY[1],
         }
-        with System("127.0.0.1:1", database, Topics(), tmp_path) as system:
+        with System(kafka, database, Topics("none."), tmp_path) as system:
             (dying,) = system.start("mails", crash_at=f"{point}:2", **settings)
             assert EXIT_CODE == dying.wait_end()
             assert {"requested": 3, "sending": 1, "sent": 1} == states(office.connection)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # the database driver is slow to import: `--help` does withou
     from infra.postgres.lists.cursor import Cursor
     from witiop.installation import Installation
 
-_STATES = ("requested", "sending", "sent", "failed", "unknown", "recalled")
+_STATES = ("requested", "sending", "sent", "failed", "unknown", "recalled", "held_after_restore")
 
 
 @click.group()

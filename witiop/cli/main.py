@@ -22,6 +22,7 @@ LAZY_COMMANDS = {
     "email": "witiop.cli.commands:email",
     "mails": "witiop.cli.mails:mails",
     "dead-letters": "witiop.cli.dead_letters:dead_letters",
+    "restore": "witiop.cli.restore:restore",
     "users": "witiop.cli.users:users",
     "simulate": "witiop.cli.simulate:simulate",
 }

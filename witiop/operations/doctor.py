@@ -1,7 +1,7 @@
 """`witiop doctor`: lists what is wrong with an installation, one line per finding with its fix. Changes nothing."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,14 +12,18 @@ import psycopg
 from kafka.errors import KafkaError
 from psycopg import Connection
 
+from consumers.batches.starting import is_at
 from domain.inbound.ses_events import IDENTITY_FEEDBACK, notice_id
 from infra.kafka import topics as kafka_topics
-from infra.kafka.consumer import OffsetRange
+from infra.kafka.config import KafkaConfig
+from infra.kafka.consumer import BrokerUnreachable, OffsetRange
 from infra.kafka.diagnostics import KafkaDiagnostics
+from infra.kafka.record_reader import RecordReader
 from infra.postgres import mails
 from infra.postgres.connections.pool import connect
 from infra.postgres.lists import health
 from infra.postgres.lists.health import ConsumerPosition
+from infra.postgres.messaging import restores
 from infra.postgres.messaging.parked import parked_now
 from infra.postgres.migrations import SchemaIsNewer, pending
 from witiop import settings as all_settings
@@ -87,7 +91,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("kafka", _first_line(error), fix, unreachable=True)
     try:
         with closing(connect(settings.postgres_dsn.get_secret_value(), "doctor", autocommit=True)) as database:
-            yield from _database(database, held, settings.ses_topic_arns)
+            yield from _database(database, held, settings)
     except psycopg.OperationalError as error:
         fix = "check that PostgreSQL is running and that WITIOP_POSTGRES_DSN points to it"
         yield Finding("postgres", _first_line(error), fix, unreachable=True)
@@ -109,7 +113,7 @@ def _brokers(brokers: KafkaDiagnostics, settings: Settings) -> Iterator[Finding]
 
 
 def _database(
-    database: Connection[Any], held: dict[tuple[str, int], OffsetRange] | None, topic_arns: Iterable[str]
+    database: Connection[Any], held: dict[tuple[str, int], OffsetRange] | None, settings: Settings
 ) -> Iterator[Finding]:
     asked = datetime.now(UTC)
     server = health.server(database)
@@ -131,15 +135,47 @@ def _database(
     if missing:
         yield Finding("schema", f"{', '.join(missing)} not applied", "run witiop migrate; nothing else was checked")
         return
-    yield from _flow(database, held)
+    yield from _positions(held, health.consumer_positions(database), from_settings.kafka_config(settings))
+    yield from _flow(database)
     yield from _mails(database)
-    yield from _identity_feedback(database, topic_arns)
+    yield from _identity_feedback(database, settings.ses_topic_arns)
     yield from _directory(database)
 
 
-def _flow(database: Connection[Any], held: dict[tuple[str, int], OffsetRange] | None) -> Iterator[Finding]:
-    if held is not None:
-        yield from position_findings(held, health.consumer_positions(database))
+def _positions(
+    held: dict[tuple[str, int], OffsetRange] | None, positions: Sequence[ConsumerPosition], kafka: KafkaConfig
+) -> Iterator[Finding]:
+    yield from break_findings(positions)
+    if held is None:
+        return
+    yield from position_findings(held, positions)
+    try:
+        with RecordReader(kafka.client_options()) as records:
+            for position in positions:
+                there, last = held.get((position.topic, position.partition)), position.last
+                if there is None or last is None or not there.begin <= last.offset < there.end:
+                    continue
+                if not is_at(last, records.at(position.topic, position.partition, last.offset)):
+                    what = f"its log is another one than the one that was read up to {position.next_offset:,}"
+                    fix = "the consumer reads it again from where they part; check that it is running"
+                    yield Finding(f"{position.topic}[{position.partition}]", what, fix)
+    except BrokerUnreachable as error:
+        yield Finding("kafka", str(error), "check that the brokers are running", unreachable=True)
+
+
+def break_findings(positions: Iterable[ConsumerPosition]) -> Iterator[Finding]:
+    """Yields the partitions whose log was cut back, restored or made again since somebody last looked."""
+    for position in positions:
+        if position.breaks:
+            what = (
+                f"its log was cut back, restored or created again ({position.breaks:,} times) and was read again from "
+                "where it parts from the one before; what was not read before that is lost"
+            )
+            fix = "once the reason is known, clear this with: update consumer_offsets set breaks = 0"
+            yield Finding(f"{position.topic}[{position.partition}]", what, fix)
+
+
+def _flow(database: Connection[Any]) -> Iterator[Finding]:
     age = health.outbox_age(database)
     if age > OUTBOX_SECONDS:
         fix = "check that `witiop run relay` is running and reaches the brokers"
@@ -159,6 +195,12 @@ def _flow(database: Connection[Any], held: dict[tuple[str, int], OffsetRange] | 
 
 
 def _mails(database: Connection[Any]) -> Iterator[Finding]:
+    held = restores.held_count(database)
+    if held is not None:
+        what = (
+            f"the database was restored; {held:,} mails and commands are held, because they may have been done before"
+        )
+        yield Finding("restore", what, "see witiop restore list, and decide with witiop restore confirm")
     unknown, overdue = mails.standing(database)
     if unknown:
         fix = "see witiop mails list --state unknown, and resend those that did not arrive with witiop mails resend"

@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from witiop.settings import Settings
-from witiop.wiring.from_settings import kafka_config, mail_policy, routing_policy, secret_bytes, topics
+from witiop.wiring.from_settings import consumer_group, kafka_config, mail_policy, routing_policy, secret_bytes, topics
 from witiop.wiring.running import run_worker
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _consume(
     """Runs this process's share of a consumer group, and other loops beside it."""
     from consumers.batches.metrics import ConsumerMetrics
 
-    group = f"{settings.kafka_topic_prefix}witiop.{name}"
+    group = consumer_group(settings, name)
     with parallel_loops(
         settings, name, group, topic_names, handler, lambda: ConsumerMetrics(group), beside
     ) as consumer:
@@ -81,9 +81,10 @@ def parallel_loops(
 ) -> Iterator["ParallelLoops"]:
     """Yields one batch loop per consumer thread, each with connections of its own, and the loops `beside` them. Closes
     the connections at the end."""
-    from consumers.batches.batch_loop import BatchLoop, partition_of
+    from consumers.batches.batch_loop import BatchLoop
     from consumers.batches.parallel import ParallelLoops
     from consumers.batches.poison import PoisonPolicy
+    from consumers.batches.starting import partition_of
     from infra.kafka.consumer import GroupReader
     from infra.postgres.connections.session import DatabaseSession
 

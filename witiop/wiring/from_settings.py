@@ -40,6 +40,11 @@ def topics(settings: Settings) -> Topics:
     return Topics(settings.kafka_topic_prefix)
 
 
+def consumer_group(settings: Settings, name: str) -> str:
+    """Returns the consumer group of a process, `conversations` or `commands`."""
+    return f"{settings.kafka_topic_prefix}witiop.{name}"
+
+
 def routing_policy(settings: Settings) -> RoutingPolicy:
     """Returns the timeouts of routing."""
     return RoutingPolicy(

@@ -56,7 +56,7 @@ PROCESSES = {
     "conversations": Process(_SERVERS, run_conversations),
     "commands": Process((*_SERVERS, "command_secrets"), run_commands),
     "routing": Process(("postgres_dsn",), run_routing),
-    "mails": Process(("postgres_dsn", "ses_region", "ses_sender", "ses_configuration_set"), run_mails),
+    "mails": Process((*_SERVERS, "ses_region", "ses_sender", "ses_configuration_set"), run_mails),
     "timer": Process(("postgres_dsn",), run_timer),
     "relay": Process(_SERVERS, run_relay),
     "console": Process((*_SERVERS, "command_secrets"), run_console),

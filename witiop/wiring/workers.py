@@ -2,8 +2,9 @@
 
 from contextlib import closing
 
+from infra.process.readiness import every_reason
 from witiop.settings import Settings
-from witiop.wiring.from_settings import kafka_config, mail_sender, routing_policy, ses_access, topics
+from witiop.wiring.from_settings import consumer_group, kafka_config, mail_sender, routing_policy, ses_access, topics
 from witiop.wiring.running import run_worker
 
 
@@ -42,20 +43,25 @@ def run_mails(settings: Settings) -> None:
     """Runs the worker that sends mails through SES. Any number may run."""
     from consumers.batches.poison import PoisonPolicy
     from consumers.workers.mails import Mails
+    from consumers.workers.restore_guard import RestoreGuard
+    from infra.kafka.diagnostics import committed_offsets
     from infra.postgres.connections.session import DatabaseSession
     from infra.ses.mailer import SesMailer
 
-    mailer = SesMailer(ses_access(settings), settings.ses_configuration_set)
+    mailer, kafka = SesMailer(ses_access(settings), settings.ses_configuration_set), kafka_config(settings)
+    names, groups = topics(settings), [consumer_group(settings, name) for name in ("conversations", "commands")]
+    read = (names.inbound, names.unreadable, names.commands)
     with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "mails")) as session:
+        guard = RestoreGuard(session, lambda: committed_offsets(kafka, groups, read))
         worker = Mails(
-            session.transaction,
+            guard.transaction,
             mailer,
             mail_sender(settings),
-            topics(settings),
+            names,
             settings.ses_rate,
             poison=PoisonPolicy(settings.poison_per_minute),
         )
-        run_worker(settings, worker.run, worker.not_ready_reason)
+        run_worker(settings, worker.run, lambda: every_reason(worker.not_ready_reason(), guard.not_ready_reason()))
 
 
 def run_relay(settings: Settings) -> None:

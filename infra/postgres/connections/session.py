@@ -18,6 +18,8 @@ class DatabaseSession:
         self._dsn = dsn
         self._name = name
         self._connection: Connection[Any] | None = None
+        self.connected = 0
+        """How often a connection was opened so far."""
 
     @contextmanager
     def transaction(self) -> Iterator[Connection[Any]]:
@@ -25,6 +27,7 @@ class DatabaseSession:
         the COMMIT itself it is unknown whether the transaction was committed."""
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._dsn, self._name, autocommit=True)
+            self.connected += 1
         try:
             with self._connection.transaction():
                 yield self._connection

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from domain.ids import FactId
+from infra.postgres.messaging.offsets import RecordMark
 
 COUNTED = 10_000
 """The highest count that is reported: a higher one would be no worse."""
@@ -32,7 +33,8 @@ class DatabaseServer(NamedTuple):
 
 class ConsumerPosition(NamedTuple):
     """The position of a consumer group in a partition. `idle_seconds`: since its last progress; `lost`: records that
-    the broker deleted before the group read them."""
+    the broker deleted before the group read them; `breaks`: how often the log was another one than the one that was
+    read; `last`: the record before the position, None if it is not known."""
 
     group: str
     topic: str
@@ -40,6 +42,8 @@ class ConsumerPosition(NamedTuple):
     next_offset: int
     idle_seconds: float
     lost: int
+    breaks: int = 0
+    last: RecordMark | None = None
 
 
 class Miscount(NamedTuple):
@@ -67,10 +71,13 @@ def server(connection: Connection[Any]) -> DatabaseServer:
 def consumer_positions(connection: Connection[Any]) -> list[ConsumerPosition]:
     """Returns the positions of all consumer groups, ordered by group, topic and partition."""
     rows = connection.execute(
-        "select group_name, topic, partition, next_offset, extract(epoch from now() - progressed_at)::float, lost "
-        "from consumer_offsets order by group_name, topic, partition"
-    )
-    return [ConsumerPosition(*row) for row in rows]
+        "select group_name, topic, partition, next_offset, extract(epoch from now() - progressed_at)::float, lost, "
+        "breaks, last_at, last_hash from consumer_offsets order by group_name, topic, partition"
+    ).fetchall()
+    return [
+        ConsumerPosition._make([*position, RecordMark(position[3] - 1, at, digest) if digest else None])
+        for *position, at, digest in rows
+    ]
 
 
 def outbox_age(connection: Connection[Any]) -> float:

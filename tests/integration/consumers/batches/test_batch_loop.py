@@ -16,14 +16,16 @@ from kafka.structs import OffsetAndMetadata
 from prometheus_client import REGISTRY
 from psycopg import Connection
 
-from consumers.batches.batch_loop import BatchLoop, partition_of
+from consumers.batches.batch_loop import BatchLoop
 from consumers.batches.leftover import Leftover
 from consumers.batches.metrics import ConsumerMetrics
 from consumers.batches.poison import WHOLE_BATCH, Poison, PoisonPolicy, RetryBatch
+from consumers.batches.starting import mark_of, partition_of
 from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import GroupReader, IncomingRecord
+from infra.kafka.record_reader import RecordReader
 from infra.postgres.connections.session import DatabaseSession
-from infra.postgres.messaging.offsets import Offsets, Partition, Position
+from infra.postgres.messaging.offsets import Offsets, Partition, Position, RecordMark
 from tests.support.waiting import wait_until
 
 GROUP = "group"
@@ -149,7 +151,7 @@ class Stage:
             reader.poll(0.1)
         (partition,) = paused
         position = Position(reader.topic_id(self.topic), offset)
-        Offsets(self.database, GROUP).start(Partition(*partition), position, lost=0)
+        Offsets(self.database, GROUP).start(Partition(*partition), position)
 
     def commit(self, offset: int | None) -> None:
         """Commits an offset for the group to Kafka, or deletes the group from Kafka (None). The group must have no
@@ -186,6 +188,12 @@ class Stage:
         member = Member(loop)
         self._stack.callback(member.leave)
         return member
+
+    def marks(self) -> list[RecordMark]:
+        """What the records of partition 0 are recognised by."""
+        with RecordReader(self.config.client_options()) as records:
+            found = [records.at(self.topic, 0, offset) for offset in range(self.position() or 0)]
+            return [mark_of(record) for record in found if record is not None]
 
     # the results
 
@@ -401,7 +409,7 @@ def test_a_member_that_lost_its_partition_without_noticing_writes_nothing(stage:
     wait_until(lambda: stage.position() == 10)
 
     # as if another member had processed five more
-    stage.database.execute("update consumer_offsets set next_offset = 15")
+    stage.database.execute("update consumer_offsets set next_offset = 15, last_hash = null")
     stage.publish(*numbered(10, 20))
 
     wait_until(lambda: stage.position() == 20)
@@ -424,6 +432,46 @@ def test_a_topic_that_was_created_again_is_read_from_its_beginning(stage: Stage,
 
     wait_until(lambda: set(numbered(0, records, "new ")) <= set(stage.processed()), 60)
     wait_until(lambda: member.ready and stage.position() == records, 60)
+    assert [(1,)] == stage.database.execute("select breaks from consumer_offsets").fetchall()
+
+
+@pytest.mark.parametrize("position", [25, 40], ids=["grown past the position", "shorter than the position"])
+def test_a_log_that_was_cut_back_is_read_again_from_where_it_parts(stage: Stage, position: int) -> None:
+    """The log was restored, or lost its tail. Its first ten records are those that were read."""
+    stage.create_topic()
+    stage.publish(*numbered(0, 30))
+    member = stage.join()
+    wait_until(lambda: stage.position() == 30)
+    member.leave()
+    marks = {mark.offset: mark for mark in stage.marks()}
+    stage.commit(position)
+    stage.database.execute("truncate processed")
+    stage.database.execute("update consumer_offsets set next_offset = %s, last_hash = 'another'", [position])
+    for offset, digest in ((4, marks[4].digest), (9, marks[9].digest), (19, b"another")):
+        row = [GROUP, stage.topic, offset, marks[offset].at, digest]
+        stage.database.execute("insert into consumer_trail values (%s, %s, 0, %s, %s, %s)", row)
+
+    again = stage.join()
+
+    wait_until(lambda: stage.processed() == numbered(10, 30))
+    wait_until(lambda: again.ready and stage.position() == 30)
+    assert [(1,)] == stage.database.execute("select breaks from consumer_offsets").fetchall()
+    assert [(4,), (9,)] == stage.database.execute('select "offset" from consumer_trail order by 1').fetchall()
+    again.leave()
+
+    stage.publish(*numbered(30, 35))
+    stage.join()
+    wait_until(lambda: stage.processed() == numbered(10, 35))
+    assert [(1,)] == stage.database.execute("select breaks from consumer_offsets").fetchall()
+
+
+def test_one_record_in_a_thousand_is_remembered(stage: Stage) -> None:
+    stage.create_topic()
+    stage.publish(*numbered(0, 2500))
+    stage.join()
+    wait_until(lambda: stage.position() == 2500)
+    trail = Offsets(stage.database, GROUP).trail(Partition(stage.topic, 0))
+    assert 2 == len(trail)
 
 
 class RecreatedMeanwhile(GroupReader):

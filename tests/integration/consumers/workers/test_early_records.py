@@ -49,7 +49,7 @@ class Scene:
         self.loop = EarlyRecords(session.transaction, TOPICS, self.handler, PoisonPolicy(), backlog=self.unread)
         self._offset = 0
         for partition in (0, 1):
-            Offsets(database, "g").start(Partition(TOPICS.inbound, partition), Position("t", 0), lost=0)
+            Offsets(database, "g").start(Partition(TOPICS.inbound, partition), Position("t", 0))
 
     def take(self, *facts: Fact, received: datetime, partition: int = 0) -> None:
         """Processes a batch as the batch loop does."""
