@@ -39,7 +39,7 @@ _NOT_A_PHONE = rf"""
     (?! \d | [./-]\d )
 """
 _LABELLED = rf"""
-    (?=\D) (?<![^\W_]) (?: \#{{1,4}}+ | (?:{_LABELS}) (?!{_LETTER}) ) {_TO}
+    (?=\D) (?<![^\W_]) (?: (?<!\#) \#++ | (?:{_LABELS}) (?!{_LETTER}) ) {_TO}
     (?: (?:number|numero|num|nr|no|n|id|is) (?!{_LETTER}) {_TO} ){{0,2}}
     (?!00[1-9]\d{{7}}) {_LETTER}{{0,4}} \d\w*+ (?:[/-]\w++)*
 """
