@@ -50,7 +50,7 @@ def parse(body: bytes) -> Json:
     become null, and integers beyond 64 bits become strings of their digits. Of duplicate keys the last one is used.
     Raises TooManyNodes, and InvalidJson, also for NaN, UTF-16, a byte order mark and nesting beyond the parser's limit
     (about 1,000)."""
-    nodes = body.count(b"{") + body.count(b"[")  # at least: brackets in texts count too
+    nodes = body.count(b"{") + body.count(b"[")  # an upper bound: brackets in texts count too
     if nodes > MAX_NODES:
         raise TooManyNodes(f"more than {MAX_NODES} objects and arrays")
     try:
