@@ -40,6 +40,15 @@ _ASSIGNS = {
     "consumer_offsets": "select",
     "users": "select, update (id)",  # locked, never changed
 }
+_CONSUMES = {
+    "consumer_offsets": "select, insert, update",
+    "consumer_trail": "select, insert, delete",
+    "held_commands": "select, insert",
+    "mails": "select, update",
+    "restores": "select, insert",
+    "set_aside": "select, insert",
+}
+"""For consumers of topics: positions, dead letters, and what a restore holds back."""
 _PARKS = {"parked": "select, insert, update, delete"}
 _READS_LISTS = dict.fromkeys(
     (
@@ -63,8 +72,8 @@ _READS_LISTS = dict.fromkeys(
 PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     "conversations": {
         **_ASSIGNS,
+        **_CONSUMES,
         "agent_presence": "select, insert, update",
-        "consumer_offsets": "select, insert, update",
         "conversations": "select, insert, update",
         "customers": "select, insert, update",
         "early_records": "select, insert, update (raw), delete",  # locked, never changed
@@ -72,29 +81,29 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "identities": "select, insert, update",
         "identity_periods": "select, insert, update",
         "mail_log": "select, insert",
-        "mails": "select, update",
         "message_status": "select, insert, update",
         "notices": "select, insert",
-        "set_aside": "select, insert",
     },
     "commands": {
         **_ASSIGNS,
+        **_CONSUMES,
         "command_audit": "select, insert",
         "commands": "select, insert, update",
-        "consumer_offsets": "select, insert, update",
         "entries": "select, insert, update",  # a user who takes a conversation accepts it
         "mail_log": "select, insert",
         "mails": "select, insert, update",
-        "set_aside": "select, insert",
     },
     "routing": {**_ASSIGNS, **_PARKS},
     "timer": {**_DECIDES, **_PARKS, "consumer_offsets": "select"},
     "mails": {
         **_DECIDES,
         **_PARKS,
+        "consumer_offsets": "select",
+        "held_commands": "select",
         "mail_log": "select, insert",
         "mails": "select, update",
         "message_status": "select",
+        "restores": "select, insert",
     },
     "relay": {"outbox": "select, delete"},
     "console": {
