@@ -173,8 +173,8 @@ def test_s7_a_row_has_status_last_text_three_buttons_and_a_plus(page: Page, shop
     expect(row.get_by_role("link", name="Open the conversation: Bianca Neri")).to_be_visible()
     row.get_by_role("button", name="Take it").click()
     said(page, "It is yours.")
-    expect(row.locator(".st")).to_have_text("Managed")
-    expect(row).to_contain_text("Handled by Paolo Zefiro")
+    expect(row.locator(".st")).to_have_text("Waiting")
+    expect(row).to_contain_text("Accepted by Paolo Zefiro")
 
 
 def test_s8_a_closed_conversation_cannot_be_transferred_and_says_why(page: Page) -> None:

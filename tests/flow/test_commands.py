@@ -217,6 +217,29 @@ def test_a_reservation_that_nobody_was_ready_for_ends_five_minutes_before_the_wi
     assert ("rejected", "window_closing") == company.transfer(conversation, "user", "dora", "exclusive", code=1)
 
 
+def test_a_customer_whom_an_agent_accepted_and_did_not_answer_is_back_on_the_list_until_somebody_writes(
+    company: Company, story: Story, chat: Chat, rosa: SimulatedCustomer
+) -> None:
+    chat.writes("0:20", "Hello")
+    chat.agent_accepts("0:15", "dora")
+    company.receives(story)
+    conversation = company.conversation(rosa)
+    wait_until(lambda: company.page(conversation)["reason"] == "taken_not_answered", seconds=40, step=0.3)
+    assert [("accepted", "agent:dora"), ("released", "clock"), ("became_unmanaged", "clock")] == [
+        (each["event"], each["actor"]) for each in company.page(conversation)["history"]
+    ][-3:]
+    listed = company.witiop_json("unmanaged", "list", "--reason", "taken_not_answered")
+    assert conversation in [each["id"] for each in listed["rows"]]
+
+    chat.agent_says("0:12", "dora", "Good morning")
+    company.receives(story)
+    assert (None, ("user", "dora", "accepted")) == (company.page(conversation)["reason"], company.owner(conversation))
+    managed = company.witiop_json("conversations", "list", "--state", "managed", "--phone", str(rosa.wa_id))
+    assert [conversation] == [each["id"] for each in managed["rows"]]
+    chat.agent_closes("0:01", "dora", "all said")
+    company.receives(story)
+
+
 def test_a_closed_conversation_cannot_be_transferred(
     company: Company, story: Story, chat: Chat, rosa: SimulatedCustomer
 ) -> None:
@@ -280,10 +303,15 @@ def test_a_user_who_takes_a_conversation_owns_it_at_once_even_if_not_ready_but_n
     )
 
     assert ("user", "dora", "accepted") == company.owner(conversation)
-    assert [("opened", "customer"), ("became_unmanaged", "customer"), ("managed", "agent:dora")] == [
+    assert [("opened", "customer"), ("became_unmanaged", "customer"), ("accepted", "agent:dora")] == [
         (each["event"], each["actor"]) for each in company.page(conversation)["history"]
     ]
     assert None is company.owner(second)
+    assigned = company.witiop_json("conversations", "list", "--state", "assigned")
+    assert conversation in [each["id"] for each in assigned["rows"]]
+
+    company.witiop_json("recall", conversation, "--as", "dora")
+    assert ("no_choice", None) == (company.page(conversation)["reason"], company.owner(conversation))
 
 
 def test_a_command_without_a_result_is_unknown_and_one_without_waiting_is_published(

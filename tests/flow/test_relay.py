@@ -36,7 +36,7 @@ class Installation:
         self._call += 1
         makers = [FactMaker(number=f"{self._call}-{n}") for n in range(CONVERSATIONS)]
         self._process([maker.turn(0) for maker in makers])
-        self._process([fact for maker in makers for fact in (maker.accepted(1), maker.agent_closes(2))])
+        self._process([fact for maker in makers for fact in (maker.answered(1), maker.agent_closes(2))])
 
     def _process(self, facts: Sequence[Fact]) -> None:
         now = START + timedelta(hours=3)

@@ -25,7 +25,7 @@ from tests.support.system import System
 
 _BATCH_TYPE = "application/cloudevents-batch+json"
 _RANKS = ["failed", "sent", "delivered", "read", "played"]
-_HUMAN = ("human_echo", "agent_accepted", "agent_message")
+_HUMAN = ("human_echo", "agent_message")
 
 
 def facts_of(posts: Iterable[WebhookPost]) -> list[Fact]:

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from domain.commands import Command, Recall, Transfer, read_command
 from domain.directory import User
-from domain.facts import AgentAccepted, AgentClosed
+from domain.facts import AgentAccepted, AgentClosed, AgentMessage
 from infra.process.clock import utc_now
 from tests.support.console import BOSS, Browser, Console, OpenList, hidden, ids
 from tests.support.office import COMPANY, SECRET
@@ -250,7 +250,37 @@ def test_only_people_who_answer_customers_can_take_a_conversation(console: Conso
     assert [("applied", None)] == console.process_commands()
     assert "It is yours." in text_of(anna, notice)
     assert ("u", "anna", "x", False, None) == console.office.owner()
-    assert "Undo" not in text_of(anna, notice)
+
+
+def test_taking_a_conversation_can_be_undone_like_a_transfer(console: Console) -> None:
+    """One key press must not lose a customer."""
+    console.office.customer_writes()
+    console.person("anna")
+    anna = console.signed_in("anna")
+    notice = anna.send(anna.get("/unmanaged").text.split("<tbody")[1], "notices").text
+    console.process_commands()
+    undone = anna.send(page_of(anna, notice), "notices").text
+    assert [("applied", None)] == console.process_commands()
+    assert "Recalled: it is back on the list." in text_of(anna, undone)
+    assert (None, None, None, True) == console.office.owner()[:4]
+
+
+def test_only_the_agent_who_took_a_conversation_can_give_it_back_and_only_until_they_write(
+    console: Console, boss: Browser
+) -> None:
+    row = console.office.customer_writes()
+    console.office.desktop_reports(AgentAccepted, "anna", row)
+    console.person("anna")
+    anna = console.signed_in("anna")
+    opened = f"/waiting?state=assigned&open={row}"
+    assert "Accepted by anna" in boss.get(opened).text
+    assert "Give it back" not in boss.get(opened).text
+    page = anna.get(opened).text
+    assert "Give it back" in page
+    console.office.desktop_reports(AgentMessage, "anna", row)
+    assert "Give it back" not in anna.get(opened).text
+    anna.send(page.partition('id="panel-actions"')[2], "notices")
+    assert [("rejected", "version_conflict")] == console.process_commands()
 
 
 def test_undo_names_the_version_of_its_own_command(console: Console, boss: Browser) -> None:
@@ -311,7 +341,7 @@ def test_a_rejected_command_can_be_sent_again_from_the_same_row_and_is_done_once
     console.office.desktop_reports(AgentClosed, "ben", busy)
     done = [press(), press()]
     assert [("applied", None)] == console.process_commands()
-    assert ["It is yours."] * 2 == [text_of(ben, notice).rpartition("92 ")[2] for notice in done]
+    assert ["It is yours. Undo"] * 2 == [text_of(ben, notice).rpartition("92 ")[2] for notice in done]
     press()
     assert [] == console.process_commands()
 

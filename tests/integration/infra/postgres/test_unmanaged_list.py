@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import Connection
+from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 from psycopg.sql import SQL
 
 from domain.contract.row import row_document
@@ -187,6 +188,12 @@ def test_rows_added_or_removed_while_paging_neither_repeat_nor_hide_other_rows(c
             break
     assert [str(each["id"]) for each in unchanged] == seen[:100]
     assert len(set(seen)) == len(seen)
+
+
+def test_psycopg_keeps_the_parsed_form_of_the_statement(conn: Connection[Any]) -> None:
+    """It keeps no longer ones, and parses those again for each page."""
+    longest = statement(UnmanagedFilter(number="2")).as_bytes(conn)
+    assert len(longest) <= MAX_CACHED_STATEMENT_LENGTH
 
 
 def test_the_statement_is_never_planned_for_particular_values(conn: Connection[Any]) -> None:

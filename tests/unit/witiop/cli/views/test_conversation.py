@@ -91,6 +91,10 @@ History
         (ACTIVE._replace(reason=None, managed=True), "● active  managed"),
         (ACTIVE._replace(reason=None), "● active  waiting"),
         (
+            ACTIVE._replace(reason=None, decisions=Decisions(owner=Owner("user", "anna", "accepted", NOON))),
+            "● active  accepted, not answered yet",
+        ),
+        (
             ACTIVE._replace(status="closed", closed_at=NOON + timedelta(hours=1)),
             "closed      2026-07-01 15:00:00+02:00",
         ),
