@@ -22,6 +22,14 @@ class RecordPosition(NamedTuple):
     offset: int
 
 
+class Delivery(NamedTuple):
+    """What became of a record. `refused`: why it can never be stored (no content of the record); without a reason, a
+    record that is not acknowledged may be published again."""
+
+    acknowledged: bool
+    refused: str | None = None
+
+
 class PublishFailed(Exception):
     """Some of the records may not have been stored, so the caller must not rely on any of them. The failure is
     temporary: the caller may publish the same records again. The message names the cause and contains no data of the

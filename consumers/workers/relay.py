@@ -11,11 +11,12 @@ from threading import Event as Flag
 from time import monotonic
 from typing import Any, Protocol
 
+import structlog
 from prometheus_client import Counter, Gauge
 from psycopg import Connection
 
 from consumers.workers.worker_loop import WorkerLoop
-from domain.ports import OutgoingRecord
+from domain.ports import Delivery, OutgoingRecord
 from infra.postgres.messaging.outbox import Outbox, OutboxRow
 from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
@@ -36,15 +37,18 @@ _FROM_ZERO_SECONDS = 10.0
 """How often the whole table is read all the same; dead rows make that cost up to 41 ms."""
 _LOCK = 0x77697469  # "witi"
 
+log = structlog.get_logger("relay")
+
 _PUBLISHED = Counter("witiop_relay_published", "Records published from the outbox.")
 _FAILED = Counter("witiop_relay_failed", "Records that the broker did not acknowledge; they are published again.")
+_REFUSED = Counter("witiop_relay_dead_letters", "Records that can never be published; they became dead letters.")
 _AGE = Gauge("witiop_outbox_oldest_seconds", "Age of the oldest record in the outbox; 0: the outbox is empty.")
 
 
 class KeyOrderedPublisher(Protocol):
-    """A publisher that keeps the order of each key and returns what was acknowledged."""
+    """A publisher that keeps the order of each key and returns what became of each record."""
 
-    def publish(self, records: Sequence[OutgoingRecord]) -> list[bool]: ...
+    def publish(self, records: Sequence[OutgoingRecord]) -> list[Delivery]: ...
 
     def close(self) -> None: ...
 
@@ -118,32 +122,38 @@ class Relay:
         return row is not None and bool(row[0])
 
     def poll(self, outbox: Outbox) -> tuple[int, int]:
-        """Publishes at most `BATCH` records; returns how many there were and how many were acknowledged."""
+        """Publishes at most `BATCH` records; returns how many there were and how many are done: acknowledged, or dead
+        letters because they can never be published. Those do not hold back the later records of their keys."""
         queued = outbox.read(self._low.id(monotonic()), BATCH)
         _AGE.set(max((row.age for row in queued), default=0))
         if not queued:
             return 0, 0
-        acknowledged = self._publisher.publish([_record(row) for row in queued])
+        deliveries = self._publisher.publish([_record(row) for row in queued])
         crash_point("relay.after-publish-before-mark")
-        published = _published(queued, acknowledged)
-        if published:
-            outbox.delete(published)
-            self._low.deleted(max(published), monotonic())
-        _PUBLISHED.inc(len(published))
-        _FAILED.inc(len(queued) - len(published))
-        return len(queued), len(published)
+        refused = [(row, d.refused) for row, d in zip(queued, deliveries, strict=True) if d.refused is not None]
+        for row, why in refused:
+            log.error("relay.dead_letter", topic=row.record.topic, key=row.record.key, outbox_id=row.id, reason=why)
+        done = _done(queued, deliveries)
+        if done:
+            outbox.delete(done, refused)
+            self._low.deleted(max(done), monotonic())
+        _PUBLISHED.inc(len(done) - len(refused))
+        _REFUSED.inc(len(refused))
+        _FAILED.inc(len(queued) - len(done))
+        return len(queued), len(done)
 
 
-def _published(queued: Sequence[OutboxRow], acknowledged: Sequence[bool]) -> list[int]:
-    """Returns the ids that can be deleted: acknowledged, and so is everything before them with the same key."""
+def _done(queued: Sequence[OutboxRow], deliveries: Sequence[Delivery]) -> list[int]:
+    """Returns the ids that can be deleted: of records that can never be published, and of those that were acknowledged
+    after everything before them with the same key."""
     failed_keys: set[str] = set()
-    published: list[int] = []
-    for row, is_acknowledged in zip(queued, acknowledged, strict=True):
-        if is_acknowledged and row.record.key not in failed_keys:
-            published.append(row.id)
+    done: list[int] = []
+    for row, delivery in zip(queued, deliveries, strict=True):
+        if delivery.refused is not None or (delivery.acknowledged and row.record.key not in failed_keys):
+            done.append(row.id)
         else:
             failed_keys.add(row.record.key)
-    return published
+    return done
 
 
 def _record(row: OutboxRow) -> OutgoingRecord:

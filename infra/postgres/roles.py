@@ -105,7 +105,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "message_status": "select",
         "restores": "select, insert",
     },
-    "relay": {"outbox": "select, delete"},
+    "relay": {"outbox": "select, delete", "set_aside": "select, insert"},
     "console": {
         **_DIRECTORY,
         **_READS_LISTS,

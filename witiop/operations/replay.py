@@ -27,6 +27,8 @@ from domain.ports import OutgoingRecord, Publisher, RecordPosition
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.postgres.conversations.customers import Customers
 from infra.postgres.messaging.dead_letter_queries import StoredDeadLetter, find, mark_replayed, unprocessed
+from infra.postgres.messaging.dead_letters import OUTBOX
+from infra.postgres.messaging.outbox import Outbox, restored
 from webhook.intake import MAX_VALUE_BYTES
 
 PUBLISH_SECONDS = 10.0
@@ -72,6 +74,12 @@ def replay(
         dead_letter = find(connection, id_)
         if dead_letter is None:
             yield ReplayOutcome(id_, "there is no such dead letter")
+            continue
+        if dead_letter.row.source == OUTBOX:  # published by the relay alone; a dead letter again if that is impossible
+            with connection.transaction():
+                Outbox(connection).add([restored(dead_letter.raw)])
+                mark_replayed(connection, id_)
+            yield ReplayOutcome(id_)
             continue
         try:
             records = _records(connection, dead_letter, topics)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from domain.ids import FactId
+from infra.postgres.messaging.dead_letters import OUTBOX
 from infra.postgres.messaging.offsets import RecordMark
 
 COUNTED = 10_000
@@ -87,12 +88,13 @@ def outbox_age(connection: Connection[Any]) -> float:
 
 
 def waiting_dead_letters(connection: Connection[Any]) -> dict[str, int]:
-    """Returns kind -> number of dead letters that were not replayed yet, at most `COUNTED` of all kinds together."""
+    """Returns kind -> number of dead letters that were not replayed yet, at most `COUNTED` of all kinds together. The
+    kind of events that could not be published is `outbox`."""
     return dict(
         connection.execute(
-            "select kind, count(*) from (select kind from set_aside where redriven_at is null limit %s) as waiting "
-            "group by kind order by kind",
-            [COUNTED],
+            "select kind, count(*) from (select case when source = %s then source else kind end as kind "
+            "from set_aside where redriven_at is null limit %s) as waiting group by kind order by kind",
+            [OUTBOX, COUNTED],
         ).fetchall()
     )
 

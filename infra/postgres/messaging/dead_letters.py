@@ -13,11 +13,15 @@ from infra.postgres.connections.arrays import column_arrays
 _NAMESPACE = UUID("0d1c2f0a-6a4b-5b0e-8f5a-3f1f2a9d7e10")
 
 
+OUTBOX = "outbox"
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An unreadable body or a poison record, unique by topic, partition, offset and time.
+    """An unreadable body, a poison record, or a record of the outbox, unique by topic, partition, offset and time.
 
-    `source` names the reader of the bytes: `whatsapp`, `softbot`, `agents`, `ses`, or `inbound` for a poison record.
+    `source` names the reader of the bytes: `whatsapp`, `softbot`, `agents`, `ses`, or `inbound` for a poison record. A
+    record of the outbox that can never be published has the source `OUTBOX`, partition -1, and its id there as offset.
     `reason` contains no personal data.
     """
 

@@ -2,13 +2,16 @@
 (architecture.md, P6)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from infra.postgres.connections.arrays import column_arrays
+from infra.postgres.messaging.dead_letters import OUTBOX, DeadLetter, store_dead_letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,11 @@ class OutboxRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A record in the outbox. `age`: seconds since it was added. Ids grow, but a lower id may be committed later than a
+    """A record in the outbox, added at `at`, `age` seconds ago. Ids grow, but a lower id may be committed later than a
     higher one."""
 
     id: int
+    at: datetime
     age: float
     record: OutboxRecord
 
@@ -52,12 +56,27 @@ class Outbox:
         """Returns at most `limit` records with an id of at least `low`, in the order of their ids."""
         # starting at `low` avoids the index entries of deleted rows before it, which vacuum has not removed yet
         rows = self._connection.execute(
-            "select id, extract(epoch from clock_timestamp() - at)::float, topic, key, headers, value "
+            "select id, at, extract(epoch from clock_timestamp() - at)::float, topic, key, headers, value "
             "from outbox where id >= %b order by id limit %b",
             [low, limit],
         ).fetchall()
-        return [OutboxRow(row[0], row[1], OutboxRecord(*row[2:])) for row in rows]
+        return [OutboxRow(row[0], row[1], row[2], OutboxRecord(*row[3:])) for row in rows]
 
-    def delete(self, ids: Sequence[int]) -> None:
-        """Deletes the records with these ids, which the broker has acknowledged."""
-        self._connection.execute("delete from outbox where id = any(%b::bigint[])", [list(ids)])
+    def delete(self, ids: Sequence[int], refused: Sequence[tuple[OutboxRow, str]] = ()) -> None:
+        """Deletes the records with these ids, which are published. `refused`: those of them that never can be, with the
+        reasons; they become dead letters in the same transaction."""
+        with self._connection.transaction() if refused else nullcontext():
+            store_dead_letters(self._connection, [_dead_letter(row, reason) for row, reason in refused])
+            self._connection.execute("delete from outbox where id = any(%b::bigint[])", [list(ids)])
+
+
+def _dead_letter(row: OutboxRow, reason: str) -> DeadLetter:
+    """Returns a record of the outbox as a dead letter; `restored` is the reverse."""
+    raw = to_json({**asdict(row.record), "headers": dict(row.record.headers)})
+    return DeadLetter("dead_letter", OUTBOX, reason, row.at, raw, row.record.topic, -1, row.id)
+
+
+def restored(raw: bytes) -> OutboxRecord:
+    """Returns the record in the bytes of a dead letter whose source is `OUTBOX`."""
+    fields = from_json(raw)
+    return OutboxRecord(fields["topic"], fields["key"], fields["headers"], fields["value"].encode())

@@ -6,14 +6,18 @@ import psycopg
 import pytest
 
 from consumers.workers.relay import LowWaterMark, Relay
+from domain.topics import Topics
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
 from tests.support.fake_ordered_publisher import FakeOrderedPublisher
+from tests.support.fake_publisher import FakePublisher
+from witiop.operations.replay import ReplayOutcome, replay
 
 
 class Post:
     """An outbox, and a relay with a fake publisher."""
 
     def __init__(self, dsn: str, connection: psycopg.Connection) -> None:
+        self.connection = connection
         self.publisher = FakeOrderedPublisher()
         self.outbox = Outbox(connection)
         self.relay = Relay(lambda: psycopg.connect(dsn), self.publisher)
@@ -37,15 +41,34 @@ def post(database: str) -> Iterator[Post]:
         yield Post(database, connection)
 
 
-def test_a_refused_record_holds_back_the_later_records_of_its_key_only(post: Post) -> None:
+def test_a_record_that_can_never_be_published_is_a_dead_letter_and_holds_back_nothing(post: Post) -> None:
+    """Neither other keys nor its own. Once the topic takes it, it can be published after all."""
     for chapter in ("1", "2", "3"):
         post.put(anna=f"anna {chapter}", berta=f"berta {chapter}")
     post.publisher.refused = {b"anna 2"}
+    assert (6, 6) == post.relay.poll(post.outbox)
+    assert [] == post.waiting
+    assert [b"anna 1", b"anna 3"] == [value for key, value in post.published if key == "anna"]
+
+    ((id_, reason),) = post.connection.execute("select id, reason from set_aside").fetchall()
+    assert "too large for its topic" == reason
+    for published in (False, True):
+        post.publisher.refused = set() if published else {b"anna 2"}
+        (outcome,) = replay(post.connection, FakePublisher(), Topics(), [id_])
+        assert ReplayOutcome(id_) == outcome
+        assert (1, 1) == post.relay.poll(post.outbox)
+        assert published == (("anna", b"anna 2") == post.published[-1])
+
+
+def test_a_record_that_fails_holds_back_the_later_records_of_its_key_only(post: Post) -> None:
+    for chapter in ("1", "2", "3"):
+        post.put(anna=f"anna {chapter}", berta=f"berta {chapter}")
+    post.publisher.failing = {b"anna 2"}
 
     assert (6, 4) == post.relay.poll(post.outbox)
     assert [b"anna 2", b"anna 3"] == post.waiting
 
-    post.publisher.refused = set()
+    post.publisher.failing = set()
     assert (2, 2) == post.relay.poll(post.outbox)
     assert [b"anna 2", b"anna 3"] == [value for key, value in post.published if key == "anna"][-2:]
     assert (0, 0) == post.relay.poll(post.outbox)
