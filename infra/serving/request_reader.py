@@ -19,6 +19,7 @@ from infra.serving.request_head import MAX_HEAD_BYTES, RequestHead
 
 _OVERHEAD = 8
 """How many bytes more than its content a chunked body may have per byte: a chunk of one byte has five."""
+_SMALL_BYTES = 64 * 1024
 _PART_BYTES = 4 * 1024
 _BODY_PART_BYTES = 64 * 1024
 
@@ -136,7 +137,7 @@ class RequestReader:
             return
         if self._body.tell() + size > self._limits.body_bytes:
             self.rejection = self._too_large()
-        elif self._buffered.size + size > self._limits.buffered_bytes:
+        elif self._buffered.size + size > self._room(self._body.tell() + size):
             self.rejection = busy()
         else:
             self._buffered.size += size
@@ -155,6 +156,11 @@ class RequestReader:
                 check(*arguments)
         except Rejected as rejection:
             self.rejection = rejection
+
+    def _room(self, body_bytes: int) -> int:
+        """Returns how many bytes all bodies may have for one of this size. Large ones leave an eighth to small ones."""
+        most = self._limits.buffered_bytes
+        return most if body_bytes <= _SMALL_BYTES else most - most // 8
 
     def _too_large(self) -> Rejected:
         return Rejected(413, "too_large", f"At most {self._limits.body_bytes} bytes.")

@@ -79,6 +79,23 @@ def test_all_bodies_together_stay_within_the_memory_limit() -> None:
     assert (503, 200, 200) == asyncio.run(story())
 
 
+def test_large_bodies_leave_room_for_small_ones() -> None:
+    async def story() -> list[int]:
+        app = Later()
+        async with serving(limits(buffered_bytes=800_000), app) as served:
+            first, second, small = await connected(served, 3)
+            first.ask("POST", QUICK, body=b"x" * 10_000)
+            await app.asked(1)
+            rejected = await second.ask("POST", QUICK, body=b"x" * 700_000).answer()
+            small.ask("POST", QUICK, body=b"x" * 10_000)
+            await app.asked(2)
+            for answer in app.answers:
+                answer(None)
+            return [rejected.status, (await first.answer()).status, (await small.answer()).status]
+
+    assert [503, 200, 200] == asyncio.run(story())
+
+
 def test_memory_of_bodies_is_free_again_when_their_senders_have_left() -> None:
     async def story() -> int:
         async with serving(limits(buffered_bytes=10), Later()) as served:
