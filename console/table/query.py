@@ -1,6 +1,5 @@
 """What a list page shows, as its address says: everything but the person."""
 
-import re
 from dataclasses import dataclass, replace
 from typing import Any, Self, cast, get_args
 from uuid import UUID
@@ -10,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
-from infra.postgres.lists.console import MAX_WORDS, PageCursor
+from infra.postgres.lists.console import PageCursor
 from infra.postgres.lists.cursor import Cursor, CursorError
 from infra.postgres.lists.desk import DeskState
 from infra.postgres.lists.unmanaged import Order, UnmanagedFilter
@@ -23,7 +22,6 @@ _FIRST: Order = "urgent"
 """The order of a list whose address names none: the customer who is lost first stands on the first page."""
 _MOST_SKIPPED = 10**9
 _ANY = UUID(int=0)
-_PHONE = re.compile(r"[+(]?[-0-9 ()./]{4,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +67,8 @@ class ListQuery:
 
     @property
     def filter(self) -> UnmanagedFilter:
-        """The filter for the database. A phone number is one word, however its digits are grouped."""
-        words = self.q.split()
-        if _PHONE.fullmatch(self.q):
-            words = ["".join(char for char in self.q if char.isdigit())]
-        words = [word.lstrip("+@") or word for word in words]
-        return UnmanagedFilter(self.status, self.reason, self.number, tuple(words[:MAX_WORDS]), self.order)
+        """The filter for the database."""
+        return UnmanagedFilter(self.status, self.reason, self.number, tuple(self.q.split()), self.order)
 
     @property
     def newest(self) -> UnmanagedFilter:

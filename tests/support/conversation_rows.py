@@ -8,6 +8,7 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from domain.conversations.reasons import Reason
+from domain.search import searched
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -16,8 +17,10 @@ def conversation_row(id_: int, **values: object) -> dict[str, object]:
     """Returns column -> value of an active, unmanaged conversation without a choice; `values` replace these."""
     at = values.get("last_at", NOON)
     assert isinstance(at, datetime)
+    searched_by = [values.get("customer_name"), values.get("last_text")]
     return {
         "id": UUID(int=id_),
+        "search": searched(map(_text, searched_by), _text(values.get("wa_id")), [_text(values.get("user_id"))]) or None,
         "customer_id": UUID(int=id_),
         "phone_number_id": "2",
         "status": "a",
@@ -34,6 +37,10 @@ def conversation_row(id_: int, **values: object) -> dict[str, object]:
         "memory": "{}",
         **values,
     }
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def insert_conversations(conn: Connection[Any], *conversations: dict[str, object]) -> None:

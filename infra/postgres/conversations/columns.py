@@ -10,6 +10,7 @@ from typing import Any, LiteralString, NamedTuple
 from domain.conversations.conversation import Conversation, Owner, OwnerKind, OwnerState, Status
 from domain.conversations.reasons import Reason
 from domain.ids import ConversationId, CustomerId, FactId
+from domain.search import searched
 from infra.postgres.connections.arrays import column_arrays, uuid_array
 from infra.postgres.conversations import memory
 
@@ -62,12 +63,18 @@ COLUMNS: tuple[Column, ...] = (
     Column("customer_name", "text", lambda c: c.customer_name),
     Column("wa_id", "text", lambda c: c.wa_id),
     Column("user_id", "text", lambda c: c.user_id),
+    Column("search", "text", lambda c: _search(c)),  # noqa: PLW0108  # defined below
     Column("entries", "integer", lambda c: c.entries),
     Column("version", "integer", lambda c: c.version),
     Column("sequence", "integer", lambda c: c.sequence),
     Column("because", "text", lambda c: uuid_array(c.because), "::uuid[]"),
     Column("memory", "text", lambda c: memory.to_json(c.evidence, c.decisions), "::json"),
 )
+
+
+def _search(c: Conversation) -> str | None:
+    """Returns the words by which the lists find a conversation. Only unmanaged ones are searched."""
+    return (searched([c.customer_name, c.last_text], c.wa_id, [c.user_id, str(c.id)]) or None) if c.unmanaged else None
 
 
 class _Stored(NamedTuple):

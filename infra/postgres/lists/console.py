@@ -13,7 +13,7 @@ result says whether it was cut.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple, Self
@@ -22,10 +22,11 @@ from uuid import UUID
 import psycopg
 from psycopg import Connection
 from psycopg.rows import class_row
-from psycopg.sql import SQL, Composed
+from psycopg.sql import SQL, Composed, Identifier
 
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
+from domain.search import asked
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.lists import running_out
 from infra.postgres.lists.cursor import START, Cursor, CursorError
@@ -48,9 +49,6 @@ MAX_SCANNED = 20_000
 _SCANNED_FIRST = 2_000
 """Closed rows that a search scans before it uses the index."""
 _SEARCH_SECONDS = 2
-MAX_WORDS = 8
-"""Further words of a search are ignored."""
-
 END = Cursor(datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
@@ -227,7 +225,7 @@ def _read(
     if not which.words:
         statement = _listing(statuses, which.reason, which.number is not None, down)
         return _Found(_rows(conn, statement, which, start, limit))
-    query = tsquery(conn, which.words)
+    query = tsquery(which.words)
     if query is None:
         return _Found()
     found = _Found()
@@ -240,17 +238,10 @@ def _read(
     return found
 
 
-def tsquery(conn: Connection[Any], words: Sequence[str]) -> str | None:
-    """The PostgreSQL query for words that begin with these; None: there is nothing to search for."""
-    row = conn.execute(
-        "select string_agg(q::text, ' & ') from ("
-        "select to_tsquery('simple', '''' || replace(replace(w, '\\', '\\\\'), '''', '''''') || ''':*') as q "
-        "from unnest(%b::text[]) as t (w)) as each where numnode(q) > 0",
-        [list(words[:MAX_WORDS])],
-    ).fetchone()
-    assert row is not None
-    found: str | None = row[0]
-    return found
+def tsquery(words: Sequence[str]) -> str | None:
+    """The PostgreSQL query for what somebody typed (`domain.search.asked`); None: there is nothing to search for."""
+    alternatives = (" & ".join(f"'{word}':*" for word in each) for each in asked(" ".join(words)))
+    return " | ".join(f"({each})" for each in alternatives) or None
 
 
 def _search(
@@ -280,7 +271,7 @@ def _search_into(
 ) -> None:
     scanned = MAX_SCANNED if status == "active" else _SCANNED_FIRST
     statement = _scan((status,), which.reason, which.number is not None, down)
-    more = {"query": query, "scanned": scanned, "like": [f"%{_like(word)}%" for word in which.words[:MAX_WORDS]]}
+    more: dict[str, object] = {"query": query, "scanned": scanned}
     found.rows = _rows(conn, statement, which, start, limit, more)
     if len(found.rows) >= limit:
         return
@@ -293,10 +284,6 @@ def _search_into(
     else:
         statement = indexed(which.reason is not None, which.number is not None, down)
         found.rows = _rows(conn, statement, which, start, limit, {"query": query})
-
-
-def _like(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _rows(
@@ -321,12 +308,10 @@ def _values(which: UnmanagedFilter, start: Cursor, limit: int) -> dict[str, obje
     }
 
 
-_WORDS = SQL(
-    """to_tsvector('simple'::regconfig,
-    coalesce(customer_name, '') || ' ' || coalesce(wa_id, '') || ' ' || coalesce(right(wa_id, 10), '') || ' ' ||
-    coalesce(right(wa_id, 9), '') || ' ' || coalesce(user_id, '') || ' ' || coalesce(last_text, ''))"""
-)
-"""The expression of the index in migration 0006."""
+_LISTED_NAMES = SQL(", ").join(Identifier(each.name) for each in fields(ListedConversation) if each.default is MISSING)
+
+_WORDS = SQL("array_to_tsvector(string_to_array(search, ' '))")
+"""The expression of the index of words."""
 
 
 @cache
@@ -337,14 +322,13 @@ def _listing(statuses: tuple[Status, ...], reason: Reason | None, of_number: boo
 
 @cache
 def _scan(statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool) -> Composed:
-    """The first rows in order, then those of them with the words. `like` is a fast pre-filter: a text with a word that
-    begins with the given one also contains that."""
+    """The first rows in order, then those of them with the words."""
     return SQL(
-        "with scanned as materialized ({ordered}) select * from scanned "
-        "where concat_ws(' ', customer_name, wa_id, user_id, last_text) ilike all(%(like)s) "
-        "and {words} @@ %(query)s::tsquery order by last_at {d}, id {d} limit %(limit)s"
+        "with scanned as materialized ({ordered}) select {listed} from scanned "
+        "where {words} @@ %(query)s::tsquery order by last_at {d}, id {d} limit %(limit)s"
     ).format(
-        ordered=ordered(statuses, reason, of_number, down, "scanned"),
+        ordered=ordered(statuses, reason, of_number, down, "scanned", with_words=True),
+        listed=_LISTED_NAMES,
         words=_WORDS,
         d=DIRECTION[down],
     )

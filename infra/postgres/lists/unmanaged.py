@@ -33,9 +33,9 @@ Order = Literal["newest", "urgent"]
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedFilter:
-    """Which unmanaged conversations, None or empty: all; and their order. `words`: each begins a word of the customer's
-    name or of the last text, or is the beginning of their phone number, with or without the country code. `words` and
-    `order` are for `infra.postgres.lists.console`; the functions here list the newest first and search nothing."""
+    """Which unmanaged conversations, None or empty: all; and their order. `words`: what somebody typed into the search
+    (`domain.search`). `words` and `order` are for `infra.postgres.lists.console`; the functions here list the newest
+    first and search nothing."""
 
     status: Status | None = None
     reason: Reason | None = None
@@ -82,10 +82,15 @@ def statuses_of(status: Status | None) -> tuple[Status, ...]:
 
 @cache
 def ordered(
-    statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool = True, limit: str = "limit"
+    statuses: tuple[Status, ...],
+    reason: Reason | None,
+    of_number: bool,
+    down: bool = True,
+    limit: str = "limit",
+    with_words: bool = False,
 ) -> Composed:
     """Returns the SQL of a page, like `statement`. `down`: the latest first; `limit`: the name of the parameter with
-    the number of rows."""
+    the number of rows; `with_words`: also the words of a search."""
     more = {"direction": DIRECTION[down], "beyond": BEYOND[down], "limit": Placeholder(limit)}
     branches = [
         _BRANCH.format(
@@ -98,8 +103,15 @@ def ordered(
     ]
     every = SQL(" union all ").join(branches)
     return SQL(
-        "select {columns} from ({every}) as branches order by last_at {direction}, id {direction} limit {limit}"
-    ).format(columns=LISTED, every=every, direction=DIRECTION[down], limit=Placeholder(limit))
+        "select {columns}{further} from ({every}) as branches "
+        "order by last_at {direction}, id {direction} limit {limit}"
+    ).format(
+        columns=LISTED,
+        further=SQL(", search" if with_words else ""),
+        every=every,
+        direction=DIRECTION[down],
+        limit=Placeholder(limit),
+    )
 
 
 DIRECTION = {True: SQL("desc"), False: SQL("asc")}

@@ -1,0 +1,92 @@
+"""Search: what somebody types finds what a customer wrote, whatever the spelling."""
+
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.search import MAX_TYPED, asked, searched
+
+ROWS = {
+    "Lucía": ("Łucía Müller", "393390000001", "Perché la città è chiusa? Niccolò"),
+    "O'Neil": ("O'Neil Smith", "447700900103", "my order A/12345, see promo@example.com"),
+    "Jürgen": ("Jürgen Groß", "4915112345678", "Straße, Größe: übergroß"),
+    "João": ("João", "5531987654399", "não recebi"),
+    "Anna": ("Anna-Maria D\u2019Angelo", "393390000008", "fattura.pdf n°45"),
+    "Rossi": ("Rossi/Bianchi", "393390000010", "ok"),
+    "Wang": ("王小明", "393390000005", "我想要退款可以吗"),
+    "Somchai": ("สมชาย", "393390000006", "ต้องการคืนเงิน"),
+    "Işık": ("Işık", "905321234567", "İyi günler"),
+    "Ørsted": ("Ørsted Æble", "4520123456", "smørrebrød"),
+    "Rome": ("Bar Roma", "39061234567", "ciao"),
+}
+
+
+def found_by(typed: str) -> set[str]:
+    hits = set()
+    for who, (name, phone, text) in ROWS.items():
+        words = searched([name, text], phone, ["IT.7000111", "0190aaaa-bbbb-8ccc-8ddd-eeeeffff0001"]).split(" ")
+        for alternative in asked(typed):
+            if all(any(word.startswith(wanted) for word in words) for wanted in alternative):
+                hits.add(who)
+    return hits
+
+
+@pytest.mark.parametrize(
+    ("typed", "who"),
+    [
+        ("muller", "Lucía"), ("Mu\u0308ller", "Lucía"), ("niccolo", "Lucía"), ("perche citta", "Lucía"),
+        ("Lucia", "Lucía"),
+        ("0039 339 000 0001", "Lucía"), ("+39 339 0000001", "Lucía"), ("339 000 0001", "Lucía"), ("0001", "Lucía"),
+        ("07700 900103", "O'Neil"), ("0044 7700 900103", "O'Neil"), ("+44 (0)7700 900103", "O'Neil"),
+        ("900103", "O'Neil"), ("12345", "O'Neil"), ("O\u2019Neil", "O'Neil"), ("oneil", "O'Neil"), ("neil", "O'Neil"),
+        ("promo", "O'Neil"), ("0151 12345678", "Jürgen"), ("STRASSE", "Jürgen"), ("gross", "Jürgen"),
+        ("31 98765 4399", "João"), ("31 8765 4399", "João"), ("joao NAO", "João"), ("D'Angelo", "Anna"),
+        ("maria", "Anna"), ("dangelo", "Anna"), ("fattura", "Anna"), ("pdf", "Anna"), ("Bianchi", "Rossi"),
+        ("退款", "Wang"), ("小明", "Wang"), ("吗", "Wang"), ("คืนเงิน", "Somchai"), ("เงิน", "Somchai"),
+        ("IŞIK", "Işık"), ("isik", "Işık"), ("iyi gunler", "Işık"), ("orsted aeble", "Ørsted"), ("06 1234567", "Rome"),
+        ("Ａｎｇｅｌｏ", "Anna"), ("whatsapp:+393390000008", "Anna"),
+    ],
+)  # fmt: skip
+def test_what_people_type_finds_the_row(typed: str, who: str) -> None:
+    assert who in found_by(typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["IT.7000111", "0190aaaa-bbbb-8ccc-8ddd-eeeeffff0001", "0190AAAABBBB8CCC8DDDEEEEFFFF0001"]
+)
+def test_ids_are_found_as_they_are_copied(typed: str) -> None:
+    assert set(ROWS) == found_by(typed)
+
+
+def test_all_words_must_be_there_and_the_beginning_of_a_word_is_enough() -> None:
+    assert {"Lucía"} == found_by("chiu perch")
+    assert set() == found_by("chiusa bianchi")
+    assert set() == found_by("erche")
+
+
+def test_nothing_but_signs_searches_for_nothing() -> None:
+    assert [] == asked("  -- !! ") == asked("")
+    assert "" == searched([None, "..."], None, [None])
+
+
+@given(st.text(max_size=200))
+def test_a_text_is_found_by_itself(text: str) -> None:
+    words = searched([text], None, []).split(" ")
+    assert [] == [wanted for wanted in next(iter(asked(text)), []) if not any(w.startswith(wanted) for w in words)]
+    assert "" not in words or words == [""]
+    assert len(next(iter(asked(text)), [])) <= MAX_TYPED
+
+
+@pytest.mark.parametrize("char", ["(", "'", "é", "退", "0", "a'", "\u0301"])
+def test_folding_takes_time_by_the_length_of_the_text_only(char: str) -> None:
+    def seconds(length: int) -> float:
+        began = process_time()
+        for _ in range(3):
+            searched([char * length], None, [])
+            asked(char * length)
+        return process_time() - began
+
+    seconds(1000)
+    assert seconds(40_000) < 40 * max(seconds(4_000), 0.001)
