@@ -289,6 +289,24 @@ def test_s13_the_info_has_the_reason_its_cause_and_the_history(page: Page, shop:
     expect(info.get_by_role("button", name=re.compile("^Copy "))).to_have_count(3)
 
 
+def test_a_half_written_mail_survives_and_is_open_again_when_its_sending_is_undone(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Furio Testi")
+    shop.customer_writes(customer, "Mi chiamate?")
+    only(page, customer).get_by_role("link", name="Furio Testi", exact=True).click()  # the name opens the conversation
+    page.get_by_role("link", name="Send via email").click()
+    for label, text in (("To", "partner@example.com"), ("Subject", "A customer waits"), ("Text", "Please call him.")):
+        page.get_by_label(label, exact=True).fill(text)
+    page.get_by_role("link", name="Info").click()
+    page.get_by_role("link", name="Send via email").click()
+    expect(page.get_by_label("Text", exact=True)).to_have_value("Please call him.")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_label("Text", exact=True)).to_have_value("")
+    said(page, "Email to partner@example.com will be sent").get_by_role("button", name="Undo").click()
+    said(page, "the email will not be sent.")
+    expect(page.get_by_label("Text", exact=True)).to_have_value("Please call him.")
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+
+
 def test_a_transfer_can_be_undone_from_its_notice(page: Page, shop: Shop) -> None:
     customer = shop.customer("Nora Valli")
     shop.customer_writes(customer, "Buongiorno")
