@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from domain.conversations.reasons import Reason
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from tests.flow.conftest import Install
@@ -535,11 +536,11 @@ def test_arrow_keys_choose_in_the_filter_bar_and_keep_the_focus(page: Page) -> N
         page.keyboard.press("ArrowDown")
     assert "reason" not in page.url
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile("reason=reservation_expired"))
+    expect(page).to_have_url(re.compile(f"reason={list(Reason)[2].value}"))
     expect(why).to_be_focused()
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Tab")
-    expect(page).to_have_url(re.compile("reason=nobody_took_it"))
+    expect(page).to_have_url(re.compile(f"reason={list(Reason)[1].value}"))
     expect(page.get_by_role("combobox", name="Order")).to_be_focused()
 
 
