@@ -104,7 +104,7 @@ def test_our_readers_find_all_kinds_of_updates_in_one_body() -> None:
 
 
 def test_cloudevents_are_sent_alone_or_as_a_batch() -> None:
-    data = {"phone_number_id": "1", "customer": {"wa_id": "2"}, "session_id": "3", "option_id": "4"}
+    data = {"phone_number_id": "1", "customer": {"wa_id": "393331234567"}, "session_id": "3", "option_id": "4"}
     events = [bodies.cloud_event("softbot.choice.made", "/bot", str(n), NOW, data) for n in range(2)]
     one, batch = bodies.from_ours("softbot", events[0]), bodies.from_ours("softbot", *events)
     assert [type(fact) for fact in facts_of(one)] == [BotChoice]

@@ -16,7 +16,7 @@ from domain.contract.channels import CHANNELS, Channel, MessageType
 from domain.conversations.conversation import Decisions, Owner, decision_ref
 from domain.conversations.events import EventName, PublicEvent
 from domain.conversations.fold import Cause, decide
-from domain.facts import FACT, Fact
+from domain.facts import FACT, CustomerIdentityChanged, Fact, Party
 from domain.ids import fact_id
 from domain.inbound import agent_desk, softbot
 from domain.inbound.whatsapp.reader import read
@@ -63,6 +63,10 @@ def stories() -> Iterator[Story]:
     change_owner(moved, Owner("user", "anna", "assigned", at(1.02)), "offered")
     change_owner(moved, None, "recalled")
     yield moved
+    new_phone = Party(wa_id="16505550000")
+    told = dict(T.signal(0.5)) | {"becomes": new_phone, "kind": "customer_identity_changed"}
+    change = CustomerIdentityChanged.model_validate(told)
+    yield Story(at(1)).receive(T.turn(0), change)
 
 
 def mails() -> Iterator[PublicEvent]:
