@@ -1,6 +1,6 @@
 """The queue in front of a Kafka producer. It sends in groups: what is published while earlier groups wait for their
 acknowledgement becomes the next group. So a lone record leaves at once, and under load few, full requests reach the
-broker (docs/decisions/0032).
+broker (docs/decisions/0035).
 """
 
 import threading
