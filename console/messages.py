@@ -31,6 +31,7 @@ _KINDS = {
     "reaction": ("sticker", gettext_noop("Reaction")),
     "edit": ("document", gettext_noop("Edited a message")),
     "revoke": ("close", gettext_noop("Deleted a message")),
+    "deleted": ("close", gettext_noop("Deleted by the customer")),
     "interactive": ("closed", gettext_noop("Choice")),
     "button": ("closed", gettext_noop("Choice")),
     "template": ("document", gettext_noop("Template")),

@@ -23,8 +23,9 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A WhatsApp business number. `hours` None: always open. `menu`: choice -> skillset; empty: no menu. `language`:
-    the language of mail bodies about the number's conversations."""
+    """A WhatsApp business number. `hours` None: always open. `menu`: choice -> skillset; empty: no menu.
+    `synonyms`: choice -> other words for it. `language`: the language of mail bodies about the number's
+    conversations."""
 
     phone_number_id: str
     name: str = ""
@@ -33,6 +34,15 @@ class Number:
     hours: dict[Weekday, tuple[Opening, ...]] | None = None
     menu: dict[str, str] = field(default_factory=dict)
     language: Language = "en"
+    synonyms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Everything that can be chosen from the menu, synonyms too -> skillset."""
+        if not self.synonyms:
+            return self.menu
+        words = {word: self.menu[choice] for choice, words in self.synonyms.items() for word in words}
+        return {**words, **self.menu}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from console.messages import shown_message
 from console.request import translated, words
 from domain.contract.texts import gettext_noop
 from domain.conversations.history import HistoryEntry
-from domain.conversations.transcript import TranscriptItem
+from domain.conversations.transcript import TranscriptItem, senders
 from domain.directory import Directory
+from domain.ids import FactId
 from infra.postgres.lists.conversation_parts import ConversationPart, EntryCursor, replied_to
 
 _LEARNED_LATER = timedelta(minutes=2)
@@ -30,7 +31,8 @@ class Quote(NamedTuple):
 @dataclass(slots=True)
 class ChatEntry:
     """One entry of the chat: a new `day`, a `message`, or a `sentence` about an event. `media`: the name of a kind of
-    message that is not text, `icon`: its icon; `who`: the agent; `origin`: the advertisement that the customer came
+    message that is not text, `icon`: its icon; `who`: the agent, or who
+    of several customers; `origin`: the advertisement that the customer came
     from; `learned`: when an event was learned, if that was later."""
 
     kind: Literal["day", "message", "sentence"]
@@ -55,11 +57,12 @@ def chat_entries(part: ConversationPart, directory: Directory, until: EntryCurso
     events it leaves out; None: the part is the end."""
     known = {item.wamid: item for item in (*part.named, *part.transcript) if item.wamid}
     reactions = _reactions(part.transcript)
+    people = senders((*part.named, *part.transcript), part.conversation.group_id is not None)
     found: list[ChatEntry] = []
     for item in part.transcript:
         if item.kind == "reaction" and (_target(item) in known or not _emoji(item)):
             continue  # it stands on its message; a removed one stands nowhere
-        entry = _item(item, directory, known)
+        entry = _item(item, directory, known, people)
         entry.reactions = list(reactions.get(item.wamid or "", {}).values())
         found.append(entry)
     edge = part.first if part.rest and not part.from_the_first else part.after
@@ -91,7 +94,9 @@ def _with_days(entries: Iterator[ChatEntry]) -> Iterator[ChatEntry]:
         yield each
 
 
-def _item(item: TranscriptItem, directory: Directory, known: Mapping[str, TranscriptItem]) -> ChatEntry:
+def _item(
+    item: TranscriptItem, directory: Directory, known: Mapping[str, TranscriptItem], people: Mapping[FactId, str]
+) -> ChatEntry:
     id_, sentence = str(item.id), phrases.transcript_sentence(directory, item)
     if sentence is not None:
         return ChatEntry("sentence", item.at, sentence, id=id_)
@@ -102,13 +107,13 @@ def _item(item: TranscriptItem, directory: Directory, known: Mapping[str, Transc
         said.text,
         id=id_,
         speaker=item.speaker,
-        who=phrases.user_name(directory, item.agent_id or ""),
+        who=people.get(item.id) or phrases.user_name(directory, item.agent_id or ""),
         icon=said.icon,
         media=said.name,
         status=item.status or "",
         edited=item.edited,
         deleted=item.deleted,
-        quote=_quote(item, directory, known),
+        quote=_quote(item, directory, known, people),
         origin=_origin(item.extra),
     )
 
@@ -121,7 +126,9 @@ def summary_of(item: TranscriptItem) -> str:
     return " ".join(filter(None, (said.name, " ".join(said.text.split()))))
 
 
-def _quote(item: TranscriptItem, directory: Directory, known: Mapping[str, TranscriptItem]) -> Quote | None:
+def _quote(
+    item: TranscriptItem, directory: Directory, known: Mapping[str, TranscriptItem], people: Mapping[FactId, str]
+) -> Quote | None:
     named = replied_to(dict(item.extra)) if item.kind not in _TAPS else None
     if named is None:
         return None
@@ -130,7 +137,7 @@ def _quote(item: TranscriptItem, directory: Directory, known: Mapping[str, Trans
         return Quote("", translated(gettext_noop("An earlier message")))
     who = {"customer": gettext_noop("Customer"), "bot": gettext_noop("Bot")}.get(quoted.speaker)
     name = phrases.user_name(directory, quoted.agent_id or "") or translated(gettext_noop("Agent"))
-    return Quote(translated(who) if who else name, summary_of(quoted))
+    return Quote(people.get(quoted.id) or (translated(who) if who else name), summary_of(quoted))
 
 
 def _origin(extra: Mapping[str, Any]) -> str:

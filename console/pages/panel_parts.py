@@ -3,19 +3,23 @@
 from dataclasses import replace
 from uuid import UUID
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.dependencies import Dependencies
+from console.messages import shown_message
 from console.pages import panel
 from console.pages.chat import chat_entries, summary_of
-from console.request import dialog
+from console.request import address, dialog, person
 from console.table.query import ListQuery
+from infra.postgres.console import audit
+from infra.postgres.console.audit import AuditEntry
+from infra.postgres.lists.conversation_page import deleted_messages
 from infra.postgres.lists.conversation_parts import conversation_part, entry_cursor
 
 
 def panel_parts_pages(deps: Dependencies) -> Blueprint:
-    """`/conversations/ID/changes`, `/conversations/ID/earlier`."""
+    """`/conversations/ID/changes`, `/conversations/ID/earlier`, `/conversations/ID/deleted`."""
     pages = Blueprint("panel_parts", __name__, url_prefix="/conversations/<uuid:id_>")
 
     @pages.get("/changes")
@@ -42,5 +46,17 @@ def panel_parts_pages(deps: Dependencies) -> Blueprint:
                 abort(404)
             chat = chat_entries(part, deps.directory(conn), part.last if first else before)
         return dialog("panel_earlier.html", part=part, chat=chat, before=before, after=after)
+
+    @pages.post("/deleted")
+    def deleted(id_: UUID) -> ResponseReturnValue:
+        """What the customer deleted. Pages are for administrators only; that one opened this is audited first."""
+        with deps.connection() as conn:
+            found = deleted_messages(conn, id_)
+            if found is None:
+                abort(404)
+            audit.write(conn, [AuditEntry("deleted_opened", person().name, address(), id_)])
+        messages = [(item, shown_message(item.kind, item.text, item.extra)) for item in found]
+        back = url_for("unmanaged.show", open=id_)
+        return dialog("deleted.html", messages=messages, back=back)
 
     return pages

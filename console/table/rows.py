@@ -111,7 +111,9 @@ def row_mark(of: Row) -> str:
 
 
 def customer_name(of: Row) -> str:
-    """The customer's name; the phone of one whose name was never told."""
+    """The customer's name; the phone of one whose name was never told; of a group its id."""
+    if of.group_id is not None:
+        return translated(gettext_noop("Group %(id)s")) % {"id": of.group_id}
     if of.wa_id and not of.customer_name:
         return phone(of.wa_id)
     return visible_name(of) or translated(NO_NAME)
@@ -119,6 +121,8 @@ def customer_name(of: Row) -> str:
 
 def contact(of: Row) -> str:
     """The line below the customer's name."""
+    if of.group_id is not None:
+        return translated(gettext_noop("a group of customers"))
     if of.wa_id:
         return phone(of.wa_id)
     return translated(gettext_noop("no phone shared"))

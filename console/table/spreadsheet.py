@@ -108,6 +108,8 @@ _COLUMNS = (
     ),
     _Column(gettext_noop("Entries"), 10, lambda line: line.row.entries),
     _Column(gettext_noop("Number id"), 20, lambda line: line.row.phone_number_id),
+    _Column(gettext_noop("Group"), 24, lambda line: line.row.group_id),
+    _Column(gettext_noop("Last text by"), 24, lambda line: line.row.last_speaker),
 )
 """Further columns are added at the end: programs read the first ones by their place."""
 

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from consumers.changes.unit_of_work import UnitOfWork
-from domain.conversations.conversation import Conversation, FactRef
+from domain.conversations.conversation import Conversation, FactRef, fact_ref
 from domain.conversations.customers import IdentityIndex, IdentityKey, keys_of
-from domain.conversations.evidence import fact_ref
 from domain.conversations.fold import Cause
 from domain.facts import ConversationFact, CustomerTurn
 from domain.ids import CustomerId

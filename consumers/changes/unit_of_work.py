@@ -25,6 +25,7 @@ from domain.conversations.fold import (
     settle,
     take_over,
 )
+from domain.conversations.message_changes import MessageChange, change_of
 from domain.conversations.window import DEFAULT_ANSWER, AnswerPolicy
 from domain.directory import Directory
 from domain.facts import AgentPresenceChanged, ConversationFact, MessageStatus, Notice
@@ -33,6 +34,7 @@ from domain.mail import Mail
 from infra.postgres import mails
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.histories import CustomerHistories, FactKey, HandedOver
+from infra.postgres.conversations.message_changes import MessageKey, write_changes
 from infra.postgres.conversations.statuses import write_notices, write_presence, write_statuses
 from infra.postgres.messaging.command_log import AuditedRecord, audit, count_repeats
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
@@ -225,6 +227,7 @@ class UnitOfWork:
         self.histories[customer] = result.history
         self._events += result.events
         self._cut |= dict.fromkeys(result.cut, (customer, now))
+        self._reordered |= dict.fromkeys(result.rechosen, (customer, now))
         for placement in result.placements:
             which = id(placement.fact)
             if placement.fact is fact or which in self._new:
@@ -236,6 +239,16 @@ class UnitOfWork:
         """Where this batch has placed facts so far."""
         yield from (placement for _, placement in self._new.values())
         yield from self._adopted.values()
+
+    def _changes(self) -> Iterator[tuple[MessageKey, MessageChange]]:
+        """What new facts do to messages, in whichever conversation these are."""
+        for customer, placement in self._new.values():
+            if (named := change_of(placement.fact)) is not None:
+                yield (self.histories[customer].phone_number_id, named[0]), named[1]
+
+    def waiting(self) -> Iterator[ConversationFact]:
+        """The new facts that found no conversation."""
+        yield from (placement.fact for _, placement in self._new.values() if placement.conversation is None)
 
     # the one place that writes
 
@@ -253,6 +266,7 @@ class UnitOfWork:
             histories.write_conversations([c for _, c in existing], [c for before, c in changed if before is None])
             histories.write_entries(self._new.values(), self._adopted.values())
             histories.write_arrivals(self._arrived_earlier.values())
+            write_changes(connection, self._changes())
             histories.write_history(self._events)
             Outbox(connection).add(public_event_record(event, self._topic) for event in self._events)
             Agents(connection).mark_assigned(self.assigned)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from prometheus_client import Counter
 from psycopg import Connection
 
 from consumers.batches.leftover import NO_CONVERSATION, Leftover, dead_letter
@@ -19,11 +20,11 @@ from consumers.changes.identities import hand_over
 from consumers.changes.mails import apply_mail_events
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.handlers.inbound_records import read_fact, why_unreadable
-from domain.conversations.conversation import FactRef
+from domain.conversations.conversation import FactRef, fact_ref
 from domain.conversations.customers import ALWAYS, Identity, IdentityIndex, IdentityKey, keys_of
-from domain.conversations.evidence import fact_ref
 from domain.conversations.fold import Cause
-from domain.conversations.window import DEFAULT_ANSWER, AnswerPolicy
+from domain.conversations.message_changes import MessageChange, change_of
+from domain.conversations.window import DEFAULT_ANSWER, WINDOW, AnswerPolicy, adoptable_span
 from domain.directory import Directory
 from domain.facts import (
     AgentAccepted,
@@ -33,23 +34,33 @@ from domain.facts import (
     AgentPresenceChanged,
     ConversationFact,
     CustomerIdentityChanged,
+    CustomerSignal,
+    CustomerTurn,
     Fact,
+    HumanEcho,
     MailEvent,
     MessageStatus,
     Notice,
 )
-from domain.ids import CustomerId
+from domain.ids import CustomerId, FactId, fact_id
 from domain.outside_names import known_name
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
 from infra.postgres.conversations.customers import Customers, Locked
-from infra.postgres.conversations.histories import CustomerHistories, FactKey, HistoryRequest
+from infra.postgres.conversations.histories import CustomerHistories, FactKey, HistoryRequest, Span
+from infra.postgres.conversations.message_changes import MessageKey, as_mapping, read_changes
 from infra.postgres.messaging.dead_letters import DeadLetter
 from infra.postgres.messaging.early_records import EarlyRecord
 from infra.postgres.messaging.offsets import inbound_watermark
 
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
+_AFTER_ALL = datetime.max.replace(tzinfo=UTC)
+
+_WAITING = Counter("witiop_facts_waiting", "Facts that were stored and found no conversation yet.", ["kind"])
+
+_MESSAGES = (CustomerTurn, CustomerSignal, HumanEcho, CustomerIdentityChanged)
+"""Facts that are one per number and wamid."""
 
 
 class _Item(NamedTuple):
@@ -126,6 +137,8 @@ class Conversations:
             apply_mail_events(work, batch.mail_events)
             work.presence, work.desktops_seen = batch.presence, batch.desktops_seen
             work.statuses, work.notices = batch.statuses, batch.notices
+        for fact in work.waiting():
+            _WAITING.labels(fact.kind).inc()
         return batch.leftover
 
     def _sort(self, records: Sequence[IncomingRecord], current: Directory) -> _Batch:
@@ -144,26 +157,29 @@ class Conversations:
         """Returns the unit of work with all new facts folded in."""
         histories = CustomerHistories(connection)
         customers, locked, index = _lock(Customers(connection), items)
-        new: dict[FactKey, tuple[_Item, _CustomerOf]] = {}
-        for item, of in zip(items, customers, strict=True):
-            key = _key(item)
-            if key not in new or item.fact.arrival < new[key][0].fact.arrival:
-                new[key] = (item, of)  # of several copies the earliest arrival counts
-        stored = histories.stored_facts(new)
-        earlier = {key: new[key] for key, known in stored.items() if new[key][0].fact.arrival < known.arrival}
+        new, messages = _without_repeats(zip(items, customers, strict=True))
+        stored = histories.stored_facts(new, messages)
+        earlier = {
+            key: new[key]
+            for key, known in stored.items()
+            if known.sent_at == key[1] and new[key][0].fact.arrival < known.arrival
+        }
         of_customer: dict[CustomerId, tuple[str, list[_Item]]] = {}
         for key, (item, of) in new.items():
             if key not in stored or key in earlier:
                 of_customer.setdefault(of.customer, (of.number, []))[1].append(item)
         requests = _requests(of_customer, index)
         reordered = {known.conversation for key in earlier if (known := stored[key]).conversation is not None}
-        loaded = histories.load(requests, locked, _named(items) | reordered)
+        changed, changes = _changes(connection, (item.fact for item, _ in new.values()))
+        edited = histories.conversations_with(changed) if changed else set()
+        loaded = histories.load(requests, locked, _named(items) | reordered | edited)
+        loaded = {c: h._replace(changes=as_mapping(changes, h.phone_number_id)) for c, h in loaded.items()}
         work = UnitOfWork(connection, self._topics.conversations, loaded, current, self._answer)
         work.called = index.called
         if index.lost:
-            changes = [item for item in items if isinstance(item.fact, CustomerIdentityChanged)]
-            cause = Cause(tuple(item.fact.id for item in changes), "meta")
-            hand_over(work, index, cause, max(item.record.at for item in changes))
+            reports = [item for item in items if isinstance(item.fact, CustomerIdentityChanged)]
+            cause = Cause(tuple(item.fact.id for item in reports), "meta")
+            hand_over(work, index, cause, max(item.record.at for item in reports))
         for customer, (_, its) in of_customer.items():
             _fold(work, [item for item in its if _key(item) not in stored], customer, self._topics.inbound)
         for key, (item, of) in earlier.items():
@@ -174,6 +190,42 @@ class Conversations:
 
 def _key(item: _Item) -> FactKey:
     return item.fact.id, item.fact.sent_at
+
+
+def _spans(items: Iterable[_Item]) -> list[Span]:
+    """Returns when facts that wait may find their conversation through these."""
+    return [span for item in items if (span := adoptable_span(item.fact)) is not None]
+
+
+_New = dict[FactKey, tuple[_Item, _CustomerOf]]
+
+
+def _without_repeats(found: Iterable[tuple[_Item, _CustomerOf]]) -> tuple[_New, set[UUID]]:
+    """Returns the facts of a batch, each once, and the ids of those that are WhatsApp messages. Of several copies the
+    earliest arrival counts."""
+    first: dict[object, tuple[_Item, _CustomerOf]] = {}
+    for item, of in found:
+        key = item.fact.id if isinstance(item.fact, _MESSAGES) else _key(item)
+        if key not in first or item.fact.arrival < first[key][0].fact.arrival:
+            first[key] = (item, of)
+    new = {_key(item): (item, of) for item, of in first.values()}
+    return new, {item.fact.id for item, _ in first.values() if isinstance(item.fact, _MESSAGES)}
+
+
+def _changes(
+    connection: Connection[Any], facts: Iterable[ConversationFact]
+) -> tuple[list[FactId], dict[MessageKey, MessageChange]]:
+    """Returns the ids of the messages that facts edit or delete, and what is known about changes of these messages and
+    of those in hand."""
+    messages: set[MessageKey] = set()
+    changed: list[FactId] = []
+    for fact in facts:
+        if isinstance(fact, CustomerTurn):
+            messages.add((fact.phone_number_id, fact.wamid))
+        elif (named := change_of(fact)) is not None and fact.phone_number_id is not None:
+            messages.add((fact.phone_number_id, named[0]))
+            changed.append(fact_id("message", fact.phone_number_id, named[0]))
+    return changed, read_changes(connection, messages)
 
 
 def _take_out_early(connection: Connection[Any], batch: _Batch) -> None:
@@ -219,12 +271,17 @@ def _requests(
         for customer, (_, items) in of_customer.items()
     }
     numbers = {customer: number for customer, (number, _) in of_customer.items()}
+    spans = {
+        customer: [(at, _AFTER_ALL)] if at is _BEFORE_ALL else _spans(of_customer[customer][1])
+        for customer, at in since.items()
+    }
     if index.lost:
         first = min(ref.at for ref in index.lost.values())
         for customer, number in index.customers().items():
             since[customer] = min(first, since.get(customer, first))
             numbers[customer] = number
-    return [HistoryRequest(customer, numbers[customer], at) for customer, at in since.items()]
+            spans[customer] = [(since[customer] - WINDOW, _AFTER_ALL)]
+    return [HistoryRequest(customer, numbers[customer], at, spans[customer]) for customer, at in since.items()]
 
 
 def _lock(customers: Customers, items: Sequence[_Item]) -> tuple[list[_CustomerOf], Locked, IdentityIndex]:

@@ -46,7 +46,9 @@ class PublishedCustomer(Published):
     user_id: str | None
     """Business-scoped user id."""
     name: str | None
-    """The customer's last display name."""
+    """The customer's last display name. Null for a group."""
+    group_id: str | None = None
+    """The group, if the conversation is a group's; it has no phone and no user id."""
 
 
 class PublishedOwner(Published):
@@ -71,7 +73,9 @@ class ConversationEvent(Published):
     reason: Annotated[Reason, _Growing(Reason)] | None
     """Why the conversation is unmanaged; null: it is not unmanaged."""
     last_text: Annotated[str, Field(max_length=MAX_LAST_TEXT)] | None
-    """The customer's last text."""
+    """The customer's last text, as it is after edits; null if the customer deleted it."""
+    last_speaker: str | None = None
+    """Of a group: who wrote the last text, by name, else by phone or user id."""
     last_at: AwareDatetime
     """Time of the customer's last message."""
     opened_at: AwareDatetime

@@ -7,7 +7,8 @@ from domain.times import rfc3339
 
 
 def transcript_document(item: TranscriptItem) -> dict[str, object]:
-    """Returns an item as plain JSON values. `agent_id`, `edited` and `deleted` are left out when empty or false."""
+    """Returns an item as plain JSON values. `agent_id`, `sender`, `edited` and `deleted` are left out when empty or
+    false."""
     document: dict[str, object] = {
         "id": str(item.id),
         "at": rfc3339(item.at),
@@ -18,6 +19,9 @@ def transcript_document(item: TranscriptItem) -> dict[str, object]:
     }
     if item.agent_id:
         document["agent_id"] = item.agent_id
+    if item.sender is not None:
+        sender = item.sender
+        document["sender"] = {"wa_id": sender.wa_id, "user_id": sender.user_id, "name": sender.name}
     if item.edited:
         document["edited"] = True
     if item.deleted:

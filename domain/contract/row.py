@@ -23,6 +23,8 @@ class Row(Protocol):
     @property
     def user_id(self) -> str | None: ...
     @property
+    def group_id(self) -> str | None: ...
+    @property
     def customer_name(self) -> str | None: ...
     @property
     def status(self) -> Status: ...
@@ -30,6 +32,8 @@ class Row(Protocol):
     def reason(self) -> Reason | None: ...
     @property
     def last_text(self) -> str | None: ...
+    @property
+    def last_speaker(self) -> str | None: ...
     @property
     def last_at(self) -> datetime: ...
     @property
@@ -65,10 +69,16 @@ def row_document(row: Row) -> dict[str, object]:
     return {
         "id": str(row.id),
         "phone_number_id": row.phone_number_id,
-        "customer": {"wa_id": row.wa_id, "user_id": row.user_id, "name": row.customer_name},
+        "customer": {
+            "wa_id": row.wa_id,
+            "user_id": row.user_id,
+            "name": row.customer_name,
+            "group_id": row.group_id,
+        },
         "status": row.status,
         "reason": row.reason and row.reason.value,
         "last_text": row.last_text,
+        "last_speaker": row.last_speaker,
         "last_at": rfc3339(row.last_at),
         "opened_at": rfc3339(row.opened_at),
         "window_ends_at": rfc3339(row.window_ends_at),

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from domain.arrival import arrival
 from domain.conversations.reasons import Reason
+from domain.facts import ConversationFact
 from domain.ids import ConversationId, CustomerId, FactId
 
 Status = Literal["active", "closed"]
@@ -28,6 +29,11 @@ class FactRef(NamedTuple):
     at: datetime
     arrival: int
     fact: FactId
+
+
+def fact_ref(fact: ConversationFact) -> FactRef:
+    """Returns the reference of a fact: its time, arrival and id."""
+    return FactRef(fact.at, fact.arrival, fact.id)
 
 
 def decision_ref(at: datetime, fact: FactId) -> FactRef:
@@ -61,18 +67,20 @@ class Evidence(NamedTuple):
     """What the facts of a conversation say, summarised so that their order does not matter: the first or the last fact
     of each kind. Stored as an array in the order of the fields, so new fields go to the end.
 
-    `last_text`: the last turn that had text, with that text. `in_hours`: the first turn inside the number's hours.
+    `last_text`: the last turn that had text, with what is left of it after edits; None: the customer deleted it.
+    `in_hours`: the first turn inside the number's hours.
     `failed_choice`: the first turn that looked like a choice but did not match one. `touch`: the first human word to
     the customer: a message of an agent, or an echo; `agent_took`: the first acceptance or message of an agent.
     `agent_ends`: the closings by agents, except those before a later message. `sessions`: the Softbot's sessions, by
     id. `named`: the customer's last display name. `first_of_last_second`: the first of the turns that have the time of
     the last one. `unreadable`: the first message that WhatsApp did not pass on; `last_content`: the last one that is
     certain to be a message. `claims`: one per agent who accepted or wrote, in the order of their ids.
-    `explained_ends`: those of the `agent_ends` that have an outcome or a note, each with its agent."""
+    `explained_ends`: those of the `agent_ends` that have an outcome or a note, each with its agent. `last_speaker`:
+    the member of a group who wrote the last text, by name, else by phone or user id."""
 
     first_turn: FactRef | None = None
     last_turn: FactRef | None = None
-    last_text: tuple[FactRef, str] | None = None
+    last_text: tuple[FactRef, str | None] | None = None
     in_hours: FactRef | None = None
     route: Route | None = None
     failed_choice: FactRef | None = None
@@ -86,6 +94,7 @@ class Evidence(NamedTuple):
     last_content: FactRef | None = None
     claims: tuple[AgentClaim, ...] = ()
     explained_ends: tuple[tuple[FactRef, str], ...] = ()
+    last_speaker: str | None = None
 
     @property
     def last_message(self) -> FactRef | None:
@@ -151,7 +160,8 @@ class Conversation(NamedTuple):
     The fields under "classification" follow from evidence, decisions, the next conversation and the time of the
     classification (`domain.conversations.classification`). `closed_at`: when the conversation ended, not when this was
     noticed; `because`: the facts that decided the reason. `version` counts changes of owner, status and managed;
-    `sequence` counts public events."""
+    `sequence` counts public events. `group_id`: the group
+    whose conversation it is; a group has no phone, user id or name of its own."""
 
     id: ConversationId
     customer_id: CustomerId
@@ -173,6 +183,7 @@ class Conversation(NamedTuple):
     # counters of what was published
     version: int = 0
     sequence: int = 0
+    group_id: str | None = None
 
     @property
     def unmanaged(self) -> bool:
@@ -186,13 +197,19 @@ class Conversation(NamedTuple):
 
     @property
     def last_text(self) -> str | None:
-        """The customer's last text (manual fact S7), cut to `MAX_LAST_TEXT` characters."""
+        """The customer's last text (manual fact S7) after edits, cut to `MAX_LAST_TEXT` characters; None: there is
+        none, or the customer deleted it."""
         return self.evidence.last_text[1] if self.evidence.last_text else None
 
     @property
+    def last_speaker(self) -> str | None:
+        """Who of a group wrote the last text."""
+        return self.evidence.last_speaker
+
+    @property
     def customer_name(self) -> str | None:
-        """The customer's last display name."""
-        return self.evidence.named[1] if self.evidence.named else None
+        """The customer's last display name. A group has none: those who write in it have."""
+        return self.evidence.named[1] if self.evidence.named and self.group_id is None else None
 
     @property
     def owner(self) -> Owner | None:

@@ -15,8 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from domain.conversations.conversation import FactRef
-from domain.conversations.evidence import fact_ref
+from domain.conversations.conversation import FactRef, fact_ref
 from domain.facts import ConversationFact, CustomerIdentityChanged, Party
 from domain.ids import CustomerId, FactId, customer_id
 from domain.phone_numbers import phone_key

@@ -7,8 +7,9 @@ property test checks this. Repeats were dropped before: they have the same `(id,
 from collections.abc import Mapping
 from typing import Any
 
-from domain.conversations.conversation import MAX_LAST_TEXT, AgentClaim, BotSession, Evidence, FactRef, Route
+from domain.conversations.conversation import MAX_LAST_TEXT, AgentClaim, BotSession, Evidence, FactRef, Route, fact_ref
 from domain.conversations.menu import ChosenSkillset, FailedChoice, read_choice, skillset_of
+from domain.conversations.message_changes import MessageChange
 from domain.conversations.opening_hours import is_open
 from domain.directory import Directory, Number
 from domain.facts import (
@@ -26,31 +27,35 @@ from domain.facts import (
     CustomerTurn,
     HumanEcho,
 )
+from domain.ids import FactId
 from domain.outside_names import known_name
 
 _BY_CUSTOMER = (CustomerTurn, CustomerSignal)
 
 
-def fact_ref(fact: ConversationFact) -> FactRef:
-    """Returns the reference of a fact: its time, arrival and id."""
-    return FactRef(fact.at, fact.arrival, fact.id)
-
-
-def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Route | FailedChoice | None:
-    """Returns the skillset that a fact asks for; None: the fact is not a choice.
+def route_of(
+    fact: ConversationFact, number: Number, directory: Directory, change: MessageChange | None = None
+) -> Route | FailedChoice | None:
+    """Returns the skillset that a fact asks for; None: the fact is not a choice. `change`: what the customer did to the
+    message afterwards. An edit can make a choice or change it, but not withdraw it, and neither can a deletion: the
+    conversation may have been routed by it already.
 
     A choice is a customer's turn that matches the number's own menu (manual fact S4) or, if a Softbot is connected to
     the number, the Softbot's choice or hand-off. An option or skillset that does not exist is a failed choice."""
     skillset: str | None
+    if change is not None and isinstance(fact, CustomerTurn):
+        edited = fact.model_copy(update={"text": change.text, "is_reply": False, "option_id": None})
+        route = route_of(edited, number, directory)
+        return route if isinstance(route, Route) else route_of(fact, number, directory)
     match fact:
         case CustomerTurn() if not number.softbot:
-            match read_choice(fact, number.menu, directory.skillsets):
+            match read_choice(fact, number.choices, directory.skillsets):
                 case ChosenSkillset(skillset):
                     return Route(fact_ref(fact), skillset)
                 case failed_or_none:
                     return failed_or_none
         case BotChoice():
-            skillset = fact.skillset or skillset_of(fact.option_id, number.menu)
+            skillset = fact.skillset or skillset_of(fact.option_id, number.choices)
         case BotHandoff():
             skillset = fact.skillset
         case _:
@@ -59,13 +64,19 @@ def route_of(fact: ConversationFact, number: Number, directory: Directory) -> Ro
     return Route(fact_ref(fact), skillset) if skillset in directory.skillsets else FailedChoice()
 
 
-def add_fact(evidence: Evidence, fact: ConversationFact, number: Number, directory: Directory) -> Evidence:
-    """Returns the evidence with one more fact."""
+def add_fact(
+    evidence: Evidence,
+    fact: ConversationFact,
+    number: Number,
+    directory: Directory,
+    change: MessageChange | None = None,
+) -> Evidence:
+    """Returns the evidence with one more fact. `change`: what the customer did to that message afterwards."""
     ref = fact_ref(fact)
     changed: dict[str, Any]
     match fact:
         case CustomerTurn():
-            changed = _turn(evidence, fact, ref, number)
+            changed = _turn(evidence, fact, ref, number, change)
         case HumanEcho():
             changed = {"touch": _first(evidence.touch, ref)}
         case AgentAccepted() | AgentMessage() | AgentClosed():
@@ -81,7 +92,7 @@ def add_fact(evidence: Evidence, fact: ConversationFact, number: Number, directo
         named = (ref, fact.customer.name)
         if evidence.named is None or named > evidence.named:
             changed["named"] = named
-    match route_of(fact, number, directory):
+    match route_of(fact, number, directory, change):
         case Route() as route:
             if evidence.route is None or route.ref < evidence.route.ref:
                 changed["route"] = route
@@ -92,14 +103,19 @@ def add_fact(evidence: Evidence, fact: ConversationFact, number: Number, directo
     return evidence._replace(**changed) if changed else evidence
 
 
-def _turn(evidence: Evidence, turn: CustomerTurn, ref: FactRef, number: Number) -> dict[str, Any]:
+def _turn(
+    evidence: Evidence, turn: CustomerTurn, ref: FactRef, number: Number, change: MessageChange | None
+) -> dict[str, Any]:
     last = ref if evidence.last_turn is None else max(evidence.last_turn, ref)
     changed: dict[str, Any] = {"first_turn": _first(evidence.first_turn, ref), "last_turn": last}
     if last.at == turn.at:
         known = evidence.first_of_last_second
         changed["first_of_last_second"] = ref if known is None or known.at != turn.at else min(known, ref)
+    text = change.current(turn.text) if change else turn.text
     if turn.text and (evidence.last_text is None or ref > evidence.last_text[0]):
-        changed["last_text"] = (ref, turn.text[:MAX_LAST_TEXT])
+        changed["last_text"] = (ref, text[:MAX_LAST_TEXT] if text else None)
+        if turn.customer.group_id is not None:
+            changed["last_speaker"] = turn.customer.name or turn.customer.wa_id or turn.customer.user_id
     if evidence.agent_ends:
         changed |= _effective_ends(evidence.agent_ends, evidence.explained_ends, last)
     if (evidence.in_hours is None or ref < evidence.in_hours) and is_open(number, turn.at):
@@ -113,6 +129,14 @@ def _unreadable(evidence: Evidence, signal: CustomerSignal, ref: FactRef) -> dic
         changed["last_content"] = ref if evidence.last_content is None else max(evidence.last_content, ref)
         changed |= _effective_ends(evidence.agent_ends, evidence.explained_ends, ref)
     return changed
+
+
+def with_change(evidence: Evidence, message: FactId, change: MessageChange) -> Evidence:
+    """Returns the evidence after an edit or a deletion of a message: its last text, if that is the message's."""
+    if evidence.last_text is None or evidence.last_text[0].fact != message:
+        return evidence
+    text = change.current(evidence.last_text[1])
+    return evidence._replace(last_text=(evidence.last_text[0], text[:MAX_LAST_TEXT] if text else None))
 
 
 def _first(known: FactRef | None, ref: FactRef) -> FactRef:

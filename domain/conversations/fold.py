@@ -6,15 +6,25 @@ wait for a conversation. The caller holds the customer's lock and stores what th
 fact belongs, public events.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from domain.conversations.claims import first_candidate
 from domain.conversations.classification import Classification, classify, ended, latest
-from domain.conversations.conversation import Conversation, Decision, Decisions, Evidence, FactRef, Owner, Route
+from domain.conversations.conversation import (
+    Conversation,
+    Decision,
+    Decisions,
+    Evidence,
+    FactRef,
+    Owner,
+    Route,
+    fact_ref,
+)
 from domain.conversations.events import PublicEvent, event_names
-from domain.conversations.evidence import add_fact, fact_ref, route_of
+from domain.conversations.evidence import add_fact, route_of, with_change
+from domain.conversations.message_changes import MessageChange, change_of
 from domain.conversations.window import (
     DEFAULT_ANSWER,
     SAME_MESSAGE,
@@ -49,12 +59,14 @@ _OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
 
 class CustomerHistory(NamedTuple):
     """One customer and one number. `conversations`: those opened after the earliest new fact, and the one before.
-    `waiting`: facts that no conversation covers yet."""
+    `waiting`: facts that no conversation covers yet. `changes`: what the customer did to their messages afterwards, by
+    wamid."""
 
     customer_id: CustomerId
     phone_number_id: str
     conversations: tuple[Conversation, ...] = ()
     waiting: tuple[ConversationFact, ...] = ()
+    changes: Mapping[str, MessageChange] = {}
 
 
 class FactPlacement(NamedTuple):
@@ -66,12 +78,15 @@ class FactPlacement(NamedTuple):
 
 class FoldResult(NamedTuple):
     """The effect of a fact: the history afterwards, where facts were placed (the new one first), and the public
-    events. `cut`: conversations whose end moved to an earlier time; if they hold facts from then on, see `settle`."""
+    events. `cut`: conversations whose end moved to an earlier time; if they hold facts from then on, see `settle`.
+    `rechosen`: conversations whose facts shall be placed again in any case, because an edit made or changed a
+    choice."""
 
     history: CustomerHistory
     placements: tuple[FactPlacement, ...]
     events: tuple[PublicEvent, ...]
     cut: tuple[ConversationId, ...] = ()
+    rechosen: tuple[ConversationId, ...] = ()
 
 
 class Cause(NamedTuple):
@@ -217,9 +232,13 @@ class _Fold:
         self._settling = False
         # conversations that an agent accepted although another one has them
         self._contested: set[ConversationId] = set()
+        self._changes = history.changes
+        self._rechosen: list[ConversationId] = []
 
     def take(self, fact: ConversationFact) -> None:
         home: Conversation | None
+        if (change := change_of(fact)) is not None:
+            self._change(*change, fact)
         if isinstance(fact, CustomerTurn | CustomerSignal) and self._is_message(fact):
             home = home_of_turn(self._conversations, fact_ref(fact)) or self._open(fact)
         else:
@@ -251,6 +270,7 @@ class _Fold:
             self.take(fact)
         self._settling = False
         self._cut = [c for c in self._cut if c != conversation]  # taken in order, its window only grew
+        self._rechosen.clear()
 
     def forget(self, conversation: ConversationId, lost: Collection[FactId], opened_at: datetime | None) -> None:
         """Forgets the decision that one of the `lost` facts led to. `opened_at`: the first turn of those that stay."""
@@ -281,8 +301,8 @@ class _Fold:
                 events += self._classified(known, conversation, cause)
         self._conversations.sort(key=lambda c: c.opened_at)
         conversations = tuple(self._conversations)
-        history = self._history._replace(conversations=conversations, waiting=self._waiting)
-        return FoldResult(history, tuple(self._placements), tuple(events), tuple(self._cut))
+        history = self._history._replace(conversations=conversations, waiting=self._waiting, changes=self._changes)
+        return FoldResult(history, tuple(self._placements), tuple(events), tuple(self._cut), tuple(self._rechosen))
 
     def _classified(
         self, known: Conversation | None, conversation: Conversation, cause: Cause | None
@@ -371,6 +391,7 @@ class _Fold:
             opened_at=turn.at,
             window_ends_at=turn.at + WINDOW,
             previous=previous.id if previous else None,
+            group_id=turn.customer.group_id,
         )
         self._conversations.append(opened)
         self._before.append(None)
@@ -379,6 +400,8 @@ class _Fold:
     def _open_after_handover(self, fact: ConversationFact) -> Conversation | None:
         """Opens a conversation when Meta's AI has given up on a customer: with the customer's last turn to the AI, if
         it is at most a window old. Turn and hand-over may arrive in either order; the first waits for the other."""
+        if not isinstance(fact, ThreadControlPassed) and not (isinstance(fact, CustomerSignal) and fact.standby_turn):
+            return None  # those that wait were looked at when they came
         facts = [fact, *self._waiting]
         handovers = [f for f in facts if isinstance(f, ThreadControlPassed)]
         given_up = [
@@ -406,7 +429,7 @@ class _Fold:
 
     def _with(self, home: Conversation, fact: ConversationFact) -> Conversation:
         """Returns the conversation with one more entry and its evidence."""
-        evidence = add_fact(home.evidence, fact, self._number, self._directory)
+        evidence = add_fact(home.evidence, fact, self._number, self._directory, self._change_to(fact))
         wa_id, user_id = _ids(home, evidence, fact, self._called(fact))
         if not isinstance(fact, CustomerTurn) and evidence.unreadable is home.evidence.unreadable:
             return home._replace(entries=home.entries + 1, evidence=evidence, wa_id=wa_id, user_id=user_id)
@@ -420,6 +443,22 @@ class _Fold:
             window_ends_at=window_ends_at,
             decisions=_reserved_until(home.decisions, window_ends_at),
         )
+
+    def _change(self, wamid: str, change: MessageChange, fact: ConversationFact) -> None:
+        """Applies an edit or a deletion to the message that it names, in whichever conversation that is."""
+        change = change.merged(self._changes.get(wamid))
+        self._changes = {**self._changes, wamid: change}
+        message = fact_id("message", self._history.phone_number_id, wamid)
+        for known in list(self._conversations):
+            evidence = with_change(known.evidence, message, change)
+            if evidence is not known.evidence:
+                self._swap(known, known._replace(evidence=evidence))
+        edited = CustomerTurn.model_construct(at=fact.at, arrival=fact.arrival, id=fact.id, text=change.text)
+        if isinstance(route_of(edited, self._number, self._directory), Route):
+            self._rechosen += [c.id for c in self._conversations]
+
+    def _change_to(self, fact: ConversationFact) -> MessageChange | None:
+        return self._changes.get(fact.wamid) if self._changes and isinstance(fact, CustomerTurn) else None
 
     def _span(self, home: Conversation, at: datetime, evidence: Evidence) -> tuple[datetime, datetime]:
         """Returns opening and end of the window after one more message. The last turn decides the end; without any
@@ -516,7 +555,7 @@ class _Fold:
             requested = first if queued_for != first.skillset else None
         elif decisions.owner is None and decisions.because is not None:
             # released by a person: only a new choice routes it again
-            asked = route_of(fact, self._number, self._directory)
+            asked = route_of(fact, self._number, self._directory, self._change_to(fact))
             requested = asked if isinstance(asked, Route) and latest(asked.ref.at) > decisions.because.at else None
         if requested is None:
             return decisions

@@ -2,19 +2,30 @@
 S4)."""
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from unicodedata import decimal, normalize
+from unicodedata import decimal, digit, normalize
 
 from domain.facts import CustomerTurn
+from domain.outside_names import INVISIBLE
 
 MAX_CHOICE_LENGTH = 100
 """Maximum length of a menu choice, in characters; a longer text is never a choice."""
 
-_INVISIBLE = re.compile("[\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufe0f\u20e3]")
-"""Direction marks, which keyboards of right-to-left scripts add, joiners, and the characters of keycap emojis."""
+_KEYCAP = re.compile("\u20e3")
+_KEYCAP_BEFORE_TEXT = re.compile(r"\u20e3(?=\s*[^\W\d])")
 _DIGIT = re.compile(r"\d")
+_AROUND = " .,;:!?)(][}{>< *_~`'\"#-–—•·“”„‟«»‹›‘’°º"
+"""Characters around a choice that do not belong to it: brackets, punctuation, and WhatsApp's marks for bold, italic,
+struck and monospaced text."""
+_EMPHASIS = re.compile(r"([*_~`]+)(.+)\1")
+_NUMBERED = re.compile(r"([0-9]{1,2})[*_~`]*(?:[.):\]]+ ?|\s*[-–—]+\s+|\s+[-–—]+\s*)(?=\D)(.+)")
+"""An option as menus print it: `1. Sales`, `1) Sales`, `1 - Sales`."""
+_MOST_WORDS = 4
+"""A text of more words behind a number is no option but a list of the customer's: `1) the brake is loose 2) ...`"""
+_NAMED = re.compile(r"(?:n|no|nr|num|number|numero|option|opzione)[ .:°º#]{0,3}([0-9]{1,2})")
+"""A number that says that it is one: `n. 1`, `Option 1`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +46,16 @@ def read_choice(
     """Returns the choice that a turn makes from `menu` (choice -> skillset); None: the turn is not a choice, or the
     menu is empty.
 
-    A tapped button or list row chooses by its id or else by its text. Every reply, and every text of only one or two
-    digits, is a possible choice: without a match it is a failed choice. Any other text is a choice only if it matches.
+    A tapped button or list row chooses by its id or else by its text. An option that is written with its number, like
+    `1. Sales`, chooses by the whole text or else by the number. Every reply, and every text of only one or two digits,
+    is a possible choice: without a match it is a failed choice. Any other text is a choice only if it matches.
     """
     if not menu:
         return None
     choices = _choices(tuple(menu.items()))
     text = normalise(turn.text)
-    skillset = choices.get(normalise(turn.option_id)) or choices.get(text)
+    ways = (normalise(turn.option_id), *_ways(text, turn.is_reply))
+    skillset = next((choices[way] for way in ways if way in choices), None)
     if skillset is not None:
         return ChosenSkillset(skillset) if skillset in skillsets else FailedChoice()
     if turn.is_reply or (len(text) <= 2 and text.isdecimal()):
@@ -56,20 +69,40 @@ def skillset_of(option_id: str, menu: Mapping[str, str]) -> str | None:
 
 
 def normalise(choice: str | None) -> str:
-    """Returns the normalised form of a choice: trimmed, case-folded, with digits of any script and keycap emojis as 0
-    to 9, without trailing dots or brackets. Empty for no text, and for a text too long to be a choice."""
+    """Returns the normalised form of a choice: case-folded, with digits of any script and keycap emojis as 0 to 9,
+    without leading zeros, and without what people put around a choice: blanks, brackets, punctuation, marks of bold and
+    italic text, a number sign. Empty for no text, and for a text too long to be a choice."""
     if choice is None or len(choice) > MAX_CHOICE_LENGTH:
         return ""
     if not choice.isascii():
         choice = _in_plain_characters(choice)
-    return " ".join(choice.split()).casefold().rstrip(" .)")
+    text = " ".join(choice.split()).casefold()
+    while (inner := _EMPHASIS.fullmatch(text)) is not None:
+        text = inner[2].strip()
+    text = text.strip(_AROUND)
+    return text.lstrip("0") or "0" if text.isdecimal() else text
+
+
+def _ways(text: str, is_reply: bool) -> Iterator[str]:
+    """Yields what a normalised text may choose by: itself, the number in it, and what follows the number. `is_reply`:
+    it is the title of a button or row."""
+    yield text
+    if named := _NAMED.fullmatch(text):
+        yield normalise(named[1])
+    numbered = _NUMBERED.fullmatch(text)
+    if numbered and (is_reply or len(numbered[2].split()) <= _MOST_WORDS):
+        yield normalise(numbered[1])
+        yield normalise(numbered[2])
 
 
 def _in_plain_characters(text: str) -> str:
     """Returns the text with full-width and circled forms as plain characters, digits in ASCII, and without invisible
     characters."""
-    text = normalize("NFKC", normalize("NFKC", _INVISIBLE.sub("", text.replace("\U0001f51f", "10"))).casefold())
-    return _DIGIT.sub(lambda digit: str(decimal(digit[0])), text)
+    text = INVISIBLE.sub("", text.replace("\U0001f51f", "10"))
+    text = _KEYCAP.sub("", _KEYCAP_BEFORE_TEXT.sub(". ", text))
+    text = normalize("NFKC", normalize("NFKC", text).casefold())
+    text = "".join(str(digit(char, char)) for char in text)  # also of digits in a black circle
+    return _DIGIT.sub(lambda found: str(decimal(found[0])), text)
 
 
 @lru_cache(maxsize=256)

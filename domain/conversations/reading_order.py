@@ -9,7 +9,7 @@ from heapq import merge
 from itertools import groupby
 from typing import TypeVar
 
-from domain.conversations.evidence import fact_ref
+from domain.conversations.conversation import fact_ref
 from domain.facts import ConversationFact, CustomerSignal
 
 _Fact = TypeVar("_Fact", bound=ConversationFact)

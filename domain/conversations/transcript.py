@@ -1,11 +1,12 @@
 """The transcript of a conversation: all its messages and events in order of time (manual fact S11)."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from domain.conversations.message_changes import MessageChange, change_of
 from domain.conversations.reading_order import in_reading_order
 from domain.facts import (
     AgentAccepted,
@@ -23,9 +24,11 @@ from domain.facts import (
     CustomerSignal,
     CustomerTurn,
     HumanEcho,
+    Party,
     ThreadControlPassed,
 )
 from domain.ids import FactId
+from domain.phone_numbers import phone_key
 
 Speaker = Literal["customer", "bot", "agent", "system"]
 
@@ -35,8 +38,9 @@ class TranscriptItem(NamedTuple):
 
     `kind`: the type of a message, or the name of an event, for example `menu.shown`. `text`: the text for readers, see
     `_content`. `status`: how far an outgoing message got. `agent_id`: the agent who acted, if the desktop reported it.
-    `edited`, `deleted`: the customer did so later; the original text stays. `wamid`: Meta's id of a message; `extra`:
-    the rest of it, see `domain.facts`."""
+    `edited`, `deleted`: the customer did so later; the text is that of the last edit, and a deleted one has neither
+    text nor `extra`. `wamid`: Meta's id of a message; `extra`: the rest of it, see `domain.facts`. `sender`: who of the
+    customer's people wrote it: the member of a group, or one of several identities."""
 
     id: FactId
     at: datetime
@@ -49,6 +53,7 @@ class TranscriptItem(NamedTuple):
     deleted: bool = False
     wamid: str | None = None
     extra: Mapping[str, Any] = MappingProxyType({})
+    sender: Party | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,28 +79,54 @@ _SUCCESSES = (None, "sent", "delivered", "read", "played")
 def transcript(
     facts: Iterable[ConversationFact],
     deliveries: Mapping[str, MessageDelivery],
-    later_signals: Iterable[CustomerSignal] = (),
+    changes: Mapping[str, MessageChange] | None = None,
+    with_deleted: bool = False,
 ) -> list[TranscriptItem]:
     """Returns the transcript of a conversation's facts, in reading order.
 
-    `deliveries`: by wamid. `later_signals`: signals outside this conversation that may edit or delete its messages."""
+    `deliveries`: by wamid. `changes`: what the customer did to messages of this and of other conversations afterwards,
+    by wamid. They are shown in place: the message has its current text, and an edit or a deletion has an item of its
+    own only if its message is not here. `with_deleted`: what the customer deleted keeps its text."""
     facts = in_reading_order(facts)
-    signals = (*(fact for fact in facts if isinstance(fact, CustomerSignal)), *later_signals)
-    edited = {signal.marks for signal in signals if signal.type == "edit"}
-    deleted = {signal.marks for signal in signals if signal.type == "revoke"}
-    return [_item(fact, deliveries, edited, deleted) for fact in facts]
+    known = dict(changes or {})
+    for fact in facts:
+        if (named := change_of(fact)) is not None:
+            known[named[0]] = named[1].merged(known.get(named[0]))
+    here = {fact.wamid for fact in facts if isinstance(fact, CustomerTurn | CustomerSignal)}
+    items = []
+    for fact in facts:
+        if (named := change_of(fact)) is None:
+            change = known.get(getattr(fact, "wamid", None) or "", MessageChange())
+            items.append(_item(fact, deliveries, change, with_deleted))
+        elif named[0] not in here:
+            item = _item(fact, deliveries, MessageChange(), with_deleted)
+            items.append(item._replace(text=None) if known[named[0]].deleted and not with_deleted else item)
+    return items
+
+
+def senders(items: Iterable[TranscriptItem], group: bool) -> dict[FactId, str]:
+    """Returns who wrote each item of the customer: name, and phone or user id. Empty if all are of one person and not
+    of a `group`: then the conversation itself says who."""
+    parties = {item.id: item.sender for item in items if item.sender is not None}
+    phones = {phone_key(party.wa_id) for party in parties.values() if party.wa_id is not None}
+    user_ids = {party.user_id for party in parties.values() if party.user_id is not None}
+    if not group and len(phones) <= 1 and len(user_ids) <= 1:
+        return {}
+    return {
+        item: " ".join(part for part in (party.name, party.wa_id or party.user_id) if part)
+        for item, party in parties.items()
+    }
 
 
 def _item(
-    fact: ConversationFact,
-    deliveries: Mapping[str, MessageDelivery],
-    edited: Container[str | None],
-    deleted: Container[str | None],
+    fact: ConversationFact, deliveries: Mapping[str, MessageDelivery], change: MessageChange, with_deleted: bool
 ) -> TranscriptItem:
     speaker, kind, text = _content(fact)
     wamid = getattr(fact, "wamid", None)
     delivery = deliveries.get(wamid) if wamid and speaker in ("bot", "agent") else None
-    by_customer = speaker == "customer" and wamid is not None
+    by_customer = isinstance(fact, CustomerTurn | CustomerSignal)
+    if by_customer:
+        text = change._replace(deleted=change.deleted and not with_deleted).current(text)
     return TranscriptItem(
         fact.id,
         fact.at,
@@ -104,10 +135,11 @@ def _item(
         text,
         delivery.status if delivery else None,
         getattr(fact, "agent_id", None),
-        edited=by_customer and wamid in edited,
-        deleted=by_customer and wamid in deleted,
+        edited=by_customer and change.edited is not None,
+        deleted=by_customer and change.deleted,
         wamid=wamid,
-        extra=getattr(fact, "extra", {}),
+        extra={} if by_customer and change.deleted and not with_deleted else getattr(fact, "extra", {}),
+        sender=fact.customer if by_customer and speaker == "customer" else None,
     )
 
 

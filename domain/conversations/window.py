@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from domain.conversations.classification import ended, is_after
 from domain.conversations.conversation import Conversation, FactRef
+from domain.facts import ConversationFact, CustomerSignal, CustomerTurn, ThreadControlPassed
 
 WINDOW = timedelta(hours=24)
 """How long a customer may be answered without a template after their last message (Meta's rule)."""
@@ -43,6 +44,24 @@ DEFAULT_ANSWER = AnswerPolicy()
 def answer_by(accepted_at: datetime, window_ends_at: datetime, policy: AnswerPolicy) -> datetime:
     """Returns when a conversation goes back to the list if nobody has written to the customer."""
     return max(min(accepted_at + policy.within, window_ends_at - policy.before_end), accepted_at + policy.at_least)
+
+
+def adoptable_span(fact: ConversationFact) -> tuple[datetime, datetime] | None:
+    """Returns the span of time in which a fact may give waiting facts a conversation; None: it gives them none.
+
+    A message opens a conversation or moves one, and covers the time until its window ends. A message to Meta's AI and
+    the hand-over wait for each other."""
+    match fact:
+        case CustomerTurn():
+            return fact.at - SKEW, fact.at + WINDOW
+        case CustomerSignal() if fact.unreadable is not None:
+            return fact.at - SKEW, fact.at + WINDOW
+        case ThreadControlPassed():
+            return fact.at - WINDOW, fact.at + WINDOW
+        case CustomerSignal() if fact.standby_turn:
+            return fact.at - WINDOW, fact.at + WINDOW
+        case _:
+            return None
 
 
 def home_of_turn(conversations: Iterable[Conversation], turn: FactRef) -> Conversation | None:

@@ -90,14 +90,16 @@ def compose(
     composing is used up, asked for each item. Raises ComposingTooSlow then."""
     number = directory.number(conversation.phone_number_id)
     wording = MAIL_TEXTS[number.language]
-    mask = PhoneMasking(conversation.wa_id).hide if mail.masked else str
+    phones = {conversation.wa_id, *(item.sender.wa_id for item in transcript if item.sender is not None)}
+    mask = PhoneMasking(phones).hide if mail.masked else str
 
     def shown(text: str) -> str:
         if is_over():
             raise ComposingTooSlow
         return mask(clean(text))
 
-    entries = Entries(directory, wording, shown, one_line(shown(conversation.customer_name or "")))
+    is_group = conversation.group_id is not None
+    entries = Entries(directory, wording, shown, one_line(shown(conversation.customer_name or "")), is_group)
     body = clean(mail.body)
     room = mime.capacity(MAX_BYTES - _HEAD_BYTES) - len(body.encode()) - len(escape(body).encode())
     chosen = entries.within_limits(transcript, min(room, _TRANSCRIPT_BYTES))
@@ -128,7 +130,10 @@ def _head(
     """Yields title and text of what is said about the conversation before its transcript."""
     zone = ZoneInfo(number.time_zone)
     identity = shown(f"+{of.wa_id}") if of.wa_id else clean(of.user_id or "")
-    yield wording.speakers["customer"], f"{shown(of.customer_name or '')} {identity}".strip()
+    if of.group_id is not None:
+        yield wording.group, clean(of.group_id)
+    else:
+        yield wording.speakers["customer"], f"{shown(of.customer_name or '')} {identity}".strip()
     if sender.organisation:
         yield wording.organisation, clean(sender.organisation)
     yield wording.number, clean(number.name or number.phone_number_id)

@@ -7,7 +7,8 @@ from html import escape
 
 from domain.conversations.transcript import TranscriptItem
 from domain.directory import Directory
-from domain.mail_body.clean import clean
+from domain.facts import Party
+from domain.mail_body.clean import clean, one_line
 from domain.mail_body.wording import MailTexts
 
 MAX_ENTRIES = 5_000
@@ -38,13 +39,21 @@ class Entry:
 
 class Entries:
     """Words the transcript of one conversation. `shown`: cleans and masks a text; `customer`: the customer's name,
-    shown."""
+    shown; `is_group`: the customer is a group, in which each line says who wrote it."""
 
-    def __init__(self, directory: Directory, wording: MailTexts, shown: Callable[[str], str], customer: str) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        wording: MailTexts,
+        shown: Callable[[str], str],
+        customer: str,
+        is_group: bool = False,
+    ) -> None:
         self._directory = directory
         self._wording = wording
         self._shown = shown
         self._customer = customer
+        self._is_group = is_group
         self._options: dict[str, str] = {}
 
     def within_limits(self, transcript: Sequence[TranscriptItem], most_bytes: int) -> list[Entry]:
@@ -75,7 +84,7 @@ class Entries:
         wording = self._wording
         agent_id = item.agent_id or ""
         agent = self._directory.users.get(agent_id)
-        name = self._customer if item.speaker == "customer" else clean(agent.name if agent else agent_id)
+        name = self._sender(item.sender) if item.speaker == "customer" else clean(agent.name if agent else agent_id)
         kind = "" if item.kind == "text" else wording.kinds.get(item.kind, wording.other_kind)
         # what the customer deleted leaves in no mail
         text = "" if item.deleted else self._shown(self._text(item))
@@ -84,6 +93,15 @@ class Entries:
         marks = [wording.edited] if item.edited else []
         marks += [wording.deleted] if item.deleted else []
         return Entry(item.at, f"{wording.speakers[item.speaker]} {name}".strip(), kind, text, ", ".join(marks))
+
+    def _sender(self, sender: Party | None) -> str:
+        """Returns who of the customer's people wrote an item: the name; in a group, where names are not enough to tell
+        people apart, with the phone or the user id."""
+        if sender is None:
+            return self._customer
+        identity = sender.wa_id or sender.user_id
+        named = " ".join(filter(None, (sender.name, identity if self._is_group else None)))
+        return one_line(self._shown(named)) or self._customer
 
     def _text(self, item: TranscriptItem) -> str:
         """Returns the text of an item without ids of options, skillsets and outcomes: they are terms of programs."""

@@ -7,7 +7,7 @@ ticket, or after a #.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from unicodedata import decimal
 
 _SHOWN_DIGITS = 3
@@ -57,15 +57,16 @@ _Span = tuple[int, int]
 
 
 class PhoneMasking:
-    """Masks the phone numbers in the texts of one conversation. `wa_id`: the customer's own number; None: not known."""
+    """Masks the phone numbers in the texts of one conversation. `phones`: the customer's own numbers: of a group those
+    of everybody who wrote in it; None among them: not known."""
 
-    def __init__(self, wa_id: str | None) -> None:
-        digits = _NO_DIGITS.sub("", _plain(wa_id or ""))
-        self._own = digits[-_PHONE_DIGITS:] if len(digits) >= _PHONE_DIGITS else None
+    def __init__(self, phones: Iterable[str | None]) -> None:
+        digits = (_NO_DIGITS.sub("", _plain(phone or "")) for phone in phones)
+        self._own = frozenset(each[-_PHONE_DIGITS:] for each in digits if len(each) >= _PHONE_DIGITS)
 
     def hide(self, text: str) -> str:
         """Returns the text with all but the last three digits of each phone number masked."""
-        if self._own is not None:
+        if self._own:
             text = _masked(text, _own_numbers(_plain(text), self._own))
         return _masked(text, _phone_numbers(_plain(text)))
 
@@ -77,11 +78,11 @@ def _plain(text: str) -> str:
     return text.translate({ord(char): str(decimal(char)) for char in set(text) if char.isdecimal()})
 
 
-def _own_numbers(plain: str, own: str) -> Iterator[_Span]:
-    """Yields where the customer's own number is, from left to right."""
+def _own_numbers(plain: str, own: Set[str]) -> Iterator[_Span]:
+    """Yields where one of the customer's own numbers is, from left to right."""
     for found in _GROUPED.finditer(plain):
         digits = _NO_DIGITS.sub("", found[0])
-        at = digits.find(own)
+        at = _find(digits, own, 0)
         if at < 0:
             continue
         places = [place for place, char in enumerate(found[0], found.start()) if char.isdecimal()]
@@ -91,7 +92,15 @@ def _own_numbers(plain: str, own: str) -> Iterator[_Span]:
             if last + 1 == len(places) or places[last + 1] > places[last] + 1:
                 yield places[max(free, at - _PREFIX_DIGITS)], places[last] + 1
                 free = last + 1
-            at = digits.find(own, max(free, at + 1))
+            at = _find(digits, own, max(free, at + 1))
+
+
+def _find(digits: str, own: Set[str], start: int) -> int:
+    """Returns where the next of the numbers begins; -1: there is none. O(digits) however many numbers a group has."""
+    if len(own) == 1:
+        return digits.find(next(iter(own)), start)
+    places = range(start, len(digits) - _PHONE_DIGITS + 1)
+    return next((place for place in places if digits[place : place + _PHONE_DIGITS] in own), -1)
 
 
 def _phone_numbers(plain: str) -> Iterator[_Span]:

@@ -25,6 +25,7 @@ class MailTexts:
     a_customer: str
     organisation: str
     number: str
+    group: str
     reason: str
     reasons: Mapping[str, str]
     owner: str
@@ -84,6 +85,7 @@ MAIL_TEXTS: dict[Language, MailTexts] = {
         a_customer="A customer",
         organisation="Company",
         number="Number",
+        group="Group",
         reason="Why nobody answered",
         reasons={
             "no_choice": "The customer did not choose anything from the menu.",
@@ -154,6 +156,7 @@ MAIL_TEXTS: dict[Language, MailTexts] = {
         a_customer="Un cliente",
         organisation="Azienda",
         number="Numero",
+        group="Gruppo",
         reason="Perché nessuno ha risposto",
         reasons={
             "no_choice": "Il cliente non ha scelto nulla dal menu.",

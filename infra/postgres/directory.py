@@ -80,7 +80,7 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
         """
         select version,
           (select coalesce(json_agg(n order by phone_number_id), '[]') from
-            (select phone_number_id, name, time_zone, softbot, hours, menu, language from numbers) n),
+            (select phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms from numbers) n),
           (select coalesce(json_agg(s order by id), '[]') from skillsets s),
           (select coalesce(json_agg(u order by id), '[]') from users u)
         from directory_version
@@ -88,7 +88,9 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
     ).fetchone()
     assert found is not None  # the first migration inserts the row
     number_rows, skillset_rows, user_rows = found[1:]
-    numbers = (Number(**row | {"hours": _hours(row["hours"])}) for row in number_rows)
+    numbers = (
+        Number(**row | {"hours": _hours(row["hours"]), "synonyms": _synonyms(row["synonyms"])}) for row in number_rows
+    )
     skillsets = (Skillset(**row) for row in skillset_rows)
     users = (User(**row | {"skillsets": tuple(row["skillsets"])}) for row in user_rows)
     return found[0], Directory(
@@ -144,10 +146,11 @@ def _apply_numbers(
     for number in (new[id_] for id_ in _remaining(changes)):
         conn.execute(
             """
-            insert into numbers (phone_number_id, name, time_zone, softbot, hours, menu, language)
-            values (%s, %s, %s, %s, %s, %s, %s)
+            insert into numbers (phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms)
+            values (%s, %s, %s, %s, %s, %s, %s, %s)
             on conflict (phone_number_id) do update set name = excluded.name, time_zone = excluded.time_zone,
-              softbot = excluded.softbot, hours = excluded.hours, menu = excluded.menu, language = excluded.language
+              softbot = excluded.softbot, hours = excluded.hours, menu = excluded.menu, language = excluded.language,
+              synonyms = excluded.synonyms
             """,
             (
                 number.phone_number_id,
@@ -157,6 +160,7 @@ def _apply_numbers(
                 _hours_json(number),
                 Json(number.menu),
                 number.language,
+                Json(number.synonyms),
             ),
         )
     return changes
@@ -196,6 +200,10 @@ def _hours(stored: dict[Weekday, list[tuple[str, str]]] | None) -> dict[Weekday,
     if stored is None:
         return None
     return {day: tuple(Opening(_time(start), _time(end)) for start, end in stored[day]) for day in stored}
+
+
+def _synonyms(stored: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {choice: tuple(words) for choice, words in stored.items()}
 
 
 def _clock(at: time) -> str:

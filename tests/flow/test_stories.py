@@ -196,7 +196,7 @@ def test_a_retry_that_arrives_after_its_window_is_visible_and_closed_at_once(
     assert [(1, "opened"), (2, "became_unmanaged"), (3, "closed")] == company.published(anna)
 
 
-def test_an_edited_or_deleted_message_stays_and_is_marked(
+def test_an_edit_is_shown_in_place_and_what_was_deleted_is_not_shown(
     company: Company, story: Story, chat: Chat, anna: SimulatedCustomer
 ) -> None:
     typo = chat.writes("0:05", "Is this in stok?")
@@ -206,9 +206,10 @@ def test_an_edited_or_deleted_message_stays_and_is_marked(
     company.receives(story)
 
     turns = [entry for entry in company.transcript(anna) if entry["kind"] == "text"]
-    assert [("Is this in stok?", True, False), ("My card is 1234", False, True)] == [
+    assert [("Is this in stock?", True, False), (None, False, True)] == [
         (entry["text"], entry.get("edited", False), entry.get("deleted", False)) for entry in turns
     ]
+    assert company.conversation(anna)["last_text"] is None
     assert [(1, "opened"), (2, "became_unmanaged")] == company.published(anna)
 
 

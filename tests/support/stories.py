@@ -61,15 +61,19 @@ class FactMaker:
             "sent_at": moment,
         }
 
+    def _message(self, hour: float, *what: str) -> dict[str, object]:
+        base = self._base(hour, *what)
+        wamid = f"wamid.{base['id']}"
+        return {**base, "id": fact_id("message", self.number, wamid), "wamid": wamid}
+
     def turn(self, hour: float, text: str | None = "hello", is_reply: bool = False) -> CustomerTurn:
-        base = self._base(hour, "turn", str(text))
+        base = self._message(hour, "turn", str(text))
         kind = "text" if text is not None else "image"
         option = text if is_reply else None
         return CustomerTurn.model_validate(
             {
                 **base,
                 "type": kind,
-                "wamid": f"wamid.{base['id']}",
                 "text": text,
                 "is_reply": is_reply,
                 "option_id": option,
@@ -77,18 +81,28 @@ class FactMaker:
         )
 
     def signal(self, hour: float, kind: str = "reaction", standby_turn: bool = False) -> CustomerSignal:
-        base = self._base(hour, "signal", kind)
-        return CustomerSignal.model_validate(
-            {**base, "type": kind, "wamid": f"wamid.{base['id']}", "standby_turn": standby_turn}
-        )
+        base = self._message(hour, "signal", kind)
+        return CustomerSignal.model_validate({**base, "type": kind, "standby_turn": standby_turn})
+
+    def edits(self, hour: float, turn: CustomerTurn, text: str) -> CustomerSignal:
+        """The customer edits a message."""
+        signal = self.signal(hour, "edit")
+        ids = self._message(hour, "edit", turn.wamid, text)
+        return signal.model_copy(update={**ids, "marks": turn.wamid, "text": text, "customer": self._customer})
+
+    def deletes(self, hour: float, turn: CustomerTurn) -> CustomerSignal:
+        """The customer deletes a message."""
+        signal = self.signal(hour, "revoke")
+        ids = self._message(hour, "revoke", turn.wamid)
+        return signal.model_copy(update={**ids, "marks": turn.wamid, "customer": self._customer})
 
     def unreadable(self, hour: float, kind: Literal["content", "untyped"] = "content") -> CustomerSignal:
         """A message that WhatsApp does not pass on."""
         return self.signal(hour, "unsupported").model_copy(update={"unreadable": kind})
 
     def echo(self, hour: float) -> HumanEcho:
-        base = self._base(hour, "echo")
-        return HumanEcho.model_validate({**base, "type": "text", "wamid": f"wamid.{base['id']}", "text": "we are here"})
+        base = self._message(hour, "echo")
+        return HumanEcho.model_validate({**base, "type": "text", "text": "we are here"})
 
     def handover(self, hour: float) -> ThreadControlPassed:
         return ThreadControlPassed.model_validate(self._base(hour, "handover"))
@@ -164,6 +178,9 @@ class Story:
         self.history = step.history
         self.events += step.events
         self.places.update({placed.fact.id: placed.conversation for placed in step.placements})
+        for again in step.rechosen:
+            facts = [self.facts[fact] for fact, conversation in self.places.items() if conversation == again]
+            self.take(settle(self.history, again, facts, self._directory, self.now))
         for cut in step.cut:
             facts = [self.facts[fact] for fact, conversation in self.places.items() if conversation == cut]
             (ends_at,) = (c.window_ends_at for c in self.history.conversations if c.id == cut)

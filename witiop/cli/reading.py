@@ -144,6 +144,30 @@ def list_by_state(
         show(desk_lines(found, datetime.now(UTC), terminal_width()))
 
 
+@conversations.command("unplaced")
+@click.option("--rows", type=_ROWS, default=10, show_default=True, help="Rows per page.")
+@click.option("--after", type=CursorType(), metavar="CURSOR", help="Continue where the previous page ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
+@click.pass_obj
+def unplaced(installation: "Installation", rows: int, after: "Cursor | None", as_json: bool) -> None:
+    """List facts that wait for a conversation.
+
+    What was reported about customers who have no conversation at that time. The latest are first.
+    """
+    from infra.postgres.connections.pool import connect
+    from infra.postgres.lists.cursor import START
+    from infra.postgres.lists.waiting_facts import waiting_facts
+    from witiop.cli.views.display import show, show_json
+    from witiop.cli.views.lists import waiting_fact_lines
+
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+        found = waiting_facts(connection, rows, after or START)
+    if as_json:
+        show_json({"rows": [fact.document() for fact in found.rows], "next": found.next and str(found.next)})
+    else:
+        show(waiting_fact_lines(found))
+
+
 @conversations.command("show")
 @click.argument("conversation_id", metavar="ID", type=click.UUID)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")

@@ -12,9 +12,10 @@ _AGENT = {"agent_id": "anna", "conversation_id": _CONVERSATION}
 _EVENT = {
     "id": _CONVERSATION,
     "phone_number_id": "106540352242922",
-    "customer": {"wa_id": "16505551234", "user_id": None, "name": "Sheena"},
+    "customer": {"wa_id": "16505551234", "user_id": None, "name": "Sheena", "group_id": None},
     "status": "active",
     "reason": "no_choice",
+    "last_speaker": None,
     "last_text": "hello",
     "last_at": "2026-03-02T10:00:00Z",
     "opened_at": "2026-03-02T10:00:00Z",

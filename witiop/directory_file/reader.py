@@ -144,18 +144,30 @@ def _named_skillsets(document: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str
 
 def _same_choices(document: Mapping[str, Any]) -> Iterator[_Found]:
     for index, table in _raw_tables(document, "number"):
-        menu = table.get("menu")
+        menu, synonyms = (value if isinstance(value := table.get(key), dict) else {} for key in ("menu", "synonyms"))
         first: dict[str, str] = {}
-        for choice in menu if isinstance(menu, dict) else ():
-            path, form = ("number", index, "menu", choice), normalise(choice)
+        for key, choice, path in _choices(menu, synonyms):
+            form, place = normalise(choice), ("number", index, *path)
             if not form:
                 yield (
-                    path,
-                    f"menu: customers cannot choose {quoted(choice)}; use 1 to {MAX_CHOICE_LENGTH} letters or digits",
+                    place,
+                    f"{key}: customers cannot choose {quoted(choice)}; use 1 to {MAX_CHOICE_LENGTH} letters or digits",
                 )
             elif form in first:
-                yield path, f"menu: {quoted(choice)} and {quoted(first[form])} are the same choice; keep one of them"
+                yield place, f"{key}: {quoted(choice)} and {quoted(first[form])} are the same choice; keep one of them"
             first.setdefault(form, choice)
+        for choice in synonyms.keys() - menu.keys():
+            others = suggestion(choice, menu) if menu else "add a menu"
+            yield ("number", index, "synonyms", choice), f"synonyms: {quoted(choice)} is not on the menu; {others}"
+
+
+def _choices(menu: Mapping[str, Any], synonyms: Mapping[str, Any]) -> Iterator[tuple[str, str, KeyPath]]:
+    """Yields the key, the text and the path of everything that can be chosen."""
+    yield from (("menu", choice, ("menu", choice)) for choice in menu)
+    for choice, words in synonyms.items():
+        for place, word in enumerate(words if isinstance(words, list) else ()):
+            if isinstance(word, str):
+                yield "synonyms", word, ("synonyms", choice, place)
 
 
 def _line_of_long_key(text: str) -> int | None:

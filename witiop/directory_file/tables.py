@@ -153,9 +153,16 @@ class NumberTable(Table):
     menu: dict[str, str] = Field({}, description="a table of choices and skillsets", examples=['{ "1" = "sales" }'])
     language: Language = Field("en", description=f"one of {', '.join(get_args(Language))}", examples=['"it"'])
 
+    synonyms: dict[str, list[str]] = Field(
+        {}, description="a table of choices and lists of words", examples=['{ "1" = ["sales", "buy"] }']
+    )
+
     def to_number(self) -> Number:
         hours = self.hours.to_hours() if self.hours else None
-        return Number(self.phone_number_id, self.name, self.time_zone, self.softbot, hours, self.menu, self.language)
+        synonyms = {choice: tuple(words) for choice, words in self.synonyms.items() if words}
+        return Number(
+            self.phone_number_id, self.name, self.time_zone, self.softbot, hours, self.menu, self.language, synonyms
+        )
 
 
 def problem(model: type[Table], error: ErrorDetails) -> str:

@@ -194,6 +194,12 @@ def _flow(database: Connection[Any]) -> Iterator[Finding]:
             continue
         fix = "see witiop dead-letters list; after fixing the cause, run witiop dead-letters replay"
         yield Finding("dead letters", f"{total} of kind {kind} not replayed", fix)
+    for kind, count in health.waiting_reports(database).items():
+        what = (
+            f"{count:,}{'+' if count == health.COUNTED else ''} of kind {kind} belong to no conversation of a customer"
+        )
+        fix = "see witiop conversations unplaced; check which phone and which number the bot or agent desktop names"
+        yield Finding("waiting facts", what, fix)
     for wrong in health.miscounts(database):
         counter = f"number {wrong.phone_number_id}, status {wrong.status}, reason {wrong.reason}"
         fix = f"run in the database: {health.RECOUNT}"

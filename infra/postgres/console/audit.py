@@ -23,13 +23,14 @@ AuditEvent = Literal[
     "held_back",
     "not_kept",
     "downloaded",
+    "deleted_opened",
     "sign_in_made",
     "password_reset",
     "sessions_ended",
 ]
 """Stored values. `asked`: a command was requested; `held_back`: one of a bulk action was not, because the free slots
-were given to more urgent conversations; `not_kept`: Kafka did not acknowledge it. The last three are events of the
-command line, which has no address."""
+were given to more urgent conversations; `not_kept`: Kafka did not acknowledge it. `deleted_opened`: what the customer
+deleted from a conversation was shown. The last three are events of the command line, which has no address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ FIXED_COLUMNS: tuple[Column, ...] = (
     Column("customer_id", "uuid", lambda c: c.customer_id),
     Column("phone_number_id", "text", lambda c: c.phone_number_id),
     Column("previous", "uuid", lambda c: c.previous),
+    Column("group_id", "text", lambda c: c.group_id),
 )
 """Columns that never change; updates skip them."""
 
@@ -60,6 +61,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("owner_until", "timestamptz", _owner_value(lambda owner: owner.until)),
     Column("queued_at", "timestamptz", lambda c: c.decisions.queued_at),
     Column("last_text", "text", lambda c: c.last_text),
+    Column("last_speaker", "text", lambda c: c.last_speaker),
     Column("customer_name", "text", lambda c: c.customer_name),
     Column("wa_id", "text", lambda c: c.wa_id),
     Column("user_id", "text", lambda c: c.user_id),
@@ -74,7 +76,11 @@ COLUMNS: tuple[Column, ...] = (
 
 def _search(c: Conversation) -> str | None:
     """Returns the words by which the lists find a conversation. Only unmanaged ones are searched."""
-    return (searched([c.customer_name, c.last_text], c.wa_id, [c.user_id, str(c.id)]) or None) if c.unmanaged else None
+    return (
+        (searched([c.customer_name, c.last_text], c.wa_id, [c.user_id, c.group_id, str(c.id)]) or None)
+        if c.unmanaged
+        else None
+    )
 
 
 class _Stored(NamedTuple):
@@ -95,6 +101,7 @@ class _Stored(NamedTuple):
     version: int
     sequence: int
     previous: ConversationId | None
+    group_id: str | None
     because: Sequence[FactId]
     memory: str
 
@@ -135,6 +142,7 @@ def from_row(row: Sequence[Any]) -> Conversation:
         version=stored.version,
         sequence=stored.sequence,
         previous=stored.previous,
+        group_id=stored.group_id,
         because=tuple(stored.because),
         evidence=evidence,
         decisions=decisions,

@@ -4,7 +4,7 @@ Each method is a bounded number of statements over the whole batch with `unnest`
 writers take their locks in one order (architecture.md, P4 and P5). Cost: O(facts in the batch x log rows).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
@@ -14,20 +14,25 @@ from psycopg import Connection
 from domain.conversations.conversation import Conversation
 from domain.conversations.events import PublicEvent
 from domain.conversations.fold import CustomerHistory, FactPlacement
-from domain.conversations.window import WINDOW
+from domain.conversations.window import SKEW
 from domain.facts import ConversationFact
-from domain.ids import ConversationId, CustomerId
+from domain.ids import ConversationId, CustomerId, FactId
 from infra.postgres.connections.arrays import column_arrays, uuid_array
 from infra.postgres.conversations import columns, entries
 from infra.postgres.conversations.customers import Locked
 
+Span = tuple[datetime, datetime]
+"""From a time (inclusive) to another (exclusive)."""
+
 
 class HistoryRequest(NamedTuple):
-    """A history to load: the customer, the number, and the time of the earliest fact in hand."""
+    """A history to load: the customer, the number, the time of the earliest fact in hand, and the spans in which
+    a waiting fact may find its conversation."""
 
     customer_id: CustomerId
     phone_number_id: str
     since: datetime
+    spans: Sequence[Span] = ()
 
 
 FactKey = tuple[UUID, datetime]
@@ -35,9 +40,10 @@ FactKey = tuple[UUID, datetime]
 
 
 class StoredFact(NamedTuple):
-    """What is known of a fact that is already stored: its earliest arrival so far, and its conversation; None: it waits
-    for one."""
+    """What is known of a fact that is already stored: the stored copy's `sent_at`, its earliest arrival so far, and its
+    conversation; None: it waits for one."""
 
+    sent_at: datetime
     arrival: int
     conversation: ConversationId | None
 
@@ -56,15 +62,16 @@ class CustomerHistories:
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
 
-    def stored_facts(self, facts: Collection[FactKey]) -> dict[FactKey, StoredFact]:
-        """Returns those of the facts that are already stored."""
+    def stored_facts(self, facts: Collection[FactKey], messages: Collection[UUID]) -> dict[FactKey, StoredFact]:
+        """Returns those of the facts that are already stored. `messages`: ids that recognise a fact alone, because a
+        message is one per number and wamid, whatever second a repeat names."""
         if not facts:
             return {}
         rows = self._rows(
-            "select e.input_id, e.sent_at, e.arrival, e.conversation_id "
-            "from unnest(%b::uuid[], %b::timestamptz[]) as t (input_id, sent_at) "
-            "join entries e on e.input_id = t.input_id and e.sent_at = t.sent_at",
-            column_arrays(sorted(facts, key=lambda fact: fact[0].int)),
+            "select t.input_id, t.sent_at, e.sent_at, e.arrival, e.conversation_id "
+            "from unnest(%b::uuid[], %b::timestamptz[], %b::boolean[]) as t (input_id, sent_at, message) "
+            "join entries e on e.input_id = t.input_id and (e.sent_at = t.sent_at or t.message)",
+            column_arrays((*fact, fact[0] in messages) for fact in sorted(facts, key=lambda fact: fact[0].int)),
         )
         return {(fact, sent_at): StoredFact(*rest) for fact, sent_at, *rest in rows}
 
@@ -97,8 +104,13 @@ class CustomerHistories:
             if conversation.customer_id in root_of:
                 conversations[root_of[conversation.customer_id]][conversation.id] = conversation
         waiting: dict[CustomerId, list[ConversationFact]] = {r.customer_id: [] for r in requests}
-        # a waiting fact can matter for a window's length before the earliest fact in hand
-        for customer, *entry in self._rows(_LOAD_WAITING, [members[0], [at - WINDOW for at in members[2]]]):
+        spans = [
+            (member, *span)
+            for r in requests
+            for span in _disjoint(_spans(r, conversations[r.customer_id].values(), members_of[r.customer_id]))
+            for member in members_of[r.customer_id]
+        ]
+        for customer, *entry in self._rows(_LOAD_WAITING, column_arrays(spans)) if spans else ():
             waiting[root_of[customer]].append(entries.from_row(entry))
         return {
             r.customer_id: CustomerHistory(
@@ -120,6 +132,14 @@ class CustomerHistories:
                 [list(ends), list(ends.values())],
             )
         }
+
+    def conversations_with(self, facts: Collection[FactId]) -> set[ConversationId]:
+        """Returns the conversations that hold these facts."""
+        rows = self._rows(
+            "select conversation_id from entries where input_id = any(%b::uuid[]) and conversation_id is not null",
+            [list(facts)],
+        )
+        return {row[0] for row in rows}
 
     def facts_of(self, conversation: ConversationId) -> list[ConversationFact]:
         """Returns all stored facts of a conversation."""
@@ -289,6 +309,28 @@ class CustomerHistories:
         self._connection.execute(statement, values)
 
 
+def _spans(
+    request: HistoryRequest, conversations: Iterable[Conversation], members: Sequence[CustomerId]
+) -> Iterator[Span]:
+    """Yields when a waiting fact of the customer may find a conversation now: where the request says, and, if the
+    customer was joined, within the conversations that they had as another customer. Never all that wait: a customer
+    may have thousands of reactions that will never find one."""
+    yield from request.spans
+    if len(members) > 1:
+        yield from ((c.opened_at - SKEW, c.window_ends_at) for c in conversations)
+
+
+def _disjoint(spans: Iterable[Span]) -> list[Span]:
+    """Returns spans that do not overlap and cover the same times."""
+    found: list[Span] = []
+    for begin, end in sorted(spans):
+        if found and begin <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((begin, end))
+    return found
+
+
 def _by_id(conversation: Conversation) -> int:
     return conversation.id.int
 
@@ -330,6 +372,7 @@ _LOAD_CONVERSATIONS: LiteralString = (
 
 _LOAD_WAITING: LiteralString = (
     f"select e.customer_id, {entries.READ_BACK} "
-    "from unnest(%b::uuid[], %b::timestamptz[]) as t (customer_id, since) "
-    "join entries e on e.customer_id = t.customer_id and e.conversation_id is null and e.at >= t.since"
+    "from unnest(%b::uuid[], %b::timestamptz[], %b::timestamptz[]) as t (customer_id, since, until) "
+    "join entries e on e.customer_id = t.customer_id and e.conversation_id is null "
+    "and e.at >= t.since and e.at < t.until"
 )

@@ -114,6 +114,7 @@ _EVIDENCE: tuple[Callable[[Any], Any], ...] = (
     _ref,  # last_content
     _claims,  # claims
     _refs_and_texts,  # explained_ends
+    _text,  # last_speaker
 )
 _DECISIONS: tuple[Callable[[Any], Any], ...] = (
     _owner,  # owner

@@ -3,7 +3,6 @@ psycopg errors."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +10,14 @@ from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
 from domain.conversations.history import HistoryEntry
+from domain.conversations.message_changes import MessageChange, change_of
 from domain.conversations.reasons import Reason
 from domain.conversations.transcript import MessageDelivery, TranscriptItem, transcript
 from domain.directory import Number
-from domain.facts import ConversationFact, CustomerSignal
+from domain.facts import ConversationFact, CustomerSignal, CustomerTurn
 from domain.ids import fact_id
 from infra.postgres.conversations import columns, entries
-
-_DELETABLE_FOR = timedelta(days=3)
-"""WhatsApp lets a customer delete a message for about 60 hours, so also after the conversation is over."""
+from infra.postgres.conversations.message_changes import as_mapping, read_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +63,15 @@ def last_actor(conn: Connection[Any], conversation: UUID) -> str | None:
 
 def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
     """Returns, for each conversation that exists, a text that changes whenever its page does: with the conversation,
-    the statuses of its messages, or its mails. O(the conversations' entries)."""
+    the statuses, edits and deletions of its messages, or its mails. O(the conversations' entries)."""
     found = conn.execute(
         """
         select c.id, concat_ws('.', c.version, c.sequence, c.entries,
           (select concat_ws('.', count(*), sum(s.rank), max(s.succeeded_at), max(s.failed_at)) from entries e
             join message_status s on s.phone_number_id = c.phone_number_id and s.wamid = e.wamid
+            where e.conversation_id = c.id),
+          (select concat_ws('.', count(*), max(m.edited_at), count(*) filter (where m.deleted)) from entries e
+            join message_changes m on m.phone_number_id = c.phone_number_id and m.wamid = e.wamid
             where e.conversation_id = c.id),
           (select md5(string_agg(concat_ws(' ', m.id, m.state, m.reason, m.fates), ',' order by m.id)) from mails m
             where m.conversation_id = c.id))
@@ -81,10 +82,22 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
     return dict(found.fetchall())
 
 
-def read_transcript(conn: Connection[Any], of: Conversation) -> list[TranscriptItem]:
-    """Returns the transcript in order, as described in interface.md, read in the caller's transaction."""
+def read_transcript(conn: Connection[Any], of: Conversation, with_deleted: bool = False) -> list[TranscriptItem]:
+    """Returns the transcript in order, as described in interface.md, read in the caller's transaction. `with_deleted`:
+    what the customer deleted keeps its text."""
     facts = _facts(conn, of)
-    return transcript(facts, deliveries(conn, of, facts), later_signals(conn, of))
+    return transcript(facts, deliveries(conn, of, facts), message_changes(conn, of, facts), with_deleted)
+
+
+def deleted_messages(conn: Connection[Any], conversation_id: UUID) -> list[TranscriptItem] | None:
+    """Returns the messages that the customer deleted from a conversation, with their texts; None: there is no such
+    conversation. For a reader with the right to see them only."""
+    found = conn.execute(
+        f"select {columns.READ_BACK} from conversations c where id = %s", (conversation_id,)
+    ).fetchone()
+    if found is None:
+        return None
+    return [item for item in read_transcript(conn, columns.from_row(found), with_deleted=True) if item.deleted]
 
 
 def _facts(conn: Connection[Any], of: Conversation) -> list[ConversationFact]:
@@ -92,30 +105,13 @@ def _facts(conn: Connection[Any], of: Conversation) -> list[ConversationFact]:
     return [entries.from_row(row) for row in found]
 
 
-def later_signals(conn: Connection[Any], of: Conversation) -> list[CustomerSignal]:
-    """Returns the customer's edits and deletions that were reported after this conversation: in later conversations, or
-    outside of any."""
-    found = conn.execute(
-        f"""
-        with signals as (
-          select e.* from conversations c join entries e on e.conversation_id = c.id
-          where c.customer_id = %(customer)s and c.phone_number_id = %(number)s
-            and c.opened_at > %(opened_at)s and c.opened_at < %(until)s
-          union all
-          select * from entries
-          where customer_id = %(customer)s and conversation_id is null and at > %(opened_at)s and at < %(until)s
-        )
-        select {entries.READ_BACK} from signals e
-        where kind = 'customer_signal' and detail ->> 'type' in ('edit', 'revoke')
-        """,
-        {
-            "customer": of.customer_id,
-            "number": of.phone_number_id,
-            "opened_at": of.opened_at,
-            "until": of.window_ends_at + _DELETABLE_FOR,
-        },
-    )
-    return [fact for row in found if isinstance(fact := entries.from_row(row), CustomerSignal)]
+def message_changes(
+    conn: Connection[Any], of: Conversation, facts: Sequence[ConversationFact]
+) -> dict[str, MessageChange]:
+    """Returns wamid -> change of the messages that the customer edited or deleted, whenever they did."""
+    wamids = {fact.wamid for fact in facts if isinstance(fact, CustomerTurn | CustomerSignal)}
+    wamids.update(named[0] for fact in facts if (named := change_of(fact)) is not None)
+    return as_mapping(read_changes(conn, [(of.phone_number_id, wamid) for wamid in wamids]), of.phone_number_id)
 
 
 def deliveries(

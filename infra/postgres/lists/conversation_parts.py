@@ -11,9 +11,9 @@ from psycopg import Connection
 from domain.conversations.conversation import Conversation
 from domain.conversations.history import HistoryEntry
 from domain.conversations.transcript import TranscriptItem, transcript
-from domain.facts import ConversationFact, CustomerSignal
+from domain.facts import ConversationFact
 from infra.postgres.conversations import columns, entries
-from infra.postgres.lists.conversation_page import deliveries, history, later_signals
+from infra.postgres.lists.conversation_page import deliveries, history, message_changes
 from infra.postgres.lists.cursor import CursorError
 
 PART = 100
@@ -101,7 +101,7 @@ def conversation_part(
         because = {fact for event in story for fact in event.because} | set(of.because)
         return ConversationPart(
             of,
-            transcript(facts, deliveries(conn, of, facts), (*_signals(conn, of), *later_signals(conn, of))),
+            transcript(facts, deliveries(conn, of, facts), message_changes(conn, of, facts)),
             first,
             last,
             _count(conn, rest) if facts else 0,
@@ -164,16 +164,6 @@ def _place(fact: ConversationFact) -> EntryCursor:
     return EntryCursor(fact.at, fact.arrival, fact.id)
 
 
-def _signals(conn: Connection[Any], of: Conversation) -> list[CustomerSignal]:
-    """Returns the conversation's own edits and deletions; they may concern messages of another part."""
-    found = conn.execute(
-        f"select {entries.READ_BACK} from entries e where e.conversation_id = %s and e.kind = 'customer_signal' "
-        "and e.detail ->> 'type' in ('edit', 'revoke')",
-        (of.id,),
-    )
-    return [fact for row in found if isinstance(fact := entries.from_row(row), CustomerSignal)]
-
-
 def _times(conn: Connection[Any], facts: Collection[UUID]) -> dict[UUID, datetime]:
     return dict(conn.execute("select input_id, at from entries where input_id = any(%s)", (list(facts),)).fetchall())
 
@@ -191,7 +181,8 @@ def _named(conn: Connection[Any], of: Conversation, facts: Sequence[Conversation
         "where e.conversation_id = %s and (e.wamid = any(%s) or e.input_id = any(%s))",
         (of.id, list(replied), list(decided)),
     )
-    return transcript([entries.from_row(row) for row in found], {}, _signals(conn, of))
+    named = [entries.from_row(row) for row in found]
+    return transcript(named, {}, message_changes(conn, of, named))
 
 
 def replied_to(extra: dict[str, Any]) -> str | None:

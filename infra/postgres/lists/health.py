@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from domain.ids import FactId
+from infra.postgres.lists.waiting_facts import OF_BOTS_AND_AGENTS
 from infra.postgres.messaging.dead_letters import OUTBOX
 from infra.postgres.messaging.offsets import RecordMark
 
@@ -95,6 +96,19 @@ def waiting_dead_letters(connection: Connection[Any]) -> dict[str, int]:
             "select kind, count(*) from (select case when source = %s then source else kind end as kind "
             "from set_aside where redriven_at is null limit %s) as waiting group by kind order by kind",
             [OUTBOX, COUNTED],
+        ).fetchall()
+    )
+
+
+def waiting_reports(connection: Connection[Any]) -> dict[str, int]:
+    """Returns kind -> number of facts of bots and agents of the last week that have waited for a conversation for five
+    minutes or more; at most `COUNTED` of all kinds together."""
+    return dict(
+        connection.execute(
+            "select kind, count(*) from (select kind from entries where conversation_id is null and kind = any(%s) "
+            "and at > now() - interval '7 days' and at < now() - interval '5 minutes' limit %s) as waiting "
+            "group by kind order by kind",
+            [list(OF_BOTS_AND_AGENTS), COUNTED],
         ).fetchall()
     )
 

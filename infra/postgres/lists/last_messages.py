@@ -12,8 +12,8 @@ from infra.postgres.lists.unmanaged import LastMessage, ListedConversation
 
 
 def with_last_messages(conn: Connection[Any], rows: Sequence[ListedConversation]) -> list[ListedConversation]:
-    """The rows with the customer's last message where it is not a text. One statement; each row is read from the index
-    of its entries."""
+    """The rows with the customer's last message, after edits, where it is not a text; one that the customer deleted has
+    the kind `deleted`. One statement; each row is read from the index of its entries."""
     if not rows:
         return []
     found = dict[object, LastMessage]()
@@ -24,10 +24,15 @@ def with_last_messages(conn: Connection[Any], rows: Sequence[ListedConversation]
 
 _LAST = SQL(
     """
-    select t.id, m.type, m.body, m.extra from unnest(%b::uuid[]) as t (id) cross join lateral (
-      select e.detail ->> 'type' as type, e.body, e.detail -> 'extra' as extra from entries e
-      where e.conversation_id = t.id and e.kind = 'customer_turn'
+    select t.id, case when c.deleted then 'deleted' else m.type end,
+      case when c.deleted then null when c.edited_at is null then m.body else c.body end,
+      case when not coalesce(c.deleted, false) then m.extra end
+    from unnest(%b::uuid[]) as t (id) cross join lateral (
+      select e.detail ->> 'type' as type, e.body, e.detail -> 'extra' as extra, e.wamid,
+        e.detail ->> 'phone_number_id' as phone_number_id
+      from entries e where e.conversation_id = t.id and e.kind = 'customer_turn'
       order by e.at desc, e.arrival desc, e.input_id desc limit 1
-    ) as m where m.type <> 'text'
+    ) as m left join message_changes c on c.phone_number_id = m.phone_number_id and c.wamid = m.wamid
+    where m.type <> 'text' or c.deleted
     """
 )

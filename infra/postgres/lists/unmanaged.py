@@ -122,7 +122,8 @@ OF_NUMBER = {True: SQL("and phone_number_id = %(number)s"), False: SQL("")}
 """By whether a number is given: the condition for it."""
 
 LISTED = SQL(
-    """id, phone_number_id, wa_id, user_id, customer_name, status::text as status_code, reason as reason_code,
+    """id, phone_number_id, wa_id, user_id, group_id, customer_name, last_speaker,
+      status::text as status_code, reason as reason_code,
       last_text, last_at, opened_at, window_ends_at, closed_at, owner_kind::text, owner_id, owner_state::text,
       owner_until, entries, version, sequence"""
 )
@@ -176,7 +177,9 @@ class ListedConversation:
     phone_number_id: str
     wa_id: str | None
     user_id: str | None
+    group_id: str | None
     customer_name: str | None
+    last_speaker: str | None
     status_code: str
     reason_code: int | None
     last_text: str | None

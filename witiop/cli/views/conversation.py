@@ -11,7 +11,7 @@ from domain.contract.row import visible_name
 from domain.contract.texts import NO_NAME, REASON_TEXTS
 from domain.conversations.conversation import Conversation, Owner
 from domain.conversations.history import HistoryEntry
-from domain.conversations.transcript import TranscriptItem
+from domain.conversations.transcript import TranscriptItem, senders
 from infra.postgres.lists.conversation_page import ConversationPage
 from witiop.cli.views.display import GAP, aligned, cut, duration, harmless, indented, status_cell
 
@@ -35,7 +35,7 @@ def conversation_lines(page: ConversationPage, now: datetime, width: int | None)
     facts: dict[UUID, TranscriptItem] = {item.id: item for item in page.transcript}
     yield from _head(page, facts, now, zone)
     yield from _section("Transcript")
-    yield from _transcript(page.transcript, zone, width)
+    yield from _transcript(page.transcript, page.conversation.group_id is not None, zone, width)
     yield from _section("History")
     yield from _history(page.history, facts, zone)
 
@@ -45,7 +45,8 @@ def _head(
 ) -> Iterator[Text]:
     conversation = page.conversation
     yield Text.assemble(status_cell(conversation.status), GAP, (_state(conversation), "bold"))
-    names = (visible_name(conversation) or NO_NAME, conversation.wa_id, conversation.user_id)
+    group = conversation.group_id and f"group {conversation.group_id}"
+    names = (visible_name(conversation) or group or NO_NAME, conversation.wa_id, conversation.user_id)
     customer = " ".join(harmless(name) for name in names if name)
     number = conversation.phone_number_id
     if page.number.name:
@@ -93,8 +94,12 @@ def _owner(owner: Owner, zone: ZoneInfo) -> str:
     return f"{owner.state} for {owner.kind} {harmless(owner.id)}{until}"
 
 
-def _transcript(items: Sequence[TranscriptItem], zone: ZoneInfo, width: int | None) -> Iterator[Text]:
-    speakers = [" ".join(harmless(part) for part in (item.speaker, item.agent_id) if part) for item in items]
+def _transcript(items: Sequence[TranscriptItem], group: bool, zone: ZoneInfo, width: int | None) -> Iterator[Text]:
+    people = senders(items, group)
+    speakers = [
+        " ".join(harmless(part) for part in (item.speaker, item.agent_id, people.get(item.id)) if part)
+        for item in items
+    ]
     longest = max(map(len, speakers), default=0)
     day = None
     for item, speaker in zip(items, speakers, strict=True):

@@ -9,6 +9,7 @@ from domain.contract.row import Row, visible_name
 from domain.contract.texts import NO_NAME
 from infra.postgres.lists.desk import DeskPage
 from infra.postgres.lists.unmanaged import UnmanagedPage
+from infra.postgres.lists.waiting_facts import WaitingFactsPage
 from witiop.cli.views.display import GAP, aligned, cut, duration, harmless, status_cell, utc_minute
 
 _HEAD = ("STATUS", "LEFT", "LAST (UTC)", "REASON", "CUSTOMER", "ID", "LAST TEXT")
@@ -38,6 +39,19 @@ def desk_lines(page: DeskPage, now: datetime, width: int | None) -> list[Text]:
     return lines or [Text("There are no such conversations.")]
 
 
+def waiting_fact_lines(page: WaitingFactsPage) -> list[Text]:
+    """Returns the lines of the list of facts that wait for a conversation."""
+    rows = [[Text(title, "bold") for title in ("AT (UTC)", "KIND", "NUMBER", "CUSTOMER", "AGENT")]]
+    for fact in page.rows:
+        customer = " ".join(part for part in (fact.wa_id, fact.user_id, fact.group_id) if part)
+        cells = (utc_minute(fact.at), fact.kind, fact.phone_number_id or "", customer, fact.agent_id or "")
+        rows.append([Text(harmless(cell)) for cell in cells])
+    if not page.rows:
+        return [Text("No facts wait for a conversation.")]
+    more = [Text(), Text(f"next page: --after {page.next}", "dim")] if page.next else []
+    return [*aligned(rows), *more]
+
+
 def _table(head: Sequence[str], cells: Sequence[Sequence[Text]], width: int | None) -> list[Text]:
     """Returns the head and the rows, or nothing if there are no rows."""
     rows = [[Text(title, "bold") for title in head], *cells]
@@ -59,7 +73,8 @@ def _owner(row: Row, now: datetime) -> str:
 
 
 def _cells(row: Row, reason_or_owner: str, now: datetime, width: int | None) -> list[Text]:
-    names = (visible_name(row) or NO_NAME, row.wa_id or row.user_id)
+    group = row.group_id and f"group {row.group_id}"
+    names = (visible_name(row) or group or NO_NAME, row.wa_id or row.user_id)
     customer = Text(" ".join(harmless(name) for name in names if name))
     return [
         status_cell(row.status),
@@ -68,7 +83,7 @@ def _cells(row: Row, reason_or_owner: str, now: datetime, width: int | None) -> 
         Text(reason_or_owner),
         cut(customer, _CUSTOMER_CELLS) if width else customer,
         Text(str(row.id), "dim"),
-        Text(harmless(row.last_text or "")),
+        Text(harmless(": ".join(part for part in (row.last_speaker, row.last_text) if part and row.last_text))),
     ]
 
 

@@ -98,6 +98,52 @@ def test_an_answer_belongs_to_the_conversation_of_its_time_even_if_that_is_known
     assert [{"status": "c", "reason": 1, "n": 1}] == counted
 
 
+def test_the_last_text_follows_edits_and_deletions_whatever_arrives_first(inbox: Inbox) -> None:
+    typo, secret = TELLER.turn(0, "Helo"), TELLER.turn(1, "my card is 4111")
+    inbox.take(TELLER.edits(0.1, typo, "Hello"), now=at(0.1))
+    inbox.take(typo, now=at(0.2))
+    assert [{"last_text": "Hello"}] == inbox.rows("select last_text from conversations")
+    inbox.take(secret, now=at(1))
+    inbox.take(TELLER.deletes(1.1, secret), now=at(1.2))
+    assert [{"last_text": None}] == inbox.rows("select last_text from conversations")
+    inbox.take(TELLER.turn(2, "1"), now=at(2))
+    assert "4111" not in str(inbox.rows("select memory, last_text from conversations"))
+
+
+def test_an_edit_into_a_choice_queues_the_customer(inbox: Inbox) -> None:
+    wrong = TELLER.turn(0, "3")
+    inbox.take(wrong, now=at(0))
+    inbox.take(TELLER.edits(0.1, wrong, "2"), now=at(0.2))
+    (row,) = inbox.rows("select owner_id, reason, entries from conversations")
+    assert {"owner_id": "support", "reason": None, "entries": 2} == row
+
+
+def test_a_deletion_reaches_the_last_text_of_an_earlier_conversation(inbox: Inbox) -> None:
+    first = TELLER.turn(0, "oops")
+    inbox.take(first, TELLER.turn(40, "hello"), now=at(41))
+    inbox.take(TELLER.deletes(45, first), now=at(45))
+    rows = inbox.rows("select last_text from conversations order by opened_at")
+    assert [None, "hello"] == [row["last_text"] for row in rows]
+
+
+def test_a_message_is_one_whatever_second_a_repeat_names(inbox: Inbox) -> None:
+    turn = TELLER.turn(0, "hello")
+    repeat = turn.model_copy(update={"sent_at": at(0.5), "at": at(0.5)})
+    inbox.take(turn, repeat, now=at(1))
+    inbox.take(repeat, now=at(1.1))
+    assert [{"entries": 1}] == inbox.rows("select entries from conversations")
+    assert [{"n": 1}] == inbox.rows("select count(*) as n from entries")
+
+
+def test_a_group_is_on_the_row_with_who_wrote_last(inbox: Inbox) -> None:
+    ada = FactMaker(customer=Party(wa_id="393450001041", group_id="g1", name="Ada"))
+    bea = FactMaker(customer=Party(wa_id="393450001042", group_id="g1", name="Bea"))
+    inbox.take(ada.turn(0, "who orders?"), now=at(0))
+    inbox.take(bea.turn(1, "not me"), now=at(1))
+    (row,) = inbox.rows("select group_id, last_speaker, customer_name, wa_id from conversations")
+    assert {"group_id": "g1", "last_speaker": "Bea", "customer_name": None, "wa_id": None} == row
+
+
 def test_an_answer_waits_again_when_an_earlier_message_ends_the_window_before_it(inbox: Inbox) -> None:
     inbox.take(TELLER.unreadable(20), TELLER.echo(30), now=at(30))
     assert [{"managed": True, "reason": None}] == inbox.rows("select managed, reason from conversations")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from domain.arrival import arrival
-from domain.conversations.evidence import fact_ref
+from domain.conversations.conversation import fact_ref
 from domain.facts import ConversationFact, CustomerIdentityChanged, CustomerTurn, Party
 from domain.ids import fact_id
 from infra.postgres import directory

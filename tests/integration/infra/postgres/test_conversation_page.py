@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -13,14 +14,16 @@ from domain.contract.page import history_document
 from domain.conversations.conversation import Conversation, Decisions, Evidence, FactRef, Owner
 from domain.conversations.events import PublicEvent
 from domain.conversations.fold import FactPlacement
+from domain.conversations.message_changes import MessageChange, change_of
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number
 from domain.facts import BotMessage, ConversationFact, CustomerSignal, CustomerTurn, MessageStatus, Party
 from domain.ids import CustomerId, conversation_id, customer_id, fact_id
 from infra.postgres.conversations.histories import CustomerHistories
+from infra.postgres.conversations.message_changes import read_changes, write_changes
 from infra.postgres.conversations.statuses import write_statuses
 from infra.postgres.directory import apply
-from infra.postgres.lists.conversation_page import conversation_page
+from infra.postgres.lists.conversation_page import conversation_page, deleted_messages
 
 NUMBER = "106540352242922"
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -99,6 +102,8 @@ def store(conn: Connection[Any], of: Conversation | None, *facts: ConversationFa
     if of:
         histories.write_conversations([], [of])
     histories.write_entries([(by, FactPlacement(fact, of.id if of else None)) for fact in facts], [])
+    changes = [named for fact in facts if (named := change_of(fact)) is not None]
+    write_changes(conn, [((NUMBER, wamid), change) for wamid, change in changes])
 
 
 def test_a_conversation_that_does_not_exist_has_no_page(conn: Connection[Any]) -> None:
@@ -155,18 +160,30 @@ def test_an_answer_shows_its_furthest_status_of_any_recipient_in_any_order(
 
 
 def test_a_message_that_the_customer_deleted_later_is_marked(conn: Connection[Any]) -> None:
-    """The deletion may be in the same conversation, in the next one, or outside of any; another customer's has no
-    effect."""
+    """The deletion may be in the same conversation, in the next one, or outside of any."""
     facts = [turn(f"wamid.{n}", n, f"{n}") for n in range(4)]
     stored = conversation(facts[0], status="closed", closed_at=NOON + timedelta(days=1))
     next_one = conversation(turn("wamid.9", 2000, "again"))
     store(conn, stored, *facts, revoke("wamid.5", 5, "wamid.0"))
     store(conn, next_one, turn("wamid.9", 2000, "again"), revoke("wamid.6", 2001, "wamid.1"))
     store(conn, None, revoke("wamid.7", 1900, "wamid.2"))
-    store(conn, None, revoke("wamid.8", 1900, "wamid.3"), by=STRANGER)
     found = conversation_page(conn, stored.id)
     assert found is not None
-    assert [item.deleted for item in found.transcript] == [True, True, True, False, False]
+    assert [item.deleted for item in found.transcript] == [True, True, True, False]
+    assert [item.text for item in found.transcript] == [None, None, None, "3"]
+    assert ["0", "1", "2"] == [item.text for item in deleted_messages(conn, stored.id) or ()]
+
+
+def test_of_several_edits_the_latest_counts_whatever_the_order_of_writing(conn: Connection[Any]) -> None:
+    key = (NUMBER, "wamid.0")
+    edits = [MessageChange(FactRef(NOON + timedelta(minutes=n), n, fact_id(str(n))), f"{n}") for n in range(3)]
+    for order in permutations(edits):
+        conn.execute("delete from message_changes")
+        for edit in order:
+            write_changes(conn, [(key, edit)])
+        assert {key: edits[-1]} == read_changes(conn, [key])
+    write_changes(conn, [(key, MessageChange(deleted=True))])
+    assert {key: edits[-1]._replace(deleted=True)} == read_changes(conn, [key])
 
 
 def test_the_history_shows_each_event_with_its_time_reason_cause_and_actor(conn: Connection[Any]) -> None:

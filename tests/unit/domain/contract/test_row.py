@@ -45,10 +45,11 @@ def test_a_row_has_every_promised_key() -> None:
     expected = {
         "id": "0197c5b1-8c00-8a00-8000-000000000001",
         "phone_number_id": "106540352242922",
-        "customer": {"wa_id": "393331234567", "user_id": None, "name": "Anna"},
+        "customer": {"wa_id": "393331234567", "user_id": None, "name": "Anna", "group_id": None},
         "status": "active",
         "reason": None,
         "last_text": "Hello",
+        "last_speaker": None,
         "last_at": "2026-07-01T12:00:00Z",
         "opened_at": "2026-07-01T11:59:00Z",
         "window_ends_at": "2026-07-02T12:00:00Z",

@@ -5,9 +5,8 @@ from itertools import permutations
 
 import pytest
 
-from domain.conversations.conversation import FactRef
+from domain.conversations.conversation import FactRef, fact_ref
 from domain.conversations.customers import Identity, IdentityIndex, IdentityKey, keys_of
-from domain.conversations.evidence import fact_ref
 from domain.facts import CustomerIdentityChanged, Party
 from domain.ids import CustomerId, fact_id
 from tests.support.stories import at

@@ -61,7 +61,14 @@ def promised_stories(draw: st.DrawFn) -> tuple[FactMaker, list[ConversationFact]
             max_size=2,
         )
     )
-    facts = {fact.id: fact for fact in [*turns, *others, *ends]}
+    texts = [turn for turn in turns if isinstance(turn, CustomerTurn)]
+    minutes = st.integers(1, 14).map(lambda minutes: minutes / 60)
+    changed = [
+        maker.deletes(hour, turn) if (text := draw(TEXTS)) is None else maker.edits(hour, turn, text)
+        for turn in (draw(st.lists(st.sampled_from(texts), max_size=3)) if texts else [])
+        if (hour := (turn.at - at(0)) / timedelta(hours=1) + draw(minutes)) is not None
+    ]
+    facts = {fact.id: fact for fact in [*turns, *others, *ends, *changed]}
     return maker, list(facts.values())
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.conversations.menu import MAX_CHOICE_LENGTH, ChosenSkillset, FailedChoice, normalise, read_choice
+from domain.directory import Number
 from domain.facts import CustomerTurn, Party
 from domain.ids import fact_id
 
@@ -56,6 +57,10 @@ def choice(text: str | None = None, **reply: str) -> ChosenSkillset | FailedChoi
         "𝟏",
         "\u200f1\u200e",
         "１）",
+        *("*1*", "_1_", "~1~", "```1```", "*_1_*", "*1.*", "(1)", "[1]", "<1>", "{1}", "1!", "1!!", "1?", "1,", "1;"),
+        *("#1", "# 1", "№1", "n. 1", "01", "001", "1-", "- 1", "“1”", "«1»", "'1'", '"1"', "1...", "1:", "¹", "❶"),
+        *("1 - Sales", "1) Sales", "1. Sales", "1: Sales", "1.Sales", "*1.* Sales", "1️⃣ Sales", "1 – Vendite"),
+        *("Option 1", "numero 1", "*1*. Sales team", "\u2068*1*\u2069"),
     ],
 )
 def test_every_way_to_write_the_digit_one_chooses_the_first_option(text: str) -> None:
@@ -73,7 +78,27 @@ def test_one_or_two_digits_that_are_not_on_the_menu_are_a_failed_choice(text: st
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", " ", ".", "hello", "123", "1 2", "1a", "I want 1", "½", "Hilfe", "1" * 5000]
+    "text",
+    [
+        *(
+            None,
+            "",
+            " ",
+            ".",
+            "hello",
+            "123",
+            "1 2",
+            "1a",
+            "I want 1",
+            "½",
+            "Hilfe",
+            "1" * 5000,
+            "1 adult",
+            "1.5",
+            "+1",
+        ),
+        *("1) the brake is loose and 2) the light", "1, 2 or 3?", "10 - 12 would suit me well, thanks", "100%"),
+    ],
 )
 def test_any_other_text_is_not_a_choice(text: str | None) -> None:
     assert choice(text) is None
@@ -85,6 +110,17 @@ def test_a_tapped_option_chooses_by_its_id() -> None:
 
 def test_a_tapped_option_whose_id_is_unknown_chooses_by_its_text() -> None:
     assert ChosenSkillset("support") == choice("Help", option_id="row-17")
+
+
+@pytest.mark.parametrize("text", ["1. Sales", "1) A very long title of this first row", "Option 1"])
+def test_a_tapped_row_whose_title_begins_with_a_number_chooses_that(text: str) -> None:
+    assert ChosenSkillset("sales") == choice(text, option_id="row-17")
+
+
+def test_a_synonym_chooses_like_its_option() -> None:
+    number = Number("106", menu={"1": "sales", "2": "support"}, synonyms={"1": ("Vendite", "buy")})
+    for text in ("vendite", "*VENDITE*", "Buy!", "1. vendite"):
+        assert ChosenSkillset("sales") == read_choice(turn(text), number.choices, SKILLSETS)
 
 
 @pytest.mark.parametrize("text", ["Track my order", None])

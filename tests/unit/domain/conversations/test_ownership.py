@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.conversations.conversation import Decision, Decisions, Owner
-from domain.conversations.evidence import fact_ref
+from domain.conversations.conversation import Decision, Decisions, Owner, fact_ref
 from domain.conversations.reasons import Reason
 from domain.facts import AgentDeclined
 from domain.ids import fact_id

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from domain.contract.page import transcript_document
-from domain.conversations.transcript import MessageDelivery, transcript
-from domain.facts import FACT, ConversationFact, CustomerSignal
+from domain.conversations.message_changes import MessageChange, change_of
+from domain.conversations.transcript import MessageDelivery, senders, transcript
+from domain.facts import FACT, ConversationFact
 from domain.ids import fact_id
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -43,6 +44,7 @@ def test_an_item_has_every_promised_key() -> None:
         "kind": "text",
         "text": "Hello",
         "status": None,
+        "sender": {"wa_id": "39333", "user_id": None, "name": None},
     }
     [item] = transcript([hello], {})
     assert expected == transcript_document(item)
@@ -89,25 +91,57 @@ def test_every_kind_of_fact_has_a_speaker_a_kind_and_a_text(
     assert expected == (item.speaker, item.kind, item.text)
 
 
-def test_a_message_that_was_edited_or_deleted_stays_and_is_marked() -> None:
+def test_an_edit_is_shown_in_place_and_what_was_deleted_is_not_shown() -> None:
     facts = [
         fact("customer_turn", 1, text="Helo"),
         fact("customer_turn", 2, text="oops"),
         fact("customer_signal", 3, text="Hello", type="edit", marks="wamid.1"),
         fact("customer_signal", 4, type="revoke", marks="wamid.2"),
     ]
-    expected = [(True, False), (False, True), (False, False), (False, False)]
     items = transcript(facts, {})
-    assert expected == [(item.edited, item.deleted) for item in items]
+    assert [("Hello", True, False), (None, False, True)] == [(item.text, item.edited, item.deleted) for item in items]
     said = [{key for key in ("edited", "deleted") if key in transcript_document(item)} for item in items]
-    assert [{"edited"}, {"deleted"}, set(), set()] == said
+    assert [{"edited"}, {"deleted"}] == said
+    assert ["Hello", "oops"] == [item.text for item in transcript(facts, {}, with_deleted=True)]
 
 
-def test_a_message_that_was_deleted_after_the_conversation_is_marked() -> None:
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_the_last_edit_counts_in_whatever_order_edits_arrive(order: tuple[int, ...]) -> None:
+    facts = [
+        fact("customer_turn", 1, text="one"),
+        *(fact("customer_signal", 2 + n, text=text, type="edit", marks="wamid.1") for n, text in enumerate("abc")),
+    ]
+    [item] = transcript([facts[place] for place in order], {})
+    assert ("c", True) == (item.text, item.edited)
+
+
+def test_a_message_that_was_changed_in_another_conversation_is_shown_as_it_is_now() -> None:
     revoke = fact("customer_signal", 3000, type="revoke", marks="wamid.1")
-    assert isinstance(revoke, CustomerSignal)
-    [item] = transcript([fact("customer_turn", 1, text="oops")], {}, [revoke])
-    assert item.deleted
+    change = change_of(revoke)
+    assert change is not None
+    [item] = transcript([fact("customer_turn", 1, text="oops")], {}, dict([change]))
+    assert (None, True) == (item.text, item.deleted)
+
+
+def test_an_edit_whose_message_is_elsewhere_has_an_item_of_its_own_unless_the_message_was_deleted() -> None:
+    edit = fact("customer_signal", 2, text="new words", type="edit", marks="wamid.elsewhere")
+    assert [("edit", "new words")] == [(item.kind, item.text) for item in transcript([edit], {})]
+    deleted = {"wamid.elsewhere": MessageChange(deleted=True)}
+    assert [("edit", None)] == [(item.kind, item.text) for item in transcript([edit], {}, deleted)]
+
+
+def test_each_line_of_a_group_says_who_wrote_it() -> None:
+    ada, bea = ({"wa_id": f"39345000104{n}", "name": name, "group_id": "g"} for n, name in ((1, "Ada"), (2, "Bea")))
+    items = transcript([fact("customer_turn", 1, customer=ada), fact("customer_turn", 2, customer=bea)], {})
+    assert ["Ada 393450001041", "Bea 393450001042"] == list(senders(items, group=True).values())
+    assert {"wa_id": "393450001041", "user_id": None, "name": "Ada"} == transcript_document(items[0])["sender"]
+
+
+def test_after_a_merge_of_people_each_line_says_who_wrote_it() -> None:
+    one, other, both = {"wa_id": "391"}, {"wa_id": "392", "name": "Bea"}, {"wa_id": "391", "user_id": "IT.1"}
+    lines = [fact("customer_turn", n, customer=customer) for n, customer in enumerate((one, other, both), 1)]
+    assert ["391", "Bea 392", "391"] == list(senders(transcript(lines, {}), group=False).values())
+    assert {} == senders(transcript([lines[0], lines[2]], {}), group=False)
 
 
 def test_a_customer_cannot_delete_messages_of_others() -> None:

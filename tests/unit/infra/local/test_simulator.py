@@ -148,9 +148,7 @@ def test_a_transcript_of_the_story_has_many_kinds_of_items() -> None:
     )
     assert len(items) > 15
     assert {item.speaker for item in items} == {"customer", "bot"}
-    assert {"text", "image", "audio", "document", "reaction", "edit", "revoke", "menu.shown"} <= {
-        item.kind for item in items
-    }
+    assert {"text", "image", "audio", "document", "reaction", "menu.shown"} <= {item.kind for item in items}
     assert (sum(item.edited for item in items), sum(item.deleted for item in items)) == (1, 1)
     assert {item.status for item in items if item.speaker == "bot" and item.kind == "text"} == {"read"}
 

@@ -93,7 +93,8 @@ def test_byte_order_marks_and_other_line_ends_are_accepted(file: Path, text: str
         ('menus = { "1" = "sales" }', "menus: unknown key; did you mean menu?"),
         (
             "colour = 1",
-            "colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language",
+            "colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language, "
+            "synonyms",
         ),
         ('softbot = "no"', "softbot: must be true or false, without quotes; write it like softbot = false"),
         ("name = 5", 'name: must be a string; write it like name = "Shop"'),
@@ -328,3 +329,29 @@ def test_what_is_no_file_of_reasonable_size_is_refused_and_not_read(file: Path) 
         written.truncate(100 * 1024 * 1024)
     with pytest.raises(DirectoryFileError, match="larger than 8 MiB"):
         read_directory(large)
+
+
+def test_synonyms_are_other_words_for_a_choice(file: Path) -> None:
+    lines = 'menu = { "1" = "sales", "2" = "sales" }\nsynonyms = { "1" = ["Buy", "vendite"], "2" = [] }\n'
+    file.write_text(NUMBER + lines)
+    (number,) = read_directory(file).numbers.values()
+    assert {"1": ("Buy", "vendite")} == number.synonyms
+    assert {"1": "sales", "2": "sales", "Buy": "sales", "vendite": "sales"} == number.choices
+
+
+@pytest.mark.parametrize(
+    ("synonyms", "message"),
+    [
+        ('{ "1" = ["2"] }', '7: synonyms: "2" and "2" are the same choice; keep one of them'),
+        ('{ "1" = ["buy", "Buy!"] }', '7: synonyms: "Buy!" and "buy" are the same choice; keep one of them'),
+        ('{ "1" = ["buy"], "2" = ["BUY"] }', '7: synonyms: "BUY" and "buy" are the same choice; keep one of them'),
+        ('{ "1" = ["*01*"] }', '7: synonyms: "*01*" and "1" are the same choice; keep one of them'),
+        ('{ "1" = ["!"] }', '7: synonyms: customers cannot choose "!"; use 1 to 100 letters or digits'),
+        ('{ "3" = ["buy"] }', '7: synonyms: "3" is not on the menu; use one of 1, 2'),
+    ],
+)
+def test_a_synonym_that_clashes_or_cannot_be_chosen_is_refused_with_its_line(
+    file: Path, synonyms: str, message: str
+) -> None:
+    lines = f'menu = {{ "1" = "sales", "2" = "sales" }}\nsynonyms = {synonyms}\n'
+    assert [message] == problems(file, NUMBER + lines)
