@@ -19,7 +19,6 @@ _DIGIT = re.compile(r"\d")
 _AROUND = " .,;:!?)(][}{>< *_~`'\"#-–—•·“”„‟«»‹›‘’°º"
 """Characters around a choice that do not belong to it: brackets, punctuation, and WhatsApp's marks for bold, italic,
 struck and monospaced text."""
-_EMPHASIS = re.compile(r"([*_~`]+)(.+)\1")
 _NUMBERED = re.compile(r"([0-9]{1,2})[*_~`]*(?:[.):\]]+ ?|\s*[-–—]+\s+|\s+[-–—]+\s*)(?=\D)(.+)")
 """An option as menus print it: `1. Sales`, `1) Sales`, `1 - Sales`."""
 _MOST_WORDS = 4
@@ -76,10 +75,7 @@ def normalise(choice: str | None) -> str:
         return ""
     if not choice.isascii():
         choice = _in_plain_characters(choice)
-    text = " ".join(choice.split()).casefold()
-    while (inner := _EMPHASIS.fullmatch(text)) is not None:
-        text = inner[2].strip()
-    text = text.strip(_AROUND)
+    text = " ".join(choice.split()).casefold().strip(_AROUND)
     return text.lstrip("0") or "0" if text.isdecimal() else text
 
 
