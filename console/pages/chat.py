@@ -10,7 +10,7 @@ from console import phrases
 from console.messages import shown_message
 from console.request import translated, words
 from domain.contract.texts import gettext_noop
-from domain.conversations.history import HistoryEntry
+from domain.conversations.events import HistoryEntry
 from domain.conversations.transcript import TranscriptItem, senders
 from domain.directory import Directory
 from domain.ids import FactId

@@ -1,7 +1,7 @@
 """Transcript and history as JSON documents (interface.md, A row). Keys are public: new ones may be added, none is
 removed."""
 
-from domain.conversations.history import HistoryEntry
+from domain.conversations.events import HistoryEntry
 from domain.conversations.transcript import TranscriptItem
 from domain.times import rfc3339
 

@@ -5,11 +5,13 @@ conversation: `became_unmanaged`, `queued`, `reserved`, `assigned`, `accepted`, 
 So the last public event does not depend on the order in which facts arrived (docs/decisions/0005).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
+from uuid import UUID
 
-from domain.conversations.conversation import Conversation
+from domain.conversations.conversation import Conversation, OwnerKind
+from domain.conversations.reasons import Reason
 from domain.ids import FactId
 from domain.mail import Mail
 
@@ -100,3 +102,19 @@ def _state(conversation: Conversation | None) -> tuple[object, ...] | None:
         conversation.reason,
         owner and (owner.kind, owner.id, owner.state),
     )
+
+
+class HistoryEntry(NamedTuple):
+    """One public event of the history of a conversation, as people read it. `event`: its short name, for example
+    `assigned`. `because`: ids of the facts that led to it.
+    `owner`: kind and id of the owner at that moment. `command_id`: the command that led to it, if one did."""
+
+    sequence: int
+    at: datetime
+    event: str
+    reason: Reason | None
+    because: Sequence[UUID]
+    actor: str
+    owner: tuple[OwnerKind, str] | None = None
+    mail_id: UUID | None = None
+    command_id: str | None = None

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
-from domain.conversations.history import HistoryEntry
+from domain.conversations.events import HistoryEntry
 from domain.conversations.message_changes import MessageChange, change_of
 from domain.conversations.reasons import Reason
 from domain.conversations.transcript import MessageDelivery, TranscriptItem, transcript

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
-from domain.conversations.history import HistoryEntry
+from domain.conversations.events import HistoryEntry
 from domain.conversations.transcript import TranscriptItem, transcript
 from domain.facts import ConversationFact
 from infra.postgres.conversations import columns, entries

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from domain.conversations.conversation import Conversation, Decisions, Evidence, FactRef, Owner
-from domain.conversations.history import HistoryEntry
+from domain.conversations.events import HistoryEntry
 from domain.conversations.reasons import Reason
 from domain.conversations.transcript import Speaker, TranscriptItem
 from domain.directory import Number
