@@ -24,6 +24,41 @@ def test_the_plus_opens_the_whole_conversation_beside_the_list(console: Console,
     assert ["customer", "customer", "agent"] == re.findall(r'class="msg (\w+)', panel)
 
 
+def test_what_the_customer_deleted_is_shown_only_when_it_is_asked_for_and_that_is_audited(
+    console: Console, boss: Browser
+) -> None:
+    office = console.office
+    typo, secret = (
+        office.maker.turn(office.hours_ago(1), "Helo"),
+        office.maker.turn(office.hours_ago(0.9), "my card 4111"),
+    )
+    office.process(typo, secret)
+    office.process(
+        office.maker.edits(office.hours_ago(0.8), typo, "Hello"), office.maker.deletes(office.hours_ago(0.7), secret)
+    )
+    (row,) = ids(boss.get("/unmanaged").text)
+    for path in (f"/unmanaged?open={row}", f"/unmanaged?open={row}&tab=info", "/unmanaged.csv"):
+        assert "4111" not in boss.get(path).text
+    panel = boss.get(f"/unmanaged?open={row}", "panel").text
+    assert ("Helo" not in panel, "Hello" in panel, "deleted by the customer" in panel) == (True, True, True)
+    assert [] == office.rows("select 1 from console_audit where event = 'deleted_opened'")
+    assert "my card 4111" in boss.post(f"/conversations/{row}/deleted").text
+    opened = office.rows("select name, conversation_id from console_audit where event = 'deleted_opened'")
+    assert [(BOSS, row)] == [(entry["name"], entry["conversation_id"]) for entry in opened]
+
+
+def test_the_lines_of_a_group_say_who_wrote_them(console: Console, boss: Browser) -> None:
+    office = console.office
+    for name, phone, hours in (("Ada", "393450001041", 1), ("Bea", "393450001042", 0.5)):
+        maker = FactMaker(customer=Party(wa_id=phone, group_id="g77", name=name))
+        office.process(maker.turn(office.hours_ago(hours), f"I am {name}"))
+    page = boss.get("/unmanaged").text
+    (row,) = ids(page)
+    assert ("Group g77" in page, "<b>Bea:</b>" in page) == (True, True)
+    panel = boss.get(f"/unmanaged?open={row}", "panel").text
+    assert ("Ada 393450001041" in panel, "Bea 393450001042" in panel) == (True, True)
+
+
 def test_an_unknown_conversation_is_reported_as_not_found(boss: Browser) -> None:
     answer = boss.get("/unmanaged?open=00000000-0000-0000-0000-000000000000", "panel")
     assert "Conversation not found." in answer.text

@@ -156,10 +156,11 @@ def test_a_row_shows_the_values_of_the_table(conn: Connection[Any]) -> None:
     expected = {
         "id": "00000000-0000-0000-0000-000000000007",
         "phone_number_id": "106540352242922",
-        "customer": {"wa_id": "393331234567", "user_id": "IT.1349", "name": "Anna"},
+        "customer": {"wa_id": "393331234567", "user_id": "IT.1349", "name": "Anna", "group_id": None},
         "status": "closed",
         "reason": "nobody_took_it",
         "last_text": "Hello",
+        "last_speaker": None,
         "last_at": "2026-07-01T12:00:00Z",
         "opened_at": "2026-07-01T12:00:00Z",
         "window_ends_at": "2026-07-02T12:00:00Z",
