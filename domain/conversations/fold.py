@@ -7,7 +7,7 @@ fact belongs, public events.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from domain.conversations.claims import first_candidate
@@ -384,11 +384,16 @@ class _Fold:
     def _open(self, turn: CustomerTurn | CustomerSignal) -> Conversation:
         earlier = [c for c in self._conversations if c.opened_at < turn.at]
         previous = max(earlier, key=lambda c: c.opened_at, default=None)
+        opened_at, cause = turn.at, turn.id if self.taken_from is None else _taken(turn.id, self.taken_from)
+        while any(c.opened_at == opened_at for c in self._conversations):
+            opened_at += timedelta(microseconds=1)  # the bot ended the one before in the same second
+        while any(c.id == conversation_id(turn.at, cause) for c in self._conversations):
+            cause = fact_id("opened", str(cause))  # the one that this message opened first has earlier messages by now
         opened = Conversation(
-            id=conversation_id(turn.at, turn.id if self.taken_from is None else _taken(turn.id, self.taken_from)),
+            id=conversation_id(turn.at, cause),
             customer_id=self._history.customer_id,
             phone_number_id=self._history.phone_number_id,
-            opened_at=turn.at,
+            opened_at=opened_at,
             window_ends_at=turn.at + WINDOW,
             previous=previous.id if previous else None,
             group_id=turn.customer.group_id,
@@ -466,7 +471,9 @@ class _Fold:
         next begins."""
         begins = evidence.last_turn or evidence.unreadable
         assert begins is not None
-        opened_at, window_ends_at = min(home.opened_at, at), begins.at + WINDOW
+        is_of_same_second = at == home.opened_at.replace(microsecond=0)
+        opened_at = home.opened_at if is_of_same_second else min(home.opened_at, at)
+        window_ends_at = begins.at + WINDOW
         if window_ends_at < home.window_ends_at:
             self._cut.append(home.id)
         for other in list(self._conversations):

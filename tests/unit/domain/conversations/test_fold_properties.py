@@ -54,7 +54,7 @@ def promised_stories(draw: st.DrawFn) -> tuple[FactMaker, list[ConversationFact]
         )
     )
     last = max((turn.at for turn in turns), default=at(0))
-    after = st.integers(0, 26 * 60).map(lambda m: (last - at(0)) / timedelta(hours=1) + m / 60)
+    after = st.integers(1, 26 * 60).map(lambda m: (last - at(0)) / timedelta(hours=1) + m / 60)
     ends = draw(
         st.lists(
             st.one_of(st.builds(maker.bot_ends, after, sessions), st.builds(maker.agent_closes, after, AGENTS, NOTES)),
