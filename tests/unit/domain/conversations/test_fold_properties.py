@@ -54,7 +54,10 @@ def promised_stories(draw: st.DrawFn) -> tuple[FactMaker, list[ConversationFact]
         )
     )
     last = max((turn.at for turn in turns), default=at(0))
-    after = st.integers(1, 26 * 60).map(lambda m: (last - at(0)) / timedelta(hours=1) + m / 60)
+    longest = 26 * 60
+    if not all(isinstance(turn, CustomerTurn) for turn in turns):
+        longest = max(1, latest - (last - at(0)) // timedelta(minutes=1))
+    after = st.integers(1, longest).map(lambda m: (last - at(0)) / timedelta(hours=1) + m / 60)
     ends = draw(
         st.lists(
             st.one_of(st.builds(maker.bot_ends, after, sessions), st.builds(maker.agent_closes, after, AGENTS, NOTES)),
@@ -65,7 +68,9 @@ def promised_stories(draw: st.DrawFn) -> tuple[FactMaker, list[ConversationFact]
     minutes = st.integers(1, 14).map(lambda minutes: minutes / 60)
     changed = [
         maker.deletes(hour, turn) if (text := draw(TEXTS)) is None else maker.edits(hour, turn, text)
-        for turn in (draw(st.lists(st.sampled_from(texts), max_size=3)) if texts else [])
+        for turn in (
+            draw(st.lists(st.sampled_from(texts), max_size=3, unique_by=lambda turn: turn.id)) if texts else []
+        )
         if (hour := (turn.at - at(0)) / timedelta(hours=1) + draw(minutes)) is not None
     ]
     facts = {fact.id: fact for fact in [*turns, *others, *ends, *changed]}
