@@ -173,6 +173,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             directory.apply(connection, DIRECTORY)
         topics = new_topics(kafka.bootstrap, partitions=4)
         system = stack.enter_context(System(kafka.bootstrap, dsn, topics, tmp_path_factory.mktemp("logs")))
+        system.provide_roles()
         yield Site(kafka, directory_of_kafka / "log", postgres, system)
 
 

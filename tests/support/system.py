@@ -142,12 +142,16 @@ class System:
         """The connection string with the process's role; empty for the webhook, which has none."""
         if process not in ROLE_PROCESSES:
             return ""
+        self.provide_roles()
+        role = role_of(process, str(conninfo_to_dict(self.dsn)["dbname"]))
+        return make_conninfo(self.dsn, user=role, password=_ROLE_PASSWORD)
+
+    def provide_roles(self) -> None:
+        """Creates the roles of the processes, unless they were created before. The database must run."""
         if not self._has_roles:
             with psycopg.connect(self.dsn, autocommit=True) as connection:
                 provide(connection, dict.fromkeys(ROLE_PROCESSES, _ROLE_PASSWORD))
             self._has_roles = True
-        role = role_of(process, str(conninfo_to_dict(self.dsn)["dbname"]))
-        return make_conninfo(self.dsn, user=role, password=_ROLE_PASSWORD)
 
     def run(self, *names: str, crash_at: str | None = None, **settings: object) -> list[Worker]:
         """Starts processes and returns when all of them are ready."""
