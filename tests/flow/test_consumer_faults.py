@@ -167,7 +167,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with ExitStack() as stack:
         directory_of_kafka = tmp_path_factory.mktemp("kafka")
         kafka = stack.enter_context(LocalKafka(directory_of_kafka))
-        postgres = stack.enter_context(LocalPostgres(tmp_path_factory.mktemp("postgres"), fsync=False))
+        # durable: a database that loses what it had committed when it dies is one that was restored
+        postgres = stack.enter_context(LocalPostgres(tmp_path_factory.mktemp("postgres")))
         dsn = Databases(postgres.dsn).create()
         with psycopg.connect(dsn) as connection:
             directory.apply(connection, DIRECTORY)
