@@ -23,7 +23,7 @@ _NUMBERED = re.compile(r"([0-9]{1,2})[*_~`]*(?:[.):\]]+ ?|\s*[-–—]+\s+|\s+[-
 """An option as menus print it: `1. Sales`, `1) Sales`, `1 - Sales`."""
 _MOST_WORDS = 4
 """A text of more words behind a number is no option but a list of the customer's: `1) the brake is loose 2) ...`"""
-_NAMED = re.compile(r"(?:n|no|nr|num|number|numero|option|opzione)[ .:°º#]{0,3}([0-9]{1,2})")
+_NAMED = re.compile(r"(?:n[ .:°º#]{1,3}|(?:no|nr|num|number|numero|option|opzione)[ .:°º#]{0,3})([0-9]{1,2})")
 """A number that says that it is one: `n. 1`, `Option 1`."""
 
 

@@ -67,7 +67,7 @@ def test_a_cut_search_says_that_there_may_be_more_matches(console: Console, boss
     assert "There may be more" not in look(boss, "user", all="1", q="hello").text
     console.office.connection.execute(
         "insert into conversations select (r).* from (select json_populate_record(c, json_build_object("
-        "'id', gen_random_uuid(), 'customer_id', gen_random_uuid(), 'last_text', 'bye')) as r "
+        "'id', gen_random_uuid(), 'customer_id', gen_random_uuid(), 'last_text', 'bye', 'search', 'bye')) as r "
         "from conversations c, generate_series(0, %s)) as more",
         (console_list.MAX_SCANNED,),
     )

@@ -24,6 +24,7 @@ from infra.local.simulator.traffic import Mix, Traffic
 from infra.local.simulator.webhooks import Webhooks
 from infra.postgres import directory
 from infra.postgres.lists.unmanaged import UnmanagedFilter, page
+from infra.postgres.messaging.dead_letters import store_dead_letters
 from infra.process.clock import utc_now
 from tests.support.fake_publisher import FakePublisher
 from tests.support.ledger import violations
@@ -46,7 +47,8 @@ class Inbound:
         ][self._processed :]
         self._processed += len(new)
         with psycopg.connect(dsn) as connection:
-            Conversations(TOPICS).apply(connection, new)
+            leftover = Conversations(TOPICS).apply(connection, new)
+            store_dead_letters(connection, leftover.dead_letters)
         return len(new)
 
 
@@ -97,7 +99,11 @@ def test_the_list_has_every_reason_after_the_story_and_playing_it_again_adds_not
     with psycopg.connect(database, autocommit=True) as connection:
         listed = page(connection, UnmanagedFilter(), rows=100)
         version, _ = directory.read(connection)
-        assert {row.reason for row in listed.rows} == set(Reason) - {Reason.RESERVATION_EXPIRED}
+        assert {row.reason for row in listed.rows} == set(Reason) - {
+            Reason.RESERVATION_EXPIRED,
+            Reason.TAKEN_NOT_ANSWERED,
+            Reason.UNREADABLE,
+        }
         assert {row.status for row in listed.rows} == {"active", "closed"}
 
         simulate(environment, "story")

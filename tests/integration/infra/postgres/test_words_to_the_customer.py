@@ -98,7 +98,7 @@ def test_conversations_that_agents_only_accepted_are_derived_again(office: Offic
         unknown = range(fields, FIELDS_THEN[-1])
         then, now = (
             [_parsed(part) for place, part in enumerate(of) if place not in unknown]
-            for of in (facts[phone], derived[phone])
+            for of in (facts[phone][: len(derived[phone])], derived[phone])
         )
         assert then == now
     (row,) = office.rows(f"select owner_until, version from conversations where id = '{accepted}'")

@@ -63,7 +63,7 @@ def test_the_list_for_programs_is_one_document_of_rows_next_and_counts(witiop: C
     found = listed(witiop)
     assert (len(found["rows"]), found["counts"]) == (10, {"active": 13, "closed": 1})
     assert {key: found["rows"][0][key] for key in ("customer", "reason", "last_text", "status")} == {
-        "customer": {"wa_id": "393331234567", "user_id": None, "name": "Anna \x1b[31m"},
+        "customer": {"wa_id": "393331234567", "user_id": None, "name": "Anna \x1b[31m", "group_id": None},
         "reason": "no_choice",
         "last_text": "Anybody \u202ethere?",
         "status": "active",
@@ -207,6 +207,7 @@ def test_programs_get_the_applied_changes_and_the_directory_as_json(witiop: Comm
                 "softbot": False,
                 "hours": {"mon": ["09:00-24:00"]},
                 "menu": {},
+                "synonyms": None,
                 "language": "en",
             }
         ],
@@ -224,7 +225,8 @@ def test_an_invalid_directory_file_changes_nothing_and_every_problem_is_named(
     assert (finished.code, finished.out) == (1, "")
     assert finished.err.splitlines() == [
         f'{file}:3: menu.1: there is no skillset "sales"; add it as a [[skillset]]',
-        f"{file}:4: colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language",
+        f"{file}:4: colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language, "
+        "synonyms",
         f"witiop: nothing was changed: problems to fix in {file}: 2",
     ]
     assert before == read(conn)
