@@ -113,6 +113,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         **_DIRECTORY,
         **_READS_LISTS,
         "console_audit": "select, insert",
+        "consumer_offsets": "select",
         "console_sessions": "select, insert, update, delete",
         "sign_in_tries": "select, insert, update, delete",
         "sign_ins": "select, update (password, page_rows, language, time_zone)",
