@@ -242,7 +242,7 @@ def test_s11_the_plus_opens_the_whole_conversation_beside_the_list(page: Page) -
     expect(chat.locator(".msg.customer").first).to_contain_text("fa un rumore strano")
     expect(chat.locator(".msg.bot").first).to_contain_text("Sono l'assistente di Cicli Zefiro")
     expect(chat.locator(".msg.bot").first).to_contain_text("read")
-    expect(chat.locator(".msg", has_text="in discesa")).to_contain_text("edited")
+    expect(chat.locator(".msg", has_text="in salita")).to_contain_text("edited")
     expect(chat.locator(".msg.deleted")).to_contain_text("deleted by the customer")
     for media in ("Photo", "Voice message", "Document"):
         expect(chat.locator(".media", has_text=media)).to_have_count(1)
