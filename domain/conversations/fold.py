@@ -384,7 +384,7 @@ class _Fold:
     def _open(self, turn: CustomerTurn | CustomerSignal) -> Conversation:
         earlier = [c for c in self._conversations if c.opened_at < turn.at]
         previous = max(earlier, key=lambda c: c.opened_at, default=None)
-        opened_at, cause = turn.at, turn.id if self.taken_from is None else _taken(turn.id, self.taken_from)
+        opened_at, cause = turn.at, turn.id if self.taken_from is None else _opened_again(turn.id, self.taken_from)
         while any(c.opened_at == opened_at for c in self._conversations):
             opened_at += timedelta(microseconds=1)  # the bot ended the one before in the same second
         while any(c.id == conversation_id(turn.at, cause) for c in self._conversations):
@@ -599,7 +599,7 @@ def _is_over(known: Conversation | None, after: Conversation) -> bool:
     return known is not None and known.status == "active" and after.status == "closed" and ended(after) is None
 
 
-def _taken(fact: FactId, customer: CustomerId) -> FactId:
+def _opened_again(fact: FactId, customer: CustomerId) -> FactId:
     """Returns the cause of a conversation that a fact opens a second time: the first one stays the other customer's."""
     return fact_id("taken", str(fact), str(customer))
 
@@ -621,11 +621,11 @@ def _ids(
     by which the customer of the fact is reached now. Groups have none."""
     if party is None or isinstance(fact, CustomerIdentityChanged) or party.group_id is not None:
         return conversation.wa_id, conversation.user_id
-    latest = evidence.last_turn == fact_ref(fact)
+    is_latest = evidence.last_turn == fact_ref(fact)
     wa_id, user_id = party.wa_id, party.user_id
     return (
-        wa_id if wa_id and (latest or conversation.wa_id is None) else conversation.wa_id,
-        user_id if user_id and (latest or conversation.user_id is None) else conversation.user_id,
+        wa_id if wa_id and (is_latest or conversation.wa_id is None) else conversation.wa_id,
+        user_id if user_id and (is_latest or conversation.user_id is None) else conversation.user_id,
     )
 
 

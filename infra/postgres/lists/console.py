@@ -12,7 +12,7 @@ result says whether it was cut.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
@@ -28,6 +28,7 @@ from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from domain.search import asked
 from infra.postgres.connections.arrays import column_arrays
+from infra.postgres.connections.snapshot import one_snapshot
 from infra.postgres.lists import running_out
 from infra.postgres.lists.cursor import START, Cursor, CursorError
 from infra.postgres.lists.desk import WAITING
@@ -104,13 +105,13 @@ def page(
 ) -> ConsolePage:
     """One page, behind `after` or up to `before`. While paging, a conversation that does not change is shown once.
     `conn` must not be in a transaction, and must use generic plans (`infra.postgres.connections.pool`)."""
-    with _one_snapshot(conn) if len(_parts(which)) > 1 or which.words else nullcontext():
+    with one_snapshot(conn) if len(_parts(which)) > 1 or which.words else nullcontext():
         return _page(conn, which, rows, after, before)
 
 
 def pages(conn: Connection[Any], which: UnmanagedFilter, rows: int) -> Iterator[ConsolePage]:
     """All pages of the list, of one snapshot. `conn` as for `page`; it is in a transaction until the end."""
-    with _one_snapshot(conn):
+    with one_snapshot(conn):
         found = _page(conn, which, rows, None, None)
         yield found
         while found.after is not None:
@@ -155,14 +156,6 @@ def _page(
         after=ends[1] if (goes_on or backwards) else None,
         cut=cut,
     )
-
-
-@contextmanager
-def _one_snapshot(conn: Connection[Any]) -> Iterator[None]:
-    """A transaction whose statements all see the same snapshot."""
-    with conn.transaction():
-        conn.execute("set transaction isolation level repeatable read, read only")
-        yield
 
 
 class ListTotals(NamedTuple):

@@ -16,6 +16,7 @@ from domain.conversations.transcript import MessageDelivery, TranscriptItem, tra
 from domain.directory import Number
 from domain.facts import ConversationFact, CustomerSignal, CustomerTurn
 from domain.ids import fact_id
+from infra.postgres.connections.snapshot import one_snapshot
 from infra.postgres.conversations import columns, entries
 from infra.postgres.conversations.message_changes import as_mapping, read_changes
 
@@ -34,20 +35,24 @@ class ConversationPage:
 def conversation_page(conn: Connection[Any], conversation_id: UUID) -> ConversationPage | None:
     """Returns the page, from one consistent read, or None if the conversation does not exist. `conn` must not be in a
     transaction. O(the conversation's entries)."""
-    with conn.transaction():
-        conn.execute("set transaction isolation level repeatable read, read only")
-        found = conn.execute(
-            f"select {columns.READ_BACK} from conversations c where id = %s", (conversation_id,)
-        ).fetchone()
-        if found is None:
+    with one_snapshot(conn):
+        conversation = read_conversation(conn, conversation_id)
+        if conversation is None:
             return None
-        conversation = columns.from_row(found)
         return ConversationPage(
             conversation,
             _number(conn, conversation.phone_number_id),
             read_transcript(conn, conversation),
             history(conn, conversation),
         )
+
+
+def read_conversation(conn: Connection[Any], conversation_id: UUID) -> Conversation | None:
+    """Returns the conversation, or None if it does not exist."""
+    found = conn.execute(
+        f"select {columns.READ_BACK} from conversations c where id = %s", (conversation_id,)
+    ).fetchone()
+    return None if found is None else columns.from_row(found)
 
 
 def last_actor(conn: Connection[Any], conversation: UUID) -> str | None:

@@ -12,8 +12,9 @@ from domain.conversations.conversation import Conversation
 from domain.conversations.events import HistoryEntry
 from domain.conversations.transcript import TranscriptItem, transcript
 from domain.facts import ConversationFact
-from infra.postgres.conversations import columns, entries
-from infra.postgres.lists.conversation_page import deliveries, history, message_changes
+from infra.postgres.connections.snapshot import one_snapshot
+from infra.postgres.conversations import entries
+from infra.postgres.lists.conversation_page import deliveries, history, message_changes, read_conversation
 from infra.postgres.lists.cursor import CursorError
 
 PART = 100
@@ -85,14 +86,10 @@ def conversation_part(
     """Returns the last part before `before` (None: the newest) and after `after`, from one consistent read, or None if
     the conversation does not exist. `from_the_first`: the first part instead of the last. `since`: everything from this
     entry on, at most `MAX_OPEN`. `conn` must not be in a transaction."""
-    with conn.transaction():
-        conn.execute("set transaction isolation level repeatable read, read only")
-        found = conn.execute(
-            f"select {columns.READ_BACK} from conversations c where id = %s", (conversation_id,)
-        ).fetchone()
-        if found is None:
+    with one_snapshot(conn):
+        of = read_conversation(conn, conversation_id)
+        if of is None:
             return None
-        of = columns.from_row(found)
         bounds = _Bounds(conversation_id, before, after, since)
         facts = _read(conn, bounds, MAX_OPEN if since else PART, down=not from_the_first)
         first, last = min(map(_place, facts), default=None), max(map(_place, facts), default=None)

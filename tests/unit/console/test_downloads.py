@@ -6,6 +6,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zipfile import ZipFile
 
 import openpyxl
@@ -38,19 +39,21 @@ def test_a_file_that_fails_ends_and_frees_its_place() -> None:
     downloads.take("boss")
 
 
+def endless(closed: threading.Event) -> Generator[bytes, None, None]:
+    """A file without an end. `closed`: set when nobody wants it any more."""
+    try:
+        while True:
+            yield b"part"
+    finally:
+        closed.set()
+
+
 def test_a_file_is_left_when_its_browser_leaves() -> None:
     closed = threading.Event()
 
-    def endless() -> Generator[bytes, None, None]:
-        try:
-            while True:
-                yield b"part"
-        finally:
-            closed.set()
-
     async def leave() -> None:
         downloads = Downloads()
-        stream = downloads.stream(downloads.take("boss"), endless)
+        stream = downloads.stream(downloads.take("boss"), partial(endless, closed))
         await anext(stream)
         await stream.aclose()
         assert await asyncio.to_thread(closed.wait, 10)
@@ -61,16 +64,9 @@ def test_a_file_is_left_when_its_browser_leaves() -> None:
 def test_a_file_is_left_when_its_browser_takes_nothing() -> None:
     closed = threading.Event()
 
-    def endless() -> Generator[bytes, None, None]:
-        try:
-            while True:
-                yield b"part"
-        finally:
-            closed.set()
-
     async def wait() -> None:
         downloads = Downloads(stall_seconds=0.05)
-        stream = downloads.stream(downloads.take("boss"), endless)
+        stream = downloads.stream(downloads.take("boss"), partial(endless, closed))
         await anext(stream)
         assert await asyncio.to_thread(closed.wait, 10)
         with pytest.raises(DownloadBroken):
