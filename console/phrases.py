@@ -10,8 +10,8 @@ from domain.contract.row import Row
 from domain.contract.texts import REASON_TEXTS, REJECTION_TEXTS, WEAKNESS_TEXTS, gettext_noop
 from domain.conversations.conversation import Owner
 from domain.conversations.events import HistoryEntry
+from domain.conversations.reading.transcript import TranscriptItem
 from domain.conversations.reasons import Reason
-from domain.conversations.transcript import TranscriptItem
 from domain.directory import Directory
 from infra.postgres.console.audit import RequestedCommand
 

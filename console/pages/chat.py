@@ -11,7 +11,7 @@ from console.messages import shown_message
 from console.request import translated, words
 from domain.contract.texts import gettext_noop
 from domain.conversations.events import HistoryEntry
-from domain.conversations.transcript import TranscriptItem, senders
+from domain.conversations.reading.transcript import TranscriptItem, senders
 from domain.directory import Directory
 from domain.ids import FactId
 from infra.postgres.lists.conversation_parts import ConversationPart, EntryCursor, replied_to

@@ -22,7 +22,7 @@ from console.request import dialog, keep_page, person, safe_redirect_target, tar
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
 from domain.commands import Recall, Target, Transfer
-from domain.conversations.window import reservation_end
+from domain.conversations.ownership.deadlines import reservation_end
 from domain.directory import Directory
 from domain.ports import PublishFailed
 from infra.postgres.console import audit

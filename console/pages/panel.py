@@ -15,7 +15,7 @@ from console.pages import mail_form
 from console.pages.chat import ChatEntry, chat_entries, summary_of
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
-from domain.conversations.transcript import TranscriptItem
+from domain.conversations.reading.transcript import TranscriptItem
 from domain.directory import Directory
 from domain.mail import Mail
 from infra.postgres import mails

@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from consumers.changes.unit_of_work import UnitOfWork, active_histories
 from domain.conversations.conversation import decision_ref
-from domain.conversations.fold import Cause
+from domain.conversations.events import Cause
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.routing.transfers import after_removal

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from consumers.changes.unit_of_work import UnitOfWork
 from domain.conversations.conversation import Conversation, FactRef, fact_ref
-from domain.conversations.customers import IdentityIndex, IdentityKey, keys_of
-from domain.conversations.fold import Cause
+from domain.conversations.customers.identities import IdentityKey, keys_of
+from domain.conversations.customers.identity_index import IdentityIndex
+from domain.conversations.events import Cause
 from domain.facts import ConversationFact, CustomerTurn
 from domain.ids import CustomerId
 from infra.postgres.conversations.customers import Customers

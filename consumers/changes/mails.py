@@ -8,8 +8,7 @@ from uuid import UUID
 
 from consumers.changes.locks import lock_conversations
 from consumers.changes.unit_of_work import UnitOfWork
-from domain.conversations.events import EventName
-from domain.conversations.fold import Cause
+from domain.conversations.events import Cause, EventName
 from domain.facts import MailEvent
 from domain.mail import Mail, after_event
 from infra.postgres import mails

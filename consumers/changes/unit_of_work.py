@@ -10,23 +10,12 @@ from psycopg import Connection
 
 from consumers.changes.public_events import public_event_record
 from domain.conversations.conversation import Conversation, Decisions
-from domain.conversations.events import EventName, PublicEvent
-from domain.conversations.fold import (
-    Called,
-    Cause,
-    CustomerHistory,
-    FactPlacement,
-    FoldResult,
-    as_named,
-    decide,
-    expire,
-    fold,
-    lose_facts,
-    settle,
-    take_over,
-)
-from domain.conversations.message_changes import MessageChange, change_of
-from domain.conversations.window import DEFAULT_ANSWER, AnswerPolicy
+from domain.conversations.customers.contact_ids import Called, as_named
+from domain.conversations.events import Cause, EventName, PublicEvent
+from domain.conversations.evidence.message_changes import MessageChange, change_of
+from domain.conversations.fold import decide, expire, fold, lose_facts, settle, take_over
+from domain.conversations.history import CustomerHistory, FactPlacement, FoldContext, FoldResult
+from domain.conversations.ownership.deadlines import DEFAULT_ANSWER, AnswerPolicy
 from domain.directory import Directory
 from domain.facts import AgentPresenceChanged, ConversationFact, MessageStatus, Notice
 from domain.ids import ConversationId, CustomerId, FactId, customer_id
@@ -121,7 +110,7 @@ class UnitOfWork:
         """Folds in a fact that was not seen before. `watermark`: the time by which windows are judged, if that is not
         `now`. Raises OverflowError for times at the edge of the calendar."""
         history = self.histories[customer]
-        result = fold(history, fact, self._directory, now, watermark, self._answer, self.called)
+        result = fold(history, fact, self._context(now, watermark))
         self._keep(customer, result, fact, now)
 
     def arrived_earlier(
@@ -156,7 +145,7 @@ class UnitOfWork:
                 ]
                 facts += [p.fact for p in placed.values() if p.conversation == conversation]
                 history = self.histories[customer]
-                result = settle(history, conversation, facts, self._directory, now, self._answer, self.called)
+                result = settle(history, conversation, facts, self._context(now))
                 self._keep(customer, result, None, now)
 
     def hand_over(
@@ -168,7 +157,7 @@ class UnitOfWork:
         self.histories[customer] = history._replace(conversations=remaining)
         member = customer_id(conversation.phone_number_id, "conversation", str(conversation.id))
         self._handed_over.append(HandedOver(conversation.id, member, to))
-        result = take_over(self.histories[to], conversation, member, cause, self._directory, now, self._answer)
+        result = take_over(self.histories[to], conversation, member, cause, self._context(now))
         self._keep(to, result, None, now)
 
     def lose_facts(
@@ -182,14 +171,14 @@ class UnitOfWork:
     ) -> None:
         """Leaves only the `kept` facts in a conversation; `lost` are those of other customers."""
         history = self.histories[customer]
-        result = lose_facts(history, conversation, kept, lost, cause, self._directory, now, self._answer, self.called)
+        result = lose_facts(history, conversation, kept, lost, cause, self._context(now))
         self._keep(customer, result, None, now)
 
     def give(self, customer: CustomerId, fact: ConversationFact, taken_from: CustomerId, now: datetime) -> None:
         """Folds a stored fact of another customer into the conversations of the one whose it is."""
         self._given[fact.id, fact.sent_at] = (fact, customer)
         history = self.histories[customer]
-        result = fold(history, fact, self._directory, now, None, self._answer, self.called, taken_from)
+        result = fold(history, fact, self._context(now), taken_from)
         self._keep(customer, result, None, now)
 
     def decide(
@@ -203,13 +192,13 @@ class UnitOfWork:
     ) -> Conversation:
         """Applies a decision that no fact led to, and returns the conversation afterwards: it is closed, and has no
         owner, if its window is over at the inbound watermark."""
-        result = decide(self.histories[customer], conversation.id, decisions, cause, self._directory, now, watermark)
+        result = decide(self.histories[customer], conversation.id, decisions, cause, self._context(now, watermark))
         self._keep(customer, result, None, now)
         return next(c for c in result.history.conversations if c.id == conversation.id)
 
     def expire(self, customer: CustomerId, now: datetime) -> None:
         """Closes conversations whose window is over at `now`."""
-        self._keep(customer, expire(self.histories[customer], self._directory, now), None, now)
+        self._keep(customer, expire(self.histories[customer], self._context(now)), None, now)
 
     def publish_mail_event(self, conversation: UUID, mail: Mail, name: EventName, at: datetime, cause: Cause) -> None:
         """Publishes an event about a mail in its conversation's sequence; the conversation stays as it is."""
@@ -222,6 +211,9 @@ class UnitOfWork:
                 self._events += [
                     PublicEvent(c, name, at, cause.facts, cause.actor, mail) for c in counted if c.id == conversation
                 ]
+
+    def _context(self, now: datetime, watermark: datetime | None = None) -> FoldContext:
+        return FoldContext(self._directory, now, watermark, self._answer, self.called)
 
     def _keep(self, customer: CustomerId, result: FoldResult, fact: ConversationFact | None, now: datetime) -> None:
         self.histories[customer] = result.history

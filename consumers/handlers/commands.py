@@ -31,7 +31,8 @@ from domain.commands import (
 )
 from domain.contract.row import owner_document
 from domain.conversations.conversation import Conversation, Decisions, FactRef, decision_ref
-from domain.conversations.fold import Cause, CustomerHistory
+from domain.conversations.events import Cause
+from domain.conversations.history import CustomerHistory
 from domain.directory import Directory
 from domain.event_headers import event_headers
 from domain.facts import AgentAccepted

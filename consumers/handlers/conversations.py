@@ -21,10 +21,12 @@ from consumers.changes.mails import apply_mail_events
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.handlers.inbound_records import read_fact, why_unreadable
 from domain.conversations.conversation import FactRef, fact_ref
-from domain.conversations.customers import ALWAYS, Identity, IdentityIndex, IdentityKey, keys_of
-from domain.conversations.fold import Cause
-from domain.conversations.message_changes import MessageChange, change_of
-from domain.conversations.window import DEFAULT_ANSWER, WINDOW, AnswerPolicy, adoptable_span
+from domain.conversations.customers.identities import ALWAYS, Identity, IdentityKey, keys_of
+from domain.conversations.customers.identity_index import IdentityIndex
+from domain.conversations.events import Cause
+from domain.conversations.evidence.message_changes import MessageChange, change_of
+from domain.conversations.ownership.deadlines import DEFAULT_ANSWER, AnswerPolicy
+from domain.conversations.placement.window import WINDOW, adoptable_span
 from domain.directory import Directory
 from domain.facts import (
     AgentAccepted,

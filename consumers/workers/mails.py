@@ -25,7 +25,7 @@ from consumers.workers.attempt_loop import ATTEMPT_WITHIN_SECONDS, AttemptLoop
 from consumers.workers.isolation import Isolation
 from consumers.workers.worker_loop import WorkerLoop
 from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
-from domain.conversations.fold import Cause
+from domain.conversations.events import Cause
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.mail import Mail, Mailer, after_attempt

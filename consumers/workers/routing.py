@@ -29,7 +29,7 @@ from consumers.workers.isolation import Due, Isolation, of_conversation
 from consumers.workers.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.conversation import Conversation, Decisions, FactRef, Owner, decision_ref
-from domain.conversations.fold import Cause
+from domain.conversations.events import Cause
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.routing.agents import Member, precedence

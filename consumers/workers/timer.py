@@ -26,7 +26,7 @@ from consumers.workers.isolation import Due, Isolation, of_conversation
 from consumers.workers.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.conversation import Conversation, Decisions, FactRef
-from domain.conversations.fold import Cause
+from domain.conversations.events import Cause
 from domain.routing.transfers import after_expiry, after_overdue, expiry_ref, has_expired, is_overdue, overdue_ref
 from domain.topics import Topics
 from infra.kafka.consumer import BrokerUnreachable

@@ -2,7 +2,7 @@
 removed."""
 
 from domain.conversations.events import HistoryEntry
-from domain.conversations.transcript import TranscriptItem
+from domain.conversations.reading.transcript import TranscriptItem
 from domain.times import rfc3339
 
 

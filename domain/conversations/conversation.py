@@ -41,6 +41,11 @@ def decision_ref(at: datetime, fact: FactId) -> FactRef:
     return FactRef(at, arrival(at), fact)
 
 
+def earlier(known: FactRef | None, ref: FactRef) -> FactRef:
+    """Returns the earlier of two references, of which the first may be unknown."""
+    return ref if known is None else min(known, ref)
+
+
 class Route(NamedTuple):
     """A menu choice or the bot's hand-off: the skillset that the customer asked for."""
 
@@ -152,6 +157,11 @@ class Decisions(NamedTuple):
     reserved_to: datetime | None = None
     offered_to: str | None = None
     claimable_from: datetime | None = None
+
+    def owned_by(self, owner: Owner, decision: Decision, ref: FactRef) -> "Decisions":
+        """Returns the decisions with an owner because of a fact or a command, and without a place in a queue."""
+        first = earlier(self.first_owned, ref)
+        return self._replace(owner=owner, queued_at=None, first_owned=first, last=decision, because=ref)
 
 
 class Conversation(NamedTuple):

@@ -37,10 +37,18 @@ EventName = Literal[
 ]
 
 
+class Cause(NamedTuple):
+    """The cause of a change, as published in events: facts or commands, and the actor. `actor`: `customer`, `bot`,
+    `agent:<id>`, `app` (a colleague who answered from the phone app), `meta`, `clock`, `ses`, or the issuer of a
+    command."""
+
+    facts: tuple[FactId, ...]
+    actor: str
+
+
 class PublicEvent(NamedTuple):
-    """One public event, with the conversation right after it (whose `sequence` is the event's). `actor`: `customer`,
-    `bot`, `agent:<id>`, `app` (a colleague who answered from the phone app), `meta`, `clock`, `ses`, or the issuer of a
-    command. `mail`: the mail of a `mail.` event, right after the event."""
+    """One public event, with the conversation right after it (whose `sequence` is the event's). `because` and `actor`:
+    as in `Cause`. `mail`: the mail of a `mail.` event, right after the event."""
 
     conversation: Conversation
     name: EventName

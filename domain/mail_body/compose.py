@@ -14,7 +14,7 @@ from html import escape
 from zoneinfo import ZoneInfo
 
 from domain.conversations.conversation import Conversation
-from domain.conversations.transcript import TranscriptItem
+from domain.conversations.reading.transcript import TranscriptItem
 from domain.directory import Directory, Number
 from domain.mail import MAX_BYTES, Mail
 from domain.mail_body import mime
@@ -86,8 +86,8 @@ def compose(
     sender: MailSender,
     is_over: Callable[[], bool] = lambda: False,
 ) -> ComposedMail:
-    """Returns the mail. `transcript`: the items from `domain.conversations.transcript`; `is_over`: whether the time for
-    composing is used up, asked for each item. Raises ComposingTooSlow then."""
+    """Returns the mail. `transcript`: the items from `domain.conversations.reading.transcript`; `is_over`: whether the
+    time for composing is used up, asked for each item. Raises ComposingTooSlow then."""
     number = directory.number(conversation.phone_number_id)
     wording = MAIL_TEXTS[number.language]
     phones = {conversation.wa_id, *(item.sender.wa_id for item in transcript if item.sender is not None)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
-from domain.conversations.transcript import TranscriptItem
+from domain.conversations.reading.transcript import TranscriptItem
 from domain.directory import Directory
 from domain.facts import Party
 from domain.mail_body.clean import clean, one_line

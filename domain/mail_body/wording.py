@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.conversations.transcript import Speaker
+from domain.conversations.reading.transcript import Speaker
 from domain.directory import Language
 
 

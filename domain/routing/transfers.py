@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.commands import Rejection, Transfer
-from domain.conversations.conversation import Conversation, Decision, Decisions, FactRef, Owner, decision_ref
-from domain.conversations.window import DEFAULT_ANSWER, AnswerPolicy, reservation_end
+from domain.conversations.conversation import (
+    Conversation,
+    Decision,
+    Decisions,
+    FactRef,
+    Owner,
+    decision_ref,
+    earlier,
+)
+from domain.conversations.ownership.deadlines import DEFAULT_ANSWER, AnswerPolicy, reservation_end
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.routing.agents import Member, next_agent
@@ -232,7 +240,7 @@ def _has_declined(decisions: Decisions, member: Member) -> bool:
 
 
 def _with_owner(decisions: Decisions, owner: Owner, last: Decision, ref: FactRef) -> Decisions:
-    first_owned = ref if decisions.first_owned is None else min(decisions.first_owned, ref)
+    first_owned = earlier(decisions.first_owned, ref)
     return Decisions(
         owner=owner, first_owned=first_owned, last=last, because=ref, claimable_from=decisions.claimable_from
     )

@@ -95,7 +95,7 @@ def _module(path: str) -> str:
 
 def rule_files() -> list[str]:
     """The files that hold the rules, relative to the project."""
-    return sorted(str(path.relative_to(ROOT)) for rule in RULES for path in (ROOT / rule).glob("*.py"))
+    return sorted(str(path.relative_to(ROOT)) for rule in RULES for path in (ROOT / rule).rglob("*.py"))
 
 
 class _Mutations(cst.CSTVisitor):

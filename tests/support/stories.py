@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from domain.conversations.conversation import Decision, Decisions, FactRef, Owner, decision_ref
-from domain.conversations.events import PublicEvent
-from domain.conversations.fold import Cause, CustomerHistory, FoldResult, decide, expire, fold, settle
+from domain.conversations.events import Cause, PublicEvent
+from domain.conversations.fold import decide, expire, fold, settle
+from domain.conversations.history import CustomerHistory, FoldContext, FoldResult
 from domain.directory import Directory, Number, Skillset
 from domain.facts import (
     AgentAccepted,
@@ -153,7 +154,7 @@ class Story:
         for fact in facts:
             if fact.id not in self.facts:
                 self.facts[fact.id] = fact
-                self.take(fold(self.history, fact, self._directory, self.now))
+                self.take(fold(self.history, fact, self.context))
         return self
 
     def decides(self, hour: float, owner: Owner | None, last: Decision) -> FactRef:
@@ -165,13 +166,13 @@ class Story:
         decisions = Decisions(owner=owner, first_owned=first, last=last, because=ref)
         self.now = at(hour)
         cause = Cause((ref.fact,), "boss")
-        self.take(decide(self.history, conversation.id, decisions, cause, self._directory, self.now))
+        self.take(decide(self.history, conversation.id, decisions, cause, self.context))
         return ref
 
     def wait_until(self, now: datetime) -> "Story":
         """Sets the clock to `now` and runs the timer."""
         self.now = now
-        self.take(expire(self.history, self._directory, now))
+        self.take(expire(self.history, self.context))
         return self
 
     def take(self, step: FoldResult) -> None:
@@ -180,12 +181,16 @@ class Story:
         self.places.update({placed.fact.id: placed.conversation for placed in step.placements})
         for again in step.rechosen:
             facts = [self.facts[fact] for fact, conversation in self.places.items() if conversation == again]
-            self.take(settle(self.history, again, facts, self._directory, self.now))
+            self.take(settle(self.history, again, facts, self.context))
         for cut in step.cut:
             facts = [self.facts[fact] for fact, conversation in self.places.items() if conversation == cut]
             (ends_at,) = (c.window_ends_at for c in self.history.conversations if c.id == cut)
             if any(fact.at >= ends_at for fact in facts):
-                self.take(settle(self.history, cut, facts, self._directory, self.now))
+                self.take(settle(self.history, cut, facts, self.context))
+
+    @property
+    def context(self) -> FoldContext:
+        return FoldContext(self._directory, self.now)
 
     @property
     def published(self) -> list[str]:

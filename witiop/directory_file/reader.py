@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from domain.conversations.menu import MAX_CHOICE_LENGTH, normalise
+from domain.conversations.evidence.menu import MAX_CHOICE_LENGTH, normalise
 from domain.directory import Directory
 from witiop.directory_file.tables import NumberTable, SkillsetTable, Table, UserTable, problem, quoted, suggestion
 from witiop.directory_file.toml_lines import KeyPath, key_lines

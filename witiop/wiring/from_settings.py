@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from domain.conversations.window import AnswerPolicy
+from domain.conversations.ownership.deadlines import AnswerPolicy
 from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig

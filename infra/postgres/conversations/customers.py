@@ -14,7 +14,7 @@ from psycopg import Connection, Rollback
 from psycopg.sql import SQL, Identifier
 
 from domain.conversations.conversation import Conversation, FactRef
-from domain.conversations.customers import ALWAYS, Identity, IdentityKey
+from domain.conversations.customers.identities import ALWAYS, Identity, IdentityKey
 from domain.ids import CustomerId, FactId
 from infra.postgres.connections.arrays import column_arrays
 

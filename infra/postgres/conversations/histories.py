@@ -13,8 +13,8 @@ from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
 from domain.conversations.events import PublicEvent
-from domain.conversations.fold import CustomerHistory, FactPlacement
-from domain.conversations.window import SKEW
+from domain.conversations.history import CustomerHistory, FactPlacement
+from domain.conversations.placement.window import SKEW
 from domain.facts import ConversationFact
 from domain.ids import ConversationId, CustomerId, FactId
 from infra.postgres.connections.arrays import column_arrays, uuid_array

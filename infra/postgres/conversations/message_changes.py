@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 
 from domain.conversations.conversation import FactRef
-from domain.conversations.message_changes import MessageChange
+from domain.conversations.evidence.message_changes import MessageChange
 from infra.postgres.connections.arrays import column_arrays
 
 MessageKey = tuple[str, str]

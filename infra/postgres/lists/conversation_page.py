@@ -10,9 +10,9 @@ from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
 from domain.conversations.events import HistoryEntry
-from domain.conversations.message_changes import MessageChange, change_of
+from domain.conversations.evidence.message_changes import MessageChange, change_of
+from domain.conversations.reading.transcript import MessageDelivery, TranscriptItem, transcript
 from domain.conversations.reasons import Reason
-from domain.conversations.transcript import MessageDelivery, TranscriptItem, transcript
 from domain.directory import Number
 from domain.facts import ConversationFact, CustomerSignal, CustomerTurn
 from domain.ids import fact_id

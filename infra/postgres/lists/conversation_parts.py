@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
 from domain.conversations.events import HistoryEntry
-from domain.conversations.transcript import TranscriptItem, transcript
+from domain.conversations.reading.transcript import TranscriptItem, transcript
 from domain.facts import ConversationFact
 from infra.postgres.connections.snapshot import one_snapshot
 from infra.postgres.conversations import entries

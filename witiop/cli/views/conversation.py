@@ -11,7 +11,7 @@ from domain.contract.row import visible_name
 from domain.contract.texts import NO_NAME, REASON_TEXTS
 from domain.conversations.conversation import Conversation, Owner
 from domain.conversations.events import HistoryEntry
-from domain.conversations.transcript import TranscriptItem, senders
+from domain.conversations.reading.transcript import TranscriptItem, senders
 from infra.postgres.lists.conversation_page import ConversationPage
 from witiop.cli.views.display import GAP, aligned, cut, duration, harmless, indented, status_cell
 

@@ -9,8 +9,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from domain.conversations.ownership.deadlines import AnswerPolicy
 from domain.conversations.reasons import Reason
-from domain.conversations.window import AnswerPolicy
 from domain.facts import AgentAccepted, AgentClosed, AgentMessage
 from domain.routing.transfers import RoutingPolicy
 from infra.postgres.lists.health import miscounts

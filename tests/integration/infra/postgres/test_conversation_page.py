@@ -13,8 +13,8 @@ from psycopg import Connection
 from domain.contract.page import history_document
 from domain.conversations.conversation import Conversation, Decisions, Evidence, FactRef, Owner
 from domain.conversations.events import PublicEvent
-from domain.conversations.fold import FactPlacement
-from domain.conversations.message_changes import MessageChange, change_of
+from domain.conversations.evidence.message_changes import MessageChange, change_of
+from domain.conversations.history import FactPlacement
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number
 from domain.facts import BotMessage, ConversationFact, CustomerSignal, CustomerTurn, MessageStatus, Party

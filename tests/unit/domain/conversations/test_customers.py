@@ -6,7 +6,8 @@ from itertools import permutations
 import pytest
 
 from domain.conversations.conversation import FactRef, fact_ref
-from domain.conversations.customers import Identity, IdentityIndex, IdentityKey, keys_of
+from domain.conversations.customers.identities import Identity, IdentityKey, keys_of
+from domain.conversations.customers.identity_index import IdentityIndex
 from domain.facts import CustomerIdentityChanged, Party
 from domain.ids import CustomerId, fact_id
 from tests.support.stories import at

@@ -9,6 +9,7 @@ import pytest
 
 from domain.conversations.conversation import Conversation, Owner
 from domain.conversations.fold import fold
+from domain.conversations.history import FoldContext
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number, Opening
 from domain.facts import ConversationFact, HumanEcho
@@ -260,7 +261,7 @@ class OneOfMany(HumanEcho):
 def test_waiting_facts_are_adopted_in_linear_time() -> None:
     waiting = [OneOfMany.model_construct(**dict(T.echo(0.5 - n / 1000))) for n in range(400)]
     thread = Story(at(1)).history._replace(waiting=tuple(waiting))
-    step = fold(thread, T.turn(0, "hello"), DIRECTORY, at(1))
+    step = fold(thread, T.turn(0, "hello"), FoldContext(DIRECTORY, at(1)))
     assert (401, 0) == (len(step.placements), OneOfMany.comparisons)
     assert () == step.history.waiting
 

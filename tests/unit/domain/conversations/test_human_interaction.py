@@ -7,12 +7,13 @@ from itertools import permutations
 import pytest
 
 from domain.conversations.conversation import Conversation, Owner
-from domain.conversations.fold import Cause, decide
+from domain.conversations.events import Cause
+from domain.conversations.fold import decide
+from domain.conversations.ownership.deadlines import AnswerPolicy, answer_by
 from domain.conversations.reasons import Reason
-from domain.conversations.window import AnswerPolicy, answer_by
 from domain.facts import AgentClosed, ConversationFact
 from domain.routing.transfers import after_overdue, is_overdue, overdue_ref, recall
-from tests.support.stories import DIRECTORY, FactMaker, Story, at
+from tests.support.stories import FactMaker, Story, at
 
 T = FactMaker()
 BOT = FactMaker("bot")
@@ -37,7 +38,7 @@ def timer(story: Story, hour: float) -> Story:
     assert is_overdue(conversation, story.now)
     ref = overdue_ref(conversation, story.now)
     decided = after_overdue(conversation, ref)
-    story.take(decide(story.history, conversation.id, decided, Cause((ref.fact,), "clock"), DIRECTORY, story.now))
+    story.take(decide(story.history, conversation.id, decided, Cause((ref.fact,), "clock"), story.context))
     return story
 
 
@@ -240,7 +241,7 @@ def gives_back(story: Story, hour: float, agent: str = "anna") -> Story:
     ref = overdue_ref(conversation, story.now)
     decided = recall(conversation, None, agent, ref)
     assert not isinstance(decided, str)
-    story.take(decide(story.history, conversation.id, decided, Cause((ref.fact,), agent), DIRECTORY, story.now))
+    story.take(decide(story.history, conversation.id, decided, Cause((ref.fact,), agent), story.context))
     return story
 
 

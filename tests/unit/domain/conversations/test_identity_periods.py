@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from domain.arrival import arrival
 from domain.conversations.conversation import FactRef, fact_ref
-from domain.conversations.customers import Identity, IdentityIndex, IdentityKey, keys_of
+from domain.conversations.customers.identities import Identity, IdentityKey, keys_of
+from domain.conversations.customers.identity_index import IdentityIndex
 from domain.facts import CustomerIdentityChanged, Party
 from domain.ids import CustomerId, fact_id
 from tests.support.stories import FactMaker, at

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.conversations.menu import MAX_CHOICE_LENGTH, ChosenSkillset, FailedChoice, normalise, read_choice
+from domain.conversations.evidence.menu import MAX_CHOICE_LENGTH, ChosenSkillset, FailedChoice, normalise, read_choice
 from domain.directory import Number
 from domain.facts import CustomerTurn, Party
 from domain.ids import fact_id

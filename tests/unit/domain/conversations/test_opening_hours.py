@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from domain.conversations.opening_hours import is_open
+from domain.conversations.evidence.opening_hours import is_open
 from domain.directory import Number, Opening, Weekday
 
 SHOP = Number(

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from domain.arrival import arrival
-from domain.conversations.reading_order import in_reading_order
+from domain.conversations.reading.reading_order import in_reading_order
 from domain.facts import ConversationFact
 from domain.ids import fact_id
 from tests.support.stories import FactMaker, Story, at

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from domain.contract.page import transcript_document
-from domain.conversations.message_changes import MessageChange, change_of
-from domain.conversations.transcript import MessageDelivery, senders, transcript
+from domain.conversations.evidence.message_changes import MessageChange, change_of
+from domain.conversations.reading.transcript import MessageDelivery, senders, transcript
 from domain.facts import FACT, ConversationFact
 from domain.ids import fact_id
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from domain.conversations.conversation import Conversation
-from domain.conversations.fold import CustomerHistory, fold
-from domain.conversations.window import home_of_other
+from domain.conversations.fold import fold
+from domain.conversations.history import CustomerHistory, FoldContext
+from domain.conversations.placement.homes import home_of_other
 from domain.facts import CustomerTurn
 from domain.ids import CustomerId, fact_id
 from tests.support.stories import DIRECTORY, FactMaker, Story, at
@@ -75,14 +76,14 @@ def joined_history(first_text: str, second_text: str) -> tuple[Conversation, Con
     """Two active conversations of a customer whose two identities were joined, and both in one history."""
     first = Story(at(2)).receive(T.turn(0, first_text)).history
     second = CustomerHistory(CustomerId(fact_id("the other identity")), T.number)
-    second = fold(second, T.turn(1, second_text), DIRECTORY, at(2)).history
+    second = fold(second, T.turn(1, second_text), FoldContext(DIRECTORY, at(2))).history
     history = first._replace(conversations=(*first.conversations, *second.conversations))
     return first.conversations[0], second.conversations[0], history
 
 
 def home_of(history: CustomerHistory, turn: CustomerTurn) -> object:
     """The conversation that a message joins."""
-    return fold(history, turn, DIRECTORY, at(3)).placements[0].conversation
+    return fold(history, turn, FoldContext(DIRECTORY, at(3))).placements[0].conversation
 
 
 def test_of_two_conversations_of_a_joined_customer_the_one_with_an_owner_gets_the_next_message() -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from domain.commands import Email, Rejection
 from domain.conversations.conversation import Conversation, Evidence, FactRef, Owner
+from domain.conversations.reading.transcript import Speaker, TranscriptItem
 from domain.conversations.reasons import Reason
-from domain.conversations.transcript import Speaker, TranscriptItem
 from domain.directory import Directory, Language, Number, Skillset, User
 from domain.ids import ConversationId, CustomerId, FactId
 from domain.inbound.whatsapp.content import TURNS

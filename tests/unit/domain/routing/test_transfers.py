@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from domain.commands import Rejection, Target, Transfer
 from domain.conversations.conversation import Conversation, Decisions, FactRef, decision_ref
-from domain.conversations.fold import Cause, CustomerHistory, decide, expire, fold
-from domain.conversations.window import WINDOW
+from domain.conversations.events import Cause
+from domain.conversations.fold import decide, expire, fold
+from domain.conversations.history import CustomerHistory, FoldContext
+from domain.conversations.placement.window import WINDOW
 from domain.directory import Directory, User
 from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, ConversationFact
 from domain.ids import CustomerId, fact_id
@@ -100,7 +102,8 @@ class Office:
     def __post_init__(self) -> None:
         for place, text in enumerate(("hello", "1", "2")):
             thread = CustomerHistory(CustomerId(UUID(int=place)), FactMaker().number)
-            self.threads.append(fold(thread, FactMaker().turn(place / 10, text), COMPANY, self.now).history)
+            turn = FactMaker().turn(place / 10, text)
+            self.threads.append(fold(thread, turn, FoldContext(COMPANY, self.now)).history)
 
     def conversation(self, place: int) -> Conversation:
         return self.threads[place].conversations[-1]
@@ -127,12 +130,11 @@ class Office:
         return decision_ref(self.now, fact_id("step", str(self.steps)))
 
     def receives(self, place: int, fact: ConversationFact) -> None:
-        self.threads[place] = fold(self.threads[place], fact, COMPANY, self.now).history
+        self.threads[place] = fold(self.threads[place], fact, FoldContext(COMPANY, self.now)).history
 
     def decides(self, place: int, of: Conversation, decided: Decisions, here: FactRef) -> None:
-        self.threads[place] = decide(
-            self.threads[place], of.id, decided, Cause((here.fact,), "test"), COMPANY, self.now
-        ).history
+        cause, context = Cause((here.fact,), "test"), FoldContext(COMPANY, self.now)
+        self.threads[place] = decide(self.threads[place], of.id, decided, cause, context).history
 
     # the steps; `place`: the conversation, `who`: the agent or skillset
 
@@ -215,7 +217,7 @@ class Office:
             self.decides(place, conversation, after_overdue(conversation, here), here)
 
     def closes_expired_windows(self, place: int, who: str) -> None:
-        self.threads[place] = expire(self.threads[place], COMPANY, self.now).history
+        self.threads[place] = expire(self.threads[place], FoldContext(COMPANY, self.now)).history
 
     def accepts(self, place: int, who: str) -> None:
         self._if_offered(place, who, AgentAccepted)

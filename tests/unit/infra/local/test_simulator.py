@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.conversations.conversation import Conversation
-from domain.conversations.customers import IdentityKey, keys_of
-from domain.conversations.fold import CustomerHistory, fold
-from domain.conversations.opening_hours import is_open
+from domain.conversations.customers.identities import IdentityKey, keys_of
+from domain.conversations.evidence.opening_hours import is_open
+from domain.conversations.fold import fold
+from domain.conversations.history import CustomerHistory, FoldContext
+from domain.conversations.reading.transcript import MessageDelivery, transcript
 from domain.conversations.reasons import Reason
-from domain.conversations.transcript import MessageDelivery, transcript
 from domain.directory import Directory
 from domain.facts import BotChoice, ConversationFact, CustomerTurn, Fact, HumanEcho, MessageStatus
 from domain.ids import CustomerId, fact_id
@@ -74,7 +75,7 @@ def conversations(now: datetime) -> list[Conversation]:
         assert fact.customer is not None and fact.phone_number_id is not None
         key = keys_of(fact.phone_number_id, fact.customer)[0]
         new = CustomerHistory(CustomerId(fact_id(*key)), fact.phone_number_id)
-        threads[key] = fold(threads.get(key, new), fact, directory, now).history
+        threads[key] = fold(threads.get(key, new), fact, FoldContext(directory, now)).history
     return [conversation for thread in threads.values() for conversation in thread.conversations]
 
 

@@ -14,8 +14,8 @@ from consumers.changes.public_events import public_event_record
 from domain.commands import Command, InvalidCommand, read_command, signature
 from domain.contract.channels import CHANNELS, Channel, MessageType
 from domain.conversations.conversation import Decisions, Owner, decision_ref
-from domain.conversations.events import EventName, PublicEvent
-from domain.conversations.fold import Cause, decide
+from domain.conversations.events import Cause, EventName, PublicEvent
+from domain.conversations.fold import decide
 from domain.facts import FACT, CustomerIdentityChanged, Fact, Party
 from domain.ids import fact_id
 from domain.inbound import agent_desk, softbot
@@ -23,7 +23,7 @@ from domain.inbound.whatsapp.reader import read
 from domain.mail import Mail, mail_id
 from tests.support.cloudevents import encoded, event
 from tests.support.payloads import NAMES, RECEIVED, raw
-from tests.support.stories import DIRECTORY, FactMaker, Story, at
+from tests.support.stories import FactMaker, Story, at
 from witiop.contract.examples import EXAMPLES
 from witiop.contract.generate import DIRECTORY as WRITTEN
 from witiop.contract.generate import documents, not_additive, schemas, write
@@ -47,7 +47,7 @@ def change_owner(story: Story, owner: Owner | None, why: str) -> None:
     decisions = Decisions(
         owner=owner, first_owned=decision_ref(story.now, fact_id(why)), because=decision_ref(story.now, fact_id(why))
     )
-    step = decide(story.history, conversation.id, decisions, Cause((fact_id(why),), "boss"), DIRECTORY, story.now)
+    step = decide(story.history, conversation.id, decisions, Cause((fact_id(why),), "boss"), story.context)
     story.history = step.history
     story.events += step.events
 

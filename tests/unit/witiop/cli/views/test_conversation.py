@@ -8,8 +8,8 @@ import pytest
 
 from domain.conversations.conversation import Conversation, Decisions, Evidence, FactRef, Owner
 from domain.conversations.events import HistoryEntry
+from domain.conversations.reading.transcript import Speaker, TranscriptItem
 from domain.conversations.reasons import Reason
-from domain.conversations.transcript import Speaker, TranscriptItem
 from domain.directory import Number
 from domain.ids import ConversationId, CustomerId, FactId, fact_id
 from infra.postgres.lists.conversation_page import ConversationPage

@@ -8,7 +8,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.conversations.menu import normalise
+from domain.conversations.evidence.menu import normalise
 from domain.directory import Directory, Language, Number, Opening, Skillset, User, Weekday
 from witiop.cli.views.directory import directory_text
 from witiop.directory_file.reader import read_directory

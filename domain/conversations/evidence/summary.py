@@ -7,10 +7,20 @@ property test checks this. Repeats were dropped before: they have the same `(id,
 from collections.abc import Mapping
 from typing import Any
 
-from domain.conversations.conversation import MAX_LAST_TEXT, AgentClaim, BotSession, Evidence, FactRef, Route, fact_ref
-from domain.conversations.menu import ChosenSkillset, FailedChoice, read_choice, skillset_of
-from domain.conversations.message_changes import MessageChange
-from domain.conversations.opening_hours import is_open
+from domain.conversations.conversation import (
+    MAX_LAST_TEXT,
+    AgentClaim,
+    BotSession,
+    Evidence,
+    FactRef,
+    Route,
+    earlier,
+    fact_ref,
+)
+from domain.conversations.evidence.choices import route_of
+from domain.conversations.evidence.menu import FailedChoice
+from domain.conversations.evidence.message_changes import MessageChange
+from domain.conversations.evidence.opening_hours import is_open
 from domain.directory import Directory, Number
 from domain.facts import (
     AgentAccepted,
@@ -28,40 +38,8 @@ from domain.facts import (
     HumanEcho,
 )
 from domain.ids import FactId
-from domain.outside_names import known_name
 
 _BY_CUSTOMER = (CustomerTurn, CustomerSignal)
-
-
-def route_of(
-    fact: ConversationFact, number: Number, directory: Directory, change: MessageChange | None = None
-) -> Route | FailedChoice | None:
-    """Returns the skillset that a fact asks for; None: the fact is not a choice. `change`: what the customer did to the
-    message afterwards. An edit can make a choice or change it, but not withdraw it, and neither can a deletion: the
-    conversation may have been routed by it already.
-
-    A choice is a customer's turn that matches the number's own menu (manual fact S4) or, if a Softbot is connected to
-    the number, the Softbot's choice or hand-off. An option or skillset that does not exist is a failed choice."""
-    skillset: str | None
-    if change is not None and isinstance(fact, CustomerTurn):
-        edited = fact.model_copy(update={"text": change.text, "is_reply": False, "option_id": None})
-        route = route_of(edited, number, directory)
-        return route if isinstance(route, Route) else route_of(fact, number, directory)
-    match fact:
-        case CustomerTurn() if not number.softbot:
-            match read_choice(fact, number.choices, directory.skillsets):
-                case ChosenSkillset(skillset):
-                    return Route(fact_ref(fact), skillset)
-                case failed_or_none:
-                    return failed_or_none
-        case BotChoice():
-            skillset = fact.skillset or skillset_of(fact.option_id, number.choices)
-        case BotHandoff():
-            skillset = fact.skillset
-        case _:
-            return None
-    skillset = skillset and known_name(skillset, directory.skillsets)
-    return Route(fact_ref(fact), skillset) if skillset in directory.skillsets else FailedChoice()
 
 
 def add_fact(
@@ -78,7 +56,7 @@ def add_fact(
         case CustomerTurn():
             changed = _turn(evidence, fact, ref, number, change)
         case HumanEcho():
-            changed = {"touch": _first(evidence.touch, ref)}
+            changed = {"touch": earlier(evidence.touch, ref)}
         case AgentAccepted() | AgentMessage() | AgentClosed():
             changed = _by_agent(evidence, fact, ref)
         case CustomerSignal() if fact.unreadable is not None:
@@ -97,7 +75,7 @@ def add_fact(
             if evidence.route is None or route.ref < evidence.route.ref:
                 changed["route"] = route
         case FailedChoice():
-            changed["failed_choice"] = _first(evidence.failed_choice, ref)
+            changed["failed_choice"] = earlier(evidence.failed_choice, ref)
         case None:
             pass
     return evidence._replace(**changed) if changed else evidence
@@ -107,7 +85,7 @@ def _turn(
     evidence: Evidence, turn: CustomerTurn, ref: FactRef, number: Number, change: MessageChange | None
 ) -> dict[str, Any]:
     last = ref if evidence.last_turn is None else max(evidence.last_turn, ref)
-    changed: dict[str, Any] = {"first_turn": _first(evidence.first_turn, ref), "last_turn": last}
+    changed: dict[str, Any] = {"first_turn": earlier(evidence.first_turn, ref), "last_turn": last}
     if last.at == turn.at:
         known = evidence.first_of_last_second
         changed["first_of_last_second"] = ref if known is None or known.at != turn.at else min(known, ref)
@@ -124,7 +102,7 @@ def _turn(
 
 
 def _unreadable(evidence: Evidence, signal: CustomerSignal, ref: FactRef) -> dict[str, Any]:
-    changed: dict[str, Any] = {"unreadable": _first(evidence.unreadable, ref)}
+    changed: dict[str, Any] = {"unreadable": earlier(evidence.unreadable, ref)}
     if signal.unreadable == "content":
         changed["last_content"] = ref if evidence.last_content is None else max(evidence.last_content, ref)
         changed |= _effective_ends(evidence.agent_ends, evidence.explained_ends, ref)
@@ -139,10 +117,6 @@ def with_change(evidence: Evidence, message: FactId, change: MessageChange) -> E
     return evidence._replace(last_text=(evidence.last_text[0], text[:MAX_LAST_TEXT] if text else None))
 
 
-def _first(known: FactRef | None, ref: FactRef) -> FactRef:
-    return ref if known is None else min(known, ref)
-
-
 def _by_agent(evidence: Evidence, fact: AgentAccepted | AgentMessage | AgentClosed, ref: FactRef) -> dict[str, Any]:
     agent = fact.agent_id
     if isinstance(fact, AgentClosed):
@@ -151,8 +125,8 @@ def _by_agent(evidence: Evidence, fact: AgentAccepted | AgentMessage | AgentClos
     claims = {claim.agent: claim for claim in evidence.claims}
     known = claims.get(agent, AgentClaim(agent, ref, ref))
     claims[agent] = AgentClaim(agent, min(known.first, ref), max(known.last, ref))
-    changed = {"agent_took": _first(evidence.agent_took, ref), "claims": tuple(sorted(claims.values()))}
-    return changed | {"touch": _first(evidence.touch, ref)} if isinstance(fact, AgentMessage) else changed
+    changed = {"agent_took": earlier(evidence.agent_took, ref), "claims": tuple(sorted(claims.values()))}
+    return changed | {"touch": earlier(evidence.touch, ref)} if isinstance(fact, AgentMessage) else changed
 
 
 def _effective_ends(

@@ -1,63 +1,25 @@
-"""Customer identity resolution (domain.md, Customers; webhooks.md, Who is the customer).
+"""The identities that a batch needs: whose a phone or user id is at a fact, and what Meta's reports change."""
 
-A customer is known by a phone (`w`, one key for national variants), by a business-scoped user id (`u`), or, for the
-conversation of a group, by the group (`g`). A phone points to its latest user id. Two user ids are joined only when
-Meta reports it, never because of a shared phone: numbers are recycled, and a stranger's chat must not be forwarded in a
-mail.
-
-An identity belongs to a customer for a period. When Meta reports that a customer has left a phone or a user id, it
-belongs to somebody else from then on, and the new phone to the customer. The periods of all identities follow from the
-set of reports, in whatever order they arrive.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
-from uuid import UUID
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
 from domain.conversations.conversation import FactRef, fact_ref
+from domain.conversations.customers.identities import (
+    ALWAYS,
+    Identity,
+    IdentityKey,
+    just_before,
+    keys_of,
+    named_identity,
+    phone_identity,
+    reported_periods,
+    successor,
+)
 from domain.facts import ConversationFact, CustomerIdentityChanged, Party
-from domain.ids import CustomerId, FactId, customer_id
-from domain.phone_numbers import phone_key
+from domain.ids import CustomerId, customer_id
 
 _CONFIRM_AFTER = timedelta(days=1)
 """Maximum age of a phone's stored time before the time is written again: one write a day instead of one per message."""
-
-ALWAYS = FactRef(datetime(1, 1, 1, tzinfo=UTC), 0, FactId(UUID(int=0)))
-"""The beginning of the first period of every identity, before all facts."""
-
-
-class IdentityKey(NamedTuple):
-    """The key of an identity: a group (`g`), user id (`u`) or phone (`w`) at one business number."""
-
-    phone_number_id: str
-    kind: Literal["g", "u", "w"]
-    value: str
-
-
-class Identity(NamedTuple):
-    """A period of an identity: whose it is from `since` until its next period begins. `at`: when it was last seen.
-    `user_id`: the latest user id seen with a phone; None: none so far. `left_for`: the phone or user id for which the
-    customer of the previous period left this one, as Meta writes it; None: the period began otherwise."""
-
-    key: IdentityKey
-    customer_id: CustomerId
-    at: datetime
-    user_id: str | None = None
-    since: FactRef = ALWAYS
-    left_for: str | None = None
-
-
-def keys_of(phone_number_id: str, party: Party) -> list[IdentityKey]:
-    """Returns the identity keys of a customer as a sender named them, the strongest first."""
-    if party.group_id is not None:
-        return [IdentityKey(phone_number_id, "g", party.group_id)]
-    keys = []
-    if party.user_id is not None:
-        keys.append(IdentityKey(phone_number_id, "u", party.user_id))
-    if party.wa_id is not None:
-        keys.append(_phone(phone_number_id, party.wa_id))
-    return keys
 
 
 class IdentityIndex:
@@ -79,10 +41,10 @@ class IdentityIndex:
         """Applies Meta's reports of new phones and user ids; called before facts are resolved. Repeats change nothing.
         Earlier messages from a new phone belong to another customer."""
         changes = sorted((c for c in changes if c.customer.group_id is None), key=fact_ref)
-        named = [self.resolve(keys_of(c.phone_number_id, c.customer), _just_before(fact_ref(c))) for c in changes]
+        named = [self.resolve(keys_of(c.phone_number_id, c.customer), just_before(fact_ref(c))) for c in changes]
         before = {key: list(periods) for key, periods in self._periods.items()}
         for change, customer in zip(changes, named, strict=True):
-            for period in _reported_periods(change, customer, self._user_of(change)):
+            for period in reported_periods(change, customer, self._user_of(change)):
                 if all(period.since != known.since for known in self._periods.get(period.key, ())):
                     self._learn(period)
         self._derive()
@@ -115,7 +77,7 @@ class IdentityIndex:
             new = (
                 p for key in keys_of(fact.phone_number_id, fact.becomes) if (p := self._period(key, ref)) is not None
             )
-            old = (p for key in keys if (p := self._period(key, _just_before(ref))) is not None)
+            old = (p for key in keys if (p := self._period(key, just_before(ref))) is not None)
             period = next(new, None) or next(old, None)
         else:
             period = next((p for key in keys if (p := self._period(key, ref)) is not None), None)
@@ -128,7 +90,7 @@ class IdentityIndex:
         if party is None or party.group_id is not None or fact.phone_number_id is None:
             return party
         ref = fact_ref(fact)
-        wa_id = party.wa_id and self._later_name(_phone(fact.phone_number_id, party.wa_id), ref)
+        wa_id = party.wa_id and self._later_name(phone_identity(fact.phone_number_id, party.wa_id), ref)
         user_id = party.user_id and self._later_name(IdentityKey(fact.phone_number_id, "u", party.user_id), ref)
         if wa_id is None and user_id is None:
             return party
@@ -172,7 +134,8 @@ class IdentityIndex:
         """Returns the user id that the customer of a reported change has afterwards, if it is known."""
         if change.becomes.user_id or change.customer.user_id or change.customer.wa_id is None:
             return change.becomes.user_id or change.customer.user_id
-        left = self._period(_phone(change.phone_number_id, change.customer.wa_id), _just_before(fact_ref(change)))
+        phone = phone_identity(change.phone_number_id, change.customer.wa_id)
+        left = self._period(phone, just_before(fact_ref(change)))
         return left and left.user_id
 
     def _same_user(self, change: CustomerIdentityChanged) -> None:
@@ -180,7 +143,7 @@ class IdentityIndex:
         the same customer."""
         number, ref, new_id = change.phone_number_id, fact_ref(change), change.becomes.user_id
         old = [
-            (self._period(key, _just_before(ref)), self._period(key, ref)) for key in keys_of(number, change.customer)
+            (self._period(key, just_before(ref)), self._period(key, ref)) for key in keys_of(number, change.customer)
         ]
         customer = next((before.customer_id for before, _ in old if before is not None), None)
         is_repeat = any(at is not None and at.left_for is not None and self._is_repeat(at) for _, at in old)
@@ -222,7 +185,7 @@ class IdentityIndex:
             if period is None or later.since <= ref:
                 continue
             if later.left_for is not None:
-                target = _named(key, later.left_for)
+                target = named_identity(key, later.left_for)
                 return self._later_name(target, later.since) or later.left_for
             if later.customer_id != period.customer_id:
                 break
@@ -234,7 +197,7 @@ class IdentityIndex:
         reported = sorted(
             (p for periods in self._periods.values() for p in periods if p.since != ALWAYS), key=lambda p: p.since
         )
-        left = {(_named(p.key, p.left_for), p.since): p.key for p in reported if p.left_for is not None}
+        left = {(named_identity(p.key, p.left_for), p.since): p.key for p in reported if p.left_for is not None}
         for period in reported:
             user = period.user_id and self._period(period.key._replace(kind="u", value=period.user_id), period.since)
             customer = user.customer_id if user else self._derived(period, left.get((period.key, period.since)))
@@ -243,11 +206,11 @@ class IdentityIndex:
 
     def _derived(self, period: Identity, origin: IdentityKey | None) -> CustomerId | None:
         """Returns the customer of a period. `origin`: the phone that the customer left for this one."""
-        before = _just_before(period.since)
+        before = just_before(period.since)
         if period.left_for is not None:
             known = self._period(period.key, before)
             is_repeat = known is not None and self._is_repeat(period)
-            return known.customer_id if known is not None and is_repeat else _successor(period.key, period.since)
+            return known.customer_id if known is not None and is_repeat else successor(period.key, period.since)
         if origin is None:
             return None
         ended = next(p for p in self._periods[origin] if p.since == period.since)
@@ -257,11 +220,11 @@ class IdentityIndex:
     def _is_repeat(self, ended: Identity) -> bool:
         """Returns whether the report that ended a period is a repeat: Meta reports a change more than once, with other
         ids and times. Then nothing happened to both identities since the first report."""
-        before = _just_before(ended.since)
+        before = just_before(ended.since)
         left = self._period(ended.key, before)
         if left is None or left.left_for is None or left.left_for != ended.left_for:
             return False
-        reached = self._period(_named(ended.key, left.left_for), before)
+        reached = self._period(named_identity(ended.key, left.left_for), before)
         return ended.key.kind == "u" or (reached is not None and left.since == reached.since)
 
     def _find_lost(self, before: Mapping[IdentityKey, Sequence[Identity]]) -> None:
@@ -272,35 +235,3 @@ class IdentityIndex:
                 if had is not None and had.customer_id != period.customer_id:
                     self._numbers_of_lost[had.customer_id] = key.phone_number_id
                     self.lost[had.customer_id] = min(period.since, self.lost.get(had.customer_id, period.since))
-
-
-def _phone(phone_number_id: str, wa_id: str) -> IdentityKey:
-    return IdentityKey(phone_number_id, "w", phone_key(wa_id))
-
-
-def _named(like: IdentityKey, name: str) -> IdentityKey:
-    """Returns the key of a phone or user id, of the kind and number of another key."""
-    return like._replace(value=phone_key(name) if like.kind == "w" else name)
-
-
-def _just_before(ref: FactRef) -> FactRef:
-    return ref._replace(fact=FactId(UUID(int=max(0, ref.fact.int - 1))))
-
-
-def _successor(key: IdentityKey, since: FactRef) -> CustomerId:
-    """Returns the id of the customer to whom an identity belongs after its customer left it."""
-    return customer_id(key.phone_number_id, key.kind, f"{key.value} since {since.fact}")
-
-
-def _reported_periods(change: CustomerIdentityChanged, customer: CustomerId, user_id: str | None) -> Iterator[Identity]:
-    """Yields the periods that a report begins: of what the customer left, and of the new phone, with the customer's
-    user id. Their customers are derived afterwards, except that of a new phone whose report names no old one:
-    `customer`."""
-    number, becomes, ref = change.phone_number_id, change.becomes, fact_ref(change)
-    new = keys_of(number, becomes)
-    for key in keys_of(number, change.customer):
-        left_for = becomes.wa_id if key.kind == "w" else becomes.user_id
-        if left_for is not None and key not in new:
-            yield Identity(key, _successor(key, ref), change.at, None, ref, left_for)
-    if becomes.wa_id is not None and new[-1] not in keys_of(number, change.customer):
-        yield Identity(new[-1], customer, change.at, user_id, ref)

@@ -1,67 +1,41 @@
-"""Meta's 24-hour window, and which conversation a fact belongs to (domain.md, *Which conversation*)."""
+"""Which of a customer's conversations a fact belongs to (domain.md, *Which conversation*)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.conversations.classification import ended, is_after
 from domain.conversations.conversation import Conversation, FactRef
-from domain.facts import ConversationFact, CustomerSignal, CustomerTurn, ThreadControlPassed
+from domain.conversations.ends import ended, is_after
+from domain.conversations.placement.window import SKEW, WINDOW
+from domain.facts import (
+    AgentAccepted,
+    AgentClosed,
+    AgentDeclined,
+    AgentMessage,
+    BotSessionEnded,
+    ConversationFact,
+    HumanEcho,
+)
+from domain.ids import ConversationId
 
-WINDOW = timedelta(hours=24)
-"""How long a customer may be answered without a template after their last message (Meta's rule)."""
-
-SKEW = timedelta(minutes=2)
-"""How far the clock of a bot or an agent desktop may be behind Meta's: their events at the start of a conversation
-still belong to it."""
-
-SAME_MESSAGE = timedelta(hours=60)
-"""How long after a message it can be edited or deleted (WhatsApp's rule)."""
-
-_BEFORE_END = timedelta(minutes=5)
-"""A reservation ends this long before the window, so that a person can still act."""
-
-
-def reservation_end(reserved_to: datetime, window_ends_at: datetime) -> datetime:
-    """Returns the end of a reservation that by its own term ends at `reserved_to` (mission.md, *exclusive*)."""
-    return min(reserved_to, window_ends_at - _BEFORE_END)
+_BY_PEOPLE = (HumanEcho, AgentAccepted, AgentMessage)
+_OF_AGENTS = (AgentAccepted, AgentMessage, AgentDeclined, AgentClosed)
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerPolicy:
-    """The settings of how long an agent who accepted a conversation has until the first word to the customer. `within`:
-    from the acceptance; `before_end`: that long before the window ends, if that is earlier, so that another agent can
-    still act; `at_least`: from the acceptance in any case."""
-
-    within: timedelta = timedelta(minutes=10)
-    before_end: timedelta = timedelta(minutes=30)
-    at_least: timedelta = timedelta(minutes=3)
+def conversation_with(id_: ConversationId, conversations: Iterable[Conversation]) -> Conversation | None:
+    """Returns the conversation with an id; None: there is none."""
+    return next((c for c in conversations if c.id == id_), None)
 
 
-DEFAULT_ANSWER = AnswerPolicy()
-
-
-def answer_by(accepted_at: datetime, window_ends_at: datetime, policy: AnswerPolicy) -> datetime:
-    """Returns when a conversation goes back to the list if nobody has written to the customer."""
-    return max(min(accepted_at + policy.within, window_ends_at - policy.before_end), accepted_at + policy.at_least)
-
-
-def adoptable_span(fact: ConversationFact) -> tuple[datetime, datetime] | None:
-    """Returns the span of time in which a fact may give waiting facts a conversation; None: it gives them none.
-
-    A message opens a conversation or moves one, and covers the time until its window ends. A message to Meta's AI and
-    the hand-over wait for each other."""
-    match fact:
-        case CustomerTurn():
-            return fact.at - SKEW, fact.at + WINDOW
-        case CustomerSignal() if fact.unreadable is not None:
-            return fact.at - SKEW, fact.at + WINDOW
-        case ThreadControlPassed():
-            return fact.at - WINDOW, fact.at + WINDOW
-        case CustomerSignal() if fact.standby_turn:
-            return fact.at - WINDOW, fact.at + WINDOW
-        case _:
-            return None
+def home_of(fact: ConversationFact, conversations: Sequence[Conversation]) -> Conversation | None:
+    """Returns the conversation that a fact other than a customer's message belongs to; None: the fact waits for one. An
+    agent's event that names a conversation belongs to that one, whatever its time."""
+    if isinstance(fact, _OF_AGENTS) and fact.conversation_id is not None:
+        named = conversation_with(ConversationId(fact.conversation_id), conversations)
+        if named is not None:
+            return named
+    if isinstance(fact, AgentClosed | BotSessionEnded):
+        return home_of_end(conversations, fact.at)
+    return home_of_other(conversations, fact.at, human=isinstance(fact, _BY_PEOPLE))
 
 
 def home_of_turn(conversations: Iterable[Conversation], turn: FactRef) -> Conversation | None:

@@ -6,8 +6,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from domain.conversations.message_changes import MessageChange, change_of
-from domain.conversations.reading_order import in_reading_order
+from domain.conversations.evidence.message_changes import MessageChange, change_of
+from domain.conversations.reading.reading_order import in_reading_order
 from domain.facts import (
     AgentAccepted,
     AgentClosed,

@@ -1,0 +1,77 @@
+"""When a customer opens a conversation: which messages count for that, and the new conversation itself."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from domain.conversations.conversation import Conversation, fact_ref
+from domain.conversations.history import CustomerHistory
+from domain.conversations.placement.window import SAME_MESSAGE, WINDOW
+from domain.facts import ConversationFact, CustomerSignal, CustomerTurn, ThreadControlPassed
+from domain.ids import CustomerId, FactId, conversation_id, fact_id
+
+
+def is_message(fact: CustomerTurn | CustomerSignal, conversations: Iterable[Conversation]) -> bool:
+    """Returns whether the customer said something: a turn, or a message that WhatsApp did not pass on. One without a
+    kind may also be an edit or a deletion: it is a message if the customer sent nothing that it could refer to."""
+    if isinstance(fact, CustomerTurn) or fact.unreadable is None:
+        return isinstance(fact, CustomerTurn)
+    since = fact.at - SAME_MESSAGE
+    return fact.unreadable == "content" or not any(
+        since <= at <= fact.at for c in conversations for at in _messages_at(c)
+    )
+
+
+def opened_by(
+    turn: CustomerTurn | CustomerSignal,
+    conversations: Sequence[Conversation],
+    history: CustomerHistory,
+    taken_from: CustomerId | None,
+) -> Conversation:
+    """Returns the conversation that a message opens beside the `conversations` of a history, without any evidence.
+    `taken_from`: as for `domain.conversations.fold.fold`."""
+    earlier = [c for c in conversations if c.opened_at < turn.at]
+    previous = max(earlier, key=lambda c: c.opened_at, default=None)
+    opened_at, cause = turn.at, turn.id if taken_from is None else _opened_again(turn.id, taken_from)
+    while any(c.opened_at == opened_at for c in conversations):
+        opened_at += timedelta(microseconds=1)  # the bot ended the one before in the same second
+    while any(c.id == conversation_id(turn.at, cause) for c in conversations):
+        cause = fact_id("opened", str(cause))  # the one that this message opened first has earlier messages by now
+    return Conversation(
+        id=conversation_id(turn.at, cause),
+        customer_id=history.customer_id,
+        phone_number_id=history.phone_number_id,
+        opened_at=opened_at,
+        window_ends_at=turn.at + WINDOW,
+        previous=previous.id if previous else None,
+        group_id=turn.customer.group_id,
+    )
+
+
+def turn_to_meta_ai(fact: ConversationFact, waiting: Iterable[ConversationFact]) -> CustomerTurn | None:
+    """Returns the customer's last turn to Meta's AI once that has given up on the customer, if the turn is at most a
+    window old; None: it has not. Turn and hand-over may arrive in either order; the first waits for the other."""
+    if not isinstance(fact, ThreadControlPassed) and not (isinstance(fact, CustomerSignal) and fact.standby_turn):
+        return None  # those that wait were looked at when they came
+    facts = [fact, *waiting]
+    handovers = [f for f in facts if isinstance(f, ThreadControlPassed)]
+    given_up = [
+        f
+        for f in facts
+        if isinstance(f, CustomerSignal) and f.standby_turn and any(f.at <= h.at < f.at + WINDOW for h in handovers)
+    ]
+    if not given_up:
+        return None
+    last = max(given_up, key=fact_ref)
+    return CustomerTurn.model_construct(**{**dict(last), "kind": "customer_turn"})
+
+
+def _messages_at(conversation: Conversation) -> Iterator[datetime]:
+    """Yields the times of the first and the last messages of a conversation."""
+    evidence = conversation.evidence
+    only = None if evidence.last_turn else evidence.unreadable
+    yield from (ref.at for ref in (evidence.first_turn, evidence.last_message, only) if ref is not None)
+
+
+def _opened_again(fact: FactId, customer: CustomerId) -> FactId:
+    """Returns the cause of a conversation that a fact opens a second time: the first one stays the other customer's."""
+    return fact_id("taken", str(fact), str(customer))
