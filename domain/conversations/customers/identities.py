@@ -68,7 +68,7 @@ def named_identity(like: IdentityKey, name: str) -> IdentityKey:
 
 
 def just_before(ref: FactRef) -> FactRef:
-    """Returns the greatest reference before another one: what was known before a fact is known at this one."""
+    """Returns the greatest reference before another one: the moment right before a fact."""
     return ref._replace(fact=FactId(UUID(int=max(0, ref.fact.int - 1))))
 
 
