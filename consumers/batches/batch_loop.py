@@ -28,7 +28,7 @@ from infra.postgres.connections.faults import may_pass
 from infra.postgres.messaging.dead_letters import DeadLetter, store_dead_letters
 from infra.postgres.messaging.early_records import store_early_records
 from infra.postgres.messaging.offsets import FencedOut, Offsets, Partition
-from infra.process.backoff import Backoff
+from infra.process.backoff import GIVE_UP_SECONDS, Backoff
 from infra.process.crash_points import crash_point
 from infra.process.memory import collect_rarely
 from infra.process.readiness import every_reason
@@ -95,7 +95,7 @@ class BatchLoop:
         return every_reason(self._not_ready, self._starter.not_ready_reason(), *stopped)
 
     def run(self, stop: Flag) -> None:
-        """Returns when `stop` is set. Raises whatever is a defect of ours."""
+        """Returns when `stop` is set. Raises whatever is a defect of ours, and what lasts for `GIVE_UP_SECONDS`."""
         collect_rarely()
         try:
             while not stop.is_set():
@@ -105,7 +105,7 @@ class BatchLoop:
                 except BrokerUnreachable as error:
                     self._back_off(stop, f"broker unreachable ({error})", self._backoff.next())
                 except psycopg.Error as error:
-                    if not may_pass(error):
+                    if not may_pass(error) or self._backoff.failing_seconds() > GIVE_UP_SECONDS:
                         raise
                     self._back_off(stop, f"database unreachable ({type(error).__name__})", self._backoff.next())
         finally:

@@ -22,6 +22,9 @@ WHOLE_BATCH = 10
 """At least this many items of one origin in a batch, all of which fail, are our defect: none of them is excluded."""
 SLOW_ATTEMPTS = 3
 """An item that is not processed in time, alone and this often, is excluded."""
+RETRIES = 200
+"""A batch that finds its rows locked or changed by others this often, within about 20 s, takes too long: it is made
+smaller, and a single item is excluded after a minute. No session holds a lock that long."""
 
 Item = TypeVar("Item")
 
@@ -76,19 +79,22 @@ class PoisonPolicy:
         excluded: dict[int, str] = {}
         failed: set[int] = set()  # those of the excluded items that are not their sender's doing
         begin, size, time_outs, is_slow = 0, len(items), 0, False
-        contended = Backoff(0.005, 0.1)
+        contended, retries = Backoff(0.005, 0.1), 0
         while begin < len(items):
             end = min(begin + size, len(items))
             suspects = [index for index in range(begin, end) if index not in excluded]
             try:
                 transact(items[begin:end], {i - begin: why for i, why in excluded.items() if begin <= i < end})
-            except RetryBatch:
-                self._pause(contended.next())
             except Poison as found:
                 excluded[items.index(found.item, begin)] = found.reason
             except FencedOut:
                 raise
             except Exception as error:  # whatever one item leads to, the others do not suffer from it
+                if isinstance(error, RetryBatch):
+                    retries += 1
+                    if retries % RETRIES:
+                        self._pause(contended.next())
+                        continue
                 meaning = _meaning(error)
                 if meaning == "transient" or not suspects:
                     raise
@@ -110,7 +116,7 @@ class PoisonPolicy:
             else:
                 for index in failed & set(range(begin, end)):
                     self.count(1, self._origin(items[index]))
-                begin, time_outs = end, 0
+                begin, time_outs, retries = end, 0, 0
                 size = 2 * size if is_slow else len(items)
 
     def count(self, items: int, origin: Hashable = None) -> None:
@@ -136,9 +142,13 @@ class PoisonPolicy:
 
 
 def _meaning(error: Exception) -> Literal["poison", "slow", "transient", "ours"]:
+    if isinstance(error, RetryBatch):
+        return "slow"
     return fault(error) if isinstance(error, psycopg.Error) else "poison"
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, RetryBatch):
+        return "others had locked or changed its rows each time"
     state = error.sqlstate if isinstance(error, psycopg.Error) else None
     return f"SQLSTATE {state}" if state else type(error).__name__

@@ -57,9 +57,9 @@ class UnitOfWork:
         self._directory = directory
         self._answer = answer
         self._before = {c.id: c for history in histories.values() for c in history.conversations}
-        # by object: a fact that waits and is adopted in the same batch is one and the same
-        self._new: dict[int, tuple[CustomerId, FactPlacement]] = {}
-        self._adopted: dict[tuple[UUID, datetime], FactPlacement] = {}
+        # a new fact that waits and is adopted in the same batch stays new: its row is not there yet
+        self._new: dict[FactKey, tuple[CustomerId, FactPlacement]] = {}
+        self._adopted: dict[FactKey, FactPlacement] = {}
         self._events: list[PublicEvent] = []
         self._cut: dict[ConversationId, tuple[CustomerId, datetime]] = {}
         self._reordered: dict[ConversationId, tuple[CustomerId, datetime]] = {}
@@ -221,11 +221,11 @@ class UnitOfWork:
         self._cut |= dict.fromkeys(result.cut, (customer, now))
         self._reordered |= dict.fromkeys(result.rechosen, (customer, now))
         for placement in result.placements:
-            which = id(placement.fact)
-            if placement.fact is fact or which in self._new:
-                self._new[which] = (customer, placement)
+            key = (placement.fact.id, placement.fact.sent_at)
+            if placement.fact is fact or key in self._new:
+                self._new[key] = (customer, placement)
             else:
-                self._adopted[placement.fact.id, placement.fact.sent_at] = placement
+                self._adopted[key] = placement
 
     def _placements(self) -> Iterator[FactPlacement]:
         """Where this batch has placed facts so far."""

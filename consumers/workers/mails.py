@@ -33,7 +33,7 @@ from domain.mail_body.compose import ComposingTooSlow, MailSender, compose
 from domain.topics import Topics
 from infra.postgres import directory, mails
 from infra.postgres.connections.clock import database_now
-from infra.postgres.connections.faults import fault
+from infra.postgres.connections.faults import may_pass
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.lists.conversation_page import read_transcript
 from infra.postgres.messaging.parked import ParkedItems
@@ -133,15 +133,15 @@ class Mails:
 
     def claim(self) -> _ClaimedMail | None:
         """Claims the mail that is longest due, after composing it: that may take longer than a post may wait. Raises
-        RetryBatch if the mail is no longer due then."""
+        RetryBatch if the mail is no longer due then, or is parked because the database was too slow for it."""
         with self._transaction() as connection:
             mail = mails.reserve(connection, self._isolation.parked())
         if mail is None:
             return None
-        body = self._composed(mail)
         claimed: list[_ClaimedMail] = []
 
         def claim(_: Sequence[UUID]) -> None:
+            body = self._composed(mail)
             with self._transaction() as connection:
                 claimed_at = monotonic()
                 attempt = mails.claim(connection, mail.id)
@@ -154,7 +154,7 @@ class Mails:
         return claimed[0]
 
     def _composed(self, mail: Mail) -> bytes | PermanentFailure:
-        """Returns what is to be posted, or why there is nothing to post. Raises psycopg errors that are transient."""
+        """Returns what is to be posted, or why there is nothing to post. Raises psycopg errors that may pass."""
         try:
             with self._transaction() as connection:
                 current = self._directories.read(connection)
@@ -170,7 +170,7 @@ class Mails:
             log.error("mail.too_slow", mail_id=str(mail.id))
             return PermanentFailure("the mail could not be composed in time")
         except Exception as error:  # a defect of ours: this mail fails, and the others do not wait for it
-            if isinstance(error, psycopg.Error) and fault(error) == "transient":
+            if isinstance(error, psycopg.Error) and may_pass(error):
                 raise
             log.error("mail.not_composed", mail_id=str(mail.id), exc_info=True)
             return PermanentFailure("the mail could not be composed")

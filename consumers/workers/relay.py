@@ -25,6 +25,9 @@ from infra.process.readiness import every_reason
 BATCH = 1000
 """Records of one poll."""
 
+BATCH_BYTES = 8 * 1024**2
+"""No more is read in one poll after records that hold as much together."""
+
 IDLE_SESSION_SECONDS = 10
 """The lock of a relay that hangs is free after this."""
 
@@ -122,13 +125,13 @@ class Relay:
         return row is not None and bool(row[0])
 
     def poll(self, outbox: Outbox) -> tuple[int, int]:
-        """Publishes at most `BATCH` records; returns how many there were and how many are done: acknowledged, or dead
+        """Publishes what one poll reads; returns how many there were and how many are done: acknowledged, or dead
         letters because they can never be published. Those do not hold back the later records of their keys."""
-        queued = outbox.read(self._low.id(monotonic()), BATCH)
+        queued = outbox.read(self._low.id(monotonic()), BATCH, BATCH_BYTES)
         _AGE.set(max((row.age for row in queued), default=0))
         if not queued:
             return 0, 0
-        deliveries = self._publisher.publish([_record(row) for row in queued])
+        deliveries = self._publish(queued)
         crash_point("relay.after-publish-before-mark")
         refused = [(row, d.refused) for row, d in zip(queued, deliveries, strict=True) if d.refused is not None]
         for row, why in refused:
@@ -141,6 +144,12 @@ class Relay:
         _REFUSED.inc(len(refused))
         _FAILED.inc(len(queued) - len(done))
         return len(queued), len(done)
+
+    def _publish(self, queued: Sequence[OutboxRow]) -> list[Delivery]:
+        """Publishes the rows of which a record can be made, and returns what became of each."""
+        records = [_record(row) for row in queued]
+        published = iter(self._publisher.publish([record for record in records if record is not None]))
+        return [_NO_RECORD if record is None else next(published) for record in records]
 
 
 def _done(queued: Sequence[OutboxRow], deliveries: Sequence[Delivery]) -> list[int]:
@@ -156,8 +165,14 @@ def _done(queued: Sequence[OutboxRow], deliveries: Sequence[Delivery]) -> list[i
     return done
 
 
-def _record(row: OutboxRow) -> OutgoingRecord:
+_NO_RECORD = Delivery(False, "its headers are not a record's")
+
+
+def _record(row: OutboxRow) -> OutgoingRecord | None:
+    """Returns the record of a row; None if it is none, by a defect of ours."""
     out = row.record
-    return OutgoingRecord(
-        out.topic, out.key, out.value, [(name, value.encode()) for name, value in out.headers.items()]
-    )
+    try:
+        headers = [(name, value.encode()) for name, value in out.headers.items()]
+    except (AttributeError, UnicodeError):
+        return None
+    return OutgoingRecord(out.topic, out.key, out.value, headers)

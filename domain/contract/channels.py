@@ -88,7 +88,7 @@ class ConversationEvent(Published):
     version: int
     """Number of changes of owner, status and managed; a command's `expected_version` is compared with it."""
     sequence: int
-    """Number of the event within the conversation, from 1 and without gaps; the same as `ce_sequence`."""
+    """Number of the event within the conversation, from 1; the same as `ce_sequence`."""
     because: tuple[UUID, ...]
     """Ids of the facts that led to the event."""
     actor: str
@@ -189,6 +189,12 @@ def _facts() -> tuple[MessageType, ...]:
 
 _TOPICS = Topics()
 
+SEQUENCE = (
+    "Events of a conversation are numbered from 1. A number is missing only if its event is larger than the topic "
+    "takes; a reader goes on with the next event, which holds the conversation's whole state."
+)
+"""What readers may conclude from `ce_sequence`."""
+
 CHANNELS = (
     Channel(
         "conversations",
@@ -196,7 +202,7 @@ CHANNELS = (
         "published",
         "cloudevents-kafka",
         "Events of conversations and of the mails about them, published at least once: ce_id identifies an event, and "
-        "ce_sequence orders the events of a conversation without gaps.",
+        f"ce_sequence its place within the conversation. {SEQUENCE}",
         "the conversation's id",
         tuple(map(_published, get_args(EventName))),
     ),

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Json
+from pydantic_core import to_json
 
 from domain.facts import MailEvent
 from domain.mail import RESENDABLE, Mail, MailRequest, MailState, mail_id
@@ -187,13 +188,16 @@ def write_log(connection: Connection[Any], mail: UUID, entry: MailLogEntry) -> N
 
 def store_events(connection: Connection[Any], events: Collection[MailEvent]) -> set[UUID]:
     """Stores events of SES, also about unknown mails, and returns the ids of those that are new."""
-    rows = sorted({(e.id, e.mail_id, e.at, e.type, "ses", e.reason, "\n".join(e.recipients)) for e in events}, key=_id)
+    # arrays of different lengths in one parameter must be text, so the recipients are sent as JSON
+    rows = sorted(
+        {(e.id, e.mail_id, e.at, e.type, "ses", e.reason, to_json(e.recipients).decode()) for e in events}, key=_id
+    )
     if not rows:
         return set()
     new = connection.execute(
         "insert into mail_log (id, mail_id, at, event, actor, reason, recipients) "
-        "select id, mail_id, at, event, actor, reason, coalesce(string_to_array(nullif(recipients, ''), E'\\n'), '{}') "
-        "from unnest(%b::uuid[], %b::uuid[], %b::timestamptz[], %b::text[], %b::text[], %b::text[], %b::text[]) "
+        "select id, mail_id, at, event, actor, reason, array(select json_array_elements_text(recipients)) "
+        "from unnest(%b::uuid[], %b::uuid[], %b::timestamptz[], %b::text[], %b::text[], %b::text[], %b::json[]) "
         "as t (id, mail_id, at, event, actor, reason, recipients) on conflict do nothing returning id",
         column_arrays(rows),
     ).fetchall()

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
-from domain.contract.channels import CHANNELS, Channel, MessageType
+from domain.contract.channels import CHANNELS, SEQUENCE, Channel, MessageType
 from witiop.contract.compatibility import Schema, breaks
 from witiop.contract.examples import EXAMPLES
 
@@ -162,7 +162,7 @@ def _message(message: MessageType, channel: Channel) -> dict[str, Any]:
             described["headers"]["properties"]["ce_sequence"] = {
                 "type": "string",
                 "pattern": "^[1-9][0-9]*$",
-                "description": "Sequence number of the event within its conversation, from 1, without gaps.",
+                "description": SEQUENCE,
             }
     if channel.key is not None:
         key = {"type": "string", "description": channel.key}

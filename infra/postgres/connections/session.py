@@ -31,8 +31,9 @@ class DatabaseSession:
         try:
             with self._connection.transaction():
                 yield self._connection
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            if self._connection.broken:
+        except psycopg.Error as error:
+            # a server that is a standby now keeps its connections; the address may lead to the new primary
+            if self._connection.broken or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
                 self._connection.close()
             raise
 

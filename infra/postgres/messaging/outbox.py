@@ -1,14 +1,15 @@
 """The outbox: events are stored in the same transaction as the state that they report, and the relay publishes them
 (architecture.md, P6)."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.messaging.dead_letters import OUTBOX, DeadLetter, store_dead_letters
@@ -52,13 +53,15 @@ class Outbox:
                 column_arrays(rows),
             )
 
-    def read(self, low: int, limit: int) -> list[OutboxRow]:
-        """Returns at most `limit` records with an id of at least `low`, in the order of their ids."""
+    def read(self, low: int, limit: int, most_bytes: int) -> list[OutboxRow]:
+        """Returns records with an id of at least `low`, in the order of their ids: at most `limit`, and no more after
+        those whose values are `most_bytes` together."""
         # starting at `low` avoids the index entries of deleted rows before it, which vacuum has not removed yet
         rows = self._connection.execute(
-            "select id, at, extract(epoch from clock_timestamp() - at)::float, topic, key, headers, value "
-            "from outbox where id >= %b order by id limit %b",
-            [low, limit],
+            "select id, at, extract(epoch from clock_timestamp() - at)::float, topic, key, headers, value from ("
+            "select o.*, sum(octet_length(value)) over (order by id) - octet_length(value) as before "
+            "from (select * from outbox where id >= %b order by id limit %b) o) o where before < %b order by id",
+            [low, limit, most_bytes],
         ).fetchall()
         return [OutboxRow(row[0], row[1], row[2], OutboxRecord(*row[3:])) for row in rows]
 
@@ -72,11 +75,15 @@ class Outbox:
 
 def _dead_letter(row: OutboxRow, reason: str) -> DeadLetter:
     """Returns a record of the outbox as a dead letter; `restored` is the reverse."""
-    raw = to_json({**asdict(row.record), "headers": dict(row.record.headers)})
-    return DeadLetter("dead_letter", OUTBOX, reason, row.at, raw, row.record.topic, -1, row.id)
+    record = row.record
+    fields = {"topic": record.topic, "key": record.key, "headers": record.headers}
+    # any bytes and any text can be written and read back this way, also what is no UTF-8
+    raw = json.dumps({**fields, "value": record.value.decode("utf-8", "surrogateescape")}).encode()
+    return DeadLetter("dead_letter", OUTBOX, reason, row.at, raw, record.topic, -1, row.id)
 
 
 def restored(raw: bytes) -> OutboxRecord:
     """Returns the record in the bytes of a dead letter whose source is `OUTBOX`."""
-    fields = from_json(raw)
-    return OutboxRecord(fields["topic"], fields["key"], fields["headers"], fields["value"].encode())
+    fields = json.loads(raw)
+    value = fields["value"].encode("utf-8", "surrogateescape")
+    return OutboxRecord(fields["topic"], fields["key"], fields["headers"], value)

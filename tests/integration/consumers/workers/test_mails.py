@@ -14,7 +14,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from consumers.batches.poison import RetryBatch
+from consumers.batches.poison import SLOW_ATTEMPTS, RetryBatch
+from consumers.workers.isolation import PARKED_SECONDS
 from consumers.workers.mails import Mails
 from domain.attempts import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.facts import FACT, MailEvent
@@ -25,6 +26,7 @@ from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import mails
 from infra.postgres.connections.session import DatabaseSession
+from infra.postgres.messaging.parked import parked_now
 from tests.support.command_line import CommandLine
 from tests.support.fake_mailer import FakeMailer
 from tests.support.office import COMPANY, Office, open_office
@@ -270,6 +272,40 @@ def test_a_mail_that_takes_too_long_to_compose_fails_alone(post: Post) -> None:
     assert (("sent", None), [other]) == (post.state(other), post.mailer.posts)
 
 
+def test_a_mail_whose_transcript_the_database_cannot_read_in_time_waits_and_the_next_one_is_sent(post: Post) -> None:
+    """That passes, so the mail has not failed: it is tried three times, and again ten minutes later."""
+    slow, other = post.request("slow", issuer="anna"), post.request("other", issuer="anna")
+    reads: list[str] = []
+
+    def read_slowly(address: str) -> str:
+        reads.append(address)
+        raise psycopg.errors.QueryCanceled("canceling statement due to statement timeout")
+
+    time = [0.0]
+    late = Mails(
+        post.session.transaction,
+        post.mailer,
+        replace(SENDER, form=lambda address: address if time[0] else read_slowly(address)),
+        Topics(),
+        1000,
+        clock=lambda: time[0],
+    )
+    late.poll()
+    assert (("requested", None), []) == (post.state(slow), post.mailer.posts)
+    assert (SLOW_ATTEMPTS, [("mails", "SQLSTATE 57014", 1, slow)]) == (
+        len(reads),
+        [each[:4] for each in parked_now(post.office.connection)],
+    )
+    time[0] = PARKED_SECONDS - 1.0
+    late.poll()
+    late.poll()
+    assert [other] == post.mailer.posts
+    time[0] = PARKED_SECONDS + 1.0
+    post.office.connection.execute("update mails set due_at = clock_timestamp()")
+    late.poll()
+    assert ([other, slow], []) == (post.mailer.posts, parked_now(post.office.connection))
+
+
 def test_no_lock_and_no_transaction_is_held_while_a_mail_is_composed(post: Post) -> None:
     """Another sender takes the next mail meanwhile, and not this one."""
     first, second = post.request("first", issuer="anna"), post.request("second", issuer="anna")
@@ -420,6 +456,20 @@ def test_an_event_of_ses_waits_for_the_lock_of_a_customer_that_was_joined_into_a
             post.ses_reports(mail, "delivered", "a@example.com")
     post.ses_reports(mail, "delivered", "a@example.com")
     assert ("delivered", None) == post.state(mail)
+
+
+def test_the_recipients_of_an_event_are_stored_one_by_one_as_ses_names_them(post: Post) -> None:
+    """Whatever a name holds: line ends, commas, braces and quotes separate nothing."""
+    mail = post.request()
+    names = ('"new\nline"@example.com', "a,b@example.com", '{"c"}@example.com', "")
+    post.ses_reports(mail, "bounced", *names, reason="Permanent")
+    found = mails.find(post.office.connection, mail)
+    assert found is not None
+    assert [list(names)] == [entry.recipients for entry in found[1] if entry.event == "bounced"]
+    post.ses_reports(mail, "delivered")
+    found = mails.find(post.office.connection, mail)
+    assert found is not None
+    assert [[]] == [entry.recipients for entry in found[1] if entry.event == "delivered"]
 
 
 def test_events_about_unknown_mails_are_stored_and_change_nothing(post: Post) -> None:

@@ -1,13 +1,14 @@
 """Single polls of the relay on a real outbox: refused records, their successors, and late commits."""
 
+import json
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
-from consumers.workers.relay import LowWaterMark, Relay
+from consumers.workers.relay import BATCH_BYTES, LowWaterMark, Relay
 from domain.topics import Topics
-from infra.postgres.messaging.outbox import Outbox, OutboxRecord
+from infra.postgres.messaging.outbox import Outbox, OutboxRecord, restored
 from tests.support.fake_ordered_publisher import FakeOrderedPublisher
 from tests.support.fake_publisher import FakePublisher
 from witiop.operations.replay import ReplayOutcome, replay
@@ -32,7 +33,7 @@ class Post:
 
     @property
     def waiting(self) -> list[bytes]:
-        return [queued.record.value for queued in self.outbox.read(0, 100)]
+        return [queued.record.value for queued in self.outbox.read(0, 100, BATCH_BYTES)]
 
 
 @pytest.fixture
@@ -58,6 +59,35 @@ def test_a_record_that_can_never_be_published_is_a_dead_letter_and_holds_back_no
         assert ReplayOutcome(id_) == outcome
         assert (1, 1) == post.relay.poll(post.outbox)
         assert published == (("anna", b"anna 2") == post.published[-1])
+
+
+@pytest.mark.parametrize("headers", ['{"ce_sequence": 1}', '["ce_id"]'])
+def test_a_row_that_is_no_record_is_a_dead_letter_and_the_others_are_published(post: Post, headers: str) -> None:
+    """Only a defect of ours writes one. Its dead letter holds all of it, also where that is no UTF-8, and a replay does
+    not bring it through."""
+    post.put(anna="1")
+    post.connection.execute(
+        "insert into outbox (topic, key, headers, value) values ('t', 'berta', %s::json, %s)", [headers, b"\xff"]
+    )
+    post.put(berta="2")
+    assert (3, 3) == post.relay.poll(post.outbox)
+    assert ([], [("anna", b"1"), ("berta", b"2")]) == (post.waiting, post.published)
+
+    ((id_, reason, raw),) = post.connection.execute("select id, reason, raw from set_aside").fetchall()
+    assert "its headers are not a record's" == reason
+    again = OutboxRecord("t", "berta", json.loads(headers), b"\xff")
+    assert again == restored(raw)
+    assert [ReplayOutcome(id_)] == list(replay(post.connection, FakePublisher(), Topics(), [id_]))
+    assert (1, 1) == post.relay.poll(post.outbox)
+    assert [("anna", b"1"), ("berta", b"2")] == post.published
+
+
+def test_a_poll_reads_large_records_a_few_at_a_time(post: Post) -> None:
+    """In the order of their ids, and at least one, however large."""
+    half = "x" * (BATCH_BYTES // 2)
+    post.put(anna=half, berta=half, carla=half, dora=half + half + half, emil="small")
+    assert [(2, 2), (2, 2), (1, 1), (0, 0)] == [post.relay.poll(post.outbox) for _ in range(4)]
+    assert ["anna", "berta", "carla", "dora", "emil"] == [key for key, _ in post.published]
 
 
 def test_a_record_that_fails_holds_back_the_later_records_of_its_key_only(post: Post) -> None:

@@ -1,10 +1,14 @@
 """Connections to PostgreSQL: they have timeouts and a name, and use UTC."""
 
+from contextlib import closing
+
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg_pool import PoolTimeout
 
 from infra.postgres.connections.pool import connect, conninfo, pool
+from infra.postgres.connections.session import DatabaseSession
 
 
 def _setting(connection: psycopg.Connection[object], name: str) -> object:
@@ -75,3 +79,17 @@ def test_a_caller_that_receives_no_connection_in_time_gets_an_error(database: st
         connections.connection(timeout=0.05),
     ):
         pass
+
+
+def test_a_process_connects_again_after_its_primary_has_become_a_standby(database: str) -> None:
+    """A standby keeps its connections and refuses to write, while the address may lead to the new primary by now."""
+    with psycopg.connect(database, autocommit=True) as other, closing(DatabaseSession(database, "test")) as session:
+        other.execute("create table written (n integer)")
+        name = sql.Identifier(other.info.dbname)
+        other.execute(sql.SQL("alter database {} set default_transaction_read_only = on").format(name))
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), session.transaction() as connection:
+            connection.execute("insert into written values (1)")
+        other.execute(sql.SQL("alter database {} reset default_transaction_read_only").format(name))
+        with session.transaction() as connection:
+            connection.execute("insert into written values (2)")
+        assert [(2,)] == other.execute("select n from written").fetchall()

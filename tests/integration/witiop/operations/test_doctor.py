@@ -134,6 +134,22 @@ def test_events_that_wait_in_the_outbox_are_found(installation: Settings) -> Non
     assert finding.what.startswith("the oldest event has been waiting for 12")
 
 
+def test_events_that_can_never_be_published_are_found_with_what_readers_see(installation: Settings) -> None:
+    """They do not count among the dead letters of the inbound topic, and are gone after a replay."""
+    _change(
+        installation,
+        'insert into set_aside (id, kind, source, reason, received_at, raw, topic, partition, "offset", redriven_at) '
+        "select gen_random_uuid(), 'dead_letter', 'outbox', 'r', now(), '', 't', -1, n, "
+        "case when n > 3 then now() end from generate_series(1, 5) n",
+    )
+    (finding,) = _findings(installation)
+    what = "3 events can never be published; readers of the topic see a gap in ce_sequence"
+    assert (finding.where, finding.what) == ("outbox", what)
+    assert "run witiop dead-letters replay" in finding.fix
+    _change(installation, "update set_aside set redriven_at = now()")
+    assert _findings(installation) == []
+
+
 def test_dead_letters_are_counted_until_they_are_replayed(installation: Settings) -> None:
     """Each of them needs a person to look at it."""
     _change(

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from consumers.batches.poison import SLOW_ATTEMPTS, Poison, PoisonPolicy, PoisonStorm
+from consumers.batches.poison import RETRIES, SLOW_ATTEMPTS, Poison, PoisonPolicy, PoisonStorm, RetryBatch
 from infra.postgres.messaging.offsets import FencedOut
 
 
@@ -61,6 +61,29 @@ def test_an_item_that_took_too_long_once_is_not_poison() -> None:
     store = Suspended()
     PoisonPolicy().process([7], store.transact)
     assert ([7], {}) == (store.done, store.excluded)
+
+
+def test_an_item_that_others_are_always_faster_with_fails_alone_after_a_minute() -> None:
+    """For example, the rows that it needs do not fit together. It must not keep its partition waiting for ever."""
+    store, paused = Store({3: RetryBatch()}), list[float]()
+    PoisonPolicy(pause=paused.append).process(range(20), store.transact)
+    reason = "others had locked or changed its rows each time"
+    assert ([n for n in range(20) if n != 3], {3: reason}) == (store.done, store.excluded)
+    assert 45 < sum(paused) < 120
+
+
+def test_an_item_that_finds_its_rows_locked_for_a_while_is_not_poison() -> None:
+    class Contended(Store):
+        def transact(self, items: Sequence[int], excluded: Mapping[int, str]) -> None:
+            if len(self.sizes) < SLOW_ATTEMPTS * RETRIES - 1:
+                self.sizes.append(len(items))
+                raise RetryBatch
+            super().transact(items, excluded)
+
+    store, paused = Contended(), list[float]()
+    PoisonPolicy(pause=paused.append).process([7], store.transact)
+    assert ([7], {}) == (store.done, store.excluded)
+    assert 30 < sum(paused), "longer than a session may be idle with a lock"
 
 
 @pytest.mark.parametrize("error", [psycopg.OperationalError(), FencedOut("moved")])
