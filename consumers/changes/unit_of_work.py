@@ -22,7 +22,8 @@ from domain.ids import ConversationId, CustomerId, FactId, customer_id
 from domain.mail import Mail
 from infra.postgres import mails
 from infra.postgres.conversations.agents import Agents
-from infra.postgres.conversations.histories import CustomerHistories, FactKey, HandedOver
+from infra.postgres.conversations.histories import CustomerHistories, FactKey
+from infra.postgres.conversations.history_writer import HandedOver, HistoryWriter
 from infra.postgres.conversations.message_changes import MessageKey, write_changes
 from infra.postgres.conversations.statuses import write_notices, write_presence, write_statuses
 from infra.postgres.messaging.command_log import AuditedRecord, audit, count_repeats
@@ -246,7 +247,7 @@ class UnitOfWork:
 
     def _write(self) -> None:
         """Writes in the order of P5. In a pipeline: PostgreSQL runs one statement while the next is being built."""
-        connection, histories = self.connection, CustomerHistories(self.connection)
+        connection, histories = self.connection, HistoryWriter(self.connection)
         after = (c for history in self.histories.values() for c in history.conversations)
         changed = [(before, c) for c in after if (before := self._before.get(c.id)) is not c]
         existing = [(before, c) for before, c in changed if before is not None]

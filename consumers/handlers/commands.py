@@ -9,34 +9,28 @@ After a restore of the database, those that had been received before are held fo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
-from pydantic_core import to_json
 
 from consumers.batches.leftover import Leftover
 from consumers.changes.locks import lock_conversations
-from consumers.changes.public_events import SOURCE
 from consumers.changes.unit_of_work import UnitOfWork
+from consumers.handlers.command_records import CommandRecord, audited, command_result, held
 from domain.commands import (
-    CommandBody,
     CommandHead,
     Email,
-    InvalidCommand,
     Recall,
     Rejection,
     Transfer,
-    read_command,
 )
-from domain.contract.row import owner_document
 from domain.conversations.conversation import Conversation, Decisions, FactRef, decision_ref
 from domain.conversations.events import Cause
 from domain.conversations.history import CustomerHistory
 from domain.directory import Directory
-from domain.event_headers import event_headers
 from domain.facts import AgentAccepted
-from domain.ids import ConversationId, CustomerId, fact_id, result_id
+from domain.ids import ConversationId, CustomerId, fact_id
 from domain.mail import MailPolicy, accept_email, mail_id
 from domain.routing.agents import Member
 from domain.routing.transfers import (
@@ -55,35 +49,9 @@ from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory, mails
 from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.agents import Agents
-from infra.postgres.messaging.command_log import AuditedRecord, ClaimedCommands, CommandOutcome, claim
+from infra.postgres.messaging.command_log import ClaimedCommands, claim
 from infra.postgres.messaging.offsets import inbound_watermark
-from infra.postgres.messaging.outbox import OutboxRecord
-from infra.postgres.messaging.restores import HeldCommand, hold_commands
-
-
-class _Request(NamedTuple):
-    """A record of the topic. `head` None: not authentic. `body` None: `invalid` says why."""
-
-    record: IncomingRecord
-    head: CommandHead | None
-    body: CommandBody | None
-    invalid: InvalidCommand | None
-
-    @classmethod
-    def read(cls, record: IncomingRecord, secrets: Sequence[bytes], now: datetime) -> "_Request":
-        read = read_command(record.raw_headers, record.value, secrets, record.at if record.again else now)
-        if isinstance(read, InvalidCommand):
-            return cls(record, read.head, None, read)
-        return cls(record, read.head, read.body, None)
-
-    @property
-    def conversation(self) -> UUID | None:
-        return self.body.conversation_id if self.body is not None else None
-
-    @property
-    def mail_command(self) -> str | None:
-        """The command whose mail this one recalls."""
-        return getattr(self.body, "mail_command_id", None)
+from infra.postgres.messaging.restores import hold_commands
 
 
 @dataclass(slots=True)
@@ -134,33 +102,33 @@ class Commands:
         """Processes the records, in order, and leaves none. Raises RetryBatch, psycopg errors."""
         current = self._directories.lock_shared(connection)
         now, watermark = database_now(connection), inbound_watermark(connection, self._topics.inbound)
-        requests = [_Request.read(record, self._secrets, now) for record in records]
+        requests = [CommandRecord.read(record, self._secrets, now) for record in records]
         recalls = {mail: r.head.issuer for r in requests if r.head and (mail := r.mail_command) and not r.record.again}
         claimed = claim(connection, {r.head.id for r in requests if r.head}, recalls)
         fresh = claimed.fresh
         again = [request for request in requests if request.record.again]
         requests = [request for request in requests if not request.record.again]
-        hold_commands(connection, [held for request in again if (held := _held(request, fresh)) is not None])
+        hold_commands(connection, [each for request in again if (each := held(request, fresh)) is not None])
         customers, histories = _load(connection, {c for r in requests if _is_fresh(r, fresh) and (c := r.conversation)})
         members = _lock_members(connection, [r for r in requests if _is_fresh(r, fresh)])
         with UnitOfWork(connection, self._topics.conversations, histories, current, self._policy.answer) as work:
             scene = _Scene(work, customers, members, claimed, current, now, watermark)
-            work.audited += [_audited(request, "repeated", None, None) for request in again]
+            work.audited += [audited(request, "repeated", None, None) for request in again]
             _end_what_is_over(scene)
             for request in requests:
                 if request.head is not None and request.head.id not in fresh:
                     work.repeated_commands.append(request.head.id)
-                    work.audited.append(_audited(request, "repeated", None, None))
+                    work.audited.append(audited(request, "repeated", None, None))
                     continue
                 if request.head is not None:
                     fresh.discard(request.head.id)
                 rejection = self._carry_out(scene, request)
                 after = scene.conversation(request.conversation)
-                work.audited.append(_audited(request, "rejected" if rejection else "applied", rejection, after))
-                work.records.append(_result(request, rejection, after, self._topics.results, now))
+                work.audited.append(audited(request, "rejected" if rejection else "applied", rejection, after))
+                work.records.append(command_result(request, rejection, after, self._topics.results, now))
         return Leftover()
 
-    def _carry_out(self, scene: _Scene, request: _Request) -> Rejection | None:
+    def _carry_out(self, scene: _Scene, request: CommandRecord) -> Rejection | None:
         if request.invalid is not None:
             return request.invalid.reason
         head, body = request.head, request.body
@@ -173,8 +141,8 @@ class Commands:
         if body.conversation_id is not None:
             return self._recall(scene, head, body, ref)
         assert body.mail_command_id is not None
-        held = mails.recall_held(scene.work.connection, body.mail_command_id, head.issuer, scene.now)
-        recalled = held or scene.claimed.recall(body.mail_command_id, head.issuer)
+        recalled_in_time = mails.recall_held(scene.work.connection, body.mail_command_id, head.issuer, scene.now)
+        recalled = recalled_in_time or scene.claimed.recall(body.mail_command_id, head.issuer)
         return None if recalled else Rejection.NOTHING_TO_RECALL
 
     def _transfer(self, scene: _Scene, head: CommandHead, body: Transfer, ref: FactRef) -> Rejection | None:
@@ -218,18 +186,7 @@ class Commands:
         return None
 
 
-def _held(request: _Request, fresh: set[str]) -> HeldCommand | None:
-    """Returns a command that was received before the database was restored and that the database does not know; None if
-    it knows it or if it was rejected then. Its result was published then, so it gets no other one."""
-    head, body = request.head, request.body
-    if head is None or body is None or head.id not in fresh:
-        return None
-    fresh.discard(head.id)
-    record = request.record
-    return HeldCommand(head.id, record.at, head.issuer, head.type, request.conversation, record.value)
-
-
-def _is_fresh(request: _Request, fresh: set[str]) -> bool:
+def _is_fresh(request: CommandRecord, fresh: set[str]) -> bool:
     return request.head is not None and request.head.id in fresh
 
 
@@ -250,7 +207,7 @@ def _load(
     return owners, loaded
 
 
-def _lock_members(connection: Connection[Any], requests: Sequence[_Request]) -> dict[str, Member]:
+def _lock_members(connection: Connection[Any], requests: Sequence[CommandRecord]) -> dict[str, Member]:
     """Locks the users that immediate transfers may be assigned to, then the mails that are recalled (P5). A reservation
     uses no capacity, and giving capacity back needs no lock."""
     users, skillsets = set[str](), set[str]()
@@ -295,47 +252,3 @@ def _accepted(conversation: Conversation, agent: str, ref: FactRef) -> AgentAcce
         agent_id=agent,
         conversation_id=ConversationId(conversation.id),
     )
-
-
-def _audited(
-    request: _Request, outcome: CommandOutcome, rejection: Rejection | None, after: Conversation | None
-) -> AuditedRecord:
-    record, head = request.record, request.head
-    return AuditedRecord(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.at,
-        head.id if head else None,
-        head.type if head else None,
-        head.source if head else None,
-        head.issuer if head else None,
-        outcome,
-        rejection.value if rejection else None,
-        request.invalid.detail if request.invalid else None,
-        request.conversation,
-        after.version if after else None,
-        getattr(request.body, "batch_id", None),
-    )
-
-
-def _result(
-    request: _Request, rejection: Rejection | None, after: Conversation | None, topic: str, at: datetime
-) -> OutboxRecord:
-    record, head = request.record, request.head
-    data: dict[str, object] = {
-        "command_id": head.id if head else None,
-        "outcome": "rejected" if rejection else "applied",
-        "reason": rejection.value if rejection else None,
-        "conversation_id": str(request.conversation) if request.conversation else None,
-        "version": after.version if after else None,
-    }
-    if rejection is Rejection.ALREADY_ASSIGNED and after is not None and after.owner is not None:
-        data |= {"owner": owner_document(after.owner)}
-    if head is None:
-        data |= {"partition": record.partition, "offset": record.offset}
-    cause = head.id if head else f"{record.topic}:{record.partition}:{record.offset}:{record.at.isoformat()}"
-    headers = event_headers(str(result_id(cause)), "witiop.command.result.v1", SOURCE, at)
-    position = f"{record.partition}:{record.offset}"
-    key = str(request.conversation) if request.conversation else head.id if head else position
-    return OutboxRecord(topic, key, headers, to_json(data))

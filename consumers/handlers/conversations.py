@@ -8,20 +8,18 @@ are copied to the dead letters.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
 from psycopg import Connection
 
-from consumers.batches.leftover import NO_CONVERSATION, Leftover, dead_letter
-from consumers.batches.poison import Poison, RetryBatch
+from consumers.batches.leftover import Leftover, dead_letter
 from consumers.changes.identities import hand_over
 from consumers.changes.mails import apply_mail_events
 from consumers.changes.unit_of_work import UnitOfWork
+from consumers.handlers.fact_customers import FactCustomer, FactItem, lock_customers, named_in
 from consumers.handlers.inbound_records import read_fact, why_unreadable
-from domain.conversations.conversation import FactRef, fact_ref
-from domain.conversations.customers.identities import ALWAYS, Identity, IdentityKey, keys_of
 from domain.conversations.customers.identity_index import IdentityIndex
 from domain.conversations.events import Cause
 from domain.conversations.evidence.message_changes import MessageChange, change_of
@@ -49,7 +47,7 @@ from domain.outside_names import known_name
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
-from infra.postgres.conversations.customers import Customers, Locked
+from infra.postgres.conversations.customers import Customers
 from infra.postgres.conversations.histories import CustomerHistories, FactKey, HistoryRequest, Span
 from infra.postgres.conversations.message_changes import MessageKey, as_mapping, read_changes
 from infra.postgres.messaging.dead_letters import DeadLetter
@@ -65,21 +63,11 @@ _MESSAGES = (CustomerTurn, CustomerSignal, HumanEcho, CustomerIdentityChanged)
 """Facts that are one per number and wamid."""
 
 
-class _Item(NamedTuple):
-    """A fact about a conversation, the record that carried it, the keys by which its customer is found, and the
-    conversation that it names, if it names one."""
-
-    record: IncomingRecord
-    fact: ConversationFact
-    keys: Sequence[IdentityKey]
-    named: UUID | None
-
-
 @dataclass(slots=True)
 class _Batch:
     """The facts of a batch by what they are about."""
 
-    items: list[_Item] = field(default_factory=list)
+    items: list[FactItem] = field(default_factory=list)
     statuses: list[MessageStatus] = field(default_factory=list)
     presence: list[AgentPresenceChanged] = field(default_factory=list)
     mail_events: list[MailEvent] = field(default_factory=list)
@@ -99,26 +87,12 @@ class _Batch:
             case Notice():
                 self.notices.append(fact)
             case _:
-                self.items.append(_Item(record, fact, _keys(fact), _named_conversation(fact)))
+                self.items.append(FactItem.of(record, fact))
                 if isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined | AgentClosed):
                     self.saw_desktop(fact.agent_id, record.at)
 
     def saw_desktop(self, agent: str, at: datetime) -> None:
         self.desktops_seen[agent] = max(at, self.desktops_seen.get(agent, at))
-
-
-class _CustomerOf(NamedTuple):
-    """The customer of a fact, after joining, and the number."""
-
-    customer: CustomerId
-    number: str
-
-
-class _Known(NamedTuple):
-    """What the database knows of a batch: identities, and customer and number of the conversations that facts name."""
-
-    identities: dict[tuple[IdentityKey, FactRef], Identity]
-    named: dict[UUID, tuple[CustomerId, str]]
 
 
 class Conversations:
@@ -155,10 +129,10 @@ class Conversations:
                 batch.leftover.dead_letters.append(dead_letter(record, why_unreadable(error)))
         return batch
 
-    def _unit_of_work(self, connection: Connection[Any], items: Sequence[_Item], current: Directory) -> UnitOfWork:
+    def _unit_of_work(self, connection: Connection[Any], items: Sequence[FactItem], current: Directory) -> UnitOfWork:
         """Returns the unit of work with all new facts folded in."""
         histories = CustomerHistories(connection)
-        customers, locked, index = _lock(Customers(connection), items)
+        customers, locked, index = lock_customers(Customers(connection), items)
         new, messages = _without_repeats(zip(items, customers, strict=True))
         stored = histories.stored_facts(new, messages)
         earlier = {
@@ -166,7 +140,7 @@ class Conversations:
             for key, known in stored.items()
             if known.sent_at == key[1] and new[key][0].fact.arrival < known.arrival
         }
-        of_customer: dict[CustomerId, tuple[str, list[_Item]]] = {}
+        of_customer: dict[CustomerId, tuple[str, list[FactItem]]] = {}
         for key, (item, of) in new.items():
             if key not in stored or key in earlier:
                 of_customer.setdefault(of.customer, (of.number, []))[1].append(item)
@@ -174,7 +148,7 @@ class Conversations:
         reordered = {known.conversation for key in earlier if (known := stored[key]).conversation is not None}
         changed, changes = _changes(connection, (item.fact for item, _ in new.values()))
         edited = histories.conversations_with(changed) if changed else set()
-        loaded = histories.load(requests, locked, _named(items) | reordered | edited)
+        loaded = histories.load(requests, locked, named_in(items) | reordered | edited)
         loaded = {c: h._replace(changes=as_mapping(changes, h.phone_number_id)) for c, h in loaded.items()}
         work = UnitOfWork(connection, self._topics.conversations, loaded, current, self._answer)
         work.called = index.called
@@ -190,22 +164,22 @@ class Conversations:
         return work
 
 
-def _key(item: _Item) -> FactKey:
+def _key(item: FactItem) -> FactKey:
     return item.fact.id, item.fact.sent_at
 
 
-def _spans(items: Iterable[_Item]) -> list[Span]:
+def _spans(items: Iterable[FactItem]) -> list[Span]:
     """Returns when facts that wait may find their conversation through these."""
     return [span for item in items if (span := adoptable_span(item.fact)) is not None]
 
 
-_New = dict[FactKey, tuple[_Item, _CustomerOf]]
+_New = dict[FactKey, tuple[FactItem, FactCustomer]]
 
 
-def _without_repeats(found: Iterable[tuple[_Item, _CustomerOf]]) -> tuple[_New, set[UUID]]:
+def _without_repeats(found: Iterable[tuple[FactItem, FactCustomer]]) -> tuple[_New, set[UUID]]:
     """Returns the facts of a batch, each once, and the ids of those that are WhatsApp messages. Of several copies the
     earliest arrival counts."""
-    first: dict[object, tuple[_Item, _CustomerOf]] = {}
+    first: dict[object, tuple[FactItem, FactCustomer]] = {}
     for item, of in found:
         key = item.fact.id if isinstance(item.fact, _MESSAGES) else _key(item)
         if key not in first or item.fact.arrival < first[key][0].fact.arrival:
@@ -245,14 +219,14 @@ def _take_out_early(connection: Connection[Any], batch: _Batch) -> None:
             batch.items.append(item)
 
 
-def _fold(work: UnitOfWork, items: Iterable[_Item], customer: CustomerId, inbound: str) -> None:
+def _fold(work: UnitOfWork, items: Iterable[FactItem], customer: CustomerId, inbound: str) -> None:
     """Folds facts in. `now` of the rules is the time when the broker took the record, so that a backlog is judged as it
     would have been in time."""
     for item in items:
         work.fold(customer, item.fact, item.record.at, _watermark(work, item, customer, inbound))
 
 
-def _watermark(work: UnitOfWork, item: _Item, customer: CustomerId, inbound: str) -> datetime | None:
+def _watermark(work: UnitOfWork, item: FactItem, customer: CustomerId, inbound: str) -> datetime | None:
     """Returns the time by which windows are judged for a fact that names nothing but its conversation: it may have
     overtaken messages of the customer on another partition (architecture.md, P6a). None: by the fact's arrival."""
     at = item.record.at
@@ -262,7 +236,7 @@ def _watermark(work: UnitOfWork, item: _Item, customer: CustomerId, inbound: str
 
 
 def _requests(
-    of_customer: Mapping[CustomerId, tuple[str, Sequence[_Item]]], index: IdentityIndex
+    of_customer: Mapping[CustomerId, tuple[str, Sequence[FactItem]]], index: IdentityIndex
 ) -> list[HistoryRequest]:
     """Returns the histories that the facts need: from the first new fact of a customer on, but all of it if Meta
     reported a change, which concerns all conversations; and those of everybody who lost or got an identity."""
@@ -284,84 +258,6 @@ def _requests(
             numbers[customer] = number
             spans[customer] = [(since[customer] - WINDOW, _AFTER_ALL)]
     return [HistoryRequest(customer, numbers[customer], at, spans[customer]) for customer, at in since.items()]
-
-
-def _lock(customers: Customers, items: Sequence[_Item]) -> tuple[list[_CustomerOf], Locked, IdentityIndex]:
-    """Finds the customers of the facts, locks them, and joins those that the facts join. Identities are read again
-    under the locks; raises RetryBatch if they then belong to customers that are not locked. Returns the customer of
-    each fact, the locked customers, and the identities."""
-    if not items:
-        return [], Locked({}), IdentityIndex([])
-    keys = {key for item in items for key in item.keys}
-    for item in items:
-        if isinstance(item.fact, CustomerIdentityChanged):
-            keys.update(keys_of(item.fact.phone_number_id, item.fact.becomes))
-    known = _look_up(customers, keys, items)
-    index, found = _resolve(known, items)
-    customers.add_identities(index.learned.values())
-    locked = customers.lock(_customers(index, found))
-    again = _look_up(customers, keys, items)
-    added = {which: identity for which, identity in index.learned.items() if which not in known.identities}
-    if again != _Known({**known.identities, **added}, known.named):
-        # reports of this batch count as new, although their periods are in the table already
-        others = {w: i for w, i in again.identities.items() if w not in added or i.since == ALWAYS}
-        index, found = _resolve(_Known(others, again.named), items)
-    if not locked.holds(_customers(index, found)):
-        raise RetryBatch
-    changed = [identity for which, identity in index.learned.items() if again.identities.get(which) != identity]
-    customers.change_identities(changed, index.merged)
-    return found, locked.after(index.merged), index
-
-
-def _customers(index: IdentityIndex, found: Iterable[_CustomerOf]) -> set[CustomerId]:
-    """Returns all customers that the facts of a batch are about, join, or take an identity from."""
-    concerned = {of.customer for of in found}.union(index.merged, index.merged.values())
-    return concerned.union(index.customers()) if index.lost else concerned
-
-
-def _look_up(customers: Customers, keys: set[IdentityKey], items: Iterable[_Item]) -> _Known:
-    identities = {(identity.key, identity.since): identity for identity in customers.identities(keys)}
-    return _Known(identities, customers.of_conversations(_named(items)))
-
-
-def _resolve(known: _Known, items: Sequence[_Item]) -> tuple[IdentityIndex, list[_CustomerOf]]:
-    index = IdentityIndex(known.identities.values())
-    index.report(item.fact for item in items if isinstance(item.fact, CustomerIdentityChanged) and item.keys)
-    found = [_customer_of(item, index, known.named) for item in items]
-    if index.merged:
-        found = [_CustomerOf(index.merged.get(of.customer, of.customer), of.number) for of in found]
-    return index, found
-
-
-def _customer_of(item: _Item, index: IdentityIndex, named: dict[UUID, tuple[CustomerId, str]]) -> _CustomerOf:
-    fact = item.fact
-    if item.named in named:
-        return _CustomerOf(*named[item.named])
-    if fact.customer is None or fact.phone_number_id is None:
-        raise Poison(item.record, NO_CONVERSATION)
-    try:
-        customer = index.owner(fact) if isinstance(fact, CustomerIdentityChanged) else None
-        return _CustomerOf(customer or index.resolve(item.keys, fact_ref(fact)), fact.phone_number_id)
-    except ValueError as error:
-        raise Poison(item.record, str(error)) from error
-
-
-def _keys(fact: ConversationFact) -> Sequence[IdentityKey]:
-    if fact.customer is None or fact.phone_number_id is None:
-        return ()
-    return keys_of(fact.phone_number_id, fact.customer)
-
-
-def _named_conversation(fact: ConversationFact) -> UUID | None:
-    match fact:
-        case AgentAccepted() | AgentMessage() | AgentDeclined() | AgentClosed():
-            return fact.conversation_id
-        case _:
-            return None
-
-
-def _named(items: Iterable[_Item]) -> set[UUID]:
-    return {item.named for item in items if item.named is not None}
 
 
 def _with_known_agent(fact: Fact, current: Directory) -> Fact:

@@ -4,10 +4,10 @@ Each method is a bounded number of statements over the whole batch, sorted by ke
 locks in one order (architecture.md, P4 and P5).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection, Rollback
@@ -34,12 +34,51 @@ _PERIODS: LiteralString = (
     "select i.phone_number_id, i.kind::text, i.value, i.customer_id, i.at, i.user_id, i.since, i.arrival, i.report, "
     f"i.left_for from {_KEYS} join identity_periods i on {_OF_KEY}"
 )
-_REPORTED_REST: LiteralString = "value, since, arrival, report, customer_id, at, user_id, left_for"
-_REPORTED: LiteralString = f"phone_number_id, kind, {_REPORTED_REST}"
-_REPORTED_ARRAYS: LiteralString = (
-    "unnest(%b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::bigint[], %b::uuid[], %b::uuid[], "
-    f"%b::timestamptz[], %b::text[], %b::text[]) as t ({_REPORTED})"
+_SAME_KEY: LiteralString = 'i.phone_number_id = t.phone_number_id and i.kind = t.kind::"char" and i.value = t.value'
+_CHANGED: LiteralString = "customer_id = t.customer_id, at = t.at, user_id = t.user_id"
+
+
+class _Periods(NamedTuple):
+    """A table of periods: statements that add and change rows, from arrays of the columns of `row`."""
+
+    add: LiteralString
+    change: LiteralString
+    row: Callable[[Identity], tuple[object, ...]]
+
+
+_ARRAYS_OF_FIRST: LiteralString = (
+    "unnest(%b::text[], %b::text[], %b::text[], %b::uuid[], %b::timestamptz[], %b::text[]) "
+    "as t (phone_number_id, kind, value, customer_id, at, user_id)"
 )
+_FIRST = _Periods(
+    "insert into identities (phone_number_id, kind, value, customer_id, at, user_id) "
+    f'select phone_number_id, kind::"char", value, customer_id, at, user_id from {_ARRAYS_OF_FIRST} '
+    "order by 1, 2, 3 on conflict do nothing",
+    f"update identities i set {_CHANGED} from {_ARRAYS_OF_FIRST} where {_SAME_KEY}",
+    lambda i: (*i.key, i.customer_id, i.at, i.user_id),
+)
+
+_REST_OF_REPORTED: LiteralString = "value, since, arrival, report, customer_id, at, user_id, left_for"
+_ARRAYS_OF_REPORTED: LiteralString = (
+    "unnest(%b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::bigint[], %b::uuid[], %b::uuid[], "
+    f"%b::timestamptz[], %b::text[], %b::text[]) as t (phone_number_id, kind, {_REST_OF_REPORTED})"
+)
+_REPORTED = _Periods(
+    f"insert into identity_periods (phone_number_id, kind, {_REST_OF_REPORTED}) "
+    f'select phone_number_id, kind::"char", {_REST_OF_REPORTED} from {_ARRAYS_OF_REPORTED} '
+    "order by 1, 2, 3, 4, 5, 6 on conflict do nothing",
+    f"update identity_periods i set {_CHANGED} from {_ARRAYS_OF_REPORTED} "
+    f"where {_SAME_KEY} and i.since = t.since and i.arrival = t.arrival and i.report = t.report",
+    lambda i: (*i.key, *i.since, i.customer_id, i.at, i.user_id, i.left_for),
+)
+
+
+def _by_table(identities: Collection[Identity]) -> Iterator[tuple[_Periods, list[list[Any]]]]:
+    """Yields each table in which some of the identities are, with its columns, in the order of the keys."""
+    ordered = sorted(identities, key=lambda identity: (identity.key, identity.since))
+    for table, is_reported in ((_FIRST, False), (_REPORTED, True)):
+        if rows := [table.row(i) for i in ordered if (i.since != ALWAYS) == is_reported]:
+            yield table, column_arrays(rows)
 
 
 def _period(
@@ -56,11 +95,6 @@ def _period(
 ) -> Identity:
     began = ALWAYS if since is None else FactRef(since, arrival, report)
     return Identity(IdentityKey(number, kind, value), customer, at, user_id, began, left_for)
-
-
-def _reported(period: Identity) -> tuple[object, ...]:
-    """Returns the values of the columns of a period that a report began."""
-    return (*period.key, *period.since, period.customer_id, period.at, period.user_id, period.left_for)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,65 +152,32 @@ class Customers:
         )
         return {IdentityKey(*row) for row in rows}
 
-    def add_identities(self, identities: Iterable[Identity]) -> None:
+    def add_identities(self, identities: Collection[Identity]) -> None:
         """Adds unknown identities and their customers. One that another writer has just added stays as that writer
         stored it."""
-        ordered = sorted(identities, key=lambda identity: (identity.key, identity.since))
-        if not ordered:
+        if not identities:
             return
         self._connection.execute(
             "insert into customers (id) select distinct id from unnest(%b::uuid[]) as t (id) order by id "
             "on conflict do nothing",
-            [[identity.customer_id for identity in ordered]],
+            [[identity.customer_id for identity in identities]],
         )
-        first = [(*i.key, i.customer_id, i.at, i.user_id) for i in ordered if i.since == ALWAYS]
-        if first:
-            self._connection.execute(
-                "insert into identities (phone_number_id, kind, value, customer_id, at, user_id) "
-                'select phone_number_id, kind::"char", value, customer_id, at, user_id '
-                "from unnest(%b::text[], %b::text[], %b::text[], %b::uuid[], %b::timestamptz[], %b::text[]) "
-                "as t (phone_number_id, kind, value, customer_id, at, user_id) order by 1, 2, 3 on conflict do nothing",
-                column_arrays(first),
-            )
-        reported = [_reported(i) for i in ordered if i.since != ALWAYS]
-        if reported:
-            self._connection.execute(
-                f"insert into identity_periods ({_REPORTED}) "
-                f'select phone_number_id, kind::"char", {_REPORTED_REST} from {_REPORTED_ARRAYS} '
-                "order by 1, 2, 3, 4, 5, 6 on conflict do nothing",
-                column_arrays(reported),
-            )
+        for table, columns in _by_table(identities):
+            self._connection.execute(table.add, columns)
 
-    def change_identities(self, identities: Iterable[Identity], merged: Mapping[CustomerId, CustomerId]) -> None:
+    def change_identities(self, identities: Collection[Identity], merged: Mapping[CustomerId, CustomerId]) -> None:
         """Writes changed identities and joined customers (`merged`: customer -> the one it was joined into). The caller
         holds the customers' locks."""
-        ordered = sorted(identities, key=lambda identity: (identity.key, identity.since))
-        first = [(*i.key, i.customer_id, i.at, i.user_id) for i in ordered if i.since == ALWAYS]
-        if first:
-            self._connection.execute(
-                "update identities i set customer_id = t.customer_id, at = t.at, user_id = t.user_id "
-                "from unnest(%b::text[], %b::text[], %b::text[], %b::uuid[], %b::timestamptz[], %b::text[]) "
-                "as t (phone_number_id, kind, value, customer_id, at, user_id) "
-                'where i.phone_number_id = t.phone_number_id and i.kind = t.kind::"char" and i.value = t.value',
-                column_arrays(first),
-            )
-        reported = [_reported(i) for i in ordered if i.since != ALWAYS]
-        if reported:
-            self._connection.execute(
-                "update identity_periods i set customer_id = t.customer_id, at = t.at, user_id = t.user_id "
-                f"from {_REPORTED_ARRAYS} "
-                'where i.phone_number_id = t.phone_number_id and i.kind = t.kind::"char" and i.value = t.value '
-                "and i.since = t.since and i.arrival = t.arrival and i.report = t.report",
-                column_arrays(reported),
-            )
+        for table, columns in _by_table(identities):
+            self._connection.execute(table.change, columns)
         if merged:
             into = [list(merged), list(merged.values())]
-            for table in ("identities", "identity_periods"):
+            for name in ("identities", "identity_periods"):
                 self._connection.execute(
                     SQL(
                         "update {} i set customer_id = t.into_id "
                         "from unnest(%b::uuid[], %b::uuid[]) as t (id, into_id) where i.customer_id = t.id"
-                    ).format(Identifier(table)),
+                    ).format(Identifier(name)),
                     into,
                 )
             self._connection.execute(

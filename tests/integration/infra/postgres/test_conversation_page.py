@@ -19,7 +19,7 @@ from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number
 from domain.facts import BotMessage, ConversationFact, CustomerSignal, CustomerTurn, MessageStatus, Party
 from domain.ids import CustomerId, conversation_id, customer_id, fact_id
-from infra.postgres.conversations.histories import CustomerHistories
+from infra.postgres.conversations.history_writer import HistoryWriter
 from infra.postgres.conversations.message_changes import read_changes, write_changes
 from infra.postgres.conversations.statuses import write_statuses
 from infra.postgres.directory import apply
@@ -98,7 +98,7 @@ def conn(database: str) -> Iterator[Connection[Any]]:
 
 def store(conn: Connection[Any], of: Conversation | None, *facts: ConversationFact, by: CustomerId = CUSTOMER) -> None:
     """Writes facts as the consumer does: as part of this conversation, or waiting for one (None)."""
-    histories = CustomerHistories(conn)
+    histories = HistoryWriter(conn)
     if of:
         histories.write_conversations([], [of])
     histories.write_entries([(by, FactPlacement(fact, of.id if of else None)) for fact in facts], [])
@@ -192,10 +192,10 @@ def test_the_history_shows_each_event_with_its_time_reason_cause_and_actor(conn:
         HELLO, sequence=2, reason=None, because=(), decisions=Decisions(owner=Owner("skillset", "sales", "queued"))
     )
     store(conn, stored, HELLO)
-    CustomerHistories(conn).write_history(
+    HistoryWriter(conn).write_history(
         [PublicEvent(queued, "queued", NOON + timedelta(minutes=1), (HELLO.id,), "customer")]
     )
-    CustomerHistories(conn).write_history([PublicEvent(stored, "became_unmanaged", NOON, (HELLO.id,), "customer")])
+    HistoryWriter(conn).write_history([PublicEvent(stored, "became_unmanaged", NOON, (HELLO.id,), "customer")])
     found = conversation_page(conn, stored.id)
     expected = [
         {

@@ -1,0 +1,101 @@
+"""Records of the commands topic: what is read from one, what is audited about it, and its result."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from pydantic_core import to_json
+
+from consumers.changes.public_events import SOURCE
+from domain.commands import CommandBody, CommandHead, InvalidCommand, Rejection, read_command
+from domain.contract.row import owner_document
+from domain.conversations.conversation import Conversation
+from domain.event_headers import event_headers
+from domain.ids import result_id
+from infra.kafka.consumer import IncomingRecord
+from infra.postgres.messaging.command_log import AuditedRecord, CommandOutcome
+from infra.postgres.messaging.outbox import OutboxRecord
+from infra.postgres.messaging.restores import HeldCommand
+
+
+class CommandRecord(NamedTuple):
+    """A record of the topic. `head` None: not authentic. `body` None: `invalid` says why."""
+
+    record: IncomingRecord
+    head: CommandHead | None
+    body: CommandBody | None
+    invalid: InvalidCommand | None
+
+    @classmethod
+    def read(cls, record: IncomingRecord, secrets: Sequence[bytes], now: datetime) -> "CommandRecord":
+        read = read_command(record.raw_headers, record.value, secrets, record.at if record.again else now)
+        if isinstance(read, InvalidCommand):
+            return cls(record, read.head, None, read)
+        return cls(record, read.head, read.body, None)
+
+    @property
+    def conversation(self) -> UUID | None:
+        return self.body.conversation_id if self.body is not None else None
+
+    @property
+    def mail_command(self) -> str | None:
+        """The command whose mail this one recalls."""
+        return getattr(self.body, "mail_command_id", None)
+
+
+def held(request: CommandRecord, fresh: set[str]) -> HeldCommand | None:
+    """Returns a command that was received before the database was restored and that the database does not know; None if
+    it knows it or if it was rejected then. Its result was published then, so it gets no other one."""
+    head, body = request.head, request.body
+    if head is None or body is None or head.id not in fresh:
+        return None
+    fresh.discard(head.id)
+    record = request.record
+    return HeldCommand(head.id, record.at, head.issuer, head.type, request.conversation, record.value)
+
+
+def audited(
+    request: CommandRecord, outcome: CommandOutcome, rejection: Rejection | None, after: Conversation | None
+) -> AuditedRecord:
+    """Returns the entry of the audit. `after`: the conversation when the command had been carried out."""
+    record, head = request.record, request.head
+    return AuditedRecord(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.at,
+        head.id if head else None,
+        head.type if head else None,
+        head.source if head else None,
+        head.issuer if head else None,
+        outcome,
+        rejection.value if rejection else None,
+        request.invalid.detail if request.invalid else None,
+        request.conversation,
+        after.version if after else None,
+        getattr(request.body, "batch_id", None),
+    )
+
+
+def command_result(
+    request: CommandRecord, rejection: Rejection | None, after: Conversation | None, topic: str, at: datetime
+) -> OutboxRecord:
+    """Returns the result that is published about a new command."""
+    record, head = request.record, request.head
+    data: dict[str, object] = {
+        "command_id": head.id if head else None,
+        "outcome": "rejected" if rejection else "applied",
+        "reason": rejection.value if rejection else None,
+        "conversation_id": str(request.conversation) if request.conversation else None,
+        "version": after.version if after else None,
+    }
+    if rejection is Rejection.ALREADY_ASSIGNED and after is not None and after.owner is not None:
+        data |= {"owner": owner_document(after.owner)}
+    if head is None:
+        data |= {"partition": record.partition, "offset": record.offset}
+    cause = head.id if head else f"{record.topic}:{record.partition}:{record.offset}:{record.at.isoformat()}"
+    headers = event_headers(str(result_id(cause)), "witiop.command.result.v1", SOURCE, at)
+    position = f"{record.partition}:{record.offset}"
+    key = str(request.conversation) if request.conversation else head.id if head else position
+    return OutboxRecord(topic, key, headers, to_json(data))
