@@ -81,6 +81,7 @@ class BatchLoop:
         self._storm_back_off_seconds = storm_back_off_seconds
         self._expected: dict[TopicPartition, int] = {}
         self._uncertain: set[TopicPartition] = set()
+        self._read_again: dict[TopicPartition, int] = {}
         self._heartbeat_at = 0.0
         self._next_at = 0.0
         self._backoff = Backoff()
@@ -152,13 +153,31 @@ class BatchLoop:
         return set(new)
 
     def _expected_of(self, records: Iterable[IncomingRecord]) -> list[IncomingRecord]:
-        """Drops records that were already processed, and records of partitions that were taken away."""
-        batch = []
+        """Drops records that were already processed, records of partitions that were taken away, and those behind a
+        gap: what is in it is read again."""
+        batch, skipped, checked = [], set[TopicPartition](), set[TopicPartition]()
         for record in records:
-            expected = self._expected.get(partition_of(record))
-            if expected is not None and record.offset >= expected:
+            partition = partition_of(record)
+            expected = self._expected.get(partition)
+            if expected is None or record.offset < expected:
+                continue
+            if partition not in checked:
+                checked.add(partition)
+                if self._is_gap(partition, expected, record.offset):
+                    skipped.add(partition)
+            if partition not in skipped:
                 batch.append(record)
         return batch
+
+    def _is_gap(self, partition: TopicPartition, expected: int, offset: int) -> bool:
+        """Returns whether records before `offset` may have been skipped, and reads again from `expected` then. If they
+        are not there the second time either, the log has none, e.g. where a transaction ended."""
+        if offset == expected or self._read_again.pop(partition, None) == expected:
+            return False
+        log.info("consumer.gap", topic=partition.topic, partition=partition.partition, expected=expected, offset=offset)
+        self._read_again[partition] = expected
+        self._reader.resume_from(partition, expected)
+        return True
 
     def _forget_positions(self, partitions: Iterable[TopicPartition]) -> None:
         """Makes the next poll read the positions of these partitions from Postgres again."""

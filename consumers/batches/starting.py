@@ -127,6 +127,9 @@ class PartitionStarter:
         if start is None or (partition in self._parted and not start.broken):
             start = self._start_at_parting(here, [*trail, *([stored.last] if stored and stored.last else [])], range_)
         restored_until = 0 if start.broken else restored_until_of(stored, committed)
+        if start.broken and committed > start.offset:
+            # of the log before: at the next start it would look like a commit that the database has lost
+            self._reader.commit_now(partition, start.offset)
         with self._transaction() as connection:
             offsets = Offsets(connection, self._group)
             if start.broken:

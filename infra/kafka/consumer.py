@@ -189,6 +189,13 @@ class GroupReader:
         except KafkaError as error:
             raise self._failed(error) from error
 
+    def commit_now(self, partition: TopicPartition, offset: int) -> None:
+        """Commits the group's offset of a partition to Kafka and waits for the answer. Raises BrokerUnreachable."""
+        try:
+            self._open().commit({partition: OffsetAndMetadata(offset, "", -1)}, timeout_ms=int(_REQUEST_SECONDS * 1000))
+        except KafkaError as error:
+            raise self._failed(error) from error
+
     def topic_id(self, topic: str) -> str:
         """Returns Kafka's id of the topic. It changes when the topic is deleted and recreated under the same name."""
         # kafka-python 3.0 has the id of a topic that a consumer reads only here

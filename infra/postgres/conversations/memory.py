@@ -1,5 +1,5 @@
 """The column `memory` of a conversation: evidence and decisions as JSON arrays, in the order of their fields. Only the
-rules read it; queries in `queues` address a few parts by position.
+rules read it; queries address a few parts with `decision_path`.
 
 A row that an earlier version wrote has fewer fields, and fact references without an arrival.
 """
@@ -26,6 +26,11 @@ class Memory(NamedTuple):
 
 _MEMORY = TypeAdapter(Memory)
 _UNDECIDED = Decisions()
+
+
+def decision_path(field: str) -> list[str]:
+    """Returns the JSON path of a field of the decisions, e.g. "declined_by"."""
+    return [str(Memory._fields.index("decisions")), str(Decisions._fields.index(field))]
 
 
 def to_json(evidence: Evidence, decisions: Decisions) -> str:

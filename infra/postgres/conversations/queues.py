@@ -7,20 +7,15 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from domain.conversations.conversation import Conversation, Decisions
+from domain.conversations.conversation import Conversation
 from domain.ids import ConversationId, CustomerId
 from domain.routing.agents import Member
-from infra.postgres.conversations import columns
+from infra.postgres.conversations import columns, memory
 
 _Found = list[tuple[ConversationId, CustomerId]]
 
-# `memory` is stored as JSON arrays: part 1 is the decisions, a tuple in the order of the fields of `Decisions`
-# (`infra.postgres.conversations.columns`). So these paths, and every stored row, depend on the order of those fields: a
-# new field is appended at the end, and existing fields must not be moved.
-_LAST = ["1", str(Decisions._fields.index("last"))]
-"""JSON path of the last decision in `memory`."""
-_DECLINED_BY = ["1", str(Decisions._fields.index("declined_by"))]
-"""JSON path, in `memory`, of the agents who declined the conversation, each with the time."""
+_LAST = memory.decision_path("last")
+_DECLINED_BY = memory.decision_path("declined_by")
 
 _ENDED = """
 select c.id, c.customer_id from conversations c

@@ -20,7 +20,7 @@ from consumers.batches.batch_loop import BatchLoop
 from consumers.batches.leftover import Leftover
 from consumers.batches.metrics import ConsumerMetrics
 from consumers.batches.poison import WHOLE_BATCH, Poison, PoisonPolicy, RetryBatch
-from consumers.batches.starting import mark_of, partition_of
+from consumers.batches.starting import PartitionStarter, mark_of, partition_of
 from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import GroupReader, IncomingRecord
 from infra.kafka.record_reader import RecordReader
@@ -419,6 +419,32 @@ def test_a_member_that_lost_its_partition_without_noticing_writes_nothing(stage:
 # the topic
 
 
+def test_a_position_of_the_log_before_is_not_taken_for_one_that_the_database_has_lost(stage: Stage) -> None:
+    """Otherwise everything that posts would be held after a topic was created again, if its partition is started twice
+    before a batch of it is processed."""
+    stage.create_topic()
+    stage.publish(*numbered(0, 10, "old "))
+    member = stage.join()
+    wait_until(lambda: stage.position() == 10)
+    member.leave()
+    stage.admin.delete_topics([stage.topic])
+    stage.create_topic()
+    stage.publish(*numbered(0, 5, "new "))
+    stage.commit(10)
+
+    for _ in range(2):
+        reader = stage.reader()
+        starter = PartitionStarter(reader, stage.session().transaction, GROUP, METRICS)
+        while not (new := reader.paused()):
+            reader.poll(0.1)
+        assert 0 == starter.start(new[0], reader.offset_ranges(new)[new[0]])
+        reader.close()
+    assert (None, (0,)) == (
+        starter.not_ready_reason(),
+        stage.database.execute("select count(*) from restores").fetchone(),
+    )
+
+
 @pytest.mark.parametrize("records", [3, 10, 30])
 def test_a_topic_that_was_created_again_is_read_from_its_beginning(stage: Stage, records: int) -> None:
     stage.create_topic()
@@ -502,6 +528,36 @@ def test_records_polled_just_before_a_topic_proves_to_be_a_new_one_do_not_hide_e
 
     wait_until(lambda: stage.position() == 10)
     assert numbered(0, 10) == stage.processed()
+
+
+class SkippingReader(GroupReader):
+    """A reader that leaves records out: those before `first` once, as if its place had moved, and the one at `hole`
+    always, as where a log has none."""
+
+    first = 0
+    hole = -1
+
+    def poll(self, timeout_seconds: float) -> list[IncomingRecord]:
+        records = super().poll(timeout_seconds)
+        first, self.first = self.first, 0 if records else self.first
+        return [record for record in records if record.offset >= first and record.offset != self.hole]
+
+
+def test_records_that_a_reader_skips_are_read_all_the_same_and_a_hole_of_the_log_stops_nobody(stage: Stage) -> None:
+    """Kafka's client moves the place from which it reads; here that is believed for nothing."""
+    stage.create_topic()
+    stage.publish(*numbered(0, 10))
+    reader = stage.reader(kind=SkippingReader)
+    assert isinstance(reader, SkippingReader)
+    reader.first = 4
+    stage.join(reader)
+    wait_until(lambda: stage.position() == 10)
+    assert numbered(0, 10) == stage.processed()
+
+    reader.hole = 10
+    stage.publish(*numbered(10, 15))
+    wait_until(lambda: stage.position() == 15)
+    assert [*numbered(0, 10), *numbered(11, 15)] == stage.processed()
 
 
 def test_records_that_the_broker_deleted_unread_are_counted_and_reported_as_not_ready(stage: Stage) -> None:
