@@ -35,15 +35,16 @@ _MAX_WORD = 64
 
 
 def searched(texts: Iterable[str | None], wa_id: str | None, ids: Iterable[str | None]) -> str:
-    """Returns the words by which a row is found, separated by blanks. `texts`: names and messages; `ids`: are found as
-    a whole or by their beginning."""
+    """Returns the words by which a row is found, separated by single blanks, also if a sender puts blanks into an id:
+    one row with an empty word would make every search fail. `texts`: names and messages; `ids`: are found as a whole or
+    by their beginning."""
     found = dict.fromkeys(word for text in texts if text for word in _words(text))
     if wa_id:
         found |= dict.fromkeys(wa_id[start:] for start in range(max(1, len(wa_id) - _SHORTEST_END + 1)))
         if (key := phone_key(wa_id)) != wa_id:
             found |= dict.fromkeys(key[start:] for start in range(len(key) - _SHORTEST_END + 1))
     found |= dict.fromkeys(word for each in ids if each for word in _id_words(each))
-    return " ".join(found)
+    return " ".join(" ".join(found).split())
 
 
 def asked(typed: str) -> list[list[str]]:

@@ -79,6 +79,13 @@ def test_a_text_is_found_by_itself(text: str) -> None:
     assert len(next(iter(asked(text)), [])) <= MAX_TYPED
 
 
+@given(st.text(" 0aé\u00a0\t", max_size=20), st.text(" 0aé\n", max_size=20))
+def test_no_id_of_a_sender_makes_an_empty_word(wa_id: str, user_id: str) -> None:
+    """PostgreSQL refuses to compare a row with an empty word, and every search compares all rows of the list."""
+    words = searched(["Anna"], wa_id, [user_id])
+    assert all(words.split(" ")), repr(words)
+
+
 @pytest.mark.parametrize("char", ["(", "'", "é", "退", "0", "a'", "\u0301"])
 def test_folding_takes_time_by_the_length_of_the_text_only(char: str) -> None:
     def seconds(length: int) -> float:
