@@ -10,7 +10,7 @@ from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 from domain.inbound.reading import BodyReading
 from infra.process.crash_points import crash_point
 from infra.serving.problem import RETRY_AFTER_SECONDS
-from infra.ses.sns import CertificateUnavailable, NotificationRejected, Notifications
+from infra.ses.sns import NotificationRejected, Notifications, NotVerifiedNow
 from webhook.intake import Intake
 
 SesReader = Callable[[bytes, datetime], BodyReading]
@@ -31,7 +31,7 @@ def ses_webhook(intake: Intake, read: SesReader, notifications: Notifications) -
             kind = notifications.receive(body)
         except NotificationRejected as error:
             raise Unauthorized(f"Rejected: {error}.") from error
-        except CertificateUnavailable as error:
+        except NotVerifiedNow as error:
             log.warning("webhook.ses.not_verified", reason=str(error))
             raise ServiceUnavailable("Not verified yet; send it again.", retry_after=RETRY_AFTER_SECONDS) from error
         crash_point("webhook.after-verify")

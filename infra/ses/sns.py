@@ -30,6 +30,8 @@ MAX_BYTES = 512 * 1024
 """Largest envelope. SNS accepts messages of 256 KiB, and the envelope contains the message as an escaped string."""
 _CACHED_KEYS = 8
 """Amazon changes its certificate about once a year."""
+_AT_ONCE = 8
+"""Messages that are verified at a time. Strangers can send any number, and each holds a thread of the webhook."""
 
 _SIGNED = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
@@ -46,8 +48,16 @@ class NotificationRejected(Exception):
     body."""
 
 
-class CertificateUnavailable(Exception):
-    """Amazon did not return the certificate or the confirmation page. The same request may succeed later."""
+class NotVerifiedNow(Exception):
+    """The message cannot be verified now. The same request may succeed later."""
+
+
+class CertificateUnavailable(NotVerifiedNow):
+    """Amazon did not return the certificate or the confirmation page."""
+
+
+class TooManyAtOnce(NotVerifiedNow):
+    """Too many messages are being verified."""
 
 
 class Notifications:
@@ -60,13 +70,26 @@ class Notifications:
         self._topic_arns = frozenset(topic_arns)
         self._fetch = fetch or fetch_from_amazon
         self._keys: dict[str, RSAPublicKey] = {}
+        self._places = threading.Semaphore(_AT_ONCE)
         self._lock = threading.Lock()
         self._parsing = threading.Lock()
         self._fetching = threading.Lock()
 
     def receive(self, body: bytes) -> NotificationKind:
-        """Verifies a body and returns its kind. Confirms a subscription. Raises NotificationRejected,
-        CertificateUnavailable. May block for twice FETCH_SECONDS."""
+        """Verifies a body and returns its kind. Confirms a subscription. Raises NotificationRejected, NotVerifiedNow.
+        May block for twice FETCH_SECONDS."""
+        if len(body) > MAX_BYTES:
+            raise NotificationRejected("the body is larger than SNS messages are")
+        if not any(topic.encode() in body for topic in self._topic_arns):  # SNS never escapes it; costs no parsing
+            raise NotificationRejected("TopicArn is not a configured topic")
+        if not self._places.acquire(blocking=False):
+            raise TooManyAtOnce("too many messages at once")
+        try:
+            return self._receive(body)
+        finally:
+            self._places.release()
+
+    def _receive(self, body: bytes) -> NotificationKind:
         envelope = self._verified(body)
         if envelope["Type"] == "Notification":
             return "notification"
@@ -76,8 +99,6 @@ class Notifications:
         return "other"
 
     def _verified(self, body: bytes) -> dict[str, Any]:
-        if len(body) > MAX_BYTES:
-            raise NotificationRejected("the body is larger than SNS messages are")
         try:
             # The sender is not verified yet, and `[{},{},...]` takes 25 times its bytes when parsed: one at a time.
             with self._parsing:

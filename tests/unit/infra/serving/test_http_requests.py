@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from infra.serving.limits import RequestLimits
 from tests.support.http_server import QUICK, Answer, request, serving
 
-LIMITS = RequestLimits(body_bytes=100)
+LIMITS = RequestLimits(body_bytes=100, queue_seconds=60)
 CHUNKED = "Transfer-Encoding: chunked"
 
 
