@@ -103,6 +103,6 @@ class Downloads:
             end = DownloadBroken(type(error).__name__)
         finally:
             with self._lock:
-                self._open.remove(download)
+                self._open = [each for each in self._open if each is not download]
         if not left.is_set():
             asyncio.run_coroutine_threadsafe(parts.put(end), loop)

@@ -150,6 +150,7 @@ def provide(connection: Connection[Any], passwords: Mapping[str, str] | None = N
         created = [role for role in roles.values() if role not in existing] if may_create else []
         for role in created:
             cursor.execute(SQL("create role {}").format(Identifier(role)))
+        cursor.execute(SQL("revoke temporary on database {} from public").format(Identifier(database)))
         for process, role in roles.items():
             if role not in existing and role not in created:
                 continue

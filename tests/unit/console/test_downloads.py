@@ -85,6 +85,22 @@ def test_a_place_that_was_never_used_is_free_again(monkeypatch: pytest.MonkeyPat
     downloads.take("boss")
 
 
+def test_a_file_that_begins_after_its_place_was_given_away_still_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    downloads, now = Downloads(), 100.0
+    monkeypatch.setattr("console.downloads.monotonic", lambda: now)
+
+    async def late() -> bytes:
+        nonlocal now
+        first = downloads.take("boss")
+        now = first.taken_at + START_SECONDS + 1
+        downloads.take("boss")
+        parts = downloads.stream(first, lambda: (part for part in [b"all"]))
+        async with asyncio.timeout(60):
+            return b"".join([part async for part in parts])
+
+    assert b"all" == asyncio.run(late())
+
+
 @pytest.mark.parametrize("text", ["a text of a customer \N{WAVING HAND SIGN} " * 20, "x" * 60_000])
 def test_a_workbook_needs_the_same_memory_for_any_number_of_rows(text: str) -> None:
     rows = 20_000 if len(text) < 1000 else 2000

@@ -80,7 +80,12 @@ def test_no_role_can_change_the_schema_or_other_roles(dsn: str, process: str) ->
             "select rolsuper, rolcreatedb, rolcreaterole from pg_roles where rolname = current_user"
         ).fetchone() or (True, True, True)
         assert [False] * 3 == [superuser, creates, makes_roles]
-        for statement in ("create table mine (n integer)", "drop table outbox", "alter table outbox add n integer"):
+        for statement in (
+            "create table mine (n integer)",
+            "create temporary table mine (n integer)",
+            "drop table outbox",
+            "alter table outbox add n integer",
+        ):
             with pytest.raises(InsufficientPrivilege):
                 connection.execute(statement.encode())
 
