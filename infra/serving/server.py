@@ -1,4 +1,4 @@
-"""Serves a Flask application over HTTP: one parent process starts and stops workers, each with its own application."""
+"""Serves over HTTP: one parent process starts and stops workers, each with its own application."""
 
 import asyncio
 import multiprocessing
@@ -14,14 +14,14 @@ from typing import Any
 
 from infra.process.memory import return_large_blocks
 from infra.serving.limits import RequestLimits
-from infra.serving.worker import STOP_SECONDS, ServedApp, Worker
+from infra.serving.worker import STOP_SECONDS, Servable, Worker
 
 BACKLOG = 1024
 """Connections that wait in the kernel until a worker accepts them."""
 _KILL_SECONDS = STOP_SECONDS + 2
 
 
-def serve(make: Callable[[], ServedApp], limits: RequestLimits, *, host: str, port: int, processes: int = 1) -> None:
+def serve(make: Callable[[], Servable], limits: RequestLimits, *, host: str, port: int, processes: int = 1) -> None:
     """Serves until SIGTERM or SIGINT, then finishes open requests and returns. Raises OSError when the port is taken,
     and SystemExit(1) when a worker died, so that the service manager restarts this process.
 
@@ -66,7 +66,7 @@ def _end(workers: Sequence[BaseProcess]) -> None:
             worker.join()
 
 
-def _work(make: Callable[[], ServedApp], limits: RequestLimits, listener: socket.socket) -> None:
+def _work(make: Callable[[], Servable], limits: RequestLimits, listener: socket.socket) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the parent's handler
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the workers
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
@@ -74,7 +74,7 @@ def _work(make: Callable[[], ServedApp], limits: RequestLimits, listener: socket
     asyncio.run(_run(make(), limits, listener))
 
 
-async def _run(served: ServedApp, limits: RequestLimits, listener: socket.socket) -> None:
+async def _run(served: Servable, limits: RequestLimits, listener: socket.socket) -> None:
     worker = Worker(served, limits, listener)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
     await worker.run()

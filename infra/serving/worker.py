@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import structlog
 from flask import Flask
@@ -26,14 +26,39 @@ _NO_FILES_SECONDS = 0.5
 log = structlog.get_logger()
 
 
+class RequestHandler(Protocol):
+    """Answers the requests of one worker. Its methods are called in the event loop."""
+
+    def handle(self, request: Request) -> None:
+        """Answers a request, now or later."""
+
+    def reject_late(self) -> None:
+        """Answers requests that have waited for too long. Called a few times per second."""
+
+    def close(self) -> None:
+        """Frees what the handler uses. Called after the last request."""
+
+
+class Servable(Protocol):
+    """What a worker serves. `rejected` is called with the reason when a request is rejected by the server:
+    `malformed`, `too_large`, `too_slow`, `ended_early`, `busy` or `late`. `close` is called after the last request.
+    `end_streams` is called when the worker is about to stop; it must end all open streams."""
+
+    @property
+    def rejected(self) -> Callable[[str], None]: ...
+    @property
+    def close(self) -> Callable[[], None]: ...
+    @property
+    def end_streams(self) -> Callable[[], None] | None: ...
+    def handler(self, limits: RequestLimits) -> RequestHandler:
+        """Returns the handler of a new worker. Called once, in the event loop."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServedApp:
-    """The application of one worker, and its callbacks.
+    """A Flask application as a `Servable`.
 
-    `quick_paths`: paths whose views never wait; requests for them need no thread. `rejected` is called with the reason
-    when a request is rejected by the server: `malformed`, `too_large`, `too_slow`, `ended_early`, `busy` or `late`.
-    `close` is called after the last request. `end_streams` is called when the worker is about to stop; it must end all
-    open streams."""
+    `quick_paths`: paths whose views never wait; requests for them need no thread."""
 
     app: Flask
     rejected: Callable[[str], None]
@@ -41,12 +66,16 @@ class ServedApp:
     end_streams: Callable[[], None] | None = None
     quick_paths: frozenset[str] = frozenset()
 
+    def handler(self, limits: RequestLimits) -> RequestHandler:
+        """See `Servable`."""
+        return WsgiBridge(self.app, self.quick_paths, limits)
+
 
 class Worker:
     """Serves the connections of one listening socket until it is stopped. Implements `http_connection.Server`. Must be
     created in the event loop."""
 
-    def __init__(self, served: ServedApp, limits: RequestLimits, listener: socket.socket) -> None:
+    def __init__(self, served: Servable, limits: RequestLimits, listener: socket.socket) -> None:
         self.limits = limits
         self.waiting = Waiting(limits.waiting_per_address)
         self.stopping = False
@@ -54,8 +83,8 @@ class Worker:
         self.rejected = served.rejected
         self._served = served
         self._listener = listener
-        self._bridge = WsgiBridge(served.app, served.quick_paths, limits)
-        self.handle: Callable[[Request], None] = self._bridge.handle
+        self._handler = served.handler(limits)
+        self.handle: Callable[[Request], None] = self._handler.handle
         self._connections: set[HttpConnection] = set()
         self._opening: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
@@ -76,7 +105,7 @@ class Worker:
         sweeping.cancel()
         for connection in list(self._connections):
             connection.abort()
-        self._bridge.close()
+        self._handler.close()
         self._served.close()
 
     def stop(self) -> None:
@@ -126,7 +155,7 @@ class Worker:
             await asyncio.sleep(_SWEEP_SECONDS)
             for connection in self.waiting.expired(self._loop.time()):
                 cast("HttpConnection", connection).give_up()
-            self._bridge.reject_late()
+            self._handler.reject_late()
 
     def _begin_to_stop(self) -> None:
         self.stopping = True

@@ -11,7 +11,7 @@ import pytest
 
 from infra.serving.limits import RequestLimits
 from infra.serving.response import Response
-from infra.serving.wsgi_bridge import ARRIVED_KEY, LATER_KEY, QUICK_BYTES, STREAM_KEY, Answer
+from infra.serving.wsgi_bridge import ARRIVED_KEY, LATER_KEY, QUICK_BYTES, STREAM_KEY, Answer, WsgiBridge
 from tests.support.http_server import QUICK, Client, Served, echo, request, serving
 
 
@@ -210,7 +210,9 @@ def test_requests_beyond_the_queue_limit_are_rejected_at_once() -> None:
         app = Held()
         async with serving(limits(threads=1, waiting=2, queue_seconds=60), app) as served:
             taken = [client.ask() for client in await connected(served, 3)]
-            while served.worker._bridge._in_threads < 3:
+            bridge = served.worker._handler
+            assert isinstance(bridge, WsgiBridge)
+            while bridge._in_threads < 3:
                 await asyncio.sleep(0.001)
             rejected = (await (await served.connect()).ask().answer()).status
             app.release.set()
