@@ -29,7 +29,7 @@ class BusinessNumber:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedCustomer:
-    """A customer with a phone, a business-scoped user id, or both."""
+    """A customer with a phone, a business-scoped user id, or both. `name`: empty if Meta does not report it."""
 
     name: str
     wa_id: str | None = None
@@ -43,7 +43,8 @@ class SimulatedCustomer:
     @property
     def contact(self) -> BodyObject:
         """An element of Meta's `contacts[]`."""
-        return {"profile": {"name": self.name}, **self.ids}
+        profile = {"profile": {"name": self.name}} if self.name else {}
+        return {**profile, **self.ids}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,12 @@ def from_meta(
         changes.append(_change(line, "messages", statuses=list(statuses)))
     if echoes:
         changes.append(_change(line, "smb_message_echoes", message_echoes=list(echoes)))
-    document = {
-        "object": "whatsapp_business_account",
-        "entry": [{"id": line.account_id, "changes": changes}],
-    }
-    # Meta escapes slashes and non-ASCII characters. A reader that signs its own re-serialised JSON gets another
-    # signature.
-    body = json.dumps(document, separators=(",", ":")).replace("/", r"\/").encode()
-    return WebhookPost("whatsapp", body, updates=len(messages) + len(statuses) + len(echoes))
+    return _meta_post(line.account_id, changes, len(messages) + len(statuses) + len(echoes))
+
+
+def of_account(account_id: str, field: str, value: BodyObject) -> WebhookPost:
+    """Returns one body for an update of a business account, e.g. `message_template_status_update`."""
+    return _meta_post(account_id, [{"value": value, "field": field}], updates=1)
 
 
 def cloud_event(kind: str, source: str, event_id: str, at: datetime, data: BodyObject) -> BodyObject:
@@ -125,6 +124,14 @@ def from_ours(sender: CloudEventSource, *events: BodyObject) -> WebhookPost:
 def signature(secret: str, body: bytes) -> str:
     """Returns the value of the header that signs exactly these bytes."""
     return f"sha256={hmac.new(secret.encode(), body, 'sha256').hexdigest()}"
+
+
+def _meta_post(account_id: str, changes: list[BodyObject], updates: int) -> WebhookPost:
+    document = {"object": "whatsapp_business_account", "entry": [{"id": account_id, "changes": changes}]}
+    # Meta escapes slashes and non-ASCII characters. A reader that signs its own re-serialised JSON gets another
+    # signature.
+    body = json.dumps(document, separators=(",", ":")).replace("/", r"\/").encode()
+    return WebhookPost("whatsapp", body, updates=updates)
 
 
 def _change(line: BusinessNumber, field: str, **arrays: list[BodyObject]) -> BodyObject:
