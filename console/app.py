@@ -130,7 +130,7 @@ def _live_pages(deps: Dependencies) -> Blueprint:
         if not deps.live.has_room(session):
             abort(503)
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the stream outlives the request
-        render = partial(changes_for, app, deps.clock)
+        render = partial(changes_for, app)
         follow_with(partial(deps.live.stream, session, watched_list(session), render))
         headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
         return Response(b"retry: 2000\n\n", content_type="text/event-stream", headers=headers)

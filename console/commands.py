@@ -17,7 +17,7 @@ from psycopg import Connection
 from pydantic import ValidationError
 
 from console.dependencies import Dependencies
-from console.request import address, person
+from console.request import address, person, words
 from domain.commands import Email, Recall, Rejection, Transfer, new_command, signed
 from domain.ports import PublishFailed
 from infra.postgres.console import audit
@@ -67,7 +67,7 @@ def submit(deps: Dependencies, form: str, requests: Sequence[CommandRequest], ba
     """Publishes the commands and returns their ids. Blocks until Kafka acknowledged them, 5 seconds at most. Raises
     PublishFailed if it did not acknowledge all of them; it is safe to submit them again."""
     me = person()
-    now = deps.clock()
+    now = words().now
     with deps.connection() as conn:
         ids = _ids(conn, form, requests)
     entries = [_entry("asked", id_, request, batch_id) for id_, request in zip(ids, requests, strict=True)]

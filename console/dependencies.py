@@ -38,7 +38,8 @@ class MailComposition:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """`pool`: connections in autocommit mode; `download_connection`: opens one more like them. `mailing` None: this
+    """`pool`: connections in autocommit mode; `download_connection`: opens one more like them. `clock`: for pages of
+    people who are not signed in; all others show the database's time, and commands bear it. `mailing` None: this
     installation sends no mails. `secure`: browsers reach the console by https only. `proxies`: the number of reverse
     proxies that add to X-Forwarded-For."""
 

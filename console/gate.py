@@ -224,11 +224,12 @@ def _refused(why: str, status: int) -> ResponseReturnValue:
 
 
 def words_of(deps: Dependencies) -> speech.Words:
-    """The language and time zone that the person chose, else those of their browser."""
+    """The language and time zone that the person chose, else those of their browser. The time is the database's, which
+    windows, reservations and commands are judged by; a person whose session was read brought it along."""
     chosen = g.person.language if g.person else None
     zone = speech.zone(g.person.time_zone if g.person else None) or speech.zone(request.cookies.get("zone"))
     language = chosen if chosen in speech.LANGUAGES else speech.negotiate_language(request.accept_languages.values())
-    return speech.Words(language, zone or speech.UTC_ZONE, deps.clock())
+    return speech.Words(language, zone or speech.UTC_ZONE, g.person.now if g.person else deps.clock())
 
 
 def _cookie(deps: Dependencies) -> str:

@@ -25,6 +25,7 @@ from console.words import Words
 from domain.conversations.conversation import Status
 from domain.directory import Directory
 from infra.postgres import directory
+from infra.postgres.connections.clock import database_now
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
 from infra.postgres.lists import conversation_page
@@ -118,7 +119,7 @@ class ListState:
 
     `gone`: conversations that are no longer unmanaged; `tops`: the newest rows of each list; `desks`: the first page of
     each waiting list; `open`: the marks of open conversations; `living`: the sessions that may still look; `answers`:
-    per person, the number of results of each command or batch."""
+    per person, the number of results of each command or batch; `at`: when, by the database's clock."""
 
     rows: Mapping[ConversationKey, ListedConversation]
     marks: Mapping[ConversationKey, str]
@@ -132,6 +133,7 @@ class ListState:
     living: Set[bytes]
     answers: Mapping[str, Mapping[str, int]]
     directory: Directory
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -167,6 +169,7 @@ class ListWatcher:
                 living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions),
                 answers=audit.answer_counts(conn, {each.person for each in shown}),
                 directory=self._directories.read(conn),
+                at=database_now(conn),
             )
 
     def _changed(
@@ -247,7 +250,7 @@ def matching(which: UnmanagedFilter, found: Mapping[Status, int]) -> int | None:
 
 
 def changes_for(
-    app: Flask, clock: Callable[[], datetime], shown: WatchedList, now: ListState
+    app: Flask, shown: WatchedList, now: ListState
 ) -> Sequence[bytes] | None:
     """The events that bring a list to the current state; None: its session may no longer look."""
     if shown.session not in now.living:
@@ -257,7 +260,7 @@ def changes_for(
     header = _header(shown, now)
     if changed or header != shown.header:
         with app.app_context():
-            g.words = Words(shown.language, shown.zone, clock())
+            g.words = Words(shown.language, shown.zone, now.at)
             rows = render_rows((now.rows[id_] for id_ in changed), now.directory, shown.context, shown.query.open)
             fragments = [f"<template>{row}</template>" for row in rows]  # a row outside of a table is not valid HTML
             if header != shown.header:

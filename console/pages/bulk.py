@@ -16,7 +16,7 @@ from console.dependencies import Dependencies
 from console.pages.bulk_results import results
 from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
 from console.pages.recipients import first_choice, first_mode, recipient_options
-from console.request import dialog, target
+from console.request import dialog, target, words
 from console.table.query import ListQuery
 from console.table.rows import row_view
 from domain.commands import Email, Rejection, Transfer
@@ -194,7 +194,7 @@ def _form(
 ) -> ResponseReturnValue:
     with deps.connection() as conn:
         options = recipient_options(deps, conn, deps.directory(conn), kind) if kind != "email" else []
-    until = deps.clock() + deps.terms.reservation
+    until = words().now + deps.terms.reservation
     mask = bool(deps.mailing and deps.mailing.policy.mask)
     return dialog(
         "bulk.html",

@@ -182,8 +182,8 @@ def _transfer_form(
         directory = deps.directory(conn)
         row = _row(conn, directory, id_)
         options = recipient_options(deps, conn, directory, kind)
-    end = reservation_end(deps.clock() + deps.terms.reservation, row.of.window_ends_at)
-    until = end if end > deps.clock() else None
+    end = reservation_end(words().now + deps.terms.reservation, row.of.window_ends_at)
+    until = end if end > words().now else None
     return dialog(
         "transfer.html",
         status,

@@ -8,7 +8,7 @@ from flask import Response, abort, request
 from console.commands import HOLD_SECONDS
 from console.dependencies import Dependencies
 from console.pages import mail_preview
-from console.request import person
+from console.request import person, words
 from domain.commands import Email
 from domain.contract.row import Row
 from domain.directory import Directory
@@ -67,5 +67,5 @@ def mail_preview_page(deps: Dependencies, id_: UUID) -> Response:
     if found is None:
         abort(404)
     mail = typed_mail(found.conversation, directory)
-    page = mail_preview.page(found, deps.mailing, directory, mail, person(), deps.clock())
+    page = mail_preview.page(found, deps.mailing, directory, mail, person(), words().now)
     return Response(page, headers=mail_preview.HEADERS, content_type="text/html; charset=utf-8")

@@ -10,6 +10,7 @@ from unicodedata import combining, normalize
 from psycopg import Connection
 
 from console.dependencies import Dependencies
+from console.request import words
 from domain.conversations.conversation import OwnerKind
 from domain.directory import Directory
 from domain.routing.agents import next_agent
@@ -70,7 +71,7 @@ def recipient_options(
 
 def agent_options(deps: Dependencies, conn: Connection[Any], directory: Directory) -> list[AgentOption]:
     """Users, those who can take a conversation first, then by name."""
-    now, presence_timeout = deps.clock(), deps.terms.presence_timeout
+    now, presence_timeout = words().now, deps.terms.presence_timeout
     found = [
         AgentOption(
             member.id,
@@ -90,7 +91,7 @@ def agent_options(deps: Dependencies, conn: Connection[Any], directory: Director
 
 def skillset_options(deps: Dependencies, conn: Connection[Any], directory: Directory) -> list[SkillsetOption]:
     """Skillsets, those with a ready member first, then by name."""
-    now, presence_timeout = deps.clock(), deps.terms.presence_timeout
+    now, presence_timeout = words().now, deps.terms.presence_timeout
     members = list(Agents(conn).all_with_presence().values())
     waits = waiting_for(conn)
     found = []

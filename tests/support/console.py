@@ -41,18 +41,13 @@ QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 class Clock:
-    """The clock of the pages, which a test can set ahead or stop."""
+    """The clock of the console's machine, which a test can set ahead."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
-        self._stopped: datetime | None = None
-
-    def stop(self, at: datetime) -> None:
-        """Shows this time from now on."""
-        self._stopped = at
 
     def __call__(self) -> datetime:
-        return self._stopped or utc_now() + self.ahead
+        return utc_now() + self.ahead
 
 
 class Browser:

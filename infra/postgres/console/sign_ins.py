@@ -22,7 +22,7 @@ _FORGOTTEN_AT_ONCE = 20
 class Person:
     """A person who has a sign-in. `level` None: the directory does not have them (any more). `answers`: they may have
     conversations, so they can take one. `language`, `time_zone` None: the browser's. `as_of`: the database snapshot in
-    which they were read; `directory`: the directory's version in it."""
+    which they were read; `directory`: the directory's version in it; `now`: when, by the database's clock."""
 
     name: str
     shown_name: str
@@ -33,6 +33,7 @@ class Person:
     time_zone: str | None
     as_of: str
     directory: int
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ _NAMED = """
 """
 _PERSON: LiteralString = f"""
   {_NAMED}, coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.language, i.time_zone,
-  pg_current_snapshot()::text as as_of, (select version from directory_version) as directory
+  pg_current_snapshot()::text as as_of, (select version from directory_version) as directory,
+  clock_timestamp() as now
 """
 
 _IS_LIVE = """

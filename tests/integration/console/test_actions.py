@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from zoneinfo import ZoneInfo
 
@@ -140,6 +140,22 @@ def test_a_transfer_is_a_signed_command_and_the_console_changes_nothing(console:
         command.body.mode,
         command.body.expected_version,
     )
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=-1), timedelta(hours=1), timedelta(days=1)], ids=str)
+def test_pages_and_commands_go_by_the_databases_clock_and_not_by_the_machines(
+    console: Console, boss: Browser, ahead: timedelta
+) -> None:
+    row = console.office.customer_writes(hours_ago=23)
+    console.office.presence("anna", "ready")
+    console.clock.ahead = ahead
+    assert re.search(r">0 h (59|58) min<", boss.get("/unmanaged").text)
+    assert ["offered to anna immediately"] == outlook(boss.get(f"/conversations/{row}/transfer/user", "dialog").text)
+    transfer(row, boss, to="anna", mode="immediate")
+    assert [("applied", None)] == console.process_commands()
+    open_list = OpenList(console, boss, "/waiting?state=assigned")
+    open_list.listen(seen=f"{row}.of-an-earlier-version")
+    assert re.search(r">0 h (59|58) min<", open_list.look())
 
 
 def test_a_transfer_is_pending_then_done_and_can_be_undone(console: Console, boss: Browser) -> None:
