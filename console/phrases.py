@@ -84,6 +84,7 @@ _BOT_EVENTS = {
     "choice.made": gettext_noop("Chosen from the bot's menu: {text}"),
     "handoff.requested": gettext_noop("The bot handed over to {text}."),
 }
+_ENDED_WITH = gettext_noop("The bot ended: {text}.")
 _AGENT_EVENTS = {
     "conversation.accepted": gettext_noop("{who} accepted."),
     "conversation.declined": gettext_noop("{who} declined. {text}"),
@@ -221,6 +222,8 @@ def transcript_sentence(directory: Directory, item: TranscriptItem) -> str | Non
     """A sentence about a transcript item that is an event; None for a message."""
     known = {"bot": _BOT_EVENTS, "agent": _AGENT_EVENTS, "system": _SYSTEM_EVENTS}.get(item.speaker, {})
     text = item.text or ""
+    if item.kind == "session.ended" and text:
+        return _filled(_ENDED_WITH, text=text)
     if item.kind not in known:
         return text or item.kind if item.speaker == "system" else None
     if item.kind == "handoff.requested":

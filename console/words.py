@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+from unicodedata import combining, normalize
 from zoneinfo import ZoneInfo
 
 import phonenumbers
@@ -159,11 +160,39 @@ def phone(wa_id: str) -> str:
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
-def zones() -> list[str]:
-    """Names of the time zones that a person can choose."""
+def zones(language: str) -> dict[str, str]:
+    """The time zones that a person can choose: name -> the city in this language, e.g. Europe/Rome -> Roma."""
+    cities = _locale(language).time_zones
+    return {name: cities.get(name, {}).get("city") or _place(name) for name in _zone_names()}
+
+
+def zone_meant(typed: str) -> ZoneInfo | None:
+    """The time zone with this name, or of this city in one of our languages; None if there is none."""
+    return zone(typed) or zone(_zones_of_cities().get(folded(typed)))
+
+
+@cache
+def _zone_names() -> list[str]:
     from zoneinfo import available_timezones
 
     return sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "System")))
+
+
+@cache
+def _zones_of_cities() -> dict[str, str]:
+    found = {folded(_place(name)): name for name in reversed(_zone_names())}
+    for language in LANGUAGES:
+        found |= {folded(city): name for name, city in reversed(zones(language).items())}
+    return found
+
+
+def _place(name: str) -> str:
+    return name.rpartition("/")[2].replace("_", " ")
+
+
+def folded(text: str) -> str:
+    """The text without accents, case and blanks around it: as people compare names."""
+    return "".join(char for char in normalize("NFKD", text.casefold().strip()) if not combining(char))
 
 
 UTC_ZONE = ZoneInfo("UTC")

@@ -249,9 +249,7 @@ def matching(which: UnmanagedFilter, found: Mapping[Status, int]) -> int | None:
     return found[which.status] if which.status else sum(found.values())
 
 
-def changes_for(
-    app: Flask, shown: WatchedList, now: ListState
-) -> Sequence[bytes] | None:
+def changes_for(app: Flask, shown: WatchedList, now: ListState) -> Sequence[bytes] | None:
     """The events that bring a list to the current state; None: its session may no longer look."""
     if shown.session not in now.living:
         return None

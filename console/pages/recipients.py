@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
-from unicodedata import combining, normalize
 
 from psycopg import Connection
 
 from console.dependencies import Dependencies
 from console.request import words
+from console.words import folded
 from domain.conversations.conversation import OwnerKind
 from domain.directory import Directory
 from domain.routing.agents import next_agent
@@ -107,5 +107,4 @@ def skillset_options(deps: Dependencies, conn: Connection[Any], directory: Direc
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """The key of an order in which people look for names: 2 stands before 10, and é beside e."""
-    plain = "".join(char for char in normalize("NFKD", name.casefold()) if not combining(char))
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"\d{1,18}|\D+", plain)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"\d{1,18}|\D+", folded(name))]

@@ -11,7 +11,7 @@ from psycopg import Connection
 from console import gate
 from console.dependencies import Dependencies
 from console.request import address, person, safe_redirect_target, words
-from console.words import LANGUAGES, zone, zones
+from console.words import LANGUAGES, zone_meant, zones
 from infra.passwords import LONGEST, SHORTEST, weakness
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.audit import AuditEntry
@@ -82,7 +82,7 @@ def account_pages(deps: Dependencies) -> Blueprint:
     @gate.open_to("signed_in")
     def change_words() -> ResponseReturnValue:
         language, typed = request.form.get("language", ""), request.form.get("zone", "").strip()
-        chosen = zone(typed)
+        chosen = zone_meant(typed)
         if typed and chosen is None:
             return _account("zone", 422)
         with deps.connection() as conn:
@@ -132,7 +132,7 @@ def _change_password(deps: Dependencies) -> str | None:
 
 def _account(wrong: str | None = None, status: int = 200) -> ResponseReturnValue:
     saved = wrong is None and "saved" in request.args
-    context = {"languages": LANGUAGES, "zones": zones(), "wrong": wrong, "saved": saved}
+    context = {"languages": LANGUAGES, "zones": zones(words().language), "wrong": wrong, "saved": saved}
     page = render_template(
         "account.html", **context, shortest=SHORTEST, longest=LONGEST, zone_now=words().zone.key, typed=request.form
     )

@@ -96,12 +96,13 @@ class Entries:
 
     def _sender(self, sender: Party | None) -> str:
         """Returns who of the customer's people wrote an item: the name; in a group, where names are not enough to tell
-        people apart, with the phone or the user id."""
+        people apart, with the phone or the user id, which is no phone number."""
         if sender is None:
             return self._customer
-        identity = sender.wa_id or sender.user_id
-        named = " ".join(filter(None, (sender.name, identity if self._is_group else None)))
-        return one_line(self._shown(named)) or self._customer
+        names = [self._shown(sender.name or "")]
+        if self._is_group:
+            names.append(self._shown(sender.wa_id) if sender.wa_id else clean(sender.user_id or ""))
+        return one_line(" ".join(filter(None, names))) or self._customer
 
     def _text(self, item: TranscriptItem) -> str:
         """Returns the text of an item without ids of options, skillsets and outcomes: they are terms of programs."""

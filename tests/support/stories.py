@@ -116,8 +116,9 @@ class FactMaker:
     def bot_starts(self, hour: float, session: str = "s1") -> BotSessionStarted:
         return BotSessionStarted.model_validate({**self._base(hour, "starts", session), "session_id": session})
 
-    def bot_ends(self, hour: float, session: str = "s1") -> BotSessionEnded:
-        return BotSessionEnded.model_validate({**self._base(hour, "ends", session), "session_id": session})
+    def bot_ends(self, hour: float, session: str = "s1", outcome: str | None = None) -> BotSessionEnded:
+        base = self._base(hour, "ends", session)
+        return BotSessionEnded.model_validate({**base, "session_id": session, "outcome": outcome})
 
     def choice(self, hour: float, skillset: str, session: str = "s1") -> BotChoice:
         base = self._base(hour, "choice", skillset, session)

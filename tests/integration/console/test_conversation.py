@@ -74,12 +74,15 @@ def test_the_events_of_the_bot_are_sentences(console: Console, boss: Browser) ->
     ago = console.office.hours_ago
     maker = FactMaker("bot", Party(wa_id="391"))
     console.office.process(
-        maker.bot_starts(ago(1.85)), maker.turn(ago(1.9)), maker.bot(ago(1.8)), maker.bot_ends(ago(1))
+        maker.bot_starts(ago(1.85)), maker.turn(ago(1.9)), maker.bot(ago(1.8)), maker.bot_ends(ago(1), outcome="solved")
     )
     (row,) = ids(boss.get("/unmanaged").text)
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
-    for shown in ("The bot started.", "how can I help?", "The bot ended.", "automatic"):
+    for shown in ("The bot started.", "how can I help?", "The bot ended: solved.", "automatic"):
         assert shown in panel
+    info = boss.get(f"/unmanaged?open={row}&tab=info", "panel").text
+    assert re.search(r"<dt>Because of</dt>\s*<dd>\s*The bot ended: solved\.", info)
+    assert "session.ended" not in panel + info
 
 
 def test_the_info_has_the_state_the_history_and_ids_to_copy(console: Console, boss: Browser) -> None:

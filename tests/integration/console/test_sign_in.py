@@ -305,6 +305,10 @@ def test_an_unknown_time_zone_is_not_saved(boss: Browser) -> None:
     )
     page = boss.get("/account").text
     assert ("Europe/Rome", "Saved." in page) == (field(page, "zone"), False)
+    assert 303 == boss.post("/account/words", language="it", zone="roma").status_code  # the city is enough
+    page = boss.get("/account").text
+    assert "Europe/Rome" == field(page, "zone")
+    assert '<option value="Europe/London">Londra</option>' in page
     assert 303 == boss.post("/account/words", language="", zone="").status_code
     assert "" == field(boss.get("/account").text, "zone")
 

@@ -8,7 +8,7 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from console.words import LANGUAGES, Words, negotiate_language, phone, zone
+from console.words import LANGUAGES, Words, negotiate_language, phone, zone, zone_meant
 from tests.support.paths import ROOT
 
 CONSOLE = ROOT / "console"
@@ -97,6 +97,23 @@ def test_the_browsers_best_language_is_used(accepted: list[str], language: str) 
 @pytest.mark.parametrize("name", [None, "", "Nowhere/Land", "../../etc/passwd", "/etc/passwd", "x" * 100, "Europe"])
 def test_an_invalid_time_zone_is_none(name: str | None) -> None:
     assert zone(name) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("Roma", "Europe/Rome"),
+        (" rome ", "Europe/Rome"),
+        ("Europe/Rome", "Europe/Rome"),
+        ("sao paulo", "America/Sao_Paulo"),
+        ("Città del Messico", "America/Mexico_City"),
+        ("nowhere", None),
+        ("../etc/passwd", None),
+    ],
+)
+def test_a_time_zone_is_found_by_its_city(typed: str, name: str | None) -> None:
+    found = zone_meant(typed)
+    assert name == (found and found.key)
 
 
 @pytest.mark.parametrize(

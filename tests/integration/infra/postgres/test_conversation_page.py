@@ -23,7 +23,7 @@ from infra.postgres.conversations.history_writer import HistoryWriter
 from infra.postgres.conversations.message_changes import read_changes, write_changes
 from infra.postgres.conversations.statuses import write_statuses
 from infra.postgres.directory import apply
-from infra.postgres.lists.conversation_page import conversation_page, deleted_messages
+from infra.postgres.lists.conversation_page import MARKED, conversation_page, deleted_messages, marks
 
 NUMBER = "106540352242922"
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -230,3 +230,25 @@ def test_the_page_names_the_number_if_the_directory_has_it(conn: Connection[Any]
     assert unnamed is not None
     assert named is not None
     assert (unnamed.number, named.number) == (Number(NUMBER), Number(NUMBER, "Shop", "Europe/Rome"))
+
+
+def test_the_mark_of_a_page_follows_its_newest_messages_and_reads_no_more_of_a_long_conversation(
+    conn: Connection[Any],
+) -> None:
+    of = conversation(HELLO)
+    store(conn, of, HELLO, *(turn(f"wamid.m{n}", n, f"m{n}") for n in range(1, MARKED + 20)))
+    seen = [marks(conn, [of.id])[of.id]]
+
+    def differs(statement: str, *values: object) -> bool:
+        conn.execute(statement, values)
+        seen.append(marks(conn, [of.id])[of.id])
+        return seen[-1] != seen[-2]
+
+    status = "insert into message_status (phone_number_id, wamid, recipient, rank, succeeded_at) values (%s, %s, '39', 1, %s)"
+    newest, oldest = f"wamid.m{MARKED + 19}", HELLO.wamid
+    assert differs(status, NUMBER, newest, NOON)
+    assert differs("update message_status set rank = 3")
+    assert not differs(status, NUMBER, oldest, NOON)
+    write_changes(conn, [((NUMBER, f"wamid.m{MARKED}"), MessageChange(deleted=True))])
+    assert differs("select 1")
+    assert {} == marks(conn, [UUID(int=1)])

@@ -18,6 +18,7 @@ from domain.conversations.conversation import Conversation, Evidence, FactRef, O
 from domain.conversations.reading.transcript import Speaker, TranscriptItem
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Language, Number, Skillset, User
+from domain.facts import Party
 from domain.ids import ConversationId, CustomerId, FactId
 from domain.inbound.whatsapp.content import TURNS
 from domain.mail import MAX_BYTES, MAX_TEXT_BYTES, Mail, MailPolicy, MailRequest, accept_email
@@ -402,3 +403,23 @@ def test_no_accepted_text_breaks_the_mail_body(subject: str, body: str) -> None:
         assert "Conversation: 0" in part(message, "plain")
     else:
         assert Rejection.SUBJECT_INVALID == accepted
+
+
+def test_a_mail_about_a_group_says_who_wrote_each_line_and_masks_everybodys_phone() -> None:
+    """Each of the members is called by name and phone; a phone is masked wherever it stands, also without its code."""
+    ada, bea = Party(wa_id="393450001041", name="Ada"), Party(wa_id="447700900142", name="Bea")
+    lines = [
+        said("hello, all", sender=ada),
+        said("my line is 07700 900142, Ada's is 345 000 1041", sender=bea),
+        said("thanks", sender=Party(user_id="IT.5501000000000010", name="Ciro")),
+    ]
+    of_group = {"wa_id": None, "group_id": "120363020"}
+    for kind in ("plain", "html"):
+        open_, masked = (part(read(replace(MAIL, masked=mask), *lines, **of_group), kind) for mask in (False, True))
+        for speaker in ("Ada 393450001041", "Bea 447700900142", "Ciro IT.5501000000000010"):
+            assert f"Customer {speaker}" in open_
+        for speaker in ("Ada •••••••••041", "Bea •••••••••142", "Ciro IT.5501000000000010"):
+            assert f"Customer {speaker}" in masked
+        assert re.search("my line is •+142, Ada.{1,6}s is •+041", masked)
+        assert [] == [phone for phone in ("3450001041", "7700900142", "345 000", "07700") if phone in masked]
+        assert re.search("Group(: |</td><td><bdi>)120363020", masked)
