@@ -244,7 +244,8 @@ def test_the_mark_of_a_page_follows_its_newest_messages_and_reads_no_more_of_a_l
         seen.append(marks(conn, [of.id])[of.id])
         return seen[-1] != seen[-2]
 
-    status = "insert into message_status (phone_number_id, wamid, recipient, rank, succeeded_at) values (%s, %s, '39', 1, %s)"
+    columns = "phone_number_id, wamid, recipient, rank, succeeded_at"
+    status = f"insert into message_status ({columns}) values (%s, %s, '39', 1, %s)"
     newest, oldest = f"wamid.m{MARKED + 19}", HELLO.wamid
     assert differs(status, NUMBER, newest, NOON)
     assert differs("update message_status set rank = 3")
