@@ -46,19 +46,24 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
         chosen, mode = request.form.get("to", ""), request.form.get("mode", "immediate")
         if not chosen or mode not in ("immediate", "exclusive"):
             return _transfer_form(deps, id_, kind, error="no_recipient", status=422)
+        version = request.form.get("version", type=int)
+        recalls = []
+        if version is not None and "recall" in request.form:
+            recalls = [CommandRequest(body(Recall, conversation_id=id_, expected_version=version), "recall")]
+            version += 1  # of the recall; if somebody else decided meanwhile, both are rejected
         transfer = body(
             Transfer,
             conversation_id=id_,
             target={"kind": kind, "id": chosen},
             mode=mode,
-            expected_version=request.form.get("version", type=int),
+            expected_version=version,
         )
         requested = CommandRequest(transfer, transfer.mode, {"kind": kind, "target": chosen})
         try:
-            ids = submit(deps, request.form.get("form", ""), [requested])
+            ids = submit(deps, request.form.get("form", ""), [*recalls, requested])
         except PublishFailed:
             return _transfer_form(deps, id_, kind, error="kafka", status=503)
-        return _submitted(deps, ids[0])
+        return _submitted(deps, ids[-1])
 
     @pages.post("/conversations/<uuid:id_>/take")
     def take(id_: UUID) -> ResponseReturnValue:

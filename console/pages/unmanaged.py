@@ -50,13 +50,14 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
     @pages.get("/unmanaged")
     def show() -> ResponseReturnValue:
         query = ListQuery.read(request.args)
+        seen = query.seen_by(person())
         with deps.connection() as conn:
+            if "keep" in request.args:
+                return _keep(conn, query)
             directory = deps.directory(conn)
             if target() == "panel":
                 return panel.render(deps, conn, directory, query, "unmanaged.show")
-            if query.rows and query.rows != person().page_rows:
-                sign_ins.prefer_rows(conn, person().name, query.rows)
-            view = deps.snapshots.get(person().as_of, _key(query), lambda: _view(conn, query))
+            view = deps.snapshots.get(person().as_of, _key(seen), lambda: _view(conn, seen))
             beside = panel.render(deps, conn, directory, query, "unmanaged.show") if query.open else ""
             never = not view.page.rows and not has_conversations(conn)
         return render_template(
@@ -64,57 +65,69 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
             query=query,
             view=view,
             directory=directory,
-            filter_bar=_filter_bar(query, directory),
+            filter_bar=_filter_bar(query, seen, directory),
             panel=beside,
             never=never,
             endpoint="unmanaged.show",
             soon_address=soon_address(query),
-            shown_rows=query.rows or person().page_rows,
+            seen=seen,
             table=render_rows(view.page.rows, directory, row_context(query, "unmanaged.show"), query.open),
         )
 
     @pages.get("/unmanaged.<any(xlsx, csv):kind>")
     def download(kind: str) -> ResponseReturnValue:
-        return download_list(deps, ListQuery.read(request.args), kind)
+        return download_list(deps, ListQuery.read(request.args).seen_by(person()), kind)
 
     return pages
 
 
-def _filter_bar(query: ListQuery, directory: Directory) -> Markup:
+def _keep(conn: Connection[Any], query: ListQuery) -> ResponseReturnValue:
+    """Remembers the rows and the order that the person chose on our own page, and leads to the list. An address that
+    somebody sent them changes nothing but what it shows."""
+    own = request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
+    if own:
+        sign_ins.prefer_list(conn, person().name, query.rows, query.order)
+    kept = query.args(rows=None, order=None) if own else query.args()
+    return redirect(url_for("unmanaged.show", **kept), 303)
+
+
+def _filter_bar(query: ListQuery, seen: ListQuery, directory: Directory) -> Markup:
     numbers = tuple((id_, number.name or id_) for id_, number in directory.numbers.items())
-    rows = query.rows or person().page_rows
-    shown = replace(query, rows=rows, after=None, before=None, open=None, tab="conversation")
-    return _rendered_filter_bar(shown, numbers, words().language)
+    plain = replace(query, after=None, before=None, skip=0, open=None, tab="conversation")
+    return _rendered_filter_bar(plain, (seen.rows, seen.order), numbers, words().language)
 
 
 @lru_cache(256)
-def _rendered_filter_bar(query: ListQuery, numbers: Sequence[tuple[str, str]], _language: str) -> Markup:
-    """`_language` must be that of the page (`console.table.snapshot_cache`)."""
+def _rendered_filter_bar(
+    query: ListQuery, seen: tuple[int | None, str | None], numbers: Sequence[tuple[str, str]], _language: str
+) -> Markup:
+    """`seen`: rows and order of the list; `_language` must be that of the page (`console.table.snapshot_cache`)."""
     template = current_app.jinja_env.get_template("filter_bar.html")
     known = query.number is None or query.number in dict(numbers)
-    content = template.render(query=query, numbers=numbers, known=known, choices=ROWS, reasons=list(Reason))
+    rows, order = seen
+    content = template.render(
+        query=query, rows=rows, order=order, numbers=numbers, known=known, choices=ROWS, reasons=list(Reason)
+    )
     return Markup(content)  # noqa: S704 - the template escapes
 
 
-def _key(query: ListQuery) -> Hashable:
+def _key(seen: ListQuery) -> Hashable:
     """Everything that the list depends on besides the database."""
-    return query.filter, query.rows or person().page_rows, query.after, query.before
+    return seen.filter, seen.rows, seen.after, seen.before
 
 
-def _view(conn: Connection[Any], query: ListQuery) -> ListView:
-    found = console_list.page(
-        conn, query.filter, query.rows or person().page_rows, after=query.after, before=query.before
-    )
+def _view(conn: Connection[Any], seen: ListQuery) -> ListView:
+    found = console_list.page(conn, seen.filter, seen.rows or ROWS[0], after=seen.after, before=seen.before)
     newest = found
-    if query.order != "newest" or query.after or query.before:
-        newest = console_list.page(conn, query.newest, 1)
+    if seen.order != "newest" or seen.after or seen.before:
+        newest = console_list.page(conn, seen.newest, 1)
     top = newest.rows[0] if newest.rows else None
-    totals, waiting, soon = console_list.list_totals(conn, counted(query.filter))
+    totals, waiting, soon = console_list.list_totals(conn, counted(seen.filter))
     return ListView(
         replace(found, rows=with_last_messages(conn, found.rows)),
         (totals["active"], totals["closed"]),
         soon,
-        matching(query.filter, totals),
+        matching(seen.filter, totals),
         waiting,
         Cursor(top.last_at, top.id) if top else console_list.END,
     )

@@ -83,7 +83,7 @@ function startBar(bar) {
 
   bar.addEventListener("formdata", ({ formData }) => {  // the address holds what was chosen, and nothing else
     for (const [name, value] of [...formData]) {
-      if (!value || (name === "order" && value === "urgent")) formData.delete(name);
+      if (!value) formData.delete(name);
     }
   });
   bar.addEventListener("change", (event) => {

@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
+from infra.postgres.console.sign_ins import Person
 from infra.postgres.lists.console import PageCursor
 from infra.postgres.lists.cursor import Cursor, CursorError
 from infra.postgres.lists.desk import DeskState
@@ -18,15 +19,14 @@ ROWS = (10, 25, 50, 100)
 """The choices of rows per page (manual fact S6)."""
 TABS = ("conversation", "email", "info")
 _LONGEST = 200
-_FIRST: Order = "urgent"
-"""The order of a list whose address names none: the customer who is lost first stands on the first page."""
 _MOST_SKIPPED = 10**9
 _ANY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """The query of a list's address. `q`: the text of the search field; `rows` None: the person's preference; `open`:
+    """The query of a list's address. `q`: the text of the search field; `rows`,
+    `order` None: the person's preference; `open`:
     the conversation in the panel, at `tab`; `skip`: how many rows stood before this page when its address was made. Of
     the waiting list, `state`: which conversations, `since`: the row that ended the previous page."""
 
@@ -34,7 +34,7 @@ class ListQuery:
     reason: Reason | None = None
     number: str | None = None
     q: str = ""
-    order: Order = _FIRST
+    order: Order | None = None
     rows: int | None = None
     after: PageCursor | None = None
     before: PageCursor | None = None
@@ -54,7 +54,7 @@ class ListQuery:
             reason=Reason(reason) if reason in {each.value for each in Reason} else None,
             number=_clean(given.get("number")) or None,
             q=_clean(given.get("q")),
-            order=cast(Order, order) if order in get_args(Order) else _FIRST,
+            order=cast(Order, order) if order in get_args(Order) else None,
             rows=int(rows) if rows in map(str, ROWS) else None,
             after=_place(given.get("after")),
             before=_place(given.get("before")),
@@ -67,8 +67,12 @@ class ListQuery:
 
     @property
     def filter(self) -> UnmanagedFilter:
-        """The filter for the database."""
-        return UnmanagedFilter(self.status, self.reason, self.number, tuple(self.q.split()), self.order)
+        """The filter for the database. Where no order was chosen, the customer who is lost first comes first."""
+        return UnmanagedFilter(self.status, self.reason, self.number, tuple(self.q.split()), self.order or "urgent")
+
+    def seen_by(self, person: Person) -> Self:
+        """The same list with the person's preferences where its address says nothing."""
+        return replace(self, rows=self.rows or person.page_rows, order=self.order or person.list_order)
 
     @property
     def newest(self) -> UnmanagedFilter:
@@ -100,7 +104,7 @@ class ListQuery:
             "reason": moved.reason and moved.reason.value,
             "number": moved.number,
             "q": moved.q or None,
-            "order": moved.order if moved.order != _FIRST else None,
+            "order": moved.order,
             "rows": moved.rows,
             "after": moved.after and str(moved.after),
             "before": moved.before and str(moved.before),

@@ -116,7 +116,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "consumer_offsets": "select",
         "console_sessions": "select, insert, update, delete",
         "sign_in_tries": "select, insert, update, delete",
-        "sign_ins": "select, update (password, page_rows, language, time_zone)",
+        "sign_ins": "select, update (password, page_rows, list_order, language, time_zone)",
     },
 }
 """Process -> table -> privileges. A new table is added here for the processes that use it; the owner has all."""

@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from domain.directory import Level
+from infra.postgres.lists.unmanaged import Order
 
 TRIES_SPAN = timedelta(minutes=15)
 """Attempts are counted within spans of this length."""
@@ -29,6 +30,7 @@ class Person:
     level: Level | None
     answers: bool
     page_rows: int
+    list_order: Order
     language: str | None
     time_zone: str | None
     as_of: str
@@ -63,7 +65,7 @@ _NAMED = """
   case when i.administrator then 'tenant_administrator' else u.level end as level
 """
 _PERSON: LiteralString = f"""
-  {_NAMED}, coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.language, i.time_zone,
+  {_NAMED}, coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.list_order, i.language, i.time_zone,
   pg_current_snapshot()::text as as_of, (select version from directory_version) as directory,
   clock_timestamp() as now
 """
@@ -107,9 +109,13 @@ def set_password(conn: Connection[Any], name: str, password: str) -> bool:
     return changed is not None
 
 
-def prefer_rows(conn: Connection[Any], name: str, rows: int) -> None:
-    """Stores the preferred number of rows per page."""
-    conn.execute("update sign_ins set page_rows = %s where name = %s", (rows, name))
+def prefer_list(conn: Connection[Any], name: str, rows: int | None, order: Order | None) -> None:
+    """Stores the preferred number of rows per page and the preferred order of the list; None: as before."""
+    conn.execute(
+        "update sign_ins set page_rows = coalesce(%s, page_rows), list_order = coalesce(%s, list_order) "
+        "where name = %s",
+        (rows, order, name),
+    )
 
 
 def prefer_words(conn: Connection[Any], name: str, language: str | None, time_zone: str | None) -> None:

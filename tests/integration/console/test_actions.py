@@ -332,6 +332,36 @@ def test_undo_does_not_recall_a_later_decision(console: Console, boss: Browser) 
     assert [("rejected", "version_conflict")] == console.process_commands()
 
 
+def test_a_waiting_conversation_is_transferred_in_one_dialog_which_recalls_it_first(
+    console: Console, boss: Browser
+) -> None:
+    row = console.office.customer_writes("1")
+    assert ("s", "sales", "q") == console.office.owner()[:3]
+    for path in ("/waiting", f"/waiting?open={row}"):
+        assert f"/conversations/{row}/transfer/user" in boss.get(path).text
+    dialog = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
+    assert "It is recalled first." in dialog
+    assert "disabled" not in dialog.partition("<footer>")[2]
+    notice = transfer(row, boss, to="anna", mode="exclusive").text
+    assert [("applied", None), ("applied", None)] == console.process_commands()
+    assert ("u", "anna", "r") == console.office.owner()[:3]
+    boss.send(page_of(boss, notice), "notices")
+    assert [("applied", None)] == console.process_commands()
+    assert [row] == ids(boss.get("/unmanaged").text)
+
+
+def test_a_waiting_conversation_that_an_agent_accepts_meanwhile_stays_with_the_agent(
+    console: Console, boss: Browser
+) -> None:
+    row = console.office.customer_writes()
+    transfer(row, boss, to="anna", mode="exclusive")
+    console.process_commands()
+    transfer(row, boss, to="ben", mode="exclusive")
+    console.office.desktop_reports(AgentAccepted, "anna", row)
+    assert ["rejected", "rejected"] == [outcome for outcome, _ in console.process_commands()]
+    assert ("u", "anna", "x") == console.office.owner()[:3]
+
+
 def test_a_row_recalls_the_version_that_it_shows(console: Console, boss: Browser) -> None:
     console.office.customer_writes("1")
     (shown,) = console.office.rows("select version from conversations")

@@ -47,9 +47,34 @@ def test_the_buttons_of_a_closed_conversation_say_why_they_are_disabled(console:
 def test_the_number_of_rows_is_remembered(console: Console, boss: Browser) -> None:
     for n in range(12):
         console.office.customer_writes(phone=f"39{n:03}")
-    assert 10 == len(ids(boss.get("/unmanaged?rows=10").text))
+    answer = boss.get("/unmanaged?rows=10&keep=1&status=active")
+    assert (303, "/unmanaged?status=active") == (answer.status_code, answer.location)
     assert 10 == len(ids(console.signed_in().get("/unmanaged").text))
     assert 12 == len(ids(boss.get("/unmanaged?rows=100").text))
+    assert 10 == len(ids(boss.get("/unmanaged").text))  # an address shows what it says, and changes nothing
+
+
+def test_the_order_is_chosen_at_the_head_of_a_column_and_remembered(console: Console, boss: Browser) -> None:
+    written = [console.office.customer_writes(phone=f"39{n}", hours_ago=1 + n) for n in range(3)]
+    page = boss.get("/unmanaged").text
+    assert written[::-1] == ids(page)
+    head = re.search(r'class="w-left" aria-sort="ascending">\s*<a href="[^"]+">Time left<', page)
+    assert head is not None
+    newest = re.search(r'class="w-text">\s*<a href="([^"]+)">Last message<', page)
+    assert newest is not None
+    assert "/unmanaged" == boss.get(unescape(newest[1])).location
+    page = boss.get("/unmanaged").text
+    assert written == ids(page)
+    assert 'class="w-text" aria-sort="descending"' in page
+    assert '<option value="newest" selected>' in page
+    assert written[::-1] == ids(boss.get("/unmanaged?order=urgent").text)
+
+
+def test_a_link_on_another_site_changes_no_preference(console: Console, boss: Browser) -> None:
+    console.office.customer_writes()
+    answer = boss.get("/unmanaged?rows=10&order=newest&keep=1", **{"Sec-Fetch-Site": "cross-site"})
+    assert "/unmanaged?order=newest&rows=10" == answer.location
+    assert '<option value="25" selected>' in boss.get("/unmanaged").text
 
 
 @pytest.mark.parametrize("order", ["newest", "urgent", ""])

@@ -9,7 +9,7 @@ from tests.support.console import Browser, Console, OpenList, ids
 
 def test_who_waits_longest_is_on_top_on_every_page(console: Console, boss: Browser) -> None:
     rows = [console.office.customer_writes("1", f"39{n:03}", hours_ago=1 + n) for n in range(12)]
-    boss.get("/unmanaged?rows=10")
+    boss.get("/unmanaged?rows=10&keep=1")
     page = boss.get("/waiting").text
     following = re.search(r'rel="next" href="([^"]+)"', page)
     assert following is not None
