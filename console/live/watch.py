@@ -31,7 +31,7 @@ from infra.postgres.console.sign_ins import SessionTerms
 from infra.postgres.lists import conversation_page
 from infra.postgres.lists.console import END, ListTotals, changed_rows, list_totals, page
 from infra.postgres.lists.cursor import Cursor
-from infra.postgres.lists.desk import DeskFilter, DeskState, desk_page, waiting
+from infra.postgres.lists.desk import DeskFilter, desk_page, waiting
 from infra.postgres.lists.last_messages import with_last_messages
 from infra.postgres.lists.liveliness import Liveliness, liveliness
 from infra.postgres.lists.unmanaged import ListedConversation, UnmanagedFilter
@@ -125,7 +125,7 @@ class ListState:
     marks: Mapping[ConversationKey, str]
     gone: Set[ConversationKey]
     tops: Mapping[UnmanagedFilter, ListTop]
-    desks: Mapping[DeskState, ListTop]
+    desks: Mapping[DeskFilter, ListTop]
     counts: Mapping[UnmanagedFilter, ListTotals]
     waiting: int
     alive: Liveliness
@@ -152,16 +152,13 @@ class ListWatcher:
         with self.connection() as conn:
             rows = self._changed(conn, {id_ for each in shown for id_ in each.rows})
             lists = [each.query.newest for each in shown if not each.is_desk]
-            desks = {each.query.desk for each in shown if each.is_desk}
+            desks = {each.query.desk_filter for each in shown if each.is_desk}
             return ListState(
                 rows=rows,
                 marks={id_: row_mark(row) for id_, row in rows.items()},
                 gone={id_ for id_, row in rows.items() if row.reason_code is None},
                 tops=self._tops(conn, set(lists)),
-                desks={
-                    state: ListTop.of_rows(desk_page(conn, DeskFilter(state, longest_first=True), max(ROWS), END).rows)
-                    for state in desks
-                },
+                desks={which: ListTop.of_rows(desk_page(conn, which, max(ROWS), END).rows) for which in desks},
                 counts={each: list_totals(conn, each) for each in set(map(counted, lists))},
                 waiting=waiting(conn),
                 alive=liveliness(conn),
@@ -279,7 +276,7 @@ def changes_for(app: Flask, shown: WatchedList, now: ListState) -> Sequence[byte
 
 def _header(shown: WatchedList, now: ListState) -> ListHeader:
     if shown.is_desk:
-        first = now.desks[shown.query.desk].places[: shown.size] if shown.query.since is None else ()
+        first = now.desks[shown.query.desk_filter].places[: shown.size] if shown.query.since is None else ()
         new = sum(str(place.id) not in shown.rows for place in first)
         address = shown.address
         return ListHeader(
@@ -324,10 +321,6 @@ def _rendered_header(header: ListHeader, language: str) -> Markup:
 
 def _top(conn: Connection[Any], which: UnmanagedFilter) -> ListTop:
     return ListTop.of_rows(page(conn, which, MAX_NEW + max(ROWS) + 1).rows)
-
-
-def _desk_top(conn: Connection[Any], state: DeskState) -> ListTop:
-    return ListTop.of_rows(desk_page(conn, DeskFilter(state, longest_first=True), max(ROWS), END).rows)
 
 
 _NEVER = (float("-inf"), ListTop((), {}))

@@ -11,7 +11,7 @@ from console.request import person, target
 from console.table.query import ListQuery
 from console.table.rows import render_rows
 from infra.postgres.lists.console import END
-from infra.postgres.lists.desk import MANY_WAIT, DeskFilter, desk_counts, desk_page
+from infra.postgres.lists.desk import MANY_WAIT, desk_counts, desk_page, waiting
 from infra.postgres.lists.last_messages import with_last_messages
 
 
@@ -26,18 +26,17 @@ def waiting_pages(deps: Dependencies) -> Blueprint:
             directory = deps.directory(conn)
             if target() == "panel":
                 return panel.render(deps, conn, directory, query, "waiting.show")
-            found = desk_page(
-                conn, DeskFilter(query.desk, longest_first=True), query.rows or person().page_rows, query.since or END
-            )
+            found = desk_page(conn, query.desk_filter, query.rows or person().page_rows, query.since or END)
             rows = with_last_messages(conn, found.rows)
             beside = panel.render(deps, conn, directory, query, "waiting.show") if query.open else ""
-            counts = desk_counts(conn)
+            counts = desk_counts(conn, query.number)
+            waits = waiting(conn)
         return render_template(
             "waiting.html",
             query=query,
             table=render_rows(rows, directory, row_context(query, "waiting.show"), query.open),
             next=found.next and str(found.next),
-            waiting=counts["waiting"],
+            waiting=waits,
             counts=counts,
             most=MANY_WAIT,
             directory=directory,

@@ -12,7 +12,7 @@ from domain.conversations.reasons import Reason
 from infra.postgres.console.sign_ins import Person
 from infra.postgres.lists.console import PageCursor
 from infra.postgres.lists.cursor import Cursor, CursorError
-from infra.postgres.lists.desk import DeskState
+from infra.postgres.lists.desk import DeskFilter, DeskState
 from infra.postgres.lists.unmanaged import Order, UnmanagedFilter
 
 ROWS = (10, 25, 50, 100)
@@ -83,6 +83,11 @@ class ListQuery:
     def desk(self) -> DeskState:
         """Which conversations of the waiting list."""
         return self.state or "waiting"
+
+    @property
+    def desk_filter(self) -> DeskFilter:
+        """The filter of the waiting list for the database."""
+        return DeskFilter(self.desk, self.number, longest_first=True)
 
     @property
     def narrowed(self) -> bool:

@@ -71,18 +71,21 @@ def waiting(conn: Connection[Any]) -> int:
     return int(found[0])
 
 
-def desk_counts(conn: Connection[Any]) -> dict[DeskState, int]:
-    """Returns state -> number of conversations, each up to `MANY_WAIT`."""
+def desk_counts(conn: Connection[Any], number: str | None = None) -> dict[DeskState, int]:
+    """Returns state -> number of conversations of this number (None: of all), each up to `MANY_WAIT`."""
+    of_number = SQL("" if number is None else "and phone_number_id = %(number)s")
     counts = [
         SQL("(select count(*) from ({}) as few)").format(
             SQL(" union all ").join(
-                SQL("(select 1 from conversations where status = 'a' and {} limit {})").format(condition, MANY_WAIT)
+                SQL("(select 1 from conversations where status = 'a' and {} {} limit {})").format(
+                    condition, of_number, MANY_WAIT
+                )
                 for condition in conditions
             )
         )
         for conditions in _STATES.values()
     ]
-    found = conn.execute(SQL("select ") + SQL(", ").join(counts)).fetchone()
+    found = conn.execute(SQL("select ") + SQL(", ").join(counts), {"number": number}).fetchone()
     assert found is not None
     return {state: min(MANY_WAIT, n) for state, n in zip(_STATES, found, strict=True)}
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.support.console import Browser, Console, OpenList, ids
+from tests.support.stories import NUMBER
 
 
 def test_who_waits_longest_is_on_top_on_every_page(console: Console, boss: Browser) -> None:
@@ -23,6 +24,22 @@ def test_each_list_has_its_count(console: Console, boss: Browser) -> None:
         console.office.customer_writes("1", f"39{n:03}")
     page = boss.get("/waiting").text
     assert ["(3)", "(0)", "(0)"] == re.findall(r"(\(\d+\))</a>", page)
+
+
+def test_the_list_is_filtered_by_number_and_its_counts_and_announcements_follow(
+    console: Console, boss: Browser
+) -> None:
+    row = console.office.customer_writes("1", "391")
+    here, elsewhere = (f"/waiting?number={number}" for number in (NUMBER, "550100000000002"))
+    page = boss.get(here).text
+    assert ([row], ["(1)", "(0)", "(0)"]) == (ids(page), re.findall(r"(\(\d+\))</a>", page))
+    assert f'<option value="{NUMBER}" selected>' in page
+    assert f"/waiting?state=managed&amp;number={NUMBER}" in page
+    page = boss.get(elsewhere).text
+    assert ([], "(0)", True) == (ids(page), re.findall(r"(\(\d+\))</a>", page)[0], "1 waiting" in page)
+    lists = [OpenList(console, boss, path) for path in (here, elsewhere)]
+    console.office.customer_writes("1", "392")
+    assert [True, False] == ["1 more conversation: show it" in each.look() for each in lists]
 
 
 def test_a_reservation_says_when_it_ends_and_the_panel_how_long_is_left(console: Console, boss: Browser) -> None:
