@@ -413,7 +413,7 @@ def test_a_mail_about_a_group_says_who_wrote_each_line_and_masks_everybodys_phon
         said("my line is 07700 900142, Ada's is 345 000 1041", sender=bea),
         said("thanks", sender=Party(user_id="IT.5501000000000010", name="Ciro")),
     ]
-    of_group = {"wa_id": None, "group_id": "120363020"}
+    of_group: dict[str, Any] = {"wa_id": None, "group_id": "120363020"}
     for kind in ("plain", "html"):
         open_, masked = (part(read(replace(MAIL, masked=mask), *lines, **of_group), kind) for mask in (False, True))
         for speaker in ("Ada 393450001041", "Bea 447700900142", "Ciro IT.5501000000000010"):
