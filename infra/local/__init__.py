@@ -1,5 +1,5 @@
 """Real Kafka, PostgreSQL and SES servers for development and tests, from Python packages and jars: no Docker, no system
-packages. Also the simulator. Production code does not use this package."""
+packages. Also the simulator and a stand-in for Meta's Graph API. Production code does not use this package."""
 
 import subprocess
 import sys

@@ -17,6 +17,7 @@ import pytest
 
 from infra.local.ports import LOOPBACK
 from tests.support.dev_stack import Dev, free_port_base
+from tests.support.graph import Graph
 from tests.support.process_tree import still_running, tree
 from tests.support.waiting import wait_until
 from witiop.dev.supervision import STOP_SECONDS
@@ -65,7 +66,8 @@ def test_a_stack_starts_keeps_running_and_stops_without_leaving_processes(dev: D
         f"stack={data}/stack.json",
     ]
     assert stat.S_IMODE((data / "stack.json").stat().st_mode) == 0o600
-    assert {"kafka", "postgres", "webhook", "relay"} <= stack.pids.keys()
+    assert {"kafka", "postgres", "graph", "webhook", "relay"} <= stack.pids.keys()
+    assert 200 == Graph(str(stack.graph_url), str(stack.graph_token)).send().status
     assert [0o700, 0o700] == [stat.S_IMODE(each.stat().st_mode) for each in (data, data / "kafka")]
     segments = [each for each in (data / "kafka" / "log").rglob("*") if each.is_file()]
     assert segments
@@ -77,7 +79,7 @@ def test_a_stack_starts_keeps_running_and_stops_without_leaving_processes(dev: D
     wait_until(lambda: "desk          | open" in dev.log())
 
     # A process that dies is replaced, and stack.json has its successor.
-    for name in ("webhook", "kafka", "postgres"):
+    for name in ("webhook", "kafka", "postgres", "graph"):
         killed = dev.kill(name)
         wait_until(partial(dev.runs_again, name, killed))
         assert f"{name} ended: killed by SIGKILL; restarting it in" in dev.log()

@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from domain.conversations.reasons import Reason
 from domain.topics import Topics
+from infra.local.simulator.bike_shop import SHOP
 from tests.support.console import field, hidden
 from tests.support.dev_stack import Dev, free_port_base
+from tests.support.graph import Graph, message
 from tests.support.kafka_topics import read_all
 from tests.support.process_tree import pss_bytes, still_running, tree
 from tests.support.waiting import wait_until
@@ -122,10 +125,33 @@ def test_the_doctor_finds_the_problem_of_the_demo_and_nothing_else(demo: Demo) -
     )
 
 
+def test_a_message_to_the_graph_stand_in_comes_back_as_statuses_and_as_the_customer_s_answer(demo: Demo) -> None:
+    """Its webhooks are signed with the stack's secret, so the real webhook accepts them."""
+    stack = demo.dev.stack()
+    graph = Graph(str(stack.graph_url), str(stack.graph_token))
+    switched = ("simulate", "graph", "--fault", "status-delays=0/0/0", "--fault", "replies=text,after=0")
+    assert 2 == len(witiop_json(demo.dev, *switched)["faults"])
+    sent = graph.post(message("text", {"body": "Your bike is ready"}, to="+393005550198"), SHOP.phone_number_id)
+    assert 200 == sent.status, sent.content
+
+    def read() -> bool:
+        with psycopg.connect(stack.postgres_dsn) as connection:
+            found = connection.execute("select rank from message_status where wamid = %s", (sent.wamid,)).fetchone()
+        return found == (3,)
+
+    def answered() -> bool:
+        rows = witiop_json(demo.dev, "unmanaged", "list", "--rows", "100")["rows"]
+        return [row["last_text"] for row in rows if row["customer"]["wa_id"] == "393005550198"] == ["Thank you"]
+
+    wait_until(read)
+    wait_until(answered, step=0.2)
+    assert [sent.wamid] == [row["wamid"] for row in graph.control.ledger()]
+
+
 def test_the_whole_system_needs_less_than_1_5_gib_and_stops_without_leaving_processes(demo: Demo) -> None:
     dev = demo.dev
     processes = {"webhook", "conversations", "commands", "routing", "mails", "timer", "relay", "console"}
-    assert {"kafka", "postgres", "ses", *processes} <= dev.stack().pids.keys()
+    assert {"kafka", "postgres", "ses", "graph", *processes} <= dev.stack().pids.keys()
     everything = tree(dev.process.pid)
     if sys.platform == "linux":
         assert pss_bytes(dev.process.pid) < 1.5 * GIB

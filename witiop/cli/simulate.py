@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from witiop.exit_codes import NotReachable
+from witiop.exit_codes import CommandFailed, NotReachable
 
 if TYPE_CHECKING:  # drivers and clients are slow to import: `--help` does without
     from collections.abc import Sequence
@@ -170,6 +170,55 @@ def load(
         click.echo(f"not sent  {summary.not_sent:,} updates: this machine is too slow for this rate")
     if summary.undelivered:
         click.echo(f"failed    {summary.undelivered:,} requests were never answered 200")
+
+
+@simulate.command()
+@click.option("--fault", "faults", multiple=True, metavar="NAME[=VALUE][,CONDITION=N]...", help="Switch a fault on.")
+@click.option("--off", multiple=True, metavar="NAME", help="Switch a fault off.")
+@click.option("--clear", is_flag=True, help="Switch all faults off, before those of --fault are switched on.")
+@click.option("--url", metavar="URL", help="Address of the stand-in  [default: graph_url of the stack].")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
+@click.pass_obj
+def graph(
+    installation: "Installation",
+    faults: tuple[str, ...],
+    off: tuple[str, ...],
+    clear: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Switch faults of the stand-in for Meta's Graph API.
+
+    Without options, prints the faults that are on and those that exist. Conditions: next=N, every=K, skip=N, to=PHONE,
+    number=ID, template=NAME, after=SECONDS.
+    """
+    from http.client import HTTPException
+
+    from infra.local.errors import LocalServerError
+    from infra.local.graph.control import GraphControl
+    from witiop.cli.views.display import show_json
+
+    address = url or (installation.stack.graph_url if installation.stack else None)
+    if address is None:
+        raise CommandFailed("no Graph stand-in is known: start witiop dev, or name one with --url", "graph_unknown")
+    control = GraphControl(address)
+    try:
+        state = control.change(*faults, off=off, clear=clear) if faults or off or clear else control.faults()
+    except LocalServerError as error:
+        raise CommandFailed(str(error), "fault_not_understood") from error
+    except (OSError, HTTPException) as error:
+        raise NotReachable(f"no answer from {address}: check that the stack is running") from error
+    if as_json:
+        show_json(state)
+        return
+    for rule in state["faults"]:
+        click.echo(f"on   {rule['fault']}  ({rule['hits']:,} of {rule['seen']:,} posts)")
+    if not state["faults"]:
+        click.echo("no fault is on")
+    if not (faults or off or clear):
+        for kind in state["known"]:
+            value = "" if kind["value"] == "no value" else f"={kind['value']}"
+            click.echo(f"     {kind['name']}{value}: {kind['effect']}")
 
 
 def _prepared(installation: "Installation") -> "Sequence[TimedPost]":

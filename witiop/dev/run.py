@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from infra.local import CACHE_DIR, say
 from infra.local.directory_lock import locked
 from infra.local.errors import LocalServerError, NotReachableError
+from infra.local.graph.process import LocalGraph
 from infra.local.guard import Guard
 from infra.local.kafka import LocalKafka
 from infra.local.ports import LOOPBACK, require_free
@@ -25,12 +26,13 @@ from infra.local.ses import LocalSes
 from infra.postgres.roles import ROLE_PROCESSES
 from infra.process.readiness import not_ready_reason_at
 from witiop.dev.environment import CONSOLE_PORT, WEBHOOK_PORT, environment_of
+from witiop.dev.graph import graph_stand_in
 from witiop.dev.processes import DESK, MIGRATE, PROCESSES, SIMULATOR, TOPICS, DevProgram
 from witiop.dev.stack_file import FILE_NAME, Stack, write_private
 from witiop.dev.supervision import RunningProgram, Supervisor
 
 PORTS = 30
-KAFKA_PORT, CONTROLLER_PORT, SES_PORT = 2, 3, 5
+KAFKA_PORT, CONTROLLER_PORT, SES_PORT, GRAPH_PORT = 2, 3, 5, 6
 """Offsets from the first port, like those of `witiop.dev.environment`; 4 is reserved for PostgreSQL."""
 FREE_BYTES = 512 * 1024 * 1024
 READY_SECONDS = 90.0
@@ -126,6 +128,7 @@ class _LocalStack:
         )
         self._postgres = LocalPostgres(data / "postgres", guard=guard)
         self._ses = LocalSes(data / "ses", port_base + SES_PORT, guard=guard)
+        self._graph: LocalGraph | None = None
         self._role_passwords: dict[str, str] = {name: secrets.token_urlsafe(16) for name in ROLE_PROCESSES}
         self._supervisor = Supervisor(echo)
         self._programs: list[RunningProgram] = []
@@ -140,7 +143,7 @@ class _LocalStack:
         (self._data / FILE_NAME).unlink(missing_ok=True)
         self._require_disk_space()
         self._require_ports()
-        self._echo(f"starting Kafka, PostgreSQL and SES in {self._data}")
+        self._echo(f"starting Kafka, PostgreSQL, SES and the Graph stand-in in {self._data}")
         self._kafka.launch()
         self._supervisor.watch("kafka", self._kafka)
         self._ses.launch()
@@ -154,12 +157,16 @@ class _LocalStack:
             postgres_dsn=self._postgres.ensure_database(DATABASE),
             ses_endpoint=self._ses.endpoint,
         )
+        self._graph = graph_stand_in(self._file, self._data, self._port_base + GRAPH_PORT, self._guard)
+        self._graph.launch()
+        self._supervisor.watch("graph", self._graph)
         self._prepare(self._system.migrate)  # Kafka starts in the meantime
         if self._has_console():
             self._add_administrator(self._file)
         self._kafka.wait_ready()
         self._prepare(self._system.topics)
         self._ses.wait_ready()
+        self._graph.wait_ready()
         self._echo(f"starting {', '.join(program.name for program in self._system.processes)}")
         for program in self._system.processes:
             running = self._running(program)
@@ -211,6 +218,8 @@ class _LocalStack:
         programs = [*self._programs, *filter(None, (self._simulator, self._desk))]
         with ThreadPoolExecutor(max_workers=max(1, len(programs))) as together:
             list(together.map(RunningProgram.stop, programs))
+        if self._graph is not None:
+            self._graph.stop()
         self._ses.stop()
         self._kafka.stop()
         self._postgres.stop()
@@ -227,6 +236,7 @@ class _LocalStack:
         if not 1 <= self._port_base <= 65536 - PORTS:
             raise LocalServerError(f"--port-base {self._port_base}: choose a port between 1024 and {65536 - PORTS}")
         used = {WEBHOOK_PORT: "webhook", KAFKA_PORT: "Kafka", CONTROLLER_PORT: "Kafka's controller", SES_PORT: "SES"}
+        used[GRAPH_PORT] = "Graph stand-in"
         if self._has_console():
             used[CONSOLE_PORT] = "console"
         used |= {offset: f"monitor of {name}" for name, offset in self._monitors().items()}

@@ -26,6 +26,8 @@ class Stack:
     console_user: str | None = None
     console_password: str | None = None
     ses_endpoint: str | None = None
+    graph_url: str | None = None
+    graph_token: str | None = None
     pids: dict[str, list[int]] = field(default_factory=dict)
 
     def write(self, data: Path) -> None:

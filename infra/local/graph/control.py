@@ -48,7 +48,10 @@ class GraphControl:
         with closing(HTTPConnection(self._host, timeout=self._timeout_seconds)) as connection:
             connection.request(method, path, None if body is None else json.dumps(body).encode())
             response = connection.getresponse()
-            answer: dict[str, Any] = json.loads(response.read())
+            try:
+                answer: dict[str, Any] = json.loads(response.read())
+            except ValueError:
+                raise LocalServerError(f"{self._host} is not a Graph stand-in") from None
         if response.status != 200:
             raise LocalServerError(str(answer["error"]))
         return answer
