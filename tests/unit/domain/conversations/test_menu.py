@@ -60,7 +60,9 @@ def choice(text: str | None = None, **reply: str) -> ChosenSkillset | FailedChoi
         *("*1*", "_1_", "~1~", "```1```", "*_1_*", "*1.*", "(1)", "[1]", "<1>", "{1}", "1!", "1!!", "1?", "1,", "1;"),
         *("#1", "# 1", "№1", "n. 1", "01", "001", "1-", "- 1", "“1”", "«1»", "'1'", '"1"', "1...", "1:", "¹", "❶"),
         *("1 - Sales", "1) Sales", "1. Sales", "1: Sales", "1.Sales", "*1.* Sales", "1️⃣ Sales", "1 – Vendite"),
-        *("Option 1", "numero 1", "*1*. Sales team", "\u2068*1*\u2069"),
+        *("Option 1", "numero 1", "*1*. Sales team", "\u2068*1*\u2069", "número 1", "Opción 1", "opção 1", "1º", "nº 1"),
+        *("1 👍", "👉 1", "👉🏽1", "1 🙏🏿", "1。", "「1」", "【1】", "¿1?", "*1* Vendite", "1—Sales", "1 | Sales", "1、Sales"),
+        *("①Vendite", "1 → Sales", "1 sales", "1, Sales", "#1 SALES", "1\nsales"),
     ],
 )
 def test_every_way_to_write_the_digit_one_chooses_the_first_option(text: str) -> None:
@@ -97,6 +99,7 @@ def test_one_or_two_digits_that_are_not_on_the_menu_are_a_failed_choice(text: st
             "1.5",
             "+1",
         ),
+        *("=1", "1%", "1€", "1-2", "1st", "1 sale", "1 support", "1 help", "2 👍 3", "1 or 2"),
         *("1) the brake is loose and 2) the light", "1, 2 or 3?", "10 - 12 would suit me well, thanks", "100%"),
     ],
 )
@@ -121,6 +124,18 @@ def test_a_synonym_chooses_like_its_option() -> None:
     number = Number("106", menu={"1": "sales", "2": "support"}, synonyms={"1": ("Vendite", "buy")})
     for text in ("vendite", "*VENDITE*", "Buy!", "1. vendite"):
         assert ChosenSkillset("sales") == read_choice(turn(text), number.choices, SKILLSETS)
+
+
+def test_a_number_and_words_that_choose_the_same_are_one_choice() -> None:
+    number = Number("106", menu={"1": "sales", "2": "support"}, synonyms={"1": ("Vendite",), "2": ("Aiuto",)})
+    assert ChosenSkillset("sales") == read_choice(turn("1 Vendite 👍"), number.choices, SKILLSETS)
+    assert read_choice(turn("1 Aiuto"), number.choices, SKILLSETS) is None
+
+
+def test_an_option_may_be_an_emoji() -> None:
+    menu = {"🍕": "sales", "🚲 Bikes": "support"}
+    assert ChosenSkillset("sales") == read_choice(turn("🍕"), menu, SKILLSETS)
+    assert ChosenSkillset("support") == read_choice(turn("bikes"), menu, SKILLSETS)
 
 
 @pytest.mark.parametrize("text", ["Track my order", None])
