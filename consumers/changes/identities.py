@@ -10,28 +10,29 @@ from domain.conversations.conversation import Conversation, FactRef, fact_ref
 from domain.conversations.customers.identities import IdentityKey, keys_of
 from domain.conversations.customers.identity_index import IdentityIndex
 from domain.conversations.events import Cause
-from domain.facts import ConversationFact, CustomerTurn
-from domain.ids import CustomerId
+from domain.facts import ConversationFact, CustomerSignal, CustomerTurn
+from domain.ids import ConversationId, CustomerId
 from infra.postgres.conversations.customers import Customers
 from infra.postgres.conversations.histories import CustomerHistories
 
 
 class _Found(NamedTuple):
-    """A conversation with facts of other customers. `holder`: the customer to whom it belongs now."""
+    """A conversation with facts of other customers. `holder`: the customer to whom it belongs now. `facts`: by the
+    customer whose they are; None: they name the conversation and stay with it."""
 
     conversation: Conversation
     customer: CustomerId
     holder: CustomerId
-    facts: dict[CustomerId, list[ConversationFact]]
+    facts: dict[CustomerId | None, list[ConversationFact]]
 
     @property
     def lost(self) -> dict[CustomerId, list[ConversationFact]]:
         """The facts that leave the conversation, by the customer whose they are."""
-        return {owner: of for owner, of in self.facts.items() if owner not in (self.customer, self.holder)}
+        return {owner: of for owner, of in self.facts.items() if owner is not None and owner != self.holder}
 
     @property
     def kept(self) -> list[ConversationFact]:
-        return [fact for owner, of in self.facts.items() if owner not in self.lost for fact in of]
+        return [fact for owner in (self.holder, None) for fact in self.facts.get(owner, ())]
 
 
 def hand_over(work: UnitOfWork, index: IdentityIndex, cause: Cause, now: datetime) -> None:
@@ -57,10 +58,11 @@ def _conversations(work: UnitOfWork, index: IdentityIndex, customer: CustomerId,
     for conversation in work.histories[customer].conversations:
         if conversation.window_ends_at <= since.at:
             continue
-        facts = _by_owner(work, index, CustomerHistories(work.connection).facts_of(conversation.id), customer, since)
-        turns = [(fact_ref(f), owner) for owner, of in facts.items() for f in of if isinstance(f, CustomerTurn)]
-        holder = customer if not turns or any(owner == customer for _, owner in turns) else min(turns)[1]
-        if facts.keys() != {customer}:
+        stored = CustomerHistories(work.connection).facts_of(conversation.id)
+        facts = _by_owner(work, index, stored, customer, since, conversation.id)
+        said = [(fact_ref(f), owner) for owner, of in facts.items() for f in of if owner is not None and _is_message(f)]
+        holder = customer if not said or any(owner == customer for _, owner in said) else min(said)[1]
+        if not facts.keys() <= {customer, None}:
             yield _Found(conversation, customer, holder, facts)
 
 
@@ -70,20 +72,37 @@ def _waiting(
     """Takes facts of others away from those that wait with the customer, and yields each with its owner."""
     history = work.histories[customer]
     facts = _by_owner(work, index, history.waiting, customer, since)
-    work.histories[customer] = history._replace(waiting=tuple(facts.pop(customer, ())))
-    yield from ((owner, fact, customer) for owner, of in facts.items() for fact in of)
+    kept = [*facts.pop(customer, ()), *facts.pop(None, ())]
+    work.histories[customer] = history._replace(waiting=tuple(kept))
+    yield from ((owner, fact, customer) for owner, of in facts.items() if owner is not None for fact in of)
 
 
 def _by_owner(
-    work: UnitOfWork, index: IdentityIndex, facts: Sequence[ConversationFact], customer: CustomerId, since: FactRef
-) -> dict[CustomerId, list[ConversationFact]]:
-    """Returns the facts by the customer whose they are; those that name nobody else stay the customer's."""
+    work: UnitOfWork,
+    index: IdentityIndex,
+    facts: Sequence[ConversationFact],
+    customer: CustomerId,
+    since: FactRef,
+    conversation: ConversationId | None = None,
+) -> dict[CustomerId | None, list[ConversationFact]]:
+    """Returns the facts of a customer by the customer whose they are. None: of those that name the conversation, or
+    nobody."""
     index.add(Customers(work.connection).identities({key for fact in facts for key in _keys(fact)}))
-    found: dict[CustomerId, list[ConversationFact]] = {}
+    found: dict[CustomerId | None, list[ConversationFact]] = {}
     for fact in facts:
-        owner = index.owner(fact) if fact_ref(fact) >= since else None
-        found.setdefault(owner or customer, []).append(fact)
+        if not _keys(fact) or (conversation is not None and getattr(fact, "conversation_id", None) == conversation):
+            owner = None
+        else:
+            owner = (index.owner(fact) if fact_ref(fact) >= since else None) or customer
+        found.setdefault(owner, []).append(fact)
     return found
+
+
+def _is_message(fact: ConversationFact) -> bool:
+    """Returns whether the customer said something that a conversation can begin with."""
+    if isinstance(fact, CustomerSignal):
+        return fact.unreadable is not None or fact.standby_turn
+    return isinstance(fact, CustomerTurn)
 
 
 def _keys(fact: ConversationFact) -> list[IdentityKey]:

@@ -39,7 +39,8 @@ class FoldState:
         self._placements: list[FactPlacement] = []
         self._cut: list[ConversationId] = []
         self._rechosen: list[ConversationId] = []
-        self._settling = False
+        # whose conversation is being settled; None: none is
+        self._settled_of: CustomerId | None = None
         # conversations that an agent accepted although another one has them
         self._contested: set[ConversationId] = set()
         self._new_customer: set[ConversationId] = set()
@@ -52,9 +53,9 @@ class FoldState:
         if (change := change_of(fact)) is not None:
             self._change(*change, fact)
         if isinstance(fact, CustomerTurn | CustomerSignal) and is_message(fact, self._conversations):
-            home = home_of_turn(self._conversations, fact_ref(fact)) or self._open(fact)
+            home = self._home_of_turn(fact) or self._open(fact)
         else:
-            home = home_of(fact, self._conversations) or self._open_after_handover(fact)
+            home = self._home_of(fact) or self._open_after_handover(fact)
         if home is None:
             self._waiting = (*self._waiting, fact)
             self._placements.append(FactPlacement(fact, None))
@@ -68,10 +69,10 @@ class FoldState:
         """Places the facts of a conversation again, in this order."""
         cut = self._named(conversation)
         self._swap(cut, cut._replace(evidence=Evidence(), entries=0))
-        self._settling = True
+        self._settled_of = cut.customer_id
         for fact in facts:
             self.take(fact)
-        self._settling = False
+        self._settled_of = None
         self._cut = [c for c in self._cut if c != conversation]  # taken in order, its window only grew
         self._rechosen.clear()
 
@@ -153,6 +154,19 @@ class FoldState:
 
     # the way of a fact
 
+    def _home_of_turn(self, turn: CustomerTurn | CustomerSignal) -> Conversation | None:
+        return home_of_turn(self._own(), fact_ref(turn)) or home_of_turn(self._conversations, fact_ref(turn))
+
+    def _home_of(self, fact: ConversationFact) -> Conversation | None:
+        return home_of(fact, self._own()) or home_of(fact, self._conversations)
+
+    def _own(self) -> Sequence[Conversation]:
+        """Returns the conversations in which a fact is looked for first: while one is settled, those of the same
+        identity, because what another identity of the customer wrote stays where it is."""
+        if self._settled_of is None:
+            return self._conversations
+        return [c for c in self._conversations if c.customer_id == self._settled_of]
+
     def _open(self, turn: CustomerTurn | CustomerSignal) -> Conversation:
         opened = opened_by(turn, self._conversations, self._history, self._taken_from)
         self._conversations.append(opened)
@@ -204,8 +218,8 @@ class FoldState:
         if not may_decide(conversation, fact):
             return decisions
         asked = self._route(fact) if is_released(decisions) else None
-        decided = decided_by(fact, conversation, asked, self._context.now, is_new=not self._settling)
-        if not self._settling and is_contested(decided, fact):
+        decided = decided_by(fact, conversation, asked, self._context.now, is_new=self._settled_of is None)
+        if self._settled_of is None and is_contested(decided, fact):
             self._contested.add(conversation.id)
         return decisions if decided is decisions or self._classify(conversation).status == "closed" else decided
 

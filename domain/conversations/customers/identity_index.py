@@ -42,6 +42,8 @@ class IdentityIndex:
         Earlier messages from a new phone belong to another customer."""
         changes = sorted((c for c in changes if c.customer.group_id is None), key=fact_ref)
         named = [self.resolve(keys_of(c.phone_number_id, c.customer), just_before(fact_ref(c))) for c in changes]
+        for change in changes:
+            self._begin_phone(change)
         before = {key: list(periods) for key, periods in self._periods.items()}
         for change, customer in zip(changes, named, strict=True):
             for period in reported_periods(change, customer, self._user_of(change)):
@@ -129,6 +131,14 @@ class IdentityIndex:
         elif at - known.at > _CONFIRM_AFTER or (known.user_id != user_id and (known.user_id is None or at > known.at)):
             self._learn(known._replace(customer_id=customer, at=max(at, known.at), user_id=user_id))
         return customer
+
+    def _begin_phone(self, change: CustomerIdentityChanged) -> None:
+        """Makes the new phone's first owner known, so that a writer who sees the phone at the same moment has the same
+        row to insert, and one waits for the other."""
+        wa_id = change.becomes.wa_id
+        key = wa_id and phone_identity(change.phone_number_id, wa_id)
+        if key and all(period.since != ALWAYS for period in self._periods.get(key, ())):
+            self._learn(Identity(key, customer_id(*key), change.at))
 
     def _user_of(self, change: CustomerIdentityChanged) -> str | None:
         """Returns the user id that the customer of a reported change has afterwards, if it is known."""

@@ -31,7 +31,7 @@ _BESIDE = re.compile(r"([0-9]{1,2})[\W_]+(?=\D)(.+)")
 _MOST_WORDS = 4
 """A text of more words behind a number is no option but a list of the customer's: `1) the brake is loose 2) ...`"""
 _NAMED = re.compile(
-    r"(?:n[ .:°#]{1,3}|(?:no|nr|num|number|n[uú]m[eé]ro|nummer|n[uú]mer[oe]|choice|scelta|opt|option|opzione|opci[oó]n|op[cç][aã]o)"
+    r"(?:n[ .:°#]{1,3}|(?:no|nr|num|number|n[uú]m[eé]ro|nummer|choice|scelta|opt|option|opzione|opci[oó]n|op[cç][aã]o)"
     r"[ .:°#]{0,3})([0-9]{1,2})"
 )
 """A number that says that it is one: `n. 1`, `Option 1`."""
@@ -125,7 +125,7 @@ def _chosen_twice(text: str, choices: Mapping[str, str]) -> str | None:
     if beside is None:
         return None
     skillset, words = choices.get(normalise(beside[1])), normalise(beside[2])
-    return skillset if skillset is not None and (choices.get(words) == skillset or words == normalise(skillset)) else None
+    return skillset if skillset in (choices.get(words), None) or words == normalise(skillset) else None
 
 
 def _in_plain_characters(text: str) -> str:

@@ -177,6 +177,37 @@ def test_what_was_decided_stays_where_it_was_and_the_history_says_what_happened(
     assert [["my address is via Roma 5"], ["1", "hello?"], ["me again"]] == [c["said"] for c in conversations(inbox)]
 
 
+@pytest.mark.parametrize("order", list(permutations([GINA_SAYS, CHANGE, STRANGER_SAYS, by(B, "Gina").turn(1.5, "me")])))
+def test_no_conversation_is_left_without_a_message(inbox: Inbox, order: tuple[ConversationFact, ...]) -> None:
+    told(inbox, *order)
+    assert all(c["said"] for c in conversations(inbox))
+    assert {(B, "my address is via Roma 5"), (B, "me"), (A, "hello, I am new here")} == {
+        (c["phone"], line) for c in conversations(inbox) for line in c["said"]
+    }
+
+
+def test_what_cannot_be_read_is_with_who_sent_it(inbox: Inbox) -> None:
+    told(inbox, by(A).unreadable(1), CHANGE)
+    assert [A] == [c["phone"] for c in conversations(inbox)]
+    gina, stranger = by(C, "Gina").unreadable(0.1), by(C, "Stranger").turn(1, "hello")
+    told(inbox, gina, stranger, moved(0.5, C, "393450001004"))
+    assert [("393450001004", [None]), (C, ["hello"])] == [
+        (c["phone"], c["said"]) for c in conversations(inbox) if c["phone"] != A
+    ]
+
+
+def test_an_answer_to_the_customer_who_left_is_no_answer_to_who_came(inbox: Inbox) -> None:
+    told(inbox, by(A).echo(0.99), by(A, "Stranger").turn(1, "hello"), moved(0.995))
+    assert [(A, ["hello"], True)] == [(c["phone"], c["said"], c["listed"]) for c in conversations(inbox)]
+
+
+def test_an_answer_that_names_the_conversation_stays_with_it(inbox: Inbox) -> None:
+    told(inbox, GINA_SAYS)
+    (row,) = inbox.rows("select id from conversations")
+    told(inbox, by(A).answered(1).model_copy(update={"conversation_id": row["id"]}), CHANGE)
+    assert [(B, False)] == [(c["phone"], c["listed"]) for c in conversations(inbox)]
+
+
 def test_a_report_that_comes_again_moves_nothing(inbox: Inbox) -> None:
     told(inbox, GINA_SAYS, STRANGER_SAYS, CHANGE)
     before = inbox.rows("select * from history order by conversation_id, sequence")
@@ -228,6 +259,10 @@ def test_every_message_is_with_the_customer_who_had_the_phone_then_whatever_is_t
         assert row["root"] == row["of_conversation"]
         found.setdefault(row["root"], set()).add(row["body"])
     assert sorted(map(sorted, _people(facts))) == sorted(map(sorted, found.values()))
+    assert [] == inbox.rows(
+        f"select id from conversations c where phone_number_id = '{number}' and not exists "
+        "(select from entries e where e.conversation_id = c.id and e.kind = 'customer_turn')"
+    )
 
 
 def _fact(number: str, kind: str, phones: tuple[str, ...], step: int, place: int) -> ConversationFact:

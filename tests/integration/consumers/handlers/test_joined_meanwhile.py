@@ -7,8 +7,9 @@ from threading import Event
 import psycopg
 import pytest
 
+from consumers.batches.poison import RetryBatch
 from consumers.workers.timer import Timer
-from domain.facts import CustomerIdentityChanged, Party
+from domain.facts import ConversationFact, CustomerIdentityChanged, Party
 from domain.ids import customer_id, fact_id
 from tests.support.office import Office, open_office
 from tests.support.stories import NUMBER, FactMaker
@@ -61,3 +62,44 @@ def test_a_message_belongs_to_both_of_two_customers_who_were_joined_while_it_wai
         history = office.history(conversation)
         assert ["opened", "queued", "customer_changed", "queued", "assigned"] == [event for event, *_ in history]
         assert 0 == Timer(office.connection.transaction_of, office.topics).close_due()
+
+
+GINA, STRANGER, NEW = (Party(wa_id=f"39345000100{n}", name=name) for n, name in enumerate(("Gina", "Stranger", "Gina")))
+
+
+@pytest.mark.parametrize("known", [[], [GINA], [NEW], [GINA, NEW]])
+@pytest.mark.parametrize("report_first", [True, False])
+def test_a_message_from_a_new_phone_is_the_customer_s_although_the_change_is_reported_meanwhile(
+    database: str, known: list[Party], report_first: bool
+) -> None:
+    """Two consumers see the new phone at the same moment: one in Meta's report, one in a message."""
+
+    def process(consumer: Office, fact: ConversationFact) -> None:
+        while True:
+            try:
+                with consumer.connection.transaction():
+                    consumer.process(fact)
+                return
+            except RetryBatch:
+                continue
+
+    with (
+        open_office(database) as office,
+        open_office(database) as first,
+        open_office(database) as second,
+        psycopg.connect(database, autocommit=True) as watching,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        for party in known:
+            office.process(FactMaker(customer=party).signal(office.hours_ago(1)))
+        facts = [meta_joins(office, GINA, NEW), FactMaker(customer=NEW).turn(office.hours_ago(0.1), "my new number")]
+        one, other = facts if report_first else facts[::-1]
+        with first.connection.transaction():
+            first.process(one)
+            processed = thread.submit(process, second, other)
+            wait_until(lambda: watching.execute("select from pg_locks where not granted").fetchall())
+        processed.result(timeout=20)
+
+        office.process(FactMaker(customer=GINA).turn(office.hours_ago(0.8), "my old number"))
+        said = office.rows("select customer_id, wa_id, last_text, entries from conversations")
+        assert [(NEW.wa_id, "my new number")] == [(row["wa_id"], row["last_text"]) for row in said]
