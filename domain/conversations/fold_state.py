@@ -39,8 +39,8 @@ class FoldState:
         self._placements: list[FactPlacement] = []
         self._cut: list[ConversationId] = []
         self._rechosen: list[ConversationId] = []
-        # whose conversation is being settled; None: none is
-        self._settled_of: CustomerId | None = None
+        # the conversation that is being settled
+        self._settled: ConversationId | None = None
         # conversations that an agent accepted although another one has them
         self._contested: set[ConversationId] = set()
         self._new_customer: set[ConversationId] = set()
@@ -69,10 +69,10 @@ class FoldState:
         """Places the facts of a conversation again, in this order."""
         cut = self._named(conversation)
         self._swap(cut, cut._replace(evidence=Evidence(), entries=0))
-        self._settled_of = cut.customer_id
+        self._settled = conversation
         for fact in facts:
             self.take(fact)
-        self._settled_of = None
+        self._settled = None
         self._cut = [c for c in self._cut if c != conversation]  # taken in order, its window only grew
         self._rechosen.clear()
 
@@ -161,11 +161,11 @@ class FoldState:
         return home_of(fact, self._own()) or home_of(fact, self._conversations)
 
     def _own(self) -> Sequence[Conversation]:
-        """Returns the conversations in which a fact is looked for first: while one is settled, those of the same
-        identity, because what another identity of the customer wrote stays where it is."""
-        if self._settled_of is None:
+        """Returns the conversations that a fact may belong to before others are considered: while one is settled, that
+        one, because only what it does not cover any more belongs elsewhere."""
+        if self._settled is None:
             return self._conversations
-        return [c for c in self._conversations if c.customer_id == self._settled_of]
+        return [c for c in self._conversations if c.id == self._settled]
 
     def _open(self, turn: CustomerTurn | CustomerSignal) -> Conversation:
         opened = opened_by(turn, self._conversations, self._history, self._taken_from)
@@ -218,8 +218,8 @@ class FoldState:
         if not may_decide(conversation, fact):
             return decisions
         asked = self._route(fact) if is_released(decisions) else None
-        decided = decided_by(fact, conversation, asked, self._context.now, is_new=self._settled_of is None)
-        if self._settled_of is None and is_contested(decided, fact):
+        decided = decided_by(fact, conversation, asked, self._context.now, is_new=self._settled is None)
+        if self._settled is None and is_contested(decided, fact):
             self._contested.add(conversation.id)
         return decisions if decided is decisions or self._classify(conversation).status == "closed" else decided
 

@@ -1,7 +1,7 @@
 """Which of a customer's conversations a fact belongs to (domain.md, *Which conversation*)."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from domain.conversations.conversation import Conversation, FactRef
 from domain.conversations.ends import ended, is_after
@@ -54,11 +54,15 @@ def home_of_other(conversations: Sequence[Conversation], at: datetime, human: bo
 
     The span begins `SKEW` before the opening and ends with the window, even if a bot or an agent closed the
     conversation earlier, so that the order of arrival does not matter. What a person did (`human`) belongs to the
-    latest candidate."""
+    latest candidate; but what they did before the end of a conversation is no answer to who wrote after it."""
     candidates = [c for c in conversations if c.opened_at - SKEW <= at < c.window_ends_at]
-    if human:
-        return max(candidates, key=lambda c: c.opened_at, default=None)
-    return _nearest(candidates, at)
+    if not human:
+        return _nearest(candidates, at)
+    home = max(candidates, key=_opened_at, default=None)
+    if home is None or home.opened_at <= at:
+        return home
+    ended_later = [c for c in candidates if c.opened_at <= at and (end := ended(c)) is not None and at < end.ref.at]
+    return max(ended_later, key=_opened_at, default=home)
 
 
 def home_of_end(conversations: Sequence[Conversation], at: datetime) -> Conversation | None:
@@ -67,10 +71,10 @@ def home_of_end(conversations: Sequence[Conversation], at: datetime) -> Conversa
     As `home_of_other`, but an end of the second in which a conversation was opened is the end of the one before, if
     that had not ended yet: the customer may have written after it."""
     home = home_of_other(conversations, at, human=False)
-    if home is None or not home.opened_at <= at < home.opened_at + timedelta(seconds=1):
+    if home is None or home.opened_at > at or _second(home.opened_at) != _second(at):
         return home
     before = [c for c in conversations if c.opened_at < home.opened_at <= c.window_ends_at and ended(c) is None]
-    return max(before, key=lambda c: c.opened_at, default=home)
+    return max(before, key=_opened_at, default=home)
 
 
 def _before_end(conversation: Conversation, turn: FactRef) -> bool:
@@ -85,5 +89,13 @@ def _nearest(candidates: list[Conversation], at: datetime) -> Conversation | Non
         return candidates[0] if candidates else None
     opened_before = [c for c in candidates if c.opened_at <= at]
     if opened_before:
-        return max(opened_before, key=lambda c: c.opened_at)
-    return min(candidates, key=lambda c: c.opened_at, default=None)
+        return max(opened_before, key=_opened_at)
+    return min(candidates, key=_opened_at, default=None)
+
+
+def _opened_at(conversation: Conversation) -> datetime:
+    return conversation.opened_at
+
+
+def _second(at: datetime) -> datetime:
+    return at.replace(microsecond=0)

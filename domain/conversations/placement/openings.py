@@ -4,10 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from domain.conversations.conversation import Conversation, fact_ref
+from domain.conversations.ends import ended, latest
 from domain.conversations.history import CustomerHistory
 from domain.conversations.placement.window import SAME_MESSAGE, WINDOW
 from domain.facts import ConversationFact, CustomerSignal, CustomerTurn, ThreadControlPassed
 from domain.ids import CustomerId, FactId, conversation_id, fact_id
+
+_AFTER = timedelta(microseconds=1)
 
 
 def is_message(fact: CustomerTurn | CustomerSignal, conversations: Iterable[Conversation]) -> bool:
@@ -29,11 +32,11 @@ def opened_by(
 ) -> Conversation:
     """Returns the conversation that a message opens beside the `conversations` of a history, without any evidence.
     `taken_from`: as for `domain.conversations.fold.fold`."""
-    earlier = [c for c in conversations if c.opened_at < turn.at]
+    opened_at, cause = _opening(turn.at, conversations), turn.id
+    if taken_from is not None:
+        cause = _opened_again(turn.id, taken_from)
+    earlier = [c for c in conversations if c.opened_at < opened_at]
     previous = max(earlier, key=lambda c: c.opened_at, default=None)
-    opened_at, cause = turn.at, turn.id if taken_from is None else _opened_again(turn.id, taken_from)
-    while any(c.opened_at == opened_at for c in conversations):
-        opened_at += timedelta(microseconds=1)  # the bot ended the one before in the same second
     while any(c.id == conversation_id(turn.at, cause) for c in conversations):
         cause = fact_id("opened", str(cause))  # the one that this message opened first has earlier messages by now
     return Conversation(
@@ -45,6 +48,16 @@ def opened_by(
         previous=previous.id if previous else None,
         group_id=turn.customer.group_id,
     )
+
+
+def _opening(at: datetime, conversations: Iterable[Conversation]) -> datetime:
+    """Returns when a message of the time `at` opens a conversation: after the end of one that ended in the same second,
+    and when no other one was opened."""
+    ends = [end.ref.at for c in conversations if (end := ended(c)) is not None and at <= end.ref.at <= latest(at)]
+    opened_at = max(ends) + _AFTER if ends else at
+    while any(c.opened_at == opened_at for c in conversations):
+        opened_at += _AFTER
+    return opened_at
 
 
 def turn_to_meta_ai(fact: ConversationFact, waiting: Iterable[ConversationFact]) -> CustomerTurn | None:

@@ -7,6 +7,7 @@ import pytest
 
 from domain.arrival import arrival
 from domain.conversations.reading.reading_order import in_reading_order
+from domain.conversations.reasons import Reason
 from domain.facts import ConversationFact
 from domain.ids import fact_id
 from tests.support.stories import FactMaker, Story, at
@@ -74,6 +75,37 @@ def test_who_writes_in_the_second_in_which_an_agent_closes_is_on_the_list() -> N
     for order in itertools.permutations([make.answered(0), closes, again]):
         story = Story(now=at(0.1)).receive(make.turn(0, "hello"), *order)
         assert "one more thing" in [c.last_text for c in story.history.conversations if c.status == "active"], order
+
+
+def test_an_answer_before_the_agent_closes_is_no_answer_to_who_writes_in_that_second() -> None:
+    hello, again = came(dated(make.turn(0, "hello"), 0), 1), came(dated(make.turn(0, "wait"), 5), 6)
+    more = came(dated(make.turn(0, "please"), 5), 6.5)
+    answer, closes = dated(make.answered(0), 1), dated(make.agent_closes(0, note="done"), 5.8)
+    for story in (
+        Story(now=at(0.1)).receive(hello, answer, closes, again, more),
+        Story(now=at(0.1)).receive(hello, closes, again, answer, more),
+    ):
+        first, second = story.history.conversations
+        assert ("closed", True, "hello") == (first.status, first.managed, first.last_text)
+        assert ("active", True, "please") == (second.status, second.unmanaged, second.last_text)
+        assert first.id == second.previous
+
+
+@pytest.mark.parametrize("text", ["1", "hello"])
+def test_the_reason_of_a_conversation_that_the_bot_ended_stays_when_the_customer_writes_in_that_second(
+    text: str,
+) -> None:
+    story = Story(now=at(0.1), number="bot").receive(
+        came(dated(bot.turn(0, text), 5), 5.1),
+        dated(bot.bot_starts(0), 5.2),
+        dated(bot.bot_ends(0), 5.3),
+        came(dated(bot.turn(0, "wait"), 5), 5.9),
+        dated(bot.bot_starts(0, "s2"), 5.95),
+    )
+    first, second = story.history.conversations
+    assert (Reason.BOT_CLOSED, 3) == (first.reason, first.entries)
+    assert (Reason.NO_CHOICE, 2, "active") == (second.reason, second.entries, second.status)
+    assert at(0) + timedelta(seconds=5.3) == first.closed_at
 
 
 def test_who_writes_in_the_second_in_which_the_bot_ends_gets_a_conversation_of_their_own() -> None:
