@@ -16,17 +16,23 @@ _VARIANTS = (
 )
 _USER_ID = re.compile(r"[A-Za-z]+\.\S+")
 _SCHEME = re.compile(
-    r"(?:whatsapp|tel|sms|callto)\s*:\s*|(?:https?://)?(?:wa\.me|api\.whatsapp\.com/send/?\?phone=)/?", re.I
+    r"(?:(?:https?://)?(?:wa\.me/|api\.whatsapp\.com/send/?\?phone=)|whatsapp://send/?\?phone=)(?:%2B)?"
+    r"|(?:whatsapp|tel|sms|callto)\s*:\s*",
+    re.I,
 )
 """What programs write before a phone: channels, RFC 3966's scheme, WhatsApp's links."""
 _ACCOUNT = re.compile(r"(?:(?:\.[0-9]{1,3})?:[0-9]{1,5})?@(?:s\.whatsapp\.net|c\.us)$|:[0-9]{1,5}$", re.I)
 """What WhatsApp's own clients write after it, with the agent and the device: `:3@s.whatsapp.net`."""
+_AROUND = " '\"`,;"
+"""What is copied with a phone from a text or a sheet of a spreadsheet program."""
+_DECIMAL = re.compile(r"(?<=[0-9]{8})\.0$")
+"""The fraction of a phone that a spreadsheet program took for a number."""
 _CONTEXT = re.compile(r";phone-context=(\+[-0-9.() ]+)", re.I)
 """The beginning of a local number of RFC 3966."""
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 _LONGEST = 200
 """Longest text that is read as a phone, in characters: a link with a phone in it is shorter."""
-_SEPARATORS = re.compile(r"[\s()./\-\u00b7\u2010-\u2015\u2212]+")
+_SEPARATORS = re.compile(r"[\s()\[\]_./\-\u00b7\u2010-\u2015\u2212]+")
 _INTERNATIONAL = re.compile(r"[1-9][0-9]{4,14}")
 """Digits with a country code. E.164 has at most 15 of them; no country code begins with 0."""
 _ITALIAN = re.compile(r"(39)\0(?!3[1-9][0-9]{8}$)|(378)\0")
@@ -55,13 +61,13 @@ def read_phone(written: str) -> str | None:
         return written
     if len(written) > _LONGEST:
         return None
-    text = INVISIBLE.sub("", normalize("NFKC", INVISIBLE.sub("", written))).strip()
+    text = INVISIBLE.sub("", normalize("NFKC", INVISIBLE.sub("", written))).strip().strip(_AROUND)
     text = "".join(str(decimal(char)) if char.isdecimal() else char for char in text)
     scheme = _SCHEME.match(text)
     text = text[scheme.end() :] if scheme else text
     context = _CONTEXT.search(text)
     text = (context[1] if context else "") + re.split("[;?&]", text, maxsplit=1)[0]
-    digits = _SEPARATORS.sub("", _TRUNK_ZERO.sub("\0", _ACCOUNT.sub("", text.strip())))
+    digits = _SEPARATORS.sub("", _TRUNK_ZERO.sub("\0", _DECIMAL.sub("", _ACCOUNT.sub("", text.strip()))))
     if digits.startswith(("+", "00")):
         digits = digits[1:] if digits.startswith("+") else digits[2:]
     digits = _ITALIAN.sub(r"\1\g<2>0", digits).replace("\0", "", 1)

@@ -8,17 +8,23 @@ digits, in every usual spelling.
 
 import re
 from collections.abc import Iterable, Iterator
-from unicodedata import category, normalize
+from unicodedata import category, decimal, normalize
 from uuid import UUID
 
+from domain.outside_names import INVISIBLE
 from domain.phone_numbers import phone_key, read_phone
 
 MAX_TYPED = 8
 """Further words of a search are ignored."""
 
 _APOSTROPHES = re.compile("['\u2018\u2019\u201a\u201b\u2032\u02b9-\u02bd\u02c8\u0060\u00b4\uff07]")
-_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "ŧ": "t", "æ": "ae", "œ": "oe", "þ": "th"})
-"""Letters that are not composed of a letter and an accent, as people without them write them."""
+_LETTERS = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "ŧ": "t", "æ": "ae", "œ": "oe", "þ": "th"}
+    | {"ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه", "ـ": ""}
+)
+"""Letters that are not composed of a letter and an accent, as people without them write them; Arabic letters that are
+written in two ways, and its lengthening stroke."""
+_DIGIT = re.compile(r"[^\W\D]")
 _ASCII = re.compile("[a-z0-9]+")
 _WORD = re.compile(r"[^\W_]+")
 _JOINED = re.compile(r"(?<![^\W_])[^\W_]++(?:'[^\W_]++)++")
@@ -28,6 +34,13 @@ _WITHOUT_BLANKS = re.compile(
     "\U00020000-\U0003ffff]+"
 )
 _PHONE = re.compile(r"[-+0-9 ()./\u2010-\u2015\u00a0]+")
+_TRUNK = re.compile("0|8(?=[0-9]{10}$)")
+"""What is dialled before a national number."""
+_NINTH_DIGIT = re.compile("([1-9][1-9])9([016-9][0-9]{7})")
+"""A national number of Brazil, of which Meta may know the form without the 9."""
+_SUBSCRIBER = 8
+"""Last digits that codes of areas, carriers and mobiles do not touch, in the countries where these stand between."""
+_LONGEST_NATIONAL = 11
 _SHORTEST_END = 4
 """The fewest last digits by which a phone is found."""
 _MAX_WORD = 64
@@ -50,14 +63,14 @@ def searched(texts: Iterable[str | None], wa_id: str | None, ids: Iterable[str |
 def asked(typed: str) -> list[list[str]]:
     """Returns the alternatives that a search means: each a list of words that a row must all have, at least at their
     beginning. Empty: nothing to search for."""
-    phone = _typed_phone(typed)
+    phones = _typed_phones(typed)
     try:
         whole = UUID(typed.strip()).hex
     except ValueError:
         words = list(dict.fromkeys(word for word in _words(typed, every_part=False)))[:MAX_TYPED]
     else:
         words = [whole]
-    return [alternative for alternative in (words, [phone] if phone else []) if alternative]
+    return [alternative for alternative in (words, *([phone] for phone in phones)) if alternative]
 
 
 def _words(text: str, every_part: bool = True) -> Iterator[str]:
@@ -65,8 +78,8 @@ def _words(text: str, every_part: bool = True) -> Iterator[str]:
     if text.isascii() and "'" not in text and "`" not in text:
         yield from (word[:_MAX_WORD] for word in _ASCII.findall(text.lower()))
         return
-    folded = normalize("NFKD", normalize("NFKD", _APOSTROPHES.sub("'", text)).casefold())
-    plain = "".join(char for char in folded if category(char)[0] != "M").translate(_LETTERS)
+    folded = normalize("NFKD", normalize("NFKD", INVISIBLE.sub("", _APOSTROPHES.sub("'", text))).casefold())
+    plain = _in_ascii_digits("".join(char for char in folded if category(char)[0] != "M").translate(_LETTERS))
     if every_part:
         yield from (word.replace("'", "")[:_MAX_WORD] for word in _JOINED.findall(plain))
     for word in _WORD.findall(plain):
@@ -94,9 +107,24 @@ def _id_words(each: str) -> Iterator[str]:
         yield from _words(each)
 
 
-def _typed_phone(typed: str) -> str | None:
-    """Returns the digits by which a phone is searched, without the zeros before a country or area code."""
+def _in_ascii_digits(text: str) -> str:
+    return _DIGIT.sub(lambda found: str(decimal(found[0])), text)
+
+
+def _typed_phones(typed: str) -> list[str]:
+    """Returns the digits by which a phone is searched: as they are, without what is dialled before a country or area
+    code, and in the forms that Meta may know."""
+    typed = _in_ascii_digits(INVISIBLE.sub("", normalize("NFKC", typed)))
     if not _PHONE.fullmatch(typed) and not read_phone(typed):
-        return None
-    digits = read_phone(typed) or re.sub("[^0-9]", "", re.sub(r"\(\s*0\s*\)", "", typed)).lstrip("0")
-    return digits if len(digits) >= _SHORTEST_END else None
+        return []
+    digits = read_phone(typed) or re.sub("[^0-9]", "", re.sub(r"\(\s*0\s*\)", "", typed))
+    trunk = _TRUNK.match(digits)
+    national = digits.lstrip("0") if digits.startswith("0") else digits
+    found = [national]
+    if trunk and digits.startswith("8"):
+        found.append(digits[1:])
+    elif trunk and len(national) > _LONGEST_NATIONAL:
+        found.append(national[-_SUBSCRIBER:])
+    if brazilian := _NINTH_DIGIT.fullmatch(national):
+        found.append(brazilian[1] + brazilian[2])
+    return [each for each in dict.fromkeys(found) if len(each) >= _SHORTEST_END]

@@ -81,6 +81,14 @@ def test_a_user_id_in_the_field_of_a_phone_is_a_user_id(
 
 
 SPELLINGS = [
+    "[+39] 336 900 0104",
+    "+39_336_900_0104",
+    "whatsapp://send?phone=393369000104",
+    "https://api.whatsapp.com/send?phone=%2B393369000104&text=hi",
+    "'+393369000104",
+    '"+39 336 900 0104"',
+    "39 336 900 0104,",
+    "393369000104.0",  # from a spreadsheet
     "+393369000104",
     "00393369000104",
     "+39 336 900 0104",
