@@ -92,7 +92,10 @@ def test_a_message_from_a_new_phone_is_the_customer_s_although_the_change_is_rep
     ):
         for party in known:
             office.process(FactMaker(customer=party).signal(office.hours_ago(1)))
-        facts = [meta_joins(office, GINA, NEW), FactMaker(customer=NEW).turn(office.hours_ago(0.1), "my new number")]
+        facts: list[ConversationFact] = [
+            meta_joins(office, GINA, NEW),
+            FactMaker(customer=NEW).turn(office.hours_ago(0.1), "my new number"),
+        ]
         one, other = facts if report_first else facts[::-1]
         with first.connection.transaction():
             first.process(one)
