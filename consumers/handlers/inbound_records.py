@@ -28,12 +28,12 @@ def read_fact(value: bytes, received_at: datetime) -> Fact:
     _require_storable(value)
     if isinstance(fact, ConversationFact) and not _names_somebody(fact):
         raise UnreadableRecord("customer: needs wa_id, user_id or group_id")
-    corrected: dict[str, Any] = {"at": clamp(fact.sent_at, received_at, tolerance_of(fact))}
-    if isinstance(fact, ConversationFact):
-        corrected["arrival"] = arrived_by(fact.arrival, received_at)
-    if all(getattr(fact, name) == value for name, value in corrected.items()):
-        return fact
-    return fact.model_copy(update=corrected)
+    corrected: dict[str, Any] = {}
+    if (at := clamp(fact.sent_at, received_at, tolerance_of(fact))) != fact.at:
+        corrected["at"] = at
+    if isinstance(fact, ConversationFact) and (arrival := arrived_by(fact.arrival, received_at)) != fact.arrival:
+        corrected["arrival"] = arrival
+    return fact.model_copy(update=corrected) if corrected else fact
 
 
 def why_unreadable(error: Exception) -> str:
@@ -52,8 +52,9 @@ def _names_somebody(fact: ConversationFact) -> bool:
 def names_customer(fact: ConversationFact) -> bool:
     """Returns whether a fact names a customer and the number, by which its conversation is found."""
     party = fact.customer
-    ids = (party.wa_id, party.user_id, party.group_id) if party is not None else ()
-    return fact.phone_number_id is not None and any(each is not None for each in ids)
+    if party is None or fact.phone_number_id is None:
+        return False
+    return party.wa_id is not None or party.user_id is not None or party.group_id is not None
 
 
 def _require_storable(value: bytes) -> None:

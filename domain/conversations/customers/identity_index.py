@@ -102,7 +102,9 @@ class IdentityIndex:
         """Adds identities that are known, unless they are here already."""
         for period in known:
             periods = self._periods.setdefault(period.key, [])
-            if all(period.since != here.since for here in periods):
+            if not periods:
+                periods.append(period)
+            elif all(period.since != here.since for here in periods):
                 periods.append(period)
                 periods.sort(key=lambda p: p.since)
 
@@ -180,7 +182,10 @@ class IdentityIndex:
 
     def _period(self, key: IdentityKey, ref: FactRef) -> Identity | None:
         """Returns the period of an identity at a fact; None: unknown so far."""
-        return next((p for p in reversed(self._periods.get(key, ())) if p.since <= ref), None)
+        for period in reversed(self._periods.get(key, ())):
+            if period.since is ALWAYS or period.since <= ref:
+                return period
+        return None
 
     def _learn(self, period: Identity) -> Identity:
         known = self._periods.setdefault(period.key, [])
@@ -190,8 +195,11 @@ class IdentityIndex:
 
     def _later_name(self, key: IdentityKey, ref: FactRef) -> str | None:
         """Returns the phone or user id that the customer who had `key` at `ref` has now; None: still the same."""
+        periods = self._periods.get(key, ())
+        if len(periods) < 2:
+            return None
         period = self._period(key, ref)
-        for later in self._periods.get(key, ()):
+        for later in periods:
             if period is None or later.since <= ref:
                 continue
             if later.left_for is not None:

@@ -11,7 +11,7 @@ from domain.conversations.conversation import Conversation, Owner, OwnerKind, Ow
 from domain.conversations.reasons import Reason
 from domain.ids import ConversationId, CustomerId, FactId
 from domain.search import searched
-from infra.postgres.connections.arrays import column_arrays, uuid_array
+from infra.postgres.connections.arrays import ColumnValues, uuid_array
 from infra.postgres.conversations import memory
 
 STATUS_CODES: dict[Status, str] = {"active": "a", "closed": "c"}
@@ -118,8 +118,9 @@ READ_BACK: LiteralString = ", ".join(
 
 
 def to_columns(conversations: Iterable[Conversation], columns: Sequence[Column] = COLUMNS) -> list[list[Any]]:
-    """Returns one list of values per column. There must be at least one conversation."""
-    return column_arrays(tuple(column.value(c) for column in columns) for c in conversations)
+    """Returns the values of each column. There must be at least one conversation."""
+    conversations = list(conversations)
+    return [ColumnValues([column.value(c) for c in conversations]) for column in columns]
 
 
 def from_row(row: Sequence[Any]) -> Conversation:

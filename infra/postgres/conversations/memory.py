@@ -40,14 +40,17 @@ def to_json(evidence: Evidence, decisions: Decisions) -> str:
 
 def from_text(text: str) -> tuple[Evidence, Decisions]:
     """Returns evidence and decisions of the JSON."""
-    # Converted by hand, which takes a third of the time of a validation: processing a fact reads at least one.
+    # Converted by hand, which takes a third of the time of a validation: processing a fact reads at least one. Most
+    # parts of a conversation are None.
     evidence, decisions = from_json(text)
     return (
-        Evidence(*(read(part) for read, part in zip(_EVIDENCE, evidence, strict=False))),
-        _UNDECIDED
-        if decisions is None
-        else Decisions(*(read(p) for read, p in zip(_DECISIONS, decisions, strict=False))),
+        Evidence(*_converted(_EVIDENCE, evidence)),
+        _UNDECIDED if decisions is None else Decisions(*_converted(_DECISIONS, decisions)),
     )
+
+
+def _converted(readers: Sequence[Callable[[Any], Any]], parts: Sequence[Any]) -> list[Any]:
+    return [None if part is None else read(part) for read, part in zip(readers, parts, strict=False)]
 
 
 @lru_cache(maxsize=64)
@@ -58,16 +61,16 @@ def _fact_ref(at: str, arrival: int | str, fact: str | None = None) -> FactRef:
     return FactRef(datetime.fromisoformat(at), int(arrival), FactId(UUID(fact)))
 
 
-def _ref(part: Sequence[Any] | None) -> FactRef | None:
-    return None if part is None else _fact_ref(*part)
+def _ref(part: Sequence[Any]) -> FactRef:
+    return _fact_ref(*part)
 
 
 def _refs(parts: Sequence[Any]) -> tuple[FactRef, ...]:
     return tuple(_fact_ref(*part) for part in parts)
 
 
-def _ref_and_text(part: Sequence[Any] | None) -> tuple[FactRef, str] | None:
-    return None if part is None else (_fact_ref(*part[0]), part[1])
+def _ref_and_text(part: Sequence[Any]) -> tuple[FactRef, str]:
+    return _fact_ref(*part[0]), part[1]
 
 
 def _refs_and_texts(parts: Sequence[Any]) -> tuple[tuple[FactRef, str], ...]:
@@ -78,27 +81,30 @@ def _claims(parts: Sequence[Any]) -> tuple[AgentClaim, ...]:
     return tuple(AgentClaim(agent, _fact_ref(*first), _fact_ref(*last)) for agent, first, last in parts)
 
 
-def _route(part: Sequence[Any] | None) -> Route | None:
-    return None if part is None else Route(_fact_ref(*part[0]), part[1])
+def _route(part: Sequence[Any]) -> Route:
+    return Route(_fact_ref(*part[0]), part[1])
 
 
 def _sessions(parts: dict[str, Sequence[Any]]) -> dict[str, BotSession]:
-    return {session: BotSession(_fact_ref(*began), _ref(ended)) for session, (began, ended) in parts.items()}
+    return {
+        session: BotSession(_fact_ref(*began), ended and _fact_ref(*ended))
+        for session, (began, ended) in parts.items()
+    }
 
 
-def _time(part: str | None) -> datetime | None:
-    return None if part is None else datetime.fromisoformat(part)
+def _time(part: str) -> datetime:
+    return datetime.fromisoformat(part)
 
 
-def _owner(part: Sequence[Any] | None) -> Owner | None:
-    return None if part is None else Owner(part[0], part[1], part[2], _time(part[3]))
+def _owner(part: Sequence[Any]) -> Owner:
+    return Owner(part[0], part[1], part[2], part[3] and _time(part[3]))
 
 
 def _declined_by(parts: Sequence[Any]) -> tuple[tuple[str, datetime], ...]:
     return tuple((agent, datetime.fromisoformat(at)) for agent, at in parts)
 
 
-def _text(part: str | None) -> str | None:
+def _text(part: str) -> str:
     return part
 
 
