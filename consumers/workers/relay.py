@@ -31,8 +31,10 @@ BATCH_BYTES = 8 * 1024**2
 IDLE_SESSION_SECONDS = 10
 """The lock of a relay that hangs is free after this."""
 
-_IDLE_SECONDS = 0.02
-"""The largest part of the time from a command to its result; reading an empty outbox costs 0.1 ms."""
+_PACE_SECONDS = 0.02
+"""Between two polls while there is something to publish: a poll costs some milliseconds however little it publishes."""
+_IDLE_SECONDS = 0.5
+"""Until an empty outbox is read again although nobody has told that records were added: a hint may be lost."""
 _STANDBY_SECONDS = 1.0
 _SETTLED_SECONDS = 60.0
 """A transaction may commit rows with lower ids than rows that were published already, but not this much later."""
@@ -108,17 +110,20 @@ class Relay:
         self._not_ready = None
         while not stop.is_set() and not self._has_lock(session):
             stop.wait(_STANDBY_SECONDS)
-        backoff = Backoff()
+        backoff, outbox = Backoff(), Outbox(session)
+        outbox.listen()
         while not stop.is_set():
-            queued, published = self.poll(Outbox(session))
+            queued, published = self.poll(outbox)
             if published < queued:
                 self._not_ready = "the broker does not accept the events"
                 stop.wait(min(backoff.next(), IDLE_SESSION_SECONDS / 2))
                 continue
             self._not_ready = None
             backoff.reset()
-            if queued < BATCH:
-                stop.wait(_IDLE_SECONDS)
+            if 0 < queued < BATCH:
+                stop.wait(_PACE_SECONDS)
+            elif not queued:
+                outbox.wait(_IDLE_SECONDS)
 
     def _has_lock(self, session: Connection[Any]) -> bool:
         row = session.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()

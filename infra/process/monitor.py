@@ -3,10 +3,9 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from socket import AF_INET, AF_INET6, socket
+from socket import AF_INET, AF_INET6, create_connection, socket
 from socketserver import ThreadingMixIn
 
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -16,6 +15,8 @@ from infra.process.readiness import ALIVE, readiness
 
 _REQUEST_SECONDS = 5
 _REQUESTS_AT_ONCE = 8
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the addresses that stand for all of a machine
+"""Where a server that listens on all addresses can be reached."""
 
 ReadinessCheck = Callable[[], str | None]
 """Returns why a part of the process is not ready, without personal data; None when it is. Must return within two
@@ -39,16 +40,14 @@ def monitor(
         server = _Server(host, port, checks, registry)
     except OSError as error:
         raise OSError(error.errno, f"the monitor cannot listen on {host}:{port}: {error.strerror}") from error
-    # the poll interval is how long the stop takes at most; requests are answered at once
-    serve = partial(server.serve_forever, poll_interval=0.05)
-    thread = threading.Thread(target=serve, name="monitor", daemon=True)
+    thread = threading.Thread(target=server.serve, name="monitor", daemon=True)
     thread.start()
     try:
         yield host, server.server_port
     finally:
-        server.shutdown()
+        server.stop()
+        thread.join(_REQUEST_SECONDS)
         server.server_close()
-        thread.join()
 
 
 class _Server(ThreadingMixIn, HTTPServer):
@@ -60,7 +59,21 @@ class _Server(ThreadingMixIn, HTTPServer):
         self.registry = registry
         self.address_family = AF_INET6 if ":" in host else AF_INET
         self._free = threading.BoundedSemaphore(_REQUESTS_AT_ONCE)
+        self._is_stopped = False
+        self._host = _LOOPBACK.get(host, host)
         super().__init__((host, port), _Handler)
+
+    def serve(self) -> None:
+        """Answers requests until `stop` is called. Sleeps while there are none: `serve_forever` wakes up to see whether
+        it shall end, twenty times a second for a quick end."""
+        while not self._is_stopped:
+            self.handle_request()
+
+    def stop(self) -> None:
+        """Makes `serve` return."""
+        self._is_stopped = True
+        with suppress(OSError):  # any connection wakes it up
+            create_connection((self._host, self.server_port), _REQUEST_SECONDS).close()
 
     def process_request(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         if self._free.acquire(blocking=False):

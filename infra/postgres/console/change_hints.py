@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from psycopg import Connection
 
+from infra.postgres.connections.notifications import was_notified
 from infra.postgres.connections.pool import connect
 
 _CHANNEL = "witiop_changed"
@@ -19,8 +20,7 @@ class ChangeHints:
 
     def wait(self, seconds: float) -> bool:
         """Returns whether something changed since the last call; blocks for `seconds` at most."""
-        received = any([True for _ in self._connection.notifies(timeout=seconds, stop_after=1)])  # noqa: C419 - read all of them
-        return any([True for _ in self._connection.notifies(timeout=0)]) or received  # noqa: C419
+        return was_notified(self._connection, seconds)
 
     def close(self) -> None:
         """Disconnects."""

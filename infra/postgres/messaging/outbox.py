@@ -6,13 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection
 from pydantic_core import to_json
 
 from infra.postgres.connections.arrays import column_arrays
+from infra.postgres.connections.notifications import was_notified
 from infra.postgres.messaging.dead_letters import OUTBOX, DeadLetter, store_dead_letters
+
+_CHANNEL: LiteralString = "witiop_outbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,15 @@ class Outbox:
                 "as t (topic, key, headers, value, place) order by place",
                 column_arrays(rows),
             )
+            self._connection.execute(f"notify {_CHANNEL}")
+
+    def listen(self) -> None:
+        """Makes `wait` return as soon as records are added, until the connection is closed."""
+        self._connection.execute(f"listen {_CHANNEL}")
+
+    def wait(self, seconds: float) -> None:
+        """Returns when records were added since the last call, but after `seconds` at the latest."""
+        was_notified(self._connection, seconds)
 
     def read(self, low: int, limit: int, most_bytes: int) -> list[OutboxRow]:
         """Returns records with an id of at least `low`, in the order of their ids: at most `limit`, and no more after

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 
 import psycopg
 import pytest
@@ -111,6 +113,18 @@ def test_a_record_that_was_committed_late_is_not_skipped(post: Post, database: s
         assert (1, 1) == post.relay.poll(post.outbox)
     assert (1, 1) == post.relay.poll(post.outbox)
     assert [("berta", b"early"), ("anna", b"late")] == post.published
+
+
+def test_an_outbox_that_is_listened_to_wakes_up_when_something_is_added(post: Post, database: str) -> None:
+    """A relay reads an empty outbox twice a second only, and publishes at once all the same."""
+    with psycopg.connect(database, autocommit=True) as session, ThreadPoolExecutor() as threads:
+        outbox = Outbox(session)
+        outbox.listen()
+        began = monotonic()
+        waiting = threads.submit(outbox.wait, 60)
+        post.put(anna="1")
+        waiting.result()
+    assert monotonic() - began < 30
 
 
 def test_ids_below_the_deleted_ones_are_skipped_after_a_minute_and_read_again_every_ten_seconds() -> None:

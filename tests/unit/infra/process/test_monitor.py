@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from time import monotonic
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
@@ -89,3 +90,14 @@ def test_a_port_in_use_is_named_in_the_error() -> None:
 def _on(port: int) -> Iterator[None]:
     with monitor("127.0.0.1", port, {}, CollectorRegistry()):
         yield
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_monitor_that_nobody_asks_ends_at_once(host: str) -> None:
+    """It sleeps until a request comes, and is woken up to end."""
+    began = monotonic()
+    with monitor(host, 0, {}) as (_, port):
+        pass
+    assert monotonic() - began < 4
+    with monitor(host, port, {}):  # the address is free
+        pass
