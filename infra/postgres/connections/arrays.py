@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.types.array import ListBinaryDumper
 
 
@@ -36,9 +37,9 @@ _UUID, _UUID_SIZE = psycopg.adapters.types["uuid"].oid, _LENGTH(16)
 
 class _ColumnDumper(ListBinaryDumper):
     """Sends the values of a column in PostgreSQL's binary form. psycopg's own conversion of lists is written for lists
-    of any depth and type, and took a fifth of the processor time of a batch."""
+    of any depth and type, and took a tenth of the processor time of a batch."""
 
-    def dump(self, obj: list[Any]) -> Any:
+    def dump(self, obj: list[Any]) -> Buffer | None:
         element = self.sub_dumper
         if element is None or not obj:
             return super().dump(obj)

@@ -87,8 +87,7 @@ def _route(part: Sequence[Any]) -> Route:
 
 def _sessions(parts: dict[str, Sequence[Any]]) -> dict[str, BotSession]:
     return {
-        session: BotSession(_fact_ref(*began), ended and _fact_ref(*ended))
-        for session, (began, ended) in parts.items()
+        session: BotSession(_fact_ref(*began), ended and _fact_ref(*ended)) for session, (began, ended) in parts.items()
     }
 
 
