@@ -26,7 +26,7 @@ from pydantic_core import from_json, to_json
 from benchmarks.figures import Figure
 from benchmarks.setup.slices import BATCH, PAIRS, PARTITIONS, UNTIMED, bare_rate, consumer_rate, ratio
 from benchmarks.setup.stories import GREETING, NUMBERS, number_id, turn
-from benchmarks.setup.topic import BenchTopic, Send
+from benchmarks.setup.topic import BenchTopic, SendRecord
 from benchmarks.setup.world import World
 from consumers.handlers.conversations import Conversations
 from domain.facts import FACT
@@ -113,7 +113,7 @@ class _Traffic:
         number, wa_id = number_id(self._chance.choice(NUMBERS)), f"44{self._chance.randrange(10**10):010}"
         return _Writer(number, wa_id, str(customer_id(number, "w", wa_id)), None)
 
-    def _write(self, writers: Sequence[_Writer], send: Send, partition: int, homes: dict[str, _Home]) -> None:
+    def _write(self, writers: Sequence[_Writer], send: SendRecord, partition: int, homes: dict[str, _Home]) -> None:
         opened: dict[str, str] = {}
         for place in range(BATCH):
             by = writers[place % len(writers)]

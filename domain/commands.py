@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from domain.event_headers import event_headers
+from domain.messages.outgoing import OutgoingMessage
 from domain.ports import OutgoingRecord
 from domain.times import rfc3339
 
@@ -44,6 +45,16 @@ class Rejection(StrEnum):
     TOO_MANY_RECIPIENTS = "too_many_recipients"
     TOO_LARGE = "too_large"
     SUBJECT_INVALID = "subject_invalid"
+    SENDING_DISABLED = "sending_disabled"
+    NOT_YOURS = "not_yours"
+    WINDOW_CLOSED = "window_closed"
+    TEMPLATE_UNKNOWN = "template_unknown"
+    TEMPLATE_NOT_APPROVED = "template_not_approved"
+    PARAMETERS_WRONG = "parameters_wrong"
+    MEDIA_UNKNOWN = "media_unknown"
+    CUSTOMER_WROTE_MEANWHILE = "customer_wrote_meanwhile"
+    BSUID_NOT_POSSIBLE = "bsuid_not_possible"
+    NOTHING_TO_RESOLVE = "nothing_to_resolve"
 
 
 class _Body(BaseModel):
@@ -76,18 +87,20 @@ class Transfer(_Body):
 
 class Recall(_Body):
     """Recalls a transfer that is not accepted yet, gives back a conversation that the issuer has accepted and nobody
-    has answered, or recalls a mail that is still held. Has exactly one of `conversation_id` and `mail_command_id`;
-    `expected_version` is only for a conversation."""
+    has answered, or recalls a mail that is still held or a message that Meta has not been asked to send. Has exactly
+    one of `conversation_id`, `mail_command_id` and `send_command_id`; `expected_version` is only for a conversation."""
 
     conversation_id: UUID | None = None
     mail_command_id: _Id | None = None
+    send_command_id: _Id | None = None
     expected_version: int | None = Field(default=None, ge=0)
 
     def model_post_init(self, _: object) -> None:
-        if (self.conversation_id is None) == (self.mail_command_id is None):
-            raise ValueError("needs either conversation_id or mail_command_id")
-        if self.mail_command_id is not None and self.expected_version is not None:
-            raise ValueError("expected_version is not allowed with mail_command_id")
+        named = (self.conversation_id, self.mail_command_id, self.send_command_id)
+        if sum(each is not None for each in named) != 1:
+            raise ValueError("needs exactly one of conversation_id, mail_command_id and send_command_id")
+        if self.conversation_id is None and self.expected_version is not None:
+            raise ValueError("expected_version is only allowed with conversation_id")
 
 
 class Email(_Body):
@@ -103,13 +116,74 @@ class Email(_Body):
     batch_id: _Id | None = None
 
 
-CommandBody = Transfer | Recall | Email
+class Customer(_Body):
+    """A customer who is written to without naming a conversation."""
+
+    wa_id: _Id | None = None
+    user_id: _Id | None = None
+
+    def model_post_init(self, _: object) -> None:
+        if self.wa_id is None and self.user_id is None:
+            raise ValueError("needs wa_id or user_id")
+
+
+class SendMessage(_Body):
+    """Sends a message to a customer, who is named by a conversation, or by the business number and an id. `reply_to`:
+    the wamid of the message that it quotes; `expected_last`: the id or wamid of the customer's last message that the
+    writer has seen, if the message must not be sent once the customer has written again; `hold_seconds`: how long the
+    message waits before it is sent; it can be recalled until then."""
+
+    conversation_id: UUID | None = None
+    phone_number_id: _Id | None = None
+    customer: Customer | None = None
+    message: OutgoingMessage
+    reply_to: _Id | None = None
+    expected_last: _Id | None = None
+    hold_seconds: int = Field(default=0, ge=0, le=60)
+    batch_id: _Id | None = None
+
+    def model_post_init(self, _: object) -> None:
+        direct = self.phone_number_id is not None and self.customer is not None
+        if (self.conversation_id is None) != direct or (self.phone_number_id is None) != (self.customer is None):
+            raise ValueError("needs either conversation_id, or phone_number_id and customer")
+
+
+class MarkRead(_Body):
+    """Shows the customer that their messages were read. May be lost."""
+
+    conversation_id: UUID
+
+
+class Typing(_Body):
+    """Shows the customer that somebody is writing, and that their messages were read. May be lost."""
+
+    conversation_id: UUID
+
+
+class Resolve(_Body):
+    """Settles a send of which nobody knows whether the customer got it: it counts as sent, or it is sent again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+    send_id: UUID
+    as_: Literal["assumed_sent", "send_again"] = Field(alias="as")
+
+    @property
+    def conversation_id(self) -> None:
+        """None: a send is named by its own id."""
+
+
+CommandBody = Transfer | Recall | Email | SendMessage | MarkRead | Typing | Resolve
 """The body of a command; its class follows from the command's type."""
 
 _TYPES: dict[str, type[CommandBody]] = {
     "witiop.command.transfer.v1": Transfer,
     "witiop.command.recall.v1": Recall,
     "witiop.command.email.v1": Email,
+    "witiop.command.send.v1": SendMessage,
+    "witiop.command.mark_read.v1": MarkRead,
+    "witiop.command.typing.v1": Typing,
+    "witiop.command.resolve.v1": Resolve,
 }
 
 
@@ -143,7 +217,7 @@ def signed(command: Command, topic: str, secret: bytes) -> OutgoingRecord:
     """Returns the signed record of a command. Key: the conversation's id, otherwise the command's (interface.md, Kafka
     in)."""
     head, body = command.head, command.body
-    value = body.model_dump_json(exclude_none=True).encode()
+    value = body.model_dump_json(exclude_none=True, by_alias=True).encode()
     headers = event_headers(head.id, head.type, head.source, head.at)
     headers["witiop_issuer"] = head.issuer
     headers["witiop_expires"] = rfc3339(head.expires_at)

@@ -124,13 +124,18 @@ class ThreadControlPassed(_CustomerFact):
 
 class MessageStatus(_Fact):
     """The delivery status of an outgoing message. An unknown status becomes a `Notice` instead. `recipient` may be
-    empty; `code` is Meta's error code."""
+    empty, `recipient_user_id` is their business-scoped id; `codes` are Meta's error codes, `code` the first of them;
+    `pricing` is as Meta reports it; `callback`: the callback data of the message."""
 
     kind: Literal["message_status"] = "message_status"
     wamid: ExternalId
     recipient: ExternalId
     status: Annotated[str, Field(pattern="^(sent|delivered|read|played|failed)$")]
     code: int | None = None
+    codes: tuple[int, ...] = ()
+    recipient_user_id: ExternalId | None = None
+    pricing: dict[str, Any] | None = None
+    callback: Annotated[str, Field(max_length=512)] | None = None
 
 
 class _BotFact(_CustomerFact):
@@ -220,11 +225,15 @@ class AgentAccepted(_AgentFact):
 
 
 class AgentMessage(_AgentFact):
-    """An agent wrote to the customer."""
+    """An agent wrote to the customer. `send_id`: the send by which this product posted the message, which Meta
+    accepted; then `type` may be another than a text, and `is_claim` False if the writer becomes nobody's owner."""
 
     kind: Literal["agent_message"] = "agent_message"
     text: str
     wamid: ExternalId | None = None
+    send_id: UUID | None = None
+    type: ExternalId = "text"
+    is_claim: bool = True
 
 
 class AgentDeclined(_AgentFact):
@@ -245,6 +254,21 @@ class AgentClosed(_AgentFact):
     def is_explained(self) -> bool:
         """Whether the agent said how it ended."""
         return any(text is not None and text.strip() for text in (self.outcome, self.note))
+
+
+class MessageFailed(_Part):
+    """A message that this product sent and Meta had accepted did not reach the customer: it was no word to them.
+    `marks`: its wamid."""
+
+    kind: Literal["message_failed"] = "message_failed"
+    id: FactId
+    at: Moment
+    sent_at: Moment
+    arrival: Arrival = 0
+    conversation_id: UUID
+    phone_number_id: ExternalId
+    customer: Party | None = None
+    marks: ExternalId
 
 
 class Notice(_Part):
@@ -292,6 +316,7 @@ ConversationFact = (
     | AgentMessage
     | AgentDeclined
     | AgentClosed
+    | MessageFailed
 )
 """The facts that belong to a customer's conversation."""
 
@@ -319,5 +344,5 @@ def partition_key(fact: Fact) -> str:
         case _:
             party = fact.customer
             if party is None:
-                return f"conversation:{fact.conversation_id}" if isinstance(fact, _AgentFact) else ""
+                return f"conversation:{fact.conversation_id}" if isinstance(fact, _AgentFact | MessageFailed) else ""
             return f"{fact.phone_number_id}:{party.group_id or party.wa_id or party.user_id}"

@@ -33,3 +33,7 @@ class Topics:
     @property
     def conversations(self) -> str:
         return f"{self.prefix}witiop.conversations.v1"
+
+    @property
+    def messages(self) -> str:
+        return f"{self.prefix}witiop.messages.v1"

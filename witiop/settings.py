@@ -63,6 +63,18 @@ def _each_domain(domains: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+
+
+def _each_phone(phones: tuple[str, ...]) -> tuple[str, ...]:
+    from domain.phone_numbers import read_phone  # imported only when a phone is set
+
+    read = tuple(read_phone(phone) for phone in phones)
+    if None in read:
+        raise ValueError("each must be a phone with its country code, e.g. +39 333 1234567")
+    return tuple(phone for phone in read if phone is not None)
+
+
+Phones = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_phone)]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 Domains = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_domain)]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_filled)]
@@ -123,6 +135,30 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="verify token that Meta sends in the webhook handshake; the one entered in its App Dashboard",
     )
+    whatsapp_access_token: SecretStr = Field(
+        SecretStr(""), description="access token of a Meta system user, with which messages are sent"
+    )
+    whatsapp_accounts: Texts = Field(
+        (), description="ids of the WhatsApp Business Accounts whose templates and numbers are read, comma separated"
+    )
+    graph_url: str = Field(
+        "https://graph.facebook.com", pattern=r"^https?://[^\s]+$", description="URL of Meta's Graph API"
+    )
+    graph_version: str = Field("v24.0", pattern=r"^v\d{1,3}\.\d$", description="version of the Graph API, e.g. v24.0")
+    sending_enabled: bool = Field(
+        False, description="whether messages are sent to customers; off: every command to send one is rejected"
+    )
+    sending_allowed_to: Phones = Field(
+        (), description="the only phones that messages are sent to, comma separated, for tests; empty: all"
+    )
+    sending_in_flight: int = Field(
+        16,
+        ge=1,
+        le=256,
+        description="posts to Meta at the same time and process, 64 for numbers above 80 messages a second; "
+        "after a crash at most as many sends are unknown",
+    )
+
     softbot_secrets: SecretList = Field(
         (), description="secrets that sign the Softbot's events, comma separated; each of them verifies signatures"
     )

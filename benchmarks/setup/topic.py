@@ -15,7 +15,7 @@ from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
 
 
-class Send(Protocol):
+class SendRecord(Protocol):
     """Sends one record."""
 
     def __call__(self, value: bytes, at: datetime, partition: int) -> None: ...
@@ -49,7 +49,7 @@ class BenchTopic:
             admin.delete_topics([self.name])
 
     @contextmanager
-    def slice(self) -> Iterator[Send]:
+    def slice(self) -> Iterator[SendRecord]:
         """Yields a function that sends a record. At the end all records are acknowledged."""
         producer: Any = KafkaProducer(  # type: ignore[no-untyped-call]
             **self.config.client_options(), acks="all", compression_type="gzip", linger_ms=20, enable_idempotence=False

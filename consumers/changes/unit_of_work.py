@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from consumers.changes.public_events import public_event_record
+from consumers.changes.sends import SendChanges
 from domain.conversations.conversation import Conversation, Decisions
 from domain.conversations.customers.contact_ids import Called, as_named
 from domain.conversations.events import Cause, EventName, PublicEvent
@@ -24,7 +25,7 @@ from infra.postgres import mails
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.histories import CustomerHistories, FactKey
 from infra.postgres.conversations.history_writer import HandedOver, HistoryWriter
-from infra.postgres.conversations.message_changes import MessageKey, write_changes
+from infra.postgres.conversations.message_changes import MessageKey, as_mapping, read_changes, write_changes
 from infra.postgres.conversations.statuses import write_notices, write_presence, write_statuses
 from infra.postgres.messaging.command_log import AuditedRecord, audit, count_repeats
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
@@ -74,6 +75,7 @@ class UnitOfWork:
         self.mail_pause = timedelta()
         """Until mails that are due again may be sent."""
         self.mail_log: list[tuple[UUID, mails.MailLogEntry]] = []
+        self.sends: SendChanges | None = None
         self.assigned: list[str] = []
         """Agents who were assigned a conversation."""
         self.presence: list[AgentPresenceChanged] = []
@@ -145,9 +147,15 @@ class UnitOfWork:
                     if (f.id, f.sent_at) not in placed
                 ]
                 facts += [p.fact for p in placed.values() if p.conversation == conversation]
-                history = self.histories[customer]
+                history = self._with_changes(self.histories[customer], facts)
                 result = settle(history, conversation, facts, self._context(now))
                 self._keep(customer, result, None, now)
+
+    def _with_changes(self, history: CustomerHistory, facts: Iterable[ConversationFact]) -> CustomerHistory:
+        """Returns the history with all that is known to have become of the messages among the facts."""
+        wamids = {wamid for fact in facts if (wamid := getattr(fact, "wamid", None)) is not None} - set(history.changes)
+        stored = read_changes(self.connection, {(history.phone_number_id, wamid) for wamid in wamids})
+        return history._replace(changes={**as_mapping(stored, history.phone_number_id), **history.changes})
 
     def hand_over(
         self, conversation: Conversation, customer: CustomerId, to: CustomerId, cause: Cause, now: datetime
@@ -255,6 +263,8 @@ class UnitOfWork:
             mails.write(connection, self.mails.values(), self.mail_pause)
             for mail, entry in self.mail_log:
                 mails.write_log(connection, mail, entry)
+            if self.sends is not None:
+                self.sends.write()
             histories.write_handed_over(self._handed_over, self._given.values())
             histories.write_conversations([c for _, c in existing], [c for before, c in changed if before is None])
             histories.write_entries(self._new.values(), self._adopted.values())

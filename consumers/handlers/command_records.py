@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from consumers.changes.public_events import SOURCE
-from domain.commands import CommandBody, CommandHead, InvalidCommand, Rejection, read_command
+from domain.commands import CommandBody, CommandHead, InvalidCommand, Rejection, SendMessage, read_command
 from domain.contract.row import owner_document
 from domain.conversations.conversation import Conversation
 from domain.event_headers import event_headers
@@ -26,6 +26,8 @@ class CommandRecord(NamedTuple):
     head: CommandHead | None
     body: CommandBody | None
     invalid: InvalidCommand | None
+    answers: UUID | None = None
+    """The conversation that a message answers, if its command names a customer in place of one."""
 
     @classmethod
     def read(cls, record: IncomingRecord, secrets: Sequence[bytes], now: datetime) -> "CommandRecord":
@@ -36,12 +38,12 @@ class CommandRecord(NamedTuple):
 
     @property
     def conversation(self) -> UUID | None:
-        return self.body.conversation_id if self.body is not None else None
+        return (self.body.conversation_id if self.body is not None else None) or self.answers
 
     @property
-    def mail_command(self) -> str | None:
-        """The command whose mail this one recalls."""
-        return getattr(self.body, "mail_command_id", None)
+    def recalled_command(self) -> str | None:
+        """The command whose mail or message this one recalls."""
+        return getattr(self.body, "mail_command_id", None) or getattr(self.body, "send_command_id", None)
 
 
 def held(request: CommandRecord, fresh: set[str]) -> HeldCommand | None:
@@ -56,9 +58,14 @@ def held(request: CommandRecord, fresh: set[str]) -> HeldCommand | None:
 
 
 def audited(
-    request: CommandRecord, outcome: CommandOutcome, rejection: Rejection | None, after: Conversation | None
+    request: CommandRecord,
+    outcome: CommandOutcome,
+    rejection: Rejection | None,
+    after: Conversation | None,
+    detail: str | None = None,
 ) -> AuditedRecord:
-    """Returns the entry of the audit. `after`: the conversation when the command had been carried out."""
+    """Returns the entry of the audit. `after`: the conversation when the command had been carried out; `detail`: what
+    is wrong with a rejected command."""
     record, head = request.record, request.head
     return AuditedRecord(
         record.topic,
@@ -71,7 +78,7 @@ def audited(
         head.issuer if head else None,
         outcome,
         rejection.value if rejection else None,
-        request.invalid.detail if request.invalid else None,
+        detail,
         request.conversation,
         after.version if after else None,
         getattr(request.body, "batch_id", None),
@@ -79,7 +86,12 @@ def audited(
 
 
 def command_result(
-    request: CommandRecord, rejection: Rejection | None, after: Conversation | None, topic: str, at: datetime
+    request: CommandRecord,
+    rejection: Rejection | None,
+    after: Conversation | None,
+    topic: str,
+    at: datetime,
+    detail: str | None,
 ) -> OutboxRecord:
     """Returns the result that is published about a new command."""
     record, head = request.record, request.head
@@ -92,6 +104,8 @@ def command_result(
     }
     if rejection is Rejection.ALREADY_ASSIGNED and after is not None and after.owner is not None:
         data |= {"owner": owner_document(after.owner)}
+    if detail is not None and isinstance(request.body, SendMessage):
+        data["detail"] = detail
     if head is None:
         data |= {"partition": record.partition, "offset": record.offset}
     cause = head.id if head else f"{record.topic}:{record.partition}:{record.offset}:{record.at.isoformat()}"

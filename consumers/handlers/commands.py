@@ -18,12 +18,24 @@ from consumers.batches.leftover import Leftover
 from consumers.changes.locks import lock_conversations
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.handlers.command_records import CommandRecord, audited, command_result, held
+from consumers.handlers.sending import (
+    becomes_owner,
+    known_customers,
+    named_conversation,
+    request_send,
+    resolve,
+    show_customer,
+)
 from domain.commands import (
     CommandHead,
     Email,
+    MarkRead,
     Recall,
     Rejection,
+    Resolve,
+    SendMessage,
     Transfer,
+    Typing,
 )
 from domain.conversations.conversation import Conversation, Decisions, FactRef, decision_ref
 from domain.conversations.events import Cause
@@ -44,6 +56,8 @@ from domain.routing.transfers import (
     take_rejection,
     transfer,
 )
+from domain.sending.acceptance import RefusedSend, SendingPolicy
+from domain.sending.sends import send_id
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory, mails
@@ -52,6 +66,7 @@ from infra.postgres.conversations.agents import Agents
 from infra.postgres.messaging.command_log import ClaimedCommands, claim
 from infra.postgres.messaging.offsets import inbound_watermark
 from infra.postgres.messaging.restores import hold_commands
+from infra.postgres.sending import sends
 
 
 @dataclass(slots=True)
@@ -90,10 +105,16 @@ class Commands:
     """The handler of the commands topic. `secrets`: all of them verify signatures."""
 
     def __init__(
-        self, topics: Topics, secrets: Sequence[bytes], policy: RoutingPolicy, mail_policy: MailPolicy
+        self,
+        topics: Topics,
+        secrets: Sequence[bytes],
+        policy: RoutingPolicy,
+        mail_policy: MailPolicy,
+        sending: SendingPolicy | None = None,
     ) -> None:
         self._topics = topics
         self._mail_policy = mail_policy
+        self._sending = sending or SendingPolicy()
         self._secrets = secrets
         self._policy = policy
         self._directories = directory.DirectoryCache()
@@ -103,12 +124,15 @@ class Commands:
         current = self._directories.lock_shared(connection)
         now, watermark = database_now(connection), inbound_watermark(connection, self._topics.inbound)
         requests = [CommandRecord.read(record, self._secrets, now) for record in records]
-        recalls = {mail: r.head.issuer for r in requests if r.head and (mail := r.mail_command) and not r.record.again}
+        recalls = {
+            mail: r.head.issuer for r in requests if r.head and (mail := r.recalled_command) and not r.record.again
+        }
         claimed = claim(connection, {r.head.id for r in requests if r.head}, recalls)
         fresh = claimed.fresh
         again = [request for request in requests if request.record.again]
         requests = [request for request in requests if not request.record.again]
         hold_commands(connection, [each for request in again if (each := held(request, fresh)) is not None])
+        requests = _with_answered(connection, requests)
         customers, histories = _load(connection, {c for r in requests if _is_fresh(r, fresh) and (c := r.conversation)})
         members = _lock_members(connection, [r for r in requests if _is_fresh(r, fresh)])
         with UnitOfWork(connection, self._topics.conversations, histories, current, self._policy.answer) as work:
@@ -122,28 +146,68 @@ class Commands:
                     continue
                 if request.head is not None:
                     fresh.discard(request.head.id)
-                rejection = self._carry_out(scene, request)
+                rejection, detail = self._carry_out(scene, request)
                 after = scene.conversation(request.conversation)
-                work.audited.append(audited(request, "rejected" if rejection else "applied", rejection, after))
-                work.records.append(command_result(request, rejection, after, self._topics.results, now))
+                work.audited.append(audited(request, "rejected" if rejection else "applied", rejection, after, detail))
+                work.records.append(command_result(request, rejection, after, self._topics.results, now, detail))
         return Leftover()
 
-    def _carry_out(self, scene: _Scene, request: CommandRecord) -> Rejection | None:
+    def _carry_out(self, scene: _Scene, request: CommandRecord) -> tuple[Rejection | None, str | None]:
+        """Returns why a command is rejected, with what would be right; None: it is applied."""
         if request.invalid is not None:
-            return request.invalid.reason
+            return request.invalid.reason, request.invalid.detail
         head, body = request.head, request.body
         assert head is not None and body is not None
         ref = decision_ref(scene.now, fact_id("command", head.id))
-        if isinstance(body, Transfer):
-            return self._transfer(scene, head, body, ref)
-        if isinstance(body, Email):
-            return self._email(scene, head, body)
-        if body.conversation_id is not None:
-            return self._recall(scene, head, body, ref)
-        assert body.mail_command_id is not None
-        recalled_in_time = mails.recall_held(scene.work.connection, body.mail_command_id, head.issuer, scene.now)
-        recalled = recalled_in_time or scene.claimed.recall(body.mail_command_id, head.issuer)
-        return None if recalled else Rejection.NOTHING_TO_RECALL
+        match body:
+            case Transfer():
+                return self._transfer(scene, head, body, ref), None
+            case Email():
+                return self._email(scene, head, body), None
+            case Recall(conversation_id=None):
+                return self._recall_message(scene, head, body), None
+            case Recall():
+                return self._recall(scene, head, body, ref), None
+            case SendMessage():
+                return self._send(scene, request, head, body, ref) or (None, None)
+            case MarkRead() | Typing():
+                conversation = scene.conversation(body.conversation_id)
+                return show_customer(scene.work.connection, body, conversation, self._sending), None
+            case Resolve():
+                return resolve(scene.work.connection, self._topics, head, body, scene.now), None
+
+    def _send(
+        self, scene: _Scene, request: CommandRecord, head: CommandHead, body: SendMessage, ref: FactRef
+    ) -> RefusedSend | None:
+        conversation = scene.conversation(request.conversation)
+        refused = request_send(
+            scene.work.connection,
+            head,
+            body,
+            conversation,
+            self._sending,
+            scene.directory,
+            scene.now,
+            scene.claimed.recalled.get(head.id),
+        )
+        if refused is None and conversation is not None and becomes_owner(body, conversation, head, scene.directory):
+            accepted = _accepted(conversation, head.issuer, ref)
+            scene.work.fold(scene.customers[conversation.id], accepted, ref.at, scene.watermark)
+            scene.assign(head.issuer)
+        return refused
+
+    def _recall_message(self, scene: _Scene, head: CommandHead, body: Recall) -> Rejection | None:
+        """Recalls a mail or a send, also one whose command has not arrived yet."""
+        connection = scene.work.connection
+        if body.mail_command_id is not None:
+            command = body.mail_command_id
+            is_recalled = mails.recall_held(connection, command, head.issuer, scene.now)
+        else:
+            assert body.send_command_id is not None
+            command = body.send_command_id
+            is_recalled = sends.recall_waiting(connection, send_id(command), head.issuer, scene.now)
+        is_recalled = is_recalled or scene.claimed.recall(command, head.issuer)
+        return None if is_recalled else Rejection.NOTHING_TO_RECALL
 
     def _transfer(self, scene: _Scene, head: CommandHead, body: Transfer, ref: FactRef) -> Rejection | None:
         conversation = scene.conversation(body.conversation_id)
@@ -186,6 +250,17 @@ class Commands:
         return None
 
 
+def _with_answered(connection: Connection[Any], requests: Sequence[CommandRecord]) -> list[CommandRecord]:
+    """Returns the requests with the conversation that each send to an address answers."""
+    known = known_customers(connection, [r.body for r in requests if isinstance(r.body, SendMessage)])
+    if not known:
+        return list(requests)
+    return [
+        r._replace(answers=named_conversation(r.body, known)) if isinstance(r.body, SendMessage) else r
+        for r in requests
+    ]
+
+
 def _is_fresh(request: CommandRecord, fresh: set[str]) -> bool:
     return request.head is not None and request.head.id in fresh
 
@@ -216,7 +291,7 @@ def _lock_members(connection: Connection[Any], requests: Sequence[CommandRecord]
             target = request.body.target
             (users if target.kind == "user" else skillsets).add(target.id)
     members = Agents(connection).lock(users, skillsets) if users or skillsets else {}
-    mails.lock(connection, {mail_id(command) for request in requests if (command := request.mail_command)})
+    mails.lock(connection, {mail_id(command) for request in requests if (command := request.recalled_command)})
     return members
 
 

@@ -17,6 +17,7 @@ from psycopg import Connection
 from consumers.batches.leftover import Leftover, dead_letter
 from consumers.changes.identities import hand_over
 from consumers.changes.mails import apply_mail_events
+from consumers.changes.sends import changed_by_statuses
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.handlers.fact_customers import FactCustomer, FactItem, lock_customers, named_in
 from consumers.handlers.inbound_records import read_fact, why_unreadable
@@ -111,6 +112,7 @@ class Conversations:
         _take_out_early(connection, batch)
         with self._unit_of_work(connection, batch.items, current) as work:
             apply_mail_events(work, batch.mail_events)
+            work.sends = changed_by_statuses(connection, self._topics, batch.statuses)
             work.presence, work.desktops_seen = batch.presence, batch.desktops_seen
             work.statuses, work.notices = batch.statuses, batch.notices
         for fact in work.waiting():

@@ -17,6 +17,7 @@ from domain.facts import (
     AgentMessage,
     ConversationFact,
     CustomerIdentityChanged,
+    MessageFailed,
 )
 from domain.ids import CustomerId
 from infra.kafka.consumer import IncomingRecord
@@ -125,7 +126,7 @@ def _keys(fact: ConversationFact) -> Sequence[IdentityKey]:
 
 def _named_conversation(fact: ConversationFact) -> UUID | None:
     match fact:
-        case AgentAccepted() | AgentMessage() | AgentDeclined() | AgentClosed():
+        case AgentAccepted() | AgentMessage() | AgentDeclined() | AgentClosed() | MessageFailed():
             return fact.conversation_id
         case _:
             return None

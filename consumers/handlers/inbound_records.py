@@ -8,10 +8,19 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from domain.arrival import arrived_by
-from domain.facts import FACT, AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, ConversationFact, Fact
+from domain.facts import (
+    FACT,
+    AgentAccepted,
+    AgentClosed,
+    AgentDeclined,
+    AgentMessage,
+    ConversationFact,
+    Fact,
+    MessageFailed,
+)
 from domain.inbound.reading import clamp, tolerance_of
 
-_AgentFact = AgentAccepted | AgentMessage | AgentDeclined | AgentClosed
+_AgentFact = AgentAccepted | AgentMessage | AgentDeclined | AgentClosed | MessageFailed
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 

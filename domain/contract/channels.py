@@ -19,6 +19,7 @@ from domain.conversations.conversation import MAX_LAST_TEXT, OwnerKind, OwnerSta
 from domain.conversations.events import EventName
 from domain.conversations.reasons import Reason
 from domain.inbound import agent_desk, softbot
+from domain.sending.document import SendEvent
 from domain.topics import Topics
 
 
@@ -112,6 +113,31 @@ class ConversationMailEvent(ConversationEvent):
     mail: PublishedMail
 
 
+class PublishedSend(Published):
+    """A message to a customer, right after the event."""
+
+    id: UUID
+    command_id: str
+    """The `ce_id` of the command that asked for it."""
+    conversation_id: UUID | None
+    """The conversation that it answers; null: the customer had none."""
+    phone_number_id: str
+    kind: str
+    """`text`, `image`, `video`, `audio`, `document`, `sticker`, `interactive`, `location`, `reaction` or `template`."""
+    state: str
+    attempt: int
+    """Number of posts to Meta that began."""
+    actor: str
+    """Who asked for it."""
+    requested_at: AwareDatetime
+    wamid: str | None
+    """Meta's id of the message; null: Meta has not accepted it."""
+    error: int | None
+    """Meta's error code, if it failed."""
+    reason: str | None
+    """Why it failed, waits or is unknown, as a text for people."""
+
+
 class CommandResult(Published):
     """The result of a command. Every new command has exactly one result."""
 
@@ -123,6 +149,8 @@ class CommandResult(Published):
     conversation_id: UUID | None
     version: int | None
     """The conversation's version afterwards."""
+    detail: str | SkipJsonSchema[None] = None
+    """What is wrong with a message that was rejected, as a text for people; only present if there is more to say."""
     owner: PublishedOwner | SkipJsonSchema[None] = None
     """The current owner; only present if `reason` is `already_assigned`."""
     partition: int | SkipJsonSchema[None] = None
@@ -160,7 +188,8 @@ class Channel:
     messages: tuple[MessageType, ...]
 
 
-_ONE_OF_TWO = {"oneOf": [{"required": ["conversation_id"]}, {"required": ["mail_command_id"]}]}
+_ONE_OF_THREE = {"oneOf": [{"required": [name]} for name in ("conversation_id", "mail_command_id", "send_command_id")]}
+_TO_ONE = {"oneOf": [{"required": ["conversation_id"]}, {"required": ["phone_number_id", "customer"]}]}
 _NAMES_ONE = {"anyOf": [{"required": ["conversation_id"]}, {"required": ["phone_number_id", "customer"]}]}
 _NAMED = {"properties": {"customer": {"anyOf": [{"required": ["wa_id"]}, {"required": ["user_id"]}]}}}
 _KIND = {"required": ["kind"]}
@@ -215,8 +244,24 @@ CHANNELS = (
         "the conversation's id; only for speed",
         (
             MessageType("witiop.command.transfer.v1", commands.Transfer, "witiop.command.transfer.v1"),
-            MessageType("witiop.command.recall.v1", commands.Recall, "witiop.command.recall.v1", _ONE_OF_TWO),
+            MessageType("witiop.command.recall.v1", commands.Recall, "witiop.command.recall.v1", _ONE_OF_THREE),
             MessageType("witiop.command.email.v1", commands.Email, "witiop.command.email.v1"),
+            MessageType("witiop.command.send.v1", commands.SendMessage, "witiop.command.send.v1", _TO_ONE),
+            MessageType("witiop.command.mark_read.v1", commands.MarkRead, "witiop.command.mark_read.v1"),
+            MessageType("witiop.command.typing.v1", commands.Typing, "witiop.command.typing.v1"),
+            MessageType("witiop.command.resolve.v1", commands.Resolve, "witiop.command.resolve.v1"),
+        ),
+    ),
+    Channel(
+        "messages",
+        _TOPICS.messages,
+        "published",
+        "cloudevents-kafka",
+        "What becomes of messages to customers, published at least once: ce_id identifies an event. Without the texts "
+        "and the customers' ids.",
+        "the conversation's id, otherwise number and address; only for speed",
+        tuple(
+            MessageType(f"witiop.message.{name}.v1", PublishedSend, "witiop.message.v1") for name in get_args(SendEvent)
         ),
     ),
     Channel(

@@ -82,6 +82,18 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
     Rejection.SUBJECT_INVALID: gettext_noop(
         "the subject must be one line of 1 to 250 characters, without control characters and without =?"
     ),
+    Rejection.SENDING_DISABLED: gettext_noop("Sending messages is switched off here (WITIOP_SENDING_ENABLED)"),
+    Rejection.NOT_YOURS: gettext_noop("Somebody else has accepted the conversation, and only they can write"),
+    Rejection.WINDOW_CLOSED: gettext_noop(
+        "The customer's last message is more than 24 hours old: only a template reaches them"
+    ),
+    Rejection.TEMPLATE_UNKNOWN: gettext_noop("There is no such template in this language"),
+    Rejection.TEMPLATE_NOT_APPROVED: gettext_noop("Meta does not allow this template now"),
+    Rejection.PARAMETERS_WRONG: gettext_noop("The parameters do not fit the template"),
+    Rejection.MEDIA_UNKNOWN: gettext_noop("There is no such file, or it does not fit the template"),
+    Rejection.CUSTOMER_WROTE_MEANWHILE: gettext_noop("The customer wrote again meanwhile"),
+    Rejection.BSUID_NOT_POSSIBLE: gettext_noop("Meta sends this template to phone numbers only"),
+    Rejection.NOTHING_TO_RESOLVE: gettext_noop("There is no such message of which it is unknown whether it was sent"),
 }
 """A clause that follows "rejected:"; it begins in lower case and has no full stop."""
 

@@ -19,7 +19,14 @@ from domain.conversations.placement.homes import conversation_with, home_of, hom
 from domain.conversations.placement.openings import is_message, opened_by, turn_to_meta_ai
 from domain.conversations.placement.window import span_after
 from domain.conversations.publication import classified, published
-from domain.facts import ConversationFact, CustomerIdentityChanged, CustomerSignal, CustomerTurn
+from domain.facts import (
+    AgentMessage,
+    ConversationFact,
+    CustomerIdentityChanged,
+    CustomerSignal,
+    CustomerTurn,
+    MessageFailed,
+)
 from domain.ids import ConversationId, CustomerId, FactId, fact_id
 
 
@@ -242,12 +249,15 @@ class FoldState:
         for conversation in list(self._conversations):
             self._swap(conversation, renamed(conversation, fact, party))
 
-    # edits and deletions
+    # what became of messages
 
     def _change(self, wamid: str, change: MessageChange, fact: ConversationFact) -> None:
-        """Applies an edit or a deletion to the message that it names, in whichever conversation that is."""
+        """Applies an edit, a deletion or a failure to the message that it names, in whichever conversation that is."""
         change = change.merged(self._changes.get(wamid))
         self._changes = {**self._changes, wamid: change}
+        if isinstance(fact, MessageFailed):
+            self._rechosen += [c.id for c in self._conversations if c.id == fact.conversation_id]
+            return
         message = fact_id("message", self._history.phone_number_id, wamid)
         for known in list(self._conversations):
             evidence = with_change(known.evidence, message, change)
@@ -258,7 +268,9 @@ class FoldState:
             self._rechosen += [c.id for c in self._conversations]
 
     def _change_to(self, fact: ConversationFact) -> MessageChange | None:
-        return self._changes.get(fact.wamid) if self._changes and isinstance(fact, CustomerTurn) else None
+        if not self._changes or not isinstance(fact, CustomerTurn | AgentMessage) or fact.wamid is None:
+            return None
+        return self._changes.get(fact.wamid)
 
     def _route(self, fact: ConversationFact) -> Route | None:
         """Returns the skillset that a fact asks for; None: none that exists."""

@@ -19,6 +19,7 @@ from domain.facts import (
     CustomerSignal,
     CustomerTurn,
     HumanEcho,
+    MessageFailed,
     ThreadControlPassed,
 )
 
@@ -28,11 +29,14 @@ _ACTORS: dict[type[ConversationFact], str] = {
     HumanEcho: "app",
     ThreadControlPassed: "meta",
     CustomerIdentityChanged: "meta",
+    MessageFailed: "meta",
 }
 
 
 def cause_of(fact: ConversationFact) -> Cause:
     """Returns a fact as the cause of a change."""
+    if isinstance(fact, AgentMessage) and not fact.is_claim:
+        return Cause((fact.id,), fact.agent_id)
     if isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined | AgentClosed):
         return Cause((fact.id,), f"agent:{fact.agent_id}")
     return Cause((fact.id,), _ACTORS.get(type(fact), "bot"))

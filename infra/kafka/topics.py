@@ -95,6 +95,7 @@ def _settings(topics: Topics, wanted: TopicSettings) -> dict[str, dict[str, str]
         topics.commands: large | broker_time,
         topics.results: safe,
         topics.conversations: safe,
+        topics.messages: safe,
     }
 
 
@@ -193,6 +194,7 @@ def _differences(actual: Mapping[str, Any], expected: Mapping[str, str]) -> dict
 
 def _partitions(admin: Any, topics: Topics) -> dict[str, list[dict[str, Any]]]:
     """Topic -> its partitions, for the topics that exist."""
-    names = [topics.inbound, topics.unreadable, topics.commands, topics.results, topics.conversations]
+    ours = topics.conversations, topics.messages, topics.results
+    names = [topics.inbound, topics.unreadable, topics.commands, *ours]
     described = {topic["name"]: topic for topic in admin.describe_topics(names) if topic["error_code"] == 0}
     return {name: described[name]["partitions"] for name in names if name in described}

@@ -12,7 +12,7 @@ from psycopg.rows import scalar_row
 from psycopg.sql import SQL, Composed, Identifier
 from psycopg.sql import Literal as Value
 
-RoleProcess = Literal["conversations", "commands", "routing", "mails", "timer", "relay", "console"]
+RoleProcess = Literal["conversations", "commands", "routing", "mails", "timer", "sender", "relay", "console"]
 """The processes that use the database."""
 ROLE_PROCESSES: tuple[RoleProcess, ...] = get_args(RoleProcess)
 
@@ -49,6 +49,13 @@ _CONSUMES = {
     "set_aside": "select, insert",
 }
 """For consumers of topics: positions, dead letters, and what a restore holds back."""
+_SENDS = {
+    "message_changes": "select",
+    "outbox": "insert",
+    "send_log": "select, insert",
+    "sends": "select, update",
+}
+"""For processes that change sends (`consumers.changes.sends`)."""
 _PARKS = {"parked": "select, insert, update, delete"}
 _READS_LISTS = dict.fromkeys(
     (
@@ -61,11 +68,18 @@ _READS_LISTS = dict.fromkeys(
         "history",
         "identities",
         "identity_periods",
+        "graph_accounts",
+        "graph_numbers",
+        "lanes",
         "mail_log",
         "mails",
         "message_changes",
         "message_status",
+        "send_log",
+        "sends",
+        "templates",
         "unmanaged_counts",
+        "uploads",
     ),
     "select",
 )
@@ -74,6 +88,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     "conversations": {
         **_ASSIGNS,
         **_CONSUMES,
+        **_SENDS,
         "agent_presence": "select, insert, update",
         "conversations": "select, insert, update",
         "customers": "select, insert, update",
@@ -89,11 +104,18 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     "commands": {
         **_ASSIGNS,
         **_CONSUMES,
+        **_SENDS,
         "command_audit": "select, insert",
         "commands": "select, insert, update",
         "entries": "select, insert, update",  # a user who takes a conversation accepts it
         "mail_log": "select, insert",
         "mails": "select, insert, update",
+        "graph_accounts": "select",
+        "graph_numbers": "select",
+        "receipts": "select, insert, update",
+        "sends": "select, insert, update",
+        "templates": "select",
+        "uploads": "select",
     },
     "routing": {**_ASSIGNS, **_PARKS},
     "timer": {**_DECIDES, **_PARKS, "consumer_offsets": "select"},
@@ -107,6 +129,20 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "message_changes": "select",
         "message_status": "select",
         "restores": "select, insert",
+    },
+    "sender": {
+        **_SENDS,
+        "consumer_offsets": "select",
+        "conversations": "select",
+        "customers": "select",
+        "graph_accounts": "select, insert, update",
+        "graph_numbers": "select, insert, update",
+        "held_commands": "select",
+        "lanes": "select, insert, update",
+        "receipts": "select, update",
+        "restores": "select, insert",
+        "templates": "select, insert, update, delete",
+        "uploads": "select",
     },
     "relay": {"outbox": "select, delete", "set_aside": "select, insert"},
     "console": {

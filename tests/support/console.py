@@ -26,8 +26,8 @@ from domain.mail import MailPolicy
 from domain.mail_body.compose import MailSender
 from infra.kafka.consumer import IncomingRecord
 from infra.passwords import Passwords
+from infra.postgres.connections.hints import ChangeHints
 from infra.postgres.connections.pool import connect, pool
-from infra.postgres.console.change_hints import ChangeHints
 from infra.postgres.console.sign_ins import SessionTerms, create
 from infra.process.clock import utc_now
 from infra.serving.wsgi_bridge import STREAM_KEY

@@ -33,6 +33,7 @@ from domain.facts import (
 from domain.ids import fact_id
 from domain.mail import MailPolicy
 from domain.routing.transfers import RoutingPolicy
+from domain.sending.acceptance import SendingPolicy
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.local.simulator.chat import Story as ChatStory
@@ -63,7 +64,7 @@ class Office:
         self.connection = connection
         self.topics = Topics()
         self.conversations = Conversations(self.topics, terms.answer)
-        self.commands = Commands(self.topics, [SECRET], terms, MailPolicy(address))
+        self.commands = Commands(self.topics, [SECRET], terms, MailPolicy(address), SendingPolicy(enabled=True))
         self.routing = Routing(connection.transaction_of, self.topics, terms)
         self.timer = Timer(connection.transaction_of, self.topics)
         self.maker = FactMaker()
@@ -107,6 +108,12 @@ class Office:
         (found,) = self.rows(f"select id from conversations where wa_id = '{phone}' order by opened_at desc limit 1")
         conversation: UUID = found["id"]
         return conversation
+
+    def process_own_facts(self) -> None:
+        """Processes the facts that our own processes published to the inbound topic."""
+        published = self.rows(f"delete from outbox where topic = '{self.topics.inbound}' returning id, value")
+        for row in sorted(published, key=lambda row: row["id"]):
+            self.process(FACT.validate_json(bytes(row["value"])))  # type: ignore[arg-type]
 
     def set_watermark(self, until: str, progress: str = "0 s") -> None:
         """Sets the inbound watermark and the time of the consumer's last progress, both as ages."""

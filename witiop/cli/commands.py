@@ -1,4 +1,6 @@
-"""`witiop transfer`, `recall` and `email`: publishes a signed command and waits for its result (interface.md)."""
+"""`witiop transfer`, `recall` and `email`: publishes a signed command and waits for its result (interface.md).
+
+`carry_out` and `command_options` are also for commands in other modules."""
 
 import json
 import os
@@ -16,7 +18,7 @@ import click
 from witiop.exit_codes import NOT_REACHABLE, REFUSED, CommandFailed, NotReachable
 
 if TYPE_CHECKING:  # the driver is slow to import: `--help` does without
-    from domain.commands import Command, Email, Recall, Transfer
+    from domain.commands import Command, CommandBody
     from domain.ports import RecordPosition
     from witiop.installation import Installation
     from witiop.settings import Settings
@@ -56,7 +58,7 @@ def _text(
     return given
 
 
-def _command_options(command: Callable[..., None]) -> Callable[..., None]:
+def command_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options that every command accepts."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a line."),
@@ -99,7 +101,7 @@ _expected_version = click.option(
     help="immediate: now or not at all; exclusive: reserved until an agent is ready.",
 )
 @_expected_version
-@_command_options
+@command_options
 @click.pass_obj
 def transfer(
     installation: "Installation",
@@ -122,7 +124,7 @@ def transfer(
         raise click.UsageError("use either --to-user or --to-skillset")
     target = {"kind": "user", "id": to_user} if to_user else {"kind": "skillset", "id": to_skillset}
     body = {"conversation_id": conversation_id, "target": target, "mode": mode, "expected_version": expected_version}
-    _carry_out(installation, Transfer, body, issuer=issuer, wait=wait, as_json=as_json)
+    carry_out(installation, Transfer, body, issuer=issuer, wait=wait, as_json=as_json)
 
 
 @click.command()
@@ -130,35 +132,40 @@ def transfer(
 @click.option(
     "--mail", "mail_command_id", metavar="COMMAND_ID", help="Recall the mail of this command instead of a conversation."
 )
+@click.option(
+    "--message", "send_command_id", metavar="COMMAND_ID", help="Recall the message of this command, if it still waits."
+)
 @_expected_version
-@_command_options
+@command_options
 @click.pass_obj
 def recall(
     installation: "Installation",
     conversation_id: UUID | None,
     mail_command_id: str | None,
+    send_command_id: str | None,
     expected_version: int | None,
     issuer: str,
     wait: float,
     as_json: bool,
 ) -> None:
-    """Recall a transfer or a held mail, or give a conversation back.
+    """Recall a transfer, a held mail or a message that waits, or give a conversation back.
 
     ID is the id of the conversation. If an agent has accepted it, only that agent can give it back (--as), and only
     while nobody has written to the customer.
     """
     from domain.commands import Recall
 
-    if (conversation_id is None) == (mail_command_id is None):
-        raise click.UsageError("use either a conversation ID or --mail")
-    if mail_command_id is not None and expected_version is not None:
-        raise click.UsageError("--expected-version applies to conversations, not to mails")
+    if sum(each is not None for each in (conversation_id, mail_command_id, send_command_id)) != 1:
+        raise click.UsageError("use one of: a conversation ID, --mail, --message")
+    if conversation_id is None and expected_version is not None:
+        raise click.UsageError("--expected-version applies to conversations only")
     body = {
         "conversation_id": conversation_id,
         "mail_command_id": mail_command_id,
+        "send_command_id": send_command_id,
         "expected_version": expected_version,
     }
-    _carry_out(installation, Recall, body, issuer=issuer, wait=wait, as_json=as_json)
+    carry_out(installation, Recall, body, issuer=issuer, wait=wait, as_json=as_json)
 
 
 @click.command()
@@ -183,7 +190,7 @@ def recall(
     help="How long to hold the mail so that it can be recalled.",
 )
 @click.option("--mask/--no-mask", default=None, help="Mask phone numbers (default: the setting WITIOP_MAIL_MASK).")
-@_command_options
+@command_options
 @click.pass_obj
 def email(
     installation: "Installation",
@@ -210,7 +217,7 @@ def email(
         "hold_seconds": hold,
         "mask": mask,
     }
-    _carry_out(
+    carry_out(
         installation, Email, {"conversation_id": conversation_id, **content}, issuer=issuer, wait=wait, as_json=as_json
     )
 
@@ -250,15 +257,16 @@ def _suggested_subject(installation: "Installation", conversation_id: UUID) -> s
     return suggested_subject(of.customer_name, of.last_at, directory.number(of.phone_number_id))
 
 
-def _carry_out(
+def carry_out(
     installation: "Installation",
-    model: "type[Transfer | Recall | Email]",
+    model: "type[CommandBody]",
     body: dict[str, Any],
     *,
     issuer: str,
     wait: float,
     as_json: bool,
 ) -> None:
+    """Publishes a command, waits for its result, prints it and ends the program with its exit code."""
     from pydantic import ValidationError
 
     from domain.commands import new_command
@@ -329,10 +337,13 @@ def _result(settings: "Settings", command: "Command", wait: float) -> dict[str, 
 
 
 def _success(command: "Command") -> str:
-    """Returns the line for an applied command. For a mail it names the command, by which the mail can be recalled."""
-    from domain.commands import Email
+    """Returns the line for an applied command. For a mail or a message it names the command, by which that can be
+    recalled."""
+    from domain.commands import Email, SendMessage
 
-    return f"queued for sending as command {command.head.id}" if isinstance(command.body, Email) else "done"
+    return (
+        f"queued for sending as command {command.head.id}" if isinstance(command.body, Email | SendMessage) else "done"
+    )
 
 
 def _is_of(result: dict[str, Any], command_id: str, position: "RecordPosition") -> bool:
@@ -354,6 +365,8 @@ def _reason(result: dict[str, Any]) -> str:
         text = REJECTION_TEXTS[Rejection(result["reason"])]
     except ValueError:
         text = "this version of witiop does not know this reason"
+    if detail := result.get("detail"):
+        return f"{text}: {detail}"
     if owner := result.get("owner"):
         return f"{text} ({owner['state']}: {owner['kind']} {owner['id']})"
     return text

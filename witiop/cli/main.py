@@ -21,6 +21,10 @@ LAZY_COMMANDS = {
     "recall": "witiop.cli.commands:recall",
     "email": "witiop.cli.commands:email",
     "mails": "witiop.cli.mails:mails",
+    "send": "witiop.cli.send:send",
+    "messages": "witiop.cli.messages:messages",
+    "templates": "witiop.cli.templates:templates",
+    "numbers": "witiop.cli.templates:numbers",
     "dead-letters": "witiop.cli.dead_letters:dead_letters",
     "restore": "witiop.cli.restore:restore",
     "users": "witiop.cli.users:users",
@@ -127,14 +131,18 @@ def install() -> None:
 def run(installation: Installation, process: str) -> None:
     """Run one process.
 
-    PROCESS is webhook, conversations, commands, routing, mails, timer, relay or console. It reads its settings from the
-    environment (docs/settings.md), logs JSON to stderr and stops cleanly on SIGTERM.
+    PROCESS is webhook, conversations, commands, routing, mails, sender, timer, relay or console. It reads its settings
+    from the environment (docs/settings.md), logs JSON to stderr and stops cleanly on SIGTERM.
     """
     from witiop.wiring.processes import PROCESSES, start
 
     if process not in PROCESSES:
         raise click.BadParameter(f"{process!r} is not one of {', '.join(PROCESSES)}", param_hint="PROCESS")
-    sys.exit(start(process, installation.settings(*PROCESSES[process].needs)))
+    chosen = PROCESSES[process]
+    settings = installation.settings(*chosen.needs)
+    if settings.sending_enabled:
+        settings = installation.settings(*chosen.needs, *chosen.needs_to_send)
+    sys.exit(start(process, settings))
 
 
 @witiop.command()

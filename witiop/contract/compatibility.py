@@ -83,6 +83,9 @@ class _Comparison:
         widened = after is None
         if isinstance(before, int | float) and isinstance(after, int | float):
             widened = keyword in (_LOWER if after < before else _UPPER)
+        known, now = _choices(before), _choices(after)
+        if known and now:
+            widened = known < now
         yield from self._changed(path, keyword, widened)
 
     def _gained_or_lost(self, path: str, before: list[Any], after: list[Any]) -> Iterator[str]:
@@ -96,6 +99,17 @@ class _Comparison:
     def _changed(self, path: str, what: str, widened: bool) -> Iterator[str]:
         if not (widened and self._may_widen):
             yield f"{path or 'value'}: {what} changed"
+
+
+def _choices(beyond: object) -> set[frozenset[str]]:
+    """Returns the sets of properties of which a record needs exactly one, as the only rule in an `allOf`; empty: it has
+    another rule."""
+    match beyond:
+        case [{"oneOf": list(choices), **others}] if not others:
+            given = [each["required"] for each in choices if each.keys() == {"required"}]
+            return {frozenset(names) for names in given} if len(given) == len(choices) else set()
+        case _:
+            return set()
 
 
 def _resolved(schema: Schema, definitions: Schema) -> Schema:

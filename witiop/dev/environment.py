@@ -45,6 +45,7 @@ def environment_of(
         "role_passwords": ",".join(f"{name}:{password}" for name, password in role_passwords.items()),
         "whatsapp_app_secrets": stack.whatsapp_app_secret,
         "whatsapp_verify_token": stack.whatsapp_verify_token,
+        "whatsapp_access_token": "",
         "softbot_secrets": stack.softbot_secret,
         "agents_secrets": stack.agents_secret,
         "command_secrets": stack.command_secret,

@@ -20,6 +20,7 @@ SECRETS = (
     "role_passwords",
     "whatsapp_app_secrets",
     "whatsapp_verify_token",
+    "whatsapp_access_token",
     "softbot_secrets",
     "agents_secrets",
     "command_secrets",
@@ -47,6 +48,7 @@ PROCESSES = tuple(
         ("commands", 14, (*_DATABASE, "command_secrets")),
         ("routing", 16, _DATABASE),
         ("mails", 15, (*_DATABASE, "ses_access_key_id", "ses_secret_access_key")),
+        ("sender", 18, (*_DATABASE, "whatsapp_access_token")),
         ("console", 17, (*_DATABASE, "command_secrets")),
     )
 )

@@ -7,7 +7,20 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from domain.commands import Command, CommandBody, Email, Recall, Transfer, new_command, read_body, signed
+from domain.commands import (
+    Command,
+    CommandBody,
+    Email,
+    MarkRead,
+    Recall,
+    Resolve,
+    SendMessage,
+    Transfer,
+    Typing,
+    new_command,
+    read_body,
+    signed,
+)
 from domain.ids import fact_id
 from domain.mail import mail_id
 from domain.ports import Publisher
@@ -101,9 +114,16 @@ def _text(body: CommandBody) -> str:
         case Transfer():
             return f"conversation {body.conversation_id} to {body.target.kind} {body.target.id}, {body.mode}"
         case Recall():
-            return f"of {body.conversation_id or body.mail_command_id}"
+            return f"of {body.conversation_id or body.mail_command_id or body.send_command_id}"
         case Email():
             return f"conversation {body.conversation_id}, {_mail_text(body.to, body.subject)}"
+        case SendMessage():
+            to = body.conversation_id or (body.customer and (body.customer.wa_id or body.customer.user_id))
+            return f"{body.message.kind} to {to}"
+        case MarkRead() | Typing():
+            return f"conversation {body.conversation_id}"
+        case Resolve():
+            return f"send {body.send_id} as {body.as_}"
 
 
 def _mail_text(to: Iterable[str], subject: str) -> str:

@@ -63,8 +63,8 @@ def _console_worker(settings: Settings) -> "ServedApp":
     from console.metrics import ConsoleMetrics
     from infra.kafka.producer import KafkaPublisher
     from infra.passwords import Passwords
+    from infra.postgres.connections.hints import ChangeHints
     from infra.postgres.connections.pool import connect, pool
-    from infra.postgres.console.change_hints import ChangeHints
     from infra.process.clock import utc_now
     from infra.process.memory import collect_rarely
     from infra.serving.worker import ServedApp

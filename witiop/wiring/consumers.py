@@ -5,7 +5,15 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from witiop.settings import Settings
-from witiop.wiring.from_settings import consumer_group, kafka_config, mail_policy, routing_policy, secret_bytes, topics
+from witiop.wiring.from_settings import (
+    consumer_group,
+    kafka_config,
+    mail_policy,
+    routing_policy,
+    secret_bytes,
+    sending_policy,
+    topics,
+)
 from witiop.wiring.running import run_worker
 
 if TYPE_CHECKING:
@@ -30,7 +38,8 @@ def run_commands(settings: Settings) -> None:
     from consumers.handlers.commands import Commands
 
     names, secrets, policy = topics(settings), secret_bytes(settings.command_secrets), mail_policy(settings)
-    _consume(settings, "commands", [names.commands], lambda: Commands(names, secrets, routing_policy(settings), policy))
+    routing, sending = routing_policy(settings), sending_policy(settings)
+    _consume(settings, "commands", [names.commands], lambda: Commands(names, secrets, routing, policy, sending))
 
 
 @contextmanager

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from console.dependencies import MailComposition
     from domain.mail import MailPolicy
     from domain.mail_body.compose import MailSender
+    from domain.sending.acceptance import SendingPolicy
+    from infra.graph.access import GraphAccess
     from infra.postgres.console.sign_ins import SessionTerms
     from infra.ses.mailer import SesAccess
 
@@ -97,6 +99,21 @@ def ses_access(settings: Settings) -> "SesAccess":
 
     key_id, secret = settings.ses_access_key_id, _revealed(settings.ses_secret_access_key)
     return SesAccess(settings.ses_region, settings.ses_endpoint, (key_id, secret) if key_id and secret else None)
+
+
+def graph_access(settings: Settings) -> "GraphAccess":
+    """Returns the connection to Meta's Graph API."""
+    from infra.graph.access import GraphAccess
+
+    token = settings.whatsapp_access_token.get_secret_value()
+    return GraphAccess(settings.graph_url, settings.graph_version, token, settings.sending_in_flight)
+
+
+def sending_policy(settings: Settings) -> "SendingPolicy":
+    """Returns the rules for sending: whether it is on, and to whom."""
+    from domain.sending.acceptance import SendingPolicy
+
+    return SendingPolicy(settings.sending_enabled, frozenset(settings.sending_allowed_to))
 
 
 def session_terms(settings: Settings) -> "SessionTerms":

@@ -14,17 +14,19 @@ from witiop.wiring.console import run_console
 from witiop.wiring.consumers import run_commands, run_conversations
 from witiop.wiring.running import prepare
 from witiop.wiring.webhook import run_webhook
-from witiop.wiring.workers import run_mails, run_relay, run_routing, run_timer
+from witiop.wiring.workers import run_mails, run_relay, run_routing, run_sender, run_timer
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process; `needs` names the settings without which it does not start."""
+    """A process; `needs` names the settings without which it does not start, `needs_to_send` those that it also needs
+    where messages are sent to customers."""
 
     needs: tuple[str, ...]
     run: Callable[[Settings], None]
+    needs_to_send: tuple[str, ...] = ()
 
 
 def start(name: str, settings: Settings) -> int:
@@ -57,6 +59,7 @@ PROCESSES = {
     "commands": Process((*_SERVERS, "command_secrets"), run_commands),
     "routing": Process(("postgres_dsn",), run_routing),
     "mails": Process((*_SERVERS, "ses_region", "ses_sender", "ses_configuration_set"), run_mails),
+    "sender": Process(_SERVERS, run_sender, ("whatsapp_access_token", "whatsapp_accounts")),
     "timer": Process(("postgres_dsn",), run_timer),
     "relay": Process(_SERVERS, run_relay),
     "console": Process((*_SERVERS, "command_secrets"), run_console),

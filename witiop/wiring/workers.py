@@ -1,10 +1,19 @@
-"""Builds and runs the worker processes: `timer`, `routing`, `mails` and `relay`."""
+"""Builds and runs the worker processes: `timer`, `routing`, `mails`, `sender` and `relay`."""
 
 from contextlib import closing
+from threading import Event
 
 from infra.process.readiness import every_reason
 from witiop.settings import Settings
-from witiop.wiring.from_settings import consumer_group, kafka_config, mail_sender, routing_policy, ses_access, topics
+from witiop.wiring.from_settings import (
+    consumer_group,
+    graph_access,
+    kafka_config,
+    mail_sender,
+    routing_policy,
+    ses_access,
+    topics,
+)
 from witiop.wiring.running import run_worker
 
 
@@ -62,6 +71,43 @@ def run_mails(settings: Settings) -> None:
             poison=PoisonPolicy(settings.poison_per_minute),
         )
         run_worker(settings, worker.run, lambda: every_reason(worker.not_ready_reason(), guard.not_ready_reason()))
+
+
+def run_sender(settings: Settings) -> None:
+    """Runs the worker that posts messages to Meta. Any number may run. Where sending is off, it only stands by."""
+    if not settings.sending_enabled:
+        run_worker(settings, _stand_by, lambda: None)
+        return
+    from consumers.batches.parallel import ParallelLoops
+    from consumers.workers.graph_sync import GraphSync
+    from consumers.workers.restore_guard import RestoreGuard
+    from consumers.workers.sender import MessageSender
+    from infra.graph.access import GraphApi
+    from infra.graph.messages import GraphMessages
+    from infra.graph.reader import GraphReader
+    from infra.kafka.diagnostics import committed_offsets
+    from infra.postgres.connections.hints import SENDS, SYNC, LastingHints
+    from infra.postgres.connections.session import DatabaseSession
+
+    dsn, kafka, names = settings.postgres_dsn.get_secret_value(), kafka_config(settings), topics(settings)
+    groups = [consumer_group(settings, name) for name in ("conversations", "commands")]
+    read = (names.inbound, names.unreadable, names.commands)
+    api = GraphApi(graph_access(settings))
+    with (
+        closing(DatabaseSession(dsn, "sender")) as session,
+        closing(DatabaseSession(dsn, "sync")) as sync_session,
+        closing(LastingHints(dsn, SENDS)) as hints,
+        closing(LastingHints(dsn, SYNC)) as sync_hints,
+    ):
+        guard = RestoreGuard(session, lambda: committed_offsets(kafka, groups, read))
+        sender = MessageSender(guard.transaction, GraphMessages(api), names, settings.sending_in_flight, hints)
+        reader = GraphSync(sync_session.transaction, GraphReader(api), settings.whatsapp_accounts, sync_hints)
+        both = ParallelLoops([sender, reader])
+        run_worker(settings, both.run, lambda: every_reason(both.not_ready_reason(), guard.not_ready_reason()))
+
+
+def _stand_by(stop: Event) -> None:
+    stop.wait()
 
 
 def run_relay(settings: Settings) -> None:

@@ -58,7 +58,7 @@ def add_fact(
         case HumanEcho():
             changed = {"touch": earlier(evidence.touch, ref)}
         case AgentAccepted() | AgentMessage() | AgentClosed():
-            changed = _by_agent(evidence, fact, ref)
+            changed = _by_agent(evidence, fact, ref, change)
         case CustomerSignal() if fact.unreadable is not None:
             changed = _unreadable(evidence, fact, ref)
         case BotSessionStarted() | BotMessage() | BotMenuShown() | BotChoice() | BotHandoff() | BotSessionEnded():
@@ -117,7 +117,16 @@ def with_change(evidence: Evidence, message: FactId, change: MessageChange) -> E
     return evidence._replace(last_text=(evidence.last_text[0], text[:MAX_LAST_TEXT] if text else None))
 
 
-def _by_agent(evidence: Evidence, fact: AgentAccepted | AgentMessage | AgentClosed, ref: FactRef) -> dict[str, Any]:
+def _by_agent(
+    evidence: Evidence,
+    fact: AgentAccepted | AgentMessage | AgentClosed,
+    ref: FactRef,
+    change: MessageChange | None,
+) -> dict[str, Any]:
+    if isinstance(fact, AgentMessage) and change is not None and change.failed:
+        return {}
+    if isinstance(fact, AgentMessage) and not fact.is_claim:
+        return {"touch": earlier(evidence.touch, ref)}
     agent = fact.agent_id
     if isinstance(fact, AgentClosed):
         explained = evidence.explained_ends + (((ref, agent),) if fact.is_explained else ())

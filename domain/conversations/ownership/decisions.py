@@ -28,6 +28,8 @@ def decided_by(
     if isinstance(fact, AgentDeclined):
         return _declined(conversation.decisions, fact, now)
     claim = fact if is_new and isinstance(fact, AgentAccepted | AgentMessage) else None
+    if isinstance(claim, AgentMessage) and not claim.is_claim:
+        claim = None
     return _taken(conversation, claim) or queued(conversation, asked)
 
 

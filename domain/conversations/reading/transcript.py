@@ -24,6 +24,7 @@ from domain.facts import (
     CustomerSignal,
     CustomerTurn,
     HumanEcho,
+    MessageFailed,
     Party,
     ThreadControlPassed,
 )
@@ -92,7 +93,7 @@ def transcript(
     for fact in facts:
         if (named := change_of(fact)) is not None:
             known[named[0]] = named[1].merged(known.get(named[0]))
-    here = {fact.wamid for fact in facts if isinstance(fact, CustomerTurn | CustomerSignal)}
+    here = {fact.wamid for fact in facts if isinstance(fact, CustomerTurn | CustomerSignal | AgentMessage)}
     items = []
     for fact in facts:
         if (named := change_of(fact)) is None:
@@ -172,7 +173,9 @@ def _content(fact: ConversationFact) -> tuple[Speaker, str, str | None]:  # noqa
         case AgentAccepted():
             return "agent", "conversation.accepted", None
         case AgentMessage():
-            return "agent", "text", fact.text
+            return "agent", fact.type, fact.text
+        case MessageFailed():
+            return "system", "message.failed", None
         case AgentDeclined():
             return "agent", "conversation.declined", fact.note
         case AgentClosed():

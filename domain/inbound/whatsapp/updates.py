@@ -24,6 +24,9 @@ from domain.inbound.whatsapp.content import TURNS, marked_by, option_of, rest_of
 from domain.inbound.whatsapp.parties import Contacts, PartyRole
 from domain.phone_numbers import read_phone, split_ids
 
+MAX_CALLBACK = 512
+"""Longest callback data that Meta takes, in characters."""
+_MAX_CODES = 10
 STATUSES = frozenset({"sent", "delivered", "read", "played", "failed"})
 
 _IDENTITY_CHANGES = frozenset({"user_changed_number", "user_changed_user_id", "customer_changed_number"})
@@ -115,7 +118,7 @@ def status(change: WebhookChange, item: JsonObject) -> Fact:
     sent_at = _sent_at(item)
     recipient = identifier(item, "recipient_id") or identifier(item, "recipient_user_id") or ""
     key = fact_id("status", wamid, value, recipient)
-    number = change.phone_number_id
+    number, codes = change.phone_number_id, _error_codes(item)
     if value not in STATUSES:
         return _notice(change, "statuses", item, key, sent_at)
     return MessageStatus(
@@ -125,7 +128,11 @@ def status(change: WebhookChange, item: JsonObject) -> Fact:
         wamid=wamid,
         recipient=recipient,
         status=value,
-        code=_error_code(item),
+        code=next(iter(codes), None),
+        codes=codes,
+        recipient_user_id=identifier(item, "recipient_user_id"),
+        pricing=nested(item, "pricing") or None,
+        callback=_callback(item),
     )
 
 
@@ -256,11 +263,17 @@ def _sent_at(item: JsonObject) -> datetime:
     return sent_at
 
 
-def _error_code(item: JsonObject) -> int | None:
+def _error_codes(item: JsonObject) -> tuple[int, ...]:
+    """Returns Meta's error codes, each once, in their order."""
     errors = item.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors else None
-    code = first.get("code") if isinstance(first, dict) else None
-    return code if type(code) is int and abs(code) < 2**31 else None
+    found = [error.get("code") for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+    return tuple(dict.fromkeys(c for c in found[:_MAX_CODES] if type(c) is int and abs(c) < 2**31))
+
+
+def _callback(item: JsonObject) -> str | None:
+    """Returns the callback data of the message, if they can be ours: longer ones never are."""
+    value = item.get("biz_opaque_callback_data")
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_CALLBACK and "\x00" not in value else None
 
 
 def _notice(

@@ -19,16 +19,16 @@ def read_changes(connection: Connection[Any], messages: Collection[MessageKey]) 
     if not messages:
         return {}
     rows = connection.execute(
-        "select m.phone_number_id, m.wamid, m.edited_at, m.arrival, m.input_id, m.body, m.deleted "
+        "select m.phone_number_id, m.wamid, m.edited_at, m.arrival, m.input_id, m.body, m.deleted, m.failed "
         "from unnest(%b::text[], %b::text[]) as t (phone_number_id, wamid) "
         "join message_changes m on m.phone_number_id = t.phone_number_id and m.wamid = t.wamid",
         column_arrays(sorted(messages)),
     ).fetchall()
     return {
         (number, wamid): MessageChange(
-            None if edited_at is None else FactRef(edited_at, arrival, input_id), body, deleted
+            None if edited_at is None else FactRef(edited_at, arrival, input_id), body, deleted, failed
         )
-        for number, wamid, edited_at, arrival, input_id, body, deleted in rows
+        for number, wamid, edited_at, arrival, input_id, body, deleted, failed in rows
     }
 
 
@@ -37,7 +37,9 @@ def write_changes(connection: Connection[Any], changes: Iterable[tuple[MessageKe
     merged: dict[MessageKey, MessageChange] = {}
     for key, change in changes:
         merged[key] = change.merged(merged.get(key))
-    rows = [(*key, *_edit(change), change.text, change.deleted) for key, change in sorted(merged.items())]
+    rows = [
+        (*key, *_edit(change), change.text, change.deleted, change.failed) for key, change in sorted(merged.items())
+    ]
     if rows:
         connection.execute(_WRITE, column_arrays(rows))
 
@@ -52,8 +54,9 @@ def _edit(change: MessageChange) -> tuple[object, object, object]:
 
 
 _WRITE = """
-insert into message_changes as m (phone_number_id, wamid, edited_at, arrival, input_id, body, deleted)
-select * from unnest(%b::text[], %b::text[], %b::timestamptz[], %b::bigint[], %b::uuid[], %b::text[], %b::boolean[])
+insert into message_changes as m (phone_number_id, wamid, edited_at, arrival, input_id, body, deleted, failed)
+select * from unnest(%b::text[], %b::text[], %b::timestamptz[], %b::bigint[], %b::uuid[], %b::text[], %b::boolean[],
+  %b::boolean[])
 on conflict (phone_number_id, wamid) do update set
   (edited_at, arrival, input_id, body) = (
     select l.edited_at, l.arrival, l.input_id, l.body
@@ -62,5 +65,6 @@ on conflict (phone_number_id, wamid) do update set
       ) as l (edited_at, arrival, input_id, body)
     order by l.edited_at desc nulls last, l.arrival desc, l.input_id desc limit 1
   ),
-  deleted = m.deleted or excluded.deleted
+  deleted = m.deleted or excluded.deleted,
+  failed = m.failed or excluded.failed
 """

@@ -17,9 +17,9 @@ import pytest
 from console.live.broadcast import MAX_VIEWERS_OF_ONE, REFRESH_SECONDS, Broadcaster
 from console.live.watch import ListState, ListWatcher, WatchedList
 from infra.postgres import mails
+from infra.postgres.connections.hints import ChangeHints
 from infra.postgres.connections.pool import connect
 from infra.postgres.console import sign_ins
-from infra.postgres.console.change_hints import ChangeHints
 from infra.postgres.console.sign_ins import SessionTerms
 from tests.support.console import Browser, Console, OpenList, ids
 from tests.support.waiting import wait_until

@@ -87,7 +87,10 @@ def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
     """An unknown process names the known ones."""
     ended = call("run", "mailer")
     assert ended.code == 2
-    assert "'mailer' is not one of webhook, conversations, commands, routing, mails, timer, relay, console" in ended.err
+    assert (
+        "'mailer' is not one of webhook, conversations, commands, routing, mails, sender, timer, relay, console"
+        in ended.err
+    )
 
 
 def test_missing_settings_are_named_one_a_line(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""An index of the facts that wait for a conversation. The statements are in the SQL file of the same name."""
+"""Adds the order of the list that a person chose. Its statements are in the SQL file of this name."""
 
 from infra.postgres.migrations import execute
 

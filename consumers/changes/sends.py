@@ -1,0 +1,149 @@
+"""What becomes of sends, with the public events about it and the facts that they make: a send of a person that Meta
+accepted is a word to the customer, and one that failed later is none. Shared by the sender, by the consumer of statuses
+and by the consumer of commands."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from psycopg import Connection
+from pydantic_core import to_json
+
+from consumers.changes.public_events import SOURCE
+from domain.event_headers import event_headers
+from domain.facts import FACT, AgentMessage, MessageFailed, MessageStatus, partition_key
+from domain.ids import fact_id
+from domain.sending.callback import read_callback
+from domain.sending.document import SendEvent, send_document
+from domain.sending.sends import TAKEN, Send, SendStatus, StatusReport, after_status
+from domain.topics import Topics
+from infra.postgres.messaging.outbox import Outbox, OutboxRecord
+from infra.postgres.sending import sends
+from infra.postgres.sending.sends import SendLogEntry
+
+
+class SendChanges:
+    """Locked sends and what changes about them, inside one transaction."""
+
+    def __init__(self, connection: Connection[Any], topics: Topics, wanted: Collection[UUID]) -> None:
+        """Locks those of the sends that exist."""
+        self._connection = connection
+        self._topics = topics
+        self.sends = sends.lock(connection, wanted)
+        self._changed: dict[UUID, Send] = {}
+        self._due_at: dict[UUID, datetime] = {}
+        self._log: list[tuple[UUID, SendLogEntry]] = []
+        self._records: list[OutboxRecord] = []
+
+    def change(self, after: Send, entry: SendLogEntry, due_at: datetime | None = None) -> None:
+        """Changes one send. `entry`: why; `due_at`: when it may be claimed, if it waits again."""
+        before = self.sends[after.id]
+        self._log.append((after.id, entry))
+        if due_at is not None:
+            self._due_at[after.id] = due_at
+        if after == before and due_at is None:
+            return
+        self.sends[after.id] = self._changed[after.id] = after
+        self._records += [_event(after, name, entry.at, self._topics) for name in event_names(before, after)]
+        self._records += [_fact(fact, self._topics) for fact in _facts(before, after, entry.at)]
+
+    def write(self) -> None:
+        """Writes all changes. Called once, last."""
+        sends.write(self._connection, self._changed.values(), self._due_at)
+        sends.write_log(self._connection, self._log)
+        Outbox(self._connection).add(self._records)
+
+
+def changed_by_statuses(
+    connection: Connection[Any], topics: Topics, statuses: Sequence[MessageStatus]
+) -> SendChanges | None:
+    """Returns what Meta's statuses change about the sends that they name, by their callback data or by the message's
+    id; None: nothing. What names none of ours, or is forged, changes nothing."""
+    callbacks = {s.id: callback for s in statuses if s.callback and (callback := read_callback(s.callback))}
+    messages = {(s.phone_number_id, s.wamid) for s in statuses}
+    named = {callback.send for callback in callbacks.values()}
+    by_message = sends.named_by(connection, named, messages)
+    if not named and not by_message:
+        return None
+    changes = SendChanges(connection, topics, named | set(by_message.values()))
+    for status in statuses:
+        callback = callbacks.get(status.id)
+        send = changes.sends.get(callback.send) if callback else None
+        if send is None or callback is None or not callback.is_of(send.secret):
+            callback, send = None, changes.sends.get(by_message.get((status.phone_number_id, status.wamid), _NOBODY))
+        if send is None or send.phone_number_id != status.phone_number_id:
+            continue
+        attempt = callback.attempt if callback else None
+        report = StatusReport(status.wamid, cast(SendStatus, status.status), attempt, status.code, status.pricing)
+        entry = SendLogEntry(status.at, attempt or send.attempt, status.status, "meta", status.code)
+        changes.change(after_status(send, report), entry)
+    return changes
+
+
+_NOBODY = UUID(int=0)
+
+
+def event_names(before: Send, after: Send) -> Iterator[SendEvent]:
+    """Yields the public events of a change."""
+    if before.state == after.state:
+        return
+    if before.state == "unknown":
+        yield "settled"
+    match after.state:
+        case "accepted" | "sent" | "delivered" | "read" | "failed" | "unknown" as state:
+            yield state
+        case "played":
+            yield "read"
+        case "expired":
+            yield "failed"
+        case _:
+            pass
+
+
+def _facts(before: Send, after: Send, at: datetime) -> Iterator[AgentMessage | MessageFailed]:
+    """Yields what the rules about conversations need to know of a change."""
+    if not after.is_word or after.conversation_id is None:
+        return
+    if _counts(after) and not _counts(before):
+        yield _sent(after, after.claimed_at or at)
+    elif after.state == "failed" and _counts(before) and after.wamid is not None:
+        yield MessageFailed(
+            id=fact_id("message failed", after.phone_number_id, after.wamid),
+            at=at,
+            sent_at=at,
+            conversation_id=after.conversation_id,
+            phone_number_id=after.phone_number_id,
+            marks=after.wamid,
+        )
+
+
+def _counts(send: Send) -> bool:
+    return send.state in TAKEN or send.state == "assumed_sent"
+
+
+def _sent(send: Send, at: datetime) -> AgentMessage:
+    return AgentMessage(
+        id=fact_id("message sent", str(send.id)),
+        at=at,
+        sent_at=at,
+        conversation_id=send.conversation_id,
+        phone_number_id=send.phone_number_id,
+        agent_id=send.actor,
+        send_id=send.id,
+        type=send.kind,
+        wamid=send.wamid,
+        text=send.text or "",
+        is_claim=send.is_claim,
+    )
+
+
+def _fact(fact: AgentMessage | MessageFailed, topics: Topics) -> OutboxRecord:
+    return OutboxRecord(topics.inbound, partition_key(fact), {}, FACT.dump_json(fact))
+
+
+def _event(send: Send, name: SendEvent, at: datetime, topics: Topics) -> OutboxRecord:
+    id_ = fact_id("send event", str(send.id), name, str(send.attempt))
+    headers = event_headers(str(id_), f"witiop.message.{name}.v1", SOURCE, at)
+    key = str(send.conversation_id or f"{send.phone_number_id}:{send.address}")
+    return OutboxRecord(topics.messages, key, headers, to_json(send_document(send)))

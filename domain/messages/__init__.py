@@ -1,0 +1,1 @@
+"""Messages that can be sent to customers."""

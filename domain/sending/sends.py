@@ -1,0 +1,252 @@
+"""Sends: one message each, posted to Meta at most once unless a person decides otherwise (docs/design/sending.md, S1).
+
+Meta does not recognise repeats. As for mails, a send becomes `sending` before its attempt, and if the outcome is not
+certain, it is `unknown` until a status that names it, or a person, settles it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Any, Literal, Protocol, get_args
+from uuid import UUID
+
+from domain.ids import fact_id
+from domain.sending.graph_errors import Scope, status_error
+
+SendState = Literal[
+    "held",
+    "queued",
+    "sending",
+    "accepted",
+    "sent",
+    "delivered",
+    "read",
+    "played",
+    "failed",
+    "unknown",
+    "assumed_sent",
+    "recalled",
+    "expired",
+    "held_after_restore",
+]
+SEND_STATES: tuple[SendState, ...] = get_args(SendState)
+WAITING: tuple[SendState, ...] = ("held", "queued")
+"""States in which Meta has not been asked yet."""
+TAKEN: tuple[SendState, ...] = ("accepted", "sent", "delivered", "read", "played")
+"""States of a send that Meta accepted, in the order of its progress."""
+SETTLED: tuple[SendState, ...] = (*TAKEN, "failed", "assumed_sent", "recalled", "expired")
+"""States in which nothing more is tried."""
+
+WINDOW_CLOSED = "window_closed"
+EXPIRED = "expired"
+
+SendStatus = Literal["sent", "delivered", "read", "played", "failed"]
+"""Meta's statuses of a message."""
+
+
+AddressKind = Literal["phone", "user_id", "group"]
+"""What a customer is addressed by."""
+
+
+class Lane(IntEnum):
+    """Whose turn it is when a number may send: agents first, then deferred transfers and automatic texts, then
+    campaigns."""
+
+    AGENT = 0
+    SYSTEM = 1
+    CAMPAIGN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PostAccepted:
+    """Meta accepted the message. `wamid`: its id; `wa_id`, `user_id`: the customer's ids, which may differ from those
+    that were used; `held`: Meta holds the message back, because its template is being paced."""
+
+    wamid: str
+    wa_id: str | None = None
+    user_id: str | None = None
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The message was certainly not sent and is sent later: `scope` has to wait for `wait`. `code`: Meta's, None if
+    Meta was not reached; `needs_person`: not before a person has mended something."""
+
+    reason: str
+    scope: Scope
+    wait: timedelta
+    code: int | None = None
+    needs_person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The message was certainly not sent, and the same post would be refused again."""
+
+    code: int
+    reason: str
+    scope: Scope = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The message may have been sent: a server error, a time-out, a lost answer, or a sender that died."""
+
+    reason: str
+
+
+PostOutcome = PostAccepted | NotSent | Refused | Unanswered
+"""How one post ended."""
+
+
+class Graph(Protocol):
+    """Posts messages to Meta's Graph API."""
+
+    def post(self, phone_number_id: str, body: Mapping[str, Any]) -> PostOutcome:
+        """Makes one attempt to post a message. `body`: as the Graph API takes it. Blocks until Meta has answered or a
+        time-out is over; raises nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One message to one customer. `address`: a phone in digits, a business-scoped user id or a group's id, as
+    `address_kind` says; `content`: the message in the form of the Graph API, frozen when it was asked for; `text`: what
+    a person reads in it; `actor`: who asked for it; `is_word`: whether it is a human word to the customer, once
+    accepted; `is_claim`: whether the actor then is the conversation's owner; `needs_window`: whether Meta refuses it
+    when the customer's window is over; `expires_at`: it is not posted after that; `error`: Meta's code; `secret`: of
+    its callback data; `pair_refusals`: how often in a row Meta refused it because messages to the customer came too
+    fast."""
+
+    id: UUID
+    command_id: str
+    phone_number_id: str
+    address: str
+    address_kind: AddressKind
+    kind: str
+    lane: Lane
+    content: Mapping[str, Any]
+    text: str | None
+    actor: str
+    is_word: bool
+    is_claim: bool
+    needs_window: bool
+    requested_at: datetime
+    secret: bytes
+    conversation_id: UUID | None = None
+    customer_id: UUID | None = None
+    reply_to: str | None = None
+    state: SendState = "queued"
+    attempt: int = 0
+    expires_at: datetime | None = None
+    claimed_at: datetime | None = None
+    wamid: str | None = None
+    wa_id: str | None = None
+    error: int | None = None
+    reason: str | None = None
+    pair_refusals: int = 0
+    pricing: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What one status says about a send. `attempt`: from its callback data; None: the status named the message's id
+    alone. `pricing`: as Meta reports it."""
+
+    wamid: str
+    status: SendStatus
+    attempt: int | None = None
+    code: int | None = None
+    pricing: Mapping[str, Any] | None = None
+
+
+def send_id(command_id: str) -> UUID:
+    """Returns the id of a command's send, the same however often the command is received."""
+    return fact_id("send", command_id)
+
+
+def after_post(send: Send, outcome: PostOutcome, attempt: int) -> Send:
+    """Returns the send after post number `attempt`.
+
+    An acceptance always counts, also if the send was given up meanwhile. Any other outcome counts only while this
+    attempt is the current one and nothing has settled it: a sender that stood still must not make a send due again
+    that was sent once more."""
+    if isinstance(outcome, PostAccepted):
+        known = send if send.wamid else replace(send, wamid=outcome.wamid, wa_id=outcome.wa_id)
+        if send.state in TAKEN or (send.state == "failed" and send.wamid):
+            return known
+        return replace(known, state="accepted", reason=None, error=None, pair_refusals=0)
+    if send.state != "sending" or send.attempt != attempt:
+        return send
+    match outcome:
+        case NotSent(reason, scope, _, code, _):
+            refusals = send.pair_refusals + 1 if scope == "recipient" else send.pair_refusals
+            return replace(send, state="queued", reason=reason, error=code, pair_refusals=refusals)
+        case Refused(code, reason, _):
+            return replace(send, state="failed", reason=reason, error=code)
+        case Unanswered(reason):
+            return replace(send, state="unknown", reason=reason)
+
+
+def after_status(send: Send, report: StatusReport) -> Send:
+    """Returns the send after one of Meta's statuses. They come in any order and repeatedly, also before the answer to
+    the post; the progress never goes back, and a success that is reported after a failure stands."""
+    known = replace(
+        send,
+        wamid=send.wamid or report.wamid,
+        pricing=report.pricing if report.pricing is not None else send.pricing,
+    )
+    if report.status == "failed":
+        return known if _has_arrived(send) else _failed(known, report.code)
+    reached = TAKEN.index(report.status)
+    if send.state in TAKEN and TAKEN.index(send.state) >= reached:
+        return known
+    return replace(known, state=report.status, reason=None, error=None)
+
+
+def _has_arrived(send: Send) -> bool:
+    return send.state in ("delivered", "read", "played")
+
+
+def _failed(send: Send, code: int | None) -> Send:
+    return replace(send, state="failed", error=code, reason=send.reason if send.state == "failed" else None)
+
+
+def may_be_sent_again(send: Send) -> bool:
+    """Returns whether a failed send may succeed if a person sends it again as it is."""
+    return send.state == "failed" and send.error is not None and status_error(send.error).kind == "later"
+
+
+def is_over(send: Send, now: datetime, window_ends_at: datetime | None) -> str | None:
+    """Returns why a send that waits must not be posted any more; None: it may."""
+    if send.expires_at is not None and now >= send.expires_at:
+        return EXPIRED
+    if send.needs_window and (window_ends_at is None or now >= window_ends_at):
+        return WINDOW_CLOSED
+    return None
+
+
+def letter(send: Send, callback: str) -> dict[str, Any]:
+    """Returns the body of the post. A phone is always written with its country code and a plus: without it, Meta
+    prepends the sender's own country code."""
+    to = {
+        "phone": {"recipient_type": "individual", "to": f"+{send.address.lstrip('+')}"},
+        "user_id": {"recipient_type": "individual", "recipient": send.address},
+        "group": {"recipient_type": "group", "to": send.address},
+    }[send.address_kind]
+    context = {"context": {"message_id": send.reply_to}} if send.reply_to else {}
+    return {
+        "messaging_product": "whatsapp",
+        **to,
+        **context,
+        **send.content,
+        "biz_opaque_callback_data": callback,
+    }
+
+
+def read_receipt(wamid: str, *, typing: bool) -> dict[str, Any]:
+    """Returns the body of the post that shows a customer that their message was read, and that somebody is writing."""
+    indicator = {"typing_indicator": {"type": "text"}} if typing else {}
+    return {"messaging_product": "whatsapp", "status": "read", "message_id": wamid, **indicator}

@@ -1,0 +1,1 @@
+"""Meta's Graph API: posting messages, and reading what Meta says of numbers and templates."""

@@ -1,0 +1,106 @@
+"""How the Graph API is reached: one pool of connections, requests that are never repeated, answers of bounded size."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from pydantic_core import from_json, to_json
+
+CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
+_MAX_ANSWER = 4_000_000
+"""Longest answer that is read, in bytes; a page of templates has less than a megabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphAccess:
+    """How to reach the Graph API. `url`: without the version; `version`: e.g. `v24.0`; `connections`: at most as many
+    requests at the same time."""
+
+    url: str
+    version: str
+    token: str
+    connections: int = 16
+    read_seconds: float = READ_SECONDS
+
+
+class NotReached(Exception):
+    """No byte of the request was sent: the server could not be reached."""
+
+
+class NoAnswer(Exception):
+    """The request may have been received, and there is no answer that could be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphAnswer:
+    """An answer of the Graph API. `body`: an empty object unless the answer is a JSON object."""
+
+    status: int
+    body: Mapping[str, Any]
+
+    @property
+    def error(self) -> Mapping[str, Any] | None:
+        """Meta's error, in its own form; None: there is none."""
+        error = self.body.get("error")
+        return error if isinstance(error, dict) else None
+
+
+class GraphApi:
+    """Requests to the Graph API, from any number of threads."""
+
+    def __init__(self, access: GraphAccess) -> None:
+        self._access = access
+        self._base = f"{access.url.rstrip('/')}/{access.version}"
+        self._headers = {"Authorization": f"Bearer {access.token}", "Accept": "application/json"}
+        # a repeated post may be a second message, so nothing is repeated and no redirect is followed
+        self._pool = urllib3.PoolManager(
+            maxsize=access.connections,
+            block=True,
+            retries=False,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=access.read_seconds),
+        )
+
+    def post(self, path: str, body: Mapping[str, Any]) -> GraphAnswer:
+        """Posts JSON. Raises NotReached, NoAnswer."""
+        headers = {**self._headers, "Content-Type": "application/json"}
+        return self._request("POST", f"{self._base}/{path}", headers=headers, body=to_json(body))
+
+    def get(self, path: str, query: Mapping[str, str]) -> GraphAnswer:
+        """Gets JSON. Raises NotReached, NoAnswer."""
+        return self._request("GET", f"{self._base}/{path}", headers=self._headers, fields=dict(query))
+
+    def _request(self, method: str, url: str, **options: Any) -> GraphAnswer:  # noqa: ANN401 - options of urllib3
+        try:
+            response = self._pool.request(
+                method, url, redirect=False, preload_content=False, decode_content=True, **options
+            )
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
+            raise NotReached(_words(error)) from None
+        except urllib3.exceptions.SSLError as error:
+            raise NotReached(_words(error)) from None
+        except urllib3.exceptions.HTTPError as error:
+            raise NoAnswer(_words(error)) from None
+        try:
+            data = response.read(_MAX_ANSWER + 1, decode_content=True)
+            if len(data) <= _MAX_ANSWER and response.read(1):
+                raise NoAnswer("the answer is too long")
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            response.close()
+            raise NoAnswer(_words(error)) from None
+        finally:
+            response.release_conn()
+        return GraphAnswer(response.status, _object(data))
+
+
+def _object(data: bytes) -> Mapping[str, Any]:
+    try:
+        body = from_json(data)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _words(error: Exception) -> str:
+    """Returns the kind of an error. Its text may contain the path, and so the number's id."""
+    return type(error).__name__

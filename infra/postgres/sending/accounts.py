@@ -1,0 +1,92 @@
+"""What Meta says of our accounts and numbers, as last synchronised. Raises psycopg errors."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+
+from domain.sending.numbers import GraphNumber
+
+
+class AccountState(NamedTuple):
+    """How the synchronisation with an account stands. `failure`: why the last one failed; None: it did not."""
+
+    account_id: str
+    synchronised_at: datetime | None
+    failure: str | None
+    subscribed: bool | None
+
+
+class NumberState(NamedTuple):
+    """A number: what Meta says of it, and what holds it back now. `tokens`: messages that it may send at once;
+    `reason`: why it is paused."""
+
+    phone_number_id: str
+    account_id: str | None
+    display: str | None
+    name: str | None
+    quality: str | None
+    throughput: int
+    people_per_day: int | None
+    tokens: float | None
+    paused_until: datetime | None
+    templates_paused_until: datetime | None
+    reason: str | None
+    queued: int
+
+
+def store_numbers(connection: Connection[Any], account_id: str, found: Iterable[GraphNumber], at: datetime) -> None:
+    """Stores the numbers of an account as Meta reported them at `at`, and forgets those that it has no longer."""
+    with connection.transaction():
+        for n in sorted(found, key=lambda number: number.phone_number_id):
+            connection.execute(
+                "insert into graph_numbers (phone_number_id, account_id, display, name, quality, throughput, "
+                "people_per_day, synchronised_at) values (%b, %b, %b, %b, %b, %b, %b, %b) "
+                "on conflict (phone_number_id) do update set account_id = excluded.account_id, "
+                "display = excluded.display, name = excluded.name, quality = excluded.quality, "
+                "throughput = excluded.throughput, people_per_day = excluded.people_per_day, "
+                "synchronised_at = excluded.synchronised_at",
+                [n.phone_number_id, account_id, n.display, n.name, n.quality, n.throughput, n.people_per_day, at],
+            )
+        connection.execute("delete from graph_numbers where account_id = %b and synchronised_at < %b", [account_id, at])
+
+
+def note_synchronised(connection: Connection[Any], account_id: str, at: datetime, subscribed: bool) -> None:
+    """Notes that an account was synchronised."""
+    connection.execute(
+        "insert into graph_accounts (account_id, synchronised_at, subscribed) values (%b, %b, %b) "
+        "on conflict (account_id) do update set synchronised_at = excluded.synchronised_at, failed_at = null, "
+        "failure = null, subscribed = excluded.subscribed",
+        [account_id, at, subscribed],
+    )
+
+
+def note_failed(connection: Connection[Any], account_id: str, at: datetime, why: str) -> None:
+    """Notes that an account could not be synchronised."""
+    connection.execute(
+        "insert into graph_accounts (account_id, failed_at, failure) values (%b, %b, %b) "
+        "on conflict (account_id) do update set failed_at = excluded.failed_at, failure = excluded.failure",
+        [account_id, at, why],
+    )
+
+
+def accounts(connection: Connection[Any]) -> list[AccountState]:
+    """Returns how the synchronisation with each account stands."""
+    rows = connection.execute(
+        "select account_id, synchronised_at, failure, subscribed from graph_accounts order by account_id"
+    ).fetchall()
+    return [AccountState(*row) for row in rows]
+
+
+def numbers(connection: Connection[Any]) -> list[NumberState]:
+    """Returns all numbers that Meta told us of, that are in the directory, or that something was sent from."""
+    rows = connection.execute(
+        "select phone_number_id, g.account_id, g.display, coalesce(nullif(g.name, ''), n.name), g.quality, "
+        "coalesce(g.throughput, 80), g.people_per_day, l.tokens, l.paused_until, l.templates_paused_until, l.reason, "
+        "(select count(*) from sends s where s.phone_number_id = k.phone_number_id and s.state = 'queued') "
+        "from (select phone_number_id from graph_numbers union select phone_number_id from numbers "
+        "union select phone_number_id from lanes) k left join graph_numbers g using (phone_number_id) "
+        "left join numbers n using (phone_number_id) left join lanes l using (phone_number_id) order by 1"
+    ).fetchall()
+    return [NumberState(*row) for row in rows]

@@ -1,0 +1,144 @@
+"""Claims of sends: who may be posted now. The number's lane is locked first, and the sends are chosen by a statement
+begun afterwards, so two senders never take the same send, or two of one customer. Raises psycopg errors."""
+
+from datetime import datetime
+from typing import Any, LiteralString, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import kwargs_row
+
+from domain.conversations.placement.window import WINDOW
+from domain.sending.pacing import Bucket
+from domain.sending.sends import Send
+from infra.postgres.sending.recipients import MEMBERS
+from infra.postgres.sending.sends import SEND_COLUMNS, send_of_row
+
+
+class LaneState(NamedTuple):
+    """A number's lane under its lock. `now`: the database's time."""
+
+    bucket: Bucket
+    now: datetime
+    paused_until: datetime | None
+    templates_paused_until: datetime | None
+
+
+class Claimed(NamedTuple):
+    """A send that is ours to post. `window_ends_at`: the end of the customer's window on this number; None: the
+    customer never wrote."""
+
+    send: Send
+    window_ends_at: datetime | None
+
+
+def numbers_with_due(connection: Connection[Any]) -> list[str]:
+    """Returns the numbers that have something due. O(numbers with waiting sends)."""
+    rows = connection.execute(
+        "with recursive numbers as ("
+        "(select phone_number_id from sends where state = 'queued' order by phone_number_id limit 1) union all "
+        "(select (select s.phone_number_id from sends s where s.state = 'queued' "
+        "and s.phone_number_id > n.phone_number_id order by s.phone_number_id limit 1) "
+        "from numbers n where n.phone_number_id is not null)) "
+        "select n.phone_number_id from numbers n where n.phone_number_id is not null and exists (select from sends s "
+        "where s.phone_number_id = n.phone_number_id and s.state = 'queued' and s.due_at <= clock_timestamp())"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def lock_lane(connection: Connection[Any], number: str) -> LaneState | None:
+    """Locks a number's lane and returns it; None: another sender has it."""
+    return _lane(connection, number, _LANE + " skip locked")
+
+
+def wait_for_lane(connection: Connection[Any], number: str) -> LaneState:
+    """Locks a number's lane, also if it has to wait for another sender, and returns it."""
+    lane = _lane(connection, number, _LANE)
+    assert lane is not None, "a lane is never deleted"
+    return lane
+
+
+_LANE: LiteralString = (
+    "select l.tokens, l.refilled_at, l.slowdown, coalesce(n.throughput, 80), clock_timestamp(), l.paused_until, "
+    "l.templates_paused_until from lanes l left join graph_numbers n using (phone_number_id) "
+    "where l.phone_number_id = %b for update of l"
+)
+
+
+def _lane(connection: Connection[Any], number: str, query: LiteralString) -> LaneState | None:
+    connection.execute(
+        "insert into lanes (phone_number_id, tokens, refilled_at) values (%b, 1, clock_timestamp()) "
+        "on conflict do nothing",
+        [number],
+    )
+    row = connection.execute(query, [number]).fetchone()
+    if row is None:
+        return None
+    tokens, refilled_at, slowdown, throughput, now, paused, templates_paused = row
+    return LaneState(Bucket(tokens, refilled_at, throughput, slowdown), now, paused, templates_paused)
+
+
+def keep_bucket(connection: Connection[Any], number: str, bucket: Bucket) -> None:
+    """Stores what is left in a bucket, under the lane's lock."""
+    connection.execute(
+        "update lanes set tokens = %b, refilled_at = %b, slowdown = %b where phone_number_id = %b",
+        [bucket.tokens, bucket.refilled_at, bucket.slowdown, number],
+    )
+
+
+def claim(connection: Connection[Any], number: str, most: int, templates: bool) -> list[Claimed]:
+    """Makes up to `most` due sends of a number `sending`, agents' first, under the lane's lock; their posts may begin
+    once this is committed. Of one customer only the first that is not at an end. `templates`: whether they may be
+    sent."""
+    with connection.cursor(row_factory=kwargs_row(_claimed)) as cursor:
+        values = {"number": number, "most": most, "templates": templates, "window": WINDOW}
+        return cursor.execute(_CLAIM, values).fetchall()
+
+
+_CLAIM = f"""
+with chosen as materialized (
+  select s.id from sends s
+  where s.phone_number_id = %(number)s and s.state = 'queued' and s.due_at <= clock_timestamp()
+    and (%(templates)s or s.kind <> 'template')
+    and not exists (
+      select from sends o
+      where o.phone_number_id = s.phone_number_id and o.recipient = s.recipient and o.state in ('queued', 'sending')
+        and (o.state = 'sending' or (o.lane <= s.lane and o.ordinal < s.ordinal))
+    )
+  order by s.lane, s.due_at, s.ordinal limit %(most)s for update
+), claimed as (
+  update sends s set state = 'sending', attempt = s.attempt + 1, claimed_at = clock_timestamp()
+  from chosen where s.id = chosen.id returning {", ".join(f"s.{name}" for name in SEND_COLUMNS.split(", "))}, s.ordinal
+)
+select {SEND_COLUMNS}, (
+  select max(v.last_at) + %(window)s from customers m join conversations v on v.customer_id = m.id
+  where {MEMBERS.format("claimed.customer_id")} and v.phone_number_id = claimed.phone_number_id
+) as window_ends_at
+from claimed order by lane, ordinal
+"""
+
+
+def pause(
+    connection: Connection[Any], number: str, until: datetime, reason: str, *, templates: bool, needs_person: bool
+) -> None:
+    """Pauses a number's lane, or its templates, until a time; a longer pause stays."""
+    column: LiteralString = "templates_paused_until" if templates else "paused_until"
+    connection.execute(
+        f"update lanes set {column} = greatest({column}, %b), reason = %b, needs_person = %b "
+        "where phone_number_id = %b",
+        [until, reason, needs_person, number],
+    )
+
+
+def resume(connection: Connection[Any], number: str) -> None:
+    """Ends what a pause says of a number, after Meta accepted a message from it."""
+    connection.execute(
+        "update lanes set reason = null, needs_person = false, paused_until = null "
+        "where phone_number_id = %b and reason is not null "
+        "and coalesce(paused_until, '-infinity') <= clock_timestamp() "
+        "and coalesce(templates_paused_until, '-infinity') <= clock_timestamp()",
+        [number],
+    )
+
+
+def _claimed(window_ends_at: datetime | None, **fields: Any) -> Claimed:  # noqa: ANN401 - columns of a row
+    return Claimed(send_of_row(**fields), window_ends_at)

@@ -1,0 +1,70 @@
+"""What a message may refer to: templates as last synchronised, and files that were uploaded. Raises psycopg errors."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row, kwargs_row
+from psycopg.types.json import Jsonb
+
+from domain.sending.acceptance import Upload
+from domain.sending.templates import Template
+
+_TEMPLATE: LiteralString = "account_id, name, language, status, category, parameter_format, components"
+
+
+class StoredLibrary:
+    """Implements `domain.sending.acceptance.Library`."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
+
+    def template(self, phone_number_id: str, name: str, language: str) -> Template | None:
+        """Returns the template of the number's account; for a number that Meta has not told us of, of the only
+        account."""
+        rows = _templates(
+            self._connection,
+            f"select {_TEMPLATE} from templates where name = %b and language = %b and account_id = coalesce("
+            "(select account_id from graph_numbers where phone_number_id = %b), "
+            "(select min(account_id) from graph_accounts having count(*) = 1))",
+            [name, language, phone_number_id],
+        )
+        return rows[0] if rows else None
+
+    def upload(self, upload_id: UUID) -> Upload | None:
+        """Returns the upload with this id."""
+        with self._connection.cursor(row_factory=class_row(Upload)) as cursor:
+            return cursor.execute("select id, kind, file_name from uploads where id = %b", [upload_id]).fetchone()
+
+
+def templates(connection: Connection[Any], name: str | None = None) -> list[Template]:
+    """Returns all templates, or those of one name, by name, language and account."""
+    where: LiteralString = "where name = %b " if name is not None else ""
+    return _templates(
+        connection,
+        f"select {_TEMPLATE} from templates {where}order by name, language, account_id",
+        [name] if name is not None else [],
+    )
+
+
+def store_templates(connection: Connection[Any], account_id: str, found: Iterable[Template], at: datetime) -> None:
+    """Replaces the templates of an account with those that Meta reported at `at`."""
+    with connection.transaction():
+        for template in found:
+            connection.execute(
+                "insert into templates (account_id, name, language, status, category, parameter_format, components, "
+                "fingerprint, synchronised_at) values (%b, %b, %b, %b, %b, %b, %b, %b, %b) "
+                "on conflict (account_id, name, language) do update set status = excluded.status, "
+                "category = excluded.category, parameter_format = excluded.parameter_format, "
+                "components = excluded.components, fingerprint = excluded.fingerprint, "
+                "synchronised_at = excluded.synchronised_at",
+                [*template[:6], Jsonb(list(template.components)), template.fingerprint, at],
+            )
+        connection.execute("delete from templates where account_id = %b and synchronised_at < %b", [account_id, at])
+
+
+def _templates(connection: Connection[Any], query: LiteralString, values: Sequence[object]) -> list[Template]:
+    with connection.cursor(row_factory=kwargs_row(Template)) as cursor:
+        return cursor.execute(query, values).fetchall()
