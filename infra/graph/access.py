@@ -33,7 +33,7 @@ class NoAnswer(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class GraphAnswer:
+class MetaAnswer:
     """An answer of the Graph API. `body`: an empty object unless the answer is a JSON object."""
 
     status: int
@@ -46,7 +46,7 @@ class GraphAnswer:
         return error if isinstance(error, dict) else None
 
 
-class GraphApi:
+class GraphClient:
     """Requests to the Graph API, from any number of threads."""
 
     def __init__(self, access: GraphAccess) -> None:
@@ -61,16 +61,16 @@ class GraphApi:
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=access.read_seconds),
         )
 
-    def post(self, path: str, body: Mapping[str, Any]) -> GraphAnswer:
+    def post(self, path: str, body: Mapping[str, Any]) -> MetaAnswer:
         """Posts JSON. Raises NotReached, NoAnswer."""
         headers = {**self._headers, "Content-Type": "application/json"}
         return self._request("POST", f"{self._base}/{path}", headers=headers, body=to_json(body))
 
-    def get(self, path: str, query: Mapping[str, str]) -> GraphAnswer:
+    def get(self, path: str, query: Mapping[str, str]) -> MetaAnswer:
         """Gets JSON. Raises NotReached, NoAnswer."""
         return self._request("GET", f"{self._base}/{path}", headers=self._headers, fields=dict(query))
 
-    def _request(self, method: str, url: str, **options: Any) -> GraphAnswer:  # noqa: ANN401 - options of urllib3
+    def _request(self, method: str, url: str, **options: Any) -> MetaAnswer:  # noqa: ANN401 - options of urllib3
         try:
             response = self._pool.request(
                 method, url, redirect=False, preload_content=False, decode_content=True, **options
@@ -90,7 +90,7 @@ class GraphApi:
             raise NoAnswer(_words(error)) from None
         finally:
             response.release_conn()
-        return GraphAnswer(response.status, _object(data))
+        return MetaAnswer(response.status, _object(data))
 
 
 def _object(data: bytes) -> Mapping[str, Any]:

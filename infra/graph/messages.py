@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.sending.graph_errors import answer_error
 from domain.sending.sends import NotSent, PostAccepted, PostOutcome, Refused, Unanswered
-from infra.graph.access import GraphAnswer, GraphApi, NoAnswer, NotReached
+from infra.graph.access import GraphClient, MetaAnswer, NoAnswer, NotReached
 
 _UNREACHABLE_WAIT = timedelta(seconds=1)
 
@@ -14,7 +14,7 @@ _UNREACHABLE_WAIT = timedelta(seconds=1)
 class GraphMessages:
     """Implements `domain.sending.sends.Graph`."""
 
-    def __init__(self, api: GraphApi) -> None:
+    def __init__(self, api: GraphClient) -> None:
         self._api = api
 
     def post(self, phone_number_id: str, body: Mapping[str, Any]) -> PostOutcome:
@@ -28,7 +28,7 @@ class GraphMessages:
         return _outcome(answer)
 
 
-def _outcome(answer: GraphAnswer) -> PostOutcome:
+def _outcome(answer: MetaAnswer) -> PostOutcome:
     if answer.error is not None:
         return _refusal(answer)
     if answer.status >= 500 or answer.status < 200:
@@ -46,7 +46,7 @@ def _outcome(answer: GraphAnswer) -> PostOutcome:
     return PostAccepted(wamid[:256], _text(contact, "wa_id"), _text(contact, "user_id"), held)
 
 
-def _refusal(answer: GraphAnswer) -> PostOutcome:
+def _refusal(answer: MetaAnswer) -> PostOutcome:
     error = answer.error or {}
     code = error.get("code")
     if type(code) is not int or abs(code) >= 2**31:

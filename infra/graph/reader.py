@@ -5,7 +5,7 @@ from typing import Any
 
 from domain.sending.numbers import GraphNumber
 from domain.sending.templates import Template
-from infra.graph.access import GraphAnswer, GraphApi, NoAnswer, NotReached
+from infra.graph.access import GraphClient, MetaAnswer, NoAnswer, NotReached
 
 _PAGE = "100"
 _MAX_PAGES = 200
@@ -31,7 +31,7 @@ class GraphUnread(Exception):
 class GraphReader:
     """Reads from the Graph API. The methods raise GraphUnread."""
 
-    def __init__(self, api: GraphApi) -> None:
+    def __init__(self, api: GraphClient) -> None:
         self._api = api
 
     def templates(self, account_id: str) -> list[Template]:
@@ -66,7 +66,7 @@ class GraphReader:
             after = following
         raise GraphUnread("there are too many pages")
 
-    def _get(self, path: str, query: Mapping[str, str]) -> GraphAnswer:
+    def _get(self, path: str, query: Mapping[str, str]) -> MetaAnswer:
         try:
             answer = self._api.get(path, query)
         except (NotReached, NoAnswer) as error:

@@ -7,6 +7,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from infra.local.ports import LOOPBACK
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN
+from infra.local.simulator import bike_shop
 from infra.postgres.roles import role_of
 from witiop.dev.processes import SECRETS, DevProgram
 from witiop.dev.stack_file import Stack
@@ -30,6 +31,9 @@ def environment_of(
         "ses_sender": SENDER,
         "ses_configuration_set": CONFIGURATION_SET,
         "ses_topic_arns": TOPIC_ARN,
+        "graph_url": stack.graph_url,
+        "whatsapp_accounts": ",".join(sorted({number.account_id for number in bike_shop.NUMBERS})),
+        "sending_enabled": True,  # to the stand-in
         "console_host": LOOPBACK,
         "console_port": port_base + CONSOLE_PORT,
         "console_url": f"http://{LOOPBACK}:{port_base + CONSOLE_PORT}",
@@ -45,7 +49,7 @@ def environment_of(
         "role_passwords": ",".join(f"{name}:{password}" for name, password in role_passwords.items()),
         "whatsapp_app_secrets": stack.whatsapp_app_secret,
         "whatsapp_verify_token": stack.whatsapp_verify_token,
-        "whatsapp_access_token": "",
+        "whatsapp_access_token": stack.graph_token,
         "softbot_secrets": stack.softbot_secret,
         "agents_secrets": stack.agents_secret,
         "command_secrets": stack.command_secret,

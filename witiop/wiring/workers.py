@@ -82,7 +82,7 @@ def run_sender(settings: Settings) -> None:
     from consumers.workers.graph_sync import GraphSync
     from consumers.workers.restore_guard import RestoreGuard
     from consumers.workers.sender import MessageSender
-    from infra.graph.access import GraphApi
+    from infra.graph.access import GraphClient
     from infra.graph.messages import GraphMessages
     from infra.graph.reader import GraphReader
     from infra.kafka.diagnostics import committed_offsets
@@ -92,7 +92,7 @@ def run_sender(settings: Settings) -> None:
     dsn, kafka, names = settings.postgres_dsn.get_secret_value(), kafka_config(settings), topics(settings)
     groups = [consumer_group(settings, name) for name in ("conversations", "commands")]
     read = (names.inbound, names.unreadable, names.commands)
-    api = GraphApi(graph_access(settings))
+    api = GraphClient(graph_access(settings))
     with (
         closing(DatabaseSession(dsn, "sender")) as session,
         closing(DatabaseSession(dsn, "sync")) as sync_session,
