@@ -17,6 +17,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from domain.arrival import MAX_ARRIVAL
 from domain.ids import MAX_ID_LENGTH, FactId
+from domain.messages.received import AdReferral, ReceivedMedia
 
 
 def _in_utc(at: datetime) -> datetime:
@@ -67,7 +68,9 @@ class _CustomerFact(_Fact):
 
 class CustomerTurn(_CustomerFact):
     """A customer's message that opens or joins a conversation and moves its window. `is_reply`: the customer tapped a
-    button or list row, whose id is `option_id`. `extra`: the rest of the message, cleaned for storage."""
+    button or list row, whose id is `option_id`. `media`: the message's file; `quotes`: the wamid of the message that it
+    replies to; `referral`: the advertisement that the customer came from. `extra`: the rest of the message, cleaned for
+    storage."""
 
     kind: Literal["customer_turn"] = "customer_turn"
     type: ExternalId
@@ -75,6 +78,9 @@ class CustomerTurn(_CustomerFact):
     text: str | None = None
     is_reply: bool = False
     option_id: ExternalId | None = None
+    media: ReceivedMedia | None = None
+    quotes: ExternalId | None = None
+    referral: AdReferral | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -96,12 +102,15 @@ class CustomerSignal(_CustomerFact):
 
 
 class HumanEcho(_CustomerFact):
-    """A message sent by a colleague from the phone app (`smb_message_echoes`): a human touch."""
+    """A message sent by a colleague from the phone app (`smb_message_echoes`): a human touch. `media` and `quotes`: as
+    for a customer's message."""
 
     kind: Literal["human_echo"] = "human_echo"
     type: ExternalId
     wamid: ExternalId
     text: str | None = None
+    media: ReceivedMedia | None = None
+    quotes: ExternalId | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -22,6 +22,7 @@ from domain.inbound.json_body import Json, JsonObject, digest, identifier, momen
 from domain.inbound.reading import clamp
 from domain.inbound.whatsapp.content import TURNS, marked_by, option_of, rest_of, text_of, unreadable_of
 from domain.inbound.whatsapp.parties import Contacts, PartyRole
+from domain.inbound.whatsapp.parts import parts_of, referral_of
 from domain.phone_numbers import read_phone, split_ids
 
 MAX_CALLBACK = 512
@@ -71,7 +72,8 @@ def message(change: WebhookChange, item: JsonObject) -> Fact:
     head = _head(change, item, "message") | {"customer": _customer(change, item, "from")}
     if kind in TURNS:
         is_reply, option_id = option_of(kind, item)
-        return CustomerTurn(**head, **_content(kind, item), is_reply=is_reply, option_id=option_id)
+        more: dict[str, Any] = {"is_reply": is_reply, "option_id": option_id, "referral": referral_of(item)}
+        return CustomerTurn(**head, **_content(kind, item), **parts_of(kind, item), **more)
     unreadable = unreadable_of(kind, item)
     return CustomerSignal(**head, **_content(kind, item), marks=marked_by(kind, item), unreadable=unreadable)
 
@@ -97,7 +99,7 @@ def echo(change: WebhookChange, item: JsonObject) -> Fact:
     """Reads `message_echoes[]`: a person of the company wrote from the phone app."""
     kind = _required(item, "type")
     head = _head(change, item, "message") | {"customer": _customer(change, item, "to")}
-    return HumanEcho(**head, **_content(kind, item))
+    return HumanEcho(**head, **_content(kind, item), **parts_of(kind, item))
 
 
 def call(change: WebhookChange, item: JsonObject) -> Fact:

@@ -22,6 +22,7 @@ from domain.facts import (
 from domain.ids import FactId, fact_id
 from domain.inbound.reading import BodyReading
 from domain.inbound.whatsapp.reader import read
+from domain.messages.received import AdReferral
 from tests.support.payloads import (
     ACCOUNT,
     NAME,
@@ -67,8 +68,32 @@ def turn(
     kind: str, text: str | None, fields: str = "", customer: Party = ANNA, after: int = 0, **more: Any
 ) -> Expected:
     return lambda _, item: CustomerTurn(
-        **_message(item, after=after), type=kind, text=text, customer=customer, extra=_fields(item, fields), **more
+        **_message(item, after=after),
+        **_parts(kind, item),
+        type=kind,
+        text=text,
+        customer=customer,
+        extra=_fields(item, fields),
+        referral=_referral(item),
+        **more,
     )
+
+
+def _parts(kind: str, item: Item) -> dict[str, Any]:
+    """The file and the quoted message, as the body has them. The bodies' hashes are no real ones."""
+    names = {"filename": "file_name"}
+    file = item.get(kind) if kind in ("image", "audio", "video", "document", "sticker") else None
+    known = ("id", "mime_type", "filename", "caption", "voice")
+    media = {names.get(key, key): file[key] for key in known if key in file} if file else None
+    return {"media": media, "quotes": item.get("context", {}).get("id")}
+
+
+def _referral(item: Item) -> AdReferral | None:
+    if "referral" not in item:
+        return None
+    referral = item["referral"]
+    known = ("source_type", "source_id", "source_url", "headline", "body")
+    return AdReferral(**{key: referral[key] for key in known if key in referral}, click_id=referral.get("ctwa_clid"))
 
 
 def reply(kind: str, text: str, option_id: str, fields: str, customer: Party = ANNA) -> Expected:
@@ -122,6 +147,10 @@ def status(value: str, code: int | None = None) -> Expected:
         recipient=PHONE,
         status=value,
         code=code,
+        codes=() if code is None else (code,),
+        recipient_user_id=item.get("recipient_user_id"),
+        pricing=item.get("pricing"),
+        callback=item.get("biz_opaque_callback_data"),
     )
 
 
