@@ -17,11 +17,11 @@ from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.process.crash_points import crash_point
 from infra.serving.problem import RETRY_AFTER_SECONDS
 from infra.serving.wsgi_bridge import ARRIVED_KEY, LATER_KEY
-from webhook.answer import AnswerWhenStored, Receipt
+from webhook.answer import AnswerDeadlines, AnswerWhenStored, Receipt
 from webhook.metrics import WebhookMetrics
 from webhook.signature import is_signed
 
-PUBLISH_SECONDS = 2.4
+PUBLISH_SECONDS = 2.3
 """How long after its arrival a request may wait for Kafka. Answers Meta within 3 s, acknowledged or not."""
 PARSE_SECONDS = 1.0
 """How long after its arrival a large body may wait to be parsed. Later, Kafka would not have enough time."""
@@ -45,6 +45,7 @@ class Intake:
         self._topics = topics
         self._metrics = metrics
         self._large = threading.Lock()
+        self._deadlines = AnswerDeadlines()
 
     def signed_body(self, header: str, secrets: Sequence[bytes]) -> bytes:
         """Returns the raw bytes of the request, verified before they are parsed. Raises Unauthorized (401), or
@@ -99,6 +100,7 @@ class Intake:
         answer = AnswerWhenStored(Receipt(path, source, kinds, len(raw_updates)), self._metrics)
         self._publisher.begin(records, seconds, answer.settle)
         if answer.is_stored is None:
+            self._deadlines.add(answer, time.monotonic() + seconds)
             request.environ[LATER_KEY] = answer.send_to
         elif not answer.is_stored:
             raise _not_stored()

@@ -1,11 +1,14 @@
 """A request is answered once its outcome is known, whichever of the two comes first."""
 
+import time
+
 import pytest
 from prometheus_client import CollectorRegistry
 
 from domain.ports import PublishFailed, RecordPosition
 from infra.serving.response import Response
-from webhook.answer import AnswerWhenStored, Receipt
+from tests.support.waiting import wait_until
+from webhook.answer import AnswerDeadlines, AnswerWhenStored, Receipt
 from webhook.metrics import WebhookMetrics
 
 STORED, FAILED = [RecordPosition(0, 1)], PublishFailed("kafka: no answer")
@@ -23,6 +26,26 @@ def test_the_answer_is_sent_once(settled_first: bool, outcome: list[RecordPositi
         answer.settle(outcome)
 
     assert [status] == [response and response.status for response in sent]
+
+
+def test_a_broker_that_hangs_keeps_no_sender_waiting() -> None:
+    """The answer at the deadline is 503, and an acknowledgement that comes later changes nothing."""
+    answer = AnswerWhenStored(Receipt("/webhooks/whatsapp", "whatsapp", ["notice"], 0), WebhookMetrics(_registry()))
+    sent: list[Response | None] = []
+    answer.send_to(sent.append)
+    AnswerDeadlines().add(answer, time.monotonic())
+    wait_until(lambda: bool(sent))
+    answer.settle(STORED)
+    assert [503] == [response and response.status for response in sent]
+
+
+def test_an_answer_that_was_given_in_time_is_not_given_again() -> None:
+    answer = AnswerWhenStored(Receipt("/webhooks/whatsapp", "whatsapp", ["notice"], 0), WebhookMetrics(_registry()))
+    sent: list[Response | None] = []
+    answer.send_to(sent.append)
+    answer.settle(STORED)
+    answer.give_up()
+    assert [None] == sent
 
 
 def test_the_metrics_count_what_was_answered_and_stored() -> None:
