@@ -158,6 +158,11 @@ class Settings(BaseSettings):
         description="posts to Meta at the same time and process, 64 for numbers above 80 messages a second; "
         "after a crash at most as many sends are unknown",
     )
+    resend_unknown: Literal["never", "free_form"] = Field(
+        "never",
+        description="what is sent once more without a person if it is unknown whether it was sent and it probably was "
+        "not: nothing, or all messages but templates; a customer may get such a message twice",
+    )
 
     softbot_secrets: SecretList = Field(
         (), description="secrets that sign the Softbot's events, comma separated; each of them verifies signatures"

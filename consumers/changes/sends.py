@@ -2,7 +2,7 @@
 accepted is a word to the customer, and one that failed later is none. Shared by the sender, by the consumer of statuses
 and by the consumer of commands."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -12,15 +12,18 @@ from pydantic_core import to_json
 
 from consumers.changes.public_events import SOURCE
 from domain.event_headers import event_headers
-from domain.facts import FACT, AgentMessage, MessageFailed, MessageStatus, partition_key
+from domain.facts import FACT, AgentMessage, MessageFailed, MessageStatus, Party, partition_key
 from domain.ids import fact_id
 from domain.sending.callback import read_callback
 from domain.sending.document import SendEvent, send_document
+from domain.sending.graph_errors import status_error
 from domain.sending.sends import TAKEN, Send, SendStatus, StatusReport, after_status
+from domain.sending.unknown import REPORTED_WITHIN, UnnamedFailure, send_that_failed
 from domain.topics import Topics
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
-from infra.postgres.sending import sends
+from infra.postgres.sending import claims, sends
 from infra.postgres.sending.sends import SendLogEntry
+from infra.postgres.sending.unknown import without_wamid
 
 
 class SendChanges:
@@ -58,12 +61,16 @@ class SendChanges:
 def changed_by_statuses(
     connection: Connection[Any], topics: Topics, statuses: Sequence[MessageStatus]
 ) -> SendChanges | None:
-    """Returns what Meta's statuses change about the sends that they name, by their callback data or by the message's
-    id; None: nothing. What names none of ours, or is forged, changes nothing."""
+    """Returns what Meta's statuses change about the sends that they are about: named by their callback data, by the
+    message's id, or, where a failure names nothing, by customer and time; None: nothing. What is about none of ours, or
+    is forged, changes nothing. A number that Meta complains about is paused."""
+    if not statuses:
+        return None
+    _pause_numbers(connection, statuses)
     callbacks = {s.id: callback for s in statuses if s.callback and (callback := read_callback(s.callback))}
-    messages = {(s.phone_number_id, s.wamid) for s in statuses}
     named = {callback.send for callback in callbacks.values()}
-    by_message = sends.named_by(connection, named, messages)
+    by_message = sends.named_by(connection, named, {(s.phone_number_id, s.wamid) for s in statuses})
+    by_message |= _failures(connection, [s for s in statuses if s.id not in callbacks], by_message)
     if not named and not by_message:
         return None
     changes = SendChanges(connection, topics, named | set(by_message.values()))
@@ -82,6 +89,44 @@ def changed_by_statuses(
 
 
 _NOBODY = UUID(int=0)
+
+
+def _failures(
+    connection: Connection[Any], statuses: Iterable[MessageStatus], known: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], UUID]:
+    """Returns number and wamid -> send for failures that name none of our sends and fit exactly one whose answer is
+    missing."""
+    failed = [s for s in statuses if s.status == "failed" and (s.phone_number_id, s.wamid) not in known]
+    if not failed:
+        return {}
+    since = min(status.at for status in failed) - REPORTED_WITHIN
+    candidates = without_wamid(connection, {status.phone_number_id for status in failed}, since)
+    found: dict[tuple[str, str], UUID] = {}
+    for status in failed:
+        recipients = tuple(id_ for id_ in (status.recipient, status.recipient_user_id) if id_)
+        send = send_that_failed(UnnamedFailure(status.phone_number_id, recipients, status.at), candidates)
+        if send is not None:
+            found[status.phone_number_id, status.wamid] = send.id
+            candidates.remove(send)
+    return found
+
+
+def _pause_numbers(connection: Connection[Any], statuses: Iterable[MessageStatus]) -> None:
+    """Pauses numbers, or their templates, that a status says something is wrong with, until it may be over."""
+    wrong = {(s.phone_number_id, s.code) for s in statuses if s.status == "failed" and s.code is not None}
+    for number, code in sorted(wrong):
+        error = status_error(code)
+        if not error.needs_person or error.scope not in ("number", "templates"):
+            continue
+        lane = claims.wait_for_lane(connection, number)
+        claims.pause(
+            connection,
+            number,
+            lane.now + error.wait,
+            f"Meta's error {code}",
+            templates=error.scope == "templates",
+            needs_person=True,
+        )
 
 
 def event_names(before: Send, after: Send) -> Iterator[SendEvent]:
@@ -129,6 +174,7 @@ def _sent(send: Send, at: datetime) -> AgentMessage:
         sent_at=at,
         conversation_id=send.conversation_id,
         phone_number_id=send.phone_number_id,
+        customer=_both_ids(send),
         agent_id=send.actor,
         send_id=send.id,
         type=send.kind,
@@ -136,6 +182,13 @@ def _sent(send: Send, at: datetime) -> AgentMessage:
         text=send.text or "",
         is_claim=send.is_claim,
     )
+
+
+def _both_ids(send: Send) -> Party | None:
+    """Returns the customer's phone and user id, of which Meta's answer told us the other one; None: it did not."""
+    wa_id = send.address if send.address_kind == "phone" else send.wa_id
+    user_id = send.address if send.address_kind == "user_id" else send.user_id
+    return Party(wa_id=wa_id, user_id=user_id) if wa_id and user_id and send.address_kind != "group" else None
 
 
 def _fact(fact: AgentMessage | MessageFailed, topics: Topics) -> OutboxRecord:

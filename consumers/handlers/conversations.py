@@ -8,6 +8,7 @@ are copied to the dead letters.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -54,11 +55,15 @@ from infra.postgres.conversations.message_changes import MessageKey, as_mapping,
 from infra.postgres.messaging.dead_letters import DeadLetter
 from infra.postgres.messaging.early_records import EarlyRecord
 from infra.postgres.messaging.offsets import inbound_watermark
+from infra.postgres.sending.unknown import note_heard
 
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 _AFTER_ALL = datetime.max.replace(tzinfo=UTC)
 
 _WAITING = Counter("witiop_facts_waiting", "Facts that were stored and found no conversation yet.", ["kind"])
+
+_HEARD_SECONDS = 10.0
+"""How often it is noted at most that a number's webhooks arrive."""
 
 _MESSAGES = (CustomerTurn, CustomerSignal, HumanEcho, CustomerIdentityChanged)
 """Facts that are one per number and wamid."""
@@ -103,6 +108,7 @@ class Conversations:
         self._topics = topics
         self._answer = answer
         self._directories = directory.DirectoryCache()
+        self._heard: dict[str, float] = {}
 
     def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> Leftover:
         """Processes the records. Returns those that cannot be read, and those that name an unknown conversation. Raises
@@ -112,12 +118,21 @@ class Conversations:
         _take_out_early(connection, batch)
         with self._unit_of_work(connection, batch.items, current) as work:
             apply_mail_events(work, batch.mail_events)
+            self._note_heard(connection, batch)
             work.sends = changed_by_statuses(connection, self._topics, batch.statuses)
             work.presence, work.desktops_seen = batch.presence, batch.desktops_seen
             work.statuses, work.notices = batch.statuses, batch.notices
         for fact in work.waiting():
             _WAITING.labels(fact.kind).inc()
         return batch.leftover
+
+    def _note_heard(self, connection: Connection[Any], batch: _Batch) -> None:
+        """Notes which numbers Meta's webhooks bring something about, as far as something is sent from them."""
+        numbers = {status.phone_number_id for status in batch.statuses}
+        numbers.update(item.fact.phone_number_id for item in batch.items if isinstance(item.fact, CustomerTurn))
+        now = monotonic()
+        if due := {number for number in numbers if now >= self._heard.get(number, now)}:
+            self._heard |= dict.fromkeys(note_heard(connection, due), now + _HEARD_SECONDS)
 
     def _sort(self, records: Sequence[IncomingRecord], current: Directory) -> _Batch:
         batch = _Batch()

@@ -108,6 +108,8 @@ def _resolve(known: _Known, items: Sequence[FactItem]) -> tuple[IdentityIndex, l
 def _customer_of(item: FactItem, index: IdentityIndex, named: dict[UUID, tuple[CustomerId, str]]) -> FactCustomer:
     fact = item.fact
     if item.named in named:
+        if item.keys and isinstance(fact, AgentMessage) and fact.send_id is not None:
+            index.resolve(item.keys, fact_ref(fact))  # Meta's answer to our message names both ids of the customer
         return FactCustomer(*named[item.named])
     if fact.customer is None or fact.phone_number_id is None:
         raise Poison(item.record, NO_CONVERSATION)

@@ -84,6 +84,8 @@ def show_customer(
         return Rejection.CONVERSATION_UNKNOWN
     if not policy.enabled:
         return Rejection.SENDING_DISABLED
+    if not policy.allows(*_answered(conversation).address):
+        return Rejection.RECIPIENT_NOT_ALLOWED
     last = conversation.evidence.last_turn
     if last is not None:
         typing = isinstance(command, Typing)
@@ -113,12 +115,18 @@ def resolve(
 
 def _recipient(connection: Connection[Any], command: SendMessage, conversation: Conversation | None) -> Recipient:
     if conversation is not None:
-        number, customer = conversation.phone_number_id, conversation.customer_id
-        ids = conversation.wa_id, conversation.user_id, conversation.group_id
-        return Recipient(number, *ids, customer, last_turn_at(connection, customer, number), conversation)
+        last = last_turn_at(connection, conversation.customer_id, conversation.phone_number_id)
+        return _answered(conversation)._replace(last_turn_at=last)
     assert command.phone_number_id is not None and command.customer is not None
     wa_id, user_id = split_ids(command.customer.wa_id, command.customer.user_id)
     return Recipient(command.phone_number_id, wa_id, user_id, None)
+
+
+def _answered(conversation: Conversation) -> Recipient:
+    ids = conversation.wa_id, conversation.user_id, conversation.group_id
+    return Recipient(
+        conversation.phone_number_id, *ids, customer_id=conversation.customer_id, conversation=conversation
+    )
 
 
 def _keys(command: SendMessage) -> list[IdentityKey]:

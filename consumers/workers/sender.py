@@ -6,53 +6,57 @@ claimed together and recorded together, so the database commits some times a sec
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 from psycopg import Connection
 
+from consumers.changes.lanes import change_lanes
 from consumers.changes.sends import SendChanges
+from consumers.workers.posts import POST_WITHIN_SECONDS, Posted, Posts
+from consumers.workers.unsettled import repeat_unknown, settle_abandoned
 from consumers.workers.worker_loop import WorkerLoop
-from domain.sending.callback import Callback
+from domain.sending.acceptance import SendingPolicy
+from domain.sending.graph_errors import pair_wait
 from domain.sending.sends import (
+    NOT_ALLOWED,
     Graph,
     NotSent,
     PostAccepted,
     PostOutcome,
     Refused,
-    Send,
     Unanswered,
     after_post,
+    after_status,
     is_over,
-    letter,
 )
+from domain.sending.unknown import ResendPolicy
 from domain.topics import Topics
 from infra.postgres.connections.clock import database_now
+from infra.postgres.connections.hints import SYNC
 from infra.postgres.sending import claims, sends
+from infra.postgres.sending.recipients import take_receipts
 from infra.postgres.sending.sends import SendLogEntry
+from infra.postgres.sending.unknown import known_statuses
 from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
 from infra.process.readiness import every_reason
 
 _POSTS = Counter("witiop_sender_posts", "Posts to Meta, by outcome.", ["outcome"])
-_ABANDONED = Counter("witiop_sender_abandoned", "Sends whose sender ended during its post.")
-_IN_FLIGHT = Gauge("witiop_sender_in_flight", "Posts to Meta that are under way.")
 
-POST_WITHIN_SECONDS = 5.0
-"""After its claim: a post that begins later may find that its send is *unknown* already."""
 _RECORD_SECONDS = 0.05
-"""Outcomes are recorded together, at most so long after the first of them."""
+"""How long the next outcome is waited for at most before something new is claimed."""
 _SETTLE_SECONDS = 5.0
 _IDLE_SECONDS = 1.0
+_RECEIPT_SECONDS = 10.0
+"""A customer is not shown later that somebody read or is writing: it would not be true any more."""
 
 log = structlog.get_logger("sender")
 
@@ -63,41 +67,40 @@ class Wakeups(Protocol):
     def wait(self, seconds: float) -> bool: ...
 
 
-class _Posted(NamedTuple):
-    """A post and how it ended. `milliseconds`: how long it took; None: it did not begin."""
+class SenderTerms(NamedTuple):
+    """How a sender works. `in_flight`: posts at the same time, and so the most that can be *unknown* after a crash;
+    `policy`: to whom anything is sent; `resend`: what is sent again without a person; `abandoned_seconds`: more than
+    `post_within_seconds` and the longest post together."""
 
-    send: Send
-    outcome: PostOutcome
-    milliseconds: int | None
+    in_flight: int = 16
+    policy: SendingPolicy = SendingPolicy(enabled=True)
+    resend: ResendPolicy = "never"
+    post_within_seconds: float = POST_WITHIN_SECONDS
+    abandoned_seconds: float = sends.ABANDONED_SECONDS
+
+
+DEFAULT_TERMS = SenderTerms()
 
 
 class MessageSender:
-    """Posts until stopped. `transaction`: as for the consumers; `in_flight`: posts at the same time, and so the most
-    that can be *unknown* after a crash; `wakeups`: hints of new sends; `abandoned_seconds`: more than that and the
-    longest post together."""
+    """Posts until stopped. `transaction`: as for the consumers; `wakeups`: hints of new sends."""
 
     def __init__(
         self,
         transaction: Callable[[], AbstractContextManager[Connection[Any]]],
         graph: Graph,
         topics: Topics,
-        in_flight: int,
         wakeups: Wakeups,
-        post_within_seconds: float = POST_WITHIN_SECONDS,
-        abandoned_seconds: float = sends.ABANDONED_SECONDS,
+        terms: SenderTerms = DEFAULT_TERMS,
     ) -> None:
         self._transaction = transaction
-        self._graph = graph
         self._topics = topics
-        self._in_flight = in_flight
         self._wakeups = wakeups
-        self._post_within_seconds = post_within_seconds
-        self._abandoned_seconds = abandoned_seconds
-        self._threads = ThreadPoolExecutor(in_flight, "post")
-        self._posting: dict[UUID, Future[None]] = {}
-        self._ended: SimpleQueue[_Posted] = SimpleQueue()
-        self._unrecorded: list[_Posted] = []
+        self._terms = terms
+        self._posts = Posts(graph, terms.in_flight, terms.post_within_seconds)
+        self._unrecorded: list[Posted] = []
         self._settle_at = 0.0
+        self._next_claim_seconds = _IDLE_SECONDS
         self._unreachable = Backoff(1.0, 60.0)
         self._meta_not_ready: str | None = None
         self._loop = WorkerLoop("sender", lambda _: self.poll())
@@ -106,32 +109,39 @@ class MessageSender:
         """Returns what keeps the process from working, for /readyz; None: nothing."""
         return every_reason(self._loop.not_ready_reason(), self._meta_not_ready)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no post is under way or waits to be recorded."""
+        return not self._posts.under_way
+
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set and every post that began has been recorded; claimed sends whose post did not
         begin wait again. Raises whatever is a defect of ours."""
         self._loop.run(stop)
-        self._end()
+        self.end()
 
     def poll(self) -> float:
         """Records what ended and claims what is due; returns the seconds until the next poll. Raises psycopg errors;
         outcomes that were not recorded then are recorded by a later poll."""
         if monotonic() >= self._settle_at:
-            self._settle_abandoned()
+            self._settle()
             self._settle_at = monotonic() + _SETTLE_SECONDS
         self._record()
         claimed = self._claim()
+        self._show_receipts()
         self._loop.reached()
-        if claimed or self._posting:
-            self._await_outcome(_RECORD_SECONDS)
+        if claimed or not self.is_idle:
+            self._unrecorded += self._posts.ended(_RECORD_SECONDS)
         else:
-            self._wakeups.wait(_IDLE_SECONDS)
+            self._wakeups.wait(self._next_claim_seconds)
         return 0.0
 
     # claiming
 
     def _claim(self) -> int:
         """Claims what may be posted now and begins to post it; returns how much that was."""
-        free = self._in_flight - len(self._posting) - len(self._unrecorded)
+        self._next_claim_seconds = _IDLE_SECONDS
+        free = self._posts.free
         if free <= 0:
             return 0
         with self._transaction() as connection:
@@ -146,21 +156,28 @@ class MessageSender:
     def _claim_of(self, number: str, most: int) -> int:
         with self._transaction() as connection:
             lane = claims.lock_lane(connection, number)
-            if lane is None or (lane.paused_until is not None and lane.now < lane.paused_until):
+            if lane is None or lane.is_paused or (lane.is_on_trial and self._posts.is_posting_from(number)):
                 return 0
             bucket = lane.bucket.refilled(lane.now)
-            templates = lane.templates_paused_until is None or lane.now >= lane.templates_paused_until
+            self._next_claim_seconds = min(self._next_claim_seconds, bucket.next_seconds or _IDLE_SECONDS)
+            if (most := min(most, lane._replace(bucket=bucket).most)) <= 0:
+                return 0
             claimed_at = monotonic()
-            found = claims.claim(connection, number, min(most, int(bucket.tokens)), templates)
-            over = {c.send.id: why for c in found if (why := is_over(c.send, lane.now, c.window_ends_at)) is not None}
+            found = claims.claim(connection, number, most, lane.takes_templates)
+            over = {c.send.id: why for c in found if (why := self._why_over(c, lane.now)) is not None}
             self._expire(connection, over, lane.now)
             ours = [c.send for c in found if c.send.id not in over]
             claims.keep_bucket(connection, number, bucket.taken(len(ours)))
         crash_point("sender.after-claim")
         for send in ours:
-            self._posting[send.id] = self._threads.submit(self._post, send, claimed_at)
-        _IN_FLIGHT.set(len(self._posting))
+            self._posts.begin(send, claimed_at)
         return len(ours)
+
+    def _why_over(self, claimed: claims.Claimed, now: datetime) -> str | None:
+        """Returns why a send must not be posted any more; None: it may."""
+        if not self._terms.policy.allows(claimed.send.address_kind, claimed.send.address):
+            return NOT_ALLOWED
+        return is_over(claimed.send, now, claimed.window_ends_at)
 
     def _expire(self, connection: Connection[Any], over: Mapping[UUID, str], now: datetime) -> None:
         """Ends sends that waited until Meta would refuse them, or longer than they were to be sent."""
@@ -175,45 +192,27 @@ class MessageSender:
             )
         changes.write()
 
-    # posting
-
-    def _post(self, send: Send, claimed_at: float) -> None:
-        """Makes the one attempt, in a thread of its own."""
-        if monotonic() - claimed_at > self._post_within_seconds:
-            self._ended.put(_Posted(send, NotSent("too late after its claim", "message", timedelta()), None))
+    def _show_receipts(self) -> None:
+        """Shows customers that their messages were read and that somebody is writing, as far as there is time for it:
+        what is lost is not repeated."""
+        if (most := self._posts.free_receipts) <= 0:
             return
-        began = monotonic()
-        callback = Callback(send.id, send.attempt, send.secret).text()
-        try:
-            outcome = self._graph.post(send.phone_number_id, letter(send, callback))
-        except Exception:  # a defect of ours, after the request may have been written
-            log.error("send.defect", send_id=str(send.id), exc_info=True)
-            outcome = Unanswered("a defect of the sender")
-        crash_point("sender.after-post-before-mark")
-        self._ended.put(_Posted(send, outcome, round((monotonic() - began) * 1000)))
-
-    def _await_outcome(self, seconds: float) -> None:
-        """Waits for the next outcome, `seconds` at most."""
-        try:
-            self._unrecorded.append(self._ended.get(timeout=seconds))
-        except Empty:
-            return
+        with self._transaction() as connection:
+            asked = take_receipts(connection, most, _RECEIPT_SECONDS)
+        for receipt in asked:
+            self._posts.show(receipt)
 
     # recording
 
     def _record(self) -> None:
         """Commits the outcomes of posts that ended."""
-        while True:
-            try:
-                self._unrecorded.append(self._ended.get_nowait())
-            except Empty:
-                break
+        self._unrecorded += self._posts.ended()
         if not self._unrecorded:
             return
         self._commit(self._unrecorded)
         crash_point("sender.mid-batch")
         for posted in self._unrecorded:
-            self._posting.pop(posted.send.id, None)
+            self._posts.forget(posted)
             _POSTS.labels(_WORDS[type(posted.outcome)]).inc()
             log.info(
                 "send.posted",
@@ -223,13 +222,17 @@ class MessageSender:
             )
         self._note_reachability(self._unrecorded)
         self._unrecorded = []
-        _IN_FLIGHT.set(len(self._posting))
 
-    def _commit(self, ended: Sequence[_Posted]) -> None:
+    def _commit(self, ended: Sequence[Posted]) -> None:
         with self._transaction() as connection:
             now = database_now(connection)
-            self._change_lanes(connection, ended, now)
+            outcomes = [(posted.send.phone_number_id, posted.outcome) for posted in ended]
+            change_lanes(connection, outcomes, now, self._unreachable.next)
+            if any(isinstance(outcome, Refused) and outcome.scope == "template" for _, outcome in outcomes):
+                connection.execute(f"notify {SYNC}")  # what we know of the template is out of date
+            messages = {(number, o.wamid) for number, o in outcomes if isinstance(o, PostAccepted)}
             changes = SendChanges(connection, self._topics, {posted.send.id for posted in ended})
+            reported = known_statuses(connection, messages)
             for send, outcome, milliseconds in ended:
                 before = changes.sends.get(send.id)
                 if before is None:
@@ -239,36 +242,14 @@ class MessageSender:
                 entry = SendLogEntry(
                     now, send.attempt, _WORDS[type(outcome)], "sender", code, _reason(outcome), milliseconds
                 )
-                wait = outcome.wait if isinstance(outcome, NotSent) and outcome.scope == "recipient" else timedelta()
+                wait = pair_wait(after.pair_refusals) if after.pair_refusals > before.pair_refusals else timedelta()
                 changes.change(after, entry, now + wait if after.state == "queued" else None)
+                for report in reported.get((after.phone_number_id, after.wamid or ""), []):
+                    entry = SendLogEntry(now, send.attempt, report.status, "meta", report.code)
+                    changes.change(after_status(changes.sends[send.id], report), entry)
             changes.write()
 
-    def _change_lanes(self, connection: Connection[Any], ended: Sequence[_Posted], now: datetime) -> None:
-        """Slows down, pauses or resumes the numbers that outcomes are about, in the order of their ids."""
-        by_number: dict[str, list[PostOutcome]] = {}
-        for posted in ended:
-            by_number.setdefault(posted.send.phone_number_id, []).append(posted.outcome)
-        for number, outcomes in sorted(by_number.items()):
-            waits = [o for o in outcomes if isinstance(o, NotSent) and o.scope in ("number", "templates")]
-            if not waits:
-                if any(isinstance(o, PostAccepted) for o in outcomes):
-                    claims.resume(connection, number)
-                continue
-            lane = claims.wait_for_lane(connection, number)
-            if any(o.scope == "number" and not o.needs_person and o.code is not None for o in waits):
-                claims.keep_bucket(connection, number, lane.bucket.refilled(now).slowed())
-            for outcome in waits:
-                wait = outcome.wait if outcome.code is not None else timedelta(seconds=self._unreachable.next())
-                claims.pause(
-                    connection,
-                    number,
-                    now + wait,
-                    outcome.reason,
-                    templates=outcome.scope == "templates",
-                    needs_person=outcome.needs_person,
-                )
-
-    def _note_reachability(self, ended: Sequence[_Posted]) -> None:
+    def _note_reachability(self, ended: Sequence[Posted]) -> None:
         if any(isinstance(posted.outcome, PostAccepted | Refused) for posted in ended):
             self._unreachable.reset()
             self._meta_not_ready = None
@@ -282,35 +263,23 @@ class MessageSender:
             ):
                 self._meta_not_ready = f"Meta accepts no message ({outcome.reason})"
 
-    def _settle_abandoned(self) -> None:
-        """Makes sends *unknown* whose sender ended during its post."""
+    def _settle(self) -> None:
+        terms = self._terms
         with self._transaction() as connection:
-            found = set(sends.abandoned(connection, self._abandoned_seconds)) - self._posting.keys()
-            if not found:
-                return
-            now = database_now(connection)
-            changes = SendChanges(connection, self._topics, found)
-            reason = "the sender ended while it posted"
-            still = set(sends.abandoned(connection, self._abandoned_seconds))
-            for id_ in sorted(found & still & changes.sends.keys()):
-                send = changes.sends[id_]
-                entry = SendLogEntry(now, send.attempt, "unanswered", "sender", None, reason)
-                changes.change(after_post(send, Unanswered(reason), send.attempt), entry)
-                _ABANDONED.inc()
-                log.warning("send.abandoned", send_id=str(id_))
-            changes.write()
+            settle_abandoned(connection, self._topics, terms.abandoned_seconds, self._posts.under_way)
+        with self._transaction() as connection:
+            repeat_unknown(connection, self._topics, terms.resend)
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """Gives back what did not begin, waits for what did, and records both."""
-        given_back = [id_ for id_, future in self._posting.items() if future.cancel()]
-        self._threads.shutdown(wait=True)
+        given_back = self._posts.end()
         self._record()
         if given_back:
             with self._transaction() as connection:
                 changes = SendChanges(connection, self._topics, given_back)
                 now = database_now(connection)
                 outcome = NotSent("the sender was stopped", "message", timedelta())
-                for send in changes.sends.values():
+                for send in list(changes.sends.values()):
                     entry = SendLogEntry(now, send.attempt, "not_sent", "sender", None, outcome.reason)
                     changes.change(after_post(send, outcome, send.attempt), entry, now)
                 changes.write()

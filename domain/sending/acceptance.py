@@ -27,6 +27,12 @@ class SendingPolicy:
     enabled: bool = False
     allowed_to: frozenset[str] = frozenset()
 
+    def allows(self, kind: AddressKind, address: str) -> bool:
+        """Returns whether something may be sent to this address."""
+        if not self.allowed_to:
+            return True
+        return kind == "phone" and phone_key(address) in {phone_key(phone) for phone in self.allowed_to}
+
 
 class Upload(NamedTuple):
     """A file that was uploaded to be sent. `kind`: image, video, audio, document or sticker."""
@@ -98,7 +104,7 @@ def accept_send(
     owner = to.conversation.owner if to.conversation is not None else None
     if not policy.enabled:
         return RefusedSend(Rejection.SENDING_DISABLED)
-    if policy.allowed_to and (kind != "phone" or phone_key(address) not in {phone_key(p) for p in policy.allowed_to}):
+    if not policy.allows(kind, address):
         return RefusedSend(Rejection.RECIPIENT_NOT_ALLOWED)
     if owner is not None and owner.state == "accepted" and owner.id != writer.name:
         return RefusedSend(Rejection.NOT_YOURS)

@@ -49,7 +49,7 @@ _TABLE: dict[int, GraphError] = {
     **dict.fromkeys((368, 130497, 131031, 131037, 131042, 131044, 131045), _ACCOUNT),
     131063: GraphError("failed", "template", "marketing_off"),
     **dict.fromkeys((132001, 132007, 132015, 132016), _TEMPLATE),
-    **dict.fromkeys((100, 131008, 131009, 132000, 132005, 132008, 132012), _PARAMETERS),
+    **dict.fromkeys((100, 131008, 131009, 132000, 132005, 132008, 132012, 132018), _PARAMETERS),
     132068: _TEMPLATE,
     132069: GraphError("later", "template", "template", timedelta(hours=1)),
     131047: GraphError("failed", "message", "window_closed"),

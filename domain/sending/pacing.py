@@ -31,6 +31,11 @@ class Bucket(NamedTuple):
         tokens = min(max(1.0, self.rate * _BURST_SECONDS), self.tokens + seconds * self.rate)
         return self._replace(tokens=tokens, refilled_at=now, slowdown=slowdown)
 
+    @property
+    def next_seconds(self) -> float:
+        """Seconds until the next message may be sent."""
+        return max(0.0, (1.0 - self.tokens) / self.rate)
+
     def slowed(self) -> "Bucket":
         """Returns the bucket after Meta said that messages came too fast."""
         return self._replace(slowdown=max(_SLOWEST, self.slowdown / 2), tokens=0.0)

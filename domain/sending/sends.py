@@ -15,7 +15,6 @@ from domain.ids import fact_id
 from domain.sending.graph_errors import Scope, status_error
 
 SendState = Literal[
-    "held",
     "queued",
     "sending",
     "accepted",
@@ -31,15 +30,12 @@ SendState = Literal[
     "held_after_restore",
 ]
 SEND_STATES: tuple[SendState, ...] = get_args(SendState)
-WAITING: tuple[SendState, ...] = ("held", "queued")
-"""States in which Meta has not been asked yet."""
 TAKEN: tuple[SendState, ...] = ("accepted", "sent", "delivered", "read", "played")
 """States of a send that Meta accepted, in the order of its progress."""
-SETTLED: tuple[SendState, ...] = (*TAKEN, "failed", "assumed_sent", "recalled", "expired")
-"""States in which nothing more is tried."""
 
 WINDOW_CLOSED = "window_closed"
 EXPIRED = "expired"
+NOT_ALLOWED = "recipient_not_allowed"
 
 SendStatus = Literal["sent", "delivered", "read", "played", "failed"]
 """Meta's statuses of a message."""
@@ -109,6 +105,11 @@ class Graph(Protocol):
         time-out is over; raises nothing."""
         ...
 
+    def show(self, phone_number_id: str, body: Mapping[str, Any]) -> bool:
+        """Makes one attempt to show a customer that their message was read (`read_receipt`); returns whether Meta took
+        it. Blocks as `post` does; raises nothing."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Send:
@@ -116,9 +117,9 @@ class Send:
     `address_kind` says; `content`: the message in the form of the Graph API, frozen when it was asked for; `text`: what
     a person reads in it; `actor`: who asked for it; `is_word`: whether it is a human word to the customer, once
     accepted; `is_claim`: whether the actor then is the conversation's owner; `needs_window`: whether Meta refuses it
-    when the customer's window is over; `expires_at`: it is not posted after that; `error`: Meta's code; `secret`: of
-    its callback data; `pair_refusals`: how often in a row Meta refused it because messages to the customer came too
-    fast."""
+    when the customer's window is over; `expires_at`: it is not posted after that; `wa_id`, `user_id`: the customer's
+    ids in Meta's answer; `error`: Meta's code; `secret`: of its callback data; `pair_refusals`: how often in a row Meta
+    refused it because messages to the customer came too fast."""
 
     id: UUID
     command_id: str
@@ -144,6 +145,7 @@ class Send:
     claimed_at: datetime | None = None
     wamid: str | None = None
     wa_id: str | None = None
+    user_id: str | None = None
     error: int | None = None
     reason: str | None = None
     pair_refusals: int = 0
@@ -170,12 +172,17 @@ def send_id(command_id: str) -> UUID:
 def after_post(send: Send, outcome: PostOutcome, attempt: int) -> Send:
     """Returns the send after post number `attempt`.
 
-    An acceptance always counts, also if the send was given up meanwhile. Any other outcome counts only while this
-    attempt is the current one and nothing has settled it: a sender that stood still must not make a send due again
-    that was sent once more."""
+    An acceptance always counts, also if the send was given up meanwhile, or was taken for the one that a `failed`
+    status is about and has another id. Any other outcome counts only while this attempt is the current one and nothing
+    has settled it: a sender that stood still must not make a send due again that was sent once more."""
     if isinstance(outcome, PostAccepted):
-        known = send if send.wamid else replace(send, wamid=outcome.wamid, wa_id=outcome.wa_id)
-        if send.state in TAKEN or (send.state == "failed" and send.wamid):
+        known = replace(
+            send,
+            wamid=send.wamid if send.wamid and send.state != "failed" else outcome.wamid,
+            wa_id=send.wa_id or outcome.wa_id,
+            user_id=send.user_id or outcome.user_id,
+        )
+        if send.state in TAKEN or (send.state == "failed" and send.wamid == outcome.wamid):
             return known
         return replace(known, state="accepted", reason=None, error=None, pair_refusals=0)
     if send.state != "sending" or send.attempt != attempt:
@@ -195,7 +202,7 @@ def after_status(send: Send, report: StatusReport) -> Send:
     the post; the progress never goes back, and a success that is reported after a failure stands."""
     known = replace(
         send,
-        wamid=send.wamid or report.wamid,
+        wamid=(report.wamid if report.attempt is not None and send.state == "failed" else send.wamid) or report.wamid,
         pricing=report.pricing if report.pricing is not None else send.pricing,
     )
     if report.status == "failed":

@@ -27,6 +27,14 @@ class GraphMessages:
             return Unanswered(f"no answer ({error})")
         return _outcome(answer)
 
+    def show(self, phone_number_id: str, body: Mapping[str, Any]) -> bool:
+        """Makes one attempt; raises nothing."""
+        try:
+            answer = self._api.post(f"{phone_number_id}/messages", body)
+        except (NotReached, NoAnswer):
+            return False
+        return answer.status == 200 and answer.error is None
+
 
 def _outcome(answer: MetaAnswer) -> PostOutcome:
     if answer.error is not None:

@@ -10,10 +10,12 @@ from domain.sending.sends import PostAccepted, PostOutcome
 
 class FakeGraph:
     """Records the bodies of all posts in `posts`, and those that it accepted in `accepted`. `answers`: the outcomes of
-    the next posts, in order; later posts are accepted. `gate`: posts wait until it is open."""
+    the next posts, in order; later posts are accepted. `gate`: posts wait until it is open. `shown`: the bodies of
+    receipts."""
 
     def __init__(self, *answers: PostOutcome) -> None:
         self.posts: list[Mapping[str, Any]] = []
+        self.shown: list[Mapping[str, Any]] = []
         self.accepted: list[Mapping[str, Any]] = []
         self.answers = list(answers)
         self.gate = threading.Event()
@@ -30,6 +32,11 @@ class FakeGraph:
                 self.accepted.append(body)
         assert self.gate.wait(20), "the gate was never opened"
         return outcome
+
+    def show(self, phone_number_id: str, body: Mapping[str, Any]) -> bool:
+        """See the port."""
+        self.shown.append(body)
+        return True
 
     def texts(self) -> list[str]:
         """Returns the texts of all posts, in order."""

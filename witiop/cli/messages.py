@@ -11,6 +11,7 @@ from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
     from domain.sending.sends import Send, SendState
+    from domain.sending.unknown import Silence
     from infra.postgres.lists.cursor import Cursor
     from witiop.installation import Installation
 
@@ -40,12 +41,16 @@ def list_(
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
     from infra.postgres.sending.sends import page
+    from infra.postgres.sending.unknown import silences
     from witiop.cli.views.display import aligned, harmless, show, show_json, utc_minute
 
+    inbound = _inbound(installation)
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = page(connection, rows, after or START, [state] if state else None)
+        silence = silences(connection, inbound, found.sends)
     if as_json:
-        show_json({"rows": [_row(send) for send in found.sends], "next": found.next and str(found.next)})
+        listed = [_row(send, silence.get(send.id)) for send in found.sends]
+        show_json({"rows": listed, "next": found.next and str(found.next)})
         return
     if not found.sends:
         show(["There are no messages."])
@@ -59,7 +64,7 @@ def list_(
             harmless(send.address),
             harmless(send.actor),
             harmless((send.text or send.kind)[:60]),
-            harmless(send.reason or ""),
+            harmless("; ".join(filter(None, (send.reason, _heard(silence.get(send.id)))))),
         )
         for send in found.sends
     ]
@@ -77,14 +82,17 @@ def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
     from domain.times import rfc3339
     from infra.postgres.connections.pool import connect
     from infra.postgres.sending.sends import find
+    from infra.postgres.sending.unknown import silences
     from witiop.cli.views.display import harmless, show, show_json
 
+    inbound = _inbound(installation)
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = find(connection, id_)
+        silence = silences(connection, inbound, found[:1] if found else [])
     if found is None:
         raise CommandFailed(f"there is no message {id_}", "no_such_message")
     send, log = found
-    document = {**_row(send), "pricing": send.pricing}
+    document = {**_row(send, silence.get(send.id)), "pricing": send.pricing}
     history: list[dict[str, Any]] = [
         {
             "at": rfc3339(entry.at),
@@ -120,8 +128,32 @@ def resolve(installation: "Installation", /, id_: UUID, as_: str | None, **optio
     carry_out(installation, Resolve, {"send_id": id_, "as": as_}, **options)
 
 
-def _row(send: "Send") -> dict[str, Any]:
-    """Returns a row of the list. Keys may be added, never removed."""
+def _row(send: "Send", silence: "Silence | None") -> dict[str, Any]:
+    """Returns a row of the list. Keys may be added, never removed. `probably_not_sent`: None unless the send is
+    unknown."""
     from domain.sending.document import send_document
+    from domain.times import rfc3339
 
-    return {**send_document(send), "to": send.address, "text": send.text}
+    return {
+        **send_document(send),
+        "to": send.address,
+        "text": send.text,
+        "probably_not_sent": silence.is_telling if silence else None,
+        "heard_until": rfc3339(silence.heard_until) if silence else None,
+    }
+
+
+def _heard(silence: "Silence | None") -> str | None:
+    """Returns what is known of an unknown send, for people."""
+    from witiop.cli.views.display import utc_minute
+
+    if silence is None:
+        return None
+    return "probably not sent" if silence.is_telling else f"no status until {utc_minute(silence.heard_until)}"
+
+
+def _inbound(installation: "Installation") -> str:
+    """Returns the name of the inbound topic."""
+    from witiop.wiring import from_settings
+
+    return from_settings.topics(installation.settings("postgres_dsn")).inbound

@@ -103,10 +103,12 @@ def ses_access(settings: Settings) -> "SesAccess":
 
 def graph_access(settings: Settings) -> "GraphAccess":
     """Returns the connection to Meta's Graph API."""
+    from consumers.workers.posts import RECEIPTS
     from infra.graph.access import GraphAccess
 
     token = settings.whatsapp_access_token.get_secret_value()
-    return GraphAccess(settings.graph_url, settings.graph_version, token, settings.sending_in_flight)
+    connections = settings.sending_in_flight + RECEIPTS + 1  # one more reads templates and numbers
+    return GraphAccess(settings.graph_url, settings.graph_version, token, connections)
 
 
 def sending_policy(settings: Settings) -> "SendingPolicy":

@@ -11,6 +11,7 @@ from witiop.wiring.from_settings import (
     kafka_config,
     mail_sender,
     routing_policy,
+    sending_policy,
     ses_access,
     topics,
 )
@@ -81,7 +82,7 @@ def run_sender(settings: Settings) -> None:
     from consumers.batches.parallel import ParallelLoops
     from consumers.workers.graph_sync import GraphSync
     from consumers.workers.restore_guard import RestoreGuard
-    from consumers.workers.sender import MessageSender
+    from consumers.workers.sender import MessageSender, SenderTerms
     from infra.graph.access import GraphClient
     from infra.graph.messages import GraphMessages
     from infra.graph.reader import GraphReader
@@ -100,7 +101,8 @@ def run_sender(settings: Settings) -> None:
         closing(LastingHints(dsn, SYNC)) as sync_hints,
     ):
         guard = RestoreGuard(session, lambda: committed_offsets(kafka, groups, read))
-        sender = MessageSender(guard.transaction, GraphMessages(api), names, settings.sending_in_flight, hints)
+        terms = SenderTerms(settings.sending_in_flight, sending_policy(settings), settings.resend_unknown)
+        sender = MessageSender(guard.transaction, GraphMessages(api), names, hints, terms)
         reader = GraphSync(sync_session.transaction, GraphReader(api), settings.whatsapp_accounts, sync_hints)
         both = ParallelLoops([sender, reader])
         run_worker(settings, both.run, lambda: every_reason(both.not_ready_reason(), guard.not_ready_reason()))

@@ -15,12 +15,31 @@ from infra.postgres.sending.sends import SEND_COLUMNS, send_of_row
 
 
 class LaneState(NamedTuple):
-    """A number's lane under its lock. `now`: the database's time."""
+    """A number's lane under its lock. `now`: the database's time; the pauses: None if Meta has accepted a message since
+    the last one."""
 
     bucket: Bucket
     now: datetime
     paused_until: datetime | None
     templates_paused_until: datetime | None
+
+    @property
+    def is_paused(self) -> bool:
+        return self.paused_until is not None and self.now < self.paused_until
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether a pause is over and no message has shown yet that Meta takes them again."""
+        return self.paused_until is not None and not self.is_paused
+
+    @property
+    def takes_templates(self) -> bool:
+        return self.templates_paused_until is None or self.now >= self.templates_paused_until
+
+    @property
+    def most(self) -> int:
+        """How many messages may be posted now; on trial, one."""
+        return min(int(self.bucket.tokens), 1 if self.is_on_trial else int(self.bucket.tokens))
 
 
 class Claimed(NamedTuple):
@@ -130,12 +149,13 @@ def pause(
 
 
 def resume(connection: Connection[Any], number: str) -> None:
-    """Ends what a pause says of a number, after Meta accepted a message from it."""
+    """Forgets the pauses of a number that are over, after Meta accepted a message from it."""
     connection.execute(
-        "update lanes set reason = null, needs_person = false, paused_until = null "
-        "where phone_number_id = %b and reason is not null "
-        "and coalesce(paused_until, '-infinity') <= clock_timestamp() "
-        "and coalesce(templates_paused_until, '-infinity') <= clock_timestamp()",
+        "update lanes set paused_until = null, "
+        "reason = case when templates_paused_until > clock_timestamp() then reason end, "
+        "needs_person = needs_person and coalesce(templates_paused_until > clock_timestamp(), false), "
+        "templates_paused_until = case when templates_paused_until > clock_timestamp() then templates_paused_until end "
+        "where phone_number_id = %b and reason is not null and coalesce(paused_until <= clock_timestamp(), true)",
         [number],
     )
 

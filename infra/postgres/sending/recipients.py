@@ -73,12 +73,13 @@ class AskedReceipt(NamedTuple):
 
 
 def take_receipts(connection: Connection[Any], most: int, max_age_seconds: float) -> list[AskedReceipt]:
-    """Takes at most `most` of what is to be shown and not too old, for this sender alone."""
+    """Takes at most `most` of what is to be shown, not too old and not from a paused number, for this sender alone."""
     rows = connection.execute(
         "update receipts r set taken_at = clock_timestamp() from (select conversation_id from receipts "
         "where (taken_at is null or taken_at < asked_at) "
         "and asked_at > clock_timestamp() - make_interval(secs => %b) "
-        "order by asked_at limit %b for update skip locked) due "
+        "and not exists (select from lanes l where l.phone_number_id = receipts.phone_number_id "
+        "and l.paused_until > clock_timestamp()) order by asked_at limit %b for update skip locked) due "
         "where r.conversation_id = due.conversation_id returning r.phone_number_id, r.wamid, r.typing",
         [max_age_seconds, most],
     ).fetchall()

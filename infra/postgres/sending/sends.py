@@ -22,7 +22,7 @@ ABANDONED_SECONDS = 30.0
 SEND_COLUMNS: LiteralString = (
     "id, command_id, phone_number_id, address, address_kind, kind, lane, content, text, actor, is_word, is_claim, "
     "needs_window, requested_at, secret, conversation_id, customer_id, reply_to, state, attempt, expires_at, "
-    "claimed_at, wamid, wa_id, error, reason, pair_refusals, pricing"
+    "claimed_at, wamid, wa_id, user_id, error, reason, pair_refusals, pricing"
 )
 """Columns under the names of the fields of `Send`."""
 
@@ -104,7 +104,10 @@ def write(connection: Connection[Any], sends: Iterable[Send], due_at: Mapping[UU
     """Writes changed sends, whose locks the caller holds. `due_at`: when those that wait again may be claimed."""
     due_at = due_at or {}
     rows = [
-        (s.id, s.state, s.attempt, s.wamid, s.wa_id, s.error, s.reason, s.pair_refusals, _json(s), due_at.get(s.id))
+        (
+            *(s.id, s.state, s.attempt, s.wamid, s.wa_id, s.user_id, s.error, s.reason, s.pair_refusals),
+            *(_json(s), due_at.get(s.id)),
+        )
         for s in sends
     ]
     if rows:
@@ -112,11 +115,12 @@ def write(connection: Connection[Any], sends: Iterable[Send], due_at: Mapping[UU
 
 
 _WRITE = """
-update sends s set state = t.state, attempt = t.attempt, wamid = t.wamid, wa_id = t.wa_id, error = t.error,
-  reason = t.reason, pair_refusals = t.pair_refusals, pricing = t.pricing::jsonb, due_at = coalesce(t.due_at, s.due_at)
-from unnest(%b::uuid[], %b::text[], %b::integer[], %b::text[], %b::text[], %b::integer[], %b::text[], %b::integer[],
-  %b::text[], %b::timestamptz[])
-  as t (id, state, attempt, wamid, wa_id, error, reason, pair_refusals, pricing, due_at)
+update sends s set state = t.state, attempt = t.attempt, wamid = t.wamid, wa_id = t.wa_id,
+  user_id = t.user_id, error = t.error, reason = t.reason, pair_refusals = t.pair_refusals,
+  pricing = t.pricing::jsonb, due_at = coalesce(t.due_at, s.due_at)
+from unnest(%b::uuid[], %b::text[], %b::integer[], %b::text[], %b::text[], %b::text[], %b::integer[], %b::text[],
+  %b::integer[], %b::text[], %b::timestamptz[])
+  as t (id, state, attempt, wamid, wa_id, user_id, error, reason, pair_refusals, pricing, due_at)
 where s.id = t.id
 """
 

@@ -3,108 +3,28 @@ customer once Meta accepted them."""
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from threading import Timer
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from consumers.workers.sender import MessageSender
-from domain.facts import MessageStatus
-from domain.ids import fact_id
-from domain.sending.sends import NotSent, PostAccepted, PostOutcome, Refused, Unanswered, send_id
+from domain.sending.sends import NotSent, Refused, Unanswered, send_id
 from domain.topics import Topics
-from infra.postgres.connections.session import DatabaseSession
-from infra.postgres.sending import sends
 from tests.support.fake_graph import FakeGraph
-from tests.support.office import Office, open_office
+from tests.support.sending_room import NoWakeups, SendingRoom, open_room
 from tests.support.stories import NUMBER
 
 
-class NoWakeups:
-    """Says at once that something may be due."""
-
-    def wait(self, seconds: float) -> bool:
-        return True
-
-
-class Room:
-    """A sender on the office's database with a fake Graph API, and Meta's statuses. Anna answers `conversation`."""
-
-    def __init__(self, office: Office, dsn: str) -> None:
-        self.office = office
-        self.conversation = office.customer_writes("hello there")
-        self.graph = FakeGraph()
-        self.session = DatabaseSession(dsn, "test")
-        self.sender = MessageSender(self.session.transaction, self.graph, Topics(), 16, NoWakeups())
-
-    def ask(
-        self, text: str = "hi", named: str = "c", issuer: str = "anna", **more: Any
-    ) -> list[tuple[str, str | None]]:
-        """Asks for a message and returns the results of the command."""
-        data = {"conversation_id": str(self.conversation), "message": {"text": text}, **more}
-        return self.office.results_of(self.office.command("send", data, named=named, issuer=issuer))
-
-    def answers(self, *outcomes: PostOutcome) -> None:
-        self.graph.answers += outcomes
-
-    def post_all(self) -> None:
-        """Polls until nothing is under way, and lets the rules know of what happened."""
-        before = -1
-        while len(self.graph.posts) != before or self.sender._posting:
-            before = len(self.graph.posts)
-            self.sender.poll()
-        self.office.process_own_facts()
-
-    def state(self, command: str = "c") -> str:
-        found = sends.find(self.office.connection, send_id(command))
-        assert found is not None
-        return found[0].state
-
-    def log(self, command: str = "c") -> list[str]:
-        found = sends.find(self.office.connection, send_id(command))
-        assert found is not None
-        return [entry.event for entry in found[1]]
-
-    def meta_reports(self, status: str, wamid: str, callback: str | None = None, code: int | None = None) -> None:
-        now = datetime.now(UTC)
-        report = MessageStatus(
-            id=fact_id("status", wamid, status, str(now)),
-            phone_number_id=NUMBER,
-            at=now,
-            sent_at=now,
-            wamid=wamid,
-            recipient="16505551234",
-            status=status,
-            code=code,
-            callback=callback,
-        )
-        self.office.process(report)  # type: ignore[arg-type]
-        self.office.process_own_facts()
-
-    def is_listed(self) -> bool:
-        (row,) = self.office.rows(f"select unmanaged from conversations where id = '{self.conversation}'")
-        return bool(row["unmanaged"])
-
-    def is_answered(self) -> bool:
-        (row,) = self.office.rows(f"select managed from conversations where id = '{self.conversation}'")
-        return bool(row["managed"])
-
-    def events(self) -> list[str]:
-        rows = self.office.rows("select headers from outbox where topic = 'witiop.messages.v1' order by id")
-        return [row["headers"]["ce_type"] for row in rows]
-
-
 @pytest.fixture
-def room(database: str) -> Iterator[Room]:
-    with open_office(database) as office:
-        room = Room(office, database)
-        with closing(room.session):
-            yield room
+def room(database: str) -> Iterator[SendingRoom]:
+    with open_room(database) as room:
+        yield room
 
 
-def test_an_answer_is_posted_once_and_is_a_word_once_meta_accepted_it(room: Room) -> None:
+def test_an_answer_is_posted_once_and_is_a_word_once_meta_accepted_it(room: SendingRoom) -> None:
     """The row leaves the list when Meta has accepted the answer, and the writer owns the conversation."""
     assert room.is_listed()
     assert [("applied", None)] == room.ask("How can I help?")
@@ -122,7 +42,7 @@ def test_an_answer_is_posted_once_and_is_a_word_once_meta_accepted_it(room: Room
     assert 1 == len(room.graph.posts)
 
 
-def test_what_may_have_been_sent_is_unknown_until_a_status_names_it(room: Room) -> None:
+def test_what_may_have_been_sent_is_unknown_until_a_status_names_it(room: SendingRoom) -> None:
     """An answer of Meta that was lost: the customer is not answered until a status settles it."""
     room.answers(Unanswered("no answer"))
     room.ask()
@@ -134,7 +54,7 @@ def test_what_may_have_been_sent_is_unknown_until_a_status_names_it(room: Room) 
     assert 1 == len(room.graph.posts)
 
 
-def test_a_forged_callback_settles_nothing(room: Room) -> None:
+def test_a_forged_callback_settles_nothing(room: SendingRoom) -> None:
     room.answers(Unanswered("no answer"))
     room.ask()
     room.post_all()
@@ -143,7 +63,7 @@ def test_a_forged_callback_settles_nothing(room: Room) -> None:
     assert "unknown" == room.state()
 
 
-def test_a_status_may_come_before_the_answer(room: Room) -> None:
+def test_a_status_may_come_before_the_answer(room: SendingRoom) -> None:
     """Meta's webhook overtakes the answer to the post: the progress never goes back."""
     room.ask()
     room.graph.gate.clear()
@@ -155,7 +75,7 @@ def test_a_status_may_come_before_the_answer(room: Room) -> None:
     assert not room.is_listed()
 
 
-def test_a_message_that_fails_later_was_no_word(room: Room) -> None:
+def test_a_message_that_fails_later_was_no_word(room: SendingRoom) -> None:
     """The customer whose phone never got the answer is left alone again."""
     room.ask()
     room.post_all()
@@ -164,7 +84,7 @@ def test_a_message_that_fails_later_was_no_word(room: Room) -> None:
     assert ("failed", False) == (room.state(), room.is_answered())
 
 
-def test_a_throttled_number_waits_and_sends_later(room: Room) -> None:
+def test_a_throttled_number_waits_and_sends_later(room: SendingRoom) -> None:
     """The message was certainly not sent, so it is sent again by itself."""
     room.answers(NotSent("Meta's error 130429", "number", timedelta(milliseconds=50), 130429))
     room.ask()
@@ -173,7 +93,7 @@ def test_a_throttled_number_waits_and_sends_later(room: Room) -> None:
     assert (2, ["requested", "not_sent", "accepted"]) == (len(room.graph.posts), room.log())
 
 
-def test_what_meta_refuses_fails_with_its_code_and_is_not_repeated(room: Room) -> None:
+def test_what_meta_refuses_fails_with_its_code_and_is_not_repeated(room: SendingRoom) -> None:
     room.answers(Refused(131047, "Meta's error 131047"))
     room.ask()
     room.post_all()
@@ -181,7 +101,7 @@ def test_what_meta_refuses_fails_with_its_code_and_is_not_repeated(room: Room) -
     assert ["witiop.message.failed.v1"] == room.events()
 
 
-def test_two_messages_to_one_customer_leave_in_the_order_in_which_they_were_asked_for(room: Room) -> None:
+def test_two_messages_to_one_customer_leave_in_the_order_in_which_they_were_asked_for(room: SendingRoom) -> None:
     """The second waits until the first has an outcome, also an unknown one."""
     room.answers(Unanswered("no answer"))
     room.ask("first", "c1")
@@ -195,7 +115,7 @@ def test_two_messages_to_one_customer_leave_in_the_order_in_which_they_were_aske
     assert ["first", "second"] == room.graph.texts()
 
 
-def test_nothing_is_posted_after_the_window_ended_while_it_waited(room: Room) -> None:
+def test_nothing_is_posted_after_the_window_ended_while_it_waited(room: SendingRoom) -> None:
     room.ask(hold_seconds=0)
     room.office.connection.execute("update conversations set last_at = last_at - interval '25 hours'")
     room.post_all()
@@ -203,7 +123,7 @@ def test_nothing_is_posted_after_the_window_ended_while_it_waited(room: Room) ->
     assert ["witiop.message.failed.v1"] == room.events()
 
 
-def test_a_held_message_waits_and_can_be_recalled(room: Room) -> None:
+def test_a_held_message_waits_and_can_be_recalled(room: SendingRoom) -> None:
     room.ask(hold_seconds=60)
     room.post_all()
     assert [] == room.graph.posts
@@ -214,7 +134,7 @@ def test_a_held_message_waits_and_can_be_recalled(room: Room) -> None:
     assert ("recalled", []) == (room.state(), room.graph.posts)
 
 
-def test_a_person_settles_an_unknown_send(room: Room) -> None:
+def test_a_person_settles_an_unknown_send(room: SendingRoom) -> None:
     """Assumed to be sent it counts as a word; sent again it is posted a second time, because a person said so."""
     room.answers(Unanswered("no answer"), Unanswered("no answer"))
     room.ask(named="c1")
@@ -234,13 +154,13 @@ def test_a_person_settles_an_unknown_send(room: Room) -> None:
     assert [("rejected", "nothing_to_resolve")] == resolve("c2", "send_again")
 
 
-def test_a_sender_that_died_during_a_post_leaves_an_unknown_send(room: Room) -> None:
+def test_a_sender_that_died_during_a_post_leaves_an_unknown_send(room: SendingRoom) -> None:
     """A late acceptance by the sender that stood still counts all the same."""
     room.ask()
     room.graph.gate.clear()
     room.sender.poll()
     room.office.connection.execute("update sends set claimed_at = claimed_at - interval '31 s'")
-    other = MessageSender(room.office.connection.transaction_of, FakeGraph(), Topics(), 16, NoWakeups())
+    other = MessageSender(room.office.connection.transaction_of, FakeGraph(), Topics(), NoWakeups())
     other.poll()
     assert "unknown" == room.state()
     room.graph.gate.set()
@@ -258,27 +178,27 @@ def test_a_sender_that_died_during_a_post_leaves_an_unknown_send(room: Room) -> 
     ],
 )
 def test_a_send_that_cannot_be_is_refused_with_its_reason(
-    room: Room, change: str, more: dict[str, Any], reason: str
+    room: SendingRoom, change: str, more: dict[str, Any], reason: str
 ) -> None:
     room.office.connection.execute(change)
     assert [("rejected", reason)] == room.ask(**more)
 
 
-def test_only_the_owner_writes(room: Room) -> None:
+def test_only_the_owner_writes(room: SendingRoom) -> None:
     """Ben cannot answer what Anna has accepted; the operator cannot either."""
     room.ask(named="c1")
     assert [("rejected", "not_yours")] == room.ask(named="c2", issuer="ben")
     assert [("rejected", "not_yours")] == room.ask(named="c3", issuer="boss")
 
 
-def test_the_operator_answers_without_owning_the_conversation(room: Room) -> None:
+def test_the_operator_answers_without_owning_the_conversation(room: SendingRoom) -> None:
     room.ask(issuer="boss")
     room.post_all()
     (row,) = room.office.rows("select owner_id, managed, unmanaged from conversations")
     assert (None, True, False) == tuple(row.values())
 
 
-def test_a_template_is_filled_in_and_reaches_a_customer_whose_window_is_over(room: Room) -> None:
+def test_a_template_is_filled_in_and_reaches_a_customer_whose_window_is_over(room: SendingRoom) -> None:
     """Wrong parameters are refused, and the result says what would be right."""
     components = [{"type": "BODY", "text": "Hello {{1}}, your order is ready."}]
     room.office.connection.execute("insert into graph_accounts (account_id) values ('waba')")
@@ -300,7 +220,7 @@ def test_a_template_is_filled_in_and_reaches_a_customer_whose_window_is_over(roo
     assert "Hello Ada, your order is ready." == row["text"]
 
 
-def test_a_customer_is_named_by_their_phone(room: Room) -> None:
+def test_a_customer_is_named_by_their_phone(room: SendingRoom) -> None:
     """In whichever spelling; the answer belongs to their conversation."""
     data = {"phone_number_id": NUMBER, "customer": {"wa_id": "+1 650 555 1234"}, "message": {"text": {"body": "hi"}}}
     assert [("applied", None)] == room.office.results_of(room.office.command("send", data, named="c", issuer="anna"))
@@ -308,12 +228,19 @@ def test_a_customer_is_named_by_their_phone(room: Room) -> None:
     assert not room.is_listed()
 
 
-def test_a_stopped_sender_gives_back_what_it_did_not_begin(room: Room) -> None:
-    """With two posts under way, the third claimed one waits again."""
-    assert isinstance(PostAccepted("w"), PostAccepted)
-    room.ask()
+def test_a_stopped_sender_gives_back_what_it_did_not_begin(room: SendingRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What began is awaited and recorded; a claimed message whose post did not begin waits again."""
+    threads = room.sender._posts._threads
+    monkeypatch.setattr(threads, "_max_workers", 1)
+    room.may_send(50)
+    other = room.office.customer_writes(phone="16505559999")
+    room.ask("first", "c1")
+    room.ask("second", "c2", conversation_id=str(other))
     room.graph.gate.clear()
     room.sender.poll()
-    room.graph.gate.set()
-    room.sender._end()
-    assert room.state() in ("accepted", "queued")
+    assert ("sending", "sending") == (room.state("c1"), room.state("c2"))
+    opening = Timer(0.2, room.graph.gate.set)
+    opening.start()
+    room.sender.end()
+    opening.join()
+    assert ("accepted", "queued", ["first"]) == (room.state("c1"), room.state("c2"), room.graph.texts())
