@@ -61,6 +61,8 @@ def _uuid5(namespace: bytes, name: str) -> UUID:
 def bounded_id(value: str) -> str:
     """Returns an external id, short enough for an index: an id over `MAX_ID_LENGTH` is cut and ends in its full
     hash."""
+    if len(value) <= MAX_ID_LENGTH // 4:  # a character has at most four bytes
+        return value
     encoded = value.encode("utf-8", "surrogatepass")
     if len(encoded) <= MAX_ID_LENGTH:
         return value

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from flask import Flask, Response, request
+from flask import Flask, Request
 
 from domain.ports import Publisher
 from domain.topics import Topics
+from infra.serving.direct_flask import DirectFlask
 from infra.serving.health import health_pages
 from infra.serving.wsgi_bridge import LATER_KEY
 from infra.ses.sns import Notifications
@@ -62,7 +63,12 @@ def create_app(
 ) -> Flask:
     """Returns the application with every path of interface.md, *HTTP in*. `notifications`: verifies SNS messages;
     `clock`: aware UTC."""
-    app = Flask(__name__, static_folder=None)
+
+    def count(request: Request, status: int) -> None:
+        if LATER_KEY not in request.environ:
+            metrics.answered(request.url_rule.rule if request.url_rule else "other", status)
+
+    app = DirectFlask(__name__, count)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     intake = Intake(publisher, topics, clock, metrics)
     app.register_blueprint(whatsapp_webhook(intake, readers.whatsapp, secrets.whatsapp, secrets.verify_token))
@@ -71,11 +77,4 @@ def create_app(
     app.register_blueprint(ses_webhook(intake, readers.ses, notifications))
     app.register_blueprint(health_pages(publisher.not_ready_reasons))
     answer_with_problems(app)
-
-    @app.after_request
-    def count(response: Response) -> Response:
-        if LATER_KEY not in request.environ:
-            metrics.answered(request.url_rule.rule if request.url_rule else "other", response.status_code)
-        return response
-
     return app

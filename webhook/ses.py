@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 
 from domain.inbound.reading import BodyReading
@@ -25,7 +25,7 @@ def ses_webhook(intake: Intake, read: SesReader, notifications: Notifications) -
     webhook = Blueprint("ses", __name__)
 
     @webhook.post("/webhooks/ses")
-    def receive() -> Response:
+    def receive() -> str:
         body = request.get_data(cache=False)
         try:
             kind = notifications.receive(body)
@@ -40,6 +40,6 @@ def ses_webhook(intake: Intake, read: SesReader, notifications: Notifications) -
             intake.publish("ses", body, reading.facts, reading.unreadable)
         else:
             log.info("webhook.ses.subscription", kind=kind)
-        return Response(status=200)
+        return ""
 
     return webhook

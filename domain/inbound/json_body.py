@@ -35,6 +35,12 @@ _SECONDS = re.compile(r"[0-9]{1,12}")
 _LARGEST = 2**63 - 1
 _SUSPECT = re.compile(rb"\\u0000|(?:^|[:,[])[ \t\r\n]*-?[0-9.]{19}|[0-9][eE]\+?[0-9]{3}")
 """What a body with a NUL, an integer beyond 64 bits or a number beyond a double contains. Some valid ones do too."""
+_KINDS = bytes(
+    0x30 if byte in b"0123456789." else 0x65 if byte in b"eE" else byte if byte in b"+\\u" else 0x20
+    for byte in range(256)
+)
+"""A table for `bytes.translate`: all digits and the dot become 0, e and E become e, and most other bytes a blank."""
+_MANY_DIGITS = b"0" * 19
 
 
 class InvalidJson(ValueError):
@@ -59,7 +65,15 @@ def parse(body: bytes) -> Json:
         return _clean(_parse_slowly(body), MAX_DEPTH)
     # Nearly all bodies have nothing to clean, and looking at their bytes once is ten times as fast as looking at every
     # value.
-    return _clean(value, MAX_DEPTH) if nodes > MAX_DEPTH or _SUSPECT.search(body) else value
+    return _clean(value, MAX_DEPTH) if nodes > MAX_DEPTH or _is_suspect(body) else value
+
+
+def _is_suspect(body: bytes) -> bool:
+    """Returns whether `_SUSPECT` matches. Nearly all bodies need no expression, which takes 15 times as long as these
+    searches for fixed bytes: they find all that it finds, and more."""
+    kinds = body.translate(_KINDS)
+    is_possible = _MANY_DIGITS in kinds or b"e000" in kinds or b"e+000" in kinds or rb"\u0000" in kinds
+    return is_possible and _SUSPECT.search(body) is not None
 
 
 def dump(value: Json) -> bytes:

@@ -118,8 +118,11 @@ class RequestReader:
         self._check(self.head.add_target, part)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.phase is Phase.HEAD:  # a trailer is ignored
-            self._check(self.head.add, name, value)
+        if self.rejection is None and self.phase is Phase.HEAD:  # a trailer is ignored
+            try:
+                self.head.add(name, value)
+            except Rejected as rejection:
+                self.rejection = rejection
 
     def on_headers_complete(self) -> None:
         self.phase = Phase.BODY
