@@ -27,6 +27,8 @@ from console.pages.sign_in import account_pages
 from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
 from console.request import follow_with, keep_page, target, words
+from console.sending.answers import answer_pages
+from console.sending.template_dialog import template_pages
 from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone
 from infra.serving.health import health_pages
 
@@ -55,6 +57,8 @@ def create_app(deps: Dependencies) -> Flask:
         waiting_pages,
         conversation_pages,
         panel_parts_pages,
+        answer_pages,
+        template_pages,
         bulk_pages,
         bulk_results_pages,
         _live_pages,
@@ -97,7 +101,7 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
         modules=sorted(
             file.name for file in _STATIC.glob("*.js") if file.name != "main.js" and "htmx" not in file.name
         ),
-        styles=("page.css", "list.css", "panel.css", "forms.css", "print.css"),
+        styles=("page.css", "list.css", "panel.css", "forms.css", "answer.css", "print.css"),
         person=lambda: g.get("person"),
         mails=deps.mailing is not None,
     )

@@ -19,8 +19,9 @@ MAX_FIELDS = 1200
 MAX_FIELD_NAME = 100
 MAX_FIELD = 4096
 """Characters of a field."""
-LONG_FIELDS = {"able": 64 * 1024, "body": 64 * 1024, "to": 16 * 1024}
-"""Fields that may be longer: the conversations of a bulk action, and the text and the recipients of a mail."""
+LONG_FIELDS = {"able": 64 * 1024, "body": 64 * 1024, "text": 16 * 1024, "to": 16 * 1024}
+"""Fields that may be longer: the conversations of a bulk action, the text and the recipients of a mail, and an answer,
+whose line ends count twice in a form."""
 _FORM = "application/x-www-form-urlencoded"
 
 

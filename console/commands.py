@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from console.dependencies import Dependencies
 from console.request import address, person, words
-from domain.commands import Email, Recall, Rejection, Transfer, new_command, signed
+from domain.commands import Email, Recall, Rejection, Resolve, SendMessage, Transfer, new_command, signed
 from domain.ports import PublishFailed
 from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry, AuditEvent
@@ -28,10 +28,13 @@ log = structlog.get_logger()
 SOURCE = "/witiop/console"
 HOLD_SECONDS = 10
 """How long a mail is held before it is sent, so that it can be recalled."""
+MESSAGE_HOLD_SECONDS = 5
+"""How long a message is held; shorter, as a customer waits for it."""
 _EXPIRES_AFTER = timedelta(minutes=5)
 _PUBLISH_SECONDS = 5.0
 
-_B = TypeVar("_B", Transfer, Recall, Email)
+_B = TypeVar("_B", Transfer, Recall, Email, SendMessage, Resolve)
+_Body = Transfer | Recall | Email | SendMessage | Resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class CommandRequest:
     """A command to submit. `what` names its notice (`console.phrases.command_notice`), `detail` has the values for it;
     `about`: the conversation, where the body does not name one."""
 
-    body: Transfer | Recall | Email
+    body: _Body
     what: str
     detail: dict[str, object] = field(default_factory=dict)
     about: UUID | None = None
@@ -58,7 +61,7 @@ def body(of: type[_B], **fields: object) -> _B:
         abort(400)
 
 
-def command_id(form: str, body: Transfer | Recall | Email, rejections: int = 0) -> str:
+def command_id(form: str, body: _Body, rejections: int = 0) -> str:
     """The id of the command that a form requests after so many rejections."""
     return str(uuid5(NAMESPACE_OID, f"{form} {body.model_dump_json()}" + (f" {rejections}" if rejections else "")))
 

@@ -21,6 +21,7 @@ from domain.mail import MailPolicy
 from domain.mail_body.compose import MailSender
 from domain.ports import Publisher
 from domain.routing.transfers import RoutingPolicy
+from domain.sending.acceptance import SendingPolicy
 from infra.passwords import Passwords
 from infra.postgres import directory
 from infra.postgres.console.sign_ins import SessionTerms
@@ -54,6 +55,7 @@ class Dependencies:
     terms: RoutingPolicy = field(default_factory=RoutingPolicy)
     sessions: SessionTerms = field(default_factory=SessionTerms)
     mailing: MailComposition | None = None
+    sending: SendingPolicy = field(default_factory=SendingPolicy)
     organisation: str = ""
     secure: bool = False
     proxies: int = 0

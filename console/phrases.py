@@ -254,7 +254,7 @@ class CommandNotice:
 
     state: Literal["pending", "done", "rejected"]
     text: str
-    undo: Literal["mail", "conversation"] | None = None
+    undo: Literal["mail", "message", "conversation"] | None = None
 
 
 def command_notice(directory: Directory, command: RequestedCommand, row: Row | None = None) -> CommandNotice:
@@ -279,10 +279,11 @@ def command_notice(directory: Directory, command: RequestedCommand, row: Row | N
     return CommandNotice("done", _filled(result, **names), undo_of(command))
 
 
-def undo_of(command: RequestedCommand) -> Literal["mail", "conversation"] | None:
-    """Which kind of recall undoes a command: of its `mail` or of its `conversation`; None: nothing does."""
-    if command.detail["what"] == "email":
-        return "mail"
+def undo_of(command: RequestedCommand) -> Literal["mail", "message", "conversation"] | None:
+    """Which kind of recall undoes a command: of its `mail`, of its `message` or of its `conversation`; None: nothing
+    does."""
+    if command.detail["what"] in _UNDONE_BY_ITSELF:
+        return _UNDONE_BY_ITSELF[command.detail["what"]]
     return "conversation" if command.detail["what"] in _RECALLABLE else None
 
 
@@ -291,6 +292,7 @@ _NO_ROOM = {
     "user_at_capacity": gettext_noop("Not transferred: {target} has no free slot."),
     "no_agent_ready": gettext_noop("Not transferred: nobody in {target} is ready with a free slot."),
 }
+_UNDONE_BY_ITSELF: dict[str, Literal["mail", "message"]] = {"email": "mail", "send": "message"}
 _RECALLABLE = ("immediate", "exclusive", "take")
 _COMMANDS = {
     "immediate": (gettext_noop("Transfer to {target}:"), gettext_noop("Offered to {target}.")),
@@ -298,6 +300,10 @@ _COMMANDS = {
     "take": (gettext_noop("Take it:"), gettext_noop("It is yours.")),
     "recall": (gettext_noop("Recall:"), gettext_noop("Recalled: it is back on the list.")),
     "email": (gettext_noop("Email to {to}:"), gettext_noop("Email to {to} will be sent shortly.")),
+    "send": (gettext_noop("Message:"), gettext_noop("The message will be sent in a moment.")),
+    "recall_send": (gettext_noop("Recall the message:"), gettext_noop("Recalled: the message will not be sent.")),
+    "assumed_sent": (gettext_noop("Assume it arrived:"), gettext_noop("The message counts as arrived.")),
+    "send_again": (gettext_noop("Send it again:"), gettext_noop("The message will be sent again.")),
     "recall_mail": (gettext_noop("Recall the email:"), gettext_noop("Recalled: the email will not be sent.")),
 }
 """The request, before its result or the reason of its rejection; and the result when it was applied."""

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from console.commands import CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
-from console.pages.conversation import kafka_unavailable
+from console.notices import kafka_unavailable
 from console.phrases import command_notice, owner_name, undo_of
 from console.request import dialog, person, target, translated
 from console.table.rows import customer_name

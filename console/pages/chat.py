@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from console import phrases
-from console.messages import shown_message
+from console.messages import ShownMessage, shown_message
 from console.request import translated, words
+from console.sending.bubbles import Bubble, bubble, place, speaker
 from domain.contract.texts import gettext_noop
 from domain.conversations.events import HistoryEntry
 from domain.conversations.reading.transcript import TranscriptItem, senders
 from domain.directory import Directory
 from domain.ids import FactId
+from domain.sending.sends import Send, word_id
 from infra.postgres.lists.conversation_parts import ConversationPart, EntryCursor, replied_to
 
 _LEARNED_LATER = timedelta(minutes=2)
@@ -33,7 +35,8 @@ class ChatEntry:
     """One entry of the chat: a new `day`, a `message`, or a `sentence` about an event. `media`: the name of a kind of
     message that is not text, `icon`: its icon; `who`: the agent, or who
     of several customers; `origin`: the advertisement that the customer came
-    from; `learned`: when an event was learned, if that was later."""
+    from; `learned`: when an event was learned, if that was later; `sent`: the state of a message
+    that was sent from here; `wamid`: of a message that can be replied to."""
 
     kind: Literal["day", "message", "sentence"]
     at: datetime
@@ -50,11 +53,17 @@ class ChatEntry:
     origin: str = ""
     reactions: list[str] = field(default_factory=list)
     learned: datetime | None = None
+    sent: Bubble | None = None
+    wamid: str = ""
 
 
-def chat_entries(part: ConversationPart, directory: Directory, until: EntryCursor | None = None) -> list[ChatEntry]:
+def chat_entries(
+    part: ConversationPart, directory: Directory, until: EntryCursor | None = None, sends: Sequence[Send] = ()
+) -> list[ChatEntry]:
     """Messages and sentences by time, each day preceded by its date. `until`: the entry that follows the part, whose
-    events it leaves out; None: the part is the end."""
+    events it leaves out; None: the part is the end. `sends`: what was sent from here; those that are no part of the
+    transcript yet stand where they were asked for."""
+    words_ = {word_id(send.id): send for send in sends}
     known = {item.wamid: item for item in (*part.named, *part.transcript) if item.wamid}
     reactions = _reactions(part.transcript)
     people = senders((*part.named, *part.transcript), part.conversation.group_id is not None)
@@ -62,14 +71,18 @@ def chat_entries(part: ConversationPart, directory: Directory, until: EntryCurso
     for item in part.transcript:
         if item.kind == "reaction" and (_target(item) in known or not _emoji(item)):
             continue  # it stands on its message; a removed one stands nowhere
-        entry = _item(item, directory, known, people)
+        send = words_.pop(item.id, None)
+        quoting = item if send is None else item._replace(extra={**item.extra, **_context(send)})
+        entry = _item(quoting, directory, known, people)
+        entry.sent = bubble(send) if send is not None else None
         entry.reactions = list(reactions.get(item.wamid or "", {}).values())
         found.append(entry)
     edge = part.first if part.rest and not part.from_the_first else part.after
     begin = edge.at if edge else None
+    unsaid = [_unsaid(send, directory, known, people) for send in words_.values()]
     events = [
         event
-        for event in _events(part, directory)
+        for event in [*_events(part, directory), *unsaid]
         if (begin is None or event.at >= begin) and (until is None or event.at < until.at)
     ]
     return list(_with_days(_merged(found, events)))
@@ -100,7 +113,7 @@ def _item(
     id_, sentence = str(item.id), phrases.transcript_sentence(directory, item)
     if sentence is not None:
         return ChatEntry("sentence", item.at, sentence, id=id_)
-    said = shown_message(item.kind, item.text, item.extra)
+    said = _said(item)
     return ChatEntry(
         "message",
         item.at,
@@ -115,21 +128,46 @@ def _item(
         deleted=item.deleted,
         quote=_quote(item, directory, known, people),
         origin=_origin(item.extra),
+        wamid=(item.wamid or "") if item.speaker == "customer" and not item.deleted else "",
     )
+
+
+def _unsaid(
+    send: Send, directory: Directory, known: Mapping[str, TranscriptItem], people: Mapping[FactId, str]
+) -> ChatEntry:
+    """A message that is no word to the customer, or not yet."""
+    extra = _context(send)
+    at, who = place(send), phrases.user_name(directory, send.actor)
+    item = TranscriptItem(word_id(send.id), at, speaker(send), send.kind, send.text, wamid=send.wamid, extra=extra)
+    entry = _item(item, directory, known, people)
+    entry.who, entry.sent = who, bubble(send)
+    return entry
+
+
+def _context(send: Send) -> dict[str, Any]:
+    """What a message quotes, in the form of Meta's webhook."""
+    return {"context": {"id": send.reply_to}} if send.reply_to else {}
+
+
+def _said(item: TranscriptItem) -> ShownMessage:
+    """A message; the buttons of one of ours say nothing that was chosen."""
+    ours = item.kind == "interactive" and item.speaker != "customer"
+    return shown_message("text" if ours else item.kind, item.text, item.extra)
 
 
 def summary_of(item: TranscriptItem) -> str:
     """A message in one line."""
     if item.deleted:
         return translated(gettext_noop("deleted by the customer"))
-    said = shown_message(item.kind, item.text, item.extra)
+    said = _said(item)
     return " ".join(filter(None, (said.name, " ".join(said.text.split()))))
 
 
 def _quote(
     item: TranscriptItem, directory: Directory, known: Mapping[str, TranscriptItem], people: Mapping[FactId, str]
 ) -> Quote | None:
-    named = replied_to(dict(item.extra)) if item.kind not in _TAPS else None
+    is_tap = item.kind in _TAPS and item.speaker == "customer"
+    named = None if is_tap else replied_to(dict(item.extra))
     if named is None:
         return None
     quoted = known.get(named)

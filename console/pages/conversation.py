@@ -6,7 +6,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 from werkzeug.datastructures import MultiDict
@@ -14,11 +14,11 @@ from werkzeug.datastructures import MultiDict
 from console import gate
 from console.commands import CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
+from console.notices import back, kafka_unavailable, notice, submitted
 from console.pages import panel
 from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
 from console.pages.recipients import first_choice, first_mode, recipient_options
-from console.phrases import actor_name, command_notice, owner_name
-from console.request import dialog, keep_page, person, safe_redirect_target, target, words
+from console.request import dialog, person, target, words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
 from domain.commands import Recall, Target, Transfer
@@ -27,10 +27,6 @@ from domain.directory import Directory
 from domain.ports import PublishFailed
 from infra.postgres.console import audit
 from infra.postgres.lists import console as console_list
-from infra.postgres.lists.conversation_page import last_actor
-
-LATE_SECONDS = 15
-"""A notice without a result says so from then on."""
 
 
 def conversation_pages(deps: Dependencies) -> Blueprint:
@@ -63,7 +59,7 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
             ids = submit(deps, request.form.get("form", ""), [*recalls, requested])
         except PublishFailed:
             return _transfer_form(deps, id_, kind, error="kafka", status=503)
-        return _submitted(deps, ids[-1])
+        return submitted(deps, ids[-1])
 
     @pages.post("/conversations/<uuid:id_>/take")
     def take(id_: UUID) -> ResponseReturnValue:
@@ -107,8 +103,9 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
         return mail_preview_page(deps, id_)
 
     @pages.get("/commands/<uuid:command_id>")
+    @gate.open_to("signed_in")  # everybody is shown the results of their own
     def command(command_id: UUID) -> ResponseReturnValue:
-        return _notice(deps, str(command_id))
+        return notice(deps, str(command_id))
 
     return pages
 
@@ -118,66 +115,26 @@ def _submit(deps: Dependencies, requested: CommandRequest) -> ResponseReturnValu
         ids = submit(deps, request.form.get("form", ""), [requested])
     except PublishFailed:
         return kafka_unavailable()
-    return _submitted(deps, ids[0])
-
-
-def kafka_unavailable() -> ResponseReturnValue:
-    """A notice that nothing was submitted. Sending the form again submits the same command."""
-    page = render_template("refused.html", why="kafka", whole_page=target() is None, form=request.form)
-    return keep_page(Response(page, 503))
+    return submitted(deps, ids[0])
 
 
 def _mail_submitted(deps: Dependencies, command_id: str, id_: UUID) -> ResponseReturnValue:
     """An empty mail form with the new mail in the list below it, and the notice."""
-    notice = _submitted(deps, command_id)
+    about = submitted(deps, command_id)
     if target() is None:
-        return notice
+        return about
     endpoint, query = _list_behind(id_)
     with deps.connection() as conn:
         beside = panel.render(deps, conn, deps.directory(conn), query, endpoint)
-    return beside + str(notice)
+    return beside + str(about)
 
 
 def _list_behind(id_: UUID) -> tuple[str, ListQuery]:
     """The list beside which the conversation is open, with the mail form."""
-    back = urlsplit(_back())
-    endpoint = "waiting.show" if back.path == url_for("waiting.show") else "unmanaged.show"
-    query = ListQuery.read(MultiDict(parse_qsl(back.query)))
+    behind = urlsplit(back())
+    endpoint = "waiting.show" if behind.path == url_for("waiting.show") else "unmanaged.show"
+    query = ListQuery.read(MultiDict(parse_qsl(behind.query)))
     return endpoint, replace(query, open=id_, tab="email")
-
-
-def _submitted(deps: Dependencies, id_: str) -> ResponseReturnValue:
-    """The notice about a submitted command: over the open page, or as a page of its own."""
-    if target() is None:
-        return redirect(url_for("conversations.command", command_id=id_, back=_back()), 303)
-    return _notice(deps, id_, new=True)
-
-
-def _notice(deps: Dependencies, id_: str, *, new: bool = False) -> ResponseReturnValue:
-    with deps.connection() as conn:
-        command = audit.requested_command(conn, id_)
-        if command is None or command.name != person().name:
-            abort(404)
-        directory = deps.directory(conn)
-        about = console_list.by_ids(conn, [command.conversation_id]) if command.conversation_id else {}
-        row = next(iter(about.values()), None)
-        actor = last_actor(conn, row.id) if row and command.outcome == "rejected" else None
-    late = command.outcome is None and (words().now - command.at).total_seconds() > LATE_SECONDS
-    if not new and target() and command.outcome is None and late == ("late" in request.args):
-        return "", 204  # the notice already says this
-    return render_template(
-        "command_notice.html",
-        command=command,
-        notice=command_notice(directory, command, row),
-        line=row_view(row, directory) if row else None,
-        late=late,
-        new=new,
-        form=new_form(),
-        whole_page=target() is None,
-        back=safe_redirect_target(request.args.get("back"), url_for("unmanaged.show")),
-        owner=row and row.owner and owner_name(directory, row.owner.kind, row.owner.id),
-        actor=actor and actor_name(directory, actor),
-    )
 
 
 def _transfer_form(
@@ -201,7 +158,7 @@ def _transfer_form(
         version=request.form.get("version") or row.of.version,
         chosen=request.form.get("to") or first_choice(options),
         mode=request.form.get("mode") or first_mode(options, until),
-        back=_back(),
+        back=back(),
     )
 
 
@@ -230,7 +187,3 @@ def _row(conn: Connection[Any], directory: Directory, id_: UUID) -> RowView:
     if not found:
         abort(404)
     return row_view(found[id_], directory)
-
-
-def _back() -> str:
-    return safe_redirect_target(request.values.get("back"), url_for("unmanaged.show"))

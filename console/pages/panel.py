@@ -13,6 +13,7 @@ from console.commands import new_form
 from console.dependencies import Dependencies
 from console.pages import mail_form
 from console.pages.chat import ChatEntry, chat_entries, summary_of
+from console.sending.box import AnswerBox, answer_box
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
 from domain.conversations.reading.transcript import TranscriptItem
@@ -21,6 +22,7 @@ from domain.mail import Mail
 from infra.postgres import mails
 from infra.postgres.lists.conversation_page import marks
 from infra.postgres.lists.conversation_parts import ConversationPart, EntryCursor, conversation_part
+from infra.postgres.sending.sends import of_conversation
 
 
 class RecipientDelivery(NamedTuple):
@@ -50,6 +52,7 @@ class Panel:
     chat: Sequence[ChatEntry]
     decided: Mapping[UUID, TranscriptItem]
     mails: Sequence[ForwardedMail]
+    box: AnswerBox
     mark: str
 
 
@@ -57,7 +60,7 @@ def render(
     deps: Dependencies, conn: Connection[Any], directory: Directory, query: ListQuery, endpoint: str, **more: object
 ) -> str:
     """The panel of the open conversation as HTML; empty if none is open. `more`: values of its mail form."""
-    panel = look(conn, directory, query)
+    panel = look(deps, conn, directory, query)
     if query.open is not None and panel is None:
         return render_template("panel_unknown.html", query=query, endpoint=endpoint)
     if panel is None:
@@ -80,7 +83,7 @@ def render(
 
 
 def look(
-    conn: Connection[Any], directory: Directory, query: ListQuery, since: EntryCursor | None = None
+    deps: Dependencies, conn: Connection[Any], directory: Directory, query: ListQuery, since: EntryCursor | None = None
 ) -> Panel | None:
     """The open conversation with its newest part, or with everything from `since` on; None if none is open or it does
     not exist."""
@@ -94,7 +97,15 @@ def look(
     decided: dict[UUID, TranscriptItem] = {
         item.id: item for item in (*part.named, *part.transcript) if item.id in part.conversation.because
     }
-    return Panel(part, row_view(part.conversation, directory), chat_entries(part, directory), decided, sent, mark)
+    return Panel(
+        part,
+        row_view(part.conversation, directory),
+        chat_entries(part, directory, sends=of_conversation(conn, part.conversation.id)),
+        decided,
+        sent,
+        answer_box(deps, conn, part.conversation, directory),
+        mark,
+    )
 
 
 def _forwarded(conn: Connection[Any], conversation: UUID) -> Iterator[ForwardedMail]:

@@ -16,6 +16,7 @@ from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry
 from infra.postgres.lists.conversation_page import deleted_messages
 from infra.postgres.lists.conversation_parts import conversation_part, entry_cursor
+from infra.postgres.sending.sends import of_conversation
 
 
 def panel_parts_pages(deps: Dependencies) -> Blueprint:
@@ -28,7 +29,7 @@ def panel_parts_pages(deps: Dependencies) -> Blueprint:
         query = replace(ListQuery.read(request.args), open=id_)
         with deps.connection() as conn:
             directory = deps.directory(conn)
-            found = panel.look(conn, directory, query, entry_cursor(request.args.get("since")))
+            found = panel.look(deps, conn, directory, query, entry_cursor(request.args.get("since")))
         if found is None or found.mark == request.args.get("seen"):
             return "", 204
         return render_template(
@@ -44,7 +45,8 @@ def panel_parts_pages(deps: Dependencies) -> Blueprint:
             part = conversation_part(conn, id_, before=before, after=after, from_the_first=first)
             if part is None:
                 abort(404)
-            chat = chat_entries(part, deps.directory(conn), part.last if first else before)
+            sent = of_conversation(conn, id_)
+            chat = chat_entries(part, deps.directory(conn), part.last if first else before, sent)
         return dialog("panel_earlier.html", part=part, chat=chat, before=before, after=after)
 
     @pages.post("/deleted")

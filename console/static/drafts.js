@@ -1,49 +1,77 @@
-// Mails that are being written: one draft for each conversation, kept until it is sent, and again when sending is undone.
-import { all } from "./dom.js";
+// Mails and answers that are being written: one draft of each for every conversation, kept until it is sent, and again
+// when sending is undone or refused.
+import { all, byId } from "./dom.js";
 
-const FIELDS = ["to", "subject", "body"];
+const KINDS = {
+  "mail-form": ["to", "subject", "body"],
+  answer: ["text", "reply_to", "button1", "button2", "button3"],
+};
 
 export function startDrafts() {
   document.addEventListener("input", ({ target }) => {
-    const form = target.closest?.(".mail-form");
-    if (form) sessionStorage.setItem(`draft:${conversation()}`, JSON.stringify(read(form)));
+    const form = target.closest?.("form"), kind = kindOf(form);
+    if (kind) keep("draft", kind, read(form, kind));
   });
   document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
-    if (elt.matches(".mail-form")) sessionStorage.setItem(`sent:${conversation()}`, JSON.stringify(read(elt)));
+    const kind = kindOf(elt);
+    if (kind) keep("sent", kind, read(elt, kind));
   });
   document.addEventListener("htmx:afterSwap", ({ detail: { target, requestConfig, xhr } }) => {
-    if (target?.id !== "panel") return;
-    const sent = requestConfig?.elt?.matches(".mail-form") && xhr.status < 400;
-    if (sent) sessionStorage.removeItem(`draft:${conversation()}`);
-    restore();
+    if (!["panel", "answer"].includes(target?.id)) return;
+    const sent = kindOf(requestConfig?.elt);
+    if (sent && xhr.status < 400) sessionStorage.removeItem(key("draft", sent));
+    Object.keys(KINDS).forEach(restore);
   });
-  new MutationObserver(() => all("#notices [data-again]").forEach(writeAgain))
-    .observe(document.getElementById("notices"), { childList: true, subtree: true });
-  restore();
+  document.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => {
+    if (target?.id === "answer") restore("answer");
+  });
+  new MutationObserver(() => {
+    all("#notices [data-again]").forEach(writeMailAgain);
+    all("#notices [data-restores]").forEach(writeAnswerAgain);
+  }).observe(byId("notices"), { childList: true, subtree: true });
+  Object.keys(KINDS).forEach(restore);
 }
 
-const conversation = () => document.querySelector("#panel .drawer")?.dataset.open;
+const conversation = () => document.querySelector("[data-open]")?.dataset.open;
+const key = (state, kind, of = conversation()) => `${state}:${kind}:${of}`;
+const keep = (state, kind, fields) => sessionStorage.setItem(key(state, kind), JSON.stringify(fields));
+const kindOf = (form) => Object.keys(KINDS).find((kind) => form?.matches?.(`form.${kind}`));
+const formOf = (kind) => document.querySelector(`form.${kind}`);
 
-function read(form) {
-  return Object.fromEntries(FIELDS.map((name) => [name, form.elements[name]?.value ?? ""]));
+function read(form, kind) {
+  return Object.fromEntries(KINDS[kind].map((name) => [name, form.elements[name]?.value ?? ""]));
 }
 
-// What the server has filled in again, because it rejected a mail, is newer than the draft.
-function restore() {
-  const form = document.querySelector("#panel .mail-form");
-  const draft = sessionStorage.getItem(`draft:${conversation()}`);
-  if (!form || !draft || form.querySelector("[role=alert]")) return;
-  for (const [name, value] of Object.entries(JSON.parse(draft))) {
+// What the server has filled in again, because it rejected it or was asked to, is newer than the draft.
+function restore(kind) {
+  const form = formOf(kind), draft = sessionStorage.getItem(key("draft", kind));
+  if (!form || !draft || form.parentElement.querySelector("[role=alert]") || form.elements.text?.value) return;
+  fill(form, JSON.parse(draft));
+}
+
+function fill(form, fields) {
+  for (const [name, value] of Object.entries(fields)) {
     if (form.elements[name]) form.elements[name].value = value;
   }
 }
 
 // A mail that was recalled is opened again with what was typed.
-function writeAgain(notice) {
+function writeMailAgain(notice) {
   const { again, about } = notice.dataset;
   delete notice.dataset.again;
-  const sent = sessionStorage.getItem(`sent:${about}`);
+  const sent = sessionStorage.getItem(key("sent", "mail-form", about));
   if (!sent) return;
-  sessionStorage.setItem(`draft:${about}`, sent);
+  sessionStorage.setItem(key("draft", "mail-form", about), sent);
   htmx.ajax("GET", again, { target: "#panel", swap: "innerHTML" });
+}
+
+// An answer that was recalled or refused stands in its box again, unless another one is being written.
+function writeAnswerAgain(notice) {
+  const { about } = notice.dataset;
+  delete notice.dataset.restores;
+  const sent = sessionStorage.getItem(key("sent", "answer", about));
+  const form = about === conversation() ? formOf("answer") : null;
+  if (!sent || form?.elements.text?.value) return;
+  sessionStorage.setItem(key("draft", "answer", about), sent);
+  if (form) fill(form, JSON.parse(sent));
 }

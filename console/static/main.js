@@ -1,5 +1,6 @@
 // Starts the parts of the page. Each module keeps its state to itself and is given the functions of the others that it
 // needs. Every page also works without script, one page per step.
+import { startAnswer } from "./answer.js";
 import { startCountdown } from "./countdown.js";
 import { startDialogs } from "./dialogs.js";
 import { startDrafts } from "./drafts.js";
@@ -20,3 +21,4 @@ const { showError } = startNotices();
 const { connect } = startLive({ showError });
 startDialogs({ reconnect: connect });
 startDrafts();
+startAnswer();

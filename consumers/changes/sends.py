@@ -17,7 +17,7 @@ from domain.ids import fact_id
 from domain.sending.callback import read_callback
 from domain.sending.document import SendEvent, send_document
 from domain.sending.graph_errors import status_error
-from domain.sending.sends import TAKEN, Send, SendStatus, StatusReport, after_status
+from domain.sending.sends import TAKEN, Send, SendStatus, StatusReport, after_status, word_id
 from domain.sending.unknown import REPORTED_WITHIN, UnnamedFailure, send_that_failed
 from domain.topics import Topics
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
@@ -169,7 +169,7 @@ def _counts(send: Send) -> bool:
 
 def _sent(send: Send, at: datetime) -> AgentMessage:
     return AgentMessage(
-        id=fact_id("message sent", str(send.id)),
+        id=word_id(send.id),
         at=at,
         sent_at=at,
         conversation_id=send.conversation_id,

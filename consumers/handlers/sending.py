@@ -16,12 +16,12 @@ from domain.conversations.customers.identities import IdentityKey, keys_of
 from domain.directory import Directory
 from domain.facts import Party
 from domain.phone_numbers import split_ids
-from domain.sending.acceptance import Recipient, RefusedSend, SendingPolicy, Writer, accept_send
+from domain.sending.acceptance import Recipient, RefusedSend, SendingPolicy, Writer, accept_send, recipient_of
 from domain.sending.callback import SECRET_BYTES
 from domain.topics import Topics
 from infra.postgres.sending import sends
 from infra.postgres.sending.library import StoredLibrary
-from infra.postgres.sending.recipients import KnownCustomer, ask_receipt, customers_at, last_turn_at
+from infra.postgres.sending.recipients import KnownCustomer, ask_receipt, customers_at, recipient_in
 from infra.postgres.sending.sends import SendLogEntry
 
 _Known = dict[IdentityKey, KnownCustomer]
@@ -84,7 +84,7 @@ def show_customer(
         return Rejection.CONVERSATION_UNKNOWN
     if not policy.enabled:
         return Rejection.SENDING_DISABLED
-    if not policy.allows(*_answered(conversation).address):
+    if not policy.allows(*recipient_of(conversation).address):
         return Rejection.RECIPIENT_NOT_ALLOWED
     last = conversation.evidence.last_turn
     if last is not None:
@@ -115,18 +115,10 @@ def resolve(
 
 def _recipient(connection: Connection[Any], command: SendMessage, conversation: Conversation | None) -> Recipient:
     if conversation is not None:
-        last = last_turn_at(connection, conversation.customer_id, conversation.phone_number_id)
-        return _answered(conversation)._replace(last_turn_at=last)
+        return recipient_in(connection, conversation)
     assert command.phone_number_id is not None and command.customer is not None
     wa_id, user_id = split_ids(command.customer.wa_id, command.customer.user_id)
     return Recipient(command.phone_number_id, wa_id, user_id, None)
-
-
-def _answered(conversation: Conversation) -> Recipient:
-    ids = conversation.wa_id, conversation.user_id, conversation.group_id
-    return Recipient(
-        conversation.phone_number_id, *ids, customer_id=conversation.customer_id, conversation=conversation
-    )
 
 
 def _keys(command: SendMessage) -> list[IdentityKey]:

@@ -82,20 +82,45 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
     Rejection.SUBJECT_INVALID: gettext_noop(
         "the subject must be one line of 1 to 250 characters, without control characters and without =?"
     ),
-    Rejection.SENDING_DISABLED: gettext_noop("Sending messages is switched off here (WITIOP_SENDING_ENABLED)"),
-    Rejection.NOT_YOURS: gettext_noop("Somebody else has accepted the conversation, and only they can write"),
+    Rejection.SENDING_DISABLED: gettext_noop("sending messages is switched off here (WITIOP_SENDING_ENABLED)"),
+    Rejection.NOT_YOURS: gettext_noop("somebody else has accepted the conversation, and only they can write"),
     Rejection.WINDOW_CLOSED: gettext_noop(
-        "The customer's last message is more than 24 hours old: only a template reaches them"
+        "the customer's last message is more than 24 hours old: only a template reaches them"
     ),
-    Rejection.TEMPLATE_UNKNOWN: gettext_noop("There is no such template in this language"),
+    Rejection.TEMPLATE_UNKNOWN: gettext_noop("there is no such template in this language"),
     Rejection.TEMPLATE_NOT_APPROVED: gettext_noop("Meta does not allow this template now"),
-    Rejection.PARAMETERS_WRONG: gettext_noop("The parameters do not fit the template"),
-    Rejection.MEDIA_UNKNOWN: gettext_noop("There is no such file, or it does not fit the template"),
-    Rejection.CUSTOMER_WROTE_MEANWHILE: gettext_noop("The customer wrote again meanwhile"),
+    Rejection.PARAMETERS_WRONG: gettext_noop("the parameters do not fit the template"),
+    Rejection.MEDIA_UNKNOWN: gettext_noop("there is no such file, or it does not fit the template"),
+    Rejection.CUSTOMER_WROTE_MEANWHILE: gettext_noop("the customer wrote again meanwhile"),
     Rejection.BSUID_NOT_POSSIBLE: gettext_noop("Meta sends this template to phone numbers only"),
-    Rejection.NOTHING_TO_RESOLVE: gettext_noop("There is no such message of which it is unknown whether it was sent"),
+    Rejection.NOTHING_TO_RESOLVE: gettext_noop("there is no such message of which it is unknown whether it was sent"),
 }
 """A clause that follows "rejected:"; it begins in lower case and has no full stop."""
+
+SEND_HELP_TEXTS: Mapping[str, str] = {
+    "token": gettext_noop("Meta does not accept the access token: it has to be renewed in the settings."),
+    "account": gettext_noop("Meta has restricted the account or the number: look into the WhatsApp Manager."),
+    "rate": gettext_noop("Meta accepts no more messages at the moment. It is sent by itself as soon as it does."),
+    "spam": gettext_noop(
+        "Too many customers reported messages from this number. Templates have to wait; answer those who write."
+    ),
+    "template": gettext_noop("Meta does not send this template now: choose another one, or look into its quality."),
+    "parameters": gettext_noop("Meta refused what the message contains. Write it again, or check what was filled in."),
+    "unknown": gettext_noop("Meta had trouble of its own. Send it again in some minutes."),
+    "undeliverable": gettext_noop(
+        "The customer cannot be reached: no WhatsApp, an old version of it, or they have blocked you. Call them."
+    ),
+    "marketing_off": gettext_noop("Marketing templates are switched off for this account."),
+    "window_closed": gettext_noop("The customer's 24-hour window is over. A template still reaches them."),
+    "marketing_limit": gettext_noop(
+        "Meta limits how much advertising a customer gets. Try again tomorrow, or with a template of another category."
+    ),
+    "opted_out": gettext_noop("The customer wants no advertising from you. They can still write, and be answered."),
+    "experiment": gettext_noop("Meta withholds advertising from this customer for an experiment. Nothing helps."),
+    "media": gettext_noop("Meta could not read the file. Send it again, or as another kind of file."),
+    "other": gettext_noop("Meta refused it without a reason that we know."),
+}
+"""What a person can do about a message that Meta refused (`domain.sending.graph_errors.GraphError.help`)."""
 
 WEAKNESS_TEXTS: Mapping[str, str] = {
     "too_short": gettext_noop("the new password is too short: use at least %(shortest)s characters"),

@@ -75,6 +75,14 @@ class Recipient(NamedTuple):
         return self.last_turn_at is not None and now < self.last_turn_at + WINDOW
 
 
+def recipient_of(conversation: Conversation) -> Recipient:
+    """Returns the customer of a conversation, without when they wrote to the number last."""
+    ids = conversation.wa_id, conversation.user_id, conversation.group_id
+    return Recipient(
+        conversation.phone_number_id, *ids, customer_id=conversation.customer_id, conversation=conversation
+    )
+
+
 class RefusedSend(NamedTuple):
     """Why a send is not accepted. `detail`: what is wrong with it and what would be right, as a text for people."""
 

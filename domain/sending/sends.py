@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Any, Literal, Protocol, get_args
 from uuid import UUID
 
-from domain.ids import fact_id
+from domain.ids import FactId, fact_id
 from domain.sending.graph_errors import Scope, status_error
 
 SendState = Literal[
@@ -167,6 +167,11 @@ class StatusReport:
 def send_id(command_id: str) -> UUID:
     """Returns the id of a command's send, the same however often the command is received."""
     return fact_id("send", command_id)
+
+
+def word_id(send: UUID) -> FactId:
+    """Returns the id of the fact that a send is a word to the customer (`domain.facts.AgentMessage`)."""
+    return fact_id("message sent", str(send))
 
 
 def after_post(send: Send, outcome: PostOutcome, attempt: int) -> Send:

@@ -24,6 +24,7 @@ from console.live.watch import ListWatcher, WatchedList
 from console.metrics import ConsoleMetrics
 from domain.mail import MailPolicy
 from domain.mail_body.compose import MailSender
+from domain.sending.acceptance import SendingPolicy
 from infra.kafka.consumer import IncomingRecord
 from infra.passwords import Passwords
 from infra.postgres.connections.hints import ChangeHints
@@ -217,6 +218,7 @@ def open_console(dsn: str, **deps: Any) -> Iterator[Console]:
             "passwords": QUICK,
             "sessions": SessionTerms(),
             "mailing": MailComposition(MailPolicy(address), sender),
+            "sending": SendingPolicy(enabled=True),
             "organisation": "The shop",
             "metrics": ConsoleMetrics(registry),
             **deps,

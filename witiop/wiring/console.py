@@ -11,6 +11,7 @@ from witiop.wiring.from_settings import (
     mail_composition,
     routing_policy,
     secret_bytes,
+    sending_policy,
     session_terms,
     topics,
 )
@@ -100,6 +101,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
         terms=routing_policy(settings),
         sessions=sessions,
         mailing=mail_composition(settings),
+        sending=sending_policy(settings),
         organisation=settings.organisation,
         secure=settings.console_url.startswith("https:"),
         proxies=settings.console_proxies,

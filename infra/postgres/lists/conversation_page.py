@@ -71,13 +71,16 @@ def last_actor(conn: Connection[Any], conversation: UUID) -> str | None:
 
 def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
     """Returns, for each conversation that exists, a text that changes whenever its page does: with the conversation,
-    its mails, and the statuses, edits and deletions of its newest `MARKED` messages. Each is read from its index, so
-    that open pages of long conversations cost no more than others."""
+    its mails, the newest `MARKED` of what was sent in it, and the statuses, edits and deletions of its newest `MARKED`
+    messages. Each is read from its index, so that open pages of long conversations cost no more than others."""
     found = conn.execute(
         """
         select c.id, concat_ws('.', c.version, c.sequence, c.entries, m.marks,
           (select md5(string_agg(concat_ws(' ', m.id, m.state, m.reason, m.fates), ',' order by m.id)) from mails m
-            where m.conversation_id = c.id))
+            where m.conversation_id = c.id),
+          (select md5(string_agg(concat_ws(' ', s.id, s.state, s.error), ',' order by s.ordinal)) from (
+            select id, state, error, ordinal from sends where conversation_id = c.id order by ordinal desc limit %s
+          ) as s))
         from conversations c
         cross join lateral (
           select concat_ws('.', count(s), sum(s.rank), max(s.succeeded_at), max(s.failed_at),
@@ -90,7 +93,7 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
         ) as m
         where c.id = any(%s)
         """,
-        (MARKED, list(conversations)),
+        (MARKED, MARKED, list(conversations)),
     )
     return dict(found.fetchall())
 

@@ -15,6 +15,13 @@ from domain.sending.templates import Template
 _TEMPLATE: LiteralString = "account_id, name, language, status, category, parameter_format, components"
 
 
+_ACCOUNT: LiteralString = (
+    "coalesce((select account_id from graph_numbers where phone_number_id = %b), "
+    "(select min(account_id) from graph_accounts having count(*) = 1))"
+)
+"""The account of a number; for a number that Meta has not told us of, the only account."""
+
+
 class StoredLibrary:
     """Implements `domain.sending.acceptance.Library`."""
 
@@ -26,10 +33,8 @@ class StoredLibrary:
         account."""
         rows = _templates(
             self._connection,
-            f"select {_TEMPLATE} from templates where name = %b and language = %b and account_id = coalesce("
-            "(select account_id from graph_numbers where phone_number_id = %b), "
-            "(select min(account_id) from graph_accounts having count(*) = 1))",
-            [name, language, phone_number_id],
+            f"select {_TEMPLATE} from templates where account_id = {_ACCOUNT} and name = %b and language = %b",
+            [phone_number_id, name, language],
         )
         return rows[0] if rows else None
 
@@ -46,6 +51,15 @@ def templates(connection: Connection[Any], name: str | None = None) -> list[Temp
         connection,
         f"select {_TEMPLATE} from templates {where}order by name, language, account_id",
         [name] if name is not None else [],
+    )
+
+
+def templates_of_number(connection: Connection[Any], phone_number_id: str) -> list[Template]:
+    """Returns the templates of a number's account, by name and language."""
+    return _templates(
+        connection,
+        f"select {_TEMPLATE} from templates where account_id = {_ACCOUNT} order by name, language",
+        [phone_number_id],
     )
 
 

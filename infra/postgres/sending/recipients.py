@@ -7,7 +7,9 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from domain.conversations.conversation import Conversation
 from domain.conversations.customers.identities import IdentityKey
+from domain.sending.acceptance import Recipient, recipient_of
 from infra.postgres.connections.arrays import column_arrays
 
 MEMBERS: LiteralString = (
@@ -49,6 +51,12 @@ def last_turn_at(connection: Connection[Any], customer: UUID, phone_number_id: s
         {"customer": customer, "number": phone_number_id},
     ).fetchone()
     return row[0] if row is not None else None
+
+
+def recipient_in(connection: Connection[Any], conversation: Conversation) -> Recipient:
+    """Returns to whom an answer in a conversation goes."""
+    last = last_turn_at(connection, conversation.customer_id, conversation.phone_number_id)
+    return recipient_of(conversation)._replace(last_turn_at=last)
 
 
 def ask_receipt(connection: Connection[Any], conversation: UUID, number: str, message: UUID, *, typing: bool) -> None:

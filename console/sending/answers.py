@@ -1,0 +1,135 @@
+"""Writing to a customer, undoing it while there is time, and settling what Meta did not confirm. Each one submits a
+command; nothing here changes a conversation."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from flask import Blueprint, abort, request
+from flask.typing import ResponseReturnValue
+from psycopg import Connection
+
+from console import gate
+from console.commands import CommandRequest, body, submit
+from console.dependencies import Dependencies
+from console.notices import kafka_unavailable, submitted
+from console.request import person, target, translated
+from console.sending.box import (
+    AnswerBox,
+    Typed,
+    answer_box,
+    may_see_box,
+    refusal,
+    refusal_text,
+    render_box,
+    send_command,
+    with_typed,
+)
+from domain.commands import Recall, Resolve, SendMessage
+from domain.contract.texts import gettext_noop
+from domain.conversations.conversation import Conversation
+from domain.ports import PublishFailed
+from domain.sending.sends import Send, send_id
+from infra.postgres.console import audit
+from infra.postgres.lists.conversation_page import read_conversation
+from infra.postgres.sending import sends
+
+
+def answer_pages(deps: Dependencies) -> Blueprint:
+    """`/conversations/ID/answer`, `/messages/...`. For administrators, and for the agent whose conversation it is."""
+    pages = Blueprint("answers", __name__)
+
+    @pages.get("/conversations/<uuid:id_>/answer")
+    @gate.open_to("signed_in")
+    def show(id_: UUID) -> ResponseReturnValue:
+        """The box, with the message that it replies to or with the text of a message that was not sent."""
+        with deps.connection() as conn:
+            box = answer_box(deps, conn, writable(deps, conn, id_), deps.directory(conn))
+            again = request.args.get("again", type=UUID)
+            unsent = sends.find(conn, again) if again else None
+        text = unsent[0].text or "" if unsent is not None and unsent[0].conversation_id == id_ else ""
+        return render_box(with_typed(box, Typed(text, reply_to=request.args.get("reply_to", ""))))
+
+    @pages.post("/conversations/<uuid:id_>/answer")
+    @gate.open_to("signed_in")
+    def answer(id_: UUID) -> ResponseReturnValue:
+        typed = Typed.read(request.form)
+        with deps.connection() as conn:
+            directory = deps.directory(conn)
+            conversation = writable(deps, conn, id_)
+            box = answer_box(deps, conn, conversation, directory)
+            if error := typed.wrong():
+                return _refused(box, typed, error, 422)
+            expected = request.form.get("expected_last", "")
+            fields = send_command(id_, typed.message(), reply_to=typed.reply_to, expected_last=expected)
+            command = body(SendMessage, **fields)
+            why = refusal(deps, conn, conversation, command, directory)
+        if why is not None:
+            return _refused(box, typed, refusal_text(why), 422)
+        try:
+            ids = submit(deps, request.form.get("form", ""), [CommandRequest(command, "send")])
+        except PublishFailed:
+            text = gettext_noop("Not sent: the message queue (Kafka) is not responding. Try again in a moment.")
+            return _refused(replace(box, expected_last=expected), typed, translated(text), 503)
+        notice = submitted(deps, ids[0])
+        return notice if target() is None else render_box(box) + str(notice)
+
+    @pages.post("/messages/<command_id>/recall")
+    @gate.open_to("signed_in")
+    def recall(command_id: str) -> ResponseReturnValue:
+        """Recalls a message, by the command that asked for it."""
+        with deps.connection() as conn:
+            asked = audit.requested_command(conn, command_id)
+            found = sends.find(conn, send_id(command_id))
+        mine = asked is not None and asked.name == person().name
+        about = asked.conversation_id if asked else found[0].conversation_id if found else None
+        if not mine and person().level != "tenant_administrator":
+            abort(403)
+        recalled = body(Recall, send_command_id=command_id)
+        return _submit(deps, CommandRequest(recalled, "recall_send", about=about))
+
+    @pages.post("/messages/<uuid:id_>/resolve")
+    @gate.open_to("signed_in")
+    def resolve(id_: UUID) -> ResponseReturnValue:
+        """Settles a message that Meta did not confirm, as the person says."""
+        with deps.connection() as conn:
+            send = _send(conn, id_)
+        if person().level != "tenant_administrator" and send.actor != person().name:
+            abort(403)
+        command = body(Resolve, send_id=id_, as_=request.form.get("as"))
+        return _submit(deps, CommandRequest(command, command.as_, about=send.conversation_id))
+
+    return pages
+
+
+def writable(deps: Dependencies, conn: Connection[object], id_: UUID) -> Conversation:
+    """The conversation, which the person may answer. Aborts with 404 if it does not exist, and with 403 if they may not
+    write in it."""
+    conversation = read_conversation(conn, id_)
+    if conversation is None:
+        abort(404)
+    if not may_see_box(deps, conversation):
+        if deps.sending.enabled:
+            gate.audit_refusal(deps, "forbidden", "level", id_)
+        abort(403)
+    return conversation
+
+
+def _refused(box: AnswerBox, typed: Typed, error: str, status: int) -> ResponseReturnValue:
+    """The box with everything that was typed. It has the form's own token, so sending it again is the same command
+    unless something was changed."""
+    return render_box(with_typed(box, typed, error, request.form.get("form"))), status
+
+
+def _send(conn: Connection[object], id_: UUID) -> Send:
+    found = sends.find(conn, id_)
+    if found is None:
+        abort(404)
+    return found[0]
+
+
+def _submit(deps: Dependencies, requested: CommandRequest) -> ResponseReturnValue:
+    try:
+        ids = submit(deps, request.form.get("form", ""), [requested])
+    except PublishFailed:
+        return kafka_unavailable()
+    return submitted(deps, ids[0])
