@@ -9,13 +9,12 @@ from uuid import UUID
 from console.request import translated
 from domain.contract.texts import SEND_HELP_TEXTS, gettext_noop
 from domain.sending.graph_errors import status_error
-from domain.sending.sends import WAITING, WINDOW_CLOSED, Lane, Send, SendState
+from domain.sending.sends import WINDOW_CLOSED, Lane, Send, SendState
 
 Look = Literal["waits", "tick", "ticks", "read", "alert", "unknown", "close"]
 """How a state looks: an icon of `icons.html`, except `read`, which is `ticks` in blue."""
 
 _STATES: Mapping[SendState, tuple[Look, str]] = {
-    "held": ("waits", gettext_noop("waiting to be sent")),
     "queued": ("waits", gettext_noop("waiting to be sent")),
     "held_after_restore": ("waits", gettext_noop("held back after a restore of the database")),
     "sending": ("waits", gettext_noop("being sent")),
@@ -33,6 +32,7 @@ _STATES: Mapping[SendState, tuple[Look, str]] = {
 _UNKNOWN = gettext_noop("Meta has not answered; it may have arrived.")
 _EXPIRED = gettext_noop("It waited too long to be sent, and nobody expects it any more.")
 _WRITABLE = ("text", "interactive")
+_WAITING: tuple[SendState, ...] = ("queued", "held_after_restore")
 _UNSENT: tuple[SendState, ...] = ("failed", "expired", "recalled")
 
 
@@ -67,7 +67,7 @@ def bubble(send: Send) -> Bubble:
         translated(state),
         translated(help_) if help_ else "",
         _buttons(send.content),
-        can_undo=send.state in WAITING,
+        can_undo=send.state in _WAITING,
         can_resolve=send.state == "unknown",
         can_write_again=send.state in _UNSENT and send.kind in _WRITABLE and bool(send.text),
         needs_template=key == "window_closed",
@@ -78,7 +78,7 @@ def _help_key(send: Send) -> str:
     """The key of `SEND_HELP_TEXTS`, `expired`, or empty. A message that waits because Meta refused it says why."""
     if send.state == "expired":
         return "window_closed" if send.reason == WINDOW_CLOSED else "expired"
-    if send.state == "failed" or (send.state in WAITING and send.error is not None):
+    if send.state == "failed" or (send.state in _WAITING and send.error is not None):
         return status_error(send.error).help
     return ""
 
