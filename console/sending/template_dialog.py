@@ -22,7 +22,7 @@ from domain.sending.templates import Template, WrongParameters, fill, preview
 from infra.postgres.sending.library import templates_of_number
 
 
-class Parameter(NamedTuple):
+class TemplateField(NamedTuple):
     """A field of the form. `name`: the field's; `label`: what it fills in."""
 
     name: str
@@ -34,7 +34,7 @@ class FilledForm(NamedTuple):
     """A template with what was typed for it. `text`: as the customer would read it, as far as it is filled in."""
 
     template: Template
-    parameters: Sequence[Parameter]
+    parameters: Sequence[TemplateField]
     text: str
 
 
@@ -122,16 +122,16 @@ def _filled(template: Template, form: Mapping[str, str]) -> FilledForm:
     return FilledForm(template, _parameters(template, form), text)
 
 
-def _parameters(template: Template, form: Mapping[str, str]) -> list[Parameter]:
+def _parameters(template: Template, form: Mapping[str, str]) -> list[TemplateField]:
     fields = []
     if "{{" in template.header_text:
-        fields.append(Parameter("header", translated(gettext_noop("Heading")), form.get("header", "")))
+        fields.append(TemplateField("header", translated(gettext_noop("Heading")), form.get("header", "")))
     for name in template.variables:
-        fields.append(Parameter(f"of-{name}", f"{{{{{name}}}}}", form.get(f"of-{name}", "")))
+        fields.append(TemplateField(f"of-{name}", f"{{{{{name}}}}}", form.get(f"of-{name}", "")))
     for index, _ in template.dynamic_buttons():
         title = template.buttons[index].get("text", "")
         label = translated(gettext_noop("Button %(title)s")) % {"title": title}
-        fields.append(Parameter(f"button-{index}", label, form.get(f"button-{index}", "")))
+        fields.append(TemplateField(f"button-{index}", label, form.get(f"button-{index}", "")))
     return fields
 
 

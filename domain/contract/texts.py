@@ -111,6 +111,7 @@ SEND_HELP_TEXTS: Mapping[str, str] = {
         "The customer cannot be reached: no WhatsApp, an old version of it, or they have blocked you. Call them."
     ),
     "marketing_off": gettext_noop("Marketing templates are switched off for this account."),
+    "not_allowed": gettext_noop("This installation may only write to some phones (WITIOP_SENDING_ALLOWED_TO)."),
     "window_closed": gettext_noop("The customer's 24-hour window is over. A template still reaches them."),
     "marketing_limit": gettext_noop(
         "Meta limits how much advertising a customer gets. Try again tomorrow, or with a template of another category."
