@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from domain.event_headers import event_headers
-from domain.messages.outgoing import OutgoingMessage
+from domain.messages.outgoing import OutgoingMessage, TemplateMessage
 from domain.ports import OutgoingRecord
 from domain.times import rfc3339
 
@@ -55,6 +55,8 @@ class Rejection(StrEnum):
     CUSTOMER_WROTE_MEANWHILE = "customer_wrote_meanwhile"
     BSUID_NOT_POSSIBLE = "bsuid_not_possible"
     NOTHING_TO_RESOLVE = "nothing_to_resolve"
+    CONVERSATION_OPEN = "conversation_open"
+    ALREADY_PROMISED = "already_promised"
 
 
 class _Body(BaseModel):
@@ -74,31 +76,49 @@ class Target(_Body):
     id: _Id
 
 
+TransferMode = Literal["immediate", "exclusive"]
+
+
 class Transfer(_Body):
     """Transfers a conversation to a user or a skillset. `immediate`: rejected unless an agent is available now;
     `exclusive`: the conversation is reserved for the target for a limited time."""
 
     conversation_id: UUID
     target: Target
-    mode: Literal["immediate", "exclusive"]
+    mode: TransferMode
     expected_version: int | None = Field(default=None, ge=0)
+    batch_id: _Id | None = None
+
+
+class TransferOnReply(_Body):
+    """Sends a template to the customer of a closed conversation, and transfers the conversation that the customer's
+    answer opens. `holds_hours`: how long the transfer waits for the answer. An immediate transfer that nobody can take
+    by then becomes an exclusive one to the same target."""
+
+    conversation_id: UUID
+    template: TemplateMessage
+    target: Target
+    mode: TransferMode
+    holds_hours: int = Field(default=72, ge=1, le=720)
     batch_id: _Id | None = None
 
 
 class Recall(_Body):
     """Recalls a transfer that is not accepted yet, gives back a conversation that the issuer has accepted and nobody
-    has answered, or recalls a mail that is still held or a message that Meta has not been asked to send. Has exactly
-    one of `conversation_id`, `mail_command_id` and `send_command_id`; `expected_version` is only for a conversation."""
+    has answered, recalls a mail that is still held or a message that Meta has not been asked to send, or cancels a
+    transfer on reply (`deferred_id`). Has exactly one of `conversation_id`, `mail_command_id`, `send_command_id` and
+    `deferred_id`; `expected_version` is only for a conversation."""
 
     conversation_id: UUID | None = None
     mail_command_id: _Id | None = None
     send_command_id: _Id | None = None
+    deferred_id: UUID | None = None
     expected_version: int | None = Field(default=None, ge=0)
 
     def model_post_init(self, _: object) -> None:
-        named = (self.conversation_id, self.mail_command_id, self.send_command_id)
+        named = (self.conversation_id, self.mail_command_id, self.send_command_id, self.deferred_id)
         if sum(each is not None for each in named) != 1:
-            raise ValueError("needs exactly one of conversation_id, mail_command_id and send_command_id")
+            raise ValueError("needs exactly one of conversation_id, mail_command_id, send_command_id and deferred_id")
         if self.conversation_id is None and self.expected_version is not None:
             raise ValueError("expected_version is only allowed with conversation_id")
 
@@ -173,11 +193,12 @@ class Resolve(_Body):
         """None: a send is named by its own id."""
 
 
-CommandBody = Transfer | Recall | Email | SendMessage | MarkRead | Typing | Resolve
+CommandBody = Transfer | TransferOnReply | Recall | Email | SendMessage | MarkRead | Typing | Resolve
 """The body of a command; its class follows from the command's type."""
 
 _TYPES: dict[str, type[CommandBody]] = {
     "witiop.command.transfer.v1": Transfer,
+    "witiop.command.transfer_on_reply.v1": TransferOnReply,
     "witiop.command.recall.v1": Recall,
     "witiop.command.email.v1": Email,
     "witiop.command.send.v1": SendMessage,

@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from consumers.changes.public_events import public_event_record
 from consumers.changes.sends import SendChanges
+from consumers.changes.wishes import WishChanges
 from domain.conversations.conversation import Conversation, Decisions
 from domain.conversations.customers.contact_ids import Called, as_named
 from domain.conversations.events import Cause, EventName, PublicEvent
@@ -75,6 +76,7 @@ class UnitOfWork:
         self.mail_pause = timedelta()
         """Until mails that are due again may be sent."""
         self.mail_log: list[tuple[UUID, mails.MailLogEntry]] = []
+        self.wishes: WishChanges | None = None
         self.sends: SendChanges | None = None
         self.assigned: list[str] = []
         """Agents who were assigned a conversation."""
@@ -113,7 +115,12 @@ class UnitOfWork:
         """Folds in a fact that was not seen before. `watermark`: the time by which windows are judged, if that is not
         `now`. Raises OverflowError for times at the edge of the calendar."""
         history = self.histories[customer]
-        result = fold(history, fact, self._context(now, watermark))
+        context = self._context(now, watermark)
+        if self.wishes is not None:
+            context = context._replace(promise=self.wishes.promise_to(customer, now, context.judged_at))
+        result = fold(history, fact, context)
+        if self.wishes is not None and result.promise_kept_in is not None:
+            self.wishes.kept(customer, result.promise_kept_in, _assigned_in(result), now)
         self._keep(customer, result, fact, now)
 
     def arrived_earlier(
@@ -161,6 +168,8 @@ class UnitOfWork:
         self, conversation: Conversation, customer: CustomerId, to: CustomerId, cause: Cause, now: datetime
     ) -> None:
         """Gives one of a customer's conversations to the customer whose turns it holds, as Meta reported later."""
+        if self.wishes is not None:
+            self.wishes.follow(conversation.id, to, now)
         history = self.histories[customer]
         remaining = tuple(c for c in history.conversations if c.id != conversation.id)
         self.histories[customer] = history._replace(conversations=remaining)
@@ -263,6 +272,8 @@ class UnitOfWork:
             mails.write(connection, self.mails.values(), self.mail_pause)
             for mail, entry in self.mail_log:
                 mails.write_log(connection, mail, entry)
+            if self.wishes is not None:
+                self.wishes.write()
             if self.sends is not None:
                 self.sends.write()
             histories.write_handed_over(self._handed_over, self._given.values())
@@ -272,7 +283,7 @@ class UnitOfWork:
             write_changes(connection, self._changes())
             histories.write_history(self._events)
             Outbox(connection).add(public_event_record(event, self._topic) for event in self._events)
-            Agents(connection).mark_assigned(self.assigned)
+            Agents(connection).mark_assigned([*self.assigned, *(self.wishes.assigned if self.wishes else ())])
             write_presence(connection, self.presence, self.desktops_seen)
             write_statuses(connection, self.statuses)
             write_notices(connection, self.notices)
@@ -280,3 +291,9 @@ class UnitOfWork:
             audit(connection, self.audited)
             Outbox(connection).add(self.records)
             histories.count([before for before, _ in existing], [c for _, c in changed])
+
+
+def _assigned_in(result: FoldResult) -> str | None:
+    """Returns the agent whom a kept promise offered the conversation; None: it waits for its target."""
+    owner = next(c.owner for c in result.history.conversations if c.id == result.promise_kept_in)
+    return owner.id if owner is not None and owner.state == "assigned" else None

@@ -8,7 +8,15 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from consumers.changes.public_events import SOURCE
-from domain.commands import CommandBody, CommandHead, InvalidCommand, Rejection, SendMessage, read_command
+from domain.commands import (
+    CommandBody,
+    CommandHead,
+    InvalidCommand,
+    Rejection,
+    SendMessage,
+    TransferOnReply,
+    read_command,
+)
 from domain.contract.row import owner_document
 from domain.conversations.conversation import Conversation
 from domain.event_headers import event_headers
@@ -27,7 +35,8 @@ class CommandRecord(NamedTuple):
     body: CommandBody | None
     invalid: InvalidCommand | None
     answers: UUID | None = None
-    """The conversation that a message answers, if its command names a customer in place of one."""
+    """The conversation that a message answers, if its command names a customer in place of one; or with which a
+    transfer on reply was asked for, if its command cancels that."""
 
     @classmethod
     def read(cls, record: IncomingRecord, secrets: Sequence[bytes], now: datetime) -> "CommandRecord":
@@ -104,7 +113,7 @@ def command_result(
     }
     if rejection is Rejection.ALREADY_ASSIGNED and after is not None and after.owner is not None:
         data |= {"owner": owner_document(after.owner)}
-    if detail is not None and isinstance(request.body, SendMessage):
+    if detail is not None and isinstance(request.body, SendMessage | TransferOnReply):
         data["detail"] = detail
     if head is None:
         data |= {"partition": record.partition, "offset": record.offset}

@@ -26,7 +26,9 @@ from consumers.handlers.sending import (
     resolve,
     show_customer,
 )
+from consumers.handlers.wishes import cancel_transfer, promise_transfer
 from domain.commands import (
+    CommandBody,
     CommandHead,
     Email,
     MarkRead,
@@ -35,6 +37,7 @@ from domain.commands import (
     Resolve,
     SendMessage,
     Transfer,
+    TransferOnReply,
     Typing,
 )
 from domain.conversations.conversation import Conversation, Decisions, FactRef, decision_ref
@@ -60,7 +63,7 @@ from domain.sending.acceptance import RefusedSend, SendingPolicy
 from domain.sending.sends import send_id
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
-from infra.postgres import directory, mails
+from infra.postgres import directory, mails, wishes
 from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.messaging.command_log import ClaimedCommands, claim
@@ -81,8 +84,12 @@ class _Scene:
     now: datetime
     watermark: datetime
 
+    def customer(self, named: UUID | None) -> CustomerId | None:
+        """Returns the customer of a conversation, after joining."""
+        return self.customers.get(named) if named else None
+
     def conversation(self, named: UUID | None) -> Conversation | None:
-        customer = self.customers.get(named) if named else None
+        customer = self.customer(named)
         if customer is None:
             return None
         for conversation in self.work.histories[customer].conversations:
@@ -162,8 +169,13 @@ class Commands:
         match body:
             case Transfer():
                 return self._transfer(scene, head, body, ref), None
+            case TransferOnReply():
+                return self._transfer_on_reply(scene, head, body) or (None, None)
             case Email():
                 return self._email(scene, head, body), None
+            case Recall(deferred_id=UUID() as deferred):
+                customer = scene.customer(request.conversation)
+                return cancel_transfer(scene.work.connection, head, deferred, customer, scene.now), None
             case Recall(conversation_id=None):
                 return self._recall_message(scene, head, body), None
             case Recall():
@@ -175,6 +187,19 @@ class Commands:
                 return show_customer(scene.work.connection, body, conversation, self._sending), None
             case Resolve():
                 return resolve(scene.work.connection, self._topics, head, body, scene.now), None
+
+    def _transfer_on_reply(self, scene: _Scene, head: CommandHead, body: TransferOnReply) -> RefusedSend | None:
+        return promise_transfer(
+            scene.work.connection,
+            head,
+            body,
+            scene.conversation(body.conversation_id),
+            scene.customer(body.conversation_id),
+            self._sending,
+            scene.directory,
+            scene.now,
+            scene.watermark,
+        )
 
     def _send(
         self, scene: _Scene, request: CommandRecord, head: CommandHead, body: SendMessage, ref: FactRef
@@ -251,14 +276,22 @@ class Commands:
 
 
 def _with_answered(connection: Connection[Any], requests: Sequence[CommandRecord]) -> list[CommandRecord]:
-    """Returns the requests with the conversation that each send to an address answers."""
+    """Returns the requests with the conversation that each send to an address answers, and that with which each
+    cancelled transfer on reply was asked for."""
     known = known_customers(connection, [r.body for r in requests if isinstance(r.body, SendMessage)])
-    if not known:
-        return list(requests)
-    return [
-        r._replace(answers=named_conversation(r.body, known)) if isinstance(r.body, SendMessage) else r
-        for r in requests
-    ]
+    deferred = {d for r in requests if isinstance(r.body, Recall) and (d := r.body.deferred_id) is not None}
+    asked_with = wishes.conversations_of(connection, deferred) if deferred else {}
+
+    def answered(body: CommandBody | None) -> UUID | None:
+        match body:
+            case SendMessage():
+                return named_conversation(body, known)
+            case Recall(deferred_id=UUID() as wish):
+                return asked_with.get(wish)
+            case _:
+                return None
+
+    return [r._replace(answers=answered(r.body)) for r in requests]
 
 
 def _is_fresh(request: CommandRecord, fresh: set[str]) -> bool:

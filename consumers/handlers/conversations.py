@@ -20,12 +20,12 @@ from consumers.changes.identities import hand_over
 from consumers.changes.mails import apply_mail_events
 from consumers.changes.sends import changed_by_statuses
 from consumers.changes.unit_of_work import UnitOfWork
+from consumers.changes.wishes import WishChanges
 from consumers.handlers.fact_customers import FactCustomer, FactItem, lock_customers, named_in
 from consumers.handlers.inbound_records import read_fact, why_unreadable
 from domain.conversations.customers.identity_index import IdentityIndex
 from domain.conversations.events import Cause
 from domain.conversations.evidence.message_changes import MessageChange, change_of
-from domain.conversations.ownership.deadlines import DEFAULT_ANSWER, AnswerPolicy
 from domain.conversations.placement.window import WINDOW, adoptable_span
 from domain.directory import Directory
 from domain.facts import (
@@ -46,6 +46,7 @@ from domain.facts import (
 )
 from domain.ids import CustomerId, FactId, fact_id
 from domain.outside_names import known_name
+from domain.routing.transfers import RoutingPolicy
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
@@ -97,16 +98,22 @@ class _Batch:
                 if isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined | AgentClosed):
                     self.saw_desktop(fact.agent_id, record.at)
 
+    @property
+    def agents(self) -> set[str]:
+        """The agents whose presence changes."""
+        return {*self.desktops_seen, *(fact.agent_id for fact in self.presence)}
+
     def saw_desktop(self, agent: str, at: datetime) -> None:
         self.desktops_seen[agent] = max(at, self.desktops_seen.get(agent, at))
 
 
 class Conversations:
-    """The handler of the inbound topic and of the unreadable topic. `answer`: how long agents have to answer."""
+    """The handler of the inbound topic and of the unreadable topic. `policy`: how long agents have to answer, and how
+    conversations are transferred whose customer was promised to somebody."""
 
-    def __init__(self, topics: Topics, answer: AnswerPolicy = DEFAULT_ANSWER) -> None:
+    def __init__(self, topics: Topics, policy: RoutingPolicy | None = None) -> None:
         self._topics = topics
-        self._answer = answer
+        self._policy = policy or RoutingPolicy()
         self._directories = directory.DirectoryCache()
         self._heard: dict[str, float] = {}
 
@@ -116,7 +123,7 @@ class Conversations:
         current = self._directories.lock_shared(connection)
         batch = self._sort(records, current)
         _take_out_early(connection, batch)
-        with self._unit_of_work(connection, batch.items, current) as work:
+        with self._unit_of_work(connection, batch, current) as work:
             apply_mail_events(work, batch.mail_events)
             self._note_heard(connection, batch)
             work.sends = changed_by_statuses(connection, self._topics, batch.statuses)
@@ -146,8 +153,9 @@ class Conversations:
                 batch.leftover.dead_letters.append(dead_letter(record, why_unreadable(error)))
         return batch
 
-    def _unit_of_work(self, connection: Connection[Any], items: Sequence[FactItem], current: Directory) -> UnitOfWork:
+    def _unit_of_work(self, connection: Connection[Any], batch: _Batch, current: Directory) -> UnitOfWork:
         """Returns the unit of work with all new facts folded in."""
+        items = batch.items
         histories = CustomerHistories(connection)
         customers, locked, index = lock_customers(Customers(connection), items)
         new, messages = _without_repeats(zip(items, customers, strict=True))
@@ -167,8 +175,12 @@ class Conversations:
         edited = histories.conversations_with(changed) if changed else set()
         loaded = histories.load(requests, locked, named_in(items) | reordered | edited)
         loaded = {c: h._replace(changes=as_mapping(changes, h.phone_number_id)) for c, h in loaded.items()}
-        work = UnitOfWork(connection, self._topics.conversations, loaded, current, self._answer)
+        work = UnitOfWork(connection, self._topics.conversations, loaded, current, self._policy.answer)
         work.called = index.called
+        if items:
+            now = max(item.record.at for item in items)
+            work.wishes = WishChanges(connection, locked.root_of, index.merged, current, self._policy, now)
+            work.wishes.prepare(((of.customer, item.fact) for item, of in new.values()), batch.agents)
         if index.lost:
             reports = [item for item in items if isinstance(item.fact, CustomerIdentityChanged)]
             cause = Cause(tuple(item.fact.id for item in reports), "meta")

@@ -1,7 +1,7 @@
 """The `timer`: closes conversations at the end of their window and publishes it. It decides nothing: a conversation
 *is* closed when its window is over, for every reader; the timer makes that visible (domain.md, *Closed is derived*). It
 also ends reservations that nobody was ready for, and acceptances without a word to the customer, so that the
-conversation is on the list again.
+conversation is on the list again; and transfers on reply that the customer did not answer in time.
 
 Any number may run: each takes the customers that nobody else has locked. Its time is the database's, and never later
 than the inbound watermark (architecture.md, P6a), so a backlog or a wrong clock closes nothing too early. What waits in
@@ -22,6 +22,7 @@ from psycopg import Connection
 
 from consumers.batches.poison import PoisonPolicy
 from consumers.changes.unit_of_work import UnitOfWork, active_histories
+from consumers.changes.wishes import end_what_is_over
 from consumers.workers.isolation import Due, Isolation, of_conversation
 from consumers.workers.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
@@ -29,8 +30,9 @@ from domain.conversations.conversation import Conversation, Decisions, FactRef
 from domain.conversations.events import Cause
 from domain.routing.transfers import after_expiry, after_overdue, expiry_ref, has_expired, is_overdue, overdue_ref
 from domain.topics import Topics
+from domain.wishes.wish import Wish
 from infra.kafka.consumer import BrokerUnreachable
-from infra.postgres import directory
+from infra.postgres import directory, wishes
 from infra.postgres.conversations.customers import Customers, Locked
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.conversations.queues import Queues
@@ -102,7 +104,7 @@ class Timer:
 
     def _poll(self, _: Flag) -> float:
         try:
-            done = max(self.end_owners(), self.close_due())
+            done = max(self.end_owners(), self.close_due(), self.end_wishes())
         except psycopg.Error:
             self._stalls.reset()
             raise
@@ -192,6 +194,21 @@ class Timer:
         _EXPIRED.inc(len(expired))
         _UNANSWERED.inc(len(unanswered))
         return len(expired) + len(unanswered)
+
+    def end_wishes(self) -> int:
+        """Ends at most `BATCH` transfers on reply that are over, or whose template will not go out; returns how many.
+        O(BATCH) locks."""
+        most = self._most()
+        now, due = self._due(lambda connection, now: wishes.over(connection, now, most))
+        ended: list[Wish] = []
+
+        def end(due: Sequence[Due]) -> None:
+            with self._transaction() as connection:
+                free = self._lock_free(connection, due)
+                ended.extend(end_what_is_over(connection, [c for c, customer in due if customer in free.root_of], now))
+
+        self._isolation.process(due, end)
+        return len(ended)
 
     def _most(self) -> int:
         """Returns how much to look for: what is parked stays due and is found before the rest."""

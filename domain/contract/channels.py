@@ -188,7 +188,8 @@ class Channel:
     messages: tuple[MessageType, ...]
 
 
-_ONE_OF_THREE = {"oneOf": [{"required": [name]} for name in ("conversation_id", "mail_command_id", "send_command_id")]}
+_RECALLED = ("conversation_id", "mail_command_id", "send_command_id", "deferred_id")
+_RECALLS_ONE = {"oneOf": [{"required": [name]} for name in _RECALLED]}
 _TO_ONE = {"oneOf": [{"required": ["conversation_id"]}, {"required": ["phone_number_id", "customer"]}]}
 _NAMES_ONE = {"anyOf": [{"required": ["conversation_id"]}, {"required": ["phone_number_id", "customer"]}]}
 _NAMED = {"properties": {"customer": {"anyOf": [{"required": ["wa_id"]}, {"required": ["user_id"]}]}}}
@@ -244,7 +245,10 @@ CHANNELS = (
         "the conversation's id; only for speed",
         (
             MessageType("witiop.command.transfer.v1", commands.Transfer, "witiop.command.transfer.v1"),
-            MessageType("witiop.command.recall.v1", commands.Recall, "witiop.command.recall.v1", _ONE_OF_THREE),
+            MessageType(
+                "witiop.command.transfer_on_reply.v1", commands.TransferOnReply, "witiop.command.transfer_on_reply.v1"
+            ),
+            MessageType("witiop.command.recall.v1", commands.Recall, "witiop.command.recall.v1", _RECALLS_ONE),
             MessageType("witiop.command.email.v1", commands.Email, "witiop.command.email.v1"),
             MessageType("witiop.command.send.v1", commands.SendMessage, "witiop.command.send.v1", _TO_ONE),
             MessageType("witiop.command.mark_read.v1", commands.MarkRead, "witiop.command.mark_read.v1"),

@@ -94,6 +94,12 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
     Rejection.CUSTOMER_WROTE_MEANWHILE: gettext_noop("the customer wrote again meanwhile"),
     Rejection.BSUID_NOT_POSSIBLE: gettext_noop("Meta sends this template to phone numbers only"),
     Rejection.NOTHING_TO_RESOLVE: gettext_noop("there is no such message of which it is unknown whether it was sent"),
+    Rejection.CONVERSATION_OPEN: gettext_noop(
+        "the customer has an active conversation with this number: transfer that one now"
+    ),
+    Rejection.ALREADY_PROMISED: gettext_noop(
+        "the customer's next answer is already promised to somebody: cancel that first"
+    ),
 }
 """A clause that follows "rejected:"; it begins in lower case and has no full stop."""
 

@@ -51,6 +51,8 @@ class FoldState:
         # conversations that an agent accepted although another one has them
         self._contested: set[ConversationId] = set()
         self._new_customer: set[ConversationId] = set()
+        # the conversation about which a promise decided, and why
+        self._kept: tuple[ConversationId, Cause] | None = None
 
     # steps
 
@@ -114,7 +116,10 @@ class FoldState:
         self._conversations.sort(key=lambda c: c.opened_at)
         conversations = tuple(self._conversations)
         history = self._history._replace(conversations=conversations, waiting=self._waiting, changes=self._changes)
-        return FoldResult(history, tuple(self._placements), tuple(events), tuple(self._cut), tuple(self._rechosen))
+        kept = self._kept[0] if self._kept else None
+        return FoldResult(
+            history, tuple(self._placements), tuple(events), tuple(self._cut), tuple(self._rechosen), kept
+        )
 
     # conversations
 
@@ -130,6 +135,7 @@ class FoldState:
             self._context.now,
             is_contested=conversation.id in self._contested,
             is_new_customer=conversation.id in self._new_customer,
+            promised=self._kept[1] if self._kept is not None and self._kept[0] == conversation.id else None,
         )
         self._swap(conversation, after)
         return events
@@ -186,12 +192,14 @@ class FoldState:
         if turn is None:
             return None
         home = home_of_turn(self._conversations, fact_ref(turn)) or self._open(turn)
-        self._swap(home, self._with(home, turn)._replace(entries=home.entries))
+        changed = self._with(home, turn)._replace(entries=home.entries)
+        promised = self._promised(changed, turn)
+        self._swap(home, changed._replace(decisions=promised) if promised is not None else changed)
         return home_of(fact, self._conversations)
 
     def _join(self, home: Conversation, fact: ConversationFact) -> None:
         changed = self._with(home, fact)
-        decisions = self._decided(changed, fact)
+        decisions = self._promised(changed, fact) or self._decided(changed, fact)
         if decisions is not changed.decisions:
             changed = changed._replace(decisions=decisions)
         self._swap(home, changed)
@@ -218,6 +226,19 @@ class FoldState:
             window_ends_at=span.window_ends_at,
             decisions=reserved_within(home.decisions, span.window_ends_at),
         )
+
+    def _promised(self, conversation: Conversation, fact: ConversationFact) -> Decisions | None:
+        """Returns the decisions that were promised for a turn that has just arrived; None: there is no such promise."""
+        promise = self._context.promise
+        if promise is None or self._kept or self._settled is not None or not isinstance(fact, CustomerTurn):
+            return None
+        classification = self._classify(conversation)
+        if classification.status == "closed":
+            return None
+        decided = promise.decide(conversation._replace(managed=classification.managed), fact)
+        if decided is not None:
+            self._kept = conversation.id, promise.cause(fact)
+        return decided
 
     def _decided(self, conversation: Conversation, fact: ConversationFact) -> Decisions:
         """Returns the decisions after a fact. A conversation that is over keeps those it has."""

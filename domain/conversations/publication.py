@@ -69,10 +69,11 @@ def published(
     now: datetime,
     is_contested: bool,
     is_new_customer: bool,
+    promised: Cause | None = None,
 ) -> tuple[Conversation, list[PublicEvent]]:
     """Returns the events of a change, and the conversation with their sequence. `known`: as for `classified`; `cause`
     None: the clock. `is_contested`: an agent accepted what another one has; `is_new_customer`: the conversation belongs
-    to another customer now."""
+    to another customer now; `promised`: why it has an owner, if that was asked for before the customer wrote."""
     contested = is_contested and after.status == "active"
     customer_changed = is_new_customer or (known is not None and is_renamed(known, after))
     is_same = known is not None and after.version == known.version and after.reason is known.reason
@@ -84,8 +85,9 @@ def published(
     events = []
     for event in event_names(known, after, contested, customer_changed):
         after = after._replace(sequence=after.sequence + 1)
-        facts = after.because if event == "became_unmanaged" else cause.facts
-        events.append(PublicEvent(after, event, now, facts, cause.actor))
+        by = promised if promised is not None and event in ("reserved", "assigned") else cause
+        facts = after.because if event == "became_unmanaged" else by.facts
+        events.append(PublicEvent(after, event, now, facts, by.actor))
     return after, events
 
 

@@ -80,6 +80,7 @@ _READS_LISTS = dict.fromkeys(
         "templates",
         "unmanaged_counts",
         "uploads",
+        "wishes",
     ),
     "select",
 )
@@ -94,6 +95,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "customers": "select, insert, update",
         "early_records": "select, insert, update (raw), delete",  # locked, never changed
         "entries": "select, insert, update",
+        "graph_numbers": "select",
         "identities": "select, insert, update",
         "identity_periods": "select, insert, update",
         "lanes": "select, insert, update",
@@ -101,6 +103,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "message_changes": "select, insert, update",
         "message_status": "select, insert, update",
         "notices": "select, insert",
+        "wishes": "select, update",
     },
     "commands": {
         **_ASSIGNS,
@@ -117,9 +120,17 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "sends": "select, insert, update",
         "templates": "select",
         "uploads": "select",
+        "wishes": "select, insert, update",
     },
     "routing": {**_ASSIGNS, **_PARKS},
-    "timer": {**_DECIDES, **_PARKS, "consumer_offsets": "select"},
+    "timer": {
+        **_DECIDES,
+        **_PARKS,
+        "consumer_offsets": "select",
+        "send_log": "select, insert",
+        "sends": "select, update",
+        "wishes": "select, update",
+    },
     "mails": {
         **_DECIDES,
         **_PARKS,

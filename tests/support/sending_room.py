@@ -25,11 +25,12 @@ class NoWakeups:
 
 
 class SendingRoom:
-    """A sender on the office's database with a fake Graph API, and Meta's statuses. Anna answers `conversation`."""
+    """A sender on the office's database with a fake Graph API, and Meta's statuses. Anna answers `conversation`, whose
+    customer wrote `hours_ago`."""
 
-    def __init__(self, office: Office, dsn: str, terms: SenderTerms = DEFAULT_TERMS) -> None:
+    def __init__(self, office: Office, dsn: str, terms: SenderTerms = DEFAULT_TERMS, hours_ago: float = 1) -> None:
         self.office = office
-        self.conversation = office.customer_writes("hello there")
+        self.conversation = office.customer_writes("hello there", hours_ago=hours_ago)
         self.graph = FakeGraph()
         self.session = DatabaseSession(dsn, "test")
         self.sender = MessageSender(self.session.transaction, self.graph, Topics(), NoWakeups(), terms)

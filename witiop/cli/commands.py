@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID, uuid4
 
 import click
@@ -100,6 +100,19 @@ _expected_version = click.option(
     required=True,
     help="immediate: now or not at all; exclusive: reserved until an agent is ready.",
 )
+@click.option("--on-reply", is_flag=True, help="Of a closed conversation: send a template, transfer the answer.")
+@click.option("--template", metavar="NAME", help="Template for --on-reply.")
+@click.option("--language", default="en", show_default=True, help="Its language, as Meta writes it, e.g. pt_BR.")
+@click.option("--param", "parameters", multiple=True, metavar="VALUE", help="Parameter of its body, in order.")
+@click.option("--named", is_flag=True, help="The parameters are written as NAME=VALUE.")
+@click.option(
+    "--holds",
+    type=click.IntRange(1, 720),
+    default=72,
+    show_default=True,
+    metavar="HOURS",
+    help="How long --on-reply waits for the answer.",
+)
 @_expected_version
 @command_options
 @click.pass_obj
@@ -109,6 +122,12 @@ def transfer(
     to_user: str | None,
     to_skillset: str | None,
     mode: str,
+    on_reply: bool,
+    template: str | None,
+    language: str,
+    parameters: tuple[str, ...],
+    named: bool,
+    holds: int,
     expected_version: int | None,
     issuer: str,
     wait: float,
@@ -116,15 +135,28 @@ def transfer(
 ) -> None:
     """Transfer a conversation to a user or skillset.
 
-    ID is the id of the conversation.
+    ID is the id of the conversation. A closed one is transferred with --on-reply: its customer gets a template, and
+    what they answer within --holds is transferred at once. If nobody can take it then, it is reserved for the target.
     """
-    from domain.commands import Transfer
+    from domain.commands import Transfer, TransferOnReply
+    from witiop.cli.templates import parameter_values
 
     if bool(to_user) == bool(to_skillset):
         raise click.UsageError("use either --to-user or --to-skillset")
     target = {"kind": "user", "id": to_user} if to_user else {"kind": "skillset", "id": to_skillset}
-    body = {"conversation_id": conversation_id, "target": target, "mode": mode, "expected_version": expected_version}
-    carry_out(installation, Transfer, body, issuer=issuer, wait=wait, as_json=as_json)
+    body: dict[str, Any] = {"conversation_id": conversation_id, "target": target, "mode": mode}
+    if not on_reply:
+        if template is not None or parameters:
+            raise click.UsageError("--template and --param need --on-reply")
+        body["expected_version"] = expected_version
+        carry_out(installation, Transfer, body, issuer=issuer, wait=wait, as_json=as_json)
+    if template is None:
+        raise click.UsageError("--on-reply needs --template")
+    if expected_version is not None:
+        raise click.UsageError("--expected-version does not apply to --on-reply: a closed conversation stays as it is")
+    values = parameter_values(parameters, named=named)
+    body |= {"template": {"name": template, "language": language, "parameters": values}, "holds_hours": holds}
+    carry_out(installation, TransferOnReply, body, issuer=issuer, wait=wait, as_json=as_json)
 
 
 @click.command()
@@ -265,7 +297,7 @@ def carry_out(
     issuer: str,
     wait: float,
     as_json: bool,
-) -> None:
+) -> NoReturn:
     """Publishes a command, waits for its result, prints it and ends the program with its exit code."""
     from pydantic import ValidationError
 

@@ -19,6 +19,7 @@ LAZY_COMMANDS = {
     "conversations": "witiop.cli.reading:conversations",
     "transfer": "witiop.cli.commands:transfer",
     "recall": "witiop.cli.commands:recall",
+    "deferred": "witiop.cli.deferred:deferred",
     "email": "witiop.cli.commands:email",
     "mails": "witiop.cli.mails:mails",
     "send": "witiop.cli.send:send",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from witiop.cli.commands import carry_out, command_options
+from witiop.cli.templates import parameter_values
 
 if TYPE_CHECKING:
     from witiop.installation import Installation
@@ -97,13 +98,8 @@ def template(
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Send an approved template; it also reaches a customer whose 24 hours are over."""
-    values: tuple[str, ...] | dict[str, str] = parameters
-    if named:
-        if not all("=" in each for each in parameters):
-            raise click.UsageError("--param: write NAME=VALUE")
-        values = {key: value for key, _, value in (each.partition("=") for each in parameters)}
-    message = {"name": name, "language": language, "parameters": values, "header": header, "buttons": buttons}
-    _send(installation, {"template": message}, **options)
+    message = {"name": name, "language": language, "parameters": parameter_values(parameters, named=named)}
+    _send(installation, {"template": {**message, "header": header, "buttons": buttons}}, **options)
 
 
 @send.command()

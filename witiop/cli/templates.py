@@ -14,6 +14,15 @@ if TYPE_CHECKING:  # the database driver is slow to import: `--help` does withou
 _SYNC_SECONDS = 30.0
 
 
+def parameter_values(written: tuple[str, ...], *, named: bool) -> tuple[str, ...] | dict[str, str]:
+    """Returns the parameters of a template's body, as its options give them. `named`: each is written as NAME=VALUE."""
+    if not named:
+        return written
+    if not all("=" in each for each in written):
+        raise click.UsageError("--param: write NAME=VALUE")
+    return {key: value for key, _, value in (each.partition("=") for each in written)}
+
+
 @click.group()
 def templates() -> None:
     """Templates, as Meta reported them last."""

@@ -47,6 +47,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "mode": "exclusive",
         "expected_version": 1,
     },
+    "witiop.command.transfer_on_reply.v1": {
+        "conversation_id": _CONVERSATION,
+        "template": {"name": "call", "language": "en", "parameters": ["Ada"]},
+        "target": {"kind": "skillset", "id": "sales"},
+        "mode": "exclusive",
+        "holds_hours": 48,
+    },
     "witiop.command.recall.v1": {"conversation_id": _CONVERSATION},
     "witiop.command.email.v1": {
         "conversation_id": _CONVERSATION,

@@ -16,6 +16,7 @@ from domain.commands import (
     Resolve,
     SendMessage,
     Transfer,
+    TransferOnReply,
     Typing,
     new_command,
     read_body,
@@ -113,8 +114,12 @@ def _text(body: CommandBody) -> str:
     match body:
         case Transfer():
             return f"conversation {body.conversation_id} to {body.target.kind} {body.target.id}, {body.mode}"
+        case TransferOnReply():
+            target = f"{body.target.kind} {body.target.id}"
+            return f"conversation {body.conversation_id} to {target}, {body.mode}, when the customer answers"
         case Recall():
-            return f"of {body.conversation_id or body.mail_command_id or body.send_command_id}"
+            named = body.conversation_id or body.mail_command_id or body.send_command_id or body.deferred_id
+            return f"of {named}"
         case Email():
             return f"conversation {body.conversation_id}, {_mail_text(body.to, body.subject)}"
         case SendMessage():

@@ -27,10 +27,10 @@ def run_conversations(settings: Settings) -> None:
     """Runs the consumer that folds every fact into its customer's conversations."""
     from consumers.handlers.conversations import Conversations
 
-    names, answer = topics(settings), routing_policy(settings).answer
+    names, policy = topics(settings), routing_policy(settings)
     with _early_records(settings) as early:
         topic_names = [names.inbound, names.unreadable]
-        _consume(settings, "conversations", topic_names, lambda: Conversations(names, answer), [early])
+        _consume(settings, "conversations", topic_names, lambda: Conversations(names, policy), [early])
 
 
 def run_commands(settings: Settings) -> None:
@@ -52,7 +52,7 @@ def _early_records(settings: Settings) -> Iterator["EarlyRecords"]:
     from infra.postgres.connections.session import DatabaseSession
 
     names, poison = topics(settings), PoisonPolicy(settings.poison_per_minute)
-    handler = Conversations(names, routing_policy(settings).answer)
+    handler = Conversations(names, routing_policy(settings))
     with (
         closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "conversations")) as session,
         closing(Backlog(kafka_config(settings), names.inbound)) as backlog,
