@@ -1,4 +1,4 @@
-"""Wishes in Postgres. Whoever changes one holds its customer's lock (architecture.md, P5). Raises psycopg errors."""
+"""Wishes in Postgres. A writer holds the customer's lock (architecture.md, P5). Raises psycopg errors."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
