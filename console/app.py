@@ -28,6 +28,7 @@ from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
 from console.request import follow_with, keep_page, target, words
 from console.sending.answers import answer_pages
+from console.sending.standing import standing_pages
 from console.sending.template_dialog import template_pages
 from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone
 from infra.serving.health import health_pages
@@ -59,6 +60,7 @@ def create_app(deps: Dependencies) -> Flask:
         panel_parts_pages,
         answer_pages,
         template_pages,
+        standing_pages,
         bulk_pages,
         bulk_results_pages,
         _live_pages,

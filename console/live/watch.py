@@ -32,9 +32,10 @@ from infra.postgres.lists import conversation_page
 from infra.postgres.lists.console import END, ListTotals, changed_rows, list_totals, page
 from infra.postgres.lists.cursor import Cursor
 from infra.postgres.lists.desk import DeskFilter, desk_page, waiting
-from infra.postgres.lists.last_messages import with_last_messages
+from infra.postgres.lists.last_messages import with_last_answers, with_last_messages
 from infra.postgres.lists.liveliness import Liveliness, liveliness
 from infra.postgres.lists.unmanaged import ListedConversation, UnmanagedFilter
+from infra.postgres.sending.accounts import SendingTrouble, sending_trouble
 
 MAX_NEW = 100
 """More new conversations than this are announced as "more than"."""
@@ -51,7 +52,7 @@ class ListHeader(NamedTuple):
     """What is shown above a list. `address`: of the list as it is now, `newest_address`: with the newest first;
     `totals`: active and closed conversations, None on the waiting list and for a search; `soon`: how many run out soon,
     listed at `soon_address`; `new`: how many conversations the list lacks; `moved`: it differs otherwise; `alive`:
-    whether messages arrive."""
+    whether messages arrive; `trouble`: what is wrong with sending, shown at the last two addresses."""
 
     address: str
     newest_address: str
@@ -64,6 +65,9 @@ class ListHeader(NamedTuple):
     moved: bool
     is_desk: bool
     alive: Liveliness
+    trouble: SendingTrouble
+    unknown_address: str
+    numbers_address: str
 
 
 @dataclass(eq=False, slots=True)
@@ -84,6 +88,7 @@ class WatchedList:
     newest_address: str
     soon_address: str
     waiting_address: str
+    trouble_addresses: tuple[str, str]
     rows: dict[ConversationKey, str]
     newest: Cursor
     total: int | None
@@ -129,6 +134,7 @@ class ListState:
     counts: Mapping[UnmanagedFilter, ListTotals]
     waiting: int
     alive: Liveliness
+    trouble: SendingTrouble
     open: Mapping[UUID, str]
     living: Set[bytes]
     answers: Mapping[str, Mapping[str, int]]
@@ -162,6 +168,7 @@ class ListWatcher:
                 counts={each: list_totals(conn, each) for each in set(map(counted, lists))},
                 waiting=waiting(conn),
                 alive=liveliness(conn),
+                trouble=sending_trouble(conn),
                 open=conversation_page.marks(conn, {each.open for each in shown if each.open}),
                 living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions),
                 answers=audit.answer_counts(conn, {each.person for each in shown}),
@@ -176,6 +183,7 @@ class ListWatcher:
         known = {row.id: (row.version, row.sequence, row.entries) for row in rows.values()}
         unknown = {UUID(id_): (-1, -1, -1) for id_ in ids if id_ not in rows}
         rows |= {str(row.id): row for row in with_last_messages(conn, changed_rows(conn, known | unknown))}
+        rows = {str(row.id): row for row in with_last_answers(conn, [*rows.values()])}
         self._rows = rows
         return rows
 
@@ -211,6 +219,7 @@ def watched_list(session: bytes) -> WatchedList:
         url_for(endpoint, **query.args(order="newest")),
         soon_address(query),
         url_for("waiting.show"),
+        (url_for("sending.unknown"), url_for("sending.show_numbers")),
         _marks(request.args.get("seen", "")),
         cursor(request.args.get("newest")) or END,
         int(total) if total.isdecimal() and len(total) < 18 else None,
@@ -279,8 +288,9 @@ def _header(shown: WatchedList, now: ListState) -> ListHeader:
         first = now.desks[shown.query.desk_filter].places[: shown.size] if shown.query.since is None else ()
         new = sum(str(place.id) not in shown.rows for place in first)
         address = shown.address
+        waits = now.waiting, shown.waiting_address
         return ListHeader(
-            address, address, None, 0, "", now.waiting, shown.waiting_address, new, False, True, now.alive
+            address, address, None, 0, "", *waits, new, False, True, now.alive, now.trouble, *shown.trouble_addresses
         )
     which = shown.query.newest
     found, _, soon = now.counts[counted(which)]
@@ -299,6 +309,8 @@ def _header(shown: WatchedList, now: ListState) -> ListHeader:
         moved,
         False,
         now.alive,
+        now.trouble,
+        *shown.trouble_addresses,
     )
 
 

@@ -12,7 +12,7 @@ from console.table.query import ListQuery
 from console.table.rows import render_rows
 from infra.postgres.lists.console import END
 from infra.postgres.lists.desk import MANY_WAIT, desk_counts, desk_page, waiting
-from infra.postgres.lists.last_messages import with_last_messages
+from infra.postgres.lists.last_messages import with_last_answers, with_last_messages
 
 
 def waiting_pages(deps: Dependencies) -> Blueprint:
@@ -27,7 +27,7 @@ def waiting_pages(deps: Dependencies) -> Blueprint:
             if target() == "panel":
                 return panel.render(deps, conn, directory, query, "waiting.show")
             found = desk_page(conn, query.desk_filter, query.rows or person().page_rows, query.since or END)
-            rows = with_last_messages(conn, found.rows)
+            rows = with_last_answers(conn, with_last_messages(conn, found.rows))
             beside = panel.render(deps, conn, directory, query, "waiting.show") if query.open else ""
             counts = desk_counts(conn, query.number)
             waits = waiting(conn)

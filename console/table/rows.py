@@ -31,7 +31,7 @@ class RowView:
     customer's last message; `line`: the name of the number that it was sent to. `why_not`: why nothing can be done with
     it; None: it can be transferred. `can_be_given_back_by`: the user who accepted it, while nobody has written to the
     customer. `left`: time left of its window; None: `end` says how it ended. `haste`: `urgent`, `soon`, or empty.
-    `mark`: changes whenever the row does."""
+    `answer`: what is wrong with the last answer, or empty. `mark`: changes whenever the row does."""
 
     of: Row
     id: str
@@ -48,6 +48,7 @@ class RowView:
     haste: Literal["urgent", "soon", ""]
     recallable: bool
     can_be_given_back_by: str | None
+    answer: str
     mark: str
 
 
@@ -81,6 +82,7 @@ def row_view(of: Row, directory: Directory) -> RowView:
         haste="" if over or left >= SOON else "urgent" if left < URGENT else "soon",
         recallable=recallable,
         can_be_given_back_by=owner.id if owner is not None and owner.state == "accepted" and owner.until else None,
+        answer=_answer(of),
         mark=row_mark(of),
     )
 
@@ -91,6 +93,15 @@ def _why_closed(of: Row) -> str:
     if of.reason == Reason.BOT_CLOSED:
         return gettext_noop("Closed: the bot ended it.")
     return gettext_noop("Closed: it was ended before the 24-hour window was over.")
+
+
+def _answer(of: Row) -> str:
+    state = of.answer if isinstance(of, ListedConversation) else None
+    texts = {
+        "unknown": gettext_noop("answer not confirmed"),
+        "failed": gettext_noop("answer failed"),
+    }
+    return words().gettext(texts[state]) if state in texts else ""
 
 
 def _last_message(of: Row) -> ShownMessage:
@@ -107,7 +118,8 @@ _TAPS = ("interactive", "button")
 
 def row_mark(of: Row) -> str:
     """A text that changes whenever the row does. Pages hold it, so that the stream knows what they have."""
-    return f"{of.id}.{of.version}.{of.sequence}.{of.entries}"
+    answer = of.answer if isinstance(of, ListedConversation) else None
+    return f"{of.id}.{of.version}.{of.sequence}.{of.entries}" + (f".{answer}" if answer else "")
 
 
 def customer_name(of: Row) -> str:
@@ -165,7 +177,7 @@ class _RowKey:
         self.row, self.directory, self.around = row, directory, around
         age, left = now - row.last_at, row.window_ends_at - now
         minutes = age // _MINUTE if age < _DAY else _DAY if age < _LONG else _LONG
-        version = (row.id, row.version, row.sequence, row.entries)
+        version = row_mark(row)
         left = max(-_SECOND, left)
         self._key = (version, minutes, left // _MINUTE, left // _SECOND if left < _MINUTE else None, around)
 

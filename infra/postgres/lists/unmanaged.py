@@ -171,7 +171,8 @@ class LastMessage(NamedTuple):
 class ListedConversation:
     """The `domain.contract.row.Row` that lists read: a conversation without its `memory`, which only the rules need.
     `last`: the customer's last message, where a list has read it and it is not a text
-    (`infra.postgres.lists.last_messages`)."""
+    (`infra.postgres.lists.last_messages`); `answer`: likewise the state of the last answer that was sent from here, if
+    it is `unknown` or `failed`."""
 
     id: UUID
     phone_number_id: str
@@ -195,6 +196,7 @@ class ListedConversation:
     version: int
     sequence: int
     last: LastMessage | None = None
+    answer: str | None = None
 
     @property
     def status(self) -> Status:

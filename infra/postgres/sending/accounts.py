@@ -36,6 +36,24 @@ class NumberState(NamedTuple):
     queued: int
 
 
+class SendingTrouble(NamedTuple):
+    """What people should look at. `unknown`: messages that Meta did not confirm; `paused`: numbers that send nothing
+    now."""
+
+    unknown: int
+    paused: int
+
+
+def sending_trouble(connection: Connection[Any]) -> SendingTrouble:
+    """Returns the current trouble. Reads an index of unknown sends, and one row for each number."""
+    row = connection.execute(
+        "select (select count(*) from sends where state = 'unknown'), (select count(*) from lanes "
+        "where greatest(paused_until, templates_paused_until) > clock_timestamp())"
+    ).fetchone()
+    assert row is not None
+    return SendingTrouble(*row)
+
+
 def store_numbers(connection: Connection[Any], account_id: str, found: Iterable[GraphNumber], at: datetime) -> None:
     """Stores the numbers of an account as Meta reported them at `at`, and forgets those that it has no longer."""
     with connection.transaction():

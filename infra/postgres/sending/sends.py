@@ -200,6 +200,18 @@ def find(connection: Connection[Any], send: UUID) -> tuple[Send, list[SendLogEnt
     return found[0], [SendLogEntry(*row) for row in rows]
 
 
+def logs(connection: Connection[Any], wanted: Collection[UUID]) -> dict[UUID, list[SendLogEntry]]:
+    """Returns the logs of these sends, each in the order of time."""
+    found: dict[UUID, list[SendLogEntry]] = {id_: [] for id_ in wanted}
+    for id_, *entry in connection.execute(
+        "select send_id, at, attempt, event, actor, code, reason, milliseconds from send_log "
+        "where send_id = any(%b::uuid[]) order by at, number",
+        [[*wanted]],
+    ):
+        found[id_].append(SendLogEntry(*entry))
+    return found
+
+
 def of_conversation(connection: Connection[Any], conversation: UUID, most: int = 200) -> list[Send]:
     """Returns at most `most` sends of a conversation, the latest first."""
     return read(

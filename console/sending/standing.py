@@ -1,0 +1,76 @@
+"""How sending stands: messages that Meta did not confirm, with what is known of each, and the business numbers."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from console.dependencies import Dependencies
+from console.sending.bubbles import Bubble, bubble
+from domain.sending.sends import Send
+from domain.sending.templates import Template, preview
+from infra.postgres.lists.cursor import START, Cursor, CursorError
+from infra.postgres.sending import sends
+from infra.postgres.sending.accounts import accounts, numbers
+from infra.postgres.sending.library import templates
+from infra.postgres.sending.sends import SendLogEntry
+
+_ROWS = 50
+
+
+class UnknownMessage(NamedTuple):
+    """A message that Meta did not confirm. `posts`: how each attempt ended, `statuses`: what Meta reported since."""
+
+    send: Send
+    bubble: Bubble
+    posts: Sequence[SendLogEntry]
+    statuses: Sequence[SendLogEntry]
+
+
+def standing_pages(deps: Dependencies) -> Blueprint:
+    """`/messages/unknown`, `/numbers`."""
+    pages = Blueprint("sending", __name__)
+
+    @pages.get("/messages/unknown")
+    def unknown() -> ResponseReturnValue:
+        with deps.connection() as conn:
+            directory = deps.directory(conn)
+            page = sends.page(conn, _ROWS, _cursor(request.args.get("after")), ["unknown"])
+            log = sends.logs(conn, [send.id for send in page.sends])
+        found = [
+            UnknownMessage(
+                send,
+                bubble(send),
+                [entry for entry in log[send.id] if entry.actor == "sender"],
+                [entry for entry in log[send.id] if entry.actor == "meta"],
+            )
+            for send in page.sends
+        ]
+        return render_template("unknown_messages.html", found=found, next=page.next, directory=directory)
+
+    @pages.get("/numbers")
+    def show_numbers() -> ResponseReturnValue:
+        with deps.connection() as conn:
+            known = {each.account_id: each for each in accounts(conn)}
+            of_account: dict[str, list[Template]] = {}
+            for template in templates(conn):
+                of_account.setdefault(template.account_id, []).append(template)
+            found = numbers(conn)
+        return render_template(
+            "numbers.html",
+            numbers=found,
+            accounts=known,
+            templates=of_account,
+            preview=preview,
+            enabled=deps.sending.enabled,
+        )
+
+    return pages
+
+
+def _cursor(text: str | None) -> Cursor:
+    try:
+        return Cursor.parse(text) if text else START
+    except CursorError:
+        return START
