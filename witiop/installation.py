@@ -101,7 +101,7 @@ def _settings_of(stack: Stack) -> dict[str, object]:
 
 
 def _ses(endpoint: str) -> dict[str, object]:
-    from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN
+    from infra.local.ses import BUCKET, CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN
 
     return {
         "ses_endpoint": endpoint,
@@ -109,6 +109,11 @@ def _ses(endpoint: str) -> dict[str, object]:
         "ses_sender": SENDER,
         "ses_configuration_set": CONFIGURATION_SET,
         "ses_topic_arns": TOPIC_ARN,
+        "media_bucket": BUCKET,
+        "media_region": REGION,
+        "media_endpoint": endpoint,
+        "media_access_key_id": KEY[0],
+        "media_secret_access_key": KEY[1],
         "ses_access_key_id": KEY[0],
         "ses_secret_access_key": KEY[1],
     }

@@ -164,6 +164,25 @@ class Settings(BaseSettings):
         "not: nothing, or all messages but templates; a customer may get such a message twice",
     )
 
+    media_bucket: str = Field(
+        "",
+        pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$",
+        description="S3 bucket that keeps the files of messages; empty: they are neither fetched nor sent",
+    )
+    media_region: str = Field(
+        "", pattern=r"^([a-z]{2}(-[a-z]+)+-\d)?$", description="AWS region of the bucket, e.g. eu-west-1"
+    )
+    media_endpoint: str | None = Field(
+        None, pattern=r"^https?://", description="URL of the S3 server, if not AWS's own"
+    )
+    media_access_key_id: str | None = Field(
+        None, description="access key id for the bucket (default: AWS's standard credential chain)"
+    )
+    media_secret_access_key: SecretStr | None = Field(None, description="secret of the access key")
+    media_at_once: int = Field(
+        4, ge=1, le=32, description="files fetched, and files uploaded to Meta, at the same time and process"
+    )
+
     softbot_secrets: SecretList = Field(
         (), description="secrets that sign the Softbot's events, comma separated; each of them verifies signatures"
     )

@@ -28,6 +28,7 @@ from infra.postgres.conversations.histories import CustomerHistories, FactKey
 from infra.postgres.conversations.history_writer import HandedOver, HistoryWriter
 from infra.postgres.conversations.message_changes import MessageKey, as_mapping, read_changes, write_changes
 from infra.postgres.conversations.statuses import write_notices, write_presence, write_statuses
+from infra.postgres.media import received
 from infra.postgres.messaging.command_log import AuditedRecord, audit, count_repeats
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
 
@@ -279,6 +280,7 @@ class UnitOfWork:
             histories.write_handed_over(self._handed_over, self._given.values())
             histories.write_conversations([c for _, c in existing], [c for before, c in changed if before is None])
             histories.write_entries(self._new.values(), self._adopted.values())
+            received.note(connection, (placement.fact for _, placement in self._new.values()))
             histories.write_arrivals(self._arrived_earlier.values())
             write_changes(connection, self._changes())
             histories.write_history(self._events)

@@ -68,9 +68,10 @@ class Posts:
         """Returns whether a post from a number is under way."""
         return any(number == other for other, _ in self._posting.values())
 
-    def begin(self, send: Send, claimed_at: float) -> None:
-        """Begins to post a send. `claimed_at`: by the monotonic clock, before it was claimed."""
-        self._posting[send.id] = send.phone_number_id, self._threads.submit(self._post, send, claimed_at)
+    def begin(self, send: Send, media_id: str | None, claimed_at: float) -> None:
+        """Begins to post a send. `media_id`: Meta's id of the file that it shows; `claimed_at`: by the monotonic clock,
+        before it was claimed."""
+        self._posting[send.id] = send.phone_number_id, self._threads.submit(self._post, send, media_id, claimed_at)
         _IN_FLIGHT.set(len(self._posting))
 
     def show(self, receipt: AskedReceipt) -> None:
@@ -102,7 +103,7 @@ class Posts:
         self._receipt_threads.shutdown(wait=True)
         return given_back
 
-    def _post(self, send: Send, claimed_at: float) -> None:
+    def _post(self, send: Send, media_id: str | None, claimed_at: float) -> None:
         """Makes the one attempt."""
         if monotonic() - claimed_at > self._post_within_seconds:
             self._ended.put(Posted(send, NotSent("too late after its claim", "message", timedelta()), None))
@@ -110,7 +111,7 @@ class Posts:
         began = monotonic()
         callback = Callback(send.id, send.attempt, send.secret).text()
         try:
-            outcome = self._graph.post(send.phone_number_id, letter(send, callback))
+            outcome = self._graph.post(send.phone_number_id, letter(send, callback, media_id))
         except Exception:  # a defect of ours, after the request may have been written
             log.error("send.defect", send_id=str(send.id), exc_info=True)
             outcome = Unanswered("a defect of the sender")

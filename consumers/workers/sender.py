@@ -26,6 +26,7 @@ from consumers.workers.worker_loop import WorkerLoop
 from domain.sending.acceptance import SendingPolicy
 from domain.sending.graph_errors import pair_wait
 from domain.sending.sends import (
+    EXPIRED,
     NOT_ALLOWED,
     Graph,
     NotSent,
@@ -166,17 +167,19 @@ class MessageSender:
             found = claims.claim(connection, number, most, lane.takes_templates)
             over = {c.send.id: why for c in found if (why := self._why_over(c, lane.now)) is not None}
             self._expire(connection, over, lane.now)
-            ours = [c.send for c in found if c.send.id not in over]
+            ours = [c for c in found if c.send.id not in over]
             claims.keep_bucket(connection, number, bucket.taken(len(ours)))
         crash_point("sender.after-claim")
-        for send in ours:
-            self._posts.begin(send, claimed_at)
+        for send, _, media_id in ours:
+            self._posts.begin(send, media_id, claimed_at)
         return len(ours)
 
     def _why_over(self, claimed: claims.Claimed, now: datetime) -> str | None:
         """Returns why a send must not be posted any more; None: it may."""
         if not self._terms.policy.allows(claimed.send.address_kind, claimed.send.address):
             return NOT_ALLOWED
+        if claimed.send.upload_id is not None and claimed.media_id is None:
+            return EXPIRED  # claimed without its file only because its time is over
         return is_over(claimed.send, now, claimed.window_ends_at)
 
     def _expire(self, connection: Connection[Any], over: Mapping[UUID, str], now: datetime) -> None:

@@ -12,7 +12,7 @@ from domain.conversations.placement.window import WINDOW
 from domain.ids import fact_id
 from domain.messages.outgoing import OutgoingMessage, graph_content, shown_text
 from domain.phone_numbers import phone_key
-from domain.sending.sends import AddressKind, Lane, Send, send_id
+from domain.sending.sends import AddressKind, Lane, Send, send_id, upload_in
 from domain.sending.templates import Template, WrongParameters, fill
 
 DEFAULT_EXPIRY = timedelta(hours=24)
@@ -143,6 +143,7 @@ def accept_send(
         customer_id=to.customer_id,
         reply_to=command.reply_to,
         expires_at=now + DEFAULT_EXPIRY,
+        upload_id=upload_in(content.graph),
     )
 
 

@@ -119,7 +119,8 @@ class Send:
     accepted; `is_claim`: whether the actor then is the conversation's owner; `needs_window`: whether Meta refuses it
     when the customer's window is over; `expires_at`: it is not posted after that; `wa_id`, `user_id`: the customer's
     ids in Meta's answer; `error`: Meta's code; `secret`: of its callback data; `pair_refusals`: how often in a row Meta
-    refused it because messages to the customer came too fast."""
+    refused it because messages to the customer came too fast; `upload_id`: the file that it shows, for which `content`
+    has `{"upload": ...}` instead of Meta's id."""
 
     id: UUID
     command_id: str
@@ -149,6 +150,7 @@ class Send:
     error: int | None = None
     reason: str | None = None
     pair_refusals: int = 0
+    upload_id: UUID | None = None
     pricing: Mapping[str, Any] | None = None
 
 
@@ -240,9 +242,9 @@ def is_over(send: Send, now: datetime, window_ends_at: datetime | None) -> str |
     return None
 
 
-def letter(send: Send, callback: str) -> dict[str, Any]:
-    """Returns the body of the post. A phone is always written with its country code and a plus: without it, Meta
-    prepends the sender's own country code."""
+def letter(send: Send, callback: str, media_id: str | None = None) -> dict[str, Any]:
+    """Returns the body of the post. `media_id`: Meta's id of the file that the send shows. A phone is always written
+    with its country code and a plus: without it, Meta prepends the sender's own country code."""
     to = {
         "phone": {"recipient_type": "individual", "to": f"+{send.address.lstrip('+')}"},
         "user_id": {"recipient_type": "individual", "recipient": send.address},
@@ -253,9 +255,32 @@ def letter(send: Send, callback: str) -> dict[str, Any]:
         "messaging_product": "whatsapp",
         **to,
         **context,
-        **send.content,
+        **(_with_media(send.content, media_id) if media_id is not None else send.content),
         "biz_opaque_callback_data": callback,
     }
+
+
+def upload_in(content: Any) -> UUID | None:  # noqa: ANN401 - JSON
+    """Returns the upload that a message in the form of the Graph API shows."""
+    if isinstance(content, Mapping):
+        if "upload" in content:
+            return UUID(content["upload"])
+        return upload_in(list(content.values()))
+    if isinstance(content, list):
+        return next((found for part in content if (found := upload_in(part)) is not None), None)
+    return None
+
+
+def _with_media(content: Any, media_id: str) -> Any:  # noqa: ANN401 - JSON
+    """Returns the content with Meta's id in place of the upload."""
+    if isinstance(content, Mapping):
+        return {
+            "id" if key == "upload" else key: media_id if key == "upload" else _with_media(part, media_id)
+            for key, part in content.items()
+        }
+    if isinstance(content, list):
+        return [_with_media(part, media_id) for part in content]
+    return content
 
 
 def read_receipt(wamid: str, *, typing: bool) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """How the Graph API is reached: one pool of connections, requests that are never repeated, answers of bounded size."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 from pydantic_core import from_json, to_json
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
+_PART = 64 * 1024
 _MAX_ANSWER = 4_000_000
 """Longest answer that is read, in bytes; a page of templates has less than a megabyte."""
 
@@ -30,6 +33,10 @@ class NotReached(Exception):
 
 class NoAnswer(Exception):
     """The request may have been received, and there is no answer that could be read."""
+
+
+class TooLong(Exception):
+    """What is being downloaded is longer than it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,50 @@ class GraphClient:
         """Gets JSON. Raises NotReached, NoAnswer."""
         return self._request("GET", f"{self._base}/{path}", headers=self._headers, fields=dict(query))
 
+    def upload(self, path: str, body: Iterator[bytes], length: int, content_type: str) -> MetaAnswer:
+        """Posts `length` bytes part by part. Raises NotReached, NoAnswer."""
+        headers = {**self._headers, "Content-Type": content_type, "Content-Length": str(length)}
+        return self._request("POST", f"{self._base}/{path}", headers=headers, body=body)
+
+    def download(self, url: str, most: int, keep: Callable[[bytes], None]) -> tuple[int, int]:
+        """Gives what is at an address, which gets the token, to `keep`, part by part as it arrives; returns the status
+        and the number of bytes. Does not decode anything, so that a small answer cannot become a huge one. Raises
+        NotReached, NoAnswer, TooLong for more than `most` bytes, and whatever `keep` raises."""
+        headers = {**self._headers, "Accept": "*/*", "Accept-Encoding": "identity"}
+        received = 0
+        with self._answering("GET", url, headers=headers) as response:
+            if response.status != 200:
+                response.close()
+                return response.status, 0
+            while part := response.read1(_PART, decode_content=False):
+                received += len(part)
+                if received > most:
+                    raise TooLong
+                keep(part)
+        return 200, received
+
+    @property
+    def origin(self) -> tuple[str, str | None, int | None]:
+        """Scheme, host and port of the Graph API."""
+        url = urlsplit(self._base)
+        return url.scheme, url.hostname, url.port
+
     def _request(self, method: str, url: str, **options: Any) -> MetaAnswer:  # noqa: ANN401 - options of urllib3
+        with self._answering(method, url, **options) as response:
+            data = response.read(_MAX_ANSWER + 1, decode_content=True)
+            if len(data) <= _MAX_ANSWER and response.read(1):
+                raise NoAnswer("the answer is too long")
+        return MetaAnswer(response.status, _object(data))
+
+    @contextmanager
+    def _answering(
+        self,
+        method: str,
+        url: str,
+        **options: Any,  # noqa: ANN401 - options of urllib3
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """A request whose answer is read inside the block. A connection whose answer was not read to its end is not
+        used again."""
         try:
             response = self._pool.request(
                 method, url, redirect=False, preload_content=False, decode_content=True, **options
@@ -81,16 +131,16 @@ class GraphClient:
             raise NotReached(_words(error)) from None
         except urllib3.exceptions.HTTPError as error:
             raise NoAnswer(_words(error)) from None
+        complete = False
         try:
-            data = response.read(_MAX_ANSWER + 1, decode_content=True)
-            if len(data) <= _MAX_ANSWER and response.read(1):
-                raise NoAnswer("the answer is too long")
+            yield response
+            complete = True
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            response.close()
             raise NoAnswer(_words(error)) from None
         finally:
+            if not complete:
+                response.close()
             response.release_conn()
-        return MetaAnswer(response.status, _object(data))
 
 
 def _object(data: bytes) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Amazon SES on this machine: moto's server. Mails are not delivered; they can be read on a page."""
+"""Amazon SES and S3 on this machine: moto's server. Mails are not delivered; they can be read on a page."""
 
 import sys
 from http.client import HTTPConnection, HTTPException
@@ -15,12 +15,14 @@ SENDER = "witiop@example.com"
 CONFIGURATION_SET = "witiop"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:123456789012:witiop"
 """The configured event destination. No events are actually published."""
+BUCKET = "witiop-media"
+"""The bucket of the store of files, which the same server keeps, in memory too."""
 KEY = ("local", "local")
 """Any key is accepted."""
 
 
 class LocalSes(LocalServer):
-    """A server that keeps mails in memory only."""
+    """A server that keeps mails and files in memory only."""
 
     def __init__(self, directory: Path, port: int = 0, *, guard: Guard | None = None) -> None:
         """Port 0: any free port. `directory`: for the log."""

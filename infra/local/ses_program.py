@@ -1,6 +1,6 @@
-"""The program of `infra.local.ses`: moto's server, with our identity and configuration set from the start, answers for
-requests of `witiop doctor` that moto does not support, and pages that show the sent mails. moto itself shows the mails
-as JSON under /moto-api/data.json."""
+"""The program of `infra.local.ses`: moto's server, with our identity, configuration set and bucket from the start,
+answers for requests of `witiop doctor` that moto does not support, and pages that show the sent mails. moto itself
+shows the mails as JSON under /moto-api/data.json."""
 
 import json
 import re
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import s3_backends
 from moto.ses.models import ses_backends
 from werkzeug.serving import run_simple
 from werkzeug.wrappers import Response
 
-from infra.local.ses import CONFIGURATION_SET, REGION, SENDER, TOPIC_ARN
+from infra.local.ses import BUCKET, CONFIGURATION_SET, REGION, SENDER, TOPIC_ARN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -80,6 +81,7 @@ def application() -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]
     ses = ses_backends[DEFAULT_ACCOUNT_ID][REGION]
     ses.create_email_identity_v2(SENDER, None, None, None).verified_for_sending_status = True
     ses.create_configuration_set(CONFIGURATION_SET)
+    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].create_bucket(BUCKET, REGION)
     moto: Any = DomainDispatcherApplication(create_backend_app)
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

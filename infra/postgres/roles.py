@@ -12,7 +12,7 @@ from psycopg.rows import scalar_row
 from psycopg.sql import SQL, Composed, Identifier
 from psycopg.sql import Literal as Value
 
-RoleProcess = Literal["conversations", "commands", "routing", "mails", "timer", "sender", "relay", "console"]
+RoleProcess = Literal["conversations", "commands", "routing", "mails", "timer", "sender", "media", "relay", "console"]
 """The processes that use the database."""
 ROLE_PROCESSES: tuple[RoleProcess, ...] = get_args(RoleProcess)
 
@@ -73,6 +73,7 @@ _READS_LISTS = dict.fromkeys(
         "lanes",
         "mail_log",
         "mails",
+        "media",
         "message_changes",
         "message_status",
         "send_log",
@@ -100,6 +101,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "identity_periods": "select, insert, update",
         "lanes": "select, insert, update",
         "mail_log": "select, insert",
+        "media": "select, insert",
         "message_changes": "select, insert, update",
         "message_status": "select, insert, update",
         "notices": "select, insert",
@@ -152,9 +154,16 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "held_commands": "select",
         "lanes": "select, insert, update",
         "message_status": "select",
+        "meta_uploads": "select",
         "receipts": "select, update",
         "restores": "select, insert",
         "templates": "select, insert, update, delete",
+        "uploads": "select",
+    },
+    "media": {
+        **_SENDS,
+        "media": "select, update",
+        "meta_uploads": "select, insert, update, delete",
         "uploads": "select",
     },
     "relay": {"outbox": "select, delete", "set_aside": "select, insert"},

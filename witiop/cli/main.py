@@ -22,8 +22,9 @@ LAZY_COMMANDS = {
     "deferred": "witiop.cli.deferred:deferred",
     "email": "witiop.cli.commands:email",
     "mails": "witiop.cli.mails:mails",
-    "send": "witiop.cli.send:send",
-    "messages": "witiop.cli.messages:messages",
+    "send": "witiop.cli.sending.send:send",
+    "media": "witiop.cli.sending.media:media",
+    "messages": "witiop.cli.sending.messages:messages",
     "templates": "witiop.cli.templates:templates",
     "numbers": "witiop.cli.templates:numbers",
     "dead-letters": "witiop.cli.dead_letters:dead_letters",
@@ -132,8 +133,8 @@ def install() -> None:
 def run(installation: Installation, process: str) -> None:
     """Run one process.
 
-    PROCESS is webhook, conversations, commands, routing, mails, sender, timer, relay or console. It reads its settings
-    from the environment (docs/settings.md), logs JSON to stderr and stops cleanly on SIGTERM.
+    PROCESS is webhook, conversations, commands, routing, mails, sender, media, timer, relay or console. It reads its
+    settings from the environment (docs/settings.md), logs JSON to stderr and stops cleanly on SIGTERM.
     """
     from witiop.wiring.processes import PROCESSES, start
 
@@ -141,8 +142,8 @@ def run(installation: Installation, process: str) -> None:
         raise click.BadParameter(f"{process!r} is not one of {', '.join(PROCESSES)}", param_hint="PROCESS")
     chosen = PROCESSES[process]
     settings = installation.settings(*chosen.needs)
-    if settings.sending_enabled:
-        settings = installation.settings(*chosen.needs, *chosen.needs_to_send)
+    more = [name for switch, names in chosen.needs_with.items() if getattr(settings, switch) for name in names]
+    settings = installation.settings(*chosen.needs, *more)
     sys.exit(start(process, settings))
 
 

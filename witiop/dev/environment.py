@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from infra.local.ports import LOOPBACK
-from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN
+from infra.local.ses import BUCKET, CONFIGURATION_SET, KEY, REGION, SENDER, TOPIC_ARN
 from infra.local.simulator import bike_shop
 from infra.postgres.roles import role_of
 from witiop.dev.processes import SECRETS, DevProgram
@@ -32,6 +32,9 @@ def environment_of(
         "ses_configuration_set": CONFIGURATION_SET,
         "ses_topic_arns": TOPIC_ARN,
         "graph_url": stack.graph_url,
+        "media_bucket": BUCKET,
+        "media_region": REGION,
+        "media_endpoint": stack.ses_endpoint,
         "whatsapp_accounts": ",".join(sorted({number.account_id for number in bike_shop.NUMBERS})),
         "sending_enabled": True,  # to the stand-in
         "console_host": LOOPBACK,
@@ -53,6 +56,8 @@ def environment_of(
         "softbot_secrets": stack.softbot_secret,
         "agents_secrets": stack.agents_secret,
         "command_secrets": stack.command_secret,
+        "media_access_key_id": KEY[0],
+        "media_secret_access_key": KEY[1],
         "ses_access_key_id": KEY[0],
         "ses_secret_access_key": KEY[1],
     }

@@ -26,6 +26,8 @@ SECRETS = (
     "command_secrets",
     "ses_access_key_id",
     "ses_secret_access_key",
+    "media_access_key_id",
+    "media_secret_access_key",
 )
 """Settings that a program of the stack gets only if it needs them."""
 
@@ -49,7 +51,8 @@ PROCESSES = tuple(
         ("routing", 16, _DATABASE),
         ("mails", 15, (*_DATABASE, "ses_access_key_id", "ses_secret_access_key")),
         ("sender", 18, (*_DATABASE, "whatsapp_access_token")),
-        ("console", 17, (*_DATABASE, "command_secrets")),
+        ("media", 19, (*_DATABASE, "whatsapp_access_token", "media_access_key_id", "media_secret_access_key")),
+        ("console", 17, (*_DATABASE, "command_secrets", "media_access_key_id", "media_secret_access_key")),
     )
 )
 SIMULATOR = DevProgram("simulator", _witiop("simulate", "story"))

@@ -23,6 +23,8 @@ from infra.postgres import mails
 from infra.postgres.connections.pool import connect
 from infra.postgres.lists import health
 from infra.postgres.lists.health import ConsumerPosition
+from infra.postgres.media import received
+from infra.postgres.media.received import FetchDiagnostics
 from infra.postgres.messaging import restores
 from infra.postgres.messaging.dead_letters import OUTBOX
 from infra.postgres.messaging.parked import parked_now
@@ -97,6 +99,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         fix = "check that PostgreSQL is running and that WITIOP_POSTGRES_DSN points to it"
         yield Finding("postgres", _first_line(error), fix, unreachable=True)
     yield from _ses(settings)
+    yield from _store(settings)
 
 
 def _settings() -> Iterator[Finding]:
@@ -139,6 +142,7 @@ def _database(
     yield from _positions(held, health.consumer_positions(database), from_settings.kafka_config(settings))
     yield from _flow(database)
     yield from _mails(database)
+    yield from media_findings(received.diagnostics(database), has_bucket=bool(settings.media_bucket))
     yield from _identity_feedback(database, settings.ses_topic_arns)
     yield from _directory(database)
 
@@ -246,6 +250,31 @@ def _ses(settings: Settings) -> Iterator[Finding]:
     except SesUnreachable as error:
         fix = "check that SES can be reached in WITIOP_SES_REGION and accepts the access key"
         yield Finding("ses", str(error), fix, unreachable=True)
+
+
+def media_findings(found: FetchDiagnostics, *, has_bucket: bool) -> Iterator[Finding]:
+    """Yields what is wrong with the files that customers send."""
+    if not has_bucket and found.overdue_seconds > OVERDUE_SECONDS:
+        what = "customers send files, and there is no bucket to keep them; Meta deletes them after seven days"
+        yield Finding("media", what, "set WITIOP_MEDIA_BUCKET and WITIOP_MEDIA_REGION")
+    elif found.overdue_seconds > OVERDUE_SECONDS:
+        what = f"the file that is longest due has been waiting for {found.overdue_seconds:.0f} s"
+        yield Finding("media", what, "check that `witiop run media` is running and reaches Meta and the bucket")
+    if found.failed:
+        what = f"{found.failed:,} files of the last seven days were not fetched, the latest because: {found.example}"
+        yield Finding("media", what, "see docs/runbook.md, Files of customers")
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    if not settings.media_bucket:
+        return
+    from infra.media.store import S3FileStore, StoreUnavailable
+
+    try:
+        S3FileStore(from_settings.store_access(settings)).check()
+    except StoreUnavailable as error:
+        fix = "check that the bucket WITIOP_MEDIA_BUCKET exists in WITIOP_MEDIA_REGION and that the key may use it"
+        yield Finding("media", str(error), fix, unreachable=True)
 
 
 def position_findings(

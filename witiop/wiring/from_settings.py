@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from domain.mail_body.compose import MailSender
     from domain.sending.acceptance import SendingPolicy
     from infra.graph.access import GraphAccess
+    from infra.media.store import StoreAccess
     from infra.postgres.console.sign_ins import SessionTerms
     from infra.ses.mailer import SesAccess
 
@@ -109,6 +110,15 @@ def graph_access(settings: Settings) -> "GraphAccess":
     token = settings.whatsapp_access_token.get_secret_value()
     connections = settings.sending_in_flight + RECEIPTS + 1  # one more reads templates and numbers
     return GraphAccess(settings.graph_url, settings.graph_version, token, connections)
+
+
+def store_access(settings: Settings) -> "StoreAccess":
+    """Returns the connection to the store of files. The setting `media_bucket` must be set."""
+    from infra.media.store import StoreAccess
+
+    key_id, secret = settings.media_access_key_id, _revealed(settings.media_secret_access_key)
+    key = (key_id, secret) if key_id and secret else None
+    return StoreAccess(settings.media_bucket, settings.media_region, settings.media_endpoint, key)
 
 
 def sending_policy(settings: Settings) -> "SendingPolicy":

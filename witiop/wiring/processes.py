@@ -4,8 +4,8 @@ A process is a function of its settings that returns after SIGTERM or SIGINT. Th
 the processes. Nothing is opened at import, and a process imports only the parts that it uses.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -14,19 +14,19 @@ from witiop.wiring.console import run_console
 from witiop.wiring.consumers import run_commands, run_conversations
 from witiop.wiring.running import prepare
 from witiop.wiring.webhook import run_webhook
-from witiop.wiring.workers import run_mails, run_relay, run_routing, run_sender, run_timer
+from witiop.wiring.workers import run_mails, run_media, run_relay, run_routing, run_sender, run_timer
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process; `needs` names the settings without which it does not start, `needs_to_send` those that it also needs
-    where messages are sent to customers."""
+    """A process; `needs` names the settings without which it does not start, `needs_with` those that it also needs
+    where a certain setting is on."""
 
     needs: tuple[str, ...]
     run: Callable[[Settings], None]
-    needs_to_send: tuple[str, ...] = ()
+    needs_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def start(name: str, settings: Settings) -> int:
@@ -59,7 +59,8 @@ PROCESSES = {
     "commands": Process((*_SERVERS, "command_secrets"), run_commands),
     "routing": Process(("postgres_dsn",), run_routing),
     "mails": Process((*_SERVERS, "ses_region", "ses_sender", "ses_configuration_set"), run_mails),
-    "sender": Process(_SERVERS, run_sender, ("whatsapp_access_token", "whatsapp_accounts")),
+    "sender": Process(_SERVERS, run_sender, {"sending_enabled": ("whatsapp_access_token", "whatsapp_accounts")}),
+    "media": Process(("postgres_dsn",), run_media, {"media_bucket": ("media_region", "whatsapp_access_token")}),
     "timer": Process(("postgres_dsn",), run_timer),
     "relay": Process(_SERVERS, run_relay),
     "console": Process((*_SERVERS, "command_secrets"), run_console),

@@ -1,4 +1,4 @@
-"""Builds and runs the worker processes: `timer`, `routing`, `mails`, `sender` and `relay`."""
+"""Builds and runs the worker processes: `timer`, `routing`, `mails`, `sender`, `media` and `relay`."""
 
 from contextlib import closing
 from threading import Event
@@ -13,6 +13,7 @@ from witiop.wiring.from_settings import (
     routing_policy,
     sending_policy,
     ses_access,
+    store_access,
     topics,
 )
 from witiop.wiring.running import run_worker
@@ -106,6 +107,45 @@ def run_sender(settings: Settings) -> None:
         reader = GraphSync(sync_session.transaction, GraphReader(api), settings.whatsapp_accounts, sync_hints)
         both = ParallelLoops([sender, reader])
         run_worker(settings, both.run, lambda: every_reason(both.not_ready_reason(), guard.not_ready_reason()))
+
+
+def run_media(settings: Settings) -> None:
+    """Runs the worker that fetches customers' files, and uploads those that are to be sent. Any number may run. Without
+    a bucket it only stands by."""
+    if not settings.media_bucket:
+        run_worker(settings, _stand_by, lambda: None)
+        return
+    from dataclasses import replace
+
+    from consumers.batches.parallel import ParallelLoops
+    from consumers.workers.media.fetching import MediaFetching
+    from consumers.workers.media.transfers import MediaTransfers
+    from consumers.workers.media.uploading import MediaUploading
+    from infra.graph.access import GraphClient
+    from infra.graph.media import GraphMedia
+    from infra.media.store import S3FileStore
+    from infra.media.thumbnails import thumbnail
+    from infra.postgres.connections.hints import MEDIA, SENDS, LastingHints
+    from infra.postgres.connections.session import DatabaseSession
+
+    dsn, at_once = settings.postgres_dsn.get_secret_value(), settings.media_at_once
+    graph = GraphMedia(GraphClient(replace(graph_access(settings), connections=2 * at_once)))
+    store = S3FileStore(store_access(settings))
+    with (
+        closing(DatabaseSession(dsn, "media")) as fetch_session,
+        closing(DatabaseSession(dsn, "uploads")) as upload_session,
+        closing(LastingHints(dsn, MEDIA)) as fetch_hints,
+        closing(LastingHints(dsn, SENDS)) as upload_hints,
+    ):
+        fetching = MediaFetching(graph, store, thumbnail)
+        uploading = MediaUploading(graph, store, topics(settings))
+        both = ParallelLoops(
+            [
+                MediaTransfers("fetching", fetch_session.transaction, fetching, at_once, fetch_hints),
+                MediaTransfers("uploading", upload_session.transaction, uploading, at_once, upload_hints),
+            ]
+        )
+        run_worker(settings, both.run, both.not_ready_reason)
 
 
 def _stand_by(stop: Event) -> None:

@@ -13,6 +13,8 @@ CHANGES: LiteralString = "witiop_changed"
 """Channel: conversations, mails, sends, message statuses or results of commands changed."""
 SENDS: LiteralString = "witiop_sends"
 """Channel: something is to be sent."""
+MEDIA: LiteralString = "witiop_media"
+"""Channel: a customer sent a file."""
 SYNC: LiteralString = "witiop_sync"
 """Channel: somebody wants templates and numbers to be read from Meta now."""
 

@@ -44,10 +44,11 @@ class LaneState(NamedTuple):
 
 class Claimed(NamedTuple):
     """A send that is ours to post. `window_ends_at`: the end of the customer's window on this number; None: the
-    customer never wrote."""
+    customer never wrote. `media_id`: Meta's id of the file that it shows."""
 
     send: Send
     window_ends_at: datetime | None
+    media_id: str | None
 
 
 def numbers_with_due(connection: Connection[Any]) -> list[str]:
@@ -106,8 +107,8 @@ def keep_bucket(connection: Connection[Any], number: str, bucket: Bucket) -> Non
 
 def claim(connection: Connection[Any], number: str, most: int, templates: bool) -> list[Claimed]:
     """Makes up to `most` due sends of a number `sending`, agents' first, under the lane's lock; their posts may begin
-    once this is committed. Of one customer only the first that is not at an end. `templates`: whether they may be
-    sent."""
+    once this is committed. Of one customer only the first that is not at an end; one
+    whose file Meta does not have yet waits until it expires. `templates`: whether they may be sent."""
     with connection.cursor(row_factory=kwargs_row(_claimed)) as cursor:
         values = {"number": number, "most": most, "templates": templates, "window": WINDOW}
         return cursor.execute(_CLAIM, values).fetchall()
@@ -118,6 +119,10 @@ with chosen as materialized (
   select s.id from sends s
   where s.phone_number_id = %(number)s and s.state = 'queued' and s.due_at <= clock_timestamp()
     and (%(templates)s or s.kind <> 'template')
+    and (s.upload_id is null or s.expires_at <= clock_timestamp() or exists (
+      select from meta_uploads m where m.upload_id = s.upload_id and m.phone_number_id = s.phone_number_id
+        and m.expires_at > clock_timestamp()
+    ))
     and not exists (
       select from sends o
       where o.phone_number_id = s.phone_number_id and o.recipient = s.recipient and o.state in ('queued', 'sending')
@@ -131,7 +136,10 @@ with chosen as materialized (
 select {SEND_COLUMNS}, (
   select max(v.last_at) + %(window)s from customers m join conversations v on v.customer_id = m.id
   where {MEMBERS.format("claimed.customer_id")} and v.phone_number_id = claimed.phone_number_id
-) as window_ends_at
+) as window_ends_at, (
+  select m.meta_id from meta_uploads m
+  where m.upload_id = claimed.upload_id and m.phone_number_id = claimed.phone_number_id
+) as media_id
 from claimed order by lane, ordinal
 """
 
@@ -160,5 +168,9 @@ def resume(connection: Connection[Any], number: str) -> None:
     )
 
 
-def _claimed(window_ends_at: datetime | None, **fields: Any) -> Claimed:  # noqa: ANN401 - columns of a row
-    return Claimed(send_of_row(**fields), window_ends_at)
+def _claimed(
+    window_ends_at: datetime | None,
+    media_id: str | None,
+    **fields: Any,  # noqa: ANN401 - columns of a row
+) -> Claimed:
+    return Claimed(send_of_row(**fields), window_ends_at, media_id)

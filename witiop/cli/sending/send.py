@@ -1,6 +1,7 @@
 """`witiop send`: sends a message to a customer (docs/design/sending.md)."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +32,11 @@ def _sending_options(command: Callable[..., None]) -> Callable[..., None]:
     return command_options(command)
 
 
+def _check_recipient(*, conversation: object, number: str | None, to: str | None, **_: Any) -> None:  # noqa: ANN401
+    if (conversation is None) == (number is None or to is None) or (number is None) != (to is None):
+        raise click.UsageError("use either --conversation, or --number with --to")
+
+
 def _send(
     installation: "Installation",
     message: dict[str, Any],
@@ -45,8 +51,7 @@ def _send(
     from domain.commands import SendMessage
     from domain.phone_numbers import is_user_id
 
-    if (conversation is None) == (number is None or to is None) or (number is None) != (to is None):
-        raise click.UsageError("use either --conversation, or --number with --to")
+    _check_recipient(conversation=conversation, number=number, to=to)
     customer = {"user_id" if is_user_id(to) else "wa_id": to} if to is not None else None
     named = {"conversation_id": conversation} if conversation else {"phone_number_id": number, "customer": customer}
     body = {**named, "message": message, "reply_to": reply_to, "hold_seconds": hold}
@@ -69,6 +74,23 @@ def send() -> None:
 def text(installation: "Installation", /, body: str, preview: bool, **options: Any) -> None:  # noqa: ANN401
     """Send a text."""
     _send(installation, {"text": {"body": body, "preview_url": preview}}, **options)
+
+
+@send.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--caption", metavar="TEXT", help="Text below a picture, a video or a document.")
+@_sending_options
+@click.pass_obj
+def media(installation: "Installation", /, file: Path, caption: str | None, **options: Any) -> None:  # noqa: ANN401
+    """Send a picture, a video, an audio file, a sticker or a document.
+
+    What it is follows from its content. Meta's limits are checked first.
+    """
+    from witiop.cli.sending.media import upload_file
+
+    _check_recipient(**options)
+    upload = upload_file(installation, file, options["issuer"])
+    _send(installation, {"media": {"upload_id": upload, "caption": caption}}, **options)
 
 
 @send.command()

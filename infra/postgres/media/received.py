@@ -1,0 +1,171 @@
+"""Files of customers' messages: what is to be fetched, and what became of it. Raises psycopg errors."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from domain.facts import ConversationFact, CustomerTurn, HumanEcho
+from domain.messages.files import LIMITS, transfer_seconds
+from infra.postgres.connections.arrays import column_arrays
+
+ID_LIFE = timedelta(days=7)
+"""How long Meta keeps what customers send."""
+_MARGIN_SECONDS = 60.0
+"""A fetch that takes longer than its kind may, and this, has died."""
+
+
+class DueFetch(NamedTuple):
+    """A file to be fetched. `message_id`: the fact of its message; `sha256`: as the message says it; `attempts`: with
+    this one."""
+
+    message_id: UUID
+    phone_number_id: str
+    meta_id: str
+    kind: str
+    announced_sha256: str | None
+    expires_at: datetime
+    attempts: int
+
+
+class StoredFile(NamedTuple):
+    """A file that was fetched. `shown_type`: the MIME type that its bytes prove, if browsers may show it."""
+
+    sha256: str
+    size: int
+    shown_type: str | None
+    has_thumbnail: bool
+
+
+class ReceivedFile(NamedTuple):
+    """What is known of a message's file. `state`: `waiting`, `stored` or `failed`; `reason`: why it was not fetched;
+    `sha256` to `has_thumbnail`: of a stored one, see `StoredFile`."""
+
+    message_id: UUID
+    kind: str
+    mime_type: str | None
+    file_name: str | None
+    state: str
+    reason: str | None
+    sha256: str | None
+    size: int | None
+    shown_type: str | None
+    has_thumbnail: bool
+
+
+_RECEIVED: LiteralString = ", ".join(f"m.{name}" for name in ReceivedFile._fields)
+
+
+def note(connection: Connection[Any], facts: Iterable[ConversationFact]) -> None:
+    """Notes the files of new messages, to be fetched at once. One that is noted already stays."""
+    rows = [
+        (
+            fact.id,
+            fact.phone_number_id,
+            fact.media.id,
+            fact.type,
+            fact.media.mime_type,
+            fact.media.file_name,
+            fact.media.sha256,
+            fact.sent_at + ID_LIFE,
+        )
+        for fact in facts
+        if isinstance(fact, CustomerTurn | HumanEcho) and fact.media is not None
+    ]
+    if rows:
+        rows.sort(key=lambda row: row[0].int)
+        connection.execute(
+            "insert into media (message_id, phone_number_id, meta_id, kind, mime_type, file_name, announced_sha256, "
+            "expires_at) select * from unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], "
+            "%b::text[], %b::timestamptz[]) on conflict do nothing",
+            column_arrays(rows),
+        )
+
+
+def claim(connection: Connection[Any], most: int) -> list[DueFetch]:
+    """Takes at most `most` files to be fetched, the longest due first. They are due again when a fetch of their kind
+    must have ended, so what a process took that died is fetched by another."""
+    leases = [(kind, transfer_seconds(limit) + _MARGIN_SECONDS) for kind, limit in LIMITS.items()]
+    with connection.cursor(row_factory=class_row(DueFetch)) as cursor:
+        return cursor.execute(
+            "update media m set attempts = m.attempts + 1, next_at = clock_timestamp() + make_interval(secs => "
+            "coalesce((select l.seconds from unnest(%b::text[], %b::float8[]) as l (kind, seconds) "
+            "where l.kind = m.kind), 600)) "
+            "from (select message_id from media where state = 'waiting' and next_at <= clock_timestamp() "
+            "order by next_at, message_id limit %b for update skip locked) due where m.message_id = due.message_id "
+            "returning m.message_id, m.phone_number_id, m.meta_id, m.kind, m.announced_sha256, m.expires_at, "
+            "m.attempts",
+            [*column_arrays(leases), most],
+        ).fetchall()
+
+
+def store(connection: Connection[Any], message_id: UUID, file: StoredFile) -> None:
+    """Notes that a file was fetched."""
+    connection.execute(
+        "update media set state = 'stored', sha256 = %b, size = %b, shown_type = %b, has_thumbnail = %b, "
+        "reason = null, settled_at = clock_timestamp() where message_id = %b and state = 'waiting'",
+        [*file, message_id],
+    )
+
+
+def retry(connection: Connection[Any], message_id: UUID, reason: str, wait: timedelta) -> None:
+    """Notes why a file was not fetched, and when it is tried again."""
+    connection.execute(
+        "update media set reason = %b, next_at = clock_timestamp() + %b where message_id = %b and state = 'waiting'",
+        [reason, wait, message_id],
+    )
+
+
+def give_up(connection: Connection[Any], message_id: UUID, reason: str) -> None:
+    """Notes that a file is not fetched any more."""
+    connection.execute(
+        "update media set state = 'failed', reason = %b, settled_at = clock_timestamp() "
+        "where message_id = %b and state = 'waiting'",
+        [reason, message_id],
+    )
+
+
+def find(connection: Connection[Any], message_id: UUID, conversation: UUID | None = None) -> ReceivedFile | None:
+    """Returns the file of a message. `conversation`: the one that must have the message; None: any, also none."""
+    of: LiteralString = (
+        "and exists (select from entries e where e.input_id = m.message_id and e.conversation_id = %b)"
+        if conversation is not None
+        else ""
+    )
+    with connection.cursor(row_factory=class_row(ReceivedFile)) as cursor:
+        return cursor.execute(
+            f"select {_RECEIVED} from media m where m.message_id = %b {of}",
+            [message_id, *([conversation] if conversation is not None else [])],
+        ).fetchone()
+
+
+def of_messages(connection: Connection[Any], messages: Iterable[UUID]) -> dict[UUID, ReceivedFile]:
+    """Returns the files of messages, as far as they have any."""
+    with connection.cursor(row_factory=class_row(ReceivedFile)) as cursor:
+        rows = cursor.execute(f"select {_RECEIVED} from media m where m.message_id = any(%b::uuid[])", [[*messages]])
+        return {row.message_id: row for row in rows}
+
+
+class FetchDiagnostics(NamedTuple):
+    """How fetching goes. `overdue_seconds`: how long the file that waits longest for its first attempt has waited;
+    `failed`: files of the last week that were not fetched; `example`: why the latest of them was not."""
+
+    overdue_seconds: float
+    failed: int
+    example: str | None
+
+
+def diagnostics(connection: Connection[Any]) -> FetchDiagnostics:
+    """Returns how fetching goes."""
+    with connection.cursor(row_factory=class_row(FetchDiagnostics)) as cursor:
+        row = cursor.execute(
+            "select coalesce(extract(epoch from clock_timestamp() - (select min(next_at) from media "
+            "where state = 'waiting' and next_at <= clock_timestamp())), 0)::float as overdue_seconds, "
+            "(select count(*) from media where state = 'failed' "
+            "and settled_at > clock_timestamp() - interval '7 days') as failed, "
+            "(select reason from media where state = 'failed' order by settled_at desc limit 1) as example"
+        ).fetchone()
+    return row or FetchDiagnostics(0.0, 0, None)
