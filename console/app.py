@@ -22,6 +22,7 @@ from console.live.watch import changes_for, watched_list
 from console.pages.bulk import bulk_pages
 from console.pages.bulk_results import bulk_results_pages
 from console.pages.conversation import conversation_pages
+from console.pages.deferred import deferred_pages
 from console.pages.panel_parts import panel_parts_pages
 from console.pages.sign_in import account_pages
 from console.pages.unmanaged import unmanaged_pages
@@ -57,6 +58,7 @@ def create_app(deps: Dependencies) -> Flask:
         unmanaged_pages,
         waiting_pages,
         conversation_pages,
+        deferred_pages,
         panel_parts_pages,
         answer_pages,
         template_pages,

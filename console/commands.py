@@ -18,7 +18,17 @@ from pydantic import ValidationError
 
 from console.dependencies import Dependencies
 from console.request import address, person, words
-from domain.commands import Email, Recall, Rejection, Resolve, SendMessage, Transfer, new_command, signed
+from domain.commands import (
+    Email,
+    Recall,
+    Rejection,
+    Resolve,
+    SendMessage,
+    Transfer,
+    TransferOnReply,
+    new_command,
+    signed,
+)
 from domain.ports import PublishFailed
 from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry, AuditEvent
@@ -33,8 +43,8 @@ MESSAGE_HOLD_SECONDS = 5
 _EXPIRES_AFTER = timedelta(minutes=5)
 _PUBLISH_SECONDS = 5.0
 
-_B = TypeVar("_B", Transfer, Recall, Email, SendMessage, Resolve)
-_Body = Transfer | Recall | Email | SendMessage | Resolve
+_B = TypeVar("_B", Transfer, TransferOnReply, Recall, Email, SendMessage, Resolve)
+_Body = Transfer | TransferOnReply | Recall | Email | SendMessage | Resolve
 
 
 @dataclass(frozen=True, slots=True)

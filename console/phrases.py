@@ -297,6 +297,14 @@ _RECALLABLE = ("immediate", "exclusive", "take")
 _COMMANDS = {
     "immediate": (gettext_noop("Transfer to {target}:"), gettext_noop("Offered to {target}.")),
     "exclusive": (gettext_noop("Reserve for {target}:"), gettext_noop("Reserved for {target}.")),
+    "on_reply": (
+        gettext_noop("Transfer to {target} when the customer answers:"),
+        gettext_noop("Promised to {target}; the template will be sent in a moment."),
+    ),
+    "cancel_deferred": (
+        gettext_noop("Cancel the transfer on reply:"),
+        gettext_noop("Cancelled: an answer will not be transferred by itself."),
+    ),
     "take": (gettext_noop("Take it:"), gettext_noop("It is yours.")),
     "recall": (gettext_noop("Recall:"), gettext_noop("Recalled: it is back on the list.")),
     "email": (gettext_noop("Email to {to}:"), gettext_noop("Email to {to} will be sent shortly.")),

@@ -13,6 +13,7 @@ from console.commands import new_form
 from console.dependencies import Dependencies
 from console.pages import mail_form
 from console.pages.chat import ChatEntry, chat_entries, summary_of
+from console.pages.deferred import Promised, promised_of
 from console.sending.box import AnswerBox, answer_box
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
@@ -45,7 +46,7 @@ class ForwardedMail:
 @dataclass(frozen=True, slots=True)
 class Panel:
     """What the panel shows. `decided`: the messages and events that decided the reason, by id; `mark` changes whenever
-    the panel does."""
+    the panel does; `promised`: to whom the customer's answer is promised; None: to nobody."""
 
     part: ConversationPart
     line: RowView
@@ -53,6 +54,7 @@ class Panel:
     decided: Mapping[UUID, TranscriptItem]
     mails: Sequence[ForwardedMail]
     box: AnswerBox
+    promised: Promised | None
     mark: str
 
 
@@ -94,6 +96,7 @@ def look(
     if part is None or mark is None:
         return None
     sent = list(_forwarded(conn, part.conversation.id))
+    promised = promised_of(conn, directory, part.conversation.id)
     decided: dict[UUID, TranscriptItem] = {
         item.id: item for item in (*part.named, *part.transcript) if item.id in part.conversation.because
     }
@@ -104,7 +107,8 @@ def look(
         decided,
         sent,
         answer_box(deps, conn, part.conversation, directory),
-        mark,
+        promised,
+        f"{mark}.{promised.id}" if promised else mark,
     )
 
 
