@@ -150,9 +150,10 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "conversations": "select",
         "customers": "select",
         "graph_accounts": "select, insert, update",
-        "graph_numbers": "select, insert, update",
+        "graph_numbers": "select, insert, update, delete",
         "held_commands": "select",
         "lanes": "select, insert, update",
+        "mails": "select",  # what a restore holds back
         "message_status": "select",
         "meta_uploads": "select",
         "receipts": "select, update",
