@@ -115,6 +115,7 @@ _HISTORY = {
     "mail.unknown": gettext_noop("Unknown whether the email was sent."),
 }
 _EXPIRED = gettext_noop("Back on the list: nobody accepted in time.")
+_NO_REPLY = gettext_noop("The customer wrote again and had no reply in time: it is back on the list.")
 _UNANSWERED = gettext_noop("Back on the list: nobody answered in time.")
 _CONTESTED = gettext_noop("{actor} accepted too; {owner} has it.")
 _ACTORS = {
@@ -207,7 +208,8 @@ def history_sentence(directory: Directory, event: HistoryEntry) -> str | None:
     if event.event not in _HISTORY:
         return None
     if event.event == "released" and event.actor == "clock":
-        return translated(_UNANSWERED if event.reason is Reason.TAKEN_NOT_ANSWERED else _EXPIRED)
+        ends = {Reason.TAKEN_NOT_ANSWERED: _UNANSWERED, Reason.NO_REPLY: _NO_REPLY}
+        return translated(ends.get(event.reason, _EXPIRED) if event.reason is not None else _EXPIRED)
     by_other = event.owner is not None and event.actor != f"agent:{event.owner[1]}"
     contested = event.event == "accepted" and event.actor.startswith("agent:") and by_other
     return _filled(

@@ -20,6 +20,8 @@ from domain.times import rfc3339
 
 MAX_CLOCK_LEAD = timedelta(minutes=5)
 MAX_LIFETIME = timedelta(hours=24)
+MAX_NOTE = 2000
+"""Maximum length of a note, in characters."""
 
 
 class Rejection(StrEnum):
@@ -101,6 +103,27 @@ class TransferOnReply(_Body):
     mode: TransferMode
     holds_hours: int = Field(default=72, ge=1, le=720)
     batch_id: _Id | None = None
+
+
+class Release(_Body):
+    """Gives a conversation back, hands it over, parks it or takes it over: by its owner or an administrator, also when
+    it is accepted or managed. Without `target` and `park_until` it goes back to the list. `mode`: as for a transfer, by
+    default `exclusive`; `immediate` with the issuer as the target takes it over. `park_until`: it is reserved for the
+    target, by default its owner, from that time on. `note`: for those who take it next."""
+
+    conversation_id: UUID
+    expected_version: int | None = Field(default=None, ge=0)
+    target: Target | None = None
+    mode: Literal["immediate", "exclusive"] | None = None
+    park_until: AwareDatetime | None = None
+    note: Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=r"^[^\x00]+$")] | None = None
+    batch_id: _Id | None = None
+
+    def model_post_init(self, _: object) -> None:
+        if self.mode is not None and self.target is None:
+            raise ValueError("mode: needs a target")
+        if self.mode == "immediate" and self.park_until is not None:
+            raise ValueError("mode: a conversation is parked exclusively, not immediately")
 
 
 class Recall(_Body):
@@ -193,12 +216,13 @@ class Resolve(_Body):
         """None: a send is named by its own id."""
 
 
-CommandBody = Transfer | TransferOnReply | Recall | Email | SendMessage | MarkRead | Typing | Resolve
+CommandBody = Transfer | TransferOnReply | Release | Recall | Email | SendMessage | MarkRead | Typing | Resolve
 """The body of a command; its class follows from the command's type."""
 
 _TYPES: dict[str, type[CommandBody]] = {
     "witiop.command.transfer.v1": Transfer,
     "witiop.command.transfer_on_reply.v1": TransferOnReply,
+    "witiop.command.release.v1": Release,
     "witiop.command.recall.v1": Recall,
     "witiop.command.email.v1": Email,
     "witiop.command.send.v1": SendMessage,

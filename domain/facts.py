@@ -235,7 +235,8 @@ class AgentAccepted(_AgentFact):
 
 class AgentMessage(_AgentFact):
     """An agent wrote to the customer. `send_id`: the send by which this product posted the message, which Meta
-    accepted; then `type` may be another than a text, and `is_claim` False if the writer becomes nobody's owner."""
+    accepted; then `type` may be another than a text, `is_claim` is False if the writer becomes nobody's owner, and
+    `written_at` is when they asked for it: it may have waited."""
 
     kind: Literal["agent_message"] = "agent_message"
     text: str
@@ -243,6 +244,7 @@ class AgentMessage(_AgentFact):
     send_id: UUID | None = None
     type: ExternalId = "text"
     is_claim: bool = True
+    written_at: Moment | None = None
 
 
 class AgentDeclined(_AgentFact):

@@ -305,6 +305,12 @@ class Settings(BaseSettings):
     answer_at_least_seconds: int = Field(
         180, ge=0, description="seconds that an agent has in any case after accepting a conversation"
     )
+    reply_seconds: int = Field(
+        600,
+        ge=1,
+        description="seconds within the number's hours after which a customer who was answered and wrote again is on "
+        "the list",
+    )
     presence_timeout_seconds: int = Field(
         300,
         ge=1,

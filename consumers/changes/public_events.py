@@ -14,7 +14,7 @@ SOURCE = "/witiop/unmanaged"
 
 def public_event_record(event: PublicEvent, topic: str) -> OutboxRecord:
     """Returns the record of an event. Key: the conversation's id. Value: the row with `reason`, `because` and `actor`,
-    and `mail` for an event about a mail."""
+    `note` if there is one, and `mail` for an event about a mail."""
     conversation = event.conversation
     headers = event_headers(
         str(event_id(conversation.id, conversation.sequence, event.name)),
@@ -24,6 +24,8 @@ def public_event_record(event: PublicEvent, topic: str) -> OutboxRecord:
         {"ce_sequence": str(conversation.sequence)},
     )
     data = {**row_document(conversation), "because": [str(fact) for fact in event.because], "actor": event.actor}
+    if event.note is not None:
+        data["note"] = event.note
     if event.mail is not None:
         data["mail"] = {"id": str(event.mail.id), "command_id": event.mail.command_id, "reason": event.mail.reason}
     return OutboxRecord(topic, str(conversation.id), headers, to_json(data))

@@ -181,6 +181,7 @@ def _sent(send: Send, at: datetime) -> AgentMessage:
         wamid=send.wamid,
         text=send.text or "",
         is_claim=send.is_claim,
+        written_at=send.requested_at,
     )
 
 

@@ -34,6 +34,7 @@ from domain.commands import (
     MarkRead,
     Recall,
     Rejection,
+    Release,
     Resolve,
     SendMessage,
     Transfer,
@@ -48,6 +49,7 @@ from domain.facts import AgentAccepted
 from domain.ids import ConversationId, CustomerId, fact_id
 from domain.mail import MailPolicy, accept_email, mail_id
 from domain.routing.agents import Member
+from domain.routing.releases import is_taking_over, release, release_rejection
 from domain.routing.transfers import (
     RoutingPolicy,
     after_expiry,
@@ -100,6 +102,11 @@ class _Scene:
     def assign(self, agent: str) -> None:
         self.change_load(agent, 1)
         self.work.assigned.append(agent)
+
+    def give_back(self, conversation: Conversation) -> None:
+        """Counts that the owner has the conversation no longer."""
+        if conversation.owner is not None and conversation.owner.state in ("assigned", "accepted"):
+            self.change_load(conversation.owner.id, -1)
 
     def change_load(self, agent: str, change: int) -> None:
         """Counts a conversation that an agent was assigned (1) or gave back (-1)."""
@@ -171,6 +178,8 @@ class Commands:
                 return self._transfer(scene, head, body, ref), None
             case TransferOnReply():
                 return self._transfer_on_reply(scene, head, body) or (None, None)
+            case Release():
+                return self._release(scene, head, body, ref)
             case Email():
                 return self._email(scene, head, body), None
             case Recall(deferred_id=UUID() as deferred):
@@ -252,6 +261,26 @@ class Commands:
         _decide(scene, conversation, decided, head, ref)
         return None
 
+    def _release(
+        self, scene: _Scene, head: CommandHead, body: Release, ref: FactRef
+    ) -> tuple[Rejection | None, str | None]:
+        if body.park_until is not None and body.park_until <= scene.now:
+            return Rejection.MALFORMED, "park_until: must be later than now"
+        conversation = scene.conversation(body.conversation_id)
+        rejection = release_rejection(conversation, body, head.issuer, scene.directory)
+        if rejection is not None or conversation is None:
+            return rejection, None
+        decided = release(conversation, body, head.issuer, scene.directory, scene.members, ref, self._policy)
+        if isinstance(decided, Rejection):
+            return decided, None
+        scene.give_back(conversation)
+        _decide(scene, conversation, decided, head, ref, body.note)
+        if is_taking_over(body, head.issuer):
+            accepted = _accepted(conversation, head.issuer, ref)
+            scene.work.fold(scene.customers[conversation.id], accepted, ref.at, scene.watermark)
+            scene.assign(head.issuer)
+        return None, None
+
     def _email(self, scene: _Scene, head: CommandHead, body: Email) -> Rejection | None:
         connection = scene.work.connection
         if scene.conversation(body.conversation_id) is None:
@@ -269,8 +298,7 @@ class Commands:
         decided = recall(conversation, body.expected_version, head.issuer, ref)
         if isinstance(decided, Rejection):
             return decided
-        if conversation.owner is not None and conversation.owner.state in ("assigned", "accepted"):
-            scene.change_load(conversation.owner.id, -1)
+        scene.give_back(conversation)
         _decide(scene, conversation, decided, head, ref)
         return None
 
@@ -320,8 +348,8 @@ def _lock_members(connection: Connection[Any], requests: Sequence[CommandRecord]
     uses no capacity, and giving capacity back needs no lock."""
     users, skillsets = set[str](), set[str]()
     for request in requests:
-        if isinstance(request.body, Transfer) and request.body.mode == "immediate":
-            target = request.body.target
+        target = request.body.target if isinstance(request.body, Transfer | Release) else None
+        if target is not None and isinstance(request.body, Transfer | Release) and request.body.mode == "immediate":
             (users if target.kind == "user" else skillsets).add(target.id)
     members = Agents(connection).lock(users, skillsets) if users or skillsets else {}
     mails.lock(connection, {mail_id(command) for request in requests if (command := request.recalled_command)})
@@ -343,8 +371,15 @@ def _end_what_is_over(scene: _Scene) -> None:
                 scene.work.decide(customer, conversation, decided, cause, watermark, watermark)
 
 
-def _decide(scene: _Scene, conversation: Conversation, decided: Decisions, head: CommandHead, ref: FactRef) -> None:
-    cause = Cause((ref.fact,), head.issuer)
+def _decide(
+    scene: _Scene,
+    conversation: Conversation,
+    decided: Decisions,
+    head: CommandHead,
+    ref: FactRef,
+    note: str | None = None,
+) -> None:
+    cause = Cause((ref.fact,), head.issuer, note)
     scene.work.decide(scene.customers[conversation.id], conversation, decided, cause, ref.at, scene.watermark)
     if decided.owner is not None and decided.owner.state == "assigned":
         scene.assign(decided.owner.id)

@@ -33,7 +33,7 @@ from domain.conversations.events import Cause
 from domain.directory import Directory
 from domain.ids import fact_id
 from domain.routing.agents import Member, precedence
-from domain.routing.transfers import RoutingPolicy, after_missed_offer, is_eligible, offer
+from domain.routing.transfers import RoutingPolicy, after_missed_offer, is_eligible, is_parked, offer
 from domain.topics import Topics
 from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
@@ -194,7 +194,8 @@ class _Moves:
     def offer(self) -> None:
         """Offers what waits: first conversations reserved for a user, then those whose window ends soon, then first in,
         first out."""
-        waiting = [c for h in self._work.histories.values() for c in h.conversations if c.owner is not None]
+        histories, now = self._work.histories.values(), self._now
+        waiting = [c for h in histories for c in h.conversations if c.owner is not None and not is_parked(c, now)]
         # kept in the order in which `next_agent` would take them: looking through 200 members for each of 500
         # conversations cost four fifths of a poll
         available = [m for m in self._members.values() if m.is_available(self._now, self._policy.presence_timeout)]

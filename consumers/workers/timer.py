@@ -1,7 +1,8 @@
 """The `timer`: closes conversations at the end of their window and publishes it. It decides nothing: a conversation
 *is* closed when its window is over, for every reader; the timer makes that visible (domain.md, *Closed is derived*). It
-also ends reservations that nobody was ready for, and acceptances without a word to the customer, so that the
-conversation is on the list again; and transfers on reply that the customer did not answer in time.
+also ends reservations that nobody was ready for, acceptances without a word to the customer, and waits for a reply, so
+that the conversation is on the list again; and transfers on reply that the customer did not answer in time. While a
+message to the customer is being sent it leaves acceptances and waits alone.
 
 Any number may run: each takes the customers that nobody else has locked. Its time is the database's, and never later
 than the inbound watermark (architecture.md, P6a), so a backlog or a wrong clock closes nothing too early. What waits in
@@ -28,7 +29,17 @@ from consumers.workers.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.conversation import Conversation, Decisions, FactRef
 from domain.conversations.events import Cause
-from domain.routing.transfers import after_expiry, after_overdue, expiry_ref, has_expired, is_overdue, overdue_ref
+from domain.routing.transfers import (
+    after_expiry,
+    after_no_reply,
+    after_overdue,
+    expiry_ref,
+    has_expired,
+    is_overdue,
+    is_reply_missing,
+    no_reply_ref,
+    overdue_ref,
+)
 from domain.topics import Topics
 from domain.wishes.wish import Wish
 from infra.kafka.consumer import BrokerUnreachable
@@ -50,6 +61,9 @@ _CLOSED = Counter("witiop_timer_windows_closed", "Conversations closed because t
 _EXPIRED = Counter("witiop_timer_reservations_expired", "Reservations that ended with nobody ready.")
 _UNANSWERED = Counter(
     "witiop_timer_acceptances_unanswered", "Conversations taken from an agent who accepted and did not write in time."
+)
+_NO_REPLY = Counter(
+    "witiop_timer_replies_missing", "Conversations taken from who had answered, because the customer had no reply."
 )
 _LATE = Histogram(
     "witiop_timer_windows_closed_late_seconds",
@@ -169,31 +183,39 @@ class Timer:
         return len(closed)
 
     def end_owners(self) -> int:
-        """Ends at most `BATCH` reservations that are over, and acceptances without a word in time; returns how many.
-        O(BATCH) locks."""
+        """Ends at most `BATCH` reservations that are over, acceptances without a word in time and waits for a reply;
+        returns how many. O(BATCH) locks."""
         most = self._most()
         now, due = self._due(lambda connection, now: Queues(connection).owners_over(now, most))
-        expired, unanswered = list[Conversation](), list[Conversation]()
+        expired, unanswered, waited = list[Conversation](), list[Conversation](), list[Conversation]()
 
         def end(due: Sequence[Due]) -> None:
             with self._transaction() as connection:
                 free = self._lock_free(connection, due)
                 owned = free.of(Queues(connection).read([c for c, _ in due]))
-                reserved, accepted = [c for c in owned if has_expired(c, now)], [c for c in owned if is_overdue(c, now)]
-                with self._unit_of_work(connection, [*reserved, *accepted]) as work:
+                written = Queues(connection).with_word_on_its_way([c.id for c in owned], now)
+                reserved = [c for c in owned if has_expired(c, now)]
+                accepted = [c for c in owned if is_overdue(c, now) and c.id not in written]
+                missing = [c for c in owned if is_reply_missing(c, now) and c.id not in written]
+                with self._unit_of_work(connection, [*reserved, *accepted, *missing]) as work:
                     for conversation in reserved:
                         ref = expiry_ref(conversation, now)
                         _decide(work, conversation, after_expiry(conversation, ref), ref)
                     for conversation in accepted:
                         ref = overdue_ref(conversation, now)
                         _decide(work, conversation, after_overdue(conversation, ref), ref)
+                    for conversation in missing:
+                        ref = no_reply_ref(conversation, now)
+                        _decide(work, conversation, after_no_reply(conversation, ref), ref)
             expired.extend(reserved)
             unanswered.extend(accepted)
+            waited.extend(missing)
 
         self._isolation.process(due, end)
         _EXPIRED.inc(len(expired))
         _UNANSWERED.inc(len(unanswered))
-        return len(expired) + len(unanswered)
+        _NO_REPLY.inc(len(waited))
+        return len(expired) + len(unanswered) + len(waited)
 
     def end_wishes(self) -> int:
         """Ends at most `BATCH` transfers on reply that are over, or whose template will not go out; returns how many.

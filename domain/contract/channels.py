@@ -62,6 +62,16 @@ class PublishedOwner(Published):
     """When a reservation ends, an assignment that is not accepted, or an acceptance without a word to the customer."""
 
 
+class PublishedRelease(Published):
+    """The last time that the conversation was given back, handed over or parked."""
+
+    at: AwareDatetime
+    by: str
+    """Issuer of the command."""
+    note: str | None
+    """For those who take it next."""
+
+
 class ConversationEvent(Published):
     """A conversation right after the event."""
 
@@ -84,6 +94,14 @@ class ConversationEvent(Published):
     """End of Meta's 24-hour window: until then, messages to the customer need no template."""
     closed_at: AwareDatetime | None
     owner: PublishedOwner | None
+    waits_since: AwareDatetime | None = None
+    """The customer was answered and wrote again at that time; null: they wait for no reply."""
+    reply_by: AwareDatetime | None = None
+    """When the conversation goes to the list of unmanaged ones, with the reason `no_reply`, if nobody writes."""
+    parked_until: AwareDatetime | None = None
+    """The reservation is offered from that time on, or when the customer writes."""
+    released: PublishedRelease | None = None
+    """Set until somebody writes to the customer."""
     entries: int
     """Number of entries in the transcript."""
     version: int
@@ -95,6 +113,8 @@ class ConversationEvent(Published):
     actor: str
     """`customer`, `bot`, `agent:<id>`, `app` (a colleague who answered from the phone app), `meta`, `clock`, `ses`, or
     the issuer of a command."""
+    note: str | SkipJsonSchema[None] = None
+    """What the issuer of the command wrote about it; only present if they did."""
 
 
 class PublishedMail(Published):
@@ -249,6 +269,7 @@ CHANNELS = (
                 "witiop.command.transfer_on_reply.v1", commands.TransferOnReply, "witiop.command.transfer_on_reply.v1"
             ),
             MessageType("witiop.command.recall.v1", commands.Recall, "witiop.command.recall.v1", _RECALLS_ONE),
+            MessageType("witiop.command.release.v1", commands.Release, "witiop.command.release.v1"),
             MessageType("witiop.command.email.v1", commands.Email, "witiop.command.email.v1"),
             MessageType("witiop.command.send.v1", commands.SendMessage, "witiop.command.send.v1", _TO_ONE),
             MessageType("witiop.command.mark_read.v1", commands.MarkRead, "witiop.command.mark_read.v1"),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.conversations.conversation import Owner, Status
+from domain.conversations.conversation import Owner, Released, Status
 from domain.conversations.reasons import Reason
 from domain.times import rfc3339
 
@@ -44,6 +44,14 @@ class Row(Protocol):
     def closed_at(self) -> datetime | None: ...
     @property
     def owner(self) -> Owner | None: ...
+    @property
+    def waits_since(self) -> datetime | None: ...
+    @property
+    def reply_by(self) -> datetime | None: ...
+    @property
+    def parked_until(self) -> datetime | None: ...
+    @property
+    def released(self) -> Released | None: ...
     @property
     def entries(self) -> int: ...
     @property
@@ -84,6 +92,10 @@ def row_document(row: Row) -> dict[str, object]:
         "window_ends_at": rfc3339(row.window_ends_at),
         "closed_at": row.closed_at and rfc3339(row.closed_at),
         "owner": row.owner and owner_document(row.owner),
+        "waits_since": row.waits_since and rfc3339(row.waits_since),
+        "reply_by": row.reply_by and rfc3339(row.reply_by),
+        "parked_until": row.parked_until and rfc3339(row.parked_until),
+        "released": row.released and _release_document(row.released),
         "entries": row.entries,
         "version": row.version,
         "sequence": row.sequence,
@@ -94,3 +106,7 @@ def owner_document(owner: Owner) -> dict[str, object]:
     """Returns an owner as plain JSON values. `until`: when a reservation, an offer, or an acceptance without a
     word to the customer ends automatically; otherwise null."""
     return {"kind": owner.kind, "id": owner.id, "state": owner.state, "until": owner.until and rfc3339(owner.until)}
+
+
+def _release_document(released: Released) -> dict[str, object]:
+    return {"at": rfc3339(released.ref.at), "by": released.by, "note": released.note}

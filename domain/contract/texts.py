@@ -48,6 +48,10 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
         gettext_noop("Taken, never answered"),
         gettext_noop("An agent took it, and nobody wrote to the customer"),
     ),
+    Reason.NO_REPLY: ReasonText(
+        gettext_noop("Waiting for a reply"),
+        gettext_noop("Somebody had answered the customer, and nobody takes care of it any more"),
+    ),
     Reason.RESERVATION_EXPIRED: ReasonText(
         gettext_noop("Reservation expired"), gettext_noop("It was reserved, and nobody took it in time")
     ),
@@ -83,7 +87,9 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
         "the subject must be one line of 1 to 250 characters, without control characters and without =?"
     ),
     Rejection.SENDING_DISABLED: gettext_noop("sending messages is switched off here (WITIOP_SENDING_ENABLED)"),
-    Rejection.NOT_YOURS: gettext_noop("somebody else has accepted the conversation, and only they can write"),
+    Rejection.NOT_YOURS: gettext_noop(
+        "only who has the conversation can do this, or an administrator who takes it over"
+    ),
     Rejection.WINDOW_CLOSED: gettext_noop(
         "the customer's last message is more than 24 hours old: only a template reaches them"
     ),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from domain.conversations.conversation import Conversation, FactRef, Status
 from domain.conversations.ends import End, counts, ended
 from domain.conversations.ownership.claims import holder_at, last_claim
+from domain.conversations.ownership.replies import is_answered
 from domain.conversations.reasons import Reason
 from domain.directory import Number
 from domain.ids import FactId
@@ -29,11 +30,10 @@ class Classification(NamedTuple):
 def classify(conversation: Conversation, followed: bool, number: Number, now: datetime) -> Classification:
     """Returns the classification at `now` (aware UTC). `followed`: the customer has a later conversation with the
     number, so this one is over even before its window ends."""
-    evidence, decisions = conversation.evidence, conversation.decisions
-    end = ended(conversation)
+    decisions, end = conversation.decisions, ended(conversation)
     closed = end is not None or followed or now >= conversation.window_ends_at
     closed_at = (end.ref.at if end else conversation.window_ends_at) if closed else None
-    managed = evidence.touch is not None or _is_closed_by_holder(conversation)
+    managed = is_answered(conversation) or _is_closed_by_holder(conversation)
     reason, because = None, tuple[FactId, ...]()
     if not managed and (closed or decisions.owner is None):
         reason, because = _reason(conversation, closed, end, number)
@@ -63,6 +63,8 @@ def _reason(
     taken = _taken_not_answered(conversation, closed)
     if taken is not None:
         return Reason.TAKEN_NOT_ANSWERED, (taken.fact,)
+    if evidence.touch is not None and decisions.last in ("no_reply", "given_back", "recalled"):
+        return Reason.NO_REPLY, last
     if closed:
         requested = evidence.route.ref if evidence.route else decisions.first_owned
         if requested is not None:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from domain.arrival import arrival
 from domain.conversations.reasons import Reason
-from domain.facts import ConversationFact
+from domain.facts import AgentAccepted, AgentMessage, ConversationFact
 from domain.ids import ConversationId, CustomerId, FactId
 
 Status = Literal["active", "closed"]
@@ -34,6 +34,13 @@ class FactRef(NamedTuple):
 def fact_ref(fact: ConversationFact) -> FactRef:
     """Returns the reference of a fact: its time, arrival and id."""
     return FactRef(fact.at, fact.arrival, fact.id)
+
+
+def claim_ref(fact: AgentAccepted | AgentMessage) -> FactRef:
+    """Returns the reference of what an agent did, by the time when they did it: a message of this product may have
+    waited until it was sent."""
+    written_at = fact.written_at if isinstance(fact, AgentMessage) else None
+    return FactRef(written_at or fact.at, fact.arrival, fact.id)
 
 
 def decision_ref(at: datetime, fact: FactId) -> FactRef:
@@ -81,7 +88,8 @@ class Evidence(NamedTuple):
     the last one. `unreadable`: the first message that WhatsApp did not pass on; `last_content`: the last one that is
     certain to be a message. `claims`: one per agent who accepted or wrote, in the order of their ids.
     `explained_ends`: those of the `agent_ends` that have an outcome or a note, each with its agent. `last_speaker`:
-    the member of a group who wrote the last text, by name, else by phone or user id."""
+    the member of a group who wrote the last text, by name, else by phone or user id. `last_word`: the last human word
+    to the customer, by the time when it was written."""
 
     first_turn: FactRef | None = None
     last_turn: FactRef | None = None
@@ -100,6 +108,7 @@ class Evidence(NamedTuple):
     claims: tuple[AgentClaim, ...] = ()
     explained_ends: tuple[tuple[FactRef, str], ...] = ()
     last_speaker: str | None = None
+    last_word: FactRef | None = None
 
     @property
     def last_message(self) -> FactRef | None:
@@ -129,7 +138,18 @@ Decision = Literal[
     "offered",
     "unanswered",
     "given_back",
+    "no_reply",
 ]
+
+
+class Released(NamedTuple):
+    """The last time that a conversation was taken from who had it, or given away by them: only a word that was written
+    after `ref` makes it managed again. `by`: the issuer of the command; None: the customer had no reply in time, and
+    `ref` is their last message. `note`: for those who take it next."""
+
+    ref: FactRef
+    by: str | None = None
+    note: str | None = None
 
 
 class Decisions(NamedTuple):
@@ -144,7 +164,8 @@ class Decisions(NamedTuple):
     time of their last presence event then; the conversation is not offered to them again before their next one.
     `offered_to`: the agent who had the offer when the conversation was accepted, by them or by another.
     `claimable_from`: claims up to this time no longer make their agent the owner, because the conversation was taken
-    from its owner then; None: all do."""
+    from its owner then; None: all do. `parked_until`: from then on the reservation is offered; the customer's next
+    message ends the parking."""
 
     owner: Owner | None = None
     queued_at: datetime | None = None
@@ -157,11 +178,15 @@ class Decisions(NamedTuple):
     reserved_to: datetime | None = None
     offered_to: str | None = None
     claimable_from: datetime | None = None
+    released: Released | None = None
+    parked_until: datetime | None = None
 
     def owned_by(self, owner: Owner, decision: Decision, ref: FactRef) -> "Decisions":
         """Returns the decisions with an owner because of a fact or a command, and without a place in a queue."""
         first = earlier(self.first_owned, ref)
-        return self._replace(owner=owner, queued_at=None, first_owned=first, last=decision, because=ref)
+        return self._replace(
+            owner=owner, queued_at=None, parked_until=None, first_owned=first, last=decision, because=ref
+        )
 
 
 class Conversation(NamedTuple):
@@ -169,7 +194,9 @@ class Conversation(NamedTuple):
 
     The fields under "classification" follow from evidence, decisions, the next conversation and the time of the
     classification (`domain.conversations.classification`). `closed_at`: when the conversation ended, not when this was
-    noticed; `because`: the facts that decided the reason. `version` counts changes of owner, status and managed;
+    noticed; `because`: the facts that decided the reason. `waits_since`: the customer's first message after the last
+    word to them, as they were processed, of an active conversation; `reply_by`: when it is taken from who answered it
+    if nobody writes. `version` counts changes of owner, status and managed;
     `sequence` counts public events. `group_id`: the group
     whose conversation it is; a group has no phone, user id or name of its own."""
 
@@ -190,6 +217,8 @@ class Conversation(NamedTuple):
     managed: bool = False
     reason: Reason | None = None
     because: tuple[FactId, ...] = ()
+    waits_since: datetime | None = None
+    reply_by: datetime | None = None
     # counters of what was published
     version: int = 0
     sequence: int = 0
@@ -224,3 +253,14 @@ class Conversation(NamedTuple):
     @property
     def owner(self) -> Owner | None:
         return self.decisions.owner
+
+    @property
+    def parked_until(self) -> datetime | None:
+        """When a parked conversation is offered again."""
+        return self.decisions.parked_until
+
+    @property
+    def released(self) -> Released | None:
+        """Who gave the conversation away last, and their note, until somebody writes to the customer."""
+        released = self.decisions.released
+        return None if released is None or released.by is None or self.managed else released

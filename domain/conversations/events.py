@@ -40,15 +40,17 @@ EventName = Literal[
 class Cause(NamedTuple):
     """The cause of a change, as published in events: facts or commands, and the actor. `actor`: `customer`, `bot`,
     `agent:<id>`, `app` (a colleague who answered from the phone app), `meta`, `clock`, `ses`, or the issuer of a
-    command."""
+    command. `note`: what the issuer wrote about it."""
 
     facts: tuple[FactId, ...]
     actor: str
+    note: str | None = None
 
 
 class PublicEvent(NamedTuple):
     """One public event, with the conversation right after it (whose `sequence` is the event's). `because` and `actor`:
-    as in `Cause`. `mail`: the mail of a `mail.` event, right after the event."""
+    as in `Cause`. `mail`: the mail of a `mail.` event, right after the event. `note`: of its cause, if this is the
+    first event of that."""
 
     conversation: Conversation
     name: EventName
@@ -56,6 +58,7 @@ class PublicEvent(NamedTuple):
     because: tuple[FactId, ...]
     actor: str
     mail: Mail | None = None
+    note: str | None = None
 
 
 def event_names(
@@ -115,7 +118,8 @@ def _state(conversation: Conversation | None) -> tuple[object, ...] | None:
 class HistoryEntry(NamedTuple):
     """One public event of the history of a conversation, as people read it. `event`: its short name, for example
     `assigned`. `because`: ids of the facts that led to it.
-    `owner`: kind and id of the owner at that moment. `command_id`: the command that led to it, if one did."""
+    `owner`: kind and id of the owner at that moment. `command_id`: the command that led to it, if one did. `note`: what
+    its issuer wrote."""
 
     sequence: int
     at: datetime
@@ -126,3 +130,4 @@ class HistoryEntry(NamedTuple):
     owner: tuple[OwnerKind, str] | None = None
     mail_id: UUID | None = None
     command_id: str | None = None
+    note: str | None = None

@@ -130,7 +130,7 @@ class FoldState:
         fold."""
         after, events = published(
             known,
-            classified(known, conversation, self._classify(conversation), self._context.answer),
+            classified(known, conversation, self._classify(conversation), self._number, self._context.answer),
             cause,
             self._context.now,
             is_contested=conversation.id in self._contested,

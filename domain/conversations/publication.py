@@ -9,6 +9,8 @@ from domain.conversations.customers.contact_ids import is_renamed
 from domain.conversations.ends import ended
 from domain.conversations.events import Cause, PublicEvent, event_names
 from domain.conversations.ownership.deadlines import AnswerPolicy, with_deadlines
+from domain.conversations.ownership.replies import reply_by, waits_since
+from domain.directory import Number
 from domain.facts import (
     AgentAccepted,
     AgentClosed,
@@ -43,7 +45,11 @@ def cause_of(fact: ConversationFact) -> Cause:
 
 
 def classified(
-    known: Conversation | None, conversation: Conversation, classification: Classification, answer: AnswerPolicy
+    known: Conversation | None,
+    conversation: Conversation,
+    classification: Classification,
+    number: Number,
+    answer: AnswerPolicy,
 ) -> Conversation:
     """Returns a conversation with its classification, and with the next version if owner, status or managed changed.
     `known`: the conversation as it was published before; None: it is new."""
@@ -51,6 +57,7 @@ def classified(
     decisions = with_deadlines(conversation, closed, managed, answer)
     decided = (_owner_key(decisions.owner), classification.status, managed)
     new_version = known is None or decided != (_owner_key(known.owner), known.status, known.managed)
+    since = None if closed else waits_since(conversation)
     return conversation._replace(
         decisions=decisions,
         status=classification.status,
@@ -58,6 +65,8 @@ def classified(
         managed=managed,
         reason=classification.reason,
         because=classification.because,
+        waits_since=since,
+        reply_by=reply_by(conversation, since, number, answer) if managed and since is not None else None,
         version=conversation.version + new_version,
     )
 
@@ -82,12 +91,12 @@ def published(
     if cause is None or _is_over(known, after):  # the clock ends a window, whichever process notices
         last_turn = after.evidence.last_turn
         cause = Cause((last_turn.fact,) if last_turn else (), "clock")
-    events = []
+    events: list[PublicEvent] = []
     for event in event_names(known, after, contested, customer_changed):
         after = after._replace(sequence=after.sequence + 1)
         by = promised if promised is not None and event in ("reserved", "assigned") else cause
         facts = after.because if event == "became_unmanaged" else by.facts
-        events.append(PublicEvent(after, event, now, facts, by.actor))
+        events.append(PublicEvent(after, event, now, facts, by.actor, note=None if events else by.note))
     return after, events
 
 

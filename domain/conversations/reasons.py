@@ -9,6 +9,7 @@ class Reason(StrEnum):
 
     BOT_CLOSED = "bot_closed"
     TAKEN_NOT_ANSWERED = "taken_not_answered"
+    NO_REPLY = "no_reply"
     NOBODY_TOOK_IT = "nobody_took_it"
     RESERVATION_EXPIRED = "reservation_expired"
     UNREADABLE = "unreadable"
@@ -37,5 +38,6 @@ _CODES: dict[Reason, int] = {
     Reason.NO_CHOICE: 7,
     Reason.UNREADABLE: 8,
     Reason.TAKEN_NOT_ANSWERED: 9,
+    Reason.NO_REPLY: 10,
 }
 _REASONS = {code: reason for reason, code in _CODES.items()}

@@ -15,6 +15,7 @@ from domain.conversations.conversation import (
     Decisions,
     FactRef,
     Owner,
+    Released,
     decision_ref,
     earlier,
 )
@@ -73,7 +74,7 @@ def transfer(
         if until <= now:
             return Rejection.WINDOW_CLOSING
         owner = Owner(target.kind, target.id, "reserved", until)
-        owned = _with_owner(conversation.decisions, owner, "transferred", ref)
+        owned = with_owner(conversation.decisions, owner, "transferred", ref)
         return owned._replace(queued_at=now, reserved_to=reserved_to)
     if target.kind == "user":
         member = members[target.id]
@@ -87,7 +88,7 @@ def transfer(
         if found is None:
             return Rejection.NO_AGENT_READY
         chosen, next_of = found, target.id
-    owned = _with_owner(conversation.decisions, _offer(chosen, now, policy), "transferred", ref)
+    owned = with_owner(conversation.decisions, _offer(chosen, now, policy), "transferred", ref)
     return owned._replace(next_of=next_of)
 
 
@@ -120,7 +121,7 @@ def recall(
     if owner is None or (owner.state == "accepted" and (conversation.managed or owner.id != issuer)):
         return Rejection.NOTHING_TO_RECALL
     if owner.state == "accepted":
-        return _taken_from_owner(conversation, "given_back", ref)
+        return taken_from_owner(conversation, "given_back", ref)
     return _without_owner(conversation.decisions, "recalled", ref)
 
 
@@ -129,13 +130,18 @@ def offer(conversation: Conversation, member: Member, ref: FactRef, policy: Rout
     returns to the queue or reservation."""
     decisions = conversation.decisions
     returns_to = decisions.owner
-    owned = _with_owner(decisions, _offer(member, ref.at, policy), "offered", ref)
+    owned = with_owner(decisions, _offer(member, ref.at, policy), "offered", ref)
     return owned._replace(
         returns_to=returns_to,
         queued_at=decisions.queued_at,
         declined_by=decisions.declined_by,
         reserved_to=decisions.reserved_to,
     )
+
+
+def is_parked(conversation: Conversation, now: datetime) -> bool:
+    """Returns whether the conversation is not offered before a later time."""
+    return conversation.parked_until is not None and conversation.parked_until > now
 
 
 def is_eligible(conversation: Conversation, member: Member, watermark: datetime) -> bool:
@@ -174,14 +180,14 @@ def after_missed_offer(
     returns_to = decisions.returns_to
     in_time = returns_to is not None and (returns_to.until is None or returns_to.until > (watermark or ref.at))
     if returns_to is not None and in_time and _exists(returns_to, directory):
-        again = _with_owner(decisions, returns_to, decision, ref)
+        again = with_owner(decisions, returns_to, decision, ref)
         return again._replace(queued_at=decisions.queued_at, declined_by=declined_by, reserved_to=decisions.reserved_to)
     after = decisions._replace(declined_by=declined_by)
     if decisions.next_of is not None:
         free = (m for m in members.values() if decisions.next_of in m.skillsets and not _has_declined(after, m))
         chosen = next_agent(free, ref.at, policy.presence_timeout)
         if chosen is not None:
-            owned = _with_owner(after, _offer(chosen, ref.at, policy), "transferred", ref)
+            owned = with_owner(after, _offer(chosen, ref.at, policy), "transferred", ref)
             return owned._replace(next_of=decisions.next_of, declined_by=declined_by)
     return _without_owner(decisions, decision, ref)._replace(declined_by=declined_by)
 
@@ -216,13 +222,31 @@ def overdue_ref(conversation: Conversation, now: datetime) -> FactRef:
 
 def after_overdue(conversation: Conversation, ref: FactRef) -> Decisions:
     """Returns the decisions after an acceptance without a word in time: unmanaged again, with that reason."""
-    return _taken_from_owner(conversation, "unanswered", ref)
+    return taken_from_owner(conversation, "unanswered", ref)
+
+
+def is_reply_missing(conversation: Conversation, now: datetime) -> bool:
+    """Returns whether the customer was answered, wrote again, and had no reply in time at `now`."""
+    return conversation.reply_by is not None and conversation.reply_by <= now
+
+
+def no_reply_ref(conversation: Conversation, now: datetime) -> FactRef:
+    """Returns the reference of the end of the wait for a reply, for `after_no_reply`; as `expiry_ref`."""
+    return decision_ref(now, fact_id("reply", str(conversation.id), str(conversation.version)))
+
+
+def after_no_reply(conversation: Conversation, ref: FactRef) -> Decisions:
+    """Returns the decisions after a reply did not come in time: unmanaged, with that reason, until a word that is later
+    than the customer's last message."""
+    waiting = conversation.evidence.last_message
+    assert waiting is not None
+    return taken_from_owner(conversation, "no_reply", ref)._replace(released=Released(waiting))
 
 
 def after_removal(conversation: Conversation, ref: FactRef) -> Decisions:
     """Returns the decisions after the user or skillset was removed from the directory before anybody wrote to the
     customer."""
-    return _taken_from_owner(conversation, "removed", ref)
+    return taken_from_owner(conversation, "removed", ref)
 
 
 def _exists(owner: Owner, directory: Directory) -> bool:
@@ -239,18 +263,31 @@ def _has_declined(decisions: Decisions, member: Member) -> bool:
     )
 
 
-def _with_owner(decisions: Decisions, owner: Owner, last: Decision, ref: FactRef) -> Decisions:
+def with_owner(decisions: Decisions, owner: Owner, last: Decision, ref: FactRef) -> Decisions:
+    """Returns the decisions with an owner, without anything that was decided about an earlier one but the boundaries up
+    to which words and claims no longer count."""
     first_owned = earlier(decisions.first_owned, ref)
     return Decisions(
-        owner=owner, first_owned=first_owned, last=last, because=ref, claimable_from=decisions.claimable_from
+        owner=owner,
+        first_owned=first_owned,
+        last=last,
+        because=ref,
+        claimable_from=decisions.claimable_from,
+        released=decisions.released,
     )
 
 
 def _without_owner(decisions: Decisions, last: Decision, ref: FactRef) -> Decisions:
-    return Decisions(first_owned=decisions.first_owned, last=last, because=ref, claimable_from=decisions.claimable_from)
+    return Decisions(
+        first_owned=decisions.first_owned,
+        last=last,
+        because=ref,
+        claimable_from=decisions.claimable_from,
+        released=decisions.released,
+    )
 
 
-def _taken_from_owner(conversation: Conversation, last: Decision, ref: FactRef) -> Decisions:
+def taken_from_owner(conversation: Conversation, last: Decision, ref: FactRef) -> Decisions:
     """Returns the decisions without an owner, who may have accepted. None of the agents who accepted until now has the
     conversation any more, also where the clock of their desktop is ahead of ours."""
     decisions, claims = conversation.decisions, conversation.evidence.claims

@@ -1,6 +1,6 @@
 """`witiop transfer`, `recall` and `email`: publishes a signed command and waits for its result (interface.md).
 
-`carry_out` and `command_options` are also for commands in other modules."""
+`carry_out` and the options are also for commands in other modules."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def command_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-_expected_version = click.option(
+expected_version_option = click.option(
     "--expected-version",
     type=click.IntRange(0),
     metavar="V",
@@ -113,7 +113,7 @@ _expected_version = click.option(
     metavar="HOURS",
     help="How long --on-reply waits for the answer.",
 )
-@_expected_version
+@expected_version_option
 @command_options
 @click.pass_obj
 def transfer(
@@ -167,7 +167,7 @@ def transfer(
 @click.option(
     "--message", "send_command_id", metavar="COMMAND_ID", help="Recall the message of this command, if it still waits."
 )
-@_expected_version
+@expected_version_option
 @command_options
 @click.pass_obj
 def recall(

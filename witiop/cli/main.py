@@ -18,6 +18,7 @@ LAZY_COMMANDS = {
     "unmanaged": "witiop.cli.reading:unmanaged",
     "conversations": "witiop.cli.reading:conversations",
     "transfer": "witiop.cli.commands:transfer",
+    "release": "witiop.cli.release:release",
     "recall": "witiop.cli.commands:recall",
     "deferred": "witiop.cli.deferred:deferred",
     "email": "witiop.cli.commands:email",

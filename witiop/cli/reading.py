@@ -144,6 +144,40 @@ def list_by_state(
         show(desk_lines(found, datetime.now(UTC), terminal_width()))
 
 
+@conversations.command("waiting-for-reply")
+@click.option("--number", metavar="ID", help="Only conversations of this phone number id.")
+@click.option("--user", metavar="U", help="Only conversations that this user has.")
+@click.option("--rows", type=_ROWS, default=10, show_default=True, help="Rows per page.")
+@click.option("--after", type=CursorType(), metavar="CURSOR", help="Continue where the previous page ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
+@click.pass_obj
+def list_waiting_for_reply(
+    installation: "Installation",
+    number: str | None,
+    user: str | None,
+    rows: int,
+    after: "Cursor | None",
+    as_json: bool,
+) -> None:
+    """List customers who were answered and wrote again.
+
+    Active conversations whose last message is the customer's although somebody wrote to them before. Those who wait
+    longest are first.
+    """
+    from domain.contract.row import row_document
+    from infra.postgres.connections.pool import connect
+    from infra.postgres.lists.waiting_for_reply import LONGEST, ReplyFilter, waiting_for_reply
+    from witiop.cli.views.display import show, show_json, terminal_width
+    from witiop.cli.views.lists import waiting_for_reply_lines
+
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+        found = waiting_for_reply(connection, ReplyFilter(number, user), rows, after or LONGEST)
+    if as_json:
+        show_json({"rows": [row_document(row) for row in found.rows], "next": found.next and str(found.next)})
+    else:
+        show(waiting_for_reply_lines(found, datetime.now(UTC), terminal_width()))
+
+
 @conversations.command("unplaced")
 @click.option("--rows", type=_ROWS, default=10, show_default=True, help="Rows per page.")
 @click.option("--after", type=CursorType(), metavar="CURSOR", help="Continue where the previous page ended.")

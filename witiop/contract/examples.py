@@ -22,6 +22,10 @@ _EVENT = {
     "window_ends_at": "2026-03-03T10:00:00Z",
     "closed_at": None,
     "owner": None,
+    "waits_since": None,
+    "reply_by": None,
+    "parked_until": None,
+    "released": None,
     "entries": 1,
     "version": 1,
     "sequence": 2,
@@ -53,6 +57,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "target": {"kind": "skillset", "id": "sales"},
         "mode": "exclusive",
         "holds_hours": 48,
+    },
+    "witiop.command.release.v1": {
+        "conversation_id": _CONVERSATION,
+        "target": {"kind": "user", "id": "ben"},
+        "note": "She asks about the invoice of March",
     },
     "witiop.command.recall.v1": {"conversation_id": _CONVERSATION},
     "witiop.command.email.v1": {

@@ -13,6 +13,7 @@ from domain.commands import (
     Email,
     MarkRead,
     Recall,
+    Release,
     Resolve,
     SendMessage,
     Transfer,
@@ -104,7 +105,7 @@ def decide(
 
 def _again(held: HeldCommand, by: str, now: datetime) -> Command:
     body = read_body(held.type, held.body)
-    if isinstance(body, Transfer | Recall):
+    if isinstance(body, Transfer | Release | Recall):
         body = body.model_copy(update={"expected_version": None})  # it is the version of before the restore
     id_ = str(fact_id("command again", held.id))
     return new_command(body, id_=id_, source=SOURCE, issuer=by, at=now, expires_at=now + EXPIRES_AFTER)
@@ -117,6 +118,10 @@ def _text(body: CommandBody) -> str:
         case TransferOnReply():
             target = f"{body.target.kind} {body.target.id}"
             return f"conversation {body.conversation_id} to {target}, {body.mode}, when the customer answers"
+        case Release():
+            target = f" to {body.target.kind} {body.target.id}" if body.target else ""
+            parked = f", parked until {body.park_until.isoformat()}" if body.park_until else ""
+            return f"conversation {body.conversation_id}{target}{parked}"
         case Recall():
             named = body.conversation_id or body.mail_command_id or body.send_command_id or body.deferred_id
             return f"of {named}"

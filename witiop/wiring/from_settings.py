@@ -58,6 +58,7 @@ def routing_policy(settings: Settings) -> RoutingPolicy:
             within=timedelta(seconds=settings.answer_seconds),
             before_end=timedelta(seconds=settings.answer_before_end_seconds),
             at_least=timedelta(seconds=settings.answer_at_least_seconds),
+            reply=timedelta(seconds=settings.reply_seconds),
         ),
     )
 

@@ -1,6 +1,7 @@
 """Working hours of a number (domain.md, The number's menu), in local wall-clock time."""
 
-from datetime import datetime, time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -22,3 +23,36 @@ def is_open(number: Number, at: datetime) -> bool:
         opening.start <= clock and (clock < opening.end or opening.end == time.max)
         for opening in number.hours.get(_WEEKDAYS[local.weekday()], ())
     )
+
+
+_DAYS = 8
+"""Local days that are looked at: each weekday at least once."""
+
+
+def open_for(number: Number, since: datetime, length: timedelta) -> datetime | None:
+    """Returns when the number has been open for `length` since that time (aware UTC); None: not within a week."""
+    if number.hours is None:
+        return since + length
+    counted, left = since, length
+    for opens, ends in _openings(number, since):
+        begins = max(opens, counted)
+        if begins + left <= ends:
+            return begins + left
+        if ends > begins:
+            counted, left = ends, left - (ends - begins)
+    return None
+
+
+def _openings(number: Number, since: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yields the openings from that local day on, in UTC and in order."""
+    today, zone = since.astimezone(_zone(number.time_zone)).date(), _zone(number.time_zone)
+
+    def moment(day: date, clock: time) -> datetime:
+        return datetime.combine(day, clock, zone).astimezone(UTC)
+
+    for day in (today + timedelta(days=n) for n in range(_DAYS)):
+        openings = (number.hours or {}).get(_WEEKDAYS[day.weekday()], ())
+        for opening in sorted(openings, key=lambda opening: opening.start):
+            midnight = opening.end == time.max
+            end = moment(day + timedelta(days=1), time()) if midnight else moment(day, opening.end)
+            yield moment(day, opening.start), end

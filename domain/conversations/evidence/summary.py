@@ -14,6 +14,7 @@ from domain.conversations.conversation import (
     Evidence,
     FactRef,
     Route,
+    claim_ref,
     earlier,
     fact_ref,
 )
@@ -56,7 +57,7 @@ def add_fact(
         case CustomerTurn():
             changed = _turn(evidence, fact, ref, number, change)
         case HumanEcho():
-            changed = {"touch": earlier(evidence.touch, ref)}
+            changed = _word(evidence, ref, ref)
         case AgentAccepted() | AgentMessage() | AgentClosed():
             changed = _by_agent(evidence, fact, ref, change)
         case CustomerSignal() if fact.unreadable is not None:
@@ -125,17 +126,23 @@ def _by_agent(
 ) -> dict[str, Any]:
     if isinstance(fact, AgentMessage) and change is not None and change.failed:
         return {}
+    written = ref if isinstance(fact, AgentClosed) else claim_ref(fact)
     if isinstance(fact, AgentMessage) and not fact.is_claim:
-        return {"touch": earlier(evidence.touch, ref)}
+        return _word(evidence, ref, written)
     agent = fact.agent_id
     if isinstance(fact, AgentClosed):
         explained = evidence.explained_ends + (((ref, agent),) if fact.is_explained else ())
         return _effective_ends((*evidence.agent_ends, ref), explained, evidence.last_message)
     claims = {claim.agent: claim for claim in evidence.claims}
-    known = claims.get(agent, AgentClaim(agent, ref, ref))
-    claims[agent] = AgentClaim(agent, min(known.first, ref), max(known.last, ref))
+    known = claims.get(agent, AgentClaim(agent, written, written))
+    claims[agent] = AgentClaim(agent, min(known.first, written), max(known.last, written))
     changed = {"agent_took": earlier(evidence.agent_took, ref), "claims": tuple(sorted(claims.values()))}
-    return changed | {"touch": earlier(evidence.touch, ref)} if isinstance(fact, AgentMessage) else changed
+    return changed | _word(evidence, ref, written) if isinstance(fact, AgentMessage) else changed
+
+
+def _word(evidence: Evidence, ref: FactRef, written: FactRef) -> dict[str, Any]:
+    last = evidence.last_word
+    return {"touch": earlier(evidence.touch, ref), "last_word": written if last is None else max(last, written)}
 
 
 def _effective_ends(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.conversations.conversation import Conversation, Decisions
+from domain.conversations.conversation import Conversation, Decisions, FactRef
 
 _BEFORE_END = timedelta(minutes=5)
 """A reservation ends this long before the window, so that a person can still act."""
@@ -18,11 +18,13 @@ def reservation_end(reserved_to: datetime, window_ends_at: datetime) -> datetime
 class AnswerPolicy:
     """The settings of how long an agent who accepted a conversation has until the first word to the customer. `within`:
     from the acceptance; `before_end`: that long before the window ends, if that is earlier, so that another agent can
-    still act; `at_least`: from the acceptance in any case."""
+    still act; `at_least`: from the acceptance in any case. `reply`: how long, within the number's hours, a customer who
+    was answered and wrote again waits until the conversation goes to the list."""
 
     within: timedelta = timedelta(minutes=10)
     before_end: timedelta = timedelta(minutes=30)
     at_least: timedelta = timedelta(minutes=3)
+    reply: timedelta = timedelta(minutes=10)
 
 
 DEFAULT_ANSWER = AnswerPolicy()
@@ -45,10 +47,24 @@ def reserved_within(decisions: Decisions, window_ends_at: datetime) -> Decisions
     return decisions._replace(owner=owner, returns_to=waits)
 
 
+def unparked(decisions: Decisions, last: FactRef | None) -> Decisions:
+    """Ends the parking if the customer has written since: the reservation begins with that message. `last`: their last
+    message."""
+    parked, because = decisions.parked_until, decisions.because
+    if parked is None or because is None or last is None or last.at <= because.at:
+        return decisions
+    early = max(parked - last.at, timedelta(0))
+    reserved_to = decisions.reserved_to and decisions.reserved_to - early
+    return decisions._replace(parked_until=None, queued_at=min(parked, last.at), reserved_to=reserved_to)
+
+
 def with_deadlines(conversation: Conversation, is_closed: bool, managed: bool, policy: AnswerPolicy) -> Decisions:
     """Returns the decisions of a conversation that was just classified: without an owner who must not act any more, and
     with the time by which an agent who accepted has to write."""
-    decisions, owner = conversation.decisions, conversation.owner
+    decisions = unparked(conversation.decisions, conversation.evidence.last_message)
+    if decisions is not conversation.decisions:
+        decisions = reserved_within(decisions, conversation.window_ends_at)
+    owner = decisions.owner
     if owner is None:
         return decisions
     if is_closed or (managed and owner.state != "accepted"):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.conversations.conversation import Conversation, Decisions, Owner, Route, fact_ref
+from domain.conversations.conversation import Conversation, Decisions, Owner, Route, claim_ref, fact_ref
 from domain.conversations.ownership.claims import first_candidate
 from domain.conversations.ownership.queueing import queued
 from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, ConversationFact
@@ -28,9 +28,22 @@ def decided_by(
     if isinstance(fact, AgentDeclined):
         return _declined(conversation.decisions, fact, now)
     claim = fact if is_new and isinstance(fact, AgentAccepted | AgentMessage) else None
-    if isinstance(claim, AgentMessage) and not claim.is_claim:
+    if claim is not None and (_is_no_claim(claim) or _is_from_before_release(conversation, claim)):
         claim = None
     return _taken(conversation, claim) or queued(conversation, asked)
+
+
+def _is_no_claim(fact: AgentAccepted | AgentMessage) -> bool:
+    return isinstance(fact, AgentMessage) and not fact.is_claim
+
+
+def _is_from_before_release(conversation: Conversation, fact: AgentAccepted | AgentMessage) -> bool:
+    """Returns whether somebody did this before the conversation was released. It does not become theirs by that, unless
+    it was offered to them: their clock may be behind."""
+    released, owner = conversation.decisions.released, conversation.owner
+    if released is None or claim_ref(fact) > released.ref:
+        return False
+    return owner is None or owner.id != fact.agent_id
 
 
 def is_contested(decided: Decisions, fact: ConversationFact) -> bool:
@@ -49,7 +62,7 @@ def _taken(conversation: Conversation, claim: AgentAccepted | AgentMessage | Non
     """Returns the decisions if an agent has the conversation; None: none has it. `claim`: has just arrived."""
     decisions, owner = conversation.decisions, conversation.owner
     offered_to = owner.id if owner is not None and owner.state == "assigned" else decisions.offered_to
-    new = None if claim is None else (claim.agent_id, fact_ref(claim))
+    new = None if claim is None else (claim.agent_id, claim_ref(claim))
     first = first_candidate(conversation, offered_to, new)
     if first is None:
         return None

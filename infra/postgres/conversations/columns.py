@@ -66,6 +66,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("wa_id", "text", lambda c: c.wa_id),
     Column("user_id", "text", lambda c: c.user_id),
     Column("search", "text", lambda c: _search(c)),  # noqa: PLW0108  # defined below
+    Column("waits_since", "timestamptz", lambda c: c.waits_since),
+    Column("reply_by", "timestamptz", lambda c: c.reply_by),
+    Column("parked_until", "timestamptz", lambda c: c.parked_until),
+    Column("released_at", "timestamptz", lambda c: c.released and c.released.ref.at),
+    Column("released_by", "text", lambda c: c.released and c.released.by),
+    Column("released_note", "text", lambda c: c.released and c.released.note),
     Column("entries", "integer", lambda c: c.entries),
     Column("version", "integer", lambda c: c.version),
     Column("sequence", "integer", lambda c: c.sequence),
@@ -103,6 +109,8 @@ class _Stored(NamedTuple):
     previous: ConversationId | None
     group_id: str | None
     because: Sequence[FactId]
+    waits_since: datetime | None
+    reply_by: datetime | None
     memory: str
 
 
@@ -145,6 +153,8 @@ def from_row(row: Sequence[Any]) -> Conversation:
         previous=stored.previous,
         group_id=stored.group_id,
         because=tuple(stored.because),
+        waits_since=stored.waits_since,
+        reply_by=stored.reply_by,
         evidence=evidence,
         decisions=decisions,
     )

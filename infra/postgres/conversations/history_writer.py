@@ -126,17 +126,19 @@ class HistoryWriter:
                 columns.OWNER_KIND_CODES[e.conversation.owner.kind] if e.conversation.owner else None,
                 e.conversation.owner.id if e.conversation.owner else None,
                 e.mail.id if e.mail else None,
+                e.note,
             )
             for e in sorted(events, key=lambda e: (e.conversation.id.int, e.conversation.sequence))
         ]
         if rows:
             self._do(
                 "insert into history "
-                "(conversation_id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id) "
-                'select id, sequence, at, event, reason, because::uuid[], actor, owner_kind::"char", owner_id, mail_id '
+                "(conversation_id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id, note) "
+                'select id, sequence, at, event, reason, because::uuid[], actor, owner_kind::"char", owner_id, '
+                "mail_id, note "
                 "from unnest(%b::uuid[], %b::integer[], %b::timestamptz[], %b::text[], %b::smallint[], %b::text[], "
-                "%b::text[], %b::text[], %b::text[], %b::uuid[]) "
-                "as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id)",
+                "%b::text[], %b::text[], %b::text[], %b::uuid[], %b::text[]) "
+                "as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id, note)",
                 column_arrays(rows),
             )
 

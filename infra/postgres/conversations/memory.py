@@ -13,7 +13,16 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
-from domain.conversations.conversation import AgentClaim, BotSession, Decisions, Evidence, FactRef, Owner, Route
+from domain.conversations.conversation import (
+    AgentClaim,
+    BotSession,
+    Decisions,
+    Evidence,
+    FactRef,
+    Owner,
+    Released,
+    Route,
+)
 from domain.ids import FactId
 
 
@@ -103,6 +112,10 @@ def _declined_by(parts: Sequence[Any]) -> tuple[tuple[str, datetime], ...]:
     return tuple((agent, datetime.fromisoformat(at)) for agent, at in parts)
 
 
+def _released(part: Sequence[Any]) -> Released:
+    return Released(_fact_ref(*part[0]), part[1], part[2])
+
+
 def _text(part: str) -> str:
     return part
 
@@ -125,6 +138,7 @@ _EVIDENCE: tuple[Callable[[Any], Any], ...] = (
     _claims,  # claims
     _refs_and_texts,  # explained_ends
     _text,  # last_speaker
+    _ref,  # last_word
 )
 _DECISIONS: tuple[Callable[[Any], Any], ...] = (
     _owner,  # owner
@@ -138,4 +152,6 @@ _DECISIONS: tuple[Callable[[Any], Any], ...] = (
     _time,  # reserved_to
     _text,  # offered_to
     _time,  # claimable_from
+    _released,  # released
+    _time,  # parked_until
 )

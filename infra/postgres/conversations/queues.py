@@ -49,7 +49,8 @@ select c.id, c.customer_id from (
   select true as personal, c.* from members m cross join lateral (
     select c.id, c.customer_id, c.window_ends_at > %(soon)s as later, c.queued_at from conversations c
     where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = m.id and c.window_ends_at > %(watermark)s
-      and c.owner_state not in ('a', 'x') and c.owner_until > %(watermark)s and not exists ({_DECLINED})
+      and c.owner_state not in ('a', 'x') and c.owner_until > %(watermark)s
+      and (c.parked_until is null or c.parked_until <= %(now)s) and not exists ({_DECLINED})
     order by later, c.queued_at limit m.free + %(spare)s
   ) c
   union all
@@ -59,7 +60,8 @@ select c.id, c.customer_id from (
   cross join (values (false), (true)) as urgency (later) cross join lateral (
     select c.id, c.customer_id, urgency.later, c.queued_at from conversations c
     where c.status = 'a' and c.owner_kind = 's' and c.owner_id = s.skillset and c.window_ends_at > %(watermark)s
-      and (c.owner_state = 'q' or c.owner_until > %(watermark)s) and (c.window_ends_at > %(soon)s) = urgency.later
+      and (c.owner_state = 'q' or c.owner_until > %(watermark)s)
+      and (c.parked_until is null or c.parked_until <= %(now)s) and (c.window_ends_at > %(soon)s) = urgency.later
       and exists (select from skills m where m.skillset = s.skillset and not exists ({_DECLINED}))
     order by c.queued_at limit s.free + %(spare)s
   ) c
@@ -67,10 +69,32 @@ select c.id, c.customer_id from (
 order by not c.personal, c.later, c.queued_at limit %(limit)s
 """
 
-_OWNERS_OVER = """
-select c.id, c.customer_id from conversations c
-where c.status = 'a' and c.owner_state in ('r', 'x') and c.owner_until <= %(now)s
-order by c.owner_until limit %(limit)s
+_ON_ITS_WAY: LiteralString = """
+  exists (
+    select from sends s where s.phone_number_id = c.phone_number_id and s.recipient = c.customer_id::text
+      and s.state in ('queued', 'sending') and s.is_word
+  ) or exists (
+    select from sends s where s.conversation_id = c.id and s.is_word and (
+      s.state in ('queued', 'sending') or s.wamid is not null and s.claimed_at > %(now)s - interval '10 min'
+      and s.state <> 'failed' and not exists (
+        select from entries e where e.conversation_id = c.id and e.at >= s.claimed_at and e.kind = 'agent_message'
+          and e.detail ->> 'send_id' = s.id::text))
+  )
+"""
+"""Whether a message to the customer waits to be sent, or was accepted by Meta and is not processed as a word yet; one
+that is not within ten minutes never will be."""
+
+_OWNERS_OVER: LiteralString = f"""
+select c.id, c.customer_id from (
+  (select c.id, c.customer_id, c.owner_until as until from conversations c
+    where c.status = 'a' and c.owner_state in ('r', 'x') and c.owner_until <= %(now)s
+      and (c.owner_state = 'r' or not ({_ON_ITS_WAY}))
+    order by c.owner_until limit %(limit)s)
+  union all
+  (select c.id, c.customer_id, c.reply_by from conversations c
+    where c.status = 'a' and c.reply_by <= %(now)s and not ({_ON_ITS_WAY})
+    order by c.reply_by limit %(limit)s)
+) c order by c.until limit %(limit)s
 """
 
 _OWNED_BY = """
@@ -116,9 +140,19 @@ class Queues:
         return list(self._connection.execute(_ENDED, values).fetchall())
 
     def owners_over(self, now: datetime, limit: int) -> _Found:
-        """Returns conversations whose reservation has ended, and those that an agent accepted without a word to the
-        customer in time, the earliest end first."""
+        """Returns conversations whose reservation has ended, those that an agent accepted without a word to the
+        customer in time, and those whose customer had no reply in time; the earliest end first. While a word is on its
+        way (`with_word_on_its_way`) they are left out."""
         return list(self._connection.execute(_OWNERS_OVER, {"now": now, "limit": limit}).fetchall())
+
+    def with_word_on_its_way(self, conversations: Collection[UUID], now: datetime) -> set[UUID]:
+        """Returns those of the conversations to whose customer a message of a person waits to be sent, or was sent and
+        is not processed yet. The caller holds the locks of their customers: nobody can ask for another one."""
+        found = self._connection.execute(
+            f"select c.id from conversations c where c.id = any(%(of)s::uuid[]) and ({_ON_ITS_WAY})",
+            {"of": list(conversations), "now": now},
+        )
+        return {id_ for (id_,) in found}
 
     def owned_by(self, users: Collection[str], skillsets: Collection[str]) -> _Found:
         """Returns the conversations of these users and skillsets in which nobody has written to the customer."""
@@ -144,6 +178,7 @@ class Queues:
             "declined_by": _DECLINED_BY,
             "spare": spare,
             "watermark": watermark,
+            "now": now,
             "soon": now + SOON,
             "limit": limit,
         }

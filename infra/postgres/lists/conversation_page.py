@@ -151,7 +151,7 @@ def history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
     commands = _commands(conn, of)
     found = conn.execute(
         """
-        select sequence, at, event, reason, because, actor, owner_kind::text, owner_id, mail_id from history
+        select sequence, at, event, reason, because, actor, owner_kind::text, owner_id, mail_id, note from history
         where conversation_id = %s order by sequence
         """,
         (of.id,),
@@ -167,8 +167,9 @@ def history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
             (columns.OWNER_KINDS[kind], owner_id) if kind else None,
             mail,
             next((commands[fact] for fact in because if fact in commands), None),
+            note,
         )
-        for sequence, at, event, reason, because, actor, kind, owner_id, mail in found
+        for sequence, at, event, reason, because, actor, kind, owner_id, mail, note in found
     ]
 
 

@@ -19,8 +19,9 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed, Placeholder
 
 from domain.contract.row import Row
-from domain.conversations.conversation import Owner, Status
+from domain.conversations.conversation import Owner, Released, Status, decision_ref
 from domain.conversations.reasons import Reason
+from domain.ids import FactId
 from infra.postgres.conversations.columns import OWNER_KINDS, OWNER_STATES, STATUS_CODES, STATUSES
 from infra.postgres.lists.cursor import START, Cursor
 
@@ -125,7 +126,8 @@ LISTED = SQL(
     """id, phone_number_id, wa_id, user_id, group_id, customer_name, last_speaker,
       status::text as status_code, reason as reason_code,
       last_text, last_at, opened_at, window_ends_at, closed_at, owner_kind::text, owner_id, owner_state::text,
-      owner_until, entries, version, sequence"""
+      owner_until, waits_since, reply_by, parked_until, released_at, released_by, released_note,
+      entries, version, sequence"""
 )
 """The columns of a `ListedConversation`."""
 
@@ -192,6 +194,12 @@ class ListedConversation:
     owner_id: str
     owner_state: str
     owner_until: datetime | None
+    waits_since: datetime | None
+    reply_by: datetime | None
+    parked_until: datetime | None
+    released_at: datetime | None
+    released_by: str | None
+    released_note: str | None
     entries: int
     version: int
     sequence: int
@@ -205,6 +213,12 @@ class ListedConversation:
     @property
     def reason(self) -> Reason | None:
         return None if self.reason_code is None else Reason.of_code(self.reason_code)
+
+    @property
+    def released(self) -> Released | None:
+        if self.released_at is None:
+            return None
+        return Released(decision_ref(self.released_at, FactId(self.id)), self.released_by, self.released_note)
 
     @property
     def owner(self) -> Owner | None:

@@ -62,6 +62,13 @@ def _head(
         lines.append(("closed", _moment(conversation.closed_at, zone)))
     if conversation.owner is not None:
         lines.append(("owner", _owner(conversation.owner, zone)))
+    if conversation.parked_until is not None and now < conversation.parked_until:
+        lines.append(("parked", f"until {_moment(conversation.parked_until, zone)}"))
+    if conversation.waits_since is not None:
+        lines.append(("waits", _wait(conversation, conversation.waits_since, zone)))
+    if (released := conversation.released) is not None:
+        note = f": {harmless(released.note)}" if released.note else ""
+        lines.append(("released", f"by {harmless(released.by or '')}{note}"))
     if (reason := conversation.reason) is not None:
         lines.append(("reason", f"{reason.value}: {REASON_TEXTS[reason].sentence}"))
         lines.append(("decided by", _facts(conversation.because, facts, zone)))
@@ -87,6 +94,11 @@ def _window(conversation: Conversation, now: datetime, zone: ZoneInfo) -> str:
         return f"ended {_moment(end, zone)}"
     left = f", {duration(end - now)} left" if conversation.status == "active" else ""
     return f"ends {_moment(end, zone)}{left}"
+
+
+def _wait(conversation: Conversation, since: datetime, zone: ZoneInfo) -> str:
+    listed = f", on the list from {_moment(conversation.reply_by, zone)}" if conversation.reply_by else ""
+    return f"for a reply since {_moment(since, zone)}{listed}"
 
 
 def _owner(owner: Owner, zone: ZoneInfo) -> str:
@@ -124,7 +136,8 @@ def _history(events: Iterable[HistoryEntry], facts: Mapping[UUID, TranscriptItem
         owner = event.owner and " ".join(event.owner)
         reason = event.reason and f"({event.reason.value})"
         mail = event.mail_id and str(event.mail_id)
-        description = " ".join(part for part in (event.event, reason, owner, mail) if part)
+        note = event.note and f'"{event.note}"'
+        description = " ".join(part for part in (event.event, reason, owner, mail, note) if part)
         because = f"command {event.command_id}" if event.command_id else _facts(event.because, facts, zone)
         rows.append([f"  {_moment(event.at, zone)}", description, f"by {event.actor}", because])
     yield from aligned([[Text(harmless(cell)) for cell in row] for row in rows]) if rows else ()

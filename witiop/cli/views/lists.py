@@ -10,10 +10,12 @@ from domain.contract.texts import NO_NAME
 from infra.postgres.lists.desk import DeskPage
 from infra.postgres.lists.unmanaged import UnmanagedPage
 from infra.postgres.lists.waiting_facts import WaitingFactsPage
+from infra.postgres.lists.waiting_for_reply import WaitingForReplyPage
 from witiop.cli.views.display import GAP, aligned, cut, duration, harmless, status_cell, utc_minute
 
 _HEAD = ("STATUS", "LEFT", "LAST (UTC)", "REASON", "CUSTOMER", "ID", "LAST TEXT")
 _DESK_HEAD = ("STATUS", "LEFT", "LAST (UTC)", "OWNER", "CUSTOMER", "ID", "LAST TEXT")
+_REPLY_HEAD = ("STATUS", "LEFT", "LAST (UTC)", "WAITS", "CUSTOMER", "ID", "LAST TEXT")
 _CUSTOMER_CELLS = 22
 _ID_CELLS = 36
 _WIDE = 140
@@ -37,6 +39,14 @@ def desk_lines(page: DeskPage, now: datetime, width: int | None) -> list[Text]:
     if page.next:
         lines += [Text(), Text(f"next page: --after {page.next}", "dim")]
     return lines or [Text("There are no such conversations.")]
+
+
+def waiting_for_reply_lines(page: WaitingForReplyPage, now: datetime, width: int | None) -> list[Text]:
+    """Returns the lines of the list *Waiting for a reply*; as `list_lines`."""
+    lines = _table(_REPLY_HEAD, [_cells(row, _waits(row, now), now, width) for row in page.rows], width)
+    if page.next:
+        lines += [Text(), Text(f"next page: --after {page.next}", "dim")]
+    return lines or [Text("No customer waits for a reply.")]
 
 
 def waiting_fact_lines(page: WaitingFactsPage) -> list[Text]:
@@ -64,11 +74,18 @@ def _table(head: Sequence[str], cells: Sequence[Sequence[Text]], width: int | No
     return _two_lines_each(rows, width)
 
 
+def _waits(row: Row, now: datetime) -> str:
+    waited = duration(now - row.waits_since) if row.waits_since is not None else ""
+    return f"{waited}, {row.reason.value if row.reason else _owner(row, now)}"
+
+
 def _owner(row: Row, now: datetime) -> str:
     owner = row.owner
     if owner is None:
         return "answered from the phone app"
     until = f", {duration(owner.until - now)} left" if owner.until else ""
+    if row.parked_until is not None and row.parked_until > now:
+        until = f", parked for {duration(row.parked_until - now)}"
     return f"{owner.kind} {harmless(owner.id)} ({owner.state}{until})"
 
 

@@ -6,10 +6,13 @@ from itertools import pairwise, permutations
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from domain.conversations.events import Cause
+from domain.conversations.fold import decide
 from domain.facts import AgentAccepted, AgentClosed, AgentMessage, ConversationFact, CustomerTurn, HumanEcho
+from domain.routing.transfers import after_no_reply, is_reply_missing, no_reply_ref
 from tests.support.stories import FactMaker, Story, at
 
 MENU = FactMaker()
@@ -107,6 +110,32 @@ def test_any_order_and_repetition_gives_the_same_conversation(
     expected = outcome(Story(at(hour), number=maker.number).receive(*facts))
     shuffled = data.draw(st.permutations([*facts, *facts[:2]]))
     assert expected == outcome(Story(at(hour), number=maker.number).receive(*shuffled))
+
+
+def without_replies(story: Story) -> Story:
+    """Runs the timer that takes customers without a reply in time from those who answered them."""
+    story.wait_until(story.now)
+    for conversation in story.history.conversations:
+        if is_reply_missing(conversation, story.now):
+            ref = no_reply_ref(conversation, story.now)
+            decided, cause = after_no_reply(conversation, ref), Cause((ref.fact,), "clock")
+            story.take(decide(story.history, conversation.id, decided, cause, story.context))
+    return story
+
+
+@given(promised_stories(), st.data(), st.sampled_from([5, 20, 24.5]))
+def test_a_missing_reply_gives_the_same_reason_in_any_order(
+    story: tuple[FactMaker, list[ConversationFact]], data: st.DataObject, hour: float
+) -> None:
+    """All facts arrive before the timer looks, and a reply after it."""
+    maker, facts = story
+    shuffled = data.draw(st.permutations(facts))
+    stories = [Story(at(hour), number=maker.number).receive(*order) for order in (facts, shuffled)]
+    if any(c.reply_by != d.reply_by for c, d in zip(*(s.history.conversations for s in stories), strict=True)):
+        assume(all(c.reply_by is None or c.reply_by <= at(hour) for s in stories for c in s.history.conversations))
+    expected, other = (outcome(without_replies(each)) for each in stories)
+    assert expected == other
+    assert outcome(stories[0].receive(maker.answered(48))) == outcome(stories[1].receive(maker.answered(48)))
 
 
 @st.composite

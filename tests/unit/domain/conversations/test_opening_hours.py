@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from domain.conversations.evidence.opening_hours import is_open
+from domain.conversations.evidence.opening_hours import is_open, open_for
 from domain.directory import Number, Opening, Weekday
 
 SHOP = Number(
@@ -88,3 +88,24 @@ def test_each_day_of_the_week_has_its_own_openings(day: int) -> None:
     number = Number("106", hours={days[day]: (Opening(time(9), time(10)),)})
     monday = utc("2026-07-06T09:30")
     assert [n == day for n in range(7)] == [is_open(number, monday + timedelta(days=n)) for n in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("since", "minutes", "expected"),
+    [
+        ("2026-07-06T07:00", 10, "2026-07-06T07:10"),  # Monday 09:00 in Rome
+        ("2026-07-06T05:00", 10, "2026-07-06T07:10"),  # before the first opening
+        ("2026-07-06T10:55", 10, "2026-07-06T12:05"),  # over the break
+        ("2026-07-06T10:50", 10, "2026-07-06T11:00"),  # until the last moment
+        ("2026-07-04T20:00", 6 * 60, "2026-07-05T02:00"),  # Saturday 22:00 over midnight
+        ("2026-07-06T15:55", 10, "2026-07-11T20:05"),  # Monday evening: the next opening is on Saturday
+    ],
+)
+def test_the_time_that_a_number_is_open_is_counted_over_its_openings(since: str, minutes: int, expected: str) -> None:
+    assert utc(expected) == open_for(SHOP, utc(since), timedelta(minutes=minutes))
+
+
+def test_a_number_without_hours_is_open_all_the_time_and_one_without_openings_never() -> None:
+    since, length = utc("2026-07-06T07:00"), timedelta(minutes=10)
+    assert since + length == open_for(Number("1"), since, length)
+    assert open_for(Number("1", hours={}), since, length) is None

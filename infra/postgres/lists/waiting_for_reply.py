@@ -1,0 +1,53 @@
+"""The list *Waiting for a reply*: active conversations in which somebody wrote to the customer and the customer wrote
+again, those who wait longest first. Raises psycopg errors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.sql import SQL
+
+from infra.postgres.lists.cursor import Cursor
+from infra.postgres.lists.unmanaged import LISTED, ListedConversation
+
+LONGEST = Cursor(datetime.min.replace(tzinfo=UTC), UUID(int=0))
+"""The cursor of the first page."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFilter:
+    """Selects conversations; None selects all. `user`: their owner."""
+
+    number: str | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingForReplyPage:
+    """Rows, and the cursor of the next page (None: this is the last page)."""
+
+    rows: Sequence[ListedConversation]
+    next: Cursor | None
+
+
+def waiting_for_reply(
+    conn: Connection[Any], which: ReplyFilter, rows: int, after: Cursor = LONGEST
+) -> WaitingForReplyPage:
+    """Returns one page. O(rows), from the index of the list; of a user: O(their conversations)."""
+    statement = SQL(
+        "select {columns} from conversations where status = 'a' and waits_since is not null {number} {user} "
+        "and (waits_since, id) > (%(at)s, %(id)s) order by waits_since, id limit %(limit)s"
+    ).format(
+        columns=LISTED,
+        number=SQL("and phone_number_id = %(number)s" if which.number is not None else ""),
+        user=SQL("and owner_kind = 'u' and owner_id = %(user)s" if which.user is not None else ""),
+    )
+    values = {"number": which.number, "user": which.user, "at": after.at, "id": after.id, "limit": rows + 1}
+    found = conn.cursor(row_factory=class_row(ListedConversation)).execute(statement, values).fetchall()
+    shown = found[:rows]
+    last = shown[-1] if len(found) > rows else None
+    return WaitingForReplyPage(shown, Cursor(last.waits_since, last.id) if last and last.waits_since else None)
