@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from console import gate, phrases
 from console.commands import new_form
 from console.dependencies import Dependencies
+from console.desk.pages import desk_live_pages, desk_pages
 from console.live.watch import changes_for, watched_list
 from console.pages.bulk import bulk_pages
 from console.pages.bulk_results import bulk_results_pages
@@ -65,6 +66,8 @@ def create_app(deps: Dependencies) -> Flask:
         standing_pages,
         bulk_pages,
         bulk_results_pages,
+        desk_live_pages,
+        desk_pages,
         _live_pages,
         _health_pages,
     ):
@@ -105,7 +108,7 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
         modules=sorted(
             file.name for file in _STATIC.glob("*.js") if file.name != "main.js" and "htmx" not in file.name
         ),
-        styles=("page.css", "list.css", "panel.css", "forms.css", "answer.css", "print.css"),
+        styles=("page.css", "list.css", "panel.css", "forms.css", "answer.css", "desk.css", "print.css"),
         person=lambda: g.get("person"),
         mails=deps.mailing is not None,
     )

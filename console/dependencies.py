@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from console.downloads import Downloads
 from console.live.broadcast import Broadcaster
+from console.live.desk import OpenDesksState, WatchedDesk
 from console.live.watch import ListState, WatchedList
 from console.metrics import ConsoleMetrics
 from console.request import person
@@ -48,9 +49,11 @@ class Dependencies:
     download_connection: Callable[[], Connection[Any]]
     publisher: Publisher
     commands_topic: str
+    inbound_topic: str
     command_secret: bytes = field(repr=False)
     clock: Callable[[], datetime]
     live: Broadcaster[WatchedList, ListState]
+    desks: Broadcaster[WatchedDesk, OpenDesksState]
     passwords: Passwords
     terms: RoutingPolicy = field(default_factory=RoutingPolicy)
     sessions: SessionTerms = field(default_factory=SessionTerms)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from flask import Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from psycopg import Connection
 
 from console import bounds
 from console import words as speech
@@ -23,12 +24,14 @@ from console.metrics import Refusal
 from console.request import address, keep_page, person, target
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.audit import AuditEntry
+from infra.postgres.lists import own
 
 _TOKEN_BYTES, _LONGEST_TOKEN = 32, 64
 _ROOT = ("tenant_administrator",)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
-_LIVE = "live"
-"""The blueprint of the stream."""
+_AT_THE_DESK = ("agent", *_ROOT)
+_LIVE = ("live", "desk_live")
+"""The blueprints of the streams."""
 
 AUDITED_PER_PERSON, AUDITED_SIGN_INS = 100, 1000
 """Refusals of one person, and refused sign-ins of everybody together, that are stored within `sign_ins.TRIES_SPAN`; all
@@ -51,7 +54,7 @@ _POLICY = "; ".join(
     )
 )
 
-ViewAccess = Literal["everybody", "signed_in"]
+ViewAccess = Literal["everybody", "signed_in", "desk"]
 _ACCESS = "_console_access"
 
 
@@ -59,7 +62,7 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 def open_to(access: ViewAccess) -> Callable[[T], T]:
-    """Marks a view that others than administrators may use."""
+    """Marks a view that others than administrators may use: `desk` is for agents too."""
 
     def mark(view: T) -> T:
         setattr(view, _ACCESS, access)
@@ -153,7 +156,7 @@ def _masked(secret: bytes, mask: bytes) -> bytes:
 def _is_automatic() -> bool:
     """Whether the page's script sent the request without its person. An EventSource cannot send a header, so the
     stream is recognised by its blueprint."""
-    return request.blueprint == _LIVE or "X-Live" in request.headers
+    return request.blueprint in _LIVE or "X-Live" in request.headers
 
 
 def _is_own_form() -> bool:
@@ -178,10 +181,10 @@ def _admit(deps: Dependencies, access: ViewAccess | None) -> ResponseReturnValue
         return None
     if g.person is None or g.person.level is None:
         deps.metrics.refused("signed_out")
-        if target() is not None or request.method not in _SAFE or request.blueprint == _LIVE:
+        if target() is not None or request.method not in _SAFE or request.blueprint in _LIVE:
             return _refused("signed_out", 401)
         return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")), 303)
-    if access is None and person().level not in _ROOT:
+    if access != "signed_in" and person().level not in (_AT_THE_DESK if access == "desk" else _ROOT):
         audit_refusal(deps, "forbidden", "level")
         return _refused("level", 403)
     return None
@@ -221,6 +224,16 @@ def _refused(why: str, status: int) -> ResponseReturnValue:
     if why == "form" and g.person is not None and request.headers.get("Sec-Fetch-Site") == "same-origin":
         response.headers["X-Form-Token"] = form_token()
     return keep_page(response)
+
+
+def may_read(conn: Connection[Any], conversation: UUID) -> bool:
+    """Whether the person of the request may read a conversation: agents those of their own customers."""
+    return person().level != "agent" or own.may_read(conn, person().name, conversation)
+
+
+def home() -> str:
+    """The address of the page on which the person of the request begins."""
+    return url_for("desk.show" if person().level == "agent" else "unmanaged.show")
 
 
 def words_of(deps: Dependencies) -> speech.Words:

@@ -203,7 +203,8 @@ class BotSessionEnded(_BotFact):
 
 class AgentPresenceChanged(_Part):
     """A change of an agent's presence, reported by the agent desktop; the latest by `(at, id)` is used, and after
-    one whose time lay in the future the next that arrives."""
+    one whose time lay in the future the next that arrives. `reason`: why the agent is in this state, in their words or
+    those of the desktop; nothing depends on it."""
 
     kind: Literal["agent_presence_changed"] = "agent_presence_changed"
     id: FactId
@@ -211,6 +212,7 @@ class AgentPresenceChanged(_Part):
     sent_at: Moment
     agent_id: ExternalId
     state: Literal["ready", "paused", "offline"]
+    reason: str | None = None
 
 
 class _AgentFact(_Part):

@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from console import gate
 from console.dependencies import Dependencies
 from console.messages import shown_message
 from console.pages import panel
@@ -37,12 +38,14 @@ def panel_parts_pages(deps: Dependencies) -> Blueprint:
         )
 
     @pages.get("/earlier")
+    @gate.open_to("desk")
     def earlier(id_: UUID) -> ResponseReturnValue:
         """What precedes the part that a page shows, or the beginning of the conversation."""
         before, after = entry_cursor(request.args.get("before")), entry_cursor(request.args.get("after"))
         first = "first" in request.args
         with deps.connection() as conn:
-            part = conversation_part(conn, id_, before=before, after=after, from_the_first=first)
+            may_read = gate.may_read(conn, id_)
+            part = conversation_part(conn, id_, before=before, after=after, from_the_first=first) if may_read else None
             if part is None:
                 abort(404)
             sent = of_conversation(conn, id_)

@@ -8,10 +8,11 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
-from console import gate
+from console import agent_facts, gate
 from console.dependencies import Dependencies
 from console.request import address, person, safe_redirect_target, words
 from console.words import LANGUAGES, zone_meant, zones
+from domain.ports import PublishFailed
 from infra.passwords import LONGEST, SHORTEST, weakness
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.audit import AuditEntry
@@ -35,7 +36,7 @@ def account_pages(deps: Dependencies) -> Blueprint:
     @pages.get("/sign-in")
     @gate.open_to("everybody")
     def sign_in() -> ResponseReturnValue:
-        next_ = safe_redirect_target(request.args.get("next"), url_for("unmanaged.show"))
+        next_ = safe_redirect_target(request.args.get("next"), url_for("unmanaged.home"))
         if g.person is not None and g.person.level is not None:
             return redirect(next_, 303)
         return render_template("sign_in.html", next=next_)
@@ -45,7 +46,7 @@ def account_pages(deps: Dependencies) -> Blueprint:
     def try_sign_in() -> ResponseReturnValue:
         name = request.form.get("name", "").strip().replace("\x00", "")[:_LONGEST_NAME]
         password = request.form.get("password", "")
-        next_ = safe_redirect_target(request.form.get("next"), url_for("unmanaged.show"))
+        next_ = safe_redirect_target(request.form.get("next"), url_for("unmanaged.home"))
         with deps.connection() as conn:
             too_many = _too_many(conn, name)
             known = sign_ins.password_of(conn, name)
@@ -67,6 +68,10 @@ def account_pages(deps: Dependencies) -> Blueprint:
     @pages.post("/sign-out")
     @gate.open_to("signed_in")
     def sign_out() -> ResponseReturnValue:
+        try:
+            agent_facts.leave(deps, person().name)
+        except PublishFailed:
+            log.warning("console.leaving_not_published")
         with deps.connection() as conn, conn.transaction():
             sign_ins.end_session(conn, gate.token_hash(g.token))
             audit.write(conn, [AuditEntry("signed_out", person().name, address())])

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from psycopg import Connection
 
+from console import gate
 from console.dependencies import Dependencies
 from console.live.watch import counted, matching, row_context, soon_address
 from console.pages import panel
@@ -44,8 +45,9 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("unmanaged", __name__)
 
     @pages.get("/")
+    @gate.open_to("signed_in")
     def home() -> ResponseReturnValue:
-        return redirect(url_for("unmanaged.show"), 303)
+        return redirect(gate.home(), 303)
 
     @pages.get("/unmanaged")
     def show() -> ResponseReturnValue:

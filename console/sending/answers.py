@@ -29,7 +29,7 @@ from domain.contract.texts import gettext_noop
 from domain.conversations.conversation import Conversation
 from domain.ports import PublishFailed
 from domain.sending.sends import Send, send_id
-from infra.postgres.console import audit
+from infra.postgres.console import audit, drafts
 from infra.postgres.lists.conversation_page import read_conversation
 from infra.postgres.sending import sends
 
@@ -46,7 +46,7 @@ def answer_pages(deps: Dependencies) -> Blueprint:
             box = answer_box(deps, conn, writable(deps, conn, id_), deps.directory(conn))
             again = request.args.get("again", type=UUID)
             unsent = sends.find(conn, again) if again else None
-        text = unsent[0].text or "" if unsent is not None and unsent[0].conversation_id == id_ else ""
+        text = (unsent[0].text if unsent and unsent[0].conversation_id == id_ else None) or box.typed.text
         return render_box(with_typed(box, Typed(text, reply_to=request.args.get("reply_to", ""))))
 
     @pages.post("/conversations/<uuid:id_>/answer")
@@ -70,8 +70,19 @@ def answer_pages(deps: Dependencies) -> Blueprint:
         except PublishFailed:
             text = gettext_noop("Not sent: the message queue (Kafka) is not responding. Try again in a moment.")
             return _refused(replace(box, expected_last=expected), typed, translated(text), 503)
+        with deps.connection() as conn:
+            drafts.mark_sent(conn, id_, person().name, typed.text, ids[0])
         notice = submitted(deps, ids[0])
-        return notice if target() is None else render_box(box) + str(notice)
+        return notice if target() is None else render_box(with_typed(box, Typed())) + str(notice)
+
+    @pages.post("/conversations/<uuid:id_>/draft")
+    @gate.open_to("signed_in")
+    def keep_draft(id_: UUID) -> ResponseReturnValue:
+        """Keeps what the person has typed so far."""
+        with deps.connection() as conn:
+            writable(deps, conn, id_)
+            drafts.keep(conn, id_, person().name, Typed.read(request.form).text.replace("\0", ""))
+        return "", 204
 
     @pages.post("/messages/<command_id>/recall")
     @gate.open_to("signed_in")

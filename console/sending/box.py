@@ -18,6 +18,7 @@ from domain.conversations.conversation import Conversation
 from domain.directory import Directory
 from domain.messages.outgoing import MAX_BUTTONS, MAX_TEXT
 from domain.sending.acceptance import RefusedSend, Writer, accept_send
+from infra.postgres.console import drafts
 from infra.postgres.sending.library import StoredLibrary
 from infra.postgres.sending.recipients import recipient_in
 
@@ -87,7 +88,7 @@ class AnswerBox:
 def answer_box(
     deps: Dependencies, conn: Connection[Any], conversation: Conversation, directory: Directory
 ) -> AnswerBox:
-    """An empty box."""
+    """The box with the person's draft."""
     owner = conversation.owner
     theirs = owner is not None and owner.state == "accepted" and owner.id != person().name
     last = conversation.evidence.last_turn
@@ -104,6 +105,7 @@ def answer_box(
         new_form(),
         str(last.fact) if last else "",
         phrases.owner_name(directory, owner.kind, owner.id) if owner is not None and theirs else "",
+        Typed(drafts.draft(conn, conversation.id, person().name) if mode in ("text", "template") else ""),
     )
 
 

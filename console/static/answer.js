@@ -31,7 +31,7 @@ export function startAnswer() {
 
   // The server knows by the mode whether the page needs another box.
   document.addEventListener("htmx:configRequest", ({ detail: { elt, parameters } }) => {
-    if (elt.id === "panel-look" && box()) parameters.set("box", box().dataset.mode);
+    if (elt.matches("#panel-look, #desk-look") && box()) parameters.set("box", box().dataset.mode);
   });
 
   // What arrives while somebody writes may go unnoticed, so then the server says it when they send.

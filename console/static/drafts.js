@@ -17,7 +17,7 @@ export function startDrafts() {
     if (kind) keep("sent", kind, read(elt, kind));
   });
   document.addEventListener("htmx:afterSwap", ({ detail: { target, requestConfig, xhr } }) => {
-    if (!["panel", "answer"].includes(target?.id)) return;
+    if (!["panel", "answer", "desk-open"].includes(target?.id)) return;
     const sent = kindOf(requestConfig?.elt);
     if (sent && xhr.status < 400) sessionStorage.removeItem(key("draft", sent));
     Object.keys(KINDS).forEach(restore);

@@ -31,11 +31,11 @@ export function startLive({ showError }) {
     clearTimeout(retry);
     source?.close();
     const address = new URL(list.dataset.from, location);
-    const rows = all("[data-seen]", byId("list")).map((row) => row.dataset.seen);
+    const rows = all("#list [data-seen]").map((row) => row.dataset.seen);
     address.searchParams.set("seen", rows.join(","));
     if (list.dataset.newest) address.searchParams.set("newest", list.dataset.newest);
     if (list.dataset.total) address.searchParams.set("total", list.dataset.total);
-    const open = document.querySelector("#panel .drawer")?.dataset.open;
+    const open = document.querySelector("[data-open]")?.dataset.open;
     if (open) address.searchParams.set("open", open);
     lastEvent = Date.now();
     source = new EventSource(address);
@@ -76,7 +76,7 @@ export function startLive({ showError }) {
   addEventListener("offline", () => showState(false));
   document.addEventListener("htmx:configRequest", (event) => {
     const { elt, parameters, headers } = event.detail;
-    if (elt.id !== "panel-look") return;
+    if (!elt.matches("#panel-look, #desk-look")) return;
     headers["X-Live"] = "1";
     parameters.set("seen", elt.dataset.seen);
   });

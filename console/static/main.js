@@ -2,11 +2,13 @@
 // needs. Every page also works without script, one page per step.
 import { startAnswer } from "./answer.js";
 import { startCountdown } from "./countdown.js";
+import { startDesk } from "./desk.js";
 import { startDialogs } from "./dialogs.js";
 import { startDrafts } from "./drafts.js";
 import { startLive } from "./live.js";
 import { startNotices } from "./notices.js";
 import { startRecipients } from "./recipients.js";
+import { startSaving } from "./saved.js";
 import { startSelection } from "./selection.js";
 
 // Times are shown in the browser's zone unless the person chose another one in their account.
@@ -22,3 +24,5 @@ const { connect } = startLive({ showError });
 startDialogs({ reconnect: connect });
 startDrafts();
 startAnswer();
+startSaving();
+startDesk({ connect, showError });

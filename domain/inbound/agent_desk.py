@@ -14,6 +14,7 @@ from domain.inbound.cloudevents import EventCustomer, EventData, EventType, Id, 
 class _Presence(EventData):
     agent_id: Id
     state: Literal["ready", "paused", "offline"]
+    reason: str | None = None
 
 
 class _OfConversation(EventData):

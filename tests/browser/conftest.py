@@ -1,5 +1,28 @@
-"""The installation of the flow tests, for the browser tests."""
+"""The installation of the flow tests, for the browser tests; a shop on it, and a browser."""
 
-from tests.flow.conftest import install, partitions
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.flow.conftest import Install, install, partitions
+from tests.support.chromium import chromium, program
+from tests.support.shop import Shop, open_shop
 
 __all__ = ["install", "partitions"]
+
+
+@pytest.fixture(scope="module")
+def shop(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One shop for all tests of the module; each test that changes something has its own customers."""
+    logs = tmp_path_factory.mktemp("shop")
+    with install(logs) as system, open_shop(system, logs) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = program()
+    assert executable is not None
+    with chromium(executable) as browser:
+        yield browser

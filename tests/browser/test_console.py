@@ -4,9 +4,6 @@ S13), live updates, failures, the keyboard, and axe on every page and dialog."""
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
@@ -14,52 +11,22 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from domain.conversations.reasons import Reason
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
-from tests.flow.conftest import Install
-from tests.support.chromium import MISSING, chromium, program, signed_in
+from tests.support.chromium import MISSING, program, signed_in
 from tests.support.hostile import FRAGMENTS
-from tests.support.shop import MANAGER, OTHER, OWNER, PASSWORD, Shop, open_shop
+from tests.support.pages import RULES, assert_accessible, cut_off, violations, watched
+from tests.support.shop import MANAGER, OTHER, OWNER, PASSWORD, Shop
 
 LEFT_ALONE = {"Giulia Ferri", "Tom Whitfield", "Chiara Montanari", "Luca Marchetti", "Nina Walsh", "Oliver Grant"}
 IN_GOOD_HANDS = {"Elisa Moretti", "Francesca Longo", "Ryan Cooper", "Jakob Lindqvist", "Pietro Sala", "Giorgio Villa"}
 AMBER, GREEN = "rgb(143, 91, 0)", "rgb(29, 122, 70)"
-AXE = (Path(__file__).with_name("axe-4.14.1.min.js")).read_text(encoding="utf-8")
 
 pytestmark = [pytest.mark.skipif(program() is None, reason=MISSING), pytest.mark.timeout(300)]
 expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
-def shop(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """One shop for all tests of the module; each test that changes something has its own customers."""
-    logs = tmp_path_factory.mktemp("shop")
-    with install(logs) as system, open_shop(system, logs) as shop:
-        yield shop
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = program()
-    assert executable is not None
-    with chromium(executable) as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def owner(browser: Browser, shop: Shop) -> BrowserContext:
     return signed_in(browser, shop.address, OWNER, PASSWORD)
-
-
-@contextmanager
-def watched(context: BrowserContext) -> Iterator[Page]:
-    """A page; fails the test if a script fails or violates the content security policy."""
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
-    page.on("dialog", lambda dialog: wrong.append(dialog.message))
-    yield page
-    page.close()
-    assert [] == wrong
 
 
 @pytest.fixture
@@ -587,27 +554,6 @@ def test_hostile_texts_and_names_are_shown_as_text(page: Page, shop: Shop) -> No
 # axe
 
 
-RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-OF_COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
-
-
-def violations(page: Page, rules: dict[str, Any]) -> list[str]:
-    """The violations that axe finds on the page."""
-    if page.evaluate("typeof axe") == "undefined":
-        page.evaluate(AXE)
-    run = {"resultTypes": ["violations"], "runOnly": rules}
-    found = page.evaluate("run => axe.run(document, run).then(result => result.violations)", run)
-    return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
-
-
-def assert_accessible(page: Page) -> None:
-    """Runs all rules in light mode; in dark mode those about colours, because nothing else differs."""
-    assert [] == violations(page, RULES)
-    page.emulate_media(color_scheme="dark")
-    assert [] == violations(page, OF_COLOURS)
-    page.emulate_media(color_scheme="light")
-
-
 def test_axe_finds_no_violation_on_any_page_panel_or_dialog(page: Page, shop: Shop) -> None:
     for name in ("Olga Prati", "Rita Prati", "Ugo Prati"):
         shop.customer_writes(shop.customer(name), "Buonasera")
@@ -723,23 +669,3 @@ def assert_fits(page: Page) -> None:
     assert "it" == page.locator("html").get_attribute("lang")
     assert [] == cut_off(page)
     assert [] == violations(page, RULES)
-
-
-def cut_off(page: Page) -> list[str]:
-    """Elements that are too narrow, or that extend beyond their container."""
-    return list(
-        page.evaluate(
-            """() => {
-              const edge = document.documentElement.clientWidth;
-              const sheet = document.querySelector(".sheet")?.getBoundingClientRect().right ?? edge;
-              const parts = [...document.querySelectorAll("#list td, .icon, main .btn, main .field, .top summary")];
-              const cut = parts.filter(it => {
-                const box = it.getBoundingClientRect(), inside = it.closest(".sheet") ? sheet : edge;
-                return it.checkVisibility() && !it.matches(".apply") && (box.left < 0 || box.right > inside + 0.5);
-              });
-              const thin = parts.filter(it => it.matches("td.text, td.who") && it.clientWidth < 100);
-              const wide = document.documentElement.scrollWidth > edge ? [document.documentElement] : [];
-              return [...cut, ...thin, ...wide].map(it => it.outerHTML.slice(0, 200));
-            }"""
-        )
-    )

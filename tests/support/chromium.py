@@ -78,9 +78,11 @@ def chromium(executable: str) -> Iterator[Browser]:
         browser.close()
 
 
-def signed_in(browser: Browser, address: str, name: str, password: str, **more: Any) -> BrowserContext:
-    """Returns a browser context, in the time zone of Rome, of a user who signed in on the page. `more`: Playwright's
-    context options."""
+def signed_in(
+    browser: Browser, address: str, name: str, password: str, lands: str = "Unmanaged conversations", **more: Any
+) -> BrowserContext:
+    """Returns a browser context, in the time zone of Rome, of a user who signed in on the page. `lands`: the heading of
+    the page that they come to; `more`: Playwright's context options."""
     defaults = {"locale": "en-GB", "timezone_id": "Europe/Rome", "viewport": {"width": 1440, "height": 900}}
     context = browser.new_context(base_url=address, **(defaults | more))
     page = context.new_page()
@@ -88,7 +90,7 @@ def signed_in(browser: Browser, address: str, name: str, password: str, **more: 
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Unmanaged conversations")).to_be_visible()
+    expect(page.get_by_role("heading", name=lands, level=1)).to_be_visible()
     page.close()
     return context
 

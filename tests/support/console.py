@@ -20,10 +20,14 @@ from werkzeug.test import TestResponse
 from console.app import create_app
 from console.dependencies import Dependencies, MailComposition
 from console.live.broadcast import Broadcaster
+from console.live.desk import DeskWatcher
 from console.live.watch import ListWatcher, WatchedList
 from console.metrics import ConsoleMetrics
+from domain.facts import FACT, Fact
 from domain.mail import MailPolicy
 from domain.mail_body.compose import MailSender
+from domain.ports import OutgoingRecord
+from domain.routing.transfers import RoutingPolicy
 from domain.sending.acceptance import SendingPolicy
 from infra.kafka.consumer import IncomingRecord
 from infra.passwords import Passwords
@@ -140,12 +144,24 @@ class Console:
 
     def process_commands(self) -> list[tuple[str, str | None]]:
         """Processes the submitted commands in one batch; returns their outcomes in order."""
-        records, self.publisher.records = self.publisher.records, []
+        records = self._taken("t")
         incoming = [
             IncomingRecord(r.topic, 0, self.office.next_offset(), datetime.now(UTC), r.value, tuple(r.headers))
             for r in records
         ]
         return self.office.results_of(*incoming) if incoming else []
+
+    def process_facts(self) -> list[Fact]:
+        """Processes in one batch what agents did on their page; returns the facts."""
+        facts = [FACT.validate_json(record.value) for record in self._taken("i")]
+        self.office.process(*facts)  # type: ignore[arg-type]  # the page has no facts of mails
+        return facts
+
+    def _taken(self, topic: str) -> list[OutgoingRecord]:
+        """Takes the records of a topic from the publisher."""
+        found = self.publisher.on(topic)
+        self.publisher.records = [record for record in self.publisher.records if record.topic != topic]
+        return found
 
     def watch(self) -> ListWatcher:
         """A watcher that has not looked yet."""
@@ -201,6 +217,28 @@ class OpenList:
         return self._render(self.shown, self._console.watch().look([self.shown])) is not None
 
 
+class OpenDesk:
+    """An agents' page that is open in a browser, with its stream."""
+
+    def __init__(self, console: Console, browser: Browser, path: str = "/desk/live") -> None:
+        followed: list[Any] = []
+
+        def note(_: Flask, **__: object) -> None:
+            followed.append(request.environ[STREAM_KEY])
+
+        with request_finished.connected_to(note, console.app):
+            assert 200 == browser.get(path).status_code
+        _, self._shown, self._render = followed[0].args
+        self._console = console
+
+    def look(self) -> str | None:
+        """The events that the page receives when the watcher looks now; None: its stream ends."""
+        deps = self._console.deps
+        watcher = DeskWatcher(deps.pool.connection, deps.sessions, deps.terms.presence_timeout)
+        events = self._render(self._shown, watcher.look([self._shown]))
+        return None if events is None else b"".join(events).decode()
+
+
 @contextmanager
 def open_console(dsn: str, **deps: Any) -> Iterator[Console]:
     """A console on a database with our schema; `boss` has a sign-in."""
@@ -212,9 +250,14 @@ def open_console(dsn: str, **deps: Any) -> Iterator[Console]:
             "download_connection": partial(connect, dsn, "download", autocommit=True, generic_plans=True),
             "publisher": publisher,
             "commands_topic": "t",
+            "inbound_topic": "i",
             "command_secret": SECRET,
             "clock": clock,
             "live": Broadcaster(lambda: ChangeHints(dsn), ListWatcher(connections.connection, SessionTerms()).look),
+            "desks": Broadcaster(
+                lambda: ChangeHints(dsn),
+                DeskWatcher(connections.connection, SessionTerms(), RoutingPolicy().presence_timeout).look,
+            ),
             "passwords": QUICK,
             "sessions": SessionTerms(),
             "mailing": MailComposition(MailPolicy(address), sender),

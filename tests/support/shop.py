@@ -21,8 +21,9 @@ from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
 from witiop.directory_file.reader import read_directory
 
-OWNER, OTHER, MANAGER, PASSWORD = "paolo", "renata", "elena", "correct horse battery staple"
-"""An administrator who answers customers too, an administrator who does not, and a user for campaigns only."""
+OWNER, OTHER, MANAGER, AGENT, PASSWORD = "paolo", "renata", "elena", "anna", "correct horse battery staple"
+"""An administrator who answers customers too, an administrator who does not, a user for campaigns only, and an
+agent."""
 LISTED = (11, 21)
 """Active and all unmanaged conversations of the story."""
 _HOURS = 3600
@@ -47,7 +48,7 @@ class Shop:
         }
         directory.apply(self.database, replace(people, users=users))
         password = Passwords().hash(PASSWORD)
-        for name in (OWNER, MANAGER):
+        for name in (OWNER, MANAGER, AGENT):
             sign_ins.create(self.database, name, password, administrator=False, shown_name=None)
         sign_ins.create(self.database, OTHER, password, administrator=True, shown_name="Renata Zefiro")
         self.start("webhook", "conversations", "commands", "routing", "mails", "timer", "console")

@@ -60,6 +60,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
     from console.app import create_app
     from console.dependencies import Dependencies
     from console.live.broadcast import Broadcaster
+    from console.live.desk import DeskWatcher
     from console.live.watch import ListWatcher
     from console.metrics import ConsoleMetrics
     from infra.kafka.producer import KafkaPublisher
@@ -73,19 +74,31 @@ def _console_worker(settings: Settings) -> "ServedApp":
     prepare(settings, "console")
     dsn = settings.postgres_dsn.get_secret_value()
     names = topics(settings)
-    publisher = KafkaPublisher(kafka_config(settings), [names.commands])
+    publisher = KafkaPublisher(kafka_config(settings), [names.commands, names.inbound])
     connections = pool(dsn, "console", _CONSOLE_POOL, autocommit=True, generic_plans=True)
     connections.open()
     sessions = session_terms(settings)
     live = Broadcaster(lambda: ChangeHints(dsn), ListWatcher(connections.connection, sessions).look)
-    listener = threading.Thread(target=live.run, name="live", daemon=True)
-    listener.start()
+    routing = routing_policy(settings)
+    desks = Broadcaster(
+        lambda: ChangeHints(dsn), DeskWatcher(connections.connection, sessions, routing.presence_timeout).look
+    )
+    listeners = [
+        threading.Thread(target=each.run, name=name, daemon=True) for name, each in (("live", live), ("desks", desks))
+    ]
+    for listener in listeners:
+        listener.start()
     collect_rarely()
     sys.setswitchinterval(_CONSOLE_SWITCH_SECONDS)
 
-    def close() -> None:
+    def end_streams() -> None:
         live.end()
-        listener.join(timeout=2)
+        desks.end()
+
+    def close() -> None:
+        end_streams()
+        for listener in listeners:
+            listener.join(timeout=2)
         connections.close()
         publisher.close()
 
@@ -94,11 +107,13 @@ def _console_worker(settings: Settings) -> "ServedApp":
         download_connection=partial(connect, dsn, "download", autocommit=True, generic_plans=True),
         publisher=publisher,
         commands_topic=names.commands,
+        inbound_topic=names.inbound,
         command_secret=secret_bytes(settings.command_secrets)[0],
         clock=utc_now,
         live=live,
+        desks=desks,
         passwords=Passwords(),
-        terms=routing_policy(settings),
+        terms=routing,
         sessions=sessions,
         mailing=mail_composition(settings),
         sending=sending_policy(settings),
@@ -107,4 +122,4 @@ def _console_worker(settings: Settings) -> "ServedApp":
         proxies=settings.console_proxies,
         metrics=ConsoleMetrics(CollectorRegistry()),
     )
-    return ServedApp(create_app(dependencies), lambda _: None, close, live.end)
+    return ServedApp(create_app(dependencies), lambda _: None, close, end_streams)

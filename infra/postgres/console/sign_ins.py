@@ -168,13 +168,15 @@ def person_of(conn: Connection[Any], token_hash: bytes, terms: SessionTerms, *, 
     ).fetchone()
 
 
-def live_sessions(conn: Connection[Any], token_hashes: Collection[bytes], terms: SessionTerms) -> set[bytes]:
-    """The live sessions among these whose people are still administrators."""
+def live_sessions(
+    conn: Connection[Any], token_hashes: Collection[bytes], terms: SessionTerms, *, agents: bool = False
+) -> set[bytes]:
+    """The live sessions among these whose people are still administrators, or agents where `agents` may look too."""
     found = conn.execute(
         f"select s.token_hash from console_sessions s join sign_ins i on i.name = s.name "
         f"left join users u on u.id = i.name where s.token_hash = any(%(tokens)s) and {_IS_LIVE} "
-        "and (i.administrator or u.level = 'tenant_administrator')",
-        {"tokens": list(token_hashes), **_values(terms)},
+        "and (i.administrator or u.level = 'tenant_administrator' or (%(agents)s and u.level = 'agent'))",
+        {"tokens": list(token_hashes), "agents": agents, **_values(terms)},
     )
     return {token for (token,) in found}
 

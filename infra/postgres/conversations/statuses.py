@@ -65,7 +65,7 @@ def write_presence(
         )
 
 
-_PresenceRow = tuple[str, str, datetime, UUID, bool]
+_PresenceRow = tuple[str, str, datetime, UUID, bool, str | None]
 
 
 def _presence_rows(changes: Iterable[AgentPresenceChanged]) -> Iterator[list[_PresenceRow]]:
@@ -81,7 +81,7 @@ def _presence_rows(changes: Iterable[AgentPresenceChanged]) -> Iterator[list[_Pr
             of_agent[-1] = change
     for nth in range(max(map(len, runs.values()), default=0)):
         written = [of_agent[nth] for _, of_agent in sorted(runs.items()) if len(of_agent) > nth]
-        yield [(change.agent_id, change.state, change.at, change.id, _is_ahead(change)) for change in written]
+        yield [(c.agent_id, c.state, c.at, c.id, _is_ahead(c), c.reason) for c in written]
 
 
 def _is_ahead(change: AgentPresenceChanged) -> bool:
@@ -89,11 +89,13 @@ def _is_ahead(change: AgentPresenceChanged) -> bool:
 
 
 _WRITE_PRESENCE = """
-insert into agent_presence as p (agent_id, state, at, input_id, ready_since, ordered_at)
-select agent_id, state, at, input_id, case when state = 'ready' then at end, case when ahead then 'epoch' else at end
-from unnest(%b::text[], %b::text[], %b::timestamptz[], %b::uuid[], %b::boolean[])
-  as t (agent_id, state, at, input_id, ahead)
+insert into agent_presence as p (agent_id, state, at, input_id, ready_since, ordered_at, reason)
+select agent_id, state, at, input_id, case when state = 'ready' then at end, case when ahead then 'epoch' else at end,
+  reason
+from unnest(%b::text[], %b::text[], %b::timestamptz[], %b::uuid[], %b::boolean[], %b::text[])
+  as t (agent_id, state, at, input_id, ahead, reason)
 on conflict (agent_id) do update set state = excluded.state, at = excluded.at, input_id = excluded.input_id,
+  reason = excluded.reason,
   ready_since = case when p.state = 'ready' and excluded.state = 'ready' then p.ready_since
     else excluded.ready_since end,
   ordered_at = greatest(coalesce(p.ordered_at, p.at), excluded.ordered_at)

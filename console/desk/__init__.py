@@ -1,0 +1,1 @@
+"""The agents' page: where agents say that they are ready, are offered customers, answer them and close."""

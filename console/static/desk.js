@@ -1,0 +1,153 @@
+// The agents' page: what is offered is seen and heard, the page tells that it is open, and everything works by keyboard.
+import { createBell } from "./bell.js";
+import { all, byId } from "./dom.js";
+
+const ALIVE = 60000;  // milliseconds between two signs of life
+const STARTED = 1000;  // by then a browser that allows sound has started it
+const TOO_SOON = 700;  // an Enter this early after an offer appeared was meant for something else
+
+export function startDesk({ connect, showError }) {
+  const desk = byId("desk");
+  if (!desk) return;
+  const page = sessionStorage.getItem("desk-page") ?? desk.dataset.page;  // kept when the page is loaded again
+  sessionStorage.setItem("desk-page", page);
+  const bell = createBell(() => { showSound(); tell(); });
+  const offers = startOffers(desk, bell);
+
+  // A page that has lost its stream would not show an offer.
+  const rings = () => bell.rings() && !byId("live").classList.contains("lost");
+
+  async function tell(again = true) {
+    const body = new URLSearchParams({ csrf: desk.dataset.csrf, page, rings: rings() ? "1" : "" });
+    const headers = { "HX-Request": "true", "HX-Target": "desk-alive" };
+    const answer = await fetch(desk.dataset.alive, { method: "POST", body, headers }).catch(() => null);
+    const token = answer?.headers.get("X-Form-Token");
+    if (token && again) {
+      desk.dataset.csrf = token;
+      await tell(false);
+    } else if (answer?.status === 401) showError("signedOut", "signed-out");
+  }
+
+  function showSound() {
+    const sign = byId("sound");
+    sign.hidden = false;
+    sign.textContent = bell.rings() ? sign.dataset.on : sign.dataset.off;
+    byId("deaf").hidden = bell.rings();
+  }
+
+  document.addEventListener("click", async (event) => {
+    if (!event.target.closest("[data-test]")) return;
+    if ("Notification" in window && Notification.permission === "default") Notification.requestPermission();
+    if (await bell.unlock()) bell.play();
+    showSound();
+  });
+  // Pressing *Ready* also allows the sound, which may take a moment to start.
+  document.addEventListener("htmx:confirm", async (event) => {
+    if (!event.target.closest(".presence") || bell.rings()) return;
+    event.preventDefault();
+    await bell.unlock();
+    event.detail.issueRequest(true);
+  });
+  document.addEventListener("htmx:configRequest", ({ detail: { elt, parameters } }) => {
+    if (!elt.closest(".presence")) return;
+    parameters.set("page", page);
+    parameters.set("rings", rings() ? "1" : "");
+    elt.closest("details").open = false;
+  });
+  setInterval(tell, ALIVE);
+  setTimeout(() => { showSound(); tell(); }, STARTED);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) tell(); });
+  startOpen(desk, connect);
+  startKeys(offers);
+}
+
+// Cards of offers: each has a ring that runs out, and the page rings while there is one.
+function startOffers(desk, bell) {
+  const clock = document.documentElement.dataset;
+  const skew = Date.parse(clock.now) - Date.now();
+  const title = document.title;
+  const known = new Map();  // id -> when the card appeared
+
+  function count() {
+    for (const ring of all(".ring")) {
+      const left = Math.max(0, Math.ceil((Date.parse(ring.dataset.until) - Date.now() - skew) / 1000));
+      ring.querySelector("text").textContent = left < 100 ? left : `${Math.ceil(left / 60)}′`;
+      const gone = Math.max(0, 100 - 100 * left / ring.dataset.seconds);
+      ring.querySelector(".gone").setAttribute("stroke-dashoffset", gone.toFixed(1));
+    }
+  }
+
+  function refresh() {
+    const ids = all("[data-offer]").map((card) => card.dataset.offer);
+    for (const id of known.keys()) if (!ids.includes(id)) known.delete(id);
+    for (const id of ids.filter((each) => !known.has(each))) {
+      known.set(id, Date.now());
+      if (document.hidden && "Notification" in window && Notification.permission === "granted") {
+        new Notification(desk.dataset.offered, { tag: id });
+      }
+    }
+    document.title = ids.length ? `(${ids.length}) ${title}` : title;
+    bell.ring(ids.length > 0);
+    count();
+  }
+
+  setInterval(count, 500);
+  document.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => { if (target?.id === "offers") refresh(); });
+  refresh();
+
+  const button = (kind, early) => {
+    const card = document.querySelector("[data-offer]");
+    return card && Date.now() - known.get(card.dataset.offer) >= early ? card.querySelector(`[data-${kind}]`) : null;
+  };
+  return { accept: () => button("accept", TOO_SOON), decline: () => button("decline", TOO_SOON) };
+}
+
+// The conversation that is open beside the own ones.
+function startOpen(desk, connect) {
+  const toEnd = () => {
+    const chat = byId("chat");
+    if (chat) chat.scrollTop = chat.scrollHeight;
+  };
+  document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+    if (target?.id !== "desk-open") return;
+    const open = document.querySelector("[data-open]")?.dataset.open;
+    for (const line of all("[data-line]")) line.toggleAttribute("aria-current", line.dataset.line === open);
+    desk.classList.remove("with-about");
+    toEnd();
+    byId("talk-title")?.focus({ preventScroll: true });
+    connect();
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-about]")) desk.classList.toggle("with-about");
+  });
+  addEventListener("popstate", () => location.reload());
+  toEnd();
+}
+
+// Captured, so that an Escape that closes a menu declines nothing.
+function startKeys(offers) {
+  document.addEventListener("keydown", (event) => {
+    if (event.isComposing || byId("dialog-box").open || document.querySelector("details.menu[open]")) return;
+    const typing = event.target.matches("input, textarea, select");
+    const button = key(event, typing, offers);
+    if (!button) return;
+    event.preventDefault();
+    event.stopPropagation();
+    button.click();
+  }, { capture: true });
+}
+
+// What a key presses, if anything.
+function key(event, typing, offers) {
+  if (event.altKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+    const lines = all("[data-line]");
+    const here = lines.findIndex((line) => line.hasAttribute("aria-current"));
+    const step = event.key === "ArrowDown" ? 1 : -1;
+    return here < 0 ? lines[0] : lines[(here + step + lines.length) % lines.length];
+  }
+  if (event.altKey || event.ctrlKey || event.metaKey) return null;
+  if (event.key === "Escape" && (!typing || event.target.closest(".offer"))) return offers.decline();
+  if (typing) return null;
+  if (event.key === "Enter" && !event.target.closest("a, button, summary")) return offers.accept();
+  return event.key === "?" ? byId("show-keys") : null;
+}

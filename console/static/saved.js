@@ -1,0 +1,31 @@
+// Answers that are being written are kept on the server too, where no closed page or broken computer loses them.
+const PAUSE = 800;  // milliseconds without a key
+
+export function startSaving() {
+  let form = null, timer = 0;
+
+  async function save() {
+    clearTimeout(timer);
+    if (!form) return;
+    const saved = form, body = new URLSearchParams({ csrf: form.elements.csrf.value, text: form.elements.text.value });
+    form = null;
+    const answer = await fetch(saved.dataset.draft, { method: "POST", body, keepalive: true }).catch(() => null);
+    const sign = saved.querySelector(".saved");
+    if (answer?.ok && sign) sign.textContent = sign.dataset.saved;
+  }
+
+  document.addEventListener("input", ({ target }) => {
+    if (!target.matches?.("form.answer textarea")) return;
+    form = target.form;
+    form.querySelector(".saved").textContent = "";
+    clearTimeout(timer);
+    timer = setTimeout(save, PAUSE);
+  });
+  // What is being sent is no draft, unless the server says so.
+  document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
+    if (elt === form) form = null;
+    else save();
+  });
+  document.addEventListener("visibilitychange", save);
+  addEventListener("pagehide", save);
+}

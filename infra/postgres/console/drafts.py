@@ -1,0 +1,56 @@
+"""Texts that people are writing to customers. Nothing that was typed is lost: a text that was sent is a draft again if
+its command is rejected or recalled. Functions raise psycopg errors."""
+
+from collections.abc import Collection
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import Connection
+
+_KEPT: LiteralString = """
+  (d.sent_by is null
+    or exists (select from command_audit a where a.command_id = d.sent_by and a.outcome = 'rejected')
+    or exists (select from sends s where s.command_id = d.sent_by and s.state = 'recalled'))
+"""
+
+
+def keep(conn: Connection[Any], conversation: UUID, person: str, text: str) -> None:
+    """Keeps what a person has typed so far; an empty text is no draft, and neither is one that was just sent: a page
+    may tell of it late."""
+    if not text.strip():
+        conn.execute("delete from drafts where conversation_id = %s and person = %s", (conversation, person))
+        return
+    conn.execute(
+        "insert into drafts (conversation_id, person, text) values (%s, %s, %s) on conflict (conversation_id, person) "
+        "do update set text = excluded.text, sent_by = null, changed_at = now() "
+        "where drafts.sent_by is null or drafts.text <> excluded.text",
+        (conversation, person, text),
+    )
+
+
+def mark_sent(conn: Connection[Any], conversation: UUID, person: str, text: str, command: str) -> None:
+    """Notes that a command asks to send the text."""
+    conn.execute(
+        "insert into drafts (conversation_id, person, text, sent_by) values (%s, %s, %s, %s) "
+        "on conflict (conversation_id, person) "
+        "do update set text = excluded.text, sent_by = excluded.sent_by, changed_at = now()",
+        (conversation, person, text, command),
+    )
+
+
+def draft(conn: Connection[Any], conversation: UUID, person: str) -> str:
+    """Returns the draft of a person; empty: there is none."""
+    found = conn.execute(
+        f"select d.text from drafts d where d.conversation_id = %s and d.person = %s and {_KEPT}",
+        (conversation, person),
+    ).fetchone()
+    return found[0] if found else ""
+
+
+def with_drafts(conn: Connection[Any], conversations: Collection[UUID], person: str) -> set[UUID]:
+    """Returns those of the conversations in which a person has a draft."""
+    found = conn.execute(
+        f"select d.conversation_id from drafts d where d.conversation_id = any(%s) and d.person = %s and {_KEPT}",
+        (list(conversations), person),
+    )
+    return {id_ for (id_,) in found}

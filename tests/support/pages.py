@@ -1,0 +1,63 @@
+"""Pages of the console in a real browser, and what is wrong with them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page
+
+from tests.support.paths import ROOT
+
+AXE = (ROOT / "tests" / "browser" / "axe-4.14.1.min.js").read_text(encoding="utf-8")
+RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+OF_COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+
+
+def violations(page: Page, rules: dict[str, Any]) -> list[str]:
+    """The violations that axe finds on the page."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE)
+    run = {"resultTypes": ["violations"], "runOnly": rules}
+    found = page.evaluate("run => axe.run(document, run).then(result => result.violations)", run)
+    return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
+
+
+def assert_accessible(page: Page) -> None:
+    """Runs all rules in light mode; in dark mode those about colours, because nothing else differs."""
+    assert [] == violations(page, RULES)
+    page.emulate_media(color_scheme="dark")
+    assert [] == violations(page, OF_COLOURS)
+    page.emulate_media(color_scheme="light")
+
+
+@contextmanager
+def watched(context: BrowserContext) -> Iterator[Page]:
+    """A page; fails the test if a script fails or violates the content security policy."""
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    page.on("dialog", lambda dialog: wrong.append(dialog.message))
+    yield page
+    page.close()
+    assert [] == wrong
+
+
+def cut_off(page: Page) -> list[str]:
+    """Elements that are too narrow, or that extend beyond their container."""
+    return list(
+        page.evaluate(
+            """() => {
+              const edge = document.documentElement.clientWidth;
+              const sheet = document.querySelector(".sheet")?.getBoundingClientRect().right ?? edge;
+              const parts = [...document.querySelectorAll("#list td, .icon, main .btn, main .field, .top summary")];
+              const cut = parts.filter(it => {
+                const box = it.getBoundingClientRect(), inside = it.closest(".sheet") ? sheet : edge;
+                return it.checkVisibility() && !it.matches(".apply") && (box.left < 0 || box.right > inside + 0.5);
+              });
+              const thin = parts.filter(it => it.matches("td.text, td.who") && it.clientWidth < 100);
+              const wide = document.documentElement.scrollWidth > edge ? [document.documentElement] : [];
+              return [...cut, ...thin, ...wide].map(it => it.outerHTML.slice(0, 200));
+            }"""
+        )
+    )
