@@ -12,9 +12,11 @@ from domain.commands import (
     CommandBody,
     CommandHead,
     InvalidCommand,
+    MarkRead,
     Rejection,
     SendMessage,
     TransferOnReply,
+    Typing,
     read_command,
 )
 from domain.contract.row import owner_document
@@ -57,11 +59,14 @@ class CommandRecord(NamedTuple):
 
 def held(request: CommandRecord, fresh: set[str]) -> HeldCommand | None:
     """Returns a command that was received before the database was restored and that the database does not know; None if
-    it knows it or if it was rejected then. Its result was published then, so it gets no other one."""
+    it knows it or if it was rejected then. Its result was published then, so it gets no other one. What customers were
+    shown at that moment is over."""
     head, body = request.head, request.body
     if head is None or body is None or head.id not in fresh:
         return None
     fresh.discard(head.id)
+    if isinstance(body, MarkRead | Typing):
+        return None
     record = request.record
     return HeldCommand(head.id, record.at, head.issuer, head.type, request.conversation, record.value)
 

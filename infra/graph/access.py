@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 from pydantic_core import from_json, to_json
+from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import NewConnectionError
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
 _PART = 64 * 1024
@@ -53,6 +55,20 @@ class MetaAnswer:
         return error if isinstance(error, dict) else None
 
 
+class _Connection(HTTPSConnection):
+    """A connection whose failures to connect, those of TLS among them, differ from failures after a request."""
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except OSError as error:
+            raise NewConnectionError(self, type(error).__name__) from error
+
+
+class _Pool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Connection
+
+
 class GraphClient:
     """Requests to the Graph API, from any number of threads."""
 
@@ -67,6 +83,7 @@ class GraphClient:
             retries=False,
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=access.read_seconds),
         )
+        self._pool.pool_classes_by_scheme = {"http": urllib3.HTTPConnectionPool, "https": _Pool}
 
     def post(self, path: str, body: Mapping[str, Any]) -> MetaAnswer:
         """Posts JSON. Raises NotReached, NoAnswer."""
@@ -125,9 +142,7 @@ class GraphClient:
             response = self._pool.request(
                 method, url, redirect=False, preload_content=False, decode_content=True, **options
             )
-        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
-            raise NotReached(_words(error)) from None
-        except urllib3.exceptions.SSLError as error:
+        except urllib3.exceptions.ConnectTimeoutError as error:  # also a connection that was refused
             raise NotReached(_words(error)) from None
         except urllib3.exceptions.HTTPError as error:
             raise NoAnswer(_words(error)) from None

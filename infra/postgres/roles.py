@@ -40,12 +40,18 @@ _ASSIGNS = {
     "consumer_offsets": "select",
     "users": "select, update (id)",  # locked, never changed
 }
+_HOLDS = {
+    "held_commands": "select",
+    "mails": "select, update",
+    "restores": "select, insert",
+    "sends": "select, update",
+}
+"""For processes that recognise a restore of the database, and hold what was open in it."""
 _CONSUMES = {
+    **_HOLDS,
     "consumer_offsets": "select, insert, update",
     "consumer_trail": "select, insert, delete",
     "held_commands": "select, insert",
-    "mails": "select, update",
-    "restores": "select, insert",
     "set_aside": "select, insert",
 }
 """For consumers of topics: positions, dead letters, and what a restore holds back."""
@@ -134,30 +140,26 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "wishes": "select, update",
     },
     "mails": {
+        **_HOLDS,
         **_DECIDES,
         **_PARKS,
         "consumer_offsets": "select",
-        "held_commands": "select",
         "mail_log": "select, insert",
-        "mails": "select, update",
         "message_changes": "select",
         "message_status": "select",
-        "restores": "select, insert",
     },
     "sender": {
+        **_HOLDS,
         **_SENDS,
         "consumer_offsets": "select",
         "conversations": "select",
         "customers": "select",
         "graph_accounts": "select, insert, update",
         "graph_numbers": "select, insert, update, delete",
-        "held_commands": "select",
         "lanes": "select, insert, update",
-        "mails": "select",  # what a restore holds back
         "message_status": "select",
         "meta_uploads": "select",
         "receipts": "select, update",
-        "restores": "select, insert",
         "templates": "select, insert, update, delete",
         "uploads": "select",
     },

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # the drivers are slow to import: `--help` does without
 
 @click.group()
 def restore() -> None:
-    """Mails and commands that are held after a restore of the database.
+    """Mails, messages and commands that are held after a restore of the database.
 
     They may have been sent or carried out before the restore.
     """
@@ -46,7 +46,7 @@ def list_(installation: "Installation", as_json: bool) -> None:
 @click.option(
     "--again",
     is_flag=True,
-    help="Send these mails and carry out these commands again (default: they were done before the restore).",
+    help="Send these mails and messages, carry out these commands again (default: they were done before the restore).",
 )
 @click.option(
     "--as",
@@ -62,7 +62,7 @@ def confirm(
 ) -> None:
     """Decide about what is held; without ids and --all, list it.
 
-    The restore is confirmed when nothing is held any more. Mails that were done stay listed as unknown.
+    The restore is confirmed when nothing is held any more. Mails and messages that were done stay listed as unknown.
     """
     from contextlib import ExitStack
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,8 @@ from infra.postgres.migrations import SchemaIsNewer, pending
 from witiop import settings as all_settings
 from witiop.exit_codes import NOT_REACHABLE, REFUSED
 from witiop.installation import Installation
+from witiop.operations.findings import Finding
+from witiop.operations.sending_findings import sending_findings
 from witiop.settings import Settings
 from witiop.wiring import from_settings
 
@@ -46,19 +48,6 @@ IDLE_SECONDS = 20
 
 _FEEDBACK_DAYS = 3
 """A finding about feedback of an identity is gone this long after the last one arrived."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A problem: `where` it is, `what` is wrong, and how to `fix` it.
-
-    `unreachable` is true for a server that did not answer.
-    """
-
-    where: str
-    what: str
-    fix: str
-    unreachable: bool = False
 
 
 def report(installation: Installation, as_json: bool) -> int:
@@ -143,6 +132,7 @@ def _database(
     yield from _flow(database)
     yield from _mails(database)
     yield from media_findings(received.diagnostics(database), has_bucket=bool(settings.media_bucket))
+    yield from sending_findings(database, settings)
     yield from _identity_feedback(database, settings.ses_topic_arns)
     yield from _directory(database)
 
@@ -213,9 +203,7 @@ def _flow(database: Connection[Any]) -> Iterator[Finding]:
 def _mails(database: Connection[Any]) -> Iterator[Finding]:
     held = restores.held_count(database)
     if held is not None:
-        what = (
-            f"the database was restored; {held:,} mails and commands are held, because they may have been done before"
-        )
+        what = f"the database was restored; {held:,} mails, messages and commands are held, as they may have been done"
         yield Finding("restore", what, "see witiop restore list, and decide with witiop restore confirm")
     unknown, overdue = mails.standing(database)
     if unknown:

@@ -37,8 +37,9 @@ EXPIRES_AFTER = timedelta(minutes=5)
 
 
 class HeldItem(NamedTuple):
-    """A mail or a command that is held. `id`: of the mail or of the command; `what`: one line for people; `ses`: the
-    last event that SES reported for the mail, None if there is none. `command`: None for a mail."""
+    """A mail, a message or a command that is held. `id`: of the mail, the send or the command; `what`: one line for
+    people; `ses`: the last event that SES reported for the mail, None if there is none. `command`: None for a mail or a
+    message."""
 
     id: str
     kind: str
@@ -50,7 +51,7 @@ class HeldItem(NamedTuple):
 
 
 def held_items(connection: Connection[Any]) -> list[HeldItem]:
-    """Returns what is held: mails, then commands, the oldest first. Raises psycopg errors."""
+    """Returns what is held: mails, then messages, then commands, the oldest first. Raises psycopg errors."""
     mails, commands = restores.held_mails(connection), restores.held_commands(connection)
     ses = restores.mail_events(connection, [m.id for m in mails] + [mail_id(c.id) for c in commands])
     items = [
@@ -64,6 +65,10 @@ def held_items(connection: Connection[Any]) -> list[HeldItem]:
             None,
         )
         for mail in mails
+    ]
+    items += [
+        HeldItem(str(s.id), "message", s.requested_at, s.issuer, f"{s.kind} to {s.to}", None, None)
+        for s in restores.held_sends(connection)
     ]
     for command in commands:
         body = read_body(command.type, command.body)
@@ -95,7 +100,8 @@ def decide(
     """
     for item in items:
         if item.command is None:
-            restores.decide_mail(connection, UUID(item.id), again, by)
+            decided = restores.decide_mail if item.kind == "mail" else restores.decide_send
+            decided(connection, UUID(item.id), again, by)
             continue
         if publisher is not None:
             record = signed(_again(item.command, by, database_now(connection)), topics.commands, secret)

@@ -11,6 +11,8 @@ from psycopg import Connection
 
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.mails import MailLogEntry, write_log
+from infra.postgres.sending import sends
+from infra.postgres.sending.sends import SendLogEntry
 
 GroupPartition = tuple[str, str, int]
 """A consumer group, a topic, and a partition."""
@@ -24,6 +26,16 @@ class HeldMail(NamedTuple):
     issuer: str
     to: Sequence[str]
     subject: str
+
+
+class HeldSend(NamedTuple):
+    """A message to a customer that waited to be posted when the backup was made. `to`: phone, user id or group."""
+
+    id: UUID
+    requested_at: datetime
+    issuer: str
+    to: str
+    kind: str
 
 
 class HeldCommand(NamedTuple):
@@ -55,7 +67,7 @@ def is_behind(connection: Connection[Any], committed: Mapping[GroupPartition, in
 
 
 def recognise(connection: Connection[Any]) -> bool:
-    """Notes that the database was restored, and holds the mails that are open. Returns False if that is noted
+    """Notes that the database was restored, and holds the mails and sends that are open. Returns False if that is noted
     already."""
     row = connection.execute("insert into restores default values on conflict do nothing returning 1").fetchone()
     if row is None:
@@ -63,6 +75,10 @@ def recognise(connection: Connection[Any]) -> bool:
     connection.execute(
         "update mails set state = 'held_after_restore' where id in "
         "(select id from mails where state = 'requested' order by id for update)"
+    )
+    connection.execute(
+        "update sends set state = 'held_after_restore' where id in "
+        "(select id from sends where state = 'queued' order by id for update)"
     )
     return True
 
@@ -91,6 +107,15 @@ def held_mails(connection: Connection[Any]) -> list[HeldMail]:
         "order by requested_at, id"
     ).fetchall()
     return [HeldMail._make(row) for row in rows]
+
+
+def held_sends(connection: Connection[Any]) -> list[HeldSend]:
+    """Returns the sends that nobody has decided about, the oldest first."""
+    rows = connection.execute(
+        "select id, requested_at, actor, address, kind from sends where state = 'held_after_restore' "
+        "order by requested_at, id"
+    ).fetchall()
+    return [HeldSend._make(row) for row in rows]
 
 
 def held_commands(connection: Connection[Any]) -> list[HeldCommand]:
@@ -124,6 +149,19 @@ def decide_mail(connection: Connection[Any], mail: UUID, again: bool, by: str) -
         write_log(connection, mail, MailLogEntry(row[0], "resent" if again else "held", by, reason="restored"))
 
 
+def decide_send(connection: Connection[Any], send: UUID, again: bool, by: str) -> None:
+    """Lets a held send be posted, or makes it `unknown`: it may have been posted before the restore."""
+    row = connection.execute(
+        "update sends set state = case when %b then 'queued' else 'unknown' end, due_at = clock_timestamp(), "
+        "reason = case when not %b then 'restored' end where id = %b and state = 'held_after_restore' "
+        "returning clock_timestamp(), attempt",
+        [again, again, send],
+    ).fetchone()
+    if row is not None:
+        entry = SendLogEntry(row[0], row[1], "send_again" if again else "held", by, reason="restored")
+        sends.write_log(connection, [(send, entry)])
+
+
 def decide_command(connection: Connection[Any], command: str, again: bool, by: str) -> None:
     """Notes what a person decided about a held command."""
     connection.execute(
@@ -137,6 +175,7 @@ def confirm(connection: Connection[Any], by: str) -> bool:
     connection.execute(
         "update restores set confirmed_at = now(), confirmed_by = %b where confirmed_at is null "
         "and not exists (select from mails where state = 'held_after_restore') "
+        "and not exists (select from sends where state = 'held_after_restore') "
         "and not exists (select from held_commands where decided_at is null)",
         [by],
     )
@@ -144,9 +183,10 @@ def confirm(connection: Connection[Any], by: str) -> bool:
 
 
 def held_count(connection: Connection[Any]) -> int | None:
-    """Returns how many mails and commands are held; None: no restore is unconfirmed."""
+    """Returns how many mails, messages and commands are held; None: no restore is unconfirmed."""
     row = connection.execute(
         "select (select count(*) from mails where state = 'held_after_restore') "
+        "+ (select count(*) from sends where state = 'held_after_restore') "
         "+ (select count(*) from held_commands where decided_at is null) from restores where confirmed_at is null"
     ).fetchone()
     return row[0] if row else None
@@ -157,4 +197,4 @@ def hold_reason(connection: Connection[Any]) -> str | None:
     held = held_count(connection)
     if held is None:
         return None
-    return f"the database was restored, {held:,} mails and commands are held; see witiop restore list"
+    return f"the database was restored, {held:,} mails, messages and commands are held; see witiop restore list"

@@ -75,12 +75,13 @@ def silences(connection: Connection[Any], inbound: str, sends: Iterable[Send]) -
 
 def long_unknown(connection: Connection[Any]) -> Sequence[Send]:
     """Returns at most 1,000 unknown sends that are no templates, that Meta would have reported by now, and that nobody
-    but a person has posted again. Takes no lock."""
+    but a person has posted again; none while a restore of the database is not confirmed. Takes no lock."""
     return read(
         connection,
         f"select {SEND_COLUMNS} from sends s where state = 'unknown' and kind <> 'template' "
         "and claimed_at < clock_timestamp() - %b and not exists (select from send_log l "
-        "where l.send_id = s.id and l.event = 'send_again' and l.actor = 'sender') order by claimed_at limit %b",
+        "where l.send_id = s.id and l.event = 'send_again' and l.actor = 'sender') "
+        "and not exists (select from restores where confirmed_at is null) order by claimed_at limit %b",
         [REPORTED_WITHIN, _LOOKED_AT],
     )
 

@@ -16,7 +16,8 @@ from infra.postgres.lists.health import ConsumerPosition
 from tests.support.databases import Databases
 from witiop import settings
 from witiop.installation import Installation
-from witiop.operations.doctor import Finding, examine, position_findings, report, skew_findings
+from witiop.operations.doctor import examine, position_findings, report, skew_findings
+from witiop.operations.findings import Finding
 from witiop.settings import Settings
 from witiop.wiring import from_settings
 
@@ -264,3 +265,41 @@ def test_what_workers_have_parked_is_found_by_worker_and_reason(installation: Se
         finding.where,
         finding.what,
     )
+
+
+def test_what_keeps_messages_from_customers_is_found(installation: Settings) -> None:
+    """Sending is on without a token, an account cannot be read or reports nothing, a number is paused, messages wait,
+    and of one it is unknown whether it was sent."""
+    _change(
+        installation,
+        "insert into sends (id, command_id, phone_number_id, address, address_kind, recipient, kind, lane, content, "
+        "actor, is_word, is_claim, needs_window, requested_at, held_until, due_at, state, secret) "
+        "select gen_random_uuid(), state, '1', '2', 'phone', '2', 'text', 0, '{}', 'anna', true, true, true, now(), "
+        "now(), now() - interval '2 minutes', state, '' from unnest(array['queued', 'unknown']) as t (state)",
+    )
+    _change(
+        installation,
+        "insert into graph_accounts (account_id, synchronised_at, subscribed, failure) values "
+        "('a', now(), false, null), ('b', now() - interval '2 hours', true, null), ('c', null, null, 'HTTP 500')",
+    )
+    _change(
+        installation,
+        "insert into lanes (phone_number_id, tokens, refilled_at, templates_paused_until, reason) "
+        "values ('1', 1, now(), now() + interval '1 hour', 'Meta''s error 131048')",
+    )
+    off = [(f.where, f.what) for f in _findings(installation)]
+    assert [
+        ("messages", "it is unknown whether 1 of them were sent"),
+        ("messages", "sending is off, and 1 wait"),
+    ] == off
+    sending = installation.model_copy(update={"sending_enabled": True, "whatsapp_accounts": ("a", "b", "c")})
+    on = [(f.where, f.what.split(":")[0].split(" for ")[0]) for f in _findings(sending)]
+    assert [
+        ("messages", "it is unknown whether 1 of them were sent"),
+        ("messages", "the oldest one due has been waiting"),
+        ("whatsapp", "sending is on, and there is no access token"),
+        ("whatsapp account a", "Meta reports nothing about this account"),
+        ("whatsapp account b", "templates are out of date"),
+        ("whatsapp account c", "no templates"),
+        ("number 1", "its templates may not send now"),
+    ] == on
