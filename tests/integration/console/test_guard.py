@@ -158,9 +158,9 @@ def test_an_outdated_form_receives_a_valid_token(boss: Browser, row: str) -> Non
 def test_no_redirect_leads_to_another_site(console: Console, place: str) -> None:
     browser = console.browser()
     page = browser.http.get("/sign-in", query_string={"next": place}).text
-    assert "/unmanaged" == browser.send(page, name=BOSS, password=PASSWORD).location
+    assert "/" == browser.send(page, name=BOSS, password=PASSWORD).location
     signed_in = console.signed_in()
-    assert "/unmanaged" == signed_in.http.get("/sign-in", query_string={"next": place}).location
+    assert "/" == signed_in.http.get("/sign-in", query_string={"next": place}).location
 
 
 @pytest.mark.parametrize("path", ["/unmanaged", "/sign-in", "/nowhere", "/live"])
