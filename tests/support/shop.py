@@ -69,6 +69,7 @@ class Shop:
             organisation="Cicli Zefiro",
             offer_seconds=_HOURS,
             presence_timeout_seconds=_HOURS,
+            reply_seconds=7 * 86_400,  # the story of two days is not to go on by itself
             ses_endpoint=self._ses.endpoint,
             ses_region=REGION,
             ses_sender=SENDER,
