@@ -33,7 +33,8 @@ class PublishLimits:
 
 @dataclass(eq=False, slots=True)
 class _Group:
-    """Calls that are sent together; `calls` of them are not finished."""
+    """Calls that are sent together; `calls` of them are not finished. `sent_at`: when the last record was handed to the
+    producer."""
 
     calls: int
     sent_at: float
@@ -120,8 +121,10 @@ class SendQueue:
         sent = 0
         try:
             for record in call.records:
-                if time.monotonic() > call.until:
+                if (now := time.monotonic()) > call.until:
                     raise KafkaTimeoutError("too many records for the deadline")
+                if call.group is not None:
+                    call.group.sent_at = now  # a long call is not stuck while its records are handed over
                 self._client.send(record, partial(self._acknowledged, call, sent), partial(self._failed, call))
                 sent += 1
         except Exception as error:  # besides its own errors, kafka-python raises ValueError for a deleted topic
