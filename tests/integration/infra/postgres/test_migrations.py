@@ -37,6 +37,8 @@ VALUES = {
     "boolean": "true",
     '"char"': "a",
     "json": "{}",
+    "jsonb": "{}",
+    "bytea": "1",
     "ARRAY": "{}",
 }
 """Type -> a value for a column of it. Columns of other types take `1`, which is a number and a text."""
@@ -44,6 +46,7 @@ CHECKED = {
     ("set_aside", "kind"): "unreadable",
     ("command_audit", "outcome"): "applied",
     ("mails", "state"): "requested",
+    ("sign_ins", "list_order"): "urgent",
 }
 
 
