@@ -92,26 +92,23 @@ def ordered(
 ) -> Composed:
     """Returns the SQL of a page, like `statement`. `down`: the latest first; `limit`: the name of the parameter with
     the number of rows; `with_words`: also the words of a search."""
-    more = {"direction": DIRECTION[down], "beyond": BEYOND[down], "limit": Placeholder(limit)}
+    order = {"direction": DIRECTION[down], "limit": Placeholder(limit)}
     branches = [
-        _BRANCH.format(
-            status=sql.Literal(STATUS_CODES[status]),
-            reason=sql.Literal(each.code),
-            number=OF_NUMBER[of_number],
-            **more,
-        )
+        _BRANCH.format(status=sql.Literal(STATUS_CODES[status]), reason=sql.Literal(each.code), **order)
         for status, each in product(statuses, [reason] if reason else Reason)
     ]
     every = SQL(" union all ").join(branches)
     return SQL(
-        "select {columns}{further} from ({every}) as branches "
+        "with following as not materialized (select * from conversations where unmanaged {number} "
+        "and (last_at, id) {beyond} (%(at)s, %(id)s)) select {columns}{further} from ({every}) as branches "
         "order by last_at {direction}, id {direction} limit {limit}"
     ).format(
+        number=OF_NUMBER[of_number],
+        beyond=BEYOND[down],
         columns=LISTED,
         further=SQL(", search" if with_words else ""),
         every=every,
-        direction=DIRECTION[down],
-        limit=Placeholder(limit),
+        **order,
     )
 
 
@@ -132,10 +129,11 @@ LISTED = SQL(
 """The columns of a `ListedConversation`."""
 
 _BRANCH = SQL(
-    "(select * from conversations where unmanaged and status = {status} and reason = {reason} {number} "
-    "and (last_at, id) {beyond} (%(at)s, %(id)s) order by last_at {direction}, id {direction} limit {limit})"
+    "(select * from following where status = {status} and reason = {reason} "
+    "order by last_at {direction}, id {direction} limit {limit})"
 )
-"""psycopg caches its parsed form of statements of up to 4,096 characters; this keeps the whole statement below that."""
+"""The rows of one index, in its order. What the branches share stands before them: psycopg caches its parsed form of
+statements of up to 4,096 characters only."""
 
 
 COUNTS: LiteralString = """
