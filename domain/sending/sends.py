@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, get_args
 from uuid import UUID
 
 from domain.ids import FactId, fact_id
-from domain.sending.graph_errors import Scope, status_error
+from domain.sending.graph_errors import Scope
 
 SendState = Literal[
     "queued",
@@ -226,11 +226,6 @@ def _has_arrived(send: Send) -> bool:
 
 def _failed(send: Send, code: int | None) -> Send:
     return replace(send, state="failed", error=code, reason=send.reason if send.state == "failed" else None)
-
-
-def may_be_sent_again(send: Send) -> bool:
-    """Returns whether a failed send may succeed if a person sends it again as it is."""
-    return send.state == "failed" and send.error is not None and status_error(send.error).kind == "later"
 
 
 def is_over(send: Send, now: datetime, window_ends_at: datetime | None) -> str | None:

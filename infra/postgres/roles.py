@@ -180,7 +180,6 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "desk_pages": "select, insert, update, delete",
         "desk_presence": "select, insert, update",
         "drafts": "select, insert, update, delete",
-        "quick_replies": "select, insert, update, delete",
         "sign_in_tries": "select, insert, update, delete",
         "sign_ins": "select, update (password, page_rows, list_order, language, time_zone)",
     },

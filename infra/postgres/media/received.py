@@ -142,13 +142,6 @@ def find(connection: Connection[Any], message_id: UUID, conversation: UUID | Non
         ).fetchone()
 
 
-def of_messages(connection: Connection[Any], messages: Iterable[UUID]) -> dict[UUID, ReceivedFile]:
-    """Returns the files of messages, as far as they have any."""
-    with connection.cursor(row_factory=class_row(ReceivedFile)) as cursor:
-        rows = cursor.execute(f"select {_RECEIVED} from media m where m.message_id = any(%b::uuid[])", [[*messages]])
-        return {row.message_id: row for row in rows}
-
-
 class FetchDiagnostics(NamedTuple):
     """How fetching goes. `overdue_seconds`: how long the file that waits longest for its first attempt has waited;
     `failed`: files of the last week that were not fetched; `example`: why the latest of them was not."""

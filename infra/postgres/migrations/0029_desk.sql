@@ -42,13 +42,3 @@ create table drafts (
   primary key (conversation_id, person)
 );
 create index drafts_of_person on drafts (person);
-
--- Texts that a slash inserts. `owner`: the user or the skillset; of `all` it is empty.
-create table quick_replies (
-  id uuid primary key,
-  scope text not null check (scope in ('user', 'skillset', 'all')),
-  owner text not null,
-  shortcut text not null,
-  text text not null,
-  unique (scope, owner, shortcut)
-);

@@ -34,6 +34,10 @@ def test_a_failure_that_meta_reports_later_is_not_repeated_by_itself(code: int) 
     assert "later" == status_error(code).kind
 
 
+def test_only_some_failures_may_succeed_if_a_person_sends_again_later() -> None:
+    assert ("later", "failed") == (status_error(131049).kind, status_error(131026).kind)
+
+
 def test_an_unknown_code_is_a_failure_unless_the_server_failed_or_throttles() -> None:
     assert ("failed", "unknown", "wait") == tuple(answer_error(999_999, status).kind for status in (400, 500, 429))
     assert ("failed", "failed") == (status_error(999_999).kind, status_error(None).kind)

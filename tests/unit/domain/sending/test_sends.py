@@ -24,7 +24,6 @@ from domain.sending.sends import (
     after_status,
     is_over,
     letter,
-    may_be_sent_again,
     read_receipt,
     send_id,
 )
@@ -103,12 +102,6 @@ def test_a_refusal_for_writing_too_fast_is_counted_until_one_is_accepted() -> No
     twice = after_post(replace(once, state="sending", attempt=2), WAIT, 2)
     accepted = after_post(replace(twice, state="sending", attempt=3), PostAccepted("w"), 3)
     assert (1, 2, 0) == (once.pair_refusals, twice.pair_refusals, accepted.pair_refusals)
-
-
-def test_only_some_failures_may_be_sent_again_as_they_are() -> None:
-    assert may_be_sent_again(a_send("failed", error=131049))
-    assert not may_be_sent_again(a_send("failed", error=131026))
-    assert not may_be_sent_again(a_send("unknown"))
 
 
 def test_a_send_is_over_when_its_window_or_its_own_time_is() -> None:

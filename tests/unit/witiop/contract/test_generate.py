@@ -155,7 +155,10 @@ def test_a_public_event_matches_its_schema(public_event: PublicEvent) -> None:
     data = json.loads(record.value)
     assert [] == wrong(message.schema, data)
     read_back = message.data.model_validate_json(record.value, strict=True)
-    assert data == read_back.model_dump(mode="json", exclude_unset=True)
+    expected = read_back.model_dump(mode="json")
+    if public_event.note is None:
+        del expected["note"]  # the only property that is left out
+    assert data == expected
 
 
 # what we accept
