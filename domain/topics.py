@@ -37,3 +37,7 @@ class Topics:
     @property
     def messages(self) -> str:
         return f"{self.prefix}witiop.messages.v1"
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (self.inbound, self.unreadable, self.commands, self.results, self.conversations, self.messages)

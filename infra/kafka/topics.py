@@ -194,7 +194,5 @@ def _differences(actual: Mapping[str, Any], expected: Mapping[str, str]) -> dict
 
 def _partitions(admin: Any, topics: Topics) -> dict[str, list[dict[str, Any]]]:
     """Topic -> its partitions, for the topics that exist."""
-    ours = topics.conversations, topics.messages, topics.results
-    names = [topics.inbound, topics.unreadable, topics.commands, *ours]
-    described = {topic["name"]: topic for topic in admin.describe_topics(names) if topic["error_code"] == 0}
-    return {name: described[name]["partitions"] for name in names if name in described}
+    described = {topic["name"]: topic for topic in admin.describe_topics(list(topics.all)) if topic["error_code"] == 0}
+    return {name: described[name]["partitions"] for name in topics.all if name in described}

@@ -87,6 +87,7 @@ class _DirectContext(RequestContext):
 
     def __init__(self, app: Flask, environ: WSGIEnvironment, rule: Rule) -> None:
         self.app = app
-        self.request = app.request_class(environ)
+        # Not in `environ`, as Flask has it: with such a cycle, a body would live until the garbage collector runs.
+        self.request = app.request_class(environ, populate_request=False)
         self.request.url_rule = rule
         self.request.max_content_length = app.config["MAX_CONTENT_LENGTH"]

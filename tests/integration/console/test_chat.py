@@ -114,7 +114,7 @@ def test_a_reply_quotes_what_it_replies_to_also_from_an_earlier_part(console: Co
     ada.sends("1:57", "text", text={"body": "and that"}, context={"id": "wamid.of.last.year"})
     console.office.play(story)
     assert ["Customer: Bot The red or the green one? this one", "Customer: An earlier message and that"] == [
-        re.sub(r" \d\d:\d\d$", "", each) for each in bubbles(opened(boss))[-2:]
+        re.sub(r" \d\d:\d\d · Reply$", "", each) for each in bubbles(opened(boss))[-2:]
     ]
 
 

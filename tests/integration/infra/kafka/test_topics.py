@@ -33,10 +33,6 @@ def admin(kafka: str) -> Iterator[Any]:
     client.close()
 
 
-def _all(topics: Topics) -> list[str]:
-    return [topics.inbound, topics.unreadable, topics.commands, topics.results, topics.conversations]
-
-
 def _held(admin: Any, topic: str) -> dict[str, str]:
     resource = ConfigResource(ConfigResourceType.TOPIC, topic)  # type: ignore[no-untyped-call]
     configs = admin.describe_configs([resource], config_filter="all")["topic"][topic]
@@ -47,7 +43,7 @@ def test_missing_topics_are_created_with_the_promised_settings(config: KafkaConf
     """Sizes, retention and timestamps are as in docs/design/architecture.md."""
     changes, left = create_or_repair(config, topics, ONE_BROKER)
 
-    assert changes == [TopicChange(topic, "created with 2 partitions") for topic in _all(topics)]
+    assert changes == [TopicChange(topic, "created with 2 partitions") for topic in topics.all]
     assert left == []
     inbound, unreadable = _held(admin, topics.inbound), _held(admin, topics.unreadable)
     for topic in (topics.inbound, topics.unreadable, topics.commands):
@@ -56,7 +52,7 @@ def test_missing_topics_are_created_with_the_promised_settings(config: KafkaConf
     for topic in (topics.inbound, topics.unreadable, topics.commands):
         assert _held(admin, topic)["message.timestamp.type"] == "LogAppendTime"
     assert (unreadable["retention.ms"], unreadable["retention.bytes"]) == ("-1", "-1")
-    assert {_held(admin, topic)["unclean.leader.election.enable"] for topic in _all(topics)} == {"false"}
+    assert {_held(admin, topic)["unclean.leader.election.enable"] for topic in topics.all} == {"false"}
 
 
 def test_correct_topics_are_not_changed(config: KafkaConfig, topics: Topics) -> None:
@@ -103,9 +99,9 @@ def test_partitions_are_added_and_never_removed(config: KafkaConfig, topics: Top
     more = create_or_repair(config, topics, TopicSettings(partitions=3, replication_factor=1))
     fewer = create_or_repair(config, topics, TopicSettings(partitions=1, replication_factor=1))
 
-    assert more == ([TopicChange(topic, "partitions 2 -> 3") for topic in _all(topics)], [])
+    assert more == ([TopicChange(topic, "partitions 2 -> 3") for topic in topics.all], [])
     fix = "partitions cannot be removed: set WITIOP_KAFKA_PARTITIONS=3"
-    assert fewer == ([], [TopicFinding(topic, "3 partitions, not 1", fix) for topic in _all(topics)])
+    assert fewer == ([], [TopicFinding(topic, "3 partitions, not 1", fix) for topic in topics.all])
 
 
 def test_with_too_few_brokers_no_topic_is_created_and_the_reason_is_reported(
@@ -117,7 +113,7 @@ def test_with_too_few_brokers_no_topic_is_created_and_the_reason_is_reported(
     assert changes == []
     assert [(finding.where, finding.what) for finding in left] == [
         ("brokers", "1 for 3 copies of every record"),
-        *((topic, "missing") for topic in _all(topics)),
+        *((topic, "missing") for topic in topics.all),
     ]
 
 
@@ -136,6 +132,6 @@ def test_concurrent_runs_do_not_disturb_each_other(config: KafkaConfig, topics: 
         results = list(pool.map(lambda _: create_or_repair(config, topics, ONE_BROKER), range(3)))
 
     assert sorted(change for changes, _ in results for change in changes) == sorted(
-        TopicChange(topic, "created with 2 partitions") for topic in _all(topics)
+        TopicChange(topic, "created with 2 partitions") for topic in topics.all
     )
     assert [left for _, left in results] == [[], [], []]

@@ -100,6 +100,7 @@ def test_the_list_has_every_reason_after_the_story_and_playing_it_again_adds_not
         listed = page(connection, UnmanagedFilter(), rows=100)
         version, _ = directory.read(connection)
         assert {row.reason for row in listed.rows} == set(Reason) - {
+            Reason.NO_REPLY,
             Reason.RESERVATION_EXPIRED,
             Reason.TAKEN_NOT_ANSWERED,
             Reason.UNREADABLE,
