@@ -32,7 +32,7 @@ def _uses() -> Iterator[Use]:
             for pattern in value if isinstance(value, tuple) else (value,):
                 if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
                     methods = set(re.findall(rf"\b{attribute}\.({'|'.join(METHODS)})\b", source)) or {"search"}
-                    yield from ((f"{name}.{attribute}", pattern, method) for method in methods)
+                    yield from ((f"{name}.{attribute}", pattern, method) for method in sorted(methods))
         yield from ((f"{name}:{line}", re.compile(text), method) for line, text, method in _calls(source))
 
 
