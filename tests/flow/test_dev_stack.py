@@ -76,7 +76,7 @@ def test_a_stack_starts_keeps_running_and_stops_without_leaving_processes(dev: D
     # The demo is played once, by a program that finds the stack on its own.
     wait_until(lambda: f"simulator     | played with --stack {data}" in dev.log())
     wait_until((data / "demo-played").exists)
-    wait_until(lambda: "desk          | open" in dev.log())
+    wait_until(lambda: "shop          | open" in dev.log())
 
     # A process that dies is replaced, and stack.json has its successor.
     for name in ("webhook", "kafka", "postgres", "graph"):

@@ -76,7 +76,7 @@ def test_a_forwarded_conversation_can_be_read_at_the_address_of_the_ready_line(d
     dev = demo.dev
     mails = re.search(r" mails=(\S+)", demo.addresses)
     assert mails is not None
-    (row, *_) = witiop_json(dev, "unmanaged", "list", "--rows", "10")["rows"]
+    (row, *_) = witiop_json(dev, "unmanaged", "list", "--status", "closed", "--rows", "10")["rows"]
     fields = ("--to", "You <you@example.com>", "--body", "Please call")
     result = witiop_json(dev, "email", row["id"], *fields)
     assert ("applied", None, row["id"]) == (result["outcome"], result["reason"], result["conversation_id"])
@@ -96,17 +96,17 @@ def test_a_forwarded_conversation_can_be_read_at_the_address_of_the_ready_line(d
 
 
 def test_the_administrator_named_at_the_start_can_sign_in_and_transfer_a_conversation(demo: Demo) -> None:
-    """The console publishes one signed command, the command is applied, and the page shows it."""
+    """The console publishes one signed command, the command is applied, and the page shows it. Elena is not ready."""
     stack = demo.dev.stack()
     (row, *_) = witiop_json(demo.dev, "unmanaged", "list", "--status", "active", "--rows", "10")["rows"]
-    dialog = f"/conversations/{row['id']}/transfer/skillset"
+    dialog = f"/conversations/{row['id']}/transfer/user"
     with httpx.Client(base_url=str(stack.console_url), follow_redirects=True) as console:
         page = console.get("/").text
         fields = {"name": stack.console_user, "password": stack.console_password, "csrf": field(page, "csrf")}
         assert "Unmanaged conversations" in console.post("/sign-in", data=fields).text
-        form = hidden(console.get(dialog).text.rpartition("<main")[2]) | {"to": "workshop", "mode": "exclusive"}
+        form = hidden(console.get(dialog).text.rpartition("<main")[2]) | {"to": "elena", "mode": "exclusive"}
         asked = console.post(dialog, data=form)
-        wait_until(lambda: "Reserved for Officina." in console.get(asked.url).text)
+        wait_until(lambda: "Reserved for Elena Zanini." in console.get(asked.url).text)
     (command,) = [
         record
         for record in read_all(stack.kafka_bootstrap, Topics().commands)
@@ -114,7 +114,7 @@ def test_the_administrator_named_at_the_start_can_sign_in_and_transfer_a_convers
     ]
     assert (row["id"], b"paolo") == (command.key, dict(command.headers)["witiop_issuer"])
     owner = witiop_json(demo.dev, "conversations", "show", row["id"])["owner"]
-    assert ("skillset", "workshop", "reserved") == (owner["kind"], owner["id"], owner["state"])
+    assert ("user", "elena", "reserved") == (owner["kind"], owner["id"], owner["state"])
     assert str(stack.console_password) in demo.dev.log()
 
 
@@ -145,7 +145,34 @@ def test_a_message_to_the_graph_stand_in_comes_back_as_statuses_and_as_the_custo
 
     wait_until(read)
     wait_until(answered, step=0.2)
-    assert [sent.wamid] == [row["wamid"] for row in graph.control.ledger()]
+    assert sent.wamid in [row["wamid"] for row in graph.control.ledger()]
+
+
+def test_the_demo_s_shop_stays_open(demo: Demo) -> None:
+    """Its agents answer who chose a skillset in the story: through the sender, so that the customer reads it and
+    answers. The agent whom nobody simulates can sign in to the agents' page."""
+
+    def answered() -> bool:
+        with psycopg.connect(demo.dev.stack().postgres_dsn) as connection:
+            found = connection.execute(
+                "select exists (select from conversations c join sends s on s.conversation_id = c.id "
+                "join entries e on e.conversation_id = c.id and e.kind = 'customer_turn' and e.at > s.requested_at "
+                "where c.customer_name = 'Pietro Sala' and s.actor = 'anna' and s.state = 'read')"
+            ).fetchone()
+        return found == (True,)
+
+    wait_until(answered, 40, step=0.2)
+    stack = demo.dev.stack()
+    assert "shop" in stack.pids
+    with httpx.Client(base_url=str(stack.console_url), follow_redirects=True) as console:
+        fields = {
+            "name": stack.agent_user,
+            "password": stack.agent_password,
+            "csrf": field(console.get("/").text, "csrf"),
+        }
+        assert "Giada Fiore" in console.post("/sign-in", data=fields).text
+        assert 200 == console.get("/desk").status_code
+    assert f"sign in as {stack.agent_user} with the password {stack.agent_password}" in demo.dev.log()
 
 
 def test_the_whole_system_needs_less_than_1_5_gib_and_stops_without_leaving_processes(demo: Demo) -> None:

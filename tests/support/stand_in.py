@@ -23,7 +23,7 @@ SYSTEM = System(
         for name, monitor in (("webhook", 10), ("relay", 13))
     ),
     simulator=DevProgram("simulator", (sys.executable, "-c", "import sys; print('played with', *sys.argv[1:])")),
-    desk=DevProgram("desk", (sys.executable, "-c", "import sys, time; print('open', flush=True); time.sleep(3600)")),
+    shop=DevProgram("shop", (sys.executable, "-c", "import sys, time; print('open', flush=True); time.sleep(3600)")),
 )
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:  # drivers and clients are slow to import: `--help` does witho
     from witiop.installation import Installation
 
 _SECRETS = ("whatsapp_app_secrets", "softbot_secrets", "agents_secrets")
-_DESK_SECONDS = 2.0
-"""How often the demo's agents look at their desks."""
 _LOAD_NUMBER = "550200000000001"
 
 
@@ -48,30 +46,36 @@ def story(installation: "Installation") -> None:
 
 @simulate.command()
 @click.pass_obj
-def desk(installation: "Installation") -> None:
-    """Keep the bike shop's agents at their desks.
+def shop(installation: "Installation") -> None:
+    """Keep the bike shop open, with agents and customers.
 
-    Until it is stopped: they report their presence again and again, accept what they are offered on the shop's numbers
-    (and decline some of it), write to the customer, and close.
+    Until it is stopped: agents for whom nobody can sign in are ready, pause now and then, accept what they are offered
+    on the shop's numbers (and decline some of it), write to the customer, and close. Customers write every now and
+    then, with a photo and a voice message among them, and answer what they get.
     """
-    import time
-
+    from infra.graph.access import GraphAccess
+    from infra.local.graph.control import GraphControl
     from infra.local.simulator import bike_shop
-    from infra.local.simulator.desk import Desk, OwnedConversation
-    from infra.postgres.connections.pool import connect
-    from infra.postgres.conversations.story import owned_by, presence_of
-    from infra.process.clock import utc_now
+    from witiop.cli.publishing import connected_publisher
+    from witiop.cli.simulation.shop import OpenShop, sends_with, uploads_to
     from witiop.directory_file.reader import read_directory
+    from witiop.wiring import from_settings
 
-    shop = read_directory(bike_shop.DIRECTORY_FILE)
-    agents, numbers = list(shop.users), [*shop.numbers, bike_shop.RENTAL.phone_number_id]
-    desk = Desk(_webhooks(installation).deliver)
-    while True:
-        with connect(installation.postgres_dsn, "simulator", autocommit=True) as connection:
-            presence = presence_of(connection, agents)
-            owned = [OwnedConversation(*row) for row in owned_by(connection, agents, numbers)]
-        desk.step(utc_now(), presence, owned)
-        time.sleep(_DESK_SECONDS)
+    stack = installation.stack
+    if stack is None or stack.graph_url is None or stack.graph_token is None:
+        raise CommandFailed("the shop needs the Graph stand-in of a stack: start witiop dev", "graph_unknown")
+    settings = installation.settings("kafka_bootstrap_servers", "command_secrets", "postgres_dsn")
+    topic = from_settings.topics(settings).commands
+    secret = settings.command_secrets[0].get_secret_value().encode()
+    with connected_publisher(settings, [topic]) as publisher:
+        OpenShop(
+            settings.postgres_dsn.get_secret_value(),
+            read_directory(bike_shop.DIRECTORY_FILE),
+            _webhooks(installation),
+            GraphControl(stack.graph_url),
+            uploads_to(GraphAccess(stack.graph_url, settings.graph_version, stack.graph_token, connections=1)),
+            sends_with(publisher, topic, secret),
+        ).run(click.echo)
 
 
 @simulate.command()

@@ -56,4 +56,4 @@ PROCESSES = tuple(
     )
 )
 SIMULATOR = DevProgram("simulator", _witiop("simulate", "story"))
-DESK = DevProgram("desk", _witiop("simulate", "desk"))
+SHOP = DevProgram("shop", _witiop("simulate", "shop"))

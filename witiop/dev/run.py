@@ -27,7 +27,8 @@ from infra.postgres.roles import ROLE_PROCESSES
 from infra.process.readiness import not_ready_reason_at
 from witiop.dev.environment import CONSOLE_PORT, WEBHOOK_PORT, environment_of
 from witiop.dev.graph import graph_stand_in
-from witiop.dev.processes import DESK, MIGRATE, PROCESSES, SIMULATOR, TOPICS, DevProgram
+from witiop.dev.processes import MIGRATE, PROCESSES, SHOP, SIMULATOR, TOPICS, DevProgram
+from witiop.dev.sign_ins import add_sign_ins
 from witiop.dev.stack_file import FILE_NAME, Stack, write_private
 from witiop.dev.supervision import RunningProgram, Supervisor
 
@@ -38,24 +39,23 @@ FREE_BYTES = 512 * 1024 * 1024
 READY_SECONDS = 90.0
 SECRETS = ("whatsapp_app_secret", "whatsapp_verify_token", "softbot_secret", "agents_secret", "command_secret")
 DATABASE = "witiop"
-ADMINISTRATOR = "paolo"
-"""First administrator of the console; also a user of the demo's company."""
+SECRETS_FILE = "secrets.json"
 _STEP_SECONDS = 0.1
 _NOT_REACHABLE = 3
-_DESK_PAUSE_SECONDS = 10
-"""The shortest time between two starts of the demo's desk."""
+_SHOP_PAUSE_SECONDS = 10
+"""The shortest time between two starts of the demo's shop."""
 
 
 @dataclass(frozen=True)
 class System:
     """Programs of the stack, in the order of their start: migrations, topics, the processes, then the demo: a story
-    that ends, and a desk of its agents that keeps running."""
+    that ends, and its shop, which stays open."""
 
     migrate: DevProgram = MIGRATE
     topics: DevProgram = TOPICS
     processes: Sequence[DevProgram] = PROCESSES
     simulator: DevProgram = SIMULATOR
-    desk: DevProgram = DESK
+    shop: DevProgram = SHOP
 
 
 def run_dev(
@@ -83,7 +83,7 @@ def run_dev(
             stack = _LocalStack(data, port_base, system, cache_dir=cache_dir, guard=guard, echo=echo)
             interruptions.guard = guard
             try:
-                stack.start(out)
+                stack.start(demo, out)
                 stack.keep_running(demo)
             finally:
                 interruptions.stopping = True
@@ -133,13 +133,13 @@ class _LocalStack:
         self._supervisor = Supervisor(echo)
         self._programs: list[RunningProgram] = []
         self._simulator: RunningProgram | None = None
-        self._desk: RunningProgram | None = None
-        self._desk_due = 0.0
+        self._shop: RunningProgram | None = None
+        self._shop_due = 0.0
         self._file: Stack | None = None
         self._written_pids: dict[str, list[int]] = {}
         self._last_write_error = ""
 
-    def start(self, out: TextIO) -> None:
+    def start(self, demo: bool, out: TextIO) -> None:
         (self._data / FILE_NAME).unlink(missing_ok=True)
         self._require_disk_space()
         self._require_ports()
@@ -162,7 +162,8 @@ class _LocalStack:
         self._supervisor.watch("graph", self._graph)
         self._prepare(self._system.migrate)  # Kafka starts in the meantime
         if self._has_console():
-            self._add_administrator(self._file)
+            self._file.console_url = f"http://{LOOPBACK}:{self._port_base + CONSOLE_PORT}"
+            add_sign_ins(self._file, self._data / SECRETS_FILE, demo, self._echo)
         self._kafka.wait_ready()
         self._prepare(self._system.topics)
         self._ses.wait_ready()
@@ -193,7 +194,7 @@ class _LocalStack:
             self._supervisor.check()
             self._guard.ensure_watcher()
             if demo and played.exists():
-                self._keep_desk()
+                self._keep_shop()
             if self._simulator is not None and self._simulator.pid is None:
                 if self._simulator.exit_code == 0:
                     played.touch()
@@ -203,19 +204,19 @@ class _LocalStack:
             self._update_stack_file()
             time.sleep(_STEP_SECONDS)
 
-    def _keep_desk(self) -> None:
-        """Starts the desk of the demo's agents, and again some time after it ended."""
-        ended = self._desk is None or self._desk.pid is None
-        if ended and time.monotonic() >= self._desk_due:
-            self._desk = self._running(self._system.desk, "--stack", str(self._data))
-            self._desk.launch()
-            self._desk_due = time.monotonic() + _DESK_PAUSE_SECONDS
+    def _keep_shop(self) -> None:
+        """Opens the demo's shop, and again some time after it ended."""
+        ended = self._shop is None or self._shop.pid is None
+        if ended and time.monotonic() >= self._shop_due:
+            self._shop = self._running(self._system.shop, "--stack", str(self._data))
+            self._shop.launch()
+            self._shop_due = time.monotonic() + _SHOP_PAUSE_SECONDS
 
     def stop(self) -> None:
         if self._supervisor.pids():
             self._echo("stopping")
         (self._data / FILE_NAME).unlink(missing_ok=True)
-        programs = [*self._programs, *filter(None, (self._simulator, self._desk))]
+        programs = [*self._programs, *filter(None, (self._simulator, self._shop))]
         with ThreadPoolExecutor(max_workers=max(1, len(programs))) as together:
             list(together.map(RunningProgram.stop, programs))
         if self._graph is not None:
@@ -244,7 +245,7 @@ class _LocalStack:
             require_free(self._port_base + offset, purpose, "stop it, or choose other ports with --port-base")
 
     def _secrets(self) -> dict[str, Any]:
-        path = self._data / "secrets.json"
+        path = self._data / SECRETS_FILE
         if not path.exists():
             write_private(path, {name: secrets.token_urlsafe(32) for name in SECRETS})
         known = json.loads(path.read_text(encoding="utf-8"))
@@ -252,26 +253,6 @@ class _LocalStack:
 
     def _has_console(self) -> bool:
         return any(program.name == "console" for program in self._system.processes)
-
-    def _add_administrator(self, file: Stack) -> None:
-        """Creates the console's first administrator. Their random password is printed and put into `secrets.json`."""
-        from infra.passwords import Passwords
-        from infra.postgres.connections.pool import connect
-        from infra.postgres.console.sign_ins import create, password_of
-
-        path = self._data / "secrets.json"
-        known = json.loads(path.read_text(encoding="utf-8"))
-        file.console_url = f"http://{LOOPBACK}:{self._port_base + CONSOLE_PORT}"
-        file.console_user = ADMINISTRATOR
-        file.console_password = known.get("console_password") or secrets.token_urlsafe(12)
-        write_private(path, known | {"console_password": file.console_password})
-        with connect(file.postgres_dsn, "dev", autocommit=True) as connection:
-            if password_of(connection, ADMINISTRATOR) is not None:
-                return
-            create(
-                connection, ADMINISTRATOR, Passwords().hash(file.console_password), administrator=True, shown_name=None
-            )
-        self._echo(f"console: {file.console_url}, sign in as {ADMINISTRATOR} with the password {file.console_password}")
 
     def _running(self, program: DevProgram, *arguments: str) -> RunningProgram:
         assert self._file is not None
@@ -310,8 +291,8 @@ class _LocalStack:
         pids = self._supervisor.pids()
         if self._simulator is not None and self._simulator.pid is not None:
             pids["simulator"] = [self._simulator.pid]
-        if self._desk is not None and self._desk.pid is not None:
-            pids["desk"] = [self._desk.pid]
+        if self._shop is not None and self._shop.pid is not None:
+            pids["shop"] = [self._shop.pid]
         if pids == self._written_pids or self._file is None:
             return
         self._file.pids = pids

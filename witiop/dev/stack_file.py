@@ -25,6 +25,8 @@ class Stack:
     console_url: str | None = None
     console_user: str | None = None
     console_password: str | None = None
+    agent_user: str | None = None
+    agent_password: str | None = None
     ses_endpoint: str | None = None
     graph_url: str | None = None
     graph_token: str | None = None

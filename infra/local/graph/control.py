@@ -35,6 +35,14 @@ class GraphControl:
             raise LocalServerError(f"the ledger has lost its first {found['dropped']} messages")
         return list(found["accepted"])
 
+    def accepted_since(self, seen: int) -> tuple[int, list[dict[str, Any]]]:
+        """Returns how many messages were accepted so far, and those after the first `seen`; all of them if there are
+        fewer, because the stand-in was started again."""
+        found = self._ask("GET", f"/_ledger?after={seen}")
+        if found["total"] < seen:
+            found = self._ask("GET", "/_ledger")
+        return int(found["total"]), list(found["accepted"])
+
     def posts(self) -> list[dict[str, Any]]:
         """Returns the latest accepted bodies and read receipts, oldest first: `{"phone_number_id", "wamid", "at",
         "body"}`; a read receipt has no wamid."""

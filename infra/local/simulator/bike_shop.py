@@ -5,7 +5,7 @@ are queued or managed. Phone numbers are from ranges reserved for fiction (Ofcom
 555-01xx). Italy reserves none, so Italian numbers use the prefix 300, which belongs to no operator.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 from domain.directory import Directory, Opening, Weekday
+from infra.local.simulator import visits
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Chat, Story, TimedPost
 
@@ -25,11 +26,23 @@ SHOP = BusinessNumber("550100000000001", "+39 300 555 0001", _ACCOUNT)
 ASSISTANT = BusinessNumber("550100000000002", "+39 300 555 0002", _ACCOUNT)
 WORKSHOP = BusinessNumber("550100000000003", "+39 300 555 0003", _ACCOUNT)
 RENTAL = BusinessNumber("550100000000004", "+39 300 555 0004", _ACCOUNT)
+AGENT_WITH_SIGN_IN = "giada"
+"""The agent whom nobody simulates: `witiop dev` makes a sign-in for a person."""
 NUMBERS = (SHOP, ASSISTANT, WORKSHOP, RENTAL)
 
 
 def story_posts(now: datetime) -> Sequence[TimedPost]:
     """Returns the posts of the story up to `now` (aware UTC), in order of time."""
+    return _told(now).posts
+
+
+def customers(now: datetime) -> Mapping[str, SimulatedCustomer]:
+    """Returns everybody who writes to the shop, in the story and later, by phone and by user id."""
+    ids = ((id_, each) for each in _told(now).customers for id_ in (each.wa_id, each.user_id) if id_ is not None)
+    return {**dict(ids), **visits.people()}
+
+
+def _told(now: datetime) -> Story:
     story = Story("bike-shop", now)
     story.agent_is("9:00", "anna", "ready")
     story.agent_is("9:02", "marco", "ready")
@@ -39,7 +52,7 @@ def story_posts(now: datetime) -> Sequence[TimedPost]:
     _with_the_assistant(story)
     _at_the_workshop(story)
     _at_the_rental(story)
-    return story.posts
+    return story
 
 
 def closed_now(directory: Directory, now: datetime) -> Directory:

@@ -56,12 +56,13 @@ class Story:
         self.now = now.replace(microsecond=0)
         self._name = f"{name}:{self.now:%Y-%m-%d}"
         self._posts: list[TimedPost] = []
-        self._chats = 0
+        self.customers: list[SimulatedCustomer] = []
+        """Those who have a chat."""
 
     def chat(self, line: BusinessNumber, customer: SimulatedCustomer) -> "Chat":
         """Starts a chat of a customer with a number."""
-        self._chats += 1
-        return Chat(self, self._chats, line, customer, f"{self._name}:{self._chats}")
+        self.customers.append(customer)
+        return Chat(self, len(self.customers), line, customer, f"{self._name}:{len(self.customers)}")
 
     def agent_is(self, ago: str, agent: str, state: str) -> None:
         """The agent desktop reports that an agent is `ready`, `paused` or `offline`."""

@@ -5,7 +5,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from infra.postgres.roles import ROLE_PROCESSES
 from witiop.dev.environment import environment_of
-from witiop.dev.processes import DESK, MIGRATE, PROCESSES, SECRETS, SIMULATOR, TOPICS, DevProgram
+from witiop.dev.processes import MIGRATE, PROCESSES, SECRETS, SHOP, SIMULATOR, TOPICS, DevProgram
 from witiop.dev.stack_file import Stack
 from witiop.settings import variable
 from witiop.wiring import processes
@@ -22,7 +22,7 @@ STACK = Stack(
     ses_endpoint="http://127.0.0.1:3",
 )
 PASSWORDS: dict[str, str] = {name: f"password of {name}" for name in ROLE_PROCESSES}
-ALL = (MIGRATE, TOPICS, *PROCESSES, SIMULATOR, DESK)
+ALL = (MIGRATE, TOPICS, *PROCESSES, SIMULATOR, SHOP)
 
 
 def name_of(program: DevProgram) -> str:

@@ -1,0 +1,1 @@
+"""What `witiop simulate` runs for longer than a moment."""

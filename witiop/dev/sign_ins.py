@@ -1,0 +1,40 @@
+"""The first sign-ins to the console of a development stack: an administrator, and with the demo an agent."""
+
+import json
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.local.simulator.bike_shop import AGENT_WITH_SIGN_IN
+from witiop.dev.stack_file import Stack, write_private
+
+ADMINISTRATOR = "paolo"
+"""Also a user of the demo's company."""
+
+
+def add_sign_ins(stack: Stack, secrets_file: Path, demo: bool, echo: Callable[[str], None]) -> None:
+    """Creates the sign-ins that do not exist yet, with random passwords: notes them in `stack` and in `secrets_file`,
+    and prints them to `echo`. `stack.console_url` must be set."""
+    from infra.passwords import Passwords
+    from infra.postgres.connections.pool import connect
+    from infra.postgres.console.sign_ins import create, password_of
+
+    known = json.loads(secrets_file.read_text(encoding="utf-8"))
+    stack.console_user, stack.console_password = ADMINISTRATOR, _password(known, "console_password")
+    sign_ins = [("console", stack.console_url, ADMINISTRATOR, stack.console_password)]
+    if demo:
+        stack.agent_user, stack.agent_password = AGENT_WITH_SIGN_IN, _password(known, "agent_password")
+        sign_ins.append(("agents' page", f"{stack.console_url}/desk", AGENT_WITH_SIGN_IN, stack.agent_password))
+    write_private(secrets_file, known)
+    with connect(stack.postgres_dsn, "dev", autocommit=True) as connection:
+        for page, address, name, password in sign_ins:
+            if password_of(connection, name) is not None:
+                continue
+            is_administrator = name == ADMINISTRATOR
+            hashed = Passwords().hash(password)
+            create(connection, name, hashed, administrator=is_administrator, shown_name=None)
+            echo(f"{page}: {address}, sign in as {name} with the password {password}")
+
+
+def _password(known: dict[str, str], key: str) -> str:
+    return known.setdefault(key, secrets.token_urlsafe(12))
