@@ -23,6 +23,7 @@ from domain.mail_body.compose import MailSender
 from domain.ports import Publisher
 from domain.routing.transfers import RoutingPolicy
 from domain.sending.acceptance import SendingPolicy
+from infra.media.streams import FileStreams
 from infra.passwords import Passwords
 from infra.postgres import directory
 from infra.postgres.console.sign_ins import SessionTerms
@@ -42,7 +43,7 @@ class MailComposition:
 class Dependencies:
     """`pool`: connections in autocommit mode; `download_connection`: opens one more like them. `clock`: for pages of
     people who are not signed in; all others show the database's time, and commands bear it. `mailing` None: this
-    installation sends no mails. `secure`: browsers reach the console by https only. `proxies`: the number of reverse
+    installation sends no mails; `files` None: it keeps no files. `secure`: browsers reach the console by https only. `proxies`: the number of reverse
     proxies that add to X-Forwarded-For."""
 
     pool: ConnectionPool[Connection[Any]]
@@ -58,6 +59,7 @@ class Dependencies:
     terms: RoutingPolicy = field(default_factory=RoutingPolicy)
     sessions: SessionTerms = field(default_factory=SessionTerms)
     mailing: MailComposition | None = None
+    files: FileStreams | None = None
     sending: SendingPolicy = field(default_factory=SendingPolicy)
     organisation: str = ""
     secure: bool = False

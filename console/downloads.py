@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from time import monotonic
+from urllib.parse import quote
 
 import structlog
 
@@ -19,8 +20,17 @@ STALL_SECONDS = 20.0
 _PARTS_AHEAD = 4
 
 _File = Generator[bytes, None, None]
+_KEPT_IN_NAMES = "!#$&+-.^_`|~"
+"""What RFC 5987 leaves as it is, besides letters and digits."""
 
 log = structlog.get_logger()
+
+
+def disposition(name: str, *, inline: bool = False) -> str:
+    """The header that names a file (RFC 6266). `inline`: the browser may show it instead of saving it."""
+    plain = "".join(char if char.isascii() and (char.isalnum() or char in "._- ") else "-" for char in name)
+    how = "inline" if inline else "attachment"
+    return f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_KEPT_IN_NAMES)}"
 
 
 class TooManyDownloads(Exception):

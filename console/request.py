@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from console.words import Words
 from infra.postgres.console.sign_ins import Person
 from infra.serving.http_connection import Stream
-from infra.serving.wsgi_bridge import STREAM_KEY
+from infra.serving.wsgi_bridge import LENGTH_KEY, STREAM_KEY
 
 
 def person() -> Person:
@@ -27,9 +27,12 @@ def translated(text: str) -> str:
     return words().gettext(text)
 
 
-def follow_with(stream: Stream) -> None:
-    """Makes the server send the parts of this stream after the response, which must be a 200."""
+def follow_with(stream: Stream, length: int | None = None) -> None:
+    """Makes the server send the parts of this stream after the response, which must be a 200 or 206. `length`: of all
+    parts together in bytes, if it is known; a stream that is shorter must fail."""
     request.environ[STREAM_KEY] = stream
+    if length is not None:
+        request.environ[LENGTH_KEY] = length
 
 
 def target() -> str | None:

@@ -81,6 +81,12 @@ class Words:
     def number(self, n: int) -> str:
         return format_decimal(n, locale=self.locale)
 
+    def size(self, n: int) -> str:
+        """The size of a file, e.g. 1.4 MB; less than a kilobyte is one."""
+        if n < 999_500:
+            return f"{format_decimal(max(1, round(n / 1000)), locale=self.locale)} kB"
+        return f"{format_decimal(n / 1_000_000, '#,##0.#', locale=self.locale)} MB"
+
     def money(self, amount: Decimal, currency: str) -> str:
         """An amount in a currency of ISO 4217, e.g. €19.90; of an unknown one with its code."""
         return format_currency(amount, currency[:8], locale=self.locale)

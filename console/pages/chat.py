@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from console import phrases
+from console.media.shown import NO_FILES, ShownFile, ShownFiles, map_url
 from console.messages import ShownMessage, shown_message
 from console.request import translated, words
 from console.sending.bubbles import Bubble, bubble, place, speaker
@@ -36,7 +37,8 @@ class ChatEntry:
     message that is not text, `icon`: its icon; `who`: the agent, or who
     of several customers; `origin`: the advertisement that the customer came
     from; `learned`: when an event was learned, if that was later; `sent`: the state of a message
-    that was sent from here; `wamid`: of a message that can be replied to."""
+    that was sent from here; `wamid`: of a message that can be replied to; `file`: of a message that has one; `map_url`:
+    of the place that it names."""
 
     kind: Literal["day", "message", "sentence"]
     at: datetime
@@ -55,14 +57,20 @@ class ChatEntry:
     learned: datetime | None = None
     sent: Bubble | None = None
     wamid: str = ""
+    file: ShownFile | None = None
+    map_url: str = ""
 
 
 def chat_entries(
-    part: ConversationPart, directory: Directory, until: EntryCursor | None = None, sends: Sequence[Send] = ()
+    part: ConversationPart,
+    directory: Directory,
+    until: EntryCursor | None = None,
+    sends: Sequence[Send] = (),
+    files: ShownFiles = NO_FILES,
 ) -> list[ChatEntry]:
     """Messages and sentences by time, each day preceded by its date. `until`: the entry that follows the part, whose
     events it leaves out; None: the part is the end. `sends`: what was sent from here; those that are no part of the
-    transcript yet stand where they were asked for."""
+    transcript yet stand where they were asked for. `files`: of both."""
     words_ = {word_id(send.id): send for send in sends}
     known = {item.wamid: item for item in (*part.named, *part.transcript) if item.wamid}
     reactions = _reactions(part.transcript)
@@ -75,11 +83,12 @@ def chat_entries(
         quoting = item if send is None else item._replace(extra={**item.extra, **_context(send)})
         entry = _item(quoting, directory, known, people)
         entry.sent = bubble(send) if send is not None else None
+        entry.file = files.received.get(item.id) if send is None else files.sent.get(send.id)
         entry.reactions = list(reactions.get(item.wamid or "", {}).values())
         found.append(entry)
     edge = part.first if part.rest and not part.from_the_first else part.after
     begin = edge.at if edge else None
-    unsaid = [_unsaid(send, directory, known, people) for send in words_.values()]
+    unsaid = [_unsaid(send, directory, known, people, files) for send in words_.values()]
     events = [
         event
         for event in [*_events(part, directory), *unsaid]
@@ -129,18 +138,23 @@ def _item(
         quote=_quote(item, directory, known, people),
         origin=_origin(item.extra),
         wamid=(item.wamid or "") if item.speaker == "customer" and not item.deleted else "",
+        map_url=map_url(item.extra),
     )
 
 
 def _unsaid(
-    send: Send, directory: Directory, known: Mapping[str, TranscriptItem], people: Mapping[FactId, str]
+    send: Send,
+    directory: Directory,
+    known: Mapping[str, TranscriptItem],
+    people: Mapping[FactId, str],
+    files: ShownFiles,
 ) -> ChatEntry:
     """A message that is no word to the customer, or not yet."""
     extra = _context(send)
     at, who = place(send), phrases.user_name(directory, send.actor)
     item = TranscriptItem(word_id(send.id), at, speaker(send), send.kind, send.text, wamid=send.wamid, extra=extra)
     entry = _item(item, directory, known, people)
-    entry.who, entry.sent = who, bubble(send)
+    entry.who, entry.sent, entry.file = who, bubble(send), files.sent.get(send.id)
     return entry
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Generator, Iterator
 from functools import partial
 from time import monotonic
-from urllib.parse import quote
 
 import psycopg
 import structlog
@@ -13,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from console import phrases
 from console.dependencies import Dependencies
-from console.downloads import TooManyDownloads
+from console.downloads import TooManyDownloads, disposition
 from console.request import address, follow_with, keep_page, person, target, translated, words
 from console.table.query import ListQuery
 from console.table.spreadsheet import MAX_ROWS, TYPES, spreadsheet
@@ -55,9 +54,7 @@ def download_list(deps: Dependencies, query: ListQuery, kind: str) -> ResponseRe
     follow_with(partial(deps.downloads.stream, download, file))
     name = "-".join(["unmanaged", f"{words().local(words().now):%Y-%m-%d-%H%M}", *filters])
     name = _NOT_IN_NAMES.sub("-", name)[:100].strip("-")
-    plain = name.encode("ascii", "replace").decode().replace("?", "-")
-    disposition = f"attachment; filename=\"{plain}.{kind}\"; filename*=UTF-8''{quote(name)}.{kind}"
-    headers = {"Content-Disposition": disposition, "X-Accel-Buffering": "no"}
+    headers = {"Content-Disposition": disposition(f"{name}.{kind}"), "X-Accel-Buffering": "no"}
     return Response(b"", content_type=TYPES[kind], headers=headers)
 
 

@@ -11,6 +11,7 @@ from psycopg import Connection
 from console import phrases
 from console.commands import new_form
 from console.dependencies import Dependencies
+from console.media.shown import shown_files
 from console.pages import mail_form
 from console.pages.chat import ChatEntry, chat_entries, summary_of
 from console.pages.deferred import Promised, promised_of
@@ -96,6 +97,8 @@ def look(
     if part is None or mark is None:
         return None
     sent = list(_forwarded(conn, part.conversation.id))
+    sends = of_conversation(conn, part.conversation.id)
+    files = shown_files(conn, part.transcript, sends, available=deps.files is not None)
     promised = promised_of(conn, directory, part.conversation.id)
     decided: dict[UUID, TranscriptItem] = {
         item.id: item for item in (*part.named, *part.transcript) if item.id in part.conversation.because
@@ -103,7 +106,7 @@ def look(
     return Panel(
         part,
         row_view(part.conversation, directory),
-        chat_entries(part, directory, sends=of_conversation(conn, part.conversation.id)),
+        chat_entries(part, directory, sends=sends, files=files),
         decided,
         sent,
         answer_box(deps, conn, part.conversation, directory),

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from console import gate
 from console.dependencies import Dependencies
+from console.media.shown import shown_files
 from console.messages import shown_message
 from console.pages import panel
 from console.pages.chat import chat_entries, summary_of
@@ -17,6 +18,7 @@ from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry
 from infra.postgres.lists.conversation_page import deleted_messages
 from infra.postgres.lists.conversation_parts import conversation_part, entry_cursor
+from infra.postgres.media import received
 from infra.postgres.sending.sends import of_conversation
 
 
@@ -49,7 +51,8 @@ def panel_parts_pages(deps: Dependencies) -> Blueprint:
             if part is None:
                 abort(404)
             sent = of_conversation(conn, id_)
-            chat = chat_entries(part, deps.directory(conn), part.last if first else before, sent)
+            files = shown_files(conn, part.transcript, sent, available=deps.files is not None)
+            chat = chat_entries(part, deps.directory(conn), part.last if first else before, sent, files)
         return dialog("panel_earlier.html", part=part, chat=chat, before=before, after=after)
 
     @pages.post("/deleted")
@@ -60,7 +63,9 @@ def panel_parts_pages(deps: Dependencies) -> Blueprint:
             if found is None:
                 abort(404)
             audit.write(conn, [AuditEntry("deleted_opened", person().name, address(), id_)])
-        messages = [(item, shown_message(item.kind, item.text, item.extra)) for item in found]
+            files = received.of_messages(conn, [item.id for item in found]) if deps.files is not None else {}
+        saved = {id_ for id_, file in files.items() if file.state == "stored"}
+        messages = [(item, shown_message(item.kind, item.text, item.extra), item.id in saved) for item in found]
         back = url_for("unmanaged.show", open=id_)
         return dialog("deleted.html", messages=messages, back=back)
 

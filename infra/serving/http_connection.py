@@ -151,10 +151,12 @@ class HttpConnection(asyncio.Protocol):
             self._server.rejected(rejection.reason)
             self.respond(request, rejection.response())
 
-    def stream(self, request: Request, response: Response, stream: Stream) -> None:
-        """Sends the answer and then the parts of the stream, as fast as the client reads them."""
+    def stream(self, request: Request, response: Response, stream: Stream, length: int | None = None) -> None:
+        """Sends the answer and then the parts of the stream, as fast as the client reads them. `length`: of all its
+        parts together; None: it is not known."""
         if self._current is request:
-            self._stream = asyncio.get_running_loop().create_task(self._send_stream(request, response, stream))
+            sending = self._send_stream(request, response, stream, length)
+            self._stream = asyncio.get_running_loop().create_task(sending)
 
     def stop(self) -> None:
         """Closes the connection if no request is in progress; otherwise its answer will close it."""
@@ -286,9 +288,10 @@ class HttpConnection(asyncio.Protocol):
 
     # Streams.
 
-    async def _send_stream(self, request: Request, response: Response, stream: Stream) -> None:
-        chunked = request.head.is_http_11
-        self._transport.write(stream_head(response, chunked=chunked))
+    async def _send_stream(self, request: Request, response: Response, stream: Stream, length: int | None) -> None:
+        stays_open = request.head.is_http_11
+        chunked = stays_open and length is None
+        self._transport.write(stream_head(response, chunked=stays_open, length=length))
         try:
             async with aclosing(stream()) as parts:
                 await self._send_part(response.content, chunked)
@@ -302,7 +305,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.write(chunk(b""))
         self._stream = None
         if self._current is request:
-            self._end_answer(close=not chunked or self._server.stopping or not request.keep_alive)
+            self._end_answer(close=not stays_open or self._server.stopping or not request.keep_alive)
 
     async def _send_part(self, part: bytes, chunked: bool) -> None:
         if part:

@@ -33,11 +33,14 @@ def response_bytes(response: Response, *, without_content: bool, close: bool) ->
     return head if without_content or status in _WITHOUT_CONTENT else head + content
 
 
-def stream_head(response: Response, *, chunked: bool) -> bytes:
-    """Returns the head of a response whose length is not known. Without `chunked` it ends with the connection."""
+def stream_head(response: Response, *, chunked: bool, length: int | None = None) -> bytes:
+    """Returns the head of a response whose content follows. `length`: of the content; None: it is not known, and
+    without `chunked` it ends with the connection."""
     lines = [_status_line(response.status)]
     lines += [f"{name}: {value}\r\n" for name, value in response.headers if name.lower() != "content-length"]
-    if chunked:
+    if length is not None:
+        lines.append(f"Content-Length: {length}\r\n")
+    elif chunked:
         lines.append("Transfer-Encoding: chunked\r\n")
     return _end_of_head(lines, close=not chunked)
 

@@ -24,7 +24,10 @@ from infra.serving.response import Response
 ARRIVED_KEY = "witiop.arrived"
 """The key in the WSGI environment for the time (`time.monotonic`) at which the request was complete."""
 STREAM_KEY = "witiop.stream"
-"""The key in the WSGI environment where the application puts a `Stream` that follows its response, if that is 200."""
+"""The key in the WSGI environment where the application puts a `Stream` that follows its response, if that is 200 or
+206."""
+LENGTH_KEY = "witiop.length"
+"""The key in the WSGI environment where the application puts the length of that stream in bytes, if it is known."""
 LATER_KEY = "witiop.later"
 """The key in the WSGI environment where the application puts a `Later`, if its response may not be sent yet."""
 
@@ -102,9 +105,9 @@ class WsgiBridge:
         later: Later | None = environ.get(LATER_KEY)
         if later is not None:
             later(lambda outcome: self._in_loop(partial(self._respond, request, outcome or response)))
-        elif STREAM_KEY in environ and response.status == 200:
+        elif STREAM_KEY in environ and response.status in (200, 206):
             self._unanswered.pop(request, None)
-            request.connection.stream(request, response, environ[STREAM_KEY])
+            request.connection.stream(request, response, environ[STREAM_KEY], environ.get(LENGTH_KEY))
         else:
             self._respond(request, response)
 

@@ -84,6 +84,26 @@ class Browser:
         assert 200 == answer.status_code
         return lambda: bytes(answer.data) + asyncio.run(parts())
 
+    def fetch(self, path: str, form: dict[str, Any] | None = None, **headers: str) -> tuple[TestResponse, bytes]:
+        """Asks for a file, with a form if there is one; returns the answer and what the server sends. `headers`: with
+        underscores for hyphens."""
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        followed: list[Callable[[], AsyncGenerator[bytes, None]]] = []
+
+        def note(_: Flask, **__: object) -> None:
+            if STREAM_KEY in request.environ:
+                followed.append(request.environ[STREAM_KEY])
+
+        async def parts() -> bytes:
+            return b"".join([part async for part in followed[0]()])
+
+        if form is not None:
+            form = {"csrf": self.token(), **form}
+        with request_finished.connected_to(note, self.http.application):
+            answer = self.get(path, **headers) if form is None else self.http.post(path, data=form, headers=headers)
+        is_followed = followed and answer.status_code in (200, 206)
+        return answer, asyncio.run(parts()) if is_followed else bytes(answer.data)
+
     def post(self, path: str, into: str | None = None, /, **fields: Any) -> TestResponse:
         """Sends a form with the token of this browser's session."""
         return self.post_from({}, path, into, **fields)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from witiop.settings import Settings
 from witiop.wiring.from_settings import (
+    file_streams,
     kafka_config,
     mail_composition,
     routing_policy,
@@ -116,6 +117,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
         terms=routing,
         sessions=sessions,
         mailing=mail_composition(settings),
+        files=file_streams(settings),
         sending=sending_policy(settings),
         organisation=settings.organisation,
         secure=settings.console_url.startswith("https:"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domain.sending.acceptance import SendingPolicy
     from infra.graph.access import GraphAccess
     from infra.media.store import StoreAccess
+    from infra.media.streams import FileStreams
     from infra.postgres.console.sign_ins import SessionTerms
     from infra.ses.mailer import SesAccess
 
@@ -120,6 +121,14 @@ def store_access(settings: Settings) -> "StoreAccess":
     key_id, secret = settings.media_access_key_id, _revealed(settings.media_secret_access_key)
     key = (key_id, secret) if key_id and secret else None
     return StoreAccess(settings.media_bucket, settings.media_region, settings.media_endpoint, key)
+
+
+def file_streams(settings: Settings) -> "FileStreams | None":
+    """Returns what the console shows files with, None if this installation keeps none."""
+    from infra.media.store import S3FileStore
+    from infra.media.streams import FileStreams
+
+    return FileStreams(S3FileStore(store_access(settings))) if settings.media_bucket else None
 
 
 def sending_policy(settings: Settings) -> "SendingPolicy":

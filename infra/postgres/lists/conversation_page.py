@@ -71,8 +71,9 @@ def last_actor(conn: Connection[Any], conversation: UUID) -> str | None:
 
 def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
     """Returns, for each conversation that exists, a text that changes whenever its page does: with the conversation,
-    its mails, the newest `MARKED` of what was sent in it, and the statuses, edits and deletions of its newest `MARKED`
-    messages. Each is read from its index, so that open pages of long conversations cost no more than others."""
+    its mails, the newest `MARKED` of what was sent in it, and the statuses, edits, deletions and files of its newest
+    `MARKED` messages. Each is read from its index, so that open pages of long conversations cost no more than
+    others."""
     found = conn.execute(
         """
         select c.id, concat_ws('.', c.version, c.sequence, c.entries, m.marks,
@@ -84,12 +85,14 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
         from conversations c
         cross join lateral (
           select concat_ws('.', count(s), sum(s.rank), max(s.succeeded_at), max(s.failed_at),
-            count(m), max(m.edited_at), count(*) filter (where m.deleted)) as marks
+            count(m), max(m.edited_at), count(*) filter (where m.deleted), max(f.settled_at),
+            count(*) filter (where f.reason is not null)) as marks
           from (
-            select wamid from entries where conversation_id = c.id order by at desc, input_id desc limit %s
+            select wamid, input_id from entries where conversation_id = c.id order by at desc, input_id desc limit %s
           ) as newest
           left join message_status s on s.phone_number_id = c.phone_number_id and s.wamid = newest.wamid
           left join message_changes m on m.phone_number_id = c.phone_number_id and m.wamid = newest.wamid
+          left join media f on f.message_id = newest.input_id
         ) as m
         where c.id = any(%s)
         """,

@@ -1,6 +1,6 @@
 """Files of customers' messages: what is to be fetched, and what became of it. Raises psycopg errors."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
@@ -42,7 +42,9 @@ class StoredFile(NamedTuple):
 
 class ReceivedFile(NamedTuple):
     """What is known of a message's file. `state`: `waiting`, `stored` or `failed`; `reason`: why it was not fetched;
-    `sha256` to `has_thumbnail`: of a stored one, see `StoredFile`."""
+    `sha256` to `has_thumbnail`: of a stored one, see `StoredFile`; `conversation_id`: None while its message belongs to
+    none; `is_expired`: it was given up because Meta does not keep it any longer; `is_deleted`: the customer deleted its
+    message, so nobody may be shown it who has no right to see deleted texts."""
 
     message_id: UUID
     kind: str
@@ -54,9 +56,22 @@ class ReceivedFile(NamedTuple):
     size: int | None
     shown_type: str | None
     has_thumbnail: bool
+    conversation_id: UUID | None
+    is_expired: bool
+    is_deleted: bool
 
 
-_RECEIVED: LiteralString = ", ".join(f"m.{name}" for name in ReceivedFile._fields)
+_READ_FILES: LiteralString = """
+select m.message_id, m.kind, m.mime_type, m.file_name, m.state, m.reason, m.sha256, m.size, m.shown_type,
+  m.has_thumbnail, e.conversation_id, m.state = 'failed' and m.settled_at >= m.expires_at as is_expired,
+  coalesce(c.deleted, false) as is_deleted
+from media m
+left join lateral (
+  select wamid, conversation_id from entries where input_id = m.message_id order by conversation_id limit 1
+) e on true
+left join message_changes c on c.phone_number_id = m.phone_number_id and c.wamid = e.wamid
+where m.message_id = any(%b)
+"""
 
 
 def note(connection: Connection[Any], facts: Iterable[ConversationFact]) -> None:
@@ -128,18 +143,18 @@ def give_up(connection: Connection[Any], message_id: UUID, reason: str) -> None:
     )
 
 
-def find(connection: Connection[Any], message_id: UUID, conversation: UUID | None = None) -> ReceivedFile | None:
-    """Returns the file of a message. `conversation`: the one that must have the message; None: any, also none."""
-    of: LiteralString = (
-        "and exists (select from entries e where e.input_id = m.message_id and e.conversation_id = %b)"
-        if conversation is not None
-        else ""
-    )
+def find(connection: Connection[Any], message_id: UUID) -> ReceivedFile | None:
+    """Returns the file of a message. Who may be shown it is the caller's to check: see `ReceivedFile`."""
+    return of_messages(connection, [message_id]).get(message_id)
+
+
+def of_messages(connection: Connection[Any], message_ids: Collection[UUID]) -> dict[UUID, ReceivedFile]:
+    """Returns the files of those of the messages that have one, by message. See `find`."""
+    if not message_ids:
+        return {}
     with connection.cursor(row_factory=class_row(ReceivedFile)) as cursor:
-        return cursor.execute(
-            f"select {_RECEIVED} from media m where m.message_id = %b {of}",
-            [message_id, *([conversation] if conversation is not None else [])],
-        ).fetchone()
+        found = cursor.execute(_READ_FILES, [list(message_ids)]).fetchall()
+    return {file.message_id: file for file in found}
 
 
 class FetchDiagnostics(NamedTuple):

@@ -1,5 +1,6 @@
 """Files that people uploaded to be sent, and under which ids Meta has them. Raises psycopg errors."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -48,10 +49,19 @@ def add(connection: Connection[Any], upload: UploadedFile) -> None:
 
 def find(connection: Connection[Any], upload_id: UUID) -> UploadedFile | None:
     """Returns an uploaded file."""
+    return read(connection, [upload_id]).get(upload_id)
+
+
+def read(connection: Connection[Any], upload_ids: Collection[UUID]) -> dict[UUID, UploadedFile]:
+    """Returns uploaded files by their ids."""
+    if not upload_ids:
+        return {}
     with connection.cursor(row_factory=class_row(UploadedFile)) as cursor:
-        return cursor.execute(
-            "select id, kind, mime_type, file_name, size, sha256, actor from uploads where id = %b", [upload_id]
-        ).fetchone()
+        found = cursor.execute(
+            "select id, kind, mime_type, file_name, size, sha256, actor from uploads where id = any(%b)",
+            [list(upload_ids)],
+        ).fetchall()
+    return {file.id: file for file in found}
 
 
 def claim(connection: Connection[Any], most: int) -> list[DueUpload]:

@@ -33,6 +33,10 @@ def get_(installation: "Installation", id_: UUID, target: Path) -> None:
 
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         file, upload = received.find(connection, id_), uploads.find(connection, id_)
+    if file is not None and file.is_deleted:
+        raise CommandFailed(
+            "the customer deleted the message; administrators can open it in the console", "media_deleted"
+        )
     key = file.sha256 if file is not None else upload.sha256 if upload is not None else None
     if file is None and upload is None:
         raise CommandFailed(f"there is no message with a file, and no upload, of the id {id_}", "media_unknown")

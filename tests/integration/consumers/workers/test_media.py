@@ -226,12 +226,13 @@ def test_what_a_process_took_that_died_is_fetched_by_another(room: Room) -> None
     assert (message, "stored") == (taken.message_id, room.file(message).state)
 
 
-def test_a_message_shows_its_file_only_in_its_own_conversation(room: Room) -> None:
+def test_a_file_names_its_conversation_and_says_that_the_customer_deleted_it(room: Room) -> None:
     message = room.customer_sends()
-    other = room.office.customer_writes("hello", phone="447700900009")
-    ((own,),) = room.office.connection.execute(f"select conversation_id from entries where input_id = '{message}'")
-    assert received.find(room.office.connection, message, own) is not None
-    assert received.find(room.office.connection, message, other) is None
+    ((own, wamid),) = room.office.connection.execute("select conversation_id, wamid from entries")
+    assert (own, False) == (room.file(message).conversation_id, room.file(message).is_deleted)
+    deletion = room.office.maker.signal(room.office.hours_ago(0.5), "revoke").model_copy(update={"marks": wamid})
+    room.office.process(deletion)
+    assert room.file(message).is_deleted
 
 
 def test_a_turn_with_a_file_is_still_a_turn(room: Room) -> None:

@@ -113,3 +113,18 @@ def test_the_recipient_is_checked_before_the_file_is_kept(
     assert 2 == command_line("send", "media", str(path)).code
     with psycopg.connect(database) as connection:
         assert (0,) == connection.execute("select count(*) from uploads").fetchone()
+
+
+def test_what_the_customer_deleted_is_not_written(command_line: CommandLine, database: str, tmp_path: Path) -> None:
+    message = received_file(database, "stored", "key-of-photo")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "insert into entries (input_id, sent_at, at, customer_id, kind, wamid, detail) "
+            "values (%s, now(), now(), gen_random_uuid(), 'customer_turn', 'w1', '{}')",
+            [message],
+        )
+        connection.execute("insert into message_changes (phone_number_id, wamid, deleted) values ('1', 'w1', true)")
+    done = command_line("media", "get", str(message), str(tmp_path / "x"))
+    assert done.code != 0
+    assert "the customer deleted the message" in done.err
+    assert [] == list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ import pytest
 
 from infra.serving.limits import RequestLimits
 from infra.serving.response import Response
-from infra.serving.wsgi_bridge import ARRIVED_KEY, LATER_KEY, QUICK_BYTES, STREAM_KEY, Answer, WsgiBridge
+from infra.serving.wsgi_bridge import ARRIVED_KEY, LATER_KEY, LENGTH_KEY, QUICK_BYTES, STREAM_KEY, Answer, WsgiBridge
 from tests.support.http_server import QUICK, Client, Served, echo, request, serving
 
 
@@ -364,6 +364,35 @@ def test_a_stream_that_ends_leaves_the_connection_open() -> None:
             return answer.content
 
     assert b"GET /after " == asyncio.run(story())
+
+
+@pytest.mark.parametrize("status", ["200 OK", "206 Partial Content"])
+def test_a_stream_of_known_length_says_it_and_leaves_the_connection_open(status: str) -> None:
+    async def parts() -> AsyncGenerator[bytes, None]:
+        yield b"one"
+        yield b"two"
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/after":
+            return echo(environ, start_response)
+        environ[STREAM_KEY], environ[LENGTH_KEY] = parts, 6
+        start_response(status, [("Content-Length", "99")])
+        return [b""]
+
+    async def story() -> tuple[bytes, bytes]:
+        async with serving(limits(), app) as served:
+            client = await served.connect()
+            streamed = await client.ask("GET", "/stream").part(b"two")
+            after = await client.ask("GET", "/after").answer()
+            client.close()
+            return streamed, after.content
+
+    streamed, after = asyncio.run(story())
+    head, _, content = streamed.partition(b"\r\n\r\n")
+    assert (True, False, False) == tuple(
+        text in head for text in (b"Content-Length: 6\r\n", b"Content-Length: 99", b"chunked")
+    )
+    assert (b"onetwo", b"GET /after ") == (content, after)
 
 
 def test_a_worker_that_stops_finishes_what_it_has_begun_and_closes_its_resources() -> None:

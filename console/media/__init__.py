@@ -1,0 +1,1 @@
+"""Files of messages: what a conversation shows of them, and how browsers get them."""
