@@ -1,4 +1,4 @@
-"""What a conversation shows of the file in a message: a picture, a player, a download, or in words why there is none."""
+"""What a conversation shows of the file in a message: a picture, a player, a download, or words that say why not."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
