@@ -43,8 +43,8 @@ class MailComposition:
 class Dependencies:
     """`pool`: connections in autocommit mode; `download_connection`: opens one more like them. `clock`: for pages of
     people who are not signed in; all others show the database's time, and commands bear it. `mailing` None: this
-    installation sends no mails; `files` None: it keeps no files. `secure`: browsers reach the console by https only. `proxies`: the number of reverse
-    proxies that add to X-Forwarded-For."""
+    installation sends no mails; `files` None: it keeps no files. `secure`: browsers reach the console by https only.
+    `proxies`: the number of reverse proxies that add to X-Forwarded-For."""
 
     pool: ConnectionPool[Connection[Any]]
     download_connection: Callable[[], Connection[Any]]
