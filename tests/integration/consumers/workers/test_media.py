@@ -22,16 +22,10 @@ from infra.postgres.media.received import ReceivedFile
 from tests.support.fake_store import FakeStore
 from tests.support.media_source import CONTENT, MediaSource, media_source
 from tests.support.office import Office, open_office
+from tests.support.sending_room import NoWakeups
 from tests.support.stories import NUMBER, FactMaker
 
 HASH = hashlib.sha256(CONTENT).hexdigest()
-
-
-class NoWakeups:
-    """Says at once that something may be due."""
-
-    def wait(self, seconds: float) -> bool:
-        return True
 
 
 class Room:

@@ -25,16 +25,10 @@ from infra.postgres.sending import sends
 from tests.support.fake_store import FakeStore
 from tests.support.graph import NUMBERS, TOKEN, Graph, graph_running
 from tests.support.office import Office, open_office
+from tests.support.sending_room import NoWakeups
 from tests.support.stories import NUMBER
 
 PHOTO = b"\xff\xd8\xff\xe0 our photo"
-
-
-class NoWakeups:
-    """Says at once that something may be due."""
-
-    def wait(self, seconds: float) -> bool:
-        return True
 
 
 class CountedMedia(GraphMedia):
