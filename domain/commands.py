@@ -59,6 +59,7 @@ class Rejection(StrEnum):
     NOTHING_TO_RESOLVE = "nothing_to_resolve"
     CONVERSATION_OPEN = "conversation_open"
     ALREADY_PROMISED = "already_promised"
+    OPTED_OUT = "opted_out"
 
 
 class _Body(BaseModel):

@@ -284,9 +284,70 @@ class MessageFailed(_Part):
     marks: ExternalId
 
 
+class MarketingPreference(_Part):
+    """A customer stopped marketing messages from a number, or wants them again (`wants`). The latest by `(at, id)` is
+    used."""
+
+    kind: Literal["marketing_preference"] = "marketing_preference"
+    id: FactId
+    at: Moment
+    sent_at: Moment
+    phone_number_id: ExternalId
+    customer: Party
+    wants: bool
+
+
+PeoplePerDay = Annotated[int, Field(ge=1, lt=2**31)] | Literal["unlimited"]
+"""How many people the templates of a business reach in 24 hours outside of a window."""
+
+
+class _AccountFact(_Part):
+    """Base of what Meta reports about an account, `entry[].id` (WABA). Of each thing the latest by `(at, id)` is
+    used."""
+
+    id: FactId
+    at: Moment
+    sent_at: Moment
+    account_id: ExternalId
+
+
+class TemplateChanged(_AccountFact):
+    """Meta changed a template's status, quality or category. `value`: as Meta writes it; a status is the event that led
+    to it, e.g. `PAUSED` or `REINSTATED`. `reason`: Meta's."""
+
+    kind: Literal["template_changed"] = "template_changed"
+    name: ExternalId
+    language: ExternalId
+    aspect: Literal["status", "quality", "category"]
+    value: ExternalId
+    reason: ExternalId | None = None
+
+
+class NumberChanged(_AccountFact):
+    """Meta changed the limits of a number, or flagged it because of its quality. `phone`: in digits, because Meta does
+    not name its id; `event`: e.g. `THROUGHPUT_UPGRADE`, `FLAGGED`; `throughput`: messages a second."""
+
+    kind: Literal["number_changed"] = "number_changed"
+    phone: ExternalId
+    event: ExternalId
+    quality: ExternalId | None = None
+    throughput: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    people_per_day: PeoplePerDay | None = None
+
+
+class AccountChanged(_AccountFact):
+    """Meta restricted an account or lifted the restriction, or changed its limit. `event`: e.g. `DISABLED_UPDATE`;
+    `detail`: e.g. `REINSTATE`, or which rule was violated."""
+
+    kind: Literal["account_changed"] = "account_changed"
+    event: ExternalId
+    detail: ExternalId | None = None
+    people_per_day: PeoplePerDay | None = None
+
+
 class Notice(_Part):
-    """An update that is stored and shown but does not belong to a conversation: account fields, marketing preferences,
-    `errors` next to messages, messages of a `history` synchronisation, unknown fields. `account_id` is the `entry[].id`
+    """An update that is stored but does not belong to a conversation: account fields that nothing depends on, `errors`
+    next to messages, messages of a `history` synchronisation, unknown fields. `account_id` is the `entry[].id`
     (WABA)."""
 
     kind: Literal["notice"] = "notice"
@@ -333,8 +394,19 @@ ConversationFact = (
 )
 """The facts that belong to a customer's conversation."""
 
+AccountFact = TemplateChanged | NumberChanged | AccountChanged
+"""What Meta reports about our accounts, their numbers and templates."""
+
 Fact = Annotated[
-    ConversationFact | MessageStatus | AgentPresenceChanged | MailEvent | Notice,
+    ConversationFact
+    | MessageStatus
+    | AgentPresenceChanged
+    | MailEvent
+    | MarketingPreference
+    | TemplateChanged
+    | NumberChanged
+    | AccountChanged
+    | Notice,
     Field(discriminator="kind"),
 ]
 
@@ -352,7 +424,7 @@ def partition_key(fact: Fact) -> str:
             return f"{fact.phone_number_id}:{fact.recipient or fact.wamid}"
         case MailEvent():
             return f"mail:{fact.mail_id}"
-        case Notice():
+        case Notice() | TemplateChanged() | NumberChanged() | AccountChanged():
             return f"account:{fact.account_id}"
         case _:
             party = fact.customer

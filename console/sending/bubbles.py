@@ -9,7 +9,7 @@ from uuid import UUID
 from console.request import translated
 from domain.contract.texts import SEND_HELP_TEXTS, gettext_noop
 from domain.sending.graph_errors import status_error
-from domain.sending.sends import NOT_ALLOWED, WINDOW_CLOSED, Lane, Send, SendState
+from domain.sending.sends import NOT_ALLOWED, OPTED_OUT, WINDOW_CLOSED, Lane, Send, SendState
 
 Look = Literal["waits", "tick", "ticks", "read", "alert", "unknown", "close"]
 """How a state looks: an icon of `icons.html`, except `read`, which is `ticks` in blue."""
@@ -31,6 +31,7 @@ _STATES: Mapping[SendState, tuple[Look, str]] = {
 }
 _UNKNOWN = gettext_noop("Meta has not answered; it may have arrived.")
 _EXPIRED = gettext_noop("It waited too long to be sent, and nobody expects it any more.")
+_WHY_EXPIRED = {WINDOW_CLOSED: "window_closed", NOT_ALLOWED: "not_allowed", OPTED_OUT: "opted_out"}
 _WRITABLE = ("text", "interactive")
 _WAITING: tuple[SendState, ...] = ("queued", "held_after_restore")
 _UNSENT: tuple[SendState, ...] = ("failed", "expired", "recalled")
@@ -77,7 +78,7 @@ def bubble(send: Send) -> Bubble:
 def _help_key(send: Send) -> str:
     """The key of `SEND_HELP_TEXTS`, `expired`, or empty. A message that waits because Meta refused it says why."""
     if send.state == "expired":
-        return {WINDOW_CLOSED: "window_closed", NOT_ALLOWED: "not_allowed"}.get(send.reason or "", "expired")
+        return _WHY_EXPIRED.get(send.reason or "", "expired")
     if send.state == "failed" or (send.state in _WAITING and send.error is not None):
         return status_error(send.error).help
     return ""

@@ -19,10 +19,19 @@ from domain.conversations.fold import decide, expire, fold, lose_facts, settle, 
 from domain.conversations.history import CustomerHistory, FactPlacement, FoldContext, FoldResult
 from domain.conversations.ownership.deadlines import DEFAULT_ANSWER, AnswerPolicy
 from domain.directory import Directory
-from domain.facts import AgentPresenceChanged, ConversationFact, MessageStatus, Notice
+from domain.facts import (
+    AccountFact,
+    AgentPresenceChanged,
+    ConversationFact,
+    MarketingPreference,
+    MessageStatus,
+    Notice,
+)
 from domain.ids import ConversationId, CustomerId, FactId, customer_id
 from domain.mail import Mail
+from domain.sending.reports import is_news, reports_of
 from infra.postgres import mails
+from infra.postgres.connections.hints import SYNC
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.histories import CustomerHistories, FactKey
 from infra.postgres.conversations.history_writer import HandedOver, HistoryWriter
@@ -31,6 +40,8 @@ from infra.postgres.conversations.statuses import write_notices, write_presence,
 from infra.postgres.media import received
 from infra.postgres.messaging.command_log import AuditedRecord, audit, count_repeats
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
+from infra.postgres.sending.preferences import write_preferences
+from infra.postgres.sending.reports import write_reports
 
 
 def active_histories(conversations: Iterable[Conversation]) -> dict[CustomerId, CustomerHistory]:
@@ -85,6 +96,8 @@ class UnitOfWork:
         self.desktops_seen: dict[str, datetime] = {}
         """Agent -> when their desktop last sent anything."""
         self.statuses: list[MessageStatus] = []
+        self.preferences: list[MarketingPreference] = []
+        self.about_accounts: list[AccountFact] = []
         self.notices: list[Notice] = []
         self.repeated_commands: list[str] = []
         self.audited: list[AuditedRecord] = []
@@ -288,6 +301,10 @@ class UnitOfWork:
             Agents(connection).mark_assigned([*self.assigned, *(self.wishes.assigned if self.wishes else ())])
             write_presence(connection, self.presence, self.desktops_seen)
             write_statuses(connection, self.statuses)
+            write_preferences(connection, self.preferences)
+            write_reports(connection, reports_of(self.about_accounts))
+            if any(map(is_news, self.about_accounts)):
+                connection.execute(f"notify {SYNC}")
             write_notices(connection, self.notices)
             count_repeats(connection, self.repeated_commands)
             audit(connection, self.audited)

@@ -29,6 +29,8 @@ from domain.conversations.evidence.message_changes import MessageChange, change_
 from domain.conversations.placement.window import WINDOW, adoptable_span
 from domain.directory import Directory
 from domain.facts import (
+    AccountChanged,
+    AccountFact,
     AgentAccepted,
     AgentClosed,
     AgentDeclined,
@@ -41,12 +43,16 @@ from domain.facts import (
     Fact,
     HumanEcho,
     MailEvent,
+    MarketingPreference,
     MessageStatus,
     Notice,
+    NumberChanged,
+    TemplateChanged,
 )
 from domain.ids import CustomerId, FactId, fact_id
 from domain.outside_names import known_name
 from domain.routing.transfers import RoutingPolicy
+from domain.sending.reports import preference_in
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
@@ -78,6 +84,8 @@ class _Batch:
     statuses: list[MessageStatus] = field(default_factory=list)
     presence: list[AgentPresenceChanged] = field(default_factory=list)
     mail_events: list[MailEvent] = field(default_factory=list)
+    preferences: list[MarketingPreference] = field(default_factory=list)
+    about_accounts: list[AccountFact] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     leftover: Leftover = field(default_factory=Leftover)
     desktops_seen: dict[str, datetime] = field(default_factory=dict)
@@ -86,6 +94,12 @@ class _Batch:
         match fact:
             case MessageStatus():
                 self.statuses.append(fact)
+                if (preference := preference_in(fact)) is not None:
+                    self.preferences.append(preference)
+            case MarketingPreference():
+                self.preferences.append(fact)
+            case TemplateChanged() | NumberChanged() | AccountChanged():
+                self.about_accounts.append(fact)
             case AgentPresenceChanged():
                 self.presence.append(fact)
                 self.saw_desktop(fact.agent_id, record.at)
@@ -129,6 +143,7 @@ class Conversations:
             work.sends = changed_by_statuses(connection, self._topics, batch.statuses)
             work.presence, work.desktops_seen = batch.presence, batch.desktops_seen
             work.statuses, work.notices = batch.statuses, batch.notices
+            work.preferences, work.about_accounts = batch.preferences, batch.about_accounts
         for fact in work.waiting():
             _WAITING.labels(fact.kind).inc()
         return batch.leftover

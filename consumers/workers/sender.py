@@ -28,6 +28,7 @@ from domain.sending.graph_errors import pair_wait
 from domain.sending.sends import (
     EXPIRED,
     NOT_ALLOWED,
+    OPTED_OUT,
     Graph,
     NotSent,
     PostAccepted,
@@ -43,6 +44,7 @@ from domain.topics import Topics
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.hints import SYNC
 from infra.postgres.sending import claims, sends
+from infra.postgres.sending.preferences import is_unwanted
 from infra.postgres.sending.recipients import take_receipts
 from infra.postgres.sending.sends import SendLogEntry
 from infra.postgres.sending.unknown import known_statuses
@@ -165,7 +167,7 @@ class MessageSender:
                 return 0
             claimed_at = monotonic()
             found = claims.claim(connection, number, most, lane.takes_templates)
-            over = {c.send.id: why for c in found if (why := self._why_over(c, lane.now)) is not None}
+            over = {c.send.id: why for c in found if (why := self._why_over(connection, c, lane.now)) is not None}
             self._expire(connection, over, lane.now)
             ours = [c for c in found if c.send.id not in over]
             claims.keep_bucket(connection, number, bucket.taken(len(ours)))
@@ -174,12 +176,14 @@ class MessageSender:
             self._posts.begin(send, media_id, claimed_at)
         return len(ours)
 
-    def _why_over(self, claimed: claims.Claimed, now: datetime) -> str | None:
+    def _why_over(self, connection: Connection[Any], claimed: claims.Claimed, now: datetime) -> str | None:
         """Returns why a send must not be posted any more; None: it may."""
         if not self._terms.policy.allows(claimed.send.address_kind, claimed.send.address):
             return NOT_ALLOWED
         if claimed.send.upload_id is not None and claimed.media_id is None:
             return EXPIRED  # claimed without its file only because its time is over
+        if is_unwanted(connection, claimed.send):
+            return OPTED_OUT
         return is_over(claimed.send, now, claimed.window_ends_at)
 
     def _expire(self, connection: Connection[Any], over: Mapping[UUID, str], now: datetime) -> None:

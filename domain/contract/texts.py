@@ -106,6 +106,7 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
     Rejection.ALREADY_PROMISED: gettext_noop(
         "the customer's next answer is already promised to somebody: cancel that first"
     ),
+    Rejection.OPTED_OUT: gettext_noop("the customer wants no advertising from this number"),
 }
 """A clause that follows "rejected:"; it begins in lower case and has no full stop."""
 

@@ -49,6 +49,10 @@ class Library(Protocol):
 
     def upload(self, upload_id: UUID) -> Upload | None: ...
 
+    def has_opted_out(self, to: "Recipient") -> bool:
+        """Returns whether the customer wants no marketing messages from the number."""
+        ...
+
 
 class Recipient(NamedTuple):
     """The customer to whom a message goes. `customer_id`: None if nobody has written from this address yet;
@@ -144,6 +148,7 @@ def accept_send(
         reply_to=command.reply_to,
         expires_at=now + DEFAULT_EXPIRY,
         upload_id=upload_in(content.graph),
+        is_marketing=content.is_marketing,
     )
 
 
@@ -151,6 +156,7 @@ class _Content(NamedTuple):
     kind: str
     graph: Mapping[str, Any]
     text: str | None
+    is_marketing: bool = False
 
 
 def _content(message: OutgoingMessage, to: Recipient, library: Library) -> _Content | RefusedSend:
@@ -178,6 +184,8 @@ def _template(message: OutgoingMessage, to: Recipient, library: Library) -> _Con
     template = library.template(to.phone_number_id, wanted.name, wanted.language)
     if template is None:
         return RefusedSend(Rejection.TEMPLATE_UNKNOWN)
+    if template.is_marketing and library.has_opted_out(to):
+        return RefusedSend(Rejection.OPTED_OUT)
     if not template.is_sendable:
         return RefusedSend(Rejection.TEMPLATE_NOT_APPROVED)
     try:
@@ -193,7 +201,7 @@ def _template(message: OutgoingMessage, to: Recipient, library: Library) -> _Con
     graph: dict[str, Any] = {"name": wanted.name, "language": {"code": wanted.language}}
     if filled.components:
         graph["components"] = filled.components
-    return _Content("template", {"type": "template", "template": graph}, filled.text)
+    return _Content("template", {"type": "template", "template": graph}, filled.text, template.is_marketing)
 
 
 def _is_last(expected: str, to: Recipient) -> bool:

@@ -36,6 +36,7 @@ TAKEN: tuple[SendState, ...] = ("accepted", "sent", "delivered", "read", "played
 WINDOW_CLOSED = "window_closed"
 EXPIRED = "expired"
 NOT_ALLOWED = "recipient_not_allowed"
+OPTED_OUT = "opted_out"
 
 SendStatus = Literal["sent", "delivered", "read", "played", "failed"]
 """Meta's statuses of a message."""
@@ -120,7 +121,7 @@ class Send:
     when the customer's window is over; `expires_at`: it is not posted after that; `wa_id`, `user_id`: the customer's
     ids in Meta's answer; `error`: Meta's code; `secret`: of its callback data; `pair_refusals`: how often in a row Meta
     refused it because messages to the customer came too fast; `upload_id`: the file that it shows, for which `content`
-    has `{"upload": ...}` instead of Meta's id."""
+    has `{"upload": ...}` instead of Meta's id; `is_marketing`: it is not sent to who wants no marketing."""
 
     id: UUID
     command_id: str
@@ -152,6 +153,7 @@ class Send:
     pair_refusals: int = 0
     upload_id: UUID | None = None
     pricing: Mapping[str, Any] | None = None
+    is_marketing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ HeaderKind = Literal["none", "text", "image", "video", "document", "other"]
 
 
 class Template(NamedTuple):
-    """A template in one language. `status`, `category`, `parameter_format`, `components`: as Meta reports them;
-    `account_id`: its WhatsApp Business Account."""
+    """A template in one language. `status`, `category`, `parameter_format`, `components`, `quality`: as Meta reports
+    them; `account_id`: its WhatsApp Business Account."""
 
     account_id: str
     name: str
@@ -36,6 +36,11 @@ class Template(NamedTuple):
     category: str
     parameter_format: str
     components: Sequence[Mapping[str, Any]]
+    quality: str = "UNKNOWN"
+
+    @property
+    def is_marketing(self) -> bool:
+        return self.category.upper() == "MARKETING"
 
     @property
     def is_sendable(self) -> bool:

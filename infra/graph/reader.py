@@ -85,7 +85,9 @@ def _template(account_id: str, row: Mapping[str, Any]) -> Template | None:
         return None
     parts = [part for part in components if isinstance(part, dict)]
     parameter_format = _text(row, "parameter_format") or "POSITIONAL"
-    return Template(account_id, name, language, status, _text(row, "category"), parameter_format, parts)
+    score = row.get("quality_score")
+    quality = (_text(score, "score") if isinstance(score, dict) else "") or "UNKNOWN"
+    return Template(account_id, name, language, status, _text(row, "category"), parameter_format, parts, quality)
 
 
 def _number(row: Mapping[str, Any]) -> GraphNumber | None:

@@ -47,8 +47,8 @@ def list_templates(installation: "Installation", as_json: bool) -> None:
     if not found:
         show(["There are no templates; `witiop templates sync` reads them from Meta."])
         return
-    head = [Text(title, "bold") for title in ("NAME", "LANGUAGE", "STATUS", "CATEGORY", "TEXT")]
-    rows = [(each.name, each.language, each.status, each.category, each.body[:80]) for each in found]
+    head = [Text(title, "bold") for title in ("NAME", "LANGUAGE", "STATUS", "CATEGORY", "QUALITY", "TEXT")]
+    rows = [(each.name, each.language, each.status, each.category, each.quality, each.body[:80]) for each in found]
     show(aligned([head, *([Text(harmless(cell)) for cell in row] for row in rows)]))
 
 
@@ -129,7 +129,7 @@ def list_numbers(installation: "Installation", as_json: bool) -> None:
     if as_json:
         rows = [each._asdict() for each in found]
         for row in rows:
-            for key in ("paused_until", "templates_paused_until"):
+            for key in ("paused_until", "templates_paused_until", "restricted_at"):
                 row[key] = row[key] and rfc3339(row[key])
         show_json({"rows": rows})
         return
@@ -137,7 +137,8 @@ def list_numbers(installation: "Installation", as_json: bool) -> None:
         show(["There are no numbers."])
         return
     head = [
-        Text(t, "bold") for t in ("ID", "PHONE", "NAME", "QUALITY", "PER SECOND", "PEOPLE A DAY", "WAITING", "PAUSED")
+        Text(t, "bold")
+        for t in ("ID", "PHONE", "NAME", "QUALITY", "PER SECOND", "PEOPLE A DAY", "WAITING", "PAUSED", "RESTRICTED")
     ]
     cells = [
         (
@@ -149,6 +150,7 @@ def list_numbers(installation: "Installation", as_json: bool) -> None:
             "unknown" if n.people_per_day is None else f"{n.people_per_day:,}",
             str(n.queued),
             n.reason or "",
+            n.restriction or "",
         )
         for n in found
     ]
@@ -164,6 +166,7 @@ def _document(template: "Template") -> dict[str, Any]:
         "language": template.language,
         "status": template.status,
         "category": template.category,
+        "quality": template.quality,
         "header": template.header_kind,
         "parameters": template.variables,
         "buttons": len(list(template.dynamic_buttons())),

@@ -22,6 +22,7 @@ from domain.inbound.json_body import (
     parse,
 )
 from domain.inbound.reading import BodyReading, UnreadablePart
+from domain.inbound.whatsapp import accounts
 from domain.inbound.whatsapp import updates as facts
 from domain.inbound.whatsapp.parties import Contacts
 from domain.inbound.whatsapp.updates import UnusableUpdate, WebhookChange, role_of
@@ -42,7 +43,7 @@ _ARRAYS: dict[str, _Reader] = {
     "errors": facts.error,
     "calls": facts.call,
     "message_echoes": facts.echo,
-    "user_preferences": facts.preference,
+    "user_preferences": accounts.preference,
 }
 _STANDBY = _ARRAYS | {"messages": facts.standby, "message_echoes": facts.spoken_by_ai}
 _FIELDS: dict[str, dict[str, _Reader]] = {
@@ -54,6 +55,16 @@ _FIELDS: dict[str, dict[str, _Reader]] = {
     "history": _ARRAYS | {"messages": facts.old_message, "message_echoes": facts.old_message},
 }
 """The fields that hold arrays of updates, with the readers of these arrays. Any other field is one update."""
+_SINGLE: dict[str, _Reader] = {
+    "messaging_handovers": facts.handover,
+    "message_template_status_update": accounts.template_status,
+    "message_template_quality_update": accounts.template_quality,
+    "template_category_update": accounts.template_category,
+    "phone_number_quality_update": accounts.number_limit,
+    "business_capability_update": accounts.capability,
+    "account_update": accounts.account_update,
+}
+"""The fields that are one update each, and have a reader of their own."""
 
 _CONTEXT = frozenset({"messaging_product", "metadata", "contacts"})
 """Keys of `value` that are not updates, but describe them."""
@@ -155,8 +166,10 @@ class _ChangeReader:
         field = self._change.field
         if field in _FIELDS:
             self._object((), value, _FIELDS[field])
+        elif field in _SINGLE and isinstance(value, dict):
+            self._update((), value, _SINGLE[field])
         elif field == "messaging_handovers":
-            self._update((), value, facts.handover)
+            self._add_unreadable((), value, "not an object")
         else:
             self._result.add(facts.other(self._change, value))
 

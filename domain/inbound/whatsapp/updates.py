@@ -92,7 +92,7 @@ def standby(change: WebhookChange, item: JsonObject) -> Fact:
 
 def spoken_by_ai(change: WebhookChange, item: JsonObject) -> Fact:
     """Reads a message that Meta's AI agent wrote to the customer: neither a turn nor a human answer."""
-    return _notice(change, "standby", item)
+    return notice(change, "standby", item)
 
 
 def echo(change: WebhookChange, item: JsonObject) -> Fact:
@@ -117,12 +117,12 @@ def status(change: WebhookChange, item: JsonObject) -> Fact:
     """Reads `statuses[]`: the delivery status of an outgoing message. An unknown status becomes a notice. The recipient
     is optional."""
     wamid, value = _required(item, "id"), _required(item, "status")
-    sent_at = _sent_at(item)
+    sent_at = sent_at_of(item)
     recipient = identifier(item, "recipient_id") or identifier(item, "recipient_user_id") or ""
     key = fact_id("status", wamid, value, recipient)
     number, codes = change.phone_number_id, _error_codes(item)
     if value not in STATUSES:
-        return _notice(change, "statuses", item, key, sent_at)
+        return notice(change, "statuses", item, key, sent_at)
     return MessageStatus(
         id=key,
         phone_number_id=number,
@@ -143,7 +143,7 @@ def handover(change: WebhookChange, item: JsonObject) -> Fact:
     notice."""
     passed = nested(item, "control_passed")
     if item.get("type") != "control_passed" or passed.get("new_owner_role") != "escalation":
-        return _notice(change, "messaging_handovers", item)
+        return notice(change, "messaging_handovers", item)
     number = identifier(nested(item, "recipient"), "phone_number_id") or change.phone_number_id
     sender = nested(item, "sender")
     ids: JsonObject = {
@@ -154,31 +154,26 @@ def handover(change: WebhookChange, item: JsonObject) -> Fact:
         id=fact_id("handover", number, digest(item)),
         phone_number_id=number,
         customer=_customer(change, ids, "from", "sender"),
-        **change.times(_sent_at(item)),
+        **change.times(sent_at_of(item)),
         extra=item,
     )
 
 
 def error(change: WebhookChange, item: JsonObject) -> Fact:
     """Reads `errors[]`, next to the messages."""
-    return _notice(change, "errors", item)
-
-
-def preference(change: WebhookChange, item: JsonObject) -> Fact:
-    """Reads `user_preferences[]`: a customer stops or resumes marketing messages."""
-    return _notice(change, "user_preferences", item, sent_at=_sent_at(item))
+    return notice(change, "errors", item)
 
 
 def old_message(change: WebhookChange, item: JsonObject) -> Fact:
     """Reads `history`: a message of the last 180 days. Only archived; never counts as new."""
     wamid = identifier(item, "id")
     key = fact_id("history", change.number or "", wamid) if wamid else None
-    return _notice(change, "history", item, key)
+    return notice(change, "history", item, key)
 
 
 def other(change: WebhookChange, body: Json) -> Fact:
     """Reads an update without a reader of its own: account fields, and fields that are new at Meta."""
-    return _notice(change, change.field, body)
+    return notice(change, change.field, body)
 
 
 def role_of(array: str, item: JsonObject) -> PartyRole:
@@ -201,7 +196,7 @@ def _system(change: WebhookChange, item: JsonObject) -> Fact:
     else:
         customer = change.contacts.party(item, "from")
     if customer is None:
-        return _notice(change, "messages", item, head["id"], head["sent_at"])
+        return notice(change, "messages", item, head["id"], head["sent_at"])
     return CustomerSignal(**head, **content, customer=customer)
 
 
@@ -236,7 +231,7 @@ def _head(change: WebhookChange, item: JsonObject, *family: str) -> dict[str, An
         "id": fact_id(family[0], number, wamid, *family[1:]),
         "phone_number_id": number,
         "wamid": wamid,
-        **change.times(_sent_at(item)),
+        **change.times(sent_at_of(item)),
     }
 
 
@@ -258,7 +253,7 @@ def _required(item: JsonObject, key: str) -> str:
     return value
 
 
-def _sent_at(item: JsonObject) -> datetime:
+def sent_at_of(item: JsonObject) -> datetime:
     sent_at = moment(item.get("timestamp"))
     if sent_at is None:
         raise UnusableUpdate("timestamp")
@@ -278,7 +273,7 @@ def _callback(item: JsonObject) -> str | None:
     return value if isinstance(value, str) and 0 < len(value) <= MAX_CALLBACK and "\x00" not in value else None
 
 
-def _notice(
+def notice(
     change: WebhookChange, field: str, body: Json, key: FactId | None = None, sent_at: datetime | None = None
 ) -> Notice:
     """Returns a notice. Its time is the update's, else the entry's, else the time of arrival. `key`: the fact's id;

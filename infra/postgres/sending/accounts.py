@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from domain.sending.numbers import GraphNumber
+from infra.postgres.sending.reports import NUMBERS
 
 
 class AccountState(NamedTuple):
@@ -20,7 +21,7 @@ class AccountState(NamedTuple):
 
 class NumberState(NamedTuple):
     """A number: what Meta says of it, and what holds it back now. `tokens`: messages that it may send at once;
-    `reason`: why it is paused."""
+    `reason`: why it is paused; `restriction`: how Meta restricted its account, as last reported at `restricted_at`."""
 
     phone_number_id: str
     account_id: str | None
@@ -34,6 +35,8 @@ class NumberState(NamedTuple):
     templates_paused_until: datetime | None
     reason: str | None
     queued: int
+    restriction: str | None = None
+    restricted_at: datetime | None = None
 
 
 class SendingTrouble(NamedTuple):
@@ -102,9 +105,12 @@ def numbers(connection: Connection[Any]) -> list[NumberState]:
     rows = connection.execute(
         "select phone_number_id, g.account_id, g.display, coalesce(nullif(g.name, ''), n.name), g.quality, "
         "coalesce(g.throughput, 80), g.people_per_day, l.tokens, l.paused_until, l.templates_paused_until, l.reason, "
-        "(select count(*) from sends s where s.phone_number_id = k.phone_number_id and s.state = 'queued') "
+        "(select count(*) from sends s where s.phone_number_id = k.phone_number_id and s.state = 'queued'), "
+        "r.value, r.at "
         "from (select phone_number_id from graph_numbers union select phone_number_id from numbers "
-        "union select phone_number_id from lanes) k left join graph_numbers g using (phone_number_id) "
-        "left join numbers n using (phone_number_id) left join lanes l using (phone_number_id) order by 1"
+        f"union select phone_number_id from lanes) k left join {NUMBERS} g using (phone_number_id) "
+        "left join numbers n using (phone_number_id) left join lanes l using (phone_number_id) "
+        "left join meta_reports r on r.account_id = g.account_id and r.kind = 'account' and r.aspect = 'restriction' "
+        "and r.value <> '' order by 1"
     ).fetchall()
     return [NumberState(*row) for row in rows]

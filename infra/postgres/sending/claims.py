@@ -11,6 +11,7 @@ from domain.conversations.placement.window import WINDOW
 from domain.sending.pacing import Bucket
 from domain.sending.sends import Send
 from infra.postgres.sending.recipients import MEMBERS
+from infra.postgres.sending.reports import THROUGHPUT
 from infra.postgres.sending.sends import SEND_COLUMNS, send_of_row
 
 
@@ -78,8 +79,8 @@ def wait_for_lane(connection: Connection[Any], number: str) -> LaneState:
 
 
 _LANE: LiteralString = (
-    "select l.tokens, l.refilled_at, l.slowdown, coalesce(n.throughput, 80), clock_timestamp(), l.paused_until, "
-    "l.templates_paused_until from lanes l left join graph_numbers n using (phone_number_id) "
+    f"select l.tokens, l.refilled_at, l.slowdown, {THROUGHPUT}, clock_timestamp(), l.paused_until, "
+    "l.templates_paused_until from lanes l left join graph_numbers g using (phone_number_id) "
     "where l.phone_number_id = %b for update of l"
 )
 

@@ -9,10 +9,14 @@ from psycopg import Connection
 from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
-from domain.sending.acceptance import Upload
+from domain.conversations.customers.identities import keys_of
+from domain.facts import Party
+from domain.sending.acceptance import Recipient, Upload
 from domain.sending.templates import Template
+from infra.postgres.sending.preferences import has_opted_out
+from infra.postgres.sending.reports import TEMPLATES
 
-_TEMPLATE: LiteralString = "account_id, name, language, status, category, parameter_format, components"
+_TEMPLATE: LiteralString = "account_id, name, language, status, category, parameter_format, components, quality"
 
 
 _ACCOUNT: LiteralString = (
@@ -33,10 +37,15 @@ class StoredLibrary:
         account."""
         rows = _templates(
             self._connection,
-            f"select {_TEMPLATE} from templates where account_id = {_ACCOUNT} and name = %b and language = %b",
+            f"select {_TEMPLATE} from {TEMPLATES} t where account_id = {_ACCOUNT} and name = %b and language = %b",
             [phone_number_id, name, language],
         )
         return rows[0] if rows else None
+
+    def has_opted_out(self, to: Recipient) -> bool:
+        """Returns whether the customer wants no marketing messages from the number."""
+        keys = keys_of(to.phone_number_id, Party(wa_id=to.wa_id, user_id=to.user_id, group_id=to.group_id))
+        return has_opted_out(self._connection, keys, to.phone_number_id, to.customer_id)
 
     def upload(self, upload_id: UUID) -> Upload | None:
         """Returns the upload with this id."""
@@ -49,7 +58,7 @@ def templates(connection: Connection[Any], name: str | None = None) -> list[Temp
     where: LiteralString = "where name = %b " if name is not None else ""
     return _templates(
         connection,
-        f"select {_TEMPLATE} from templates {where}order by name, language, account_id",
+        f"select {_TEMPLATE} from {TEMPLATES} t {where}order by name, language, account_id",
         [name] if name is not None else [],
     )
 
@@ -58,7 +67,7 @@ def templates_of_number(connection: Connection[Any], phone_number_id: str) -> li
     """Returns the templates of a number's account, by name and language."""
     return _templates(
         connection,
-        f"select {_TEMPLATE} from templates where account_id = {_ACCOUNT} order by name, language",
+        f"select {_TEMPLATE} from {TEMPLATES} t where account_id = {_ACCOUNT} order by name, language",
         [phone_number_id],
     )
 
@@ -69,12 +78,12 @@ def store_templates(connection: Connection[Any], account_id: str, found: Iterabl
         for template in found:
             connection.execute(
                 "insert into templates (account_id, name, language, status, category, parameter_format, components, "
-                "fingerprint, synchronised_at) values (%b, %b, %b, %b, %b, %b, %b, %b, %b) "
+                "quality, fingerprint, synchronised_at) values (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b) "
                 "on conflict (account_id, name, language) do update set status = excluded.status, "
                 "category = excluded.category, parameter_format = excluded.parameter_format, "
-                "components = excluded.components, fingerprint = excluded.fingerprint, "
+                "components = excluded.components, quality = excluded.quality, fingerprint = excluded.fingerprint, "
                 "synchronised_at = excluded.synchronised_at",
-                [*template[:6], Jsonb(list(template.components)), template.fingerprint, at],
+                [*template[:6], Jsonb(list(template.components)), template.quality, template.fingerprint, at],
             )
         connection.execute("delete from templates where account_id = %b and synchronised_at < %b", [account_id, at])
 

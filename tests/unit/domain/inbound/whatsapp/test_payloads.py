@@ -3,20 +3,24 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from domain.arrival import arrival
 from domain.facts import (
+    AccountChanged,
     CustomerIdentityChanged,
     CustomerSignal,
     CustomerTurn,
     Fact,
     HumanEcho,
+    MarketingPreference,
     MessageStatus,
     Notice,
+    NumberChanged,
     Party,
+    TemplateChanged,
     ThreadControlPassed,
 )
 from domain.ids import FactId, fact_id
@@ -33,6 +37,7 @@ from tests.support.payloads import (
     PHONE,
     RECEIVED,
     SENT,
+    SHOWN,
     USER_ID,
     body,
     raw,
@@ -175,6 +180,34 @@ def notice(
     return expected
 
 
+def preference(customer: Party, *, wants: bool, after: int = 0) -> Expected:
+    at = SENT + timedelta(seconds=after)
+    return lambda name, _: MarketingPreference(
+        id=_only(name, MarketingPreference).id,
+        phone_number_id=NUMBER,
+        at=at,
+        sent_at=at,
+        customer=customer,
+        wants=wants,
+    )
+
+
+def template(language: str, aspect: Literal["status", "quality", "category"], value: str) -> Expected:
+    return of_account(TemplateChanged, name="visit_reminder", language=language, aspect=aspect, value=value)
+
+
+def of_account(kind: type[TemplateChanged | NumberChanged | AccountChanged], **fields: Any) -> Expected:
+    return lambda name, _: kind.model_validate(
+        {"id": _only(name, kind).id, "at": SENT, "sent_at": SENT, "account_id": ACCOUNT, **fields}
+    )
+
+
+def _only(name: str, kind: type[Fact]) -> Fact:
+    """The only fact of a kind in a body, whose id is a hash, which other tests check."""
+    (fact,) = (fact for fact in read(raw(name), RECEIVED).facts if isinstance(fact, kind))
+    return fact
+
+
 def old_message(after: int = 0) -> Expected:
     return notice("history", after, key=lambda item: fact_id("history", NUMBER, item["id"]))
 
@@ -257,13 +290,24 @@ SHAPES: dict[str, list[Expected]] = {
     "status_failed_experiment": [status("failed", 130472)],
     "status_failed_window_closed": [status("failed", 131047)],
     "status_deleted": [notice("statuses", key=lambda item: fact_id("status", item["id"], "deleted", PHONE))],
+    # what customers want, and what Meta says of our accounts
+    "preference_stop": [preference(Party(wa_id=PHONE), wants=False)],
+    "preference_resume": [preference(KNOWN, wants=True)],
+    "template_status": [template("it", "status", "APPROVED")],
+    "template_quality": [template("en_US", "quality", "YELLOW")],
+    "template_category": [template("en_US", "category", "MARKETING")],
+    "number_throughput": [of_account(NumberChanged, phone=SHOWN, event="THROUGHPUT_UPGRADE", throughput=1000)],
+    "number_flagged": [of_account(NumberChanged, phone=SHOWN, event="FLAGGED", quality="RED", people_per_day=10_000)],
+    "capability": [of_account(AccountChanged, event="CAPABILITY_UPDATE", people_per_day=2000)],
+    "account_deleted": [of_account(AccountChanged, event="ACCOUNT_DELETED")],
+    "account_disabled": [of_account(AccountChanged, event="DISABLED_UPDATE", detail="REINSTATE")],
+    "account_restricted": [
+        of_account(AccountChanged, event="ACCOUNT_RESTRICTION", detail="RESTRICTED_BIZ_INITIATED_MESSAGING")
+    ],
     # notices
     "errors": [notice("errors", ARRIVAL)],
-    "preference_stop": [notice("user_preferences")],
-    "preference_resume": [notice("user_preferences")],
-    "template_status": [notice("message_template_status_update", number=None)],
-    "account_deleted": [notice("account_update", number=None)],
-    "account_disabled": [notice("account_update", number=None)],
+    "account_verified": [notice("account_update", number=None)],
+    "template_category_announced": [notice("template_category_update", number=None)],
     "unknown_field": [notice("automatic_events", ARRIVAL, number=None)],
     "history": [old_message(), old_message(after=1), notice("history", ARRIVAL)],
     # several updates in one body
@@ -272,7 +316,7 @@ SHAPES: dict[str, list[Expected]] = {
         turn("text", "Thank you"),
         signal("reaction", "👋", "reaction", after=1, marks="wamid.ours"),
     ],
-    "batch_two_changes": [turn("text", "No more offers, please"), notice("user_preferences", after=1)],
+    "batch_two_changes": [turn("text", "No more offers, please"), preference(ANNA, wants=False, after=1)],
 }
 
 
