@@ -254,6 +254,7 @@ def _required(item: JsonObject, key: str) -> str:
 
 
 def sent_at_of(item: JsonObject) -> datetime:
+    """Returns the time of an update. Raises UnusableUpdate."""
     sent_at = moment(item.get("timestamp"))
     if sent_at is None:
         raise UnusableUpdate("timestamp")
