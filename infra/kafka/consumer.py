@@ -96,7 +96,7 @@ class GroupReader:
             "max_poll_records": max_records,
             "fetch_max_bytes": 8 * 1024 * 1024,
             "max_partition_fetch_bytes": 4 * 1024 * 1024,
-            "fetch_max_wait_ms": 200,
+            "fetch_max_wait_ms": 500,
             "session_timeout_ms": int(session_timeout_seconds * 1000),
             "heartbeat_interval_ms": int(session_timeout_seconds * 1000 / 4),
             "metadata_max_age_ms": int(refresh_seconds * 1000),

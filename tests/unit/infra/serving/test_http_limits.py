@@ -1,6 +1,8 @@
 """The server stays within its limits and its deadlines, whatever clients do."""
 
 import asyncio
+import select
+import socket
 import threading
 from collections.abc import AsyncGenerator, Iterable
 from functools import partial
@@ -9,6 +11,7 @@ from wsgiref.types import StartResponse
 
 import pytest
 
+from infra.local.ports import LOOPBACK
 from infra.serving.limits import RequestLimits
 from infra.serving.response import Response
 from infra.serving.wsgi_bridge import ARRIVED_KEY, LATER_KEY, LENGTH_KEY, QUICK_BYTES, STREAM_KEY, Answer, WsgiBridge
@@ -146,6 +149,28 @@ def test_silent_connections_of_one_address_do_not_keep_others_out() -> None:
 
     answered, closed = asyncio.run(story())
     assert ([True] * 10, True) == (answered, closed >= 100)
+
+
+def test_a_hundred_new_connections_do_not_wait_for_a_hundred_turns_of_a_busy_loop() -> None:
+    """Each turn answers the requests of the other connections first. No deadline would see how long the last one
+    waits: it counts from the time at which a request is read."""
+
+    async def story() -> int:
+        async with serving(limits()) as served:
+            await asyncio.sleep(0)
+            clients = [socket.create_connection((LOOPBACK, served.port)) for _ in range(100)]
+            for client in clients:
+                client.sendall(request("GET", QUICK))
+            turns, unanswered = 0, set(clients)
+            while unanswered and turns < 1000:
+                await asyncio.sleep(0)
+                turns += 1
+                unanswered.difference_update(select.select(unanswered, (), (), 0)[0])
+            for client in clients:
+                client.close()
+            return turns
+
+    assert asyncio.run(story()) < 50
 
 
 def test_slow_bodies_of_one_address_behind_a_proxy_do_not_keep_others_out() -> None:
