@@ -20,7 +20,7 @@ from console.commands import new_form
 from console.dependencies import Dependencies
 from console.desk.pages import desk_live_pages, desk_pages
 from console.live.watch import changes_for, watched_list
-from console.media.pages import media_pages
+from console.media.pages import mail_file_pages, media_pages
 from console.pages.bulk import bulk_pages
 from console.pages.bulk_results import bulk_results_pages
 from console.pages.conversation import conversation_pages
@@ -63,6 +63,7 @@ def create_app(deps: Dependencies) -> Flask:
         deferred_pages,
         panel_parts_pages,
         media_pages,
+        mail_file_pages,
         answer_pages,
         template_pages,
         standing_pages,

@@ -219,6 +219,13 @@ class Settings(BaseSettings):
         (), description="domains that mails may be sent to, comma separated, e.g. example.com; empty: all"
     )
     mail_mask: bool = Field(False, description="whether mails mask phone numbers, unless the command says otherwise")
+    mail_attach_bytes: int = Field(
+        5_000_000,
+        ge=0,
+        le=6_000_000,
+        description="how many bytes of customers' files a mail carries at most, the latest first; the others are named "
+        "with a link to the console that ends after 30 days",
+    )
     mail_reply_to: Address | None = Field(
         None, description="Reply-To address of mails whose issuer is not in the directory"
     )

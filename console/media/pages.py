@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
@@ -13,9 +13,11 @@ from console import gate
 from console.dependencies import Dependencies
 from console.downloads import disposition
 from console.media.shown import look_of
-from console.request import address, follow_with, person
+from console.request import address, follow_with, person, words
+from domain.mail_body.files import LINK_LIFE
 from domain.messages.file_names import file_name
 from infra.media.store import THUMBNAIL
+from infra.postgres import mails
 from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry
 from infra.postgres.media import received, uploads
@@ -85,6 +87,24 @@ def media_pages(deps: Dependencies) -> Blueprint:
                 conn, [AuditEntry("deleted_opened", person().name, address(), file.conversation_id, detail=detail)]
             )
         return _send(deps, _served(file)._replace(inline=False))
+
+    return pages
+
+
+def mail_file_pages(deps: Dependencies) -> Blueprint:
+    """`/mails/ID/files/ID`: where the links of a mail lead: to the file, as long as they have not ended."""
+    pages = Blueprint("mail_files", __name__)
+
+    @pages.get("/mails/<uuid:mail_id>/files/<uuid:message>")
+    @gate.open_to("desk")
+    def follow(mail_id: UUID, message: UUID) -> ResponseReturnValue:
+        with deps.connection() as conn:
+            found, file = mails.find(conn, mail_id), received.find(conn, message)
+        if found is None or file is None or found[0].conversation_id != file.conversation_id:
+            abort(404)
+        if words().now >= found[0].requested_at + LINK_LIFE:
+            abort(410)
+        return redirect(url_for("media.received", id_=message), 303)
 
     return pages
 

@@ -4,7 +4,7 @@ Any number may run. The protocol is that of `consumers.workers.attempt_loop`; th
 A mail is composed outside of any transaction and within a limit, so one that takes long keeps nobody waiting.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -30,12 +30,15 @@ from domain.directory import Directory
 from domain.ids import fact_id
 from domain.mail import Mail, Mailer, after_attempt
 from domain.mail_body.compose import ComposingTooSlow, MailSender, compose
+from domain.mail_body.files import MailFile, attachable
 from domain.topics import Topics
+from infra.media.store import StoreUnavailable
 from infra.postgres import directory, mails
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.faults import may_pass
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.lists.conversation_page import read_transcript
+from infra.postgres.media import received
 from infra.postgres.messaging.parked import ParkedItems
 from infra.process.cpu_limit import CpuLimit
 from infra.process.crash_points import crash_point
@@ -60,11 +63,49 @@ class _ClaimedMail:
     claimed_at: float
 
 
+_FILES_SECONDS = 20.0
+"""Longest time for reading the files of one mail: what was not read by then is not attached."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailAttaching:
+    """Reads the files that are attached. `read`: a file of the store, in parts; raises `StoreUnavailable`.
+    `most_bytes`: of all files of a mail."""
+
+    read: Callable[[str], Iterator[bytes]]
+    most_bytes: int
+
+    def with_contents(self, mail: Mail, files: Sequence[MailFile]) -> dict[UUID, MailFile]:
+        """Returns the files by message, those that are to be attached with what they hold. One that cannot be read in
+        time is not attached."""
+        found = {file.message: file for file in files}
+        until = monotonic() + _FILES_SECONDS
+        for file in attachable(mail, files, self.most_bytes):
+            try:
+                content = self._content(file, until)
+            except StoreUnavailable as error:
+                log.warning("mail.not_attached", mail_id=str(mail.id), reason=str(error))
+                continue
+            found[file.message] = replace(file, content=content)
+        return found
+
+    def _content(self, file: MailFile, until: float) -> bytes:
+        content = b""
+        if monotonic() < until:
+            for part in self.read(file.key):
+                content += part
+                if len(content) > file.size or monotonic() > until:
+                    break
+        if len(content) != file.size:
+            raise StoreUnavailable("the file was not read in time")
+        return content
+
+
 class Mails:
     """Sends until stopped. `transaction`: as for the consumers. `per_second`: posts of this process.
     `post_within_seconds`: after the claim. `abandoned_seconds`: more than that and the longest post together.
-    `compose_seconds`: processor time for one mail; one that needs more fails. `clock`: seconds
-    that only increase, for what is parked."""
+    `compose_seconds`: processor time for one mail; one that needs more fails. `attaching`: None: no file is attached or
+    named. `clock`: seconds that only increase, for what is parked."""
 
     def __init__(
         self,
@@ -77,6 +118,7 @@ class Mails:
         abandoned_seconds: float = mails.ABANDONED_SECONDS,
         compose_seconds: float = _COMPOSE_SECONDS,
         poison: PoisonPolicy | None = None,
+        attaching: MailAttaching | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._transaction = transaction
@@ -85,6 +127,7 @@ class Mails:
         self._topics = topics
         self._abandoned_seconds = abandoned_seconds
         self._compose_seconds = compose_seconds
+        self._attaching = attaching
         self._directories = directory.DirectoryCache()
         self._isolation = Isolation[UUID](ParkedItems(transaction, "mails"), lambda mail: mail, poison, clock)
         self._attempts = AttemptLoop(self, per_second, post_within_seconds)
@@ -156,6 +199,7 @@ class Mails:
     def _composed(self, mail: Mail) -> bytes | PermanentFailure:
         """Returns what is to be posted, or why there is nothing to post. Raises psycopg errors that may pass."""
         try:
+            files = self._files(mail)  # first: what is deleted meanwhile is seen in the transcript and left out
             with self._transaction() as connection:
                 current = self._directories.read(connection)
                 found = CustomerHistories(connection).read([mail.conversation_id])
@@ -164,7 +208,7 @@ class Mails:
                 transcript = read_transcript(connection, found[0])
                 now = database_now(connection)
             within = CpuLimit(self._compose_seconds)
-            written = compose(mail, found[0], transcript, current, self._sender, within.is_reached)
+            written = compose(mail, found[0], transcript, current, self._sender, within.is_reached, files)
             return written.to_bytes(now)
         except ComposingTooSlow:
             log.error("mail.too_slow", mail_id=str(mail.id))
@@ -174,6 +218,19 @@ class Mails:
                 raise
             log.error("mail.not_composed", mail_id=str(mail.id), exc_info=True)
             return PermanentFailure("the mail could not be composed")
+
+    def _files(self, mail: Mail) -> dict[UUID, MailFile]:
+        """Returns the files of the conversation by message. They are read while no connection is held."""
+        if self._attaching is None:
+            return {}
+        with self._transaction() as connection:
+            stored = received.of_conversation(connection, mail.conversation_id)
+        files = [
+            MailFile(file.message_id, file.kind, file.file_name, file.shown_type, file.sha256, file.size)
+            for file in stored
+            if file.sha256 is not None and file.size is not None
+        ]
+        return self._attaching.with_contents(mail, files)
 
     def attempt(self, claim: _ClaimedMail) -> AttemptOutcome:
         """Posts the mail to SES."""

@@ -6,11 +6,13 @@ no text can imitate a line of another speaker; neither contains characters that 
 headers contain only checked addresses, the checked subject, and names in one line.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from html import escape
+from types import MappingProxyType
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from domain.conversations.conversation import Conversation
@@ -20,6 +22,7 @@ from domain.mail import MAX_BYTES, Mail
 from domain.mail_body import mime
 from domain.mail_body.clean import clean, one_line
 from domain.mail_body.entries import Entries, Entry
+from domain.mail_body.files import MailFile, MailFiles, encoded_bytes
 from domain.mail_body.masking import PhoneMasking
 from domain.mail_body.wording import MAIL_TEXTS, MailTexts, clock, utc_offset
 
@@ -55,7 +58,7 @@ class ComposingTooSlow(Exception):
 @dataclass(frozen=True, slots=True)
 class ComposedMail:
     """What a mail says, before it is written as bytes. `sender` and `reply_to`: a display name, which may be empty, and
-    an address; `reply_to` None: answers go to the sender."""
+    an address; `reply_to` None: answers go to the sender; `attached`: the files that are attached."""
 
     mail: Mail
     sender: tuple[str, str]
@@ -63,6 +66,7 @@ class ComposedMail:
     plain: str
     html: str
     language: str
+    attached: Sequence[MailFile] = ()
 
     def to_bytes(self, now: datetime) -> bytes:
         """Returns the MIME message, with CR LF line ends. `now`: its date (aware UTC)."""
@@ -75,7 +79,8 @@ class ComposedMail:
         if self.reply_to is not None:
             headers.append(mime.address_header("Reply-To", [self.reply_to[1]], self.reply_to[0]))
         headers.append("Auto-Submitted: auto-generated")
-        return mime.message(headers, self.plain, self.html, self.language, f"=_{self.mail.id.hex}")
+        parts = [mime.Attachment(each.name or each.kind, each.mime_type, each.content or b"") for each in self.attached]
+        return mime.message(headers, self.plain, self.html, self.language, f"=_{self.mail.id.hex}", parts)
 
 
 def compose(
@@ -85,9 +90,11 @@ def compose(
     directory: Directory,
     sender: MailSender,
     is_over: Callable[[], bool] = lambda: False,
+    files: Mapping[UUID, MailFile] = MappingProxyType({}),
 ) -> ComposedMail:
     """Returns the mail. `transcript`: the items from `domain.conversations.reading.transcript`; `is_over`: whether the
-    time for composing is used up, asked for each item. Raises ComposingTooSlow then."""
+    time for composing is used up, asked for each item; `files`: of messages, by message, those of deleted ones are left
+    out. Raises ComposingTooSlow then."""
     number = directory.number(conversation.phone_number_id)
     wording = MAIL_TEXTS[number.language]
     phones = {conversation.wa_id, *(item.sender.wa_id for item in transcript if item.sender is not None)}
@@ -99,9 +106,15 @@ def compose(
         return mask(clean(text))
 
     is_group = conversation.group_id is not None
-    entries = Entries(directory, wording, shown, one_line(shown(conversation.customer_name or "")), is_group)
+    of_messages = MailFiles(mail, files, wording, sender.console_url, mail.masked)
+    customer = one_line(shown(conversation.customer_name or ""))
+    entries = Entries(directory, wording, shown, customer, is_group, of_messages)
     body = clean(mail.body)
-    room = mime.capacity(MAX_BYTES - _HEAD_BYTES) - len(body.encode()) - len(escape(body).encode())
+    room = (
+        mime.capacity(MAX_BYTES - _HEAD_BYTES - encoded_bytes([*files.values()]))
+        - len(body.encode())
+        - len(escape(body).encode())
+    )
     chosen = entries.within_limits(transcript, min(room, _TRANSCRIPT_BYTES))
     local = ZoneInfo(number.time_zone)
     head = list(_head(conversation, number, directory, wording, sender, shown))
@@ -116,6 +129,7 @@ def compose(
         "\n".join(_plain(body, head, chosen, local, wording)) + "\n",
         "".join(_html(body, head, chosen, local, wording)),
         language,
+        [entry.file for entry in chosen if entry.file is not None and entry.file.content is not None],
     )
 
 
@@ -170,6 +184,8 @@ def _plain(
             yield from (f"    {line}" for line in said.splitlines())
             if entry.marks:
                 yield f"    ({entry.marks})"
+            if entry.link:
+                yield f"    {entry.link}"
 
 
 def _html(
@@ -195,6 +211,8 @@ def _html(
                 )
                 if text
             )
+            if entry.link:
+                said += f'<a href="{escape(entry.link)}">{escape(wording.link)}</a>'
             yield f'<tr><td class="at">{at}</td><td><bdi>{escape(entry.speaker)}</bdi></td><td>{said}</td></tr>\n'
     yield "</table></body></html>\n"
 

@@ -9,6 +9,7 @@ from domain.conversations.reading.transcript import TranscriptItem
 from domain.directory import Directory
 from domain.facts import Party
 from domain.mail_body.clean import clean, one_line
+from domain.mail_body.files import MailFile, MailFiles
 from domain.mail_body.wording import MailTexts
 
 MAX_ENTRIES = 5_000
@@ -22,24 +23,27 @@ _ROW_BYTES = 220
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One item of the transcript, as texts for readers. `kind`: what was sent or happened, if it is not only a text;
-    `marks`: what became of it. Without `at` and `speaker`: a note about what was left out."""
+    `marks`: what became of it; `file`: that of the message, with the address of a `link` to it, if it is not attached.
+    Without `at` and `speaker`: a note about what was left out."""
 
     at: datetime | None
     speaker: str
     kind: str
     text: str
     marks: str = ""
+    link: str = ""
+    file: MailFile | None = None
 
     @property
     def size(self) -> int:
         """Bytes in the mail."""
-        texts = self.speaker + self.kind + self.text + self.marks
+        texts = self.speaker + self.kind + self.text + self.marks + self.link
         return len(texts.encode()) + len(escape(texts).encode()) + _ROW_BYTES
 
 
 class Entries:
     """Words the transcript of one conversation. `shown`: cleans and masks a text; `customer`: the customer's name,
-    shown; `is_group`: the customer is a group, in which each line says who wrote it."""
+    shown; `is_group`: the customer is a group, in which each line says who wrote it; `files`: of its messages."""
 
     def __init__(
         self,
@@ -48,12 +52,14 @@ class Entries:
         shown: Callable[[str], str],
         customer: str,
         is_group: bool = False,
+        files: MailFiles | None = None,
     ) -> None:
         self._directory = directory
         self._wording = wording
         self._shown = shown
         self._customer = customer
         self._is_group = is_group
+        self._files = files
         self._options: dict[str, str] = {}
 
     def within_limits(self, transcript: Sequence[TranscriptItem], most_bytes: int) -> list[Entry]:
@@ -92,7 +98,12 @@ class Entries:
             kind = wording.reaction_removed
         marks = [wording.edited] if item.edited else []
         marks += [wording.deleted] if item.deleted else []
-        return Entry(item.at, f"{wording.speakers[item.speaker]} {name}".strip(), kind, text, ", ".join(marks))
+        file, link = None, ""
+        if self._files is not None and not item.deleted and (file := self._files.of(item.id)) is not None:
+            said, link = self._files.words(file)
+            marks.append(said)
+        speaker = f"{wording.speakers[item.speaker]} {name}".strip()
+        return Entry(item.at, speaker, kind, text, ", ".join(marks), link, file)
 
     def _sender(self, sender: Party | None) -> str:
         """Returns who of the customer's people wrote an item: the name; in a group, where names are not enough to tell

@@ -7,6 +7,8 @@ long ones, and which of these faults it has depends on the version of Python.
 import re
 from base64 import b64encode, encodebytes
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+from urllib.parse import quote
 
 _WORD = 75
 """Longest encoded word (RFC 2047, section 2)."""
@@ -48,13 +50,31 @@ def address_header(name: str, addresses: Sequence[str], display_name: str = "") 
     return shown
 
 
-def message(headers: Sequence[str], plain: str, html: str, language: str, boundary: str) -> bytes:
+class Attachment(NamedTuple):
+    """A file in a message. `name`: one line of at most some hundred bytes."""
+
+    name: str
+    mime_type: str
+    content: bytes
+
+
+def message(
+    headers: Sequence[str],
+    plain: str,
+    html: str,
+    language: str,
+    boundary: str,
+    attachments: Sequence[Attachment] = (),
+) -> bytes:
     """Returns the whole message: the headers, and the same content as plain text and as HTML, with CR LF line ends.
     `boundary`: has a character that base64 does not have."""
     # base64: no line is too long for a mail server on the way, and the text arrives unchanged.
+    outer = f"{boundary}_"
+    mixed = [f'Content-Type: multipart/mixed; boundary="{outer}"', "", f"--{outer}"] if attachments else []
     lines = [
         *headers,
         "MIME-Version: 1.0",
+        *mixed,
         f'Content-Type: multipart/alternative; boundary="{boundary}"',
         f"Content-Language: {language}",
         "",
@@ -65,9 +85,26 @@ def message(headers: Sequence[str], plain: str, html: str, language: str, bounda
             f'Content-Type: text/{kind}; charset="utf-8"',
             "Content-Transfer-Encoding: base64",
             "",
-            encodebytes(content.encode()).decode().replace("\n", "\r\n"),
+            _base64(content.encode()),
         ]
-    return "\r\n".join([*lines, f"--{boundary}--", ""]).encode()
+    lines.append(f"--{boundary}--")
+    for name, mime_type, file in attachments:
+        lines += [
+            f"--{outer}",
+            f"Content-Type: {mime_type}",
+            "Content-Transfer-Encoding: base64",
+            "Content-Disposition: attachment;",
+            f" filename*=utf-8''{quote(name, safe='')}",
+            "",
+            _base64(file),
+        ]
+    if attachments:
+        lines.append(f"--{outer}--")
+    return "\r\n".join([*lines, ""]).encode()
+
+
+def _base64(content: bytes) -> str:
+    return encodebytes(content).decode().replace("\n", "\r\n")
 
 
 def capacity(message_bytes: int) -> int:

@@ -39,6 +39,9 @@ class MailTexts:
     times: str
     times_in: str
     left_out: str
+    attached: str
+    linked: str
+    not_attached: str
     edited: str
     deleted: str
     other_kind: str
@@ -110,6 +113,9 @@ MAIL_TEXTS: dict[Language, MailTexts] = {
         times="Times",
         times_in="as in {} ({})",
         left_out="Here {} messages are left out, because the email would be too large.",
+        attached="attached: {}",
+        linked="not attached: {}, {}, for colleagues with a sign-in until {}",
+        not_attached="not attached: {}, {}",
         edited="edited",
         deleted="deleted by the customer",
         other_kind="Sent something else",
@@ -182,6 +188,9 @@ MAIL_TEXTS: dict[Language, MailTexts] = {
         times="Orari",
         times_in="di {} ({})",
         left_out="Qui sono stati omessi {} messaggi, perché l'email sarebbe troppo grande.",
+        attached="allegato: {}",
+        linked="non allegato: {}, {}, per colleghi con accesso fino al {}",
+        not_attached="non allegato: {}, {}",
         edited="modificato",
         deleted="eliminato dal cliente",
         other_kind="Ha inviato altro",

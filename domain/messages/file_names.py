@@ -3,7 +3,8 @@
 import unicodedata
 from collections.abc import Mapping
 
-_LONGEST = 100
+_LONGEST = 70
+"""Characters; a header has room for so many of any script."""
 _LONGEST_EXTENSION = 10
 _EXTENSIONS: Mapping[str, tuple[str, ...]] = {
     "image/jpeg": ("jpg", "jpeg"),
@@ -21,13 +22,18 @@ _EXTENSIONS: Mapping[str, tuple[str, ...]] = {
 """MIME type that bytes prove -> the extensions of such files, the usual one first."""
 _STARTED = frozenset(
     (
-        *("app", "appimage", "bat", "cmd", "com", "command", "cpl", "desktop", "dll", "exe", "gadget", "hta", "htm"),
-        *("html", "img", "inf", "iso", "jar", "js", "jse", "lnk", "mht", "mhtml", "msc", "msi", "msp", "pif", "ps1"),
-        *("py", "reg", "scr", "sct", "sh", "shtml", "svg", "url", "vbe", "vbs", "vhd", "vhdx", "webloc", "workflow"),
-        *("wsf", "wsh", "xht", "xhtml"),
+        *("ade", "adp", "app", "appimage", "asp", "bas", "bat", "cer", "chm", "cmd", "com", "command", "cpl", "crt"),
+        *("csh", "der", "desktop", "dll", "exe", "fxp", "gadget", "hlp", "hta", "htm", "html", "img", "inf", "ins"),
+        *("iso", "isp", "its", "jar", "js", "jse", "ksh", "lib", "lnk", "mad", "maf", "mag", "mam", "maq", "mar"),
+        *("mas", "mat", "mau", "mav", "maw", "mda", "mdb", "mde", "mdt", "mdw", "mdz", "mht", "mhtml", "msc", "msh"),
+        *("msh1", "msh2", "mshxml", "msi", "msp", "mst", "ops", "pcd", "pif", "plg", "prf", "prg", "ps1", "ps1xml"),
+        *("ps2", "ps2xml", "psc1", "psc2", "py", "reg", "scf", "scr", "sct", "sh", "shb", "shs", "shtml", "svg"),
+        *("sys", "tmp", "url", "vb", "vbe", "vbs", "vhd", "vhdx", "vps", "vsmacros", "vss", "vst", "vsw", "vxd"),
+        *("webloc", "workflow", "ws", "wsc", "wsf", "wsh", "xht", "xhtml", "xnk"),
     )
 )
-"""Extensions of files that do something, or open in a browser, when they are opened."""
+"""Extensions of files that do something, or open in a browser, when they are opened; Amazon SES takes no mail with most
+of them."""
 
 
 def file_name(given: str | None, kind: str, proven_type: str | None) -> str:

@@ -151,6 +151,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         **_PARKS,
         "consumer_offsets": "select",
         "mail_log": "select, insert",
+        "media": "select",
         "message_changes": "select",
         "message_status": "select",
     },

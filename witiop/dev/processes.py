@@ -49,7 +49,14 @@ PROCESSES = tuple(
         ("relay", 13, _DATABASE),
         ("commands", 14, (*_DATABASE, "command_secrets")),
         ("routing", 16, _DATABASE),
-        ("mails", 15, (*_DATABASE, "ses_access_key_id", "ses_secret_access_key")),
+        (
+            "mails",
+            15,
+            (
+                *_DATABASE,
+                *("ses_access_key_id", "ses_secret_access_key", "media_access_key_id", "media_secret_access_key"),
+            ),
+        ),
         ("sender", 18, (*_DATABASE, "whatsapp_access_token")),
         ("media", 19, (*_DATABASE, "whatsapp_access_token", "media_access_key_id", "media_secret_access_key")),
         ("console", 17, (*_DATABASE, "command_secrets", "media_access_key_id", "media_secret_access_key")),

@@ -1,5 +1,6 @@
 """Translates settings into the arguments of the parts. Imports a part only when it is needed."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from witiop.settings import SecretList, Settings
 
 if TYPE_CHECKING:
     from console.dependencies import MailComposition
+    from consumers.workers.mails import MailAttaching
     from domain.mail import MailPolicy
     from domain.mail_body.compose import MailSender
     from domain.sending.acceptance import SendingPolicy
@@ -121,6 +123,17 @@ def store_access(settings: Settings) -> "StoreAccess":
     key_id, secret = settings.media_access_key_id, _revealed(settings.media_secret_access_key)
     key = (key_id, secret) if key_id and secret else None
     return StoreAccess(settings.media_bucket, settings.media_region, settings.media_endpoint, key)
+
+
+def mail_attaching(settings: Settings) -> "MailAttaching | None":
+    """Returns what mails attach files with, None if this installation keeps none."""
+    from consumers.workers.mails import MailAttaching
+    from infra.media.store import S3FileStore
+
+    if not settings.media_bucket:
+        return None
+    store = S3FileStore(replace(store_access(settings), read_seconds=5))
+    return MailAttaching(store.read, settings.mail_attach_bytes)
 
 
 def file_streams(settings: Settings) -> "FileStreams | None":

@@ -58,7 +58,9 @@ PROCESSES = {
     "conversations": Process(_SERVERS, run_conversations),
     "commands": Process((*_SERVERS, "command_secrets"), run_commands),
     "routing": Process(("postgres_dsn",), run_routing),
-    "mails": Process((*_SERVERS, "ses_region", "ses_sender", "ses_configuration_set"), run_mails),
+    "mails": Process(
+        (*_SERVERS, "ses_region", "ses_sender", "ses_configuration_set"), run_mails, {"media_bucket": ("media_region",)}
+    ),
     "sender": Process(_SERVERS, run_sender, {"sending_enabled": ("whatsapp_access_token", "whatsapp_accounts")}),
     "media": Process(("postgres_dsn",), run_media, {"media_bucket": ("media_region", "whatsapp_access_token")}),
     "timer": Process(("postgres_dsn",), run_timer),

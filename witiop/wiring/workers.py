@@ -9,6 +9,7 @@ from witiop.wiring.from_settings import (
     consumer_group,
     graph_access,
     kafka_config,
+    mail_attaching,
     mail_sender,
     routing_policy,
     sending_policy,
@@ -71,6 +72,7 @@ def run_mails(settings: Settings) -> None:
             names,
             settings.ses_rate,
             poison=PoisonPolicy(settings.poison_per_minute),
+            attaching=mail_attaching(settings),
         )
         run_worker(settings, worker.run, lambda: every_reason(worker.not_ready_reason(), guard.not_ready_reason()))
 

@@ -148,6 +148,17 @@ def find(connection: Connection[Any], message_id: UUID) -> ReceivedFile | None:
     return of_messages(connection, [message_id]).get(message_id)
 
 
+def of_conversation(connection: Connection[Any], conversation: UUID) -> list[ReceivedFile]:
+    """Returns the files of a conversation that were fetched and not deleted, in the order of their messages."""
+    rows = connection.execute(
+        "select m.message_id from entries e join media m on m.message_id = e.input_id "
+        "where e.conversation_id = %b and m.state = 'stored' order by e.at, e.arrival, e.input_id",
+        [conversation],
+    ).fetchall()
+    found = of_messages(connection, [row[0] for row in rows])
+    return [file for (message,) in rows if not (file := found[message]).is_deleted]
+
+
 def of_messages(connection: Connection[Any], message_ids: Collection[UUID]) -> dict[UUID, ReceivedFile]:
     """Returns the files of those of the messages that have one, by message. See `find`."""
     if not message_ids:

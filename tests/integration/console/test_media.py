@@ -10,6 +10,7 @@ import pytest
 
 from console.app import create_app
 from domain.facts import CustomerTurn
+from domain.mail import mail_id
 from domain.messages.received import ReceivedMedia
 from infra.media.store import THUMBNAIL
 from infra.media.streams import FileStreams
@@ -247,3 +248,19 @@ def test_a_place_has_a_link_to_a_map(files: Files, boss: Browser) -> None:
     assert [f'<a href="{url}" target="_blank" rel="noreferrer noopener">'] == re.findall(
         r'<a href="https://www\.openstreetmap[^>]*>', files.panel(boss)
     )
+
+
+def test_the_link_of_a_mail_leads_to_the_file_until_it_ends(files: Files, boss: Browser) -> None:
+    message = files.stored()
+    office = files.console.office
+    email = {"conversation_id": str(files.conversation), "to": ["a@example.com"], "subject": "s", "body": "b"}
+    assert [("applied", None)] == office.results_of(office.command("email", email, named="c"))
+    link = f"/mails/{mail_id('c')}/files/{message}"
+    answer = boss.get(link)
+    assert (303, f"/media/{message}") == (answer.status_code, answer.location)
+    assert 303 == files.console.browser().get(link).status_code
+    assert 404 == boss.get(f"/mails/{mail_id('c')}/files/{uuid4()}").status_code
+    office.connection.execute("update mails set requested_at = requested_at - interval '30 days'")
+    ended = boss.get(link)
+    assert 410 == ended.status_code
+    assert "This link has ended." in ended.text

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default
 from typing import Any
 from uuid import UUID
@@ -16,19 +17,23 @@ import pytest
 
 from consumers.batches.poison import SLOW_ATTEMPTS, RetryBatch
 from consumers.workers.isolation import PARKED_SECONDS
-from consumers.workers.mails import Mails
+from consumers.workers.mails import MailAttaching, Mails
 from domain.attempts import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure
-from domain.facts import FACT, MailEvent
+from domain.facts import FACT, CustomerTurn, MailEvent
 from domain.ids import fact_id
 from domain.mail import mail_id
 from domain.mail_body.compose import MailSender
+from domain.messages.received import ReceivedMedia
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import mails
 from infra.postgres.connections.session import DatabaseSession
+from infra.postgres.media import received
+from infra.postgres.media.received import StoredFile
 from infra.postgres.messaging.parked import parked_now
 from tests.support.command_line import CommandLine
 from tests.support.fake_mailer import FakeMailer
+from tests.support.fake_store import FakeStore
 from tests.support.office import COMPANY, Office, open_office
 from tests.support.stories import NUMBER
 
@@ -43,7 +48,9 @@ class Post:
         self.dsn = dsn
         self.mailer = FakeMailer(*answers)
         self.session = DatabaseSession(dsn, "test")
-        self.worker = Mails(self.session.transaction, self.mailer, SENDER, Topics(), 1000)
+        self.store = FakeStore()
+        attaching = MailAttaching(self.store.read, 100_000)
+        self.worker = Mails(self.session.transaction, self.mailer, SENDER, Topics(), 1000, attaching=attaching)
 
     def request(self, command: str = "c", issuer: str = "boss", **more: Any) -> UUID:
         """Requests a mail with this command id and issuer, and returns the mail's id."""
@@ -53,6 +60,23 @@ class Post:
             self.office.command("email", email, named=command, issuer=issuer)
         )
         return mail_id(command)
+
+    def customer_sends(self, name: str, content: bytes) -> CustomerTurn:
+        """The customer sends a document, which is fetched."""
+        turn = self.office.maker.turn(self.office.hours_ago(0.5), name)
+        media = ReceivedMedia(id="77", file_name=name)
+        turn = turn.model_copy(update={"type": "document", "media": media})
+        self.office.process(turn)
+        self.store.files[name] = content
+        received.store(self.office.connection, turn.id, StoredFile(name, len(content), "application/pdf", False))
+        return turn
+
+    def posted(self) -> EmailMessage:
+        """Sends what is due, and returns the last mail."""
+        self.worker.poll()
+        message = message_from_bytes(self.mailer.accepted[-1][1], policy=default)
+        assert isinstance(message, EmailMessage)
+        return message
 
     def state(self, mail: UUID) -> tuple[str, str | None]:
         found = mails.find(self.office.connection, mail)
@@ -115,6 +139,54 @@ def test_a_mail_is_sent_once_with_the_transcript_and_published_in_the_conversati
     )
     assert {"id": str(mail), "command_id": "c", "reason": None} == value["mail"]
     assert before["sequence"] + 1 == value["sequence"]
+
+
+def attached(message: EmailMessage) -> list[tuple[str | None, bytes]]:
+    return [(each.get_filename(), each.get_content()) for each in message.iter_attachments()]
+
+
+def test_a_mail_carries_the_customers_files_up_to_a_total_and_never_what_was_deleted(post: Post) -> None:
+    post.customer_sends("old.pdf", b"o" * 90_000)
+    secret = post.customer_sends("secret.pdf", b"s" * 9)
+    post.customer_sends("new.pdf", b"n" * 20_000)
+    post.office.process(post.office.maker.deletes(post.office.hours_ago(0.1), secret))
+    post.request()
+    message = post.posted()
+    assert [("new.pdf", b"n" * 20_000)] == attached(message)
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert ("(not attached: old.pdf, 0.1 MB)" in body.get_content(), "secret" in body.get_content()) == (True, False)
+
+
+def test_what_is_deleted_while_files_are_read_is_not_attached(post: Post) -> None:
+    turn = post.customer_sends("secret.pdf", b"s" * 9)
+    read = post.store.read
+
+    def read_slowly(key: str) -> Iterator[bytes]:
+        post.office.process(post.office.maker.deletes(post.office.hours_ago(0.1), turn))
+        return read(key)
+
+    post.worker = Mails(
+        post.session.transaction, post.mailer, SENDER, Topics(), 1000, attaching=MailAttaching(read_slowly, 100_000)
+    )
+    post.request()
+    message = post.posted()
+    assert [] == attached(message)
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert "secret" not in body.get_content()
+
+
+def test_a_store_that_does_not_answer_keeps_no_mail_waiting(post: Post) -> None:
+    post.customer_sends("a.pdf", b"a")
+    post.store.failing = True
+    mail = post.request()
+    message = post.posted()
+    assert [] == attached(message)
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert "(not attached: a.pdf, 0.1 MB)" in body.get_content()
+    assert ("sent", None) == post.state(mail)
 
 
 def test_a_held_mail_waits_and_can_be_recalled_until_the_end_of_its_hold(post: Post) -> None:

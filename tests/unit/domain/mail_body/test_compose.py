@@ -23,6 +23,7 @@ from domain.ids import ConversationId, CustomerId, FactId
 from domain.inbound.whatsapp.content import TURNS
 from domain.mail import MAX_BYTES, MAX_TEXT_BYTES, Mail, MailPolicy, MailRequest, accept_email
 from domain.mail_body.compose import ComposingTooSlow, MailSender, compose
+from domain.mail_body.files import MailFile, attachable
 from domain.mail_body.wording import MAIL_TEXTS
 from infra.ses.addresses import address
 from tests.support.rfc2047 import seen, unfolded
@@ -423,3 +424,69 @@ def test_a_mail_about_a_group_says_who_wrote_each_line_and_masks_everybodys_phon
         assert re.search("my line is •+142, Ada.{1,6}s is •+041", masked)
         assert [] == [phone for phone in ("3450001041", "7700900142", "345 000", "07700") if phone in masked]
         assert re.search("Group(: |</td><td><bdi>)120363020", masked)
+
+
+def file_of(message: int, size: int = 10, name: str | None = "a.jpg", content: bytes | None = None) -> MailFile:
+    return MailFile(UUID(int=message), "image", name, "image/jpeg", f"key{message}", size, content)
+
+
+def with_files(*files: MailFile, deleted: bool = False, **mail: Any) -> EmailMessage:
+    """A mail about messages that have these files."""
+    sender = replace(SENDER, console_url="https://console.example.com/")
+    items = [said("hi", kind="image", deleted=deleted)._replace(id=FactId(file.message)) for file in files]
+    found = {file.message: file for file in files}
+    raw = compose(replace(MAIL, **mail), CONVERSATION, items, DIRECTORY, sender, files=found).to_bytes(NOON)
+    assert max(map(len, raw.split(b"\r\n"))) < 998
+    message = message_from_bytes(raw, policy=default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def attached(message: EmailMessage) -> list[tuple[str | None, str, bytes]]:
+    return [(each.get_filename(), each.get_content_type(), each.get_content()) for each in message.iter_attachments()]
+
+
+def test_files_are_attached_under_their_names_and_named_where_they_were_sent() -> None:
+    names = ("März \u202efdp.jpg", "\N{OLD PERSONAL COMPUTER}" * 200)
+    message = with_files(*(file_of(n, 3, name, b"\xff\x00\n") for n, name in enumerate(names)))
+    long = "\N{OLD PERSONAL COMPUTER}" * 70 + ".jpg"
+    assert [("März fdp.jpg", "image/jpeg", b"\xff\x00\n"), (long, "image/jpeg", b"\xff\x00\n")] == attached(message)
+    assert "    (attached: März fdp.jpg)" in part(message, "plain").splitlines()
+    assert "(attached: März fdp.jpg)" in part(message, "html")
+
+
+def test_a_file_that_is_not_attached_has_a_link_that_ends() -> None:
+    message = with_files(file_of(7, 3_240_000))
+    link = f"https://console.example.com/mails/{MAIL.id}/files/{UUID(int=7)}"
+    words = "not attached: a.jpg, 3.2 MB, for colleagues with a sign-in until 31 July 2026"
+    assert [f"    ({words})", f"    {link}"] == part(message, "plain").splitlines()[-2:]
+    assert f'<a href="{link}">Open in the console</a>' in part(message, "html")
+    assert [] == attached(message)
+
+
+def test_what_the_customer_deleted_is_neither_attached_nor_linked() -> None:
+    message = with_files(file_of(7, 3, content=b"abc"), file_of(8), deleted=True)
+    assert [] == attached(message)
+    assert "a.jpg" not in part(message, "plain")
+    assert "/files/" not in part(message, "html")
+
+
+def test_a_masked_mail_gives_files_no_names_of_the_customer() -> None:
+    message = with_files(file_of(7, 3, "+39 333 1234567.jpg", b"abc"), masked=True)
+    assert ["image.jpg"] == [name for name, _, _ in attached(message)]
+    assert "1234567" not in part(message, "plain")
+
+
+def test_the_latest_files_that_fit_are_attached_and_the_mail_stays_within_its_size() -> None:
+    files = [file_of(n, size) for n, size in enumerate((1_000_000, 3_000_000, 2_000_000))]
+    assert [2] == [file.message.int for file in attachable(MAIL, files, 3_000_000)]
+    assert [2, 0] == [file.message.int for file in attachable(MAIL, files, 4_000_000)]
+    long = replace(MAIL, body="x" * (MAX_TEXT_BYTES // 2))
+    assert [] == attachable(long, files, 6_000_000)
+    full = [file_of(n, 1_500_000, content=bytes(1_500_000)) for n in range(4)]
+    chosen = attachable(MAIL, full, 6_000_000)
+    found = {file.message: file for file in chosen}
+    items = [said("x" * 9_000) for _ in range(400)]
+    items += [said(None, kind="image")._replace(id=FactId(file.message)) for file in full]
+    raw = compose(MAIL, CONVERSATION, items, DIRECTORY, SENDER, files=found).to_bytes(NOON)
+    assert sum(file.size for file in chosen) < len(raw) < MAX_BYTES

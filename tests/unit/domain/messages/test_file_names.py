@@ -22,7 +22,7 @@ from domain.messages.file_names import file_name
         ("...", "application/pdf", "image.pdf"),
         (".pdf", "application/pdf", "pdf.pdf"),
         ("März \u2013 Übersicht.pdf", "application/pdf", "März \u2013 Übersicht.pdf"),
-        ("x" * 300 + ".pdf", "application/pdf", "x" * 100 + ".pdf"),
+        ("x" * 300 + ".pdf", "application/pdf", "x" * 70 + ".pdf"),
         ("no extension", None, "no extension.bin"),
         ("a.b c", None, "a.b c.bin"),
     ],
