@@ -32,6 +32,8 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 _AT_THE_DESK = ("agent", *_ROOT)
 _LIVE = ("live", "desk_live")
 """The blueprints of the streams."""
+_FILES = "media"
+"""The blueprint of the files that a page shows: a browser loads them by itself whenever a customer sends one."""
 
 AUDITED_PER_PERSON, AUDITED_SIGN_INS = 100, 1000
 """Refusals of one person, and refused sign-ins of everybody together, that are stored within `sign_ins.TRIES_SPAN`; all
@@ -156,8 +158,8 @@ def _masked(secret: bytes, mask: bytes) -> bytes:
 
 def _is_automatic() -> bool:
     """Whether the page's script sent the request without its person. An EventSource cannot send a header, so the
-    stream is recognised by its blueprint."""
-    return request.blueprint in _LIVE or "X-Live" in request.headers
+    stream is recognised by its blueprint, as is a picture."""
+    return request.blueprint in (*_LIVE, _FILES) or "X-Live" in request.headers
 
 
 def _is_own_form() -> bool:

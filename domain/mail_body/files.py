@@ -84,6 +84,6 @@ class MailFiles:
         size = f"{max(file.size / 1_000_000, 0.1):.1f} MB"
         if self._console_url is None:
             return self._wording.not_attached.format(name, size), ""
-        until = (self._mail.requested_at + LINK_LIFE).date()
+        until = self._mail.requested_at + LINK_LIFE
         words = self._wording.linked.format(name, size, f"{self._wording.short_day(until)} {until.year}")
         return words, f"{self._console_url.rstrip('/')}/mails/{self._mail.id}/files/{file.message}"
