@@ -264,3 +264,11 @@ def test_the_link_of_a_mail_leads_to_the_file_until_it_ends(files: Files, boss: 
     ended = boss.get(link)
     assert 410 == ended.status_code
     assert "This link has ended." in ended.text
+
+
+def test_pictures_that_a_page_loads_by_itself_do_not_extend_a_session(files: Files, boss: Browser) -> None:
+    message = files.stored()
+    files.console.office.connection.execute("update console_sessions set seen_at = now() - interval '50 minutes'")
+    assert 200 == boss.get(f"/media/{message}/small").status_code
+    (row,) = files.console.office.rows("select seen_at < now() - interval '49 minutes' as old from console_sessions")
+    assert row["old"]
