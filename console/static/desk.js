@@ -117,6 +117,18 @@ function startOpen(desk, connect) {
     byId("talk-title")?.focus({ preventScroll: true });
     connect();
   });
+  // What was accepted here opens as soon as it is on the list, unless an answer to another customer is being typed.
+  let accepted;
+  document.addEventListener("submit", ({ target }) => {
+    if (target.querySelector("[data-accept]")) accepted = target.closest("[data-offer]").dataset.offer;
+  });
+  document.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => {
+    const line = target?.id === "list" && accepted && document.querySelector(`[data-line="${accepted}"]`);
+    if (!line) return;
+    accepted = undefined;
+    const typed = document.activeElement?.closest("#answer") && document.activeElement.value;
+    if (!typed) line.click();
+  });
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-about]")) desk.classList.toggle("with-about");
   });

@@ -23,7 +23,7 @@ _ANSWERS = {
 }
 """What customers answer to a template, to a first and to a second message: in English and in Italian."""
 _AGAIN_AFTER = timedelta(minutes=10)
-"""After two answers, a customer answers nothing but templates for this long."""
+"""After two answers, a customer answers nothing but templates for this long, unless they write by themselves."""
 _UNANSWERED = {"reaction"}
 _FILES = Path(__file__).with_name("files")
 
@@ -103,6 +103,7 @@ class ShopCustomers:
         self._slot = slot
         begins = datetime.fromtimestamp(slot * SLOT.total_seconds(), now.tzinfo)
         for visit in visits(slot, waiting, seats):
+            self._answering.pop(str(visit.customer.wa_id), None)
             for place, line in enumerate(visit.lines):
                 wamid = _wamid(str(slot), str(visit.customer.wa_id), str(place))
                 self._plan(begins, line, wamid, visit.customer)

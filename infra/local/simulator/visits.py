@@ -22,7 +22,7 @@ _UNANSWERED: Mapping[int, LineKind] = {2: "text", 6: "photo", 10: "voice"}
 _ENDING = 5
 """The slot in which a window comes to its end."""
 _CHOICES = {"sales": "1", "workshop": "2", "support": "3"}
-_PAUSE = timedelta(seconds=5)
+_PAUSE = timedelta(seconds=2)
 """Between two messages of a customer."""
 _LEFT = timedelta(minutes=4)
 """What is left of the window that comes to its end."""
@@ -45,10 +45,10 @@ class Visit(NamedTuple):
 
 
 class Seat(NamedTuple):
-    """A person who is ready on the agents' page. `conversations`: how many they were offered or have."""
+    """A person who is ready on the agents' page. `is_idle`: they could take a customer, and are busy with none."""
 
     skillsets: Collection[str]
-    conversations: int
+    is_idle: bool
 
 
 class _Person(NamedTuple):
@@ -77,8 +77,10 @@ _CHOOSING = (
         "Silvia Mori", "393005550306", "Mi fate una fattura per l'ordine di ieri?", "Quando posso ritirare la bici?"
     ),
     _Person("Ruby Foster", "447700900306", "I would like to change my order", "My bell fell off, do you sell spares?"),
+    _Person("Gino Prati", "393005550307", "Avete gomme invernali per la bici?", "I freni non tengono più"),
 )
-"""Those who choose from the menu, and then write: for sales the first text, else the second."""
+"""Those who choose from the menu, and then write: for sales the first text, else the second.
+Their number has no divisor in common with the slots of a cycle, so that all of them have their turn."""
 
 _SILENT = (
     _Person(
@@ -129,14 +131,14 @@ def slot_at(now: datetime) -> int:
 
 def visits(slot: int, waiting: Collection[str], seats: Sequence[Seat]) -> Sequence[Visit]:
     """Returns who writes in a slot. `waiting`: the phones of those who have a conversation with the shop that is not
-    over; they choose nothing from the menu. `seats`: people at the agents' page. Each of them who has nothing gets a
-    customer, and the other customers choose what they do not have to answer."""
+    over; they choose nothing from the menu. `seats`: people at the agents' page. Each of them who is idle gets
+    a customer, and the other customers choose what these people do not have to answer."""
     cycle, place = divmod(slot, _CYCLE)
     found: list[Visit] = []
-    free = [each for each in _rotated(_CHOOSING, slot // 4) if each.phone not in waiting]
+    free = [each for each in _rotated(_CHOOSING, slot) if each.phone not in waiting]
     for seat in seats:
         wanted = next((each for each in _CHOICES if each in seat.skillsets), None)
-        if wanted is not None and not seat.conversations and free:
+        if wanted is not None and seat.is_idle and free:
             found.append(_chooses(free.pop(0), wanted))
     if place in _MENU and free:
         taken = {skillset for seat in seats for skillset in seat.skillsets}

@@ -18,6 +18,9 @@ def stored_at(conn: Connection[Any], fact: FactId) -> datetime | None:
     return found[0] if found else None
 
 
+_LATELY = timedelta(minutes=2)
+
+
 class DeskRow(NamedTuple):
     """A conversation of an agent. `turn`, `turn_at`: the customer's last message; `words`, `word_at`: how often this
     agent wrote, and when last."""
@@ -34,10 +37,11 @@ class DeskRow(NamedTuple):
 
 
 class ReadyPerson(NamedTuple):
-    """A person who is ready on the agents' page. `conversations`: how many they were offered or have."""
+    """A person who is ready on the agents' page. `is_idle`: they have a slot free and no offer, and none of their
+    customers wrote lately."""
 
     skillsets: Sequence[str]
-    conversations: int
+    is_idle: bool
 
 
 def simulated_agents(conn: Connection[Any], agents: Collection[str]) -> list[str]:
@@ -57,7 +61,11 @@ def owned_by(conn: Connection[Any], agents: Collection[str], numbers: Collection
 
 def ready_people(conn: Connection[Any], silent_after: timedelta) -> list[ReadyPerson]:
     """Returns who has a sign-in and is ready. `silent_after`: see `RoutingPolicy.presence_timeout`."""
-    return conn.cursor(row_factory=class_row(ReadyPerson)).execute(_READY, [silent_after]).fetchall()
+    return (
+        conn.cursor(row_factory=class_row(ReadyPerson))
+        .execute(_READY, {"silent": silent_after, "lately": _LATELY})
+        .fetchall()
+    )
 
 
 def phones_with_conversation(conn: Connection[Any], number: str) -> set[str]:
@@ -84,10 +92,12 @@ where c.status = 'a' and c.owner_kind = 'u' and c.owner_state in ('a', 'x') and 
   and c.phone_number_id = any(%b::text[])
 """
 _READY = """
-select u.skillsets, (
-    select count(*) from conversations c
-    where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = u.id and c.owner_state in ('a', 'x')
-  ) as conversations
+select u.skillsets, coalesce(own.n < u.max_conversations and not own.busy, u.max_conversations > 0) as is_idle
 from users u join sign_ins s on s.name = u.id join agent_presence p on p.agent_id = u.id
-where p.state = 'ready' and p.seen_at > now() - %s::interval order by u.id
+cross join lateral (
+  select count(*) as n, bool_or(c.owner_state = 'a' or c.last_at > now() - %(lately)s::interval) as busy
+  from conversations c
+  where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = u.id and c.owner_state in ('a', 'x')
+) as own
+where p.state = 'ready' and p.seen_at > now() - %(silent)s::interval order by u.id
 """

@@ -17,7 +17,7 @@ from infra.local.simulator.visits import Seat, chooses_from_menu, people, slot_a
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = range(slot_at(NOW), slot_at(NOW + timedelta(hours=1)))
-PERSON = Seat(["sales", "support"], 0)
+PERSON = Seat(["sales", "support"], is_idle=True)
 GIULIA, LUCA = "393005550101", "393005550110"
 
 
@@ -84,12 +84,12 @@ def test_nobody_who_waits_chooses_again_and_at_last_nobody_chooses() -> None:
     assert {one} == {visit.customer.wa_id for visit in chosen}
 
 
-def test_a_person_who_has_nothing_gets_a_customer_within_half_a_minute_and_one_who_has_none_of_the_others() -> None:
+def test_a_person_who_is_idle_gets_a_customer_within_half_a_minute_and_none_of_the_others() -> None:
     """Customers who come anyway choose a skillset that the person does not have."""
     for slot in HOUR:
         offered = [visit.lines[0].text for visit in visits(slot, (), [PERSON]) if len(visit.lines) == 2]
         assert "1" == offered[0]
-        busy = visits(slot, (), [PERSON._replace(conversations=1)])
+        busy = visits(slot, (), [PERSON._replace(is_idle=False)])
         assert {"2"} >= {visit.lines[0].text for visit in busy if len(visit.lines) == 2}
 
 
