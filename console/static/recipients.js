@@ -29,8 +29,9 @@ export function startRecipients() {
 
 function fit(form, wanted) {
   const to = form.querySelector("[name=to]:checked");
-  const [immediate, exclusive] = all("[name=mode]", form);
-  if (!immediate) return;
+  const mode = (value) => form.querySelector(`[name=mode][value=${value}]`);
+  const immediate = mode("immediate"), exclusive = mode("exclusive");
+  if (!immediate?.closest(".opt").querySelector(".would-not")) return;  // nothing is refused when an answer is promised
   const free = to ? Number(to.dataset.free) : 0, possible = free > 0;
   if (!wanted && to && !exclusive.disabled) (possible ? immediate : exclusive).checked = true;
   const option = immediate.closest(".opt");
