@@ -11,6 +11,11 @@ Level = Literal["tenant_administrator", "campaign_manager", "agent"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Language = Literal["en", "it"]
 """BCP 47 language codes."""
+TextKind = Literal["greeting", "wrong_choice", "out_of_hours"]
+"""What a number says by itself: to who writes first, to who chose what is not on the menu, to who writes when it is
+closed."""
+MENU_MARK = "{menu}"
+"""Stands for the number's menu in its texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,8 @@ class Opening:
 class Number:
     """A WhatsApp business number. `hours` None: always open. `menu`: choice -> skillset; empty: no menu.
     `synonyms`: choice -> other words for it. `language`: the language of mail bodies about the number's
-    conversations."""
+    conversations.
+    `texts`: language -> what the number says by itself; without one in its language it says nothing."""
 
     phone_number_id: str
     name: str = ""
@@ -35,6 +41,7 @@ class Number:
     menu: dict[str, str] = field(default_factory=dict)
     language: Language = "en"
     synonyms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    texts: dict[Language, dict[TextKind, str]] = field(default_factory=dict)
 
     @property
     def choices(self) -> dict[str, str]:

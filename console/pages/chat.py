@@ -16,6 +16,7 @@ from domain.conversations.events import HistoryEntry
 from domain.conversations.reading.transcript import TranscriptItem, senders
 from domain.directory import Directory
 from domain.ids import FactId
+from domain.sending.number_texts import SPEAKER
 from domain.sending.sends import Send, word_id
 from infra.postgres.lists.conversation_parts import ConversationPart, EntryCursor, replied_to
 
@@ -152,6 +153,8 @@ def _unsaid(
     """A message that is no word to the customer, or not yet."""
     extra = _context(send)
     at, who = place(send), phrases.user_name(directory, send.actor)
+    if send.actor == SPEAKER:
+        who = directory.number(send.phone_number_id).name or send.phone_number_id
     item = TranscriptItem(word_id(send.id), at, speaker(send), send.kind, send.text, wamid=send.wamid, extra=extra)
     entry = _item(item, directory, known, people)
     entry.who, entry.sent, entry.file = who, bubble(send), files.sent.get(send.id)

@@ -23,6 +23,7 @@ from domain.facts import (
     AccountFact,
     AgentPresenceChanged,
     ConversationFact,
+    CustomerTurn,
     MarketingPreference,
     MessageStatus,
     Notice,
@@ -30,6 +31,7 @@ from domain.facts import (
 from domain.ids import ConversationId, CustomerId, FactId, customer_id
 from domain.mail import Mail
 from domain.sending.reports import is_news, reports_of
+from domain.sending.sends import Send
 from infra.postgres import mails
 from infra.postgres.connections.hints import SYNC
 from infra.postgres.conversations.agents import Agents
@@ -42,6 +44,7 @@ from infra.postgres.messaging.command_log import AuditedRecord, audit, count_rep
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
 from infra.postgres.sending.preferences import write_preferences
 from infra.postgres.sending.reports import write_reports
+from infra.postgres.sending.sends import request
 
 
 def active_histories(conversations: Iterable[Conversation]) -> dict[CustomerId, CustomerHistory]:
@@ -90,6 +93,8 @@ class UnitOfWork:
         self.mail_log: list[tuple[UUID, mails.MailLogEntry]] = []
         self.wishes: WishChanges | None = None
         self.sends: SendChanges | None = None
+        self.requested: list[Send] = []
+        """New sends of the numbers themselves."""
         self.assigned: list[str] = []
         """Agents who were assigned a conversation."""
         self.presence: list[AgentPresenceChanged] = []
@@ -274,6 +279,13 @@ class UnitOfWork:
         """The new facts that found no conversation."""
         yield from (placement.fact for _, placement in self._new.values() if placement.conversation is None)
 
+    def new_turns(self) -> Iterator[tuple[CustomerTurn, Conversation]]:
+        """The customers' new turns, each with its conversation as it is now."""
+        conversations = {c.id: c for history in self.histories.values() for c in history.conversations}
+        for _, placement in self._new.values():
+            if isinstance(placement.fact, CustomerTurn) and placement.conversation in conversations:
+                yield placement.fact, conversations[placement.conversation]
+
     # the one place that writes
 
     def _write(self) -> None:
@@ -290,6 +302,8 @@ class UnitOfWork:
                 self.wishes.write()
             if self.sends is not None:
                 self.sends.write()
+            for send in self.requested:
+                request(connection, send, timedelta())
             histories.write_handed_over(self._handed_over, self._given.values())
             histories.write_conversations([c for _, c in existing], [c for before, c in changed if before is None])
             histories.write_entries(self._new.values(), self._adopted.values())

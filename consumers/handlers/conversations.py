@@ -18,6 +18,7 @@ from psycopg import Connection
 from consumers.batches.leftover import Leftover, dead_letter
 from consumers.changes.identities import hand_over
 from consumers.changes.mails import apply_mail_events
+from consumers.changes.number_texts import texts_due
 from consumers.changes.sends import changed_by_statuses
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.changes.wishes import WishChanges
@@ -52,6 +53,7 @@ from domain.facts import (
 from domain.ids import CustomerId, FactId, fact_id
 from domain.outside_names import known_name
 from domain.routing.transfers import RoutingPolicy
+from domain.sending.acceptance import SendingPolicy
 from domain.sending.reports import preference_in
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
@@ -123,11 +125,15 @@ class _Batch:
 
 class Conversations:
     """The handler of the inbound topic and of the unreadable topic. `policy`: how long agents have to answer, and how
-    conversations are transferred whose customer was promised to somebody."""
+    conversations are transferred whose customer was promised to somebody; `sending`: whether numbers may say anything
+    by themselves, by default not."""
 
-    def __init__(self, topics: Topics, policy: RoutingPolicy | None = None) -> None:
+    def __init__(
+        self, topics: Topics, policy: RoutingPolicy | None = None, sending: SendingPolicy | None = None
+    ) -> None:
         self._topics = topics
         self._policy = policy or RoutingPolicy()
+        self._sending = sending or SendingPolicy()
         self._directories = directory.DirectoryCache()
         self._heard: dict[str, float] = {}
 
@@ -144,6 +150,9 @@ class Conversations:
             work.presence, work.desktops_seen = batch.presence, batch.desktops_seen
             work.statuses, work.notices = batch.statuses, batch.notices
             work.preferences, work.about_accounts = batch.preferences, batch.about_accounts
+            again = {item.fact.id for item in batch.items if item.record.again}
+            turns = ((turn, of) for turn, of in work.new_turns() if turn.id not in again)
+            work.requested = texts_due(connection, turns, current, self._sending)
         for fact in work.waiting():
             _WAITING.labels(fact.kind).inc()
         return batch.leftover

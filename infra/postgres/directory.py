@@ -80,7 +80,7 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
         """
         select version,
           (select coalesce(json_agg(n order by phone_number_id), '[]') from
-            (select phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms from numbers) n),
+            (select phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms, texts from numbers) n),
           (select coalesce(json_agg(s order by id), '[]') from skillsets s),
           (select coalesce(json_agg(u order by id), '[]') from users u)
         from directory_version
@@ -146,11 +146,11 @@ def _apply_numbers(
     for number in (new[id_] for id_ in _remaining(changes)):
         conn.execute(
             """
-            insert into numbers (phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms)
-            values (%s, %s, %s, %s, %s, %s, %s, %s)
+            insert into numbers (phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms, texts)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
             on conflict (phone_number_id) do update set name = excluded.name, time_zone = excluded.time_zone,
               softbot = excluded.softbot, hours = excluded.hours, menu = excluded.menu, language = excluded.language,
-              synonyms = excluded.synonyms
+              synonyms = excluded.synonyms, texts = excluded.texts
             """,
             (
                 number.phone_number_id,
@@ -161,6 +161,7 @@ def _apply_numbers(
                 Json(number.menu),
                 number.language,
                 Json(number.synonyms),
+                Json(number.texts),
             ),
         )
     return changes

@@ -115,6 +115,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "message_status": "select, insert, update",
         "meta_reports": "select, insert, update",
         "notices": "select, insert",
+        "sends": "select, insert, update",
         "wishes": "select, update",
     },
     "commands": {

@@ -63,7 +63,7 @@ class Office:
     def __init__(self, connection: "OwnConnection", terms: RoutingPolicy) -> None:
         self.connection = connection
         self.topics = Topics()
-        self.conversations = Conversations(self.topics, terms)
+        self.conversations = Conversations(self.topics, terms, SendingPolicy(enabled=True))
         self.commands = Commands(self.topics, [SECRET], terms, MailPolicy(address), SendingPolicy(enabled=True))
         self.routing = Routing(connection.transaction_of, self.topics, terms)
         self.timer = Timer(connection.transaction_of, self.topics)

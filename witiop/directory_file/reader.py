@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from domain.conversations.evidence.menu import MAX_CHOICE_LENGTH, normalise
-from domain.directory import Directory
+from domain.directory import MENU_MARK, Directory
 from witiop.directory_file.tables import NumberTable, SkillsetTable, Table, UserTable, problem, quoted, suggestion
 from witiop.directory_file.toml_lines import KeyPath, key_lines
 
@@ -62,6 +62,7 @@ def read_directory(file: Path) -> Directory:
         *_duplicates(document, line_of),
         *_unknown_skillsets(document),
         *_same_choices(document),
+        *_useless_texts(document),
     ]
     skillsets = _tables(document, "skillset", SkillsetTable, found)
     users = _tables(document, "user", UserTable, found)
@@ -159,6 +160,21 @@ def _same_choices(document: Mapping[str, Any]) -> Iterator[_Found]:
         for choice in synonyms.keys() - menu.keys():
             others = suggestion(choice, menu) if menu else "add a menu"
             yield ("number", index, "synonyms", choice), f"synonyms: {quoted(choice)} is not on the menu; {others}"
+
+
+def _useless_texts(document: Mapping[str, Any]) -> Iterator[_Found]:
+    """Texts of a number that would never be sent, or would have a gap."""
+    for index, table in _raw_tables(document, "number"):
+        texts = table.get("texts")
+        if not isinstance(texts, dict) or not texts:
+            continue
+        if table.get("softbot") is True:
+            yield ("number", index, "texts"), "texts: the Softbot of the number speaks to customers; leave texts out"
+        for language, spoken in texts.items():
+            for kind, text in spoken.items() if isinstance(spoken, dict) else ():
+                if isinstance(text, str) and MENU_MARK in text and not table.get("menu"):
+                    place = ("number", index, "texts", language, kind)
+                    yield place, f"texts.{language}.{kind}: the number has no menu; add one, or leave {MENU_MARK} out"
 
 
 def _choices(menu: Mapping[str, Any], synonyms: Mapping[str, Any]) -> Iterator[tuple[str, str, KeyPath]]:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from domain.directory import Language, Level, Number, Opening, Skillset, User, Weekday
+from domain.directory import Language, Level, Number, Opening, Skillset, TextKind, User, Weekday
 from domain.outside_names import is_phone_number_id
 
 
@@ -138,6 +138,40 @@ def _open_at_all(hours: HoursTable) -> HoursTable:
     return hours
 
 
+def _text(value: str) -> str:
+    if not 1 <= len(value.strip()) <= MAX_TEXT or "\x00" in value:
+        raise _error(f"empty, too long or not printable; use 1 to {MAX_TEXT} characters")
+    return value.strip()
+
+
+MAX_TEXT = 1000
+"""Longest text of a number, in characters, without its menu."""
+
+_Text = Annotated[
+    Annotated[str, AfterValidator(_text)] | None, Field(description="a text", examples=['"Welcome! {menu}"'])
+]
+
+
+class SpokenTable(Table):
+    greeting: _Text = None
+    wrong_choice: _Text = None
+    out_of_hours: _Text = None
+
+
+class TextsTable(Table):
+    en: SpokenTable = SpokenTable()
+    it: SpokenTable = SpokenTable()
+
+    def to_texts(self) -> dict[Language, dict[TextKind, str]]:
+        spoken: dict[Language, SpokenTable] = {language: getattr(self, language) for language in get_args(Language)}
+        kinds: tuple[TextKind, ...] = get_args(TextKind)
+        texts = {
+            language: {kind: text for kind in kinds if (text := getattr(each, kind)) is not None}
+            for language, each in spoken.items()
+        }
+        return {language: each for language, each in texts.items() if each}
+
+
 class NumberTable(Table):
     phone_number_id: Annotated[str, AfterValidator(_phone_number_id)] = Field(
         description="a string", examples=['"106540352242922"']
@@ -157,11 +191,25 @@ class NumberTable(Table):
         {}, description="a table of choices and lists of words", examples=['{ "1" = ["sales", "buy"] }']
     )
 
+    texts: TextsTable = Field(
+        TextsTable(),
+        description="a table of languages and texts",
+        examples=['{ en = { greeting = "Welcome! {menu}" } }'],
+    )
+
     def to_number(self) -> Number:
         hours = self.hours.to_hours() if self.hours else None
         synonyms = {choice: tuple(words) for choice, words in self.synonyms.items() if words}
         return Number(
-            self.phone_number_id, self.name, self.time_zone, self.softbot, hours, self.menu, self.language, synonyms
+            self.phone_number_id,
+            self.name,
+            self.time_zone,
+            self.softbot,
+            hours,
+            self.menu,
+            self.language,
+            synonyms,
+            self.texts.to_texts(),
         )
 
 
@@ -170,6 +218,8 @@ def problem(model: type[Table], error: ErrorDetails) -> str:
     fields, loc = model.model_fields, error["loc"]
     if model is NumberTable and loc[0] == "hours" and len(loc) > 1:
         fields, loc = HoursTable.model_fields, loc[1:]
+    elif model is NumberTable and loc[0] == "texts" and len(loc) > 1:
+        fields, loc = (TextsTable if len(loc) == 2 else SpokenTable).model_fields, loc[min(len(loc) - 1, 2) :]
     shown, key = ".".join(str(part) for part in error["loc"] if not isinstance(part, int)), str(loc[0])
     match error["type"]:
         case "worded":

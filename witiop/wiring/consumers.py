@@ -27,10 +27,10 @@ def run_conversations(settings: Settings) -> None:
     """Runs the consumer that folds every fact into its customer's conversations."""
     from consumers.handlers.conversations import Conversations
 
-    names, policy = topics(settings), routing_policy(settings)
+    names, policy, sending = topics(settings), routing_policy(settings), sending_policy(settings)
     with _early_records(settings) as early:
         topic_names = [names.inbound, names.unreadable]
-        _consume(settings, "conversations", topic_names, lambda: Conversations(names, policy), [early])
+        _consume(settings, "conversations", topic_names, lambda: Conversations(names, policy, sending), [early])
 
 
 def run_commands(settings: Settings) -> None:

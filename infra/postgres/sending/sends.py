@@ -76,6 +76,12 @@ def request(connection: Connection[Any], send: Send, hold: timedelta, recalled_b
     write_log(connection, log)
 
 
+def existing(connection: Connection[Any], wanted: Collection[UUID]) -> set[UUID]:
+    """Returns the ids of those of the sends that are stored. Takes no lock."""
+    rows = connection.execute("select id from sends where id = any(%b::uuid[])", [[*wanted]]).fetchall()
+    return {row[0] for row in rows}
+
+
 def recall_waiting(connection: Connection[Any], send: UUID, issuer: str, now: datetime) -> bool:
     """Recalls a send that Meta has not been asked for; returns False if there is none."""
     row = connection.execute(

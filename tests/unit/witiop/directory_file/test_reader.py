@@ -94,7 +94,21 @@ def test_byte_order_marks_and_other_line_ends_are_accepted(file: Path, text: str
         (
             "colour = 1",
             "colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language, "
-            "synonyms",
+            "synonyms, texts",
+        ),
+        ('texts = { it = { greting = "Ciao" } }', "texts.it.greting: unknown key; did you mean greeting?"),
+        ("texts = { de = {} }", "texts.de: unknown key; use one of en, it"),
+        (
+            'texts = { it = { greeting = " " } }',
+            "texts.it.greeting: empty, too long or not printable; use 1 to 1000 characters",
+        ),
+        (
+            "texts = { it = { greeting = 5 } }",
+            'texts.it.greeting: must be a text; write it like greeting = "Welcome! {menu}"',
+        ),
+        (
+            'texts = { it = { greeting = "{menu}" } }',
+            "texts.it.greeting: the number has no menu; add one, or leave {menu} out",
         ),
         ('softbot = "no"', "softbot: must be true or false, without quotes; write it like softbot = false"),
         ("name = 5", 'name: must be a string; write it like name = "Shop"'),
@@ -354,4 +368,16 @@ def test_a_synonym_that_clashes_or_cannot_be_chosen_is_refused_with_its_line(
     file: Path, synonyms: str, message: str
 ) -> None:
     lines = f'menu = {{ "1" = "sales", "2" = "sales" }}\nsynonyms = {synonyms}\n'
+    assert [message] == problems(file, NUMBER + lines)
+
+
+def test_texts_of_a_number_have_a_language_and_a_kind(file: Path) -> None:
+    file.write_text(NUMBER + 'texts = { en = { greeting = " Hello " }, it = {} }\n')
+    (number,) = read_directory(file).numbers.values()
+    assert {"en": {"greeting": "Hello"}} == number.texts
+
+
+def test_a_number_with_a_softbot_has_no_texts(file: Path) -> None:
+    lines = 'softbot = true\ntexts = { it = { greeting = "Ciao" } }\n'
+    message = "7: texts: the Softbot of the number speaks to customers; leave texts out"
     assert [message] == problems(file, NUMBER + lines)
