@@ -65,7 +65,7 @@ def settings(s3: LocalSes, graph_url: str) -> dict[str, Any]:
 
 
 def dies_and_another_goes_on(
-    system: System, point: str, lease: Callable[[], object], done: Callable[[], bool], **settings: object
+    system: System, point: str, lease: Callable[[], object], done: Callable[[], bool], **settings: Any
 ) -> None:
     """`lease`: ends the claim of the process that died."""
     (victim,) = system.start("media", crash_at=point, **settings)
