@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from domain.contract.texts import SEND_HELP_TEXTS
 from domain.sending.graph_errors import answer_error, pair_wait, status_error
 
 WAIT = [4, 80007, 130429, 131057, 131056, 131048, 131064, 133016, 0, 190, 3, 10, 200, 299, 131005]
@@ -57,3 +58,9 @@ def test_an_error_holds_back_what_it_is_about(code: int, scope: str) -> None:
 
 def test_only_what_a_person_must_mend_says_so() -> None:
     assert [True, True, False] == [answer_error(code, 400).needs_person for code in (190, 131042, 130429)]
+
+
+def test_every_error_has_a_text_that_helps_and_every_text_an_error() -> None:
+    """What people read beside a message that failed or was not sent in time."""
+    named = {answer_error(code, status).help for code in range(140_000) for status in (200, 429, 500)}
+    assert named | {"not_allowed"} == set(SEND_HELP_TEXTS)
