@@ -1,5 +1,6 @@
 """`/desk`: the agents' page. What agents do here becomes facts (`console.agent_facts`); what they write, commands."""
 
+import json
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -208,9 +209,16 @@ def _report(report: partial[None], open_: UUID | None = None) -> ResponseReturnV
         report()
     except PublishFailed:
         return kafka_unavailable()
+    if target() == "dialog":
+        return ""  # it closes
     if target() is not None:
-        return "", 200 if target() == "dialog" else 204  # an empty dialog closes
+        return "", 204, {"HX-Location": _opening(open_)} if open_ else {}
     return redirect(url_for("desk.conversation", id_=open_) if open_ else url_for("desk.show"), 303)
+
+
+def _opening(id_: UUID) -> str:
+    """Makes the page show a conversation (https://htmx.org/headers/hx-location)."""
+    return json.dumps({"path": url_for("desk.conversation", id_=id_), "target": "#desk-open"})
 
 
 def _refused(why: str) -> ResponseReturnValue:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 
+from infra.local.graph.server import GraphOptions
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
 from infra.local.simulator import bike_shop
@@ -16,9 +17,11 @@ from infra.passwords import Passwords
 from infra.postgres import directory
 from infra.postgres.console import sign_ins
 from infra.process.clock import utc_now
+from tests.support.graph import TOKEN, Graph, graph_running
 from tests.support.outcome import expected_facts, facts_of, stored_facts
 from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
+from tests.support.webhook_app import APP_SECRETS
 from witiop.directory_file.reader import read_directory
 
 OWNER, OTHER, MANAGER, AGENT, PASSWORD = "paolo", "renata", "elena", "anna", "correct horse battery staple"
@@ -30,10 +33,12 @@ _HOURS = 3600
 
 
 class Shop:
-    """The shop. For the tests, everybody but Elena may have twenty conversations, and offers do not end."""
+    """The shop. For the tests, everybody but Elena may have twenty conversations, and offers do not end. `graph`: the
+    stand-in of Meta that its answers are sent to, whose customers read them."""
 
-    def __init__(self, system: System, ses: LocalSes) -> None:
+    def __init__(self, system: System, ses: LocalSes, graph: Graph) -> None:
         self.system = system
+        self.graph = graph
         self.address = f"http://{LOOPBACK}:{free_port()}"
         self.database = psycopg.connect(system.dsn, autocommit=True)
         self._ses = ses
@@ -51,7 +56,7 @@ class Shop:
         for name in (OWNER, MANAGER, AGENT):
             sign_ins.create(self.database, name, password, administrator=False, shown_name=None)
         sign_ins.create(self.database, OTHER, password, administrator=True, shown_name="Renata Zefiro")
-        self.start("webhook", "conversations", "commands", "routing", "mails", "timer", "console")
+        self.start("webhook", "conversations", "commands", "routing", "mails", "timer", "sender", "console")
         story = bike_shop.story_posts(now)
         play(story, self.system.webhooks)
         facts = [fact for fact in facts_of(each.post for each in story) if fact.kind != "agent_presence_changed"]
@@ -70,6 +75,10 @@ class Shop:
             offer_seconds=_HOURS,
             presence_timeout_seconds=_HOURS,
             reply_seconds=7 * 86_400,  # the story of two days is not to go on by itself
+            sending_enabled=True,
+            graph_url=self.graph.url,
+            whatsapp_access_token=TOKEN,
+            whatsapp_accounts=bike_shop.SHOP.account_id,
             ses_endpoint=self._ses.endpoint,
             ses_region=REGION,
             ses_sender=SENDER,
@@ -112,6 +121,15 @@ class Shop:
         asked = "select from agent_presence where agent_id = %s and state = %s"
         wait_until(lambda: self.database.execute(asked, [agent, state]).fetchone() is not None)
 
+    def state_of_last_send(self, customer: SimulatedCustomer) -> str:
+        """The recorded state of what was sent to the customer last."""
+        asked = (
+            "select s.state from sends s join conversations c on c.id = s.conversation_id where c.wa_id = %s "
+            "order by s.requested_at desc limit 1"
+        )
+        ((state,),) = self.database.execute(asked, [customer.wa_id]).fetchall()
+        return str(state)
+
     def make_mails_due(self) -> None:
         """Ends the ten seconds in which mails can be recalled."""
         self.database.execute("update mails set due_at = now(), held_until = now() where state = 'requested'")
@@ -127,8 +145,10 @@ class Shop:
 @contextmanager
 def open_shop(system: System, directory_: Path) -> Iterator[Shop]:
     """Opens the shop on an installation without processes. `directory_`: for the log of SES."""
-    with LocalSes(directory_ / "ses") as ses:
-        shop = Shop(system, ses)
+    numbers = [(line.phone_number_id, line.display, line.account_id) for line in bike_shop.NUMBERS]
+    meta = GraphOptions(TOKEN, APP_SECRETS[0], system.webhooks.url, numbers)
+    with LocalSes(directory_ / "ses") as ses, graph_running(meta) as graph:
+        shop = Shop(system, ses, graph)
         try:
             shop.open()
             yield shop
