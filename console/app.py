@@ -19,6 +19,7 @@ from console import gate, phrases
 from console.commands import new_form
 from console.dependencies import Dependencies
 from console.desk.pages import desk_live_pages, desk_pages
+from console.desk.releases import release_pages
 from console.live.watch import changes_for, watched_list
 from console.media.pages import mail_file_pages, media_pages
 from console.pages.bulk import bulk_pages
@@ -71,6 +72,7 @@ def create_app(deps: Dependencies) -> Flask:
         bulk_results_pages,
         desk_live_pages,
         desk_pages,
+        release_pages,
         _live_pages,
         _health_pages,
     ):

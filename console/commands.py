@@ -22,6 +22,7 @@ from domain.commands import (
     Email,
     Recall,
     Rejection,
+    Release,
     Resolve,
     SendMessage,
     Transfer,
@@ -43,8 +44,8 @@ MESSAGE_HOLD_SECONDS = 5
 _EXPIRES_AFTER = timedelta(minutes=5)
 _PUBLISH_SECONDS = 5.0
 
-_B = TypeVar("_B", Transfer, TransferOnReply, Recall, Email, SendMessage, Resolve)
-_Body = Transfer | TransferOnReply | Recall | Email | SendMessage | Resolve
+_B = TypeVar("_B", Transfer, TransferOnReply, Release, Recall, Email, SendMessage, Resolve)
+_Body = Transfer | TransferOnReply | Release | Recall | Email | SendMessage | Resolve
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,7 @@ def actor_name(directory: Directory, actor: str) -> str:
 
 
 def history_sentence(directory: Directory, event: HistoryEntry) -> str | None:
-    """A sentence about an entry of the history; None: the page leaves it out."""
+    """A sentence about an entry of the history, with its note; None: the page leaves it out."""
     if event.event not in _HISTORY:
         return None
     if event.event == "released" and event.actor == "clock":
@@ -212,12 +212,13 @@ def history_sentence(directory: Directory, event: HistoryEntry) -> str | None:
         return translated(ends.get(event.reason, _EXPIRED) if event.reason is not None else _EXPIRED)
     by_other = event.owner is not None and event.actor != f"agent:{event.owner[1]}"
     contested = event.event == "accepted" and event.actor.startswith("agent:") and by_other
-    return _filled(
+    sentence = _filled(
         _CONTESTED if contested else _HISTORY[event.event],
         reason=reason_sentence(event.reason),
         owner=owner_name(directory, *event.owner) if event.owner else translated(gettext_noop("Someone")),
         actor=actor_name(directory, event.actor or ""),
     )
+    return f"{sentence} “{event.note}”" if event.note else sentence
 
 
 def transcript_sentence(directory: Directory, item: TranscriptItem) -> str | None:
@@ -264,7 +265,7 @@ def command_notice(directory: Directory, command: RequestedCommand, row: Row | N
     of a skillset was offered it."""
     detail = command.detail
     target = owner_name(directory, detail["kind"], detail["target"]) if "target" in detail else ""
-    names = {"target": target, "to": ", ".join(detail.get("to", ()))}
+    names = {"target": target, "to": ", ".join(detail.get("to", ())), "until": detail.get("until", "")}
     request, result = _COMMANDS[detail["what"]]
     if command.outcome is None:
         return CommandNotice("pending", _filled(request, **names))
@@ -308,6 +309,10 @@ _COMMANDS = {
         gettext_noop("Cancelled: an answer will not be transferred by itself."),
     ),
     "take": (gettext_noop("Take it:"), gettext_noop("It is yours.")),
+    "hand_over": (gettext_noop("Hand over to {target}:"), gettext_noop("Handed over to {target}.")),
+    "park": (gettext_noop("Park until {until}:"), gettext_noop("Parked until {until}.")),
+    "give_back": (gettext_noop("Give back:"), gettext_noop("Given back: it is on the list.")),
+    "take_over": (gettext_noop("Take over:"), gettext_noop("It is yours.")),
     "recall": (gettext_noop("Recall:"), gettext_noop("Recalled: it is back on the list.")),
     "email": (gettext_noop("Email to {to}:"), gettext_noop("Email to {to} will be sent shortly.")),
     "send": (gettext_noop("Message:"), gettext_noop("The message will be sent in a moment.")),

@@ -1,6 +1,6 @@
 """What the agents' page shows: presence and slots, offers, own conversations, and the one that is open."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -17,13 +17,14 @@ from console.request import person, translated, words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
 from domain.contract.texts import gettext_noop
+from domain.conversations.conversation import Owner
 from domain.conversations.events import HistoryEntry
 from domain.directory import Directory, User
 from domain.routing.agents import PresenceState
 from infra.postgres.console import desks, drafts
 from infra.postgres.lists.conversation_parts import EntryCursor, conversation_part
 from infra.postgres.lists.last_messages import with_last_messages
-from infra.postgres.lists.own import earlier_conversations, own_conversations
+from infra.postgres.lists.own import earlier_conversations, own_conversations, parked_conversations
 from infra.postgres.lists.unmanaged import ListedConversation
 
 OFFER_TEXTS = 3
@@ -46,6 +47,14 @@ OUTCOMES = {
     "not for us": gettext_noop("Not for us"),
 }
 """How agents close: what the fact says -> a text."""
+
+RELEASES = {
+    "hand-over": gettext_noop("Hand over …"),
+    "park": gettext_noop("Park …"),
+    "give-back": gettext_noop("Give back …"),
+    "take-over": gettext_noop("Take over …"),
+}
+"""How a conversation is given away or taken over (`console.desk.releases`) -> the text of the button."""
 
 
 class Slots(NamedTuple):
@@ -79,23 +88,25 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What an agent has. `offers`: those that have not ended; `drafts`: conversations with a draft of theirs; `mark`
-    changes whenever any of the others does."""
+    """What an agent has. `offers`: those that have not ended; `parked`: what comes back to them by itself; `drafts`:
+    conversations with a draft of theirs; `mark` changes whenever any of the others does."""
 
     standing: AgentStanding
     offers: Sequence[Offer]
     lines: Sequence[RowView]
+    parked: Sequence[RowView]
     drafts: Set[UUID]
     mark: str
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """The open conversation. `state`: of the agent's ownership; None: it is not theirs. `earlier`: other conversations
-    of the customer."""
+    """The open conversation. `state`: of the agent's ownership; None: it is not theirs. `releases`: how the person may
+    give it away or take it over -> a text. `earlier`: other conversations of the customer."""
 
     panel: Panel
     state: str | None
+    releases: Mapping[str, str]
     earlier: Sequence[RowView]
 
 
@@ -106,6 +117,7 @@ def own(deps: Dependencies, conn: Connection[Any], directory: Directory) -> Own:
     mark = desks.marks(conn, [me], timeout).get(me, "")  # first: a change during the other reads is noticed
     recorded = desks.recorded(conn, me, timeout)
     rows = with_last_messages(conn, own_conversations(conn, me))
+    parked = with_last_messages(conn, parked_conversations(conn, me))
     offered = [row for row in rows if row.owner is not None and row.owner.state == "assigned"]
     user = directory.users.get(me)
     slots = Slots(len(rows), user.max_conversations if user else 0)
@@ -113,7 +125,8 @@ def own(deps: Dependencies, conn: Connection[Any], directory: Directory) -> Own:
         _standing(recorded, slots, user),
         [_offer(conn, row, directory) for row in offered if row.owner_until and row.owner_until > words().now],
         [row_view(row, directory) for row in rows if row not in offered],
-        drafts.with_drafts(conn, [row.id for row in rows], me),
+        [row_view(row, directory) for row in parked],
+        drafts.with_drafts(conn, [row.id for row in (*rows, *parked)], me),
         mark,
     )
 
@@ -131,8 +144,16 @@ def open_conversation(
     return Open(
         found,
         owner.state if owner is not None and is_mine and is_open else None,
+        _releases(owner, is_mine=is_mine) if is_open else {},
         [row_view(row, directory) for row in earlier_conversations(conn, id_, EARLIER)],
     )
+
+
+def _releases(owner: Owner | None, *, is_mine: bool) -> Mapping[str, str]:
+    if is_mine and owner is not None:
+        own = ("hand-over", "park", "give-back") if owner.state == "accepted" else ("take-over", "give-back")
+        return {} if owner.state == "assigned" else {how: RELEASES[how] for how in own}
+    return {"take-over": RELEASES["take-over"]} if person().answers else {}
 
 
 def _offer(conn: Connection[Any], row: ListedConversation, directory: Directory) -> Offer:

@@ -4,6 +4,7 @@ import { all, byId } from "./dom.js";
 
 const ALIVE = 60000;  // milliseconds between two signs of life
 const STARTED = 1000;  // by then a browser that allows sound has started it
+const LETTERS = { h: "do-hand-over", p: "do-park", b: "do-give-back", t: "do-take-over", c: "do-close", "?": "show-keys" };
 const TOO_SOON = 700;  // an Enter this early after an offer appeared was meant for something else
 
 export function startDesk({ connect, showError }) {
@@ -161,5 +162,5 @@ function key(event, typing, offers) {
   if (event.key === "Escape" && (!typing || event.target.closest(".offer"))) return offers.decline();
   if (typing) return null;
   if (event.key === "Enter" && !event.target.closest("a, button, summary")) return offers.accept();
-  return event.key === "?" ? byId("show-keys") : null;
+  return byId(LETTERS[event.key]);
 }

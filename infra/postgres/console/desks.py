@@ -123,7 +123,7 @@ def marks(conn: Connection[Any], agents: Collection[str], timeout: timedelta) ->
           array_to_string(u.skillsets, ' '),
           (select md5(string_agg(concat_ws(' ', c.id, c.version, c.sequence, c.entries), ',' order by c.id))
             from conversations c where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = a.id
-              and c.owner_state in ('a', 'x')))
+              and (c.owner_state in ('a', 'x') or c.parked_until is not null)))
         from unnest(%s::text[]) as a (id) left join agent_presence p on p.agent_id = a.id
         left join users u on u.id = a.id
         """,

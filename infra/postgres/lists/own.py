@@ -22,6 +22,12 @@ def own_conversations(conn: Connection[Any], agent: str) -> list[ListedConversat
     return cursor.execute(_OWN, {"agent": agent, "most": MOST_OWN}).fetchall()
 
 
+def parked_conversations(conn: Connection[Any], agent: str) -> list[ListedConversation]:
+    """Returns the conversations that were parked for an agent, the next to come back on top."""
+    cursor = conn.cursor(row_factory=class_row(ListedConversation))
+    return cursor.execute(_PARKED, {"agent": agent, "most": MOST_OWN}).fetchall()
+
+
 def earlier_conversations(conn: Connection[Any], conversation: UUID, most: int) -> Sequence[ListedConversation]:
     """Returns other conversations of the same customer on the same number, the latest first."""
     cursor = conn.cursor(row_factory=class_row(ListedConversation))
@@ -29,7 +35,7 @@ def earlier_conversations(conn: Connection[Any], conversation: UUID, most: int) 
 
 
 def may_read(conn: Connection[Any], agent: str, conversation: UUID) -> bool:
-    """Whether an agent may read a conversation: it is theirs, or another of its customer is."""
+    """Whether an agent may read a conversation: it is theirs or parked for them, or another of its customer is."""
     found = conn.execute(_MAY_READ, {"agent": agent, "conversation": conversation}).fetchone()
     assert found is not None
     return bool(found[0])
@@ -43,6 +49,11 @@ _OWN = SQL(
     """
 ).format(columns=LISTED)
 """`a`, offered, sorts before `x`, accepted."""
+
+_PARKED = SQL(
+    "select {columns} from conversations where status = 'a' and owner_kind = 'u' and owner_id = %(agent)s "
+    "and owner_state = 'r' and parked_until is not null order by parked_until, id limit %(most)s"
+).format(columns=LISTED)
 
 _CUSTOMERS = SQL(
     """
@@ -60,5 +71,5 @@ _EARLIER = SQL(
 
 _MAY_READ = SQL(
     "select exists (select from conversations where customer_id in ({customers}) and owner_kind = 'u' "
-    "and owner_id = %(agent)s and owner_state in ('a', 'x'))"
+    "and owner_id = %(agent)s and (owner_state in ('a', 'x') or parked_until is not null))"
 ).format(customers=_CUSTOMERS)

@@ -374,3 +374,56 @@ def test_an_agent_keeps_no_draft_where_they_may_not_write(console: Console, anna
     row = console.office.customer_writes()
     assert 403 == anna.post(f"/conversations/{row}/draft", text="x").status_code
     assert [] == console.office.rows("select * from drafts")
+
+
+# giving away
+
+
+def test_an_agent_hands_over_with_a_note_that_the_next_one_reads(
+    console: Console, boss: Browser, anna: Browser
+) -> None:
+    row = accepted(console, boss, anna)
+    assert all(word in anna.get(f"/desk/{row}").text for word in ("Hand over …", "Park …", "Give back …"))
+    nobody = anna.submit(f"/desk/{row}/hand-over", "dialog")
+    assert (422, True) == (nobody.status_code, "Choose a recipient first." in nobody.text)
+    answer = anna.submit(f"/desk/{row}/hand-over", "dialog", to="user:ben", note="he has paid")
+    assert "Hand over to ben" in answer.text
+    assert [("applied", None)] == console.process_commands()
+    assert [("r", "ben")] == [
+        (each["owner_state"], each["owner_id"]) for each in console.office.rows("select * from conversations")
+    ]
+    assert 'data-line="' not in anna.get("/desk").text
+    assert "he has paid" in boss.get(f"/desk/{row}").text
+
+
+def test_a_parked_conversation_is_listed_apart_and_can_be_continued_at_once(
+    console: Console, boss: Browser, anna: Browser
+) -> None:
+    row = accepted(console, boss, anna)
+    answer = anna.submit(f"/desk/{row}/park", "dialog", note="asks for his size")
+    assert "Park until" in answer.text
+    assert [("applied", None)] == console.process_commands()
+    page = anna.get("/desk").text
+    assert f'data-line="{row}"' in page.partition("Parked")[2]
+    assert 200 == anna.get(f"/desk/{row}").status_code  # still theirs to read
+    anna.submit(f"/desk/{row}/take-over", "dialog")
+    assert [("applied", None)] == console.process_commands()
+    assert "Parked" not in anna.get("/desk").text
+    assert [{"owner_state": "x", "owner_id": "anna"}] == console.office.rows(
+        "select owner_state, owner_id from conversations"
+    )
+
+
+def test_what_is_given_back_is_on_the_list_and_only_its_agent_or_an_administrator_gives_it(
+    console: Console, boss: Browser, anna: Browser, ben: Browser
+) -> None:
+    row = accepted(console, boss, anna)
+    for how in ("hand-over", "park", "give-back", "take-over"):
+        assert 403 == ben.get(f"/desk/{row}/{how}", "dialog").status_code
+    assert 403 == ben.post(f"/desk/{row}/give-back", "dialog", form="f").status_code
+    answer = anna.submit(f"/desk/{row}/give-back", "dialog", note="not my customer")
+    assert "Give back:" in answer.text
+    assert [("applied", None)] == console.process_commands()
+    page = boss.get(f"/desk/{row}").text
+    assert "Back on the list (anna). “not my customer”" in page
+    assert f"row-{row}" in boss.get("/unmanaged").text
