@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from console import gate, phrases
 from console.commands import new_form
 from console.dependencies import Dependencies
+from console.desk.choices import choice_pages
 from console.desk.pages import desk_live_pages, desk_pages
 from console.desk.releases import release_pages
 from console.live.watch import changes_for, watched_list
@@ -32,6 +33,7 @@ from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
 from console.request import follow_with, keep_page, target, words
 from console.sending.answers import answer_pages
+from console.sending.quick import quick_pages
 from console.sending.standing import standing_pages
 from console.sending.template_dialog import template_pages
 from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone
@@ -67,12 +69,14 @@ def create_app(deps: Dependencies) -> Flask:
         mail_file_pages,
         answer_pages,
         template_pages,
+        quick_pages,
         standing_pages,
         bulk_pages,
         bulk_results_pages,
         desk_live_pages,
         desk_pages,
         release_pages,
+        choice_pages,
         _live_pages,
         _health_pages,
     ):

@@ -25,8 +25,6 @@ from infra.postgres.lists.conversation_parts import entry_cursor
 from infra.postgres.lists.own import own_conversations
 
 _LONGEST_NOTE = 1000
-NO_SOUND = "no sound"
-"""The reason of a pause that the page chose, because none of the agent's pages can ring."""
 
 
 def desk_pages(deps: Dependencies) -> Blueprint:
@@ -90,8 +88,8 @@ def desk_pages(deps: Dependencies) -> Blueprint:
             is_heard = _tell_of_page(conn, rings=request.form.get("rings") == "1")
             said = desks.say_again(conn, me)
             if said is not None and said.state == "ready" and not is_heard:
-                said = desks.say(conn, me, "paused", NO_SOUND)
-            elif said is not None and said.reason == NO_SOUND and is_heard:
+                said = desks.say(conn, me, "paused", view.NO_SOUND)
+            elif said is not None and said.reason == view.NO_SOUND and is_heard:
                 said = desks.say(conn, me, "ready", None)
         if said is None:
             return "", 204
@@ -110,7 +108,9 @@ def desk_pages(deps: Dependencies) -> Blueprint:
     @pages.get("/<uuid:id_>/close")
     @gate.open_to("desk")
     def closing(id_: UUID) -> ResponseReturnValue:
-        return dialog("desk_close.html", id=id_, outcomes=view.OUTCOMES, form=new_form())
+        with deps.connection() as conn:
+            outcomes = view.outcomes(conn, deps.directory(conn))
+        return dialog("desk_close.html", id=id_, outcomes=outcomes, form=new_form())
 
     @pages.post("/<uuid:id_>/close")
     @gate.open_to("desk")
@@ -144,7 +144,7 @@ def _show(deps: Dependencies, id_: UUID | None) -> ResponseReturnValue:
         own = view.own(deps, conn, directory)
         if own.standing.state == "offline" and target() is None:
             desks.forget_old(conn, person().name, deps.terms.presence_timeout)
-        shown = None
+        shown, reasons = None, view.reasons(conn)
         if id_ is not None:
             if not gate.may_read(conn, id_):
                 gate.audit_refusal(deps, "forbidden", "level", id_)
@@ -153,7 +153,7 @@ def _show(deps: Dependencies, id_: UUID | None) -> ResponseReturnValue:
             if shown is None:
                 abort(404)
     template = "desk_open.html" if target() == "desk-open" else "desk.html"
-    return render_template(template, **_context(deps, own, shown), directory=directory, reasons=_pause_reasons())
+    return render_template(template, **_context(deps, own, shown), directory=directory, reasons=reasons)
 
 
 def _context(deps: Dependencies, own: view.Own, shown: view.Open | None) -> dict[str, Any]:
@@ -170,10 +170,6 @@ def _context(deps: Dependencies, own: view.Own, shown: view.Open | None) -> dict
 
 def _mark(own: view.Own, shown: view.Open | None) -> str:
     return f"{own.mark} {shown.panel.mark if shown else ''}"
-
-
-def _pause_reasons() -> dict[str, str]:
-    return {reason: text for reason, text in view.REASONS.items() if reason != NO_SOUND}
 
 
 def _readable(deps: Dependencies, id_: UUID | None) -> UUID | None:

@@ -21,7 +21,7 @@ from domain.conversations.conversation import Owner
 from domain.conversations.events import HistoryEntry
 from domain.directory import Directory, User
 from domain.routing.agents import PresenceState
-from infra.postgres.console import desks, drafts
+from infra.postgres.console import choices, desks, drafts
 from infra.postgres.lists.conversation_parts import EntryCursor, conversation_part
 from infra.postgres.lists.last_messages import with_last_messages
 from infra.postgres.lists.own import earlier_conversations, own_conversations, parked_conversations
@@ -37,8 +37,9 @@ REASONS = {
     "other work": gettext_noop("Other work"),
     "no sound": gettext_noop("Sound is off"),
 }
-"""Why agents pause: what the fact says -> a text. The page itself chooses the last one, for agents who would not hear
-an offer."""
+"""The first reasons of a pause: what the fact says -> a text. Others are shown as they were written."""
+NO_SOUND = "no sound"
+"""The reason that the page itself chooses, for agents who would not hear an offer."""
 
 OUTCOMES = {
     "solved": gettext_noop("Solved"),
@@ -46,7 +47,7 @@ OUTCOMES = {
     "elsewhere": gettext_noop("Continues elsewhere"),
     "not for us": gettext_noop("Not for us"),
 }
-"""How agents close: what the fact says -> a text."""
+"""The first outcomes: what the fact says -> a text. Others are shown as they were written."""
 
 RELEASES = {
     "hand-over": gettext_noop("Hand over …"),
@@ -154,6 +155,19 @@ def _releases(owner: Owner | None, *, is_mine: bool) -> Mapping[str, str]:
         own = ("hand-over", "park", "give-back") if owner.state == "accepted" else ("take-over", "give-back")
         return {} if owner.state == "assigned" else {how: RELEASES[how] for how in own}
     return {"take-over": RELEASES["take-over"]} if person().answers else {}
+
+
+def reasons(conn: Connection[Any]) -> Mapping[str, str]:
+    """Why an agent may pause: what the fact says -> a text in the language of the page."""
+    return {each: translated(REASONS[each]) if each in REASONS else each for each in choices.pause_reasons(conn)}
+
+
+def outcomes(conn: Connection[Any], directory: Directory) -> Mapping[str, str]:
+    """How the person may close a conversation: what the fact says -> a text in the language of the page."""
+    me = directory.users.get(person().name)
+    mine = ("", *(me.skillsets if me else ()))
+    found = [each.outcome for each in choices.outcomes(conn) if each.skillset in mine]
+    return {each: translated(OUTCOMES[each]) if each in OUTCOMES else each for each in found}
 
 
 def _offer(conn: Connection[Any], row: ListedConversation, directory: Directory) -> Offer:

@@ -1,6 +1,7 @@
 """The box in which an answer is written: who may write, what can be sent now, and what was typed."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
@@ -23,6 +24,8 @@ from infra.postgres.sending.library import StoredLibrary
 from infra.postgres.sending.recipients import recipient_in
 
 MAX_BODY_WITH_BUTTONS, MAX_TITLE = 1024, 20
+PLACEHOLDER = r"\{(name|agent|number)\}"
+"""What a quick reply fills in, as far as it is known."""
 
 Mode = Literal["off", "theirs", "template", "text"]
 """Whether the person can write: not at all, not because somebody else accepted the conversation, only a template
@@ -53,6 +56,9 @@ class Typed:
         if len(self.text) > most:
             text = translated(gettext_noop("The text has %(n)s characters; at most %(most)s fit."))
             return text % {"n": words().number(len(self.text)), "most": words().number(most)}
+        if missing := re.search(PLACEHOLDER, self.text):
+            text = translated(gettext_noop("Replace %(placeholder)s first: what belongs there is not known."))
+            return text % {"placeholder": missing[0]}
         if any(len(title) > MAX_TITLE for title in titles):
             return translated(gettext_noop("A button has at most 20 characters."))
         if len(set(titles)) != len(titles):
@@ -74,13 +80,15 @@ class Typed:
 @dataclass(frozen=True, slots=True)
 class AnswerBox:
     """The box of a conversation. `form`: its token; `expected_last`: the customer's last message as the page shows it;
-    `writer`: who accepted the conversation, if somebody else did; `error`: why the message was not sent."""
+    `writer`: who accepted the conversation, if somebody else did; `left`: drafts of people who had the conversation
+    before, each with their name; `error`: why the message was not sent."""
 
     conversation: Conversation
     mode: Mode
     form: str
     expected_last: str
     writer: str
+    left: Sequence[tuple[str, str]] = ()
     typed: Typed = field(default_factory=Typed)
     error: str = ""
 
@@ -105,8 +113,14 @@ def answer_box(
         new_form(),
         str(last.fact) if last else "",
         phrases.owner_name(directory, owner.kind, owner.id) if owner is not None and theirs else "",
+        _left_behind(conn, conversation, directory) if mode in ("text", "template") else (),
         Typed(drafts.draft(conn, conversation.id, person().name) if mode in ("text", "template") else ""),
     )
+
+
+def _left_behind(conn: Connection[Any], conversation: Conversation, directory: Directory) -> Sequence[tuple[str, str]]:
+    found = drafts.of_others(conn, conversation.id, person().name)
+    return [(phrases.user_name(directory, name), text) for name, text in found]
 
 
 def may_see_box(deps: Dependencies, conversation: Conversation) -> bool:

@@ -24,13 +24,15 @@ AuditEvent = Literal[
     "not_kept",
     "downloaded",
     "deleted_opened",
+    "choices_changed",
     "sign_in_made",
     "password_reset",
     "sessions_ended",
 ]
 """Stored values. `asked`: a command was requested; `held_back`: one of a bulk action was not, because the free slots
 were given to more urgent conversations; `not_kept`: Kafka did not acknowledge it. `deleted_opened`: what the customer
-deleted from a conversation was shown. The last three are events of the command line, which has no address."""
+deleted from a conversation was shown. `choices_changed`: what agents choose from was. The last three are events of the
+command line, which has no address."""
 
 
 @dataclass(frozen=True, slots=True)

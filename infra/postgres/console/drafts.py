@@ -47,6 +47,15 @@ def draft(conn: Connection[Any], conversation: UUID, person: str) -> str:
     return found[0] if found else ""
 
 
+def of_others(conn: Connection[Any], conversation: UUID, person: str) -> list[tuple[str, str]]:
+    """Returns the drafts of everybody else in a conversation, each with the person's name, the latest first."""
+    return conn.execute(
+        f"select d.person, d.text from drafts d where d.conversation_id = %s and d.person <> %s and {_KEPT} "
+        "order by d.changed_at desc limit 3",
+        (conversation, person),
+    ).fetchall()
+
+
 def with_drafts(conn: Connection[Any], conversations: Collection[UUID], person: str) -> set[UUID]:
     """Returns those of the conversations in which a person has a draft."""
     found = conn.execute(

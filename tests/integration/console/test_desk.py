@@ -427,3 +427,69 @@ def test_what_is_given_back_is_on_the_list_and_only_its_agent_or_an_administrato
     page = boss.get(f"/desk/{row}").text
     assert "Back on the list (anna). “not my customer”" in page
     assert f"row-{row}" in boss.get("/unmanaged").text
+
+
+# what agents choose from
+
+
+def test_quick_replies_are_the_nearest_of_each_shortcut_with_what_is_known_filled_in(
+    console: Console, boss: Browser, anna: Browser
+) -> None:
+    row = accepted(console, boss, anna)
+    for whom, shortcut, text in (
+        ("all:", "hi", "Hello {name}"),
+        ("all:", "open", "9 to 19"),
+        ("skillset:sales", "open", "Sales: {agent} answers until 18"),
+    ):
+        kept = boss.post("/desk/choices/quick", **{"for": whom, "shortcut": f"/{shortcut}", "text": text})
+        assert 303 == kept.status_code
+    anna.post("/desk/choices/quick", **{"for": "user:", "shortcut": "bye", "text": "See you"})
+    assert 403 == anna.post("/desk/choices/quick", **{"for": "all:", "shortcut": "x", "text": "y"}).status_code
+    assert 422 == anna.post("/desk/choices/quick", **{"for": "user:", "shortcut": "a b", "text": "y"}).status_code
+    offered_texts = re.findall(r'data-text="([^"]*)"', anna.get(f"/conversations/{row}/quick-replies").text)
+    assert ["See you", "Hello {name}", "Sales: anna answers until 18"] == offered_texts  # nobody knows the name
+    assert "See you" not in boss.get("/desk/choices").text  # it is hers
+    id_ = re.findall(r"/desk/choices/quick/([^/]+)/delete", boss.get("/desk/choices").text)[0]
+    anna.post(f"/desk/choices/quick/{id_}/delete")
+    assert "Hello {name}" in anna.get("/desk/choices").text  # not hers
+    boss.post(f"/desk/choices/quick/{id_}/delete")
+    assert "Hello {name}" not in anna.get("/desk/choices").text
+    assert 6 == len(console.audited("choices_changed"))
+
+
+def test_a_placeholder_that_nothing_filled_in_is_not_sent(console: Console, boss: Browser, anna: Browser) -> None:
+    row = accepted(console, boss, anna)
+    fields = {**hidden(box_of(anna.get(f"/desk/{row}").text)), "text": "Hello {name}"}
+    answer = anna.post(f"/conversations/{row}/answer", "answer", **fields)
+    assert (422, True) == (answer.status_code, "Replace {name} first" in answer.text)
+    assert [] == console.process_commands()
+
+
+def test_administrators_keep_the_reasons_of_a_pause_and_the_outcomes(
+    console: Console, boss: Browser, anna: Browser
+) -> None:
+    row = accepted(console, boss, anna)
+    boss.post("/desk/choices/reasons", reason="Stock-taking")
+    boss.post("/desk/choices/reasons", reason="meeting", delete="1")
+    boss.post("/desk/choices/outcomes", outcome="Sold", skillset="sales")
+    boss.post("/desk/choices/outcomes", outcome="Repaired", skillset="support")
+    boss.post("/desk/choices/outcomes", outcome="elsewhere", delete="1")
+    assert 403 == anna.post("/desk/choices/reasons", reason="Nap").status_code
+    page = anna.get("/desk").text
+    assert ["Break", "Training", "Other work", "Stock-taking"] == re.findall(r"<button>Pause: ([^<]+)</button>", page)
+    dialog = anna.get(f"/desk/{row}/close", "dialog").text
+    assert ["solved", "no answer", "not for us", "Sold"] == re.findall(r'name="outcome" value="([^"]+)"', dialog)
+
+
+def test_what_a_colleague_was_writing_is_not_lost_when_the_customer_is_handed_over(
+    console: Console, boss: Browser, anna: Browser
+) -> None:
+    """Nothing that was typed is lost (D2)."""
+    row = accepted(console, boss, anna)
+    anna.post(f"/conversations/{row}/draft", text="We have found your")
+    assert "We have found your" not in boss.get(f"/desk/{row}").text
+    anna.submit(f"/desk/{row}/hand-over", "dialog", to="user:ben")
+    assert [("applied", None)] == console.process_commands()
+    box = box_of(boss.get(f"/desk/{row}").text)
+    assert "anna&#39;s draft:" in box
+    assert "We have found your" in box
