@@ -21,6 +21,7 @@ from console.dependencies import Dependencies
 from console.desk.choices import choice_pages
 from console.desk.pages import desk_live_pages, desk_pages
 from console.desk.releases import release_pages
+from console.desk.replies import reply_pages
 from console.live.watch import changes_for, watched_list
 from console.media.pages import mail_file_pages, media_pages
 from console.pages.bulk import bulk_pages
@@ -77,6 +78,7 @@ def create_app(deps: Dependencies) -> Flask:
         desk_pages,
         release_pages,
         choice_pages,
+        reply_pages,
         _live_pages,
         _health_pages,
     ):

@@ -89,13 +89,15 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What an agent has. `offers`: those that have not ended; `parked`: what comes back to them by itself; `drafts`:
-    conversations with a draft of theirs; `mark` changes whenever any of the others does."""
+    """What an agent has. `offers`: those that have not ended; `parked`: what comes back to them by itself; `waiting`:
+    how many of their customers wait for a reply; `drafts`: conversations with a draft of theirs; `mark` changes
+    whenever any of the others does."""
 
     standing: AgentStanding
     offers: Sequence[Offer]
     lines: Sequence[RowView]
     parked: Sequence[RowView]
+    waiting: int
     drafts: Set[UUID]
     mark: str
 
@@ -127,6 +129,7 @@ def own(deps: Dependencies, conn: Connection[Any], directory: Directory) -> Own:
         [_offer(conn, row, directory) for row in offered if row.owner_until and row.owner_until > words().now],
         [row_view(row, directory) for row in rows if row not in offered],
         [row_view(row, directory) for row in parked],
+        sum(row.waits_since is not None for row in rows),
         drafts.with_drafts(conn, [row.id for row in (*rows, *parked)], me),
         mark,
     )

@@ -2,11 +2,13 @@
 
 import json
 import re
+from functools import partial
+from html import unescape
 from uuid import UUID, uuid4
 
 import pytest
 
-from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, AgentPresenceChanged
+from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, AgentPresenceChanged
 from tests.support.console import Browser, Console, OpenDesk, hidden
 from tests.support.office import COMPANY
 
@@ -491,5 +493,30 @@ def test_what_a_colleague_was_writing_is_not_lost_when_the_customer_is_handed_ov
     anna.submit(f"/desk/{row}/hand-over", "dialog", to="user:ben")
     assert [("applied", None)] == console.process_commands()
     box = box_of(boss.get(f"/desk/{row}").text)
-    assert "anna&#39;s draft:" in box
+    assert "anna's draft:" in box
     assert "We have found your" in box
+
+
+# waiting for a reply
+
+
+def test_customers_who_wait_for_a_reply_are_listed_by_waiting_time_and_page_by_page(
+    console: Console, boss: Browser, anna: Browser
+) -> None:
+    rows = []
+    for n, agent in enumerate(("anna", "anna", "ben", *["anna"] * 9)):
+        row = console.office.customer_writes(phone=f"39{n:03}", hours_ago=2)
+        console.office.desktop_reports(AgentMessage, agent, row, minutes_ago=90 - n)
+        console.office.customer_writes("and now?", f"39{n:03}", hours_ago=(80 - n) / 60)
+        rows.append(str(row))
+    console.office.connection.execute("update sign_ins set page_rows = 10")
+    listed = partial(re.findall, r'href="/desk/([0-9a-f-]{36})"')
+    page = boss.get("/desk/replies").text
+    assert rows[:10] == listed(page)
+    rest = re.search(r'rel="next" href="([^"]+)"', page) or re.search(r'href="([^"]+)">Next', page)
+    assert rest is not None
+    assert rows[10:] == listed(boss.get(unescape(rest[1])).text)
+    assert rows[2] not in listed(anna.get("/desk/replies").text)
+    assert rows[0] == listed(anna.get("/desk/replies").text)[0]
+    assert "Waiting for a reply" in anna.get("/desk").text
+    assert 400 == anna.get("/desk/replies?after=x").status_code
