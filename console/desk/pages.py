@@ -19,7 +19,7 @@ from console.pages.chat import summary_of
 from console.request import dialog, follow_with, keep_page, person, target
 from console.table.query import ListQuery
 from domain.ports import PublishFailed
-from domain.routing.agents import PresenceState
+from domain.routing.agents import PresenceState, page_timeout
 from infra.postgres.console import desks
 from infra.postgres.lists.conversation_parts import entry_cursor
 from infra.postgres.lists.own import own_conversations
@@ -74,9 +74,18 @@ def desk_pages(deps: Dependencies) -> Blueprint:
             return _refused("silent")
         reason = request.form.get("reason", "")[:_LONGEST_NOTE].strip() or None
         with deps.connection() as conn, conn.transaction():
-            _tell_of_page(conn, rings=rings)
+            _tell_of_page(deps, conn, rings=rings)
             said = desks.say(conn, person().name, state, reason if state == "paused" else None)
         return _report(partial(agent_facts.report_presence, deps, person().name, said))
+
+    @pages.post("/here")
+    @gate.open_to("desk")
+    def here() -> ResponseReturnValue:
+        """A page answers what its stream says: an offer would be seen and heard there. Without this for some seconds,
+        nothing is offered to the agent."""
+        with deps.connection() as conn, conn.transaction():
+            _tell_of_page(deps, conn, rings=request.form.get("rings") == "1")
+        return "", 204
 
     @pages.post("/alive")
     @gate.open_to("desk")
@@ -85,7 +94,7 @@ def desk_pages(deps: Dependencies) -> Blueprint:
         when a page can again, they are ready as they were."""
         me = person().name
         with deps.connection() as conn, conn.transaction():
-            is_heard = _tell_of_page(conn, rings=request.form.get("rings") == "1")
+            is_heard = _tell_of_page(deps, conn, rings=request.form.get("rings") == "1")
             said = desks.say_again(conn, me)
             if said is not None and said.state == "ready" and not is_heard:
                 said = desks.say(conn, me, "paused", view.NO_SOUND)
@@ -177,11 +186,12 @@ def _readable(deps: Dependencies, id_: UUID | None) -> UUID | None:
         return id_ if id_ is not None and gate.may_read(conn, id_) else None
 
 
-def _tell_of_page(conn: Connection[Any], *, rings: bool) -> bool:
+def _tell_of_page(deps: Dependencies, conn: Connection[Any], *, rings: bool) -> bool:
     page = request.form.get("page", type=UUID)
+    lives = page_timeout(deps.terms.presence_timeout)
     if page is None:
-        return desks.is_heard(conn, person().name)
-    return desks.tell_of_page(conn, person().name, page, rings=rings)
+        return desks.is_heard(conn, person().name, lives)
+    return desks.tell_of_page(conn, person().name, page, lives, rings=rings)
 
 
 def _act(deps: Dependencies, id_: UUID, state: str, action: str, **more: str | None) -> ResponseReturnValue:

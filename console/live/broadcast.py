@@ -24,7 +24,7 @@ log = structlog.get_logger()
 PAUSE_SECONDS = 0.5
 """The shortest time between two looks."""
 REFRESH_SECONDS = 10.0
-"""The longest time between two looks without a hint; each page also receives an event at least that often."""
+"""The longest time between two looks of a list without a hint; each page also receives an event at least that often."""
 MAX_VIEWERS, MAX_VIEWERS_OF_ONE = 2000, 30
 """Open pages of all sessions, and of one: nobody's pages shut those of others out."""
 
@@ -55,8 +55,12 @@ class Broadcaster(Generic[P, S]):
     """Sends changes to open pages. `run` belongs in a thread, `stream` in an event loop. `P`: what a page shows; `S`:
     the current state of everything that pages show."""
 
-    def __init__(self, listen: Callable[[], Listener], look: Callable[[Sequence[P]], S]) -> None:
-        """`listen` connects; `look` reads the current state of what these pages show. Both raise psycopg errors."""
+    def __init__(
+        self, listen: Callable[[], Listener], look: Callable[[Sequence[P]], S], refresh_seconds: float = REFRESH_SECONDS
+    ) -> None:
+        """`listen` connects; `look` reads the current state of what these pages show. Both raise psycopg errors.
+        `refresh_seconds`: the longest time between two looks without a hint."""
+        self._refresh_seconds = refresh_seconds
         self._listen = listen
         self._look = look
         self._stop = threading.Event()
@@ -86,7 +90,7 @@ class Broadcaster(Generic[P, S]):
                     while not self._stop.is_set():
                         if hints.wait(0 if due == 0 else 1.0) or monotonic() >= due or self._has_new_viewer():
                             self._broadcast()
-                            due = monotonic() + REFRESH_SECONDS
+                            due = monotonic() + self._refresh_seconds
                             self._stop.wait(PAUSE_SECONDS)
             except (psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
                 log.warning("live.connection_lost", error=type(error).__name__)
@@ -139,7 +143,7 @@ class Broadcaster(Generic[P, S]):
                 events = render(shown, self._state)
                 if events is None:
                     return
-                if not events and monotonic() - sent_at >= REFRESH_SECONDS / 2:
+                if not events and monotonic() - sent_at >= self._refresh_seconds / 2:
                     events = [event("still")]
                 for each in events:
                     yield each

@@ -3,6 +3,7 @@ import { createBell } from "./bell.js";
 import { all, byId } from "./dom.js";
 
 const ALIVE = 60000;  // milliseconds between two signs of life
+const HERE = 3000;  // milliseconds at least between two answers to the stream
 const STARTED = 1000;  // by then a browser that allows sound has started it
 const LETTERS = { h: "do-hand-over", p: "do-park", b: "do-give-back", t: "do-take-over", c: "do-close", "?": "show-keys" };
 const TOO_SOON = 700;  // an Enter this early after an offer appeared was meant for something else
@@ -17,6 +18,15 @@ export function startDesk({ connect, showError }) {
 
   // A page that has lost its stream would not show an offer.
   const rings = () => bell.rings() && !byId("live").classList.contains("lost");
+
+  // The stream speaks every few seconds, also to a hidden tab, whose timers may sleep. No answer: nobody is offered.
+  let answered = 0;
+  document.addEventListener("stream-alive", () => {
+    if (Date.now() - answered < HERE) return;
+    answered = Date.now();
+    const body = new URLSearchParams({ csrf: desk.dataset.csrf, page, rings: rings() ? "1" : "" });
+    fetch(desk.dataset.here, { method: "POST", body, headers: { "X-Live": "1" } }).catch(() => {});
+  });
 
   async function tell(again = true) {
     const body = new URLSearchParams({ csrf: desk.dataset.csrf, page, rings: rings() ? "1" : "" });

@@ -22,6 +22,7 @@ export function startLive({ showError }) {
     retries = 0;
     showState(true);
     byId("signed-out")?.remove();
+    document.dispatchEvent(new Event("stream-alive"));
   }
 
   // Tells the server what the page shows, so that the server can send whatever differs from it now or later.

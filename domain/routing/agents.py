@@ -9,13 +9,23 @@ PresenceState = Literal["ready", "paused", "offline"]
 PRESENCE_TIMEOUT = timedelta(seconds=300)
 """An agent whose desktop has reported nothing for this long is offline (a setting)."""
 
+PAGES_PER_TIMEOUT = 20
+
+
+def page_timeout(presence_timeout: timedelta = PRESENCE_TIMEOUT) -> timedelta:
+    """Returns after what time without a sign a page of the agents' page counts as gone: 15 s by default. No offer would
+    be seen or heard there."""
+    return presence_timeout / PAGES_PER_TIMEOUT
+
 
 class Member(NamedTuple):
     """A user, with the data that routing needs. (A tuple, like `domain.conversations.conversation.Conversation`.)
 
-    `seen_at`: time of the last signed event from the agent desktop; `state_at`: when the desktop last reported `state`;
-    `idle_since`: when the user was last assigned a conversation, or became ready; `active_conversations`: number of
-    active conversations that are assigned to the user or accepted by them."""
+    `seen_at`: time of the last signed event from the agent desktop; `state_at`: when the desktop last reported
+    `state`; `page_at`: of an agent who said on the agents' page that they are ready, the last sign of a page of
+    theirs that rings; None: they use another desktop. `idle_since`: when the user was last assigned a conversation,
+    or became ready; `active_conversations`: number of active conversations that are assigned to the user or accepted
+    by them."""
 
     id: str
     skillsets: frozenset[str]
@@ -25,6 +35,7 @@ class Member(NamedTuple):
     state_at: datetime | None = None
     seen_at: datetime | None = None
     idle_since: datetime | None = None
+    page_at: datetime | None = None
 
     @property
     def free_capacity(self) -> int:
@@ -38,7 +49,10 @@ class Member(NamedTuple):
         return self.active_conversations > self.max_conversations
 
     def is_presence_stale(self, now: datetime, presence_timeout: timedelta = PRESENCE_TIMEOUT) -> bool:
-        """Whether the agent desktop has reported nothing for `presence_timeout` or longer."""
+        """Whether the agent desktop has reported nothing for `presence_timeout` or longer, or no page rings that could
+        show an offer."""
+        if self.page_at is not None and now - self.page_at >= page_timeout(presence_timeout):
+            return True
         return self.seen_at is None or now - self.seen_at >= presence_timeout
 
     def is_ready(self, now: datetime, presence_timeout: timedelta = PRESENCE_TIMEOUT) -> bool:

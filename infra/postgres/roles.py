@@ -38,6 +38,8 @@ _ASSIGNS = {
     "agent_idle": "select, insert, update",
     "agent_presence": "select",
     "consumer_offsets": "select",
+    "desk_pages": "select",
+    "desk_presence": "select",
     "users": "select, update (id)",  # locked, never changed
 }
 _HOLDS = {

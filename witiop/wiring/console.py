@@ -31,6 +31,9 @@ _CONSOLE_POOL = 8
 _CONSOLE_CONNECTIONS = 4096
 """HTTP connections: a browser has one for its stream and up to five more."""
 
+_DESK_REFRESH_SECONDS = 5.0
+"""How often an open agents' page is at least spoken to, and answers: three times before it counts as gone."""
+
 
 def run_console(settings: Settings) -> None:
     """Runs the console: this process supervises the one that answers requests."""
@@ -81,9 +84,8 @@ def _console_worker(settings: Settings) -> "ServedApp":
     sessions = session_terms(settings)
     live = Broadcaster(lambda: ChangeHints(dsn), ListWatcher(connections.connection, sessions).look)
     routing = routing_policy(settings)
-    desks = Broadcaster(
-        lambda: ChangeHints(dsn), DeskWatcher(connections.connection, sessions, routing.presence_timeout).look
-    )
+    agents = DeskWatcher(connections.connection, sessions, routing.presence_timeout)
+    desks = Broadcaster(lambda: ChangeHints(dsn), agents.look, _DESK_REFRESH_SECONDS)
     listeners = [
         threading.Thread(target=each.run, name=name, daemon=True) for name, each in (("live", live), ("desks", desks))
     ]

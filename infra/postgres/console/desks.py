@@ -11,9 +11,6 @@ from psycopg.rows import class_row
 
 from domain.routing.agents import PresenceState
 
-_PAGE_LIVES = timedelta(seconds=150)
-"""A page that told nothing of itself for this long is closed: it tells every minute."""
-
 
 class SaidPresence(NamedTuple):
     """What an agent said, and since when, by the database's clock."""
@@ -64,24 +61,23 @@ def forget_old(conn: Connection[Any], agent: str, timeout: timedelta) -> None:
     )
 
 
-def tell_of_page(conn: Connection[Any], agent: str, page: UUID, *, rings: bool) -> bool:
-    """Stores that a page is open and whether it rings; returns whether any open page of the agent does."""
-    conn.execute(
-        "delete from desk_pages where agent_id = %s and seen_at < clock_timestamp() - %s", (agent, _PAGE_LIVES)
-    )
+def tell_of_page(conn: Connection[Any], agent: str, page: UUID, lives: timedelta, *, rings: bool) -> bool:
+    """Stores that a page is open and whether it rings; returns whether any open page of the agent does. `lives`: see
+    `domain.routing.agents.page_timeout`."""
+    conn.execute("delete from desk_pages where agent_id = %s and seen_at < clock_timestamp() - %s", (agent, lives))
     conn.execute(
         "insert into desk_pages (agent_id, page, rings, seen_at) values (%s, %s, %s, clock_timestamp()) "
         "on conflict (agent_id, page) do update set rings = excluded.rings, seen_at = excluded.seen_at",
         (agent, page, rings),
     )
-    return is_heard(conn, agent)
+    return is_heard(conn, agent, lives)
 
 
-def is_heard(conn: Connection[Any], agent: str) -> bool:
+def is_heard(conn: Connection[Any], agent: str, lives: timedelta) -> bool:
     """Whether an open page of the agent rings."""
     found = conn.execute(
         "select exists (select from desk_pages where agent_id = %s and rings and seen_at >= clock_timestamp() - %s)",
-        (agent, _PAGE_LIVES),
+        (agent, lives),
     ).fetchone()
     assert found is not None
     return bool(found[0])

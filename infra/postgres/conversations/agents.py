@@ -12,8 +12,11 @@ _MEMBERS = """
 select u.id, u.skillsets, u.max_conversations,
   (select count(*) from conversations c where c.status = 'a' and c.owner_kind = 'u' and c.owner_id = u.id
     and c.owner_state in ('a', 'x'))::integer,
-  p.state, p.at, p.seen_at, greatest(p.ready_since, i.since)
+  p.state, p.at, p.seen_at, greatest(p.ready_since, i.since),
+  case when d.agent_id is not null
+    then (select coalesce(max(g.seen_at), 'epoch') from desk_pages g where g.agent_id = d.agent_id and g.rings) end
 from users u left join agent_presence p on p.agent_id = u.id left join agent_idle i on i.agent_id = u.id
+left join desk_presence d on d.agent_id = p.agent_id and d.state = 'ready' and p.state = 'ready' and d.since = p.at
 where u.id = any(%b::text[])
 """
 
@@ -62,7 +65,7 @@ class Agents:
         rows = self._connection.execute(_MEMBERS, [list(users)]).fetchall()
         return {
             user: Member(
-                user, frozenset(skillsets), capacity, active, state or "offline", state_at, seen_at, idle_since
+                user, frozenset(skillsets), capacity, active, state or "offline", state_at, seen_at, idle_since, page_at
             )
-            for user, skillsets, capacity, active, state, state_at, seen_at, idle_since in rows
+            for user, skillsets, capacity, active, state, state_at, seen_at, idle_since, page_at in rows
         }

@@ -192,6 +192,32 @@ def test_without_kafka_nothing_is_said_and_the_next_sign_of_life_repeats_it(cons
     assert ["ready"] == [fact.state for fact in console.process_facts() if isinstance(fact, AgentPresenceChanged)]
 
 
+def test_nobody_is_offered_to_an_agent_whose_last_page_is_gone(console: Console, boss: Browser, anna: Browser) -> None:
+    """An offer is seen and heard, or it is not made (D1)."""
+    page = uuid4()
+    is_ready(console, anna, page)
+    console.office.connection.execute("update desk_pages set seen_at = now() - interval '16 s'")
+    row = console.office.customer_writes("hello", "391")
+    transfer = partial(boss.submit, f"/conversations/{row}/transfer/user", "dialog", to="anna", mode="immediate")
+    assert "offline" in transfer(to="").text.partition(">anna</b>")[2]
+    transfer()
+    assert [("rejected", "user_not_ready")] == console.process_commands()
+    anna.post("/desk/here", None, page=page, rings="")  # it is back, and deaf
+    transfer()
+    assert [("rejected", "user_not_ready")] == console.process_commands()
+    anna.post("/desk/here", None, page=page, rings="1")
+    transfer()
+    assert [("applied", None)] == console.process_commands()
+    assert 'class="offer"' in anna.get("/desk").text
+
+
+def test_another_desktop_does_not_need_an_open_page(console: Console, boss: Browser, anna: Browser) -> None:
+    is_ready(console, anna)
+    console.office.connection.execute("update desk_pages set seen_at = now() - interval '1 hour'")
+    console.office.presence("anna", "ready")
+    offered(console, boss)
+
+
 # offers
 
 
