@@ -557,7 +557,9 @@ def test_a_customer_who_was_left_alone_is_offered_with_a_sound_answered_and_read
         expect(bubble).to_contain_text("read")
         assert "read" == shop.state_of_last_send(customer)
         assert ["Certo, a che ora?"] == [
-            post["body"]["text"]["body"] for post in shop.graph.control.posts() if customer.wa_id in str(post["body"])
+            post["body"]["text"]["body"]
+            for post in shop.graph.control.posts()
+            if post["body"].get("to", "").endswith(str(customer.wa_id))
         ]
         page.goto(f"/unmanaged?q={customer.wa_id}")
         expect(page.locator("#list tbody tr")).to_have_count(0)
