@@ -24,7 +24,7 @@ from infra.postgres.sending.library import StoredLibrary
 from infra.postgres.sending.recipients import recipient_in
 
 MAX_BODY_WITH_BUTTONS, MAX_TITLE = 1024, 20
-PLACEHOLDER = r"\{(name|agent|number)\}"
+PLACEHOLDER = re.compile(r"\{(name|agent|number)\}")
 """What a quick reply fills in, as far as it is known."""
 
 Mode = Literal["off", "theirs", "template", "text"]
@@ -56,7 +56,7 @@ class Typed:
         if len(self.text) > most:
             text = translated(gettext_noop("The text has %(n)s characters; at most %(most)s fit."))
             return text % {"n": words().number(len(self.text)), "most": words().number(most)}
-        if missing := re.search(PLACEHOLDER, self.text):
+        if missing := PLACEHOLDER.search(self.text):
             text = translated(gettext_noop("Replace %(placeholder)s first: what belongs there is not known."))
             return text % {"placeholder": missing[0]}
         if any(len(title) > MAX_TITLE for title in titles):

@@ -1,6 +1,5 @@
 """Quick replies for a conversation: texts that a slash inserts, with what is known filled in."""
 
-import re
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -42,4 +41,4 @@ def quick_pages(deps: Dependencies) -> Blueprint:
 
 def _filled(text: str, known: Mapping[str, str]) -> str:
     """The text with what is known. A placeholder without a value stays, so that nobody greets an empty name."""
-    return re.sub(PLACEHOLDER, lambda found: known[found[1]] or found[0], text)
+    return PLACEHOLDER.sub(lambda found: known[found[1]] or found[0], text)
