@@ -46,6 +46,7 @@ CHECKED = {
     ("command_audit", "outcome"): "applied",
     ("mails", "state"): "requested",
     ("sign_ins", "list_order"): "urgent",
+    ("quick_replies", "scope"): "user",
 }
 
 
