@@ -18,6 +18,8 @@ MAX_REQUEST_BYTES = 4 * 1024 * 1024
 METADATA_SECONDS = 2.0
 """How long a readiness check waits for the broker's metadata."""
 
+_NOT_READY_MS = 20.0
+
 PRODUCER_OPTIONS: dict[str, Any] = {
     "acks": "all",
     # The idempotent producer can get stuck for ever when a broker hangs (docs/decisions/0014). Duplicates are harmless:
@@ -81,6 +83,13 @@ class _NetClient(KafkaNetClient):
     def wake(self) -> None:
         """Wakes the thread that waits for the network."""
         super().wakeup()  # type: ignore[no-untyped-call]
+
+    def connection_delay(self, node_id: Any) -> float:  # noqa: ANN401 - kafka-python has no types
+        """Returns after how many milliseconds to look again whether a connection is ready; what arrives on it ends the
+        wait. kafka-python 3.0.12 returns seconds, which its producer takes for milliseconds, and 0 for a connection
+        with as many requests as are allowed. While a broker hung, the producer's thread took a whole processor."""
+        seconds: float = super().connection_delay(node_id)  # type: ignore[no-untyped-call]
+        return max(seconds * 1000, _NOT_READY_MS)
 
 
 class KafkaProducerClient:

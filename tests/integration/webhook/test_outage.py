@@ -90,8 +90,11 @@ def test_while_the_broker_is_frozen_every_answer_is_503_in_time(
         freeze(broker.pid)
         try:
             assert [503] * 100 == ledger.send_at_once(100)  # more than there are threads
+            began, spent_before = time.monotonic(), webhook.cpu_seconds()
             wait_until(lambda: not webhook.ready())
             assert [503] * 100 == ledger.send_at_once(100)
+            spent = webhook.cpu_seconds() - spent_before
+            assert spent < 0.5 * (time.monotonic() - began)  # no thread spins until the broker is back
         finally:
             os.kill(broker.pid, signal.SIGCONT)
 

@@ -226,7 +226,7 @@ def test_an_invalid_directory_file_changes_nothing_and_every_problem_is_named(
     assert finished.err.splitlines() == [
         f'{file}:3: menu.1: there is no skillset "sales"; add it as a [[skillset]]',
         f"{file}:4: colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language, "
-        "synonyms",
+        "synonyms, texts",
         f"witiop: nothing was changed: problems to fix in {file}: 2",
     ]
     assert before == read(conn)
