@@ -74,7 +74,7 @@ export function startLive({ showError }) {
   });
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   addEventListener("online", connect);
-  addEventListener("offline", () => showState(false));
+  addEventListener("offline", lost);  // a stream that was open may go on for a while, without anything new
   document.addEventListener("htmx:configRequest", (event) => {
     const { elt, parameters, headers } = event.detail;
     if (!elt.matches("#panel-look, #desk-look")) return;

@@ -209,6 +209,7 @@ def test_programs_get_the_applied_changes_and_the_directory_as_json(witiop: Comm
                 "menu": {},
                 "synonyms": None,
                 "language": "en",
+                "texts": None,
             }
         ],
     }
