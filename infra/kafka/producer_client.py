@@ -84,7 +84,7 @@ class _NetClient(KafkaNetClient):
         """Wakes the thread that waits for the network."""
         super().wakeup()  # type: ignore[no-untyped-call]
 
-    def connection_delay(self, node_id: Any) -> float:  # noqa: ANN401 - kafka-python has no types
+    def connection_delay(self, node_id: Any) -> float:
         """Returns after how many milliseconds to look again whether a connection is ready; what arrives on it ends the
         wait. kafka-python 3.0.12 returns seconds, which its producer takes for milliseconds, and 0 for a connection
         with as many requests as are allowed. While a broker hung, the producer's thread took a whole processor."""
