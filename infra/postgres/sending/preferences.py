@@ -59,6 +59,8 @@ def has_opted_out(
 
 def is_unwanted(connection: Connection[Any], send: Send) -> bool:
     """Returns whether a send is marketing that its customer does not want any more."""
+    if not send.is_marketing:
+        return False
     ids = {"phone": "wa_id", "user_id": "user_id", "group": "group_id"}
     keys = keys_of(send.phone_number_id, Party.model_validate({ids[send.address_kind]: send.address}))
-    return send.is_marketing and has_opted_out(connection, keys, send.phone_number_id, send.customer_id)
+    return has_opted_out(connection, keys, send.phone_number_id, send.customer_id)
