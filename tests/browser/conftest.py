@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.flow.conftest import Install, install, partitions
-from tests.support.chromium import chromium, program
-from tests.support.shop import Shop, open_shop
+from tests.support.chromium import chromium, program, signed_in
+from tests.support.pages import watched
+from tests.support.shop import OWNER, PASSWORD, Shop, open_shop
 
 __all__ = ["install", "partitions"]
+
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +29,14 @@ def browser() -> Iterator[Browser]:
     assert executable is not None
     with chromium(executable) as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def owner(browser: Browser, shop: Shop) -> BrowserContext:
+    return signed_in(browser, shop.address, OWNER, PASSWORD)
+
+
+@pytest.fixture
+def page(owner: BrowserContext) -> Iterator[Page]:
+    with watched(owner) as page:
+        yield page

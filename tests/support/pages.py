@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from infra.local.simulator.bodies import SimulatedCustomer
 from tests.support.paths import ROOT
 
 AXE = (ROOT / "tests" / "browser" / "axe-4.14.1.min.js").read_text(encoding="utf-8")
@@ -61,3 +62,30 @@ def cut_off(page: Page) -> list[str]:
             }"""
         )
     )
+
+
+def row_of(page: Page, name: str) -> Locator:
+    return page.locator("#list tbody tr").filter(has=page.get_by_text(name, exact=True))
+
+
+def said(page: Page, text: str) -> Locator:
+    """The notice with this text, once it is visible."""
+    notice = page.locator(".notice").filter(has_text=text)
+    expect(notice).to_be_visible()
+    return notice
+
+
+def only(page: Page, customer: SimulatedCustomer) -> Locator:
+    """The list with one customer's row."""
+    page.goto(f"/unmanaged?q={customer.wa_id}")
+    row = row_of(page, customer.name)
+    expect(row).to_have_count(1)
+    return row
+
+
+def choose(page: Page, who: str, mode: str) -> None:
+    """Chooses in the dialog that is about to open, and sends it."""
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("radio", name=who).check()
+    dialog.get_by_role("radio", name=mode).check()
+    dialog.get_by_role("button", name="Transfer", exact=True).click()
