@@ -75,11 +75,14 @@ def chat_entries(
     words_ = {word_id(send.id): send for send in sends}
     known = {item.wamid: item for item in (*part.named, *part.transcript) if item.wamid}
     reactions = _reactions(part.transcript)
+    accepted = {fact for event in part.history if event.event == "accepted" for fact in event.because}
     people = senders((*part.named, *part.transcript), part.conversation.group_id is not None)
     found: list[ChatEntry] = []
     for item in part.transcript:
         if item.kind == "reaction" and (_target(item) in known or not _emoji(item)):
             continue  # it stands on its message; a removed one stands nowhere
+        if item.kind == "conversation.accepted" and item.id in accepted:
+            continue  # the history says it, and who has the conversation
         send = words_.pop(item.id, None)
         quoting = item if send is None else item._replace(extra={**item.extra, **_context(send)})
         entry = _item(quoting, directory, known, people)

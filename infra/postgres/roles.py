@@ -157,6 +157,8 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "media": "select",
         "message_changes": "select",
         "message_status": "select",
+        "sends": "select",
+        "wishes": "select",
     },
     "sender": {
         **_HOLDS,

@@ -8,8 +8,9 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import kwargs_row
 
+from domain.conversations.reading.transcript import TranscriptItem
 from domain.ids import ConversationId, CustomerId
-from domain.sending.sends import SendState
+from domain.sending.sends import SendState, word_id
 from domain.wishes.wish import TemplateSend, Wish, WishState
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.sending.recipients import MEMBERS
@@ -35,6 +36,14 @@ class ListedWish(NamedTuple):
     wish: Wish
     send: TemplateSend
     text: str | None
+
+
+class AnsweredTemplate(NamedTuple):
+    """The template of a transfer on reply, as an item of the conversation that its answer was transferred in. `answer`:
+    the customer's turn that it stands in front of."""
+
+    item: TranscriptItem
+    answer: UUID
 
 
 # changing
@@ -151,6 +160,33 @@ def open_with(connection: Connection[Any], conversations: Collection[UUID]) -> d
         [list(conversations)],
     )
     return {each.wish.conversation_id: each for each in found}
+
+
+def answered_in(connection: Connection[Any], conversation: UUID) -> list[AnsweredTemplate]:
+    """Returns the templates that the customer of a conversation answered in it, the earliest first. One that was
+    recalled, as the customer had written first, was not answered."""
+    found = connection.execute(_ANSWERED_IN, {"conversation": conversation}).fetchall()
+    return [
+        AnsweredTemplate(
+            TranscriptItem(word_id(send), at, "bot", "template", text, state if state in _SEEN else None, wamid=wamid),
+            answer,
+        )
+        for send, at, text, state, wamid, answer in found
+    ]
+
+
+_SEEN: tuple[SendState, ...] = ("sent", "delivered", "read")
+"""States of a send that are statuses of Meta."""
+_ANSWERED_IN: LiteralString = """
+select s.id, s.claimed_at, s.text, s.state, s.wamid, e.input_id
+from wishes w join sends s on s.id = w.send_id cross join lateral (
+  select input_id from entries where conversation_id = w.executed_in and kind = 'customer_turn'
+    and at + interval '1 s' >= s.claimed_at
+  order by at, arrival, input_id limit 1
+) as e
+where w.executed_in = %(conversation)b and w.conversation_id <> w.executed_in and s.state <> 'recalled'
+order by s.claimed_at, s.id
+"""
 
 
 def _listed(connection: Connection[Any], query: LiteralString, values: Sequence[Any]) -> list[ListedWish]:

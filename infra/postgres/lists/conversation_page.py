@@ -19,6 +19,7 @@ from domain.ids import fact_id
 from infra.postgres.connections.snapshot import one_snapshot
 from infra.postgres.conversations import columns, entries
 from infra.postgres.conversations.message_changes import as_mapping, read_changes
+from infra.postgres.wishes import answered_in
 
 MARKED = 200
 """Of older messages an open page shows what changes with the next change that it notices, and when it is loaded."""
@@ -105,7 +106,17 @@ def read_transcript(conn: Connection[Any], of: Conversation, with_deleted: bool 
     """Returns the transcript in order, as described in interface.md, read in the caller's transaction. `with_deleted`:
     what the customer deleted keeps its text."""
     facts = _facts(conn, of)
-    return transcript(facts, deliveries(conn, of, facts), message_changes(conn, of, facts), with_deleted)
+    items = transcript(facts, deliveries(conn, of, facts), message_changes(conn, of, facts), with_deleted)
+    return with_answered_templates(conn, of, items)
+
+
+def with_answered_templates(
+    conn: Connection[Any], of: Conversation, items: Sequence[TranscriptItem]
+) -> list[TranscriptItem]:
+    """Returns items of a transcript, each answer to the template of a transfer on reply behind that template. It was
+    sent in the closed conversation, and nobody would understand the answer without it."""
+    asked = {template.answer: template.item for template in answered_in(conn, of.id)}
+    return [each for item in items for each in ([asked[item.id], item] if item.id in asked else [item])]
 
 
 def deleted_messages(conn: Connection[Any], conversation_id: UUID) -> list[TranscriptItem] | None:

@@ -14,7 +14,13 @@ from domain.conversations.reading.transcript import TranscriptItem, transcript
 from domain.facts import ConversationFact
 from infra.postgres.connections.snapshot import one_snapshot
 from infra.postgres.conversations import entries
-from infra.postgres.lists.conversation_page import deliveries, history, message_changes, read_conversation
+from infra.postgres.lists.conversation_page import (
+    deliveries,
+    history,
+    message_changes,
+    read_conversation,
+    with_answered_templates,
+)
 from infra.postgres.lists.cursor import CursorError
 
 PART = 100
@@ -98,7 +104,9 @@ def conversation_part(
         because = {fact for event in story for fact in event.because} | set(of.because)
         return ConversationPart(
             of,
-            transcript(facts, deliveries(conn, of, facts), message_changes(conn, of, facts)),
+            with_answered_templates(
+                conn, of, transcript(facts, deliveries(conn, of, facts), message_changes(conn, of, facts))
+            ),
             first,
             last,
             _count(conn, rest) if facts else 0,

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+from domain.facts import AgentAccepted
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Chat, Story
 from infra.process.clock import utc_now
@@ -140,6 +141,19 @@ def test_an_advertisement_that_brought_the_customer_is_named(console: Console, b
     page = opened(boss)
     assert "From an ad: Spring &lt;sale&gt;" in page
     assert 1 == page.count("From an ad")
+
+
+def test_an_acceptance_is_said_once(console: Console, boss: Browser) -> None:
+    """The agent's report and the history tell of the same event; of two agents, each is named."""
+    story, ada = chat()
+    ada.writes("1:00", "hello")
+    console.office.play(story)
+    (row,) = ids(boss.get("/unmanaged").text)
+    console.office.desktop_reports(AgentAccepted, "anna", row)
+    console.office.desktop_reports(AgentAccepted, "ben", row)
+    page = boss.get(f"/unmanaged?open={row}", "panel").text
+    sentences = re.findall(r'<p class="sys"><span>(.*?)</span>', page)
+    assert ["Accepted by anna.", "ben accepted too; anna has it."] == [s for s in sentences if "ccepted" in s]
 
 
 def test_an_event_stands_where_it_became_true_and_says_when_it_was_learned(console: Console, boss: Browser) -> None:
