@@ -1,86 +1,156 @@
-"""A shop that promises its customers' answers: the office, an approved template, and a sender (transfer on reply)."""
+"""The bike shop of the demo on the real processes, with a console for browsers."""
 
-import json
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from typing import Any
-from uuid import UUID
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
-from domain.wishes.wish import wish_id
-from infra.postgres import wishes
-from tests.support.office import Office, open_office
-from tests.support.sending_room import SendingRoom
+import psycopg
 
-PHONE = "16505551234"
+from infra.local.graph.server import GraphOptions
+from infra.local.ports import LOOPBACK, free_port
+from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
+from infra.local.simulator import bike_shop
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
+from infra.local.simulator.chat import Story, play
+from infra.passwords import Passwords
+from infra.postgres import directory
+from infra.postgres.console import sign_ins
+from infra.process.clock import utc_now
+from tests.support.graph import TOKEN, Graph, graph_running
+from tests.support.outcome import expected_facts, facts_of, stored_facts
+from tests.support.system import System, Worker
+from tests.support.waiting import wait_until
+from tests.support.webhook_app import APP_SECRETS
+from witiop.directory_file.reader import read_directory
+
+OWNER, OTHER, MANAGER, AGENT, PASSWORD = "paolo", "renata", "elena", "anna", "correct horse battery staple"
+"""An administrator who answers customers too, an administrator who does not, a user for campaigns only, and an
+agent."""
+LISTED = (11, 21)
+"""Active and all unmanaged conversations of the story."""
+_HOURS = 3600
 
 
-class Shop(SendingRoom):
-    """The office with an approved template and a sender. A customer wrote yesterday: `closed` is over."""
+class Shop:
+    """The shop. For the tests, everybody but Elena may have twenty conversations, and offers do not end. `graph`: the
+    stand-in of Meta that its answers are sent to, whose customers read them."""
 
-    def __init__(self, office: Office, dsn: str) -> None:
-        super().__init__(office, dsn, hours_ago=30)
-        self.closed = self.conversation
-        self.customers = 0
-        office.set_watermark("0 s")
-        office.timer.close_due()
-        components = [{"type": "BODY", "text": "Hello {{1}}, may we call you?"}]
-        office.connection.execute("insert into graph_accounts (account_id) values ('waba')")
-        office.connection.execute(
-            "insert into templates values "
-            "('waba', 'call', 'en', 'APPROVED', 'UTILITY', 'POSITIONAL', %s, 'f', null, now())",
-            [json.dumps(components)],
-        )
+    def __init__(self, system: System, ses: LocalSes, graph: Graph) -> None:
+        self.system = system
+        self.graph = graph
+        self.address = f"http://{LOOPBACK}:{free_port()}"
+        self.database = psycopg.connect(system.dsn, autocommit=True)
+        self._ses = ses
+        self._stories = 0
 
-    def promise(self, named: str = "p", conversation: UUID | None = None, **more: Any) -> list[tuple[str, str | None]]:
-        """Promises the customer's answer to sales and returns the results of the command."""
-        data = {
-            "conversation_id": str(conversation or self.closed),
-            "template": {"name": "call", "language": "en", "parameters": ["Ada"]},
-            "target": {"kind": "skillset", "id": "sales"},
-            "mode": "exclusive",
-            **more,
+    def open(self) -> None:
+        """Creates users, starts processes and plays the two days of the story. Returns when the list is complete."""
+        now = utc_now()
+        people = bike_shop.closed_now(read_directory(bike_shop.DIRECTORY_FILE), now)
+        users = {
+            id_: user if id_ == MANAGER else replace(user, max_conversations=20) for id_, user in people.users.items()
         }
-        return self.office.results_of(self.office.command("transfer_on_reply", data, named=named))
+        directory.apply(self.database, replace(people, users=users))
+        password = Passwords().hash(PASSWORD)
+        for name in (OWNER, MANAGER, AGENT):
+            sign_ins.create(self.database, name, password, administrator=False, shown_name=None)
+        sign_ins.create(self.database, OTHER, password, administrator=True, shown_name="Renata Zefiro")
+        self.start("webhook", "conversations", "commands", "routing", "mails", "timer", "sender", "console")
+        story = bike_shop.story_posts(now)
+        play(story, self.system.webhooks)
+        facts = [fact for fact in facts_of(each.post for each in story) if fact.kind != "agent_presence_changed"]
+        wait_until(lambda: expected_facts(facts).ids <= stored_facts(self.database).ids)
+        listed = "select count(*) filter (where status = 'a'), count(*) from conversations where unmanaged"
+        wait_until(lambda: self.database.execute(listed).fetchone() == LISTED)
 
-    def promised(self, named: str = "p", **more: Any) -> None:
-        """Promises the answer and lets Meta take the template."""
-        assert [("applied", None)] == self.promise(named, **more)
-        self.post_all()
-
-    def customer_writes(self, text: str = "yes please", hours_ago: float = 0, phone: str = PHONE) -> UUID:
-        return self.office.customer_writes(text, phone, hours_ago)
-
-    def wish(self, named: str = "p") -> tuple[str, str | None]:
-        """Returns state and end of a wish."""
-        found = wishes.find(self.office.connection, wish_id(named))
-        assert found is not None
-        return found.state, found.ended_because
-
-    def template(self, named: str = "p") -> str:
-        """Returns the state of the send of a wish's template."""
-        return self.state(named)
-
-    def owner(self, conversation: UUID) -> tuple[Any, ...]:
-        (row,) = self.office.rows(
-            f"select owner_kind, owner_id, owner_state from conversations where id = '{conversation}'"
+    def start(self, *names: str, kafka: str | None = None) -> list[Worker]:
+        """Starts processes and returns them when they are ready. `kafka`: brokers of these processes only."""
+        return self.system.run(
+            *names,
+            kafka_bootstrap_servers=kafka or self.system.kafka,
+            console_port=int(self.address.rpartition(":")[2]),
+            console_url=self.address,
+            organisation="Cicli Zefiro",
+            offer_seconds=_HOURS,
+            presence_timeout_seconds=_HOURS,
+            reply_seconds=7 * 86_400,  # the story of two days is not to go on by itself
+            sending_enabled=True,
+            graph_url=self.graph.url,
+            whatsapp_access_token=TOKEN,
+            whatsapp_accounts=bike_shop.SHOP.account_id,
+            ses_endpoint=self._ses.endpoint,
+            ses_region=REGION,
+            ses_sender=SENDER,
+            ses_configuration_set=CONFIGURATION_SET,
+            ses_access_key_id=KEY[0],
+            ses_secret_access_key=KEY[1],
         )
-        return tuple(row.values())
 
-    def executed(self) -> int:
-        """Returns how many conversations were transferred because of a promise."""
-        (row,) = self.office.rows("select count(*) from history where event in ('reserved', 'assigned')")
-        return int(row["count"])
+    def kill_console(self) -> None:
+        """Kills the console, as if its machine died."""
+        next(worker for worker in self.system.workers if worker.name == "console" and worker.runs).kill()
 
-    def ends_in(self, seconds: float, named: str = "p") -> None:
-        self.office.connection.execute(
-            "update wishes set ends_at = now() + make_interval(secs => %s) where id = %s", [seconds, wish_id(named)]
+    def customer(self, name: str) -> SimulatedCustomer:
+        """A new customer."""
+        self._stories += 1
+        return SimulatedCustomer(name, f"39300555{1000 + self._stories}")
+
+    def customer_writes(
+        self, customer: SimulatedCustomer, *texts: str, line: BusinessNumber = bike_shop.SHOP, ago: str = "0:01"
+    ) -> str:
+        """The customer writes, hours and minutes `ago`. Returns the conversation's id when the messages are
+        processed."""
+        story = self._story()
+        chat = story.chat(line, customer)
+        for text in texts:
+            chat.writes(ago, text)
+        posts = [told.post for told in story.posts]
+        for post in posts:
+            self.system.webhooks.deliver(post)
+        wait_until(lambda: expected_facts(facts_of(posts)).ids <= stored_facts(self.database).ids)
+        asked = "select id::text from conversations where wa_id = %s"
+        ((id_,),) = self.database.execute(asked, [customer.wa_id]).fetchall()
+        return str(id_)
+
+    def agent_is(self, agent: str, state: str) -> None:
+        """The agent desktop reports a presence. Returns when it is stored."""
+        story = self._story()
+        story.agent_is("0:00", agent, state)
+        self.system.webhooks.deliver(story.posts[0].post)
+        asked = "select from agent_presence where agent_id = %s and state = %s"
+        wait_until(lambda: self.database.execute(asked, [agent, state]).fetchone() is not None)
+
+    def state_of_last_send(self, customer: SimulatedCustomer) -> str:
+        """The recorded state of what was sent to the customer last."""
+        asked = (
+            "select s.state from sends s join conversations c on c.id = s.conversation_id where c.wa_id = %s "
+            "order by s.requested_at desc limit 1"
         )
+        ((state,),) = self.database.execute(asked, [customer.wa_id]).fetchall()
+        return str(state)
+
+    def make_mails_due(self) -> None:
+        """Ends the ten seconds in which mails can be recalled."""
+        self.database.execute("update mails set due_at = now(), held_until = now() where state = 'requested'")
+
+    def _story(self) -> Story:
+        self._stories += 1
+        return Story(f"browser-{self._stories}", utc_now())
+
+    def close(self) -> None:
+        self.database.close()
 
 
 @contextmanager
-def open_shop(dsn: str) -> Iterator[Shop]:
-    """Opens a shop on an empty database."""
-    with open_office(dsn) as office:
-        shop = Shop(office, dsn)
-        with closing(shop.session):
+def open_shop(system: System, directory_: Path) -> Iterator[Shop]:
+    """Opens the shop on an installation without processes. `directory_`: for the log of SES."""
+    numbers = [(line.phone_number_id, line.display, line.account_id) for line in bike_shop.NUMBERS]
+    meta = GraphOptions(TOKEN, APP_SECRETS[0], system.webhooks.url, numbers)
+    with LocalSes(directory_ / "ses") as ses, graph_running(meta) as graph:
+        shop = Shop(system, ses, graph)
+        try:
+            shop.open()
             yield shop
+        finally:
+            shop.close()

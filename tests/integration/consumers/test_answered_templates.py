@@ -10,27 +10,27 @@ from domain.facts import Party
 from infra.postgres.lists import conversation_parts
 from infra.postgres.lists.conversation_page import conversation_page
 from infra.postgres.lists.conversation_parts import conversation_part
-from tests.support.shop import PHONE, Shop, open_shop
+from tests.support.promises import PHONE, Promises, open_promises
 from tests.support.stories import FactMaker
 
 ASKED = ("template", "Hello Ada, may we call you?")
 
 
 @pytest.fixture
-def shop(database: str) -> Iterator[Shop]:
-    with open_shop(database) as shop:
+def shop(database: str) -> Iterator[Promises]:
+    with open_promises(database) as shop:
         shop.office.connection.autocommit = True
         yield shop
 
 
-def transcript(shop: Shop, conversation: UUID) -> list[tuple[str, str | None]]:
+def transcript(shop: Promises, conversation: UUID) -> list[tuple[str, str | None]]:
     """Returns kind and text of each item, which page and mail show."""
     page = conversation_page(shop.office.connection, conversation)
     assert page is not None
     return [(item.kind, item.text) for item in page.transcript]
 
 
-def test_an_answer_stands_behind_the_template_that_was_answered(shop: Shop) -> None:
+def test_an_answer_stands_behind_the_template_that_was_answered(shop: Promises) -> None:
     """What the customer wrote before it went out stands in front of it, and so does every transcript of another
     conversation without it."""
     shop.promised()
@@ -40,7 +40,7 @@ def test_an_answer_stands_behind_the_template_that_was_answered(shop: Shop) -> N
     assert [("text", "hello there")] == transcript(shop, shop.closed)
 
 
-def test_it_says_how_far_the_template_got(shop: Shop) -> None:
+def test_it_says_how_far_the_template_got(shop: Promises) -> None:
     shop.promised()
     shop.meta_reports("read", "wamid.1", shop.graph.callback(0))
     page = conversation_page(shop.office.connection, shop.customer_writes())
@@ -48,7 +48,7 @@ def test_it_says_how_far_the_template_got(shop: Shop) -> None:
     assert ["read", None] == [item.status for item in page.transcript]
 
 
-def test_only_the_part_with_the_answer_has_the_template(shop: Shop, monkeypatch: Any) -> None:
+def test_only_the_part_with_the_answer_has_the_template(shop: Promises, monkeypatch: Any) -> None:
     monkeypatch.setattr(conversation_parts, "PART", 2)
     shop.promised()
     answer = shop.customer_writes("yes")
@@ -63,13 +63,13 @@ def test_only_the_part_with_the_answer_has_the_template(shop: Shop, monkeypatch:
     ]
 
 
-def test_a_template_that_the_customer_did_not_wait_for_is_not_shown(shop: Shop) -> None:
+def test_a_template_that_the_customer_did_not_wait_for_is_not_shown(shop: Promises) -> None:
     """They wrote first, so it was recalled."""
     shop.promise()
     assert [("text", "I found it")] == transcript(shop, shop.customer_writes("I found it"))
 
 
-def test_a_template_that_was_not_answered_is_not_shown(shop: Shop) -> None:
+def test_a_template_that_was_not_answered_is_not_shown(shop: Promises) -> None:
     shop.promised()
     shop.ends_in(-1)
     assert [("text", "yes please")] == transcript(shop, shop.customer_writes())
