@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import commands, console, consumer, end_to_end, load, reading, routing, timer, webhook
+from benchmarks import commands, console, consumer, end_to_end, load, reading, routing, sending, timer, webhook
 from benchmarks.figures import Figure
 from benchmarks.page import update
 from benchmarks.setup.servers import kafka, postgres
@@ -72,6 +72,12 @@ def _commands(size: Size) -> Iterator[Figure]:
         yield from commands.results(bootstrap, server, size.data / "commands", size.seconds or 20)
 
 
+def _sending(size: Size) -> Iterator[Figure]:
+    with postgres(size.data) as server, kafka(size.data) as bootstrap:
+        yield from sending.posts(bootstrap, server, size.data / "posts")
+    yield from sending.load(size.data / "load", size.seconds or sending.SECONDS)
+
+
 def _routing(size: Size) -> Iterator[Figure]:
     with postgres(size.data) as server:
         yield from routing.measure(server)
@@ -100,6 +106,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "timer": _timer,
     "commands": _commands,
     "routing": _routing,
+    "sending": _sending,
     "console": _console,
     "viewers": _viewers,
     "latency": _latency,

@@ -18,14 +18,14 @@ command was due to be sent until its result was read from the results topic.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from threading import Thread
-from time import monotonic, sleep
+from time import monotonic, time
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -36,6 +36,7 @@ from pydantic_core import from_json, to_json
 
 from benchmarks.figures import Figure, percentile
 from benchmarks.setup.company import AGENTS, SKILLSETS, agents_ready, company, customers_write
+from benchmarks.setup.open_loop import put, send_at_rate
 from benchmarks.setup.slices import BATCH, PAIRS, PARTITIONS, UNTIMED, bare_rate, consumer_rate, ratio
 from benchmarks.setup.stories import GREETING, number_id
 from consumers.handlers.commands import Commands
@@ -163,7 +164,7 @@ def _publish(config: KafkaConfig, traffic: _Traffic, how_many: int) -> dict[Topi
     with closing(producer), closing(consumer):
         begins = consumer.end_offsets(partitions)
         for record in islice(traffic, how_many):
-            _put(producer, record)
+            put(producer, record)
         producer.flush()
         ends = consumer.end_offsets(partitions)
     return {partition: range(begins[partition], ends[partition]) for partition in partitions}
@@ -294,11 +295,6 @@ def _bare_rows(record: Any, topic: str) -> tuple[tuple[Any, ...], tuple[Any, ...
     )
 
 
-def _put(producer: Any, record: OutgoingRecord) -> None:  # noqa: ANN401 - kafka-python has no types
-    key = record.key and record.key.encode()
-    producer.send(record.topic, record.value, key, list(record.headers))
-
-
 def _assert_applied(dsn: str, topics: Topics) -> None:
     """Checks that no command was rejected: those would have been cheaper."""
     with psycopg.connect(dsn) as connection:
@@ -310,35 +306,21 @@ def _assert_applied(dsn: str, topics: Topics) -> None:
 
 def _until_results(bootstrap: str, traffic: _Traffic, how_many: int) -> list[float]:
     """Sends commands and returns the seconds to each result, in ascending order."""
-    options = KafkaConfig((bootstrap,)).client_options()
-    due: dict[str, float] = {}
+    config = KafkaConfig((bootstrap,))
     read: dict[str, float] = {}
     topic = traffic.topics.results
-    consumer: Any = KafkaConsumer(**options, enable_auto_commit=False)  # type: ignore[no-untyped-call]
-    producer: Any = KafkaProducer(**options, acks="all")  # type: ignore[no-untyped-call]
-    with closing(consumer), closing(producer):
+    consumer: Any = KafkaConsumer(**config.client_options(), enable_auto_commit=False)  # type: ignore[no-untyped-call]
+    with closing(consumer), ThreadPoolExecutor(1) as thread:
         consumer.assign([TopicPartition(topic, place) for place in range(PARTITIONS)])
         consumer.seek_to_end()
         for partition in consumer.assignment():
             consumer.position(partition)
-        sender = Thread(target=_send, args=(producer, traffic, how_many, due))
-        sender.start()
+        sending = thread.submit(send_at_rate, config, islice(traffic, how_many), RATE)
         deadline = monotonic() + how_many / RATE + _DRAIN_SECONDS
         while len(read) < how_many:
             assert monotonic() < deadline, f"{how_many - len(read)} commands without a result"
             for records in consumer.poll(timeout_ms=100).values():
-                now = monotonic()
+                now = time()
                 read |= {from_json(record.value)["command_id"]: now for record in records}
-        sender.join()
+        due = sending.result()
     return sorted(read[name] - at for name, at in due.items())
-
-
-def _send(producer: Any, traffic: _Traffic, how_many: int, due: dict[str, float]) -> None:  # noqa: ANN401
-    """Sends commands at the rate, without waiting for results, and records when each was due."""
-    began = monotonic()
-    for place, record in enumerate(islice(traffic, how_many)):
-        at = began + place / RATE
-        sleep(max(0.0, at - monotonic()))
-        due[dict(record.headers)["ce_id"].decode()] = at
-        _put(producer, record)
-    producer.flush()

@@ -14,17 +14,16 @@ from shutil import rmtree
 from time import monotonic
 from typing import Any
 
-import psutil
 import psycopg
 from psycopg import Connection
 
 from benchmarks.figures import Figure, percentile
+from benchmarks.setup.machine import ProcessorTime
 from benchmarks.setup.senders import Sent, send
 from infra.local.simulator.bodies import BusinessNumber
 from infra.local.simulator.traffic import STATUSES, Mix, Traffic, Update
 from infra.process.clock import utc_now
 from tests.support.dev_stack import Dev, free_port_base
-from tests.support.process_tree import tree
 from tests.support.waiting import wait_until
 from tests.support.webhook_app import signature
 from tests.support.webhook_process import PATH
@@ -83,18 +82,17 @@ def _run(stack: Stack, connections: int, seconds: float) -> tuple[Sent, float, M
     posts = [_post(stack, traffic, update) for traffic, update in updates]
     port = int(stack.webhook_url.rpartition(":")[2])
     with psycopg.connect(stack.postgres_dsn, autocommit=True) as connection:
-        before = _cpu_seconds(stack)
+        spent = ProcessorTime(stack)
         began, read_before = monotonic(), _read(connection)
         sent = send(port, posts, connections, seconds)
         expected = read_before + len(sent.accepted)
         wait_until(lambda: _read(connection) >= expected, _DRAIN_SECONDS, step=0.02)
         stored_in = monotonic() - began
-        after = _cpu_seconds(stack)
+        seconds_of = spent.seconds()
         missing = _missing(connection, [updates[place][1] for place in sent.accepted])
     assert not missing, f"{len(missing)} acknowledged updates are not stored"
     many = len(sent.accepted)
-    cpu = {name: (after[name] - spent) * 1000 / many for name, spent in before.items()}
-    cpu = {name: spent for name, spent in sorted(cpu.items(), key=lambda each: -each[1]) if spent >= 0.005}
+    cpu = {name: ms for name, each in seconds_of.items() if (ms := each * 1000 / many) >= 0.005}
     return sent, many / stored_in, {**cpu, "together": sum(cpu.values())}
 
 
@@ -139,17 +137,6 @@ def _missing(connection: Connection[Any], acknowledged: Sequence[Update]) -> set
     return messages - {wamid for (wamid,) in found} | {
         wamid for wamid, rank in ranks.items() if reached.get(wamid, 0) < rank
     }
-
-
-def _cpu_seconds(stack: Stack) -> dict[str, float]:
-    """Returns the processor time of each part of the stack so far, with its children, also those that have ended."""
-    return {name: sum(map(_tree_seconds, pids)) for name, pids in stack.pids.items() if pids}
-
-
-def _tree_seconds(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    ended: float = times.children_user + times.children_system
-    return ended + sum(each.cpu_times().user + each.cpu_times().system for each in tree(pid))
 
 
 @contextmanager

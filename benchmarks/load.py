@@ -17,6 +17,7 @@ from statistics import fmean
 from threading import Event as Flag
 from threading import Thread
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -90,20 +91,21 @@ def memory(directory: Path, seconds: float) -> Iterator[Figure]:
 
 
 @contextmanager
-def stack_of(directory: Path) -> Iterator[Stack]:
-    """Yields a new stack without the demo, whose PostgreSQL stores the time of every commit."""
+def stack_of(directory: Path, **environment: str) -> Iterator[Stack]:
+    """Yields a new stack without the demo, whose PostgreSQL stores the time of every commit. `environment`: settings
+    that differ from those of `witiop dev`."""
     rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     data = directory / "stack"
     with _dev(data) as dev, psycopg.connect(dev.stack().postgres_dsn, autocommit=True) as connection:
         connection.execute("alter system set track_commit_timestamp = on")  # takes effect after a restart
-    with _dev(data) as dev:
+    with _dev(data, environment) as dev:
         yield dev.stack()
 
 
 @contextmanager
-def _dev(data: Path) -> Iterator[Dev]:
-    dev = Dev(data, free_port_base(), "--no-demo")
+def _dev(data: Path, environment: Mapping[str, str] = MappingProxyType({})) -> Iterator[Dev]:
+    dev = Dev(data, free_port_base(), "--no-demo", environment=environment)
     try:
         dev.ready()
         yield dev
