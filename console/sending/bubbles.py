@@ -25,16 +25,19 @@ _STATES: Mapping[SendState, tuple[Look, str]] = {
     "read": ("read", gettext_noop("read")),
     "played": ("read", gettext_noop("played")),
     "failed": ("alert", gettext_noop("failed")),
+    "dropped": ("alert", gettext_noop("not delivered in time")),
     "unknown": ("unknown", gettext_noop("not confirmed")),
     "recalled": ("close", gettext_noop("recalled, not sent")),
     "expired": ("alert", gettext_noop("not sent in time")),
 }
 _UNKNOWN = gettext_noop("Meta has not answered; it may have arrived.")
+_DROPPED = gettext_noop("WhatsApp could not deliver it in time and does not try any more; the phone may be out of use.")
 _EXPIRED = gettext_noop("It waited too long to be sent, and nobody expects it any more.")
 _WHY_EXPIRED = {WINDOW_CLOSED: "window_closed", NOT_ALLOWED: "not_allowed", OPTED_OUT: "opted_out"}
 _WRITABLE = ("text", "interactive")
 _WAITING: tuple[SendState, ...] = ("queued", "held_after_restore")
-_UNSENT: tuple[SendState, ...] = ("failed", "expired", "recalled")
+_UNSENT: tuple[SendState, ...] = ("failed", "dropped", "expired", "recalled")
+_HELP = {"unconfirmed": _UNKNOWN, "dropped": _DROPPED, "expired": _EXPIRED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def bubble(send: Send) -> Bubble:
     """The bubble of a send, in the language of the page."""
     look, state = _STATES[send.state]
     key = _help_key(send)
-    help_ = _UNKNOWN if send.state == "unknown" else _EXPIRED if key == "expired" else SEND_HELP_TEXTS.get(key, "")
+    help_ = _HELP.get(key) or SEND_HELP_TEXTS.get(key, "")
     return Bubble(
         send.id,
         send.command_id,
@@ -76,12 +79,12 @@ def bubble(send: Send) -> Bubble:
 
 
 def _help_key(send: Send) -> str:
-    """The key of `SEND_HELP_TEXTS`, `expired`, or empty. A message that waits because Meta refused it says why."""
+    """The key of `SEND_HELP_TEXTS` or `_HELP`, or empty. A message that waits because Meta refused it says why."""
     if send.state == "expired":
         return _WHY_EXPIRED.get(send.reason or "", "expired")
     if send.state == "failed" or (send.state in _WAITING and send.error is not None):
         return status_error(send.error).help
-    return ""
+    return {"unknown": "unconfirmed", "dropped": "dropped"}.get(send.state, "")
 
 
 def _buttons(content: Mapping[str, Any]) -> list[str]:

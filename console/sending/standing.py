@@ -1,13 +1,17 @@
 """How sending stands: messages that Meta did not confirm, with what is known of each, and the business numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from console.dependencies import Dependencies
+from console.request import translated
 from console.sending.bubbles import Bubble, bubble
+from domain.contract.texts import gettext_noop
+from domain.directory import TextKind
+from domain.sending.number_texts import spoken
 from domain.sending.sends import Send
 from domain.sending.templates import Template, preview
 from infra.postgres.lists.cursor import START, Cursor, CursorError
@@ -17,6 +21,11 @@ from infra.postgres.sending.library import templates
 from infra.postgres.sending.sends import SendLogEntry
 
 _ROWS = 50
+_KINDS: Mapping[TextKind, str] = {
+    "greeting": gettext_noop("Greeting"),
+    "wrong_choice": gettext_noop("Wrong choice"),
+    "out_of_hours": gettext_noop("Out of hours"),
+}
 
 
 class UnknownMessage(NamedTuple):
@@ -52,6 +61,7 @@ def standing_pages(deps: Dependencies) -> Blueprint:
     @pages.get("/numbers")
     def show_numbers() -> ResponseReturnValue:
         with deps.connection() as conn:
+            directory = deps.directory(conn)
             known = {each.account_id: each for each in accounts(conn)}
             of_account: dict[str, list[Template]] = {}
             for template in templates(conn):
@@ -63,6 +73,14 @@ def standing_pages(deps: Dependencies) -> Blueprint:
             accounts=known,
             templates=of_account,
             preview=preview,
+            directory=directory,
+            texts={
+                each.phone_number_id: [
+                    (translated(_KINDS[kind]), text)
+                    for kind, text in spoken(directory.number(each.phone_number_id), directory).items()
+                ]
+                for each in found
+            },
             enabled=deps.sending.enabled,
         )
 

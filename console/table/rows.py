@@ -100,6 +100,7 @@ def _answer(of: Row) -> str:
     texts = {
         "unknown": gettext_noop("answer not confirmed"),
         "failed": gettext_noop("answer failed"),
+        "dropped": gettext_noop("answer not delivered"),
     }
     return words().gettext(texts[state]) if state in texts else ""
 

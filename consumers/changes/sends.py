@@ -140,7 +140,7 @@ def event_names(before: Send, after: Send) -> Iterator[SendEvent]:
             yield state
         case "played":
             yield "read"
-        case "expired":
+        case "expired" | "dropped":
             yield "failed"
         case _:
             pass
@@ -152,7 +152,7 @@ def _facts(before: Send, after: Send, at: datetime) -> Iterator[AgentMessage | M
         return
     if _counts(after) and not _counts(before):
         yield _sent(after, after.claimed_at or at)
-    elif after.state == "failed" and _counts(before) and after.wamid is not None:
+    elif after.state in ("failed", "dropped") and _counts(before) and after.wamid is not None:
         yield MessageFailed(
             id=fact_id("message failed", after.phone_number_id, after.wamid),
             at=at,

@@ -7,7 +7,7 @@ are copied to the dead letters.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -64,6 +64,7 @@ from infra.postgres.conversations.message_changes import MessageKey, as_mapping,
 from infra.postgres.messaging.dead_letters import DeadLetter
 from infra.postgres.messaging.early_records import EarlyRecord
 from infra.postgres.messaging.offsets import inbound_watermark
+from infra.postgres.sending.inbound import MEAN_SECONDS, note_inbound
 from infra.postgres.sending.unknown import note_heard
 
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
@@ -146,6 +147,7 @@ class Conversations:
         with self._unit_of_work(connection, batch, current) as work:
             apply_mail_events(work, batch.mail_events)
             self._note_heard(connection, batch)
+            self._note_inbound(connection, batch)
             work.sends = changed_by_statuses(connection, self._topics, batch.statuses)
             work.presence, work.desktops_seen = batch.presence, batch.desktops_seen
             work.statuses, work.notices = batch.statuses, batch.notices
@@ -164,6 +166,17 @@ class Conversations:
         now = monotonic()
         if due := {number for number in numbers if now >= self._heard.get(number, now)}:
             self._heard |= dict.fromkeys(note_heard(connection, due), now + _HEARD_SECONDS)
+
+    def _note_inbound(self, connection: Connection[Any], batch: _Batch) -> None:
+        """Notes how many messages have just come in to numbers that something is sent from. What waited to be processed
+        says nothing about now."""
+        since = datetime.now(UTC) - timedelta(seconds=MEAN_SECONDS)
+        arrived: dict[tuple[str, int], int] = {}
+        for fact, record in ((item.fact, item.record) for item in batch.items if isinstance(item.fact, CustomerTurn)):
+            if record.at > since and fact.phone_number_id in self._heard:
+                key = fact.phone_number_id, record.partition
+                arrived[key] = arrived.get(key, 0) + 1
+        note_inbound(connection, arrived)
 
     def _sort(self, records: Sequence[IncomingRecord], current: Directory) -> _Batch:
         batch = _Batch()

@@ -21,7 +21,7 @@ from psycopg import Connection
 from consumers.changes.lanes import change_lanes
 from consumers.changes.sends import SendChanges
 from consumers.workers.posts import POST_WITHIN_SECONDS, Posted, Posts
-from consumers.workers.unsettled import repeat_unknown, settle_abandoned
+from consumers.workers.unsettled import repeat_unknown, settle_abandoned, settle_dropped
 from consumers.workers.worker_loop import WorkerLoop
 from domain.sending.acceptance import SendingPolicy
 from domain.sending.graph_errors import pair_wait
@@ -44,6 +44,7 @@ from domain.topics import Topics
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.hints import SYNC
 from infra.postgres.sending import claims, sends
+from infra.postgres.sending.people import ReachedPeople
 from infra.postgres.sending.preferences import is_unwanted
 from infra.postgres.sending.recipients import take_receipts
 from infra.postgres.sending.sends import SendLogEntry
@@ -102,6 +103,7 @@ class MessageSender:
         self._terms = terms
         self._posts = Posts(graph, terms.in_flight, terms.post_within_seconds)
         self._unrecorded: list[Posted] = []
+        self._people = ReachedPeople()
         self._settle_at = 0.0
         self._next_claim_seconds = _IDLE_SECONDS
         self._unreachable = Backoff(1.0, 60.0)
@@ -166,14 +168,17 @@ class MessageSender:
             if (most := min(most, lane._replace(bucket=bucket).most)) <= 0:
                 return 0
             claimed_at = monotonic()
-            found = claims.claim(connection, number, most, lane.takes_templates)
+            people = self._people.left(connection, lane.people_per_day)
+            limits = claims.ClaimLimits(most, bucket.for_campaigns, lane.takes_templates, people)
+            found = claims.claim(connection, number, limits)
             over = {c.send.id: why for c in found if (why := self._why_over(connection, c, lane.now)) is not None}
             self._expire(connection, over, lane.now)
             ours = [c for c in found if c.send.id not in over]
             claims.keep_bucket(connection, number, bucket.taken(len(ours)))
         crash_point("sender.after-claim")
-        for send, _, media_id in ours:
-            self._posts.begin(send, media_id, claimed_at)
+        self._people.add(sum(each.reaches_person for each in ours))
+        for each in ours:
+            self._posts.begin(each.send, each.media_id, claimed_at)
         return len(ours)
 
     def _why_over(self, connection: Connection[Any], claimed: claims.Claimed, now: datetime) -> str | None:
@@ -276,6 +281,8 @@ class MessageSender:
             settle_abandoned(connection, self._topics, terms.abandoned_seconds, self._posts.under_way)
         with self._transaction() as connection:
             repeat_unknown(connection, self._topics, terms.resend)
+        with self._transaction() as connection:
+            settle_dropped(connection, self._topics)
 
     def end(self) -> None:
         """Gives back what did not begin, waits for what did, and records both."""

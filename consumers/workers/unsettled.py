@@ -1,4 +1,5 @@
-"""Sends without an outcome: their sender ended during the post, or nobody knows whether Meta took them."""
+"""Sends without an outcome: their sender ended during the post, nobody knows whether Meta took them, or Meta took them
+and never reported that they arrived."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -16,10 +17,11 @@ from domain.topics import Topics
 from infra.postgres.connections.clock import database_now
 from infra.postgres.sending import sends
 from infra.postgres.sending.sends import SendLogEntry
-from infra.postgres.sending.unknown import long_unknown, silences
+from infra.postgres.sending.unknown import long_unknown, silences, undelivered
 
 _ABANDONED = Counter("witiop_sender_abandoned", "Sends whose sender ended during its post.")
 _REPEATED = Counter("witiop_sender_repeated", "Unknown sends that were posted again without a person.")
+_DROPPED = Counter("witiop_sender_dropped", "Sends that Meta accepted and gave up without a report.")
 _ENDED = "the sender ended while it posted"
 
 log = structlog.get_logger("sender")
@@ -61,4 +63,20 @@ def repeat_unknown(connection: Connection[Any], topics: Topics, policy: ResendPo
             changes.change(replace(send, state="queued", reason=None), entry, now)
             _REPEATED.inc()
             log.warning("send.repeated", send_id=str(send.id))
+    changes.write()
+
+
+def settle_dropped(connection: Connection[Any], topics: Topics) -> None:
+    """Makes sends *dropped* that Meta has tried to deliver for as long as it does: it reports nothing when it gives
+    up. Not while its reports may only be late."""
+    silent = [id_ for id_, silence in undelivered(connection, topics.inbound).items() if silence.is_telling]
+    if not silent:
+        return
+    now = database_now(connection)
+    changes = SendChanges(connection, topics, silent)
+    for send in list(changes.sends.values()):
+        if send.state in ("accepted", "sent"):
+            entry = SendLogEntry(now, send.attempt, "dropped", "sender", None, "no report of its delivery")
+            changes.change(replace(send, state="dropped"), entry)
+            _DROPPED.inc()
     changes.write()

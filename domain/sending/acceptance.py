@@ -12,7 +12,7 @@ from domain.conversations.placement.window import WINDOW
 from domain.ids import fact_id
 from domain.messages.outgoing import OutgoingMessage, graph_content, shown_text
 from domain.phone_numbers import phone_key
-from domain.sending.sends import AddressKind, Lane, Send, send_id, upload_in
+from domain.sending.sends import DELIVERED_WITHIN, AddressKind, Lane, Send, send_id, upload_in
 from domain.sending.templates import Template, WrongParameters, fill
 
 DEFAULT_EXPIRY = timedelta(hours=24)
@@ -149,6 +149,7 @@ def accept_send(
         expires_at=now + DEFAULT_EXPIRY,
         upload_id=upload_in(content.graph),
         is_marketing=content.is_marketing,
+        delivered_within=content.delivered_within,
     )
 
 
@@ -157,6 +158,7 @@ class _Content(NamedTuple):
     graph: Mapping[str, Any]
     text: str | None
     is_marketing: bool = False
+    delivered_within: timedelta = DELIVERED_WITHIN
 
 
 def _content(message: OutgoingMessage, to: Recipient, library: Library) -> _Content | RefusedSend:
@@ -196,12 +198,18 @@ def _template(message: OutgoingMessage, to: Recipient, library: Library) -> _Con
         upload = library.upload(filled.upload)
         if upload is None or upload.kind != template.header_kind:
             return RefusedSend(Rejection.MEDIA_UNKNOWN)
-    if template.category.upper() == "AUTHENTICATION" and to.address[0] == "user_id":
+    if template.is_authentication and to.address[0] == "user_id":
         return RefusedSend(Rejection.BSUID_NOT_POSSIBLE)
     graph: dict[str, Any] = {"name": wanted.name, "language": {"code": wanted.language}}
     if filled.components:
         graph["components"] = filled.components
-    return _Content("template", {"type": "template", "template": graph}, filled.text, template.is_marketing)
+    return _Content(
+        "template",
+        {"type": "template", "template": graph},
+        filled.text,
+        template.is_marketing,
+        template.delivered_within,
+    )
 
 
 def _is_last(expected: str, to: Recipient) -> bool:

@@ -66,7 +66,7 @@ def number_text(
     """Returns the send of a text that is due. It is no word of a person, makes nobody the owner, and waits behind the
     messages of agents. `secret`: of its callback data."""
     number = directory.number(conversation.phone_number_id)
-    text = number.texts[number.language][kind].replace(MENU_MARK, _menu(number, directory))[:MAX_TEXT]
+    text = spoken(number, directory)[kind]
     content = graph_content(OutgoingMessage(text=TextMessage(body=text)))
     assert content is not None
     address_kind, address = recipient_of(conversation).address
@@ -90,6 +90,13 @@ def number_text(
         customer_id=conversation.customer_id,
         expires_at=turn.at + ANSWERS_WITHIN,
     )
+
+
+def spoken(number: Number, directory: Directory) -> dict[TextKind, str]:
+    """Returns what a number says in its language, as customers read it."""
+    menu = _menu(number, directory)
+    texts = number.texts.get(number.language, {})
+    return {kind: text.replace(MENU_MARK, menu)[:MAX_TEXT] for kind, text in texts.items()}
 
 
 def _menu(number: Number, directory: Directory) -> str:

@@ -23,6 +23,7 @@ SendState = Literal[
     "read",
     "played",
     "failed",
+    "dropped",
     "unknown",
     "assumed_sent",
     "recalled",
@@ -32,6 +33,9 @@ SendState = Literal[
 SEND_STATES: tuple[SendState, ...] = get_args(SendState)
 TAKEN: tuple[SendState, ...] = ("accepted", "sent", "delivered", "read", "played")
 """States of a send that Meta accepted, in the order of its progress."""
+
+DELIVERED_WITHIN = timedelta(days=30)
+"""How long Meta tries to deliver a message, unless its template says otherwise. It reports nothing when it gives up."""
 
 WINDOW_CLOSED = "window_closed"
 EXPIRED = "expired"
@@ -121,7 +125,8 @@ class Send:
     when the customer's window is over; `expires_at`: it is not posted after that; `wa_id`, `user_id`: the customer's
     ids in Meta's answer; `error`: Meta's code; `secret`: of its callback data; `pair_refusals`: how often in a row Meta
     refused it because messages to the customer came too fast; `upload_id`: the file that it shows, for which `content`
-    has `{"upload": ...}` instead of Meta's id; `is_marketing`: it is not sent to who wants no marketing."""
+    has `{"upload": ...}` instead of Meta's id; `is_marketing`: it is not sent to who wants no marketing;
+    `delivered_within`: how long Meta tries to deliver it."""
 
     id: UUID
     command_id: str
@@ -154,6 +159,7 @@ class Send:
     upload_id: UUID | None = None
     pricing: Mapping[str, Any] | None = None
     is_marketing: bool = False
+    delivered_within: timedelta = DELIVERED_WITHIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +197,7 @@ def after_post(send: Send, outcome: PostOutcome, attempt: int) -> Send:
             wa_id=send.wa_id or outcome.wa_id,
             user_id=send.user_id or outcome.user_id,
         )
-        if send.state in TAKEN or (send.state == "failed" and send.wamid == outcome.wamid):
+        if send.state in (*TAKEN, "dropped") or (send.state == "failed" and send.wamid == outcome.wamid):
             return known
         return replace(known, state="accepted", reason=None, error=None, pair_refusals=0)
     if send.state != "sending" or send.attempt != attempt:
@@ -219,6 +225,8 @@ def after_status(send: Send, report: StatusReport) -> Send:
     reached = TAKEN.index(report.status)
     if send.state in TAKEN and TAKEN.index(send.state) >= reached:
         return known
+    if send.state == "dropped" and report.status == "sent":
+        return known  # says nothing about its delivery
     return replace(known, state=report.status, reason=None, error=None)
 
 

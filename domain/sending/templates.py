@@ -8,14 +8,17 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from domain.messages.outgoing import TemplateMessage
+from domain.sending.sends import DELIVERED_WITHIN
 
 MAX_RENDERED_BODY = 1024
 """Longest body of a filled-in template, in characters."""
 
+_AUTHENTICATION_WITHIN = timedelta(minutes=10)
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}", re.ASCII)
 _FORBIDDEN = re.compile(r"[\n\t]| {5}")
 """What Meta refuses in a parameter: line breaks, tabs, and more than four spaces in a row."""
@@ -27,7 +30,8 @@ HeaderKind = Literal["none", "text", "image", "video", "document", "other"]
 
 class Template(NamedTuple):
     """A template in one language. `status`, `category`, `parameter_format`, `components`, `quality`: as Meta reports
-    them; `account_id`: its WhatsApp Business Account."""
+    them; `account_id`: its WhatsApp Business Account; `ttl_seconds`: how long Meta tries to deliver it; None: as long
+    as usual."""
 
     account_id: str
     name: str
@@ -37,10 +41,22 @@ class Template(NamedTuple):
     parameter_format: str
     components: Sequence[Mapping[str, Any]]
     quality: str = "UNKNOWN"
+    ttl_seconds: int | None = None
 
     @property
     def is_marketing(self) -> bool:
         return self.category.upper() == "MARKETING"
+
+    @property
+    def is_authentication(self) -> bool:
+        return self.category.upper() == "AUTHENTICATION"
+
+    @property
+    def delivered_within(self) -> timedelta:
+        """How long Meta tries to deliver it."""
+        if self.ttl_seconds is not None:
+            return timedelta(seconds=self.ttl_seconds)
+        return _AUTHENTICATION_WITHIN if self.is_authentication else DELIVERED_WITHIN
 
     @property
     def is_sendable(self) -> bool:

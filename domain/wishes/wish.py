@@ -96,7 +96,7 @@ def end_of(wish: Wish, send: TemplateSend | None, now: datetime) -> WishEnd | No
     if now >= wish.ends_at:
         return "expired"
     match send.state if send is not None else "failed":
-        case "failed":
+        case "failed" | "dropped":
             return "template_failed"
         case "recalled":
             return "cancelled"

@@ -9,7 +9,8 @@ from infra.graph.access import GraphClient, MetaAnswer, NoAnswer, NotReached
 
 _PAGE = "100"
 _MAX_PAGES = 200
-_TEMPLATE_FIELDS = "name,status,category,language,components,parameter_format,quality_score"
+_LONGEST_TTL = 30 * 86_400
+_TEMPLATE_FIELDS = "name,status,category,language,components,parameter_format,quality_score,message_send_ttl_seconds"
 _NUMBER_FIELDS = (
     "id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit"
 )
@@ -87,7 +88,9 @@ def _template(account_id: str, row: Mapping[str, Any]) -> Template | None:
     parameter_format = _text(row, "parameter_format") or "POSITIONAL"
     score = row.get("quality_score")
     quality = (_text(score, "score") if isinstance(score, dict) else "") or "UNKNOWN"
-    return Template(account_id, name, language, status, _text(row, "category"), parameter_format, parts, quality)
+    category, ttl = _text(row, "category"), row.get("message_send_ttl_seconds")
+    ttl_seconds = ttl if isinstance(ttl, int) and 0 < ttl <= _LONGEST_TTL else None  # -1: as usual
+    return Template(account_id, name, language, status, category, parameter_format, parts, quality, ttl_seconds)
 
 
 def _number(row: Mapping[str, Any]) -> GraphNumber | None:

@@ -22,7 +22,7 @@ _COLUMNS: LiteralString = (
 _OVER: LiteralString = (
     "select w.conversation_id, w.customer_id from wishes w left join sends s on s.id = w.send_id "
     "where w.state = 'waiting' and (w.ends_at <= %(now)s or s.id is null "
-    "or s.state in ('failed', 'recalled', 'expired')) order by w.ends_at limit %(most)s"
+    "or s.state in ('failed', 'dropped', 'recalled', 'expired')) order by w.ends_at limit %(most)s"
 )
 _WITH_SEND: LiteralString = (
     f"select {_COLUMNS}, s.state as send_state, s.attempt as send_attempt, s.claimed_at, s.text as template_text "

@@ -147,7 +147,7 @@ def list_numbers(installation: "Installation", as_json: bool) -> None:
             n.name or "",
             n.quality or "unknown",
             str(n.throughput),
-            "unknown" if n.people_per_day is None else f"{n.people_per_day:,}",
+            "unknown" if n.people_per_day is None else f"{n.people_reached:,} of {n.people_per_day:,}",
             str(n.queued),
             n.reason or "",
             n.restriction or "",

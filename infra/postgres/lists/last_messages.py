@@ -35,7 +35,7 @@ _ANSWERS = SQL(
     """
     select t.id, s.state from unnest(%b::uuid[]) as t (id) cross join lateral (
       select state from sends where conversation_id = t.id and is_word order by ordinal desc limit 1
-    ) as s where s.state in ('unknown', 'failed')
+    ) as s where s.state in ('unknown', 'failed', 'dropped')
     """
 )
 _LAST = SQL(

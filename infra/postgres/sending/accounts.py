@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from domain.sending.numbers import GraphNumber
+from infra.postgres.sending.people import PEOPLE_REACHED
 from infra.postgres.sending.reports import NUMBERS
 
 
@@ -20,8 +21,9 @@ class AccountState(NamedTuple):
 
 
 class NumberState(NamedTuple):
-    """A number: what Meta says of it, and what holds it back now. `tokens`: messages that it may send at once;
-    `reason`: why it is paused; `restriction`: how Meta restricted its account, as last reported at `restricted_at`."""
+    """A number: what Meta says of it, and what holds it back now. `people_reached`: whom
+    templates reached from all numbers in the last 24 hours; `tokens`: messages that it may send at once; `reason`: why
+    it is paused; `restriction`: how Meta restricted its account, as last reported at `restricted_at`."""
 
     phone_number_id: str
     account_id: str | None
@@ -30,6 +32,7 @@ class NumberState(NamedTuple):
     quality: str | None
     throughput: int
     people_per_day: int | None
+    people_reached: int
     tokens: float | None
     paused_until: datetime | None
     templates_paused_until: datetime | None
@@ -104,12 +107,14 @@ def numbers(connection: Connection[Any]) -> list[NumberState]:
     """Returns all numbers that Meta told us of, that are in the directory, or that something was sent from."""
     rows = connection.execute(
         "select phone_number_id, g.account_id, g.display, coalesce(nullif(g.name, ''), n.name), g.quality, "
-        "coalesce(g.throughput, 80), g.people_per_day, l.tokens, l.paused_until, l.templates_paused_until, l.reason, "
+        "coalesce(g.throughput, 80), g.people_per_day, p.reached, l.tokens, l.paused_until, "
+        "l.templates_paused_until, l.reason, "
         "(select count(*) from sends s where s.phone_number_id = k.phone_number_id and s.state = 'queued'), "
         "r.value, r.at "
         "from (select phone_number_id from graph_numbers union select phone_number_id from numbers "
         f"union select phone_number_id from lanes) k left join {NUMBERS} g using (phone_number_id) "
         "left join numbers n using (phone_number_id) left join lanes l using (phone_number_id) "
+        f"cross join {PEOPLE_REACHED} p (reached) "
         "left join meta_reports r on r.account_id = g.account_id and r.kind = 'account' and r.aspect = 'restriction' "
         "and r.value <> '' order by 1"
     ).fetchall()

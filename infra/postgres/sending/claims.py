@@ -8,21 +8,23 @@ from psycopg import Connection
 from psycopg.rows import kwargs_row
 
 from domain.conversations.placement.window import WINDOW
-from domain.sending.pacing import Bucket
-from domain.sending.sends import Send
+from domain.sending.pacing import Bucket, PeopleLeft
+from domain.sending.sends import Lane, Send
+from infra.postgres.sending.inbound import INBOUND_RATE
 from infra.postgres.sending.recipients import MEMBERS
-from infra.postgres.sending.reports import THROUGHPUT
+from infra.postgres.sending.reports import PEOPLE_PER_DAY, THROUGHPUT
 from infra.postgres.sending.sends import SEND_COLUMNS, send_of_row
 
 
 class LaneState(NamedTuple):
     """A number's lane under its lock. `now`: the database's time; the pauses: None if Meta has accepted a message since
-    the last one."""
+    the last one; `people_per_day`: whom templates may reach in 24 hours outside a window; None: no limit is known."""
 
     bucket: Bucket
     now: datetime
     paused_until: datetime | None
     templates_paused_until: datetime | None
+    people_per_day: int | None
 
     @property
     def is_paused(self) -> bool:
@@ -45,11 +47,23 @@ class LaneState(NamedTuple):
 
 class Claimed(NamedTuple):
     """A send that is ours to post. `window_ends_at`: the end of the customer's window on this number; None: the
-    customer never wrote. `media_id`: Meta's id of the file that it shows."""
+    customer never wrote. `media_id`: Meta's id of the file that it shows; `reaches_person`: it counts for the limit of
+    people a day."""
 
     send: Send
     window_ends_at: datetime | None
     media_id: str | None
+    reaches_person: bool
+
+
+class ClaimLimits(NamedTuple):
+    """What may be claimed of a number. `most`: so many sends, `campaigns` among them; `templates`: whether they may be
+    sent; `people`: how many people templates may still reach outside a window; None: any number."""
+
+    most: int
+    campaigns: int
+    templates: bool
+    people: PeopleLeft | None
 
 
 def numbers_with_due(connection: Connection[Any]) -> list[str]:
@@ -80,7 +94,8 @@ def wait_for_lane(connection: Connection[Any], number: str) -> LaneState:
 
 _LANE: LiteralString = (
     f"select l.tokens, l.refilled_at, l.slowdown, {THROUGHPUT}, clock_timestamp(), l.paused_until, "
-    "l.templates_paused_until from lanes l left join graph_numbers g using (phone_number_id) "
+    f"l.templates_paused_until, {INBOUND_RATE}, {PEOPLE_PER_DAY} "
+    "from lanes l left join graph_numbers g using (phone_number_id) "
     "where l.phone_number_id = %b for update of l"
 )
 
@@ -94,8 +109,9 @@ def _lane(connection: Connection[Any], number: str, query: LiteralString) -> Lan
     row = connection.execute(query, [number]).fetchone()
     if row is None:
         return None
-    tokens, refilled_at, slowdown, throughput, now, paused, templates_paused = row
-    return LaneState(Bucket(tokens, refilled_at, throughput, slowdown), now, paused, templates_paused)
+    tokens, refilled_at, slowdown, throughput, now, paused, templates_paused, inbound, people_per_day = row
+    bucket = Bucket(tokens, refilled_at, throughput, slowdown, inbound)
+    return LaneState(bucket, now, paused, templates_paused, people_per_day)
 
 
 def keep_bucket(connection: Connection[Any], number: str, bucket: Bucket) -> None:
@@ -106,20 +122,40 @@ def keep_bucket(connection: Connection[Any], number: str, bucket: Bucket) -> Non
     )
 
 
-def claim(connection: Connection[Any], number: str, most: int, templates: bool) -> list[Claimed]:
-    """Makes up to `most` due sends of a number `sending`, agents' first, under the lane's lock; their posts may begin
-    once this is committed. Of one customer only the first that is not at an end; one
-    whose file Meta does not have yet waits until it expires. `templates`: whether they may be sent."""
+def claim(connection: Connection[Any], number: str, limits: ClaimLimits) -> list[Claimed]:
+    """Makes due sends of a number `sending`, agents' first, under the lane's lock; their posts may begin once this is
+    committed. Of one customer only the first that is not at an end; one whose file Meta does not have yet waits until
+    it expires."""
+    most, campaigns, templates, people = limits
+    if people is not None and people.all > 0:
+        most = min(most, people.all)  # near the limit one claim never reaches more people than are left
+    if people is not None and people.campaigns > 0:
+        campaigns = min(campaigns, people.campaigns)
+    values = {
+        "number": number,
+        "most": most,
+        "campaigns": campaigns,
+        "campaign": Lane.CAMPAIGN,
+        "templates": templates,
+        "reach": people is None or people.all > 0,
+        "campaigns_reach": people is None or people.campaigns > 0,
+        "window": WINDOW,
+    }
     with connection.cursor(row_factory=kwargs_row(_claimed)) as cursor:
-        values = {"number": number, "most": most, "templates": templates, "window": WINDOW}
         return cursor.execute(_CLAIM, values).fetchall()
 
 
-_CLAIM = f"""
+_WINDOW_ENDS_AT: LiteralString = (
+    "(select max(v.last_at) + %(window)s from customers m join conversations v on v.customer_id = m.id "
+    f"where {MEMBERS.format('s.customer_id')} and v.phone_number_id = s.phone_number_id)"
+)
+_CLAIM: LiteralString = f"""
 with chosen as materialized (
-  select s.id from sends s
+  select s.id, s.lane, s.due_at, s.ordinal from sends s
   where s.phone_number_id = %(number)s and s.state = 'queued' and s.due_at <= clock_timestamp()
     and (%(templates)s or s.kind <> 'template')
+    and (case when s.lane < %(campaign)s then %(reach)s else %(campaigns_reach)s end
+      or s.kind <> 'template' or {_WINDOW_ENDS_AT} > clock_timestamp())
     and (s.upload_id is null or s.expires_at <= clock_timestamp() or exists (
       select from meta_uploads m where m.upload_id = s.upload_id and m.phone_number_id = s.phone_number_id
         and m.expires_at > clock_timestamp()
@@ -130,14 +166,18 @@ with chosen as materialized (
         and (o.state = 'sending' or (o.lane <= s.lane and o.ordinal < s.ordinal))
     )
   order by s.lane, s.due_at, s.ordinal limit %(most)s for update
+), allowed as materialized (
+  select s.id, {_WINDOW_ENDS_AT} as window_ends_at
+  from (select id, lane, row_number() over (order by lane, due_at, ordinal) as place from chosen) c
+  join sends s using (id) where c.lane < %(campaign)s or c.place <= %(campaigns)s
 ), claimed as (
-  update sends s set state = 'sending', attempt = s.attempt + 1, claimed_at = clock_timestamp()
-  from chosen where s.id = chosen.id returning {", ".join(f"s.{name}" for name in SEND_COLUMNS.split(", "))}, s.ordinal
+  update sends s set state = 'sending', attempt = s.attempt + 1, claimed_at = clock_timestamp(),
+    gives_up_at = clock_timestamp() + s.delivered_within,
+    reaches_person = s.kind = 'template' and coalesce(a.window_ends_at <= clock_timestamp(), true)
+  from allowed a where s.id = a.id
+  returning {", ".join(f"s.{name}" for name in SEND_COLUMNS.split(", "))}, s.ordinal, a.window_ends_at, s.reaches_person
 )
-select {SEND_COLUMNS}, (
-  select max(v.last_at) + %(window)s from customers m join conversations v on v.customer_id = m.id
-  where {MEMBERS.format("claimed.customer_id")} and v.phone_number_id = claimed.phone_number_id
-) as window_ends_at, (
+select {SEND_COLUMNS}, window_ends_at, reaches_person, (
   select m.meta_id from meta_uploads m
   where m.upload_id = claimed.upload_id and m.phone_number_id = claimed.phone_number_id
 ) as media_id
@@ -172,6 +212,7 @@ def resume(connection: Connection[Any], number: str) -> None:
 def _claimed(
     window_ends_at: datetime | None,
     media_id: str | None,
+    reaches_person: bool,
     **fields: Any,  # noqa: ANN401 - columns of a row
 ) -> Claimed:
-    return Claimed(send_of_row(**fields), window_ends_at, media_id)
+    return Claimed(send_of_row(**fields), window_ends_at, media_id, reaches_person)

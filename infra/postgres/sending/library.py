@@ -16,7 +16,9 @@ from domain.sending.templates import Template
 from infra.postgres.sending.preferences import has_opted_out
 from infra.postgres.sending.reports import TEMPLATES
 
-_TEMPLATE: LiteralString = "account_id, name, language, status, category, parameter_format, components, quality"
+_TEMPLATE: LiteralString = (
+    "account_id, name, language, status, category, parameter_format, components, quality, ttl_seconds"
+)
 
 
 _ACCOUNT: LiteralString = (
@@ -78,12 +80,14 @@ def store_templates(connection: Connection[Any], account_id: str, found: Iterabl
         for template in found:
             connection.execute(
                 "insert into templates (account_id, name, language, status, category, parameter_format, components, "
-                "quality, fingerprint, synchronised_at) values (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b) "
+                "quality, ttl_seconds, fingerprint, synchronised_at) "
+                "values (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b) "
                 "on conflict (account_id, name, language) do update set status = excluded.status, "
                 "category = excluded.category, parameter_format = excluded.parameter_format, "
-                "components = excluded.components, quality = excluded.quality, fingerprint = excluded.fingerprint, "
+                "components = excluded.components, quality = excluded.quality, "
+                "ttl_seconds = excluded.ttl_seconds, fingerprint = excluded.fingerprint, "
                 "synchronised_at = excluded.synchronised_at",
-                [*template[:6], Jsonb(list(template.components)), template.quality, template.fingerprint, at],
+                [*template[:6], Jsonb(list(template.components)), *template[7:], template.fingerprint, at],
             )
         connection.execute("delete from templates where account_id = %b and synchronised_at < %b", [account_id, at])
 

@@ -31,23 +31,29 @@ TEMPLATES: LiteralString = (
     + _template("category")
     + ", t.category) as category, t.parameter_format, t.components, coalesce("
     + _template("quality")
-    + ", t.quality, 'UNKNOWN') as quality from templates t)"
+    + ", t.quality, 'UNKNOWN') as quality, t.ttl_seconds from templates t)"
 )
 """Subquery for the templates as Meta last said."""
 
 THROUGHPUT: LiteralString = "coalesce(" + _number("throughput") + "::integer, g.throughput, 80)"
 """Messages a second of a number `g` of `graph_numbers`."""
 
+PEOPLE_PER_DAY: LiteralString = (
+    "nullif(coalesce((select r.value from meta_reports r "
+    "where r.account_id = g.account_id and (r.kind, r.name) in (('number', g.phone), ('account', '')) "
+    "and r.language = '' and r.aspect = 'people_per_day' and r.at + interval '1 second' > g.synchronised_at "
+    "order by r.at desc limit 1), g.people_per_day::text), 'unlimited')::integer"
+)
+"""Whom templates may reach in 24 hours from a number `g` of `graph_numbers`; null: no limit is known."""
+
 NUMBERS: LiteralString = (
     "(select g.phone_number_id, g.account_id, g.display, g.name, coalesce("
     + _number("quality")
     + ", g.quality) as quality, "
     + THROUGHPUT
-    + " as throughput, case when p.value is null then g.people_per_day else nullif(p.value, 'unlimited')::integer end "
-    "as people_per_day from graph_numbers g left join lateral (select r.value from meta_reports r "
-    "where r.account_id = g.account_id and (r.kind, r.name) in (('number', g.phone), ('account', '')) "
-    "and r.language = '' and r.aspect = 'people_per_day' and r.at + interval '1 second' > g.synchronised_at "
-    "order by r.at desc limit 1) p on true)"
+    + " as throughput, "
+    + PEOPLE_PER_DAY
+    + " as people_per_day from graph_numbers g)"
 )
 """Subquery for the numbers as Meta last said."""
 

@@ -22,7 +22,8 @@ ABANDONED_SECONDS = 30.0
 SEND_COLUMNS: LiteralString = (
     "id, command_id, phone_number_id, address, address_kind, kind, lane, content, text, actor, is_word, is_claim, "
     "needs_window, requested_at, secret, conversation_id, customer_id, reply_to, state, attempt, expires_at, "
-    "claimed_at, wamid, wa_id, user_id, error, reason, pair_refusals, upload_id, pricing, is_marketing"
+    "claimed_at, wamid, wa_id, user_id, error, reason, pair_refusals, upload_id, pricing, is_marketing, "
+    "delivered_within"
 )
 """Columns under the names of the fields of `Send`."""
 

@@ -86,6 +86,19 @@ def long_unknown(connection: Connection[Any]) -> Sequence[Send]:
     )
 
 
+def undelivered(connection: Connection[Any], inbound: str) -> dict[UUID, Silence]:
+    """Returns at most 1,000 sends that Meta accepted and has given up, as far as their times tell, with what was heard
+    since. `inbound`: the topic. Takes no lock."""
+    heard_until = inbound_watermark(connection, inbound)
+    rows = connection.execute(
+        "select s.id, s.gives_up_at, l.heard_at from sends s join lanes l using (phone_number_id) "
+        "where s.state in ('accepted', 'sent') and s.gives_up_at <= %b and l.heard_at > s.gives_up_at "
+        "order by s.gives_up_at limit %b",
+        [heard_until - REPORTED_WITHIN, _LOOKED_AT],
+    ).fetchall()
+    return {id_: Silence(gave_up_at, heard_until, heard_at) for id_, gave_up_at, heard_at in rows}
+
+
 def note_heard(connection: Connection[Any], numbers: Iterable[str]) -> set[str]:
     """Notes that a webhook of these numbers arrived; returns those that something was sent from. Skips numbers that a
     sender has locked: the next webhook will do."""

@@ -92,6 +92,7 @@ def test_an_answer_waits_is_sent_and_read_in_one_bubble(console: Console, boss: 
         ("accepted", "accepted by WhatsApp"),
         ("delivered", "delivered"),
         ("read", "read"),
+        ("dropped", "not delivered in time"),
         ("recalled", "recalled, not sent"),
     ):
         becomes(console, state)

@@ -1,15 +1,18 @@
 """How sending stands: the list of messages that Meta did not confirm, the numbers, and what lists say about it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
+from domain.directory import Language, TextKind
 from domain.sending.numbers import GraphNumber
 from domain.sending.templates import Template
 from infra.postgres.sending import accounts, library, sends
 from infra.postgres.sending.sends import SendLogEntry
 from tests.support.console import Browser, Console, OpenList
+from tests.support.office import COMPANY
 from tests.support.stories import NUMBER
 
 
@@ -61,7 +64,7 @@ def test_a_number_says_what_meta_says_of_it_and_why_it_waits(console: Console, b
     page = boss.get("/numbers").text
     for shown in (
         "GREEN",
-        "1,000",
+        "0 of 1,000",
         "Paused until",
         "error 190",
         "HTTP 500",
@@ -73,13 +76,32 @@ def test_a_number_says_what_meta_says_of_it_and_why_it_waits(console: Console, b
     assert "<dd>no</dd>" in page
 
 
+def test_a_number_shows_what_it_says_by_itself_and_where_to_change_it(console: Console, boss: Browser) -> None:
+    """As customers read it, with the menu in its place, in the language of the number alone."""
+    company = COMPANY
+    texts: dict[Language, dict[TextKind, str]] = {
+        "en": {"greeting": "Welcome <you>! {menu}", "out_of_hours": "We are closed."},
+        "it": {"greeting": "Ciao"},
+    }
+    number = replace(company.numbers[NUMBER], texts=texts)
+    assert "nothing" in boss.get("/numbers").text
+    console.office.apply_directory(replace(company, numbers={**company.numbers, NUMBER: number}))
+    page = boss.get("/numbers").text
+    for shown in ("Greeting, Out of hours", "Welcome &lt;you&gt;! 1 - ", "We are closed.", "witiop directory apply"):
+        assert shown in page
+    assert "Ciao" not in page
+
+
 @pytest.mark.parametrize("path", ["/messages/unknown", "/numbers"])
 def test_how_sending_stands_is_for_administrators(console: Console, path: str) -> None:
     console.person("anna", administrator=False)
     assert 403 == console.signed_in("anna").get(path).status_code
 
 
-@pytest.mark.parametrize(("state", "shown"), [("unknown", "answer not confirmed"), ("failed", "answer failed")])
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [("unknown", "answer not confirmed"), ("failed", "answer failed"), ("dropped", "answer not delivered")],
+)
 def test_a_row_says_that_its_last_answer_did_not_arrive(
     console: Console, boss: Browser, state: str, shown: str
 ) -> None:

@@ -16,7 +16,19 @@ if TYPE_CHECKING:  # the database driver is slow to import: `--help` does withou
     from witiop.installation import Installation
 
 _STATES = (
-    *("queued", "sending", "accepted", "sent", "delivered", "read", "played", "failed", "unknown", "assumed_sent"),
+    *(
+        "queued",
+        "sending",
+        "accepted",
+        "sent",
+        "delivered",
+        "read",
+        "played",
+        "failed",
+        "dropped",
+        "unknown",
+        "assumed_sent",
+    ),
     *("recalled", "expired", "held_after_restore"),
 )
 

@@ -72,7 +72,7 @@ def test_only_an_acceptance_counts_once_the_post_was_given_up(outcome: PostOutco
 
 
 def test_an_acceptance_never_takes_back_what_a_status_said() -> None:
-    for state in (*TAKEN, "failed"):
+    for state in (*TAKEN, "failed", "dropped"):
         assert state == after_post(a_send(state, wamid="w"), PostAccepted("w"), 1).state
 
 
