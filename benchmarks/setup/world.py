@@ -61,8 +61,19 @@ class World:
         return self._chats(range(self.conversations * 9 // 10, self.conversations), how_many, chance)
 
     def quiet(self, how_many: int, chance: Random) -> list[BenchChat]:
-        """Returns random last conversations of customers without an active one, of different customers."""
-        return self._chats(range(self.conversations // 2, self.conversations * 9 // 10), how_many, chance)
+        """Returns random last conversations of customers without an active one, of different customers. Earlier runs
+        opened one for some of them."""
+        among = range(self.conversations // 2, self.conversations * 9 // 10)
+        chats = self._chats(among, min(3 * how_many, len(among)), chance)
+        with psycopg.connect(self.dsn) as connection:
+            found = connection.execute(
+                "select customer_id from conversations where customer_id = any(%b) and status = 'a'",
+                [[chat.customer_id for chat in chats]],
+            )
+            busy = {customer for (customer,) in found}
+        quiet = [chat for chat in chats if chat.customer_id not in busy][:how_many]
+        assert len(quiet) == how_many, f"earlier runs used up the {self.conversations:,} conversations: remove the data"
+        return quiet
 
     def any(self, how_many: int, chance: Random) -> list[BenchChat]:
         """Returns random conversations, each at most once."""

@@ -39,7 +39,7 @@ class HistoryWriter:
         if existing:
             self._do(_UPDATE_CONVERSATIONS, columns.to_columns(sorted(existing, key=_by_id), _CHANGING))
         if new:
-            self._do(_INSERT_CONVERSATIONS, columns.to_columns(sorted(new, key=_by_id)))
+            self._do(INSERT_CONVERSATIONS, columns.to_columns(sorted(new, key=_by_id)))
 
     def write_entries(self, new: Iterable[tuple[CustomerId, FactPlacement]], adopted: Iterable[FactPlacement]) -> None:
         """Writes facts that were not stored before (`new`), and the conversation of stored facts that waited for one
@@ -191,6 +191,6 @@ def _update_conversations() -> LiteralString:
     return f"update conversations c set ({names}) = row ({values}) from {source} where c.id = t.id"
 
 
-_INSERT_CONVERSATIONS = _insert_conversations()
+INSERT_CONVERSATIONS = _insert_conversations()
 
 _UPDATE_CONVERSATIONS = _update_conversations()
