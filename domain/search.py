@@ -47,12 +47,12 @@ _MAX_WORD = 64
 """Longer words are cut, also those that are typed."""
 
 
-def searched(texts: Iterable[str | None], wa_id: str | None, ids: Iterable[str | None]) -> str:
+def searched(texts: Iterable[str | None], phones: Iterable[str | None], ids: Iterable[str | None]) -> str:
     """Returns the words by which a row is found, separated by single blanks, also if a sender puts blanks into an id:
-    one row with an empty word would make every search fail. `texts`: names and messages; `ids`: are found as a whole or
-    by their beginning."""
+    one row with an empty word would make every search fail. `texts`: names and messages; `phones`: as Meta writes them;
+    `ids`: are found as a whole or by their beginning."""
     found = dict.fromkeys(word for text in texts if text for word in _words(text))
-    if wa_id:
+    for wa_id in filter(None, phones):
         found |= dict.fromkeys(wa_id[start:] for start in range(max(1, len(wa_id) - _SHORTEST_END + 1)))
         if (key := phone_key(wa_id)) != wa_id:
             found |= dict.fromkeys(key[start:] for start in range(len(key) - _SHORTEST_END + 1))

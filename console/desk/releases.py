@@ -106,7 +106,9 @@ def _dialog(deps: Dependencies, id_: UUID, how: str, error: str = "", status: in
         conversation = _releasable(deps, conn, id_)
         options: dict[OwnerKind, Options] = {}
         if how == "hand-over":
-            others = [each for each in agent_options(deps, conn, directory) if not _has(conversation, each.id)]
+            owner = conversation.owner
+            everybody = agent_options(deps, conn, directory)
+            others = [each for each in everybody if owner is None or not owner.is_user(each.id)]
             options = {"skillset": skillset_options(deps, conn, directory), "user": others}
     reserved_to = words().now + deps.terms.reservation
     return dialog(
@@ -132,15 +134,11 @@ def _releasable(deps: Dependencies, conn: Connection[Any], id_: UUID) -> Convers
     conversation = read_conversation(conn, id_)
     if conversation is None:
         abort(404)
-    if person().level != "tenant_administrator" and not _has(conversation, person().name):
+    is_mine = conversation.owner is not None and conversation.owner.is_user(person().name)
+    if not is_mine and person().level != "tenant_administrator":
         gate.audit_refusal(deps, "forbidden", "level", id_)
         abort(403)
     return conversation
-
-
-def _has(conversation: Conversation, user: str) -> bool:
-    owner = conversation.owner
-    return owner is not None and (owner.kind, owner.id) == ("user", user)
 
 
 def _own_skillsets(directory: Directory) -> Collection[str]:

@@ -143,7 +143,7 @@ def open_conversation(
     if found is None:
         return None
     owner = found.part.conversation.owner
-    is_mine = owner is not None and (owner.kind, owner.id) == ("user", person().name)
+    is_mine = owner is not None and owner.is_user(person().name)
     is_open = found.part.conversation.status == "active"
     return Open(
         found,

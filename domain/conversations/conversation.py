@@ -22,6 +22,9 @@ OwnerState = Literal["queued", "reserved", "assigned", "accepted"]
 MAX_LAST_TEXT = 500
 """Maximum length of the customer's last text in a row of the list, in characters."""
 
+MAX_MEMBERS = 32
+"""Members of a group who are remembered. Meta's groups are smaller."""
+
 
 class FactRef(NamedTuple):
     """A fact reference: time, arrival (`domain.arrival`) and id of a fact. Facts are ordered by it."""
@@ -75,6 +78,15 @@ class AgentClaim(NamedTuple):
     last: FactRef
 
 
+class GroupMember(NamedTuple):
+    """A member of a group as they were named where they wrote last."""
+
+    ref: FactRef
+    wa_id: str | None = None
+    user_id: str | None = None
+    name: str | None = None
+
+
 class Evidence(NamedTuple):
     """What the facts of a conversation say, summarised so that their order does not matter: the first or the last fact
     of each kind. Stored as an array in the order of the fields, so new fields go to the end.
@@ -89,7 +101,8 @@ class Evidence(NamedTuple):
     certain to be a message. `claims`: one per agent who accepted or wrote, in the order of their ids.
     `explained_ends`: those of the `agent_ends` that have an outcome or a note, each with its agent. `last_speaker`:
     the member of a group who wrote the last text, by name, else by phone or user id. `last_word`: the last human word
-    to the customer, by the time when it was written."""
+    to the customer, by the time when it was written. `members`: those who wrote in a group, at most `MAX_MEMBERS` of
+    them, those who wrote last; by phone, else by user id."""
 
     first_turn: FactRef | None = None
     last_turn: FactRef | None = None
@@ -109,6 +122,7 @@ class Evidence(NamedTuple):
     explained_ends: tuple[tuple[FactRef, str], ...] = ()
     last_speaker: str | None = None
     last_word: FactRef | None = None
+    members: dict[str, GroupMember] = {}  # noqa: RUF012 - never changed in place
 
     @property
     def last_message(self) -> FactRef | None:
@@ -124,6 +138,10 @@ class Owner(NamedTuple):
     id: str
     state: OwnerState
     until: datetime | None = None
+
+    def is_user(self, name: str) -> bool:
+        """Returns whether it is this user, with any state."""
+        return self.kind == "user" and self.id == name
 
 
 Decision = Literal[

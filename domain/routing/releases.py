@@ -27,11 +27,12 @@ def release_rejection(
     if command.expected_version is not None and command.expected_version != conversation.version:
         return Rejection.VERSION_CONFLICT
     owner, target = conversation.owner, command.target
-    if not _has(issuer, owner) and not _is_administrator(issuer, directory):
+    if (owner is None or not owner.is_user(issuer)) and not _is_administrator(issuer, directory):
         return Rejection.NOT_YOURS
     if target is None:
         return Rejection.NOTHING_TO_RECALL if owner is None and command.park_until is None else None
-    if target.kind == "user" and _has(target.id, owner, "accepted") and command.park_until is None:
+    has_it = owner is not None and owner.state == "accepted" and owner.is_user(target.id)
+    if target.kind == "user" and has_it and command.park_until is None:
         return Rejection.ALREADY_ASSIGNED
     if target.id not in (directory.users if target.kind == "user" else directory.skillsets):
         return Rejection.USER_UNKNOWN if target.kind == "user" else Rejection.SKILLSET_UNKNOWN
@@ -102,10 +103,6 @@ def _parked(
 
 def _returns_to(owner: Owner | None, issuer: str) -> Target:
     return Target(kind="user", id=issuer) if owner is None else Target(kind=owner.kind, id=owner.id)
-
-
-def _has(user: str, owner: Owner | None, state: str | None = None) -> bool:
-    return owner is not None and (owner.kind, owner.id) == ("user", user) and state in (None, owner.state)
 
 
 def _is_administrator(issuer: str, directory: Directory) -> bool:

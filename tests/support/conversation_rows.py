@@ -20,7 +20,8 @@ def conversation_row(id_: int, **values: object) -> dict[str, object]:
     searched_by = [values.get("customer_name"), values.get("last_text")]
     return {
         "id": UUID(int=id_),
-        "search": searched(map(_text, searched_by), _text(values.get("wa_id")), [_text(values.get("user_id"))]) or None,
+        "search": searched(map(_text, searched_by), [_text(values.get("wa_id"))], [_text(values.get("user_id"))])
+        or None,
         "customer_id": UUID(int=id_),
         "phone_number_id": "2",
         "status": "a",

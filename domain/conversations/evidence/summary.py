@@ -9,10 +9,12 @@ from typing import Any
 
 from domain.conversations.conversation import (
     MAX_LAST_TEXT,
+    MAX_MEMBERS,
     AgentClaim,
     BotSession,
     Evidence,
     FactRef,
+    GroupMember,
     Route,
     claim_ref,
     earlier,
@@ -37,6 +39,7 @@ from domain.facts import (
     CustomerSignal,
     CustomerTurn,
     HumanEcho,
+    Party,
 )
 from domain.ids import FactId
 
@@ -67,10 +70,8 @@ def add_fact(
             changed = {"sessions": _with_session(evidence.sessions, fact.session_id, ref, ended)}
         case _:
             changed = {}
-    if isinstance(fact, _BY_CUSTOMER) and fact.customer.name is not None:
-        named = (ref, fact.customer.name)
-        if evidence.named is None or named > evidence.named:
-            changed["named"] = named
+    if isinstance(fact, _BY_CUSTOMER):
+        changed |= _by_customer(evidence, fact.customer, ref)
     match route_of(fact, number, directory, change):
         case Route() as route:
             if evidence.route is None or route.ref < evidence.route.ref:
@@ -80,6 +81,15 @@ def add_fact(
         case None:
             pass
     return evidence._replace(**changed) if changed else evidence
+
+
+def _by_customer(evidence: Evidence, party: Party, ref: FactRef) -> dict[str, Any]:
+    changed: dict[str, Any] = {}
+    if party.name is not None and (evidence.named is None or (ref, party.name) > evidence.named):
+        changed["named"] = (ref, party.name)
+    if party.group_id is not None:
+        changed["members"] = _with_member(evidence.members, ref, party)
+    return changed
 
 
 def _turn(
@@ -155,6 +165,17 @@ def _effective_ends(
         "agent_ends": tuple(sorted(effective)),
         "explained_ends": tuple(sorted(each for each in explained if each[0] in effective)),
     }
+
+
+def _with_member(members: Mapping[str, GroupMember], ref: FactRef, party: Party) -> dict[str, GroupMember]:
+    """Keeps of each member where they wrote last, and of all members those who wrote last."""
+    key = party.wa_id or party.user_id
+    if key is None or (key in members and members[key].ref > ref):
+        return dict(members)
+    found = {**members, key: GroupMember(ref, party.wa_id, party.user_id, party.name)}
+    if len(found) > MAX_MEMBERS:
+        del found[min(found, key=lambda each: found[each].ref)]
+    return found
 
 
 def _with_session(

@@ -82,11 +82,13 @@ COLUMNS: tuple[Column, ...] = (
 
 def _search(c: Conversation) -> str | None:
     """Returns the words by which the lists find a conversation. Only unmanaged ones are searched."""
-    return (
-        (searched([c.customer_name, c.last_text], c.wa_id, [c.user_id, c.group_id, str(c.id)]) or None)
-        if c.unmanaged
-        else None
-    )
+    if not c.unmanaged:
+        return None
+    members = sorted(c.evidence.members.values())
+    texts = [c.customer_name, c.last_text, *(member.name for member in members)]
+    phones = [c.wa_id, *(member.wa_id for member in members)]
+    ids = [c.user_id, c.group_id, str(c.id), *(member.user_id for member in members)]
+    return searched(texts, phones, ids) or None
 
 
 class _Stored(NamedTuple):

@@ -19,6 +19,7 @@ from domain.conversations.conversation import (
     Decisions,
     Evidence,
     FactRef,
+    GroupMember,
     Owner,
     Released,
     Route,
@@ -100,6 +101,10 @@ def _sessions(parts: dict[str, Sequence[Any]]) -> dict[str, BotSession]:
     }
 
 
+def _members(parts: dict[str, Sequence[Any]]) -> dict[str, GroupMember]:
+    return {key: GroupMember(_fact_ref(*ref), *named) for key, (ref, *named) in parts.items()}
+
+
 def _time(part: str) -> datetime:
     return datetime.fromisoformat(part)
 
@@ -139,6 +144,7 @@ _EVIDENCE: tuple[Callable[[Any], Any], ...] = (
     _refs_and_texts,  # explained_ends
     _text,  # last_speaker
     _ref,  # last_word
+    _members,  # members
 )
 _DECISIONS: tuple[Callable[[Any], Any], ...] = (
     _owner,  # owner

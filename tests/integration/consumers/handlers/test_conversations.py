@@ -12,7 +12,9 @@ from domain.facts import FACT, AgentPresenceChanged, CustomerIdentityChanged, Me
 from domain.ids import fact_id
 from domain.inbound.reading import CLOCK_TOLERANCE
 from infra.postgres import directory
+from infra.postgres.lists.console import page
 from infra.postgres.lists.conversation_page import conversation_page
+from infra.postgres.lists.unmanaged import UnmanagedFilter
 from tests.support.inbox import Inbox
 from tests.support.office import COMPANY
 from tests.support.stories import DIRECTORY, NUMBER, FactMaker, at
@@ -142,6 +144,17 @@ def test_a_group_is_on_the_row_with_who_wrote_last(inbox: Inbox) -> None:
     inbox.take(bea.turn(1, "not me"), now=at(1))
     (row,) = inbox.rows("select group_id, last_speaker, customer_name, wa_id from conversations")
     assert {"group_id": "g1", "last_speaker": "Bea", "customer_name": None, "wa_id": None} == row
+
+
+@pytest.mark.parametrize("typed", ["+39 345 0001041", "1041", "ada", "393450001042", "Bea Bianchi", "IT.7000042", "g1"])
+def test_a_group_is_found_by_everybody_who_wrote_in_it(inbox: Inbox, typed: str) -> None:
+    ada = FactMaker(customer=Party(wa_id="393450001041", group_id="g1", name="Ada"))
+    bea = FactMaker(customer=Party(wa_id="393450001042", user_id="IT.7000042", group_id="g1", name="Bea Bianchi"))
+    inbox.take(ada.turn(0, "who orders?"), bea.turn(0.5, "not me"), now=at(1))
+    inbox.take(FactMaker(customer=Party(group_id="g1", wa_id="393450001043")).turn(1, "nor I"), now=at(1))
+    inbox.take(TELLER.turn(1, "hello"), now=at(1))
+    (found,) = page(inbox.connection, UnmanagedFilter(words=tuple(typed.split())), 10).rows
+    assert "g1" == found.group_id
 
 
 def test_an_answer_waits_again_when_an_earlier_message_ends_the_window_before_it(inbox: Inbox) -> None:

@@ -110,7 +110,7 @@ def test_the_pages_are_the_whole_list_in_order_and_the_same_when_paging_backward
 
 
 def is_found(row: ListedConversation, typed: str) -> bool:
-    words = searched([row.customer_name, row.last_text], row.wa_id, []).split(" ")
+    words = searched([row.customer_name, row.last_text], [row.wa_id], []).split(" ")
     return any(all(any(word.startswith(each) for word in words) for each in wanted) for wanted in asked(typed))
 
 

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from domain.conversations.conversation import Conversation
+from domain.conversations.conversation import MAX_MEMBERS, Conversation
 from domain.conversations.reasons import Reason
 from domain.facts import ConversationFact, Party
 from tests.support.stories import FactMaker, Story, at
@@ -83,3 +83,19 @@ def test_the_last_text_of_a_group_names_who_wrote_it() -> None:
     conversation = after(ada.turn(0, "who orders?"), bea.turn(1, "not me"), ada.signal(2))
     assert ("393450001042", "g1") == (conversation.last_speaker, conversation.group_id)
     assert (None, None, None) == (conversation.wa_id, conversation.user_id, conversation.customer_name)
+
+
+def test_a_group_remembers_everybody_who_wrote_in_it() -> None:
+    ada = FactMaker(customer=Party(wa_id="393450001041", group_id="g1", name="Ada"))
+    bea = FactMaker(customer=Party(user_id="IT.7000042", group_id="g1", name="Bea"))
+    renamed = FactMaker(customer=Party(wa_id="393450001041", group_id="g1", name="Ada Rossi"))
+    members = after(ada.turn(0, "who orders?"), bea.turn(1, "not me"), renamed.turn(2, "ok")).evidence.members
+    assert {"393450001041": "Ada Rossi", "IT.7000042": "Bea"} == {key: each.name for key, each in members.items()}
+
+
+def test_of_a_group_that_is_too_large_those_who_wrote_last_are_remembered() -> None:
+    makers = [FactMaker(customer=Party(wa_id=f"39345{n:07}", group_id="g1")) for n in range(MAX_MEMBERS + 3)]
+    for order in (makers, makers[::-1]):
+        facts = [maker.turn(makers.index(maker) / 10, "me too") for maker in order]
+        (conversation,) = Story(at(5)).receive(*facts).history.conversations
+        assert {f"39345{n:07}" for n in range(3, MAX_MEMBERS + 3)} == set(conversation.evidence.members)
