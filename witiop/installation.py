@@ -1,6 +1,7 @@
 """The installation that a command uses: a development stack on this machine, or the one in the environment."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +54,22 @@ class Installation:
     def postgres_dsn(self) -> str:
         """Connection string of the database, with its password: not for logs. Raises as `settings` does."""
         return self.settings("postgres_dsn").postgres_dsn.get_secret_value()
+
+    def now(self) -> datetime:
+        """Returns the time that commands bear: the database's, by which they are judged. Without a database that can be
+        reached, the time of this machine. Raises as `settings` does."""
+        import psycopg
+
+        from infra.postgres.connections.clock import database_now
+        from infra.postgres.connections.pool import connect
+
+        if dsn := self.settings().postgres_dsn.get_secret_value():
+            try:
+                with connect(dsn, "cli", autocommit=True) as connection:
+                    return database_now(connection)
+            except psycopg.OperationalError:
+                pass  # a command may be published while the database is away
+        return datetime.now(UTC)
 
 
 def running_stack(directory: Path) -> Stack | None:

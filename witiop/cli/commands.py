@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID, uuid4
 
@@ -310,7 +310,7 @@ def carry_out(
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         raise click.UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     settings = installation.settings("kafka_bootstrap_servers", "command_secrets")
-    now = datetime.now(UTC)
+    now = installation.now()
     command = new_command(
         content, id_=str(uuid4()), source=SOURCE, issuer=issuer, at=now, expires_at=now + EXPIRES_AFTER
     )

@@ -1,6 +1,5 @@
 """`witiop unmanaged` and `witiop conversations`: lists conversations and shows a single one (interface.md)."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -64,6 +63,7 @@ def list_(
     Those with the latest customer message are first.
     """
     from domain.contract.row import row_document
+    from infra.postgres.connections.clock import database_now
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
     from infra.postgres.lists.unmanaged import UnmanagedFilter, page
@@ -74,11 +74,12 @@ def list_(
     filter_ = UnmanagedFilter(statuses.get(status), Reason(reason) if reason else None, number)
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = page(connection, filter_, rows, after or START)
+        now = database_now(connection)
     if as_json:
         documents = [row_document(row) for row in found.rows]
         show_json({"rows": documents, "next": found.next and str(found.next), "counts": found.counts})
     else:
-        show(list_lines(found, datetime.now(UTC), terminal_width()))
+        show(list_lines(found, now, terminal_width()))
 
 
 @click.group()
@@ -130,6 +131,7 @@ def list_by_state(
     Those with the latest customer message are first. Unmanaged conversations are in `unmanaged list`.
     """
     from domain.contract.row import row_document
+    from infra.postgres.connections.clock import database_now
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
     from infra.postgres.lists.desk import DeskFilter, desk_page
@@ -138,10 +140,11 @@ def list_by_state(
 
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = desk_page(connection, DeskFilter(state, number, phone), rows, after or START)
+        now = database_now(connection)
     if as_json:
         show_json({"rows": [row_document(row) for row in found.rows], "next": found.next and str(found.next)})
     else:
-        show(desk_lines(found, datetime.now(UTC), terminal_width()))
+        show(desk_lines(found, now, terminal_width()))
 
 
 @conversations.command("waiting-for-reply")
@@ -165,6 +168,7 @@ def list_waiting_for_reply(
     longest are first.
     """
     from domain.contract.row import row_document
+    from infra.postgres.connections.clock import database_now
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.waiting_for_reply import LONGEST, ReplyFilter, waiting_for_reply
     from witiop.cli.views.display import show, show_json, terminal_width
@@ -172,10 +176,11 @@ def list_waiting_for_reply(
 
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = waiting_for_reply(connection, ReplyFilter(number, user), rows, after or LONGEST)
+        now = database_now(connection)
     if as_json:
         show_json({"rows": [row_document(row) for row in found.rows], "next": found.next and str(found.next)})
     else:
-        show(waiting_for_reply_lines(found, datetime.now(UTC), terminal_width()))
+        show(waiting_for_reply_lines(found, now, terminal_width()))
 
 
 @conversations.command("unplaced")
@@ -213,6 +218,7 @@ def show_(installation: "Installation", conversation_id: UUID, as_json: bool) ->
     """
     from domain.contract.page import history_document, transcript_document
     from domain.contract.row import row_document
+    from infra.postgres.connections.clock import database_now
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.conversation_page import conversation_page
     from witiop.cli.views.conversation import conversation_lines
@@ -220,6 +226,7 @@ def show_(installation: "Installation", conversation_id: UUID, as_json: bool) ->
 
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         page = conversation_page(connection, conversation_id)
+        now = database_now(connection)
     if page is None:
         raise CommandFailed(f"there is no conversation {conversation_id}", "conversation_unknown")
     if as_json:
@@ -233,4 +240,4 @@ def show_(installation: "Installation", conversation_id: UUID, as_json: bool) ->
             }
         )
     else:
-        show(conversation_lines(page, datetime.now(UTC), terminal_width()))
+        show(conversation_lines(page, now, terminal_width()))

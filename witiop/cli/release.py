@@ -1,7 +1,7 @@
 """`witiop release`: gives a conversation back, hands it over, parks it or takes it over (interface.md)."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:  # the driver is slow to import: `--help` does without
 _DURATION = re.compile(r"([1-9]\d{0,4})([mh])")
 
 
-class MomentType(click.ParamType[datetime]):
+class MomentType(click.ParamType[datetime | timedelta]):
     """Parameter type for a moment: a time with its zone, or a duration from now on."""
 
     name = "time"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime | timedelta:
         text = str(value)
         if match := _DURATION.fullmatch(text):
             unit = timedelta(minutes=1) if match[2] == "m" else timedelta(hours=1)
-            return datetime.now(UTC) + int(match[1]) * unit
+            return int(match[1]) * unit
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
@@ -62,7 +62,7 @@ def release(
     to_user: str | None,
     to_skillset: str | None,
     mode: str | None,
-    park_until: datetime | None,
+    park_until: datetime | timedelta | None,
     note: str | None,
     expected_version: int | None,
     issuer: str,
@@ -84,7 +84,7 @@ def release(
         "expected_version": expected_version,
         "target": target if to_user or to_skillset else None,
         "mode": mode,
-        "park_until": park_until,
+        "park_until": installation.now() + park_until if isinstance(park_until, timedelta) else park_until,
         "note": note,
     }
     carry_out(installation, Release, body, issuer=issuer, wait=wait, as_json=as_json)

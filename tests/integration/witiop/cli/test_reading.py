@@ -105,6 +105,18 @@ def test_the_list_for_people_is_plain_in_a_pipe_and_cannot_drive_a_terminal(witi
     assert lines[-1] == "13 active, 1 closed"
 
 
+@pytest.mark.usefixtures("demo")
+@pytest.mark.parametrize("hour", [2, 20])
+def test_the_time_left_is_by_the_database_s_clock(
+    witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, hour: int
+) -> None:
+    monkeypatch.setattr("infra.postgres.connections.clock.database_now", lambda _: at(hour))
+    anna = witiop("unmanaged", "list", "--reason", "no_choice").out.splitlines()[1]
+    assert f"{24 - hour}h 54m" in anna
+    (row,) = listed(witiop, "--reason", "no_choice")["rows"]
+    assert f"{24 - hour}h 54m left" in witiop("conversations", "show", row["id"]).out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
