@@ -73,6 +73,21 @@ class PostOffice:
         wait_until(lambda: self.count("select count(*) from conversations where wa_id = any(%s)", phones) == number)
         return made
 
+    def hears(self, number: str, phone: str, *texts: str) -> None:
+        """Lets a customer write to a number, each text once the one before it was processed."""
+        processed = (
+            "select count(*) from entries e join conversations c on c.id = e.conversation_id "
+            "where c.wa_id = %s and e.kind = 'customer_turn' and e.body = %s"
+        )
+        for text in texts:
+            self.graph.control.customer_writes(phone_number_id=number, wa_id=phone, text=text)
+            wait_until(partial(self.count, processed, phone, text))
+
+    def posted(self, phone: str) -> list[str]:
+        """Returns the texts to a customer that Meta accepted, in order."""
+        bodies = (post["body"] for post in self.graph.control.posts())
+        return [body["text"]["body"] for body in bodies if body.get("to") == f"+{phone}"]
+
     def ask(self, to: Iterable[tuple[str, str]], message: dict[str, Any] = TEXT) -> list[str]:
         """Asks for a message to each customer; returns the ids of the commands."""
         records = [self._command(number, phone, message) for number, phone in to]
@@ -267,5 +282,53 @@ def test_an_answer_leaves_the_list_and_is_read(office: PostOffice) -> None:
     assert 0 == done.code, done.err
     wait_until(lambda: office.count("select count(*) from sends where address = %s and state = 'read'", phone) == 1)
     wait_until(lambda: office.connection.execute(conversation, [phone]).fetchone() == (found[0], False))
-    (post,) = [post for post in office.graph.control.posts() if post["body"].get("to") == f"+{phone}"]
-    assert {"body": "How can I help?", "preview_url": False} == post["body"]["text"]
+    assert ["How can I help?"] == office.posted(phone)
+
+
+SPEAKING = """
+[[skillset]]
+id = "sales"
+name = "Sales"
+
+[[number]]
+phone_number_id = "4420001"
+menu = {{ "1" = "sales" }}
+[number.texts.en]
+greeting = "Welcome!\\n{{menu}}"
+wrong_choice = "Please choose:\\n{{menu}}"
+
+[[number]]
+phone_number_id = "4420002"
+hours = {{ {day} = ["09:00-09:01"] }}
+[number.texts.en]
+greeting = "Welcome!"
+out_of_hours = "We are closed."
+
+[[number]]
+phone_number_id = "4420003"
+menu = {{ "1" = "sales" }}
+"""
+"""A number with a menu, one that is closed, and one that says nothing by itself. `day`: neither today nor tomorrow."""
+
+
+def test_a_number_says_each_of_its_texts_once_and_nobody_was_answered_by_them(
+    office: PostOffice, tmp_path: Path
+) -> None:
+    """The customers stay on the list; who writes to a number without texts gets none."""
+    file = tmp_path / "directory.toml"
+    day = (datetime.now(UTC) + timedelta(days=3)).strftime("%a").lower()
+    file.write_text(SPEAKING.format(day=day))
+    applied = office.system.witiop("directory", "apply", str(file))
+    assert 0 == applied.code, applied.err
+    office.run_senders()
+    chooser, late, silent = phones = "393440000001", "393440000002", "393440000003"
+    office.hears("4420001", chooser, "Hello?", "9", "8", "7")
+    office.hears("4420002", late, "Hello?", "Anybody?")
+    office.hears("4420003", silent, "Hello?", "9")
+    sent = "select count(*) from sends where address = any(%s) and state = 'read' and not is_word"
+    wait_until(lambda: office.count(sent, [*phones]) == 3)
+    assert ["Welcome!\n1 - Sales", "Please choose:\n1 - Sales"] == office.posted(chooser)
+    assert (["We are closed."], []) == (office.posted(late), office.posted(silent))
+    assert 3 == office.count("select count(*) from sends where address = any(%s)", [*phones])
+    listed = "select count(*) from conversations where wa_id = any(%s) and unmanaged and not managed"
+    assert 3 == office.count(listed, [*phones])
