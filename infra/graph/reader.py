@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from domain.inbound.whatsapp.accounts import people_of_tier
 from domain.sending.numbers import GraphNumber
 from domain.sending.templates import Template
 from infra.graph.access import GraphClient, MetaAnswer, NoAnswer, NotReached
@@ -15,14 +16,6 @@ _NUMBER_FIELDS = (
     "id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit"
 )
 _THROUGHPUT = {"STANDARD": 80, "HIGH": 1000, "NOT_APPLICABLE": 20}
-_PEOPLE = {
-    "TIER_50": 50,
-    "TIER_250": 250,
-    "TIER_1K": 1_000,
-    "TIER_2K": 2_000,
-    "TIER_10K": 10_000,
-    "TIER_100K": 100_000,
-}
 
 
 class GraphUnread(Exception):
@@ -106,7 +99,7 @@ def _number(row: Mapping[str, Any]) -> GraphNumber | None:
         _text(row, "verified_name"),
         _text(row, "quality_rating") or "UNKNOWN",
         _THROUGHPUT.get(level, 80),
-        _PEOPLE.get(tier),
+        people_of_tier(tier),
     )
 
 

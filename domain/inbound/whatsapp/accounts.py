@@ -140,13 +140,16 @@ def _head(change: WebhookChange, item: JsonObject) -> dict[str, Any]:
     }
 
 
+def people_of_tier(tier: str) -> int | None:
+    """Returns how many people a day a tier like `TIER_250` or `TIER_10K` allows; None: it is no such tier."""
+    found = _TIER.fullmatch(tier)
+    return (int(found[1]) * (1000 if found[2] else 1) or None) if found else None
+
+
 def _people(value: Json) -> PeoplePerDay | None:
     """Returns a limit, which Meta writes as a number or as the name of a tier; None: there is none that we know."""
     if value in _UNLIMITED:
         return "unlimited"
     if type(value) is int:
         return value if 1 <= value < 2**31 else None
-    tier = _TIER.fullmatch(value) if isinstance(value, str) else None
-    if tier is None or not int(tier[1]):
-        return None
-    return int(tier[1]) * (1000 if tier[2] else 1)
+    return people_of_tier(value) if isinstance(value, str) else None
