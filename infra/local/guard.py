@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 GRACE_SECONDS = 5.0
 FORCE_SECONDS = 7.0
@@ -28,13 +28,26 @@ StopSignals = tuple[signal.Signals, signal.Signals]
 _PYTHON = (sys.executable, "-I", "-S", __file__)
 
 
+class Child(Protocol):
+    """A process that leads a process group of its own, with these of the members of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+
 class Guard:
     """Starts processes that end, at the latest, a few seconds after this process."""
 
     def __init__(self, holds: Iterable[int] = ()) -> None:
         """`holds`: file descriptors (of locks) that stay open until all guarded processes have ended."""
         self._holds = tuple(holds)
-        self._live: dict[int, tuple[subprocess.Popen[bytes], StopSignals]] = {}
+        self._live: dict[int, tuple[Child, StopSignals]] = {}
         self._pipe = -1
         self._watcher: subprocess.Popen[bytes] | None = None
 
@@ -67,6 +80,13 @@ class Guard:
         self._live[process.pid] = (process, stop_signals)
         return process
 
+    def adopt(self, process: Child) -> None:
+        """Guards a process that was started elsewhere."""
+        self.ensure_watcher()
+        stop_signals = (signal.SIGTERM, signal.SIGKILL)
+        self._live[process.pid] = (process, stop_signals)
+        self._tell(f"+{process.pid} {_words(stop_signals)}")
+
     def run(self, argv: Sequence[str | Path], cwd: Path) -> tuple[int, str]:
         """Runs a process until it ends. Returns its exit code and its output."""
         process = self.spawn(argv, cwd=cwd, output=subprocess.PIPE)
@@ -76,7 +96,7 @@ class Guard:
             self.reap(process)
         return process.returncode, output.decode(errors="replace")
 
-    def end(self, process: subprocess.Popen[bytes], grace_seconds: float) -> None:
+    def end(self, process: Child, grace_seconds: float) -> None:
         """Asks a process to end, forces it after the grace time, and kills the rest of its process group. Blocks until
         it has ended."""
         if process.poll() is None:
@@ -89,7 +109,7 @@ class Guard:
                     break
         self.reap(process)
 
-    def reap(self, process: subprocess.Popen[bytes]) -> None:
+    def reap(self, process: Child) -> None:
         """Kills a process and its process group, waits for it, and stops guarding it. Has no effect the second time."""
         if self._live.pop(process.pid, None) is None:
             return  # reaped before: the system may have reused its id for another process

@@ -18,13 +18,14 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from domain.topics import Topics
-from infra.local.guard import Guard
+from infra.local.guard import Child, Guard
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.simulator.bodies import WebhookSource
 from infra.local.simulator.webhooks import Webhooks
 from infra.postgres.roles import ROLE_PROCESSES, provide, role_of
 from tests.support.command_line import Finished, call
 from tests.support.waiting import wait_until
+from tests.support.warm_start import COLD, WarmProcess
 from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET, VERIFY_TOKEN
 
 COMMAND_SECRET = "command secret"
@@ -41,9 +42,13 @@ class Worker:
         self._guard = guard
         self._log = log
         self._port = int(env["WITIOP_MONITOR_PORT"])
-        with log.open("wb") as output:
-            argv = [sys.executable, "-m", "witiop", "run", name]
-            self._process = guard.spawn(argv, env=env, cwd=log.parent, output=output)
+        if name in COLD:
+            with log.open("wb") as output:
+                argv = [sys.executable, "-m", "witiop", "run", name]
+                self._process: Child = guard.spawn(argv, env=env, cwd=log.parent, output=output)
+        else:
+            self._process = WarmProcess(["run", name], env, cwd=log.parent, output=log)
+            guard.adopt(self._process)
 
     @property
     def pid(self) -> int:
@@ -91,7 +96,7 @@ class Worker:
     def stop(self, grace_seconds: float = 20) -> int:
         """Stops the process. Returns its exit code, -9 if the grace time was not enough."""
         self._guard.end(self._process, grace_seconds)
-        return self._process.returncode
+        return self._process.wait()
 
     def wait_end(self, seconds: float = 60) -> int:
         """Waits until the process ends without being stopped. Returns its exit code."""
