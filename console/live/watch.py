@@ -51,14 +51,17 @@ _ANY = UUID(int=0)
 class ListHeader(NamedTuple):
     """What is shown above a list. `address`: of the list as it is now, `newest_address`: with the newest first;
     `totals`: active and closed conversations, None on the waiting list and for a search; `soon`: how many run out soon,
-    listed at `soon_address`; `new`: how many conversations the list lacks; `moved`: it differs otherwise; `alive`:
-    whether messages arrive; `trouble`: what is wrong with sending, shown at the last two addresses."""
+    listed at `soon_address`; `lost`: how many were lost within a day, listed at `lost_address`; `new`: how many
+    conversations the list lacks; `moved`: it differs otherwise; `alive`: whether messages arrive; `trouble`: what is
+    wrong with sending, shown at the last two addresses."""
 
     address: str
     newest_address: str
     totals: tuple[int, int] | None
     soon: int
     soon_address: str
+    lost: int
+    lost_address: str
     waiting: int
     waiting_address: str
     new: int
@@ -87,6 +90,7 @@ class WatchedList:
     address: str
     newest_address: str
     soon_address: str
+    lost_address: str
     waiting_address: str
     trouble_addresses: tuple[str, str]
     rows: dict[ConversationKey, str]
@@ -218,6 +222,7 @@ def watched_list(session: bytes) -> WatchedList:
         url_for(endpoint, **query.args(after=None)),
         url_for(endpoint, **query.args(order="newest")),
         soon_address(query),
+        lost_address(query),
         url_for("waiting.show"),
         (url_for("sending.unknown"), url_for("sending.show_numbers")),
         _marks(request.args.get("seen", "")),
@@ -232,6 +237,11 @@ def watched_list(session: bytes) -> WatchedList:
 def soon_address(query: ListQuery) -> str:
     """The address of the conversations that run out first, with the list's number and reason."""
     return url_for("unmanaged.show", **query.args(status="active", order="urgent", q="", open=None))
+
+
+def lost_address(query: ListQuery) -> str:
+    """The address of the closed conversations, with the list's number and reason."""
+    return url_for("unmanaged.show", **query.args(status="closed", order="newest", q="", open=None))
 
 
 def _marks(seen: str) -> dict[ConversationKey, str]:
@@ -290,10 +300,23 @@ def _header(shown: WatchedList, now: ListState) -> ListHeader:
         address = shown.address
         waits = now.waiting, shown.waiting_address
         return ListHeader(
-            address, address, None, 0, "", *waits, new, False, True, now.alive, now.trouble, *shown.trouble_addresses
+            address,
+            address,
+            None,
+            0,
+            "",
+            0,
+            "",
+            *waits,
+            new,
+            False,
+            True,
+            now.alive,
+            now.trouble,
+            *shown.trouble_addresses,
         )
     which = shown.query.newest
-    found, _, soon = now.counts[counted(which)]
+    found, _, soon, lost = now.counts[counted(which)]
     new = min(MAX_NEW + 1, now.tops[which].beyond(shown.newest, shown.rows))
     moved = not new and _moved(shown, now, matching(which, found))
     totals = None if which.words else (found["active"], found["closed"])
@@ -303,6 +326,8 @@ def _header(shown: WatchedList, now: ListState) -> ListHeader:
         totals,
         soon,
         shown.soon_address,
+        lost,
+        shown.lost_address,
         now.waiting,
         shown.waiting_address,
         new,

@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from console import gate
 from console.dependencies import Dependencies
-from console.live.watch import counted, matching, row_context, soon_address
+from console.live.watch import counted, lost_address, matching, row_context, soon_address
 from console.pages import panel
 from console.pages.download import download_list
 from console.request import person, target, words
@@ -29,12 +29,14 @@ from infra.postgres.lists.liveliness import has_conversations
 
 @dataclass(frozen=True, slots=True)
 class ListView:
-    """What the list shows. `counts`: active and closed conversations; `soon`: how many run out soon; `total`: how many
+    """What the list shows. `counts`: active and closed conversations; `soon`: how many run out soon;
+    `lost`: how many were lost within a day; `total`: how many
     match, if known; `newest`: the newest row when the list was read, so that the stream can announce newer ones."""
 
     page: console_list.ConsolePage
     counts: tuple[int, int]
     soon: int
+    lost: int
     total: int | None
     waiting: int
     newest: Cursor
@@ -72,6 +74,7 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
             never=never,
             endpoint="unmanaged.show",
             soon_address=soon_address(query),
+            lost_address=lost_address(query),
             seen=seen,
             table=render_rows(view.page.rows, directory, row_context(query, "unmanaged.show"), query.open),
         )
@@ -124,11 +127,12 @@ def _view(conn: Connection[Any], seen: ListQuery) -> ListView:
     if seen.order != "newest" or seen.after or seen.before:
         newest = console_list.page(conn, seen.newest, 1)
     top = newest.rows[0] if newest.rows else None
-    totals, waiting, soon = console_list.list_totals(conn, counted(seen.filter))
+    totals, waiting, soon, lost = console_list.list_totals(conn, counted(seen.filter))
     return ListView(
         replace(found, rows=with_last_answers(conn, with_last_messages(conn, found.rows))),
         (totals["active"], totals["closed"]),
         soon,
+        lost,
         matching(seen.filter, totals),
         waiting,
         Cursor(top.last_at, top.id) if top else console_list.END,

@@ -29,9 +29,9 @@ from domain.conversations.reasons import Reason
 from domain.search import asked
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.connections.snapshot import one_snapshot
-from infra.postgres.lists import running_out
 from infra.postgres.lists.cursor import START, Cursor, CursorError
 from infra.postgres.lists.desk import WAITING
+from infra.postgres.lists.running_out import lost_statement, soon_statement
 from infra.postgres.lists.unmanaged import (
     BEYOND,
     COUNTS,
@@ -159,12 +159,13 @@ def _page(
 
 
 class ListTotals(NamedTuple):
-    """The totals above the list: conversations per status, all customers that wait, and how many conversations run out
-    soon, at most `infra.postgres.lists.running_out.MANY`."""
+    """The totals above the list: conversations per status, all customers that wait, how many conversations run out
+    soon, and how many customers were lost within a day (`infra.postgres.lists.running_out`)."""
 
     counts: dict[Status, int]
     waiting: int
     soon: int
+    lost: int
 
 
 def list_totals(conn: Connection[Any], which: UnmanagedFilter) -> ListTotals:
@@ -172,14 +173,14 @@ def list_totals(conn: Connection[Any], which: UnmanagedFilter) -> ListTotals:
     query."""
     found = conn.execute(_totals(which.reason, which.number is not None), count_of(which)).fetchone()
     assert found is not None
-    return ListTotals({"active": found[0], "closed": found[1]}, found[2], found[3])
+    return ListTotals({"active": found[0], "closed": found[1]}, *found[2:])
 
 
 @cache
 def _totals(reason: Reason | None, of_number: bool) -> bytes:
     return (
-        SQL("select c.*, w.*, s.* from ({}) as c, ({}) as w, ({}) as s")
-        .format(SQL(COUNTS), SQL(WAITING), running_out.count_statement(reason, of_number))
+        SQL("select c.*, w.*, s.*, l.* from ({}) as c, ({}) as w, ({}) as s, ({}) as l")
+        .format(SQL(COUNTS), SQL(WAITING), *(each(reason, of_number) for each in (soon_statement, lost_statement)))
         .as_bytes()
     )
 

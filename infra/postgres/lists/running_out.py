@@ -1,40 +1,63 @@
-"""Unmanaged conversations whose window ends soon: the customers who are lost next."""
+"""Unmanaged conversations whose window ends soon, and those whose window ended within a day: the customers who are lost
+next, and those who were lost."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 
 from psycopg import sql
 from psycopg.sql import SQL, Composed
 
+from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
+from infra.postgres.conversations.columns import STATUS_CODES
 from infra.postgres.lists.unmanaged import OF_NUMBER
 
 SOON = timedelta(hours=4)
 """A conversation with less time left than this runs out soon."""
 MANY = 100
 """The highest count."""
+_DAY = timedelta(days=1)
 
 
 @cache
-def count_statement(reason: Reason | None, of_number: bool) -> Composed:
-    """Returns the SQL that counts them, with this reason (None: any) and, if `of_number`, with the parameter `number`.
-    The window of an active conversation ends a day after the customer's last message, so each branch is a range of a
-    list's own index, at most `MANY` rows of it."""
-    branches = SQL(" union all ").join(
+def soon_statement(reason: Reason | None, of_number: bool) -> Composed:
+    """Returns the SQL that counts those that run out soon, with this reason (None: any) and, if `of_number`, with the
+    parameter `number`."""
+    return _counted("active", [reason] if reason else tuple(Reason), of_number, _OLDER.format(age=_DAY - SOON))
+
+
+@cache
+def lost_statement(reason: Reason | None, of_number: bool) -> Composed:
+    """Returns the SQL that counts those who could be answered until less than a day ago, and nobody did. Whom the bot
+    dismissed is not among them: the bot may have answered. Parameters as for `soon_statement`."""
+    reasons = [each for each in ([reason] if reason else Reason) if each is not Reason.BOT_CLOSED]
+    age = SQL(" and ").join([_OLDER.format(age=_DAY), _YOUNGER.format(age=2 * _DAY)])
+    return _counted("closed", reasons, of_number, age)
+
+
+def _counted(status: Status, reasons: Sequence[Reason], of_number: bool, age: Composed) -> Composed:
+    """Counts by the `age` of the customer's last message. The window ends a day after it, so each branch is a range of
+    a list's own index, at most `MANY` rows of it."""
+    branches = [
         _BRANCH.format(
+            status=sql.Literal(STATUS_CODES[status]),
             reason=sql.Literal(each.code),
             number=OF_NUMBER[of_number],
-            age=sql.Literal(timedelta(days=1) - SOON),
+            age=age,
             most=sql.Literal(MANY),
         )
-        for each in ([reason] if reason else Reason)
-    )
-    return SQL("select least(count(*), {most}) from ({branches}) as soon").format(
-        most=sql.Literal(MANY), branches=branches
+        for each in reasons
+    ]
+    return SQL("select least(count(*), {most}) from ({branches}) as found").format(
+        most=sql.Literal(MANY), branches=SQL(" union all ").join(branches or [_NONE])
     )
 
 
 _BRANCH = SQL(
-    "(select 1 from conversations where unmanaged and status = 'a' and reason = {reason} {number} "
-    "and last_at < now() - {age} limit {most})"
+    "(select 1 from conversations where unmanaged and status = {status} and reason = {reason} {number} "
+    "and {age} limit {most})"
 )
+_OLDER = SQL("last_at < now() - {age}")
+_YOUNGER = SQL("last_at > now() - {age}")
+_NONE = SQL("select 1 where false").format()

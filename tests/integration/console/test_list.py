@@ -6,8 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from domain.facts import AgentAccepted
+from domain.facts import AgentAccepted, Party
 from tests.support.console import Browser, Console, assets, ids
+from tests.support.stories import NUMBER, FactMaker
 
 
 def test_the_page_shows_who_was_left_alone_and_why(console: Console, boss: Browser) -> None:
@@ -114,6 +115,29 @@ def test_who_runs_out_within_four_hours_is_counted_above_the_list_and_one_click_
     found = re.search(r'<p id="soon" class="soon"><a href="([^"]+)">2 run out within 4 hours</a>', page)
     assert found is not None
     assert written[:3] == ids(boss.get(unescape(found[1])).text)
+
+
+def test_who_was_lost_within_a_day_is_counted_above_the_list_and_one_click_away(
+    console: Console, boss: Browser
+) -> None:
+    """Not those whom the bot dismissed, nor those of the days before."""
+    boss.get("/unmanaged")
+    assert 'id="lost" class="soon over" hidden' in boss.get("/unmanaged").text
+    for hours in (1, 23.9, 49):
+        console.office.customer_writes(phone=f"39{hours}", hours_ago=hours)
+    lost = [console.office.customer_writes(phone=f"39{hours}", hours_ago=hours) for hours in (24.1, 47)]
+    hour = console.office.hours_ago(30)
+    bot = FactMaker(customer=Party(wa_id="390"))
+    console.office.process(bot.bot_starts(hour), bot.turn(hour + 0.01, "hi"), bot.bot_ends(hour + 0.02))
+    for query in ("", "status=active&rows=10", f"number={NUMBER}", "reason=no_choice"):
+        page = boss.get(f"/unmanaged?{query}").text
+        found = re.search(
+            r'<p id="lost" class="soon over"><a href="([^"]+)"[^>]*>2 lost in the last 24 hours</a>', page
+        )
+        assert found is not None, query
+        assert lost == [id_ for id_ in ids(boss.get(unescape(found[1])).text) if id_ in lost]
+    for query in ("reason=bot_closed", "number=other"):
+        assert 'id="lost" class="soon over" hidden' in boss.get(f"/unmanaged?{query}").text
 
 
 def test_filters_are_cleared_with_one_click(console: Console, boss: Browser) -> None:

@@ -1,7 +1,7 @@
 """Commands bear the database's time, whatever the clock of the machine on which they are typed."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Self
 from uuid import UUID
 
 import pytest
@@ -20,8 +20,8 @@ class Slow(datetime):
     """The clock of a machine that is a day slow."""
 
     @classmethod
-    def now(cls, tz: Any = None) -> datetime:
-        return datetime.now(tz) - timedelta(days=1)
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) - timedelta(days=1)
 
 
 @pytest.fixture
