@@ -128,7 +128,7 @@ def test_a_row_names_the_number_that_was_written_to(console: Console, boss: Brow
     with console.deps.pool.connection() as conn:
         conn.execute("update numbers set name = 'Shop line'")
         conn.execute("update directory_version set version = version + 1")
-    assert "Shop line" == cells(boss.get("/unmanaged").text)["line"]
+    assert "Shop line" == cells(boss.get("/unmanaged").text)["number"]
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(42, "42 s"), (59, "59 s"), (61, "0 h 01 min"), (0, "window over")])
