@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # drivers and clients are slow to import: `--help` does witho
     from collections.abc import Sequence
 
     from infra.local.simulator.chat import TimedPost
+    from infra.local.simulator.customer_files import Uploader
     from infra.local.simulator.webhooks import Webhooks
     from witiop.installation import Installation
 
@@ -53,16 +54,16 @@ def shop(installation: "Installation") -> None:
     on the shop's numbers (and decline some of it), write to the customer, and close. Customers write every now and
     then, with a photo and a voice message among them, and answer what they get.
     """
-    from infra.graph.access import GraphAccess
     from infra.local.graph.control import GraphControl
     from infra.local.simulator import bike_shop
     from witiop.cli.publishing import connected_publisher
-    from witiop.cli.simulation.shop import OpenShop, sends_with, uploads_to
+    from witiop.cli.simulation.shop import OpenShop, sends_with
     from witiop.directory_file.reader import read_directory
     from witiop.wiring import from_settings
 
     stack = installation.stack
-    if stack is None or stack.graph_url is None or stack.graph_token is None:
+    upload = _upload(installation)
+    if stack is None or stack.graph_url is None or upload is None:
         raise CommandFailed("the shop needs the Graph stand-in of a stack: start witiop dev", "graph_unknown")
     settings = installation.settings("kafka_bootstrap_servers", "command_secrets", "postgres_dsn")
     topic = from_settings.topics(settings).commands
@@ -73,7 +74,7 @@ def shop(installation: "Installation") -> None:
             read_directory(bike_shop.DIRECTORY_FILE),
             _webhooks(installation),
             GraphControl(stack.graph_url),
-            uploads_to(GraphAccess(stack.graph_url, settings.graph_version, stack.graph_token, connections=1)),
+            upload,
             sends_with(publisher, topic, secret),
         ).run(click.echo)
 
@@ -253,7 +254,19 @@ def _prepared(installation: "Installation") -> "Sequence[TimedPost]":
             users=current.users | shop.users,
         )
         directory.apply(connection, merged)
-    return bike_shop.story_posts(now)
+    return bike_shop.story_posts(now, _upload(installation))
+
+
+def _upload(installation: "Installation") -> "Uploader | None":
+    """Returns how files are brought to the Graph stand-in of a stack; None: there is no stand-in."""
+    from infra.graph.access import GraphAccess
+    from witiop.cli.simulation.shop import uploads_to
+
+    stack = installation.stack
+    if stack is None or stack.graph_url is None or stack.graph_token is None:
+        return None
+    version = installation.settings().graph_version
+    return uploads_to(GraphAccess(stack.graph_url, version, stack.graph_token, connections=1))
 
 
 def _webhooks(installation: "Installation") -> "Webhooks":

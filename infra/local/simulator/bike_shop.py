@@ -16,6 +16,7 @@ from domain.directory import Directory, Opening, Weekday
 from infra.local.simulator import visits
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Chat, Story, TimedPost
+from infra.local.simulator.customer_files import Uploader
 
 DIRECTORY_FILE = Path(__file__).with_name("bike_shop.toml")
 """Numbers, skillsets and users, in the format of `witiop directory apply`. The rental's number is missing on
@@ -31,9 +32,9 @@ AGENT_WITH_SIGN_IN = "giada"
 NUMBERS = (SHOP, ASSISTANT, WORKSHOP, RENTAL)
 
 
-def story_posts(now: datetime) -> Sequence[TimedPost]:
-    """Returns the posts of the story up to `now` (aware UTC), in order of time."""
-    return _told(now).posts
+def story_posts(now: datetime, upload: Uploader | None = None) -> Sequence[TimedPost]:
+    """Returns the posts of the story up to `now` (aware UTC), in order of time. `upload`: as for `Story`."""
+    return _told(now, upload).posts
 
 
 def customers(now: datetime) -> Mapping[str, SimulatedCustomer]:
@@ -42,8 +43,8 @@ def customers(now: datetime) -> Mapping[str, SimulatedCustomer]:
     return {**dict(ids), **visits.people()}
 
 
-def _told(now: datetime) -> Story:
-    story = Story("bike-shop", now)
+def _told(now: datetime, upload: Uploader | None = None) -> Story:
+    story = Story("bike-shop", now, upload)
     story.agent_is("9:00", "anna", "ready")
     story.agent_is("9:02", "marco", "ready")
     story.agent_is("0:50", "marco", "paused")
@@ -212,16 +213,7 @@ def _a_long_conversation(luca: Chat) -> None:
     luca.reacts("2:30", advice, "👎")
     luca.writes("2:29", "L'ho già fatto due volte, il rumore resta. È ancora in garanzia?")
     luca.bot_says("2:28", "La garanzia dura due anni dalla data dello scontrino.")
-    luca.sends(
-        "2:26",
-        "document",
-        document={
-            "id": "550100000000900",
-            "filename": "scontrino.pdf",
-            "mime_type": "application/pdf",
-            "caption": "Comprata otto mesi fa",
-        },
-    )
+    luca.attaches("2:26", "scontrino.pdf", "Comprata otto mesi fa")
     luca.writes("2:25", "Vorrei parlare con un meccanico, per favore")
     luca.bot_says("2:24", "Felice di averti aiutato! Buona pedalata da Cicli Zefiro.")
     luca.bot_ends("2:23", "solved")

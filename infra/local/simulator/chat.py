@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from infra.local.simulator import bodies
 from infra.local.simulator.bodies import BodyObject, BusinessNumber, SimulatedCustomer, WebhookPost
+from infra.local.simulator.customer_files import PHOTO, RECEIPT, VOICE, SimulatedFile, Uploader, sent_file
 from infra.local.simulator.webhooks import Webhooks
 
 _SOURCE = "/simulator"
@@ -49,10 +50,11 @@ def play(posts: Sequence[TimedPost], webhooks: Webhooks) -> None:
 
 
 class Story:
-    """Collects the posts of a story. `now`: aware UTC. Times are given as hours and minutes before it, e.g.
-    `"26:30"`."""
+    """Collects the posts of a story. `now`: aware UTC. Times are given as hours and minutes before it, e.g. `"26:30"`.
+    `upload`: of files that customers send; None: nobody can fetch these."""
 
-    def __init__(self, name: str, now: datetime) -> None:
+    def __init__(self, name: str, now: datetime, upload: Uploader | None = None) -> None:
+        self.upload = upload
         self.now = now.replace(microsecond=0)
         self._name = f"{name}:{self.now:%Y-%m-%d}"
         self._posts: list[TimedPost] = []
@@ -113,11 +115,16 @@ class Chat:
 
     def shows(self, ago: str, caption: str) -> str:
         """The customer sends a picture."""
-        return self.sends(ago, "image", image={**_media(self._name, "image/jpeg"), "caption": caption})
+        return self.sends(ago, "image", image={**self._sent(PHOTO), "caption": caption})
 
     def speaks(self, ago: str) -> str:
         """The customer sends a voice message."""
-        return self.sends(ago, "audio", audio={**_media(self._name, "audio/ogg; codecs=opus"), "voice": True})
+        return self.sends(ago, "audio", audio={**self._sent(VOICE), "voice": True})
+
+    def attaches(self, ago: str, file_name: str, caption: str) -> str:
+        """The customer sends a receipt."""
+        sent = self._sent(RECEIPT)
+        return self.sends(ago, "document", document={**sent, "filename": file_name, "caption": caption})
 
     def taps(self, ago: str, option_id: str, title: str) -> str:
         """The customer taps a button of an earlier message."""
@@ -225,8 +232,9 @@ class Chat:
     def _wamid(self) -> str:
         return "wamid." + base64.b64encode(hashlib.sha256(self._next().encode()).digest()).decode()
 
-
-def _media(name: str, mime_type: str) -> BodyObject:
-    digest = hashlib.sha256(name.encode()).digest()
-    sha256 = base64.b64encode(digest).decode()
-    return {"id": str(int.from_bytes(digest[:6], "big")), "mime_type": mime_type, "sha256": sha256}
+    def _sent(self, file: SimulatedFile) -> BodyObject:
+        if self._story.upload is not None:
+            return sent_file(file, self._story.upload(self._line.phone_number_id, file))
+        return sent_file(
+            file, str(int.from_bytes(hashlib.sha256(f"{self._name}:{file.name}".encode()).digest()[:6], "big"))
+        )

@@ -5,11 +5,11 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple
 
 from infra.local.simulator import bodies
 from infra.local.simulator.bodies import BodyObject, BusinessNumber, SimulatedCustomer, WebhookPost
+from infra.local.simulator.customer_files import PHOTO, VOICE, Uploader, sent_file
 from infra.local.simulator.visits import SLOT, Line, Seat, slot_at, visits
 
 _ANSWERS_AFTER = timedelta(seconds=6)
@@ -25,23 +25,6 @@ _ANSWERS = {
 _AGAIN_AFTER = timedelta(minutes=10)
 """After two answers, a customer answers nothing but templates for this long, unless they write by themselves."""
 _UNANSWERED = {"reaction"}
-_FILES = Path(__file__).with_name("files")
-
-
-class SimulatedFile(NamedTuple):
-    """A file that customers send."""
-
-    name: str
-    mime_type: str
-
-    @property
-    def content(self) -> bytes:
-        """Its bytes."""
-        return (_FILES / self.name).read_bytes()
-
-
-PHOTO, VOICE = SimulatedFile("bike.jpg", "image/jpeg"), SimulatedFile("bell.ogg", "audio/ogg; codecs=opus")
-"""A drawing of a bicycle, and two rings of its bell."""
 
 
 class ReceivedMessage(NamedTuple):
@@ -82,7 +65,7 @@ class ShopCustomers:
     def __init__(
         self,
         deliver: Callable[[WebhookPost], None],
-        upload: Callable[[str, SimulatedFile], str],
+        upload: Uploader,
         known: Mapping[str, SimulatedCustomer],
         numbers: Sequence[BusinessNumber],
     ) -> None:
@@ -148,11 +131,7 @@ class ShopCustomers:
             quoted = {} if planned.quoted is None else {"context": {"id": planned.quoted}}
             return "text", {"text": {"body": planned.text}, **quoted}
         file = PHOTO if planned.kind == "photo" else VOICE
-        sent: BodyObject = {
-            "id": self._upload(planned.line.phone_number_id, file),
-            "mime_type": file.mime_type,
-            "sha256": base64.b64encode(hashlib.sha256(file.content).digest()).decode(),
-        }
+        sent = sent_file(file, self._upload(planned.line.phone_number_id, file))
         if planned.kind == "photo":
             return "image", {"image": {**sent, "caption": planned.text}}
         return "audio", {"audio": {**sent, "voice": True}}

@@ -22,7 +22,8 @@ from infra.local.errors import LocalServerError
 from infra.local.graph.control import GraphControl
 from infra.local.graph.faults import recipient_key
 from infra.local.simulator import bike_shop
-from infra.local.simulator.customers import ReceivedMessage, ShopCustomers, SimulatedFile
+from infra.local.simulator.customer_files import SimulatedFile, Uploader
+from infra.local.simulator.customers import ReceivedMessage, ShopCustomers
 from infra.local.simulator.desk import Desk, DeskText, OwnedConversation
 from infra.local.simulator.visits import Seat, chooses_from_menu
 from infra.local.simulator.webhooks import Webhooks
@@ -45,7 +46,7 @@ class OpenShop:
         directory: Directory,
         webhooks: Webhooks,
         graph: GraphControl,
-        upload: Callable[[str, SimulatedFile], str],
+        upload: Uploader,
         send: Callable[[DeskText], None],
     ) -> None:
         self._dsn = dsn
@@ -129,7 +130,7 @@ def sends_with(publisher: Publisher, topic: str, secret: bytes) -> Callable[[Des
     return send
 
 
-def uploads_to(access: GraphAccess) -> Callable[[str, SimulatedFile], str]:
+def uploads_to(access: GraphAccess) -> Uploader:
     """Returns a function that uploads a file for a number and returns its id. It raises LocalServerError."""
     media = GraphMedia(GraphClient(access))
 

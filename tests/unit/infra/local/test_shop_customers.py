@@ -12,7 +12,8 @@ from domain.messages.files import sniffed_type
 from infra.local.simulator import bike_shop
 from infra.local.simulator.bike_shop import SHOP
 from infra.local.simulator.bodies import WebhookPost
-from infra.local.simulator.customers import PHOTO, VOICE, ReceivedMessage, ShopCustomers, SimulatedFile
+from infra.local.simulator.customer_files import PHOTO, VOICE, SimulatedFile
+from infra.local.simulator.customers import ReceivedMessage, ShopCustomers
 from infra.local.simulator.visits import Seat, chooses_from_menu, people, slot_at, visits
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -1,5 +1,6 @@
 """The simulator sends what Meta, Softbot and the agent desktop send; its story has every reason for the list."""
 
+import hashlib
 import io
 import json
 import threading
@@ -26,6 +27,7 @@ from infra.local.errors import LocalServerError, NotReachableError
 from infra.local.simulator import bike_shop, bodies, load, traffic
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer, WebhookPost, signature
 from infra.local.simulator.chat import play
+from infra.local.simulator.customer_files import SimulatedFile
 from infra.local.simulator.webhooks import Webhooks
 from infra.postgres.conversations.statuses import STATUS_RANKS
 from tests.support.listener import Listener, listening
@@ -152,6 +154,23 @@ def test_a_transcript_of_the_story_has_many_kinds_of_items() -> None:
     assert {"text", "image", "audio", "document", "reaction", "menu.shown"} <= {item.kind for item in items}
     assert (sum(item.edited for item in items), sum(item.deleted for item in items)) == (1, 1)
     assert {item.status for item in items if item.speaker == "bot" and item.kind == "text"} == {"read"}
+
+
+def test_every_file_of_the_story_can_be_fetched() -> None:
+    """It is brought to the Graph API for the number to which the customer sends it."""
+    uploaded: dict[str, tuple[str, str]] = {}
+
+    def upload(phone_number_id: str, file: SimulatedFile) -> str:
+        id_ = str(len(uploaded))
+        uploaded[id_] = (phone_number_id, hashlib.sha256(file.content).hexdigest())
+        return id_
+
+    posts = bike_shop.story_posts(NOW, upload)
+    turns = [fact for each in posts for fact in facts_of(each.post) if isinstance(fact, CustomerTurn) and fact.media]
+    assert {"image", "audio", "document"} == {turn.type for turn in turns}
+    assert uploaded == {
+        turn.media.id: (turn.phone_number_id, turn.media.sha256) for turn in turns if turn.media is not None
+    }
 
 
 def test_the_same_story_is_a_repeat_on_the_same_day_only() -> None:
