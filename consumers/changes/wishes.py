@@ -8,14 +8,19 @@ from uuid import UUID
 
 from prometheus_client import Counter
 from psycopg import Connection
+from pydantic_core import to_json
 
+from consumers.changes.public_events import SOURCE
 from domain.conversations.conversation import Conversation, Decisions
 from domain.conversations.ownership.promises import Promise
 from domain.directory import Directory
+from domain.event_headers import event_headers
 from domain.facts import ConversationFact, CustomerSignal, CustomerTurn, ThreadControlPassed
 from domain.ids import ConversationId, CustomerId, fact_id
 from domain.routing.agents import Member
 from domain.routing.transfers import RoutingPolicy
+from domain.topics import Topics
+from domain.wishes.document import event_name, wish_document
 from domain.wishes.wish import (
     TARGET_REMOVED,
     TemplateSend,
@@ -31,7 +36,9 @@ from domain.wishes.wish import (
 from infra.postgres import wishes
 from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.agents import Agents
+from infra.postgres.messaging.outbox import Outbox, OutboxRecord
 from infra.postgres.sending.claims import wait_for_lane
+from infra.process.crash_points import crash_point
 
 EXECUTED = Counter("witiop_wishes_executed", "Transfers on reply that were carried out.")
 ENDED = Counter("witiop_wishes_ended", "Transfers on reply that ended without a transfer.", ["because"])
@@ -48,6 +55,7 @@ class WishChanges:
     def __init__(
         self,
         connection: Connection[Any],
+        topics: Topics,
         customers: Collection[CustomerId],
         merged: Mapping[CustomerId, CustomerId],
         directory: Directory,
@@ -55,6 +63,7 @@ class WishChanges:
         now: datetime,
     ) -> None:
         self._connection = connection
+        self._topics = topics
         self._directory = directory
         self._policy = policy
         self._open: dict[CustomerId, Wish] = {}
@@ -155,9 +164,26 @@ class WishChanges:
         done = [wish for wish in self._changed.values() if not wish.is_open]
         if done:
             wishes.recall_templates(self._connection, [wish.send_id for wish in done], "customer", self._now)
+            publish(self._connection, self._topics, done, self._now)
+            crash_point("wish.before-commit")
 
 
-def end_what_is_over(connection: Connection[Any], conversations: Collection[UUID], now: datetime) -> list[Wish]:
+def publish(connection: Connection[Any], topics: Topics, changed: Iterable[Wish], at: datetime) -> None:
+    """Publishes that wishes are new or have come to their end. One that moved to another customer is neither."""
+    Outbox(connection).add(_event(wish, at, topics) for wish in changed)
+
+
+def _event(wish: Wish, at: datetime, topics: Topics) -> OutboxRecord:
+    name = event_name(wish)
+    headers = event_headers(
+        str(fact_id("wish event", str(wish.id), name)), f"witiop.transfer_on_reply.{name}.v1", SOURCE, at
+    )
+    return OutboxRecord(topics.messages, str(wish.conversation_id), headers, to_json(wish_document(wish)))
+
+
+def end_what_is_over(
+    connection: Connection[Any], topics: Topics, conversations: Collection[UUID], now: datetime
+) -> list[Wish]:
     """Ends the wishes that were asked for with these conversations and are over at `now`, or whose template will not go
     out; returns them. The caller holds the customers' locks."""
     asked = wishes.asked_with(connection, conversations)
@@ -170,6 +196,7 @@ def end_what_is_over(connection: Connection[Any], conversations: Collection[UUID
     wishes.write(connection, ended)
     if ended:
         wishes.recall_templates(connection, [wish.send_id for wish in ended], "clock", now)
+        publish(connection, topics, ended, now)
     for wish in ended:
         ENDED.labels(str(wish.ended_because)).inc()
     return ended

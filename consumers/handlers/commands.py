@@ -184,7 +184,8 @@ class Commands:
                 return self._email(scene, head, body), None
             case Recall(deferred_id=UUID() as deferred):
                 customer = scene.customer(request.conversation)
-                return cancel_transfer(scene.work.connection, head, deferred, customer, scene.now), None
+                connection = scene.work.connection
+                return cancel_transfer(connection, self._topics, head, deferred, customer, scene.now), None
             case Recall(conversation_id=None):
                 return self._recall_message(scene, head, body), None
             case Recall():
@@ -200,6 +201,7 @@ class Commands:
     def _transfer_on_reply(self, scene: _Scene, head: CommandHead, body: TransferOnReply) -> RefusedSend | None:
         return promise_transfer(
             scene.work.connection,
+            self._topics,
             head,
             body,
             scene.conversation(body.conversation_id),

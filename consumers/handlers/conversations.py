@@ -216,7 +216,9 @@ class Conversations:
         work.called = index.called
         if items:
             now = max(item.record.at for item in items)
-            work.wishes = WishChanges(connection, locked.root_of, index.merged, current, self._policy, now)
+            work.wishes = WishChanges(
+                connection, self._topics, locked.root_of, index.merged, current, self._policy, now
+            )
             work.wishes.prepare(((of.customer, item.fact) for item, of in new.values()), batch.agents)
         if index.lost:
             reports = [item for item in items if isinstance(item.fact, CustomerIdentityChanged)]

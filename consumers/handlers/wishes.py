@@ -7,13 +7,14 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from consumers.changes.wishes import ENDED, end_what_is_over
+from consumers.changes.wishes import ENDED, end_what_is_over, publish
 from domain.commands import CommandHead, Rejection, TransferOnReply
 from domain.conversations.conversation import Conversation
 from domain.directory import Directory
 from domain.ids import CustomerId
 from domain.sending.acceptance import Recipient, RefusedSend, SendingPolicy
 from domain.sending.callback import SECRET_BYTES
+from domain.topics import Topics
 from domain.wishes.acceptance import accept_wish
 from infra.postgres import wishes
 from infra.postgres.sending import sends
@@ -25,6 +26,7 @@ AT_ONCE = timedelta()
 
 def promise_transfer(
     connection: Connection[Any],
+    topics: Topics,
     head: CommandHead,
     command: TransferOnReply,
     conversation: Conversation | None,
@@ -41,7 +43,7 @@ def promise_transfer(
         return RefusedSend(Rejection.CONVERSATION_UNKNOWN)
     number = conversation.phone_number_id
     mine = [wish for wish in wishes.open_of(connection, [customer]) if wish.phone_number_id == number]
-    ended = end_what_is_over(connection, [wish.conversation_id for wish in mine], watermark)
+    ended = end_what_is_over(connection, topics, [wish.conversation_id for wish in mine], watermark)
     ids = conversation.wa_id, conversation.user_id, conversation.group_id
     accepted = accept_wish(
         command,
@@ -60,19 +62,27 @@ def promise_transfer(
     if isinstance(accepted, RefusedSend):
         return accepted
     wishes.insert(connection, accepted.wish)
+    publish(connection, topics, [accepted.wish], now)
     sends.request(connection, accepted.send, AT_ONCE)
     return None
 
 
 def cancel_transfer(
-    connection: Connection[Any], head: CommandHead, deferred: UUID, customer: CustomerId | None, now: datetime
+    connection: Connection[Any],
+    topics: Topics,
+    head: CommandHead,
+    deferred: UUID,
+    customer: CustomerId | None,
+    now: datetime,
 ) -> Rejection | None:
     """Cancels a transfer on reply, and recalls its template if that has not gone out. `customer`: whose lock is
     held."""
     wish = wishes.find(connection, deferred)
     if wish is None or not wish.is_open or wish.customer_id != customer:
         return Rejection.NOTHING_TO_RECALL
-    wishes.write(connection, [wish._replace(state="ended", ended_because="cancelled", changed_at=now)])
+    ended = wish._replace(state="ended", ended_because="cancelled", changed_at=now)
+    wishes.write(connection, [ended])
+    publish(connection, topics, [ended], now)
     wishes.recall_templates(connection, [wish.send_id], head.issuer, now)
     ENDED.labels("cancelled").inc()
     return None

@@ -227,7 +227,8 @@ class Timer:
         def end(due: Sequence[Due]) -> None:
             with self._transaction() as connection:
                 free = self._lock_free(connection, due)
-                ended.extend(end_what_is_over(connection, [c for c, customer in due if customer in free.root_of], now))
+                conversations = [c for c, customer in due if customer in free.root_of]
+                ended.extend(end_what_is_over(connection, self._topics, conversations, now))
 
         self._isolation.process(due, end)
         return len(ended)

@@ -6,7 +6,6 @@ Published messages may only gain properties that readers can ignore; accepted me
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
@@ -21,16 +20,18 @@ from domain.conversations.reasons import Reason
 from domain.inbound import agent_desk, softbot
 from domain.sending.document import SendEvent
 from domain.topics import Topics
+from domain.wishes.document import WISH_EVENTS
+from domain.wishes.wish import WishEnd, WishState
 
 
 class _Growing:
     """Annotation of an enumeration to which values may be added; readers must accept unknown ones."""
 
-    def __init__(self, values: type[StrEnum]) -> None:
-        self._values = values
+    def __init__(self, values: Iterable[str]) -> None:
+        self._values = [*values]
 
     def __get_pydantic_json_schema__(self, _: object, __: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "x-extensible-enum": [value.value for value in self._values]}
+        return {"type": "string", "x-extensible-enum": self._values}
 
 
 class Published(BaseModel):
@@ -158,6 +159,42 @@ class PublishedSend(Published):
     """Why it failed, waits or is unknown, as a text for people."""
 
 
+class PublishedTarget(Published):
+    """The user or skillset that shall get the conversation."""
+
+    kind: OwnerKind
+    id: str
+
+
+class PublishedWish(Published):
+    """A transfer on reply, right after the event."""
+
+    id: UUID
+    """The `deferred_id` of a recall."""
+    command_id: str
+    """The `ce_id` of the command that asked for it."""
+    state: WishState
+    """`executed` and `ended` are final."""
+    ended_because: Annotated[str, _Growing(get_args(WishEnd))] | None
+    """Why it ended without a transfer."""
+    conversation_id: UUID
+    """The closed conversation for which it was asked."""
+    phone_number_id: str
+    executed_in: UUID | None
+    """The conversation that the customer's answer opened, and that was transferred."""
+    send_id: UUID
+    """The message with the template."""
+    target: PublishedTarget
+    mode: commands.TransferMode
+    actor: str
+    """Issuer of the command."""
+    requested_at: AwareDatetime
+    ends_at: AwareDatetime
+    """An answer from then on is not transferred."""
+    changed_at: AwareDatetime | None
+    """When it was executed or ended."""
+
+
 class CommandResult(Published):
     """The result of a command. Every new command has exactly one result."""
 
@@ -282,11 +319,15 @@ CHANNELS = (
         _TOPICS.messages,
         "published",
         "cloudevents-kafka",
-        "What becomes of messages to customers, published at least once: ce_id identifies an event. Without the texts "
-        "and the customers' ids.",
+        "What becomes of messages to customers, and of transfers that wait for an answer to one, published at least "
+        "once: ce_id identifies an event. Without the texts and the customers' ids.",
         "the conversation's id, otherwise number and address; only for speed",
-        tuple(
-            MessageType(f"witiop.message.{name}.v1", PublishedSend, "witiop.message.v1") for name in get_args(SendEvent)
+        (
+            *(MessageType(f"witiop.message.{n}.v1", PublishedSend, "witiop.message.v1") for n in get_args(SendEvent)),
+            *(
+                MessageType(f"witiop.transfer_on_reply.{name}.v1", PublishedWish, "witiop.transfer_on_reply.v1")
+                for name in WISH_EVENTS
+            ),
         ),
     ),
     Channel(

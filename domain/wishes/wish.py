@@ -85,10 +85,10 @@ def wish_id(command_id: str) -> UUID:
     return fact_id("wish", command_id)
 
 
-def shown_state(wish: Wish, send: TemplateSend) -> WishState:
+def shown_state(wish: Wish, send: TemplateSend | None) -> WishState:
     """Returns the state of a wish as people read it. An attempt of which nobody knows the outcome counts: the customer
     may have got the template."""
-    return "armed" if wish.is_open and send.attempt > 0 else wish.state
+    return "armed" if wish.is_open and send is not None and send.attempt > 0 else wish.state
 
 
 def end_of(wish: Wish, send: TemplateSend | None, now: datetime) -> WishEnd | None:

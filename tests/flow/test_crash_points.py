@@ -14,7 +14,7 @@ import pytest
 
 from consumers.handlers.conversations import Conversations
 from consumers.workers.timer import Timer
-from domain.facts import FACT
+from domain.facts import FACT, Fact
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.local.simulator import bodies
@@ -35,6 +35,7 @@ from tests.support.outcome import (
     has_arrived,
     summary,
 )
+from tests.support.promises import promise_all
 from tests.support.stories import DIRECTORY, NUMBER
 from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
@@ -55,7 +56,7 @@ class Crash(NamedTuple):
     @property
     def process(self) -> str:
         where = self.point.partition(".")[0]
-        return "conversations" if where == "consumer" else where
+        return "conversations" if where in ("consumer", "wish") else where
 
     @property
     def windows_end(self) -> timedelta:
@@ -75,7 +76,9 @@ CRASHES = [
     Crash("consumer.after-dead-letters"),
     Crash("relay.after-publish-before-mark:2"),
     Crash("timer.after-lock"),
+    Crash("wish.before-commit"),
 ]
+PROMISED = 6
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,8 @@ class Day:
             if place % 3 == 0:
                 chat.agent_says("2:20", "anna", "Let me see")
             chat.bot_ends("2:00", "done")
+        for name in customers("asked", PROMISED):
+            story.chat(SHOP, name).writes("0:20", "2")  # a choice of the menu, if nothing had been promised
         for name in customers("late", 6):
             story.chat(PLAIN, name).writes("30:00", "Was anybody there?")
         posts = [each.post for each in (*ending.posts, *story.posts)] + self._poison() + self._unreadable()
@@ -119,6 +124,25 @@ class Day:
         for minute in range(UPDATES - sum(post.updates for post in posts)):
             chat.writes(f"1:{minute:02}", f"And {minute}")
         return posts + [each.post for each in chatty.posts]
+
+    def promise(self, connection: psycopg.Connection[Any], topics: Topics) -> list[Fact]:
+        """Stores what happened before: some customers wrote yesterday, were promised to sales an hour ago, and got the
+        template. Returns the facts."""
+        with connection.transaction():
+            directory.apply(connection, DIRECTORY)
+            facts = facts_of(each.post for each in self._asked().posts)
+            records = [
+                IncomingRecord(topics.inbound, 0, n, self.now, FACT.dump_json(f), ()) for n, f in enumerate(facts)
+            ]
+            Conversations(topics).apply(connection, records)
+            promise_all(connection, topics, self.now - timedelta(hours=1))
+        return facts
+
+    def _asked(self) -> Story:
+        story = Story("asked", self.now)
+        for name in customers("asked", PROMISED):
+            story.chat(SHOP, name).writes("30:00", "Is it ready?")
+        return story
 
     def _poison(self) -> list[WebhookPost]:
         """Returns signed and valid posts about a conversation that does not exist."""
@@ -134,7 +158,7 @@ class Day:
 
 
 def customers(group: str, how_many: int) -> Iterator[SimulatedCustomer]:
-    start = 390000 + 100 * ["ending", "shop", "bot", "late"].index(group)
+    start = 390000 + 100 * ["ending", "shop", "bot", "late", "asked"].index(group)
     return (SimulatedCustomer(f"{group} {n}", str(start + n)) for n in range(how_many))
 
 
@@ -151,7 +175,7 @@ def _undisturbed(databases: Databases, windows_end: timedelta) -> Summary:
     handler = Conversations(Topics())
     with closing(DatabaseSession(dsn, "undisturbed")) as session:
         with session.transaction() as connection:
-            directory.apply(connection, DIRECTORY)
+            day.promise(connection, Topics())
         for offset, fact in enumerate(facts_of(day.posts())):
             record = IncomingRecord(Topics().inbound, 0, offset, day.now, FACT.dump_json(fact), ())
             with session.transaction() as connection:
@@ -177,6 +201,15 @@ def all_closed(connection: psycopg.Connection[Any], ends: datetime) -> bool:
     return rows == [("c",)]
 
 
+def assert_promises_were_kept_once(connection: psycopg.Connection[Any]) -> None:
+    """W2: every answer was reserved for sales, once."""
+    kept = connection.execute(
+        "select w.state, c.owner_id, (select count(*) from history h where h.conversation_id = c.id "
+        "and h.event = 'reserved') from wishes w left join conversations c on c.id = w.executed_in"
+    ).fetchall()
+    assert [("executed", "sales", 1)] * PROMISED == kept
+
+
 @pytest.mark.parametrize("crash", CRASHES, ids=[crash.point for crash in CRASHES])
 def test_a_process_that_dies_at_any_point_loses_and_doubles_nothing(
     system: System, undisturbed: Callable[[timedelta], Summary], crash: Crash
@@ -187,7 +220,8 @@ def test_a_process_that_dies_at_any_point_loses_and_doubles_nothing(
         worker.wait_ready()
     day = Day(datetime.now(UTC).replace(microsecond=0), crash.windows_end)
     posts = day.posts()
-    facts = facts_of(posts)
+    with psycopg.connect(system.dsn) as connection:
+        facts = day.promise(connection, system.topics) + facts_of(posts)
     assert UPDATES == sum(post.updates for post in posts)
 
     with psycopg.connect(system.dsn, autocommit=True) as connection:
@@ -203,6 +237,7 @@ def test_a_process_that_dies_at_any_point_loses_and_doubles_nothing(
         assert_stored_once(connection, facts)
         assert_list_is_right(connection)
         assert_accounted_for(connection, system)
+        assert_promises_were_kept_once(connection)
         assert_published_without_gaps(connection, system)
         assert undisturbed(crash.windows_end) == summary(connection, day.now)
         dead_letters = connection.execute("select kind, count(distinct raw) from set_aside group by 1").fetchall()

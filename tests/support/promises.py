@@ -3,15 +3,60 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg import Connection
+
+from consumers.handlers.wishes import promise_transfer
+from domain.commands import CommandHead, TransferOnReply
+from domain.sending.acceptance import SendingPolicy
+from domain.topics import Topics
 from domain.wishes.wish import wish_id
 from infra.postgres import wishes
+from infra.postgres.conversations.histories import CustomerHistories
+from infra.postgres.directory import DirectoryCache
 from tests.support.office import Office, open_office
 from tests.support.sending_room import SendingRoom
 
 PHONE = "16505551234"
+
+
+TEMPLATE = {"name": "call", "language": "en", "parameters": ["Ada"]}
+
+
+def add_template(connection: Connection[Any]) -> None:
+    """Stores the template, approved, of the only account."""
+    components = [{"type": "BODY", "text": "Hello {{1}}, may we call you?"}]
+    connection.execute("insert into graph_accounts (account_id) values ('waba')")
+    connection.execute(
+        "insert into templates values "
+        "('waba', 'call', 'en', 'APPROVED', 'UTILITY', 'POSITIONAL', %s, 'f', null, now())",
+        [json.dumps(components)],
+    )
+
+
+def promise_all(connection: Connection[Any], topics: Topics, at: datetime) -> None:
+    """Promises the answers in all conversations to sales, with templates that Meta accepted at that time."""
+    add_template(connection)
+    found = connection.execute("select id from conversations").fetchall()
+    for conversation in CustomerHistories(connection).read([id_ for (id_,) in found]):
+        head = CommandHead(f"promise {conversation.id}", "transfer_on_reply", "test", at, "boss", at)
+        command = TransferOnReply.model_validate(
+            {
+                "conversation_id": conversation.id,
+                "template": TEMPLATE,
+                "target": {"kind": "skillset", "id": "sales"},
+                "mode": "exclusive",
+            }
+        )
+        policy, known = SendingPolicy(enabled=True), DirectoryCache().read(connection)
+        refused = promise_transfer(
+            connection, topics, head, command, conversation, conversation.customer_id, policy, known, at, at
+        )
+        assert refused is None, refused
+    connection.execute("update sends set state = 'accepted', attempt = 1, claimed_at = requested_at")
 
 
 class Promises(SendingRoom):
@@ -23,19 +68,13 @@ class Promises(SendingRoom):
         self.customers = 0
         office.set_watermark("0 s")
         office.timer.close_due()
-        components = [{"type": "BODY", "text": "Hello {{1}}, may we call you?"}]
-        office.connection.execute("insert into graph_accounts (account_id) values ('waba')")
-        office.connection.execute(
-            "insert into templates values "
-            "('waba', 'call', 'en', 'APPROVED', 'UTILITY', 'POSITIONAL', %s, 'f', null, now())",
-            [json.dumps(components)],
-        )
+        add_template(office.connection)
 
     def promise(self, named: str = "p", conversation: UUID | None = None, **more: Any) -> list[tuple[str, str | None]]:
         """Promises the customer's answer to sales and returns the results of the command."""
         data = {
             "conversation_id": str(conversation or self.closed),
-            "template": {"name": "call", "language": "en", "parameters": ["Ada"]},
+            "template": TEMPLATE,
             "target": {"kind": "skillset", "id": "sales"},
             "mode": "exclusive",
             **more,
