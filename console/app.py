@@ -27,7 +27,8 @@ from console.media.pages import mail_file_pages, media_pages
 from console.pages.bulk import bulk_pages
 from console.pages.bulk_results import bulk_results_pages
 from console.pages.conversation import conversation_pages
-from console.pages.deferred import deferred_pages
+from console.pages.deferred.on_reply import deferred_pages
+from console.pages.deferred.on_reply_of_many import on_reply_of_many_pages
 from console.pages.panel_parts import panel_parts_pages
 from console.pages.sign_in import account_pages
 from console.pages.unmanaged import unmanaged_pages
@@ -65,6 +66,7 @@ def create_app(deps: Dependencies) -> Flask:
         waiting_pages,
         conversation_pages,
         deferred_pages,
+        on_reply_of_many_pages,
         panel_parts_pages,
         media_pages,
         mail_file_pages,
@@ -122,6 +124,7 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
         styles=("page.css", "list.css", "panel.css", "forms.css", "answer.css", "desk.css", "print.css"),
         person=lambda: g.get("person"),
         mails=deps.mailing is not None,
+        sends=deps.sending.enabled,
     )
 
 

@@ -1,6 +1,7 @@
 """Texts for people: reasons, rejections, events, and the results of commands."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from console.request import translated, words
@@ -180,6 +181,12 @@ def owner_name(directory: Directory, kind: str, owner: str) -> str:
     return directory.skillsets[owner].name if owner in directory.skillsets else owner
 
 
+def promised_to(directory: Directory, kind: str, target: str, until: datetime) -> str:
+    """To whom the answer of a customer is promised, and until when."""
+    text = translated(gettext_noop("Promised to %(name)s until %(time)s"))
+    return text % {"name": owner_name(directory, kind, target), "time": words().day_and_clock(until)}
+
+
 def owner_now(directory: Directory, owner: Owner) -> str:
     """The owner of a conversation and how they have it."""
     name = owner_name(directory, owner.kind, owner.id)
@@ -251,13 +258,17 @@ def _filled(text: str, /, **names: str) -> str:
     return found
 
 
+Undo = Literal["mail", "message", "promise", "conversation"]
+"""What a command asked for, and a recall takes back."""
+
+
 @dataclass(frozen=True, slots=True)
 class CommandNotice:
     """The notice about a command. `undo`: which kind of recall undoes it; None: nothing does."""
 
     state: Literal["pending", "done", "rejected"]
     text: str
-    undo: Literal["mail", "message", "conversation"] | None = None
+    undo: Undo | None = None
 
 
 def command_notice(directory: Directory, command: RequestedCommand, row: Row | None = None) -> CommandNotice:
@@ -282,9 +293,8 @@ def command_notice(directory: Directory, command: RequestedCommand, row: Row | N
     return CommandNotice("done", _filled(result, **names), undo_of(command))
 
 
-def undo_of(command: RequestedCommand) -> Literal["mail", "message", "conversation"] | None:
-    """Which kind of recall undoes a command: of its `mail`, of its `message` or of its `conversation`; None: nothing
-    does."""
+def undo_of(command: RequestedCommand) -> Undo | None:
+    """Which kind of recall undoes a command; None: nothing does."""
     if command.detail["what"] in _UNDONE_BY_ITSELF:
         return _UNDONE_BY_ITSELF[command.detail["what"]]
     return "conversation" if command.detail["what"] in _RECALLABLE else None
@@ -295,7 +305,7 @@ _NO_ROOM = {
     "user_at_capacity": gettext_noop("Not transferred: {target} has no free slot."),
     "no_agent_ready": gettext_noop("Not transferred: nobody in {target} is ready with a free slot."),
 }
-_UNDONE_BY_ITSELF: dict[str, Literal["mail", "message"]] = {"email": "mail", "send": "message"}
+_UNDONE_BY_ITSELF: dict[str, Undo] = {"email": "mail", "send": "message", "on_reply": "promise"}
 _RECALLABLE = ("immediate", "exclusive", "take")
 _COMMANDS = {
     "immediate": (gettext_noop("Transfer to {target}:"), gettext_noop("Offered to {target}.")),

@@ -102,6 +102,10 @@ class Words:
     def day(self, at: datetime) -> str:
         return format_date(at.astimezone(self.zone), "full", locale=self.locale)
 
+    def day_and_clock(self, at: datetime) -> str:
+        """A time within a few weeks: Mon 23 Nov, 18:20."""
+        return format_datetime(at, "EEE d MMM, HH:mm", tzinfo=self.zone, locale=self.locale)
+
     def ago(self, at: datetime) -> str:
         """The age of a message, for lists; from one day on, its date and time."""
         gone = self.now - at

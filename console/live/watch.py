@@ -32,7 +32,7 @@ from infra.postgres.lists import conversation_page
 from infra.postgres.lists.console import END, ListTotals, changed_rows, list_totals, page
 from infra.postgres.lists.cursor import Cursor
 from infra.postgres.lists.desk import DeskFilter, desk_page, waiting
-from infra.postgres.lists.last_messages import with_last_answers, with_last_messages
+from infra.postgres.lists.last_messages import with_last_answers, with_last_messages, with_promises
 from infra.postgres.lists.liveliness import Liveliness, liveliness
 from infra.postgres.lists.unmanaged import ListedConversation, UnmanagedFilter
 from infra.postgres.sending.accounts import SendingTrouble, sending_trouble
@@ -187,7 +187,7 @@ class ListWatcher:
         known = {row.id: (row.version, row.sequence, row.entries) for row in rows.values()}
         unknown = {UUID(id_): (-1, -1, -1) for id_ in ids if id_ not in rows}
         rows |= {str(row.id): row for row in with_last_messages(conn, changed_rows(conn, known | unknown))}
-        rows = {str(row.id): row for row in with_last_answers(conn, [*rows.values()])}
+        rows = {str(row.id): row for row in with_promises(conn, with_last_answers(conn, [*rows.values()]))}
         self._rows = rows
         return rows
 

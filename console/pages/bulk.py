@@ -4,7 +4,7 @@ The most urgent come first: if an immediate transfer has fewer free slots than c
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from flask import Blueprint, abort, redirect, request, url_for
@@ -14,6 +14,7 @@ from psycopg import Connection
 from console.commands import CommandRequest, body, hold_back, new_form, submit
 from console.dependencies import Dependencies
 from console.pages.bulk_results import results
+from console.pages.deferred.on_reply_of_many import MOST, SECOND_LOOK, on_reply_dialog
 from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
 from console.pages.recipients import first_choice, first_mode, recipient_options
 from console.request import dialog, target, words
@@ -25,11 +26,7 @@ from domain.directory import Directory
 from domain.ports import PublishFailed
 from infra.postgres.console import audit
 from infra.postgres.lists import console as console_list
-
-MAX_CONVERSATIONS = 1000
-"""The most conversations of one bulk action."""
-SECOND_LOOK = 50
-"""An action on more conversations than this is confirmed by typing their number."""
+from infra.postgres.lists.unmanaged import ListedConversation
 
 _NO_SLOT = {"user": Rejection.USER_AT_CAPACITY, "skillset": Rejection.NO_AGENT_READY}
 
@@ -55,6 +52,8 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
 
     @pages.post("/bulk")
     def preview_selection() -> ResponseReturnValue:
+        if request.form.get("do") == "on_reply":
+            return _on_reply(deps)
         kind = _kind()
         with deps.connection() as conn:
             selection = _selected(conn, deps.directory(conn), kind)
@@ -95,6 +94,14 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
     return pages
 
 
+def _on_reply(deps: Dependencies) -> ResponseReturnValue:
+    """The dialog of transfers on reply, where customers who wrote last come first."""
+    with deps.connection() as conn:
+        found = _matching(conn)
+    rows = sorted(found.rows, key=lambda row: row.last_at, reverse=True)
+    return on_reply_dialog(deps, [row.id for row in rows], cut=found.cut)
+
+
 def _kind() -> BulkAction:
     kind = request.form.get("do")
     if kind not in _KINDS:
@@ -102,29 +109,39 @@ def _kind() -> BulkAction:
     return cast(BulkAction, kind)
 
 
-def _selected(conn: Connection[Any], directory: Directory, kind: BulkAction) -> BulkSelection:
+class MatchingRows(NamedTuple):
+    """Rows that were selected. `cut` and `unsure`: as of `BulkSelection`."""
+
+    rows: Sequence[ListedConversation]
+    cut: bool = False
+    unsure: bool = False
+
+
+def _matching(conn: Connection[Any]) -> MatchingRows:
     """The ticked rows, or all active ones that match; the closed ones only where the list shows nothing else."""
-    cut = unsure = False
     if "all" in request.form:
         which = ListQuery.read(request.form).filter
         active = which if which.status else replace(which, status="active")
-        found = console_list.page(conn, active, MAX_CONVERSATIONS)
-        lines = [row_view(row, directory) for row in found.rows]
-        cut, unsure = found.after is not None, found.cut
-    else:
-        ids = request.form.getlist("pick", type=UUID)[:MAX_CONVERSATIONS]
-        rows = console_list.by_ids(conn, ids)
-        lines = [row_view(rows[id_], directory) for id_ in dict.fromkeys(ids) if id_ in rows]
+        found = console_list.page(conn, active, MOST)
+        return MatchingRows(found.rows, found.after is not None, found.cut)
+    ids = request.form.getlist("pick", type=UUID)[:MOST]
+    rows = console_list.by_ids(conn, ids)
+    return MatchingRows([rows[id_] for id_ in dict.fromkeys(ids) if id_ in rows])
+
+
+def _selected(conn: Connection[Any], directory: Directory, kind: BulkAction) -> BulkSelection:
+    found = _matching(conn)
+    lines = [row_view(row, directory) for row in found.rows]
     lines.sort(key=lambda each: each.of.window_ends_at)
     able = [each for each in lines if kind == "email" or each.why_not is None]
     unable = Counter(each.why_not for each in lines if each.why_not is not None and kind != "email")
-    return BulkSelection([(each.of.id, each.of.version) for each in able], unable, cut, unsure)
+    return BulkSelection([(each.of.id, each.of.version) for each in able], unable, found.cut, found.unsure)
 
 
 def _able(text: str) -> list[tuple[UUID, int]]:
     """The conversations of the preview's hidden field."""
     found = []
-    for each in text.split()[:MAX_CONVERSATIONS]:
+    for each in text.split()[:MOST]:
         id_, _, version = each.partition(".")
         try:
             found.append((UUID(id_), int(version)))
@@ -201,7 +218,7 @@ def _form(
         status,
         kind=kind,
         selection=selection,
-        most=MAX_CONVERSATIONS,
+        most=MOST,
         options=options,
         until=until,
         second_look=SECOND_LOOK,

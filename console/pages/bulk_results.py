@@ -18,6 +18,7 @@ from console.table.rows import customer_name
 from domain.commands import Recall, Rejection, Transfer
 from domain.contract.texts import NO_NAME
 from domain.ports import PublishFailed
+from domain.wishes.wish import wish_id
 from infra.postgres.console import audit
 from infra.postgres.console.audit import RequestedCommand
 from infra.postgres.lists import console as console_list
@@ -45,14 +46,7 @@ def bulk_results_pages(deps: Dependencies) -> Blueprint:
 
     @pages.post("/bulk/<uuid:batch>/undo")
     def undo(batch: UUID) -> ResponseReturnValue:
-        requests = [
-            CommandRequest(Recall(mail_command_id=each.command_id), "recall_mail", about=each.conversation_id)
-            if undo_of(each) == "mail"
-            else CommandRequest(Recall(conversation_id=each.conversation_id, expected_version=each.version), "recall")
-            for each in _commands(deps, batch)
-            if _can_be_undone(each)
-        ]
-        return _submit_next(deps, requests)
+        return _submit_next(deps, [_undoing(each) for each in _commands(deps, batch) if _can_be_undone(each)])
 
     @pages.post("/bulk/<uuid:batch>/reserve")
     def reserve(batch: UUID) -> ResponseReturnValue:
@@ -148,6 +142,18 @@ def _state(command: RequestedCommand) -> Literal["pending", "done", "rejected"]:
 def _would_wait(command: RequestedCommand) -> bool:
     refused = command.outcome in ("rejected", "held_back") and command.reason in WOULD_WAIT
     return refused and command.detail["what"] == "immediate"
+
+
+def _undoing(command: RequestedCommand) -> CommandRequest:
+    """What undoes a command that can be undone."""
+    about = command.conversation_id
+    match undo_of(command):
+        case "mail":
+            return CommandRequest(Recall(mail_command_id=command.command_id), "recall_mail", about=about)
+        case "promise":
+            return CommandRequest(Recall(deferred_id=wish_id(command.command_id)), "cancel_deferred", about=about)
+        case _:
+            return CommandRequest(Recall(conversation_id=about, expected_version=command.version), "recall")
 
 
 def _can_be_undone(command: RequestedCommand) -> bool:

@@ -14,7 +14,7 @@ from console.dependencies import Dependencies
 from console.media.shown import shown_files
 from console.pages import mail_form
 from console.pages.chat import ChatEntry, chat_entries, summary_of
-from console.pages.deferred import Promised, promised_of
+from console.pages.deferred.on_reply import Promised, promised_of
 from console.sending.box import AnswerBox, answer_box
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view

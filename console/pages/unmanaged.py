@@ -23,7 +23,7 @@ from domain.directory import Directory
 from infra.postgres.console import sign_ins
 from infra.postgres.lists import console as console_list
 from infra.postgres.lists.cursor import Cursor
-from infra.postgres.lists.last_messages import with_last_answers, with_last_messages
+from infra.postgres.lists.last_messages import with_last_answers, with_last_messages, with_promises
 from infra.postgres.lists.liveliness import has_conversations
 
 
@@ -129,7 +129,7 @@ def _view(conn: Connection[Any], seen: ListQuery) -> ListView:
     top = newest.rows[0] if newest.rows else None
     totals, waiting, soon, lost = console_list.list_totals(conn, counted(seen.filter))
     return ListView(
-        replace(found, rows=with_last_answers(conn, with_last_messages(conn, found.rows))),
+        replace(found, rows=with_promises(conn, with_last_answers(conn, with_last_messages(conn, found.rows)))),
         (totals["active"], totals["closed"]),
         soon,
         lost,

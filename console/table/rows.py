@@ -31,7 +31,8 @@ class RowView:
     customer's last message; `line`: the name of the number that it was sent to. `why_not`: why nothing can be done with
     it; None: it can be transferred. `can_be_given_back_by`: the user who accepted it, while nobody has written to the
     customer. `left`: time left of its window; None: `end` says how it ended. `haste`: `urgent`, `soon`, or empty.
-    `answer`: what is wrong with the last answer, or empty. `mark`: changes whenever the row does."""
+    `answer`: what is wrong with the last answer, or empty. `promised`: to whom the next one is promised, or empty.
+    `mark`: changes whenever the row does."""
 
     of: Row
     id: str
@@ -49,6 +50,7 @@ class RowView:
     recallable: bool
     can_be_given_back_by: str | None
     answer: str
+    promised: str
     mark: str
 
 
@@ -83,6 +85,7 @@ def row_view(of: Row, directory: Directory) -> RowView:
         recallable=recallable,
         can_be_given_back_by=owner.id if owner is not None and owner.state == "accepted" and owner.until else None,
         answer=_answer(of),
+        promised=_promised(of, directory),
         mark=row_mark(of),
     )
 
@@ -105,6 +108,11 @@ def _answer(of: Row) -> str:
     return words().gettext(texts[state]) if state in texts else ""
 
 
+def _promised(of: Row, directory: Directory) -> str:
+    promise = of.promise if isinstance(of, ListedConversation) else None
+    return phrases.promised_to(directory, *promise) if promise is not None else ""
+
+
 def _last_message(of: Row) -> ShownMessage:
     last = of.last if isinstance(of, ListedConversation) else None
     if last is None or last.kind in _TAPS:
@@ -119,8 +127,11 @@ _TAPS = ("interactive", "button")
 
 def row_mark(of: Row) -> str:
     """A text that changes whenever the row does. Pages hold it, so that the stream knows what they have."""
-    answer = of.answer if isinstance(of, ListedConversation) else None
-    return f"{of.id}.{of.version}.{of.sequence}.{of.entries}" + (f".{answer}" if answer else "")
+    more: list[str] = []
+    if isinstance(of, ListedConversation):
+        more += [of.answer] if of.answer else []
+        more += [f"until{of.promise.until.timestamp():.0f}"] if of.promise else []
+    return ".".join([f"{of.id}.{of.version}.{of.sequence}.{of.entries}", *more])
 
 
 def customer_name(of: Row) -> str:

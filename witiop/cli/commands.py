@@ -7,10 +7,10 @@ import os
 import pwd
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID, uuid4
 
 import click
@@ -18,6 +18,8 @@ import click
 from witiop.exit_codes import NOT_REACHABLE, REFUSED, CommandFailed, NotReachable
 
 if TYPE_CHECKING:  # the driver is slow to import: `--help` does without
+    from pydantic import BaseModel
+
     from domain.commands import Command, CommandBody
     from domain.ports import RecordPosition
     from witiop.installation import Installation
@@ -28,6 +30,7 @@ EXPIRES_AFTER = timedelta(minutes=5)
 SOURCE = "/witiop/cli"
 
 _PUBLISH_SECONDS = 10.0
+_B = TypeVar("_B", bound="BaseModel")
 
 
 def operating_system_user() -> str:
@@ -82,6 +85,65 @@ def command_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def promise_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of a transfer that tell its target, and the template for one on reply (`promise_body`)."""
+    for option in (
+        click.option(
+            "--holds",
+            type=click.IntRange(1, 720),
+            default=72,
+            show_default=True,
+            metavar="HOURS",
+            help="How long a transfer on reply waits for the answer.",
+        ),
+        click.option("--named", is_flag=True, help="The parameters are written as NAME=VALUE."),
+        click.option("--param", "parameters", multiple=True, metavar="VALUE", help="Parameter of its body, in order."),
+        click.option(
+            "--language", default="en", show_default=True, help="Its language, as Meta writes it, e.g. pt_BR."
+        ),
+        click.option("--template", metavar="NAME", help="Template for a transfer on reply."),
+        click.option(
+            "--mode",
+            type=click.Choice(["immediate", "exclusive"]),
+            required=True,
+            help="immediate: now or not at all; exclusive: reserved until an agent is ready.",
+        ),
+        click.option("--to-skillset", metavar="S", help="Transfer it to the members of this skillset."),
+        click.option("--to-user", metavar="U", help="Transfer it to this user."),
+    ):
+        command = option(command)
+    return command
+
+
+def promise_body(
+    to_user: str | None,
+    to_skillset: str | None,
+    mode: str,
+    template: str | None,
+    language: str,
+    parameters: tuple[str, ...],
+    named: bool,
+    holds: int,
+) -> dict[str, Any]:
+    """Returns what the options of `promise_options` say of a transfer on reply."""
+    from witiop.cli.templates import parameter_values
+
+    if template is None:
+        raise click.UsageError("a transfer on reply needs --template")
+    values = parameter_values(parameters, named=named)
+    return _target(to_user, to_skillset) | {
+        "mode": mode,
+        "template": {"name": template, "language": language, "parameters": values},
+        "holds_hours": holds,
+    }
+
+
+def _target(to_user: str | None, to_skillset: str | None) -> dict[str, Any]:
+    if bool(to_user) == bool(to_skillset):
+        raise click.UsageError("use either --to-user or --to-skillset")
+    return {"target": {"kind": "user", "id": to_user} if to_user else {"kind": "skillset", "id": to_skillset}}
+
+
 expected_version_option = click.option(
     "--expected-version",
     type=click.IntRange(0),
@@ -92,46 +154,21 @@ expected_version_option = click.option(
 
 @click.command()
 @click.argument("conversation_id", metavar="ID", type=click.UUID)
-@click.option("--to-user", metavar="U", help="Transfer it to this user.")
-@click.option("--to-skillset", metavar="S", help="Transfer it to the members of this skillset.")
-@click.option(
-    "--mode",
-    type=click.Choice(["immediate", "exclusive"]),
-    required=True,
-    help="immediate: now or not at all; exclusive: reserved until an agent is ready.",
-)
+@promise_options
 @click.option("--on-reply", is_flag=True, help="Of a closed conversation: send a template, transfer the answer.")
-@click.option("--template", metavar="NAME", help="Template for --on-reply.")
-@click.option("--language", default="en", show_default=True, help="Its language, as Meta writes it, e.g. pt_BR.")
-@click.option("--param", "parameters", multiple=True, metavar="VALUE", help="Parameter of its body, in order.")
-@click.option("--named", is_flag=True, help="The parameters are written as NAME=VALUE.")
-@click.option(
-    "--holds",
-    type=click.IntRange(1, 720),
-    default=72,
-    show_default=True,
-    metavar="HOURS",
-    help="How long --on-reply waits for the answer.",
-)
 @expected_version_option
 @command_options
 @click.pass_obj
 def transfer(
     installation: "Installation",
+    /,
     conversation_id: UUID,
-    to_user: str | None,
-    to_skillset: str | None,
-    mode: str,
     on_reply: bool,
-    template: str | None,
-    language: str,
-    parameters: tuple[str, ...],
-    named: bool,
-    holds: int,
     expected_version: int | None,
     issuer: str,
     wait: float,
     as_json: bool,
+    **promise: Any,  # noqa: ANN401
 ) -> None:
     """Transfer a conversation to a user or skillset.
 
@@ -139,23 +176,17 @@ def transfer(
     what they answer within --holds is transferred at once. If nobody can take it then, it is reserved for the target.
     """
     from domain.commands import Transfer, TransferOnReply
-    from witiop.cli.templates import parameter_values
 
-    if bool(to_user) == bool(to_skillset):
-        raise click.UsageError("use either --to-user or --to-skillset")
-    target = {"kind": "user", "id": to_user} if to_user else {"kind": "skillset", "id": to_skillset}
-    body: dict[str, Any] = {"conversation_id": conversation_id, "target": target, "mode": mode}
+    named: dict[str, Any] = {"conversation_id": conversation_id}
     if not on_reply:
-        if template is not None or parameters:
+        if promise["template"] is not None or promise["parameters"]:
             raise click.UsageError("--template and --param need --on-reply")
-        body["expected_version"] = expected_version
+        target = _target(promise["to_user"], promise["to_skillset"])
+        body = named | target | {"mode": promise["mode"], "expected_version": expected_version}
         carry_out(installation, Transfer, body, issuer=issuer, wait=wait, as_json=as_json)
-    if template is None:
-        raise click.UsageError("--on-reply needs --template")
     if expected_version is not None:
         raise click.UsageError("--expected-version does not apply to --on-reply: a closed conversation stays as it is")
-    values = parameter_values(parameters, named=named)
-    body |= {"template": {"name": template, "language": language, "parameters": values}, "holds_hours": holds}
+    body = named | promise_body(**promise)
     carry_out(installation, TransferOnReply, body, issuer=issuer, wait=wait, as_json=as_json)
 
 
@@ -289,6 +320,24 @@ def _suggested_subject(installation: "Installation", conversation_id: UUID) -> s
     return suggested_subject(of.customer_name, of.last_at, directory.number(of.phone_number_id))
 
 
+def command_body(model: "type[_B]", body: dict[str, Any]) -> "_B":
+    """Returns a command's body. Raises UsageError for a value that its model does not take."""
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        raise click.UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def new(body: "CommandBody", issuer: str, now: datetime) -> "Command":
+    """Returns a new command."""
+    from domain.commands import new_command
+
+    return new_command(body, id_=str(uuid4()), source=SOURCE, issuer=issuer, at=now, expires_at=now + EXPIRES_AFTER)
+
+
 def carry_out(
     installation: "Installation",
     model: "type[CommandBody]",
@@ -299,21 +348,11 @@ def carry_out(
     as_json: bool,
 ) -> NoReturn:
     """Publishes a command, waits for its result, prints it and ends the program with its exit code."""
-    from pydantic import ValidationError
-
-    from domain.commands import new_command
     from witiop.cli.views.display import harmless, show_json
 
-    try:
-        content = model.model_validate(body)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise click.UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    content = command_body(model, body)
     settings = installation.settings("kafka_bootstrap_servers", "command_secrets")
-    now = installation.now()
-    command = new_command(
-        content, id_=str(uuid4()), source=SOURCE, issuer=issuer, at=now, expires_at=now + EXPIRES_AFTER
-    )
+    command = new(content, issuer, installation.now())
     result = _result(settings, command, wait)
     if as_json:
         show_json(result)
@@ -332,18 +371,34 @@ def carry_out(
 
 
 def _result(settings: "Settings", command: "Command", wait: float) -> dict[str, Any]:
-    """Publishes the command and waits up to `wait` seconds for its result.
+    """Publishes the command and waits up to `wait` seconds for its result."""
+    from domain.commands import Rejection
+    from domain.ports import RecordTooLarge
 
-    Returns the result as it was published, or a document in its form with the outcome `published` or `unknown`.
+    try:
+        (result,) = results_of(settings, [command], wait)
+    except RecordTooLarge:
+        return {"command_id": command.head.id, "outcome": "rejected", "reason": Rejection.TOO_LARGE.value}
+    return result
+
+
+def results_of(settings: "Settings", commands: "Sequence[Command]", wait: float) -> list[dict[str, Any]]:
+    """Publishes the commands and waits up to `wait` seconds for their results.
+
+    Returns each result as it was published, or a document in its form with the outcome `published` or `unknown`. Raises
+    RecordTooLarge, NotReachable.
     """
-    from domain.commands import Rejection, signed
+    from domain.commands import signed
     from domain.ports import PublishFailed, RecordTooLarge
     from infra.kafka.tail import TopicTail
     from witiop.cli.publishing import connected_publisher
     from witiop.wiring import from_settings
 
     topics = from_settings.topics(settings)
-    record = signed(command, topics.commands, settings.command_secrets[0].get_secret_value().encode())
+    secret = settings.command_secrets[0].get_secret_value().encode()
+    records = [signed(command, topics.commands, secret) for command in commands]
+    outcome = "unknown" if wait else "published"
+    found = [{"command_id": each.head.id, "outcome": outcome, "reason": None} for each in commands]
     with ExitStack() as resources:
         kafka = resources.enter_context(connected_publisher(settings, [topics.commands]))
         results: TopicTail | None = None
@@ -352,20 +407,23 @@ def _result(settings: "Settings", command: "Command", wait: float) -> dict[str, 
                 TopicTail(from_settings.kafka_config(settings).client_options(), topics.results)
             )
         try:
-            (position,) = kafka.publish([record], _PUBLISH_SECONDS)
+            positions = kafka.publish(records, _PUBLISH_SECONDS)
         except RecordTooLarge:
-            return {"command_id": command.head.id, "outcome": "rejected", "reason": Rejection.TOO_LARGE.value}
+            raise
         except PublishFailed as error:
             raise NotReachable(str(error)) from error
         if results is None:
-            return {"command_id": command.head.id, "outcome": "published", "reason": None}
+            return found
+        missing = dict(enumerate(zip(commands, positions, strict=True)))
         deadline = time.monotonic() + wait
-        while (left := deadline - time.monotonic()) > 0:
-            for found in results.poll(left):
-                result: dict[str, Any] = json.loads(found.value)
-                if _is_of(result, command.head.id, position):
-                    return result
-    return {"command_id": command.head.id, "outcome": "unknown", "reason": None}
+        while missing and (left := deadline - time.monotonic()) > 0:
+            for record in results.poll(left):
+                result: dict[str, Any] = json.loads(record.value)
+                for place, (command, position) in list(missing.items()):
+                    if _is_of(result, command.head.id, position):
+                        found[place] = result
+                        del missing[place]
+    return found
 
 
 def _success(command: "Command") -> str:

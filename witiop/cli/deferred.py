@@ -1,11 +1,14 @@
 """`witiop deferred`: transfers that wait for an answer of the customer (`witiop transfer --on-reply`)."""
 
+import sys
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import click
 
-from witiop.cli.commands import carry_out, command_options
+from domain.conversations.reasons import Reason
+from witiop.cli.commands import carry_out, command_body, command_options, new, promise_body, promise_options, results_of
+from witiop.exit_codes import REFUSED
 
 if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
     from domain.wishes.wish import WishState
@@ -70,6 +73,72 @@ def cancel(installation: "Installation", /, id_: UUID, **options: Any) -> None: 
     from domain.commands import Recall
 
     carry_out(installation, Recall, {"deferred_id": id_}, **options)
+
+
+@deferred.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=click.UUID)
+@click.option("--reason", type=click.Choice([reason.value for reason in Reason]), help="Without ID: with this reason.")
+@click.option("--number", metavar="ID", help="Without ID: of this phone number id.")
+@click.option("--search", default="", metavar="WORDS", help="Without ID: with these words, as in the console.")
+@click.option(
+    "--most", type=click.IntRange(1, 1000), default=1000, show_default=True, help="Without ID: at most so many."
+)
+@promise_options
+@click.option("--yes", is_flag=True, help="Send the templates. Without it nothing is sent: this is the dry run.")
+@command_options
+@click.pass_obj
+def request(
+    installation: "Installation",
+    /,
+    ids: tuple[UUID, ...],
+    reason: str | None,
+    number: str | None,
+    search: str,
+    most: int,
+    yes: bool,
+    issuer: str,
+    wait: float,
+    as_json: bool,
+    **promise: Any,  # noqa: ANN401
+) -> None:
+    """Request transfers on reply of many closed conversations.
+
+    Each ID is the id of a conversation; without one, all closed ones on the list that match, the latest first. Says how
+    many customers would get the template, and why the others would not. With --yes it is sent to them, and what they
+    answer is transferred.
+    """
+    from domain.commands import TransferOnReply
+    from infra.postgres.connections.clock import database_now
+    from infra.postgres.connections.pool import connect
+    from infra.postgres.directory import DirectoryCache
+    from infra.postgres.lists.console import page
+    from infra.postgres.lists.unmanaged import UnmanagedFilter
+    from infra.postgres.wish_plans import plan_wishes
+    from witiop.cli.views.display import show, show_json
+    from witiop.cli.views.promises import plan_document, plan_lines
+    from witiop.wiring import from_settings
+
+    settings = installation.settings(*(("kafka_bootstrap_servers", "command_secrets") if yes else ()))
+    body = promise_body(**promise) | {"batch_id": str(uuid4())}
+    with connect(installation.postgres_dsn, "cli", autocommit=True, generic_plans=True) as connection:
+        more = False
+        if not ids:
+            which = UnmanagedFilter("closed", Reason(reason) if reason else None, number, tuple(search.split()))
+            found = page(connection, which, most)
+            ids, more = tuple(row.id for row in found.rows), found.after is not None
+        command = command_body(TransferOnReply, body | {"conversation_id": UUID(int=0)})
+        policy, directory = from_settings.sending_policy(settings), DirectoryCache().read(connection)
+        plan = plan_wishes(connection, command, ids, issuer, policy, directory, database_now(connection))
+    results: list[dict[str, Any]] = []
+    if yes and plan.able:
+        now = installation.now()
+        commands = [new(command.model_copy(update={"conversation_id": id_}), issuer, now) for id_ in plan.able]
+        results = results_of(settings, commands, wait)
+    if as_json:
+        show_json(plan_document(plan, more=more, batch_id=body["batch_id"] if results else None, results=results))
+    else:
+        show(plan_lines(plan, more=more, results=results, is_dry_run=not yes))
+    sys.exit(0 if all(each["outcome"] in ("applied", "published") for each in results) else REFUSED)
 
 
 def _row(listed: "ListedWish") -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""The customer's last message of each row of a list. A list reads them apart from its rows: `last_text` is the last
-*text*, and a photo or a voice message has none."""
+"""What a list shows of each row besides the conversation: the customer's last message, what is wrong with the last
+answer, and to whom the next one is promised. It is read apart from the rows: `last_text` is the last *text*, and a
+photo or a voice message has none."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +9,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from infra.postgres.lists.unmanaged import LastMessage, ListedConversation
+from infra.postgres.lists.unmanaged import LastMessage, ListedConversation, ListedPromise
 
 
 def with_last_messages(conn: Connection[Any], rows: Sequence[ListedConversation]) -> list[ListedConversation]:
@@ -31,6 +32,20 @@ def with_last_answers(conn: Connection[Any], rows: Sequence[ListedConversation])
     return [row if row.answer == found.get(row.id) else replace(row, answer=found.get(row.id)) for row in rows]
 
 
+def with_promises(conn: Connection[Any], rows: Sequence[ListedConversation]) -> list[ListedConversation]:
+    """The rows, each with to whom the customer's next answer is promised. One statement, from the index of the wishes
+    of a conversation; none if no row is closed."""
+    if not any(row.status == "closed" for row in rows):
+        return [*rows]
+    closed = [row.id for row in rows if row.status == "closed"]
+    found = {row[0]: ListedPromise(*row[1:]) for row in conn.execute(_PROMISES, [closed], prepare=True)}
+    return [row if row.promise == found.get(row.id) else replace(row, promise=found.get(row.id)) for row in rows]
+
+
+_PROMISES = SQL(
+    "select conversation_id, target_kind, target_id, ends_at from wishes "
+    "where conversation_id = any(%b::uuid[]) and state = 'waiting'"
+)
 _ANSWERS = SQL(
     """
     select t.id, s.state from unnest(%b::uuid[]) as t (id) cross join lateral (

@@ -167,12 +167,20 @@ class LastMessage(NamedTuple):
     extra: Mapping[str, Any]
 
 
+class ListedPromise(NamedTuple):
+    """To whom the answer to a closed conversation is promised, and until when."""
+
+    kind: str
+    id: str
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class ListedConversation:
     """The `domain.contract.row.Row` that lists read: a conversation without its `memory`, which only the rules need.
     `last`: the customer's last message, where a list has read it and it is not a text
     (`infra.postgres.lists.last_messages`); `answer`: likewise the state of the last answer that was sent from here, if
-    it is `unknown` or `failed`."""
+    it is `unknown` or `failed`; `promise`: likewise to whom the customer's next answer is promised."""
 
     id: UUID
     phone_number_id: str
@@ -203,6 +211,7 @@ class ListedConversation:
     sequence: int
     last: LastMessage | None = None
     answer: str | None = None
+    promise: ListedPromise | None = None
 
     @property
     def status(self) -> Status:

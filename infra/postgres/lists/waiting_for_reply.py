@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import class_row
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Composed
 
 from infra.postgres.lists.cursor import Cursor
 from infra.postgres.lists.unmanaged import LISTED, ListedConversation
@@ -38,7 +38,17 @@ def waiting_for_reply(
     conn: Connection[Any], which: ReplyFilter, rows: int, after: Cursor = LONGEST
 ) -> WaitingForReplyPage:
     """Returns one page. O(rows), from the index of the list; of a user: O(their conversations)."""
-    statement = SQL(
+    values = {"number": which.number, "user": which.user, "at": after.at, "id": after.id, "limit": rows + 1}
+    found = conn.cursor(row_factory=class_row(ListedConversation)).execute(reply_statement(which), values).fetchall()
+    shown = found[:rows]
+    last = shown[-1] if len(found) > rows else None
+    return WaitingForReplyPage(shown, Cursor(last.waits_since, last.id) if last and last.waits_since else None)
+
+
+def reply_statement(which: ReplyFilter) -> Composed:
+    """Returns the SQL of a page. Its parameters: `number`, `user`, `at` and `id` (the end of the previous page) and
+    `limit`."""
+    return SQL(
         "select {columns} from conversations where status = 'a' and waits_since is not null {number} {user} "
         "and (waits_since, id) > (%(at)s, %(id)s) order by waits_since, id limit %(limit)s"
     ).format(
@@ -46,8 +56,3 @@ def waiting_for_reply(
         number=SQL("and phone_number_id = %(number)s" if which.number is not None else ""),
         user=SQL("and owner_kind = 'u' and owner_id = %(user)s" if which.user is not None else ""),
     )
-    values = {"number": which.number, "user": which.user, "at": after.at, "id": after.id, "limit": rows + 1}
-    found = conn.cursor(row_factory=class_row(ListedConversation)).execute(statement, values).fetchall()
-    shown = found[:rows]
-    last = shown[-1] if len(found) > rows else None
-    return WaitingForReplyPage(shown, Cursor(last.waits_since, last.id) if last and last.waits_since else None)

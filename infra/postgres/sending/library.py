@@ -29,20 +29,21 @@ _ACCOUNT: LiteralString = (
 
 
 class StoredLibrary:
-    """Implements `domain.sending.acceptance.Library`."""
+    """Implements `domain.sending.acceptance.Library`. It lives as long as a transaction: a template is read once."""
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
+        self._templates: dict[tuple[str, str, str], Template | None] = {}
 
     def template(self, phone_number_id: str, name: str, language: str) -> Template | None:
         """Returns the template of the number's account; for a number that Meta has not told us of, of the only
         account."""
-        rows = _templates(
-            self._connection,
-            f"select {_TEMPLATE} from {TEMPLATES} t where account_id = {_ACCOUNT} and name = %b and language = %b",
-            [phone_number_id, name, language],
-        )
-        return rows[0] if rows else None
+        asked = phone_number_id, name, language
+        if asked not in self._templates:
+            query: LiteralString = f"where account_id = {_ACCOUNT} and name = %b and language = %b"
+            rows = _templates(self._connection, f"select {_TEMPLATE} from {TEMPLATES} t {query}", asked)
+            self._templates[asked] = rows[0] if rows else None
+        return self._templates[asked]
 
     def has_opted_out(self, to: Recipient) -> bool:
         """Returns whether the customer wants no marketing messages from the number."""

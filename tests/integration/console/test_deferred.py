@@ -1,5 +1,6 @@
 """Transfers on reply in the console: promised on a closed conversation, listed, and cancelled."""
 
+import re
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import pytest
 from domain.sending.numbers import GraphNumber
 from domain.sending.templates import Template
 from infra.postgres.sending import accounts, library
-from tests.support.console import Browser, Console, hidden
+from tests.support.console import Browser, Console, OpenList, hidden
 from tests.support.stories import NUMBER
 
 
@@ -53,6 +54,21 @@ def test_a_closed_conversation_is_promised_and_its_answer_is_transferred(
     assert ("sales", "r") == tuple(row.values())
     assert "Nothing is promised." in boss.get("/deferred").text
     assert "answered and transferred" in boss.get("/deferred?all=1").text
+
+
+def test_the_row_says_to_whom_the_answer_is_promised(console: Console, boss: Browser, closed: UUID) -> None:
+    """Also on a list that is open, and until the customer answered or it was cancelled; in both languages."""
+    assert 'class="promised"' not in boss.get("/unmanaged").text
+    shown = OpenList(console, boss)
+    shown.look()
+    promise(boss, closed, kind="user", to="anna")
+    console.process_commands()
+    assert re.search(r'<b class="promised">Promised to anna until \w{3} \d', shown.look())
+    assert "Promised to anna until" in boss.get("/unmanaged").text
+    boss.post("/account/words", language="it")
+    assert "Promessa a anna fino a" in boss.get("/unmanaged").text
+    console.office.connection.execute("update wishes set state = 'ended', ended_because = 'cancelled'")
+    assert 'class="promised"' not in boss.get("/unmanaged").text
 
 
 def test_the_customer_s_text_is_seen_before_it_is_sent(console: Console, boss: Browser, closed: UUID) -> None:

@@ -10,10 +10,12 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import Connection
+from psycopg.sql import SQL
 
 from domain.facts import AgentAccepted, AgentMessage
 from infra.postgres.lists.cursor import START
 from infra.postgres.lists.desk import DeskFilter, DeskState, desk_page, desk_statement
+from infra.postgres.lists.waiting_for_reply import ReplyFilter, reply_statement
 from tests.support.command_line import CommandLine
 from tests.support.conversation_rows import NOON, conversation_row, insert_conversations
 from tests.support.office import Office, open_office
@@ -145,6 +147,29 @@ def test_a_page_is_read_from_an_index_in_order(many: Connection[Any], state: Des
     text = json.dumps(plan)
     assert '"Seq Scan"' not in text
     assert "conversations_managed" in text if state == "managed" else "conversations_desk" in text
+
+
+@pytest.mark.parametrize(
+    ("which", "index"),
+    [
+        (ReplyFilter(), "conversations_waiting_for_reply"),
+        (ReplyFilter(number="3"), "conversations_waiting_for_reply_number"),
+        (ReplyFilter(user="anna"), "conversations_owned"),
+    ],
+    ids=str,
+)
+def test_who_waits_for_a_reply_is_read_from_an_index(many: Connection[Any], which: ReplyFilter, index: str) -> None:
+    """In the order of the list, so that a page costs its rows. Of a user, who has few conversations, all are read."""
+    many.execute("update conversations set waits_since = last_at where status = 'a' and owner_state = 'x'")
+    many.execute("update conversations set owner_id = 'user ' || hashtext(id::text) where owner_id is not null")
+    many.execute("analyze conversations")
+    text = reply_statement(which).as_string(many)
+    for number, name in enumerate(("number", "user", "at", "id", "limit"), 1):
+        text = text.replace(f"%({name})s", f"${number}")
+    explained = many.execute(SQL("explain (generic_plan, costs off) {}").format(SQL(text))).fetchall()
+    plan = "\n".join(line for (line,) in explained)
+    assert f"Index Scan using {index} on" in plan, plan
+    assert ("Sort" in plan) == (which.user is not None), plan
 
 
 def test_the_directory_shows_presence_and_free_capacity(witiop: CommandLine, office: Office) -> None:

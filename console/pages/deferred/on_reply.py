@@ -1,5 +1,5 @@
-"""Transfers on reply: the dialog on a closed conversation, the list of what was promised, and cancelling it. Each one
-submits a command; nothing here changes a conversation."""
+"""Transfers on reply of one conversation: the dialog on a closed one, the list of what was promised, and cancelling it.
+Each one submits a command; nothing here changes a conversation."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -13,15 +13,15 @@ from console.commands import CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
 from console.notices import back, kafka_unavailable, submitted
 from console.pages.recipients import first_choice, recipient_options
-from console.phrases import actor_name, owner_name
-from console.request import dialog, translated, words
+from console.phrases import actor_name, owner_name, promised_to
+from console.request import dialog, translated
 from console.sending.template_form import chosen_template, filled_form, template_message, wrong_with
 from console.table.rows import RowView, row_view
 from domain.commands import Recall, TransferOnReply
 from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from domain.ports import PublishFailed
-from domain.wishes.wish import OPEN, WISH_STATES, Wish, WishState, shown_state
+from domain.wishes.wish import OPEN, WISH_STATES, Wish, WishState, shown_state, wish_id
 from infra.postgres import wishes
 from infra.postgres.lists import console as console_list
 from infra.postgres.sending.library import templates_of_number
@@ -61,6 +61,11 @@ def deferred_pages(deps: Dependencies) -> Blueprint:
         with deps.connection() as conn:
             rows = _rows(conn, deps.directory(conn), WISH_STATES if everything else OPEN)
         return render_template("deferred.html", rows=rows, everything=everything, most=MOST)
+
+    @pages.post("/commands/<uuid:command_id>/undo-promise")
+    def undo(command_id: UUID) -> ResponseReturnValue:
+        """Cancels what a command promised, whose notice knows no other id."""
+        return cancel(wish_id(str(command_id)))
 
     @pages.post("/deferred/<uuid:id_>/cancel")
     def cancel(id_: UUID) -> ResponseReturnValue:
@@ -115,9 +120,8 @@ def promised_of(conn: Connection[object], directory: Directory, conversation: UU
     found = wishes.open_with(conn, [conversation]).get(conversation)
     if found is None:
         return None
-    to = owner_name(directory, found.wish.target_kind, found.wish.target_id)
-    text = translated(gettext_noop("Promised to %(name)s until %(time)s"))
-    return Promised(found.wish.id, text % {"name": to, "time": words().moment(found.wish.ends_at)})
+    wish = found.wish
+    return Promised(wish.id, promised_to(directory, wish.target_kind, wish.target_id, wish.ends_at))
 
 
 def _rows(conn: Connection[object], directory: Directory, states: Sequence[WishState]) -> list[PromisedRow]:
