@@ -1,8 +1,7 @@
 """What transfers on reply of many conversations would come to, before anybody asks for them: the checks of the command,
 without a lock. Raises psycopg errors."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
@@ -14,6 +13,7 @@ from domain.conversations.conversation import Conversation
 from domain.directory import Directory
 from domain.ids import CustomerId
 from domain.sending.acceptance import RefusedSend, SendingPolicy, recipient_of
+from domain.sending.pacing import people_left
 from domain.wishes.acceptance import accept_wish
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.sending import accounts
@@ -23,8 +23,8 @@ from infra.postgres.sending.recipients import MEMBERS
 
 class WishPlan(NamedTuple):
     """`able`: the conversations whose customers would get the template, in the order in which they were named;
-    `refused`: why each of the others would not; `beyond_limit`: how many people more than Meta lets the numbers reach
-    in a day, as far as it has told us of their limits."""
+    `refused`: why each of the others would not; `beyond_limit`: how many templates wait, because Meta's limit of people
+    a day is reached, as far as it has told us of one."""
 
     able: Sequence[UUID]
     refused: Mapping[UUID, RefusedSend]
@@ -113,8 +113,10 @@ where c.id = any(%(conversations)b)
 """
 
 
-def _beyond_limit(connection: Connection[Any], numbers: Sequence[str]) -> int:
-    """Returns how many more than the limits. Whom the numbers reached today already is not known."""
-    planned = Counter(numbers)
-    limits = {state.phone_number_id: state.people_per_day for state in accounts.numbers(connection)} if planned else {}
-    return sum(max(0, n - limit) for number, n in planned.items() if (limit := limits.get(number)) is not None)
+def _beyond_limit(connection: Connection[Any], numbers: Collection[str]) -> int:
+    """Returns for how many of the templates, each from one of these numbers, nobody is left of the limit today."""
+    if not numbers:
+        return 0
+    states = [state for state in accounts.numbers(connection) if state.phone_number_id in numbers]
+    left = [people.all for each in states if (people := people_left(each.people_per_day, each.people_reached))]
+    return max(0, len(numbers) - min(left)) if left else 0

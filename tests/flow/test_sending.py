@@ -1,6 +1,7 @@
 """Answers on the real stack: asked for by a command, posted to a stand-in of Meta that fails on demand, settled by its
 signed statuses. The stand-in's ledger says what Meta accepted (S1)."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,16 +17,20 @@ from domain.commands import SendMessage, new_command, signed
 from domain.ports import OutgoingRecord
 from domain.sending.callback import read_callback
 from domain.sending.sends import send_id
+from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
+from infra.local.simulator.chat import Story
 from infra.process.crash_points import EXIT_CODE
 from tests.flow.conftest import Install
 from tests.support.commander import Commander
 from tests.support.graph import ACCOUNT, TOKEN, Graph, graph_running
+from tests.support.stories import NUMBER
 from tests.support.system import COMMAND_SECRET, System, Worker
 from tests.support.waiting import wait_until
 from tests.support.webhook_app import APP_SECRETS
 
 OPEN, SETTLED = ("queued", "sending", "unknown"), ("read", "failed")
 TEXT: dict[str, Any] = {"text": {"body": "How can we help?"}}
+SHOP = BusinessNumber(NUMBER, "+39 06 555 0100", "330000000000001")
 TEMPLATE: dict[str, Any] = {"template": {"name": "order_update", "language": "en", "parameters": ["Ada"]}}
 
 
@@ -332,3 +337,30 @@ def test_a_number_says_each_of_its_texts_once_and_nobody_was_answered_by_them(
     assert 3 == office.count("select count(*) from sends where address = any(%s)", [*phones])
     listed = "select count(*) from conversations where wa_id = any(%s) and unmanaged and not managed"
     assert 3 == office.count(listed, [*phones])
+
+
+def test_many_are_promised_from_the_command_line_and_an_answer_is_reserved(office: PostOffice) -> None:
+    """Transfers on reply from the dry run to the answer, which comes before the menu."""
+    office.run_senders()
+    wait_until(lambda: office.count("select count(*) from templates") > 0)
+    story = Story("asked", datetime.now(UTC))
+    phones = ["393490000001", "393490000002"]
+    for phone in phones:
+        story.chat(SHOP, SimulatedCustomer("Ada", phone)).writes("30:00", "Is it ready?")
+    for post in story.posts:
+        office.system.webhooks.deliver(post.post)
+    query = "select count(*) from conversations where wa_id = any(%s)"
+    wait_until(lambda: office.count(query, phones) == 2)
+    template = ("--template", "order_update", "--param", "Ada", "--to-skillset", "sales", "--mode", "exclusive")
+    request = ("deferred", "request", "--number", NUMBER, *template, "--json")
+
+    dry = json.loads(office.system.witiop(*request, sending_enabled=True).out)
+    done = json.loads(office.system.witiop(*request, "--yes", sending_enabled=True).out)
+
+    assert (2, []) == (len(dry["able"]), dry["results"])
+    assert ["applied"] * 2 == [each["outcome"] for each in done["results"]]
+    wait_until(lambda: Counter(read=2) == office.states(each["command_id"] for each in done["results"]))
+    office.graph.control.customer_writes(phone_number_id=NUMBER, wa_id=phones[0], text="2")
+    reserved = "select count(*) from wishes w join conversations c on c.id = w.executed_in where c.owner_id = 'sales'"
+    wait_until(lambda: office.count(reserved) == 1)
+    assert 1 == office.count("select count(*) from wishes where state = 'waiting'")

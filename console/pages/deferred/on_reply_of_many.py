@@ -43,9 +43,9 @@ SECOND_LOOK = 50
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What the action would come to. `able`: the conversations whose customers would get the template; `unable`: how
-    many would not, by reason; `beyond_limit`: how many more than Meta lets the numbers reach in a day; `key`: of what
-    was filled in when it was made."""
+    """What the action would come to. `able`: the conversations whose customers would get the template;
+    `beyond_limit`: how many of them wait for Meta's limit of people a day; `unable`: how many would not get it, by
+    reason; `key`: of what was filled in."""
 
     able: Sequence[UUID]
     unable: Counter[str]

@@ -114,7 +114,9 @@ def test_all_of_them_can_be_undone(console: Console, boss: Browser) -> None:
 
 def test_more_than_meta_allows_in_a_day_is_said(console: Console, boss: Browser) -> None:
     templates(console, people_per_day=1)
-    assert "That is 2 more than Meta lets" in press(boss, open_dialog(boss, write(console, 3)), "check")
+    assert "2 of them wait: that is more people than Meta allows" in press(
+        boss, open_dialog(boss, write(console, 3)), "check"
+    )
 
 
 def test_a_customer_of_two_rows_is_promised_once(console: Console, boss: Browser) -> None:

@@ -33,7 +33,7 @@ def plan_lines(plan: WishPlan, *, more: bool, results: Sequence[dict[str, Any]],
     """Returns the plan, or the results of its commands, as lines."""
     lines: list[Text | str] = [f"{len(plan.able)} would get the template" if is_dry_run else _outcomes(results)]
     if plan.beyond_limit:
-        lines.append(f"{plan.beyond_limit} more than Meta lets the numbers reach in a day")
+        lines.append(f"{plan.beyond_limit} of them would wait: that is more people than Meta allows in 24 hours")
     refused = Counter(each.rejection for each in plan.refused.values())
     lines += [f"{n} would not: {REJECTION_TEXTS[reason]}" for reason, n in refused.most_common()]
     details = {each.detail for each in plan.refused.values() if each.rejection is Rejection.PARAMETERS_WRONG}
