@@ -111,7 +111,7 @@ def look(
         sent,
         answer_box(deps, conn, part.conversation, directory),
         promised,
-        f"{mark}.{promised.id}" if promised else mark,
+        mark,
     )
 
 

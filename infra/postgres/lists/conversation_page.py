@@ -72,7 +72,7 @@ def last_actor(conn: Connection[Any], conversation: UUID) -> str | None:
 
 def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
     """Returns, for each conversation that exists, a text that changes whenever its page does: with the conversation,
-    its mails, the newest `MARKED` of what was sent in it, and the statuses, edits, deletions and files of its newest
+    its mails, its open transfer on reply, the newest `MARKED` of what was sent in it, and the statuses, edits, deletions and files of its newest
     `MARKED` messages. Each is read from its index, so that open pages of long conversations cost no more than
     others."""
     found = conn.execute(
@@ -82,7 +82,8 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
             where m.conversation_id = c.id),
           (select md5(string_agg(concat_ws(' ', s.id, s.state, s.error), ',' order by s.ordinal)) from (
             select id, state, error, ordinal from sends where conversation_id = c.id order by ordinal desc limit %s
-          ) as s))
+          ) as s),
+          (select min(w.ends_at) from wishes w where w.conversation_id = c.id and w.state = 'waiting'))
         from conversations c
         cross join lateral (
           select concat_ws('.', count(s), sum(s.rank), max(s.succeeded_at), max(s.failed_at),

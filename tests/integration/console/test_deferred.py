@@ -71,6 +71,18 @@ def test_the_row_says_to_whom_the_answer_is_promised(console: Console, boss: Bro
     assert 'class="promised"' not in boss.get("/unmanaged").text
 
 
+def test_an_open_panel_learns_of_a_promise_and_of_its_end(console: Console, boss: Browser, closed: UUID) -> None:
+    shown = OpenList(console, boss)
+    shown.listen(open=str(closed))
+    shown.look()
+    promise(boss, closed)
+    console.process_commands()
+    assert "event: open" in shown.look()
+    assert "event: open" not in shown.look()
+    console.office.connection.execute("update wishes set state = 'ended', ended_because = 'expired'")
+    assert "event: open" in shown.look()
+
+
 def test_the_customer_s_text_is_seen_before_it_is_sent(console: Console, boss: Browser, closed: UUID) -> None:
     assert "Your order A 17 is ready." in promise(boss, closed, do="preview")
     assert [] == console.publisher.records
