@@ -291,7 +291,7 @@ def test_a_promise_follows_the_customer_to_a_new_phone(shop: Promises) -> None:
     assert (("executed", None), ("s", "sales", "r")) == (shop.wish(), shop.owner(answer))
 
 
-def test_of_two_promises_to_one_customer_the_later_one_stays(shop: Promises) -> None:
+def test_w1_of_two_promises_to_one_customer_the_later_one_stays(shop: Promises) -> None:
     """W1. The phone and the user id of a customer who was promised under each turn out to be one person's."""
     maker = FactMaker(customer=Party(user_id="US.1"))
     shop.office.process(maker.turn(shop.office.hours_ago(29), "hello"))
