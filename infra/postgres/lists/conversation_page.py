@@ -72,9 +72,9 @@ def last_actor(conn: Connection[Any], conversation: UUID) -> str | None:
 
 def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
     """Returns, for each conversation that exists, a text that changes whenever its page does: with the conversation,
-    its mails, its open transfer on reply, the newest `MARKED` of what was sent in it, and the statuses, edits, deletions and files of its newest
-    `MARKED` messages. Each is read from its index, so that open pages of long conversations cost no more than
-    others."""
+    its mails, its open transfer on reply, the newest `MARKED` of what was sent in it, and the statuses, edits,
+    deletions and files of its newest `MARKED` messages. Each is read from its index, so that open pages of long
+    conversations cost no more than others."""
     found = conn.execute(
         """
         select c.id, concat_ws('.', c.version, c.sequence, c.entries, m.marks,
