@@ -40,8 +40,8 @@ def plan_wishes(
     directory: Directory,
     now: datetime,
 ) -> WishPlan:
-    """Returns what `command` would come to for each of the conversations, of a customer once. Whoever answers or is
-    promised meanwhile gets another answer."""
+    """Returns what `command` would come to for each of the conversations, of a customer once. It does not bind: a
+    customer may answer or be promised meanwhile."""
     found: dict[UUID, Conversation] = {each.id: each for each in CustomerHistories(connection).read(conversations)}
     customers = _customers(connection, conversations, now)
     library = StoredLibrary(connection)
