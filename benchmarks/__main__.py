@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import commands, console, consumer, end_to_end, load, reading, routing, sending, timer, webhook
+from benchmarks import commands, console, consumer, desk, end_to_end, load, reading, routing, sending, timer, webhook
 from benchmarks.figures import Figure
 from benchmarks.page import update
 from benchmarks.setup.servers import kafka, postgres
@@ -78,6 +78,10 @@ def _sending(size: Size) -> Iterator[Figure]:
     yield from sending.load(size.data / "load", size.seconds or sending.SECONDS)
 
 
+def _desk(size: Size) -> Iterator[Figure]:
+    yield from desk.measure(size.data / "load", size.seconds or desk.SECONDS)
+
+
 def _routing(size: Size) -> Iterator[Figure]:
     with postgres(size.data) as server:
         yield from routing.measure(server)
@@ -107,6 +111,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "commands": _commands,
     "routing": _routing,
     "sending": _sending,
+    "desk": _desk,
     "console": _console,
     "viewers": _viewers,
     "latency": _latency,

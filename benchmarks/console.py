@@ -16,13 +16,11 @@ received the new row. Meanwhile a client opens the list twice a second.
 import gzip
 import json
 import re
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from hashlib import sha256
 from http.client import HTTPConnection
 from pathlib import Path
 from random import Random
@@ -38,11 +36,11 @@ from psycopg import Connection
 from benchmarks.ceilings import bare_page
 from benchmarks.figures import Figure, percentile
 from benchmarks.load import RATE, generate, stack_of
+from benchmarks.setup.sessions import cookies_of
 from benchmarks.setup.world import World
 from domain.topics import Topics
 from infra.local.ports import LOOPBACK, free_port
 from infra.postgres.connections.pool import connect
-from infra.postgres.console import sign_ins
 from infra.postgres.lists.console import page
 from infra.postgres.lists.unmanaged import UnmanagedFilter
 from tests.support.chromium import chromium, program
@@ -78,7 +76,7 @@ def pages(world: World, directory: Path) -> Iterator[Figure]:
         system.start("console", console_port=port, console_url=f"http://{LOOPBACK}:{port}")
         wait_until(lambda: _answers(port, "/readyz"))
         with psycopg.connect(world.dsn, autocommit=True) as connection:
-            (cookie,) = _cookies(connection, 1)
+            (cookie,) = cookies_of(connection, [_NAME], administrator=True)
         with closing(_Client(port, cookie)) as ours, closing(_Client(bare_port, "")) as bare:
             path = "/unmanaged"
             ours.seconds(path, PAGES), bare.seconds(bare_page.PATH, PAGES)
@@ -116,7 +114,7 @@ def viewers(directory: Path, seconds: float) -> Iterator[Figure]:
         port = int(stack.console_url.rpartition(":")[2])
         (console,) = stack.pids["console"]
         with psycopg.connect(stack.postgres_dsn, autocommit=True) as connection:
-            made = _cookies(connection, VIEWERS + 1)
+            made = cookies_of(connection, [_NAME] * (VIEWERS + 1), administrator=True)
             cookies.write_text("\n".join(made[1:]))
             load = Thread(target=generate, args=(directory, seconds + 20))
             load.start()
@@ -124,7 +122,7 @@ def viewers(directory: Path, seconds: float) -> Iterator[Figure]:
             watching = [
                 sys.executable,
                 "-m",
-                "benchmarks.viewers",
+                "benchmarks.browsers.viewers",
                 str(port),
                 str(cookies),
                 str(seconds),
@@ -166,17 +164,6 @@ def viewers(directory: Path, seconds: float) -> Iterator[Figure]:
 
 
 # clients
-
-
-def _cookies(connection: Connection[Any], how_many: int) -> list[str]:
-    """The cookies of new sessions of one administrator."""
-    sign_ins.create(connection, _NAME, "no password", administrator=True, shown_name=None)
-    tokens = [secrets.token_urlsafe(32) for _ in range(how_many)]
-    for token in tokens:
-        connection.execute(
-            "insert into console_sessions (token_hash, name) values (%s, %s)", (sha256(token.encode()).digest(), _NAME)
-        )
-    return [f"witiop={token}" for token in tokens]
 
 
 class _Client:

@@ -32,22 +32,20 @@ from pydantic_core import to_json
 
 from benchmarks.figures import Figure, percentile
 from benchmarks.load import stack_of
-from benchmarks.setup.company import AGENTS, COMPANY, company, customers_write
+from benchmarks.setup.company import AGENTS, company, customers_write
 from benchmarks.setup.machine import ProcessorTime, bare_loop_ms
 from benchmarks.setup.open_loop import send_at_rate
-from benchmarks.setup.stories import number_id
-from domain.commands import SendMessage, new_command, signed
+from benchmarks.setup.running import NUMBER, command, control_of, customers_come
+from domain.commands import SendMessage
 from domain.ports import OutgoingRecord
 from domain.sending.callback import SECRET_BYTES, Callback, read_callback
 from domain.sending.sends import Lane, Send, letter, send_id
-from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
 from infra.local.graph.accounts import ACCOUNT
 from infra.local.graph.control import GraphControl
 from infra.local.graph.process import LocalGraph
 from infra.local.graph.server import GraphOptions
 from infra.local.postgres import LocalPostgres
-from infra.postgres import directory as directory_rows
 from infra.postgres.connections.hints import SYNC
 from infra.postgres.sending import sends
 from infra.process.clock import utc_now
@@ -72,15 +70,14 @@ _CUSTOMERS = 500
 _WARMING_SECONDS = 10.0
 _DRAIN_SECONDS = 60.0
 
-_NUMBER = number_id(6)
-"""A number without a menu."""
+_TEXT = "Your order arrives tomorrow morning."
 _FAULTS = ("latency=150", "throughput=1000")
 
 
 def posts(bootstrap: str, server: LocalPostgres, directory: Path) -> Iterator[Figure]:
     """Yields the ratio to the bare loop. Logs are written to `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
-    options = GraphOptions(secrets.token_urlsafe(32), numbers=[(_NUMBER, "+999 0000000000", ACCOUNT)], faults=_FAULTS)
+    options = GraphOptions(secrets.token_urlsafe(32), numbers=[(NUMBER, "+999 0000000000", ACCOUNT)], faults=_FAULTS)
     topics = new_topics(bootstrap)
     with (
         company(server) as dsn,
@@ -116,7 +113,7 @@ def load(directory: Path, seconds: float) -> Iterator[Figure]:
         stack_of(directory, WITIOP_SENDING_IN_FLIGHT=str(IN_FLIGHT)) as stack,
         psycopg.connect(stack.postgres_dsn, autocommit=True) as connection,
     ):
-        answers = _Answers(stack, connection)
+        answers = _answers(stack, connection)
         _sent_at_rate(stack, answers, STREAM, _WARMING_SECONDS)
         reference = bare_loop_ms()
         spent = ProcessorTime(stack)
@@ -165,14 +162,14 @@ def _answer_all(connection: Connection[Any], control: GraphControl) -> float:
             sample,
             id=uuid4(),
             command_id=uuid4().hex,
-            phone_number_id=_NUMBER,
+            phone_number_id=NUMBER,
             address=wa_id,
             conversation_id=conversation,
             customer_id=customer,
             kind="text",
             lane=Lane.AGENT,
-            content={"type": "text", "text": {"body": "Your order arrives tomorrow morning."}},
-            text="Your order arrives tomorrow morning.",
+            content={"type": "text", "text": {"body": _TEXT}},
+            text=_TEXT,
             actor=AGENTS[0],
             is_word=True,
             is_claim=True,
@@ -194,8 +191,8 @@ def _bare(connection: Connection[Any], token: str, control: GraphControl, url: s
     seen, _ = control.accepted_since(0)
     (send,) = sends.read(connection, f"select {sends.SEND_COLUMNS} from sends limit 1")
     body = to_json(letter(send, Callback(send.id, 1, send.secret).text())).decode()
-    command = [sys.executable, "-m", "benchmarks.ceilings.bare_posts", url, str(IN_FLIGHT), str(_POSTS)]
-    subprocess.run(command, input=f"{token}\n{_NUMBER}\n{body}", text=True, check=True)
+    program = [sys.executable, "-m", "benchmarks.ceilings.bare_posts", url, str(IN_FLIGHT), str(_POSTS)]
+    subprocess.run(program, input=f"{token}\n{NUMBER}\n{body}", text=True, check=True)
     return _rate(control, seen)
 
 
@@ -209,50 +206,26 @@ def _rate(control: GraphControl, seen: int) -> float:
 # streams of messages
 
 
-class _Answers:
-    """Endless commands of agents, signed when they are requested; customers take turns."""
-
-    def __init__(self, stack: Stack, connection: Connection[Any]) -> None:
-        """Lets the customers write, and waits until the number's limit is known."""
-        assert stack.graph_url is not None
-        control = GraphControl(stack.graph_url)
-        directory_rows.apply(connection, COMPANY)
-        control.change(*_FAULTS)
-        for place in range(_CUSTOMERS):
-            control.customer_writes(phone_number_id=_NUMBER, wa_id=f"39333{place:07}", text="Where is my order?")
-        connection.execute(f"notify {SYNC}")
-        ready = (
-            "select (select count(*) from conversations where phone_number_id = %(number)s), "
-            "(select throughput from graph_numbers where phone_number_id = %(number)s)"
-        )
-        wait_until(lambda: connection.execute(ready, {"number": _NUMBER}).fetchone() == (_CUSTOMERS, 1000))
-        found = connection.execute("select id from conversations where phone_number_id = %s", [_NUMBER]).fetchall()
-        self._turns = cycle([(row[0], AGENTS[place % len(AGENTS)]) for place, row in enumerate(found)])
-        self._secret = stack.command_secret.encode()
-
-    def __iter__(self) -> Iterator[OutgoingRecord]:
-        return self
-
-    def __next__(self) -> OutgoingRecord:
-        conversation, agent = next(self._turns)
-        now = utc_now()
-        body = SendMessage.model_validate(
-            {"conversation_id": conversation, "message": {"text": {"body": "Your order arrives tomorrow morning."}}}
-        )
-        command = new_command(
-            body, id_=str(uuid4()), source="/bench", issuer=agent, at=now, expires_at=now + timedelta(minutes=5)
-        )
-        return signed(command, Topics().commands, self._secret)
+def _answers(stack: Stack, connection: Connection[Any]) -> Iterator[OutgoingRecord]:
+    """Lets customers write, waits until the number's limit is known, and returns endless commands of agents, signed
+    when they are requested; customers take turns."""
+    control_of(stack).change(*_FAULTS)
+    conversations = customers_come(stack, connection, _CUSTOMERS)
+    connection.execute(f"notify {SYNC}")
+    limit = "select throughput from graph_numbers where phone_number_id = %s"
+    wait_until(lambda: connection.execute(limit, [NUMBER]).fetchone() == (1000,))
+    message = {"text": {"body": _TEXT}}
+    bodies = [SendMessage.model_validate({"conversation_id": id_, "message": message}) for id_ in conversations]
+    return (command(stack, body, AGENTS[place % len(AGENTS)]) for place, body in cycle([*enumerate(bodies)]))
 
 
-def _sent_at_rate(stack: Stack, answers: _Answers, rate: int, seconds: float) -> list[float]:
+def _sent_at_rate(stack: Stack, answers: Iterator[OutgoingRecord], rate: int, seconds: float) -> list[float]:
     """Publishes commands for so long; returns the seconds from when each was due to when the stand-in accepted the
     message, in ascending order. Raises AssertionError if one is not accepted."""
-    assert stack.graph_url is not None
-    control = GraphControl(stack.graph_url)
+    control = control_of(stack)
     seen, _ = control.accepted_since(0)
     due = send_at_rate(KafkaConfig((stack.kafka_bootstrap,)), islice(answers, int(rate * seconds)), rate)
-    wanted = {send_id(command): at for command, at in due.items()}
+    wanted = {send_id(id_): at for id_, at in due.items()}
     accepted: dict[UUID, float] = {}
 
     def complete() -> bool:
@@ -286,7 +259,7 @@ def _template(at: datetime) -> Send:
     return Send(
         id=UUID(int=0),
         command_id="",
-        phone_number_id=_NUMBER,
+        phone_number_id=NUMBER,
         address="",
         address_kind="phone",
         kind="template",

@@ -22,7 +22,7 @@ import structlog
 log = structlog.get_logger()
 
 PAUSE_SECONDS = 0.5
-"""The shortest time between two looks."""
+"""The shortest time between two looks at lists."""
 REFRESH_SECONDS = 10.0
 """The longest time between two looks of a list without a hint; each page also receives an event at least that often."""
 MAX_VIEWERS, MAX_VIEWERS_OF_ONE = 2000, 30
@@ -56,11 +56,17 @@ class Broadcaster(Generic[P, S]):
     the current state of everything that pages show."""
 
     def __init__(
-        self, listen: Callable[[], Listener], look: Callable[[Sequence[P]], S], refresh_seconds: float = REFRESH_SECONDS
+        self,
+        listen: Callable[[], Listener],
+        look: Callable[[Sequence[P]], S],
+        refresh_seconds: float = REFRESH_SECONDS,
+        pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
         """`listen` connects; `look` reads the current state of what these pages show. Both raise psycopg errors.
-        `refresh_seconds`: the longest time between two looks without a hint."""
+        `refresh_seconds`: the longest time between two looks without a hint; `pause_seconds`: the shortest time between
+        two looks."""
         self._refresh_seconds = refresh_seconds
+        self._pause_seconds = pause_seconds
         self._listen = listen
         self._look = look
         self._stop = threading.Event()
@@ -91,7 +97,7 @@ class Broadcaster(Generic[P, S]):
                         if hints.wait(0 if due == 0 else 1.0) or monotonic() >= due or self._has_new_viewer():
                             self._broadcast()
                             due = monotonic() + self._refresh_seconds
-                            self._stop.wait(PAUSE_SECONDS)
+                            self._stop.wait(self._pause_seconds)
             except (psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
                 log.warning("live.connection_lost", error=type(error).__name__)
                 self._stop.wait(1.0)

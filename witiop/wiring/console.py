@@ -30,9 +30,14 @@ _CONSOLE_POOL = 8
 """Database connections: a request holds one for some milliseconds, a stream holds none."""
 _CONSOLE_CONNECTIONS = 4096
 """HTTP connections: a browser has one for its stream and up to five more."""
+_CONSOLE_WAITING = 1024
+"""Requests that wait for a thread: all agents' pages answer their streams, which speak to all of them at once."""
 
 _DESK_REFRESH_SECONDS = 5.0
 """How often an open agents' page is at least spoken to, and answers: three times before it counts as gone."""
+_DESK_PAUSE_SECONDS = 0.1
+"""The shortest time between two looks at what agents' pages show: an agent waits for an offer, and for what became of
+an answer. Such a look is cheap, and renders nothing."""
 
 
 def run_console(settings: Settings) -> None:
@@ -47,6 +52,7 @@ def run_console(settings: Settings) -> None:
             RequestLimits(
                 body_bytes=MAX_BODY_BYTES,
                 threads=settings.console_threads,
+                waiting=_CONSOLE_WAITING,
                 queue_seconds=_CONSOLE_QUEUE_SECONDS,
                 connections=_CONSOLE_CONNECTIONS,
                 waiting_per_address=_CONSOLE_CONNECTIONS // 4,
@@ -85,7 +91,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
     live = Broadcaster(lambda: ChangeHints(dsn), ListWatcher(connections.connection, sessions).look)
     routing = routing_policy(settings)
     agents = DeskWatcher(connections.connection, sessions, routing.presence_timeout)
-    desks = Broadcaster(lambda: ChangeHints(dsn), agents.look, _DESK_REFRESH_SECONDS)
+    desks = Broadcaster(lambda: ChangeHints(dsn), agents.look, _DESK_REFRESH_SECONDS, _DESK_PAUSE_SECONDS)
     listeners = [
         threading.Thread(target=each.run, name=name, daemon=True) for name, each in (("live", live), ("desks", desks))
     ]

@@ -332,6 +332,15 @@ def test_a_page_that_has_everything_is_sent_nothing_and_another_what_it_lacks(
     assert "and now?" in answer.text
 
 
+def test_what_changes_while_a_page_asks_is_asked_for_afterwards(console: Console, boss: Browser, anna: Browser) -> None:
+    """The stream says each change once: an answer that was accepted while the page asked stayed *being sent* (D3)."""
+    is_ready(console, anna)
+    row = offered(console, boss)
+    desk, panel = anna.get(f"/desk/{row}").text, boss.get(f"/unmanaged?open={row}").text
+    for page, element in ((desk, "desk-look"), (panel, "panel-look")):
+        assert re.search(rf'id="{element}"[^>]*hx-trigger="live from:body"[^>]*hx-sync="this:queue last"', page)
+
+
 def test_a_stream_ends_with_its_session(console: Console, anna: Browser) -> None:
     desk = OpenDesk(console, anna)
     assert desk.look() is not None

@@ -1,8 +1,8 @@
 """Simulated browsers: each opens the list and its stream, and records when it received which row.
 
-`python -m benchmarks.viewers PORT COOKIES SECONDS OUT`: COOKIES is a file with one cookie per line, one per viewer. OUT
-receives one line of JSON per viewer: its rows, as `[id, entries]`, and what it received, as `[time, id, entries]`. A
-line is printed when all streams are open.
+`python -m benchmarks.browsers.viewers PORT COOKIES SECONDS OUT`: COOKIES is a file with one cookie per line, one per
+viewer. OUT receives one line of JSON per viewer: its rows, as `[id, entries]`, and what it received, as
+`[time, id, entries]`. A line is printed when all streams are open.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from html import unescape
 from pathlib import Path
 from time import time
 
+from benchmarks.browsers.asking import ask, fetch
 from infra.local.ports import LOOPBACK
 
 _SEEN = re.compile(rb'data-seen="([0-9a-f-]{36})\.\d+\.\d+\.(\d+)"')
@@ -23,13 +24,13 @@ async def _view(
     port: int, cookie: str, seconds: float, turn: asyncio.Semaphore, all_listen: asyncio.Barrier
 ) -> dict[str, list[list[object]]]:
     async with turn:
-        page = await _get(port, cookie, "/unmanaged")
+        page = await fetch(port, cookie, "/unmanaged")
         listen = re.search(rb'id="listen"[^>]*data-from="([^"]+)"\s+data-newest="([^"]*)" data-total="(\d*)"', page)
         assert listen is not None, page[:500]
         marks = b",".join(re.findall(rb'data-seen="([^"]+)"', page)).decode()
         start, newest, total = (unescape(part.decode()) for part in listen.groups())
         reader, writer = await asyncio.open_connection(LOOPBACK, port, limit=2**20)
-        _ask(writer, cookie, f"{start}&newest={newest}&total={total}&seen={marks}")
+        ask(writer, cookie, f"{start}&newest={newest}&total={total}&seen={marks}")
         await writer.drain()
         assert b" 200 " in await reader.readline()
     if await all_listen.wait() == 0:
@@ -45,20 +46,6 @@ async def _view(
     except TimeoutError:
         writer.close()
     return {"had": had, "received": received}
-
-
-async def _get(port: int, cookie: str, path: str) -> bytes:
-    reader, writer = await asyncio.open_connection(LOOPBACK, port)
-    _ask(writer, cookie, path, "Connection: close")
-    await writer.drain()
-    page = await reader.read()
-    writer.close()
-    return page
-
-
-def _ask(writer: asyncio.StreamWriter, cookie: str, path: str, *more: str) -> None:
-    head = [f"GET {path} HTTP/1.1", f"Host: {LOOPBACK}", f"Cookie: {cookie}", *more, "", ""]
-    writer.write("\r\n".join(head).encode())
 
 
 async def _main(port: int, cookies: list[str], seconds: float) -> list[dict[str, list[list[object]]]]:

@@ -1,0 +1,1 @@
+"""Simulated browsers: programs that open many pages with their streams and record what these receive."""
