@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install servers dev test check format contract words pictures bench mutants lock
+.PHONY: help install servers dev test check format contract words pictures bench mutants kills lock
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ bench: install ## run the benchmarks; results are in docs/performance.md
 
 mutants: $(STAMP) ## change the rules a little, 400 times, and see whether a unit test notices; every change: ARGS=--all
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+kills: install ## kill senders twenty times in 100,000 messages: nothing may be sent twice (about ten minutes)
+	@$(BIN)/python -m tests.kills
 
 lock: ## update the lock files (versions and hashes, no registry URLs)
 	$(BIN)/python -m pip install --quiet uv

@@ -69,11 +69,11 @@ def repeat_unknown(connection: Connection[Any], topics: Topics, policy: ResendPo
 def settle_dropped(connection: Connection[Any], topics: Topics) -> None:
     """Makes sends *dropped* that Meta has tried to deliver for as long as it does: it reports nothing when it gives
     up. Not while its reports may only be late."""
-    silent = [id_ for id_, silence in undelivered(connection, topics.inbound).items() if silence.is_telling]
-    if not silent:
+    found = undelivered(connection, topics.inbound)
+    if not found:
         return
     now = database_now(connection)
-    changes = SendChanges(connection, topics, silent)
+    changes = SendChanges(connection, topics, found)
     for send in list(changes.sends.values()):
         if send.state in ("accepted", "sent"):
             entry = SendLogEntry(now, send.attempt, "dropped", "sender", None, "no report of its delivery")

@@ -18,21 +18,21 @@ ResendPolicy = Literal["never", "free_form"]
 
 
 class Silence(NamedTuple):
-    """What was heard since Meta should have reported something about a send. `since`: for an unknown one before its
-    post, for one that was not delivered when Meta gave up; `heard_until`: everything that Meta's webhooks brought until
-    then has been processed; `heard_at`: when they last brought something about its number; None: never."""
+    """What was heard since an unknown send was posted. `claimed_at`: before its post; `heard_until`: everything that
+    Meta's webhooks brought until then has been processed; `heard_at`: when they last brought something about its
+    number; None: never."""
 
-    since: datetime
+    claimed_at: datetime
     heard_until: datetime
     heard_at: datetime | None
 
     @property
     def is_telling(self) -> bool:
-        """Whether it was probably not sent, or not delivered: its statuses would have come, and other news did come."""
+        """Whether the message was probably not sent: its statuses would have come, and other news did come."""
         return (
-            self.heard_until >= self.since + REPORTED_WITHIN
+            self.heard_until >= self.claimed_at + REPORTED_WITHIN
             and self.heard_at is not None
-            and self.heard_at > self.since
+            and self.heard_at > self.claimed_at
         )
 
 

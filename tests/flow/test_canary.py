@@ -1,36 +1,71 @@
-"""I11: the identity of a customer and the messages are in the database and on the topics, and nowhere else."""
+"""I11: the identity of a customer, the messages, the files and the access token are where they belong, and nowhere
+else: no log line, metric, page or header of a topic has them."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
+from psycopg import Connection
 
+from domain.commands import SendMessage, new_command, signed
+from infra.local.ses import BUCKET, KEY, REGION, LocalSes
 from infra.local.simulator import bodies
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer, WebhookPost, signature
 from infra.local.simulator.chat import Story
+from tests.support.commander import Commander
+from tests.support.graph import ACCOUNT, Graph, graph_running
+from tests.support.kafka_topics import read_all
 from tests.support.outcome import facts_of, has_arrived
 from tests.support.stories import NUMBER
-from tests.support.system import System, Worker
+from tests.support.system import COMMAND_SECRET, System, Worker
 from tests.support.waiting import wait_until
 from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET
 
 CANARY = SimulatedCustomer("Canary Birdsong", "3906660001", "IT.6660002")
 TEXT = "my card is 4000-6660003"
-MARKS = ("Canary", "Birdsong", "6660001", "6660002", "6660003", "my card")
-"""Texts that no log line, metric or response may contain."""
+ACCESS_TOKEN = "EAAG6660005"
+FILE_NAME = "payslip 6660004.pdf"
+CONTENT = f"%PDF-1.7 {TEXT}".encode()
+MARKS = ("Canary", "Birdsong", "6660001", "6660002", "6660003", "my card", "payslip", "6660004", ACCESS_TOKEN)
+"""Texts that no log line, metric, response or header may contain."""
 
 LINES = [BusinessNumber(number, "+39 06 555 0100", "330000000000001") for number in (NUMBER, "bot")]
 
 
 @pytest.fixture
-def workers(system: System) -> Iterator[list[Worker]]:
-    yield system.run("webhook", "conversations", "timer", "relay", log_level="debug")
+def graph(system: System) -> Iterator[Graph]:
+    faults = ["status-delays=0/0/0"]
+    with graph_running(
+        token=ACCESS_TOKEN, webhook_url=system.webhooks.url, app_secret=APP_SECRETS[0], faults=faults
+    ) as g:
+        yield g
 
 
-def test_names_numbers_and_texts_occur_in_no_log_no_metric_and_no_response(
-    system: System, workers: list[Worker]
+@pytest.fixture
+def workers(system: System, graph: Graph, tmp_path: Path) -> Iterator[list[Worker]]:
+    with LocalSes(tmp_path / "s3") as s3:
+        yield system.run(
+            *("webhook", "conversations", "commands", "timer", "relay", "sender", "media"),
+            log_level="debug",
+            sending_enabled=True,
+            graph_url=graph.url,
+            whatsapp_access_token=ACCESS_TOKEN,
+            whatsapp_accounts=ACCOUNT,
+            media_bucket=BUCKET,
+            media_region=REGION,
+            media_endpoint=s3.endpoint,
+            media_access_key_id=KEY[0],
+            media_secret_access_key=KEY[1],
+        )
+
+
+def test_customers_texts_files_and_the_token_are_in_no_log_no_metric_no_response_and_no_header(
+    system: System, graph: Graph, workers: list[Worker]
 ) -> None:
     responses = Responses()
     posts = every_kind_of_update()
@@ -42,6 +77,9 @@ def test_names_numbers_and_texts_occur_in_no_log_no_metric_and_no_response(
         for post, status in refused():
             assert status == responses.post(system, post)
         assert 401 == responses.post(system, posts[0], secret="not-ours")
+
+        a_file_is_kept(graph, connection)
+        answers_are_sent(system, graph, connection)
 
         # the database rejects the text and quotes it in its error
         connection.execute("alter table entries add constraint no_poetry check (body not like '%6660003 poetry%')")
@@ -67,8 +105,58 @@ def test_names_numbers_and_texts_occur_in_no_log_no_metric_and_no_response(
         "process.failed",
     ):  # each of these was logged
         assert any(f'"event": "{event}"' in log for log in system.logs())
-    for text in (*responses.texts, *system.logs()):
+    records = [record for topic in system.topics.all for record in read_all(system.kafka, topic)]
+    assert {system.topics.inbound, system.topics.results, system.topics.messages} <= {r.topic for r in records}
+    headers = [str(record.headers) for record in records]
+    for text in (*responses.texts, *system.logs(), *headers):
         assert [] == [mark for mark in MARKS if mark.lower() in text.lower()]
+
+
+def a_file_is_kept(graph: Graph, connection: Connection[Any]) -> None:
+    """The customer sends a file, which is fetched, and one that Meta does not have."""
+    files = [graph.upload(CONTENT, "application/pdf", NUMBER).json["id"], "7700000000000"]
+    for meta_id in files:
+        document = {"id": meta_id, "filename": FILE_NAME, "caption": TEXT, "mime_type": "application/pdf"}
+        message = {"type": "document", "document": document}
+        graph.control.customer_writes(phone_number_id=NUMBER, wa_id=CANARY.wa_id, name=CANARY.name, message=message)
+    tried = "select count(*) from media where meta_id = any(%s) and (state = 'stored' or reason is not null)"
+    wait_until(lambda: connection.execute(tried, [files]).fetchone() == (2,))
+
+
+def answers_are_sent(system: System, graph: Graph, connection: Connection[Any]) -> None:
+    """Answers that are read, refused, lost, or not understood, and one that waits for a new token."""
+    wait_until(lambda: connection.execute("select count(*) from templates").fetchone() != (0,))
+    text, template = {"text": {"body": TEXT}}, {"name": "order_update", "language": "en", "parameters": [CANARY.name]}
+    cases: list[tuple[dict[str, Any], list[str], str]] = [
+        (text, [], "read"),
+        ({"template": template}, [], "read"),
+        (text, ["error=131026"], "failed"),
+        (text, ["drop-request"], "unknown"),
+        (text, ["token-expired"], "queued"),
+    ]
+    states = "select count(*) from sends where state = %s"
+    for number, (message, faults, state) in enumerate(cases):
+        before = connection.execute(states, [state]).fetchone() or (0,)
+        graph.control.change(*faults, off=["error", "drop-request"])
+        asks(system, f"answer {number}", message)
+        wait_until(partial(has_more, connection, states, state, before[0]))
+    asks(system, "without parameters", {"template": {**template, "parameters": []}})
+    results = "select count(*) from command_audit where outcome = 'rejected'"
+    wait_until(lambda: connection.execute(results).fetchone() == (1,))
+    wait_until(lambda: connection.execute("select reason from lanes where paused_until > now()").fetchone() is not None)
+
+
+def asks(system: System, id_: str, message: dict[str, Any]) -> None:
+    now = datetime.now(UTC)
+    data = {"phone_number_id": NUMBER, "customer": {"wa_id": CANARY.wa_id}, "message": message}
+    body, expires_at = SendMessage.model_validate(data), now + timedelta(minutes=5)
+    command = new_command(body, id_=id_, source="test", issuer="boss", at=now, expires_at=expires_at)
+    Commander(system.kafka, system.topics).publish([signed(command, system.topics.commands, COMMAND_SECRET.encode())])
+
+
+def has_more(connection: Connection[Any], query: str, state: str, number: int) -> bool:
+    (found,) = connection.execute(query, [state]).fetchone() or (0,)
+    return int(found) > number
 
 
 class Responses:

@@ -26,13 +26,14 @@ class NoWakeups:
 
 class SendingRoom:
     """A sender on the office's database with a fake Graph API, and Meta's statuses. Anna answers `conversation`, whose
-    customer wrote `hours_ago`."""
+    customer wrote `hours_ago`. The number has saved up for 50 messages."""
 
     def __init__(self, office: Office, dsn: str, terms: SenderTerms = DEFAULT_TERMS, hours_ago: float = 1) -> None:
         self.office = office
         self.conversation = office.customer_writes("hello there", hours_ago=hours_ago)
         self.graph = FakeGraph()
         self.session = DatabaseSession(dsn, "test")
+        self.may_send(50)
         self.sender = MessageSender(self.session.transaction, self.graph, Topics(), NoWakeups(), terms)
 
     def ask(

@@ -249,7 +249,9 @@ def media_findings(found: FetchDiagnostics, *, has_bucket: bool) -> Iterator[Fin
         what = f"the file that is longest due has been waiting for {found.overdue_seconds:.0f} s"
         yield Finding("media", what, "check that `witiop run media` is running and reaches Meta and the bucket")
     if found.failed:
-        what = f"{found.failed:,} files of the last seven days were not fetched, the latest because: {found.example}"
+        what = (
+            f"files of the last seven days that were not fetched: {found.failed:,}; the latest because: {found.example}"
+        )
         yield Finding("media", what, "see docs/runbook.md, Files of customers")
 
 

@@ -86,17 +86,17 @@ def long_unknown(connection: Connection[Any]) -> Sequence[Send]:
     )
 
 
-def undelivered(connection: Connection[Any], inbound: str) -> dict[UUID, Silence]:
-    """Returns at most 1,000 sends that Meta accepted and has given up, as far as their times tell, with what was heard
-    since. `inbound`: the topic. Takes no lock."""
-    heard_until = inbound_watermark(connection, inbound)
+def undelivered(connection: Connection[Any], inbound: str) -> list[UUID]:
+    """Returns at most 1,000 sends that Meta accepted, has given up since, and would have reported by now: what its
+    webhooks brought until ten minutes later has been processed, and they brought something about the number since.
+    `inbound`: the topic. Takes no lock."""
     rows = connection.execute(
-        "select s.id, s.gives_up_at, l.heard_at from sends s join lanes l using (phone_number_id) "
+        "select s.id from sends s join lanes l using (phone_number_id) "
         "where s.state in ('accepted', 'sent') and s.gives_up_at <= %b and l.heard_at > s.gives_up_at "
         "order by s.gives_up_at limit %b",
-        [heard_until - REPORTED_WITHIN, _LOOKED_AT],
+        [inbound_watermark(connection, inbound) - REPORTED_WITHIN, _LOOKED_AT],
     ).fetchall()
-    return {id_: Silence(gave_up_at, heard_until, heard_at) for id_, gave_up_at, heard_at in rows}
+    return [id_ for (id_,) in rows]
 
 
 def note_heard(connection: Connection[Any], numbers: Iterable[str]) -> set[str]:

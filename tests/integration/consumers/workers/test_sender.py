@@ -123,6 +123,14 @@ def test_nothing_is_posted_after_the_window_ended_while_it_waited(room: SendingR
     assert ["witiop.message.failed.v1"] == room.events()
 
 
+def test_nothing_is_posted_that_waited_longer_than_it_was_to_be_sent(room: SendingRoom) -> None:
+    """A day, however long the customer's window is open."""
+    room.ask()
+    room.office.connection.execute("update sends set expires_at = now()")
+    room.post_all()
+    assert ("expired", "expired", []) == (room.state(), room.send().reason, room.graph.posts)
+
+
 def test_a_held_message_waits_and_can_be_recalled(room: SendingRoom) -> None:
     room.ask(hold_seconds=60)
     room.post_all()

@@ -106,7 +106,7 @@ def test_mails_of_unknown_outcome_and_overdue_mails_are_found(installation: Sett
     )
     unknown, overdue = _findings(installation)
     assert ("it is unknown whether 1 of them were sent", "mails") == (unknown.what, unknown.where)
-    assert overdue.what.startswith("the oldest one due has been waiting for 12")
+    assert overdue.what.startswith("the oldest one due has been waiting for ")
 
 
 def test_an_ses_that_does_not_answer_is_found(installation: Settings) -> None:
@@ -303,3 +303,74 @@ def test_what_keeps_messages_from_customers_is_found(installation: Settings) -> 
         ("whatsapp account c", "no templates"),
         ("number 1", "its templates may not send now"),
     ] == on
+
+
+def test_a_token_that_meta_refuses_is_found_and_never_printed(
+    installation: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The account cannot be read with it, and the number that it sends from is paused."""
+    _change(
+        installation,
+        "insert into graph_accounts (account_id, failed_at, failure) values ('a', now(), 'Meta''s error 190')",
+    )
+    _change(
+        installation,
+        "insert into lanes (phone_number_id, tokens, refilled_at, paused_until, reason, needs_person) "
+        "values ('1', 1, now(), now() + interval '1 minute', 'Meta''s error 190', true)",
+    )
+    sending = installation.model_copy(
+        update={
+            "sending_enabled": True,
+            "whatsapp_accounts": ("a",),
+            "whatsapp_access_token": SecretStr("EAAG-not-valid-any-more"),
+        }
+    )
+    found = _findings(sending)
+    assert [
+        ("whatsapp account a", "no templates: Meta's error 190"),
+        ("number 1", "it may not send now: Meta's error 190"),
+    ] == [(finding.where, finding.what) for finding in found]
+    assert "the token" in found[0].fix
+    assert "EAAG" not in f"{found} {capsys.readouterr()}"
+
+
+def test_what_keeps_files_of_customers_from_people_is_found(installation: Settings) -> None:
+    """Nobody fetches them, or there is no bucket for them; and Meta had some no longer."""
+    assert [] == _findings(installation)
+    _change(
+        installation,
+        "insert into media "
+        "(message_id, phone_number_id, meta_id, kind, expires_at, state, next_at, reason, settled_at) "
+        "values (gen_random_uuid(), '1', '7', 'image', now(), 'waiting', now() - interval '2 minutes', null, null), "
+        "(gen_random_uuid(), '1', '8', 'image', now(), 'failed', now(), 'Meta does not have it', now()), "
+        "(gen_random_uuid(), '1', '9', 'image', now(), 'failed', now(), 'long ago', now() - interval '8 days')",
+    )
+    lost = ("media", "files of the last seven days that were not fetched: 1; the latest because: Meta does not have it")
+    bucket = "customers send files, and there is no bucket to keep them; Meta deletes them after seven days"
+    assert [("media", bucket), lost] == [(found.where, found.what) for found in _findings(installation)]
+
+
+def test_a_store_of_files_that_does_not_answer_is_found(installation: Settings) -> None:
+    """tests/contract/test_media_store.py covers a store that answers."""
+    _change(
+        installation,
+        "insert into media (message_id, phone_number_id, meta_id, kind, expires_at, next_at) "
+        "values (gen_random_uuid(), '1', '7', 'image', now(), now() - interval '2 minutes')",
+    )
+    away = installation.model_copy(
+        update={
+            "media_bucket": "files",
+            "media_region": "eu-west-1",
+            "media_endpoint": "http://127.0.0.1:1",
+            "media_access_key_id": "x",
+            "media_secret_access_key": SecretStr("secret-key"),
+        }
+    )
+    waiting, store = _findings(away)
+    assert waiting.what.startswith("the file that is longest due has been waiting for 12")
+    assert ("media", "the store could not be reached (EndpointConnectionError)", True) == (
+        store.where,
+        store.what,
+        store.unreachable,
+    )
+    assert "secret-key" not in str((waiting, store))

@@ -12,7 +12,7 @@ import pytest
 from infra.local.errors import LocalServerError
 from infra.local.graph.ledger import CAPACITY, AcceptedLedger
 from infra.local.graph.media import MediaStore
-from tests.support.graph import ACCOUNT, CUSTOMER, NUMBER, TOKEN, Answered, Graph, graph_running, message, template
+from tests.support.graph import ACCOUNT, CUSTOMER, NUMBER, TOKEN, Graph, graph_running, message, template
 
 OPUS = b"OggS" + bytes(24) + b"OpusHead\x01\x01" + bytes(40)
 """The begin of a mono voice message."""
@@ -28,17 +28,6 @@ def shared() -> Iterator[Graph]:
 def graph(shared: Graph) -> Graph:
     shared.control.change(clear=True)
     return shared
-
-
-def upload(graph: Graph, content: bytes, mime_type: str, **fields: str) -> Answered:
-    """Uploads a file as clients do."""
-    parts = [
-        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, value in ({"messaging_product": "whatsapp", "type": mime_type} | fields).items()
-    ]
-    head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\nContent-Type: {mime_type}\r\n\r\n'
-    body = b"".join([*parts, head.encode(), content, b"\r\n--x--\r\n"])
-    return graph.call("POST", f"/v24.0/{NUMBER}/media", body, Content_Type="multipart/form-data; boundary=x")
 
 
 def test_an_accepted_message_is_answered_like_meta_and_stands_in_the_ledger(graph: Graph) -> None:
@@ -145,7 +134,7 @@ def test_an_account_can_be_subscribed_to_and_left(graph: Graph) -> None:
 
 
 def test_media_are_uploaded_described_downloaded_sent_and_deleted(graph: Graph) -> None:
-    media_id = upload(graph, OPUS, "audio/ogg; codecs=opus").json["id"]
+    media_id = graph.upload(OPUS, "audio/ogg; codecs=opus").json["id"]
     info = graph.call("GET", f"/v24.0/{media_id}?phone_number_id={NUMBER}").json
     assert (hashlib.sha256(OPUS).hexdigest(), len(OPUS), "audio/ogg") == (
         info["sha256"],
@@ -180,11 +169,11 @@ def test_media_are_uploaded_described_downloaded_sent_and_deleted(graph: Graph) 
     ],
 )
 def test_a_file_that_meta_does_not_take_is_refused(graph: Graph, content: bytes, mime_type: str) -> None:
-    assert 131053 == upload(graph, content, mime_type).error
+    assert 131053 == graph.upload(content, mime_type).error
 
 
 def test_an_upload_without_product_or_file_is_refused(graph: Graph) -> None:
-    assert 100 == upload(graph, b"x", "text/plain", messaging_product="sms").error
+    assert 100 == graph.upload(b"x", "text/plain", messaging_product="sms").error
     assert 100 == graph.call("POST", f"/v24.0/{NUMBER}/media", b"{}").error
 
 
