@@ -101,12 +101,14 @@ _LANE: LiteralString = (
 
 
 def _lane(connection: Connection[Any], number: str, query: LiteralString) -> LaneState | None:
-    connection.execute(
-        "insert into lanes (phone_number_id, tokens, refilled_at) values (%b, 1, clock_timestamp()) "
-        "on conflict do nothing",
-        [number],
-    )
     row = connection.execute(query, [number]).fetchone()
+    if row is None:  # the number's first time, or another sender has it
+        connection.execute(
+            "insert into lanes (phone_number_id, tokens, refilled_at) values (%b, 1, clock_timestamp()) "
+            "on conflict do nothing",
+            [number],
+        )
+        row = connection.execute(query, [number]).fetchone()
     if row is None:
         return None
     tokens, refilled_at, slowdown, throughput, now, paused, templates_paused, inbound, people_per_day = row
