@@ -2,9 +2,9 @@
 rings, asks for the changes whenever its stream says so, and records when it received which offer.
 
 `python -m benchmarks.browsers.agents PORT COOKIES OFFERS SECONDS`: COOKIES is a file with a cookie and the address of
-an open conversation per line, one line per agent. A line is printed when all streams are open, and one for each offer,
-with its time and its conversation. It ends with its standard input, once it has so many offers; after so many seconds
-it fails.
+an open conversation per line, one line per agent. A line is printed when all pages are open and current, and one for
+each offer, with its time and its conversation. It ends with its standard input, once it has so many offers; after so
+many seconds it fails.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ _AT_ONCE = 20
 class _Agent:
     def __init__(self, port: int, cookie: str, path: str) -> None:
         self.offers: dict[str, float] = {}
+        self.is_current = asyncio.Event()
         self._port = port
         self._cookie = cookie
         self._path = path
@@ -65,6 +66,7 @@ class _Agent:
                 address = f"{self._changes}&box=text&seen={quote(self._seen)}"
                 target = ("X-Live: 1", "HX-Request: true", "HX-Target: desk-look")
                 self._read(await fetch(self._port, self._cookie, address, *target))
+                self.is_current.set()
 
     def _read(self, page: bytes) -> None:
         """Notes the offers of a page or of its changes."""
@@ -86,8 +88,9 @@ async def _main(agents: list[_Agent], offers: int, seconds: float) -> None:
             return await agent.open()
 
     streams = await asyncio.gather(*map(opened, agents))
-    print("all listen", flush=True)
     watching = [asyncio.create_task(agent.watch(stream)) for agent, stream in zip(agents, streams, strict=True)]
+    await asyncio.gather(*(agent.is_current.wait() for agent in agents))  # a new stream makes a page ask once
+    print("all listen", flush=True)
     over = asyncio.create_task(_until_all(agents, offers, seconds))
     ended, _ = await asyncio.wait([over, *watching], return_when=asyncio.FIRST_COMPLETED)
     assert ended == {over}, "a stream ended"

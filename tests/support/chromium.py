@@ -24,6 +24,8 @@ MISSING = (
     f"or set {VARIABLE} to a browser's program"
 )
 _QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+_ALLOWED = "--explicitly-allowed-ports=10080"
+"""The one port among those that tests choose which Chromium does not visit by itself."""
 
 
 def program() -> str | None:
@@ -73,7 +75,7 @@ def _say(text: str) -> None:
 def chromium(executable: str) -> Iterator[Browser]:
     """Runs a headless browser. Until it is closed, this thread cannot run another event loop."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=_QUIET)
+        browser = playwright.chromium.launch(executable_path=executable, args=[*_QUIET, _ALLOWED])
         yield browser
         browser.close()
 
