@@ -103,8 +103,9 @@ class Words:
         return format_date(at.astimezone(self.zone), "full", locale=self.locale)
 
     def day_and_clock(self, at: datetime) -> str:
-        """A time within a few weeks: Mon 23 Nov, 18:20."""
-        return format_datetime(at, "EEE d MMM, HH:mm", tzinfo=self.zone, locale=self.locale)
+        """A time that is to come: Mon 18:20; beyond this week 23 Nov, 18:20."""
+        pattern = "EEE HH:mm" if at - self.now < timedelta(days=6) else "d MMM, HH:mm"
+        return format_datetime(at, pattern, tzinfo=self.zone, locale=self.locale)
 
     def ago(self, at: datetime) -> str:
         """The age of a message, for lists; from one day on, its date and time."""

@@ -63,7 +63,7 @@ def test_the_row_says_to_whom_the_answer_is_promised(console: Console, boss: Bro
     shown.look()
     promise(boss, closed, kind="user", to="anna")
     console.process_commands()
-    assert re.search(r'<b class="promised">Promised to anna until \w{3} \d', shown.look())
+    assert re.search(r'<b class="promised">Promised to anna until \w{3} \d\d:\d\d<', shown.look())
     assert "Promised to anna until" in boss.get("/unmanaged").text
     boss.post("/account/words", language="it")
     assert "Promessa a anna fino a" in boss.get("/unmanaged").text
