@@ -281,5 +281,5 @@ def test_an_open_conversation_is_updated_only_when_it_changed(console: Console, 
     said = {"id": fact_id("said"), "at": now, "sent_at": now, "agent_id": "anna", "conversation_id": row}
     console.office.process(AgentMessage.model_validate({**said, "text": "here I am"}))
     changed = boss.get(path, "panel-look").text
-    for shown in ("here I am", "anna accepted.", "Handled by anna"):
+    for shown in ("here I am", "Accepted by anna.", "Handled by anna"):
         assert shown in changed
