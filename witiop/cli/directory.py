@@ -63,7 +63,6 @@ def show_(installation: "Installation", as_json: bool) -> None:
     from infra.postgres.connections.clock import database_now
     from infra.postgres.connections.pool import connect
     from infra.postgres.conversations.agents import Agents
-    from infra.postgres.conversations.queues import Queues
     from infra.postgres.directory import read
     from witiop.cli.views.directory import Presence, directory_text, directory_with_presence
     from witiop.cli.views.display import show_json
@@ -72,10 +71,7 @@ def show_(installation: "Installation", as_json: bool) -> None:
     presence_timeout = from_settings.routing_policy(installation.settings()).presence_timeout
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         version, current = read(connection)
-        available = Queues(connection).available_per_skillset(presence_timeout)
-        presence = Presence(
-            Agents(connection).all_with_presence(), available, database_now(connection), presence_timeout
-        )
+        presence = Presence(Agents(connection).all_with_presence(), database_now(connection), presence_timeout)
     if as_json:
         document = directory_with_presence(current, presence)
         show_json({"version": version, **{f"{kind}s": tables for kind, tables in document.items()}})

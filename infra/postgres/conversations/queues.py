@@ -1,6 +1,6 @@
 """Conversations that wait for an agent, and offers that were not accepted. Raises psycopg errors."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
 from domain.ids import ConversationId, CustomerId
-from domain.routing.agents import Member
+from domain.routing.agents import Member, page_timeout
 from infra.postgres.conversations import columns, memory
 
 _Found = list[tuple[ConversationId, CustomerId]]
@@ -24,7 +24,11 @@ where c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a' and c.owner_
 union
 select c.id, c.customer_id from agent_presence p
 join conversations c on c.owner_id = p.agent_id and c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a'
-where p.state = 'offline' or p.seen_at <= %(stale_since)s
+where p.state = 'offline' or p.seen_at <= %(stale_since)s or p.state = 'ready' and exists (
+  select from desk_presence d where d.agent_id = p.agent_id and d.state = 'ready' and d.since = p.at
+) and not exists (
+  select from desk_pages g where g.agent_id = p.agent_id and g.rings and g.seen_at > %(page_gone_since)s
+)
 union
 select c.id, c.customer_id from conversations c
 where c.status = 'a' and c.owner_kind = 'u' and c.owner_state = 'a' and c.owner_id = any(%(over_capacity)s::text[])
@@ -127,12 +131,14 @@ class Queues:
         limit: int,
     ) -> _Found:
         """Returns offers that have ended: declined, not accepted in time, or made to an agent who is offline, whose
-        presence is stale, or who is one of those `over_capacity`. `watermark`: everything reported before is
-        processed; missed offers and stale presence are judged by it."""
+        presence is stale, who has no page left that rings (`Member.page_at`), or who is one of those `over_capacity`.
+        `watermark`: everything reported before is processed; missed offers, stale presence and pages are judged by
+        it."""
         values = {
             "now": now,
             "watermark": watermark,
             "stale_since": watermark - presence_timeout,
+            "page_gone_since": watermark - page_timeout(presence_timeout),
             "over_capacity": list(over_capacity),
             "last": _LAST,
             "limit": limit,
@@ -193,15 +199,3 @@ class Queues:
             [list(conversations)],
         ).fetchall()
         return [columns.from_row(row) for row in rows]
-
-    def available_per_skillset(self, presence_timeout: timedelta) -> Mapping[str, int]:
-        """Returns how many members of each skillset can take a conversation now (the icon of manual fact S9)."""
-        rows = self._connection.execute(
-            "select s.id, count(u.id) filter (where p.state = 'ready' and p.seen_at > now() - %(presence_timeout)s "
-            "and (select count(*) from conversations c where c.status = 'a' and c.owner_kind = 'u' "
-            "and c.owner_id = u.id and c.owner_state in ('a', 'x')) < u.max_conversations) "
-            "from skillsets s left join users u on s.id = any(u.skillsets) "
-            "left join agent_presence p on p.agent_id = u.id group by s.id order by s.id",
-            {"presence_timeout": presence_timeout},
-        ).fetchall()
-        return dict(rows)

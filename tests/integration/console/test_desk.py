@@ -211,6 +211,26 @@ def test_nobody_is_offered_to_an_agent_whose_last_page_is_gone(console: Console,
     assert 'class="offer"' in anna.get("/desk").text
 
 
+def test_an_offer_to_a_page_that_is_gone_goes_to_the_next_agent_at_once_and_outlasts_a_reload(
+    console: Console, anna: Browser, ben: Browser
+) -> None:
+    """The page of an offer is silent for a moment while it is loaded again; after 15 s it counts as gone (D1)."""
+    page = uuid4()
+    is_ready(console, anna, page)
+    row = console.office.customer_writes("1", "391")  # for sales
+    assert 1 == console.office.routing.poll()
+    console.office.presence("ben", "ready")
+    silent = "update desk_pages set seen_at = now() - %s * interval '1 s' where page = %s"
+    console.office.connection.execute(silent, (14, page))
+    assert 0 == console.office.routing.poll()
+    assert 'class="offer"' in anna.get("/desk").text
+
+    console.office.connection.execute(silent, (16, page))
+    assert 2 == console.office.routing.poll()  # taken back, and offered
+    assert 'class="offer"' not in anna.get("/desk").text
+    assert f'data-offer="{row}"' in ben.get("/desk").text
+
+
 def test_another_desktop_does_not_need_an_open_page(console: Console, boss: Browser, anna: Browser) -> None:
     is_ready(console, anna)
     console.office.connection.execute("update desk_pages set seen_at = now() - interval '1 hour'")

@@ -12,13 +12,12 @@ from witiop.directory_file.tables import hours_text
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Presence at the time `now`: members by user id, and the number of available members per skillset.
+    """Presence at the time `now`: members by user id.
 
     An agent whose desktop reported nothing for `presence_timeout` counts as offline.
     """
 
     members: Mapping[str, Member]
-    available: Mapping[str, int]
     now: datetime
     presence_timeout: timedelta
 
@@ -34,7 +33,8 @@ class Presence:
 
     def skillset(self, id_: str) -> dict[str, object]:
         """Returns what `directory show` adds to a skillset: the members who are available (manual fact S9)."""
-        return {"available": self.available.get(id_, 0)}
+        members = [member for member in self.members.values() if id_ in member.skillsets]
+        return {"available": sum(member.is_available(self.now, self.presence_timeout) for member in members)}
 
 
 def directory_with_presence(directory: Directory, presence: Presence) -> dict[str, list[dict[str, object]]]:
