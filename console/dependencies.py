@@ -32,10 +32,12 @@ from infra.postgres.console.sign_ins import SessionTerms
 @dataclass(frozen=True, slots=True)
 class MailComposition:
     """What the preview needs to compose a mail. `preview_seconds`: the most processor time for it, as other pages of
-    this process wait meanwhile; the largest mail takes about two."""
+    this process wait meanwhile; the largest mail takes about two. `attach_bytes`: how much of customers' files a mail
+    carries; None: mails name no files."""
 
     policy: MailPolicy
     sender: MailSender
+    attach_bytes: int | None = None
     preview_seconds: float = 3.0
 
 

@@ -21,10 +21,12 @@ from console import bounds
 from console import words as speech
 from console.dependencies import Dependencies
 from console.metrics import Refusal
-from console.request import address, keep_page, person, target
+from console.request import address, keep_page, person, target, words
+from domain.conversations.ownership.claims import may_finish
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.audit import AuditEntry
 from infra.postgres.lists import own
+from infra.postgres.lists.conversation_page import read_conversation
 
 _TOKEN_BYTES, _LONGEST_TOKEN = 32, 64
 _ROOT = ("tenant_administrator",)
@@ -230,8 +232,12 @@ def _refused(why: str, status: int) -> ResponseReturnValue:
 
 
 def may_read(conn: Connection[Any], conversation: UUID) -> bool:
-    """Whether the person of the request may read a conversation: agents those of their own customers."""
-    return person().level != "agent" or own.may_read(conn, person().name, conversation)
+    """Whether the person of the request may read a conversation: agents those of their own customers, and those whose
+    window ended while they had them."""
+    if person().level != "agent" or own.may_read(conn, person().name, conversation):
+        return True
+    found = read_conversation(conn, conversation)
+    return found is not None and may_finish(found, person().name, words().now)
 
 
 def home() -> str:

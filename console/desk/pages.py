@@ -44,7 +44,7 @@ def desk_pages(deps: Dependencies) -> Blueprint:
     @pages.get("/changes")
     @gate.open_to("desk")
     def changes() -> ResponseReturnValue:
-        """Whatever differs from what the page has."""
+        """Whatever differs from what the page has. A conversation that is not theirs any more gives way to the list."""
         id_ = request.args.get("open", type=UUID)
         with deps.connection() as conn:
             directory = deps.directory(conn)
@@ -55,7 +55,9 @@ def desk_pages(deps: Dependencies) -> Blueprint:
             )
         if _mark(own, shown) == request.args.get("seen"):
             return "", 204
-        return render_template("desk_changes.html", **_context(deps, own, shown), directory=directory)
+        is_gone = id_ is not None and shown is None
+        page = render_template("desk_changes.html", **_context(deps, own, shown), directory=directory, is_gone=is_gone)
+        return page, {"HX-Replace-Url": url_for("desk.show")} if is_gone else {}
 
     @pages.get("/keys")
     @gate.open_to("desk")

@@ -16,6 +16,7 @@ from domain.mail import accept_email, faulty_recipients
 from domain.mail_body.recipients import recipients_in
 from domain.mail_body.subject import suggested_subject
 from infra.postgres.lists.conversation_page import conversation_page
+from infra.postgres.media import received
 
 MAX_BODY = 20_000
 """The most characters of a mail's own text, which precedes the conversation."""
@@ -64,8 +65,9 @@ def mail_preview_page(deps: Dependencies, id_: UUID) -> Response:
         abort(404)
     with deps.connection() as conn:
         found, directory = conversation_page(conn, id_), deps.directory(conn)
+        files = received.mail_files(conn, id_) if deps.mailing.attach_bytes is not None else []
     if found is None:
         abort(404)
     mail = typed_mail(found.conversation, directory)
-    page = mail_preview.page(found, deps.mailing, directory, mail, person(), words().now)
+    page = mail_preview.page(found, deps.mailing, directory, mail, files, person(), words().now)
     return Response(page, headers=mail_preview.HEADERS, content_type="text/html; charset=utf-8")

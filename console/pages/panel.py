@@ -103,15 +103,16 @@ def look(
     decided: dict[UUID, TranscriptItem] = {
         item.id: item for item in (*part.named, *part.transcript) if item.id in part.conversation.because
     }
+    box = answer_box(deps, conn, part.conversation, directory)
     return Panel(
         part,
         row_view(part.conversation, directory),
         chat_entries(part, directory, sends=sends, files=files),
         decided,
         sent,
-        answer_box(deps, conn, part.conversation, directory),
+        box,
         promised,
-        mark,
+        f"{mark}.{box.mode}",  # a window ends without a change of the conversation
     )
 
 

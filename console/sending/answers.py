@@ -118,7 +118,7 @@ def writable(deps: Dependencies, conn: Connection[object], id_: UUID) -> Convers
     conversation = read_conversation(conn, id_)
     if conversation is None:
         abort(404)
-    if not may_see_box(deps, conversation):
+    if not may_see_box(deps, conn, conversation):
         if deps.sending.enabled:
             gate.audit_refusal(deps, "forbidden", "level", id_)
         abort(403)

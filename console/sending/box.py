@@ -16,6 +16,7 @@ from console.request import person, target, translated, words
 from domain.commands import Rejection, SendMessage
 from domain.contract.texts import gettext_noop
 from domain.conversations.conversation import Conversation
+from domain.conversations.ownership.claims import may_finish
 from domain.directory import Directory
 from domain.messages.outgoing import MAX_BUTTONS, MAX_TEXT
 from domain.sending.acceptance import RefusedSend, Writer, accept_send
@@ -101,11 +102,11 @@ def answer_box(
     theirs = owner is not None and owner.state == "accepted" and owner.id != person().name
     last = conversation.evidence.last_turn
     mode: Mode = "text"
-    if not may_see_box(deps, conversation):
+    if not may_see_box(deps, conn, conversation):
         mode = "off"
     elif theirs:
         mode = "theirs"
-    elif not recipient_in(conn, conversation).has_window(words().now):
+    elif not _has_window(conn, conversation):
         mode = "template"
     return AnswerBox(
         conversation,
@@ -123,11 +124,18 @@ def _left_behind(conn: Connection[Any], conversation: Conversation, directory: D
     return [(phrases.user_name(directory, name), text) for name, text in found]
 
 
-def may_see_box(deps: Dependencies, conversation: Conversation) -> bool:
-    """Whether the person may answer this conversation at some time: administrators every one, agents their own."""
+def may_see_box(deps: Dependencies, conn: Connection[Any], conversation: Conversation) -> bool:
+    """Whether the person may answer this conversation at some time: administrators every one, agents their own, and
+    with a template those whose window ended while they had them."""
+    if not deps.sending.enabled or person().level == "tenant_administrator":
+        return deps.sending.enabled
     owner = conversation.owner
     owns = owner is not None and owner.state == "accepted" and owner.id == person().name
-    return deps.sending.enabled and (person().level == "tenant_administrator" or owns)
+    return owns or (may_finish(conversation, person().name, words().now) and not _has_window(conn, conversation))
+
+
+def _has_window(conn: Connection[Any], conversation: Conversation) -> bool:
+    return recipient_in(conn, conversation).has_window(words().now)
 
 
 def with_typed(box: AnswerBox, typed: Typed, error: str = "", form: str | None = None) -> AnswerBox:

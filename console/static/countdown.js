@@ -17,7 +17,10 @@ export function startCountdown() {
 function show(element, now, { timeLeft, secondsLeft }) {
   const left = Math.max(0, Math.floor((Date.parse(element.dataset.ends) - now) / 1000));
   const text = left ? leftAs(left, timeLeft, secondsLeft) : element.dataset.over;
-  if (element.textContent !== text) element.textContent = text;
+  if (element.textContent !== text) {
+    element.textContent = text;
+    if (!left) document.dispatchEvent(new Event("window-over"));
+  }
   element.classList.toggle("urgent", left < URGENT_SECONDS);
   element.classList.toggle("soon", left >= URGENT_SECONDS && left < SOON_SECONDS);
   const bar = element.parentElement.querySelector("progress");

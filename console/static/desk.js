@@ -5,7 +5,9 @@ import { all, byId } from "./dom.js";
 const ALIVE = 60000;  // milliseconds between two signs of life
 const HERE = 3000;  // milliseconds at least between two answers to the stream
 const STARTED = 1000;  // by then a browser that allows sound has started it
-const LETTERS = { h: "do-hand-over", p: "do-park", b: "do-give-back", t: "do-take-over", c: "do-close", "?": "show-keys" };
+const LETTERS = {
+  r: "answer-text", h: "do-hand-over", p: "do-park", b: "do-give-back", t: "do-take-over", c: "do-close", "?": "show-keys",
+};
 const TOO_SOON = 700;  // an Enter this early after an offer appeared was meant for something else
 
 export function startDesk({ connect, showError }) {
@@ -69,6 +71,7 @@ export function startDesk({ connect, showError }) {
   setTimeout(() => { showSound(); tell(); }, STARTED);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) tell(); });
   startOpen(desk, connect);
+  startFocus();
   startKeys(offers);
 }
 
@@ -107,7 +110,7 @@ function startOffers(desk, bell) {
   refresh();
 
   const button = (kind, early) => {
-    const card = document.querySelector("[data-offer]");
+    const card = document.activeElement.closest("[data-offer]") ?? document.querySelector("[data-offer]");
     return card && Date.now() - known.get(card.dataset.offer) >= early ? card.querySelector(`[data-${kind}]`) : null;
   };
   return { accept: () => button("accept", TOO_SOON), decline: () => button("decline", TOO_SOON) };
@@ -125,26 +128,58 @@ function startOpen(desk, connect) {
     for (const line of all("[data-line]")) line.toggleAttribute("aria-current", line.dataset.line === open);
     desk.classList.remove("with-about");
     toEnd();
-    byId("talk-title")?.focus({ preventScroll: true });
+    const written = [accepted, answered].includes(open) && byId("answer-text");
+    if (open !== answered) answered = undefined;
+    (written || byId("talk-title"))?.focus({ preventScroll: true });
     connect();
   });
-  // What was accepted here opens as soon as it is on the list, unless an answer to another customer is being typed.
-  let accepted;
+  // What was accepted here opens as soon as it is on the list, unless an answer to another customer is being typed. The
+  // next thing to do is to answer.
+  let accepted, answered;
   document.addEventListener("submit", ({ target }) => {
     if (target.querySelector("[data-accept]")) accepted = target.closest("[data-offer]").dataset.offer;
   });
   document.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => {
-    const line = target?.id === "list" && accepted && document.querySelector(`[data-line="${accepted}"]`);
-    if (!line) return;
-    accepted = undefined;
+    const line = () => document.querySelector(`[data-line="${accepted ?? answered}"]`);
+    if (target?.id !== "list" || !accepted || !line()) return;
+    [answered, accepted] = [accepted, undefined];
     const typed = document.activeElement?.closest("#answer") && document.activeElement.value;
-    if (!typed) line.click();
+    // htmx makes a link of the line only after this event; until then a click would load the whole page
+    if (!typed) setTimeout(() => line()?.click());
   });
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-about]")) desk.classList.toggle("with-about");
   });
   addEventListener("popstate", () => location.reload());
   toEnd();
+}
+
+// What had the focus has it again when its part of the page was replaced. If it is gone, the next thing to do has it.
+function startFocus() {
+  let lost = null;
+  document.addEventListener("htmx:oobBeforeSwap", ({ detail: { target } }) => {
+    if (target?.contains(document.activeElement)) lost = selectorOf(document.activeElement);
+  });
+  document.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => {
+    if (lost === null || document.activeElement !== document.body) return;
+    const next = (lost && document.querySelector(lost)) || byId(target.id)?.querySelector(".go") || nextToDo();
+    lost = null;
+    next?.focus({ preventScroll: true });
+  });
+  // So it is after a dialog whose button is gone by the time that it closes.
+  byId("dialog-box").addEventListener("close", () => {
+    if (document.activeElement === document.body) nextToDo()?.focus({ preventScroll: true });
+  });
+}
+
+const nextToDo = () => byId("talk-title") ?? document.querySelector("[data-line]") ?? byId("main");
+
+function selectorOf(element) {
+  if (element.id) return `#${element.id}`;
+  if (element.dataset.line) return `[data-line="${element.dataset.line}"]`;
+  const offer = element.closest("[data-offer]")?.dataset.offer;
+  const does = ["accept", "decline"].find((each) => each in element.dataset);
+  return offer && does ? `[data-offer="${offer}"] [data-${does}]` : "";
 }
 
 // Captured, so that an Escape that closes a menu declines nothing.
@@ -156,7 +191,8 @@ function startKeys(offers) {
     if (!button) return;
     event.preventDefault();
     event.stopPropagation();
-    button.click();
+    if (button.matches("textarea")) button.focus();
+    else button.click();
   }, { capture: true });
 }
 
@@ -172,5 +208,5 @@ function key(event, typing, offers) {
   if (event.key === "Escape" && (!typing || event.target.closest(".offer"))) return offers.decline();
   if (typing) return null;
   if (event.key === "Enter" && !event.target.closest("a, button, summary")) return offers.accept();
-  return byId(LETTERS[event.key]);
+  return byId(LETTERS[event.key.toLowerCase()]);
 }

@@ -45,6 +45,11 @@ function read(form, kind) {
 // What the server has filled in again, because it rejected it or was asked to, is newer than the draft.
 function restore(kind) {
   const form = formOf(kind), draft = sessionStorage.getItem(key("draft", kind));
+  const kept = kind === "answer" && draft && document.querySelector("[data-kept]");
+  if (kept) {  // the window is over: the draft has the latest keys, which the server may not have yet
+    kept.textContent = JSON.parse(draft).text;
+    kept.parentElement.hidden = !kept.textContent;
+  }
   if (!form || !draft || form.parentElement.querySelector("[role=alert]") || form.elements.text?.value) return;
   fill(form, JSON.parse(draft));
 }

@@ -3,6 +3,7 @@ import { all, byId } from "./dom.js";
 
 const SILENCE = 30000;  // milliseconds without any event after which the stream counts as lost
 const LATE = 15500;  // by then a notice without a result says so
+const AFTER_END = 1500;  // a countdown shows less than a second as nothing left
 const WITHOUT_STREAM = 2000;  // when a page that has no stream asks for a result, once
 
 export function startLive({ showError }) {
@@ -81,6 +82,7 @@ export function startLive({ showError }) {
     headers["X-Live"] = "1";
     parameters.set("seen", elt.dataset.seen);
   });
+  document.addEventListener("window-over", () => setTimeout(() => htmx.trigger(document.body, "live"), AFTER_END));
   connect();
   return { connect };
 }

@@ -29,7 +29,7 @@ export function startQuick() {
   }
 
   function choose(option) {
-    for (const each of options()) each.setAttribute("aria-selected", each === option);
+    for (const each of list().querySelectorAll("[role=option]")) each.setAttribute("aria-selected", each === option);
     if (option) text().setAttribute("aria-activedescendant", option.id);
     else text().removeAttribute("aria-activedescendant");
     option?.scrollIntoView({ block: "nearest" });

@@ -86,7 +86,7 @@ class MailAttaching:
             except StoreUnavailable as error:
                 log.warning("mail.not_attached", mail_id=str(mail.id), reason=str(error))
                 continue
-            found[file.message] = replace(file, content=content)
+            found[file.message] = replace(file, is_attached=True, content=content)
         return found
 
     def _content(self, file: MailFile, until: float) -> bytes:
@@ -224,12 +224,7 @@ class Mails:
         if self._attaching is None:
             return {}
         with self._transaction() as connection:
-            stored = received.of_conversation(connection, mail.conversation_id)
-        files = [
-            MailFile(file.message_id, file.kind, file.file_name, file.shown_type, file.sha256, file.size)
-            for file in stored
-            if file.sha256 is not None and file.size is not None
-        ]
+            files = received.mail_files(connection, mail.conversation_id)
         return self._attaching.with_contents(mail, files)
 
     def attempt(self, claim: _ClaimedMail) -> AttemptOutcome:

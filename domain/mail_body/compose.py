@@ -129,7 +129,7 @@ def compose(
         "\n".join(_plain(body, head, chosen, local, wording)) + "\n",
         "".join(_html(body, head, chosen, local, wording)),
         language,
-        [entry.file for entry in chosen if entry.file is not None and entry.file.content is not None],
+        [entry.file for entry in chosen if entry.file is not None and entry.file.is_attached],
     )
 
 

@@ -20,8 +20,8 @@ _HEAD = 1_000
 
 @dataclass(frozen=True, slots=True)
 class MailFile:
-    """The file of a message. `key`: in the store; `proven_type`: the MIME type that its bytes prove; `content`: None if
-    it is not attached."""
+    """The file of a message. `key`: in the store; `proven_type`: the MIME type that its bytes prove; `content`: of one
+    that is attached; None: a preview, which needs none."""
 
     message: UUID
     kind: str
@@ -29,6 +29,7 @@ class MailFile:
     proven_type: str | None
     key: str
     size: int
+    is_attached: bool = False
     content: bytes | None = None
 
     @property
@@ -50,9 +51,15 @@ def attachable(mail: Mail, files: Sequence[MailFile], most_bytes: int) -> list[M
     return found
 
 
+def with_attachable(mail: Mail, files: Sequence[MailFile], most_bytes: int) -> dict[UUID, MailFile]:
+    """Returns the files by message, those that `attachable` names as attached: what a mail has if all can be read."""
+    attached = {file.message: replace(file, is_attached=True) for file in attachable(mail, files, most_bytes)}
+    return {file.message: file for file in files} | attached
+
+
 def encoded_bytes(files: Sequence[MailFile]) -> int:
     """Returns how many bytes the attached files take in a mail."""
-    return sum(len(file.content) * 78 // 57 + _HEAD for file in files if file.content is not None)
+    return sum(file.size * 78 // 57 + _HEAD for file in files if file.is_attached)
 
 
 class MailFiles:
@@ -79,7 +86,7 @@ class MailFiles:
     def words(self, file: MailFile) -> tuple[str, str]:
         """Returns what is said about a file, and the link to it; empty if there is none."""
         name = file.name or ""
-        if file.content is not None:
+        if file.is_attached:
             return self._wording.attached.format(name), ""
         size = f"{max(file.size / 1_000_000, 0.1):.1f} MB"
         if self._console_url is None:

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from infra.local.simulator.bodies import SimulatedCustomer
 from tests.support.chromium import MISSING, program, signed_in
-from tests.support.pages import choose, only, said, watched
+from tests.support.pages import assert_accessible, choose, cut_off, only, said, watched
 from tests.support.shop import AGENT, PASSWORD, Shop
 
 pytestmark = [pytest.mark.skipif(program() is None, reason=MISSING), pytest.mark.timeout(300)]
@@ -42,14 +42,30 @@ def gets_ready(desk: Page) -> None:
     expect(desk.locator("#standing")).to_have_text("Ready")
 
 
-def offer_of(desk: Page, customer: SimulatedCustomer) -> Locator:
-    return desk.locator(".offer").filter(has=desk.get_by_text(customer.name, exact=True))
+def offer_of(desk: Page, name: str) -> Locator:
+    return desk.locator(".offer").filter(has=desk.get_by_text(name, exact=True))
 
 
 def transfer_to_the_agent(page: Page, customer: SimulatedCustomer) -> None:
     only(page, customer).get_by_role("button", name="Transfer to a user").click()
     choose(page, "Anna Bellini", "Immediate")
     said(page, "Offered to Anna Bellini.")
+
+
+def accepted(page: Page, desk: Page, customer: SimulatedCustomer) -> Locator:
+    """Transfers a customer to the agent, who accepts. Returns the answer's field."""
+    transfer_to_the_agent(page, customer)
+    offer_of(desk, customer.name).get_by_role("button", name="Accept").click()
+    answer = desk.get_by_label("Your answer")
+    expect(answer).to_be_focused()
+    expect(desk.locator("#talk-title")).to_have_text(customer.name)
+    return answer
+
+
+def counts_keys(desk: Page, offer: Locator) -> None:
+    """A key counts for an offer only some time after it appeared."""
+    expect(offer).to_be_visible()
+    desk.wait_for_function("since => Date.now() - since > 1000", arg=desk.evaluate("Date.now()"))
 
 
 def test_a_customer_who_was_left_alone_is_offered_with_a_sound_answered_and_reads_it(
@@ -62,7 +78,7 @@ def test_a_customer_who_was_left_alone_is_offered_with_a_sound_answered_and_read
         gets_ready(desk)
         before = desk.evaluate("tones")
         transfer_to_the_agent(page, customer)
-        offer = offer_of(desk, customer)
+        offer = offer_of(desk, customer.name)
         expect(offer).to_contain_text("Avete una bici per sabato?")
         expect(offer).to_contain_text("Paolo Zefiro")
         desk.wait_for_function("before => tones > before", arg=before)
@@ -75,11 +91,7 @@ def test_a_customer_who_was_left_alone_is_offered_with_a_sound_answered_and_read
         bubble = desk.locator(".msg", has_text="Certo, a che ora?")
         expect(bubble).to_contain_text("read")
         assert "read" == shop.state_of_last_send(customer)
-        assert ["Certo, a che ora?"] == [
-            post["body"]["text"]["body"]
-            for post in shop.graph.control.posts()
-            if post["body"].get("to", "").endswith(str(customer.wa_id))
-        ]
+        assert ["Certo, a che ora?"] == [body["text"]["body"] for body in shop.posts_to(customer)]
         page.goto(f"/unmanaged?q={customer.wa_id}")
         expect(page.locator("#list tbody tr")).to_have_count(0)
 
@@ -100,7 +112,7 @@ def test_a_tab_that_was_offline_lacks_nothing_and_keeps_what_was_typed(
     with watched(agent) as desk:
         gets_ready(desk)
         transfer_to_the_agent(page, customer)
-        offer_of(desk, customer).get_by_role("button", name="Accept").click()
+        offer_of(desk, customer.name).get_by_role("button", name="Accept").click()
         answer = desk.get_by_label("Your answer")
         expect(answer).to_be_visible()  # the acceptance arrived
         agent.set_offline(True)
@@ -113,9 +125,221 @@ def test_a_tab_that_was_offline_lacks_nothing_and_keeps_what_was_typed(
         expect(desk.locator(".msg", has_text="E un cane")).to_be_visible()
         expect(desk.locator(".msg", has_text="Per due persone")).to_have_count(1)
         expect(answer).to_have_value("Sì, da 20 euro al")
-        expect(offer_of(desk, next_one)).to_be_visible()
+        expect(offer_of(desk, next_one.name)).to_be_visible()
         desk.wait_for_function("before => tones > before", arg=before)
         answer.press("Control+Enter")
         expect(desk.get_by_role("alert").filter(has_text="The customer wrote again meanwhile")).to_be_visible()
         desk.reload()
         expect(answer).to_have_value("Sì, da 20 euro al")
+
+
+def test_everything_on_the_desk_goes_by_keyboard_and_the_focus_is_where_the_next_thing_is_to_be_done(
+    page: Page, agent: BrowserContext, shop: Shop
+) -> None:
+    first, second, unwanted = shop.customer("Ada Monti"), shop.customer("Bruna Conti"), shop.customer("Carla Righi")
+    for customer, ago in ((first, "13:00"), (second, "12:00"), (unwanted, "0:02")):
+        shop.customer_writes(customer, "Buongiorno", ago=ago)
+    with watched(agent) as desk:
+        gets_ready(desk)
+        title, answer, dialog = (
+            desk.locator("#talk-title"),
+            desk.get_by_label("Your answer"),
+            desk.get_by_role("dialog"),
+        )
+        for customer in (first, second):
+            transfer_to_the_agent(page, customer)
+            expect(offer_of(desk, customer.name)).to_be_visible()
+            while offer_of(desk, customer.name).count():  # Enter accepts the one on top, which may be another
+                top = desk.locator(".offer").first
+                counts_keys(desk, top)
+                name = top.get_by_role("heading").inner_text()
+                desk.locator("#main").focus()
+                desk.keyboard.press("Enter")
+                expect(title).to_have_text(name)
+                expect(answer).to_be_focused()
+                expect(offer_of(desk, name)).to_have_count(0)
+            expect(title).to_have_text(customer.name)
+        desk.keyboard.type("h p b c ?")  # letters that are typed press nothing
+        expect(dialog).to_have_count(0)
+        answer.press("Control+Enter")
+        expect(desk.locator(".msg", has_text="h p b c ?")).to_be_visible()
+        expect(answer).to_be_focused()
+        expect(answer).to_have_value("")
+
+        desk.keyboard.press("Alt+ArrowUp")
+        expect(title).to_have_text(first.name)
+        expect(title).to_be_focused()
+        desk.keyboard.press("Alt+ArrowDown")
+        expect(title).to_have_text(second.name)
+        expect(title).to_be_focused()
+        desk.keyboard.press("r")
+        expect(answer).to_be_focused()
+        expect(answer).to_have_value("")
+        title.focus()
+        for key, opens in (("h", "Hand over"), ("p", "Park"), ("b", "Give back"), ("c", "Close the conversation")):
+            desk.keyboard.press(key)
+            expect(dialog.get_by_role("heading", name=opens)).to_be_visible()
+            desk.keyboard.press("Escape")
+            expect(dialog).to_have_count(0)
+            expect(title).to_be_focused()
+        desk.keyboard.press("?")
+        for does in ("accept the offer", "decline the offer", "park", "write an answer", "send the answer"):
+            expect(dialog.get_by_text(does, exact=True)).to_be_visible()
+        desk.keyboard.press("Escape")
+
+        transfer_to_the_agent(page, unwanted)
+        counts_keys(desk, offer_of(desk, unwanted.name))
+        desk.get_by_label("Why you decline").focus()
+        desk.keyboard.type("in pausa")
+        desk.keyboard.press("Escape")
+        expect(offer_of(desk, unwanted.name)).to_have_count(0)
+        expect(title).to_be_focused()
+
+        desk.keyboard.press("p")
+        expect(dialog.get_by_role("radio").first).to_be_focused()
+        desk.keyboard.press("ArrowDown")
+        desk.keyboard.press("Enter")
+        expect(desk.get_by_role("heading", name="Parked")).to_be_visible()
+        expect(title).to_be_focused()
+        desk.keyboard.press("t")
+        expect(dialog.get_by_label("Note for colleagues")).to_be_focused()
+        desk.keyboard.press("Tab")
+        desk.keyboard.press("Tab")
+        desk.keyboard.press("Enter")
+        expect(answer).to_be_visible()
+        expect(title).to_be_focused()
+        desk.keyboard.press("c")
+        expect(dialog.get_by_role("radio").first).to_be_focused()
+        desk.keyboard.press("Enter")
+        expect(desk.locator(".line", has_text=second.name)).to_have_count(0)
+        expect(title).to_have_count(0)
+        expect(desk.locator("[data-line]").first).to_be_focused()  # what runs out first
+
+
+def test_quick_replies_open_with_a_slash_are_chosen_by_keys_and_fill_in_what_is_known(
+    page: Page, agent: BrowserContext, shop: Shop
+) -> None:
+    page.goto("/desk/choices")
+    replies = {
+        "open": "Aperti dal lunedì al sabato.",
+        "open-sunday": "La domenica 10-13.",
+        "bye": "Ciao {name}, {agent}",
+    }
+    for shortcut, text in replies.items():
+        page.get_by_label("Shortcut").fill(shortcut)
+        page.get_by_label("Text").fill(text)
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text(f"/{shortcut}", exact=True)).to_be_visible()
+    customer = shop.customer("Dina Fabbri")
+    shop.customer_writes(customer, "Quando siete aperti?", ago="0:02")
+    with watched(agent) as desk:
+        gets_ready(desk)
+        answer = accepted(page, desk, customer)
+        listbox = desk.get_by_role("listbox", name="Quick replies")
+        chosen = listbox.locator("[aria-selected=true]")
+        desk.keyboard.type("Grazie. /")
+        expect(listbox.get_by_role("option")).to_have_count(3)
+        desk.keyboard.type("OPEN")  # however it is written
+        expect(listbox.get_by_role("option")).to_have_count(2)
+        expect(chosen).to_contain_text("/open")
+        desk.keyboard.press("ArrowDown")
+        expect(chosen).to_contain_text("/open-sunday")
+        assert chosen.get_attribute("id") == answer.get_attribute("aria-activedescendant")
+        desk.keyboard.press("Enter")
+        expect(listbox).to_be_hidden()
+        expect(answer).to_have_value("Grazie. La domenica 10-13.")
+        desk.keyboard.press("Home")  # at the cursor, not at the end
+        desk.keyboard.type("/by ")
+        desk.keyboard.press("ArrowLeft")
+        desk.keyboard.type("e")
+        desk.keyboard.press("Tab")
+        expect(answer).to_have_value("Ciao Dina Fabbri, Anna Bellini Grazie. La domenica 10-13.")
+        desk.keyboard.press("End")
+        desk.keyboard.type(" /nothing")
+        expect(listbox.get_by_text("No quick reply begins like this.")).to_be_visible()
+        desk.keyboard.press("Escape")
+        expect(listbox).to_be_hidden()
+        expect(answer).to_be_focused()
+        desk.get_by_role("button", name="Quick replies").click()
+        expect(listbox.get_by_role("option")).to_have_count(3)
+        assert_accessible(desk)
+        assert [] == cut_off(desk)
+
+
+def test_d2_a_window_that_ends_while_a_text_is_half_written_keeps_it_and_offers_a_template(
+    page: Page, agent: BrowserContext, shop: Shop
+) -> None:
+    """Nothing is sent outside the window, and what was typed is there again when the customer answers."""
+    customer = shop.customer("Emma Greco")
+    id_ = shop.customer_writes(customer, "È pronta la mia bici?", ago="23:00")
+    with watched(agent) as desk:
+        gets_ready(desk)
+        answer = accepted(page, desk, customer)
+        answer.fill("La sua bici è quasi")
+        shop.window_ends(id_, 5)
+        desk.reload()
+        expect(answer).to_have_value("La sua bici è quasi")
+        answer.press("End")
+        desk.keyboard.type(" pronta")
+        box = desk.locator("#answer")
+        expect(box).to_contain_text("only a template reaches them")
+        expect(box).to_contain_text("Your draft is kept: La sua bici è quasi pronta")
+        expect(answer).to_have_count(0)
+        template = box.get_by_role("button", name="Send a template")
+        expect(template).to_be_focused()
+        assert [] == shop.posts_to(customer)
+        assert_accessible(desk)
+        assert [] == cut_off(desk)
+
+        desk.keyboard.press("Enter")
+        dialog = desk.get_by_role("dialog")
+        dialog.get_by_label("Template").select_option("order_update|it")
+        dialog.get_by_role("textbox").first.fill("1234")
+        dialog.get_by_role("button", name="Send", exact=True).click()
+        expect(desk.locator(".msg.agent")).to_contain_text("read")
+        assert ["template"] == [body["type"] for body in shop.posts_to(customer)]
+
+
+def assert_fits(page: Page, language: str, *, accessible: bool = True) -> None:
+    """Nothing is cut off on a phone and on a desktop, and axe finds no violation in light and dark."""
+    assert language == page.locator("html").get_attribute("lang")
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert [] == cut_off(page), width
+    if accessible:
+        assert_accessible(page)
+
+
+def test_the_desk_with_its_dialogs_and_lists_is_accessible_and_nothing_is_cut_off_in_both_languages(
+    page: Page, agent: BrowserContext, shop: Shop
+) -> None:
+    customer, next_one = shop.customer("Massimiliano Castelfranchi"), shop.customer("Ilaria Bellucci")
+    shop.customer_writes(customer, "Buongiorno, il freno davanti stride", ago="20:40")
+    shop.customer_writes(next_one, "È libero il tandem sabato?", "Siamo due adulti e un cane", ago="0:02")
+    with watched(agent) as desk, watched(agent) as lists:
+        gets_ready(desk)
+        accepted(page, desk, customer)
+        transfer_to_the_agent(page, next_one)
+        expect(offer_of(desk, next_one.name)).to_be_visible()
+        for language in ("en", "it"):
+            for each in (desk, lists, page):
+                each.set_extra_http_headers({"Accept-Language": language})
+            desk.reload()
+            title = desk.locator("#talk-title")
+            expect(offer_of(desk, next_one.name)).to_be_visible()
+            assert_fits(desk, language)
+            dialog = desk.get_by_role("dialog")
+            for opens in ("h", "p", "b", "c", "template", "?"):
+                desk.set_viewport_size({"width": 1280, "height": 800})
+                title.focus()
+                if opens == "template":
+                    desk.locator("#answer a.btn").click()
+                else:
+                    desk.keyboard.press(opens)
+                expect(dialog).to_be_visible()
+                assert_fits(desk, language, accessible=language == "en" or opens == "h")
+                desk.keyboard.press("Escape")
+                expect(dialog).to_have_count(0)
+            for who, path in ((lists, "/desk/replies"), (page, "/desk/replies"), (page, "/desk/choices")):
+                who.goto(path)
+                assert_fits(who, language)

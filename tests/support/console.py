@@ -280,7 +280,7 @@ def open_console(dsn: str, **deps: Any) -> Iterator[Console]:
             ),
             "passwords": QUICK,
             "sessions": SessionTerms(),
-            "mailing": MailComposition(MailPolicy(address), sender),
+            "mailing": MailComposition(MailPolicy(address), sender, attach_bytes=1_000_000),
             "sending": SendingPolicy(enabled=True),
             "organisation": "The shop",
             "metrics": ConsoleMetrics(registry),

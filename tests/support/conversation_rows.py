@@ -52,3 +52,17 @@ def insert_conversations(conn: Connection[Any], *conversations: dict[str, object
     )
     with conn.cursor() as cursor:
         cursor.executemany(statement, [[each[name] for name in names] for each in conversations])
+
+
+def end_window(connection: Connection[Any], conversation: UUID, after: timedelta = timedelta(0)) -> None:
+    """Moves the only message of a conversation back, so that its window ends `after` that time."""
+    connection.execute(
+        """
+        with moved as (select clock_timestamp() + %(after)s as ends)
+        update conversations set last_at = ends - interval '1 day', window_ends_at = ends,
+          memory = replace(memory::text, memory #>> '{0,0,0}',
+            to_char((ends - interval '1 day') at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::json
+        from moved where id = %(id)s
+        """,
+        {"after": after, "id": conversation},
+    )

@@ -50,11 +50,14 @@ def cut_off(page: Page) -> list[str]:
         page.evaluate(
             """() => {
               const edge = document.documentElement.clientWidth;
-              const sheet = document.querySelector(".sheet")?.getBoundingClientRect().right ?? edge;
-              const parts = [...document.querySelectorAll("#list td, .icon, main .btn, main .field, .top summary")];
+              const seen = "#list td, .icon, .btn, .field, .opt, .top summary, .chip, .offer li, .line b, h2";
+              const parts = [...document.querySelectorAll(seen)];
+              const holders = ".sheet, .offer, .mine, .talk, .about, .dlg";
               const cut = parts.filter(it => {
-                const box = it.getBoundingClientRect(), inside = it.closest(".sheet") ? sheet : edge;
-                return it.checkVisibility() && !it.matches(".apply") && (box.left < 0 || box.right > inside + 0.5);
+                const box = it.getBoundingClientRect(), holder = it.closest(holders);
+                const inside = holder?.getBoundingClientRect().right ?? edge;
+                return it.checkVisibility() && !it.matches(".apply, .unseen")
+                  && (box.left < 0 || box.right > inside + 0.5);
               });
               const thin = parts.filter(it => it.matches("td.text, td.who") && it.clientWidth < 100);
               const wide = document.documentElement.scrollWidth > edge ? [document.documentElement] : [];

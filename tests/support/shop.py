@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -17,6 +20,7 @@ from infra.passwords import Passwords
 from infra.postgres import directory
 from infra.postgres.console import sign_ins
 from infra.process.clock import utc_now
+from tests.support.conversation_rows import end_window
 from tests.support.graph import TOKEN, Graph, graph_running
 from tests.support.outcome import expected_facts, facts_of, stored_facts
 from tests.support.system import System, Worker
@@ -112,6 +116,15 @@ class Shop:
         asked = "select id::text from conversations where wa_id = %s"
         ((id_,),) = self.database.execute(asked, [customer.wa_id]).fetchall()
         return str(id_)
+
+    def window_ends(self, conversation: str, seconds: float) -> None:
+        """The customer's only message was so long ago that their window ends in some seconds."""
+        end_window(self.database, UUID(conversation), timedelta(seconds=seconds))
+
+    def posts_to(self, customer: SimulatedCustomer) -> list[dict[str, Any]]:
+        """What Meta was asked to send to the customer."""
+        bodies = [post["body"] for post in self.graph.control.posts()]
+        return [body for body in bodies if body.get("to", "").endswith(str(customer.wa_id))]
 
     def agent_is(self, agent: str, state: str) -> None:
         """The agent desktop reports a presence. Returns when it is stored."""

@@ -95,7 +95,10 @@ def mail_composition(settings: Settings) -> "MailComposition | None":
     """Returns what the console needs to compose mails, None if this installation sends none."""
     from console.dependencies import MailComposition
 
-    return MailComposition(mail_policy(settings), mail_sender(settings)) if settings.ses_sender is not None else None
+    if settings.ses_sender is None:
+        return None
+    attach_bytes = settings.mail_attach_bytes if settings.media_bucket else None
+    return MailComposition(mail_policy(settings), mail_sender(settings), attach_bytes)
 
 
 def ses_access(settings: Settings) -> "SesAccess":

@@ -14,11 +14,21 @@ _KEPT: LiteralString = """
 """
 
 
+_SAME_CUSTOMER: LiteralString = """
+  (select c.id from conversations c, conversations this where this.id = %(conversation)s
+    and c.customer_id = this.customer_id and c.phone_number_id = this.phone_number_id and c.opened_at <= this.opened_at)
+"""
+"""A conversation and those that its customer had with the number before."""
+
+
 def keep(conn: Connection[Any], conversation: UUID, person: str, text: str) -> None:
     """Keeps what a person has typed so far; an empty text is no draft, and neither is one that was just sent: a page
     may tell of it late."""
     if not text.strip():
-        conn.execute("delete from drafts where conversation_id = %s and person = %s", (conversation, person))
+        conn.execute(
+            f"delete from drafts where person = %(person)s and conversation_id in {_SAME_CUSTOMER}",
+            {"conversation": conversation, "person": person},
+        )
         return
     conn.execute(
         "insert into drafts (conversation_id, person, text) values (%s, %s, %s) on conflict (conversation_id, person) "
@@ -39,10 +49,13 @@ def mark_sent(conn: Connection[Any], conversation: UUID, person: str, text: str,
 
 
 def draft(conn: Connection[Any], conversation: UUID, person: str) -> str:
-    """Returns the draft of a person; empty: there is none."""
+    """Returns the draft of a person; empty: there is none. As long as they have written nothing in a conversation, that
+    is what they were writing to the same customer before: the window ended meanwhile."""
     found = conn.execute(
-        f"select d.text from drafts d where d.conversation_id = %s and d.person = %s and {_KEPT}",
-        (conversation, person),
+        f"select d.text from drafts d join conversations o on o.id = d.conversation_id where d.person = %(person)s "
+        f"and o.id in {_SAME_CUSTOMER} and {_KEPT} and (o.id = %(conversation)s or not exists (select from drafts own "
+        "where own.conversation_id = %(conversation)s and own.person = %(person)s)) order by o.opened_at desc limit 1",
+        {"conversation": conversation, "person": person},
     ).fetchone()
     return found[0] if found else ""
 

@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from domain.facts import ConversationFact, CustomerTurn, HumanEcho
+from domain.mail_body.files import MailFile
 from domain.messages.files import LIMITS, transfer_seconds
 from infra.postgres.connections.arrays import column_arrays
 
@@ -188,3 +189,12 @@ def diagnostics(connection: Connection[Any]) -> FetchDiagnostics:
             "(select reason from media where state = 'failed' order by settled_at desc limit 1) as example"
         ).fetchone()
     return row or FetchDiagnostics(0.0, 0, None)
+
+
+def mail_files(connection: Connection[Any], conversation: UUID) -> list[MailFile]:
+    """Returns the stored files of a conversation in the order of their messages, as mails name and attach them."""
+    return [
+        MailFile(file.message_id, file.kind, file.file_name, file.shown_type, file.sha256, file.size)
+        for file in of_conversation(connection, conversation)
+        if file.sha256 is not None and file.size is not None
+    ]

@@ -10,6 +10,7 @@ import pytest
 
 from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, AgentPresenceChanged
 from tests.support.console import Browser, Console, OpenDesk, hidden
+from tests.support.conversation_rows import end_window
 from tests.support.office import COMPANY
 
 
@@ -553,6 +554,50 @@ def test_what_a_colleague_was_writing_is_not_lost_when_the_customer_is_handed_ov
 
 
 # waiting for a reply
+
+
+def test_whose_window_ended_while_an_agent_had_them_the_agent_reaches_with_a_template_only(
+    console: Console, boss: Browser, anna: Browser, ben: Browser
+) -> None:
+    """What the agent was typing is there again when the customer answers (D2)."""
+    row = accepted(console, boss, anna, hours_ago=23)
+    fields = hidden(box_of(anna.get(f"/desk/{row}").text))
+    anna.post(f"/conversations/{row}/draft", text="Your bike is")
+    end_window(console.office.connection, row)
+    for _ in range(2):  # before and after the timer has seen it
+        box = box_of(anna.get(f"/desk/{row}").text)
+        assert ("<textarea" in box, "Send a template" in box) == (False, True)
+        assert "Your draft is kept:" in box
+        assert "Your bike is" in box
+        assert 200 == anna.get(f"/conversations/{row}/template", "dialog").status_code
+        refused = anna.post(f"/conversations/{row}/answer", "answer", **fields, text="Your bike is ready")
+        assert 422 == refused.status_code
+        console.office.timer.close_due()
+    assert [{"status": "c"}] == console.office.rows("select status from conversations")
+    assert 404 == ben.get(f"/desk/{row}").status_code
+    assert [] == console.process_commands()
+
+    again = console.office.customer_writes("Is it ready?", "391", hours_ago=0)
+    assert 'data-mode="off"' in anna.get(f"/desk/{row}").text  # there is a conversation that can be answered
+    boss.submit(f"/conversations/{again}/transfer/user", "dialog", to="anna", mode="immediate")
+    console.process_commands()
+    anna.post(f"/desk/{again}/accept", "notices", form="g")
+    console.process_facts()
+    assert "Your bike is</textarea>" in anna.get(f"/desk/{again}").text
+    anna.post(f"/conversations/{again}/draft", text="")  # not wanted any more
+    assert "Your bike is" not in anna.get(f"/desk/{again}").text
+
+
+def test_a_conversation_that_is_not_theirs_any_more_gives_way_to_the_list(
+    console: Console, boss: Browser, anna: Browser
+) -> None:
+    row = accepted(console, boss, anna)
+    anna.submit(f"/desk/{row}/hand-over", "dialog", to="user:ben")
+    assert [("applied", None)] == console.process_commands()
+    answer = anna.get(f"/desk/changes?open={row}&seen=x", "desk-look")
+    assert "/desk" == answer.headers["HX-Replace-Url"]
+    assert "Open a conversation, or wait for the next offer." in answer.text
+    assert "hello" not in answer.text
 
 
 def test_customers_who_wait_for_a_reply_are_listed_by_waiting_time_and_page_by_page(

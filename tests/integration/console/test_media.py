@@ -266,6 +266,16 @@ def test_the_link_of_a_mail_leads_to_the_file_until_it_ends(files: Files, boss: 
     assert "This link has ended." in ended.text
 
 
+def test_the_preview_of_a_mail_names_what_it_will_carry_and_what_is_linked(files: Files, boss: Browser) -> None:
+    files.stored(b"%PDF-1.7", "application/pdf", "document", file_name="order.pdf")
+    files.stored(PHOTO, file_name="wheel.jpg")
+    form = {"to": "you@example.com", "subject": "A customer waits"}
+    shown = boss.post(f"/conversations/{files.conversation}/email/preview", **form).text
+    assert re.search(r"<dt>Attachments</dt><dd>order\.pdf \(\d+ \w+\)</dd>", shown)
+    assert "attached: order.pdf" in shown
+    assert "not attached: wheel.jpg, 1.4 MB" in shown
+
+
 def test_pictures_that_a_page_loads_by_itself_do_not_extend_a_session(files: Files, boss: Browser) -> None:
     message = files.stored()
     files.console.office.connection.execute("update console_sessions set seen_at = now() - interval '50 minutes'")

@@ -427,7 +427,7 @@ def test_a_mail_about_a_group_says_who_wrote_each_line_and_masks_everybodys_phon
 
 
 def file_of(message: int, size: int = 10, name: str | None = "a.jpg", content: bytes | None = None) -> MailFile:
-    return MailFile(UUID(int=message), "image", name, "image/jpeg", f"key{message}", size, content)
+    return MailFile(UUID(int=message), "image", name, "image/jpeg", f"key{message}", size, content is not None, content)
 
 
 def with_files(*files: MailFile, deleted: bool = False, **mail: Any) -> EmailMessage:
