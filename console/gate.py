@@ -22,7 +22,7 @@ from console import words as speech
 from console.dependencies import Dependencies
 from console.metrics import Refusal
 from console.request import address, keep_page, person, target, words
-from domain.conversations.ownership.claims import may_finish
+from domain.sending.acceptance import may_finish
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.audit import AuditEntry
 from infra.postgres.lists import own

@@ -16,10 +16,9 @@ from console.request import person, target, translated, words
 from domain.commands import Rejection, SendMessage
 from domain.contract.texts import gettext_noop
 from domain.conversations.conversation import Conversation
-from domain.conversations.ownership.claims import may_finish
 from domain.directory import Directory
 from domain.messages.outgoing import MAX_BUTTONS, MAX_TEXT
-from domain.sending.acceptance import RefusedSend, Writer, accept_send
+from domain.sending.acceptance import RefusedSend, Writer, accept_send, may_finish
 from infra.postgres.console import drafts
 from infra.postgres.sending.library import StoredLibrary
 from infra.postgres.sending.recipients import recipient_in

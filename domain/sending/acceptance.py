@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.commands import Rejection, SendMessage
 from domain.conversations.conversation import Conversation
+from domain.conversations.ownership.claims import holder_at
 from domain.conversations.placement.window import WINDOW
 from domain.ids import fact_id
 from domain.messages.outgoing import OutgoingMessage, graph_content, shown_text
@@ -85,6 +86,14 @@ def recipient_of(conversation: Conversation) -> Recipient:
     return Recipient(
         conversation.phone_number_id, *ids, customer_id=conversation.customer_id, conversation=conversation
     )
+
+
+def may_finish(conversation: Conversation, agent: str, now: datetime) -> bool:
+    """Whether the conversation's window ended while the agent had it, less than a window ago: they may read it and send
+    a template."""
+    ends = conversation.window_ends_at
+    by_window = conversation.closed_at is not None and conversation.closed_at >= ends
+    return by_window and now < ends + WINDOW and holder_at(conversation, ends) == agent
 
 
 class RefusedSend(NamedTuple):

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from domain.conversations.conversation import Conversation, FactRef
-from domain.conversations.placement.window import WINDOW
 
 
 class Candidate(NamedTuple):
@@ -42,14 +41,6 @@ def holder_at(conversation: Conversation, at: datetime) -> str | None:
     found = (each for each in _candidates(conversation, conversation.decisions.offered_to) if each.ref.at <= at)
     first = min(found, default=None)
     return first and first.agent
-
-
-def may_finish(conversation: Conversation, agent: str, now: datetime) -> bool:
-    """Whether the conversation's window ended while the agent had it, less than a window ago: they may read it and send
-    a template."""
-    ends = conversation.window_ends_at
-    by_window = conversation.closed_at is not None and conversation.closed_at >= ends
-    return by_window and now < ends + WINDOW and holder_at(conversation, ends) == agent
 
 
 def last_claim(conversation: Conversation) -> FactRef | None:
