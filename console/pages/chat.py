@@ -1,7 +1,7 @@
 """The chat of a conversation: messages with what they quote and the reactions to them, and sentences about events at
 the time at which they became true."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -237,9 +237,8 @@ def _emoji(item: TranscriptItem) -> str:
 
 def _events(part: ConversationPart, directory: Directory) -> Iterator[ChatEntry]:
     story = part.history
-    accepted = {item.id for item in part.transcript if item.kind == "conversation.accepted"}
     for event, following in zip(story, [*story[1:], None], strict=False):
-        if _is_overtaken(event, following) or (event.event == "accepted" and _says_the_same(event, accepted)):
+        if _is_overtaken(event, following):
             continue
         sentence = phrases.history_sentence(directory, event)
         if sentence is not None:
@@ -255,12 +254,6 @@ def _is_overtaken(event: HistoryEntry, following: HistoryEntry | None) -> bool:
         and event.event == following.event == "became_unmanaged"
         and following.at - event.at < timedelta(seconds=1)
     )
-
-
-def _says_the_same(event: HistoryEntry, accepted: Set[FactId]) -> bool:
-    """Whether the chat shows the acceptance that the event is about, and the event adds nothing."""
-    by_owner = event.owner is not None and event.actor == f"agent:{event.owner[1]}"
-    return by_owner and not event.note and not accepted.isdisjoint(event.because)
 
 
 def _became_true(event: HistoryEntry, part: ConversationPart) -> datetime:
