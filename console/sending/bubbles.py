@@ -7,9 +7,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 from console.request import translated
+from domain.contract.send_help import send_help_key
 from domain.contract.texts import SEND_HELP_TEXTS, gettext_noop
-from domain.sending.graph_errors import status_error
-from domain.sending.sends import NOT_ALLOWED, OPTED_OUT, WINDOW_CLOSED, Lane, Send, SendState
+from domain.sending.sends import WAITING, Lane, Send, SendState
 
 Look = Literal["waits", "tick", "ticks", "read", "alert", "unknown", "close"]
 """How a state looks: an icon of `icons.html`, except `read`, which is `ticks` in blue."""
@@ -30,14 +30,8 @@ _STATES: Mapping[SendState, tuple[Look, str]] = {
     "recalled": ("close", gettext_noop("recalled, not sent")),
     "expired": ("alert", gettext_noop("not sent in time")),
 }
-_UNKNOWN = gettext_noop("Meta has not answered; it may have arrived.")
-_DROPPED = gettext_noop("WhatsApp could not deliver it in time and does not try any more; the phone may be out of use.")
-_EXPIRED = gettext_noop("It waited too long to be sent, and nobody expects it any more.")
-_WHY_EXPIRED = {WINDOW_CLOSED: "window_closed", NOT_ALLOWED: "not_allowed", OPTED_OUT: "opted_out"}
 _WRITABLE = ("text", "interactive")
-_WAITING: tuple[SendState, ...] = ("queued", "held_after_restore")
 _UNSENT: tuple[SendState, ...] = ("failed", "dropped", "expired", "recalled")
-_HELP = {"unconfirmed": _UNKNOWN, "dropped": _DROPPED, "expired": _EXPIRED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +56,19 @@ class Bubble:
 def bubble(send: Send) -> Bubble:
     """The bubble of a send, in the language of the page."""
     look, state = _STATES[send.state]
-    key = _help_key(send)
-    help_ = _HELP.get(key) or SEND_HELP_TEXTS.get(key, "")
+    key = send_help_key(send)
     return Bubble(
         send.id,
         send.command_id,
         look,
         translated(state),
-        translated(help_) if help_ else "",
+        translated(SEND_HELP_TEXTS[key]) if key is not None else "",
         _buttons(send.content),
-        can_undo=send.state in _WAITING,
+        can_undo=send.state in WAITING,
         can_resolve=send.state == "unknown",
         can_write_again=send.state in _UNSENT and send.kind in _WRITABLE and bool(send.text),
         needs_template=key == "window_closed",
     )
-
-
-def _help_key(send: Send) -> str:
-    """The key of `SEND_HELP_TEXTS` or `_HELP`, or empty. A message that waits because Meta refused it says why."""
-    if send.state == "expired":
-        return _WHY_EXPIRED.get(send.reason or "", "expired")
-    if send.state == "failed" or (send.state in _WAITING and send.error is not None):
-        return status_error(send.error).help
-    return {"unknown": "unconfirmed", "dropped": "dropped"}.get(send.state, "")
 
 
 def _buttons(content: Mapping[str, Any]) -> list[str]:

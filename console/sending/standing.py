@@ -14,11 +14,13 @@ from domain.directory import TextKind
 from domain.sending.number_texts import spoken
 from domain.sending.sends import Send
 from domain.sending.templates import Template, preview
+from domain.sending.unknown import Silence
 from infra.postgres.lists.cursor import START, Cursor, CursorError
 from infra.postgres.sending import sends
 from infra.postgres.sending.accounts import accounts, numbers
 from infra.postgres.sending.library import templates
 from infra.postgres.sending.sends import SendLogEntry
+from infra.postgres.sending.unknown import silences
 
 _ROWS = 50
 _KINDS: Mapping[TextKind, str] = {
@@ -29,12 +31,14 @@ _KINDS: Mapping[TextKind, str] = {
 
 
 class UnknownMessage(NamedTuple):
-    """A message that Meta did not confirm. `posts`: how each attempt ended, `statuses`: what Meta reported since."""
+    """A message that Meta did not confirm. `posts`: how each attempt ended, `statuses`: what Meta reported since,
+    `silence`: up to when reports were looked at."""
 
     send: Send
     bubble: Bubble
     posts: Sequence[SendLogEntry]
     statuses: Sequence[SendLogEntry]
+    silence: Silence | None
 
 
 def standing_pages(deps: Dependencies) -> Blueprint:
@@ -47,12 +51,14 @@ def standing_pages(deps: Dependencies) -> Blueprint:
             directory = deps.directory(conn)
             page = sends.page(conn, _ROWS, _cursor(request.args.get("after")), ["unknown"])
             log = sends.logs(conn, [send.id for send in page.sends])
+            silence = silences(conn, deps.inbound_topic, page.sends)
         found = [
             UnknownMessage(
                 send,
                 bubble(send),
                 [entry for entry in log[send.id] if entry.actor == "sender"],
                 [entry for entry in log[send.id] if entry.actor == "meta"],
+                silence.get(send.id),
             )
             for send in page.sends
         ]

@@ -80,7 +80,10 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
     Rejection.WINDOW_CLOSING: gettext_noop("the customer's 24-hour window closes too soon to wait for anybody"),
     Rejection.NOTHING_TO_RECALL: gettext_noop("there is nothing left to recall"),
     Rejection.ADDRESS_INVALID: gettext_noop("one of the addresses is not valid"),
-    Rejection.RECIPIENT_NOT_ALLOWED: gettext_noop("mail to one of the recipients is not allowed"),
+    Rejection.RECIPIENT_NOT_ALLOWED: gettext_noop(
+        "this installation may not write to one of the recipients "
+        "(WITIOP_SENDING_ALLOWED_TO, WITIOP_MAIL_ALLOWED_DOMAINS)"
+    ),
     Rejection.TOO_MANY_RECIPIENTS: gettext_noop("a mail has at most 50 recipients"),
     Rejection.TOO_LARGE: gettext_noop("the mail would be larger than 10 MB"),
     Rejection.SUBJECT_INVALID: gettext_noop(
@@ -133,8 +136,14 @@ SEND_HELP_TEXTS: Mapping[str, str] = {
     "experiment": gettext_noop("Meta withholds advertising from this customer for an experiment. Nothing helps."),
     "media": gettext_noop("Meta could not read the file. Send it again, or as another kind of file."),
     "other": gettext_noop("Meta refused it without a reason that we know."),
+    "unconfirmed": gettext_noop("Meta has not answered; it may have arrived."),
+    "dropped": gettext_noop(
+        "WhatsApp could not deliver it in time and does not try any more; the phone may be out of use."
+    ),
+    "expired": gettext_noop("It waited too long to be sent, and nobody expects it any more."),
 }
-"""What a person can do about a message that Meta refused (`domain.sending.graph_errors.GraphError.help`)."""
+"""What a person can do about a message that Meta refused (`domain.sending.graph_errors.GraphError.help`), or that did
+not arrive for another reason (`domain.contract.send_help`)."""
 
 WEAKNESS_TEXTS: Mapping[str, str] = {
     "too_short": gettext_noop("the new password is too short: use at least %(shortest)s characters"),

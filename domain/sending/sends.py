@@ -33,6 +33,8 @@ SendState = Literal[
 SEND_STATES: tuple[SendState, ...] = get_args(SendState)
 TAKEN: tuple[SendState, ...] = ("accepted", "sent", "delivered", "read", "played")
 """States of a send that Meta accepted, in the order of its progress."""
+WAITING: tuple[SendState, ...] = ("queued", "held_after_restore")
+"""States of a send that Meta was not asked to take, or refused for now."""
 
 DELIVERED_WITHIN = timedelta(days=30)
 """How long Meta tries to deliver a message, unless its template says otherwise. It reports nothing when it gives up."""

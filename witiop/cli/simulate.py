@@ -177,7 +177,17 @@ def load(
         click.echo(f"failed    {summary.undelivered:,} requests were never answered 200")
 
 
-@simulate.command()
+class _FaultsInHelp(click.Command):
+    """A command whose help lists the faults, also where no stand-in runs."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from infra.local.graph.faults import FAULTS
+
+        with formatter.section("Faults"):
+            formatter.write_dl([(_fault(name, kind.value), kind.effect) for name, kind in FAULTS.items()])
+
+
+@simulate.command(cls=_FaultsInHelp)
 @click.option("--fault", "faults", multiple=True, metavar="NAME[=VALUE][,CONDITION=N]...", help="Switch a fault on.")
 @click.option("--off", multiple=True, metavar="NAME", help="Switch a fault off.")
 @click.option("--clear", is_flag=True, help="Switch all faults off, before those of --fault are switched on.")
@@ -222,8 +232,12 @@ def graph(
         click.echo("no fault is on")
     if not (faults or off or clear):
         for kind in state["known"]:
-            value = "" if kind["value"] == "no value" else f"={kind['value']}"
-            click.echo(f"     {kind['name']}{value}: {kind['effect']}")
+            click.echo(f"     {_fault(kind['name'], kind['value'])}: {kind['effect']}")
+
+
+def _fault(name: str, value: str) -> str:
+    """Returns a fault as it is written. `value`: what its value must be."""
+    return name if value == "no value" else f"{name}={value}"
 
 
 def _prepared(installation: "Installation") -> "Sequence[TimedPost]":

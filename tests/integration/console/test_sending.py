@@ -26,6 +26,16 @@ def answered(console: Console, state: str, text: str = "It is ready") -> UUID:
     return row
 
 
+def heard_nothing_of_it(console: Console) -> None:
+    """As if the message had been posted a quarter of an hour ago, and WhatsApp had reported something else since."""
+    connection = console.office.connection
+    connection.execute("update sends set claimed_at = now() - interval '15 minutes'")
+    connection.execute(
+        "insert into lanes (phone_number_id, tokens, refilled_at, heard_at) values (%s, 3, now(), now())", [NUMBER]
+    )
+    console.office.set_watermark("1 minute")
+
+
 def test_an_unconfirmed_message_is_listed_with_what_is_known_of_it(console: Console, boss: Browser) -> None:
     row = answered(console, "unknown")
     (send,) = sends.of_conversation(console.office.connection, row)
@@ -41,6 +51,9 @@ def test_an_unconfirmed_message_is_listed_with_what_is_known_of_it(console: Cons
     for shown in ("It is ready", "no answer after 10,012 ms", "WhatsApp reported: sent", f"open={row}"):
         assert shown in page
     assert "No report of WhatsApp names it so far." not in page
+    assert "Probably not sent" not in page
+    heard_nothing_of_it(console)
+    assert "Probably not sent" in boss.get("/messages/unknown").text
     boss.post(f"/messages/{send.id}/resolve", None, form="f", **{"as": "assumed_sent"})
     assert [("applied", None)] == console.process_commands()
     assert "Meta has confirmed or refused every message." in boss.get("/messages/unknown").text

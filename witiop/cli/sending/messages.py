@@ -50,6 +50,7 @@ def list_(
     """List messages, newest first."""
     from rich.text import Text
 
+    from domain.contract.send_help import send_help
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
     from infra.postgres.sending.sends import page
@@ -76,7 +77,7 @@ def list_(
             harmless(send.address),
             harmless(send.actor),
             harmless((send.text or send.kind)[:60]),
-            harmless("; ".join(filter(None, (send.reason, _heard(silence.get(send.id)))))),
+            harmless("; ".join(filter(None, (send.reason, _heard(silence.get(send.id)), send_help(send))))),
         )
         for send in found.sends
     ]
@@ -142,7 +143,8 @@ def resolve(installation: "Installation", /, id_: UUID, as_: str | None, **optio
 
 def _row(send: "Send", silence: "Silence | None") -> dict[str, Any]:
     """Returns a row of the list. Keys may be added, never removed. `probably_not_sent`: None unless the send is
-    unknown."""
+    unknown; `help`: what a person can do, None: nothing is wrong."""
+    from domain.contract.send_help import send_help
     from domain.sending.document import send_document
     from domain.times import rfc3339
 
@@ -150,6 +152,7 @@ def _row(send: "Send", silence: "Silence | None") -> dict[str, Any]:
         **send_document(send),
         "to": send.address,
         "text": send.text,
+        "help": send_help(send),
         "probably_not_sent": silence.is_telling if silence else None,
         "heard_until": rfc3339(silence.heard_until) if silence else None,
     }

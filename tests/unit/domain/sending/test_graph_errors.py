@@ -63,4 +63,4 @@ def test_only_what_a_person_must_mend_says_so() -> None:
 def test_every_error_has_a_text_that_helps_and_every_text_an_error() -> None:
     """What people read beside a message that failed or was not sent in time."""
     named = {answer_error(code, status).help for code in range(140_000) for status in (200, 429, 500)}
-    assert named | {"not_allowed"} == set(SEND_HELP_TEXTS)
+    assert named | {"not_allowed", "unconfirmed", "dropped", "expired"} == set(SEND_HELP_TEXTS)

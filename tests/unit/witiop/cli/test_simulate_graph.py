@@ -42,6 +42,11 @@ def test_without_options_every_fault_is_listed_with_its_value_and_effect(graph: 
     assert "     latency=milliseconds: answers every call after this time\n" in listed
 
 
+def test_the_help_lists_every_fault_also_where_no_stand_in_runs() -> None:
+    told = " ".join(call("simulate", "graph", "--help").out.split())
+    assert [] == [name for name, kind in FAULTS.items() if f" {name}" not in told or kind.effect not in told]
+
+
 def test_a_fault_that_is_not_understood_says_what_is_expected(graph: Graph) -> None:
     refused = simulate(graph, "--fault", "error=many")
     assert (1, "witiop: error=many: the value must be CODE or CODE/HTTP_STATUS\n") == (refused.code, refused.err)
