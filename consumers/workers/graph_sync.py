@@ -1,5 +1,5 @@
-"""Keeps in step with what Meta says of our numbers and templates. Runs inside the `sender` process, which alone has the
-access token."""
+"""Keeps in step with what Meta says of our numbers and templates. Runs inside the `sender` process, which has
+the access token."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager

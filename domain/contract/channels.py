@@ -344,8 +344,9 @@ CHANNELS = (
         _TOPICS.inbound,
         "accepted",
         "kafka",
-        "Facts: the updates that webhooks received, normalised, one per record. Only the webhooks write here. Records "
-        "are stored for 30 days, so every earlier format stays readable.",
+        "Facts: the updates that webhooks received, normalised, one per record, and what happened here: what agents do "
+        "on their page, messages that Meta accepted, and those that failed later. Other programs do not write here. "
+        "Records are stored for 30 days, so every earlier format stays readable.",
         "number and customer, or a substitute where there is none; only for speed",
         _facts(),
     ),

@@ -114,6 +114,14 @@ def test_every_process_has_its_own_role_and_no_secret_that_it_does_not_need(proc
     assert {name for name in given if name in {variable(each) for each in SECRETS}} == needed
 
 
+@pytest.mark.parametrize(
+    "name", ["sending_enabled", "sending_allowed_to", "whatsapp_access_token", "whatsapp_accounts"]
+)
+def test_the_command_line_knows_how_the_sender_sends(name: str) -> None:
+    """`doctor` and the dry run of transfers on reply judge by these settings."""
+    assert _variables(OURS["sender"])[variable(name)] == _variables(SERVICES["witiop"])[variable(name)]
+
+
 def test_the_roles_get_their_passwords() -> None:
     """`migrate` creates each role with the password that its process uses."""
     given = _variables(SERVICES["migrate"])["WITIOP_ROLE_PASSWORDS"]

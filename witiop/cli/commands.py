@@ -96,6 +96,8 @@ def promise_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar="HOURS",
             help="How long a transfer on reply waits for the answer.",
         ),
+        click.option("--button", "buttons", multiple=True, metavar="VALUE", help="Parameter of a button, in order."),
+        click.option("--header", metavar="VALUE", help="Parameter of its header."),
         click.option("--named", is_flag=True, help="The parameters are written as NAME=VALUE."),
         click.option("--param", "parameters", multiple=True, metavar="VALUE", help="Parameter of its body, in order."),
         click.option(
@@ -123,6 +125,8 @@ def promise_body(
     language: str,
     parameters: tuple[str, ...],
     named: bool,
+    header: str | None,
+    buttons: tuple[str, ...],
     holds: int,
 ) -> dict[str, Any]:
     """Returns what the options of `promise_options` say of a transfer on reply."""
@@ -133,7 +137,13 @@ def promise_body(
     values = parameter_values(parameters, named=named)
     return _target(to_user, to_skillset) | {
         "mode": mode,
-        "template": {"name": template, "language": language, "parameters": values},
+        "template": {
+            "name": template,
+            "language": language,
+            "parameters": values,
+            "header": header,
+            "buttons": buttons,
+        },
         "holds_hours": holds,
     }
 
@@ -179,8 +189,8 @@ def transfer(
 
     named: dict[str, Any] = {"conversation_id": conversation_id}
     if not on_reply:
-        if promise["template"] is not None or promise["parameters"]:
-            raise click.UsageError("--template and --param need --on-reply")
+        if any(promise[name] for name in ("template", "parameters", "header", "buttons")):
+            raise click.UsageError("--template, --param, --header and --button need --on-reply")
         target = _target(promise["to_user"], promise["to_skillset"])
         body = named | target | {"mode": promise["mode"], "expected_version": expected_version}
         carry_out(installation, Transfer, body, issuer=issuer, wait=wait, as_json=as_json)

@@ -67,6 +67,17 @@ def test_the_dry_run_says_what_parameters_the_template_takes(shop: Promises, wit
     assert 3 == len(done.out.splitlines())
 
 
+def test_the_template_may_take_parameters_in_its_header_and_its_buttons(shop: Promises, witiop: CommandLine) -> None:
+    components = [
+        {"type": "HEADER", "format": "TEXT", "text": "Order {{1}}"},
+        {"type": "BODY", "text": "Hello {{1}}, may we call you?"},
+        {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "See it", "url": "https://example.com/{{1}}"}]},
+    ]
+    shop.office.connection.execute("update templates set components = %s", [json.dumps(components)])
+    assert [] == dry_run(witiop)["able"]
+    assert [str(shop.closed)] == dry_run(witiop, "--header", "42", "--button", "42")["able"]
+
+
 def test_a_dry_run_needs_no_broker_and_changes_nothing(shop: Promises, witiop: CommandLine) -> None:
     done = witiop("deferred", "request", *PROMISE)
     assert ["1 would get the template", "nothing was sent; --yes sends it"] == done.out.splitlines()
@@ -85,6 +96,10 @@ def test_a_transfer_on_reply_is_listed(shop: Promises, witiop: CommandLine) -> N
         (("deferred", "request", "--to-skillset", "sales", "--mode", "exclusive"), "needs --template"),
         (("deferred", "request", *PROMISE, "--to-user", "anna"), "either --to-user or --to-skillset"),
         (("transfer", str(UUID(int=1)), "--to-user", "anna", "--mode", "immediate", "--param", "x"), "need --on-reply"),
+        (
+            ("transfer", str(UUID(int=1)), "--to-user", "anna", "--mode", "exclusive", "--header", "x"),
+            "need --on-reply",
+        ),
         (("transfer", str(UUID(int=1)), "--on-reply", *PROMISE, "--expected-version", "1"), "does not apply"),
     ],
 )

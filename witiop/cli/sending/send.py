@@ -105,6 +105,11 @@ def media(installation: "Installation", /, file: Path, caption: str | None, **op
 )
 @click.option("--named", is_flag=True, help="The parameters are written as NAME=VALUE.")
 @click.option("--header", metavar="VALUE", help="Parameter of the header.")
+@click.option(
+    "--header-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The picture, video or document that the header shows.",
+)
 @click.option("--button", "buttons", multiple=True, metavar="VALUE", help="Parameter of a button, in order.")
 @_sending_options
 @click.pass_obj
@@ -116,12 +121,19 @@ def template(
     parameters: tuple[str, ...],
     named: bool,
     header: str | None,
+    header_file: Path | None,
     buttons: tuple[str, ...],
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Send an approved template; it also reaches a customer whose 24 hours are over."""
+    from witiop.cli.sending.media import upload_file
+
+    if header is not None and header_file is not None:
+        raise click.UsageError("use either --header or --header-file")
+    _check_recipient(**options)
     message = {"name": name, "language": language, "parameters": parameter_values(parameters, named=named)}
-    _send(installation, {"template": {**message, "header": header, "buttons": buttons}}, **options)
+    shown = upload_file(installation, header_file, options["issuer"]) if header_file is not None else header
+    _send(installation, {"template": {**message, "header": shown, "buttons": buttons}}, **options)
 
 
 @send.command()

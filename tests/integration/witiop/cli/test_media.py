@@ -4,11 +4,14 @@ import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+import witiop.cli.commands
+from domain.commands import Command, SendMessage
 from infra.local.ses import BUCKET, KEY, REGION, LocalSes
 from infra.media.store import S3FileStore, StoreAccess
 from infra.postgres.media import uploads
@@ -94,6 +97,30 @@ def test_a_file_is_uploaded_under_what_its_bytes_say(command_line: CommandLine, 
     )
     assert 0 == command_line("media", "get", str(id_), str(tmp_path / "again")).code
     assert PHOTO == (tmp_path / "again").read_bytes()
+
+
+def test_the_picture_of_a_templates_header_is_uploaded_and_named_by_the_command(
+    command_line: CommandLine, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[Command] = []
+
+    def publish(_settings: object, command: Command, _wait: float) -> dict[str, Any]:
+        published.append(command)
+        return {"command_id": command.head.id, "outcome": "published", "reason": None}
+
+    monkeypatch.setattr(witiop.cli.commands, "_result", publish)
+    command_line.set("WITIOP_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    command_line.set("WITIOP_COMMAND_SECRETS", "s" * 32)
+    (path := tmp_path / "photo.jpg").write_bytes(PHOTO)
+    to = ("--number", "1", "--to", "+393331234567")
+    both = command_line("send", "template", "offer", "--header-file", str(path), "--header", "x", *to)
+    assert (2, True) == (both.code, "use either --header or --header-file" in both.err)
+    assert 0 == command_line("send", "template", "offer", "--header-file", str(path), *to).code
+    (command,) = published
+    assert isinstance(command.body, SendMessage)
+    assert command.body.message.template is not None
+    with psycopg.connect(database) as connection:
+        assert [(command.body.message.template.header,)] == connection.execute("select id from uploads").fetchall()
 
 
 def test_what_meta_would_not_take_is_not_uploaded(command_line: CommandLine, database: str, tmp_path: Path) -> None:
