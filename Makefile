@@ -27,7 +27,7 @@ dev: servers ## run the whole system on this machine
 	@exec $(BIN)/witiop dev
 
 test: install ## run all tests (with real Kafka and PostgreSQL)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder # a file's tests share servers; the slow ones begin
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder # they mostly wait; the slow ones begin
 
 check: $(STAMP) ## check format, lint, types and imports
 	$(BIN)/ruff format --check .

@@ -39,7 +39,7 @@ from infra.kafka.consumer import IncomingRecord
 from infra.local.simulator.chat import Story as ChatStory
 from infra.ses.addresses import address
 from tests.support.outcome import facts_of
-from tests.support.stories import DIRECTORY, START, FactMaker
+from tests.support.stories import DIRECTORY, NUMBER, START, FactMaker
 
 SECRET = b"secret"
 USERS = {
@@ -108,6 +108,14 @@ class Office:
         (found,) = self.rows(f"select id from conversations where wa_id = '{phone}' order by opened_at desc limit 1")
         conversation: UUID = found["id"]
         return conversation
+
+    def may_send(self, tokens: float) -> None:
+        """Lets the number send as many messages at once."""
+        self.connection.execute(
+            "insert into lanes (phone_number_id, tokens, refilled_at) values (%s, %s, now()) "
+            "on conflict (phone_number_id) do update set tokens = excluded.tokens",
+            [NUMBER, tokens],
+        )
 
     def process_own_facts(self) -> None:
         """Processes the facts that our own processes published to the inbound topic."""

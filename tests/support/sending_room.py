@@ -33,7 +33,7 @@ class SendingRoom:
         self.conversation = office.customer_writes("hello there", hours_ago=hours_ago)
         self.graph = FakeGraph()
         self.session = DatabaseSession(dsn, "test")
-        self.may_send(50)
+        office.may_send(50)
         self.sender = MessageSender(self.session.transaction, self.graph, Topics(), NoWakeups(), terms)
 
     def ask(
@@ -42,14 +42,6 @@ class SendingRoom:
         """Asks for a message and returns the results of the command."""
         data = {"conversation_id": str(self.conversation), "message": {"text": text}, **more}
         return self.office.results_of(self.office.command("send", data, named=named, issuer=issuer))
-
-    def may_send(self, tokens: float) -> None:
-        """Lets the number send as many messages at once."""
-        self.office.connection.execute(
-            "insert into lanes (phone_number_id, tokens, refilled_at) values (%s, %s, now()) "
-            "on conflict (phone_number_id) do update set tokens = excluded.tokens",
-            [NUMBER, tokens],
-        )
 
     def answers(self, *outcomes: PostOutcome) -> None:
         self.graph.answers += outcomes

@@ -53,12 +53,13 @@ def test_only_the_part_with_the_answer_has_the_template(shop: Promises, monkeypa
     shop.promised()
     answer = shop.customer_writes("yes")
     maker, now = FactMaker(customer=Party(wa_id=PHONE)), shop.office.hours_ago(0)
-    shop.office.process(*(maker.turn(now + n + 1, f"n{n}") for n in range(2)))
+    later = (maker.turn(now + n, f"n{n}") for n in (1, 2))
+    shop.office.process(*(turn.model_copy(update={"arrival": place}) for place, turn in enumerate(later, 1)))
     newest = conversation_part(shop.office.connection, answer)
     assert newest is not None
     first = conversation_part(shop.office.connection, answer, before=newest.first)
     assert first is not None
-    assert [["n0", "n1"], ["Hello Ada, may we call you?", "yes"]] == [
+    assert [["n1", "n2"], ["Hello Ada, may we call you?", "yes"]] == [
         [item.text for item in part.transcript] for part in (newest, first)
     ]
 

@@ -81,7 +81,7 @@ def test_a_customer_who_stopped_marketing_is_sent_none_until_they_want_it_again(
     synchronised(room, -3)
     process(room, *reported("preference_resume", -2))
     assert [("applied", None)] == asked(room, "c4")
-    room.may_send(10)
+    room.office.may_send(10)
     room.post_all()
     assert 3 == len(room.graph.posts)
 
@@ -114,7 +114,7 @@ def test_marketing_that_waits_is_not_posted_to_who_stopped_it_meanwhile(room: Se
     synchronised(room)
     assert [("applied", None)] == asked(room, "c")
     process(room, *reported("preference_stop", 0))
-    room.may_send(10)
+    room.office.may_send(10)
     room.post_all()
     assert (("expired", "opted_out"), []) == ((room.state("c"), room.send("c").reason), room.graph.posts)
 

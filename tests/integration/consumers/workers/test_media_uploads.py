@@ -54,6 +54,7 @@ class Room:
         self.graph = graph
         self.store = FakeStore()
         self.conversation = office.customer_writes("hello there")
+        office.may_send(50)
         api = GraphClient(GraphAccess(graph.url, "v24.0", TOKEN))
         self.media = CountedMedia(api)
         self.session = DatabaseSession(dsn, "test")

@@ -79,7 +79,7 @@ def shop(database: str, meta: Graph) -> Iterator[Shop]:
     with open_room(database) as room:
         shop = Shop(room, meta)
         shop.sync.poll()
-        room.may_send(50)
+        room.office.may_send(50)
         yield shop
         shop.sender.end()
 

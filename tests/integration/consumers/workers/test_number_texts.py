@@ -18,7 +18,7 @@ MENU = "1 - Sales\n2 - Support"
 @pytest.fixture
 def room(database: str) -> Iterator[SendingRoom]:
     with open_room(database) as room:
-        room.may_send(100)
+        room.office.may_send(100)
         numbers = {**COMPANY.numbers, NUMBER: replace(COMPANY.numbers[NUMBER], texts={"en": TEXTS})}
         room.office.apply_directory(replace(COMPANY, numbers=numbers))
         yield room

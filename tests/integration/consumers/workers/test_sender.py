@@ -240,7 +240,7 @@ def test_a_stopped_sender_gives_back_what_it_did_not_begin(room: SendingRoom, mo
     """What began is awaited and recorded; a claimed message whose post did not begin waits again."""
     threads = room.sender._posts._threads
     monkeypatch.setattr(threads, "_max_workers", 1)
-    room.may_send(50)
+    room.office.may_send(50)
     other = room.office.customer_writes(phone="16505559999")
     room.ask("first", "c1")
     room.ask("second", "c2", conversation_id=str(other))

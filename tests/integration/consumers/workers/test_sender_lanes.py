@@ -31,7 +31,7 @@ def test_agents_go_first(room: SendingRoom) -> None:
     room.ask("by itself", "c1")
     room.ask("by an agent", "c2", conversation_id=str(other))
     room.office.connection.execute("update sends set lane = 1 where command_id = 'c1'")
-    room.may_send(1)
+    room.office.may_send(1)
     room.office.connection.execute("update lanes set slowdown = 0.0157")
     room.sender.poll()
     room.sender.poll()
@@ -65,7 +65,7 @@ def test_after_a_pause_one_message_shows_whether_it_is_over(room: SendingRoom) -
     for n in range(3):
         other = room.office.customer_writes(phone=f"1650555000{n}")
         room.ask("more", f"more{n}", conversation_id=str(other))
-    room.may_send(50)
+    room.office.may_send(50)
     room.office.connection.execute("update lanes set paused_until = now()")
     room.graph.gate.clear()
     room.sender.poll()
@@ -84,7 +84,7 @@ def test_posts_that_fail_together_are_one_failure(room: SendingRoom) -> None:
     for n in range(6):
         other = room.office.customer_writes(phone=f"1650555000{n}")
         room.ask("hi", f"c{n}", conversation_id=str(other))
-    room.may_send(50)
+    room.office.may_send(50)
     room.post_all()
     assert 6 == len(room.graph.posts)
     (row,) = room.office.rows("select paused_until - now() as wait from lanes")

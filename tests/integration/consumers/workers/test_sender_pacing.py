@@ -35,7 +35,7 @@ def meta_allows(room: SendingRoom, people_per_day: int | None) -> None:
 
 def has_saved(room: SendingRoom, tokens: float) -> None:
     """Lets the number send as many messages at once, and no time passes until it does."""
-    room.may_send(tokens)
+    room.office.may_send(tokens)
     room.office.connection.execute("update lanes set refilled_at = now() + interval '1 hour'")
 
 
@@ -64,7 +64,7 @@ def rate(room: SendingRoom) -> float:
 
 def test_what_comes_in_is_taken_from_what_may_be_sent(room: SendingRoom) -> None:
     """Meta counts both. What had waited to be processed says nothing about now."""
-    room.may_send(1)
+    room.office.may_send(1)
     room.office.customer_writes("the number is heard", PHONES[0])
     before = rate(room)
     room.office.process(*(room.office.maker.turn(n / 100, f"message {n}") for n in range(100)))
@@ -94,7 +94,7 @@ def test_campaigns_leave_a_fifth_of_what_may_be_sent_to_agents(room: SendingRoom
 def test_templates_reach_as_many_people_a_day_as_meta_allows(room: SendingRoom) -> None:
     """The third waits, not refused, while customers whose window is open get everything; a day later it leaves."""
     meta_allows(room, 2)
-    room.may_send(50)
+    room.office.may_send(50)
     asks(room, 30, *PHONES[:3])
     room.post_all()
     assert (2, 1) == (len(room.graph.posts), waiting(room))
@@ -113,7 +113,7 @@ def test_templates_reach_as_many_people_a_day_as_meta_allows(room: SendingRoom) 
 def test_who_was_not_reached_does_not_count(room: SendingRoom) -> None:
     """Meta counts people to whom something was delivered; what failed leaves room for somebody else."""
     meta_allows(room, 1)
-    room.may_send(50)
+    room.office.may_send(50)
     asks(room, 30, *PHONES[:2])
     room.post_all()
     assert 1 == waiting(room)
@@ -125,7 +125,7 @@ def test_who_was_not_reached_does_not_count(room: SendingRoom) -> None:
 
 def test_the_same_person_counts_once(room: SendingRoom) -> None:
     meta_allows(room, 2)
-    room.may_send(50)
+    room.office.may_send(50)
     (conversation,) = asks(room, 30, PHONES[0])
     room.ask("", "again", "boss", conversation_id=str(conversation), message=TEMPLATE)
     room.post_all()
@@ -138,7 +138,7 @@ def test_the_same_person_counts_once(room: SendingRoom) -> None:
 def test_campaigns_leave_some_of_the_people_a_day_to_agents(room: SendingRoom) -> None:
     """95 % of twenty are nineteen: the twentieth is only for who writes by hand."""
     meta_allows(room, 20)
-    room.may_send(50)
+    room.office.may_send(50)
     room.office.connection.execute(
         "insert into sends (id, command_id, phone_number_id, address, address_kind, recipient, kind, lane, content, "
         "actor, is_word, is_claim, needs_window, requested_at, held_until, due_at, state, claimed_at, secret, "
@@ -157,7 +157,7 @@ def test_campaigns_leave_some_of_the_people_a_day_to_agents(room: SendingRoom) -
 
 def test_a_number_without_a_known_limit_reaches_everybody(room: SendingRoom) -> None:
     meta_allows(room, None)
-    room.may_send(50)
+    room.office.may_send(50)
     asks(room, 30, *PHONES)
     room.post_all()
     assert (6, 0) == (len(room.graph.posts), waiting(room))
