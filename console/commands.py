@@ -27,6 +27,7 @@ from domain.commands import (
     SendMessage,
     Transfer,
     TransferOnReply,
+    Typing,
     new_command,
     signed,
 )
@@ -43,6 +44,8 @@ MESSAGE_HOLD_SECONDS = 5
 """How long a message is held; shorter, as a customer waits for it."""
 _EXPIRES_AFTER = timedelta(minutes=5)
 _PUBLISH_SECONDS = 5.0
+_TYPING_LIFE = timedelta(seconds=10)
+"""Later it would not be true any more."""
 
 _B = TypeVar("_B", Transfer, TransferOnReply, Release, Recall, Email, SendMessage, Resolve)
 _Body = Transfer | TransferOnReply | Release | Recall | Email | SendMessage | Resolve
@@ -105,6 +108,23 @@ def submit(deps: Dependencies, form: str, requests: Sequence[CommandRequest], ba
         raise
     log.info("console.commands_submitted", commands=len(ids))
     return ids
+
+
+def show_typing(deps: Dependencies, conversation: UUID) -> None:
+    """Shows the customer of a conversation that the person is writing. It may be lost: nobody waits for it, and it is
+    not repeated."""
+    now = words().now
+    command = new_command(
+        Typing(conversation_id=conversation),
+        id_=str(uuid4()),
+        source=SOURCE,
+        issuer=person().name,
+        at=now,
+        expires_at=now + _TYPING_LIFE,
+    )
+    deps.publisher.begin(
+        [signed(command, deps.commands_topic, deps.command_secret)], _TYPING_LIFE.total_seconds(), lambda _: None
+    )
 
 
 def hold_back(deps: Dependencies, form: str, requests: Sequence[CommandRequest], batch_id: str, why: Rejection) -> None:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 from psycopg import Connection
@@ -45,8 +46,9 @@ class MailComposition:
 class Dependencies:
     """`pool`: connections in autocommit mode; `download_connection`: opens one more like them. `clock`: for pages of
     people who are not signed in; all others show the database's time, and commands bear it. `mailing` None: this
-    installation sends no mails; `files` None: it keeps no files. `secure`: browsers reach the console by https only.
-    `proxies`: the number of reverse proxies that add to X-Forwarded-For."""
+    installation sends no mails; `files` None: it keeps no files; `is_typing_due`: whether the customer of a
+    conversation is to be shown now that somebody writes to them; None: nobody is. `secure`: browsers reach the console
+    by https only. `proxies`: the number of reverse proxies that add to X-Forwarded-For."""
 
     pool: ConnectionPool[Connection[Any]]
     download_connection: Callable[[], Connection[Any]]
@@ -63,6 +65,7 @@ class Dependencies:
     mailing: MailComposition | None = None
     files: FileStreams | None = None
     sending: SendingPolicy = field(default_factory=SendingPolicy)
+    is_typing_due: Callable[[UUID, datetime], bool] | None = None
     organisation: str = ""
     secure: bool = False
     proxies: int = 0

@@ -158,6 +158,11 @@ class Settings(BaseSettings):
         description="posts to Meta at the same time and process, 64 for numbers above 80 messages a second; "
         "after a crash at most as many sends are unknown",
     )
+    show_typing: bool = Field(
+        False,
+        description="whether customers see that somebody is writing to them in the console or on the agents' page, and "
+        "thereby that their messages were read",
+    )
     resend_unknown: Literal["never", "free_form"] = Field(
         "never",
         description="what is sent once more without a person if it is unknown whether it was sent and it probably was "

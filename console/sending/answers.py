@@ -9,14 +9,15 @@ from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
 from console import gate
-from console.commands import CommandRequest, body, submit
+from console.commands import CommandRequest, body, show_typing, submit
 from console.dependencies import Dependencies
 from console.notices import kafka_unavailable, submitted
-from console.request import person, target, translated
+from console.request import person, target, translated, words
 from console.sending.box import (
     AnswerBox,
     Typed,
     answer_box,
+    box_mode,
     may_see_box,
     refusal,
     refusal_text,
@@ -78,10 +79,9 @@ def answer_pages(deps: Dependencies) -> Blueprint:
     @pages.post("/conversations/<uuid:id_>/draft")
     @gate.open_to("signed_in")
     def keep_draft(id_: UUID) -> ResponseReturnValue:
-        """Keeps what the person has typed so far."""
-        with deps.connection() as conn:
-            writable(deps, conn, id_)
-            drafts.keep(conn, id_, person().name, Typed.read(request.form).text.replace("\0", ""))
+        """Keeps what the person has typed so far. The customer sees that they are writing, where that is wanted."""
+        if _keep_draft(deps, id_):
+            show_typing(deps, id_)
         return "", 204
 
     @pages.post("/messages/<command_id>/recall")
@@ -123,6 +123,17 @@ def writable(deps: Dependencies, conn: Connection[object], id_: UUID) -> Convers
             gate.audit_refusal(deps, "forbidden", "level", id_)
         abort(403)
     return conversation
+
+
+def _keep_draft(deps: Dependencies, id_: UUID) -> bool:
+    """Keeps what was typed; returns whether the customer is to be shown now that the person is writing: only where that
+    is wanted and the text can be sent to them."""
+    with deps.connection() as conn:
+        conversation = writable(deps, conn, id_)
+        kept = drafts.keep(conn, id_, person().name, Typed.read(request.form).text.replace("\0", ""))
+        if not kept or deps.is_typing_due is None or box_mode(deps, conn, conversation) != "text":
+            return False
+    return deps.is_typing_due(id_, words().now)
 
 
 def _refused(box: AnswerBox, typed: Typed, error: str, status: int) -> ResponseReturnValue:

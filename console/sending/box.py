@@ -98,24 +98,27 @@ def answer_box(
 ) -> AnswerBox:
     """The box with the person's draft."""
     owner = conversation.owner
-    theirs = owner is not None and owner.state == "accepted" and owner.id != person().name
     last = conversation.evidence.last_turn
-    mode: Mode = "text"
-    if not may_see_box(deps, conn, conversation):
-        mode = "off"
-    elif theirs:
-        mode = "theirs"
-    elif not _has_window(conn, conversation):
-        mode = "template"
+    mode = box_mode(deps, conn, conversation)
     return AnswerBox(
         conversation,
         mode,
         new_form(),
         str(last.fact) if last else "",
-        phrases.owner_name(directory, owner.kind, owner.id) if owner is not None and theirs else "",
+        phrases.owner_name(directory, owner.kind, owner.id) if owner is not None and mode == "theirs" else "",
         _left_behind(conn, conversation, directory) if mode in ("text", "template") else (),
         Typed(drafts.draft(conn, conversation.id, person().name) if mode in ("text", "template") else ""),
     )
+
+
+def box_mode(deps: Dependencies, conn: Connection[Any], conversation: Conversation) -> Mode:
+    """What the person can write in a conversation."""
+    owner = conversation.owner
+    if not may_see_box(deps, conn, conversation):
+        return "off"
+    if owner is not None and owner.state == "accepted" and owner.id != person().name:
+        return "theirs"
+    return "text" if _has_window(conn, conversation) else "template"
 
 
 def _left_behind(conn: Connection[Any], conversation: Conversation, directory: Directory) -> Sequence[tuple[str, str]]:

@@ -73,6 +73,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
     from console.live.desk import DeskWatcher
     from console.live.watch import ListWatcher
     from console.metrics import ConsoleMetrics
+    from console.sending.receipts import ShownTyping
     from infra.kafka.producer import KafkaPublisher
     from infra.passwords import Passwords
     from infra.postgres.connections.hints import ChangeHints
@@ -127,6 +128,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
         mailing=mail_composition(settings),
         files=file_streams(settings),
         sending=sending_policy(settings),
+        is_typing_due=ShownTyping().is_due if settings.show_typing else None,
         organisation=settings.organisation,
         secure=settings.console_url.startswith("https:"),
         proxies=settings.console_proxies,

@@ -21,21 +21,22 @@ _SAME_CUSTOMER: LiteralString = """
 """A conversation and those that its customer had with the number before."""
 
 
-def keep(conn: Connection[Any], conversation: UUID, person: str, text: str) -> None:
+def keep(conn: Connection[Any], conversation: UUID, person: str, text: str) -> bool:
     """Keeps what a person has typed so far; an empty text is no draft, and neither is one that was just sent: a page
-    may tell of it late."""
+    may tell of it late. Returns whether there is a draft now."""
     if not text.strip():
         conn.execute(
             f"delete from drafts where person = %(person)s and conversation_id in {_SAME_CUSTOMER}",
             {"conversation": conversation, "person": person},
         )
-        return
-    conn.execute(
+        return False
+    written = conn.execute(
         "insert into drafts (conversation_id, person, text) values (%s, %s, %s) on conflict (conversation_id, person) "
         "do update set text = excluded.text, sent_by = null, changed_at = now() "
         "where drafts.sent_by is null or drafts.text <> excluded.text",
         (conversation, person, text),
     )
+    return written.rowcount > 0
 
 
 def mark_sent(conn: Connection[Any], conversation: UUID, person: str, text: str, command: str) -> None:
