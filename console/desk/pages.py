@@ -1,6 +1,5 @@
 """`/desk`: the agents' page. What agents do here becomes facts (`console.agent_facts`); what they write, commands."""
 
-import json
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -212,7 +211,9 @@ def _act(deps: Dependencies, id_: UUID, state: str, action: str, **more: str | N
 
 
 def _report(report: partial[None], open_: UUID | None = None) -> ResponseReturnValue:
-    """Publishes a fact. The page learns by its stream what it led to; without script it is shown again."""
+    """Publishes a fact. The page learns by its stream what it led to; without script it is shown again. `open_`: the
+    conversation that it then shows. A script opens it when it is theirs (static/desk.js): opened twice, the second
+    would take away what is being typed."""
     try:
         report()
     except PublishFailed:
@@ -220,13 +221,8 @@ def _report(report: partial[None], open_: UUID | None = None) -> ResponseReturnV
     if target() == "dialog":
         return ""  # it closes
     if target() is not None:
-        return "", 204, {"HX-Location": _opening(open_)} if open_ else {}
+        return "", 204
     return redirect(url_for("desk.conversation", id_=open_) if open_ else url_for("desk.show"), 303)
-
-
-def _opening(id_: UUID) -> str:
-    """Makes the page show a conversation (https://htmx.org/headers/hx-location)."""
-    return json.dumps({"path": url_for("desk.conversation", id_=id_), "target": "#desk-open"})
 
 
 def _refused(why: str) -> ResponseReturnValue:

@@ -172,7 +172,8 @@ function startFocus() {
   });
 }
 
-const nextToDo = () => byId("talk-title") ?? document.querySelector("[data-line]") ?? byId("main");
+// The own conversations are in the order of their ends, so the first is the next.
+const nextToDo = () => byId("talk-title") ?? document.querySelector("#mine-title + ul [data-line]") ?? byId("mine-title");
 
 function selectorOf(element) {
   if (element.id) return `#${element.id}`;

@@ -23,7 +23,9 @@ export function startQuick() {
     for (const each of box.querySelectorAll("[role=option]")) {
       each.hidden = !each.dataset.shortcut.toLowerCase().startsWith(found[2].toLowerCase());
     }
-    box.querySelector(".none").hidden = options().length > 0;
+    const any = options().length > 0;
+    box.querySelector("[role=listbox]").hidden = !any;
+    box.querySelector(".none").hidden = any;
     box.hidden = false;
     choose(options()[0]);
   }

@@ -84,6 +84,8 @@ def test_a_customer_who_was_left_alone_is_offered_with_a_sound_answered_and_read
         expect(offer).to_contain_text("Paolo Zefiro")
         desk.wait_for_function("before => tones > before", arg=before)
         assert desk.title().startswith("(")
+        opened: list[str] = []
+        desk.on("request", lambda request: opened.append(request.url))
         offer.get_by_role("button", name="Accept").click()
 
         answer = desk.get_by_label("Your answer")
@@ -91,6 +93,7 @@ def test_a_customer_who_was_left_alone_is_offered_with_a_sound_answered_and_read
         answer.press("Control+Enter")
         bubble = desk.locator(".msg", has_text="Certo, a che ora?")
         expect(bubble).to_contain_text("read")
+        assert 1 == sum(url.endswith(f"/desk/{id_}") for url in opened)  # once more would take what is being typed
         assert "read" == shop.state_of_last_send(customer)
         assert ["Certo, a che ora?"] == [body["text"]["body"] for body in shop.posts_to(customer)]
         page.goto(f"/unmanaged?q={customer.wa_id}")
@@ -214,6 +217,7 @@ def test_everything_on_the_desk_goes_by_keyboard_and_the_focus_is_where_the_next
         desk.keyboard.press("Enter")
         expect(desk.locator(".line", has_text=second.name)).to_have_count(0)
         expect(title).to_have_count(0)
+        expect(desk.locator(".line", has_text=first.name)).to_be_focused()
 
 
 def test_quick_replies_open_with_a_slash_are_chosen_by_keys_and_fill_in_what_is_known(
@@ -239,6 +243,7 @@ def test_quick_replies_open_with_a_slash_are_chosen_by_keys_and_fill_in_what_is_
         chosen = listbox.locator("[aria-selected=true]")
         desk.keyboard.type("Grazie. /")
         expect(listbox.get_by_role("option")).to_have_count(3)
+        assert_accessible(desk)
         desk.keyboard.type("OPEN")  # however it is written
         expect(listbox.get_by_role("option")).to_have_count(2)
         expect(chosen).to_contain_text("/open")
@@ -256,7 +261,8 @@ def test_quick_replies_open_with_a_slash_are_chosen_by_keys_and_fill_in_what_is_
         expect(answer).to_have_value("Ciao Dina Fabbri, Anna Bellini Grazie. La domenica 10-13.")
         desk.keyboard.press("End")
         desk.keyboard.type(" /nothing")
-        expect(listbox.get_by_text("No quick reply begins like this.")).to_be_visible()
+        expect(desk.get_by_text("No quick reply begins like this.")).to_be_visible()
+        assert_accessible(desk)
         desk.keyboard.press("Escape")
         expect(listbox).to_be_hidden()
         expect(answer).to_be_focused()
