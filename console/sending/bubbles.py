@@ -55,13 +55,13 @@ class Bubble:
 
 def bubble(send: Send) -> Bubble:
     """The bubble of a send, in the language of the page."""
-    look, state = _STATES[send.state]
+    look, _ = _STATES[send.state]
     key = send_help_key(send)
     return Bubble(
         send.id,
         send.command_id,
         look,
-        translated(state),
+        state_words(send.state),
         translated(SEND_HELP_TEXTS[key]) if key is not None else "",
         _buttons(send.content),
         can_undo=send.state in WAITING,
@@ -74,6 +74,11 @@ def bubble(send: Send) -> Bubble:
 def _buttons(content: Mapping[str, Any]) -> list[str]:
     action = content.get("interactive", {}).get("action", {})
     return [each["reply"]["title"] for each in action.get("buttons", ())]
+
+
+def state_words(state: SendState) -> str:
+    """A state in the language of the page."""
+    return translated(_STATES[state][1])
 
 
 def place(send: Send) -> datetime:

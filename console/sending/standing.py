@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from console.dependencies import Dependencies
 from console.request import translated
-from console.sending.bubbles import Bubble, bubble
+from console.sending.bubbles import Bubble, bubble, state_words
 from domain.contract.texts import gettext_noop
 from domain.directory import TextKind
 from domain.sending.number_texts import spoken
@@ -62,7 +62,9 @@ def standing_pages(deps: Dependencies) -> Blueprint:
             )
             for send in page.sends
         ]
-        return render_template("unknown_messages.html", found=found, next=page.next, directory=directory)
+        return render_template(
+            "unknown_messages.html", found=found, next=page.next, directory=directory, state_words=state_words
+        )
 
     @pages.get("/numbers")
     def show_numbers() -> ResponseReturnValue:

@@ -61,5 +61,5 @@ def _numbers(database: Connection[Any]) -> Iterator[Finding]:
     for number in accounts.numbers(database):
         for until, what in ((number.paused_until, "it"), (number.templates_paused_until, "its templates")):
             if until is not None and until > now and number.reason is not None:
-                fix = "see docs/design/sending.md for the error, and mend it at Meta"
+                fix = "mend it at Meta, or set a new token: docs/runbook.md says more"
                 yield Finding(f"number {number.phone_number_id}", f"{what} may not send now: {number.reason}", fix)

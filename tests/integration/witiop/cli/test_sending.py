@@ -36,7 +36,7 @@ def document(witiop: CommandLine, *arguments: str) -> Any:
     return json.loads(finished.out)
 
 
-def test_whoever_sends_from_the_command_line_learns_what_became_of_it_and_what_helps(
+def test_who_sends_from_the_command_line_learns_what_became_of_it_and_what_helps(
     witiop: CommandLine, room: SendingRoom
 ) -> None:
     """One message arrived, one was refused, one is not confirmed."""
