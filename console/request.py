@@ -3,13 +3,14 @@
 from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Response, g, render_template, request
+from flask import Response, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 
 from console.words import Words
 from infra.postgres.console.sign_ins import Person
 from infra.serving.http_connection import Stream
-from infra.serving.wsgi_bridge import LENGTH_KEY, STREAM_KEY
+from infra.serving.response import Response as Answer
+from infra.serving.wsgi_bridge import LENGTH_KEY, OTHERWISE_KEY, STREAM_KEY
 
 
 def person() -> Person:
@@ -27,12 +28,16 @@ def translated(text: str) -> str:
     return words().gettext(text)
 
 
-def follow_with(stream: Stream, length: int | None = None) -> None:
+def follow_with(stream: Stream, length: int | None = None, otherwise: Response | None = None) -> None:
     """Makes the server send the parts of this stream after the response, which must be a 200 or 206. `length`: of all
-    parts together in bytes, if it is known; a stream that is shorter must fail."""
+    parts together in bytes, if it is known; a stream that is shorter must fail. `otherwise`: the answer if it fails
+    before its first part."""
     request.environ[STREAM_KEY] = stream
     if length is not None:
         request.environ[LENGTH_KEY] = length
+    if otherwise is not None:
+        page = current_app.process_response(otherwise)
+        request.environ[OTHERWISE_KEY] = Answer(page.status_code, list(page.headers), page.get_data())
 
 
 def target() -> str | None:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, redirect, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
@@ -13,7 +13,7 @@ from console import gate
 from console.dependencies import Dependencies
 from console.downloads import disposition
 from console.media.shown import look_of
-from console.request import address, follow_with, person, words
+from console.request import address, follow_with, person, target, words
 from domain.mail_body.files import LINK_LIFE
 from domain.messages.file_names import file_name
 from infra.media.store import THUMBNAIL
@@ -58,7 +58,7 @@ def media_pages(deps: Dependencies) -> Blueprint:
         key = f"{file.sha256}{THUMBNAIL}"
         answer = _unchanged(key) or Response(b"", content_type="image/jpeg")
         if answer.status_code == 200 and request.method == "GET":
-            follow_with(partial(deps.files.small, key))
+            follow_with(partial(deps.files.small, key), otherwise=_unreadable())
         return _with_headers(answer, key, disposition("small.jpg", inline=True))
 
     @pages.get("/sent/<uuid:id_>")
@@ -152,10 +152,16 @@ def _send(deps: Dependencies, file: _Served) -> Response:
         if asked is not None:
             answer.headers["Content-Range"] = f"bytes {begin}-{end - 1}/{file.size}"
         if request.method != "HEAD":
-            follow_with(partial(files.stream, file.key, begin, end), end - begin)
+            follow_with(partial(files.stream, file.key, begin, end), end - begin, _unreadable())
     if inline:
         answer.headers["Accept-Ranges"] = "bytes"
     return _with_headers(answer, file.key, disposition(file.name, inline=inline))
+
+
+def _unreadable() -> Response:
+    """The page of a file that the store does not give."""
+    page = render_template("error.html", code=503, of_store=True, whole_page=target() is None)
+    return Response(page, 503, {"Retry-After": "2"})
 
 
 def _range(file: _Served) -> tuple[int, int] | None:

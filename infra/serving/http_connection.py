@@ -151,11 +151,19 @@ class HttpConnection(asyncio.Protocol):
             self._server.rejected(rejection.reason)
             self.respond(request, rejection.response())
 
-    def stream(self, request: Request, response: Response, stream: Stream, length: int | None = None) -> None:
+    def stream(
+        self,
+        request: Request,
+        response: Response,
+        stream: Stream,
+        length: int | None = None,
+        otherwise: Response | None = None,
+    ) -> None:
         """Sends the answer and then the parts of the stream, as fast as the client reads them. `length`: of all its
-        parts together; None: it is not known."""
+        parts together; None: it is not known. `otherwise`: the answer if the stream fails before its first part, for
+        which the head then waits."""
         if self._current is request:
-            sending = self._send_stream(request, response, stream, length)
+            sending = self._send_stream(request, response, stream, length, otherwise)
             self._stream = asyncio.get_running_loop().create_task(sending)
 
     def stop(self) -> None:
@@ -288,16 +296,27 @@ class HttpConnection(asyncio.Protocol):
 
     # Streams.
 
-    async def _send_stream(self, request: Request, response: Response, stream: Stream, length: int | None) -> None:
+    async def _send_stream(
+        self, request: Request, response: Response, stream: Stream, length: int | None, otherwise: Response | None
+    ) -> None:
         stays_open = request.head.is_http_11
         chunked = stays_open and length is None
-        self._transport.write(stream_head(response, chunked=stays_open, length=length))
+        begun = False
         try:
             async with aclosing(stream()) as parts:
+                first = b"" if otherwise is None else await anext(parts, b"")
+                begun = True
+                self._transport.write(stream_head(response, chunked=stays_open, length=length))
                 await self._send_part(response.content, chunked)
+                await self._send_part(first, chunked)
                 async for part in parts:
                     await self._send_part(part, chunked)
         except Exception as error:  # whatever it is: the client must not take what it has for the whole
+            if otherwise is not None and not begun:
+                log.warning("stream.not_begun", error=type(error).__name__)
+                self._stream = None
+                self.respond(request, otherwise)
+                return
             log.error("stream.broken", error=type(error).__name__)
             self.abort()
             return

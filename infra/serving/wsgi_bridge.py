@@ -28,6 +28,9 @@ STREAM_KEY = "witiop.stream"
 206."""
 LENGTH_KEY = "witiop.length"
 """The key in the WSGI environment where the application puts the length of that stream in bytes, if it is known."""
+OTHERWISE_KEY = "witiop.otherwise"
+"""The key in the WSGI environment where the application puts the `Response` to send if that stream fails before its
+first part."""
 LATER_KEY = "witiop.later"
 """The key in the WSGI environment where the application puts a `Later`, if its response may not be sent yet."""
 
@@ -107,7 +110,9 @@ class WsgiBridge:
             later(lambda outcome: self._in_loop(partial(self._respond, request, outcome or response)))
         elif STREAM_KEY in environ and response.status in (200, 206):
             self._unanswered.pop(request, None)
-            request.connection.stream(request, response, environ[STREAM_KEY], environ.get(LENGTH_KEY))
+            request.connection.stream(
+                request, response, environ[STREAM_KEY], environ.get(LENGTH_KEY), environ.get(OTHERWISE_KEY)
+            )
         else:
             self._respond(request, response)
 

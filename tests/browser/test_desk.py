@@ -69,7 +69,7 @@ def counts_keys(desk: Page, offer: Locator) -> None:
     desk.wait_for_function("since => Date.now() - since > 1000", arg=desk.evaluate("Date.now()"))
 
 
-def test_a_customer_who_was_left_alone_is_offered_with_a_sound_answered_and_reads_it(
+def test_d1_d3_a_customer_who_was_left_alone_is_offered_with_a_sound_answered_and_reads_it(
     page: Page, agent: BrowserContext, shop: Shop
 ) -> None:
     """The promise of an offer: it is seen and heard (D1); of a bubble: it says what the record says (D3)."""

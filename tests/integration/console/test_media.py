@@ -1,5 +1,6 @@
 """Files of messages in the conversation: who gets them, as what, and what is said where there is none."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,8 +17,10 @@ from infra.media.store import THUMBNAIL
 from infra.media.streams import FileStreams
 from infra.postgres.media import received
 from infra.postgres.media.received import StoredFile
+from infra.serving.limits import RequestLimits
 from tests.support.console import Browser, Console, open_console
 from tests.support.fake_store import FakeStore
+from tests.support.http_server import serving
 from tests.support.office import COMPANY
 
 PHOTO = b"\xff\xd8\xff\xe0" + b"a photo" * 200_000
@@ -214,6 +217,33 @@ def test_without_a_store_the_words_say_that_the_file_is_gone(files: Files) -> No
     boss = files.console.signed_in()
     assert "This file is no longer available." in files.panel(boss)
     assert 404 == boss.get(f"/media/{message}").status_code
+
+
+def test_a_store_that_is_away_is_said_in_words_and_the_file_comes_when_it_is_back(files: Files, boss: Browser) -> None:
+    message = files.stored()
+    cookie = boss.http.get_cookie("witiop")
+    assert cookie is not None
+    lines = ("Accept-Language: it", f"Cookie: witiop={cookie.value}")
+
+    async def story() -> None:
+        async with serving(RequestLimits(body_bytes=1_000), files.console.app.wsgi_app) as served:
+            client = await served.connect()
+            for path in (f"/media/{message}", f"/media/{message}/small", f"/media/{message}?download"):
+                files.store.failing = True
+                answer = await client.ask("GET", path, *lines).answer()
+                assert (503, "2") == (answer.status, answer.headers["retry-after"])
+                assert "text/html; charset=utf-8" == answer.headers["content-type"]
+                assert "nosniff" == answer.headers["x-content-type-options"]
+                page = answer.content.decode()
+                assert "Al momento il file non può essere letto." in page
+                assert "could not be reached" not in page
+                assert "etag" not in answer.headers  # nothing that a browser would keep
+            files.store.failing = False
+            answer = await client.ask("GET", f"/media/{message}", *lines).answer()
+            assert (200, PHOTO) == (answer.status, answer.content)
+            client.close()
+
+    asyncio.run(story())
 
 
 def test_a_picture_that_nothing_could_open_is_a_download(files: Files, boss: Browser) -> None:
