@@ -1,6 +1,6 @@
 """Files in messages: Meta's limits, and what a file is, judged by its first bytes and never by its name alone.
 
-Limits: Meta's reference of media (docs/design/sending.md, *Media*).
+Limits: Meta's reference of media (docs/design/sending.md, *Files*).
 """
 
 import zipfile
@@ -19,6 +19,9 @@ LIMITS: Mapping[str, int] = {
     "sticker": 500 * 1024,
 }
 """Kind -> the greatest size in bytes."""
+_STILL_STICKER = 100 * 1024
+"""Greatest size of a sticker that does not move, in bytes."""
+_STICKER_MEASURES = (512, 512)
 
 HEAD_BYTES = 4096
 """How much of a file `sniffed_type` needs."""
@@ -135,6 +138,8 @@ def check_file(file: BinaryIO, name: str) -> CheckedFile:
         )
     if mime_type == "audio/ogg":
         _check_opus(head)
+    if mime_type == "image/webp":
+        _check_sticker(head, size)
     return CheckedFile(kind, mime_type, size)
 
 
@@ -174,6 +179,34 @@ def _check_opus(head: bytes) -> None:
         raise UnusableFile("audio in OGG must have the codec Opus")
     if head[at + 9 : at + 10] != b"\x01":
         raise UnusableFile("audio in OGG must be mono: WhatsApp does not take stereo")
+
+
+def _check_sticker(head: bytes, size: int) -> None:
+    """`head`: the container's format is WebP; its first part tells width, height, and whether it moves."""
+    moves = head[12:16] == b"VP8X" and bool(head[20:21]) and bool(head[20] & 2)
+    if not moves and size > _STILL_STICKER:
+        raise UnusableFile(
+            f"a sticker that does not move may have at most {_size(_STILL_STICKER)}, but this one has {_size(size)}: "
+            "make it smaller"
+        )
+    measures = _webp_measures(head)
+    if measures is not None and measures != _STICKER_MEASURES:
+        raise UnusableFile("a sticker must be 512 x 512 pixels, but this one is {} x {}".format(*measures))
+
+
+def _webp_measures(head: bytes) -> tuple[int, int] | None:
+    """Returns width and height in pixels; None: they cannot be read."""
+    part = head[20:30]
+    if len(part) < 10:
+        return None
+    if head[12:16] == b"VP8X":
+        return int.from_bytes(part[4:7], "little") + 1, int.from_bytes(part[7:10], "little") + 1
+    if head[12:16] == b"VP8L" and part[0] == 0x2F:
+        bits = int.from_bytes(part[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if head[12:16] == b"VP8 " and part[3:6] == b"\x9d\x01\x2a":
+        return int.from_bytes(part[6:8], "little") & 0x3FFF, int.from_bytes(part[8:10], "little") & 0x3FFF
+    return None
 
 
 def _size(size: int) -> str:

@@ -4,6 +4,7 @@ import io
 import zipfile
 
 import pytest
+from PIL import Image
 
 from domain.messages.files import LIMITS, UnusableFile, check_file, limit_of, sniffed_type, transfer_seconds
 
@@ -22,12 +23,30 @@ def zipped(folder: str) -> bytes:
     return out.getvalue()
 
 
+def webp(size: tuple[int, int] = (512, 512), lossless: bool = False) -> bytes:
+    """A still picture of one colour."""
+    out = io.BytesIO()
+    Image.new("RGB", size).save(out, "WEBP", lossless=lossless)
+    return out.getvalue()
+
+
+def moving(size: tuple[int, int] = (512, 512)) -> bytes:
+    """A picture that moves."""
+    out = io.BytesIO()
+    first, second = Image.new("RGB", size), Image.new("RGB", size, "red")
+    first.save(out, "WEBP", save_all=True, append_images=[second])
+    return out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "name", "kind", "mime_type"),
     [
         (JPEG, "a.jpg", "image", "image/jpeg"),
         (PNG, "a.jpg", "image", "image/png"),
         (WEBP, "a", "sticker", "image/webp"),
+        (webp(), "a", "sticker", "image/webp"),
+        (webp(lossless=True), "a", "sticker", "image/webp"),
+        (moving() + bytes(101 * 1024), "a", "sticker", "image/webp"),
         (MP4, "a.mp4", "video", "video/mp4"),
         (GP3, "a.3gp", "video", "video/3gpp"),
         (M4A, "a.m4a", "audio", "audio/mp4"),
@@ -66,7 +85,16 @@ def test_a_file_is_what_its_bytes_say(content: bytes, name: str, kind: str, mime
         (b"OggS" + bytes(24) + b"\x01vorbis", "a.ogg", "must have the codec Opus"),
         (OGG.replace(b"OpusHead\x01\x01", b"OpusHead\x01\x02"), "a.ogg", "must be mono"),
         (JPEG + bytes(5 * 1024 * 1024), "a.jpg", "a picture may have at most 5.0 MiB, but this one has 5.0 MiB"),
-        (WEBP + bytes(600 * 1024), "a.webp", "a sticker may have at most 500 KiB, but this one has 600 KiB"),
+        (moving() + bytes(600 * 1024), "a.webp", "a sticker may have at most 500 KiB, but this one has 6"),
+        (
+            webp() + bytes(101 * 1024),
+            "a.webp",
+            "a sticker that does not move may have at most 100 KiB, but this one has 1",
+        ),
+        (webp(size=(640, 480)), "a.webp", "must be 512 x 512 pixels, but this one is 640 x 480"),
+        (webp(size=(100, 512)), "a.webp", "must be 512 x 512 pixels, but this one is 100 x 512"),
+        (webp(lossless=True, size=(512, 100)), "a.webp", "but this one is 512 x 100"),
+        (moving((64, 32)), "a.webp", "but this one is 64 x 32"),
     ],
 )
 def test_what_meta_would_refuse_is_refused_in_words(content: bytes, name: str, why: str) -> None:
