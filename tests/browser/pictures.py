@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
@@ -15,9 +16,10 @@ from infra.local.simulator import bike_shop
 from tests.support.chromium import MISSING, chromium, program, signed_in
 from tests.support.databases import Databases
 from tests.support.kafka_topics import new_topics
+from tests.support.pages import accepted, gets_ready, offer_of, transfer_to_the_agent
 from tests.support.paths import ROOT
 from tests.support.servers import kafka_bootstrap, postgres_dsn
-from tests.support.shop import OWNER, PASSWORD, Shop, open_shop
+from tests.support.shop import AGENT, OWNER, PASSWORD, Shop, open_shop
 from tests.support.system import System
 
 FOLDER = ROOT / "docs" / "pictures"
@@ -43,6 +45,25 @@ def draw(browser: Browser, shop: Shop) -> None:
         _take(page, "list-390")
         _open_luca(page)
         _take(page, "conversation-390")
+    _draw_desk(browser, shop)
+
+
+def _draw_desk(browser: Browser, shop: Shop) -> None:
+    """The agents' page: an answer that is being written, and an offer."""
+    first, offered = shop.customer("Silvia Moretti"), shop.customer("Davide Rinaldi")
+    shop.customer_writes(first, "Buongiorno, noleggiate anche bici per bambini?", "Ha sette anni", ago="9:40")
+    shop.customer_writes(offered, "È pronta la mia bici?", "Passo verso le sei", ago="0:03")
+    with (
+        _page(browser, shop, 1440, 760) as page,
+        _page(browser, shop, 1440, 760, name=AGENT, lands="My desk") as desk,
+    ):
+        gets_ready(desk)
+        accepted(page, desk, first).fill("Buongiorno! Sì, da 8 euro al giorno, casco compreso.")
+        transfer_to_the_agent(page, offered)
+        expect(offer_of(desk, offered.name)).to_be_visible()
+        _take(desk, "desk-1440")
+        desk.set_viewport_size({"width": 390, "height": 844})
+        _take(desk, "desk-390")
 
 
 def _open_luca(page: Page) -> None:
@@ -90,16 +111,19 @@ def _compressed(page: Page, picture: bytes) -> bytes:
 
 
 @contextmanager
-def _page(browser: Browser, shop: Shop, width: int, height: int, *, dark: bool = False) -> Iterator[Page]:
+def _page(
+    browser: Browser, shop: Shop, width: int, height: int, *, name: str = OWNER, dark: bool = False, **more: Any
+) -> Iterator[Page]:
     """A page of a person who is signed in."""
     context = signed_in(
         browser,
         shop.address,
-        OWNER,
+        name,
         PASSWORD,
         viewport={"width": width, "height": height},
         color_scheme="dark" if dark else "light",
         reduced_motion="reduce",
+        **more,
     )
     yield context.new_page()
     context.close()

@@ -6,9 +6,16 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from infra.local.simulator.bodies import SimulatedCustomer
 from tests.support.chromium import MISSING, program, signed_in
-from tests.support.pages import assert_accessible, choose, cut_off, only, said, watched
+from tests.support.pages import (
+    accepted,
+    assert_accessible,
+    cut_off,
+    gets_ready,
+    offer_of,
+    transfer_to_the_agent,
+    watched,
+)
 from tests.support.shop import AGENT, PASSWORD, Shop
 
 pytestmark = [pytest.mark.skipif(program() is None, reason=MISSING), pytest.mark.timeout(300)]
@@ -34,33 +41,6 @@ def agent(browser: Browser, shop: Shop) -> Iterator[BrowserContext]:
     page.locator(".me").get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Password")).to_be_visible()
     context.close()
-
-
-def gets_ready(desk: Page) -> None:
-    desk.goto("/desk")
-    desk.locator("#standing").click()
-    desk.get_by_role("button", name="Ready", exact=True).click()
-    expect(desk.locator("#standing")).to_have_text("Ready")
-
-
-def offer_of(desk: Page, name: str) -> Locator:
-    return desk.locator(".offer").filter(has=desk.get_by_text(name, exact=True))
-
-
-def transfer_to_the_agent(page: Page, customer: SimulatedCustomer) -> None:
-    only(page, customer).get_by_role("button", name="Transfer to a user").click()
-    choose(page, "Anna Bellini", "Immediate")
-    said(page, "Offered to Anna Bellini.")
-
-
-def accepted(page: Page, desk: Page, customer: SimulatedCustomer) -> Locator:
-    """Transfers a customer to the agent, who accepts. Returns the answer's field."""
-    transfer_to_the_agent(page, customer)
-    offer_of(desk, customer.name).get_by_role("button", name="Accept").click()
-    answer = desk.get_by_label("Your answer")
-    expect(answer).to_be_focused()
-    expect(desk.locator("#talk-title")).to_have_text(customer.name)
-    return answer
 
 
 def counts_keys(desk: Page, offer: Locator) -> None:

@@ -92,3 +92,33 @@ def choose(page: Page, who: str, mode: str) -> None:
     dialog.get_by_role("radio", name=who).check()
     dialog.get_by_role("radio", name=mode).check()
     dialog.get_by_role("button", name="Transfer", exact=True).click()
+
+
+def gets_ready(desk: Page) -> None:
+    """Opens the agents' page and presses *Ready*."""
+    desk.goto("/desk")
+    desk.locator("#standing").click()
+    desk.get_by_role("button", name="Ready", exact=True).click()
+    expect(desk.locator("#standing")).to_have_text("Ready")
+
+
+def offer_of(desk: Page, name: str) -> Locator:
+    """The card with the offer of a customer."""
+    return desk.locator(".offer").filter(has=desk.get_by_text(name, exact=True))
+
+
+def transfer_to_the_agent(page: Page, customer: SimulatedCustomer) -> None:
+    """Offers a customer to `AGENT`, on the list."""
+    only(page, customer).get_by_role("button", name="Transfer to a user").click()
+    choose(page, "Anna Bellini", "Immediate")
+    said(page, "Offered to Anna Bellini.")
+
+
+def accepted(page: Page, desk: Page, customer: SimulatedCustomer) -> Locator:
+    """Transfers a customer to the agent, who accepts. Returns the answer's field."""
+    transfer_to_the_agent(page, customer)
+    offer_of(desk, customer.name).get_by_role("button", name="Accept").click()
+    answer = desk.get_by_label("Your answer")
+    expect(answer).to_be_focused()
+    expect(desk.locator("#talk-title")).to_have_text(customer.name)
+    return answer
