@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from console.dependencies import Dependencies
 from console.request import translated
 from console.sending.bubbles import Bubble, bubble, state_words
-from domain.contract.texts import gettext_noop
+from domain.contract.send_help import pause_help_key
+from domain.contract.texts import SEND_HELP_TEXTS, gettext_noop
 from domain.directory import TextKind
 from domain.sending.number_texts import spoken
 from domain.sending.sends import Send
@@ -81,6 +82,7 @@ def standing_pages(deps: Dependencies) -> Blueprint:
             accounts=known,
             templates=of_account,
             preview=preview,
+            help=_pause_help,
             directory=directory,
             texts={
                 each.phone_number_id: [
@@ -93,6 +95,12 @@ def standing_pages(deps: Dependencies) -> Blueprint:
         )
 
     return pages
+
+
+def _pause_help(reason: str | None) -> str:
+    """What helps a number that is paused, a sentence, or empty."""
+    key = pause_help_key(reason)
+    return translated(SEND_HELP_TEXTS[key]) if key is not None else ""
 
 
 def _cursor(text: str | None) -> Cursor:

@@ -1,11 +1,14 @@
-"""What a person can do about a message to a customer that did not arrive, or that waits, by its key in
-`domain.contract.texts.SEND_HELP_TEXTS`."""
+"""What a person can do about a message to a customer that did not arrive or waits, and about a number that is paused,
+by its key in `domain.contract.texts.SEND_HELP_TEXTS`."""
+
+import re
 
 from domain.contract.texts import SEND_HELP_TEXTS
-from domain.sending.graph_errors import status_error
+from domain.sending.graph_errors import answer_error, status_error
 from domain.sending.sends import NOT_ALLOWED, OPTED_OUT, WAITING, WINDOW_CLOSED, Send
 
 _WHY_EXPIRED = {WINDOW_CLOSED: "window_closed", NOT_ALLOWED: "not_allowed", OPTED_OUT: "opted_out"}
+_ERROR = re.compile(r"Meta's error (\d+)")
 
 
 def send_help_key(send: Send) -> str | None:
@@ -21,4 +24,16 @@ def send_help_key(send: Send) -> str | None:
 def send_help(send: Send) -> str | None:
     """Returns the text in plain English; None: there is nothing to be done."""
     key = send_help_key(send)
+    return SEND_HELP_TEXTS[key] if key is not None else None
+
+
+def pause_help_key(reason: str | None) -> str | None:
+    """Returns the key of the text about a number's pause; None: its reason names no error of Meta."""
+    found = _ERROR.match(reason or "")
+    return answer_error(int(found[1]), 400).help if found else None
+
+
+def pause_help(reason: str | None) -> str | None:
+    """Returns that text in plain English; None: there is none."""
+    key = pause_help_key(reason)
     return SEND_HELP_TEXTS[key] if key is not None else None

@@ -119,6 +119,7 @@ def list_numbers(installation: "Installation", as_json: bool) -> None:
     """List all numbers."""
     from rich.text import Text
 
+    from domain.contract.send_help import pause_help
     from domain.times import rfc3339
     from infra.postgres.connections.pool import connect
     from infra.postgres.sending.accounts import numbers as read_numbers
@@ -127,7 +128,7 @@ def list_numbers(installation: "Installation", as_json: bool) -> None:
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = read_numbers(connection)
     if as_json:
-        rows = [each._asdict() for each in found]
+        rows = [each._asdict() | {"help": pause_help(each.reason)} for each in found]
         for row in rows:
             for key in ("paused_until", "templates_paused_until", "restricted_at"):
                 row[key] = row[key] and rfc3339(row[key])
@@ -149,7 +150,7 @@ def list_numbers(installation: "Installation", as_json: bool) -> None:
             str(n.throughput),
             "unknown" if n.people_per_day is None else f"{n.people_reached:,} of {n.people_per_day:,}",
             str(n.queued),
-            n.reason or "",
+            "; ".join(filter(None, (n.reason, pause_help(n.reason)))),
             n.restriction or "",
         )
         for n in found

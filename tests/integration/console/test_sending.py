@@ -70,16 +70,15 @@ def test_a_number_says_what_meta_says_of_it_and_why_it_waits(console: Console, b
         connection, "a", [Template("a", "order_update", "en", "PAUSED", "UTILITY", "POSITIONAL", body)], now
     )
     connection.execute(
-        "insert into lanes (phone_number_id, tokens, refilled_at, paused_until, reason) "
-        "values (%s, 3, now(), %s, 'error 190')",
-        [NUMBER, now + timedelta(hours=1)],
+        "insert into lanes (phone_number_id, tokens, refilled_at, paused_until, reason) values (%s, 3, now(), %s, %s)",
+        [NUMBER, now + timedelta(hours=1), "Meta's error 190"],
     )
     page = boss.get("/numbers").text
     for shown in (
         "GREEN",
         "0 of 1,000",
         "Paused until",
-        "error 190",
+        "Meta&#39;s error 190. Meta does not accept the access token",
         "HTTP 500",
         "order_update",
         "paused",

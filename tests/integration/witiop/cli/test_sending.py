@@ -86,13 +86,15 @@ def test_a_number_says_what_it_may_send_and_what_holds_it_back(witiop: CommandLi
     accounts.store_numbers(
         room.office.connection, "a", [GraphNumber(NUMBER, "+39 02 0000", "The shop", "GREEN", 80, 1000)], now
     )
-    room.office.connection.execute("update lanes set paused_until = now() + interval '1 h', reason = 'error 190'")
+    room.office.connection.execute(
+        "update lanes set paused_until = now() + interval '1 h', reason = %s", ["Meta's error 190"]
+    )
     (row,) = [each for each in document(witiop, "numbers", "list")["rows"] if each["phone_number_id"] == NUMBER]
-    assert ("GREEN", 80, 1000, "error 190") == tuple(
-        row[key] for key in ("quality", "throughput", "people_per_day", "reason")
+    assert ("GREEN", 80, 1000, "Meta's error 190", SEND_HELP_TEXTS["token"]) == tuple(
+        row[key] for key in ("quality", "throughput", "people_per_day", "reason", "help")
     )
     assert row["paused_until"] > rfc3339(now)
-    assert "error 190" in witiop("numbers", "list").out
+    assert f"Meta's error 190; {SEND_HELP_TEXTS['token']}" in witiop("numbers", "list").out
 
 
 @pytest.mark.parametrize(

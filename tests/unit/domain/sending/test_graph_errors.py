@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from domain.contract.send_help import pause_help, pause_help_key
 from domain.contract.texts import SEND_HELP_TEXTS
 from domain.sending.graph_errors import answer_error, pair_wait, status_error
 
@@ -64,3 +65,11 @@ def test_every_error_has_a_text_that_helps_and_every_text_an_error() -> None:
     """What people read beside a message that failed or was not sent in time."""
     named = {answer_error(code, status).help for code in range(140_000) for status in (200, 429, 500)}
     assert named | {"not_allowed", "unconfirmed", "dropped", "expired"} == set(SEND_HELP_TEXTS)
+
+
+def test_what_helps_a_number_follows_from_the_error_that_paused_it() -> None:
+    assert ["token", "spam", None, None] == [
+        pause_help_key(reason)
+        for reason in ("Meta's error 190", "Meta's error 131048", "Meta could not be reached (timeout)", None)
+    ]
+    assert SEND_HELP_TEXTS["token"] == pause_help("Meta's error 190")
