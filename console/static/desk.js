@@ -84,7 +84,8 @@ function startOffers(desk, bell) {
 
   function count() {
     for (const ring of all(".ring")) {
-      const left = Math.max(0, Math.ceil((Date.parse(ring.dataset.until) - Date.now() - skew) / 1000));
+      const rest = Math.ceil((Date.parse(ring.dataset.until) - Date.now() - skew) / 1000);
+      const left = Math.min(Math.max(0, rest), ring.dataset.seconds);
       ring.querySelector("text").textContent = left < 100 ? left : `${Math.ceil(left / 60)}′`;
       const gone = Math.max(0, 100 - 100 * left / ring.dataset.seconds);
       ring.querySelector(".gone").setAttribute("stroke-dashoffset", gone.toFixed(1));
