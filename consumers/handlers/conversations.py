@@ -66,6 +66,7 @@ from infra.postgres.messaging.early_records import EarlyRecord
 from infra.postgres.messaging.offsets import inbound_watermark
 from infra.postgres.sending.inbound import MEAN_SECONDS, note_inbound
 from infra.postgres.sending.unknown import note_heard
+from infra.process.clock import utc_now
 
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 _AFTER_ALL = datetime.max.replace(tzinfo=UTC)
@@ -170,7 +171,7 @@ class Conversations:
     def _note_inbound(self, connection: Connection[Any], batch: _Batch) -> None:
         """Notes how many messages have just come in to numbers that something is sent from. What waited to be processed
         says nothing about now."""
-        since = datetime.now(UTC) - timedelta(seconds=MEAN_SECONDS)
+        since = utc_now() - timedelta(seconds=MEAN_SECONDS)
         arrived: dict[tuple[str, int], int] = {}
         for fact, record in ((item.fact, item.record) for item in batch.items if isinstance(item.fact, CustomerTurn)):
             if record.at > since and fact.phone_number_id in self._heard:
