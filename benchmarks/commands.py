@@ -40,7 +40,8 @@ from benchmarks.setup.open_loop import put, send_at_rate
 from benchmarks.setup.slices import BATCH, PAIRS, PARTITIONS, UNTIMED, bare_rate, consumer_rate, ratio
 from benchmarks.setup.stories import GREETING, number_id
 from consumers.handlers.commands import Commands
-from domain.commands import Recall, Target, Transfer, new_command, signed
+from domain.command_bodies.parts import Target
+from domain.commands import Recall, Transfer, new_command, signed
 from domain.ids import result_id
 from domain.mail import MailPolicy
 from domain.ports import OutgoingRecord

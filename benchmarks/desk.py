@@ -34,7 +34,8 @@ from benchmarks.setup.open_loop import send_at_rate
 from benchmarks.setup.running import command, customers_come
 from benchmarks.setup.sessions import cookies_of
 from console.commands import MESSAGE_HOLD_SECONDS
-from domain.commands import Target, Transfer
+from domain.command_bodies.parts import Target
+from domain.commands import Transfer
 from domain.ports import OutgoingRecord
 from infra.kafka.config import KafkaConfig
 from infra.local.ports import LOOPBACK

@@ -11,8 +11,10 @@ from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CampaignCommand, OptIn, OptOut
+from domain.command_bodies.parts import CommandPart, NonEmptyId, Target, TransferMode
 from domain.event_headers import event_headers
 from domain.messages.outgoing import OutgoingMessage, TemplateMessage
 from domain.ports import OutgoingRecord
@@ -60,29 +62,15 @@ class Rejection(StrEnum):
     CONVERSATION_OPEN = "conversation_open"
     ALREADY_PROMISED = "already_promised"
     OPTED_OUT = "opted_out"
+    CAMPAIGN_UNKNOWN = "campaign_unknown"
+    CAMPAIGN_STATE = "campaign_state"
+    SECOND_PERSON_NEEDED = "second_person_needed"
+    FILE_UNKNOWN = "file_unknown"
+    NOTHING_TO_RETRY = "nothing_to_retry"
+    NUMBER_UNKNOWN = "number_unknown"
 
 
-class _Body(BaseModel):
-    """Base of command bodies. Unknown keys are rejected: a misspelt `expected_version` must not be ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-_Id = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
-"""Without NUL characters, which PostgreSQL cannot store."""
-
-
-class Target(_Body):
-    """The user or skillset to which a conversation is transferred."""
-
-    kind: Literal["user", "skillset"]
-    id: _Id
-
-
-TransferMode = Literal["immediate", "exclusive"]
-
-
-class Transfer(_Body):
+class Transfer(CommandPart):
     """Transfers a conversation to a user or a skillset. `immediate`: rejected unless an agent is available now;
     `exclusive`: the conversation is reserved for the target for a limited time."""
 
@@ -90,10 +78,10 @@ class Transfer(_Body):
     target: Target
     mode: TransferMode
     expected_version: int | None = Field(default=None, ge=0)
-    batch_id: _Id | None = None
+    batch_id: NonEmptyId | None = None
 
 
-class TransferOnReply(_Body):
+class TransferOnReply(CommandPart):
     """Sends a template to the customer of a closed conversation, and transfers the conversation that the customer's
     answer opens. `holds_hours`: how long the transfer waits for the answer. An immediate transfer that nobody can take
     by then becomes an exclusive one to the same target."""
@@ -103,10 +91,10 @@ class TransferOnReply(_Body):
     target: Target
     mode: TransferMode
     holds_hours: int = Field(default=72, ge=1, le=720)
-    batch_id: _Id | None = None
+    batch_id: NonEmptyId | None = None
 
 
-class Release(_Body):
+class Release(CommandPart):
     """Gives a conversation back, hands it over, parks it or takes it over: by its owner or an administrator, also when
     it is accepted or managed. Without `target` and `park_until` it goes back to the list. `mode`: as for a transfer, by
     default `exclusive`; `immediate` with the issuer as the target takes it over. `park_until`: it is reserved for the
@@ -118,7 +106,7 @@ class Release(_Body):
     mode: Literal["immediate", "exclusive"] | None = None
     park_until: AwareDatetime | None = None
     note: Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=r"^[^\x00]+$")] | None = None
-    batch_id: _Id | None = None
+    batch_id: NonEmptyId | None = None
 
     def model_post_init(self, _: object) -> None:
         if self.mode is not None and self.target is None:
@@ -127,15 +115,15 @@ class Release(_Body):
             raise ValueError("mode: a conversation is parked exclusively, not immediately")
 
 
-class Recall(_Body):
+class Recall(CommandPart):
     """Recalls a transfer that is not accepted yet, gives back a conversation that the issuer has accepted and nobody
     has answered, recalls a mail that is still held or a message that Meta has not been asked to send, or cancels a
     transfer on reply (`deferred_id`). Has exactly one of `conversation_id`, `mail_command_id`, `send_command_id` and
     `deferred_id`; `expected_version` is only for a conversation."""
 
     conversation_id: UUID | None = None
-    mail_command_id: _Id | None = None
-    send_command_id: _Id | None = None
+    mail_command_id: NonEmptyId | None = None
+    send_command_id: NonEmptyId | None = None
     deferred_id: UUID | None = None
     expected_version: int | None = Field(default=None, ge=0)
 
@@ -147,7 +135,7 @@ class Recall(_Body):
             raise ValueError("expected_version is only allowed with conversation_id")
 
 
-class Email(_Body):
+class Email(CommandPart):
     """Forwards a conversation by mail. `mask`: whether phone numbers are masked; if missing, the settings decide.
     `hold_seconds`: how long the mail waits before it is sent; it can be recalled until then."""
 
@@ -157,34 +145,34 @@ class Email(_Body):
     body: str
     mask: bool | None = None
     hold_seconds: int = Field(default=0, ge=0, le=60)
-    batch_id: _Id | None = None
+    batch_id: NonEmptyId | None = None
 
 
-class Customer(_Body):
+class Customer(CommandPart):
     """A customer who is written to without naming a conversation."""
 
-    wa_id: _Id | None = None
-    user_id: _Id | None = None
+    wa_id: NonEmptyId | None = None
+    user_id: NonEmptyId | None = None
 
     def model_post_init(self, _: object) -> None:
         if self.wa_id is None and self.user_id is None:
             raise ValueError("needs wa_id or user_id")
 
 
-class SendMessage(_Body):
+class SendMessage(CommandPart):
     """Sends a message to a customer, who is named by a conversation, or by the business number and an id. `reply_to`:
     the wamid of the message that it quotes; `expected_last`: the id or wamid of the customer's last message that the
     writer has seen, if the message must not be sent once the customer has written again; `hold_seconds`: how long the
     message waits before it is sent; it can be recalled until then."""
 
     conversation_id: UUID | None = None
-    phone_number_id: _Id | None = None
+    phone_number_id: NonEmptyId | None = None
     customer: Customer | None = None
     message: OutgoingMessage
-    reply_to: _Id | None = None
-    expected_last: _Id | None = None
+    reply_to: NonEmptyId | None = None
+    expected_last: NonEmptyId | None = None
     hold_seconds: int = Field(default=0, ge=0, le=60)
-    batch_id: _Id | None = None
+    batch_id: NonEmptyId | None = None
 
     def model_post_init(self, _: object) -> None:
         direct = self.phone_number_id is not None and self.customer is not None
@@ -192,19 +180,19 @@ class SendMessage(_Body):
             raise ValueError("needs either conversation_id, or phone_number_id and customer")
 
 
-class MarkRead(_Body):
+class MarkRead(CommandPart):
     """Shows the customer that their messages were read. May be lost."""
 
     conversation_id: UUID
 
 
-class Typing(_Body):
+class Typing(CommandPart):
     """Shows the customer that somebody is writing, and that their messages were read. May be lost."""
 
     conversation_id: UUID
 
 
-class Resolve(_Body):
+class Resolve(CommandPart):
     """Settles a send of which nobody knows whether the customer got it: it counts as sent, or it is sent again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
@@ -217,7 +205,20 @@ class Resolve(_Body):
         """None: a send is named by its own id."""
 
 
-CommandBody = Transfer | TransferOnReply | Release | Recall | Email | SendMessage | MarkRead | Typing | Resolve
+CommandBody = (
+    Transfer
+    | TransferOnReply
+    | Release
+    | Recall
+    | Email
+    | SendMessage
+    | MarkRead
+    | Typing
+    | Resolve
+    | CampaignCommand
+    | OptOut
+    | OptIn
+)
 """The body of a command; its class follows from the command's type."""
 
 _TYPES: dict[str, type[CommandBody]] = {
@@ -230,6 +231,9 @@ _TYPES: dict[str, type[CommandBody]] = {
     "witiop.command.mark_read.v1": MarkRead,
     "witiop.command.typing.v1": Typing,
     "witiop.command.resolve.v1": Resolve,
+    **CAMPAIGN_TYPES,
+    "witiop.command.opt_out.v1": OptOut,
+    "witiop.command.opt_in.v1": OptIn,
 }
 
 

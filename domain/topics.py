@@ -39,5 +39,17 @@ class Topics:
         return f"{self.prefix}witiop.messages.v1"
 
     @property
+    def campaigns(self) -> str:
+        return f"{self.prefix}witiop.campaigns.v1"
+
+    @property
     def all(self) -> tuple[str, ...]:
-        return (self.inbound, self.unreadable, self.commands, self.results, self.conversations, self.messages)
+        return (
+            self.inbound,
+            self.unreadable,
+            self.commands,
+            self.results,
+            self.conversations,
+            self.messages,
+            self.campaigns,
+        )

@@ -21,7 +21,8 @@ from console.pages.recipients import first_choice, first_mode, recipient_options
 from console.request import dialog, person, target, words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
-from domain.commands import Recall, Target, Transfer
+from domain.command_bodies.parts import Target
+from domain.commands import Recall, Transfer
 from domain.conversations.ownership.deadlines import reservation_end
 from domain.directory import Directory
 from domain.ports import PublishFailed

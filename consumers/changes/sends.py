@@ -11,6 +11,7 @@ from psycopg import Connection
 from pydantic_core import to_json
 
 from consumers.changes.public_events import SOURCE
+from domain.campaigns.recipients import after_send
 from domain.event_headers import event_headers
 from domain.facts import FACT, AgentMessage, MessageFailed, MessageStatus, Party, partition_key
 from domain.ids import fact_id
@@ -20,6 +21,8 @@ from domain.sending.graph_errors import status_error
 from domain.sending.sends import TAKEN, Send, SendStatus, StatusReport, after_status, word_id
 from domain.sending.unknown import REPORTED_WITHIN, UnnamedFailure, send_that_failed
 from domain.topics import Topics
+from infra.postgres.campaigns.counts import Moves
+from infra.postgres.campaigns.recipients import RecipientSend, follow_sends
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
 from infra.postgres.sending import claims, sends
 from infra.postgres.sending.sends import SendLogEntry
@@ -38,9 +41,12 @@ class SendChanges:
         self._due_at: dict[UUID, datetime] = {}
         self._log: list[tuple[UUID, SendLogEntry]] = []
         self._records: list[OutboxRecord] = []
+        self._recipients: dict[UUID, RecipientSend] = {}
+        self._moves = Moves()
 
-    def change(self, after: Send, entry: SendLogEntry, due_at: datetime | None = None) -> None:
-        """Changes one send. `entry`: why; `due_at`: when it may be claimed, if it waits again."""
+    def change(self, after: Send, entry: SendLogEntry, due_at: datetime | None = None, *, held: bool = False) -> None:
+        """Changes one send. `entry`: why; `due_at`: when it may be claimed, if it waits again; `held`: Meta holds the
+        message back."""
         before = self.sends[after.id]
         self._log.append((after.id, entry))
         if due_at is not None:
@@ -48,14 +54,28 @@ class SendChanges:
         if after == before and due_at is None:
             return
         self.sends[after.id] = self._changed[after.id] = after
+        if after.campaign_id is not None and after.row_no is not None:
+            change = after_send(after, held=held)
+            self._recipients[after.id] = RecipientSend(after.campaign_id, after.row_no, after.id, change)
+            return  # a campaign's events tell of all its recipients together
         self._records += [_event(after, name, entry.at, self._topics) for name in event_names(before, after)]
         self._records += [_fact(fact, self._topics) for fact in _facts(before, after, entry.at)]
 
     def write(self) -> None:
         """Writes all changes. Called once, last."""
+        self.write_sends()
+        self.write_counts()
+
+    def write_sends(self) -> None:
+        """Writes all changes but counters, which are written last of all in a transaction: many update them."""
         sends.write(self._connection, self._changed.values(), self._due_at)
         sends.write_log(self._connection, self._log)
+        follow_sends(self._connection, self._recipients.values(), self._moves)
         Outbox(self._connection).add(self._records)
+
+    def write_counts(self) -> None:
+        """Writes counters."""
+        self._moves.write(self._connection)
 
 
 def changed_by_statuses(

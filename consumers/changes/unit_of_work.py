@@ -301,7 +301,7 @@ class UnitOfWork:
             if self.wishes is not None:
                 self.wishes.write()
             if self.sends is not None:
-                self.sends.write()
+                self.sends.write_sends()
             for send in self.requested:
                 request(connection, send, timedelta())
             histories.write_handed_over(self._handed_over, self._given.values())
@@ -324,6 +324,8 @@ class UnitOfWork:
             audit(connection, self.audited)
             Outbox(connection).add(self.records)
             histories.count([before for before, _ in existing], [c for _, c in changed])
+            if self.sends is not None:
+                self.sends.write_counts()
 
 
 def _assigned_in(result: FoldResult) -> str | None:

@@ -17,6 +17,7 @@ from psycopg import Connection
 from consumers.batches.leftover import Leftover
 from consumers.changes.locks import lock_conversations
 from consumers.changes.unit_of_work import UnitOfWork
+from consumers.handlers.campaigns import CampaignPolicy, carry_out_campaign_command
 from consumers.handlers.command_records import CommandRecord, audited, command_result, held
 from consumers.handlers.sending import (
     becomes_owner,
@@ -125,10 +126,12 @@ class Commands:
         policy: RoutingPolicy,
         mail_policy: MailPolicy,
         sending: SendingPolicy | None = None,
+        campaigns: CampaignPolicy | None = None,
     ) -> None:
         self._topics = topics
         self._mail_policy = mail_policy
         self._sending = sending or SendingPolicy()
+        self._campaigns = campaigns or CampaignPolicy()
         self._secrets = secrets
         self._policy = policy
         self._directories = directory.DirectoryCache()
@@ -197,6 +200,10 @@ class Commands:
                 return show_customer(scene.work.connection, body, conversation, self._sending), None
             case Resolve():
                 return resolve(scene.work.connection, self._topics, head, body, scene.now), None
+            case _:
+                return carry_out_campaign_command(
+                    scene.work.connection, self._topics, head, body, self._sending, self._campaigns, scene.now
+                ) or (None, None)
 
     def _transfer_on_reply(self, scene: _Scene, head: CommandHead, body: TransferOnReply) -> RefusedSend | None:
         return promise_transfer(

@@ -41,6 +41,7 @@ from domain.sending.sends import (
 )
 from domain.sending.unknown import ResendPolicy
 from domain.topics import Topics
+from infra.postgres.campaigns.eligibility import skipped_now
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.hints import SYNC
 from infra.postgres.sending import claims, sends
@@ -171,7 +172,12 @@ class MessageSender:
             people = self._people.left(connection, lane.people_per_day)
             limits = claims.ClaimLimits(most, bucket.for_campaigns, lane.takes_templates, people)
             found = claims.claim(connection, number, limits)
-            over = {c.send.id: why for c in found if (why := self._why_over(connection, c, lane.now)) is not None}
+            skipped = skipped_now(connection, [c.send for c in found])
+            over = {
+                c.send.id: why
+                for c in found
+                if (why := skipped.get(c.send.id) or self._why_over(connection, c, lane.now)) is not None
+            }
             self._expire(connection, over, lane.now)
             ours = [c for c in found if c.send.id not in over]
             claims.keep_bucket(connection, number, bucket.taken(len(ours)))
@@ -255,7 +261,8 @@ class MessageSender:
                     now, send.attempt, _WORDS[type(outcome)], "sender", code, _reason(outcome), milliseconds
                 )
                 wait = pair_wait(after.pair_refusals) if after.pair_refusals > before.pair_refusals else timedelta()
-                changes.change(after, entry, now + wait if after.state == "queued" else None)
+                held = isinstance(outcome, PostAccepted) and outcome.held
+                changes.change(after, entry, now + wait if after.state == "queued" else None, held=held)
                 for report in reported.get((after.phone_number_id, after.wamid or ""), []):
                     entry = SendLogEntry(now, send.attempt, report.status, "meta", report.code)
                     changes.change(after_status(changes.sends[send.id], report), entry)

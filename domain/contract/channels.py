@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaH
 from pydantic.json_schema import SkipJsonSchema
 
 from domain import commands, facts
+from domain.command_bodies.parts import TransferMode
 from domain.commands import Rejection
 from domain.conversations.conversation import MAX_LAST_TEXT, OwnerKind, OwnerState, Status
 from domain.conversations.events import EventName
@@ -185,7 +186,7 @@ class PublishedWish(Published):
     send_id: UUID
     """The message with the template."""
     target: PublishedTarget
-    mode: commands.TransferMode
+    mode: TransferMode
     actor: str
     """Issuer of the command."""
     requested_at: AwareDatetime

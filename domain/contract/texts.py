@@ -106,6 +106,12 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
     Rejection.CONVERSATION_OPEN: gettext_noop(
         "the customer has an active conversation with this number: transfer that one now"
     ),
+    Rejection.CAMPAIGN_UNKNOWN: gettext_noop("the campaign does not exist"),
+    Rejection.CAMPAIGN_STATE: gettext_noop("that is not possible in the state that the campaign is in"),
+    Rejection.SECOND_PERSON_NEEDED: gettext_noop("another person has to confirm the start"),
+    Rejection.FILE_UNKNOWN: gettext_noop("the file does not exist or could not be read"),
+    Rejection.NOTHING_TO_RETRY: gettext_noop("there is nobody for whom another try could succeed"),
+    Rejection.NUMBER_UNKNOWN: gettext_noop("WhatsApp knows no such number of this company"),
     Rejection.ALREADY_PROMISED: gettext_noop(
         "the customer's next answer is already promised to somebody: cancel that first"
     ),

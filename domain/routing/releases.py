@@ -7,7 +7,8 @@ The touch stays: a conversation that was released waits for a word that is writt
 from collections.abc import Mapping
 from datetime import datetime
 
-from domain.commands import Rejection, Release, Target, Transfer
+from domain.command_bodies.parts import Target
+from domain.commands import Rejection, Release, Transfer
 from domain.conversations.conversation import Conversation, Decisions, FactRef, Owner, Released
 from domain.conversations.ownership.deadlines import reservation_end
 from domain.directory import Directory

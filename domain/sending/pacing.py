@@ -4,6 +4,8 @@ templates may reach today."""
 from datetime import datetime
 from typing import NamedTuple
 
+DEFAULT_THROUGHPUT = 80
+"""Messages a second of a number that Meta has not told us of."""
 SHARE = 0.8
 """Of Meta's limit; of this share incoming messages take their part, because Meta counts them too."""
 _LEAST_SHARE = 0.1

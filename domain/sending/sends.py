@@ -128,7 +128,7 @@ class Send:
     ids in Meta's answer; `error`: Meta's code; `secret`: of its callback data; `pair_refusals`: how often in a row Meta
     refused it because messages to the customer came too fast; `upload_id`: the file that it shows, for which `content`
     has `{"upload": ...}` instead of Meta's id; `is_marketing`: it is not sent to who wants no marketing;
-    `delivered_within`: how long Meta tries to deliver it."""
+    `delivered_within`: how long Meta tries to deliver it; `campaign_id`, `row_no`: the recipient of a campaign."""
 
     id: UUID
     command_id: str
@@ -162,6 +162,8 @@ class Send:
     pricing: Mapping[str, Any] | None = None
     is_marketing: bool = False
     delivered_within: timedelta = DELIVERED_WITHIN
+    campaign_id: UUID | None = None
+    row_no: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

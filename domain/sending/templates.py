@@ -91,6 +91,11 @@ class Template(NamedTuple):
         return _string(self._component("HEADER"), "text") if self.header_kind == "text" else ""
 
     @property
+    def header_needs_parameter(self) -> bool:
+        """Whether the header shows a file or has a variable."""
+        return self.header_kind in ("image", "video", "document") or bool(_VARIABLE.findall(self.header_text))
+
+    @property
     def buttons(self) -> Sequence[Mapping[str, Any]]:
         buttons = self._component("BUTTONS").get("buttons")
         return [button for button in buttons if isinstance(button, dict)] if isinstance(buttons, list) else []

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, get_args
 from uuid import UUID
 
-from domain.commands import Rejection, Transfer, TransferMode
+from domain.command_bodies.parts import TransferMode
+from domain.commands import Rejection, Transfer
 from domain.conversations.conversation import Conversation, Decisions, OwnerKind, decision_ref
 from domain.conversations.placement.window import WINDOW
 from domain.directory import Directory

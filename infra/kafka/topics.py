@@ -96,6 +96,7 @@ def _settings(topics: Topics, wanted: TopicSettings) -> dict[str, dict[str, str]
         topics.results: safe,
         topics.conversations: safe,
         topics.messages: safe,
+        topics.campaigns: safe,
     }
 
 

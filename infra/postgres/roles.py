@@ -12,7 +12,9 @@ from psycopg.rows import scalar_row
 from psycopg.sql import SQL, Composed, Identifier
 from psycopg.sql import Literal as Value
 
-RoleProcess = Literal["conversations", "commands", "routing", "mails", "timer", "sender", "media", "relay", "console"]
+RoleProcess = Literal[
+    "conversations", "commands", "routing", "mails", "timer", "sender", "media", "campaigns", "relay", "console"
+]
 """The processes that use the database."""
 ROLE_PROCESSES: tuple[RoleProcess, ...] = get_args(RoleProcess)
 
@@ -46,6 +48,7 @@ _HOLDS = {
     "held_commands": "select",
     "mails": "select, update",
     "restores": "select, insert",
+    "campaigns": "select, update (state, reason, changed_by, version)",
     "sends": "select, update",
 }
 """For processes that recognise a restore of the database, and hold what was open in it."""
@@ -62,6 +65,8 @@ _SENDS = {
     "outbox": "insert",
     "send_log": "select, insert",
     "sends": "select, update",
+    "campaign_counts": "select, insert, update",
+    "recipients": "select, update",
 }
 """For processes that change sends (`consumers.changes.sends`)."""
 _PARKS = {"parked": "select, insert, update, delete"}
@@ -69,6 +74,15 @@ _READS_LISTS = dict.fromkeys(
     (
         "agent_idle",
         "agent_presence",
+        "campaign_answer_counts",
+        "campaign_answers",
+        "campaign_charges",
+        "campaign_counts",
+        "campaign_files",
+        "campaign_log",
+        "campaign_templates",
+        "campaign_tests",
+        "campaigns",
         "command_audit",
         "conversations",
         "customers",
@@ -78,6 +92,7 @@ _READS_LISTS = dict.fromkeys(
         "identity_periods",
         "graph_accounts",
         "graph_numbers",
+        "import_problems",
         "lanes",
         "mail_log",
         "mails",
@@ -86,6 +101,7 @@ _READS_LISTS = dict.fromkeys(
         "message_changes",
         "message_status",
         "meta_reports",
+        "recipients",
         "send_log",
         "sends",
         "templates",
@@ -111,6 +127,10 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "identity_periods": "select, insert, update",
         "inbound_rates": "select, insert, update",
         "lanes": "select, insert, update",
+        "campaign_answer_counts": "select, insert, update",
+        "campaign_answers": "select, insert, update",
+        "campaign_charges": "select, insert, update",
+        "campaigns": "select",
         "mail_log": "select, insert",
         "marketing_preferences": "select, insert, update",
         "media": "select, insert",
@@ -125,6 +145,11 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         **_ASSIGNS,
         **_CONSUMES,
         **_SENDS,
+        "campaigns": "select, insert, update",
+        "campaign_files": "select",
+        "campaign_log": "select, insert",
+        "campaign_templates": "select, insert",
+        "campaign_tests": "select, insert",
         "command_audit": "select, insert",
         "commands": "select, insert, update",
         "entries": "select, insert, update",  # a user who takes a conversation accepts it
@@ -164,6 +189,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     "sender": {
         **_HOLDS,
         **_SENDS,
+        "campaign_templates": "select",
         "consumer_offsets": "select",
         "conversations": "select",
         "customers": "select",
@@ -187,10 +213,41 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "meta_uploads": "select, insert, update, delete",
         "uploads": "select",
     },
+    "campaigns": {
+        **_DIRECTORY,
+        **_HOLDS,
+        **_SENDS,
+        "campaigns": "select, update",
+        "campaign_answer_counts": "select",
+        "campaign_answers": "select",
+        "campaign_counts": "select, insert, update, delete",
+        "campaign_file_chunks": "select, delete",
+        "campaign_files": "select, update, delete",
+        "campaign_log": "select, insert",
+        "campaign_templates": "select",
+        "consumer_offsets": "select",
+        "conversations": "select",
+        "customers": "select",
+        "graph_accounts": "select",
+        "graph_numbers": "select",
+        "identities": "select",
+        "identity_periods": "select",
+        "import_problems": "select, insert, delete",
+        "inbound_rates": "select",
+        "lanes": "select",
+        "marketing_preferences": "select",
+        "meta_reports": "select",
+        "recipients": "select, insert, update, delete",
+        "sends": "select, insert, update",
+        "templates": "select",
+        "uploads": "select",
+    },
     "relay": {"outbox": "select, delete", "set_aside": "select, insert"},
     "console": {
         **_DIRECTORY,
         **_READS_LISTS,
+        "campaign_file_chunks": "insert",
+        "campaign_files": "select, insert",
         "console_audit": "select, insert",
         "consumer_offsets": "select",
         "console_sessions": "select, insert, update, delete",

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from domain.command_bodies.campaigns import CampaignBody, CreateCampaign, OptOutBody
 from domain.commands import (
     Command,
     CommandBody,
@@ -140,6 +141,12 @@ def _text(body: CommandBody) -> str:
             return f"conversation {body.conversation_id}"
         case Resolve():
             return f"send {body.send_id} as {body.as_}"
+        case CreateCampaign():
+            return f"campaign {body.name}"
+        case OptOutBody():
+            return f"{len(body.customers)} customers"
+        case CampaignBody():
+            return f"campaign {body.campaign_id}"
 
 
 def _mail_text(to: Iterable[str], subject: str) -> str:

@@ -1,4 +1,4 @@
-"""Builds and runs the worker processes: `timer`, `routing`, `mails`, `sender`, `media` and `relay`."""
+"""Builds and runs the worker processes: `timer`, `routing`, `mails`, `sender`, `media`, `campaigns` and `relay`."""
 
 from contextlib import closing
 from threading import Event
@@ -148,6 +148,23 @@ def run_media(settings: Settings) -> None:
             ]
         )
         run_worker(settings, both.run, both.not_ready_reason)
+
+
+def run_campaigns(settings: Settings) -> None:
+    """Runs the worker that reads, plans and starts campaigns, and hands their messages to the sender. Any number may
+    run."""
+    from consumers.workers.campaigns.worker import CampaignWorker
+    from consumers.workers.restore_guard import RestoreGuard
+    from infra.kafka.diagnostics import committed_offsets
+    from infra.postgres.connections.session import DatabaseSession
+
+    kafka, names = kafka_config(settings), topics(settings)
+    groups = [consumer_group(settings, name) for name in ("conversations", "commands")]
+    read = (names.inbound, names.unreadable, names.commands)
+    with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "campaigns")) as session:
+        guard = RestoreGuard(session, lambda: committed_offsets(kafka, groups, read))
+        worker = CampaignWorker(guard.transaction, names)
+        run_worker(settings, worker.run, lambda: every_reason(worker.not_ready_reason(), guard.not_ready_reason()))
 
 
 def _stand_by(stop: Event) -> None:

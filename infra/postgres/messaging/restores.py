@@ -67,8 +67,8 @@ def is_behind(connection: Connection[Any], committed: Mapping[GroupPartition, in
 
 
 def recognise(connection: Connection[Any]) -> bool:
-    """Notes that the database was restored, and holds the mails and sends that are open. Returns False if that is noted
-    already."""
+    """Notes that the database was restored, holds the mails and sends that are open, and pauses campaigns. Returns
+    False if that is noted already."""
     row = connection.execute("insert into restores default values on conflict do nothing returning 1").fetchone()
     if row is None:
         return False
@@ -79,6 +79,10 @@ def recognise(connection: Connection[Any]) -> bool:
     connection.execute(
         "update sends set state = 'held_after_restore' where id in "
         "(select id from sends where state = 'queued' order by id for update)"
+    )
+    connection.execute(
+        "update campaigns set state = 'paused', reason = 'restored', changed_by = 'campaigns', version = version + 1 "
+        "where id in (select id from campaigns where state in ('running', 'scheduled') order by id for update)"
     )
     return True
 

@@ -8,8 +8,9 @@ from psycopg import Connection
 from psycopg.rows import kwargs_row
 
 from domain.conversations.placement.window import WINDOW
-from domain.sending.pacing import Bucket, PeopleLeft
+from domain.sending.pacing import DEFAULT_THROUGHPUT, SHARE, Bucket, PeopleLeft
 from domain.sending.sends import Lane, Send
+from infra.postgres.campaigns.eligibility import MAY_BE_POSTED
 from infra.postgres.sending.inbound import INBOUND_RATE
 from infra.postgres.sending.recipients import MEMBERS
 from infra.postgres.sending.reports import PEOPLE_PER_DAY, THROUGHPUT
@@ -116,6 +117,14 @@ def _lane(connection: Connection[Any], number: str, query: LiteralString) -> Lan
     return LaneState(bucket, now, paused, templates_paused, people_per_day)
 
 
+def rate_of(connection: Connection[Any], number: str) -> float:
+    """Returns how many messages a second a number may send. Takes no lock."""
+    row = connection.execute(
+        f"select {THROUGHPUT} from graph_numbers g where g.phone_number_id = %b", [number]
+    ).fetchone()
+    return SHARE * (row[0] if row is not None else DEFAULT_THROUGHPUT)
+
+
 def keep_bucket(connection: Connection[Any], number: str, bucket: Bucket) -> None:
     """Stores what is left in a bucket, under the lane's lock."""
     connection.execute(
@@ -162,6 +171,7 @@ with chosen as materialized (
       select from meta_uploads m where m.upload_id = s.upload_id and m.phone_number_id = s.phone_number_id
         and m.expires_at > clock_timestamp()
     ))
+    and {MAY_BE_POSTED}
     and not exists (
       select from sends o
       where o.phone_number_id = s.phone_number_id and o.recipient = s.recipient and o.state in ('queued', 'sending')

@@ -28,6 +28,13 @@ _ACCOUNT: LiteralString = (
 """The account of a number; for a number that Meta has not told us of, the only account."""
 
 
+def account_of(connection: Connection[Any], phone_number_id: str) -> str | None:
+    """Returns the account of a number; for a number that Meta has not told us of, the only account; None: there is
+    none."""
+    row = connection.execute(f"select {_ACCOUNT}", [phone_number_id]).fetchone()
+    return row[0] if row is not None else None
+
+
 class StoredLibrary:
     """Implements `domain.sending.acceptance.Library`. It lives as long as a transaction: a template is read once."""
 

@@ -23,7 +23,7 @@ SEND_COLUMNS: LiteralString = (
     "id, command_id, phone_number_id, address, address_kind, kind, lane, content, text, actor, is_word, is_claim, "
     "needs_window, requested_at, secret, conversation_id, customer_id, reply_to, state, attempt, expires_at, "
     "claimed_at, wamid, wa_id, user_id, error, reason, pair_refusals, upload_id, pricing, is_marketing, "
-    "delivered_within"
+    "delivered_within, campaign_id, row_no"
 )
 """Columns under the names of the fields of `Send`."""
 
@@ -75,6 +75,53 @@ def request(connection: Connection[Any], send: Send, hold: timedelta, recalled_b
     if recalled_by is not None:
         log.append((send.id, SendLogEntry(send.requested_at, 0, "recalled", recalled_by)))
     write_log(connection, log)
+
+
+def request_many(connection: Connection[Any], requested: Collection[Send]) -> None:
+    """Stores sends of a campaign, due at once. Their requests are not logged one by one: that a campaign began is."""
+    rows = [
+        (
+            *(s.id, s.command_id, s.phone_number_id, s.address, s.address_kind, str(s.customer_id or s.address)),
+            *(s.kind, int(s.lane), to_json(dict(s.content)).decode(), s.text, s.actor, s.requested_at, s.expires_at),
+            *(s.secret, s.customer_id, s.upload_id, s.is_marketing, s.delivered_within, s.campaign_id, s.row_no),
+        )
+        for s in requested
+    ]
+    if rows:
+        connection.execute(_REQUEST_MANY, column_arrays(rows))
+
+
+_REQUEST_MANY = """
+insert into sends (id, command_id, phone_number_id, address, address_kind, recipient, kind, lane, content, text, actor,
+  requested_at, held_until, due_at, expires_at, secret, customer_id, upload_id, is_marketing, delivered_within,
+  campaign_id, row_no, is_word, is_claim, needs_window, state)
+select id, command_id, number, address, address_kind, recipient, kind, lane, content::jsonb, text, actor, requested_at,
+  requested_at, requested_at, expires_at, secret, customer_id, upload_id, is_marketing, delivered_within, campaign_id,
+  row_no, false, false, false, 'queued'
+from unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::smallint[],
+  %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::bytea[], %b::uuid[], %b::uuid[],
+  %b::boolean[], %b::interval[], %b::uuid[], %b::integer[])
+  as t (id, command_id, number, address, address_kind, recipient, kind, lane, content, text, actor, requested_at,
+    expires_at, secret, customer_id, upload_id, is_marketing, delivered_within, campaign_id, row_no)
+on conflict do nothing
+"""
+
+
+def waiting_of_campaigns(connection: Connection[Any], number: str) -> int:
+    """Returns how many sends of campaigns wait for their turn on a number. O(them)."""
+    row = connection.execute(
+        "select count(*) from sends where phone_number_id = %b and lane = %b and state = 'queued'",
+        [number, Lane.CAMPAIGN],
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def waiting_of(connection: Connection[Any], campaign: UUID, most: int = 1000) -> list[UUID]:
+    """Returns at most `most` sends of a campaign that wait for their turn."""
+    rows = connection.execute(
+        "select id from sends where campaign_id = %b and state = 'queued' order by id limit %b", [campaign, most]
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def existing(connection: Connection[Any], wanted: Collection[UUID]) -> set[UUID]:

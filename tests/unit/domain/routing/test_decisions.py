@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from domain.commands import Rejection, Target, Transfer
+from domain.command_bodies.parts import Target
+from domain.commands import Rejection, Transfer
 from domain.conversations.conversation import Conversation, Decision, Decisions, Owner, decision_ref
 from domain.directory import Directory, User
 from domain.ids import fact_id

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.commands import Rejection, Target, Transfer
+from domain.command_bodies.parts import Target
+from domain.commands import Rejection, Transfer
 from domain.conversations.conversation import Conversation, Decisions, FactRef, decision_ref
 from domain.conversations.events import Cause
 from domain.conversations.fold import decide, expire, fold

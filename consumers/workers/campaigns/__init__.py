@@ -1,0 +1,1 @@
+"""The `campaigns` process: reads recipients, plans, starts, hands messages to the sender, and watches."""

@@ -1,0 +1,91 @@
+"""Hands recipients' messages to the sender, a few seconds of them at a time: what waits there is little, so a pause
+takes back little, and the sender's table stays small for agents' answers (docs/design/campaigns.md, *Feeding*)."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain.campaigns.calendar import SendingHours, opening
+from domain.campaigns.campaign import Campaign, CampaignTemplate
+from domain.campaigns.content import content_of
+from domain.campaigns.recipients import CampaignRecipient, campaign_send_id
+from domain.sending.callback import SECRET_BYTES
+from domain.sending.sends import Lane, Send
+from infra.postgres.campaigns import recipients
+from infra.postgres.campaigns.counts import Moves
+from infra.postgres.sending import sends
+from infra.process.crash_points import crash_point
+
+AHEAD_SECONDS = 2.0
+"""For so long the messages that wait at the sender last."""
+_LEAST = 20
+
+
+def feed(
+    connection: Connection[Any],
+    campaign: Campaign,
+    templates: Sequence[CampaignTemplate],
+    now: datetime,
+    per_second: float,
+    most: int | None = None,
+) -> int:
+    """Hands messages of a running campaign, whose lock the caller holds, to the sender; returns how many. `per_second`:
+    messages that its number may send; `most`: so many at most."""
+    room = max(_LEAST, int(per_second * AHEAD_SECONDS))
+    room -= sends.waiting_of_campaigns(connection, campaign.phone_number_id)
+    if most is not None:
+        room = min(room, most)
+    openings = {zone: opening(campaign, zone, now) for zone in campaign.zones or {}}
+    open_zones = sorted(zone for zone, each in openings.items() if each.is_open)
+    taken = recipients.take(connection, campaign.id, open_zones, room)
+    by_variant = {each.variant: each for each in templates}
+    requested = [_send(campaign, each, by_variant[each.variant], openings[each.zone], now) for each in taken]
+    moves = Moves()
+    sends.request_many(connection, requested)
+    recipients.keep_claimed(connection, {send.id: each for send, each in zip(requested, taken, strict=True)}, moves)
+    moves.write(connection)
+    crash_point("campaigns.before-feed-commit")
+    return len(taken)
+
+
+def _send(
+    campaign: Campaign, recipient: CampaignRecipient, planned: CampaignTemplate, until: SendingHours, now: datetime
+) -> Send:
+    content = content_of(planned.template, recipient.parameters)
+    attempt = recipient.attempt + 1
+    return Send(
+        id=campaign_send_id(campaign.id, recipient.row_no, attempt),
+        command_id=f"campaign:{campaign.id}:{recipient.row_no}:{attempt}",
+        phone_number_id=campaign.phone_number_id,
+        address=recipient.address,
+        address_kind=recipient.address_kind,
+        kind="template",
+        lane=Lane.CAMPAIGN,
+        content=content.graph,
+        text=content.text,
+        actor=f"campaign:{campaign.name}"[:256],
+        is_word=False,
+        is_claim=False,
+        needs_window=False,
+        requested_at=now,
+        secret=secrets.token_bytes(SECRET_BYTES),
+        customer_id=_customer(recipient.person),
+        expires_at=until.until,
+        upload_id=content.upload,
+        is_marketing=planned.template.is_marketing,
+        delivered_within=planned.template.delivered_within,
+        campaign_id=campaign.id,
+        row_no=recipient.row_no,
+    )
+
+
+def _customer(person: str) -> UUID | None:
+    """Returns the id of a person who is a known customer."""
+    try:
+        return UUID(person)
+    except ValueError:
+        return None

@@ -1,0 +1,110 @@
+"""Recipients of campaigns whose message is handed to the sender, and what becomes of it. Raises psycopg errors."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import kwargs_row
+
+from domain.campaigns.recipients import CampaignRecipient, RecipientChange, RecipientState
+from infra.postgres.campaigns.counts import CountKey, Moves
+from infra.postgres.connections.arrays import column_arrays
+
+_COLUMNS: LiteralString = (
+    "campaign_id, row_no, phone_number_id, address, address_kind, person, parameters, zone, wave, variant, attempt, "
+    "state"
+)
+"""Columns under the names of the fields of `CampaignRecipient`."""
+
+
+_OLD: LiteralString = "r.campaign_id, r.row_no, r.wave, r.variant, r.state, coalesce(r.reason, '') as reason"
+"""Columns under the names of the fields of `StoredRecipient`."""
+
+
+class RecipientSend(NamedTuple):
+    """What a send means for its recipient."""
+
+    campaign_id: UUID
+    row_no: int
+    send_id: UUID
+    change: RecipientChange
+
+
+class StoredRecipient(NamedTuple):
+    """A recipient as stored before a change. `reason`: empty for none."""
+
+    campaign_id: UUID
+    row_no: int
+    wave: int
+    variant: int
+    state: RecipientState
+    reason: str
+
+    @property
+    def key(self) -> CountKey:
+        return CountKey(self.campaign_id, self.wave, self.variant, self.state, self.reason)
+
+
+def take(connection: Connection[Any], campaign: UUID, zones: Sequence[str], most: int) -> list[CampaignRecipient]:
+    """Locks and returns at most `most` recipients of these time zones whose message is due. O(zones * most)."""
+    if most <= 0 or not zones:
+        return []
+    with connection.cursor(row_factory=kwargs_row(CampaignRecipient)) as cursor:
+        return cursor.execute(
+            f"select {_COLUMNS} from recipients r where (campaign_id, row_no) in ("
+            "select %(campaign)s, d.row_no from unnest(%(zones)s::text[]) as z (zone) cross join lateral ("
+            "select due_at, row_no from recipients where campaign_id = %(campaign)s and zone = z.zone "
+            "and state in ('planned', 'deferred') and due_at <= clock_timestamp() order by due_at, row_no "
+            "limit %(most)s) d order by d.due_at, d.row_no limit %(most)s) "
+            "and state in ('planned', 'deferred') order by row_no for update skip locked",
+            {"campaign": campaign, "zones": [*zones], "most": most},
+        ).fetchall()
+
+
+def keep_claimed(connection: Connection[Any], claimed: Mapping[UUID, CampaignRecipient], moves: Moves) -> None:
+    """Notes that the messages of locked recipients were handed to the sender. `claimed`: send -> recipient."""
+    rows = [(r.campaign_id, r.row_no, send) for send, r in claimed.items()]
+    if not rows:
+        return
+    found = connection.execute(
+        "with t as (select * from unnest(%b::uuid[], %b::integer[], %b::uuid[]) as t (campaign_id, row_no, send_id)), "
+        f"old as (select {_OLD} from recipients r join t using (campaign_id, row_no)) "
+        "update recipients r set state = 'claimed', reason = null, attempt = r.attempt + 1, send_id = t.send_id, "
+        "accepted_at = null from t, old "
+        "where r.campaign_id = t.campaign_id and r.row_no = t.row_no "
+        "and old.campaign_id = r.campaign_id and old.row_no = r.row_no returning old.*",
+        column_arrays(rows),
+    ).fetchall()
+    for row in found:
+        before = StoredRecipient._make(row)
+        moves.add(before.key, -1)
+        moves.add(before.key._replace(state="claimed", reason=""))
+
+
+def follow_sends(connection: Connection[Any], changes: Iterable[RecipientSend], moves: Moves) -> None:
+    """Writes what changes of their last sends mean for recipients."""
+    rows = sorted(
+        (s.campaign_id, s.row_no, s.send_id, s.change.state, s.change.reason or "", s.change.accepted_at)
+        for s in {(s.campaign_id, s.row_no): s for s in changes}.values()
+    )
+    if not rows:
+        return
+    found = connection.execute(
+        "with t as (select * from unnest(%b::uuid[], %b::integer[], %b::uuid[], %b::text[], %b::text[], "
+        "%b::timestamptz[]) as t (campaign_id, row_no, send_id, state, reason, accepted_at)), "
+        f"old as materialized (select {_OLD} from recipients r join t using (campaign_id, row_no) "
+        "where r.send_id = t.send_id order by 1, 2 for update of r) "
+        "update recipients r set state = t.state, reason = nullif(t.reason, ''), "
+        "accepted_at = case when t.state in ('failed', 'planned', 'deferred', 'skipped') then null "
+        "else coalesce(r.accepted_at, t.accepted_at) end from t, old "
+        "where r.campaign_id = t.campaign_id and r.row_no = t.row_no "
+        "and old.campaign_id = r.campaign_id and old.row_no = r.row_no "
+        "and (old.state, old.reason) is distinct from (t.state, t.reason) "
+        "returning old.*, t.state, t.reason",
+        column_arrays(rows),
+    ).fetchall()
+    for *old, state, reason in found:
+        before = StoredRecipient._make(old)
+        moves.add(before.key, -1)
+        moves.add(before.key._replace(state=state, reason=reason))

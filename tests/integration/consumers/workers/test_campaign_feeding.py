@@ -1,0 +1,55 @@
+"""Campaigns on a real database: their messages are handed to the sender a few at a time, and their recipients follow
+their sends."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from domain.sending.sends import PostAccepted, Refused, Unanswered
+from tests.support.campaign_room import CampaignRoom, open_campaign_room
+
+
+@pytest.fixture
+def room(database: str) -> Iterator[CampaignRoom]:
+    with open_campaign_room(database) as room:
+        yield room
+
+
+def test_everybody_gets_the_template_once(room: CampaignRoom) -> None:
+    """From the start to what Meta says."""
+    autumn = room.planned(3)
+    assert ("applied", None) == room.command("start", autumn)
+    room.run()
+    assert ["+16505550002", "+16505550003", "+16505550004"] == sorted(room.reached())
+    assert {"accepted": 3} == room.counts(autumn)
+    parameters = room.graph.posts[0]["template"]["components"][0]["parameters"]
+    assert [{"type": "text", "text": "Oliver"}] == parameters
+    room.run()
+    assert 3 == len(room.graph.posts)
+
+
+def test_a_recipient_is_what_became_of_the_send(room: CampaignRoom) -> None:
+    autumn = room.planned(4)
+    room.graph.answers += [
+        Refused(131026, "Meta's error 131026"),
+        Unanswered("no answer"),
+        PostAccepted("wamid.3", held=True),
+        PostAccepted("wamid.4"),
+    ]
+    room.command("start", autumn)
+    room.run()
+    assert {"failed 131026": 1, "unknown": 1, "accepted held": 1, "accepted": 1} == room.counts(autumn)
+
+
+def test_after_a_pause_nothing_is_posted_and_after_a_resume_nobody_gets_it_twice(room: CampaignRoom) -> None:
+    """C1, C2: what waits at the sender goes back."""
+    autumn = room.planned(5)
+    room.command("start", autumn)
+    room.worker.poll()
+    assert {"claimed": 5} == room.counts(autumn)
+    assert ("applied", None) == room.command("pause", autumn)
+    room.run()
+    assert ([], {"planned": 5}) == (room.reached(), room.counts(autumn))
+    assert ("applied", None) == room.command("resume", autumn)
+    room.run()
+    assert (5, 5, {"accepted": 5}) == (len(room.reached()), len(set(room.reached())), room.counts(autumn))

@@ -1,0 +1,139 @@
+"""A campaign on the office's database, with the process that runs it, a sender and a fake Graph API."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from consumers.workers.campaigns.worker import CampaignWorker
+from consumers.workers.sender import MessageSender, SenderTerms
+from domain.campaigns.campaign import Campaign, campaign_id
+from domain.campaigns.content import variables_of
+from domain.sending.templates import Template
+from domain.topics import Topics
+from infra.postgres.campaigns import campaigns
+from infra.postgres.campaigns.counts import CountKey, Moves, counts_of, wrong_counts
+from infra.postgres.connections.session import DatabaseSession
+from infra.postgres.sending.library import store_templates
+from tests.support.fake_graph import FakeGraph
+from tests.support.office import Office, open_office
+from tests.support.sending_room import NoWakeups
+from tests.support.stories import NUMBER
+
+ACCOUNT = "102290129340398"
+AUTUMN = Template(
+    ACCOUNT,
+    "autumn_service",
+    "en",
+    "APPROVED",
+    "MARKETING",
+    "POSITIONAL",
+    [
+        {"type": "BODY", "text": "Hi {{1}}, your bike is due for its service."},
+        {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": "Yes, please"}]},
+    ],
+)
+
+
+class CampaignRoom:
+    """Campaigns of the office's number, which may send 1,000 messages a second and has saved up for most of one."""
+
+    def __init__(self, office: Office, dsn: str) -> None:
+        self.office = office
+        self.connection = office.connection
+        self.graph = FakeGraph()
+        self.session = DatabaseSession(dsn, "test")
+        self.topics = Topics()
+        self.connection.execute(
+            "insert into graph_numbers (phone_number_id, account_id, display, name, quality, throughput, "
+            "people_per_day, synchronised_at) values (%b, %b, '+1 650 555 0000', 'Shop', 'GREEN', 1000, null, now())",
+            [NUMBER, ACCOUNT],
+        )
+        self.store(AUTUMN)
+        office.may_send(700)
+        self.worker = CampaignWorker(self.session.transaction, self.topics)
+        self.sender = MessageSender(
+            self.session.transaction, self.graph, self.topics, NoWakeups(), SenderTerms(in_flight=16)
+        )
+
+    def store(self, *templates: Template) -> None:
+        """Makes these the templates that Meta reports."""
+        store_templates(self.connection, ACCOUNT, templates, datetime.now(UTC))
+
+    def planned(self, people: int = 3, name: str = "Autumn", **changes: Any) -> Campaign:
+        """Stores a campaign that is ready, with so many planned recipients, from row 2 on: +16505550002, ..."""
+        campaign = Campaign(
+            id=campaign_id(name),
+            name=name,
+            phone_number_id=NUMBER,
+            account_id=ACCOUNT,
+            source={"file": {"file_id": str(UUID(int=1)), "mapping": {"phone": 0}}},
+            into_active=False,
+            terms={},
+            actor="paola",
+            created_at=datetime.now(UTC),
+            state="ready",
+            zones={"UTC": people},
+        )
+        campaign = replace(campaign, **changes)
+        templates = [AUTUMN]
+        assert campaigns.create(self.connection, campaign, templates)
+        values = dict.fromkeys(variables_of(AUTUMN), "Oliver")
+        for row in range(2, people + 2):
+            phone = f"1650555{row:04}"
+            self.connection.execute(
+                "insert into recipients (campaign_id, row_no, phone_number_id, address, address_kind, address_key, "
+                "person, parameters, zone, state) values (%b, %b, %b, %b, 'phone', %b, %b, %b, 'UTC', 'planned')",
+                [campaign.id, row, NUMBER, phone, phone, phone, Jsonb(values)],
+            )
+        moves = Moves()
+        moves.add(CountKey(campaign.id, 1, 0, "planned", ""), people)
+        moves.write(self.connection)
+        return campaign
+
+    def command(self, name: str, campaign: Campaign, issuer: str = "paola", **data: Any) -> tuple[str, str | None]:
+        """Carries out a command about a campaign and returns its result."""
+        named = f"{name} {datetime.now(UTC)}"
+        body = {"campaign_id": str(campaign.id), **data}
+        (result,) = self.office.results_of(self.office.command(f"campaign.{name}", body, named=named, issuer=issuer))
+        return result
+
+    def run(self) -> None:
+        """Lets the processes work until nothing more happens."""
+        before = -1
+        while len(self.graph.posts) != before or not self.sender.is_idle:
+            before = len(self.graph.posts)
+            self.worker.poll()
+            self.sender.poll()
+
+    def campaign(self, of: Campaign) -> Campaign:
+        """Returns a campaign as it is stored now."""
+        found = campaigns.find(self.connection, of.id)
+        assert found is not None
+        return found
+
+    def counts(self, of: Campaign) -> dict[str, int]:
+        """Returns state (and reason) -> recipients, and checks that they are the recipients."""
+        assert [] == wrong_counts(self.connection, [of.id])
+        found: dict[str, int] = {}
+        for count in counts_of(self.connection, of.id):
+            name = f"{count.state} {count.reason}".strip()
+            found[name] = found.get(name, 0) + count.n
+        return found
+
+    def reached(self) -> list[str]:
+        """Returns to whom Meta was asked to send, in the order of the posts."""
+        return [post["to"] for post in self.graph.posts]
+
+
+@contextmanager
+def open_campaign_room(dsn: str) -> Iterator[CampaignRoom]:
+    """Opens a room on an empty database."""
+    with open_office(dsn) as office:
+        room = CampaignRoom(office, dsn)
+        with closing(room.session):
+            yield room
