@@ -31,12 +31,14 @@ def feed(
     templates: Sequence[CampaignTemplate],
     now: datetime,
     per_second: float,
+    sharing: int = 1,
     most: int | None = None,
 ) -> int:
     """Hands messages of a running campaign, whose lock the caller holds, to the sender; returns how many. `per_second`:
-    messages that its number may send; `most`: so many at most."""
-    room = max(_LEAST, int(per_second * AHEAD_SECONDS))
-    room -= sends.waiting_of_campaigns(connection, campaign.phone_number_id)
+    messages that its number may send; `sharing`: campaigns that run on the number, each with its share; `most`: so many
+    at most."""
+    room = max(_LEAST, int(per_second * AHEAD_SECONDS)) // sharing
+    room -= sends.waiting_of(connection, campaign.id)
     if most is not None:
         room = min(room, most)
     openings = {zone: opening(campaign, zone, now) for zone in campaign.zones or {}}

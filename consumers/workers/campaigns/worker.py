@@ -5,6 +5,7 @@ Its time is the database's. Nothing is kept in memory: after a crash another pro
 stands.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -51,19 +52,18 @@ class CampaignWorker:
         """Takes each campaign a step further; returns the seconds until the next poll. Raises psycopg errors."""
         with self._transaction() as connection:
             found = campaigns.at_work(connection)
-        busy = False
+        sharing = Counter(each.phone_number_id for each in found if each.state == "running")
         for campaign in found:
             match campaign.state:
                 case "scheduled":
                     self._start(campaign)
                 case "running":
-                    busy = True
-                    self._feed(campaign)
+                    self._feed(campaign, sharing[campaign.phone_number_id])
                 case "paused" | "cancelled":
                     self._withdraw(campaign)
                 case _:
                     pass
-        return _BUSY_SECONDS if busy else _IDLE_SECONDS
+        return _BUSY_SECONDS if sharing else _IDLE_SECONDS
 
     def _start(self, found: Campaign) -> None:
         with self._transaction() as connection:
@@ -74,19 +74,19 @@ class CampaignWorker:
             if campaign is not None:
                 change_campaign(connection, self._topics, campaign, start_when_due(campaign, now), now)
 
-    def _feed(self, found: Campaign) -> None:
+    def _feed(self, found: Campaign, sharing: int) -> None:
         with self._transaction() as connection:
             campaign = campaigns.lock_free(connection, found.id)
             if campaign is None or campaign.state != "running":
                 return
             templates = campaigns.templates_of(connection, campaign)
             per_second = claims.rate_of(connection, campaign.phone_number_id)
-            feed(connection, campaign, templates, database_now(connection), per_second)
+            feed(connection, campaign, templates, database_now(connection), per_second, sharing)
 
     def _withdraw(self, found: Campaign) -> None:
         """Takes back what waits at the sender of a campaign that is not running."""
         with self._transaction() as connection:
-            waiting = sends.waiting_of(connection, found.id)
+            waiting = sends.to_withdraw(connection, found.id)
             if not waiting:
                 return
             changes = SendChanges(connection, self._topics, waiting)

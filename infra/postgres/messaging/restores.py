@@ -9,6 +9,9 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from domain.campaigns.recipients import RecipientChange
+from infra.postgres.campaigns.counts import Moves
+from infra.postgres.campaigns.recipients import RecipientSend, follow_sends
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.mails import MailLogEntry, write_log
 from infra.postgres.sending import sends
@@ -158,12 +161,20 @@ def decide_send(connection: Connection[Any], send: UUID, again: bool, by: str) -
     row = connection.execute(
         "update sends set state = case when %b then 'queued' else 'unknown' end, due_at = clock_timestamp(), "
         "reason = case when not %b then 'restored' end where id = %b and state = 'held_after_restore' "
-        "returning clock_timestamp(), attempt",
+        "returning clock_timestamp(), attempt, campaign_id, row_no",
         [again, again, send],
     ).fetchone()
-    if row is not None:
-        entry = SendLogEntry(row[0], row[1], "send_again" if again else "held", by, reason="restored")
-        sends.write_log(connection, [(send, entry)])
+    if row is None:
+        return
+    at, attempt, campaign, row_no = row
+    sends.write_log(
+        connection, [(send, SendLogEntry(at, attempt, "send_again" if again else "held", by, None, "restored"))]
+    )
+    if campaign is not None:
+        moves = Moves()
+        change = RecipientChange("claimed" if again else "unknown", None, None if again else at)
+        follow_sends(connection, [RecipientSend(campaign, row_no, send, change)], moves)
+        moves.write(connection)
 
 
 def decide_command(connection: Connection[Any], command: str, again: bool, by: str) -> None:

@@ -107,16 +107,15 @@ on conflict do nothing
 """
 
 
-def waiting_of_campaigns(connection: Connection[Any], number: str) -> int:
-    """Returns how many sends of campaigns wait for their turn on a number. O(them)."""
+def waiting_of(connection: Connection[Any], campaign: UUID) -> int:
+    """Returns how many sends of a campaign wait for their turn. O(them), which are few."""
     row = connection.execute(
-        "select count(*) from sends where phone_number_id = %b and lane = %b and state = 'queued'",
-        [number, Lane.CAMPAIGN],
+        "select count(*) from sends where campaign_id = %b and state = 'queued'", [campaign]
     ).fetchone()
     return row[0] if row else 0
 
 
-def waiting_of(connection: Connection[Any], campaign: UUID, most: int = 1000) -> list[UUID]:
+def to_withdraw(connection: Connection[Any], campaign: UUID, most: int = 1000) -> list[UUID]:
     """Returns at most `most` sends of a campaign that wait for their turn."""
     rows = connection.execute(
         "select id from sends where campaign_id = %b and state = 'queued' order by id limit %b", [campaign, most]

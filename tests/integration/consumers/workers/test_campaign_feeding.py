@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from domain.sending.sends import PostAccepted, Refused, Unanswered
+from infra.postgres.messaging import restores
 from tests.support.campaign_room import CampaignRoom, open_campaign_room
 
 
@@ -41,6 +42,17 @@ def test_a_recipient_is_what_became_of_the_send(room: CampaignRoom) -> None:
     assert {"failed 131026": 1, "unknown": 1, "accepted held": 1, "accepted": 1} == room.counts(autumn)
 
 
+def test_campaigns_of_one_number_share_what_it_may_send(room: CampaignRoom) -> None:
+    """A large campaign does not keep a small one waiting."""
+    room.connection.execute("update graph_numbers set throughput = 30")
+    autumn, winter = room.planned(60), room.planned(10, "Winter")
+    room.command("start", autumn)
+    room.command("start", winter)
+    room.worker.poll()
+    assert {"claimed": 10} == room.counts(winter)
+    assert {"claimed": 24, "planned": 36} == room.counts(autumn)
+
+
 def test_after_a_pause_nothing_is_posted_and_after_a_resume_nobody_gets_it_twice(room: CampaignRoom) -> None:
     """C1, C2: what waits at the sender goes back."""
     autumn = room.planned(5)
@@ -53,3 +65,18 @@ def test_after_a_pause_nothing_is_posted_and_after_a_resume_nobody_gets_it_twice
     assert ("applied", None) == room.command("resume", autumn)
     room.run()
     assert (5, 5, {"accepted": 5}) == (len(room.reached()), len(set(room.reached())), room.counts(autumn))
+
+
+def test_a_restore_pauses_campaigns_and_holds_what_waited_at_the_sender(room: CampaignRoom) -> None:
+    """What the backup does not know may have been posted already: a person decides, and the counts follow."""
+    autumn = room.planned(2)
+    room.command("start", autumn)
+    room.worker.poll()
+    assert restores.recognise(room.connection)
+    assert ("paused", "restored") == (room.campaign(autumn).state, room.campaign(autumn).reason)
+    first, second = restores.held_sends(room.connection)
+    restores.decide_send(room.connection, first.id, again=False, by="paola")
+    restores.decide_send(room.connection, second.id, again=True, by="paola")
+    assert {"unknown": 1, "claimed": 1} == room.counts(autumn)
+    room.run()
+    assert ([], {"unknown": 1, "planned": 1}) == (room.reached(), room.counts(autumn))
