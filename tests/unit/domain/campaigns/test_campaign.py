@@ -1,0 +1,92 @@
+"""The states of a campaign: what may follow on what, whatever is asked in whatever order."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.campaigns.campaign import (
+    CAMPAIGN_STATES,
+    START_IS_MISSED_AFTER,
+    Campaign,
+    cancel,
+    next_wave,
+    pause,
+    resume,
+    start,
+    start_when_due,
+)
+from domain.commands import Rejection
+
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+AUTUMN = Campaign(UUID(int=1), "Autumn", "1", "a", {}, False, {}, "paola", NOON, state="ready")
+
+
+def test_a_campaign_starts_at_once_or_later() -> None:
+    now = start(AUTUMN, "paola", None, in_own_time=False, now=NOON, needs_second=False)
+    later = start(AUTUMN, "paola", NOON + timedelta(hours=1), in_own_time=False, now=NOON, needs_second=False)
+    assert isinstance(now, Campaign)
+    assert isinstance(later, Campaign)
+    assert ("running", NOON, 1) == (now.state, now.started_at, now.version)
+    assert ("scheduled", None) == (later.state, later.started_at)
+
+
+def test_a_large_one_is_confirmed_by_another_person() -> None:
+    """The second person's start keeps the time that the first one chose only if they say so too."""
+    at = NOON + timedelta(hours=1)
+    asked = start(AUTUMN, "paola", at, in_own_time=False, now=NOON, needs_second=True)
+    assert isinstance(asked, Campaign)
+    assert ("unconfirmed", "paola") == (asked.state, asked.started_by)
+    again = start(asked, "paola", at, in_own_time=False, now=NOON, needs_second=True)
+    assert Rejection.SECOND_PERSON_NEEDED == again
+    confirmed = start(asked, "elena", at, in_own_time=False, now=NOON, needs_second=True)
+    assert isinstance(confirmed, Campaign)
+    assert ("scheduled", at, "paola") == (confirmed.state, confirmed.start_at, confirmed.started_by)
+
+
+@pytest.mark.parametrize(
+    ("late", "state"),
+    [
+        (timedelta(seconds=-1), "scheduled"),
+        (timedelta(), "running"),
+        (START_IS_MISSED_AFTER, "running"),
+        (START_IS_MISSED_AFTER + timedelta(seconds=1), "missed"),
+        (timedelta(days=400), "missed"),
+    ],
+)
+def test_a_start_that_is_long_over_asks_a_person(late: timedelta, state: str) -> None:
+    """C6. After an outage, a restored backup or a clock that jumped nothing is sent at night by itself."""
+    scheduled = replace(AUTUMN, state="scheduled", start_at=NOON)
+    assert state == start_when_due(scheduled, NOON + late).state
+
+
+def test_a_missed_one_starts_when_a_person_says_so() -> None:
+    missed = replace(AUTUMN, state="missed", start_at=NOON)
+    started = start(missed, "paola", None, in_own_time=False, now=NOON + timedelta(days=1), needs_second=False)
+    assert isinstance(started, Campaign)
+    assert "running" == started.state
+
+
+@given(st.sampled_from(CAMPAIGN_STATES))
+def test_only_what_runs_is_paused_and_only_what_is_paused_resumes(state: str) -> None:
+    campaign = replace(AUTUMN, state=state)
+    paused, resumed = pause(campaign, "paola"), resume(campaign, "paola", NOON)
+    assert (state != "running") == (paused == Rejection.CAMPAIGN_STATE)
+    assert (state != "paused") == (resumed == Rejection.CAMPAIGN_STATE)
+
+
+@given(st.sampled_from(CAMPAIGN_STATES))
+def test_what_is_over_is_not_cancelled(state: str) -> None:
+    after = cancel(replace(AUTUMN, state=state), "paola", NOON)
+    assert (state in ("finished", "cancelled")) == (after == Rejection.CAMPAIGN_STATE)
+
+
+def test_a_wave_goes_on_with_what_was_finished_and_stays_paused_where_it_is() -> None:
+    for state, expected in (("finished", "running"), ("paused", "paused"), ("running", "running")):
+        waved = next_wave(replace(AUTUMN, state=state), "paola", ["131049"])  # type: ignore[arg-type]
+        assert isinstance(waved, Campaign)
+        assert (expected, 2) == (waved.state, waved.wave)
+    assert Rejection.CAMPAIGN_STATE == next_wave(replace(AUTUMN, state="cancelled"), "paola", None)
