@@ -105,12 +105,13 @@ def start(
     campaign: Campaign, by: str, at: datetime | None, *, in_own_time: bool, now: datetime, needs_second: bool
 ) -> Campaign | Rejection:
     """Returns the campaign once a person starts it: now, or at a time. `needs_second`: a second person has to confirm
-    the start; the same command by another person does. A missed one starts again."""
+    the start; a start by another person does, as it was asked for. A missed one starts again."""
     if campaign.state not in ("ready", "unconfirmed", "scheduled", "missed"):
         return Rejection.CAMPAIGN_STATE
     if campaign.state == "unconfirmed":
         if campaign.started_by == by:
             return Rejection.SECOND_PERSON_NEEDED
+        at, in_own_time = campaign.start_at, campaign.in_own_time
     elif needs_second:
         asked = replace(campaign, start_at=at, in_own_time=in_own_time, started_by=by)
         return asked.to("unconfirmed", by)

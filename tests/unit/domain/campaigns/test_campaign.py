@@ -12,6 +12,7 @@ from domain.campaigns.campaign import (
     CAMPAIGN_STATES,
     START_IS_MISSED_AFTER,
     Campaign,
+    CampaignState,
     cancel,
     next_wave,
     pause,
@@ -35,14 +36,14 @@ def test_a_campaign_starts_at_once_or_later() -> None:
 
 
 def test_a_large_one_is_confirmed_by_another_person() -> None:
-    """The second person's start keeps the time that the first one chose only if they say so too."""
+    """They confirm what was asked for, so the time stays."""
     at = NOON + timedelta(hours=1)
     asked = start(AUTUMN, "paola", at, in_own_time=False, now=NOON, needs_second=True)
     assert isinstance(asked, Campaign)
     assert ("unconfirmed", "paola") == (asked.state, asked.started_by)
     again = start(asked, "paola", at, in_own_time=False, now=NOON, needs_second=True)
     assert Rejection.SECOND_PERSON_NEEDED == again
-    confirmed = start(asked, "elena", at, in_own_time=False, now=NOON, needs_second=True)
+    confirmed = start(asked, "elena", None, in_own_time=False, now=NOON, needs_second=True)
     assert isinstance(confirmed, Campaign)
     assert ("scheduled", at, "paola") == (confirmed.state, confirmed.start_at, confirmed.started_by)
 
@@ -71,7 +72,7 @@ def test_a_missed_one_starts_when_a_person_says_so() -> None:
 
 
 @given(st.sampled_from(CAMPAIGN_STATES))
-def test_only_what_runs_is_paused_and_only_what_is_paused_resumes(state: str) -> None:
+def test_only_what_runs_is_paused_and_only_what_is_paused_resumes(state: CampaignState) -> None:
     campaign = replace(AUTUMN, state=state)
     paused, resumed = pause(campaign, "paola"), resume(campaign, "paola", NOON)
     assert (state != "running") == (paused == Rejection.CAMPAIGN_STATE)
@@ -79,14 +80,15 @@ def test_only_what_runs_is_paused_and_only_what_is_paused_resumes(state: str) ->
 
 
 @given(st.sampled_from(CAMPAIGN_STATES))
-def test_what_is_over_is_not_cancelled(state: str) -> None:
+def test_what_is_over_is_not_cancelled(state: CampaignState) -> None:
     after = cancel(replace(AUTUMN, state=state), "paola", NOON)
     assert (state in ("finished", "cancelled")) == (after == Rejection.CAMPAIGN_STATE)
 
 
 def test_a_wave_goes_on_with_what_was_finished_and_stays_paused_where_it_is() -> None:
-    for state, expected in (("finished", "running"), ("paused", "paused"), ("running", "running")):
-        waved = next_wave(replace(AUTUMN, state=state), "paola", ["131049"])  # type: ignore[arg-type]
+    becomes: dict[CampaignState, CampaignState] = {"finished": "running", "paused": "paused", "running": "running"}
+    for state, expected in becomes.items():
+        waved = next_wave(replace(AUTUMN, state=state), "paola", ["131049"])
         assert isinstance(waved, Campaign)
         assert (expected, 2) == (waved.state, waved.wave)
     assert Rejection.CAMPAIGN_STATE == next_wave(replace(AUTUMN, state="cancelled"), "paola", None)

@@ -11,10 +11,21 @@ from domain.sending.sends import SEND_STATES, Lane, Send, SendState
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 SEND = Send(
-    UUID(int=1),
-    *("campaign:1:2:1", "1", "16505550002", "phone", "template"),
-    Lane.CAMPAIGN,
-    *({}, None, "campaign:Autumn", False, False, False, NOON, b"s"),
+    id=UUID(int=1),
+    command_id="campaign:1:2:1",
+    phone_number_id="1",
+    address="16505550002",
+    address_kind="phone",
+    kind="template",
+    lane=Lane.CAMPAIGN,
+    content={},
+    text=None,
+    actor="campaign:Autumn",
+    is_word=False,
+    is_claim=False,
+    needs_window=False,
+    requested_at=NOON,
+    secret=b"s",
     claimed_at=NOON,
 )
 
