@@ -158,6 +158,12 @@ class Settings(BaseSettings):
         description="posts to Meta at the same time and process, 64 for numbers above 80 messages a second; "
         "after a crash at most as many sends are unknown",
     )
+    campaign_second_person_from: int | None = Field(
+        None,
+        ge=1,
+        description="recipients from which on a second person has to confirm the start of a campaign; empty: none has "
+        "to",
+    )
     show_typing: bool = Field(
         False,
         description="whether customers see that somebody is writing to them in the console or on the agents' page, and "

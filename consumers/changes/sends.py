@@ -32,8 +32,10 @@ from infra.postgres.sending.unknown import without_wamid
 class SendChanges:
     """Locked sends and what changes about them, inside one transaction."""
 
-    def __init__(self, connection: Connection[Any], topics: Topics, wanted: Collection[UUID]) -> None:
-        """Locks those of the sends that exist."""
+    def __init__(
+        self, connection: Connection[Any], topics: Topics, wanted: Collection[UUID], moves: Moves | None = None
+    ) -> None:
+        """Locks those of the sends that exist. `moves`: counters that several changes of a transaction share."""
         self._connection = connection
         self._topics = topics
         self.sends = sends.lock(connection, wanted)
@@ -42,7 +44,7 @@ class SendChanges:
         self._log: list[tuple[UUID, SendLogEntry]] = []
         self._records: list[OutboxRecord] = []
         self._recipients: dict[UUID, RecipientSend] = {}
-        self._moves = Moves()
+        self._moves = Moves() if moves is None else moves
 
     def change(self, after: Send, entry: SendLogEntry, due_at: datetime | None = None, *, held: bool = False) -> None:
         """Changes one send. `entry`: why; `due_at`: when it may be claimed, if it waits again; `held`: Meta holds the

@@ -1,15 +1,30 @@
 """Commands about campaigns (docs/design/campaigns.md, *Commands*). A command changes the campaign's row alone; the
 `campaigns` process does what follows from it."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, assert_never
+from uuid import UUID
 
 from psycopg import Connection
 
 from consumers.changes.campaigns import change_campaign
-from domain.campaigns.campaign import Campaign, campaign_id, cancel, next_wave, pause, resume, start
+from consumers.handlers.campaign_sends import resolve_recipients, send_tests
+from domain.campaigns.acceptance import answers_rejection, parameters_refusal, start_refusal
+from domain.campaigns.campaign import (
+    Campaign,
+    campaign_id,
+    cancel,
+    next_wave,
+    pause,
+    reopen,
+    resume,
+    start,
+    with_answers,
+)
+from domain.campaigns.content import HEADER
 from domain.command_bodies.campaigns import (
+    CampaignBody,
     CampaignCommand,
     CancelCampaign,
     ChangeAnswers,
@@ -24,10 +39,13 @@ from domain.command_bodies.campaigns import (
     TestCampaign,
 )
 from domain.commands import CommandHead, Rejection
+from domain.directory import Directory
 from domain.sending.acceptance import RefusedSend, SendingPolicy
+from domain.sending.templates import Template
 from domain.topics import Topics
 from infra.postgres.campaigns import campaigns, files
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
+from infra.postgres.campaigns.counts import counts_of
 from infra.postgres.sending.library import StoredLibrary, account_of
 
 
@@ -45,30 +63,55 @@ def carry_out_campaign_command(
     body: CampaignCommand | OptOut | OptIn,
     sending: SendingPolicy,
     policy: CampaignPolicy,
+    directory: Directory,
     now: datetime,
 ) -> RefusedSend | None:
     """Carries out a command about a campaign; returns why it is rejected, None: it is applied."""
     if isinstance(body, CreateCampaign):
-        return _create(connection, head, body, sending, now)
+        return _create(connection, head, body, sending, directory, now)
     if isinstance(body, OptOut | OptIn):
         raise NotImplementedError
     campaign = campaigns.lock(connection, body.campaign_id)
     if campaign is None:
         return RefusedSend(Rejection.CAMPAIGN_UNKNOWN)
     if body.expected_version is not None and body.expected_version != campaign.version:
-        return RefusedSend(Rejection.VERSION_CONFLICT)
-    changed = _changed(campaign, head.issuer, body, policy, now)
+        return RefusedSend(Rejection.VERSION_CONFLICT, f"the campaign's version is {campaign.version}")
+    match body:
+        case TestCampaign():
+            return send_tests(connection, head, campaign, body, sending, now)
+        case ResolveRecipients():
+            return _resolve(connection, topics, head, campaign, body, sending, now)
+        case ChangeAnswers():
+            return _change_answers(connection, head, campaign, body, directory, now)
+        case StartCampaign() | ResumeCampaign() | StartWave() if not sending.enabled:
+            return RefusedSend(Rejection.SENDING_DISABLED)
+        case StartCampaign() if (wrong := start_refusal(body, now)) is not None:
+            return wrong
+        case StartWave() if not _may_be_retried(connection, campaign, body):
+            return RefusedSend(Rejection.NOTHING_TO_RETRY)
+        case _:
+            changed = _changed(campaign, head.issuer, body, policy, now)
     if isinstance(changed, Rejection):
-        return RefusedSend(changed, f"the campaign is {campaign.state}")
+        return RefusedSend(changed, _state_text(campaign) if changed is Rejection.CAMPAIGN_STATE else None)
     note = body.note if isinstance(body, PauseCampaign | CancelCampaign) else None
-    change_campaign(connection, topics, campaign, changed, now, detail=note)
+    event = "wave" if isinstance(body, StartWave) else None
+    change_campaign(connection, topics, campaign, changed, now, event, note)
+    return None
+
+
+def campaign_after(connection: Connection[Any], head: CommandHead | None, body: object) -> Campaign | None:
+    """Returns the campaign that a command is about, as it is now; None: it is about none that exists."""
+    if isinstance(body, CampaignBody):
+        return campaigns.find(connection, body.campaign_id)
+    if isinstance(body, CreateCampaign) and head is not None:
+        return campaigns.find(connection, campaign_id(head.id))
     return None
 
 
 def _changed(
     campaign: Campaign,
     by: str,
-    body: CampaignCommand,
+    body: StartCampaign | PauseCampaign | ResumeCampaign | CancelCampaign | StartWave,
     policy: CampaignPolicy,
     now: datetime,
 ) -> Campaign | Rejection:
@@ -85,17 +128,69 @@ def _changed(
             return cancel(campaign, by, now)
         case StartWave():
             return next_wave(campaign, by, body.codes)
-        case ChangeAnswers():
-            answers = body.answers_to.model_dump(mode="json") if body.answers_to else None
-            return replace(campaign, answers_to=answers, version=campaign.version + 1)
-        case ResolveRecipients() | TestCampaign() | CreateCampaign():
-            raise NotImplementedError
         case other:
             assert_never(other)
 
 
+def _resolve(
+    connection: Connection[Any],
+    topics: Topics,
+    head: CommandHead,
+    campaign: Campaign,
+    body: ResolveRecipients,
+    sending: SendingPolicy,
+    now: datetime,
+) -> RefusedSend | None:
+    if body.as_ == "send_again" and not sending.enabled:
+        return RefusedSend(Rejection.SENDING_DISABLED)
+    reopened = reopen(campaign, head.issuer) if body.as_ == "send_again" else campaign
+    if isinstance(reopened, Rejection):
+        return RefusedSend(reopened, _state_text(campaign))
+    settled = resolve_recipients(connection, topics, head, campaign, body, now)
+    if not settled:
+        return RefusedSend(Rejection.NOTHING_TO_RESOLVE)
+    change_campaign(connection, topics, campaign, reopened, now)
+    entry = CampaignLogEntry(now, "resolved", head.issuer, body.as_, str(settled))
+    campaigns.write_log(connection, campaign.id, [entry])
+    return None
+
+
+def _change_answers(
+    connection: Connection[Any],
+    head: CommandHead,
+    campaign: Campaign,
+    body: ChangeAnswers,
+    directory: Directory,
+    now: datetime,
+) -> RefusedSend | None:
+    if campaign.state == "cancelled":
+        return RefusedSend(Rejection.CAMPAIGN_STATE, _state_text(campaign))
+    wrong = answers_rejection(body.answers_to, directory)
+    if wrong is not None:
+        return RefusedSend(wrong)
+    answers = body.answers_to.model_dump(mode="json") if body.answers_to else None
+    campaigns.write(connection, with_answers(campaign, answers))
+    target = f"{body.answers_to.target.kind} {body.answers_to.target.id}" if body.answers_to else None
+    campaigns.write_log(connection, campaign.id, [CampaignLogEntry(now, "answers", head.issuer, None, target)])
+    return None
+
+
+def _may_be_retried(connection: Connection[Any], campaign: Campaign, body: StartWave) -> bool:
+    failed = {each.reason for each in counts_of(connection, campaign.id) if each.state == "failed"}
+    return bool(failed if body.codes is None else failed & set(body.codes))
+
+
+def _state_text(campaign: Campaign) -> str:
+    return f"the campaign is {campaign.state}"
+
+
 def _create(
-    connection: Connection[Any], head: CommandHead, body: CreateCampaign, sending: SendingPolicy, now: datetime
+    connection: Connection[Any],
+    head: CommandHead,
+    body: CreateCampaign,
+    sending: SendingPolicy,
+    directory: Directory,
+    now: datetime,
 ) -> RefusedSend | None:
     if not sending.enabled:
         return RefusedSend(Rejection.SENDING_DISABLED)
@@ -111,8 +206,17 @@ def _create(
         if not template.is_sendable:
             return RefusedSend(Rejection.TEMPLATE_NOT_APPROVED, f"templates: {named.name} is {template.status.lower()}")
         templates.append(template)
+    refusal = parameters_refusal(body, templates) or _header_refusal(body, templates, library)
+    if refusal is not None:
+        return refusal
+    nobody = answers_rejection(body.answers_to, directory)
+    if nobody is not None:
+        return RefusedSend(nobody)
     if body.file is not None and not files.is_read(connection, body.file.file_id):
         return RefusedSend(Rejection.FILE_UNKNOWN, "file.file_id: there is no such file, or it could not be read")
+    earlier = body.customers.campaign_id if body.customers else None
+    if earlier is not None and campaigns.find(connection, earlier) is None:
+        return RefusedSend(Rejection.CAMPAIGN_UNKNOWN, "customers.campaign_id")
     source = body.file or body.customers
     assert source is not None
     campaign = Campaign(
@@ -130,6 +234,17 @@ def _create(
     )
     if campaigns.create(connection, campaign, templates):
         campaigns.write_log(connection, campaign.id, [CampaignLogEntry(now, "created", head.issuer)])
+    return None
+
+
+def _header_refusal(body: CreateCampaign, templates: Sequence[Template], library: StoredLibrary) -> RefusedSend | None:
+    """Returns what is wrong with the file that the header of a template shows to everybody; None: nothing."""
+    values = body.file.mapping.values if body.file else body.customers.values if body.customers else {}
+    for template in templates:
+        if template.header_kind in ("image", "video", "document") and values.get(HEADER, "").strip():
+            upload = library.upload(UUID(values[HEADER]))
+            if upload is None or upload.kind != template.header_kind:
+                return RefusedSend(Rejection.MEDIA_UNKNOWN, f"header: {template.name} shows a {template.header_kind}")
     return None
 
 

@@ -8,6 +8,8 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from consumers.changes.public_events import SOURCE
+from domain.campaigns.campaign import Campaign
+from domain.command_bodies.campaigns import CampaignBody, CreateCampaign, OptOutBody
 from domain.commands import (
     CommandBody,
     CommandHead,
@@ -27,6 +29,9 @@ from infra.kafka.consumer import IncomingRecord
 from infra.postgres.messaging.command_log import AuditedRecord, CommandOutcome
 from infra.postgres.messaging.outbox import OutboxRecord
 from infra.postgres.messaging.restores import HeldCommand
+
+_WITH_DETAIL = SendMessage | TransferOnReply | CreateCampaign | CampaignBody | OptOutBody
+"""Commands whose result says what is wrong with them."""
 
 
 class CommandRecord(NamedTuple):
@@ -102,12 +107,13 @@ def audited(
 def command_result(
     request: CommandRecord,
     rejection: Rejection | None,
-    after: Conversation | None,
+    after: Conversation | Campaign | None,
     topic: str,
     at: datetime,
     detail: str | None,
 ) -> OutboxRecord:
-    """Returns the result that is published about a new command."""
+    """Returns the result that is published about a new command. `after`: the conversation or campaign that it is about,
+    when it had been carried out."""
     record, head = request.record, request.head
     data: dict[str, object] = {
         "command_id": head.id if head else None,
@@ -116,9 +122,11 @@ def command_result(
         "conversation_id": str(request.conversation) if request.conversation else None,
         "version": after.version if after else None,
     }
-    if rejection is Rejection.ALREADY_ASSIGNED and after is not None and after.owner is not None:
+    if isinstance(after, Campaign):
+        data |= {"campaign_id": str(after.id)}
+    elif rejection is Rejection.ALREADY_ASSIGNED and after is not None and after.owner is not None:
         data |= {"owner": owner_document(after.owner)}
-    if detail is not None and isinstance(request.body, SendMessage | TransferOnReply):
+    if detail is not None and isinstance(request.body, _WITH_DETAIL):
         data["detail"] = detail
     if head is None:
         data |= {"partition": record.partition, "offset": record.offset}

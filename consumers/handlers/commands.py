@@ -17,7 +17,7 @@ from psycopg import Connection
 from consumers.batches.leftover import Leftover
 from consumers.changes.locks import lock_conversations
 from consumers.changes.unit_of_work import UnitOfWork
-from consumers.handlers.campaigns import CampaignPolicy, carry_out_campaign_command
+from consumers.handlers.campaigns import CampaignPolicy, campaign_after, carry_out_campaign_command
 from consumers.handlers.command_records import CommandRecord, audited, command_result, held
 from consumers.handlers.sending import (
     becomes_owner,
@@ -166,7 +166,8 @@ class Commands:
                 rejection, detail = self._carry_out(scene, request)
                 after = scene.conversation(request.conversation)
                 work.audited.append(audited(request, "rejected" if rejection else "applied", rejection, after, detail))
-                work.records.append(command_result(request, rejection, after, self._topics.results, now, detail))
+                about = after or campaign_after(connection, request.head, request.body)
+                work.records.append(command_result(request, rejection, about, self._topics.results, now, detail))
         return Leftover()
 
     def _carry_out(self, scene: _Scene, request: CommandRecord) -> tuple[Rejection | None, str | None]:
@@ -202,7 +203,14 @@ class Commands:
                 return resolve(scene.work.connection, self._topics, head, body, scene.now), None
             case _:
                 return carry_out_campaign_command(
-                    scene.work.connection, self._topics, head, body, self._sending, self._campaigns, scene.now
+                    scene.work.connection,
+                    self._topics,
+                    head,
+                    body,
+                    self._sending,
+                    self._campaigns,
+                    scene.directory,
+                    scene.now,
                 ) or (None, None)
 
     def _transfer_on_reply(self, scene: _Scene, head: CommandHead, body: TransferOnReply) -> RefusedSend | None:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 from uuid import UUID
 
 from psycopg import Connection
@@ -18,6 +18,7 @@ from domain.facts import Party
 from domain.phone_numbers import split_ids
 from domain.sending.acceptance import Recipient, RefusedSend, SendingPolicy, Writer, accept_send, recipient_of
 from domain.sending.callback import SECRET_BYTES
+from domain.sending.sends import Send
 from domain.topics import Topics
 from infra.postgres.sending import sends
 from infra.postgres.sending.library import StoredLibrary
@@ -99,18 +100,27 @@ def resolve(
     """Settles an unknown send as a person says."""
     changes = SendChanges(connection, topics, [command.send_id])
     send = changes.sends.get(command.send_id)
-    if send is None or send.state != "unknown":
+    if send is None or not settle(changes, send, command.as_, head.issuer, now):
         return Rejection.NOTHING_TO_RESOLVE
-    entry = SendLogEntry(now, send.attempt, command.as_, head.issuer)
-    match command.as_:
+    changes.write()
+    return None
+
+
+def settle(
+    changes: SendChanges, send: Send, as_: Literal["assumed_sent", "send_again"], issuer: str, now: datetime
+) -> bool:
+    """Settles a locked send as a person says; returns False if it is not unknown."""
+    if send.state != "unknown":
+        return False
+    entry = SendLogEntry(now, send.attempt, as_, issuer)
+    match as_:
         case "assumed_sent":
             changes.change(replace(send, state="assumed_sent", reason=None), entry)
         case "send_again":
             changes.change(replace(send, state="queued", reason=None), entry, now)
         case other:
             assert_never(other)
-    changes.write()
-    return None
+    return True
 
 
 def _recipient(connection: Connection[Any], command: SendMessage, conversation: Conversation | None) -> Recipient:

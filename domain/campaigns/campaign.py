@@ -161,3 +161,20 @@ def next_wave(campaign: Campaign, by: str, codes: Sequence[str] | None) -> Campa
     work = {"step": "wave", "codes": list(codes) if codes is not None else None, "row": 0}
     waved = replace(campaign, wave=campaign.wave + 1, work=work, ended_at=None)
     return waved.to("paused" if campaign.state == "paused" else "running", by)
+
+
+def reopen(campaign: Campaign, by: str) -> Campaign | Rejection:
+    """Returns the campaign once messages of it that are unknown are sent again. It goes on if nothing was left to be
+    posted."""
+    match campaign.state:
+        case "running" | "paused":
+            return campaign
+        case "finishing" | "finished":
+            return replace(campaign, ended_at=None).to("running", by)
+        case _:
+            return Rejection.CAMPAIGN_STATE
+
+
+def with_answers(campaign: Campaign, answers_to: Mapping[str, Any] | None) -> Campaign:
+    """Returns the campaign with somebody else who gets the answers."""
+    return replace(campaign, answers_to=answers_to, version=campaign.version + 1)

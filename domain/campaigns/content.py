@@ -29,7 +29,7 @@ def variables_of(template: Template) -> list[str]:
 def message_of(template: Template, parameters: Mapping[str, str]) -> TemplateMessage:
     """Returns a template with a recipient's parameters. Raises pydantic's ValidationError for values that no parameter
     may have."""
-    header: str | UUID | None = parameters.get(HEADER)
+    header: str | UUID | None = parameters.get(HEADER) if template.header_needs_parameter else None
     if header is not None and template.header_kind in ("image", "video", "document"):
         header = UUID(str(header))
     body = {name: parameters[name] for name in template.variables if name in parameters}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from domain.command_bodies.parts import CommandPart, NonEmptyId, ShortText, Target, TransferMode
 
@@ -76,11 +76,17 @@ class FromCustomers(CommandPart):
     values: dict[Variable, _Value] = Field(default_factory=dict)
 
 
+_TimeOfDay = Annotated[
+    time, WithJsonSchema({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"})
+]
+"""Without a zone, which JSON Schema's own format of times has."""
+
+
 class QuietHours(CommandPart):
     """When nothing is sent, by the recipient's own clock, e.g. from 20:00 until 9:00."""
 
-    start: time
-    end: time
+    start: _TimeOfDay
+    end: _TimeOfDay
 
     def model_post_init(self, _: object) -> None:
         if self.start == self.end or self.start.tzinfo is not None or self.end.tzinfo is not None:

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaH
 from pydantic.json_schema import SkipJsonSchema
 
 from domain import commands, facts
+from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CreateCampaign, StartCampaign
 from domain.command_bodies.parts import TransferMode
 from domain.commands import Rejection
 from domain.conversations.conversation import MAX_LAST_TEXT, OwnerKind, OwnerState, Status
@@ -206,9 +207,11 @@ class CommandResult(Published):
     """Why the command was rejected; null: it was applied."""
     conversation_id: UUID | None
     version: int | None
-    """The conversation's version afterwards."""
+    """The conversation's version afterwards, or the campaign's."""
+    campaign_id: UUID | SkipJsonSchema[None] = None
+    """The campaign that the command is about, or that it created; only present if there is one."""
     detail: str | SkipJsonSchema[None] = None
-    """What is wrong with a message that was rejected, as a text for people; only present if there is more to say."""
+    """What is wrong with a message or a campaign, as a text for people; only present if there is more to say."""
     owner: PublishedOwner | SkipJsonSchema[None] = None
     """The current owner; only present if `reason` is `already_assigned`."""
     partition: int | SkipJsonSchema[None] = None
@@ -252,6 +255,14 @@ _TO_ONE = {"oneOf": [{"required": ["conversation_id"]}, {"required": ["phone_num
 _NAMES_ONE = {"anyOf": [{"required": ["conversation_id"]}, {"required": ["phone_number_id", "customer"]}]}
 _NAMED = {"properties": {"customer": {"anyOf": [{"required": ["wa_id"]}, {"required": ["user_id"]}]}}}
 _KIND = {"required": ["kind"]}
+_CAMPAIGN_RULES: dict[type[BaseModel], dict[str, Any]] = {
+    CreateCampaign: {"oneOf": [{"required": ["file"]}, {"required": ["customers"]}]},
+    StartCampaign: {
+        "if": {"properties": {"in_own_time": {"const": True}}, "required": ["in_own_time"]},
+        "then": {"required": ["at"]},
+    },
+}
+"""What the code checks beyond the bodies of commands about campaigns."""
 
 
 def _published(name: str) -> MessageType:
@@ -313,6 +324,7 @@ CHANNELS = (
             MessageType("witiop.command.mark_read.v1", commands.MarkRead, "witiop.command.mark_read.v1"),
             MessageType("witiop.command.typing.v1", commands.Typing, "witiop.command.typing.v1"),
             MessageType("witiop.command.resolve.v1", commands.Resolve, "witiop.command.resolve.v1"),
+            *(MessageType(name, body, name, _CAMPAIGN_RULES.get(body, {})) for name, body in CAMPAIGN_TYPES.items()),
         ),
     ),
     Channel(

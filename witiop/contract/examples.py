@@ -3,6 +3,7 @@
 from typing import Any
 
 _CONVERSATION = "019cadd1-4c00-8000-a7e2-5d0c1f3b9a44"
+_CAMPAIGN = "0b1f7c0e-5a0e-5c8b-9a51-2f7d3e9c4b60"
 _SESSION = {
     "phone_number_id": "106540352242922",
     "customer": {"wa_id": "16505551234"},
@@ -75,6 +76,33 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "conversation_id": _CONVERSATION,
         "message": {"text": {"body": "How can I help?"}},
         "hold_seconds": 5,
+    },
+    "witiop.command.campaign.create.v1": {
+        "name": "Autumn service",
+        "phone_number_id": "106540352242922",
+        "templates": [{"name": "autumn_service", "language": "en"}],
+        "file": {
+            "file_id": "5b0d8a51-93c5-4b8e-8d5f-0d7a5d0c6a10",
+            "mapping": {"phone": 0, "name": 1, "parameters": {"1": 1}, "values": {"2": "your bike"}},
+        },
+        "terms": {"canary": 200, "quiet": {"start": "20:00", "end": "09:00"}, "cap_days": 7},
+        "answers_to": {"target": {"kind": "skillset", "id": "sales"}},
+    },
+    "witiop.command.campaign.start.v1": {
+        "campaign_id": _CAMPAIGN,
+        "expected_version": 2,
+        "at": "2026-03-02T10:00:00Z",
+        "in_own_time": True,
+    },
+    "witiop.command.campaign.pause.v1": {"campaign_id": _CAMPAIGN, "note": "The offer has a mistake"},
+    "witiop.command.campaign.resume.v1": {"campaign_id": _CAMPAIGN},
+    "witiop.command.campaign.cancel.v1": {"campaign_id": _CAMPAIGN, "note": "The offer is over"},
+    "witiop.command.campaign.wave.v1": {"campaign_id": _CAMPAIGN, "codes": ["131049"]},
+    "witiop.command.campaign.resolve.v1": {"campaign_id": _CAMPAIGN, "as": "assumed_sent", "row_no": 17},
+    "witiop.command.campaign.test.v1": {"campaign_id": _CAMPAIGN, "to": ["+393331234567"]},
+    "witiop.command.campaign.answers.v1": {
+        "campaign_id": _CAMPAIGN,
+        "answers_to": {"target": {"kind": "user", "id": "anna"}, "holds_hours": 48},
     },
     "witiop.command.mark_read.v1": {"conversation_id": _CONVERSATION},
     "witiop.command.typing.v1": {"conversation_id": _CONVERSATION},

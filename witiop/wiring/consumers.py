@@ -35,11 +35,17 @@ def run_conversations(settings: Settings) -> None:
 
 def run_commands(settings: Settings) -> None:
     """Runs the consumer that applies or rejects commands."""
+    from consumers.handlers.campaigns import CampaignPolicy
     from consumers.handlers.commands import Commands
 
     names, secrets, policy = topics(settings), secret_bytes(settings.command_secrets), mail_policy(settings)
     routing, sending = routing_policy(settings), sending_policy(settings)
-    _consume(settings, "commands", [names.commands], lambda: Commands(names, secrets, routing, policy, sending))
+    campaigns = CampaignPolicy(settings.campaign_second_person_from)
+
+    def handler() -> Commands:
+        return Commands(names, secrets, routing, policy, sending, campaigns)
+
+    _consume(settings, "commands", [names.commands], handler)
 
 
 @contextmanager

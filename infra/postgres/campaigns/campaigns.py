@@ -89,6 +89,14 @@ def write_log(connection: Connection[Any], campaign: UUID, entries: Iterable[Cam
         )
 
 
+def add_tests(connection: Connection[Any], campaign: UUID, sends: Iterable[UUID]) -> None:
+    """Notes sends that are test messages of a campaign."""
+    for send in sends:
+        connection.execute(
+            "insert into campaign_tests (campaign_id, send_id) values (%b, %b) on conflict do nothing", [campaign, send]
+        )
+
+
 def find(connection: Connection[Any], campaign: UUID) -> Campaign | None:
     """Returns a campaign; None: there is none. Takes no lock."""
     found = _read(connection, f"select {CAMPAIGN_COLUMNS} from campaigns where id = %b", [campaign])

@@ -108,3 +108,48 @@ def follow_sends(connection: Connection[Any], changes: Iterable[RecipientSend], 
         before = StoredRecipient._make(old)
         moves.add(before.key, -1)
         moves.add(before.key._replace(state=state, reason=reason))
+
+
+class FrozenRow(NamedTuple):
+    """What the message of a row is made of."""
+
+    row_no: int
+    variant: int
+    parameters: dict[str, str]
+
+
+def good_row(connection: Connection[Any], campaign: UUID, row_no: int | None) -> FrozenRow | None:
+    """Returns a planned row, by default the first one that is not skipped; None: there is none. O(states and reasons):
+    the first row of each is found by its index."""
+    if row_no is None:
+        query: LiteralString = (
+            "select min(r.row_no) from campaign_counts k cross join lateral ("
+            "(select row_no from recipients where campaign_id = k.campaign_id and state = k.state "
+            "and reason = k.reason order by row_no limit 1) union all "
+            "(select row_no from recipients where campaign_id = k.campaign_id and state = k.state "
+            "and reason is null and k.reason = '' order by row_no limit 1)) r "
+            "where k.campaign_id = %b and k.n > 0 and k.state not in ('imported', 'skipped')"
+        )
+        found = connection.execute(query, [campaign]).fetchone()
+        row_no = found[0] if found is not None else None
+    row = connection.execute(
+        "select row_no, variant, parameters from recipients where campaign_id = %b and row_no = %b "
+        "and person is not null and parameters is not null",
+        [campaign, row_no],
+    ).fetchone()
+    return FrozenRow._make(row) if row is not None else None
+
+
+def unknown_sends(connection: Connection[Any], campaign: UUID, row_no: int | None) -> list[UUID]:
+    """Returns the sends of recipients of whom nobody knows whether they got the message, or of one, in the order in
+    which sends are locked. Takes no lock."""
+    if row_no is None:
+        rows = connection.execute(
+            "select send_id from recipients where campaign_id = %b and state = 'unknown' order by send_id", [campaign]
+        ).fetchall()
+    else:
+        rows = connection.execute(
+            "select send_id from recipients where campaign_id = %b and row_no = %b and state = 'unknown'",
+            [campaign, row_no],
+        ).fetchall()
+    return [row[0] for row in rows]
