@@ -219,27 +219,29 @@ def after_post(send: Send, outcome: PostOutcome, attempt: int) -> Send:
 def after_status(send: Send, report: StatusReport) -> Send:
     """Returns the send after one of Meta's statuses. They come in any order and repeatedly, also before the answer to
     the post; the progress never goes back, and a success that is reported after a failure stands."""
-    known = replace(
+    state, error, reason = _progress(send, report)
+    return replace(
         send,
         wamid=(report.wamid if report.attempt is not None and send.state == "failed" else send.wamid) or report.wamid,
         pricing=report.pricing if report.pricing is not None else send.pricing,
+        state=state,
+        error=error,
+        reason=reason,
     )
+
+
+def _progress(send: Send, report: StatusReport) -> tuple[SendState, int | None, str | None]:
+    """Returns state, error and reason of a send after a status."""
+    unchanged = send.state, send.error, send.reason
     if report.status == "failed":
-        return known if _has_arrived(send) else _failed(known, report.code)
-    reached = TAKEN.index(report.status)
-    if send.state in TAKEN and TAKEN.index(send.state) >= reached:
-        return known
+        if send.state in ("delivered", "read", "played"):
+            return unchanged
+        return "failed", report.code, send.reason if send.state == "failed" else None
+    if send.state in TAKEN and TAKEN.index(send.state) >= TAKEN.index(report.status):
+        return unchanged
     if send.state == "dropped" and report.status == "sent":
-        return known  # says nothing about its delivery
-    return replace(known, state=report.status, reason=None, error=None)
-
-
-def _has_arrived(send: Send) -> bool:
-    return send.state in ("delivered", "read", "played")
-
-
-def _failed(send: Send, code: int | None) -> Send:
-    return replace(send, state="failed", error=code, reason=send.reason if send.state == "failed" else None)
+        return unchanged  # says nothing about its delivery
+    return report.status, None, None
 
 
 def is_over(send: Send, now: datetime, window_ends_at: datetime | None) -> str | None:

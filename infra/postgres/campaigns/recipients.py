@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import kwargs_row
 
-from domain.campaigns.recipients import CampaignRecipient, RecipientChange, RecipientState
+from domain.campaigns.recipients import CampaignRecipient, RecipientChange
 from infra.postgres.campaigns.counts import CountKey, Moves
 from infra.postgres.connections.arrays import column_arrays
 
@@ -18,8 +18,11 @@ _COLUMNS: LiteralString = (
 """Columns under the names of the fields of `CampaignRecipient`."""
 
 
-_OLD: LiteralString = "r.campaign_id, r.row_no, r.wave, r.variant, r.state, coalesce(r.reason, '') as reason"
-"""Columns under the names of the fields of `StoredRecipient`."""
+_CHANGED: LiteralString = (
+    "returning r.campaign_id, r.wave, r.variant, old.state, coalesce(old.reason, ''), new.state, "
+    "coalesce(new.reason, '')"
+)
+"""What is counted of changed recipients `r`."""
 
 
 class RecipientSend(NamedTuple):
@@ -29,21 +32,6 @@ class RecipientSend(NamedTuple):
     row_no: int
     send_id: UUID
     change: RecipientChange
-
-
-class StoredRecipient(NamedTuple):
-    """A recipient as stored before a change. `reason`: empty for none."""
-
-    campaign_id: UUID
-    row_no: int
-    wave: int
-    variant: int
-    state: RecipientState
-    reason: str
-
-    @property
-    def key(self) -> CountKey:
-        return CountKey(self.campaign_id, self.wave, self.variant, self.state, self.reason)
 
 
 def take(connection: Connection[Any], campaign: UUID, zones: Sequence[str], most: int) -> list[CampaignRecipient]:
@@ -67,19 +55,15 @@ def keep_claimed(connection: Connection[Any], claimed: Mapping[UUID, CampaignRec
     rows = [(r.campaign_id, r.row_no, send) for send, r in claimed.items()]
     if not rows:
         return
-    found = connection.execute(
-        "with t as (select * from unnest(%b::uuid[], %b::integer[], %b::uuid[]) as t (campaign_id, row_no, send_id)), "
-        f"old as (select {_OLD} from recipients r join t using (campaign_id, row_no)) "
-        "update recipients r set state = 'claimed', reason = null, attempt = r.attempt + 1, send_id = t.send_id, "
-        "accepted_at = null from t, old "
-        "where r.campaign_id = t.campaign_id and r.row_no = t.row_no "
-        "and old.campaign_id = r.campaign_id and old.row_no = r.row_no returning old.*",
-        column_arrays(rows),
-    ).fetchall()
-    for row in found:
-        before = StoredRecipient._make(row)
-        moves.add(before.key, -1)
-        moves.add(before.key._replace(state="claimed", reason=""))
+    _count(
+        moves,
+        connection.execute(
+            "update recipients r set state = 'claimed', reason = null, attempt = r.attempt + 1, send_id = t.send_id, "
+            "accepted_at = null from unnest(%b::uuid[], %b::integer[], %b::uuid[]) as t (campaign_id, row_no, send_id) "
+            f"where r.campaign_id = t.campaign_id and r.row_no = t.row_no {_CHANGED}",
+            column_arrays(rows),
+        ).fetchall(),
+    )
 
 
 def follow_sends(connection: Connection[Any], changes: Iterable[RecipientSend], moves: Moves) -> None:
@@ -90,24 +74,26 @@ def follow_sends(connection: Connection[Any], changes: Iterable[RecipientSend], 
     )
     if not rows:
         return
-    found = connection.execute(
-        "with t as (select * from unnest(%b::uuid[], %b::integer[], %b::uuid[], %b::text[], %b::text[], "
-        "%b::timestamptz[]) as t (campaign_id, row_no, send_id, state, reason, accepted_at)), "
-        f"old as materialized (select {_OLD} from recipients r join t using (campaign_id, row_no) "
-        "where r.send_id = t.send_id order by 1, 2 for update of r) "
-        "update recipients r set state = t.state, reason = nullif(t.reason, ''), "
-        "accepted_at = case when t.state in ('failed', 'planned', 'deferred', 'skipped') then null "
-        "else coalesce(r.accepted_at, t.accepted_at) end from t, old "
-        "where r.campaign_id = t.campaign_id and r.row_no = t.row_no "
-        "and old.campaign_id = r.campaign_id and old.row_no = r.row_no "
-        "and (old.state, old.reason) is distinct from (t.state, t.reason) "
-        "returning old.*, t.state, t.reason",
-        column_arrays(rows),
-    ).fetchall()
-    for *old, state, reason in found:
-        before = StoredRecipient._make(old)
-        moves.add(before.key, -1)
-        moves.add(before.key._replace(state=state, reason=reason))
+    _count(
+        moves,
+        connection.execute(
+            "update recipients r set state = t.state, reason = nullif(t.reason, ''), "
+            "accepted_at = case when t.state in ('failed', 'planned', 'deferred', 'skipped') then null "
+            "else coalesce(r.accepted_at, t.accepted_at) end "
+            "from unnest(%b::uuid[], %b::integer[], %b::uuid[], %b::text[], %b::text[], %b::timestamptz[]) "
+            "as t (campaign_id, row_no, send_id, state, reason, accepted_at) "
+            "where r.campaign_id = t.campaign_id and r.row_no = t.row_no and r.send_id = t.send_id "
+            f"and (r.state, coalesce(r.reason, '')) <> (t.state, t.reason) {_CHANGED}",
+            column_arrays(rows),
+        ).fetchall(),
+    )
+
+
+def _count(moves: Moves, changed: Iterable[tuple[Any, ...]]) -> None:
+    for campaign, wave, variant, *states in changed:
+        before, reason, after, new_reason = states
+        moves.add(CountKey(campaign, wave, variant, before, reason), -1)
+        moves.add(CountKey(campaign, wave, variant, after, new_reason))
 
 
 class FrozenRow(NamedTuple):
