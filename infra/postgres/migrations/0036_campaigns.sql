@@ -49,6 +49,7 @@ create table campaigns (
   canary_until timestamptz         -- when the outcome of the first messages is judged
 );
 create index campaigns_page on campaigns (created_at desc, id desc);
+create index campaigns_answered on campaigns (ended_at desc nulls first);
 create index campaigns_at_work on campaigns (id) where state not in ('finished', 'ready');
 create trigger hint_of_insert after insert on campaigns referencing new table as changed
   for each statement execute function hint_of_changed_rows();
@@ -98,8 +99,9 @@ create table recipients (
 create unique index recipients_person on recipients (campaign_id, person) where person is not null;
 create index recipients_to_do on recipients (campaign_id, zone, due_at, row_no) where state in ('planned', 'deferred');
 create index recipients_listed on recipients (campaign_id, state, reason, row_no);
-create index recipients_to_answer on recipients (phone_number_id, address_key, accepted_at)
-  where accepted_at is not null and answered_at is null;
+create index recipients_asked on recipients (phone_number_id, address_key, accepted_at)
+  where state in ('claimed', 'accepted', 'sent', 'delivered', 'read', 'unknown', 'assumed_sent');
+create index recipients_of_wave on recipients (campaign_id, wave, state, reason, row_no) where wave > 1;
 
 -- What is wrong with rows. A row may have several problems; its reason is the first.
 create table import_problems (
