@@ -16,6 +16,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from console import gate, phrases
+from console.campaigns.history import history_pages
+from console.campaigns.new import new_campaign_pages
 from console.commands import new_form
 from console.dependencies import Dependencies
 from console.desk.choices import choice_pages
@@ -81,6 +83,8 @@ def create_app(deps: Dependencies) -> Flask:
         release_pages,
         choice_pages,
         reply_pages,
+        history_pages,
+        new_campaign_pages,
         _live_pages,
         _health_pages,
     ):
@@ -121,7 +125,16 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
         modules=sorted(
             file.name for file in _STATIC.glob("*.js") if file.name != "main.js" and "htmx" not in file.name
         ),
-        styles=("page.css", "list.css", "panel.css", "forms.css", "answer.css", "desk.css", "print.css"),
+        styles=(
+            "page.css",
+            "list.css",
+            "panel.css",
+            "forms.css",
+            "answer.css",
+            "desk.css",
+            "campaigns.css",
+            "print.css",
+        ),
         person=lambda: g.get("person"),
         mails=deps.mailing is not None,
         sends=deps.sending.enabled,

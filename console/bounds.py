@@ -1,6 +1,8 @@
 """Bounds of a request, checked before any work is done on it. What is not listed here is bounded too: a new field of a
 form has at most `MAX_FIELD` characters, unless it is one of `LONG_FIELDS`."""
 
+from collections.abc import Collection
+
 from flask import request
 from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge, RequestURITooLarge, UnsupportedMediaType
 
@@ -22,7 +24,7 @@ MAX_FIELD = 4096
 LONG_FIELDS = {"able": 64 * 1024, "body": 64 * 1024, "text": 16 * 1024, "to": 16 * 1024}
 """Fields that may be longer: the conversations of a bulk action, the text and the recipients of a mail, and an answer,
 whose line ends count twice in a form."""
-_FORM = "application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
 
 
 def check_head() -> None:
@@ -35,12 +37,13 @@ def check_head() -> None:
         raise RequestEntityTooLarge
 
 
-def check_form() -> None:
-    """Checks the form before and after it is taken apart. Raises the HTTP exception to answer with."""
+def check_form(mimetypes: Collection[str] = (FORM,)) -> None:
+    """Checks the form before and after it is taken apart. `mimetypes`: that the view takes. Raises the HTTP exception
+    to answer with."""
     content = request.get_data()
-    if content and request.mimetype != _FORM:
+    if content and request.mimetype not in mimetypes:
         raise UnsupportedMediaType
-    if content.count(b"&") >= MAX_FIELDS:
+    if request.mimetype == FORM and content.count(b"&") >= MAX_FIELDS:
         raise RequestEntityTooLarge
     for name, value in request.form.items(multi=True):
         if len(name) > MAX_FIELD_NAME or len(value) > LONG_FIELDS.get(name, MAX_FIELD):

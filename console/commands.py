@@ -14,10 +14,11 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 import structlog
 from flask import abort
 from psycopg import Connection
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from console.dependencies import Dependencies
 from console.request import address, person, words
+from domain.command_bodies.campaigns import CampaignCommand, OptIn, OptOut
 from domain.commands import (
     Email,
     Recall,
@@ -47,8 +48,8 @@ _PUBLISH_SECONDS = 5.0
 _TYPING_LIFE = timedelta(seconds=10)
 """Later it would not be true any more."""
 
-_B = TypeVar("_B", Transfer, TransferOnReply, Release, Recall, Email, SendMessage, Resolve)
-_Body = Transfer | TransferOnReply | Release | Recall | Email | SendMessage | Resolve
+_Body = Transfer | TransferOnReply | Release | Recall | Email | SendMessage | Resolve | CampaignCommand | OptOut | OptIn
+_B = TypeVar("_B", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
-from typing import Any, Literal, TypeVar, cast
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from console import words as speech
 from console.dependencies import Dependencies
 from console.metrics import Refusal
 from console.request import address, keep_page, person, target, words
+from domain.directory import Level
 from domain.sending.acceptance import may_finish
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.audit import AuditEntry
@@ -29,10 +30,9 @@ from infra.postgres.lists import own
 from infra.postgres.lists.conversation_page import read_conversation
 
 _TOKEN_BYTES, _LONGEST_TOKEN = 32, 64
-_ROOT = ("tenant_administrator",)
+_ROOT: tuple[Level, ...] = ("tenant_administrator",)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
-_AT_THE_DESK = ("agent", *_ROOT)
-_LIVE = ("live", "desk_live")
+_LIVE = ("live", "desk_live", "campaigns_live")
 """The blueprints of the streams."""
 _FILES = "media"
 """The blueprint of the files that a page shows: a browser loads them by itself whenever a customer sends one."""
@@ -43,6 +43,8 @@ of them are counted. So nobody can fill the database with the traces of what was
 
 CSRF = "csrf"
 """The field of every form that holds its token."""
+TOKEN_HEADER = "X-Form-Token"  # noqa: S105 - its name
+"""The header that holds it where what is sent is part of a file. Another site's page cannot send it."""
 
 _POLICY = "; ".join(
     (
@@ -59,18 +61,35 @@ _POLICY = "; ".join(
     )
 )
 
-ViewAccess = Literal["everybody", "signed_in", "desk"]
-_ACCESS = "_console_access"
+ViewAccess = Literal["everybody", "signed_in", "desk", "campaigns"]
+_ADMITTED: Mapping[ViewAccess | None, Collection[Level]] = {
+    None: _ROOT,
+    "desk": ("agent", *_ROOT),
+    "campaigns": ("campaign_manager", *_ROOT),
+    "signed_in": get_args(Level),
+}
+_ACCESS, _TAKES = "_console_access", "_console_takes"
 
 
 T = TypeVar("T", bound=Callable[..., Any])
 
 
 def open_to(access: ViewAccess) -> Callable[[T], T]:
-    """Marks a view that others than administrators may use: `desk` is for agents too."""
+    """Marks a view that others than administrators may use: `desk` is for agents too, `campaigns` for campaign
+    managers."""
 
     def mark(view: T) -> T:
         setattr(view, _ACCESS, access)
+        return view
+
+    return mark
+
+
+def takes(*mimetypes: str) -> Callable[[T], T]:
+    """Marks a view to which a file is sent: its requests have these types, not that of a form."""
+
+    def mark(view: T) -> T:
+        setattr(view, _TAKES, mimetypes)
         return view
 
     return mark
@@ -97,7 +116,7 @@ def install(app: Flask, deps: Dependencies) -> None:
         g.token = token
         g.words = words_of(deps)
         if request.method not in _SAFE:
-            bounds.check_form()
+            bounds.check_form(getattr(view, _TAKES, (bounds.FORM,)))
             if not _is_own_form():
                 audit_refusal(deps, "form_refused", "form")
                 return _refused("form", 403)
@@ -173,7 +192,7 @@ def _is_own_form() -> bool:
         origin = request.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc != request.host:
             return False
-        given = base64.urlsafe_b64decode(request.form.get(CSRF, ""))
+        given = base64.urlsafe_b64decode(request.form.get(CSRF) or request.headers.get(TOKEN_HEADER, ""))
     except ValueError:
         return False
     secret = _form_secret()
@@ -189,7 +208,7 @@ def _admit(deps: Dependencies, access: ViewAccess | None) -> ResponseReturnValue
         if target() is not None or request.method not in _SAFE or request.blueprint in _LIVE:
             return _refused("signed_out", 401)
         return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")), 303)
-    if access != "signed_in" and person().level not in (_AT_THE_DESK if access == "desk" else _ROOT):
+    if person().level not in _ADMITTED[access]:
         audit_refusal(deps, "forbidden", "level")
         return _refused("level", 403)
     return None
@@ -227,14 +246,16 @@ def _refused(why: str, status: int) -> ResponseReturnValue:
     """A page, or a notice over the open page. A person who is still signed in also gets a valid form token."""
     response = Response(render_template("refused.html", why=why, whole_page=target() is None), status)
     if why == "form" and g.person is not None and request.headers.get("Sec-Fetch-Site") == "same-origin":
-        response.headers["X-Form-Token"] = form_token()
+        response.headers[TOKEN_HEADER] = form_token()
     return keep_page(response)
 
 
 def may_read(conn: Connection[Any], conversation: UUID) -> bool:
-    """Whether the person of the request may read a conversation: agents those of their own customers, and those whose
-    window ended while they had them."""
-    if person().level != "agent" or own.may_read(conn, person().name, conversation):
+    """Whether the person of the request may read a conversation: administrators all, agents those of their own
+    customers, and those whose window ended while they had them, campaign managers none."""
+    if person().level == "campaign_manager":
+        return False
+    if person().level in _ROOT or own.may_read(conn, person().name, conversation):
         return True
     found = read_conversation(conn, conversation)
     return found is not None and may_finish(found, person().name, words().now)
@@ -242,7 +263,8 @@ def may_read(conn: Connection[Any], conversation: UUID) -> bool:
 
 def home() -> str:
     """The address of the page on which the person of the request begins."""
-    return url_for("desk.show" if person().level == "agent" else "unmanaged.show")
+    begins = {"agent": "desk.show", "campaign_manager": "campaigns.history"}
+    return url_for(begins.get(person().level or "", "unmanaged.show"))
 
 
 def words_of(deps: Dependencies) -> speech.Words:

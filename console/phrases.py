@@ -329,6 +329,25 @@ _COMMANDS = {
     "recall_send": (gettext_noop("Recall the message:"), gettext_noop("Recalled: the message will not be sent.")),
     "assumed_sent": (gettext_noop("Assume it arrived:"), gettext_noop("The message counts as arrived.")),
     "send_again": (gettext_noop("Send it again:"), gettext_noop("The message will be sent again.")),
+    "campaign_create": (gettext_noop("New campaign:"), gettext_noop("The campaign exists; its recipients are read.")),
+    "campaign_start": (gettext_noop("Start the campaign:"), gettext_noop("The campaign starts as you said.")),
+    "campaign_pause": (gettext_noop("Pause the campaign:"), gettext_noop("Paused: nothing more is sent.")),
+    "campaign_resume": (
+        gettext_noop("Resume the campaign:"),
+        gettext_noop("It goes on where it stood; nobody gets it twice."),
+    ),
+    "campaign_cancel": (
+        gettext_noop("Cancel the rest:"),
+        gettext_noop("Cancelled: who has not got it does not get it."),
+    ),
+    "campaign_wave": (
+        gettext_noop("Start a wave:"),
+        gettext_noop("The wave starts: those whose message failed are tried again."),
+    ),
+    "campaign_test": (gettext_noop("Test message:"), gettext_noop("The test will be sent in a moment.")),
+    "campaign_answers": (gettext_noop("Who gets the answers:"), gettext_noop("Changed for answers from now on.")),
+    "campaign_assumed_sent": (gettext_noop("Assume they arrived:"), gettext_noop("They count as arrived.")),
+    "campaign_send_again": (gettext_noop("Send them again:"), gettext_noop("They will be sent again.")),
     "recall_mail": (gettext_noop("Recall the email:"), gettext_noop("Recalled: the email will not be sent.")),
 }
 """The request, before its result or the reason of its rejection; and the result when it was applied."""

@@ -81,6 +81,11 @@ class Words:
     def number(self, n: int) -> str:
         return format_decimal(n, locale=self.locale)
 
+    def percent(self, part: int, whole: int) -> str:
+        """A share, e.g. 9 %; below 2 % with a digit more, as a whole per cent would say little there."""
+        share = 100 * part / whole if whole else 0.0
+        return f"{format_decimal(share, '#,##0.#' if share < 2 else '#,##0', locale=self.locale)}\u202f%"
+
     def size(self, n: int) -> str:
         """The size of a file, e.g. 1.4 MB; less than a kilobyte is one."""
         if n < 999_500:

@@ -13,9 +13,12 @@ from uuid import UUID
 from psycopg import Connection
 
 from console.live.broadcast import event
+from domain.directory import Level
 from infra.postgres.console import audit, desks, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
 from infra.postgres.lists import conversation_page
+
+_LEVELS: tuple[Level, ...] = ("tenant_administrator", "agent")
 
 
 @dataclass(eq=False, slots=True)
@@ -59,7 +62,7 @@ class DeskWatcher:
             return OpenDesksState(
                 own=desks.marks(conn, people, self.presence_timeout),
                 open=conversation_page.marks(conn, {each.open for each in shown if each.open}),
-                living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions, agents=True),
+                living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions, _LEVELS),
                 answers=audit.answer_counts(conn, people),
             )
 

@@ -226,6 +226,24 @@ def _rendered(text: str, values: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), text)
 
 
+class TextPiece(NamedTuple):
+    """A piece of a template's text. `variable`: that stands there; None: it is the template's own text."""
+
+    text: str
+    variable: str | None
+
+
+def pieces(text: str) -> list[TextPiece]:
+    """Returns the text of a header or body in pieces: its own, and its variables as they are written in it."""
+    found, end = [], 0
+    for variable in _VARIABLE.finditer(text):
+        if variable.start() > end:
+            found.append(TextPiece(text[end : variable.start()], None))
+        found.append(TextPiece(variable[0], variable[1]))
+        end = variable.end()
+    return [*found, TextPiece(text[end:], None)] if end < len(text) else found
+
+
 def preview(template: Template) -> str:
     """Returns the template as it reads before its parameters are filled in."""
     return "\n".join(part for part in (template.header_text, template.body, template.footer) if part)

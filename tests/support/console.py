@@ -144,9 +144,16 @@ class Console:
     """The application, with what it was made of."""
 
     def __init__(
-        self, deps: Dependencies, publisher: FakePublisher, office: Office, clock: Clock, registry: CollectorRegistry
+        self,
+        deps: Dependencies,
+        publisher: FakePublisher,
+        office: Office,
+        clock: Clock,
+        registry: CollectorRegistry,
+        dsn: str,
     ) -> None:
         self.deps, self.publisher, self.office, self.clock, self.registry = deps, publisher, office, clock, registry
+        self.dsn = dsn
         self.app = create_app(deps)
 
     def person(self, name: str = BOSS, *, administrator: bool = True) -> None:
@@ -286,7 +293,7 @@ def open_console(dsn: str, **deps: Any) -> Iterator[Console]:
             "metrics": ConsoleMetrics(registry),
             **deps,
         }
-        console = Console(Dependencies(**made), publisher, office, clock, registry)
+        console = Console(Dependencies(**made), publisher, office, clock, registry, dsn)
         console.person()
         yield console
 

@@ -15,6 +15,7 @@ TRIES_SPAN = timedelta(minutes=15)
 """Attempts are counted within spans of this length."""
 MAX_SESSIONS = 20
 """Sessions of one person at a time."""
+_ADMINISTRATORS: tuple[Level, ...] = ("tenant_administrator",)
 _FORGOTTEN_AT_ONCE = 20
 """Counts that one attempt deletes at most; it adds five."""
 
@@ -169,14 +170,17 @@ def person_of(conn: Connection[Any], token_hash: bytes, terms: SessionTerms, *, 
 
 
 def live_sessions(
-    conn: Connection[Any], token_hashes: Collection[bytes], terms: SessionTerms, *, agents: bool = False
+    conn: Connection[Any],
+    token_hashes: Collection[bytes],
+    terms: SessionTerms,
+    levels: Collection[Level] = _ADMINISTRATORS,
 ) -> set[bytes]:
-    """The live sessions among these whose people are still administrators, or agents where `agents` may look too."""
+    """The live sessions among these whose people are still on one of these levels."""
     found = conn.execute(
         f"select s.token_hash from console_sessions s join sign_ins i on i.name = s.name "
         f"left join users u on u.id = i.name where s.token_hash = any(%(tokens)s) and {_IS_LIVE} "
-        "and (i.administrator or u.level = 'tenant_administrator' or (%(agents)s and u.level = 'agent'))",
-        {"tokens": list(token_hashes), "agents": agents, **_values(terms)},
+        "and case when i.administrator then 'tenant_administrator' else u.level end = any(%(levels)s)",
+        {"tokens": list(token_hashes), "levels": list(levels), **_values(terms)},
     )
     return {token for (token,) in found}
 

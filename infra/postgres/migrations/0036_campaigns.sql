@@ -178,4 +178,5 @@ create table campaign_tests (
 
 alter table sends add column campaign_id uuid;
 alter table sends add column row_no integer;
+create index sends_single_templates on sends (requested_at desc, id desc) where kind = 'template' and campaign_id is null;
 create index sends_of_campaign on sends (campaign_id) where state in ('queued', 'held_after_restore') and campaign_id is not null;

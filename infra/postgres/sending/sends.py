@@ -294,7 +294,9 @@ def standing(connection: Connection[Any]) -> Standing:
     return row or Standing(0, 0, 0.0)
 
 
-def read(connection: Connection[Any], query: LiteralString, values: Sequence[Any] = ()) -> list[Send]:
+def read(
+    connection: Connection[Any], query: LiteralString, values: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[Send]:
     """Returns the sends of a query that selects `SEND_COLUMNS`."""
     with connection.cursor(row_factory=kwargs_row(send_of_row)) as cursor:
         return cursor.execute(query, values).fetchall()

@@ -4,7 +4,8 @@ import re
 
 from tests.support.paths import ROOT
 
-TEMPLATES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "console" / "templates").iterdir()}
+FOLDER = ROOT / "console" / "templates"
+TEMPLATES = {str(path.relative_to(FOLDER)): path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.html")}
 
 
 def test_no_template_has_a_line_that_is_too_long_to_read() -> None:

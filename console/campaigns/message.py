@@ -1,0 +1,68 @@
+"""A campaign's message as the customer sees it, with what is filled in highlighted."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from console.request import translated
+from domain.campaigns.content import BUTTON, HEADER
+from domain.contract.texts import gettext_noop
+from domain.sending.templates import Template, pieces
+
+_FILES = {
+    "image": gettext_noop("A picture stands here"),
+    "video": gettext_noop("A video stands here"),
+    "document": gettext_noop("A document stands here"),
+}
+
+
+class ShownPiece(NamedTuple):
+    """A piece of a text. `is_value`: it is filled in for each recipient."""
+
+    text: str
+    is_value: bool
+
+
+class CampaignPreview(NamedTuple):
+    """A message. `file`: what its heading shows; empty: no file; `buttons`: their titles."""
+
+    file: str
+    header: Sequence[ShownPiece]
+    body: Sequence[ShownPiece]
+    footer: str
+    buttons: Sequence[str]
+
+
+def shown_message(template: Template, parameters: Mapping[str, str]) -> CampaignPreview:
+    """The message with these parameters. A variable without one is shown as the template has it."""
+    kind = template.header_kind
+    return CampaignPreview(
+        translated(_FILES[kind]) if kind in _FILES else "",
+        _shown(template.header_text, dict.fromkeys(_names(template.header_text), parameters.get(HEADER, ""))),
+        _shown(template.body, parameters),
+        template.footer,
+        [str(button.get("text", "")) for button in template.buttons],
+    )
+
+
+def variable_label(template: Template, name: str) -> str:
+    """What a variable of a template is called on the page."""
+    if name == HEADER:
+        return translated(gettext_noop("Heading"))
+    if name.startswith(BUTTON):
+        index = int(name.removeprefix(BUTTON))
+        title = template.buttons[index].get("text", "") if index < len(template.buttons) else index + 1
+        return translated(gettext_noop("Button %(title)s")) % {"title": title}
+    return f"{{{{{name}}}}}"
+
+
+def _names(text: str) -> list[str]:
+    return [piece.variable for piece in pieces(text) if piece.variable is not None]
+
+
+def _shown(text: str, values: Mapping[str, str]) -> list[ShownPiece]:
+    return [
+        ShownPiece(values.get(piece.variable) or piece.text, True)
+        if piece.variable is not None
+        else ShownPiece(piece.text, False)
+        for piece in pieces(text)
+    ]

@@ -1,0 +1,215 @@
+"""Texts about campaigns: states, reasons, what is wrong with rows, and what happened."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from console.request import translated
+from domain.campaigns.campaign import BY_ITSELF, CampaignState
+from domain.campaigns.recipients import HELD, NOT_DELIVERED, QUIET, RecipientState, RowProblem, SkipReason
+from domain.contract.texts import SEND_HELP_TEXTS, gettext_noop
+from domain.directory import Directory
+from domain.sending.graph_errors import status_error
+
+Tone = Literal["runs", "waits", "good", "over"]
+"""How a state looks: in the accent, in amber, in green, or muted."""
+
+_STATES: Mapping[CampaignState, tuple[Tone, str]] = {
+    "importing": ("runs", gettext_noop("Reading the recipients")),
+    "planning": ("runs", gettext_noop("Planning")),
+    "ready": ("waits", gettext_noop("Ready, not started")),
+    "unconfirmed": ("waits", gettext_noop("Waits for a second person")),
+    "scheduled": ("runs", gettext_noop("Scheduled")),
+    "missed": ("waits", gettext_noop("Start missed")),
+    "running": ("runs", gettext_noop("Running")),
+    "paused": ("waits", gettext_noop("Paused")),
+    "finishing": ("runs", gettext_noop("Everything is sent; statuses still come")),
+    "finished": ("good", gettext_noop("Finished")),
+    "cancelled": ("over", gettext_noop("Cancelled")),
+}
+_REASONS = {
+    "canary": gettext_noop("too many of the first messages failed"),
+    "failures": gettext_noop("too many messages failed for the same reason"),
+    "unknowns": gettext_noop("Meta did not confirm too many messages"),
+    "template_changed": gettext_noop("Meta's template is no longer as it was planned"),
+    "number_paused": gettext_noop("the number may not send"),
+    "restored": gettext_noop("the database was restored"),
+    "import_failed": gettext_noop("the recipients could not be read"),
+    "nobody": gettext_noop("there is nobody to send it to"),
+}
+"""Why the product itself changed a campaign's state. An unknown one is shown as its code."""
+
+_RECIPIENTS: Mapping[RecipientState, str] = {
+    "imported": gettext_noop("read, not planned yet"),
+    "planned": gettext_noop("planned"),
+    "deferred": gettext_noop("waits for a better time"),
+    "claimed": gettext_noop("being sent"),
+    "accepted": gettext_noop("accepted by WhatsApp"),
+    "sent": gettext_noop("sent"),
+    "delivered": gettext_noop("delivered"),
+    "read": gettext_noop("read"),
+    "failed": gettext_noop("failed"),
+    "unknown": gettext_noop("not confirmed"),
+    "assumed_sent": gettext_noop("counts as arrived"),
+    "skipped": gettext_noop("nothing was sent"),
+    "cancelled": gettext_noop("cancelled before it was sent"),
+}
+
+
+class ProblemText(NamedTuple):
+    """What is wrong with rows, and what helps."""
+
+    name: str
+    help: str
+
+
+_LEFT_OUT = gettext_noop("Left out")
+_PROBLEMS: Mapping[RowProblem | SkipReason, tuple[str, str]] = {
+    "duplicate": (gettext_noop("The same person twice"), gettext_noop("The first one is kept")),
+    "phone_missing": (gettext_noop("No phone number"), _LEFT_OUT),
+    "phone_invalid": (gettext_noop("Not a phone number"), _LEFT_OUT),
+    "phone_is_a_number": (
+        gettext_noop("Phone was saved as a number and has lost digits"),
+        gettext_noop("Format the column as text, upload again"),
+    ),
+    "phone_without_country": (
+        gettext_noop("Phone without country code"),
+        gettext_noop("Choose the country of phones without a code"),
+    ),
+    "parameter_empty": (
+        gettext_noop("A field would be empty"),
+        gettext_noop("Say what stands there instead"),
+    ),
+    "parameter_line_break": (gettext_noop("Line break in a field"), gettext_noop("Replace it with a space")),
+    "parameter_spaces": (
+        gettext_noop("More than four spaces in a row in a field"),
+        gettext_noop("Meta takes no such text: shorten it, upload again"),
+    ),
+    "parameter_too_long": (
+        gettext_noop("A field is too long"),
+        gettext_noop("The whole text has at most 1,024 characters: shorten it, upload again"),
+    ),
+    "zone_unknown": (
+        gettext_noop("Unknown time zone"),
+        gettext_noop("Write it like Europe/Rome, or choose no column for it"),
+    ),
+    "language_unknown": (
+        gettext_noop("No template in this language"),
+        gettext_noop("Choose the template in this language too, or no column for it"),
+    ),
+    "cell_error": (gettext_noop("The cell shows an error"), gettext_noop("Mend the formula, upload again")),
+}
+_SKIPPED = {
+    "opted_out": (gettext_noop("Opted out"), gettext_noop("respected at the last moment")),
+    "no_consent": (gettext_noop("No consent"), gettext_noop("never agreed to messages")),
+    "active_conversation": (gettext_noop("In an active conversation"), gettext_noop("the switch is off")),
+    "us_marketing": (gettext_noop("United States, marketing"), gettext_noop("Meta delivers none there")),
+    "recently_reached": (gettext_noop("Reached a few days ago"), gettext_noop("frequency cap")),
+    "suppressed": (gettext_noop("Suppressed"), ""),
+    "recipient_not_allowed": (
+        gettext_noop("Not allowed here"),
+        gettext_noop("this installation may only write to some phones"),
+    ),
+}
+_OTHERS = {
+    HELD: gettext_noop("held back by Meta, which looks at the template's quality first"),
+    QUIET: gettext_noop("quiet hours"),
+    NOT_DELIVERED: gettext_noop("not delivered in time; the phone may be out of use"),
+}
+_EVENTS = {
+    "created": gettext_noop("Created by {who}"),
+    "planned": gettext_noop("The recipients are planned"),
+    "unconfirmed": gettext_noop("{who} wants to start it; a second person has to confirm"),
+    "scheduled": gettext_noop("Scheduled by {who}"),
+    "started": gettext_noop("Started by {who}"),
+    "missed": gettext_noop("The start was missed: nothing was running at that time"),
+    "paused": gettext_noop("Paused by {who}"),
+    "resumed": gettext_noop("Resumed by {who}: it goes on where it stood, nobody gets it twice"),
+    "finishing": gettext_noop("Everybody was sent it; statuses still come"),
+    "finished": gettext_noop("Finished"),
+    "cancelled": gettext_noop("Cancelled by {who}: who has not got it does not get it"),
+    "wave": gettext_noop("Another wave, started by {who}"),
+    "answers_changed": gettext_noop("{who} changed who gets the answers"),
+    "resolved": gettext_noop("{who} settled messages that Meta did not confirm"),
+    "test": gettext_noop("Test sent by {who}"),
+    "tested": gettext_noop("Test sent by {who}"),
+    "canary_passed": gettext_noop("The first messages went well: it went on by itself"),
+}
+_EVENTS_BY_ITSELF = {
+    "started": gettext_noop("Started as planned"),
+    "paused": gettext_noop("Paused by itself"),
+    "resumed": gettext_noop("Resumed by itself"),
+    "cancelled": gettext_noop("Cancelled by itself"),
+}
+
+
+def state(of: str) -> str:
+    """A campaign's state."""
+    return translated(_STATES[of][1]) if of in _STATES else of  # type: ignore[index]
+
+
+def states() -> list[tuple[str, str]]:
+    """All states of campaigns, with their names."""
+    return [(name, translated(text)) for name, (_, text) in _STATES.items()]
+
+
+def tone(of: str) -> Tone:
+    """How a campaign's state looks."""
+    return _STATES[of][0] if of in _STATES else "over"  # type: ignore[index]
+
+
+def reason(code: str | None) -> str:
+    """Why the product itself changed a campaign's state; empty: it did not."""
+    return translated(_REASONS[code]) if code in _REASONS else code or ""
+
+
+def recipient_state(of: str) -> str:
+    """A recipient's state."""
+    return translated(_RECIPIENTS[of]) if of in _RECIPIENTS else of  # type: ignore[index]
+
+
+def problem(code: str) -> ProblemText:
+    """What is wrong with rows, and what helps."""
+    known = _PROBLEMS.get(code)  # type: ignore[call-overload]
+    return ProblemText(*map(translated, known)) if known else ProblemText(code, "")
+
+
+def is_problem(code: str) -> bool:
+    """Whether a reason of skipped rows is a problem of the file, and not a reason why nothing is sent to a good row."""
+    return code in _PROBLEMS
+
+
+def skipped(code: str) -> ProblemText:
+    """Why nothing is sent to a good row, and a word about it."""
+    if code in _SKIPPED:
+        name, about = _SKIPPED[code]
+        return ProblemText(translated(name), translated(about) if about else "")
+    return problem(code)
+
+
+def failure(code: str | None) -> str:
+    """Why a message failed."""
+    if code in _OTHERS:
+        return translated(_OTHERS[code])
+    return translated(SEND_HELP_TEXTS[status_error(int(code) if code and code.isdecimal() else None).help])
+
+
+def recipient_reason(of: str, code: str | None) -> str:
+    """Why a recipient is in a state; empty: no reason is known."""
+    if not code:
+        return ""
+    if of == "skipped":
+        return skipped(code).name
+    return failure(code) if of == "failed" or code in _OTHERS else code
+
+
+def happened(directory: Directory, event: str, actor: str, why: str | None) -> str:
+    """A sentence about an entry of a campaign's log."""
+    text = _EVENTS.get(event, event)
+    if actor == BY_ITSELF:
+        text = _EVENTS_BY_ITSELF.get(event, text)
+    who = directory.users[actor].name if actor in directory.users else actor
+    sentence = translated(text).replace("{who}", who if actor != BY_ITSELF else translated(_ITSELF))
+    return f"{sentence}: {reason(why)}" if why else sentence
+
+
+_ITSELF = gettext_noop("the product itself")

@@ -1,0 +1,75 @@
+"""Open pages of campaigns: how each campaign stood when its page was last told. A stream tells a page only that
+something changed; the page then asks for it, so nothing here renders."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from console.live.broadcast import event
+from domain.directory import Level
+from infra.postgres.campaigns.marks import campaign_marks
+from infra.postgres.console import audit, sign_ins
+from infra.postgres.console.sign_ins import SessionTerms
+
+_LEVELS: tuple[Level, ...] = ("tenant_administrator", "campaign_manager")
+
+
+@dataclass(eq=False, slots=True)
+class WatchedCampaign:
+    """A campaign's page that is open in a browser. `mark`: how the campaign stood when the page was last told;
+    `answers`: the numbers of results that were sent (`infra.postgres.console.audit.answer_counts`)."""
+
+    session: bytes
+    person: str
+    campaign: UUID
+    mark: str | None = None
+    answers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCampaignsState:
+    """How the campaigns stand whose pages are open. `living`: the sessions that may still look; `answers`: per person,
+    the number of results of each command."""
+
+    marks: Mapping[UUID, str]
+    living: Set[bytes]
+    answers: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignWatcher:
+    """Reads how the campaigns stand whose pages are open."""
+
+    connection: Callable[[], AbstractContextManager[Connection[Any]]]
+    sessions: SessionTerms
+
+    def look(self, shown: Sequence[WatchedCampaign]) -> OpenCampaignsState:
+        """Raises psycopg errors."""
+        with self.connection() as conn:
+            return OpenCampaignsState(
+                marks=campaign_marks(conn, {each.campaign for each in shown}),
+                living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions, _LEVELS),
+                answers=audit.answer_counts(conn, {each.person for each in shown}),
+            )
+
+
+def campaign_changes(shown: WatchedCampaign, now: OpenCampaignsState) -> Sequence[bytes] | None:
+    """The events that tell a page that something changed; None: its session may no longer look. The first look tells a
+    page in any case: something may have changed between its reading and its stream."""
+    if shown.session not in now.living:
+        return None
+    events = []
+    mark = now.marks.get(shown.campaign)
+    if mark != shown.mark:
+        shown.mark = mark
+        events.append(event("open"))
+    answers = now.answers.get(shown.person, {})
+    if new := {request_id: n for request_id, n in answers.items() if shown.answers.get(request_id) != n}:
+        events.append(event("results", json.dumps(new)))
+    shown.answers = answers
+    return events
