@@ -28,6 +28,7 @@ LAZY_COMMANDS = {
     "messages": "witiop.cli.sending.messages:messages",
     "templates": "witiop.cli.templates:templates",
     "numbers": "witiop.cli.templates:numbers",
+    "campaigns": "witiop.cli.campaigns.group:campaigns",
     "dead-letters": "witiop.cli.dead_letters:dead_letters",
     "restore": "witiop.cli.restore:restore",
     "users": "witiop.cli.users:users",
@@ -134,8 +135,8 @@ def install() -> None:
 def run(installation: Installation, process: str) -> None:
     """Run one process.
 
-    PROCESS is webhook, conversations, commands, routing, mails, sender, media, timer, relay or console. It reads its
-    settings from the environment (docs/settings.md), logs JSON to stderr and stops cleanly on SIGTERM.
+    PROCESS is webhook, conversations, commands, routing, mails, sender, media, campaigns, timer, relay or console. It
+    reads its settings from the environment (docs/settings.md), logs JSON to stderr and stops cleanly on SIGTERM.
     """
     from witiop.wiring.processes import PROCESSES, start
 

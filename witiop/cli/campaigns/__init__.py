@@ -1,0 +1,1 @@
+"""`witiop campaigns`: one template to many customers (docs/design/campaigns.md)."""

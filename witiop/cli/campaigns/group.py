@@ -1,0 +1,14 @@
+"""`witiop campaigns` with all its commands."""
+
+import click
+
+from witiop.cli.campaigns.steering import answers, cancel, pause, resolve, resume, start, test
+
+
+@click.group()
+def campaigns() -> None:
+    """Campaigns: one template to many customers, each at most once."""
+
+
+for _command in (start, pause, resume, cancel, test, resolve, answers):
+    campaigns.add_command(_command)
