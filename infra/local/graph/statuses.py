@@ -7,13 +7,14 @@ from typing import Any
 
 from infra.local.graph.checks.refusals import status_error
 from infra.local.graph.faults import FaultBoard, FaultSubject
-from infra.local.simulator import bodies
+from infra.local.simulator import bodies, subscribers
 from infra.local.simulator.bodies import BodyObject, BusinessNumber, SimulatedCustomer
 
 DELAYS = (0.2, 0.5, 2.0)
 """Seconds until sent, delivered and read."""
 _TWICE_SECONDS, _REVERSED_SECONDS, _FAILED_SECONDS, _HELD_SECONDS = 0.1, 0.1, 1.0, 5.0
 _DROPPED_BY_PACING = 132015
+_NOT_ON_WHATSAPP = 131026
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,11 @@ class StatusPlan:
 
 
 def plan_statuses(message: AcceptedMessage, faults: FaultBoard, subject: FaultSubject) -> StatusPlan:
-    """Returns the statuses of a message."""
+    """Returns the statuses of a message. Subscribers of the demo have habits of their own, unless faults say what
+    happens."""
+    habits = subscribers.habits_of(subject.to, message.wamid) if message.kind == "template" else None
+    if habits is not None and not faults:
+        return _habitual(message, habits)
     if not faults:
         return StatusPlan(_usual(message, DELAYS))
     if faults.hit("no-statuses", subject):
@@ -76,6 +81,20 @@ def plan_statuses(message: AcceptedMessage, faults: FaultBoard, subject: FaultSu
     return StatusPlan(
         _reordered(statuses, faults, subject), held=pacing is not None, answer_delay=early.value if early else 0.0
     )
+
+
+def _habitual(message: AcceptedMessage, habits: subscribers.SubscriberHabits) -> StatusPlan:
+    """Returns the statuses of a message to a subscriber of the demo."""
+    if not habits.is_on_whatsapp:
+        return StatusPlan([_failed(message, habits.delivered, _NOT_ON_WHATSAPP)])
+    later = habits.held_for
+    statuses = [
+        _status(message, later + habits.sent, "sent"),
+        _status(message, later + habits.delivered, "delivered"),
+    ]
+    if habits.read is not None:
+        statuses.append(_status(message, later + habits.read, "read"))
+    return StatusPlan(statuses, held=later > 0)
 
 
 def _reordered(statuses: list[DueStatus], faults: FaultBoard, subject: FaultSubject) -> Sequence[DueStatus]:

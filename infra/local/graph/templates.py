@@ -39,6 +39,10 @@ def _body(text: str, *samples: str) -> TemplateObject:
     return {"type": "BODY", "text": text, **({"example": {"body_text": [list(samples)]}} if samples else {})}
 
 
+def _quick_replies(*texts: str) -> TemplateObject:
+    return {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": text} for text in texts]}
+
+
 TEMPLATES: tuple[TemplateObject, ...] = (
     _template(1, "order_update", "en", "UTILITY", "APPROVED", _body("Your order {{1}} is ready for you.", "1234")),
     _template(2, "order_update", "it", "UTILITY", "APPROVED", _body("Il tuo ordine {{1}} è pronto per te.", "1234")),
@@ -65,8 +69,48 @@ TEMPLATES: tuple[TemplateObject, ...] = (
     ),
     _template(5, "visit_reminder", "en", "UTILITY", "PAUSED", _body("We expect you on {{1}}.", "Tuesday at 10")),
     _template(6, "flash_sale", "en", "MARKETING", "REJECTED", _body("Only today: everything at half price!")),
+    _template(
+        7,
+        "autumn_check",
+        "en",
+        "MARKETING",
+        "APPROVED",
+        _body(
+            "Hello {{1}}, before winter we check the lights, brakes and chain of your bike: {{2}}. "
+            "Shall we keep a place for you?",
+            "Anna",
+            "30 euro until Saturday",
+        ),
+        {"type": "FOOTER", "text": "Reply STOP to get no more offers"},
+        _quick_replies("Yes, please", "Not now"),
+    ),
+    _template(
+        8,
+        "autumn_check",
+        "it",
+        "MARKETING",
+        "APPROVED",
+        _body(
+            "Ciao {{1}}, prima dell'inverno controlliamo luci, freni e catena della tua bici: {{2}}. "
+            "Ti teniamo un posto?",
+            "Anna",
+            "30 euro fino a sabato",
+        ),
+        {"type": "FOOTER", "text": "Rispondi STOP per non ricevere altre offerte"},
+        _quick_replies("Sì, grazie", "Non ora"),
+    ),
 )
 """Meta's list has the newest first; here the order is fixed."""
+
+
+def first_quick_reply(name: str, language: str) -> str | None:
+    """Returns the text of a template's first quick reply; None: it has none."""
+    for template in TEMPLATES:
+        if (template["name"], template["language"]) == (name, language):
+            parts = [part for part in template["components"] if part["type"] == "BUTTONS"]
+            texts = [each["text"] for part in parts for each in part["buttons"] if each["type"] == "QUICK_REPLY"]
+            return str(texts[0]) if texts else None
+    return None
 
 
 class TemplateStore:

@@ -13,7 +13,7 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 from domain.directory import Directory, Opening, Weekday
-from infra.local.simulator import visits
+from infra.local.simulator import subscribers, visits
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Chat, Story, TimedPost
 from infra.local.simulator.customer_files import Uploader
@@ -40,7 +40,15 @@ def story_posts(now: datetime, upload: Uploader | None = None) -> Sequence[Timed
 def customers(now: datetime) -> Mapping[str, SimulatedCustomer]:
     """Returns everybody who writes to the shop, in the story and later, by phone and by user id."""
     ids = ((id_, each) for each in _told(now).customers for id_ in (each.wa_id, each.user_id) if id_ is not None)
-    return {**dict(ids), **visits.people()}
+    return {**dict(ids), **visits.people(), **subscribers.subscribers()}
+
+
+def recipients(now: datetime) -> Sequence[SimulatedCustomer]:
+    """Returns to whom the shop writes its offers, by phone: those of the story, those who come again and again, and the
+    subscribers."""
+    regular = [*visits.people().values()][: visits.REGULAR]
+    known = [each for each in (*_told(now).customers, *regular) if each.wa_id]
+    return [*{str(each.wa_id): each for each in (*known, *subscribers.subscribers().values())}.values()]
 
 
 def _told(now: datetime, upload: Uploader | None = None) -> Story:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from infra.local.simulator import bodies
+from infra.local.graph.templates import first_quick_reply
+from infra.local.simulator import bodies, subscribers
 from infra.local.simulator.bodies import BodyObject, BusinessNumber, SimulatedCustomer, WebhookPost
 from infra.local.simulator.customer_files import PHOTO, VOICE, Uploader, sent_file
 from infra.local.simulator.visits import SLOT, Line, Seat, slot_at, visits
@@ -25,15 +26,29 @@ _ANSWERS = {
 _AGAIN_AFTER = timedelta(minutes=10)
 """After two answers, a customer answers nothing but templates for this long, unless they write by themselves."""
 _UNANSWERED = {"reaction"}
+CAMPAIGN_TEMPLATES = (("autumn_check", "en"), ("autumn_check", "it"))
+"""Templates that are for campaigns alone."""
+
+
+_CAMPAIGN_FROM = 10
+"""More templates than this within a minute are a campaign, which few people answer."""
+_CAMPAIGN_WITHIN = timedelta(minutes=1)
+_CHOOSES_AFTER = timedelta(seconds=12)
+_TO_CAMPAIGN = (
+    "How much is it for two bikes? And do I have to leave them with you?",
+    "Quanto costa per due bici? E devo lasciarvele?",
+)
 
 
 class ReceivedMessage(NamedTuple):
-    """What the Graph API accepted for a customer. `to`: digits of the phone, or the user id; `kind`: as in its API."""
+    """What the Graph API accepted for a customer. `to`: digits of the phone, or the user id; `kind`: as in its API;
+    `template`: name and language."""
 
     phone_number_id: str
     to: str
     wamid: str
     kind: str
+    template: tuple[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -46,7 +61,8 @@ class _Answering:
 
 @dataclass(order=True, slots=True)
 class _Planned:
-    """A message that a customer writes at `due`. `kind`: text, photo or voice; `quoted`: the message it answers."""
+    """A message that a customer writes at `due`. `kind`: text, button, photo or voice; `quoted`: the message it
+    answers."""
 
     due: datetime
     at: datetime
@@ -77,6 +93,7 @@ class ShopCustomers:
         self._slot: int | None = None
         self._planned: list[_Planned] = []
         self._answering: dict[str, _Answering] = {}
+        self._templates_at: list[datetime] = []
 
     def begin_slot(self, now: datetime, waiting: Collection[str], seats: Sequence[Seat]) -> None:
         """Plans the visits of the slot, once. See `visits`."""
@@ -97,12 +114,39 @@ class ShopCustomers:
             customer, line = self._known.get(message.to), self._numbers.get(message.phone_number_id)
             if customer is None or line is None or message.kind in _UNANSWERED:
                 continue
+            if message.kind == "template" and self._is_of_campaign(message, now):
+                self._react(message, customer, line, now)
+                continue
             answer = self._answer(message, now)
             if answer is not None:
-                text = _ANSWERS[answer][bool(customer.wa_id and customer.wa_id.startswith("39"))]
+                text = _ANSWERS[answer][_is_italian(customer)]
                 due = now + _ANSWERS_AFTER
                 wamid = _wamid("answer", message.wamid)
                 self._planned.append(_Planned(due, due, wamid, line, customer, "text", text, message.wamid))
+
+    def _is_of_campaign(self, message: ReceivedMessage, now: datetime) -> bool:
+        self._templates_at = [at for at in self._templates_at if now - at < _CAMPAIGN_WITHIN] + [now]
+        return message.template in CAMPAIGN_TEMPLATES or len(self._templates_at) > _CAMPAIGN_FROM
+
+    def _react(
+        self, message: ReceivedMessage, customer: SimulatedCustomer, line: BusinessNumber, now: datetime
+    ) -> None:
+        """A few answer a campaign: by its button, in words, or to get no more of them."""
+        reaction = subscribers.reaction_to(message.to, message.wamid)
+        if reaction is None:
+            return
+        button = first_quick_reply(*message.template) if message.template else None
+        kind, text = "text", _TO_CAMPAIGN[_is_italian(customer)]
+        if reaction == "stop":
+            text = "STOP"
+        elif reaction == "button" and button is not None:
+            kind, text = "button", button
+        due = now + timedelta(seconds=subscribers.seconds_until_reaction(message.to, message.wamid))
+        wamid = _wamid("answer", message.wamid)
+        self._planned.append(_Planned(due, due, wamid, line, customer, kind, text, message.wamid))
+        if kind == "button" and subscribers.chooses_then(message.to, message.wamid):
+            then = due + _CHOOSES_AFTER
+            self._planned.append(_Planned(then, then, _wamid("choice", message.wamid), line, customer, "text", "1"))
 
     def step(self, now: datetime) -> None:
         """Delivers what is due. Raises the errors of `deliver` and `upload`; what was due is then not tried again."""
@@ -127,14 +171,20 @@ class ShopCustomers:
         return {1: "first", 2: "second"}.get(known.times)
 
     def _content(self, planned: _Planned) -> tuple[str, BodyObject]:
+        quoted = {} if planned.quoted is None else {"context": {"id": planned.quoted}}
+        if planned.kind == "button":
+            return "button", {"button": {"payload": planned.text, "text": planned.text}, **quoted}
         if planned.kind == "text":
-            quoted = {} if planned.quoted is None else {"context": {"id": planned.quoted}}
             return "text", {"text": {"body": planned.text}, **quoted}
         file = PHOTO if planned.kind == "photo" else VOICE
         sent = sent_file(file, self._upload(planned.line.phone_number_id, file))
         if planned.kind == "photo":
             return "image", {"image": {**sent, "caption": planned.text}}
         return "audio", {"audio": {**sent, "voice": True}}
+
+
+def _is_italian(customer: SimulatedCustomer) -> bool:
+    return bool(customer.wa_id and customer.wa_id.startswith("39"))
 
 
 def _wamid(*parts: str) -> str:

@@ -100,6 +100,8 @@ _SILENT = (
 )
 """Those who choose nothing. They write the first text, and the second one below a picture."""
 
+REGULAR = len(_CHOOSING) + len(_SILENT)
+"""So many of `people`, the first ones, come again and again."""
 _GIVEN = ("Ada", "Ben", "Clara", "Diego", "Emma", "Franco", "Greta", "Hugo", "Ivana", "Joel")
 _FAMILY = ("Alder", "Bruni", "Corsi", "Dale", "Ewing", "Fonti", "Grassi", "Holt", "Iori", "Jansen")
 _PEOPLE = 500

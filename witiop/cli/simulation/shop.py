@@ -1,7 +1,7 @@
 """The demo's shop while it is open: its agents and its customers, who look around every two seconds."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 from http.client import HTTPException
@@ -90,12 +90,19 @@ class OpenShop:
         self._seen, accepted = self._graph.accepted_since(self._seen)
         if not accepted:
             return []
-        kinds = {post["wamid"]: post["body"].get("type", "text") for post in self._graph.posts()}
-        return [
-            ReceivedMessage(each["phone_number_id"], recipient_key(each["to"]), each["wamid"], kinds[each["wamid"]])
-            for each in accepted
-            if each["wamid"] in kinds
-        ]
+        bodies = {post["wamid"]: post["body"] for post in self._graph.posts()}
+        return [_received(each, bodies[each["wamid"]]) for each in accepted if each["wamid"] in bodies]
+
+
+def _received(accepted: Mapping[str, Any], body: Mapping[str, Any]) -> ReceivedMessage:
+    template = body.get("template")
+    return ReceivedMessage(
+        accepted["phone_number_id"],
+        recipient_key(accepted["to"]),
+        accepted["wamid"],
+        body.get("type", "text"),
+        (template["name"], template["language"]["code"]) if template else None,
+    )
 
 
 def _owned(row: story.DeskRow) -> OwnedConversation:

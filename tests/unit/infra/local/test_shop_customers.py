@@ -14,6 +14,7 @@ from infra.local.simulator.bike_shop import SHOP
 from infra.local.simulator.bodies import WebhookPost
 from infra.local.simulator.customer_files import PHOTO, VOICE, SimulatedFile
 from infra.local.simulator.customers import ReceivedMessage, ShopCustomers
+from infra.local.simulator.subscribers import habits_of, subscribers
 from infra.local.simulator.visits import Seat, chooses_from_menu, people, slot_at, visits
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -142,3 +143,37 @@ def test_everybody_in_the_story_answers_also_by_user_id() -> None:
     known = bike_shop.customers(NOW)
     assert {"Giulia Ferri", "Chiara Montanari", "Luca Marchetti"} <= {each.name for each in known.values()}
     assert "Chiara Montanari" == known["IT.55010000000000000103"].name
+
+
+def test_few_answer_a_campaign_by_button_in_words_or_by_stop(played: Played) -> None:
+    """The same ones however often it is played; who is not on WhatsApp answers nothing."""
+    for number, phone in enumerate(subscribers()):
+        message = ReceivedMessage(SHOP.phone_number_id, phone, f"wamid.{number}", "template", ("autumn_check", "it"))
+        played.customers.get([message], NOW)
+    played.customers.step(NOW + timedelta(minutes=2))
+    texts = Counter(turn.text for turn in played.turns)
+    assert {"button": True, "text": True, "stop": True, "menu": True} == {
+        "button": 10 < texts["Sì, grazie"] < 40,
+        "text": 8 < texts["Quanto costa per due bici? E devo lasciarvele?"] < 35,
+        "stop": 1 < texts["STOP"] < 12,
+        "menu": 3 < texts["1"] < texts["Sì, grazie"],
+    }
+    absent = [phone for phone in subscribers() if not is_on_whatsapp(phone)]
+    assert 5 < len(absent) < 15
+    assert set() == {turn.customer.wa_id for turn in played.turns} & {*absent}
+
+
+def test_many_templates_at_once_are_a_campaign(played: Played) -> None:
+    """A single one is answered always."""
+    for number in range(200):
+        phone = [*subscribers()][number]
+        message = ReceivedMessage(SHOP.phone_number_id, phone, f"wamid.{number}", "template", ("order_update", "it"))
+        played.customers.get([message], NOW)
+    played.customers.step(NOW + timedelta(minutes=2))
+    assert 10 <= len(played.turns) < 35
+
+
+def is_on_whatsapp(phone: str) -> bool:
+    habits = habits_of(phone, "wamid")
+    assert habits is not None
+    return habits.is_on_whatsapp

@@ -17,6 +17,8 @@ IN_ORDER = [
     ("spring_offer", "en", "MARKETING", "APPROVED"),
     ("visit_reminder", "en", "UTILITY", "PAUSED"),
     ("flash_sale", "en", "MARKETING", "REJECTED"),
+    ("autumn_check", "en", "MARKETING", "APPROVED"),
+    ("autumn_check", "it", "MARKETING", "APPROVED"),
 ]
 
 
@@ -49,7 +51,7 @@ def test_following_the_next_page_lists_every_template_once_and_in_order(limit: i
 
 def test_the_list_is_filtered_and_wrong_pages_are_refused() -> None:
     store = TemplateStore()
-    assert 4 == len(store.page({"status": "approved"}, PATH)["data"])
+    assert 6 == len(store.page({"status": "approved"}, PATH)["data"])
     assert 2 == len(store.page({"name": "order_update"}, PATH)["data"])
     assert [] == store.page({"name": "unknown"}, PATH)["data"]
     for query in ({"limit": "0"}, {"limit": "many"}, {"after": "nonsense"}):
