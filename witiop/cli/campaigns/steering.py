@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # the driver is slow to import: `--help` does without
 _MODES = click.Choice(["immediate", "exclusive"])
 
 
-class MomentType(click.ParamType[datetime]):
-    """Parameter type for a date with a time of day, with or without an offset from UTC."""
+class StartTimeType(click.ParamType[datetime]):
+    """Parameter type for a date and a time of day, with or without an offset from UTC."""
 
     name = "time"
 
@@ -93,7 +93,7 @@ def answers_body(to: dict[str, str] | None, mode: str, holds: int) -> dict[str, 
 
 @click.command()
 @campaign_options
-@click.option("--at", type=MomentType(), metavar="TIME", help="Start it then, e.g. 2026-12-01T10:00; default: now.")
+@click.option("--at", type=StartTimeType(), metavar="TIME", help="Start it then, e.g. 2026-12-01T10:00; default: now.")
 @click.option("--zone", type=ZoneType(), metavar="ZONE", help="Time zone of --at, e.g. Europe/Rome.")
 @click.option("--own-time", is_flag=True, help="At the same time of day in each recipient's own time zone.")
 @click.pass_obj
