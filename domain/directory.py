@@ -11,9 +11,9 @@ Level = Literal["tenant_administrator", "campaign_manager", "agent"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Language = Literal["en", "it"]
 """BCP 47 language codes."""
-TextKind = Literal["greeting", "wrong_choice", "out_of_hours"]
+TextKind = Literal["greeting", "wrong_choice", "out_of_hours", "opted_out", "opted_in"]
 """What a number says by itself: to who writes first, to who chose what is not on the menu, to who writes when it is
-closed."""
+closed, to who has just stopped its messages, and to who wants them again."""
 MENU_MARK = "{menu}"
 """Stands for the number's menu in its texts."""
 
@@ -31,7 +31,8 @@ class Number:
     """A WhatsApp business number. `hours` None: always open. `menu`: choice -> skillset; empty: no menu.
     `synonyms`: choice -> other words for it. `language`: the language of mail bodies about the number's
     conversations.
-    `texts`: language -> what the number says by itself; without one in its language it says nothing."""
+    `texts`: language -> what the number says by itself; without one in its language it says nothing.
+    `stop_words`, `start_words`: further words by which customers opt out and in again (`domain.opt_outs.words`)."""
 
     phone_number_id: str
     name: str = ""
@@ -42,6 +43,8 @@ class Number:
     language: Language = "en"
     synonyms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     texts: dict[Language, dict[TextKind, str]] = field(default_factory=dict)
+    stop_words: tuple[str, ...] = ()
+    start_words: tuple[str, ...] = ()
 
     @property
     def choices(self) -> dict[str, str]:

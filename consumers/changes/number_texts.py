@@ -1,7 +1,7 @@
-"""What numbers say by themselves to customers who have just written, each text once in a conversation."""
+"""What numbers say by themselves to customers who have just written."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,9 +24,11 @@ def texts_due(
     turns: Iterable[tuple[CustomerTurn, Conversation]],
     directory: Directory,
     policy: SendingPolicy,
+    changing: Collection[UUID] = (),
 ) -> list[Send]:
-    """Returns the texts that are due to new turns and were not asked for before. The caller holds the customers' locks,
-    and stores them in the same transaction as the turns."""
+    """Returns the texts that are due to new turns and were not asked for before. `changing`: the turns by which
+    customers opt out or in. The caller holds the customers' locks, and stores them in the same transaction as the
+    turns."""
     speaking = {number.phone_number_id for number in directory.numbers.values() if number.texts}
     if not speaking or not policy.enabled:
         return []
@@ -36,7 +38,7 @@ def texts_due(
     now = database_now(connection)
     found: dict[UUID, Send] = {}
     for turn, conversation in sorted(answered, key=lambda each: (each[0].at, each[0].arrival)):
-        send = _due(turn, conversation, directory, policy, now)
+        send = _due(turn, conversation, directory, policy, now, turn.id in changing)
         if send is not None:
             found.setdefault(send.id, send)
     known = sends.existing(connection, found) if found else frozenset[UUID]()
@@ -44,9 +46,14 @@ def texts_due(
 
 
 def _due(
-    turn: CustomerTurn, conversation: Conversation, directory: Directory, policy: SendingPolicy, now: datetime
+    turn: CustomerTurn,
+    conversation: Conversation,
+    directory: Directory,
+    policy: SendingPolicy,
+    now: datetime,
+    changes_opt_out: bool,
 ) -> Send | None:
-    kind = text_due(turn, conversation, directory, policy, now)
+    kind = text_due(turn, conversation, directory, policy, now, changes_opt_out=changes_opt_out)
     if kind is None:
         return None
     return number_text(kind, turn, conversation, directory, now, secrets.token_bytes(SECRET_BYTES))

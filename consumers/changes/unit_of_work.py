@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from consumers.changes.opt_outs import OptOutChanges
 from consumers.changes.public_events import public_event_record
 from consumers.changes.sends import SendChanges
 from consumers.changes.wishes import WishChanges
@@ -24,7 +25,6 @@ from domain.facts import (
     AgentPresenceChanged,
     ConversationFact,
     CustomerTurn,
-    MarketingPreference,
     MessageStatus,
     Notice,
 )
@@ -42,7 +42,6 @@ from infra.postgres.conversations.statuses import write_notices, write_presence,
 from infra.postgres.media import received
 from infra.postgres.messaging.command_log import AuditedRecord, audit, count_repeats
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
-from infra.postgres.sending.preferences import write_preferences
 from infra.postgres.sending.reports import write_reports
 from infra.postgres.sending.sends import request
 
@@ -101,7 +100,7 @@ class UnitOfWork:
         self.desktops_seen: dict[str, datetime] = {}
         """Agent -> when their desktop last sent anything."""
         self.statuses: list[MessageStatus] = []
-        self.preferences: list[MarketingPreference] = []
+        self.opt_outs: OptOutChanges | None = None
         self.about_accounts: list[AccountFact] = []
         self.notices: list[Notice] = []
         self.repeated_commands: list[str] = []
@@ -315,7 +314,8 @@ class UnitOfWork:
             Agents(connection).mark_assigned([*self.assigned, *(self.wishes.assigned if self.wishes else ())])
             write_presence(connection, self.presence, self.desktops_seen)
             write_statuses(connection, self.statuses)
-            write_preferences(connection, self.preferences)
+            if self.opt_outs is not None:
+                self.opt_outs.write()
             write_reports(connection, reports_of(self.about_accounts))
             if any(map(is_news, self.about_accounts)):
                 connection.execute(f"notify {SYNC}")

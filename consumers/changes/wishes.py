@@ -17,6 +17,7 @@ from domain.directory import Directory
 from domain.event_headers import event_headers
 from domain.facts import ConversationFact, CustomerSignal, CustomerTurn, ThreadControlPassed
 from domain.ids import ConversationId, CustomerId, fact_id
+from domain.opt_outs.words import opt_out_word
 from domain.routing.agents import Member
 from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
@@ -30,7 +31,6 @@ from domain.wishes.wish import (
     carried_out,
     end_of,
     is_answer,
-    is_opt_out,
     is_superseded,
 )
 from infra.postgres import wishes
@@ -113,7 +113,7 @@ class WishChanges:
         return Promise(decide, fact_id("command", wish.command_id), wish.actor)
 
     def _decide(self, wish: Wish, conversation: Conversation, turn: CustomerTurn, now: datetime) -> Decisions | None:
-        if is_opt_out(turn):
+        if opt_out_word(turn, self._directory.number(wish.phone_number_id)) == "stop":
             self._end(wish, "opted_out", now)
             return None
         if is_superseded(conversation):

@@ -29,8 +29,6 @@ from domain.command_bodies.campaigns import (
     CancelCampaign,
     ChangeAnswers,
     CreateCampaign,
-    OptIn,
-    OptOut,
     PauseCampaign,
     ResolveRecipients,
     ResumeCampaign,
@@ -60,7 +58,7 @@ def carry_out_campaign_command(
     connection: Connection[Any],
     topics: Topics,
     head: CommandHead,
-    body: CampaignCommand | OptOut | OptIn,
+    body: CampaignCommand,
     sending: SendingPolicy,
     policy: CampaignPolicy,
     directory: Directory,
@@ -69,8 +67,6 @@ def carry_out_campaign_command(
     """Carries out a command about a campaign; returns why it is rejected, None: it is applied."""
     if isinstance(body, CreateCampaign):
         return _create(connection, head, body, sending, directory, now)
-    if isinstance(body, OptOut | OptIn):
-        raise NotImplementedError
     campaign = campaigns.lock(connection, body.campaign_id)
     if campaign is None:
         return RefusedSend(Rejection.CAMPAIGN_UNKNOWN)

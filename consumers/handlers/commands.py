@@ -8,7 +8,7 @@ After a restore of the database, those that had been received before are held fo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +16,11 @@ from psycopg import Connection
 
 from consumers.batches.leftover import Leftover
 from consumers.changes.locks import lock_conversations
+from consumers.changes.opt_outs import OptOutChanges
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.handlers.campaigns import CampaignPolicy, campaign_after, carry_out_campaign_command
 from consumers.handlers.command_records import CommandRecord, audited, command_result, held
+from consumers.handlers.opt_outs import business_numbers, change_by_command
 from consumers.handlers.sending import (
     becomes_owner,
     known_customers,
@@ -33,6 +35,8 @@ from domain.commands import (
     CommandHead,
     Email,
     MarkRead,
+    OptIn,
+    OptOut,
     Recall,
     Rejection,
     Release,
@@ -86,6 +90,10 @@ class _Scene:
     directory: Directory
     now: datetime
     watermark: datetime
+    numbers: frozenset[str] = frozenset()
+    """All business numbers, as soon as a command asked for them."""
+    opt_outs: int = 0
+    """Commands about opt-outs so far."""
 
     def customer(self, named: UUID | None) -> CustomerId | None:
         """Returns the customer of a conversation, after joining."""
@@ -186,14 +194,8 @@ class Commands:
                 return self._release(scene, head, body, ref)
             case Email():
                 return self._email(scene, head, body), None
-            case Recall(deferred_id=UUID() as deferred):
-                customer = scene.customer(request.conversation)
-                connection = scene.work.connection
-                return cancel_transfer(connection, self._topics, head, deferred, customer, scene.now), None
-            case Recall(conversation_id=None):
-                return self._recall_message(scene, head, body), None
             case Recall():
-                return self._recall(scene, head, body, ref), None
+                return self._recall(scene, request, head, body, ref), None
             case SendMessage():
                 return self._send(scene, request, head, body, ref) or (None, None)
             case MarkRead() | Typing():
@@ -201,6 +203,8 @@ class Commands:
                 return show_customer(scene.work.connection, body, conversation, self._sending), None
             case Resolve():
                 return resolve(scene.work.connection, self._topics, head, body, scene.now), None
+            case OptOut() | OptIn():
+                return self._opt_out(scene, head, body) or (None, None)
             case _:
                 return carry_out_campaign_command(
                     scene.work.connection,
@@ -212,6 +216,15 @@ class Commands:
                     scene.directory,
                     scene.now,
                 ) or (None, None)
+
+    def _opt_out(self, scene: _Scene, head: CommandHead, body: OptOut | OptIn) -> RefusedSend | None:
+        connection = scene.work.connection
+        if scene.work.opt_outs is None:
+            scene.numbers = business_numbers(connection, scene.directory)
+            scene.work.opt_outs = OptOutChanges(connection, self._topics, scene.numbers)
+        scene.opt_outs += 1  # of two commands in a batch the later one counts
+        now = scene.now + timedelta(microseconds=scene.opt_outs)
+        return change_by_command(scene.work.opt_outs, connection, head, body, scene.numbers, now)
 
     def _transfer_on_reply(self, scene: _Scene, head: CommandHead, body: TransferOnReply) -> RefusedSend | None:
         return promise_transfer(
@@ -308,7 +321,14 @@ class Commands:
         mails.request(connection, head.id, head.issuer, accepted, scene.now, scene.claimed.recalled.get(head.id))
         return None
 
-    def _recall(self, scene: _Scene, head: CommandHead, body: Recall, ref: FactRef) -> Rejection | None:
+    def _recall(
+        self, scene: _Scene, request: CommandRecord, head: CommandHead, body: Recall, ref: FactRef
+    ) -> Rejection | None:
+        if body.deferred_id is not None:
+            customer = scene.customer(request.conversation)
+            return cancel_transfer(scene.work.connection, self._topics, head, body.deferred_id, customer, scene.now)
+        if body.conversation_id is None:
+            return self._recall_message(scene, head, body)
         conversation = scene.conversation(body.conversation_id)
         if conversation is None:
             return Rejection.CONVERSATION_UNKNOWN

@@ -19,6 +19,7 @@ from consumers.batches.leftover import Leftover, dead_letter
 from consumers.changes.identities import hand_over
 from consumers.changes.mails import apply_mail_events
 from consumers.changes.number_texts import texts_due
+from consumers.changes.opt_outs import OptOutChanges, changes_by_words
 from consumers.changes.sends import changed_by_statuses
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.changes.wishes import WishChanges
@@ -51,6 +52,7 @@ from domain.facts import (
     TemplateChanged,
 )
 from domain.ids import CustomerId, FactId, fact_id
+from domain.opt_outs.opt_out import of_preference
 from domain.outside_names import known_name
 from domain.routing.transfers import RoutingPolicy
 from domain.sending.acceptance import SendingPolicy
@@ -152,10 +154,15 @@ class Conversations:
             work.sends = changed_by_statuses(connection, self._topics, batch.statuses)
             work.presence, work.desktops_seen = batch.presence, batch.desktops_seen
             work.statuses, work.notices = batch.statuses, batch.notices
-            work.preferences, work.about_accounts = batch.preferences, batch.about_accounts
+            work.about_accounts = batch.about_accounts
+            work.opt_outs = OptOutChanges(connection, self._topics)
+            work.opt_outs.add(map(of_preference, batch.preferences))
+            words = changes_by_words(work.new_turns(), current)
+            work.opt_outs.add(words)
             again = {item.fact.id for item in batch.items if item.record.again}
-            turns = ((turn, of) for turn, of in work.new_turns() if turn.id not in again)
-            work.requested = texts_due(connection, turns, current, self._sending)
+            turns = [(turn, of) for turn, of in work.new_turns() if turn.id not in again]
+            changing = {change.id for change in work.opt_outs.changing(words)}
+            work.requested = texts_due(connection, turns, current, self._sending, changing)
         for fact in work.waiting():
             _WAITING.labels(fact.kind).inc()
         return batch.leftover

@@ -44,9 +44,9 @@ from domain.topics import Topics
 from infra.postgres.campaigns.eligibility import skipped_now
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.hints import SYNC
+from infra.postgres.opt_outs.in_force import unwanted
 from infra.postgres.sending import claims, sends
 from infra.postgres.sending.people import ReachedPeople
-from infra.postgres.sending.preferences import is_unwanted
 from infra.postgres.sending.recipients import take_receipts
 from infra.postgres.sending.sends import SendLogEntry
 from infra.postgres.sending.unknown import known_statuses
@@ -172,11 +172,12 @@ class MessageSender:
             people = self._people.left(connection, lane.people_per_day)
             limits = claims.ClaimLimits(most, bucket.for_campaigns, lane.takes_templates, people)
             found = claims.claim(connection, number, limits)
-            skipped = skipped_now(connection, [c.send for c in found])
+            skipped = dict.fromkeys(unwanted(connection, [c.send for c in found]), OPTED_OUT)
+            skipped = skipped_now(connection, [c.send for c in found]) | skipped
             over = {
                 c.send.id: why
                 for c in found
-                if (why := skipped.get(c.send.id) or self._why_over(connection, c, lane.now)) is not None
+                if (why := skipped.get(c.send.id) or self._why_over(c, lane.now)) is not None
             }
             self._expire(connection, over, lane.now)
             ours = [c for c in found if c.send.id not in over]
@@ -187,14 +188,12 @@ class MessageSender:
             self._posts.begin(each.send, each.media_id, claimed_at)
         return len(ours)
 
-    def _why_over(self, connection: Connection[Any], claimed: claims.Claimed, now: datetime) -> str | None:
+    def _why_over(self, claimed: claims.Claimed, now: datetime) -> str | None:
         """Returns why a send must not be posted any more; None: it may."""
         if not self._terms.policy.allows(claimed.send.address_kind, claimed.send.address):
             return NOT_ALLOWED
         if claimed.send.upload_id is not None and claimed.media_id is None:
             return EXPIRED  # claimed without its file only because its time is over
-        if is_unwanted(connection, claimed.send):
-            return OPTED_OUT
         return is_over(claimed.send, now, claimed.window_ends_at)
 
     def _expire(self, connection: Connection[Any], over: Mapping[UUID, str], now: datetime) -> None:

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
+from domain.command_bodies.campaigns import OptOutScope
 from domain.commands import Rejection, SendMessage
 from domain.conversations.conversation import Conversation
 from domain.conversations.ownership.claims import holder_at
 from domain.conversations.placement.window import WINDOW
 from domain.ids import fact_id
 from domain.messages.outgoing import OutgoingMessage, graph_content, shown_text
+from domain.opt_outs.opt_out import concerns
 from domain.phone_numbers import phone_key
 from domain.sending.sends import DELIVERED_WITHIN, AddressKind, Lane, Send, send_id, upload_in
 from domain.sending.templates import Template, WrongParameters, fill
@@ -50,8 +52,8 @@ class Library(Protocol):
 
     def upload(self, upload_id: UUID) -> Upload | None: ...
 
-    def has_opted_out(self, to: "Recipient") -> bool:
-        """Returns whether the customer wants no marketing messages from the number."""
+    def opt_out_of(self, to: "Recipient") -> OptOutScope | None:
+        """Returns which messages the customer does not want from the number; None: they want them."""
         ...
 
 
@@ -195,7 +197,7 @@ def _template(message: OutgoingMessage, to: Recipient, library: Library) -> _Con
     template = library.template(to.phone_number_id, wanted.name, wanted.language)
     if template is None:
         return RefusedSend(Rejection.TEMPLATE_UNKNOWN)
-    if template.is_marketing and library.has_opted_out(to):
+    if concerns(library.opt_out_of(to), is_template=True, is_marketing=template.is_marketing):
         return RefusedSend(Rejection.OPTED_OUT)
     if not template.is_sendable:
         return RefusedSend(Rejection.TEMPLATE_NOT_APPROVED)

@@ -1,6 +1,6 @@
 """What a number says by itself: a greeting, that a choice is not on the menu, that it is closed. Each at most once in a
 conversation, while nobody has it, and only as an answer to what the customer has just written
-(docs/design/sending.md)."""
+(docs/design/sending.md). Also, in whose hands it may be, that an opt-out was noted, or its end."""
 
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ from domain.conversations.evidence.opening_hours import is_open
 from domain.directory import MENU_MARK, Directory, Number, TextKind
 from domain.facts import CustomerTurn
 from domain.messages.outgoing import MAX_TEXT, OutgoingMessage, TextMessage, graph_content
+from domain.opt_outs.words import opt_out_word
 from domain.sending.acceptance import SendingPolicy, recipient_of
 from domain.sending.sends import Lane, Send, send_id
 
@@ -20,15 +21,27 @@ SPEAKER = "number"
 
 
 def text_due(
-    turn: CustomerTurn, conversation: Conversation, directory: Directory, policy: SendingPolicy, now: datetime
+    turn: CustomerTurn,
+    conversation: Conversation,
+    directory: Directory,
+    policy: SendingPolicy,
+    now: datetime,
+    *,
+    changes_opt_out: bool = False,
 ) -> TextKind | None:
     """Returns what the number says to a turn of this conversation; None: nothing. `now`: the time, also of a turn that
-    waited to be processed."""
+    waited to be processed; `changes_opt_out`: whether the customer has opted out by this turn, or in again."""
     number = directory.number(conversation.phone_number_id)
     spoken = number.texts.get(number.language)
     if not spoken or number.softbot or not policy.enabled or not policy.allows(*recipient_of(conversation).address):
         return None
-    if now >= turn.at + ANSWERS_WITHIN or not _is_nobodys(conversation):
+    if now >= turn.at + ANSWERS_WITHIN:
+        return None
+    word = opt_out_word(turn, number)
+    if changes_opt_out or word == "stop":  # *start* may also be just the beginning of a chat
+        kind: TextKind = "opted_out" if word == "stop" else "opted_in"
+        return kind if changes_opt_out and kind in spoken and conversation.status == "active" else None
+    if not _is_nobodys(conversation):
         return None
     if "out_of_hours" in spoken and not is_open(number, turn.at):
         return "out_of_hours"
@@ -55,9 +68,10 @@ def _is_nobodys(conversation: Conversation) -> bool:
     )
 
 
-def text_id(conversation: Conversation, kind: TextKind) -> str:
-    """Returns in place of a command's id that of a text in a conversation, always the same."""
-    return f"{kind} of {conversation.id}"
+def text_id(kind: TextKind, turn: CustomerTurn, conversation: Conversation) -> str:
+    """Returns in place of a command's id that of a text, always the same: one in a conversation, and one for each turn
+    that opts out or in."""
+    return f"{kind} of {turn.id if kind in ('opted_out', 'opted_in') else conversation.id}"
 
 
 def number_text(
@@ -66,13 +80,14 @@ def number_text(
     """Returns the send of a text that is due. It is no word of a person, makes nobody the owner, and waits behind the
     messages of agents. `secret`: of its callback data."""
     number = directory.number(conversation.phone_number_id)
+    named = text_id(kind, turn, conversation)
     text = spoken(number, directory)[kind]
     content = graph_content(OutgoingMessage(text=TextMessage(body=text)))
     assert content is not None
     address_kind, address = recipient_of(conversation).address
     return Send(
-        id=send_id(text_id(conversation, kind)),
-        command_id=text_id(conversation, kind),
+        id=send_id(named),
+        command_id=named,
         phone_number_id=number.phone_number_id,
         address=address,
         address_kind=address_kind,

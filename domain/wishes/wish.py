@@ -36,9 +36,6 @@ TARGET_REMOVED = (Rejection.USER_UNKNOWN, Rejection.SKILLSET_UNKNOWN)
 _SECOND = timedelta(seconds=1)
 """Resolution of the times of turns."""
 
-_STOP_WORDS = frozenset({"stop", "stop all", "unsubscribe", "opt out", "disiscrivimi"})
-"""What a customer writes who wants no more messages, in lower case."""
-
 
 class TemplateSend(NamedTuple):
     """How far the send of a wish's template is. `claimed_at`: when its last post began; None: none did."""
@@ -113,11 +110,6 @@ def is_answer(send: TemplateSend, turn: CustomerTurn, now: datetime) -> bool:
     if turn.at + WINDOW <= now:
         return False
     return send.waits or send.claimed_at is None or turn.at + _SECOND >= send.claimed_at
-
-
-def is_opt_out(turn: CustomerTurn) -> bool:
-    """Returns whether the customer asks to get no more messages."""
-    return (turn.text or "").strip().rstrip(".!").casefold() in _STOP_WORDS
 
 
 def is_superseded(conversation: Conversation) -> bool:

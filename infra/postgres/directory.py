@@ -80,7 +80,8 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
         """
         select version,
           (select coalesce(json_agg(n order by phone_number_id), '[]') from
-            (select phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms, texts from numbers) n),
+            (select phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms, texts,
+              stop_words, start_words from numbers) n),
           (select coalesce(json_agg(s order by id), '[]') from skillsets s),
           (select coalesce(json_agg(u order by id), '[]') from users u)
         from directory_version
@@ -89,7 +90,12 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
     assert found is not None  # the first migration inserts the row
     number_rows, skillset_rows, user_rows = found[1:]
     numbers = (
-        Number(**row | {"hours": _hours(row["hours"]), "synonyms": _synonyms(row["synonyms"])}) for row in number_rows
+        Number(
+            **row
+            | {"hours": _hours(row["hours"]), "synonyms": _synonyms(row["synonyms"])}
+            | {key: tuple(row[key]) for key in ("stop_words", "start_words")}
+        )
+        for row in number_rows
     )
     skillsets = (Skillset(**row) for row in skillset_rows)
     users = (User(**row | {"skillsets": tuple(row["skillsets"])}) for row in user_rows)
@@ -146,11 +152,13 @@ def _apply_numbers(
     for number in (new[id_] for id_ in _remaining(changes)):
         conn.execute(
             """
-            insert into numbers (phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms, texts)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            insert into numbers (phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms, texts,
+              stop_words, start_words)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             on conflict (phone_number_id) do update set name = excluded.name, time_zone = excluded.time_zone,
               softbot = excluded.softbot, hours = excluded.hours, menu = excluded.menu, language = excluded.language,
-              synonyms = excluded.synonyms, texts = excluded.texts
+              synonyms = excluded.synonyms, texts = excluded.texts,
+              stop_words = excluded.stop_words, start_words = excluded.start_words
             """,
             (
                 number.phone_number_id,
@@ -162,6 +170,8 @@ def _apply_numbers(
                 number.language,
                 Json(number.synonyms),
                 Json(number.texts),
+                list(number.stop_words),
+                list(number.start_words),
             ),
         )
     return changes

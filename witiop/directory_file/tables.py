@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from domain.directory import Language, Level, Number, Opening, Skillset, TextKind, User, Weekday
+from domain.opt_outs.words import plain
 from domain.outside_names import is_phone_number_id
 
 
@@ -152,10 +153,22 @@ _Text = Annotated[
 ]
 
 
+def _opt_out_word(value: str) -> str:
+    if not plain(value) or not value.isprintable() or len(value.split()) > _MOST_WORDS:
+        raise _error(f"{quoted(value)} is nothing that customers could write; use 1 to {_MOST_WORDS} words")
+    return value
+
+
+_MOST_WORDS = 6
+_OptOutWord = Annotated[str, AfterValidator(_opt_out_word)]
+
+
 class SpokenTable(Table):
     greeting: _Text = None
     wrong_choice: _Text = None
     out_of_hours: _Text = None
+    opted_out: _Text = None
+    opted_in: _Text = None
 
 
 class TextsTable(Table):
@@ -197,6 +210,9 @@ class NumberTable(Table):
         examples=['{ en = { greeting = "Welcome! {menu}" } }'],
     )
 
+    stop_words: list[_OptOutWord] = Field([], description="a list of words", examples=['["baja", "stop"]'])
+    start_words: list[_OptOutWord] = Field([], description="a list of words", examples=['["alta", "start"]'])
+
     def to_number(self) -> Number:
         hours = self.hours.to_hours() if self.hours else None
         synonyms = {choice: tuple(words) for choice, words in self.synonyms.items() if words}
@@ -210,6 +226,8 @@ class NumberTable(Table):
             self.language,
             synonyms,
             self.texts.to_texts(),
+            tuple(self.stop_words),
+            tuple(self.start_words),
         )
 
 

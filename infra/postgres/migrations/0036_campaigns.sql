@@ -176,6 +176,46 @@ create table campaign_tests (
   primary key (campaign_id, send_id)
 );
 
+-- Customers who want no messages that they did not ask for: of each of their ids, source and scope, the latest opt-out
+-- and the latest end, so that the order in which these become known does not matter.
+create table opt_outs (
+  phone_number_id text not null,   -- empty: all numbers
+  kind "char" not null,            -- as in identities
+  value text not null,
+  source text not null,            -- meta, keyword, admin, import
+  scope text not null,             -- marketing, or all templates
+  address text not null,           -- the phone or user id as it was written
+  at timestamptz,                  -- when the customer opted out; null: only an end is known
+  input_id uuid,                   -- what told us
+  actor text,
+  evidence text,                   -- the wamid of the customer's word, or what a person wrote
+  ended_at timestamptz,
+  ended_id uuid,
+  ended_by text,
+  ended_evidence text,
+  in_force boolean not null generated always as (
+    coalesce((at, input_id) > (ended_at, ended_id), at is not null)
+  ) stored,
+  id uuid not null generated always as (
+    md5(phone_number_id || ' ' || kind::text || ' ' || value || ' ' || source || ' ' || scope)::uuid
+  ) stored,
+  primary key (phone_number_id, kind, value, source, scope)
+);
+create index opt_outs_page on opt_outs (at desc, id desc) where at is not null;
+create index opt_outs_of_number on opt_outs (phone_number_id, at desc, id desc) where at is not null;
+create index opt_outs_of_source on opt_outs (source, at desc, id desc) where at is not null;
+create index opt_outs_of_address on opt_outs (value);
+create unique index opt_outs_id on opt_outs (id);
+alter table numbers add column stop_words text[] not null default '{}';  -- further words by which customers opt out
+alter table numbers add column start_words text[] not null default '{}'; -- and in again
+insert into opt_outs (phone_number_id, kind, value, source, scope, address, at, input_id, actor, ended_at, ended_id,
+  ended_by)
+select phone_number_id, kind, value, 'meta', 'marketing', value, case when not wants then at end,
+  case when not wants then input_id end, case when not wants then 'meta' end, case when wants then at end,
+  case when wants then input_id end, case when wants then 'meta' end
+from marketing_preferences;
+drop table marketing_preferences;
+
 alter table sends add column campaign_id uuid;
 alter table sends add column row_no integer;
 create index sends_single_templates on sends (requested_at desc, id desc) where kind = 'template' and campaign_id is null;

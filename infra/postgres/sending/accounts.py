@@ -60,6 +60,18 @@ def sending_trouble(connection: Connection[Any]) -> SendingTrouble:
     return SendingTrouble(*row)
 
 
+def known_numbers(connection: Connection[Any]) -> set[str]:
+    """Returns the business numbers that Meta has told us of, and those that customers have written to. Reads one entry
+    of an index for each."""
+    found = connection.execute(
+        "with recursive written as (select min(phone_number_id) as id from identities union all "
+        "select (select min(phone_number_id) from identities where phone_number_id > written.id) from written "
+        "where written.id is not null) "
+        "select id from written where id is not null union select phone_number_id from graph_numbers"
+    )
+    return {row[0] for row in found}
+
+
 def store_numbers(connection: Connection[Any], account_id: str, found: Iterable[GraphNumber], at: datetime) -> None:
     """Stores the numbers of an account as Meta reported them at `at`, and forgets those that it has no longer."""
     with connection.transaction():

@@ -9,11 +9,11 @@ from psycopg import Connection
 from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
-from domain.conversations.customers.identities import keys_of
+from domain.command_bodies.campaigns import OptOutScope
 from domain.facts import Party
 from domain.sending.acceptance import Recipient, Upload
 from domain.sending.templates import Template
-from infra.postgres.sending.preferences import has_opted_out
+from infra.postgres.opt_outs.in_force import scope_of
 from infra.postgres.sending.reports import TEMPLATES
 
 _TEMPLATE: LiteralString = (
@@ -52,10 +52,10 @@ class StoredLibrary:
             self._templates[asked] = rows[0] if rows else None
         return self._templates[asked]
 
-    def has_opted_out(self, to: Recipient) -> bool:
-        """Returns whether the customer wants no marketing messages from the number."""
-        keys = keys_of(to.phone_number_id, Party(wa_id=to.wa_id, user_id=to.user_id, group_id=to.group_id))
-        return has_opted_out(self._connection, keys, to.phone_number_id, to.customer_id)
+    def opt_out_of(self, to: Recipient) -> OptOutScope | None:
+        """Returns which messages the customer does not want from the number."""
+        customer = Party(wa_id=to.wa_id, user_id=to.user_id, group_id=to.group_id)
+        return scope_of(self._connection, to.phone_number_id, customer, to.customer_id)
 
     def upload(self, upload_id: UUID) -> Upload | None:
         """Returns the upload with this id."""

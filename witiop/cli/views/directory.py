@@ -82,7 +82,8 @@ def _number(number: Number) -> dict[str, object]:
     hours = None
     if number.hours is not None:
         hours = {day: [hours_text(opening) for opening in openings] for day, openings in number.hours.items()}
-    return {**asdict(number), "hours": hours, "synonyms": number.synonyms or None, "texts": number.texts or None}
+    shown = {key: getattr(number, key) or None for key in ("synonyms", "texts", "stop_words", "start_words")}
+    return {**asdict(number), "hours": hours, **shown}
 
 
 def _key(key: str) -> str:

@@ -85,6 +85,15 @@ def _insert(table: str, row: dict[str, str]) -> Composed:
     )
 
 
+REPLACED = {"marketing_preferences": "opt_outs"}
+"""Table -> the one that has its rows since a later version."""
+
+
+def _missing(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    """Returns the tables whose rows a migration did not retain, in their place or in another table."""
+    return {table for table, rows in before.items() if after.get(table, after.get(REPLACED.get(table, ""))) != rows}
+
+
 def _rows(dsn: str) -> dict[str, int]:
     """Returns table -> number of rows."""
     with psycopg.connect(dsn) as connection:
@@ -114,7 +123,7 @@ def test_the_first_version_becomes_the_current_schema_and_retains_its_rows(blank
     assert applied + migrate(blank) == versions()
 
     after = _rows(blank)
-    assert {table: after.get(table) for table in before} == before
+    assert set() == _missing(before, after)
     assert _schema(blank) == _schema(database)
 
 
@@ -124,7 +133,7 @@ def test_every_version_becomes_the_next_one_and_retains_its_rows(blank: str, dat
     for number, version in enumerate(versions(), 1):
         assert migrate(blank, to=version) == [version]
         after = _rows(blank)
-        assert {table: after.get(table) for table in before} == before, version
+        assert set() == _missing(before, after), version
         _fill(blank, number)
         before = _rows(blank)
         assert min(before.values()) >= 1

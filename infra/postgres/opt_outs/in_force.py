@@ -1,0 +1,124 @@
+"""Who wants no messages now: the one place where opt-outs are read to decide about messages. They follow a customer
+through all ids that are known of them, and stay behind when a phone changes hands. Raises psycopg errors."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain.command_bodies.campaigns import OptOutScope
+from domain.conversations.customers.identities import IdentityKey, keys_of, phone_identity
+from domain.facts import Party
+from domain.opt_outs.opt_out import OptOutSource, concerns, stronger
+from domain.sending.sends import Send
+from infra.postgres.connections.arrays import column_arrays
+
+_SAME_ID: LiteralString = "n.phone_number_id = {0}.phone_number_id and n.kind = {0}.kind and n.value = {0}.value"
+_IN_FORCE: LiteralString = f"""
+with asked as materialized (
+  select place, phone_number_id, kind::"char" as kind, value, customer
+  from unnest(%b::integer[], %b::text[], %b::text[], %b::text[], %b::uuid[])
+    as t (place, phone_number_id, kind, value, customer)
+), held as materialized (  -- since when and by whom an address is held
+  select a.*, coalesce(p.since, '-infinity') as since, coalesce(p.customer_id, f.customer_id) as holder
+  from asked a
+  left join lateral (
+    select n.since, n.customer_id from identity_periods n where {_SAME_ID.format("a")}
+    order by n.since desc, n.arrival desc, n.report desc limit 1
+  ) p on true
+  left join identities f on f.phone_number_id = a.phone_number_id and f.kind = a.kind and f.value = a.value
+), roots as (
+  select distinct h.place, h.phone_number_id, coalesce(c.merged_into, c.id) as id
+  from held h cross join lateral (select h.holder as id union select h.customer) k join customers c on c.id = k.id
+), members as (
+  select place, phone_number_id, id from roots
+  union all select r.place, r.phone_number_id, c.id from roots r join customers c on c.merged_into = r.id
+), ids as materialized (  -- when which id was the customer's
+  select m.place, m.phone_number_id, i.kind, i.value, i.since, (
+    select min(n.since) from identity_periods n where {_SAME_ID.format("i")} and n.since > i.since
+  ) as until
+  from members m cross join lateral (
+    select phone_number_id, kind, value, '-infinity'::timestamptz as since from identities where customer_id = m.id
+    union all select phone_number_id, kind, value, since from identity_periods where customer_id = m.id
+  ) i where i.phone_number_id = m.phone_number_id
+  union select place, phone_number_id, kind, value, since, null from held
+), said as materialized (
+  select i.place, o.phone_number_id, o.kind, o.value, o.address, o.source, o.scope, o.at, o.input_id, o.ended_at,
+    o.ended_id, o.at >= i.since and coalesce(o.at < i.until, true) as sets,
+    o.ended_at >= i.since and coalesce(o.ended_at < i.until, true) as ends
+  from ids i cross join lateral (values (i.phone_number_id), ('')) w (phone_number_id)
+  join opt_outs o on o.phone_number_id = w.phone_number_id and o.kind = i.kind and o.value = i.value
+)
+select distinct on (s.place, s.phone_number_id, s.kind, s.value, s.source, s.scope)
+  s.place, s.phone_number_id, s.kind::text, s.value, s.address, s.source, s.scope
+from said s where s.sets and not exists (
+  select from said e where e.place = s.place and e.source = s.source and e.scope = s.scope and e.ends
+    and (e.ended_at, e.ended_id) > (s.at, s.input_id)
+)
+"""
+"""The opt-outs in force for each asked address, by index, about ten rows read for each. What is known of one of a
+customer's ids ends what is known of another, if it is later and of the same source and scope."""
+
+
+class AskedAddress(NamedTuple):
+    """An address that a message would go to. `customer`: to whom it would go, who may have left the address."""
+
+    key: IdentityKey
+    customer: UUID | None = None
+
+
+class OptOutInForce(NamedTuple):
+    """A row of opt-outs that counts now."""
+
+    phone_number_id: str
+    kind: str
+    value: str
+    address: str
+    source: OptOutSource
+    scope: OptOutScope
+
+
+def in_force(connection: Connection[Any], asked: Sequence[AskedAddress]) -> list[list[OptOutInForce]]:
+    """Returns the opt-outs that count for each of the addresses."""
+    found: list[list[OptOutInForce]] = [[] for _ in asked]
+    if asked:
+        rows = [(place, *each.key, each.customer) for place, each in enumerate(asked)]
+        for place, *row in connection.execute(_IN_FORCE, column_arrays(rows)):
+            found[place].append(OptOutInForce(*row))
+    return found
+
+
+def opted_out_addresses(connection: Connection[Any], keys: Collection[IdentityKey]) -> dict[IdentityKey, OptOutScope]:
+    """Returns which of the addresses want no messages, and which messages: `marketing`, or every template (`all`)."""
+    ordered = sorted(keys)
+    found = in_force(connection, [AskedAddress(key) for key in ordered])
+    scopes = {key: stronger(each.scope for each in rows) for key, rows in zip(ordered, found, strict=True)}
+    return {key: scope for key, scope in scopes.items() if scope is not None}
+
+
+def scope_of(
+    connection: Connection[Any], phone_number_id: str, customer: Party, known_as: UUID | None
+) -> OptOutScope | None:
+    """Returns what a customer wants no messages of; None: they want them. `known_as`: who the customer is, if known."""
+    keys = keys_of(phone_number_id, customer)
+    found = in_force(connection, [AskedAddress(key, known_as) for key in keys])
+    return stronger(each.scope for rows in found for each in rows)
+
+
+def unwanted(connection: Connection[Any], sends: Iterable[Send]) -> set[UUID]:
+    """Returns those of the sends that their customers do not want any more, asked in one statement: what was committed
+    before it counts (C3)."""
+    templates = [send for send in sends if send.kind == "template" and send.address_kind != "group"]
+    found = in_force(connection, [AskedAddress(_key(send), send.customer_id) for send in templates])
+    return {
+        send.id
+        for send, rows in zip(templates, found, strict=True)
+        if concerns(stronger(each.scope for each in rows), is_template=True, is_marketing=send.is_marketing)
+    }
+
+
+def _key(send: Send) -> IdentityKey:
+    if send.address_kind == "phone":
+        return phone_identity(send.phone_number_id, send.address)
+    return IdentityKey(send.phone_number_id, "u", send.address)
