@@ -15,6 +15,7 @@ from domain.campaigns.campaign import Campaign
 from domain.campaigns.content import CampaignContent, content_of
 from domain.command_bodies.campaigns import ResolveRecipients, TestCampaign
 from domain.commands import CommandHead, Rejection
+from domain.opt_outs.opt_out import concerns
 from domain.sending.acceptance import DEFAULT_EXPIRY, Recipient, RefusedSend, SendingPolicy
 from domain.sending.callback import SECRET_BYTES
 from domain.sending.sends import Lane, Send, send_id
@@ -63,7 +64,7 @@ def send_tests(
         if not policy.allows("phone", phone):
             return RefusedSend(Rejection.RECIPIENT_NOT_ALLOWED, f"to.{place}")
         to = Recipient(campaign.phone_number_id, phone, None, None)
-        if template.is_marketing and library.has_opted_out(to):
+        if concerns(library.opt_out_of(to), is_template=True, is_marketing=template.is_marketing):
             return RefusedSend(Rejection.OPTED_OUT, f"to.{place}")
     requested = [_test_send(head, campaign, template, content, phone, now) for phone in phones]
     for send in requested:

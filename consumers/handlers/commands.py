@@ -30,13 +30,12 @@ from consumers.handlers.sending import (
     show_customer,
 )
 from consumers.handlers.wishes import cancel_transfer, promise_transfer
+from domain.command_bodies.campaigns import OptIn, OptOut
 from domain.commands import (
     CommandBody,
     CommandHead,
     Email,
     MarkRead,
-    OptIn,
-    OptOut,
     Recall,
     Rejection,
     Release,

@@ -23,7 +23,7 @@ _MOST_NAMED = 5
 
 def business_numbers(connection: Connection[Any], directory: Directory) -> frozenset[str]:
     """Returns all business numbers that the directory or Meta has named."""
-    return directory.numbers.keys() | known_numbers(connection)
+    return frozenset(directory.numbers) | known_numbers(connection)
 
 
 def change_by_command(
