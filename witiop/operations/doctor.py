@@ -32,6 +32,7 @@ from infra.postgres.migrations import SchemaIsNewer, pending
 from witiop import settings as all_settings
 from witiop.exit_codes import NOT_REACHABLE, REFUSED
 from witiop.installation import Installation
+from witiop.operations.campaign_findings import campaign_findings
 from witiop.operations.findings import Finding
 from witiop.operations.sending_findings import sending_findings
 from witiop.settings import Settings
@@ -133,6 +134,7 @@ def _database(
     yield from _mails(database)
     yield from media_findings(received.diagnostics(database), has_bucket=bool(settings.media_bucket))
     yield from sending_findings(database, settings)
+    yield from campaign_findings(database)
     yield from _identity_feedback(database, settings.ses_topic_arns)
     yield from _directory(database)
 

@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 
+from domain.campaigns import campaign, funnel, recipients
 from tests.support.command_line import call
+from witiop.cli.campaigns.reading import CELLS, RECIPIENT_STATES, STATES
 from witiop.cli.campaigns.steering import instant
 
 CAMPAIGN = "0b1f7c0e-5a0e-5c8b-9a51-2f7d3e9c4b60"
@@ -46,3 +48,9 @@ def test_what_cannot_be_meant_is_said_before_anything_is_published(
     finished = call("campaigns", *arguments)
     assert (2, "") == (finished.code, finished.out)
     assert says in finished.err
+
+
+def test_lists_know_every_state_and_every_number_of_the_funnel() -> None:
+    assert campaign.CAMPAIGN_STATES == STATES
+    assert recipients.RECIPIENT_STATES == RECIPIENT_STATES
+    assert funnel.FUNNEL_CELLS == CELLS

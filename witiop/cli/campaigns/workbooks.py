@@ -1,0 +1,90 @@
+"""Workbooks that `witiop campaigns` writes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from console.table.workbook import Cell, Sheet, workbook
+from domain.campaigns.funnel import RecipientFilter
+from domain.times import rfc3339
+from infra.postgres.campaigns import listing
+from infra.postgres.campaigns.listing import ListedRecipient
+from infra.postgres.connections.clock import database_now
+
+_AT_ONCE = 5000
+_COLUMNS = (
+    ("row", 8),
+    ("state", 12),
+    ("reason", 22),
+    ("to", 18),
+    ("name", 24),
+    ("wave", 6),
+    ("template", 9),
+    ("repeats row", 11),
+    ("asked Meta at", 26),
+    ("answered at", 26),
+    ("answer", 12),
+    ("known by", 10),
+    ("conversation", 38),
+)
+
+
+def write_recipients(connection: Connection[Any], campaign: UUID, which: RecipientFilter, to: Path) -> int:
+    """Writes the recipients that a number of the funnel counts; returns how many. Times are RFC 3339 in UTC. The file
+    is there only once it is whole."""
+    sheet = Sheet("recipients", f"Recipients of campaign {campaign}", database_now(connection), _COLUMNS)
+    return write_workbook(sheet, (_cells(each) for each in _all(connection, campaign, which)), to)
+
+
+def write_workbook(sheet: Sheet, rows: Iterable[Sequence[Cell]], to: Path) -> int:
+    """Writes a file with one sheet; returns the number of rows. The file is there only once it is whole."""
+    written = 0
+
+    def counted() -> Iterator[Sequence[Cell]]:
+        nonlocal written
+        for row in rows:
+            written += 1
+            yield row
+
+    unfinished = to.with_name(f"{to.name}.unfinished")
+    try:
+        with unfinished.open("wb") as file:
+            file.writelines(workbook(sheet, counted()))
+        unfinished.replace(to)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return written
+
+
+def _all(connection: Connection[Any], campaign: UUID, which: RecipientFilter) -> Iterator[ListedRecipient]:
+    after: int | None = 0
+    while after is not None:
+        page = listing.page(connection, campaign, which, _AT_ONCE, after)
+        yield from page.recipients
+        after = page.next
+
+
+def _cells(row: ListedRecipient) -> list[Cell]:
+    return [
+        row.row_no,
+        row.state,
+        row.reason,
+        row.address,
+        row.name,
+        row.wave,
+        row.variant + 1,
+        row.repeats,
+        _time(row.accepted_at),
+        _time(row.answered_at),
+        row.outcome,
+        row.proof,
+        str(row.conversation_id) if row.conversation_id else None,
+    ]
+
+
+def _time(at: datetime | None) -> str | None:
+    return rfc3339(at.astimezone(UTC)) if at is not None else None
