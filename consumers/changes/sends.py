@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic_core import to_json
 
+from consumers.changes.deferrals import due_again
 from consumers.changes.public_events import SOURCE
 from domain.campaigns.recipients import after_send
 from domain.event_headers import event_headers
@@ -21,6 +22,8 @@ from domain.sending.graph_errors import status_error
 from domain.sending.sends import TAKEN, Send, SendStatus, StatusReport, after_status, word_id
 from domain.sending.unknown import REPORTED_WITHIN, UnnamedFailure, send_that_failed
 from domain.topics import Topics
+from infra.phones.countries import country_of
+from infra.postgres.campaigns.charges import Charges
 from infra.postgres.campaigns.counts import Moves
 from infra.postgres.campaigns.recipients import RecipientSend, follow_sends
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
@@ -45,6 +48,7 @@ class SendChanges:
         self._records: list[OutboxRecord] = []
         self._recipients: dict[UUID, RecipientSend] = {}
         self._moves = Moves() if moves is None else moves
+        self._charges = Charges()
 
     def change(self, after: Send, entry: SendLogEntry, due_at: datetime | None = None, *, held: bool = False) -> None:
         """Changes one send. `entry`: why; `due_at`: when it may be claimed, if it waits again; `held`: Meta holds the
@@ -57,8 +61,11 @@ class SendChanges:
             return
         self.sends[after.id] = self._changed[after.id] = after
         if after.campaign_id is not None and after.row_no is not None:
-            change = after_send(after, held=held)
+            change = after_send(after, entry.at, held=held)
             self._recipients[after.id] = RecipientSend(after.campaign_id, after.row_no, after.id, change)
+            if before.pricing is None and after.pricing is not None:
+                country = country_of(after.address_kind, after.address)
+                self._charges.add(after.campaign_id, country, after.pricing)
             return  # a campaign's events tell of all its recipients together
         self._records += [_event(after, name, entry.at, self._topics) for name in event_names(before, after)]
         self._records += [_fact(fact, self._topics) for fact in _facts(before, after, entry.at)]
@@ -72,12 +79,13 @@ class SendChanges:
         """Writes all changes but counters, which are written last of all in a transaction: many update them."""
         sends.write(self._connection, self._changed.values(), self._due_at)
         sends.write_log(self._connection, self._log)
-        follow_sends(self._connection, self._recipients.values(), self._moves)
+        follow_sends(self._connection, due_again(self._connection, self._recipients.values()), self._moves)
         Outbox(self._connection).add(self._records)
 
     def write_counts(self) -> None:
         """Writes counters."""
         self._moves.write(self._connection)
+        self._charges.write(self._connection)
 
 
 def changed_by_statuses(

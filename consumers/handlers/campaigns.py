@@ -44,6 +44,7 @@ from domain.topics import Topics
 from infra.postgres.campaigns import campaigns, files
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
 from infra.postgres.campaigns.counts import counts_of
+from infra.postgres.campaigns.planning import zone_of_number
 from infra.postgres.sending.library import StoredLibrary, account_of
 
 
@@ -213,6 +214,7 @@ def _create(
     earlier = body.customers.campaign_id if body.customers else None
     if earlier is not None and campaigns.find(connection, earlier) is None:
         return RefusedSend(Rejection.CAMPAIGN_UNKNOWN, "customers.campaign_id")
+    zone = body.terms.zone or zone_of_number(connection, body.phone_number_id)
     source = body.file or body.customers
     assert source is not None
     campaign = Campaign(
@@ -222,7 +224,7 @@ def _create(
         account_id=account,
         source={"file" if body.file else "customers": source.model_dump(mode="json")},
         into_active=body.into_active,
-        terms=body.terms.model_dump(mode="json"),
+        terms={**body.terms.model_dump(mode="json"), "zone": zone},
         answers_to=body.answers_to.model_dump(mode="json") if body.answers_to else None,
         actor=head.issuer,
         changed_by=head.issuer,

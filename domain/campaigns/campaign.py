@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from domain.commands import Rejection
 from domain.ids import fact_id
@@ -36,12 +37,21 @@ CampaignReason = Literal[
     "failures",
     "unknowns",
     "template_changed",
+    "template_quality",
     "number_paused",
+    "number_quality",
     "restored",
     "import_failed",
     "nobody",
+    "defect",
 ]
 """Why the product itself paused or cancelled a campaign. New reasons may be added."""
+
+TOLERABLE: tuple[CampaignReason, ...] = ("template_quality", "number_quality")
+"""Reasons that last: who resumes a campaign accepts what it was paused for, until that gets worse."""
+
+_PAUSED_IN = "paused_in"
+"""In `work`: the state in which a campaign was paused before it could be started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,9 @@ class Campaign:
     canary, quiet hours, frequency cap, time zone; `answers_to`: who gets the answers; `changed_by`: who brought it into
     its state, a person or `BY_ITSELF`; `reason`, `detail`: why; `start_at`: when it is to start; `in_own_time`: that is
     a time of day in each recipient's own zone; `work`: how far import, plan, wave or cancellation has come; `zones`:
-    recipients by time zone, counted by the plan; `canary_until`: when the outcome of the first messages is judged."""
+    recipients by time zone, counted by the plan, and `countries`: by variant and country; `canary_until`: when the
+    outcome of the first messages is judged, and `canary_passed`: it was good; `watch`: what the process that watches it
+    has seen and said so far; `tolerated`: what it is not paused for again."""
 
     id: UUID
     name: str
@@ -87,7 +99,24 @@ class Campaign:
     ended_at: datetime | None = None
     work: Mapping[str, Any] | None = None
     zones: Mapping[str, int] | None = None
+    countries: Mapping[str, Mapping[str, int]] | None = None
     canary_until: datetime | None = None
+    canary_passed: bool = False
+    watch: Mapping[str, Any] | None = None
+    tolerated: Mapping[str, str] | None = None
+
+    @property
+    def recipients(self) -> int:
+        """How many recipients it had when it was planned; 0: it is not planned yet."""
+        return sum((self.zones or {}).values())
+
+    @property
+    def begins_at(self) -> datetime | None:
+        """When it begins for the first of its recipients; None: at once."""
+        if not self.in_own_time or not self.zones:
+            return self.start_at
+        begins = [at for zone in self.zones if (at := start_in(self, zone)) is not None]
+        return min(begins, default=self.start_at)
 
     def to(
         self, state: CampaignState, by: str = BY_ITSELF, reason: str | None = None, detail: str | None = None
@@ -101,11 +130,22 @@ def campaign_id(command_id: str) -> UUID:
     return fact_id("campaign", command_id)
 
 
+def start_in(campaign: Campaign, zone: str) -> datetime | None:
+    """Returns when a campaign begins for recipients of a time zone: at the same time of day as in the campaign's own,
+    if it is sent in each recipient's time; None: at once."""
+    if campaign.start_at is None or not campaign.in_own_time:
+        return campaign.start_at
+    own = ZoneInfo(campaign.terms.get("zone") or "UTC")
+    wall = campaign.start_at.astimezone(own).replace(tzinfo=None)
+    return wall.replace(tzinfo=ZoneInfo(zone)).astimezone(campaign.start_at.tzinfo)
+
+
 def start(
     campaign: Campaign, by: str, at: datetime | None, *, in_own_time: bool, now: datetime, needs_second: bool
 ) -> Campaign | Rejection:
     """Returns the campaign once a person starts it: now, or at a time. `needs_second`: a second person has to confirm
-    the start; a start by another person does, as it was asked for. A missed one starts again."""
+    the start; a start by another person does, as it was asked for. A missed one starts again. One that is sent in each
+    recipient's time runs as soon as that has come for the first of them."""
     if campaign.state not in ("ready", "unconfirmed", "scheduled", "missed"):
         return Rejection.CAMPAIGN_STATE
     if campaign.state == "unconfirmed":
@@ -116,16 +156,18 @@ def start(
         asked = replace(campaign, start_at=at, in_own_time=in_own_time, started_by=by)
         return asked.to("unconfirmed", by)
     started = replace(campaign, start_at=at, in_own_time=in_own_time, started_by=campaign.started_by or by)
-    if at is not None and at > now:
+    begins_at = started.begins_at
+    if begins_at is not None and begins_at > now:
         return started.to("scheduled", by)
     return replace(started, started_at=now).to("running", by)
 
 
 def start_when_due(campaign: Campaign, now: datetime) -> Campaign:
     """Returns a scheduled campaign once its time has come: running, or missed if that was long ago (C6)."""
-    if campaign.state != "scheduled" or campaign.start_at is None or campaign.start_at > now:
+    begins_at = campaign.begins_at
+    if campaign.state != "scheduled" or begins_at is None or begins_at > now:
         return campaign
-    if now - campaign.start_at > START_IS_MISSED_AFTER:
+    if now - begins_at > START_IS_MISSED_AFTER:
         return campaign.to("missed")
     return replace(campaign, started_at=now).to("running")
 
@@ -137,18 +179,48 @@ def pause(campaign: Campaign, by: str, reason: str | None = None, detail: str | 
     return campaign.to("paused", by, reason, detail)
 
 
+def pause_for_defect(campaign: Campaign, detail: str) -> Campaign:
+    """Returns the campaign, paused because the product failed to take it a step further; unchanged where nothing can be
+    paused."""
+    if campaign.state == "running":
+        return campaign.to("paused", BY_ITSELF, "defect", detail)
+    if campaign.state in ("importing", "planning"):
+        work = {**(campaign.work or {}), _PAUSED_IN: campaign.state}
+        return replace(campaign, work=work).to("paused", BY_ITSELF, "defect", detail)
+    return campaign
+
+
 def resume(campaign: Campaign, by: str, now: datetime) -> Campaign | Rejection:
-    """Returns a paused campaign, running again where it stood: nobody gets it twice."""
+    """Returns a paused campaign, running again where it stood: nobody gets it twice. Its failures count from now on;
+    who resumes it after its first messages were judged bad lets the others follow."""
     if campaign.state != "paused":
         return Rejection.CAMPAIGN_STATE
-    return replace(campaign, started_at=campaign.started_at or now).to("running", by)
+    work = dict(campaign.work or {})
+    match work.pop(_PAUSED_IN, None):
+        case "importing" | "planning" as before:
+            return replace(campaign, work=work or None).to(before, by)
+    tolerated = dict(campaign.tolerated or {})
+    if campaign.changed_by == BY_ITSELF and campaign.reason in TOLERABLE:
+        tolerated[campaign.reason] = campaign.detail or ""
+    return replace(
+        campaign,
+        started_at=campaign.started_at or now,
+        canary_passed=campaign.canary_passed or campaign.reason == "canary",
+        watch=unwatched(campaign),
+        tolerated=tolerated or None,
+    ).to("running", by)
+
+
+def unwatched(campaign: Campaign) -> Mapping[str, Any] | None:
+    """Returns what was seen of a campaign without its failures: those that come count."""
+    return {key: value for key, value in (campaign.watch or {}).items() if key != "seen"} or None
 
 
 def cancel(campaign: Campaign, by: str, now: datetime, reason: str | None = None) -> Campaign | Rejection:
     """Returns the campaign, cancelled: who has not got it does not get it."""
     if campaign.state in ("finished", "cancelled"):
         return Rejection.CAMPAIGN_STATE
-    return replace(campaign, ended_at=now).to("cancelled", by, reason)
+    return replace(campaign, ended_at=now, work={"step": "cancel"}).to("cancelled", by, reason)
 
 
 def next_wave(campaign: Campaign, by: str, codes: Sequence[str] | None) -> Campaign | Rejection:
@@ -159,7 +231,7 @@ def next_wave(campaign: Campaign, by: str, codes: Sequence[str] | None) -> Campa
     if campaign.work is not None:
         return Rejection.CAMPAIGN_STATE
     work = {"step": "wave", "codes": list(codes) if codes is not None else None, "row": 0}
-    waved = replace(campaign, wave=campaign.wave + 1, work=work, ended_at=None)
+    waved = replace(campaign, wave=campaign.wave + 1, work=work, ended_at=None, watch=unwatched(campaign))
     return waved.to("paused" if campaign.state == "paused" else "running", by)
 
 
@@ -178,3 +250,13 @@ def reopen(campaign: Campaign, by: str) -> Campaign | Rejection:
 def with_answers(campaign: Campaign, answers_to: Mapping[str, Any] | None) -> Campaign:
     """Returns the campaign with somebody else who gets the answers."""
     return replace(campaign, answers_to=answers_to, version=campaign.version + 1)
+
+
+def end(campaign: Campaign, now: datetime) -> Campaign:
+    """Returns a running campaign once nothing of it is left to be posted or under way."""
+    return replace(campaign, ended_at=now).to("finishing")
+
+
+def go_on(campaign: Campaign) -> Campaign:
+    """Returns a campaign that was ending and has something to post again."""
+    return replace(campaign, ended_at=None).to("running")

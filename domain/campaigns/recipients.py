@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, get_args
 from uuid import UUID
 
 from domain.ids import fact_id
+from domain.sending.graph_errors import status_error
 from domain.sending.sends import AddressKind, Send
 
 RecipientState = Literal[
@@ -52,6 +53,7 @@ SkipReason = Literal[
     "recently_reached",
     "suppressed",
     "recipient_not_allowed",
+    "parameters_unfit",
 ]
 """Why nothing is sent to a good row. New reasons may be added."""
 SKIP_REASONS: tuple[SkipReason, ...] = get_args(SkipReason)
@@ -60,6 +62,8 @@ HELD = "held"
 """Reason of an accepted recipient whose message Meta holds back, because its template is being paced."""
 QUIET = "quiet_hours"
 """Reason of a deferred recipient whose message was not posted before quiet hours began."""
+RETRY_LATER = "retry_later"
+"""Reason of a deferred recipient whose message failed, and can only succeed after a while."""
 NOT_DELIVERED = "not_delivered"
 """Reason of a failed recipient whose message Meta gave up without a word."""
 
@@ -84,12 +88,13 @@ class CampaignRecipient:
 
 
 class RecipientChange(NamedTuple):
-    """What a change of its send means for a recipient. `accepted_at`: when Meta was asked, if it accepted; `held`:
-    whether Meta holds the message back."""
+    """What a change of its send means for a recipient. `accepted_at`: when Meta was asked, if it accepted; `due_at`:
+    before when another attempt cannot succeed; None: it does not matter."""
 
     state: RecipientState
     reason: str | None
     accepted_at: datetime | None
+    due_at: datetime | None = None
 
 
 def campaign_send_id(campaign: UUID, row_no: int, attempt: int) -> UUID:
@@ -97,8 +102,9 @@ def campaign_send_id(campaign: UUID, row_no: int, attempt: int) -> UUID:
     return fact_id("campaign send", str(campaign), str(row_no), str(attempt))
 
 
-def after_send(send: Send, *, held: bool = False) -> RecipientChange:
-    """Returns what the state of its send means for a recipient."""
+def after_send(send: Send, at: datetime, *, held: bool = False) -> RecipientChange:
+    """Returns what the state of its send means for a recipient. `at`: when that came about; `held`: Meta holds the
+    message back."""
     accepted_at = send.claimed_at
     match send.state:
         case "queued" | "sending" | "held_after_restore":
@@ -110,7 +116,11 @@ def after_send(send: Send, *, held: bool = False) -> RecipientChange:
         case "played":
             return RecipientChange("read", None, accepted_at)
         case "failed":
-            return RecipientChange("failed", str(send.error) if send.error is not None else None, None)
+            if send.error is None:
+                return RecipientChange("failed", None, None)
+            error = status_error(send.error)
+            due_at = at + error.wait if error.kind == "later" else None
+            return RecipientChange("failed", str(send.error), None, due_at)
         case "dropped":
             return RecipientChange("failed", NOT_DELIVERED, None)
         case "unknown":

@@ -64,8 +64,9 @@ class FromFile(CommandPart):
 class FromCustomers(CommandPart):
     """The recipients are customers who have written to the number: those that fit the whole filter, as it is when the
     campaign is planned. `wrote_since`, `wrote_until`: when they wrote last; `reasons`: why they were left alone;
-    `language`: in which they wrote; `campaign_id`: those who got that campaign; `answered`: whether they answered it;
-    `values`: variable of the template -> the value for everybody; `{name}` stands for the customer's name."""
+    `language`: of the country of their phone; `campaign_id`: those who got that campaign; `answered`: whether they
+    answered it; `values`: variable of the template -> the value for everybody, with `{name}` for the customer's
+    name."""
 
     wrote_since: AwareDatetime | None = None
     wrote_until: AwareDatetime | None = None

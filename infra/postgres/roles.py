@@ -65,6 +65,7 @@ _SENDS = {
     "outbox": "insert",
     "send_log": "select, insert",
     "sends": "select, update",
+    "campaign_charges": "select, insert, update",
     "campaign_counts": "select, insert, update",
     "recipients": "select, update",
 }
@@ -101,6 +102,7 @@ _READS_LISTS = dict.fromkeys(
         "message_changes",
         "message_status",
         "meta_reports",
+        "prices",
         "recipients",
         "send_log",
         "sends",
@@ -129,8 +131,6 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "lanes": "select, insert, update",
         "campaign_answer_counts": "select, insert, update",
         "campaign_answers": "select, insert, update",
-        "campaign_charges": "select, insert, update",
-        "campaigns": "select",
         "mail_log": "select, insert",
         "opt_outs": "select, insert, update",
         "media": "select, insert",
@@ -209,6 +209,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     },
     "media": {
         **_SENDS,
+        "campaigns": "select",
         "media": "select, update",
         "meta_uploads": "select, insert, update, delete",
         "uploads": "select",

@@ -1,9 +1,9 @@
 """A campaign on the office's database, with the process that runs it, a sender and a fake Graph API."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from consumers.workers.campaigns.worker import CampaignWorker
 from consumers.workers.sender import MessageSender, SenderTerms
 from domain.campaigns.campaign import Campaign, campaign_id
 from domain.campaigns.content import variables_of
+from domain.phone_numbers import phone_key
 from domain.sending.templates import Template
 from domain.topics import Topics
 from infra.postgres.campaigns import campaigns
@@ -60,13 +61,8 @@ class CampaignRoom:
             self.session.transaction, self.graph, self.topics, NoWakeups(), SenderTerms(in_flight=16)
         )
 
-    def store(self, *templates: Template) -> None:
-        """Makes these the templates that Meta reports."""
-        store_templates(self.connection, ACCOUNT, templates, datetime.now(UTC))
-
-    def planned(self, people: int = 3, name: str = "Autumn", **changes: Any) -> Campaign:
-        """Stores a campaign that is ready, with so many planned recipients, from row 2 on: +16505550002, ..."""
-        campaign = Campaign(
+    def _campaign(self, name: str) -> Campaign:
+        return Campaign(
             id=campaign_id(name),
             name=name,
             phone_number_id=NUMBER,
@@ -76,10 +72,15 @@ class CampaignRoom:
             terms={},
             actor="paola",
             created_at=datetime.now(UTC),
-            state="ready",
-            zones={"UTC": people},
         )
-        campaign = replace(campaign, **changes)
+
+    def store(self, *templates: Template) -> None:
+        """Makes these the templates that Meta reports."""
+        store_templates(self.connection, ACCOUNT, templates, datetime.now(UTC))
+
+    def planned(self, people: int = 3, name: str = "Autumn", **changes: Any) -> Campaign:
+        """Stores a campaign that is ready, with so many planned recipients, from row 2 on: +16505550002, ..."""
+        campaign = replace(self._campaign(name), **{"state": "ready", "zones": {"UTC": people}, **changes})
         templates = [AUTUMN]
         assert campaigns.create(self.connection, campaign, templates)
         values = dict.fromkeys(variables_of(AUTUMN), "Oliver")
@@ -95,12 +96,75 @@ class CampaignRoom:
         moves.write(self.connection)
         return campaign
 
+    def imported(
+        self, *phones: str, name: str = "Autumn", templates: Sequence[Template] = (AUTUMN,), **changes: Any
+    ) -> Campaign:
+        """Stores a campaign whose rows were read and are to be planned: these phones or user ids, from row 2 on."""
+        campaign = replace(self._campaign(name), **{"state": "planning", **changes})
+        assert campaigns.create(self.connection, campaign, templates)
+        self.add_rows(campaign, phones)
+        return campaign
+
+    def add_rows(self, campaign: Campaign, addresses: Sequence[str], first: int = 2) -> None:
+        """Stores rows that were read."""
+        values = Jsonb(dict.fromkeys(variables_of(AUTUMN), "Oliver"))
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into recipients (campaign_id, row_no, phone_number_id, address, address_kind, address_key, "
+                "parameters, state) values (%s, %s, %s, %s, %s, %s, %s, 'imported')",
+                [
+                    (campaign.id, row, NUMBER, each, "phone" if each.isdigit() else "user_id", phone_key(each), values)
+                    for row, each in enumerate(addresses, first)
+                ],
+            )
+        moves = Moves()
+        moves.add(CountKey(campaign.id, 1, 0, "imported", ""), len(addresses))
+        moves.write(self.connection)
+
+    def rows_of(self, of: Campaign) -> dict[int, str]:
+        """Returns row -> state and reason."""
+        rows = self.connection.execute(
+            "select row_no, concat_ws(' ', state, reason) from recipients where campaign_id = %s order by row_no",
+            [of.id],
+        ).fetchall()
+        return dict(rows)
+
+    def clock_goes(self, minutes: float, of: Campaign) -> None:
+        """Lets that much time pass for a campaign: all its times lie so much further back."""
+        self.connection.execute(
+            "update campaigns set start_at = start_at - %(by)s, canary_until = canary_until - %(by)s, "
+            "ended_at = ended_at - %(by)s where id = %(id)s",
+            {"by": timedelta(minutes=minutes), "id": of.id},
+        )
+
+    def log(self, of: Campaign) -> list[str]:
+        """Returns what happened to a campaign, in order: events with their reasons."""
+        return [f"{e.event} {e.reason or ''}".strip() for e in reversed(campaigns.log_of(self.connection, of.id))]
+
+    def events(self) -> list[str]:
+        """Returns the public events about campaigns that were published, in order."""
+        rows = self.connection.execute(
+            "select headers ->> 'ce_type' from outbox where topic = %s order by id", [self.topics.campaigns]
+        ).fetchall()
+        return [row[0].removeprefix("witiop.campaign.").removesuffix(".v1") for row in rows]
+
     def command(self, name: str, campaign: Campaign, issuer: str = "paola", **data: Any) -> tuple[str, str | None]:
         """Carries out a command about a campaign and returns its result."""
         named = f"{name} {datetime.now(UTC)}"
         body = {"campaign_id": str(campaign.id), **data}
         (result,) = self.office.results_of(self.office.command(f"campaign.{name}", body, named=named, issuer=issuer))
         return result
+
+    def run_worker(self) -> None:
+        """Lets the process that runs campaigns work until nothing changes."""
+        before: object = None
+        look = (
+            "select k.id, k.state, k.work, array(select (wave, state, reason, n)::text from campaign_counts "
+            "where campaign_id = k.id order by 1) from campaigns k order by k.id"
+        )
+        while (now := self.office.rows(look)) != before:
+            before = now
+            self.worker.poll()
 
     def run(self) -> None:
         """Lets the processes work until nothing more happens."""

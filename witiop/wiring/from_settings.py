@@ -15,6 +15,7 @@ from witiop.settings import SecretList, Settings
 
 if TYPE_CHECKING:
     from console.dependencies import MailComposition
+    from consumers.workers.campaigns.worker import CampaignTerms
     from consumers.workers.mails import MailAttaching
     from domain.mail import MailPolicy
     from domain.mail_body.compose import MailSender
@@ -152,6 +153,15 @@ def sending_policy(settings: Settings) -> "SendingPolicy":
     from domain.sending.acceptance import SendingPolicy
 
     return SendingPolicy(settings.sending_enabled, frozenset(settings.sending_allowed_to))
+
+
+def campaign_terms(settings: Settings) -> "CampaignTerms":
+    """Returns how campaigns are planned and watched."""
+    from consumers.workers.campaigns.worker import CampaignTerms
+    from domain.campaigns.canary import CanaryTerms
+
+    canary = CanaryTerms(settings.campaigns_canary, settings.campaigns_canary_from)
+    return CampaignTerms(sending_policy(settings), settings.campaigns_us_marketing, canary)
 
 
 def session_terms(settings: Settings) -> "SessionTerms":

@@ -6,6 +6,7 @@ from threading import Event
 from infra.process.readiness import every_reason
 from witiop.settings import Settings
 from witiop.wiring.from_settings import (
+    campaign_terms,
     consumer_group,
     graph_access,
     kafka_config,
@@ -163,7 +164,7 @@ def run_campaigns(settings: Settings) -> None:
     read = (names.inbound, names.unreadable, names.commands)
     with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "campaigns")) as session:
         guard = RestoreGuard(session, lambda: committed_offsets(kafka, groups, read))
-        worker = CampaignWorker(guard.transaction, names)
+        worker = CampaignWorker(guard.transaction, names, campaign_terms(settings))
         run_worker(settings, worker.run, lambda: every_reason(worker.not_ready_reason(), guard.not_ready_reason()))
 
 

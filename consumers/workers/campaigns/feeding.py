@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
+from pydantic import ValidationError
 
 from domain.campaigns.calendar import SendingHours, opening
 from domain.campaigns.campaign import Campaign, CampaignTemplate
@@ -15,6 +16,7 @@ from domain.campaigns.content import content_of
 from domain.campaigns.recipients import CampaignRecipient, campaign_send_id
 from domain.sending.callback import SECRET_BYTES
 from domain.sending.sends import Lane, Send
+from domain.sending.templates import WrongParameters
 from infra.postgres.campaigns import recipients
 from infra.postgres.campaigns.counts import Moves
 from infra.postgres.sending import sends
@@ -45,10 +47,20 @@ def feed(
     open_zones = sorted(zone for zone, each in openings.items() if each.is_open)
     taken = recipients.take(connection, campaign.id, open_zones, room)
     by_variant = {each.variant: each for each in templates}
-    requested = [_send(campaign, each, by_variant[each.variant], openings[each.zone], now) for each in taken]
+    requested: dict[UUID, Send] = {}
+    claimed: dict[UUID, CampaignRecipient] = {}
+    unfit = []
+    for each in taken:
+        try:
+            send = _send(campaign, each, by_variant[each.variant], openings[each.zone], now)
+        except (WrongParameters, ValidationError):  # rows are checked when they are read
+            unfit.append(each)
+        else:
+            requested[send.id], claimed[send.id] = send, each
     moves = Moves()
-    sends.request_many(connection, requested)
-    recipients.keep_claimed(connection, {send.id: each for send, each in zip(requested, taken, strict=True)}, moves)
+    sends.request_many(connection, requested.values())
+    recipients.keep_claimed(connection, claimed, moves)
+    recipients.skip(connection, unfit, "parameters_unfit", moves)
     moves.write(connection)
     crash_point("campaigns.before-feed-commit")
     return len(taken)

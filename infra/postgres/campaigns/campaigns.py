@@ -16,11 +16,11 @@ from domain.sending.templates import Template
 CAMPAIGN_COLUMNS: LiteralString = (
     "id, name, phone_number_id, account_id, source, into_active, terms, actor, created_at, state, changed_by, "
     "answers_to, reason, detail, version, wave, start_at, in_own_time, started_by, started_at, ended_at, work, zones, "
-    "canary_until"
+    "countries, canary_until, canary_passed, watch, tolerated"
 )
 """Columns under the names of the fields of `Campaign`."""
 
-_JSON = ("source", "terms", "answers_to", "work", "zones")
+_JSON = ("source", "terms", "answers_to", "work", "zones", "countries", "watch", "tolerated")
 _FIXED = ("id", "name", "phone_number_id", "account_id", "source", "into_active", "terms", "actor", "created_at")
 _CHANGING = tuple(name for name in CAMPAIGN_COLUMNS.split(", ") if name not in _FIXED)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import kwargs_row
 
-from domain.campaigns.recipients import CampaignRecipient, RecipientChange
+from domain.campaigns.recipients import CampaignRecipient, RecipientChange, SkipReason
 from infra.postgres.campaigns.counts import CountKey, Moves
 from infra.postgres.connections.arrays import column_arrays
 
@@ -66,10 +66,36 @@ def keep_claimed(connection: Connection[Any], claimed: Mapping[UUID, CampaignRec
     )
 
 
+def skip(connection: Connection[Any], skipped: Iterable[CampaignRecipient], reason: SkipReason, moves: Moves) -> None:
+    """Notes that locked recipients get no message."""
+    rows = [(r.campaign_id, r.row_no) for r in skipped]
+    if not rows:
+        return
+    _count(
+        moves,
+        connection.execute(
+            "update recipients r set state = 'skipped', reason = %b "
+            "from unnest(%b::uuid[], %b::integer[]) as t (campaign_id, row_no) "
+            f"where r.campaign_id = t.campaign_id and r.row_no = t.row_no {_CHANGED}",
+            [reason, *column_arrays(rows)],
+        ).fetchall(),
+    )
+
+
+def zones_of(connection: Connection[Any], rows: Iterable[tuple[UUID, int]]) -> dict[tuple[UUID, int], str]:
+    """Returns campaign and row -> the recipient's time zone. O(rows)."""
+    found = connection.execute(
+        "select r.campaign_id, r.row_no, r.zone from unnest(%b::uuid[], %b::integer[]) as t (campaign_id, row_no) "
+        "join recipients r using (campaign_id, row_no) where r.zone is not null",
+        column_arrays(sorted(rows)),
+    ).fetchall()
+    return {(campaign, row_no): zone for campaign, row_no, zone in found}
+
+
 def follow_sends(connection: Connection[Any], changes: Iterable[RecipientSend], moves: Moves) -> None:
     """Writes what changes of their last sends mean for recipients."""
     rows = sorted(
-        (s.campaign_id, s.row_no, s.send_id, s.change.state, s.change.reason or "", s.change.accepted_at)
+        (s.campaign_id, s.row_no, s.send_id, *s.change._replace(reason=s.change.reason or ""))
         for s in {(s.campaign_id, s.row_no): s for s in changes}.values()
     )
     if not rows:
@@ -79,9 +105,9 @@ def follow_sends(connection: Connection[Any], changes: Iterable[RecipientSend], 
         connection.execute(
             "update recipients r set state = t.state, reason = nullif(t.reason, ''), "
             "accepted_at = case when t.state in ('failed', 'planned', 'deferred', 'skipped') then null "
-            "else coalesce(r.accepted_at, t.accepted_at) end "
-            "from unnest(%b::uuid[], %b::integer[], %b::uuid[], %b::text[], %b::text[], %b::timestamptz[]) "
-            "as t (campaign_id, row_no, send_id, state, reason, accepted_at) "
+            "else coalesce(r.accepted_at, t.accepted_at) end, due_at = coalesce(t.due_at, r.due_at) "
+            "from unnest(%b::uuid[], %b::integer[], %b::uuid[], %b::text[], %b::text[], %b::timestamptz[], "
+            "%b::timestamptz[]) as t (campaign_id, row_no, send_id, state, reason, accepted_at, due_at) "
             "where r.campaign_id = t.campaign_id and r.row_no = t.row_no and r.send_id = t.send_id "
             f"and (r.state, coalesce(r.reason, '')) <> (t.state, t.reason) {_CHANGED}",
             column_arrays(rows),

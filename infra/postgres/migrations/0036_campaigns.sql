@@ -46,7 +46,11 @@ create table campaigns (
   ended_at timestamptz,            -- nothing is left to be posted
   work jsonb,                      -- how far import, plan, wave or cancellation has come
   zones jsonb,                     -- zone -> recipients, counted by the plan
-  canary_until timestamptz         -- when the outcome of the first messages is judged
+  countries jsonb,                 -- variant -> country -> recipients, counted by the plan
+  canary_until timestamptz,        -- when the outcome of the first messages is judged
+  canary_passed boolean not null default false,
+  watch jsonb,                     -- what was seen and said of it so far
+  tolerated jsonb                  -- reason -> detail: what it is not paused for again
 );
 create index campaigns_page on campaigns (created_at desc, id desc);
 create index campaigns_answered on campaigns (ended_at desc nulls first);
@@ -102,6 +106,7 @@ create index recipients_listed on recipients (campaign_id, state, reason, row_no
 create index recipients_asked on recipients (phone_number_id, address_key, accepted_at)
   where state in ('claimed', 'accepted', 'sent', 'delivered', 'read', 'unknown', 'assumed_sent');
 create index recipients_of_wave on recipients (campaign_id, wave, state, reason, row_no) where wave > 1;
+create index recipients_to_retry on recipients (campaign_id, due_at) where state = 'failed' and due_at > 'epoch';
 
 -- What is wrong with rows. A row may have several problems; its reason is the first.
 create table import_problems (
@@ -155,6 +160,16 @@ create table campaign_charges (
   billable boolean not null,
   n bigint not null,
   primary key (campaign_id, country, category, billable)
+);
+
+-- What Meta charges for a message, from a day on. Imported by an administrator.
+create table prices (
+  country text not null,           -- ISO 3166, or *: all others
+  category text not null,
+  currency text not null,
+  price numeric not null,
+  valid_from date not null,
+  primary key (country, category, currency, valid_from)
 );
 
 -- Everything that happened to a campaign. Only added to.

@@ -1,7 +1,7 @@
 """What becomes of a recipient when its send changes: every state of a send means exactly one of a recipient."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -32,7 +32,7 @@ SEND = Send(
 
 @pytest.mark.parametrize("state", SEND_STATES)
 def test_every_state_of_a_send_means_one_of_its_recipient(state: SendState) -> None:
-    change = after_send(replace(SEND, state=state))
+    change = after_send(replace(SEND, state=state), NOON)
     assert change.state in RECIPIENT_STATES
     reached = {"accepted", "sent", "delivered", "read", "unknown", "assumed_sent"}
     assert (change.state in reached) == (change.accepted_at == NOON)
@@ -50,12 +50,19 @@ def test_every_state_of_a_send_means_one_of_its_recipient(state: SendState) -> N
     ],
 )
 def test_a_reason_is_kept(changes: dict[str, object], expected: tuple[str, str | None]) -> None:
-    change = after_send(replace(SEND, **changes))  # type: ignore[arg-type]
+    change = after_send(replace(SEND, **changes), NOON)  # type: ignore[arg-type]
     assert expected == (change.state, change.reason)
 
 
+def test_a_failure_says_from_when_on_another_attempt_can_succeed() -> None:
+    """131049: Meta's limit of marketing messages per person, for a day."""
+    failed = replace(SEND, state="failed", error=131049)
+    assert NOON + timedelta(hours=24) == after_send(failed, NOON).due_at
+    assert after_send(replace(failed, error=131026), NOON).due_at is None
+
+
 def test_what_meta_holds_back_is_told_apart() -> None:
-    assert ("accepted", "held") == after_send(replace(SEND, state="accepted"), held=True)[:2]
+    assert ("accepted", "held") == after_send(replace(SEND, state="accepted"), NOON, held=True)[:2]
 
 
 def test_a_send_of_a_recipient_is_one_however_often_it_is_asked_for() -> None:
