@@ -175,19 +175,19 @@ class Settings(BaseSettings):
         "not: nothing, or all messages but templates; a customer may get such a message twice",
     )
 
-    campaigns_us_marketing: bool = Field(
+    campaign_us_marketing: bool = Field(
         False,
         description="whether campaigns send marketing to phones of the United States, to which Meta has delivered none "
         "since April 2025; off: those recipients are skipped",
     )
-    campaigns_canary: int = Field(
+    campaign_canary: int = Field(
         200,
         ge=0,
         le=100_000,
         description="messages of a large campaign that are sent first, and must not fail too often before the others "
         "follow; 0: none; a campaign may say otherwise",
     )
-    campaigns_canary_from: int = Field(1000, ge=1, description="recipients from which on a campaign is a large one")
+    campaign_canary_from: int = Field(1000, ge=1, description="recipients from which on a campaign is a large one")
 
     media_bucket: str = Field(
         "",

@@ -23,6 +23,7 @@ from domain.campaigns.campaign import (
     with_answers,
 )
 from domain.campaigns.content import HEADER
+from domain.campaigns.waves import codes_to_retry
 from domain.command_bodies.campaigns import (
     CampaignBody,
     CampaignCommand,
@@ -174,7 +175,7 @@ def _change_answers(
 
 def _may_be_retried(connection: Connection[Any], campaign: Campaign, body: StartWave) -> bool:
     failed = {each.reason for each in counts_of(connection, campaign.id) if each.state == "failed"}
-    return bool(failed if body.codes is None else failed & set(body.codes))
+    return bool(codes_to_retry(failed, body.codes))
 
 
 def _state_text(campaign: Campaign) -> str:

@@ -160,8 +160,8 @@ def campaign_terms(settings: Settings) -> "CampaignTerms":
     from consumers.workers.campaigns.worker import CampaignTerms
     from domain.campaigns.canary import CanaryTerms
 
-    canary = CanaryTerms(settings.campaigns_canary, settings.campaigns_canary_from)
-    return CampaignTerms(sending_policy(settings), settings.campaigns_us_marketing, canary)
+    canary = CanaryTerms(settings.campaign_canary, settings.campaign_canary_from)
+    return CampaignTerms(sending_policy(settings), settings.campaign_us_marketing, canary)
 
 
 def session_terms(settings: Settings) -> "SessionTerms":
