@@ -129,7 +129,7 @@ def pause(installation: "Installation", /, note: str | None, **named: Any) -> No
     """Pause a campaign: at most what is under way is still sent."""
     from domain.command_bodies.campaigns import PauseCampaign
 
-    _carry_out(installation, PauseCampaign, named, note=note)
+    carry_out_about(installation, PauseCampaign, named, note=note)
 
 
 @click.command()
@@ -139,7 +139,7 @@ def resume(installation: "Installation", /, **named: Any) -> None:  # noqa: ANN4
     """Resume a campaign where it stood."""
     from domain.command_bodies.campaigns import ResumeCampaign
 
-    _carry_out(installation, ResumeCampaign, named)
+    carry_out_about(installation, ResumeCampaign, named)
 
 
 @click.command()
@@ -150,7 +150,7 @@ def cancel(installation: "Installation", /, note: str | None, **named: Any) -> N
     """Cancel a campaign: who has not got it does not get it."""
     from domain.command_bodies.campaigns import CancelCampaign
 
-    _carry_out(installation, CancelCampaign, named, note=note)
+    carry_out_about(installation, CancelCampaign, named, note=note)
 
 
 @click.command()
@@ -169,7 +169,7 @@ def test(installation: "Installation", /, to: tuple[str, ...], row: int | None, 
     """Send the message of a row to people of the company; it counts nowhere."""
     from domain.command_bodies.campaigns import TestCampaign
 
-    _carry_out(installation, TestCampaign, named, to=to, row_no=row)
+    carry_out_about(installation, TestCampaign, named, to=to, row_no=row)
 
 
 @click.command()
@@ -184,7 +184,7 @@ def resolve(installation: "Installation", /, as_: str | None, row: int | None, *
 
     if as_ is None:
         raise click.UsageError("use either --assume-sent or --again")
-    _carry_out(installation, ResolveRecipients, named, **{"as": as_, "row_no": row})
+    carry_out_about(installation, ResolveRecipients, named, **{"as": as_, "row_no": row})
 
 
 @click.command()
@@ -210,10 +210,10 @@ def answers(
 
     if (to is None) != nobody:
         raise click.UsageError("use either --to or --nobody")
-    _carry_out(installation, ChangeAnswers, named, answers_to=answers_body(to, mode, holds))
+    carry_out_about(installation, ChangeAnswers, named, answers_to=answers_body(to, mode, holds))
 
 
-def _carry_out(installation: "Installation", model: Any, named: dict[str, Any], **body: Any) -> None:  # noqa: ANN401
+def carry_out_about(installation: "Installation", model: Any, named: dict[str, Any], **body: Any) -> None:  # noqa: ANN401
     """Carries out a command. `named`: what the options of `campaign_options` say."""
     about = {name: named.pop(name) for name in ("campaign_id", "expected_version")}
     carry_out(installation, model, about | body, **named)

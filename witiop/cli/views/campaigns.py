@@ -11,6 +11,7 @@ from rich.text import Text
 from domain.campaigns.campaign import Campaign, CampaignTemplate
 from domain.campaigns.document import campaign_document
 from domain.campaigns.funnel import Counted, Funnel, funnel_of
+from domain.campaigns.waves import RetryPreview
 from domain.times import rfc3339
 from infra.postgres.campaigns.answers import AnswerCount
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
@@ -160,6 +161,37 @@ def shown_lines(shown: ShownCampaign) -> Iterator[Text]:
         if shown.log
         else ()
     )
+
+
+def retry_document(campaign_id: UUID, preview: RetryPreview) -> dict[str, Any]:
+    """Returns what another wave could do."""
+    return {
+        "campaign_id": str(campaign_id),
+        **_plain(preview._asdict() | {"codes": None}),
+        "codes": [
+            {"reason": reason or None, "recipients": n, "retry": retry} for reason, (n, retry) in preview.codes.items()
+        ],
+    }
+
+
+def retry_lines(preview: RetryPreview) -> Iterator[Text]:
+    """Yields the lines of what another wave could do."""
+    later = ""
+    if preview.later_from is not None and preview.later_until is not None:
+        later = f", from {utc_minute(preview.later_from)} to {utc_minute(preview.later_until)} UTC"
+    yield Text(f"{preview.now:,} can be tried again now")
+    yield Text(f"{preview.later:,} later{later}")
+    yield Text(f"{preview.never:,} are not tried again")
+    if preview.unknown:
+        yield Text(f"{preview.unknown:,} are unknown and not included: settle them first (witiop campaigns resolve)")
+    if preview.codes:
+        yield Text()
+        yield from aligned(
+            [
+                [Text(f"  {reason or 'no reason'}"), Text(f"{n:,}"), Text(retry)]
+                for reason, (n, retry) in preview.codes.items()
+            ]
+        )
 
 
 def _state(campaign: Campaign) -> str:

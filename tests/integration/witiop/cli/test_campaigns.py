@@ -85,3 +85,19 @@ def test_a_campaign_that_does_not_exist_is_an_error_of_one_line(
     finished = witiop("campaigns", name, str(UUID(int=1)))
     assert (1, "") == (finished.code, finished.out)
     assert f"witiop: there is no campaign {UUID(int=1)}" in finished.err
+
+
+def test_a_retry_says_first_who_can_be_tried_again(witiop: CommandLine, room: CampaignRoom) -> None:
+    """Nothing is sent: it is the dry run."""
+    autumn = room.planned(4)
+    room.graph.answers += [Refused(131026, "no"), Refused(131000, "trouble"), Unanswered("no")]
+    room.command("start", autumn)
+    room.run()
+    shown = document(witiop, "retry", str(autumn.id))
+    assert (0, 1, 1, 1) == (shown["now"], shown["later"], shown["never"], shown["unknown"])
+    told = {each["reason"]: (each["recipients"], each["retry"]) for each in shown["codes"]}
+    assert {"131000": (1, "later"), "131026": (1, "never")} == told
+    named = document(witiop, "retry", str(autumn.id), "--codes", "131026")
+    assert (1, 1) == (named["now"], named["never"])
+    assert "1 are unknown and not included" in witiop("campaigns", "retry", str(autumn.id)).out
+    assert 4 == len(room.graph.posts)
