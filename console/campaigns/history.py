@@ -22,7 +22,7 @@ from console.words import phone
 from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from domain.sending.sends import SEND_STATES, Send
-from infra.postgres.campaigns.history import (
+from infra.postgres.campaigns.pages.history import (
     HistoryFilter,
     ListedCampaign,
     all_campaigns,
