@@ -7,7 +7,6 @@ from uuid import UUID
 
 from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
-from infra.postgres.opt_outs.listed import ListedOptOut, OptOutFilter, all_opt_outs, find_opt_out, opt_out_page
 from psycopg import Connection
 
 from console import gate
@@ -28,6 +27,7 @@ from domain.opt_outs.opt_out import OPT_OUT_SOURCES, read_customer
 from domain.ports import PublishFailed
 from infra.postgres.console import audit
 from infra.postgres.lists.cursor import START
+from infra.postgres.opt_outs.listed import ListedOptOut, OptOutFilter, all_opt_outs, find_opt_out, opt_out_page
 
 MOST = 1000
 """Customers that are added at a time."""
@@ -181,9 +181,7 @@ def _wrong_with(named: Sequence[str], wrong: Sequence[str]) -> str:
     if not named:
         return translated(gettext_noop("Write at least one phone with its country code, or a user id."))
     if len(named) > MOST:
-        return translated(
-            gettext_noop("At most 1,000 at a time; a longer list is imported with witiop opt-outs import.")
-        )
+        return translated(gettext_noop("At most 1,000 at a time; witiop opt-outs import takes longer lists."))
     if wrong:
         shown = ", ".join(each[:40] for each in wrong[:_NAMED]) + (" …" if len(wrong) > _NAMED else "")
         text = translated(gettext_noop("Neither a phone with its country code nor a user id: {which}"))

@@ -1,14 +1,14 @@
 """What the list of opt-outs shows, as its address says."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self, cast
+from typing import Any, Self
 
-from infra.postgres.opt_outs.listed import OptOutFilter
 from werkzeug.datastructures import MultiDict
 
 from console.table.query import ROWS, cursor
 from domain.opt_outs.opt_out import ALL_NUMBERS, OPT_OUT_SOURCES, OptOutSource
 from infra.postgres.lists.cursor import Cursor
+from infra.postgres.opt_outs.listed import OptOutFilter
 
 EVERY_NUMBER = "all"
 """In an address: only opt-outs that concern all numbers."""
@@ -32,7 +32,7 @@ class OptOutQuery:
         rows, source = given.get("rows", ""), given.get("source")
         return cls(
             number=_clean(given.get("number")),
-            source=cast(OptOutSource, source) if source in OPT_OUT_SOURCES else None,
+            source=next((each for each in OPT_OUT_SOURCES if each == source), None),
             q=_clean(given.get("q")),
             ended=given.get("ended") == "1",
             rows=int(rows) if rows in map(str, ROWS) else None,
