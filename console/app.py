@@ -17,11 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from console import gate, phrases
 from console.campaigns.history import history_pages
-from console.campaigns.new.pages import new_campaign_pages
-from console.campaigns.page.actions import campaign_actions
-from console.campaigns.page.live import campaign_live_pages
-from console.campaigns.page.pages import campaign_pages
-from console.campaigns.page.recipients import recipient_pages
+from console.campaigns.new import new_campaign_pages
 from console.commands import new_form
 from console.dependencies import Dependencies
 from console.desk.choices import choice_pages
@@ -91,10 +87,6 @@ def create_app(deps: Dependencies) -> Flask:
         history_pages,
         opt_out_pages,
         new_campaign_pages,
-        campaign_pages,
-        campaign_live_pages,
-        campaign_actions,
-        recipient_pages,
         _live_pages,
         _health_pages,
     ):

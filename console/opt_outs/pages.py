@@ -18,7 +18,6 @@ from console.opt_outs.query import OptOutQuery
 from console.phrases import actor_name
 from console.request import dialog, person, translated, words
 from console.table.query import ROWS
-from console.table.workbook import Cell
 from console.words import phone
 from domain.command_bodies.campaigns import OptIn, OptOut
 from domain.contract.texts import gettext_noop
@@ -28,6 +27,7 @@ from domain.ports import PublishFailed
 from infra.postgres.console import audit
 from infra.postgres.lists.cursor import START
 from infra.postgres.opt_outs.listed import ListedOptOut, OptOutFilter, all_opt_outs, find_opt_out, opt_out_page
+from infra.sheets.workbook import Cell
 
 MOST = 1000
 """Customers that are added at a time."""

@@ -146,7 +146,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         **_CONSUMES,
         **_SENDS,
         "campaigns": "select, insert, update",
-        "campaign_files": "select",
+        "campaign_files": "select, update (id)",  # locked, never changed
         "campaign_log": "select, insert",
         "campaign_templates": "select, insert",
         "campaign_tests": "select, insert",

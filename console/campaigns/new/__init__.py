@@ -1,1 +1,0 @@
-"""A new campaign: its template, its recipients, check and test, and the start."""

@@ -1,0 +1,45 @@
+"""The four steps of a new campaign, each with its own result."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from flask import url_for
+
+from console.campaigns.draft import Draft
+from console.request import translated
+from domain.contract.texts import gettext_noop
+
+_NAMES = (
+    gettext_noop("Template"),
+    gettext_noop("Recipients"),
+    gettext_noop("Check and test"),
+    gettext_noop("Start"),
+)
+
+
+class Step(NamedTuple):
+    """A step. `result`: what came of it; `address`: where it is done again; empty: it cannot be opened now."""
+
+    number: int
+    name: str
+    result: str
+    address: str
+    is_done: bool
+
+
+def steps(results: Sequence[str], addresses: Sequence[str], done: int) -> list[Step]:
+    """The steps with what came of them, of which `done` are done."""
+    return [
+        Step(n, translated(name), result, address, n <= done)
+        for n, (name, result, address) in enumerate(zip(_NAMES, results, addresses, strict=True), 1)
+    ]
+
+
+def steps_of_draft(draft: Draft, recipients: str) -> list[Step]:
+    """The steps before a campaign is created. `recipients`: what came of the second."""
+    chosen = draft.templates[0] if draft.templates and draft.source else None
+    return steps(
+        (f"{chosen.name} · {chosen.language}" if chosen else "", recipients, "", ""),
+        (url_for("new_campaign.show", number=draft.number), "", "", ""),
+        1 if chosen else 0,
+    )

@@ -1,1 +1,0 @@
-"""What the pages about campaigns read besides the campaigns themselves."""
