@@ -26,7 +26,6 @@ from console.desk.releases import release_pages
 from console.desk.replies import reply_pages
 from console.live.watch import changes_for, watched_list
 from console.media.pages import mail_file_pages, media_pages
-from console.opt_outs.pages import opt_out_pages
 from console.pages.bulk import bulk_pages
 from console.pages.bulk_results import bulk_results_pages
 from console.pages.conversation import conversation_pages
@@ -85,7 +84,6 @@ def create_app(deps: Dependencies) -> Flask:
         choice_pages,
         reply_pages,
         history_pages,
-        opt_out_pages,
         new_campaign_pages,
         _live_pages,
         _health_pages,

@@ -22,6 +22,7 @@ from domain.topics import Topics
 from infra.postgres.campaign_files import files
 from infra.postgres.campaign_files.files import CHUNK_BYTES
 from infra.postgres.campaigns import campaigns
+from infra.postgres.campaigns.answers import answer_counts_of, wrong_answer_counts
 from infra.postgres.campaigns.counts import CountKey, Moves, counts_of, wrong_counts
 from infra.postgres.connections.session import DatabaseSession
 from infra.postgres.sending.library import store_templates
@@ -231,6 +232,18 @@ class CampaignRoom:
             name = f"{count.state} {count.reason}".strip()
             found[name] = found.get(name, 0) + count.n
         return found
+
+    def answers(self, of: Campaign) -> dict[int, tuple[str, str]]:
+        """Returns row -> proof and outcome of its answer, and checks that the counters are the answers."""
+        assert [] == wrong_answer_counts(self.connection, [of.id])
+        rows = self.connection.execute(
+            "select a.row_no, a.proof, a.outcome from campaign_answers a join recipients r using (campaign_id, row_no) "
+            "where campaign_id = %b and r.answered_at = a.at order by row_no",
+            [of.id],
+        ).fetchall()
+        counted = sum(count.n for count in answer_counts_of(self.connection, of.id))
+        assert counted == len(rows)
+        return {row: (proof, outcome) for row, proof, outcome in rows}
 
     def reached(self) -> list[str]:
         """Returns to whom Meta was asked to send, in the order of the posts."""

@@ -29,7 +29,6 @@ LAZY_COMMANDS = {
     "templates": "witiop.cli.templates:templates",
     "numbers": "witiop.cli.templates:numbers",
     "campaigns": "witiop.cli.campaigns.group:campaigns",
-    "opt-outs": "witiop.cli.opt_outs:opt_outs",
     "dead-letters": "witiop.cli.dead_letters:dead_letters",
     "restore": "witiop.cli.restore:restore",
     "users": "witiop.cli.users:users",

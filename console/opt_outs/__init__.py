@@ -1,1 +1,0 @@
-"""The page of customers who want no messages that they did not ask for."""
