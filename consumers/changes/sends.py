@@ -23,7 +23,7 @@ from domain.sending.sends import TAKEN, Send, SendStatus, StatusReport, after_st
 from domain.sending.unknown import REPORTED_WITHIN, UnnamedFailure, send_that_failed
 from domain.topics import Topics
 from infra.phones.countries import country_of
-from infra.postgres.campaigns.charges import Charges
+from infra.postgres.campaigns.budget import Charges
 from infra.postgres.campaigns.counts import Moves
 from infra.postgres.campaigns.recipients import RecipientSend, follow_sends
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
@@ -69,11 +69,6 @@ class SendChanges:
             return  # a campaign's events tell of all its recipients together
         self._records += [_event(after, name, entry.at, self._topics) for name in event_names(before, after)]
         self._records += [_fact(fact, self._topics) for fact in _facts(before, after, entry.at)]
-
-    @property
-    def recipients(self) -> set[tuple[UUID, int]]:
-        """The recipients of campaigns that follow their sends."""
-        return {(each.campaign_id, each.row_no) for each in self._recipients.values()}
 
     def write(self) -> None:
         """Writes all changes. Called once, last."""

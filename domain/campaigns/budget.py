@@ -30,19 +30,15 @@ class DayShare(NamedTuple):
 
 class PeopleBudget(NamedTuple):
     """How a campaign fits into the limit of people a day. `needed`: people outside a window; `limit`: Meta's, None: it
-    has none; `used`: reached in the last 24 hours, by all numbers; `shares`: how many when, the first of them now, if
-    any are; `rest`: for whom no time can be foreseen."""
+    has none; `used`: reached in the last 24 hours, by all numbers; `now`: how many can be reached at once; `later`:
+    how many when; `rest`: for whom no time can be foreseen."""
 
     needed: int
     limit: int | None
     used: int
-    shares: list[DayShare]
+    now: int
+    later: list[DayShare]
     rest: int
-
-    @property
-    def now(self) -> int:
-        """How many can be reached at once."""
-        return self.shares[0].people if self.shares and self.shares[0].until == self.shares[0].at else 0
 
 
 def people_budget(needed: int, limit: int | None, releases: Iterable[ReachEnd], now: datetime) -> PeopleBudget:
@@ -52,11 +48,11 @@ def people_budget(needed: int, limit: int | None, releases: Iterable[ReachEnd], 
     used = sum(each.people for each in waiting)
     allowed, free = people_left(limit, 0), people_left(limit, used)
     if allowed is None or free is None:
-        return PeopleBudget(needed, None, used, [DayShare(now, now, needed)] if needed else [], 0)
-    shares = [DayShare(now, now, min(needed, free.campaigns))] if min(needed, free.campaigns) > 0 else []
-    rest = needed - sum(share.people for share in shares)
+        return PeopleBudget(needed, None, used, needed, [], 0)
+    at_once = min(needed, free.campaigns)
+    rest = needed - at_once
     beyond = max(0, used - allowed.campaigns)  # they have to be released before anybody else can be reached
-    heap = [*waiting, *(ReachEnd(now + _DAY, share.people) for share in shares)]
+    heap = [*waiting, ReachEnd(now + _DAY, at_once)]
     heapq.heapify(heap)
     days: dict[int, DayShare] = {}
     while rest and heap and heap[0].at < now + _MOST_DAYS * _DAY:
@@ -69,7 +65,7 @@ def people_budget(needed: int, limit: int | None, releases: Iterable[ReachEnd], 
             share = days.get(day, DayShare(at, at, 0))
             days[day] = DayShare(share.at, at, share.people + reached)
             heapq.heappush(heap, ReachEnd(at + _DAY, reached))
-    return PeopleBudget(needed, limit, used, [*shares, *(days[day] for day in sorted(days))], rest)
+    return PeopleBudget(needed, limit, used, at_once, [days[day] for day in sorted(days)], rest)
 
 
 def goes_on_at(limit: int | None, releases: Iterable[ReachEnd], now: datetime) -> datetime | None:

@@ -10,14 +10,15 @@ from domain.sending.sends import PostAccepted, PostOutcome
 
 class FakeGraph:
     """Records the bodies of all posts in `posts`, and those that it accepted in `accepted`. `answers`: the outcomes of
-    the next posts, in order; later posts are accepted. `gate`: posts wait until it is open. `shown`: the bodies of
-    receipts."""
+    the next posts, in order, and `answers_to`: of the next posts to phones; others are accepted. `gate`: posts wait
+    until it is open. `shown`: the bodies of receipts."""
 
     def __init__(self, *answers: PostOutcome) -> None:
         self.posts: list[Mapping[str, Any]] = []
         self.shown: list[Mapping[str, Any]] = []
         self.accepted: list[Mapping[str, Any]] = []
         self.answers = list(answers)
+        self.answers_to: dict[str, PostOutcome] = {}
         self.gate = threading.Event()
         self.gate.set()
         self._lock = threading.Lock()
@@ -27,7 +28,9 @@ class FakeGraph:
         with self._lock:
             self.posts.append(body)
             number = len(self.posts)
-            outcome = self.answers.pop(0) if self.answers else PostAccepted(f"wamid.{number}", "16505551234")
+            named = self.answers_to.pop(body.get("to", ""), None)
+            others = self.answers.pop(0) if self.answers and named is None else None
+            outcome = named or others or PostAccepted(f"wamid.{number}", "16505551234")
             if isinstance(outcome, PostAccepted):
                 self.accepted.append(body)
         assert self.gate.wait(20), "the gate was never opened"

@@ -29,6 +29,7 @@ LAZY_COMMANDS = {
     "templates": "witiop.cli.templates:templates",
     "numbers": "witiop.cli.templates:numbers",
     "campaigns": "witiop.cli.campaigns.group:campaigns",
+    "prices": "witiop.cli.prices:prices",
     "dead-letters": "witiop.cli.dead_letters:dead_letters",
     "restore": "witiop.cli.restore:restore",
     "users": "witiop.cli.users:users",

@@ -8,14 +8,13 @@ create table campaign_files (
   sha256 text not null,
   actor text not null,
   at timestamptz not null default clock_timestamp(),
-  state text not null,             -- waiting, read, refused; imported: its content is deleted
+  state text not null,             -- waiting, read, refused
   problem text,                    -- why it was refused: a code (docs/design/campaigns.md, Files)
   detail text,                     -- what was found in its place
   headings jsonb,                  -- what was read of it: headings, columns, the first rows
   rows integer                     -- below the headings
 );
-create index campaign_files_waiting on campaign_files (at, id) where state = 'waiting';
-create index campaign_files_unused on campaign_files (at, id) where state <> 'imported';
+create index campaign_files_waiting on campaign_files (at) where state = 'waiting';
 create table campaign_file_chunks (
   file_id uuid not null,
   number integer not null,
@@ -87,7 +86,7 @@ create table recipients (
   name text,
   language text,
   parameters jsonb,                -- variable -> value, frozen
-  cells jsonb,                     -- the whole row as the file has it, if something is wrong with it
+  cells jsonb,                     -- the whole row, if something is wrong with it
   repeats integer,                 -- the row that it repeats
   zone text,
   state text not null,
@@ -103,7 +102,6 @@ create table recipients (
 ) with (fillfactor = 80);
 create unique index recipients_person on recipients (campaign_id, person) where person is not null;
 create index recipients_to_do on recipients (campaign_id, zone, due_at, row_no) where state in ('planned', 'deferred');
-create index recipients_bad on recipients (campaign_id, row_no) where cells is not null or repeats is not null;
 create index recipients_listed on recipients (campaign_id, state, reason, row_no);
 create index recipients_asked on recipients (phone_number_id, address_key, accepted_at)
   where state in ('claimed', 'accepted', 'sent', 'delivered', 'read', 'unknown', 'assumed_sent');

@@ -1,1 +1,0 @@
-"""Files with recipients: their rows and columns, and what is wrong with them (docs/design/campaigns.md, *Files*)."""

@@ -1,1 +1,0 @@
-"""Files with recipients in Postgres, and their rows as they become recipients."""
