@@ -10,7 +10,7 @@ the same stand-in, whose ledger has the times. The sender's messages are agents'
 
 The stream and the times are measured on `witiop dev`, with the statuses that the stand-in reports for every message. An
 answer's time goes from when its command was due to be published, in an open loop, to when the stand-in accepted it.
-Campaigns are rows that are due one after another, as a campaign puts them there.
+A campaign then runs beside the answers, on a number whose limit leaves it 80 messages a second.
 """
 
 import secrets
@@ -32,6 +32,7 @@ from pydantic_core import to_json
 
 from benchmarks.figures import Figure, percentile
 from benchmarks.load import stack_of
+from benchmarks.setup.campaigns import store_campaign
 from benchmarks.setup.company import AGENTS, company, customers_write
 from benchmarks.setup.machine import ProcessorTime, bare_loop_ms
 from benchmarks.setup.open_loop import send_at_rate
@@ -39,6 +40,7 @@ from benchmarks.setup.running import NUMBER, command, control_of, customers_come
 from domain.commands import SendMessage
 from domain.ports import OutgoingRecord
 from domain.sending.callback import SECRET_BYTES, Callback, read_callback
+from domain.sending.pacing import SHARE
 from domain.sending.sends import Lane, Send, letter, send_id
 from infra.kafka.config import KafkaConfig
 from infra.local.graph.accounts import ACCOUNT
@@ -130,10 +132,16 @@ def load(directory: Path, seconds: float) -> Iterator[Figure]:
             + f"; a loop of `json` took {reference:.2f} ms",
         )
         yield _times(f"command to post at {STREAM} answers/s", times)
+        limit = int((STREAM + ANSWERS) / SHARE)
+        connection.execute("update graph_numbers set throughput = %s", [limit])
         _sent_at_rate(stack, answers, ANSWERS, _WARMING_SECONDS / 2)
-        queue_campaign(connection, int(STREAM * seconds), utc_now() + timedelta(seconds=2))
+        yield _times(f"command to post at {ANSWERS} answers/s", _sent_at_rate(stack, answers, ANSWERS, seconds))
+        store_campaign(connection, NUMBER, int(2 * STREAM * seconds))
+        _sent_at_rate(stack, answers, ANSWERS, _WARMING_SECONDS / 2)
+        seen, _ = control_of(stack).accepted_since(0)
         times = _sent_at_rate(stack, answers, ANSWERS, seconds)
-        yield _times(f"command to post at {ANSWERS} answers/s beside a campaign at {STREAM} messages/s", times)
+        rate = _rate(control_of(stack), seen) - ANSWERS
+        yield _times(f"command to post at {ANSWERS} answers/s beside a campaign at {rate:.0f} messages/s", times)
 
 
 def _times(what: str, times: Sequence[float]) -> Figure:
@@ -237,15 +245,6 @@ def _sent_at_rate(stack: Stack, answers: Iterator[OutgoingRecord], rate: int, se
 
     wait_until(complete, _DRAIN_SECONDS, step=0.5)
     return sorted(accepted[send] - at for send, at in wanted.items())
-
-
-def queue_campaign(connection: Connection[Any], many: int, begin: datetime) -> None:
-    """Puts the messages of a campaign among the sends, to strangers, each due when it is its turn."""
-    sample = _template(begin)
-    with connection.transaction():
-        for place in range(many):
-            send = replace(sample, id=uuid4(), command_id=uuid4().hex, address=f"39344{place:07}")
-            sends.request(connection, send, timedelta(seconds=place / STREAM))
 
 
 def _template(at: datetime) -> Send:

@@ -17,7 +17,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from console import gate, phrases
 from console.campaigns.history import history_pages
-from console.campaigns.new import new_campaign_pages
+from console.campaigns.new.pages import new_campaign_pages
+from console.campaigns.page.actions import campaign_actions
+from console.campaigns.page.live import campaign_live_pages
+from console.campaigns.page.pages import campaign_pages
+from console.campaigns.page.recipients import recipient_pages
 from console.commands import new_form
 from console.dependencies import Dependencies
 from console.desk.choices import choice_pages
@@ -26,6 +30,7 @@ from console.desk.releases import release_pages
 from console.desk.replies import reply_pages
 from console.live.watch import changes_for, watched_list
 from console.media.pages import mail_file_pages, media_pages
+from console.opt_outs.pages import opt_out_pages
 from console.pages.bulk import bulk_pages
 from console.pages.bulk_results import bulk_results_pages
 from console.pages.conversation import conversation_pages
@@ -84,7 +89,12 @@ def create_app(deps: Dependencies) -> Flask:
         choice_pages,
         reply_pages,
         history_pages,
+        opt_out_pages,
         new_campaign_pages,
+        campaign_pages,
+        campaign_live_pages,
+        campaign_actions,
+        recipient_pages,
         _live_pages,
         _health_pages,
     ):

@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool
 
 from console.downloads import Downloads
 from console.live.broadcast import Broadcaster
+from console.live.campaigns import OpenCampaignsState, WatchedCampaign
 from console.live.desk import OpenDesksState, WatchedDesk
 from console.live.watch import ListState, WatchedList
 from console.metrics import ConsoleMetrics
@@ -59,6 +60,7 @@ class Dependencies:
     clock: Callable[[], datetime]
     live: Broadcaster[WatchedList, ListState]
     desks: Broadcaster[WatchedDesk, OpenDesksState]
+    campaigns: Broadcaster[WatchedCampaign, OpenCampaignsState]
     passwords: Passwords
     terms: RoutingPolicy = field(default_factory=RoutingPolicy)
     sessions: SessionTerms = field(default_factory=SessionTerms)

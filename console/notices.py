@@ -51,7 +51,7 @@ def notice(deps: Dependencies, id_: str, *, new: bool = False) -> ResponseReturn
         new=new,
         form=new_form(),
         whole_page=target() is None,
-        back=safe_redirect_target(request.args.get("back"), url_for("unmanaged.show")),
+        back=safe_redirect_target(request.args.get("back"), url_for("unmanaged.home")),
         owner=row and row.owner and owner_name(directory, row.owner.kind, row.owner.id),
         actor=actor and actor_name(directory, actor),
     )
@@ -59,4 +59,4 @@ def notice(deps: Dependencies, id_: str, *, new: bool = False) -> ResponseReturn
 
 def back() -> str:
     """The page from which a form was sent."""
-    return safe_redirect_target(request.values.get("back"), url_for("unmanaged.show"))
+    return safe_redirect_target(request.values.get("back"), url_for("unmanaged.home"))

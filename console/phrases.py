@@ -258,7 +258,7 @@ def _filled(text: str, /, **names: str) -> str:
     return found
 
 
-Undo = Literal["mail", "message", "promise", "conversation"]
+Undo = Literal["mail", "message", "promise", "conversation", "opt_in"]
 """What a command asked for, and a recall takes back."""
 
 
@@ -305,7 +305,7 @@ _NO_ROOM = {
     "user_at_capacity": gettext_noop("Not transferred: {target} has no free slot."),
     "no_agent_ready": gettext_noop("Not transferred: nobody in {target} is ready with a free slot."),
 }
-_UNDONE_BY_ITSELF: dict[str, Undo] = {"email": "mail", "send": "message", "on_reply": "promise"}
+_UNDONE_BY_ITSELF: dict[str, Undo] = {"email": "mail", "send": "message", "on_reply": "promise", "opt_in": "opt_in"}
 _RECALLABLE = ("immediate", "exclusive", "take")
 _COMMANDS = {
     "immediate": (gettext_noop("Transfer to {target}:"), gettext_noop("Offered to {target}.")),
@@ -348,6 +348,8 @@ _COMMANDS = {
     "campaign_answers": (gettext_noop("Who gets the answers:"), gettext_noop("Changed for answers from now on.")),
     "campaign_assumed_sent": (gettext_noop("Assume they arrived:"), gettext_noop("They count as arrived.")),
     "campaign_send_again": (gettext_noop("Send them again:"), gettext_noop("They will be sent again.")),
+    "opt_out": (gettext_noop("Add opt-outs:"), gettext_noop("Noted: they get no such messages any more.")),
+    "opt_in": (gettext_noop("End the opt-out:"), gettext_noop("Ended: the customer may get messages again.")),
     "recall_mail": (gettext_noop("Recall the email:"), gettext_noop("Recalled: the email will not be sent.")),
 }
 """The request, before its result or the reason of its rejection; and the result when it was applied."""

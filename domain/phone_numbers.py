@@ -3,6 +3,7 @@
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 from unicodedata import decimal, normalize
 
 from domain.outside_names import INVISIBLE
@@ -35,6 +36,8 @@ _LONGEST = 200
 _SEPARATORS = re.compile(r"[\s()\[\]_./\-\u00b7\u2010-\u2015\u2212]+")
 _INTERNATIONAL = re.compile(r"[1-9][0-9]{4,14}")
 """Digits with a country code. E.164 has at most 15 of them; no country code begins with 0."""
+_DIGITS = re.compile(r"[0-9]{3,17}")
+_PLAIN = re.compile(r"(\+|00)?([0-9]{3,17})")
 _ITALIAN = re.compile(r"(39)\0(?!3[1-9][0-9]{8}$)|(378)\0")
 """Italy and San Marino, where the zero before an area code is part of the international number; not a mobile."""
 
@@ -59,6 +62,23 @@ def read_phone(written: str) -> str | None:
     WhatsApp's own clients behind it. Without a prefix the digits begin with the country code."""
     if written.isascii() and _INTERNATIONAL.fullmatch(written):
         return written
+    phone = phone_as_written(written)
+    return phone.digits if phone is not None and _INTERNATIONAL.fullmatch(phone.digits) else None
+
+
+class WrittenPhone(NamedTuple):
+    """A phone as somebody wrote it. `digits`: without what stands before the country code; `is_international`: whether
+    it says that it has one. Otherwise it may also be a national number."""
+
+    digits: str
+    is_international: bool
+
+
+def phone_as_written(written: str) -> WrittenPhone | None:
+    """Returns the digits of a phone in any spelling that `read_phone` understands, also of one without a country code;
+    None if it is not a phone."""
+    if plain := _PLAIN.fullmatch(written):
+        return WrittenPhone(plain[2], bool(plain[1]))
     if len(written) > _LONGEST:
         return None
     text = INVISIBLE.sub("", normalize("NFKC", INVISIBLE.sub("", written))).strip().strip(_AROUND)
@@ -67,11 +87,14 @@ def read_phone(written: str) -> str | None:
     text = text[scheme.end() :] if scheme else text
     context = _CONTEXT.search(text)
     text = (context[1] if context else "") + re.split("[;?&]", text, maxsplit=1)[0]
-    digits = _SEPARATORS.sub("", _TRUNK_ZERO.sub("\0", _DECIMAL.sub("", _ACCOUNT.sub("", text.strip()))))
-    if digits.startswith(("+", "00")):
-        digits = digits[1:] if digits.startswith("+") else digits[2:]
-    digits = _ITALIAN.sub(r"\1\g<2>0", digits).replace("\0", "", 1)
-    return digits if _INTERNATIONAL.fullmatch(digits) else None
+    account = _ACCOUNT.search(text := text.strip())
+    digits = _SEPARATORS.sub("", _TRUNK_ZERO.sub("\0", _DECIMAL.sub("", text[: account.start()] if account else text)))
+    prefix = 1 if digits.startswith("+") else 2 if digits.startswith("00") else 0
+    is_international = bool(prefix or account or (scheme and "tel" not in scheme[0] and "sms" not in scheme[0]))
+    if prefix or _INTERNATIONAL.fullmatch(digits.replace("\0", "", 1)):
+        digits = _ITALIAN.sub(r"\1\g<2>0", digits[prefix:]).replace("\0", "", 1)
+    digits = digits.replace("\0", "0", 1)  # of a national number it is a digit
+    return WrittenPhone(digits, is_international) if _DIGITS.fullmatch(digits) else None
 
 
 def split_ids(phone: str | None, user_id: str | None) -> tuple[str | None, str | None]:

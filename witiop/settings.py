@@ -164,6 +164,13 @@ class Settings(BaseSettings):
         description="recipients from which on a second person has to confirm the start of a campaign; empty: none has "
         "to",
     )
+    campaign_answer_hours: int = Field(
+        72,
+        ge=1,
+        le=720,
+        description="hours after a campaign's message within which the customer's first message counts as an answer; "
+        "as long as its answers are promised to somebody, they count anyway",
+    )
     show_typing: bool = Field(
         False,
         description="whether customers see that somebody is writing to them in the console or on the agents' page, and "

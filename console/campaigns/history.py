@@ -17,12 +17,11 @@ from console.phrases import user_name
 from console.request import person, translated, words
 from console.sending.bubbles import bubble, state_words
 from console.table.query import ROWS
-from console.table.workbook import Cell
 from console.words import phone
 from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from domain.sending.sends import SEND_STATES, Send
-from infra.postgres.campaigns.history import (
+from infra.postgres.campaigns.pages.history import (
     HistoryFilter,
     ListedCampaign,
     all_campaigns,
@@ -31,6 +30,7 @@ from infra.postgres.campaigns.history import (
     single_page,
 )
 from infra.postgres.lists.cursor import START
+from infra.sheets.workbook import Cell
 
 _CAMPAIGN_COLUMNS = (
     (gettext_noop("Name"), 32),

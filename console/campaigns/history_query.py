@@ -10,7 +10,7 @@ from console.request import words
 from console.table.query import ROWS, cursor
 from domain.campaigns.campaign import CAMPAIGN_STATES
 from domain.sending.sends import SEND_STATES
-from infra.postgres.campaigns.history import HistoryFilter
+from infra.postgres.campaigns.pages.history import HistoryFilter
 from infra.postgres.lists.cursor import Cursor
 
 HistoryOf = Literal["campaigns", "single"]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from console.phrases import user_name
 from console.request import translated
 from domain.campaigns.campaign import BY_ITSELF, CampaignState
 from domain.campaigns.recipients import HELD, NOT_DELIVERED, QUIET, RecipientState, RowProblem, SkipReason
@@ -35,6 +36,9 @@ _REASONS = {
     "restored": gettext_noop("the database was restored"),
     "import_failed": gettext_noop("the recipients could not be read"),
     "nobody": gettext_noop("there is nobody to send it to"),
+    "template_quality": gettext_noop("Meta lowered the template's quality"),
+    "number_quality": gettext_noop("Meta lowered the number's quality"),
+    "defect": gettext_noop("something in the product is broken: see its log"),
 }
 """Why the product itself changed a campaign's state. An unknown one is shown as its code."""
 
@@ -117,27 +121,28 @@ _OTHERS = {
 }
 _EVENTS = {
     "created": gettext_noop("Created by {who}"),
-    "planned": gettext_noop("The recipients are planned"),
+    "importing": gettext_noop("The recipients are read"),
+    "planning": gettext_noop("The recipients are planned"),
+    "ready": gettext_noop("Ready to be started"),
     "unconfirmed": gettext_noop("{who} wants to start it; a second person has to confirm"),
     "scheduled": gettext_noop("Scheduled by {who}"),
-    "started": gettext_noop("Started by {who}"),
+    "running": gettext_noop("Started by {who}"),
+    "again": gettext_noop("Resumed by {who}: it goes on where it stood, nobody gets it twice"),
     "missed": gettext_noop("The start was missed: nothing was running at that time"),
     "paused": gettext_noop("Paused by {who}"),
-    "resumed": gettext_noop("Resumed by {who}: it goes on where it stood, nobody gets it twice"),
     "finishing": gettext_noop("Everybody was sent it; statuses still come"),
     "finished": gettext_noop("Finished"),
     "cancelled": gettext_noop("Cancelled by {who}: who has not got it does not get it"),
     "wave": gettext_noop("Another wave, started by {who}"),
-    "answers_changed": gettext_noop("{who} changed who gets the answers"),
+    "answers": gettext_noop("{who} changed who gets the answers"),
     "resolved": gettext_noop("{who} settled messages that Meta did not confirm"),
-    "test": gettext_noop("Test sent by {who}"),
-    "tested": gettext_noop("Test sent by {who}"),
+    "canary": gettext_noop("The first messages are sent; their outcome is awaited"),
     "canary_passed": gettext_noop("The first messages went well: it went on by itself"),
 }
 _EVENTS_BY_ITSELF = {
-    "started": gettext_noop("Started as planned"),
+    "running": gettext_noop("Started as planned"),
+    "again": gettext_noop("Resumed by itself"),
     "paused": gettext_noop("Paused by itself"),
-    "resumed": gettext_noop("Resumed by itself"),
     "cancelled": gettext_noop("Cancelled by itself"),
 }
 
@@ -202,14 +207,51 @@ def recipient_reason(of: str, code: str | None) -> str:
     return failure(code) if of == "failed" or code in _OTHERS else code
 
 
-def happened(directory: Directory, event: str, actor: str, why: str | None) -> str:
-    """A sentence about an entry of a campaign's log."""
-    text = _EVENTS.get(event, event)
+def happened(directory: Directory, event: str, actor: str, why: str | None, *, again: bool) -> str:
+    """A sentence about an entry of a campaign's log. `again`: it was paused before."""
+    key = "again" if event == "running" and again else event
+    text = _EVENTS.get(key, key)
     if actor == BY_ITSELF:
-        text = _EVENTS_BY_ITSELF.get(event, text)
-    who = directory.users[actor].name if actor in directory.users else actor
-    sentence = translated(text).replace("{who}", who if actor != BY_ITSELF else translated(_ITSELF))
-    return f"{sentence}: {reason(why)}" if why else sentence
+        text = _EVENTS_BY_ITSELF.get(key, text)
+    who = user_name(directory, actor) if actor != BY_ITSELF else translated(_ITSELF)
+    sentence = translated(text).replace("{who}", who)
+    return f"{sentence}: {reason(why)}" if why in _REASONS else sentence
 
 
 _ITSELF = gettext_noop("the product itself")
+
+
+class FailureText(NamedTuple):
+    """Why messages failed, in a few words, and when another attempt can succeed."""
+
+    name: str
+    when: str
+
+
+_NEVER, _NOW = gettext_noop("never"), gettext_noop("can succeed now")
+_FAILED = {
+    "undeliverable": (gettext_noop("Not reachable on WhatsApp"), _NEVER),
+    "opted_out": (gettext_noop("Stopped marketing"), gettext_noop("never; opted out now")),
+    "experiment": (gettext_noop("Part of an experiment of Meta's"), _NEVER),
+    "marketing_limit": (gettext_noop("Gets too much advertising"), gettext_noop("can succeed a day later")),
+    "rate": (gettext_noop("Too many at once"), _NOW),
+    "template": (gettext_noop("Meta paused the template"), gettext_noop("when Meta sends it again")),
+    "parameters": (gettext_noop("Meta refused the content"), _NEVER),
+    "unknown": (gettext_noop("Meta had trouble of its own"), _NOW),
+    "spam": (gettext_noop("Too many reported the number"), gettext_noop("when Meta lets it")),
+    "account": (gettext_noop("Meta restricted the account"), gettext_noop("when Meta lets it")),
+    "token": (gettext_noop("Meta did not accept the access token"), _NOW),
+    "window_closed": (gettext_noop("The 24-hour window was over"), _NEVER),
+    "marketing_off": (gettext_noop("Marketing is switched off"), _NEVER),
+    "media": (gettext_noop("Meta could not read the file"), _NOW),
+}
+"""What helps (`domain.sending.graph_errors.GraphError.help`) -> why, in a few words, and when it can succeed."""
+
+
+def failed(code: str) -> FailureText:
+    """Why messages failed with Meta's code or a word of ours, in a few words."""
+    if code == NOT_DELIVERED:
+        return FailureText(translated(gettext_noop("Not delivered in time")), translated(_NOW))
+    number = int(code) if code.isdecimal() else None
+    name, when = _FAILED.get(status_error(number).help, (gettext_noop("Meta refused it"), _NOW))
+    return FailureText(translated(name), translated(when))

@@ -17,11 +17,11 @@ from console.downloads import TooManyDownloads, disposition
 from console.pages.download import LONGEST_SECONDS
 from console.request import address, follow_with, keep_page, person, target, translated, words
 from console.table.spreadsheet import MAX_ROWS
-from console.table.workbook import Cell, Sheet, workbook
 from console.words import Words
 from domain.contract.texts import gettext_noop
 from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry
+from infra.sheets.workbook import Cell, Sheet, workbook
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _RETRY_AFTER_SECONDS = 30

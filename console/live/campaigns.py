@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from console.live.broadcast import event
 from domain.directory import Level
-from infra.postgres.campaigns.marks import campaign_marks
+from infra.postgres.campaigns.pages.marks import marks_of
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
 
@@ -21,12 +21,13 @@ _LEVELS: tuple[Level, ...] = ("tenant_administrator", "campaign_manager")
 
 @dataclass(eq=False, slots=True)
 class WatchedCampaign:
-    """A campaign's page that is open in a browser. `mark`: how the campaign stood when the page was last told;
-    `answers`: the numbers of results that were sent (`infra.postgres.console.audit.answer_counts`)."""
+    """A campaign's page that is open in a browser. `about`: the campaign, or the file of a new one that is waited for;
+    `mark`: how that stood when the page was last told; `answers`: the numbers of results that were sent
+    (`infra.postgres.console.audit.answer_counts`)."""
 
     session: bytes
     person: str
-    campaign: UUID
+    about: UUID
     mark: str | None = None
     answers: Mapping[str, int] = field(default_factory=dict)
 
@@ -52,7 +53,7 @@ class CampaignWatcher:
         """Raises psycopg errors."""
         with self.connection() as conn:
             return OpenCampaignsState(
-                marks=campaign_marks(conn, {each.campaign for each in shown}),
+                marks=marks_of(conn, {each.about for each in shown}),
                 living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions, _LEVELS),
                 answers=audit.answer_counts(conn, {each.person for each in shown}),
             )
@@ -64,7 +65,7 @@ def campaign_changes(shown: WatchedCampaign, now: OpenCampaignsState) -> Sequenc
     if shown.session not in now.living:
         return None
     events = []
-    mark = now.marks.get(shown.campaign)
+    mark = now.marks.get(shown.about)
     if mark != shown.mark:
         shown.mark = mark
         events.append(event("open"))

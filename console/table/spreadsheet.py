@@ -12,11 +12,11 @@ from babel.numbers import get_decimal_symbol
 
 from console import phrases
 from console.request import translated, words
-from console.table.workbook import Cell, Sheet, workbook
 from domain.contract.row import Row
 from domain.contract.texts import gettext_noop
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
+from infra.sheets.workbook import Cell, Sheet, workbook
 
 MAX_ROWS = 1_000_000
 """The most rows of a file; a sheet has room for 1,048,576."""

@@ -70,6 +70,11 @@ class SendChanges:
         self._records += [_event(after, name, entry.at, self._topics) for name in event_names(before, after)]
         self._records += [_fact(fact, self._topics) for fact in _facts(before, after, entry.at)]
 
+    @property
+    def recipients(self) -> set[tuple[UUID, int]]:
+        """The recipients of campaigns that follow their sends."""
+        return {(each.campaign_id, each.row_no) for each in self._recipients.values()}
+
     def write(self) -> None:
         """Writes all changes. Called once, last."""
         self.write_sends()

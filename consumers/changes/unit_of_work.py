@@ -8,10 +8,12 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from consumers.changes.answers import AnswerChanges, WrittenTurn, as_turn
 from consumers.changes.opt_outs import OptOutChanges
 from consumers.changes.public_events import public_event_record
 from consumers.changes.sends import SendChanges
 from consumers.changes.wishes import WishChanges
+from domain.campaigns.answers import outcome_of
 from domain.conversations.conversation import Conversation, Decisions
 from domain.conversations.customers.contact_ids import Called, as_named
 from domain.conversations.events import Cause, EventName, PublicEvent
@@ -33,6 +35,7 @@ from domain.mail import Mail
 from domain.sending.reports import is_news, reports_of
 from domain.sending.sends import Send
 from infra.postgres import mails
+from infra.postgres.campaigns.answers import follow_conversations, lock_recipients
 from infra.postgres.connections.hints import SYNC
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.histories import CustomerHistories, FactKey
@@ -91,6 +94,8 @@ class UnitOfWork:
         """Until mails that are due again may be sent."""
         self.mail_log: list[tuple[UUID, mails.MailLogEntry]] = []
         self.wishes: WishChanges | None = None
+        self.answers: AnswerChanges | None = None
+        """What customers answer to campaigns; None: there are none, or no turn came."""
         self.sends: SendChanges | None = None
         self.requested: list[Send] = []
         """New sends of the numbers themselves."""
@@ -134,11 +139,17 @@ class UnitOfWork:
         `now`. Raises OverflowError for times at the edge of the calendar."""
         history = self.histories[customer]
         context = self._context(now, watermark)
-        if self.wishes is not None:
-            context = context._replace(promise=self.wishes.promise_to(customer, now, context.judged_at))
-        result = fold(history, fact, context)
+        wished = self.wishes.promise_to(customer, now, context.judged_at) if self.wishes is not None else None
+        promise = wished
+        if self.answers is not None and self.wishes is not None:
+            of_campaign = self.answers.promise_to(customer, fact, now, context.judged_at, self.wishes.transfer_answer)
+            promise = wished or of_campaign
+        result = fold(history, fact, context._replace(promise=promise) if promise is not None else context)
         if self.wishes is not None and result.promise_kept_in is not None:
-            self.wishes.kept(customer, result.promise_kept_in, _assigned_in(result), now)
+            if wished is not None:
+                self.wishes.kept(customer, result.promise_kept_in, _assigned_in(result), now)
+            else:
+                self.wishes.assigned_to(_assigned_in(result))
         self._keep(customer, result, fact, now)
 
     def arrived_earlier(
@@ -285,6 +296,16 @@ class UnitOfWork:
             if isinstance(placement.fact, CustomerTurn) and placement.conversation in conversations:
                 yield placement.fact, conversations[placement.conversation]
 
+    def written_turns(self) -> Iterator[WrittenTurn]:
+        """The customers' turns that this batch placed, also those that waited, each with its conversation as it is
+        now."""
+        conversations = {c.id: (customer, c) for customer, of in self.histories.items() for c in of.conversations}
+        for placement in self._placements():
+            turn = as_turn(placement.fact)
+            if turn is not None and placement.conversation in conversations:
+                customer, conversation = conversations[placement.conversation]
+                yield WrittenTurn(customer, turn, conversation)
+
     # the one place that writes
 
     def _write(self) -> None:
@@ -299,7 +320,9 @@ class UnitOfWork:
                 mails.write_log(connection, mail, entry)
             if self.wishes is not None:
                 self.wishes.write()
-            if self.sends is not None:
+            if self.answers is not None:
+                self._write_answers(self.answers)
+            elif self.sends is not None:
                 self.sends.write_sends()
             for send in self.requested:
                 request(connection, send, timedelta())
@@ -326,6 +349,17 @@ class UnitOfWork:
             histories.count([before for before, _ in existing], [c for _, c in changed])
             if self.sends is not None:
                 self.sends.write_counts()
+            outcomes = [(c.id, outcome_of(c)) for _, c in existing]
+            follow_conversations(connection, outcomes, self.answers.moves if self.answers is not None else ())
+
+    def _write_answers(self, answers: AnswerChanges) -> None:
+        """Writes sends and answers, which change some recipients both."""
+        recipients = answers.recipients.union(self.sends.recipients if self.sends is not None else ())
+        if answers.recipients:
+            lock_recipients(self.connection, recipients)
+        if self.sends is not None:
+            self.sends.write_sends()
+        answers.write()
 
 
 def _assigned_in(result: FoldResult) -> str | None:

@@ -1,7 +1,7 @@
 """What becomes of wishes when their customers write or turn out to be one: judged while facts are folded, under the
 customers' locks, and written in the same transaction."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from psycopg import Connection
 from pydantic_core import to_json
 
 from consumers.changes.public_events import SOURCE
+from domain.commands import Rejection
 from domain.conversations.conversation import Conversation, Decisions
 from domain.conversations.ownership.promises import Promise
 from domain.directory import Directory
@@ -24,6 +25,7 @@ from domain.topics import Topics
 from domain.wishes.document import event_name, wish_document
 from domain.wishes.wish import (
     TARGET_REMOVED,
+    PromisedTransfer,
     TemplateSend,
     Wish,
     WishEnd,
@@ -77,18 +79,26 @@ class WishChanges:
         for wish in wishes.open_of(connection, {*customers, *merged}):
             self._belongs(wish, merged.get(wish.customer_id, wish.customer_id), now)
 
-    def prepare(self, facts: Iterable[tuple[CustomerId, ConversationFact]], agents: Collection[str]) -> None:
+    def prepare(
+        self,
+        facts: Iterable[tuple[CustomerId, ConversationFact]],
+        agents: Collection[str],
+        others: Sequence[PromisedTransfer] = (),
+    ) -> None:
         """Locks and reads what the answers among the facts may need: the agents of immediate transfers, then the lanes
-        of the templates, so that none is claimed meanwhile (P5). `agents`: those that the batch changes later."""
+        of the templates, so that none is claimed meanwhile (P5). `agents`: those that the batch changes later;
+        `others`: transfers that answers may lead to without a wish."""
         concerned = [self._open[c] for c, fact in facts if c in self._open and isinstance(fact, _OPENS)]
-        if not concerned:
+        if not concerned and not others:
             return
         self._now = database_now(self._connection)
-        immediate = [wish for wish in concerned if wish.mode == "immediate"]
+        immediate = [each for each in (*concerned, *others) if each.mode == "immediate"]
         if immediate:
-            users = {wish.target_id for wish in immediate if wish.target_kind == "user"}
-            skillsets = {wish.target_id for wish in immediate if wish.target_kind == "skillset"}
+            users = {each.target_id for each in immediate if each.target_kind == "user"}
+            skillsets = {each.target_id for each in immediate if each.target_kind == "skillset"}
             self._members = Agents(self._connection).lock(users.union(agents), skillsets)
+        if not concerned:
+            return
         for number in sorted({wish.phone_number_id for wish in concerned}):
             wait_for_lane(self._connection, number)
         self._sends = wishes.template_sends(self._connection, concerned)
@@ -119,18 +129,38 @@ class WishChanges:
         if is_superseded(conversation):
             self._end(wish, "superseded", now)
             return None
-        decided = carried_out(wish, conversation, self._directory, self._members, self._now, self._policy)
+        decided = self._carry_out(wish, conversation)
         if isinstance(decided, Decisions):
             return decided
         if decided in TARGET_REMOVED:
             self._end(wish, "cancelled", now)
         return None
 
+    def transfer_answer(
+        self, promised: PromisedTransfer, conversation: Conversation, turn: CustomerTurn
+    ) -> Decisions | None:
+        """Returns the decisions about the conversation in which a customer answered, where no wish is open; None: it
+        stays as it is, as for a wish."""
+        is_stop = opt_out_word(turn, self._directory.number(turn.phone_number_id)) == "stop"
+        if is_stop or is_superseded(conversation):
+            return None
+        decided = self._carry_out(promised, conversation)
+        return decided if isinstance(decided, Decisions) else None
+
+    def _carry_out(self, promised: PromisedTransfer, conversation: Conversation) -> Decisions | Rejection:
+        """Returns the decisions about the conversation in which a customer answered; a rejection if its target was
+        removed, or the window is about to end."""
+        return carried_out(promised, conversation, self._directory, self._members, self._now, self._policy)
+
     def kept(self, customer: CustomerId, conversation: ConversationId, owner: str | None, now: datetime) -> None:
         """Marks the customer's wish as executed in a conversation. `owner`: the agent who was assigned it."""
         wish = self._open.pop(customer)
         self._changed[wish.id] = wish._replace(state="executed", executed_in=conversation, changed_at=now)
         EXECUTED.inc()
+        self.assigned_to(owner)
+
+    def assigned_to(self, owner: str | None) -> None:
+        """Notes whom an answer was offered; None: it waits for its target."""
         if owner is not None:
             self.assigned.append(owner)
             if (member := self._members.get(owner)) is not None:

@@ -42,7 +42,8 @@ from domain.directory import Directory
 from domain.sending.acceptance import RefusedSend, SendingPolicy
 from domain.sending.templates import Template
 from domain.topics import Topics
-from infra.postgres.campaigns import campaigns, files
+from infra.postgres.campaign_files import files
+from infra.postgres.campaigns import campaigns
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
 from infra.postgres.campaigns.counts import counts_of
 from infra.postgres.campaigns.planning import zone_of_number

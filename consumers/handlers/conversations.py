@@ -16,6 +16,7 @@ from prometheus_client import Counter
 from psycopg import Connection
 
 from consumers.batches.leftover import Leftover, dead_letter
+from consumers.changes.answers import AnswerChanges
 from consumers.changes.identities import hand_over
 from consumers.changes.mails import apply_mail_events
 from consumers.changes.number_texts import texts_due
@@ -25,6 +26,7 @@ from consumers.changes.unit_of_work import UnitOfWork
 from consumers.changes.wishes import WishChanges
 from consumers.handlers.fact_customers import FactCustomer, FactItem, lock_customers, named_in
 from consumers.handlers.inbound_records import read_fact, why_unreadable
+from domain.campaigns.answers import AnswerTerms
 from domain.conversations.customers.identity_index import IdentityIndex
 from domain.conversations.events import Cause
 from domain.conversations.evidence.message_changes import MessageChange, change_of
@@ -60,6 +62,7 @@ from domain.sending.reports import preference_in
 from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
+from infra.postgres.campaigns.answers import may_come
 from infra.postgres.conversations.customers import Customers
 from infra.postgres.conversations.histories import CustomerHistories, FactKey, HistoryRequest, Span
 from infra.postgres.conversations.message_changes import MessageKey, as_mapping, read_changes
@@ -77,6 +80,9 @@ _WAITING = Counter("witiop_facts_waiting", "Facts that were stored and found no 
 
 _HEARD_SECONDS = 10.0
 """How often it is noted at most that a number's webhooks arrive."""
+
+_CAMPAIGN_SECONDS = 2.0
+"""How often it is looked up at most whether there are campaigns."""
 
 _MESSAGES = (CustomerTurn, CustomerSignal, HumanEcho, CustomerIdentityChanged)
 """Facts that are one per number and wamid."""
@@ -130,16 +136,23 @@ class _Batch:
 class Conversations:
     """The handler of the inbound topic and of the unreadable topic. `policy`: how long agents have to answer, and how
     conversations are transferred whose customer was promised to somebody; `sending`: whether numbers may say anything
-    by themselves, by default not."""
+    by themselves, by default not; `answers`: for how long a turn answers a campaign."""
 
     def __init__(
-        self, topics: Topics, policy: RoutingPolicy | None = None, sending: SendingPolicy | None = None
+        self,
+        topics: Topics,
+        policy: RoutingPolicy | None = None,
+        sending: SendingPolicy | None = None,
+        answers: AnswerTerms | None = None,
     ) -> None:
         self._topics = topics
         self._policy = policy or RoutingPolicy()
         self._sending = sending or SendingPolicy()
         self._directories = directory.DirectoryCache()
+        self._answers = answers or AnswerTerms()
         self._heard: dict[str, float] = {}
+        self._campaigns_known_until = 0.0
+        self._campaigns_may_be_answered = False
 
     def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> Leftover:
         """Processes the records. Returns those that cannot be read, and those that name an unknown conversation. Raises
@@ -163,9 +176,20 @@ class Conversations:
             turns = [(turn, of) for turn, of in work.new_turns() if turn.id not in again]
             changing = {change.id for change in work.opt_outs.changing(words)}
             work.requested = texts_due(connection, turns, current, self._sending, changing)
+            if work.answers is not None:
+                work.answers.count(work.written_turns())
         for fact in work.waiting():
             _WAITING.labels(fact.kind).inc()
         return batch.leftover
+
+    def _may_be_answered(self, connection: Connection[Any]) -> bool:
+        """Returns whether there are campaigns that customers may answer. Looked up every few seconds: a campaign is
+        created long before anybody can answer it."""
+        now = monotonic()
+        if now >= self._campaigns_known_until:
+            self._campaigns_may_be_answered = may_come(connection, self._answers.within)
+            self._campaigns_known_until = now + _CAMPAIGN_SECONDS
+        return self._campaigns_may_be_answered
 
     def _note_heard(self, connection: Connection[Any], batch: _Batch) -> None:
         """Notes which numbers Meta's webhooks bring something about, as far as something is sent from them."""
@@ -227,7 +251,14 @@ class Conversations:
             work.wishes = WishChanges(
                 connection, self._topics, locked.root_of, index.merged, current, self._policy, now
             )
-            work.wishes.prepare(((of.customer, item.fact) for item, of in new.values()), batch.agents)
+            if self._may_be_answered(connection):
+                facts = ((of.customer, of.number, item.fact) for item, of in new.values())
+                work.answers = AnswerChanges(connection, self._answers, facts)
+            work.wishes.prepare(
+                ((of.customer, item.fact) for item, of in new.values()),
+                batch.agents,
+                work.answers.promised if work.answers is not None else (),
+            )
         if index.lost:
             reports = [item for item in items if isinstance(item.fact, CustomerIdentityChanged)]
             cause = Cause(tuple(item.fact.id for item in reports), "meta")

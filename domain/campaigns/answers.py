@@ -88,7 +88,7 @@ def answered_by(
     if not possible:
         return None
     chosen, proof = _chosen(turn, possible)
-    if proof == "likely" and any(_has_answered_since(each, chosen.asked_at, turn) for each in possible):
+    if proof == "likely" and any(_was_answered_since(each, chosen, turn) for each in possible):
         return None
     return chosen, proof
 
@@ -134,5 +134,7 @@ def _latest(asked: AskedRecipient) -> tuple[datetime, UUID, int]:
     return asked.asked_at, *asked.key
 
 
-def _has_answered_since(asked: AskedRecipient, since: datetime, turn: CustomerTurn) -> bool:
-    return asked.answer is not None and since <= asked.answer.at + _SECOND and asked.answer.at <= turn.at
+def _was_answered_since(asked: AskedRecipient, chosen: AskedRecipient, turn: CustomerTurn) -> bool:
+    """Returns whether an earlier turn answered a message, after the chosen one was posted."""
+    answer = asked.answer
+    return answer is not None and answer.at <= turn.at and (asked is chosen or answer.at >= chosen.asked_at)

@@ -13,13 +13,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaH
 from pydantic.json_schema import SkipJsonSchema
 
 from domain import commands, facts
-from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CreateCampaign, StartCampaign
+from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CreateCampaign, OptIn, OptOut, OptOutScope, StartCampaign
 from domain.command_bodies.parts import TransferMode
 from domain.commands import Rejection
 from domain.conversations.conversation import MAX_LAST_TEXT, OwnerKind, OwnerState, Status
 from domain.conversations.events import EventName
 from domain.conversations.reasons import Reason
 from domain.inbound import agent_desk, softbot
+from domain.opt_outs.document import OptOutEvent
+from domain.opt_outs.opt_out import OPT_OUT_SOURCES
 from domain.sending.document import SendEvent
 from domain.topics import Topics
 from domain.wishes.document import WISH_EVENTS
@@ -197,6 +199,33 @@ class PublishedWish(Published):
     """When it was executed or ended."""
 
 
+class PublishedAddress(Published):
+    """The ids by which a customer was named; at least one is not null."""
+
+    wa_id: str | None
+    """WhatsApp id: the phone number in digits."""
+    user_id: str | None
+    """Business-scoped user id."""
+
+
+class PublishedOptOut(Published):
+    """A customer wants no messages that they did not ask for (`set`), or wants them again (`ended`)."""
+
+    phone_number_id: str | None
+    """The business number; null: all numbers."""
+    customer: PublishedAddress
+    scope: OptOutScope
+    """`marketing`: templates of that category; `all`: all templates. Of an end: what ended."""
+    source: Annotated[str, _Growing(OPT_OUT_SOURCES)]
+    """How it became known: `meta`, `keyword` (a word of the customer), `admin` (a command) or `import`."""
+    at: AwareDatetime
+    """When the customer said so, as far as it is known, else when somebody noted it."""
+    actor: str
+    """`customer`, `meta`, or who noted it."""
+    wamid: str | None
+    """The customer's message with the word; null: there is none."""
+
+
 class CommandResult(Published):
     """The result of a command. Every new command has exactly one result."""
 
@@ -325,6 +354,8 @@ CHANNELS = (
             MessageType("witiop.command.typing.v1", commands.Typing, "witiop.command.typing.v1"),
             MessageType("witiop.command.resolve.v1", commands.Resolve, "witiop.command.resolve.v1"),
             *(MessageType(name, body, name, _CAMPAIGN_RULES.get(body, {})) for name, body in CAMPAIGN_TYPES.items()),
+            MessageType("witiop.command.opt_out.v1", OptOut, "witiop.command.opt_out.v1"),
+            MessageType("witiop.command.opt_in.v1", OptIn, "witiop.command.opt_in.v1"),
         ),
     ),
     Channel(
@@ -341,6 +372,19 @@ CHANNELS = (
                 MessageType(f"witiop.transfer_on_reply.{name}.v1", PublishedWish, "witiop.transfer_on_reply.v1")
                 for name in WISH_EVENTS
             ),
+        ),
+    ),
+    Channel(
+        "campaigns",
+        _TOPICS.campaigns,
+        "published",
+        "cloudevents-kafka",
+        "Who wants no messages that they did not ask for, published at least once: ce_id identifies an event. Without "
+        "what people wrote.",
+        "number and address; only for speed",
+        tuple(
+            MessageType(f"witiop.opt_out.{name}.v1", PublishedOptOut, "witiop.opt_out.v1")
+            for name in get_args(OptOutEvent)
         ),
     ),
     Channel(

@@ -7,7 +7,7 @@ whether that has gone out is read from the send, so the sender writes no wish.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 from uuid import UUID
 
 from domain.command_bodies.parts import TransferMode
@@ -35,6 +35,20 @@ TARGET_REMOVED = (Rejection.USER_UNKNOWN, Rejection.SKILLSET_UNKNOWN)
 
 _SECOND = timedelta(seconds=1)
 """Resolution of the times of turns."""
+
+
+class PromisedTransfer(Protocol):
+    """A transfer that an answer leads to: of a wish, or of a campaign. `command_id`: of the command that asked for it,
+    or what stands for it."""
+
+    @property
+    def command_id(self) -> str: ...
+    @property
+    def target_kind(self) -> OwnerKind: ...
+    @property
+    def target_id(self) -> str: ...
+    @property
+    def mode(self) -> TransferMode: ...
 
 
 class TemplateSend(NamedTuple):
@@ -119,7 +133,7 @@ def is_superseded(conversation: Conversation) -> bool:
 
 
 def carried_out(
-    wish: Wish,
+    promised: PromisedTransfer,
     conversation: Conversation,
     directory: Directory,
     members: Mapping[str, Member],
@@ -130,10 +144,10 @@ def carried_out(
     can take becomes an exclusive one to the same target. `members`: as for `domain.routing.transfers.transfer`.
 
     Rejects only if the target was removed from the directory, or the window is about to end."""
-    ref = decision_ref(now, fact_id("command", wish.command_id))
-    target = {"kind": wish.target_kind, "id": wish.target_id}
+    ref = decision_ref(now, fact_id("command", promised.command_id))
+    target = {"kind": promised.target_kind, "id": promised.target_id}
     decided: Decisions | Rejection = Rejection.NO_AGENT_READY
-    for mode in ("immediate", "exclusive") if wish.mode == "immediate" else ("exclusive",):
+    for mode in ("immediate", "exclusive") if promised.mode == "immediate" else ("exclusive",):
         command = Transfer.model_validate({"conversation_id": conversation.id, "target": target, "mode": mode})
         decided = transfer(conversation, command, directory, members, ref, policy)
         if isinstance(decided, Decisions) or decided in TARGET_REMOVED:

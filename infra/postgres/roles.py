@@ -24,6 +24,8 @@ _LOCK = 0x726F_6C65
 _DIRECTORY = {"numbers": "select", "skillsets": "select", "users": "select", "directory_version": "select"}
 _DECIDES = {
     **_DIRECTORY,
+    "campaign_answer_counts": "select, insert, update",
+    "campaign_answers": "select, update",
     "conversations": "select, update",
     "customers": "select, update",  # a row lock needs UPDATE
     "entries": "select, update",
@@ -129,8 +131,10 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "identity_periods": "select, insert, update",
         "inbound_rates": "select, insert, update",
         "lanes": "select, insert, update",
-        "campaign_answer_counts": "select, insert, update",
         "campaign_answers": "select, insert, update",
+        "campaign_charges": "select, insert, update",
+        "campaign_templates": "select",
+        "campaigns": "select",
         "mail_log": "select, insert",
         "opt_outs": "select, insert, update",
         "media": "select, insert",
@@ -146,7 +150,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         **_CONSUMES,
         **_SENDS,
         "campaigns": "select, insert, update",
-        "campaign_files": "select",
+        "campaign_files": "select, update (id)",  # locked, never changed
         "campaign_log": "select, insert",
         "campaign_templates": "select, insert",
         "campaign_tests": "select, insert",

@@ -1,15 +1,18 @@
 """A campaign on the office's database, with the process that runs it, a sender and a fake Graph API."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event as Flag
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
 from consumers.changes.sends import SendChanges
+from consumers.workers.campaigns.file_worker import CampaignFileWorker
 from consumers.workers.campaigns.worker import CampaignWorker
 from consumers.workers.sender import MessageSender, SenderTerms
 from domain.campaigns.campaign import Campaign, campaign_id
@@ -20,7 +23,10 @@ from domain.phone_numbers import phone_key
 from domain.sending.sends import SendState
 from domain.sending.templates import Template
 from domain.topics import Topics
+from infra.postgres.campaign_files import files
+from infra.postgres.campaign_files.files import CHUNK_BYTES
 from infra.postgres.campaigns import campaigns
+from infra.postgres.campaigns.answers import answer_counts_of, wrong_answer_counts
 from infra.postgres.campaigns.counts import CountKey, Moves, counts_of, wrong_counts
 from infra.postgres.connections.session import DatabaseSession
 from infra.postgres.sending.library import store_templates
@@ -62,6 +68,8 @@ class CampaignRoom:
         self.store(AUTUMN)
         office.may_send(700)
         self.worker = CampaignWorker(self.session.transaction, self.topics)
+        self.files_session = DatabaseSession(dsn, "test files")
+        self.files = CampaignFileWorker(self.files_session.transaction, self.topics)
         self.sender = MessageSender(
             self.session.transaction, self.graph, self.topics, NoWakeups(), SenderTerms(in_flight=16)
         )
@@ -181,6 +189,42 @@ class CampaignRoom:
         ).fetchall()
         return [row[0].removeprefix("witiop.campaign.").removesuffix(".v1") for row in rows]
 
+    def upload(self, content: bytes, name: str = "people.csv") -> UUID:
+        """Stores a file that is to be read."""
+        file = uuid4()
+        digest = hashlib.sha256(content).hexdigest()
+        chunks = [content[at : at + CHUNK_BYTES] for at in range(0, len(content), CHUNK_BYTES)]
+        files.add(self.connection, file, name, len(content), digest, "paola", chunks)
+        return file
+
+    def read_files(self) -> None:
+        """Lets the process read files and import their rows, once."""
+        self.files.poll(Flag())
+
+    def from_file(self, content: bytes, mapping: dict[str, Any], name: str = "Autumn", **changes: Any) -> Campaign:
+        """Uploads a file, creates a campaign from it and imports its rows."""
+        file = self.upload(content)
+        self.read_files()
+        campaign = self.created(file, mapping, name, **changes)
+        self.read_files()
+        return self.campaign(campaign)
+
+    def created(self, file: UUID, mapping: dict[str, Any], name: str = "Autumn", **changes: Any) -> Campaign:
+        """Creates a campaign from a file by a command."""
+        body = {
+            "name": name,
+            "phone_number_id": NUMBER,
+            "templates": [{"name": AUTUMN.name, "language": AUTUMN.language}],
+            "file": {"file_id": str(file), "mapping": mapping},
+            **changes,
+        }
+        named = f"create {name} {datetime.now(UTC)}"
+        assert [("applied", None)] == self.office.results_of(self.office.command("campaign.create", body, named=named))
+        (row,) = self.office.rows("select id from campaigns order by created_at desc limit 1")
+        campaign = campaigns.find(self.connection, row["id"])
+        assert campaign is not None
+        return campaign
+
     def command(self, name: str, campaign: Campaign, issuer: str = "paola", **data: Any) -> tuple[str, str | None]:
         """Carries out a command about a campaign and returns its result."""
         named = f"{name} {datetime.now(UTC)}"
@@ -224,6 +268,18 @@ class CampaignRoom:
             found[name] = found.get(name, 0) + count.n
         return found
 
+    def answers(self, of: Campaign) -> dict[int, tuple[str, str]]:
+        """Returns row -> proof and outcome of its answer, and checks that the counters are the answers."""
+        assert [] == wrong_answer_counts(self.connection, [of.id])
+        rows = self.connection.execute(
+            "select a.row_no, a.proof, a.outcome from campaign_answers a join recipients r using (campaign_id, row_no) "
+            "where campaign_id = %b and r.answered_at = a.at order by row_no",
+            [of.id],
+        ).fetchall()
+        counted = sum(count.n for count in answer_counts_of(self.connection, of.id))
+        assert counted == len(rows)
+        return {row: (proof, outcome) for row, proof, outcome in rows}
+
     def reached(self) -> list[str]:
         """Returns to whom Meta was asked to send, in the order of the posts."""
         return [post["to"] for post in self.graph.posts]
@@ -234,5 +290,5 @@ def open_campaign_room(dsn: str) -> Iterator[CampaignRoom]:
     """Opens a room on an empty database."""
     with open_office(dsn) as office:
         room = CampaignRoom(office, dsn)
-        with closing(room.session):
+        with closing(room.session), closing(room.files_session):
             yield room

@@ -20,6 +20,7 @@ from werkzeug.test import TestResponse
 from console.app import create_app
 from console.dependencies import Dependencies, MailComposition
 from console.live.broadcast import Broadcaster
+from console.live.campaigns import CampaignWatcher
 from console.live.desk import DeskWatcher
 from console.live.watch import ListWatcher, WatchedList
 from console.metrics import ConsoleMetrics
@@ -284,6 +285,9 @@ def open_console(dsn: str, **deps: Any) -> Iterator[Console]:
             "desks": Broadcaster(
                 lambda: ChangeHints(dsn),
                 DeskWatcher(connections.connection, SessionTerms(), RoutingPolicy().presence_timeout).look,
+            ),
+            "campaigns": Broadcaster(
+                lambda: ChangeHints(dsn), CampaignWatcher(connections.connection, SessionTerms()).look
             ),
             "passwords": QUICK,
             "sessions": SessionTerms(),

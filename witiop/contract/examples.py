@@ -107,6 +107,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "witiop.command.mark_read.v1": {"conversation_id": _CONVERSATION},
     "witiop.command.typing.v1": {"conversation_id": _CONVERSATION},
     "witiop.command.resolve.v1": {"send_id": "5f0d0f8e-31d5-5b47-9a77-2f3c6a1b9d02", "as": "assumed_sent"},
+    "witiop.command.opt_out.v1": {
+        "customers": ["+39 333 1234567", "IT.1349"],
+        "phone_number_id": "106540352242922",
+        "scope": "marketing",
+        "evidence": "Told us so on the phone",
+    },
+    "witiop.command.opt_in.v1": {"customers": ["+39 333 1234567"], "evidence": "Asked for the newsletter again"},
+    "witiop.opt_out.v1": {
+        "phone_number_id": "106540352242922",
+        "customer": {"wa_id": "16505551234", "user_id": None},
+        "scope": "all",
+        "source": "keyword",
+        "at": "2026-03-02T10:05:00Z",
+        "actor": "customer",
+        "wamid": "wamid.9",
+    },
     "witiop.message.v1": {
         "id": "5f0d0f8e-31d5-5b47-9a77-2f3c6a1b9d02",
         "command_id": "4b0b7a52-6a0c-4c3e-8a9a-1d8f6f1f7a11",

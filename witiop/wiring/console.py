@@ -3,7 +3,7 @@
 import sys
 import threading
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from witiop.settings import Settings
 from witiop.wiring.from_settings import (
@@ -39,6 +39,11 @@ _DESK_PAUSE_SECONDS = 0.1
 """The shortest time between two looks at what agents' pages show: an agent waits for an offer, and for what became of
 an answer. Such a look is cheap, and renders nothing."""
 
+_CAMPAIGN_REFRESH_SECONDS = 2.0
+"""How often open pages of campaigns are at least looked after: the files that they wait for give no hint."""
+_CAMPAIGN_PAUSE_SECONDS = 1.0
+"""The shortest time between two looks at campaigns: each message of one is a hint, and people read slower."""
+
 
 def run_console(settings: Settings) -> None:
     """Runs the console: this process supervises the one that answers requests."""
@@ -70,6 +75,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
     from console.app import create_app
     from console.dependencies import Dependencies
     from console.live.broadcast import Broadcaster
+    from console.live.campaigns import CampaignWatcher
     from console.live.desk import DeskWatcher
     from console.live.watch import ListWatcher
     from console.metrics import ConsoleMetrics
@@ -93,17 +99,22 @@ def _console_worker(settings: Settings) -> "ServedApp":
     routing = routing_policy(settings)
     agents = DeskWatcher(connections.connection, sessions, routing.presence_timeout)
     desks = Broadcaster(lambda: ChangeHints(dsn), agents.look, _DESK_REFRESH_SECONDS, _DESK_PAUSE_SECONDS)
-    listeners = [
-        threading.Thread(target=each.run, name=name, daemon=True) for name, each in (("live", live), ("desks", desks))
-    ]
+    campaigns = Broadcaster(
+        lambda: ChangeHints(dsn),
+        CampaignWatcher(connections.connection, sessions).look,
+        _CAMPAIGN_REFRESH_SECONDS,
+        _CAMPAIGN_PAUSE_SECONDS,
+    )
+    streams: dict[str, Broadcaster[Any, Any]] = {"live": live, "desks": desks, "campaigns": campaigns}
+    listeners = [threading.Thread(target=each.run, name=name, daemon=True) for name, each in streams.items()]
     for listener in listeners:
         listener.start()
     collect_rarely()
     sys.setswitchinterval(_CONSOLE_SWITCH_SECONDS)
 
     def end_streams() -> None:
-        live.end()
-        desks.end()
+        for each in streams.values():
+            each.end()
 
     def close() -> None:
         end_streams()
@@ -122,6 +133,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
         clock=utc_now,
         live=live,
         desks=desks,
+        campaigns=campaigns,
         passwords=Passwords(),
         terms=routing,
         sessions=sessions,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from witiop.settings import Settings
 from witiop.wiring.from_settings import (
+    answer_terms,
     consumer_group,
     kafka_config,
     mail_policy,
@@ -28,9 +29,12 @@ def run_conversations(settings: Settings) -> None:
     from consumers.handlers.conversations import Conversations
 
     names, policy, sending = topics(settings), routing_policy(settings), sending_policy(settings)
+    answers = answer_terms(settings)
     with _early_records(settings) as early:
         topic_names = [names.inbound, names.unreadable]
-        _consume(settings, "conversations", topic_names, lambda: Conversations(names, policy, sending), [early])
+        _consume(
+            settings, "conversations", topic_names, lambda: Conversations(names, policy, sending, answers), [early]
+        )
 
 
 def run_commands(settings: Settings) -> None:
@@ -58,7 +62,7 @@ def _early_records(settings: Settings) -> Iterator["EarlyRecords"]:
     from infra.postgres.connections.session import DatabaseSession
 
     names, poison = topics(settings), PoisonPolicy(settings.poison_per_minute)
-    handler = Conversations(names, routing_policy(settings))
+    handler = Conversations(names, routing_policy(settings), answers=answer_terms(settings))
     with (
         closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "conversations")) as session,
         closing(Backlog(kafka_config(settings), names.inbound)) as backlog,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from console.dependencies import MailComposition
     from consumers.workers.campaigns.worker import CampaignTerms
     from consumers.workers.mails import MailAttaching
+    from domain.campaigns.answers import AnswerTerms
     from domain.mail import MailPolicy
     from domain.mail_body.compose import MailSender
     from domain.sending.acceptance import SendingPolicy
@@ -162,6 +163,13 @@ def campaign_terms(settings: Settings) -> "CampaignTerms":
 
     canary = CanaryTerms(settings.campaign_canary, settings.campaign_canary_from)
     return CampaignTerms(sending_policy(settings), settings.campaign_us_marketing, canary)
+
+
+def answer_terms(settings: Settings) -> "AnswerTerms":
+    """Returns for how long a customer's message answers a campaign."""
+    from domain.campaigns.answers import AnswerTerms
+
+    return AnswerTerms(timedelta(hours=settings.campaign_answer_hours))
 
 
 def session_terms(settings: Settings) -> "SessionTerms":

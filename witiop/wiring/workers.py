@@ -154,6 +154,8 @@ def run_media(settings: Settings) -> None:
 def run_campaigns(settings: Settings) -> None:
     """Runs the worker that reads, plans and starts campaigns, and hands their messages to the sender. Any number may
     run."""
+    from consumers.batches.parallel import ParallelLoops
+    from consumers.workers.campaigns.file_worker import CampaignFileWorker
     from consumers.workers.campaigns.worker import CampaignWorker
     from consumers.workers.restore_guard import RestoreGuard
     from infra.kafka.diagnostics import committed_offsets
@@ -162,10 +164,15 @@ def run_campaigns(settings: Settings) -> None:
     kafka, names = kafka_config(settings), topics(settings)
     groups = [consumer_group(settings, name) for name in ("conversations", "commands")]
     read = (names.inbound, names.unreadable, names.commands)
-    with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "campaigns")) as session:
+    dsn = settings.postgres_dsn.get_secret_value()
+    with (
+        closing(DatabaseSession(dsn, "campaigns")) as session,
+        closing(DatabaseSession(dsn, "campaign files")) as files_session,
+    ):
         guard = RestoreGuard(session, lambda: committed_offsets(kafka, groups, read))
         worker = CampaignWorker(guard.transaction, names, campaign_terms(settings))
-        run_worker(settings, worker.run, lambda: every_reason(worker.not_ready_reason(), guard.not_ready_reason()))
+        both = ParallelLoops([worker, CampaignFileWorker(files_session.transaction, names)])
+        run_worker(settings, both.run, lambda: every_reason(both.not_ready_reason(), guard.not_ready_reason()))
 
 
 def _stand_by(stop: Event) -> None:

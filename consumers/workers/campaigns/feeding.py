@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from domain.campaigns.calendar import SendingHours, opening
 from domain.campaigns.campaign import Campaign, CampaignTemplate
 from domain.campaigns.content import content_of
+from domain.campaigns.promised import campaign_actor
 from domain.campaigns.recipients import CampaignRecipient, campaign_send_id
 from domain.sending.callback import SECRET_BYTES
 from domain.sending.sends import Lane, Send
@@ -81,7 +82,7 @@ def _send(
         lane=Lane.CAMPAIGN,
         content=content.graph,
         text=content.text,
-        actor=f"campaign:{campaign.name}"[:256],
+        actor=campaign_actor(campaign.name),
         is_word=False,
         is_claim=False,
         needs_window=False,

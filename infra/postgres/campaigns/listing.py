@@ -101,13 +101,16 @@ def _listed(rows: LiteralString) -> LiteralString:
 
 def _of_keys(more: LiteralString) -> LiteralString:
     """Returns the SQL of a page of the recipients with these `states` and `reasons`: one branch of the index for each,
-    which ends at the limit."""
-    own: LiteralString = _FROM_THERE.format("o") + " and " + _AMONG.format("o") + more + " and o.state = k.state"
+    which ends at the limit. The branches are ranges in the order of that index alone: with plain conditions PostgreSQL
+    may read the whole file in order instead, for a state in which few are."""
+    own: LiteralString = "o.campaign_id = %(campaign)b and " + _AMONG.format("o") + more + " and o.state = k.state"
     return _listed(
         "select branch.row_no from unnest(%(states)b::text[], %(reasons)b::text[]) as k (state, reason) "
-        f"cross join lateral ((select o.row_no from recipients o where {own} and o.reason = k.reason "
-        f"{_ORDERED.format('o')}) union all (select o.row_no from recipients o where {own} and o.reason is null "
-        f"and k.reason = '' {_ORDERED.format('o')})) as branch {_ORDERED.format('branch')}"
+        f"cross join lateral ((select o.row_no from recipients o where {own} and (o.reason, o.row_no) > "
+        "(k.reason, %(after)b) and o.reason <= k.reason order by o.reason, o.row_no limit %(limit)b) union all "
+        f"(select o.row_no from recipients o where {own} and o.reason is null and k.reason = '' "
+        "and o.row_no > %(after)b order by o.reason, o.row_no limit %(limit)b)) as branch "
+        f"{_ORDERED.format('branch')}"
     )
 
 
@@ -119,6 +122,7 @@ _OF_WAVE = _of_keys(" and o.wave > 1")
 """From an index of its own: a later wave is small."""
 _BY_OUTCOME = _listed(
     "select branch.row_no from unnest(%(outcomes)b::text[]) as k (outcome) cross join lateral ("
-    f"select o.row_no from campaign_answers o where {_FROM_THERE.format('o')} and {_AMONG.format('o')} "
-    f"and o.outcome = k.outcome {_ORDERED.format('o')}) as branch {_ORDERED.format('branch')}"
+    f"select o.row_no from campaign_answers o where o.campaign_id = %(campaign)b and {_AMONG.format('o')} "
+    "and (o.outcome, o.row_no) > (k.outcome, %(after)b) and (o.outcome, o.row_no) <= (k.outcome, 2147483647) "
+    f"order by o.outcome, o.row_no limit %(limit)b) as branch {_ORDERED.format('branch')}"
 )

@@ -8,13 +8,14 @@ create table campaign_files (
   sha256 text not null,
   actor text not null,
   at timestamptz not null default clock_timestamp(),
-  state text not null,             -- waiting, read, refused
+  state text not null,             -- waiting, read, refused; imported: its content is deleted
   problem text,                    -- why it was refused: a code (docs/design/campaigns.md, Files)
   detail text,                     -- what was found in its place
   headings jsonb,                  -- what was read of it: headings, columns, the first rows
   rows integer                     -- below the headings
 );
-create index campaign_files_waiting on campaign_files (at) where state = 'waiting';
+create index campaign_files_waiting on campaign_files (at, id) where state = 'waiting';
+create index campaign_files_unused on campaign_files (at, id) where state <> 'imported';
 create table campaign_file_chunks (
   file_id uuid not null,
   number integer not null,
@@ -86,7 +87,7 @@ create table recipients (
   name text,
   language text,
   parameters jsonb,                -- variable -> value, frozen
-  cells jsonb,                     -- the whole row, if something is wrong with it
+  cells jsonb,                     -- the whole row as the file has it, if something is wrong with it
   repeats integer,                 -- the row that it repeats
   zone text,
   state text not null,
@@ -102,6 +103,7 @@ create table recipients (
 ) with (fillfactor = 80);
 create unique index recipients_person on recipients (campaign_id, person) where person is not null;
 create index recipients_to_do on recipients (campaign_id, zone, due_at, row_no) where state in ('planned', 'deferred');
+create index recipients_bad on recipients (campaign_id, row_no) where cells is not null or repeats is not null;
 create index recipients_listed on recipients (campaign_id, state, reason, row_no);
 create index recipients_asked on recipients (phone_number_id, address_key, accepted_at)
   where state in ('claimed', 'accepted', 'sent', 'delivered', 'read', 'unknown', 'assumed_sent');

@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 
 from console.downloads import START_SECONDS, DownloadBroken, Downloads, TooManyDownloads
-from console.table.workbook import Cell, Sheet, workbook
+from infra.sheets.workbook import Cell, Sheet, workbook
 
 SHEET = Sheet("Rows", "Rows", datetime(2026, 11, 29, tzinfo=UTC), [("A", 10)] * 20)
 

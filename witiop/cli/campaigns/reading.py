@@ -87,7 +87,7 @@ def list_(
     as_json: bool,
 ) -> None:
     """List campaigns, newest first."""
-    from infra.postgres.campaigns.history import HistoryFilter, campaign_page
+    from infra.postgres.campaigns.pages.history import HistoryFilter, campaign_page
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
     from witiop.cli.views.campaigns import campaign_lines, listed_document

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from console.table.workbook import Cell, Sheet, workbook
 from domain.campaigns.funnel import RecipientFilter
 from domain.times import rfc3339
 from infra.postgres.campaigns import listing
 from infra.postgres.campaigns.listing import ListedRecipient
 from infra.postgres.connections.clock import database_now
+from infra.sheets.workbook import Cell, Sheet, workbook
 
 _AT_ONCE = 5000
 _COLUMNS = (

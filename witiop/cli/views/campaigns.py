@@ -16,8 +16,8 @@ from domain.times import rfc3339
 from infra.postgres.campaigns.answers import AnswerCount
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
 from infra.postgres.campaigns.counts import RecipientCount
-from infra.postgres.campaigns.history import CampaignPage, ListedCampaign
 from infra.postgres.campaigns.listing import ListedRecipient, RecipientPage
+from infra.postgres.campaigns.pages.history import CampaignPage, ListedCampaign
 from witiop.cli.views.display import aligned, harmless, utc_minute
 
 

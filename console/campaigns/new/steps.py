@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from flask import url_for
 
-from console.campaigns.draft import Draft
+from console.campaigns.new.draft import Draft
 from console.request import translated
 from domain.contract.texts import gettext_noop
 

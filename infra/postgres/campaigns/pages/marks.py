@@ -1,4 +1,5 @@
-"""Marks of campaigns: short texts that change whenever their pages would. Raises psycopg errors."""
+"""Marks of campaigns and of files with recipients: short texts that change whenever their pages would. Raises psycopg
+errors."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,8 +8,8 @@ from uuid import UUID
 from psycopg import Connection
 
 
-def campaign_marks(connection: Connection[Any], wanted: Collection[UUID]) -> dict[UUID, str]:
-    """Returns campaign -> mark. O(counters of these campaigns)."""
+def marks_of(connection: Connection[Any], wanted: Collection[UUID]) -> dict[UUID, str]:
+    """Returns campaign or file -> mark. O(counters of these campaigns)."""
     if not wanted:
         return {}
     rows = connection.execute(
@@ -21,7 +22,8 @@ def campaign_marks(connection: Connection[Any], wanted: Collection[UUID]) -> dic
         "(select concat_ws(',', count(*), min(s.state), max(s.state)) from campaign_tests t "
         "join sends s on s.id = t.send_id where t.campaign_id = c.id), "
         "(select max(number) from campaign_log where campaign_id = c.id)))) "
-        "from campaigns c where c.id = any(%b::uuid[])",
-        [[*wanted]],
+        "from campaigns c where c.id = any(%(ids)b::uuid[]) "
+        "union all select f.id, f.state from campaign_files f where f.id = any(%(ids)b::uuid[])",
+        {"ids": [*wanted]},
     ).fetchall()
     return dict(rows)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, Self
 from werkzeug.datastructures import MultiDict
 
 from console.table.query import ROWS
-from console.table.workbook import Cell
 from console.words import folded
 from domain.sending.templates import Template, preview
+from infra.sheets.workbook import Cell
 
 _LONGEST = 200
 

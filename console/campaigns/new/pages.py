@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
 from console import gate
-from console.campaigns.draft import Draft, TemplateKey
-from console.campaigns.steps import steps_of_draft
-from console.campaigns.template_list import TemplateQuery, choices_of, matching, template_rows
+from console.campaigns.new.draft import Draft, TemplateKey
+from console.campaigns.new.steps import steps_of_draft
+from console.campaigns.new.template_list import TemplateQuery, choices_of, matching, template_rows
 from console.campaigns.workbooks import download_workbook
 from console.dependencies import Dependencies
 from console.request import person, translated

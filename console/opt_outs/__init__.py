@@ -1,0 +1,1 @@
+"""The page of customers who want no messages that they did not ask for."""

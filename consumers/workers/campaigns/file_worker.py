@@ -1,0 +1,88 @@
+"""The part of the `campaigns` process that reads files: in a thread and on a connection of its own, so that messages of
+other campaigns go on while a million rows are read."""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from threading import Event as Flag
+from time import monotonic
+from uuid import UUID
+
+import structlog
+
+from consumers.workers.campaigns.importing import RowImport
+from consumers.workers.campaigns.reading import Transactions, read_file, refuse
+from consumers.workers.worker_loop import WorkerLoop
+from domain.campaigns.files.refusals import RefusedFile
+from domain.topics import Topics
+from infra.postgres.campaign_files import files
+from infra.postgres.campaigns import campaigns
+from infra.sheets.child import ReaderKilled
+
+_IDLE_SECONDS = 1.0
+_DELETES_EVERY_SECONDS = 60.0
+_TRIES = 3
+"""So often a reader may be killed from outside before its file is thought to be the cause."""
+
+log = structlog.get_logger("campaigns")
+
+
+class CampaignFileWorker:
+    """Reads files and imports their rows until stopped. `transaction`: always on one connection; `clock`: seconds that
+    only increase."""
+
+    def __init__(self, transaction: Transactions, topics: Topics, clock: Callable[[], float] = monotonic) -> None:
+        self._transaction = transaction
+        self._topics = topics
+        self._clock = clock
+        self._delete_at = clock()
+        self._killed: Counter[UUID] = Counter()
+        self._loop = WorkerLoop("campaign_files", self.poll)
+
+    def not_ready_reason(self) -> str | None:
+        """Returns what keeps it from working, for /readyz; None: nothing."""
+        return self._loop.not_ready_reason()
+
+    def run(self, stop: Flag) -> None:
+        """Returns when `stop` is set. Raises whatever is a defect of ours."""
+        self._loop.run(stop)
+
+    def poll(self, stop: Flag) -> float:
+        """Reads what waits and imports what was created; returns the seconds until the next poll. Raises psycopg
+        errors."""
+        self._delete_unused()
+        with self._transaction() as connection:
+            waiting = files.waiting(connection)
+            importing = [each for each in campaigns.at_work(connection) if each.state == "importing"]
+        for file in waiting:
+            if stop.is_set():
+                return 0.0
+            give_up = partial(refuse, self._transaction, file.id)
+            self._try(file.id, partial(read_file, self._transaction, file), give_up)
+        for campaign in importing:
+            if "file" not in campaign.source:
+                continue
+            if stop.is_set():
+                return 0.0
+            rows = RowImport(self._transaction, self._topics, campaign.id)
+            self._try(campaign.id, partial(rows.run, stop), rows.fail)
+        return _IDLE_SECONDS
+
+    def _try(self, subject: UUID, work: Callable[[], None], give_up: Callable[[RefusedFile], None]) -> None:
+        try:
+            work()
+        except ReaderKilled:
+            self._killed[subject] += 1
+            log.warning("campaigns.reader_killed", subject=str(subject), times=self._killed[subject])
+            if self._killed[subject] >= _TRIES:
+                give_up(RefusedFile("too_much_memory", "killed"))
+        else:
+            self._killed.pop(subject, None)
+
+    def _delete_unused(self) -> None:
+        if self._clock() >= self._delete_at:
+            with self._transaction() as connection:
+                deleted = files.delete_unused(connection)
+            self._delete_at = self._clock() + _DELETES_EVERY_SECONDS
+            if deleted:
+                log.info("campaigns.files_deleted", files=deleted)

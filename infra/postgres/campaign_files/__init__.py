@@ -1,0 +1,1 @@
+"""Files with recipients in Postgres, and their rows as they become recipients."""

@@ -1,0 +1,1 @@
+"""What the pages about campaigns read besides the campaigns themselves."""

@@ -1,0 +1,174 @@
+"""Files with recipients on a real database: they are read by a process of their own, and their rows become recipients,
+each in exactly one state with a reason (C5)."""
+
+from collections.abc import Iterator
+from threading import Event as Flag
+from typing import Any
+
+import pytest
+
+from infra.postgres.campaign_files import files
+from infra.postgres.connections import session_lock
+from tests.support.campaign_room import CampaignRoom, open_campaign_room
+
+MAPPING: dict[str, Any] = {"phone": 0, "name": 1, "parameters": {"1": 1}}
+
+
+@pytest.fixture
+def room(database: str) -> Iterator[CampaignRoom]:
+    with open_campaign_room(database) as room:
+        yield room
+
+
+def people(*lines: str) -> bytes:
+    return "\r\n".join(["Phone,Name", *lines, ""]).encode()
+
+
+def file_row(room: CampaignRoom) -> dict[str, Any]:
+    (row,) = room.office.rows("select state, problem, detail, headings, rows from campaign_files")
+    return row
+
+
+def test_a_file_is_read_when_it_arrives(room: CampaignRoom) -> None:
+    """Its headings, what its columns may be, its first rows and how many there are."""
+    room.upload(people("+16505550001,Oliver", "+16505550002,Emma", ""))
+    room.read_files()
+    row = file_row(room)
+    assert ("read", None, 2) == (row["state"], row["problem"], row["rows"])
+    assert {
+        "row": 1,
+        "columns": ["Phone", "Name"],
+        "guess": {"phone": 0, "name": 1, "language": None, "zone": None},
+        "first": [{"row": 2, "cells": ["+16505550001", "Oliver"]}, {"row": 3, "cells": ["+16505550002", "Emma"]}],
+    } == row["headings"]
+
+
+def test_rows_become_recipients(room: CampaignRoom) -> None:
+    """Good ones wait for the plan, with what is to be sent; the content of the file is deleted."""
+    autumn = room.from_file(people("(650) 555-0001,Oliver", "+44 7700 900123,Emma"), MAPPING)
+    assert ("planning", None) == (autumn.state, autumn.work)
+    assert {"imported": 2} == room.counts(autumn)
+    assert [
+        {
+            "row_no": 2,
+            "address": "16505550001",
+            "address_key": "16505550001",
+            "name": "Oliver",
+            "parameters": {"1": "Oliver"},
+        },
+        {
+            "row_no": 3,
+            "address": "447700900123",
+            "address_key": "447700900123",
+            "name": "Emma",
+            "parameters": {"1": "Emma"},
+        },
+    ] == room.office.rows("select row_no, address, address_key, name, parameters from recipients order by row_no")
+    assert [] == room.office.rows("select file_id from campaign_file_chunks")
+    assert ("imported", ["Phone", "Name"]) == (file_row(room)["state"], file_row(room)["headings"]["columns"])
+    assert "first" not in file_row(room)["headings"]
+
+
+def test_a_row_with_problems_is_skipped_with_the_first_and_keeps_them_all(room: CampaignRoom) -> None:
+    """The whole row stays as it was, so that people can mend it."""
+    autumn = room.from_file(people("4.4770090E+11,", "+16505550002,Emma", "12,Noah", ",Ava"), MAPPING)
+    skipped = {"skipped phone_is_a_number": 1, "skipped phone_invalid": 1, "skipped phone_missing": 1}
+    assert {"imported": 1, **skipped} == room.counts(autumn)
+    assert [
+        {"row_no": 2, "place": 0, "problem": "phone_is_a_number", "value": "4.4770090E+11"},
+        {"row_no": 2, "place": 1, "problem": "parameter_empty", "value": ""},
+        {"row_no": 4, "place": 0, "problem": "phone_invalid", "value": "12"},
+        {"row_no": 5, "place": 0, "problem": "phone_missing", "value": ""},
+    ] == room.office.rows("select row_no, place, problem, value from import_problems order by row_no, place")
+    cells = room.office.rows("select cells from recipients where row_no in (2, 3) order by row_no")
+    assert [{"cells": ["4.4770090E+11", None]}, {"cells": None}] == cells
+
+
+def test_somebody_who_is_in_the_file_twice_gets_it_once(room: CampaignRoom) -> None:
+    """Also under another spelling or national variant of the phone; a bad row is no first one."""
+    autumn = room.from_file(
+        people(
+            "+5511912345678,",
+            "+5511912345678,Ana",
+            "+16505550001,Oliver",
+            "+55 11 1234-5678,Ana again",
+            "001 650 555 0001,Oliver",
+            "US.13491208655302741918,Mia",
+            "US.13491208655302741918,Mia",
+        ),
+        MAPPING,
+    )
+    assert {"imported": 3, "skipped duplicate": 3, "skipped parameter_empty": 1} == room.counts(autumn)
+    repeats = room.office.rows("select row_no, repeats from recipients where repeats is not null order by row_no")
+    assert [{"row_no": 5, "repeats": 3}, {"row_no": 6, "repeats": 4}, {"row_no": 8, "repeats": 7}] == repeats
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(room: CampaignRoom) -> None:
+    """And its content is deleted; nothing else is harmed."""
+    room.upload(b"%PDF-1.7 ...", "people.xlsx")
+    room.read_files()
+    assert ("refused", "unknown_kind", "pdf") == tuple(file_row(room)[k] for k in ("state", "problem", "detail"))
+    assert [] == room.office.rows("select file_id from campaign_file_chunks")
+
+
+def test_a_campaign_that_is_cancelled_meanwhile_imports_no_more(room: CampaignRoom) -> None:
+    """What was imported stays, and adds up."""
+    file = room.upload(people("+16505550001,Oliver"))
+    room.read_files()
+    autumn = room.created(file, MAPPING)
+    assert ("applied", None) == room.command("cancel", autumn)
+    room.read_files()
+    assert ("cancelled", {}) == (room.campaign(autumn).state, room.counts(autumn))
+
+
+def test_a_process_that_is_to_stop_leaves_the_rest_to_the_next(room: CampaignRoom) -> None:
+    """Between two transactions; the next one goes on behind the last row that is stored."""
+    file = room.upload(people(*(f"+1650{row:07},Oliver" for row in range(25_000))))
+    room.read_files()
+    autumn = room.created(file, MAPPING)
+    stopped = StopsAfter(1)
+    room.files.poll(stopped)
+    assert {"imported": 10_000} == room.counts(autumn)
+    work = room.campaign(autumn).work
+    assert {"step": "rows", "row": 10_001, "rows": 10_000, "of": 25_000} == work
+    room.read_files()
+    assert ("planning", {"imported": 25_000}) == (room.campaign(autumn).state, room.counts(autumn))
+
+
+def test_a_campaign_is_imported_by_one_process_at_a_time(room: CampaignRoom) -> None:
+    """The lock ends with the connection of the process that has it."""
+    file = room.upload(people("+16505550001,Oliver"))
+    room.read_files()
+    autumn = room.created(file, MAPPING)
+    with room.session.transaction() as other:
+        assert session_lock.take(other, autumn.id)
+    room.read_files()
+    assert ("importing", {}) == (room.campaign(autumn).state, room.counts(autumn))
+    room.session.close()
+    room.read_files()
+    assert ("planning", {"imported": 1}) == (room.campaign(autumn).state, room.counts(autumn))
+
+
+def test_files_are_deleted_when_nobody_needs_them(room: CampaignRoom) -> None:
+    """Those that no campaign used within a day; not those that one is still to import."""
+    used, _ = room.upload(people("+16505550001,Oliver")), room.upload(people("+16505550002,Emma"))
+    room.read_files()
+    autumn = room.created(used, MAPPING)
+    room.connection.execute("update campaign_files set at = at - interval '25 hours'")
+    assert 1 == files.delete_unused(room.connection)
+    assert [{"id": used}] == room.office.rows("select id from campaign_files")
+    assert [{"file_id": used}] == room.office.rows("select file_id from campaign_file_chunks")
+    room.read_files()
+    assert {"imported": 1} == room.counts(autumn)
+
+
+class StopsAfter(Flag):
+    """A flag that is set once it was looked at so many times while it imports."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._looks = looks
+
+    def is_set(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0
