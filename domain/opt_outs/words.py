@@ -34,10 +34,10 @@ START_WORDS: dict[str, tuple[str, ...]] = {
 
 def opt_out_word(turn: CustomerTurn, number: Number) -> OptOutWord | None:
     """Returns what a customer's turn says about messages to them; None: nothing. `number`: has words of its own. What
-    is written in a group or below a picture is no such word."""
+    is on its menu is a choice; what is written in a group or below a picture is no such word."""
     if turn.customer.group_id is not None or turn.media is not None or not turn.text:
         return None
-    return _words(number.stop_words, number.start_words).get(plain(turn.text))
+    return _words(number.stop_words, number.start_words, tuple(number.choices)).get(plain(turn.text))
 
 
 def plain(text: str) -> str:
@@ -48,11 +48,14 @@ def plain(text: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _words(more_stops: tuple[str, ...], more_starts: tuple[str, ...]) -> dict[str, OptOutWord]:
+def _words(
+    more_stops: tuple[str, ...], more_starts: tuple[str, ...], choices: tuple[str, ...]
+) -> dict[str, OptOutWord]:
     """The words of a number; of a word that both stops and starts, stopping counts."""
     words: dict[str, OptOutWord] = {}
     for told, lists, more in (("start", START_WORDS, more_starts), ("stop", STOP_WORDS, more_stops)):
         for word in (*(word for each in lists.values() for word in each), *more):
             words[plain(word)] = "stop" if told == "stop" else "start"
-    words.pop("", None)
+    for choice in ("", *map(plain, choices)):
+        words.pop(choice, None)
     return words

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from domain.contract.channels import PublishedOptOut
 from domain.conversations.customers.identities import phone_identity
 from domain.directory import TextKind
 from domain.facts import CustomerIdentityChanged, MarketingPreference, Party
@@ -209,6 +210,10 @@ def test_a_change_is_published_once_and_without_what_people_wrote(room: Campaign
     document = json.loads(bytes(row["value"]))
     assert "witiop.opt_out.set.v1" == row["headers"]["ce_type"]
     assert {"wa_id": ADA, "user_id": None} == document["customer"]
+    assert set(PublishedOptOut.model_fields) == set(document)
+    assert (
+        json.loads(PublishedOptOut.model_validate(document).model_dump_json(exclude={"at"})).items() <= document.items()
+    )
     assert ("admin", "all", "paola", None) == tuple(document[key] for key in ("source", "scope", "actor", "wamid"))
     assert ("applied", None) == commanded(room, "opt_out")
     assert [] == events(room)

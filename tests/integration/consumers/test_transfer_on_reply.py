@@ -246,9 +246,10 @@ def test_a_recalled_template_cancels_the_promise(shop: Promises) -> None:
     assert ("ended", "cancelled") == shop.wish()
 
 
-def test_a_customer_who_wants_no_more_messages_is_not_transferred(shop: Promises) -> None:
+@pytest.mark.parametrize("word", ["Stop!", "*Disiscrivimi*", "BAJA", "désabonner"])
+def test_a_customer_who_wants_no_more_messages_is_not_transferred(shop: Promises, word: str) -> None:
     shop.promised()
-    answer = shop.customer_writes("Stop!")
+    answer = shop.customer_writes(word)
     assert (("ended", "opted_out"), (None, None, None)) == (shop.wish(), shop.owner(answer))
 
 

@@ -81,3 +81,9 @@ def test_a_word_that_would_do_both_stops() -> None:
 
 def test_no_word_is_in_both_lists() -> None:
     assert set() == {plain(word) for word in EVERY_STOP} & {plain(word) for word in EVERY_START}
+
+
+def test_what_is_on_the_menu_of_a_number_is_a_choice() -> None:
+    """*Baja* may also be what an employee who is ill chooses."""
+    shop = replace(SHOP, menu={"1": "staff"}, synonyms={"1": ("Baja",)})
+    assert (None, "stop") == (said("baja", shop), said("stop", shop))

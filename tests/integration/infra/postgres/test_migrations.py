@@ -140,6 +140,21 @@ def test_every_version_becomes_the_next_one_and_retains_its_rows(blank: str, dat
     assert _schema(blank) == _schema(database)
 
 
+def test_what_customers_had_told_meta_is_still_known(blank: str) -> None:
+    """Of who stopped marketing, and of who wanted it again."""
+    before = versions()[: versions().index("0036_campaigns")]
+    migrate(blank, to=before[-1])
+    with psycopg.connect(blank) as connection:
+        for phone, wants in (("391", False), ("392", True)):
+            connection.execute(
+                "insert into marketing_preferences values ('1', 'w', %s, %s, now(), gen_random_uuid())", [phone, wants]
+            )
+    migrate(blank)
+    with psycopg.connect(blank) as connection:
+        rows = connection.execute("select value, source, scope, in_force from opt_outs order by value").fetchall()
+    assert [("391", "meta", "marketing", True), ("392", "meta", "marketing", False)] == rows
+
+
 def test_concurrent_migrations_apply_every_version_once(blank: str) -> None:
     """In a roll-out several processes may migrate: one does, the others wait and find nothing to do."""
     with ThreadPoolExecutor(4) as pool:

@@ -121,3 +121,22 @@ def test_a_text_names_the_menu_and_is_no_word_of_a_person() -> None:
     assert turn.at + ANSWERS_WITHIN == send.expires_at
     again = number_text("greeting", turn, conversation, company(), at(2), b"87654321")
     assert send.id == again.id != number_text("wrong_choice", turn, conversation, company(), at(1), b"").id
+
+
+def test_a_change_of_an_opt_out_is_confirmed_also_while_an_agent_has_the_customer() -> None:
+    """Each change has a text of its own; a word that changes nothing has none."""
+    shop = company(texts={"en": {**TEXTS, "opted_out": "No more messages.", "opted_in": "Welcome back."}})
+    turn, conversation = told("hello", "stop", directory=shop)
+    taken = conversation._replace(decisions=Decisions(owner=Owner("user", "anna", "accepted")))
+    for each in (conversation, taken):
+        assert "opted_out" == text_due(turn, each, shop, ON, turn.at, changes_opt_out=True)
+        assert text_due(turn, each, shop, ON, turn.at) is None
+    start, after = told("hello", "start", directory=shop)
+    assert "opted_in" == text_due(start, after, shop, ON, start.at, changes_opt_out=True)
+    sends = [number_text("opted_out", turn, conversation, shop, at(1), b"") for turn in (turn, start)]
+    assert 2 == len({send.id for send in sends})
+
+
+def test_a_stop_word_is_not_answered_as_a_choice_and_start_may_begin_a_chat() -> None:
+    """Who writes *stop* first is not greeted, who writes *start* is."""
+    assert (None, "greeting") == (said("stop"), said("start"))

@@ -377,6 +377,17 @@ def test_texts_of_a_number_have_a_language_and_a_kind(file: Path) -> None:
     assert {"en": {"greeting": "Hello"}} == number.texts
 
 
+def test_a_number_has_words_that_stop_messages_and_start_them_again(file: Path) -> None:
+    lines = 'stop_words = ["basta così", "no más"]\nstart_words = ["rieccomi"]\n'
+    file.write_text(NUMBER + lines + 'texts = { it = { opted_out = "Va bene." } }\n')
+    (number,) = read_directory(file).numbers.values()
+    assert (("basta così", "no más"), ("rieccomi",)) == (number.stop_words, number.start_words)
+    assert {"it": {"opted_out": "Va bene."}} == number.texts
+    why = "is nothing that customers could write; use 1 to 6 words"
+    assert [f'6: stop_words: "!" {why}'] == problems(file, NUMBER + 'stop_words = ["!"]\n')
+    assert [f'6: start_words: "a b c d e f g" {why}'] == problems(file, NUMBER + 'start_words = ["a b c d e f g"]\n')
+
+
 def test_a_number_with_a_softbot_has_no_texts(file: Path) -> None:
     lines = 'softbot = true\ntexts = { it = { greeting = "Ciao" } }\n'
     message = "7: texts: the Softbot of the number speaks to customers; leave texts out"
