@@ -23,6 +23,8 @@ SHOP = Number(
     hours={"mon": (Opening(time(9), time(13)), Opening(time(14, 30), time.max)), "tue": (Opening(time(0), time.max),)},
     menu={"1": "sales", "ü": "sales"},
     language="it",
+    stop_words=("basta così",),
+    start_words=("rieccomi",),
 )
 COMPANY = Directory({SHOP.phone_number_id: SHOP}, {"sales": SALES}, {"anna": ANNA})
 

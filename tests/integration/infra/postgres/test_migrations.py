@@ -33,6 +33,7 @@ SCHEMA = """
 
 VALUES = {
     "timestamp with time zone": "2026-01-01T00:00:00Z",
+    "date": "2026-01-01",
     "boolean": "true",
     '"char"': "a",
     "json": "{}",
