@@ -4,6 +4,7 @@ the process that runs campaigns."""
 from datetime import datetime
 from typing import Any
 
+from prometheus_client import Counter
 from psycopg import Connection
 from pydantic_core import to_json
 
@@ -17,6 +18,8 @@ from infra.postgres.campaigns import campaigns
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
 from infra.postgres.campaigns.counts import counts_of
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
+
+_CHANGED = Counter("witiop_campaigns_changed", "Campaigns that came into a state.", ["state"])
 
 
 def change_campaign(
@@ -38,6 +41,8 @@ def change_campaign(
     if said is not None:
         entry = CampaignLogEntry(now, said, after.changed_by, after.reason, detail or after.detail)
         campaigns.write_log(connection, after.id, [entry])
+    if after.state != before.state:
+        _CHANGED.labels(after.state).inc()
     if after.state != before.state and (name := _event_of(before, after)) is not None:
         publish(connection, topics, after, name, now)
     return after

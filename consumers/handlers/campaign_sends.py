@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from consumers.changes.sends import SendChanges
 from consumers.handlers.sending import settle
-from domain.campaigns.acceptance import phones_of
+from domain.campaigns.acceptance import phones_of, template_refusal
 from domain.campaigns.campaign import Campaign
 from domain.campaigns.content import CampaignContent, content_of
 from domain.command_bodies.campaigns import ResolveRecipients, TestCampaign
@@ -53,7 +53,7 @@ def send_tests(
         return RefusedSend(Rejection.PARAMETERS_WRONG, "row_no: there is no such row to which something is sent")
     template = campaigns.templates_of(connection, campaign)[row.variant].template
     library = StoredLibrary(connection)
-    refusal = _template_refusal(template, library.template(campaign.phone_number_id, template.name, template.language))
+    refusal = template_refusal(template, library.template(campaign.phone_number_id, template.name, template.language))
     if refusal is not None:
         return refusal
     try:
@@ -91,17 +91,6 @@ def resolve_recipients(
         changes.write_sends()
     moves.write(connection)
     return number
-
-
-def _template_refusal(planned: Template, now: Template | None) -> RefusedSend | None:
-    """Returns what keeps a template from being sent as it was planned; None: nothing."""
-    if now is None:
-        return RefusedSend(Rejection.TEMPLATE_UNKNOWN)
-    if not now.is_sendable:
-        return RefusedSend(Rejection.TEMPLATE_NOT_APPROVED, f"{now.name} is {now.status.lower()}")
-    if (now.fingerprint, now.category) != (planned.fingerprint, planned.category):
-        return RefusedSend(Rejection.TEMPLATE_NOT_APPROVED, f"{now.name} was changed after the campaign was created")
-    return None
 
 
 def _test_send(

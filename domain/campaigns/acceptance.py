@@ -44,6 +44,18 @@ def parameters_refusal(body: CreateCampaign, templates: Sequence[Template]) -> R
     return None
 
 
+def template_refusal(planned: Template, now: Template | None) -> RefusedSend | None:
+    """Returns what keeps a template from being sent as it was planned; None: nothing. `now`: as Meta reports it, None:
+    it does not."""
+    if now is None:
+        return RefusedSend(Rejection.TEMPLATE_UNKNOWN, f"there is no {planned.name} in {planned.language} any more")
+    if not now.is_sendable:
+        return RefusedSend(Rejection.TEMPLATE_NOT_APPROVED, f"{now.name} is {now.status.lower()}")
+    if (now.fingerprint, now.category) != (planned.fingerprint, planned.category):
+        return RefusedSend(Rejection.TEMPLATE_NOT_APPROVED, f"{now.name} was changed after the campaign was created")
+    return None
+
+
 def answers_rejection(answers: AnswersTo | None, directory: Directory) -> Rejection | None:
     """Returns what keeps answers from going to somebody; None: nothing."""
     if answers is None:

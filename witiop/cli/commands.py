@@ -358,7 +358,7 @@ def carry_out(
     as_json: bool,
 ) -> NoReturn:
     """Publishes a command, waits for its result, prints it and ends the program with its exit code."""
-    from witiop.cli.views.display import harmless, show_json
+    from witiop.cli.views.display import show_json
 
     content = command_body(model, body)
     settings = installation.settings("kafka_bootstrap_servers", "command_secrets")
@@ -366,18 +366,25 @@ def carry_out(
     result = _result(settings, command, wait)
     if as_json:
         show_json(result)
-    match result["outcome"]:
-        case "published":
-            line, code = f"published as command {command.head.id}", 0
-        case "applied":
-            line, code = _success(command), 0
-        case "rejected":
-            line, code = f"witiop: rejected ({result['reason']}): {harmless(_reason(result))}", REFUSED
-        case _:
-            line, code = f"witiop: no result for command {command.head.id} within {wait:g} s", NOT_REACHABLE
+    line, code = outcome_line(command, result, wait)
     if code or not as_json:
         click.echo(line, err=bool(code))
     sys.exit(code)
+
+
+def outcome_line(command: "Command", result: dict[str, Any], wait: float) -> tuple[str, int]:
+    """Returns the line that tells a command's result, and the exit code."""
+    from witiop.cli.views.display import harmless
+
+    match result["outcome"]:
+        case "published":
+            return f"published as command {command.head.id}", 0
+        case "applied":
+            return _success(command), 0
+        case "rejected":
+            return f"witiop: rejected ({result['reason']}): {harmless(_reason(result))}", REFUSED
+        case _:
+            return f"witiop: no result for command {command.head.id} within {wait:g} s", NOT_REACHABLE
 
 
 def _result(settings: "Settings", command: "Command", wait: float) -> dict[str, Any]:

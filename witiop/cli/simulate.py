@@ -80,6 +80,32 @@ def shop(installation: "Installation") -> None:
 
 
 @simulate.command()
+@click.argument("out", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--template", "name", required=True, metavar="T", help="The template that is to be filled in.")
+@click.option("--language", default="en", show_default=True, help="Its language, as Meta writes it.")
+@click.pass_obj
+def recipients(installation: "Installation", out: Path, name: str, language: str) -> None:
+    """Write a workbook with the demo's customers and subscribers, for a campaign.
+
+    It has the columns of the template's example file. Three rows at its end have a problem.
+    """
+    from infra.local.simulator.bike_shop import SHOP
+    from infra.postgres.connections.pool import connect
+    from infra.postgres.sending.library import StoredLibrary
+    from infra.process.clock import utc_now
+    from witiop.cli.campaigns.workbooks import write_rows
+    from witiop.cli.simulation.recipients import columns_of, rows_for
+
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+        template = StoredLibrary(connection).template(SHOP.phone_number_id, name, language)
+    if template is None:
+        raise CommandFailed(f"there is no template {name} in {language}", "template_unknown")
+    now = utc_now()
+    written = write_rows("recipients", columns_of(template), rows_for(template, now), now, out)
+    click.echo(f"{out}: {written:,} rows")
+
+
+@simulate.command()
 @click.option("--rate", type=click.FloatRange(0.1, 50_000), required=True, metavar="R", help="Updates per second.")
 @click.option("--seconds", type=click.FloatRange(0.1, 86_400), required=True, metavar="S", help="Duration.")
 @click.option(

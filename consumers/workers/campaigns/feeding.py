@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from prometheus_client import Counter
 from psycopg import Connection
 from pydantic import ValidationError
 
@@ -26,6 +27,8 @@ from infra.process.crash_points import crash_point
 AHEAD_SECONDS = 2.0
 """For so long the messages that wait at the sender last."""
 _LEAST = 20
+
+_HANDED_OVER = Counter("witiop_campaigns_handed_over", "Messages of campaigns that were handed to the sender.")
 
 
 def feed(
@@ -64,6 +67,7 @@ def feed(
     recipients.skip(connection, unfit, "parameters_unfit", moves)
     moves.write(connection)
     crash_point("campaigns.before-feed-commit")
+    _HANDED_OVER.inc(len(requested))
     return len(taken)
 
 

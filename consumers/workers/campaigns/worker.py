@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import psycopg
 import structlog
 from prometheus_client import Counter as Metric
+from prometheus_client import Gauge
 from psycopg import Connection
 
 from consumers.changes.campaigns import change_campaign
@@ -28,7 +29,7 @@ from consumers.workers.campaigns.planning import plan
 from consumers.workers.campaigns.watching import canary, watch
 from consumers.workers.campaigns.waves import has_wave, retry_failed
 from consumers.workers.worker_loop import WorkerLoop
-from domain.campaigns.campaign import Campaign, pause_for_defect, start_when_due
+from domain.campaigns.campaign import CAMPAIGN_STATES, Campaign, pause_for_defect, start_when_due
 from domain.campaigns.canary import CanaryTerms
 from domain.campaigns.plan.planning import PlanRules
 from domain.sending.acceptance import SendingPolicy
@@ -46,6 +47,8 @@ _BUSY_SECONDS = 0.25
 _AT_ONCE = 0.0
 
 _DEFECTS = Metric("witiop_campaigns_defects", "Steps of campaigns that failed by a defect.")
+_WITHDRAWN = Metric("witiop_campaigns_withdrawn", "Messages of campaigns that were taken back from the sender.")
+_AT_WORK = Gauge("witiop_campaigns_at_work", "Campaigns for which something may be done, by state.", ["state"])
 
 log = structlog.get_logger("campaigns")
 
@@ -91,6 +94,9 @@ class CampaignWorker:
         with self._transaction() as connection:
             found = campaigns.at_work(connection)
         sharing = Counter(each.phone_number_id for each in found if each.state == "running")
+        states = Counter(each.state for each in found)
+        for state in CAMPAIGN_STATES:
+            _AT_WORK.labels(state).set(states[state])
         seconds = _IDLE_SECONDS
         for campaign in found:
             try:
@@ -188,6 +194,7 @@ class CampaignWorker:
                 if send.state == "queued":
                     entry = SendLogEntry(now, send.attempt, "recalled", "campaigns")
                     changes.change(replace(send, state="recalled"), entry)
+                    _WITHDRAWN.inc()
             changes.write()
 
     def _pause_for_defect(self, found: Campaign, error: Exception) -> None:

@@ -152,6 +152,16 @@ def good_row(connection: Connection[Any], campaign: UUID, row_no: int | None) ->
     return FrozenRow._make(row) if row is not None else None
 
 
+def frozen_rows(connection: Connection[Any], campaign: UUID, row_nos: Sequence[int]) -> list[FrozenRow]:
+    """Returns planned rows, in the order of the file."""
+    rows = connection.execute(
+        "select row_no, variant, parameters from recipients where campaign_id = %b and row_no = any(%b::integer[]) "
+        "and person is not null and parameters is not null order by row_no",
+        [campaign, [*row_nos]],
+    ).fetchall()
+    return [FrozenRow._make(row) for row in rows]
+
+
 def unknown_sends(connection: Connection[Any], campaign: UUID, row_no: int | None) -> list[UUID]:
     """Returns the sends of recipients of whom nobody knows whether they got the message, or of one, in the order in
     which sends are locked. Takes no lock."""

@@ -2,6 +2,8 @@
 
 import click
 
+from witiop.cli.campaigns.checking import check
+from witiop.cli.campaigns.importing import import_
 from witiop.cli.campaigns.reading import list_, recipients, show_
 from witiop.cli.campaigns.retrying import retry
 from witiop.cli.campaigns.steering import answers, cancel, pause, resolve, resume, start, test
@@ -12,5 +14,5 @@ def campaigns() -> None:
     """Campaigns: one template to many customers, each at most once."""
 
 
-for _command in (list_, show_, recipients, start, pause, resume, cancel, retry, test, resolve, answers):
+for _command in (import_, check, list_, show_, recipients, start, pause, resume, cancel, retry, test, resolve, answers):
     campaigns.add_command(_command)

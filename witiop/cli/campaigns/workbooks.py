@@ -36,13 +36,16 @@ _COLUMNS = (
 def write_recipients(connection: Connection[Any], campaign: UUID, which: RecipientFilter, to: Path) -> int:
     """Writes the recipients that a number of the funnel counts; returns how many. Times are RFC 3339 in UTC. The file
     is there only once it is whole."""
-    sheet = Sheet("recipients", f"Recipients of campaign {campaign}", database_now(connection), _COLUMNS)
-    return write_workbook(sheet, (_cells(each) for each in _all(connection, campaign, which)), to)
+    rows = (_cells(each) for each in _all(connection, campaign, which))
+    return write_rows(f"Recipients of campaign {campaign}", _COLUMNS, rows, database_now(connection), to)
 
 
-def write_workbook(sheet: Sheet, rows: Iterable[Sequence[Cell]], to: Path) -> int:
-    """Writes a file with one sheet; returns the number of rows. The file is there only once it is whole."""
-    written = 0
+def write_rows(
+    title: str, columns: Sequence[tuple[str, int]], rows: Iterable[Sequence[Cell]], now: datetime, to: Path
+) -> int:
+    """Writes a file with one sheet; returns the number of rows. The file is there only once it is whole. `columns`:
+    titles and widths in characters."""
+    sheet, written = Sheet("recipients", title, now, columns), 0
 
     def counted() -> Iterator[Sequence[Cell]]:
         nonlocal written

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from rich.text import Text
@@ -34,6 +34,14 @@ class ShownCampaign:
     @property
     def funnel(self) -> Funnel:
         return funnel_of(self.counts, self.answers)
+
+
+class CheckedMessage(NamedTuple):
+    """A message of a campaign as its recipient will read it."""
+
+    row_no: int
+    to: str
+    text: str
 
 
 # lists
@@ -161,6 +169,47 @@ def shown_lines(shown: ShownCampaign) -> Iterator[Text]:
         if shown.log
         else ()
     )
+
+
+def import_lines(shown: ShownCampaign) -> Iterator[Text]:
+    """Yields the lines that tell what became of the rows of a file."""
+    campaign, funnel = shown.campaign, shown.funnel
+    bad = funnel.rows - funnel.cell("unique").n
+    yield Text.assemble(f"campaign {campaign.id} is ", (_state(campaign), "bold"))
+    yield Text(f"{funnel.cell('unique').n:,} good, {bad:,} not; {funnel.cell('planned').n:,} would get it")
+    rows = [
+        [Text(f"  {each.n:,}"), Text(harmless(each.which.reason or ""))]
+        for each in funnel.reasons
+        if each.which.state == "skipped" and each.which.reason
+    ]
+    yield from aligned(rows) if rows else ()
+    if bad:
+        yield Text(f"see them with: witiop campaigns recipients {campaign.id} --state skipped", "dim")
+    if campaign.state == "ready":
+        yield Text(f"start it with: witiop campaigns start {campaign.id}", "dim")
+
+
+def check_document(
+    shown: ShownCampaign, messages: Sequence[CheckedMessage], hindrances: Sequence[str]
+) -> dict[str, Any]:
+    """Returns what a campaign would send, and what keeps it from being sent."""
+    return {
+        **shown_document(shown),
+        "messages": [message._asdict() for message in messages],
+        "hindrances": [*hindrances],
+    }
+
+
+def check_lines(shown: ShownCampaign, messages: Sequence[CheckedMessage], hindrances: Sequence[str]) -> Iterator[Text]:
+    """Yields the lines of the same."""
+    yield from import_lines(shown)
+    for message in messages:
+        yield Text()
+        yield Text(f"row {message.row_no}, to {harmless(message.to)}", "dim")
+        yield from (Text(f"  {harmless(line)}") for line in message.text.split("\n"))
+    if hindrances:
+        yield Text()
+        yield from (Text(f"it cannot be sent: {hindrance}", "red") for hindrance in hindrances)
 
 
 def retry_document(campaign_id: UUID, preview: RetryPreview) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import pytest
 
 from domain.sending.sends import PostAccepted, Refused, Unanswered
-from tests.support.campaign_room import CampaignRoom, open_campaign_room
+from tests.support.campaign_room import AUTUMN, CampaignRoom, open_campaign_room
 from tests.support.command_line import CommandLine
 
 
@@ -101,3 +101,19 @@ def test_a_retry_says_first_who_can_be_tried_again(witiop: CommandLine, room: Ca
     assert (1, 1) == (named["now"], named["never"])
     assert "1 are unknown and not included" in witiop("campaigns", "retry", str(autumn.id)).out
     assert 4 == len(room.graph.posts)
+
+
+def test_a_check_shows_the_messages_and_what_keeps_them_from_being_sent(
+    witiop: CommandLine, room: CampaignRoom
+) -> None:
+    """Before the start, as the recipients will read them."""
+    autumn = room.planned(25)
+    witiop.set("WITIOP_SENDING_ENABLED", "true")
+    checked = document(witiop, "check", str(autumn.id))
+    assert (20, []) == (len(checked["messages"]), checked["hindrances"])
+    first = {"row_no": 2, "to": "16505550002", "text": "Hi Oliver, your bike is due for its service."}
+    assert first == checked["messages"][0]
+    room.store(AUTUMN._replace(status="PAUSED"))
+    hindered = witiop("campaigns", "check", str(autumn.id))
+    assert 1 == hindered.code
+    assert "it cannot be sent: Meta does not allow this template now: autumn_service is paused" in hindered.out
