@@ -263,3 +263,89 @@ def test_wrong_counters_and_outcomes_are_found(room: CampaignRoom) -> None:
     assert [autumn.id] == wrong_answer_counts(room.connection, [autumn.id])
     room.connection.execute("update campaign_answers set outcome = 'unmanaged'")
     assert [autumn.id] == wrong_answer_counts(room.connection, [autumn.id])
+
+
+# to whom it goes
+
+
+def _answers_to(kind: str, name: str, mode: str = "exclusive", hours: int = 72) -> dict[str, Any]:
+    return {"target": {"kind": kind, "id": name}, "mode": mode, "holds_hours": hours}
+
+
+def _owner(room: CampaignRoom) -> tuple[Any, ...]:
+    (row,) = room.office.rows("select owner_kind, owner_id, owner_state from conversations")
+    return tuple(row.values())
+
+
+def test_who_answers_is_transferred_and_the_history_says_which_campaign(room: CampaignRoom) -> None:
+    """Before the menu, which would take the text for a choice."""
+    autumn = _sent(room, answers_to=_answers_to("user", "anna"))
+    conversation = room.office.customer_writes("2", PHONE, 0)
+    assert ("u", "anna", "r") == _owner(room)
+    assert {2: ("likely", "waiting")} == room.answers(autumn)
+    assert ("reserved", "campaign:Autumn", "anna") == room.office.history(conversation)[-1]
+
+
+def test_an_immediate_one_is_offered_to_who_is_ready_else_waits_for_the_target(room: CampaignRoom) -> None:
+    _sent(room, 2, answers_to=_answers_to("skillset", "sales", "immediate"))
+    room.office.customer_writes("hello", PHONE, 0)
+    assert ("s", "sales", "r") == _owner(room)
+    room.office.presence("anna", "ready")
+    room.office.customer_writes("hello", "16505550003", 0)
+    rows = room.office.rows("select owner_id, owner_state from conversations where wa_id = '16505550003'")
+    assert [{"owner_id": "anna", "owner_state": "a"}] == rows
+
+
+def test_an_answer_is_transferred_once(room: CampaignRoom) -> None:
+    """After an administrator has recalled it, the next message does not transfer it again."""
+    _sent(room, answers_to=_answers_to("skillset", "sales"))
+    first, second = _turn(room, "yes"), _turn(room, "please")
+    room.office.process(first, second)
+    ((conversation,),) = room.connection.execute("select id from conversations").fetchall()
+    recall = room.office.command("recall", {"conversation_id": str(conversation)})
+    assert [("applied", None)] == room.office.results_of(recall)
+    room.office.customer_writes("hello?", PHONE, 0)
+    assert (None, None, None) == _owner(room)
+    assert 1 == [event for event, _, _ in room.office.history(conversation)].count("reserved")
+
+
+def test_after_its_end_or_with_a_stop_word_an_answer_is_transferred_to_nobody(room: CampaignRoom) -> None:
+    autumn = _sent(room, 2, answers_to=_answers_to("skillset", "sales", hours=1))
+    room.office.customer_writes("STOP", "16505550003", 0)
+    _hours_pass(room, 1.1)
+    room.office.customer_writes("hello", PHONE, 0)
+    rows = room.office.rows("select distinct owner_id from conversations")
+    assert [{"owner_id": None}] == rows
+    assert {2, 3} == room.answers(autumn).keys()
+
+
+def test_whom_answers_go_to_can_be_changed_until_they_come(room: CampaignRoom) -> None:
+    autumn = _sent(room, answers_to=_answers_to("skillset", "sales"))
+    assert ("applied", None) == room.command("answers", autumn, answers_to=_answers_to("user", "ben"))
+    room.office.customer_writes("hello", PHONE, 0)
+    assert ("u", "ben", "r") == _owner(room)
+
+
+def test_who_is_already_taken_care_of_stays_there(room: CampaignRoom) -> None:
+    conversation = room.office.customer_writes("hello", PHONE, 1)
+    transfer = room.office.transfer(conversation, "user", "carla", "exclusive")
+    assert [("applied", None)] == room.office.results_of(transfer)
+    _sent(room, into_active=True, answers_to=_answers_to("skillset", "sales"))
+    room.office.customer_writes("yes", PHONE, 0)
+    assert ("u", "carla", "r") == _owner(room)
+
+
+def test_an_open_wish_of_the_customer_comes_first(room: CampaignRoom) -> None:
+    room.office.customer_writes("hello", PHONE, 30)
+    room.office.set_watermark("0 s")
+    room.office.timer.close_due()
+    ((closed,),) = room.connection.execute("select id from conversations").fetchall()
+    _sent(room, answers_to=_answers_to("skillset", "sales"))
+    wish = {
+        **{"conversation_id": str(closed), "target": {"kind": "user", "id": "carla"}, "mode": "exclusive"},
+        "template": {"name": "autumn_service", "language": "en", "parameters": ["Oliver"]},
+    }
+    assert [("applied", None)] == room.office.results_of(room.office.command("transfer_on_reply", wish))
+    room.office.customer_writes("hello", PHONE, 0)
+    (row,) = room.office.rows("select owner_id from conversations where status = 'a'")
+    assert {"owner_id": "carla"} == row
