@@ -15,6 +15,7 @@ from domain.event_headers import event_headers
 from domain.ids import fact_id
 from domain.topics import Topics
 from infra.postgres.campaigns import campaigns
+from infra.postgres.campaigns.answers import answer_counts_of
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
 from infra.postgres.campaigns.counts import counts_of
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
@@ -52,7 +53,8 @@ def publish(connection: Connection[Any], topics: Topics, campaign: Campaign, nam
     """Publishes an event about a campaign, with its counts as they are."""
     id_ = fact_id("campaign event", str(campaign.id), name, str(campaign.version), at.isoformat())
     headers = event_headers(str(id_), f"witiop.campaign.{name}.v1", SOURCE, at)
-    value = to_json(campaign_document(campaign, counts_of(connection, campaign.id)))
+    counts, answers = counts_of(connection, campaign.id), answer_counts_of(connection, campaign.id)
+    value = to_json(campaign_document(campaign, counts, answers))
     Outbox(connection).add([OutboxRecord(topics.campaigns, str(campaign.id), headers, value)])
 
 

@@ -4,6 +4,7 @@ removed."""
 from collections.abc import Iterable
 from typing import Any, Literal, Protocol
 
+from domain.campaigns.answers import AnswerOutcome
 from domain.campaigns.campaign import Campaign
 from domain.times import rfc3339
 
@@ -29,8 +30,26 @@ class StateCount(Protocol):
     def n(self) -> int: ...
 
 
-def campaign_document(campaign: Campaign, counts: Iterable[StateCount]) -> dict[str, Any]:
-    """Returns a campaign with the number of its recipients in each state, for programs."""
+class OutcomeCount(Protocol):
+    """So many recipients answered, with an outcome."""
+
+    @property
+    def wave(self) -> int: ...
+
+    @property
+    def variant(self) -> int: ...
+
+    @property
+    def outcome(self) -> AnswerOutcome: ...
+
+    @property
+    def n(self) -> int: ...
+
+
+def campaign_document(
+    campaign: Campaign, counts: Iterable[StateCount], answers: Iterable[OutcomeCount]
+) -> dict[str, Any]:
+    """Returns a campaign with the number of its recipients in each state, and of its answers, for programs."""
     return {
         "campaign_id": str(campaign.id),
         "name": campaign.name,
@@ -50,4 +69,5 @@ def campaign_document(campaign: Campaign, counts: Iterable[StateCount]) -> dict[
             {"wave": c.wave, "variant": c.variant, "state": c.state, "reason": c.reason or None, "recipients": c.n}
             for c in counts
         ],
+        "answers": [{"wave": a.wave, "variant": a.variant, "outcome": a.outcome, "recipients": a.n} for a in answers],
     }

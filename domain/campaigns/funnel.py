@@ -3,10 +3,10 @@ campaigns.md, *Funnel*). Every number has the filter that lists exactly what it 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import Literal, NamedTuple, get_args
 
 from domain.campaigns.answers import AnswerOutcome
-from domain.campaigns.document import StateCount
+from domain.campaigns.document import OutcomeCount, StateCount
 from domain.campaigns.recipients import HELD, RECIPIENT_STATES, ROW_PROBLEMS, RecipientState
 
 FunnelCell = Literal[
@@ -48,22 +48,6 @@ _TO_COME = ("imported", "planned", "deferred", "claimed")
 _SUM: tuple[FunnelCell, ...] = ("bad", "duplicate", "skipped", "to_come")
 _REACHED: tuple[RecipientState, ...] = ("accepted", "sent", "delivered", "read")
 _ENDED: tuple[RecipientState, ...] = ("failed", "unknown", "assumed_sent", "cancelled")
-
-
-class OutcomeCount(Protocol):
-    """So many recipients answered, with an outcome."""
-
-    @property
-    def wave(self) -> int: ...
-
-    @property
-    def variant(self) -> int: ...
-
-    @property
-    def outcome(self) -> AnswerOutcome: ...
-
-    @property
-    def n(self) -> int: ...
 
 
 class RecipientFilter(NamedTuple):

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import AwareDatetime, BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from domain import commands, facts
+from domain.campaigns.document import CampaignEvent
 from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CreateCampaign, OptIn, OptOut, OptOutScope, StartCampaign
 from domain.command_bodies.parts import TransferMode
 from domain.commands import Rejection
+from domain.contract.campaigns import PublishedCampaign
+from domain.contract.published import Growing, Published
 from domain.conversations.conversation import MAX_LAST_TEXT, OwnerKind, OwnerState, Status
 from domain.conversations.events import EventName
 from domain.conversations.reasons import Reason
@@ -26,22 +29,6 @@ from domain.sending.document import SendEvent
 from domain.topics import Topics
 from domain.wishes.document import WISH_EVENTS
 from domain.wishes.wish import WishEnd, WishState
-
-
-class _Growing:
-    """Annotation of an enumeration to which values may be added; readers must accept unknown ones."""
-
-    def __init__(self, values: Iterable[str]) -> None:
-        self._values = [*values]
-
-    def __get_pydantic_json_schema__(self, _: object, __: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "x-extensible-enum": self._values}
-
-
-class Published(BaseModel):
-    """Base of published data. Readers must ignore properties that they do not know."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
 
 class PublishedCustomer(Published):
@@ -86,7 +73,7 @@ class ConversationEvent(Published):
     customer: PublishedCustomer
     status: Status
     """`closed`: Meta's 24-hour window is over, or a bot or an agent ended the conversation."""
-    reason: Annotated[Reason, _Growing(Reason)] | None
+    reason: Annotated[Reason, Growing(Reason)] | None
     """Why the conversation is unmanaged; null: it is not unmanaged."""
     last_text: Annotated[str, Field(max_length=MAX_LAST_TEXT)] | None
     """The customer's last text, as it is after edits; null if the customer deleted it."""
@@ -179,7 +166,7 @@ class PublishedWish(Published):
     """The `ce_id` of the command that asked for it."""
     state: WishState
     """`executed` and `ended` are final."""
-    ended_because: Annotated[str, _Growing(get_args(WishEnd))] | None
+    ended_because: Annotated[str, Growing(get_args(WishEnd))] | None
     """Why it ended without a transfer."""
     conversation_id: UUID
     """The closed conversation for which it was asked."""
@@ -216,7 +203,7 @@ class PublishedOptOut(Published):
     customer: PublishedAddress
     scope: OptOutScope
     """`marketing`: templates of that category; `all`: all templates. Of an end: what ended."""
-    source: Annotated[str, _Growing(OPT_OUT_SOURCES)]
+    source: Annotated[str, Growing(OPT_OUT_SOURCES)]
     """How it became known: `meta`, `keyword` (a word of the customer), `admin` (a command) or `import`."""
     at: AwareDatetime
     """When the customer said so, as far as it is known, else when somebody noted it."""
@@ -232,7 +219,7 @@ class CommandResult(Published):
     command_id: str | None
     """The command's `ce_id`; null: the record was not authentic, and none of its content was used."""
     outcome: Literal["applied", "rejected"]
-    reason: Annotated[Rejection, _Growing(Rejection)] | None
+    reason: Annotated[Rejection, Growing(Rejection)] | None
     """Why the command was rejected; null: it was applied."""
     conversation_id: UUID | None
     version: int | None
@@ -379,12 +366,18 @@ CHANNELS = (
         _TOPICS.campaigns,
         "published",
         "cloudevents-kafka",
-        "Who wants no messages that they did not ask for, published at least once: ce_id identifies an event. Without "
-        "what people wrote.",
-        "number and address; only for speed",
-        tuple(
-            MessageType(f"witiop.opt_out.{name}.v1", PublishedOptOut, "witiop.opt_out.v1")
-            for name in get_args(OptOutEvent)
+        "What becomes of campaigns, and who wants no messages that they did not ask for, published at least once: "
+        "ce_id identifies an event. Without what people wrote.",
+        "the campaign's id; of an opt-out number and address, only for speed",
+        (
+            *(
+                MessageType(f"witiop.campaign.{name}.v1", PublishedCampaign, "witiop.campaign.v1")
+                for name in get_args(CampaignEvent)
+            ),
+            *(
+                MessageType(f"witiop.opt_out.{name}.v1", PublishedOptOut, "witiop.opt_out.v1")
+                for name in get_args(OptOutEvent)
+            ),
         ),
     ),
     Channel(

@@ -113,7 +113,7 @@ def shown_document(shown: ShownCampaign) -> dict[str, Any]:
     """Returns a campaign with its funnel and its log."""
     funnel = shown.funnel
     return {
-        **campaign_document(shown.campaign, shown.counts),
+        **campaign_document(shown.campaign, shown.counts, shown.answers),
         "templates": [{"name": each.template.name, "language": each.template.language} for each in shown.templates],
         "into_active": shown.campaign.into_active,
         "terms": dict(shown.campaign.terms),
