@@ -13,7 +13,7 @@ from domain.campaigns.files.rows import CellReading, CheckedRow, RowRules
 from domain.command_bodies.campaigns import ColumnMapping
 from domain.sending.templates import Template
 from infra.sheets.phones import GoogleNumberingPlan, country_of
-from infra.sheets.rendering import CellTexts, language_named
+from infra.sheets.rendering import cell_text, language_named
 from infra.sheets.rows import file_rows
 
 _ROWS_AT_ONCE = 10_000
@@ -74,9 +74,9 @@ def check_rows(content: bytes, request: Mapping[str, Any]) -> Iterator[RowFrame]
 
 def row_rules(mapping: ColumnMapping, templates: Sequence[Template], phone: str) -> RowRules:
     """Returns the rules for the rows of a file. `phone`: of the business number, whose country is that of phones
-    without one, unless the mapping has a country. Dates are written in the language of the first template."""
+    without one, unless the mapping has a country. Dates are written in the language of a row's template."""
     plan = GoogleNumberingPlan(mapping.country or country_of(phone))
-    return RowRules(mapping, templates, CellReading(plan, CellTexts(templates[0].language), language_named))
+    return RowRules(mapping, templates, CellReading(plan, cell_text, language_named))
 
 
 @dataclass(slots=True)

@@ -62,6 +62,16 @@ class CellTexts:
         return format_time(clock, "short", locale=self._locale).replace("\u202f", " ")
 
 
+def cell_text(cell: FileCell, language: str) -> str:
+    """Returns the text of a cell in a language."""
+    return _texts(language)(cell)
+
+
+@cache
+def _texts(language: str) -> CellTexts:
+    return CellTexts(language)
+
+
 @cache
 def locale_of(language: str) -> Locale:
     """Returns the locale of a language of Meta's templates; English for one that is not known."""

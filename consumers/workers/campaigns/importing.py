@@ -5,7 +5,7 @@ counted in the transaction that stores it, so the counts always are the rows so 
 from collections.abc import Mapping
 from dataclasses import replace
 from threading import Event as Flag
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from consumers.changes.campaigns import change_campaign
 from consumers.workers.campaigns.reading import Transactions, file_content
-from domain.campaigns.campaign import Campaign
+from domain.campaigns.campaign import BY_ITSELF, Campaign, cancel
 from domain.campaigns.files.refusals import RefusedFile
 from domain.topics import Topics
 from infra.postgres.campaign_files import files, imports
@@ -68,9 +68,8 @@ class RowImport:
             if campaign is None or campaign.state != "importing":
                 return
             now = database_now(connection)
-            failed = replace(campaign, ended_at=now).to("cancelled", reason="import_failed", detail=refused.problem)
-            change_campaign(connection, self._topics, campaign, failed, now)
-            files.release(connection, file_of(campaign))
+            failed = cast(Campaign, cancel(campaign, BY_ITSELF, now, "import_failed"))
+            change_campaign(connection, self._topics, campaign, replace(failed, detail=refused.problem), now)
         log.error("campaigns.import_failed", campaign_id=str(self._id), problem=refused.problem, detail=refused.detail)
 
     def _import(self, stop: Flag) -> None:
@@ -92,7 +91,7 @@ class RowImport:
             now = database_now(connection)
             imported = replace(campaign, work=None).to("planning")
             change_campaign(connection, self._topics, campaign, imported, now)
-            files.release(connection, file_of(campaign))
+            files.note_imported(connection, file_of(campaign))
             moves.write(connection)
             crash_point("campaigns.before-planning-commit")
         log.info("campaigns.imported", campaign_id=str(self._id), rows=work["rows"], duplicates=duplicates)

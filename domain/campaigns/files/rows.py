@@ -48,11 +48,11 @@ class CheckedRow(NamedTuple):
 
 
 class CellReading(NamedTuple):
-    """How cells are understood. `plan`: of phones; `text`: a cell as people write it in the template's language;
-    `language`: the code of a language by its code or name, None if it is neither."""
+    """How cells are understood. `plan`: of phones; `text`: a cell as people write it in a language; `language`: the
+    code of a language by its code or name, None if it is neither."""
 
     plan: NumberingPlan
-    text: Callable[[FileCell], str]
+    text: Callable[[FileCell, str], str]
     language: Callable[[str], str | None]
 
 
@@ -65,6 +65,7 @@ class RowRules:
         self._needed = {name: mapping.parameters.get(name) for each in templates for name in variables_of(each)}
         self._files = {HEADER} if any(each.header_kind in _MEDIA for each in templates) else set()
         self._bodies = [(len(_VARIABLE.sub("", each.body)), _VARIABLE.findall(each.body)) for each in templates]
+        self._languages = [each.language for each in templates]
         self._line_breaks_become_spaces = mapping.line_breaks == "space"
 
     def check(self, cells: Sequence[FileCell]) -> CheckedRow:
@@ -74,9 +75,11 @@ class RowRules:
         read = read_address(_cell(cells, mapping.phone), self._reading.plan)
         if isinstance(read, str):
             problems.append(FoundProblem(mapping.phone, read, self._shown(_cell(cells, mapping.phone))))
-        parameters = self._parameters(cells, problems)
-        zone = self._named(cells, mapping.zone, zone_named, "zone_unknown", problems)
-        language = self._named(cells, mapping.language, self._reading.language, "language_unknown", problems)
+        last: list[FoundProblem] = []
+        zone = self._named(cells, mapping.zone, zone_named, "zone_unknown", last)
+        language = self._named(cells, mapping.language, self._template_language, "language_unknown", last)
+        parameters = self._parameters(cells, language or self._languages[0], problems)
+        problems += last
         name = self._text(_cell(cells, mapping.name)) if mapping.name is not None else ""
         return CheckedRow(
             address=None if isinstance(read, str) else read,
@@ -87,14 +90,22 @@ class RowRules:
             problems=problems,
         )
 
-    def _parameters(self, cells: Sequence[FileCell], problems: list[FoundProblem]) -> dict[str, str]:
+    def _template_language(self, text: str) -> str | None:
+        """Returns the language of the templates that a text names: this one, or else one of another region."""
+        named = self._reading.language(text)
+        if named is None or named in self._languages:
+            return named
+        plain = named.split("_")[0]
+        return next((each for each in self._languages if each.split("_")[0] == plain), None)
+
+    def _parameters(self, cells: Sequence[FileCell], language: str, problems: list[FoundProblem]) -> dict[str, str]:
         found: dict[str, str] = {}
         for variable, place in self._needed.items():
             cell = _cell(cells, place) if place is not None and variable not in self._files else None
             if isinstance(cell, CellError):
                 problems.append(FoundProblem(place or 0, "cell_error", cell.text))
                 continue
-            text = self._text(cell) or self._mapping.values.get(variable, "").strip()
+            text = self._text(cell, language) or self._mapping.values.get(variable, "").strip()
             if self._line_breaks_become_spaces:
                 text = _on_one_line(text)
             problem = _problem_of(text)
@@ -137,10 +148,14 @@ class RowRules:
             problems.append(FoundProblem(place, problem, text))
         return found
 
-    def _text(self, cell: FileCell) -> str:
+    def _text(self, cell: FileCell, language: str | None = None) -> str:
         if cell is None or isinstance(cell, CellError):
             return ""
-        text = (cell if isinstance(cell, str) else self._reading.text(cell)).replace("\x00", "").strip()
+        text = (
+            (cell if isinstance(cell, str) else self._reading.text(cell, language or self._languages[0]))
+            .replace("\x00", "")
+            .strip()
+        )
         # what cannot be seen is not a value, but a joiner within a word belongs to it
         return text if text.isascii() or INVISIBLE.sub("", text).strip() else ""
 

@@ -60,7 +60,7 @@ class StoredHeadings(NamedTuple):
 
 def is_read(connection: Connection[Any], file: UUID) -> bool:
     """Returns whether a file is there and could be read. It is not deleted before this transaction ends."""
-    query = "select from campaign_files where id = %b and state = 'read' for share"
+    query = "select from campaign_files where id = %b and state in ('read', 'imported') for share"
     return connection.execute(query, [file]).fetchone() is not None
 
 
@@ -96,42 +96,45 @@ def refuse(connection: Connection[Any], file: UUID, problem: CampaignFileProblem
 
 
 def headings_of(connection: Connection[Any], file: UUID) -> StoredHeadings | None:
-    """Returns what was read of a file, also after its rows were imported; None: there is nothing."""
+    """Returns what was read of a file, also after it was deleted; None: there is nothing."""
     with connection.cursor(row_factory=class_row(StoredHeadings)) as cursor:
         return cursor.execute(
             "select size, headings, rows from campaign_files where id = %b and headings is not null", [file]
         ).fetchone()
 
 
-def release(connection: Connection[Any], file: UUID) -> None:
-    """Deletes the content of a file and the rows that were shown of it, unless a campaign is still to import them; its
-    headings stay. A campaign that is created meanwhile waits for this transaction, and is then rejected."""
-    connection.execute("select from campaign_files where id = %b for update", [file])
-    # a statement of its own: it sees the campaigns that were created while the file was locked by them
-    released = connection.execute(
-        "update campaign_files f set state = 'imported', headings = headings - 'first' "
-        f"where id = %b and not {_NEEDED} returning id",
-        [file],
-    ).fetchone()
-    if released is not None:
-        _delete_content(connection, [file])
+def note_imported(connection: Connection[Any], file: UUID) -> None:
+    """Notes that a campaign has the rows of a file. For a day after its upload another one can be created from it, e.g.
+    with another mapping."""
+    connection.execute("update campaign_files set state = 'imported' where id = %b and state = 'read'", [file])
 
 
 def delete_unused(connection: Connection[Any], most: int = 100) -> int:
-    """Deletes files that no campaign has used within a day; returns how many."""
+    """Deletes files a day after their upload, unless a campaign is still to import them; returns how many. Of a file
+    that was imported the headings stay, for the workbook of problems, and nothing of its rows. A campaign that is
+    created meanwhile waits for this transaction, and is then rejected."""
     locked = connection.execute(
-        "select id from campaign_files where state <> 'imported' and at < clock_timestamp() - interval '1 day' "
+        "select id from campaign_files where state <> 'deleted' and at < clock_timestamp() - interval '1 day' "
         "order by at, id limit %b for update skip locked",
         [most],
     ).fetchall()
     if not locked:
         return 0
-    rows = connection.execute(
-        f"delete from campaign_files f where id = any(%b::uuid[]) and not {_NEEDED} returning id",
-        [[row[0] for row in locked]],
+    # statements of their own: they see the campaigns that were created while they locked the files
+    old = [row[0] for row in locked]
+    emptied = connection.execute(
+        "update campaign_files f set state = 'deleted', headings = headings - 'first' "
+        f"where id = any(%b::uuid[]) and state = 'imported' and not {_NEEDED} returning id",
+        [old],
     ).fetchall()
-    _delete_content(connection, [row[0] for row in rows])
-    return len(rows)
+    gone = connection.execute(
+        "delete from campaign_files f where id = any(%b::uuid[]) and state in ('waiting', 'read', 'refused') "
+        f"and not {_NEEDED} returning id",
+        [old],
+    ).fetchall()
+    deleted = [row[0] for row in (*emptied, *gone)]
+    _delete_content(connection, deleted)
+    return len(deleted)
 
 
 def business_phone(connection: Connection[Any], phone_number_id: str) -> str:

@@ -8,14 +8,14 @@ create table campaign_files (
   sha256 text not null,
   actor text not null,
   at timestamptz not null default clock_timestamp(),
-  state text not null,             -- waiting, read, refused; imported: its content is deleted
+  state text not null,             -- waiting, read, refused; imported: a campaign has its rows; deleted
   problem text,                    -- why it was refused: a code (docs/design/campaigns.md, Files)
   detail text,                     -- what was found in its place
   headings jsonb,                  -- what was read of it: headings, columns, the first rows
   rows integer                     -- below the headings
 );
 create index campaign_files_waiting on campaign_files (at, id) where state = 'waiting';
-create index campaign_files_unused on campaign_files (at, id) where state <> 'imported';
+create index campaign_files_unused on campaign_files (at, id) where state <> 'deleted';
 create table campaign_file_chunks (
   file_id uuid not null,
   number integer not null,

@@ -118,10 +118,20 @@ def test_what_postgresql_cannot_store_is_left_out() -> None:
 
 
 def test_zones_and_languages_are_understood_by_name() -> None:
-    row = checked(PHONE, "a", "b", "america/New york", "Italiano", zone=3, language=4)
-    assert ("America/New_York", "it", []) == (row.zone, row.language, problems(row))
-    row = checked(PHONE, "a", "b", "", "pt-BR", zone=3, language=4)
+    """A language is that of a template, if need be of another region."""
+    brazil = template("{{1}} {{2}}", "pt_BR")
+    row = checked(PHONE, "a", "b", "america/New york", "English", zone=3, language=4, templates=(brazil, HELLO))
+    assert ("America/New_York", "en", []) == (row.zone, row.language, problems(row))
+    row = checked(PHONE, "a", "b", "", "pt-PT", zone=3, language=4, templates=(brazil, HELLO))
     assert (None, "pt_BR", []) == (row.zone, row.language, problems(row))
+    row = checked(PHONE, "a", "b", "", "Deutsch", zone=3, language=4, templates=(brazil, HELLO))
+    assert [(4, "language_unknown")] == problems(row)
+
+
+def test_a_date_is_written_in_the_language_of_the_row() -> None:
+    italian = template("{{1}} {{2}}", "it")
+    row = checked(PHONE, date(2026, 3, 4), "b", "", "italiano", language=4, templates=(HELLO, italian))
+    assert "4 marzo 2026" == row.parameters["1"]
 
 
 def test_headers_and_buttons_have_parameters_too() -> None:
