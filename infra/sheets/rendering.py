@@ -17,6 +17,7 @@ _NAMED_BY_THEMSELVES = ("ar", "de", "el", "es", "fr", "nl", "pl", "pt", "ro", "r
 """Languages that may also be named in themselves. Each takes about 10 ms to load."""
 _EXACT_DIGITS = 15
 """A spreadsheet program knows no more digits of a number; the rest is rounding."""
+_EXACT_BELOW = 10**_EXACT_DIGITS
 
 
 class CellTexts:
@@ -53,10 +54,9 @@ class CellTexts:
     def _number(self, number: float) -> str:
         if not isfinite(number):
             return str(number)
-        if number == int(number):
+        if number == int(number) and (isinstance(number, int) or abs(number) < _EXACT_BELOW):
             return str(int(number))
-        text = f"{number:.{_EXACT_DIGITS}g}"
-        return text.replace(".", self._point) if "e" not in text else text
+        return f"{number:.{_EXACT_DIGITS}G}".replace(".", self._point)
 
     def _clock(self, clock: time) -> str:
         return format_time(clock, "short", locale=self._locale).replace("\u202f", " ")

@@ -16,7 +16,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from domain.times import rfc3339
 
-Cell = str | int | datetime | timedelta | None
+Cell = str | int | float | datetime | timedelta | None
 """`datetime`: without a time zone, as it is shown; None: an empty cell."""
 
 _ROWS_AT_ONCE, _PART_BYTES = 100, 64 * 1024
@@ -71,31 +71,35 @@ _STYLES = (
     '<fill><patternFill patternType="gray125"/></fill></fills>'
     '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
     '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-    '<cellXfs count="4"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+    '<cellXfs count="5"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
     '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1"/>'
     '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
-    '<xf numFmtId="165" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>'
+    '<xf numFmtId="165" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
+    '<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>'
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
-_BOLD, _TIME, _DURATION = 1, 2, 3
+_BOLD, _TIME, _DURATION, _TEXT = 1, 2, 3, 4
 """Indexes of the cell formats of `_STYLES`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """What a sheet shows besides its rows. `title`: a property of the file, and the head of each printed page;
-    `columns`: titles and widths in characters; `made_at`: aware."""
+    `columns`: titles and widths in characters; `made_at`: aware; `is_text`: all cells are formatted as texts, also
+    those that people fill in, so that a phone stays a phone."""
 
     name: str
     title: str
     made_at: datetime
     columns: Sequence[tuple[str, int]]
+    is_text: bool = False
 
 
 def workbook(sheet: Sheet, rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
     """The parts of a file with one sheet: a header row that stays in place and can filter, then the rows."""
     file = _Parts()
     name = _NOT_IN_NAMES.sub(" ", sheet.name)[:_LONGEST_NAME]
+    text_style = _TEXT if sheet.is_text else 0
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", _CONTENT_TYPES)
         archive.writestr("_rels/.rels", _OF_PACKAGE)
@@ -107,7 +111,7 @@ def workbook(sheet: Sheet, rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
             lines = [_start(sheet)]
             for row in rows:
                 count += 1
-                lines.append(_row(count, row))
+                lines.append(_row(count, row, text_style))
                 if len(lines) >= _ROWS_AT_ONCE:
                     part.write("".join(lines).encode())
                     lines.clear()
@@ -165,8 +169,10 @@ def _properties(sheet: Sheet) -> str:
 
 
 def _start(sheet: Sheet) -> str:
+    style = f' style="{_TEXT}"' if sheet.is_text else ""
     widths = "".join(
-        f'<col min="{n}" max="{n}" width="{width}" customWidth="1"/>' for n, (_, width) in enumerate(sheet.columns, 1)
+        f'<col min="{n}" max="{n}" width="{width}" customWidth="1"{style}/>'
+        for n, (_, width) in enumerate(sheet.columns, 1)
     )
     titles = "".join(_string(f"{_letters(n)}1", title, _BOLD) for n, (title, _) in enumerate(sheet.columns))
     return (
@@ -188,13 +194,13 @@ def _end(sheet: Sheet, rows: int) -> str:
     )
 
 
-def _row(number: int, cells: Sequence[Cell]) -> str:
+def _row(number: int, cells: Sequence[Cell], text_style: int) -> str:
     written = []
     for column, cell in enumerate(cells):
         place = f"{_letters(column)}{number}"
         if isinstance(cell, str):
             if cell:
-                written.append(_string(place, cell))
+                written.append(_string(place, cell, text_style))
         elif isinstance(cell, datetime):
             written.append(f'<c r="{place}" s="{_TIME}"><v>{(cell - _DAY_0) / _DAY!r}</v></c>')
         elif isinstance(cell, timedelta):
