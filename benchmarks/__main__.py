@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import commands, console, consumer, desk, end_to_end, load, reading, routing, sending, timer, webhook
+from benchmarks import (
+    campaign_import,
+    commands,
+    console,
+    consumer,
+    desk,
+    end_to_end,
+    load,
+    reading,
+    routing,
+    sending,
+    timer,
+    webhook,
+)
 from benchmarks.figures import Figure
 from benchmarks.page import update
 from benchmarks.setup.servers import kafka, postgres
@@ -78,6 +91,11 @@ def _sending(size: Size) -> Iterator[Figure]:
     yield from sending.load(size.data / "load", size.seconds or sending.SECONDS)
 
 
+def _campaign_import(size: Size) -> Iterator[Figure]:
+    with postgres(size.data) as server, kafka(size.data) as bootstrap:
+        yield from campaign_import.measure(bootstrap, server, size.data / "import", size.conversations)
+
+
 def _desk(size: Size) -> Iterator[Figure]:
     yield from desk.measure(size.data / "load", size.seconds or desk.SECONDS)
 
@@ -111,6 +129,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "commands": _commands,
     "routing": _routing,
     "sending": _sending,
+    "campaign-import": _campaign_import,
     "desk": _desk,
     "console": _console,
     "viewers": _viewers,
