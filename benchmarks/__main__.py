@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import (
-    campaign_import,
     commands,
     console,
     consumer,
@@ -25,6 +24,7 @@ from benchmarks import (
     timer,
     webhook,
 )
+from benchmarks.campaigns import imports
 from benchmarks.figures import Figure
 from benchmarks.page import update
 from benchmarks.setup.servers import kafka, postgres
@@ -93,7 +93,7 @@ def _sending(size: Size) -> Iterator[Figure]:
 
 def _campaign_import(size: Size) -> Iterator[Figure]:
     with postgres(size.data) as server, kafka(size.data) as bootstrap:
-        yield from campaign_import.measure(bootstrap, server, size.data / "import", size.conversations)
+        yield from imports.measure(bootstrap, server, size.data / "import", size.conversations)
 
 
 def _desk(size: Size) -> Iterator[Figure]:
