@@ -24,7 +24,7 @@ from benchmarks import (
     timer,
     webhook,
 )
-from benchmarks.campaigns import imports
+from benchmarks.campaigns import imports, pauses, plans
 from benchmarks.figures import Figure
 from benchmarks.page import update
 from benchmarks.setup.servers import kafka, postgres
@@ -96,6 +96,12 @@ def _campaign_import(size: Size) -> Iterator[Figure]:
         yield from imports.measure(bootstrap, server, size.data / "import", size.conversations)
 
 
+def _campaigns(size: Size) -> Iterator[Figure]:
+    with postgres(size.data) as server, kafka(size.data) as bootstrap:
+        yield from plans.measure(server, size.conversations)
+        yield from pauses.measure(bootstrap, server, size.data / "campaigns")
+
+
 def _desk(size: Size) -> Iterator[Figure]:
     yield from desk.measure(size.data / "load", size.seconds or desk.SECONDS)
 
@@ -130,6 +136,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "routing": _routing,
     "sending": _sending,
     "campaign-import": _campaign_import,
+    "campaigns": _campaigns,
     "desk": _desk,
     "console": _console,
     "viewers": _viewers,

@@ -97,12 +97,13 @@ class CampaignRoom:
         templates = [AUTUMN]
         assert campaigns.create(self.connection, campaign, templates)
         values = dict.fromkeys(variables_of(AUTUMN), "Oliver")
-        for row in range(2, people + 2):
-            phone = f"1650555{row:04}"
-            self.connection.execute(
+        rows = [(campaign.id, row, NUMBER, f"1650555{row:04}", Jsonb(values)) for row in range(2, people + 2)]
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
                 "insert into recipients (campaign_id, row_no, phone_number_id, address, address_kind, address_key, "
-                "person, parameters, zone, state) values (%b, %b, %b, %b, 'phone', %b, %b, %b, 'UTC', 'planned')",
-                [campaign.id, row, NUMBER, phone, phone, phone, Jsonb(values)],
+                "person, parameters, zone, state) select %s, %s, %s, p, 'phone', p, p, v, 'UTC', 'planned' "
+                "from (select %s::text as p, %s::jsonb as v) t",
+                rows,
             )
         moves = Moves()
         moves.add(CountKey(campaign.id, 1, 0, "planned", ""), people)
@@ -169,6 +170,18 @@ class CampaignRoom:
             callback=self.graph.callback(number),
         )
         self.office.process(fact)  # type: ignore[arg-type]  # not about a conversation
+
+    def fail_all(self, of: Campaign, code: int) -> None:
+        """Lets all planned messages fail with a code of Meta's."""
+        moved = self.connection.execute(
+            "update recipients set state = 'failed', reason = %s, attempt = 1 "
+            "where campaign_id = %s and state = 'planned'",
+            [str(code), of.id],
+        ).rowcount
+        moves = Moves()
+        moves.add(CountKey(of.id, 1, 0, "planned", ""), -moved)
+        moves.add(CountKey(of.id, 1, 0, "failed", str(code)), moved)
+        moves.write(self.connection)
 
     def change_send(self, of: UUID, state: SendState) -> None:
         """Gives a send another state."""

@@ -101,15 +101,17 @@ def write_planned(connection: Connection[Any], campaign: Campaign, rows: Sequenc
     """Writes what the plan makes of rows, in the order of their numbers; their campaign's lock is held. O(rows)."""
     if not rows:
         return
+    # joined by the whole key and nothing else: with a range or a state, statistics that are older than the rows led to
+    # a nested loop over the chunk, of 20 s
     found = connection.execute(
         "update recipients r set person = t.person, repeats = t.repeats, zone = t.zone, variant = t.variant, "
-        "state = t.state, reason = t.reason "
-        "from unnest(%b::integer[], %b::text[], %b::integer[], %b::text[], %b::smallint[], %b::text[], %b::text[]) "
-        "as t (row_no, person, repeats, zone, variant, state, reason) where r.campaign_id = %b "
-        "and r.row_no >= %b and r.row_no <= %b and r.row_no = t.row_no and r.state = 'imported' returning r.wave",
-        [*column_arrays([row[:7] for row in rows]), campaign.id, rows[0].row_no, rows[-1].row_no],
+        "state = t.state, reason = t.reason from unnest(%b::uuid[], %b::integer[], %b::text[], %b::integer[], "
+        "%b::text[], %b::smallint[], %b::text[], %b::text[]) "
+        "as t (campaign_id, row_no, person, repeats, zone, variant, state, reason) "
+        "where r.campaign_id = t.campaign_id and r.row_no = t.row_no returning old.state",
+        column_arrays([(campaign.id, *row[:7]) for row in rows]),
     ).fetchall()
-    assert len(found) == len(rows), "rows are planned under their campaign's lock"
+    assert [("imported",)] * len(rows) == found, "rows are planned under their campaign's lock"
     moves.add(CountKey(campaign.id, campaign.wave, 0, "imported", ""), -len(rows))
     for row in rows:
         moves.add(CountKey(campaign.id, campaign.wave, row.variant, row.state, row.reason or ""))

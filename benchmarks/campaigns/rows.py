@@ -1,0 +1,63 @@
+"""A campaign whose rows were read, as an import leaves them."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from domain.campaigns.campaign import Campaign
+from domain.sending.templates import Template
+from infra.local.graph.accounts import ACCOUNT
+from infra.postgres.campaigns import campaigns
+from infra.postgres.campaigns.counts import CountKey, Moves
+from infra.postgres.sending.library import store_templates
+from infra.process.clock import utc_now
+
+_TEMPLATE = Template(
+    ACCOUNT,
+    "bench_campaign",
+    "en",
+    "APPROVED",
+    "MARKETING",
+    "POSITIONAL",
+    [{"type": "BODY", "text": "Hi {{1}}, your bike is due for its service."}],
+)
+
+
+def imported_campaign(connection: Connection[Any], number: str, rows: int) -> Campaign:
+    """Stores a campaign whose rows were read, and who of them opted out."""
+    store_templates(connection, ACCOUNT, [_TEMPLATE], utc_now())
+    campaign = Campaign(
+        id=uuid4(),
+        name=f"{rows:,} rows",
+        phone_number_id=number,
+        account_id=ACCOUNT,
+        source={"file": {"file_id": str(UUID(int=1)), "mapping": {"phone": 0}}},
+        into_active=False,
+        terms={"cap_days": 7, "zone": "Europe/Rome", "canary": 0},
+        actor="bench",
+        created_at=utc_now(),
+        state="planning",
+    )
+    with connection.transaction():
+        campaigns.create(connection, campaign, [_TEMPLATE])
+        connection.execute(
+            "insert into recipients (campaign_id, row_no, phone_number_id, address, address_kind, address_key, name, "
+            "parameters, state) select %(id)s, n, %(number)s, phone, 'phone', phone, 'Ada', %(values)s, 'imported' "
+            "from (select n, '39' || lpad((case when n %% 100 = 50 then n - 1 else n end)::text, 10, '0') as phone "
+            "from generate_series(2, %(rows)s + 1) n) t",
+            {"id": campaign.id, "number": number, "rows": rows, "values": Jsonb({"1": "Ada"})},
+        )
+        connection.execute(_OPTED_OUT, {"number": number, "rows": rows})
+        moves = Moves()
+        moves.add(CountKey(campaign.id, 1, 0, "imported", ""), rows)
+        moves.write(connection)
+    return campaign
+
+
+_OPTED_OUT = (
+    "insert into opt_outs (phone_number_id, kind, value, source, scope, address, at, input_id, actor) "
+    "select %(number)s, 'w', '39' || lpad(n::text, 10, '0'), 'admin', 'all', '', now(), gen_random_uuid(), 'bench' "
+    "from generate_series(75, %(rows)s, 100) n on conflict do nothing"
+)
