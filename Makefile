@@ -55,8 +55,9 @@ bench: install ## run the benchmarks; results are in docs/performance.md
 mutants: $(STAMP) ## change the rules a little, 400 times, and see whether a unit test notices; every change: ARGS=--all
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
-kills: install ## kill senders twenty times in 100,000 messages: nothing may be sent twice (about ten minutes)
+kills: install ## kill senders twenty times in 100,000 messages, and everything around a campaign: nothing may be sent twice (about 15 minutes)
 	@$(BIN)/python -m tests.kills
+	@$(BIN)/python -m tests.kills.campaigns
 
 lock: ## update the lock files (versions and hashes, no registry URLs)
 	$(BIN)/python -m pip install --quiet uv

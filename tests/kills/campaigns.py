@@ -164,7 +164,7 @@ class Chaos(Thread):
     def _fault(self) -> None:
         fault = self._chance.choice(_FAULTS)
         self._site.control.change(fault)
-        self.done[fault] += 1
+        self.done[fault.partition(",")[0]] += 1
 
     def _hang(self) -> None:
         """The broker answers nothing for a while."""
@@ -219,6 +219,7 @@ def walk(site: Site, rows: int, chance: Random) -> tuple[UUID, list[str]]:
     id_ = campaign_id(site.say(create))
     wait_for(site, id_, "ready")
     print(f"ready: {dict(site.counts(id_))}", flush=True)
+    site.control.change("error=131026,next=20,skip=5")
     site.say(StartCampaign(campaign_id=id_))
     wait_for(site, id_, "running")
     late = list(pauses(site, id_, chance))
