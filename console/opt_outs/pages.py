@@ -36,7 +36,7 @@ _LONGEST_EVIDENCE = 200
 _COLUMNS = (
     (gettext_noop("Customer"), 22),
     (gettext_noop("Number"), 20),
-    (gettext_noop("Wants no"), 24),
+    (gettext_noop("Opted out of"), 24),
     (gettext_noop("How it is known"), 28),
     (gettext_noop("Since"), 20),
     (gettext_noop("By"), 20),
@@ -50,7 +50,7 @@ SOURCES = {
     "admin": gettext_noop("noted by a person"),
     "import": gettext_noop("imported from a file"),
 }
-SCOPES = {"marketing": gettext_noop("marketing templates"), "all": gettext_noop("templates at all")}
+SCOPES = {"marketing": gettext_noop("marketing templates"), "all": gettext_noop("all templates")}
 
 
 def opt_out_pages(deps: Dependencies) -> Blueprint:
@@ -151,7 +151,7 @@ def how_known(row: ListedOptOut) -> str:
 
 
 def scope_words(row: ListedOptOut) -> str:
-    """What the customer wants none of, in words."""
+    """What the customer opted out of, in words."""
     return translated(SCOPES[row.scope])
 
 

@@ -121,4 +121,5 @@ def test_in_italian(console: Console, manager: Browser) -> None:
     stops(console)
     manager.post("/account/words", language="it")
     page = manager.get("/opt-outs").text
+    assert "Aggiungi disiscrizioni" in manager.get("/opt-outs/new", "dialog").text
     assert ("Disiscrizioni" in page, "ha scritto una parola di stop" in page) == (True, True)
