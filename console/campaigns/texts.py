@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from console.phrases import user_name
 from console.request import translated
 from domain.campaigns.campaign import BY_ITSELF, CampaignState
-from domain.campaigns.recipients import HELD, NOT_DELIVERED, QUIET, RecipientState, RowProblem, SkipReason
+from domain.campaigns.recipients import HELD, NOT_DELIVERED, QUIET, RETRY_LATER, RecipientState, RowProblem, SkipReason
 from domain.contract.texts import SEND_HELP_TEXTS, gettext_noop
 from domain.directory import Directory
 from domain.sending.graph_errors import status_error
@@ -113,10 +113,12 @@ _SKIPPED = {
         gettext_noop("Not allowed here"),
         gettext_noop("this installation may only write to some phones"),
     ),
+    "parameters_unfit": (gettext_noop("The fields do not fit the template"), ""),
 }
 _OTHERS = {
     HELD: gettext_noop("held back by Meta, which looks at the template's quality first"),
     QUIET: gettext_noop("quiet hours"),
+    RETRY_LATER: gettext_noop("tried again when it can succeed"),
     NOT_DELIVERED: gettext_noop("not delivered in time; the phone may be out of use"),
 }
 _EVENTS = {

@@ -205,6 +205,7 @@ def resume(campaign: Campaign, by: str, now: datetime) -> Campaign | Rejection:
     return replace(
         campaign,
         started_at=campaign.started_at or now,
+        canary_until=None if campaign.reason == "canary" else campaign.canary_until,
         canary_passed=campaign.canary_passed or campaign.reason == "canary",
         watch=unwatched(campaign),
         tolerated=tolerated or None,

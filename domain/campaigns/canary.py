@@ -1,5 +1,5 @@
 """The first messages of a large campaign: the others follow only if these went well (docs/design/campaigns.md,
-*Canary*)."""
+*First messages*)."""
 
 from collections.abc import Iterable
 from datetime import timedelta

@@ -81,5 +81,5 @@ def canary(
     if (problem := canary_problem(outcome)) is not None:
         paused = campaign.to("paused", BY_ITSELF, "canary", problem)
         return CanaryStep(change_campaign(connection, topics, campaign, paused, now), 0)
-    passed = replace(campaign, canary_passed=True)
+    passed = replace(campaign, canary_until=None, canary_passed=True)
     return CanaryStep(change_campaign(connection, topics, campaign, passed, now, "canary_passed"), None)
