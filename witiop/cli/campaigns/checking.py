@@ -12,7 +12,8 @@ from witiop.exit_codes import REFUSED
 if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
     from psycopg import Connection
 
-    from witiop.cli.views.campaigns import CheckedMessage, ShownCampaign
+    from witiop.cli.views.campaign_checks import CheckedMessage
+    from witiop.cli.views.campaigns import ShownCampaign
     from witiop.installation import Installation
 
 _SHOWN = 20
@@ -25,20 +26,27 @@ _SHOWN = 20
 def check(installation: "Installation", campaign_id: UUID, as_json: bool) -> None:
     """Check a campaign before its start.
 
-    Shows twenty messages as the recipients will read them, how many rows are good, and what keeps it from being sent.
-    Exits with 1 if something does.
+    Shows twenty messages as the recipients will read them, how many rows are good, how it fits into Meta's limit of
+    people a day, what it costs at most, and what keeps it from being sent. Exits with 1 if something does.
     """
+    from infra.postgres.campaigns import budget
+    from infra.postgres.connections.clock import database_now
     from infra.postgres.connections.pool import connect
-    from witiop.cli.views.campaigns import check_document, check_lines
+    from witiop.cli.views.campaign_checks import CampaignMeans, check_document, check_lines
     from witiop.cli.views.display import show, show_json
 
     shown = read(installation, campaign_id)
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         messages, hindrances = _messages(connection, shown), _hindrances(connection, installation, shown)
+        day = (shown.campaign.start_at or database_now(connection)).date()
+        means = CampaignMeans(
+            budget.people_budget_of(connection, shown.campaign),
+            budget.cost_at_most(connection, shown.campaign, shown.templates, day),
+        )
     if as_json:
-        show_json(check_document(shown, messages, hindrances))
+        show_json(check_document(shown, messages, means, hindrances))
     else:
-        show(check_lines(shown, messages, hindrances))
+        show(check_lines(shown, messages, means, hindrances))
     sys.exit(REFUSED if hindrances else 0)
 
 
@@ -47,7 +55,7 @@ def _messages(connection: "Connection[Any]", shown: "ShownCampaign") -> "list[Ch
     from domain.campaigns.content import content_of
     from domain.campaigns.funnel import RecipientFilter
     from infra.postgres.campaigns import listing, recipients
-    from witiop.cli.views.campaigns import CheckedMessage
+    from witiop.cli.views.campaign_checks import CheckedMessage
 
     campaign = shown.campaign.id
     listed = listing.page(connection, campaign, RecipientFilter("planned"), _SHOWN).recipients

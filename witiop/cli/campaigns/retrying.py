@@ -39,7 +39,7 @@ def retry(
     from infra.postgres.campaigns import campaigns, waves
     from infra.postgres.campaigns.counts import counts_of
     from infra.postgres.connections.pool import connect
-    from witiop.cli.views.campaigns import retry_document, retry_lines
+    from witiop.cli.views.campaign_checks import retry_document, retry_lines
     from witiop.cli.views.display import show, show_json
 
     chosen = [code.strip() for code in codes.split(",") if code.strip()] if codes is not None else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from rich.text import Text
@@ -11,7 +11,6 @@ from rich.text import Text
 from domain.campaigns.campaign import Campaign, CampaignTemplate
 from domain.campaigns.document import campaign_document
 from domain.campaigns.funnel import Counted, Funnel, funnel_of
-from domain.campaigns.waves import RetryPreview
 from domain.times import rfc3339
 from infra.postgres.campaigns.answers import AnswerCount
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
@@ -34,14 +33,6 @@ class ShownCampaign:
     @property
     def funnel(self) -> Funnel:
         return funnel_of(self.counts, self.answers)
-
-
-class CheckedMessage(NamedTuple):
-    """A message of a campaign as its recipient will read it."""
-
-    row_no: int
-    to: str
-    text: str
 
 
 # lists
@@ -73,7 +64,7 @@ def campaign_lines(page: CampaignPage) -> list[Text]:
 
 def listed_document(row: ListedCampaign) -> dict[str, Any]:
     """Returns a row of the list."""
-    return _plain(row._asdict())
+    return plain(row._asdict())
 
 
 def recipient_lines(page: RecipientPage) -> list[Text]:
@@ -103,7 +94,7 @@ def recipient_cells(row: ListedRecipient) -> list[str | int]:
 
 def recipient_document(row: ListedRecipient) -> dict[str, Any]:
     """Returns a recipient of the list."""
-    return _plain(asdict(row))
+    return plain(asdict(row))
 
 
 # one campaign
@@ -125,7 +116,7 @@ def shown_document(shown: ShownCampaign) -> dict[str, Any]:
             {"state": each.which.state, "reason": each.which.reason or None, "recipients": each.n}
             for each in funnel.reasons
         ],
-        "log": [_plain(entry._asdict()) for entry in shown.log],
+        "log": [plain(entry._asdict()) for entry in shown.log],
     }
 
 
@@ -189,60 +180,6 @@ def import_lines(shown: ShownCampaign) -> Iterator[Text]:
         yield Text(f"start it with: witiop campaigns start {campaign.id}", "dim")
 
 
-def check_document(
-    shown: ShownCampaign, messages: Sequence[CheckedMessage], hindrances: Sequence[str]
-) -> dict[str, Any]:
-    """Returns what a campaign would send, and what keeps it from being sent."""
-    return {
-        **shown_document(shown),
-        "messages": [message._asdict() for message in messages],
-        "hindrances": [*hindrances],
-    }
-
-
-def check_lines(shown: ShownCampaign, messages: Sequence[CheckedMessage], hindrances: Sequence[str]) -> Iterator[Text]:
-    """Yields the lines of the same."""
-    yield from import_lines(shown)
-    for message in messages:
-        yield Text()
-        yield Text(f"row {message.row_no}, to {harmless(message.to)}", "dim")
-        yield from (Text(f"  {harmless(line)}") for line in message.text.split("\n"))
-    if hindrances:
-        yield Text()
-        yield from (Text(f"it cannot be sent: {hindrance}", "red") for hindrance in hindrances)
-
-
-def retry_document(campaign_id: UUID, preview: RetryPreview) -> dict[str, Any]:
-    """Returns what another wave could do."""
-    return {
-        "campaign_id": str(campaign_id),
-        **_plain(preview._asdict() | {"codes": None}),
-        "codes": [
-            {"reason": reason or None, "recipients": n, "retry": retry} for reason, (n, retry) in preview.codes.items()
-        ],
-    }
-
-
-def retry_lines(preview: RetryPreview) -> Iterator[Text]:
-    """Yields the lines of what another wave could do."""
-    later = ""
-    if preview.later_from is not None and preview.later_until is not None:
-        later = f", from {utc_minute(preview.later_from)} to {utc_minute(preview.later_until)} UTC"
-    yield Text(f"{preview.now:,} can be tried again now")
-    yield Text(f"{preview.later:,} later{later}")
-    yield Text(f"{preview.never:,} are not tried again")
-    if preview.unknown:
-        yield Text(f"{preview.unknown:,} are unknown and not included: settle them first (witiop campaigns resolve)")
-    if preview.codes:
-        yield Text()
-        yield from aligned(
-            [
-                [Text(f"  {reason or 'no reason'}"), Text(f"{n:,}"), Text(retry)]
-                for reason, (n, retry) in preview.codes.items()
-            ]
-        )
-
-
 def _state(campaign: Campaign) -> str:
     why = ": ".join(harmless(part) for part in (campaign.reason, campaign.detail) if part)
     return f"{campaign.state} ({why})" if why else campaign.state
@@ -276,7 +213,7 @@ def _numbers(counted: Iterable[Counted]) -> list[Text]:
     return aligned(rows) if rows else []
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the values as JSON has them."""
     return {name: _json(value) for name, value in values.items()}
 

@@ -113,6 +113,8 @@ def test_a_check_shows_the_messages_and_what_keeps_them_from_being_sent(
     assert (20, []) == (len(checked["messages"]), checked["hindrances"])
     first = {"row_no": 2, "to": "16505550002", "text": "Hi Oliver, your bike is due for its service."}
     assert first == checked["messages"][0]
+    budget = checked["budget"]
+    assert (25, None, 25, []) == (budget["needed"], budget["limit"], budget["now"], budget["later"])
     room.store(AUTUMN._replace(status="PAUSED"))
     hindered = witiop("campaigns", "check", str(autumn.id))
     assert 1 == hindered.code
