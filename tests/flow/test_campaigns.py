@@ -1,6 +1,7 @@
 """Campaigns on the real stack: asked for by commands on the topic alone, while processes are killed and Meta fails. The
 stand-in's ledger says who got what (C1), the counters that every row of the file ended somewhere (C5)."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -30,6 +31,7 @@ from infra.kafka.producer import KafkaPublisher
 from infra.postgres.campaign_files import files
 from infra.postgres.campaigns.counts import counts_of, wrong_counts
 from tests.flow.conftest import Install
+from tests.support.command_line import Finished
 from tests.support.commander import Commander
 from tests.support.graph import ACCOUNT, TOKEN, Graph, graph_running
 from tests.support.system import COMMAND_SECRET, System, Worker
@@ -63,6 +65,10 @@ class CampaignOffice:
 
     def close(self) -> None:
         self._publisher.close()
+
+    def witiop(self, *arguments: str) -> Finished:
+        """Runs a command of the command line."""
+        return self.system.witiop(*arguments, **self._settings)
 
     def run(self, *names: str) -> None:
         """Starts processes, in place of those of the same name."""
@@ -206,7 +212,7 @@ def test_everybody_gets_a_campaign_once_whatever_is_killed(office: CampaignOffic
 def test_nobody_gets_a_campaign_twice_while_meta_fails(office: CampaignOffice) -> None:
     """Answers are lost, come late or say nothing, posts are refused for a while, statuses come first and twice."""
     number, people = "441000000002", [f"39333200{n:04}" for n in range(90)]
-    faults = ("drop-answer,every=11", "error-after=503,every=13", "error-before=500,every=17", "error=130429,every=9")
+    faults = ("drop-answer,every=11", "error-after=503,every=13", "error-before=500,every=17", "error=130429,next=2")
     more = ("late-answer=0.5,every=7", "statuses-twice,every=3", "status-first=0.2,every=5")
     office.graph.control.change(*(f"{fault},number={number}" for fault in (*faults, *more)))
     campaign = office.create(number, office.upload([f"+{phone},Ada" for phone in people]))
@@ -217,3 +223,25 @@ def test_nobody_gets_a_campaign_twice_while_meta_fails(office: CampaignOffice) -
     assert {"read", "unknown"} == set(+office.counts(campaign))
     assert len(people) == office.counts(campaign).total()
     assert [] == wrong_counts(office.connection, [campaign])
+
+
+def test_a_file_becomes_a_campaign_on_the_command_line(office: CampaignOffice, tmp_path: Path) -> None:
+    """The columns are recognised, the bad rows can be mended, and one command starts it."""
+    number, file, book = "441000000003", tmp_path / "spring list.csv", tmp_path / "bad.xlsx"
+    people = [f"39333300{n:04}" for n in range(12)]
+    rows = [*(f"Ada,+{phone},Saturday" for phone in people), "Nobody,,Saturday", f"Again,+{people[0]},Saturday"]
+    file.write_text("\n".join(["{{1}},Phone,{{2}}", *rows]))
+    options = ("--template", "autumn_check", "--number", number, "--json")
+    imported = office.witiop("campaigns", "import", str(file), *options)
+    assert 0 == imported.code, imported.err
+    campaign = json.loads(imported.out)["campaign"]
+    assert ("spring list", "ready", 12) == (campaign["name"], campaign["state"], campaign["funnel"]["planned"])
+    assert (1, 1) == (campaign["parts"]["bad"], campaign["parts"]["duplicate"])
+    assert f"{book}: 2 rows\n" == office.witiop("campaigns", "problems", campaign["campaign_id"], str(book)).out
+    started = office.witiop("campaigns", "start", campaign["campaign_id"])
+    assert (0, "done\n") == (started.code, started.out)
+    wait_until(lambda: office.counts(UUID(campaign["campaign_id"]))["read"] == 12)
+    assert Counter(f"+{phone}" for phone in people) == office.accepted(number)
+    missing = office.witiop("campaigns", "import", str(file), *options, "--map", "phone=B,1=A")
+    assert 2 == missing.code
+    assert "where to find: 2. The file has A '{{1}}', B 'Phone', C '{{2}}'" in missing.err

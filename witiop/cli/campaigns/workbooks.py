@@ -9,10 +9,13 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.campaigns.funnel import RecipientFilter
+from domain.command_bodies.campaigns import ColumnMapping
 from domain.times import rfc3339
+from infra.postgres.campaign_files.imports import BadRow, bad_rows
 from infra.postgres.campaigns import listing
 from infra.postgres.campaigns.listing import ListedRecipient
 from infra.postgres.connections.clock import database_now
+from infra.sheets.problem_book import problem_book
 from infra.sheets.workbook import Cell, Sheet, workbook
 
 _AT_ONCE = 5000
@@ -53,14 +56,49 @@ def write_rows(
             written += 1
             yield row
 
+    write_parts(workbook(sheet, counted()), to)
+    return written
+
+
+def write_problems(
+    connection: Connection[Any], campaign: UUID, headings: Sequence[str], mapping: ColumnMapping, to: Path
+) -> int:
+    """Writes the rows of a file that nothing is sent to because of what stands in them, with why; returns how many.
+    Mended, the file can be imported as it is."""
+    written = 0
+
+    def rows() -> Iterator[BadRow]:
+        nonlocal written
+        after = 0
+        while found := bad_rows(connection, campaign, after):
+            yield from found
+            written, after = written + len(found), found[-1].row_no
+
+    write_parts(problem_book(headings, mapping, rows(), _PlainWords(), database_now(connection)), to)
+    return written
+
+
+def write_parts(parts: Iterable[bytes], to: Path) -> None:
+    """Writes the parts of a file. It is there only once it is whole."""
     unfinished = to.with_name(f"{to.name}.unfinished")
     try:
         with unfinished.open("wb") as file:
-            file.writelines(workbook(sheet, counted()))
+            file.writelines(parts)
         unfinished.replace(to)
     finally:
         unfinished.unlink(missing_ok=True)
-    return written
+
+
+class _PlainWords:
+    """The words of the workbook of problems: their codes, as words."""
+
+    title, row, why = "problems", "row", "why"
+
+    def problem(self, code: str) -> str:
+        return code.replace("_", " ")
+
+    def repeats(self, row: int) -> str:
+        return f"repeats row {row}"
 
 
 def _all(connection: Connection[Any], campaign: UUID, which: RecipientFilter) -> Iterator[ListedRecipient]:

@@ -119,3 +119,15 @@ def test_a_check_shows_the_messages_and_what_keeps_them_from_being_sent(
     hindered = witiop("campaigns", "check", str(autumn.id))
     assert 1 == hindered.code
     assert "it cannot be sent: Meta does not allow this template now: autumn_service is paused" in hindered.out
+
+
+def test_the_example_file_of_a_template_has_its_columns(
+    witiop: CommandLine, room: CampaignRoom, tmp_path: Path
+) -> None:
+    out = tmp_path / "example.xlsx"
+    assert f"{out}\n" == witiop("campaigns", "example", "autumn_service", str(out)).out
+    with ZipFile(out) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    assert all(f">{title}<" in sheet for title in ("Phone", "Name", "{{1}}"))
+    missing = witiop("campaigns", "example", "autumn_service", "--language", "pt_BR")
+    assert (1, "witiop: there is no template autumn_service in pt_BR\n") == (missing.code, missing.err)
