@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from domain.directory import Number
 from domain.facts import CustomerTurn, Party
 from domain.messages.received import ReceivedMedia
+from domain.opt_outs.opt_out import read_customer
 from domain.opt_outs.words import START_WORDS, STOP_WORDS, opt_out_word, plain
 from tests.support.stories import NUMBER, FactMaker
 
@@ -87,3 +88,22 @@ def test_what_is_on_the_menu_of_a_number_is_a_choice() -> None:
     """*Baja* may also be what an employee who is ill chooses."""
     shop = replace(SHOP, menu={"1": "staff"}, synonyms={"1": ("Baja",)})
     assert (None, "stop") == (said("baja", shop), said("stop", shop))
+
+
+@pytest.mark.parametrize(
+    ("written", "customer"),
+    [
+        ("+39 333 123-4567", Party(wa_id="393331234567")),
+        ("0039 333 1234567", Party(wa_id="393331234567")),
+        (" US.1349 ", Party(user_id="US.1349")),
+        ("US.ENT.1181", Party(user_id="US.ENT.1181")),
+        ("02 1234567", None),
+        ("12345", None),
+        ("ada.rossi@example.com", None),
+        ("www.example.com", None),
+        ("Ada", None),
+        ("", None),
+    ],
+)
+def test_a_customer_is_named_by_a_phone_with_a_country_code_or_a_user_id(written: str, customer: Party | None) -> None:
+    assert customer == read_customer(written)
