@@ -187,6 +187,11 @@ def promised_to(directory: Directory, kind: str, target: str, until: datetime) -
     return text % {"name": owner_name(directory, kind, target), "time": words().day_and_clock(until)}
 
 
+def answered_campaign(name: str) -> str:
+    """Which campaign a customer answered."""
+    return translated(gettext_noop("answered campaign %(name)s")) % {"name": name}
+
+
 def owner_now(directory: Directory, owner: Owner) -> str:
     """The owner of a conversation and how they have it."""
     name = owner_name(directory, owner.kind, owner.id)
@@ -207,6 +212,8 @@ def actor_name(directory: Directory, actor: str) -> str:
     """The name of the actor of an entry of the history."""
     if actor in _ACTORS:
         return translated(_ACTORS[actor])
+    if actor.startswith("campaign:"):
+        return translated(gettext_noop("the campaign %(name)s")) % {"name": actor.removeprefix("campaign:")}
     return user_name(directory, actor.removeprefix("agent:"))
 
 

@@ -236,12 +236,12 @@ def watched_list(session: bytes) -> WatchedList:
 
 def soon_address(query: ListQuery) -> str:
     """The address of the conversations that run out first, with the list's number and reason."""
-    return url_for("unmanaged.show", **query.args(status="active", order="urgent", q="", open=None))
+    return url_for("unmanaged.show", **query.args(status="active", order="urgent", q="", campaign=None, open=None))
 
 
 def lost_address(query: ListQuery) -> str:
     """The address of the closed conversations, with the list's number and reason."""
-    return url_for("unmanaged.show", **query.args(status="closed", order="newest", q="", open=None))
+    return url_for("unmanaged.show", **query.args(status="closed", order="newest", q="", campaign=None, open=None))
 
 
 def _marks(seen: str) -> dict[ConversationKey, str]:
@@ -254,8 +254,8 @@ def _marks(seen: str) -> dict[ConversationKey, str]:
 
 
 def counted(which: UnmanagedFilter) -> UnmanagedFilter:
-    """The conversations that the totals above a list count: those of its number and reason."""
-    return UnmanagedFilter(reason=which.reason, number=which.number)
+    """The conversations that the totals above a list count: those of its number, reason and campaign."""
+    return UnmanagedFilter(reason=which.reason, number=which.number, campaign=which.campaign)
 
 
 def matching(which: UnmanagedFilter, found: Mapping[Status, int]) -> int | None:

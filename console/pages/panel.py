@@ -22,6 +22,7 @@ from domain.conversations.reading.transcript import TranscriptItem
 from domain.directory import Directory
 from domain.mail import Mail
 from infra.postgres import mails
+from infra.postgres.campaigns.answers import answered_in
 from infra.postgres.lists.conversation_page import marks
 from infra.postgres.lists.conversation_parts import ConversationPart, EntryCursor, conversation_part
 from infra.postgres.sending.sends import of_conversation
@@ -47,7 +48,8 @@ class ForwardedMail:
 @dataclass(frozen=True, slots=True)
 class Panel:
     """What the panel shows. `decided`: the messages and events that decided the reason, by id; `mark` changes whenever
-    the panel does; `promised`: to whom the customer's answer is promised; None: to nobody."""
+    the panel does; `promised`: to whom the customer's answer is promised; None: to nobody;
+    `campaigns`: id and name of those that the customer answered here."""
 
     part: ConversationPart
     line: RowView
@@ -56,6 +58,7 @@ class Panel:
     mails: Sequence[ForwardedMail]
     box: AnswerBox
     promised: Promised | None
+    campaigns: Sequence[tuple[UUID, str]]
     mark: str
 
 
@@ -112,6 +115,7 @@ def look(
         sent,
         box,
         promised,
+        answered_in(conn, part.conversation.id),
         f"{mark}.{box.mode}",  # a window ends without a change of the conversation
     )
 

@@ -25,7 +25,7 @@ _ANY = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """The query of a list's address. `q`: the text of the search field; `rows`,
+    """The query of a list's address. `campaign`: only answers to it; `q`: the text of the search field; `rows`,
     `order` None: the person's preference; `open`:
     the conversation in the panel, at `tab`; `skip`: how many rows stood before this page when its address was made. Of
     the waiting list, `state`: which conversations, `since`: the row that ended the previous page."""
@@ -33,6 +33,7 @@ class ListQuery:
     status: Status | None = None
     reason: Reason | None = None
     number: str | None = None
+    campaign: UUID | None = None
     q: str = ""
     order: Order | None = None
     rows: int | None = None
@@ -53,6 +54,7 @@ class ListQuery:
             status=cast(Status, status) if status in get_args(Status) else None,
             reason=Reason(reason) if reason in {each.value for each in Reason} else None,
             number=_clean(given.get("number")) or None,
+            campaign=_uuid(given.get("campaign")),
             q=_clean(given.get("q")),
             order=cast(Order, order) if order in get_args(Order) else None,
             rows=int(rows) if rows in map(str, ROWS) else None,
@@ -68,7 +70,8 @@ class ListQuery:
     @property
     def filter(self) -> UnmanagedFilter:
         """The filter for the database. Where no order was chosen, the customer who is lost first comes first."""
-        return UnmanagedFilter(self.status, self.reason, self.number, tuple(self.q.split()), self.order or "urgent")
+        words = tuple(self.q.split())
+        return UnmanagedFilter(self.status, self.reason, self.number, words, self.order or "urgent", self.campaign)
 
     def seen_by(self, person: Person) -> Self:
         """The same list with the person's preferences where its address says nothing."""
@@ -92,12 +95,12 @@ class ListQuery:
     @property
     def narrowed(self) -> bool:
         """Whether the list is filtered or searched."""
-        return bool(self.status or self.reason or self.number or self.q)
+        return bool(self.status or self.reason or self.number or self.campaign or self.q)
 
     @property
     def filters(self) -> int:
         """How many filters are set, without the search."""
-        return sum(each is not None for each in (self.status, self.reason, self.number))
+        return sum(each is not None for each in (self.status, self.reason, self.number, self.campaign))
 
     def args(self, **changes: object) -> dict[str, Any]:
         """Arguments for `url_for`, without defaults. Any change but of the panel leads to the first page."""
@@ -108,6 +111,7 @@ class ListQuery:
             "status": moved.status,
             "reason": moved.reason and moved.reason.value,
             "number": moved.number,
+            "campaign": moved.campaign,
             "q": moved.q or None,
             "order": moved.order,
             "rows": moved.rows,

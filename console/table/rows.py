@@ -32,6 +32,7 @@ class RowView:
     it; None: it can be transferred. `can_be_given_back_by`: the user who accepted it, while nobody has written to the
     customer. `left`: time left of its window; None: `end` says how it ended. `haste`: `urgent`, `soon`, or empty.
     `answer`: what is wrong with the last answer, or empty. `promised`: to whom the next one is promised, or empty.
+    `campaign`: which campaign the customer answered, or empty.
     `mark`: changes whenever the row does."""
 
     of: Row
@@ -51,6 +52,7 @@ class RowView:
     can_be_given_back_by: str | None
     answer: str
     promised: str
+    campaign: str
     mark: str
 
 
@@ -86,6 +88,7 @@ def row_view(of: Row, directory: Directory) -> RowView:
         can_be_given_back_by=owner.id if owner is not None and owner.state == "accepted" and owner.until else None,
         answer=_answer(of),
         promised=_promised(of, directory),
+        campaign=_campaign(of),
         mark=row_mark(of),
     )
 
@@ -111,6 +114,11 @@ def _answer(of: Row) -> str:
 def _promised(of: Row, directory: Directory) -> str:
     promise = of.promise if isinstance(of, ListedConversation) else None
     return phrases.promised_to(directory, *promise) if promise is not None else ""
+
+
+def _campaign(of: Row) -> str:
+    name = of.campaign if isinstance(of, ListedConversation) else None
+    return phrases.answered_campaign(name) if name is not None else ""
 
 
 def _last_message(of: Row) -> ShownMessage:

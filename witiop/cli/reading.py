@@ -46,6 +46,7 @@ def unmanaged() -> None:
     "--reason", type=click.Choice([reason.value for reason in Reason]), help="Only conversations with this reason."
 )
 @click.option("--number", metavar="ID", help="Only conversations of this phone number id.")
+@click.option("--campaign", type=click.UUID, metavar="ID", help="Only answers to this campaign.")
 @click.option("--after", type=CursorType(), metavar="CURSOR", help="Continue where the previous page ended.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
@@ -55,6 +56,7 @@ def list_(
     status: str,
     reason: str | None,
     number: str | None,
+    campaign: "UUID | None",
     after: "Cursor | None",
     as_json: bool,
 ) -> None:
@@ -71,7 +73,7 @@ def list_(
     from witiop.cli.views.lists import list_lines
 
     statuses: dict[str, Status] = {"active": "active", "closed": "closed"}
-    filter_ = UnmanagedFilter(statuses.get(status), Reason(reason) if reason else None, number)
+    filter_ = UnmanagedFilter(statuses.get(status), Reason(reason) if reason else None, number, campaign=campaign)
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = page(connection, filter_, rows, after or START)
         now = database_now(connection)

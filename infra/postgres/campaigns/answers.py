@@ -206,6 +206,15 @@ def answer_counts_of(connection: Connection[Any], campaign: UUID) -> list[Answer
         ).fetchall()
 
 
+def answered_in(connection: Connection[Any], conversation: UUID) -> list[tuple[UUID, str]]:
+    """Returns id and name of the campaigns that the customer answered in a conversation, the first answer first."""
+    return connection.execute(
+        "select k.id, k.name from campaign_answers a join campaigns k on k.id = a.campaign_id "
+        "where a.conversation_id = %b group by k.id, k.name order by min(a.at), k.id",
+        [conversation],
+    ).fetchall()
+
+
 def wrong_answer_counts(connection: Connection[Any], campaigns: Sequence[UUID]) -> list[UUID]:
     """Returns those of the campaigns whose counters of answers differ from the answers, or whose answers have another
     outcome than their conversations. O(answers): for `witiop doctor` and tests."""

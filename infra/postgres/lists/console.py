@@ -34,13 +34,13 @@ from infra.postgres.lists.desk import WAITING
 from infra.postgres.lists.running_out import lost_statement, soon_statement
 from infra.postgres.lists.unmanaged import (
     BEYOND,
-    COUNTS,
     DIRECTION,
     LISTED,
     OF_NUMBER,
     ListedConversation,
     UnmanagedFilter,
     count_of,
+    counts_statement,
     ordered,
     statuses_of,
 )
@@ -169,18 +169,23 @@ class ListTotals(NamedTuple):
 
 
 def list_totals(conn: Connection[Any], which: UnmanagedFilter) -> ListTotals:
-    """The totals of the filter's number and reason. One statement, because a round trip costs a page more than the
-    query."""
-    found = conn.execute(_totals(which.reason, which.number is not None), count_of(which)).fetchone()
+    """The totals of the filter's number and reason; the counts are those of its campaign too. One statement, because a
+    round trip costs a page more than the query."""
+    totals = _totals(which.reason, which.number is not None, which.campaign is not None)
+    found = conn.execute(totals, count_of(which)).fetchone()
     assert found is not None
     return ListTotals({"active": found[0], "closed": found[1]}, *found[2:])
 
 
 @cache
-def _totals(reason: Reason | None, of_number: bool) -> bytes:
+def _totals(reason: Reason | None, of_number: bool, of_campaign: bool) -> bytes:
     return (
         SQL("select c.*, w.*, s.*, l.* from ({}) as c, ({}) as w, ({}) as s, ({}) as l")
-        .format(SQL(COUNTS), SQL(WAITING), *(each(reason, of_number) for each in (soon_statement, lost_statement)))
+        .format(
+            SQL(counts_statement(of_campaign)),
+            SQL(WAITING),
+            *(each(reason, of_number) for each in (soon_statement, lost_statement)),
+        )
         .as_bytes()
     )
 
@@ -217,7 +222,7 @@ def _read(
     conn: Connection[Any], which: UnmanagedFilter, statuses: tuple[Status, ...], down: bool, start: Cursor, limit: int
 ) -> _Found:
     if not which.words:
-        statement = _listing(statuses, which.reason, which.number is not None, down)
+        statement = _listing(statuses, which.reason, which.number is not None, down, which.campaign is not None)
         return _Found(_rows(conn, statement, which, start, limit))
     query = tsquery(which.words)
     if query is None:
@@ -263,14 +268,16 @@ def _search_into(
     limit: int,
     query: str,
 ) -> None:
-    scanned = MAX_SCANNED if status == "active" else _SCANNED_FIRST
-    statement = _scan((status,), which.reason, which.number is not None, down)
+    of_campaign = which.campaign is not None
+    scanned = MAX_SCANNED if status == "active" or of_campaign else _SCANNED_FIRST
+    statement = _scan((status,), which.reason, which.number is not None, down, of_campaign)
     more: dict[str, object] = {"query": query, "scanned": scanned}
     found.rows = _rows(conn, statement, which, start, limit, more)
     if len(found.rows) >= limit:
         return
-    if status == "active":
-        statement = ordered((status,), which.reason, which.number is not None, down, "scanned")
+    if status == "active" or of_campaign:
+        of_number = which.number is not None
+        statement = ordered((status,), which.reason, of_number, down, "scanned", of_campaign=of_campaign)
         values = {**_values(which, start, limit), "scanned": MAX_SCANNED + 1}
         end = conn.execute(SQL("select count(*) from ({}) as few").format(statement), values).fetchone()
         assert end is not None
@@ -296,6 +303,7 @@ def _values(which: UnmanagedFilter, start: Cursor, limit: int) -> dict[str, obje
     return {
         "number": which.number,
         "reason": which.reason and which.reason.code,
+        "campaign": which.campaign,
         "at": start.at,
         "id": start.id,
         "limit": limit,
@@ -309,19 +317,23 @@ _WORDS = SQL("array_to_tsvector(string_to_array(search, ' '))")
 
 
 @cache
-def _listing(statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool) -> bytes:
+def _listing(
+    statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool, of_campaign: bool
+) -> bytes:
     """The statement as bytes: composing it takes longer than reading a page."""
-    return ordered(statuses, reason, of_number, down).as_bytes()
+    return ordered(statuses, reason, of_number, down, of_campaign=of_campaign).as_bytes()
 
 
 @cache
-def _scan(statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool) -> Composed:
+def _scan(
+    statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool, of_campaign: bool
+) -> Composed:
     """The first rows in order, then those of them with the words."""
     return SQL(
         "with scanned as materialized ({ordered}) select {listed} from scanned "
         "where {words} @@ %(query)s::tsquery order by last_at {d}, id {d} limit %(limit)s"
     ).format(
-        ordered=ordered(statuses, reason, of_number, down, "scanned", with_words=True),
+        ordered=ordered(statuses, reason, of_number, down, "scanned", with_words=True, of_campaign=of_campaign),
         listed=_LISTED_NAMES,
         words=_WORDS,
         d=DIRECTION[down],

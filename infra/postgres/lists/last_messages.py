@@ -1,6 +1,6 @@
 """What a list shows of each row besides the conversation: the customer's last message, what is wrong with the last
-answer, and to whom the next one is promised. It is read apart from the rows: `last_text` is the last *text*, and a
-photo or a voice message has none."""
+answer, to whom the next one is promised, and which campaign the customer answered. It is read apart from the rows:
+`last_text` is the last *text*, and a photo or a voice message has none."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,12 +24,18 @@ def with_last_messages(conn: Connection[Any], rows: Sequence[ListedConversation]
 
 
 def with_last_answers(conn: Connection[Any], rows: Sequence[ListedConversation]) -> list[ListedConversation]:
-    """The rows, each with what is wrong with the last answer that was sent from here. One statement; each row is read
-    from the index of its sends."""
+    """The rows, each with what is wrong with the last answer that was sent from here, and with the campaign that the
+    customer answered. One statement; each row is read from the indexes of its sends and answers."""
     if not rows:
         return []
-    found = dict(conn.execute(_ANSWERS, [[row.id for row in rows]], prepare=True).fetchall())
-    return [row if row.answer == found.get(row.id) else replace(row, answer=found.get(row.id)) for row in rows]
+    found = {row[0]: row[1:] for row in conn.execute(_ANSWERS, [[row.id for row in rows]], prepare=True)}
+    return [_with_answers(row, *found.get(row.id, (None, None))) for row in rows]
+
+
+def _with_answers(row: ListedConversation, answer: str | None, campaign: str | None) -> ListedConversation:
+    if (row.answer, row.campaign) == (answer, campaign):
+        return row
+    return replace(row, answer=answer, campaign=campaign)
 
 
 def with_promises(conn: Connection[Any], rows: Sequence[ListedConversation]) -> list[ListedConversation]:
@@ -48,9 +54,13 @@ _PROMISES = SQL(
 )
 _ANSWERS = SQL(
     """
-    select t.id, s.state from unnest(%b::uuid[]) as t (id) cross join lateral (
+    select t.id, case when s.state in ('unknown', 'failed', 'dropped') then s.state end, k.name
+    from unnest(%b::uuid[]) as t (id) left join lateral (
       select state from sends where conversation_id = t.id and is_word order by ordinal desc limit 1
-    ) as s where s.state in ('unknown', 'failed', 'dropped')
+    ) as s on true left join lateral (
+      select k.name from campaign_answers a join campaigns k on k.id = a.campaign_id
+      where a.conversation_id = t.id order by a.at, a.campaign_id limit 1
+    ) as k on true where s.state in ('unknown', 'failed', 'dropped') or k.name is not null
     """
 )
 _LAST = SQL(

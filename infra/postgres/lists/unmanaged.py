@@ -34,15 +34,16 @@ Order = Literal["newest", "urgent"]
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedFilter:
-    """Which unmanaged conversations, None or empty: all; and their order. `words`: what somebody typed into the search
-    (`domain.search`). `words` and `order` are for `infra.postgres.lists.console`; the functions here list the newest
-    first and search nothing."""
+    """Which unmanaged conversations, None or empty: all; and their order. `campaign`: those in which a recipient of the
+    campaign answered; `words`: what somebody typed into the search (`domain.search`). `words` and `order` are for
+    `infra.postgres.lists.console`; the functions here list the newest first and search nothing."""
 
     status: Status | None = None
     reason: Reason | None = None
     number: str | None = None
     words: tuple[str, ...] = ()
     order: Order = "newest"
+    campaign: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, af
             "set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan"
         )
         values = {"number": which.number, "at": after.at, "id": after.id, "limit": rows + 1}
+        values["campaign"] = which.campaign
         cursor = conn.cursor(row_factory=class_row(ListedConversation))
         found = cursor.execute(statement(which), values, prepare=True).fetchall()
         totals = counts(conn, which)
@@ -73,7 +75,8 @@ def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, af
 
 def statement(which: UnmanagedFilter) -> Composed:
     """Returns the SQL of a page. Its parameters: `number`, `at` and `id` (the end of the previous page) and `limit`."""
-    return ordered(statuses_of(which.status), which.reason, which.number is not None)
+    of_campaign = which.campaign is not None
+    return ordered(statuses_of(which.status), which.reason, which.number is not None, of_campaign=of_campaign)
 
 
 def statuses_of(status: Status | None) -> tuple[Status, ...]:
@@ -89,20 +92,31 @@ def ordered(
     down: bool = True,
     limit: str = "limit",
     with_words: bool = False,
+    of_campaign: bool = False,
 ) -> Composed:
     """Returns the SQL of a page, like `statement`. `down`: the latest first; `limit`: the name of the parameter with
-    the number of rows; `with_words`: also the words of a search."""
+    the number of rows; `with_words`: also the words of a search; `of_campaign`: only answers to a `campaign`, of which
+    there are few: all of them are read and sorted."""
     order = {"direction": DIRECTION[down], "limit": Placeholder(limit)}
     branches = [
         _BRANCH.format(status=sql.Literal(STATUS_CODES[status]), reason=sql.Literal(each.code), **order)
         for status, each in product(statuses, [reason] if reason else Reason)
     ]
     every = SQL(" union all ").join(branches)
+    if of_campaign:
+        codes = SQL(", ").join(sql.Literal(STATUS_CODES[status]) for status in statuses)
+        of_reason = SQL(" and reason = {}").format(sql.Literal(reason.code)) if reason else SQL("")
+        following: Composed | SQL = SQL("select * from ({}) as c").format(SQL(ANSWERED))
+        every = SQL("select * from following where status in ({}){}").format(codes, of_reason)
+    else:
+        following = SQL("select * from conversations where unmanaged")
     return SQL(
-        "with following as not materialized (select * from conversations where unmanaged {number} "
+        "with following as not materialized ({following} {where} {number} "
         "and (last_at, id) {beyond} (%(at)s, %(id)s)) select {columns}{further} from ({every}) as branches "
         "order by last_at {direction}, id {direction} limit {limit}"
     ).format(
+        following=following,
+        where=SQL("where true" if of_campaign else ""),
         number=OF_NUMBER[of_number],
         beyond=BEYOND[down],
         columns=LISTED,
@@ -146,14 +160,39 @@ COUNTS: LiteralString = """
 """Counts the active and the closed conversations with a `number` and a `reason`; null counts all."""
 
 
+ANSWERED: LiteralString = """
+  select c.* from (
+    select distinct conversation_id from campaign_answers where campaign_id = %(campaign)s and outcome = 'unmanaged'
+  ) as answered cross join lateral (
+    select * from conversations where id = answered.conversation_id and unmanaged offset 0
+  ) as c
+"""
+"""The unmanaged conversations in which recipients of a `campaign` answered. O(those), each read by its key: without
+`offset` PostgreSQL may read all unmanaged ones instead."""
+
+COUNTS_OF_CAMPAIGN: LiteralString = f"""
+  select count(*) filter (where status = 'a') as active, count(*) filter (where status = 'c') as closed
+  from ({ANSWERED}) as c
+  where (%(number)s::text is null or phone_number_id = %(number)s)
+    and (%(reason)s::smallint is null or reason = %(reason)s)
+"""
+"""As `COUNTS`, of the answers to a `campaign`."""
+
+
+def counts_statement(of_campaign: bool) -> LiteralString:
+    """Returns the SQL of the counts."""
+    return COUNTS_OF_CAMPAIGN if of_campaign else COUNTS
+
+
 def count_of(which: UnmanagedFilter) -> dict[str, object]:
-    """Returns the parameters of `COUNTS`."""
-    return {"number": which.number, "reason": which.reason and which.reason.code}
+    """Returns the parameters of the counts."""
+    return {"number": which.number, "reason": which.reason and which.reason.code, "campaign": which.campaign}
 
 
 def counts(conn: Connection[Any], which: UnmanagedFilter) -> dict[Status, int]:
-    """Returns status -> number of conversations with the filter's number and reason. The filter's status is ignored."""
-    found = conn.execute(COUNTS, count_of(which)).fetchone()
+    """Returns status -> number of conversations with the filter's number, reason and campaign. The filter's status is
+    ignored."""
+    found = conn.execute(counts_statement(which.campaign is not None), count_of(which)).fetchone()
     assert found is not None
     return {"active": found[0], "closed": found[1]}
 
@@ -180,7 +219,8 @@ class ListedConversation:
     """The `domain.contract.row.Row` that lists read: a conversation without its `memory`, which only the rules need.
     `last`: the customer's last message, where a list has read it and it is not a text
     (`infra.postgres.lists.last_messages`); `answer`: likewise the state of the last answer that was sent from here, if
-    it is `unknown` or `failed`; `promise`: likewise to whom the customer's next answer is promised."""
+    it is `unknown` or `failed`; `promise`: likewise to whom the customer's next answer is promised;
+    `campaign`: likewise the name of the campaign that the customer answered in it."""
 
     id: UUID
     phone_number_id: str
@@ -212,6 +252,7 @@ class ListedConversation:
     last: LastMessage | None = None
     answer: str | None = None
     promise: ListedPromise | None = None
+    campaign: str | None = None
 
     @property
     def status(self) -> Status:

@@ -1,16 +1,23 @@
 """The recipients of a campaign as its funnel lists them."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from domain.campaigns.campaign import Campaign
 from domain.campaigns.funnel import RecipientFilter, funnel_of
+from domain.conversations.reasons import Reason
 from infra.postgres.campaigns import listing
 from infra.postgres.campaigns.answers import answer_counts_of
 from infra.postgres.campaigns.counts import counts_of
+from infra.postgres.lists import console as console_list
+from infra.postgres.lists import unmanaged
+from infra.postgres.lists.last_messages import with_last_answers
+from infra.postgres.lists.unmanaged import Order, UnmanagedFilter
 from tests.support.campaign_room import CampaignRoom, open_campaign_room
+from tests.support.stories import NUMBER
 
 STATES = [
     *(("skipped", "phone_invalid", 1, 0), ("skipped", "duplicate", 1, 0), ("skipped", "opted_out", 1, 0)),
@@ -96,3 +103,57 @@ def test_another_campaign_is_not_listed(room: CampaignRoom) -> None:
     other = room.planned(1, "Winter")
     assert [2] == _all(room, other.id, RecipientFilter())
     assert [] == _all(room, other.id, RecipientFilter("answered"))
+
+
+# on the list of unmanaged conversations
+
+
+def _answered(room: CampaignRoom) -> Campaign:
+    """Sends a campaign to 24 customers, of whom all but the last four answer; every third asks for a skillset, so that
+    somebody has it."""
+    campaign = room.planned(24)
+    assert ("applied", None) == room.command("start", campaign)
+    room.run()
+    for row in range(2, 22):
+        room.office.customer_writes("1" if row % 3 == 0 else f"hello {row}", f"1650555{row:04}", 0)
+    room.office.customer_writes("hello", "16505559999", 0)  # answers nothing
+    return campaign
+
+
+@pytest.mark.parametrize("order", ["newest", "urgent"])
+def test_the_list_shows_exactly_the_answers_that_are_counted_as_left_alone(room: CampaignRoom, order: Order) -> None:
+    campaign = _answered(room)
+    counted = funnel_of(counts_of(room.connection, campaign.id), answer_counts_of(room.connection, campaign.id))
+    left_alone = counted.cell("unmanaged")
+    expected = {
+        each.conversation_id for each in listing.page(room.connection, campaign.id, left_alone.which, 100).recipients
+    }
+    which = UnmanagedFilter(campaign=campaign.id, order=order)
+    pages = [*console_list.pages(room.connection, which, 5)]
+    found = [row.id for page in pages for row in page.rows]
+    assert (expected, left_alone.n) == ({*found}, len(found))
+    assert {"active": left_alone.n, "closed": 0} == console_list.list_totals(room.connection, which).counts
+    assert {"Autumn"} == {row.campaign for row in with_last_answers(room.connection, pages[0].rows)}
+
+
+def test_the_answers_are_narrowed_and_searched_as_the_whole_list(room: CampaignRoom) -> None:
+    campaign = _answered(room)
+
+    def listed(**more: Any) -> int:
+        which = UnmanagedFilter(campaign=campaign.id, **more)
+        return len(console_list.page(room.connection, which, 100).rows)
+
+    everything = listed()
+    assert (everything, 0) == (listed(status="active"), listed(status="closed"))
+    assert (everything, 0) == (listed(reason=Reason.NO_CHOICE), listed(reason=Reason.OUT_OF_HOURS))
+    assert (everything, 0) == (listed(number=NUMBER), listed(number="2"))
+    assert (everything, 1, 0) == (listed(words=("hello",)), listed(words=("20",)), listed(words=("9999",)))
+
+
+def test_the_command_line_pages_through_the_answers(room: CampaignRoom) -> None:
+    campaign = _answered(room)
+    which = UnmanagedFilter(campaign=campaign.id)
+    first = unmanaged.page(room.connection, which, 10)
+    assert first.next is not None
+    second = unmanaged.page(room.connection, which, 10, first.next)
+    assert (13, 13) == (first.counts["active"], len({row.id for row in (*first.rows, *second.rows)}))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -56,6 +57,22 @@ def listed(witiop: CommandLine, *arguments: str) -> Any:
     finished = witiop("unmanaged", "list", *arguments, "--json")
     assert (finished.code, finished.err) == (0, "")
     return json.loads(finished.out)
+
+
+@pytest.mark.usefixtures("demo")
+def test_only_answers_to_a_campaign_are_listed(conn: Connection[Any], witiop: CommandLine) -> None:
+    campaign = UUID(int=5)
+    conn.execute(
+        "insert into campaign_answers select %s, 2, 1, 0, id, now(), 'likely', 'unmanaged' from conversations "
+        "where customer_name like 'Anna%%'",
+        [campaign],
+    )
+    found = listed(witiop, "--campaign", str(campaign))
+    assert (["Anybody \u202ethere?"], {"active": 1, "closed": 0}) == (
+        [row["last_text"] for row in found["rows"]],
+        found["counts"],
+    )
+    assert [] == listed(witiop, "--campaign", str(UUID(int=6)))["rows"]
 
 
 @pytest.mark.usefixtures("demo")

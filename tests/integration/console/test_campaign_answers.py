@@ -1,0 +1,42 @@
+"""Who answered a campaign and was left alone, on the list of unmanaged conversations and in their conversation."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.campaign_pages import campaign_pages
+from tests.support.campaign_room import CampaignRoom
+from tests.support.console import Browser, Console, ids
+
+
+@pytest.fixture
+def room(console: Console) -> Iterator[CampaignRoom]:
+    with campaign_pages(console) as room:
+        yield room
+
+
+def test_the_list_of_a_campaign_has_its_answers_alone_each_with_its_name(boss: Browser, room: CampaignRoom) -> None:
+    autumn = room.planned(2, name="Autumn & service")
+    room.command("start", autumn)
+    room.run()
+    answer = room.office.customer_writes("I would like to", "16505550002", 0)
+    other = room.office.customer_writes("Who are you?", "16505559999", 0)
+    page = boss.get(f"/unmanaged?campaign={autumn.id}").text
+    assert [answer] == ids(page)
+    assert "answered campaign Autumn &amp; service" in page
+    assert f'name="campaign" value="{autumn.id}" checked' in page
+    everything = boss.get("/unmanaged").text
+    assert ({answer, other}, 1) == ({*ids(everything)}, everything.count("answered campaign"))
+    file = boss.download(f"/unmanaged.csv?campaign={autumn.id}").decode()
+    assert (True, False) == ("I would like to" in file, "Who are you?" in file)
+
+
+def test_the_conversation_says_which_campaign_it_answers_and_who_got_it(boss: Browser, room: CampaignRoom) -> None:
+    to = {"target": {"kind": "user", "id": "anna"}, "mode": "exclusive", "holds_hours": 72}
+    autumn = room.planned(1, answers_to=to)
+    room.command("start", autumn)
+    room.run()
+    answer = room.office.customer_writes("hello", "16505550002", 0)
+    page = boss.get(f"/unmanaged?open={answer}&tab=info").text
+    assert f'href="/unmanaged?campaign={autumn.id}">Autumn</a>' in page
+    assert "the campaign Autumn" in page
