@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CampaignCommand, OptIn, OptOut
+from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CampaignBody, CampaignCommand, OptIn, OptOut
 from domain.command_bodies.parts import CommandPart, NonEmptyId, Target, TransferMode
 from domain.event_headers import event_headers
 from domain.messages.outgoing import OutgoingMessage, TemplateMessage
@@ -264,15 +264,16 @@ def new_command(
 
 
 def signed(command: Command, topic: str, secret: bytes) -> OutgoingRecord:
-    """Returns the signed record of a command. Key: the conversation's id, otherwise the command's (interface.md, Kafka
-    in)."""
+    """Returns the signed record of a command. Key: the id of its conversation or campaign, otherwise the command's
+    (interface.md, Kafka in)."""
     head, body = command.head, command.body
     value = body.model_dump_json(exclude_none=True, by_alias=True).encode()
     headers = event_headers(head.id, head.type, head.source, head.at)
     headers["witiop_issuer"] = head.issuer
     headers["witiop_expires"] = rfc3339(head.expires_at)
     headers["witiop_signature"] = signature(secret, headers, value)
-    key = str(body.conversation_id or head.id)
+    about = body.campaign_id if isinstance(body, CampaignBody) else body.conversation_id
+    key = str(about or head.id)
     return OutgoingRecord(topic, key, value, tuple((name, text.encode()) for name, text in headers.items()))
 
 

@@ -17,7 +17,7 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--bootstrap", required=True)
 parser.add_argument("--topic", default="witiop.commands.v1")
 parser.add_argument("--issuer", required=True)
-parser.add_argument("command", choices=["transfer", "recall", "email"])
+parser.add_argument("command", help="e.g. transfer, recall, email, campaign.start")
 parser.add_argument("data", help="JSON, see docs/events/schemas")
 args = parser.parse_args()
 
@@ -33,7 +33,7 @@ signed = {  # in the order of the signature
 text = "".join(f"{header}\n" for header in signed.values()).encode() + value
 signature = "sha256=" + hmac.new(os.environ["WITIOP_COMMAND_SECRET"].encode(), text, hashlib.sha256).hexdigest()
 headers = {**signed, "witiop_signature": signature, "ce_specversion": "1.0", "content-type": "application/json"}
-key = json.loads(value).get("conversation_id", command_id).encode()
+key = str((data := json.loads(value)).get("conversation_id") or data.get("campaign_id") or command_id).encode()
 producer = KafkaProducer(bootstrap_servers=args.bootstrap, acks="all")
 producer.send(args.topic, value, key, [(name, text.encode()) for name, text in headers.items()]).get(timeout=20)
 producer.close()

@@ -133,5 +133,6 @@ def command_result(
     cause = head.id if head else f"{record.topic}:{record.partition}:{record.offset}:{record.at.isoformat()}"
     headers = event_headers(str(result_id(cause)), "witiop.command.result.v1", SOURCE, at)
     position = f"{record.partition}:{record.offset}"
-    key = str(request.conversation) if request.conversation else head.id if head else position
+    about = request.conversation or (after.id if isinstance(after, Campaign) else None)
+    key = str(about) if about else head.id if head else position
     return OutboxRecord(topic, key, headers, to_json(data))

@@ -327,7 +327,7 @@ CHANNELS = (
         "accepted",
         "cloudevents-kafka",
         "Signed commands of administrators. Each new command has one result on the topic of results.",
-        "the conversation's id; only for speed",
+        "the id of the conversation or campaign: its commands are carried out in their order",
         (
             MessageType("witiop.command.transfer.v1", commands.Transfer, "witiop.command.transfer.v1"),
             MessageType(
@@ -386,7 +386,7 @@ CHANNELS = (
         "published",
         "cloudevents-kafka",
         "Results of commands.",
-        "the conversation's id, otherwise the command's id, otherwise the partition and offset of the record",
+        "the id of the conversation or campaign, otherwise of the command, otherwise the record's partition and offset",
         (MessageType("witiop.command.result.v1", CommandResult, "witiop.command.result.v1"),),
     ),
     Channel(

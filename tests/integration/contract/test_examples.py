@@ -24,6 +24,7 @@ from consumers.handlers.commands import Commands
 from consumers.handlers.conversations import Conversations
 from consumers.workers.mails import Mails
 from consumers.workers.relay import Relay
+from domain.campaigns.campaign import Campaign, campaign_id
 from domain.contract.channels import CommandResult
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, User
@@ -37,6 +38,7 @@ from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import IncomingRecord
 from infra.kafka.ordered_publisher import OrderedPublisher
 from infra.postgres import directory, mails
+from infra.postgres.campaigns import campaigns
 from infra.postgres.connections.clock import database_now
 from infra.postgres.messaging.outbox import Outbox
 from tests.support.fake_mailer import FakeMailer
@@ -268,6 +270,37 @@ def test_the_result_of_any_record_on_the_commands_topic_matches_its_schema(insta
         read_back = CommandResult.model_validate_json(json.dumps(result), strict=True)
         assert result == read_back.model_dump(mode="json", exclude_unset=True)
     assert {None, "already_assigned", "not_authentic"} == {result["reason"] for result in results}
+
+
+def test_a_campaign_is_paused_by_a_command_and_the_result_names_it_and_its_version(installation: Installation) -> None:
+    """Once; the second pause is rejected, with the state."""
+    campaign = Campaign(
+        id=campaign_id("autumn"),
+        name="Autumn",
+        phone_number_id="106540352242922",
+        account_id="550200000000000",
+        source={"file": {}},
+        into_active=False,
+        terms={},
+        actor="boss",
+        created_at=datetime.now(UTC),
+        state="running",
+    )
+    campaigns.create(installation.connection, campaign, [])
+    data = json.dumps({"campaign_id": str(campaign.id), "expected_version": 0})
+    stale = json.dumps({"campaign_id": str(campaign.id)})
+    for body in (data, stale):
+        installation.run("publish_command.py", installation.topics.commands, "--issuer", "boss", "campaign.pause", body)
+    installation.process_commands()
+    installation.publish()
+    results: list[Any] = [event.get_data() for event in installation.events(installation.topics.results)]
+    schema = Draft202012Validator(schemas()["witiop.command.result.v1"])
+    assert [] == [error.message for result in results for error in schema.iter_errors(result)]
+    told = {r["outcome"]: (r["reason"], r["campaign_id"], r["version"], r.get("detail")) for r in results}
+    assert {
+        "applied": (None, str(campaign.id), 1, None),
+        "rejected": ("campaign_state", str(campaign.id), 1, "the campaign is paused"),
+    } == told
 
 
 @pytest.mark.parametrize(("name", "lines"), [("count_unmanaged.py", 60), ("publish_command.py", 40)])

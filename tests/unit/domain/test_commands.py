@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.command_bodies.campaigns import PauseCampaign, ResumeCampaign
 from domain.commands import (
     Command,
     Email,
@@ -71,6 +72,16 @@ def test_a_signed_command_is_read_with_any_of_the_secrets(body: Transfer | Recal
     record = signed(asked(body), "commands", SECRET)
     assert asked(body) == read(record, secrets=(b"new", SECRET))
     assert str(body.conversation_id or "c1") == record.key
+
+
+def test_commands_about_a_campaign_keep_their_order() -> None:
+    """They are on one partition: a resume is not carried out before the pause."""
+    campaign = UUID(int=7)
+    keys = {
+        signed(new_command(body, id_=str(body), source="s", issuer="i", at=NOW, expires_at=NOW), "commands", SECRET).key
+        for body in (PauseCampaign(campaign_id=campaign), ResumeCampaign(campaign_id=campaign))
+    }
+    assert {str(campaign)} == keys
 
 
 def test_the_signature_is_over_six_headers_and_the_value() -> None:

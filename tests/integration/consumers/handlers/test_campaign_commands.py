@@ -202,10 +202,10 @@ def test_unknown_recipients_count_as_sent_or_get_it_again(room: CampaignRoom) ->
     assert ("rejected", "nothing_to_resolve") == room.command("resolve", autumn, row_no=2, **as_sent)
     room.connection.execute("update campaigns set state = 'finished'")
     assert ("applied", None) == room.command("resolve", autumn, **{"as": "send_again"})
-    assert {"assumed_sent": 1, "claimed": 2} == room.counts(autumn)
+    assert ({"assumed_sent": 1, "claimed": 2}, "running") == (room.counts(autumn), room.campaign(autumn).state)
     room.run()
     assert {"assumed_sent": 1, "accepted": 2} == room.counts(autumn)
-    assert (5, "running") == (len(room.reached()), room.campaign(autumn).state)
+    assert 5 == len(room.reached())
     logged = [
         (e.actor, e.reason, e.detail) for e in campaigns.log_of(room.connection, autumn.id) if e.event == "resolved"
     ]
