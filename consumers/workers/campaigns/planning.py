@@ -60,7 +60,7 @@ def _end(connection: Connection[Any], topics: Topics, planned: Campaign, now: da
 
 def _placed(row: ImportedRow) -> ImportedRow:
     country = country_of(row.address_kind, row.address)
-    return row._replace(country=country, country_zone=zone_of(country) if country else None)
+    return ImportedRow(*row[:7], country, zone_of(country) if country else None)
 
 
 def _standing(

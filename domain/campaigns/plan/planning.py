@@ -70,6 +70,8 @@ def variant_of(row: ImportedRow, templates: Sequence[CampaignTemplate]) -> Campa
     """Returns the template that a row gets: always the same one for an address, among those in the row's language if
     there is one."""
     fitting = [each for each in templates if each.template.language == row.language] or templates
+    if len(fitting) == 1:
+        return fitting[0]
     hashed = hashlib.sha256(row.address_key.encode()).digest()
     return fitting[int.from_bytes(hashed[:8]) % len(fitting)]
 

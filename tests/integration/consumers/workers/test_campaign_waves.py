@@ -123,3 +123,22 @@ def test_without_anybody_who_can_get_it_there_is_no_wave(room: CampaignRoom) -> 
     room.command("start", autumn)
     room.run()
     assert ("rejected", "nothing_to_retry") == room.command("wave", autumn)
+
+
+def test_who_fails_again_while_others_still_join_the_wave_is_not_tried_twice_in_it(
+    room: CampaignRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C1: for a reason whose turn comes later in the same wave."""
+    monkeypatch.setattr(waves_step, "ROWS", 1)
+    first = "+16505550002"
+    room.graph.answers_to = {first: Refused(131000, "trouble"), "+16505550003": Refused(132015, "paused")}
+    autumn = room.planned(2)
+    room.command("start", autumn)
+    room.run()
+    room.status(2, "failed", code=131053)
+    room.connection.execute("update recipients set due_at = now() where row_no = 2")
+    room.graph.answers_to = {first: Refused(132015, "paused")}
+    room.command("wave", autumn)
+    room.run()
+    assert (2, 2) == (room.reached().count(first), room.reached().count("+16505550003"))
+    assert {"failed 132015": 1, "accepted": 1} == room.counts(autumn)

@@ -16,6 +16,7 @@ from domain.campaigns.campaign import (
     cancel,
     next_wave,
     pause,
+    pause_for_defect,
     resume,
     start,
     start_when_due,
@@ -92,3 +93,44 @@ def test_a_wave_goes_on_with_what_was_finished_and_stays_paused_where_it_is() ->
         assert isinstance(waved, Campaign)
         assert (expected, 2) == (waved.state, waved.wave)
     assert Rejection.CAMPAIGN_STATE == next_wave(replace(AUTUMN, state="cancelled"), "paola", None)
+
+
+def test_in_everybodys_own_time_it_begins_with_the_first_zone() -> None:
+    """It runs as soon as the time has come somewhere; the others wait for theirs."""
+    zones = {"Asia/Tokyo": 1, "Europe/Rome": 1, "America/New_York": 1}
+    campaign = replace(AUTUMN, zones=zones, terms={"zone": "Europe/Rome"})
+    at = datetime(2026, 12, 2, 8, tzinfo=UTC)  # 9:00 in Rome, which is 0:00 UTC in Tokyo
+    scheduled = start(campaign, "paola", at, in_own_time=True, now=NOON, needs_second=False)
+    assert isinstance(scheduled, Campaign)
+    assert ("scheduled", datetime(2026, 12, 2, 0, tzinfo=UTC)) == (scheduled.state, scheduled.begins_at)
+    assert "running" == start_when_due(scheduled, datetime(2026, 12, 2, 0, 30, tzinfo=UTC)).state
+    assert "missed" == start_when_due(scheduled, datetime(2026, 12, 2, 0, 31, tzinfo=UTC)).state
+    late = start(campaign, "paola", at, in_own_time=True, now=at - timedelta(hours=1), needs_second=False)
+    assert isinstance(late, Campaign)
+    assert "running" == late.state
+
+
+@pytest.mark.parametrize("state", CAMPAIGN_STATES)
+def test_a_defect_pauses_what_can_be_paused_and_a_resume_goes_on_there(state: CampaignState) -> None:
+    work = {"step": "plan", "row": 5000} if state == "planning" else None
+    paused = pause_for_defect(replace(AUTUMN, state=state, work=work), "KeyError")
+    if state not in ("importing", "planning", "running"):
+        assert state == paused.state
+        return
+    assert ("paused", "defect", "KeyError") == (paused.state, paused.reason, paused.detail)
+    again = resume(paused, "paola", NOON)
+    assert isinstance(again, Campaign)
+    assert (state, work) == (again.state, again.work)
+
+
+def test_who_resumes_after_the_first_messages_lets_the_others_follow() -> None:
+    """And what lasts, e.g. the number's quality, is accepted as it is."""
+    seen = {"seen": [[1, 0, {}]], "told": 2}
+    for reason, passed, tolerated in (("canary", True, None), ("number_quality", False, {"number_quality": "red"})):
+        running = replace(AUTUMN, state="running", canary_until=NOON, watch=seen)
+        again = resume(running.to("paused", reason=reason, detail="red"), "paola", NOON)
+        assert isinstance(again, Campaign)
+        assert (passed, tolerated, {"told": 2}) == (again.canary_passed, again.tolerated, again.watch)
+    by_person = resume(AUTUMN.to("running").to("paused", "paola", "number_quality", "red"), "paola", NOON)
+    assert isinstance(by_person, Campaign)
+    assert by_person.tolerated is None
