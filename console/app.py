@@ -17,7 +17,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from console import gate, phrases
 from console.campaigns.history import history_pages
+from console.campaigns.new.check import check_pages
 from console.campaigns.new.pages import new_campaign_pages
+from console.campaigns.new.start import start_pages
+from console.campaigns.new.upload import upload_pages
 from console.campaigns.page.actions import campaign_actions
 from console.campaigns.page.live import campaign_live_pages
 from console.campaigns.page.pages import campaign_pages
@@ -91,6 +94,9 @@ def create_app(deps: Dependencies) -> Flask:
         history_pages,
         opt_out_pages,
         new_campaign_pages,
+        upload_pages,
+        check_pages,
+        start_pages,
         campaign_pages,
         campaign_live_pages,
         campaign_actions,

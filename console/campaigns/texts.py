@@ -257,3 +257,25 @@ def failed(code: str) -> FailureText:
     number = int(code) if code.isdecimal() else None
     name, when = _FAILED.get(status_error(number).help, (gettext_noop("Meta refused it"), _NOW))
     return FailureText(translated(name), translated(when))
+
+
+_FILE_PROBLEMS = {
+    "empty": gettext_noop("The file is empty."),
+    "no_rows": gettext_noop("The file has headings and no rows below them."),
+    "too_large": gettext_noop("The file is larger than 100 MB. Split it."),
+    "too_many_rows": gettext_noop("The file has more than 1,048,576 rows. Split it."),
+    "too_many_columns": gettext_noop("The file has more than 256 columns. Delete those that are not needed."),
+    "encrypted": gettext_noop("The file is protected with a password. Save it without one."),
+    "old_excel": gettext_noop("This is a file of an old Excel (.xls). Save it as .xlsx or .csv."),
+    "unknown_kind": gettext_noop("This is neither an Excel file (.xlsx) nor text with separators (.csv)."),
+    "damaged": gettext_noop("The file is damaged. Open it in a spreadsheet program and save it again."),
+    "unpacks_too_large": gettext_noop("The file unpacks to far more than a list of recipients. Save it again."),
+    "too_much_memory": gettext_noop("The file is too complicated to be read. Save it as .csv."),
+    "too_much_time": gettext_noop("Reading the file took too long. Save it as .csv."),
+}
+
+
+def file_problem(problem: str | None, detail: str | None) -> str:
+    """Why a file with recipients was refused, and what helps."""
+    text = translated(_FILE_PROBLEMS.get(problem or "", gettext_noop("The file cannot be read. Save it as .csv.")))
+    return f"{text} ({detail})" if detail else text

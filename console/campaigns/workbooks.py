@@ -31,13 +31,21 @@ log = structlog.get_logger()
 
 RowsOf = Callable[[Connection[Any]], Iterable[Sequence[Cell]]]
 """Reads the rows of a workbook. It is called in the thread of the download, with the language of the page."""
+PartsOf = Callable[[Connection[Any]], Iterator[bytes]]
+"""Makes the parts of a workbook there."""
 
 
 def download_workbook(
     deps: Dependencies, name: str, title: str, columns: Sequence[tuple[str, int]], rows: RowsOf, **audited: object
 ) -> ResponseReturnValue:
-    """The response with a list as a workbook: 429 if the person has a download already, 503 if too many people have.
-    `audited`: what was downloaded, for the audit log, without customers' names and phones."""
+    """The response with a list as a workbook, as `download_file` gives it."""
+    sheet = Sheet(title, f"{title}, {words().moment(words().now)} ({words().zone.key})", words().now, columns)
+    return download_file(deps, name, lambda conn: workbook(sheet, within_bounds(rows, conn)), **audited)
+
+
+def download_file(deps: Dependencies, name: str, parts: PartsOf, **audited: object) -> ResponseReturnValue:
+    """The response with a workbook: 429 if the person has a download already, 503 if too many people have. `audited`:
+    what was downloaded, for the audit log, without customers' names and phones."""
     if request.method == "HEAD":
         return Response(b"", content_type=XLSX)
     try:
@@ -49,32 +57,30 @@ def download_workbook(
     with deps.connection() as conn:
         audit.write(conn, [AuditEntry("downloaded", person().name, address(), detail={"kind": "xlsx", **audited})])
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the file outlives the request
-    sheet = Sheet(title, f"{title}, {words().moment(words().now)} ({words().zone.key})", words().now, columns)
-    follow_with(partial(deps.downloads.stream, download, partial(_file, app, deps, sheet, rows, words())))
+    follow_with(partial(deps.downloads.stream, download, partial(_file, app, deps, parts, words())))
     name = _NOT_IN_NAMES.sub("-", f"{name}-{words().local(words().now):%Y-%m-%d-%H%M}")[:100].strip("-")
     headers = {"Content-Disposition": disposition(f"{name}.xlsx"), "X-Accel-Buffering": "no"}
     return Response(b"", content_type=XLSX, headers=headers)
 
 
-def _file(app: Flask, deps: Dependencies, sheet: Sheet, rows: RowsOf, speech: Words) -> Generator[bytes, None, None]:
-    with app.app_context():
+def _file(app: Flask, deps: Dependencies, parts: PartsOf, speech: Words) -> Generator[bytes, None, None]:
+    with app.app_context(), deps.download_connection() as conn:
         g.words = speech
-        yield from workbook(sheet, _within_bounds(deps, rows))
+        yield from parts(conn)
 
 
-def _within_bounds(deps: Dependencies, rows: RowsOf) -> Iterator[Sequence[Cell]]:
+def within_bounds(rows: RowsOf, conn: Connection[Any]) -> Iterator[Sequence[Cell]]:
     """The rows, and a last line that says so if some are missing."""
     until = monotonic() + LONGEST_SECONDS
     try:
-        with deps.download_connection() as conn:
-            for count, row in enumerate(rows(conn)):
-                if count == MAX_ROWS:
-                    yield [translated(gettext_noop("There are more rows than fit into a file."))]
-                    return
-                if monotonic() > until:
-                    yield [translated(gettext_noop("This file is incomplete: it took too long. Add a filter."))]
-                    return
-                yield row
+        for count, row in enumerate(rows(conn)):
+            if count == MAX_ROWS:
+                yield [translated(gettext_noop("There are more rows than fit into a file."))]
+                return
+            if monotonic() > until:
+                yield [translated(gettext_noop("This file is incomplete: it took too long. Add a filter."))]
+                return
+            yield row
     except psycopg.Error as error:
         log.warning("console.database_unavailable", error=type(error).__name__)
         yield [translated(gettext_noop("This file is incomplete: the database did not respond. Try again."))]

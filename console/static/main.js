@@ -11,6 +11,7 @@ import { startQuick } from "./quick.js";
 import { startRecipients } from "./recipients.js";
 import { startSaving } from "./saved.js";
 import { startSelection } from "./selection.js";
+import { startUpload } from "./upload.js";
 
 // Times are shown in the browser's zone unless the person chose another one in their account.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -27,4 +28,5 @@ startDrafts();
 startAnswer();
 startQuick();
 startSaving();
+startUpload({ showError });
 startDesk({ connect, showError });

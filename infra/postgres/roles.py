@@ -251,8 +251,8 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     "console": {
         **_DIRECTORY,
         **_READS_LISTS,
-        "campaign_file_chunks": "insert",
-        "campaign_files": "select, insert",
+        "campaign_file_chunks": "select, insert, update",
+        "campaign_files": "select, insert, update",
         "console_audit": "select, insert",
         "consumer_offsets": "select",
         "console_sessions": "select, insert, update, delete",

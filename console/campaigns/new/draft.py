@@ -169,7 +169,7 @@ class Draft:
             "name": self.name,
             "phone_number_id": self.number,
             "templates": [each._asdict() for each in self.templates],
-            "file": {"file_id": self.file, "mapping": self._mapping()} if self.source == "file" else None,
+            "file": {"file_id": self.file, "mapping": self.mapping()} if self.source == "file" else None,
             "customers": self.filter(zone) if self.source == "customers" else None,
             "into_active": self.into_active,
             "terms": {
@@ -183,7 +183,8 @@ class Draft:
             else None,
         }
 
-    def _mapping(self) -> dict[str, Any]:
+    def mapping(self) -> dict[str, Any]:
+        """Which column is what, as the command names it."""
         return {
             "phone": self.column_of("phone"),
             **{role: self.column_of(role) for role in ("name", "language", "zone")},

@@ -6,7 +6,9 @@ from typing import NamedTuple
 from flask import url_for
 
 from console.campaigns.new.draft import Draft
-from console.request import translated
+from console.request import translated, words
+from domain.campaigns.campaign import Campaign, CampaignTemplate
+from domain.campaigns.funnel import Funnel
 from domain.contract.texts import gettext_noop
 
 _NAMES = (
@@ -42,4 +44,26 @@ def steps_of_draft(draft: Draft, recipients: str) -> list[Step]:
         (f"{chosen.name} · {chosen.language}" if chosen else "", recipients, "", ""),
         (url_for("new_campaign.show", number=draft.number), "", "", ""),
         1 if chosen else 0,
+    )
+
+
+def steps_of_campaign(
+    campaign: Campaign, templates: Sequence[CampaignTemplate], funnel: Funnel, here: int
+) -> list[Step]:
+    """The steps once the campaign exists. `here`: the one that is shown."""
+    first = templates[0].template
+    number, planned = words().number, funnel.cell("planned").n
+    rows = translated(gettext_noop("%(n)s rows")) % {"n": number(funnel.rows)}
+    people = translated(gettext_noop("%(n)s people")) % {"n": number(planned)} if planned else ""
+    when = words().day_and_clock(campaign.start_at) if campaign.start_at else ""
+    start = url_for("start.ask_start", id_=campaign.id)
+    return steps(
+        (f"{first.name} · {first.language}", rows, people, when),
+        (
+            "",
+            "",
+            url_for("check.show", id_=campaign.id),
+            start if planned else "",
+        ),
+        here - 1,
     )

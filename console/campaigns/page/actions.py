@@ -34,12 +34,12 @@ def campaign_actions(deps: Dependencies) -> Blueprint:
     @pages.post("/pause")
     @gate.open_to("campaigns")
     def pause(id_: UUID) -> ResponseReturnValue:
-        return _submit(deps, body(PauseCampaign, **_about(id_), note=_note()), "campaign_pause")
+        return ask_campaign(deps, body(PauseCampaign, **_about(id_), note=_note()), "campaign_pause")
 
     @pages.post("/resume")
     @gate.open_to("campaigns")
     def resume(id_: UUID) -> ResponseReturnValue:
-        return _submit(deps, body(ResumeCampaign, **_about(id_)), "campaign_resume")
+        return ask_campaign(deps, body(ResumeCampaign, **_about(id_)), "campaign_resume")
 
     @pages.post("/begin")
     @gate.open_to("campaigns")
@@ -48,7 +48,7 @@ def campaign_actions(deps: Dependencies) -> Blueprint:
         with deps.connection() as conn:
             campaign = found_campaign(conn, id_)
         when = {"at": campaign.start_at, "in_own_time": campaign.in_own_time} if "confirm" in request.form else {}
-        return _submit(deps, body(StartCampaign, **_about(id_), **when), "campaign_start")
+        return ask_campaign(deps, body(StartCampaign, **_about(id_), **when), "campaign_start")
 
     @pages.get("/cancel")
     @gate.open_to("campaigns")
@@ -58,12 +58,12 @@ def campaign_actions(deps: Dependencies) -> Blueprint:
     @pages.post("/cancel")
     @gate.open_to("campaigns")
     def cancel(id_: UUID) -> ResponseReturnValue:
-        return _submit(deps, body(CancelCampaign, **_about(id_), note=_note()), "campaign_cancel")
+        return ask_campaign(deps, body(CancelCampaign, **_about(id_), note=_note()), "campaign_cancel")
 
     @pages.post("/wave")
     @gate.open_to("campaigns")
     def wave(id_: UUID) -> ResponseReturnValue:
-        return _submit(deps, body(StartWave, **_about(id_)), "campaign_wave")
+        return ask_campaign(deps, body(StartWave, **_about(id_)), "campaign_wave")
 
     @pages.get("/answers")
     @gate.open_to("campaigns")
@@ -76,14 +76,14 @@ def campaign_actions(deps: Dependencies) -> Blueprint:
         kind, _, target = request.form.get("to", "").partition(":")
         hours, mode = request.form.get("hours", ""), request.form.get("mode", "exclusive")
         to = {"target": {"kind": kind, "id": target}, "mode": mode, "holds_hours": hours} if target else None
-        return _submit(deps, body(ChangeAnswers, **_about(id_), answers_to=to), "campaign_answers")
+        return ask_campaign(deps, body(ChangeAnswers, **_about(id_), answers_to=to), "campaign_answers")
 
     @pages.post("/resolve")
     @gate.open_to("campaigns")
     def resolve(id_: UUID) -> ResponseReturnValue:
         about = {"campaign_id": id_, "row_no": request.form.get("row", type=int)}
         command = body(ResolveRecipients, **about, as_=request.form.get("as"))
-        return _submit(deps, command, f"campaign_{command.as_}")
+        return ask_campaign(deps, command, f"campaign_{command.as_}")
 
     return pages
 
@@ -97,7 +97,8 @@ def _note() -> str | None:
     return request.form.get("note", "").replace("\0", "").strip()[:200] or None
 
 
-def _submit(deps: Dependencies, command: CampaignCommand, what: str) -> ResponseReturnValue:
+def ask_campaign(deps: Dependencies, command: CampaignCommand, what: str) -> ResponseReturnValue:
+    """Submits the command of a form; the notice about it."""
     try:
         ids = submit(deps, request.form.get("form", ""), [CommandRequest(command, what)])
     except PublishFailed:

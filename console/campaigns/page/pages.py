@@ -13,7 +13,7 @@ from console.campaigns.page.view import campaign_view
 from console.dependencies import Dependencies
 from console.phrases import rejection
 from console.request import person, words
-from domain.campaigns.campaign import Campaign
+from domain.campaigns.campaign import Campaign, campaign_id
 from infra.postgres.campaigns import campaigns
 from infra.postgres.console import audit
 
@@ -72,7 +72,7 @@ def not_there_yet(conn: Connection[Any], id_: UUID) -> ResponseReturnValue:
     """The page of a campaign that the person has just asked for: its command is not processed yet, or was rejected.
     Aborts with 404 for any other."""
     command = audit.requested_command(conn, request.args.get("command", "")[:100])
-    if command is None or command.name != person().name or command.detail.get("campaign") != str(id_):
+    if command is None or command.name != person().name or campaign_id(command.command_id) != id_:
         abort(404)
     rejected = command.outcome == "rejected"
     late = not rejected and (words().now - command.at).total_seconds() > LATE_SECONDS

@@ -128,8 +128,8 @@ def delete_unused(connection: Connection[Any], most: int = 100) -> int:
         [old],
     ).fetchall()
     gone = connection.execute(
-        "delete from campaign_files f where id = any(%b::uuid[]) and state in ('waiting', 'read', 'refused') "
-        f"and not {_NEEDED} returning id",
+        "delete from campaign_files f where id = any(%b::uuid[]) "
+        f"and state in ('arriving', 'waiting', 'read', 'refused') and not {_NEEDED} returning id",
         [old],
     ).fetchall()
     deleted = [row[0] for row in (*emptied, *gone)]

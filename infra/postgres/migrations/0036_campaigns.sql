@@ -8,7 +8,7 @@ create table campaign_files (
   sha256 text not null,
   actor text not null,
   at timestamptz not null default clock_timestamp(),
-  state text not null,             -- waiting, read, refused; imported: a campaign has its rows; deleted
+  state text not null,             -- arriving, waiting, read, refused; imported: a campaign has its rows; deleted
   problem text,                    -- why it was refused: a code (docs/design/campaigns.md, Files)
   detail text,                     -- what was found in its place
   headings jsonb,                  -- what was read of it: headings, columns, the first rows

@@ -1,0 +1,46 @@
+"""Asks for a campaign to be created from a draft."""
+
+from flask import url_for
+from pydantic import ValidationError
+
+from console.campaigns.new.draft import Draft, readable
+from console.commands import CommandRequest, submit
+from console.dependencies import Dependencies
+from console.request import translated, words
+from domain.command_bodies.campaigns import CancelCampaign
+from domain.contract.texts import gettext_noop
+
+
+class WrongDraft(Exception):
+    """A draft from which no campaign can be created. The message is a sentence in the language of the page."""
+
+
+def ask_for(deps: Dependencies, draft: Draft, form: str) -> str:
+    """Submits the command and returns its id; the campaign that the draft replaces is cancelled. Raises WrongDraft, and
+    PublishFailed: it is safe to ask again."""
+    if not draft.name:
+        raise WrongDraft(translated(gettext_noop("Give the campaign a name.")))
+    if draft.source == "file" and draft.column_of("phone") is None:
+        raise WrongDraft(translated(gettext_noop("Say in which column the phones are.")))
+    try:
+        command = readable(draft, words().zone)
+    except ValidationError as wrong:
+        raise WrongDraft(_error(str(wrong.errors()[0]["loc"]))) from None
+    # the address of the draft is kept with the request, so that a rejected one can be changed
+    detail: dict[str, object] = {"back": url_for("new_campaign.show", **draft.args())}
+    requests = [CommandRequest(command, "campaign_create", detail)]
+    if draft.replaces is not None:
+        requests.append(CommandRequest(CancelCampaign(campaign_id=draft.replaces), "campaign_cancel"))
+    return submit(deps, form, requests)[0]
+
+
+def _error(place: str) -> str:
+    """What cannot be understood, by the place in the command where it stands."""
+    for name, text in (
+        ("quiet", gettext_noop("Quiet hours need two times of day that differ.")),
+        ("canary", gettext_noop("The first messages: a number from 0 to 100,000.")),
+        ("cap_days", gettext_noop("Days since the last campaign: a number from 1 to 365.")),
+    ):
+        if name in place:
+            return translated(text)
+    return translated(gettext_noop("Something that was chosen is not possible. Look at it again."))
