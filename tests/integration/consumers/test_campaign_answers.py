@@ -327,6 +327,7 @@ def test_whom_answers_go_to_can_be_changed_until_they_come(room: CampaignRoom) -
 
 
 def test_who_is_already_taken_care_of_stays_there(room: CampaignRoom) -> None:
+    room.planned(0, "Before")
     conversation = room.office.customer_writes("hello", PHONE, 1)
     transfer = room.office.transfer(conversation, "user", "carla", "exclusive")
     assert [("applied", None)] == room.office.results_of(transfer)
@@ -336,6 +337,7 @@ def test_who_is_already_taken_care_of_stays_there(room: CampaignRoom) -> None:
 
 
 def test_an_open_wish_of_the_customer_comes_first(room: CampaignRoom) -> None:
+    room.planned(0, "Before")
     room.office.customer_writes("hello", PHONE, 30)
     room.office.set_watermark("0 s")
     room.office.timer.close_due()
