@@ -54,21 +54,23 @@ class CampaignFileWorker:
         with self._transaction() as connection:
             waiting = files.waiting(connection)
             importing = [each for each in campaigns.at_work(connection) if each.state == "importing"]
+        self._loop.reached()  # a million rows may follow
         for file in waiting:
             if stop.is_set():
                 return 0.0
             give_up = partial(refuse, self._transaction, file.id)
-            self._try(file.id, partial(read_file, self._transaction, file), give_up)
+            self.attempt(file.id, partial(read_file, self._transaction, file), give_up)
         for campaign in importing:
             if "file" not in campaign.source:
                 continue
             if stop.is_set():
                 return 0.0
             rows = RowImport(self._transaction, self._topics, campaign.id)
-            self._try(campaign.id, partial(rows.run, stop), rows.fail)
+            self.attempt(campaign.id, partial(rows.run, stop), rows.fail)
         return _IDLE_SECONDS
 
-    def _try(self, subject: UUID, work: Callable[[], None], give_up: Callable[[RefusedFile], None]) -> None:
+    def attempt(self, subject: UUID, work: Callable[[], None], give_up: Callable[[RefusedFile], None]) -> None:
+        """Works on a file or campaign; gives it up if its reader was killed from outside too often."""
         try:
             work()
         except ReaderKilled:

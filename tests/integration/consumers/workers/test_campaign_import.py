@@ -1,14 +1,18 @@
 """Files with recipients on a real database: they are read by a process of their own, and their rows become recipients,
 each in exactly one state with a reason (C5)."""
 
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from threading import Event as Flag
 from typing import Any
 
 import pytest
 
-from infra.postgres.campaign_files import files
+from consumers.workers.campaigns.reading import refuse
+from infra.postgres.campaign_files import files, imports
 from infra.postgres.connections import session_lock
+from infra.sheets.child import ReaderKilled
 from tests.support.campaign_room import CampaignRoom, open_campaign_room
 
 MAPPING: dict[str, Any] = {"phone": 0, "name": 1, "parameters": {"1": 1}}
@@ -112,6 +116,34 @@ def test_somebody_who_is_in_the_file_twice_gets_it_once(room: CampaignRoom) -> N
     assert [{"row_no": 5, "repeats": 3}, {"row_no": 6, "repeats": 4}, {"row_no": 8, "repeats": 7}] == repeats
 
 
+def test_the_rows_to_be_mended_are_read_in_the_order_of_the_file(room: CampaignRoom) -> None:
+    """With all that is wrong with each, page by page; good rows are not among them."""
+    autumn = room.from_file(
+        people("12,", "+16505550002,Emma", "+16505550002,Emma", "n.a.,Noah", "+16505550003,Ava"), MAPPING
+    )
+    first = imports.bad_rows(room.connection, autumn.id, most=2)
+    assert [(2, "phone_invalid", None), (4, "duplicate", 3)] == [(r.row_no, r.reason, r.repeats) for r in first]
+    assert [[0, "phone_invalid", "12"], [1, "parameter_empty", ""]] == [[*each] for each in first[0].problems]
+    assert (["12", None], None) == (first[0].cells, first[1].cells)
+    assert ("16505550002", "Emma", {"1": "Emma"}) == (first[1].address, first[1].name, first[1].parameters)
+    assert [5] == [row.row_no for row in imports.bad_rows(room.connection, autumn.id, after=4)]
+
+
+def test_a_file_whose_reader_is_killed_again_and_again_is_refused(room: CampaignRoom) -> None:
+    """Once may be the fault of others on the machine."""
+    killed = Counter[str]()
+
+    def kill(*_: object) -> None:
+        killed["times"] += 1
+        raise ReaderKilled
+
+    file = room.upload(people("+16505550001,Oliver"))
+    for _ in range(3):
+        assert "waiting" == file_row(room)["state"]
+        room.files.attempt(file, kill, partial(refuse, room.files_session.transaction, file))
+    assert (3, "refused", "too_much_memory") == (killed["times"], file_row(room)["state"], file_row(room)["problem"])
+
+
 def test_a_file_that_cannot_be_read_is_refused_with_the_reason(room: CampaignRoom) -> None:
     """And its content is deleted; nothing else is harmed."""
     room.upload(b"%PDF-1.7 ...", "people.xlsx")
@@ -161,15 +193,18 @@ def test_a_campaign_is_imported_by_one_process_at_a_time(room: CampaignRoom) -> 
 def test_files_are_deleted_a_day_after_their_upload(room: CampaignRoom) -> None:
     """Those that no campaign used; of those that were imported the headings stay; those that one is still to import
     stay whole."""
-    imported, created, _ = (room.upload(people(f"+1650555000{n},Oliver")) for n in (1, 2, 3))
+    imported, again, created, _ = (room.upload(people(f"+1650555000{n},Oliver")) for n in (1, 2, 3, 4))
     room.read_files()
     room.created(imported, MAPPING)
+    room.created(again, MAPPING, "Winter")
     room.read_files()
+    room.created(again, MAPPING, "Winter once more")
     autumn = room.created(created, MAPPING, "Autumn again")
     assert 0 == files.delete_unused(room.connection)
     room.connection.execute("update campaign_files set at = at - interval '25 hours'")
     assert 2 == files.delete_unused(room.connection)
-    assert [{"file_id": created}] == room.office.rows("select file_id from campaign_file_chunks")
+    chunks = room.office.rows("select file_id from campaign_file_chunks")
+    assert {again, created} == {row["file_id"] for row in chunks}
     rows = room.office.rows(
         "select id, state, headings -> 'first' is null as nobody from campaign_files order by state"
     )
