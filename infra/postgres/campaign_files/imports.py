@@ -59,6 +59,8 @@ def skip_duplicates(connection: Connection[Any], campaign: Campaign, moves: Move
     """Skips the rows that name somebody whom an earlier good row names; returns how many. O(rows)."""
     connection.execute(f"set local statement_timeout = '{_DUPLICATES_SECONDS}s'")
     connection.execute("set local work_mem = '64MB'")  # the sort of a million keys stays in memory
+    # a campaign that was just imported has no statistics: as if it had one row, the join compared each with each
+    connection.execute("set local enable_nestloop = off")
     row = connection.execute(_SKIP_DUPLICATES, {"campaign": campaign.id}).fetchone()
     found = int(row[0]) if row is not None else 0
     moves.add(CountKey(campaign.id, campaign.wave, 0, "imported", ""), -found)
@@ -69,8 +71,9 @@ def skip_duplicates(connection: Connection[Any], campaign: Campaign, moves: Move
 _SKIP_DUPLICATES: LiteralString = (
     "with ranked as (select row_no, first_value(row_no) over (partition by address_key order by row_no) as first "
     "from recipients where campaign_id = %(campaign)b and state = 'imported'), "
-    "skipped as (update recipients r set state = 'skipped', reason = 'duplicate', repeats = k.first from ranked k "
-    "where r.campaign_id = %(campaign)b and r.row_no = k.row_no and k.first <> k.row_no returning 1) "
+    "repeated as materialized (select row_no, first from ranked where first <> row_no), "
+    "skipped as (update recipients r set state = 'skipped', reason = 'duplicate', repeats = k.first from repeated k "
+    "where r.campaign_id = %(campaign)b and r.row_no = k.row_no returning 1) "
     "select count(*) from skipped"
 )
 

@@ -210,6 +210,7 @@ def test_files_are_deleted_a_day_after_their_upload(room: CampaignRoom) -> None:
     )
     assert [
         {"id": imported, "state": "deleted", "nobody": True},
+        {"id": again, "state": "imported", "nobody": False},
         {"id": created, "state": "read", "nobody": False},
     ] == rows
     assert not files.is_read(room.connection, imported)
