@@ -25,10 +25,13 @@ from infra.local.graph.control import GraphControl
 from infra.local.graph.process import LocalGraph
 from infra.local.graph.server import GraphOptions
 from infra.local.postgres import LocalPostgres
+from infra.postgres.sending.library import templates
 from tests.support.kafka_topics import new_topics
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
+_TEMPLATE = "order_update"
+"""One of the stand-in's."""
 _PAUSES = 20
 _PAUSE_SECONDS = 1.0
 _BETWEEN_SECONDS = 2.0
@@ -50,9 +53,9 @@ def measure(bootstrap: str, server: LocalPostgres, directory: Path) -> Iterator[
         control = GraphControl(graph.url)
         settings = {"graph_url": graph.url, "whatsapp_access_token": options.token, "whatsapp_accounts": ACCOUNT}
         system.run("sender", sending_enabled=True, **settings)
-        limit = "select throughput from graph_numbers where phone_number_id = %s"
-        wait_until(lambda: connection.execute(limit, [NUMBER]).fetchone() is not None)
-        campaign = imported_campaign(connection, NUMBER, int(_RATE * _PAUSES * (_BETWEEN_SECONDS + 3)))
+        wait_until(lambda: templates(connection, _TEMPLATE) != [])
+        (template,) = [each for each in templates(connection, _TEMPLATE) if each.language == "en"]
+        campaign = imported_campaign(connection, NUMBER, int(_RATE * _PAUSES * (_BETWEEN_SECONDS + 3)), template)
         system.run("campaigns", sending_enabled=True, campaign_canary=0)
         ready = "select state from campaigns where id = %s"
         wait_until(lambda: connection.execute(ready, [campaign.id]).fetchone() == ("ready",))

@@ -7,6 +7,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from domain.campaigns.campaign import Campaign
+from domain.campaigns.content import variables_of
 from domain.sending.templates import Template
 from infra.local.graph.accounts import ACCOUNT
 from infra.postgres.campaigns import campaigns
@@ -25,9 +26,14 @@ _TEMPLATE = Template(
 )
 
 
-def imported_campaign(connection: Connection[Any], number: str, rows: int) -> Campaign:
-    """Stores a campaign whose rows were read, and who of them opted out."""
-    store_templates(connection, ACCOUNT, [_TEMPLATE], utc_now())
+def imported_campaign(
+    connection: Connection[Any], number: str, rows: int, template: Template | None = None
+) -> Campaign:
+    """Stores a campaign whose rows were read, and who of them opted out. `template`: one of Meta's; None: one that is
+    stored as such."""
+    if template is None:
+        template = _TEMPLATE
+        store_templates(connection, ACCOUNT, [template], utc_now())
     campaign = Campaign(
         id=uuid4(),
         name=f"{rows:,} rows",
@@ -41,13 +47,18 @@ def imported_campaign(connection: Connection[Any], number: str, rows: int) -> Ca
         state="planning",
     )
     with connection.transaction():
-        campaigns.create(connection, campaign, [_TEMPLATE])
+        campaigns.create(connection, campaign, [template])
         connection.execute(
             "insert into recipients (campaign_id, row_no, phone_number_id, address, address_kind, address_key, name, "
             "parameters, state) select %(id)s, n, %(number)s, phone, 'phone', phone, 'Ada', %(values)s, 'imported' "
             "from (select n, '39' || lpad((case when n %% 100 = 50 then n - 1 else n end)::text, 10, '0') as phone "
             "from generate_series(2, %(rows)s + 1) n) t",
-            {"id": campaign.id, "number": number, "rows": rows, "values": Jsonb({"1": "Ada"})},
+            {
+                "id": campaign.id,
+                "number": number,
+                "rows": rows,
+                "values": Jsonb(dict.fromkeys(variables_of(template), "Ada")),
+            },
         )
         connection.execute(_OPTED_OUT, {"number": number, "rows": rows})
         moves = Moves()
