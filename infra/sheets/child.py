@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGABRT, SIGKILL, SIGXCPU
@@ -116,3 +116,5 @@ class FileReader:
             for chunk in content:
                 pipe.write(chunk)
             pipe.close()
+        if isinstance(content, Generator):
+            content.close()  # with its transaction, also if not all of it was wanted

@@ -4,6 +4,7 @@ odd is read."""
 import io
 import os
 import struct
+from collections.abc import Iterator
 from datetime import date
 from signal import SIGKILL, SIGSTOP
 from zipfile import ZipFile
@@ -217,3 +218,20 @@ def test_a_reader_that_is_killed_from_outside_may_be_tried_again() -> None:
         os.kill(reader.pid, SIGKILL)
         with pytest.raises(ReaderKilled):
             list(reader.frames())
+
+
+def test_content_that_is_not_wanted_any_more_is_closed() -> None:
+    """It comes from a transaction, which must not stay open."""
+    closed = []
+
+    def content() -> Iterator[bytes]:
+        try:
+            while True:
+                yield bytes(1_000_000)
+        finally:
+            closed.append(True)
+
+    chunks = content()  # held on to, as its reader's caller does
+    with FileReader(0, chunks) as reader, pytest.raises(RefusedFile):
+        list(reader.frames())
+    assert [True] == closed
