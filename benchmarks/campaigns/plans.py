@@ -28,6 +28,7 @@ from infra.local.postgres import LocalPostgres
 from infra.postgres.campaigns import campaigns, listing
 from infra.postgres.campaigns.counts import CountKey, Moves, counts_of
 from infra.postgres.connections.session import DatabaseSession
+from infra.process.memory import collect_rarely
 
 PLANS = ((200_000, 25), (1_000_000, 120))
 """Rows, and seconds that their plan takes at most."""
@@ -68,6 +69,7 @@ def _planned(dsn: str, connection: Connection[Any], campaign: Campaign) -> float
     """Plans a campaign; returns the seconds that it took."""
     with closing(DatabaseSession(dsn, "bench campaigns")) as session:
         worker = CampaignWorker(session.transaction, Topics())
+        collect_rarely()  # as the process does
         began = monotonic()
         while (found := campaigns.find(connection, campaign.id)) is not None and found.state == "planning":
             worker.poll()

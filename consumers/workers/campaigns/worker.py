@@ -41,6 +41,7 @@ from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.faults import may_pass
 from infra.postgres.sending import claims, sends
 from infra.postgres.sending.sends import SendLogEntry
+from infra.process.memory import collect_rarely
 
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.25
@@ -86,6 +87,7 @@ class CampaignWorker:
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises whatever is a defect of ours."""
+        collect_rarely()
         self._loop.run(stop)
 
     def poll(self) -> float:
