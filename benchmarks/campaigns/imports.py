@@ -136,7 +136,7 @@ def _rows(rows: int) -> Iterator[tuple[str, ...]]:
             phone = "4.4770090E+11"
         elif n % 50 == 9:
             phone = f"+39333{n - 1:07}"
-        name, street = f"Oliver Rossi {n % 5000}", f"Via Giuseppe Garibaldi {n % 300}, 20121 Milano"
+        name, street = f"Oliver Rossi {n % 5000}", f"Via Garibaldi {n % 300}, Milano"
         yield phone, name, street, f"ORD-{n:08}", f"{n % 28 + 1} novembre 2026", "it"
 
 
