@@ -24,7 +24,7 @@ from benchmarks import (
     timer,
     webhook,
 )
-from benchmarks.campaigns import imports, pauses, plans
+from benchmarks.campaigns import imports, pauses, plans, statuses
 from benchmarks.figures import Figure
 from benchmarks.page import update
 from benchmarks.setup.servers import kafka, postgres
@@ -99,6 +99,7 @@ def _campaign_import(size: Size) -> Iterator[Figure]:
 def _campaigns(size: Size) -> Iterator[Figure]:
     with postgres(size.data) as server, kafka(size.data) as bootstrap:
         yield from plans.measure(server, size.conversations)
+        yield from statuses.measure(server)
         yield from pauses.measure(bootstrap, server, size.data / "campaigns")
 
 

@@ -30,9 +30,9 @@ import psycopg
 from psycopg import Connection
 from pydantic_core import to_json
 
+from benchmarks.campaigns.rows import planned_campaign
 from benchmarks.figures import Figure, percentile
 from benchmarks.load import stack_of
-from benchmarks.setup.campaigns import store_campaign
 from benchmarks.setup.company import AGENTS, company, customers_write
 from benchmarks.setup.machine import ProcessorTime, bare_loop_ms
 from benchmarks.setup.open_loop import send_at_rate
@@ -50,6 +50,7 @@ from infra.local.graph.server import GraphOptions
 from infra.local.postgres import LocalPostgres
 from infra.postgres.connections.hints import SYNC
 from infra.postgres.sending import sends
+from infra.postgres.sending.library import templates
 from infra.process.clock import utc_now
 from tests.support.kafka_topics import new_topics
 from tests.support.system import System
@@ -136,7 +137,8 @@ def load(directory: Path, seconds: float) -> Iterator[Figure]:
         connection.execute("update graph_numbers set throughput = %s", [limit])
         _sent_at_rate(stack, answers, ANSWERS, _WARMING_SECONDS / 2)
         yield _times(f"command to post at {ANSWERS} answers/s", _sent_at_rate(stack, answers, ANSWERS, seconds))
-        store_campaign(connection, NUMBER, int(2 * STREAM * seconds))
+        (template,) = [each for each in templates(connection, "order_update") if each.language == "en"]
+        planned_campaign(connection, NUMBER, int(2 * STREAM * seconds), template)
         _sent_at_rate(stack, answers, ANSWERS, _WARMING_SECONDS / 2)
         seen, _ = control_of(stack).accepted_since(0)
         times = _sent_at_rate(stack, answers, ANSWERS, seconds)

@@ -1,12 +1,13 @@
-"""A campaign whose rows were read, as an import leaves them."""
+"""Campaigns as an import leaves them, and as their plan does."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from domain.campaigns.campaign import Campaign
+from domain.campaigns.campaign import Campaign, CampaignState
 from domain.campaigns.content import variables_of
 from domain.sending.templates import Template
 from infra.local.graph.accounts import ACCOUNT
@@ -26,15 +27,31 @@ _TEMPLATE = Template(
 )
 
 
-def imported_campaign(
-    connection: Connection[Any], number: str, rows: int, template: Template | None = None
-) -> Campaign:
-    """Stores a campaign whose rows were read, and who of them opted out. `template`: one of Meta's; None: one that is
-    stored as such."""
-    if template is None:
-        template = _TEMPLATE
-        store_templates(connection, ACCOUNT, [template], utc_now())
-    campaign = Campaign(
+def planned_campaign(connection: Connection[Any], number: str, people: int, template: Template) -> Campaign:
+    """Stores a running campaign with so many planned recipients, strangers."""
+    campaign = replace(_campaign(number, people, "running"), started_at=utc_now(), zones={"UTC": people})
+    with connection.transaction():
+        campaigns.create(connection, campaign, [template])
+        connection.execute(
+            "insert into recipients (campaign_id, row_no, phone_number_id, address, address_kind, address_key, person, "
+            "parameters, zone, state) select %(id)s, n, %(number)s, phone, 'phone', phone, phone, %(values)s, 'UTC', "
+            "'planned' from (select n, '39344' || lpad(n::text, 7, '0') as phone "
+            "from generate_series(2, %(people)s + 1) n) t",
+            {
+                "id": campaign.id,
+                "number": number,
+                "people": people,
+                "values": Jsonb(dict.fromkeys(variables_of(template), "Ada")),
+            },
+        )
+        moves = Moves()
+        moves.add(CountKey(campaign.id, 1, 0, "planned", ""), people)
+        moves.write(connection)
+    return campaign
+
+
+def _campaign(number: str, rows: int, state: CampaignState) -> Campaign:
+    return Campaign(
         id=uuid4(),
         name=f"{rows:,} rows",
         phone_number_id=number,
@@ -44,8 +61,19 @@ def imported_campaign(
         terms={"cap_days": 7, "zone": "Europe/Rome", "canary": 0},
         actor="bench",
         created_at=utc_now(),
-        state="planning",
+        state=state,
     )
+
+
+def imported_campaign(
+    connection: Connection[Any], number: str, rows: int, template: Template | None = None
+) -> Campaign:
+    """Stores a campaign whose rows were read, and who of them opted out. `template`: one of Meta's; None: one that is
+    stored as such."""
+    if template is None:
+        template = _TEMPLATE
+        store_templates(connection, ACCOUNT, [template], utc_now())
+    campaign = _campaign(number, rows, "planning")
     with connection.transaction():
         campaigns.create(connection, campaign, [template])
         connection.execute(
