@@ -576,6 +576,8 @@ def test_axe_finds_no_violation_on_the_sign_in_page(browser: Browser, shop: Shop
         page.get_by_label("Name").fill(MANAGER)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Outbound history")
+        page.goto("/unmanaged")
         expect(page.get_by_role("heading", level=1)).to_have_text("This page is for administrators.")
         assert_accessible(page)
     context.close()

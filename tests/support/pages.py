@@ -45,7 +45,7 @@ def watched(context: BrowserContext) -> Iterator[Page]:
 
 
 def cut_off(page: Page) -> list[str]:
-    """Elements that are too narrow, or that extend beyond their container."""
+    """Elements that are too narrow, or that extend beyond their container. What scrolls in its own box is not cut."""
     return list(
         page.evaluate(
             """() => {
@@ -57,7 +57,7 @@ def cut_off(page: Page) -> list[str]:
                 const box = it.getBoundingClientRect(), holder = it.closest(holders);
                 const inside = holder?.getBoundingClientRect().right ?? edge;
                 return it.checkVisibility() && !it.matches(".apply, .unseen")
-                  && (box.left < 0 || box.right > inside + 0.5);
+                  && !it.closest(".scroll") && (box.left < 0 || box.right > inside + 0.5);
               });
               const thin = parts.filter(it => it.matches("td.text, td.who") && it.clientWidth < 100);
               const wide = document.documentElement.scrollWidth > edge ? [document.documentElement] : [];
