@@ -63,7 +63,7 @@ def measure(bootstrap: str, server: LocalPostgres, directory: Path, rows: int | 
     topics = new_topics(bootstrap)
     with (
         company(server) as dsn,
-        System(bootstrap, dsn, topics, directory) as system,
+        System(bootstrap, dsn, topics, directory, cold=["campaigns"]) as system,
         psycopg.connect(dsn, autocommit=True) as connection,
     ):
         (worker,) = system.run("campaigns")

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
@@ -37,12 +37,12 @@ READY_SECONDS = 60.0
 class Worker:
     """One process, `witiop run NAME`, with a log file of its own."""
 
-    def __init__(self, guard: Guard, name: str, log: Path, env: dict[str, str]) -> None:
+    def __init__(self, guard: Guard, name: str, log: Path, env: dict[str, str], cold: Collection[str]) -> None:
         self.name = name
         self._guard = guard
         self._log = log
         self._port = int(env["WITIOP_MONITOR_PORT"])
-        if name in COLD:
+        if name in cold:
             with log.open("wb") as output:
                 argv = [sys.executable, "-m", "witiop", "run", name]
                 self._process: Child = guard.spawn(argv, env=env, cwd=log.parent, output=output)
@@ -116,8 +116,9 @@ class System:
     """The processes of one installation, each with its own role in the database. The context manager ends all of
     them."""
 
-    def __init__(self, kafka: str, dsn: str, topics: Topics, directory: Path) -> None:
-        """`directory`: for the logs, and where the processes run."""
+    def __init__(self, kafka: str, dsn: str, topics: Topics, directory: Path, cold: Collection[str] = COLD) -> None:
+        """`directory`: for the logs, and where the processes run; `cold`: processes that are started from the command
+        line, the others are forked."""
         self.kafka = kafka
         self.dsn = dsn
         self.topics = topics
@@ -130,6 +131,7 @@ class System:
         self.webhooks = Webhooks(f"http://{LOOPBACK}:{self.webhook_port}", secrets)
         self.workers: list[Worker] = []
         self._directory = directory
+        self._cold = cold
         self._guard = Guard()
         self._has_roles = False
 
@@ -139,7 +141,7 @@ class System:
         for name in names:
             log = self._directory / f"{len(self.workers)}-{name}.log"
             own = {"postgres_dsn": self._own_dsn(name), **settings}
-            workers.append(Worker(self._guard, name, log, self.environment(crash_at, **own)))
+            workers.append(Worker(self._guard, name, log, self.environment(crash_at, **own), self._cold))
             self.workers.append(workers[-1])
         return workers
 
