@@ -31,16 +31,19 @@ def change_campaign(
     now: datetime,
     event: str | None = None,
     detail: str | None = None,
+    by: str | None = None,
 ) -> Campaign:
     """Writes a campaign whose lock the caller holds, with what is said about it, and returns it. `event`: what
-    happened, for its log; None: that it has reached its state; `detail`: by default that of the campaign."""
+    happened, for its log; None: that it has reached its state; `detail`: by default that of the state that it reached;
+    `by`: by default who brought it into its state."""
     if after == before and event is None:
         return after
     if after != before:
         campaigns.write(connection, after)
     said = event or (after.state if after.state != before.state else None)
     if said is not None:
-        entry = CampaignLogEntry(now, said, after.changed_by, after.reason, detail or after.detail)
+        why = (after.reason, detail or after.detail) if after.state != before.state else (None, detail)
+        entry = CampaignLogEntry(now, said, by or after.changed_by, *why)
         campaigns.write_log(connection, after.id, [entry])
     if after.state != before.state:
         _CHANGED.labels(after.state).inc()

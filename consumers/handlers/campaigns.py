@@ -91,10 +91,12 @@ def carry_out_campaign_command(
         case _:
             changed = _changed(campaign, head.issuer, body, policy, now)
     if isinstance(changed, Rejection):
-        return RefusedSend(changed, _state_text(campaign) if changed is Rejection.CAMPAIGN_STATE else None)
+        judged = isinstance(body, StartWave) and campaign.canary_until is not None and campaign.work is None
+        why = "its first messages are being judged" if judged else _state_text(campaign)
+        return RefusedSend(changed, why if changed is Rejection.CAMPAIGN_STATE else None)
     note = body.note if isinstance(body, PauseCampaign | CancelCampaign) else None
     event = "wave" if isinstance(body, StartWave) else None
-    change_campaign(connection, topics, campaign, changed, now, event, note)
+    change_campaign(connection, topics, campaign, changed, now, event, note, head.issuer)
     return None
 
 

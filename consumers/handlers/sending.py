@@ -9,7 +9,9 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from consumers.changes.campaigns import change_campaign
 from consumers.changes.sends import SendChanges
+from domain.campaigns.campaign import reopen
 from domain.commands import CommandHead, MarkRead, Rejection, Resolve, SendMessage, Typing
 from domain.conversations.conversation import Conversation
 from domain.conversations.customers.identities import IdentityKey, keys_of
@@ -20,6 +22,7 @@ from domain.sending.acceptance import Recipient, RefusedSend, SendingPolicy, Wri
 from domain.sending.callback import SECRET_BYTES
 from domain.sending.sends import Send
 from domain.topics import Topics
+from infra.postgres.campaigns import campaigns
 from infra.postgres.sending import sends
 from infra.postgres.sending.library import StoredLibrary
 from infra.postgres.sending.recipients import KnownCustomer, ask_receipt, customers_at, recipient_in
@@ -97,12 +100,18 @@ def show_customer(
 def resolve(
     connection: Connection[Any], topics: Topics, head: CommandHead, command: Resolve, now: datetime
 ) -> Rejection | None:
-    """Settles an unknown send as a person says."""
+    """Settles an unknown send as a person says. What is sent again opens a campaign that is finished."""
+    campaign = campaigns.lock_of_send(connection, command.send_id) if command.as_ == "send_again" else None
+    reopened = reopen(campaign, head.issuer) if campaign is not None else None
+    if isinstance(reopened, Rejection):
+        return reopened
     changes = SendChanges(connection, topics, [command.send_id])
     send = changes.sends.get(command.send_id)
     if send is None or not settle(changes, send, command.as_, head.issuer, now):
         return Rejection.NOTHING_TO_RESOLVE
     changes.write()
+    if campaign is not None and reopened is not None:
+        change_campaign(connection, topics, campaign, reopened, now)
     return None
 
 

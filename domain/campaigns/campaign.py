@@ -144,13 +144,15 @@ def start(
     campaign: Campaign, by: str, at: datetime | None, *, in_own_time: bool, now: datetime, needs_second: bool
 ) -> Campaign | Rejection:
     """Returns the campaign once a person starts it: now, or at a time. `needs_second`: a second person has to confirm
-    the start; a start by another person does, as it was asked for. A missed one starts again. One that is sent in each
-    recipient's time runs as soon as that has come for the first of them."""
+    the start; a start by another person does, as it was asked for, unless that is long over. A missed one starts again.
+    One that is sent in each recipient's time runs as soon as that has come for the first of them."""
     if campaign.state not in ("ready", "unconfirmed", "scheduled", "missed"):
         return Rejection.CAMPAIGN_STATE
     if campaign.state == "unconfirmed":
         if campaign.started_by == by:
             return Rejection.SECOND_PERSON_NEEDED
+        if _is_missed(campaign, now):
+            return campaign.to("missed", by)
         at, in_own_time = campaign.start_at, campaign.in_own_time
     elif needs_second:
         asked = replace(campaign, start_at=at, in_own_time=in_own_time, started_by=by)
@@ -167,9 +169,14 @@ def start_when_due(campaign: Campaign, now: datetime) -> Campaign:
     begins_at = campaign.begins_at
     if campaign.state != "scheduled" or begins_at is None or begins_at > now:
         return campaign
-    if now - begins_at > START_IS_MISSED_AFTER:
+    if _is_missed(campaign, now):
         return campaign.to("missed")
     return replace(campaign, started_at=now).to("running")
+
+
+def _is_missed(campaign: Campaign, now: datetime) -> bool:
+    begins_at = campaign.begins_at
+    return begins_at is not None and now - begins_at > START_IS_MISSED_AFTER
 
 
 def pause(campaign: Campaign, by: str, reason: str | None = None, detail: str | None = None) -> Campaign | Rejection:
@@ -226,14 +233,15 @@ def cancel(campaign: Campaign, by: str, now: datetime, reason: str | None = None
 
 def next_wave(campaign: Campaign, by: str, codes: Sequence[str] | None) -> Campaign | Rejection:
     """Returns the campaign with another wave: those whose message failed, with one of the reasons if any are named, are
-    tried again. It goes on if nothing was left to be posted."""
+    tried again. It goes on if nothing was left to be posted; one that is paused stays so, for its reason. Not while its
+    first messages are judged: their failures would not be among them."""
     if campaign.state not in ("running", "paused", "finishing", "finished"):
         return Rejection.CAMPAIGN_STATE
-    if campaign.work is not None:
+    if campaign.work is not None or (campaign.canary_until is not None and campaign.reason != "canary"):
         return Rejection.CAMPAIGN_STATE
     work = {"step": "wave", "codes": list(codes) if codes is not None else None, "row": 0}
     waved = replace(campaign, wave=campaign.wave + 1, work=work, ended_at=None, watch=unwatched(campaign))
-    return waved.to("paused" if campaign.state == "paused" else "running", by)
+    return replace(waved, version=waved.version + 1) if campaign.state == "paused" else waved.to("running", by)
 
 
 def reopen(campaign: Campaign, by: str) -> Campaign | Rejection:

@@ -72,7 +72,10 @@ def seen_in(counts: Iterable[StateCount]) -> Seen:
 
 
 def noted(before: Sequence[Seen], now: Seen) -> list[Seen]:
-    """Returns what is kept of what was seen, the oldest first: enough to look back over one window."""
+    """Returns what is kept of what was seen, the oldest first: enough to look back over one window. It begins again
+    when messages that failed are to be posted again: those that fail from then on count."""
+    if before and now.posted < before[-1].posted:
+        return [now]
     if before and now.posted < before[-1].posted + STEP:
         return list(before)
     kept = [*before, now]

@@ -20,7 +20,7 @@ from infra.postgres.campaigns.counts import Moves
 from infra.process.crash_points import crash_point
 
 ROWS = 5000
-"""Customers of one transaction."""
+"""Customers that one transaction looks at."""
 _NOBODY = UUID(int=0)
 
 
@@ -32,13 +32,13 @@ def freeze_customers(connection: Connection[Any], topics: Topics, campaign: Camp
     after, row = UUID(work["after"]) if "after" in work else _NOBODY, int(work.get("row", 0))
     codes = calling_codes_of(source.language) if source.language else None
     wanted = customers.filter_of(source, campaign.phone_number_id, codes)
-    found = customers.fitting(connection, wanted, after, ROWS)
+    found, last = customers.fitting(connection, wanted, after, ROWS)
     templates = [each.template for each in campaigns.templates_of(connection, campaign)]
     rows, moves = CustomerRows(source.values, templates), Moves()
     customers.add_rows(connection, campaign, [rows.row(each) for each in found], row + 1, moves)
     moves.write(connection)
     crash_point("campaigns.before-customers-commit")
-    if len(found) == ROWS:
-        work = {"step": "customers", "after": str(found[-1].customer_id), "row": row + len(found)}
+    if last is not None:
+        work = {"step": "customers", "after": str(last), "row": row + len(found)}
         return change_campaign(connection, topics, campaign, replace(campaign, work=work), now)
     return change_campaign(connection, topics, campaign, replace(campaign, work=None).to("planning"), now)

@@ -43,7 +43,7 @@ def feed(
     """Hands messages of a running campaign, whose lock the caller holds, to the sender; returns how many. `per_second`:
     messages that its number may send; `sharing`: campaigns that run on the number, each with its share; `most`: so many
     at most."""
-    room = max(_LEAST, int(per_second * AHEAD_SECONDS)) // sharing
+    room = max(1, max(_LEAST, int(per_second * AHEAD_SECONDS)) // sharing)
     room -= sends.waiting_of(connection, campaign.id)
     if most is not None:
         room = min(room, most)

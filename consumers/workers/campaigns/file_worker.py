@@ -8,8 +8,10 @@ from threading import Event as Flag
 from time import monotonic
 from uuid import UUID
 
+import psycopg
 import structlog
 
+from consumers.workers.campaigns.defects import note_defect, pause_campaign
 from consumers.workers.campaigns.importing import RowImport
 from consumers.workers.campaigns.reading import Transactions, read_file, refuse
 from consumers.workers.worker_loop import WorkerLoop
@@ -17,6 +19,7 @@ from domain.campaigns.files.refusals import RefusedFile
 from domain.topics import Topics
 from infra.postgres.campaign_files import files
 from infra.postgres.campaigns import campaigns
+from infra.postgres.connections.faults import may_pass
 from infra.sheets.child import ReaderKilled
 
 _IDLE_SECONDS = 1.0
@@ -59,18 +62,26 @@ class CampaignFileWorker:
             if stop.is_set():
                 return 0.0
             give_up = partial(refuse, self._transaction, file.id)
-            self.attempt(file.id, partial(read_file, self._transaction, file), give_up)
+            self.attempt(file.id, partial(read_file, self._transaction, file), give_up, partial(_refuse, give_up))
         for campaign in importing:
             if "file" not in campaign.source:
                 continue
             if stop.is_set():
                 return 0.0
             rows = RowImport(self._transaction, self._topics, campaign.id)
-            self.attempt(campaign.id, partial(rows.run, stop), rows.fail)
+            pause = partial(pause_campaign, self._transaction, self._topics, campaign.id)
+            self.attempt(campaign.id, partial(rows.run, stop), rows.fail, pause)
         return _IDLE_SECONDS
 
-    def attempt(self, subject: UUID, work: Callable[[], None], give_up: Callable[[RefusedFile], None]) -> None:
-        """Works on a file or campaign; gives it up if its reader was killed from outside too often."""
+    def attempt(
+        self,
+        subject: UUID,
+        work: Callable[[], None],
+        give_up: Callable[[RefusedFile], None],
+        end_by_defect: Callable[[Exception], None],
+    ) -> None:
+        """Works on a file or campaign; gives it up if its reader was killed from outside too often. A defect ends the
+        work on it alone. Raises psycopg errors that may pass."""
         try:
             work()
         except ReaderKilled:
@@ -78,6 +89,11 @@ class CampaignFileWorker:
             log.warning("campaigns.reader_killed", subject=str(subject), times=self._killed[subject])
             if self._killed[subject] >= _TRIES:
                 give_up(RefusedFile("too_much_memory", "killed"))
+        except Exception as error:
+            if isinstance(error, psycopg.Error) and may_pass(error):
+                raise
+            note_defect(error, subject=str(subject))
+            end_by_defect(error)
         else:
             self._killed.pop(subject, None)
 
@@ -88,3 +104,7 @@ class CampaignFileWorker:
             self._delete_at = self._clock() + _DELETES_EVERY_SECONDS
             if deleted:
                 log.info("campaigns.files_deleted", files=deleted)
+
+
+def _refuse(give_up: Callable[[RefusedFile], None], error: Exception) -> None:
+    give_up(RefusedFile("damaged", type(error).__name__))

@@ -85,9 +85,10 @@ class RowImport:
         if not self._copy_rows(campaign, read, request, work, stop):
             return
         with self._transaction() as connection:
-            campaign = self._lock(connection, work)
             moves = Moves()
+            # before the campaign is locked: a command about it would wait so long, and agents' commands behind it
             duplicates = imports.skip_duplicates(connection, campaign, moves)
+            campaign = self._lock(connection, work)
             now = database_now(connection)
             imported = replace(campaign, work=None).to("planning")
             change_campaign(connection, self._topics, campaign, imported, now)

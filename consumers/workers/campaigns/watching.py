@@ -65,7 +65,7 @@ def canary(
     """Returns how far a running campaign, whose lock the caller holds, may go with its first messages; paused if they
     went badly."""
     size = canary_size(campaign, terms)
-    if size == 0 or campaign.canary_passed or campaign.wave > 1:
+    if size == 0 or campaign.canary_passed:
         return CanaryStep(campaign, None)
     outcome = canary_outcome(counts)
     claimed = sum(count.n for count in counts if count.state == "claimed")

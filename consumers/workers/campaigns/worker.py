@@ -23,13 +23,14 @@ from psycopg import Connection
 from consumers.changes.campaigns import change_campaign
 from consumers.changes.sends import SendChanges
 from consumers.workers.campaigns.customers import freeze_customers
+from consumers.workers.campaigns.defects import note_defect, pause_campaign
 from consumers.workers.campaigns.ending import cancel_rest, end_posting, finish, has_to_post
 from consumers.workers.campaigns.feeding import feed
 from consumers.workers.campaigns.planning import plan
 from consumers.workers.campaigns.watching import canary, watch
 from consumers.workers.campaigns.waves import has_wave, retry_failed
 from consumers.workers.worker_loop import WorkerLoop
-from domain.campaigns.campaign import CAMPAIGN_STATES, Campaign, pause_for_defect, start_when_due
+from domain.campaigns.campaign import CAMPAIGN_STATES, Campaign, start_when_due
 from domain.campaigns.canary import CanaryTerms
 from domain.campaigns.plan.planning import PlanRules
 from domain.sending.acceptance import SendingPolicy
@@ -38,7 +39,7 @@ from infra.kafka.consumer import BrokerUnreachable
 from infra.postgres.campaigns import campaigns
 from infra.postgres.campaigns.counts import counts_of
 from infra.postgres.connections.clock import database_now
-from infra.postgres.connections.faults import may_pass
+from infra.postgres.connections.faults import database_answers, may_pass
 from infra.postgres.sending import claims, sends
 from infra.postgres.sending.sends import SendLogEntry
 from infra.process.memory import collect_rarely
@@ -47,7 +48,6 @@ _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.25
 _AT_ONCE = 0.0
 
-_DEFECTS = Metric("witiop_campaigns_defects", "Steps of campaigns that failed by a defect.")
 _WITHDRAWN = Metric("witiop_campaigns_withdrawn", "Messages of campaigns that were taken back from the sender.")
 _AT_WORK = Gauge("witiop_campaigns_at_work", "Campaigns for which something may be done, by state.", ["state"])
 
@@ -99,7 +99,7 @@ class CampaignWorker:
         states = Counter(each.state for each in found)
         for state in CAMPAIGN_STATES:
             _AT_WORK.labels(state).set(states[state])
-        seconds = _IDLE_SECONDS
+        seconds, postponed = _IDLE_SECONDS, None
         for campaign in found:
             try:
                 seconds = min(seconds, self._step(campaign, sharing[campaign.phone_number_id]))
@@ -107,9 +107,16 @@ class CampaignWorker:
                 raise
             except Exception as error:
                 if isinstance(error, psycopg.Error) and may_pass(error):
-                    raise
-                self._pause_for_defect(campaign, error)
+                    if not database_answers(error):
+                        raise
+                    postponed = error  # the others do not wait for it
+                    log.warning("campaign.postponed", campaign_id=str(campaign.id), error=type(error).__name__)
+                    continue
+                note_defect(error, campaign_id=str(campaign.id), state=campaign.state)
+                pause_campaign(self._transaction, self._topics, campaign.id, error)
             self._loop.reached()
+        if postponed is not None:
+            raise postponed
         return seconds
 
     def _step(self, found: Campaign, sharing: int) -> float:
@@ -198,24 +205,3 @@ class CampaignWorker:
                     changes.change(replace(send, state="recalled"), entry)
                     _WITHDRAWN.inc()
             changes.write()
-
-    def _pause_for_defect(self, found: Campaign, error: Exception) -> None:
-        """Pauses a campaign whose step failed. The log and the campaign name the kind of the error: its text may have
-        customers' data in it."""
-        _DEFECTS.inc()
-        kind = type(error).__name__
-        log.error("campaign.defect", campaign_id=str(found.id), state=found.state, error=kind, where=_where(error))
-        with self._transaction() as connection:
-            campaign = campaigns.lock_free(connection, found.id)
-            if campaign is not None:
-                now = database_now(connection)
-                change_campaign(connection, self._topics, campaign, pause_for_defect(campaign, kind), now)
-
-
-def _where(error: Exception) -> str | None:
-    """Returns the module and line in which an error was raised."""
-    trace, place = error.__traceback__, None
-    while trace is not None:
-        place = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place

@@ -56,7 +56,8 @@ def _copy(
 
 
 def skip_duplicates(connection: Connection[Any], campaign: Campaign, moves: Moves) -> int:
-    """Skips the rows that name somebody whom an earlier good row names; returns how many. O(rows)."""
+    """Skips the rows that name somebody whom an earlier good row names; returns how many. O(rows). It takes long, so it
+    does not need the campaign's lock: a row that was cancelled meanwhile stays so."""
     connection.execute(f"set local statement_timeout = '{_DUPLICATES_SECONDS}s'")
     connection.execute("set local work_mem = '64MB'")  # the sort of a million keys stays in memory
     # a campaign that was just imported has no statistics: as if it had one row, the join compared each with each
@@ -73,7 +74,7 @@ _SKIP_DUPLICATES: LiteralString = (
     "from recipients where campaign_id = %(campaign)b and state = 'imported'), "
     "repeated as materialized (select row_no, first from ranked where first <> row_no), "
     "skipped as (update recipients r set state = 'skipped', reason = 'duplicate', repeats = k.first from repeated k "
-    "where r.campaign_id = %(campaign)b and r.row_no = k.row_no returning 1) "
+    "where r.campaign_id = %(campaign)b and r.row_no = k.row_no and r.state = 'imported' returning 1) "
     "select count(*) from skipped"
 )
 

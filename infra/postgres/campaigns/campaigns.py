@@ -66,6 +66,12 @@ def lock(connection: Connection[Any], campaign: UUID) -> Campaign | None:
     return found[0] if found else None
 
 
+def lock_of_send(connection: Connection[Any], send: UUID) -> Campaign | None:
+    """Locks the campaign of whose recipients a send is, before the send, and returns it; None: it is of none."""
+    row = connection.execute("select campaign_id from sends where id = %b", [send]).fetchone()
+    return lock(connection, row[0]) if row is not None and row[0] is not None else None
+
+
 def lock_free(connection: Connection[Any], campaign: UUID) -> Campaign | None:
     """Locks a campaign and returns it; None: there is none, or another process has it."""
     query: LiteralString = f"select {CAMPAIGN_COLUMNS} from campaigns where id = %b for update skip locked"

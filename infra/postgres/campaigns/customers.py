@@ -68,14 +68,21 @@ def count_fitting(connection: Connection[Any], wanted: CustomerFilter) -> int:
     return row[0] if row is not None else 0
 
 
-def fitting(connection: Connection[Any], wanted: CustomerFilter, after: UUID, most: int) -> list[FoundCustomer]:
-    """Returns at most `most` customers who fit, in the order of their ids. O(customers that are passed over)."""
+def fitting(
+    connection: Connection[Any], wanted: CustomerFilter, after: UUID, most: int
+) -> tuple[list[FoundCustomer], UUID | None]:
+    """Looks at the next `most` customers behind one, in the order of their ids; returns those who fit, and the last one
+    looked at, None: there are no more. O(most), however few fit."""
+    row = connection.execute(
+        "select id from customers where id > %b order by id offset %b limit 1", [after, most - 1]
+    ).fetchone()
+    last = row[0] if row is not None else None
     rows = connection.execute(
         f"select k.id, c.customer_name, c.wa_id, c.user_id {_FITTING} and k.id > %(after)b "
-        "order by k.id limit %(most)b",
-        {**wanted.values(), "after": after, "most": most},
+        "and k.id <= coalesce(%(last)b::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') order by k.id",
+        {**wanted.values(), "after": after, "last": last},
     ).fetchall()
-    return [FoundCustomer(*row) for row in rows]
+    return [FoundCustomer(*row) for row in rows], last
 
 
 def add_rows(

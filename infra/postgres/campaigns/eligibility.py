@@ -84,12 +84,13 @@ def templates_now(connection: Connection[Any], campaign: UUID) -> list[TemplateN
     return [TemplateNow(*row) for row in rows]
 
 
-def number_now(connection: Connection[Any], number: str) -> NumberNow | None:
-    """Returns a number as Meta says it is now; None: it has told nothing of it."""
+def number_now(connection: Connection[Any], number: str) -> NumberNow:
+    """Returns a number as Meta says it is now, also one that it does not list any more: that may have been stopped."""
     row = connection.execute(
-        f"select n.quality, (select coalesce(l.reason, '') from lanes l where l.phone_number_id = n.phone_number_id "
-        "and l.needs_person and greatest(l.paused_until, l.templates_paused_until) > clock_timestamp()) "
-        f"from {NUMBERS} n where n.phone_number_id = %b",
-        [number],
+        f"select coalesce((select n.quality from {NUMBERS} n where n.phone_number_id = %(number)b), 'UNKNOWN'), "
+        "(select coalesce(l.reason, '') from lanes l where l.phone_number_id = %(number)b "
+        "and l.needs_person and greatest(l.paused_until, l.templates_paused_until) > clock_timestamp())",
+        {"number": number},
     ).fetchone()
-    return NumberNow(*row) if row is not None else None
+    assert row is not None
+    return NumberNow(*row)

@@ -93,10 +93,10 @@ def zones_of(connection: Connection[Any], rows: Iterable[tuple[UUID, int]]) -> d
 
 
 def follow_sends(connection: Connection[Any], changes: Iterable[RecipientSend], moves: Moves) -> None:
-    """Writes what changes of their last sends mean for recipients."""
+    """Writes what changes of their last sends mean for recipients. `changes`: one for each send; those of earlier sends
+    of a recipient change nothing."""
     rows = sorted(
-        (s.campaign_id, s.row_no, s.send_id, *s.change._replace(reason=s.change.reason or ""))
-        for s in {(s.campaign_id, s.row_no): s for s in changes}.values()
+        (s.campaign_id, s.row_no, s.send_id, *s.change._replace(reason=s.change.reason or "")) for s in changes
     )
     if not rows:
         return

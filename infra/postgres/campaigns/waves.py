@@ -57,11 +57,12 @@ def retry(
 
 
 def cancel_rest(connection: Connection[Any], campaign: UUID, most: int, moves: Moves) -> int:
-    """Cancels at most `most` recipients whose message was not handed to the sender; returns how many. O(most)."""
+    """Cancels at most `most` recipients whose message was not handed to the sender; returns how many. Those whose lock
+    another process has are left to the next call. O(most)."""
     found = connection.execute(
         "with old as materialized (select r.row_no, r.wave, r.variant, r.state, r.reason from recipients r "
         "where r.campaign_id = %(campaign)b and r.state in ('imported', 'planned', 'deferred') "
-        "limit %(most)b for update) "
+        "limit %(most)b for update skip locked) "
         "update recipients r set state = 'cancelled', reason = null from old "
         "where r.campaign_id = %(campaign)b and r.row_no = old.row_no "
         "returning old.wave, old.variant, old.state, coalesce(old.reason, '')",

@@ -87,6 +87,12 @@ def fault(error: psycopg.Error) -> Fault:
     return BY_STATE.get(state) or BY_CLASS.get(state[:2], "ours")
 
 
+def database_answers(error: psycopg.Error) -> bool:
+    """Returns whether an error that may pass is about the work alone: it was too slow, or waited for a lock or in a
+    circle for one. Other work may be done meanwhile."""
+    return error.sqlstate is not None and (error.sqlstate == "57014" or error.sqlstate[:2] in ("40", "55"))
+
+
 def may_pass(error: psycopg.Error) -> bool:
     """Returns whether the same work may succeed later, without a change of the program or of the data."""
     return fault(error) in ("transient", "slow")

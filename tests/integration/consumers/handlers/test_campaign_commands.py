@@ -212,6 +212,24 @@ def test_unknown_recipients_count_as_sent_or_get_it_again(room: CampaignRoom) ->
     assert [("paola", "send_again", "2"), ("paola", "assumed_sent", "1")] == logged
 
 
+def test_one_message_that_is_sent_again_opens_its_campaign_too(room: CampaignRoom) -> None:
+    """Otherwise it would wait for ever, as in one that was cancelled."""
+    room.graph.answers += [Unanswered("no answer")]
+    autumn = room.planned(1)
+    room.command("start", autumn)
+    room.run()
+    (send,) = room.office.rows("select id from sends")
+    again = {"send_id": str(send["id"]), "as": "send_again"}
+    room.connection.execute("update campaigns set state = 'cancelled'")
+    cancelled = room.office.results_of(room.office.command("resolve", again, named="while it is cancelled"))
+    assert ([("rejected", "campaign_state")], {"unknown": 1}) == (cancelled, room.counts(autumn))
+    room.connection.execute("update campaigns set state = 'finished'")
+    finished = room.office.results_of(room.office.command("resolve", again, named="while it is finished"))
+    assert ([("applied", None)], "running") == (finished, room.campaign(autumn).state)
+    room.run()
+    assert ({"accepted": 1}, "finishing") == (room.counts(autumn), room.campaign(autumn).state)
+
+
 def test_who_gets_the_answers_can_be_changed(room: CampaignRoom) -> None:
     autumn = room.planned(1)
     answers = {"target": {"kind": "user", "id": "anna"}, "mode": "exclusive", "holds_hours": 48}

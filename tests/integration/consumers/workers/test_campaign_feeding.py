@@ -53,6 +53,16 @@ def test_campaigns_of_one_number_share_what_it_may_send(room: CampaignRoom) -> N
     assert {"claimed": 24, "planned": 36} == room.counts(autumn)
 
 
+def test_of_many_campaigns_of_a_slow_number_each_goes_on(room: CampaignRoom) -> None:
+    """Also if there are more of them than messages that may wait at the sender."""
+    room.connection.execute("update graph_numbers set throughput = 10")
+    many = [room.planned(1, f"Campaign {number}") for number in range(21)]
+    for each in many:
+        room.command("start", each)
+    room.worker.poll()
+    assert [{"claimed": 1}] * 21 == [room.counts(each) for each in many]
+
+
 def test_after_a_pause_nothing_is_posted_and_after_a_resume_nobody_gets_it_twice(room: CampaignRoom) -> None:
     """C1, C2: what waits at the sender goes back."""
     autumn = room.planned(5)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from consumers.workers.campaigns import reading
 from consumers.workers.campaigns.reading import refuse
 from infra.postgres.campaign_files import files, imports
 from infra.postgres.connections import session_lock
@@ -140,8 +141,60 @@ def test_a_file_whose_reader_is_killed_again_and_again_is_refused(room: Campaign
     file = room.upload(people("+16505550001,Oliver"))
     for _ in range(3):
         assert "waiting" == file_row(room)["state"]
-        room.files.attempt(file, kill, partial(refuse, room.files_session.transaction, file))
+        room.files.attempt(file, kill, partial(refuse, room.files_session.transaction, file), kill)
     assert (3, "refused", "too_much_memory") == (killed["times"], file_row(room)["state"], file_row(room)["problem"])
+
+
+def test_a_defect_ends_the_work_on_one_file_or_campaign_alone(
+    room: CampaignRoom, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others go on. What customers wrote is in no log."""
+    calls = Counter[str]()
+
+    def once(name: str, original: Any) -> Any:
+        def call(*given: Any) -> Any:
+            calls[name] += 1
+            if calls[name] == 1:
+                raise KeyError("+16505550001")
+            return original(*given)
+
+        return call
+
+    monkeypatch.setattr("consumers.workers.campaigns.reading._described", once("read", reading._described))
+    monkeypatch.setattr(imports, "copy_recipients", once("import", imports.copy_recipients))
+    for _ in range(2):
+        room.upload(people("+16505550001,Oliver"))
+    room.read_files()
+    first, second = room.office.rows("select id, state, problem, detail from campaign_files order by at")
+    assert ("refused", "damaged", "KeyError", "read") == (*list(first.values())[1:], second["state"])
+    broken, good = room.created(second["id"], MAPPING, "Broken"), room.created(second["id"], MAPPING, "Good")
+    room.read_files()
+    assert ("paused", "defect", "KeyError") == tuple(
+        getattr(room.campaign(broken), name) for name in ("state", "reason", "detail")
+    )
+    assert {"imported": 1} == room.counts(good)
+    assert "16505550001" not in capsys.readouterr().out
+    assert ("applied", None) == room.command("resume", broken)
+    room.read_files()
+    assert ("planning", {"imported": 1}) == (room.campaign(broken).state, room.counts(broken))
+
+
+def test_while_duplicates_are_found_commands_do_not_wait(room: CampaignRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That may take long for a million rows, and agents' messages are behind them. A cancellation counts at once."""
+    file = room.upload(people("+16505550001,Oliver", "+16505550001,Emma", "+16505550002,Noah"))
+    room.read_files()
+    autumn = room.created(file, MAPPING)
+    find = imports.skip_duplicates
+
+    def cancelled_meanwhile(*given: Any) -> int:
+        assert ("applied", None) == room.command("cancel", autumn)
+        return find(*given)
+
+    monkeypatch.setattr(imports, "skip_duplicates", cancelled_meanwhile)
+    room.read_files()
+    assert ("cancelled", {"imported": 3}) == (room.campaign(autumn).state, room.counts(autumn))
+    room.run_worker()
+    assert {"cancelled": 3} == room.counts(autumn)
 
 
 def test_a_file_that_cannot_be_read_is_refused_with_the_reason(room: CampaignRoom) -> None:

@@ -6,13 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg import Connection
 
 from consumers.workers.campaigns import customers, planning
 from consumers.workers.campaigns.worker import CampaignTerms, CampaignWorker
+from domain.campaigns.campaign import Campaign
 from domain.facts import MarketingPreference, Party
 from domain.ids import FactId
 from domain.sending.acceptance import SendingPolicy
+from domain.topics import Topics
 from infra.postgres.campaigns.customers import CustomerFilter, count_fitting
 from infra.postgres.connections.session import DatabaseSession
 from tests.support.campaign_room import AUTUMN, CampaignRoom, open_campaign_room
@@ -187,6 +191,26 @@ def test_a_defect_pauses_the_campaign_that_has_it_and_no_other(room: CampaignRoo
     assert ("ready", {"planned": 1}) == (room.campaign(broken).state, room.counts(broken))
 
 
+def test_a_campaign_whose_work_is_too_slow_keeps_no_other_waiting(
+    room: CampaignRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database answers, so what is wrong is that work alone; the process says so, and tries again."""
+
+    def plan(connection: Connection[Any], topics: Topics, campaign: Campaign, *others: Any) -> Campaign:
+        if campaign.id == slow.id:
+            raise QueryCanceled
+        return planning.plan(connection, topics, campaign, *others)
+
+    class QueryCanceled(psycopg.errors.QueryCanceled):
+        sqlstate = "57014"
+
+    monkeypatch.setattr("consumers.workers.campaigns.worker.plan", plan)
+    slow, good = room.imported(ROME, name="Slow"), room.imported(BERLIN, name="Good")
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        room.worker.poll()
+    assert ("planning", "ready") == (room.campaign(slow).state, room.campaign(good).state)
+
+
 def test_customers_who_fit_a_filter_become_recipients(room: CampaignRoom, monkeypatch: pytest.MonkeyPatch) -> None:
     few_rows_at_once(monkeypatch)
     for phone, hours in ((ROME, 30), (MILAN, 40), (BERLIN, 50), ("16505551234", 60)):
@@ -199,6 +223,24 @@ def test_customers_who_fit_a_filter_become_recipients(room: CampaignRoom, monkey
     rows = room.office.rows("select row_no, parameters from recipients where state = 'planned' order by row_no")
     assert [{"1": "Olivia Rossi"}] * 2 == [row["parameters"] for row in rows]
     assert 4 == count_fitting(room.connection, CustomerFilter(NUMBER))
+
+
+def test_customers_are_looked_at_some_at_a_time_however_few_of_them_fit(
+    room: CampaignRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other campaigns go on meanwhile, and commands wait for no long statement."""
+    few_rows_at_once(monkeypatch)
+    for phone in (ROME, MILAN, BERLIN, "393331234567", "393341234567"):
+        room.office.customer_writes(phone=phone, hours_ago=30)
+    source = {"customers": {"language": "de", "values": {"1": "you"}}}
+    germans = room.imported(name="Germans", state="importing", source=source)
+    states = []
+    for _ in range(3):
+        room.worker.poll()
+        states.append(room.campaign(germans).state)
+    assert ["importing", "importing", "planning"] == states
+    room.run_worker()
+    assert {"planned": 1} == room.counts(germans)
 
 
 def test_the_filter_of_customers(room: CampaignRoom) -> None:

@@ -79,6 +79,34 @@ def test_if_the_first_messages_went_badly_a_person_decides(
     assert 12 == len(room.reached())
 
 
+def test_while_the_first_messages_are_judged_none_of_them_is_tried_again(room: CampaignRoom) -> None:
+    """A wave would take their failures out of what is judged. Once they were judged, it waits for the resume."""
+    room.graph.answers += [refused(132015)] * 5
+    autumn = started(room, 12, terms={"canary": 10})
+    room.run()
+    assert ("rejected", "campaign_state") == room.command("wave", autumn)
+    room.clock_goes(15, autumn)
+    room.run()
+    assert ("paused", "canary") == why_paused(room, autumn)[:2]
+    assert ("applied", None) == room.command("wave", autumn)
+    room.run()
+    assert ("paused", "canary", 10) == (*why_paused(room, autumn)[:2], len(room.reached()))
+    assert ("applied", None) == room.command("resume", autumn)
+    room.run()
+    assert {"accepted": 12} == room.counts(autumn)
+    assert ["running", "canary", "paused canary", "wave", "running", "finishing"] == room.log(autumn)
+
+
+def test_a_wave_lets_nobody_follow_before_the_first_messages_were_judged(room: CampaignRoom) -> None:
+    """Those that failed before all of the first were posted are among them again."""
+    autumn = started(room, 12, terms={"canary": 10})
+    room.worker.poll()
+    room.change_send(room.office.rows("select id from sends order by id")[0]["id"], "failed")
+    assert ("applied", None) == room.command("wave", autumn)
+    room.run()
+    assert 10 == len(set(room.reached()))
+
+
 # pausing by itself
 
 
@@ -170,6 +198,17 @@ def test_a_number_that_meta_stopped_pauses_its_campaigns(room: CampaignRoom) -> 
     room.run()
     assert ("paused", "number_paused", "Meta's error 131048") == why_paused(room, autumn)
     assert {"planned": 5} == room.counts(autumn)
+
+
+def test_a_number_that_meta_lists_no_more_pauses_its_campaigns_once_it_is_stopped(room: CampaignRoom) -> None:
+    """It was removed from the account: they do not wait without a word."""
+    autumn = started(room, 5)
+    room.connection.execute("delete from graph_numbers")
+    room.worker.poll()
+    room.graph.answers += [NotSent("Meta's error 133010", "number", timedelta(minutes=30), 133010, True)] * 5
+    room.run()
+    room.run()
+    assert ("paused", "number_paused", "Meta's error 133010") == why_paused(room, autumn)
 
 
 # quiet hours

@@ -1,16 +1,19 @@
 """Another wave of a campaign on a real database: who is tried again, when, and who never."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from consumers.changes.sends import SendChanges
 from consumers.workers.campaigns import waves as waves_step
 from domain.campaigns.campaign import Campaign
 from domain.campaigns.waves import RetryPreview, retry_preview
 from domain.sending.sends import Refused, Unanswered
 from infra.postgres.campaigns import waves
 from infra.postgres.campaigns.counts import counts_of
+from infra.postgres.sending.sends import SendLogEntry
 from tests.support.campaign_room import CampaignRoom, open_campaign_room
 
 CODES = (131026, 131049, 131049, 130472, 132000, 131053, 132015)
@@ -142,3 +145,34 @@ def test_who_fails_again_while_others_still_join_the_wave_is_not_tried_twice_in_
     room.run()
     assert (2, 2) == (room.reached().count(first), room.reached().count("+16505550003"))
     assert {"failed 132015": 1, "accepted": 1} == room.counts(autumn)
+
+
+def test_a_recipient_follows_the_last_send_also_if_an_earlier_one_changes_with_it(room: CampaignRoom) -> None:
+    """Both statuses come in one batch. A recipient that lost its own would never be at an end, nor its campaign."""
+    autumn = room.planned(1)
+    room.command("start", autumn)
+    room.run()
+    room.status(2, "failed", code=131053)
+    room.connection.execute("update recipients set due_at = now()")
+    room.command("wave", autumn)
+    room.run()
+    earlier, last = (row["id"] for row in room.office.rows("select id from sends order by claimed_at"))
+    with room.session.transaction() as connection:
+        changes = SendChanges(connection, room.topics, [earlier, last])
+        for id_ in (last, earlier):
+            entry = SendLogEntry(datetime.now(UTC), 1, "read", "meta")
+            changes.change(replace(changes.sends[id_], state="read"), entry)
+        changes.write()
+    assert {"read": 1} == room.counts(autumn)
+
+
+def test_a_wave_of_which_too_much_fails_again_is_paused(room: CampaignRoom) -> None:
+    """What failed before it does not hide that."""
+    autumn = room.planned(600, terms={"canary": 0})
+    room.fail_all(autumn, 132015)
+    room.graph.answers += [Refused(132015, "Meta's error 132015")] * 600
+    room.connection.execute("update campaigns set state = 'finished'")
+    room.command("wave", autumn)
+    room.run()
+    assert ("paused", "failures") == (room.campaign(autumn).state, room.campaign(autumn).reason)
+    assert len(room.reached()) < 500

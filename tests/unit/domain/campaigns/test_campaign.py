@@ -49,6 +49,20 @@ def test_a_large_one_is_confirmed_by_another_person() -> None:
     assert ("scheduled", at, "paola") == (confirmed.state, confirmed.start_at, confirmed.started_by)
 
 
+def test_a_start_that_is_confirmed_too_late_asks_again() -> None:
+    """C6: who asked for it did not mean the middle of the night."""
+    asked = start(AUTUMN, "paola", NOON, in_own_time=False, now=NOON - timedelta(hours=1), needs_second=True)
+    assert isinstance(asked, Campaign)
+    for late, state in ((timedelta(minutes=30), "running"), (timedelta(minutes=31), "missed")):
+        confirmed = start(asked, "elena", None, in_own_time=False, now=NOON + late, needs_second=True)
+        assert isinstance(confirmed, Campaign)
+        assert state == confirmed.state
+    missed = asked.to("missed")
+    again = start(missed, "elena", None, in_own_time=False, now=NOON + timedelta(hours=1), needs_second=True)
+    assert isinstance(again, Campaign)
+    assert ("unconfirmed", "elena") == (again.state, again.started_by)
+
+
 @pytest.mark.parametrize(
     ("late", "state"),
     [

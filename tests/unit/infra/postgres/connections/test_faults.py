@@ -7,7 +7,7 @@ import psycopg_pool
 import pytest
 from psycopg import errors
 
-from infra.postgres.connections.faults import BY_CLASS, BY_STATE, BY_TYPE, Fault, fault, may_pass
+from infra.postgres.connections.faults import BY_CLASS, BY_STATE, BY_TYPE, Fault, database_answers, fault, may_pass
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,21 @@ def test_an_error_is_caused_by_the_data_by_the_moment_or_by_a_defect(
 ) -> None:
     assert meaning == fault(error())
     assert may_pass(error()) == (meaning in ("transient", "slow"))
+
+
+@pytest.mark.parametrize(
+    ("error", "answers"),
+    [
+        (errors.QueryCanceled, True),
+        (errors.DeadlockDetected, True),
+        (errors.LockNotAvailable, True),
+        (errors.AdminShutdown, False),
+        (errors.DiskFull, False),
+        (psycopg.OperationalError, False),
+    ],
+)
+def test_other_work_goes_on_where_only_this_work_failed(error: type[psycopg.Error], answers: bool) -> None:
+    assert answers == database_answers(error())
 
 
 def kinds(kind: type[psycopg.Error] = psycopg.Error) -> Iterator[type[psycopg.Error]]:
