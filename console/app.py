@@ -165,7 +165,7 @@ def _gettext(text: str, **values: object) -> Markup:
 
 def _ngettext(one: str, many: str, n: int, **values: object) -> Markup:
     """A translated text in the plural form for `n`, for templates. Values are escaped."""
-    return Markup(words().ngettext(one, many, n)) % {"num": n, **values}  # noqa: S704 - from our own catalogues
+    return Markup(words().ngettext(one, many, n)) % {"num": words().number(n), **values}  # noqa: S704 - from our own catalogues
 
 
 def _pgettext(context: str, text: str) -> Markup:

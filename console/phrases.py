@@ -292,7 +292,10 @@ def command_notice(directory: Directory, command: RequestedCommand, row: Row | N
             return CommandNotice("rejected", translated(gettext_noop("Not taken: you have no free slot.")))
         if detail["what"] in ("immediate", "exclusive") and command.reason in _NO_ROOM:
             return CommandNotice("rejected", _filled(_NO_ROOM[command.reason], **names))
-        return CommandNotice("rejected", f"{_filled(request, **names)} {rejection(command.reason)}.")
+        why = rejection(command.reason)
+        if detail["what"].startswith("campaign_") and command.reason == Rejection.VERSION_CONFLICT:
+            why = translated(gettext_noop("the campaign has changed in the meantime: look at it again"))
+        return CommandNotice("rejected", f"{_filled(request, **names)} {why}.")
     owner = row.owner if row else None
     if detail["what"] == "immediate" and detail["kind"] == "skillset" and owner is not None and owner.kind == "user":
         result = gettext_noop("Offered to {owner} ({target}).")

@@ -108,8 +108,8 @@ class Words:
         return format_date(at.astimezone(self.zone), "full", locale=self.locale)
 
     def day_and_clock(self, at: datetime) -> str:
-        """A time that is to come: Mon 18:20; beyond this week 23 Nov, 18:20."""
-        pattern = "EEE HH:mm" if at - self.now < timedelta(days=6) else "d MMM, HH:mm"
+        """A time of these days: Mon 18:20; further away 23 Nov, 18:20."""
+        pattern = "EEE HH:mm" if abs(at - self.now) < timedelta(days=6) else "d MMM, HH:mm"
         return format_datetime(at, pattern, tzinfo=self.zone, locale=self.locale)
 
     def ago(self, at: datetime) -> str:

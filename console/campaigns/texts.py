@@ -278,4 +278,9 @@ _FILE_PROBLEMS = {
 def file_problem(problem: str | None, detail: str | None) -> str:
     """Why a file with recipients was refused, and what helps."""
     text = translated(_FILE_PROBLEMS.get(problem or "", gettext_noop("The file cannot be read. Save it as .csv.")))
-    return f"{text} ({detail})" if detail else text
+    if problem == "damaged" and detail and detail.startswith("line "):
+        line = translated(gettext_noop("A quote is never closed, from line %(n)s on.")) % {
+            "n": detail.removeprefix("line ")
+        }
+        return f"{text} {line}"
+    return f"{text} ({detail})" if detail and detail != "binary" else text

@@ -22,10 +22,14 @@ export function startUpload({ showError }) {
   });
 
   async function send(form, file) {
-    const { chunk, most, tooLarge, refused } = form.dataset;
+    const { chunk, most, tooLarge, empty, refused } = form.dataset;
     const said = form.querySelector("[role=alert]");
-    said.hidden = file.size <= Number(most);
-    if (file.size > Number(most)) { said.textContent = tooLarge; return; }
+    said.hidden = 0 < file.size && file.size <= Number(most);
+    if (!said.hidden) {
+      said.textContent = file.size ? tooLarge : empty;
+      form.querySelector("input[type=file]").value = "";
+      return;
+    }
     sending?.abort();
     const mine = sending = new AbortController();
     const progress = form.querySelector("progress"), box = form.querySelector(".sending");
@@ -34,7 +38,7 @@ export function startUpload({ showError }) {
     const address = `${form.action}/${crypto.randomUUID?.() ?? randomId()}`;
     const fields = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
     try {
-      for (let number = 0, start = 0; start < file.size || number === 0; number += 1, start += Number(chunk)) {
+      for (let number = 0, start = 0; start < file.size; number += 1, start += Number(chunk)) {
         const part = await file.slice(start, start + Number(chunk)).arrayBuffer();
         const headers = { "Content-Type": "application/octet-stream", "X-Form-Token": fields.get("csrf") };
         const name = number ? "" : `?name=${encodeURIComponent(file.name)}`;

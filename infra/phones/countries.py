@@ -50,6 +50,11 @@ def _one_of(regions: tuple[str, ...], code_digits: int, prefix: str, length: int
     return phonenumbers.region_code_for_number(parsed) or regions[0]
 
 
+def countries() -> frozenset[str]:
+    """Returns the countries (ISO 3166) that have phones."""
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
+
+
 @lru_cache(maxsize=500)
 def zone_of(country: str) -> str | None:
     """Returns the time zone of a country; None: it has several that differ, or is unknown."""

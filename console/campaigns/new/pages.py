@@ -35,6 +35,7 @@ from domain.conversations.reasons import Reason
 from domain.directory import Directory
 from domain.ports import PublishFailed
 from domain.sending.templates import Template, preview
+from infra.phones.countries import countries as phone_countries
 from infra.postgres.campaign_files.files import business_phone
 from infra.postgres.campaigns.pages.uploads import ArrivedFile, uploaded
 from infra.postgres.sending.accounts import NumberState, numbers
@@ -238,7 +239,8 @@ def _comparable(conn: Connection[Any], draft: Draft, templates: Sequence[Templat
 
 
 def _countries() -> dict[str, str]:
-    return {code: name for code, name in words().locale.territories.items() if len(code) == 2 and code.isalpha()}
+    names = words().locale.territories
+    return {code: names.get(code, code) for code in phone_countries()}
 
 
 def numbers_to_choose(conn: Connection[Any], directory: Directory) -> Sequence[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """The fourth step of a new campaign: when it starts."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from console.campaigns.page.pages import MAY_START, found_campaign
 from console.campaigns.page.standing import answers_of
 from console.commands import body, new_form
 from console.dependencies import Dependencies
-from console.request import translated, words
+from console.request import target, translated, words
 from domain.campaigns.campaign import Campaign, CampaignTemplate
 from domain.command_bodies.campaigns import StartCampaign
 from domain.contract.texts import gettext_noop
@@ -42,7 +42,7 @@ def start_pages(deps: Dependencies) -> Blueprint:
         at: datetime | None = None
         if request.form.get("when") == "later":
             at = moment_typed(request.form.get("at", ""), zone_of(campaign))
-            if at is None or at < words().now:
+            if at is None or at < words().now.replace(second=0, microsecond=0):
                 return _start_page(deps, id_, translated(gettext_noop("Choose a time that is still to come.")), 422)
         about = {"campaign_id": id_, "expected_version": request.form.get("version", type=int)}
         in_own_time = at is not None and "own" in request.form
@@ -63,6 +63,7 @@ def _start_page(deps: Dependencies, id_: UUID, error: str = "", status: int = 20
         templates = campaigns.templates_of(conn, campaign)
         view = check_view(conn, campaign, templates, Draft.of_campaign(campaign, templates, words().zone))
     zone = zone_of(campaign)
+    next_hour = words().now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     page = render_template(
         "campaigns/start.html",
         shown=view,
@@ -73,14 +74,16 @@ def _start_page(deps: Dependencies, id_: UUID, error: str = "", status: int = 20
         form=request.form.get("form") or new_form(),
         zone=zone.key,
         now=words().now.astimezone(zone).strftime("%Y-%m-%dT%H:%M"),
-        at=request.form.get("at") or (campaign.start_at or words().now).astimezone(zone).strftime("%Y-%m-%dT%H:%M"),
+        at=request.form.get("at") or (campaign.start_at or next_hour).astimezone(zone).strftime("%Y-%m-%dT%H:%M"),
         later=request.form.get("when") == "later" or (not request.form and campaign.start_at is not None),
         own="own" in request.form if request.form else campaign.in_own_time,
         answers=answers_of(campaign, directory),
         may_start=campaign.state in MAY_START,
         change=draft_address(campaign, templates),
     )
-    return page, status
+    # the form asks for a notice; in its place the page says what is wrong
+    whole = {"HX-Retarget": "main", "HX-Reselect": "main", "HX-Reswap": "outerHTML"} if error and target() else {}
+    return page, status, whole
 
 
 def draft_address(campaign: Campaign, templates: Sequence[CampaignTemplate]) -> str:

@@ -35,20 +35,6 @@ _CELLS = {
     "skipped": gettext_noop("Skipped"),
     "to_come": gettext_noop("Waiting for their turn"),
 }
-_PARTS = {
-    "bad": gettext_noop("%(n)s with a problem"),
-    "duplicate": gettext_noop("%(n)s duplicates"),
-    "skipped": gettext_noop("%(n)s skipped"),
-    "to_come": gettext_noop("%(n)s waiting"),
-    "accepted": gettext_noop("%(n)s accepted"),
-    "sent": gettext_noop("%(n)s sent"),
-    "delivered": gettext_noop("%(n)s delivered"),
-    "read": gettext_noop("%(n)s read"),
-    "failed": gettext_noop("%(n)s failed"),
-    "unknown": gettext_noop("%(n)s not confirmed"),
-    "assumed_sent": gettext_noop("%(n)s counted as arrived"),
-    "cancelled": gettext_noop("%(n)s cancelled"),
-}
 
 
 class Bar(NamedTuple):
@@ -90,16 +76,16 @@ def bars_of(campaign: Campaign, funnel: Funnel) -> list[Bar]:
         return translated(text) % {"share": speech.percent(n[part], n[whole])} if n[whole] else ""
 
     def some(count: int, text: str) -> str:
-        return translated(text) % {"n": speech.number(count)} if count else ""
+        return text % {"num": speech.number(count)} if count else ""
 
     delivered, answered = gettext_noop("%(share)s of delivered"), gettext_noop("%(share)s of answered")
-    held, waiting = funnel.cell("held").n, funnel.cell("to_come").n
+    bad, held, waiting = (funnel.cell(name).n for name in ("bad", "held", "to_come"))
     notes = {
-        "good": some(funnel.cell("bad").n, gettext_noop("%(n)s had a problem")),
-        "unique": some(funnel.cell("duplicate").n, _PARTS["duplicate"]),
-        "planned": some(funnel.cell("skipped").n, _PARTS["skipped"]),
-        "accepted": some(held, gettext_noop("%(n)s held back by Meta"))
-        or some(waiting, gettext_noop("%(n)s wait for their turn")),
+        "good": some(bad, speech.ngettext("%(num)s had a problem", "%(num)s had a problem", bad)),
+        "unique": part_text(funnel.cell("duplicate")) if funnel.cell("duplicate").n else "",
+        "planned": part_text(funnel.cell("skipped")) if funnel.cell("skipped").n else "",
+        "accepted": some(held, speech.ngettext("%(num)s held back by Meta", "%(num)s held back by Meta", held))
+        or some(waiting, speech.ngettext("%(num)s waits for its turn", "%(num)s wait for their turn", waiting)),
         "delivered": of("delivered", "sent", gettext_noop("%(share)s of sent")),
         "read": of("read", "delivered", delivered),
         "answered": of("answered", "delivered", delivered),
@@ -137,7 +123,22 @@ def _width(n: int, whole: int) -> float:
 
 def part_text(counted: Counted) -> str:
     """A part of the sum, e.g. 112 with a problem."""
-    return translated(_PARTS.get(counted.name, "%(n)s")) % {"n": words().number(counted.n)}
+    n, ngettext = counted.n, words().ngettext
+    parts = {
+        "bad": ngettext("%(num)s with a problem", "%(num)s with a problem", n),
+        "duplicate": ngettext("%(num)s duplicate", "%(num)s duplicates", n),
+        "skipped": ngettext("%(num)s skipped", "%(num)s skipped", n),
+        "to_come": ngettext("%(num)s waiting", "%(num)s waiting", n),
+        "accepted": ngettext("%(num)s accepted", "%(num)s accepted", n),
+        "sent": ngettext("%(num)s sent", "%(num)s sent", n),
+        "delivered": ngettext("%(num)s delivered", "%(num)s delivered", n),
+        "read": ngettext("%(num)s read", "%(num)s read", n),
+        "failed": ngettext("%(num)s failed", "%(num)s failed", n),
+        "unknown": ngettext("%(num)s not confirmed", "%(num)s not confirmed", n),
+        "assumed_sent": ngettext("%(num)s counted as arrived", "%(num)s counted as arrived", n),
+        "cancelled": ngettext("%(num)s cancelled", "%(num)s cancelled", n),
+    }
+    return parts.get(counted.name, "%(num)s") % {"num": words().number(n)}
 
 
 def skipped_causes(campaign: Campaign, funnel: Funnel) -> list[LeftOut]:

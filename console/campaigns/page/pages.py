@@ -27,7 +27,6 @@ MAY_CANCEL = (
     "missed",
     "running",
     "paused",
-    "finishing",
 )
 MAY_START = ("ready", "unconfirmed", "scheduled", "missed")
 

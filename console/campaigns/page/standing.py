@@ -17,7 +17,7 @@ def line_of(campaign: Campaign, templates: Sequence[CampaignTemplate], directory
     names = f"{first.name} · {first.language}" if len(templates) == 1 else ", ".join(t.template.name for t in templates)
     number = directory.number(campaign.phone_number_id).name or campaign.phone_number_id
     begins = campaign.started_at or campaign.start_at
-    when = words().day_and_clock(begins) if begins and begins > words().now else begins and words().ago(begins)
+    when = words().day_and_clock(begins) if begins else ""
     return " · ".join(part for part in (names, number, when) if part)
 
 
@@ -28,7 +28,7 @@ def progress_of(campaign: Campaign, directory: Directory, counts: Sequence[Recip
         "n": words().number(waiting),
         "who": who,
         "why": texts.reason(campaign.reason) or campaign.detail or "",
-        "at": words().moment(campaign.start_at) if campaign.start_at else "",
+        "at": words().day_and_clock(campaign.start_at) if campaign.start_at else "",
         "until": words().day_and_clock(campaign.canary_until) if campaign.canary_until else "",
         "rows": words().number(sum(each.n for each in counts)),
     }

@@ -13,6 +13,7 @@ from console.campaigns.page.bars import (
     LeftOut,
     address,
     bars_of,
+    cell_name,
     failed_causes,
     part_text,
     red_bar,
@@ -23,12 +24,13 @@ from console.campaigns.page.standing import answers_of, line_of, progress_of
 from console.phrases import owner_name
 from console.request import translated, words
 from domain.campaigns.campaign import BY_ITSELF, Campaign, CampaignTemplate
-from domain.campaigns.funnel import Funnel, RecipientFilter, funnel_of, variants_of, waves_of
+from domain.campaigns.funnel import Funnel, FunnelCell, RecipientFilter, funnel_of, variants_of, waves_of
 from domain.campaigns.waves import RetryPreview, retry_preview
 from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from infra.postgres.campaigns import campaigns
 from infra.postgres.campaigns.answers import AnswerCount, answer_counts_of
+from infra.postgres.campaigns.budget import cost_so_far
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
 from infra.postgres.campaigns.counts import RecipientCount, counts_of
 from infra.postgres.campaigns.waves import waiting_to_retry
@@ -44,15 +46,22 @@ class Happened(NamedTuple):
     note: str
 
 
+class Linked(NamedTuple):
+    """A number, and the address of those whom it counts. `what`: its heading."""
+
+    what: str
+    n: int
+    address: str
+
+
 class WaveRow(NamedTuple):
     """A wave, or a template that is compared. `share`: of the delivered, who answered."""
 
     name: str
-    people: int
-    delivered: int
-    answered: int
+    people: Linked
+    delivered: Linked
+    answered: Linked
     share: str
-    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class CampaignView:
     answers: str
     counts: Sequence[RecipientCount]
     retry: RetryPreview
+    cost: Sequence[str]
 
     @property
     def may_wave(self) -> bool:
@@ -85,12 +95,22 @@ class CampaignView:
         return self.campaign.state in _WAVED and self.campaign.work is None
 
     @property
-    def n_failed(self) -> int:
-        return sum(cause.n for cause in self.failed)
+    def all_failed(self) -> LeftOut:
+        """Those whose message failed, whatever the reason."""
+        return self._all(gettext_noop("Failed"), self.failed, RecipientFilter(state="failed"))
 
     @property
-    def n_skipped(self) -> int:
-        return sum(cause.n for cause in self.skipped)
+    def all_skipped(self) -> LeftOut:
+        """Those to whom nothing was sent, whatever the reason."""
+        return self._all(gettext_noop("Skipped: nothing was sent"), self.skipped, RecipientFilter(cell="skipped"))
+
+    @property
+    def rows(self) -> Linked:
+        """All rows of the file."""
+        return Linked(cell_name("rows"), self.funnel.rows, address(self.campaign.id, RecipientFilter(cell="rows")))
+
+    def _all(self, name: str, causes: Sequence[LeftOut], which: RecipientFilter) -> LeftOut:
+        return LeftOut(translated(name), "", sum(each.n for each in causes), address(self.campaign.id, which))
 
 
 def campaign_view(conn: Connection[Any], campaign: Campaign, directory: Directory) -> CampaignView:
@@ -122,7 +142,14 @@ def campaign_view(conn: Connection[Any], campaign: Campaign, directory: Director
         answers_of(campaign, directory),
         counts,
         retry_preview(counts, later.by_code, later.first, later.last),
+        _cost(conn, campaign),
     )
+
+
+def _cost(conn: Connection[Any], campaign: Campaign) -> list[str]:
+    """What Meta has charged so far, by the imported prices, in each currency."""
+    amounts = cost_so_far(conn, campaign).amounts
+    return [words().money(amount, currency) for currency, amount in sorted(amounts.items())]
 
 
 def _to_do(counts: Iterable[RecipientCount]) -> int:
@@ -131,7 +158,7 @@ def _to_do(counts: Iterable[RecipientCount]) -> int:
 
 def _waves(campaign: Campaign, counts: Sequence[RecipientCount], answers: Sequence[AnswerCount]) -> list[WaveRow]:
     return [
-        _wave_row(campaign, str(wave), RecipientFilter(cell="planned", wave=wave), funnel)
+        _wave_row(campaign, str(wave), RecipientFilter(wave=wave), funnel)
         for wave, funnel in waves_of(counts, answers).items()
     ]
 
@@ -150,7 +177,7 @@ def _variants(
         _wave_row(
             campaign,
             f"{each.template.name} · {each.template.language}",
-            RecipientFilter(cell="planned", variant=each.variant),
+            RecipientFilter(variant=each.variant),
             funnels.get(each.variant) or funnel_of([], [], variant=each.variant),
         )
         for each in templates
@@ -158,9 +185,12 @@ def _variants(
 
 
 def _wave_row(campaign: Campaign, name: str, which: RecipientFilter, funnel: Funnel) -> WaveRow:
-    n = {each: funnel.cell(each).n for each in ("planned", "delivered", "answered")}
-    share = words().percent(n["answered"], n["delivered"]) if n["delivered"] else "–"
-    return WaveRow(name, n["planned"], n["delivered"], n["answered"], share, address(campaign.id, which))
+    cells: tuple[FunnelCell, ...] = ("planned", "delivered", "answered")
+    people, delivered, answered = (
+        Linked(cell_name(each), funnel.cell(each).n, address(campaign.id, which._replace(cell=each))) for each in cells
+    )
+    share = words().percent(answered.n, delivered.n) if delivered.n else "–"
+    return WaveRow(name, people, delivered, answered, share)
 
 
 def _log(entries: Sequence[CampaignLogEntry], directory: Directory) -> list[Happened]:

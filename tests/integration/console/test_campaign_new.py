@@ -376,6 +376,24 @@ def test_a_start_is_scheduled_in_the_zone_that_the_page_names(
         assert 422 == manager.submit(start, when="later", at=at).status_code
 
 
+def test_a_start_in_the_past_is_refused_on_the_page_and_not_in_a_notice(manager: Browser, room: CampaignRoom) -> None:
+    campaign = room.planned(2)
+    start = f"/campaigns/{campaign.id}/start"
+    refused = manager.submit(start, "notices", when="later", at="2001-01-01T10:00")
+    assert "Choose a time that is still to come." in refused.text
+    assert ("main", "main") == (refused.headers["HX-Retarget"], refused.headers["HX-Reselect"])
+
+
+def test_the_time_that_a_start_proposes_can_be_chosen(console: Console, manager: Browser, room: CampaignRoom) -> None:
+    campaign = room.planned(2)
+    start = f"/campaigns/{campaign.id}/start"
+    proposed = manager.get(start).text.partition('name="at" value="')[2].partition('"')[0]
+    assert proposed.endswith(":00")
+    assert 303 == manager.submit(start, when="later", at=proposed).status_code
+    assert [("applied", None)] == console.process_commands()
+    assert "scheduled" == room.campaign(campaign).state
+
+
 def test_what_the_commands_say_is_what_was_chosen(console: Console, manager: Browser, room: CampaignRoom) -> None:
     address = sends(manager, CSV.encode())
     room.read_files()

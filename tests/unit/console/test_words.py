@@ -72,6 +72,12 @@ def test_ages_are_written_as_people_say_them(ago: timedelta, english: str, itali
     assert [english, italian] == both
 
 
+def test_a_time_has_its_weekday_only_in_these_days() -> None:
+    words = Words("en", ZoneInfo("Europe/Rome"), NOW)
+    days = [words.day_and_clock(NOW + timedelta(days=days)) for days in (-20, -2, 2, 20)]
+    assert ["3 Nov, 18:20", "Sat 18:20", "Wed 18:20", "13 Dec, 18:20"] == days
+
+
 def test_time_left_is_hours_and_minutes_or_seconds_and_never_negative() -> None:
     words = Words("en", ZoneInfo("UTC"), NOW)
     for left, shown in (
