@@ -60,10 +60,20 @@ def campaign_actions(deps: Dependencies) -> Blueprint:
     def cancel(id_: UUID) -> ResponseReturnValue:
         return ask_campaign(deps, body(CancelCampaign, **_about(id_), note=_note()), "campaign_cancel")
 
+    @pages.get("/wave")
+    @gate.open_to("campaigns")
+    def ask_wave(id_: UUID) -> ResponseReturnValue:
+        return _dialog(deps, id_, "campaigns/wave.html")
+
     @pages.post("/wave")
     @gate.open_to("campaigns")
     def wave(id_: UUID) -> ResponseReturnValue:
-        return ask_campaign(deps, body(StartWave, **_about(id_)), "campaign_wave")
+        """Tries those again with the ticked reasons. As proposed, it is everybody who can succeed by then."""
+        ticked = set(request.form.getlist("code"))
+        if not ticked:
+            return _dialog(deps, id_, "campaigns/wave.html", nothing=True)
+        codes = None if ticked == set(request.form.getlist("usual")) else sorted(ticked)
+        return ask_campaign(deps, body(StartWave, **_about(id_), codes=codes), "campaign_wave")
 
     @pages.get("/answers")
     @gate.open_to("campaigns")
@@ -106,7 +116,8 @@ def ask_campaign(deps: Dependencies, command: CampaignCommand, what: str) -> Res
     return submitted(deps, ids[0])
 
 
-def _dialog(deps: Dependencies, id_: UUID, template: str) -> ResponseReturnValue:
+def _dialog(deps: Dependencies, id_: UUID, template: str, *, nothing: bool = False) -> ResponseReturnValue:
+    """A dialog of the page. `nothing`: what it asked for was not chosen."""
     with deps.connection() as conn:
         directory = deps.directory(conn)
         campaign = found_campaign(conn, id_)
@@ -114,8 +125,10 @@ def _dialog(deps: Dependencies, id_: UUID, template: str) -> ResponseReturnValue
     to = campaign.answers_to
     return dialog(
         template,
+        422 if nothing else 200,
         campaign=campaign,
         shown=view,
+        nothing=nothing,
         texts=texts,
         directory=directory,
         form=new_form(),

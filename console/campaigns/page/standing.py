@@ -1,6 +1,7 @@
 """How a campaign stands, in words: what happens now and why, from which number, and who gets the answers."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from console.campaigns import texts
 from console.phrases import owner_name, user_name
@@ -21,8 +22,14 @@ def line_of(campaign: Campaign, templates: Sequence[CampaignTemplate], directory
     return " · ".join(part for part in (names, number, when) if part)
 
 
-def progress_of(campaign: Campaign, directory: Directory, counts: Sequence[RecipientCount], waiting: int) -> str:
-    """What happens now, and why, as a sentence."""
+def progress_of(
+    campaign: Campaign,
+    directory: Directory,
+    counts: Sequence[RecipientCount],
+    waiting: int,
+    waits_until: datetime | None = None,
+) -> str:
+    """What happens now, and why, as a sentence. `waits_until`: when it goes on, if it waits for Meta's limit."""
     who = user_name(directory, campaign.changed_by)
     values: Mapping[str, str] = {
         "n": words().number(waiting),
@@ -30,9 +37,10 @@ def progress_of(campaign: Campaign, directory: Directory, counts: Sequence[Recip
         "why": texts.reason(campaign.reason) or campaign.detail or "",
         "at": words().day_and_clock(campaign.start_at) if campaign.start_at else "",
         "until": words().day_and_clock(campaign.canary_until) if campaign.canary_until else "",
+        "limit": words().day_and_clock(waits_until) if waits_until else "",
         "rows": words().number(sum(each.n for each in counts)),
     }
-    return translated(_sentence(campaign, waiting)) % values
+    return translated(_LIMIT if waits_until else _sentence(campaign, waiting)) % values
 
 
 def _sentence(campaign: Campaign, waiting: int) -> str:
@@ -67,6 +75,7 @@ _BY_PERSON = {
 }
 _IN_OWN_TIME = gettext_noop("It starts at this time of day in each person's own time zone: %(at)s.")
 _CANARY = gettext_noop("The first ones are sent. If few of them failed by %(until)s, the rest follows by itself.")
+_LIMIT = gettext_noop("%(n)s people go out from %(limit)s on, when WhatsApp's limit allows it.")
 _NOBODY_WAITS = _SENTENCES["finishing"]
 
 

@@ -1,6 +1,6 @@
 """What a campaign's page shows: the state in words, how far everything came, and why not further."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from infra.postgres.campaigns import campaigns
 from infra.postgres.campaigns.answers import AnswerCount, answer_counts_of
-from infra.postgres.campaigns.budget import cost_so_far
+from infra.postgres.campaigns.budget import cost_so_far, waits_for_limit_until
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
 from infra.postgres.campaigns.counts import RecipientCount, counts_of
 from infra.postgres.campaigns.waves import waiting_to_retry
@@ -66,7 +66,9 @@ class WaveRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CampaignView:
-    """A campaign as its page shows it."""
+    """A campaign as its page shows it. `later`: reason -> recipients whose message can only succeed later; `cost`: what
+    it has cost so far, empty: not known; `unpriced`: messages that are not in it; `waits_until`: when it goes on, if it
+    waits for Meta's limit of people a day."""
 
     campaign: Campaign
     templates: Sequence[CampaignTemplate]
@@ -87,7 +89,10 @@ class CampaignView:
     answers: str
     counts: Sequence[RecipientCount]
     retry: RetryPreview
-    cost: Sequence[str]
+    later: Mapping[str, int]
+    cost: str
+    unpriced: int
+    waits_until: datetime | None
 
     @property
     def may_wave(self) -> bool:
@@ -114,13 +119,14 @@ class CampaignView:
 
 
 def campaign_view(conn: Connection[Any], campaign: Campaign, directory: Directory) -> CampaignView:
-    """Reads what the page shows. O(counters, and those whose message can only succeed
-    later)."""
+    """Reads what the page shows. O(counters, and those whose message can only succeed later; and the people that were
+    reached in the last 24 hours, if Meta limits them and the campaign runs)."""
     counts, answers = counts_of(conn, campaign.id), answer_counts_of(conn, campaign.id)
     templates = campaigns.templates_of(conn, campaign)
     funnel = funnel_of(counts, answers)
     planned, waiting = funnel.cell("planned").n, _to_do(counts)
     later = waiting_to_retry(conn, campaign.id)
+    cost, waits_until = cost_so_far(conn, campaign), waits_for_limit_until(conn, campaign) if waiting else None
     done = planned - waiting - sum(each.n for each in counts if each.state == "cancelled")
     return CampaignView(
         campaign,
@@ -136,20 +142,17 @@ def campaign_view(conn: Connection[Any], campaign: Campaign, directory: Director
         _variants(campaign, templates, counts, answers),
         _log(campaigns.log_of(conn, campaign.id), directory),
         line_of(campaign, templates, directory),
-        progress_of(campaign, directory, counts, waiting),
+        progress_of(campaign, directory, counts, waiting, waits_until),
         done,
         planned,
         answers_of(campaign, directory),
         counts,
         retry_preview(counts, later.by_code, later.first, later.last),
-        _cost(conn, campaign),
+        later.by_code,
+        " + ".join(words().money(amount, currency) for currency, amount in sorted(cost.amounts.items())),
+        cost.unpriced,
+        waits_until,
     )
-
-
-def _cost(conn: Connection[Any], campaign: Campaign) -> list[str]:
-    """What Meta has charged so far, by the imported prices, in each currency."""
-    amounts = cost_so_far(conn, campaign).amounts
-    return [words().money(amount, currency) for currency, amount in sorted(amounts.items())]
 
 
 def _to_do(counts: Iterable[RecipientCount]) -> int:

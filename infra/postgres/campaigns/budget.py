@@ -2,7 +2,7 @@
 its statuses say. Raises psycopg errors."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -106,6 +106,8 @@ def cost_so_far(connection: Connection[Any], campaign: Campaign) -> Cost:
     messages = [
         (key.country, key.category.lower(), n) for key, n in charges_of(connection, campaign.id) if key.billable
     ]
+    if not messages:
+        return Cost({}, 0)
     day = (campaign.started_at or campaign.created_at).date()
     return cost(prices(connection), messages, day)
 
@@ -122,11 +124,25 @@ def people_budget_of(connection: Connection[Any], campaign: Campaign) -> PeopleB
 
 def waits_for_limit_until(connection: Connection[Any], campaign: Campaign) -> datetime | None:
     """Returns when a running campaign goes on, if it waits because campaigns have used up their share of Meta's limit;
-    None: it does not. O(people reached in the last 24 hours)."""
-    if campaign.state != "running":
+    None: it does not. O(people reached in the last 24 hours), but O(its messages at the sender) while these go on."""
+    if campaign.state != "running" or not _is_held_up(connection, campaign):
         return None
     limit = _limit(connection, campaign.phone_number_id)
     return goes_on_at(limit, _reach_ends(connection), database_now(connection)) if limit is not None else None
+
+
+_HELD_UP_AFTER = timedelta(seconds=10)
+"""Messages at the sender are posted in two seconds, if nothing holds them up."""
+
+
+def _is_held_up(connection: Connection[Any], campaign: Campaign) -> bool:
+    """Returns whether a message of a campaign waits at the sender for long: a cheap look before the people of a whole
+    day are counted, as open pages of a running campaign ask each time that it changes."""
+    row = connection.execute(
+        "select min(requested_at) < clock_timestamp() - %b from sends where campaign_id = %b and state = 'queued'",
+        [_HELD_UP_AFTER, campaign.id],
+    ).fetchone()
+    return row is not None and row[0] is True
 
 
 def _limit(connection: Connection[Any], number: str) -> int | None:

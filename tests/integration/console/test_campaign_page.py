@@ -3,8 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +11,6 @@ import openpyxl
 import pytest
 
 from domain.campaigns.campaign import Campaign
-from domain.campaigns.prices import Price
-from infra.postgres.campaigns.budget import Charges, import_prices
 from infra.postgres.campaigns.counts import CountKey, Moves
 from tests.support.campaign_pages import MANAGER, OpenCampaign, campaign_pages
 from tests.support.campaign_room import CampaignRoom
@@ -200,19 +197,6 @@ def test_what_is_sent_already_cannot_be_cancelled(manager: Browser, room: Campai
     assert "Cancel the rest" not in manager.get(f"/campaigns/{campaign.id}").text
 
 
-def test_a_campaign_says_what_it_has_cost_so_far(manager: Browser, room: CampaignRoom) -> None:
-    campaign = room.planned(2, state="running")
-    page = f"/campaigns/{campaign.id}"
-    assert "so far" not in manager.get(page).text
-    price = Price("US", "marketing", "EUR", Decimal("0.05"), date(2020, 1, 1))
-    import_prices(room.connection, [price])
-    charges = Charges()
-    for billable in (True, True, False):
-        charges.add(campaign.id, "US", {"billable": billable, "category": "marketing"})
-    charges.write(room.connection)
-    assert "€0.10 so far" in manager.get(page).text
-
-
 def test_a_missed_start_asks_and_is_started_again(console: Console, manager: Browser, room: CampaignRoom) -> None:
     campaign = room.planned(2, state="missed")
     assert [("applied", None)] == done(console, manager.submit(f"/campaigns/{campaign.id}"))
@@ -232,15 +216,70 @@ def test_who_gets_the_answers_is_changed(console: Console, manager: Browser, roo
 
 
 def test_another_wave_takes_those_who_can_succeed(console: Console, manager: Browser, room: CampaignRoom) -> None:
+    """As it is proposed: all who can succeed; who cannot stays out."""
     campaign = room.planned(3, state="finished")
     becomes(room, campaign, 2, "failed", "131026")
     becomes(room, campaign, 3, "failed", "131049")
     page = manager.get(f"/campaigns/{campaign.id}").text
     assert "1 can never succeed." in page
     assert "Start wave 2" in page
-    answer = manager.post(f"/campaigns/{campaign.id}/wave", form=str(uuid4()), version="0")
-    assert [("applied", None)] == done(console, answer)
+    asked = manager.submit(f"/campaigns/{campaign.id}/wave", "dialog")
+    (record,) = console.publisher.on("t")
+    assert {"campaign_id": str(campaign.id), "expected_version": 0} == json.loads(record.value)
+    assert [("applied", None)] == done(console, asked)
     assert 2 == room.campaign(campaign).wave
+
+
+def test_another_wave_takes_only_those_with_the_ticked_reasons(
+    console: Console, manager: Browser, room: CampaignRoom
+) -> None:
+    campaign = room.planned(3, state="finished")
+    for row, code in ((2, "131026"), (3, "131049"), (4, "130429")):
+        becomes(room, campaign, row, "failed", code)
+    room.connection.execute("update recipients set due_at = now() + interval '1 day' where reason = '131049'")
+    dialog = f"/campaigns/{campaign.id}/wave"
+    shown = manager.get(dialog).text
+    assert "never, as it is" in shown
+    assert "0 now, 1 from" in shown
+    ticked = [box.partition('"')[0] for box in shown.split('name="code" value="')[1:] if " checked" in box[:30]]
+    assert ["130429", "131049"] == ticked
+    usual = {"form": str(uuid4()), "version": "0", "usual": ["130429", "131049"]}
+    assert "Tick at least one reason." in manager.post(dialog, **usual).text
+    asked = manager.post(dialog, **usual, code=["131026", "130429"])
+    (record,) = console.publisher.on("t")
+    assert ["130429", "131026"] == json.loads(record.value)["codes"]
+    assert [("applied", None)] == done(console, asked)
+    room.run_worker()
+    assert {2: 2, 3: 1, 4: 2} == dict(
+        room.connection.execute("select row_no, wave from recipients where campaign_id = %b", [campaign.id]).fetchall()
+    )
+
+
+def test_what_it_has_cost_so_far_is_shown_once_prices_are_known(manager: Browser, room: CampaignRoom) -> None:
+    campaign = room.planned(3, state="running")
+    becomes(room, campaign, 2, "delivered")
+    charges = "insert into campaign_charges values (%b, 'IT', 'marketing', true, 2), (%b, 'DE', 'marketing', true, 1)"
+    room.connection.execute(charges, [campaign.id, campaign.id])
+    page = f"/campaigns/{campaign.id}"
+    assert 'id="cost"' not in manager.get(page).text
+    room.connection.execute("insert into prices values ('IT', 'marketing', 'EUR', 0.0572, '2020-01-01')")
+    shown = manager.get(page).text
+    assert "€0.11 for 1 delivered" in shown
+    assert "1 without a known price" in shown
+
+
+def test_a_campaign_that_waits_for_whatsapps_limit_says_so_and_when_it_goes_on(
+    manager: Browser, room: CampaignRoom
+) -> None:
+    room.connection.execute("update graph_numbers set people_per_day = 20")
+    campaign = room.planned(25, state="running")
+    room.run()
+    room.connection.execute("update sends set requested_at = now() - interval '11 s'")
+    page = manager.get(f"/campaigns/{campaign.id}").text
+    assert "Running, waits for the limit" in page
+    assert "6 people go out from" in page
+    room.connection.execute("update graph_numbers set people_per_day = null")
+    assert "Running, waits for the limit" not in manager.get(f"/campaigns/{campaign.id}").text
 
 
 def test_somebody_settles_one_that_meta_did_not_confirm(console: Console, manager: Browser, room: CampaignRoom) -> None:

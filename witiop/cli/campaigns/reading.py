@@ -172,6 +172,7 @@ def read(installation: "Installation", campaign_id: UUID) -> "ShownCampaign":
     """Returns a campaign with all that is shown of it. Raises CommandFailed if there is none."""
     from infra.postgres.campaigns import campaigns
     from infra.postgres.campaigns.answers import answer_counts_of
+    from infra.postgres.campaigns.budget import cost_so_far, waits_for_limit_until
     from infra.postgres.campaigns.counts import counts_of
     from infra.postgres.connections.pool import connect
     from witiop.cli.views.campaigns import ShownCampaign
@@ -186,6 +187,8 @@ def read(installation: "Installation", campaign_id: UUID) -> "ShownCampaign":
             counts_of(connection, campaign_id),
             answer_counts_of(connection, campaign_id),
             campaigns.log_of(connection, campaign_id),
+            cost_so_far(connection, campaign),
+            waits_for_limit_until(connection, campaign),
         )
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from domain.campaigns.campaign import Campaign, CampaignTemplate
 from domain.campaigns.document import campaign_document
 from domain.campaigns.funnel import Counted, Funnel, funnel_of
+from domain.campaigns.prices import Cost
 from domain.times import rfc3339
 from infra.postgres.campaigns.answers import AnswerCount
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
@@ -22,13 +23,16 @@ from witiop.cli.views.display import aligned, harmless, utc_minute
 
 @dataclass(frozen=True, slots=True)
 class ShownCampaign:
-    """A campaign with all that is shown of it. `log`: the latest entry first."""
+    """A campaign with all that is shown of it. `log`: the latest entry first; `cost`: so far; `waits_until`: when it
+    goes on, if it waits for Meta's limit of people a day."""
 
     campaign: Campaign
     templates: Sequence[CampaignTemplate]
     counts: Sequence[RecipientCount]
     answers: Sequence[AnswerCount]
     log: Sequence[CampaignLogEntry]
+    cost: Cost
+    waits_until: datetime | None
 
     @property
     def funnel(self) -> Funnel:
@@ -111,6 +115,11 @@ def shown_document(shown: ShownCampaign) -> dict[str, Any]:
         "answers_to": shown.campaign.answers_to and dict(shown.campaign.answers_to),
         "work": shown.campaign.work and dict(shown.campaign.work),
         "funnel": {each.name: each.n for each in (*funnel.steps, funnel.held, *funnel.answers, funnel.unmanaged)},
+        "cost_so_far": {
+            "amounts": {currency: str(amount) for currency, amount in shown.cost.amounts.items()},
+            "unpriced": shown.cost.unpriced,
+        },
+        "waits_for_limit_until": shown.waits_until and rfc3339(shown.waits_until),
         "parts": {each.name: each.n for each in funnel.parts},
         "reasons": [
             {"state": each.which.state, "reason": each.which.reason or None, "recipients": each.n}
@@ -200,6 +209,12 @@ def _head(shown: ShownCampaign) -> Iterator[tuple[str, str]]:
         yield "ended", f"{utc_minute(campaign.ended_at)} UTC"
     if campaign.canary_until is not None:
         yield "tried out", f"the first messages are judged at {utc_minute(campaign.canary_until)} UTC"
+    if shown.waits_until is not None:
+        yield "waits", f"for Meta's limit of people a day, until {utc_minute(shown.waits_until)} UTC"
+    if shown.cost.amounts:
+        amounts = ", ".join(f"{currency} {amount:,.2f}" for currency, amount in sorted(shown.cost.amounts.items()))
+        unpriced = f"; {shown.cost.unpriced:,} without a known price" if shown.cost.unpriced else ""
+        yield "cost so far", f"{amounts} for {shown.funnel.cell('delivered').n:,} delivered{unpriced}"
     if campaign.wave > 1:
         yield "wave", str(campaign.wave)
     if campaign.answers_to is not None:

@@ -50,6 +50,8 @@ def test_a_campaign_that_waits_for_the_limit_says_until_when(room: CampaignRoom)
     assert budget.waits_for_limit_until(room.connection, room.campaign(autumn)) is None
     room.run()
     assert ({"accepted": 19, "claimed": 6}, "running") == (room.counts(autumn), room.campaign(autumn).state)
+    assert budget.waits_for_limit_until(room.connection, room.campaign(autumn)) is None
+    room.connection.execute("update sends set requested_at = now() - interval '11 s'")
     until = budget.waits_for_limit_until(room.connection, room.campaign(autumn))
     assert until is not None
     assert timedelta(hours=24) < until - datetime.now(UTC) < timedelta(hours=24, minutes=16)

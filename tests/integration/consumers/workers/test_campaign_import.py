@@ -15,6 +15,7 @@ from infra.postgres.campaign_files import files, imports
 from infra.postgres.connections import session_lock
 from infra.sheets.child import ReaderKilled
 from tests.support.campaign_room import CampaignRoom, open_campaign_room
+from tests.support.waiting import wait_until
 
 MAPPING: dict[str, Any] = {"phone": 0, "name": 1, "parameters": {"1": 1}}
 
@@ -239,6 +240,8 @@ def test_a_campaign_is_imported_by_one_process_at_a_time(room: CampaignRoom) -> 
     room.read_files()
     assert ("importing", {}) == (room.campaign(autumn).state, room.counts(autumn))
     room.session.close()
+    held = "select pid from pg_locks where locktype = 'advisory'"
+    wait_until(lambda: [] == room.office.rows(held))  # the server ends the session a moment after we closed it
     room.read_files()
     assert ("planning", {"imported": 1}) == (room.campaign(autumn).state, room.counts(autumn))
 

@@ -56,6 +56,24 @@ def test_a_campaign_is_shown_with_its_funnel_its_reasons_and_its_log(witiop: Com
     assert "running" in [entry["event"] for entry in shown["log"]]
     lines = witiop("campaigns", "show", str(autumn.id)).out
     assert all(text in lines for text in ("Autumn", "autumn_service (en)", "131026", "by paola"))
+    assert ({"amounts": {}, "unpriced": 0}, None) == (shown["cost_so_far"], shown["waits_for_limit_until"])
+    assert "cost so far" not in lines
+
+
+def test_what_a_campaign_has_cost_so_far_and_until_when_it_waits_for_the_limit(
+    witiop: CommandLine, room: CampaignRoom
+) -> None:
+    autumn = room.planned(25, state="running")
+    room.connection.execute("update graph_numbers set people_per_day = 20")
+    room.connection.execute("insert into prices values ('US', 'marketing', 'EUR', 0.25, '2020-01-01')")
+    room.connection.execute("insert into campaign_charges values (%b, 'US', 'marketing', true, 2)", [autumn.id])
+    room.run()
+    room.connection.execute("update sends set requested_at = now() - interval '11 s'")
+    shown = document(witiop, "show", str(autumn.id))
+    assert {"amounts": {"EUR": "0.50"}, "unpriced": 0} == shown["cost_so_far"]
+    lines = witiop("campaigns", "show", str(autumn.id)).out
+    assert "EUR 0.50 for 0 delivered" in lines
+    assert shown["waits_for_limit_until"][:16].replace("T", " ") in lines
 
 
 def test_recipients_are_listed_by_what_became_of_them(witiop: CommandLine, room: CampaignRoom, tmp_path: Path) -> None:
