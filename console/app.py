@@ -163,7 +163,7 @@ def _gettext(text: str, **values: object) -> Markup:
     return found % values if values else found
 
 
-def _ngettext(one: str, many: str, n: int, **values: object) -> Markup:
+def _ngettext(one: str, many: str, n: int, /, **values: object) -> Markup:
     """A translated text in the plural form for `n`, for templates. Values are escaped."""
     return Markup(words().ngettext(one, many, n)) % {"num": words().number(n), **values}  # noqa: S704 - from our own catalogues
 

@@ -73,7 +73,6 @@ def _start_page(deps: Dependencies, id_: UUID, error: str = "", status: int = 20
         error=error,
         form=request.form.get("form") or new_form(),
         zone=zone.key,
-        now=words().now.astimezone(zone).strftime("%Y-%m-%dT%H:%M"),
         at=request.form.get("at") or (campaign.start_at or next_hour).astimezone(zone).strftime("%Y-%m-%dT%H:%M"),
         later=request.form.get("when") == "later" or (not request.form and campaign.start_at is not None),
         own="own" in request.form if request.form else campaign.in_own_time,

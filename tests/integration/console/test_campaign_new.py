@@ -376,6 +376,13 @@ def test_a_start_is_scheduled_in_the_zone_that_the_page_names(
         assert 422 == manager.submit(start, when="later", at=at).status_code
 
 
+def test_the_check_says_how_many_people_meta_lets_the_company_reach(manager: Browser, room: CampaignRoom) -> None:
+    campaign = room.planned(2)
+    room.connection.execute("update graph_numbers set people_per_day = 10000")
+    page = manager.get(f"/campaigns/{campaign.id}/check").text
+    assert "WhatsApp lets this company reach 10,000 people in 24 hours; 0 were reached in the last 24." in page
+
+
 def test_a_start_in_the_past_is_refused_on_the_page_and_not_in_a_notice(manager: Browser, room: CampaignRoom) -> None:
     campaign = room.planned(2)
     start = f"/campaigns/{campaign.id}/start"
