@@ -77,6 +77,23 @@ def test_after_a_pause_nothing_is_posted_and_after_a_resume_nobody_gets_it_twice
     assert (5, 5, {"accepted": 5}) == (len(room.reached()), len(set(room.reached())), room.counts(autumn))
 
 
+def test_a_pause_or_cancellation_counts_at_the_next_claim(room: CampaignRoom) -> None:
+    """C2: also while nobody takes back what waits at the sender, because the process that does is down."""
+    autumn, winter = room.planned(3), room.planned(3, "Winter")
+    for each in (autumn, winter):
+        room.command("start", each)
+    room.worker.poll()
+    assert [{"claimed": 3}] * 2 == [room.counts(autumn), room.counts(winter)]
+    assert ("applied", None) == room.command("pause", autumn)
+    assert ("applied", None) == room.command("cancel", winter)
+    room.sender.poll()
+    assert [] == room.reached()
+    room.command("resume", autumn)
+    room.run()
+    assert ({"accepted": 3}, {"cancelled": 3}) == (room.counts(autumn), room.counts(winter))
+    assert (3, 3) == (len(room.reached()), len(set(room.reached())))
+
+
 def test_a_restore_pauses_campaigns_and_holds_what_waited_at_the_sender(room: CampaignRoom) -> None:
     """What the backup does not know may have been posted already: a person decides, and the counts follow."""
     autumn = room.planned(2)
