@@ -106,6 +106,7 @@ class MessageSender:
         self._unrecorded: list[Posted] = []
         self._people = ReachedPeople()
         self._settle_at = 0.0
+        self._last_number = ""
         self._next_claim_seconds = _IDLE_SECONDS
         self._unreachable = Backoff(1.0, 60.0)
         self._meta_not_ready: str | None = None
@@ -151,15 +152,25 @@ class MessageSender:
         if free <= 0:
             return 0
         with self._transaction() as connection:
-            numbers = claims.numbers_with_due(connection)
+            due = claims.numbers_with_due(connection)
         began = 0
-        for number in numbers:
+        for number, campaigns in self._turns(due):
             if free - began <= 0:
                 break
-            began += self._claim_of(number, free - began)
+            claimed = self._claim_of(number, free - began, campaigns=campaigns)
+            began += claimed
+            if claimed and campaigns:
+                self._last_number = number
         return began
 
-    def _claim_of(self, number: str, most: int) -> int:
+    def _turns(self, due: Sequence[claims.DueNumber]) -> list[tuple[str, bool]]:
+        """Returns the numbers in the order in which they claim, and whether campaigns may: first all that is not of
+        campaigns, then each number in its turn. A large campaign takes all posts that are free, again and again."""
+        first = [each.number for each in due if each.not_campaigns] if len(due) > 1 else []
+        numbers = sorted((each.number for each in due), key=lambda number: (number <= self._last_number, number))
+        return [*((number, False) for number in first), *((number, True) for number in numbers)]
+
+    def _claim_of(self, number: str, most: int, *, campaigns: bool) -> int:
         with self._transaction() as connection:
             lane = claims.lock_lane(connection, number)
             if lane is None or lane.is_paused or (lane.is_on_trial and self._posts.is_posting_from(number)):
@@ -170,7 +181,8 @@ class MessageSender:
                 return 0
             claimed_at = monotonic()
             people = self._people.left(connection, lane.people_per_day)
-            limits = claims.ClaimLimits(most, bucket.for_campaigns, lane.takes_templates, people)
+            for_campaigns = bucket.for_campaigns if campaigns else 0
+            limits = claims.ClaimLimits(most, for_campaigns, lane.takes_templates, people)
             found = claims.claim(connection, number, limits)
             skipped = dict.fromkeys(unwanted(connection, [c.send for c in found]), OPTED_OUT)
             skipped = skipped_now(connection, [c.send for c in found]) | skipped

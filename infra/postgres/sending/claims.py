@@ -67,7 +67,14 @@ class ClaimLimits(NamedTuple):
     people: PeopleLeft | None
 
 
-def numbers_with_due(connection: Connection[Any]) -> list[str]:
+class DueNumber(NamedTuple):
+    """A number that has something due. `not_campaigns`: also something that is no message of a campaign."""
+
+    number: str
+    not_campaigns: bool
+
+
+def numbers_with_due(connection: Connection[Any]) -> list[DueNumber]:
     """Returns the numbers that have something due. O(numbers with waiting sends)."""
     rows = connection.execute(
         "with recursive numbers as ("
@@ -75,10 +82,13 @@ def numbers_with_due(connection: Connection[Any]) -> list[str]:
         "(select (select s.phone_number_id from sends s where s.state = 'queued' "
         "and s.phone_number_id > n.phone_number_id order by s.phone_number_id limit 1) "
         "from numbers n where n.phone_number_id is not null)) "
-        "select n.phone_number_id from numbers n where n.phone_number_id is not null and exists (select from sends s "
-        "where s.phone_number_id = n.phone_number_id and s.state = 'queued' and s.due_at <= clock_timestamp())"
+        "select n.phone_number_id, exists (select from sends s where s.phone_number_id = n.phone_number_id "
+        "and s.state = 'queued' and s.lane < %b and s.due_at <= clock_timestamp()) "
+        "from numbers n where n.phone_number_id is not null and exists (select from sends s "
+        "where s.phone_number_id = n.phone_number_id and s.state = 'queued' and s.due_at <= clock_timestamp())",
+        [Lane.CAMPAIGN],
     ).fetchall()
-    return [row[0] for row in rows]
+    return [DueNumber(*row) for row in rows]
 
 
 def lock_lane(connection: Connection[Any], number: str) -> LaneState | None:

@@ -10,6 +10,7 @@ import pytest
 
 from domain.campaigns.campaign import Campaign
 from domain.sending.sends import NotSent, PostAccepted, Refused, Unanswered
+from domain.sending.templates import Template
 from tests.support.campaign_room import AUTUMN, CampaignRoom, open_campaign_room
 
 
@@ -164,6 +165,21 @@ def test_a_template_that_changes_in_the_middle_pauses_the_campaign(
     assert ("paused", reason, detail) == why_paused(room, autumn)
     assert ([], {"planned": 5}) == (room.reached(), room.counts(autumn))
     assert "paused" in room.events()
+
+
+@pytest.mark.parametrize(
+    "now", [AUTUMN._replace(status="PAUSED"), AUTUMN._replace(components=[{"type": "BODY", "text": "Hello {{1}}"}])]
+)
+def test_a_template_that_changed_is_not_posted_before_its_campaign_is_paused(room: CampaignRoom, now: Template) -> None:
+    """C4: the claim looks itself, also while the process that pauses campaigns is down."""
+    autumn = started(room, 3)
+    room.worker.poll()
+    room.store(now)
+    room.sender.poll()
+    assert ([], {"claimed": 3}) == (room.reached(), room.counts(autumn))
+    room.store(AUTUMN)
+    room.run()
+    assert {"accepted": 3} == room.counts(autumn)
 
 
 def test_who_resumes_a_campaign_accepts_the_quality_that_it_was_paused_for(room: CampaignRoom) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from consumers.workers.sender import SenderTerms
 from domain.sending.acceptance import SendingPolicy
-from domain.sending.sends import NotSent, PostAccepted
+from domain.sending.sends import Lane, NotSent, PostAccepted
 from tests.support.sending_room import SendingRoom, open_room
 
 
@@ -36,6 +36,26 @@ def test_agents_go_first(room: SendingRoom) -> None:
     room.sender.poll()
     room.sender.poll()
     assert ["by an agent"] == room.graph.texts()
+
+
+@pytest.mark.parametrize("lane", [Lane.AGENT, Lane.CAMPAIGN])
+def test_a_number_with_a_large_campaign_keeps_no_other_number_waiting(database: str, lane: Lane) -> None:
+    """Of the posts at the same time: an agent's message goes first, and another campaign gets its turns."""
+    with open_room(database, SenderTerms(in_flight=4)) as room:
+        for n in range(20):
+            room.ask("campaign", f"c{n}", conversation_id=str(room.office.customer_writes(phone=f"16505550{n:03}")))
+        room.ask("waits", "waits")
+        connection = room.office.connection
+        connection.execute(
+            "update sends set lane = 2, phone_number_id = '0', needs_window = false where text = 'campaign'"
+        )
+        connection.execute("update sends set lane = %s where text = 'waits'", [lane])
+        connection.execute("insert into lanes (phone_number_id, tokens, refilled_at) values ('0', 60, now())")
+        room.sender.poll()
+        while not room.sender.is_idle:
+            room.sender.poll()
+        texts = room.graph.texts()
+        assert texts.index("waits") < 8
 
 
 def test_a_customer_to_whom_messages_came_too_fast_waits_longer_and_longer(room: SendingRoom) -> None:
