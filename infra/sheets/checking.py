@@ -107,8 +107,14 @@ class _Lines:
         self.states[f"skipped {reason}" if reason else "imported"] += 1
         self.recipients.append(line)
         self.size += len(line)
-        for place, problem, value in dict.fromkeys(row.problems):
-            self.problems.append(f"{number}\t{place}\t{problem}\t{_escaped(_storable(value))}")
+        # two values for everybody may have the same problem in the place of the phone: it is stored once
+        problems: dict[tuple[int, str], str] = {}
+        for place, problem, value in row.problems:
+            problems.setdefault((place, problem), value)
+        for (place, code), value in problems.items():
+            line = f"{number}\t{place}\t{code}\t{_escaped(_storable(value))}"
+            self.problems.append(line)
+            self.size += len(line)
 
     def frame(self) -> RowFrame:
         """Returns the lines so far as a frame."""

@@ -1,17 +1,21 @@
 """Rows of an XLSX file, by calamine. What it does not tell is read from the parts of the file before: whether they are
-as large as they say, and which cells have an error, which calamine reads as empty."""
+as large as they say, and which cells have an error or a formula that was never computed, which calamine reads as
+empty."""
 
 import re
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
+from itertools import chain, islice
 from posixpath import join, normpath
 from xml.etree import ElementTree
+from xml.sax.saxutils import unescape
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetVisibleEnum
 
-from domain.campaigns.files.cells import CellError, FileCell
+from domain.campaigns.files.cells import CellError, FileCell, is_empty_row
+from domain.campaigns.files.columns import heading_row
 from domain.campaigns.files.refusals import MAX_FILE_COLUMNS, RefusedFile
 from infra.sheets.rows import FileRow
 
@@ -27,6 +31,13 @@ _TAIL_BYTES = 4096
 _ERROR = re.compile(
     rb'<(?:\w+:)?c\b([^>]*\bt=["\']e["\'][^>]*)(?<!/)>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]{1,20})<', re.S
 )
+_FORMULA = re.compile(
+    rb"<(?:\w+:)?c\b([^>]*)(?<!/)>\s*<(?:\w+:)?f\b[^>]*?(?:/>|>([^<]{0,200})[^<]*</(?:\w+:)?f>)"
+    rb"\s*(?:<(?:\w+:)?v\s*(?:/>|>\s*</(?:\w+:)?v>)\s*)?</(?:\w+:)?c>"
+)
+"""A cell whose formula was never computed: it has no value, as programs write it that are no spreadsheet programs."""
+_IS_TEXT = re.compile(rb"\bt=[\"']str[\"']")
+"""A formula whose value is a text, perhaps an empty one."""
 _PLACE = re.compile(rb'\br=["\']([A-Z]{1,3})([0-9]{1,7})["\']')
 _WORKBOOK, _RELATIONSHIPS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _RELATION_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
@@ -34,16 +45,26 @@ _STRICT_RELATION_ID = "{http://purl.oclc.org/ooxml/officeDocument/relationships}
 
 
 def xlsx_rows(content: bytes) -> Iterator[FileRow]:
-    """Yields the rows of the first sheet that is shown and not empty. Raises RefusedFile."""
+    """Yields the rows of the first sheet that is shown and has more than a title or headings; if none has, of the first
+    one that has these. Raises RefusedFile."""
     errors_of = _Errors(content)
     try:
         with CalamineWorkbook.from_filelike(BytesIO(content)) as book:
             shown = [each.name for each in book.sheets_metadata if each.visible == SheetVisibleEnum.Visible]
+            alone: list[FileRow] = []
             for name in shown:
                 sheet = book.get_sheet_by_name(name)
-                if sheet.end is not None:
-                    yield from _rows(sheet, errors_of.sheet(name))
+                if sheet.end is None:
+                    continue
+                rows = (row for row in _rows(sheet, errors_of.sheet(name)) if not is_empty_row(row.cells))
+                first = list(islice(rows, 2))
+                if len(first) == 2 or (first and heading_row([first[0].cells]) is None):
+                    yield from chain(first, rows)
                     return
+                alone = alone or first
+            if alone:
+                yield from alone
+                return
     except PasswordError:
         raise RefusedFile("encrypted") from None
     except CalamineError as error:
@@ -68,8 +89,20 @@ def _rows(sheet: CalamineSheet, errors: dict[int, dict[int, str]]) -> Iterator[F
         yield FileRow(number, row)
 
 
+def _cells_without_value(text: bytes) -> Iterator[tuple[re.Match[bytes], bytes]]:
+    """Yields place and content of cells with an error, and of those with a formula that was never computed."""
+    if b't="e"' in text or b"t='e'" in text:
+        for cell in _ERROR.finditer(text):
+            if place := _PLACE.search(cell[1]):
+                yield place, cell[2]
+    if b"</f>" in text or b":f>" in text or b"<f " in text:
+        for cell in _FORMULA.finditer(text):
+            if not _IS_TEXT.search(cell[1]) and (place := _PLACE.search(cell[1])):
+                yield place, b"=" + (cell[2] or b"")
+
+
 class _Errors:
-    """The cells with errors, from the parts of a file whose sizes were checked."""
+    """The cells with errors or without a value, from the parts of a file whose sizes were checked."""
 
     def __init__(self, content: bytes) -> None:
         try:
@@ -99,12 +132,9 @@ class _Errors:
                 while chunk := opened.read(_READ_BYTES):
                     text = tail + chunk
                     tail = text[-_TAIL_BYTES:]
-                    if b't="e"' not in text and b"t='e'" not in text:
-                        continue
-                    for cell in _ERROR.finditer(text):
-                        place = _PLACE.search(cell[1])
-                        if place is not None and (column := _column(place[1])) < MAX_FILE_COLUMNS:
-                            found.setdefault(int(place[2]), {})[column] = cell[2].decode("utf-8", "replace")
+                    for place, value in _cells_without_value(text):
+                        if (column := _column(place[1])) < MAX_FILE_COLUMNS:
+                            found.setdefault(int(place[2]), {})[column] = _text(value)
         except (BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
             raise RefusedFile("damaged", "zip") from None
         return found
@@ -136,6 +166,10 @@ class _Errors:
             return ElementTree.fromstring(text)  # noqa: S314 - it has no entities
         except (ElementTree.ParseError, BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
             raise RefusedFile("damaged", name) from None
+
+
+def _text(value: bytes) -> str:
+    return unescape(value.decode("utf-8", "replace")).replace("\x00", "")
 
 
 def _kind(parts: set[str]) -> str:

@@ -1,9 +1,12 @@
 """Spreadsheet files as programs write them, and as an attacker would."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
+
+import openpyxl
 
 from infra.sheets.child import FileReader
 from infra.sheets.program import MEMORY
@@ -56,6 +59,21 @@ def row(number: int, *cells: str) -> str:
         if cell
     )
     return f'<row r="{number}">{written}</row>'
+
+
+def workbook_of(*rows: Sequence[str | float | date | None]) -> openpyxl.Workbook:
+    """Returns a workbook with these rows."""
+    made = openpyxl.Workbook()
+    for cells in rows:
+        made.worksheets[0].append(tuple(cells))
+    return made
+
+
+def saved(made: openpyxl.Workbook) -> bytes:
+    """Returns the file of a workbook."""
+    file = io.BytesIO()
+    made.save(file)
+    return file.getvalue()
 
 
 def described(content: bytes, memory: int = MEMORY) -> dict[str, Any]:

@@ -13,10 +13,16 @@ from domain.sending.sends import AddressKind
 _EXPONENT = re.compile(r"\s*[+-]?[0-9]+(?:[.,][0-9]+)?\s*[eE]\s*\+?\s*[0-9]{1,3}\s*")
 """What a spreadsheet program makes of a long number in a narrow column: its last digits are lost."""
 _USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{6,128}")
+_DATE = re.compile(
+    r"[0-9]{4}([-./])[0-9]{1,2}\1[0-9]{1,2}(?![0-9])|[0-9]{1,2}([-./])[0-9]{1,2}\2[0-9]{2,4}(?![-./0-9])"
+)
+_BEGINNING = re.compile(r"\+?(?:[ ()./-]?[0-9]){7,}")
+"""Of a text that begins with a phone, e.g. of one with an extension."""
 _EXACT = 10**15
 """From here on a spreadsheet program replaces digits by zeros."""
 _SHORTEST, _LONGEST = 7, 15
 """Digits of what can be a phone with an area code."""
+_SMALLEST = 1_000_000
 _WITH_COUNTRY = 11
 """So many digits hardly any national number has that is not known to exist."""
 
@@ -73,6 +79,23 @@ def read_address(cell: FileCell, plan: NumberingPlan) -> ReadAddress | RowProble
             return "phone_is_a_number"
         case str():
             return _from_text(cell, plan)
+
+
+def looks_like_somebody(cell: FileCell) -> bool:
+    """Returns whether a cell stands for a customer, as good or bad as it is written: headings and titles have no such
+    cells, but dates and small numbers."""
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        return cell >= _SMALLEST
+    if not isinstance(cell, str):
+        return False
+    text = cell.strip()
+    if _EXPONENT.fullmatch(text) or _USER_ID.fullmatch(text):
+        return True
+    if not any(char.isdecimal() for char in text) or _DATE.match(text):
+        return False
+    phone = phone_as_written(text)
+    digits = len(phone.digits) if phone is not None else len(found[0]) if (found := _BEGINNING.match(text)) else 0
+    return digits >= _SHORTEST
 
 
 def _from_text(text: str, plan: NumberingPlan) -> ReadAddress | RowProblem:

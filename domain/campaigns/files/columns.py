@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from unicodedata import combining, normalize
 
+from domain.campaigns.files.addresses import looks_like_somebody
 from domain.campaigns.files.cells import CellError, FileCell, is_empty_row
 from domain.campaigns.files.rows import zone_named
-from domain.phone_numbers import phone_as_written
 
 HEADINGS_WITHIN = 40
 """So many rows, that are not empty, are looked at."""
@@ -53,14 +53,23 @@ class ColumnGuess(NamedTuple):
 
 def heading_row(rows: Sequence[Sequence[FileCell]]) -> int | None:
     """Returns the place of the headings among the first rows that are not empty: the row above the customers, all of
-    it texts, that has the most known words, else the most cells. None: the first row is a customer's already."""
+    it texts, that has the most known words, else the most cells. None: there is none.
+
+    What stands above headings is left out, so where it could be customers, headings need a known word: below a row that
+    has more than texts, and if no row is seen to be a customer's."""
     best: tuple[tuple[int, int], int] | None = None
-    for place, cells in enumerate(rows[:HEADINGS_WITHIN]):
+    looked_at = rows[:HEADINGS_WITHIN]
+    customers = next((n for n, cells in enumerate(looked_at) if any(map(looks_like_somebody, cells))), None)
+    needs_known = False
+    for place, cells in enumerate(looked_at[:customers]):
         if any(_is_value(cell) for cell in cells):
-            break
+            needs_known = True
+            continue
         filled = [_folded(cell) for cell in cells if isinstance(cell, str) and cell.strip()]
         known = sum(any(text in words for words in _KNOWN.values()) for text in filled)
         rank = (known, len(filled))
+        if not known and (needs_known or (place and customers is None)):
+            continue
         if best is None or rank > best[0]:
             best = rank, place
     return best[1] if best is not None else None
@@ -68,10 +77,7 @@ def heading_row(rows: Sequence[Sequence[FileCell]]) -> int | None:
 
 def _is_value(cell: FileCell) -> bool:
     """Returns whether a cell cannot be a heading."""
-    if isinstance(cell, str):
-        phone = phone_as_written(cell) if any(char.isdecimal() for char in cell) else None
-        return phone is not None and len(phone.digits) >= 7
-    return cell is not None and not isinstance(cell, CellError)
+    return cell is not None and not isinstance(cell, str | CellError)
 
 
 def guess_columns(
@@ -151,10 +157,7 @@ def _is_phone(cell: FileCell) -> bool:
         return False
     if isinstance(cell, int | float):
         return 10**7 <= cell < 10**15 and cell == int(cell)
-    if not isinstance(cell, str):
-        return False
-    phone = phone_as_written(cell)
-    return phone is not None and 7 <= len(phone.digits) <= 17
+    return looks_like_somebody(cell)
 
 
 def _best(

@@ -16,7 +16,7 @@ from openpyxl.styles import Font
 from domain.campaigns.files.refusals import MAX_FILE_COLUMNS, RefusedFile
 from infra.sheets.child import FileReader, ReaderKilled
 from infra.sheets.program import MEMORY
-from tests.support.sheets import book, described, first_rows, row, sheet
+from tests.support.sheets import book, described, first_rows, row, saved, sheet, workbook_of
 
 HEAD = row(1, "Phone", "Name")
 GOOD = row(2, "+16505550001", "Oliver")
@@ -27,19 +27,6 @@ def refusal(content: bytes, memory: int = MEMORY) -> tuple[str, str | None]:
     with pytest.raises(RefusedFile) as refused:
         described(content, memory)
     return refused.value.problem, refused.value.detail
-
-
-def workbook_of(*rows: tuple[str | float | date | None, ...]) -> openpyxl.Workbook:
-    made = openpyxl.Workbook()
-    for cells in rows:
-        made.worksheets[0].append(cells)
-    return made
-
-
-def saved(made: openpyxl.Workbook) -> bytes:
-    file = io.BytesIO()
-    made.save(file)
-    return file.getvalue()
 
 
 def test_a_file_that_is_small_and_unpacks_to_gigabytes_is_not_unpacked() -> None:

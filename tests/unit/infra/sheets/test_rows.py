@@ -14,7 +14,7 @@ from domain.campaigns.files.cells import CellError, FileCell
 from domain.campaigns.files.rows import CheckedRow
 from domain.command_bodies.campaigns import ColumnMapping
 from domain.sending.templates import Template, WrongParameters
-from infra.sheets.checking import row_rules
+from infra.sheets.checking import check_rows, row_rules
 
 PHONE = "+393331234567"
 
@@ -164,3 +164,11 @@ def test_a_row_without_problems_can_be_sent(cells: list[FileCell], line_breaks: 
         assert [] != problems(row)
     else:
         assert [] == problems(row)
+
+
+def test_two_values_for_everybody_with_the_same_problem_are_one_problem() -> None:
+    """They have no column: both stand in the place of the phone, where the database knows each problem once."""
+    mapping = {"phone": 0, "values": {"1": "two\nlines", "2": "of\nvalues"}}
+    request = {"mapping": mapping, "templates": [[*HELLO]], "phone": "+1 650 555 0000", "after": 0}
+    (frame,) = check_rows(b"+16505550001\n", request)
+    assert b"1\t0\tparameter_line_break\ttwo\\nlines\n" == frame.problems
