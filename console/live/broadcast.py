@@ -7,6 +7,7 @@ one costs. A page that reconnects is sent whatever differs by then; there is not
 """
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import suppress
@@ -168,3 +169,19 @@ def event(name: str, content: str = "") -> bytes:
     """One event as it is sent."""
     lines = content.replace("\r", "\n").replace("\n", "\ndata: ")
     return f"event: {name}\ndata: {lines}\n\n".encode()
+
+
+class CommandSender(Protocol):
+    """A page whose person sends commands. `answers`: of each command the number of results that the page was told."""
+
+    person: str
+    answers: Mapping[str, int]
+
+
+def new_results(shown: CommandSender, answers: Mapping[str, Mapping[str, int]]) -> list[bytes]:
+    """Returns the event that tells a page of results of its person's commands, if there are new ones. `answers`: per
+    person, the number of results of each command."""
+    own = answers.get(shown.person, {})
+    new = {request_id: n for request_id, n in own.items() if shown.answers.get(request_id) != n}
+    shown.answers = own
+    return [event("results", json.dumps(new))] if new else []

@@ -1,7 +1,6 @@
 """Open pages of campaigns: how each campaign stood when its page was last told. A stream tells a page only that
 something changed; the page then asks for it, so nothing here renders."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from console.live.broadcast import event
+from console.live.broadcast import event, new_results
 from domain.directory import Level
 from infra.postgres.campaigns.pages.marks import marks_of
 from infra.postgres.console import audit, sign_ins
@@ -69,8 +68,5 @@ def campaign_changes(shown: WatchedCampaign, now: OpenCampaignsState) -> Sequenc
     if mark != shown.mark:
         shown.mark = mark
         events.append(event("open"))
-    answers = now.answers.get(shown.person, {})
-    if new := {request_id: n for request_id, n in answers.items() if shown.answers.get(request_id) != n}:
-        events.append(event("results", json.dumps(new)))
-    shown.answers = answers
+    events += new_results(shown, now.answers)
     return events

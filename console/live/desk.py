@@ -2,7 +2,6 @@
 that something changed; the page then asks for it. So one look costs the same few statements however many pages are
 open, and nothing here renders."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from console.live.broadcast import event
+from console.live.broadcast import event, new_results
 from domain.directory import Level
 from infra.postgres.console import audit, desks, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
@@ -77,8 +76,5 @@ def desk_changes(shown: WatchedDesk, now: OpenDesksState) -> Sequence[bytes] | N
     if (own, mark) != (shown.own, shown.open_mark):
         shown.own, shown.open_mark = own, mark
         events.append(event("open"))
-    answers = now.answers.get(shown.person, {})
-    if new := {request_id: n for request_id, n in answers.items() if shown.answers.get(request_id) != n}:
-        events.append(event("results", json.dumps(new)))
-    shown.answers = answers
+    events += new_results(shown, now.answers)
     return events

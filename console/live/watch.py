@@ -1,7 +1,6 @@
 """Open lists: what they show, the current state of it, and the events that bring one to the other. `ListWatcher` looks,
 `console.live.broadcast` sends."""
 
-import json
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, suppress
@@ -17,7 +16,7 @@ from flask import Flask, current_app, g, request, url_for
 from markupsafe import Markup
 from psycopg import Connection
 
-from console.live.broadcast import event
+from console.live.broadcast import event, new_results
 from console.request import person, words
 from console.table.query import ROWS, ListQuery, cursor
 from console.table.rows import RowContext, render_rows, row_mark
@@ -286,10 +285,7 @@ def changes_for(app: Flask, shown: WatchedList, now: ListState) -> Sequence[byte
     if mark != shown.open_mark:
         shown.open_mark = mark
         events.append(event("open"))
-    answers = now.answers.get(shown.person, {})
-    if new := {request_id: n for request_id, n in answers.items() if shown.answers.get(request_id) != n}:
-        events.append(event("results", json.dumps(new)))
-    shown.answers = answers
+    events += new_results(shown, now.answers)
     return events
 
 

@@ -25,6 +25,9 @@ CampaignState = Literal[
     "cancelled",
 ]
 CAMPAIGN_STATES: tuple[CampaignState, ...] = get_args(CampaignState)
+STARTABLE: tuple[CampaignState, ...] = ("ready", "unconfirmed", "scheduled", "missed")
+OVER: tuple[CampaignState, ...] = ("finished", "cancelled")
+"""States in which nothing can be cancelled any more."""
 
 START_IS_MISSED_AFTER = timedelta(minutes=30)
 """A start that was due longer ago asks a person: meanwhile it may be night, or the offer may be over."""
@@ -146,7 +149,7 @@ def start(
     """Returns the campaign once a person starts it: now, or at a time. `needs_second`: a second person has to confirm
     the start; a start by another person does, as it was asked for, unless that is long over. A missed one starts again.
     One that is sent in each recipient's time runs as soon as that has come for the first of them."""
-    if campaign.state not in ("ready", "unconfirmed", "scheduled", "missed"):
+    if campaign.state not in STARTABLE:
         return Rejection.CAMPAIGN_STATE
     if campaign.state == "unconfirmed":
         if campaign.started_by == by:
@@ -226,7 +229,7 @@ def unwatched(campaign: Campaign) -> Mapping[str, Any] | None:
 
 def cancel(campaign: Campaign, by: str, now: datetime, reason: str | None = None) -> Campaign | Rejection:
     """Returns the campaign, cancelled: who has not got it does not get it."""
-    if campaign.state in ("finished", "cancelled"):
+    if campaign.state in OVER:
         return Rejection.CAMPAIGN_STATE
     return replace(campaign, ended_at=now, work={"step": "cancel"}).to("cancelled", by, reason)
 

@@ -3,15 +3,11 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import Any
-
-from flask import Flask, request, request_finished
 
 from console.live.campaigns import CampaignWatcher
 from domain.directory import User
-from infra.serving.wsgi_bridge import STREAM_KEY
 from tests.support.campaign_room import CampaignRoom
-from tests.support.console import Browser, Console
+from tests.support.console import Browser, Console, OpenPage
 from tests.support.office import COMPANY
 
 MANAGER = "elena"
@@ -28,22 +24,9 @@ def campaign_pages(console: Console) -> Iterator[CampaignRoom]:
         yield room
 
 
-class OpenCampaign:
+class OpenCampaign(OpenPage):
     """A campaign's page that is open in a browser, with its stream."""
 
     def __init__(self, console: Console, browser: Browser, path: str) -> None:
-        followed: list[Any] = []
-
-        def note(_: Flask, **__: object) -> None:
-            followed.append(request.environ[STREAM_KEY])
-
-        with request_finished.connected_to(note, console.app):
-            assert 200 == browser.get(path).status_code
-        _, self._shown, self._render = followed[0].args
-        self._console = console
-
-    def look(self) -> str | None:
-        """The events that the page receives when the watcher looks now; None: its stream ends."""
-        deps = self._console.deps
-        events = self._render(self._shown, CampaignWatcher(deps.pool.connection, deps.sessions).look([self._shown]))
-        return None if events is None else b"".join(events).decode()
+        deps = console.deps
+        super().__init__(console, browser, path, CampaignWatcher(deps.pool.connection, deps.sessions).look)

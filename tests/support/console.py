@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -245,10 +245,10 @@ class OpenList:
         return self._render(self.shown, self._console.watch().look([self.shown])) is not None
 
 
-class OpenDesk:
-    """An agents' page that is open in a browser, with its stream."""
+class OpenPage:
+    """A page that is open in a browser, with its stream. `watch`: looks for what changed for the page."""
 
-    def __init__(self, console: Console, browser: Browser, path: str = "/desk/live") -> None:
+    def __init__(self, console: Console, browser: Browser, path: str, watch: Callable[[Sequence[Any]], Any]) -> None:
         followed: list[Any] = []
 
         def note(_: Flask, **__: object) -> None:
@@ -257,14 +257,21 @@ class OpenDesk:
         with request_finished.connected_to(note, console.app):
             assert 200 == browser.get(path).status_code
         _, self._shown, self._render = followed[0].args
-        self._console = console
+        self._watch = watch
 
     def look(self) -> str | None:
         """The events that the page receives when the watcher looks now; None: its stream ends."""
-        deps = self._console.deps
-        watcher = DeskWatcher(deps.pool.connection, deps.sessions, deps.terms.presence_timeout)
-        events = self._render(self._shown, watcher.look([self._shown]))
+        events = self._render(self._shown, self._watch([self._shown]))
         return None if events is None else b"".join(events).decode()
+
+
+class OpenDesk(OpenPage):
+    """An agents' page that is open in a browser, with its stream."""
+
+    def __init__(self, console: Console, browser: Browser, path: str = "/desk/live") -> None:
+        deps = console.deps
+        watcher = DeskWatcher(deps.pool.connection, deps.sessions, deps.terms.presence_timeout)
+        super().__init__(console, browser, path, watcher.look)
 
 
 @contextmanager

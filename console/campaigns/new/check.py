@@ -17,14 +17,14 @@ from console.campaigns.new.draft import Draft
 from console.campaigns.new.start import draft_address
 from console.campaigns.new.steps import steps_of_campaign
 from console.campaigns.page.actions import ask_campaign
-from console.campaigns.page.pages import MAY_START, found_campaign, not_there_yet
+from console.campaigns.page.pages import found_campaign, not_there_yet
 from console.campaigns.workbooks import download_file
 from console.commands import body
 from console.dependencies import Dependencies
 from console.notices import kafka_unavailable
 from console.request import translated, words
 from console.sending.bubbles import bubble
-from domain.campaigns.campaign import campaign_id
+from domain.campaigns.campaign import STARTABLE, campaign_id
 from domain.command_bodies.campaigns import (
     MAX_TESTS,
     ColumnMapping,
@@ -65,7 +65,7 @@ def check_pages(deps: Dependencies) -> Blueprint:
             tests=tests,
             most_tests=MAX_TESTS,
             directory=directory,
-            may_start=campaign.state in MAY_START,
+            may_start=campaign.state in STARTABLE,
             change=draft_address(campaign, templates),
         )
 

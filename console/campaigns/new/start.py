@@ -14,12 +14,12 @@ from console.campaigns.new.checking import check_view
 from console.campaigns.new.draft import Draft, moment_typed
 from console.campaigns.new.steps import steps_of_campaign
 from console.campaigns.page.actions import ask_campaign
-from console.campaigns.page.pages import MAY_START, found_campaign
+from console.campaigns.page.pages import found_campaign
 from console.campaigns.page.standing import answers_of
 from console.commands import body, new_form
 from console.dependencies import Dependencies
 from console.request import target, translated, words
-from domain.campaigns.campaign import Campaign, CampaignTemplate
+from domain.campaigns.campaign import STARTABLE, Campaign, CampaignTemplate
 from domain.command_bodies.campaigns import StartCampaign
 from domain.contract.texts import gettext_noop
 from infra.postgres.campaigns import campaigns
@@ -77,7 +77,7 @@ def _start_page(deps: Dependencies, id_: UUID, error: str = "", status: int = 20
         later=request.form.get("when") == "later" or (not request.form and campaign.start_at is not None),
         own="own" in request.form if request.form else campaign.in_own_time,
         answers=answers_of(campaign, directory),
-        may_start=campaign.state in MAY_START,
+        may_start=campaign.state in STARTABLE,
         change=draft_address(campaign, templates),
     )
     # the form asks for a notice; in its place the page says what is wrong

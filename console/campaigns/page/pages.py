@@ -13,22 +13,9 @@ from console.campaigns.page.view import campaign_view
 from console.dependencies import Dependencies
 from console.phrases import rejection
 from console.request import person, words
-from domain.campaigns.campaign import Campaign, campaign_id
+from domain.campaigns.campaign import OVER, STARTABLE, Campaign, campaign_id
 from infra.postgres.campaigns import campaigns
 from infra.postgres.console import audit
-
-RUNS = ("running",)
-MAY_CANCEL = (
-    "importing",
-    "planning",
-    "ready",
-    "unconfirmed",
-    "scheduled",
-    "missed",
-    "running",
-    "paused",
-)
-MAY_START = ("ready", "unconfirmed", "scheduled", "missed")
 
 
 def campaign_pages(deps: Dependencies) -> Blueprint:
@@ -50,8 +37,8 @@ def campaign_pages(deps: Dependencies) -> Blueprint:
             campaign=campaign,
             directory=directory,
             texts=texts,
-            may_cancel=campaign.state in MAY_CANCEL,
-            may_start=campaign.state in MAY_START,
+            may_cancel=campaign.state not in OVER,
+            may_start=campaign.state in STARTABLE,
             may_confirm=campaign.state == "unconfirmed" and campaign.started_by != person().name,
             is_root=person().level == "tenant_administrator",
         )
