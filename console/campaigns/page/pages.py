@@ -37,7 +37,7 @@ def campaign_pages(deps: Dependencies) -> Blueprint:
             campaign=campaign,
             directory=directory,
             texts=texts,
-            may_cancel=campaign.state not in OVER,
+            may_cancel=campaign.state not in (*OVER, "finishing"),
             may_start=campaign.state in STARTABLE,
             may_confirm=campaign.state == "unconfirmed" and campaign.started_by != person().name,
             is_root=person().level == "tenant_administrator",
