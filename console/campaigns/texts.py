@@ -269,6 +269,7 @@ _FILE_PROBLEMS = {
     "old_excel": gettext_noop("This is a file of an old Excel (.xls). Save it as .xlsx or .csv."),
     "unknown_kind": gettext_noop("This is neither an Excel file (.xlsx) nor text with separators (.csv)."),
     "damaged": gettext_noop("The file is damaged. Open it in a spreadsheet program and save it again."),
+    "open_quote": gettext_noop("A quotation mark of this line has no partner. Put it right in a text editor."),
     "unpacks_too_large": gettext_noop("The file unpacks to far more than a list of recipients. Save it again."),
     "too_much_memory": gettext_noop("The file is too complicated to be read. Save it as .csv."),
     "too_much_time": gettext_noop("Reading the file took too long. Save it as .csv."),

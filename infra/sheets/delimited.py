@@ -76,7 +76,7 @@ def delimited_rows(content: bytes) -> Iterator[FileRow]:
             for number, cells in enumerate(reader, 1):
                 if lines[-1] is _END:
                     if len(lines) > 1:  # the last row ate it: its quote is still open
-                        raise RefusedFile("damaged", f"line {read}")
+                        raise RefusedFile("open_quote", f"line {read}")
                     return
                 if len(lines) > 1:
                     _check_quotes(lines, delimiter, read, skips=skips)
@@ -89,7 +89,7 @@ def delimited_rows(content: bytes) -> Iterator[FileRow]:
                     row = [_cell(cell) for cell in cells]
                 yield FileRow(number, row)
         except csv.Error:
-            raise RefusedFile("damaged", f"line {read}") from None
+            raise RefusedFile("open_quote", f"line {read}") from None
 
 
 def _noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _check_quotes(lines: list[str], delimiter: str, first: int, *, skips: bool) 
     try:
         list(csv.reader(lines, delimiter=delimiter, skipinitialspace=skips, strict=True))
     except csv.Error:
-        raise RefusedFile("damaged", f"line {first}") from None
+        raise RefusedFile("open_quote", f"line {first}") from None
 
 
 def _encoding(content: bytes) -> tuple[str, str]:

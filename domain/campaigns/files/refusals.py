@@ -19,6 +19,7 @@ CampaignFileProblem = Literal[
     "old_excel",
     "unknown_kind",
     "damaged",
+    "open_quote",
     "unpacks_too_large",
     "too_much_memory",
     "too_much_time",

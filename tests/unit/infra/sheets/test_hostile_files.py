@@ -100,7 +100,7 @@ def test_more_rows_than_a_sheet_has_are_refused() -> None:
         (bytes(range(256)) * 10, ("unknown_kind", "binary")),
         (b"PK\x03\x04 and nothing more", ("damaged", "zip")),
         (book(HEAD, {"xl/workbook.xml": "<workbook"}), ("damaged", "XmlError")),
-        (b'Phone,Name\n+16505550001,"Oliver\n' + b"x,y\n" * 50_000, ("damaged", "line 3")),
+        (b'Phone,Name\n+16505550001,"Oliver\n' + b"x,y\n" * 50_000, ("open_quote", "line 2")),
     ],
 )
 def test_what_is_no_table_is_refused_by_name(content: bytes, expected: tuple[str, str | None]) -> None:

@@ -55,7 +55,7 @@ def test_a_quote_that_is_never_closed_swallows_no_rows(lines: str, at: int) -> N
     """Its line is named. Text behind a closed quote, and line breaks within quotes, are what they look like."""
     with pytest.raises(RefusedFile) as refused:
         described(f"Phone,Name\n{lines}".encode())
-    assert ("damaged", f"line {at}") == (refused.value.problem, refused.value.detail)
+    assert ("open_quote", f"line {at}") == (refused.value.problem, refused.value.detail)
     fine = b'Phone,Name\n+393331234567,"Anna" Rossi\n+393331234568,"Emma\r\n""Em"" Bianchi"'
     assert [["+393331234567", "Anna Rossi"], ["+393331234568", 'Emma\r\n"Em" Bianchi']] == first_rows(fine)
 
