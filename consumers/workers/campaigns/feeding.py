@@ -40,11 +40,12 @@ def feed(
     sharing: int = 1,
     most: int | None = None,
 ) -> int:
-    """Hands messages of a running campaign, whose lock the caller holds, to the sender; returns how many. `per_second`:
-    messages that its number may send; `sharing`: campaigns that run on the number, each with its share; `most`: so many
-    at most."""
+    """Hands messages of a running campaign, whose lock the caller holds, to the sender; returns how many wait there.
+    `per_second`: messages that its number may send; `sharing`: campaigns of the number that have something to send,
+    each with its share; `most`: so many at most."""
     room = max(1, max(_LEAST, int(per_second * AHEAD_SECONDS)) // sharing)
-    room -= sends.waiting_of(connection, campaign.id)
+    waiting = sends.waiting_of(connection, campaign.id)
+    room -= waiting
     if most is not None:
         room = min(room, most)
     openings = {zone: opening(campaign, zone, now) for zone in campaign.zones or {}}
@@ -68,7 +69,7 @@ def feed(
     moves.write(connection)
     crash_point("campaigns.before-feed-commit")
     _HANDED_OVER.inc(len(requested))
-    return len(taken)
+    return waiting + len(requested)
 
 
 def _send(

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 from threading import Event as Flag
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -78,6 +79,9 @@ class CampaignWorker:
         self._transaction = transaction
         self._topics = topics
         self._terms = terms
+        self._at_rest: set[UUID] = set()
+        """Campaigns that run and had nothing to send: quiet hours, or the first messages are judged. They need no share
+        of what their number may send."""
         self._plan_rules = PlanRules(terms.sending.allows, terms.us_marketing)
         self._loop = WorkerLoop("campaigns", lambda _: self.poll())
 
@@ -95,7 +99,9 @@ class CampaignWorker:
         psycopg errors that may pass."""
         with self._transaction() as connection:
             found = campaigns.at_work(connection)
-        sharing = Counter(each.phone_number_id for each in found if each.state == "running")
+        running = {each.id: each.phone_number_id for each in found if each.state == "running"}
+        self._at_rest &= running.keys()
+        sharing = Counter(number for id_, number in running.items() if id_ not in self._at_rest)
         states = Counter(each.state for each in found)
         for state in CAMPAIGN_STATES:
             _AT_WORK.labels(state).set(states[state])
@@ -120,8 +126,8 @@ class CampaignWorker:
         return seconds
 
     def _step(self, found: Campaign, sharing: int) -> float:
-        """Takes a campaign a step further; returns the seconds until the next one. `sharing`: so many that run share
-        its number."""
+        """Takes a campaign a step further; returns the seconds until the next one. `sharing`: so many that have
+        something to send share its number."""
         match found.state:
             case "importing" if "customers" in found.source:
                 return self._locked(found, self._freeze)
@@ -177,7 +183,8 @@ class CampaignWorker:
             return _AT_ONCE
         templates = campaigns.templates_of(connection, campaign)
         per_second = claims.rate_of(connection, campaign.phone_number_id)
-        feed(connection, campaign, templates, now, per_second, sharing, most)
+        waiting = feed(connection, campaign, templates, now, per_second, max(1, sharing), most)
+        (self._at_rest.discard if waiting else self._at_rest.add)(campaign.id)
         return _AT_ONCE if has_wave(campaign) else _BUSY_SECONDS
 
     def _wave(self, connection: Connection[Any], campaign: Campaign, now: datetime) -> float:

@@ -53,6 +53,22 @@ def test_campaigns_of_one_number_share_what_it_may_send(room: CampaignRoom) -> N
     assert {"claimed": 24, "planned": 36} == room.counts(autumn)
 
 
+def test_campaigns_that_have_nothing_to_send_now_take_no_share(room: CampaignRoom) -> None:
+    """In quiet hours, or while failed messages wait for tomorrow."""
+    room.connection.execute("update graph_numbers set throughput = 30")
+    autumn, others = room.planned(60), [room.planned(1, f"Tomorrow {number}") for number in range(4)]
+    room.connection.execute("update recipients set due_at = 'tomorrow' where campaign_id <> %s", [autumn.id])
+    for each in (autumn, *others):
+        room.command("start", each)
+    room.worker.poll()
+    assert 9 == room.counts(autumn)["claimed"]
+    room.worker.poll()
+    assert 48 == room.counts(autumn)["claimed"]
+    room.connection.execute("update recipients set due_at = 'epoch'")
+    room.run()
+    assert [{"accepted": 60}, *[{"accepted": 1}] * 4] == [room.counts(each) for each in (autumn, *others)]
+
+
 def test_of_many_campaigns_of_a_slow_number_each_goes_on(room: CampaignRoom) -> None:
     """Also if there are more of them than messages that may wait at the sender."""
     room.connection.execute("update graph_numbers set throughput = 10")
