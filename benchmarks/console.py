@@ -74,10 +74,10 @@ def pages(world: World, directory: Path) -> Iterator[Figure]:
     with System("127.0.0.1:1", world.dsn, Topics(), directory) as system, _bare(directory / "bare.log") as bare_port:
         port = free_port()
         system.start("console", console_port=port, console_url=f"http://{LOOPBACK}:{port}")
-        wait_until(lambda: _answers(port, "/readyz"))
+        wait_until(lambda: answers(port, "/readyz"))
         with psycopg.connect(world.dsn, autocommit=True) as connection:
             (cookie,) = cookies_of(connection, [_NAME], administrator=True)
-        with closing(_Client(port, cookie)) as ours, closing(_Client(bare_port, "")) as bare:
+        with closing(PageClient(port, cookie)) as ours, closing(PageClient(bare_port, "")) as bare:
             path = "/unmanaged"
             ours.seconds(path, PAGES), bare.seconds(bare_page.PATH, PAGES)
             rates = [(ours.seconds(path, PAGES), bare.seconds(bare_page.PATH, PAGES)) for _ in range(PAIRS)]
@@ -166,7 +166,7 @@ def viewers(directory: Path, seconds: float) -> Iterator[Figure]:
 # clients
 
 
-class _Client:
+class PageClient:
     """A client with one persistent connection."""
 
     def __init__(self, port: int, cookie: str) -> None:
@@ -198,7 +198,7 @@ class _Meanwhile:
     def __init__(self, port: int, cookie: str, pid: int) -> None:
         self.pages: list[float] = []
         self.sizes: list[tuple[float, int]] = []
-        self._client = _Client(port, cookie)
+        self._client = PageClient(port, cookie)
         self._pid = pid
         self._over = Flag()
         self._threads = [Thread(target=self._open), Thread(target=self._measure)]
@@ -229,13 +229,14 @@ def _bare(log: Path) -> Iterator[int]:
     command = [sys.executable, "-m", "benchmarks.ceilings.bare_page", str(port)]
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
-            wait_until(lambda: _answers(port, bare_page.PATH))
+            wait_until(lambda: answers(port, bare_page.PATH))
             yield port
         finally:
             process.terminate()
 
 
-def _answers(port: int, path: str) -> bool:
+def answers(port: int, path: str) -> bool:
+    """Whether a page is there."""
     with closing(HTTPConnection(LOOPBACK, port, timeout=2)) as connection:
         try:
             connection.request("GET", path)
@@ -260,7 +261,7 @@ def _ratio(times: Sequence[tuple[float, float]], conversations: int) -> Figure:
     )
 
 
-def _weight(client: _Client, path: str) -> Figure:
+def _weight(client: PageClient, path: str) -> Figure:
     content = client.get(f"{path}?rows=100")
     assets = sum(len(client.get(path.decode())) for path in set(_ASSET.findall(gzip.decompress(content))))
     kilobytes = (len(content) + assets) / 1000

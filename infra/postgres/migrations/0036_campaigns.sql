@@ -108,7 +108,7 @@ create index recipients_listed on recipients (campaign_id, state, reason, row_no
 create index recipients_asked on recipients (phone_number_id, address_key, accepted_at)
   where state in ('claimed', 'accepted', 'sent', 'delivered', 'read', 'unknown', 'assumed_sent');
 create index recipients_of_wave on recipients (campaign_id, wave, state, reason, row_no) where wave > 1;
-create index recipients_to_retry on recipients (campaign_id, due_at) where state = 'failed' and due_at > 'epoch';
+create index recipients_to_retry on recipients (campaign_id, due_at) include (reason) where state = 'failed' and due_at > 'epoch';
 
 -- What is wrong with rows. A row may have several problems; its reason is the first.
 create table import_problems (
