@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from console import gate, phrases
 from console.campaigns.history import history_pages
 from console.campaigns.new.check import check_pages
+from console.campaigns.new.heading import heading_pages
 from console.campaigns.new.pages import new_campaign_pages
 from console.campaigns.new.start import start_pages
 from console.campaigns.new.upload import upload_pages
@@ -95,6 +96,7 @@ def create_app(deps: Dependencies) -> Flask:
         opt_out_pages,
         new_campaign_pages,
         upload_pages,
+        heading_pages,
         check_pages,
         start_pages,
         campaign_pages,

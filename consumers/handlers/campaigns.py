@@ -244,10 +244,18 @@ def _header_refusal(body: CreateCampaign, templates: Sequence[Template], library
     values = body.file.mapping.values if body.file else body.customers.values if body.customers else {}
     for template in templates:
         if template.header_kind in ("image", "video", "document") and values.get(HEADER, "").strip():
-            upload = library.upload(UUID(values[HEADER]))
+            upload = library.upload(id_) if (id_ := _uuid(values[HEADER])) is not None else None
             if upload is None or upload.kind != template.header_kind:
                 return RefusedSend(Rejection.MEDIA_UNKNOWN, f"header: {template.name} shows a {template.header_kind}")
     return None
+
+
+def _uuid(text: str) -> UUID | None:
+    """Returns the id that a text is; None: it is none."""
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None
 
 
 def _is_large(campaign: Campaign, policy: CampaignPolicy) -> bool:

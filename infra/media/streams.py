@@ -4,7 +4,7 @@ holds neither a thread nor a connection to the store, and a slow store keeps onl
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from infra.media.store import StoreUnavailable
 
@@ -12,8 +12,10 @@ PART = 512 * 1024
 _THREADS = 8
 
 
-class ReadableStore(Protocol):
+class StreamedStore(Protocol):
     """Keeps files. Raises `infra.media.store.StoreUnavailable`."""
+
+    def put(self, key: str, file: BinaryIO) -> None: ...
 
     def read(self, key: str, begin: int = 0, end: int | None = None) -> Iterator[bytes]: ...
 
@@ -21,9 +23,13 @@ class ReadableStore(Protocol):
 class FileStreams:
     """Streams the files of a store. May be used from any event loop."""
 
-    def __init__(self, store: ReadableStore) -> None:
+    def __init__(self, store: StreamedStore) -> None:
         self._store = store
         self._threads = ThreadPoolExecutor(_THREADS, "files")
+
+    def put(self, key: str, file: BinaryIO) -> None:
+        """Stores a file that a person sent. Blocks; raises StoreUnavailable."""
+        self._store.put(key, file)
 
     async def stream(self, key: str, begin: int, end: int) -> AsyncGenerator[bytes, None]:
         """Yields a file from byte `begin` up to but without `end`. Raises StoreUnavailable, also if the file is

@@ -257,6 +257,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "consumer_offsets": "select",
         "console_sessions": "select, insert, update, delete",
         "desk_actions": "select, insert, delete",
+        "uploads": "select, insert",
         "desk_pages": "select, insert, update, delete",
         "desk_presence": "select, insert, update",
         "drafts": "select, insert, update, delete",

@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from console.campaigns import texts
 from console.campaigns.new.draft import Draft
+from console.campaigns.new.heading import file_heading, heading_file
 from console.campaigns.new.mapping import label_of, letters
 from console.campaigns.new.message import CampaignPreview, shown_message
 from console.campaigns.page.bars import LeftOut, address, skipped_causes
@@ -92,6 +93,7 @@ def check_view(
     reads = campaign.state in READING
     row = recipients.good_row(conn, campaign.id, None) if not reads else None
     shown = row.parameters if row is not None else {}
+    heading = heading_file(conn, draft.values, file_heading([each.template for each in templates]))
     return CheckView(
         campaign,
         templates,
@@ -99,7 +101,10 @@ def check_view(
         _problems(conn, campaign, templates, draft, funnel),
         skipped_causes(campaign, funnel),
         _budget(conn, campaign, templates) if not reads else None,
-        [(each.template.name, shown_message(each.template, shown)) for each in templates],
+        [
+            (each.template.name, shown_message(each.template, shown, heading.file_name if heading else ""))
+            for each in templates
+        ],
         reads,
     )
 

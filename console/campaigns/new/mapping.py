@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from console.campaigns import texts
 from console.campaigns.new.draft import MAX_COLUMNS, NOT_USED, PARAMETER, Draft
+from console.campaigns.new.heading import FILE_HEADINGS
 from console.campaigns.new.message import CampaignPreview, shown_message, variable_label
 from console.request import translated
-from domain.campaigns.content import variables_of
+from domain.campaigns.content import HEADER, variables_of
 from domain.campaigns.files.cells import FileCell, cell_from_json
 from domain.campaigns.files.columns import ColumnGuess, guess_parameters
 from domain.campaigns.files.rows import CheckedRow
@@ -77,8 +78,9 @@ class MappedFile:
 
 
 def variables(templates: Sequence[Template]) -> list[str]:
-    """All that the templates need for each recipient."""
-    return list(dict.fromkeys(name for each in templates for name in variables_of(each)))
+    """All that the templates need for each recipient; not the file of a heading, which is one for everybody."""
+    files = {HEADER} if any(each.header_kind in FILE_HEADINGS for each in templates) else set()
+    return list(dict.fromkeys(name for each in templates for name in variables_of(each) if name not in files))
 
 
 def label_of(templates: Sequence[Template], name: str) -> str:
@@ -98,8 +100,11 @@ def guessed(draft: Draft, file: ArrivedFile, templates: Sequence[Template]) -> D
     return replace(draft, columns={n: roles.get(n, NOT_USED) for n in range(_width(file))})
 
 
-def mapped_file(draft: Draft, file: ArrivedFile, templates: Sequence[Template], phone: str, at: int) -> MappedFile:
-    """The file with what its columns are. `phone`: of the business number; `at`: the row of the previews."""
+def mapped_file(
+    draft: Draft, file: ArrivedFile, templates: Sequence[Template], phone: str, at: int, heading: str = ""
+) -> MappedFile:
+    """The file with what its columns are. `phone`: of the business number; `at`: the row of the previews; `heading`:
+    the name of the file that the heading shows."""
     headings: Mapping[str, object] = file.headings or {}
     needed = variables(templates)
     names: list[str] = list(headings.get("columns", ()))  # type: ignore[call-overload]  # as `describe` stored it
@@ -127,7 +132,7 @@ def mapped_file(draft: Draft, file: ArrivedFile, templates: Sequence[Template], 
         roles,
         rows,
         at,
-        [(each.name, shown_message(each, parameters)) for each in templates],
+        [(each.name, shown_message(each, parameters, heading)) for each in templates],
         [label_of(templates, name) for name in needed if name not in given],
         max(0, len(names) - MAX_COLUMNS),
         has_phone,

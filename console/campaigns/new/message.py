@@ -32,11 +32,12 @@ class CampaignPreview(NamedTuple):
     buttons: Sequence[str]
 
 
-def shown_message(template: Template, parameters: Mapping[str, str]) -> CampaignPreview:
-    """The message with these parameters. A variable without one is shown as the template has it."""
+def shown_message(template: Template, parameters: Mapping[str, str], file: str = "") -> CampaignPreview:
+    """The message with these parameters. A variable without one is shown as the template has it. `file`: the name of
+    the file that the heading shows."""
     kind = template.header_kind
     return CampaignPreview(
-        translated(_FILES[kind]) if kind in _FILES else "",
+        file or translated(_FILES[kind]) if kind in _FILES else "",
         _shown(template.header_text, dict.fromkeys(_names(template.header_text), parameters.get(HEADER, ""))),
         _shown(template.body, parameters),
         template.footer,

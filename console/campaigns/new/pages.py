@@ -13,6 +13,7 @@ from console import gate
 from console.campaigns import texts
 from console.campaigns.new.creation import WrongDraft, ask_for
 from console.campaigns.new.draft import Draft, TemplateKey
+from console.campaigns.new.heading import FILE_HEADINGS, file_heading, heading_file, taken
 from console.campaigns.new.mapping import guessed, mapped_file, variables
 from console.campaigns.new.message import shown_message
 from console.campaigns.new.reach import LANGUAGES, count, customers_view
@@ -33,6 +34,7 @@ from domain.command_bodies.campaigns import MAX_VARIANTS
 from domain.contract.texts import gettext_noop
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
+from domain.messages.files import limit_of
 from domain.ports import PublishFailed
 from domain.sending.templates import Template, preview
 from infra.phones.countries import countries as phone_countries
@@ -54,8 +56,6 @@ _COLUMNS = (
 GONE = ("deleted", "arriving")
 READABLE = ("read", "imported")
 """States of a file from which a campaign can be created."""
-FILE_HEADINGS = ("image", "video", "document")
-"""Kinds of headings that show a file: the page has no place for one."""
 
 
 def new_campaign_pages(deps: Dependencies) -> Blueprint:
@@ -93,7 +93,7 @@ def new_campaign_pages(deps: Dependencies) -> Blueprint:
     def example() -> ResponseReturnValue:
         draft = Draft.read(request.args)
         with deps.connection() as conn:
-            templates = chosen_templates(conn, draft)
+            templates = chosen_templates(deps, conn, draft)
         if not templates:
             abort(404)
         phone, name = translated(gettext_noop("Phone")), translated(gettext_noop("Name"))
@@ -124,15 +124,17 @@ def new_campaign_pages(deps: Dependencies) -> Blueprint:
     return pages
 
 
-def chosen_templates(conn: Connection[Any], draft: Draft) -> list[Template]:
+def chosen_templates(deps: Dependencies, conn: Connection[Any], draft: Draft) -> list[Template]:
     """The templates that were chosen and can be sent, in the order in which they were."""
-    known = {(each.name, each.language): each for each in templates_of_number(conn, draft.number) if can_be_sent(each)}
+    known = {
+        (each.name, each.language): each for each in templates_of_number(conn, draft.number) if can_be_sent(deps, each)
+    }
     return [known[each] for each in draft.templates if each in known]
 
 
-def can_be_sent(template: Template) -> bool:
+def can_be_sent(deps: Dependencies, template: Template) -> bool:
     """Whether a campaign with the template can be created on the page."""
-    return template.is_sendable and template.header_kind not in FILE_HEADINGS
+    return template.is_sendable and (deps.files is not None or template.header_kind not in FILE_HEADINGS)
 
 
 def _templates(deps: Dependencies) -> ResponseReturnValue:
@@ -159,7 +161,7 @@ def _templates(deps: Dependencies) -> ResponseReturnValue:
         preview=preview,
         steps=steps_of_draft(Draft(number=number), ""),
         enabled=deps.sending.enabled,
-        file_headings=FILE_HEADINGS,
+        file_headings=() if deps.files is not None else FILE_HEADINGS,
     )
 
 
@@ -168,20 +170,25 @@ def _recipients(deps: Dependencies, draft: Draft, error: str = "", status: int =
     at = request.values.get("at", type=int) or 0
     with deps.connection() as conn:
         directory = deps.directory(conn)
-        templates = chosen_templates(conn, draft)
+        templates = chosen_templates(deps, conn, draft)
         file = uploaded(conn, draft.file) if draft.file and draft.source == "file" else None
         if not templates:
             error, status = translated(gettext_noop("The template cannot be sent now. Choose another one.")), 422
             return render_template(
                 "campaigns/gone.html", error=error, draft=draft, steps=steps_of_draft(draft, "")
             ), 422
+        kind = file_heading(templates)
+        heading = heading_file(conn, draft.values, kind) if kind else None
+        if kind and heading is None:
+            return _heading(draft, templates, kind)
+        named = heading.file_name if heading is not None else ""
         mapped = customers = None
         if file is not None and file.state in READABLE:
             draft = guessed(draft, file, templates)
-            mapped = mapped_file(draft, file, templates, business_phone(conn, draft.number), at)
+            mapped = mapped_file(draft, file, templates, business_phone(conn, draft.number), at, named)
         elif draft.source == "customers" and draft.agreed:
-            customers = customers_view(conn, draft, templates)
-        comparable = _comparable(conn, draft, templates)
+            customers = customers_view(conn, draft, templates, named)
+        comparable = _comparable(deps, conn, draft, templates)
     page = render_template(
         "campaigns/recipients_of_new.html",
         draft=draft,
@@ -190,7 +197,8 @@ def _recipients(deps: Dependencies, draft: Draft, error: str = "", status: int =
         mapped=mapped,
         customers=customers,
         comparable=comparable,
-        bare=[shown_message(each, {}) for each in templates],
+        bare=[shown_message(each, {}, named) for each in templates],
+        heading=heading,
         directory=directory,
         error=error or _file_error(draft, file),
         form=request.form.get("form") or new_form(),
@@ -209,6 +217,23 @@ def _recipients(deps: Dependencies, draft: Draft, error: str = "", status: int =
     return page, status, headers
 
 
+def _heading(draft: Draft, templates: Sequence[Template], kind: str) -> ResponseReturnValue:
+    """In place of the second step, before the file of the heading was chosen."""
+    page = render_template(
+        "campaigns/heading.html",
+        draft=draft,
+        templates=templates,
+        kind=kind,
+        taken=taken(kind),
+        wrong="wrong" in request.args,
+        bare=[shown_message(each, {}) for each in templates],
+        steps=steps_of_draft(draft, ""),
+        chunk=CHUNK_BYTES,
+        most=limit_of(kind),
+    )
+    return page, 200
+
+
 def _create(deps: Dependencies, draft: Draft) -> ResponseReturnValue:
     try:
         created = ask_for(deps, draft, request.form.get("form", ""))
@@ -225,13 +250,16 @@ def _file_error(draft: Draft, file: ArrivedFile | None) -> str:
     return texts.file_problem(file.problem, file.detail) if file is not None and file.state == "refused" else ""
 
 
-def _comparable(conn: Connection[Any], draft: Draft, templates: Sequence[Template]) -> list[TemplateKey]:
+def _comparable(
+    deps: Dependencies, conn: Connection[Any], draft: Draft, templates: Sequence[Template]
+) -> list[TemplateKey]:
     """Templates that can be compared with the first: they need nothing else."""
     needed = set(variables(templates[:1]))
     return [
         TemplateKey(each.name, each.language)
         for each in templates_of_number(conn, draft.number)
-        if can_be_sent(each)
+        if can_be_sent(deps, each)
+        and each.header_kind == templates[0].header_kind
         and set(variables([each])) == needed
         and each.category == templates[0].category
         and (each.name, each.language) != (templates[0].name, templates[0].language)

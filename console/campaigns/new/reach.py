@@ -39,15 +39,17 @@ class CustomersView(NamedTuple):
         return not self.missing
 
 
-def customers_view(conn: Connection[Any], draft: Draft, templates: Sequence[Template]) -> CustomersView:
-    """What the step shows."""
+def customers_view(
+    conn: Connection[Any], draft: Draft, templates: Sequence[Template], heading: str = ""
+) -> CustomersView:
+    """What the step shows. `heading`: the name of the file that the heading shows."""
     needed = variables(templates)
     example = translated(gettext_noop("Anna"))
     shown = {name: value.replace(NAME, example) for name, value in draft.values.items()}
     return CustomersView(
         [(name, label_of(templates, name), draft.values.get(name, "")) for name in needed],
         [label_of(templates, name) for name in needed if not draft.values.get(name, "").strip()],
-        [(each.name, shown_message(each, shown)) for each in templates],
+        [(each.name, shown_message(each, shown, heading)) for each in templates],
         campaign_page(conn, HistoryFilter(number=draft.number), _TAGS).rows,
     )
 

@@ -36,7 +36,7 @@ def upload_pages(deps: Dependencies) -> Blueprint:
             return redirect(url_for("new_campaign.show", **draft.args()), 303)
         file = uuid4()
         with deps.connection() as conn, conn.transaction():
-            uploads.begin(conn, file, _name(given.filename or ""), person().name)
+            uploads.begin(conn, file, file_name_of(given.filename or ""), person().name)
             for number, start in enumerate(range(0, len(content), CHUNK_BYTES)):
                 uploads.add_chunk(conn, file, person().name, number, content[start : start + CHUNK_BYTES])
             uploads.complete(conn, file, person().name, len(content))
@@ -47,15 +47,7 @@ def upload_pages(deps: Dependencies) -> Blueprint:
     @gate.takes(_OCTETS)
     def chunk(file: UUID, number: int) -> ResponseReturnValue:
         """A chunk; with the first, the address names the file."""
-        content = request.get_data()
-        if not content or len(content) > CHUNK_BYTES or number >= _MOST_CHUNKS:
-            abort(413)
-        with deps.connection() as conn:
-            if number == 0:
-                uploads.begin(conn, file, _name(request.args.get("name", "")), person().name)
-            if not uploads.add_chunk(conn, file, person().name, number, content):
-                abort(413)
-        return "", 204
+        return take_chunk(deps, file, number)
 
     @pages.post("/<uuid:file>")
     @gate.open_to("campaigns")
@@ -71,6 +63,19 @@ def upload_pages(deps: Dependencies) -> Blueprint:
     return pages
 
 
-def _name(text: str) -> str:
+def take_chunk(deps: Dependencies, file: UUID, number: int) -> ResponseReturnValue:
+    """Stores a chunk of a file that the script sends."""
+    content = request.get_data()
+    if not content or len(content) > CHUNK_BYTES or number >= _MOST_CHUNKS:
+        abort(413)
+    with deps.connection() as conn:
+        if number == 0:
+            uploads.begin(conn, file, file_name_of(request.args.get("name", "")), person().name)
+        if not uploads.add_chunk(conn, file, person().name, number, content):
+            abort(413)
+    return "", 204
+
+
+def file_name_of(text: str) -> str:
     """The name of a file, without the folders that some browsers send."""
     return text.replace("\\", "/").rpartition("/")[2].replace("\0", "").strip()[:200] or "–"

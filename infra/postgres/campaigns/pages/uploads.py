@@ -1,7 +1,7 @@
 """Files with recipients while a browser sends them, and what became of them. A file arrives in chunks; it is read once
 it is complete. Raises psycopg errors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -66,6 +66,30 @@ def complete(connection: Connection[Any], file: UUID, actor: str, size: int) -> 
         [file, actor, size],
     ).fetchone()
     return known is not None
+
+
+def arrived(connection: Connection[Any], file: UUID, actor: str, size: int) -> str | None:
+    """Returns the name of a file whose chunks are all there, and which is not read as one with recipients: it is what a
+    heading shows. None: something of it is missing."""
+    row = connection.execute(
+        "select f.name from campaign_files f where f.id = %(file)b and f.actor = %(actor)b and f.state = 'arriving' "
+        "and %(size)b = (select sum(length(c.content)) from campaign_file_chunks c where c.file_id = f.id "
+        "having max(c.number) + 1 = count(*))",
+        {"file": file, "actor": actor, "size": size},
+    ).fetchone()
+    return row[0] if row is not None else None
+
+
+def content(connection: Connection[Any], file: UUID) -> Iterator[bytes]:
+    """Yields the chunks of a file, one at a time."""
+    number = 0
+    while (
+        row := connection.execute(
+            "select content from campaign_file_chunks where file_id = %b and number = %b", [file, number]
+        ).fetchone()
+    ) is not None:
+        yield row[0]
+        number += 1
 
 
 def uploaded(connection: Connection[Any], file: UUID) -> ArrivedFile | None:

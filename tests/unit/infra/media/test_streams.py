@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import pytest
 
@@ -17,6 +18,10 @@ class AskedStore:
     def __init__(self, content: bytes = CONTENT) -> None:
         self.content = content
         self.asked: list[tuple[int, int | None]] = []
+
+    def put(self, key: str, file: BinaryIO) -> None:
+        """See the port."""
+        self.content = file.read()
 
     def read(self, key: str, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
         """See the port."""
