@@ -134,6 +134,6 @@ def test_a_campaign_goes_from_its_template_to_the_customer_who_answered_and_was_
     expect(page.locator("#list tbody tr")).to_have_count(1)
     expect(page.locator("#list tbody tr")).to_contain_text("Nora Bassi")
     page.goto("/campaigns")
-    expect(page.get_by_role("link", name="Autumn service")).to_be_visible()
+    expect(page.get_by_role("link", name="Autumn service", exact=True)).to_be_visible()
     assert_accessible(page)
     on_a_phone(page)
