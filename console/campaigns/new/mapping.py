@@ -1,6 +1,6 @@
 """The second step from a file: which column is what, and the first rows as the customers will see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -119,7 +119,7 @@ def mapped_file(
     checked = _checked(draft, cells, templates, phone) if has_phone else [None] * len(cells)
     texts_of = CellTexts(templates[0].language)
     rows = [
-        _sample_row(row["row"], found, check, len(columns), texts_of)  # type: ignore[arg-type]
+        _sample_row(row["row"], found, check, len(columns), texts_of, draft.parameters.values())  # type: ignore[arg-type]
         for row, found, check in zip(stored, cells, checked, strict=True)
     ]
     at = min(max(at, 0), max(len(rows) - 1, 0))
@@ -161,10 +161,17 @@ def _checked(
 
 
 def _sample_row(
-    number: int, cells: Sequence[FileCell], check: CheckedRow | None, width: int, text: CellTexts
+    number: int,
+    cells: Sequence[FileCell],
+    check: CheckedRow | None,
+    width: int,
+    text: CellTexts,
+    filled: Collection[int],
 ) -> SampleRow:
     wrong: dict[int, str] = {}
     for found in check.problems if check is not None else ():
+        if found.problem == "parameter_empty" and found.place not in filled:
+            continue  # no column fills in the variable: the page says so once, and no cell is to blame
         wrong.setdefault(found.place, texts.problem(found.problem).name)
     shown = [SampleCell(_shown(cells[n] if n < len(cells) else None, text), wrong.get(n, "")) for n in range(width)]
     return SampleRow(number, shown, list(dict.fromkeys(wrong.values())), _note(check))
