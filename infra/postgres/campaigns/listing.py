@@ -90,12 +90,15 @@ _ORDERED: LiteralString = "order by {0}.row_no limit %(limit)b"
 
 
 def _listed(rows: LiteralString) -> LiteralString:
-    """Returns the SQL of a page. `rows`: selects the `row_no` of each recipient, in order."""
+    """Returns the SQL of a page. `rows`: selects the `row_no` of each recipient, in order. Each recipient is looked up
+    by itself (`offset 0` keeps it so): a plan for any limit expects a tenth of the campaign and would read all of
+    it."""
     return (
         "select r.row_no, r.state, r.reason, r.address, r.address_kind, r.name, r.wave, r.variant, r.attempt, "
         "r.due_at, r.repeats, r.accepted_at, r.send_id, r.answered_at, a.conversation_id, a.proof, a.outcome "
-        f"from ({rows}) as page join recipients r on r.campaign_id = %(campaign)b and r.row_no = page.row_no "
-        "left join campaign_answers a on a.campaign_id = r.campaign_id and a.row_no = r.row_no order by r.row_no"
+        f"from ({rows}) as page cross join lateral (select * from recipients q where q.campaign_id = %(campaign)b "
+        "and q.row_no = page.row_no offset 0) r left join lateral (select * from campaign_answers q "
+        "where q.campaign_id = %(campaign)b and q.row_no = page.row_no offset 0) a on true order by r.row_no"
     )
 
 

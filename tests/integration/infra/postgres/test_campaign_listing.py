@@ -157,3 +157,28 @@ def test_the_command_line_pages_through_the_answers(room: CampaignRoom) -> None:
     assert first.next is not None
     second = unmanaged.page(room.connection, which, 10, first.next)
     assert (13, 13) == (first.counts["active"], len({row.id for row in (*first.rows, *second.rows)}))
+
+
+@pytest.mark.parametrize(
+    "which", [RecipientFilter(), RecipientFilter(state="failed", reason="131049"), RecipientFilter(cell="delivered")]
+)
+def test_a_page_reads_only_its_recipients_also_with_a_plan_for_any_values(
+    room: CampaignRoom, which: RecipientFilter
+) -> None:
+    """As the console's connections make them."""
+    campaign = room.planned(0)
+    room.connection.execute(
+        "insert into recipients (campaign_id, row_no, phone_number_id, state, reason) select %b, n, 'x', "
+        "case when n %% 10 = 0 then 'failed' else 'read' end, case when n %% 10 = 0 then '131049' end "
+        "from generate_series(1, 30000) n",
+        [campaign.id],
+    )
+    counts = "insert into campaign_counts values (%b, 1, 0, 'read', '', 27000), (%b, 1, 0, 'failed', '131049', 3000)"
+    room.connection.execute(counts, [campaign.id, campaign.id])
+    room.connection.execute("vacuum (analyze) recipients")
+    room.connection.execute("set plan_cache_mode = force_generic_plan")
+    read = "select seq_tup_read + idx_tup_fetch as n from pg_stat_xact_user_tables where relname = 'recipients'"
+    with room.connection.transaction():
+        assert 100 == len(listing.page(room.connection, campaign.id, which, 100, 500).recipients)
+        (row,) = room.office.rows(read)
+    assert row["n"] < 1000
