@@ -47,10 +47,11 @@ _ASSIGNS = {
     "users": "select, update (id)",  # locked, never changed
 }
 _HOLDS = {
+    "campaign_log": "select, insert",
+    "campaigns": "select, update (state, reason, changed_by, version)",
     "held_commands": "select",
     "mails": "select, update",
     "restores": "select, insert",
-    "campaigns": "select, update (state, reason, changed_by, version)",
     "sends": "select, update",
 }
 """For processes that recognise a restore of the database, and hold what was open in it."""
@@ -63,13 +64,13 @@ _CONSUMES = {
 }
 """For consumers of topics: positions, dead letters, and what a restore holds back."""
 _SENDS = {
-    "message_changes": "select",
-    "outbox": "insert",
-    "send_log": "select, insert",
-    "sends": "select, update",
     "campaign_charges": "select, insert, update",
     "campaign_counts": "select, insert, update",
+    "message_changes": "select",
+    "outbox": "insert",
     "recipients": "select, update",
+    "send_log": "select, insert",
+    "sends": "select, update",
 }
 """For processes that change sends (`consumers.changes.sends`)."""
 _PARKS = {"parked": "select, insert, update, delete"}

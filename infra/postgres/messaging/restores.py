@@ -84,8 +84,11 @@ def recognise(connection: Connection[Any]) -> bool:
         "(select id from sends where state = 'queued' order by id for update)"
     )
     connection.execute(
-        "update campaigns set state = 'paused', reason = 'restored', changed_by = 'campaigns', version = version + 1 "
-        "where id in (select id from campaigns where state in ('running', 'scheduled') order by id for update)"
+        "with paused as (update campaigns set state = 'paused', reason = 'restored', changed_by = 'campaigns', "
+        "version = version + 1 where id in "
+        "(select id from campaigns where state in ('running', 'scheduled') order by id for update) returning id) "
+        "insert into campaign_log (campaign_id, at, event, actor, reason) "
+        "select id, clock_timestamp(), 'paused', 'campaigns', 'restored' from paused"
     )
     return True
 

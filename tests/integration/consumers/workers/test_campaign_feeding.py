@@ -65,6 +65,8 @@ def test_campaigns_that_have_nothing_to_send_now_take_no_share(room: CampaignRoo
     room.worker.poll()
     assert 48 == room.counts(autumn)["claimed"]
     room.connection.execute("update recipients set due_at = 'epoch'")
+    room.connection.execute("update graph_numbers set throughput = 1000")
+    room.office.may_send(700)
     room.run()
     assert [{"accepted": 60}, *[{"accepted": 1}] * 4] == [room.counts(each) for each in (autumn, *others)]
 
@@ -117,6 +119,7 @@ def test_a_restore_pauses_campaigns_and_holds_what_waited_at_the_sender(room: Ca
     room.worker.poll()
     assert restores.recognise(room.connection)
     assert ("paused", "restored") == (room.campaign(autumn).state, room.campaign(autumn).reason)
+    assert "paused restored" == room.log(autumn)[-1]
     first, second = restores.held_sends(room.connection)
     restores.decide_send(room.connection, first.id, again=False, by="paola")
     restores.decide_send(room.connection, second.id, again=True, by="paola")
