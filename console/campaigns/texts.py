@@ -100,6 +100,10 @@ _PROBLEMS: Mapping[RowProblem | SkipReason, tuple[str, str]] = {
         gettext_noop("No template in this language"),
         gettext_noop("Choose the template in this language too, or no column for it"),
     ),
+    "too_many_cells": (
+        gettext_noop("More cells than headings"),
+        gettext_noop("Put quotes around a text with the separator in it, upload again"),
+    ),
     "cell_error": (gettext_noop("The cell shows an error"), gettext_noop("Mend the formula, upload again")),
 }
 _SKIPPED = {

@@ -40,6 +40,7 @@ RowProblem = Literal[
     "zone_unknown",
     "language_unknown",
     "cell_error",
+    "too_many_cells",
 ]
 """What is wrong with a row of the file. New problems may be added."""
 ROW_PROBLEMS: tuple[RowProblem, ...] = get_args(RowProblem)

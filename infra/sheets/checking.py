@@ -54,11 +54,13 @@ class RowFrame(NamedTuple):
 
 def check_rows(content: bytes, request: Mapping[str, Any]) -> Iterator[RowFrame]:
     """Yields the rows of a file after row `after`, checked. `request`: `mapping` and `templates` of the campaign,
-    `phone` of the business number, and `after`, at least the row of the headings. Raises RefusedFile."""
+    `phone` of the business number, `width` of a text file's headings, and `after`, at least the row of the headings.
+    Raises RefusedFile."""
     rules = row_rules(
         ColumnMapping.model_validate(request["mapping"]),
         [Template(*each) for each in request["templates"]],
         request["phone"],
+        request["width"],
     )
     lines, after = _Lines(), request["after"]
     for number, cells in file_rows(content):
@@ -72,11 +74,12 @@ def check_rows(content: bytes, request: Mapping[str, Any]) -> Iterator[RowFrame]
         yield lines.frame()
 
 
-def row_rules(mapping: ColumnMapping, templates: Sequence[Template], phone: str) -> RowRules:
+def row_rules(mapping: ColumnMapping, templates: Sequence[Template], phone: str, width: int | None = None) -> RowRules:
     """Returns the rules for the rows of a file. `phone`: of the business number, whose country is that of phones
-    without one, unless the mapping has a country. Dates are written in the language of a row's template."""
+    without one, unless the mapping has a country; `width`: columns of a text file. Dates are written in the language of
+    a row's template."""
     plan = GoogleNumberingPlan(mapping.country or country_of(phone))
-    return RowRules(mapping, templates, CellReading(plan, cell_text, language_named))
+    return RowRules(mapping, templates, CellReading(plan, cell_text, language_named), width)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from domain.campaigns.files.cells import FileCell, cell_to_json
 from domain.campaigns.files.columns import HEADINGS_WITHIN, guess_columns, heading_row
 from domain.campaigns.files.refusals import FIRST_ROWS, RefusedFile
 from infra.sheets.rendering import CellTexts, language_named
-from infra.sheets.rows import FileRow, file_rows
+from infra.sheets.rows import FileRow, file_rows, is_workbook
 
 _MAX_HEADING = 200
 _MAX_CELL = 1100
@@ -33,6 +33,7 @@ def describe(content: bytes) -> dict[str, Any]:
         raise RefusedFile("no_rows")
     width = max(len(row.cells) for row in first)
     texts = [_heading(cell) for cell in first[place].cells] if place is not None else []
+    named = max((place for place, text in enumerate(texts, 1) if text), default=0)
     headings = texts + [""] * (width - len(texts))
     guess = guess_columns(headings, [row.cells for row in below], lambda text: language_named(text) is not None)
     return {
@@ -40,6 +41,7 @@ def describe(content: bytes) -> dict[str, Any]:
         "headings": {
             "row": 0 if place is None else first[place].number,
             "columns": headings,
+            "width": None if is_workbook(content) else named or None,
             "guess": guess._asdict(),
             "first": [
                 {"row": row.number, "cells": [cell_to_json(_shown(cell)) for cell in row.cells]}

@@ -39,8 +39,13 @@ def file_rows(content: bytes) -> Iterator[FileRow]:
         yield row
 
 
+def is_workbook(content: bytes) -> bool:
+    """Returns whether a file is no text but a workbook, whose cells cannot be shifted by one delimiter too many."""
+    return content.startswith(_ZIP)
+
+
 def _rows(content: bytes) -> Iterator[FileRow]:
-    if content.startswith(_ZIP):
+    if is_workbook(content):
         from infra.sheets.xlsx import xlsx_rows
 
         return xlsx_rows(content)

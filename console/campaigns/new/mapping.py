@@ -114,9 +114,10 @@ def mapped_file(
     roles += [(f"{PARAMETER}{name}", label_of(templates, name)) for name in needed]
     given = {*draft.parameters, *(name for name, value in draft.values.items() if value.strip())}
     has_phone = draft.column_of("phone") is not None
+    separated: int | None = headings.get("width")  # type: ignore[assignment]
     stored: list[dict[str, list[object]]] = list(headings.get("first", ()))  # type: ignore[call-overload]
     cells = [[cell_from_json(cell) for cell in row["cells"]] for row in stored]
-    checked = _checked(draft, cells, templates, phone) if has_phone else [None] * len(cells)
+    checked = _checked(draft, cells, templates, phone, separated) if has_phone else [None] * len(cells)
     texts_of = CellTexts(templates[0].language)
     rows = [
         _sample_row(row["row"], found, check, len(columns), texts_of, draft.parameters.values())  # type: ignore[arg-type]
@@ -150,13 +151,13 @@ def _width(file: ArrivedFile) -> int:
 
 
 def _checked(
-    draft: Draft, rows: Sequence[Sequence[FileCell]], templates: Sequence[Template], phone: str
+    draft: Draft, rows: Sequence[Sequence[FileCell]], templates: Sequence[Template], phone: str, separated: int | None
 ) -> list[CheckedRow | None]:
     try:
         mapping = ColumnMapping.model_validate(draft.mapping())
     except ValidationError:
         return [None] * len(rows)
-    rules = row_rules(mapping, templates, phone)
+    rules = row_rules(mapping, templates, phone, separated)
     return [rules.check(cells) for cells in rows]
 
 

@@ -81,7 +81,7 @@ class RowImport:
             if read is None:
                 raise RefusedFile("damaged", "file deleted")
             work = dict(campaign.work or {"step": "rows", "row": read.headings["row"], "rows": 0, "of": read.rows})
-            request = self._request(connection, campaign, work["row"])
+            request = {**self._request(connection, campaign, work["row"]), "width": read.headings.get("width")}
         if not self._copy_rows(campaign, read, request, work, stop):
             return
         with self._transaction() as connection:

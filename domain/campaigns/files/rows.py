@@ -59,8 +59,17 @@ class CellReading(NamedTuple):
 class RowRules:
     """What is expected of the rows of a file, for these templates: a person gets one of them, so all must fit."""
 
-    def __init__(self, mapping: ColumnMapping, templates: Sequence[Template], reading: CellReading) -> None:
+    def __init__(
+        self,
+        mapping: ColumnMapping,
+        templates: Sequence[Template],
+        reading: CellReading,
+        width: int | None = None,
+    ) -> None:
+        """`width`: how many columns a text file has, by its headings: a row with more has an unquoted delimiter, and
+        what stands behind that is in the wrong columns."""
         self._mapping = mapping
+        self._width = width
         self._reading = reading
         self._needed = {name: mapping.parameters.get(name) for each in templates for name in variables_of(each)}
         self._files = {HEADER} if any(each.header_kind in _MEDIA for each in templates) else set()
@@ -70,7 +79,7 @@ class RowRules:
 
     def check(self, cells: Sequence[FileCell]) -> CheckedRow:
         """Returns a row as a recipient, with all that is wrong with it."""
-        problems: list[FoundProblem] = []
+        problems = self._surplus(cells)
         mapping = self._mapping
         read = read_address(_cell(cells, mapping.phone), self._reading.plan)
         if isinstance(read, str):
@@ -89,6 +98,12 @@ class RowRules:
             parameters=parameters,
             problems=problems,
         )
+
+    def _surplus(self, cells: Sequence[FileCell]) -> list[FoundProblem]:
+        if self._width is None or len(cells) <= self._width:
+            return []
+        surplus = ((place, self._shown(cell)) for place, cell in enumerate(cells) if place >= (self._width or 0))
+        return [FoundProblem(place, "too_many_cells", text) for place, text in surplus if text][:1]
 
     def _template_language(self, text: str) -> str | None:
         """Returns the language of the templates that a text names: this one, or else one of another region."""

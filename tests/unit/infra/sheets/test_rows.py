@@ -15,6 +15,8 @@ from domain.campaigns.files.rows import CheckedRow
 from domain.command_bodies.campaigns import ColumnMapping
 from domain.sending.templates import Template, WrongParameters
 from infra.sheets.checking import check_rows, row_rules
+from infra.sheets.rows import file_rows
+from tests.support.sheets import described, saved, workbook_of
 
 PHONE = "+393331234567"
 
@@ -169,6 +171,18 @@ def test_a_row_without_problems_can_be_sent(cells: list[FileCell], line_breaks: 
 def test_two_values_for_everybody_with_the_same_problem_are_one_problem() -> None:
     """They have no column: both stand in the place of the phone, where the database knows each problem once."""
     mapping = {"phone": 0, "values": {"1": "two\nlines", "2": "of\nvalues"}}
-    request = {"mapping": mapping, "templates": [[*HELLO]], "phone": "+1 650 555 0000", "after": 0}
+    request = {"mapping": mapping, "templates": [[*HELLO]], "phone": "+1 650 555 0000", "width": None, "after": 0}
     (frame,) = check_rows(b"+16505550001\n", request)
     assert b"1\t0\tparameter_line_break\ttwo\\nlines\n" == frame.problems
+
+
+def test_a_row_of_a_text_with_more_cells_than_headings_has_shifted_ones() -> None:
+    """Nobody gets the street of their address as the number of their order. Notes beside the table of a workbook shift
+    nothing."""
+    content = b"Phone,Name,Order\n+16505550001,Rossi, Anna,4711\n+16505550002,Emma,4712,\n"
+    width = described(content)["headings"]["width"]
+    rules = row_rules(ColumnMapping(phone=0, parameters={"1": 1, "2": 2}), [HELLO], "+39 02 1234567", width)
+    _, shifted, good = file_rows(content)
+    assert ([(3, "too_many_cells")], []) == (problems(rules.check(shifted.cells)), problems(rules.check(good.cells)))
+    beside = saved(workbook_of(("Phone", "Name"), ("+16505550001", "Rossi", "called twice")))
+    assert described(beside)["headings"]["width"] is None
