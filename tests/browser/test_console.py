@@ -38,7 +38,15 @@ def test_s1_the_whatsapp_menu_opens_on_an_arrow_and_leads_to_what_works(page: Pa
     expect(entry).to_be_hidden()
     arrow.click()
     expect(menu.get_by_role("link")).to_have_text(
-        ["Unmanaged conversations", "Waiting for a reply", "Unconfirmed messages", "Numbers"]
+        [
+            "New outbound campaign",
+            "Outbound history",
+            "Unmanaged conversations",
+            "Opt-outs",
+            "Waiting for a reply",
+            "Unconfirmed messages",
+            "Numbers",
+        ]
     )
     entry.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Unmanaged conversations")

@@ -5,9 +5,13 @@ same versions, for machines that have a Docker engine.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
 
 from infra.local.kafka import SINGLE_NODE, LocalKafka
 from infra.local.ports import free_port
@@ -16,6 +20,9 @@ from infra.local.postgres import LocalPostgres
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 POSTGRES_IMAGE = "postgres:18"
 _CONTAINER_START_SECONDS = 180
+_MEMORY, _PREFIX = Path("/dev/shm"), "witiop-tests-"
+_MEMORY_BYTES = 8 * 1024**3
+_WAL = "256MB"
 _CLIENT_PORT, _CONTROLLER_PORT = 9092, 9093
 
 
@@ -42,8 +49,27 @@ def postgres_dsn(directory: Path) -> Iterator[str]:
         with _postgres_container() as dsn:
             yield dsn
     else:
-        with LocalPostgres(directory, fsync=False) as postgres:
+        with (
+            _in_memory(directory) as place,
+            LocalPostgres(place, fsync=False, settings={"max_wal_size": _WAL}) as postgres,
+        ):
             yield postgres.dsn
+
+
+@contextmanager
+def _in_memory(directory: Path) -> Iterator[Path]:
+    """Yields a directory in memory if the machine has much of it for files, else the directory. Each test has a
+    database of its own, of 600 files: four processes that create them on one disk mostly wait for it."""
+    for left in _MEMORY.glob(f"{_PREFIX}*") if _MEMORY.is_dir() else ():
+        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):  # of tests that were killed
+            shutil.rmtree(left, ignore_errors=True)
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _MEMORY_BYTES:
+        yield directory
+        return
+    with TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=_MEMORY, ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)  # the server runs as another user
+        yield Path(made) / "postgres"
 
 
 @contextmanager

@@ -98,7 +98,7 @@ class Shop:
     def customer(self, name: str) -> SimulatedCustomer:
         """A new customer."""
         self._stories += 1
-        return SimulatedCustomer(name, f"39300555{1000 + self._stories}")
+        return SimulatedCustomer(name, f"39300555{4000 + self._stories}")
 
     def customer_writes(
         self, customer: SimulatedCustomer, *texts: str, line: BusinessNumber = bike_shop.SHOP, ago: str = "0:01"

@@ -239,6 +239,8 @@ def test_programs_get_the_applied_changes_and_the_directory_as_json(witiop: Comm
                 "synonyms": None,
                 "language": "en",
                 "texts": None,
+                "stop_words": None,
+                "start_words": None,
             }
         ],
     }
@@ -256,7 +258,7 @@ def test_an_invalid_directory_file_changes_nothing_and_every_problem_is_named(
     assert finished.err.splitlines() == [
         f'{file}:3: menu.1: there is no skillset "sales"; add it as a [[skillset]]',
         f"{file}:4: colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language, "
-        "synonyms, texts",
+        "synonyms, texts, stop_words, start_words",
         f"witiop: nothing was changed: problems to fix in {file}: 2",
     ]
     assert before == read(conn)

@@ -11,7 +11,10 @@ from domain.campaigns.campaign import BY_ITSELF, Campaign
 from tests.support.campaign_room import CampaignRoom, open_campaign_room
 from witiop.operations.campaign_findings import campaign_findings
 
-LONG_AGO = datetime.now(UTC) - timedelta(hours=2)
+
+def long_ago() -> datetime:
+    """Two hours ago."""
+    return datetime.now(UTC) - timedelta(hours=2)
 
 
 @pytest.fixture
@@ -27,9 +30,9 @@ def findings(room: CampaignRoom) -> list[str]:
 def made_long_ago(room: CampaignRoom, campaign: Campaign) -> None:
     """As if nothing had happened to the campaign for two hours."""
     room.connection.execute(
-        "update campaigns set created_at = %b, started_at = %b where id = %b", [LONG_AGO, LONG_AGO, campaign.id]
+        "update campaigns set created_at = %b, started_at = %b where id = %b", [long_ago(), long_ago(), campaign.id]
     )
-    room.connection.execute("update campaign_log set at = %b where campaign_id = %b", [LONG_AGO, campaign.id])
+    room.connection.execute("update campaign_log set at = %b where campaign_id = %b", [long_ago(), campaign.id])
 
 
 def test_a_campaign_that_runs_as_it_should_is_no_finding(room: CampaignRoom) -> None:
@@ -49,7 +52,7 @@ def test_a_campaign_that_runs_as_it_should_is_no_finding(room: CampaignRoom) -> 
 
 def test_a_campaign_on_which_nobody_works_is_found(room: CampaignRoom) -> None:
     """The process `campaigns` is down: at the start, while it is read, and while it runs."""
-    late = LONG_AGO.replace(microsecond=0)
+    late = long_ago().replace(microsecond=0)
     room.planned(1, "late", state="scheduled", start_at=late, created_at=late)
     made_long_ago(room, room.planned(1, "stuck", state="importing"))
     running = room.planned(2, "running")
