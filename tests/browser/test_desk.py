@@ -279,6 +279,7 @@ def test_d2_a_window_that_ends_while_a_text_is_half_written_keeps_it_and_offers_
         desk.keyboard.press("Enter")
         dialog = desk.get_by_role("dialog")
         dialog.get_by_label("Template").select_option("order_update|it")
+        expect(dialog.locator("#template-preview")).to_contain_text("Il tuo ordine")  # its fields are there now
         dialog.get_by_role("textbox").first.fill("1234")
         dialog.get_by_role("button", name="Send", exact=True).click()
         expect(desk.locator(".msg.agent")).to_contain_text("read")

@@ -44,6 +44,7 @@ def test_a_file_is_read_when_it_arrives(room: CampaignRoom) -> None:
     assert {
         "row": 1,
         "columns": ["Phone", "Name"],
+        "width": 2,
         "guess": {"phone": 0, "name": 1, "language": None, "zone": None},
         "first": [{"row": 2, "cells": ["+16505550001", "Oliver"]}, {"row": 3, "cells": ["+16505550002", "Emma"]}],
     } == row["headings"]
