@@ -7,7 +7,7 @@ from typing import Any, Literal, Self, cast, get_args
 from werkzeug.datastructures import MultiDict
 
 from console.request import words
-from console.table.query import ROWS, cursor
+from console.table.query import chosen_rows, cleaned, cursor
 from domain.campaigns.campaign import CAMPAIGN_STATES
 from domain.sending.sends import SEND_STATES
 from infra.postgres.campaigns.pages.history import HistoryFilter
@@ -15,7 +15,6 @@ from infra.postgres.lists.cursor import Cursor
 
 HistoryOf = Literal["campaigns", "single"]
 """Campaigns, or templates that were sent to one customer."""
-_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +34,16 @@ class HistoryQuery:
     @classmethod
     def read(cls, given: "MultiDict[str, str]") -> Self:
         """From an address. Invalid values are ignored."""
-        of, rows, state = given.get("of"), given.get("rows", ""), given.get("state", "")
+        of, state = given.get("of"), given.get("state", "")
         which = cast(HistoryOf, of) if of in get_args(HistoryOf) else "campaigns"
         return cls(
             of=which,
             state=state if state in (CAMPAIGN_STATES if which == "campaigns" else SEND_STATES) else "",
-            number=_clean(given.get("number")),
-            q=_clean(given.get("q")),
+            number=cleaned(given.get("number")),
+            q=cleaned(given.get("q")),
             since=_day(given.get("since")),
             until=_day(given.get("until")),
-            rows=int(rows) if rows in map(str, ROWS) else None,
+            rows=chosen_rows(given.get("rows")),
             after=cursor(given.get("after")),
         )
 
@@ -78,10 +77,6 @@ class HistoryQuery:
             "after": moved.after and str(moved.after),
         }
         return {name: value for name, value in found.items() if value}
-
-
-def _clean(text: str | None) -> str:
-    return " ".join((text or "").replace("\x00", "").split())[:_LONGEST]
 
 
 def _day(text: str | None) -> date | None:

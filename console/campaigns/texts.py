@@ -155,7 +155,7 @@ _EVENTS_BY_ITSELF = {
 
 def state(of: str) -> str:
     """A campaign's state."""
-    return translated(_STATES[of][1]) if of in _STATES else of  # type: ignore[index]
+    return translated(_STATES[of][1]) if of in _STATES else of  # type: ignore[index]  # one of another version
 
 
 def states() -> list[tuple[str, str]]:
@@ -165,7 +165,7 @@ def states() -> list[tuple[str, str]]:
 
 def tone(of: str) -> Tone:
     """How a campaign's state looks."""
-    return _STATES[of][0] if of in _STATES else "over"  # type: ignore[index]
+    return _STATES[of][0] if of in _STATES else "over"  # type: ignore[index]  # one of another version
 
 
 def reason(code: str | None) -> str:
@@ -175,12 +175,12 @@ def reason(code: str | None) -> str:
 
 def recipient_state(of: str) -> str:
     """A recipient's state."""
-    return translated(_RECIPIENTS[of]) if of in _RECIPIENTS else of  # type: ignore[index]
+    return translated(_RECIPIENTS[of]) if of in _RECIPIENTS else of  # type: ignore[index]  # one of another version
 
 
 def problem(code: str) -> ProblemText:
     """What is wrong with rows, and what helps."""
-    known = _PROBLEMS.get(code)  # type: ignore[call-overload]
+    known = _PROBLEMS.get(code)  # type: ignore[call-overload]  # one of another version
     return ProblemText(*map(translated, known)) if known else ProblemText(code, "")
 
 
@@ -283,9 +283,4 @@ _FILE_PROBLEMS = {
 def file_problem(problem: str | None, detail: str | None) -> str:
     """Why a file with recipients was refused, and what helps."""
     text = translated(_FILE_PROBLEMS.get(problem or "", gettext_noop("The file cannot be read. Save it as .csv.")))
-    if problem == "damaged" and detail and detail.startswith("line "):
-        line = translated(gettext_noop("A quote is never closed, from line %(n)s on.")) % {
-            "n": detail.removeprefix("line ")
-        }
-        return f"{text} {line}"
     return f"{text} ({detail})" if detail and detail != "binary" else text

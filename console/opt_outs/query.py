@@ -5,14 +5,13 @@ from typing import Any, Self
 
 from werkzeug.datastructures import MultiDict
 
-from console.table.query import ROWS, cursor
+from console.table.query import chosen_rows, cleaned, cursor
 from domain.opt_outs.opt_out import ALL_NUMBERS, OPT_OUT_SOURCES, OptOutSource
 from infra.postgres.lists.cursor import Cursor
 from infra.postgres.opt_outs.listed import OptOutFilter
 
 EVERY_NUMBER = "all"
 """In an address: only opt-outs that concern all numbers."""
-_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +28,13 @@ class OptOutQuery:
     @classmethod
     def read(cls, given: "MultiDict[str, str]") -> Self:
         """From an address. Invalid values are ignored."""
-        rows, source = given.get("rows", ""), given.get("source")
+        source = given.get("source")
         return cls(
-            number=_clean(given.get("number")),
+            number=cleaned(given.get("number")),
             source=next((each for each in OPT_OUT_SOURCES if each == source), None),
-            q=_clean(given.get("q")),
+            q=cleaned(given.get("q")),
             ended=given.get("ended") == "1",
-            rows=int(rows) if rows in map(str, ROWS) else None,
+            rows=chosen_rows(given.get("rows")),
             after=cursor(given.get("after")),
         )
 
@@ -62,7 +61,3 @@ class OptOutQuery:
             "after": moved.after and str(moved.after),
         }
         return {name: value for name, value in found.items() if value}
-
-
-def _clean(text: str | None) -> str:
-    return " ".join((text or "").replace("\x00", "").split())[:_LONGEST]

@@ -49,15 +49,15 @@ class ListQuery:
     def read(cls, given: "MultiDict[str, str]") -> Self:
         """From an address or a form. Invalid values are ignored."""
         status, reason, order = given.get("status"), given.get("reason"), given.get("order")
-        rows, tab, state = given.get("rows", ""), given.get("tab", ""), given.get("state")
+        tab, state = given.get("tab", ""), given.get("state")
         return cls(
             status=cast(Status, status) if status in get_args(Status) else None,
             reason=Reason(reason) if reason in {each.value for each in Reason} else None,
-            number=_clean(given.get("number")) or None,
+            number=cleaned(given.get("number")) or None,
             campaign=_uuid(given.get("campaign")),
-            q=_clean(given.get("q")),
+            q=cleaned(given.get("q")),
             order=cast(Order, order) if order in get_args(Order) else None,
-            rows=int(rows) if rows in map(str, ROWS) else None,
+            rows=chosen_rows(given.get("rows")),
             after=_place(given.get("after")),
             before=_place(given.get("before")),
             skip=_count(given.get("skip")),
@@ -132,8 +132,14 @@ class ListQuery:
         return f"{url_for(endpoint, **around)}{'&' if around else '?'}open="
 
 
-def _clean(text: str | None) -> str:
+def cleaned(text: str | None) -> str:
+    """A text from an address on one line, without what PostgreSQL cannot store, and not too long."""
     return " ".join((text or "").replace("\x00", "").split())[:_LONGEST]
+
+
+def chosen_rows(text: str | None) -> int | None:
+    """The rows of a page that an address asks for; None: it names no choice."""
+    return int(text) if text and text in map(str, ROWS) else None
 
 
 def cursor(text: str | None) -> Cursor | None:

@@ -1,8 +1,8 @@
 """The second step from a file: which column is what, and the first rows as the customers will see them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -105,22 +105,22 @@ def mapped_file(
 ) -> MappedFile:
     """The file with what its columns are. `phone`: of the business number; `at`: the row of the previews; `heading`:
     the name of the file that the heading shows."""
-    headings: Mapping[str, object] = file.headings or {}
+    headings = file.headings or {}  # as `describe` stored it
     needed = variables(templates)
-    names: list[str] = list(headings.get("columns", ()))  # type: ignore[call-overload]  # as `describe` stored it
+    names: list[str] = list(headings.get("columns", ()))
     columns = [FileColumn(n, letters(n), names[n], (draft.columns or {}).get(n, NOT_USED)) for n in range(_width(file))]
     roles = [(NOT_USED, translated(gettext_noop("Not used")))]
     roles += [(role, translated(name)) for role, name in _ROLES.items()]
     roles += [(f"{PARAMETER}{name}", label_of(templates, name)) for name in needed]
     given = {*draft.parameters, *(name for name, value in draft.values.items() if value.strip())}
     has_phone = draft.column_of("phone") is not None
-    separated: int | None = headings.get("width")  # type: ignore[assignment]
-    stored: list[dict[str, list[object]]] = list(headings.get("first", ()))  # type: ignore[call-overload]
+    separated: int | None = headings.get("width")
+    stored: list[dict[str, Any]] = list(headings.get("first", ()))
     cells = [[cell_from_json(cell) for cell in row["cells"]] for row in stored]
     checked = _checked(draft, cells, templates, phone, separated) if has_phone else [None] * len(cells)
     texts_of = CellTexts(templates[0].language)
     rows = [
-        _sample_row(row["row"], found, check, len(columns), texts_of, draft.parameters.values())  # type: ignore[arg-type]
+        _sample_row(row["row"], found, check, len(columns), texts_of, draft.parameters.values())
         for row, found, check in zip(stored, cells, checked, strict=True)
     ]
     at = min(max(at, 0), max(len(rows) - 1, 0))

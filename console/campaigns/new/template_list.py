@@ -6,12 +6,10 @@ from typing import Any, NamedTuple, Self
 
 from werkzeug.datastructures import MultiDict
 
-from console.table.query import ROWS
+from console.table.query import chosen_rows, cleaned
 from console.words import folded
 from domain.sending.templates import Template, preview
 from infra.sheets.workbook import Cell
-
-_LONGEST = 200
 
 
 class TemplateChoices(NamedTuple):
@@ -39,14 +37,13 @@ class TemplateQuery:
     @classmethod
     def read(cls, given: "MultiDict[str, str]") -> Self:
         """From an address. Invalid values are ignored."""
-        rows, skip = given.get("rows", ""), given.get("skip", "")
+        skip = given.get("skip", "")
         texts = {
-            name: " ".join(given.get(name, "").replace("\x00", "").split())[:_LONGEST]
-            for name in ("number", "q", "status", "quality", "category", "language")
+            name: cleaned(given.get(name)) for name in ("number", "q", "status", "quality", "category", "language")
         }
         return cls(
             **texts,
-            rows=int(rows) if rows in map(str, ROWS) else None,
+            rows=chosen_rows(given.get("rows")),
             skip=int(skip) if skip.isascii() and skip.isdecimal() and len(skip) < 7 else 0,
         )
 

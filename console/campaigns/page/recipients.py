@@ -18,7 +18,7 @@ from console.campaigns.page.pages import found_campaign
 from console.campaigns.workbooks import download_workbook
 from console.dependencies import Dependencies
 from console.request import person, translated, words
-from console.table.query import ROWS
+from console.table.query import ROWS, chosen_rows
 from console.words import phone
 from domain.campaigns.campaign import Campaign, CampaignTemplate
 from domain.campaigns.funnel import FUNNEL_CELLS, RecipientFilter, funnel_of
@@ -223,7 +223,7 @@ def _local(at: datetime | None) -> datetime | None:
 
 
 def _rows(text: str) -> int:
-    return int(text) if text in map(str, ROWS) else person().page_rows
+    return chosen_rows(text) or person().page_rows
 
 
 def _number(text: str) -> int | None:
