@@ -1,7 +1,7 @@
 """The directory of the organisation, as its administrators describe it: numbers with menus and opening hours,
 skillsets, and users (interface.md, Directory file).
 
-Plain data. `witiop.directory_file.reader` reads the file; `domain.conversations.evidence.menu` interprets the menus."""
+Plain data. `domain.directory_file` reads and writes its text, `domain.conversations.evidence.menu` interprets menus."""
 
 from dataclasses import dataclass, field
 from datetime import time

@@ -26,7 +26,7 @@ from tests.support.outcome import expected_facts, facts_of, stored_facts
 from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
 from tests.support.webhook_app import APP_SECRETS
-from witiop.directory_file.reader import read_directory
+from witiop.directory_file import read_directory
 
 OWNER, OTHER, MANAGER, AGENT, PASSWORD = "paolo", "renata", "elena", "anna", "correct horse battery staple"
 """An administrator who answers customers too, an administrator who does not, a user for campaigns only, and an

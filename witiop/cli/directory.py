@@ -29,7 +29,7 @@ def apply_(installation: "Installation", file: Path, as_json: bool) -> None:
     from consumers.changes.directory import apply_directory
     from infra.postgres.connections.pool import connect
     from witiop.cli.views.display import harmless, show_json
-    from witiop.directory_file.reader import DirectoryFileError, read_directory
+    from witiop.directory_file import DirectoryFileError, read_directory
     from witiop.wiring import from_settings
 
     try:

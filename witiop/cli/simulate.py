@@ -58,7 +58,7 @@ def shop(installation: "Installation") -> None:
     from infra.local.simulator import bike_shop
     from witiop.cli.publishing import connected_publisher
     from witiop.cli.simulation.shop import OpenShop, sends_with
-    from witiop.directory_file.reader import read_directory
+    from witiop.directory_file import read_directory
     from witiop.wiring import from_settings
 
     stack = installation.stack
@@ -276,7 +276,7 @@ def _prepared(installation: "Installation") -> "Sequence[TimedPost]":
     from infra.postgres.connections.pool import connect
     from infra.postgres.conversations.story import stored_at
     from infra.process.clock import utc_now
-    from witiop.directory_file.reader import read_directory
+    from witiop.directory_file import read_directory
 
     now = utc_now()
     first, *_ = bike_shop.story_posts(now)

@@ -1,13 +1,13 @@
 """Renders the directory as the text of a directory file for people, and as plain JSON values for programs."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from domain.directory import Directory, Number
+from domain.directory import Directory
+from domain.directory_file.toml_text import directory_document, toml_text
 from domain.routing.agents import Member
-from witiop.directory_file.tables import hours_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,56 +45,15 @@ def directory_with_presence(directory: Directory, presence: Presence) -> dict[st
     return document
 
 
-def directory_document(directory: Directory) -> dict[str, list[dict[str, object]]]:
-    """Returns the tables of a directory file, by kind."""
-    return {
-        "skillset": [asdict(skillset) for skillset in directory.skillsets.values()],
-        "user": [asdict(user) for user in directory.users.values()],
-        "number": [_number(number) for number in directory.numbers.values()],
-    }
-
-
-def directory_text(directory: Directory, presence: Presence | None = None) -> str:
+def directory_text(directory: Directory, presence: Presence) -> str:
     """Returns a directory file that describes the same directory, with presence in its comments."""
-    tables = [
-        "\n".join(
-            [
-                f"[[{kind}]]{_comment(kind, table, presence)}",
-                *(f"{key} = {_toml(value)}" for key, value in table.items() if value is not None),
-            ]
-        )
-        for kind, rows in directory_document(directory).items()
-        for table in rows
-    ]
-    return "\n\n".join(tables) + "\n" if tables else "# The directory is empty.\n"
+    return toml_text(directory_document(directory), partial(_comment, presence))
 
 
-def _comment(kind: str, table: Mapping[str, object], presence: Presence | None) -> str:
-    if presence is None or kind == "number":
-        return ""
+def _comment(presence: Presence, kind: str, table: Mapping[str, object]) -> str:
     if kind == "skillset":
         return f"  # {presence.skillset(str(table['id']))['available']} available"
+    if kind != "user":
+        return ""
     user = presence.user(str(table["id"]))
     return f"  # {user['state']}, {user['free']} of {table['max_conversations']} free"
-
-
-def _number(number: Number) -> dict[str, object]:
-    hours = None
-    if number.hours is not None:
-        hours = {day: [hours_text(opening) for opening in openings] for day, openings in number.hours.items()}
-    shown = {key: getattr(number, key) or None for key in ("synonyms", "texts", "stop_words", "start_words")}
-    return {**asdict(number), "hours": hours, **shown}
-
-
-def _key(key: str) -> str:
-    return key if key.isascii() and key.isalpha() else _toml(key)
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, Mapping) and value:
-        return "{ " + ", ".join(f"{_key(key)} = {_toml(inner)}" for key, inner in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace(
-        "\x7f", "\\u007f"
-    )  # the only control character that JSON does not escape

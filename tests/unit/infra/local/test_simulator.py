@@ -32,7 +32,7 @@ from infra.local.simulator.webhooks import Webhooks
 from infra.postgres.conversations.statuses import STATUS_RANKS
 from tests.support.listener import Listener, listening
 from webhook.signature import is_signed
-from witiop.directory_file.reader import read_directory
+from witiop.directory_file import read_directory
 
 NOW = datetime(2026, 3, 2, 10, 30, 15, tzinfo=UTC)
 LINE = BusinessNumber("440000000000001", "+44 20 7946 0001", "330000000000001")

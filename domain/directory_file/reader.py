@@ -1,43 +1,37 @@
-"""Reads a directory file (interface.md, Directory file). The whole file is validated before any of it is used."""
+"""Reads the text of a directory file (interface.md, Directory file). The whole text is validated before any of it is
+used."""
 
 import re
-import stat
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from domain.conversations.evidence.menu import MAX_CHOICE_LENGTH, normalise
 from domain.directory import MENU_MARK, Directory
-from witiop.directory_file.tables import NumberTable, SkillsetTable, Table, UserTable, problem, quoted, suggestion
-from witiop.directory_file.toml_lines import KeyPath, key_lines
+from domain.directory_file.tables import NumberTable, SkillsetTable, Table, UserTable, problem, quoted, suggestion
+from domain.directory_file.toml_lines import KeyPath, key_lines
 
 
-@dataclass(frozen=True, slots=True)
-class FileProblem:
-    """A problem and its fix; `line` is None when it belongs to no line."""
+class DirectoryProblem(NamedTuple):
+    """A problem and its fix. `path`: where it is, e.g. `("number", 0, "menu", "1")`; `line`: of the text, None when it
+    belongs to no line."""
 
-    file: Path
+    path: KeyPath
     line: int | None
     message: str
 
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
 
+class InvalidDirectory(Exception):
+    """The text describes no directory. `problems` has all problems, ordered by line."""
 
-class DirectoryFileError(Exception):
-    """The file is invalid. `problems` has all problems, ordered by line; the message lists them."""
-
-    def __init__(self, problems: Iterable[FileProblem]) -> None:
+    def __init__(self, problems: Iterable[DirectoryProblem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__("\n".join(each.message for each in self.problems))
 
 
-_MAX_BYTES = 8 * 1024 * 1024
-"""Ten thousand numbers and users with everything need a quarter of it."""
+_UNDER_ITS_HEAD = "write each table under its head"
 _MAX_DEPTH = 20
 """A directory has four levels."""
 _MAX_DOTS = 200
@@ -45,18 +39,26 @@ _MAX_DOTS = 200
 _BETWEEN_KEYS = re.compile(r"[=,#\n\[\]{}]+")
 
 
-def read_directory(file: Path) -> Directory:
-    """Returns the directory that the file describes. Raises DirectoryFileError if the file is invalid."""
-    text = _text(file)
+def parse_directory(text: str) -> Directory:
+    """Returns the directory that a text describes. Raises InvalidDirectory."""
+    return directory_of(parse_document(text), key_lines(text))
+
+
+def parse_document(text: str) -> dict[str, Any]:
+    """Returns the TOML document of a text without looking at its tables. Raises InvalidDirectory."""
     if (line := _line_of_long_key(text)) is not None:
-        raise DirectoryFileError([FileProblem(file, line, "a key has too many parts; write each table under its head")])
+        raise InvalidDirectory([DirectoryProblem((), line, f"a key has too many parts; {_UNDER_ITS_HEAD}")])
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, or deeply nested lists
-        raise DirectoryFileError([_syntax_problem(file, text, error)]) from None
+        raise InvalidDirectory([_syntax_problem(text, error)]) from None
     if _is_deep(document):
-        raise DirectoryFileError([FileProblem(file, None, "nested too deeply; write each table under its head")])
-    line_of = key_lines(text)
+        raise InvalidDirectory([DirectoryProblem((), None, f"nested too deeply; {_UNDER_ITS_HEAD}")])
+    return document
+
+
+def directory_of(document: Mapping[str, Any], line_of: Callable[[KeyPath], int | None] = lambda _: None) -> Directory:
+    """Returns the directory that a document describes. `line_of`: finds the line of a key. Raises InvalidDirectory."""
     found = [
         *_unknown_tables(document),
         *_duplicates(document, line_of),
@@ -70,8 +72,8 @@ def read_directory(file: Path) -> Directory:
     if not document:
         found.append(((), "the file is empty; add at least a [[number]], a [[skillset]] or a [[user]]"))
     if found:
-        problems = dict.fromkeys(FileProblem(file, line_of(path), message) for path, message in found)
-        raise DirectoryFileError(sorted(problems, key=lambda each: each.line or 0))
+        problems = dict.fromkeys(DirectoryProblem(path, line_of(path), message) for path, message in found)
+        raise InvalidDirectory(sorted(problems, key=lambda each: each.line or 0))
     return Directory(
         {number.phone_number_id: number.to_number() for number in numbers},
         {skillset.id: skillset.to_skillset() for skillset in skillsets},
@@ -83,7 +85,7 @@ _T = TypeVar("_T", bound=Table)
 _Found = tuple[KeyPath, str]
 """Path of a problem, and its message."""
 
-_KEY_OF = {"skillset": "id", "user": "id", "number": "phone_number_id"}
+KEY_OF = {"skillset": "id", "user": "id", "number": "phone_number_id"}
 """Keys that identify the tables of a kind."""
 
 
@@ -106,20 +108,21 @@ def _raw_tables(document: Mapping[str, Any], kind: str) -> Iterator[tuple[int, d
 
 def _unknown_tables(document: Mapping[str, Any]) -> Iterator[_Found]:
     for key, value in document.items():
-        if key not in _KEY_OF:
-            yield (key,), f"{key}: unknown; {suggestion(key, _KEY_OF)}"
+        if key not in KEY_OF:
+            yield (key,), f"{key}: unknown; {suggestion(key, KEY_OF)}"
         elif not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
             yield (key,), f"{key}: not a list of tables; write [[{key}]] above each {key}"
 
 
 def _duplicates(document: Mapping[str, Any], line_of: Callable[[KeyPath], int | None]) -> Iterator[_Found]:
-    for kind, key in _KEY_OF.items():
+    for kind, key in KEY_OF.items():
         first: dict[str, int] = {}
         for index, table in _raw_tables(document, kind):
             id_ = table.get(key)
             if isinstance(id_, str) and id_ in first:
                 line = line_of((kind, first[id_], key))
-                message = f"{key}: {quoted(id_)} is already defined in line {line}; keep only one [[{kind}]] of it"
+                where = f" in line {line}" if line else ""
+                message = f"{key}: {quoted(id_)} is already defined{where}; keep only one [[{kind}]] of it"
                 yield (kind, index, key), message
             elif isinstance(id_, str):
                 first[id_] = index
@@ -207,25 +210,7 @@ def _is_deep(document: Mapping[str, Any]) -> bool:
     return bool(level)
 
 
-def _text(file: Path) -> str:
-    try:
-        status = file.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for its writer
-            raise DirectoryFileError([FileProblem(file, None, "not a file; check the path")])
-        if status.st_size > _MAX_BYTES:
-            larger = f"larger than {_MAX_BYTES >> 20} MiB, which no directory needs; check the path"
-            raise DirectoryFileError([FileProblem(file, None, larger)])
-        return file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DirectoryFileError([FileProblem(file, line, "not UTF-8; save the file as UTF-8")]) from None
-    except OSError as error:
-        raise DirectoryFileError(
-            [FileProblem(file, None, f"cannot be read ({error.strerror}); check the path")]
-        ) from None
-
-
-def _syntax_problem(file: Path, text: str, error: ValueError | RecursionError) -> FileProblem:
+def _syntax_problem(text: str, error: ValueError | RecursionError) -> DirectoryProblem:
     position = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
     reason = str(error)[: position and position.start()]
     line = int(position[1]) if position and position[1] else text.count("\n") + 1
@@ -233,4 +218,4 @@ def _syntax_problem(file: Path, text: str, error: ValueError | RecursionError) -
         fix = "it is defined twice, keep one"
     else:
         fix = "correct the line" + (f" at column {position[2]}" if position and position[2] else "")
-    return FileProblem(file, line if position else None, f"not TOML: {reason[:1].lower()}{reason[1:]}; {fix}")
+    return DirectoryProblem((), line if position else None, f"not TOML: {reason[:1].lower()}{reason[1:]}; {fix}")

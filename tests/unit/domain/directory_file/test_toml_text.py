@@ -1,4 +1,4 @@
-"""The directory is rendered as a directory file."""
+"""The directory is written as the text of a directory file."""
 
 from datetime import time
 from pathlib import Path
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from domain.conversations.evidence.menu import normalise
 from domain.directory import Directory, Language, Number, Opening, Skillset, User, Weekday
-from witiop.cli.views.directory import directory_text
-from witiop.directory_file.reader import read_directory
+from domain.directory_file.toml_text import directory_text
+from witiop.directory_file import read_directory
 
 IDS = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), min_size=1, max_size=64)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), max_size=30).map(lambda name: f"{name} x")

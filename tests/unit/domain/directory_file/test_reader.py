@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.directory import Directory, Number, Opening, Skillset, User
-from witiop.directory_file.reader import DirectoryFileError, read_directory
-from witiop.directory_file.toml_lines import key_lines
+from domain.directory_file.toml_lines import key_lines
+from witiop.directory_file import DirectoryFileError, read_directory
 
 COMPANY = """\
 # The company of the documentation.
