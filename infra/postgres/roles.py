@@ -13,7 +13,17 @@ from psycopg.sql import SQL, Composed, Identifier
 from psycopg.sql import Literal as Value
 
 RoleProcess = Literal[
-    "conversations", "commands", "routing", "mails", "timer", "sender", "media", "campaigns", "relay", "console"
+    "conversations",
+    "commands",
+    "routing",
+    "mails",
+    "timer",
+    "sender",
+    "media",
+    "campaigns",
+    "alarms",
+    "relay",
+    "console",
 ]
 """The processes that use the database."""
 ROLE_PROCESSES: tuple[RoleProcess, ...] = get_args(RoleProcess)
@@ -78,6 +88,9 @@ _READS_LISTS = dict.fromkeys(
     (
         "agent_idle",
         "agent_presence",
+        "alarm_deliveries",
+        "alarm_judge",
+        "alarms",
         "campaign_answer_counts",
         "campaign_answers",
         "campaign_charges",
@@ -248,10 +261,47 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "templates": "select",
         "uploads": "select",
     },
+    "alarms": {
+        **_DIRECTORY,
+        "agent_presence": "select",
+        "alarm_channels": "select",
+        "alarm_conditions": "select, insert, update, delete",
+        "alarm_deliveries": "select, insert, update",
+        "alarm_judge": "select, insert, update",
+        "alarm_silences": "select",
+        "alarms": "select, insert, update",
+        "campaigns": "select",
+        "consumer_offsets": "select",
+        "conversations": "select",
+        "desk_pages": "select",
+        "desk_presence": "select",
+        "graph_accounts": "select",
+        "graph_numbers": "select",
+        "held_commands": "select",
+        "lanes": "select",
+        "mail_log": "select",
+        "mails": "select",
+        "meta_reports": "select",
+        "outbox": "select (id, at)",
+        "parked": "select",
+        "personal_alarms": "select",
+        "restores": "select",
+        "sends": "select",
+        "set_aside": "select",
+        "sign_ins": "select (name, administrator, language)",
+        "templates": "select",
+    },
     "relay": {"outbox": "select, delete", "set_aside": "select, insert"},
     "console": {
         **_DIRECTORY,
         **_READS_LISTS,
+        # it writes where alarms are sent, and cannot read it
+        "alarm_channels": "select (id, name, form, shown, language, level, system, shows_customer, actor, changed_at, "
+        "removed_at), insert, update",
+        "alarm_deliveries": "select, insert",
+        "alarm_silences": "select, insert, update",
+        "alarms": "select, insert",
+        "personal_alarms": "select, insert, update, delete",
         "campaign_file_chunks": "select, insert, update",
         "campaign_files": "select, insert, update",
         "console_audit": "select, insert",

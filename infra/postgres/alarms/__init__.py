@@ -1,0 +1,1 @@
+"""Alarms as they are stored: open and past ones, silences, channels, deliveries."""

@@ -1,0 +1,10 @@
+"""Adds alarms. Its statements are in the SQL file of this name."""
+
+from infra.postgres.migrations import execute
+
+revision = "0038_alarms"
+down_revision = "0036_campaigns"
+
+
+def upgrade() -> None:
+    execute(revision)
