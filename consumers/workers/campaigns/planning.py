@@ -85,13 +85,11 @@ def _opted_out(
     connection: Connection[Any], number: str, rows: Sequence[ImportedRow], templates: Sequence[CampaignTemplate]
 ) -> Collection[int]:
     """Returns the rows of people who do not want the template that they would get."""
-    keys = {
-        row.row_no: IdentityKey(number, "w" if row.address_kind == "phone" else "u", row.address_key) for row in rows
-    }
-    scopes = opted_out_addresses(connection, set(keys.values()))
+    keys = [IdentityKey(number, "w" if row.address_kind == "phone" else "u", row.address_key) for row in rows]
+    scopes = opted_out_addresses(connection, set(keys))
     if not scopes:
         return ()
-    said = [(row, scopes[keys[row.row_no]]) for row in rows if keys[row.row_no] in scopes]
+    said = [(row, scopes[key]) for row, key in zip(rows, keys, strict=True) if key in scopes]
     return {row.row_no for row, scope in said if scope == "all" or variant_of(row, templates).template.is_marketing}
 
 

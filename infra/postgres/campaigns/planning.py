@@ -1,6 +1,7 @@
 """Rows of a campaign that are planned: read, compared with what is known of their people, and written, a few thousand
 with one statement each. Raises psycopg errors."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, LiteralString
@@ -113,8 +114,8 @@ def write_planned(connection: Connection[Any], campaign: Campaign, rows: Sequenc
     ).fetchall()
     assert [("imported",)] * len(rows) == found, "rows are planned under their campaign's lock"
     moves.add(CountKey(campaign.id, campaign.wave, 0, "imported", ""), -len(rows))
-    for row in rows:
-        moves.add(CountKey(campaign.id, campaign.wave, row.variant, row.state, row.reason or ""))
+    for (variant, state, reason), n in Counter((row.variant, row.state, row.reason) for row in rows).items():
+        moves.add(CountKey(campaign.id, campaign.wave, variant, state, reason or ""), n)
 
 
 def zone_of_number(connection: Connection[Any], number: str) -> str:

@@ -31,11 +31,15 @@ with asked as materialized (
     select n.customer_id from identities n where {_SAME_ID.format("a")} limit 1
   ) f on true
 ), roots as (
-  select distinct h.place, h.phone_number_id, coalesce(c.merged_into, c.id) as id
-  from held h cross join lateral (select h.holder as id union select h.customer) k join customers c on c.id = k.id
+  select distinct h.place, h.phone_number_id, c.id
+  from held h cross join lateral (values (h.holder), (h.customer)) k (id)
+  cross join lateral (
+    select coalesce(n.merged_into, n.id) as id from customers n where n.id = k.id offset 0
+  ) c where k.id is not null
 ), members as (
   select place, phone_number_id, id from roots
-  union all select r.place, r.phone_number_id, c.id from roots r join customers c on c.merged_into = r.id
+  union all select r.place, r.phone_number_id, c.id
+  from roots r cross join lateral (select n.id from customers n where n.merged_into = r.id offset 0) c
 ), ids as materialized (  -- when which id was the customer's
   select m.place, m.phone_number_id, i.kind, i.value, i.since, (
     select min(n.since) from identity_periods n where {_SAME_ID.format("i")} and n.since > i.since
@@ -46,22 +50,23 @@ with asked as materialized (
   ) i where i.phone_number_id = m.phone_number_id
   union select place, phone_number_id, kind, value, since, null from held
 ), said as materialized (
-  select i.place, o.phone_number_id, o.kind, o.value, o.address, o.source, o.scope, o.at, o.input_id, o.ended_at,
-    o.ended_id, o.at >= i.since and coalesce(o.at < i.until, true) as sets,
-    o.ended_at >= i.since and coalesce(o.ended_at < i.until, true) as ends
-  from ids i cross join lateral (values (i.phone_number_id), ('')) w (phone_number_id)
-  join opt_outs o on o.phone_number_id = w.phone_number_id and o.kind = i.kind and o.value = i.value
+  select i.place, o.phone_number_id, o.kind, o.value, o.address, o.source, o.scope, o.at, o.input_id,
+    o.at >= i.since and coalesce(o.at < i.until, true) as sets, max((o.ended_at, o.ended_id)) filter (
+      where o.ended_at >= i.since and coalesce(o.ended_at < i.until, true)
+    ) over (partition by i.place, o.source, o.scope) as ended
+  from ids i cross join lateral (
+    select * from opt_outs n
+    where n.value = i.value and n.kind = i.kind and n.phone_number_id in (i.phone_number_id, '') offset 0
+  ) o
 )
-select distinct on (s.place, s.phone_number_id, s.kind, s.value, s.source, s.scope)
-  s.place, s.phone_number_id, s.kind::text, s.value, s.address, s.source, s.scope
-from said s where s.sets and not exists (
-  select from said e where e.place = s.place and e.source = s.source and e.scope = s.scope and e.ends
-    and (e.ended_at, e.ended_id) > (s.at, s.input_id)
-)
+select distinct on (place, phone_number_id, kind, value, source, scope)
+  place, phone_number_id, kind::text, value, address, source, scope
+from said where sets and (ended is null or ended <= (at, input_id))
 """
 """The opt-outs in force for each asked address, by index: about ten rows are read for each, none while there are no
-opt-outs at all. What is known of one of a
-customer's ids ends what is known of another, if it is later and of the same source and scope."""
+opt-outs at all. `offset 0` and `limit` keep each look-up by itself: joined, a plan for any number of addresses compared
+each of them with each opt-out. What is known of one of a customer's ids ends what is known of another, if it is later
+and of the same source and scope."""
 
 
 class AskedAddress(NamedTuple):

@@ -184,6 +184,41 @@ def test_an_opt_out_from_all_numbers_ends_at_one_of_them_alone(room: CampaignRoo
     assert (None, None) == (scope(room), scope(room, number="another"))
 
 
+def test_what_many_addresses_want_is_looked_up_for_each_and_not_compared_with_every_opt_out(
+    room: CampaignRoom,
+) -> None:
+    """Also with a plan for any number of addresses, made before there were statistics."""
+    many = 1000
+    room.connection.execute(
+        "insert into opt_outs (phone_number_id, kind, value, source, scope, address, at, input_id, actor) "
+        "select %b, 'w', (391000000 + n)::text, 'import', 'all', '', now(), gen_random_uuid(), 'test' "
+        "from generate_series(1, %b) n",
+        [NUMBER, many],
+    )
+    keys = [phone_identity(NUMBER, str(391_000_000 + n)) for n in range(1, 2 * many, 2)]
+    room.connection.prepare_threshold = 0
+    room.connection.execute("set plan_cache_mode = force_generic_plan")
+    assert many // 2 == len(opted_out_addresses(room.connection, keys))
+    (prepared,) = room.office.rows("select name from pg_prepared_statements where statement ~ '^\\s*with asked'")
+    places = ", ".join(str(place) for place in range(many))
+    columns = (",".join(column) for column in zip(*sorted(keys), strict=True))
+    values = ", ".join(f"'{{{column}}}'" for column in columns)
+    explained = room.connection.execute(
+        f"explain (analyze, timing off, format json) execute {prepared['name']} "  # type: ignore[arg-type]
+        f"('{{{places}}}', {values}, array_fill(null::uuid, array[{many}]))"
+    ).fetchone()
+    assert explained is not None
+    assert max(rows_seen(explained[0][0]["Plan"])) <= 2 * many
+
+
+def rows_seen(node: dict[str, Any]) -> Iterator[float]:
+    """Yields how many rows each node of a plan made or removed."""
+    removed = sum(node.get(f"Rows Removed by {filter_}", 0) for filter_ in ("Filter", "Join Filter", "Index Recheck"))
+    yield (node["Actual Rows"] + removed) * node["Actual Loops"]
+    for below in node.get("Plans", ()):
+        yield from rows_seen(below)
+
+
 def test_of_two_commands_in_a_batch_the_later_one_counts(room: CampaignRoom) -> None:
     body = {"customers": [ADA], "phone_number_id": NUMBER}
     first, second = room.office.command("opt_out", body), room.office.command("opt_in", body)
