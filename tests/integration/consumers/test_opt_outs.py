@@ -204,7 +204,7 @@ def test_what_many_addresses_want_is_looked_up_for_each_and_not_compared_with_ev
     columns = (",".join(column) for column in zip(*sorted(keys), strict=True))
     values = ", ".join(f"'{{{column}}}'" for column in columns)
     explained = room.connection.execute(
-        f"explain (analyze, timing off, format json) execute {prepared['name']} "  # type: ignore[arg-type]
+        f"explain (analyze, timing off, format json) execute {prepared['name']} "
         f"('{{{places}}}', {values}, array_fill(null::uuid, array[{many}]))"
     ).fetchone()
     assert explained is not None
