@@ -6,7 +6,14 @@ from typing import Literal, NamedTuple
 from console.phrases import user_name
 from console.request import translated
 from domain.campaigns.campaign import BY_ITSELF, CampaignState
-from domain.campaigns.recipients import HELD, NOT_DELIVERED, QUIET, RETRY_LATER, RecipientState, RowProblem, SkipReason
+from domain.campaigns.recipients import HELD, NOT_DELIVERED, QUIET, RETRY_LATER, RecipientState
+from domain.contract.campaign_texts import (
+    CAMPAIGN_REASON_TEXTS,
+    ROW_PROBLEM_TEXTS,
+    SKIP_TEXTS,
+    ProblemText,
+    file_problem_text,
+)
 from domain.contract.texts import SEND_HELP_TEXTS, gettext_noop
 from domain.directory import Directory
 from domain.sending.graph_errors import status_error
@@ -27,21 +34,6 @@ _STATES: Mapping[CampaignState, tuple[Tone, str]] = {
     "finished": ("good", gettext_noop("Finished")),
     "cancelled": ("over", gettext_noop("Cancelled")),
 }
-_REASONS = {
-    "canary": gettext_noop("too many of the first messages failed"),
-    "failures": gettext_noop("too many messages failed for the same reason"),
-    "unknowns": gettext_noop("Meta did not confirm too many messages"),
-    "template_changed": gettext_noop("Meta's template is no longer as it was planned"),
-    "number_paused": gettext_noop("the number may not send"),
-    "restored": gettext_noop("the database was restored"),
-    "import_failed": gettext_noop("the recipients could not be read"),
-    "nobody": gettext_noop("there is nobody to send it to"),
-    "template_quality": gettext_noop("Meta lowered the template's quality"),
-    "number_quality": gettext_noop("Meta lowered the number's quality"),
-    "defect": gettext_noop("something in the product is broken: see its log"),
-}
-"""Why the product itself changed a campaign's state. An unknown one is shown as its code."""
-
 _RECIPIENTS: Mapping[RecipientState, str] = {
     "imported": gettext_noop("read, not planned yet"),
     "planned": gettext_noop("planned"),
@@ -59,66 +51,6 @@ _RECIPIENTS: Mapping[RecipientState, str] = {
 }
 
 
-class ProblemText(NamedTuple):
-    """What is wrong with rows, and what helps."""
-
-    name: str
-    help: str
-
-
-_LEFT_OUT = gettext_noop("Left out")
-_PROBLEMS: Mapping[RowProblem | SkipReason, tuple[str, str]] = {
-    "duplicate": (gettext_noop("The same person twice"), gettext_noop("The first one is kept")),
-    "phone_missing": (gettext_noop("No phone number"), _LEFT_OUT),
-    "phone_invalid": (gettext_noop("Not a phone number"), _LEFT_OUT),
-    "phone_is_a_number": (
-        gettext_noop("Phone was saved as a number and has lost digits"),
-        gettext_noop("Format the column as text, upload again"),
-    ),
-    "phone_without_country": (
-        gettext_noop("Phone without country code"),
-        gettext_noop("Choose the country of phones without a code"),
-    ),
-    "parameter_empty": (
-        gettext_noop("A field would be empty"),
-        gettext_noop("Say what stands there instead"),
-    ),
-    "parameter_line_break": (gettext_noop("Line break in a field"), gettext_noop("Replace it with a space")),
-    "parameter_spaces": (
-        gettext_noop("More than four spaces in a row in a field"),
-        gettext_noop("Meta takes no such text: shorten it, upload again"),
-    ),
-    "parameter_too_long": (
-        gettext_noop("A field is too long"),
-        gettext_noop("The whole text has at most 1,024 characters: shorten it, upload again"),
-    ),
-    "zone_unknown": (
-        gettext_noop("Unknown time zone"),
-        gettext_noop("Write it like Europe/Rome, or choose no column for it"),
-    ),
-    "language_unknown": (
-        gettext_noop("No template in this language"),
-        gettext_noop("Choose the template in this language too, or no column for it"),
-    ),
-    "too_many_cells": (
-        gettext_noop("More cells than headings"),
-        gettext_noop("Put quotes around a text with the separator in it, upload again"),
-    ),
-    "cell_error": (gettext_noop("The cell shows an error"), gettext_noop("Mend the formula, upload again")),
-}
-_SKIPPED = {
-    "opted_out": (gettext_noop("Opted out"), gettext_noop("respected at the last moment")),
-    "no_consent": (gettext_noop("No consent"), gettext_noop("never agreed to messages")),
-    "active_conversation": (gettext_noop("In an active conversation"), gettext_noop("the switch is off")),
-    "us_marketing": (gettext_noop("United States, marketing"), gettext_noop("Meta delivers none there")),
-    "recently_reached": (gettext_noop("Reached a few days ago"), gettext_noop("frequency cap")),
-    "suppressed": (gettext_noop("Suppressed"), ""),
-    "recipient_not_allowed": (
-        gettext_noop("Not allowed here"),
-        gettext_noop("this installation may only write to some phones"),
-    ),
-    "parameters_unfit": (gettext_noop("The fields do not fit the template"), ""),
-}
 _OTHERS = {
     HELD: gettext_noop("held back by Meta, which looks at the template's quality first"),
     QUIET: gettext_noop("quiet hours"),
@@ -170,7 +102,8 @@ def tone(of: str) -> Tone:
 
 def reason(code: str | None) -> str:
     """Why the product itself changed a campaign's state; empty: it did not."""
-    return translated(_REASONS[code]) if code in _REASONS else code or ""
+    known = CAMPAIGN_REASON_TEXTS.get(code or "")  # type: ignore[call-overload]  # one of another version
+    return translated(known) if known else code or ""
 
 
 def recipient_state(of: str) -> str:
@@ -180,21 +113,21 @@ def recipient_state(of: str) -> str:
 
 def problem(code: str) -> ProblemText:
     """What is wrong with rows, and what helps."""
-    known = _PROBLEMS.get(code)  # type: ignore[call-overload]  # one of another version
+    known = ROW_PROBLEM_TEXTS.get(code)  # type: ignore[call-overload]  # one of another version
     return ProblemText(*map(translated, known)) if known else ProblemText(code, "")
 
 
 def is_problem(code: str) -> bool:
     """Whether a reason of skipped rows is a problem of the file, and not a reason why nothing is sent to a good row."""
-    return code in _PROBLEMS
+    return code in ROW_PROBLEM_TEXTS
 
 
 def skipped(code: str) -> ProblemText:
     """Why nothing is sent to a good row, and a word about it."""
-    if code in _SKIPPED:
-        name, about = _SKIPPED[code]
-        return ProblemText(translated(name), translated(about) if about else "")
-    return problem(code)
+    known = SKIP_TEXTS.get(code)  # type: ignore[call-overload]  # a problem of the row, or one of another version
+    if known is None:
+        return problem(code)
+    return ProblemText(translated(known.name), translated(known.help) if known.help else "")
 
 
 def failure(code: str | None) -> str:
@@ -221,7 +154,7 @@ def happened(directory: Directory, event: str, actor: str, why: str | None, *, a
         text = _EVENTS_BY_ITSELF.get(key, text)
     who = user_name(directory, actor) if actor != BY_ITSELF else translated(_ITSELF)
     sentence = translated(text).replace("{who}", who)
-    return f"{sentence}: {reason(why)}" if why in _REASONS else sentence
+    return f"{sentence}: {reason(why)}" if why in CAMPAIGN_REASON_TEXTS else sentence
 
 
 _ITSELF = gettext_noop("the product itself")
@@ -263,24 +196,6 @@ def failed(code: str) -> FailureText:
     return FailureText(translated(name), translated(when))
 
 
-_FILE_PROBLEMS = {
-    "empty": gettext_noop("The file is empty."),
-    "no_rows": gettext_noop("The file has headings and no rows below them."),
-    "too_large": gettext_noop("The file is larger than 100 MB. Split it."),
-    "too_many_rows": gettext_noop("The file has more than 1,048,576 rows. Split it."),
-    "too_many_columns": gettext_noop("The file has more than 256 columns. Delete those that are not needed."),
-    "encrypted": gettext_noop("The file is protected with a password. Save it without one."),
-    "old_excel": gettext_noop("This is a file of an old Excel (.xls). Save it as .xlsx or .csv."),
-    "unknown_kind": gettext_noop("This is neither an Excel file (.xlsx) nor text with separators (.csv)."),
-    "damaged": gettext_noop("The file is damaged. Open it in a spreadsheet program and save it again."),
-    "open_quote": gettext_noop("A quotation mark of this line has no partner. Put it right in a text editor."),
-    "unpacks_too_large": gettext_noop("The file unpacks to far more than a list of recipients. Save it again."),
-    "too_much_memory": gettext_noop("The file is too complicated to be read. Save it as .csv."),
-    "too_much_time": gettext_noop("Reading the file took too long. Save it as .csv."),
-}
-
-
 def file_problem(problem: str | None, detail: str | None) -> str:
     """Why a file with recipients was refused, and what helps."""
-    text = translated(_FILE_PROBLEMS.get(problem or "", gettext_noop("The file cannot be read. Save it as .csv.")))
-    return f"{text} ({detail})" if detail and detail != "binary" else text
+    return file_problem_text(problem, detail, translated)

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from consumers.changes.campaigns import change_campaign
 from consumers.handlers.campaign_sends import resolve_recipients, send_tests
-from domain.campaigns.acceptance import answers_rejection, parameters_refusal, start_refusal
+from domain.campaigns.acceptance import answers_rejection, columns_refusal, parameters_refusal, start_refusal
 from domain.campaigns.campaign import (
     Campaign,
     campaign_id,
@@ -213,8 +213,12 @@ def _create(
     nobody = answers_rejection(body.answers_to, directory)
     if nobody is not None:
         return RefusedSend(nobody)
-    if body.file is not None and not files.is_read(connection, body.file.file_id):
-        return RefusedSend(Rejection.FILE_UNKNOWN, "file.file_id: there is no such file, or it could not be read")
+    if body.file is not None:
+        if not files.is_read(connection, body.file.file_id):
+            return RefusedSend(Rejection.FILE_UNKNOWN, "file.file_id: there is no such file, or it could not be read")
+        refusal = columns_refusal(body, files.columns_of(connection, body.file.file_id))
+        if refusal is not None:
+            return refusal
     earlier = body.customers.campaign_id if body.customers else None
     if earlier is not None and campaigns.find(connection, earlier) is None:
         return RefusedSend(Rejection.CAMPAIGN_UNKNOWN, "customers.campaign_id")

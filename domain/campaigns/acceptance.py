@@ -44,6 +44,20 @@ def parameters_refusal(body: CreateCampaign, templates: Sequence[Template]) -> R
     return None
 
 
+def columns_refusal(body: CreateCampaign, columns: int) -> RefusedSend | None:
+    """Returns what keeps a file from being read as a command says; None: nothing. `columns`: so many the file has."""
+    if body.file is None:
+        return None
+    mapping = body.file.mapping
+    places = {name: getattr(mapping, name) for name in ("phone", "name", "language", "zone")}
+    places |= {f"parameters.{name}": place for name, place in mapping.parameters.items()}
+    for name, place in places.items():
+        if place is not None and place >= columns:
+            detail = f"file.mapping.{name}: the file has no column {place}, its columns are 0 to {columns - 1}"
+            return RefusedSend(Rejection.MALFORMED, detail)
+    return None
+
+
 def template_refusal(planned: Template, now: Template | None) -> RefusedSend | None:
     """Returns what keeps a template from being sent as it was planned; None: nothing. `now`: as Meta reports it, None:
     it does not."""

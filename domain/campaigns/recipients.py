@@ -48,11 +48,9 @@ ROW_PROBLEMS: tuple[RowProblem, ...] = get_args(RowProblem)
 SkipReason = Literal[
     "duplicate",
     "opted_out",
-    "no_consent",
     "active_conversation",
     "us_marketing",
     "recently_reached",
-    "suppressed",
     "recipient_not_allowed",
     "parameters_unfit",
 ]

@@ -245,3 +245,9 @@ def test_a_file_becomes_a_campaign_on_the_command_line(office: CampaignOffice, t
     missing = office.witiop("campaigns", "import", str(file), *options, "--map", "phone=B,1=A")
     assert 2 == missing.code
     assert "where to find: 2. The file has A '{{1}}', B 'Phone', C '{{2}}'" in missing.err
+    beyond = office.witiop("campaigns", "import", str(file), *options, "--map", "phone=B,1=A,2=Z")
+    assert (2, True) == (beyond.code, "--map: 2=Z: there is no such column. The file has A" in beyond.err)
+    file.write_text("<html>")
+    refused = office.witiop("campaigns", "import", str(file), *options)
+    says = "the file cannot be read: This is neither an Excel file (.xlsx) nor text with separators (.csv). (html)"
+    assert (1, True) == (refused.code, says in refused.err)

@@ -90,9 +90,13 @@ def label_of(templates: Sequence[Template], name: str) -> str:
 
 
 def guessed(draft: Draft, file: ArrivedFile, templates: Sequence[Template]) -> Draft:
-    """The draft with the guess for the columns, if nobody has chosen any."""
-    if draft.columns is not None or file.headings is None:
+    """The draft with the guess for the columns, if nobody has chosen any; without columns that the file does not
+    have."""
+    if file.headings is None:
         return draft
+    if draft.columns is not None:
+        there = len(file.headings["columns"])
+        return replace(draft, columns={n: role for n, role in draft.columns.items() if n < there})
     guess = ColumnGuess(**file.headings["guess"])
     roles = {place: role for role, place in guess._asdict().items() if place is not None}
     parameters = guess_parameters(file.headings["columns"], guess, variables(templates))

@@ -103,6 +103,13 @@ def headings_of(connection: Connection[Any], file: UUID) -> StoredHeadings | Non
         ).fetchone()
 
 
+def columns_of(connection: Connection[Any], file: UUID) -> int:
+    """Returns how many columns a file has that was read."""
+    query = "select jsonb_array_length(headings -> 'columns') from campaign_files where id = %b"
+    row = connection.execute(query, [file]).fetchone()
+    return row[0] or 0 if row is not None else 0
+
+
 def note_imported(connection: Connection[Any], file: UUID) -> None:
     """Notes that a campaign has the rows of a file. For a day after its upload another one can be created from it, e.g.
     with another mapping."""

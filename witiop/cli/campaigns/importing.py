@@ -9,7 +9,15 @@ from uuid import UUID, uuid4
 
 import click
 
-from witiop.cli.campaigns.mapping import MappedColumns, letters_of, mapping_body, mapping_text, read_map, read_quiet
+from witiop.cli.campaigns.mapping import (
+    MappedColumns,
+    letters_of,
+    mapping_body,
+    mapping_text,
+    read_map,
+    read_quiet,
+    without_column,
+)
 from witiop.cli.campaigns.mapping import read_values as values_of
 from witiop.cli.campaigns.reading import read
 from witiop.cli.campaigns.steering import TargetType, ZoneType, answers_body
@@ -183,6 +191,7 @@ def _upload(connection: "Connection[Any]", file: Path, actor: str) -> UUID:
 
 def _when_read(connection: "Connection[Any]", file_id: UUID) -> "UploadedList":
     """Returns the file once it was read. Raises CommandFailed if it cannot be, NotReachable if nobody reads it."""
+    from domain.contract.campaign_texts import file_problem_text
     from infra.postgres.campaign_files.uploads import uploaded
 
     deadline = time.monotonic() + _READ_SECONDS
@@ -190,8 +199,8 @@ def _when_read(connection: "Connection[Any]", file_id: UUID) -> "UploadedList":
         found = uploaded(connection, file_id)
         if found is None or found.state == "refused":
             problem = (found.problem if found else None) or "file_unknown"
-            detail = f" ({found.detail})" if found and found.detail else ""
-            raise CommandFailed(f"the file cannot be read: {problem}{detail}", problem)
+            detail = found.detail if found else None
+            raise CommandFailed(f"the file cannot be read: {file_problem_text(problem, detail)}", problem)
         if found.state != "waiting":
             return found
         if time.monotonic() > deadline:
@@ -211,13 +220,20 @@ def _mapping(
         open_ = [variable for variable in variables if variable not in values]
         kinds = {name: column for name, column in guess._asdict().items() if column is not None}
         chosen = MappedColumns(kinds, guess_parameters(headings["columns"], guess, open_))
+    columns = (found.headings or {}).get("columns", ())
     mapping = mapping_body(chosen, values, variables)
+    beyond = without_column(mapping, len(columns))
     missing = [name for name in variables if name not in mapping["parameters"] and name not in values]
     if "phone" not in mapping or missing:
         what = ", ".join(dict.fromkeys([*([] if "phone" in mapping else ["phone"]), *missing]))
-        columns = ", ".join(f"{letters_of(n)} {h!r}" for n, h in enumerate((found.headings or {}).get("columns", ())))
-        raise click.UsageError(f"say with --map or --value where to find: {what}. The file has {columns}")
+        raise click.UsageError(f"say with --map or --value where to find: {what}. The file has {_named(columns)}")
+    if beyond:
+        raise click.UsageError(f"--map: {beyond}: there is no such column. The file has {_named(columns)}")
     return mapping
+
+
+def _named(columns: Sequence[str]) -> str:
+    return ", ".join(f"{letters_of(n)} {heading!r}" for n, heading in enumerate(columns))
 
 
 def _show_guess(found: "UploadedList", mapping: Mapping[str, Any], say: Callable[[str], None]) -> None:

@@ -91,9 +91,18 @@ def mapping_body(columns: MappedColumns, values: Mapping[str, str], variables: S
 
 def mapping_text(mapping: Mapping[str, Any]) -> str:
     """Returns a mapping as `--map` takes it."""
-    kinds = [f"{name}={letters_of(mapping[name])}" for name in _KINDS if mapping.get(name) is not None]
+    return ",".join(f"{name}={letters_of(column)}" for name, column in _written(mapping))
+
+
+def without_column(mapping: Mapping[str, Any], columns: int) -> str:
+    """Returns those parts of a mapping whose column a file with so many columns does not have, as `--map` takes them;
+    empty: there are none."""
+    return ",".join(f"{name}={letters_of(column)}" for name, column in _written(mapping) if column >= columns)
+
+
+def _written(mapping: Mapping[str, Any]) -> list[tuple[str, int]]:
+    kinds = [(name, mapping[name]) for name in _KINDS if mapping.get(name) is not None]
     variables = [
-        f"{{{{{name}}}}}={letters_of(column)}" if name in _KINDS else f"{name}={letters_of(column)}"
-        for name, column in mapping["parameters"].items()
+        (f"{{{{{name}}}}}" if name in _KINDS else name, column) for name, column in mapping["parameters"].items()
     ]
-    return ",".join([*kinds, *variables])
+    return [*kinds, *variables]

@@ -12,6 +12,7 @@ from domain.campaigns.campaign import Campaign, CampaignTemplate
 from domain.campaigns.document import campaign_document
 from domain.campaigns.funnel import Counted, Funnel, funnel_of
 from domain.campaigns.prices import Cost
+from domain.contract.campaign_texts import file_problem_text, skipped_text
 from domain.times import rfc3339
 from infra.postgres.campaigns.answers import AnswerCount
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
@@ -178,15 +179,22 @@ def import_lines(shown: ShownCampaign) -> Iterator[Text]:
     yield Text.assemble(f"campaign {campaign.id} is ", (_state(campaign), "bold"))
     yield Text(f"{funnel.cell('unique').n:,} good, {bad:,} not; {funnel.cell('planned').n:,} would get it")
     rows = [
-        [Text(f"  {each.n:,}"), Text(harmless(each.which.reason or ""))]
+        [Text(f"  {each.n:,}"), Text(harmless(each.which.reason)), Text(_about(each.which.reason), "dim")]
         for each in funnel.reasons
         if each.which.state == "skipped" and each.which.reason
     ]
     yield from aligned(rows) if rows else ()
+    if campaign.reason == "import_failed":
+        yield Text(file_problem_text(campaign.detail, None), "red")
     if bad:
         yield Text(f"see them with: witiop campaigns recipients {campaign.id} --state skipped", "dim")
     if campaign.state == "ready":
         yield Text(f"start it with: witiop campaigns start {campaign.id}", "dim")
+
+
+def _about(reason: str) -> str:
+    name, helps = skipped_text(reason)
+    return f"{name}. {helps}" if helps else name
 
 
 def _state(campaign: Campaign) -> str:

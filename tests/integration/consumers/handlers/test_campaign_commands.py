@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from consumers.handlers.campaigns import CampaignPolicy
 from consumers.handlers.commands import Commands
@@ -28,9 +29,9 @@ FILE = UUID(int=7)
 def room(database: str) -> Iterator[CampaignRoom]:
     with open_campaign_room(database) as room:
         room.connection.execute(
-            "insert into campaign_files (id, name, size, sha256, actor, state) "
-            "values (%b, 'a.csv', 1, '', 'paola', 'read')",
-            [FILE],
+            "insert into campaign_files (id, name, size, sha256, actor, state, headings) "
+            "values (%b, 'a.csv', 1, '', 'paola', 'read', %b)",
+            [FILE, Jsonb({"columns": ["Phone", "Name"]})],
         )
         yield room
 
@@ -88,6 +89,21 @@ def test_a_campaign_is_created_and_its_result_names_it(room: CampaignRoom) -> No
             {"file": {"file_id": str(FILE), "mapping": {"phone": 0}}},
             "parameters_wrong",
             "parameters: nothing is given for 1",
+        ),
+        (
+            {"file": {"file_id": str(FILE), "mapping": {"phone": 2, "parameters": {"1": 1}}}},
+            "malformed",
+            "file.mapping.phone: the file has no column 2, its columns are 0 to 1",
+        ),
+        (
+            {"file": {"file_id": str(FILE), "mapping": {"phone": 0, "parameters": {"1": 9}}}},
+            "malformed",
+            "file.mapping.parameters.1: the file has no column 9, its columns are 0 to 1",
+        ),
+        (
+            {"file": {"file_id": str(FILE), "mapping": {"phone": 0, "zone": 5, "parameters": {"1": 1}}}},
+            "malformed",
+            "file.mapping.zone: the file has no column 5, its columns are 0 to 1",
         ),
         ({"answers_to": {"target": {"kind": "user", "id": "zoe"}}}, "user_unknown", None),
         ({"answers_to": {"target": {"kind": "skillset", "id": "zoo"}}}, "skillset_unknown", None),

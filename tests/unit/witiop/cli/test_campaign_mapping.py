@@ -11,6 +11,7 @@ from witiop.cli.campaigns.mapping import (
     read_map,
     read_quiet,
     read_values,
+    without_column,
 )
 
 
@@ -29,6 +30,12 @@ def test_names_and_variables_are_told_apart() -> None:
     assert {"1": 1, "language": 3, "name": 2} == body["parameters"]
     assert {"2": "there"} == body["values"]
     assert columns == read_map(mapping_text({**columns.kinds, "parameters": columns.parameters}))
+
+
+def test_columns_that_the_file_does_not_have_are_named_as_they_were_written() -> None:
+    mapping = mapping_body(read_map("phone=A,name=C,1=D,{{zone}}=E"), {}, ["1", "zone"])
+    assert "name=C,1=D,{{zone}}=E" == without_column(mapping, 2)
+    assert "" == without_column(mapping, 5)
 
 
 @pytest.mark.parametrize("text", ["phone", "phone=1", "phone=ABCD", "a b=C", "=A"])
