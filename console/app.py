@@ -181,6 +181,7 @@ def _live_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("live", __name__)
 
     @pages.get("/live")
+    @gate.open_to("lists")
     def stream() -> ResponseReturnValue:
         session = gate.token_hash(g.token)
         if not deps.live.has_room(session):
@@ -192,6 +193,7 @@ def _live_pages(deps: Dependencies) -> Blueprint:
         return Response(b"retry: 2000\n\n", content_type="text/event-stream", headers=headers)
 
     @pages.get("/live/may")
+    @gate.open_to("lists")
     def may() -> ResponseReturnValue:
         return "", 204
 

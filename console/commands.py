@@ -17,7 +17,7 @@ from psycopg import Connection
 from pydantic import BaseModel, ValidationError
 
 from console.dependencies import Dependencies
-from console.request import address, person, words
+from console.request import address, person, supervision, words
 from domain.command_bodies.campaigns import CampaignCommand, OptIn, OptOut
 from domain.commands import (
     Email,
@@ -35,6 +35,7 @@ from domain.commands import (
 from domain.ports import PublishFailed
 from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry, AuditEvent
+from infra.postgres.lists.supervised import supervised_among
 
 log = structlog.get_logger()
 
@@ -83,10 +84,12 @@ def command_id(form: str, body: _Body, rejections: int = 0) -> str:
 
 def submit(deps: Dependencies, form: str, requests: Sequence[CommandRequest], batch_id: str | None = None) -> list[str]:
     """Publishes the commands and returns their ids. Blocks until Kafka acknowledged them, 5 seconds at most. Raises
-    PublishFailed if it did not acknowledge all of them; it is safe to submit them again."""
+    PublishFailed if it did not acknowledge all of them; it is safe to submit them again. Aborts with 403 if the person
+    may not act on one of the conversations, whatever page the commands come from."""
     me = person()
     now = words().now
     with deps.connection() as conn:
+        _require_reach(conn, requests)
         ids = _ids(conn, form, requests)
     entries = [_entry("asked", id_, request, batch_id) for id_, request in zip(ids, requests, strict=True)]
     records = [
@@ -126,6 +129,18 @@ def show_typing(deps: Dependencies, conversation: UUID) -> None:
     deps.publisher.begin(
         [signed(command, deps.commands_topic, deps.command_secret)], _TYPING_LIFE.total_seconds(), lambda _: None
     )
+
+
+def _require_reach(conn: Connection[Any], requests: Sequence[CommandRequest]) -> None:
+    within = supervision()
+    if person().level == "read_only":
+        abort(403)
+    if within is None:
+        return
+    about = {each.about or each.body.conversation_id for each in requests}
+    known = {id_ for id_ in about if id_ is not None}
+    if None in about or known - supervised_among(conn, known, within):
+        abort(403)
 
 
 def hold_back(deps: Dependencies, form: str, requests: Sequence[CommandRequest], batch_id: str, why: Rejection) -> None:

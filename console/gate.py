@@ -8,29 +8,30 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal, TypeVar, cast, get_args
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from flask import Flask, Response, g, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
 from console import bounds
 from console import words as speech
 from console.dependencies import Dependencies
+from console.levels import ADMITTED, ROOT, ViewAccess
 from console.metrics import Refusal
-from console.request import address, keep_page, person, target, words
-from domain.directory import Level
+from console.request import acts, address, keep_page, person, supervision, target, words
 from domain.sending.acceptance import may_finish
+from domain.supervision import Supervision
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.audit import AuditEntry
 from infra.postgres.lists import own
 from infra.postgres.lists.conversation_page import read_conversation
+from infra.postgres.lists.supervised import supervised_among
 
 _TOKEN_BYTES, _LONGEST_TOKEN = 32, 64
-_ROOT: tuple[Level, ...] = ("tenant_administrator",)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _LIVE = ("live", "desk_live", "campaigns_live")
 """The blueprints of the streams."""
@@ -61,13 +62,10 @@ _POLICY = "; ".join(
     )
 )
 
-ViewAccess = Literal["everybody", "signed_in", "desk", "campaigns"]
-_ADMITTED: Mapping[ViewAccess | None, Collection[Level]] = {
-    None: _ROOT,
-    "desk": ("agent", *_ROOT),
-    "campaigns": ("campaign_manager", *_ROOT),
-    "signed_in": get_args(Level),
-}
+_OF_ONE = "/conversations/<uuid:id_>"
+"""Where the addresses of one conversation begin."""
+_OWN_FORMS = ("account",)
+"""The blueprints of forms about nothing but the person's own account: of the others, who only reads sends none."""
 _ACCESS, _TAKES = "_console_access", "_console_takes"
 
 
@@ -75,8 +73,7 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 def open_to(access: ViewAccess) -> Callable[[T], T]:
-    """Marks a view that others than administrators may use: `desk` is for agents too, `campaigns` for campaign
-    managers."""
+    """Marks a view that others than administrators may use (`console.levels`)."""
 
     def mark(view: T) -> T:
         setattr(view, _ACCESS, access)
@@ -101,7 +98,7 @@ def install(app: Flask, deps: Dependencies) -> None:
     @app.before_request
     def enter() -> ResponseReturnValue | None:
         view = app.view_functions.get(request.endpoint or "")
-        g.person, g.new_token, g.token = None, None, ""
+        g.person, g.supervision, g.new_token, g.token = None, None, None, ""
         g.words = speech.Words("en", speech.UTC_ZONE, deps.clock())  # of the page that a broken bound answers
         bounds.check_head()
         g.words = words_of(deps)
@@ -113,6 +110,8 @@ def install(app: Flask, deps: Dependencies) -> None:
         else:
             with deps.connection() as conn:
                 g.person = sign_ins.person_of(conn, token_hash(token), deps.sessions, uses=not _is_automatic())
+                if g.person is not None and g.person.level == "supervisor":
+                    g.supervision = Supervision.of(g.person.skillsets, deps.directory(conn))
         g.token = token
         g.words = words_of(deps)
         if request.method not in _SAFE:
@@ -144,7 +143,7 @@ def install(app: Flask, deps: Dependencies) -> None:
             _set_cookie(deps, response, g.new_token)
         return response
 
-    app.jinja_env.globals["csrf"] = form_token
+    app.jinja_env.globals.update(csrf=form_token, admits=admits, acts=acts)
 
 
 def token_hash(token: str) -> bytes:
@@ -208,10 +207,23 @@ def _admit(deps: Dependencies, access: ViewAccess | None) -> ResponseReturnValue
         if target() is not None or request.method not in _SAFE or request.blueprint in _LIVE:
             return _refused("signed_out", 401)
         return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")), 303)
-    if person().level not in _ADMITTED[access]:
+    if person().level not in ADMITTED[access] or not _may_send() or not _may_be_at(deps):
         audit_refusal(deps, "forbidden", "level")
         return _refused("level", 403)
     return None
+
+
+def _may_send() -> bool:
+    """Whether the person may send forms at all, or sends one about their own account."""
+    return person().level != "read_only" or request.method in _SAFE or request.blueprint in _OWN_FORMS
+
+
+def _may_be_at(deps: Dependencies) -> bool:
+    """Whether the address is not that of a conversation which a supervisor must not see."""
+    if supervision() is None or request.url_rule is None or not request.url_rule.rule.startswith(_OF_ONE):
+        return True
+    with deps.connection() as conn:
+        return may_read(conn, (request.view_args or {})["id_"])
 
 
 def audit_refusal(
@@ -251,14 +263,42 @@ def _refused(why: str, status: int) -> ResponseReturnValue:
 
 
 def may_read(conn: Connection[Any], conversation: UUID) -> bool:
-    """Whether the person of the request may read a conversation: administrators all, agents those of their own
-    customers, and those whose window ended while they had them, campaign managers none."""
-    if person().level == "campaign_manager":
+    """Whether the person of the request may read a conversation: who sees all lists each, supervisors those that they
+    supervise, agents those of their own customers, and those whose window ended while they had them, campaign managers
+    none."""
+    if person().level not in ADMITTED["messages"]:
         return False
-    if person().level in _ROOT or own.may_read(conn, person().name, conversation):
+    if person().level in ADMITTED["overview"] or conversation in within_reach(conn, [conversation]):
+        return True
+    if own.may_read(conn, person().name, conversation):
         return True
     found = read_conversation(conn, conversation)
     return found is not None and may_finish(found, person().name, words().now)
+
+
+def within_reach(conn: Connection[Any], conversations: Collection[UUID]) -> Collection[UUID]:
+    """Those of these conversations that the person of the request may act on as an administrator may: a supervisor on
+    what they supervise."""
+    if person().level in ROOT:
+        return conversations
+    within = supervision()
+    return supervised_among(conn, conversations, within) if within is not None else ()
+
+
+def require_reach(deps: Dependencies, conversations: Collection[UUID]) -> None:
+    """Aborts with 403 if the person of the request may not act on all of these conversations."""
+    if supervision() is None:
+        return
+    with deps.connection() as conn:
+        beyond = set(conversations) - set(within_reach(conn, conversations))
+    if beyond:
+        audit_refusal(deps, "forbidden", "level", min(beyond))
+        abort(403)
+
+
+def admits(endpoint: str) -> bool:
+    """Whether the person of the request may open this page. For menus."""
+    return person().level in ADMITTED[getattr(current_app.view_functions[endpoint], _ACCESS, None)]
 
 
 def home() -> str:

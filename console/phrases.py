@@ -74,7 +74,9 @@ _MAIL_TROUBLES = {
 
 LEVELS = {
     "tenant_administrator": gettext_noop("Administrator"),
+    "read_only": gettext_noop("Read-only"),
     "campaign_manager": gettext_noop("Campaign manager"),
+    "supervisor": gettext_noop("Supervisor of skillsets"),
     "agent": gettext_noop("Agent"),
 }
 

@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 from flask import Response, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 
+from console.levels import ADMITTED
 from console.words import Words
+from domain.supervision import Supervision
 from infra.postgres.console.sign_ins import Person
 from infra.serving.http_connection import Stream
 from infra.serving.response import Response as Answer
@@ -16,6 +18,17 @@ from infra.serving.wsgi_bridge import LENGTH_KEY, OTHERWISE_KEY, STREAM_KEY
 def person() -> Person:
     """The person who is signed in. Only for views that require a session."""
     return cast(Person, g.person)
+
+
+def supervision() -> Supervision | None:
+    """What the person supervises, to which everything is restricted that they are shown; None: they are no
+    supervisor."""
+    return cast(Supervision | None, g.supervision)
+
+
+def acts() -> bool:
+    """Whether the person does something about conversations, besides looking at them."""
+    return person().level in ADMITTED["actions"]
 
 
 def words() -> Words:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import Literal
 
-Level = Literal["tenant_administrator", "campaign_manager", "agent"]
+Level = Literal["tenant_administrator", "read_only", "campaign_manager", "supervisor", "agent"]
+"""What a person may see and do in the console (docs/design/sign-in.md, *Levels*)."""
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Language = Literal["en", "it"]
 """BCP 47 language codes."""
@@ -63,7 +64,8 @@ class Skillset:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person of the organisation. `max_conversations`: the user's capacity."""
+    """A person of the organisation. `max_conversations`: the user's capacity. `skillsets`: those that a supervisor
+    supervises; everybody who has a capacity is a member of them."""
 
     id: str
     name: str

@@ -129,13 +129,13 @@ def _dialog(deps: Dependencies, id_: UUID, how: str, error: str = "", status: in
 
 
 def _releasable(deps: Dependencies, conn: Connection[Any], id_: UUID) -> Conversation:
-    """The conversation, if the person may give it away: their own, and for administrators every one. Aborts with 404 if
-    it does not exist, and with 403 if they may not."""
+    """The conversation, if the person may give it away: their own, for administrators every one, and for supervisors
+    what they supervise. Aborts with 404 if it does not exist, and with 403 if they may not."""
     conversation = read_conversation(conn, id_)
     if conversation is None:
         abort(404)
     is_mine = conversation.owner is not None and conversation.owner.is_user(person().name)
-    if not is_mine and person().level != "tenant_administrator":
+    if not is_mine and not gate.within_reach(conn, [id_]):
         gate.audit_refusal(deps, "forbidden", "level", id_)
         abort(403)
     return conversation

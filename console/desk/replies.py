@@ -1,5 +1,5 @@
 """`/desk/replies`, *Waiting for a reply*: customers who were answered and wrote again, those who wait longest first.
-Agents see their own, administrators all."""
+Agents see their own, supervisors those that they supervise, others all."""
 
 from typing import NamedTuple
 
@@ -8,8 +8,9 @@ from flask.typing import ResponseReturnValue
 
 from console import gate
 from console.dependencies import Dependencies
+from console.levels import ADMITTED
 from console.phrases import owner_name
-from console.request import person, translated
+from console.request import person, supervision, translated
 from console.table.rows import RowView, row_view
 from domain.contract.texts import gettext_noop
 from domain.directory import Directory
@@ -31,11 +32,11 @@ def reply_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("replies", __name__, url_prefix="/desk/replies")
 
     @pages.get("")
-    @gate.open_to("desk")
+    @gate.open_to("messages")
     def show() -> ResponseReturnValue:
         number = request.args.get("number") or None
-        of_all = person().level == "tenant_administrator"
-        which = ReplyFilter(number, None if of_all else person().name)
+        of_all = person().level in ADMITTED["lists"]
+        which = ReplyFilter(number, None if of_all else person().name, supervision())
         with deps.connection() as conn:
             directory = deps.directory(conn)
             found = waiting_for_reply(conn, which, person().page_rows, _cursor(request.args.get("after")))

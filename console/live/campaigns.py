@@ -9,13 +9,11 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from console.levels import ADMITTED
 from console.live.broadcast import event, new_results
-from domain.directory import Level
 from infra.postgres.campaigns.pages.marks import marks_of
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
-
-_LEVELS: tuple[Level, ...] = ("tenant_administrator", "campaign_manager")
 
 
 @dataclass(eq=False, slots=True)
@@ -51,9 +49,10 @@ class CampaignWatcher:
     def look(self, shown: Sequence[WatchedCampaign]) -> OpenCampaignsState:
         """Raises psycopg errors."""
         with self.connection() as conn:
+            sessions = {each.session for each in shown}
             return OpenCampaignsState(
                 marks=marks_of(conn, {each.about for each in shown}),
-                living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions, _LEVELS),
+                living=sign_ins.live_people(conn, sessions, self.sessions, ADMITTED["campaigns"]).keys(),
                 answers=audit.answer_counts(conn, {each.person for each in shown}),
             )
 

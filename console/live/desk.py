@@ -11,13 +11,11 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from console.levels import ADMITTED
 from console.live.broadcast import event, new_results
-from domain.directory import Level
 from infra.postgres.console import audit, desks, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
 from infra.postgres.lists import conversation_page
-
-_LEVELS: tuple[Level, ...] = ("tenant_administrator", "agent")
 
 
 @dataclass(eq=False, slots=True)
@@ -58,10 +56,11 @@ class DeskWatcher:
         """Raises psycopg errors."""
         people = {each.person for each in shown}
         with self.connection() as conn:
+            sessions = {each.session for each in shown}
             return OpenDesksState(
                 own=desks.marks(conn, people, self.presence_timeout),
                 open=conversation_page.marks(conn, {each.open for each in shown if each.open}),
-                living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions, _LEVELS),
+                living=sign_ins.live_people(conn, sessions, self.sessions, ADMITTED["desk"]).keys(),
                 answers=audit.answer_counts(conn, people),
             )
 

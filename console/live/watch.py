@@ -16,13 +16,15 @@ from flask import Flask, current_app, g, request, url_for
 from markupsafe import Markup
 from psycopg import Connection
 
+from console.levels import ADMITTED
 from console.live.broadcast import event, new_results
-from console.request import person, words
+from console.request import acts, person, words
 from console.table.query import ROWS, ListQuery, cursor
 from console.table.rows import RowContext, render_rows, row_mark
 from console.words import Words
 from domain.conversations.conversation import Status
 from domain.directory import Directory
+from domain.supervision import Supervision
 from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
 from infra.postgres.console import audit, sign_ins
@@ -126,8 +128,9 @@ class ListState:
     """The current state of everything that open lists show.
 
     `gone`: conversations that are no longer unmanaged; `tops`: the newest rows of each list; `desks`: the first page of
-    each waiting list; `open`: the marks of open conversations; `living`: the sessions that may still look; `answers`:
-    per person, the number of results of each command or batch; `at`: when, by the database's clock."""
+    each waiting list; `open`: the marks of open conversations; `living`: the sessions that may still look, and what
+    they supervise; `answers`: per person, the number of results of each command or batch; `at`: when, by the database's
+    clock."""
 
     rows: Mapping[ConversationKey, ListedConversation]
     marks: Mapping[ConversationKey, str]
@@ -135,11 +138,11 @@ class ListState:
     tops: Mapping[UnmanagedFilter, ListTop]
     desks: Mapping[DeskFilter, ListTop]
     counts: Mapping[UnmanagedFilter, ListTotals]
-    waiting: int
+    waiting: Mapping[Supervision | None, int]
     alive: Liveliness
     trouble: SendingTrouble
     open: Mapping[UUID, str]
-    living: Set[bytes]
+    living: Mapping[bytes, Supervision | None]
     answers: Mapping[str, Mapping[str, int]]
     directory: Directory
     at: datetime
@@ -159,6 +162,7 @@ class ListWatcher:
         """Reads the current state. Costs one read of each row that changed, and of each distinct top and count. Raises
         psycopg errors."""
         with self.connection() as conn:
+            directory = self._directories.read(conn)
             rows = self._changed(conn, {id_ for each in shown for id_ in each.rows})
             lists = [each.query.newest for each in shown if not each.is_desk]
             desks = {each.query.desk_filter for each in shown if each.is_desk}
@@ -169,15 +173,24 @@ class ListWatcher:
                 tops=self._tops(conn, set(lists)),
                 desks={which: ListTop.of_rows(desk_page(conn, which, max(ROWS), END).rows) for which in desks},
                 counts={each: list_totals(conn, each) for each in set(map(counted, lists))},
-                waiting=waiting(conn),
+                waiting={within: waiting(conn, within) for within in {each.query.within for each in shown}},
                 alive=liveliness(conn),
                 trouble=sending_trouble(conn),
                 open=conversation_page.marks(conn, {each.open for each in shown if each.open}),
-                living=sign_ins.live_sessions(conn, {each.session for each in shown}, self.sessions),
+                living=self._living(conn, {each.session for each in shown}, directory),
                 answers=audit.answer_counts(conn, {each.person for each in shown}),
-                directory=self._directories.read(conn),
+                directory=directory,
                 at=database_now(conn),
             )
+
+    def _living(
+        self, conn: Connection[Any], sessions: Set[bytes], directory: Directory
+    ) -> dict[bytes, Supervision | None]:
+        people = sign_ins.live_people(conn, sessions, self.sessions, ADMITTED["lists"])
+        return {
+            session: Supervision.of(each.skillsets, directory) if each.level == "supervisor" else None
+            for session, each in people.items()
+        }
 
     def _changed(
         self, conn: Connection[Any], ids: Collection[ConversationKey]
@@ -203,7 +216,7 @@ class ListWatcher:
 def row_context(query: ListQuery, endpoint: str, *, replaces: bool = False) -> RowContext:
     """The context of the rows of a list, for the person of the request."""
     actions = url_for("conversations.take", id_=_ANY).partition(str(_ANY))[0]
-    return RowContext(query.opens(endpoint), actions, person().answers, replaces)
+    return RowContext(query.opens(endpoint), actions, person().answers, acts(), replaces)
 
 
 def watched_list(session: bytes) -> WatchedList:
@@ -254,7 +267,7 @@ def _marks(seen: str) -> dict[ConversationKey, str]:
 
 def counted(which: UnmanagedFilter) -> UnmanagedFilter:
     """The conversations that the totals above a list count: those of its number, reason and campaign."""
-    return UnmanagedFilter(reason=which.reason, number=which.number, campaign=which.campaign)
+    return UnmanagedFilter(reason=which.reason, number=which.number, campaign=which.campaign, within=which.within)
 
 
 def matching(which: UnmanagedFilter, found: Mapping[Status, int]) -> int | None:
@@ -265,11 +278,15 @@ def matching(which: UnmanagedFilter, found: Mapping[Status, int]) -> int | None:
 
 
 def changes_for(app: Flask, shown: WatchedList, now: ListState) -> Sequence[bytes] | None:
-    """The events that bring a list to the current state; None: its session may no longer look."""
-    if shown.session not in now.living:
+    """The events that bring a list to the current state; None: its session may no longer look, or supervises something
+    else by now: the page opens another stream, if it may."""
+    within = shown.query.within
+    if now.living.get(shown.session, _NOBODY) != within:
         return None
     events = []
     changed = [id_ for id_, mark in shown.rows.items() if now.marks.get(id_, mark) != mark]
+    if within is not None:
+        changed = [id_ for id_ in changed if _covers(within, now.rows[id_])]
     header = _header(shown, now)
     if changed or header != shown.header:
         with app.app_context():
@@ -289,12 +306,23 @@ def changes_for(app: Flask, shown: WatchedList, now: ListState) -> Sequence[byte
     return events
 
 
+def _trouble(shown: WatchedList, now: ListState) -> SendingTrouble:
+    """What is wrong with sending. Supervisors, who cannot open the pages about it, are not told."""
+    return now.trouble if shown.query.within is None else SendingTrouble(0, 0)
+
+
+def _covers(within: Supervision, row: ListedConversation) -> bool:
+    owner = row.owner
+    kind, id_ = (owner.kind, owner.id) if owner is not None else (None, "")
+    return within.covers(kind, id_, row.reason is not None, row.phone_number_id)
+
+
 def _header(shown: WatchedList, now: ListState) -> ListHeader:
     if shown.is_desk:
         first = now.desks[shown.query.desk_filter].places[: shown.size] if shown.query.since is None else ()
         new = sum(str(place.id) not in shown.rows for place in first)
         address = shown.address
-        waits = now.waiting, shown.waiting_address
+        waits = now.waiting[shown.query.within], shown.waiting_address
         return ListHeader(
             address,
             address,
@@ -308,7 +336,7 @@ def _header(shown: WatchedList, now: ListState) -> ListHeader:
             False,
             True,
             now.alive,
-            now.trouble,
+            _trouble(shown, now),
             *shown.trouble_addresses,
         )
     which = shown.query.newest
@@ -324,13 +352,13 @@ def _header(shown: WatchedList, now: ListState) -> ListHeader:
         shown.soon_address,
         lost,
         shown.lost_address,
-        now.waiting,
+        now.waiting[shown.query.within],
         shown.waiting_address,
         new,
         moved,
         False,
         now.alive,
-        now.trouble,
+        _trouble(shown, now),
         *shown.trouble_addresses,
     )
 
@@ -356,4 +384,5 @@ def _top(conn: Connection[Any], which: UnmanagedFilter) -> ListTop:
     return ListTop.of_rows(page(conn, which, MAX_NEW + max(ROWS) + 1).rows)
 
 
+_NOBODY = object()
 _NEVER = (float("-inf"), ListTop((), {}))

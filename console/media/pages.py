@@ -45,12 +45,12 @@ def media_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("media", __name__, url_prefix="/media")
 
     @pages.get("/<uuid:id_>", endpoint="received")
-    @gate.open_to("desk")
+    @gate.open_to("messages")
     def received_file(id_: UUID) -> ResponseReturnValue:
         return _send(deps, _served(_readable(deps, id_)))
 
     @pages.get("/<uuid:id_>/small")
-    @gate.open_to("desk")
+    @gate.open_to("messages")
     def small(id_: UUID) -> ResponseReturnValue:
         file = _readable(deps, id_)
         if not file.has_thumbnail or deps.files is None:
@@ -62,7 +62,7 @@ def media_pages(deps: Dependencies) -> Blueprint:
         return _with_headers(answer, key, disposition("small.jpg", inline=True))
 
     @pages.get("/sent/<uuid:id_>")
-    @gate.open_to("desk")
+    @gate.open_to("messages")
     def sent(id_: UUID) -> ResponseReturnValue:
         with deps.connection() as conn:
             found = sends.find(conn, id_)
@@ -96,7 +96,7 @@ def mail_file_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("mail_files", __name__)
 
     @pages.get("/mails/<uuid:mail_id>/files/<uuid:message>")
-    @gate.open_to("desk")
+    @gate.open_to("messages")
     def follow(mail_id: UUID, message: UUID) -> ResponseReturnValue:
         with deps.connection() as conn:
             found, file = mails.find(conn, mail_id), received.find(conn, message)

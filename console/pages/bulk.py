@@ -11,6 +11,7 @@ from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
+from console import gate
 from console.commands import CommandRequest, body, hold_back, new_form, submit
 from console.dependencies import Dependencies
 from console.pages.bulk_results import results
@@ -51,6 +52,7 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("bulk", __name__)
 
     @pages.post("/bulk")
+    @gate.open_to("actions")
     def preview_selection() -> ResponseReturnValue:
         if request.form.get("do") == "on_reply":
             return _on_reply(deps)
@@ -60,9 +62,10 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
         return _form(deps, kind, selection)
 
     @pages.post("/bulk/<any(user, skillset, email):kind>")
+    @gate.open_to("actions")
     def submit_all(kind: BulkAction) -> ResponseReturnValue:
         form = request.form.get("form", "")
-        able = _able(request.form.get("able", ""))
+        able = _able(deps, request.form.get("able", ""))
         selection = BulkSelection(able)
         batch = str(uuid5(NAMESPACE_OID, form))
         if not able:
@@ -84,9 +87,10 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
         return results(deps, batch) if target() else redirect(url_for("bulk_results.show", batch=batch), 303)
 
     @pages.post("/bulk/email/preview")
+    @gate.open_to("actions")
     def preview() -> ResponseReturnValue:
         """The mail about the first conversation."""
-        able = _able(request.form.get("able", ""))
+        able = _able(deps, request.form.get("able", ""))
         if not able:
             abort(404)
         return mail_preview_page(deps, able[0][0])
@@ -125,7 +129,7 @@ def _matching(conn: Connection[Any]) -> MatchingRows:
         found = console_list.page(conn, active, MOST)
         return MatchingRows(found.rows, found.after is not None, found.cut)
     ids = request.form.getlist("pick", type=UUID)[:MOST]
-    rows = console_list.by_ids(conn, ids)
+    rows = console_list.by_ids(conn, gate.within_reach(conn, ids))
     return MatchingRows([rows[id_] for id_ in dict.fromkeys(ids) if id_ in rows])
 
 
@@ -138,8 +142,8 @@ def _selected(conn: Connection[Any], directory: Directory, kind: BulkAction) -> 
     return BulkSelection([(each.of.id, each.of.version) for each in able], unable, found.cut, found.unsure)
 
 
-def _able(text: str) -> list[tuple[UUID, int]]:
-    """The conversations of the preview's hidden field."""
+def _able(deps: Dependencies, text: str) -> list[tuple[UUID, int]]:
+    """The conversations of the preview's hidden field. Aborts with 403 if the person may not act on all of them."""
     found = []
     for each in text.split()[:MOST]:
         id_, _, version = each.partition(".")
@@ -147,6 +151,7 @@ def _able(text: str) -> list[tuple[UUID, int]]:
             found.append((UUID(id_), int(version)))
         except ValueError:
             abort(400)
+    gate.require_reach(deps, [id_ for id_, _ in found])
     return found
 
 

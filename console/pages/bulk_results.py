@@ -9,6 +9,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from console import gate
 from console.commands import CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
 from console.notices import kafka_unavailable
@@ -41,14 +42,17 @@ def bulk_results_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("bulk_results", __name__)
 
     @pages.get("/bulk/<uuid:batch>")
+    @gate.open_to("actions")
     def show(batch: UUID) -> ResponseReturnValue:
         return results(deps, str(batch))
 
     @pages.post("/bulk/<uuid:batch>/undo")
+    @gate.open_to("actions")
     def undo(batch: UUID) -> ResponseReturnValue:
         return _submit_next(deps, [_undoing(each) for each in _commands(deps, batch) if _can_be_undone(each)])
 
     @pages.post("/bulk/<uuid:batch>/reserve")
+    @gate.open_to("actions")
     def reserve(batch: UUID) -> ResponseReturnValue:
         """Reserves for the same recipient what could not be offered immediately."""
         refused = [each for each in _commands(deps, batch) if _would_wait(each)]

@@ -18,7 +18,7 @@ from console.notices import back, kafka_unavailable, notice, submitted
 from console.pages import panel
 from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
 from console.pages.recipients import first_choice, first_mode, recipient_options
-from console.request import dialog, person, target, words
+from console.request import dialog, person, supervision, target, words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
 from domain.command_bodies.parts import Target
@@ -35,10 +35,12 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("conversations", __name__, url_prefix="")
 
     @pages.get("/conversations/<uuid:id_>/transfer/<any(user, skillset):kind>")
+    @gate.open_to("actions")
     def offer(id_: UUID, kind: Literal["user", "skillset"]) -> ResponseReturnValue:
         return _transfer_form(deps, id_, kind)
 
     @pages.post("/conversations/<uuid:id_>/transfer/<any(user, skillset):kind>")
+    @gate.open_to("actions")
     def transfer_to(id_: UUID, kind: Literal["user", "skillset"]) -> ResponseReturnValue:
         chosen, mode = request.form.get("to", ""), request.form.get("mode", "immediate")
         if not chosen or mode not in ("immediate", "exclusive"):
@@ -63,6 +65,7 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
         return submitted(deps, ids[-1])
 
     @pages.post("/conversations/<uuid:id_>/take")
+    @gate.open_to("actions")
     def take(id_: UUID) -> ResponseReturnValue:
         if not person().answers:
             gate.audit_refusal(deps, "forbidden", "level", id_)
@@ -73,6 +76,7 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
         return _submit(deps, CommandRequest(transfer, "take", {"kind": "user", "target": me.id}))
 
     @pages.post("/conversations/<uuid:id_>/recall")
+    @gate.open_to("actions")
     def recall(id_: UUID) -> ResponseReturnValue:
         version = request.form.get("version", type=int)
         if undone := request.form.get("command", type=UUID):
@@ -82,11 +86,18 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
         return _submit(deps, CommandRequest(body(Recall, conversation_id=id_, expected_version=version), "recall"))
 
     @pages.post("/mails/<uuid:command_id>/recall")
+    @gate.open_to("actions")
     def recall_mail(command_id: UUID) -> ResponseReturnValue:
         about = request.form.get("about", type=UUID)
+        if supervision() is not None:
+            with deps.connection() as conn:
+                asked = audit.requested_command(conn, str(command_id))
+            if asked is None or asked.name != person().name:
+                abort(403)
         return _submit(deps, CommandRequest(Recall(mail_command_id=str(command_id)), "recall_mail", about=about))
 
     @pages.post("/conversations/<uuid:id_>/email")
+    @gate.open_to("actions")
     def email(id_: UUID) -> ResponseReturnValue:
         with deps.connection() as conn:
             directory = deps.directory(conn)
@@ -100,6 +111,7 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
         return _mail_submitted(deps, ids[0], id_)
 
     @pages.post("/conversations/<uuid:id_>/email/preview")
+    @gate.open_to("actions")
     def preview(id_: UUID) -> ResponseReturnValue:
         return mail_preview_page(deps, id_)
 

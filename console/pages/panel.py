@@ -8,13 +8,14 @@ from uuid import UUID
 from flask import render_template
 from psycopg import Connection
 
-from console import phrases
+from console import gate, phrases
 from console.commands import new_form
 from console.dependencies import Dependencies
 from console.media.shown import shown_files
 from console.pages import mail_form
 from console.pages.chat import ChatEntry, chat_entries, summary_of
 from console.pages.deferred.on_reply import Promised, promised_of
+from console.request import supervision
 from console.sending.box import AnswerBox, answer_box
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
@@ -66,7 +67,8 @@ def render(
     deps: Dependencies, conn: Connection[Any], directory: Directory, query: ListQuery, endpoint: str, **more: object
 ) -> str:
     """The panel of the open conversation as HTML; empty if none is open. `more`: values of its mail form."""
-    panel = look(deps, conn, directory, query)
+    may_read = query.open is None or supervision() is None or gate.may_read(conn, query.open)
+    panel = look(deps, conn, directory, query) if may_read else None
     if query.open is not None and panel is None:
         return render_template("panel_unknown.html", query=query, endpoint=endpoint)
     if panel is None:

@@ -27,6 +27,7 @@ def panel_parts_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("panel_parts", __name__, url_prefix="/conversations/<uuid:id_>")
 
     @pages.get("/changes")
+    @gate.open_to("lists")
     def changes(id_: UUID) -> ResponseReturnValue:
         """The parts of the panel, if it has changed since the page got it."""
         query = replace(ListQuery.read(request.args), open=id_)
@@ -40,7 +41,7 @@ def panel_parts_pages(deps: Dependencies) -> Blueprint:
         )
 
     @pages.get("/earlier")
-    @gate.open_to("desk")
+    @gate.open_to("messages")
     def earlier(id_: UUID) -> ResponseReturnValue:
         """What precedes the part that a page shows, or the beginning of the conversation."""
         before, after = entry_cursor(request.args.get("before")), entry_cursor(request.args.get("after"))

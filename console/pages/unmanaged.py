@@ -52,6 +52,7 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
         return redirect(gate.home(), 303)
 
     @pages.get("/unmanaged")
+    @gate.open_to("lists")
     def show() -> ResponseReturnValue:
         query = ListQuery.read(request.args)
         seen = query.seen_by(person())
@@ -80,6 +81,7 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
         )
 
     @pages.get("/unmanaged.<any(xlsx, csv):kind>")
+    @gate.open_to("lists")
     def download(kind: str) -> ResponseReturnValue:
         return download_list(deps, ListQuery.read(request.args).seen_by(person()), kind)
 
@@ -97,7 +99,12 @@ def _keep(conn: Connection[Any], query: ListQuery) -> ResponseReturnValue:
 
 
 def _filter_bar(query: ListQuery, seen: ListQuery, directory: Directory) -> Markup:
-    numbers = tuple((id_, number.name or id_) for id_, number in directory.numbers.items())
+    seen_numbers = None if query.within is None else query.within.numbers
+    numbers = tuple(
+        (id_, number.name or id_)
+        for id_, number in directory.numbers.items()
+        if seen_numbers is None or id_ in seen_numbers
+    )
     plain = replace(query, after=None, before=None, skip=0, open=None, tab="conversation")
     return _rendered_filter_bar(plain, (seen.rows, seen.order), numbers, words().language)
 

@@ -4,6 +4,7 @@ unmanaged conversations; those that nobody accepted yet can be recalled here."""
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
+from console import gate
 from console.dependencies import Dependencies
 from console.live.watch import row_context
 from console.pages import panel
@@ -20,6 +21,7 @@ def waiting_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("waiting", __name__)
 
     @pages.get("/waiting")
+    @gate.open_to("lists")
     def show() -> ResponseReturnValue:
         query = ListQuery.read(request.args)
         with deps.connection() as conn:
@@ -29,8 +31,8 @@ def waiting_pages(deps: Dependencies) -> Blueprint:
             found = desk_page(conn, query.desk_filter, query.rows or person().page_rows, query.since or END)
             rows = with_last_answers(conn, with_last_messages(conn, found.rows))
             beside = panel.render(deps, conn, directory, query, "waiting.show") if query.open else ""
-            counts = desk_counts(conn, query.number)
-            waits = waiting(conn)
+            counts = desk_counts(conn, query.number, query.within)
+            waits = waiting(conn, query.within)
         return render_template(
             "waiting.html",
             query=query,

@@ -36,7 +36,8 @@ from infra.postgres.sending import sends
 
 
 def answer_pages(deps: Dependencies) -> Blueprint:
-    """`/conversations/ID/answer`, `/messages/...`. For administrators, and for the agent whose conversation it is."""
+    """`/conversations/ID/answer`, `/messages/...`. For administrators, for supervisors on what they
+    supervise, and for the agent whose conversation it is."""
     pages = Blueprint("answers", __name__)
 
     @pages.get("/conversations/<uuid:id_>/answer")
@@ -91,10 +92,9 @@ def answer_pages(deps: Dependencies) -> Blueprint:
         with deps.connection() as conn:
             asked = audit.requested_command(conn, command_id)
             found = sends.find(conn, send_id(command_id))
-        mine = asked is not None and asked.name == person().name
-        about = asked.conversation_id if asked else found[0].conversation_id if found else None
-        if not mine and person().level != "tenant_administrator":
-            abort(403)
+            mine = asked is not None and asked.name == person().name
+            about = asked.conversation_id if asked else found[0].conversation_id if found else None
+            _require_reach(conn, mine, about)
         recalled = body(Recall, send_command_id=command_id)
         return _submit(deps, CommandRequest(recalled, "recall_send", about=about))
 
@@ -104,12 +104,17 @@ def answer_pages(deps: Dependencies) -> Blueprint:
         """Settles a message that Meta did not confirm, as the person says."""
         with deps.connection() as conn:
             send = _send(conn, id_)
-        if person().level != "tenant_administrator" and send.actor != person().name:
-            abort(403)
+            _require_reach(conn, send.actor == person().name, send.conversation_id)
         command = body(Resolve, send_id=id_, as_=request.form.get("as"))
         return _submit(deps, CommandRequest(command, command.as_, about=send.conversation_id))
 
     return pages
+
+
+def _require_reach(conn: Connection[object], is_own: bool, conversation: UUID | None) -> None:
+    """Aborts with 403 if a message is neither the person's own nor in a conversation that they may act on."""
+    if not is_own and (conversation is None or not gate.within_reach(conn, [conversation])):
+        abort(403)
 
 
 def writable(deps: Dependencies, conn: Connection[object], id_: UUID) -> Conversation:

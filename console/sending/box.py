@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import render_template
 from psycopg import Connection
 
-from console import phrases
+from console import gate, phrases
 from console.commands import MESSAGE_HOLD_SECONDS, new_form
 from console.dependencies import Dependencies
 from console.request import person, target, translated, words
@@ -127,10 +127,12 @@ def _left_behind(conn: Connection[Any], conversation: Conversation, directory: D
 
 
 def may_see_box(deps: Dependencies, conn: Connection[Any], conversation: Conversation) -> bool:
-    """Whether the person may answer this conversation at some time: administrators every one, agents their own, and
-    with a template those whose window ended while they had them."""
-    if not deps.sending.enabled or person().level == "tenant_administrator":
-        return deps.sending.enabled
+    """Whether the person may answer this conversation at some time: administrators every one, supervisors what they
+    supervise, agents their own, and with a template those whose window ended while they had them."""
+    if not deps.sending.enabled or person().level == "read_only":
+        return False
+    if gate.within_reach(conn, [conversation.id]):
+        return True
     owner = conversation.owner
     owns = owner is not None and owner.state == "accepted" and owner.id == person().name
     return owns or (may_finish(conversation, person().name, words().now) and not _has_window(conn, conversation))

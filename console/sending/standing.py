@@ -6,6 +6,7 @@ from typing import NamedTuple
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
+from console import gate
 from console.dependencies import Dependencies
 from console.request import translated
 from console.sending.bubbles import Bubble, bubble, state_words
@@ -47,6 +48,7 @@ def standing_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("sending", __name__)
 
     @pages.get("/messages/unknown")
+    @gate.open_to("overview")
     def unknown() -> ResponseReturnValue:
         with deps.connection() as conn:
             directory = deps.directory(conn)
@@ -68,6 +70,7 @@ def standing_pages(deps: Dependencies) -> Blueprint:
         )
 
     @pages.get("/numbers")
+    @gate.open_to("overview")
     def show_numbers() -> ResponseReturnValue:
         with deps.connection() as conn:
             directory = deps.directory(conn)

@@ -9,7 +9,7 @@ from console import gate
 from console.commands import CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
 from console.notices import submitted
-from console.request import dialog, person, translated
+from console.request import dialog, translated
 from console.sending.answers import writable
 from console.sending.box import answer_box, refusal, refusal_text, send_command
 from console.sending.template_form import chosen_template, filled_form, template_message, wrong_with
@@ -69,7 +69,6 @@ def _dialog(
     usable = [each for each in found if each.is_sendable and each.header_kind in ("none", "text")]
     chosen = chosen_template(usable) or (usable[0] if usable else None)
     expected = box.expected_last if renew else request.form.get("expected_last", box.expected_last)
-    is_root = person().level == "tenant_administrator"
     return dialog(
         "template.html",
         status,
@@ -81,5 +80,5 @@ def _dialog(
         expected=expected,
         error=error,
         form=request.form.get("form") or new_form(),
-        back=url_for("unmanaged.show", open=id_) if is_root else url_for("answers.show", id_=id_),
+        back=url_for("unmanaged.show", open=id_) if gate.admits("unmanaged.show") else url_for("answers.show", id_=id_),
     )

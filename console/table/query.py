@@ -7,8 +7,10 @@ from uuid import UUID
 from flask import url_for
 from werkzeug.datastructures import MultiDict
 
+from console.request import supervision
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
+from domain.supervision import Supervision
 from infra.postgres.console.sign_ins import Person
 from infra.postgres.lists.console import PageCursor
 from infra.postgres.lists.cursor import Cursor, CursorError
@@ -28,7 +30,8 @@ class ListQuery:
     """The query of a list's address. `campaign`: only answers to it; `q`: the text of the search field; `rows`,
     `order` None: the person's preference; `open`:
     the conversation in the panel, at `tab`; `skip`: how many rows stood before this page when its address was made. Of
-    the waiting list, `state`: which conversations, `since`: the row that ended the previous page."""
+    the waiting list, `state`: which conversations, `since`: the row that ended the previous page. `within`: what the
+    person supervises, which no address can say."""
 
     status: Status | None = None
     reason: Reason | None = None
@@ -44,10 +47,11 @@ class ListQuery:
     since: Cursor | None = None
     open: UUID | None = None
     tab: str = "conversation"
+    within: Supervision | None = None
 
     @classmethod
     def read(cls, given: "MultiDict[str, str]") -> Self:
-        """From an address or a form. Invalid values are ignored."""
+        """From an address or a form, for the person of the request. Invalid values are ignored."""
         status, reason, order = given.get("status"), given.get("reason"), given.get("order")
         tab, state = given.get("tab", ""), given.get("state")
         return cls(
@@ -65,13 +69,15 @@ class ListQuery:
             since=cursor(given.get("from")),
             open=_uuid(given.get("open")),
             tab=tab if tab in TABS else "conversation",
+            within=supervision(),
         )
 
     @property
     def filter(self) -> UnmanagedFilter:
         """The filter for the database. Where no order was chosen, the customer who is lost first comes first."""
         words = tuple(self.q.split())
-        return UnmanagedFilter(self.status, self.reason, self.number, words, self.order or "urgent", self.campaign)
+        order = self.order or "urgent"
+        return UnmanagedFilter(self.status, self.reason, self.number, words, order, self.campaign, self.within)
 
     def seen_by(self, person: Person) -> Self:
         """The same list with the person's preferences where its address says nothing."""
@@ -90,7 +96,7 @@ class ListQuery:
     @property
     def desk_filter(self) -> DeskFilter:
         """The filter of the waiting list for the database."""
-        return DeskFilter(self.desk, self.number, longest_first=True)
+        return DeskFilter(self.desk, self.number, longest_first=True, within=self.within)
 
     @property
     def narrowed(self) -> bool:

@@ -1,5 +1,5 @@
-"""Giving a conversation away, taking it over and parking it (domain.md, *Releasing*): one command of its owner or of an
-administrator, also after the first word to the customer.
+"""Giving a conversation away, taking it over and parking it (domain.md, *Releasing*): one command of its owner, of an
+administrator, or of who supervises it, also after the first word to the customer.
 
 The touch stays: a conversation that was released waits for a word that is written after it.
 """
@@ -14,6 +14,7 @@ from domain.conversations.ownership.deadlines import reservation_end
 from domain.directory import Directory
 from domain.routing.agents import Member
 from domain.routing.transfers import RoutingPolicy, taken_from_owner, transfer, with_owner
+from domain.supervision import Supervision
 
 
 def release_rejection(
@@ -28,7 +29,7 @@ def release_rejection(
     if command.expected_version is not None and command.expected_version != conversation.version:
         return Rejection.VERSION_CONFLICT
     owner, target = conversation.owner, command.target
-    if (owner is None or not owner.is_user(issuer)) and not _is_administrator(issuer, directory):
+    if (owner is None or not owner.is_user(issuer)) and not _may_take_away(issuer, directory, conversation):
         return Rejection.NOT_YOURS
     if target is None:
         return Rejection.NOTHING_TO_RECALL if owner is None and command.park_until is None else None
@@ -106,9 +107,14 @@ def _returns_to(owner: Owner | None, issuer: str) -> Target:
     return Target(kind="user", id=issuer) if owner is None else Target(kind=owner.kind, id=owner.id)
 
 
-def _is_administrator(issuer: str, directory: Directory) -> bool:
+def _may_take_away(issuer: str, directory: Directory, conversation: Conversation) -> bool:
+    """Whether the issuer is an administrator, or supervises the conversation."""
     user = directory.users.get(issuer)
-    return user is not None and user.level == "tenant_administrator"
+    if user is None or user.level != "supervisor":
+        return user is not None and user.level == "tenant_administrator"
+    owner, number = conversation.owner, conversation.phone_number_id
+    kind, id_ = (owner.kind, owner.id) if owner is not None else (None, "")
+    return Supervision.of(user.skillsets, directory).covers(kind, id_, conversation.reason is not None, number)
 
 
 def _without_this(members: Mapping[str, Member], owner: Owner | None) -> Mapping[str, Member]:

@@ -316,7 +316,9 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "pause_reasons": "select, insert, delete",
         "quick_replies": "select, insert, update, delete",
         "sign_in_tries": "select, insert, update, delete",
-        "sign_ins": "select, update (password, page_rows, list_order, language, time_zone)",
+        "recovery_codes": "select, insert, delete",
+        "second_factors": "select, insert, update, delete",
+        "sign_ins": "select, insert, update",
     },
 }
 """Process -> table -> privileges. A new table is added here for the processes that use it; the owner has all."""

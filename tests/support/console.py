@@ -24,6 +24,7 @@ from console.live.campaigns import CampaignWatcher
 from console.live.desk import DeskWatcher
 from console.live.watch import ListWatcher, WatchedList
 from console.metrics import ConsoleMetrics
+from domain.directory import Level
 from domain.facts import FACT, Fact
 from domain.mail import MailPolicy
 from domain.mail_body.compose import MailSender
@@ -34,7 +35,8 @@ from infra.kafka.consumer import IncomingRecord
 from infra.passwords import Passwords
 from infra.postgres.connections.hints import ChangeHints
 from infra.postgres.connections.pool import connect, pool
-from infra.postgres.console.sign_ins import SessionTerms, create
+from infra.postgres.console import people
+from infra.postgres.console.sign_ins import SessionTerms
 from infra.process.clock import utc_now
 from infra.serving.wsgi_bridge import STREAM_KEY
 from infra.ses.addresses import address
@@ -158,8 +160,9 @@ class Console:
         self.app = create_app(deps)
 
     def person(self, name: str = BOSS, *, administrator: bool = True) -> None:
-        """Creates a sign-in."""
-        create(self.office.connection, name, QUICK.hash(PASSWORD), administrator=administrator, shown_name=None)
+        """Creates a sign-in; of no administrator, for a user of the directory."""
+        level: Level | None = "tenant_administrator" if administrator else None
+        people.create(self.office.connection, name, QUICK.hash(PASSWORD), level=level)
 
     def browser(self, address: str = "127.0.0.1") -> Browser:
         """A browser without a session."""

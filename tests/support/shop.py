@@ -18,7 +18,7 @@ from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Story, play
 from infra.passwords import Passwords
 from infra.postgres import directory
-from infra.postgres.console import sign_ins
+from infra.postgres.console.people import create
 from infra.process.clock import utc_now
 from tests.support.conversation_rows import end_window
 from tests.support.graph import TOKEN, Graph, graph_running
@@ -58,8 +58,8 @@ class Shop:
         directory.apply(self.database, replace(people, users=users))
         password = Passwords().hash(PASSWORD)
         for name in (OWNER, MANAGER, AGENT):
-            sign_ins.create(self.database, name, password, administrator=False, shown_name=None)
-        sign_ins.create(self.database, OTHER, password, administrator=True, shown_name="Renata Zefiro")
+            create(self.database, name, password, level=None)
+        create(self.database, OTHER, password, level="tenant_administrator", shown_name="Renata Zefiro")
         self.start("webhook", "conversations", "commands", "routing", "mails", "timer", "sender", "console")
         story = bike_shop.story_posts(now)
         play(story, self.system.webhooks)

@@ -11,6 +11,7 @@ from witiop.exit_codes import CommandFailed
 if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
     from psycopg import Connection
 
+    from domain.directory import Level
     from infra.postgres.console.audit import AuditEvent
     from witiop.installation import Installation
 
@@ -46,7 +47,7 @@ def create(
     from infra.passwords import Passwords
     from infra.postgres import directory
     from infra.postgres.connections.pool import connect
-    from infra.postgres.console import sign_ins
+    from infra.postgres.console import people, sign_ins
 
     if not _is_one_line(name, _LONGEST_NAME):
         raise click.BadParameter(f"1 to {_LONGEST_NAME} characters on one line", param_hint="NAME")
@@ -63,7 +64,8 @@ def create(
             raise _already_exists(name)
     hashed = Passwords().hash(_password(password_stdin, [name, shown_name or ""]))
     with connect(dsn, "cli", autocommit=True) as connection, connection.transaction():
-        if not sign_ins.create(connection, name, hashed, administrator=administrator, shown_name=shown_name):
+        level: Level | None = "tenant_administrator" if administrator else None
+        if not people.create(connection, name, hashed, level=level, shown_name=shown_name):
             raise _already_exists(name)
         _audit(connection, "sign_in_made", of=name, administrator=administrator)
     click.echo(f"{name} can sign in")
@@ -81,7 +83,7 @@ def list_(installation: "Installation", as_json: bool) -> None:
 
     from domain.times import rfc3339
     from infra.postgres.connections.pool import connect
-    from infra.postgres.console.sign_ins import everybody
+    from infra.postgres.console.people import everybody
     from witiop.cli.views.display import aligned, harmless, show, show_json, utc_minute
     from witiop.wiring import from_settings
 
@@ -129,7 +131,7 @@ def reset_password(installation: "Installation", name: str, password_stdin: bool
     """
     from infra.passwords import Passwords
     from infra.postgres.connections.pool import connect
-    from infra.postgres.console import sign_ins
+    from infra.postgres.console import people, sign_ins
 
     dsn = installation.postgres_dsn
     with connect(dsn, "cli", autocommit=True) as connection:
@@ -137,9 +139,9 @@ def reset_password(installation: "Installation", name: str, password_stdin: bool
             raise _unknown(name)
     hashed = Passwords().hash(_password(password_stdin, [name]))
     with connect(dsn, "cli", autocommit=True) as connection, connection.transaction():
-        sign_ins.set_password(connection, name, hashed)
-        sign_ins.forget_tries(connection, name)
-        ended = sign_ins.end_sessions(connection, name)
+        ended = people.reset_password(connection, name, hashed, must_change=False)
+        if ended is None:
+            raise _at_provider(name)
         _audit(connection, "password_reset", of=name)
     click.echo(f"{name} has a new password; sessions ended: {ended}")
 
@@ -190,6 +192,10 @@ def _already_exists(name: str) -> CommandFailed:
     return CommandFailed(
         f"{name} can already sign in: to change the password, use witiop users reset-password", "sign_in_exists"
     )
+
+
+def _at_provider(name: str) -> CommandFailed:
+    return CommandFailed(f"{name} signs in at the OpenID provider and has no password here", "no_password")
 
 
 def _unknown(name: str) -> CommandFailed:

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from domain.directory import Level
 from infra.local.simulator.bike_shop import AGENT_WITH_SIGN_IN
 from witiop.dev.stack_file import Stack, write_private
 
@@ -17,7 +18,8 @@ def add_sign_ins(stack: Stack, secrets_file: Path, demo: bool, echo: Callable[[s
     and prints them to `echo`. `stack.console_url` must be set."""
     from infra.passwords import Passwords
     from infra.postgres.connections.pool import connect
-    from infra.postgres.console.sign_ins import create, password_of
+    from infra.postgres.console.people import create
+    from infra.postgres.console.sign_ins import password_of
 
     known = json.loads(secrets_file.read_text(encoding="utf-8"))
     stack.console_user, stack.console_password = ADMINISTRATOR, _password(known, "console_password")
@@ -30,9 +32,8 @@ def add_sign_ins(stack: Stack, secrets_file: Path, demo: bool, echo: Callable[[s
         for page, address, name, password in sign_ins:
             if password_of(connection, name) is not None:
                 continue
-            is_administrator = name == ADMINISTRATOR
-            hashed = Passwords().hash(password)
-            create(connection, name, hashed, administrator=is_administrator, shown_name=None)
+            level: Level | None = "tenant_administrator" if name == ADMINISTRATOR else None
+            create(connection, name, Passwords().hash(password), level=level)
             echo(f"{page}: {address}, sign in as {name} with the password {password}")
 
 

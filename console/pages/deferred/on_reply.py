@@ -9,6 +9,7 @@ from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
+from console import gate
 from console.commands import CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
 from console.notices import back, kafka_unavailable, submitted
@@ -56,6 +57,7 @@ def deferred_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("deferred", __name__)
 
     @pages.get("/deferred")
+    @gate.open_to("overview")
     def show() -> ResponseReturnValue:
         everything = "all" in request.args
         with deps.connection() as conn:
@@ -63,11 +65,13 @@ def deferred_pages(deps: Dependencies) -> Blueprint:
         return render_template("deferred.html", rows=rows, everything=everything, most=MOST)
 
     @pages.post("/commands/<uuid:command_id>/undo-promise")
+    @gate.open_to("actions")
     def undo(command_id: UUID) -> ResponseReturnValue:
         """Cancels what a command promised, whose notice knows no other id."""
         return cancel(wish_id(str(command_id)))
 
     @pages.post("/deferred/<uuid:id_>/cancel")
+    @gate.open_to("actions")
     def cancel(id_: UUID) -> ResponseReturnValue:
         with deps.connection() as conn:
             wish = wishes.find(conn, id_)
@@ -81,10 +85,12 @@ def deferred_pages(deps: Dependencies) -> Blueprint:
         return submitted(deps, ids[0])
 
     @pages.get("/conversations/<uuid:id_>/on-reply/<any(user, skillset):kind>")
+    @gate.open_to("actions")
     def offer(id_: UUID, kind: Literal["user", "skillset"]) -> ResponseReturnValue:
         return _dialog(deps, id_, kind)
 
     @pages.post("/conversations/<uuid:id_>/on-reply/<any(user, skillset):kind>")
+    @gate.open_to("actions")
     def promise(id_: UUID, kind: Literal["user", "skillset"]) -> ResponseReturnValue:
         if request.form.get("do") == "preview":
             return _dialog(deps, id_, kind)

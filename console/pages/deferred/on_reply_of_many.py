@@ -12,6 +12,7 @@ from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import Connection
 
+from console import gate
 from console.commands import CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
 from console.pages.bulk_results import results
@@ -58,8 +59,9 @@ def on_reply_of_many_pages(deps: Dependencies) -> Blueprint:
     pages = Blueprint("on_reply_of_many", __name__)
 
     @pages.post("/bulk/on-reply")
+    @gate.open_to("actions")
     def next_step() -> ResponseReturnValue:
-        picked, do = _ids("picked"), request.form.get("do")
+        picked, do = _ids(deps, "picked"), request.form.get("do")
         if do not in ("check", "send"):
             return on_reply_dialog(deps, picked)
         with deps.connection() as conn:
@@ -72,7 +74,7 @@ def on_reply_of_many_pages(deps: Dependencies) -> Blueprint:
         command = _command(template, kind, chosen)
         if do == "check" or request.form.get("checked") != _key(command):
             return on_reply_dialog(deps, picked, dry_run=_dry_run(deps, command, picked))
-        return _send(deps, command, picked, _ids("able"))
+        return _send(deps, command, picked, _ids(deps, "able"))
 
     return pages
 
@@ -118,12 +120,14 @@ def _filled(usable: Sequence[Template]) -> FilledForm | None:
     return filled_form(template, request.form) if template else None
 
 
-def _ids(name: str) -> list[UUID]:
-    """The conversations of a hidden field."""
+def _ids(deps: Dependencies, name: str) -> list[UUID]:
+    """The conversations of a hidden field. Aborts with 403 if the person may not act on all of them."""
     try:
-        return [UUID(each) for each in request.form.get(name, "").split()[:MOST]]
+        found = [UUID(each) for each in request.form.get(name, "").split()[:MOST]]
     except ValueError:
         abort(400)
+    gate.require_reach(deps, found)
+    return found
 
 
 def _templates(conn: Connection[Any], picked: Sequence[UUID]) -> list[Template]:

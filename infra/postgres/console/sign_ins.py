@@ -1,9 +1,10 @@
-"""Sign-ins of the console, their sessions, and the counts of attempts. Functions raise psycopg errors."""
+"""People who are signed in to the console or try to be: their sessions, and the counts of attempts. What administrators
+do with sign-ins is in `infra.postgres.console.people`. Functions raise psycopg errors."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -15,40 +16,42 @@ TRIES_SPAN = timedelta(minutes=15)
 """Attempts are counted within spans of this length."""
 MAX_SESSIONS = 20
 """Sessions of one person at a time."""
-_ADMINISTRATORS: tuple[Level, ...] = ("tenant_administrator",)
 _FORGOTTEN_AT_ONCE = 20
 """Counts that one attempt deletes at most; it adds five."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person who has a sign-in. `level` None: the directory does not have them (any more). `answers`: they may have
-    conversations, so they can take one. `language`, `time_zone` None: the browser's. `as_of`: the database snapshot in
-    which they were read; `directory`: the directory's version in it; `now`: when, by the database's clock."""
+    """A person who has a sign-in. `level` None: they are disabled, or the directory does not have them (any more).
+    `skillsets`: of a supervisor. `answers`: they may have conversations, so they can take one. `language`, `time_zone`
+    None: the browser's. `provider`: they sign in at the OpenID provider. `must_change`: their password is an
+    administrator's; `awaits_code`: the session lacks the second factor, `has_factor`: they have one. `as_of`: the
+    database snapshot in which they were read; `directory`: the directory's version in it; `now`: when, by the
+    database's clock."""
 
     name: str
     shown_name: str
     level: Level | None
+    skillsets: Sequence[str]
     answers: bool
     page_rows: int
     list_order: Order
     language: str | None
     time_zone: str | None
+    provider: bool
+    must_change: bool
+    has_factor: bool
     as_of: str
     directory: int
     now: datetime
+    awaits_code: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ListedSignIn:
-    """A person as `witiop users list` shows them. `sessions`, `seen_at`: of their live sessions."""
+class LivePerson(NamedTuple):
+    """The person of a live session. `skillsets`: of a supervisor."""
 
-    name: str
-    shown_name: str
-    level: Level | None
-    made_at: datetime
-    sessions: int
-    seen_at: datetime | None
+    level: Level
+    skillsets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,51 +64,48 @@ class SessionTerms:
     since: datetime | None = None
 
 
-_NAMED = """
-  i.name, coalesce(u.name, i.shown_name, i.name) as shown_name,
-  case when i.administrator then 'tenant_administrator' else u.level end as level
+LEVEL: LiteralString = "case when i.disabled_at is null then coalesce(i.level, u.level) end"
+SKILLSETS: LiteralString = "coalesce(i.skillsets, u.skillsets, '{}')"
+NAMED: LiteralString = f"""
+  i.name, coalesce(u.name, i.shown_name, i.name) as shown_name, {LEVEL} as level
 """
 _PERSON: LiteralString = f"""
-  {_NAMED}, coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.list_order, i.language, i.time_zone,
+  {NAMED}, {SKILLSETS} as skillsets,
+  coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.list_order, i.language, i.time_zone,
+  i.provider, i.must_change,
+  exists (select from second_factors f where f.name = i.name and f.confirmed_at is not null) as has_factor,
   pg_current_snapshot()::text as as_of, (select version from directory_version) as directory,
   clock_timestamp() as now
 """
 
-_IS_LIVE = """
-  s.began_at > now() - %(longest)s and s.seen_at > now() - %(idle)s
-  and (%(since)s::timestamptz is null or s.began_at >= %(since)s)
+IS_LIVE: LiteralString = """
+  s.began_at > now() - case when s.awaits_code then least(%(longest)s, interval '10 minutes') else %(longest)s end
+  and s.seen_at > now() - %(idle)s and (%(since)s::timestamptz is null or s.began_at >= %(since)s)
 """
+"""Whether a session is live. A code of the second factor has to be entered within ten minutes."""
 
 
-def _values(terms: SessionTerms) -> dict[str, Any]:
+def values_of(terms: SessionTerms) -> dict[str, Any]:
     return {"idle": terms.idle, "longest": terms.longest, "since": terms.since}
 
 
 # people
 
 
-def create(conn: Connection[Any], name: str, password: str, *, administrator: bool, shown_name: str | None) -> bool:
-    """Creates a sign-in with this password hash; False: the name has one already."""
-    made = conn.execute(
-        "insert into sign_ins (name, administrator, shown_name, password) values (%s, %s, %s, %s) "
-        "on conflict do nothing returning name",
-        (name, administrator, shown_name, password),
-    ).fetchone()
-    return made is not None
-
-
-def password_of(conn: Connection[Any], name: str) -> tuple[Person, str] | None:
-    """A person and their password hash; None: the name has no sign-in."""
+def password_of(conn: Connection[Any], name: str) -> tuple[Person, str | None] | None:
+    """A person and their password hash (None: they sign in at the OpenID provider); None: the name has no sign-in."""
     found = conn.execute(
         f"select {_PERSON}, i.password from sign_ins i left join users u on u.id = i.name where i.name = %s", (name,)
     ).fetchone()
     return (Person(*found[:-1]), found[-1]) if found else None
 
 
-def set_password(conn: Connection[Any], name: str, password: str) -> bool:
-    """Replaces a password hash; False: the name has no sign-in."""
+def set_password(conn: Connection[Any], name: str, password: str, *, must_change: bool = False) -> bool:
+    """Replaces a password hash; False: no sign-in with a password has the name. `must_change`: the person has to choose
+    another one after the next sign-in."""
     changed = conn.execute(
-        "update sign_ins set password = %s where name = %s returning name", (password, name)
+        "update sign_ins set password = %s, must_change = %s where name = %s and not provider returning name",
+        (password, must_change, name),
     ).fetchone()
     return changed is not None
 
@@ -124,31 +124,32 @@ def prefer_words(conn: Connection[Any], name: str, language: str | None, time_zo
     conn.execute("update sign_ins set language = %s, time_zone = %s where name = %s", (language, time_zone, name))
 
 
-def everybody(conn: Connection[Any], terms: SessionTerms) -> list[ListedSignIn]:
-    """All sign-ins, by name."""
-    cursor = conn.cursor(row_factory=class_row(ListedSignIn))
-    return cursor.execute(
-        f"select {_NAMED}, i.made_at, "
-        "count(s.name) as sessions, max(s.seen_at) as seen_at "
-        "from sign_ins i left join users u on u.id = i.name "
-        f"left join console_sessions s on s.name = i.name and {_IS_LIVE} "
-        "group by i.name, u.id order by i.name",
-        _values(terms),
-    ).fetchall()
-
-
 # sessions
 
 
-def begin_session(conn: Connection[Any], token_hash: bytes, name: str, terms: SessionTerms) -> None:
-    """Begins a session. Deletes those that are over, and the person's oldest beyond `MAX_SESSIONS`."""
-    conn.execute(f"delete from console_sessions s where not ({_IS_LIVE})", _values(terms))
+def begin_session(
+    conn: Connection[Any],
+    token_hash: bytes,
+    name: str,
+    terms: SessionTerms,
+    *,
+    awaits_code: bool = False,
+    id_token: str | None = None,
+) -> None:
+    """Begins a session. Deletes those that are over, and the person's oldest beyond `MAX_SESSIONS`. `awaits_code`: the
+    second factor is missing; `id_token`: of the OpenID provider."""
+    conn.execute(f"delete from console_sessions s where not ({IS_LIVE})", values_of(terms))
     conn.execute(
         "delete from console_sessions where token_hash in (select token_hash from console_sessions where name = %s "
         "order by seen_at desc offset %s)",
         (name, MAX_SESSIONS - 1),
     )
-    conn.execute("insert into console_sessions (token_hash, name) values (%s, %s)", (token_hash, name))
+    conn.execute(
+        "insert into console_sessions (token_hash, name, awaits_code, id_token) values (%s, %s, %s, %s)",
+        (token_hash, name, awaits_code, id_token),
+    )
+    if not awaits_code:
+        conn.execute("update sign_ins set signed_in_at = now() where name = %s", (name,))
 
 
 def person_of(conn: Connection[Any], token_hash: bytes, terms: SessionTerms, *, uses: bool) -> Person | None:
@@ -157,37 +158,40 @@ def person_of(conn: Connection[Any], token_hash: bytes, terms: SessionTerms, *, 
     cursor = conn.cursor(row_factory=class_row(Person))
     return cursor.execute(
         f"""
-        with live as (select s.name from console_sessions s where s.token_hash = %(token)s and {_IS_LIVE}),
+        with live as (
+          select s.name, s.awaits_code from console_sessions s where s.token_hash = %(token)s and {IS_LIVE}
+        ),
         used as (
           update console_sessions set seen_at = now()
           where %(uses)s and token_hash = %(token)s and seen_at < now() - interval '1 minute'
             and exists (select from live)
         )
-        select {_PERSON} from live s join sign_ins i on i.name = s.name left join users u on u.id = i.name
+        select {_PERSON}, s.awaits_code
+        from live s join sign_ins i on i.name = s.name left join users u on u.id = i.name
         """,
-        {"token": token_hash, "uses": uses, **_values(terms)},
+        {"token": token_hash, "uses": uses, **values_of(terms)},
     ).fetchone()
 
 
-def live_sessions(
-    conn: Connection[Any],
-    token_hashes: Collection[bytes],
-    terms: SessionTerms,
-    levels: Collection[Level] = _ADMINISTRATORS,
-) -> set[bytes]:
-    """The live sessions among these whose people are still on one of these levels."""
+def live_people(
+    conn: Connection[Any], token_hashes: Collection[bytes], terms: SessionTerms, levels: Collection[Level]
+) -> dict[bytes, LivePerson]:
+    """The people of the live sessions among these who are still on one of these levels."""
     found = conn.execute(
-        f"select s.token_hash from console_sessions s join sign_ins i on i.name = s.name "
-        f"left join users u on u.id = i.name where s.token_hash = any(%(tokens)s) and {_IS_LIVE} "
-        "and case when i.administrator then 'tenant_administrator' else u.level end = any(%(levels)s)",
-        {"tokens": list(token_hashes), "levels": list(levels), **_values(terms)},
+        f"select s.token_hash, {LEVEL}, {SKILLSETS} from console_sessions s join sign_ins i on i.name = s.name "
+        f"left join users u on u.id = i.name where s.token_hash = any(%(tokens)s) and {IS_LIVE} and not s.awaits_code "
+        f"and not i.must_change and {LEVEL} = any(%(levels)s)",
+        {"tokens": list(token_hashes), "levels": list(levels), **values_of(terms)},
     )
-    return {token for (token,) in found}
+    return {token: LivePerson(level, tuple(skillsets)) for token, level, skillsets in found}
 
 
-def end_session(conn: Connection[Any], token_hash: bytes) -> None:
-    """Ends one session."""
-    conn.execute("delete from console_sessions where token_hash = %s", (token_hash,))
+def end_session(conn: Connection[Any], token_hash: bytes) -> str | None:
+    """Ends one session; returns the OpenID provider's token of it, if it has one."""
+    found = conn.execute(
+        "delete from console_sessions where token_hash = %s returning id_token", (token_hash,)
+    ).fetchone()
+    return found[0] if found is not None else None
 
 
 def end_sessions(conn: Connection[Any], name: str | None = None, but: bytes = b"") -> int:
@@ -201,10 +205,10 @@ def end_sessions(conn: Connection[Any], name: str | None = None, but: bytes = b"
 # tries
 
 
-def count_try(conn: Connection[Any], kind: Literal["a", "b", "n", "r"], key: str) -> int:
+def count_try(conn: Connection[Any], kind: Literal["a", "b", "n", "r", "c"], key: str) -> int:
     """Counts one more sign-in attempt and returns how many there were in the span. `kind`: from a network (`a`), from a
     network for a name (`b`, see `network_and_name`), for a name from anywhere (`n`); or one more refusal that was
-    stored (`r`)."""
+    stored (`r`), or a code of a second factor for a name (`c`)."""
     row = conn.execute(
         """
         insert into sign_in_tries as t (kind, key, began_at, tries) values (%(kind)s, %(key)s, now(), 1)

@@ -11,7 +11,7 @@ change with every message, are scanned to their end or to `MAX_SCANNED`. So the 
 result says whether it was cut.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
@@ -32,12 +32,14 @@ from infra.postgres.connections.snapshot import one_snapshot
 from infra.postgres.lists.cursor import START, Cursor, CursorError
 from infra.postgres.lists.desk import WAITING
 from infra.postgres.lists.running_out import lost_statement, soon_statement
+from infra.postgres.lists.supervised import values_within
 from infra.postgres.lists.unmanaged import (
     BEYOND,
     DIRECTION,
     LISTED,
     OF_NUMBER,
     ListedConversation,
+    OfNumbers,
     UnmanagedFilter,
     count_of,
     counts_statement,
@@ -171,26 +173,27 @@ class ListTotals(NamedTuple):
 def list_totals(conn: Connection[Any], which: UnmanagedFilter) -> ListTotals:
     """The totals of the filter's number and reason; the counts are those of its campaign too. One statement, because a
     round trip costs a page more than the query."""
-    totals = _totals(which.reason, which.number is not None, which.campaign is not None)
-    found = conn.execute(totals, count_of(which)).fetchone()
+    is_supervised = which.within is not None
+    totals = _totals(which.reason, which.of_numbers, which.campaign is not None, is_supervised)
+    found = conn.execute(totals, {**count_of(which), **values_within(which.within)}).fetchone()
     assert found is not None
     return ListTotals({"active": found[0], "closed": found[1]}, *found[2:])
 
 
 @cache
-def _totals(reason: Reason | None, of_number: bool, of_campaign: bool) -> bytes:
+def _totals(reason: Reason | None, of_numbers: OfNumbers, of_campaign: bool, is_supervised: bool) -> bytes:
     return (
         SQL("select c.*, w.*, s.*, l.* from ({}) as c, ({}) as w, ({}) as s, ({}) as l")
         .format(
             SQL(counts_statement(of_campaign)),
-            SQL(WAITING),
-            *(each(reason, of_number) for each in (soon_statement, lost_statement)),
+            WAITING[is_supervised],
+            *(each(reason, of_numbers) for each in (soon_statement, lost_statement)),
         )
         .as_bytes()
     )
 
 
-def by_ids(conn: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, ListedConversation]:
+def by_ids(conn: Connection[Any], ids: Collection[UUID]) -> dict[UUID, ListedConversation]:
     """These conversations, whether they are on the list or not."""
     cursor = conn.cursor(row_factory=class_row(ListedConversation))
     found = cursor.execute(SQL("select {} from conversations where id = any(%s)").format(LISTED), (list(ids),))
@@ -222,7 +225,7 @@ def _read(
     conn: Connection[Any], which: UnmanagedFilter, statuses: tuple[Status, ...], down: bool, start: Cursor, limit: int
 ) -> _Found:
     if not which.words:
-        statement = _listing(statuses, which.reason, which.number is not None, down, which.campaign is not None)
+        statement = _listing(statuses, which.reason, which.of_numbers, down, which.campaign is not None)
         return _Found(_rows(conn, statement, which, start, limit))
     query = tsquery(which.words)
     if query is None:
@@ -270,20 +273,19 @@ def _search_into(
 ) -> None:
     of_campaign = which.campaign is not None
     scanned = MAX_SCANNED if status == "active" or of_campaign else _SCANNED_FIRST
-    statement = _scan((status,), which.reason, which.number is not None, down, of_campaign)
+    statement = _scan((status,), which.reason, which.of_numbers, down, of_campaign)
     more: dict[str, object] = {"query": query, "scanned": scanned}
     found.rows = _rows(conn, statement, which, start, limit, more)
     if len(found.rows) >= limit:
         return
     if status == "active" or of_campaign:
-        of_number = which.number is not None
-        statement = ordered((status,), which.reason, of_number, down, "scanned", of_campaign=of_campaign)
+        statement = ordered((status,), which.reason, which.of_numbers, down, "scanned", of_campaign=of_campaign)
         values = {**_values(which, start, limit), "scanned": MAX_SCANNED + 1}
         end = conn.execute(SQL("select count(*) from ({}) as few").format(statement), values).fetchone()
         assert end is not None
         found.cut = end[0] > MAX_SCANNED
     else:
-        statement = indexed(which.reason is not None, which.number is not None, down)
+        statement = indexed(which.reason is not None, which.of_numbers, down)
         found.rows = _rows(conn, statement, which, start, limit, {"query": query})
 
 
@@ -301,7 +303,7 @@ def _rows(
 
 def _values(which: UnmanagedFilter, start: Cursor, limit: int) -> dict[str, object]:
     return {
-        "number": which.number,
+        **which.numbers(),
         "reason": which.reason and which.reason.code,
         "campaign": which.campaign,
         "at": start.at,
@@ -318,22 +320,22 @@ _WORDS = SQL("array_to_tsvector(string_to_array(search, ' '))")
 
 @cache
 def _listing(
-    statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool, of_campaign: bool
+    statuses: tuple[Status, ...], reason: Reason | None, of_numbers: OfNumbers, down: bool, of_campaign: bool
 ) -> bytes:
     """The statement as bytes: composing it takes longer than reading a page."""
-    return ordered(statuses, reason, of_number, down, of_campaign=of_campaign).as_bytes()
+    return ordered(statuses, reason, of_numbers, down, of_campaign=of_campaign).as_bytes()
 
 
 @cache
 def _scan(
-    statuses: tuple[Status, ...], reason: Reason | None, of_number: bool, down: bool, of_campaign: bool
+    statuses: tuple[Status, ...], reason: Reason | None, of_numbers: OfNumbers, down: bool, of_campaign: bool
 ) -> Composed:
     """The first rows in order, then those of them with the words."""
     return SQL(
         "with scanned as materialized ({ordered}) select {listed} from scanned "
         "where {words} @@ %(query)s::tsquery order by last_at {d}, id {d} limit %(limit)s"
     ).format(
-        ordered=ordered(statuses, reason, of_number, down, "scanned", with_words=True, of_campaign=of_campaign),
+        ordered=ordered(statuses, reason, of_numbers, down, "scanned", with_words=True, of_campaign=of_campaign),
         listed=_LISTED_NAMES,
         words=_WORDS,
         d=DIRECTION[down],
@@ -341,7 +343,7 @@ def _scan(
 
 
 @cache
-def indexed(of_reason: bool, of_number: bool, down: bool) -> Composed:
+def indexed(of_reason: bool, of_numbers: OfNumbers, down: bool) -> Composed:
     """All closed conversations with the words of `query`, then the first of them."""
     return SQL(
         "with found as materialized ("
@@ -351,7 +353,7 @@ def indexed(of_reason: bool, of_number: bool, down: bool) -> Composed:
     ).format(
         columns=LISTED,
         words=_WORDS,
-        number=OF_NUMBER[of_number],
+        number=OF_NUMBER[of_numbers],
         reason=SQL("and reason = %(reason)s" if of_reason else ""),
         direction=DIRECTION[down],
         beyond=BEYOND[down],

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Composed
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from infra.postgres.conversations.columns import STATUS_CODES
-from infra.postgres.lists.unmanaged import OF_NUMBER
+from infra.postgres.lists.unmanaged import OF_NUMBER, OfNumbers
 
 SOON = timedelta(hours=4)
 """A conversation with less time left than this runs out soon."""
@@ -21,29 +21,29 @@ _DAY = timedelta(days=1)
 
 
 @cache
-def soon_statement(reason: Reason | None, of_number: bool) -> Composed:
-    """Returns the SQL that counts those that run out soon, with this reason (None: any) and, if `of_number`, with the
-    parameter `number`."""
-    return _counted("active", [reason] if reason else tuple(Reason), of_number, _OLDER.format(age=_DAY - SOON))
+def soon_statement(reason: Reason | None, of_numbers: OfNumbers) -> Composed:
+    """Returns the SQL that counts those that run out soon, with this reason (None: any) and these
+    numbers, whose parameters are those of `UnmanagedFilter.numbers`."""
+    return _counted("active", [reason] if reason else tuple(Reason), of_numbers, _OLDER.format(age=_DAY - SOON))
 
 
 @cache
-def lost_statement(reason: Reason | None, of_number: bool) -> Composed:
+def lost_statement(reason: Reason | None, of_numbers: OfNumbers) -> Composed:
     """Returns the SQL that counts those who could be answered until less than a day ago, and nobody did. Whom the bot
     dismissed is not among them: the bot may have answered. Parameters as for `soon_statement`."""
     reasons = [each for each in ([reason] if reason else Reason) if each is not Reason.BOT_CLOSED]
     age = SQL(" and ").join([_OLDER.format(age=_DAY), _YOUNGER.format(age=2 * _DAY)])
-    return _counted("closed", reasons, of_number, age)
+    return _counted("closed", reasons, of_numbers, age)
 
 
-def _counted(status: Status, reasons: Sequence[Reason], of_number: bool, age: Composed) -> Composed:
+def _counted(status: Status, reasons: Sequence[Reason], of_numbers: OfNumbers, age: Composed) -> Composed:
     """Counts by the `age` of the customer's last message. The window ends a day after it, so each branch is a range of
     a list's own index, at most `MANY` rows of it."""
     branches = [
         _BRANCH.format(
             status=sql.Literal(STATUS_CODES[status]),
             reason=sql.Literal(each.code),
-            number=OF_NUMBER[of_number],
+            number=OF_NUMBER[of_numbers],
             age=age,
             most=sql.Literal(MANY),
         )

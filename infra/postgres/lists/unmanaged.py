@@ -22,6 +22,7 @@ from domain.contract.row import Row
 from domain.conversations.conversation import Owner, Released, Status, decision_ref
 from domain.conversations.reasons import Reason
 from domain.ids import FactId
+from domain.supervision import Supervision
 from infra.postgres.conversations.columns import OWNER_KINDS, OWNER_STATES, STATUS_CODES, STATUSES
 from infra.postgres.lists.cursor import START, Cursor
 
@@ -30,13 +31,16 @@ MIN_ROWS, MAX_ROWS = 10, 100
 
 
 Order = Literal["newest", "urgent"]
+OfNumbers = Literal["all", "one", "several"]
+"""Which numbers a list is of. Several have the condition with a branch for each, which is read from its index."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedFilter:
     """Which unmanaged conversations, None or empty: all; and their order. `campaign`: those in which a recipient of the
     campaign answered; `words`: what somebody typed into the search (`domain.search`). `words` and `order` are for
-    `infra.postgres.lists.console`; the functions here list the newest first and search nothing."""
+    `infra.postgres.lists.console`; the functions here list the newest first and search nothing. `within`: only what a
+    supervisor supervises."""
 
     status: Status | None = None
     reason: Reason | None = None
@@ -44,6 +48,21 @@ class UnmanagedFilter:
     words: tuple[str, ...] = ()
     order: Order = "newest"
     campaign: UUID | None = None
+    within: Supervision | None = None
+
+    @property
+    def of_numbers(self) -> "OfNumbers":
+        """Which numbers: all, one, or the several of a supervisor."""
+        if self.within is None or self.number in self.within.numbers:
+            return "all" if self.number is None else "one"
+        return "several"
+
+    def numbers(self) -> dict[str, object]:
+        """The parameters of `OF_NUMBER` and of the counts. `numbers` null: all; another number than a supervisor's
+        leaves none."""
+        if self.within is None:
+            return {"number": self.number, "numbers": None}
+        return {"number": self.number, "numbers": [n for n in self.within.numbers if self.number in (None, n)]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, af
         conn.execute(
             "set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan"
         )
-        values = {"number": which.number, "at": after.at, "id": after.id, "limit": rows + 1}
+        values = {**which.numbers(), "at": after.at, "id": after.id, "limit": rows + 1}
         values["campaign"] = which.campaign
         cursor = conn.cursor(row_factory=class_row(ListedConversation))
         found = cursor.execute(statement(which), values, prepare=True).fetchall()
@@ -74,9 +93,10 @@ def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, af
 
 
 def statement(which: UnmanagedFilter) -> Composed:
-    """Returns the SQL of a page. Its parameters: `number`, `at` and `id` (the end of the previous page) and `limit`."""
+    """Returns the SQL of a page. Its parameters: those of `UnmanagedFilter.numbers`, `at` and `id` (the end of the
+    previous page) and `limit`."""
     of_campaign = which.campaign is not None
-    return ordered(statuses_of(which.status), which.reason, which.number is not None, of_campaign=of_campaign)
+    return ordered(statuses_of(which.status), which.reason, which.of_numbers, of_campaign=of_campaign)
 
 
 def statuses_of(status: Status | None) -> tuple[Status, ...]:
@@ -88,7 +108,7 @@ def statuses_of(status: Status | None) -> tuple[Status, ...]:
 def ordered(
     statuses: tuple[Status, ...],
     reason: Reason | None,
-    of_number: bool,
+    of_numbers: OfNumbers,
     down: bool = True,
     limit: str = "limit",
     with_words: bool = False,
@@ -98,8 +118,9 @@ def ordered(
     the number of rows; `with_words`: also the words of a search; `of_campaign`: only answers to a `campaign`, of which
     there are few: all of them are read and sorted."""
     order = {"direction": DIRECTION[down], "limit": Placeholder(limit)}
+    branch = _BRANCHES if of_numbers == "several" and not of_campaign else _BRANCH
     branches = [
-        _BRANCH.format(status=sql.Literal(STATUS_CODES[status]), reason=sql.Literal(each.code), **order)
+        branch.format(status=sql.Literal(STATUS_CODES[status]), reason=sql.Literal(each.code), **order)
         for status, each in product(statuses, [reason] if reason else Reason)
     ]
     every = SQL(" union all ").join(branches)
@@ -117,7 +138,7 @@ def ordered(
     ).format(
         following=following,
         where=SQL("where true" if of_campaign else ""),
-        number=OF_NUMBER[of_number],
+        number=SQL("") if branch is _BRANCHES else OF_NUMBER[of_numbers],
         beyond=BEYOND[down],
         columns=LISTED,
         further=SQL(", search" if with_words else ""),
@@ -130,8 +151,12 @@ DIRECTION = {True: SQL("desc"), False: SQL("asc")}
 BEYOND = {True: SQL("<"), False: SQL(">")}
 """By whether the latest row is first (`down`): the direction of the order, and the comparison with the previous page's
 end."""
-OF_NUMBER = {True: SQL("and phone_number_id = %(number)s"), False: SQL("")}
-"""By whether a number is given: the condition for it."""
+OF_NUMBER: dict[OfNumbers, SQL] = {
+    "all": SQL(""),
+    "one": SQL("and phone_number_id = %(number)s"),
+    "several": SQL("and phone_number_id = any(%(numbers)s::text[])"),
+}
+"""The conditions for numbers."""
 
 LISTED = SQL(
     """id, phone_number_id, wa_id, user_id, group_id, customer_name, last_speaker,
@@ -148,6 +173,13 @@ _BRANCH = SQL(
 )
 """The rows of one index, in its order. What the branches share stands before them: psycopg caches its parsed form of
 statements of up to 4,096 characters only."""
+_BRANCHES = SQL(
+    "(select c.* from unnest(%(numbers)s::text[]) as t (number) cross join lateral ("
+    "select * from following where phone_number_id = t.number and status = {status} and reason = {reason} "
+    "order by last_at {direction}, id {direction} limit {limit}) as c "
+    "order by last_at {direction}, id {direction} limit {limit})"
+)
+"""The same for several numbers, each read from the index of its number."""
 
 
 COUNTS: LiteralString = """
@@ -155,9 +187,11 @@ COUNTS: LiteralString = """
     coalesce(sum(n) filter (where status = 'c'), 0)::bigint as closed
   from unmanaged_counts
   where (%(number)s::text is null or phone_number_id = %(number)s)
+    and (%(numbers)s::text[] is null or phone_number_id = any(%(numbers)s))
     and (%(reason)s::smallint is null or reason = %(reason)s)
 """
-"""Counts the active and the closed conversations with a `number` and a `reason`; null counts all."""
+"""Counts the active and the closed conversations with a `number`, one of `numbers` and a `reason`; null
+counts all."""
 
 
 ANSWERED: LiteralString = """
@@ -174,6 +208,7 @@ COUNTS_OF_CAMPAIGN: LiteralString = f"""
   select count(*) filter (where status = 'a') as active, count(*) filter (where status = 'c') as closed
   from ({ANSWERED}) as c
   where (%(number)s::text is null or phone_number_id = %(number)s)
+    and (%(numbers)s::text[] is null or phone_number_id = any(%(numbers)s))
     and (%(reason)s::smallint is null or reason = %(reason)s)
 """
 """As `COUNTS`, of the answers to a `campaign`."""
@@ -186,7 +221,7 @@ def counts_statement(of_campaign: bool) -> LiteralString:
 
 def count_of(which: UnmanagedFilter) -> dict[str, object]:
     """Returns the parameters of the counts."""
-    return {"number": which.number, "reason": which.reason and which.reason.code, "campaign": which.campaign}
+    return {**which.numbers(), "reason": which.reason and which.reason.code, "campaign": which.campaign}
 
 
 def counts(conn: Connection[Any], which: UnmanagedFilter) -> dict[Status, int]:

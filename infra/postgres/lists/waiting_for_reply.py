@@ -11,7 +11,9 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed
 
+from domain.supervision import Supervision
 from infra.postgres.lists.cursor import Cursor
+from infra.postgres.lists.supervised import WITHIN, values_within
 from infra.postgres.lists.unmanaged import LISTED, ListedConversation
 
 LONGEST = Cursor(datetime.min.replace(tzinfo=UTC), UUID(int=0))
@@ -20,10 +22,11 @@ LONGEST = Cursor(datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 @dataclass(frozen=True, slots=True)
 class ReplyFilter:
-    """Selects conversations; None selects all. `user`: their owner."""
+    """Selects conversations; None selects all. `user`: their owner. `within`: only what a supervisor supervises."""
 
     number: str | None = None
     user: str | None = None
+    within: Supervision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ def waiting_for_reply(
     conn: Connection[Any], which: ReplyFilter, rows: int, after: Cursor = LONGEST
 ) -> WaitingForReplyPage:
     """Returns one page. O(rows), from the index of the list; of a user: O(their conversations)."""
-    values = {"number": which.number, "user": which.user, "at": after.at, "id": after.id, "limit": rows + 1}
+    values: dict[str, object] = {"number": which.number, "user": which.user, "at": after.at, "id": after.id}
+    values |= {"limit": rows + 1, **values_within(which.within)}
     found = conn.cursor(row_factory=class_row(ListedConversation)).execute(reply_statement(which), values).fetchall()
     shown = found[:rows]
     last = shown[-1] if len(found) > rows else None
@@ -49,10 +53,11 @@ def reply_statement(which: ReplyFilter) -> Composed:
     """Returns the SQL of a page. Its parameters: `number`, `user`, `at` and `id` (the end of the previous page) and
     `limit`."""
     return SQL(
-        "select {columns} from conversations where status = 'a' and waits_since is not null {number} {user} "
+        "select {columns} from conversations where status = 'a' and waits_since is not null {number} {user} {within} "
         "and (waits_since, id) > (%(at)s, %(id)s) order by waits_since, id limit %(limit)s"
     ).format(
         columns=LISTED,
         number=SQL("and phone_number_id = %(number)s" if which.number is not None else ""),
         user=SQL("and owner_kind = 'u' and owner_id = %(user)s" if which.user is not None else ""),
+        within=WITHIN[which.within is not None],
     )

@@ -14,6 +14,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from console.levels import ADMITTED
 from console.live.broadcast import MAX_VIEWERS_OF_ONE, REFRESH_SECONDS, Broadcaster
 from console.live.watch import ListState, ListWatcher, WatchedList
 from infra.postgres import mails
@@ -354,7 +355,7 @@ def test_the_stream_ends_after_the_sign_out(console: Console, boss: Browser) -> 
 
 def test_the_stream_ends_for_a_person_who_is_not_an_administrator_any_more(console: Console, boss: Browser) -> None:
     page = OpenList(console, boss)
-    console.office.connection.execute("update sign_ins set administrator = false")
+    console.office.connection.execute("update sign_ins set level = null")
     assert not page.may_look()
 
 
@@ -363,7 +364,8 @@ def test_a_stream_does_not_extend_the_session(console: Console, boss: Browser) -
     page = OpenList(console, boss)
     console.office.connection.execute("update console_sessions set seen_at = now() - interval '10 minutes'")
     page.listen()
-    assert set() == sign_ins.live_sessions(console.office.connection, {page.shown.session}, terms)
+    levels = ADMITTED["lists"]
+    assert {} == sign_ins.live_people(console.office.connection, {page.shown.session}, terms, levels)
 
 
 def test_the_open_conversation_is_updated_with_the_state_of_its_messages_and_mails(

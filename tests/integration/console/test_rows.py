@@ -138,7 +138,7 @@ def test_the_last_minute_is_counted_in_seconds(console: Console, seconds: int, s
     ((id_, ends_at),) = conn.execute("select id, window_ends_at from conversations").fetchall()
     with console.app.test_request_context():
         g.words = Words("en", UTC_ZONE, ends_at - timedelta(seconds=seconds))
-        (row,) = render_rows(console_list.by_ids(conn, [id_]).values(), Directory(), RowContext("/", "/", False))
+        (row,) = render_rows(console_list.by_ids(conn, [id_]).values(), Directory(), RowContext("/", "/", False, True))
     assert shown == cells(row)["left"]
 
 
