@@ -23,8 +23,8 @@ _LOCK = 0x7065_6F70
 class ListedSignIn:
     """A sign-in as lists show it. `level` None: they cannot do anything; `own_level`: given to the sign-in itself,
     None: the directory's counts; `skillsets`: of a supervisor; `sessions`, `seen_at`: of their live sessions;
-    `signed_in_at`: the latest sign-in; `provider`: they sign in at the OpenID provider; `has_factor`: a second factor is
-    set up."""
+    `signed_in_at`: the latest sign-in; `provider`: they sign in at the OpenID provider; `has_factor`: they have set
+    up a second factor."""
 
     name: str
     shown_name: str
