@@ -23,8 +23,8 @@ from console.dependencies import Dependencies
 from console.levels import ADMITTED, ROOT, ViewAccess
 from console.metrics import Refusal
 from console.request import acts, address, keep_page, person, supervision, target, words
+from domain.routing.supervision import Supervision
 from domain.sending.acceptance import may_finish
-from domain.supervision import Supervision
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.audit import AuditEntry
 from infra.postgres.lists import own

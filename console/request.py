@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from console.levels import ADMITTED
 from console.words import Words
-from domain.supervision import Supervision
+from domain.routing.supervision import Supervision
 from infra.postgres.console.sign_ins import Person
 from infra.serving.http_connection import Stream
 from infra.serving.response import Response as Answer

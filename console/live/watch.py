@@ -24,7 +24,7 @@ from console.table.rows import RowContext, render_rows, row_mark
 from console.words import Words
 from domain.conversations.conversation import Status
 from domain.directory import Directory
-from domain.supervision import Supervision
+from domain.routing.supervision import Supervision
 from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
 from infra.postgres.console import audit, sign_ins

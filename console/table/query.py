@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from console.request import supervision
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
-from domain.supervision import Supervision
+from domain.routing.supervision import Supervision
 from infra.postgres.console.sign_ins import Person
 from infra.postgres.lists.console import PageCursor
 from infra.postgres.lists.cursor import Cursor, CursorError

@@ -13,8 +13,8 @@ from domain.conversations.conversation import Conversation, Decisions, FactRef, 
 from domain.conversations.ownership.deadlines import reservation_end
 from domain.directory import Directory
 from domain.routing.agents import Member
+from domain.routing.supervision import Supervision
 from domain.routing.transfers import RoutingPolicy, taken_from_owner, transfer, with_owner
-from domain.supervision import Supervision
 
 
 def release_rejection(

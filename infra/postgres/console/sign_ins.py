@@ -86,6 +86,7 @@ IS_LIVE: LiteralString = """
 
 
 def values_of(terms: SessionTerms) -> dict[str, Any]:
+    """Returns the parameters of `IS_LIVE`."""
     return {"idle": terms.idle, "longest": terms.longest, "since": terms.since}
 
 

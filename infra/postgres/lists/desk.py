@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed
 
 from domain.phone_numbers import phone_key
-from domain.supervision import Supervision
+from domain.routing.supervision import Supervision
 from infra.postgres.lists.cursor import START, Cursor
 from infra.postgres.lists.supervised import WITHIN, values_within
 from infra.postgres.lists.unmanaged import BEYOND, DIRECTION, LISTED, ListedConversation

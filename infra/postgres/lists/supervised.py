@@ -1,4 +1,4 @@
-"""What a supervisor's lists are restricted to (`domain.supervision`). Raises psycopg errors."""
+"""What a supervisor's lists are restricted to (`domain.routing.supervision`). Raises psycopg errors."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from domain.supervision import Supervision
+from domain.routing.supervision import Supervision
 
 SUPERVISED = SQL(
     "and ((owner_kind = 's' and owner_id = any(%(skillsets)s::text[])) "

@@ -22,7 +22,7 @@ from domain.contract.row import Row
 from domain.conversations.conversation import Owner, Released, Status, decision_ref
 from domain.conversations.reasons import Reason
 from domain.ids import FactId
-from domain.supervision import Supervision
+from domain.routing.supervision import Supervision
 from infra.postgres.conversations.columns import OWNER_KINDS, OWNER_STATES, STATUS_CODES, STATUSES
 from infra.postgres.lists.cursor import START, Cursor
 

@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed
 
-from domain.supervision import Supervision
+from domain.routing.supervision import Supervision
 from infra.postgres.lists.cursor import Cursor
 from infra.postgres.lists.supervised import WITHIN, values_within
 from infra.postgres.lists.unmanaged import LISTED, ListedConversation

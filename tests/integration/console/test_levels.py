@@ -41,7 +41,7 @@ OPEN = {
     "campaign_actions.ask_wave campaign_actions.wave campaign_actions.ask_answers campaign_actions.answers "
     "campaign_actions.resolve campaign_recipients.show campaign_recipients.workbook",
 }
-"""Access -> the pages and actions that others than administrators use too. Whoever opens one writes it here."""
+"""Access -> the pages and actions that others than administrators use too. A page that is opened is written here."""
 OF_LEVEL: dict[Level, set[str]] = {
     "tenant_administrator": {"signed_in", "lists", "overview", "actions", "messages", "desk", "campaigns"},
     "read_only": {"signed_in", "lists", "overview", "messages"},
