@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CampaignBody, CampaignCommand, OptIn, OptOut
+from domain.command_bodies.directory import ChangeDirectory
 from domain.command_bodies.parts import CommandPart, NonEmptyId, Target, TransferMode
 from domain.event_headers import event_headers
 from domain.messages.outgoing import OutgoingMessage, TemplateMessage
@@ -218,6 +219,7 @@ CommandBody = (
     | CampaignCommand
     | OptOut
     | OptIn
+    | ChangeDirectory
 )
 """The body of a command; its class follows from the command's type."""
 
@@ -234,6 +236,7 @@ _TYPES: dict[str, type[CommandBody]] = {
     **CAMPAIGN_TYPES,
     "witiop.command.opt_out.v1": OptOut,
     "witiop.command.opt_in.v1": OptIn,
+    "witiop.command.directory.v1": ChangeDirectory,
 }
 
 

@@ -2,7 +2,7 @@
 transaction, also if the user had accepted them: a removed user cannot answer. Managed conversations stay as they are:
 somebody has written to the customer."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 
@@ -17,17 +17,33 @@ from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.customers import Customers
 from infra.postgres.conversations.queues import Queues
+from infra.postgres.directory_versions import VersionOrigin
 from infra.postgres.messaging.offsets import inbound_watermark
 
 
-def apply_directory(connection: Connection[Any], wanted: Directory, topics: Topics) -> directory.DirectoryChanges:
-    """Replaces the directory, all or nothing, and returns the changes. Routing and commands wait meanwhile, so nothing
-    is assigned to a removed user. O(conversations of removed users and skillsets). Raises psycopg errors."""
+class DirectoryConflict(NamedTuple):
+    """The directory has another version than the one that an edit began with."""
+
+    version: int
+
+
+def apply_directory(
+    connection: Connection[Any],
+    wanted: Directory,
+    topics: Topics,
+    origin: VersionOrigin = directory.UNNAMED,
+    expected_version: int | None = None,
+) -> directory.DirectoryChanges | DirectoryConflict:
+    """Replaces the directory, all or nothing, and returns the changes, or a conflict: then nothing is changed. Routing
+    and commands wait meanwhile, so nothing is assigned to a removed user. O(conversations of removed users and
+    skillsets). Raises psycopg errors."""
     with connection.transaction():
         directory.lock_exclusive(connection)
         version, current = directory.read(connection)
+        if expected_version is not None and expected_version != version:
+            return DirectoryConflict(version)
         _release(connection, current, wanted, topics, str(version))
-        return directory.apply(connection, wanted)
+        return directory.apply(connection, wanted, origin)
 
 
 def _release(connection: Connection[Any], current: Directory, wanted: Directory, topics: Topics, version: str) -> None:

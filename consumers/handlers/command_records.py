@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from consumers.changes.public_events import SOURCE
 from domain.campaigns.campaign import Campaign
 from domain.command_bodies.campaigns import CampaignBody, CreateCampaign, OptOutBody
+from domain.command_bodies.directory import ChangeDirectory
 from domain.commands import (
     CommandBody,
     CommandHead,
@@ -30,7 +31,7 @@ from infra.postgres.messaging.command_log import AuditedRecord, CommandOutcome
 from infra.postgres.messaging.outbox import OutboxRecord
 from infra.postgres.messaging.restores import HeldCommand
 
-_WITH_DETAIL = SendMessage | TransferOnReply | CreateCampaign | CampaignBody | OptOutBody
+_WITH_DETAIL = SendMessage | TransferOnReply | CreateCampaign | CampaignBody | OptOutBody | ChangeDirectory
 """Commands whose result says what is wrong with them."""
 
 

@@ -7,7 +7,7 @@ After a restore of the database, those that had been received before are held fo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from consumers.changes.opt_outs import OptOutChanges
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.handlers.campaigns import CampaignPolicy, campaign_after, carry_out_campaign_command
 from consumers.handlers.command_records import CommandRecord, audited, command_result, held
+from consumers.handlers.directory import change_directory, lock_directory
 from consumers.handlers.opt_outs import business_numbers, change_by_command
 from consumers.handlers.sending import (
     becomes_owner,
@@ -31,6 +32,7 @@ from consumers.handlers.sending import (
 )
 from consumers.handlers.wishes import cancel_transfer, promise_transfer
 from domain.command_bodies.campaigns import OptIn, OptOut
+from domain.command_bodies.directory import ChangeDirectory
 from domain.commands import (
     CommandBody,
     CommandHead,
@@ -93,6 +95,8 @@ class _Scene:
     """All business numbers, as soon as a command asked for them."""
     opt_outs: int = 0
     """Commands about opt-outs so far."""
+    directory_changes: dict[str, RefusedSend | None] = field(default_factory=dict)
+    """What became of the commands that change the directory: they were carried out before the others."""
 
     def customer(self, named: UUID | None) -> CustomerId | None:
         """Returns the customer of a conversation, after joining."""
@@ -145,7 +149,7 @@ class Commands:
 
     def apply(self, connection: Connection[Any], records: Sequence[IncomingRecord]) -> Leftover:
         """Processes the records, in order, and leaves none. Raises RetryBatch, psycopg errors."""
-        current = self._directories.lock_shared(connection)
+        current = lock_directory(self._directories, connection, records)
         now, watermark = database_now(connection), inbound_watermark(connection, self._topics.inbound)
         requests = [CommandRecord.read(record, self._secrets, now) for record in records]
         recalls = {
@@ -156,11 +160,14 @@ class Commands:
         again = [request for request in requests if request.record.again]
         requests = [request for request in requests if not request.record.again]
         hold_commands(connection, [each for request in again if (each := held(request, fresh)) is not None])
+        changed = change_directory(connection, self._topics, [r for r in requests if _is_fresh(r, fresh)])
+        if changed:
+            _, current = directory.read(connection)  # never into the cache: this transaction may be rolled back
         requests = _with_answered(connection, requests)
         customers, histories = _load(connection, {c for r in requests if _is_fresh(r, fresh) and (c := r.conversation)})
         members = _lock_members(connection, [r for r in requests if _is_fresh(r, fresh)])
         with UnitOfWork(connection, self._topics.conversations, histories, current, self._policy.answer) as work:
-            scene = _Scene(work, customers, members, claimed, current, now, watermark)
+            scene = _Scene(work, customers, members, claimed, current, now, watermark, directory_changes=changed)
             work.audited += [audited(request, "repeated", None, None) for request in again]
             _end_what_is_over(scene)
             for request in requests:
@@ -204,6 +211,8 @@ class Commands:
                 return resolve(scene.work.connection, self._topics, head, body, scene.now), None
             case OptOut() | OptIn():
                 return self._opt_out(scene, head, body) or (None, None)
+            case ChangeDirectory():
+                return scene.directory_changes[head.id] or (None, None)
             case _:
                 return carry_out_campaign_command(
                     scene.work.connection,

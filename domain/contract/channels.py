@@ -15,6 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 from domain import commands, facts
 from domain.campaigns.document import CampaignEvent
 from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CreateCampaign, OptIn, OptOut, OptOutScope, StartCampaign
+from domain.command_bodies.directory import ChangeDirectory
 from domain.command_bodies.parts import TransferMode
 from domain.commands import Rejection
 from domain.contract.campaigns import PublishedCampaign
@@ -343,6 +344,7 @@ CHANNELS = (
             *(MessageType(name, body, name, _CAMPAIGN_RULES.get(body, {})) for name, body in CAMPAIGN_TYPES.items()),
             MessageType("witiop.command.opt_out.v1", OptOut, "witiop.command.opt_out.v1"),
             MessageType("witiop.command.opt_in.v1", OptIn, "witiop.command.opt_in.v1"),
+            MessageType("witiop.command.directory.v1", ChangeDirectory, "witiop.command.directory.v1"),
         ),
     ),
     Channel(

@@ -4,24 +4,23 @@ errors."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from psycopg import Connection
 from psycopg.types.json import Json
 
 from domain.directory import Directory, Number, Opening, Skillset, User, Weekday
+from domain.directory_file.toml_text import directory_text
+from infra.postgres import directory_versions
+from infra.postgres.directory_versions import DirectoryChange, VersionOrigin
 
 _LOCK = 0x646972
 """Key of the advisory lock. (With a row lock, readers whose shared locks overlap could keep a change waiting for
 ever.)"""
 
 
-class DirectoryChange(NamedTuple):
-    """A number, skillset or user that was added, changed or removed."""
-
-    action: Literal["added", "changed", "removed"]
-    kind: Literal["number", "skillset", "user"]
-    id: str
+UNNAMED = VersionOrigin("")
+"""The origin of a version whose author nobody named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,9 @@ def lock_exclusive(conn: Connection[Any]) -> None:
     conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
 
 
-def apply(conn: Connection[Any], directory: Directory) -> DirectoryChanges:
-    """Replaces the directory as a whole, in one transaction. Concurrent calls run one after the other."""
+def apply(conn: Connection[Any], directory: Directory, origin: VersionOrigin = UNNAMED) -> DirectoryChanges:
+    """Replaces the directory as a whole, in one transaction, and keeps what it is then as a version, if anything
+    changed. Concurrent calls run one after the other."""
     with conn.transaction():
         lock_exclusive(conn)
         before, current = read(conn)
@@ -70,7 +70,11 @@ def apply(conn: Connection[Any], directory: Directory) -> DirectoryChanges:
             *_apply_numbers(conn, current.numbers, directory.numbers),
         )
         if made:
+            if not directory_versions.is_kept(conn, before):  # of an installation that is older than versions
+                directory_versions.keep(conn, before, directory_text(current), None)
             conn.execute("update directory_version set version = version + 1")
+            after, changed = read(conn)
+            directory_versions.keep(conn, after, directory_text(changed), origin, made)
         return DirectoryChanges(before + bool(made), made)
 
 
@@ -111,6 +115,12 @@ def version(conn: Connection[Any]) -> int:
     found = conn.execute("select version from directory_version").fetchone()
     assert found is not None
     return int(found[0])
+
+
+def text_of(conn: Connection[Any], wanted: int) -> str | None:
+    """Returns a version of the directory as text; None: it was not kept."""
+    current, directory = read(conn)
+    return directory_text(directory) if wanted == current else directory_versions.texts(conn, [wanted]).get(wanted)
 
 
 def _apply_skillsets(

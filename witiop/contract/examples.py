@@ -114,6 +114,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "evidence": "Told us so on the phone",
     },
     "witiop.command.opt_in.v1": {"customers": ["+39 333 1234567"], "evidence": "Asked for the newsletter again"},
+    "witiop.command.directory.v1": {"draft_id": "0d2f6c1e-7a49-4c55-9a38-6f1b2a7c9e10"},
     "witiop.campaign.v1": {
         "campaign_id": _CAMPAIGN,
         "name": "Autumn service",
