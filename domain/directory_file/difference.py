@@ -143,8 +143,8 @@ def _fields(before: Mapping[str, object], after: Mapping[str, object], path: Fie
     for key in dict.fromkeys((*after, *before)):
         old, new = before.get(key), after.get(key)
         if isinstance(old, Mapping) or isinstance(new, Mapping):
-            inner = (value if isinstance(value, Mapping) else {} for value in (old, new))
-            yield from _fields(*inner, path=(*path, key))
+            was, now = (value if isinstance(value, Mapping) else {} for value in (old, new))
+            yield from _fields(was, now, (*path, key))
         elif old != new:
             yield FieldChange((*path, key), old, new)
 

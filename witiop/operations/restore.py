@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.command_bodies.campaigns import CampaignBody, CreateCampaign, OptOutBody
+from domain.command_bodies.directory import ChangeDirectory
 from domain.commands import (
     Command,
     CommandBody,
@@ -147,6 +148,8 @@ def _text(body: CommandBody) -> str:
             return f"{len(body.customers)} customers"
         case CampaignBody():
             return f"campaign {body.campaign_id}"
+        case ChangeDirectory():
+            return f"draft {body.draft_id}"
 
 
 def _mail_text(to: Iterable[str], subject: str) -> str:

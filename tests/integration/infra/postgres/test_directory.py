@@ -11,7 +11,8 @@ import pytest
 from psycopg import Connection
 
 from domain.directory import Directory, Number, Opening, Skillset, User
-from infra.postgres.directory import DirectoryChange, DirectoryChanges, apply, read, version
+from infra.postgres.directory import DirectoryChanges, apply, read, version
+from infra.postgres.directory_versions import DirectoryChange
 from tests.support.waiting import wait_until
 
 SALES = Skillset("sales", "Sales")
