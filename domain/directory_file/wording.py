@@ -6,7 +6,7 @@ from domain.contract.texts import gettext_noop
 from domain.directory_file.difference import FieldPath, TableChange
 from domain.directory_file.tables import quoted
 
-Translate = Callable[[str], str]
+_Translate = Callable[[str], str]
 
 KINDS: Mapping[str, str] = {
     "number": gettext_noop("number"),
@@ -59,7 +59,7 @@ _ACTIONS = {
 }
 
 
-def field_name(path: FieldPath, translate: Translate = str) -> str:
+def field_name(path: FieldPath, translate: _Translate = str) -> str:
     """Returns what people call a field; a key that has no name is named as in the file."""
     if len(path) > 1 and path[0] in _INNER:
         inner = [translate({**DAYS, **TEXT_KINDS}.get(key, key)) for key in path[1:]]
@@ -68,7 +68,7 @@ def field_name(path: FieldPath, translate: Translate = str) -> str:
     return translate(_FIELDS.get(path[0], path[0])) if len(path) == 1 else ".".join(path)
 
 
-def value_text(value: object, translate: Translate = str) -> str:
+def value_text(value: object, translate: _Translate = str) -> str:
     """Returns a value as people read it."""
     match value:
         case None:
@@ -83,7 +83,7 @@ def value_text(value: object, translate: Translate = str) -> str:
             return str(value)
 
 
-def heading(change: TableChange, translate: Translate = str) -> str:
+def heading(change: TableChange, translate: _Translate = str) -> str:
     """Returns which table it is about, and whether it was added or removed."""
     kind = translate(KINDS.get(change.kind, change.kind))
     if change.action == "changed":
@@ -93,7 +93,7 @@ def heading(change: TableChange, translate: Translate = str) -> str:
     return text.replace("{name}", change.name)
 
 
-def lines(change: TableChange, translate: Translate = str) -> list[str]:
+def lines(change: TableChange, translate: _Translate = str) -> list[str]:
     """Returns a change as lines without a table: one for each field that was changed."""
     if change.action != "changed":
         return [heading(change, translate)]
