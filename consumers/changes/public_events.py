@@ -6,6 +6,7 @@ from domain.contract.row import row_document
 from domain.conversations.events import PublicEvent
 from domain.event_headers import event_headers
 from domain.ids import event_id
+from domain.times import rfc3339
 from infra.postgres.messaging.outbox import OutboxRecord
 
 SOURCE = "/witiop/unmanaged"
@@ -13,8 +14,8 @@ SOURCE = "/witiop/unmanaged"
 
 
 def public_event_record(event: PublicEvent, topic: str) -> OutboxRecord:
-    """Returns the record of an event. Key: the conversation's id. Value: the row with `reason`, `because` and `actor`,
-    `note` if there is one, and `mail` for an event about a mail."""
+    """Returns the record of an event. Key: the conversation's id. Value: the row with `reason`, `because`, `actor` and
+    `first_word_at`, `note` if there is one, and `mail` for an event about a mail."""
     conversation = event.conversation
     headers = event_headers(
         str(event_id(conversation.id, conversation.sequence, event.name)),
@@ -23,7 +24,13 @@ def public_event_record(event: PublicEvent, topic: str) -> OutboxRecord:
         event.at,
         {"ce_sequence": str(conversation.sequence)},
     )
-    data = {**row_document(conversation), "because": [str(fact) for fact in event.because], "actor": event.actor}
+    touch = conversation.evidence.touch
+    data = {
+        **row_document(conversation),
+        "because": [str(fact) for fact in event.because],
+        "actor": event.actor,
+        "first_word_at": touch and rfc3339(touch.at),
+    }
     if event.note is not None:
         data["note"] = event.note
     if event.mail is not None:

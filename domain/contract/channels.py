@@ -108,6 +108,8 @@ class ConversationEvent(Published):
     the issuer of a command."""
     note: str | SkipJsonSchema[None] = None
     """What the issuer of the command wrote about it; only present if they did."""
+    first_word_at: AwareDatetime | None = None
+    """When a human first wrote to the customer, as far as it was known then."""
 
 
 class PublishedMail(Published):

@@ -22,6 +22,7 @@ RoleProcess = Literal[
     "media",
     "campaigns",
     "alarms",
+    "analytics",
     "relay",
     "console",
 ]
@@ -84,6 +85,16 @@ _SENDS = {
 }
 """For processes that change sends (`consumers.changes.sends`)."""
 _PARKS = {"parked": "select, insert, update, delete"}
+_STATISTICS = (
+    "stat_agents",
+    "stat_contributions",
+    "stat_hours",
+    "stat_offers",
+    "stat_rules",
+    "stat_step_titles",
+    "stat_steps",
+    "stat_times",
+)
 _READS_LISTS = dict.fromkeys(
     (
         "agent_idle",
@@ -297,6 +308,15 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "sign_ins": "select (name, administrator, language)",
         "templates": "select",
     },
+    "analytics": {
+        **_DIRECTORY,
+        **_CONSUMES,
+        "conversations": "select",
+        "entries": "select",
+        "history": "select",
+        **dict.fromkeys(_STATISTICS, "select, insert, update"),
+        "stat_offers": "select, insert, update, delete",
+    },
     "relay": {"outbox": "select, delete", "set_aside": "select, insert"},
     "console": {
         **_DIRECTORY,
@@ -308,6 +328,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "alarm_silences": "select, insert, update",
         "alarms": "select, insert",
         "personal_alarms": "select, insert, update, delete",
+        **dict.fromkeys(_STATISTICS, "select"),
         "campaign_file_chunks": "select, insert, update",
         "campaign_files": "select, insert, update",
         "console_audit": "select, insert",

@@ -32,6 +32,7 @@ LAZY_COMMANDS = {
     "opt-outs": "witiop.cli.opt_outs:opt_outs",
     "prices": "witiop.cli.campaigns.prices:prices",
     "dead-letters": "witiop.cli.dead_letters:dead_letters",
+    "stats": "witiop.cli.statistics.group:stats",
     "restore": "witiop.cli.restore:restore",
     "users": "witiop.cli.users:users",
     "simulate": "witiop.cli.simulate:simulate",
@@ -137,8 +138,9 @@ def install() -> None:
 def run(installation: Installation, process: str) -> None:
     """Run one process.
 
-    PROCESS is webhook, conversations, commands, routing, mails, sender, media, campaigns, timer, relay or console. It
-    reads its settings from the environment (docs/settings.md), logs JSON to stderr and stops cleanly on SIGTERM.
+    PROCESS is webhook, conversations, commands, routing, mails, sender, media, campaigns, analytics, timer, relay or
+    console. It reads its settings from the environment (docs/settings.md), logs JSON to stderr and stops cleanly on
+    SIGTERM.
     """
     from witiop.wiring.processes import PROCESSES, start
 

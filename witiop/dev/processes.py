@@ -60,6 +60,7 @@ PROCESSES = tuple(
         ("sender", 18, (*_DATABASE, "whatsapp_access_token")),
         ("media", 19, (*_DATABASE, "whatsapp_access_token", "media_access_key_id", "media_secret_access_key")),
         ("campaigns", 20, _DATABASE),
+        ("analytics", 23, _DATABASE),
         ("console", 17, (*_DATABASE, "command_secrets", "media_access_key_id", "media_secret_access_key")),
     )
 )

@@ -35,6 +35,7 @@ from witiop.installation import Installation
 from witiop.operations.campaign_findings import campaign_findings
 from witiop.operations.findings import Finding
 from witiop.operations.sending_findings import sending_findings
+from witiop.operations.statistics_findings import statistics_findings
 from witiop.settings import Settings
 from witiop.wiring import from_settings
 
@@ -135,6 +136,7 @@ def _database(
     yield from media_findings(received.diagnostics(database), has_bucket=bool(settings.media_bucket))
     yield from sending_findings(database, settings)
     yield from campaign_findings(database)
+    yield from statistics_findings(database)
     yield from _identity_feedback(database, settings.ses_topic_arns)
     yield from _directory(database)
 

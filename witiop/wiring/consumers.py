@@ -1,4 +1,4 @@
-"""Builds and runs the consumer processes: `conversations` and `commands`."""
+"""Builds and runs the consumer processes: `conversations`, `commands` and `analytics`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -50,6 +50,17 @@ def run_commands(settings: Settings) -> None:
         return Commands(names, secrets, routing, policy, sending, campaigns)
 
     _consume(settings, "commands", [names.commands], handler)
+
+
+def run_analytics(settings: Settings) -> None:
+    """Runs the consumer that counts our own public events, and reports the rates of the last day."""
+    from consumers.analytics.handler import Analytics
+    from consumers.analytics.rates import AnalyticsRates
+    from infra.postgres.connections.session import DatabaseSession
+
+    with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "analytics")) as session:
+        rates = AnalyticsRates(session.transaction)
+        _consume(settings, "analytics", [topics(settings).conversations], Analytics, [rates])
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def topics(settings: Settings) -> Topics:
 
 
 def consumer_group(settings: Settings, name: str) -> str:
-    """Returns the consumer group of a process, `conversations` or `commands`."""
+    """Returns the consumer group of a process: `conversations`, `commands` or `analytics`."""
     return f"{settings.kafka_topic_prefix}witiop.{name}"
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from witiop.settings import Settings
 from witiop.wiring.console import run_console
-from witiop.wiring.consumers import run_commands, run_conversations
+from witiop.wiring.consumers import run_analytics, run_commands, run_conversations
 from witiop.wiring.running import prepare
 from witiop.wiring.webhook import run_webhook
 from witiop.wiring.workers import run_campaigns, run_mails, run_media, run_relay, run_routing, run_sender, run_timer
@@ -64,6 +64,7 @@ PROCESSES = {
     "sender": Process(_SERVERS, run_sender, {"sending_enabled": ("whatsapp_access_token", "whatsapp_accounts")}),
     "media": Process(("postgres_dsn",), run_media, {"media_bucket": ("media_region", "whatsapp_access_token")}),
     "campaigns": Process(_SERVERS, run_campaigns),
+    "analytics": Process(_SERVERS, run_analytics),
     "timer": Process(("postgres_dsn",), run_timer),
     "relay": Process(_SERVERS, run_relay),
     "console": Process((*_SERVERS, "command_secrets"), run_console),

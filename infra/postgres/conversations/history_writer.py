@@ -127,18 +127,22 @@ class HistoryWriter:
                 e.conversation.owner.id if e.conversation.owner else None,
                 e.mail.id if e.mail else None,
                 e.note,
+                e.conversation.opened_at,
+                e.conversation.evidence.touch.at if e.conversation.evidence.touch else None,
             )
             for e in sorted(events, key=lambda e: (e.conversation.id.int, e.conversation.sequence))
         ]
         if rows:
             self._do(
                 "insert into history "
-                "(conversation_id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id, note) "
+                "(conversation_id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id, note, "
+                "opened_at, first_word_at) "
                 'select id, sequence, at, event, reason, because::uuid[], actor, owner_kind::"char", owner_id, '
-                "mail_id, note "
+                "mail_id, note, opened_at, first_word_at "
                 "from unnest(%b::uuid[], %b::integer[], %b::timestamptz[], %b::text[], %b::smallint[], %b::text[], "
-                "%b::text[], %b::text[], %b::text[], %b::uuid[], %b::text[]) "
-                "as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id, note)",
+                "%b::text[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[]) "
+                "as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id, note, "
+                "opened_at, first_word_at)",
                 column_arrays(rows),
             )
 

@@ -3,7 +3,7 @@
 from infra.postgres.migrations import execute
 
 revision = "0042_people"
-down_revision = "0038_alarms"
+down_revision = "0041_statistics"
 
 
 def upgrade() -> None:

@@ -3,7 +3,7 @@
 from infra.postgres.migrations import execute
 
 revision = "0043_directory_versions"
-down_revision = "0038_alarms"
+down_revision = "0042_people"
 
 
 def upgrade() -> None:

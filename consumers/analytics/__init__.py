@@ -1,0 +1,1 @@
+"""The process `analytics`: counts our own public events, and reports rates."""

@@ -1,0 +1,10 @@
+"""Adds numbers about conversations. Its statements are in the SQL file of this name."""
+
+from infra.postgres.migrations import execute
+
+revision = "0041_statistics"
+down_revision = "0038_alarms"
+
+
+def upgrade() -> None:
+    execute(revision)

@@ -1,0 +1,1 @@
+"""Numbers about conversations: contributions, cells, and what the page Analytics reads. Decides nothing."""

@@ -1,0 +1,92 @@
+"""The cells: sums of what conversations contribute. Raises psycopg errors."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, LiteralString, NamedTuple
+
+from psycopg import Connection
+
+from domain.statistics.cells import Amounts, CellTable, StatCell
+from infra.postgres.connections.arrays import column_arrays
+
+
+class _Table(NamedTuple):
+    """A table of cells: its key and its sums, each with the types of the columns."""
+
+    key: LiteralString
+    key_types: LiteralString
+    sums: tuple[LiteralString, ...]
+
+
+_TABLES: Mapping[CellTable, _Table] = {
+    "agents": _Table(
+        "day, phone_number_id, agent_id",
+        "%b::date[], %b::text[], %b::text[]",
+        ("offered", "accepted", "declined", "lapsed"),
+    ),
+    "hours": _Table(
+        "day, hour, phone_number_id, reason",
+        "%b::date[], %b::smallint[], %b::text[], %b::text[]",
+        ("opened", "touched", "unmanaged", "rescued", "lost", "open", "dismissed"),
+    ),
+    "rules": _Table("day, phone_number_id, rule", "%b::date[], %b::text[], %b::text[]", ("acted", "rescued")),
+    "steps": _Table("day, phone_number_id, step", "%b::date[], %b::text[], %b::text[]", ("shown", "left_here")),
+    "times": _Table(
+        "day, phone_number_id, skillset, kind, bucket",
+        "%b::date[], %b::text[], %b::text[], %b::text[], %b::smallint[]",
+        ("n",),
+    ),
+}
+"""In the order in which they are written."""
+
+
+def add(connection: Connection[Any], changes: Mapping[StatCell, Amounts]) -> None:
+    """Adds to the cells, sorted by table and key: many transactions change the same few."""
+    for name, table in _TABLES.items():
+        rows = sorted((*cell.key, *map(int, amounts)) for cell, amounts in changes.items() if cell.table == name)
+        if rows:
+            connection.execute(_statement(name, table), column_arrays(rows))
+
+
+def on_day(connection: Connection[Any], day: date) -> dict[StatCell, Amounts]:
+    """Returns all cells of a day, without those that are 0."""
+    found: dict[StatCell, Amounts] = {}
+    for name, table in _TABLES.items():
+        length = table.key_types.count("%")
+        sums = ", ".join(table.sums)
+        for row in connection.execute(f"select {table.key}, {sums} from stat_{name} where day = %b", [day]):
+            if any(row[length:]):
+                found[StatCell(name, tuple(row[:length]))] = tuple(row[length:])
+    return found
+
+
+def of_offers(connection: Connection[Any], day: date) -> dict[StatCell, Amounts]:
+    """Returns the cells of agents of a day, counted from what they were offered."""
+    rows = connection.execute(
+        "select day, phone_number_id, agent_id, count(*), count(*) filter (where result = 'accepted'), "
+        "count(*) filter (where result = 'declined'), count(*) filter (where result = 'lapsed') "
+        "from stat_offers where day = %b group by 1, 2, 3",
+        [day],
+    )
+    return {StatCell("agents", tuple(row[:3])): tuple(row[3:]) for row in rows}
+
+
+def days(connection: Connection[Any], since: date = date.min) -> list[date]:
+    """Returns the days on which something is counted, in order, from one day on."""
+    rows = connection.execute(
+        "select day from stat_hours where day >= %(since)s union select day from stat_agents where day >= %(since)s "
+        "union select day from stat_contributions where day >= %(since)s "
+        "union select day from stat_offers where day >= %(since)s order by 1",
+        {"since": since},
+    )
+    return [day for (day,) in rows]
+
+
+def _statement(name: LiteralString, table: _Table) -> LiteralString:
+    sums = ", ".join(table.sums)
+    added = ", ".join(f"{each} = s.{each} + excluded.{each}" for each in table.sums)
+    types = ", ".join("%b::integer[]" for _ in table.sums)
+    return (
+        f"insert into stat_{name} as s ({table.key}, {sums}) select * from unnest({table.key_types}, {types}) "
+        f"on conflict ({table.key}) do update set {added}"
+    )

@@ -1,0 +1,193 @@
+"""The numbers of a period, as the page Analytics and `witiop stats show` show them: sums of cells. Raises psycopg
+errors. O(cells of the period), whatever the number of conversations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, LiteralString, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from infra.postgres.connections.snapshot import one_snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class StatPeriod:
+    """What is counted: the conversations that began on these days (both included, at the place of their number), with
+    one number (None: all), and of those that were left alone, those with one reason (None: all)."""
+
+    first: date
+    last: date
+    number: str | None = None
+    reason: str | None = None
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The values of the statements."""
+        return {"first": self.first, "last": self.last, "number": self.number, "reason": self.reason}
+
+
+class Sums(NamedTuple):
+    """What became of conversations. `opened` and `touched` are of all reasons."""
+
+    opened: int = 0
+    touched: int = 0
+    unmanaged: int = 0
+    rescued: int = 0
+    lost: int = 0
+    open: int = 0
+    dismissed: int = 0
+
+    def plus(self, other: "Sums") -> "Sums":
+        """Returns the sums of both."""
+        return Sums(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class HourCell(NamedTuple):
+    """How many were left alone on a weekday (1: Monday) in an hour, and how many of them were lost."""
+
+    weekday: int
+    hour: int
+    unmanaged: int
+    lost: int
+
+
+class StepSums(NamedTuple):
+    """A step of the menu of a number. `title`: of the option that leads to it; None: it is a first one."""
+
+    phone_number_id: str
+    step: str
+    title: str | None
+    shown: int
+    left_here: int
+
+
+class AgentSums(NamedTuple):
+    """What an agent was offered, and what became of it."""
+
+    agent_id: str
+    offered: int
+    accepted: int
+    declined: int
+    lapsed: int
+
+
+class RuleSums(NamedTuple):
+    """On how many conversations a rule acted, and how many of them it rescued."""
+
+    rule: str
+    acted: int
+    rescued: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodNumbers:
+    """All numbers of a period. `weeks`: by their Monday; `reasons`: of all reasons, also where the period has one;
+    `times`: kind -> bucket -> number of conversations; `counted_to`: events up to then are counted, None: none is."""
+
+    total: Sums
+    hours: Sequence[HourCell]
+    weeks: dict[date, Sums]
+    reasons: dict[str, int]
+    times: dict[str, dict[int, int]]
+    steps: Sequence[StepSums]
+    agents: Sequence[AgentSums]
+    rules: Sequence[RuleSums]
+    counted_to: datetime | None
+
+
+MOST_STEPS = 40
+"""Steps of menus that are shown, those at which most customers were left."""
+
+
+def numbers_of(connection: Connection[Any], period: StatPeriod) -> PeriodNumbers:
+    """Returns the numbers of a period, of one snapshot. `connection`: not in a transaction."""
+    with one_snapshot(connection), connection.pipeline():
+        hours = connection.execute(_HOURS, period.parameters)
+        times = connection.execute(_TIMES, period.parameters)
+        steps = connection.cursor(row_factory=class_row(StepSums))
+        steps.execute(_STEPS, {**period.parameters, "most": MOST_STEPS})
+        agents = connection.cursor(row_factory=class_row(AgentSums)).execute(_AGENTS, period.parameters)
+        rules = connection.cursor(row_factory=class_row(RuleSums)).execute(_RULES, period.parameters)
+        counted_to = connection.execute(_COUNTED_TO)
+        found = hours.fetchall()
+        return PeriodNumbers(
+            times=_histograms(times.fetchall()),
+            steps=steps.fetchall(),
+            agents=agents.fetchall(),
+            rules=rules.fetchall(),
+            counted_to=(counted_to.fetchone() or (None,))[0],
+            **_by_hour_and_week(found, period.reason),
+        )
+
+
+def _histograms(rows: Sequence[tuple[str, int, int]]) -> dict[str, dict[int, int]]:
+    found: dict[str, dict[int, int]] = {}
+    for kind, bucket, n in rows:
+        found.setdefault(kind, {})[bucket] = n
+    return found
+
+
+def _by_hour_and_week(rows: Sequence[tuple[Any, ...]], reason: str | None) -> dict[str, Any]:
+    hours: list[HourCell] = []
+    weeks: dict[date, Sums] = {}
+    reasons: dict[str, int] = {}
+    for weekday, hour, week, why, *values in rows:
+        sums = Sums(*values)
+        if week is None:
+            if sums.unmanaged:
+                hours.append(HourCell(weekday, hour, sums.unmanaged, sums.lost))
+            continue
+        if why:
+            reasons[why] = reasons.get(why, 0) + sums.unmanaged
+        if reason is not None and why != reason:
+            sums = Sums(sums.opened, sums.touched)
+        weeks[week] = weeks.get(week, Sums()).plus(sums)
+    total = Sums()
+    for each in weeks.values():
+        total = total.plus(each)
+    return {"hours": sorted(hours), "weeks": weeks, "reasons": reasons, "total": total}
+
+
+_WHICH: LiteralString = (
+    "day between %(first)s and %(last)s and (%(number)s::text is null or phone_number_id = %(number)s)"
+)
+_OF_REASON: LiteralString = "(%(reason)s::text is null or reason = %(reason)s)"
+_HOURS: LiteralString = f"""
+with cells as materialized (
+  select day, hour, reason, sum(opened) as opened, sum(touched) as touched, sum(unmanaged) as unmanaged,
+    sum(rescued) as rescued, sum(lost) as lost, sum(open) as open, sum(dismissed) as dismissed
+  from stat_hours where {_WHICH} group by day, hour, reason
+)
+select extract(isodow from day)::integer, hour::integer, null::date, null::text, 0, 0,
+  sum(unmanaged) filter (where {_OF_REASON})::integer, 0, sum(lost) filter (where {_OF_REASON})::integer, 0, 0
+from cells where reason <> '' group by 1, 2 having sum(unmanaged) filter (where {_OF_REASON}) > 0
+union all
+select null, null, date_trunc('week', day)::date, reason, sum(opened)::integer, sum(touched)::integer,
+  sum(unmanaged)::integer, sum(rescued)::integer, sum(lost)::integer, sum(open)::integer, sum(dismissed)::integer
+from cells group by 3, 4
+"""
+_TIMES: LiteralString = f"""
+select kind, bucket::integer, sum(n)::integer from stat_times where {_WHICH} group by kind, bucket having sum(n) > 0
+"""
+_STEPS: LiteralString = f"""
+select s.phone_number_id, s.step, t.title, s.shown, s.left_here from (
+  select phone_number_id, step, sum(shown)::integer as shown, sum(left_here)::integer as left_here
+  from stat_steps where {_WHICH} group by 1, 2 having sum(shown) > 0
+  order by 4 desc, 3 desc, 1, 2 limit %(most)s
+) as s left join stat_step_titles t using (phone_number_id, step) order by 1, 2
+"""
+_AGENTS: LiteralString = f"""
+select agent_id, sum(offered)::integer as offered, sum(accepted)::integer as accepted,
+  sum(declined)::integer as declined, sum(lapsed)::integer as lapsed
+from stat_agents where {_WHICH} group by 1 having sum(offered) > 0 order by 2 desc, 1
+"""
+_RULES: LiteralString = f"""
+select rule, sum(acted)::integer as acted, sum(rescued)::integer as rescued
+from stat_rules where {_WHICH} group by 1 having sum(acted) > 0 order by 2 desc, 1
+"""
+_COUNTED_TO: LiteralString = """
+select min(caught_up_to) from consumer_offsets
+where group_name like '%witiop.analytics' and caught_up_to > 'epoch'
+"""

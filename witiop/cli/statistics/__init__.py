@@ -1,0 +1,1 @@
+"""`witiop stats`: the numbers about conversations."""
