@@ -88,8 +88,8 @@ def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
     ended = call("run", "mailer")
     assert ended.code == 2
     assert (
-        "'mailer' is not one of webhook, conversations, commands, routing, mails, sender, media, campaigns, analytics, timer, "
-        "relay, console" in ended.err
+        "'mailer' is not one of webhook, conversations, commands, routing, mails, sender, media, campaigns, "
+        "analytics, timer, relay, console" in ended.err
     )
 
 
