@@ -247,13 +247,13 @@ def watched_list(session: bytes) -> WatchedList:
 
 
 def soon_address(query: ListQuery) -> str:
-    """The address of the conversations that run out first, with the list's number and reason."""
-    return url_for("unmanaged.show", **query.args(status="active", order="urgent", q="", campaign=None, open=None))
+    """The address of the conversations that run out first, with the list's number, reason and campaign."""
+    return url_for("unmanaged.show", **query.args(status="active", order="urgent", q="", open=None))
 
 
 def lost_address(query: ListQuery) -> str:
-    """The address of the closed conversations, with the list's number and reason."""
-    return url_for("unmanaged.show", **query.args(status="closed", order="newest", q="", campaign=None, open=None))
+    """The address of the closed conversations, with the list's number, reason and campaign."""
+    return url_for("unmanaged.show", **query.args(status="closed", order="newest", q="", open=None))
 
 
 def _marks(seen: str) -> dict[ConversationKey, str]:

@@ -18,10 +18,12 @@ from domain.mail_body.files import LINK_LIFE
 from domain.messages.file_names import file_name
 from infra.media.store import THUMBNAIL
 from infra.postgres import mails
+from infra.postgres.campaigns.pages.checks import shows_heading
 from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry
 from infra.postgres.media import received, uploads
 from infra.postgres.media.received import ReceivedFile
+from infra.postgres.media.uploads import UploadedFile
 from infra.postgres.sending import sends
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
@@ -41,7 +43,8 @@ class _Served(NamedTuple):
 
 def media_pages(deps: Dependencies) -> Blueprint:
     """`/media/ID`: the file of a message; `/media/ID/small`: a picture made small; `/media/ID/deleted`: the file of a
-    message that the customer deleted; `/media/sent/ID`: the file of a send. With `download` it is saved, not shown."""
+    message that the customer deleted; `/media/sent/ID`: the file of a send; `/media/heading/ID`: of a campaign. With
+    `download` it is saved, not shown."""
     pages = Blueprint("media", __name__, url_prefix="/media")
 
     @pages.get("/<uuid:id_>", endpoint="received")
@@ -70,9 +73,17 @@ def media_pages(deps: Dependencies) -> Blueprint:
             upload = uploads.find(conn, send.upload_id) if send is not None and send.upload_id is not None else None
             if send is None or upload is None or not _may_read(deps, conn, send.conversation_id):
                 abort(404)
-        name = file_name(upload.file_name, upload.kind, upload.mime_type)
-        inline = look_of(upload.kind, upload.mime_type, opened=True) != "document"
-        return _send(deps, _Served(upload.sha256, upload.size, upload.mime_type, name, inline))
+        return _send(deps, _uploaded(upload))
+
+    @pages.get("/heading/<uuid:id_>")
+    @gate.open_to("campaigns")
+    def heading(id_: UUID) -> ResponseReturnValue:
+        """The file above the text of a campaign's template: for who uploaded it, and for all once a campaign has it."""
+        with deps.connection() as conn:
+            upload = uploads.find(conn, id_)
+            if upload is None or not (upload.actor == person().name or shows_heading(conn, id_)):
+                abort(404)
+        return _send(deps, _uploaded(upload))
 
     @pages.post("/<uuid:id_>/deleted")
     def deleted(id_: UUID) -> ResponseReturnValue:
@@ -133,6 +144,12 @@ def _served(file: ReceivedFile) -> _Served:
     name = file_name(file.file_name, file.kind, file.shown_type)
     inline = look_of(file.kind, file.shown_type, opened=file.has_thumbnail) != "document"
     return _Served(file.sha256, file.size, file.shown_type, name, inline)
+
+
+def _uploaded(upload: UploadedFile) -> _Served:
+    name = file_name(upload.file_name, upload.kind, upload.mime_type)
+    inline = look_of(upload.kind, upload.mime_type, opened=True) != "document"
+    return _Served(upload.sha256, upload.size, upload.mime_type, name, inline)
 
 
 def _send(deps: Dependencies, file: _Served) -> Response:

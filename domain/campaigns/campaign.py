@@ -26,6 +26,8 @@ CampaignState = Literal[
 ]
 CAMPAIGN_STATES: tuple[CampaignState, ...] = get_args(CampaignState)
 STARTABLE: tuple[CampaignState, ...] = ("ready", "unconfirmed", "scheduled", "missed")
+UNSTARTED: tuple[CampaignState, ...] = ("importing", "planning", *STARTABLE)
+"""States in which nothing was sent, so that another campaign can take its place."""
 OVER: tuple[CampaignState, ...] = ("finished", "cancelled")
 """States in which nothing can be cancelled any more."""
 

@@ -25,13 +25,14 @@ FunnelCell = Literal[
     "held",
     "bad",
     "duplicate",
+    "not_good",
     "skipped",
     "to_come",
 ]
 """A cell that counts recipients of several states. `good`: rows without a problem; `unique`: the first row of each
 person; `planned`: of those, the ones not skipped; `accepted` to `read`: so far or further; `human`: whose answer
 reached a human, `unmanaged`: who answered and was left alone. `held`: accepted, but Meta holds the message back; `bad`:
-rows with a problem; `skipped`: for another reason than `duplicate`; `to_come`: they wait for the plan or their turn."""
+rows with a problem; `not_good`: these and duplicates; `skipped`: for another reason than `duplicate`; `to_come`: they wait for the plan or their turn."""
 FUNNEL_CELLS: tuple[FunnelCell, ...] = get_args(FunnelCell)
 
 STEPS: tuple[FunnelCell, ...] = ("rows", "good", "unique", "planned", "accepted", "sent", "delivered", "read")
@@ -212,6 +213,7 @@ _TAKES: dict[FunnelCell, Callable[[str, str], bool]] = {
     "held": lambda state, reason: state == "accepted" and reason == HELD,
     "bad": _is_bad,
     "duplicate": _is_duplicate,
+    "not_good": lambda state, reason: _is_bad(state, reason) or _is_duplicate(state, reason),
     "skipped": lambda state, reason: (
         state == "skipped" and not _is_bad(state, reason) and not _is_duplicate(state, reason)
     ),

@@ -24,7 +24,7 @@ from console.dependencies import Dependencies
 from console.notices import kafka_unavailable
 from console.request import translated, words
 from console.sending.bubbles import bubble
-from domain.campaigns.campaign import STARTABLE, campaign_id
+from domain.campaigns.campaign import STARTABLE, UNSTARTED, campaign_id
 from domain.command_bodies.campaigns import (
     MAX_TESTS,
     ColumnMapping,
@@ -56,17 +56,19 @@ def check_pages(deps: Dependencies) -> Blueprint:
             templates = campaigns.templates_of(conn, campaign)
             view = check_view(conn, campaign, templates, Draft.of_campaign(campaign, templates, words().zone))
             tests = [(each, bubble(each)) for each in tests_of(conn, id_)]
+        change = draft_address(campaign, templates)
         return render_template(
             "campaigns/check.html",
             shown=view,
             campaign=campaign,
-            steps=steps_of_campaign(campaign, templates, view.funnel, 3),
+            steps=steps_of_campaign(campaign, templates, view.funnel, 3, change),
             texts=texts,
             tests=tests,
             most_tests=MAX_TESTS,
             directory=directory,
             may_start=campaign.state in STARTABLE,
-            change=draft_address(campaign, templates),
+            may_change=campaign.state in UNSTARTED,
+            change=change,
         )
 
     @pages.get("/problems.xlsx")

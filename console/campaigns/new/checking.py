@@ -102,7 +102,7 @@ def check_view(
         skipped_causes(campaign, funnel),
         _budget(conn, campaign, templates) if not reads else None,
         [
-            (each.template.name, shown_message(each.template, shown, heading.file_name if heading else ""))
+            (each.template.name, shown_message(each.template, shown, heading))
             for each in templates
         ],
         reads,

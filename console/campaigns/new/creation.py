@@ -1,5 +1,7 @@
 """Asks for a campaign to be created from a draft."""
 
+from uuid import UUID
+
 from flask import url_for
 from pydantic import ValidationError
 
@@ -7,8 +9,10 @@ from console.campaigns.new.draft import Draft, readable
 from console.commands import CommandRequest, submit
 from console.dependencies import Dependencies
 from console.request import translated, words
+from domain.campaigns.campaign import UNSTARTED
 from domain.command_bodies.campaigns import CancelCampaign
 from domain.contract.texts import gettext_noop
+from infra.postgres.campaigns import campaigns
 
 
 class WrongDraft(Exception):
@@ -16,7 +20,8 @@ class WrongDraft(Exception):
 
 
 def ask_for(deps: Dependencies, draft: Draft, form: str) -> str:
-    """Submits the command and returns its id; the campaign that the draft replaces is cancelled. Raises WrongDraft, and
+    """Submits the command and returns its id; the campaign that the draft replaces is cancelled, unless it was started
+    meanwhile. Raises WrongDraft, and
     PublishFailed: it is safe to ask again."""
     if not draft.name:
         raise WrongDraft(translated(gettext_noop("Give the campaign a name.")))
@@ -29,9 +34,15 @@ def ask_for(deps: Dependencies, draft: Draft, form: str) -> str:
     # the address of the draft is kept with the request, so that a rejected one can be changed
     detail: dict[str, object] = {"back": url_for("new_campaign.show", **draft.args())}
     requests = [CommandRequest(command, "campaign_create", detail)]
-    if draft.replaces is not None:
+    if draft.replaces is not None and _may_be_replaced(deps, draft.replaces):
         requests.append(CommandRequest(CancelCampaign(campaign_id=draft.replaces), "campaign_cancel"))
     return submit(deps, form, requests)[0]
+
+
+def _may_be_replaced(deps: Dependencies, campaign: UUID) -> bool:
+    with deps.connection() as conn:
+        found = campaigns.find(conn, campaign)
+    return found is not None and found.state in UNSTARTED
 
 
 def _error(place: str) -> str:

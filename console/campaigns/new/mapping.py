@@ -19,6 +19,7 @@ from domain.command_bodies.campaigns import ColumnMapping
 from domain.contract.texts import gettext_noop
 from domain.sending.templates import Template
 from infra.postgres.campaigns.pages.uploads import ArrivedFile
+from infra.postgres.media.uploads import UploadedFile
 from infra.sheets.checking import row_rules
 from infra.sheets.rendering import CellTexts
 
@@ -105,10 +106,10 @@ def guessed(draft: Draft, file: ArrivedFile, templates: Sequence[Template]) -> D
 
 
 def mapped_file(
-    draft: Draft, file: ArrivedFile, templates: Sequence[Template], phone: str, at: int, heading: str = ""
+    draft: Draft, file: ArrivedFile, templates: Sequence[Template], phone: str, at: int, heading: UploadedFile | None
 ) -> MappedFile:
     """The file with what its columns are. `phone`: of the business number; `at`: the row of the previews; `heading`:
-    the name of the file that the heading shows."""
+    the file that the heading shows."""
     headings = file.headings or {}  # as `describe` stored it
     needed = variables(templates)
     names: list[str] = list(headings.get("columns", ()))

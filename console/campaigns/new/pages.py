@@ -181,13 +181,12 @@ def _recipients(deps: Dependencies, draft: Draft, error: str = "", status: int =
         heading = heading_file(conn, draft.values, kind) if kind else None
         if kind and heading is None:
             return _heading(draft, templates, kind)
-        named = heading.file_name if heading is not None else ""
         mapped = customers = None
         if file is not None and file.state in READABLE:
             draft = guessed(draft, file, templates)
-            mapped = mapped_file(draft, file, templates, business_phone(conn, draft.number), at, named)
+            mapped = mapped_file(draft, file, templates, business_phone(conn, draft.number), at, heading)
         elif draft.source == "customers" and draft.agreed:
-            customers = customers_view(conn, draft, templates, named)
+            customers = customers_view(conn, draft, templates, heading)
         comparable = _comparable(deps, conn, draft, templates)
     page = render_template(
         "campaigns/recipients_of_new.html",
@@ -197,7 +196,7 @@ def _recipients(deps: Dependencies, draft: Draft, error: str = "", status: int =
         mapped=mapped,
         customers=customers,
         comparable=comparable,
-        bare=[shown_message(each, {}, named) for each in templates],
+        bare=[shown_message(each, {}, heading) for each in templates],
         heading=heading,
         directory=directory,
         error=error or _file_error(draft, file),

@@ -18,6 +18,7 @@ from domain.sending.templates import Template
 from infra.phones.countries import calling_codes_of
 from infra.postgres.campaigns.customers import count_fitting, filter_of
 from infra.postgres.campaigns.pages.history import HistoryFilter, ListedCampaign, campaign_page
+from infra.postgres.media.uploads import UploadedFile
 
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pl", "pt")
 """Languages that customers can be chosen by; their country's official one counts."""
@@ -40,9 +41,9 @@ class CustomersView(NamedTuple):
 
 
 def customers_view(
-    conn: Connection[Any], draft: Draft, templates: Sequence[Template], heading: str = ""
+    conn: Connection[Any], draft: Draft, templates: Sequence[Template], heading: UploadedFile | None
 ) -> CustomersView:
-    """What the step shows. `heading`: the name of the file that the heading shows."""
+    """What the step shows. `heading`: the file that the heading shows."""
     needed = variables(templates)
     example = translated(gettext_noop("Anna"))
     shown = {name: value.replace(NAME, example) for name, value in draft.values.items()}

@@ -64,11 +64,12 @@ def _start_page(deps: Dependencies, id_: UUID, error: str = "", status: int = 20
         view = check_view(conn, campaign, templates, Draft.of_campaign(campaign, templates, words().zone))
     zone = zone_of(campaign)
     next_hour = words().now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    change = draft_address(campaign, templates)
     page = render_template(
         "campaigns/start.html",
         shown=view,
         campaign=campaign,
-        steps=steps_of_campaign(campaign, templates, view.funnel, 4),
+        steps=steps_of_campaign(campaign, templates, view.funnel, 4, change),
         texts=texts,
         error=error,
         form=request.form.get("form") or new_form(),
@@ -78,7 +79,7 @@ def _start_page(deps: Dependencies, id_: UUID, error: str = "", status: int = 20
         own="own" in request.form if request.form else campaign.in_own_time,
         answers=answers_of(campaign, directory),
         may_start=campaign.state in STARTABLE,
-        change=draft_address(campaign, templates),
+        change=change,
     )
     # the form asks for a notice; in its place the page says what is wrong
     whole = {"HX-Retarget": "main", "HX-Reselect": "main", "HX-Reswap": "outerHTML"} if error and target() else {}

@@ -7,7 +7,7 @@ from flask import url_for
 
 from console.campaigns.new.draft import Draft
 from console.request import translated, words
-from domain.campaigns.campaign import Campaign, CampaignTemplate
+from domain.campaigns.campaign import STARTABLE, UNSTARTED, Campaign, CampaignTemplate
 from domain.campaigns.funnel import Funnel
 from domain.contract.texts import gettext_noop
 
@@ -48,22 +48,24 @@ def steps_of_draft(draft: Draft, recipients: str) -> list[Step]:
 
 
 def steps_of_campaign(
-    campaign: Campaign, templates: Sequence[CampaignTemplate], funnel: Funnel, here: int
+    campaign: Campaign, templates: Sequence[CampaignTemplate], funnel: Funnel, here: int, change: str
 ) -> list[Step]:
-    """The steps once the campaign exists. `here`: the one that is shown."""
+    """The steps once the campaign exists. `here`: the one that is shown; `change`: the address of the draft from which
+    it was created. Before the start the first two can be done again: another campaign then takes its place."""
     first = templates[0].template
     number, planned = words().number, funnel.cell("planned").n
     rows = translated(gettext_noop("%(n)s rows")) % {"n": number(funnel.rows)}
     people = translated(gettext_noop("%(n)s people")) % {"n": number(planned)} if planned else ""
     when = words().day_and_clock(campaign.start_at) if campaign.start_at else ""
     start = url_for("start.ask_start", id_=campaign.id)
+    may_change, may_start = campaign.state in UNSTARTED, campaign.state in STARTABLE
     return steps(
         (f"{first.name} · {first.language}", rows, people, when),
         (
-            "",
-            "",
+            url_for("new_campaign.show", number=campaign.phone_number_id) if may_change else "",
+            change if may_change else "",
             url_for("check.show", id_=campaign.id),
-            start if planned else "",
+            start if planned and may_start else "",
         ),
         here - 1,
     )

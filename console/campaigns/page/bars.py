@@ -32,6 +32,7 @@ _CELLS = {
     "held": gettext_noop("Held back by Meta"),
     "bad": gettext_noop("With a problem"),
     "duplicate": gettext_noop("Duplicates"),
+    "not_good": gettext_noop("Nothing is sent to these rows"),
     "skipped": gettext_noop("Skipped"),
     "to_come": gettext_noop("Waiting for their turn"),
 }

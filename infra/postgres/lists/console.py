@@ -171,8 +171,8 @@ class ListTotals(NamedTuple):
 
 
 def list_totals(conn: Connection[Any], which: UnmanagedFilter) -> ListTotals:
-    """The totals of the filter's number and reason; the counts are those of its campaign too. One statement, because a
-    round trip costs a page more than the query."""
+    """The totals of the filter's numbers, reason and campaign. One statement, because a round trip costs a page more
+    than the query."""
     is_supervised = which.within is not None
     totals = _totals(which.reason, which.of_numbers, which.campaign is not None, is_supervised)
     found = conn.execute(totals, {**count_of(which), **values_within(which.within)}).fetchone()
@@ -187,7 +187,7 @@ def _totals(reason: Reason | None, of_numbers: OfNumbers, of_campaign: bool, is_
         .format(
             SQL(counts_statement(of_campaign)),
             WAITING[is_supervised],
-            *(each(reason, of_numbers) for each in (soon_statement, lost_statement)),
+            *(each(reason, of_numbers, of_campaign) for each in (soon_statement, lost_statement)),
         )
         .as_bytes()
     )

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Composed
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from infra.postgres.conversations.columns import STATUS_CODES
-from infra.postgres.lists.unmanaged import OF_NUMBER, OfNumbers
+from infra.postgres.lists.unmanaged import ANSWERED, OF_NUMBER, OfNumbers
 
 SOON = timedelta(hours=4)
 """A conversation with less time left than this runs out soon."""
@@ -21,26 +21,30 @@ _DAY = timedelta(days=1)
 
 
 @cache
-def soon_statement(reason: Reason | None, of_numbers: OfNumbers) -> Composed:
+def soon_statement(reason: Reason | None, of_numbers: OfNumbers, of_campaign: bool) -> Composed:
     """Returns the SQL that counts those that run out soon, with this reason (None: any) and these
-    numbers, whose parameters are those of `UnmanagedFilter.numbers`."""
-    return _counted("active", [reason] if reason else tuple(Reason), of_numbers, _OLDER.format(age=_DAY - SOON))
+    numbers, whose parameters are those of `UnmanagedFilter.numbers`; if `of_campaign`, only answers to a `campaign`."""
+    reasons = [reason] if reason else tuple(Reason)
+    return _counted("active", reasons, of_numbers, of_campaign, _OLDER.format(age=_DAY - SOON))
 
 
 @cache
-def lost_statement(reason: Reason | None, of_numbers: OfNumbers) -> Composed:
+def lost_statement(reason: Reason | None, of_numbers: OfNumbers, of_campaign: bool) -> Composed:
     """Returns the SQL that counts those who could be answered until less than a day ago, and nobody did. Whom the bot
     dismissed is not among them: the bot may have answered. Parameters as for `soon_statement`."""
     reasons = [each for each in ([reason] if reason else Reason) if each is not Reason.BOT_CLOSED]
     age = SQL(" and ").join([_OLDER.format(age=_DAY), _YOUNGER.format(age=2 * _DAY)])
-    return _counted("closed", reasons, of_numbers, age)
+    return _counted("closed", reasons, of_numbers, of_campaign, age)
 
 
-def _counted(status: Status, reasons: Sequence[Reason], of_numbers: OfNumbers, age: Composed) -> Composed:
+def _counted(
+    status: Status, reasons: Sequence[Reason], of_numbers: OfNumbers, of_campaign: bool, age: Composed
+) -> Composed:
     """Counts by the `age` of the customer's last message. The window ends a day after it, so each branch is a range of
-    a list's own index, at most `MANY` rows of it."""
+    a list's own index, at most `MANY` rows of it. Of a campaign there are few: all of its answers are read."""
     branches = [
         _BRANCH.format(
+            listed=SQL("answered where" if of_campaign else "conversations where unmanaged and"),
             status=sql.Literal(STATUS_CODES[status]),
             reason=sql.Literal(each.code),
             number=OF_NUMBER[of_numbers],
@@ -49,13 +53,15 @@ def _counted(status: Status, reasons: Sequence[Reason], of_numbers: OfNumbers, a
         )
         for each in reasons
     ]
-    return SQL("select least(count(*), {most}) from ({branches}) as found").format(
-        most=sql.Literal(MANY), branches=SQL(" union all ").join(branches or [_NONE])
+    return SQL("{answers} select least(count(*), {most}) from ({branches}) as found").format(
+        answers=SQL("with answered as materialized ({})").format(SQL(ANSWERED)) if of_campaign else SQL(""),
+        most=sql.Literal(MANY),
+        branches=SQL(" union all ").join(branches or [_NONE]),
     )
 
 
 _BRANCH = SQL(
-    "(select 1 from conversations where unmanaged and status = {status} and reason = {reason} {number} "
+    "(select 1 from {listed} status = {status} and reason = {reason} {number} "
     "and {age} limit {most})"
 )
 _OLDER = SQL("last_at < now() - {age}")

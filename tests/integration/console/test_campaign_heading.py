@@ -47,7 +47,7 @@ def shop(database: str) -> Iterator[Shop]:
         yield Shop(console, store, room)
 
 
-def test_the_picture_is_sent_once_and_shown_by_its_name(shop: Shop) -> None:
+def test_the_picture_is_sent_once_and_shown_with_its_name_and_size(shop: Shop) -> None:
     assert "Choose the picture above the text" in shop.browser.get(START).text
     status, address = shop.sends(PHOTO, "bikes.jpg")
     assert 200 == status
@@ -61,14 +61,32 @@ def test_the_picture_is_sent_once_and_shown_by_its_name(shop: Shop) -> None:
     )
     assert PHOTO == shop.store.files[found.sha256]
     page = shop.browser.get(address).text
-    assert "bikes.jpg" in page
+    picture = f'<img class="phone-picture" src="/media/heading/{upload}"'
+    assert all(shown in page for shown in ("bikes.jpg", "<small>1 kB</small>", picture))
     created = shop.browser.send(page, name="Autumn", do="create", **{"v.1": "Anna"})
     assert 303 == created.status_code, created.text
     assert [("applied", None)] == shop.console.process_commands()
     (row,) = shop.room.office.rows("select source from campaigns")
     assert str(upload) == row["source"]["customers"]["values"]["header"]
     shop.room.run_worker()
-    assert "bikes.jpg" in shop.browser.get(created.location).text
+    check = shop.browser.get(created.location).text
+    assert all(shown in check for shown in ("bikes.jpg", picture))
+
+
+def test_the_picture_is_seen_by_who_sent_it_and_by_all_once_a_campaign_has_it(shop: Shop) -> None:
+    _, address = shop.sends(PHOTO, "bikes.jpg")
+    file = f"/media/heading/{parse_qs(urlsplit(address).query)['v.header'][0]}"
+    shown = shop.browser.get(file)
+    assert (200, len(PHOTO), "image/jpeg") == (shown.status_code, shown.content_length, shown.content_type)
+    assert shown.headers["Content-Disposition"].startswith("inline")
+    shop.console.person("boss", administrator=True)
+    boss = shop.console.signed_in("boss")
+    assert 404 == boss.get(file).status_code
+    shop.browser.send(shop.browser.get(address).text, name="Autumn", do="create", **{"v.1": "Anna"})
+    shop.console.process_commands()
+    assert (200, 404) == (boss.get(file).status_code, boss.get(f"/media/heading/{uuid4()}").status_code)
+    shop.console.person("anna", administrator=False)
+    assert 403 == shop.console.signed_in("anna").get(file).status_code
 
 
 @pytest.mark.parametrize(("content", "name"), [(b"%PDF-1.7 a list", "list.pdf"), (b"MZ\x00\x01 a program", "a.jpg")])

@@ -237,6 +237,8 @@ def test_a_campaign_is_created_checked_tested_and_started(
     ).active
     assert problems is not None
     assert [3, 4, 5] == sorted(int(str(row[-2].value)) for row in problems.iter_rows(min_row=2))
+    bad = unescape(re.findall(r'class="is-bad" href="([^"]+)"', page)[0])
+    assert ["3", "4", "5"] == re.findall(r'id="recipient-(\d+)"', manager.get(bad).text)
 
     start = check.partition("/check")[0] + "/start"
     summary = manager.get(start).text
@@ -434,6 +436,53 @@ def test_what_the_commands_say_is_what_was_chosen(console: Console, manager: Bro
     assert {"canary": 50, "quiet": {"start": "20:00:00", "end": "09:00:00"}, "zone": "Europe/Rome"} == said["terms"]
     assert {"target": {"kind": "user", "id": "anna"}, "mode": "immediate", "holds_hours": 24} == said["answers_to"]
     assert said["into_active"] is False
+
+
+def steps_of(page: str) -> list[str]:
+    """Returns where the steps of a page lead."""
+    return [unescape(each) for each in re.findall(r'<a href="([^"]+)">\s*<i aria-hidden', page)]
+
+
+@pytest.mark.parametrize("step", ["check", "start"])
+def test_each_step_is_a_link_until_the_start(manager: Browser, room: CampaignRoom, step: str) -> None:
+    """The first two lead to another campaign in place of this one."""
+    campaign = room.planned(2)
+    own = f"/campaigns/{campaign.id}"
+    template, recipients, other = steps_of(manager.get(f"{own}/{step}").text)
+    assert f"/campaigns/new?number={NUMBER}" == template
+    assert f"replaces={campaign.id}" in recipients
+    assert f"{own}/{'start' if step == 'check' else 'check'}" == other
+    room.command("start", campaign)
+    page = manager.get(f"{own}/{step}").text
+    assert ([] if step == "check" else [f"{own}/check"]) == steps_of(page)
+    assert "replaces" not in page
+
+
+@pytest.mark.parametrize(("command", "says"), [("start", "It was started."), ("cancel", "that was cancelled cannot be")])
+def test_a_campaign_that_cannot_be_started_has_no_form_for_it(
+    manager: Browser, room: CampaignRoom, command: str, says: str
+) -> None:
+    campaign = room.planned(2)
+    start = f"/campaigns/{campaign.id}/start"
+    assert 'name="when"' in manager.get(start).text
+    room.command(command, campaign)
+    page = manager.get(start).text
+    assert (True, False) == (says in page, 'name="when"' in page)
+    assert f'class="btn go" href="/campaigns/{campaign.id}"' in page
+
+
+def test_a_campaign_that_was_started_meanwhile_is_not_cancelled_by_its_draft(
+    console: Console, manager: Browser, room: CampaignRoom
+) -> None:
+    address = sends(manager, CSV.encode())
+    room.read_files()
+    for number, started in enumerate((False, True)):
+        campaign = room.planned(2, f"Offer {number}")
+        if started:
+            room.command("start", campaign)
+        fills_in(manager, f"{address}&replaces={campaign.id}", do="create", name=f"Autumn {number}")
+        console.process_commands()
+        assert ("running" if started else "cancelled") == room.campaign(campaign).state
 
 
 # strange addresses, and strangers

@@ -58,6 +58,11 @@ _NOT_READY = ("importing", "planning")
     "Default: what the headings and the first rows look like.",
 )
 @click.option("--value", "values", multiple=True, metavar="VARIABLE=VALUE", help="For everybody, or for empty cells.")
+@click.option(
+    "--header-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The picture, video or document that the header of the template shows to everybody.",
+)
 @click.option("--name", metavar="TEXT", help="Name of the campaign (default: that of the file).")
 @click.option("--country", metavar="CC", help="Country of phones without a country code (default: the number's).")
 @click.option("--join-lines", is_flag=True, help="Line breaks in a variable become spaces.")
@@ -86,6 +91,7 @@ def import_(
     number: str,
     columns: str | None,
     values: tuple[str, ...],
+    header_file: Path | None,
     name: str | None,
     country: str | None,
     join_lines: bool,
@@ -100,7 +106,7 @@ def import_(
 
     Says which rows are good and what is wrong with the others. Nothing is sent before `witiop campaigns start`.
     """
-    from domain.campaigns.content import variables_of
+    from domain.campaigns.content import HEADER, variables_of
     from domain.command_bodies.campaigns import CreateCampaign
     from infra.postgres.connections.pool import connect
     from witiop.cli.views.display import show_json
@@ -120,7 +126,10 @@ def import_(
             click.echo(text)
 
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
-        variables = [v for each in _templates(connection, number, templates, language) for v in variables_of(each)]
+        known = _templates(connection, number, templates, language)
+        variables = [variable for each in known for variable in variables_of(each)]
+        if (shown := _header(installation, header_file, known, given, issuer)) is not None:
+            given[HEADER] = str(shown)
         file_id = _upload(connection, file, issuer)
         found = _when_read(connection, file_id)
         mapping = _mapping(found, chosen, given, variables)
@@ -168,6 +177,27 @@ def _templates(connection: "Connection[Any]", number: str, names: Sequence[str],
             raise CommandFailed(f"there is no template {harmless(name)} in {harmless(language)}", "template_unknown")
         found.append(template)
     return found
+
+
+def _header(
+    installation: "Installation", file: Path | None, templates: Sequence[Any], given: Mapping[str, str], actor: str
+) -> UUID | None:
+    """Stores the file that the header of the templates shows; None: it shows none, or one that was stored before.
+    Raises UsageError if a file is missing or is not shown, CommandFailed if Meta would not take it."""
+    from domain.campaigns.content import HEADER
+    from domain.messages.files import LIMITS
+    from witiop.cli.sending.media import upload_file
+
+    kinds = {each.header_kind for each in templates if each.header_kind in LIMITS}
+    if file is None:
+        if kinds and HEADER not in given:
+            raise click.UsageError(f"use --header-file: the header of the template shows {' or '.join(sorted(kinds))}")
+        return None
+    if HEADER in given:
+        raise click.UsageError("use either --header-file or --value header=ID")
+    if not kinds:
+        raise click.UsageError("--header-file: the header of the template shows no file")
+    return upload_file(installation, file, actor)
 
 
 def _upload(connection: "Connection[Any]", file: Path, actor: str) -> UUID:

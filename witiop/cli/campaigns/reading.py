@@ -62,6 +62,7 @@ CELLS = (
     "held",
     "bad",
     "duplicate",
+    "not_good",
     "skipped",
     "to_come",
 )

@@ -42,3 +42,13 @@ def tests_of(connection: Connection[Any], campaign: UUID, most: int = 20) -> lis
         "order by requested_at desc, id desc limit %b",
         [campaign, most],
     )
+
+
+def shows_heading(connection: Connection[Any], upload: UUID) -> bool:
+    """Returns whether an uploaded file stands above the text of a campaign's messages. O(campaigns)."""
+    row = connection.execute(
+        "select exists (select from campaigns where %(upload)b in "
+        "(source #>> '{file,mapping,values,header}', source #>> '{customers,values,header}'))",
+        {"upload": str(upload)},
+    ).fetchone()
+    return row is not None and bool(row[0])
