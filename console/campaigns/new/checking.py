@@ -101,10 +101,7 @@ def check_view(
         _problems(conn, campaign, templates, draft, funnel),
         skipped_causes(campaign, funnel),
         _budget(conn, campaign, templates) if not reads else None,
-        [
-            (each.template.name, shown_message(each.template, shown, heading))
-            for each in templates
-        ],
+        [(each.template.name, shown_message(each.template, shown, heading)) for each in templates],
         reads,
     )
 

@@ -60,10 +60,7 @@ def _counted(
     )
 
 
-_BRANCH = SQL(
-    "(select 1 from {listed} status = {status} and reason = {reason} {number} "
-    "and {age} limit {most})"
-)
+_BRANCH = SQL("(select 1 from {listed} status = {status} and reason = {reason} {number} and {age} limit {most})")
 _OLDER = SQL("last_at < now() - {age}")
 _YOUNGER = SQL("last_at > now() - {age}")
 _NONE = SQL("select 1 where false").format()

@@ -458,7 +458,9 @@ def test_each_step_is_a_link_until_the_start(manager: Browser, room: CampaignRoo
     assert "replaces" not in page
 
 
-@pytest.mark.parametrize(("command", "says"), [("start", "It was started."), ("cancel", "that was cancelled cannot be")])
+@pytest.mark.parametrize(
+    ("command", "says"), [("start", "It was started."), ("cancel", "that was cancelled cannot be")]
+)
 def test_a_campaign_that_cannot_be_started_has_no_form_for_it(
     manager: Browser, room: CampaignRoom, command: str, says: str
 ) -> None:

@@ -59,7 +59,7 @@ def test_the_picture_of_the_header_is_stored_and_named_by_the_command(
         return [{"command_id": each.head.id, "outcome": "published", "reason": None} for each in commands]
 
     monkeypatch.setattr(importing, "results_of", publish)
-    monkeypatch.setattr(importing.time, "sleep", lambda _: room.read_files())
+    monkeypatch.setattr("time.sleep", lambda _: room.read_files())
     (photo := tmp_path / "bikes.jpg").write_bytes(PHOTO)
     (people := tmp_path / "people.csv").write_text("Phone,{{1}}\n+393005550101,Trek\n")
     options = ("campaigns", "import", str(people), "--number", NUMBER)
