@@ -32,7 +32,8 @@ FunnelCell = Literal[
 """A cell that counts recipients of several states. `good`: rows without a problem; `unique`: the first row of each
 person; `planned`: of those, the ones not skipped; `accepted` to `read`: so far or further; `human`: whose answer
 reached a human, `unmanaged`: who answered and was left alone. `held`: accepted, but Meta holds the message back; `bad`:
-rows with a problem; `not_good`: these and duplicates; `skipped`: for another reason than `duplicate`; `to_come`: they wait for the plan or their turn."""
+rows with a problem; `not_good`: these and duplicates; `skipped`: for another reason than `duplicate`; `to_come`: they
+wait for the plan or their turn."""
 FUNNEL_CELLS: tuple[FunnelCell, ...] = get_args(FunnelCell)
 
 STEPS: tuple[FunnelCell, ...] = ("rows", "good", "unique", "planned", "accepted", "sent", "delivered", "read")
