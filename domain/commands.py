@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, TypeAd
 
 from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CampaignBody, CampaignCommand, OptIn, OptOut
 from domain.command_bodies.directory import ChangeDirectory
-from domain.command_bodies.parts import CommandPart, NonEmptyId, Target, TransferMode
+from domain.command_bodies.parts import CommandPart, DismissedAs, NonEmptyId, Target, TransferMode
 from domain.event_headers import event_headers
 from domain.messages.outgoing import OutgoingMessage, TemplateMessage
 from domain.ports import OutgoingRecord
@@ -69,6 +69,11 @@ class Rejection(StrEnum):
     FILE_UNKNOWN = "file_unknown"
     NOTHING_TO_RETRY = "nothing_to_retry"
     NUMBER_UNKNOWN = "number_unknown"
+    ALREADY_DISMISSED = "already_dismissed"
+
+
+Note = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=r"^[^\x00]+$")]
+"""What the issuer of a command writes about it, for people."""
 
 
 class Transfer(CommandPart):
@@ -106,7 +111,7 @@ class Release(CommandPart):
     target: Target | None = None
     mode: Literal["immediate", "exclusive"] | None = None
     park_until: AwareDatetime | None = None
-    note: Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=r"^[^\x00]+$")] | None = None
+    note: Note | None = None
     batch_id: NonEmptyId | None = None
 
     def model_post_init(self, _: object) -> None:
@@ -116,11 +121,22 @@ class Release(CommandPart):
             raise ValueError("mode: a conversation is parked exclusively, not immediately")
 
 
+class Dismiss(CommandPart):
+    """Takes an unmanaged conversation from the list, active or closed, because nobody needs to answer: until the
+    customer writes again, or the dismissal is recalled. `note`: for those who look at it later."""
+
+    conversation_id: UUID
+    why: DismissedAs
+    note: Note | None = None
+    expected_version: int | None = Field(default=None, ge=0)
+    batch_id: NonEmptyId | None = None
+
+
 class Recall(CommandPart):
-    """Recalls a transfer that is not accepted yet, gives back a conversation that the issuer has accepted and nobody
-    has answered, recalls a mail that is still held or a message that Meta has not been asked to send, or cancels a
-    transfer on reply (`deferred_id`). Has exactly one of `conversation_id`, `mail_command_id`, `send_command_id` and
-    `deferred_id`; `expected_version` is only for a conversation."""
+    """Recalls a transfer that is not accepted yet or a dismissal, gives back a conversation that the issuer has
+    accepted and nobody has answered, recalls a mail that is still held or a message that Meta has not been asked to
+    send, or cancels a transfer on reply (`deferred_id`). Has exactly one of `conversation_id`, `mail_command_id`,
+    `send_command_id` and `deferred_id`; `expected_version` is only for a conversation."""
 
     conversation_id: UUID | None = None
     mail_command_id: NonEmptyId | None = None
@@ -210,6 +226,7 @@ CommandBody = (
     Transfer
     | TransferOnReply
     | Release
+    | Dismiss
     | Recall
     | Email
     | SendMessage
@@ -227,6 +244,7 @@ _TYPES: dict[str, type[CommandBody]] = {
     "witiop.command.transfer.v1": Transfer,
     "witiop.command.transfer_on_reply.v1": TransferOnReply,
     "witiop.command.release.v1": Release,
+    "witiop.command.dismiss.v1": Dismiss,
     "witiop.command.recall.v1": Recall,
     "witiop.command.email.v1": Email,
     "witiop.command.send.v1": SendMessage,

@@ -22,7 +22,6 @@ from console.request import acts, person, words
 from console.table.query import ROWS, ListQuery, cursor
 from console.table.rows import RowContext, render_rows, row_mark
 from console.words import Words
-from domain.conversations.conversation import Status
 from domain.directory import Directory
 from domain.routing.supervision import Supervision
 from infra.postgres import directory
@@ -35,7 +34,7 @@ from infra.postgres.lists.cursor import Cursor
 from infra.postgres.lists.desk import DeskFilter, desk_page, waiting
 from infra.postgres.lists.last_messages import with_last_answers, with_last_messages, with_promises
 from infra.postgres.lists.liveliness import Liveliness, liveliness
-from infra.postgres.lists.unmanaged import ListedConversation, UnmanagedFilter
+from infra.postgres.lists.unmanaged import ListedConversation, ListedStatus, UnmanagedFilter, statuses_of
 from infra.postgres.sending.accounts import SendingTrouble, sending_trouble
 
 MAX_NEW = 100
@@ -270,11 +269,11 @@ def counted(which: UnmanagedFilter) -> UnmanagedFilter:
     return UnmanagedFilter(reason=which.reason, number=which.number, campaign=which.campaign, within=which.within)
 
 
-def matching(which: UnmanagedFilter, found: Mapping[Status, int]) -> int | None:
+def matching(which: UnmanagedFilter, found: Mapping[ListedStatus, int]) -> int | None:
     """How many conversations match, taken from the counts; None where they do not tell."""
     if which.words:
         return None
-    return found[which.status] if which.status else sum(found.values())
+    return sum(found[status] for status in statuses_of(which.status))
 
 
 def changes_for(app: Flask, shown: WatchedList, now: ListState) -> Sequence[bytes] | None:
@@ -367,9 +366,13 @@ def _moved(shown: WatchedList, now: ListState, total: int | None) -> bool:
     """Whether other rows than those that the page shows have joined or left the list."""
     if shown.total is None or total is None:
         return False
-    left = now.gone & shown.rows.keys()
-    if (status := shown.query.status) is not None:
-        left |= {id_ for id_ in shown.rows if id_ in now.rows and now.rows[id_].status != status}
+    status, listed = shown.query.status, {id_: now.rows[id_] for id_ in shown.rows if id_ in now.rows}
+    if status == "dismissed":
+        left = {id_ for id_, row in listed.items() if row.dismissed_as is None}
+    else:
+        left = now.gone & shown.rows.keys()
+        if status is not None:
+            left |= {id_ for id_, row in listed.items() if row.status != status}
     return shown.total - len(left) != total
 
 

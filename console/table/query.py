@@ -8,14 +8,13 @@ from flask import url_for
 from werkzeug.datastructures import MultiDict
 
 from console.request import supervision
-from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from domain.routing.supervision import Supervision
 from infra.postgres.console.sign_ins import Person
 from infra.postgres.lists.console import PageCursor
 from infra.postgres.lists.cursor import Cursor, CursorError
 from infra.postgres.lists.desk import DeskFilter, DeskState
-from infra.postgres.lists.unmanaged import Order, UnmanagedFilter
+from infra.postgres.lists.unmanaged import ListedStatus, Order, UnmanagedFilter
 
 ROWS = (10, 25, 50, 100)
 """The choices of rows per page (manual fact S6)."""
@@ -33,7 +32,7 @@ class ListQuery:
     the waiting list, `state`: which conversations, `since`: the row that ended the previous page. `within`: what the
     person supervises, which no address can say."""
 
-    status: Status | None = None
+    status: ListedStatus | None = None
     reason: Reason | None = None
     number: str | None = None
     campaign: UUID | None = None
@@ -55,7 +54,7 @@ class ListQuery:
         status, reason, order = given.get("status"), given.get("reason"), given.get("order")
         tab, state = given.get("tab", ""), given.get("state")
         return cls(
-            status=cast(Status, status) if status in get_args(Status) else None,
+            status=cast(ListedStatus, status) if status in get_args(ListedStatus) else None,
             reason=Reason(reason) if reason in {each.value for each in Reason} else None,
             number=cleaned(given.get("number")) or None,
             campaign=_uuid(given.get("campaign")),
@@ -76,6 +75,8 @@ class ListQuery:
     def filter(self) -> UnmanagedFilter:
         """The filter for the database. Where no order was chosen, the customer who is lost first comes first."""
         words = tuple(self.q.split())
+        if self.status == "dismissed":
+            return UnmanagedFilter(self.status, None, self.number, words, self.order or "newest", within=self.within)
         order = self.order or "urgent"
         return UnmanagedFilter(self.status, self.reason, self.number, words, order, self.campaign, self.within)
 

@@ -347,6 +347,7 @@ class UnitOfWork:
             audit(connection, self.audited)
             Outbox(connection).add(self.records)
             histories.count([before for before, _ in existing], [c for _, c in changed])
+            histories.count_dismissed([before for before, _ in existing], [c for _, c in changed])
             if self.sends is not None:
                 self.sends.write_counts()
             outcomes = [(c.id, outcome_of(c)) for _, c in existing]

@@ -36,6 +36,7 @@ from domain.command_bodies.directory import ChangeDirectory
 from domain.commands import (
     CommandBody,
     CommandHead,
+    Dismiss,
     Email,
     MarkRead,
     Recall,
@@ -55,6 +56,7 @@ from domain.facts import AgentAccepted
 from domain.ids import ConversationId, CustomerId, fact_id
 from domain.mail import MailPolicy, accept_email, mail_id
 from domain.routing.agents import Member
+from domain.routing.dismissals import dismiss, restored
 from domain.routing.releases import is_taking_over, release, release_rejection
 from domain.routing.transfers import (
     RoutingPolicy,
@@ -198,6 +200,8 @@ class Commands:
                 return self._transfer_on_reply(scene, head, body) or (None, None)
             case Release():
                 return self._release(scene, head, body, ref)
+            case Dismiss():
+                return self._dismiss(scene, head, body, ref), None
             case Email():
                 return self._email(scene, head, body), None
             case Recall():
@@ -319,6 +323,15 @@ class Commands:
             scene.assign(head.issuer)
         return None, None
 
+    def _dismiss(self, scene: _Scene, head: CommandHead, body: Dismiss, ref: FactRef) -> Rejection | None:
+        conversation = scene.conversation(body.conversation_id)
+        decided = dismiss(conversation, body, head.issuer, ref)
+        if isinstance(decided, Rejection):
+            return decided
+        assert conversation is not None
+        _decide(scene, conversation, decided, head, ref, body.note)
+        return None
+
     def _email(self, scene: _Scene, head: CommandHead, body: Email) -> Rejection | None:
         connection = scene.work.connection
         if scene.conversation(body.conversation_id) is None:
@@ -340,7 +353,10 @@ class Commands:
         conversation = scene.conversation(body.conversation_id)
         if conversation is None:
             return Rejection.CONVERSATION_UNKNOWN
-        decided = recall(conversation, body.expected_version, head.issuer, ref)
+        if conversation.dismissed is not None:
+            decided = restored(conversation, body.expected_version)
+        else:
+            decided = recall(conversation, body.expected_version, head.issuer, ref)
         if isinstance(decided, Rejection):
             return decided
         scene.give_back(conversation)

@@ -113,6 +113,8 @@ def answer_of(
 
 def outcome_of(conversation: Conversation) -> AnswerOutcome:
     """Returns what became of a conversation in which a customer answered."""
+    if conversation.dismissed is not None:
+        return "resolved"
     if conversation.status == "closed":
         return "resolved" if conversation.managed else "unmanaged"
     if conversation.managed:

@@ -28,3 +28,6 @@ class Target(CommandPart):
 
 
 TransferMode = Literal["immediate", "exclusive"]
+
+DismissedAs = Literal["no_answer_needed", "spam", "duplicate"]
+"""Why a conversation is dismissed. Public: new values may be added, none is removed."""

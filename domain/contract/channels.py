@@ -16,7 +16,7 @@ from domain import commands, facts
 from domain.campaigns.document import CampaignEvent
 from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CreateCampaign, OptIn, OptOut, OptOutScope, StartCampaign
 from domain.command_bodies.directory import ChangeDirectory
-from domain.command_bodies.parts import TransferMode
+from domain.command_bodies.parts import DismissedAs, TransferMode
 from domain.commands import Rejection
 from domain.contract.campaigns import PublishedCampaign
 from domain.contract.published import Growing, Published
@@ -65,6 +65,17 @@ class PublishedRelease(Published):
     """For those who take it next."""
 
 
+class PublishedDismissal(Published):
+    """Somebody decided that nobody needs to answer the customer."""
+
+    at: AwareDatetime
+    by: str
+    """Issuer of the command."""
+    why: Annotated[str, Growing(get_args(DismissedAs))]
+    note: str | None
+    """For those who look at it later."""
+
+
 class ConversationEvent(Published):
     """A conversation right after the event."""
 
@@ -95,10 +106,13 @@ class ConversationEvent(Published):
     """The reservation is offered from that time on, or when the customer writes."""
     released: PublishedRelease | None = None
     """Set until somebody writes to the customer."""
+    dismissed: PublishedDismissal | None = None
+    """Set while the conversation is dismissed, and therefore neither managed nor unmanaged: until the customer writes
+    again, somebody writes to the customer, or the dismissal is recalled."""
     entries: int
     """Number of entries in the transcript."""
     version: int
-    """Number of changes of owner, status and managed; a command's `expected_version` is compared with it."""
+    """Number of changes of owner, status, managed and dismissed; a command's `expected_version` is compared with it."""
     sequence: int
     """Number of the event within the conversation, from 1; the same as `ce_sequence`."""
     because: tuple[UUID, ...]
@@ -338,6 +352,7 @@ CHANNELS = (
             ),
             MessageType("witiop.command.recall.v1", commands.Recall, "witiop.command.recall.v1", _RECALLS_ONE),
             MessageType("witiop.command.release.v1", commands.Release, "witiop.command.release.v1"),
+            MessageType("witiop.command.dismiss.v1", commands.Dismiss, "witiop.command.dismiss.v1"),
             MessageType("witiop.command.email.v1", commands.Email, "witiop.command.email.v1"),
             MessageType("witiop.command.send.v1", commands.SendMessage, "witiop.command.send.v1", _TO_ONE),
             MessageType("witiop.command.mark_read.v1", commands.MarkRead, "witiop.command.mark_read.v1"),

@@ -30,7 +30,8 @@ def transcript_document(item: TranscriptItem) -> dict[str, object]:
 
 
 def history_document(entry: HistoryEntry) -> dict[str, object]:
-    """Returns an entry as plain JSON values. `mail`, `command_id` and `note` are left out when empty."""
+    """Returns an entry as plain JSON values. `mail`, `command_id` and `note` are left out when empty. `why`:
+    only of a dismissal."""
     document: dict[str, object] = {
         "sequence": entry.sequence,
         "at": rfc3339(entry.at),
@@ -44,6 +45,8 @@ def history_document(entry: HistoryEntry) -> dict[str, object]:
         document["mail"] = str(entry.mail_id)
     if entry.command_id:
         document["command_id"] = entry.command_id
+    if entry.event == "dismissed":
+        document["why"] = entry.dismissed_as
     if entry.note:
         document["note"] = entry.note
     return document

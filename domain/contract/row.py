@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.conversations.conversation import Owner, Released, Status
+from domain.conversations.conversation import Dismissed, Owner, Released, Status
 from domain.conversations.reasons import Reason
 from domain.times import rfc3339
 
@@ -53,6 +53,8 @@ class Row(Protocol):
     @property
     def released(self) -> Released | None: ...
     @property
+    def dismissed(self) -> Dismissed | None: ...
+    @property
     def entries(self) -> int: ...
     @property
     def version(self) -> int: ...
@@ -96,6 +98,7 @@ def row_document(row: Row) -> dict[str, object]:
         "reply_by": row.reply_by and rfc3339(row.reply_by),
         "parked_until": row.parked_until and rfc3339(row.parked_until),
         "released": row.released and _release_document(row.released),
+        "dismissed": row.dismissed and _dismissal_document(row.dismissed),
         "entries": row.entries,
         "version": row.version,
         "sequence": row.sequence,
@@ -106,6 +109,15 @@ def owner_document(owner: Owner) -> dict[str, object]:
     """Returns an owner as plain JSON values. `until`: when a reservation, an offer, or an acceptance without a
     word to the customer ends automatically; otherwise null."""
     return {"kind": owner.kind, "id": owner.id, "state": owner.state, "until": owner.until and rfc3339(owner.until)}
+
+
+def _dismissal_document(dismissed: Dismissed) -> dict[str, object]:
+    return {
+        "at": rfc3339(dismissed.ref.at),
+        "by": dismissed.by,
+        "why": dismissed.why,
+        "note": dismissed.note,
+    }
 
 
 def _release_document(released: Released) -> dict[str, object]:

@@ -6,6 +6,7 @@ The console translates these texts: they are the message ids of its catalogues.
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from domain.command_bodies.parts import DismissedAs
 from domain.commands import Rejection
 from domain.conversations.reasons import Reason
 
@@ -61,6 +62,13 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
     ),
 }
 
+DISMISSAL_TEXTS: Mapping[DismissedAs, str] = {
+    "no_answer_needed": gettext_noop("No answer needed"),
+    "spam": gettext_noop("Spam"),
+    "duplicate": gettext_noop("Duplicate"),
+}
+"""Why conversations are dismissed, as labels."""
+
 REJECTION_TEXTS: Mapping[Rejection, str] = {
     Rejection.NOT_AUTHENTIC: gettext_noop("the command's signature is not valid: check the command secret"),
     Rejection.MALFORMED: gettext_noop("the command is not well-formed"),
@@ -112,6 +120,7 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
     Rejection.FILE_UNKNOWN: gettext_noop("the file does not exist or could not be read"),
     Rejection.NOTHING_TO_RETRY: gettext_noop("there is nobody for whom another try could succeed"),
     Rejection.NUMBER_UNKNOWN: gettext_noop("WhatsApp knows no such number of this company"),
+    Rejection.ALREADY_DISMISSED: gettext_noop("it is dismissed already"),
     Rejection.ALREADY_PROMISED: gettext_noop(
         "the customer's next answer is already promised to somebody: cancel that first"
     ),

@@ -1,5 +1,5 @@
-"""Classifies a conversation at a point in time: active or closed, managed or unmanaged, and the reason when it is
-unmanaged.
+"""Classifies a conversation at a point in time: active or closed; managed, dismissed or unmanaged, and the reason when
+it is unmanaged.
 
 Pure functions of evidence, decisions, number and `now`.
 """
@@ -7,9 +7,10 @@ Pure functions of evidence, decisions, number and `now`.
 from datetime import datetime
 from typing import NamedTuple
 
-from domain.conversations.conversation import Conversation, FactRef, Status
+from domain.conversations.conversation import Conversation, Dismissed, FactRef, Status
 from domain.conversations.ends import End, counts, ended
 from domain.conversations.ownership.claims import holder_at, last_claim
+from domain.conversations.ownership.dismissals import dismissal
 from domain.conversations.ownership.replies import is_answered
 from domain.conversations.reasons import Reason
 from domain.directory import Number
@@ -18,13 +19,14 @@ from domain.ids import FactId
 
 class Classification(NamedTuple):
     """The classification of a conversation, with the fields of `domain.conversations.conversation.Conversation`.
-    `reason` is set exactly when the conversation is unmanaged."""
+    `reason` is set exactly when the conversation is unmanaged, `dismissed` when it is dismissed."""
 
     status: Status
     closed_at: datetime | None
     managed: bool
     reason: Reason | None
     because: tuple[FactId, ...]
+    dismissed: Dismissed | None = None
 
 
 def classify(conversation: Conversation, followed: bool, number: Number, now: datetime) -> Classification:
@@ -34,10 +36,11 @@ def classify(conversation: Conversation, followed: bool, number: Number, now: da
     closed = end is not None or followed or now >= conversation.window_ends_at
     closed_at = (end.ref.at if end else conversation.window_ends_at) if closed else None
     managed = is_answered(conversation) or _is_closed_by_holder(conversation)
+    dismissed = None if managed else dismissal(conversation)
     reason, because = None, tuple[FactId, ...]()
-    if not managed and (closed or decisions.owner is None):
+    if not managed and dismissed is None and (closed or decisions.owner is None):
         reason, because = _reason(conversation, closed, end, number)
-    return Classification("closed" if closed else "active", closed_at, managed, reason, because)
+    return Classification("closed" if closed else "active", closed_at, managed, reason, because, dismissed)
 
 
 def _is_closed_by_holder(conversation: Conversation) -> bool:

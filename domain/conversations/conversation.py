@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from domain.arrival import arrival
+from domain.command_bodies.parts import DismissedAs
 from domain.conversations.reasons import Reason
 from domain.facts import AgentAccepted, AgentMessage, ConversationFact
 from domain.ids import ConversationId, CustomerId, FactId
@@ -170,6 +171,17 @@ class Released(NamedTuple):
     note: str | None = None
 
 
+class Dismissed(NamedTuple):
+    """A dismissal: nobody needs to answer. `ref`: the command; `why`, `note`: as in the command, `by`: its issuer.
+    `seen`: the customer's last message when it was decided."""
+
+    ref: FactRef
+    why: DismissedAs
+    by: str
+    note: str | None = None
+    seen: FactRef | None = None
+
+
 class Decisions(NamedTuple):
     """The decisions about a conversation. Each decision is taken once, under the customer's lock; later input leads to
     another decision and never rewrites an earlier one.
@@ -183,7 +195,8 @@ class Decisions(NamedTuple):
     `offered_to`: the agent who had the offer when the conversation was accepted, by them or by another.
     `claimable_from`: claims up to this time no longer make their agent the owner, because the conversation was taken
     from its owner then; None: all do. `parked_until`: from then on the reservation is offered; the customer's next
-    message ends the parking."""
+    message ends the parking. `dismissed`: the dismissal since there was no owner, also one that counts no longer
+    because the customer wrote again."""
 
     owner: Owner | None = None
     queued_at: datetime | None = None
@@ -198,12 +211,19 @@ class Decisions(NamedTuple):
     claimable_from: datetime | None = None
     released: Released | None = None
     parked_until: datetime | None = None
+    dismissed: Dismissed | None = None
 
     def owned_by(self, owner: Owner, decision: Decision, ref: FactRef) -> "Decisions":
         """Returns the decisions with an owner because of a fact or a command, and without a place in a queue."""
         first = earlier(self.first_owned, ref)
         return self._replace(
-            owner=owner, queued_at=None, parked_until=None, first_owned=first, last=decision, because=ref
+            owner=owner,
+            queued_at=None,
+            parked_until=None,
+            first_owned=first,
+            last=decision,
+            because=ref,
+            dismissed=None,
         )
 
 
@@ -214,9 +234,9 @@ class Conversation(NamedTuple):
     classification (`domain.conversations.classification`). `closed_at`: when the conversation ended, not when this was
     noticed; `because`: the facts that decided the reason. `waits_since`: the customer's first message after the last
     word to them, as they were processed, of an active conversation; `reply_by`: when it is taken from who answered it
-    if nobody writes. `version` counts changes of owner, status and managed;
-    `sequence` counts public events. `group_id`: the group
-    whose conversation it is; a group has no phone, user id or name of its own."""
+    if nobody writes. `version` counts changes of owner, status, managed and dismissed; `sequence` counts public events.
+    `group_id`: the group whose conversation it is; a group has no phone, user id or name of its own. `dismissed`: the
+    dismissal by which it is neither managed nor unmanaged."""
 
     id: ConversationId
     customer_id: CustomerId
@@ -241,6 +261,7 @@ class Conversation(NamedTuple):
     version: int = 0
     sequence: int = 0
     group_id: str | None = None
+    dismissed: Dismissed | None = None
 
     @property
     def unmanaged(self) -> bool:

@@ -1,8 +1,8 @@
 """Public events of a conversation, numbered without gaps (interface.md).
 
 The effect of one input is published as a chain of events. The last event of the chain names the current state of the
-conversation: `became_unmanaged`, `queued`, `reserved`, `assigned`, `accepted`, `managed`, or `closed` once it is over.
-So the last public event does not depend on the order in which facts arrived (docs/decisions/0005).
+conversation: `became_unmanaged`, `queued`, `reserved`, `assigned`, `accepted`, `managed`, `dismissed`, or `closed` once
+it is over. So the last public event does not depend on the order in which facts arrived (docs/decisions/0005).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
+from domain.command_bodies.parts import DismissedAs
 from domain.conversations.conversation import Conversation, OwnerKind
 from domain.conversations.reasons import Reason
 from domain.ids import FactId
@@ -28,6 +29,7 @@ EventName = Literal[
     "reopened",
     "corrected",
     "customer_changed",
+    "dismissed",
     "mail.sent",
     "mail.delivered",
     "mail.bounced",
@@ -89,6 +91,8 @@ def _transitions(before: Conversation | None, after: Conversation) -> Iterator[E
         yield "released"
     if after.unmanaged and (before is None or before.reason != after.reason):
         yield "became_unmanaged"
+    if after.dismissed is not None and (before is None or before.dismissed != after.dismissed):
+        yield "dismissed"
 
 
 def _state_name(conversation: Conversation) -> EventName:
@@ -96,6 +100,8 @@ def _state_name(conversation: Conversation) -> EventName:
         return "closed"
     if conversation.unmanaged:
         return "became_unmanaged"
+    if conversation.dismissed is not None:
+        return "dismissed"
     if conversation.managed or conversation.owner is None:
         return "managed"
     match conversation.owner.state:
@@ -111,6 +117,7 @@ def _state(conversation: Conversation | None) -> tuple[object, ...] | None:
         conversation.status,
         conversation.managed,
         conversation.reason,
+        conversation.dismissed,
         owner and (owner.kind, owner.id, owner.state),
     )
 
@@ -119,7 +126,7 @@ class HistoryEntry(NamedTuple):
     """One public event of the history of a conversation, as people read it. `event`: its short name, for example
     `assigned`. `because`: ids of the facts that led to it.
     `owner`: kind and id of the owner at that moment. `command_id`: the command that led to it, if one did. `note`: what
-    its issuer wrote."""
+    its issuer wrote. `dismissed_as`: why it is dismissed, right after the event."""
 
     sequence: int
     at: datetime
@@ -131,3 +138,4 @@ class HistoryEntry(NamedTuple):
     mail_id: UUID | None = None
     command_id: str | None = None
     note: str | None = None
+    dismissed_as: DismissedAs | None = None

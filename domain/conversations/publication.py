@@ -51,13 +51,14 @@ def classified(
     number: Number,
     answer: AnswerPolicy,
 ) -> Conversation:
-    """Returns a conversation with its classification, and with the next version if owner, status or managed changed.
-    `known`: the conversation as it was published before; None: it is new."""
+    """Returns a conversation with its classification, and with the next version if owner, status, managed or dismissed
+    changed. `known`: the conversation as it was published before; None: it is new."""
     closed, managed = classification.status == "closed", classification.managed
     decisions = with_deadlines(conversation, closed, managed, answer)
-    decided = (_owner_key(decisions.owner), classification.status, managed)
-    new_version = known is None or decided != (_owner_key(known.owner), known.status, known.managed)
-    since = None if closed else waits_since(conversation)
+    dismissed = classification.dismissed
+    decided = (_owner_key(decisions.owner), classification.status, managed, dismissed)
+    new_version = known is None or decided != (_owner_key(known.owner), known.status, known.managed, known.dismissed)
+    since = None if closed or dismissed is not None else waits_since(conversation)
     return conversation._replace(
         decisions=decisions,
         status=classification.status,
@@ -68,6 +69,7 @@ def classified(
         waits_since=since,
         reply_by=reply_by(conversation, since, number, answer) if managed and since is not None else None,
         version=conversation.version + new_version,
+        dismissed=dismissed,
     )
 
 

@@ -113,6 +113,14 @@ def _conversations(connection: psycopg.Connection[Any]) -> Iterator[str]:
     ).fetchone() or (0,)
     if differing:
         yield f"I1 {differing} counters of the unmanaged are wrong"
+    (differing,) = connection.execute(
+        "select count(*) from (select phone_number_id, status, dismissed_as, count(*) as n from conversations "
+        "where dismissed_as is not null group by 1, 2, 3) as listed "
+        "full join (select * from dismissed_counts where n <> 0) as counted "
+        "using (phone_number_id, status, dismissed_as, n) where listed.n is null or counted.n is null"
+    ).fetchone() or (0,)
+    if differing:
+        yield f"I1 {differing} counters of the dismissed are wrong"
 
 
 def _dead_letters(connection: psycopg.Connection[Any]) -> Counter[Named]:

@@ -19,6 +19,7 @@ LAZY_COMMANDS = {
     "conversations": "witiop.cli.reading:conversations",
     "transfer": "witiop.cli.commands:transfer",
     "release": "witiop.cli.release:release",
+    "dismiss": "witiop.cli.release:dismiss",
     "recall": "witiop.cli.commands:recall",
     "deferred": "witiop.cli.deferred:deferred",
     "email": "witiop.cli.commands:email",

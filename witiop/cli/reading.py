@@ -5,13 +5,13 @@ from uuid import UUID
 
 import click
 
-from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
     from infra.postgres.lists.cursor import Cursor
     from infra.postgres.lists.desk import DeskState
+    from infra.postgres.lists.unmanaged import ListedStatus
     from witiop.installation import Installation
 
 _ROWS = click.IntRange(10, 100)
@@ -41,7 +41,7 @@ def unmanaged() -> None:
 
 @unmanaged.command("list")
 @click.option("--rows", type=_ROWS, default=10, show_default=True, help="Rows per page.")
-@click.option("--status", type=click.Choice(["active", "closed", "all"]), default="all", show_default=True)
+@click.option("--status", type=click.Choice(["active", "closed", "all", "dismissed"]), default="all", show_default=True)
 @click.option(
     "--reason", type=click.Choice([reason.value for reason in Reason]), help="Only conversations with this reason."
 )
@@ -62,7 +62,7 @@ def list_(
 ) -> None:
     """List unmanaged conversations.
 
-    Those with the latest customer message are first.
+    Those with the latest customer message are first. With --status dismissed: those that were dismissed instead.
     """
     from domain.contract.row import row_document
     from infra.postgres.connections.clock import database_now
@@ -72,7 +72,7 @@ def list_(
     from witiop.cli.views.display import show, show_json, terminal_width
     from witiop.cli.views.lists import list_lines
 
-    statuses: dict[str, Status] = {"active": "active", "closed": "closed"}
+    statuses: dict[str, ListedStatus] = {"active": "active", "closed": "closed", "dismissed": "dismissed"}
     filter_ = UnmanagedFilter(statuses.get(status), Reason(reason) if reason else None, number, campaign=campaign)
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         found = page(connection, filter_, rows, after or START)

@@ -1,4 +1,5 @@
-"""`witiop release`: gives a conversation back, hands it over, parks it or takes it over (interface.md)."""
+"""`witiop release` and `witiop dismiss`: gives a conversation back, hands it over, parks it or takes it over; or takes it
+from the list because nobody needs to answer (interface.md)."""
 
 import re
 from datetime import datetime, timedelta
@@ -88,3 +89,37 @@ def release(
         "note": note,
     }
     carry_out(installation, Release, body, issuer=issuer, wait=wait, as_json=as_json)
+
+
+@click.command()
+@click.argument("conversation_id", metavar="ID", type=click.UUID)
+@click.option(
+    "--why",
+    type=click.Choice(["no_answer_needed", "spam", "duplicate"]),
+    default="no_answer_needed",
+    show_default=True,
+    help="Why nobody needs to answer.",
+)
+@click.option("--note", metavar="N", help="Note for those who look at it later.")
+@expected_version_option
+@command_options
+@click.pass_obj
+def dismiss(
+    installation: "Installation",
+    conversation_id: UUID,
+    why: str,
+    note: str | None,
+    expected_version: int | None,
+    issuer: str,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Take a conversation from the list, because nobody needs to answer.
+
+    ID is the id of an unmanaged conversation, active or closed. It comes back when the customer writes again, or with
+    `witiop recall`.
+    """
+    from domain.commands import Dismiss
+
+    body = {"conversation_id": conversation_id, "why": why, "note": note, "expected_version": expected_version}
+    carry_out(installation, Dismiss, body, issuer=issuer, wait=wait, as_json=as_json)

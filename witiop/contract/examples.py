@@ -27,6 +27,7 @@ _EVENT = {
     "reply_by": None,
     "parked_until": None,
     "released": None,
+    "dismissed": None,
     "entries": 1,
     "version": 1,
     "sequence": 2,
@@ -64,6 +65,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "target": {"kind": "user", "id": "ben"},
         "note": "She asks about the invoice of March",
     },
+    "witiop.command.dismiss.v1": {"conversation_id": _CONVERSATION, "why": "no_answer_needed", "expected_version": 1},
     "witiop.command.recall.v1": {"conversation_id": _CONVERSATION},
     "witiop.command.email.v1": {
         "conversation_id": _CONVERSATION,

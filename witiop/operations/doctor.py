@@ -199,9 +199,8 @@ def _flow(database: Connection[Any]) -> Iterator[Finding]:
         fix = "see witiop conversations unplaced; check which phone and which number the bot or agent desktop names"
         yield Finding("waiting facts", what, fix)
     for wrong in health.miscounts(database):
-        counter = f"number {wrong.phone_number_id}, status {wrong.status}, reason {wrong.reason}"
-        fix = f"run in the database: {health.RECOUNT}"
-        yield Finding("counters", f"{counter}: counted {wrong.counted:,}, actually {wrong.there:,}", fix)
+        fix = f"run in the database: {wrong.fix}"
+        yield Finding("counters", f"{wrong}: counted {wrong.counted:,}, actually {wrong.there:,}", fix)
 
 
 def _mails(database: Connection[Any]) -> Iterator[Finding]:

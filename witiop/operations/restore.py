@@ -12,6 +12,7 @@ from domain.command_bodies.directory import ChangeDirectory
 from domain.commands import (
     Command,
     CommandBody,
+    Dismiss,
     Email,
     MarkRead,
     Recall,
@@ -113,7 +114,7 @@ def decide(
 
 def _again(held: HeldCommand, by: str, now: datetime) -> Command:
     body = read_body(held.type, held.body)
-    if isinstance(body, Transfer | Release | Recall):
+    if isinstance(body, Transfer | Release | Dismiss | Recall):
         body = body.model_copy(update={"expected_version": None})  # it is the version of before the restore
     id_ = str(fact_id("command again", held.id))
     return new_command(body, id_=id_, source=SOURCE, issuer=by, at=now, expires_at=now + EXPIRES_AFTER)
@@ -123,6 +124,8 @@ def _text(body: CommandBody) -> str:
     match body:
         case Transfer():
             return f"conversation {body.conversation_id} to {body.target.kind} {body.target.id}, {body.mode}"
+        case Dismiss():
+            return f"conversation {body.conversation_id} dismissed: {body.why}"
         case TransferOnReply():
             target = f"{body.target.kind} {body.target.id}"
             return f"conversation {body.conversation_id} to {target}, {body.mode}, when the customer answers"

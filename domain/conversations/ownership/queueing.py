@@ -5,7 +5,10 @@ from domain.conversations.ends import latest
 
 
 def is_released(decisions: Decisions) -> bool:
-    """Returns whether a person or the end of an offer released the conversation: only a new choice queues it again."""
+    """Returns whether a person or the end of an offer released the conversation, or dismissed it: only a new choice
+    queues it again."""
+    if decisions.dismissed is not None:
+        return True
     return decisions.last not in (None, "routed") and decisions.owner is None and decisions.because is not None
 
 
@@ -16,7 +19,9 @@ def queued(conversation: Conversation, asked: Route | None) -> Decisions:
     if first is None:
         return decisions
     requested: Route | None = None
-    if decisions.last in (None, "routed"):
+    if decisions.dismissed is not None:
+        requested = asked if asked is not None and latest(asked.ref.at) > decisions.dismissed.ref.at else None
+    elif decisions.last in (None, "routed"):
         # the first choice by event time counts; an earlier one that comes late re-routes while it is still queued
         queued_for = decisions.owner.id if decisions.owner else None
         requested = first if queued_for != first.skillset else None

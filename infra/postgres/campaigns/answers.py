@@ -226,6 +226,7 @@ def wrong_answer_counts(connection: Connection[Any], campaigns: Sequence[UUID]) 
         "using (campaign_id, wave, variant, outcome) where c.n is distinct from k.n "
         "union select a.campaign_id from campaign_answers a join conversations c on c.id = a.conversation_id "
         "where a.campaign_id = any(%(campaigns)b::uuid[]) and a.outcome <> case "
+        "when c.dismissed_as is not null then 'resolved' "
         "when c.status = 'c' then case when c.managed then 'resolved' else 'unmanaged' end "
         "when c.managed then 'human' when c.unmanaged then 'unmanaged' else 'waiting' end",
         {"campaigns": [*campaigns]},

@@ -91,7 +91,8 @@ left join lateral (
 left join conversations c on r.outcome = 'applied' and c.id = a.conversation_id and not exists (
   select from command_audit later
   where later.conversation_id = a.conversation_id and later.outcome = 'applied'
-    and later.type in ('witiop.command.transfer.v1', 'witiop.command.release.v1', 'witiop.command.recall.v1')
+    and later.type in ('witiop.command.transfer.v1', 'witiop.command.release.v1', 'witiop.command.dismiss.v1',
+      'witiop.command.recall.v1')
     and (later.topic, later.partition) = (r.topic, r.partition) and later."offset" > r."offset"
 )
 where

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 
+from domain.command_bodies.parts import DismissedAs
 from domain.conversations.conversation import Conversation, Owner, OwnerKind, OwnerState, Status
 from domain.conversations.reasons import Reason
 from domain.ids import ConversationId, CustomerId, FactId
@@ -17,9 +18,11 @@ from infra.postgres.conversations import memory
 STATUS_CODES: dict[Status, str] = {"active": "a", "closed": "c"}
 OWNER_KIND_CODES: dict[OwnerKind, str] = {"user": "u", "skillset": "s"}
 OWNER_STATE_CODES: dict[OwnerState, str] = {"queued": "q", "reserved": "r", "assigned": "a", "accepted": "x"}
+DISMISSED_CODES: dict[DismissedAs, str] = {"no_answer_needed": "n", "spam": "s", "duplicate": "d"}
 STATUSES: dict[str, Status] = {code: status for status, code in STATUS_CODES.items()}
 OWNER_KINDS: dict[str, OwnerKind] = {code: kind for kind, code in OWNER_KIND_CODES.items()}
 OWNER_STATES: dict[str, OwnerState] = {code: state for state, code in OWNER_STATE_CODES.items()}
+DISMISSED_AS: dict[str, DismissedAs] = {code: why for why, code in DISMISSED_CODES.items()}
 
 
 class Column(NamedTuple):
@@ -72,6 +75,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("released_at", "timestamptz", lambda c: c.released and c.released.ref.at),
     Column("released_by", "text", lambda c: c.released and c.released.by),
     Column("released_note", "text", lambda c: c.released and c.released.note),
+    Column("dismissed_as", "text", lambda c: c.dismissed and DISMISSED_CODES[c.dismissed.why], '::"char"'),
+    Column("dismissed_at", "timestamptz", lambda c: c.dismissed and c.dismissed.ref.at),
+    Column("dismissed_by", "text", lambda c: c.dismissed and c.dismissed.by),
+    Column("dismissed_note", "text", lambda c: c.dismissed and c.dismissed.note),
     Column("entries", "integer", lambda c: c.entries),
     Column("version", "integer", lambda c: c.version),
     Column("sequence", "integer", lambda c: c.sequence),
@@ -81,8 +88,8 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def _search(c: Conversation) -> str | None:
-    """Returns the words by which the lists find a conversation. Only unmanaged ones are searched."""
-    if not c.unmanaged:
+    """Returns the words by which the lists find a conversation. Only unmanaged and dismissed ones are searched."""
+    if not c.unmanaged and c.dismissed is None:
         return None
     members = sorted(c.evidence.members.values())
     texts = [c.customer_name, c.last_text, *(member.name for member in members)]
@@ -113,10 +120,11 @@ class _Stored(NamedTuple):
     because: Sequence[FactId]
     waits_since: datetime | None
     reply_by: datetime | None
+    dismissed_as: str | None
     memory: str
 
 
-_READ_AS_TEXT = ("status", "memory")
+_READ_AS_TEXT = ("status", "dismissed_as", "memory")
 
 READ_BACK: LiteralString = ", ".join(
     f"c.{column.name}::text" if column.name in _READ_AS_TEXT else f"c.{column.name}"
@@ -159,4 +167,5 @@ def from_row(row: Sequence[Any]) -> Conversation:
         reply_by=stored.reply_by,
         evidence=evidence,
         decisions=decisions,
+        dismissed=None if stored.dismissed_as is None else decisions.dismissed,
     )

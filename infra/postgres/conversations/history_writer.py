@@ -129,6 +129,7 @@ class HistoryWriter:
                 e.note,
                 e.conversation.opened_at,
                 e.conversation.evidence.touch.at if e.conversation.evidence.touch else None,
+                e.conversation.dismissed and columns.DISMISSED_CODES[e.conversation.dismissed.why],
             )
             for e in sorted(events, key=lambda e: (e.conversation.id.int, e.conversation.sequence))
         ]
@@ -136,13 +137,13 @@ class HistoryWriter:
             self._do(
                 "insert into history "
                 "(conversation_id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id, note, "
-                "opened_at, first_word_at) "
+                "opened_at, first_word_at, dismissed_as) "
                 'select id, sequence, at, event, reason, because::uuid[], actor, owner_kind::"char", owner_id, '
-                "mail_id, note, opened_at, first_word_at "
+                'mail_id, note, opened_at, first_word_at, dismissed_as::"char" '
                 "from unnest(%b::uuid[], %b::integer[], %b::timestamptz[], %b::text[], %b::smallint[], %b::text[], "
-                "%b::text[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[]) "
-                "as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id, note, "
-                "opened_at, first_word_at)",
+                "%b::text[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[], "
+                "%b::text[]) as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id, note, "
+                "opened_at, first_word_at, dismissed_as)",
                 column_arrays(rows),
             )
 
@@ -163,6 +164,26 @@ class HistoryWriter:
                 "from unnest(%b::text[], %b::text[], %b::smallint[], %b::bigint[]) "
                 "as t (phone_number_id, status, reason, n) order by 1, 2, 3 "
                 "on conflict (phone_number_id, status, reason) do update set n = unmanaged_counts.n + excluded.n",
+                column_arrays(rows),
+            )
+
+    def count_dismissed(self, before: Iterable[Conversation], after: Iterable[Conversation]) -> None:
+        """Moves the counters of dismissed conversations. After `count`, sorted by key likewise."""
+        moved: dict[tuple[str, str, str], int] = {}
+        for conversations, step in ((before, -1), (after, 1)):
+            for c in conversations:
+                if c.dismissed is not None:
+                    key = (c.phone_number_id, columns.STATUS_CODES[c.status], columns.DISMISSED_CODES[c.dismissed.why])
+                    moved[key] = moved.get(key, 0) + step
+        rows = sorted((*key, n) for key, n in moved.items() if n)
+        if rows:
+            self._do(
+                "insert into dismissed_counts (phone_number_id, status, dismissed_as, n) "
+                'select phone_number_id, status::"char", dismissed_as::"char", n '
+                "from unnest(%b::text[], %b::text[], %b::text[], %b::bigint[]) "
+                "as t (phone_number_id, status, dismissed_as, n) order by 1, 2, 3 "
+                "on conflict (phone_number_id, status, dismissed_as) "
+                "do update set n = dismissed_counts.n + excluded.n",
                 column_arrays(rows),
             )
 

@@ -17,6 +17,7 @@ from domain.conversations.conversation import (
     AgentClaim,
     BotSession,
     Decisions,
+    Dismissed,
     Evidence,
     FactRef,
     GroupMember,
@@ -121,6 +122,11 @@ def _released(part: Sequence[Any]) -> Released:
     return Released(_fact_ref(*part[0]), part[1], part[2])
 
 
+def _dismissed(part: Sequence[Any]) -> Dismissed:
+    ref, why, by, note, seen = part
+    return Dismissed(_fact_ref(*ref), why, by, note, seen and _fact_ref(*seen))
+
+
 def _text(part: str) -> str:
     return part
 
@@ -160,4 +166,5 @@ _DECISIONS: tuple[Callable[[Any], Any], ...] = (
     _time,  # claimable_from
     _released,  # released
     _time,  # parked_until
+    _dismissed,  # dismissed
 )

@@ -7,8 +7,8 @@ message first*, read from the same indexes.
 
 A search has two ways. First it scans the first rows in the order of the list, which finds frequent words. For rare
 words the closed conversations, which are many and written once, have an index; the active ones, which are few and
-change with every message, are scanned to their end or to `MAX_SCANNED`. So the time of a search is bounded, and its
-result says whether it was cut.
+change with every message, and those that were dismissed are scanned to their end or to `MAX_SCANNED`. So the time of a
+search is bounded, and its result says whether it was cut.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,7 +24,6 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed, Identifier
 
-from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from domain.search import asked
 from infra.postgres.connections.arrays import column_arrays
@@ -40,6 +39,7 @@ from infra.postgres.lists.unmanaged import (
     OF_NUMBER,
     ListedConversation,
     OfNumbers,
+    ListedStatus,
     UnmanagedFilter,
     count_of,
     counts_statement,
@@ -48,7 +48,7 @@ from infra.postgres.lists.unmanaged import (
 )
 
 MAX_SCANNED = 20_000
-"""Active rows that a search scans at most."""
+"""Active or dismissed rows that a search scans at most."""
 _SCANNED_FIRST = 2_000
 """Closed rows that a search scans before it uses the index."""
 _SEARCH_SECONDS = 2
@@ -87,7 +87,7 @@ class ConsolePage:
 class _Part:
     """A part of the list that is read in one direction."""
 
-    statuses: tuple[Status, ...]
+    statuses: tuple[ListedStatus, ...]
     newest_first: bool
 
 
@@ -164,7 +164,7 @@ class ListTotals(NamedTuple):
     """The totals above the list: conversations per status, all customers that wait, how many conversations run out
     soon, and how many customers were lost within a day (`infra.postgres.lists.running_out`)."""
 
-    counts: dict[Status, int]
+    counts: dict[ListedStatus, int]
     waiting: int
     soon: int
     lost: int
@@ -177,7 +177,7 @@ def list_totals(conn: Connection[Any], which: UnmanagedFilter) -> ListTotals:
     totals = _totals(which.reason, which.of_numbers, which.campaign is not None, is_supervised)
     found = conn.execute(totals, {**count_of(which), **values_within(which.within)}).fetchone()
     assert found is not None
-    return ListTotals({"active": found[0], "closed": found[1]}, *found[2:])
+    return ListTotals({"active": found[0], "closed": found[1], "dismissed": found[2]}, *found[3:])
 
 
 @cache
@@ -218,11 +218,16 @@ def changed_rows(conn: Connection[Any], known: Mapping[UUID, tuple[int, int, int
 def _parts(which: UnmanagedFilter) -> list[_Part]:
     if which.order == "newest":
         return [_Part(statuses_of(which.status), True)]
-    return [_Part((status,), status == "closed") for status in statuses_of(which.status)]
+    return [_Part((status,), status != "active") for status in statuses_of(which.status)]
 
 
 def _read(
-    conn: Connection[Any], which: UnmanagedFilter, statuses: tuple[Status, ...], down: bool, start: Cursor, limit: int
+    conn: Connection[Any],
+    which: UnmanagedFilter,
+    statuses: tuple[ListedStatus, ...],
+    down: bool,
+    start: Cursor,
+    limit: int,
 ) -> _Found:
     if not which.words:
         statement = _listing(statuses, which.reason, which.of_numbers, down, which.campaign is not None)
@@ -247,7 +252,13 @@ def tsquery(words: Sequence[str]) -> str | None:
 
 
 def _search(
-    conn: Connection[Any], which: UnmanagedFilter, status: Status, down: bool, start: Cursor, limit: int, query: str
+    conn: Connection[Any],
+    which: UnmanagedFilter,
+    status: ListedStatus,
+    down: bool,
+    start: Cursor,
+    limit: int,
+    query: str,
 ) -> _Found:
     """Searches one status. Each statement may take `_SEARCH_SECONDS`; then the result is what was found until then, and
     is marked as cut."""
@@ -265,20 +276,21 @@ def _search_into(
     found: _Found,
     conn: Connection[Any],
     which: UnmanagedFilter,
-    status: Status,
+    status: ListedStatus,
     down: bool,
     start: Cursor,
     limit: int,
     query: str,
 ) -> None:
     of_campaign = which.campaign is not None
-    scanned = MAX_SCANNED if status == "active" or of_campaign else _SCANNED_FIRST
+    is_scanned = status != "closed" or of_campaign
+    scanned = MAX_SCANNED if is_scanned else _SCANNED_FIRST
     statement = _scan((status,), which.reason, which.of_numbers, down, of_campaign)
     more: dict[str, object] = {"query": query, "scanned": scanned}
     found.rows = _rows(conn, statement, which, start, limit, more)
     if len(found.rows) >= limit:
         return
-    if status == "active" or of_campaign:
+    if is_scanned:
         statement = ordered((status,), which.reason, which.of_numbers, down, "scanned", of_campaign=of_campaign)
         values = {**_values(which, start, limit), "scanned": MAX_SCANNED + 1}
         end = conn.execute(SQL("select count(*) from ({}) as few").format(statement), values).fetchone()
@@ -320,7 +332,7 @@ _WORDS = SQL("array_to_tsvector(string_to_array(search, ' '))")
 
 @cache
 def _listing(
-    statuses: tuple[Status, ...], reason: Reason | None, of_numbers: OfNumbers, down: bool, of_campaign: bool
+    statuses: tuple[ListedStatus, ...], reason: Reason | None, of_numbers: OfNumbers, down: bool, of_campaign: bool
 ) -> bytes:
     """The statement as bytes: composing it takes longer than reading a page."""
     return ordered(statuses, reason, of_numbers, down, of_campaign=of_campaign).as_bytes()
@@ -328,7 +340,7 @@ def _listing(
 
 @cache
 def _scan(
-    statuses: tuple[Status, ...], reason: Reason | None, of_numbers: OfNumbers, down: bool, of_campaign: bool
+    statuses: tuple[ListedStatus, ...], reason: Reason | None, of_numbers: OfNumbers, down: bool, of_campaign: bool
 ) -> Composed:
     """The first rows in order, then those of them with the words."""
     return SQL(

@@ -166,7 +166,8 @@ def history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
     commands = _commands(conn, of)
     found = conn.execute(
         """
-        select sequence, at, event, reason, because, actor, owner_kind::text, owner_id, mail_id, note from history
+        select sequence, at, event, reason, because, actor, owner_kind::text, owner_id, mail_id, note,
+          dismissed_as::text from history
         where conversation_id = %s order by sequence
         """,
         (of.id,),
@@ -183,8 +184,9 @@ def history(conn: Connection[Any], of: Conversation) -> list[HistoryEntry]:
             mail,
             next((commands[fact] for fact in because if fact in commands), None),
             note,
+            None if dismissed_as is None else columns.DISMISSED_AS[dismissed_as],
         )
-        for sequence, at, event, reason, because, actor, kind, owner_id, mail, note in found
+        for sequence, at, event, reason, because, actor, kind, owner_id, mail, note, dismissed_as in found
     ]
 
 

@@ -48,14 +48,33 @@ class ConsumerPosition(NamedTuple):
     last: RecordMark | None = None
 
 
+RECOUNT_DISMISSED = (
+    "begin; lock dismissed_counts; delete from dismissed_counts; insert into dismissed_counts "
+    "select phone_number_id, status, dismissed_as, count(*) from conversations where dismissed_as is not null "
+    "group by 1, 2, 3; commit"
+)
+"""As `RECOUNT`, of the dismissed conversations."""
+
+
 class Miscount(NamedTuple):
-    """A counter of the list that is wrong. `counted`: its value; `there`: the actual number of rows."""
+    """A counter of the lists that is wrong. `reason`: the code of the reason; or `dismissed_as`: that of a dismissal.
+    `counted`: its value; `there`: the actual number of rows."""
 
     phone_number_id: str
     status: str
-    reason: int
+    reason: int | None
+    dismissed_as: str | None
     counted: int
     there: int
+
+    def __str__(self) -> str:
+        of = f"reason {self.reason}" if self.dismissed_as is None else f"dismissed as {self.dismissed_as}"
+        return f"number {self.phone_number_id}, status {self.status}, {of}"
+
+    @property
+    def fix(self) -> str:
+        """SQL that corrects it."""
+        return RECOUNT if self.dismissed_as is None else RECOUNT_DISMISSED
 
 
 def server(connection: Connection[Any]) -> DatabaseServer:
@@ -120,12 +139,19 @@ def is_noticed(connection: Connection[Any], ids: Collection[FactId]) -> bool:
 
 
 def miscounts(connection: Connection[Any]) -> list[Miscount]:
-    """Returns the counters of the list that are wrong. Reads all unmanaged conversations: about 1 s for 10 million."""
+    """Returns the counters of the lists that are wrong. Reads all unmanaged and dismissed conversations: about 1 s for
+    10 million."""
     rows = connection.execute(
-        "select phone_number_id, status::text, reason, coalesce(c.n, 0), coalesce(e.n, 0) from unmanaged_counts c "
+        "select phone_number_id, status::text, reason, null, coalesce(c.n, 0), coalesce(e.n, 0) "
+        "from unmanaged_counts c "
         "full join (select phone_number_id, status, reason, count(*) as n from conversations "
         "where unmanaged group by phone_number_id, status, reason) e using (phone_number_id, status, reason) "
-        "where coalesce(c.n, 0) <> coalesce(e.n, 0) order by phone_number_id, status, reason"
+        "where coalesce(c.n, 0) <> coalesce(e.n, 0) union all "
+        "select phone_number_id, status::text, null, dismissed_as::text, coalesce(c.n, 0), coalesce(e.n, 0) "
+        "from dismissed_counts c "
+        "full join (select phone_number_id, status, dismissed_as, count(*) as n from conversations "
+        "where dismissed_as is not null group by 1, 2, 3) e using (phone_number_id, status, dismissed_as) "
+        "where coalesce(c.n, 0) <> coalesce(e.n, 0) order by 1, 2, 3, 4"
     )
     return [Miscount(*row) for row in rows]
 

@@ -1,5 +1,5 @@
-"""The list of unmanaged conversations (manual facts S2, S5, S6), ordered by `last_at`, then id, the latest first.
-Raises psycopg errors.
+"""The list of unmanaged conversations (manual facts S2, S5, S6), ordered by `last_at`, then id, the latest first; and
+the list of those that were dismissed, likewise. Raises psycopg errors.
 
 A page is a union of one ordered, limited branch per (status, reason), each read from its index. With 10 million
 conversations, 100 rows take 1.3-1.8 ms. With plain filters PostgreSQL 18 may choose a skip scan with a sort, which took
@@ -19,11 +19,11 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed, Placeholder
 
 from domain.contract.row import Row
-from domain.conversations.conversation import Owner, Released, Status, decision_ref
+from domain.conversations.conversation import Dismissed, Owner, Released, Status, decision_ref
 from domain.conversations.reasons import Reason
 from domain.ids import FactId
 from domain.routing.supervision import Supervision
-from infra.postgres.conversations.columns import OWNER_KINDS, OWNER_STATES, STATUS_CODES, STATUSES
+from infra.postgres.conversations.columns import DISMISSED_AS, OWNER_KINDS, OWNER_STATES, STATUS_CODES, STATUSES
 from infra.postgres.lists.cursor import START, Cursor
 
 MIN_ROWS, MAX_ROWS = 10, 100
@@ -33,16 +33,18 @@ MIN_ROWS, MAX_ROWS = 10, 100
 Order = Literal["newest", "urgent"]
 OfNumbers = Literal["all", "one", "several"]
 """Which numbers a list is of. Several have the condition with a branch for each, which is read from its index."""
+ListedStatus = Literal["active", "closed", "dismissed"]
+"""Active or closed unmanaged conversations; or, instead of them, those that were dismissed."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedFilter:
-    """Which unmanaged conversations, None or empty: all; and their order. `campaign`: those in which a recipient of the
-    campaign answered; `words`: what somebody typed into the search (`domain.search`). `words` and `order` are for
-    `infra.postgres.lists.console`; the functions here list the newest first and search nothing. `within`: only what a
-    supervisor supervises."""
+    """Which unmanaged conversations, None or empty: all; and their order. `status`: with `dismissed` those that were
+    dismissed instead, which have no reason; `campaign`: those in which a recipient of the campaign answered; `words`:
+    what somebody typed into the search (`domain.search`). `words` and `order` are for `infra.postgres.lists.console`;
+    the functions here list the newest first and search nothing. `within`: only what a supervisor supervises."""
 
-    status: Status | None = None
+    status: ListedStatus | None = None
     reason: Reason | None = None
     number: str | None = None
     words: tuple[str, ...] = ()
@@ -68,11 +70,11 @@ class UnmanagedFilter:
 @dataclass(frozen=True, slots=True)
 class UnmanagedPage:
     """Rows, the cursor of the next page (None: this is the last page), and the number of conversations of each status
-    with the filter's number and reason."""
+    with the filter's number and reason; of dismissed ones with its number."""
 
     rows: Sequence[Row]
     next: Cursor | None
-    counts: dict[Status, int]
+    counts: dict[ListedStatus, int]
 
 
 def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, after: Cursor = START) -> UnmanagedPage:
@@ -99,14 +101,14 @@ def statement(which: UnmanagedFilter) -> Composed:
     return ordered(statuses_of(which.status), which.reason, which.of_numbers, of_campaign=of_campaign)
 
 
-def statuses_of(status: Status | None) -> tuple[Status, ...]:
-    """Returns the status alone, or all statuses for None."""
+def statuses_of(status: ListedStatus | None) -> tuple[ListedStatus, ...]:
+    """Returns the status alone; for None those of unmanaged conversations."""
     return (status,) if status else ("active", "closed")
 
 
 @cache
 def ordered(
-    statuses: tuple[Status, ...],
+    statuses: tuple[ListedStatus, ...],
     reason: Reason | None,
     of_numbers: OfNumbers,
     down: bool = True,
@@ -116,28 +118,32 @@ def ordered(
 ) -> Composed:
     """Returns the SQL of a page, like `statement`. `down`: the latest first; `limit`: the name of the parameter with
     the number of rows; `with_words`: also the words of a search; `of_campaign`: only answers to a `campaign`, of which
-    there are few: all of them are read and sorted."""
+    there are few: all of them are read and sorted. Dismissed conversations have a list of their own, without reasons
+    and campaigns."""
     order = {"direction": DIRECTION[down], "limit": Placeholder(limit)}
     branch = _BRANCHES if of_numbers == "several" and not of_campaign else _BRANCH
     branches = [
         branch.format(status=sql.Literal(STATUS_CODES[status]), reason=sql.Literal(each.code), **order)
         for status, each in product(statuses, [reason] if reason else Reason)
+        if status != "dismissed"
     ]
     every = SQL(" union all ").join(branches)
-    if of_campaign:
-        codes = SQL(", ").join(sql.Literal(STATUS_CODES[status]) for status in statuses)
+    following: Composed | SQL = SQL("select * from conversations where unmanaged")
+    if statuses == ("dismissed",):
+        following = SQL("select * from conversations where dismissed_as is not null")
+        every = (_DISMISSED if branch is _BRANCH else _DISMISSED_OF_SEVERAL).format(**order)
+    elif of_campaign:
+        codes = SQL(", ").join(sql.Literal(STATUS_CODES[each]) for each in statuses if each != "dismissed")
         of_reason = SQL(" and reason = {}").format(sql.Literal(reason.code)) if reason else SQL("")
-        following: Composed | SQL = SQL("select * from ({}) as c").format(SQL(ANSWERED))
+        following = SQL("select * from ({}) as c").format(SQL(ANSWERED))
         every = SQL("select * from following where status in ({}){}").format(codes, of_reason)
-    else:
-        following = SQL("select * from conversations where unmanaged")
     return SQL(
         "with following as not materialized ({following} {where} {number} "
         "and (last_at, id) {beyond} (%(at)s, %(id)s)) select {columns}{further} from ({every}) as branches "
         "order by last_at {direction}, id {direction} limit {limit}"
     ).format(
         following=following,
-        where=SQL("where true" if of_campaign else ""),
+        where=SQL("where true" if of_campaign and statuses != ("dismissed",) else ""),
         number=SQL("") if branch is _BRANCHES else OF_NUMBER[of_numbers],
         beyond=BEYOND[down],
         columns=LISTED,
@@ -163,7 +169,7 @@ LISTED = SQL(
       status::text as status_code, reason as reason_code,
       last_text, last_at, opened_at, window_ends_at, closed_at, owner_kind::text, owner_id, owner_state::text,
       owner_until, waits_since, reply_by, parked_until, released_at, released_by, released_note,
-      entries, version, sequence"""
+      dismissed_as::text, dismissed_at, dismissed_by, dismissed_note, entries, version, sequence"""
 )
 """The columns of a `ListedConversation`."""
 
@@ -180,18 +186,29 @@ _BRANCHES = SQL(
     "order by last_at {direction}, id {direction} limit {limit})"
 )
 """The same for several numbers, each read from the index of its number."""
+_DISMISSED = SQL("(select * from following order by last_at {direction}, id {direction} limit {limit})")
+_DISMISSED_OF_SEVERAL = SQL(
+    "(select c.* from unnest(%(numbers)s::text[]) as t (number) cross join lateral ("
+    "select * from following where phone_number_id = t.number "
+    "order by last_at {direction}, id {direction} limit {limit}) as c "
+    "order by last_at {direction}, id {direction} limit {limit})"
+)
+"""The same of dismissed conversations."""
 
 
 COUNTS: LiteralString = """
   select coalesce(sum(n) filter (where status = 'a'), 0)::bigint as active,
-    coalesce(sum(n) filter (where status = 'c'), 0)::bigint as closed
+    coalesce(sum(n) filter (where status = 'c'), 0)::bigint as closed,
+    (select coalesce(sum(n), 0)::bigint from dismissed_counts
+      where (%(number)s::text is null or phone_number_id = %(number)s)
+        and (%(numbers)s::text[] is null or phone_number_id = any(%(numbers)s))) as dismissed
   from unmanaged_counts
   where (%(number)s::text is null or phone_number_id = %(number)s)
     and (%(numbers)s::text[] is null or phone_number_id = any(%(numbers)s))
     and (%(reason)s::smallint is null or reason = %(reason)s)
 """
-"""Counts the active and the closed conversations with a `number`, one of `numbers` and a `reason`; null
-counts all."""
+"""Counts the active and the closed conversations with a `number`, one of `numbers` and a `reason`, and the dismissed
+ones with the number; null counts all."""
 
 
 ANSWERED: LiteralString = """
@@ -205,7 +222,10 @@ ANSWERED: LiteralString = """
 `offset` PostgreSQL may read all unmanaged ones instead."""
 
 COUNTS_OF_CAMPAIGN: LiteralString = f"""
-  select count(*) filter (where status = 'a') as active, count(*) filter (where status = 'c') as closed
+  select count(*) filter (where status = 'a') as active, count(*) filter (where status = 'c') as closed,
+    (select coalesce(sum(n), 0)::bigint from dismissed_counts
+      where (%(number)s::text is null or phone_number_id = %(number)s)
+        and (%(numbers)s::text[] is null or phone_number_id = any(%(numbers)s))) as dismissed
   from ({ANSWERED}) as c
   where (%(number)s::text is null or phone_number_id = %(number)s)
     and (%(numbers)s::text[] is null or phone_number_id = any(%(numbers)s))
@@ -224,12 +244,12 @@ def count_of(which: UnmanagedFilter) -> dict[str, object]:
     return {**which.numbers(), "reason": which.reason and which.reason.code, "campaign": which.campaign}
 
 
-def counts(conn: Connection[Any], which: UnmanagedFilter) -> dict[Status, int]:
-    """Returns status -> number of conversations with the filter's number, reason and campaign. The filter's status is
-    ignored."""
+def counts(conn: Connection[Any], which: UnmanagedFilter) -> dict[ListedStatus, int]:
+    """Returns status -> number of conversations with the filter's number, reason and campaign; of the dismissed ones
+    with its number. The filter's status is ignored."""
     found = conn.execute(counts_statement(which.campaign is not None), count_of(which)).fetchone()
     assert found is not None
-    return {"active": found[0], "closed": found[1]}
+    return {"active": found[0], "closed": found[1], "dismissed": found[2]}
 
 
 class LastMessage(NamedTuple):
@@ -281,6 +301,10 @@ class ListedConversation:
     released_at: datetime | None
     released_by: str | None
     released_note: str | None
+    dismissed_as: str | None
+    dismissed_at: datetime | None
+    dismissed_by: str | None
+    dismissed_note: str | None
     entries: int
     version: int
     sequence: int
@@ -302,6 +326,13 @@ class ListedConversation:
         if self.released_at is None:
             return None
         return Released(decision_ref(self.released_at, FactId(self.id)), self.released_by, self.released_note)
+
+    @property
+    def dismissed(self) -> Dismissed | None:
+        if self.dismissed_as is None or self.dismissed_at is None or self.dismissed_by is None:
+            return None
+        ref = decision_ref(self.dismissed_at, FactId(self.id))
+        return Dismissed(ref, DISMISSED_AS[self.dismissed_as], self.dismissed_by, self.dismissed_note)
 
     @property
     def owner(self) -> Owner | None:

@@ -69,6 +69,10 @@ def _head(
     if (released := conversation.released) is not None:
         note = f": {harmless(released.note)}" if released.note else ""
         lines.append(("released", f"by {harmless(released.by or '')}{note}"))
+    if (dismissed := conversation.dismissed) is not None:
+        note = f": {harmless(dismissed.note)}" if dismissed.note else ""
+        what = f"{dismissed.why} by {harmless(dismissed.by)}, {_moment(dismissed.ref.at, zone)}"
+        lines.append(("dismissed", f"{what}{note}"))
     if (reason := conversation.reason) is not None:
         lines.append(("reason", f"{reason.value}: {REASON_TEXTS[reason].sentence}"))
         lines.append(("decided by", _facts(conversation.because, facts, zone)))
@@ -83,6 +87,8 @@ def _section(title: str) -> Iterator[Text]:
 def _state(conversation: Conversation) -> str:
     if conversation.unmanaged:
         return "unmanaged"
+    if conversation.dismissed is not None:
+        return "dismissed"
     if conversation.owner is not None and conversation.owner.state == "accepted" and not conversation.managed:
         return "accepted, not answered yet"
     return "managed" if conversation.managed else "waiting"
@@ -135,9 +141,10 @@ def _history(events: Iterable[HistoryEntry], facts: Mapping[UUID, TranscriptItem
     for event in events:
         owner = event.owner and " ".join(event.owner)
         reason = event.reason and f"({event.reason.value})"
+        dismissed = f"({event.dismissed_as})" if event.event == "dismissed" else None
         mail = event.mail_id and str(event.mail_id)
         note = event.note and f'"{event.note}"'
-        description = " ".join(part for part in (event.event, reason, owner, mail, note) if part)
+        description = " ".join(part for part in (event.event, reason, dismissed, owner, mail, note) if part)
         because = f"command {event.command_id}" if event.command_id else _facts(event.because, facts, zone)
         rows.append([f"  {_moment(event.at, zone)}", description, f"by {event.actor}", because])
     yield from aligned([[Text(harmless(cell)) for cell in row] for row in rows]) if rows else ()

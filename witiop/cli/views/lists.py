@@ -27,9 +27,11 @@ def list_lines(page: UnmanagedPage, now: datetime, width: int | None) -> list[Te
 
     `width` is the width of the terminal in cells; with None, for a pipe, nothing is cut.
     """
-    cells = [_cells(row, row.reason.value if row.reason else "", now, width) for row in page.rows]
-    lines = _table(_HEAD, cells, width) or [Text("There are no unmanaged conversations.")]
+    cells = [_cells(row, _reason(row), now, width) for row in page.rows]
+    lines = _table(_HEAD, cells, width) or [Text("There are no such conversations.")]
     counts = f"{page.counts['active']} active, {page.counts['closed']} closed"
+    if dismissed := page.counts["dismissed"]:
+        counts += f", {dismissed} dismissed"
     return [*lines, Text(), Text(counts + (f"; next page: --after {page.next}" if page.next else ""), "dim")]
 
 
@@ -72,6 +74,12 @@ def _table(head: Sequence[str], cells: Sequence[Sequence[Text]], width: int | No
     if width >= _WIDE:
         return [cut(line, width) for line in aligned(rows)]
     return _two_lines_each(rows, width)
+
+
+def _reason(row: Row) -> str:
+    if row.dismissed is not None:
+        return f"{row.dismissed.why} ({harmless(row.dismissed.by)})"
+    return row.reason.value if row.reason else ""
 
 
 def _waits(row: Row, now: datetime) -> str:

@@ -14,18 +14,18 @@ from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 from psycopg.sql import SQL
 
 from domain.contract.row import row_document
-from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from infra.postgres.lists.cursor import START, Cursor
-from infra.postgres.lists.unmanaged import UnmanagedFilter, UnmanagedPage, page, statement
+from infra.postgres.lists.unmanaged import ListedStatus, UnmanagedFilter, UnmanagedPage, page, statement
 from tests.support.conversation_rows import NOON, conversation_row, insert_conversations
 from tests.support.databases import Databases
 
 NUMBERS = ("106540352242922", "2", "3")
 ROWS = 3000
 
-STATUSES: tuple[Status | None, ...] = (None, "active", "closed")
+STATUSES: tuple[ListedStatus | None, ...] = (None, "active", "closed")
 FILTERS = [UnmanagedFilter(*each) for each in product(STATUSES, (None, *Reason), (None, "2"))]
+DISMISSED = [UnmanagedFilter("dismissed", number=number) for number in (None, "2")]
 
 
 def many() -> list[dict[str, object]]:
@@ -39,6 +39,7 @@ def many() -> list[dict[str, object]]:
             reason=generator.choice(list(Reason)).code if listed else None,
             unmanaged=listed,
             managed=not listed,
+            dismissed_as=None if listed else generator.choice([None, *"nsd"]),
             last_at=NOON - timedelta(microseconds=generator.randrange(ROWS // 4)),
         )
         for listed in (generator.random() < 0.9 for _ in range(ROWS))
@@ -59,6 +60,10 @@ def full(databases: Databases, conversations: list[dict[str, object]]) -> Iterat
         connection.execute(
             "insert into unmanaged_counts select phone_number_id, status, reason, count(*) from conversations "
             "where unmanaged group by phone_number_id, status, reason"
+        )
+        connection.execute(
+            "insert into dismissed_counts select phone_number_id, status, dismissed_as, count(*) from conversations "
+            "where dismissed_as is not null group by phone_number_id, status, dismissed_as"
         )
         yield connection
     databases.drop(dsn)
@@ -82,6 +87,8 @@ def walk(conn: Connection[Any], which: UnmanagedFilter, rows: int) -> Iterator[l
 
 
 def matches(each: dict[str, object], which: UnmanagedFilter) -> bool:
+    if which.status == "dismissed":
+        return bool(each["dismissed_as"] and (which.number is None or each["phone_number_id"] == which.number))
     return bool(
         each["unmanaged"]
         and (which.status is None or each["status"] == which.status[0])
@@ -90,7 +97,7 @@ def matches(each: dict[str, object], which: UnmanagedFilter) -> bool:
     )
 
 
-@pytest.mark.parametrize("which", FILTERS, ids=str)
+@pytest.mark.parametrize("which", [*FILTERS, *DISMISSED], ids=str)
 def test_the_pages_contain_every_matching_conversation_once_and_the_latest_first(
     which: UnmanagedFilter, full: Connection[Any], conversations: list[dict[str, object]]
 ) -> None:
@@ -107,10 +114,10 @@ def test_the_pages_contain_every_matching_conversation_once_and_the_latest_first
 def test_the_counts_depend_on_number_and_reason_and_not_on_the_status(
     which: UnmanagedFilter, full: Connection[Any], conversations: list[dict[str, object]]
 ) -> None:
-    def count(status: Status) -> int:
+    def count(status: ListedStatus) -> int:
         return sum(matches(each, UnmanagedFilter(status, which.reason, which.number)) for each in conversations)
 
-    expected = {"active": count("active"), "closed": count("closed")}
+    expected = {"active": count("active"), "closed": count("closed"), "dismissed": count("dismissed")}
     assert expected == page(full, which).counts
 
 
@@ -128,7 +135,7 @@ def test_the_last_page_has_no_next_cursor_even_when_it_is_full(conn: Connection[
 
 def test_an_empty_list_is_one_empty_page(conn: Connection[Any]) -> None:
     found = page(conn, UnmanagedFilter())
-    assert found == UnmanagedPage([], None, {"active": 0, "closed": 0})
+    assert found == UnmanagedPage([], None, {"active": 0, "closed": 0, "dismissed": 0})
 
 
 def test_a_row_shows_the_values_of_the_table(conn: Connection[Any]) -> None:
@@ -170,6 +177,7 @@ def test_a_row_shows_the_values_of_the_table(conn: Connection[Any]) -> None:
         "reply_by": None,
         "parked_until": None,
         "released": None,
+        "dismissed": None,
         "entries": 3,
         "version": 4,
         "sequence": 5,
@@ -206,6 +214,21 @@ def test_the_statement_is_never_planned_for_particular_values(conn: Connection[A
         page(conn, UnmanagedFilter())
     plans = "select generic_plans, custom_plans from pg_prepared_statements where statement like '%union all%'"
     assert conn.execute(plans).fetchall() == [(3, 0)]
+
+
+@pytest.mark.parametrize("which", DISMISSED, ids=str)
+def test_dismissed_conversations_are_read_from_their_index_in_order(
+    which: UnmanagedFilter, full: Connection[Any]
+) -> None:
+    full.execute("analyze conversations")
+    text = statement(which).as_string(full)
+    for place, name in enumerate(("number", "at", "id", "limit"), 1):
+        text = text.replace(f"%({name})s", f"${place}")
+    explained = full.execute(SQL("explain (generic_plan, costs off) {}").format(SQL(text))).fetchall()
+    plan = "\n".join(line for (line,) in explained)
+    assert 1 == plan.count(f"Index Scan using conversations_dismissed{'_number' if which.number else ''} on"), plan
+    assert "Sort\n" not in plan
+    assert "Seq Scan" not in plan
 
 
 @pytest.mark.parametrize("which", FILTERS, ids=str)

@@ -177,6 +177,21 @@ def test_counters_that_differ_from_the_list_are_found_and_their_fix_works(instal
     assert _findings(installation) == []
 
 
+def test_counters_of_dismissed_conversations_that_are_wrong_are_found_and_their_fix_works(
+    installation: Settings,
+) -> None:
+    _change(
+        installation,
+        "insert into numbers values ('1', 'Shop', 'UTC', false, null, '{}'); "
+        "insert into dismissed_counts values ('1', 'c', 's', 7), ('1', 'a', 'n', 0)",
+    )
+    (finding,) = _findings(installation)
+    assert (finding.where, finding.what) == ("counters", "number 1, status c, dismissed as s: counted 7, actually 0")
+
+    _change(installation, finding.fix.removeprefix("run in the database: "))
+    assert _findings(installation) == []
+
+
 def test_unknown_numbers_and_unstaffed_skillsets_are_found(installation: Settings) -> None:
     """Nobody can take care of the customers who write there."""
     _change(

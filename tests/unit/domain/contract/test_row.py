@@ -59,6 +59,7 @@ def test_a_row_has_every_promised_key() -> None:
         "reply_by": None,
         "parked_until": None,
         "released": None,
+        "dismissed": None,
         "entries": 2,
         "version": 3,
         "sequence": 2,

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from consumers.changes.public_events import public_event_record
-from domain.commands import Command, InvalidCommand, read_command, signature
+from domain.commands import Command, Dismiss, InvalidCommand, Rejection, read_command, signature
 from domain.contract.channels import CHANNELS, Channel, MessageType
 from domain.conversations.conversation import Decisions, Owner, decision_ref
 from domain.conversations.events import Cause, EventName, PublicEvent
@@ -21,6 +21,7 @@ from domain.ids import fact_id
 from domain.inbound import agent_desk, softbot
 from domain.inbound.whatsapp.reader import read
 from domain.mail import Mail, mail_id
+from domain.routing.dismissals import dismiss
 from tests.support.cloudevents import encoded, event
 from tests.support.payloads import NAMES, RECEIVED, raw
 from tests.support.stories import FactMaker, Story, at
@@ -52,12 +53,25 @@ def change_owner(story: Story, owner: Owner | None, why: str) -> None:
     story.events += step.events
 
 
+def dismissed(story: Story) -> Story:
+    """Dismisses the story's only conversation."""
+    (conversation,) = story.history.conversations
+    command = Dismiss(conversation_id=conversation.id, why="spam", note="A prize centre")
+    ref = decision_ref(story.now, fact_id("dismissed"))
+    decisions = dismiss(conversation, command, "maria", ref)
+    assert not isinstance(decisions, Rejection)
+    cause = Cause((ref.fact,), "maria", command.note)
+    story.take(decide(story.history, conversation.id, decisions, cause, story.context))
+    return story
+
+
 def stories() -> Iterator[Story]:
     """Yields stories in which every public event of a conversation occurs."""
     yield Story(at(1)).receive(T.turn(0), T.turn(0.1, "1"), T.accepted(0.5), T.answered(0.6)).wait_until(at(30))
     yield Story(at(30)).receive(T.turn(0)).wait_until(at(30)).receive(T.echo(3))
     yield Story(at(25)).receive(T.turn(0, "2")).wait_until(at(25)).receive(T.turn(20, "please"))
     yield Story(at(1), number="bot").receive(FactMaker("bot").turn(0, None), FactMaker("bot").bot_ends(0.5))
+    yield dismissed(Story(at(1)).receive(T.turn(0)))
     moved = Story(at(1)).receive(T.turn(0))
     change_owner(moved, Owner("skillset", "sales", "reserved", at(1.5)), "exclusive")
     change_owner(moved, Owner("user", "anna", "assigned", at(1.02)), "offered")

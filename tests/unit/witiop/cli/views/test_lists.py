@@ -32,7 +32,9 @@ def listed(n: int, text: str, closed: bool = False) -> Conversation:
 
 
 PAGE = UnmanagedPage(
-    [listed(1, "Hello\nthere"), listed(2, LONG, closed=True)], Cursor(NOON, UUID(int=2)), {"active": 7, "closed": 1}
+    [listed(1, "Hello\nthere"), listed(2, LONG, closed=True)],
+    Cursor(NOON, UUID(int=2)),
+    {"active": 7, "closed": 1, "dismissed": 0},
 )
 
 
@@ -77,8 +79,8 @@ def test_the_last_half_hour_of_a_window_stands_out() -> None:
 
 
 def test_an_empty_list_says_so_with_the_counts() -> None:
-    assert lines(UnmanagedPage([], None, {"active": 0, "closed": 3}), 80) == [
-        "There are no unmanaged conversations.",
+    assert lines(UnmanagedPage([], None, {"active": 0, "closed": 3, "dismissed": 0}), 80) == [
+        "There are no such conversations.",
         "",
         "0 active, 3 closed",
     ]
