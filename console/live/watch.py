@@ -313,7 +313,7 @@ def _trouble(shown: WatchedList, now: ListState) -> SendingTrouble:
 def _covers(within: Supervision, row: ListedConversation) -> bool:
     owner = row.owner
     kind, id_ = (owner.kind, owner.id) if owner is not None else (None, "")
-    return within.covers(kind, id_, row.reason is not None, row.phone_number_id)
+    return within.covers(kind, id_, row.reason is not None or row.dismissed is not None, row.phone_number_id)
 
 
 def _header(shown: WatchedList, now: ListState) -> ListHeader:

@@ -114,7 +114,8 @@ def _may_take_away(issuer: str, directory: Directory, conversation: Conversation
         return user is not None and user.level == "tenant_administrator"
     owner, number = conversation.owner, conversation.phone_number_id
     kind, id_ = (owner.kind, owner.id) if owner is not None else (None, "")
-    return Supervision.of(user.skillsets, directory).covers(kind, id_, conversation.reason is not None, number)
+    is_nobodys = conversation.reason is not None or conversation.dismissed is not None
+    return Supervision.of(user.skillsets, directory).covers(kind, id_, is_nobodys, number)
 
 
 def _without_this(members: Mapping[str, Member], owner: Owner | None) -> Mapping[str, Member]:

@@ -26,9 +26,9 @@ class Supervision:
             tuple(sorted(id_ for id_, number in directory.numbers.items() if own.intersection(number.menu.values()))),
         )
 
-    def covers(self, owner_kind: str | None, owner_id: str, is_unmanaged: bool, phone_number_id: str) -> bool:
+    def covers(self, owner_kind: str | None, owner_id: str, is_nobodys: bool, phone_number_id: str) -> bool:
         """Whether a conversation is supervised: it is owned by, queued for or reserved for one of the skillsets or a
-        member of them; or it is unmanaged, and its number's menu leads to one of them."""
+        member of them; or it is unmanaged or dismissed (`is_nobodys`), and its number's menu leads to one of them."""
         if owner_kind is not None and owner_id in (self.skillsets if owner_kind == "skillset" else self.users):
             return True
-        return is_unmanaged and phone_number_id in self.numbers
+        return is_nobodys and phone_number_id in self.numbers

@@ -1,4 +1,4 @@
-"""`witiop release` and `witiop dismiss`: gives a conversation back, hands it over, parks it or takes it over; or takes it
+"""`witiop release` and `witiop dismiss`: gives a conversation back, hands it over, parks it or takes it over; takes one
 from the list because nobody needs to answer (interface.md)."""
 
 import re

@@ -12,7 +12,7 @@ from domain.routing.supervision import Supervision
 SUPERVISED = SQL(
     "and ((owner_kind = 's' and owner_id = any(%(skillsets)s::text[])) "
     "or (owner_kind = 'u' and owner_id = any(%(users)s::text[])) "
-    "or (unmanaged and phone_number_id = any(%(of_menus)s::text[])))"
+    "or ((unmanaged or dismissed_as is not null) and phone_number_id = any(%(of_menus)s::text[])))"
 )
 """The condition for any conversation, as `Supervision.covers`."""
 WITHIN = {True: SUPERVISED, False: SQL("")}

@@ -4,7 +4,7 @@ name."""
 from infra.postgres.migrations import execute
 
 revision = "0040_panel"
-down_revision = "0036_campaigns"
+down_revision = "0038_alarms"
 
 
 def upgrade() -> None:

@@ -3,7 +3,7 @@
 from infra.postgres.migrations import execute
 
 revision = "0041_statistics"
-down_revision = "0038_alarms"
+down_revision = "0040_panel"
 
 
 def upgrade() -> None:
