@@ -194,14 +194,10 @@ class Commands:
         assert head is not None and body is not None
         ref = decision_ref(scene.now, fact_id("command", head.id))
         match body:
-            case Transfer():
-                return self._transfer(scene, head, body, ref), None
+            case Transfer() | Release() | Dismiss():
+                return self._decision(scene, head, body, ref)
             case TransferOnReply():
                 return self._transfer_on_reply(scene, head, body) or (None, None)
-            case Release():
-                return self._release(scene, head, body, ref)
-            case Dismiss():
-                return self._dismiss(scene, head, body, ref), None
             case Email():
                 return self._email(scene, head, body), None
             case Recall():
@@ -228,6 +224,17 @@ class Commands:
                     scene.directory,
                     scene.now,
                 ) or (None, None)
+
+    def _decision(
+        self, scene: _Scene, head: CommandHead, body: Transfer | Release | Dismiss, ref: FactRef
+    ) -> tuple[Rejection | None, str | None]:
+        match body:
+            case Transfer():
+                return self._transfer(scene, head, body, ref), None
+            case Release():
+                return self._release(scene, head, body, ref)
+            case Dismiss():
+                return self._dismiss(scene, head, body, ref), None
 
     def _opt_out(self, scene: _Scene, head: CommandHead, body: OptOut | OptIn) -> RefusedSend | None:
         connection = scene.work.connection

@@ -124,8 +124,6 @@ def _text(body: CommandBody) -> str:
     match body:
         case Transfer():
             return f"conversation {body.conversation_id} to {body.target.kind} {body.target.id}, {body.mode}"
-        case Dismiss():
-            return f"conversation {body.conversation_id} dismissed: {body.why}"
         case TransferOnReply():
             target = f"{body.target.kind} {body.target.id}"
             return f"conversation {body.conversation_id} to {target}, {body.mode}, when the customer answers"
@@ -141,7 +139,7 @@ def _text(body: CommandBody) -> str:
         case SendMessage():
             to = body.conversation_id or (body.customer and (body.customer.wa_id or body.customer.user_id))
             return f"{body.message.kind} to {to}"
-        case MarkRead() | Typing():
+        case MarkRead() | Typing() | Dismiss():
             return f"conversation {body.conversation_id}"
         case Resolve():
             return f"send {body.send_id} as {body.as_}"

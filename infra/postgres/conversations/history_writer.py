@@ -142,8 +142,8 @@ class HistoryWriter:
                 'mail_id, note, opened_at, first_word_at, dismissed_as::"char" '
                 "from unnest(%b::uuid[], %b::integer[], %b::timestamptz[], %b::text[], %b::smallint[], %b::text[], "
                 "%b::text[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[], "
-                "%b::text[]) as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id, note, "
-                "opened_at, first_word_at, dismissed_as)",
+                "%b::text[]) as t (id, sequence, at, event, reason, because, actor, owner_kind, owner_id, mail_id, "
+                "note, opened_at, first_word_at, dismissed_as)",
                 column_arrays(rows),
             )
 
