@@ -196,6 +196,18 @@ class Settings(BaseSettings):
     )
     campaign_canary_from: int = Field(1000, ge=1, description="recipients from which on a campaign is a large one")
 
+    alarm_silent_minutes: int = Field(
+        120,
+        ge=0,
+        le=10_080,
+        description="minutes within a number's opening hours after which nothing from WhatsApp is an alarm; 0: never",
+    )
+    alarm_private_hosts: Texts = Field(
+        (),
+        description="names or addresses of hosts that alarms may be posted to although they are in a private network, "
+        "and over http, comma separated; empty: only public https addresses",
+    )
+
     media_bucket: str = Field(
         "",
         pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$",

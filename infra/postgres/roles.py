@@ -282,6 +282,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     },
     "alarms": {
         **_DIRECTORY,
+        "agent_idle": "select",
         "agent_presence": "select",
         "alarm_channels": "select",
         "alarm_conditions": "select, insert, update, delete",
@@ -297,6 +298,8 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "graph_accounts": "select",
         "graph_numbers": "select",
         "held_commands": "select",
+        "history": "select",
+        "inbound_rates": "select",
         "lanes": "select",
         "mail_log": "select",
         "mails": "select",

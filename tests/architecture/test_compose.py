@@ -147,11 +147,11 @@ def test_the_example_has_every_variable_that_is_used() -> None:
 
 
 def test_only_the_webhooks_and_the_console_can_be_reached_from_outside() -> None:
-    """Kafka, PostgreSQL and the monitors are internal; `mails`, `media` and `sender` connect to the outside."""
+    """Kafka, PostgreSQL and the monitors are internal; the processes that connect to others are not."""
     published = {name for name, service in SERVICES.items() if "ports" in service}
     assert published == {"webhook", "console"}
     outside = {name for name, service in SERVICES.items() if service["networks"] != ["inside"]}
-    assert outside == {*published, "mails", "media", "sender", TOOL}
+    assert outside == {*published, "mails", "media", "sender", "alarms", TOOL}
     assert COMPOSE["networks"]["inside"] == {"internal": True}
 
 

@@ -19,10 +19,11 @@ class Received:
 @dataclass
 class Listener:
     """The requests so far. `answer`: n, from 0 -> the status of the n-th answer, or 0 to close the connection without
-    an answer; it may block."""
+    an answer; it may block. `headers`: of every answer."""
 
     url: str = ""
     answer: Callable[[int], int] = lambda _: 200
+    headers: dict[str, str] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -46,6 +47,8 @@ def listening() -> Iterator[Listener]:
                 return
             self.send_response(status)
             self.send_header("Content-Length", "0")
+            for name, value in listener.headers.items():
+                self.send_header(name, value)
             self.end_headers()
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:

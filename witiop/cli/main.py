@@ -31,6 +31,7 @@ LAZY_COMMANDS = {
     "numbers": "witiop.cli.templates:numbers",
     "campaigns": "witiop.cli.campaigns.group:campaigns",
     "opt-outs": "witiop.cli.opt_outs:opt_outs",
+    "alarms": "witiop.cli.alarms.group:alarms",
     "prices": "witiop.cli.campaigns.prices:prices",
     "dead-letters": "witiop.cli.dead_letters:dead_letters",
     "stats": "witiop.cli.statistics.group:stats",

@@ -37,6 +37,7 @@ def environment_of(
         "media_endpoint": stack.ses_endpoint,
         "whatsapp_accounts": ",".join(sorted({number.account_id for number in bike_shop.NUMBERS})),
         "sending_enabled": True,  # to the stand-in
+        "alarm_private_hosts": LOOPBACK,  # the team's stand-in
         "console_host": LOOPBACK,
         "console_port": port_base + CONSOLE_PORT,
         "console_url": f"http://{LOOPBACK}:{port_base + CONSOLE_PORT}",

@@ -61,6 +61,7 @@ PROCESSES = tuple(
         ("media", 19, (*_DATABASE, "whatsapp_access_token", "media_access_key_id", "media_secret_access_key")),
         ("campaigns", 20, _DATABASE),
         ("analytics", 23, _DATABASE),
+        ("alarms", 24, (*_DATABASE, "ses_access_key_id", "ses_secret_access_key")),
         ("console", 17, (*_DATABASE, "command_secrets", "media_access_key_id", "media_secret_access_key")),
     )
 )

@@ -23,6 +23,7 @@ from infra.local.kafka import LocalKafka
 from infra.local.ports import LOOPBACK, require_free
 from infra.local.postgres import LocalPostgres
 from infra.local.ses import LocalSes
+from infra.local.team_hook import TeamHook
 from infra.postgres.roles import ROLE_PROCESSES
 from infra.process.readiness import not_ready_reason_at
 from witiop.dev.environment import CONSOLE_PORT, WEBHOOK_PORT, environment_of
@@ -31,9 +32,10 @@ from witiop.dev.processes import MIGRATE, PROCESSES, SHOP, SIMULATOR, TOPICS, De
 from witiop.dev.sign_ins import add_sign_ins
 from witiop.dev.stack_file import FILE_NAME, Stack, write_private
 from witiop.dev.supervision import RunningProgram, Supervisor
+from witiop.dev.team import open_team
 
 PORTS = 30
-KAFKA_PORT, CONTROLLER_PORT, SES_PORT, GRAPH_PORT = 2, 3, 5, 6
+KAFKA_PORT, CONTROLLER_PORT, SES_PORT, GRAPH_PORT, TEAM_PORT = 2, 3, 5, 6, 7
 """Offsets from the first port, like those of `witiop.dev.environment`; 4 is reserved for PostgreSQL."""
 FREE_BYTES = 512 * 1024 * 1024
 READY_SECONDS = 90.0
@@ -129,6 +131,7 @@ class _LocalStack:
         self._postgres = LocalPostgres(data / "postgres", guard=guard)
         self._ses = LocalSes(data / "ses", port_base + SES_PORT, guard=guard)
         self._graph: LocalGraph | None = None
+        self._team: TeamHook | None = None
         self._role_passwords: dict[str, str] = {name: secrets.token_urlsafe(16) for name in ROLE_PROCESSES}
         self._supervisor = Supervisor(echo)
         self._programs: list[RunningProgram] = []
@@ -164,6 +167,9 @@ class _LocalStack:
         if self._has_console():
             self._file.console_url = f"http://{LOOPBACK}:{self._port_base + CONSOLE_PORT}"
             add_sign_ins(self._file, self._data / SECRETS_FILE, demo, self._echo)
+        if demo:
+            team_port = self._port_base + TEAM_PORT
+            self._team = open_team(self._file, self._data / SECRETS_FILE, team_port, self._echo)
         self._kafka.wait_ready()
         self._prepare(self._system.topics)
         self._ses.wait_ready()
@@ -221,6 +227,8 @@ class _LocalStack:
             list(together.map(RunningProgram.stop, programs))
         if self._graph is not None:
             self._graph.stop()
+        if self._team is not None:
+            self._team.stop()
         self._ses.stop()
         self._kafka.stop()
         self._postgres.stop()
@@ -237,7 +245,7 @@ class _LocalStack:
         if not 1 <= self._port_base <= 65536 - PORTS:
             raise LocalServerError(f"--port-base {self._port_base}: choose a port between 1024 and {65536 - PORTS}")
         used = {WEBHOOK_PORT: "webhook", KAFKA_PORT: "Kafka", CONTROLLER_PORT: "Kafka's controller", SES_PORT: "SES"}
-        used[GRAPH_PORT] = "Graph stand-in"
+        used |= {GRAPH_PORT: "Graph stand-in", TEAM_PORT: "the team's stand-in"}
         if self._has_console():
             used[CONSOLE_PORT] = "console"
         used |= {offset: f"monitor of {name}" for name, offset in self._monitors().items()}

@@ -22,10 +22,10 @@ def add_sign_ins(stack: Stack, secrets_file: Path, demo: bool, echo: Callable[[s
     from infra.postgres.console.sign_ins import password_of
 
     known = json.loads(secrets_file.read_text(encoding="utf-8"))
-    stack.console_user, stack.console_password = ADMINISTRATOR, _password(known, "console_password")
+    stack.console_user, stack.console_password = ADMINISTRATOR, generated(known, "console_password")
     sign_ins = [("console", stack.console_url, ADMINISTRATOR, stack.console_password)]
     if demo:
-        stack.agent_user, stack.agent_password = AGENT_WITH_SIGN_IN, _password(known, "agent_password")
+        stack.agent_user, stack.agent_password = AGENT_WITH_SIGN_IN, generated(known, "agent_password")
         sign_ins.append(("agents' page", f"{stack.console_url}/desk", AGENT_WITH_SIGN_IN, stack.agent_password))
     write_private(secrets_file, known)
     with connect(stack.postgres_dsn, "dev", autocommit=True) as connection:
@@ -37,5 +37,6 @@ def add_sign_ins(stack: Stack, secrets_file: Path, demo: bool, echo: Callable[[s
             echo(f"{page}: {address}, sign in as {name} with the password {password}")
 
 
-def _password(known: dict[str, str], key: str) -> str:
+def generated(known: dict[str, str], key: str) -> str:
+    """Returns the secret of this name among those that are known, and adds a random one if there is none."""
     return known.setdefault(key, secrets.token_urlsafe(12))

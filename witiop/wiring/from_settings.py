@@ -14,10 +14,15 @@ from infra.kafka.config import KafkaConfig
 from witiop.settings import SecretList, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from console.dependencies import MailComposition
     from consumers.workers.campaigns.worker import CampaignTerms
     from consumers.workers.mails import MailAttaching
+    from domain.alarms.conditions import AlarmTerms
+    from domain.alarms.texts import Translate
     from domain.campaigns.answers import AnswerTerms
+    from domain.directory import Language
     from domain.mail import MailPolicy
     from domain.mail_body.compose import MailSender
     from domain.sending.acceptance import SendingPolicy
@@ -82,15 +87,34 @@ def mail_sender(settings: Settings) -> "MailSender":
     from infra.ses.addresses import address
 
     assert settings.ses_sender is not None
-    console_url = settings.console_url if "console_url" in settings.model_fields_set else None
     return MailSender(
         settings.ses_sender,
         settings.ses_sender_name,
         settings.mail_reply_to,
         address,
         settings.organisation,
-        console_url,
+        public_console_url(settings),
     )
+
+
+def public_console_url(settings: Settings) -> str | None:
+    """Returns the address of the console that people outside can follow, None if none is set."""
+    return settings.console_url if "console_url" in settings.model_fields_set else None
+
+
+def alarm_terms(settings: Settings) -> "AlarmTerms":
+    """Returns when an installation is silent."""
+    from domain.alarms.conditions import AlarmTerms
+
+    minutes = settings.alarm_silent_minutes
+    return AlarmTerms(timedelta(minutes=minutes) if minutes else None)
+
+
+def alarm_translations() -> "Callable[[Language], Translate]":
+    """Returns the texts of alarms in each language: the console's catalogues have them."""
+    from console.words import catalogue
+
+    return lambda language: catalogue(language).gettext
 
 
 def mail_composition(settings: Settings) -> "MailComposition | None":

@@ -14,7 +14,16 @@ from witiop.wiring.console import run_console
 from witiop.wiring.consumers import run_analytics, run_commands, run_conversations
 from witiop.wiring.running import prepare
 from witiop.wiring.webhook import run_webhook
-from witiop.wiring.workers import run_campaigns, run_mails, run_media, run_relay, run_routing, run_sender, run_timer
+from witiop.wiring.workers import (
+    run_alarms,
+    run_campaigns,
+    run_mails,
+    run_media,
+    run_relay,
+    run_routing,
+    run_sender,
+    run_timer,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +74,7 @@ PROCESSES = {
     "media": Process(("postgres_dsn",), run_media, {"media_bucket": ("media_region", "whatsapp_access_token")}),
     "campaigns": Process(_SERVERS, run_campaigns),
     "analytics": Process(_SERVERS, run_analytics),
+    "alarms": Process(("postgres_dsn",), run_alarms, {"ses_sender": ("ses_region", "ses_configuration_set")}),
     "timer": Process(("postgres_dsn",), run_timer),
     "relay": Process(_SERVERS, run_relay),
     "console": Process((*_SERVERS, "command_secrets"), run_console),

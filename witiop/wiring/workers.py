@@ -1,17 +1,21 @@
-"""Builds and runs the worker processes: `timer`, `routing`, `mails`, `sender`, `media`, `campaigns` and `relay`."""
+"""Builds and runs the worker processes: `timer`, `routing`, `mails`, `sender`, `media`, `campaigns`, `alarms` and
+`relay`."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from threading import Event
 
 from infra.process.readiness import every_reason
 from witiop.settings import Settings
 from witiop.wiring.from_settings import (
+    alarm_terms,
+    alarm_translations,
     campaign_terms,
     consumer_group,
     graph_access,
     kafka_config,
     mail_attaching,
     mail_sender,
+    public_console_url,
     routing_policy,
     sending_policy,
     ses_access,
@@ -173,6 +177,34 @@ def run_campaigns(settings: Settings) -> None:
         worker = CampaignWorker(guard.transaction, names, campaign_terms(settings))
         both = ParallelLoops([worker, CampaignFileWorker(files_session.transaction, names)])
         run_worker(settings, both.run, lambda: every_reason(both.not_ready_reason(), guard.not_ready_reason()))
+
+
+_TELLERS = 4
+"""Channels that are told at the same time by one process: one that hangs takes up to fifteen seconds."""
+
+
+def run_alarms(settings: Settings) -> None:
+    """Runs the worker that judges what is wrong, and tells channels and people. Any number may run."""
+    from consumers.batches.parallel import ParallelLoops
+    from consumers.workers.alarms.judge import AlarmJudge
+    from consumers.workers.alarms.telling import AlarmTelling, TellingMeans
+    from infra.hooks.poster import HookPoster
+    from infra.postgres.connections.session import DatabaseSession
+    from infra.ses.mailer import SesMailer
+
+    dsn = settings.postgres_dsn.get_secret_value()
+    mailer, sender = None, None
+    if settings.ses_sender is not None:
+        mailer, sender = SesMailer(ses_access(settings), settings.ses_configuration_set), mail_sender(settings)
+    hooks = HookPoster(settings.alarm_private_hosts)
+    means = TellingMeans(hooks, alarm_translations(), mailer, sender, public_console_url(settings))
+    with ExitStack() as sessions:
+        judging, *telling = (
+            sessions.enter_context(closing(DatabaseSession(dsn, "alarms"))) for _ in range(1 + _TELLERS)
+        )
+        judge = AlarmJudge(judging.transaction, alarm_terms(settings), routing_policy(settings).presence_timeout)
+        loops = ParallelLoops([judge, *(AlarmTelling(each.transaction, means) for each in telling)])
+        run_worker(settings, loops.run, loops.not_ready_reason)
 
 
 def _stand_by(stop: Event) -> None:

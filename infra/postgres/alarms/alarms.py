@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from domain.alarms.judging import AlarmSubject
 from domain.alarms.kinds import AlarmDetails, AlarmKind
 
 
@@ -44,3 +45,29 @@ def end_alarm(connection: Connection[Any], kind: AlarmKind, key: str, at: dateti
         [at, kind, key],
     ).fetchone()
     return row is not None
+
+
+def open_alarms(connection: Connection[Any]) -> dict[AlarmSubject, AlarmDetails]:
+    """Returns the open alarms, with what their texts are filled with."""
+    rows = connection.execute("select kind, key, details from alarms where ended_at is null").fetchall()
+    return {AlarmSubject(AlarmKind(kind), key): details for kind, key, details in rows}
+
+
+def called(connection: Connection[Any]) -> dict[AlarmSubject, AlarmDetails]:
+    """Returns the open alarms of rules whose customer still waits for somebody. One about no conversation is over after
+    a day."""
+    rows = connection.execute(
+        "select key, details from alarms a where kind = %b and ended_at is null and case when conversation_id is null "
+        "then began_at > clock_timestamp() - interval '1 day' else exists (select from conversations c "
+        "where c.id = a.conversation_id and c.unmanaged and c.status = 'a') end",
+        [AlarmKind.RULE],
+    ).fetchall()
+    return {AlarmSubject(AlarmKind.RULE, key): details for key, details in rows}
+
+
+def refresh_alarm(connection: Connection[Any], subject: AlarmSubject, details: AlarmDetails) -> None:
+    """Changes what the open alarm of a subject says. Nobody is told again."""
+    connection.execute(
+        "update alarms set details = %b where kind = %b and key = %b and ended_at is null",
+        [Jsonb(dict(details)), subject.kind, subject.key],
+    )

@@ -65,15 +65,15 @@ create table alarm_deliveries (
   channel_id uuid,
   person text,                     -- the sign-in that asked for it by mail; null: the channel
   change text not null,            -- began, ended
-  state text not null,             -- due, delivered, failed
+  state text not null,             -- due, sending, delivered, failed
   attempts integer not null default 0,
-  due_at timestamptz not null,
+  due_at timestamptz not null,     -- of one that is being sent: when another process may take it over
   created_at timestamptz not null,
   settled_at timestamptz,
   problem text                     -- why the last attempt failed: a code or a status, never an answer's text
 );
 create unique index alarm_deliveries_once on alarm_deliveries (alarm_id, channel_id, person, change) nulls not distinct;
-create index alarm_deliveries_due on alarm_deliveries (due_at, id) where state = 'due';
+create index alarm_deliveries_due on alarm_deliveries (due_at, id) where state in ('due', 'sending');
 create index alarm_deliveries_of_channel on alarm_deliveries (channel_id, id desc);
 
 -- What a person wants to be told about conversations that run out.

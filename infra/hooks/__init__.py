@@ -1,0 +1,1 @@
+"""Webhooks of other services that are told about alarms."""

@@ -1,0 +1,1 @@
+"""`witiop alarms`: what is wrong, and who is told about it."""
