@@ -12,7 +12,7 @@ LOCAL = "127.0.0.1"
     [
         "http://example.com/hook",
         "ftp://example.com/hook",
-        "https://user:secret@example.com/hook",
+        "https://user@example.com/hook",
         "https://exa mple.com/",
         "https:///hook",
         "https://example.com:0/",
