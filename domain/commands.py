@@ -25,6 +25,8 @@ MAX_CLOCK_LEAD = timedelta(minutes=5)
 MAX_LIFETIME = timedelta(hours=24)
 MAX_NOTE = 2000
 """Maximum length of a note, in characters."""
+RULE_ISSUER = "rule:"
+"""What the issuer of a rescue rule's commands begins with, before the id of the rule."""
 
 
 class Rejection(StrEnum):
@@ -78,13 +80,19 @@ Note = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE, patte
 
 class Transfer(CommandPart):
     """Transfers a conversation to a user or a skillset. `immediate`: rejected unless an agent is available now;
-    `exclusive`: the conversation is reserved for the target for a limited time."""
+    `exclusive`: the conversation is reserved for the target for a limited time, at most until its window ends.
+    `reserve_minutes`: for how long, by default as the installation's settings say."""
 
     conversation_id: UUID
     target: Target
     mode: TransferMode
+    reserve_minutes: int | None = Field(default=None, ge=1, le=1440)
     expected_version: int | None = Field(default=None, ge=0)
     batch_id: NonEmptyId | None = None
+
+    def model_post_init(self, _: object) -> None:
+        if self.reserve_minutes is not None and self.mode != "exclusive":
+            raise ValueError("reserve_minutes: only with mode exclusive")
 
 
 class TransferOnReply(CommandPart):
@@ -154,9 +162,11 @@ class Recall(CommandPart):
 
 class Email(CommandPart):
     """Forwards a conversation by mail. `mask`: whether phone numbers are masked; if missing, the settings decide.
-    `hold_seconds`: how long the mail waits before it is sent; it can be recalled until then."""
+    `hold_seconds`: how long the mail waits before it is sent; it can be recalled until then. `expected_version`: that
+    the conversation must still have."""
 
     conversation_id: UUID
+    expected_version: int | None = Field(default=None, ge=0)
     to: Annotated[tuple[str, ...], Field(min_length=1)]
     subject: str
     body: str
@@ -179,10 +189,12 @@ class Customer(CommandPart):
 class SendMessage(CommandPart):
     """Sends a message to a customer, who is named by a conversation, or by the business number and an id. `reply_to`:
     the wamid of the message that it quotes; `expected_last`: the id or wamid of the customer's last message that the
-    writer has seen, if the message must not be sent once the customer has written again; `hold_seconds`: how long the
-    message waits before it is sent; it can be recalled until then."""
+    writer has seen, if the message must not be sent once the customer has written again; `expected_version`: that the
+    named conversation must still have; `hold_seconds`: how long the message waits before it is sent; it can be recalled
+    until then."""
 
     conversation_id: UUID | None = None
+    expected_version: int | None = Field(default=None, ge=0)
     phone_number_id: NonEmptyId | None = None
     customer: Customer | None = None
     message: OutgoingMessage
@@ -195,6 +207,8 @@ class SendMessage(CommandPart):
         direct = self.phone_number_id is not None and self.customer is not None
         if (self.conversation_id is None) != direct or (self.phone_number_id is None) != (self.customer is None):
             raise ValueError("needs either conversation_id, or phone_number_id and customer")
+        if self.expected_version is not None and self.conversation_id is None:
+            raise ValueError("expected_version is only allowed with conversation_id")
 
 
 class MarkRead(CommandPart):

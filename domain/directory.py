@@ -1,11 +1,13 @@
 """The directory of the organisation, as its administrators describe it: numbers with menus and opening hours,
-skillsets, and users (interface.md, Directory file).
+skillsets, users, and rescue rules (interface.md, Directory file).
 
 Plain data. `domain.directory_file` reads and writes its text, `domain.conversations.evidence.menu` interprets menus."""
 
 from dataclasses import dataclass, field
 from datetime import time
 from typing import Literal
+
+from domain.rules.rule import Rule
 
 Level = Literal["tenant_administrator", "read_only", "campaign_manager", "supervisor", "agent"]
 """What a person may see and do in the console (docs/design/sign-in.md, *Levels*)."""
@@ -78,11 +80,12 @@ class User:
 @dataclass(frozen=True, slots=True)
 class Directory:
     """The whole directory at one point in time. A number that is not listed works too: without a menu and always
-    open."""
+    open. `rules`: in their order."""
 
     numbers: dict[str, Number] = field(default_factory=dict)
     skillsets: dict[str, Skillset] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
 
     def number(self, phone_number_id: str) -> Number:
         return self.numbers.get(phone_number_id) or Number(phone_number_id)

@@ -73,6 +73,18 @@ def asked(typed: str) -> list[list[str]]:
     return [alternative for alternative in (words, *([phone] for phone in phones)) if alternative]
 
 
+def phrase(text: str) -> str:
+    """Returns the folded words of a text in their order, separated by single blanks."""
+    return " ".join(_words(text, every_part=False))
+
+
+def has_phrase(said: str, wanted: str) -> bool:
+    """Returns whether a text, as `phrase` returns it, has the words of `wanted` one after the other. A final `*` of
+    those stands for any ending."""
+    words = phrase(wanted)
+    return bool(words) and f" {words}{'' if wanted.rstrip().endswith('*') else ' '}" in f" {said} "
+
+
 def _words(text: str, every_part: bool = True) -> Iterator[str]:
     """Yields the folded words of a text. `every_part`: with those that an apostrophe joins also as one word."""
     if text.isascii() and "'" not in text and "`" not in text:

@@ -328,6 +328,12 @@ class Settings(BaseSettings):
         9464, description="port of /metrics, /healthz and /readyz; a different one for each process of a machine"
     )
 
+    rules_per_minute: int = Field(
+        20,
+        ge=1,
+        le=10_000,
+        description="actions of all rescue rules in a minute, at most; what is more waits, and somebody is called",
+    )
     poison_per_minute: int = Field(
         20,
         ge=0,

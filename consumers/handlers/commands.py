@@ -62,6 +62,7 @@ from domain.routing.transfers import (
     RoutingPolicy,
     after_expiry,
     expiry_ref,
+    has_changed,
     has_expired,
     is_taking,
     recall,
@@ -340,9 +341,11 @@ class Commands:
         return None
 
     def _email(self, scene: _Scene, head: CommandHead, body: Email) -> Rejection | None:
-        connection = scene.work.connection
-        if scene.conversation(body.conversation_id) is None:
+        connection, conversation = scene.work.connection, scene.conversation(body.conversation_id)
+        if conversation is None:
             return Rejection.CONVERSATION_UNKNOWN
+        if has_changed(conversation, body.expected_version):
+            return Rejection.VERSION_CONFLICT
         accepted = accept_email(body, self._mail_policy)
         if isinstance(accepted, Rejection):
             return accepted

@@ -12,12 +12,13 @@ from psycopg import Connection
 from consumers.changes.campaigns import change_campaign
 from consumers.changes.sends import SendChanges
 from domain.campaigns.campaign import reopen
-from domain.commands import CommandHead, MarkRead, Rejection, Resolve, SendMessage, Typing
+from domain.commands import RULE_ISSUER, CommandHead, MarkRead, Rejection, Resolve, SendMessage, Typing
 from domain.conversations.conversation import Conversation
 from domain.conversations.customers.identities import IdentityKey, keys_of
 from domain.directory import Directory
 from domain.facts import Party
 from domain.phone_numbers import split_ids
+from domain.routing.transfers import has_changed
 from domain.sending.acceptance import Recipient, RefusedSend, SendingPolicy, Writer, accept_send, recipient_of
 from domain.sending.callback import SECRET_BYTES
 from domain.sending.sends import Send
@@ -57,8 +58,11 @@ def request_send(
     answers, locked; `recalled_by`: the issuer of a recall that came before it."""
     if command.conversation_id is not None and conversation is None:
         return RefusedSend(Rejection.CONVERSATION_UNKNOWN)
+    if has_changed(conversation, command.expected_version):
+        return RefusedSend(Rejection.VERSION_CONFLICT)
     to = _recipient(connection, command, conversation)
-    writer = Writer(head.issuer, head.issuer in directory.users)
+    is_person = not head.issuer.startswith(RULE_ISSUER)
+    writer = Writer(head.issuer, is_user=is_person and head.issuer in directory.users, is_person=is_person)
     secret = secrets.token_bytes(SECRET_BYTES)
     library = StoredLibrary(connection)
     accepted = accept_send(command, head.id, to, writer, policy, library, now, secret)

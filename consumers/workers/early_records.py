@@ -15,8 +15,8 @@ from psycopg import Connection
 from consumers.batches.batch_loop import Handler
 from consumers.batches.leftover import NO_CONVERSATION, dead_letter
 from consumers.batches.poison import PoisonPolicy
-from consumers.workers.stall_detector import StallDetector
-from consumers.workers.timer import UnreadBacklog
+from consumers.workers.progress.inbound_progress import UnreadBacklog
+from consumers.workers.progress.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
 from domain.topics import Topics
 from infra.kafka.consumer import BrokerUnreachable, IncomingRecord

@@ -26,7 +26,7 @@ from psycopg import Connection
 from consumers.batches.poison import PoisonPolicy
 from consumers.changes.unit_of_work import UnitOfWork, active_histories
 from consumers.workers.isolation import Due, Isolation, of_conversation
-from consumers.workers.stall_detector import StallDetector
+from consumers.workers.progress.stall_detector import StallDetector
 from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.conversation import Conversation, Decisions, FactRef, Owner, decision_ref
 from domain.conversations.events import Cause

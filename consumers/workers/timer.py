@@ -9,15 +9,14 @@ than the inbound watermark (architecture.md, P6a), so a backlog or a wrong clock
 a partition that no consumer has started to read is known to the broker alone; it is asked when something is due.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from threading import Event as Flag
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
-import structlog
 from prometheus_client import Counter, Histogram
 from psycopg import Connection
 
@@ -25,7 +24,7 @@ from consumers.batches.poison import PoisonPolicy
 from consumers.changes.unit_of_work import UnitOfWork, active_histories
 from consumers.changes.wishes import end_what_is_over
 from consumers.workers.isolation import Due, Isolation, of_conversation
-from consumers.workers.stall_detector import StallDetector
+from consumers.workers.progress.inbound_progress import InboundProgress, UnreadBacklog
 from consumers.workers.worker_loop import WorkerLoop
 from domain.conversations.conversation import Conversation, Decisions, FactRef
 from domain.conversations.events import Cause
@@ -42,12 +41,10 @@ from domain.routing.transfers import (
 )
 from domain.topics import Topics
 from domain.wishes.wish import Wish
-from infra.kafka.consumer import BrokerUnreachable
 from infra.postgres import directory, wishes
 from infra.postgres.conversations.customers import Customers, Locked
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.conversations.queues import Queues
-from infra.postgres.messaging.offsets import inbound_watermark, started_partitions
 from infra.postgres.messaging.parked import ParkedItems
 from infra.process.crash_points import crash_point
 from infra.process.readiness import every_reason
@@ -71,16 +68,6 @@ _LATE = Histogram(
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
 )
 
-log = structlog.get_logger("timer")
-
-
-class UnreadBacklog(Protocol):
-    """Knows which partitions of the inbound topic hold records although no consumer has started to read them."""
-
-    def beyond(self, begun: Collection[int]) -> Sequence[int]:
-        """Returns the partitions besides these that hold records now. Raises BrokerUnreachable."""
-        ...
-
 
 class Timer:
     """Closes what is over and ends reservations and acceptances, until stopped.
@@ -98,19 +85,15 @@ class Timer:
         poison: PoisonPolicy | None = None,
     ) -> None:
         self._transaction = transaction
-        self._clock = clock
         self._topics = topics
-        self._backlog = backlog
-        self._stalls = StallDetector(stalled_seconds, clock)
+        self._inbound = InboundProgress("timer", topics.inbound, stalled_seconds, clock, backlog)
         self._isolation = Isolation(ParkedItems(transaction, "timer"), of_conversation, poison, clock)
         self._directories = directory.DirectoryCache()
-        self._held_since = self._held_at = float("-inf")
-        self._held_by: str | None = None
         self._loop = WorkerLoop("timer", self._poll)
 
     def not_ready_reason(self) -> str | None:
         """Returns what keeps the timer from working, for /readyz; None: nothing."""
-        return every_reason(self._loop.not_ready_reason(), self._held_by, self._isolation.not_ready_reason())
+        return every_reason(self._loop.not_ready_reason(), self._inbound.held_by, self._isolation.not_ready_reason())
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises whatever is a defect of ours."""
@@ -120,7 +103,7 @@ class Timer:
         try:
             done = max(self.end_owners(), self.close_due(), self.end_wishes())
         except psycopg.Error:
-            self._stalls.reset()
+            self._inbound.reset()
             raise
         return 0.0 if done >= BATCH else _IDLE_SECONDS
 
@@ -129,35 +112,10 @@ class Timer:
     def _due(self, find: Callable[[Connection[Any], datetime], Sequence[Due]]) -> tuple[datetime, Sequence[Due]]:
         """Returns the inbound watermark and what is due then."""
         with self._transaction() as connection:
-            watermark = inbound_watermark(connection, self._topics.inbound, self._stalls.stalled())
+            watermark = self._inbound.watermark(connection)
             due = find(connection, watermark)
-            started = started_partitions(connection, self._topics.inbound) if due else set()
-        # asked after the watermark was read: what reaches a new partition from here on is later than the watermark
-        return watermark, () if due and self._is_held(started) else due
-
-    def _is_held(self, started: Collection[int]) -> bool:
-        """Returns whether everything must wait, because records may wait in partitions that nobody has started to read.
-        After `stalled_seconds` nothing waits for them any more."""
-        held_by = self._unread(started)
-        if held_by != self._held_by:
-            log.info("timer.held", by=held_by)
-        self._held_by = held_by
-        if held_by is None:
-            return False
-        at = self._clock()
-        if at - self._held_at > self._stalls.seconds / 2:
-            self._held_since = at
-        self._held_at = at
-        return at - max(self._held_since, self._stalls.watched_since) < self._stalls.seconds
-
-    def _unread(self, started: Collection[int]) -> str | None:
-        if self._backlog is None:
-            return None
-        try:
-            partitions = self._backlog.beyond(started)
-        except BrokerUnreachable as error:
-            return f"broker unreachable ({error})"
-        return f"no consumer has started with partitions {list(partitions)} of inbound" if partitions else None
+            started = self._inbound.started(connection) if due else set()
+        return watermark, () if due and self._inbound.is_held(started) else due
 
     # ending it
 

@@ -18,7 +18,7 @@ class AlarmKind(StrEnum):
 
     RULE = "rule"  # rule and conversation
     RULES_STOPPED = "rules_stopped"
-    RULE_LIMIT = "rule_limit"  # rule
+    RULE_LIMIT = "rule_limit"
     SILENT_WHATSAPP = "silent_whatsapp"
     NOBODY_READY = "nobody_ready"
     LAG = "lag"

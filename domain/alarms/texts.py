@@ -35,8 +35,8 @@ ALARM_TEXTS: Mapping[AlarmKind, AlarmText] = {
         gettext_noop("Nothing rescues customers at the moment. Switch the rules on again once the reason is mended."),
     ),
     AlarmKind.RULE_LIMIT: AlarmText(
-        gettext_noop("Rule %(rule)s has reached its limit and acts less often than it would"),
-        gettext_noop("Check whether so many customers really wait, and raise the rule's limit if they do."),
+        gettext_noop("Rules have acted %(limit)s times within a minute, and more customers wait for them"),
+        gettext_noop("Check whether so many customers really wait, and raise the limit of the rules if they do."),
     ),
     AlarmKind.SILENT_WHATSAPP: AlarmText(
         gettext_noop("Nothing has come from WhatsApp for %(minutes)s minutes during opening hours"),

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from domain.conversations.evidence.menu import MAX_CHOICE_LENGTH, normalise
 from domain.directory import MENU_MARK, Directory
+from domain.directory_file.rule_tables import RuleTable, unknown_in_rules
 from domain.directory_file.tables import NumberTable, SkillsetTable, Table, UserTable, problem, quoted, suggestion
 from domain.directory_file.toml_lines import KeyPath, key_lines
 
@@ -65,10 +66,12 @@ def directory_of(document: Mapping[str, Any], line_of: Callable[[KeyPath], int |
         *_unknown_skillsets(document),
         *_same_choices(document),
         *_useless_texts(document),
+        *unknown_in_rules(_raw_tables(document, "rule"), _known_ids(document)),
     ]
     skillsets = _tables(document, "skillset", SkillsetTable, found)
     users = _tables(document, "user", UserTable, found)
     numbers = _tables(document, "number", NumberTable, found)
+    rules = _tables(document, "rule", RuleTable, found)
     if not document:
         found.append(((), "the file is empty; add at least a [[number]], a [[skillset]] or a [[user]]"))
     if found:
@@ -78,6 +81,7 @@ def directory_of(document: Mapping[str, Any], line_of: Callable[[KeyPath], int |
         {number.phone_number_id: number.to_number() for number in numbers},
         {skillset.id: skillset.to_skillset() for skillset in skillsets},
         {user.id: user.to_user() for user in users},
+        tuple(rule.to_rule() for rule in rules),
     )
 
 
@@ -85,7 +89,7 @@ _T = TypeVar("_T", bound=Table)
 _Found = tuple[KeyPath, str]
 """Path of a problem, and its message."""
 
-KEY_OF = {"skillset": "id", "user": "id", "number": "phone_number_id"}
+KEY_OF = {"skillset": "id", "user": "id", "number": "phone_number_id", "rule": "id"}
 """Keys that identify the tables of a kind."""
 
 
@@ -98,6 +102,14 @@ def _tables(document: Mapping[str, Any], kind: str, model: type[_T], found: list
         except ValidationError as error:
             found += (((kind, index, *each["loc"]), problem(model, each)) for each in error.errors(include_url=False))
     return valid
+
+
+def _known_ids(document: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Returns the ids of the tables of each kind."""
+    return {
+        kind: {id_ for _, table in _raw_tables(document, kind) if isinstance(id_ := table.get(key), str)}
+        for kind, key in KEY_OF.items()
+    }
 
 
 def _raw_tables(document: Mapping[str, Any], kind: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -18,32 +18,33 @@ from domain.opt_outs.words import plain
 from domain.outside_names import is_phone_number_id
 
 
-def _error(message: str) -> PydanticCustomError:
+def worded(message: str) -> PydanticCustomError:
+    """Returns the error of a validator that says itself what is wrong and how to fix it."""
     return PydanticCustomError("worded", "{message}", {"message": message})
 
 
 def _id(value: str) -> str:
     if not re.fullmatch(r"\S{1,64}", value) or not value.isprintable():
-        raise _error(f"{quoted(value)} is not an id; use 1 to 64 characters and no spaces")
+        raise worded(f"{quoted(value)} is not an id; use 1 to 64 characters and no spaces")
     return value
 
 
 def _phone_number_id(value: str) -> str:
     if not is_phone_number_id(value):
-        raise _error(f'{quoted(value)} is not a phone number id; use the "Phone number ID" (digits) that Meta shows')
+        raise worded(f'{quoted(value)} is not a phone number id; use the "Phone number ID" (digits) that Meta shows')
     return value
 
 
 def _name(value: str) -> str:
     if len(value) > 200 or not value.isprintable():
-        raise _error("too long or not printable; use at most 200 characters on one line")
+        raise worded("too long or not printable; use at most 200 characters on one line")
     return value
 
 
 def _email(value: str) -> str:
     # SES accepts domains in any script, but only ASCII local parts (domain.md, Mail).
     if len(value) > 254 or not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[^\s@.]+(\.[^\s@.]+)+", value):
-        raise _error(f'{quoted(value)} is not an email address; write it like "anna@example.com"')
+        raise worded(f'{quoted(value)} is not an email address; write it like "anna@example.com"')
     return value
 
 
@@ -52,7 +53,7 @@ def _time_zone(value: str) -> str:
         ZoneInfo(value)
     except (OSError, ValueError, KeyError):
         closest = get_close_matches(value, available_timezones(), 1)
-        raise _error(
+        raise worded(
             f"there is no time zone {quoted(value)}; "
             + (f'did you mean "{closest[0]}"?' if closest else 'use a name like "Europe/Rome"')
         ) from None
@@ -63,15 +64,15 @@ def _opening(value: object) -> Opening:
     """Parses `HH:MM-HH:MM`. Raises an error for any other text, an empty interval, or one that crosses midnight."""
     times = re.fullmatch(r"(\d{1,2}):([0-5]\d) ?[-–] ?(\d{1,2}):([0-5]\d)", value) if isinstance(value, str) else None
     if times is None:
-        raise _error(f'{quoted(value)} are not hours; write them like "09:00-13:00"')
+        raise worded(f'{quoted(value)} are not hours; write them like "09:00-13:00"')
     start, end = (int(hour) * 60 + int(minute) for hour, minute in (times.groups()[:2], times.groups()[2:]))
     if start >= 24 * 60 or end > 24 * 60:
-        raise _error(f"{quoted(value)} is outside the day; use times from 00:00 to 24:00")
+        raise worded(f"{quoted(value)} is outside the day; use times from 00:00 to 24:00")
     if start == end:
-        raise _error(f'{quoted(value)} is empty; write "00:00-24:00" for the whole day')
+        raise worded(f'{quoted(value)} is empty; write "00:00-24:00" for the whole day')
     if start > end:
         first, second = f"{_clock(start)}-24:00", f"00:00-{_clock(end)}"
-        raise _error(f'{quoted(value)} crosses midnight; split it: "{first}" here and "{second}" on the next day')
+        raise worded(f'{quoted(value)} crosses midnight; split it: "{first}" here and "{second}" on the next day')
     return Opening(time(*divmod(start, 60)), time.max if end == 24 * 60 else time(*divmod(end, 60)))
 
 
@@ -79,7 +80,7 @@ def _without_overlaps(openings: list[Opening]) -> list[Opening]:
     ordered = sorted(openings, key=lambda opening: opening.start)
     for one, next_one in pairwise(ordered):
         if next_one.start < one.end:
-            raise _error(f'"{hours_text(one)}" and "{hours_text(next_one)}" overlap; merge or separate them')
+            raise worded(f'"{hours_text(one)}" and "{hours_text(next_one)}" overlap; merge or separate them')
     return ordered
 
 
@@ -89,8 +90,9 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-_Id = Annotated[str, AfterValidator(_id)]
-_Name = Annotated[str, AfterValidator(_name)]
+DirectoryId = Annotated[str, AfterValidator(_id)]
+DirectoryName = Annotated[str, AfterValidator(_name)]
+MailAddress = Annotated[str, AfterValidator(_email)]
 _Openings = Annotated[
     list[Annotated[Opening, BeforeValidator(_opening)]],
     AfterValidator(_without_overlaps),
@@ -99,17 +101,17 @@ _Openings = Annotated[
 
 
 class SkillsetTable(Table):
-    id: _Id = Field(description="a string", examples=['"sales"'])
-    name: _Name = Field(description="a string", examples=['"Sales"'])
+    id: DirectoryId = Field(description="a string", examples=['"sales"'])
+    name: DirectoryName = Field(description="a string", examples=['"Sales"'])
 
     def to_skillset(self) -> Skillset:
         return Skillset(self.id, self.name)
 
 
 class UserTable(Table):
-    id: _Id = Field(description="a string", examples=['"anna"'])
-    name: _Name = Field(description="a string", examples=['"Anna Rossi"'])
-    email: Annotated[str, AfterValidator(_email)] = Field(description="a string", examples=['"anna@example.com"'])
+    id: DirectoryId = Field(description="a string", examples=['"anna"'])
+    name: DirectoryName = Field(description="a string", examples=['"Anna Rossi"'])
+    email: MailAddress = Field(description="a string", examples=['"anna@example.com"'])
     level: Level = Field(description=f"one of {', '.join(get_args(Level))}", examples=['"agent"'])
     max_conversations: int = Field(ge=0, le=1000, description="a whole number from 0 to 1000", examples=["3"])
     skillsets: list[str] = Field([], description="a list of skillset ids", examples=['["sales"]'])
@@ -135,13 +137,13 @@ class HoursTable(Table):
 
 def _open_at_all(hours: HoursTable) -> HoursTable:
     if not hours.to_hours():
-        raise _error("there are none; leave hours out for a number that is always open")
+        raise worded("there are none; leave hours out for a number that is always open")
     return hours
 
 
 def _text(value: str) -> str:
     if not 1 <= len(value.strip()) <= MAX_TEXT or "\x00" in value:
-        raise _error(f"empty, too long or not printable; use 1 to {MAX_TEXT} characters")
+        raise worded(f"empty, too long or not printable; use 1 to {MAX_TEXT} characters")
     return value.strip()
 
 
@@ -155,7 +157,7 @@ _Text = Annotated[
 
 def _opt_out_word(value: str) -> str:
     if not plain(value) or not value.isprintable() or len(value.split()) > _MOST_WORDS:
-        raise _error(f"{quoted(value)} is nothing that customers could write; use 1 to {_MOST_WORDS} words")
+        raise worded(f"{quoted(value)} is nothing that customers could write; use 1 to {_MOST_WORDS} words")
     return value
 
 
@@ -189,7 +191,7 @@ class NumberTable(Table):
     phone_number_id: Annotated[str, AfterValidator(_phone_number_id)] = Field(
         description="a string", examples=['"106540352242922"']
     )
-    name: _Name = Field("", description="a string", examples=['"Shop"'])
+    name: DirectoryName = Field("", description="a string", examples=['"Shop"'])
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         "UTC", description="a string", examples=['"Europe/Rome"']
     )
@@ -234,14 +236,12 @@ class NumberTable(Table):
 def problem(model: type[Table], error: ErrorDetails) -> str:
     """Returns a validation error of a table for people: `key: what is wrong; how to fix it`."""
     fields, loc = model.model_fields, error["loc"]
-    if model is NumberTable and loc[0] == "hours" and len(loc) > 1:
-        fields, loc = HoursTable.model_fields, loc[1:]
-    elif model is NumberTable and loc[0] == "texts" and len(loc) > 1:
-        fields, loc = (TextsTable if len(loc) == 2 else SpokenTable).model_fields, loc[min(len(loc) - 1, 2) :]
-    shown, key = ".".join(str(part) for part in error["loc"] if not isinstance(part, int)), str(loc[0])
+    while len(loc) > 1 and loc[0] in fields and (inner := _inner_table(fields[str(loc[0])].annotation)) is not None:
+        fields, loc = inner.model_fields, loc[1:]
+    shown, key = ".".join(str(part) for part in error["loc"] if not isinstance(part, int)), str(loc[0]) if loc else ""
     match error["type"]:
         case "worded":
-            return f"{shown}: {error['msg']}"
+            return f"{shown}: {error['msg']}" if shown else error["msg"]
         case "extra_forbidden":
             return f"{shown}: unknown key; {suggestion(key, fields)}"
         case "missing":
@@ -249,6 +249,13 @@ def problem(model: type[Table], error: ErrorDetails) -> str:
         case _:
             field = fields[key]
             return f"{shown}: must be {field.description}; write it like {key} = {_example(field)}"
+
+
+def _inner_table(annotation: object) -> type[Table] | None:
+    """Returns the table that a field holds; None: it holds none."""
+    if isinstance(annotation, type) and issubclass(annotation, Table):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _inner_table(part)) is not None), None)
 
 
 def _example(field: FieldInfo) -> object:

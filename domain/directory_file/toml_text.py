@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 
 from domain.directory import Directory, Number
+from domain.directory_file.rule_tables import rules_document
 from domain.directory_file.tables import hours_text
 
 TableDocument = dict[str, object]
@@ -17,6 +18,7 @@ def directory_document(directory: Directory) -> dict[str, list[TableDocument]]:
         "skillset": [asdict(skillset) for skillset in directory.skillsets.values()],
         "user": [asdict(user) for user in directory.users.values()],
         "number": [_number(number) for number in directory.numbers.values()],
+        "rule": rules_document(directory.rules),
     }
 
 

@@ -14,7 +14,7 @@ from domain.conversations.ownership.deadlines import reservation_end
 from domain.directory import Directory
 from domain.routing.agents import Member
 from domain.routing.supervision import Supervision
-from domain.routing.transfers import RoutingPolicy, taken_from_owner, transfer, with_owner
+from domain.routing.transfers import RoutingPolicy, has_changed, taken_from_owner, transfer, with_owner
 
 
 def release_rejection(
@@ -26,7 +26,7 @@ def release_rejection(
         return Rejection.CONVERSATION_UNKNOWN
     if conversation.status == "closed":
         return Rejection.CONVERSATION_CLOSED
-    if command.expected_version is not None and command.expected_version != conversation.version:
+    if has_changed(conversation, command.expected_version):
         return Rejection.VERSION_CONFLICT
     owner, target = conversation.owner, command.target
     if (owner is None or not owner.is_user(issuer)) and not _may_take_away(issuer, directory, conversation):

@@ -37,6 +37,11 @@ class RoutingPolicy:
     answer: AnswerPolicy = DEFAULT_ANSWER
 
 
+def has_changed(conversation: Conversation | None, expected_version: int | None) -> bool:
+    """Returns whether a conversation has another version than a command expects, if it expects one."""
+    return conversation is not None and expected_version is not None and expected_version != conversation.version
+
+
 def rejection_of(conversation: Conversation | None, expected_version: int | None) -> Rejection | None:
     """Returns why a transfer is rejected regardless of its target, checked in the documented order (domain.md,
     *Transfers*); None: not for these reasons."""
@@ -44,7 +49,7 @@ def rejection_of(conversation: Conversation | None, expected_version: int | None
         return Rejection.CONVERSATION_UNKNOWN
     if conversation.status == "closed":
         return Rejection.CONVERSATION_CLOSED
-    if expected_version is not None and expected_version != conversation.version:
+    if has_changed(conversation, expected_version):
         return Rejection.VERSION_CONFLICT
     if conversation.managed:
         return Rejection.ALREADY_MANAGED
@@ -69,7 +74,8 @@ def transfer(
     if target.kind == "skillset" and target.id not in directory.skillsets:
         return Rejection.SKILLSET_UNKNOWN
     if command.mode == "exclusive":
-        reserved_to = now + policy.reservation
+        minutes = command.reserve_minutes
+        reserved_to = now + (policy.reservation if minutes is None else timedelta(minutes=minutes))
         until = reservation_end(reserved_to, conversation.window_ends_at)
         if until <= now:
             return Rejection.WINDOW_CLOSING
@@ -116,7 +122,7 @@ def recall(
     owner = conversation.owner
     if conversation.status == "closed":
         return Rejection.CONVERSATION_CLOSED
-    if expected_version is not None and expected_version != conversation.version:
+    if has_changed(conversation, expected_version):
         return Rejection.VERSION_CONFLICT
     if owner is None or (owner.state == "accepted" and (conversation.managed or owner.id != issuer)):
         return Rejection.NOTHING_TO_RECALL

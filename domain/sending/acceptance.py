@@ -106,10 +106,12 @@ class RefusedSend(NamedTuple):
 
 
 class Writer(NamedTuple):
-    """Who asked for a message. `is_user`: a user of the directory; only a user becomes the owner of a conversation."""
+    """Who asked for a message. `is_user`: a user of the directory; only a user becomes the owner of a conversation.
+    `is_person`: not a rescue rule, whose messages are no words to the customer and wait behind those of agents."""
 
     name: str
     is_user: bool
+    is_person: bool = True
 
 
 def accept_send(
@@ -145,11 +147,11 @@ def accept_send(
         address=address,
         address_kind=kind,
         kind=content.kind,
-        lane=Lane.AGENT,
+        lane=Lane.AGENT if writer.is_person else Lane.SYSTEM,
         content=content.graph,
         text=content.text,
         actor=writer.name,
-        is_word=command.message.reaction is None,
+        is_word=writer.is_person and command.message.reaction is None,
         is_claim=writer.is_user,
         needs_window=command.message.template is None,
         requested_at=now,

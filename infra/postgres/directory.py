@@ -1,16 +1,18 @@
 """The directory in the database. It is read and replaced as a whole; its version counts the changes. Raises psycopg
 errors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time
-from typing import Any, Literal
+from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Json
 
 from domain.directory import Directory, Number, Opening, Skillset, User, Weekday
+from domain.directory_file.rule_tables import rules_document, rules_of
 from domain.directory_file.toml_text import directory_text
+from domain.rules.rule import Rule
 from infra.postgres import directory_versions
 from infra.postgres.directory_versions import DirectoryChange, VersionOrigin
 
@@ -68,6 +70,7 @@ def apply(conn: Connection[Any], directory: Directory, origin: VersionOrigin = U
             *_apply_skillsets(conn, current.skillsets, directory.skillsets),
             *_apply_users(conn, current.users, directory.users),
             *_apply_numbers(conn, current.numbers, directory.numbers),
+            *_apply_rules(conn, current.rules, directory.rules),
         )
         if made:
             if not directory_versions.is_kept(conn, before):  # of an installation that is older than versions
@@ -82,7 +85,7 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
     """Returns the version and the whole directory in one consistent read, in the order of the ids."""
     found = conn.execute(
         """
-        select version,
+        select version, rules,
           (select coalesce(json_agg(n order by phone_number_id), '[]') from
             (select phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms, texts,
               stop_words, start_words from numbers) n),
@@ -92,7 +95,7 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
         """
     ).fetchone()
     assert found is not None  # the first migration inserts the row
-    number_rows, skillset_rows, user_rows = found[1:]
+    rules, number_rows, skillset_rows, user_rows = found[1:]
     numbers = (
         Number(
             **row
@@ -107,6 +110,7 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
         {number.phone_number_id: number for number in numbers},
         {skillset.id: skillset for skillset in skillsets},
         {user.id: user for user in users},
+        rules_of(rules),
     )
 
 
@@ -187,9 +191,16 @@ def _apply_numbers(
     return changes
 
 
-def _compare(
-    kind: Literal["number", "skillset", "user"], old: Mapping[str, object], new: Mapping[str, object]
-) -> list[DirectoryChange]:
+def _apply_rules(conn: Connection[Any], old: Sequence[Rule], new: Sequence[Rule]) -> list[DirectoryChange]:
+    changes = _compare("rule", {rule.id: rule for rule in old}, {rule.id: rule for rule in new})
+    if not changes and old != new:
+        changes = [DirectoryChange("reordered", "rule", "")]
+    if changes:
+        conn.execute("update directory_version set rules = %s", (Json(rules_document(new)),))
+    return changes
+
+
+def _compare(kind: str, old: Mapping[str, object], new: Mapping[str, object]) -> list[DirectoryChange]:
     """Returns the differences in the order of the ids, which is the order in which writers lock rows."""
     changes = []
     for id_ in sorted(old.keys() | new.keys()):

@@ -17,9 +17,10 @@ DRAFTS_SPAN = timedelta(days=30)
 
 
 class DirectoryChange(NamedTuple):
-    """A table of the directory that was added, changed or removed."""
+    """A table of the directory that was added, changed or removed. `reordered`: the tables of a kind have another
+    order; `id` is empty."""
 
-    action: Literal["added", "changed", "removed"]
+    action: Literal["added", "changed", "removed", "reordered"]
     kind: str
     id: str
 

@@ -21,6 +21,7 @@ RoleProcess = Literal[
     "sender",
     "media",
     "campaigns",
+    "rules",
     "alarms",
     "analytics",
     "relay",
@@ -133,6 +134,7 @@ _READS_LISTS = dict.fromkeys(
         "meta_reports",
         "prices",
         "recipients",
+        "rule_acts",
         "send_log",
         "sends",
         "templates",
@@ -280,6 +282,22 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "templates": "select",
         "uploads": "select",
     },
+    "rules": {
+        **_DIRECTORY,
+        **_HOLDS,
+        "alarms": "select, insert, update (ended_at)",
+        "command_audit": "select",
+        "consumer_offsets": "select",
+        "conversations": "select",
+        "entries": "select",
+        "history": "select",
+        "message_changes": "select",
+        "outbox": "insert",
+        "rule_acts": "select, insert, update",
+        "rule_passes": "select, insert",
+        "rule_switch": "select, update (id)",  # locked, never changed
+        "rule_watch": "select, insert, update, delete",
+    },
     "alarms": {
         **_DIRECTORY,
         "agent_idle": "select",
@@ -326,6 +344,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     "console": {
         **_DIRECTORY,
         **_READS_LISTS,
+        "rule_switch": "select, update",
         # it writes where alarms are sent, and cannot read it
         "alarm_channels": "select (id, name, form, shown, language, level, system, shows_customer, actor, changed_at, "
         "removed_at), insert, update",

@@ -13,7 +13,8 @@ from kafka import KafkaProducer
 from psycopg import Connection
 
 from consumers.handlers.conversations import Conversations
-from consumers.workers.timer import BATCH, Timer, UnreadBacklog
+from consumers.workers.progress.inbound_progress import UnreadBacklog
+from consumers.workers.timer import BATCH, Timer
 from domain.facts import FACT, CustomerTurn, Fact, Party
 from domain.ids import fact_id
 from domain.topics import Topics

@@ -62,6 +62,7 @@ PROCESSES = tuple(
         ("campaigns", 20, _DATABASE),
         ("analytics", 23, _DATABASE),
         ("alarms", 24, (*_DATABASE, "ses_access_key_id", "ses_secret_access_key")),
+        ("rules", 21, (*_DATABASE, "command_secrets")),
         ("console", 17, (*_DATABASE, "command_secrets", "media_access_key_id", "media_secret_access_key")),
     )
 )

@@ -21,6 +21,7 @@ from witiop.wiring.workers import (
     run_media,
     run_relay,
     run_routing,
+    run_rules,
     run_sender,
     run_timer,
 )
@@ -75,6 +76,7 @@ PROCESSES = {
     "campaigns": Process(_SERVERS, run_campaigns),
     "analytics": Process(_SERVERS, run_analytics),
     "alarms": Process(("postgres_dsn",), run_alarms, {"ses_sender": ("ses_region", "ses_configuration_set")}),
+    "rules": Process((*_SERVERS, "command_secrets"), run_rules),
     "timer": Process(("postgres_dsn",), run_timer),
     "relay": Process(_SERVERS, run_relay),
     "console": Process((*_SERVERS, "command_secrets"), run_console),

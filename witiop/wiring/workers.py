@@ -1,5 +1,5 @@
-"""Builds and runs the worker processes: `timer`, `routing`, `mails`, `sender`, `media`, `campaigns`, `alarms` and
-`relay`."""
+"""Builds and runs the worker processes: `timer`, `routing`, `mails`, `sender`, `media`, `campaigns`, `alarms`, `rules`
+and `relay`."""
 
 from contextlib import ExitStack, closing
 from threading import Event
@@ -17,6 +17,7 @@ from witiop.wiring.from_settings import (
     mail_sender,
     public_console_url,
     routing_policy,
+    secret_bytes,
     sending_policy,
     ses_access,
     store_access,
@@ -45,8 +46,8 @@ def run_timer(settings: Settings) -> None:
 def run_routing(settings: Settings) -> None:
     """Runs the worker that assigns waiting conversations to available agents. Any number may run."""
     from consumers.batches.poison import PoisonPolicy
+    from consumers.workers.progress.stall_detector import StallDetector
     from consumers.workers.routing import Routing
-    from consumers.workers.stall_detector import StallDetector
     from infra.postgres.connections.session import DatabaseSession
 
     with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "routing")) as session:
@@ -205,6 +206,34 @@ def run_alarms(settings: Settings) -> None:
         judge = AlarmJudge(judging.transaction, alarm_terms(settings), routing_policy(settings).presence_timeout)
         loops = ParallelLoops([judge, *(AlarmTelling(each.transaction, means) for each in telling)])
         run_worker(settings, loops.run, loops.not_ready_reason)
+
+
+def run_rules(settings: Settings) -> None:
+    """Runs the worker that does what rescue rules say. Any number may run."""
+    from consumers.workers.restore_guard import RestoreGuard
+    from consumers.workers.rules.worker import Rules
+    from infra.kafka.backlog import Backlog
+    from infra.kafka.diagnostics import committed_offsets
+    from infra.postgres.connections.session import DatabaseSession
+
+    kafka, names = kafka_config(settings), topics(settings)
+    groups = [consumer_group(settings, name) for name in ("conversations", "commands")]
+    read = (names.inbound, names.unreadable, names.commands)
+    with (
+        closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "rules")) as session,
+        closing(Backlog(kafka, names.inbound)) as backlog,
+    ):
+        guard = RestoreGuard(session, lambda: committed_offsets(kafka, groups, read))
+        secret = secret_bytes(settings.command_secrets)[0]
+        rules = Rules(
+            guard.transaction,
+            names,
+            secret,
+            settings.stalled_inbound_seconds,
+            backlog=backlog,
+            per_minute=settings.rules_per_minute,
+        )
+        run_worker(settings, rules.run, lambda: every_reason(rules.not_ready_reason(), guard.not_ready_reason()))
 
 
 def _stand_by(stop: Event) -> None:

@@ -43,6 +43,15 @@ def open_for(number: Number, since: datetime, length: timedelta) -> datetime | N
     return None
 
 
+def next_change(number: Number, since: datetime) -> datetime | None:
+    """Returns when the number opens or closes next, after that time (aware UTC); None: not within a week."""
+    if number.hours is None:
+        return None
+    now_open = is_open(number, since)
+    edges = sorted({edge for opening in _openings(number, since) for edge in opening})
+    return next((at for at in edges if at > since and is_open(number, at) != now_open), None)
+
+
 def _openings(number: Number, since: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Yields the openings from that local day on, in UTC and in order."""
     today, zone = since.astimezone(_zone(number.time_zone)).date(), _zone(number.time_zone)

@@ -8,8 +8,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from consumers.workers.progress.stall_detector import StallDetector
 from consumers.workers.routing import Routing
-from consumers.workers.stall_detector import StallDetector
 from domain.facts import AgentAccepted, AgentDeclined
 from domain.routing.transfers import RoutingPolicy
 from tests.support.office import Office, open_office

@@ -1,12 +1,14 @@
 """Any valid directory."""
 
-from datetime import time
+from datetime import time, timedelta
 from typing import get_args
 
 from hypothesis import strategies as st
 
 from domain.conversations.evidence.menu import normalise
+from domain.conversations.reasons import Reason
 from domain.directory import Directory, Language, Number, Opening, Skillset, User, Weekday
+from domain.rules.rule import Condition, Rule, RuleMail, RuleTemplate, RuleTransfer
 
 IDS = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), min_size=1, max_size=64)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), max_size=30).map(lambda name: f"{name} x")
@@ -47,4 +49,36 @@ def directories(draw: st.DrawFn) -> Directory:
         {number.phone_number_id: number for number in numbers},
         {skillset: Skillset(skillset, draw(NAMES)) for skillset in skillsets},
         {user.id: user for user in users},
+        draw(rules(skillsets)),
     )
+
+
+def rules(skillsets: list[str]) -> st.SearchStrategy[tuple[Rule, ...]]:
+    minutes = st.integers(6, 1440).map(lambda n: timedelta(minutes=n))
+    when = st.builds(
+        Condition,
+        reasons=st.lists(st.sampled_from([reason.value for reason in Reason]), unique=True).map(tuple),
+        alone=st.integers(0, 1439).map(lambda n: timedelta(minutes=n)),
+        left=st.none() | minutes,
+        hours=st.sampled_from([None, "open", "closed"]),
+        words=st.lists(st.sampled_from(["refund", "money back", "mon*"]), unique=True).map(tuple),
+        languages=st.lists(st.sampled_from(["it", "en"]), unique=True).map(tuple),
+        returning=st.sampled_from([None, True, False]),
+        had=st.lists(st.sampled_from(skillsets), unique=True).map(tuple),
+    )
+    transfers = st.builds(RuleTransfer, skillset=st.sampled_from(skillsets), reserve=st.none() | minutes)
+    mails = st.builds(RuleMail, st.just(("night@example.com",)), st.sampled_from(["", "Hello"]))
+    templates = st.builds(RuleTemplate, NAMES, st.just("en"), st.dictionaries(st.sampled_from(["1", "name"]), NAMES))
+    each = st.builds(
+        Rule,
+        IDS,
+        NAMES,
+        st.booleans(),
+        st.booleans(),
+        when,
+        st.none() | mails,
+        template=st.none() | templates,
+        alarm=st.just("night"),
+        transfer=st.none() | transfers,
+    )
+    return st.lists(each, max_size=3, unique_by=lambda rule: rule.id).map(tuple)

@@ -1,7 +1,7 @@
 """A directory file is read, and every problem of an invalid one is named."""
 
 import os
-from datetime import time
+from datetime import time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from domain.directory import Directory, Number, Opening, Skillset, User
 from domain.directory_file.toml_lines import key_lines
+from domain.rules.rule import Condition, RuleMail, RuleTransfer
 from witiop.directory_file import DirectoryFileError, read_directory
 
 COMPANY = """\
@@ -392,3 +393,74 @@ def test_a_number_with_a_softbot_has_no_texts(file: Path) -> None:
     lines = 'softbot = true\ntexts = { it = { greeting = "Ciao" } }\n'
     message = "7: texts: the Softbot of the number speaks to customers; leave texts out"
     assert [message] == problems(file, NUMBER + lines)
+
+
+RULE = '[[skillset]]\nid = "sales"\nname = "Sales"\n[[rule]]\nid = "r"\nname = "R"\n'
+"""Six lines to which a test adds what the rule does."""
+
+
+def test_rules_are_read_in_their_order(file: Path) -> None:
+    file.write_text(
+        RULE
+        + 'on = true\nstop = false\nalone_minutes = 10\nleft_minutes = 240\nhours = "closed"\nreasons = ["no_choice"]\n'
+        + 'words = ["refund"]\nlanguages = ["it"]\nreturning = true\nhad_skillsets = ["sales"]\n'
+        + 'transfer = { skillset = "sales", reserve_minutes = 60 }\nmail = { to = ["night@example.com"] }\n'
+        + '[[rule]]\nid = "a"\nname = "A"\nalarm = "night"\n'
+    )
+    rules = read_directory(file).rules
+    assert [(rule.id, rule.on, rule.stop) for rule in rules] == [("r", True, False), ("a", False, True)]
+    rule = rules[0]
+    assert rule.when == Condition(
+        reasons=("no_choice",),
+        alone=timedelta(minutes=10),
+        left=timedelta(hours=4),
+        hours="closed",
+        words=("refund",),
+        languages=("it",),
+        returning=True,
+        had=("sales",),
+    )
+    assert rule.transfer == RuleTransfer(skillset="sales", reserve=timedelta(hours=1))
+    assert rule.mail == RuleMail(("night@example.com",))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("", "4: does nothing; add one of mail, text, template, alarm, transfer"),
+        (
+            'transfer = { skillset = "sale" }',
+            '7: transfer.skillset: there is no skillset "sale"; add it as a [[skillset]], or did you mean sales?',
+        ),
+        ("transfer = {}", '7: transfer: write one of user = "..", skillset = "..", previous = true'),
+        (
+            'transfer = { skillset = "sales", mode = "now" }',
+            '7: transfer.mode: must be "immediate" or "exclusive"; write it like mode = "exclusive"',
+        ),
+        (
+            'mail = { to = ["nobody"] }',
+            '7: mail.to: "nobody" is not an email address; write it like "anna@example.com"',
+        ),
+        ('mail = { too = ["a@b.de"] }', "7: mail.too: unknown key; did you mean to?"),
+        (
+            'text = "hi"\nleft_minutes = 5',
+            "8: left_minutes: must be a whole number from 6 to 1440; write it like left_minutes = 240",
+        ),
+        ('text = "hi"\nreasons = ["no_choise"]', '8: reasons: there is no reason "no_choise"; did you mean no_choice?'),
+        (
+            'text = "hi"\nwords = ["?"]',
+            '8: words: "?" is nothing that customers could write; use words, at the end also with a *',
+        ),
+        (
+            'text = "hi"\nlanguages = ["Italian"]',
+            '8: languages: "Italian" is no code of a language; use two letters like "it"',
+        ),
+        (
+            'text = "hi"\ntemplate = { name = "a", language = "en" }',
+            "4: text and template exclude each other; keep one of them",
+        ),
+        ('text = "hi"\nnumbers = ["7"]', '8: numbers: there is no number "7"; add it as a [[number]]'),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_with_what_would_be_right(file: Path, line: str, problem: str) -> None:
+    assert problem in problems(file, RULE + line)

@@ -3,7 +3,7 @@
 from infra.postgres.migrations import execute
 
 revision = "0038_alarms"
-down_revision = "0036_campaigns"
+down_revision = "0037_rules"
 
 
 def upgrade() -> None:

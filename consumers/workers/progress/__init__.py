@@ -1,0 +1,1 @@
+"""How far others have come, for workers that must wait for them."""

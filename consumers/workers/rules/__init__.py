@@ -1,0 +1,1 @@
+"""The `rules` process: judges conversations that were left alone, and acts."""

@@ -1,0 +1,329 @@
+"""The `rules` process: does what rescue rules say about customers who were left alone (docs/design/rules.md).
+
+A rule acts by ordinary signed commands, so whatever it does is checked, audited, published and undone like what a
+person does. What a rule decides and the command are stored in one transaction, and a command's id follows from rule,
+conversation and attempt: however often processes die and whatever is processed twice, a rule acts on a conversation at
+most once (R1). A command names the version that the rule saw, so it is rejected if anything about the conversation was
+decided meanwhile: a rule takes nothing from a person (R3).
+
+Any number may run: a conversation is judged under the lock of its row in `rule_watch`. The time is the inbound
+watermark, as for the timer (architecture.md, P6a), so that a message that still waits is no reason to act.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from threading import Event as Flag
+from time import monotonic
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+import structlog
+from prometheus_client import Counter, Gauge
+from psycopg import Connection
+
+from consumers.workers.progress.inbound_progress import InboundProgress, UnreadBacklog
+from consumers.workers.rules.views import Questions, SeenByRules, see
+from consumers.workers.worker_loop import WorkerLoop
+from domain.alarms.kinds import AlarmKind
+from domain.commands import new_command, signed
+from domain.directory import Directory
+from domain.rescue.acts import (
+    EXPIRES_AFTER,
+    LOST_AFTER,
+    RuleAct,
+    act_id,
+    after_result,
+    has_acted,
+    issuer_of,
+    to_do,
+)
+from domain.rescue.commands import command_of, detail_of, mode_of
+from domain.rescue.judging import Judgement, judge
+from domain.rules.rule import MARGIN, ActionKind, Rule
+from domain.topics import Topics
+from infra.postgres import directory
+from infra.postgres.alarms.alarms import AlarmToRaise, end_alarm, raise_alarm
+from infra.postgres.connections.clock import database_now
+from infra.postgres.conversations.queues import Queues
+from infra.postgres.messaging.outbox import Outbox, OutboxRecord
+from infra.postgres.rules import acts, switch, watch
+from infra.postgres.rules.watch import Looked
+from infra.process.crash_points import crash_point
+from infra.process.memory import collect_rarely
+from infra.process.readiness import every_reason
+
+SOURCE = "/witiop/rules"
+BATCH = 500
+"""Conversations of one transaction."""
+MOST_A_MINUTE = 20
+_CHANGED_AT_ONCE = 5000
+_IDLE_SECONDS = 0.5
+_LOOKS_EVERY_SECONDS = 2.0
+"""So often the list is compared with what was seen."""
+_CLEARS_EVERY_SECONDS = 60.0
+_MINUTE = timedelta(minutes=1)
+_SOON = timedelta(seconds=30)
+"""A conversation to which a person's message is on its way is looked at again then."""
+
+_ACTED = Counter("witiop_rules_acted", "Actions that rules asked for.", ["action"])
+_SETTLED = Counter("witiop_rules_settled", "Actions of rules by what became of them.", ["state"])
+_WAITING = Gauge("witiop_rules_over_limit", "Conversations that wait because rules have acted too often in a minute.")
+
+log = structlog.get_logger("rules")
+
+
+class _Decided(NamedTuple):
+    """What a poll decided about one conversation."""
+
+    acts: Sequence[RuleAct]
+    records: Sequence[OutboxRecord]
+    passed: Sequence[Rule]
+    again_at: datetime | None
+
+
+class Rules:
+    """Acts until stopped. `transaction`: as for the consumers; `secret`: signs the commands; `stalled_seconds`, `clock`
+    and `backlog`: as for `InboundProgress`; `per_minute`: actions of all rules in a minute, at most."""
+
+    def __init__(
+        self,
+        transaction: Callable[[], AbstractContextManager[Connection[Any]]],
+        topics: Topics,
+        secret: bytes,
+        stalled_seconds: float = 600,
+        clock: Callable[[], float] = monotonic,
+        backlog: UnreadBacklog | None = None,
+        per_minute: int = MOST_A_MINUTE,
+    ) -> None:
+        self._transaction = transaction
+        self._topics = topics
+        self._secret = secret
+        self._per_minute = per_minute
+        self._clock = clock
+        self._inbound = InboundProgress("rules", topics.inbound, stalled_seconds, clock, backlog)
+        self._directories = directory.DirectoryCache()
+        self._look_at = self._clear_at = float("-inf")
+        self._loop = WorkerLoop("rules", lambda _: self.poll())
+
+    def not_ready_reason(self) -> str | None:
+        """Returns what keeps the process from working, for /readyz; None: nothing."""
+        return every_reason(self._loop.not_ready_reason(), self._inbound.held_by)
+
+    def run(self, stop: Flag) -> None:
+        """Returns when `stop` is set. Raises whatever is a defect of ours."""
+        collect_rarely()
+        self._loop.run(stop)
+
+    def poll(self) -> float:
+        """Does what is due; returns the seconds until the next poll. Raises BrokerUnreachable, psycopg errors."""
+        try:
+            self.settle()
+            with self._transaction() as connection:
+                version, current = self._read_directory(connection)
+            if not any(rule.on for rule in current.rules):
+                return _IDLE_SECONDS
+            noted = self._note_changed(version)
+            looked = self.act()
+        except psycopg.Error:
+            self._inbound.reset()
+            raise
+        return 0.0 if looked == BATCH or noted == _CHANGED_AT_ONCE else _IDLE_SECONDS
+
+    def _read_directory(self, connection: Connection[Any]) -> tuple[int, Directory]:
+        version = directory.version(connection)
+        return version, self._directories.read(connection, version)
+
+    # what became of it
+
+    def settle(self) -> int:
+        """Notes what became of commands; returns of how many. What was not done because the conversation had changed is
+        judged again."""
+        with self._transaction() as connection:
+            results = acts.settled(connection, BATCH)
+            after = [after_result(result.act, result.rejection) for result in results]
+            after += [act._replace(state="unknown") for act in acts.lost(connection, LOST_AFTER, BATCH)]
+            if not after:
+                return 0
+            acts.write(connection, after)
+            watch.judge_again(connection, [act.conversation_id for act in after if act.state == "again"])
+        for act in after:
+            _SETTLED.labels(act.state).inc()
+            if act.state in ("refused", "unknown"):
+                log.warning("rules.not_done", rule=act.rule_id, action=act.action, state=act.state, why=act.rejection)
+        return len(after)
+
+    # what is due
+
+    def _note_changed(self, version: int) -> int:
+        at = self._clock()
+        if at < self._look_at:
+            return 0
+        with self._transaction() as connection:
+            noted = watch.note_changed(connection, version, _CHANGED_AT_ONCE)
+            if at >= self._clear_at:
+                watch.delete_gone(connection)
+                self._clear_at = at + _CLEARS_EVERY_SECONDS
+        if noted < _CHANGED_AT_ONCE:
+            self._look_at = at + _LOOKS_EVERY_SECONDS
+        return noted
+
+    def act(self) -> int:
+        """Judges at most `BATCH` conversations and does what rules say; returns how many were looked at. O(BATCH)."""
+        with self._transaction() as connection:
+            watermark = self._inbound.watermark(connection)
+            is_due = watch.is_any_due(connection, watermark)
+            started = self._inbound.started(connection) if is_due else set()
+        if not is_due or self._inbound.is_held(started):
+            _WAITING.set(0)
+            return 0
+        with self._transaction() as connection:
+            if not switch.acting(connection):
+                return 0
+            version, current = self._read_directory(connection)
+            due = watch.due(connection, watermark, BATCH)
+            found = see(connection, [each.conversation_id for each in due], Questions.of(current.rules))
+            decided, waiting = self._decide(connection, found, current, watermark)
+            self._write(connection, found, decided, version)
+            self._say_limit(connection, waiting, watermark)
+            seen = {each.conversation.id for each in found}
+            watch.write(connection, [], [each.conversation_id for each in due if each.conversation_id not in seen])
+            crash_point("rules.before-commit")
+        _WAITING.set(waiting)
+        for each in decided.values():
+            for act in each.acts:
+                _ACTED.labels(act.action).inc()
+        return len(due) - waiting
+
+    def _decide(
+        self, connection: Connection[Any], found: Sequence[SeenByRules], current: Directory, watermark: datetime
+    ) -> tuple[dict[UUID, _Decided], int]:
+        """Returns what is decided about each conversation, and how many wait because rules have acted too often; those
+        stay due."""
+        ids = [each.conversation.id for each in found]
+        known = _by_rule(acts.acts_of(connection, ids))
+        passed = acts.passed(connection, ((each.conversation.id, each.stay.began) for each in found))
+        answered = Queues(connection).with_word_on_its_way(ids, watermark)
+        now, left = database_now(connection), self._per_minute - acts.lately(connection, _MINUTE)
+        decided: dict[UUID, _Decided] = {}
+        waiting = 0
+        for each in found:
+            id_ = each.conversation.id
+            if id_ in answered:
+                decided[id_] = _Decided((), (), (), watermark + _SOON)
+                continue
+            of = known.get(id_, {})
+            done = {rule.id for rule in current.rules if has_acted(rule, of.get(rule.id, {}))}
+            done |= {rule for conversation, rule in passed if conversation == id_}
+            judgement = judge(current.rules, each.seen, current, watermark, done)
+            if now >= each.seen.window_ends_at - MARGIN:
+                judgement = Judgement()
+            asked = self._ask(each, judgement.act, of, current, now)
+            if len(asked.acts) > left:
+                waiting += 1
+                continue
+            left -= len(asked.acts)
+            decided[id_] = asked._replace(passed=judgement.passed, again_at=judgement.again_at)
+        return decided, waiting
+
+    def _say_limit(self, connection: Connection[Any], waiting: int, now: datetime) -> None:
+        """Raises an alarm while conversations wait because rules have acted too often, and ends it."""
+        limit = self._per_minute
+        if waiting:
+            raise_alarm(connection, AlarmToRaise(AlarmKind.RULE_LIMIT, "", {"limit": limit}, None, now))
+        elif acts.lately(connection, _MINUTE) < limit:
+            end_alarm(connection, AlarmKind.RULE_LIMIT, "", now)
+
+    def _ask(
+        self,
+        each: SeenByRules,
+        rules: Iterable[Rule],
+        known: Mapping[str, Mapping[ActionKind, RuleAct]],
+        current: Directory,
+        now: datetime,
+    ) -> _Decided:
+        made, records = [], []
+        conversation = each.conversation
+        for rule in rules:
+            before = known.get(rule.id, {})
+            for action in to_do(rule, before):
+                last = before.get(action)
+                attempt = 0 if last is None else last.attempt + 1
+                mode = mode_of(rule, action, last.mode if last is not None else None)
+                body = command_of(rule, action, conversation, current, each.seen.had, mode)
+                id_ = act_id(conversation.id, rule.id, action, attempt) if body is not None else None
+                made.append(
+                    RuleAct(
+                        conversation_id=conversation.id,
+                        rule_id=rule.id,
+                        action=action,
+                        rule_name=rule.name,
+                        phone_number_id=conversation.phone_number_id,
+                        state="asked" if body is not None else "done",
+                        attempt=attempt,
+                        mode=mode,
+                        version=conversation.version,
+                        command_id=id_,
+                        rejection=None,
+                        detail=detail_of(rule, action, each.seen.had),
+                        at=last.at if last is not None else now,
+                        asked_at=now,
+                    )
+                )
+                if body is not None:
+                    command = new_command(
+                        body,
+                        id_=str(id_),
+                        source=SOURCE,
+                        issuer=issuer_of(rule.id),
+                        at=now,
+                        expires_at=min(now + EXPIRES_AFTER, each.seen.window_ends_at - MARGIN),
+                    )
+                    record = signed(command, self._topics.commands, self._secret)
+                    headers = {name: value.decode() for name, value in record.headers}
+                    records.append(OutboxRecord(record.topic, str(conversation.id), headers, record.value))
+        return _Decided(made, records, (), None)
+
+    def _write(
+        self,
+        connection: Connection[Any],
+        found: Collection[SeenByRules],
+        decided: Mapping[UUID, _Decided],
+        version: int,
+    ) -> None:
+        acts.write(connection, [act for each in decided.values() for act in each.acts])
+        for act in (act for each in decided.values() for act in each.acts if act.action == "alarm"):
+            details = {"rule": act.rule_name, "channel": act.detail["channel"]}
+            key = f"{act.rule_id} {act.conversation_id}"
+            raise_alarm(connection, AlarmToRaise(AlarmKind.RULE, key, details, act.conversation_id, act.at))
+        acts.write_passed(
+            connection,
+            (
+                (each.conversation.id, rule.id, each.stay.began)
+                for each in found
+                if each.conversation.id in decided
+                for rule in decided[each.conversation.id].passed
+            ),
+        )
+        Outbox(connection).add(record for each in decided.values() for record in each.records)
+        looked = [
+            Looked(
+                each.conversation.id,
+                each.conversation.version,
+                each.conversation.entries,
+                version,
+                each.conversation.window_ends_at,
+                decided[each.conversation.id].again_at,
+            )
+            for each in found
+            if each.conversation.id in decided
+        ]
+        watch.write(connection, looked, ())
+
+
+def _by_rule(known: Iterable[RuleAct]) -> dict[UUID, dict[str, dict[ActionKind, RuleAct]]]:
+    found: dict[UUID, dict[str, dict[ActionKind, RuleAct]]] = {}
+    for act in known:
+        found.setdefault(act.conversation_id, {}).setdefault(act.rule_id, {})[act.action] = act
+    return found

@@ -1,0 +1,1 @@
+"""Tells in which language a customer writes."""

@@ -1,0 +1,1 @@
+"""Rescue rules in the database: what they look at, what they did, and whether they are stopped."""

@@ -1,0 +1,95 @@
+"""Which conversations rules are to look at, and when. A conversation that changed since the last look is found by
+comparing the list with what was seen, so nothing is written while messages come in. Raises psycopg errors."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+
+from infra.postgres.connections.arrays import column_arrays
+
+
+class Watched(NamedTuple):
+    """A conversation to look at, as it was seen last."""
+
+    conversation_id: UUID
+    window_ends_at: datetime
+
+
+class Looked(NamedTuple):
+    """A conversation that rules have looked at, and when they look again. The fields have the order of the columns."""
+
+    conversation_id: UUID
+    version: int
+    entries: int
+    directory: int
+    window_ends_at: datetime
+    due_at: datetime | None
+
+
+def note_changed(connection: Connection[Any], directory: int, limit: int) -> int:
+    """Marks at most `limit` conversations on the list that changed since the last look, or were looked at by the rules
+    of another directory, as due; returns how many. O(active conversations on the list)."""
+    return connection.execute(_NOTE_CHANGED, {"directory": directory, "limit": limit}).rowcount
+
+
+def is_any_due(connection: Connection[Any], now: datetime) -> bool:
+    """Returns whether some conversation is due."""
+    return connection.execute("select from rule_watch where due_at <= %s limit 1", [now]).fetchone() is not None
+
+
+def due(connection: Connection[Any], now: datetime, limit: int) -> list[Watched]:
+    """Locks and returns conversations that are due and that nobody else has locked, the one whose window ends first on
+    top."""
+    rows = connection.execute(_DUE, {"now": now, "limit": limit}).fetchall()
+    return [Watched._make(row) for row in rows]
+
+
+def write(connection: Connection[Any], looked: Iterable[Looked], gone: Collection[UUID]) -> None:
+    """Notes what was looked at; `gone`: what is no longer on the list."""
+    rows = sorted(looked, key=lambda each: each.conversation_id.int)
+    if rows:
+        connection.execute(_WRITE, column_arrays(rows))
+    if gone:
+        connection.execute("delete from rule_watch where conversation_id = any(%b::uuid[])", [list(gone)])
+
+
+def judge_again(connection: Connection[Any], conversations: Sequence[UUID]) -> None:
+    """Makes conversations due at once."""
+    if conversations:
+        connection.execute(
+            "update rule_watch set due_at = '-infinity' where conversation_id = any(%b::uuid[])", [list(conversations)]
+        )
+
+
+def delete_gone(connection: Connection[Any]) -> int:
+    """Deletes what is no longer on the list; returns how many."""
+    return connection.execute(
+        "delete from rule_watch w where not exists "
+        "(select from conversations c where c.id = w.conversation_id and c.unmanaged and c.status = 'a')"
+    ).rowcount
+
+
+_NOTE_CHANGED: LiteralString = """
+insert into rule_watch as w (conversation_id, version, entries, directory, window_ends_at, due_at)
+select c.id, c.version, c.entries, %(directory)s, c.window_ends_at, '-infinity'
+from conversations c left join rule_watch w on w.conversation_id = c.id
+where c.unmanaged and c.status = 'a' and (w.conversation_id is null or w.version <> c.version
+  or w.entries <> c.entries or w.directory <> %(directory)s)
+order by c.id limit %(limit)s
+on conflict (conversation_id) do update set version = excluded.version, entries = excluded.entries,
+  directory = excluded.directory, window_ends_at = excluded.window_ends_at, due_at = excluded.due_at
+"""
+_DUE: LiteralString = """
+select conversation_id, window_ends_at from rule_watch where due_at <= %(now)s
+order by window_ends_at, conversation_id limit %(limit)s for update skip locked
+"""
+_WRITE: LiteralString = """
+update rule_watch w set version = t.version, entries = t.entries, directory = t.directory,
+  window_ends_at = t.window_ends_at, due_at = t.due_at
+from unnest(%b::uuid[], %b::integer[], %b::integer[], %b::bigint[], %b::timestamptz[], %b::timestamptz[])
+  as t (conversation_id, version, entries, directory, window_ends_at, due_at)
+where w.conversation_id = t.conversation_id
+"""
