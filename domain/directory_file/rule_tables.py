@@ -1,6 +1,6 @@
 """The tables of rescue rules in a directory file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -12,6 +12,7 @@ from domain.directory_file.toml_lines import KeyPath
 from domain.messages.outgoing import MAX_TEXT
 from domain.rules.rule import (
     MARGIN,
+    Condition,
     Rule,
     RuleMail,
     RuleTemplate,
@@ -118,6 +119,40 @@ class RuleTable(Table):
     )
     alarm: str | None = Field(None, description="the name of a channel", examples=['"night-team"'])
     transfer: RuleTransferTable | None = Field(None, description="a table", examples=['{ skillset = "sales" }'])
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Self:
+        if not any((self.mail, self.text, self.template, self.alarm, self.transfer)):
+            raise worded("does nothing; add one of mail, text, template, alarm, transfer")
+        if self.text is not None and self.template is not None:
+            raise worded("text and template exclude each other; keep one of them")
+        return self
+
+    def to_rule(self) -> Rule:
+        return _rule(self.model_dump())
+
+
+def rules_document(rules: Iterable[Rule]) -> list[dict[str, Any]]:
+    """Returns rules as plain JSON, in their order."""
+    return [rule_table(rule) for rule in rules]
+
+
+def rules_of(document: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
+    """Returns the rules of a document. What it says was valid when it was stored."""
+    return tuple(map(_rule, document))
+
+
+def _rule(table: Mapping[str, Any]) -> Rule:
+    """Returns the rule of a valid table."""
+    mail, template, transfer = (table.get(key) for key in ("mail", "template", "transfer"))
+    when = Condition(
+        **{key: tuple(table.get(key, ())) for key in ("numbers", "reasons", "words", "languages")},
+        alone=table.get("alone_minutes", 0) * _MINUTE,
+        left=_length(table.get("left_minutes")),
+        hours=table.get("hours"),
+        returning=table.get("returning"),
+        had=tuple(table.get("had_skillsets", ())),
+    )
     return Rule(
         **{key: table.get(key) for key in ("text", "alarm")},
         id=table["id"],

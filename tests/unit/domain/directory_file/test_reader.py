@@ -175,7 +175,7 @@ def test_an_invalid_line_of_a_number_is_named_with_its_fix(file: Path, line: str
         (
             '"agent"',
             '"boss"',
-            '5: level: must be one of tenant_administrator, campaign_manager, agent; write it like level = "agent"',
+            '5: level: must be one of tenant_administrator, read_only, campaign_manager, supervisor, agent; write it like level = "agent"',
         ),
         (
             "= 3",
