@@ -12,8 +12,8 @@ from domain.directory_file.toml_lines import KeyPath
 from domain.messages.outgoing import MAX_TEXT
 from domain.rules.rule import (
     MARGIN,
-    Condition,
     Rule,
+    RuleCondition,
     RuleMail,
     RuleTemplate,
     RuleTransfer,
@@ -145,7 +145,7 @@ def rules_of(document: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
 def _rule(table: Mapping[str, Any]) -> Rule:
     """Returns the rule of a valid table."""
     mail, template, transfer = (table.get(key) for key in ("mail", "template", "transfer"))
-    when = Condition(
+    when = RuleCondition(
         **{key: tuple(table.get(key, ())) for key in ("numbers", "reasons", "words", "languages")},
         alone=table.get("alone_minutes", 0) * _MINUTE,
         left=_length(table.get("left_minutes")),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from domain.conversations.evidence.opening_hours import is_open, next_change
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number
-from domain.rules.rule import MARGIN, Condition, Rule
+from domain.rules.rule import MARGIN, Rule, RuleCondition
 from domain.search import has_phrase
 
 
@@ -27,7 +27,7 @@ class LeftAlone(NamedTuple):
     had: str | None = None
 
 
-class Judgement(NamedTuple):
+class RuleJudgement(NamedTuple):
     """Which rules act on a conversation now, which fit as well but come after them, and when it is to be looked at
     again if nothing changes until then; None: not at all."""
 
@@ -38,7 +38,7 @@ class Judgement(NamedTuple):
 
 def judge(
     rules: Sequence[Rule], seen: LeftAlone, directory: Directory, now: datetime, done: Collection[str] = ()
-) -> Judgement:
+) -> RuleJudgement:
     """Returns what rules do about a conversation at `now` (aware UTC). `rules`: in their order; those that are off do
     nothing. `done`: ids of rules that have acted on it, or were passed over while it has been on the list."""
     number = directory.number(seen.phone_number_id)
@@ -46,7 +46,7 @@ def judge(
     fitting = tuple(rule for rule, at in moments if at is not None and at <= now)
     later = [at for _, at in moments if at is not None and at > now]
     most = next((place for place, rule in enumerate(fitting, 1) if rule.stop), len(fitting))
-    return Judgement(fitting[:most], fitting[most:], min(later, default=None))
+    return RuleJudgement(fitting[:most], fitting[most:], min(later, default=None))
 
 
 def fits_at(rule: Rule, seen: LeftAlone, number: Number, now: datetime) -> datetime | None:
@@ -67,7 +67,7 @@ def fits_at(rule: Rule, seen: LeftAlone, number: Number, now: datetime) -> datet
     return at if at < seen.window_ends_at - MARGIN else None
 
 
-def _fits_ever(when: Condition, seen: LeftAlone) -> bool:
+def _fits_ever(when: RuleCondition, seen: LeftAlone) -> bool:
     """Returns whether what does not depend on the time is so."""
     return (
         _among(seen.phone_number_id, when.numbers)

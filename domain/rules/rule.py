@@ -15,7 +15,7 @@ ActionKind = Literal["mail", "text", "alarm", "transfer"]
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class RuleCondition:
     """When a rule fits: everything that is given must be so. `alone`: so long or longer on the list; `left`: so much of
     the window left, or less; `hours`: whether the number is open; `words`: one of them is in what the customer wrote or
     chose (a final `*` stands for any ending); `languages`: of what the customer wrote (ISO 639-1); `returning`: whether
@@ -72,7 +72,7 @@ class Rule:
     name: str
     on: bool = False
     stop: bool = True
-    when: Condition = Condition()
+    when: RuleCondition = RuleCondition()
     mail: RuleMail | None = None
     text: str | None = None
     template: RuleTemplate | None = None

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from consumers.workers.rules.worker import Rules
-from domain.rules.rule import Condition, Rule, RuleTransfer
+from domain.rules.rule import Rule, RuleCondition, RuleTransfer
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from tests.support.office import COMPANY, SECRET, Office, open_office
@@ -18,7 +18,7 @@ from tests.support.office import COMPANY, SECRET, Office, open_office
 def reserve(named: str = "rescue", skillset: str = "sales", **when: Any) -> Rule:
     """Returns a rule that reserves conversations for a skillset. `when`: its condition."""
     transfer = RuleTransfer(skillset=skillset)
-    return Rule(named, named.title(), on=True, when=Condition(**when), transfer=transfer)
+    return Rule(named, named.title(), on=True, when=RuleCondition(**when), transfer=transfer)
 
 
 class RuleRoom:

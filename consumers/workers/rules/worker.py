@@ -40,7 +40,7 @@ from domain.rescue.acts import (
     to_do,
 )
 from domain.rescue.commands import command_of, detail_of, mode_of
-from domain.rescue.judging import Judgement, judge
+from domain.rescue.judging import RuleJudgement, judge
 from domain.rules.rule import MARGIN, ActionKind, Rule
 from domain.topics import Topics
 from infra.postgres import directory
@@ -218,7 +218,7 @@ class Rules:
             done |= {rule for conversation, rule in passed if conversation == id_}
             judgement = judge(current.rules, each.seen, current, watermark, done)
             if now >= each.seen.window_ends_at - MARGIN:
-                judgement = Judgement()
+                judgement = RuleJudgement()
             asked = self._ask(each, judgement.act, of, current, now)
             if len(asked.acts) > left:
                 waiting += 1

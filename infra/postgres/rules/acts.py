@@ -28,7 +28,8 @@ def acts_of(connection: Connection[Any], conversations: Collection[UUID]) -> lis
 
 def passed(connection: Connection[Any], stays: Iterable[tuple[UUID, int]]) -> set[tuple[UUID, str]]:
     """Returns the rules that were passed over, by conversation, while it has been on the list since these events."""
-    rows = connection.execute(_PASSED, column_arrays(sorted(stays)))
+    known = sorted(stays)
+    rows = connection.execute(_PASSED, column_arrays(known)) if known else ()
     return {(conversation, rule) for conversation, rule in rows}
 
 

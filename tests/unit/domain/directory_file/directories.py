@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from domain.conversations.evidence.menu import normalise
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Language, Number, Opening, Skillset, User, Weekday
-from domain.rules.rule import Condition, Rule, RuleMail, RuleTemplate, RuleTransfer
+from domain.rules.rule import Rule, RuleCondition, RuleMail, RuleTemplate, RuleTransfer
 
 IDS = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), min_size=1, max_size=64)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), max_size=30).map(lambda name: f"{name} x")
@@ -56,7 +56,7 @@ def directories(draw: st.DrawFn) -> Directory:
 def rules(skillsets: list[str]) -> st.SearchStrategy[tuple[Rule, ...]]:
     minutes = st.integers(6, 1440).map(lambda n: timedelta(minutes=n))
     when = st.builds(
-        Condition,
+        RuleCondition,
         reasons=st.lists(st.sampled_from([reason.value for reason in Reason]), unique=True).map(tuple),
         alone=st.integers(0, 1439).map(lambda n: timedelta(minutes=n)),
         left=st.none() | minutes,

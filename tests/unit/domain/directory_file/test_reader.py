@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from domain.directory import Directory, Number, Opening, Skillset, User
 from domain.directory_file.toml_lines import key_lines
-from domain.rules.rule import Condition, RuleMail, RuleTransfer
+from domain.rules.rule import RuleCondition, RuleMail, RuleTransfer
 from witiop.directory_file import DirectoryFileError, read_directory
 
 COMPANY = """\
@@ -175,7 +175,8 @@ def test_an_invalid_line_of_a_number_is_named_with_its_fix(file: Path, line: str
         (
             '"agent"',
             '"boss"',
-            '5: level: must be one of tenant_administrator, read_only, campaign_manager, supervisor, agent; write it like level = "agent"',
+            "5: level: must be one of tenant_administrator, read_only, campaign_manager, supervisor, agent; "
+            'write it like level = "agent"',
         ),
         (
             "= 3",
@@ -410,7 +411,7 @@ def test_rules_are_read_in_their_order(file: Path) -> None:
     rules = read_directory(file).rules
     assert [(rule.id, rule.on, rule.stop) for rule in rules] == [("r", True, False), ("a", False, True)]
     rule = rules[0]
-    assert rule.when == Condition(
+    assert rule.when == RuleCondition(
         reasons=("no_choice",),
         alone=timedelta(minutes=10),
         left=timedelta(hours=4),

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number, Opening
-from domain.rescue.judging import Judgement, LeftAlone, fits_at, judge
-from domain.rules.rule import MARGIN, Condition, Rule, RuleTransfer
+from domain.rescue.judging import LeftAlone, RuleJudgement, fits_at, judge
+from domain.rules.rule import MARGIN, Rule, RuleCondition, RuleTransfer
 from domain.search import phrase
 
 SINCE = datetime(2026, 3, 2, 10, tzinfo=UTC)  # a Monday
@@ -21,7 +21,7 @@ SEEN = LeftAlone("shop", Reason.NO_CHOICE, SINCE, SINCE + 24 * HOUR)
 
 
 def rule(named: str = "r", stop: bool = True, **when: Any) -> Rule:
-    return Rule(named, named, on=True, stop=stop, when=Condition(**when), text="hello")
+    return Rule(named, named, on=True, stop=stop, when=RuleCondition(**when), text="hello")
 
 
 def moment(when: Rule, seen: LeftAlone = SEEN, now: datetime = SINCE) -> datetime | None:
@@ -102,7 +102,7 @@ def test_a_rule_that_gives_a_customer_back_needs_somebody_who_had_them() -> None
     assert fits_at(again, SEEN._replace(had="sales"), OFFICE_HOURS, SINCE) == SINCE
 
 
-def names(judgement: Judgement) -> tuple[list[str], list[str]]:
+def names(judgement: RuleJudgement) -> tuple[list[str], list[str]]:
     return [each.id for each in judgement.act], [each.id for each in judgement.passed]
 
 
@@ -126,11 +126,11 @@ def test_a_rule_that_begins_to_fit_later_acts_later() -> None:
 
 def test_a_rule_that_has_acted_or_is_off_does_nothing() -> None:
     off = Rule("off", "off", text="hello")
-    assert judge([off, rule("a")], SEEN, COMPANY, SINCE, done={"a"}) == Judgement()
+    assert judge([off, rule("a")], SEEN, COMPANY, SINCE, done={"a"}) == RuleJudgement()
 
 
 conditions = st.builds(
-    Condition,
+    RuleCondition,
     alone=st.timedeltas(min_value=timedelta(), max_value=23 * HOUR),
     left=st.none() | st.timedeltas(min_value=6 * MINUTE, max_value=24 * HOUR),
     hours=st.sampled_from([None, "open", "closed"]),
@@ -138,7 +138,7 @@ conditions = st.builds(
 
 
 @given(conditions, st.timedeltas(min_value=timedelta(), max_value=25 * HOUR))
-def test_the_moment_is_the_first_at_which_a_rule_fits(when: Condition, passed: timedelta) -> None:
+def test_the_moment_is_the_first_at_which_a_rule_fits(when: RuleCondition, passed: timedelta) -> None:
     """Looked at again at any time before, the moment is the same; at the moment itself, it is now."""
     wanted = Rule("r", "r", on=True, when=when, text="hello")
     first = moment(wanted)
