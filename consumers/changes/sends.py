@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic_core import to_json
 
+from consumers.changes.campaigns import restore_sends
 from consumers.changes.deferrals import due_again
 from consumers.changes.public_events import SOURCE
 from domain.campaigns.recipients import after_send
@@ -108,7 +109,11 @@ def changed_by_statuses(
     by_message |= _failures(connection, [s for s in statuses if s.id not in callbacks], by_message)
     if not named and not by_message:
         return None
-    changes = SendChanges(connection, topics, named | set(by_message.values()))
+    moves = Moves()
+    changes = SendChanges(connection, topics, named | set(by_message.values()), moves)
+    lost = [s for s in statuses if s.id in callbacks and callbacks[s.id].send not in changes.sends]
+    if lost:
+        changes.sends |= restore_sends(connection, lost, callbacks, moves)
     for status in statuses:
         callback = callbacks.get(status.id)
         send = changes.sends.get(callback.send) if callback else None

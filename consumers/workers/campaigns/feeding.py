@@ -11,13 +11,12 @@ from prometheus_client import Counter
 from psycopg import Connection
 from pydantic import ValidationError
 
-from domain.campaigns.calendar import SendingHours, opening
+from domain.campaigns.calendar import opening
 from domain.campaigns.campaign import Campaign, CampaignTemplate
-from domain.campaigns.content import content_of
-from domain.campaigns.promised import campaign_actor
-from domain.campaigns.recipients import CampaignRecipient, campaign_send_id
+from domain.campaigns.content import send_of
+from domain.campaigns.recipients import CampaignRecipient
 from domain.sending.callback import SECRET_BYTES
-from domain.sending.sends import Lane, Send
+from domain.sending.sends import Send
 from domain.sending.templates import WrongParameters
 from infra.postgres.campaigns import recipients
 from infra.postgres.campaigns.counts import Moves
@@ -57,7 +56,8 @@ def feed(
     unfit = []
     for each in taken:
         try:
-            send = _send(campaign, each, by_variant[each.variant], openings[each.zone], now)
+            secret, until = secrets.token_bytes(SECRET_BYTES), openings[each.zone].until
+            send = send_of(campaign, each, by_variant[each.variant], secret, now, until)
         except (WrongParameters, ValidationError):  # rows are checked when they are read
             unfit.append(each)
         else:
@@ -70,42 +70,3 @@ def feed(
     crash_point("campaigns.before-feed-commit")
     _HANDED_OVER.inc(len(requested))
     return waiting + len(requested)
-
-
-def _send(
-    campaign: Campaign, recipient: CampaignRecipient, planned: CampaignTemplate, until: SendingHours, now: datetime
-) -> Send:
-    content = content_of(planned.template, recipient.parameters)
-    attempt = recipient.attempt + 1
-    return Send(
-        id=campaign_send_id(campaign.id, recipient.row_no, attempt),
-        command_id=f"campaign:{campaign.id}:{recipient.row_no}:{attempt}",
-        phone_number_id=campaign.phone_number_id,
-        address=recipient.address,
-        address_kind=recipient.address_kind,
-        kind="template",
-        lane=Lane.CAMPAIGN,
-        content=content.graph,
-        text=content.text,
-        actor=campaign_actor(campaign.name),
-        is_word=False,
-        is_claim=False,
-        needs_window=False,
-        requested_at=now,
-        secret=secrets.token_bytes(SECRET_BYTES),
-        customer_id=_customer(recipient.person),
-        expires_at=until.until,
-        upload_id=content.upload,
-        is_marketing=planned.template.is_marketing,
-        delivered_within=planned.template.delivered_within,
-        campaign_id=campaign.id,
-        row_no=recipient.row_no,
-    )
-
-
-def _customer(person: str) -> UUID | None:
-    """Returns the id of a person who is a known customer."""
-    try:
-        return UUID(person)
-    except ValueError:
-        return None

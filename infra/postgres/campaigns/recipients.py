@@ -11,7 +11,7 @@ from domain.campaigns.recipients import CampaignRecipient, RecipientChange, Skip
 from infra.postgres.campaigns.counts import CountKey, Moves
 from infra.postgres.connections.arrays import column_arrays
 
-_COLUMNS: LiteralString = (
+COLUMNS: LiteralString = (
     "campaign_id, row_no, phone_number_id, address, address_kind, person, parameters, zone, wave, variant, attempt, "
     "state"
 )
@@ -40,7 +40,7 @@ def take(connection: Connection[Any], campaign: UUID, zones: Sequence[str], most
         return []
     with connection.cursor(row_factory=kwargs_row(CampaignRecipient)) as cursor:
         return cursor.execute(
-            f"select {_COLUMNS} from recipients r where (campaign_id, row_no) in ("
+            f"select {COLUMNS} from recipients r where (campaign_id, row_no) in ("
             "select %(campaign)s, d.row_no from unnest(%(zones)s::text[]) as z (zone) cross join lateral ("
             "select due_at, row_no from recipients where campaign_id = %(campaign)s and zone = z.zone "
             "and state in ('planned', 'deferred') and due_at <= clock_timestamp() order by due_at, row_no "

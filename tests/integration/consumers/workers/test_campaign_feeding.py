@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from domain.sending.sends import PostAccepted, Refused, Unanswered
+from infra.postgres.campaigns.counts import wrong_counts
 from infra.postgres.messaging import restores
 from tests.support.campaign_room import CampaignRoom, open_campaign_room
 
@@ -126,3 +127,33 @@ def test_a_restore_pauses_campaigns_and_holds_what_waited_at_the_sender(room: Ca
     assert {"unknown": 1, "claimed": 1} == room.counts(autumn)
     room.run()
     assert ([], {"unknown": 1, "planned": 1}) == (room.reached(), room.counts(autumn))
+
+
+def test_whom_a_campaign_reached_before_a_restore_is_found_again_by_what_meta_reports(room: CampaignRoom) -> None:
+    """C1: they do not get it again, also if the campaign was started after the backup; who was not reported does."""
+    room.office.customer_writes("hello", "16505550003", 30)
+    autumn = room.planned(4, state="ready")
+    tables = ("campaigns", "recipients", "campaign_counts")
+    for table in tables:
+        room.connection.execute(f"create temp table saved_{table} as table {table}".encode())
+    room.command("start", autumn)
+    room.run()
+    assert {"accepted": 4} == room.counts(autumn)
+    room.connection.execute("delete from sends")
+    for table in tables:
+        room.connection.execute(f"delete from {table}; insert into {table} table saved_{table}".encode())
+    assert {"planned": 4} == room.counts(autumn)
+
+    room.status(2, "sent")
+    room.status(3, "delivered", {"billable": True, "category": "marketing"})
+    room.status(2, "read")
+    room.connection.execute("update recipients set attempt = 1 where row_no = 4")
+    room.status(4, "read")  # about another send than the next one of this row
+    assert {"planned": 2, "delivered": 1, "read": 1} == room.counts(autumn)
+    assert [] == wrong_counts(room.connection, [autumn.id])
+    room.command("start", autumn)
+    room.run()
+    assert {"accepted": 2, "delivered": 1, "read": 1} == room.counts(autumn)
+    assert ["+16505550004", "+16505550005"] == sorted(room.reached()[4:])
+    posted = room.office.rows("select row_no from recipients where accepted_at is not null order by row_no")
+    assert [2, 3, 4, 5] == [row["row_no"] for row in posted]  # answers and frequency caps go by that
