@@ -29,7 +29,7 @@ from infra.postgres.connections.clock import database_now
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
 from infra.postgres.lists import conversation_page
-from infra.postgres.lists.console import END, ListTotals, changed_rows, list_totals, page
+from infra.postgres.lists.console import END, MANY_FOUND, ListTotals, changed_rows, list_totals, page
 from infra.postgres.lists.cursor import Cursor
 from infra.postgres.lists.desk import DeskFilter, desk_page, waiting
 from infra.postgres.lists.last_messages import with_last_answers, with_last_messages, with_promises
@@ -221,12 +221,13 @@ def row_context(query: ListQuery, endpoint: str, *, replaces: bool = False) -> R
 def watched_list(session: bytes) -> WatchedList:
     """The list that a browser shows, as the request for its stream describes it."""
     query, is_desk = ListQuery.read(request.args), request.args.get("list") == "waiting"
+    seen = query.seen_by(person())
     endpoint = "waiting.show" if is_desk else "unmanaged.show"
     total = request.args.get("total", "")
     return WatchedList(
         session,
         person().name,
-        query,
+        seen,
         words().language,
         words().zone,
         row_context(query, endpoint, replaces=True),
@@ -239,7 +240,7 @@ def watched_list(session: bytes) -> WatchedList:
         _marks(request.args.get("seen", "")),
         cursor(request.args.get("newest")) or END,
         int(total) if total.isdecimal() and len(total) < 18 else None,
-        query.rows or person().page_rows,
+        seen.rows or ROWS[0],
         is_desk,
         query.open,
     )
@@ -271,9 +272,8 @@ def counted(which: UnmanagedFilter) -> UnmanagedFilter:
 
 def matching(which: UnmanagedFilter, found: Mapping[ListedStatus, int]) -> int | None:
     """How many conversations match, taken from the counts; None where they do not tell."""
-    if which.words:
-        return None
-    return sum(found[status] for status in statuses_of(which.status))
+    shown = [found[status] for status in statuses_of(which.status)]
+    return None if which.words and max(shown) > MANY_FOUND else sum(shown)
 
 
 def changes_for(app: Flask, shown: WatchedList, now: ListState) -> Sequence[bytes] | None:
@@ -341,7 +341,7 @@ def _header(shown: WatchedList, now: ListState) -> ListHeader:
     which = shown.query.newest
     found, _, soon, lost = now.counts[counted(which)]
     new = min(MAX_NEW + 1, now.tops[which].beyond(shown.newest, shown.rows))
-    moved = not new and _moved(shown, now, matching(which, found))
+    moved = not new and not which.words and _moved(shown, now, matching(which, found))
     totals = None if which.words else (found["active"], found["closed"])
     return ListHeader(
         shown.address,
@@ -366,7 +366,7 @@ def _moved(shown: WatchedList, now: ListState, total: int | None) -> bool:
     """Whether other rows than those that the page shows have joined or left the list."""
     if shown.total is None or total is None:
         return False
-    status, listed = shown.query.status, {id_: now.rows[id_] for id_ in shown.rows if id_ in now.rows}
+    status, listed = shown.query.filter.status, {id_: now.rows[id_] for id_ in shown.rows if id_ in now.rows}
     if status == "dismissed":
         left = {id_ for id_, row in listed.items() if row.dismissed_as is None}
     else:

@@ -18,7 +18,7 @@ from console.pages.bulk_results import results
 from console.pages.deferred.on_reply_of_many import MOST, SECOND_LOOK, on_reply_dialog
 from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
 from console.pages.recipients import first_choice, first_mode, recipient_options
-from console.request import dialog, target, words
+from console.request import dialog, person, target, words
 from console.table.query import ListQuery
 from console.table.rows import row_view
 from domain.commands import Email, Rejection, Transfer
@@ -124,7 +124,7 @@ class MatchingRows(NamedTuple):
 def _matching(conn: Connection[Any]) -> MatchingRows:
     """The ticked rows, or all active ones that match; the closed ones only where the list shows nothing else."""
     if "all" in request.form:
-        which = ListQuery.read(request.form).filter
+        which = ListQuery.read(request.form).seen_by(person()).filter
         active = which if which.status else replace(which, status="active")
         found = console_list.page(conn, active, MOST)
         return MatchingRows(found.rows, found.after is not None, found.cut)

@@ -26,7 +26,7 @@ from domain.commands import Recall, Transfer
 from domain.conversations.ownership.deadlines import reservation_end
 from domain.directory import Directory
 from domain.ports import PublishFailed
-from infra.postgres.console import audit
+from infra.postgres.console import audit, sign_ins
 from infra.postgres.lists import console as console_list
 
 
@@ -62,6 +62,9 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
             ids = submit(deps, request.form.get("form", ""), [*recalls, requested])
         except PublishFailed:
             return _transfer_form(deps, id_, kind, error="kafka", status=503)
+        if (onward := "onward" in request.form) != person().moves_on:
+            with deps.connection() as conn:
+                sign_ins.prefer_moving_on(conn, person().name, onward)
         return submitted(deps, ids[-1])
 
     @pages.post("/conversations/<uuid:id_>/take")
@@ -171,6 +174,7 @@ def _transfer_form(
         version=request.form.get("version") or row.of.version,
         chosen=request.form.get("to") or first_choice(options),
         mode=request.form.get("mode") or first_mode(options, until),
+        onward="onward" in request.form if request.form else person().moves_on,
         back=back(),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +16,7 @@ from console.dependencies import Dependencies
 from console.live.watch import counted, lost_address, matching, row_context, soon_address
 from console.pages import panel
 from console.pages.download import download_list
-from console.request import person, target, words
+from console.request import dialog, person, target, words
 from console.table.query import ROWS, ListQuery
 from console.table.rows import render_rows
 from domain.conversations.reasons import Reason
@@ -65,6 +66,7 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
             view = deps.snapshots.get(person().as_of, _key(seen), lambda: _view(conn, seen))
             beside = panel.render(deps, conn, directory, query, "unmanaged.show") if query.open else ""
             never = not view.page.rows and not has_conversations(conn)
+            elsewhere = None if view.page.rows else _named(conn, query)
         return render_template(
             "unmanaged.html",
             query=query,
@@ -73,12 +75,19 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
             filter_bar=_filter_bar(query, seen, directory),
             panel=beside,
             never=never,
+            elsewhere=elsewhere,
+            most_found=console_list.MANY_FOUND,
             endpoint="unmanaged.show",
             soon_address=soon_address(query),
             lost_address=lost_address(query),
             seen=seen,
             table=render_rows(view.page.rows, directory, row_context(query, "unmanaged.show"), query.open),
         )
+
+    @pages.get("/unmanaged/keys")
+    @gate.open_to("lists")
+    def keys() -> ResponseReturnValue:
+        return dialog("list_keys.html")
 
     @pages.get("/unmanaged.<any(xlsx, csv):kind>")
     @gate.open_to("lists")
@@ -89,13 +98,35 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
 
 
 def _keep(conn: Connection[Any], query: ListQuery) -> ResponseReturnValue:
-    """Remembers the rows and the order that the person chose on our own page, and leads to the list. An address that
-    somebody sent them changes nothing but what it shows."""
-    own = request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
-    if own:
-        sign_ins.prefer_list(conn, person().name, query.rows, query.order)
-    kept = query.args(rows=None, order=None) if own else query.args()
+    """Remembers the rows, order and status that the person changed on our own page, and leads to the list. An address
+    that somebody sent them changes nothing but what it shows, also when they go on from there."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        return redirect(url_for("unmanaged.show", **query.args()), 303)
+    shown = request.args["keep"].split(".")
+    rows = None if str(query.rows) in shown else query.rows
+    order = None if query.order in shown else query.order
+    status = None if query.status in (*shown, "dismissed") else query.status
+    sign_ins.prefer_list(conn, person().name, rows, order, status)
+    me = person()
+    kept = query.args(
+        rows=_unless(query.rows, rows or me.page_rows),
+        order=_unless(query.order, order or me.list_order),
+        status=_unless(query.status, me.list_status),  # a status that was changed stays in the address
+    )
     return redirect(url_for("unmanaged.show", **kept), 303)
+
+
+def _named(conn: Connection[Any], query: ListQuery) -> UUID | None:
+    """The conversation whose id was searched, on the list or not; None: there is none that the person may read."""
+    try:
+        id_ = UUID(query.q)
+    except ValueError:
+        return None
+    return id_ if gate.may_read(conn, id_) and console_list.by_ids(conn, [id_]) else None
+
+
+def _unless(given: object, own: object) -> object:
+    return None if given == own else given
 
 
 def _filter_bar(query: ListQuery, seen: ListQuery, directory: Directory) -> Markup:
@@ -106,20 +137,18 @@ def _filter_bar(query: ListQuery, seen: ListQuery, directory: Directory) -> Mark
         if seen_numbers is None or id_ in seen_numbers
     )
     plain = replace(query, after=None, before=None, skip=0, open=None, tab="conversation")
-    return _rendered_filter_bar(plain, (seen.rows, seen.order), numbers, words().language)
+    shown = replace(plain, rows=seen.rows, order=seen.order, status=seen.status)
+    return _rendered_filter_bar(plain, shown, numbers, words().language)
 
 
 @lru_cache(256)
 def _rendered_filter_bar(
-    query: ListQuery, seen: tuple[int | None, str | None], numbers: Sequence[tuple[str, str]], _language: str
+    query: ListQuery, seen: ListQuery, numbers: Sequence[tuple[str, str]], _language: str
 ) -> Markup:
-    """`seen`: rows and order of the list; `_language` must be that of the page (`console.table.snapshot_cache`)."""
+    """`seen`: with the person's preferences; `_language` must be that of the page (`console.table.snapshot_cache`)."""
     template = current_app.jinja_env.get_template("filter_bar.html")
     known = query.number is None or query.number in dict(numbers)
-    rows, order = seen
-    content = template.render(
-        query=query, rows=rows, order=order, numbers=numbers, known=known, choices=ROWS, reasons=list(Reason)
-    )
+    content = template.render(query=query, seen=seen, numbers=numbers, known=known, choices=ROWS, reasons=list(Reason))
     return Markup(content)  # noqa: S704 - the template escapes
 
 
@@ -135,6 +164,8 @@ def _view(conn: Connection[Any], seen: ListQuery) -> ListView:
         newest = console_list.page(conn, seen.newest, 1)
     top = newest.rows[0] if newest.rows else None
     totals, waiting, soon, lost = console_list.list_totals(conn, counted(seen.filter))
+    if seen.filter.words:
+        totals = console_list.found_counts(conn, seen.filter, found)
     return ListView(
         replace(found, rows=with_promises(conn, with_last_answers(conn, with_last_messages(conn, found.rows)))),
         (totals["active"], totals["closed"]),

@@ -63,7 +63,11 @@ function startPanel(reconnect) {
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest(".plus, .open");
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;  // these open another tab or window
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;  // these open another tab or window
+    if (!link) {
+      pressRow(event.target);
+      return;
+    }
     if (!link.matches(".open")) {
       opener ??= link.id;
       return;
@@ -85,6 +89,14 @@ function startPanel(reconnect) {
     reconnect();
   });
   refresh();
+}
+
+// A row opens wherever it is pressed, except where its text is being selected. Beside its box it is ticked.
+function pressRow(pressed) {
+  const row = pressed.closest("#list tbody tr");
+  if (!row || pressed.closest("a, button, input, label") || getSelection().toString()) return;
+  if (pressed.closest(".pick")) row.querySelector("input[name=pick]:not(:disabled)")?.click();
+  else row.querySelector(".plus")?.click();
 }
 
 const toEnd = () => {

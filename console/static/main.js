@@ -5,7 +5,9 @@ import { startCountdown } from "./countdown.js";
 import { startDesk } from "./desk.js";
 import { startDialogs } from "./dialogs.js";
 import { startDrafts } from "./drafts.js";
+import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
+import { startMarks } from "./marks.js";
 import { startNotices } from "./notices.js";
 import { startQuick } from "./quick.js";
 import { startRecipients } from "./recipients.js";
@@ -21,6 +23,8 @@ document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}
 startCountdown();
 startSelection();
 startRecipients();
+startKeys();
+startMarks();
 const { showError } = startNotices();
 const { connect } = startLive({ showError });
 startDialogs({ reconnect: connect });

@@ -14,7 +14,7 @@ from infra.postgres.console.sign_ins import Person
 from infra.postgres.lists.console import PageCursor
 from infra.postgres.lists.cursor import Cursor, CursorError
 from infra.postgres.lists.desk import DeskFilter, DeskState
-from infra.postgres.lists.unmanaged import ListedStatus, Order, UnmanagedFilter
+from infra.postgres.lists.unmanaged import ChosenStatus, ListedStatus, Order, UnmanagedFilter
 
 ROWS = (10, 25, 50, 100)
 """The choices of rows per page (manual fact S6)."""
@@ -26,13 +26,12 @@ _ANY = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """The query of a list's address. `campaign`: only answers to it; `q`: the text of the search field; `rows`,
-    `order` None: the person's preference; `open`:
-    the conversation in the panel, at `tab`; `skip`: how many rows stood before this page when its address was made. Of
-    the waiting list, `state`: which conversations, `since`: the row that ended the previous page. `within`: what the
-    person supervises, which no address can say."""
+    """The query of a list's address. `campaign`: only answers to it; `q`: the text of the search field; `status`,
+    `rows`, `order` None: the person's preference (`seen_by`); `open`: the conversation in the panel, at `tab`; `skip`:
+    how many rows stood before this page when its address was made. Of the waiting list, `state`: which conversations,
+    `since`: the row that ended the previous page. `within`: what the person supervises, which no address can say."""
 
-    status: ListedStatus | None = None
+    status: ChosenStatus | None = None
     reason: Reason | None = None
     number: str | None = None
     campaign: UUID | None = None
@@ -54,7 +53,7 @@ class ListQuery:
         status, reason, order = given.get("status"), given.get("reason"), given.get("order")
         tab, state = given.get("tab", ""), given.get("state")
         return cls(
-            status=cast(ListedStatus, status) if status in get_args(ListedStatus) else None,
+            status=cast(ChosenStatus, status) if status in get_args(ChosenStatus) else None,
             reason=Reason(reason) if reason in {each.value for each in Reason} else None,
             number=cleaned(given.get("number")) or None,
             campaign=_uuid(given.get("campaign")),
@@ -73,16 +72,24 @@ class ListQuery:
 
     @property
     def filter(self) -> UnmanagedFilter:
-        """The filter for the database. Where no order was chosen, the customer who is lost first comes first."""
+        """The filter for the database."""
         words = tuple(self.q.split())
         if self.status == "dismissed":
             return UnmanagedFilter(self.status, None, self.number, words, self.order or "newest", within=self.within)
+        status: ListedStatus | None = None if self.status is None or self.status == "all" else self.status
         order = self.order or "urgent"
-        return UnmanagedFilter(self.status, self.reason, self.number, words, order, self.campaign, self.within)
+        return UnmanagedFilter(status, self.reason, self.number, words, order, self.campaign, self.within)
 
     def seen_by(self, person: Person) -> Self:
         """The same list with the person's preferences where its address says nothing."""
-        return replace(self, rows=self.rows or person.page_rows, order=self.order or person.list_order)
+        status = self.status or person.list_status
+        return replace(self, status=status, rows=self.rows or person.page_rows, order=self.order or person.list_order)
+
+    @property
+    def shown(self) -> str:
+        """What a page shows by preference or by its address. A form returns it, so that only what the person changed
+        in it becomes their preference."""
+        return f"{self.rows}.{self.order}.{self.status}"
 
     @property
     def newest(self) -> UnmanagedFilter:
@@ -101,13 +108,13 @@ class ListQuery:
 
     @property
     def narrowed(self) -> bool:
-        """Whether the list is filtered or searched."""
-        return bool(self.status or self.reason or self.number or self.campaign or self.q)
+        """Whether the list is filtered or searched. The status is none of the filters: a list always has one."""
+        return bool(self.reason or self.number or self.campaign or self.q)
 
     @property
     def filters(self) -> int:
         """How many filters are set, without the search."""
-        return sum(each is not None for each in (self.status, self.reason, self.number, self.campaign))
+        return sum(each is not None for each in (self.reason, self.number, self.campaign))
 
     def args(self, **changes: object) -> dict[str, Any]:
         """Arguments for `url_for`, without defaults. Any change but of the panel leads to the first page."""

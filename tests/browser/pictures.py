@@ -30,18 +30,18 @@ def draw(browser: Browser, shop: Shop) -> None:
     """Draws all pictures, at the widths of a desktop, a tablet and a phone."""
     shop.agent_is("elena", "ready")
     with _page(browser, shop, 1440, 760) as page:
-        page.goto(f"/unmanaged?number={bike_shop.SHOP.phone_number_id}")
+        page.goto(f"/unmanaged?status=all&number={bike_shop.SHOP.phone_number_id}")
         _take(page, "list-1440")
     with _page(browser, shop, 1440, 760, dark=True) as page:
         _open_luca(page)
         _take(page, "conversation-1440-dark")
     with _page(browser, shop, 768, 900) as page:
-        page.goto("/unmanaged?rows=25")
+        page.goto("/unmanaged?status=all&rows=25")
         page.get_by_role("button", name="Transfer to a skillset: Giulia Ferri").click()
         expect(page.get_by_role("dialog")).to_be_visible()
         _take(page, "transfer-768")
     with _page(browser, shop, 390, 844) as page:
-        page.goto("/unmanaged?rows=25")
+        page.goto("/unmanaged?status=all&rows=25")
         _take(page, "list-390")
         _open_luca(page)
         _take(page, "conversation-390")
@@ -67,7 +67,7 @@ def _draw_desk(browser: Browser, shop: Shop) -> None:
 
 
 def _open_luca(page: Page) -> None:
-    page.goto(f"/unmanaged?number={bike_shop.ASSISTANT.phone_number_id}")
+    page.goto(f"/unmanaged?status=all&number={bike_shop.ASSISTANT.phone_number_id}")
     page.get_by_role("link", name="Open the conversation: Luca Marchetti").click()
     expect(page.get_by_role("log")).to_be_visible()
 

@@ -53,25 +53,25 @@ def test_s1_the_whatsapp_menu_opens_on_an_arrow_and_leads_to_what_works(page: Pa
 
 
 def test_s2_exactly_the_conversations_that_no_agent_manages_are_listed(page: Page) -> None:
-    page.goto("/unmanaged?rows=100")
+    page.goto("/unmanaged?status=all&rows=100")
     assert LEFT_ALONE <= names(page)
     assert set() == IN_GOOD_HANDS & names(page)
 
 
 def test_s3_conversations_that_only_the_softbot_handled_are_listed(page: Page) -> None:
-    page.goto("/unmanaged?reason=bot_closed&rows=100")
+    page.goto("/unmanaged?status=all&reason=bot_closed&rows=100")
     assert {"Luca Marchetti", "Aoife Byrne"} == names(page)
     expect(row_of(page, "Luca Marchetti")).to_contain_text("Closed by the bot")
 
 
 def test_s4_customers_who_chose_nothing_from_the_menu_are_listed_with_the_reason(page: Page) -> None:
-    page.goto("/unmanaged?rows=100")
+    page.goto("/unmanaged?status=all&rows=100")
     expect(row_of(page, "Giulia Ferri")).to_contain_text("Nothing chosen")
     expect(row_of(page, "Chiara Montanari")).to_contain_text("Choice not understood")
 
 
 def test_s5_a_yellow_clock_is_active_and_a_green_tick_is_closed(page: Page) -> None:
-    page.goto("/unmanaged?rows=100")
+    page.goto("/unmanaged?status=all&rows=100")
     for name, icon, word, colour, left in (
         ("Giulia Ferri", "#i-active", "Active", AMBER, re.compile(r"^\s*2[23] h \d\d min\s*$")),
         ("Jeanne Perrin", "#i-closed", "Closed", GREEN, "window over"),
@@ -116,7 +116,7 @@ def test_s7_a_row_has_status_last_text_three_buttons_and_a_plus(page: Page, shop
 
 
 def test_s8_a_closed_conversation_cannot_be_transferred_and_says_why(page: Page) -> None:
-    page.goto("/unmanaged?q=Jeanne+Perrin")
+    page.goto("/unmanaged?status=all&q=Jeanne+Perrin")
     for kind in ("Transfer to a user", "Transfer to a skillset"):
         button = row_of(page, "Jeanne Perrin").get_by_role("button", name=kind)
         expect(button).to_be_disabled()
@@ -173,7 +173,7 @@ def test_s10_immediate_is_now_or_not_at_all_and_exclusive_is_a_reservation(page:
 
 
 def test_s11_the_plus_opens_the_whole_conversation_beside_the_list(page: Page) -> None:
-    page.goto("/unmanaged?q=Luca+Marchetti")
+    page.goto("/unmanaged?status=all&q=Luca+Marchetti")
     row_of(page, "Luca Marchetti").get_by_role("link", name="Open the conversation").click()
     chat = page.get_by_role("log")
     expect(chat.locator(".msg.customer").first).to_contain_text("fa un rumore strano")
@@ -211,7 +211,7 @@ def test_s12_it_is_forwarded_by_mail_as_the_preview_shows_it_and_its_state_is_sh
 
 
 def test_s13_the_info_has_the_reason_its_cause_and_the_history(page: Page, shop: Shop) -> None:
-    page.goto("/unmanaged?q=Chiara+Montanari")
+    page.goto("/unmanaged?status=all&q=Chiara+Montanari")
     row_of(page, "Chiara Montanari").get_by_role("link", name="Open the conversation").click()
     page.get_by_role("link", name="Info").click()
     info = page.locator("#info")
@@ -460,7 +460,7 @@ def test_a_transfer_needs_no_mouse(page: Page, shop: Shop) -> None:
 
 
 def test_arrow_keys_choose_in_the_filter_bar_and_keep_the_focus(page: Page) -> None:
-    page.goto("/unmanaged?rows=100")
+    page.goto("/unmanaged?status=all&rows=100")
     why = page.get_by_role("combobox", name="Why")
     why.focus()
     for _ in range(3):
@@ -476,7 +476,7 @@ def test_arrow_keys_choose_in_the_filter_bar_and_keep_the_focus(page: Page) -> N
 
 
 def test_escape_does_not_close_a_mail_that_is_being_written(page: Page) -> None:
-    page.goto("/unmanaged?q=Luca+Marchetti")
+    page.goto("/unmanaged?status=all&q=Luca+Marchetti")
     row_of(page, "Luca Marchetti").get_by_role("link", name="Open the conversation").click()
     page.get_by_role("link", name="Send via email").click()
     page.get_by_label("Subject").fill("A customer waits")
@@ -508,7 +508,7 @@ def test_hostile_texts_and_names_are_shown_as_text(page: Page, shop: Shop) -> No
             [line.phone_number_id],
         )
     }
-    page.goto(f"/unmanaged?rows=100&number={line.phone_number_id}")
+    page.goto(f"/unmanaged?status=all&rows=100&number={line.phone_number_id}")
     for id_ in opened:
         row = page.locator(f"#row-{id_}")
         name, text = (each.replace("\r\n", "\n").replace("\r", "\n") for each in stored[id_])
@@ -530,7 +530,7 @@ def test_axe_finds_no_violation_on_any_page_panel_or_dialog(page: Page, shop: Sh
     for path in ("/unmanaged?rows=25", "/unmanaged?q=nobody+at+all", "/waiting", "/account", "/nowhere"):
         page.goto(path)
         assert_accessible(page)
-    page.goto("/unmanaged?q=Luca+Marchetti")
+    page.goto("/unmanaged?status=all&q=Luca+Marchetti")
     row_of(page, "Luca Marchetti").get_by_role("link", name="Open the conversation").click()
     expect(page.get_by_role("log")).to_be_visible()
     assert_accessible(page)
@@ -546,7 +546,7 @@ def test_axe_finds_no_violation_on_any_page_panel_or_dialog(page: Page, shop: Sh
     page.get_by_role("link", name="Info").click()
     expect(page.locator("#info")).to_be_visible()
     assert_accessible(page)
-    page.goto("/unmanaged?q=Prati")
+    page.goto("/unmanaged?status=all&q=Prati")
     page.get_by_role("checkbox", name="Select all rows").check()
     for kind in ("Transfer to a user", "Transfer to a skillset", "Send via email"):
         page.locator("#bulk").get_by_role("button", name=kind).click()
@@ -598,7 +598,7 @@ def test_nothing_is_cut_off_at_any_width_or_at_twice_the_size(width: int, page: 
     for path in ("/unmanaged?rows=25", "/waiting", "/account"):
         page.goto(path)
         assert [] == cut_off(page)
-    page.goto("/unmanaged?q=Luca+Marchetti")
+    page.goto("/unmanaged?status=all&q=Luca+Marchetti")
     row_of(page, "Luca Marchetti").get_by_role("link", name="Open the conversation").click()
     expect(page.get_by_role("log")).to_be_in_viewport()
     assert [] == cut_off(page)

@@ -110,7 +110,7 @@ def red_bar(campaign: Campaign, funnel: Funnel) -> Bar:
     """Who answered and was left alone. It leads to their conversations, for those who may read them."""
     each, answered = funnel.unmanaged, funnel.cell("answered").n
     reads = person().level in LEVELS_FOR_TEXTS
-    where = url_for("unmanaged.show", campaign=campaign.id) if reads else address(campaign.id, each.which)
+    where = url_for("unmanaged.show", campaign=campaign.id, status="all") if reads else address(campaign.id, each.which)
     shown = words().number(each.n)
     text = words().ngettext(
         "%(share)s of answered: show this one", "%(share)s of answered: show these %(num)s", each.n

@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from domain.directory import Level
-from infra.postgres.lists.unmanaged import Order
+from infra.postgres.lists.unmanaged import ChosenStatus, Order
 
 TRIES_SPAN = timedelta(minutes=15)
 """Attempts are counted within spans of this length."""
@@ -23,10 +23,12 @@ _FORGOTTEN_AT_ONCE = 20
 @dataclass(frozen=True, slots=True)
 class Person:
     """A person who has a sign-in. `level` None: they are disabled, or the directory does not have them (any more).
-    `skillsets`: of a supervisor. `answers`: they may have conversations, so they can take one. `language`, `time_zone`
-    None: the browser's. `provider`: they sign in at the OpenID provider. `must_change`: their password is an
-    administrator's; `awaits_code`: the session lacks the second factor, `has_factor`: they have one. `as_of`: the
-    database snapshot in which they were read; `directory`: the directory's version in it; `now`: when, by the
+    `skillsets`: of a supervisor. `answers`: they may have conversations, so they can take one. `page_rows`,
+    `list_order`, `list_status`: what they chose for the list last; `moves_on`: whether a transfer opens the next
+    conversation. `language`, `time_zone` None: the browser's. `provider`: they sign in at the OpenID provider.
+    `must_change`: their password is an administrator's; `awaits_code`: the session lacks the second factor,
+    `has_factor`: they have one. `as_of`: the database snapshot in which they were read; `directory`: the directory's
+    version in it; `now`: when, by the
     database's clock."""
 
     name: str
@@ -36,6 +38,8 @@ class Person:
     answers: bool
     page_rows: int
     list_order: Order
+    list_status: ChosenStatus
+    moves_on: bool
     language: str | None
     time_zone: str | None
     provider: bool
@@ -71,8 +75,8 @@ NAMED: LiteralString = f"""
 """
 _PERSON: LiteralString = f"""
   {NAMED}, {SKILLSETS} as skillsets,
-  coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.list_order, i.language, i.time_zone,
-  i.provider, i.must_change,
+  coalesce(u.max_conversations > 0, false) as answers, i.page_rows, i.list_order, i.list_status, i.moves_on,
+  i.language, i.time_zone, i.provider, i.must_change,
   exists (select from second_factors f where f.name = i.name and f.confirmed_at is not null) as has_factor,
   pg_current_snapshot()::text as as_of, (select version from directory_version) as directory,
   clock_timestamp() as now
@@ -111,13 +115,20 @@ def set_password(conn: Connection[Any], name: str, password: str, *, must_change
     return changed is not None
 
 
-def prefer_list(conn: Connection[Any], name: str, rows: int | None, order: Order | None) -> None:
-    """Stores the preferred number of rows per page and the preferred order of the list; None: as before."""
+def prefer_list(
+    conn: Connection[Any], name: str, rows: int | None, order: Order | None, status: ChosenStatus | None
+) -> None:
+    """Stores the preferred rows per page, order and status of the list; None: as before."""
     conn.execute(
-        "update sign_ins set page_rows = coalesce(%s, page_rows), list_order = coalesce(%s, list_order) "
-        "where name = %s",
-        (rows, order, name),
+        "update sign_ins set page_rows = coalesce(%s, page_rows), list_order = coalesce(%s, list_order), "
+        "list_status = coalesce(%s, list_status) where name = %s",
+        (rows, order, status, name),
     )
+
+
+def prefer_moving_on(conn: Connection[Any], name: str, moves_on: bool) -> None:
+    """Stores whether a transfer opens the next conversation."""
+    conn.execute("update sign_ins set moves_on = %s where name = %s", (moves_on, name))
 
 
 def prefer_words(conn: Connection[Any], name: str, language: str | None, time_zone: str | None) -> None:

@@ -52,6 +52,8 @@ MAX_SCANNED = 20_000
 _SCANNED_FIRST = 2_000
 """Closed rows that a search scans before it uses the index."""
 _SEARCH_SECONDS = 2
+MANY_FOUND = 100
+"""The highest count of what a search finds."""
 END = Cursor(datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
@@ -191,6 +193,21 @@ def _totals(reason: Reason | None, of_numbers: OfNumbers, of_campaign: bool, is_
         )
         .as_bytes()
     )
+
+
+def found_counts(conn: Connection[Any], which: UnmanagedFilter, shown: ConsolePage) -> dict[ListedStatus, int]:
+    """How many active and closed conversations a search finds, and of the status that is listed; `MANY_FOUND` + 1: more
+    than that. `shown`: a page of the search. A status that it has completely is not searched again. `conn` must not be
+    in a transaction."""
+    query, listed = tsquery(which.words), statuses_of(which.status)
+    is_all = shown.before is None and shown.after is None
+    counts: dict[ListedStatus, int] = dict.fromkeys(("active", "closed", *listed), 0)
+    for status in counts if query is not None else ():
+        if is_all and status in listed:
+            counts[status] = sum(status in ("dismissed", row.status) for row in shown.rows)
+        else:
+            counts[status] = len(_search(conn, which, status, True, START, MANY_FOUND + 1, query or "").rows)
+    return counts
 
 
 def by_ids(conn: Connection[Any], ids: Collection[UUID]) -> dict[UUID, ListedConversation]:

@@ -35,6 +35,8 @@ OfNumbers = Literal["all", "one", "several"]
 """Which numbers a list is of. Several have the condition with a branch for each, which is read from its index."""
 ListedStatus = Literal["active", "closed", "dismissed"]
 """Active or closed unmanaged conversations; or, instead of them, those that were dismissed."""
+ChosenStatus = Literal[ListedStatus, "all"]
+"""What a person chooses to see; all: both active and closed ones."""
 
 
 @dataclass(frozen=True, slots=True)

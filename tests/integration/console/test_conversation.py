@@ -76,7 +76,7 @@ def test_the_events_of_the_bot_are_sentences(console: Console, boss: Browser) ->
     console.office.process(
         maker.bot_starts(ago(1.85)), maker.turn(ago(1.9)), maker.bot(ago(1.8)), maker.bot_ends(ago(1), outcome="solved")
     )
-    (row,) = ids(boss.get("/unmanaged").text)
+    (row,) = ids(boss.get("/unmanaged?status=all").text)
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
     for shown in ("The bot started.", "how can I help?", "The bot ended: solved.", "automatic"):
         assert shown in panel

@@ -58,17 +58,17 @@ def test_a_closed_conversation_is_promised_and_its_answer_is_transferred(
 
 def test_the_row_says_to_whom_the_answer_is_promised(console: Console, boss: Browser, closed: UUID) -> None:
     """Also on a list that is open, and until the customer answered or it was cancelled; in both languages."""
-    assert 'class="promised"' not in boss.get("/unmanaged").text
-    shown = OpenList(console, boss)
+    assert 'class="promised"' not in boss.get("/unmanaged?status=all").text
+    shown = OpenList(console, boss, "/unmanaged?status=all")
     shown.look()
     promise(boss, closed, kind="user", to="anna")
     console.process_commands()
     assert re.search(r'<b class="promised">Promised to anna until \w{3} \d\d:\d\d<', shown.look())
-    assert "Promised to anna until" in boss.get("/unmanaged").text
+    assert "Promised to anna until" in boss.get("/unmanaged?status=all").text
     boss.post("/account/words", language="it")
-    assert "Promessa a anna fino a" in boss.get("/unmanaged").text
+    assert "Promessa a anna fino a" in boss.get("/unmanaged?status=all").text
     console.office.connection.execute("update wishes set state = 'ended', ended_because = 'cancelled'")
-    assert 'class="promised"' not in boss.get("/unmanaged").text
+    assert 'class="promised"' not in boss.get("/unmanaged?status=all").text
 
 
 def test_an_open_panel_learns_of_a_promise_and_of_its_end(console: Console, boss: Browser, closed: UUID) -> None:

@@ -40,7 +40,7 @@ def test_a_download_has_the_filtered_list_with_formulas_as_text(console: Console
     console.office.customer_writes("closed", "392", hours_ago=30)
     table = list(csv.reader(io.StringIO(boss.download("/unmanaged.csv?status=active").decode("utf-8-sig"))))
     assert ["'=cmd|' /C calc'!A0"] == [row[5] for row in table[1:]]
-    book = openpyxl.load_workbook(io.BytesIO(boss.download("/unmanaged.xlsx")))
+    book = openpyxl.load_workbook(io.BytesIO(boss.download("/unmanaged.xlsx?status=all")))
     sheet = book.active
     assert sheet is not None
     cells = [row[5] for row in sheet.iter_rows(min_row=2)]
@@ -115,7 +115,7 @@ def test_the_hour_that_comes_twice_can_be_told_apart(console: Console, boss: Bro
     first = datetime.fromisoformat("2026-10-25T02:30:00+02:00")
     for phone, at in (("391", first), ("392", first + timedelta(hours=1))):
         console.office.process(turn_at(phone, at))
-    titles, *rows = table(boss.download("/unmanaged.csv"))
+    titles, *rows = table(boss.download("/unmanaged.csv?status=all"))
     columns = titles.index("Last message at (Europe/Rome)"), titles.index("Last message at: UTC offset")
     assert [["2026-10-25 02:30:00", "UTC+01:00"], ["2026-10-25 02:30:00", "UTC+02:00"]] == [
         [row[column] for column in columns] for row in rows

@@ -30,7 +30,7 @@ def test_a_handled_conversation_is_not_on_the_list(console: Console, boss: Brows
 def test_active_and_closed_differ_in_shape_and_word_not_only_in_colour(console: Console, boss: Browser) -> None:
     active = console.office.customer_writes("a", "391")
     closed = console.office.customer_writes("b", "392", hours_ago=30)
-    page = boss.get("/unmanaged").text
+    page = boss.get("/unmanaged?status=all").text
     rows = dict(zip(ids(page), re.findall(r"<tr id=.*?</tr>", page, re.DOTALL), strict=True))
     assert all(mark in rows[active] for mark in ('href="#i-active"', "Active"))
     assert all(mark in rows[closed] for mark in ('href="#i-closed"', "Closed"))
@@ -38,7 +38,7 @@ def test_active_and_closed_differ_in_shape_and_word_not_only_in_colour(console: 
 
 def test_the_buttons_of_a_closed_conversation_say_why_they_are_disabled(console: Console, boss: Browser) -> None:
     console.office.customer_writes(hours_ago=30)
-    page = boss.get("/unmanaged").text
+    page = boss.get("/unmanaged?status=closed").text
     why = "Closed: the 24-hour window is over."
     for title in ("Transfer to a user", "Transfer to a skillset"):
         assert f'aria-disabled="true" aria-label="{title}: {why}"' in page
@@ -49,10 +49,45 @@ def test_the_number_of_rows_is_remembered(console: Console, boss: Browser) -> No
     for n in range(12):
         console.office.customer_writes(phone=f"39{n:03}")
     answer = boss.get("/unmanaged?rows=10&keep=1&status=active")
-    assert (303, "/unmanaged?status=active") == (answer.status_code, answer.location)
+    assert (303, "/unmanaged") == (answer.status_code, answer.location)
     assert 10 == len(ids(console.signed_in().get("/unmanaged").text))
     assert 12 == len(ids(boss.get("/unmanaged?rows=100").text))
     assert 10 == len(ids(boss.get("/unmanaged").text))  # an address shows what it says, and changes nothing
+
+
+def test_the_active_ones_are_listed_until_the_person_chooses_otherwise_which_is_remembered(
+    console: Console, boss: Browser
+) -> None:
+    active, closed = console.office.customer_writes("a", "391"), console.office.customer_writes("b", "392", 30)
+    assert [active] == ids(boss.get("/unmanaged").text)
+    for status, expected in (("all", [active, closed]), ("closed", [closed])):
+        boss.get(f"/unmanaged?keep=25.urgent.active&status={status}")
+        assert expected == ids(console.signed_in().get("/unmanaged").text)
+    page = boss.get("/unmanaged").text
+    assert 'name="status" value="closed" checked' in page
+
+
+def test_who_goes_on_from_a_link_that_somebody_sent_keeps_their_own_preferences(
+    console: Console, boss: Browser
+) -> None:
+    for n in range(12):
+        console.office.customer_writes(phone=f"39{n:03}")
+    page = boss.get("/unmanaged?rows=10&order=newest&status=all").text
+    shown = re.search(r'name="keep" value="([^"]+)"', page)
+    assert shown is not None
+    answer = boss.get(f"/unmanaged?keep={shown[1]}&rows=10&order=newest&status=all&q=hello")
+    assert "/unmanaged?status=all&q=hello&order=newest&rows=10" == answer.location
+    page = boss.get("/unmanaged").text
+    assert (12, True, True) == (len(ids(page)), 'value="active" checked' in page, 'value="newest">' in page)
+
+
+def test_an_empty_list_says_what_there_is_instead(console: Console, boss: Browser) -> None:
+    closed = console.office.customer_writes(hours_ago=30)
+    page = boss.get("/unmanaged").text
+    assert ([], True) == (ids(page), "Nobody is left alone now." in page)
+    found = re.search(r'<a href="([^"]+)">\s*Show the closed one\s*</a>', page)
+    assert found is not None
+    assert [closed] == ids(boss.get(unescape(found[1])).text)
 
 
 def test_the_order_is_chosen_at_the_head_of_a_column_and_remembered(console: Console, boss: Browser) -> None:
@@ -85,7 +120,7 @@ def test_paging_reaches_the_whole_list_and_back(console: Console, boss: Browser,
     active, closed = written[:18], written[18:]
     expected = written if order == "newest" else [*reversed(active), *closed]
 
-    pages, places, path = [], [], f"/unmanaged?rows=10&order={order}"
+    pages, places, path = [], [], f"/unmanaged?status=all&rows=10&order={order}"
     while path:
         page = boss.get(path).text
         pages.append(ids(page))
@@ -103,15 +138,14 @@ def test_paging_reaches_the_whole_list_and_back(console: Console, boss: Browser,
     assert list(zip(pages, places, strict=True))[:-1] == again
 
 
-@pytest.mark.parametrize("query", ["", "order=newest&rows=10", "q=hello", "status=active", "number=106540352242922"])
+@pytest.mark.parametrize(
+    "query", ["", "order=newest&rows=10", "q=hello&status=all", "status=active", "number=106540352242922"]
+)
 def test_who_runs_out_within_four_hours_is_counted_above_the_list_and_one_click_away(
     console: Console, boss: Browser, query: str
 ) -> None:
     written = [console.office.customer_writes(phone=f"39{h}", hours_ago=h) for h in (23.9, 20.5, 19.9, 30)]
     page = boss.get(f"/unmanaged?{query}").text
-    if query.startswith("q="):
-        assert ("4 found", []) == (re.findall(r"\d+ found", page)[0], re.findall(r'id="soon"', page))
-        return
     found = re.search(r'<p id="soon" class="soon"><a href="([^"]+)">2 run out within 4 hours</a>', page)
     assert found is not None
     assert written[:3] == ids(boss.get(unescape(found[1])).text)
@@ -143,9 +177,9 @@ def test_who_was_lost_within_a_day_is_counted_above_the_list_and_one_click_away(
 def test_filters_are_cleared_with_one_click(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     assert "Clear filters" not in boss.get("/unmanaged?rows=25").text
-    page = boss.get("/unmanaged?rows=25&status=closed&reason=no_choice&q=x&order=newest").text
+    page = boss.get("/unmanaged?rows=25&status=active&reason=no_choice&q=x&order=newest").text
     assert [] == ids(page)
-    assert "/unmanaged?order=newest&rows=25" == link(page, "clear")
+    assert "/unmanaged?status=active&order=newest&rows=25" == link(page, "clear")
     assert [row] == ids(boss.get(link(page, "clear")).text)
 
 
@@ -162,8 +196,10 @@ def test_the_list_can_be_filtered_and_its_address_has_the_filters(console: Conso
     for query, expected in {
         "status=active": {none, wrong},
         "status=closed": {closed},
+        "status=all": {none, wrong, closed},
         "reason=invalid_choice": {wrong},
-        "number=106540352242922": {none, wrong, closed},
+        "number=106540352242922": {none, wrong},
+        "status=all&number=106540352242922": {none, wrong, closed},
         "number=other": set(),
         "status=active&reason=no_choice": {none},
     }.items():
@@ -190,8 +226,40 @@ def test_words_names_and_numbers_are_found_also_by_their_beginning(
         "101": False,
         "icycle": False,
     }.items():
-        page = boss.http.get("/unmanaged", query_string={"q": typed}).text
+        page = boss.http.get("/unmanaged", query_string={"q": typed, "status": "all"}).text
         assert (typed, [row] if found else []) == (typed, ids(page))
+
+
+def test_a_search_counts_what_it_finds_and_leads_to_the_matches_of_the_other_status(
+    console: Console, boss: Browser
+) -> None:
+    console.office.customer_writes("a green bicycle", "391")
+    console.office.customer_writes("two bicycles", "392")
+    closed = console.office.customer_writes("a red bicycle", "393", hours_ago=30)
+    page = boss.get("/unmanaged?q=bicycle").text
+    assert ("2 active · 1 closed", "1 to 2 of 2") == (counts(page), place(page))
+    page = boss.get("/unmanaged?q=red").text
+    assert ([], "0 active · 1 closed", True) == (ids(page), counts(page), "No active conversation matches." in page)
+    found = re.search(r'<a href="([^"]+)">\s*Show the closed one\s*</a>', page)
+    assert found is not None
+    assert [closed] == ids(boss.get(unescape(found[1])).text)
+
+
+def test_a_conversation_is_found_by_its_id_on_the_list_or_not(console: Console, boss: Browser) -> None:
+    listed, queued = console.office.customer_writes("x", "391"), console.office.customer_writes("1", "392")
+    assert [listed] == ids(boss.get(f"/unmanaged?q={listed}").text)
+    page = boss.get(f"/unmanaged?q={queued}").text
+    assert ([], True) == (ids(page), "This conversation is not on the list." in page)
+    assert f'href="/unmanaged?open={queued}"' in page
+    assert "No matches." in boss.get(f"/unmanaged?q={UUID(int=1)}").text
+
+
+def test_the_keyboard_shortcuts_are_shown_on_every_list(console: Console, boss: Browser) -> None:
+    console.office.customer_writes()
+    for path in ("/unmanaged", "/waiting"):
+        assert 'id="show-keys" role="button" href="/unmanaged/keys"' in boss.get(path).text
+    sheet = boss.get("/unmanaged/keys", "dialog").text
+    assert ["J", "K", "Enter", "X", "T", "S", "E", "Z", "/", "Esc", "?"] == re.findall(r"<kbd>([^<]+)</kbd>", sheet)
 
 
 def test_waiting_customers_are_counted_and_listed_and_can_be_recalled(console: Console, boss: Browser) -> None:
@@ -219,6 +287,13 @@ def test_a_page_of_a_hundred_rows_weighs_less_than_150_kilobytes_with_everything
     assert {"/unmanaged?rows=100"} == set(paths) - set(assets(page))
     assert {"css", "js", "svg"} == {path.rpartition(".")[2] for path in assets(page)}
     assert sum(weights) < 150_000
+
+
+def counts(page: str) -> str:
+    """The counts above the list."""
+    found = re.search(r'<p id="counts"[^>]*>([^<]+)</p>', page)
+    assert found is not None
+    return found[1]
 
 
 def place(page: str) -> str:

@@ -161,7 +161,7 @@ def test_the_buttons_of_a_closed_conversation_know_why_it_is_closed(console: Con
     over = story.chat(LINE, SimulatedCustomer("Time", "393005550103"))
     over.writes("30:00", "hello")
     console.office.play(story)
-    page = boss.get("/unmanaged").text
+    page = boss.get("/unmanaged?status=all").text
     why = dict(zip(re.findall(r"<bdi>(\w+)</bdi>", page), re.findall(r'data-why="([^"]+)"', page)[::2], strict=True))
     assert {
         "Bot": "Closed: the bot ended it.",

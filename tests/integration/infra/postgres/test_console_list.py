@@ -1,6 +1,7 @@
 """The console's list on a real database: order, pages, search, and the indexes that make them fast."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -112,6 +113,26 @@ def test_the_pages_are_the_whole_list_in_order_and_the_same_when_paging_backward
 def is_found(row: ListedConversation, typed: str) -> bool:
     words = searched([row.customer_name, row.last_text], [row.wa_id], []).split(" ")
     return any(all(any(word.startswith(each) for word in words) for each in wanted) for wanted in asked(typed))
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(which=which.filter(lambda each: bool(each.words)), rows=st.integers(1, 50))
+def test_a_search_counts_what_its_pages_show_of_each_status(
+    conn: Connection[Any], which: UnmanagedFilter, rows: int
+) -> None:
+    found = [row for each in every_page(conn, replace(which, status=None), 20) for row in each.rows]
+    expected = {status: sum(row.status == status for row in found) for status in ("active", "closed")}
+    assert expected == console_list.found_counts(conn, which, page(conn, which, rows))
+
+
+def test_a_search_counts_a_hundred_and_then_more_than_that(conn: Connection[Any]) -> None:
+    with conn.transaction(force_rollback=True):
+        added = [conversation_row(1000 + n, last_text="a hundred and more", last_at=NOON) for n in range(102)]
+        insert_conversations(conn, *added)
+        for words, n in ((("hundred",), console_list.MANY_FOUND + 1), (("customer",), 26)):
+            which = UnmanagedFilter(words=words)
+            counts = console_list.found_counts(conn, which, ConsolePage(after=PageCursor(0, START)))
+            assert n == counts["active"]
 
 
 @pytest.mark.parametrize("order", ["newest", "urgent"])

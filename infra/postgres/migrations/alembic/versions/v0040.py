@@ -4,7 +4,7 @@ name."""
 from infra.postgres.migrations import execute
 
 revision = "0040_panel"
-down_revision = "0038_alarms"
+down_revision = "0039_list_preferences"
 
 
 def upgrade() -> None:

@@ -1,0 +1,125 @@
+"""The list in a real browser: the keyboard, the way from one conversation to the next, and what a search marks."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.chromium import MISSING, program
+from tests.support.pages import RULES, cut_off, row_of, said, violations
+from tests.support.shop import Shop
+
+pytestmark = [pytest.mark.skipif(program() is None, reason=MISSING), pytest.mark.timeout(300)]
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("#list tbody tr")
+
+
+def open_name(page: Page) -> Locator:
+    return page.locator("#panel h2")
+
+
+def test_the_list_is_worked_through_with_single_keys(page: Page, shop: Shop) -> None:
+    names = ["Ada Keller", "Bruno Keller", "Clara Keller"]
+    for hours, name in zip((12, 11, 10), names, strict=True):
+        shop.customer_writes(shop.customer(name), "Avete catene?", ago=f"{hours}:00")
+    page.goto("/unmanaged?q=Keller")
+    press = page.keyboard.press
+    press("?")
+    sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(sheet).to_be_visible()
+    assert [] == violations(page, RULES)
+    press("Escape")
+    for key, n in (("j", 0), ("j", 1), ("k", 0), ("j", 1)):
+        press(key)
+        expect(rows(page).nth(n).locator(".who .open")).to_be_focused()
+    press("x")
+    expect(rows(page).nth(1).get_by_role("checkbox")).to_be_checked()
+    press("s")
+    expect(page.get_by_role("dialog", name="Transfer to a skillset")).to_contain_text("1 can be transferred.")
+    press("Escape")
+    press("x")
+    press("Enter")
+    expect(open_name(page)).to_have_text("Bruno Keller")
+    press("j")
+    expect(open_name(page)).to_have_text("Clara Keller")
+    press("e")
+    expect(page.locator(".tabs [aria-current]")).to_have_text("Send via email")
+    press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("jk")
+    expect(open_name(page)).to_have_text("Clara Keller")
+
+
+def test_letters_can_be_switched_off(page: Page) -> None:
+    page.goto("/unmanaged")
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    page.get_by_label("Use single letters as shortcuts in this browser").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    expect(page.locator(".who .open:focus")).to_have_count(0)
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    page.get_by_label("Use single letters as shortcuts in this browser").check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    expect(page.locator(".who .open:focus")).to_have_count(1)
+
+
+def test_after_a_transfer_the_next_conversation_opens_if_the_person_wants_that(page: Page, shop: Shop) -> None:
+    for hours, name in zip((12, 11), ("Dora Lenz", "Emil Lenz"), strict=True):
+        shop.customer_writes(shop.customer(name), "Buongiorno", ago=f"{hours}:00")
+    page.goto("/unmanaged?q=Lenz")
+    rows(page).first.locator("td.reason").click()  # a row opens wherever it is pressed
+    expect(open_name(page)).to_have_text("Dora Lenz")
+    expect(page.get_by_role("button", name="Previous conversation")).to_be_disabled()
+    page.get_by_role("button", name="Next conversation").click()
+    expect(open_name(page)).to_have_text("Emil Lenz")
+    page.keyboard.press("k")
+    expect(open_name(page)).to_have_text("Dora Lenz")
+    page.keyboard.press("s")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Open the next conversation afterwards").check()
+    dialog.get_by_text("Exclusive").click()
+    dialog.get_by_role("button", name="Transfer").click()
+    expect(open_name(page)).to_have_text("Emil Lenz")
+    said(page, "Dora Lenz")
+    page.keyboard.press("t")
+    expect(dialog.get_by_label("Open the next conversation afterwards")).to_be_checked()
+    page.keyboard.press("Escape")
+    page.keyboard.press("z")
+    expect(row_of(page, "Dora Lenz").locator(".st")).to_have_text("Active")
+
+
+def test_what_a_search_found_is_marked_in_the_rows_and_in_the_conversation(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Ruggero Però")
+    shop.customer_writes(customer, "Il perogiallo è pronto", "Però il telaio no")
+
+    def marked() -> list[str]:
+        return list(
+            page.evaluate(
+                "[...CSS.highlights.get('found')].map(it => it.startContainer.data.slice(it.startOffset, it.endOffset))"
+            )
+        )
+
+    page.goto("/unmanaged?q=PERO")
+    assert ["Però", "Però"] == marked()
+    row_of(page, "Ruggero Però").locator(".who .open").click()
+    expect(page.get_by_role("log")).to_be_visible()
+    page.wait_for_function("CSS.highlights.get('found').size == 5")
+    assert ["Però", "Però", "Però", "pero", "Però"] == marked()
+    page.goto(f"/unmanaged?q={str(customer.wa_id)[-6:]}")
+    assert [str(customer.wa_id)[-6:]] == [re.sub(r"\D", "", each) for each in marked()]
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1440])
+def test_list_and_panel_fit_at_every_width_and_nothing_covers_them(width: int, page: Page) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto("/unmanaged?status=all")
+    assert ([], []) == (cut_off(page), violations(page, RULES))
+    if width == 390:
+        ends = rows(page).evaluate_all("rows => rows.map(row => row.getBoundingClientRect().bottom)")
+        assert sum(end <= 844 for end in ends) >= 2
+    rows(page).first.locator(".who .open").click()
+    expect(page.get_by_role("log")).to_be_in_viewport()
+    assert ([], []) == (cut_off(page), violations(page, RULES))
