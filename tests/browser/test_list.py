@@ -83,7 +83,7 @@ def test_after_a_transfer_the_next_conversation_opens_if_the_person_wants_that(p
     dialog.get_by_text("Exclusive").click()
     dialog.get_by_role("button", name="Transfer").click()
     expect(open_name(page)).to_have_text("Emil Lenz")
-    said(page, "Dora Lenz")
+    said(page, "Reserved for")
     page.keyboard.press("t")
     expect(dialog.get_by_label("Open the next conversation afterwards")).to_be_checked()
     page.keyboard.press("Escape")
