@@ -138,11 +138,11 @@ def test_a_search_counts_a_hundred_and_then_more_than_that(conn: Connection[Any]
 @pytest.mark.parametrize("order", ["newest", "urgent"])
 @pytest.mark.parametrize("number", [None, "1"])
 def test_the_list_is_read_from_an_index_in_order(conn: Connection[Any], order: Order, number: str | None) -> None:
-    statement = unmanaged.ordered(("active",), None, number is not None, down=order == "newest")
+    statement = unmanaged.ordered(("active",), None, "one" if number else "all", down=order == "newest")
     with conn.transaction():
         conn.execute("set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off")
         conn.execute("set local enable_bitmapscan = off")
-        values = {"number": number, "at": START.at, "id": START.id, "limit": 11}
+        values = {"number": number, "numbers": None, "at": START.at, "id": START.id, "limit": 11}
         plan = "\n".join(row[0] for row in conn.execute(b"explain " + statement.as_bytes(conn), values))
     index = "conversations_list_number" if number else "conversations_list_reason"
     assert index in plan
@@ -151,7 +151,7 @@ def test_the_list_is_read_from_an_index_in_order(conn: Connection[Any], order: O
 
 
 def test_rare_words_of_closed_conversations_are_found_with_the_index(conn: Connection[Any]) -> None:
-    statement = console_list.indexed(of_reason=False, of_number=False, down=True)
+    statement = console_list.indexed(of_reason=False, of_numbers="all", down=True)
     with conn.transaction(force_rollback=True):  # for forty rows other plans are faster
         conn.execute("drop index conversations_list_reason, conversations_list_number")
         conn.execute("set local enable_seqscan = off; set local enable_indexscan = off")

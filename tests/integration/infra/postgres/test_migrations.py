@@ -47,6 +47,7 @@ CHECKED = {
     ("command_audit", "outcome"): "applied",
     ("mails", "state"): "requested",
     ("sign_ins", "list_order"): "urgent",
+    ("sign_ins", "level"): "agent",
     ("sign_ins", "list_status"): "active",
     ("quick_replies", "scope"): "user",
 }
