@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -14,6 +14,7 @@ from domain.rules.rule import (
     MARGIN,
     Rule,
     RuleCondition,
+    RuleDismissal,
     RuleMail,
     RuleTemplate,
     RuleTransfer,
@@ -119,13 +120,17 @@ class RuleTable(Table):
     )
     alarm: str | None = Field(None, description="the name of a channel", examples=['"night-team"'])
     transfer: RuleTransferTable | None = Field(None, description="a table", examples=['{ skillset = "sales" }'])
+    dismiss: RuleDismissal | None = Field(
+        None, description=f"one of {', '.join(get_args(RuleDismissal))}", examples=['"spam"']
+    )
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
-        if not any((self.mail, self.text, self.template, self.alarm, self.transfer)):
-            raise worded("does nothing; add one of mail, text, template, alarm, transfer")
-        if self.text is not None and self.template is not None:
-            raise worded("text and template exclude each other; keep one of them")
+        if not any((self.mail, self.text, self.template, self.alarm, self.transfer, self.dismiss)):
+            raise worded("does nothing; add one of mail, text, template, alarm, transfer, dismiss")
+        for one, other in (("text", "template"), ("transfer", "dismiss")):
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                raise worded(f"{one} and {other} exclude each other; keep one of them")
         return self
 
     def to_rule(self) -> Rule:
@@ -154,7 +159,7 @@ def _rule(table: Mapping[str, Any]) -> Rule:
         had=tuple(table.get("had_skillsets", ())),
     )
     return Rule(
-        **{key: table.get(key) for key in ("text", "alarm")},
+        **{key: table.get(key) for key in ("text", "alarm", "dismiss")},
         id=table["id"],
         name=table["name"],
         on=table.get("on", False),
@@ -202,6 +207,7 @@ def rule_table(rule: Rule) -> dict[str, Any]:
                 "reserve_minutes": _minutes(transfer.reserve),
             }
         ),
+        "dismiss": rule.dismiss,
     }
     stop = {} if rule.stop else {"stop": False}
     returning = {} if when.returning is None else {"returning": when.returning}

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, assert_never
 
 from domain.command_bodies.parts import Target, TransferMode
-from domain.commands import CommandBody, Email, SendMessage, Transfer
+from domain.commands import CommandBody, Dismiss, Email, SendMessage, Transfer
 from domain.conversations.conversation import Conversation
 from domain.directory import Directory, Language
 from domain.messages.outgoing import OutgoingMessage, TemplateMessage, TextMessage
@@ -68,6 +68,9 @@ def command_of(
                 mode=mode,
                 reserve_minutes=int(minutes) if minutes and mode == "exclusive" else None,
             )
+        case "dismiss":
+            assert rule.dismiss is not None
+            return Dismiss(**about, why=rule.dismiss)
         case other:
             assert_never(other)
 
@@ -94,6 +97,8 @@ def detail_of(rule: Rule, action: ActionKind, had: str | None) -> dict[str, Any]
             assert rule.transfer is not None
             target = target_of(rule.transfer, had)
             return {"kind": target.kind, "id": target.id}
+        case "dismiss":
+            return {"why": rule.dismiss}
         case other:
             assert_never(other)
 

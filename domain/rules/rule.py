@@ -10,7 +10,7 @@ from typing import Literal
 MARGIN = timedelta(minutes=5)
 """No rule acts when the window has less time left than this: nobody could answer any more."""
 
-ActionKind = Literal["mail", "text", "alarm", "transfer"]
+ActionKind = Literal["mail", "text", "alarm", "transfer", "dismiss"]
 """What a rule can do, in the order in which it does it: what takes the conversation from the list comes last."""
 
 
@@ -63,6 +63,10 @@ class RuleTemplate:
     parameters: dict[str, str] = field(default_factory=dict)
 
 
+RuleDismissal = Literal["no_answer_needed", "spam", "duplicate"]
+"""As what a rule dismisses conversations."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A rule. `on`: it acts; otherwise it is only written down. `stop`: of rules that fit at the same moment, those
@@ -78,6 +82,7 @@ class Rule:
     template: RuleTemplate | None = None
     alarm: str | None = None
     transfer: RuleTransfer | None = None
+    dismiss: RuleDismissal | None = None
 
     @property
     def actions(self) -> Iterator[ActionKind]:
@@ -90,3 +95,5 @@ class Rule:
             yield "alarm"
         if self.transfer is not None:
             yield "transfer"
+        if self.dismiss is not None:
+            yield "dismiss"

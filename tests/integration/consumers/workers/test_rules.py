@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.facts import AgentMessage
-from domain.rules.rule import Rule, RuleMail, RuleTransfer
+from domain.rules.rule import Rule, RuleCondition, RuleMail, RuleTransfer
 from infra.postgres.rules import switch
 from tests.support.rule_room import RuleRoom, body, open_rule_room, reserve
 from tests.support.stories import NUMBER, FactMaker
@@ -199,6 +199,16 @@ def test_a_customer_goes_back_to_the_skillset_that_had_them(room: RuleRoom) -> N
     stranger = room.office.customer_writes("hello", phone="16505550009")
     assert room.run() == ["transfer"]
     assert (room.owner(conversation), room.owner(stranger)) == (("support", "r"), (None, None))
+
+
+def test_a_rule_dismisses_what_needs_no_answer_until_the_customer_writes_again(room: RuleRoom) -> None:
+    room.write_rules(Rule("spam", "Spam", on=True, when=RuleCondition(words=("prize",)), dismiss="spam"))
+    room.office.customer_writes("You won a PRIZE!", hours_ago=2)
+    assert room.run() == ["dismiss"]
+    assert room.office.owner()[3] is False
+    room.office.customer_writes("hello?", hours_ago=1)
+    assert room.office.owner()[3] is True
+    assert room.run() == []
 
 
 def test_rules_that_are_stopped_do_nothing_until_they_are_started(room: RuleRoom) -> None:

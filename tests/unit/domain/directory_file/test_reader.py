@@ -428,7 +428,7 @@ def test_rules_are_read_in_their_order(file: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("", "4: does nothing; add one of mail, text, template, alarm, transfer"),
+        ("", "4: does nothing; add one of mail, text, template, alarm, transfer, dismiss"),
         (
             'transfer = { skillset = "sale" }',
             '7: transfer.skillset: there is no skillset "sale"; add it as a [[skillset]], or did you mean sales?',
@@ -459,6 +459,10 @@ def test_rules_are_read_in_their_order(file: Path) -> None:
         (
             'text = "hi"\ntemplate = { name = "a", language = "en" }',
             "4: text and template exclude each other; keep one of them",
+        ),
+        (
+            'dismiss = "spam"\ntransfer = { skillset = "sales" }',
+            "4: transfer and dismiss exclude each other; keep one of them",
         ),
         ('text = "hi"\nnumbers = ["7"]', '8: numbers: there is no number "7"; add it as a [[number]]'),
     ],
