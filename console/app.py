@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from console import gate, phrases
+from console.analytics.pages import analytics_pages
 from console.campaigns.history import history_pages
 from console.campaigns.new.check import check_pages
 from console.campaigns.new.heading import heading_pages
@@ -94,6 +95,7 @@ def create_app(deps: Dependencies) -> Flask:
         reply_pages,
         history_pages,
         opt_out_pages,
+        analytics_pages,
         new_campaign_pages,
         upload_pages,
         heading_pages,
@@ -151,6 +153,7 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
             "answer.css",
             "desk.css",
             "campaigns.css",
+            "analytics.css",
             "print.css",
         ),
         person=lambda: g.get("person"),

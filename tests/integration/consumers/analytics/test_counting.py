@@ -6,13 +6,11 @@ from random import Random
 
 import pytest
 
-from domain.facts import BotMenuShown, MenuOption, Party
 from infra.postgres import directory
 from infra.postgres.statistics import contributions
 from infra.postgres.statistics.numbers import StatPeriod, numbers_of
-from tests.support.counting import CountingRoom
+from tests.support.counting import CountingRoom, a_busy_day
 from tests.support.office import Office, open_office
-from tests.support.stories import FactMaker
 from witiop.operations.statistics import check, rebuild
 
 
@@ -25,32 +23,6 @@ def office(database: str) -> Iterator[Office]:
 @pytest.fixture
 def room(office: Office) -> CountingRoom:
     return CountingRoom(office)
-
-
-def a_busy_day(office: Office) -> None:
-    """Customers who are lost, rescued, offered to agents, led by a bot, and corrected afterwards."""
-    bot = FactMaker("bot", Party(wa_id="390000000001"))
-    begin = office.hours_ago(30)
-    shown = bot.bot(begin + 0.1).model_dump(exclude={"kind", "text", "wamid"})
-    menu = BotMenuShown.model_validate({**shown, "options": (MenuOption(id="o", title="Orders"),)})
-    chosen = bot.choice(begin + 0.2, "sales").model_copy(update={"skillset": None})
-    office.process(bot.turn(begin), menu, chosen, bot.bot(begin + 0.3), arrived_hours_ago=29.5)
-    lost = FactMaker(customer=Party(wa_id="390000000002"))
-    office.process(lost.turn(office.hours_ago(40), "9"), arrived_hours_ago=39)
-    found_late = FactMaker(customer=Party(wa_id="390000000003"))
-    office.process(found_late.turn(office.hours_ago(28)), arrived_hours_ago=28)
-    office.set_watermark("0 s")
-    while office.timer.close_due():
-        pass
-    office.process(found_late.echo(office.hours_ago(27)))
-    office.presence("anna", "ready")
-    rescued = FactMaker(customer=Party(wa_id="390000000004"))
-    office.process(rescued.turn(office.hours_ago(3)), arrived_hours_ago=3)
-    ((conversation,),) = office.connection.execute("select id from conversations where wa_id = '390000000004'")
-    with office.connection.transaction():
-        office.commands.apply(office.connection, [office.transfer(conversation, "user", "anna", "immediate")])
-    office.process(rescued.answered(office.hours_ago(0)))
-    office.customer_writes("1", phone="390000000005")
 
 
 def test_the_sum_over_all_cells_is_the_number_of_conversations(office: Office, room: CountingRoom) -> None:

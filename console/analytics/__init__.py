@@ -1,0 +1,1 @@
+"""The page *Analytics* and the lists behind its numbers. Counts nothing itself."""
