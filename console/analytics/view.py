@@ -28,7 +28,7 @@ _HEIGHT = 140
 """Of the highest bar of the trend, in units of its picture."""
 
 
-class Figure(NamedTuple):
+class TopNumber(NamedTuple):
     """A number above the page. `href`: the rows that it counts; `more`: what stands beside it; `look`: its colour."""
 
     name: str
@@ -47,7 +47,7 @@ class HeatCell(NamedTuple):
     label: str
 
 
-class Bar(NamedTuple):
+class WeekBar(NamedTuple):
     """A week of the trend; `y` and heights in units of the picture."""
 
     monday: date
@@ -95,29 +95,29 @@ class AnalyticsView:
         return translated(gettext_noop("%(first)s to %(last)s")) % {"first": first, "last": last}
 
     @property
-    def figures(self) -> list[Figure]:
+    def figures(self) -> list[TopNumber]:
         """The numbers above everything else."""
         total, percent = self.numbers.total, words().percent
         found = [
-            Figure(
+            TopNumber(
                 translated(gettext_noop("Opened")),
                 words().number(total.opened),
                 url_for("analytics.rows", **self._of_all_reasons(count="opened")),
             ),
-            Figure(
+            TopNumber(
                 translated(gettext_noop("Left alone")),
                 words().number(total.unmanaged),
                 self.rows(count="unmanaged"),
                 percent(total.unmanaged, total.opened),
             ),
-            Figure(
+            TopNumber(
                 translated(gettext_noop("Rescued")),
                 words().number(total.rescued),
                 self.rows(count="rescued"),
                 percent(total.rescued, total.unmanaged),
                 "good",
             ),
-            Figure(
+            TopNumber(
                 translated(gettext_noop("Lost")),
                 words().number(total.lost),
                 self.rows(count="lost"),
@@ -127,10 +127,10 @@ class AnalyticsView:
         ]
         if total.open:
             undecided = words().number(total.open)
-            found.append(Figure(translated(gettext_noop("Not decided yet")), undecided, self.rows(count="open")))
+            found.append(TopNumber(translated(gettext_noop("Not decided yet")), undecided, self.rows(count="open")))
         if total.dismissed:
             put_away = words().number(total.dismissed)
-            found.append(Figure(translated(gettext_noop("Dismissed")), put_away, self.rows(count="dismissed")))
+            found.append(TopNumber(translated(gettext_noop("Dismissed")), put_away, self.rows(count="dismissed")))
         names = {
             "assignment": gettext_noop("To assignment"),
             "first_word": gettext_noop("To the first human word"),
@@ -142,7 +142,7 @@ class AnalyticsView:
             if middle is not None and most is not None:
                 more = translated(gettext_noop("90 %% in %(time)s")) % {"time": duration(most)}
                 href = url_for("analytics.rows", **self._of_all_reasons(time=kind))
-                found.append(Figure(translated(name), duration(middle), href, more))
+                found.append(TopNumber(translated(name), duration(middle), href, more))
         return found
 
     def _of_all_reasons(self, **which: object) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class AnalyticsView:
     # trend
 
     @property
-    def weeks(self) -> list[Bar]:
+    def weeks(self) -> list[WeekBar]:
         """The weeks of the period, at most the last `WEEKS`."""
         last = self.query.last - timedelta(days=self.query.last.weekday())
         mondays = [last - timedelta(weeks=n) for n in reversed(range(WEEKS))]
@@ -234,7 +234,7 @@ class AnalyticsView:
                 for count in ("unmanaged", "rescued", "lost")
             }
             rescued, lost = (n and max(14, round(_HEIGHT * n / most)) for n in (each.rescued, each.lost))
-            found.append(Bar(monday, monday.isocalendar().week, each, 8 + place * 33, rescued, lost, href))
+            found.append(WeekBar(monday, monday.isocalendar().week, each, 8 + place * 33, rescued, lost, href))
         return found
 
     # why, and where in the menu
