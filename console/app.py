@@ -45,6 +45,9 @@ from console.pages.panel_parts import panel_parts_pages
 from console.pages.sign_in import account_pages
 from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
+from console.people.provider import provider_pages
+from console.people.second_factor import second_factor_pages
+from console.people.sign_ins import sign_in_pages
 from console.request import follow_with, keep_page, target, words
 from console.sending.answers import answer_pages
 from console.sending.quick import quick_pages
@@ -74,6 +77,9 @@ def create_app(deps: Dependencies) -> Flask:
     gate.install(app, deps)
     for pages in (
         account_pages,
+        second_factor_pages,
+        provider_pages,
+        sign_in_pages,
         unmanaged_pages,
         waiting_pages,
         conversation_pages,
@@ -154,6 +160,7 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
             "desk.css",
             "campaigns.css",
             "analytics.css",
+            "people.css",
             "print.css",
         ),
         person=lambda: g.get("person"),

@@ -1,6 +1,6 @@
 """What the console needs from outside; it opens nothing itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,13 +19,14 @@ from console.live.watch import ListState, WatchedList
 from console.metrics import ConsoleMetrics
 from console.request import person
 from console.table.snapshot_cache import SnapshotCache
-from domain.directory import Directory
+from domain.directory import Directory, Level
 from domain.mail import MailPolicy
 from domain.mail_body.compose import MailSender
 from domain.ports import Publisher
 from domain.routing.transfers import RoutingPolicy
 from domain.sending.acceptance import SendingPolicy
 from infra.media.streams import FileStreams
+from infra.openid.provider import OpenIdProvider
 from infra.passwords import Passwords
 from infra.postgres import directory
 from infra.postgres.console.sign_ins import SessionTerms
@@ -48,8 +49,10 @@ class Dependencies:
     """`pool`: connections in autocommit mode; `download_connection`: opens one more like them. `clock`: for pages of
     people who are not signed in; all others show the database's time, and commands bear it. `mailing` None: this
     installation sends no mails; `files` None: it keeps no files; `is_typing_due`: whether the customer of a
-    conversation is to be shown now that somebody writes to them; None: nobody is. `secure`: browsers reach the console
-    by https only. `proxies`: the number of reverse proxies that add to X-Forwarded-For."""
+    conversation is to be shown now that somebody writes to them; None: nobody is. `local_sign_in`: people sign in with
+    passwords; `provider`: where else they sign in; `factor_levels`: on these levels they need a second factor.
+    `secure`: browsers reach the console by https only. `proxies`: the number of reverse proxies that add to
+    X-Forwarded-For."""
 
     pool: ConnectionPool[Connection[Any]]
     download_connection: Callable[[], Connection[Any]]
@@ -68,6 +71,9 @@ class Dependencies:
     files: FileStreams | None = None
     sending: SendingPolicy = field(default_factory=SendingPolicy)
     is_typing_due: Callable[[UUID, datetime], bool] | None = None
+    local_sign_in: bool = True
+    provider: OpenIdProvider | None = None
+    factor_levels: Collection[Level] = ()
     organisation: str = ""
     secure: bool = False
     proxies: int = 0

@@ -8,8 +8,8 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Collection
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -64,8 +64,16 @@ _POLICY = "; ".join(
 
 _OF_ONE = "/conversations/<uuid:id_>"
 """Where the addresses of one conversation begin."""
-_OWN_FORMS = ("account",)
+_OWN_FORMS = ("account", "second_factor")
 """The blueprints of forms about nothing but the person's own account: of the others, who only reads sends none."""
+SignInStep = Literal["code", "password", "factor"]
+_STEPS: Mapping[SignInStep, Sequence[str]] = {
+    "code": ("second_factor.ask", "second_factor.check"),
+    "password": ("account.show", "account.change_words", "account.change_password"),
+    "factor": ("second_factor.show", "second_factor.confirm"),
+}
+"""What somebody who signed in has to do first -> the only pages that are open until then, the first one leads there:
+the code of the second factor, another password than an administrator's, or setting up a second factor."""
 _ACCESS, _TAKES = "_console_access", "_console_takes"
 
 
@@ -94,6 +102,10 @@ def takes(*mimetypes: str) -> Callable[[T], T]:
 
 def install(app: Flask, deps: Dependencies) -> None:
     """Puts the guard before every view of the application, and security headers on every response."""
+
+    # signing out is a form that leads to the provider, where that session ends too
+    leads_to = f" {deps.provider.terms.origin}" if deps.provider is not None else ""
+    policy = _POLICY.replace("form-action 'self'", f"form-action 'self'{leads_to}")
 
     @app.before_request
     def enter() -> ResponseReturnValue | None:
@@ -124,7 +136,7 @@ def install(app: Flask, deps: Dependencies) -> None:
     @app.after_request
     def guard(response: Response) -> Response:
         headers = response.headers
-        headers.setdefault("Content-Security-Policy", _POLICY)
+        headers.setdefault("Content-Security-Policy", policy)
         headers.setdefault("X-Frame-Options", "DENY")
         headers["X-Content-Type-Options"] = "nosniff"
         headers["X-Console"] = "1"  # a response without it was sent by a proxy
@@ -149,6 +161,11 @@ def install(app: Flask, deps: Dependencies) -> None:
 def token_hash(token: str) -> bytes:
     """The hash under which the database has a session's token."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def current_token() -> str:
+    """The token of the browser's session."""
+    return cast(str, g.token)
 
 
 def renew_token() -> str:
@@ -207,10 +224,24 @@ def _admit(deps: Dependencies, access: ViewAccess | None) -> ResponseReturnValue
         if target() is not None or request.method not in _SAFE or request.blueprint in _LIVE:
             return _refused("signed_out", 401)
         return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")), 303)
+    if (step := _step(deps)) is not None and request.endpoint not in (*_STEPS[step], "account.sign_out"):
+        if target() is not None or request.method not in _SAFE or request.blueprint in _LIVE:
+            return _refused("signed_out", 401)
+        return redirect(url_for(_STEPS[step][0], next=request.full_path.rstrip("?")), 303)
     if person().level not in ADMITTED[access] or not _may_send() or not _may_be_at(deps):
         audit_refusal(deps, "forbidden", "level")
         return _refused("level", 403)
     return None
+
+
+def _step(deps: Dependencies) -> SignInStep | None:
+    """What the person has to do first; None: they are signed in."""
+    me = person()
+    if me.awaits_code:
+        return "code"
+    if me.must_change:
+        return "password"
+    return "factor" if me.level in deps.factor_levels and not me.provider and not me.has_factor else None
 
 
 def _may_send() -> bool:
@@ -246,6 +277,11 @@ def audit_refused_sign_in(deps: Dependencies, name: str) -> None:
     `AUDITED_SIGN_INS`, in the same time for each name."""
     deps.metrics.refused("wrong_password")
     _store(deps, AuditEntry("sign_in_refused", name, address(), detail={"why": "wrong"}), "", AUDITED_SIGN_INS)
+
+
+def audit_refused_provider(deps: Dependencies, name: str, why: str) -> None:
+    """Stores that somebody whom the OpenID provider knows was not let in, as `audit_refused_sign_in` does."""
+    _store(deps, AuditEntry("provider_refused", name, address(), detail={"why": why}), "", AUDITED_SIGN_INS)
 
 
 def _store(deps: Dependencies, entry: AuditEntry, counted_for: str, most: int) -> None:

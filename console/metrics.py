@@ -4,7 +4,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter
 
-Refusal = Literal["form", "signed_out", "level", "wrong_password", "too_many_attempts"]
+Refusal = Literal["form", "signed_out", "level", "wrong_password", "wrong_code", "too_many_attempts", "provider"]
 
 
 class ConsoleMetrics:

@@ -80,6 +80,26 @@ LEVELS = {
     "agent": gettext_noop("Agent"),
 }
 
+PROVIDER_WRONG = {
+    "unreachable": gettext_noop("%(name)s does not answer. Try again in a moment, or ask who runs it."),
+    "rejected": gettext_noop("%(name)s did not accept this sign-in. Try again; if it goes on, ask an administrator."),
+    "invalid": gettext_noop("What %(name)s answered is not valid, so nobody was signed in. Tell an administrator."),
+    "denied": gettext_noop("The sign-in was cancelled at %(name)s."),
+    "other_browser": gettext_noop("This sign-in was begun in another window, or has expired. Begin again here."),
+    "no_role": gettext_noop("%(name)s knows you, but you have no role here. Ask an administrator."),
+    "no_name": gettext_noop("%(name)s did not say what you are called here. Tell an administrator."),
+    "name_taken": gettext_noop("Somebody else has your name here already. Ask an administrator."),
+    "disabled": gettext_noop("An administrator has disabled your sign-in."),
+    "unknown": gettext_noop("You are not among the people who can sign in here. Ask an administrator."),
+}
+"""Why a sign-in at the OpenID provider let nobody in."""
+
+
+def provider_wrong(why: str, provider: str) -> str:
+    """Why a sign-in at the OpenID provider of this name let nobody in, as a sentence."""
+    return translated(PROVIDER_WRONG[why]) % {"name": provider}
+
+
 _BOT_EVENTS = {
     "session.started": gettext_noop("The bot started."),
     "session.ended": gettext_noop("The bot ended."),

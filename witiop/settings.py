@@ -9,11 +9,13 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.directory import Level
 from witiop.exit_codes import SettingsError
 
 PREFIX = "WITIOP_"
@@ -74,10 +76,28 @@ def _each_phone(phones: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(phone for phone in read if phone is not None)
 
 
+def _each_role(roles: tuple[str, ...]) -> tuple[str, ...]:
+    from infra.openid.roles import read_role  # imported only when a role is set
+
+    for role in roles:
+        read_role(role)
+    return roles
+
+
+def _issuer(value: str) -> str:
+    parts = urlsplit(value)
+    is_local = parts.hostname in ("127.0.0.1", "::1", "localhost") and parts.scheme == "http"
+    if value and (not parts.hostname or parts.query or (parts.scheme != "https" and not is_local)):
+        raise ValueError("must begin with https://")
+    return value
+
+
 Phones = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_phone)]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 Domains = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_domain)]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_filled)]
+Roles = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_role)]
+Levels = Annotated[tuple[Level, ...], NoDecode, BeforeValidator(_comma_separated)]
 Servers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_each_host_and_port)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -318,6 +338,42 @@ class Settings(BaseSettings):
     console_session_seconds: int = Field(
         43_200, ge=60, description="seconds after sign-in after which a user is signed out in any case"
     )
+    console_local_sign_in: bool = Field(
+        True, description="whether people sign in with names and passwords; the way back if the OpenID provider fails"
+    )
+    console_second_factor: Levels = Field(
+        (),
+        description="levels that need a second factor with their password, comma separated, e.g. tenant_administrator",
+    )
+    openid_issuer: Annotated[str, AfterValidator(_issuer)] = Field(
+        "",
+        description="URL of the OpenID provider at which people sign in, as it names itself; empty: none",
+    )
+    openid_client_id: str = Field("", description="id of the console at the OpenID provider")
+    openid_client_secret: SecretStr = Field(
+        SecretStr(""), description="secret of the console at the OpenID provider; empty: it is a public client"
+    )
+    openid_scopes: Texts = Field(
+        ("openid", "profile", "email"), description="scopes that the OpenID provider is asked for, comma separated"
+    )
+    openid_label: str = Field(
+        "",
+        pattern=r"^[^\x00-\x1f\x7f]{0,60}$",
+        description="what the button of the sign-in page calls the OpenID provider; empty: WITIOP_ORGANISATION",
+    )
+    openid_name_claim: str = Field(
+        "preferred_username", description="claim with the name of a person who signs in for the first time"
+    )
+    openid_role_claim: str = Field(
+        "groups",
+        description="claim with a person's roles, a text or a list; realm_access.roles is inside of another",
+    )
+    openid_roles: Roles = Field(
+        (),
+        description="which role gives which level, comma separated, the first that fits, e.g. "
+        "bosses=tenant_administrator,leads=supervisor:sales+support,eyes=read_only,staff=directory; empty: people need "
+        "a sign-in that an administrator made",
+    )
     console_sessions_since: AwareDatetime | None = Field(
         None,
         description="time before which sessions are invalid, e.g. 2026-11-23T12:00:00Z; now ends all sessions",
@@ -400,6 +456,14 @@ class Settings(BaseSettings):
                 f"{PREFIX}KAFKA_SECURITY_PROTOCOL: {self.kafka_security_protocol} also needs "
                 f"{PREFIX}KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _require_a_way_to_sign_in(self) -> Self:
+        if self.openid_issuer and not self.openid_client_id:
+            raise ValueError(f"{PREFIX}OPENID_ISSUER also needs {PREFIX}OPENID_CLIENT_ID")
+        if not self.console_local_sign_in and not self.openid_issuer:
+            raise ValueError(f"{PREFIX}CONSOLE_LOCAL_SIGN_IN: off needs {PREFIX}OPENID_ISSUER, or nobody can sign in")
         return self
 
 

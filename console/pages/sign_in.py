@@ -1,15 +1,13 @@
 """Signing in and out, and the account page: language, time zone, password."""
 
-import ipaddress
-from typing import Any, NamedTuple
-
 import structlog
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from psycopg import Connection
 
 from console import agent_facts, gate
 from console.dependencies import Dependencies
+from console.pages.attempts import network_keys, too_many_attempts
+from console.phrases import PROVIDER_WRONG
 from console.request import address, person, safe_redirect_target, words
 from console.words import LANGUAGES, zone_meant, zones
 from domain.ports import PublishFailed
@@ -19,13 +17,6 @@ from infra.postgres.console.audit import AuditEntry
 
 log = structlog.get_logger()
 
-TRIES_PER_NETWORK, TRIES_PER_NAME, TRIES_ANYWHERE = 40, 10, 1000
-"""Sign-in attempts within 15 minutes: from one network, from one network for one name, and for one name from anywhere.
-Above a limit, attempts are rejected even with the right password. The last limit is far above the others, so that
-locking a person out takes a hundred networks, or 33 sites with IPv6; it is too low to guess a password that `weakness`
-accepts."""
-SITE_TRIES, SITE_TRIES_PER_NAME = 160, 30
-"""The same for a site with IPv6, which may have 65,536 networks."""
 _LONGEST_NAME = 256
 
 
@@ -39,31 +30,36 @@ def account_pages(deps: Dependencies) -> Blueprint:
         next_ = safe_redirect_target(request.args.get("next"), url_for("unmanaged.home"))
         if g.person is not None and g.person.level is not None:
             return redirect(next_, 303)
-        return render_template("sign_in.html", next=next_)
+        return _sign_in_page(deps, next_, request.args.get("wrong"))
 
     @pages.post("/sign-in")
     @gate.open_to("everybody")
     def try_sign_in() -> ResponseReturnValue:
+        if not deps.local_sign_in:
+            abort(404)
         name = request.form.get("name", "").strip().replace("\x00", "")[:_LONGEST_NAME]
         password = request.form.get("password", "")
         next_ = safe_redirect_target(request.form.get("next"), url_for("unmanaged.home"))
         with deps.connection() as conn:
-            too_many = _too_many(conn, name)
+            too_many = too_many_attempts(conn, name)
             known = sign_ins.password_of(conn, name)
         if too_many:
             deps.metrics.refused("too_many_attempts")
             log.warning("console.too_many_sign_in_attempts")
-            return render_template("sign_in.html", next=next_, name=name, error="too_many"), 429
+            return _sign_in_page(deps, next_, "too_many", name), 429
         fits = deps.passwords.verify(known[1] if known else None, password)
         if known is None or not fits or known[0].level is None:
             gate.audit_refused_sign_in(deps, name)
-            return render_template("sign_in.html", next=next_, name=name, error="wrong"), 401
+            return _sign_in_page(deps, next_, "wrong", name), 401
+        awaits_code = known[0].has_factor
         with deps.connection() as conn, conn.transaction():
-            sign_ins.forget_tries(conn, name, [each.key for each in _networks(address())])
+            sign_ins.forget_tries(conn, name, network_keys())
             sign_ins.end_session(conn, gate.token_hash(g.token))
-            sign_ins.begin_session(conn, gate.token_hash(gate.renew_token()), name, deps.sessions)
-            audit.write(conn, [AuditEntry("signed_in", name, address())])
-        return redirect(next_, 303)
+            new = gate.token_hash(gate.renew_token())
+            sign_ins.begin_session(conn, new, name, deps.sessions, awaits_code=awaits_code)
+            if not awaits_code:
+                audit.write(conn, [AuditEntry("signed_in", name, address())])
+        return redirect(url_for("second_factor.ask", next=next_) if awaits_code else next_, 303)
 
     @pages.post("/sign-out")
     @gate.open_to("signed_in")
@@ -73,10 +69,11 @@ def account_pages(deps: Dependencies) -> Blueprint:
         except PublishFailed:
             log.warning("console.leaving_not_published")
         with deps.connection() as conn, conn.transaction():
-            sign_ins.end_session(conn, gate.token_hash(g.token))
+            id_token = sign_ins.end_session(conn, gate.token_hash(g.token))
             audit.write(conn, [AuditEntry("signed_out", person().name, address())])
         gate.renew_token()
-        return redirect(url_for("account.sign_in"), 303)
+        elsewhere = deps.provider.sign_out_url(id_token) if deps.provider is not None and id_token else None
+        return redirect(elsewhere or url_for("account.sign_in"), 303)
 
     @pages.get("/account")
     @gate.open_to("signed_in")
@@ -107,12 +104,24 @@ def account_pages(deps: Dependencies) -> Blueprint:
     return pages
 
 
+def _sign_in_page(deps: Dependencies, next_: str, wrong: str | None = None, name: str = "") -> str:
+    provider = deps.provider
+    return render_template(
+        "sign_in.html",
+        next=next_,
+        name=name,
+        error=wrong if wrong in ("wrong", "too_many", *PROVIDER_WRONG) else None,
+        local=deps.local_sign_in,
+        provider=(provider.terms.label or deps.organisation or provider.terms.origin) if provider else None,
+    )
+
+
 def _change_password(deps: Dependencies) -> str | None:
     """Changes the password and ends every other session. Returns what is wrong; None: it was changed."""
     me = person()
     new = request.form.get("new", "")
     with deps.connection() as conn:
-        too_many = _too_many(conn, me.name)
+        too_many = too_many_attempts(conn, me.name)
         known = sign_ins.password_of(conn, me.name)
     if too_many:
         gate.audit_refusal(deps, "password_refused", "too_many_attempts", why="too_many_tries")
@@ -121,9 +130,11 @@ def _change_password(deps: Dependencies) -> str | None:
         gate.audit_refusal(deps, "password_refused", "wrong_password", why="wrong")
         return "password"
     with deps.connection() as conn, conn.transaction():  # the password is known, so this was not a guess
-        sign_ins.forget_tries(conn, me.name, [each.key for each in _networks(address())])
+        sign_ins.forget_tries(conn, me.name, network_keys())
     if new != request.form.get("again", ""):
         return "again"
+    if me.must_change and new == request.form.get("password", ""):
+        return "same"
     if weak := weakness(new, [me.name, me.shown_name]):
         return weak
     hashed = deps.passwords.hash(new)
@@ -142,40 +153,3 @@ def _account(wrong: str | None = None, status: int = 200) -> ResponseReturnValue
         "account.html", **context, shortest=SHORTEST, longest=LONGEST, zone_now=words().zone.key, typed=request.form
     )
     return page, status
-
-
-def _too_many(conn: Connection[Any], name: str) -> bool:
-    """Counts an attempt. One that a limit stops does not count towards the next limit: a network that guesses too often
-    uses up its own attempts, never those of the person."""
-    sign_ins.forget_old_tries(conn)
-    return (
-        any(
-            sign_ins.count_try(conn, "a", each.key) > each.tries
-            or sign_ins.count_try(conn, "b", sign_ins.network_and_name(each.key, name)) > each.tries_per_name
-            for each in _networks(address())
-        )
-        or sign_ins.count_try(conn, "n", name) > TRIES_ANYWHERE
-    )
-
-
-class _Network(NamedTuple):
-    """A network that attempts are counted for, and its limits."""
-
-    key: str
-    tries: int = TRIES_PER_NETWORK
-    tries_per_name: int = TRIES_PER_NAME
-
-
-def _networks(text: str) -> tuple[_Network, ...]:
-    """The networks of an address, the largest first. An IPv6 client usually has a whole /64 network, and its site up to
-    a /48. A server that listens on both families sees IPv4 addresses as IPv6 ones; they count one by one."""
-    try:
-        found = ipaddress.ip_address(text)
-    except ValueError:
-        return (_Network(text),)
-    if found.version == 4:
-        return (_Network(str(found)),)
-    if found.ipv4_mapped is not None:
-        return (_Network(str(found.ipv4_mapped)),)
-    site, network = (str(ipaddress.ip_network((found.packed, bits), strict=False)) for bits in (48, 64))
-    return (_Network(site, SITE_TRIES, SITE_TRIES_PER_NAME), _Network(network))

@@ -118,9 +118,8 @@ class Browser:
 
     def token(self) -> str:
         """The form token of this browser's session."""
-        found = field(self.get("/account").text, "csrf") or field(self.get("/sign-in").text, "csrf")
-        assert found is not None
-        return found
+        pages = ("/account", "/sign-in", "/sign-in/code", "/account/second-factor")
+        return next(found for page in pages if (found := field(self.get(page).text, "csrf")))
 
     def submit(self, path: str, into: str | None = None, **changed: Any) -> TestResponse:
         """Opens a form, fills it in and sends it."""

@@ -10,6 +10,7 @@ from witiop.wiring.from_settings import (
     file_streams,
     kafka_config,
     mail_composition,
+    openid_terms,
     routing_policy,
     secret_bytes,
     sending_policy,
@@ -81,6 +82,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
     from console.metrics import ConsoleMetrics
     from console.sending.receipts import ShownTyping
     from infra.kafka.producer import KafkaPublisher
+    from infra.openid.provider import OpenIdProvider
     from infra.passwords import Passwords
     from infra.postgres.connections.hints import ChangeHints
     from infra.postgres.connections.pool import connect, pool
@@ -141,6 +143,9 @@ def _console_worker(settings: Settings) -> "ServedApp":
         files=file_streams(settings),
         sending=sending_policy(settings),
         is_typing_due=ShownTyping().is_due if settings.show_typing else None,
+        local_sign_in=settings.console_local_sign_in,
+        provider=OpenIdProvider(provider) if (provider := openid_terms(settings)) else None,
+        factor_levels=settings.console_second_factor,
         organisation=settings.organisation,
         secure=settings.console_url.startswith("https:"),
         proxies=settings.console_proxies,

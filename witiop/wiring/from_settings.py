@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from infra.graph.access import GraphAccess
     from infra.media.store import StoreAccess
     from infra.media.streams import FileStreams
+    from infra.openid.provider import OpenIdTerms
     from infra.postgres.console.sign_ins import SessionTerms
     from infra.ses.mailer import SesAccess
 
@@ -194,6 +195,26 @@ def answer_terms(settings: Settings) -> "AnswerTerms":
     from domain.campaigns.answers import AnswerTerms
 
     return AnswerTerms(timedelta(hours=settings.campaign_answer_hours))
+
+
+def openid_terms(settings: Settings) -> "OpenIdTerms | None":
+    """Returns what the console knows about its OpenID provider; None: there is none."""
+    from infra.openid.provider import OpenIdTerms
+    from infra.openid.roles import read_role
+
+    if not settings.openid_issuer:
+        return None
+    return OpenIdTerms(
+        issuer=settings.openid_issuer,
+        client_id=settings.openid_client_id,
+        client_secret=settings.openid_client_secret.get_secret_value(),
+        console_url=settings.console_url.rstrip("/"),
+        scopes=settings.openid_scopes,
+        roles=tuple(map(read_role, settings.openid_roles)),
+        role_claim=settings.openid_role_claim,
+        name_claim=settings.openid_name_claim,
+        label=settings.openid_label,
+    )
 
 
 def session_terms(settings: Settings) -> "SessionTerms":

@@ -26,13 +26,23 @@ AuditEvent = Literal[
     "deleted_opened",
     "choices_changed",
     "sign_in_made",
+    "sign_in_disabled",
+    "sign_in_enabled",
+    "level_changed",
     "password_reset",
     "sessions_ended",
+    "factor_enrolled",
+    "factor_removed",
+    "recovery_codes_made",
+    "recovery_code_used",
+    "code_refused",
+    "provider_refused",
 ]
 """Stored values. `asked`: a command was requested; `held_back`: one of a bulk action was not, because the free slots
 were given to more urgent conversations; `not_kept`: Kafka did not acknowledge it. `deleted_opened`: what the customer
-deleted from a conversation was shown. `choices_changed`: what agents choose from was. The last three are events of the
-command line, which has no address."""
+deleted from a conversation was shown. `choices_changed`: what agents choose from was. `factor_...`, `code_refused`:
+about a second factor. `provider_refused`: what the OpenID provider said lets nobody in. Of an administrator's act on a
+sign-in, `detail` has its name as `of`; the command line has no address."""
 
 
 @dataclass(frozen=True, slots=True)

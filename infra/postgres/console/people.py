@@ -83,6 +83,26 @@ def find(conn: Connection[Any], name: str, terms: SessionTerms) -> ListedSignIn 
     return found[0] if found else None
 
 
+def of_subject(conn: Connection[Any], subject: str, terms: SessionTerms) -> ListedSignIn | None:
+    """The sign-in of a person at the OpenID provider; None: they never came from there."""
+    found = _listed(conn, "where i.subject = %(subject)s", {"subject": subject}, terms)
+    return found[0] if found else None
+
+
+def has_subject(conn: Connection[Any], name: str) -> bool:
+    """Whether a sign-in belongs to a person at the OpenID provider already."""
+    found = conn.execute("select subject is not null from sign_ins where name = %s", (name,)).fetchone()
+    return found is not None and bool(found[0])
+
+
+def connect_subject(conn: Connection[Any], name: str, subject: str, shown_name: str | None) -> None:
+    """Notes to whom at the OpenID provider a sign-in belongs, and what they are called there."""
+    conn.execute(
+        "update sign_ins set subject = %s, shown_name = coalesce(%s, shown_name) where name = %s and provider",
+        (subject, shown_name, name),
+    )
+
+
 def _listed(
     conn: Connection[Any],
     condition: LiteralString,
@@ -115,8 +135,14 @@ def set_level(conn: Connection[Any], name: str, level: Level | None, skillsets: 
     """Gives a sign-in a level of its own; None: the directory's. False: nobody else would be an administrator."""
     if level != "tenant_administrator" and not _leaves_an_administrator(conn, name):
         return False
-    conn.execute("update sign_ins set level = %s, skillsets = %s where name = %s", (level, _array(skillsets), name))
+    assign_level(conn, name, level, skillsets)
     return True
+
+
+def assign_level(conn: Connection[Any], name: str, level: Level | None, skillsets: Sequence[str] | None = None) -> None:
+    """As `set_level`, also if nobody else is an administrator: the OpenID provider decides that."""
+    values = (level, _array(skillsets), name)
+    conn.execute("update sign_ins set level = %s, skillsets = %s where name = %s", values)
 
 
 def disable(conn: Connection[Any], name: str) -> bool:

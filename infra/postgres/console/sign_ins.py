@@ -246,10 +246,16 @@ def forget_tries(conn: Connection[Any], name: str, networks: Sequence[str] = ())
     the name."""
     conn.execute("update sign_in_tries set tries = tries - 1 where kind = 'a' and key = any(%s)", (list(networks),))
     conn.execute(
-        "delete from sign_in_tries where (kind = 'n' and key = %(name)s) or (kind = 'b' and "
+        "delete from sign_in_tries where (kind = 'n' and key = %(name)s) "
+        "or (kind = 'c' and key = %(name)s and %(both)s::text[] = '{}') or (kind = 'b' and "
         "(key = any(%(both)s::text[]) or %(both)s::text[] = '{}' and substr(key, strpos(key, ' ') + 1) = %(name)s))",
         {"name": name, "both": [network_and_name(each, name) for each in networks]},
     )
+
+
+def forget_codes(conn: Connection[Any], name: str) -> None:
+    """Deletes the count of codes of a person who entered a right one."""
+    conn.execute("delete from sign_in_tries where kind = 'c' and key = %s", (name,))
 
 
 def forget_old_tries(conn: Connection[Any]) -> None:

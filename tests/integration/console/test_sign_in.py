@@ -7,7 +7,7 @@ from time import process_time
 import pytest
 
 from console.gate import AUDITED_PER_PERSON, AUDITED_SIGN_INS
-from console.pages.sign_in import SITE_TRIES_PER_NAME, TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
+from console.pages.attempts import SITE_TRIES_PER_NAME, TRIES_ANYWHERE, TRIES_PER_NAME, TRIES_PER_NETWORK
 from infra.postgres.console.sign_ins import MAX_SESSIONS, SessionTerms, end_sessions
 from infra.process.clock import utc_now
 from tests.support.console import BOSS, PASSWORD, Browser, Console, field, open_console

@@ -7,7 +7,7 @@ import pwd
 
 import pytest
 
-from console.pages.sign_in import TRIES_PER_NAME
+from console.pages.attempts import TRIES_PER_NAME
 from tests.support.command_line import CommandLine, Finished
 from tests.support.console import BOSS, PASSWORD, Browser, Console
 
