@@ -117,7 +117,7 @@ def look(
         sent,
         box,
         promised,
-        answered_in(conn, part.conversation.id),
+        answered_in(conn, [part.conversation.id]).get(part.conversation.id, []),
         f"{mark}.{box.mode}",  # a window ends without a change of the conversation
     )
 

@@ -1,7 +1,7 @@
 """What customers answer to campaigns: judged while facts are folded, under the customers' locks, and written in the
 same transaction (docs/design/campaigns.md, *Answers*)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,13 +9,20 @@ from uuid import UUID
 from prometheus_client import Counter
 from psycopg import Connection
 
-from domain.campaigns.answers import AnswerTerms, AskedRecipient, CampaignAnswer, answer_of, answered_by
+from domain.campaigns.answers import (
+    AnswerTerms,
+    AskedRecipient,
+    CampaignAnswer,
+    NamedCampaign,
+    answer_of,
+    answered_by,
+)
 from domain.campaigns.promised import PromisedAnswer, promised_by
 from domain.conversations.conversation import Conversation, Decisions
 from domain.conversations.ownership.promises import Promise
 from domain.conversations.placement.window import WINDOW
 from domain.facts import ConversationFact, CustomerSignal, CustomerTurn, ThreadControlPassed
-from domain.ids import CustomerId, fact_id
+from domain.ids import ConversationId, CustomerId, fact_id
 from infra.postgres.campaigns import answers
 from infra.postgres.campaigns.answers import LONGEST, AnswerKey, AskedAbout
 
@@ -126,6 +133,16 @@ class AnswerChanges:
     def _move(self, answer: CampaignAnswer, n: int) -> None:
         key = AnswerKey.of(answer)
         self._moves[key] = self._moves.get(key, 0) + n
+
+    @property
+    def campaigns(self) -> Mapping[ConversationId, Sequence[NamedCampaign]]:
+        """Conversation -> campaigns whose answers are written."""
+        names = {each.campaign_id: each.campaign_name for asked in self._asked.values() for each in asked}
+        found: dict[ConversationId, list[NamedCampaign]] = {}
+        for each in sorted(self._written.values(), key=lambda answer: answer.at):
+            named = NamedCampaign(each.campaign_id, names[each.campaign_id])
+            found.setdefault(each.conversation_id, []).append(named)
+        return found
 
     @property
     def recipients(self) -> set[tuple[UUID, int]]:

@@ -1,6 +1,6 @@
 """The unit of work: everything that one transaction changes, written by one call in the one order of all writers."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +13,7 @@ from consumers.changes.opt_outs import OptOutChanges
 from consumers.changes.public_events import public_event_record
 from consumers.changes.sends import SendChanges
 from consumers.changes.wishes import WishChanges
-from domain.campaigns.answers import outcome_of
+from domain.campaigns.answers import NamedCampaign, outcome_of
 from domain.conversations.conversation import Conversation, Decisions
 from domain.conversations.customers.contact_ids import Called, as_named
 from domain.conversations.events import Cause, EventName, PublicEvent
@@ -35,7 +35,7 @@ from domain.mail import Mail
 from domain.sending.reports import is_news, reports_of
 from domain.sending.sends import Send
 from infra.postgres import mails
-from infra.postgres.campaigns.answers import follow_conversations, lock_recipients
+from infra.postgres.campaigns.answers import answered_in, follow_conversations, lock_recipients
 from infra.postgres.connections.hints import SYNC
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.conversations.histories import CustomerHistories, FactKey
@@ -314,6 +314,7 @@ class UnitOfWork:
         after = (c for history in self.histories.values() for c in history.conversations)
         changed = [(before, c) for c in after if (before := self._before.get(c.id)) is not c]
         existing = [(before, c) for before, c in changed if before is not None]
+        answered = self._campaigns_answered()
         with connection.pipeline():
             mails.write(connection, self.mails.values(), self.mail_pause)
             for mail, entry in self.mail_log:
@@ -333,7 +334,10 @@ class UnitOfWork:
             histories.write_arrivals(self._arrived_earlier.values())
             write_changes(connection, self._changes())
             histories.write_history(self._events)
-            Outbox(connection).add(public_event_record(event, self._topic) for event in self._events)
+            Outbox(connection).add(
+                public_event_record(event, self._topic, answered.get(event.conversation.id, ()))
+                for event in self._events
+            )
             Agents(connection).mark_assigned([*self.assigned, *(self.wishes.assigned if self.wishes else ())])
             write_presence(connection, self.presence, self.desktops_seen)
             write_statuses(connection, self.statuses)
@@ -352,6 +356,13 @@ class UnitOfWork:
                 self.sends.write_counts()
             outcomes = [(c.id, outcome_of(c)) for _, c in existing]
             follow_conversations(connection, outcomes, self.answers.moves if self.answers is not None else ())
+
+    def _campaigns_answered(self) -> Mapping[UUID, Iterable[NamedCampaign]]:
+        """Returns conversation -> campaigns that the customer answered in it, of those with events."""
+        stored = answered_in(self.connection, {event.conversation.id for event in self._events})
+        for id_, campaigns in self.answers.campaigns.items() if self.answers is not None else ():
+            stored.setdefault(id_, []).extend(each for each in campaigns if each not in stored[id_])
+        return stored
 
     def _write_answers(self, answers: AnswerChanges) -> None:
         """Writes sends and answers, which change some recipients both."""

@@ -32,6 +32,13 @@ class AnswerTerms:
     within: timedelta = timedelta(hours=72)
 
 
+class NamedCampaign(NamedTuple):
+    """A campaign that was answered."""
+
+    id: UUID
+    name: str
+
+
 class CampaignAnswer(NamedTuple):
     """What a recipient answered. `wave`, `variant`: of the recipient then; `conversation_id`: that the turn opened or
     joined; `at`: of the turn."""

@@ -76,6 +76,13 @@ class PublishedDismissal(Published):
     """For those who look at it later."""
 
 
+class AnsweredCampaign(Published):
+    """A campaign that the customer answered."""
+
+    id: UUID
+    name: str
+
+
 class ConversationEvent(Published):
     """A conversation right after the event."""
 
@@ -124,6 +131,9 @@ class ConversationEvent(Published):
     """What the issuer of the command wrote about it; only present if they did."""
     first_word_at: AwareDatetime | None = None
     """When a human first wrote to the customer, as far as it was known then."""
+    campaigns: tuple[AnsweredCampaign, ...] | SkipJsonSchema[None] = None
+    """Campaigns that the customer answered in this conversation, the first answer first; only present if there are
+    any."""
 
 
 class PublishedMail(Published):

@@ -38,6 +38,7 @@ _DECIDES = {
     **_DIRECTORY,
     "campaign_answer_counts": "select, insert, update",
     "campaign_answers": "select, update",
+    "campaigns": "select",
     "conversations": "select, update",
     "customers": "select, update",  # a row lock needs UPDATE
     "dismissed_counts": "select, insert, update",
@@ -214,8 +215,8 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "wishes": "select, update",
     },
     "mails": {
-        **_HOLDS,
         **_DECIDES,
+        **_HOLDS,
         **_PARKS,
         "consumer_offsets": "select",
         "mail_log": "select, insert",

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from domain.campaigns.answers import AnswerOutcome, AskedRecipient, CampaignAnswer
+from domain.campaigns.answers import AnswerOutcome, AskedRecipient, CampaignAnswer, NamedCampaign
 from domain.ids import ConversationId, CustomerId
 from infra.postgres.connections.arrays import column_arrays
 
@@ -206,13 +206,19 @@ def answer_counts_of(connection: Connection[Any], campaign: UUID) -> list[Answer
         ).fetchall()
 
 
-def answered_in(connection: Connection[Any], conversation: UUID) -> list[tuple[UUID, str]]:
-    """Returns id and name of the campaigns that the customer answered in a conversation, the first answer first."""
-    return connection.execute(
-        "select k.id, k.name from campaign_answers a join campaigns k on k.id = a.campaign_id "
-        "where a.conversation_id = %b group by k.id, k.name order by min(a.at), k.id",
-        [conversation],
+def answered_in(connection: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, list[NamedCampaign]]:
+    """Returns conversation -> campaigns that the customer answered in it, the first answer first."""
+    if not conversations:
+        return {}
+    rows = connection.execute(
+        "select a.conversation_id, k.id, k.name from campaign_answers a join campaigns k on k.id = a.campaign_id "
+        "where a.conversation_id = any(%b::uuid[]) group by a.conversation_id, k.id, k.name order by min(a.at), k.id",
+        [[*conversations]],
     ).fetchall()
+    found: dict[UUID, list[NamedCampaign]] = {}
+    for conversation, *campaign in rows:
+        found.setdefault(conversation, []).append(NamedCampaign(*campaign))
+    return found
 
 
 def wrong_answer_counts(connection: Connection[Any], campaigns: Sequence[UUID]) -> list[UUID]:

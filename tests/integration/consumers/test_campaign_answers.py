@@ -1,6 +1,7 @@
 """Customers answer a campaign: each answer is counted once, on the recipient whose message it answers, with what became
 of the conversation (docs/design/campaigns.md, *Answers*)."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -53,6 +54,31 @@ def test_the_first_turn_after_the_message_is_its_answer(room: CampaignRoom) -> N
     assert [{"conversation_id": conversation}] == room.office.rows("select conversation_id from campaign_answers")
     room.office.customer_writes("hello?", PHONE, 0)
     assert {2: ("likely", "unmanaged")} == room.answers(autumn)
+
+
+def _told(room: CampaignRoom, conversation: str) -> dict[str, list[str] | None]:
+    """Returns the public events about a conversation since the last command, with the campaigns that they name."""
+    rows = room.office.rows("select headers, value from outbox where topic = 'witiop.conversations.v1' order by id")
+    values = [(row["headers"]["ce_type"].split(".")[2], json.loads(bytes(row["value"]))) for row in rows]
+    return {
+        name: [each["name"] for each in value["campaigns"]] if "campaigns" in value else None
+        for name, value in values
+        if value["id"] == conversation
+    }
+
+
+def test_the_events_of_a_conversation_name_the_campaigns_that_were_answered_in_it(room: CampaignRoom) -> None:
+    """From the first turn on, and also where somebody decides something later."""
+    _sent(room)
+    _sent(room, name="Winter", into_active=True)
+    conversation = room.office.customer_writes("hello", PHONE, 0)
+    stranger = room.office.customer_writes("hello", "16505559999", 0)
+    assert {"opened": ["Winter"], "became_unmanaged": ["Winter"]} == _told(room, str(conversation))
+    assert {"opened": None, "became_unmanaged": None} == _told(room, str(stranger))
+    room.office.process(_turn(room, quotes="wamid.1"))
+    to_sales = room.office.transfer(conversation, "skillset", "sales", "exclusive")
+    assert [("applied", None)] == room.office.results_of(to_sales)
+    assert {"reserved": ["Winter", "Autumn"]} == _told(room, str(conversation))
 
 
 def test_a_quote_and_a_button_of_the_template_prove_an_answer(room: CampaignRoom) -> None:

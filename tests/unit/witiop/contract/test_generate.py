@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from consumers.changes.public_events import public_event_record
+from domain.campaigns.answers import NamedCampaign
 from domain.commands import Command, Dismiss, InvalidCommand, Rejection, read_command, signature
 from domain.contract.channels import CHANNELS, Channel, MessageType
 from domain.conversations.conversation import Decisions, Owner, decision_ref
@@ -170,9 +172,18 @@ def test_a_public_event_matches_its_schema(public_event: PublicEvent) -> None:
     assert [] == wrong(message.schema, data)
     read_back = message.data.model_validate_json(record.value, strict=True)
     expected = read_back.model_dump(mode="json")
+    del expected["campaigns"]
     if public_event.note is None:
-        del expected["note"]  # the only property that is left out
+        del expected["note"]  # these two alone are left out
     assert data == expected
+
+
+def test_an_event_names_the_campaigns_that_the_customer_answered() -> None:
+    answered = NamedCampaign(UUID(int=1), "Autumn")
+    record = public_event_record(EVENTS[0], "t", [answered])
+    (message,) = (message for _, message in MESSAGES if message.name == record.headers["ce_type"])
+    data = json.loads(record.value)
+    assert ([], [{"id": str(answered.id), "name": "Autumn"}]) == (wrong(message.schema, data), data["campaigns"])
 
 
 # what we accept
