@@ -18,8 +18,8 @@ SOURCE = "/witiop/unmanaged"
 
 def public_event_record(event: PublicEvent, topic: str, campaigns: Iterable[NamedCampaign] = ()) -> OutboxRecord:
     """Returns the record of an event. Key: the conversation's id. Value: the row with `reason`, `because`, `actor` and
-    `first_word_at`, `note` and `campaigns` if there are any, and `mail` for an event about a mail. `campaigns`: that the
-    customer answered."""
+    `first_word_at`, `note` and `campaigns` if there are any, and `mail` for an event about a mail. `campaigns`: those
+    that the customer answered."""
     conversation = event.conversation
     headers = event_headers(
         str(event_id(conversation.id, conversation.sequence, event.name)),
