@@ -33,6 +33,11 @@ from console.desk.choices import choice_pages
 from console.desk.pages import desk_live_pages, desk_pages
 from console.desk.releases import release_pages
 from console.desk.replies import reply_pages
+from console.directory.drafts import draft_pages
+from console.directory.edit import edit_pages
+from console.directory.pages import directory_pages
+from console.directory.ready import ready_pages
+from console.directory.versions import version_pages
 from console.live.watch import changes_for, watched_list
 from console.media.pages import mail_file_pages, media_pages
 from console.opt_outs.pages import opt_out_pages
@@ -111,6 +116,11 @@ def create_app(deps: Dependencies) -> Flask:
         campaign_live_pages,
         campaign_actions,
         recipient_pages,
+        directory_pages,
+        edit_pages,
+        draft_pages,
+        version_pages,
+        ready_pages,
         _live_pages,
         _health_pages,
     ):
@@ -161,6 +171,7 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
             "campaigns.css",
             "analytics.css",
             "people.css",
+            "directory.css",
             "print.css",
         ),
         person=lambda: g.get("person"),

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from console.dependencies import Dependencies
 from console.request import address, person, supervision, words
 from domain.command_bodies.campaigns import CampaignCommand, OptIn, OptOut
+from domain.command_bodies.directory import ChangeDirectory
 from domain.commands import (
     Email,
     Recall,
@@ -49,7 +50,19 @@ _PUBLISH_SECONDS = 5.0
 _TYPING_LIFE = timedelta(seconds=10)
 """Later it would not be true any more."""
 
-_Body = Transfer | TransferOnReply | Release | Recall | Email | SendMessage | Resolve | CampaignCommand | OptOut | OptIn
+_Body = (
+    Transfer
+    | TransferOnReply
+    | Release
+    | Recall
+    | Email
+    | SendMessage
+    | Resolve
+    | CampaignCommand
+    | OptOut
+    | OptIn
+    | ChangeDirectory
+)
 _B = TypeVar("_B", bound=BaseModel)
 
 

@@ -382,6 +382,7 @@ _COMMANDS = {
     "campaign_send_again": (gettext_noop("Send them again:"), gettext_noop("They will be sent again.")),
     "opt_out": (gettext_noop("Add opt-outs:"), gettext_noop("Noted: they get no such messages any more.")),
     "opt_in": (gettext_noop("End the opt-out:"), gettext_noop("Ended: the customer may get messages again.")),
+    "directory": (gettext_noop("Change the directory:"), gettext_noop("The directory is changed.")),
     "recall_mail": (gettext_noop("Recall the email:"), gettext_noop("Recalled: the email will not be sent.")),
 }
 """The request, before its result or the reason of its rejection; and the result when it was applied."""

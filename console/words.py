@@ -107,6 +107,10 @@ class Words:
     def day(self, at: datetime) -> str:
         return format_date(at.astimezone(self.zone), "full", locale=self.locale)
 
+    def short_day(self, weekday: int) -> str:
+        """The short name of a weekday, e.g. Mon; 0: Monday."""
+        return str(self.locale.days["format"]["abbreviated"][weekday])
+
     def day_and_clock(self, at: datetime) -> str:
         """A time of these days: Mon 18:20; further away 23 Nov, 18:20."""
         pattern = "EEE HH:mm" if abs(at - self.now) < timedelta(days=6) else "d MMM, HH:mm"

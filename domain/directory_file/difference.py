@@ -69,6 +69,11 @@ def document_of(text: str) -> Document:
         return parse_document(text)
 
 
+def plain(document: Document) -> dict[str, list[dict[str, object]]]:
+    """Returns a document as `directory_of` reads it: without what is missing or empty, and with lists for tuples."""
+    return {kind: [_plain(table) for table in tables] for kind, tables in document.items()}
+
+
 def differences(before: Document, after: Document) -> list[TableChange]:
     """Returns what differs, by kind and in the order of the tables."""
     return [change for kind in _kinds(before, after) for change in _of_kind(kind, before, after)]

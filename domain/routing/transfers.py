@@ -150,15 +150,19 @@ def is_parked(conversation: Conversation, now: datetime) -> bool:
     return conversation.parked_until is not None and conversation.parked_until > now
 
 
-def is_eligible(conversation: Conversation, member: Member, watermark: datetime) -> bool:
-    """Returns whether the conversation waits for this member, and the member has not declined or missed it since
-    their last presence event. A reservation that is over at the inbound watermark is not eligible, even before the
-    timer has noticed."""
+def waits_for(conversation: Conversation, member: Member, watermark: datetime) -> bool:
+    """Returns whether the conversation waits for this member, whatever they did with it. A reservation that is over at
+    the inbound watermark waits for nobody, even before the timer has noticed."""
     owner = conversation.owner
     if owner is None or owner.state not in ("queued", "reserved") or has_expired(conversation, watermark):
         return False
-    is_target = owner.id == member.id if owner.kind == "user" else owner.id in member.skillsets
-    return is_target and not _has_declined(conversation.decisions, member)
+    return owner.id == member.id if owner.kind == "user" else owner.id in member.skillsets
+
+
+def is_eligible(conversation: Conversation, member: Member, watermark: datetime) -> bool:
+    """Returns whether the conversation waits for this member (`waits_for`), and the member has not declined or missed
+    it since their last presence event."""
+    return waits_for(conversation, member, watermark) and not _has_declined(conversation.decisions, member)
 
 
 def after_missed_offer(

@@ -1,0 +1,1 @@
+"""The pages of the directory: numbers, skillsets, users, their versions, and who is ready."""
