@@ -175,9 +175,10 @@ def _name(directory: Directory, kind: str, id_: str) -> str:
         "number": directory.numbers,
         "skillset": directory.skillsets,
         "user": directory.users,
+        "rule": {rule.id: rule for rule in directory.rules},
     }
     table = tables.get(kind, {}).get(id_)
-    return (table.name if table else "") or id_
+    return (table.name if table else "") or id_ or translated(KINDS.get(kind, kind))
 
 
 def _filled(text: str, **values: str) -> str:
