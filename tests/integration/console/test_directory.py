@@ -7,6 +7,7 @@ from datetime import time
 from html import unescape
 
 import pytest
+from werkzeug.test import TestResponse
 
 from consumers.changes.directory import apply_directory
 from domain.directory import Directory, Number, Opening, Skillset, User
@@ -43,9 +44,9 @@ def fields_of(form: str) -> dict[str, str]:
     return found
 
 
-def follows(browser: Browser, answer: object) -> str:
-    status, location = answer.status_code, answer.headers.get("Location")  # type: ignore[attr-defined]
-    return browser.get(location).text if status == 303 else answer.text  # type: ignore[attr-defined]
+def follows(browser: Browser, answer: TestResponse) -> str:
+    """The page that follows an answer."""
+    return browser.get(answer.headers["Location"]).text if answer.status_code == 303 else answer.text
 
 
 def saves(console: Console, browser: Browser, draft: str) -> str:
@@ -347,10 +348,5 @@ class TestWhoIsReady:
 
 @pytest.mark.parametrize("kind", ["number", "skillset", "user"])
 def test_every_table_can_be_opened_and_sent_back_unchanged(console: Console, boss: Browser, kind: str) -> None:
-    tables = {
-        "number": current(console).numbers,
-        "skillset": current(console).skillsets,
-        "user": current(console).users,
-    }
-    for id_ in tables[kind]:
+    for id_ in getattr(current(console), f"{kind}s"):
         assert "Nothing differs from what is there." in edits(boss, f"/directory/{kind}/edit?id={id_}")
