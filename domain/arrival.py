@@ -29,3 +29,8 @@ def arrived_by(claimed: int, received_at: datetime) -> int:
     not known arrived at the latest then."""
     latest = arrival(received_at, claimed & MAX_PLACE)
     return min(claimed, latest) if claimed else latest
+
+
+def arrived_at(arrival: int) -> datetime | None:
+    """Returns when a fact arrived (aware UTC); None: it is not known."""
+    return _EPOCH + (arrival >> _PLACE_BITS) * _MILLISECOND if arrival else None

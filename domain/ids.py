@@ -34,11 +34,20 @@ def customer_id(phone_number_id: str, kind: str, value: str) -> CustomerId:
 
 def conversation_id(opened_at: datetime, cause: FactId) -> ConversationId:
     """Returns a UUIDv8: 48 bits of `opened_at` in milliseconds, then the hash of `cause`."""
-    milliseconds = max(0, int(opened_at.timestamp() * 1000)) & 0xFFFFFFFFFFFF
     tail = bytearray(hashlib.sha256(cause.bytes).digest()[:10])
     tail[0] = 0x80 | (tail[0] & 0x0F)
     tail[2] = 0x80 | (tail[2] & 0x3F)
-    return ConversationId(UUID(bytes=milliseconds.to_bytes(6, "big") + bytes(tail)))
+    return ConversationId(UUID(bytes=_milliseconds(opened_at) + bytes(tail)))
+
+
+def first_conversation_id(opened_at: datetime) -> ConversationId:
+    """Returns an id that is lower than those of all conversations that were opened then or later, and higher than those
+    of the earlier ones."""
+    return ConversationId(UUID(bytes=_milliseconds(opened_at) + bytes(10)))
+
+
+def _milliseconds(at: datetime) -> bytes:
+    return (max(0, int(at.timestamp() * 1000)) & 0xFFFFFFFFFFFF).to_bytes(6, "big")
 
 
 def event_id(conversation: ConversationId, sequence: int, event: str) -> EventId:

@@ -24,7 +24,7 @@ from prometheus_client import Counter, Gauge
 from psycopg import Connection
 
 from consumers.workers.progress.inbound_progress import InboundProgress, UnreadBacklog
-from consumers.workers.rules.views import Questions, SeenByRules, see
+from consumers.workers.rules.views import SeenByRules, see
 from consumers.workers.worker_loop import WorkerLoop
 from domain.alarms.kinds import AlarmKind
 from domain.commands import new_command, signed
@@ -41,6 +41,7 @@ from domain.rescue.acts import (
 )
 from domain.rescue.commands import command_of, detail_of, mode_of
 from domain.rescue.judging import RuleJudgement, judge
+from domain.rescue.seeing import Questions
 from domain.rules.rule import MARGIN, ActionKind, Rule
 from domain.topics import Topics
 from infra.postgres import directory

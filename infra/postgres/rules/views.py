@@ -41,10 +41,10 @@ def stays(connection: Connection[Any], conversations: Collection[UUID]) -> dict[
     return {id_: Stay(began, since) for id_, began, since in rows}
 
 
-def texts(connection: Connection[Any], conversations: Collection[Conversation]) -> dict[UUID, Sequence[str]]:
-    """Returns what customers wrote or chose, as it is after edits and deletions, the first on top."""
-    ids = [conversation.id for conversation in conversations]
-    numbers = {conversation.id: conversation.phone_number_id for conversation in conversations}
+def texts(connection: Connection[Any], numbers: Mapping[UUID, str]) -> dict[UUID, Sequence[str]]:
+    """Returns what customers wrote or chose, as it is after edits and deletions, the first on top. `numbers`:
+    conversation -> the number that it was sent to."""
+    ids = list(numbers)
     rows = connection.execute(_TEXTS, {"ids": ids, "most": MOST_TEXTS}).fetchall()
     changes = read_changes(connection, {(numbers[id_], wamid) for id_, wamid, _ in rows if wamid is not None})
     found: dict[UUID, list[str]] = {}

@@ -206,7 +206,7 @@ def test_a_rule_dismisses_what_needs_no_answer_until_the_customer_writes_again(r
     room.office.customer_writes("You won a PRIZE!", hours_ago=2)
     assert room.run() == ["dismiss"]
     assert room.office.owner()[3] is False
-    room.office.customer_writes("hello?", hours_ago=1)
+    room.office.customer_writes("hello?", hours_ago=-1 / 3600)
     assert room.office.owner()[3] is True
     assert room.run() == []
 
