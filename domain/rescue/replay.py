@@ -69,9 +69,9 @@ def acted_at(
     tell: TellLanguage,
     now: datetime,
 ) -> datetime | None:
-    """Returns when a rule would have acted on a conversation until `now`; None: it would not have. `rules`: all, in their order, with the
-    one that is tried; those that are off do nothing. A rule before it that would have taken the conversation from the
-    list ends the replay: nobody knows what would have come then."""
+    """Returns when a rule would have acted on a conversation until `now`; None: it would not have. `rules`: all, in
+    their order, with the one that is tried; those that are off do nothing. A rule before it that would have taken the
+    conversation from the list ends the replay: nobody knows what would have come then."""
     done: set[str] = set()
     since = None
     for stretch in _stretches(of):
