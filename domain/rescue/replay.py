@@ -15,7 +15,7 @@ from domain.rescue.judging import judge
 from domain.rescue.seeing import OnList, Questions, TellLanguage, left_alone
 from domain.rules.rule import Rule
 
-Outcome = Literal["lost", "answered", "dismissed", "open"]
+ReplayedOutcome = Literal["lost", "answered", "dismissed", "open"]
 """What became of a conversation without the rule. `lost`: its window ended, and nobody had answered."""
 
 _ON = "became_unmanaged"

@@ -16,7 +16,7 @@ from domain.conversations.reasons import Reason
 from domain.directory import Directory
 from domain.ids import first_conversation_id
 from domain.rescue.judging import fits_at
-from domain.rescue.replay import KnownEvent, KnownTurn, Outcome, Replayed, acted_at
+from domain.rescue.replay import KnownEvent, KnownTurn, Replayed, ReplayedOutcome, acted_at
 from domain.rescue.seeing import OnList, Questions, TellLanguage, left_alone
 from domain.rules.rule import Rule
 from infra.postgres.connections.clock import database_now
@@ -29,7 +29,7 @@ SECONDS = 8.0
 _AT_ONCE = 500
 
 
-class DryRunAct(NamedTuple):
+class RuleTrialAct(NamedTuple):
     """What a rule would have done about a conversation, or, on the list as it is, would do. `at`: when; `outcome`: what
     became of it without the rule."""
 
@@ -38,18 +38,18 @@ class DryRunAct(NamedTuple):
     customer_name: str | None
     wa_id: str | None
     at: datetime
-    outcome: Outcome
+    outcome: ReplayedOutcome
 
 
-class DryRun(NamedTuple):
+class RuleTrial(NamedTuple):
     """The result of a dry run. `acts`: the latest first; `looked_at`: conversations; `since`: how far back it came, if
     there were too many to look at all; None: it looked at all of them."""
 
-    acts: Sequence[DryRunAct]
+    acts: Sequence[RuleTrialAct]
     looked_at: int
     since: datetime | None = None
 
-    def count(self, outcome: Outcome) -> int:
+    def count(self, outcome: ReplayedOutcome) -> int:
         return sum(act.outcome == outcome for act in self.acts)
 
 
@@ -61,7 +61,7 @@ def dry_run(
     tell_language: TellLanguage,
     most: int = MOST,
     seconds: float = SECONDS,
-) -> DryRun:
+) -> RuleTrial:
     """Returns what a rule would have done in the last `days`; None: what it would do about the list as it is. `rule`:
     as it would be, in the place of the directory's rule with its id, else behind the others."""
     tried = replace(rule, on=True)
@@ -89,7 +89,7 @@ class _Conversation(NamedTuple):
     returning: bool
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ReplayedOutcome:
         if self.managed:
             return "answered"
         if not self.unmanaged and not self.owned:
@@ -105,11 +105,11 @@ class _Run(NamedTuple):
     tell_language: TellLanguage
     until: float
 
-    def on_list(self, most: int) -> DryRun:
+    def on_list(self, most: int) -> RuleTrial:
         now, questions = database_now(self.connection), Questions.of([self.rule])
         values = {"numbers": self._numbers, "limit": most}
         found = self._read(_ON_LIST, values)
-        acts: list[DryRunAct] = []
+        acts: list[RuleTrialAct] = []
         for batch in _batches(found):
             ids = [each.id for each in batch]
             stays, texts, had = views.stays(self.connection, ids), self._texts(batch, questions), self._had(ids)
@@ -127,14 +127,14 @@ class _Run(NamedTuple):
                 at = fits_at(self.rule, seen, self.directory.number(each.phone_number_id), now)
                 if at is not None:
                     acts.append(_act(each, at))
-        return DryRun(sorted(acts, key=lambda act: act.at), len(found))
+        return RuleTrial(sorted(acts, key=lambda act: act.at), len(found))
 
-    def since(self, days: int, most: int) -> DryRun:
+    def since(self, days: int, most: int) -> RuleTrial:
         now, questions = database_now(self.connection), Questions.of(self.rules)
         low = first_conversation_id(now - timedelta(days=days))
         values = {"numbers": self._numbers, "low": low, "limit": most + 1}
         found = self._read(_SINCE, values)
-        acts: list[DryRunAct] = []
+        acts: list[RuleTrialAct] = []
         looked_at = 0
         for batch in _batches(found[:most]):
             if monotonic() > self.until:
@@ -147,7 +147,7 @@ class _Run(NamedTuple):
                     acts.append(_act(each, at))
             looked_at += len(batch)
         reached = found[looked_at - 1].opened_at if 0 < looked_at < len(found) else None
-        return DryRun(sorted(acts, key=lambda act: act.at, reverse=True), looked_at, reached)
+        return RuleTrial(sorted(acts, key=lambda act: act.at, reverse=True), looked_at, reached)
 
     @property
     def _numbers(self) -> list[str] | None:
@@ -191,8 +191,8 @@ def _batches(found: Sequence[_Conversation]) -> Iterator[Sequence[_Conversation]
         yield found[start : start + _AT_ONCE]
 
 
-def _act(each: _Conversation, at: datetime) -> DryRunAct:
-    return DryRunAct(each.id, each.phone_number_id, each.customer_name, each.wa_id, at, each.outcome)
+def _act(each: _Conversation, at: datetime) -> RuleTrialAct:
+    return RuleTrialAct(each.id, each.phone_number_id, each.customer_name, each.wa_id, at, each.outcome)
 
 
 _COLUMNS: LiteralString = (

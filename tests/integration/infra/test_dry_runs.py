@@ -9,7 +9,7 @@ from domain.facts import AgentMessage, Party
 from domain.rules.rule import Rule, RuleCondition, RuleTransfer
 from infra.languages.detection import language_of
 from infra.postgres.directory import read
-from infra.postgres.rules.dry_run import DryRun, dry_run
+from infra.postgres.rules.dry_run import RuleTrial, dry_run
 from tests.support.rule_room import RuleRoom, open_rule_room, reserve
 from tests.support.stories import FactMaker
 
@@ -22,7 +22,7 @@ def room(database: str) -> Iterator[RuleRoom]:
         yield room
 
 
-def tried(room: RuleRoom, rule: Rule, days: int | None = 30, **limits: int) -> DryRun:
+def tried(room: RuleRoom, rule: Rule, days: int | None = 30, **limits: int) -> RuleTrial:
     _, directory = read(room.office.connection)
     return dry_run(room.office.connection, directory, rule, days, language_of, **limits)
 
